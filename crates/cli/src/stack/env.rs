@@ -1,0 +1,22 @@
+//! `env`.
+
+use anyhow::Result;
+use devstack::{Project, settings};
+
+/// Prints the running stack's settings for a shell.
+pub(crate) fn env() -> Result<()> {
+    let addresses = Project::here()?.state()?.addresses;
+    let mut variables = vec![
+        ("DATABASE_URL", &addresses.database_url),
+        ("TEMPORAL_ADDRESS", &addresses.temporal_address),
+        ("TEMPORAL_NAMESPACE", &addresses.temporal_namespace),
+        ("ORDERFLOW_URL", &addresses.http_url),
+    ];
+    if addresses.database_folder.is_some() {
+        variables.push((settings::LOCAL_DATABASE, &addresses.database_url));
+    }
+    for (name, value) in variables {
+        println!("export {name}='{}'", value.replace('\'', r"'\''"));
+    }
+    Ok(())
+}

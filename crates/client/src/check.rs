@@ -1,0 +1,62 @@
+//! What `orderflow check` asks of Temporal.
+
+use crate::{Error, Orders, failure::Failure, orders::SERVER};
+use temporalio_client::Client;
+use temporalio_common::protos::temporal::api::{
+    enums::v1::TaskQueueType, operatorservice::v1::ListSearchAttributesRequest, taskqueue::v1::TaskQueue,
+    workflowservice::v1::DescribeTaskQueueRequest,
+};
+use tonic::IntoRequest;
+use workflows::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP, ORDER_TOTAL};
+
+/// How many workers ask for work of each kind on one task queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueState {
+    pub workflow_pollers: usize,
+    pub activity_pollers: usize,
+}
+
+impl Orders {
+    /// The search attributes that orders need and the namespace does not have.
+    pub async fn missing_search_attributes(&self) -> Result<Vec<&'static str>, Error> {
+        let call = |client: Client| {
+            let namespace = self.link.settings().namespace().to_owned();
+            async move {
+                let mut service = client.connection().operator_service();
+                service.list_search_attributes(ListSearchAttributesRequest { namespace }.into_request()).await
+            }
+        };
+        let there = self.link.call(SERVER, call).await.map_err(Failure::into_error)?.into_inner().custom_attributes;
+        let needed = [ORDER_STATUS.name(), ORDER_STEP.name(), CUSTOMER_ID.name(), ORDER_TOTAL.name()];
+        Ok(needed.into_iter().filter(|name| !there.contains_key(*name)).collect())
+    }
+
+    /// Who works on the task queue of orders, and on that of shipping.
+    pub async fn task_queues(&self) -> Result<[(String, QueueState); 2], Error> {
+        let settings = self.link.settings();
+        let (orders, shipping) = (settings.orders_task_queue.clone(), settings.shipping_task_queue.clone());
+        let states = [self.queue_state(&orders).await?, self.queue_state(&shipping).await?];
+        Ok([(orders, states[0]), (shipping, states[1])])
+    }
+
+    async fn queue_state(&self, queue: &str) -> Result<QueueState, Error> {
+        Ok(QueueState {
+            workflow_pollers: self.pollers(queue, TaskQueueType::Workflow).await?,
+            activity_pollers: self.pollers(queue, TaskQueueType::Activity).await?,
+        })
+    }
+
+    async fn pollers(&self, queue: &str, kind: TaskQueueType) -> Result<usize, Error> {
+        let call = |client: Client| {
+            let request = DescribeTaskQueueRequest {
+                namespace: self.link.settings().namespace().to_owned(),
+                task_queue: Some(TaskQueue { name: queue.to_owned(), ..TaskQueue::default() }),
+                task_queue_type: kind.into(),
+                ..DescribeTaskQueueRequest::default()
+            };
+            async move { client.connection().workflow_service().describe_task_queue(request.into_request()).await }
+        };
+        let described = self.link.call(SERVER, call).await.map_err(Failure::into_error)?;
+        Ok(described.into_inner().pollers.len())
+    }
+}

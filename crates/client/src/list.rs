@@ -1,0 +1,49 @@
+//! The newest orders in Temporal, for the command line.
+
+use crate::{Error, Orders, describe::is_open, failure::Failure, orders::SERVER};
+use chrono::{DateTime, Utc};
+use domain::{OrderStatus, Step, order_id_of_workflow};
+use futures_util::TryStreamExt;
+use temporalio_client::{Client, WorkflowExecution, WorkflowListOptions};
+use workflows::{ORDER_STATUS, ORDER_STEP};
+
+/// One order as Temporal lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub order_id: domain::OrderId,
+    pub workflow_id: String,
+    pub run_id: String,
+    pub status: Option<OrderStatus>,
+    pub step: Option<Step>,
+    pub is_running: bool,
+    pub started_at: DateTime<Utc>,
+}
+
+impl Orders {
+    /// The newest first. Temporal's lists lag behind its workflows by up to a second.
+    pub async fn list(&self, limit: usize, status: Option<OrderStatus>) -> Result<Vec<Listed>, Error> {
+        let status = status.map(|status| format!(" AND OrderStatus = '{status}'")).unwrap_or_default();
+        let query = format!("WorkflowType = 'OrderWorkflow'{status}");
+        let call = |client: Client| {
+            let options = WorkflowListOptions::builder().limit(limit).build();
+            let found = client.list_workflows(query.clone(), options);
+            async move { found.try_collect::<Vec<WorkflowExecution>>().await }
+        };
+        let found = self.link.call(SERVER, call).await.map_err(Failure::into_error)?;
+        Ok(found.iter().filter_map(listed).collect())
+    }
+}
+
+/// `None` for a workflow that somebody started under an id that is no order's.
+fn listed(found: &WorkflowExecution) -> Option<Listed> {
+    let attributes = found.search_attributes();
+    Some(Listed {
+        order_id: order_id_of_workflow(found.id())?,
+        workflow_id: found.id().to_owned(),
+        run_id: found.run_id().to_owned(),
+        status: attributes.get(&ORDER_STATUS).and_then(|status| OrderStatus::parse(&status)),
+        step: attributes.get(&ORDER_STEP).and_then(|step| Step::parse(&step)),
+        is_running: is_open(found.status()),
+        started_at: found.start_time().map_or(DateTime::UNIX_EPOCH, DateTime::from),
+    })
+}

@@ -1,0 +1,38 @@
+//! Reading an order from its own workflow. It answers on closed orders too, while a worker is there.
+
+use crate::{Error, Orders, failure::Failure, orders::handle};
+use domain::{OrderId, OrderView};
+use std::time::Duration;
+use temporalio_client::{Client, QueryRejectCondition, WorkflowQueryOptions, errors::WorkflowQueryError};
+use workflows::OrderWorkflow;
+
+/// How long a reader waits for a worker before the row has to do.
+const WORKER: Duration = Duration::from_secs(2);
+
+impl Orders {
+    /// The workflow's own answer, whether the order is open or closed.
+    pub async fn full_state(&self, order_id: &OrderId) -> Result<OrderView, Error> {
+        self.query(order_id, QueryRejectCondition::None).await.map_err(Failure::into_error)
+    }
+
+    /// The workflow's own answer; `None` for a closed order, without asking a worker.
+    pub async fn open_state(&self, order_id: &OrderId) -> Result<Option<OrderView>, Error> {
+        match self.query(order_id, QueryRejectCondition::NotOpen).await {
+            Ok(view) => Ok(Some(view)),
+            Err(Failure::Said(WorkflowQueryError::Rejected { .. })) => Ok(None),
+            Err(failure) => Err(failure.into_error()),
+        }
+    }
+
+    async fn query(
+        &self,
+        order_id: &OrderId,
+        reject: QueryRejectCondition,
+    ) -> Result<OrderView, Failure<WorkflowQueryError>> {
+        let call = |client: Client| async move {
+            let options = WorkflowQueryOptions::builder().reject_condition(reject).build();
+            handle(&client, order_id).query(OrderWorkflow::get_full_state, (), options).await
+        };
+        self.link.call(WORKER, call).await
+    }
+}

@@ -1,0 +1,105 @@
+//! Starting an order: however often it is tried, one run.
+
+use crate::{
+    Error, Orders,
+    failure::Failure,
+    orders::{SERVER, handle},
+};
+use domain::{Order, OrderId, OrderPolicy, OrderStatus, Step, order_workflow_id};
+use temporalio_client::{
+    Client, WorkflowDescribeOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions,
+    errors::WorkflowStartError,
+};
+use temporalio_common::{MemoValues, search_attributes::SearchAttributes};
+use workflows::{CUSTOMER_ID, Message, ORDER_STATUS, ORDER_STEP, ORDER_TOTAL, OrderInput, OrderWorkflow};
+
+pub(crate) const FINGERPRINT: &str = "fingerprint";
+pub(crate) const REQUEST_ID: &str = "request_id";
+/// Tells our own first try, whose answer was lost, from somebody else's start of the same order.
+const START_ID: &str = "start_id";
+
+/// What is started.
+#[derive(Debug)]
+pub struct NewOrder<'a> {
+    pub order_id: &'a OrderId,
+    pub order: &'a Order,
+    pub policy: &'a OrderPolicy,
+    /// Two requests that mean the same have the same.
+    pub fingerprint: &'a str,
+    pub request_id: &'a str,
+}
+
+/// The order runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    pub run_id: String,
+    /// It was started before, by the same request.
+    pub already: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// The id belongs to an order that another request started.
+    #[error("start the order: its id is taken by another one")]
+    Conflict,
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+impl Orders {
+    /// Starts the order, or finds out that it was started.
+    pub async fn start(&self, new: &NewOrder<'_>) -> Result<Started, StartError> {
+        let start_id = format!("{:016x}", rand::random::<u64>());
+        let options = self.start_options(new, &start_id);
+        let input = OrderInput {
+            order: new.order.document(),
+            policy: Some(new.policy.clone()),
+            profile: None,
+            shipping_task_queue: Some(self.link.settings().shipping_task_queue.clone()),
+        };
+        let call = |client: Client| {
+            let (input, options) = (Message::Valid(input.clone()), options.clone());
+            async move { client.start_workflow(OrderWorkflow::run, input, options).await }
+        };
+        match self.link.call(SERVER, call).await {
+            Ok(handle) => Ok(Started { run_id: handle.run_id().unwrap_or_default().to_owned(), already: false }),
+            Err(Failure::Said(WorkflowStartError::AlreadyStarted { .. })) => self.started_by(new, &start_id).await,
+            Err(Failure::Silent) => Err(Error::Unavailable("no answer to a start".to_owned()).into()),
+            Err(failure @ (Failure::Unreachable(_) | Failure::Said(_))) => Err(failure.into_error().into()),
+        }
+    }
+
+    fn start_options(&self, new: &NewOrder<'_>, start_id: &str) -> WorkflowStartOptions {
+        let mut memo = MemoValues::new();
+        memo.insert(FINGERPRINT, new.fingerprint.to_owned());
+        memo.insert(REQUEST_ID, new.request_id.to_owned());
+        memo.insert(START_ID, start_id.to_owned());
+        let mut attributes = vec![
+            ORDER_STATUS.value_set(OrderStatus::Pending.to_string()),
+            ORDER_STEP.value_set(Step::Receive.to_string()),
+            ORDER_TOTAL.value_set(new.order.total.minor()),
+        ];
+        attributes.extend(new.order.customer.id.as_ref().map(|id| CUSTOMER_ID.value_set(id.to_string())));
+        let queue = self.link.settings().orders_task_queue.clone();
+        WorkflowStartOptions::new(queue, order_workflow_id(new.order_id))
+            .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)
+            .id_conflict_policy(WorkflowIdConflictPolicy::Fail)
+            .search_attributes(SearchAttributes::new(attributes))
+            .memo(memo)
+            .build()
+    }
+
+    /// By whom the order that has this id was started.
+    async fn started_by(&self, new: &NewOrder<'_>, start_id: &str) -> Result<Started, StartError> {
+        let call = |client: Client| async move {
+            handle(&client, new.order_id).describe(WorkflowDescribeOptions::default()).await
+        };
+        let description = self.link.call(SERVER, call).await.map_err(Failure::into_error)?;
+        let memo = description.memo();
+        let says = |key: &str, value: &str| memo.get::<String>(key).ok().flatten().is_some_and(|text| text == value);
+        if !says(FINGERPRINT, new.fingerprint) {
+            return Err(StartError::Conflict);
+        }
+        Ok(Started { run_id: description.run_id().to_owned(), already: !says(START_ID, start_id) })
+    }
+}

@@ -1,0 +1,144 @@
+//! Asking something of an order, and learning what truly happened.
+
+use crate::{
+    Command, Error, Orders,
+    failure::Failure,
+    orders::{SERVER, handle},
+};
+use domain::{Answer, OrderId};
+use std::time::Duration;
+use temporalio_client::{
+    Client, RpcOptions, WorkflowStartUpdateOptions, WorkflowUpdateHandle, errors::WorkflowUpdateError,
+};
+use temporalio_common::{HasWorkflowDefinition, UpdateDefinition};
+use workflows::{Decode, Message, OrderWorkflow};
+
+/// A worker takes a request within this time, or there is none.
+const ACCEPTANCE: Duration = Duration::from_secs(5);
+
+/// The order itself decides within 15 s; two for the way.
+const RESULT: Duration = Duration::from_secs(17);
+
+/// What came of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// The order's own answer. `repeated`: it was given to this update id before.
+    Answered { answer: Answer, repeated: bool },
+    /// A worker took it and has not said how it went; the order's state will tell.
+    Undecided,
+    /// The order is closed; nothing was asked of it.
+    Closed,
+}
+
+impl Orders {
+    /// Asks `command` of the order. With an `update_id` a repeat gets the first answer again, also
+    /// after the order closed; without one each call is a request of its own.
+    pub async fn ask(&self, order_id: &OrderId, command: Command, update_id: Option<&str>) -> Result<Reply, Error> {
+        match command {
+            Command::Approve(body) => self.update(order_id, || OrderWorkflow::approve_order, body, update_id).await,
+            Command::Reject(body) => self.update(order_id, || OrderWorkflow::reject_order, body, update_id).await,
+            Command::Cancel(body) => self.update(order_id, || OrderWorkflow::cancel_order, body, update_id).await,
+            Command::UpdateAddress(body) => {
+                self.update(order_id, || OrderWorkflow::update_address, body, update_id).await
+            }
+            Command::ConfirmPayment(body) => {
+                self.update(order_id, || OrderWorkflow::confirm_payment, body, update_id).await
+            }
+            Command::ConfirmDelivery(body) => {
+                self.update(order_id, || OrderWorkflow::confirm_delivery, body, update_id).await
+            }
+        }
+    }
+
+    async fn update<U, T>(
+        &self,
+        order_id: &OrderId,
+        update: fn() -> U,
+        body: T,
+        update_id: Option<&str>,
+    ) -> Result<Reply, Error>
+    where
+        U: UpdateDefinition<
+                Workflow = <OrderWorkflow as HasWorkflowDefinition>::Run,
+                Input = Message<T>,
+                Output = Answer,
+            >,
+        T: Decode + Clone + Send + Sync,
+    {
+        if let Some(update_id) = update_id
+            && let Some(reply) = self.earlier(order_id, update, update_id).await?
+        {
+            return Ok(reply);
+        }
+        // An id in any case: the second try on a new connection must be known as the same request.
+        let update_id = update_id.map_or_else(|| format!("{:032x}", rand::random::<u128>()), str::to_owned);
+        let start = |client: Client| {
+            let options = WorkflowStartUpdateOptions::builder().update_id(update_id.clone()).build();
+            let body = Message::Valid(body.clone());
+            async move { handle(&client, order_id).start_update(update(), body, options).await }
+        };
+        match self.link.call(ACCEPTANCE, start).await {
+            Ok(accepted) => self.result(order_id, update, &accepted).await,
+            Err(failure) => self.without_answer(order_id, failure).await,
+        }
+    }
+
+    /// What an update of this id was answered, if there was one.
+    async fn earlier<U>(&self, order_id: &OrderId, update: fn() -> U, update_id: &str) -> Result<Option<Reply>, Error>
+    where
+        U: UpdateDefinition<Workflow = <OrderWorkflow as HasWorkflowDefinition>::Run, Output = Answer>,
+    {
+        let poll = |client: Client| async move {
+            let known = handle(&client, order_id).get_update_handle(update(), update_id);
+            known.get_result(RpcOptions::default()).await
+        };
+        match self.link.call(RESULT, poll).await {
+            Ok(answer) => Ok(Some(Reply::Answered { answer, repeated: true })),
+            Err(Failure::Silent) => Ok(Some(Reply::Undecided)),
+            Err(failure @ (Failure::Unreachable(_) | Failure::Said(_))) => match failure.into_error() {
+                Error::NotFound => Ok(None),
+                error @ (Error::Unavailable(_) | Error::NoWorker | Error::Unexpected(_)) => Err(error),
+            },
+        }
+    }
+
+    async fn result<U>(
+        &self,
+        order_id: &OrderId,
+        update: fn() -> U,
+        accepted: &WorkflowUpdateHandle<Client, U::Output>,
+    ) -> Result<Reply, Error>
+    where
+        U: UpdateDefinition<Workflow = <OrderWorkflow as HasWorkflowDefinition>::Run, Output = Answer>,
+    {
+        // The handle may hold the outcome; asked on another connection, it is found by its id.
+        let first = tokio::time::timeout(RESULT, accepted.get_result(RpcOptions::default())).await;
+        match first {
+            Ok(Ok(answer)) => return Ok(Reply::Answered { answer, repeated: false }),
+            Err(_) => return Ok(Reply::Undecided),
+            Ok(Err(_)) => {}
+        }
+        let poll = |client: Client| async move {
+            let known = handle(&client, order_id).get_update_handle(update(), accepted.id());
+            known.get_result(RpcOptions::default()).await
+        };
+        match self.link.call(SERVER, poll).await {
+            Ok(answer) => Ok(Reply::Answered { answer, repeated: false }),
+            // Accepted, and then the way to the answer was lost.
+            Err(Failure::Silent | Failure::Unreachable(_)) => Ok(Reply::Undecided),
+            Err(failure @ Failure::Said(_)) => self.without_answer(order_id, failure).await,
+        }
+    }
+
+    /// Closed and unknown orders give one and the same error: what Temporal knows tells them apart.
+    async fn without_answer(&self, order_id: &OrderId, failure: Failure<WorkflowUpdateError>) -> Result<Reply, Error> {
+        match failure.into_error() {
+            Error::NotFound => {
+                let described = self.describe(order_id).await?;
+                // Open after all: it closed and was not, which is a worker that must try again.
+                if described.is_open { Err(Error::NoWorker) } else { Ok(Reply::Closed) }
+            }
+            error @ (Error::Unavailable(_) | Error::NoWorker | Error::Unexpected(_)) => Err(error),
+        }
+    }
+}

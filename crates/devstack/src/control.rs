@@ -1,0 +1,94 @@
+//! What one can ask a running supervisor: one line of JSON each way, over a socket in the state folder.
+
+use std::{io, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::UnixStream,
+    time::{Instant, sleep, timeout},
+};
+
+use crate::{project::Project, stack::ServiceStatus};
+
+/// Longer than the slowest orderly stop of all services.
+const ANSWER: Duration = Duration::from_secs(180);
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Request {
+    Status,
+    Restart(Option<String>),
+    Down,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Answer {
+    Done,
+    Status(Vec<ServiceStatus>),
+    Failed(String),
+}
+
+/// What runs, as the supervisor sees it.
+pub async fn status(project: &Project) -> Result<Vec<ServiceStatus>> {
+    match ask(project, &Request::Status).await? {
+        Answer::Status(status) => Ok(status),
+        Answer::Failed(error) => bail!("{error}"),
+        Answer::Done => bail!("the supervisor gave an answer to another question"),
+    }
+}
+
+/// Restarts one service, `app`, or everything.
+pub async fn restart(project: &Project, service: Option<String>) -> Result<()> {
+    match ask(project, &Request::Restart(service)).await? {
+        Answer::Failed(error) => bail!("{error}"),
+        Answer::Done | Answer::Status(_) => Ok(()),
+    }
+}
+
+/// Stops the stack and waits until its supervisor is gone.
+pub async fn down(project: &Project) -> Result<()> {
+    if let Answer::Failed(error) = ask(project, &Request::Down).await? {
+        bail!("{error}");
+    }
+    let end = Instant::now() + ANSWER;
+    while project.is_running()? {
+        if Instant::now() > end {
+            bail!("the supervisor did not end; look at `orderflow logs --service supervisor`");
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
+
+async fn ask(project: &Project, request: &Request) -> Result<Answer> {
+    let socket = project.socket();
+    let talk = async {
+        let stream = UnixStream::connect(&socket).await?;
+        let mut stream = BufReader::new(stream);
+        write(&mut stream, request).await?;
+        read(&mut stream).await
+    };
+    let answer = timeout(ANSWER, talk).await;
+    answer.map_err(io::Error::from).and_then(|answer| answer).with_context(|| {
+        format!(
+            "the stack's supervisor does not answer at {}; run `orderflow up` if it is not running",
+            socket.display()
+        )
+    })
+}
+
+pub(crate) async fn read<T: DeserializeOwned>(stream: &mut BufReader<UnixStream>) -> io::Result<T> {
+    let mut line = String::new();
+    stream.read_line(&mut line).await?;
+    Ok(serde_json::from_str(&line)?)
+}
+
+pub(crate) async fn write<T: Serialize>(stream: &mut BufReader<UnixStream>, message: &T) -> io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    stream.write_all(&line).await?;
+    stream.flush().await
+}

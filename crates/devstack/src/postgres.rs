@@ -1,0 +1,222 @@
+//! A PostgreSQL server of our own: user, password and database `app`, on 127.0.0.1 alone.
+
+use std::{
+    ffi::OsString,
+    fs,
+    io::Write,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tempfile::TempDir;
+
+use crate::{folder, guard::GuardOptions, ports, process::Process, progress::Progress, ready::Readiness, toolchain};
+
+/// User, password and database of the local server.
+const NAME: &str = "app";
+const START: Duration = Duration::from_secs(60);
+
+/// How to run the server.
+#[derive(Clone, Debug)]
+pub struct PostgresOptions {
+    /// Where the data is kept; `None` is a temporary folder that is removed at the end.
+    pub data_dir: Option<PathBuf>,
+    /// `None` is a free one.
+    pub port: Option<u16>,
+    /// Whether a commit survives a power cut; off is quicker, and right for data that is thrown away.
+    pub durable: bool,
+    /// The server's log; `None` is a file beside the data.
+    pub log: Option<PathBuf>,
+    /// Where to say what takes time.
+    pub progress: Progress,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self { data_dir: None, port: None, durable: false, log: None, progress: Progress::stderr() }
+    }
+}
+
+/// A running server; it ends with this value, and at the latest with this process.
+#[derive(Debug)]
+pub struct Postgres {
+    /// The database `app`, with user and password.
+    pub url: String,
+    /// The port on 127.0.0.1.
+    pub port: u16,
+    /// Where the data is.
+    pub data_dir: PathBuf,
+    /// The server itself, to stop, kill or restart it.
+    pub process: Arc<Process>,
+    /// Removed last, for the case that the guard could not do it. Fields are dropped in order.
+    _temporary: Option<TempDir>,
+}
+
+impl Postgres {
+    /// Fetches the programs if need be, creates the data if there is none, starts the server, waits until it answers.
+    pub async fn start(options: PostgresOptions) -> Result<Self> {
+        let programs = toolchain::postgres(&options.progress).await?;
+        let port = match options.port {
+            Some(port) => port,
+            None => ports::free_port()?,
+        };
+        let (data_dir, temporary) = match options.data_dir {
+            Some(folder) => (folder, None),
+            None => {
+                let folder = tempfile::Builder::new()
+                    .prefix("orderflow-postgres-")
+                    .tempdir()
+                    .context("failed to create a temporary folder for PostgreSQL")?;
+                // The guard removes it, and runs as the server's user.
+                folder::give_to_server(folder.path())?;
+                (folder.path().join("data"), Some(folder))
+            }
+        };
+        let log = options.log.unwrap_or_else(|| data_dir.with_extension("log"));
+        if !data_dir.join("PG_VERSION").is_file() {
+            options.progress.say("PostgreSQL: creating the database");
+            folder::create_for_server(&data_dir)?;
+            initialise(&programs, &data_dir).await?;
+        }
+        let process = Process::start(
+            GuardOptions {
+                name: "postgres".to_owned(),
+                command: command(&programs, &data_dir, port, options.durable),
+                environment: Vec::new(),
+                // PGDATA, PGPORT and others of the user's shell are meant for another server.
+                removed_environment: foreign_settings(),
+                log,
+                user: folder::server_user(),
+                // Fast and orderly where the data matters, at once where it goes anyway.
+                stop_signal: if temporary.is_some() { "QUIT" } else { "INT" },
+                patience: Duration::from_secs(if temporary.is_some() { 5 } else { 20 }),
+                remove_folder: temporary.as_ref().map(|folder| folder.path().to_owned()),
+            },
+            Readiness::Postgres { url: url(port, "postgres") },
+            START,
+        )
+        .await?;
+        let server = Self { url: url(port, NAME), port, data_dir, process: Arc::new(process), _temporary: temporary };
+        if !server.has_database(NAME).await? {
+            server.create_database(NAME, None).await?;
+        }
+        Ok(server)
+    }
+
+    /// Creates a database, empty or as a copy of `template` (which nobody may be connected to), and returns its URL.
+    pub async fn create_database(&self, name: &str, template: Option<&str>) -> Result<String> {
+        let mut connection = self.connect().await?;
+        let template = template.unwrap_or("template0");
+        let statement = format!("create database {} template {}", quoted(name)?, quoted(template)?);
+        // Names cannot be bound as parameters; `quoted` lets nothing through that could leave the quotes.
+        connection
+            .execute(AssertSqlSafe(statement))
+            .await
+            .with_context(|| format!("failed to create the database {name}"))?;
+        connection.close().await?;
+        Ok(url(self.port, name))
+    }
+
+    /// Drops a database, and whoever is connected to it.
+    pub async fn drop_database(&self, name: &str) -> Result<()> {
+        let mut connection = self.connect().await?;
+        let statement = format!("drop database if exists {} with (force)", quoted(name)?);
+        connection
+            .execute(AssertSqlSafe(statement))
+            .await
+            .with_context(|| format!("failed to drop the database {name}"))?;
+        connection.close().await?;
+        Ok(())
+    }
+
+    /// Stops the server; a temporary folder goes with it.
+    pub async fn stop(&self) {
+        self.process.stop().await;
+    }
+
+    /// Stops the server in an orderly way, and starts it again on the same port and data.
+    pub async fn restart(&self) -> Result<()> {
+        self.process.restart().await
+    }
+
+    async fn has_database(&self, name: &str) -> Result<bool> {
+        let mut connection = self.connect().await?;
+        let found: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+            .bind(name)
+            .fetch_one(&mut connection)
+            .await
+            .context("failed to look for the database")?;
+        connection.close().await?;
+        Ok(found)
+    }
+
+    async fn connect(&self) -> Result<PgConnection> {
+        PgConnection::connect(&url(self.port, "postgres")).await.context("failed to connect to PostgreSQL")
+    }
+}
+
+fn url(port: u16, database: &str) -> String {
+    format!("postgres://{NAME}:{NAME}@127.0.0.1:{port}/{database}")
+}
+
+fn quoted(name: &str) -> Result<String> {
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-';
+    if name.is_empty() || name.len() > 63 || !name.chars().all(allowed) {
+        bail!("{name:?} is no name for a database: letters, digits, _ and -, at most 63");
+    }
+    Ok(format!("\"{name}\""))
+}
+
+fn command(programs: &Path, data: &Path, port: u16, durable: bool) -> Vec<OsString> {
+    let mut command: Vec<OsString> = vec![programs.join("postgres").into(), "-D".into(), data.into()];
+    let port = port.to_string();
+    let mut settings = vec!["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300"];
+    if !durable {
+        settings.extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off"]);
+    }
+    command.extend(["-p".into(), port.into()]);
+    for setting in settings {
+        command.extend(["-c".into(), setting.into()]);
+    }
+    command
+}
+
+/// Runs `initdb` as the user that the server runs as.
+async fn initialise(programs: &Path, data: &Path) -> Result<()> {
+    let mut password = tempfile::NamedTempFile::new().context("failed to create a temporary file for the password")?;
+    writeln!(password, "{NAME}").context("failed to write the password")?;
+    folder::give_to_server(password.path())?;
+    let mut command = Command::new(programs.join("initdb"));
+    command
+        .arg("-D")
+        .arg(data)
+        .args(["-U", NAME, "-E", "UTF8", "--locale=C", "--auth=scram-sha-256", "--no-sync"])
+        .arg("--pwfile")
+        .arg(password.path())
+        .current_dir("/")
+        .stdin(Stdio::null());
+    for key in foreign_settings() {
+        command.env_remove(key);
+    }
+    if let Some(user) = folder::server_user() {
+        command.uid(user).gid(user);
+    }
+    let output = tokio::task::spawn_blocking(move || command.output()).await?.context("failed to run initdb")?;
+    if !output.status.success() {
+        // A half-made folder would be taken for a database next time.
+        let _ = fs::remove_dir_all(data);
+        let text = String::from_utf8_lossy(&output.stderr);
+        bail!("initdb failed: {}", text.trim().replace('\n', "; "));
+    }
+    drop(password);
+    Ok(())
+}
+
+fn foreign_settings() -> Vec<String> {
+    std::env::vars_os().filter_map(|(key, _)| key.into_string().ok()).filter(|key| key.starts_with("PG")).collect()
+}

@@ -1,0 +1,157 @@
+//! The one folder in which a project keeps the state of its stack, and who holds it.
+
+use std::{
+    env,
+    fs::{self, DirBuilder, File},
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::{folder, stack::Addresses};
+
+/// What other commands need to know about a running stack.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct State {
+    /// The process that started everything and watches over it.
+    pub supervisor_pid: u32,
+    /// Where everything is.
+    pub addresses: Addresses,
+}
+
+/// The state folder `.orderflow` of one project.
+#[derive(Clone, Debug)]
+pub struct Project {
+    folder: PathBuf,
+}
+
+impl Project {
+    /// The project of the current folder: the nearest one above that has a state folder, else the nearest workspace.
+    pub fn here() -> Result<Self> {
+        let current = env::current_dir().context("failed to find the current folder")?;
+        let with = |name: &str| current.ancestors().find(|folder| folder.join(name).exists());
+        let root = with(".orderflow").or_else(|| with("Cargo.lock"));
+        Ok(Self::at(root.unwrap_or(&current)))
+    }
+
+    /// The project in this folder.
+    #[must_use]
+    pub fn at(root: &Path) -> Self {
+        Self { folder: root.join(".orderflow") }
+    }
+
+    /// The state folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// One file per service.
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.folder.join("logs")
+    }
+
+    /// The log of one service, or of the `supervisor`.
+    #[must_use]
+    pub fn log(&self, service: &str) -> PathBuf {
+        self.logs().join(format!("{service}.log"))
+    }
+
+    pub(crate) fn temporal_file(&self) -> PathBuf {
+        self.folder.join("temporal.db")
+    }
+
+    /// The socket of the supervisor. A socket's path is limited to about 100 bytes.
+    pub(crate) fn socket(&self) -> PathBuf {
+        let usual = self.folder.join("control.sock");
+        if usual.as_os_str().len() < 100 {
+            return usual;
+        }
+        let name = format!("orderflow-{:016x}.sock", folder::fingerprint(&self.folder));
+        env::temp_dir().join(name)
+    }
+
+    /// Takes the project for this process, until the file is dropped; `None` if another process has it.
+    /// The kernel lets go of the lock whatever ends its holder, so a stale one cannot be.
+    pub(crate) fn take(&self) -> Result<Option<File>> {
+        DirBuilder::new()
+            .recursive(true)
+            // Others may pass to the database's folder, which guards itself.
+            .mode(0o711)
+            .create(&self.folder)
+            .with_context(|| format!("failed to create {}", self.folder.display()))?;
+        let path = self.folder.join("lock");
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .with_context(|| format!("failed to open {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("failed to lock {}", path.display()))
+            }
+        }
+    }
+
+    /// Whether a supervisor holds this project.
+    pub fn is_running(&self) -> Result<bool> {
+        if !self.folder.join("lock").exists() {
+            return Ok(false);
+        }
+        Ok(self.take()?.is_none())
+    }
+
+    /// What the last supervisor wrote when its stack was ready. Left behind if it was killed.
+    pub(crate) fn last_state(&self) -> Option<State> {
+        let text = fs::read_to_string(self.state_file()).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// The running stack; an error that says how to start it if there is none.
+    pub fn state(&self) -> Result<State> {
+        if !self.is_running()? {
+            bail!("the stack is not running; start it with `orderflow up`");
+        }
+        self.last_state().context("the stack is still starting; wait for it with `orderflow up`")
+    }
+
+    pub(crate) fn write_state(&self, state: &State) -> Result<()> {
+        let file = self.state_file();
+        let fresh = file.with_extension("new");
+        let text = serde_json::to_string_pretty(state).context("failed to write the state")?;
+        fs::write(&fresh, text)
+            .and_then(|()| fs::rename(&fresh, &file))
+            .with_context(|| format!("failed to write {}", file.display()))
+    }
+
+    pub(crate) fn forget_state(&self) {
+        // They are gone already after an orderly end.
+        let _ = fs::remove_file(self.state_file());
+        let _ = fs::remove_file(self.socket());
+    }
+
+    /// Removes all data of a stack that does not run.
+    pub fn reset(&self) -> Result<()> {
+        let Some(_lock) = self.take()? else {
+            bail!("the stack is running; stop it with `orderflow down`");
+        };
+        self.forget_state();
+        let database = folder::database_folder(&self.folder)?;
+        for folder in [&database, &self.folder] {
+            if folder.exists() {
+                fs::remove_dir_all(folder).with_context(|| format!("failed to remove {}", folder.display()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn state_file(&self) -> PathBuf {
+        self.folder.join("state.json")
+    }
+}

@@ -1,0 +1,51 @@
+//! The environment of worker and API in the local stack.
+
+use std::env;
+
+use crate::stack::Addresses;
+
+/// Set by `orderflow env` to the stack's own database, so that a later `up` in the same shell knows it from a foreign one.
+pub const LOCAL_DATABASE: &str = "ORDERFLOW_LOCAL_DATABASE_URL";
+
+/// What a user may set; we only fill the gaps.
+const DEFAULTS: [(&str, &str); 4] =
+    [("SAMPLE_CART", "on"), ("ALLOW_PROFILE_OVERRIDE", "on"), ("DEFAULT_STOCK", "1000000"), ("LOG_LEVEL", "info")];
+
+/// A database of the user's own, by `DATABASE_URL`.
+pub(crate) fn foreign_database() -> Option<String> {
+    let url = env::var("DATABASE_URL").ok().filter(|url| !url.is_empty())?;
+    (env::var(LOCAL_DATABASE).ok().as_deref() != Some(url.as_str())).then_some(url)
+}
+
+/// The addresses are the stack's; everything else is the user's, else a default that needs no set-up.
+pub(crate) fn environment(addresses: &Addresses, profile: Option<&str>) -> Vec<(String, String)> {
+    let host = |url: &str| url.trim_start_matches("http://").to_owned();
+    let mut environment: Vec<(String, String)> = [
+        ("DATABASE_URL", addresses.database_url.clone()),
+        ("TEMPORAL_ADDRESS", addresses.temporal_address.clone()),
+        ("TEMPORAL_NAMESPACE", addresses.temporal_namespace.clone()),
+        ("ORDERFLOW_HTTP_ADDRESS", host(&addresses.http_url)),
+        ("ORDERFLOW_HEALTH_ADDRESS", host(&addresses.worker_health_url)),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .to_vec();
+    let mut set = |key: &str, value: &str| environment.push((key.to_owned(), value.to_owned()));
+    let is_set = |key: &str| env::var_os(key).is_some_and(|value| !value.is_empty());
+    match profile {
+        Some(profile) => set("ORDER_PROFILE", profile),
+        None if is_set("ORDER_PROFILE") => {}
+        None => {
+            set("ORDER_PROFILE", "production");
+            // Nobody confirms deliveries on a developer's machine.
+            if !is_set("DELIVERY") {
+                set("DELIVERY", "auto:2s");
+            }
+        }
+    }
+    for (key, value) in DEFAULTS {
+        if !is_set(key) {
+            set(key, value);
+        }
+    }
+    environment
+}

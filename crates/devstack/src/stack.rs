@@ -1,0 +1,339 @@
+//! The whole stack in this process's hands: PostgreSQL, Temporal, worker and API, each watched and started again.
+
+use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use crate::{
+    folder,
+    guard::GuardOptions,
+    keeper,
+    ports::{self, Port},
+    postgres::{Postgres, PostgresOptions},
+    process::Process,
+    progress::Progress,
+    project::Project,
+    ready::Readiness,
+    settings,
+    temporal::{Temporal, TemporalOptions},
+};
+
+/// A debug build of the worker on a busy machine.
+const START: Duration = Duration::from_secs(60);
+/// The worker finishes the activities that it has begun.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What to start, and where.
+#[derive(Clone, Debug)]
+pub struct StackOptions {
+    /// The program (and arguments) that understands `serve worker` and `serve api`.
+    pub program: Vec<OsString>,
+    /// The set of settings that orders run with; `None` is the local default.
+    pub profile: Option<String>,
+    /// The HTTP API.
+    pub http_port: Port,
+    /// Temporal's API.
+    pub temporal_port: Port,
+    /// Temporal's web pages.
+    pub ui_port: Port,
+    /// The database.
+    pub postgres_port: Port,
+    /// A database server of the user's own, instead of one that we start.
+    pub database_url: Option<String>,
+    /// Where data, logs and state are kept; `None` keeps nothing.
+    pub project: Option<Project>,
+}
+
+impl StackOptions {
+    /// A stack that leaves nothing behind, on the usual ports where they are free.
+    pub fn in_memory() -> Result<Self> {
+        Ok(Self {
+            program: vec![this_program()?],
+            profile: None,
+            http_port: Port::Prefer(8000),
+            temporal_port: Port::Prefer(7233),
+            ui_port: Port::Prefer(8233),
+            postgres_port: Port::Free,
+            database_url: settings::foreign_database(),
+            project: None,
+        })
+    }
+
+    /// The stack of a project, on the usual ports; its orders outlive a restart.
+    pub fn of_project(project: Project) -> Result<Self> {
+        Ok(Self {
+            http_port: Port::Fixed(8000),
+            temporal_port: Port::Fixed(7233),
+            ui_port: Port::Fixed(8233),
+            project: Some(project),
+            ..Self::in_memory()?
+        })
+    }
+}
+
+fn this_program() -> Result<OsString> {
+    let program = std::env::current_exe().context("failed to find this program's own file")?;
+    Ok(program.into())
+}
+
+/// Where the parts of a running stack are.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Addresses {
+    /// The HTTP API, without a slash at the end.
+    pub http_url: String,
+    /// `host:port`.
+    pub temporal_address: String,
+    /// The namespace.
+    pub temporal_namespace: String,
+    /// Temporal's web pages.
+    pub ui_url: String,
+    /// With user and password.
+    pub database_url: String,
+    /// Where the worker tells how it is.
+    pub worker_health_url: String,
+    /// Where the database keeps its data, if we started it.
+    pub database_folder: Option<PathBuf>,
+}
+
+/// One line of `ps`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// `postgres`, `temporal`, `worker` or `api`.
+    pub service: String,
+    /// Of the server itself.
+    pub pid: Option<u32>,
+    /// `running`, `starting`, `stopped` or `external`.
+    pub state: String,
+    /// Where it listens.
+    pub url: String,
+    /// Where its data is, if it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+}
+
+/// A running stack. It ends with this value, and at the latest with this process.
+#[derive(Debug)]
+pub struct Stack {
+    /// Where everything is.
+    pub addresses: Addresses,
+    services: Vec<Arc<Process>>,
+    keepers: Vec<JoinHandle<()>>,
+    postgres: Option<Postgres>,
+    _temporal: Temporal,
+    _logs: Option<TempDir>,
+}
+
+impl Stack {
+    /// The services that can be named, in the order in which they start.
+    pub const SERVICES: [&str; 4] = ["postgres", "temporal", "worker", "api"];
+
+    /// Starts everything, and returns when all of it is ready. On failure, what was started is stopped.
+    pub async fn start(options: StackOptions, progress: &Progress) -> Result<Self> {
+        let http_port = options.http_port.resolve("--http-port")?;
+        let temporal_port = options.temporal_port.resolve("--temporal-port")?;
+        let ui_port = options.ui_port.resolve("--ui-port")?;
+        let (logs, temporary) = match &options.project {
+            Some(project) => (project.logs(), None),
+            None => {
+                let folder = tempfile::Builder::new().prefix("orderflow-logs-").tempdir();
+                let folder = folder.context("failed to create a temporary folder for logs")?;
+                (folder.path().to_owned(), Some(folder))
+            }
+        };
+        let log = |service: &str| logs.join(format!("{service}.log"));
+
+        progress.say("starting PostgreSQL and Temporal");
+        let (postgres, temporal) = tokio::try_join!(
+            start_postgres(&options, log("postgres"), progress),
+            Temporal::start(TemporalOptions {
+                port: Some(temporal_port),
+                ui_port: Some(ui_port),
+                db_file: options.project.as_ref().map(|project| project.temporal_file()),
+                log: Some(log("temporal")),
+                progress: progress.clone(),
+                ..TemporalOptions::default()
+            })
+        )?;
+        let database_url = match (&postgres, &options.database_url) {
+            (Some(postgres), _) => postgres.url.clone(),
+            (None, Some(url)) => url.clone(),
+            (None, None) => bail!("there is neither a PostgreSQL server nor a DATABASE_URL"),
+        };
+        let health_port = ports::free_port()?;
+        let addresses = Addresses {
+            http_url: format!("http://127.0.0.1:{http_port}"),
+            temporal_address: temporal.address.clone(),
+            temporal_namespace: temporal.namespace.clone(),
+            ui_url: format!("http://127.0.0.1:{ui_port}"),
+            database_url,
+            worker_health_url: format!("http://127.0.0.1:{health_port}"),
+            database_folder: postgres.as_ref().map(|postgres| postgres.data_dir.clone()),
+        };
+
+        progress.say("migrating the database");
+        migrate(&addresses.database_url).await?;
+
+        progress.say("starting the worker and the HTTP API");
+        let environment = settings::environment(&addresses, options.profile.as_deref());
+        let serve = |service: &str, readiness: String| {
+            let mut command = options.program.clone();
+            command.extend(["serve".into(), service.into()]);
+            Process::start(
+                GuardOptions {
+                    name: service.to_owned(),
+                    command,
+                    environment: environment.clone(),
+                    removed_environment: Vec::new(),
+                    log: log(service),
+                    user: None,
+                    stop_signal: "TERM",
+                    patience: PATIENCE,
+                    remove_folder: temporary.as_ref().map(|folder| folder.path().to_owned()),
+                },
+                Readiness::Http { address: readiness, path: "/health".to_owned() },
+                START,
+            )
+        };
+        let (worker, api) = tokio::try_join!(
+            serve("worker", format!("127.0.0.1:{health_port}")),
+            serve("api", format!("127.0.0.1:{http_port}"))
+        )?;
+
+        let services: Vec<_> = postgres
+            .iter()
+            .map(|postgres| Arc::clone(&postgres.process))
+            .chain([Arc::clone(&temporal.process), Arc::new(worker), Arc::new(api)])
+            .collect();
+        let keepers =
+            services.iter().map(|service| tokio::spawn(keeper::keep(Arc::clone(service), progress.clone()))).collect();
+        Ok(Self { addresses, services, keepers, postgres, _temporal: temporal, _logs: temporary })
+    }
+
+    /// One of [`Self::SERVICES`], to look at it or to kill it; `None` if it is not ours.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<&Process> {
+        self.services.iter().find(|service| service.name() == name).map(Arc::as_ref)
+    }
+
+    /// The database server, if it is ours.
+    #[must_use]
+    pub fn postgres(&self) -> Option<&Postgres> {
+        self.postgres.as_ref()
+    }
+
+    /// What runs.
+    #[must_use]
+    pub fn status(&self) -> Vec<ServiceStatus> {
+        let mut status = stopped();
+        for line in &mut status {
+            line.url = match line.service.as_str() {
+                "postgres" => self.addresses.database_url.clone(),
+                "temporal" => format!("http://{}", self.addresses.temporal_address),
+                "worker" => self.addresses.worker_health_url.clone(),
+                _ => self.addresses.http_url.clone(),
+            };
+            if line.service == "postgres" {
+                line.data.clone_from(&self.addresses.database_folder);
+            }
+            let (state, pid) = match self.service(&line.service) {
+                Some(service) => service.state(),
+                None => ("external", None),
+            };
+            line.pid = pid;
+            state.clone_into(&mut line.state);
+        }
+        status
+    }
+
+    /// Restarts one service, `app` (worker and API) or, without a name, everything, in the right order.
+    pub async fn restart(&self, name: Option<&str>, progress: &Progress) -> Result<()> {
+        let wanted = match name {
+            None => Self::SERVICES.to_vec(),
+            Some("app") => vec!["worker", "api"],
+            Some(name) => vec![service_name(name)?],
+        };
+        for name in wanted {
+            if let Some(service) = self.service(name) {
+                progress.say(format!("restarting {name}"));
+                service.restart().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops everything and waits until it is gone; data that nobody wants to keep goes too.
+    pub async fn stop(self) {
+        for keeper in &self.keepers {
+            keeper.abort();
+        }
+        // The worker needs database and Temporal to finish what it has begun.
+        for names in [["api", "worker"], ["temporal", "postgres"]] {
+            let [first, second] = names.map(|name| stop_if_ours(self.service(name)));
+            tokio::join!(first, second);
+        }
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        for keeper in &self.keepers {
+            keeper.abort();
+        }
+    }
+}
+
+async fn stop_if_ours(service: Option<&Process>) {
+    if let Some(service) = service {
+        service.stop().await;
+    }
+}
+
+/// `ps` where nothing runs.
+#[must_use]
+pub fn stopped() -> Vec<ServiceStatus> {
+    let line = |service: &str| ServiceStatus {
+        service: service.to_owned(),
+        pid: None,
+        state: "stopped".to_owned(),
+        url: String::new(),
+        data: None,
+    };
+    Stack::SERVICES.map(line).to_vec()
+}
+
+/// The service of that name.
+pub(crate) fn service_name(name: &str) -> Result<&'static str> {
+    let found = Stack::SERVICES.into_iter().find(|service| *service == name);
+    found.with_context(|| format!("there is no service {name:?}; there are {} and app", Stack::SERVICES.join(", ")))
+}
+
+async fn start_postgres(options: &StackOptions, log: PathBuf, progress: &Progress) -> Result<Option<Postgres>> {
+    if options.database_url.is_some() {
+        progress.say("using the database of DATABASE_URL");
+        return Ok(None);
+    }
+    let data_dir = match &options.project {
+        Some(project) => Some(folder::database_folder(project.folder())?),
+        None => None,
+    };
+    let postgres = Postgres::start(PostgresOptions {
+        durable: data_dir.is_some(),
+        data_dir,
+        port: Some(options.postgres_port.resolve("--postgres-port")?),
+        log: Some(log),
+        progress: progress.clone(),
+    });
+    postgres.await.map(Some)
+}
+
+async fn migrate(database_url: &str) -> Result<()> {
+    let pool = store::connect(database_url).await.context("failed to connect to the database; check DATABASE_URL")?;
+    store::migrate(&pool)
+        .await
+        .context("failed to migrate the database; `orderflow reset` starts over with an empty one")?;
+    pool.close().await;
+    Ok(())
+}

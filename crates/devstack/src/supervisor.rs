@@ -1,0 +1,202 @@
+//! The process that owns a project's stack, from its start until somebody asks for its end.
+
+use std::{
+    fs,
+    future::pending,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use tokio::{
+    io::BufReader,
+    net::{UnixListener, UnixStream},
+    signal::unix::{SignalKind, signal},
+    time::sleep,
+};
+use url::Url;
+
+use crate::{
+    control::{self, Answer, Request},
+    ports,
+    progress::Progress,
+    project::{Project, State},
+    stack::{self, Addresses, Stack, StackOptions},
+};
+
+/// The guards of a killed supervisor need a moment to stop its servers.
+const PREDECESSOR: Duration = Duration::from_secs(30);
+
+/// Starts the stack of a project, says `ready`, and runs it until Ctrl-C, SIGTERM, `orderflow down`, or the end of
+/// `abandoned` before it is ready.
+pub async fn supervise(
+    project: &Project,
+    options: StackOptions,
+    progress: &Progress,
+    abandoned: impl Future<Output = ()>,
+    ready: impl FnOnce(&State),
+) -> Result<()> {
+    let Some(_lock) = project.take()? else {
+        bail!("the stack is running already; `orderflow ps` shows it");
+    };
+    let mut ends = Ends::new()?;
+    let predecessor = project.last_state();
+    project.forget_state();
+    let socket = project.socket();
+    let listener = UnixListener::bind(&socket).with_context(|| format!("failed to listen at {}", socket.display()))?;
+    fs::create_dir_all(project.logs()).with_context(|| format!("failed to create {}", project.logs().display()))?;
+
+    let start = async {
+        if let Some(state) = predecessor {
+            progress.say("the last supervisor was killed; waiting for the rest of its services");
+            wait_for_end(&state.addresses).await;
+        }
+        Stack::start(options, progress).await
+    };
+    let started = tokio::select! {
+        started = start => started.map(Some),
+        () = ends.signal() => Ok(None),
+        () = refuse_until_down(&listener) => Ok(None),
+        () = abandoned => Ok(None),
+    };
+    let result = match started {
+        Ok(Some(stack)) => {
+            let state = State { supervisor_pid: std::process::id(), addresses: stack.addresses.clone() };
+            let written = project.write_state(&state);
+            if written.is_ok() {
+                ready(&state);
+                let waiting = run(&stack, &listener, &mut ends, progress).await;
+                progress.say("stopping everything");
+                stack.stop().await;
+                answer(waiting, &Answer::Done).await;
+            } else {
+                stack.stop().await;
+            }
+            written
+        }
+        Ok(None) => {
+            progress.say("stopped before it was ready");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    };
+    project.forget_state();
+    result
+}
+
+/// Answers requests until one of them, or a signal, asks for the end; returns who waits for it.
+async fn run(
+    stack: &Stack,
+    listener: &UnixListener,
+    ends: &mut Ends,
+    progress: &Progress,
+) -> Option<BufReader<UnixStream>> {
+    loop {
+        let (request, mut stream) = tokio::select! {
+            next = next_request(listener) => next,
+            () = ends.signal() => return None,
+        };
+        let reply = match request {
+            Request::Status => Answer::Status(stack.status()),
+            Request::Down => return Some(stream),
+            Request::Restart(service) => {
+                let restart = stack.restart(service.as_deref(), progress);
+                let restarted = tokio::select! {
+                    restarted = restart => restarted,
+                    () = ends.signal() => return None,
+                };
+                match restarted {
+                    Ok(()) => Answer::Done,
+                    Err(error) => Answer::Failed(format!("{error:#}")),
+                }
+            }
+        };
+        // Who asked may have gone.
+        let _ = control::write(&mut stream, &reply).await;
+    }
+}
+
+/// While the stack starts, there is one thing that one can ask for.
+async fn refuse_until_down(listener: &UnixListener) {
+    loop {
+        let (request, mut stream) = next_request(listener).await;
+        let reply = match request {
+            Request::Down => {
+                answer(Some(stream), &Answer::Done).await;
+                return;
+            }
+            Request::Status => {
+                let mut status = stack::stopped();
+                for line in &mut status {
+                    "starting".clone_into(&mut line.state);
+                }
+                Answer::Status(status)
+            }
+            Request::Restart(_) => {
+                Answer::Failed("the stack is still starting; wait for it with `orderflow up`".to_owned())
+            }
+        };
+        let _ = control::write(&mut stream, &reply).await;
+    }
+}
+
+async fn next_request(listener: &UnixListener) -> (Request, BufReader<UnixStream>) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of descriptors, for example: not worth a busy loop.
+            sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let mut stream = BufReader::new(stream);
+        // Somebody who connects and says nothing must not block the others.
+        let read = tokio::time::timeout(Duration::from_secs(2), control::read(&mut stream));
+        if let Ok(Ok(request)) = read.await {
+            return (request, stream);
+        }
+    }
+}
+
+async fn answer(stream: Option<BufReader<UnixStream>>, answer: &Answer) {
+    if let Some(mut stream) = stream {
+        let _ = control::write(&mut stream, answer).await;
+    }
+}
+
+/// After `kill -9` of a supervisor, its guards may still be stopping what it started.
+async fn wait_for_end(addresses: &Addresses) {
+    let taken = || {
+        [
+            addresses.http_url.as_str(),
+            addresses.ui_url.as_str(),
+            addresses.worker_health_url.as_str(),
+            &format!("http://{}", addresses.temporal_address),
+        ]
+        .into_iter()
+        .chain(addresses.database_folder.is_some().then_some(addresses.database_url.as_str()))
+        .filter_map(|url| Url::parse(url).ok()?.port())
+        .any(|port| !ports::is_free(port))
+    };
+    let end = Instant::now() + PREDECESSOR;
+    while taken() && Instant::now() < end {
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Ctrl-C, SIGTERM and a closed terminal.
+struct Ends([tokio::signal::unix::Signal; 3]);
+
+impl Ends {
+    fn new() -> Result<Self> {
+        let listen = |kind| signal(kind).context("failed to listen for signals");
+        Ok(Self([listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?, listen(SignalKind::hangup())?]))
+    }
+
+    async fn signal(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            Some(()) = interrupt.recv() => {}
+            Some(()) = terminate.recv() => {}
+            Some(()) = hangup.recv() => {}
+            else => pending().await,
+        }
+    }
+}

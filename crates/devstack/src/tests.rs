@@ -1,0 +1,179 @@
+//! Real processes: what happens to servers when whoever started them ends, in whatever way.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use sqlx::{Connection as _, PgConnection};
+use tempfile::TempDir;
+
+use crate::{
+    Postgres, PostgresOptions, Progress, Temporal, TemporalOptions,
+    guard::{Guard, GuardOptions},
+    ports, toolchain,
+};
+
+/// Set for the process that a test starts in order to see it die.
+const VICTIM: &str = "DEVSTACK_TEST_VICTIM";
+
+fn sleeper(folder: &Path, script: &str) -> GuardOptions {
+    GuardOptions {
+        name: "sleeper".to_owned(),
+        command: ["/bin/sh", "-c", script].map(Into::into).to_vec(),
+        environment: Vec::new(),
+        removed_environment: Vec::new(),
+        log: folder.join("log"),
+        user: None,
+        stop_signal: "TERM",
+        patience: Duration::from_millis(500),
+        remove_folder: None,
+    }
+}
+
+fn is_alive(pid: u32) -> bool {
+    let command = format!("kill -0 {pid}");
+    let status = Command::new("/bin/sh").args(["-c", &command]).stderr(Stdio::null()).status();
+    status.unwrap().success()
+}
+
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < Duration::from_secs(20), "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Not a test by itself: run again, in a process of its own, by the test below.
+#[test]
+fn victim() {
+    let Ok(folder) = std::env::var(VICTIM) else {
+        return;
+    };
+    let folder = Path::new(&folder);
+    let data = folder.join("data");
+    fs::create_dir(&data).unwrap();
+    // One that ends when asked to, and one that has to be killed.
+    let mut obedient = sleeper(folder, "exec sleep 1000");
+    obedient.remove_folder = Some(data);
+    let obedient = Guard::spawn(&obedient).unwrap();
+    let stubborn = sleeper(folder, "trap '' TERM; while :; do sleep 1; done");
+    let stubborn = Guard::spawn(&stubborn).unwrap();
+    let pids = format!("{} {}", obedient.pid(), stubborn.pid());
+    fs::write(folder.join("pids.new"), pids).unwrap();
+    fs::rename(folder.join("pids.new"), folder.join("pids")).unwrap();
+    match std::env::var("DEVSTACK_TEST_END").as_deref() {
+        Ok("return") => {
+            // Like the statics of a test binary, which nobody drops.
+            std::mem::forget((obedient, stubborn));
+        }
+        Ok("panic") => panic!("as asked"),
+        Ok("abort") => std::process::abort(),
+        _ => std::thread::sleep(Duration::from_secs(60)),
+    }
+}
+
+#[test]
+fn no_server_outlives_whoever_started_it() {
+    let ends = ["return", "panic", "abort", "INT", "TERM", "KILL"];
+    let victims = ends.map(|end| {
+        let folder = TempDir::new().unwrap();
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "tests::victim"])
+            .env(VICTIM, folder.path())
+            .env("DEVSTACK_TEST_END", end)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        (end, folder, child)
+    });
+    for (end, folder, mut child) in victims {
+        let file = folder.path().join("pids");
+        wait_until("the victim started its servers", || file.exists());
+        let pids = fs::read_to_string(&file).unwrap();
+        let pids: Vec<u32> = pids.split(' ').map(|pid| pid.parse().unwrap()).collect();
+        if end.chars().all(char::is_uppercase) {
+            let command = format!("kill -{end} {}", child.id());
+            let status = Command::new("/bin/sh").args(["-c", &command]).status();
+            assert!(status.unwrap().success());
+        }
+        child.wait().unwrap();
+        let alive = || pids.iter().any(|pid| is_alive(*pid));
+        if matches!(end, "return" | "panic") {
+            assert!(!alive(), "an ordinary end waits for the servers: {end}");
+        }
+        wait_until(&format!("the servers ended after {end}"), || !alive());
+        let data = folder.path().join("data");
+        wait_until(&format!("the data is gone after {end}"), || !data.exists());
+    }
+}
+
+#[tokio::test]
+async fn the_death_of_a_server_is_seen_with_its_status() {
+    let folder = TempDir::new().unwrap();
+    let guard = Guard::spawn(&sleeper(folder.path(), "exit 7")).unwrap();
+    assert_eq!(guard.ended().await.unwrap().code(), Some(7));
+    assert!(guard.has_ended());
+}
+
+#[tokio::test]
+async fn a_server_is_stopped_without_its_siblings_and_killed_if_it_will_not_go() {
+    let folder = TempDir::new().unwrap();
+    let first = Guard::spawn(&sleeper(folder.path(), "exec sleep 1000")).unwrap();
+    let second = Guard::spawn(&sleeper(folder.path(), "trap '' TERM; while :; do sleep 1; done"));
+    let second = second.unwrap();
+    let third = Guard::spawn(&sleeper(folder.path(), "exec sleep 1000")).unwrap();
+    let pids = [first.pid(), second.pid(), third.pid()];
+    first.stop().await;
+    assert_eq!(pids.map(is_alive), [false, true, true]);
+    second.pause().await;
+    assert_eq!(pids.map(is_alive), [false, false, true]);
+    third.kill().await;
+    assert_eq!(pids.map(is_alive), [false, false, false]);
+}
+
+#[tokio::test]
+async fn postgres_starts_copies_databases_and_survives_a_crash() {
+    let server = Postgres::start(PostgresOptions::default()).await.unwrap();
+    let mut connection = PgConnection::connect(&server.url).await.unwrap();
+    let create = "create table kept as select 42 as answer";
+    sqlx::query(create).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let copy = server.create_database("copy-1", Some("app")).await.unwrap();
+    let refused = server.create_database("a\"; drop", None).await;
+    assert!(refused.is_err());
+
+    server.restart().await.unwrap();
+    server.process.kill().await;
+    assert!(PgConnection::connect(&server.url).await.is_err());
+    server.process.restart().await.unwrap();
+    for url in [&server.url, &copy] {
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        let answer: i32 = sqlx::query_scalar("select answer from kept").fetch_one(&mut connection).await.unwrap();
+        assert_eq!(answer, 42);
+    }
+    let folder = server.data_dir.parent().unwrap().to_owned();
+    server.stop().await;
+    drop(server);
+    assert!(!folder.exists());
+}
+
+#[tokio::test]
+async fn temporal_is_ready_when_it_says_so_and_comes_back_on_its_port() {
+    let server = Temporal::start(TemporalOptions::default()).await.unwrap();
+    assert!(!ports::is_free(server.port));
+    server.process.restart().await.unwrap();
+    server.stop().await;
+    assert!(ports::is_free(server.port));
+}
+
+#[tokio::test]
+async fn programs_are_found_again_without_a_download() {
+    let progress = Progress::stderr();
+    let (first, second) = tokio::join!(toolchain::postgres(&progress), toolchain::postgres(&progress));
+    assert_eq!(first.unwrap(), second.unwrap());
+}

@@ -1,0 +1,72 @@
+//! The dev server built from a pinned Go module, for networks that let package registries through and nothing else.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+
+use super::temporal::on_path;
+use crate::{
+    guard::{Guard, GuardOptions},
+    progress::Progress,
+};
+
+/// The newest that can be built outside its own repository: later ones have a nested `replace`.
+const VERSION: &str = "v1.5.1";
+const GO_MOD: &str = include_str!("../../temporal-cli/go.mod");
+const GO_SUM: &str = include_str!("../../temporal-cli/go.sum");
+
+pub(super) fn destination(cache: &Path) -> PathBuf {
+    cache.join("go").join(format!("temporal-{VERSION}"))
+}
+
+/// Builds the server and puts it into the cache; a build that is killed leaves nothing that looks finished.
+pub(super) async fn build(cache: &Path, progress: &Progress) -> Result<PathBuf> {
+    let Some(go) = on_path("go") else {
+        bail!("there is no `go` on the PATH");
+    };
+    let program = destination(cache);
+    let folder = cache.join("go");
+    let output = folder.join("bin");
+    fs::create_dir_all(&output).with_context(|| format!("failed to create {}", output.display()))?;
+    fs::write(folder.join("go.mod"), GO_MOD).context("failed to write go.mod")?;
+    fs::write(folder.join("go.sum"), GO_SUM).context("failed to write go.sum")?;
+
+    progress.say(format!("Temporal: building {VERSION} from its Go module, once; this takes 2 to 6 minutes"));
+    let started = Instant::now();
+    let log = folder.join("build.log");
+    let _ = fs::remove_file(&log);
+    // Under a guard: a build whose asker is killed would keep two cores busy for minutes.
+    let guard = Guard::spawn(&GuardOptions {
+        name: "go".to_owned(),
+        command: vec![go.into(), "-C".into(), folder.clone().into(), "install".into(), "tool".into()],
+        environment: [
+            ("GOBIN", output.display().to_string().as_str()),
+            // Flags and a workspace of the user's own would change what is built.
+            ("GOFLAGS", "-trimpath -buildvcs=false -mod=readonly"),
+            ("GOWORK", "off"),
+            ("CGO_ENABLED", "0"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .to_vec(),
+        removed_environment: Vec::new(),
+        log: log.clone(),
+        user: None,
+        stop_signal: "TERM",
+        patience: Duration::from_secs(2),
+        remove_folder: None,
+    })?;
+    let status = progress.during(|| "Temporal: building".to_owned(), guard.ended()).await;
+    if !status.is_some_and(|status| status.success()) {
+        let text = fs::read_to_string(&log).unwrap_or_default();
+        let last = text.lines().rev().find(|line| !line.trim().is_empty());
+        bail!("`go install tool` failed: {} (all of it in {})", last.unwrap_or("it said nothing"), log.display());
+    }
+    fs::rename(output.join("temporal"), &program)
+        .with_context(|| format!("failed to move the program to {}", program.display()))?;
+    progress.say(format!("Temporal: built in {} s, kept in {}", started.elapsed().as_secs(), program.display()));
+    Ok(program)
+}

@@ -1,0 +1,52 @@
+//! A Temporal dev server: `temporal` on the PATH, else the SDK's own download, else built from a pinned Go module.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Result, anyhow};
+
+use super::{go, sdk};
+use crate::{folder, progress::Progress};
+
+/// The path of a program whose `server start-dev` runs a Temporal server.
+pub async fn temporal(progress: &Progress) -> Result<PathBuf> {
+    if let Some(found) = on_path("temporal") {
+        return Ok(found);
+    }
+    let cache = folder::cache()?;
+    if let Some(found) = cached(&cache) {
+        return Ok(found);
+    }
+    let _lock = folder::lock(&cache.join("temporal.lock"), progress).await?;
+    // Whoever held the lock may have been getting it for us.
+    if let Some(found) = cached(&cache) {
+        return Ok(found);
+    }
+    progress.say("Temporal: there is no `temporal` on the PATH; downloading the dev server once");
+    let download = match sdk::download(&cache, progress).await {
+        Ok(program) => return Ok(program),
+        Err(error) => error,
+    };
+    progress.say(format!("Temporal: the download failed ({download:#})"));
+    match go::build(&cache, progress).await {
+        Ok(program) => Ok(program),
+        Err(build) => Err(anyhow!(
+            "there is no Temporal dev server (the download failed: {download:#}; the build from the Go module failed: \
+             {build:#}): put the `temporal` CLI on the PATH, or open the way to https://temporal.download, or install \
+             Go 1.25 or later with access to a Go module proxy"
+        )),
+    }
+}
+
+fn cached(cache: &Path) -> Option<PathBuf> {
+    [sdk::destination(cache), go::destination(cache)].into_iter().find(|program| program.is_file())
+}
+
+/// The first file of that name in the folders of `PATH`.
+pub(super) fn on_path(program: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?)
+        .map(|folder| folder.join(program))
+        .find(|candidate| candidate.is_absolute() && candidate.is_file())
+}

@@ -1,0 +1,132 @@
+//! Where an order goes, and a change to it.
+
+use crate::Fields;
+use serde::{Deserialize, Serialize};
+
+const ADDRESS: [&str; 2] = ["shipping_address", "address"];
+const POSTAL_CODE: [&str; 3] = ["postal_code", "zip_code", "zip"];
+
+/// A shipping address: a snapshot that belongs to its order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    pub street: String,
+    #[serde(default)]
+    pub city: Option<String>,
+    #[serde(default)]
+    pub state: Option<String>,
+    #[serde(default)]
+    pub postal_code: Option<String>,
+    #[serde(default)]
+    pub country: Option<String>,
+}
+
+/// Some fields of an address; a field that is left out keeps its value.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressChange {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub street: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub city: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postal_code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+}
+
+impl AddressChange {
+    fn fields(fields: &mut Fields<'_, '_>) -> Self {
+        Self {
+            street: fields.text(&["street"], 200),
+            city: fields.text(&["city"], 100),
+            state: fields.text(&["state"], 100),
+            postal_code: fields.text(&POSTAL_CODE, 20),
+            country: fields.text(&["country"], 100),
+        }
+    }
+
+    /// The body of an address update: `{"street": …}`, flat fields, or `{"address": {…}}`.
+    pub fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let change = if fields.starts_with(&ADDRESS, '{') {
+            fields.object(&ADDRESS, |address| Some(Self::fields(address)))?
+        } else {
+            Self::fields(fields)
+        };
+        if change == Self::default() && !fields.any_refused() {
+            fields.refuse("", "must name at least one of street, city, state, postal_code, country");
+        }
+        Some(change)
+    }
+
+    /// The address of an order in any of the accepted spellings; the street is what makes it one.
+    pub(crate) fn read_of_order(fields: &mut Fields<'_, '_>) -> Self {
+        if fields.starts_with(&ADDRESS, '{') {
+            return fields.object(&ADDRESS, |address| Some(Self::fields(address))).unwrap_or_default();
+        }
+        Self {
+            street: fields.text(&ADDRESS, 200),
+            city: fields.text(&["shipping_city"], 100),
+            state: fields.text(&["shipping_state"], 100),
+            postal_code: fields.text(&["shipping_postal_code", "shipping_zip_code", "shipping_zip"], 20),
+            country: fields.text(&["shipping_country"], 100),
+        }
+    }
+
+    /// The whole address that these fields make, or `None` without a street.
+    pub fn into_address(self) -> Option<Address> {
+        Some(Address {
+            street: self.street?,
+            city: self.city,
+            state: self.state,
+            postal_code: self.postal_code,
+            country: self.country,
+        })
+    }
+
+    /// The address after this change; `None` when there was none and the change names no street.
+    pub fn applied_to(&self, address: Option<&Address>) -> Option<Address> {
+        let Some(address) = address else { return self.clone().into_address() };
+        let or = |new: &Option<String>, old: &Option<String>| new.clone().or_else(|| old.clone());
+        Some(Address {
+            street: self.street.clone().unwrap_or_else(|| address.street.clone()),
+            city: or(&self.city, &address.city),
+            state: or(&self.state, &address.state),
+            postal_code: or(&self.postal_code, &address.postal_code),
+            country: or(&self.country, &address.country),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Document;
+
+    fn read(text: &str) -> Result<AddressChange, Vec<String>> {
+        let refused = |invalid: crate::Invalid| invalid.0.into_iter().map(|e| e.pointer).collect::<Vec<_>>();
+        Document::parse(text).unwrap().read(AddressChange::read).map_err(refused)
+    }
+
+    #[test]
+    fn flat_and_nested_updates_mean_the_same() {
+        let flat = read(r#"{"street": " 1 Main St ", "zip": "94102"}"#).unwrap();
+        assert_eq!(flat, read(r#"{"address": {"street": "1 Main St", "zip_code": "94102"}}"#).unwrap());
+        assert_eq!(flat.postal_code.as_deref(), Some("94102"));
+    }
+
+    #[test]
+    fn what_is_left_out_keeps_its_value() {
+        let old = read(r#"{"street": "1 Main St", "city": "Anytown"}"#).unwrap().into_address();
+        let new = read(r#"{"street": "2 Side St"}"#).unwrap().applied_to(old.as_ref()).unwrap();
+        assert_eq!((new.street.as_str(), new.city.as_deref()), ("2 Side St", Some("Anytown")));
+    }
+
+    #[test]
+    fn an_update_that_says_nothing_or_something_else_is_refused() {
+        assert_eq!(read("{}"), Err(vec![String::new()]));
+        assert_eq!(read(r#"{"street": 5}"#), Err(vec!["/street".to_owned()]));
+        assert_eq!(read(r#"{"street": "a", "strasse": "b"}"#), Err(vec!["/strasse".to_owned()]));
+        assert_eq!(read(r#"{"zip": "1", "zip_code": "2"}"#), Err(vec!["/zip".to_owned()]));
+    }
+}

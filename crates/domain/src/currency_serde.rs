@@ -1,0 +1,17 @@
+//! A currency on the wire is its three letters.
+
+use crate::Currency;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+impl Serialize for Currency {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for Currency {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let code = String::deserialize(deserializer)?;
+        Self::parse(&code).map_err(D::Error::custom)
+    }
+}

@@ -1,0 +1,151 @@
+//! Exact decimal numbers as they stand in JSON: never a binary float on the way in.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::{fmt, str::FromStr};
+
+/// An exact decimal of at most 15 significant digits.
+///
+/// Fifteen, because every such number survives a reader that keeps JSON numbers in an IEEE double:
+/// what we write as a JSON number reads back to exactly the same digits everywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decimal {
+    units: i64,
+    scale: u8,
+}
+
+/// Why a text is not such a number.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecimalError {
+    #[error("must be a plain decimal number such as 99.99")]
+    Syntax,
+    #[error("must have at most 15 digits")]
+    TooLong,
+}
+
+impl Decimal {
+    const DIGITS: usize = 15;
+
+    pub(crate) const fn new(units: i64, scale: u8) -> Self {
+        Self { units, scale }
+    }
+
+    /// The number as an integer with `scale` decimals, or `None` when it has more decimals than that.
+    pub fn at_scale(self, scale: u8) -> Option<i64> {
+        if self.scale <= scale {
+            return self.units.checked_mul(10_i64.checked_pow(u32::from(scale - self.scale))?);
+        }
+        let surplus = 10_i64.checked_pow(u32::from(self.scale - scale))?;
+        (self.units % surplus == 0).then(|| self.units / surplus)
+    }
+}
+
+impl FromStr for Decimal {
+    type Err = DecimalError;
+
+    fn from_str(text: &str) -> Result<Self, DecimalError> {
+        let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+        let (whole, fraction) = match digits.split_once('.') {
+            Some((_, "")) => return Err(DecimalError::Syntax),
+            Some(parts) => parts,
+            None => (digits, ""),
+        };
+        if whole.is_empty() || !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
+            return Err(DecimalError::Syntax);
+        }
+        // `5.000` and `5` are one number; zeros at the end must not count against the limit.
+        let fraction = fraction.trim_end_matches('0');
+        let significant = format!("{whole}{fraction}");
+        let significant = significant.trim_start_matches('0');
+        if significant.len() > Self::DIGITS || fraction.len() > Self::DIGITS {
+            return Err(DecimalError::TooLong);
+        }
+        let units = significant.bytes().fold(0_i64, |units, digit| units * 10 + i64::from(digit - b'0'));
+        let scale = u8::try_from(fraction.len()).map_err(|_| DecimalError::TooLong)?;
+        Ok(Self { units: if negative { -units } else { units }, scale })
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.scale == 0 {
+            return write!(f, "{}", self.units);
+        }
+        let power = 10_u64.pow(u32::from(self.scale));
+        let magnitude = self.units.unsigned_abs();
+        let sign = if self.units < 0 { "-" } else { "" };
+        let width = usize::from(self.scale);
+        write!(f, "{sign}{}.{:0width$}", magnitude / power, magnitude % power)
+    }
+}
+
+impl Serialize for Decimal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.scale == 0 {
+            return serializer.serialize_i64(self.units);
+        }
+        // The text of a decimal with at most 15 digits is the shortest text of its nearest double,
+        // so the writer prints exactly our digits again.
+        let double: f64 = self.to_string().parse().map_err(serde::ser::Error::custom)?;
+        serializer.serialize_f64(double)
+    }
+}
+
+impl<'de> Deserialize<'de> for Decimal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Decimal;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a decimal number, or one in a string")
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Decimal, E> {
+                self.visit_str(&value.to_string())
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Decimal, E> {
+                self.visit_str(&value.to_string())
+            }
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Decimal, E> {
+                self.visit_str(&value.to_string())
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Decimal, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn only_plain_decimals_are_numbers() {
+        for bad in ["", ".", "1.", ".5", "1e2", "+1", "1,5", " 1", "NaN", "0x1", "--1", "1.2.3"] {
+            assert_eq!(bad.parse::<Decimal>(), Err(DecimalError::Syntax), "{bad:?}");
+        }
+        assert_eq!("1234567890123456".parse::<Decimal>(), Err(DecimalError::TooLong));
+        assert_eq!("0.10".parse::<Decimal>().unwrap().to_string(), "0.1");
+        assert_eq!("-0.05".parse::<Decimal>().unwrap().at_scale(2), Some(-5));
+    }
+
+    #[test]
+    fn a_surplus_decimal_is_seen() {
+        let price: Decimal = "99.999".parse().unwrap();
+        assert_eq!(price.at_scale(2), None);
+        assert_eq!(price.at_scale(3), Some(99_999));
+    }
+
+    proptest! {
+        #[test]
+        fn json_keeps_every_digit(units in -999_999_999_999_999_i64..=999_999_999_999_999, scale in 0_u8..=4) {
+            let text = Decimal::new(units, scale).to_string();
+            let number: Decimal = text.parse().unwrap();
+            let json = serde_json::to_string(&number).unwrap();
+            let back: Decimal = serde_json::from_str(&json).unwrap();
+            prop_assert_eq!(back.at_scale(4), number.at_scale(4));
+            prop_assert_eq!(back, number);
+        }
+    }
+}

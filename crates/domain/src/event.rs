@@ -1,0 +1,53 @@
+//! The audit trail's vocabulary: a closed list.
+
+use crate::status::named;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+named! {
+    /// What happened to an order.
+    EventType {
+        OrderReceived => "order_received",
+        OrderValidated => "order_validated",
+        OrderInvalid => "order_invalid",
+        InventoryReserved => "inventory_reserved",
+        InventoryUnavailable => "inventory_unavailable",
+        InventoryReleased => "inventory_released",
+        ReviewStarted => "review_started",
+        ReviewApproved => "review_approved",
+        ReviewRejected => "review_rejected",
+        ReviewTimedOut => "review_timed_out",
+        PaymentRequested => "payment_requested",
+        PaymentCaptured => "payment_captured",
+        PaymentConfirmed => "payment_confirmed",
+        PaymentDeclined => "payment_declined",
+        PaymentUnavailable => "payment_unavailable",
+        PaymentMismatch => "payment_mismatch",
+        PaymentTimedOut => "payment_timed_out",
+        PaymentRefunded => "payment_refunded",
+        PaymentRefundDue => "payment_refund_due",
+        AddressUpdated => "address_updated",
+        ShipmentStarted => "shipment_started",
+        DispatchFailed => "dispatch_failed",
+        ShipmentStopped => "shipment_stopped",
+        OrderShipped => "order_shipped",
+        OrderDelivered => "order_delivered",
+        CancelRequested => "cancel_requested",
+        OrderCancelled => "order_cancelled",
+        OrderFailed => "order_failed",
+        RequestRefused => "request_refused",
+        DeadlinePassed => "deadline_passed",
+        CompensationFinished => "compensation_finished",
+    }
+}
+
+/// One row of the audit trail.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditEvent {
+    /// 1, 2, 3 … within its order, without a gap.
+    pub seq: u32,
+    #[serde(rename = "type")]
+    pub kind: EventType,
+    pub payload: serde_json::Value,
+    pub ts: DateTime<Utc>,
+}

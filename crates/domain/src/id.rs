@@ -1,0 +1,116 @@
+//! Identifiers. Each is a newtype whose only way in is parsing, also when it is deserialized.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Why a text is not an identifier.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    #[error("must not be empty")]
+    Empty,
+    #[error("must be at most {0} characters long")]
+    TooLong(usize),
+    #[error("must contain only {0}")]
+    Character(&'static str),
+}
+
+fn check(text: &str, longest: usize, allowed: fn(char) -> bool, description: &'static str) -> Result<(), IdError> {
+    if text.is_empty() {
+        return Err(IdError::Empty);
+    }
+    if text.chars().count() > longest {
+        return Err(IdError::TooLong(longest));
+    }
+    if !text.chars().all(allowed) {
+        return Err(IdError::Character(description));
+    }
+    Ok(())
+}
+
+macro_rules! identifier {
+    ($(#[$doc:meta])* $name:ident, $longest:literal, $allowed:expr, $description:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Accepts a text that is a valid identifier of this kind.
+            pub fn parse(text: &str) -> Result<Self, IdError> {
+                check(text, $longest, $allowed, $description)?;
+                Ok(Self(text.to_owned()))
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                Self::parse(text)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+fn url_safe(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
+fn visible(c: char) -> bool {
+    c.is_ascii_graphic()
+}
+
+identifier!(
+    /// An order's id, the caller's or made by us. It stands in URLs and workflow ids as it is.
+    OrderId, 64, url_safe, "letters, digits, '-', '_' and '.'"
+);
+identifier!(
+    /// The idempotency key of one payment: it pays one order, once.
+    PaymentId, 128, visible, "visible ASCII characters without spaces"
+);
+identifier!(
+    /// A payment provider's own name for one movement of money.
+    TransactionId, 128, visible, "visible ASCII characters without spaces"
+);
+identifier!(
+    /// A stock keeping unit.
+    Sku, 64, visible, "visible ASCII characters without spaces"
+);
+identifier!(
+    /// A customer's id in the shop that sends the order.
+    CustomerId, 64, visible, "visible ASCII characters without spaces"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_id_is_url_safe() {
+        for good in ["order-123", "ORD-20261121-120000-AB12", "a", "1.2_3"] {
+            assert_eq!(OrderId::parse(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "a b", "a/b", "ü", "a%20", "a\n", &"x".repeat(65)] {
+            assert!(OrderId::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn deserialization_checks_as_parsing_does() {
+        assert!(serde_json::from_str::<PaymentId>("\"pmt 1\"").is_err());
+        assert_eq!(serde_json::from_str::<PaymentId>("\"stripe:pi_1\"").unwrap().as_str(), "stripe:pi_1");
+    }
+}

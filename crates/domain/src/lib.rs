@@ -1,0 +1,44 @@
+//! What an order is, without how it is stored, sent or run.
+//!
+//! Everything here is pure: no async, no clock, no I/O. Values with an invariant can be made only by
+//! parsing, so code that holds one need not check again. Start reading at [`record`], the state of
+//! one order and the audit trail that goes with it; [`order`] is what a caller may ask for.
+
+mod address;
+mod answer;
+mod currency_serde;
+mod decimal;
+mod document;
+mod event;
+mod id;
+mod money;
+mod order;
+mod payment;
+mod policy;
+mod profile;
+mod record;
+mod request;
+mod shipment;
+mod span;
+mod status;
+mod view;
+mod workflow_id;
+
+pub use address::{Address, AddressChange};
+pub use answer::{Answer, RefusalCode};
+pub use decimal::{Decimal, DecimalError};
+pub use document::{Document, DocumentError, FieldError, Fields, Invalid};
+pub use event::{AuditEvent, EventType};
+pub use id::{CustomerId, IdError, OrderId, PaymentId, Sku, TransactionId};
+pub use money::{Currency, Money, MoneyError};
+pub use order::{Customer, Line, Order, OrderRequest};
+pub use payment::{PaymentConfirmation, PaymentInfo, PaymentStatus};
+pub use policy::{CompleteOn, Delivery, OrderPolicy, OnTimeout, PaymentMode, Review, ReviewMode};
+pub use profile::{Profile, SettingError, resolve_policy};
+pub use record::{Failure, FailureCode, OrderRecord, TransitionError};
+pub use request::{Approval, Cancellation, DeliveryConfirmation, Rejection, Request, RequestError};
+pub use shipment::ShipmentInfo;
+pub use span::{Span, SpanError};
+pub use status::{OrderStatus, Step};
+pub use view::{OrderView, Source, StatusView};
+pub use workflow_id::{order_id_of_workflow, order_workflow_id, shipping_workflow_id};

@@ -1,0 +1,150 @@
+//! Money: an integer of minor units with its ISO 4217 currency.
+
+use crate::Decimal;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// An ISO 4217 currency that has minor units one can count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Currency(iso_currency::Currency);
+
+impl Currency {
+    /// The currency of an order that names none.
+    pub const DEFAULT: Self = Self(iso_currency::Currency::USD);
+
+    /// Accepts an alphabetic ISO 4217 code in capitals; metals, funds and test codes are none.
+    pub fn parse(code: &str) -> Result<Self, MoneyError> {
+        iso_currency::Currency::from_code(code)
+            .filter(|currency| currency.exponent().is_some() && !currency.is_fund())
+            .map(Self)
+            .ok_or(MoneyError::UnknownCurrency)
+    }
+
+    pub fn code(self) -> &'static str {
+        self.0.code()
+    }
+
+    /// How many decimals the currency has.
+    pub fn exponent(self) -> u8 {
+        self.0.exponent().and_then(|exponent| u8::try_from(exponent).ok()).unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// Why something is not an amount of money.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MoneyError {
+    #[error("must be an ISO 4217 currency code such as USD")]
+    UnknownCurrency,
+    #[error("{currency} has {exponent} decimals")]
+    TooManyDecimals { currency: &'static str, exponent: u8 },
+    #[error("must not be below zero")]
+    Negative,
+    #[error("must be at most {0} minor units")]
+    TooLarge(i64),
+}
+
+/// A non-negative amount of at most [`Money::LARGEST`] minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Money {
+    minor: i64,
+    currency: Currency,
+}
+
+impl Money {
+    /// 15 digits: what a JSON number carries exactly through any reader (see [`Decimal`]).
+    pub const LARGEST: i64 = 999_999_999_999_999;
+
+    pub fn from_minor(minor: i64, currency: Currency) -> Result<Self, MoneyError> {
+        if minor < 0 {
+            return Err(MoneyError::Negative);
+        }
+        if minor > Self::LARGEST {
+            return Err(MoneyError::TooLarge(Self::LARGEST));
+        }
+        Ok(Self { minor, currency })
+    }
+
+    pub fn from_decimal(amount: Decimal, currency: Currency) -> Result<Self, MoneyError> {
+        let exponent = currency.exponent();
+        let too_many = MoneyError::TooManyDecimals { currency: currency.code(), exponent };
+        Self::from_minor(amount.at_scale(exponent).ok_or(too_many)?, currency)
+    }
+
+    pub fn zero(currency: Currency) -> Self {
+        Self { minor: 0, currency }
+    }
+
+    pub fn minor(self) -> i64 {
+        self.minor
+    }
+
+    pub fn currency(self) -> Currency {
+        self.currency
+    }
+
+    pub fn is_zero(self) -> bool {
+        self.minor == 0
+    }
+
+    /// In major units, as callers write and read it.
+    pub fn decimal(self) -> Decimal {
+        Decimal::new(self.minor, self.currency.exponent())
+    }
+
+    pub fn times(self, quantity: u32) -> Result<Self, MoneyError> {
+        let minor = self.minor.checked_mul(i64::from(quantity)).ok_or(MoneyError::TooLarge(Self::LARGEST))?;
+        Self::from_minor(minor, self.currency)
+    }
+
+    /// The sum; both must be of one currency, which an order's parser guarantees.
+    pub fn plus(self, other: Self) -> Result<Self, MoneyError> {
+        if self.currency != other.currency {
+            return Err(MoneyError::UnknownCurrency);
+        }
+        Self::from_minor(self.minor.saturating_add(other.minor), self.currency)
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.decimal(), self.currency)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn money(text: &str, code: &str) -> Result<Money, MoneyError> {
+        Money::from_decimal(text.parse().unwrap(), Currency::parse(code)?)
+    }
+
+    #[test]
+    fn decimals_follow_the_currency() {
+        assert_eq!(money("99.99", "USD").unwrap().minor(), 9_999);
+        assert_eq!(money("500", "JPY").unwrap().minor(), 500);
+        assert_eq!(money("1.234", "KWD").unwrap().minor(), 1_234);
+        assert_eq!(money("500.00", "JPY").unwrap().minor(), 500);
+        assert_eq!(money("99.999", "USD"), Err(MoneyError::TooManyDecimals { currency: "USD", exponent: 2 }));
+        assert_eq!(money("-1", "USD"), Err(MoneyError::Negative));
+        assert_eq!(money("1", "XAU"), Err(MoneyError::UnknownCurrency));
+        assert_eq!(money("1", "usd"), Err(MoneyError::UnknownCurrency));
+    }
+
+    proptest! {
+        #[test]
+        fn amounts_read_back_to_the_same_minor_units(minor in 0..=Money::LARGEST, code in prop_oneof!["USD", "JPY", "KWD"]) {
+            let amount = Money::from_minor(minor, Currency::parse(&code).unwrap()).unwrap();
+            let json = serde_json::to_string(&amount.decimal()).unwrap();
+            let read: Decimal = serde_json::from_str(&json).unwrap();
+            prop_assert_eq!(Money::from_decimal(read, amount.currency()).unwrap(), amount);
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! What a customer orders, and the one parser of every accepted spelling of it.
+
+use crate::{
+    Address, AddressChange, Currency, CustomerId, Decimal, Document, Fields, Invalid, Money, MoneyError, PaymentId, Sku,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Who ordered; everything is optional.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Customer {
+    #[serde(default)]
+    pub id: Option<CustomerId>,
+    #[serde(default)]
+    pub name: Option<String>,
+    #[serde(default)]
+    pub email: Option<String>,
+}
+
+/// One line of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    pub sku: Sku,
+    #[serde(default)]
+    pub name: Option<String>,
+    pub quantity: u32,
+    pub unit_price: Money,
+}
+
+/// A valid order: at least one line, one currency, a total above zero that fits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    pub customer: Customer,
+    pub lines: Vec<Line>,
+    pub currency: Currency,
+    pub total: Money,
+    #[serde(default)]
+    pub shipping_address: Option<Address>,
+    #[serde(default)]
+    pub payment_id: Option<PaymentId>,
+    #[serde(default)]
+    pub payment_method: Option<String>,
+}
+
+/// What a caller sent to start an order. Lines may be missing: then a sample cart may stand in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderRequest {
+    pub customer: Customer,
+    pub lines: Vec<Line>,
+    pub currency: Currency,
+    pub shipping_address: Option<Address>,
+    pub payment_id: Option<PaymentId>,
+    pub payment_method: Option<String>,
+    pub profile: Option<String>,
+}
+
+const MOST_LINES: usize = 100;
+const LARGEST_QUANTITY: u32 = 10_000;
+
+impl OrderRequest {
+    /// Accepts each of the four spellings of the HTTP contract.
+    pub fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let customer = read_customer(fields);
+        let currency = fields.parsed::<CurrencyCode>(&["currency"]).map_or(Currency::DEFAULT, |code| code.0);
+        let lines = fields.objects(&["items"], MOST_LINES, |line| read_line(line, currency));
+        let shipping_address = AddressChange::read_of_order(fields);
+        if shipping_address.street.is_none() && shipping_address != AddressChange::default() {
+            fields.refuse("shipping_address", "must name a street");
+        }
+        let (payment_id, payment_method) = read_payment(fields);
+        let profile = fields.text(&["profile"], 32);
+        Some(Self {
+            customer,
+            lines: lines.unwrap_or_default(),
+            currency,
+            shipping_address: shipping_address.into_address(),
+            payment_id,
+            payment_method,
+            profile,
+        })
+    }
+
+    /// The order that this request makes; names what is missing or does not add up.
+    pub fn into_order(self) -> Result<Order, Invalid> {
+        let invalid = |detail: String| {
+            Invalid(vec![crate::FieldError { pointer: "/items".to_owned(), detail }])
+        };
+        if self.lines.is_empty() {
+            return Err(invalid("must have at least one element".to_owned()));
+        }
+        let total = total(&self.lines, self.currency).map_err(|error| invalid(format!("the total {error}")))?;
+        if total.is_zero() {
+            return Err(invalid("the total must be above zero".to_owned()));
+        }
+        Ok(Order {
+            customer: self.customer,
+            lines: self.lines,
+            currency: self.currency,
+            total,
+            shipping_address: self.shipping_address,
+            payment_id: self.payment_id,
+            payment_method: self.payment_method,
+        })
+    }
+
+    /// The sample cart for an order that names no items (`SAMPLE_CART=on`).
+    pub fn with_sample_cart(mut self) -> Self {
+        if self.lines.is_empty()
+            && let (Ok(sku), Ok(unit_price)) = (Sku::parse("SAMPLE-1"), Money::from_minor(999, self.currency))
+        {
+            self.lines = vec![Line { sku, name: Some("Sample item".to_owned()), quantity: 1, unit_price }];
+        }
+        self
+    }
+}
+
+impl Order {
+    /// Reads an order document in any accepted spelling.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let not_json = |error: crate::DocumentError| {
+            Invalid(vec![crate::FieldError { pointer: String::new(), detail: error.to_string() }])
+        };
+        Document::parse(text).map_err(not_json)?.read(OrderRequest::read)?.into_order()
+    }
+
+    /// The document in the first spelling of the HTTP contract; [`Order::parse`] reads it back.
+    pub fn document(&self) -> serde_json::Value {
+        serde_json::json!({
+            "customer": self.customer,
+            "items": self.lines.iter().map(Line::document).collect::<Vec<_>>(),
+            "currency": self.currency,
+            "shipping_address": self.shipping_address,
+            "payment": {"payment_id": self.payment_id, "method": self.payment_method},
+        })
+    }
+
+    /// SHA-256 of the canonical document and `salt`: two requests that mean the same have the same.
+    pub fn fingerprint(&self, salt: &str) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.document().to_string());
+        hash.update([0]);
+        hash.update(salt);
+        data_encoding::HEXLOWER.encode(&hash.finalize())
+    }
+}
+
+impl Line {
+    pub fn document(&self) -> serde_json::Value {
+        serde_json::json!({
+            "sku": self.sku,
+            "name": self.name,
+            "quantity": self.quantity,
+            "unit_price": self.unit_price.decimal(),
+        })
+    }
+}
+
+fn total(lines: &[Line], currency: Currency) -> Result<Money, MoneyError> {
+    lines.iter().try_fold(Money::zero(currency), |sum, line| sum.plus(line.unit_price.times(line.quantity)?))
+}
+
+fn read_customer(fields: &mut Fields<'_, '_>) -> Customer {
+    let nested = fields.object(&["customer"], |customer| {
+        Some(Customer {
+            id: customer.parsed(&["id"]),
+            name: customer.text(&["name"], 200),
+            email: customer.parsed::<Email>(&["email"]).map(|email| email.0),
+        })
+    });
+    let nested = nested.unwrap_or_default();
+    Customer {
+        id: fields.parsed(&["customer_id"]).or(nested.id),
+        name: fields.text(&["customer_name"], 200).or(nested.name),
+        email: fields.parsed::<Email>(&["customer_email"]).map(|email| email.0).or(nested.email),
+    }
+}
+
+fn read_line(line: &mut Fields<'_, '_>, currency: Currency) -> Option<Line> {
+    const SKU: [&str; 2] = ["sku", "product_id"];
+    const QUANTITY: [&str; 2] = ["quantity", "qty"];
+    const PRICE: [&str; 2] = ["unit_price", "price"];
+    for names in [SKU, QUANTITY, PRICE] {
+        line.require(&names);
+    }
+    let sku = line.parsed(&SKU);
+    let name = line.text(&["name", "product_name"], 200);
+    let quantity = line.number::<Quantity>(&QUANTITY);
+    let price = line.number::<Decimal>(&PRICE);
+    let unit_price = Money::from_decimal(price?, currency).map_err(|error| line.refuse("unit_price", error.to_string()));
+    Some(Line { sku: sku?, name, quantity: quantity?.0, unit_price: unit_price.ok()? })
+}
+
+fn read_payment(fields: &mut Fields<'_, '_>) -> (Option<PaymentId>, Option<String>) {
+    let nested = fields.object(&["payment"], |payment| {
+        Some((payment.parsed(&["payment_id"]), payment.text(&["method"], 200)))
+    });
+    let (nested_id, method) = nested.unwrap_or_default();
+    (fields.parsed(&["payment_id"]).or(nested_id), method)
+}
+
+struct CurrencyCode(Currency);
+impl std::str::FromStr for CurrencyCode {
+    type Err = MoneyError;
+    fn from_str(text: &str) -> Result<Self, MoneyError> {
+        Currency::parse(text).map(Self)
+    }
+}
+
+struct Quantity(u32);
+impl std::str::FromStr for Quantity {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let within = |quantity: &u32| (1..=LARGEST_QUANTITY).contains(quantity);
+        let refused = || format!("must be a whole number from 1 to {LARGEST_QUANTITY}");
+        text.parse().ok().filter(within).map(Self).ok_or_else(refused)
+    }
+}
+
+/// Only what mail cannot do without is checked; whether it arrives, only mail can tell.
+struct Email(String);
+impl std::str::FromStr for Email {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let plain = text.len() <= 254 && !text.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;".contains(c));
+        match text.rsplit_once('@') {
+            Some((local, host)) if plain && !local.is_empty() && !host.is_empty() => Ok(Self(text.to_owned())),
+            _ => Err("must be an e-mail address such as john@example.com"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn refused(text: &str) -> Vec<String> {
+        Order::parse(text).unwrap_err().0.into_iter().map(|error| error.pointer).collect()
+    }
+
+    #[test]
+    fn the_four_spellings_are_one_order() {
+        let first = Order::parse(
+            r#"{"customer": {"id": "CUST-001", "name": "John Doe", "email": "john@example.com"},
+            "items": [{"sku": "ABC123", "name": "Laptop", "quantity": 1, "unit_price": "99.99"}], "currency": "USD",
+            "shipping_address": {"street": "123 Main St", "city": "Anytown", "state": "CA", "postal_code": "94102", "country": "US"},
+            "payment": {"payment_id": "pmt-123", "method": "pm_card_visa"}}"#,
+        )
+        .unwrap();
+        assert_eq!((first.total.minor(), first.payment_id.as_ref().unwrap().as_str()), (9_999, "pmt-123"));
+        let second = Order::parse(
+            r#"{"customer_name": "John Doe", "customer_email": "john@example.com",
+            "items": [{"sku": "ABC123", "qty": 2, "price": 99.99}],
+            "shipping_address": {"street": "123 Main St", "city": "Anytown", "state": "CA"}}"#,
+        )
+        .unwrap();
+        assert_eq!((second.total.minor(), second.customer.name.as_deref()), (19_998, Some("John Doe")));
+        let third = Order::parse(
+            r#"{"customer_id": "CUST-001",
+            "items": [{"product_id": "PROD-123", "product_name": "Laptop", "quantity": 1, "price": 999.99}],
+            "shipping_address": "123 Main St", "shipping_city": "San Francisco",
+            "shipping_postal_code": "94102", "shipping_country": "USA"}"#,
+        )
+        .unwrap();
+        let address = third.shipping_address.unwrap();
+        assert_eq!((address.street.as_str(), address.country.as_deref()), ("123 Main St", Some("USA")));
+    }
+
+    #[test]
+    fn every_bad_field_is_named_at_once() {
+        let bad = r#"{"customer": {"email": "nobody"}, "currency": "US$", "colour": "red",
+            "items": [{"sku": "A", "quantity": -5, "price": "99.999"}, {"sku": "", "quantity": 1.5, "price": "x"}]}"#;
+        assert_eq!(
+            refused(bad),
+            ["/customer/email", "/currency", "/items/0/quantity", "/items/0/unit_price", "/items/1/sku",
+             "/items/1/quantity", "/items/1/price", "/colour"]
+        );
+    }
+
+    #[test]
+    fn quantities_and_totals_have_limits() {
+        for quantity in ["0", "-1", "10001", "1e3", "\"\"", "99999999999999999999"] {
+            let text = format!(r#"{{"items": [{{"sku": "A", "quantity": {quantity}, "price": 1}}]}}"#);
+            assert_eq!(refused(&text), ["/items/0/quantity"], "{quantity}");
+        }
+        let huge = r#"{"items": [{"sku": "A", "quantity": 10000, "price": 999999999999.99}]}"#;
+        assert_eq!(refused(huge), ["/items"]);
+        assert_eq!(refused(r#"{"items": [{"sku": "A", "quantity": 1, "price": 0}]}"#), ["/items"]);
+        assert_eq!(refused(r#"{"items": [{}]}"#), ["/items/0/sku", "/items/0/quantity", "/items/0/unit_price"]);
+        assert_eq!(refused("[]"), [""]);
+    }
+
+    prop_compose! {
+        fn line()(sku in "[A-Z0-9]{1,8}", name in proptest::option::of("[a-z]{1,9}"), quantity in 1..=9_999_u32, price in 1..=9_999_999_i64) -> Line {
+            Line { sku: Sku::parse(&sku).unwrap(), name, quantity, unit_price: Money::from_minor(price, Currency::DEFAULT).unwrap() }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_document_reads_back(lines in proptest::collection::vec(line(), 1..9), street in proptest::option::of("[a-z]{1,9}")) {
+            let order = OrderRequest {
+                customer: Customer::default(), lines: lines.clone(), currency: Currency::DEFAULT,
+                shipping_address: AddressChange { street, ..AddressChange::default() }.into_address(),
+                payment_id: None, payment_method: None, profile: None,
+            }.into_order().unwrap();
+            let sum: i64 = lines.iter().map(|line| line.unit_price.minor() * i64::from(line.quantity)).sum();
+            prop_assert_eq!(order.total.minor(), sum);
+            prop_assert_eq!(Order::parse(&order.document().to_string()).unwrap(), order);
+        }
+    }
+}

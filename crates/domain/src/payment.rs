@@ -1,0 +1,51 @@
+//! Payment of an order.
+
+use crate::{Decimal, Fields, PaymentId, TransactionId, status::named};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+named! {
+    /// Where one payment stands; the column `payments.status`.
+    PaymentStatus {
+        Pending => "pending",
+        Captured => "captured",
+        Declined => "declined",
+        Refunding => "refunding",
+        Refunded => "refunded",
+        RefundDue => "refund_due",
+    }
+}
+
+/// The payment as callers see it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PaymentInfo {
+    pub payment_id: PaymentId,
+    pub transaction_id: Option<TransactionId>,
+    pub amount: Decimal,
+    pub payment_method: Option<String>,
+    pub status: PaymentStatus,
+    pub timestamp: DateTime<Utc>,
+}
+
+/// A payment gateway's word that the customer has paid.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PaymentConfirmation {
+    pub transaction_id: TransactionId,
+    pub amount: Decimal,
+    #[serde(default)]
+    pub currency: Option<String>,
+    #[serde(default)]
+    pub payment_method: Option<String>,
+}
+
+impl PaymentConfirmation {
+    pub fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        fields.require(&["transaction_id"]);
+        fields.require(&["amount"]);
+        let transaction_id = fields.parsed(&["transaction_id"]);
+        let amount = fields.number(&["amount"]);
+        let currency = fields.text(&["currency"], 3);
+        let payment_method = fields.text(&["payment_method"], 200);
+        Some(Self { transaction_id: transaction_id?, amount: amount?, currency, payment_method })
+    }
+}

@@ -1,0 +1,214 @@
+//! The state of one order, and the only ways to change it.
+//!
+//! Each change appends the entry of the audit trail that tells of it, numbered here: that is what
+//! makes `seq` gapless whatever is retried, since the record lives in the workflow and changes once.
+
+use crate::{
+    AuditEvent, EventType, Order, OrderId, OrderStatus, OrderView, PaymentInfo, PaymentStatus, ShipmentInfo, Source, Step,
+    order_workflow_id, status::named,
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+named! {
+    /// Why an order failed.
+    FailureCode {
+        InvalidOrder => "invalid_order",
+        OutOfStock => "out_of_stock",
+        PaymentDeclined => "payment_declined",
+        PaymentIdInUse => "payment_id_in_use",
+        PaymentUnavailable => "payment_unavailable",
+        DispatchFailed => "dispatch_failed",
+        DeadlinePassed => "deadline_passed",
+        DuplicateOrder => "duplicate_order",
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    pub code: FailureCode,
+    pub detail: String,
+}
+
+/// A change of status that the state machine does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an order that is {from} can't become {to}")]
+pub struct TransitionError {
+    pub from: OrderStatus,
+    pub to: OrderStatus,
+}
+
+/// The authority on one order while it runs; the database has its image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrderRecord {
+    pub order_id: OrderId,
+    /// Nothing before the order was validated.
+    pub order: Option<Order>,
+    status: OrderStatus,
+    step: Step,
+    running: bool,
+    pub payment: Option<PaymentInfo>,
+    pub shipment: Option<ShipmentInfo>,
+    pub estimated_delivery: Option<DateTime<Utc>>,
+    pub cancellation_reason: Option<String>,
+    pub failure: Option<Failure>,
+    pub retries: BTreeMap<Step, u32>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    last_seq: u32,
+}
+
+impl OrderRecord {
+    pub fn new(order_id: OrderId, now: DateTime<Utc>) -> Self {
+        Self {
+            order_id,
+            order: None,
+            status: OrderStatus::Pending,
+            step: Step::Receive,
+            running: true,
+            payment: None,
+            shipment: None,
+            estimated_delivery: None,
+            cancellation_reason: None,
+            failure: None,
+            retries: BTreeMap::new(),
+            created_at: now,
+            updated_at: now,
+            last_seq: 0,
+        }
+    }
+
+    pub fn status(&self) -> OrderStatus {
+        self.status
+    }
+
+    pub fn step(&self) -> Step {
+        self.step
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.running
+    }
+
+    pub fn created_at(&self) -> DateTime<Utc> {
+        self.created_at
+    }
+
+    pub fn updated_at(&self) -> DateTime<Utc> {
+        self.updated_at
+    }
+
+    pub fn last_seq(&self) -> u32 {
+        self.last_seq
+    }
+
+    /// Goes on to `step`; it is told with the next entry of the trail.
+    pub fn enter(&mut self, step: Step) {
+        self.step = step;
+    }
+
+    /// Writes the next entry of the audit trail.
+    #[must_use = "the entry must reach the database"]
+    pub fn audit(&mut self, kind: EventType, payload: Value, now: DateTime<Utc>) -> AuditEvent {
+        self.last_seq += 1;
+        self.updated_at = now;
+        AuditEvent { seq: self.last_seq, kind, payload, ts: now }
+    }
+
+    /// Changes the status, if the state machine has that change. No change is none.
+    pub fn become_status(&mut self, status: OrderStatus) -> Result<(), TransitionError> {
+        if self.status != status {
+            if !self.status.may_become(status) {
+                return Err(TransitionError { from: self.status, to: status });
+            }
+            self.status = status;
+        }
+        Ok(())
+    }
+
+    /// Nothing more will happen.
+    pub fn finish(&mut self) {
+        self.step = Step::Done;
+        self.running = false;
+    }
+
+    /// Counts one failed try of `step`.
+    pub fn count_retry(&mut self, step: Step) {
+        *self.retries.entry(step).or_default() += 1;
+    }
+
+    /// Whether a customer's money is with us.
+    pub fn is_paid(&self) -> bool {
+        self.payment.as_ref().is_some_and(|payment| payment.status == PaymentStatus::Captured)
+    }
+
+    pub fn view(&self, source: Source) -> OrderView {
+        let order = self.order.as_ref();
+        let customer = order.map(|order| order.customer.clone()).unwrap_or_default();
+        OrderView {
+            order_id: self.order_id.clone(),
+            workflow_id: order_workflow_id(&self.order_id),
+            customer_id: customer.id.as_ref().map(ToString::to_string),
+            customer,
+            items: order.map(|order| order.lines.iter().map(crate::Line::document).collect()).unwrap_or_default(),
+            shipping_address: order.and_then(|order| order.shipping_address.clone()),
+            currency: order.map(|order| order.currency),
+            total_amount: order.map(|order| order.total.decimal()),
+            status: self.status,
+            step: self.step,
+            is_running: self.running,
+            payment_info: self.payment.clone(),
+            shipment_info: self.shipment.clone(),
+            estimated_delivery: self.estimated_delivery,
+            cancellation_reason: self.cancellation_reason.clone(),
+            failure: self.failure.clone(),
+            retries: self.retries.clone(),
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            seq: self.last_seq,
+            source,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn record() -> OrderRecord {
+        OrderRecord::new(OrderId::parse("o-1").unwrap(), DateTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn a_change_that_the_machine_does_not_have_changes_nothing() {
+        let mut record = record();
+        let refused = record.become_status(OrderStatus::Shipped).unwrap_err();
+        assert_eq!(refused.to_string(), "an order that is pending can't become shipped");
+        assert_eq!(record.status(), OrderStatus::Pending);
+    }
+
+    proptest! {
+        #[test]
+        fn no_change_leaves_a_final_state_and_the_trail_has_no_gap(tries in proptest::collection::vec(0..OrderStatus::ALL.len(), 0..40)) {
+            let mut record = record();
+            let mut trail = Vec::new();
+            let mut ended = None;
+            for index in tries {
+                let before = record.status();
+                let next = OrderStatus::ALL[index];
+                if record.become_status(next).is_ok() && before != next {
+                    trail.push(record.audit(EventType::OrderValidated, Value::Null, DateTime::UNIX_EPOCH));
+                }
+                if let Some(ended) = ended {
+                    prop_assert_eq!(record.status(), ended);
+                }
+                ended = record.status().is_terminal().then(|| record.status());
+            }
+            let expected: Vec<u32> = (1..).take(trail.len()).collect();
+            prop_assert_eq!(trail.iter().map(|event| event.seq).collect::<Vec<_>>(), expected);
+        }
+    }
+}

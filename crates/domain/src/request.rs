@@ -1,0 +1,122 @@
+//! What callers may ask of a running order. One reader for HTTP bodies and for Temporal messages.
+
+use crate::{AddressChange, Document, DocumentError, Fields, Invalid, PaymentConfirmation};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// Why a body is not such a request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    #[error("is not JSON: {0}")]
+    Syntax(#[from] DocumentError),
+    #[error("is not valid: {0}")]
+    Invalid(#[from] Invalid),
+}
+
+/// A request that can be read from a JSON object.
+pub trait Request: Serialize + DeserializeOwned + 'static {
+    /// The field that a plain string stands for: Temporal's users send `"changed my mind"` for a reason.
+    const TEXT: Option<&'static str>;
+
+    fn read(fields: &mut Fields<'_, '_>) -> Option<Self>;
+
+    /// Reads an HTTP body or a Temporal payload; nothing at all is an empty object.
+    fn parse(text: &str) -> Result<Self, RequestError> {
+        let plain = Self::TEXT.filter(|_| text.trim_start().starts_with('"')).map(|field| format!("{{\"{field}\":{text}}}"));
+        let text = plain.as_deref().unwrap_or(if text.trim() == "null" { "" } else { text });
+        Ok(Document::parse(text)?.read(Self::read)?)
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    pub reviewer: Option<String>,
+    pub note: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejection {
+    pub reviewer: Option<String>,
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancellation {
+    pub reason: Option<String>,
+}
+
+/// The carrier's word that the parcel arrived.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryConfirmation {
+    pub delivered_at: Option<DateTime<Utc>>,
+    pub signed_by: Option<String>,
+}
+
+const REASON: usize = 500;
+const PERSON: usize = 200;
+
+impl Request for Approval {
+    const TEXT: Option<&'static str> = Some("note");
+    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        Some(Self { reviewer: fields.text(&["reviewer"], PERSON), note: fields.text(&["note"], REASON) })
+    }
+}
+
+impl Request for Rejection {
+    const TEXT: Option<&'static str> = Some("reason");
+    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        Some(Self { reviewer: fields.text(&["reviewer"], PERSON), reason: fields.text(&["reason"], REASON) })
+    }
+}
+
+impl Request for Cancellation {
+    const TEXT: Option<&'static str> = Some("reason");
+    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        Some(Self { reason: fields.text(&["reason"], REASON) })
+    }
+}
+
+impl Request for DeliveryConfirmation {
+    const TEXT: Option<&'static str> = Some("signed_by");
+    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        Some(Self { delivered_at: fields.parsed(&["delivered_at"]), signed_by: fields.text(&["signed_by"], PERSON) })
+    }
+}
+
+impl Request for AddressChange {
+    const TEXT: Option<&'static str> = Some("street");
+    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        Self::read(fields)
+    }
+}
+
+impl Request for PaymentConfirmation {
+    const TEXT: Option<&'static str> = None;
+    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        Self::read(fields)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_string_is_the_reason() {
+        let reason = Cancellation { reason: Some("changed \"my\" mind".to_owned()) };
+        assert_eq!(Cancellation::parse(r#""changed \"my\" mind""#), Ok(reason.clone()));
+        assert_eq!(Cancellation::parse(r#"{"reason": "changed \"my\" mind"}"#), Ok(reason));
+        for nothing in ["", "null", "{}", " \n"] {
+            assert_eq!(Cancellation::parse(nothing), Ok(Cancellation::default()), "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_asked_for_is_refused() {
+        assert_eq!(Cancellation::parse("{\"why\": 1}").unwrap_err().to_string(), "is not valid: /why is not a known field");
+        assert!(matches!(Cancellation::parse("{"), Err(RequestError::Syntax(_))));
+        assert!(PaymentConfirmation::parse(r#"{"transaction_id": "t"}"#).is_err());
+        let paid = PaymentConfirmation::parse(r#"{"transaction_id": "t-1", "amount": 99.99, "payment_method": "card"}"#).unwrap();
+        assert_eq!(paid.amount.to_string(), "99.99");
+    }
+}

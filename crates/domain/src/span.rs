@@ -1,0 +1,94 @@
+//! Durations as people write them in settings: `3s`, `24h`, a bare number for seconds.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use std::{fmt, str::FromStr, time::Duration};
+
+/// A length of time in whole milliseconds, at most ten years.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span(Duration);
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("must be a duration such as 3s, 500ms, 15m, 24h, 14d, or a number of seconds")]
+pub struct SpanError;
+
+/// Unit and milliseconds, the longest first so that a span prints in the largest unit that fits.
+const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+const LONGEST: u64 = 3_650 * 86_400_000;
+
+impl Span {
+    pub const ZERO: Self = Self(Duration::ZERO);
+
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+
+    pub const fn duration(self) -> Duration {
+        self.0
+    }
+
+    pub const fn is_zero(self) -> bool {
+        self.0.is_zero()
+    }
+}
+
+impl FromStr for Span {
+    type Err = SpanError;
+
+    fn from_str(text: &str) -> Result<Self, SpanError> {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let number: u64 = number.parse().map_err(|_| SpanError)?;
+        let unit = if unit.is_empty() { "s" } else { unit };
+        let (_, milliseconds) = UNITS.iter().find(|(name, _)| *name == unit).ok_or(SpanError)?;
+        let total = number.checked_mul(*milliseconds).filter(|total| *total <= LONGEST).ok_or(SpanError)?;
+        Ok(Self(Duration::from_millis(total)))
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let total = u64::try_from(self.0.as_millis()).unwrap_or(LONGEST);
+        if total == 0 {
+            return f.write_str("0s");
+        }
+        let fits = UNITS.iter().find(|(_, milliseconds)| total.is_multiple_of(*milliseconds));
+        let (unit, milliseconds) = fits.unwrap_or(&("ms", 1));
+        write!(f, "{}{unit}", total / milliseconds)
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_bare_number_is_seconds() {
+        assert_eq!("3".parse::<Span>(), Ok(Span::from_secs(3)));
+        assert_eq!("24h".parse::<Span>(), Ok(Span::from_secs(86_400)));
+        assert_eq!(Span::from_secs(86_400).to_string(), "1d");
+        for bad in ["", "s", "-3s", "3x", "1.5h", "3 s", "99999999999d"] {
+            assert_eq!(bad.parse::<Span>(), Err(SpanError), "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn display_reads_back(milliseconds in 0..=LONGEST) {
+            let span = Span(Duration::from_millis(milliseconds));
+            prop_assert_eq!(span.to_string().parse::<Span>(), Ok(span));
+        }
+    }
+}

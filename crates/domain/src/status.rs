@@ -1,0 +1,108 @@
+//! Where an order stands: its status for callers, its step for operators.
+
+
+macro_rules! named {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident => $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ::serde::Serialize, ::serde::Deserialize)]
+        pub enum $name { $($(#[$variant_doc])* #[serde(rename = $text)] $variant),+ }
+
+        impl $name {
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|value| value.as_str() == text)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+pub(crate) use named;
+
+named! {
+    /// What a caller sees.
+    OrderStatus {
+        Pending => "pending",
+        PaymentConfirmed => "payment_confirmed",
+        Preparing => "preparing",
+        Shipped => "shipped",
+        Delivered => "delivered",
+        Cancelled => "cancelled",
+        Failed => "failed",
+    }
+}
+
+named! {
+    /// What the order is doing.
+    Step {
+        Receive => "receive",
+        Validate => "validate",
+        ManualReview => "manual_review",
+        Pay => "pay",
+        Prepare => "prepare",
+        Dispatch => "dispatch",
+        Deliver => "deliver",
+        Compensate => "compensate",
+        Done => "done",
+    }
+}
+
+impl OrderStatus {
+    /// The whole state machine. From `cancelled` and `failed` there is no way back; a paid order that
+    /// has not left may become `pending` again, when its payment is cancelled.
+    pub fn may_become(self, next: Self) -> bool {
+        match self {
+            Self::Pending => matches!(next, Self::PaymentConfirmed | Self::Cancelled | Self::Failed),
+            Self::PaymentConfirmed => {
+                matches!(next, Self::Preparing | Self::Pending | Self::Cancelled | Self::Failed)
+            }
+            Self::Preparing => matches!(next, Self::Shipped | Self::Pending | Self::Cancelled | Self::Failed),
+            Self::Shipped => matches!(next, Self::Delivered),
+            Self::Delivered | Self::Cancelled | Self::Failed => false,
+        }
+    }
+
+    /// Whether the parcel has left: from here on the order cannot be cancelled or redirected.
+    pub fn is_dispatched(self) -> bool {
+        matches!(self, Self::Shipped | Self::Delivered)
+    }
+
+    pub fn is_terminal(self) -> bool {
+        Self::ALL.iter().all(|next| !self.may_become(*next))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_states_are_final() {
+        let last: Vec<_> = OrderStatus::ALL.iter().filter(|status| status.is_terminal()).collect();
+        assert_eq!(last, [&OrderStatus::Delivered, &OrderStatus::Cancelled, &OrderStatus::Failed]);
+    }
+
+    #[test]
+    fn what_was_dispatched_is_never_cancelled() {
+        assert!(!OrderStatus::Shipped.may_become(OrderStatus::Cancelled));
+        assert!(!OrderStatus::Shipped.may_become(OrderStatus::Failed));
+    }
+
+    #[test]
+    fn names_read_back() {
+        for status in OrderStatus::ALL {
+            assert_eq!(OrderStatus::parse(status.as_str()), Some(*status));
+            assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
+        }
+        assert_eq!(Step::parse("lunch"), None);
+    }
+}

@@ -1,0 +1,34 @@
+//! The one constructor and the one parser of each workflow id.
+
+use crate::OrderId;
+
+const ORDER_PREFIX: &str = "order-";
+
+/// `order-{order_id}`.
+pub fn order_workflow_id(order_id: &OrderId) -> String {
+    format!("{ORDER_PREFIX}{order_id}")
+}
+
+/// The order whose workflow this is, or `None` for another workflow's id.
+pub fn order_id_of_workflow(workflow_id: &str) -> Option<OrderId> {
+    OrderId::parse(workflow_id.strip_prefix(ORDER_PREFIX)?).ok()
+}
+
+/// `shipping-{order_id}-{attempt}`.
+pub fn shipping_workflow_id(order_id: &OrderId, attempt: u32) -> String {
+    format!("shipping-{order_id}-{attempt}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parsing_undoes_construction() {
+        let id = OrderId::parse("order-123").unwrap();
+        assert_eq!(order_workflow_id(&id), "order-order-123");
+        assert_eq!(order_id_of_workflow("order-order-123"), Some(id));
+        assert_eq!(order_id_of_workflow("shipping-1-1"), None);
+        assert_eq!(order_id_of_workflow("order-"), None);
+    }
+}

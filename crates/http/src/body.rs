@@ -1,0 +1,70 @@
+//! The body of a request, before anybody reads a field of it.
+
+use crate::{Code, Problem};
+use lambda_http::http::{HeaderMap, header};
+
+/// What a body may have at most. No order of a hundred lines comes near.
+pub(crate) const LARGEST: usize = 256 * 1024;
+
+/// The body as text; an empty one needs no content type.
+pub(crate) fn text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<&'a str, Problem> {
+    if body.len() > LARGEST {
+        return Err(Problem::new(Code::BodyTooLarge, "A body has at most 256 KiB."));
+    }
+    if body.is_empty() {
+        return Ok("");
+    }
+    if !is_json(headers) {
+        return Err(Problem::new(Code::UnsupportedMediaType, "Send it with 'content-type: application/json'."));
+    }
+    std::str::from_utf8(body).map_err(|error| {
+        // Of the bytes that are good: up to there an editor shows the same.
+        let good = &body[..error.valid_up_to()];
+        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let column = good.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+        Problem::new(Code::MalformedJson, format!("the text is not UTF-8 (line {line}, column {column})"))
+    })
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(Ok(value)) = headers.get(header::CONTENT_TYPE).map(|value| value.to_str()) else { return false };
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(content_type: Option<&str>, body: &[u8]) -> Result<String, u16> {
+        let mut headers = HeaderMap::new();
+        if let Some(content_type) = content_type {
+            headers.insert(header::CONTENT_TYPE, content_type.parse().unwrap());
+        }
+        text(&headers, body).map(str::to_owned).map_err(|problem| problem.status())
+    }
+
+    #[test]
+    fn a_body_must_be_json_by_its_own_account() {
+        for good in ["application/json", "Application/JSON; charset=utf-8", "application/vnd.order+json"] {
+            assert_eq!(read(Some(good), b"{}"), Ok("{}".to_owned()), "{good}");
+        }
+        for bad in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("text/json+json2")] {
+            assert_eq!(read(bad, b"{}"), Err(415), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn no_body_needs_no_content_type() {
+        assert_eq!(read(None, b""), Ok(String::new()));
+        assert_eq!(read(Some("text/plain"), b""), Ok(String::new()));
+    }
+
+    #[test]
+    fn what_is_too_large_or_not_utf8_is_refused() {
+        let json = Some("application/json");
+        assert_eq!(read(json, &vec![b' '; LARGEST]).map(|text| text.len()), Ok(LARGEST));
+        assert_eq!(read(json, &vec![b' '; LARGEST + 1]), Err(413));
+        assert_eq!(read(json, b"{\"a\": \"\xff\"}"), Err(400));
+    }
+}

@@ -1,0 +1,57 @@
+//! One call, as a function's handler sees it.
+
+use crate::{Caller, IdempotencyKey, Operation, Problem, Route, body};
+use domain::{OrderId, Request as OrderRequest};
+use lambda_http::{Request, RequestExt, aws_lambda_events::query_map::QueryMap, http::HeaderMap};
+
+/// A call that found its route.
+#[derive(Debug)]
+pub struct Call {
+    pub operation: Operation,
+    pub caller: Caller,
+    pub request_id: String,
+    /// What stands in the path for the order, decoded and not checked.
+    id: Option<String>,
+    query: QueryMap,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Call {
+    pub(crate) fn new(request: Request, route: &Route, id: Option<String>, request_id: String) -> Self {
+        let query = request.query_string_parameters();
+        let (parts, body) = request.into_parts();
+        let (operation, caller) = (route.operation, Caller::anonymous());
+        Self { operation, caller, request_id, id, query, headers: parts.headers, body: body.to_vec() }
+    }
+
+    /// The order that the path names. What can be no order's id is an order that nobody knows.
+    pub fn order_id(&self) -> Result<OrderId, Problem> {
+        let id = self.raw_id();
+        OrderId::parse(id).map_err(|_| Problem::order_not_found(id))
+    }
+
+    /// The id in the path, as it was sent.
+    pub fn raw_id(&self) -> &str {
+        self.id.as_deref().unwrap_or_default()
+    }
+
+    /// The first value of a query parameter; an empty one counts as absent.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        self.query.first(name).filter(|value| !value.is_empty())
+    }
+
+    /// The body as JSON text that nobody has read yet; nothing is an empty text.
+    pub fn text(&self) -> Result<&str, Problem> {
+        body::text(&self.headers, &self.body)
+    }
+
+    /// The body as a request to an order.
+    pub fn read<T: OrderRequest>(&self) -> Result<T, Problem> {
+        Ok(T::parse(self.text()?)?)
+    }
+
+    pub fn idempotency_key(&self) -> Result<Option<IdempotencyKey>, Problem> {
+        IdempotencyKey::read(&self.headers, &self.caller)
+    }
+}

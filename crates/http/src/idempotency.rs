@@ -1,0 +1,87 @@
+//! `Idempotency-Key`: the caller's name for one request, however often it is sent.
+
+use crate::{Code, Problem};
+use data_encoding::HEXLOWER;
+use lambda_http::http::HeaderMap;
+use sha2::{Digest, Sha256};
+
+const HEADER: &str = "idempotency-key";
+const LONGEST: usize = 255;
+
+/// Who calls. Two callers' keys never meet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller(String);
+
+impl Caller {
+    /// With `API_AUTH=none` all callers are one.
+    pub fn anonymous() -> Self {
+        Self("anonymous".to_owned())
+    }
+}
+
+/// A valid key, bound to its caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    caller: Caller,
+    key: String,
+}
+
+impl IdempotencyKey {
+    pub(crate) fn read(headers: &HeaderMap, caller: &Caller) -> Result<Option<Self>, Problem> {
+        let mut values = headers.get_all(HEADER).iter();
+        let Some(value) = values.next() else { return Ok(None) };
+        let key = value.to_str().unwrap_or_default().trim();
+        let is_valid = (1..=LONGEST).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+        if !is_valid || values.next().is_some() {
+            let detail = "Idempotency-Key must be one value of 1 to 255 visible ASCII characters.";
+            return Err(Problem::new(Code::InvalidIdempotencyKey, detail));
+        }
+        Ok(Some(Self { caller: caller.clone(), key: key.to_owned() }))
+    }
+
+    /// The id of the update that this key makes on one order. Another operation under the same key is
+    /// another update: its answer must not be that of the first.
+    pub fn update_id(&self, operation: &str) -> String {
+        HEXLOWER.encode(&self.hash(operation)[..16])
+    }
+
+    pub(crate) fn hash(&self, purpose: &str) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for part in [purpose, &self.caller.0, &self.key] {
+            hash.update(part);
+            // No part can contain it, so no two lists of parts hash alike.
+            hash.update([0]);
+        }
+        hash.finalize().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(values: &[&str], caller: &str) -> Result<Option<IdempotencyKey>, u16> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(HEADER, value.parse().unwrap());
+        }
+        IdempotencyKey::read(&headers, &Caller(caller.to_owned())).map_err(|problem| problem.status())
+    }
+
+    #[test]
+    fn a_key_is_one_visible_word() {
+        assert_eq!(key(&[], "a"), Ok(None));
+        assert!(key(&["8e03978e-40d5"], "a").unwrap().is_some());
+        for bad in [&["a b"][..], &[""], &["a", "a"], &[&"x".repeat(256)]] {
+            assert_eq!(key(bad, "a"), Err(400), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn callers_and_operations_keep_their_keys_apart() {
+        let id = |caller, operation| key(&["k"], caller).unwrap().unwrap().update_id(operation);
+        assert_eq!(id("a", "cancel"), id("a", "cancel"));
+        assert_ne!(id("a", "cancel"), id("b", "cancel"));
+        assert_ne!(id("a", "cancel"), id("a", "approve"));
+    }
+}

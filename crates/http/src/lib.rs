@@ -1,0 +1,31 @@
+//! What all functions share between the event that arrives and the answer that leaves: the route
+//! table, reading a request, problem documents, idempotency keys, pages.
+//!
+//! The only place that knows HTTP status codes. It never decides anything about orders. Start reading
+//! at [`serve`], which every call passes through, and [`ROUTES`], the one table of what can be called.
+
+mod body;
+mod call;
+mod idempotency;
+mod lambda;
+mod order_id;
+mod page;
+mod parameters;
+mod problem;
+mod reply;
+mod request_id;
+mod route;
+mod serve;
+mod setting;
+
+pub use call::Call;
+pub use idempotency::{Caller, IdempotencyKey};
+pub use lambda::{exit, run};
+pub use order_id::{fresh_order_id, keyed_order_id};
+pub use page::{Page, next_link};
+pub use parameters::Parameters;
+pub use problem::{Code, Problem};
+pub use reply::Reply;
+pub use route::{Function, Listing, NoRoute, Operation, Querying, ROUTES, Route, Signalling, Starting, find};
+pub use serve::serve;
+pub use setting::{from_env, is_on, refused_setting};

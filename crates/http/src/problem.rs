@@ -1,0 +1,287 @@
+//! Problem documents (RFC 9457). What the caller reads and what the log reads are two texts: a cause
+//! never leaves the house.
+
+use domain::{DocumentError, FieldError, Invalid, OrderStatus, RefusalCode, RequestError};
+use lambda_http::{
+    Body, Response,
+    http::{HeaderValue, StatusCode, header},
+};
+use serde::Serialize;
+
+/// Every kind of problem but the refusals of an order: its stable code, status and title.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    MalformedJson,
+    InvalidIdempotencyKey,
+    RouteNotFound,
+    OrderNotFound,
+    MethodNotAllowed,
+    OrderExists,
+    BodyTooLarge,
+    UnsupportedMediaType,
+    InvalidRequest,
+    InvalidQuery,
+    IdempotencyKeyReused,
+    WorkerUnavailable,
+    TemporalUnavailable,
+    DatabaseUnavailable,
+    InternalError,
+}
+
+impl Code {
+    const fn describe(self) -> (u16, &'static str, &'static str) {
+        match self {
+            Self::MalformedJson => (400, "malformed_json", "The body is not JSON"),
+            Self::InvalidIdempotencyKey => (400, "invalid_idempotency_key", "The idempotency key is not valid"),
+            Self::RouteNotFound => (404, "route_not_found", "There is nothing here"),
+            Self::OrderNotFound => (404, "order_not_found", "There is no such order"),
+            Self::MethodNotAllowed => (405, "method_not_allowed", "The method is not allowed here"),
+            Self::OrderExists => (409, "order_exists", "Another request started an order under this id"),
+            Self::BodyTooLarge => (413, "body_too_large", "The body is too large"),
+            Self::UnsupportedMediaType => (415, "unsupported_media_type", "The body must be JSON"),
+            Self::InvalidRequest => (422, "invalid_request", "The request is not valid"),
+            Self::InvalidQuery => (422, "invalid_query", "The query parameters are not valid"),
+            Self::IdempotencyKeyReused => {
+                (422, "idempotency_key_reused", "The idempotency key belongs to another request")
+            }
+            Self::WorkerUnavailable => (503, "worker_unavailable", "No worker is available"),
+            Self::TemporalUnavailable => (503, "temporal_unavailable", "Orders cannot be reached"),
+            Self::DatabaseUnavailable => (503, "database_unavailable", "The database cannot be reached"),
+            Self::InternalError => (500, "internal_error", "Something went wrong on our side"),
+        }
+    }
+}
+
+/// How long a caller should wait before trying a 503 again.
+const RETRY_AFTER: &str = "5";
+
+/// One problem, on its way out.
+#[derive(Debug)]
+pub struct Problem {
+    status: u16,
+    code: &'static str,
+    title: &'static str,
+    detail: String,
+    errors: Vec<FieldError>,
+    order_status: Option<OrderStatus>,
+    allow: Option<String>,
+    /// For the log.
+    cause: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    instance: &'a str,
+    code: &'a str,
+    #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
+    errors: &'a [FieldError],
+    /// The order's status; the member `status` is the answer's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_status: Option<OrderStatus>,
+}
+
+impl Problem {
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        let (status, code, title) = code.describe();
+        Self {
+            status,
+            code,
+            title,
+            detail: detail.into(),
+            errors: Vec::new(),
+            order_status: None,
+            allow: None,
+            cause: None,
+        }
+    }
+
+    /// For the log alone.
+    #[must_use]
+    pub fn because(self, cause: impl std::fmt::Display) -> Self {
+        Self { cause: Some(cause.to_string()), ..self }
+    }
+
+    pub fn internal(cause: impl std::fmt::Display) -> Self {
+        Self::new(Code::InternalError, "The request id tells operators where to look.").because(cause)
+    }
+
+    pub fn database_unavailable(cause: impl std::fmt::Display) -> Self {
+        Self::new(Code::DatabaseUnavailable, "Try again in a moment.").because(cause)
+    }
+
+    pub fn order_not_found(id: &str) -> Self {
+        Self::new(Code::OrderNotFound, format!("No order has the id '{}'.", shown(id)))
+    }
+
+    /// Names every bad query parameter.
+    pub fn invalid_query(errors: Vec<FieldError>) -> Self {
+        let texts: Vec<_> = errors.iter().map(|error| format!("{} {}", &error.pointer[1..], error.detail)).collect();
+        let detail = format!("{}.", texts.join("; "));
+        Self { errors, ..Self::new(Code::InvalidQuery, detail) }
+    }
+
+    pub(crate) fn wrong_method(allow: String) -> Self {
+        let detail = format!("Here one may: {allow}.");
+        Self { allow: Some(allow), ..Self::new(Code::MethodNotAllowed, detail) }
+    }
+
+    /// What the order's state refuses, or what it cannot make sense of.
+    pub fn refused(code: RefusalCode, detail: &str, order_status: Option<OrderStatus>) -> Self {
+        let (status, title) = match code {
+            RefusalCode::PaymentMismatch | RefusalCode::AddressIncomplete | RefusalCode::Malformed => {
+                (422, "The order does not accept this request")
+            }
+            RefusalCode::AlreadyShipped
+            | RefusalCode::OrderClosed
+            | RefusalCode::NotInReview
+            | RefusalCode::PaymentNotExpected
+            | RefusalCode::AlreadyPaid
+            | RefusalCode::PaymentIdInUse
+            | RefusalCode::NotShipped => (409, "The order's state does not allow this"),
+        };
+        let problem = Self::new(Code::InvalidRequest, detail);
+        Self { status, title, code: code.as_str(), order_status, ..problem }
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    pub(crate) fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    pub(crate) fn into_response(self, instance: &str) -> Response<Body> {
+        let document = Document {
+            r#type: format!("urn:orderflow:problem:{}", self.code),
+            title: self.title,
+            status: self.status,
+            detail: &self.detail,
+            instance,
+            code: self.code,
+            errors: &self.errors,
+            order_status: self.order_status,
+        };
+        let mut response = Response::new(Body::Text(serde_json::to_string(&document).unwrap_or_default()));
+        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status == 503 {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+        }
+        if let Some(allow) = self.allow.and_then(|allow| HeaderValue::from_str(&allow).ok()) {
+            headers.insert(header::ALLOW, allow);
+        }
+        response
+    }
+}
+
+/// An id as a caller may see it again: short, and without control characters.
+fn shown(id: &str) -> String {
+    id.chars().filter(|c| !c.is_control()).take(64).collect()
+}
+
+impl From<DocumentError> for Problem {
+    fn from(error: DocumentError) -> Self {
+        let DocumentError { message, line, column } = error;
+        Self::new(Code::MalformedJson, format!("{message} (line {line}, column {column})"))
+    }
+}
+
+impl From<Invalid> for Problem {
+    fn from(Invalid(errors): Invalid) -> Self {
+        let count = errors.len();
+        let detail = if count == 1 { "One field is".to_owned() } else { format!("{count} fields are") };
+        Self { errors, ..Self::new(Code::InvalidRequest, format!("{detail} not valid.")) }
+    }
+}
+
+impl From<RequestError> for Problem {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Syntax(error) => error.into(),
+            RequestError::Invalid(error) => error.into(),
+        }
+    }
+}
+
+impl From<client::Error> for Problem {
+    fn from(error: client::Error) -> Self {
+        match &error {
+            client::Error::Unavailable(_) => {
+                Self::new(Code::TemporalUnavailable, "Try again in a moment.").because(error)
+            }
+            client::Error::NoWorker => {
+                Self::new(Code::WorkerUnavailable, "Nothing took the request in time. Try again in a moment.")
+                    .because(error)
+            }
+            client::Error::NotFound => Self::new(Code::OrderNotFound, "No order has this id."),
+            client::Error::Unexpected(_) => Self::internal(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn show(problem: Problem) -> String {
+        let response = problem.into_response("/orders/1");
+        let headers: Vec<_> = response.headers().iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
+        format!("{}\n{}\n{}", response.status(), headers.join("\n"), std::str::from_utf8(response.body()).unwrap())
+    }
+
+    #[test]
+    fn bad_fields_are_all_in_the_document() {
+        let invalid = domain::Order::parse(r#"{"items": [{"sku": "A", "quantity": 0, "price": -1}]}"#).unwrap_err();
+        insta::assert_snapshot!(show(invalid.into()), @r#"
+        422 Unprocessable Entity
+        content-type: "application/problem+json"
+        {"type":"urn:orderflow:problem:invalid_request","title":"The request is not valid","status":422,"detail":"2 fields are not valid.","instance":"/orders/1","code":"invalid_request","errors":[{"pointer":"/items/0/quantity","detail":"must be a whole number from 1 to 10000"},{"pointer":"/items/0/unit_price","detail":"must not be below zero"}]}
+        "#);
+    }
+
+    #[test]
+    fn bad_json_is_shown_with_its_place() {
+        let error = domain::Document::parse("{\n  \"items\": [}").unwrap_err();
+        insta::assert_snapshot!(show(error.into()), @r#"
+        400 Bad Request
+        content-type: "application/problem+json"
+        {"type":"urn:orderflow:problem:malformed_json","title":"The body is not JSON","status":400,"detail":"expected value (line 2, column 13)","instance":"/orders/1","code":"malformed_json"}
+        "#);
+    }
+
+    #[test]
+    fn a_refusal_carries_the_orders_status() {
+        let problem = Problem::refused(RefusalCode::AlreadyShipped, "The parcel has left.", Some(OrderStatus::Shipped));
+        insta::assert_snapshot!(show(problem), @r#"
+        409 Conflict
+        content-type: "application/problem+json"
+        {"type":"urn:orderflow:problem:already_shipped","title":"The order's state does not allow this","status":409,"detail":"The parcel has left.","instance":"/orders/1","code":"already_shipped","order_status":"shipped"}
+        "#);
+    }
+
+    #[test]
+    fn a_cause_stays_in_the_house() {
+        let problem = Problem::from(client::Error::Unavailable("secret-host:7233 refused".to_owned()));
+        assert_eq!(problem.cause(), Some("reach Temporal: secret-host:7233 refused"));
+        let shown = show(problem);
+        assert!(
+            shown.starts_with("503") && shown.contains("retry-after: \"5\"") && !shown.contains("secret"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn a_wrong_method_tells_the_right_ones() {
+        assert!(show(Problem::wrong_method("GET, POST".to_owned())).contains("allow: \"GET, POST\""));
+    }
+}

@@ -1,0 +1,52 @@
+//! The audit trail.
+
+use crate::{Error, error::Failed, orders::number};
+use domain::{AuditEvent, EventType, OrderId};
+use sqlx::{PgConnection, PgPool};
+
+/// Appends the entries that the trail does not have yet. The workflow numbered them; a repeat changes nothing.
+pub(crate) async fn append(connection: &mut PgConnection, order_id: &OrderId, events: &[AuditEvent]) -> Result<(), Error> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let seqs: Vec<i32> = events.iter().map(|event| number(event.seq)).collect();
+    let kinds: Vec<String> = events.iter().map(|event| event.kind.to_string()).collect();
+    let payloads: Vec<serde_json::Value> = events.iter().map(|event| event.payload.clone()).collect();
+    let times: Vec<_> = events.iter().map(|event| event.ts).collect();
+    sqlx::query!(
+        "insert into events (order_id, seq, type, payload_json, ts)
+         select $1, * from unnest($2::int[], $3::text[], $4::jsonb[], $5::timestamptz[])
+         on conflict on constraint events_order_id_seq_key do nothing",
+        order_id.as_str(),
+        &seqs,
+        &kinds,
+        &payloads,
+        &times,
+    )
+    .execute(connection)
+    .await
+    .failed("append to the audit trail")
+    .map(|_| ())
+}
+
+/// The entries after `after`, oldest first; `None` when there is no such order.
+pub async fn list(pool: &PgPool, order_id: &OrderId, after: u32, limit: u32) -> Result<Option<Vec<AuditEvent>>, Error> {
+    let rows = sqlx::query!(
+        "select seq, type as kind, payload_json, ts from events where order_id = $1 and seq > $2 order by seq limit $3",
+        order_id.as_str(),
+        number(after),
+        i64::from(limit),
+    )
+    .fetch_all(pool)
+    .await
+    .failed("read the audit trail")?;
+    if rows.is_empty() {
+        let known = sqlx::query_scalar!("select exists (select from orders where id = $1)", order_id.as_str());
+        return Ok((known.fetch_one(pool).await.failed("look for the order")? == Some(true)).then(Vec::new));
+    }
+    // An entry of a newer release's kind is left out by an older reader, not an error for all the others.
+    let entry = |seq: i32, kind: &str, payload, ts| {
+        Some(AuditEvent { seq: u32::try_from(seq).ok()?, kind: EventType::parse(kind)?, payload, ts })
+    };
+    Ok(Some(rows.into_iter().filter_map(|row| entry(row.seq, &row.kind, row.payload_json, row.ts)).collect()))
+}

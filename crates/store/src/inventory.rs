@@ -1,0 +1,127 @@
+//! Stock per sku: available, held by orders, shipped. Each step may run twice; the sum never changes.
+
+use crate::{
+    Error,
+    error::Failed,
+    orders::{self, Image},
+};
+use domain::{Line, OrderId, Sku};
+use sqlx::{PgConnection, PgPool};
+use std::collections::BTreeMap;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reservation {
+    Held,
+    Unavailable { sku: Sku, available: i64 },
+}
+
+/// Holds everything the order needs, or nothing. A sku never seen opens with `default_stock`.
+pub async fn reserve(pool: &PgPool, image: Image<'_>, lines: &[Line], default_stock: i64) -> Result<Reservation, Error> {
+    let order_id = &image.record.order_id;
+    let mut transaction = pool.begin().await.failed("begin")?;
+    orders::write(&mut transaction, image).await?;
+    if is_reserved(&mut transaction, order_id).await? {
+        transaction.commit().await.failed("commit")?;
+        return Ok(Reservation::Held);
+    }
+    // In the order of the skus: two orders that want the same two never wait for each other.
+    let mut wanted: BTreeMap<&Sku, i64> = BTreeMap::new();
+    for line in lines {
+        *wanted.entry(&line.sku).or_default() += i64::from(line.quantity);
+    }
+    let mut held = transaction;
+    for (sku, quantity) in wanted {
+        if let Some(available) = hold(&mut held, order_id, sku, quantity, default_stock).await? {
+            held.rollback().await.failed("roll back")?;
+            orders::record(pool, image).await?;
+            return Ok(Reservation::Unavailable { sku: sku.clone(), available });
+        }
+    }
+    held.commit().await.failed("commit")?;
+    Ok(Reservation::Held)
+}
+
+async fn is_reserved(connection: &mut PgConnection, order_id: &OrderId) -> Result<bool, Error> {
+    let exists = sqlx::query_scalar!("select exists (select from reservations where order_id = $1)", order_id.as_str());
+    Ok(exists.fetch_one(connection).await.failed("look for the reservation")? == Some(true))
+}
+
+/// Holds one sku; what is left of it when that is too little.
+async fn hold(
+    connection: &mut PgConnection,
+    order_id: &OrderId,
+    sku: &Sku,
+    quantity: i64,
+    default_stock: i64,
+) -> Result<Option<i64>, Error> {
+    sqlx::query!(
+        "insert into inventory (sku, available, received) values ($1, $2, $2) on conflict (sku) do nothing",
+        sku.as_str(),
+        default_stock,
+    )
+    .execute(&mut *connection)
+    .await
+    .failed("open a sku")?;
+    let held = sqlx::query!(
+        "update inventory set available = available - $2, held = held + $2 where sku = $1 and available >= $2",
+        sku.as_str(),
+        quantity,
+    )
+    .execute(&mut *connection)
+    .await
+    .failed("hold stock")?;
+    if held.rows_affected() == 0 {
+        let available = sqlx::query_scalar!("select available from inventory where sku = $1", sku.as_str());
+        return available.fetch_one(connection).await.failed("read the stock").map(Some);
+    }
+    sqlx::query!(
+        "insert into reservations (order_id, sku, quantity, state) values ($1, $2, $3, 'held')",
+        order_id.as_str(),
+        sku.as_str(),
+        quantity,
+    )
+    .execute(connection)
+    .await
+    .failed("insert the reservation")?;
+    Ok(None)
+}
+
+/// Gives back what the order holds.
+pub async fn release(pool: &PgPool, image: Image<'_>) -> Result<(), Error> {
+    let mut transaction = pool.begin().await.failed("begin")?;
+    orders::write(&mut transaction, image).await?;
+    sqlx::query!(
+        "with released as (
+             update reservations set state = 'released' where order_id = $1 and state = 'held' returning sku, quantity
+         ), locked as (
+             select inventory.sku, quantity from inventory join released using (sku) order by sku for update of inventory
+         )
+         update inventory set available = available + quantity, held = held - quantity
+         from locked where inventory.sku = locked.sku",
+        image.record.order_id.as_str(),
+    )
+    .execute(&mut *transaction)
+    .await
+    .failed("release stock")?;
+    transaction.commit().await.failed("commit")
+}
+
+/// What the order held has left the house.
+pub async fn commit(pool: &PgPool, image: Image<'_>) -> Result<(), Error> {
+    let mut transaction = pool.begin().await.failed("begin")?;
+    orders::write(&mut transaction, image).await?;
+    sqlx::query!(
+        "with gone as (
+             update reservations set state = 'shipped' where order_id = $1 and state = 'held' returning sku, quantity
+         ), locked as (
+             select inventory.sku, quantity from inventory join gone using (sku) order by sku for update of inventory
+         )
+         update inventory set held = held - quantity, shipped = shipped + quantity
+         from locked where inventory.sku = locked.sku",
+        image.record.order_id.as_str(),
+    )
+    .execute(&mut *transaction)
+    .await
+    .failed("commit stock")?;
+    transaction.commit().await.failed("commit")
+}

@@ -1,0 +1,233 @@
+//! Orders: the image that the workflow writes, and what readers see of it.
+
+use crate::{Error, error::Failed, events};
+use chrono::{DateTime, Utc};
+use domain::{AuditEvent, Currency, Money, OrderId, OrderRecord, OrderStatus, OrderView, Source, Step, order_workflow_id};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sqlx::{PgConnection, PgPool};
+
+/// An order's image and the entries of its trail that may be new.
+#[derive(Debug, Clone, Copy)]
+pub struct Image<'a> {
+    pub record: &'a OrderRecord,
+    pub version: u32,
+    pub events: &'a [AuditEvent],
+}
+
+/// Whose order the row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inserted {
+    /// Ours: made now, or by an earlier try of the same run.
+    Ours,
+    /// Another run's.
+    Theirs,
+}
+
+/// Makes the row of an order and its first entries, unless another run has made one.
+pub async fn insert(pool: &PgPool, image: Image<'_>, run_id: &str) -> Result<Inserted, Error> {
+    let mut transaction = pool.begin().await.failed("begin")?;
+    let record = image.record;
+    sqlx::query!(
+        "insert into orders (id, run_id, state, step, is_running, version, last_seq, created_at, updated_at)
+         values ($1, $2, $3, $4, true, 0, 0, $5, $5) on conflict (id) do nothing",
+        record.order_id.as_str(),
+        run_id,
+        OrderStatus::Pending.as_str(),
+        Step::Receive.as_str(),
+        record.created_at(),
+    )
+    .execute(&mut *transaction)
+    .await
+    .failed("insert the order")?;
+    let owner = sqlx::query_scalar!("select run_id from orders where id = $1 for update", record.order_id.as_str())
+        .fetch_one(&mut *transaction)
+        .await
+        .failed("read the order's run")?;
+    if owner != run_id {
+        return Ok(Inserted::Theirs);
+    }
+    write(&mut transaction, image).await?;
+    transaction.commit().await.failed("commit")?;
+    Ok(Inserted::Ours)
+}
+
+/// Writes the image, unless the row has a newer one, and the entries that the trail does not have.
+pub async fn write(connection: &mut PgConnection, image: Image<'_>) -> Result<(), Error> {
+    let record = image.record;
+    let order = record.order.as_ref();
+    let customer = order.map(|order| &order.customer);
+    let lines: Vec<Value> = order.map(|order| order.lines.iter().map(domain::Line::document).collect()).unwrap_or_default();
+    sqlx::query!(
+        "update orders set state = $3, step = $4, is_running = $5, customer_id = $6, customer_json = $7, items_json = $8,
+             address_json = $9, currency = $10, total_amount = $11, payment_json = $12, shipment_json = $13,
+             estimated_delivery = $14, cancellation_reason = $15, failure_json = $16, retries_json = $17,
+             version = $2, last_seq = $18, updated_at = $19
+         where id = $1 and version < $2",
+        record.order_id.as_str(),
+        number(image.version),
+        record.status().as_str(),
+        record.step().as_str(),
+        record.is_running(),
+        customer.and_then(|customer| customer.id.as_ref()).map(domain::CustomerId::as_str),
+        json(&customer)?.unwrap_or_else(|| Value::Object(serde_json::Map::new())),
+        Value::Array(lines),
+        json(&order.and_then(|order| order.shipping_address.as_ref()))?,
+        order.map(|order| order.currency.code()),
+        order.map(|order| order.total.minor()),
+        json(&record.payment.as_ref())?,
+        json(&record.shipment.as_ref())?,
+        record.estimated_delivery,
+        record.cancellation_reason,
+        json(&record.failure.as_ref())?,
+        serde_json::to_value(&record.retries).map_err(unwritable)?,
+        number(record.last_seq()),
+        record.updated_at(),
+    )
+    .execute(&mut *connection)
+    .await
+    .failed("update the order")?;
+    events::append(connection, &record.order_id, image.events).await
+}
+
+/// Writes the image in a transaction of its own.
+pub async fn record(pool: &PgPool, image: Image<'_>) -> Result<(), Error> {
+    let mut transaction = pool.begin().await.failed("begin")?;
+    write(&mut transaction, image).await?;
+    transaction.commit().await.failed("commit")
+}
+
+/// The order as readers see it.
+pub async fn view(pool: &PgPool, order_id: &OrderId) -> Result<Option<OrderView>, Error> {
+    let row = sqlx::query_as!(Row, "select id, state, step, is_running, customer_id, customer_json, items_json, address_json,
+             currency, total_amount, payment_json, shipment_json, estimated_delivery, cancellation_reason, failure_json,
+             retries_json, last_seq, created_at, updated_at
+         from orders where id = $1", order_id.as_str())
+        .fetch_optional(pool)
+        .await
+        .failed("read the order")?;
+    row.map(Row::view).transpose()
+}
+
+/// Where a page begins: after this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    pub created_at: DateTime<Utc>,
+    pub order_id: String,
+}
+
+/// Which orders, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct ListFilter {
+    pub status: Option<OrderStatus>,
+    pub customer_id: Option<String>,
+    pub created_after: Option<DateTime<Utc>>,
+    pub created_before: Option<DateTime<Utc>>,
+    pub cursor: Option<Cursor>,
+    pub limit: u32,
+}
+
+/// One page of orders, newest first.
+pub async fn list(pool: &PgPool, filter: &ListFilter) -> Result<Vec<OrderView>, Error> {
+    let (before, before_id) = filter.cursor.as_ref().map(|cursor| (cursor.created_at, cursor.order_id.clone())).unzip();
+    let rows = sqlx::query_as!(Row, "select id, state, step, is_running, customer_id, customer_json, items_json, address_json,
+             currency, total_amount, payment_json, shipment_json, estimated_delivery, cancellation_reason, failure_json,
+             retries_json, last_seq, created_at, updated_at
+         from orders
+         where ($1::text is null or state = $1) and ($2::text is null or customer_id = $2)
+             and ($3::timestamptz is null or created_at > $3) and ($4::timestamptz is null or created_at < $4)
+             and ($5::timestamptz is null or (created_at, id) < ($5, $6::text))
+         order by created_at desc, id desc limit $7",
+        filter.status.map(OrderStatus::as_str),
+        filter.customer_id,
+        filter.created_after,
+        filter.created_before,
+        before,
+        before_id,
+        i64::from(filter.limit),
+    )
+    .fetch_all(pool)
+    .await
+    .failed("list orders")?;
+    rows.into_iter().map(Row::view).collect()
+}
+
+struct Row {
+    id: String,
+    state: String,
+    step: String,
+    is_running: bool,
+    customer_id: Option<String>,
+    customer_json: Value,
+    items_json: Value,
+    address_json: Option<Value>,
+    currency: Option<String>,
+    total_amount: Option<i64>,
+    payment_json: Option<Value>,
+    shipment_json: Option<Value>,
+    estimated_delivery: Option<DateTime<Utc>>,
+    cancellation_reason: Option<String>,
+    failure_json: Option<Value>,
+    retries_json: Value,
+    last_seq: i32,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl Row {
+    fn view(self) -> Result<OrderView, Error> {
+        let key = self.id.clone();
+        let column = |column| Column { key: key.clone(), column };
+        let order_id: OrderId = column("id").read(Value::String(self.id))?;
+        let currency: Option<Currency> = column("currency").read(self.currency.into())?;
+        let total = self.total_amount.zip(currency).and_then(|(minor, currency)| Money::from_minor(minor, currency).ok());
+        Ok(OrderView {
+            workflow_id: order_workflow_id(&order_id),
+            order_id,
+            customer_id: self.customer_id,
+            customer: column("customer_json").read(self.customer_json)?,
+            items: column("items_json").read(self.items_json)?,
+            shipping_address: column("address_json").read(self.address_json.into())?,
+            currency,
+            total_amount: total.map(Money::decimal),
+            status: column("state").read(self.state.into())?,
+            step: column("step").read(self.step.into())?,
+            is_running: self.is_running,
+            payment_info: column("payment_json").read(self.payment_json.into())?,
+            shipment_info: column("shipment_json").read(self.shipment_json.into())?,
+            estimated_delivery: self.estimated_delivery,
+            cancellation_reason: self.cancellation_reason,
+            failure: column("failure_json").read(self.failure_json.into())?,
+            retries: column("retries_json").read(self.retries_json)?,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            seq: u32::try_from(self.last_seq).unwrap_or_default(),
+            source: Source::Database,
+        })
+    }
+}
+
+struct Column {
+    key: String,
+    column: &'static str,
+}
+
+impl Column {
+    fn read<T: DeserializeOwned>(self, value: Value) -> Result<T, Error> {
+        serde_json::from_value(value)
+            .map_err(|source| Error::Inconsistent { table: "orders", key: self.key, column: self.column, source })
+    }
+}
+
+/// A JSON column's value; nothing is SQL's null, not JSON's.
+fn json<T: serde::Serialize>(value: &Option<T>) -> Result<Option<Value>, Error> {
+    value.as_ref().map(serde_json::to_value).transpose().map_err(unwritable)
+}
+
+fn unwritable(source: serde_json::Error) -> Error {
+    Error::Query { operation: "write a JSON column", source: sqlx::Error::Encode(source.into()) }
+}
+
+pub(crate) fn number(value: u32) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
+}

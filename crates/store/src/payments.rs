@@ -1,0 +1,129 @@
+//! Payments: one row for each `payment_id`, bound to one order for good.
+
+use crate::{
+    Error,
+    error::Failed,
+    orders::{self, Image},
+};
+use domain::{Money, OrderId, PaymentId, PaymentStatus, TransactionId};
+use sqlx::PgPool;
+
+/// A payment as it is to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct Payment<'a> {
+    pub payment_id: &'a PaymentId,
+    pub amount: Money,
+    pub provider: &'a str,
+    pub payment_method: Option<&'a str>,
+    pub status: PaymentStatus,
+    pub transaction_id: Option<&'a TransactionId>,
+}
+
+/// A payment as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    pub status: PaymentStatus,
+    pub amount_minor: i64,
+    pub currency: String,
+    pub provider: String,
+    pub transaction_id: Option<String>,
+}
+
+/// Whose payment it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    Ours(Standing),
+    /// The payment, or the provider's transaction, belongs to another order.
+    Theirs,
+}
+
+/// Writes the order's image and binds the payment to the order, unless it is bound to one already.
+pub async fn claim(pool: &PgPool, image: Image<'_>, payment: Payment<'_>) -> Result<Claim, Error> {
+    let order_id = &image.record.order_id;
+    let mut transaction = pool.begin().await.failed("begin")?;
+    orders::write(&mut transaction, image).await?;
+    sqlx::query!(
+        "insert into payments (payment_id, order_id, status, amount, currency, transaction_id, provider, payment_method)
+         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing",
+        payment.payment_id.as_str(),
+        order_id.as_str(),
+        payment.status.as_str(),
+        payment.amount.minor(),
+        payment.amount.currency().code(),
+        payment.transaction_id.map(TransactionId::as_str),
+        payment.provider,
+        payment.payment_method,
+    )
+    .execute(&mut *transaction)
+    .await
+    .failed("insert the payment")?;
+    let row = sqlx::query_as!(
+        Row,
+        "select order_id, status, amount, currency, provider, transaction_id from payments where payment_id = $1",
+        payment.payment_id.as_str(),
+    )
+    .fetch_optional(&mut *transaction)
+    .await
+    .failed("read the payment")?;
+    transaction.commit().await.failed("commit")?;
+    // No row: the insert met the provider's transaction, which another payment has.
+    Ok(match row {
+        Some(row) if row.order_id == order_id.as_str() => Claim::Ours(row.standing()),
+        Some(_) | None => Claim::Theirs,
+    })
+}
+
+/// How a payment of the order stands.
+pub async fn standing(pool: &PgPool, order_id: &OrderId, payment_id: &PaymentId) -> Result<Option<Standing>, Error> {
+    let row = sqlx::query_as!(
+        Row,
+        "select order_id, status, amount, currency, provider, transaction_id from payments where payment_id = $1 and order_id = $2",
+        payment_id.as_str(),
+        order_id.as_str(),
+    )
+    .fetch_optional(pool)
+    .await
+    .failed("read the payment")?;
+    Ok(row.map(Row::standing))
+}
+
+/// Writes what became of a payment.
+pub async fn settle(
+    pool: &PgPool,
+    payment_id: &PaymentId,
+    status: PaymentStatus,
+    transaction_id: Option<&TransactionId>,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "update payments set status = $2, transaction_id = coalesce($3, transaction_id), updated_at = now() where payment_id = $1",
+        payment_id.as_str(),
+        status.as_str(),
+        transaction_id.map(TransactionId::as_str),
+    )
+    .execute(pool)
+    .await
+    .failed("settle the payment")
+    .map(|_| ())
+}
+
+struct Row {
+    order_id: String,
+    status: String,
+    amount: i64,
+    currency: String,
+    provider: String,
+    transaction_id: Option<String>,
+}
+
+impl Row {
+    fn standing(self) -> Standing {
+        Standing {
+            // The schema's check has exactly these names.
+            status: PaymentStatus::parse(&self.status).unwrap_or(PaymentStatus::Pending),
+            amount_minor: self.amount,
+            currency: self.currency,
+            provider: self.provider,
+            transaction_id: self.transaction_id,
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Parcels: what was packed for which order, and whether the carrier has it.
+
+use crate::{Error, error::Failed};
+use domain::OrderId;
+use serde_json::Value;
+use sqlx::PgPool;
+
+/// Packs a parcel. Packing it again, for another address, replaces what was packed.
+pub async fn prepare(pool: &PgPool, order_id: &OrderId, shipment_id: &str, address: &Value, items: &Value) -> Result<(), Error> {
+    sqlx::query!(
+        "insert into shipments (shipment_id, order_id, state, address_json, items_json) values ($1, $2, 'prepared', $3, $4)
+         on conflict (shipment_id) do update set address_json = $3, items_json = $4, updated_at = now()
+         where shipments.state = 'prepared'",
+        shipment_id,
+        order_id.as_str(),
+        address,
+        items,
+    )
+    .execute(pool)
+    .await
+    .failed("prepare the parcel")
+    .map(|_| ())
+}
+
+/// The carrier has the parcel.
+pub async fn dispatched(pool: &PgPool, shipment_id: &str, tracking_number: &str) -> Result<(), Error> {
+    sqlx::query!(
+        "update shipments set state = 'dispatched', tracking_number = $2, updated_at = now() where shipment_id = $1",
+        shipment_id,
+        tracking_number,
+    )
+    .execute(pool)
+    .await
+    .failed("record the dispatch")
+    .map(|_| ())
+}
+
+/// The carrier will never have the parcel.
+pub async fn cancelled(pool: &PgPool, shipment_id: &str) -> Result<(), Error> {
+    sqlx::query!(
+        "update shipments set state = 'cancelled', updated_at = now() where shipment_id = $1 and state = 'prepared'",
+        shipment_id,
+    )
+    .execute(pool)
+    .await
+    .failed("record the cancelled parcel")
+    .map(|_| ())
+}

@@ -1,0 +1,214 @@
+//! The activities, declared: what goes in and what comes out. The worker implements them.
+//!
+//! Each may run twice. A refusal by the outside world is a value here, never an error: Temporal's own
+//! retries are left for what died on the way (see [`crate::policies`]).
+#![expect(clippy::unimplemented, reason = "declarations; the macro wants bodies")]
+
+use domain::{
+    Address, AuditEvent, FieldError, Line, Money, Order, OrderId, OrderRecord, PaymentConfirmation, PaymentId,
+    PaymentStatus, Sku, TransactionId,
+};
+use serde::{Deserialize, Serialize};
+use temporalio_macros::activity_definitions;
+
+/// The image of the order and the entries of its trail that the database may not have yet. Whatever
+/// activity runs next takes them along, in its first transaction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Write {
+    pub record: OrderRecord,
+    /// Goes up with each write, so that a late twin of an old one changes nothing.
+    pub version: u32,
+    pub events: Vec<AuditEvent>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Receive {
+    pub write: Write,
+    /// Tells this run from an older order of the same id that Temporal has forgotten.
+    pub run_id: String,
+    pub document: serde_json::Value,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Received {
+    Fresh,
+    /// The database has another order of this id; it was not touched.
+    Duplicate,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Validated {
+    Valid { order: Box<Order> },
+    Invalid { errors: Vec<FieldError> },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Validate {
+    pub write: Write,
+    pub document: serde_json::Value,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Reserved {
+    Held,
+    Unavailable { sku: Sku, available: i64 },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Charge {
+    pub write: Write,
+    pub payment_id: PaymentId,
+    pub amount: Money,
+    pub payment_method: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Charged {
+    Captured { transaction_id: TransactionId },
+    /// Final: this payment will never be captured.
+    Declined { reason: String },
+    /// The payment id pays another order already.
+    InUse,
+    /// Nobody knows whether it was captured; the next try finds out first.
+    Unavailable { reason: String },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConfirmedPayment {
+    pub write: Write,
+    pub payment_id: PaymentId,
+    pub amount: Money,
+    pub confirmation: PaymentConfirmation,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentRecorded {
+    Recorded,
+    /// This payment or transaction belongs to another order.
+    InUse,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Refund {
+    pub write: Write,
+    pub payment_id: PaymentId,
+}
+
+/// What became of a payment that was undone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Refunded {
+    /// `refunded`; `declined` when nothing had been captured and nothing can be any more; `refund_due`
+    /// when the provider has no way to refund and an operator must.
+    pub status: PaymentStatus,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Package {
+    pub order_id: OrderId,
+    pub shipment_id: String,
+    pub address: Option<Address>,
+    pub lines: Vec<Line>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shipment {
+    pub order_id: OrderId,
+    pub shipment_id: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Dispatched {
+    Dispatched { tracking_number: String, provider: String },
+    /// The carrier refused or did not answer.
+    Failed { reason: String },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum ShipmentCancelled {
+    /// The carrier does not have the parcel and will not take it any more.
+    Cancelled,
+    /// Too late: the carrier has it.
+    AlreadyDispatched { tracking_number: String, provider: String },
+}
+
+/// What the order's workflow has done, on its own task queue.
+pub struct OrderSteps;
+
+#[activity_definitions]
+impl OrderSteps {
+    #[activity(name = "ReceiveOrder")]
+    pub fn receive_order(receive: Receive) -> Received {
+        unimplemented!()
+    }
+    #[activity(name = "ValidateOrder")]
+    pub fn validate_order(validate: Validate) -> Validated {
+        unimplemented!()
+    }
+    #[activity(name = "ReserveInventory")]
+    pub fn reserve_inventory(write: Write) -> Reserved {
+        unimplemented!()
+    }
+    #[activity(name = "ChargePayment")]
+    pub fn charge_payment(charge: Charge) -> Charged {
+        unimplemented!()
+    }
+    #[activity(name = "RecordPayment")]
+    pub fn record_payment(payment: ConfirmedPayment) -> PaymentRecorded {
+        unimplemented!()
+    }
+    #[activity(name = "RefundPayment")]
+    pub fn refund_payment(refund: Refund) -> Refunded {
+        unimplemented!()
+    }
+    #[activity(name = "ReleaseInventory")]
+    pub fn release_inventory(write: Write) {
+        unimplemented!()
+    }
+    /// The parcel has left: what was held is shipped.
+    #[activity(name = "CommitInventory")]
+    pub fn commit_inventory(write: Write) {
+        unimplemented!()
+    }
+    #[activity(name = "ConfirmDelivery")]
+    pub fn confirm_delivery(write: Write) {
+        unimplemented!()
+    }
+    /// Writes the order's image and the new entries of its trail, nothing else.
+    #[activity(name = "RecordOrder")]
+    pub fn record_order(write: Write) {
+        unimplemented!()
+    }
+}
+
+/// What ships an order, on the shipping task queue.
+pub struct ShippingSteps;
+
+#[activity_definitions]
+impl ShippingSteps {
+    #[activity(name = "PreparePackage")]
+    pub fn prepare_package(package: Package) {
+        unimplemented!()
+    }
+    #[activity(name = "DispatchCarrier")]
+    pub fn dispatch_carrier(shipment: Shipment) -> Dispatched {
+        unimplemented!()
+    }
+    #[activity(name = "CancelShipment")]
+    pub fn cancel_shipment(shipment: Shipment) -> ShipmentCancelled {
+        unimplemented!()
+    }
+}
+
+// The macro puts the markers into private modules; implementations need their paths.
+pub use order_steps::{
+    ChargePayment, CommitInventory, ConfirmDelivery, ReceiveOrder, RecordOrder, RecordPayment,
+    RefundPayment, ReleaseInventory, ReserveInventory, ValidateOrder,
+};
+pub use shipping_steps::{CancelShipment, DispatchCarrier, PreparePackage};

@@ -1,0 +1,9 @@
+//! Workflow time as the rest of the code has it.
+
+use chrono::{DateTime, Utc};
+use std::time::SystemTime;
+
+/// The time of the current workflow task: the same on each replay.
+pub(crate) fn utc(workflow_time: Option<SystemTime>) -> DateTime<Utc> {
+    workflow_time.map_or(DateTime::UNIX_EPOCH, DateTime::from)
+}

@@ -1,0 +1,71 @@
+//! What the workflows are started with and what they end with. These types change by addition only.
+
+use crate::message::Decode;
+use domain::{Address, Failure, Line, OrderId, OrderPolicy, OrderStatus, Profile, ShipmentInfo, Span};
+use serde::{Deserialize, Serialize};
+
+/// The input of `OrderWorkflow`. Only `order` is needed; the id is in the workflow's id.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct OrderInput {
+    /// The order in any spelling of the HTTP contract. Not checked here: `ValidateOrder` does that,
+    /// so that a bad order ends `failed` with its reasons.
+    #[serde(default)]
+    pub order: serde_json::Value,
+    /// How the order is handled; without it, as `profile` says.
+    #[serde(default)]
+    pub policy: Option<OrderPolicy>,
+    /// Without it, `production`.
+    #[serde(default)]
+    pub profile: Option<Profile>,
+    /// Where `ShippingWorkflow` runs; `shipping-tq` unless the deployment has another.
+    #[serde(default)]
+    pub shipping_task_queue: Option<String>,
+}
+
+impl OrderInput {
+    pub(crate) fn policy(&self) -> OrderPolicy {
+        self.policy.clone().unwrap_or_else(|| self.profile.unwrap_or(Profile::Production).policy())
+    }
+}
+
+impl Decode for OrderInput {
+    fn decode(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| format!("the workflow's input {error}"))
+    }
+}
+
+/// How an order ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrderOutcome {
+    pub order_id: OrderId,
+    pub status: OrderStatus,
+    pub cancellation_reason: Option<String>,
+    pub failure: Option<Failure>,
+    pub shipment: Option<ShipmentInfo>,
+}
+
+/// The input of `ShippingWorkflow`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShippingInput {
+    pub order_id: OrderId,
+    pub attempt: u32,
+    /// Names the parcel at the carrier, the same over all attempts: however often we ask, one parcel.
+    pub shipment_id: String,
+    pub address: Option<Address>,
+    pub lines: Vec<Line>,
+    /// To wait before anything is done: the back-off after a failed attempt, or the shipping delay.
+    pub delay: Span,
+    /// The order's workflow, to be told of a failed dispatch.
+    pub parent: String,
+}
+
+/// How one attempt to ship ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum ShippingOutcome {
+    Dispatched { tracking_number: String, provider: String },
+    /// The order asked to stop, and this attempt did not dispatch. `uncertain`: the carrier was asked
+    /// before and did not answer clearly, so it must be asked whether it has the parcel.
+    Stopped { uncertain: bool },
+    Failed { reason: String },
+}

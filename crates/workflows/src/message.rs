@@ -1,0 +1,59 @@
+//! Messages as they arrive: whatever a caller sends, decoding never fails.
+//!
+//! A payload that can't be decoded would fail the workflow task again and again and hold the order.
+//! So a message is decoded into what it says or into why it says nothing; handlers refuse the latter.
+
+use domain::Request;
+use serde::Serialize;
+use temporalio_common::{
+    data_converters::{PayloadConversionError, SerializationContext, TemporalDeserializable, TemporalSerializable},
+    protos::temporal::api::common::v1::Payload,
+};
+
+/// What can be read from a JSON text.
+pub trait Decode: Sized + Serialize + 'static {
+    fn decode(text: &str) -> Result<Self, String>;
+}
+
+impl<T: Request> Decode for T {
+    fn decode(text: &str) -> Result<Self, String> {
+        T::parse(text).map_err(|error| error.to_string())
+    }
+}
+
+/// What was sent, or what is wrong with it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Message<T> {
+    Valid(T),
+    Malformed(String),
+}
+
+impl<T: Decode> Message<T> {
+    fn read(bytes: &[u8]) -> Self {
+        let Ok(text) = std::str::from_utf8(bytes) else { return Self::Malformed("is not UTF-8".to_owned()) };
+        T::decode(text).map_or_else(Self::Malformed, Self::Valid)
+    }
+}
+
+impl<T: Decode> TemporalDeserializable for Message<T> {
+    fn from_payload(_: &SerializationContext<'_>, payload: Payload) -> Result<Self, PayloadConversionError> {
+        Ok(Self::read(&payload.data))
+    }
+
+    /// No payload at all, as `temporal workflow signal` without `--input` sends, is an empty message.
+    fn from_payloads(_: &SerializationContext<'_>, payloads: Vec<Payload>) -> Result<Self, PayloadConversionError> {
+        Ok(Self::read(payloads.first().map_or(&[], |payload| payload.data.as_slice())))
+    }
+}
+
+impl<T: Decode> TemporalSerializable for Message<T> {
+    fn to_payload(&self, _: &SerializationContext<'_>) -> Result<Payload, PayloadConversionError> {
+        let data = match self {
+            Self::Valid(message) => serde_json::to_vec(message),
+            Self::Malformed(text) => serde_json::to_vec(text),
+        };
+        let data = data.map_err(|error| PayloadConversionError::EncodingError(error.into()))?;
+        let metadata = [("encoding".to_owned(), b"json/plain".to_vec())].into();
+        Ok(Payload { metadata, data, ..Payload::default() })
+    }
+}

@@ -1,0 +1,390 @@
+//! `OrderWorkflow`: one order, from receipt to its end.
+//!
+//! [`OrderWorkflow::run`] is the process, top to bottom. The steps are in the modules below; requests
+//! from outside are in [`requests`], and [`wait`] is the one place where an order waits.
+
+mod delivery;
+mod inventory;
+mod payment;
+mod receipt;
+mod requests;
+mod review;
+mod save;
+mod shipment;
+mod unwind;
+mod wait;
+
+use crate::{
+    Message, OrderInput, OrderOutcome, SHIPPING_TASK_QUEUE,
+    activity::{Received, Write},
+    clock,
+};
+use chrono::{DateTime, Utc};
+use domain::{
+    Address, AddressChange, Answer, Approval, AuditEvent, Cancellation, DeliveryConfirmation, EventType, Failure,
+    FailureCode, OrderId, OrderPolicy, OrderRecord, OrderStatus, OrderView, PaymentConfirmation, Rejection, Source,
+    StatusView, Step, order_id_of_workflow,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{
+    SyncWorkflowContext, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
+    WorkflowResult, WorkflowTermination,
+};
+
+/// The order was cancelled or has failed; what was done must be undone.
+struct Stopped;
+
+type Progress<T = ()> = Result<T, Stopped>;
+
+/// What took hold and must be undone if the order stops, in the order it happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Undo {
+    ReleaseInventory,
+    RefundPayment,
+}
+
+/// The answer that a caller waits for while the order finds it out.
+#[derive(Debug, Clone, PartialEq)]
+enum Verdict {
+    Granted,
+    Refused(Answer),
+}
+
+/// What a caller wants while the parcel may be on its way out of the door.
+#[derive(Debug, Clone, PartialEq)]
+enum Recall {
+    Cancel { reason: Option<String>, by: &'static str },
+    Deadline,
+    Redirect(Address),
+}
+
+/// The shipping phase: requests that contradict it wait for the carrier's word.
+#[derive(Debug, Default)]
+struct Shipping {
+    /// Wanted, and not decided yet.
+    recall: Option<Recall>,
+    /// How many recalls were decided, and how the last one went.
+    decided: u32,
+    granted: bool,
+}
+
+/// Where the manual review stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Review {
+    Open,
+    Approved(Approval),
+    Rejected(Rejection),
+    /// There is none, or it is over without a person's decision.
+    Over,
+}
+
+#[workflow]
+pub struct OrderWorkflow {
+    record: OrderRecord,
+    /// Entries of the audit trail that no finished activity has written.
+    unsaved: Vec<AuditEvent>,
+    version: u32,
+    policy: OrderPolicy,
+    document: serde_json::Value,
+    malformed: Option<String>,
+    shipping_task_queue: String,
+    undo: Vec<Undo>,
+    review: Review,
+    /// The confirmation that was accepted; its verdict comes when it is recorded.
+    confirmation: Option<PaymentConfirmation>,
+    confirmation_verdict: Option<Verdict>,
+    shipping: Option<Shipping>,
+    delivery: Option<DeliveryConfirmation>,
+    published: Option<(OrderStatus, Step)>,
+}
+
+/// What `get_estimated_delivery` answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EstimatedDelivery {
+    pub order_id: OrderId,
+    pub estimated_delivery: Option<DateTime<Utc>>,
+    /// `shipped`: counted from dispatch; `now`: from the order's last step, as it has not left.
+    pub basis: String,
+}
+
+#[workflow_methods]
+impl OrderWorkflow {
+    #[init]
+    fn new(view: &WorkflowContextView, input: Message<OrderInput>) -> Self {
+        let now = clock::utc(view.start_time());
+        let (input, malformed) = match input {
+            Message::Valid(input) => (input, None),
+            Message::Malformed(reason) => (OrderInput::default(), Some(reason)),
+        };
+        // A workflow id that is not ours can name no order; the run says so and ends.
+        let (order_id, malformed) = match (order_id_of_workflow(view.workflow_id()), OrderId::parse("unnamed")) {
+            (Some(order_id), _) => (order_id, malformed),
+            (None, Ok(unnamed)) => (unnamed, Some("the workflow id must be order-{order_id}".to_owned())),
+            (None, Err(_)) => unreachable!("`unnamed` is an order id"),
+        };
+        Self {
+            record: OrderRecord::new(order_id, now),
+            unsaved: Vec::new(),
+            version: 0,
+            policy: input.policy(),
+            shipping_task_queue: input.shipping_task_queue.unwrap_or_else(|| SHIPPING_TASK_QUEUE.to_owned()),
+            document: input.order,
+            malformed,
+            undo: Vec::new(),
+            review: Review::Open,
+            confirmation: None,
+            confirmation_verdict: None,
+            shipping: None,
+            delivery: None,
+            published: None,
+        }
+    }
+
+    #[run(name = "OrderWorkflow")]
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<OrderOutcome> {
+        if receipt::receive(ctx).await == Received::Fresh {
+            if fulfil(ctx).await.is_err() {
+                unwind::unwind(ctx).await;
+            }
+            save::last(ctx).await;
+        }
+        finished(ctx).await;
+        save::flush(ctx).await;
+        // Completed for every business end. Canceled only where Temporal's own cancel request ended the order.
+        if ctx.cancellation_token().is_cancelled() && ctx.state(|order| order.record.status() == OrderStatus::Cancelled) {
+            return Err(WorkflowTermination::cancelled());
+        }
+        Ok(ctx.state(Self::outcome))
+    }
+
+    #[signal(name = "approve_order")]
+    pub fn approve_order_signal(&mut self, ctx: &mut SyncWorkflowContext<Self>, message: Message<Approval>) {
+        let now = clock::utc(ctx.workflow_time());
+        if let Some(approval) = self.understood("approve_order", message, now) {
+            self.approve(approval, now);
+        }
+    }
+
+    #[signal(name = "reject_order")]
+    pub fn reject_order_signal(&mut self, ctx: &mut SyncWorkflowContext<Self>, message: Message<Rejection>) {
+        let now = clock::utc(ctx.workflow_time());
+        if let Some(rejection) = self.understood("reject_order", message, now) {
+            self.reject(rejection, now);
+        }
+    }
+
+    #[signal(name = "cancel_order")]
+    pub async fn cancel_order_signal(ctx: &mut WorkflowContext<Self>, message: Message<Cancellation>) {
+        requests::cancel(ctx, message).await;
+    }
+
+    #[signal(name = "update_address")]
+    pub async fn update_address_signal(ctx: &mut WorkflowContext<Self>, message: Message<AddressChange>) {
+        requests::update_address(ctx, message).await;
+    }
+
+    #[signal(name = "confirm_payment")]
+    pub async fn confirm_payment_signal(ctx: &mut WorkflowContext<Self>, message: Message<PaymentConfirmation>) {
+        requests::confirm_payment(ctx, message).await;
+    }
+
+    #[signal(name = "confirm_delivery")]
+    pub fn confirm_delivery_signal(&mut self, ctx: &mut SyncWorkflowContext<Self>, message: Message<DeliveryConfirmation>) {
+        let now = clock::utc(ctx.workflow_time());
+        if let Some(confirmation) = self.understood("confirm_delivery", message, now) {
+            self.accept_delivery(confirmation, now);
+        }
+    }
+
+    /// From the child: an attempt to ship has failed. The child's result decides; this tells the trail why.
+    #[signal(name = "dispatch_failed")]
+    pub fn dispatch_failed(&mut self, ctx: &mut SyncWorkflowContext<Self>, reason: String) {
+        let now = clock::utc(ctx.workflow_time());
+        if self.shipping.is_some() {
+            self.record.count_retry(Step::Dispatch);
+            self.audit(EventType::DispatchFailed, json!({"reason": reason}), now);
+        } else {
+            self.refuse("dispatch_failed", "not_shipping", now);
+        }
+    }
+
+    #[update_validator(approve_order)]
+    fn validate_approve(&self, _: &WorkflowContextView, message: &Message<Approval>) -> Result<(), Malformed> {
+        well_formed(message)
+    }
+    #[update(name = "approve_order")]
+    pub fn approve_order(&mut self, ctx: &mut SyncWorkflowContext<Self>, message: Message<Approval>) -> Answer {
+        let now = clock::utc(ctx.workflow_time());
+        match message {
+            Message::Valid(approval) => self.approve(approval, now),
+            Message::Malformed(reason) => self.malformed_answer(reason),
+        }
+    }
+
+    #[update_validator(reject_order)]
+    fn validate_reject(&self, _: &WorkflowContextView, message: &Message<Rejection>) -> Result<(), Malformed> {
+        well_formed(message)
+    }
+    #[update(name = "reject_order")]
+    pub fn reject_order(&mut self, ctx: &mut SyncWorkflowContext<Self>, message: Message<Rejection>) -> Answer {
+        let now = clock::utc(ctx.workflow_time());
+        match message {
+            Message::Valid(rejection) => self.reject(rejection, now),
+            Message::Malformed(reason) => self.malformed_answer(reason),
+        }
+    }
+
+    #[update_validator(cancel_order)]
+    fn validate_cancel(&self, _: &WorkflowContextView, message: &Message<Cancellation>) -> Result<(), Malformed> {
+        well_formed(message)
+    }
+    #[update(name = "cancel_order")]
+    pub async fn cancel_order(ctx: &mut WorkflowContext<Self>, message: Message<Cancellation>) -> Answer {
+        requests::cancel(ctx, message).await
+    }
+
+    #[update_validator(update_address)]
+    fn validate_address(&self, _: &WorkflowContextView, message: &Message<AddressChange>) -> Result<(), Malformed> {
+        well_formed(message)
+    }
+    #[update(name = "update_address")]
+    pub async fn update_address(ctx: &mut WorkflowContext<Self>, message: Message<AddressChange>) -> Answer {
+        requests::update_address(ctx, message).await
+    }
+
+    #[update_validator(confirm_payment)]
+    fn validate_payment(&self, _: &WorkflowContextView, message: &Message<PaymentConfirmation>) -> Result<(), Malformed> {
+        well_formed(message)
+    }
+    #[update(name = "confirm_payment")]
+    pub async fn confirm_payment(ctx: &mut WorkflowContext<Self>, message: Message<PaymentConfirmation>) -> Answer {
+        requests::confirm_payment(ctx, message).await
+    }
+
+    #[update_validator(confirm_delivery)]
+    fn validate_delivery(&self, _: &WorkflowContextView, message: &Message<DeliveryConfirmation>) -> Result<(), Malformed> {
+        well_formed(message)
+    }
+    #[update(name = "confirm_delivery")]
+    pub fn confirm_delivery(&mut self, ctx: &mut SyncWorkflowContext<Self>, message: Message<DeliveryConfirmation>) -> Answer {
+        let now = clock::utc(ctx.workflow_time());
+        match message {
+            Message::Valid(confirmation) => self.accept_delivery(confirmation, now),
+            Message::Malformed(reason) => self.malformed_answer(reason),
+        }
+    }
+
+    #[query(name = "get_full_state")]
+    pub fn get_full_state(&self, _: &WorkflowContextView) -> OrderView {
+        self.record.view(Source::Workflow)
+    }
+
+    #[query(name = "get_order_status")]
+    pub fn get_order_status(&self, _: &WorkflowContextView) -> StatusView {
+        self.record.view(Source::Workflow).status_view()
+    }
+
+    /// The same under the name that older callers know.
+    #[query(name = "get_status")]
+    pub fn get_status(&self, _: &WorkflowContextView) -> StatusView {
+        self.record.view(Source::Workflow).status_view()
+    }
+
+    #[query(name = "get_estimated_delivery")]
+    pub fn get_estimated_delivery(&self, _: &WorkflowContextView) -> EstimatedDelivery {
+        let basis = if self.record.shipment.is_some() { "shipped" } else { "now" };
+        EstimatedDelivery {
+            order_id: self.record.order_id.clone(),
+            estimated_delivery: self.record.estimated_delivery,
+            basis: basis.to_owned(),
+        }
+    }
+}
+
+type Malformed = Box<dyn std::error::Error + Send + Sync>;
+
+fn well_formed<T>(message: &Message<T>) -> Result<(), Malformed> {
+    match message {
+        Message::Valid(_) => Ok(()),
+        Message::Malformed(reason) => Err(reason.clone().into()),
+    }
+}
+
+/// The way forward. Each step returns early when the order was stopped on the way.
+async fn fulfil(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
+    receipt::validate(ctx).await?;
+    inventory::reserve(ctx).await?;
+    review::review(ctx).await?;
+    payment::pay(ctx).await?;
+    shipment::ship(ctx).await?;
+    delivery::deliver(ctx).await;
+    Ok(())
+}
+
+/// A run must not end while a caller still waits for its answer.
+async fn finished(ctx: &WorkflowContext<OrderWorkflow>) {
+    let options = WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
+    let handlers = ctx.clone();
+    // Detached from cancellation, this wait has no way to fail.
+    let _ = ctx.wait_condition_with_options(move |_| handlers.all_handlers_finished(), options).await;
+}
+
+impl OrderWorkflow {
+    fn audit(&mut self, kind: EventType, payload: serde_json::Value, now: DateTime<Utc>) {
+        let event = self.record.audit(kind, payload, now);
+        self.unsaved.push(event);
+        if self.record.shipment.is_none() {
+            self.record.estimated_delivery = (!self.is_stopped()).then(|| now + self.policy.delivery_estimate.duration());
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        matches!(self.record.status(), OrderStatus::Cancelled | OrderStatus::Failed)
+    }
+
+    /// Decides that the order is cancelled. From here there is no way back.
+    fn cancel(&mut self, reason: Option<String>, by: &str, now: DateTime<Utc>) {
+        if self.record.become_status(OrderStatus::Cancelled).is_ok() {
+            self.record.enter(Step::Compensate);
+            self.record.cancellation_reason = reason.clone().or_else(|| Some(by.to_owned()));
+            self.audit(EventType::OrderCancelled, json!({"reason": reason, "by": by}), now);
+        }
+    }
+
+    /// Decides that the order has failed.
+    fn fail(&mut self, code: FailureCode, detail: String, now: DateTime<Utc>) {
+        if self.record.become_status(OrderStatus::Failed).is_ok() {
+            self.record.enter(Step::Compensate);
+            self.audit(EventType::OrderFailed, json!({"code": code, "detail": detail}), now);
+            self.record.failure = Some(Failure { code, detail });
+        }
+    }
+
+    /// Goes on to a status that the state machine has from here.
+    fn advance(&mut self, status: OrderStatus, step: Step) -> Progress {
+        self.record.become_status(status).map_err(|_| Stopped)?;
+        self.record.enter(step);
+        Ok(())
+    }
+
+    fn snapshot(&mut self) -> Write {
+        self.version += 1;
+        Write { record: self.record.clone(), version: self.version, events: self.unsaved.clone() }
+    }
+
+    fn outcome(&self) -> OrderOutcome {
+        OrderOutcome {
+            order_id: self.record.order_id.clone(),
+            status: self.record.status(),
+            cancellation_reason: self.record.cancellation_reason.clone(),
+            failure: self.record.failure.clone(),
+            shipment: self.record.shipment.clone(),
+        }
+    }
+}
+
+fn now(ctx: &WorkflowContext<OrderWorkflow>) -> DateTime<Utc> {
+    clock::utc(ctx.workflow_time())
+}

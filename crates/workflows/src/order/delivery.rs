@@ -1,0 +1,51 @@
+//! Delivery: confirmed by the carrier, or taken for granted after a while.
+
+use super::{OrderWorkflow, now, save};
+use crate::activity::OrderSteps;
+use domain::{CompleteOn, EventType, OrderStatus, Step};
+use serde_json::json;
+use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowContext, select};
+
+/// Waits for the delivery, unless the order is complete when it is dispatched. A parcel that has left
+/// can't be called back, so nothing ends this wait but its own conditions.
+pub(super) async fn deliver(ctx: &WorkflowContext<OrderWorkflow>) {
+    let (complete_on, delivery) = ctx.state(|order| (order.policy.complete_on, order.policy.delivery));
+    if complete_on == CompleteOn::Dispatched {
+        return;
+    }
+    let token = WorkflowCancellationToken::new();
+    let mut timer = ctx.timer(TimerOptions::builder(delivery.after.duration()).cancellation_token(token.clone()).build());
+    loop {
+        let wake = |order: &OrderWorkflow| order.delivery.is_some() || !order.unsaved.is_empty();
+        let mut changed = ctx.wait_condition_with_options(wake, super::wait::detached());
+        let fired = select! {
+            _ = timer => true,
+            _ = changed => false,
+        };
+        if fired || ctx.state(|order| order.delivery.is_some()) {
+            token.cancel();
+            break;
+        }
+        save::flush(ctx).await;
+    }
+    let now = now(ctx);
+    ctx.state_mut(|order| {
+        let confirmation = order.delivery.clone();
+        let basis = match (&confirmation, delivery.auto) {
+            (Some(_), _) => "confirmed",
+            (None, true) => "auto",
+            (None, false) => "not_confirmed_in_time",
+        };
+        let confirmation = confirmation.unwrap_or_default();
+        let delivered_at = confirmation.delivered_at.unwrap_or(now);
+        if let Some(shipment) = &mut order.record.shipment {
+            shipment.delivered_at = Some(delivered_at);
+        }
+        // From `shipped` this is always a step of the state machine.
+        let _ = order.advance(OrderStatus::Delivered, Step::Deliver);
+        let payload = json!({"basis": basis, "delivered_at": delivered_at, "signed_by": confirmation.signed_by});
+        order.audit(EventType::OrderDelivered, payload, now);
+        order.record.finish();
+    });
+    save::local(ctx, OrderSteps::confirm_delivery, |write| write).await;
+}

@@ -1,0 +1,201 @@
+//! Getting paid: exactly once, by a charge of ours or by somebody's confirmation.
+
+use super::{OrderWorkflow, Progress, Stopped, Undo, Verdict, now, save, wait};
+use crate::{
+    activity::{Charge, Charged, ConfirmedPayment, OrderSteps, PaymentRecorded},
+    policies,
+};
+use domain::{
+    Answer, EventType, FailureCode, Money, Order, OrderStatus, PaymentConfirmation, PaymentId, PaymentInfo, PaymentStatus,
+    RefusalCode, Step, TransactionId,
+};
+use serde_json::json;
+use temporalio_workflow::WorkflowContext;
+use wait::Waited;
+
+type Context = WorkflowContext<OrderWorkflow>;
+
+/// Charges the order or waits for its payment; the order is `payment_confirmed` after it.
+pub(super) async fn pay(ctx: &Context) -> Progress {
+    wait::check(ctx)?;
+    ctx.state_mut(|order| order.record.enter(Step::Pay));
+    wait::pause(ctx, ctx.state(|order| order.policy.payment_processing_delay.duration())).await?;
+    let Some(valid) = ctx.state(|order| order.record.order.clone()) else { return Err(Stopped) };
+    if ctx.state(|order| order.policy.charges(&valid)) {
+        charge(ctx, &valid).await?;
+    } else {
+        await_confirmation(ctx, &valid).await?;
+    }
+    wait::check(ctx)?;
+    ctx.state_mut(|order| order.advance(OrderStatus::PaymentConfirmed, Step::Pay))
+}
+
+async fn charge(ctx: &Context, valid: &Order) -> Progress {
+    let payment_id = payment_id(ctx, valid)?;
+    let started = now(ctx);
+    ctx.state_mut(|order| {
+        // Before the charge: if it took hold without our knowing, the refund finds out.
+        order.undo.push(Undo::RefundPayment);
+        order.record.payment = Some(payment(&payment_id, None, valid.total, valid.payment_method.clone(), started));
+    });
+    let mut number = 0;
+    loop {
+        number += 1;
+        let charged = save::outside(ctx, OrderSteps::charge_payment, |write| Charge {
+            write,
+            payment_id: payment_id.clone(),
+            amount: valid.total,
+            payment_method: valid.payment_method.clone(),
+        });
+        match charged.await {
+            Charged::Captured { transaction_id } => return captured(ctx, transaction_id),
+            Charged::Declined { reason } => {
+                return refused(ctx, FailureCode::PaymentDeclined, EventType::PaymentDeclined, reason);
+            }
+            Charged::InUse => {
+                let reason = format!("{payment_id} pays another order");
+                return refused(ctx, FailureCode::PaymentIdInUse, EventType::PaymentDeclined, reason);
+            }
+            Charged::Unavailable { reason } => unavailable(ctx, started, number, reason)?,
+        }
+        // Cancelled meanwhile: the refund finds out whether this charge holds.
+        wait::pause(ctx, policies::backoff(number)).await?;
+    }
+}
+
+/// Counts a try that got no clear answer; the order fails when the provider has been silent for too long.
+fn unavailable(ctx: &Context, started: chrono::DateTime<chrono::Utc>, number: u32, reason: String) -> Progress {
+    let now = now(ctx);
+    ctx.state_mut(|order| {
+        order.record.count_retry(Step::Pay);
+        order.audit(EventType::PaymentUnavailable, json!({"reason": reason, "try": number}), now);
+        let silent = (now - started).to_std().unwrap_or_default() + policies::backoff(number);
+        if silent > order.policy.payment_retry_for.duration() {
+            order.fail(FailureCode::PaymentUnavailable, format!("the payment provider did not answer: {reason}"), now);
+            return Err(Stopped);
+        }
+        Ok(())
+    })
+}
+
+fn captured(ctx: &Context, transaction_id: TransactionId) -> Progress {
+    let now = now(ctx);
+    ctx.state_mut(|order| {
+        if let Some(payment) = &mut order.record.payment {
+            payment.transaction_id = Some(transaction_id.clone());
+            payment.status = PaymentStatus::Captured;
+            payment.timestamp = now;
+        }
+        let payment = order.record.payment.clone();
+        order.audit(EventType::PaymentCaptured, json!(payment), now);
+        Ok(())
+    })
+}
+
+/// The payment did not and will not take hold: there is nothing to refund.
+fn refused(ctx: &Context, code: FailureCode, kind: EventType, reason: String) -> Progress {
+    let now = now(ctx);
+    ctx.state_mut(|order| {
+        order.undo.retain(|undo| *undo != Undo::RefundPayment);
+        if let Some(payment) = &mut order.record.payment {
+            payment.status = PaymentStatus::Declined;
+            payment.timestamp = now;
+        }
+        order.audit(kind, json!({"code": code, "reason": reason}), now);
+        order.fail(code, reason, now);
+    });
+    Err(Stopped)
+}
+
+async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
+    let requested = now(ctx);
+    let timeout = ctx.state_mut(|order| {
+        let payload = json!({"amount": valid.total.decimal(), "currency": valid.currency, "timeout": order.policy.payment_timeout});
+        order.audit(EventType::PaymentRequested, payload, requested);
+        order.policy.payment_timeout
+    });
+    loop {
+        save::flush(ctx).await;
+        let elapsed = (now(ctx) - requested).to_std().unwrap_or_default();
+        let left = timeout.duration().saturating_sub(elapsed);
+        if wait::wait(ctx, |order| order.confirmation.is_some(), left).await? == Waited::TimedOut {
+            let now = now(ctx);
+            ctx.state_mut(|order| {
+                order.audit(EventType::PaymentTimedOut, json!({"timeout": timeout}), now);
+                order.cancel(Some(format!("no payment within {timeout}")), "payment_timeout", now);
+            });
+            return Err(Stopped);
+        }
+        let Some(confirmation) = ctx.state(|order| order.confirmation.clone()) else { continue };
+        if confirmed(ctx, valid, confirmation).await? {
+            return Ok(());
+        }
+    }
+}
+
+/// Records a confirmation; `false` when the transaction pays another order, and the wait goes on.
+async fn confirmed(ctx: &Context, valid: &Order, confirmation: PaymentConfirmation) -> Progress<bool> {
+    let payment_id = match &valid.payment_id {
+        Some(payment_id) => payment_id.clone(),
+        None => PaymentId::parse(&format!("external:{}", confirmation.transaction_id)).map_err(|_| Stopped)?,
+    };
+    let started = now(ctx);
+    ctx.state_mut(|order| {
+        let method = confirmation.payment_method.clone();
+        let transaction_id = Some(confirmation.transaction_id.clone());
+        order.undo.push(Undo::RefundPayment);
+        order.record.payment = Some(payment(&payment_id, transaction_id, valid.total, method, started));
+    });
+    let recorded = save::local(ctx, OrderSteps::record_payment, |write| ConfirmedPayment {
+        write,
+        payment_id,
+        amount: valid.total,
+        confirmation: confirmation.clone(),
+    });
+    let recorded = recorded.await;
+    let now = now(ctx);
+    ctx.state_mut(|order| match recorded {
+        PaymentRecorded::Recorded => {
+            if let Some(payment) = &mut order.record.payment {
+                payment.status = PaymentStatus::Captured;
+            }
+            let payment = order.record.payment.clone();
+            order.audit(EventType::PaymentConfirmed, json!(payment), now);
+            order.confirmation_verdict = Some(Verdict::Granted);
+            Ok(true)
+        }
+        PaymentRecorded::InUse => {
+            order.undo.retain(|undo| *undo != Undo::RefundPayment);
+            order.record.payment = None;
+            order.confirmation = None;
+            let detail = format!("{} pays another order", confirmation.transaction_id);
+            order.refuse("confirm_payment", "payment_id_in_use", now);
+            let status = order.record.status();
+            let refusal = Answer::Refused { code: RefusalCode::PaymentIdInUse, detail, status };
+            order.confirmation_verdict = Some(Verdict::Refused(refusal));
+            Ok(false)
+        }
+    })
+}
+
+fn payment_id(ctx: &Context, valid: &Order) -> Progress<PaymentId> {
+    let made_up = || PaymentId::parse(&format!("pmt-{}", ctx.state(|order| order.record.order_id.clone())));
+    valid.payment_id.clone().map_or_else(made_up, Ok).map_err(|_| Stopped)
+}
+
+fn payment(
+    payment_id: &PaymentId,
+    transaction_id: Option<TransactionId>,
+    amount: Money,
+    payment_method: Option<String>,
+    timestamp: chrono::DateTime<chrono::Utc>,
+) -> PaymentInfo {
+    PaymentInfo {
+        payment_id: payment_id.clone(),
+        transaction_id,
+        amount: amount.decimal(),
+        payment_method,
+        status: PaymentStatus::Pending,
+        timestamp,
+    }
+}

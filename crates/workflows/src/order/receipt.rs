@@ -1,0 +1,55 @@
+//! Receiving an order and finding out whether it is one.
+
+use super::{OrderWorkflow, Progress, Stopped, now, save, wait};
+use crate::activity::{OrderSteps, Receive, Received, Validate, Validated};
+use domain::{EventType, FailureCode, FieldError, Step};
+use serde_json::json;
+use temporalio_workflow::WorkflowContext;
+
+/// Writes the order's row and its first entry, or finds that the id belongs to an older order.
+pub(super) async fn receive(ctx: &WorkflowContext<OrderWorkflow>) -> Received {
+    let now = now(ctx);
+    let document = ctx.state_mut(|order| {
+        order.audit(EventType::OrderReceived, json!({"policy": order.policy}), now);
+        order.document.clone()
+    });
+    let run_id = ctx.run_id().to_owned();
+    let received = save::local(ctx, OrderSteps::receive_order, |write| Receive { write, run_id, document }).await;
+    if received == Received::Duplicate {
+        let detail = "another order has this id; Temporal had forgotten it, the database has not".to_owned();
+        ctx.state_mut(|order| {
+            order.fail(FailureCode::DuplicateOrder, detail, now);
+            order.record.finish();
+            // That order's trail is not ours to write.
+            order.unsaved.clear();
+        });
+    }
+    received
+}
+
+/// Accepts a valid order; a bad one fails with its reasons, nothing reserved and nothing charged.
+pub(super) async fn validate(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
+    wait::check(ctx)?;
+    let (document, malformed) = ctx.state_mut(|order| {
+        order.record.enter(Step::Validate);
+        (order.document.clone(), order.malformed.clone())
+    });
+    let validated = match malformed {
+        Some(detail) => Validated::Invalid { errors: vec![FieldError { pointer: String::new(), detail }] },
+        None => save::local(ctx, OrderSteps::validate_order, |write| Validate { write, document }).await,
+    };
+    let now = now(ctx);
+    ctx.state_mut(|order| match validated {
+        Validated::Valid { order: valid } => {
+            order.audit(EventType::OrderValidated, json!({"total": valid.total.decimal(), "currency": valid.currency}), now);
+            order.record.order = Some(*valid);
+            Ok(())
+        }
+        Validated::Invalid { errors } => {
+            let detail = domain::Invalid(errors.clone()).to_string();
+            order.audit(EventType::OrderInvalid, json!({"errors": errors}), now);
+            order.fail(FailureCode::InvalidOrder, detail, now);
+            Err(Stopped)
+        }
+    })
+}

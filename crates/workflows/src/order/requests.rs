@@ -1,0 +1,341 @@
+//! Requests from outside: what each one means for the order as it stands.
+//!
+//! Signals and updates run the same code; a signal drops the answer. What the order's state refuses
+//! is an answer too, and in the audit trail.
+
+use super::{OrderWorkflow, Recall, Review, Verdict, now, wait};
+use crate::{Message, policies};
+use chrono::{DateTime, Utc};
+use domain::{
+    Address, AddressChange, Answer, Approval, Cancellation, DeliveryConfirmation, EventType, Money, OrderStatus,
+    PaymentConfirmation, RefusalCode, Rejection,
+};
+use serde_json::json;
+use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowContext, select};
+
+type Context = WorkflowContext<OrderWorkflow>;
+
+/// Cancels the order, or finds out whether the parcel has left.
+pub(super) async fn cancel(ctx: &Context, message: Message<Cancellation>) -> Answer {
+    let now = now(ctx);
+    let cancellation = match message {
+        Message::Valid(cancellation) => cancellation,
+        Message::Malformed(reason) => return malformed(ctx, "cancel_order", reason),
+    };
+    match ctx.state_mut(|order| order.request_cancel(cancellation, now)) {
+        Reply::Now(answer) => answer,
+        Reply::AfterVerdict(ticket) => recall_verdict(ctx, ticket, "cancel_order").await,
+    }
+}
+
+/// Changes the address, or finds out whether the parcel has left.
+pub(super) async fn update_address(ctx: &Context, message: Message<AddressChange>) -> Answer {
+    let change = match message {
+        Message::Valid(change) => change,
+        Message::Malformed(reason) => return malformed(ctx, "update_address", reason),
+    };
+    loaded(ctx).await;
+    let now = now(ctx);
+    match ctx.state_mut(|order| order.request_address(&change, now)) {
+        Reply::Now(answer) => answer,
+        Reply::AfterVerdict(ticket) => recall_verdict(ctx, ticket, "update_address").await,
+    }
+}
+
+/// Takes a payment for what it is; who waits for it is told once it is recorded.
+pub(super) async fn confirm_payment(ctx: &Context, message: Message<PaymentConfirmation>) -> Answer {
+    let confirmation = match message {
+        Message::Valid(confirmation) => confirmation,
+        Message::Malformed(reason) => return malformed(ctx, "confirm_payment", reason),
+    };
+    loaded(ctx).await;
+    let now = now(ctx);
+    if let Some(answer) = ctx.state_mut(|order| order.accept_confirmation(confirmation, now)) {
+        return answer;
+    }
+    let verdict = |order: &OrderWorkflow| order.confirmation_verdict.is_some() || order.is_stopped();
+    within_verdict(ctx, verdict).await;
+    ctx.state(|order| match &order.confirmation_verdict {
+        Some(Verdict::Granted) => order.done("Payment confirmed.", false),
+        Some(Verdict::Refused(answer)) => answer.clone(),
+        None if order.is_stopped() => order.refused(RefusalCode::OrderClosed, "the order was stopped before the payment was recorded"),
+        None => order.undecided("The payment is being recorded."),
+    })
+}
+
+/// Waits for the word on one recall.
+async fn recall_verdict(ctx: &Context, ticket: u32, request: &'static str) -> Answer {
+    let decided = move |order: &OrderWorkflow| order.shipping.as_ref().is_none_or(|shipping| shipping.decided > ticket);
+    within_verdict(ctx, decided).await;
+    let now = now(ctx);
+    ctx.state_mut(|order| match &order.shipping {
+        Some(shipping) if shipping.decided <= ticket => order.undecided("The carrier has not said yet whether it has the parcel."),
+        _ if request == "update_address" && order.is_stopped() => {
+            order.refuse_answer(request, RefusalCode::OrderClosed, "the order is stopped", now)
+        }
+        Some(shipping) if shipping.granted => order.granted(request),
+        Some(_) => order.refuse_answer(request, RefusalCode::AlreadyShipped, "the parcel has left", now),
+        // The phase is over: its end says who won.
+        None if order.record.status().is_dispatched() => {
+            order.refuse_answer(request, RefusalCode::AlreadyShipped, "the parcel has left", now)
+        }
+        None => order.granted(request),
+    })
+}
+
+/// Waits for a condition, at most as long as a caller can be kept waiting.
+async fn within_verdict(ctx: &Context, condition: impl Fn(&OrderWorkflow) -> bool) {
+    if ctx.state(&condition) {
+        return;
+    }
+    let token = WorkflowCancellationToken::new();
+    let mut timer = ctx.timer(TimerOptions::builder(policies::VERDICT).cancellation_token(token.clone()).build());
+    let mut happened = ctx.wait_condition_with_options(|order| condition(order), wait::detached());
+    select! {
+        _ = timer => {}
+        _ = happened => token.cancel(),
+    }
+}
+
+/// What comes before the order is loaded is kept until it is.
+async fn loaded(ctx: &Context) {
+    let loaded = |order: &OrderWorkflow| order.record.order.is_some() || order.is_stopped();
+    // Detached from cancellation, this wait has no way to fail.
+    let _ = ctx.wait_condition_with_options(loaded, wait::detached()).await;
+}
+
+/// Only a signal gets here, updates are refused by their validators: nobody reads the answer, so the trail tells.
+fn malformed(ctx: &Context, request: &str, reason: String) -> Answer {
+    let now = now(ctx);
+    ctx.state_mut(|order| {
+        order.understood::<()>(request, Message::Malformed(reason.clone()), now);
+        order.malformed_answer(reason)
+    })
+}
+
+/// What a request gets at once, or the number of the verdict it must wait for.
+pub(super) enum Reply {
+    Now(Answer),
+    AfterVerdict(u32),
+}
+
+impl OrderWorkflow {
+    /// The request in a signal, or an entry in the trail that it was no request.
+    pub(super) fn understood<T>(&mut self, request: &str, message: Message<T>, now: DateTime<Utc>) -> Option<T> {
+        match message {
+            Message::Valid(request) => Some(request),
+            Message::Malformed(reason) => {
+                let payload = json!({"request": request, "code": RefusalCode::Malformed, "detail": reason});
+                self.audit(EventType::RequestRefused, payload, now);
+                None
+            }
+        }
+    }
+
+    pub(super) fn approve(&mut self, approval: Approval, now: DateTime<Utc>) -> Answer {
+        match &self.review {
+            Review::Open if !self.is_stopped() => {
+                self.audit(EventType::ReviewApproved, json!(approval), now);
+                self.review = Review::Approved(approval);
+                self.done("Order approved.", false)
+            }
+            Review::Approved(_) => self.done("Order approved.", true),
+            Review::Open | Review::Rejected(_) | Review::Over => {
+                self.refuse_answer("approve_order", RefusalCode::NotInReview, "the order is not waiting for a review", now)
+            }
+        }
+    }
+
+    pub(super) fn reject(&mut self, rejection: Rejection, now: DateTime<Utc>) -> Answer {
+        match &self.review {
+            Review::Open if !self.is_stopped() => {
+                self.audit(EventType::ReviewRejected, json!(rejection), now);
+                self.review = Review::Rejected(rejection.clone());
+                // A review that has not begun yet finds the decision; for callers it is made now.
+                self.cancel(rejection.reason, "review", now);
+                self.done("Order rejected.", false)
+            }
+            Review::Rejected(_) => self.done("Order rejected.", true),
+            Review::Open | Review::Approved(_) | Review::Over => {
+                self.refuse_answer("reject_order", RefusalCode::NotInReview, "the order is not waiting for a review", now)
+            }
+        }
+    }
+
+    pub(super) fn request_cancel(&mut self, cancellation: Cancellation, now: DateTime<Utc>) -> Reply {
+        match self.record.status() {
+            OrderStatus::Cancelled => Reply::Now(self.done("Order cancelled.", true)),
+            OrderStatus::Failed => {
+                Reply::Now(self.refuse_answer("cancel_order", RefusalCode::OrderClosed, "the order has failed", now))
+            }
+            OrderStatus::Shipped | OrderStatus::Delivered => {
+                Reply::Now(self.refuse_answer("cancel_order", RefusalCode::AlreadyShipped, "the parcel has left", now))
+            }
+            OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
+                let Some(shipping) = &mut self.shipping else {
+                    self.cancel(cancellation.reason, "request", now);
+                    return Reply::Now(self.done("Order cancelled.", false));
+                };
+                // A cancel outweighs a new address that is still undecided.
+                if !matches!(shipping.recall, Some(Recall::Cancel { .. } | Recall::Deadline)) {
+                    shipping.recall = Some(Recall::Cancel { reason: cancellation.reason.clone(), by: "request" });
+                }
+                let ticket = shipping.decided;
+                self.audit(EventType::CancelRequested, json!({"reason": cancellation.reason}), now);
+                Reply::AfterVerdict(ticket)
+            }
+        }
+    }
+
+    pub(super) fn request_address(&mut self, change: &AddressChange, now: DateTime<Utc>) -> Reply {
+        const REQUEST: &str = "update_address";
+        if self.is_stopped() {
+            return Reply::Now(self.refuse_answer(REQUEST, RefusalCode::OrderClosed, "the order is stopped", now));
+        }
+        if self.record.status().is_dispatched() {
+            return Reply::Now(self.refuse_answer(REQUEST, RefusalCode::AlreadyShipped, "the parcel has left", now));
+        }
+        // A new address that is still undecided is what the next change builds on.
+        let pending = match self.shipping.as_ref().and_then(|shipping| shipping.recall.as_ref()) {
+            Some(Recall::Redirect(address)) => Some(address),
+            Some(Recall::Cancel { .. } | Recall::Deadline) | None => None,
+        };
+        let present = pending.or(self.record.order.as_ref().and_then(|order| order.shipping_address.as_ref()));
+        let Some(address) = change.applied_to(present) else {
+            let detail = "the order has no address yet, so the new one must name a street";
+            return Reply::Now(self.refuse_answer(REQUEST, RefusalCode::AddressIncomplete, detail, now));
+        };
+        if pending.is_none() && present == Some(&address) {
+            return Reply::Now(self.address_answer(true));
+        }
+        match &mut self.shipping {
+            None => {
+                self.change_address(address, now);
+                Reply::Now(self.granted(REQUEST))
+            }
+            Some(shipping) => {
+                let ticket = shipping.decided;
+                if matches!(shipping.recall, Some(Recall::Cancel { .. } | Recall::Deadline)) {
+                    let detail = "the order is being cancelled";
+                    return Reply::Now(self.refuse_answer(REQUEST, RefusalCode::OrderClosed, detail, now));
+                }
+                shipping.recall = Some(Recall::Redirect(address));
+                Reply::AfterVerdict(ticket)
+            }
+        }
+    }
+
+    pub(super) fn change_address(&mut self, address: Address, now: DateTime<Utc>) {
+        if let Some(order) = &mut self.record.order {
+            order.shipping_address = Some(address);
+        }
+        // Not the address itself: the trail is read by more people than the order.
+        self.audit(EventType::AddressUpdated, json!({}), now);
+    }
+
+    /// `None` when the payment is accepted and must still be recorded.
+    pub(super) fn accept_confirmation(&mut self, confirmation: PaymentConfirmation, now: DateTime<Utc>) -> Option<Answer> {
+        const REQUEST: &str = "confirm_payment";
+        let paid_by = self.record.payment.as_ref().and_then(|payment| payment.transaction_id.as_ref());
+        let accepted = self.confirmation.as_ref().map(|accepted| &accepted.transaction_id);
+        if paid_by == Some(&confirmation.transaction_id) && self.record.is_paid() {
+            return Some(self.done("Payment confirmed.", true));
+        }
+        if accepted == Some(&confirmation.transaction_id) {
+            return None;
+        }
+        if self.is_stopped() {
+            return Some(self.refuse_answer(REQUEST, RefusalCode::OrderClosed, "the order is stopped", now));
+        }
+        if accepted.is_some() || self.record.is_paid() {
+            return Some(self.refuse_answer(REQUEST, RefusalCode::AlreadyPaid, "the order is paid by another transaction", now));
+        }
+        let Some(order) = &self.record.order else {
+            return Some(self.refused(RefusalCode::OrderClosed, "the order was never loaded"));
+        };
+        if self.policy.charges(order) {
+            let detail = "the order's own payment_id is charged";
+            return Some(self.refuse_answer(REQUEST, RefusalCode::PaymentNotExpected, detail, now));
+        }
+        let same_currency = confirmation.currency.as_deref().is_none_or(|code| code == order.currency.code());
+        let amount = Money::from_decimal(confirmation.amount, order.currency);
+        if !same_currency || amount.as_ref() != Ok(&order.total) {
+            let expected = order.total;
+            let payload = json!({
+                "transaction_id": confirmation.transaction_id, "amount": confirmation.amount, "currency": confirmation.currency,
+                "expected": expected.decimal(), "expected_currency": expected.currency(),
+            });
+            self.audit(EventType::PaymentMismatch, payload, now);
+            return Some(self.refused(RefusalCode::PaymentMismatch, &format!("the order's total is {expected}")));
+        }
+        self.confirmation = Some(confirmation);
+        self.confirmation_verdict = None;
+        None
+    }
+
+    pub(super) fn accept_delivery(&mut self, confirmation: DeliveryConfirmation, now: DateTime<Utc>) -> Answer {
+        match self.record.status() {
+            OrderStatus::Shipped if self.delivery.is_none() && self.record.is_running() => {
+                self.delivery = Some(confirmation);
+                self.done("Delivery confirmed.", false)
+            }
+            OrderStatus::Shipped | OrderStatus::Delivered => self.done("Delivery confirmed.", true),
+            OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
+                self.refuse_answer("confirm_delivery", RefusalCode::NotShipped, "the parcel has not left", now)
+            }
+            OrderStatus::Cancelled | OrderStatus::Failed => {
+                self.refuse_answer("confirm_delivery", RefusalCode::OrderClosed, "the order is stopped", now)
+            }
+        }
+    }
+
+    /// Writes a refusal into the trail.
+    pub(super) fn refuse(&mut self, request: &str, code: &str, now: DateTime<Utc>) {
+        let status = self.record.status();
+        self.audit(EventType::RequestRefused, json!({"request": request, "code": code, "status": status}), now);
+    }
+
+    fn refuse_answer(&mut self, request: &str, code: RefusalCode, detail: &str, now: DateTime<Utc>) -> Answer {
+        // The trail of an order that is over is closed: this request never reached an open order.
+        if self.record.is_running() {
+            self.refuse(request, code.as_str(), now);
+        }
+        self.refused(code, detail)
+    }
+
+    fn refused(&self, code: RefusalCode, detail: &str) -> Answer {
+        Answer::Refused { code, detail: detail.to_owned(), status: self.record.status() }
+    }
+
+    pub(super) fn malformed_answer(&self, reason: String) -> Answer {
+        Answer::Refused { code: RefusalCode::Malformed, detail: reason, status: self.record.status() }
+    }
+
+    fn done(&self, message: &str, already: bool) -> Answer {
+        Answer::Done {
+            status: self.record.status(),
+            step: self.record.step(),
+            message: message.to_owned(),
+            already,
+            shipping_address: None,
+        }
+    }
+
+    fn undecided(&self, message: &str) -> Answer {
+        Answer::Undecided { status: self.record.status(), message: message.to_owned() }
+    }
+
+    fn granted(&self, request: &str) -> Answer {
+        if request == "update_address" { self.address_answer(false) } else { self.done("Order cancelled.", false) }
+    }
+
+    fn address_answer(&self, already: bool) -> Answer {
+        Answer::Done {
+            status: self.record.status(),
+            step: self.record.step(),
+            message: "Shipping address updated.".to_owned(),
+            already,
+            shipping_address: self.record.order.as_ref().and_then(|order| order.shipping_address.clone()),
+        }
+    }
+}

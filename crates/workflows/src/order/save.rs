@@ -1,0 +1,98 @@
+//! Getting what the workflow decided into the database.
+
+use super::{OrderWorkflow, now};
+use crate::{
+    activity::{OrderSteps, Write},
+    policies, search_attributes,
+};
+use domain::EventType;
+use serde_json::json;
+use temporalio_common::ActivityDefinition;
+use temporalio_workflow::{ActivityExecutionError, WorkflowContext};
+
+type Context = WorkflowContext<OrderWorkflow>;
+
+/// Runs a step that touches only our database, and with it writes what is not written yet.
+pub(super) async fn local<A: ActivityDefinition>(
+    ctx: &Context,
+    activity: A,
+    input: impl FnOnce(Write) -> A::Input,
+) -> A::Output {
+    publish(ctx);
+    let write = ctx.state_mut(OrderWorkflow::snapshot);
+    let result = ctx.execute_local_activity(activity, input(write.clone()), policies::local()).await;
+    settle(ctx, &write, result).await
+}
+
+/// Runs a step that leaves the house; its first transaction writes what is not written yet.
+pub(super) async fn outside<A: ActivityDefinition>(
+    ctx: &Context,
+    activity: A,
+    input: impl FnOnce(Write) -> A::Input,
+) -> A::Output {
+    publish(ctx);
+    let write = ctx.state_mut(OrderWorkflow::snapshot);
+    let result = ctx.execute_activity(activity, input(write.clone()), policies::payment()).await;
+    settle(ctx, &write, result).await
+}
+
+/// Writes what is not written yet, if there is something.
+pub(super) async fn flush(ctx: &Context) {
+    if ctx.state(|order| !order.unsaved.is_empty()) {
+        local(ctx, OrderSteps::record_order, |write| write).await;
+    }
+}
+
+/// The last write of an order that was not delivered by [`super::delivery`].
+pub(super) async fn last(ctx: &Context) {
+    let compensated = ctx.state_mut(|order| {
+        let running = order.record.is_running();
+        order.record.finish();
+        running && order.is_stopped()
+    });
+    if compensated {
+        let now = now(ctx);
+        ctx.state_mut(|order| order.audit(EventType::CompensationFinished, json!({}), now));
+    }
+    flush(ctx).await;
+}
+
+/// Tells Temporal's search where the order stands, when that has changed: it rides with the next command.
+fn publish(ctx: &Context) {
+    let standing = ctx.state(|order| (order.record.status(), order.record.step()));
+    if ctx.state(|order| order.published != Some(standing) && order.worth_publishing()) {
+        ctx.state_mut(|order| order.published = Some(standing));
+        ctx.upsert_search_attributes(ctx.state(|order| search_attributes::of(&order.record)));
+    }
+}
+
+impl OrderWorkflow {
+    /// Each upsert is an event of the history; what lasts for no time at all is not worth one.
+    fn worth_publishing(&self) -> bool {
+        use domain::Step;
+        match self.record.step() {
+            Step::Receive | Step::Validate | Step::Pay => self.published.is_some(),
+            Step::ManualReview | Step::Prepare | Step::Dispatch | Step::Deliver | Step::Compensate | Step::Done => true,
+        }
+    }
+}
+
+async fn settle<T>(ctx: &Context, write: &Write, result: Result<T, ActivityExecutionError>) -> T {
+    match result {
+        Ok(output) => {
+            let acknowledged = write.record.last_seq();
+            ctx.state_mut(|order| order.unsaved.retain(|event| event.seq > acknowledged));
+            output
+        }
+        // Retries have no limit and cancellation does not reach here, so this is a bug: a result that
+        // can't be read, an activity nobody has.
+        Err(error) => held(ctx, error).await,
+    }
+}
+
+/// Fails the workflow task. That holds the order, visibly, until a worker without the bug takes over;
+/// failing the order would lose it.
+pub(super) async fn held<T>(ctx: &Context, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> T {
+    ctx.force_task_fail(error);
+    std::future::pending().await
+}

@@ -1,0 +1,267 @@
+//! Shipping: child workflows until one has handed the parcel over, and the races against it.
+//!
+//! While a child runs, nothing that contradicts dispatch is decided here alone. It becomes a recall:
+//! the child is asked to stop, and its result, or the carrier's, is the one word on who won.
+
+use super::{OrderWorkflow, Progress, Recall, Shipping, Stopped, now, save, wait};
+use crate::{
+    ShippingInput, ShippingOutcome, ShippingWorkflow,
+    activity::{OrderSteps, Shipment, ShipmentCancelled, ShippingSteps},
+    policies,
+};
+use domain::{CompleteOn, EventType, FailureCode, OrderStatus, ShipmentInfo, Span, Step, shipping_workflow_id};
+use futures::FutureExt;
+use serde_json::json;
+use temporalio_workflow::{
+    ChildWorkflowOptions, SignalWorkflowOptions, TimerOptions, WorkflowCancellationToken, WorkflowContext, select,
+};
+
+type Context = WorkflowContext<OrderWorkflow>;
+
+/// Who has the parcel, and what it may be recalled for.
+struct Parcel {
+    /// Counts the parcels that the carrier was asked to forget; names the next one.
+    number: u32,
+    /// The carrier was asked for this parcel and did not answer clearly.
+    uncertain: bool,
+}
+
+struct Dispatch {
+    tracking_number: String,
+    provider: String,
+}
+
+/// Ships the order. After it the order is `shipped`, or stopped with the parcel in our hands.
+pub(super) async fn ship(ctx: &Context) -> Progress {
+    wait::check(ctx)?;
+    ctx.state_mut(|order| {
+        order.advance(OrderStatus::Preparing, Step::Prepare)?;
+        order.shipping = Some(Shipping::default());
+        Ok(())
+    })?;
+    let shipped = attempts(ctx).await;
+    ctx.state_mut(|order| {
+        // Whoever still waits for a verdict finds it: dispatched means refused, stopped means granted.
+        if let Some(shipping) = &mut order.shipping {
+            decide(shipping, shipped.is_err());
+        }
+    });
+    let dispatch = shipped?;
+    record_dispatch(ctx, dispatch).await;
+    Ok(())
+}
+
+async fn attempts(ctx: &Context) -> Progress<Dispatch> {
+    let mut parcel = Parcel { number: 1, uncertain: false };
+    let mut failures = 0;
+    let mut delay = ctx.state(|order| order.policy.shipping_delay);
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        match run_attempt(ctx, attempt, &parcel, delay).await {
+            ShippingOutcome::Dispatched { tracking_number, provider } => return Ok(Dispatch { tracking_number, provider }),
+            ShippingOutcome::Stopped { uncertain } => {
+                parcel.uncertain |= uncertain;
+                delay = Span::ZERO;
+            }
+            ShippingOutcome::Failed { reason } => {
+                parcel.uncertain = true;
+                failures += 1;
+                delay = Span::from_secs(policies::backoff(failures).as_secs());
+                if failures == policies::SHIPPING_ATTEMPTS && !ctx.state(OrderWorkflow::is_recalled) {
+                    if let Some(dispatch) = void(ctx, &mut parcel).await {
+                        return Ok(dispatch);
+                    }
+                    let now = now(ctx);
+                    let detail = format!("{failures} attempts to dispatch failed: {reason}");
+                    ctx.state_mut(|order| order.fail(FailureCode::DispatchFailed, detail, now));
+                    return Err(Stopped);
+                }
+            }
+        }
+        if ctx.state(OrderWorkflow::is_recalled) {
+            if let Some(dispatch) = void(ctx, &mut parcel).await {
+                return Ok(dispatch);
+            }
+            grant_recall(ctx)?;
+        }
+    }
+}
+
+/// The parcel is ours: what was wanted happens. Stops the order, or lets it ship again somewhere else.
+fn grant_recall(ctx: &Context) -> Progress {
+    let now = now(ctx);
+    ctx.state_mut(|order| {
+        let Some(shipping) = &mut order.shipping else { return Ok(()) };
+        let recall = shipping.recall.take();
+        decide(shipping, true);
+        order.audit(EventType::ShipmentStopped, json!({}), now);
+        match recall {
+            Some(Recall::Cancel { reason, by }) => order.cancel(reason, by, now),
+            Some(Recall::Deadline) => {
+                order.audit(EventType::DeadlinePassed, json!({"deadline": order.policy.deadline}), now);
+                order.fail(FailureCode::DeadlinePassed, "the order was not on its way in time".to_owned(), now);
+            }
+            Some(Recall::Redirect(address)) => order.change_address(address, now),
+            None => {}
+        }
+        if order.is_stopped() { Err(Stopped) } else { Ok(()) }
+    })
+}
+
+fn decide(shipping: &mut Shipping, granted: bool) {
+    shipping.recall = None;
+    shipping.decided += 1;
+    shipping.granted = granted;
+}
+
+/// Makes sure the carrier does not have the parcel and will not take it, where it might; else what it says.
+async fn void(ctx: &Context, parcel: &mut Parcel) -> Option<Dispatch> {
+    if !parcel.uncertain {
+        return None;
+    }
+    let (order_id, queue) = ctx.state(|order| (order.record.order_id.clone(), order.shipping_task_queue.clone()));
+    let shipment = Shipment { shipment_id: shipment_id(ctx, parcel), order_id };
+    let options = policies::carrier(Some(queue));
+    let cancelled = match ctx.execute_activity(ShippingSteps::cancel_shipment, shipment, options).await {
+        Ok(cancelled) => cancelled,
+        Err(error) => save::held(ctx, error).await,
+    };
+    match cancelled {
+        ShipmentCancelled::Cancelled => {
+            parcel.number += 1;
+            parcel.uncertain = false;
+            None
+        }
+        ShipmentCancelled::AlreadyDispatched { tracking_number, provider } => Some(Dispatch { tracking_number, provider }),
+    }
+}
+
+/// Runs one child to its end, and passes a recall on to it as soon as there is one.
+async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) -> ShippingOutcome {
+    let input = shipping_input(ctx, attempt, parcel, delay);
+    let (workflow_id, queue, started) = ctx.state(|order| {
+        let workflow_id = shipping_workflow_id(&order.record.order_id, attempt);
+        (workflow_id, order.shipping_task_queue.clone(), input.shipment_id.clone())
+    });
+    let now = now(ctx);
+    ctx.state_mut(|order| {
+        order.audit(EventType::ShipmentStarted, json!({"attempt": attempt, "shipment_id": started}), now);
+    });
+    save::flush(ctx).await;
+    let options = ChildWorkflowOptions::builder()
+        .workflow_id(workflow_id.clone())
+        .task_queue(queue)
+        .cancellation_token(WorkflowCancellationToken::new())
+        .build();
+    let child = match ctx.start_child_workflow(ShippingWorkflow::run, input, options).await {
+        Ok(child) => child,
+        // Only a bug or somebody else's workflow of that id can do this.
+        Err(error) => return save::held(ctx, error).await,
+    };
+    let timers = WorkflowCancellationToken::new();
+    let outcome = {
+        let mut result = std::pin::pin!(child.result());
+        let mut deadline = std::pin::pin!(deadline(ctx, timers.clone()).fuse());
+        let mut told = false;
+        loop {
+            let wake = move |order: &OrderWorkflow| (order.is_recalled() && !told) || !order.unsaved.is_empty();
+            let mut changed = std::pin::pin!(ctx.wait_condition_with_options(wake, wait::detached()));
+            let mut cancelled = std::pin::pin!(cancel_request(ctx, told).fuse());
+            select! {
+                outcome = result => break outcome,
+                _ = changed => {}
+                reason = cancelled => want(ctx, Recall::Cancel { reason, by: "temporal" }),
+                _ = deadline => want(ctx, Recall::Deadline),
+            }
+            if ctx.state(OrderWorkflow::is_recalled) && !told {
+                let child = ctx.external_workflow(workflow_id.clone(), None);
+                // A child that has just ended can't be told; its result is on its way.
+                let _ = child.signal(ShippingWorkflow::stop, (), SignalWorkflowOptions::default()).await;
+                told = true;
+            }
+            save::flush(ctx).await;
+        }
+    };
+    timers.cancel();
+    match outcome {
+        Ok(outcome) => outcome,
+        // The child never fails by itself; terminated by hand, the carrier may or may not have the parcel.
+        Err(error) => ShippingOutcome::Failed { reason: error.to_string() },
+    }
+}
+
+/// Ends when the order's deadline passes; never for an order that has none.
+async fn deadline(ctx: &Context, timers: WorkflowCancellationToken) {
+    match wait::deadline_left(ctx) {
+        Some(left) => {
+            ctx.timer(TimerOptions::builder(left).cancellation_token(timers).build()).await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Ends with Temporal's own cancel request; never when the child knows already.
+async fn cancel_request(ctx: &Context, told: bool) -> Option<String> {
+    if told { std::future::pending().await } else { ctx.cancelled().await }
+}
+
+fn want(ctx: &Context, recall: Recall) {
+    ctx.state_mut(|order| {
+        if let Some(shipping) = &mut order.shipping {
+            shipping.recall.get_or_insert(recall);
+        }
+    });
+}
+
+fn shipment_id(ctx: &Context, parcel: &Parcel) -> String {
+    ctx.state(|order| format!("{}-PKG-{:03}", order.record.order_id, parcel.number))
+}
+
+fn shipping_input(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) -> ShippingInput {
+    let shipment_id = shipment_id(ctx, parcel);
+    ctx.state(|order| {
+        let valid = order.record.order.as_ref();
+        ShippingInput {
+            order_id: order.record.order_id.clone(),
+            attempt,
+            shipment_id,
+            address: valid.and_then(|valid| valid.shipping_address.clone()),
+            lines: valid.map(|valid| valid.lines.clone()).unwrap_or_default(),
+            delay,
+            parent: ctx.workflow_id().to_owned(),
+        }
+    })
+}
+
+async fn record_dispatch(ctx: &Context, dispatch: Dispatch) {
+    let now = now(ctx);
+    ctx.state_mut(|order| {
+        order.shipping = None;
+        // What was held is shipped now; there is nothing left to undo.
+        order.undo.clear();
+        let estimate = now + order.policy.delivery_estimate.duration();
+        order.record.estimated_delivery = Some(estimate);
+        let shipment = ShipmentInfo {
+            tracking_number: dispatch.tracking_number,
+            provider: dispatch.provider,
+            estimated_delivery: Some(estimate),
+            shipped_at: Some(now),
+            delivered_at: None,
+        };
+        order.record.shipment = Some(shipment.clone());
+        // From `preparing` this is always a step of the state machine.
+        let _ = order.advance(OrderStatus::Shipped, Step::Deliver);
+        order.audit(EventType::OrderShipped, json!(shipment), now);
+        if order.policy.complete_on == CompleteOn::Dispatched {
+            order.record.finish();
+        }
+    });
+    save::local(ctx, OrderSteps::commit_inventory, |write| write).await;
+}
+
+impl OrderWorkflow {
+    fn is_recalled(&self) -> bool {
+        self.shipping.as_ref().is_some_and(|shipping| shipping.recall.is_some())
+    }
+}

@@ -1,0 +1,124 @@
+//! `ShippingWorkflow`: one attempt to hand an order's parcel to the carrier.
+//!
+//! It writes nothing of the order's. Its result, and `dispatch_failed` before it, tell the order.
+
+use crate::{
+    OrderWorkflow, ShippingInput, ShippingOutcome,
+    activity::{Dispatched, Package, Shipment, ShippingSteps},
+    policies,
+};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{
+    SignalWorkflowOptions, SyncWorkflowContext, TimerOptions, WaitConditionOptions, WorkflowCancellationToken,
+    WorkflowContext, WorkflowContextView, WorkflowResult, select,
+};
+
+/// What `get_shipment` answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShipmentState {
+    pub shipment_id: String,
+    pub attempt: u32,
+    /// Failed calls to the carrier so far.
+    pub failures: u32,
+    pub stopping: bool,
+    pub tracking_number: Option<String>,
+}
+
+#[workflow]
+pub struct ShippingWorkflow {
+    input: ShippingInput,
+    stopping: bool,
+    failures: u32,
+    tracking_number: Option<String>,
+}
+
+#[workflow_methods]
+impl ShippingWorkflow {
+    #[init]
+    fn new(_: &WorkflowContextView, input: ShippingInput) -> Self {
+        Self { input, stopping: false, failures: 0, tracking_number: None }
+    }
+
+    #[run(name = "ShippingWorkflow")]
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<ShippingOutcome> {
+        let input = ctx.state(|state| state.input.clone());
+        pause(ctx, input.delay.duration()).await;
+        if ctx.state(|state| state.stopping) {
+            return Ok(ShippingOutcome::Stopped { uncertain: false });
+        }
+        let package = Package {
+            order_id: input.order_id.clone(),
+            shipment_id: input.shipment_id.clone(),
+            address: input.address.clone(),
+            lines: input.lines.clone(),
+        };
+        ctx.execute_local_activity(ShippingSteps::prepare_package, package, policies::local()).await?;
+        let outcome = dispatch(ctx, &input).await?;
+        if let ShippingOutcome::Failed { reason } = &outcome {
+            let order = ctx.external_workflow(input.parent.clone(), None);
+            let told = order.signal(OrderWorkflow::dispatch_failed, reason.clone(), SignalWorkflowOptions::default());
+            // An order that is gone can't be told, and the result tells it too.
+            let _ = told.await;
+        }
+        Ok(outcome)
+    }
+
+    /// The order asks not to dispatch any more. What the carrier has, it has: the result tells.
+    #[signal(name = "stop")]
+    pub fn stop(&mut self, _: &mut SyncWorkflowContext<Self>) {
+        self.stopping = true;
+    }
+
+    #[query(name = "get_shipment")]
+    pub fn get_shipment(&self, _: &WorkflowContextView) -> ShipmentState {
+        ShipmentState {
+            shipment_id: self.input.shipment_id.clone(),
+            attempt: self.input.attempt,
+            failures: self.failures,
+            stopping: self.stopping,
+            tracking_number: self.tracking_number.clone(),
+        }
+    }
+}
+
+async fn dispatch(ctx: &WorkflowContext<ShippingWorkflow>, input: &ShippingInput) -> WorkflowResult<ShippingOutcome> {
+    let shipment = Shipment { order_id: input.order_id.clone(), shipment_id: input.shipment_id.clone() };
+    let mut number = 0;
+    loop {
+        number += 1;
+        if ctx.state(|state| state.stopping) {
+            return Ok(ShippingOutcome::Stopped { uncertain: number > 1 });
+        }
+        let dispatched = ctx.execute_activity(ShippingSteps::dispatch_carrier, shipment.clone(), policies::carrier(None));
+        match dispatched.await? {
+            Dispatched::Dispatched { tracking_number, provider } => {
+                ctx.state_mut(|state| state.tracking_number = Some(tracking_number.clone()));
+                return Ok(ShippingOutcome::Dispatched { tracking_number, provider });
+            }
+            Dispatched::Failed { reason } => {
+                ctx.state_mut(|state| state.failures = number);
+                if number == policies::TRIES {
+                    return Ok(ShippingOutcome::Failed { reason });
+                }
+            }
+        }
+        pause(ctx, policies::backoff(number)).await;
+    }
+}
+
+/// Waits, but not when the order asks to stop.
+async fn pause(ctx: &WorkflowContext<ShippingWorkflow>, length: Duration) {
+    if length.is_zero() || ctx.state(|state| state.stopping) {
+        return;
+    }
+    let token = WorkflowCancellationToken::new();
+    let mut timer = ctx.timer(TimerOptions::builder(length).cancellation_token(token.clone()).build());
+    let options = WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
+    let mut stopping = ctx.wait_condition_with_options(|state| state.stopping, options);
+    select! {
+        _ = timer => {}
+        _ = stopping => token.cancel(),
+    }
+}

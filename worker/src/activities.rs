@@ -1,0 +1,36 @@
+//! The activities: each may run twice, and may die at any line.
+//!
+//! What is retried without limit is an error here (the database is away, an undo did not hold); what the
+//! outside world answers is a value, which the workflow counts (see `workflows::policies`).
+
+mod order;
+mod shipping;
+
+pub use order::OrderActivities;
+pub use shipping::ShippingActivities;
+use std::time::Duration;
+use store::orders::Image;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use workflows::activity::Write;
+
+/// How long we wait for a payment provider: within the activity's own 4 s, so that silence is an answer.
+const PAYMENT_ANSWER: Duration = Duration::from_secs(3);
+/// How long we wait for a carrier: within the activity's own 5 s.
+const CARRIER_ANSWER: Duration = Duration::from_secs(4);
+
+fn image(write: &Write) -> Image<'_> {
+    Image { record: &write.record, version: write.version, events: &write.events }
+}
+
+/// Logs why a try failed, once, and has Temporal try again. Temporal's history gets no more than what failed.
+fn again(context: &ActivityContext, error: &(dyn std::error::Error + 'static)) -> ActivityError {
+    let info = context.info();
+    tracing::warn!(
+        activity = info.activity_type,
+        workflow.id = info.workflow_id.as_deref(),
+        attempt = info.attempt,
+        "trying again: {}",
+        telemetry::chain(error)
+    );
+    ActivityError::from(std::io::Error::other(error.to_string()))
+}

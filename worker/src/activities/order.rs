@@ -1,0 +1,210 @@
+//! The order's own steps.
+
+use super::{PAYMENT_ANSWER, again, image};
+use crate::payment::{Charge as Answer, ChargeRequest, PaymentProvider, Refund as Undone, RefundRequest};
+use domain::{Currency, Money, Order, PaymentStatus, TransactionId};
+use std::sync::Arc;
+use store::{
+    PgPool,
+    inventory::{self, Reservation},
+    orders::{self, Inserted},
+    payments::{self, Claim, Payment, Standing},
+};
+use temporalio_macros::activities;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use tokio::time::timeout;
+use workflows::activity::{
+    Charge, Charged, ConfirmedPayment, PaymentRecorded, Receive, Received, Refund, Refunded, Reserved, Validate, Validated,
+    Write,
+};
+
+/// The provider of a payment that somebody else's gateway captured and confirmed to us.
+const EXTERNAL: &str = "external";
+
+pub struct OrderActivities {
+    pub pool: PgPool,
+    pub provider: Arc<dyn PaymentProvider>,
+    pub default_stock: i64,
+}
+
+#[activities]
+impl OrderActivities {
+    #[activity(definition = workflows::activity::ReceiveOrder)]
+    pub async fn receive_order(self: Arc<Self>, context: ActivityContext, receive: Receive) -> Result<Received, ActivityError> {
+        match orders::insert(&self.pool, image(&receive.write), &receive.run_id).await {
+            Ok(Inserted::Ours) => Ok(Received::Fresh),
+            Ok(Inserted::Theirs) => Ok(Received::Duplicate),
+            Err(error) => Err(again(&context, &error)),
+        }
+    }
+
+    #[activity(definition = workflows::activity::ValidateOrder)]
+    pub async fn validate_order(self: Arc<Self>, _: ActivityContext, validate: Validate) -> Result<Validated, ActivityError> {
+        Ok(match Order::parse(&validate.document.to_string()) {
+            Ok(order) => Validated::Valid { order: Box::new(order) },
+            Err(invalid) => Validated::Invalid { errors: invalid.0 },
+        })
+    }
+
+    #[activity(definition = workflows::activity::ReserveInventory)]
+    pub async fn reserve_inventory(self: Arc<Self>, context: ActivityContext, write: Write) -> Result<Reserved, ActivityError> {
+        let lines = write.record.order.as_ref().map(|order| order.lines.as_slice()).unwrap_or_default();
+        match inventory::reserve(&self.pool, image(&write), lines, self.default_stock).await {
+            Ok(Reservation::Held) => Ok(Reserved::Held),
+            Ok(Reservation::Unavailable { sku, available }) => Ok(Reserved::Unavailable { sku, available }),
+            Err(error) => Err(again(&context, &error)),
+        }
+    }
+
+    #[activity(definition = workflows::activity::ChargePayment)]
+    pub async fn charge_payment(self: Arc<Self>, context: ActivityContext, charge: Charge) -> Result<Charged, ActivityError> {
+        self.charge(&charge).await.map_err(|error| again(&context, &error))
+    }
+
+    #[activity(definition = workflows::activity::RecordPayment)]
+    pub async fn record_payment(self: Arc<Self>, context: ActivityContext, paid: ConfirmedPayment) -> Result<PaymentRecorded, ActivityError> {
+        let payment = Payment {
+            payment_id: &paid.payment_id,
+            amount: paid.amount,
+            provider: EXTERNAL,
+            payment_method: paid.confirmation.payment_method.as_deref(),
+            status: PaymentStatus::Captured,
+            transaction_id: Some(&paid.confirmation.transaction_id),
+        };
+        match payments::claim(&self.pool, image(&paid.write), payment).await {
+            Ok(Claim::Ours(_)) => Ok(PaymentRecorded::Recorded),
+            Ok(Claim::Theirs) => Ok(PaymentRecorded::InUse),
+            Err(error) => Err(again(&context, &error)),
+        }
+    }
+
+    #[activity(definition = workflows::activity::RefundPayment)]
+    pub async fn refund_payment(self: Arc<Self>, context: ActivityContext, refund: Refund) -> Result<Refunded, ActivityError> {
+        match self.refund(&refund).await {
+            Ok(status) => Ok(Refunded { status }),
+            Err(error) => Err(again(&context, &error)),
+        }
+    }
+
+    #[activity(definition = workflows::activity::ReleaseInventory)]
+    pub async fn release_inventory(self: Arc<Self>, context: ActivityContext, write: Write) -> Result<(), ActivityError> {
+        inventory::release(&self.pool, image(&write)).await.map_err(|error| again(&context, &error))
+    }
+
+    #[activity(definition = workflows::activity::CommitInventory)]
+    pub async fn commit_inventory(self: Arc<Self>, context: ActivityContext, write: Write) -> Result<(), ActivityError> {
+        inventory::commit(&self.pool, image(&write)).await.map_err(|error| again(&context, &error))
+    }
+
+    #[activity(definition = workflows::activity::ConfirmDelivery)]
+    pub async fn confirm_delivery(self: Arc<Self>, context: ActivityContext, write: Write) -> Result<(), ActivityError> {
+        orders::record(&self.pool, image(&write)).await.map_err(|error| again(&context, &error))
+    }
+
+    #[activity(definition = workflows::activity::RecordOrder)]
+    pub async fn record_order(self: Arc<Self>, context: ActivityContext, write: Write) -> Result<(), ActivityError> {
+        orders::record(&self.pool, image(&write)).await.map_err(|error| again(&context, &error))
+    }
+}
+
+/// Why an undo must be tried again.
+#[derive(Debug, thiserror::Error)]
+enum RefundError {
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error("the payment provider did not refund")]
+    Provider(#[from] crate::payment::NoAnswer),
+    #[error("the payment provider did not answer in time")]
+    Silent,
+    #[error("payment {0} has an amount that is none")]
+    Amount(String),
+}
+
+impl OrderActivities {
+    /// Row first, then the provider under the same key, then the row again. Whoever dies in between, the
+    /// next try finds the row, asks the provider under the same key, and gets the first answer.
+    async fn charge(&self, charge: &Charge) -> Result<Charged, store::Error> {
+        let payment = Payment {
+            payment_id: &charge.payment_id,
+            amount: charge.amount,
+            provider: self.provider.name(),
+            payment_method: charge.payment_method.as_deref(),
+            status: PaymentStatus::Pending,
+            transaction_id: None,
+        };
+        let Claim::Ours(standing) = payments::claim(&self.pool, image(&charge.write), payment).await? else {
+            return Ok(Charged::InUse);
+        };
+        if let Some(charged) = charged_before(&standing) {
+            return Ok(charged);
+        }
+        let request = ChargeRequest {
+            payment_id: charge.payment_id.clone(),
+            order_id: charge.write.record.order_id.clone(),
+            amount: charge.amount,
+            payment_method: charge.payment_method.clone(),
+        };
+        match timeout(PAYMENT_ANSWER, self.provider.charge(&request)).await {
+            Ok(Ok(Answer::Captured(transaction_id))) => {
+                let captured = PaymentStatus::Captured;
+                payments::settle(&self.pool, &charge.payment_id, captured, Some(&transaction_id)).await?;
+                Ok(Charged::Captured { transaction_id })
+            }
+            Ok(Ok(Answer::Declined(reason))) => {
+                payments::settle(&self.pool, &charge.payment_id, PaymentStatus::Declined, None).await?;
+                Ok(Charged::Declined { reason })
+            }
+            Ok(Err(error)) => Ok(Charged::Unavailable { reason: error.to_string() }),
+            Err(_) => Ok(Charged::Unavailable { reason: format!("no answer within {PAYMENT_ANSWER:?}") }),
+        }
+    }
+
+    /// Undoes a payment whatever became of it: refunds what was captured, closes what was not.
+    async fn refund(&self, refund: &Refund) -> Result<PaymentStatus, RefundError> {
+        let order_id = &refund.write.record.order_id;
+        orders::record(&self.pool, image(&refund.write)).await?;
+        let Some(standing) = payments::standing(&self.pool, order_id, &refund.payment_id).await? else {
+            return Ok(PaymentStatus::Declined);
+        };
+        match standing.status {
+            PaymentStatus::Declined | PaymentStatus::Refunded | PaymentStatus::RefundDue => return Ok(standing.status),
+            PaymentStatus::Pending | PaymentStatus::Captured | PaymentStatus::Refunding => {}
+        }
+        let amount = Currency::parse(&standing.currency)
+            .and_then(|currency| Money::from_minor(standing.amount_minor, currency))
+            .map_err(|_| RefundError::Amount(refund.payment_id.to_string()))?;
+        let request = RefundRequest {
+            payment_id: refund.payment_id.clone(),
+            order_id: order_id.clone(),
+            amount,
+            captured: standing.transaction_id.as_deref().and_then(|id| TransactionId::parse(id).ok()),
+            provider: standing.provider,
+        };
+        payments::settle(&self.pool, &refund.payment_id, PaymentStatus::Refunding, None).await?;
+        let undone = timeout(PAYMENT_ANSWER, self.provider.refund(&request)).await.map_err(|_| RefundError::Silent)??;
+        let status = match undone {
+            Undone::Refunded => PaymentStatus::Refunded,
+            Undone::NeverCaptured => PaymentStatus::Declined,
+            Undone::Unsupported => PaymentStatus::RefundDue,
+        };
+        payments::settle(&self.pool, &refund.payment_id, status, None).await?;
+        Ok(status)
+    }
+}
+
+/// What an earlier try of this charge wrote down.
+fn charged_before(standing: &Standing) -> Option<Charged> {
+    let transaction_id = standing.transaction_id.as_deref().and_then(|id| TransactionId::parse(id).ok());
+    match (standing.status, transaction_id) {
+        (PaymentStatus::Captured, Some(transaction_id)) => Some(Charged::Captured { transaction_id }),
+        (PaymentStatus::Declined, _) => Some(Charged::Declined { reason: "declined before".to_owned() }),
+        (
+            PaymentStatus::Pending
+            | PaymentStatus::Captured
+            | PaymentStatus::Refunding
+            | PaymentStatus::Refunded
+            | PaymentStatus::RefundDue,
+            _,
+        ) => None,
+    }
+}

@@ -1,0 +1,65 @@
+//! A carrier for laptops and tests, with its own books.
+
+use super::{Carrier, CarrierError, Parcel, Recalled};
+use domain::OrderId;
+use futures::{FutureExt, future::BoxFuture};
+use store::{
+    PgPool,
+    simulator::{Fault, take_fault, take_parcel},
+};
+
+#[derive(Debug, Clone)]
+pub struct Simulator {
+    pool: PgPool,
+}
+
+impl Simulator {
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    async fn fault(&self, operation: &str, order_id: &OrderId) -> Result<Option<Fault>, CarrierError> {
+        take_fault(&self.pool, operation, order_id.as_str()).await.map_err(|error| CarrierError(error.to_string()))
+    }
+
+    async fn take(&self, order_id: &OrderId, shipment_id: &str, tracking: Option<&str>) -> Result<Option<Parcel>, CarrierError> {
+        let taken = take_parcel(&self.pool, shipment_id, order_id.as_str(), tracking).await;
+        let taken = taken.map_err(|error| CarrierError(error.to_string()))?;
+        Ok(taken.tracking_number.map(|tracking_number| Parcel { tracking_number }))
+    }
+}
+
+impl Carrier for Simulator {
+    fn name(&self) -> &'static str {
+        "fedex"
+    }
+
+    fn dispatch<'a>(&'a self, order_id: &'a OrderId, shipment_id: &'a str) -> BoxFuture<'a, Result<Parcel, CarrierError>> {
+        async move {
+            let fault = self.fault("dispatch", order_id).await?;
+            match fault {
+                Some(Fault::Fail | Fault::Decline) => return Err(CarrierError("simulated: the carrier is down".to_owned())),
+                Some(Fault::Hang) => std::future::pending().await,
+                Some(Fault::Lose) | None => {}
+            }
+            let taken = self.take(order_id, shipment_id, Some(&format!("FEDEX-{shipment_id}"))).await?;
+            if fault == Some(Fault::Lose) {
+                return Err(CarrierError("simulated: the answer was lost".to_owned()));
+            }
+            taken.ok_or_else(|| CarrierError("the parcel was recalled".to_owned()))
+        }
+        .boxed()
+    }
+
+    fn recall<'a>(&'a self, order_id: &'a OrderId, shipment_id: &'a str) -> BoxFuture<'a, Result<Recalled, CarrierError>> {
+        async move {
+            match self.fault("cancel_shipment", order_id).await? {
+                Some(Fault::Fail | Fault::Decline) => return Err(CarrierError("simulated: the carrier is down".to_owned())),
+                Some(Fault::Hang) => std::future::pending().await,
+                Some(Fault::Lose) | None => {}
+            }
+            Ok(self.take(order_id, shipment_id, None).await?.map_or(Recalled::NeverTaken, Recalled::TooLate))
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,21 @@
+//! `GET /health`: whether this worker does its work, for whoever would restart it.
+
+use axum::{Router, extract::State, http::header::CONTENT_TYPE, response::IntoResponse, routing::get};
+use serde_json::json;
+use store::PgPool;
+use tokio::net::TcpListener;
+
+/// Answers until it is dropped. The worker is up once this listens: it does so after its pollers started.
+pub(crate) async fn serve(listener: TcpListener, pool: PgPool) -> std::io::Result<()> {
+    let app = Router::new().route("/health", get(health)).with_state(pool);
+    axum::serve(listener, app).await
+}
+
+/// A database that is away is no reason to restart the worker: orders wait for it. So it is told, with 200.
+async fn health(State(pool): State<PgPool>) -> impl IntoResponse {
+    let database = match store::ping(&pool).await {
+        Ok(()) => "up",
+        Err(_) => "down",
+    };
+    ([(CONTENT_TYPE, "application/json")], json!({"status": "up", "database": database}).to_string())
+}

@@ -1,0 +1,15 @@
+//! The worker: hosts both workflows and does what leaves the workflow: database, payment provider, carrier.
+//!
+//! A long-running program, in the image as `worker` and in the local stack as a subcommand of the
+//! command line. Start reading at [`run`]; the activities are in [`activities`], and what they call
+//! outside is behind [`payment::PaymentProvider`] and [`carrier::Carrier`].
+
+pub mod activities;
+pub mod carrier;
+mod health;
+pub mod payment;
+mod run;
+mod settings;
+
+pub use run::{options, run};
+pub use settings::{Queues, WorkerSettings};

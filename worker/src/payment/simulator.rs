@@ -1,0 +1,93 @@
+//! A payment provider for laptops and tests. It keeps its own books, and keeps to them as real ones do.
+
+use super::{Charge, ChargeRequest, NoAnswer, PaymentProvider, Refund, RefundRequest};
+use domain::{Money, TransactionId};
+use futures::{FutureExt, future::BoxFuture};
+use sha2::{Digest, Sha256};
+use store::{
+    PgPool,
+    simulator::{Fault, Movement, move_money, take_fault},
+};
+
+/// Declines, as Stripe's test card of the same name does.
+const DECLINED_METHOD: &str = "pm_card_chargeDeclined";
+const CAPTURE: &str = "capture";
+const REFUND: &str = "refund";
+const VOID: &str = "void";
+const DECLINE: &str = "decline";
+
+/// Stands in for the provider, and for the gateway whose confirmations arrive by `/payment`.
+#[derive(Debug, Clone)]
+pub struct Simulator {
+    pool: PgPool,
+}
+
+impl Simulator {
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// The provider's books are in the same database here, so that they outlive the worker.
+    async fn enter(&self, key: &str, kind: &str, order_id: &str, amount: Money) -> Result<Movement, NoAnswer> {
+        let transaction_id = format!("txn_{}", &data_encoding::HEXLOWER.encode(&Sha256::digest(key))[..20]);
+        let wanted = Movement { transaction_id, kind: kind.to_owned() };
+        let moved = move_money(&self.pool, key, &wanted, order_id, amount.minor(), amount.currency().code());
+        moved.await.map_err(|error| NoAnswer(error.to_string()))
+    }
+
+    async fn fault(&self, operation: &str, order_id: &str) -> Result<Option<Fault>, NoAnswer> {
+        take_fault(&self.pool, operation, order_id).await.map_err(|error| NoAnswer(error.to_string()))
+    }
+}
+
+impl PaymentProvider for Simulator {
+    fn name(&self) -> &'static str {
+        "simulator"
+    }
+
+    fn charge<'a>(&'a self, request: &'a ChargeRequest) -> BoxFuture<'a, Result<Charge, NoAnswer>> {
+        async move {
+            let order_id = request.order_id.as_str();
+            let fault = self.fault("charge", order_id).await?;
+            match fault {
+                Some(Fault::Fail) => return Err(NoAnswer("simulated: the provider is down".to_owned())),
+                Some(Fault::Hang) => std::future::pending().await,
+                Some(Fault::Lose | Fault::Decline) | None => {}
+            }
+            let declines = fault == Some(Fault::Decline) || request.payment_method.as_deref() == Some(DECLINED_METHOD);
+            let kind = if declines { DECLINE } else { CAPTURE };
+            let moved = self.enter(request.payment_id.as_str(), kind, order_id, request.amount).await?;
+            if fault == Some(Fault::Lose) {
+                return Err(NoAnswer("simulated: the answer was lost".to_owned()));
+            }
+            if moved.kind != CAPTURE {
+                return Ok(Charge::Declined("card_declined".to_owned()));
+            }
+            let transaction_id = TransactionId::parse(&moved.transaction_id);
+            transaction_id.map(Charge::Captured).map_err(|error| NoAnswer(error.to_string()))
+        }
+        .boxed()
+    }
+
+    fn refund<'a>(&'a self, request: &'a RefundRequest) -> BoxFuture<'a, Result<Refund, NoAnswer>> {
+        async move {
+            let order_id = request.order_id.as_str();
+            match self.fault("refund", order_id).await? {
+                Some(Fault::Fail | Fault::Decline) => return Err(NoAnswer("simulated: the provider is down".to_owned())),
+                Some(Fault::Hang) => std::future::pending().await,
+                Some(Fault::Lose) | None => {}
+            }
+            // Money that another gateway captured is not in these books, but somebody confirmed it.
+            let elsewhere = request.provider != self.name() && request.captured.is_some();
+            if !elsewhere {
+                let found = self.enter(request.payment_id.as_str(), VOID, order_id, request.amount).await?;
+                if found.kind != CAPTURE {
+                    return Ok(Refund::NeverCaptured);
+                }
+            }
+            self.enter(&format!("refund:{}", request.payment_id), REFUND, order_id, request.amount).await?;
+            Ok(Refund::Refunded)
+        }
+        .boxed()
+    }
+}

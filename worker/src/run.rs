@@ -1,0 +1,126 @@
+//! Running the worker until it is told to stop.
+
+use crate::{
+    WorkerSettings,
+    activities::{OrderActivities, ShippingActivities},
+    carrier, health, payment,
+};
+use anyhow::Context;
+use futures::future::try_join_all;
+use std::sync::Arc;
+use store::PgPool;
+use temporalio_common::worker::{WorkerDeploymentOptions, build_id_from_current_exe};
+use temporalio_sdk::{
+    Runtime, Worker, WorkerOptions,
+    runtime::{
+        AutoscalingOptions, PollerBehavior, RuntimeOptions,
+        worker_tuner::{FixedSizeSlotSupplier, TunerHolder},
+    },
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use workflows::{OrderWorkflow, ShippingWorkflow};
+
+/// Serves the task queues until SIGTERM or Ctrl-C, then lets what runs finish within the grace period.
+pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let pool = store::connect_lazy(&settings.database_url, 2 * SLOTS_OF_A_QUEUE)?;
+    let client = client::connect_worker(&settings.temporal).await.with_context(|| {
+        format!("no Temporal at {}; start it or set TEMPORAL_ADDRESS", settings.temporal.address())
+    })?;
+    let runtime_options = RuntimeOptions::builder().build().map_err(anyhow::Error::msg)?;
+    let runtime = Runtime::from_current_tokio(runtime_options)?;
+    let mut workers = options(&settings, &pool)?
+        .into_iter()
+        .map(|options| Worker::new(&runtime, client.clone(), options).map_err(anyhow::Error::from))
+        .collect::<Result<Vec<_>, _>>()?;
+    let stop: Vec<_> = workers.iter().map(Worker::shutdown_handle).collect();
+    let health = async {
+        match settings.health {
+            Some(address) => health::serve(TcpListener::bind(address).await?, pool.clone()).await,
+            None => std::future::pending().await,
+        }
+    };
+    let asked = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        tracing::info!("stopping: what runs may finish");
+        stop.iter().for_each(|stop| stop());
+    };
+    tracing::info!(queues = ?settings.queues, "the worker is running");
+    // The SDK's workers are not Send: they share this task.
+    let working = try_join_all(workers.iter_mut().map(|worker| worker.run()));
+    let (asked, working) = (std::pin::pin!(asked), std::pin::pin!(working));
+    let mut served = std::pin::pin!(futures::future::join(asked, working));
+    tokio::select! {
+        (_, worked) = &mut served => worked.map(|_| ()).context("a task queue's worker ended"),
+        refused = health => refused.context("the health endpoint failed; is its address free? (ORDERFLOW_HEALTH_ADDRESS)"),
+    }
+}
+
+/// Local and outside activities of one queue at a time, each with one connection to the database at most.
+const SLOTS_OF_A_QUEUE: u32 = 20;
+
+/// What each task queue's worker serves.
+pub fn options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Vec<WorkerOptions>> {
+    let mut options = Vec::new();
+    if settings.queues.orders {
+        let activities = OrderActivities {
+            pool: pool.clone(),
+            provider: Arc::new(payment::Simulator::new(pool.clone())),
+            default_stock: settings.default_stock,
+        };
+        options.push(
+            WorkerOptions::new(settings.temporal.orders_task_queue.clone())
+                .deployment_options(deployment())
+                .tuner(tuner())
+                .workflow_task_poller_behavior(pollers())
+                .activity_task_poller_behavior(pollers())
+                .max_cached_workflows(2_000)
+                .graceful_shutdown_period(settings.grace)
+                .register_activities(activities)
+                .register_workflow::<OrderWorkflow>()?
+                .build(),
+        );
+    }
+    if settings.queues.shipping {
+        let activities =
+            ShippingActivities { pool: pool.clone(), carrier: Arc::new(carrier::Simulator::new(pool.clone())) };
+        options.push(
+            WorkerOptions::new(settings.temporal.shipping_task_queue.clone())
+                .deployment_options(deployment())
+                .tuner(tuner())
+                .workflow_task_poller_behavior(pollers())
+                .activity_task_poller_behavior(pollers())
+                .max_cached_workflows(2_000)
+                .graceful_shutdown_period(settings.grace)
+                .register_activities(activities)
+                .register_workflow::<ShippingWorkflow>()?
+                .build(),
+        );
+    }
+    Ok(options)
+}
+
+/// The build is told with every task; which build gets which order is the deployment's choice.
+fn deployment() -> WorkerDeploymentOptions {
+    WorkerDeploymentOptions::from_build_id(build_id_from_current_exe().to_owned())
+}
+
+fn tuner() -> TunerHolder {
+    let slots = SLOTS_OF_A_QUEUE as usize;
+    TunerHolder::builder()
+        .workflow_task_slot_supplier(FixedSizeSlotSupplier::new(100))
+        .activity_task_slot_supplier(FixedSizeSlotSupplier::new(slots))
+        .local_activity_task_slot_supplier(FixedSizeSlotSupplier::new(slots))
+        .nexus_task_slot_supplier(FixedSizeSlotSupplier::new(1))
+        .build()
+}
+
+fn pollers() -> PollerBehavior {
+    PollerBehavior::Autoscaling(AutoscalingOptions::builder().minimum(2).maximum(20).initial(5).build())
+}

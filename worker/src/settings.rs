@@ -1,0 +1,84 @@
+//! The worker's settings, from the environment.
+
+use client::TemporalSettings;
+use domain::SettingError;
+use std::{env, net::SocketAddr, time::Duration};
+
+/// Which task queues this worker serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queues {
+    pub orders: bool,
+    pub shipping: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct WorkerSettings {
+    pub temporal: TemporalSettings,
+    pub database_url: String,
+    pub queues: Queues,
+    /// Where `GET /health` answers; nowhere when not set.
+    pub health: Option<SocketAddr>,
+    /// The stock that a sku never seen opens with.
+    pub default_stock: i64,
+    /// How long running activities may go on after SIGTERM.
+    pub grace: Duration,
+}
+
+impl WorkerSettings {
+    pub fn from_env() -> Result<Self, SettingError> {
+        let get = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        let refused = |name: &str, value: String, allowed: &str| SettingError {
+            name: name.to_owned(),
+            value,
+            allowed: allowed.to_owned(),
+        };
+        let database_url = get("DATABASE_URL").ok_or_else(|| {
+            refused("DATABASE_URL", String::new(), "must be postgres://user:password@host:port/name")
+        })?;
+        let queues = get("WORKER_QUEUES").unwrap_or_else(|| "orders,shipping".to_owned());
+        let queues = Queues::parse(&queues).ok_or_else(|| {
+            refused("WORKER_QUEUES", queues, "must be orders, shipping or orders,shipping")
+        })?;
+        let health = match get("ORDERFLOW_HEALTH_ADDRESS") {
+            Some(address) => Some(address.parse().map_err(|_| {
+                refused("ORDERFLOW_HEALTH_ADDRESS", address, "must be IP:PORT such as 0.0.0.0:8081")
+            })?),
+            None => None,
+        };
+        let default_stock = match get("DEFAULT_STOCK") {
+            Some(stock) => stock.parse().ok().filter(|stock| *stock >= 0).ok_or_else(|| {
+                refused("DEFAULT_STOCK", stock, "must be a whole number from 0")
+            })?,
+            None => 0,
+        };
+        let temporal = TemporalSettings::from_env()?;
+        Ok(Self { temporal, database_url, queues, health, default_stock, grace: Duration::from_secs(10) })
+    }
+}
+
+impl Queues {
+    fn parse(text: &str) -> Option<Self> {
+        let mut queues = Self { orders: false, shipping: false };
+        for name in text.split(',') {
+            match name.trim() {
+                "orders" => queues.orders = true,
+                "shipping" => queues.shipping = true,
+                _ => return None,
+            }
+        }
+        Some(queues)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queues_are_named_by_what_they_serve() {
+        assert_eq!(Queues::parse("orders"), Some(Queues { orders: true, shipping: false }));
+        assert_eq!(Queues::parse("shipping, orders"), Some(Queues { orders: true, shipping: true }));
+        assert_eq!(Queues::parse(""), None);
+        assert_eq!(Queues::parse("orders,mail"), None);
+    }
+}
