@@ -2,18 +2,24 @@
 
 use std::{
     fs,
+    future::pending,
+    io::{Read, Write},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Stdio},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
+use tokio::sync::oneshot;
 
 use crate::{
-    Postgres, PostgresOptions, Progress, Temporal, TemporalOptions,
+    Port, Postgres, PostgresOptions, Progress, Project, StackOptions, State, Temporal, TemporalOptions, control,
     guard::{Guard, GuardOptions},
-    ports, toolchain,
+    ports, supervise, toolchain,
 };
 
 /// Set for the process that a test starts in order to see it die.
@@ -169,6 +175,81 @@ async fn temporal_is_ready_when_it_says_so_and_comes_back_on_its_port() {
     server.process.restart().await.unwrap();
     server.stop().await;
     assert!(ports::is_free(server.port));
+}
+
+/// Not a test by itself: the worker and the API of the stack below, as far as the stack can see them.
+#[test]
+fn fake_service() {
+    let args: Vec<String> = std::env::args().collect();
+    let variable = match args.last().map(String::as_str) {
+        Some("worker") => "ORDERFLOW_HEALTH_ADDRESS",
+        Some("api") => "ORDERFLOW_HTTP_ADDRESS",
+        _ => return,
+    };
+    let listener = TcpListener::bind(std::env::var(variable).unwrap()).unwrap();
+    for stream in listener.incoming() {
+        let mut stream = stream.unwrap();
+        let _ = stream.read(&mut [0; 1024]);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    }
+}
+
+#[tokio::test]
+async fn a_supervised_stack_revives_what_dies_and_ends_when_asked() {
+    let folder = TempDir::new().unwrap();
+    // As root the database's user must be able to pass.
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let project = Project::at(folder.path());
+    let program = std::env::current_exe().unwrap();
+    let options = StackOptions {
+        program: vec![program.into(), "--exact".into(), "tests::fake_service".into()],
+        http_port: Port::Free,
+        temporal_port: Port::Free,
+        ui_port: Port::Free,
+        database_url: None,
+        ..StackOptions::of_project(project.clone()).unwrap()
+    };
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&lines);
+    let progress = Progress::new(move |line| sink.lock().unwrap().push(line.to_owned()));
+    let (report, ready) = oneshot::channel();
+    let owner = project.clone();
+    let supervisor = tokio::spawn(async move {
+        let ready = |_: &State| report.send(()).unwrap();
+        supervise(&owner, options, &progress, pending(), ready).await
+    });
+    ready.await.unwrap();
+    assert!(project.is_running().unwrap());
+
+    let pid = async |service: &str| {
+        let status = control::status(&project).await.unwrap();
+        let line = status.into_iter().find(|line| line.service == service);
+        line.unwrap().pid
+    };
+    let worker = pid("worker").await.unwrap();
+    let killed = Command::new("/bin/sh").args(["-c", &format!("kill -KILL {worker}")]).status();
+    assert!(killed.unwrap().success());
+    let started = Instant::now();
+    let said = |part: &str| lines.lock().unwrap().iter().any(|line| line.contains(part));
+    while !said("worker is back") {
+        assert!(started.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(said("worker died (signal 9)"));
+    assert_ne!(pid("worker").await.unwrap(), worker);
+
+    let api = pid("api").await.unwrap();
+    control::restart(&project, Some("app".to_owned())).await.unwrap();
+    assert_ne!(pid("api").await.unwrap(), api);
+    assert!(control::restart(&project, Some("nobody".to_owned())).await.is_err());
+
+    let pids = [pid("postgres").await, pid("temporal").await, pid("worker").await, pid("api").await];
+    control::down(&project).await.unwrap();
+    supervisor.await.unwrap().unwrap();
+    assert!(!pids.into_iter().flatten().any(is_alive));
+    assert!(project.state().is_err());
+    project.reset().unwrap();
+    assert!(!project.folder().exists());
 }
 
 #[tokio::test]

@@ -23,9 +23,16 @@ pub struct FieldError {
     pub detail: String,
 }
 
+impl std::fmt::Display for FieldError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let space = if self.pointer.is_empty() { "" } else { " " };
+        write!(f, "{}{space}{}", self.pointer, self.detail)
+    }
+}
+
 /// A document that is JSON but not what was asked for: every bad field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .0.iter().map(|error| format!("{} {}", error.pointer, error.detail)).collect::<Vec<_>>().join("; "))]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct Invalid(pub Vec<FieldError>);
 
 /// A JSON text whose syntax was checked.

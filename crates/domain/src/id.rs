@@ -77,6 +77,13 @@ identifier!(
     /// An order's id, the caller's or made by us. It stands in URLs and workflow ids as it is.
     OrderId, 64, url_safe, "letters, digits, '-', '_' and '.'"
 );
+impl OrderId {
+    /// Stands where an order has no valid id of its own, and is never written anywhere.
+    pub fn unnamed() -> Self {
+        Self("unnamed".to_owned())
+    }
+}
+
 identifier!(
     /// The idempotency key of one payment: it pays one order, once.
     PaymentId, 128, visible, "visible ASCII characters without spaces"

@@ -118,12 +118,7 @@ impl OrderWorkflow {
             Message::Valid(input) => (input, None),
             Message::Malformed(reason) => (OrderInput::default(), Some(reason)),
         };
-        // A workflow id that is not ours can name no order; the run says so and ends.
-        let (order_id, malformed) = match (order_id_of_workflow(view.workflow_id()), OrderId::parse("unnamed")) {
-            (Some(order_id), _) => (order_id, malformed),
-            (None, Ok(unnamed)) => (unnamed, Some("the workflow id must be order-{order_id}".to_owned())),
-            (None, Err(_)) => unreachable!("`unnamed` is an order id"),
-        };
+        let order_id = order_id_of_workflow(view.workflow_id()).unwrap_or_else(OrderId::unnamed);
         Self {
             record: OrderRecord::new(order_id, now),
             unsaved: Vec::new(),
@@ -144,7 +139,7 @@ impl OrderWorkflow {
 
     #[run(name = "OrderWorkflow")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<OrderOutcome> {
-        if receipt::receive(ctx).await == Received::Fresh {
+        if receipt::named(ctx) && receipt::receive(ctx).await == Received::Fresh {
             if fulfil(ctx).await.is_err() {
                 unwind::unwind(ctx).await;
             }

@@ -1,1 +1,9 @@
-//! TODO
+//! The function `events`: lists of orders and the audit trail of one, from the database.
+//!
+//! It only reads. Start reading at [`handle`].
+
+mod app;
+mod orders;
+mod trail;
+
+pub use app::{App, handle};

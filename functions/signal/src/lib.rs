@@ -1,1 +1,9 @@
-//! TODO
+//! The function `signal`: asks something of an order and tells what truly happened.
+//!
+//! A Temporal client and nothing else. Start reading at [`handle`].
+
+mod answer;
+mod app;
+mod closed;
+
+pub use app::{App, handle};

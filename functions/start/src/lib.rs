@@ -1,1 +1,11 @@
-//! TODO
+//! The function `start`: makes one order of one request, however often it is sent.
+//!
+//! A Temporal client and nothing else: it writes no database. Start reading at [`handle`].
+
+mod answer;
+mod app;
+mod create;
+mod read;
+mod start;
+
+pub use app::{App, handle};

@@ -29,11 +29,12 @@ pub async fn temporal(progress: &Progress) -> Result<PathBuf> {
         Ok(program) => return Ok(program),
         Err(error) => error,
     };
-    progress.say(format!("Temporal: the download failed ({download:#})"));
+    let download = download.root_cause().to_string();
+    progress.say(format!("Temporal: the download failed ({download})"));
     match go::build(&cache, progress).await {
         Ok(program) => Ok(program),
         Err(build) => Err(anyhow!(
-            "there is no Temporal dev server (the download failed: {download:#}; the build from the Go module failed: \
+            "there is no Temporal dev server (the download failed: {download}; the build from the Go module failed: \
              {build:#}): put the `temporal` CLI on the PATH, or open the way to https://temporal.download, or install \
              Go 1.25 or later with access to a Go module proxy"
         )),

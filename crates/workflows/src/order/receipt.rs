@@ -2,9 +2,23 @@
 
 use super::{OrderWorkflow, Progress, Stopped, now, save, wait};
 use crate::activity::{OrderSteps, Receive, Received, Validate, Validated};
-use domain::{EventType, FailureCode, FieldError, Step};
+use domain::{EventType, FailureCode, FieldError, Step, order_id_of_workflow};
 use serde_json::json;
 use temporalio_workflow::WorkflowContext;
+
+/// A workflow id that is not `order-{order_id}` names no order: the run says so and touches nothing.
+pub(super) fn named(ctx: &WorkflowContext<OrderWorkflow>) -> bool {
+    let named = order_id_of_workflow(ctx.workflow_id()).is_some();
+    if !named {
+        let now = now(ctx);
+        ctx.state_mut(|order| {
+            order.fail(FailureCode::InvalidOrder, "the workflow id must be order-{order_id}".to_owned(), now);
+            order.record.finish();
+            order.unsaved.clear();
+        });
+    }
+    named
+}
 
 /// Writes the order's row and its first entry, or finds that the id belongs to an older order.
 pub(super) async fn receive(ctx: &WorkflowContext<OrderWorkflow>) -> Received {

@@ -177,7 +177,7 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
             if ctx.state(OrderWorkflow::is_recalled) && !told {
                 let child = ctx.external_workflow(workflow_id.clone(), None);
                 // A child that has just ended can't be told; its result is on its way.
-                let _ = child.signal(ShippingWorkflow::stop, (), SignalWorkflowOptions::default()).await;
+                let _ = child.signal(ShippingWorkflow::stop, (), detached()).await;
                 told = true;
             }
             save::flush(ctx).await;
@@ -189,6 +189,11 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
         // The child never fails by itself; terminated by hand, the carrier may or may not have the parcel.
         Err(error) => ShippingOutcome::Failed { reason: error.to_string() },
     }
+}
+
+/// Reaches the child also after Temporal's own cancel request.
+fn detached() -> SignalWorkflowOptions {
+    SignalWorkflowOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build()
 }
 
 /// Ends when the order's deadline passes; never for an order that has none.

@@ -1,0 +1,56 @@
+//! The local gateway: the very handlers of `functions/*`, mounted in one process.
+//!
+//! A call becomes the event that API Gateway would send and the answer becomes HTTP again, so that
+//! what runs here is what runs in Lambda. Routes are those of the one table; nothing is decided here.
+
+mod event;
+mod functions;
+
+use anyhow::{Context, Result};
+use axum::{
+    Router,
+    body::Body as HttpBody,
+    extract::{ConnectInfo, Request as HttpRequest, State},
+    http::Response as HttpResponse,
+};
+use functions::Functions;
+use std::{env, future::IntoFuture, net::SocketAddr, sync::Arc};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+const DEFAULT_ADDRESS: &str = "127.0.0.1:8000";
+
+/// Serves the HTTP API at `ORDERFLOW_HTTP_ADDRESS` until SIGTERM or Ctrl-C; calls under way are answered.
+pub(crate) async fn serve() -> Result<()> {
+    telemetry::init();
+    let functions = Arc::new(Functions::from_env()?);
+    let address = env::var("ORDERFLOW_HTTP_ADDRESS").unwrap_or_else(|_| DEFAULT_ADDRESS.to_owned());
+    let bound = TcpListener::bind(&address).await;
+    let listener = bound.with_context(|| format!("ORDERFLOW_HTTP_ADDRESS={address}: failed to listen there"))?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    tracing::info!(%address, "the HTTP API is ready");
+    let service = Router::new().fallback(call).with_state(functions);
+    axum::serve(listener, service.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(async move {
+            tokio::select! {
+                _ = terminated.recv() => {}
+                // Without a handler for Ctrl-C there is still SIGTERM.
+                Ok(()) = tokio::signal::ctrl_c() => {}
+            }
+        })
+        .into_future()
+        .await?;
+    tracing::info!("the HTTP API has stopped");
+    Ok(())
+}
+
+async fn call(
+    State(functions): State<Arc<Functions>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: HttpRequest,
+) -> HttpResponse<HttpBody> {
+    let event = event::of(request, peer).await;
+    event::answer(functions.handle(event).await)
+}

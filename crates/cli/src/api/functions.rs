@@ -1,0 +1,41 @@
+//! The four functions, sharing one connection to Temporal and one pool of the database.
+
+use anyhow::Result;
+use client::{Orders, TemporalSettings};
+use lambda_http::{Body, Request, RequestExt, Response};
+use orderflow_http::Function;
+
+/// Reads that go to the row. The worker has connections of its own.
+const CONNECTIONS: u32 = 10;
+
+#[derive(Debug)]
+pub(crate) struct Functions {
+    start: start::App,
+    signal: signal::App,
+    query: query::App,
+    events: events::App,
+}
+
+impl Functions {
+    pub(crate) fn from_env() -> Result<Self> {
+        let orders = Orders::connect(TemporalSettings::from_env()?);
+        let pool = query::database(CONNECTIONS)?;
+        Ok(Self {
+            start: start::App::new(orders.clone())?,
+            signal: signal::App::new(orders.clone()),
+            query: query::App::new(orders.clone(), pool.clone())?,
+            events: events::App::new(orders, pool),
+        })
+    }
+
+    /// What no route serves goes to one of them as well: each answers 404 and 405 by the same table.
+    pub(crate) async fn handle(&self, request: Request) -> Response<Body> {
+        let found = orderflow_http::find(request.method(), request.raw_http_path());
+        match found.map_or(Function::Query, |(route, _)| route.operation.function()) {
+            Function::Start => start::handle(&self.start, request).await,
+            Function::Signal => signal::handle(&self.signal, request).await,
+            Function::Query => query::handle(&self.query, request).await,
+            Function::Events => events::handle(&self.events, request).await,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What the function is set up with, and where its calls go.
+
+use crate::{orders, trail};
+use client::{Orders, TemporalSettings};
+use domain::SettingError;
+use lambda_http::{Body, Request, Response};
+use orderflow_http::{Call, Function, Listing, Operation, Problem, Reply, from_env, refused_setting, serve};
+use store::PgPool;
+
+/// A sandbox serves one call at a time; one connection is in use, one may be on its way back.
+const CONNECTIONS: u32 = 2;
+
+/// The doors to the database and to Temporal, made once.
+#[derive(Debug)]
+pub struct App {
+    pub(crate) orders: Orders,
+    pub(crate) pool: PgPool,
+}
+
+impl App {
+    /// Fails on a setting that is not allowed; not on a database that is away.
+    pub fn from_env() -> Result<Self, SettingError> {
+        let orders = Orders::connect(TemporalSettings::from_env()?);
+        let url = from_env("DATABASE_URL").unwrap_or_default();
+        // Its value carries a password, so it is not shown.
+        let allowed = "must be postgres://USER:PASSWORD@HOST:PORT/NAME";
+        let pool = store::connect_lazy(&url, CONNECTIONS).ok().filter(|_| !url.is_empty());
+        let pool = pool.ok_or_else(|| refused_setting("DATABASE_URL", "…", allowed))?;
+        Ok(Self::new(orders, pool))
+    }
+
+    /// With doors that others use as well.
+    pub fn new(orders: Orders, pool: PgPool) -> Self {
+        Self { orders, pool }
+    }
+
+    /// Connects ahead of the first call. What fails now is tried again then.
+    pub async fn warm_up(&self) {
+        let _ = store::ping(&self.pool).await;
+    }
+}
+
+/// Answers one call.
+pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    serve(Function::Events, request, async |call| answer(app, &call).await).await
+}
+
+async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
+    let Operation::Events(operation) = call.operation else {
+        return Err(Problem::internal("a call of another function"));
+    };
+    match operation {
+        Listing::Orders => orders::list(app, call).await,
+        Listing::Trail => trail::list(app, call).await,
+    }
+}
+
+/// What the database could not do.
+pub(crate) fn failed(error: store::Error) -> Problem {
+    let text = telemetry::chain(&error);
+    if error.is_unavailable() { Problem::database_unavailable(text) } else { Problem::internal(text) }
+}

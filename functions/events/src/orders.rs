@@ -1,0 +1,66 @@
+//! `GET /orders`: the newest first, page by page.
+
+use crate::{App, app::failed};
+use chrono::{DateTime, Utc};
+use domain::{CustomerId, OrderStatus, OrderView};
+use lambda_http::http::header;
+use orderflow_http::{Call, Page, Parameters, Problem, Reply, next_link};
+use serde::Serialize;
+use store::orders::{Cursor, ListFilter};
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    orders: &'a [OrderView],
+}
+
+pub(crate) async fn list(app: &App, call: &Call) -> Result<Reply, Problem> {
+    let filter = filter(call)?;
+    // One more than asked for tells whether there is a next page.
+    let more = ListFilter { limit: filter.limit + 1, ..filter.clone() };
+    let found = store::orders::list(&app.pool, &more).await.map_err(failed)?;
+    let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
+    let shown = &found[..found.len().min(limit)];
+    let reply = Reply::ok(&Answer { orders: shown })?;
+    let Some(last) = shown.last().filter(|_| found.len() > shown.len()) else { return Ok(reply) };
+    let next = Page { created_at: last.created_at, id: last.order_id.clone() };
+    Ok(reply.header(header::LINK, link(call, &filter, &next)))
+}
+
+fn filter(call: &Call) -> Result<ListFilter, Problem> {
+    const TIME: &str = "must be a time such as 2026-11-21T00:00:00Z";
+    let mut parameters = Parameters::of(call);
+    let names: Vec<_> = OrderStatus::ALL.iter().map(|status| status.as_str()).collect();
+    let status = parameters.read("status", &format!("must be one of {}", names.join(", ")), OrderStatus::parse);
+    let customer_id = parameters.read("customer_id", "must be a customer's id", |text| CustomerId::parse(text).ok());
+    let created_after = parameters.read("created_after", TIME, time);
+    let created_before = parameters.read("created_before", TIME, time);
+    let page = parameters.read("cursor", "must be taken from the Link of the page before", Page::decode);
+    let limit = parameters.limit();
+    parameters.finish()?;
+    Ok(ListFilter {
+        status,
+        customer_id: customer_id.map(|id| id.to_string()),
+        created_after,
+        created_before,
+        cursor: page.map(|page| Cursor { created_at: page.created_at, order_id: page.id.to_string() }),
+        limit,
+    })
+}
+
+fn time(text: &str) -> Option<DateTime<Utc>> {
+    // A plus sign that nobody escaped arrives as a space.
+    text.replace(' ', "+").parse().ok()
+}
+
+fn link(call: &Call, filter: &ListFilter, next: &Page) -> String {
+    let given = |name| call.query(name).map(str::to_owned);
+    let parameters = [
+        ("status", given("status")),
+        ("customer_id", given("customer_id")),
+        ("created_after", filter.created_after.map(|time| time.to_rfc3339())),
+        ("created_before", filter.created_before.map(|time| time.to_rfc3339())),
+        ("limit", given("limit")),
+        ("cursor", Some(next.encode())),
+    ];
+    next_link("/orders", &parameters)
+}

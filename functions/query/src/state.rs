@@ -1,0 +1,93 @@
+//! Where the state of one order comes from.
+//!
+//! An open order answers itself; when no worker is there, its row does. A closed order's row is final
+//! and costs no worker. Where there is no row yet, Temporal knows at least that the order was started.
+
+use crate::{App, app::Reads};
+use client::{Described, Error};
+use domain::{Customer, CustomerId, OrderId, OrderRecord, OrderStatus, OrderView, Source, Step};
+use orderflow_http::{Call, Parameters, Problem};
+
+pub(crate) async fn state(app: &App, call: &Call) -> Result<OrderView, Problem> {
+    let order_id = call.order_id()?;
+    let mut parameters = Parameters::of(call);
+    let asked = parameters.read("source", "must be workflow or database", |source| match source {
+        "workflow" => Some(Reads::Workflow),
+        "database" => Some(Reads::Database),
+        _ => None,
+    });
+    parameters.finish()?;
+    match asked.unwrap_or(app.reads) {
+        Reads::Workflow => from_workflow(app, &order_id).await,
+        Reads::Database => match row(app, &order_id).await? {
+            Some(view) => Ok(view),
+            None => described(app, &order_id).await,
+        },
+    }
+}
+
+async fn from_workflow(app: &App, order_id: &OrderId) -> Result<OrderView, Problem> {
+    match app.orders.open_state(order_id).await {
+        Ok(Some(view)) => Ok(view),
+        Ok(None) => closed(app, order_id).await,
+        // Temporal forgets a closed order after a while; the row stays.
+        Err(Error::NotFound) => row(app, order_id).await?.ok_or_else(|| unknown(order_id)),
+        Err(Error::NoWorker) => match row(app, order_id).await? {
+            Some(view) => Ok(view),
+            None => described(app, order_id).await,
+        },
+        Err(error @ (Error::Unavailable(_) | Error::Unexpected(_))) => {
+            // The cause to name is Temporal's, whatever the database says of an order that it may not have.
+            row(app, order_id).await.ok().flatten().ok_or_else(|| error.into())
+        }
+    }
+}
+
+async fn closed(app: &App, order_id: &OrderId) -> Result<OrderView, Problem> {
+    let away = match row(app, order_id).await {
+        Ok(Some(view)) => return Ok(view),
+        Ok(None) => None,
+        Err(problem) => Some(problem),
+    };
+    match app.orders.full_state(order_id).await {
+        Ok(view) => Ok(view),
+        Err(Error::NotFound) => Err(unknown(order_id)),
+        Err(error @ (Error::NoWorker | Error::Unavailable(_) | Error::Unexpected(_))) => match away {
+            Some(problem) => Err(problem),
+            None => described(app, order_id).await.map_err(|_| error.into()),
+        },
+    }
+}
+
+async fn row(app: &App, order_id: &OrderId) -> Result<Option<OrderView>, Problem> {
+    store::orders::view(&app.pool, order_id).await.map_err(|error| {
+        let text = telemetry::chain(&error);
+        if error.is_unavailable() { Problem::database_unavailable(text) } else { Problem::internal(text) }
+    })
+}
+
+async fn described(app: &App, order_id: &OrderId) -> Result<OrderView, Problem> {
+    match app.orders.describe(order_id).await {
+        Ok(described) => Ok(started(order_id, described)),
+        Err(Error::NotFound) => Err(unknown(order_id)),
+        Err(error @ (Error::NoWorker | Error::Unavailable(_) | Error::Unexpected(_))) => Err(error.into()),
+    }
+}
+
+fn unknown(order_id: &OrderId) -> Problem {
+    Problem::order_not_found(order_id.as_str())
+}
+
+/// All that is known of an order that nobody has worked on.
+fn started(order_id: &OrderId, described: Described) -> OrderView {
+    let blank = OrderRecord::new(order_id.clone(), described.started_at).view(Source::Temporal);
+    let id: Option<CustomerId> = described.customer_id;
+    OrderView {
+        customer_id: id.as_ref().map(ToString::to_string),
+        customer: Customer { id, ..Customer::default() },
+        status: described.status.unwrap_or(OrderStatus::Pending),
+        step: described.step.unwrap_or(Step::Receive),
+        is_running: described.is_open,
+        ..blank
+    }
+}

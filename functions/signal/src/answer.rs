@@ -1,0 +1,73 @@
+//! What the order answered, as HTTP says it.
+
+use client::Error;
+use domain::{Address, Answer, OrderId, OrderStatus, Step};
+use orderflow_http::{Problem, Reply};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Done<'a> {
+    order_id: &'a OrderId,
+    status: OrderStatus,
+    step: Step,
+    message: &'a str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    already: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shipping_address: Option<&'a Address>,
+}
+
+#[derive(Serialize)]
+struct Undecided<'a> {
+    order_id: &'a OrderId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<OrderStatus>,
+    message: &'a str,
+}
+
+/// The order's own answer; `repeated` when it was given before.
+pub(crate) fn answered(order_id: &OrderId, answer: Answer, repeated: bool) -> Result<Reply, Problem> {
+    match answer {
+        Answer::Done { status, step, message, already, shipping_address } => Reply::ok(&Done {
+            order_id,
+            status,
+            step,
+            message: &message,
+            already: already || repeated,
+            shipping_address: shipping_address.as_ref(),
+        }),
+        Answer::Refused { code, detail, status } => Err(Problem::refused(code, &sentence(&detail), Some(status))),
+        Answer::Undecided { status, message } => undecided(order_id, Some(status), &message),
+    }
+}
+
+/// It goes on; the status will tell.
+pub(crate) fn undecided(order_id: &OrderId, status: Option<OrderStatus>, message: &str) -> Result<Reply, Problem> {
+    Reply::accepted(format!("/orders/{order_id}/status"), &Undecided { order_id, status, message })
+}
+
+pub(crate) fn failed(error: Error, order_id: &OrderId) -> Problem {
+    match error {
+        Error::NotFound => Problem::order_not_found(order_id.as_str()),
+        Error::Unavailable(_) | Error::NoWorker | Error::Unexpected(_) => error.into(),
+    }
+}
+
+/// The domain speaks in fragments; a problem's detail is a sentence.
+fn sentence(fragment: &str) -> String {
+    let mut characters = fragment.chars();
+    let first = characters.next().map(char::to_uppercase).into_iter().flatten();
+    let end = if fragment.ends_with('.') { "" } else { "." };
+    first.chain(characters).collect::<String>() + end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fragment_becomes_a_sentence() {
+        assert_eq!(sentence("the parcel has left"), "The parcel has left.");
+        assert_eq!(sentence("Done."), "Done.");
+    }
+}

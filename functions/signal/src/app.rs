@@ -1,0 +1,63 @@
+//! Where the function's calls go.
+
+use crate::{answer, closed};
+use client::{Command, Orders, Reply as Outcome, TemporalSettings};
+use domain::SettingError;
+use lambda_http::{Body, Request, Response};
+use orderflow_http::{Call, Function, Operation, Problem, Reply, Signalling, serve};
+
+/// The door to Temporal, made once.
+#[derive(Debug)]
+pub struct App {
+    orders: Orders,
+}
+
+impl App {
+    /// Fails on a setting that is not allowed; not on a Temporal that is away.
+    pub fn from_env() -> Result<Self, SettingError> {
+        Ok(Self::new(Orders::connect(TemporalSettings::from_env()?)))
+    }
+
+    /// With a door that others use as well.
+    pub fn new(orders: Orders) -> Self {
+        Self { orders }
+    }
+
+    /// Connects ahead of the first call. What fails now is tried again then.
+    pub async fn warm_up(&self) {
+        let _ = self.orders.health().await;
+    }
+}
+
+/// Answers one call.
+pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    serve(Function::Signal, request, async |call| answer(app, &call).await).await
+}
+
+async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
+    let Operation::Signal(operation) = call.operation else {
+        return Err(Problem::internal("a call of another function"));
+    };
+    let order_id = call.order_id()?;
+    let (name, command) = command(operation, call)?;
+    // Without a key there is no update id, not even a payment's transaction id: a refusal (too early, a
+    // wrong amount) would be the answer for ever. The order itself knows a transaction that it has seen.
+    let update_id = call.idempotency_key()?.map(|key| key.update_id(name));
+    let outcome = app.orders.ask(&order_id, command.clone(), update_id.as_deref()).await;
+    match outcome.map_err(|error| answer::failed(error, &order_id))? {
+        Outcome::Answered { answer, repeated } => answer::answered(&order_id, answer, repeated),
+        Outcome::Undecided => answer::undecided(&order_id, None, "The order has not decided yet."),
+        Outcome::Closed => closed::closed(&app.orders, &order_id, &command).await,
+    }
+}
+
+fn command(operation: Signalling, call: &Call) -> Result<(&'static str, Command), Problem> {
+    Ok(match operation {
+        Signalling::Approve => ("approve", Command::Approve(call.read()?)),
+        Signalling::Reject => ("reject", Command::Reject(call.read()?)),
+        Signalling::Cancel => ("cancel", Command::Cancel(call.read()?)),
+        Signalling::UpdateAddress => ("update-address", Command::UpdateAddress(call.read()?)),
+        Signalling::ConfirmPayment => ("confirm-payment", Command::ConfirmPayment(call.read()?)),
+        Signalling::ConfirmDelivery => ("confirm-delivery", Command::ConfirmDelivery(call.read()?)),
+    })
+}

@@ -1,0 +1,63 @@
+//! What a caller is told of an order that was started.
+
+use client::Started;
+use domain::{Currency, Decimal, Order, OrderId, OrderPolicy, OrderStatus, PaymentId, order_workflow_id};
+use orderflow_http::{Problem, Reply};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    order_id: &'a OrderId,
+    workflow_id: String,
+    run_id: &'a str,
+    status: OrderStatus,
+    total_amount: Decimal,
+    currency: Currency,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment_id: Option<&'a PaymentId>,
+    message: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    already_started: bool,
+}
+
+/// The same for the first request and for each repeat, whatever became of the order meanwhile.
+pub(crate) fn accepted(
+    order_id: &OrderId,
+    order: &Order,
+    policy: &OrderPolicy,
+    started: &Started,
+    already_started: bool,
+) -> Result<Reply, Problem> {
+    let message = if policy.charges(order) {
+        "Order created successfully."
+    } else {
+        "Order created successfully. Awaiting payment confirmation."
+    };
+    let answer = Answer {
+        order_id,
+        workflow_id: order_workflow_id(order_id),
+        run_id: &started.run_id,
+        status: OrderStatus::Pending,
+        total_amount: order.total.decimal(),
+        currency: order.currency,
+        payment_id: order.payment_id.as_ref(),
+        message,
+        already_started,
+    };
+    Reply::accepted(format!("/orders/{order_id}"), &answer)
+}
+
+/// Whether an order without a payment id gets one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Payment {
+    MadeUp,
+    AsGiven,
+}
+
+/// The made-up id follows from the order's, so each repeat makes up the same.
+pub(crate) fn with_payment(mut order: Order, order_id: &OrderId, payment: Payment) -> Order {
+    if payment == Payment::MadeUp && order.payment_id.is_none() {
+        order.payment_id = PaymentId::parse(&format!("pmt-{order_id}")).ok();
+    }
+    order
+}

@@ -1,0 +1,59 @@
+//! What the function is set up with, and where its calls go.
+
+use crate::{create, start};
+use client::{Orders, TemporalSettings};
+use domain::{OrderPolicy, Profile, SettingError, resolve_policy};
+use lambda_http::{Body, Request, Response};
+use orderflow_http::{Call, Function, Operation, Problem, Reply, Starting, from_env, is_on, serve};
+
+/// The settings and the door to Temporal, made once.
+#[derive(Debug)]
+pub struct App {
+    pub(crate) orders: Orders,
+    policy: OrderPolicy,
+    pub(crate) sample_cart: bool,
+    pub(crate) profile_override: bool,
+}
+
+impl App {
+    /// Fails on a setting that is not allowed; not on a Temporal that is away.
+    pub fn from_env() -> Result<Self, SettingError> {
+        Self::new(Orders::connect(TemporalSettings::from_env()?))
+    }
+
+    /// With a door that others use as well.
+    pub fn new(orders: Orders) -> Result<Self, SettingError> {
+        Ok(Self {
+            orders,
+            policy: resolve_policy(None, from_env)?,
+            sample_cart: is_on("SAMPLE_CART", from_env)?,
+            profile_override: is_on("ALLOW_PROFILE_OVERRIDE", from_env)?,
+        })
+    }
+
+    /// Connects ahead of the first call. What fails now is tried again then.
+    pub async fn warm_up(&self) {
+        let _ = self.orders.health().await;
+    }
+
+    /// How an order is handled that names this profile, or none.
+    pub(crate) fn policy(&self, profile: Option<Profile>) -> Result<OrderPolicy, Problem> {
+        let Some(profile) = profile else { return Ok(self.policy.clone()) };
+        resolve_policy(Some(profile), from_env).map_err(Problem::internal)
+    }
+}
+
+/// Answers one call.
+pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    serve(Function::Start, request, async |call| answer(app, &call).await).await
+}
+
+async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
+    let Operation::Start(operation) = call.operation else {
+        return Err(Problem::internal("a call of another function"));
+    };
+    match operation {
+        Starting::Create => create::create(app, call).await,
+        Starting::Start => start::start(app, call).await,
+    }
+}

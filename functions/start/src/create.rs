@@ -1,0 +1,73 @@
+//! `POST /orders`: an order under an id that we make.
+
+use crate::{
+    App,
+    answer::{self, Payment},
+    read::{self, Wanted},
+};
+use chrono::{DateTime, Utc};
+use client::{NewOrder, StartError, Started};
+use domain::{Order, OrderId, OrderPolicy, PaymentMode};
+use orderflow_http::{Call, Code, Problem, Reply, fresh_order_id, keyed_order_id};
+use std::time::SystemTime;
+
+/// Each try has a chance of one in a million per order of the same second.
+const TRIES: u32 = 5;
+
+pub(crate) async fn create(app: &App, call: &Call) -> Result<Reply, Problem> {
+    let key = call.idempotency_key()?;
+    let Wanted { request, profile } = read::whole(app, call)?;
+    let policy = app.policy(profile)?;
+    let order = request.into_order()?;
+    let fingerprint = order.fingerprint(profile.map_or("", |profile| profile.as_str()));
+    let attempt = Attempt { app, call, policy, order, fingerprint };
+    let Some(key) = key else { return attempt.under_fresh_id().await };
+    let order_id = keyed_order_id(&key)?;
+    match attempt.under(&order_id).await {
+        Ok((order, started)) => answer::accepted(&order_id, &order, &attempt.policy, &started, false),
+        Err(StartError::Conflict) => {
+            let detail = "Another body was sent with this Idempotency-Key before. A new order needs a new key.";
+            Err(Problem::new(Code::IdempotencyKeyReused, detail))
+        }
+        Err(StartError::Failed(error)) => Err(error.into()),
+    }
+}
+
+struct Attempt<'a> {
+    app: &'a App,
+    call: &'a Call,
+    policy: OrderPolicy,
+    order: Order,
+    fingerprint: String,
+}
+
+impl Attempt<'_> {
+    async fn under_fresh_id(&self) -> Result<Reply, Problem> {
+        for _ in 0..TRIES {
+            let order_id = fresh_order_id(DateTime::<Utc>::from(SystemTime::now()), rand::random())?;
+            match self.under(&order_id).await {
+                Ok((order, started)) if !started.already => {
+                    return answer::accepted(&order_id, &order, &self.policy, &started, false);
+                }
+                // Somebody else's order has this id, be it the same in every word.
+                Ok(_) | Err(StartError::Conflict) => {}
+                Err(StartError::Failed(error)) => return Err(error.into()),
+            }
+        }
+        Err(Problem::internal("no free order id was found"))
+    }
+
+    async fn under(&self, order_id: &OrderId) -> Result<(Order, Started), StartError> {
+        let made_up = if self.policy.payment == PaymentMode::Charge { Payment::MadeUp } else { Payment::AsGiven };
+        let order = answer::with_payment(self.order.clone(), order_id, made_up);
+        let new = NewOrder {
+            order_id,
+            order: &order,
+            policy: &self.policy,
+            fingerprint: &self.fingerprint,
+            request_id: &self.call.request_id,
+        };
+        let started = self.app.orders.start(&new).await?;
+        Ok((order, started))
+    }
+}

@@ -1,0 +1,57 @@
+//! What a caller wants to order, from the body.
+
+use crate::App;
+use domain::{Document, Fields, OrderRequest, Profile};
+use orderflow_http::{Call, Problem};
+
+const ADDRESS: [&str; 2] = ["shipping_address", "address"];
+
+/// A request whose every field was checked. Its lines may be missing where a sample cart may stand in.
+pub(crate) struct Wanted {
+    pub(crate) request: OrderRequest,
+    pub(crate) profile: Option<Profile>,
+}
+
+/// Of `POST /orders`: items and a street must be there.
+pub(crate) fn whole(app: &App, call: &Call) -> Result<Wanted, Problem> {
+    let read = |fields: &mut Fields<'_, '_>| {
+        fields.require(&["items"]);
+        fields.require(&ADDRESS);
+        let wanted = read(app, fields)?;
+        if !fields.any_refused() {
+            // Each is there, but may be empty.
+            if wanted.request.lines.is_empty() {
+                fields.refuse("items", "must have at least one element");
+            }
+            if wanted.request.shipping_address.is_none() {
+                fields.refuse(ADDRESS[0], "must name a street");
+            }
+        }
+        Some(wanted)
+    };
+    Ok(Document::parse(call.text()?)?.read(read)?)
+}
+
+/// Of `POST /orders/{id}/start`: everything may be missing.
+pub(crate) fn sketch(app: &App, call: &Call) -> Result<Wanted, Problem> {
+    let wanted = Document::parse(call.text()?)?.read(|fields| read(app, fields))?;
+    let request = if app.sample_cart { wanted.request.with_sample_cart() } else { wanted.request };
+    Ok(Wanted { request, ..wanted })
+}
+
+fn read(app: &App, fields: &mut Fields<'_, '_>) -> Option<Wanted> {
+    let request = OrderRequest::read(fields)?;
+    let profile = request.profile.as_deref().and_then(|name| {
+        if !app.profile_override {
+            fields.refuse("profile", "must not be given: this deployment has one profile for all orders");
+            return None;
+        }
+        let profile = Profile::parse(name);
+        if profile.is_none() {
+            let names: Vec<_> = Profile::ALL.iter().map(|profile| profile.as_str()).collect();
+            fields.refuse("profile", format!("must be one of {}", names.join(", ")));
+        }
+        profile
+    });
+    Some(Wanted { request, profile })
+}
