@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use crate::orders::OrderCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Order fulfilment on AWS Lambda, Temporal and PostgreSQL.
@@ -39,6 +40,8 @@ pub(crate) enum Command {
         #[arg(long, short)]
         yes: bool,
     },
+    #[command(flatten)]
+    Order(OrderCommand),
     /// Run one service in this process; what the stack starts.
     #[command(hide = true)]
     Serve {

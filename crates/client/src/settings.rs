@@ -1,7 +1,7 @@
 //! Where Temporal is and which task queues orders use, from the environment.
 
 use domain::SettingError;
-use std::{collections::HashMap, env, time::Duration};
+use std::{collections::HashMap, env, fmt, time::Duration};
 use temporalio_client::{
     ClientOptions, ConnectionOptions, RetryOptions, Url,
     envconfig::{ClientConfigProfile, ConfigError, LoadClientConfigProfileOptions},
@@ -15,7 +15,7 @@ const ADDRESS_ALIAS: &str = "TEMPORAL_TARGET";
 const DEFAULT_ADDRESS: &str = "127.0.0.1:7233";
 
 /// How to reach Temporal. `TEMPORAL_*` is read as Temporal's own tools read it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct TemporalSettings {
     connection: ConnectionOptions,
     client: ClientOptions,
@@ -26,12 +26,32 @@ pub struct TemporalSettings {
     pub shipping_task_queue: String,
 }
 
+/// Without the connection: it may hold an API key.
+impl fmt::Debug for TemporalSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TemporalSettings").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
 impl TemporalSettings {
     pub fn from_env() -> Result<Self, SettingError> {
+        Self::from_env_or([])
+    }
+
+    /// The environment, and `defaults` (such as a running stack's addresses) for what it does not set.
+    pub fn from_env_or<const N: usize>(defaults: [(&str, &str); N]) -> Result<Self, SettingError> {
         let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
-        Self::read(env::vars_os().filter_map(utf8).filter(|(_, value)| !value.is_empty()).collect())
+        let mut variables: HashMap<String, String> =
+            env::vars_os().filter_map(utf8).filter(|(_, value)| !value.is_empty()).collect();
+        for (name, value) in defaults {
+            let is_set = variables.contains_key(name) || (name == ADDRESS && variables.contains_key(ADDRESS_ALIAS));
+            if !is_set {
+                variables.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        Self::read(variables)
     }
 
     fn read(mut variables: HashMap<String, String>) -> Result<Self, SettingError> {
@@ -83,8 +103,8 @@ impl TemporalSettings {
 
 fn connection(profile: ClientConfigProfile, address: &str) -> Result<ConnectionOptions, SettingError> {
     // Checked here, since the SDK's own message does not name the variable.
-    let host = |text: &str| Url::parse(text).ok().filter(Url::has_host);
-    if host(address).or_else(|| host(&format!("http://{address}"))).is_none() {
+    let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+    if !Url::parse(&url).is_ok_and(|url| url.has_host()) {
         return Err(SettingError {
             name: ADDRESS.to_owned(),
             value: address.to_owned(),
@@ -121,6 +141,7 @@ mod tests {
     fn an_api_key_turns_tls_on_and_is_not_printed() {
         let settings = read(&[("TEMPORAL_ADDRESS", "eu.example:7233"), ("TEMPORAL_API_KEY", "secret")]).unwrap();
         assert_eq!(settings.connection.target.scheme(), "https");
+        assert!(!format!("{settings:?}").contains("secret"));
     }
 
     #[test]

@@ -3,10 +3,7 @@
 use std::{
     ffi::OsString,
     fs,
-    io::Write,
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     sync::Arc,
     time::Duration,
 };
@@ -15,7 +12,15 @@ use anyhow::{Context, Result, bail};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 
-use crate::{folder, guard::GuardOptions, ports, process::Process, progress::Progress, ready::Readiness, toolchain};
+use crate::{
+    folder,
+    guard::{Guard, GuardOptions},
+    ports,
+    process::Process,
+    progress::Progress,
+    ready::Readiness,
+    toolchain,
+};
 
 /// User, password and database of the local server.
 const NAME: &str = "app";
@@ -78,10 +83,10 @@ impl Postgres {
             }
         };
         let log = options.log.unwrap_or_else(|| data_dir.with_extension("log"));
+        let doomed = temporary.as_ref().map(|folder| folder.path().to_owned());
         if !data_dir.join("PG_VERSION").is_file() {
             options.progress.say("PostgreSQL: creating the database");
-            folder::create_for_server(&data_dir)?;
-            initialise(&programs, &data_dir).await?;
+            initialise(&programs, &data_dir, &log, doomed.clone()).await?;
         }
         let process = Process::start(
             GuardOptions {
@@ -95,7 +100,7 @@ impl Postgres {
                 // Fast and orderly where the data matters, at once where it goes anyway.
                 stop_signal: if temporary.is_some() { "QUIT" } else { "INT" },
                 patience: Duration::from_secs(if temporary.is_some() { 5 } else { 20 }),
-                remove_folder: temporary.as_ref().map(|folder| folder.path().to_owned()),
+                remove_folder: doomed,
             },
             Readiness::Postgres { url: url(port, "postgres") },
             START,
@@ -186,35 +191,40 @@ fn command(programs: &Path, data: &Path, port: u16, durable: bool) -> Vec<OsStri
     command
 }
 
-/// Runs `initdb` as the user that the server runs as.
-async fn initialise(programs: &Path, data: &Path) -> Result<()> {
-    let mut password = tempfile::NamedTempFile::new().context("failed to create a temporary file for the password")?;
-    writeln!(password, "{NAME}").context("failed to write the password")?;
-    folder::give_to_server(password.path())?;
-    let mut command = Command::new(programs.join("initdb"));
-    command
-        .arg("-D")
-        .arg(data)
-        .args(["-U", NAME, "-E", "UTF8", "--locale=C", "--auth=scram-sha-256", "--no-sync"])
-        .arg("--pwfile")
-        .arg(password.path())
-        .current_dir("/")
-        .stdin(Stdio::null());
-    for key in foreign_settings() {
-        command.env_remove(key);
+/// Runs `initdb` as the user that the server runs as, under a guard, beside the place where the data goes in the end:
+/// whatever is killed in between leaves nothing that looks like a database.
+async fn initialise(programs: &Path, data: &Path, log: &Path, doomed: Option<PathBuf>) -> Result<()> {
+    let fresh = data.with_extension("new");
+    if fresh.exists() {
+        fs::remove_dir_all(&fresh).with_context(|| format!("failed to remove {}", fresh.display()))?;
     }
-    if let Some(user) = folder::server_user() {
-        command.uid(user).gid(user);
+    folder::create_for_server(&fresh)?;
+    let log = log.with_file_name("initdb.log");
+    let _ = fs::remove_file(&log);
+    // The password goes through a pipe that the server's user owns: no file to clean up, nothing for `ps` to show.
+    let script = format!("echo {NAME} | \"$@\" --pwfile=/dev/stdin");
+    let mut command: Vec<OsString> = ["/bin/sh", "-c", &script, "initdb"].map(Into::into).to_vec();
+    command.extend([programs.join("initdb").into(), "-D".into(), fresh.clone().into()]);
+    let settings = ["-U", NAME, "-E", "UTF8", "--locale=C", "--auth=scram-sha-256", "--no-sync"];
+    command.extend(settings.map(Into::into));
+    let guard = Guard::spawn(&GuardOptions {
+        name: "initdb".to_owned(),
+        command,
+        environment: Vec::new(),
+        removed_environment: foreign_settings(),
+        log: log.clone(),
+        user: folder::server_user(),
+        stop_signal: "TERM",
+        patience: Duration::from_secs(2),
+        remove_folder: Some(doomed.unwrap_or_else(|| fresh.clone())),
+    })?;
+    let status = guard.ended().await;
+    if !status.is_some_and(|status| status.success()) {
+        let text = fs::read_to_string(&log).unwrap_or_default();
+        let problem = text.lines().find(|line| line.contains("error") || line.starts_with("initdb:"));
+        bail!("initdb failed: {} (see {})", problem.unwrap_or("it said nothing"), log.display());
     }
-    let output = tokio::task::spawn_blocking(move || command.output()).await?.context("failed to run initdb")?;
-    if !output.status.success() {
-        // A half-made folder would be taken for a database next time.
-        let _ = fs::remove_dir_all(data);
-        let text = String::from_utf8_lossy(&output.stderr);
-        bail!("initdb failed: {}", text.trim().replace('\n', "; "));
-    }
-    drop(password);
-    Ok(())
+    fs::rename(&fresh, data).with_context(|| format!("failed to move the database to {}", data.display()))
 }
 
 fn foreign_settings() -> Vec<String> {

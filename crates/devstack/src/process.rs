@@ -145,6 +145,8 @@ impl Process {
         let log = &self.options.log;
         let text = fs::read_to_string(log).unwrap_or_default();
         let words = text.lines().rev().find(|line| !line.trim().is_empty());
-        format!("; its last words: {} (see {})", words.unwrap_or("none"), log.display())
+        // Some servers put a whole stack into a line.
+        let words: String = words.unwrap_or("none").chars().take(300).collect();
+        format!("; its last words: {} (see {})", words, log.display())
     }
 }

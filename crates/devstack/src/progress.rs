@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    io::{self, Write},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,7 +20,10 @@ impl Progress {
     /// Prints to standard error, which stays out of the way of output that is read by programs.
     #[must_use]
     pub fn stderr() -> Self {
-        Self::new(|line| eprintln!("{line}"))
+        Self::new(|line| {
+            // `eprintln!` would panic where nobody reads any more, as in `orderflow up 2>&1 | head`.
+            let _ = writeln!(io::stderr(), "{line}");
+        })
     }
 
     /// Says nothing.

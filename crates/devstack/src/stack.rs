@@ -255,6 +255,9 @@ impl Stack {
             Some("app") => vec!["worker", "api"],
             Some(name) => vec![service_name(name)?],
         };
+        if name == Some("postgres") && self.postgres.is_none() {
+            bail!("the database is the one of DATABASE_URL, which is not ours to restart");
+        }
         for name in wanted {
             if let Some(service) = self.service(name) {
                 progress.say(format!("restarting {name}"));

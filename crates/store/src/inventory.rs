@@ -125,3 +125,33 @@ pub async fn commit(pool: &PgPool, image: Image<'_>) -> Result<(), Error> {
     .failed("commit stock")?;
     transaction.commit().await.failed("commit")
 }
+
+/// The stock of one sku.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stock {
+    pub available: i64,
+    pub held: i64,
+    pub shipped: i64,
+}
+
+/// What there is of a sku; `None` when it was never seen.
+pub async fn stock(pool: &PgPool, sku: &Sku) -> Result<Option<Stock>, Error> {
+    sqlx::query_as!(Stock, "select available, held, shipped from inventory where sku = $1", sku.as_str())
+        .fetch_optional(pool)
+        .await
+        .failed("read the stock")
+}
+
+/// Sets what is available; what is held or shipped stays.
+pub async fn set_available(pool: &PgPool, sku: &Sku, available: i64) -> Result<(), Error> {
+    sqlx::query!(
+        "insert into inventory (sku, available, received) values ($1, $2, $2)
+         on conflict (sku) do update set available = $2, received = inventory.received - inventory.available + $2",
+        sku.as_str(),
+        available,
+    )
+    .execute(pool)
+    .await
+    .failed("set the stock")
+    .map(|_| ())
+}

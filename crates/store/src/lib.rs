@@ -12,6 +12,7 @@ pub mod payments;
 mod pool;
 pub mod shipments;
 pub mod simulator;
+pub mod verify;
 
 pub use error::Error;
 pub use pool::{connect, connect_lazy, database_url, is_migrated, migrate, ping};

@@ -87,3 +87,46 @@ pub async fn take_parcel(pool: &PgPool, shipment_id: &str, order_id: &str, track
         .await
         .failed("read the carrier's books")
 }
+
+/// Has the next `times` calls of `operation` for this order go wrong.
+pub async fn add_fault(pool: &PgPool, operation: &str, order_id: &str, fault: Fault, times: i32) -> Result<(), Error> {
+    let fault = match fault {
+        Fault::Fail => "fail",
+        Fault::Lose => "lose",
+        Fault::Hang => "hang",
+        Fault::Decline => "decline",
+    };
+    sqlx::query!(
+        "insert into simulator.faults (operation, order_id, fault, times) values ($1, $2, $3, $4)",
+        operation,
+        order_id,
+        fault,
+        times,
+    )
+    .execute(pool)
+    .await
+    .failed("add a fault")
+    .map(|_| ())
+}
+
+/// How often the provider captured, refunded, voided or declined for this order.
+pub async fn movements(pool: &PgPool, order_id: &str) -> Result<Vec<Movement>, Error> {
+    sqlx::query_as!(
+        Movement,
+        "select transaction_id, kind from simulator.payments where order_id = $1 order by created_at, kind",
+        order_id,
+    )
+    .fetch_all(pool)
+    .await
+    .failed("read the provider's books")
+}
+
+/// How many faults are still to come for this order.
+pub async fn faults_left(pool: &PgPool, operation: &str, order_id: &str) -> Result<i64, Error> {
+    let left = sqlx::query_scalar!(
+        r#"select coalesce(sum(times), 0)::bigint as "left!" from simulator.faults where operation = $1 and order_id = $2"#,
+        operation,
+        order_id,
+    );
+    left.fetch_one(pool).await.failed("count the faults")
+}

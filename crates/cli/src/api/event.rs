@@ -6,9 +6,7 @@ use axum::{
     http::Response as HttpResponse,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use lambda_http::{
-    Body, Request, Response, aws_lambda_events::apigw::ApiGatewayProxyRequest, request::LambdaRequest,
-};
+use lambda_http::{Body, Request, Response, aws_lambda_events::apigw::ApiGatewayProxyRequest, request::LambdaRequest};
 use std::net::SocketAddr;
 
 /// What API Gateway takes at most; functions take less and say so.
@@ -36,6 +34,6 @@ pub(crate) fn answer(response: Response<Body>) -> HttpResponse<HttpBody> {
         Body::Text(text) => text.into(),
         Body::Binary(bytes) => bytes.into(),
         // The type may grow; an answer of a kind that no function makes has no body.
-        _ => HttpBody::empty(),
+        Body::Empty | _ => HttpBody::empty(),
     })
 }

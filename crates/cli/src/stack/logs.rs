@@ -39,16 +39,19 @@ pub(crate) async fn logs(arguments: Logs) -> Result<()> {
             return Ok(());
         }
     }
-    while arguments.follow {
+    if arguments.follow { follow(&mut logs).await } else { Ok(()) }
+}
+
+async fn follow(logs: &mut [Log]) -> Result<()> {
+    loop {
         sleep(Duration::from_millis(200)).await;
-        for log in &mut logs {
+        for log in &mut *logs {
             let lines = log.next()?;
             if !print(&log.label, &lines)? {
                 return Ok(());
             }
         }
     }
-    Ok(())
 }
 
 fn names(service: Option<&str>) -> Result<Vec<&str>> {

@@ -1,0 +1,142 @@
+//! The HTTP API as a client sees it.
+
+use super::target;
+use anyhow::{Context, Result, anyhow, bail};
+use domain::order_id_of_workflow;
+use reqwest::{Client, Method, StatusCode, Url};
+use serde_json::Value;
+use std::{fmt, time::Duration};
+
+/// The API itself answers within 22 s.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Where it is, and how to call it.
+#[derive(Debug)]
+pub(crate) struct Api {
+    client: Client,
+    base: Url,
+}
+
+/// A good answer, as it was sent and as JSON.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) text: String,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// A text of the answer, by the path to it; empty when there is none.
+    pub(crate) fn text(&self, pointer: &str) -> &str {
+        self.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    pub(crate) fn is(&self, pointer: &str) -> bool {
+        self.body.pointer(pointer) == Some(&Value::Bool(true))
+    }
+}
+
+impl Api {
+    pub(crate) fn open() -> Result<Self> {
+        let url = target::api_url();
+        let base: Url = url.parse().with_context(|| format!("ORDERFLOW_URL={url} is no URL"))?;
+        if base.cannot_be_a_base() {
+            bail!("ORDERFLOW_URL={url} is not allowed: must be such as http://127.0.0.1:8000");
+        }
+        // Several crates bring rustls along and none chooses its cryptography; a second choice is refused, which is fine.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder().timeout(TIMEOUT).build().context("failed to set up HTTP")?;
+        Ok(Self { client, base })
+    }
+
+    pub(crate) async fn health(&self) -> Result<()> {
+        self.send(Method::GET, &["health"], None).await.map(drop)
+    }
+
+    /// Calls `/orders/{id}/…`. People paste workflow ids too; since `order-1` may be either, it is an
+    /// order's id first.
+    pub(crate) async fn order(&self, method: Method, id: &str, rest: &[&str], body: Option<&Value>) -> Result<Answer> {
+        let at = |id: &str| -> Vec<String> {
+            ["orders", id].into_iter().chain(rest.iter().copied()).map(str::to_owned).collect()
+        };
+        let first = self.try_send(method.clone(), &at(id), body).await?;
+        match (first, order_id_of_workflow(id)) {
+            (Err(problem), Some(order_id)) if problem.code == "order_not_found" => {
+                Ok(self.try_send(method, &at(order_id.as_str()), body).await?.map_err(|_| problem)?)
+            }
+            (answer, _) => Ok(answer?),
+        }
+    }
+
+    async fn send(&self, method: Method, path: &[&str], body: Option<&Value>) -> Result<Answer> {
+        let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
+        Ok(self.try_send(method, &path, body).await??)
+    }
+
+    async fn try_send(
+        &self,
+        method: Method,
+        path: &[String],
+        body: Option<&Value>,
+    ) -> Result<std::result::Result<Answer, Problem>> {
+        let mut url = self.base.clone();
+        let (last, rest) = path.split_last().context("a path has a part")?;
+        let (last, query) = last.split_once('?').unwrap_or((last, ""));
+        url.path_segments_mut().map_err(|()| anyhow!("the URL has no path"))?.pop_if_empty().extend(rest).push(last);
+        url.set_query(Some(query).filter(|query| !query.is_empty()));
+        let request = self.client.request(method, url);
+        let request = if let Some(body) = body { request.json(body) } else { request };
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        let text = response.text().await.map_err(|error| self.unreachable(&error))?;
+        let body: Value = serde_json::from_str(&text).unwrap_or_default();
+        if status.is_success() {
+            return Ok(Ok(Answer { text, body }));
+        }
+        Ok(Err(Problem::read(status, &body)))
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> anyhow::Error {
+        let why = if error.is_timeout() { "does not answer" } else { "cannot be reached" };
+        anyhow!("the API at {} {why}: start it with `orderflow up`, or set ORDERFLOW_URL", self.base)
+    }
+}
+
+/// An answer that is none, in one line.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    code: String,
+    text: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl Problem {
+    fn read(status: StatusCode, body: &Value) -> Self {
+        let member = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (code, title, detail) = (member("code"), member("title"), member("detail"));
+        if code.is_empty() {
+            return Self { code, text: format!("the API answered {status}; is ORDERFLOW_URL an orderflow API?") };
+        }
+        let bad_fields = body.get("errors").and_then(Value::as_array).into_iter().flatten().map(|error| {
+            let part = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
+            format!(" {} {};", part("pointer"), part("detail"))
+        });
+        let bad_fields: String = bad_fields.collect();
+        let status = member("order_status");
+        let status = if status.is_empty() { status } else { format!(" The order is {status}.") };
+        let next = match code.as_str() {
+            "worker_unavailable" => " Look at `orderflow check`.",
+            "temporal_unavailable" | "database_unavailable" => " Look at `orderflow check` and `orderflow ps`.",
+            "order_not_found" => " `orderflow list` shows the newest ones.",
+            _ => "",
+        };
+        let text = format!("{title}: {detail}{}{status}{next} ({code})", bad_fields.trim_end_matches(';'));
+        Self { code, text }
+    }
+}

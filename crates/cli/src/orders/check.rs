@@ -1,0 +1,118 @@
+//! `check`: every dependency in turn, one line each.
+
+use super::{api::Api, arguments::Output, output::print, target};
+use anyhow::Result;
+use client::{Orders, QueueState};
+use serde::Serialize;
+use std::process::ExitCode;
+
+/// How one check went: what is there, or what is wrong and what to do about it.
+#[derive(Debug, Serialize)]
+struct Finding {
+    check: String,
+    ok: bool,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<&'static str>,
+}
+
+impl Finding {
+    fn good(check: &str, detail: impl Into<String>) -> Self {
+        Self { check: check.to_owned(), ok: true, detail: detail.into(), remedy: None }
+    }
+
+    fn bad(check: &str, detail: impl Into<String>, remedy: &'static str) -> Self {
+        Self { check: check.to_owned(), ok: false, detail: detail.into(), remedy: Some(remedy) }
+    }
+
+    fn line(&self) -> String {
+        let Self { check, detail, .. } = self;
+        let verdict = if self.ok { "ok    " } else { "FAILED" };
+        let remedy = self.remedy.map(|remedy| format!("; {remedy}")).unwrap_or_default();
+        format!("{verdict}  {check:22}  {detail}{remedy}")
+    }
+}
+
+const UP: &str = "start the stack with `orderflow up`";
+
+/// Fails when one of them does.
+pub(crate) async fn check(output: Output) -> Result<ExitCode> {
+    let mut findings = database().await;
+    findings.extend(temporal().await?);
+    findings.push(api().await);
+    if output.json {
+        print(&serde_json::to_string(&findings)?)?;
+    } else {
+        for finding in &findings {
+            print(&finding.line())?;
+        }
+    }
+    let all = findings.iter().all(|finding| finding.ok);
+    Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn database() -> Vec<Finding> {
+    let Some(url) = target::database_url() else {
+        return vec![Finding::bad("database", "DATABASE_URL is not set and no stack runs here", UP)];
+    };
+    let pool = match store::connect(&url).await {
+        Ok(pool) => pool,
+        // Not the chain: the driver's words may carry the URL.
+        Err(error) => return vec![Finding::bad("database", error.to_string(), UP)],
+    };
+    let reached = Finding::good("database", "reachable");
+    let migrations = match store::is_migrated(&pool).await {
+        Ok(true) => Finding::good("migrations", "all applied"),
+        Ok(false) => Finding::bad("migrations", "some are missing", "`orderflow restart` applies them"),
+        Err(error) => Finding::bad("migrations", error.to_string(), UP),
+    };
+    pool.close().await;
+    vec![reached, migrations]
+}
+
+async fn temporal() -> Result<Vec<Finding>> {
+    let settings = target::temporal()?;
+    let place = format!("{}, namespace {}", settings.address(), settings.namespace());
+    let orders = Orders::connect(settings);
+    if let Err(error) = orders.health().await {
+        return Ok(vec![Finding::bad("temporal", format!("{place}: failed to {error}"), UP)]);
+    }
+    let mut findings = vec![Finding::good("temporal", place)];
+    findings.push(match orders.missing_search_attributes().await {
+        Ok(missing) if missing.is_empty() => Finding::good("search attributes", "registered"),
+        Ok(missing) => {
+            let remedy = "`orderflow restart` registers them, or `temporal operator search-attribute create`";
+            Finding::bad("search attributes", format!("missing: {}", missing.join(", ")), remedy)
+        }
+        Err(error) => Finding::bad("search attributes", format!("failed to {error}"), "is the namespace right?"),
+    });
+    match orders.task_queues().await {
+        Ok(queues) => findings.extend(queues.iter().map(|(name, state)| queue(name, *state))),
+        Err(error) => {
+            findings.push(Finding::bad("task queues", format!("failed to {error}"), "is the namespace right?"))
+        }
+    }
+    Ok(findings)
+}
+
+fn queue(name: &str, state: QueueState) -> Finding {
+    let check = format!("task queue {name}");
+    let QueueState { workflow_pollers, activity_pollers } = state;
+    let pollers = format!("{workflow_pollers} poll for workflows, {activity_pollers} for activities");
+    if workflow_pollers > 0 && activity_pollers > 0 {
+        Finding::good(&check, pollers)
+    } else {
+        Finding::bad(&check, pollers, "no worker: look at `orderflow logs --service worker`")
+    }
+}
+
+async fn api() -> Finding {
+    let url = target::api_url();
+    match Api::open() {
+        Ok(api) => match api.health().await {
+            Ok(()) => Finding::good("api", url),
+            Err(error) => Finding::bad("api", error.to_string(), "look at `orderflow logs --service api`"),
+        },
+        Err(error) => Finding::bad("api", error.to_string(), "set ORDERFLOW_URL"),
+    }
+}

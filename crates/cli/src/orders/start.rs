@@ -1,0 +1,74 @@
+//! `start-order`.
+
+use super::{
+    api::Api,
+    arguments::{Address, Start},
+    output::print,
+};
+use anyhow::{Context, Result, bail};
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+use std::{io::Read, path::Path, time::SystemTime};
+
+pub(crate) async fn start(arguments: Start) -> Result<()> {
+    let api = Api::open()?;
+    // The id is made here, not by the server: so the same command line works with and without items.
+    let id = match arguments.id {
+        Some(id) => id,
+        None => made_up()?,
+    };
+    let mut body = match &arguments.file {
+        Some(path) => read(path)?,
+        None => Map::new(),
+    };
+    if let Some(payment_id) = arguments.payment_id.or(arguments.payment) {
+        body.insert("payment_id".to_owned(), payment_id.into());
+    }
+    if let Some(profile) = arguments.profile {
+        body.insert("profile".to_owned(), profile.into());
+    }
+    let address = fields(arguments.address);
+    if !address.is_empty() {
+        body.insert("address".to_owned(), address.into());
+    }
+    let answer = api.order(Method::POST, &id, &["start"], Some(&body.into())).await?;
+    if arguments.output.json {
+        return print(&answer.text);
+    }
+    let order_id = answer.text("/order_id");
+    let message = if answer.is("/already_started") { "It was started before." } else { answer.text("/message") };
+    let total = answer.body.get("total_amount").map(Value::to_string).unwrap_or_default();
+    print(&format!(
+        "{order_id}: {message} {total} {}\nfollow it with: orderflow status {order_id} --watch",
+        answer.text("/currency")
+    ))
+}
+
+/// The address that was typed, without what was not.
+pub(crate) fn fields(address: Address) -> Map<String, Value> {
+    let Address { street, city, state, postal_code, country } = address;
+    let typed =
+        [("street", street), ("city", city), ("state", state), ("postal_code", postal_code), ("country", country)];
+    typed.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))).collect()
+}
+
+fn made_up() -> Result<String> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock stands before 1970")?;
+    Ok(format!("order-{:x}", since.as_micros()))
+}
+
+fn read(path: &Path) -> Result<Map<String, Value>> {
+    let mut text = String::new();
+    if path == Path::new("-") {
+        std::io::stdin().read_to_string(&mut text).context("failed to read standard input")?;
+    } else {
+        text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
+    }
+    let value = serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))?;
+    match value {
+        Value::Object(fields) => Ok(fields),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            bail!("{} must hold one JSON object", path.display())
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `status` and `show`.
+
+use super::{
+    api::{Answer, Api},
+    arguments::{Order, Status},
+    output::{fields, print},
+};
+use anyhow::Result;
+use reqwest::Method;
+use serde_json::Value;
+use std::time::Duration;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often a watched order is asked.
+pub(crate) const GLANCE: Duration = Duration::from_millis(500);
+
+pub(crate) async fn status(arguments: Status) -> Result<()> {
+    let (api, order) = (Api::open()?, arguments.order);
+    let mut ticks = interval(GLANCE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last = String::new();
+    loop {
+        ticks.tick().await;
+        let answer = api.order(Method::GET, &order.id, &["status"], None).await?;
+        let line = if order.output.json { answer.text.clone() } else { line(&answer) };
+        // What it was read from may change while the order does not.
+        let state = ["/status", "/step", "/updated_at"].map(|pointer| answer.text(pointer)).join(" ");
+        if state != last {
+            print(&line)?;
+            last = state;
+        }
+        if !arguments.watch || !answer.is("/is_running") {
+            return Ok(());
+        }
+    }
+}
+
+fn line(answer: &Answer) -> String {
+    let ended = if answer.is("/is_running") { "" } else { ", ended" };
+    let [id, status, step, updated_at, source] =
+        ["/order_id", "/status", "/step", "/updated_at", "/source"].map(|pointer| answer.text(pointer));
+    format!("{updated_at}  {id}  {status} (step {step}{ended}; from {source})")
+}
+
+pub(crate) async fn show(order: Order) -> Result<()> {
+    let answer = Api::open()?.order(Method::GET, &order.id, &[], None).await?;
+    if order.output.json {
+        return print(&answer.text);
+    }
+    let text = |pointer: &str| answer.text(pointer).to_owned();
+    let joined = |pointers: &[&str]| {
+        let parts: Vec<_> =
+            pointers.iter().map(|pointer| answer.text(pointer)).filter(|part| !part.is_empty()).collect();
+        parts.join(", ")
+    };
+    let number = |pointer: &str| answer.body.pointer(pointer).filter(|value| !value.is_null()).map(Value::to_string);
+    let money = number("/total_amount").map(|total| format!("{total} {}", answer.text("/currency")));
+    let address = ["street", "city", "state", "postal_code", "country"].map(|part| format!("/shipping_address/{part}"));
+    let address: Vec<&str> = address.iter().map(String::as_str).collect();
+    print(&fields(&[
+        ("order", text("/order_id")),
+        ("workflow", text("/workflow_id")),
+        ("status", format!("{} (step {}, from {})", text("/status"), text("/step"), text("/source"))),
+        ("running", answer.is("/is_running").to_string()),
+        ("customer", joined(&["/customer/id", "/customer/name", "/customer/email"])),
+        ("items", items(&answer)),
+        ("total", money.unwrap_or_default()),
+        ("address", joined(&address)),
+        ("payment", joined(&["/payment_info/payment_id", "/payment_info/status", "/payment_info/transaction_id"])),
+        ("shipment", joined(&["/shipment_info/provider", "/shipment_info/tracking_number"])),
+        ("delivery", text("/estimated_delivery")),
+        ("cancelled", text("/cancellation_reason")),
+        ("failure", joined(&["/failure/code", "/failure/detail"])),
+        ("created", text("/created_at")),
+        ("updated", text("/updated_at")),
+    ]))
+}
+
+fn items(answer: &Answer) -> String {
+    let item = |item: &Value| {
+        let part = |name: &str| item.get(name).map(Value::to_string).unwrap_or_default();
+        format!("{} × {} at {}", part("quantity"), part("sku").trim_matches('"'), part("unit_price"))
+    };
+    let items = answer.body.get("items").and_then(Value::as_array);
+    items.map(|items| items.iter().map(item).collect::<Vec<_>>().join(", ")).unwrap_or_default()
+}

@@ -1,0 +1,78 @@
+//! Every invariant that the database and the simulators' books can show, looked at in one query.
+
+use crate::{Error, error::Failed};
+use sqlx::PgPool;
+
+/// A broken invariant, and the order or sku that breaks it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    pub rule: String,
+    pub subject: String,
+}
+
+/// Looks at everything. An order that is still running may be between two steps, so the rules about
+/// ends look only at those that have ended.
+pub async fn violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
+    sqlx::query_as!(
+        Violation,
+        r#"
+        with trail as (
+            select orders.id, last_seq, count(seq) as entries, coalesce(min(seq), 1) as first, coalesce(max(seq), 0) as last
+            from orders left join events on events.order_id = orders.id group by orders.id
+        ), ledger as (
+            select order_id,
+                count(*) filter (where kind = 'capture') as captures,
+                coalesce(sum(amount) filter (where kind = 'capture'), 0) as captured,
+                coalesce(sum(amount) filter (where kind = 'refund'), 0) as refunded
+            from simulator.payments group by order_id
+        ), parcels as (
+            select order_id, count(*) filter (where state = 'dispatched') as dispatched from simulator.parcels group by order_id
+        ), reserved as (
+            select sku,
+                coalesce(sum(quantity) filter (where state = 'held'), 0) as held,
+                coalesce(sum(quantity) filter (where state = 'shipped'), 0) as shipped
+            from reservations group by sku
+        )
+        select 'the audit trail has a gap, or ends before or after its order''s image' as "rule!", id as "subject!" from trail
+            where entries <> last or first <> 1 or last <> last_seq
+        union all
+        select 'an order was charged more than once', order_id from ledger where captures > 1
+        union all
+        select 'an order that is not fulfilled keeps money', id from orders join ledger on order_id = id
+            where not is_running and state in ('cancelled', 'failed') and captured > refunded
+        union all
+        select 'more was refunded than captured', ledger.order_id from ledger
+            where refunded > captured + (select coalesce(sum(amount), 0) from payments
+                where payments.order_id = ledger.order_id and provider = 'external')
+        union all
+        select 'an order that is fulfilled is not paid', id from orders
+            where state in ('shipped', 'delivered')
+                and not exists (select from payments where order_id = id and status = 'captured' and amount = total_amount)
+        union all
+        select 'a payment of an order that is not fulfilled is not settled', id from orders join payments on order_id = id
+            where not is_running and orders.state in ('cancelled', 'failed') and payments.status in ('pending', 'captured', 'refunding')
+        union all
+        select 'a payment and the provider''s books differ', order_id from payments
+            where provider = 'simulator' and status in ('captured', 'refunded') and not exists (
+                select from simulator.payments as book where book.transaction_id = payments.transaction_id
+                    and book.kind = 'capture' and book.amount = payments.amount)
+        union all
+        select 'the carrier has more than one parcel of an order', order_id from parcels where dispatched > 1
+        union all
+        select 'an order that was not shipped has a parcel at the carrier', id from orders join parcels on order_id = id
+            where not is_running and state in ('cancelled', 'failed') and dispatched > 0
+        union all
+        select 'an order that was shipped has no parcel at the carrier', id from orders left join parcels on order_id = id
+            where state in ('shipped', 'delivered') and coalesce(dispatched, 0) = 0
+        union all
+        select 'an order that has ended holds stock', id from orders join reservations on order_id = id
+            where not is_running and reservations.state = 'held'
+        union all
+        select 'stock does not add up', inventory.sku from inventory left join reserved on reserved.sku = inventory.sku
+            where inventory.held <> coalesce(reserved.held, 0) or inventory.shipped <> coalesce(reserved.shipped, 0)
+        "#
+    )
+    .fetch_all(pool)
+    .await
+    .failed("verify the database")
+}

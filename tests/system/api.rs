@@ -1,0 +1,96 @@
+//! The HTTP API as a caller has it.
+
+use crate::world::World;
+use reqwest::{
+    Method, StatusCode,
+    header::{CONTENT_TYPE, HeaderMap},
+};
+use serde_json::{Value, json};
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Reply {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    /// The order that was started.
+    #[track_caller]
+    pub(crate) fn started(self) -> String {
+        assert_eq!(self.status, 202, "{:?}", self.body);
+        let order_id = self.body["order_id"].as_str().unwrap().to_owned();
+        assert_eq!(self.header("location"), format!("/orders/{order_id}"));
+        order_id
+    }
+
+    #[track_caller]
+    pub(crate) fn is(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{:?}", self.body);
+        self.body
+    }
+
+    /// A problem document of this kind (RFC 9457), with all that it must have.
+    #[track_caller]
+    pub(crate) fn problem(self, status: u16, code: &str) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{:?}", self.body);
+        assert_eq!(self.header("content-type"), "application/problem+json", "{:?}", self.body);
+        assert_eq!(self.body["code"], code, "{:?}", self.body);
+        assert_eq!(self.body["status"], status);
+        for field in ["type", "title", "detail", "instance"] {
+            assert!(self.body[field].as_str().is_some_and(|text| !text.is_empty()), "{field} of {:?}", self.body);
+        }
+        self.body
+    }
+}
+
+impl World {
+    pub(crate) async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<String>) -> Reply {
+        let mut request = self.http.request(method, format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        let answer = request.send().await.unwrap();
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let text = answer.text().await.unwrap();
+        Reply { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.send(Method::GET, path, &[], None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
+        self.post_with(path, body, &[]).await
+    }
+
+    pub(crate) async fn post_with(&self, path: &str, body: Value, headers: &[(&str, &str)]) -> Reply {
+        let headers: Vec<_> = [(CONTENT_TYPE.as_str(), "application/json")].into_iter().chain(headers.iter().copied()).collect();
+        self.send(Method::POST, path, &headers, Some(body.to_string())).await
+    }
+}
+
+/// A small order that is charged, and runs through by itself.
+pub(crate) fn paid_order() -> Value {
+    json!({
+        "customer": {"id": "CUST-001", "name": "John Doe", "email": "john@example.com"},
+        "items": [{"sku": "ABC123", "name": "Laptop", "quantity": 1, "unit_price": "99.99"}],
+        "currency": "USD",
+        "shipping_address": {"street": "123 Main St", "city": "Anytown", "state": "CA", "postal_code": "94102", "country": "US"},
+    })
+}
+
+/// The same with a payment id, which no other order may use.
+pub(crate) fn order_with_payment(payment_id: &str) -> Value {
+    let mut order = paid_order();
+    order["payment"] = json!({"payment_id": payment_id});
+    order
+}

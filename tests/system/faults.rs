@@ -1,0 +1,167 @@
+//! What dies, hangs, or answers twice: orders end right all the same.
+
+use crate::{
+    api::order_with_payment,
+    shared::{TEMPLATE, shared},
+    world::World,
+};
+use devstack::{Postgres, PostgresOptions};
+use futures::future::join_all;
+use serde_json::json;
+use store::simulator::{Fault, add_fault};
+
+async fn start(world: &World, id: &str) {
+    let mut order = order_with_payment(&format!("pmt-{id}"));
+    order["items"] = json!([{"sku": "A", "quantity": 2, "price": 3}, {"sku": "B", "quantity": 1, "price": "0.5"}]);
+    world.post(&format!("/orders/{id}/start"), order).await.is(202);
+}
+
+#[tokio::test]
+async fn a_carrier_that_fails_twice_ships_at_the_third_try() {
+    let world = World::start().await;
+    add_fault(&world.pool, "dispatch", "f-1", Fault::Fail, 2).await.unwrap();
+    start(&world, "f-1").await;
+    assert_eq!(world.ended("f-1").await.status.as_str(), "delivered");
+    world.verify().await;
+}
+
+#[tokio::test]
+async fn a_carrier_that_always_fails_ends_in_three_attempts_and_a_refund() {
+    let world = World::start().await;
+    add_fault(&world.pool, "dispatch", "f-2", Fault::Fail, 100).await.unwrap();
+    start(&world, "f-2").await;
+    let view = world.ended("f-2").await;
+    assert_eq!((view.status.as_str(), view.failure.unwrap().code.as_str()), ("failed", "dispatch_failed"));
+    let failed = world.trail("f-2").await.into_iter().filter(|kind| kind == "dispatch_failed").count();
+    assert_eq!(failed, 3);
+    assert_eq!(world.books("f-2").await, ["capture", "refund"]);
+    world.verify().await;
+}
+
+#[tokio::test]
+async fn a_parcel_that_left_although_the_carrier_never_said_so_is_shipped() {
+    let world = World::start().await;
+    add_fault(&world.pool, "dispatch", "f-3", Fault::Lose, 100).await.unwrap();
+    start(&world, "f-3").await;
+    assert_eq!(world.ended("f-3").await.status.as_str(), "delivered");
+    world.verify().await;
+}
+
+#[tokio::test]
+async fn a_charge_whose_answer_is_lost_or_late_is_charged_once() {
+    let world = World::start().await;
+    add_fault(&world.pool, "charge", "f-4", Fault::Lose, 2).await.unwrap();
+    add_fault(&world.pool, "charge", "f-5", Fault::Hang, 1).await.unwrap();
+    futures::join!(start(&world, "f-4"), start(&world, "f-5"));
+    for id in ["f-4", "f-5"] {
+        assert_eq!(world.ended(id).await.status.as_str(), "delivered");
+        assert_eq!(world.books(id).await, ["capture"]);
+    }
+    world.verify().await;
+}
+
+#[tokio::test]
+async fn a_provider_that_stays_down_fails_the_order_and_can_never_charge_it_later() {
+    let world = World::with(&[("PAYMENT_RETRY_FOR", "2s")]).await;
+    add_fault(&world.pool, "charge", "f-6", Fault::Fail, 100).await.unwrap();
+    add_fault(&world.pool, "charge", "f-7", Fault::Lose, 100).await.unwrap();
+    add_fault(&world.pool, "refund", "f-7", Fault::Fail, 1).await.unwrap();
+    futures::join!(start(&world, "f-6"), start(&world, "f-7"));
+    for id in ["f-6", "f-7"] {
+        let view = world.ended(id).await;
+        assert_eq!((view.status.as_str(), view.failure.unwrap().code.as_str()), ("failed", "payment_unavailable"));
+    }
+    assert_eq!(world.books("f-6").await, ["void"]);
+    assert_eq!(world.books("f-7").await, ["capture", "refund"]);
+    world.verify().await;
+}
+
+#[tokio::test]
+async fn a_cancel_while_the_provider_is_down_ends_without_a_charge() {
+    let world = World::start().await;
+    add_fault(&world.pool, "charge", "f-8", Fault::Fail, 100).await.unwrap();
+    start(&world, "f-8").await;
+    let trail = async || world.trail("f-8").await;
+    world.eventually("a failed charge", trail, |trail| trail.contains(&"payment_unavailable".to_owned())).await;
+    assert_eq!(world.post("/orders/f-8/cancel", json!({})).await.is(200)["status"], "cancelled");
+    assert_eq!(world.ended("f-8").await.status.as_str(), "cancelled");
+    assert_eq!(world.books("f-8").await, ["void"]);
+    world.verify().await;
+}
+
+#[tokio::test]
+async fn a_worker_killed_in_the_middle_uses_up_no_try() {
+    let world = World::start().await;
+    // Four deaths with the call to the carrier under way: more than the three tries that an order has.
+    add_fault(&world.pool, "dispatch", "f-9", Fault::Hang, 4).await.unwrap();
+    start(&world, "f-9").await;
+    for left in (0..4).rev() {
+        let hanging = async || store::simulator::faults_left(&world.pool, "dispatch", "f-9").await.unwrap();
+        world.eventually("the carrier's call", hanging, |times| *times <= left).await;
+        world.worker.kill().await;
+        world.worker.restart().await.unwrap();
+    }
+    let view = world.ended("f-9").await;
+    assert_eq!(view.status.as_str(), "delivered");
+    assert_eq!(view.retries.values().sum::<u32>(), 0, "{:?}", view.retries);
+    assert!(!world.trail("f-9").await.contains(&"dispatch_failed".to_owned()));
+    world.verify().await;
+}
+
+#[tokio::test]
+async fn a_database_that_goes_away_is_waited_for() {
+    let postgres = Postgres::start(PostgresOptions::default()).await.unwrap();
+    let template = postgres.create_database(TEMPLATE, None).await.unwrap();
+    let pool = store::connect(&template).await.unwrap();
+    store::migrate(&pool).await.unwrap();
+    let world = World::on(&template, &shared().await.temporal.address, &[("SHIPPING_DELAY", "2s")]).await;
+    let ids: Vec<String> = (0..10).map(|number| format!("db-{number}")).collect();
+    join_all(ids.iter().map(|id| start(&world, id))).await;
+    world.reaches("db-3", "preparing").await;
+    postgres.process.kill().await;
+    // The API answers for open orders all the same: their workflows do.
+    let state = world.get("/orders/db-3/status").await.is(200);
+    assert_eq!(state["source"], "workflow");
+    world.get("/orders").await.problem(503, "database_unavailable");
+    // Orders that begin while it is away wait for it.
+    start(&world, "db-late").await;
+    postgres.restart().await.unwrap();
+    for id in ids.iter().map(String::as_str).chain(["db-late"]) {
+        assert_eq!(world.ended(id).await.status.as_str(), "delivered", "{id}");
+        assert_eq!(world.books(id).await, ["capture"]);
+    }
+    world.verify().await;
+}
+
+#[tokio::test]
+async fn two_hundred_orders_end_right_while_the_worker_is_killed_five_times() {
+    let world = World::with(&[("SHIPPING_DELAY", "1s")]).await;
+    let ids: Vec<String> = (0..200).map(|number| format!("chaos-{number}")).collect();
+    let kills = async {
+        for kill in 1..=5 {
+            // Each time some more have come through, whatever the machine's speed.
+            let ended = async || ended(&world).await;
+            world.eventually("more ended orders", ended, |count| *count >= kill * 8).await;
+            world.worker.kill().await;
+            world.worker.restart().await.unwrap();
+        }
+    };
+    let starts = join_all(ids.iter().map(|id| start(&world, id)));
+    futures::join!(starts, kills);
+    for id in &ids {
+        assert_eq!(world.ended(id).await.status.as_str(), "delivered", "{id}");
+        assert_eq!(world.books(id).await, ["capture"], "{id}");
+    }
+    let stock = store::inventory::stock(&world.pool, &domain::Sku::parse("A").unwrap()).await.unwrap().unwrap();
+    assert_eq!((stock.available, stock.held, stock.shipped), (1_000_000 - 400, 0, 400));
+    world.verify().await;
+}
+
+async fn ended(world: &World) -> i64 {
+    let filter = store::orders::ListFilter {
+        status: Some(domain::OrderStatus::Delivered),
+        limit: 200,
+        ..store::orders::ListFilter::default()
+    };
+    i64::try_from(store::orders::list(&world.pool, &filter).await.unwrap().len()).unwrap()
+}

@@ -1,0 +1,6 @@
+//! Each request in time and too late, each spelling, each kind of bad input.
+
+mod bad_input;
+mod reads;
+mod signals;
+mod starts;

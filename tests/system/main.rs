@@ -1,0 +1,15 @@
+//! The system tests: real PostgreSQL, real Temporal, real HTTP, the real programs.
+//!
+//! One binary, because linking is what costs; `cargo test -p system-tests integration` picks a part. Each
+//! test has a [`world::World`] of its own (database, task queues, worker and API processes) on servers that all share.
+
+mod api;
+mod budget;
+mod cli;
+mod e2e;
+mod faults;
+mod integration;
+mod replay;
+mod shared;
+mod time_skipping;
+mod world;

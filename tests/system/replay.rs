@@ -1,0 +1,176 @@
+//! Recorded histories replay on today's code: a change that breaks one would break orders in flight.
+//!
+//! `RECORD_HISTORIES=1 cargo test -p system-tests record` writes new ones; old ones stay until their
+//! patch is retired (see CONTRIBUTING.md).
+
+use crate::{
+    api::{order_with_payment, paid_order},
+    world::World,
+};
+use serde_json::{Value, json};
+use std::{env, fs, path::PathBuf};
+use store::simulator::{Fault, add_fault};
+use temporalio_client::{Client, WorkflowFetchHistoryOptions, WorkflowHistory};
+use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
+use workflows::{OrderWorkflow, ShippingWorkflow};
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("histories")
+}
+
+fn recorded() -> Vec<(String, Vec<u8>)> {
+    let mut histories: Vec<_> = fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .map(|path| (path.file_stem().unwrap().to_string_lossy().into_owned(), fs::read(&path).unwrap()))
+        .collect();
+    histories.sort();
+    histories
+}
+
+#[tokio::test]
+async fn recorded_histories_replay() {
+    let options = WorkflowReplayerOptions::new();
+    let options = options.register_workflow::<OrderWorkflow>().unwrap().register_workflow::<ShippingWorkflow>().unwrap();
+    let replayer = WorkflowReplayer::new(options.build()).unwrap();
+    let histories = recorded();
+    assert!(histories.len() >= 10, "only {} histories", histories.len());
+    for (name, history) in histories {
+        let history = WorkflowHistory::from_json(&history).unwrap();
+        let replayed = replayer.replay_workflow(history).await;
+        assert!(replayed.is_ok(), "{name}: {:?}", replayed.err());
+    }
+}
+
+/// The proof that the test above can fail.
+#[tokio::test]
+async fn a_history_that_the_code_would_not_write_does_not_replay() {
+    let options = WorkflowReplayerOptions::new().register_workflow::<OrderWorkflow>().unwrap();
+    let replayer = WorkflowReplayer::new(options.build()).unwrap();
+    let (_, history) = recorded().into_iter().find(|(name, _)| name == "delivered").unwrap();
+    let mut history: Value = serde_json::from_slice(&history).unwrap();
+    let events = history["events"].as_array_mut().unwrap();
+    let charge = events.iter_mut().find_map(|event| event.get_mut("activityTaskScheduledEventAttributes")).unwrap();
+    charge["activityType"]["name"] = json!("ChargeTwice");
+    let history = WorkflowHistory::from_json(history.to_string().as_bytes()).unwrap();
+    assert!(replayer.replay_workflow(history).await.is_err());
+}
+
+#[tokio::test]
+async fn record() {
+    if env::var_os("RECORD_HISTORIES").is_none() {
+        println!("nothing recorded: RECORD_HISTORIES is not set");
+        return;
+    }
+    let world = World::with(&[("SHIPPING_DELAY", "2s")]).await;
+    let client = world.temporal().await;
+    delivered(&world).await;
+    recalled(&world).await;
+    failed(&world).await;
+    waited(&world).await;
+    for (name, workflow_id) in [
+        ("delivered", "order-delivered"),
+        ("shipping-dispatched", "shipping-delivered-1"),
+        ("cancelled-while-preparing", "order-cancelled"),
+        ("shipping-stopped", "shipping-cancelled-1"),
+        ("cancelled-by-temporal", "order-by-temporal"),
+        ("redirected", "order-redirected"),
+        ("dispatch-failed", "order-dispatch-failed"),
+        ("shipping-failed", "shipping-dispatch-failed-1"),
+        ("declined", "order-declined"),
+        ("charge-answer-lost", "order-lost"),
+        ("invalid", "order-invalid"),
+        ("approved", "order-approved"),
+        ("rejected", "order-rejected"),
+        ("review-timed-out", "order-unreviewed"),
+        ("payment-confirmed", "order-confirmed"),
+        ("payment-timed-out", "order-unpaid"),
+    ] {
+        save(&client, name, workflow_id).await;
+    }
+}
+
+async fn delivered(world: &World) {
+    start(world, "delivered", order_with_payment("r-1")).await;
+    world.ended("delivered").await;
+}
+
+async fn recalled(world: &World) {
+    for id in ["cancelled", "redirected", "by-temporal"] {
+        start(world, id, order_with_payment(id)).await;
+        world.reaches(id, "preparing").await;
+    }
+    world.post("/orders/cancelled/cancel", json!({"reason": "changed my mind"})).await.is(200);
+    world.post("/orders/redirected/signals/update-address", json!({"street": "2 Side St"})).await.is(200);
+    let handle = world.temporal().await.get_workflow_handle::<OrderWorkflow>("order-by-temporal");
+    handle.cancel(temporalio_client::WorkflowCancelOptions::default()).await.unwrap();
+    for id in ["cancelled", "redirected", "by-temporal"] {
+        world.ended(id).await;
+    }
+}
+
+async fn failed(world: &World) {
+    add_fault(&world.pool, "dispatch", "dispatch-failed", Fault::Fail, 100).await.unwrap();
+    add_fault(&world.pool, "charge", "declined", Fault::Decline, 1).await.unwrap();
+    add_fault(&world.pool, "charge", "lost", Fault::Lose, 1).await.unwrap();
+    for id in ["dispatch-failed", "declined", "lost"] {
+        start(world, id, order_with_payment(id)).await;
+    }
+    let client = world.temporal().await;
+    let input = workflows::OrderInput { order: json!({"items": [{"sku": "A"}]}), ..workflows::OrderInput::default() };
+    let options = temporalio_client::WorkflowStartOptions::new(world.orders_task_queue.clone(), "order-invalid").build();
+    client.start_workflow(OrderWorkflow::run, workflows::Message::Valid(input), options).await.unwrap();
+    for id in ["dispatch-failed", "declined", "lost", "invalid"] {
+        world.ended(id).await;
+    }
+}
+
+async fn waited(world: &World) {
+    for (id, profile) in [("approved", "approval"), ("rejected", "approval"), ("unreviewed", "lifecycle"), ("confirmed", "checkout")] {
+        let mut order = paid_order();
+        order["profile"] = json!(profile);
+        start(world, id, order).await;
+    }
+    let client = world.temporal().await;
+    let mut policy = domain::Profile::Checkout.policy();
+    policy.payment_timeout = domain::Span::from_secs(1);
+    let input = workflows::OrderInput { order: paid_order(), policy: Some(policy), ..workflows::OrderInput::default() };
+    let options = temporalio_client::WorkflowStartOptions::new(world.orders_task_queue.clone(), "order-unpaid").build();
+    client.start_workflow(OrderWorkflow::run, workflows::Message::Valid(input), options).await.unwrap();
+    world.post("/orders/approved/signals/approve", json!({"reviewer": "ann"})).await.is(200);
+    world.post("/orders/rejected/signals/reject", json!({"reason": "fraud"})).await.is(200);
+    world.post("/orders/confirmed/payment", json!({"transaction_id": "r-tx", "amount": 99.99})).await.is(200);
+    for id in ["approved", "rejected", "unreviewed", "confirmed", "unpaid"] {
+        world.ended(id).await;
+    }
+}
+
+async fn start(world: &World, id: &str, order: Value) {
+    world.post(&format!("/orders/{id}/start"), order).await.is(202);
+}
+
+async fn save(client: &Client, name: &str, workflow_id: &str) {
+    let handle = client.get_workflow_handle::<OrderWorkflow>(workflow_id);
+    let json = handle.fetch_history(WorkflowFetchHistoryOptions::default()).to_json().await.unwrap();
+    let mut history: Value = serde_json::from_slice(&json).unwrap();
+    forget_the_machine(&mut history);
+    let text = serde_json::to_string_pretty(&history).unwrap();
+    fs::write(folder().join(format!("{name}.json")), text + "\n").unwrap();
+}
+
+/// Process and host names have no place in the repository.
+fn forget_the_machine(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                match name.as_str() {
+                    "identity" => *field = json!("worker"),
+                    _ => forget_the_machine(field),
+                }
+            }
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(forget_the_machine),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

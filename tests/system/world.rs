@@ -1,0 +1,158 @@
+//! One test's world: its database, its task queues, its worker and its HTTP API as processes of their own.
+
+use crate::shared::shared;
+use devstack::{
+    Process, Readiness,
+    guard::GuardOptions,
+    ports,
+};
+use domain::OrderId;
+use serde_json::Value;
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+use store::PgPool;
+use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions};
+use url::Url;
+
+static WORLDS: AtomicU32 = AtomicU32::new(0);
+
+/// What a test waits for at most. Generous: a slow machine is no failure.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+
+pub(crate) struct World {
+    pub(crate) url: String,
+    pub(crate) pool: PgPool,
+    pub(crate) worker: Process,
+    _api: Process,
+    pub(crate) http: reqwest::Client,
+    pub(crate) temporal_address: String,
+    pub(crate) orders_task_queue: String,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    /// As the local stack is by default.
+    pub(crate) async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With these settings changed.
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
+        let shared = shared().await;
+        let database_url = shared.database(&Self::name("db")).await;
+        Self::on(&database_url, &shared.temporal.address, settings).await
+    }
+
+    fn name(kind: &str) -> String {
+        format!("{kind}_{}_{}", std::process::id(), WORLDS.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// On servers of the caller's own.
+    pub(crate) async fn on(database_url: &str, temporal_address: &str, settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let [http, health] = [(); 2].map(|()| format!("127.0.0.1:{}", ports::free_port().unwrap()));
+        let queues = [Self::name("orders"), Self::name("shipping")];
+        let mut environment: Vec<(String, String)> = [
+            ("DATABASE_URL", database_url),
+            ("TEMPORAL_ADDRESS", temporal_address),
+            ("TEMPORAL_NAMESPACE", "default"),
+            ("ORDER_TASK_QUEUE", &queues[0]),
+            ("SHIPPING_TASK_QUEUE", &queues[1]),
+            ("ORDERFLOW_HTTP_ADDRESS", &http),
+            ("ORDERFLOW_HEALTH_ADDRESS", &health),
+            ("DEFAULT_STOCK", "1000000"),
+            ("SAMPLE_CART", "on"),
+            ("ALLOW_PROFILE_OVERRIDE", "on"),
+            ("DELIVERY", "auto:1s"),
+            ("LOG_LEVEL", "info"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec();
+        environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let start = |service: &'static str, address: String| {
+            let options = GuardOptions {
+                name: service.to_owned(),
+                command: vec![env!("CARGO_BIN_EXE_orderflow-under-test").into(), "serve".into(), service.into()],
+                environment: environment.clone(),
+                removed_environment: vec!["ORDER_PROFILE".to_owned()],
+                log: folder.path().join(format!("{service}.log")),
+                user: None,
+                stop_signal: "TERM",
+                patience: Duration::from_secs(15),
+                remove_folder: None,
+            };
+            Process::start(options, Readiness::Http { address, path: "/health".to_owned() }, Duration::from_secs(60))
+        };
+        let (worker, api) = futures::join!(start("worker", health), start("api", http.clone()));
+        Self {
+            url: format!("http://{http}"),
+            pool: store::connect(database_url).await.unwrap(),
+            worker: worker.unwrap(),
+            _api: api.unwrap(),
+            http: reqwest::Client::new(),
+            temporal_address: temporal_address.to_owned(),
+            orders_task_queue: queues[0].clone(),
+            _folder: folder,
+        }
+    }
+
+    /// A Temporal client, for what HTTP does not offer.
+    pub(crate) async fn temporal(&self) -> Client {
+        let url = Url::parse(&format!("http://{}", self.temporal_address)).unwrap();
+        let connection = Connection::connect(ConnectionOptions::new(url).build()).await.unwrap();
+        Client::new(connection, ClientOptions::new("default").build()).unwrap()
+    }
+
+    /// Waits until `done` says so; fails with what it saw last.
+    pub(crate) async fn eventually<T: std::fmt::Debug>(
+        &self,
+        what: &str,
+        mut look: impl AsyncFnMut() -> T,
+        done: impl Fn(&T) -> bool,
+    ) -> T {
+        let started = Instant::now();
+        let mut tick = tokio::time::interval(Duration::from_millis(50));
+        loop {
+            tick.tick().await;
+            let seen = look().await;
+            if done(&seen) {
+                return seen;
+            }
+            assert!(started.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}; last seen: {seen:?}");
+        }
+    }
+
+    /// Waits until the order has ended, with every undo, and the row says so.
+    pub(crate) async fn ended(&self, order_id: &str) -> domain::OrderView {
+        let id = OrderId::parse(order_id).unwrap();
+        let look = async || store::orders::view(&self.pool, &id).await.ok().flatten();
+        let ended = |view: &Option<domain::OrderView>| view.as_ref().is_some_and(|view| !view.is_running);
+        self.eventually(&format!("the end of {order_id}"), look, ended).await.unwrap()
+    }
+
+    /// Waits until the API says that the order has this status.
+    pub(crate) async fn reaches(&self, order_id: &str, status: &str) -> Value {
+        let look = async || self.get(&format!("/orders/{order_id}")).await.body;
+        self.eventually(&format!("{order_id} {status}"), look, |body| body["status"] == status).await
+    }
+
+    /// The types of the order's audit trail, from the database.
+    pub(crate) async fn trail(&self, order_id: &str) -> Vec<String> {
+        let id = OrderId::parse(order_id).unwrap();
+        let events = store::events::list(&self.pool, &id, 0, 1_000).await.unwrap().unwrap_or_default();
+        events.iter().map(|event| event.kind.to_string()).collect()
+    }
+
+    /// What the payment provider's own books say it did for the order.
+    pub(crate) async fn books(&self, order_id: &str) -> Vec<String> {
+        let movements = store::simulator::movements(&self.pool, order_id).await.unwrap();
+        movements.into_iter().map(|movement| movement.kind).collect()
+    }
+
+    /// Every invariant, on the whole database.
+    pub(crate) async fn verify(&self) {
+        assert_eq!(store::verify::violations(&self.pool).await.unwrap(), []);
+    }
+}
