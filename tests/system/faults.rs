@@ -110,7 +110,9 @@ async fn a_worker_killed_in_the_middle_uses_up_no_try() {
 
 #[tokio::test]
 async fn a_database_that_goes_away_is_waited_for() {
-    let postgres = Postgres::start(PostgresOptions::default()).await.unwrap();
+    // Durable: without it, a server that is killed loses what it had acknowledged.
+    let options = PostgresOptions { durable: true, ..PostgresOptions::default() };
+    let postgres = Postgres::start(options).await.unwrap();
     let template = postgres.create_database(TEMPLATE, None).await.unwrap();
     let pool = store::connect(&template).await.unwrap();
     store::migrate(&pool).await.unwrap();

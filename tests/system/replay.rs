@@ -164,9 +164,11 @@ fn forget_the_machine(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             for (name, field) in fields {
-                match name.as_str() {
-                    "identity" => *field = json!("worker"),
-                    _ => forget_the_machine(field),
+                // The name of a worker's own task queue is made of its process and host.
+                if name == "identity" || field.as_str().is_some_and(|text| name == "name" && text.contains('@')) {
+                    *field = json!("worker");
+                } else {
+                    forget_the_machine(field);
                 }
             }
         }

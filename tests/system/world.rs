@@ -66,17 +66,21 @@ impl World {
             ("SAMPLE_CART", "on"),
             ("ALLOW_PROFILE_OVERRIDE", "on"),
             ("DELIVERY", "auto:1s"),
+            ("ORDER_PROFILE", "production"),
             ("LOG_LEVEL", "info"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec();
-        environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        for (name, value) in settings {
+            environment.retain(|(known, _)| known != name);
+            environment.push(((*name).to_owned(), (*value).to_owned()));
+        }
         let start = |service: &'static str, address: String| {
             let options = GuardOptions {
                 name: service.to_owned(),
                 command: vec![env!("CARGO_BIN_EXE_orderflow-under-test").into(), "serve".into(), service.into()],
                 environment: environment.clone(),
-                removed_environment: vec!["ORDER_PROFILE".to_owned()],
+                removed_environment: Vec::new(),
                 log: folder.path().join(format!("{service}.log")),
                 user: None,
                 stop_signal: "TERM",

@@ -36,9 +36,10 @@ pub struct RefundRequest {
 }
 
 /// What became of the money.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refund {
-    Refunded,
+    /// The money of this capture went back.
+    Refunded(TransactionId),
     /// Nothing had been captured, and nothing will be any more under this payment id.
     NeverCaptured,
     /// This provider can't refund that payment: a person must.

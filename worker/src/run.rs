@@ -7,7 +7,7 @@ use crate::{
 };
 use anyhow::Context;
 use futures::future::try_join_all;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use store::PgPool;
 use temporalio_common::worker::{WorkerDeploymentOptions, build_id_from_current_exe};
 use temporalio_sdk::{
@@ -62,6 +62,10 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     }
 }
 
+/// How long a task waits for the worker that has the workflow cached. A worker that was killed never takes
+/// it, and a caller of an update gives up after 5 s: so another worker must get it well before.
+const STICKY: Duration = Duration::from_secs(2);
+
 /// Local and outside activities of one queue at a time, each with one connection to the database at most.
 const SLOTS_OF_A_QUEUE: u32 = 20;
 
@@ -81,6 +85,7 @@ pub fn options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Vec<W
                 .workflow_task_poller_behavior(pollers())
                 .activity_task_poller_behavior(pollers())
                 .max_cached_workflows(2_000)
+                .sticky_queue_schedule_to_start_timeout(STICKY)
                 .graceful_shutdown_period(settings.grace)
                 .register_activities(activities)
                 .register_workflow::<OrderWorkflow>()?
@@ -97,6 +102,7 @@ pub fn options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Vec<W
                 .workflow_task_poller_behavior(pollers())
                 .activity_task_poller_behavior(pollers())
                 .max_cached_workflows(2_000)
+                .sticky_queue_schedule_to_start_timeout(STICKY)
                 .graceful_shutdown_period(settings.grace)
                 .register_activities(activities)
                 .register_workflow::<ShippingWorkflow>()?

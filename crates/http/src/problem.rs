@@ -55,12 +55,37 @@ impl Code {
 /// How long a caller should wait before trying a 503 again.
 const RETRY_AFTER: &str = "5";
 
+/// What kind of problem it is: ours, or a refusal of the order's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Ours(Code),
+    Refusal(RefusalCode),
+}
+
+impl Kind {
+    const fn describe(self) -> (u16, &'static str, &'static str) {
+        match self {
+            Self::Ours(code) => code.describe(),
+            Self::Refusal(code) => match code {
+                RefusalCode::PaymentMismatch | RefusalCode::AddressIncomplete | RefusalCode::Malformed => {
+                    (422, code.as_str(), "The order does not accept this request")
+                }
+                RefusalCode::AlreadyShipped
+                | RefusalCode::OrderClosed
+                | RefusalCode::NotInReview
+                | RefusalCode::PaymentNotExpected
+                | RefusalCode::AlreadyPaid
+                | RefusalCode::PaymentIdInUse
+                | RefusalCode::NotShipped => (409, code.as_str(), "The order's state does not allow this"),
+            },
+        }
+    }
+}
+
 /// One problem, on its way out.
 #[derive(Debug)]
 pub struct Problem {
-    status: u16,
-    code: &'static str,
-    title: &'static str,
+    kind: Kind,
     detail: String,
     errors: Vec<FieldError>,
     order_status: Option<OrderStatus>,
@@ -86,17 +111,11 @@ struct Document<'a> {
 
 impl Problem {
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        let (status, code, title) = code.describe();
-        Self {
-            status,
-            code,
-            title,
-            detail: detail.into(),
-            errors: Vec::new(),
-            order_status: None,
-            allow: None,
-            cause: None,
-        }
+        Self::of(Kind::Ours(code), detail)
+    }
+
+    fn of(kind: Kind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), errors: Vec::new(), order_status: None, allow: None, cause: None }
     }
 
     /// For the log alone.
@@ -131,28 +150,15 @@ impl Problem {
 
     /// What the order's state refuses, or what it cannot make sense of.
     pub fn refused(code: RefusalCode, detail: &str, order_status: Option<OrderStatus>) -> Self {
-        let (status, title) = match code {
-            RefusalCode::PaymentMismatch | RefusalCode::AddressIncomplete | RefusalCode::Malformed => {
-                (422, "The order does not accept this request")
-            }
-            RefusalCode::AlreadyShipped
-            | RefusalCode::OrderClosed
-            | RefusalCode::NotInReview
-            | RefusalCode::PaymentNotExpected
-            | RefusalCode::AlreadyPaid
-            | RefusalCode::PaymentIdInUse
-            | RefusalCode::NotShipped => (409, "The order's state does not allow this"),
-        };
-        let problem = Self::new(Code::InvalidRequest, detail);
-        Self { status, title, code: code.as_str(), order_status, ..problem }
+        Self { order_status, ..Self::of(Kind::Refusal(code), detail) }
     }
 
     pub(crate) fn status(&self) -> u16 {
-        self.status
+        self.kind.describe().0
     }
 
     pub(crate) fn code(&self) -> &'static str {
-        self.code
+        self.kind.describe().1
     }
 
     pub(crate) fn cause(&self) -> Option<&str> {
@@ -160,21 +166,22 @@ impl Problem {
     }
 
     pub(crate) fn into_response(self, instance: &str) -> Response<Body> {
+        let (status, code, title) = self.kind.describe();
         let document = Document {
-            r#type: format!("urn:orderflow:problem:{}", self.code),
-            title: self.title,
-            status: self.status,
+            r#type: format!("urn:orderflow:problem:{code}"),
+            title,
+            status,
             detail: &self.detail,
             instance,
-            code: self.code,
+            code,
             errors: &self.errors,
             order_status: self.order_status,
         };
         let mut response = Response::new(Body::Text(serde_json::to_string(&document).unwrap_or_default()));
-        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if self.status == 503 {
+        if status == 503 {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
         }
         if let Some(allow) = self.allow.and_then(|allow| HeaderValue::from_str(&allow).ok()) {

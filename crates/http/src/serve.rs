@@ -30,9 +30,7 @@ where
             let answered = AssertUnwindSafe(async { handle(call).await }).catch_unwind().await;
             answered.unwrap_or_else(|panic| Err(Problem::internal(format!("panic: {}", message(&*panic)))))
         }
-        Ok(_) | Err(NoRoute::Unknown) => {
-            Err(Problem::new(Code::RouteNotFound, "The path is not one of this API; see /openapi.json."))
-        }
+        Ok(_) | Err(NoRoute::Unknown) => Err(Problem::new(Code::RouteNotFound, "The path is not one of this API.")),
         Err(NoRoute::WrongMethod { allow }) => Err(Problem::wrong_method(allow)),
     };
     log(&method, pattern, &result, &request_id, began.elapsed());

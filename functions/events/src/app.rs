@@ -23,9 +23,10 @@ impl App {
         let orders = Orders::connect(TemporalSettings::from_env()?);
         let url = from_env("DATABASE_URL").unwrap_or_default();
         // Its value carries a password, so it is not shown.
+        let shown = if url.is_empty() { "" } else { "…" };
         let allowed = "must be postgres://USER:PASSWORD@HOST:PORT/NAME";
         let pool = store::connect_lazy(&url, CONNECTIONS).ok().filter(|_| !url.is_empty());
-        let pool = pool.ok_or_else(|| refused_setting("DATABASE_URL", "…", allowed))?;
+        let pool = pool.ok_or_else(|| refused_setting("DATABASE_URL", shown, allowed))?;
         Ok(Self::new(orders, pool))
     }
 

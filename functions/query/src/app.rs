@@ -52,7 +52,8 @@ pub fn database(connections: u32) -> Result<PgPool, SettingError> {
     let url = from_env("DATABASE_URL").unwrap_or_default();
     let pool = store::connect_lazy(&url, connections).ok().filter(|_| !url.is_empty());
     // Its value carries a password, so it is not shown.
-    pool.ok_or_else(|| refused_setting("DATABASE_URL", "…", "must be postgres://USER:PASSWORD@HOST:PORT/NAME"))
+    let shown = if url.is_empty() { "" } else { "…" };
+    pool.ok_or_else(|| refused_setting("DATABASE_URL", shown, "must be postgres://USER:PASSWORD@HOST:PORT/NAME"))
 }
 
 /// Answers one call.

@@ -2,19 +2,30 @@
 
 use crate::answer;
 use client::{Command, Error, Orders};
-use domain::{Answer, OrderId, OrderStatus, OrderView, RefusalCode};
+use domain::{Answer, OrderId, OrderRecord, OrderStatus, OrderView, RefusalCode, Source, Step};
 use orderflow_http::{Problem, Reply};
 
 /// Asks the closed order how it ended and answers by that.
 pub(crate) async fn closed(orders: &Orders, order_id: &OrderId, command: &Command) -> Result<Reply, Problem> {
     match orders.full_state(order_id).await {
         Ok(view) => answer::answered(order_id, judge(command, &view), false),
-        // Nobody there to tell more than Temporal itself knows: it is over, and a refusal is true.
-        Err(Error::NoWorker | Error::Unexpected(_)) => {
+        Err(error @ Error::NoWorker) if needs_only_status(command) => {
             let described = orders.describe(order_id).await.map_err(|error| answer::failed(error, order_id))?;
-            Err(Problem::refused(RefusalCode::OrderClosed, "The order is closed.", described.status))
+            let Some(status) = described.status else { return Err(answer::failed(error, order_id)) };
+            // All that Temporal itself knows, and enough for these.
+            let blank = OrderRecord::new(order_id.clone(), described.started_at).view(Source::Temporal);
+            let view = OrderView { status, step: Step::Done, is_running: false, ..blank };
+            answer::answered(order_id, judge(command, &view), false)
         }
-        Err(error @ (Error::NotFound | Error::Unavailable(_))) => Err(answer::failed(error, order_id)),
+        Err(error) => Err(answer::failed(error, order_id)),
+    }
+}
+
+/// For the others a refusal could be wrong: it may be a repeat of what the order accepted.
+fn needs_only_status(command: &Command) -> bool {
+    match command {
+        Command::Approve(_) | Command::Reject(_) | Command::Cancel(_) | Command::ConfirmDelivery(_) => true,
+        Command::UpdateAddress(_) | Command::ConfirmPayment(_) => false,
     }
 }
 
@@ -59,7 +70,7 @@ fn judge(command: &Command, view: &OrderView) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{AddressChange, Approval, Cancellation, DeliveryConfirmation, OrderRecord, Source, Step};
+    use domain::{AddressChange, Approval, Cancellation, DeliveryConfirmation};
 
     fn ended(status: OrderStatus) -> OrderView {
         let record = OrderRecord::new(OrderId::parse("o-1").unwrap(), "2026-11-21T00:00:00Z".parse().unwrap());

@@ -23,7 +23,7 @@ async fn approve_lets_the_order_go_on() {
     assert_eq!(again["already"], true);
     assert_eq!(world.ended(&id).await.status.as_str(), "shipped");
     // Closed: what already holds is answered as such, what does not is refused.
-    world.post(&format!("/orders/{id}/signals/reject"), json!({})).await.problem(409, "not_in_review");
+    world.post(&format!("/orders/{id}/signals/reject"), json!({})).await.problem(409, "order_closed");
     world.post("/orders/nobody/signals/approve", json!({})).await.problem(404, "order_not_found");
     world.verify().await;
 }
@@ -138,7 +138,7 @@ async fn a_confirmed_payment_is_recorded_once_and_only_when_it_fits() {
     assert_eq!(view.status.as_str(), "delivered");
     assert_eq!(view.payment_info.unwrap().transaction_id.unwrap().as_str(), "tx-1");
     assert_eq!(world.post(&path, paid.clone()).await.is(200)["order_id"], json!(id));
-    world.post(&path, other).await.problem(409, "already_paid");
+    world.post(&path, other).await.problem(409, "order_closed");
     let mismatches = world.trail(&id).await.into_iter().filter(|kind| kind == "payment_mismatch").count();
     assert_eq!(mismatches, 2);
     // The same transaction does not pay another order.

@@ -182,12 +182,12 @@ impl OrderActivities {
         };
         payments::settle(&self.pool, &refund.payment_id, PaymentStatus::Refunding, None).await?;
         let undone = timeout(PAYMENT_ANSWER, self.provider.refund(&request)).await.map_err(|_| RefundError::Silent)??;
-        let status = match undone {
-            Undone::Refunded => PaymentStatus::Refunded,
-            Undone::NeverCaptured => PaymentStatus::Declined,
-            Undone::Unsupported => PaymentStatus::RefundDue,
+        let (status, capture) = match undone {
+            Undone::Refunded(capture) => (PaymentStatus::Refunded, Some(capture)),
+            Undone::NeverCaptured => (PaymentStatus::Declined, None),
+            Undone::Unsupported => (PaymentStatus::RefundDue, None),
         };
-        payments::settle(&self.pool, &refund.payment_id, status, None).await?;
+        payments::settle(&self.pool, &refund.payment_id, status, capture.as_ref()).await?;
         Ok(status)
     }
 }

@@ -78,15 +78,19 @@ impl PaymentProvider for Simulator {
                 Some(Fault::Lose) | None => {}
             }
             // Money that another gateway captured is not in these books, but somebody confirmed it.
-            let elsewhere = request.provider != self.name() && request.captured.is_some();
-            if !elsewhere {
-                let found = self.enter(request.payment_id.as_str(), VOID, order_id, request.amount).await?;
-                if found.kind != CAPTURE {
-                    return Ok(Refund::NeverCaptured);
+            let elsewhere = request.captured.clone().filter(|_| request.provider != self.name());
+            let capture = match elsewhere {
+                Some(capture) => capture,
+                None => {
+                    let found = self.enter(request.payment_id.as_str(), VOID, order_id, request.amount).await?;
+                    if found.kind != CAPTURE {
+                        return Ok(Refund::NeverCaptured);
+                    }
+                    TransactionId::parse(&found.transaction_id).map_err(|error| NoAnswer(error.to_string()))?
                 }
-            }
+            };
             self.enter(&format!("refund:{}", request.payment_id), REFUND, order_id, request.amount).await?;
-            Ok(Refund::Refunded)
+            Ok(Refund::Refunded(capture))
         }
         .boxed()
     }

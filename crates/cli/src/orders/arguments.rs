@@ -64,8 +64,10 @@ pub(crate) struct Address {
 
 #[derive(Debug, Args)]
 pub(crate) struct Start {
+    /// The order's id.
     pub(crate) id: Option<String>,
-    #[arg(conflicts_with = "payment_id")]
+    /// The same as --payment-id.
+    #[arg(conflicts_with = "payment_id", value_name = "PAYMENT_ID")]
     pub(crate) payment: Option<String>,
     /// What is charged, once.
     #[arg(long)]

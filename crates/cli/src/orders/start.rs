@@ -3,7 +3,7 @@
 use super::{
     api::Api,
     arguments::{Address, Start},
-    output::print,
+    output::{money, print},
 };
 use anyhow::{Context, Result, bail};
 use reqwest::Method;
@@ -37,11 +37,8 @@ pub(crate) async fn start(arguments: Start) -> Result<()> {
     }
     let order_id = answer.text("/order_id");
     let message = if answer.is("/already_started") { "It was started before." } else { answer.text("/message") };
-    let total = answer.body.get("total_amount").map(Value::to_string).unwrap_or_default();
-    print(&format!(
-        "{order_id}: {message} {total} {}\nfollow it with: orderflow status {order_id} --watch",
-        answer.text("/currency")
-    ))
+    let total = money(answer.body.get("total_amount"), answer.text("/currency"));
+    print(&format!("{order_id}: {message} {total}\nfollow it with: orderflow status {order_id} --watch"))
 }
 
 /// The address that was typed, without what was not.

@@ -3,7 +3,7 @@
 use super::{
     api::{Answer, Api},
     arguments::{Order, Status},
-    output::{fields, print},
+    output::{fields, money, print},
 };
 use anyhow::Result;
 use reqwest::Method;
@@ -53,8 +53,6 @@ pub(crate) async fn show(order: Order) -> Result<()> {
             pointers.iter().map(|pointer| answer.text(pointer)).filter(|part| !part.is_empty()).collect();
         parts.join(", ")
     };
-    let number = |pointer: &str| answer.body.pointer(pointer).filter(|value| !value.is_null()).map(Value::to_string);
-    let money = number("/total_amount").map(|total| format!("{total} {}", answer.text("/currency")));
     let address = ["street", "city", "state", "postal_code", "country"].map(|part| format!("/shipping_address/{part}"));
     let address: Vec<&str> = address.iter().map(String::as_str).collect();
     print(&fields(&[
@@ -64,7 +62,7 @@ pub(crate) async fn show(order: Order) -> Result<()> {
         ("running", answer.is("/is_running").to_string()),
         ("customer", joined(&["/customer/id", "/customer/name", "/customer/email"])),
         ("items", items(&answer)),
-        ("total", money.unwrap_or_default()),
+        ("total", money(answer.body.get("total_amount"), answer.text("/currency"))),
         ("address", joined(&address)),
         ("payment", joined(&["/payment_info/payment_id", "/payment_info/status", "/payment_info/transaction_id"])),
         ("shipment", joined(&["/shipment_info/provider", "/shipment_info/tracking_number"])),
