@@ -50,9 +50,10 @@ async fn a_history_that_the_code_would_not_write_does_not_replay() {
     let replayer = WorkflowReplayer::new(options.build()).unwrap();
     let (_, history) = recorded().into_iter().find(|(name, _)| name == "delivered").unwrap();
     let mut history: Value = serde_json::from_slice(&history).unwrap();
+    let scheduled = |event: &mut Value| event.pointer("/attributes/ActivityTaskScheduledEventAttributes").is_some();
     let events = history["events"].as_array_mut().unwrap();
-    let charge = events.iter_mut().find_map(|event| event.get_mut("activityTaskScheduledEventAttributes")).unwrap();
-    charge["activityType"]["name"] = json!("ChargeTwice");
+    let charge = events.iter_mut().find_map(|event| scheduled(event).then_some(event)).unwrap();
+    charge["attributes"]["ActivityTaskScheduledEventAttributes"]["activity_type"]["name"] = json!("ChargeTwice");
     let history = WorkflowHistory::from_json(history.to_string().as_bytes()).unwrap();
     assert!(replayer.replay_workflow(history).await.is_err());
 }

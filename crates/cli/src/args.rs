@@ -16,6 +16,8 @@ pub(crate) enum Command {
     /// Start the local stack: PostgreSQL, Temporal with its UI, worker, HTTP API.
     #[command(alias = "start")]
     Up(Up),
+    /// Show one order to delivered and one cancelled with its refund, on a stack that is gone afterwards.
+    Demo,
     /// Stop the local stack; its data stays.
     #[command(alias = "stop")]
     Down,

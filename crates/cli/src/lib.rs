@@ -5,6 +5,7 @@
 
 mod api;
 mod args;
+mod demo;
 mod orders;
 mod stack;
 
@@ -43,6 +44,7 @@ fn load_settings() -> Result<()> {
 async fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Up(arguments) => stack::up(arguments).await,
+        Command::Demo => demo::demo().await,
         Command::Down => stack::down().await,
         Command::Restart { service } => stack::restart(service).await,
         Command::Ps { json } => stack::ps(json).await,

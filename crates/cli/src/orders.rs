@@ -2,11 +2,11 @@
 //!
 //! Only `list` and `check` look behind it. Start reading at [`OrderCommand`].
 
-mod api;
+pub(crate) mod api;
 mod arguments;
 mod check;
 mod list;
-mod output;
+pub(crate) mod output;
 mod signals;
 mod start;
 mod state;

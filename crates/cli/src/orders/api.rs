@@ -37,7 +37,10 @@ impl Answer {
 
 impl Api {
     pub(crate) fn open() -> Result<Self> {
-        let url = target::api_url();
+        Self::at(&target::api_url())
+    }
+
+    pub(crate) fn at(url: &str) -> Result<Self> {
         let base: Url = url.parse().with_context(|| format!("ORDERFLOW_URL={url} is no URL"))?;
         if base.cannot_be_a_base() {
             bail!("ORDERFLOW_URL={url} is not allowed: must be such as http://127.0.0.1:8000");
@@ -46,6 +49,11 @@ impl Api {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().timeout(TIMEOUT).build().context("failed to set up HTTP")?;
         Ok(Self { client, base })
+    }
+
+    /// Starts an order with a body of `POST /orders`.
+    pub(crate) async fn create(&self, body: &Value) -> Result<Answer> {
+        self.send(Method::POST, &["orders"], Some(body)).await
     }
 
     pub(crate) async fn health(&self) -> Result<()> {

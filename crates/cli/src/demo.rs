@@ -1,0 +1,134 @@
+//! `demo`: two orders before your eyes, through real HTTP, on a stack of their own that is gone afterwards.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use devstack::{Progress, Stack, StackOptions};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::time::{Duration, interval};
+
+use crate::orders::{api::Api, output::print};
+
+/// Far more than any of the two needs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) async fn demo() -> Result<()> {
+    let stack = Stack::start(StackOptions::in_memory()?, &Progress::stderr()).await?;
+    let shown = tokio::select! {
+        shown = show(&stack) => shown,
+        _ = tokio::signal::ctrl_c() => bail_out(),
+    };
+    eprintln!("stopping everything");
+    stack.stop().await;
+    shown
+}
+
+fn bail_out() -> Result<()> {
+    bail!("the demo was interrupted")
+}
+
+async fn show(stack: &Stack) -> Result<()> {
+    let addresses = &stack.addresses;
+    print(&format!("API       {}", addresses.http_url))?;
+    print(&format!("Temporal  {}", addresses.ui_url))?;
+    print(&format!("Database  {}", addresses.database_url))?;
+    let api = Api::at(&addresses.http_url)?;
+    delivered(&api).await?;
+    cancelled(&api).await?;
+    print("\nBoth orders ended as they should. `cargo orderflow up` starts a stack that stays.")
+}
+
+async fn delivered(api: &Api) -> Result<()> {
+    print("\nOne order, to delivered: POST /orders")?;
+    let mut order = Timeline::start(api, order("pmt-demo-1", "production")).await?;
+    order.until("delivered").await?;
+    order.ends_as("delivered", "captured").await
+}
+
+/// With the waits of `lifecycle`, so that there is time to change one's mind between payment and dispatch.
+async fn cancelled(api: &Api) -> Result<()> {
+    print("\nAnother one, cancelled after it was paid: POST /orders, then DELETE /orders/{id}")?;
+    let mut order = Timeline::start(api, order("pmt-demo-2", "lifecycle")).await?;
+    order.until("preparing").await?;
+    let reason = json!({"reason": "changed my mind"});
+    api.order(Method::DELETE, &order.id, &[], Some(&reason)).await?;
+    order.until("cancelled").await?;
+    order.ends_as("cancelled", "refunded").await
+}
+
+fn order(payment_id: &str, profile: &str) -> Value {
+    let mut body = json!({
+        "customer": {"id": "CUST-001", "name": "John Doe", "email": "john@example.com"},
+        "items": [{"sku": "ABC123", "name": "Laptop", "quantity": 1, "unit_price": "99.99"}],
+        "shipping_address": {"street": "123 Main St", "city": "Anytown", "state": "CA", "postal_code": "94102", "country": "US"},
+        "payment": {"payment_id": payment_id},
+    });
+    // The stack's own profile needs no naming, and keeps its short wait for the delivery.
+    if profile != "production" {
+        body["profile"] = json!(profile);
+    }
+    body
+}
+
+/// An order's audit trail, printed as it grows.
+struct Timeline<'a> {
+    api: &'a Api,
+    id: String,
+    started: Instant,
+    seen: u64,
+}
+
+impl<'a> Timeline<'a> {
+    async fn start(api: &'a Api, body: Value) -> Result<Self> {
+        let started = Instant::now();
+        let answer = api.create(&body).await?;
+        let id = answer.text("/order_id").to_owned();
+        print(&format!("  {id} is accepted after {} ms", started.elapsed().as_millis()))?;
+        Ok(Self { api, id, started, seen: 0 })
+    }
+
+    /// Prints what happens until the order has this status.
+    async fn until(&mut self, status: &str) -> Result<()> {
+        self.watch(&format!("did not become {status}"), |state| state["status"] == status).await.map(|_| ())
+    }
+
+    /// Prints what happens until the end, and makes sure that it is the right one.
+    async fn ends_as(&mut self, status: &str, payment: &str) -> Result<()> {
+        let state = self.watch("did not end", |state| state["is_running"] == false).await?;
+        // What the end itself wrote.
+        self.print_new().await?;
+        let is = (&state["status"], &state["payment_info"]["status"]);
+        if is != (&json!(status), &json!(payment)) {
+            bail!("{} ended as {} with its payment {}, not as {status} and {payment}", self.id, is.0, is.1);
+        }
+        print(&format!("  → {status}, payment {payment}"))
+    }
+
+    async fn watch(&mut self, otherwise: &str, done: impl Fn(&Value) -> bool) -> Result<Value> {
+        let mut ticks = interval(Duration::from_millis(100));
+        loop {
+            ticks.tick().await;
+            let state = self.api.order(Method::GET, &self.id, &[], None).await?.body;
+            self.print_new().await?;
+            if done(&state) {
+                return Ok(state);
+            }
+            if self.started.elapsed() > PATIENCE {
+                bail!("{} {otherwise} within {} s; see `orderflow check`", self.id, PATIENCE.as_secs());
+            }
+        }
+    }
+
+    async fn print_new(&mut self) -> Result<()> {
+        let path = format!("events?after={}", self.seen);
+        let answer = self.api.order(Method::GET, &self.id, &[&path], None).await?;
+        let events = answer.body["events"].as_array().context("the API's answer has no events")?;
+        for event in events {
+            let kind = event["type"].as_str().unwrap_or_default();
+            print(&format!("  {:>5.1} s  {kind}", self.started.elapsed().as_secs_f32()))?;
+            self.seen = event["seq"].as_u64().unwrap_or(self.seen);
+        }
+        Ok(())
+    }
+}
