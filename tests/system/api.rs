@@ -50,7 +50,13 @@ impl Reply {
 }
 
 impl World {
-    pub(crate) async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<String>) -> Reply {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Reply {
         let mut request = self.http.request(method, format!("{}{path}", self.url));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -72,8 +78,15 @@ impl World {
         self.post_with(path, body, &[]).await
     }
 
+    /// As a client does that reads the contract: what could not be taken now is sent again.
     pub(crate) async fn post_with(&self, path: &str, body: Value, headers: &[(&str, &str)]) -> Reply {
-        let headers: Vec<_> = [(CONTENT_TYPE.as_str(), "application/json")].into_iter().chain(headers.iter().copied()).collect();
+        let send = async || self.post_once(path, &body, headers).await;
+        self.eventually("an answer that is not 503", send, |reply| reply.status != 503).await
+    }
+
+    pub(crate) async fn post_once(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Reply {
+        let headers: Vec<_> =
+            [(CONTENT_TYPE.as_str(), "application/json")].into_iter().chain(headers.iter().copied()).collect();
         self.send(Method::POST, path, &headers, Some(body.to_string())).await
     }
 }

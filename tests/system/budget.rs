@@ -5,7 +5,11 @@ use temporalio_client::{Client, WorkflowDescribeOptions};
 use workflows::OrderWorkflow;
 
 async fn cost(client: &Client, workflow_id: String) -> (i64, usize) {
-    let described = client.get_workflow_handle::<OrderWorkflow>(workflow_id).describe(WorkflowDescribeOptions::default()).await.unwrap();
+    let described = client
+        .get_workflow_handle::<OrderWorkflow>(workflow_id)
+        .describe(WorkflowDescribeOptions::default())
+        .await
+        .unwrap();
     let transitions = described.raw_description.workflow_execution_info.as_ref().unwrap().state_transition_count;
     (transitions, described.history_length())
 }

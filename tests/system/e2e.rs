@@ -1,0 +1,134 @@
+//! The programs that Lambda runs, under Lambda's own runtime API, with the events that API Gateway sends.
+//!
+//! [`lambda`] is Lambda, [`api_gateway`] what stands in front of it: a REST API with a stage, and an HTTP
+//! API whose one route is `$default` and names no path parameters.
+
+mod api_gateway;
+mod lambda;
+
+use crate::{api::order_with_payment, world::World};
+use api_gateway::{Call, Shape, event};
+use lambda::{Ended, Lambda};
+use orderflow_http::Function;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::{fs, path::Path};
+
+#[tokio::test]
+async fn an_order_goes_from_its_start_to_delivered_through_the_four_functions() {
+    let world = World::with(&[("REVIEW_THRESHOLD", "50")]).await;
+    let lambda = Lambda::start(&world.environment).await;
+    futures::join!(deliver(&world, &lambda, Shape::Rest), deliver(&world, &lambda, Shape::Http));
+    world.verify().await;
+}
+
+async fn deliver(world: &World, lambda: &Lambda, shape: Shape) {
+    let send = async |call: Call| lambda.call(shape, &call).await;
+    let order = order_with_payment(&format!("pmt-{shape:?}"));
+    let key = format!("key-{shape:?}");
+    let start = Call::post("/orders", &order).header("Idempotency-Key", &key);
+    let id = send(start.clone()).await.started();
+    assert_eq!(send(start).await.started(), id, "one key, one order");
+
+    let status = async || send(Call::get(&format!("/orders/{id}/status"))).await.is(200);
+    let reviewed = |status: &Value| status["step"] == "manual_review";
+    world.eventually("the wait for a review", status, reviewed).await;
+    let approve = Call::post(&format!("/orders/{id}/signals/approve"), &json!({"reviewer": "ann"}));
+    assert_eq!(send(approve.clone()).await.is(200)["message"], "Order approved.");
+    assert_eq!(send(approve).await.is(200)["already"], true);
+
+    let trail = async || send(Call::get(&format!("/orders/{id}/events"))).await.is(200)["events"].clone();
+    let has_ended = |events: &Value| events.to_string().contains("delivered");
+    let events = world.eventually("the delivery in the trail", trail, has_ended).await;
+    let first = send(Call::get(&format!("/orders/{id}/events?limit=2&after=1"))).await.is(200)["events"].clone();
+    assert_eq!(first.as_array().unwrap()[..], events.as_array().unwrap()[1..3], "parameters of the query arrive");
+
+    world.ended(&id).await;
+    let path = format!("/orders/{id}?source=database");
+    let order = send(Call::get(&path)).await.is(200);
+    assert_eq!(order["status"], "delivered");
+    assert_eq!(order, world.get(&path).await.is(200), "the local gateway says the same");
+    let list = send(Call::get("/orders?status=delivered&customer_id=CUST-001")).await.is(200)["orders"].clone();
+    assert!(list.as_array().unwrap().iter().any(|order| order["order_id"] == id.as_str()), "{list}");
+    let late = Call { method: Method::DELETE, ..Call::post(&format!("/orders/{id}"), &json!({"reason": "too late"})) };
+    send(late).await.problem(409, "already_shipped");
+}
+
+#[tokio::test]
+async fn what_is_refused_is_refused_as_the_local_gateway_does() {
+    let world = World::start().await;
+    let lambda = Lambda::start(&world.environment).await;
+    let json = Some("application/json");
+    for (method, path, kind, body, status) in [
+        (Method::GET, "/orders/nobody", None, "", 404),
+        (Method::GET, "/orders/nobody/events", None, "", 404),
+        (Method::GET, "/orders/a%20b", None, "", 404),
+        (Method::GET, "/nowhere", None, "", 404),
+        (Method::PUT, "/orders/o-1", None, "", 405),
+        (Method::PATCH, "/orders", json, "{}", 405),
+        (Method::GET, "/orders?limit=0&status=lost%20one", None, "", 422),
+        (Method::POST, "/orders", json, "{\n  \"items\": [,]}", 400),
+        (Method::POST, "/orders", json, "{\"items\": \"Ünïcödé\"}", 422),
+        (Method::POST, "/orders", Some("text/plain"), "{}", 415),
+        (Method::DELETE, "/orders/nobody", json, "{\"reason\": 5}", 422),
+        (Method::POST, "/orders/nobody/signals/approve", None, "", 404),
+    ] {
+        let headers: Vec<_> = kind.iter().map(|kind| ("content-type", *kind)).collect();
+        let sent = (!body.is_empty()).then(|| body.to_owned());
+        let expected = world.send(method.clone(), path, &headers, sent.clone()).await;
+        assert_eq!(expected.status, status, "{method} {path}: {:?}", expected.body);
+        for shape in Shape::ALL {
+            for base64 in [false, true] {
+                let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+                let call = Call { method: method.clone(), path: path.to_owned(), headers, body: sent.clone(), base64 };
+                let reply = lambda.call(shape, &call).await;
+                let seen = (reply.status, reply.header("allow"), reply.header("content-type"), &reply.body);
+                let wanted =
+                    (expected.status, expected.header("allow"), expected.header("content-type"), &expected.body);
+                assert_eq!(seen, wanted, "{method} {path} as {shape:?}, base64 {base64}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_panic_or_a_foreign_event_hangs_nobody() {
+    let world = World::start().await;
+    let lambda = Lambda::start(&world.environment).await;
+    for shape in Shape::ALL {
+        // What is no base64 makes the runtime itself panic, before any code of ours.
+        let mut broken = event(shape, &Call::post("/orders", &json!({})));
+        broken["body"] = json!("%");
+        broken["isBase64Encoded"] = json!(true);
+        let error = lambda.invoke(Function::Start, &broken).await.unwrap_err();
+        assert!(error["errorMessage"].as_str().unwrap().contains("panicked"), "{error}");
+    }
+    let error = lambda.invoke(Function::Start, &json!({"hello": "world"})).await.unwrap_err();
+    assert!(!error["errorMessage"].as_str().unwrap().is_empty(), "{error}");
+    // The same process serves on.
+    lambda.call(Shape::Http, &Call::post("/orders/after-the-panic/start", &json!({}))).await.started();
+}
+
+#[tokio::test]
+async fn every_sample_event_is_answered() {
+    let world = World::start().await;
+    let lambda = Lambda::start(&world.environment).await;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../localstack/events");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    // The order that others ask for comes first.
+    files.sort_by_key(|path| (!path.ends_with("start-order.rest.json"), path.clone()));
+    for path in files {
+        let event: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let reply = api_gateway::reply(lambda.invoke(api_gateway::function(&event), &event).await.unwrap());
+        // In production's default profile the order moves on: what comes too late may be refused, and in words.
+        assert!(reply.status.is_success() || reply.status == 409, "{}: {reply:?}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn a_function_without_a_setting_that_it_needs_ends_and_names_it() {
+    let environment = [("TEMPORAL_ADDRESS", "127.0.0.1:1"), ("DATABASE_URL", "")];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let Ended { success, words } = Lambda::start_one(Function::Events, &environment).await;
+    assert!(!success && words.starts_with("error: DATABASE_URL= is not allowed"), "{words}");
+}

@@ -9,6 +9,11 @@ use devstack::{Postgres, PostgresOptions};
 use futures::future::join_all;
 use serde_json::json;
 use store::simulator::{Fault, add_fault};
+use temporalio_client::{WorkflowDescribeOptions, tonic::IntoRequest};
+use temporalio_common::protos::temporal::api::{
+    common::v1::WorkflowExecution, workflowservice::v1::DeleteWorkflowExecutionRequest,
+};
+use workflows::OrderWorkflow;
 
 async fn start(world: &World, id: &str) {
     let mut order = order_with_payment(&format!("pmt-{id}"));
@@ -44,6 +49,76 @@ async fn a_parcel_that_left_although_the_carrier_never_said_so_is_shipped() {
     add_fault(&world.pool, "dispatch", "f-3", Fault::Lose, 100).await.unwrap();
     start(&world, "f-3").await;
     assert_eq!(world.ended("f-3").await.status.as_str(), "delivered");
+    world.verify().await;
+}
+
+#[tokio::test]
+async fn a_parcel_that_the_carrier_may_have_is_recalled_before_it_goes_elsewhere() {
+    let world = World::with(&[("SHIPPING_DELAY", "1s")]).await;
+    // Three failures end the first attempt; the second is waiting when the new address comes.
+    add_fault(&world.pool, "dispatch", "f-10", Fault::Fail, 3).await.unwrap();
+    start(&world, "f-10").await;
+    let trail = async || world.trail("f-10").await;
+    world.eventually("a failed attempt", trail, |trail| trail.contains(&"dispatch_failed".to_owned())).await;
+    let moved = world.post("/orders/f-10/signals/update-address", json!({"street": "2 Side St"})).await.is(200);
+    assert_eq!(moved["shipping_address"]["street"], "2 Side St");
+    let view = world.ended("f-10").await;
+    assert_eq!(view.status.as_str(), "delivered");
+    // The first parcel's number is burnt: whatever was lost on the way, the carrier never takes it now.
+    assert_eq!(view.shipment_info.unwrap().tracking_number, "FEDEX-f-10-PKG-002");
+    world.verify().await;
+}
+
+#[tokio::test]
+async fn an_order_that_temporal_has_forgotten_is_left_as_it_was() {
+    let world = World::start().await;
+    start(&world, "f-11").await;
+    let before = world.ended("f-11").await;
+    let client = world.temporal().await;
+    let execution = WorkflowExecution { workflow_id: "order-f-11".to_owned(), run_id: String::new() };
+    let request = DeleteWorkflowExecutionRequest {
+        namespace: "default".to_owned(),
+        workflow_execution: Some(execution),
+        ..DeleteWorkflowExecutionRequest::default()
+    };
+    client.connection().workflow_service().delete_workflow_execution(request.into_request()).await.unwrap();
+    let handle = client.get_workflow_handle::<OrderWorkflow>("order-f-11");
+    let forgotten = async || handle.describe(WorkflowDescribeOptions::default()).await.is_err();
+    world.eventually("Temporal forgets", forgotten, |forgotten| *forgotten).await;
+    // The second start runs, finds the row, and touches nothing.
+    let mut other = order_with_payment("pmt-other");
+    other["items"][0]["quantity"] = json!(7);
+    world.post("/orders/f-11/start", other).await.is(202);
+    let ended = async || {
+        let described = handle.describe(WorkflowDescribeOptions::default()).await.unwrap();
+        format!("{:?}", described.status())
+    };
+    world.eventually("the second run's end", ended, |status| status == "Completed").await;
+    assert_eq!(store::orders::view(&world.pool, &before.order_id).await.unwrap().unwrap(), before);
+    let state = world.get("/orders/f-11").await.is(200);
+    assert_eq!((&state["status"], &state["total_amount"]), (&json!("delivered"), &json!(6.5)));
+    assert_eq!(world.books("f-11").await, ["capture"]);
+    world.verify().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_is_asked_to_stop_finishes_what_it_does() {
+    let world = World::start().await;
+    add_fault(&world.pool, "charge", "f-12", Fault::Hang, 1).await.unwrap();
+    start(&world, "f-12").await;
+    let hanging = async || store::simulator::faults_left(&world.pool, "charge", "f-12").await.unwrap();
+    world.eventually("the provider's call", hanging, |times| *times == 0).await;
+    // The charge is under way; it ends with no answer after 3 s, and the worker reports that before it goes.
+    world.worker.stop().await;
+    let events = async || world.temporal_events("f-12").await;
+    world
+        .eventually("the reported charge", events, |kinds| {
+            kinds.contains(&"EVENT_TYPE_ACTIVITY_TASK_COMPLETED".to_owned())
+        })
+        .await;
+    world.worker.restart().await.unwrap();
+    assert_eq!(world.ended("f-12").await.status.as_str(), "delivered");
+    assert_eq!(world.books("f-12").await, ["capture"]);
     world.verify().await;
 }
 

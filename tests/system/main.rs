@@ -3,13 +3,18 @@
 //! One binary, because linking is what costs; `cargo test -p system-tests integration` picks a part. Each
 //! test has a [`world::World`] of its own (database, task queues, worker and API processes) on servers that all share.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
 mod api;
 mod budget;
 mod cli;
+mod doors;
 mod e2e;
 mod faults;
 mod integration;
+mod queries;
 mod replay;
+mod routes;
 mod shared;
 mod time_skipping;
 mod world;

@@ -32,7 +32,8 @@ fn recorded() -> Vec<(String, Vec<u8>)> {
 #[tokio::test]
 async fn recorded_histories_replay() {
     let options = WorkflowReplayerOptions::new();
-    let options = options.register_workflow::<OrderWorkflow>().unwrap().register_workflow::<ShippingWorkflow>().unwrap();
+    let options =
+        options.register_workflow::<OrderWorkflow>().unwrap().register_workflow::<ShippingWorkflow>().unwrap();
     let replayer = WorkflowReplayer::new(options.build()).unwrap();
     let histories = recorded();
     assert!(histories.len() >= 10, "only {} histories", histories.len());
@@ -120,7 +121,8 @@ async fn failed(world: &World) {
     }
     let client = world.temporal().await;
     let input = workflows::OrderInput { order: json!({"items": [{"sku": "A"}]}), ..workflows::OrderInput::default() };
-    let options = temporalio_client::WorkflowStartOptions::new(world.orders_task_queue.clone(), "order-invalid").build();
+    let options =
+        temporalio_client::WorkflowStartOptions::new(world.orders_task_queue.clone(), "order-invalid").build();
     client.start_workflow(OrderWorkflow::run, workflows::Message::Valid(input), options).await.unwrap();
     for id in ["dispatch-failed", "declined", "lost", "invalid"] {
         world.ended(id).await;
@@ -128,7 +130,9 @@ async fn failed(world: &World) {
 }
 
 async fn waited(world: &World) {
-    for (id, profile) in [("approved", "approval"), ("rejected", "approval"), ("unreviewed", "lifecycle"), ("confirmed", "checkout")] {
+    for (id, profile) in
+        [("approved", "approval"), ("rejected", "approval"), ("unreviewed", "lifecycle"), ("confirmed", "checkout")]
+    {
         let mut order = paid_order();
         order["profile"] = json!(profile);
         start(world, id, order).await;

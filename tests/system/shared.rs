@@ -25,7 +25,8 @@ pub(crate) async fn shared() -> &'static Shared {
             let pool = store::connect(&template).await.unwrap();
             store::migrate(&pool).await.unwrap();
             pool.close().await;
-            let temporal = Temporal::start(TemporalOptions { progress: Progress::stderr(), ..TemporalOptions::default() });
+            let temporal =
+                Temporal::start(TemporalOptions { progress: Progress::stderr(), ..TemporalOptions::default() });
             Shared { postgres, temporal: temporal.await.unwrap(), copying: Mutex::default() }
         })
         .await

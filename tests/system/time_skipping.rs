@@ -15,7 +15,9 @@ use std::{
     time::{Duration, Instant},
 };
 use temporalio_client::{Connection, ConnectionOptions, tonic::IntoRequest};
-use temporalio_common::protos::temporal::api::{enums::v1::IndexedValueType, operatorservice::v1::AddSearchAttributesRequest};
+use temporalio_common::protos::temporal::api::{
+    enums::v1::IndexedValueType, operatorservice::v1::AddSearchAttributesRequest,
+};
 use url::Url;
 
 /// `.ci/run` looks for this.

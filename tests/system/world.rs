@@ -1,11 +1,7 @@
 //! One test's world: its database, its task queues, its worker and its HTTP API as processes of their own.
 
 use crate::shared::shared;
-use devstack::{
-    Process, Readiness,
-    guard::GuardOptions,
-    ports,
-};
+use devstack::{Process, Readiness, guard::GuardOptions, ports};
 use domain::OrderId;
 use serde_json::Value;
 use std::{
@@ -13,13 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 use store::PgPool;
-use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions};
+use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, WorkflowFetchHistoryOptions};
 use url::Url;
+use workflows::OrderWorkflow;
 
 static WORLDS: AtomicU32 = AtomicU32::new(0);
 
 /// What a test waits for at most. Generous: a slow machine is no failure.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
 pub(crate) struct World {
     pub(crate) url: String,
@@ -29,6 +26,8 @@ pub(crate) struct World {
     pub(crate) http: reqwest::Client,
     pub(crate) temporal_address: String,
     pub(crate) orders_task_queue: String,
+    /// What its programs are told.
+    pub(crate) environment: Vec<(String, String)>,
     _folder: tempfile::TempDir,
 }
 
@@ -98,6 +97,7 @@ impl World {
             http: reqwest::Client::new(),
             temporal_address: temporal_address.to_owned(),
             orders_task_queue: queues[0].clone(),
+            environment,
             _folder: folder,
         }
     }
@@ -107,6 +107,13 @@ impl World {
         let url = Url::parse(&format!("http://{}", self.temporal_address)).unwrap();
         let connection = Connection::connect(ConnectionOptions::new(url).build()).await.unwrap();
         Client::new(connection, ClientOptions::new("default").build()).unwrap()
+    }
+
+    /// The types of the events in the order's history.
+    pub(crate) async fn temporal_events(&self, order_id: &str) -> Vec<String> {
+        let handle = self.temporal().await.get_workflow_handle::<OrderWorkflow>(format!("order-{order_id}"));
+        let events = handle.fetch_history(WorkflowFetchHistoryOptions::default()).into_events().await.unwrap();
+        events.iter().map(|event| event.event_type().as_str_name().to_owned()).collect()
     }
 
     /// Waits until `done` says so; fails with what it saw last.

@@ -31,8 +31,16 @@ pub trait Carrier: Send + Sync + 'static {
     fn name(&self) -> &'static str;
 
     /// Hands over the parcel, once.
-    fn dispatch<'a>(&'a self, order_id: &'a OrderId, shipment_id: &'a str) -> BoxFuture<'a, Result<Parcel, CarrierError>>;
+    fn dispatch<'a>(
+        &'a self,
+        order_id: &'a OrderId,
+        shipment_id: &'a str,
+    ) -> BoxFuture<'a, Result<Parcel, CarrierError>>;
 
     /// Makes sure the carrier never takes the parcel, or finds that it has.
-    fn recall<'a>(&'a self, order_id: &'a OrderId, shipment_id: &'a str) -> BoxFuture<'a, Result<Recalled, CarrierError>>;
+    fn recall<'a>(
+        &'a self,
+        order_id: &'a OrderId,
+        shipment_id: &'a str,
+    ) -> BoxFuture<'a, Result<Recalled, CarrierError>>;
 }

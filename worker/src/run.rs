@@ -27,9 +27,9 @@ use workflows::{OrderWorkflow, ShippingWorkflow};
 pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let pool = store::connect_lazy(&settings.database_url, 2 * SLOTS_OF_A_QUEUE)?;
-    let client = client::connect_worker(&settings.temporal).await.with_context(|| {
-        format!("no Temporal at {}; start it or set TEMPORAL_ADDRESS", settings.temporal.address())
-    })?;
+    let client = client::connect_worker(&settings.temporal)
+        .await
+        .with_context(|| format!("no Temporal at {}; start it or set TEMPORAL_ADDRESS", settings.temporal.address()))?;
     let runtime_options = RuntimeOptions::builder().build().map_err(anyhow::Error::msg)?;
     let runtime = Runtime::from_current_tokio(runtime_options)?;
     let mut workers = options(&settings, &pool)?

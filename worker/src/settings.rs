@@ -32,23 +32,24 @@ impl WorkerSettings {
             value,
             allowed: allowed.to_owned(),
         };
-        let database_url = get("DATABASE_URL").ok_or_else(|| {
-            refused("DATABASE_URL", String::new(), "must be postgres://user:password@host:port/name")
-        })?;
+        let database_url = get("DATABASE_URL")
+            .ok_or_else(|| refused("DATABASE_URL", String::new(), "must be postgres://user:password@host:port/name"))?;
         let queues = get("WORKER_QUEUES").unwrap_or_else(|| "orders,shipping".to_owned());
-        let queues = Queues::parse(&queues).ok_or_else(|| {
-            refused("WORKER_QUEUES", queues, "must be orders, shipping or orders,shipping")
-        })?;
-        let health = match get("ORDERFLOW_HEALTH_ADDRESS") {
-            Some(address) => Some(address.parse().map_err(|_| {
-                refused("ORDERFLOW_HEALTH_ADDRESS", address, "must be IP:PORT such as 0.0.0.0:8081")
-            })?),
-            None => None,
-        };
+        let queues = Queues::parse(&queues)
+            .ok_or_else(|| refused("WORKER_QUEUES", queues, "must be orders, shipping or orders,shipping"))?;
+        let health =
+            match get("ORDERFLOW_HEALTH_ADDRESS") {
+                Some(address) => Some(address.parse().map_err(|_| {
+                    refused("ORDERFLOW_HEALTH_ADDRESS", address, "must be IP:PORT such as 0.0.0.0:8081")
+                })?),
+                None => None,
+            };
         let default_stock = match get("DEFAULT_STOCK") {
-            Some(stock) => stock.parse().ok().filter(|stock| *stock >= 0).ok_or_else(|| {
-                refused("DEFAULT_STOCK", stock, "must be a whole number from 0")
-            })?,
+            Some(stock) => stock
+                .parse()
+                .ok()
+                .filter(|stock| *stock >= 0)
+                .ok_or_else(|| refused("DEFAULT_STOCK", stock, "must be a whole number from 0"))?,
             None => 0,
         };
         let temporal = TemporalSettings::from_env()?;

@@ -32,7 +32,14 @@ pub enum Answer {
         #[serde(default)]
         shipping_address: Option<Address>,
     },
-    Refused { code: RefusalCode, detail: String, status: OrderStatus },
+    Refused {
+        code: RefusalCode,
+        detail: String,
+        status: OrderStatus,
+    },
     /// The carrier has not said yet who won; the order's state will tell.
-    Undecided { status: OrderStatus, message: String },
+    Undecided {
+        status: OrderStatus,
+        message: String,
+    },
 }

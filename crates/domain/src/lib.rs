@@ -33,7 +33,7 @@ pub use id::{CustomerId, IdError, OrderId, PaymentId, Sku, TransactionId};
 pub use money::{Currency, Money, MoneyError};
 pub use order::{Customer, Line, Order, OrderRequest};
 pub use payment::{PaymentConfirmation, PaymentInfo, PaymentStatus};
-pub use policy::{CompleteOn, Delivery, OrderPolicy, OnTimeout, PaymentMode, Review, ReviewMode};
+pub use policy::{CompleteOn, Delivery, OnTimeout, OrderPolicy, PaymentMode, Review, ReviewMode};
 pub use profile::{Profile, SettingError, resolve_policy};
 pub use record::{Failure, FailureCode, OrderRecord, TransitionError};
 pub use request::{Approval, Cancellation, DeliveryConfirmation, Rejection, Request, RequestError};

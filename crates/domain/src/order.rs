@@ -82,9 +82,7 @@ impl OrderRequest {
 
     /// The order that this request makes; names what is missing or does not add up.
     pub fn into_order(self) -> Result<Order, Invalid> {
-        let invalid = |detail: String| {
-            Invalid(vec![crate::FieldError { pointer: "/items".to_owned(), detail }])
-        };
+        let invalid = |detail: String| Invalid(vec![crate::FieldError { pointer: "/items".to_owned(), detail }]);
         if self.lines.is_empty() {
             return Err(invalid("must have at least one element".to_owned()));
         }
@@ -186,14 +184,14 @@ fn read_line(line: &mut Fields<'_, '_>, currency: Currency) -> Option<Line> {
     let name = line.text(&["name", "product_name"], 200);
     let quantity = line.number::<Quantity>(&QUANTITY);
     let price = line.number::<Decimal>(&PRICE);
-    let unit_price = Money::from_decimal(price?, currency).map_err(|error| line.refuse("unit_price", error.to_string()));
+    let unit_price =
+        Money::from_decimal(price?, currency).map_err(|error| line.refuse("unit_price", error.to_string()));
     Some(Line { sku: sku?, name, quantity: quantity?.0, unit_price: unit_price.ok()? })
 }
 
 fn read_payment(fields: &mut Fields<'_, '_>) -> (Option<PaymentId>, Option<String>) {
-    let nested = fields.object(&["payment"], |payment| {
-        Some((payment.parsed(&["payment_id"]), payment.text(&["method"], 200)))
-    });
+    let nested =
+        fields.object(&["payment"], |payment| Some((payment.parsed(&["payment_id"]), payment.text(&["method"], 200))));
     let (nested_id, method) = nested.unwrap_or_default();
     (fields.parsed(&["payment_id"]).or(nested_id), method)
 }
@@ -221,7 +219,8 @@ struct Email(String);
 impl std::str::FromStr for Email {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, &'static str> {
-        let plain = text.len() <= 254 && !text.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;".contains(c));
+        let plain =
+            text.len() <= 254 && !text.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;".contains(c));
         match text.rsplit_once('@') {
             Some((local, host)) if plain && !local.is_empty() && !host.is_empty() => Ok(Self(text.to_owned())),
             _ => Err("must be an e-mail address such as john@example.com"),
@@ -272,8 +271,16 @@ mod tests {
             "items": [{"sku": "A", "quantity": -5, "price": "99.999"}, {"sku": "", "quantity": 1.5, "price": "x"}]}"#;
         assert_eq!(
             refused(bad),
-            ["/customer/email", "/currency", "/items/0/quantity", "/items/0/unit_price", "/items/1/sku",
-             "/items/1/quantity", "/items/1/price", "/colour"]
+            [
+                "/customer/email",
+                "/currency",
+                "/items/0/quantity",
+                "/items/0/unit_price",
+                "/items/1/sku",
+                "/items/1/quantity",
+                "/items/1/price",
+                "/colour"
+            ]
         );
     }
 

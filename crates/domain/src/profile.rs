@@ -47,7 +47,8 @@ impl Profile {
             delivery_estimate: Span::from_secs(3 * DAY),
             deadline: None,
         };
-        let review = |mode, seconds, on_timeout| Review { mode, threshold: None, timeout: Span::from_secs(seconds), on_timeout };
+        let review =
+            |mode, seconds, on_timeout| Review { mode, threshold: None, timeout: Span::from_secs(seconds), on_timeout };
         match self {
             Self::Production => OrderPolicy {
                 review: Review { threshold: Some(Decimal::new(10_000, 0)), ..common.review },
@@ -133,7 +134,12 @@ impl<F: Fn(&str) -> Option<String>> Settings<'_, F> {
         parsed.map_err(|error: T::Err| SettingError { name: name.to_owned(), value, allowed: error.to_string() })
     }
 
-    fn named<T: fmt::Display>(&self, name: &str, all: &[T], parse: fn(&str) -> Option<T>) -> Result<Option<T>, SettingError> {
+    fn named<T: fmt::Display>(
+        &self,
+        name: &str,
+        all: &[T],
+        parse: fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, SettingError> {
         let Some(value) = self.get(name) else { return Ok(None) };
         let allowed = || format!("must be one of {}", all.iter().map(T::to_string).collect::<Vec<_>>().join(", "));
         parse(&value).map(Some).ok_or_else(|| SettingError { name: name.to_owned(), value, allowed: allowed() })
@@ -166,12 +172,16 @@ mod tests {
     use super::*;
 
     fn resolve(profile: Option<Profile>, variables: &[(&str, &str)]) -> Result<OrderPolicy, SettingError> {
-        resolve_policy(profile, |name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+        resolve_policy(profile, |name| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
     }
 
     #[test]
     fn a_variable_overrides_the_deployments_profile() {
-        let policy = resolve(None, &[("ORDER_PROFILE", "approval"), ("MANUAL_REVIEW_TIMEOUT", "5"), ("ORDER_DEADLINE", "none")]).unwrap();
+        let policy =
+            resolve(None, &[("ORDER_PROFILE", "approval"), ("MANUAL_REVIEW_TIMEOUT", "5"), ("ORDER_DEADLINE", "none")])
+                .unwrap();
         assert_eq!((policy.review.timeout, policy.deadline), (Span::from_secs(5), None));
         assert_eq!(policy.review.on_timeout, OnTimeout::Cancel);
         assert_eq!(resolve(None, &[]).unwrap(), Profile::Production.policy());
@@ -191,7 +201,10 @@ mod tests {
             ("PAYMENT_TIMEOUT", "soon", "must be a duration such as 3s, 500ms, 15m, 24h, 14d, or a number of seconds"),
             ("ORDER_DEADLINE", "-1", "must be none or a duration such as 60s"),
         ] {
-            assert_eq!(resolve(None, &[(name, value)]).unwrap_err().to_string(), format!("{name}={value} is not allowed: {allowed}"));
+            assert_eq!(
+                resolve(None, &[(name, value)]).unwrap_err().to_string(),
+                format!("{name}={value} is not allowed: {allowed}")
+            );
         }
     }
 }

@@ -4,8 +4,8 @@
 //! makes `seq` gapless whatever is retried, since the record lives in the workflow and changes once.
 
 use crate::{
-    AuditEvent, EventType, Order, OrderId, OrderStatus, OrderView, PaymentInfo, PaymentStatus, ShipmentInfo, Source, Step,
-    order_workflow_id, status::named,
+    AuditEvent, EventType, Order, OrderId, OrderStatus, OrderView, PaymentInfo, PaymentStatus, ShipmentInfo, Source,
+    Step, order_workflow_id, status::named,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

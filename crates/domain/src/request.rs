@@ -22,7 +22,8 @@ pub trait Request: Serialize + DeserializeOwned + 'static {
 
     /// Reads an HTTP body or a Temporal payload; nothing at all is an empty object.
     fn parse(text: &str) -> Result<Self, RequestError> {
-        let plain = Self::TEXT.filter(|_| text.trim_start().starts_with('"')).map(|field| format!("{{\"{field}\":{text}}}"));
+        let plain =
+            Self::TEXT.filter(|_| text.trim_start().starts_with('"')).map(|field| format!("{{\"{field}\":{text}}}"));
         let text = plain.as_deref().unwrap_or(if text.trim() == "null" { "" } else { text });
         Ok(Document::parse(text)?.read(Self::read)?)
     }
@@ -113,10 +114,15 @@ mod tests {
 
     #[test]
     fn what_is_not_asked_for_is_refused() {
-        assert_eq!(Cancellation::parse("{\"why\": 1}").unwrap_err().to_string(), "is not valid: /why is not a known field");
+        assert_eq!(
+            Cancellation::parse("{\"why\": 1}").unwrap_err().to_string(),
+            "is not valid: /why is not a known field"
+        );
         assert!(matches!(Cancellation::parse("{"), Err(RequestError::Syntax(_))));
         assert!(PaymentConfirmation::parse(r#"{"transaction_id": "t"}"#).is_err());
-        let paid = PaymentConfirmation::parse(r#"{"transaction_id": "t-1", "amount": 99.99, "payment_method": "card"}"#).unwrap();
+        let paid =
+            PaymentConfirmation::parse(r#"{"transaction_id": "t-1", "amount": 99.99, "payment_method": "card"}"#)
+                .unwrap();
         assert_eq!(paid.amount.to_string(), "99.99");
     }
 }

@@ -1,6 +1,5 @@
 //! Where an order stands: its status for callers, its step for operators.
 
-
 macro_rules! named {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident => $text:literal),+ $(,)? }) => {
         $(#[$doc])*

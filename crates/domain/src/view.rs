@@ -1,6 +1,8 @@
 //! What callers read of an order, the same whichever source it comes from.
 
-use crate::{Address, Currency, Customer, Decimal, Failure, OrderId, OrderStatus, PaymentInfo, ShipmentInfo, Step, status::named};
+use crate::{
+    Address, Currency, Customer, Decimal, Failure, OrderId, OrderStatus, PaymentInfo, ShipmentInfo, Step, status::named,
+};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -214,26 +214,4 @@ mod tests {
         assert_eq!(allow("PUT", "/orders"), "GET, POST");
         assert_eq!(allow("GET", "/orders/1/start"), "POST");
     }
-
-    /// As `cargo lambda watch` reads it.
-    fn watch_router() -> String {
-        let mut patterns: Vec<&str> = ROUTES.iter().map(|route| route.pattern).collect();
-        patterns.sort_unstable();
-        patterns.dedup();
-        let line = |pattern: &str| {
-            let routes = ROUTES.iter().filter(|route| route.pattern == pattern);
-            let methods = routes.map(|route| {
-                format!("{{ method = \"{}\", function = \"{}\" }}", route.method, route.operation.function())
-            });
-            format!("\"{pattern}\" = [{}]\n", methods.collect::<Vec<_>>().join(", "))
-        };
-        format!("[workspace.metadata.lambda.watch.router]\n{}", patterns.into_iter().map(line).collect::<String>())
-    }
-
-    #[test]
-    fn cargo_lambda_watch_has_the_same_routes() {
-        let manifest = include_str!("../../../Cargo.toml");
-        let expected = watch_router();
-        assert!(manifest.contains(&expected), "put this into the workspace's Cargo.toml:\n{expected}");
-    }
 }

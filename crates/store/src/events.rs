@@ -5,7 +5,11 @@ use domain::{AuditEvent, EventType, OrderId};
 use sqlx::{PgConnection, PgPool};
 
 /// Appends the entries that the trail does not have yet. The workflow numbered them; a repeat changes nothing.
-pub(crate) async fn append(connection: &mut PgConnection, order_id: &OrderId, events: &[AuditEvent]) -> Result<(), Error> {
+pub(crate) async fn append(
+    connection: &mut PgConnection,
+    order_id: &OrderId,
+    events: &[AuditEvent],
+) -> Result<(), Error> {
     if events.is_empty() {
         return Ok(());
     }

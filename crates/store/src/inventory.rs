@@ -16,7 +16,12 @@ pub enum Reservation {
 }
 
 /// Holds everything the order needs, or nothing. A sku never seen opens with `default_stock`.
-pub async fn reserve(pool: &PgPool, image: Image<'_>, lines: &[Line], default_stock: i64) -> Result<Reservation, Error> {
+pub async fn reserve(
+    pool: &PgPool,
+    image: Image<'_>,
+    lines: &[Line],
+    default_stock: i64,
+) -> Result<Reservation, Error> {
     let order_id = &image.record.order_id;
     let mut transaction = pool.begin().await.failed("begin")?;
     orders::write(&mut transaction, image).await?;

@@ -2,7 +2,9 @@
 
 use crate::{Error, error::Failed, events};
 use chrono::{DateTime, Utc};
-use domain::{AuditEvent, Currency, Money, OrderId, OrderRecord, OrderStatus, OrderView, Source, Step, order_workflow_id};
+use domain::{
+    AuditEvent, Currency, Money, OrderId, OrderRecord, OrderStatus, OrderView, Source, Step, order_workflow_id,
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
@@ -57,7 +59,8 @@ pub async fn write(connection: &mut PgConnection, image: Image<'_>) -> Result<()
     let record = image.record;
     let order = record.order.as_ref();
     let customer = order.map(|order| &order.customer);
-    let lines: Vec<Value> = order.map(|order| order.lines.iter().map(domain::Line::document).collect()).unwrap_or_default();
+    let lines: Vec<Value> =
+        order.map(|order| order.lines.iter().map(domain::Line::document).collect()).unwrap_or_default();
     sqlx::query!(
         "update orders set state = $3, step = $4, is_running = $5, customer_id = $6, customer_json = $7, items_json = $8,
              address_json = $9, currency = $10, total_amount = $11, payment_json = $12, shipment_json = $13,
@@ -99,13 +102,17 @@ pub async fn record(pool: &PgPool, image: Image<'_>) -> Result<(), Error> {
 
 /// The order as readers see it.
 pub async fn view(pool: &PgPool, order_id: &OrderId) -> Result<Option<OrderView>, Error> {
-    let row = sqlx::query_as!(Row, "select id, state, step, is_running, customer_id, customer_json, items_json, address_json,
+    let row = sqlx::query_as!(
+        Row,
+        "select id, state, step, is_running, customer_id, customer_json, items_json, address_json,
              currency, total_amount, payment_json, shipment_json, estimated_delivery, cancellation_reason, failure_json,
              retries_json, last_seq, created_at, updated_at
-         from orders where id = $1", order_id.as_str())
-        .fetch_optional(pool)
-        .await
-        .failed("read the order")?;
+         from orders where id = $1",
+        order_id.as_str()
+    )
+    .fetch_optional(pool)
+    .await
+    .failed("read the order")?;
     row.map(Row::view).transpose()
 }
 
@@ -130,7 +137,9 @@ pub struct ListFilter {
 /// One page of orders, newest first.
 pub async fn list(pool: &PgPool, filter: &ListFilter) -> Result<Vec<OrderView>, Error> {
     let (before, before_id) = filter.cursor.as_ref().map(|cursor| (cursor.created_at, cursor.order_id.clone())).unzip();
-    let rows = sqlx::query_as!(Row, "select id, state, step, is_running, customer_id, customer_json, items_json, address_json,
+    let rows = sqlx::query_as!(
+        Row,
+        "select id, state, step, is_running, customer_id, customer_json, items_json, address_json,
              currency, total_amount, payment_json, shipment_json, estimated_delivery, cancellation_reason, failure_json,
              retries_json, last_seq, created_at, updated_at
          from orders
@@ -180,7 +189,8 @@ impl Row {
         let column = |column| Column { key: key.clone(), column };
         let order_id: OrderId = column("id").read(Value::String(self.id))?;
         let currency: Option<Currency> = column("currency").read(self.currency.into())?;
-        let total = self.total_amount.zip(currency).and_then(|(minor, currency)| Money::from_minor(minor, currency).ok());
+        let total =
+            self.total_amount.zip(currency).and_then(|(minor, currency)| Money::from_minor(minor, currency).ok());
         Ok(OrderView {
             workflow_id: order_workflow_id(&order_id),
             order_id,
@@ -214,8 +224,12 @@ struct Column {
 
 impl Column {
     fn read<T: DeserializeOwned>(self, value: Value) -> Result<T, Error> {
-        serde_json::from_value(value)
-            .map_err(|source| Error::Inconsistent { table: "orders", key: self.key, column: self.column, source })
+        serde_json::from_value(value).map_err(|source| Error::Inconsistent {
+            table: "orders",
+            key: self.key,
+            column: self.column,
+            source,
+        })
     }
 }
 

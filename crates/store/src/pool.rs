@@ -41,7 +41,8 @@ pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
 
 /// Whether the database has every migration that this program knows.
 pub async fn is_migrated(pool: &PgPool) -> Result<bool, Error> {
-    let applied = sqlx::query_scalar!("select count(*) from information_schema.tables where table_name = '_sqlx_migrations'");
+    let applied =
+        sqlx::query_scalar!("select count(*) from information_schema.tables where table_name = '_sqlx_migrations'");
     if applied.fetch_one(pool).await.failed("look for migrations")? == Some(0) {
         return Ok(false);
     }

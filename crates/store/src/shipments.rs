@@ -6,7 +6,13 @@ use serde_json::Value;
 use sqlx::PgPool;
 
 /// Packs a parcel. Packing it again, for another address, replaces what was packed.
-pub async fn prepare(pool: &PgPool, order_id: &OrderId, shipment_id: &str, address: &Value, items: &Value) -> Result<(), Error> {
+pub async fn prepare(
+    pool: &PgPool,
+    order_id: &OrderId,
+    shipment_id: &str,
+    address: &Value,
+    items: &Value,
+) -> Result<(), Error> {
     sqlx::query!(
         "insert into shipments (shipment_id, order_id, state, address_json, items_json) values ($1, $2, 'prepared', $3, $4)
          on conflict (shipment_id) do update set address_json = $3, items_json = $4, updated_at = now()

@@ -43,7 +43,14 @@ pub struct Movement {
 
 /// The movement that was made under this key, or the one that is made now. The provider's own promise:
 /// one key, one movement.
-pub async fn move_money(pool: &PgPool, key: &str, wanted: &Movement, order_id: &str, amount: i64, currency: &str) -> Result<Movement, Error> {
+pub async fn move_money(
+    pool: &PgPool,
+    key: &str,
+    wanted: &Movement,
+    order_id: &str,
+    amount: i64,
+    currency: &str,
+) -> Result<Movement, Error> {
     sqlx::query!(
         "insert into simulator.payments (transaction_id, idempotency_key, kind, order_id, amount, currency)
          values ($1, $2, $3, $4, $5, $6) on conflict on constraint payments_idempotency_key_key do nothing",
@@ -70,7 +77,12 @@ pub struct Parcel {
 }
 
 /// The parcel as the carrier has it, or as it takes it now: with a tracking number, or, with none, never to take it.
-pub async fn take_parcel(pool: &PgPool, shipment_id: &str, order_id: &str, tracking_number: Option<&str>) -> Result<Parcel, Error> {
+pub async fn take_parcel(
+    pool: &PgPool,
+    shipment_id: &str,
+    order_id: &str,
+    tracking_number: Option<&str>,
+) -> Result<Parcel, Error> {
     sqlx::query!(
         "insert into simulator.parcels (shipment_id, order_id, tracking_number, state)
          values ($1, $2, $3, case when $3::text is null then 'cancelled' else 'dispatched' end)

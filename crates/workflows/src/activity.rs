@@ -68,13 +68,19 @@ pub struct Charge {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Charged {
-    Captured { transaction_id: TransactionId },
+    Captured {
+        transaction_id: TransactionId,
+    },
     /// Final: this payment will never be captured.
-    Declined { reason: String },
+    Declined {
+        reason: String,
+    },
     /// The payment id pays another order already.
     InUse,
     /// Nobody knows whether it was captured; the next try finds out first.
-    Unavailable { reason: String },
+    Unavailable {
+        reason: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -124,9 +130,14 @@ pub struct Shipment {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Dispatched {
-    Dispatched { tracking_number: String, provider: String },
+    Dispatched {
+        tracking_number: String,
+        provider: String,
+    },
     /// The carrier refused or did not answer.
-    Failed { reason: String },
+    Failed {
+        reason: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -208,7 +219,7 @@ impl ShippingSteps {
 
 // The macro puts the markers into private modules; implementations need their paths.
 pub use order_steps::{
-    ChargePayment, CommitInventory, ConfirmDelivery, ReceiveOrder, RecordOrder, RecordPayment,
-    RefundPayment, ReleaseInventory, ReserveInventory, ValidateOrder,
+    ChargePayment, CommitInventory, ConfirmDelivery, ReceiveOrder, RecordOrder, RecordPayment, RefundPayment,
+    ReleaseInventory, ReserveInventory, ValidateOrder,
 };
 pub use shipping_steps::{CancelShipment, DispatchCarrier, PreparePackage};

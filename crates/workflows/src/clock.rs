@@ -1,9 +1,10 @@
 //! Workflow time as the rest of the code has it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use std::time::SystemTime;
 
-/// The time of the current workflow task: the same on each replay.
+/// The time of the current workflow task: the same on each replay. In microseconds, as the database keeps
+/// it: so a time reads the same from both.
 pub(crate) fn utc(workflow_time: Option<SystemTime>) -> DateTime<Utc> {
-    workflow_time.map_or(DateTime::UNIX_EPOCH, DateTime::from)
+    workflow_time.map_or(DateTime::UNIX_EPOCH, DateTime::from).trunc_subsecs(6)
 }

@@ -63,9 +63,16 @@ pub struct ShippingInput {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum ShippingOutcome {
-    Dispatched { tracking_number: String, provider: String },
+    Dispatched {
+        tracking_number: String,
+        provider: String,
+    },
     /// The order asked to stop, and this attempt did not dispatch. `uncertain`: the carrier was asked
     /// before and did not answer clearly, so it must be asked whether it has the parcel.
-    Stopped { uncertain: bool },
-    Failed { reason: String },
+    Stopped {
+        uncertain: bool,
+    },
+    Failed {
+        reason: String,
+    },
 }

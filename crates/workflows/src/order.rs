@@ -65,9 +65,8 @@ enum Recall {
 struct Shipping {
     /// Wanted, and not decided yet.
     recall: Option<Recall>,
-    /// How many recalls were decided, and how the last one went.
+    /// How many recalls were decided; how, the order's status tells.
     decided: u32,
-    granted: bool,
 }
 
 /// Where the manual review stands.
@@ -148,7 +147,8 @@ impl OrderWorkflow {
         finished(ctx).await;
         save::flush(ctx).await;
         // Completed for every business end. Canceled only where Temporal's own cancel request ended the order.
-        if ctx.cancellation_token().is_cancelled() && ctx.state(|order| order.record.status() == OrderStatus::Cancelled) {
+        if ctx.cancellation_token().is_cancelled() && ctx.state(|order| order.record.status() == OrderStatus::Cancelled)
+        {
             return Err(WorkflowTermination::cancelled());
         }
         Ok(ctx.state(Self::outcome))
@@ -186,7 +186,11 @@ impl OrderWorkflow {
     }
 
     #[signal(name = "confirm_delivery")]
-    pub fn confirm_delivery_signal(&mut self, ctx: &mut SyncWorkflowContext<Self>, message: Message<DeliveryConfirmation>) {
+    pub fn confirm_delivery_signal(
+        &mut self,
+        ctx: &mut SyncWorkflowContext<Self>,
+        message: Message<DeliveryConfirmation>,
+    ) {
         let now = clock::utc(ctx.workflow_time());
         if let Some(confirmation) = self.understood("confirm_delivery", message, now) {
             self.accept_delivery(confirmation, now);
@@ -250,7 +254,11 @@ impl OrderWorkflow {
     }
 
     #[update_validator(confirm_payment)]
-    fn validate_payment(&self, _: &WorkflowContextView, message: &Message<PaymentConfirmation>) -> Result<(), Malformed> {
+    fn validate_payment(
+        &self,
+        _: &WorkflowContextView,
+        message: &Message<PaymentConfirmation>,
+    ) -> Result<(), Malformed> {
         well_formed(message)
     }
     #[update(name = "confirm_payment")]
@@ -259,11 +267,19 @@ impl OrderWorkflow {
     }
 
     #[update_validator(confirm_delivery)]
-    fn validate_delivery(&self, _: &WorkflowContextView, message: &Message<DeliveryConfirmation>) -> Result<(), Malformed> {
+    fn validate_delivery(
+        &self,
+        _: &WorkflowContextView,
+        message: &Message<DeliveryConfirmation>,
+    ) -> Result<(), Malformed> {
         well_formed(message)
     }
     #[update(name = "confirm_delivery")]
-    pub fn confirm_delivery(&mut self, ctx: &mut SyncWorkflowContext<Self>, message: Message<DeliveryConfirmation>) -> Answer {
+    pub fn confirm_delivery(
+        &mut self,
+        ctx: &mut SyncWorkflowContext<Self>,
+        message: Message<DeliveryConfirmation>,
+    ) -> Answer {
         let now = clock::utc(ctx.workflow_time());
         match message {
             Message::Valid(confirmation) => self.accept_delivery(confirmation, now),
@@ -331,7 +347,8 @@ impl OrderWorkflow {
         let event = self.record.audit(kind, payload, now);
         self.unsaved.push(event);
         if self.record.shipment.is_none() {
-            self.record.estimated_delivery = (!self.is_stopped()).then(|| now + self.policy.delivery_estimate.duration());
+            self.record.estimated_delivery =
+                (!self.is_stopped()).then(|| now + self.policy.delivery_estimate.duration());
         }
     }
 

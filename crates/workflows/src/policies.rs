@@ -7,9 +7,7 @@
 
 use std::time::Duration;
 use temporalio_common::RetryPolicy;
-use temporalio_workflow::{
-    ActivityCloseTimeouts, ActivityOptions, LocalActivityOptions, WorkflowCancellationToken,
-};
+use temporalio_workflow::{ActivityCloseTimeouts, ActivityOptions, LocalActivityOptions, WorkflowCancellationToken};
 
 /// Tries of an outside call going forward, before its step has failed.
 pub(crate) const TRIES: u32 = 3;

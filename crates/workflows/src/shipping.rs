@@ -91,7 +91,8 @@ async fn dispatch(ctx: &WorkflowContext<ShippingWorkflow>, input: &ShippingInput
         if ctx.state(|state| state.stopping) {
             return Ok(ShippingOutcome::Stopped { uncertain: number > 1 });
         }
-        let dispatched = ctx.execute_activity(ShippingSteps::dispatch_carrier, shipment.clone(), policies::carrier(None));
+        let dispatched =
+            ctx.execute_activity(ShippingSteps::dispatch_carrier, shipment.clone(), policies::carrier(None));
         match dispatched.await? {
             Dispatched::Dispatched { tracking_number, provider } => {
                 ctx.state_mut(|state| state.tracking_number = Some(tracking_number.clone()));

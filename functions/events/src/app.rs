@@ -4,7 +4,8 @@ use crate::{orders, trail};
 use client::{Orders, TemporalSettings};
 use domain::SettingError;
 use lambda_http::{Body, Request, Response};
-use orderflow_http::{Call, Function, Listing, Operation, Problem, Reply, from_env, refused_setting, serve};
+use orderflow_http::{Call, Function, Listing, Operation, Problem, Reply, exit, from_env, refused_setting, serve};
+use std::process::ExitCode;
 use store::PgPool;
 
 /// A sandbox serves one call at a time; one connection is in use, one may be on its way back.
@@ -39,6 +40,17 @@ impl App {
     pub async fn warm_up(&self) {
         let _ = store::ping(&self.pool).await;
     }
+}
+
+/// The program: serves calls until Lambda ends the sandbox.
+pub async fn run() -> ExitCode {
+    telemetry::init();
+    let app = match App::from_env() {
+        Ok(app) => app,
+        Err(error) => return exit(Err::<(), _>(error)),
+    };
+    app.warm_up().await;
+    exit(orderflow_http::run(async |request| handle(&app, request).await).await)
 }
 
 /// Answers one call.

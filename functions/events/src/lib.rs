@@ -6,4 +6,4 @@ mod app;
 mod orders;
 mod trail;
 
-pub use app::{App, handle};
+pub use app::{App, handle, run};

@@ -4,7 +4,8 @@ use crate::{health, state};
 use client::{Orders, TemporalSettings};
 use domain::SettingError;
 use lambda_http::{Body, Request, Response};
-use orderflow_http::{Call, Function, Operation, Problem, Querying, Reply, from_env, refused_setting, serve};
+use orderflow_http::{Call, Function, Operation, Problem, Querying, Reply, exit, from_env, refused_setting, serve};
+use std::process::ExitCode;
 use store::PgPool;
 
 /// A sandbox serves one call at a time; one connection is in use, one may be on its way back.
@@ -54,6 +55,17 @@ pub fn database(connections: u32) -> Result<PgPool, SettingError> {
     // Its value carries a password, so it is not shown.
     let shown = if url.is_empty() { "" } else { "…" };
     pool.ok_or_else(|| refused_setting("DATABASE_URL", shown, "must be postgres://USER:PASSWORD@HOST:PORT/NAME"))
+}
+
+/// The program: serves calls until Lambda ends the sandbox.
+pub async fn run() -> ExitCode {
+    telemetry::init();
+    let app = match App::from_env() {
+        Ok(app) => app,
+        Err(error) => return exit(Err::<(), _>(error)),
+    };
+    app.warm_up().await;
+    exit(orderflow_http::run(async |request| handle(&app, request).await).await)
 }
 
 /// Answers one call.

@@ -6,4 +6,4 @@ mod app;
 mod health;
 mod state;
 
-pub use app::{App, database, handle};
+pub use app::{App, database, handle, run};

@@ -4,7 +4,8 @@ use crate::{answer, closed};
 use client::{Command, Orders, Reply as Outcome, TemporalSettings};
 use domain::SettingError;
 use lambda_http::{Body, Request, Response};
-use orderflow_http::{Call, Function, Operation, Problem, Reply, Signalling, serve};
+use orderflow_http::{Call, Function, Operation, Problem, Reply, Signalling, exit, serve};
+use std::process::ExitCode;
 
 /// The door to Temporal, made once.
 #[derive(Debug)]
@@ -27,6 +28,17 @@ impl App {
     pub async fn warm_up(&self) {
         let _ = self.orders.health().await;
     }
+}
+
+/// The program: serves calls until Lambda ends the sandbox.
+pub async fn run() -> ExitCode {
+    telemetry::init();
+    let app = match App::from_env() {
+        Ok(app) => app,
+        Err(error) => return exit(Err::<(), _>(error)),
+    };
+    app.warm_up().await;
+    exit(orderflow_http::run(async |request| handle(&app, request).await).await)
 }
 
 /// Answers one call.

@@ -6,4 +6,4 @@ mod answer;
 mod app;
 mod closed;
 
-pub use app::{App, handle};
+pub use app::{App, handle, run};

@@ -4,7 +4,8 @@ use crate::{create, start};
 use client::{Orders, TemporalSettings};
 use domain::{OrderPolicy, Profile, SettingError, resolve_policy};
 use lambda_http::{Body, Request, Response};
-use orderflow_http::{Call, Function, Operation, Problem, Reply, Starting, from_env, is_on, serve};
+use orderflow_http::{Call, Function, Operation, Problem, Reply, Starting, exit, from_env, is_on, serve};
+use std::process::ExitCode;
 
 /// The settings and the door to Temporal, made once.
 #[derive(Debug)]
@@ -41,6 +42,17 @@ impl App {
         let Some(profile) = profile else { return Ok(self.policy.clone()) };
         resolve_policy(Some(profile), from_env).map_err(Problem::internal)
     }
+}
+
+/// The program: serves calls until Lambda ends the sandbox.
+pub async fn run() -> ExitCode {
+    telemetry::init();
+    let app = match App::from_env() {
+        Ok(app) => app,
+        Err(error) => return exit(Err::<(), _>(error)),
+    };
+    app.warm_up().await;
+    exit(orderflow_http::run(async |request| handle(&app, request).await).await)
 }
 
 /// Answers one call.

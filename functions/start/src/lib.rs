@@ -8,4 +8,4 @@ mod create;
 mod read;
 mod start;
 
-pub use app::{App, handle};
+pub use app::{App, handle, run};

@@ -18,7 +18,15 @@ async fn every_bad_field_is_named_at_once() {
     });
     let problem = world.post("/orders", bad).await.problem(422, "invalid_request");
     let named = pointers(&problem);
-    for pointer in ["/customer/email", "/currency", "/colour", "/items/0/quantity", "/items/0/unit_price", "/items/1/quantity", "/shipping_address"] {
+    for pointer in [
+        "/customer/email",
+        "/currency",
+        "/colour",
+        "/items/0/quantity",
+        "/items/0/unit_price",
+        "/items/1/quantity",
+        "/shipping_address",
+    ] {
         assert!(named.contains(&pointer), "{pointer} is not in {named:?}");
     }
     for (change, pointer) in [
@@ -46,8 +54,12 @@ async fn what_is_not_a_request_is_a_problem() {
     let problem = send(Method::POST, "/orders", json, "{\n  \"items\": [,]}").await.problem(400, "malformed_json");
     assert!(problem["detail"].as_str().unwrap().contains("line 2, column 13"), "{problem}");
     send(Method::POST, "/orders", "text/plain", "{}").await.problem(415, "unsupported_media_type");
-    send(Method::POST, "/orders", "application/x-www-form-urlencoded", "a=b").await.problem(415, "unsupported_media_type");
-    send(Method::POST, "/orders", json, &format!("{{\"x\": \"{}\"}}", "x".repeat(300 << 10))).await.problem(413, "body_too_large");
+    send(Method::POST, "/orders", "application/x-www-form-urlencoded", "a=b")
+        .await
+        .problem(415, "unsupported_media_type");
+    send(Method::POST, "/orders", json, &format!("{{\"x\": \"{}\"}}", "x".repeat(300 << 10)))
+        .await
+        .problem(413, "body_too_large");
     send(Method::POST, "/orders", json, "[1, 2]").await.problem(422, "invalid_request");
     world.get("/nowhere").await.problem(404, "route_not_found");
     let reply = send(Method::PUT, "/orders/o-1", "", "").await;
@@ -59,7 +71,10 @@ async fn what_is_not_a_request_is_a_problem() {
     world.get("/orders/nobody").await.problem(404, "order_not_found");
     world.get("/orders/nobody/status").await.problem(404, "order_not_found");
     for key in ["", "two words", &"k".repeat(256)] {
-        world.post_with("/orders", paid_order(), &[("idempotency-key", key)]).await.problem(400, "invalid_idempotency_key");
+        world
+            .post_with("/orders", paid_order(), &[("idempotency-key", key)])
+            .await
+            .problem(400, "invalid_idempotency_key");
     }
     let reply = world.send(Method::GET, "/health", &[("x-request-id", "abc-123")], None).await;
     assert_eq!(reply.header("x-request-id"), "abc-123");
@@ -93,7 +108,8 @@ async fn bad_bodies_of_signals_are_refused_and_change_nothing() {
 #[tokio::test]
 async fn outside_the_local_stack_orders_need_items_and_their_own_profile() {
     let world = World::with(&[("SAMPLE_CART", "off"), ("ALLOW_PROFILE_OVERRIDE", "off")]).await;
-    let problem = world.post("/orders/strict-1/start", json!({"payment_id": "p"})).await.problem(422, "invalid_request");
+    let problem =
+        world.post("/orders/strict-1/start", json!({"payment_id": "p"})).await.problem(422, "invalid_request");
     assert_eq!(pointers(&problem), ["/items"]);
     let mut order = paid_order();
     order["profile"] = json!("quick");

@@ -91,7 +91,10 @@ async fn cancel_after_payment_refunds_and_cancel_after_dispatch_is_refused() {
     world.reaches(&id, "shipped").await;
     let problem = world.post(&format!("/orders/{id}/cancel"), json!({})).await.problem(409, "already_shipped");
     assert_eq!(problem["order_status"], "shipped");
-    world.post(&format!("/orders/{id}/signals/update-address"), json!({"street": "2 Side St"})).await.problem(409, "already_shipped");
+    world
+        .post(&format!("/orders/{id}/signals/update-address"), json!({"street": "2 Side St"}))
+        .await
+        .problem(409, "already_shipped");
     world.post(&format!("/orders/{id}/signals/confirm-delivery"), json!({"signed_by": "neighbour"})).await.is(200);
     assert_eq!(world.ended(&id).await.status.as_str(), "delivered");
     world.post(&format!("/orders/{id}/cancel"), json!({})).await.problem(409, "already_shipped");
@@ -107,15 +110,23 @@ async fn an_address_can_change_until_dispatch_in_both_spellings() {
     let changed = world.post(&path, json!({"street": "2 Side St"})).await.is(200);
     assert_eq!(changed["shipping_address"]["street"], "2 Side St");
     assert_eq!(changed["shipping_address"]["city"], "Anytown");
-    let changed = world.post(&path, json!({"address": {"street": "3 New St", "city": "Newtown", "zip_code": "1"}})).await.is(200);
-    assert_eq!((&changed["shipping_address"]["city"], &changed["shipping_address"]["postal_code"]), (&json!("Newtown"), &json!("1")));
+    let changed =
+        world.post(&path, json!({"address": {"street": "3 New St", "city": "Newtown", "zip_code": "1"}})).await.is(200);
+    assert_eq!(
+        (&changed["shipping_address"]["city"], &changed["shipping_address"]["postal_code"]),
+        (&json!("Newtown"), &json!("1"))
+    );
     let again = world.post(&path, json!({"city": "Newtown"})).await.is(200);
     assert_eq!(again["already"], true);
     // The parcel is being prepared: the shipment is stopped and starts again with the new address.
     let id = world.post("/orders", order_with_payment("pmt-address")).await.started();
     world.reaches(&id, "preparing").await;
-    let changed = world.post(&format!("/orders/{id}/signals/update-address"), json!({"street": "9 Late St"})).await.is(200);
-    assert_eq!((&changed["status"], &changed["shipping_address"]["street"]), (&json!("preparing"), &json!("9 Late St")));
+    let changed =
+        world.post(&format!("/orders/{id}/signals/update-address"), json!({"street": "9 Late St"})).await.is(200);
+    assert_eq!(
+        (&changed["status"], &changed["shipping_address"]["street"]),
+        (&json!("preparing"), &json!("9 Late St"))
+    );
     let view = world.ended(&id).await;
     assert_eq!((view.status.as_str(), view.shipping_address.unwrap().street.as_str()), ("delivered", "9 Late St"));
     world.verify().await;
@@ -130,7 +141,10 @@ async fn a_confirmed_payment_is_recorded_once_and_only_when_it_fits() {
     let path = format!("/orders/{id}/payment");
     let paid = json!({"transaction_id": "tx-1", "amount": 99.99, "payment_method": "card"});
     world.post(&path, json!({"transaction_id": "tx-0", "amount": 99.98})).await.problem(422, "payment_mismatch");
-    world.post(&path, json!({"transaction_id": "tx-0", "amount": 99.99, "currency": "EUR"})).await.problem(422, "payment_mismatch");
+    world
+        .post(&path, json!({"transaction_id": "tx-0", "amount": 99.99, "currency": "EUR"}))
+        .await
+        .problem(422, "payment_mismatch");
     assert_eq!(world.post(&path, paid.clone()).await.is(200)["message"], "Payment confirmed.");
     world.post(&path, paid.clone()).await.is(200);
     let other = json!({"transaction_id": "tx-2", "amount": 99.99});

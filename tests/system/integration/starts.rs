@@ -17,7 +17,15 @@ async fn an_order_runs_from_the_call_to_delivered() {
     assert!(reply.body["run_id"].as_str().is_some_and(|run| !run.is_empty()), "{:?}", reply.body);
     let id = reply.started();
     assert_eq!(world.ended(&id).await.status.as_str(), "delivered");
-    let trail = ["order_received", "order_validated", "inventory_reserved", "payment_captured", "shipment_started", "order_shipped", "order_delivered"];
+    let trail = [
+        "order_received",
+        "order_validated",
+        "inventory_reserved",
+        "payment_captured",
+        "shipment_started",
+        "order_shipped",
+        "order_delivered",
+    ];
     assert_eq!(world.trail(&id).await, trail);
     assert_eq!(world.books(&id).await, ["capture"]);
     let state = world.get(&format!("/orders/{id}")).await.is(200);
@@ -26,7 +34,8 @@ async fn an_order_runs_from_the_call_to_delivered() {
     assert_eq!(state["payment_info"]["amount"], 99.99);
     assert_eq!((&state["step"], &state["is_running"]), (&json!("done"), &json!(false)));
     let events = world.get(&format!("/orders/{id}/events")).await.is(200);
-    let seqs: Vec<_> = events["events"].as_array().unwrap().iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+    let seqs: Vec<_> =
+        events["events"].as_array().unwrap().iter().map(|event| event["seq"].as_u64().unwrap()).collect();
     assert_eq!(seqs, [1, 2, 3, 4, 5, 6, 7]);
     world.verify().await;
 }
@@ -49,8 +58,15 @@ async fn the_four_spellings_start_the_same_kind_of_order() {
         assert_eq!(view.status.as_str(), "delivered");
         assert_eq!(view.shipping_address.unwrap().street, "123 Main St");
     }
-    for (id, body) in [("order-e1", "{\"payment_id\": \"pmt-e1\"}"), ("order-e2", "{}"), ("order-e3", ""),
-        ("order-e4", r#"{"payment_id": "pmt-e4", "address": {"street": "1 A", "city": "B", "state": "C", "zip": "D", "country": "E"}}"#)] {
+    for (id, body) in [
+        ("order-e1", "{\"payment_id\": \"pmt-e1\"}"),
+        ("order-e2", "{}"),
+        ("order-e3", ""),
+        (
+            "order-e4",
+            r#"{"payment_id": "pmt-e4", "address": {"street": "1 A", "city": "B", "state": "C", "zip": "D", "country": "E"}}"#,
+        ),
+    ] {
         let headers: &[_] = if body.is_empty() { &[] } else { &[("content-type", "application/json")] };
         let body = (!body.is_empty()).then(|| body.to_owned());
         let reply = world.send(reqwest::Method::POST, &format!("/orders/{id}/start"), headers, body).await;

@@ -14,8 +14,8 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::time::timeout;
 use workflows::activity::{
-    Charge, Charged, ConfirmedPayment, PaymentRecorded, Receive, Received, Refund, Refunded, Reserved, Validate, Validated,
-    Write,
+    Charge, Charged, ConfirmedPayment, PaymentRecorded, Receive, Received, Refund, Refunded, Reserved, Validate,
+    Validated, Write,
 };
 
 /// The provider of a payment that somebody else's gateway captured and confirmed to us.
@@ -30,7 +30,11 @@ pub struct OrderActivities {
 #[activities]
 impl OrderActivities {
     #[activity(definition = workflows::activity::ReceiveOrder)]
-    pub async fn receive_order(self: Arc<Self>, context: ActivityContext, receive: Receive) -> Result<Received, ActivityError> {
+    pub async fn receive_order(
+        self: Arc<Self>,
+        context: ActivityContext,
+        receive: Receive,
+    ) -> Result<Received, ActivityError> {
         match orders::insert(&self.pool, image(&receive.write), &receive.run_id).await {
             Ok(Inserted::Ours) => Ok(Received::Fresh),
             Ok(Inserted::Theirs) => Ok(Received::Duplicate),
@@ -39,7 +43,11 @@ impl OrderActivities {
     }
 
     #[activity(definition = workflows::activity::ValidateOrder)]
-    pub async fn validate_order(self: Arc<Self>, _: ActivityContext, validate: Validate) -> Result<Validated, ActivityError> {
+    pub async fn validate_order(
+        self: Arc<Self>,
+        _: ActivityContext,
+        validate: Validate,
+    ) -> Result<Validated, ActivityError> {
         Ok(match Order::parse(&validate.document.to_string()) {
             Ok(order) => Validated::Valid { order: Box::new(order) },
             Err(invalid) => Validated::Invalid { errors: invalid.0 },
@@ -47,7 +55,11 @@ impl OrderActivities {
     }
 
     #[activity(definition = workflows::activity::ReserveInventory)]
-    pub async fn reserve_inventory(self: Arc<Self>, context: ActivityContext, write: Write) -> Result<Reserved, ActivityError> {
+    pub async fn reserve_inventory(
+        self: Arc<Self>,
+        context: ActivityContext,
+        write: Write,
+    ) -> Result<Reserved, ActivityError> {
         let lines = write.record.order.as_ref().map(|order| order.lines.as_slice()).unwrap_or_default();
         match inventory::reserve(&self.pool, image(&write), lines, self.default_stock).await {
             Ok(Reservation::Held) => Ok(Reserved::Held),
@@ -57,12 +69,20 @@ impl OrderActivities {
     }
 
     #[activity(definition = workflows::activity::ChargePayment)]
-    pub async fn charge_payment(self: Arc<Self>, context: ActivityContext, charge: Charge) -> Result<Charged, ActivityError> {
+    pub async fn charge_payment(
+        self: Arc<Self>,
+        context: ActivityContext,
+        charge: Charge,
+    ) -> Result<Charged, ActivityError> {
         self.charge(&charge).await.map_err(|error| again(&context, &error))
     }
 
     #[activity(definition = workflows::activity::RecordPayment)]
-    pub async fn record_payment(self: Arc<Self>, context: ActivityContext, paid: ConfirmedPayment) -> Result<PaymentRecorded, ActivityError> {
+    pub async fn record_payment(
+        self: Arc<Self>,
+        context: ActivityContext,
+        paid: ConfirmedPayment,
+    ) -> Result<PaymentRecorded, ActivityError> {
         let payment = Payment {
             payment_id: &paid.payment_id,
             amount: paid.amount,
@@ -79,7 +99,11 @@ impl OrderActivities {
     }
 
     #[activity(definition = workflows::activity::RefundPayment)]
-    pub async fn refund_payment(self: Arc<Self>, context: ActivityContext, refund: Refund) -> Result<Refunded, ActivityError> {
+    pub async fn refund_payment(
+        self: Arc<Self>,
+        context: ActivityContext,
+        refund: Refund,
+    ) -> Result<Refunded, ActivityError> {
         match self.refund(&refund).await {
             Ok(status) => Ok(Refunded { status }),
             Err(error) => Err(again(&context, &error)),
@@ -87,17 +111,29 @@ impl OrderActivities {
     }
 
     #[activity(definition = workflows::activity::ReleaseInventory)]
-    pub async fn release_inventory(self: Arc<Self>, context: ActivityContext, write: Write) -> Result<(), ActivityError> {
+    pub async fn release_inventory(
+        self: Arc<Self>,
+        context: ActivityContext,
+        write: Write,
+    ) -> Result<(), ActivityError> {
         inventory::release(&self.pool, image(&write)).await.map_err(|error| again(&context, &error))
     }
 
     #[activity(definition = workflows::activity::CommitInventory)]
-    pub async fn commit_inventory(self: Arc<Self>, context: ActivityContext, write: Write) -> Result<(), ActivityError> {
+    pub async fn commit_inventory(
+        self: Arc<Self>,
+        context: ActivityContext,
+        write: Write,
+    ) -> Result<(), ActivityError> {
         inventory::commit(&self.pool, image(&write)).await.map_err(|error| again(&context, &error))
     }
 
     #[activity(definition = workflows::activity::ConfirmDelivery)]
-    pub async fn confirm_delivery(self: Arc<Self>, context: ActivityContext, write: Write) -> Result<(), ActivityError> {
+    pub async fn confirm_delivery(
+        self: Arc<Self>,
+        context: ActivityContext,
+        write: Write,
+    ) -> Result<(), ActivityError> {
         orders::record(&self.pool, image(&write)).await.map_err(|error| again(&context, &error))
     }
 
@@ -181,7 +217,8 @@ impl OrderActivities {
             provider: standing.provider,
         };
         payments::settle(&self.pool, &refund.payment_id, PaymentStatus::Refunding, None).await?;
-        let undone = timeout(PAYMENT_ANSWER, self.provider.refund(&request)).await.map_err(|_| RefundError::Silent)??;
+        let undone =
+            timeout(PAYMENT_ANSWER, self.provider.refund(&request)).await.map_err(|_| RefundError::Silent)??;
         let (status, capture) = match undone {
             Undone::Refunded(capture) => (PaymentStatus::Refunded, Some(capture)),
             Undone::NeverCaptured => (PaymentStatus::Declined, None),

@@ -17,7 +17,11 @@ pub struct ShippingActivities {
 #[activities]
 impl ShippingActivities {
     #[activity(definition = workflows::activity::PreparePackage)]
-    pub async fn prepare_package(self: Arc<Self>, context: ActivityContext, package: Package) -> Result<(), ActivityError> {
+    pub async fn prepare_package(
+        self: Arc<Self>,
+        context: ActivityContext,
+        package: Package,
+    ) -> Result<(), ActivityError> {
         let address = serde_json::json!(package.address);
         let items = package.lines.iter().map(domain::Line::document).collect();
         let prepared = shipments::prepare(&self.pool, &package.order_id, &package.shipment_id, &address, &items);
@@ -25,7 +29,11 @@ impl ShippingActivities {
     }
 
     #[activity(definition = workflows::activity::DispatchCarrier)]
-    pub async fn dispatch_carrier(self: Arc<Self>, context: ActivityContext, shipment: Shipment) -> Result<Dispatched, ActivityError> {
+    pub async fn dispatch_carrier(
+        self: Arc<Self>,
+        context: ActivityContext,
+        shipment: Shipment,
+    ) -> Result<Dispatched, ActivityError> {
         let call = self.carrier.dispatch(&shipment.order_id, &shipment.shipment_id);
         let parcel = match timeout(CARRIER_ANSWER, call).await {
             Ok(Ok(parcel)) => parcel,
@@ -38,7 +46,11 @@ impl ShippingActivities {
     }
 
     #[activity(definition = workflows::activity::CancelShipment)]
-    pub async fn cancel_shipment(self: Arc<Self>, context: ActivityContext, shipment: Shipment) -> Result<ShipmentCancelled, ActivityError> {
+    pub async fn cancel_shipment(
+        self: Arc<Self>,
+        context: ActivityContext,
+        shipment: Shipment,
+    ) -> Result<ShipmentCancelled, ActivityError> {
         let call = timeout(CARRIER_ANSWER, self.carrier.recall(&shipment.order_id, &shipment.shipment_id)).await;
         let recalled = call.map_err(|elapsed| again(&context, &elapsed))?.map_err(|error| again(&context, &error))?;
         let recorded = match &recalled {

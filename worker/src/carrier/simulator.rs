@@ -22,7 +22,12 @@ impl Simulator {
         take_fault(&self.pool, operation, order_id.as_str()).await.map_err(|error| CarrierError(error.to_string()))
     }
 
-    async fn take(&self, order_id: &OrderId, shipment_id: &str, tracking: Option<&str>) -> Result<Option<Parcel>, CarrierError> {
+    async fn take(
+        &self,
+        order_id: &OrderId,
+        shipment_id: &str,
+        tracking: Option<&str>,
+    ) -> Result<Option<Parcel>, CarrierError> {
         let taken = take_parcel(&self.pool, shipment_id, order_id.as_str(), tracking).await;
         let taken = taken.map_err(|error| CarrierError(error.to_string()))?;
         Ok(taken.tracking_number.map(|tracking_number| Parcel { tracking_number }))
@@ -34,11 +39,17 @@ impl Carrier for Simulator {
         "fedex"
     }
 
-    fn dispatch<'a>(&'a self, order_id: &'a OrderId, shipment_id: &'a str) -> BoxFuture<'a, Result<Parcel, CarrierError>> {
+    fn dispatch<'a>(
+        &'a self,
+        order_id: &'a OrderId,
+        shipment_id: &'a str,
+    ) -> BoxFuture<'a, Result<Parcel, CarrierError>> {
         async move {
             let fault = self.fault("dispatch", order_id).await?;
             match fault {
-                Some(Fault::Fail | Fault::Decline) => return Err(CarrierError("simulated: the carrier is down".to_owned())),
+                Some(Fault::Fail | Fault::Decline) => {
+                    return Err(CarrierError("simulated: the carrier is down".to_owned()));
+                }
                 Some(Fault::Hang) => std::future::pending().await,
                 Some(Fault::Lose) | None => {}
             }
@@ -51,10 +62,16 @@ impl Carrier for Simulator {
         .boxed()
     }
 
-    fn recall<'a>(&'a self, order_id: &'a OrderId, shipment_id: &'a str) -> BoxFuture<'a, Result<Recalled, CarrierError>> {
+    fn recall<'a>(
+        &'a self,
+        order_id: &'a OrderId,
+        shipment_id: &'a str,
+    ) -> BoxFuture<'a, Result<Recalled, CarrierError>> {
         async move {
             match self.fault("cancel_shipment", order_id).await? {
-                Some(Fault::Fail | Fault::Decline) => return Err(CarrierError("simulated: the carrier is down".to_owned())),
+                Some(Fault::Fail | Fault::Decline) => {
+                    return Err(CarrierError("simulated: the carrier is down".to_owned()));
+                }
                 Some(Fault::Hang) => std::future::pending().await,
                 Some(Fault::Lose) | None => {}
             }

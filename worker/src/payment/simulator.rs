@@ -73,7 +73,9 @@ impl PaymentProvider for Simulator {
         async move {
             let order_id = request.order_id.as_str();
             match self.fault("refund", order_id).await? {
-                Some(Fault::Fail | Fault::Decline) => return Err(NoAnswer("simulated: the provider is down".to_owned())),
+                Some(Fault::Fail | Fault::Decline) => {
+                    return Err(NoAnswer("simulated: the provider is down".to_owned()));
+                }
                 Some(Fault::Hang) => std::future::pending().await,
                 Some(Fault::Lose) | None => {}
             }

@@ -14,7 +14,8 @@ pub(super) async fn deliver(ctx: &WorkflowContext<OrderWorkflow>) {
         return;
     }
     let token = WorkflowCancellationToken::new();
-    let mut timer = ctx.timer(TimerOptions::builder(delivery.after.duration()).cancellation_token(token.clone()).build());
+    let mut timer =
+        ctx.timer(TimerOptions::builder(delivery.after.duration()).cancellation_token(token.clone()).build());
     loop {
         let wake = |order: &OrderWorkflow| order.delivery.is_some() || !order.unsaved.is_empty();
         let mut changed = ctx.wait_condition_with_options(wake, super::wait::detached());

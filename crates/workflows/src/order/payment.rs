@@ -6,8 +6,8 @@ use crate::{
     policies,
 };
 use domain::{
-    Answer, EventType, FailureCode, Money, Order, OrderStatus, PaymentConfirmation, PaymentId, PaymentInfo, PaymentStatus,
-    RefusalCode, Step, TransactionId,
+    Answer, EventType, FailureCode, Money, Order, OrderStatus, PaymentConfirmation, PaymentId, PaymentInfo,
+    PaymentStatus, RefusalCode, Step, TransactionId,
 };
 use serde_json::json;
 use temporalio_workflow::WorkflowContext;

@@ -41,11 +41,13 @@ pub(super) async fn receive(ctx: &WorkflowContext<OrderWorkflow>) -> Received {
     received
 }
 
-/// Accepts a valid order; a bad one fails with its reasons, nothing reserved and nothing charged.
+/// Accepts a valid order; a bad one fails with its reasons, nothing reserved and nothing charged. An order that
+/// was cancelled already is read all the same, so that its row tells what was cancelled.
 pub(super) async fn validate(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
-    wait::check(ctx)?;
     let (document, malformed) = ctx.state_mut(|order| {
-        order.record.enter(Step::Validate);
+        if !order.is_stopped() {
+            order.record.enter(Step::Validate);
+        }
         (order.document.clone(), order.malformed.clone())
     });
     let validated = match malformed {
@@ -53,9 +55,13 @@ pub(super) async fn validate(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
         None => save::local(ctx, OrderSteps::validate_order, |write| Validate { write, document }).await,
     };
     let now = now(ctx);
-    ctx.state_mut(|order| match validated {
+    let accepted = ctx.state_mut(|order| match validated {
         Validated::Valid { order: valid } => {
-            order.audit(EventType::OrderValidated, json!({"total": valid.total.decimal(), "currency": valid.currency}), now);
+            order.audit(
+                EventType::OrderValidated,
+                json!({"total": valid.total.decimal(), "currency": valid.currency}),
+                now,
+            );
             order.record.order = Some(*valid);
             Ok(())
         }
@@ -65,5 +71,6 @@ pub(super) async fn validate(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
             order.fail(FailureCode::InvalidOrder, detail, now);
             Err(Stopped)
         }
-    })
+    });
+    accepted.and_then(|()| wait::check(ctx))
 }

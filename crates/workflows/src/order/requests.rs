@@ -15,16 +15,20 @@ use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowConte
 
 type Context = WorkflowContext<OrderWorkflow>;
 
+// The wire names, for the trail.
+const CANCEL: &str = "cancel_order";
+const UPDATE_ADDRESS: &str = "update_address";
+
 /// Cancels the order, or finds out whether the parcel has left.
 pub(super) async fn cancel(ctx: &Context, message: Message<Cancellation>) -> Answer {
     let now = now(ctx);
     let cancellation = match message {
         Message::Valid(cancellation) => cancellation,
-        Message::Malformed(reason) => return malformed(ctx, "cancel_order", reason),
+        Message::Malformed(reason) => return malformed(ctx, CANCEL, reason),
     };
     match ctx.state_mut(|order| order.request_cancel(cancellation, now)) {
         Reply::Now(answer) => answer,
-        Reply::AfterVerdict(ticket) => recall_verdict(ctx, ticket, "cancel_order").await,
+        Reply::AfterVerdict(ticket) => recall_verdict(ctx, ticket, CANCEL).await,
     }
 }
 
@@ -32,13 +36,13 @@ pub(super) async fn cancel(ctx: &Context, message: Message<Cancellation>) -> Ans
 pub(super) async fn update_address(ctx: &Context, message: Message<AddressChange>) -> Answer {
     let change = match message {
         Message::Valid(change) => change,
-        Message::Malformed(reason) => return malformed(ctx, "update_address", reason),
+        Message::Malformed(reason) => return malformed(ctx, UPDATE_ADDRESS, reason),
     };
     loaded(ctx).await;
     let now = now(ctx);
     match ctx.state_mut(|order| order.request_address(&change, now)) {
         Reply::Now(answer) => answer,
-        Reply::AfterVerdict(ticket) => recall_verdict(ctx, ticket, "update_address").await,
+        Reply::AfterVerdict(ticket) => recall_verdict(ctx, ticket, UPDATE_ADDRESS).await,
     }
 }
 
@@ -58,28 +62,28 @@ pub(super) async fn confirm_payment(ctx: &Context, message: Message<PaymentConfi
     ctx.state(|order| match &order.confirmation_verdict {
         Some(Verdict::Granted) => order.done("Payment confirmed.", false),
         Some(Verdict::Refused(answer)) => answer.clone(),
-        None if order.is_stopped() => order.refused(RefusalCode::OrderClosed, "the order was stopped before the payment was recorded"),
+        None if order.is_stopped() => {
+            order.refused(RefusalCode::OrderClosed, "the order was stopped before the payment was recorded")
+        }
         None => order.undecided("The payment is being recorded."),
     })
 }
 
-/// Waits for the word on one recall.
+/// Waits for the word on one recall: by then the order's status says who won.
 async fn recall_verdict(ctx: &Context, ticket: u32, request: &'static str) -> Answer {
     let decided = move |order: &OrderWorkflow| order.shipping.as_ref().is_none_or(|shipping| shipping.decided > ticket);
     within_verdict(ctx, decided).await;
     let now = now(ctx);
-    ctx.state_mut(|order| match &order.shipping {
-        Some(shipping) if shipping.decided <= ticket => order.undecided("The carrier has not said yet whether it has the parcel."),
-        _ if request == "update_address" && order.is_stopped() => {
-            order.refuse_answer(request, RefusalCode::OrderClosed, "the order is stopped", now)
-        }
-        Some(shipping) if shipping.granted => order.granted(request),
-        Some(_) => order.refuse_answer(request, RefusalCode::AlreadyShipped, "the parcel has left", now),
-        // The phase is over: its end says who won.
-        None if order.record.status().is_dispatched() => {
+    ctx.state_mut(|order| match order.record.status() {
+        _ if !decided(order) => order.undecided("The carrier has not said yet whether it has the parcel."),
+        OrderStatus::Shipped | OrderStatus::Delivered => {
             order.refuse_answer(request, RefusalCode::AlreadyShipped, "the parcel has left", now)
         }
-        None => order.granted(request),
+        OrderStatus::Cancelled if request == CANCEL => order.done("Order cancelled.", false),
+        OrderStatus::Cancelled | OrderStatus::Failed => {
+            order.refuse_answer(request, RefusalCode::OrderClosed, "the order is stopped", now)
+        }
+        OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => order.address_answer(false),
     })
 }
 
@@ -140,9 +144,12 @@ impl OrderWorkflow {
                 self.done("Order approved.", false)
             }
             Review::Approved(_) => self.done("Order approved.", true),
-            Review::Open | Review::Rejected(_) | Review::Over => {
-                self.refuse_answer("approve_order", RefusalCode::NotInReview, "the order is not waiting for a review", now)
-            }
+            Review::Open | Review::Rejected(_) | Review::Over => self.refuse_answer(
+                "approve_order",
+                RefusalCode::NotInReview,
+                "the order is not waiting for a review",
+                now,
+            ),
         }
     }
 
@@ -156,9 +163,12 @@ impl OrderWorkflow {
                 self.done("Order rejected.", false)
             }
             Review::Rejected(_) => self.done("Order rejected.", true),
-            Review::Open | Review::Approved(_) | Review::Over => {
-                self.refuse_answer("reject_order", RefusalCode::NotInReview, "the order is not waiting for a review", now)
-            }
+            Review::Open | Review::Approved(_) | Review::Over => self.refuse_answer(
+                "reject_order",
+                RefusalCode::NotInReview,
+                "the order is not waiting for a review",
+                now,
+            ),
         }
     }
 
@@ -166,10 +176,10 @@ impl OrderWorkflow {
         match self.record.status() {
             OrderStatus::Cancelled => Reply::Now(self.done("Order cancelled.", true)),
             OrderStatus::Failed => {
-                Reply::Now(self.refuse_answer("cancel_order", RefusalCode::OrderClosed, "the order has failed", now))
+                Reply::Now(self.refuse_answer(CANCEL, RefusalCode::OrderClosed, "the order has failed", now))
             }
             OrderStatus::Shipped | OrderStatus::Delivered => {
-                Reply::Now(self.refuse_answer("cancel_order", RefusalCode::AlreadyShipped, "the parcel has left", now))
+                Reply::Now(self.refuse_answer(CANCEL, RefusalCode::AlreadyShipped, "the parcel has left", now))
             }
             OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
                 let Some(shipping) = &mut self.shipping else {
@@ -188,12 +198,21 @@ impl OrderWorkflow {
     }
 
     pub(super) fn request_address(&mut self, change: &AddressChange, now: DateTime<Utc>) -> Reply {
-        const REQUEST: &str = "update_address";
         if self.is_stopped() {
-            return Reply::Now(self.refuse_answer(REQUEST, RefusalCode::OrderClosed, "the order is stopped", now));
+            return Reply::Now(self.refuse_answer(
+                UPDATE_ADDRESS,
+                RefusalCode::OrderClosed,
+                "the order is stopped",
+                now,
+            ));
         }
         if self.record.status().is_dispatched() {
-            return Reply::Now(self.refuse_answer(REQUEST, RefusalCode::AlreadyShipped, "the parcel has left", now));
+            return Reply::Now(self.refuse_answer(
+                UPDATE_ADDRESS,
+                RefusalCode::AlreadyShipped,
+                "the parcel has left",
+                now,
+            ));
         }
         // A new address that is still undecided is what the next change builds on.
         let pending = match self.shipping.as_ref().and_then(|shipping| shipping.recall.as_ref()) {
@@ -203,7 +222,7 @@ impl OrderWorkflow {
         let present = pending.or(self.record.order.as_ref().and_then(|order| order.shipping_address.as_ref()));
         let Some(address) = change.applied_to(present) else {
             let detail = "the order has no address yet, so the new one must name a street";
-            return Reply::Now(self.refuse_answer(REQUEST, RefusalCode::AddressIncomplete, detail, now));
+            return Reply::Now(self.refuse_answer(UPDATE_ADDRESS, RefusalCode::AddressIncomplete, detail, now));
         };
         if pending.is_none() && present == Some(&address) {
             return Reply::Now(self.address_answer(true));
@@ -211,13 +230,13 @@ impl OrderWorkflow {
         match &mut self.shipping {
             None => {
                 self.change_address(address, now);
-                Reply::Now(self.granted(REQUEST))
+                Reply::Now(self.address_answer(false))
             }
             Some(shipping) => {
                 let ticket = shipping.decided;
                 if matches!(shipping.recall, Some(Recall::Cancel { .. } | Recall::Deadline)) {
                     let detail = "the order is being cancelled";
-                    return Reply::Now(self.refuse_answer(REQUEST, RefusalCode::OrderClosed, detail, now));
+                    return Reply::Now(self.refuse_answer(UPDATE_ADDRESS, RefusalCode::OrderClosed, detail, now));
                 }
                 shipping.recall = Some(Recall::Redirect(address));
                 Reply::AfterVerdict(ticket)
@@ -234,7 +253,11 @@ impl OrderWorkflow {
     }
 
     /// `None` when the payment is accepted and must still be recorded.
-    pub(super) fn accept_confirmation(&mut self, confirmation: PaymentConfirmation, now: DateTime<Utc>) -> Option<Answer> {
+    pub(super) fn accept_confirmation(
+        &mut self,
+        confirmation: PaymentConfirmation,
+        now: DateTime<Utc>,
+    ) -> Option<Answer> {
         const REQUEST: &str = "confirm_payment";
         let paid_by = self.record.payment.as_ref().and_then(|payment| payment.transaction_id.as_ref());
         let accepted = self.confirmation.as_ref().map(|accepted| &accepted.transaction_id);
@@ -248,7 +271,12 @@ impl OrderWorkflow {
             return Some(self.refuse_answer(REQUEST, RefusalCode::OrderClosed, "the order is stopped", now));
         }
         if accepted.is_some() || self.record.is_paid() {
-            return Some(self.refuse_answer(REQUEST, RefusalCode::AlreadyPaid, "the order is paid by another transaction", now));
+            return Some(self.refuse_answer(
+                REQUEST,
+                RefusalCode::AlreadyPaid,
+                "the order is paid by another transaction",
+                now,
+            ));
         }
         let Some(order) = &self.record.order else {
             return Some(self.refused(RefusalCode::OrderClosed, "the order was never loaded"));
@@ -323,10 +351,6 @@ impl OrderWorkflow {
 
     fn undecided(&self, message: &str) -> Answer {
         Answer::Undecided { status: self.record.status(), message: message.to_owned() }
-    }
-
-    fn granted(&self, request: &str) -> Answer {
-        if request == "update_address" { self.address_answer(false) } else { self.done("Order cancelled.", false) }
     }
 
     fn address_answer(&self, already: bool) -> Answer {

@@ -41,9 +41,9 @@ pub(super) async fn ship(ctx: &Context) -> Progress {
     })?;
     let shipped = attempts(ctx).await;
     ctx.state_mut(|order| {
-        // Whoever still waits for a verdict finds it: dispatched means refused, stopped means granted.
+        // Whoever still waits for a verdict gets it now; by then the status tells which.
         if let Some(shipping) = &mut order.shipping {
-            decide(shipping, shipped.is_err());
+            shipping.decide();
         }
     });
     let dispatch = shipped?;
@@ -59,7 +59,9 @@ async fn attempts(ctx: &Context) -> Progress<Dispatch> {
     loop {
         attempt += 1;
         match run_attempt(ctx, attempt, &parcel, delay).await {
-            ShippingOutcome::Dispatched { tracking_number, provider } => return Ok(Dispatch { tracking_number, provider }),
+            ShippingOutcome::Dispatched { tracking_number, provider } => {
+                return Ok(Dispatch { tracking_number, provider });
+            }
             ShippingOutcome::Stopped { uncertain } => {
                 parcel.uncertain |= uncertain;
                 delay = Span::ZERO;
@@ -94,7 +96,7 @@ fn grant_recall(ctx: &Context) -> Progress {
     ctx.state_mut(|order| {
         let Some(shipping) = &mut order.shipping else { return Ok(()) };
         let recall = shipping.recall.take();
-        decide(shipping, true);
+        shipping.decide();
         order.audit(EventType::ShipmentStopped, json!({}), now);
         match recall {
             Some(Recall::Cancel { reason, by }) => order.cancel(reason, by, now),
@@ -107,12 +109,6 @@ fn grant_recall(ctx: &Context) -> Progress {
         }
         if order.is_stopped() { Err(Stopped) } else { Ok(()) }
     })
-}
-
-fn decide(shipping: &mut Shipping, granted: bool) {
-    shipping.recall = None;
-    shipping.decided += 1;
-    shipping.granted = granted;
 }
 
 /// Makes sure the carrier does not have the parcel and will not take it, where it might; else what it says.
@@ -133,7 +129,9 @@ async fn void(ctx: &Context, parcel: &mut Parcel) -> Option<Dispatch> {
             parcel.uncertain = false;
             None
         }
-        ShipmentCancelled::AlreadyDispatched { tracking_number, provider } => Some(Dispatch { tracking_number, provider }),
+        ShipmentCancelled::AlreadyDispatched { tracking_number, provider } => {
+            Some(Dispatch { tracking_number, provider })
+        }
     }
 }
 
@@ -268,5 +266,12 @@ async fn record_dispatch(ctx: &Context, dispatch: Dispatch) {
 impl OrderWorkflow {
     fn is_recalled(&self) -> bool {
         self.shipping.as_ref().is_some_and(|shipping| shipping.recall.is_some())
+    }
+}
+
+impl Shipping {
+    fn decide(&mut self) {
+        self.recall = None;
+        self.decided += 1;
     }
 }

@@ -1,0 +1,73 @@
+//! The doors between the rooms, as ARCHITECTURE.md draws them: who may depend on whom.
+
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Command,
+};
+
+/// Each room and all it may lean on: of ours by name, of others only what would break an invariant.
+const DOORS: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("workflows", &["domain"]),
+    ("client", &["domain", "workflows"]),
+    ("store", &["domain"]),
+    ("telemetry", &[]),
+    ("orderflow-http", &["client", "domain", "telemetry", "workflows"]),
+    // Thin Temporal clients: no database behind them.
+    ("start", &["client", "domain", "orderflow-http", "telemetry", "workflows"]),
+    ("signal", &["client", "domain", "orderflow-http", "telemetry", "workflows"]),
+    // These two read.
+    ("query", &["client", "domain", "orderflow-http", "store", "telemetry", "workflows"]),
+    ("events", &["client", "domain", "orderflow-http", "store", "telemetry", "workflows"]),
+    ("worker", &["client", "domain", "store", "telemetry", "workflows"]),
+];
+
+/// What may not be named in these rooms at all.
+const BANNED: &[(&str, &[&str])] = &[
+    ("domain", &["tokio", "sqlx", "rand", "reqwest", "temporalio-client", "lambda_http"]),
+    ("workflows", &["tokio", "sqlx", "rand", "reqwest", "temporalio-client", "temporalio-sdk", "lambda_http"]),
+    ("client", &["sqlx", "lambda_http", "axum"]),
+    ("store", &["temporalio-client", "lambda_http", "axum"]),
+    ("worker", &["sqlx", "lambda_http"]),
+    ("start", &["sqlx", "tonic"]),
+    ("signal", &["sqlx", "tonic"]),
+    ("query", &["sqlx", "tonic"]),
+    ("events", &["sqlx", "tonic"]),
+];
+
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
+    let ordinary = |dependency: &&Value| dependency["kind"] != "dev";
+    metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| {
+            (name(package), package["dependencies"].as_array().unwrap().iter().filter(ordinary).map(name).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn no_room_has_a_door_that_is_not_drawn() {
+    let rooms = dependencies();
+    let ours: BTreeSet<_> = rooms.keys().cloned().collect();
+    for (room, allowed) in DOORS {
+        for door in rooms[*room].intersection(&ours) {
+            assert!(allowed.contains(&door.as_str()), "{room} must not depend on {door}");
+        }
+    }
+    for (room, banned) in BANNED {
+        for dependency in *banned {
+            assert!(!rooms[*room].contains(*dependency), "{room} must not depend on {dependency}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The events that API Gateway makes of a call, and the call's answer.
+//!
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html> and
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
+
+use crate::api::Reply;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use orderflow_http::{Function, find};
+use reqwest::{
+    Method, StatusCode,
+    header::{HeaderMap, HeaderName},
+};
+use serde_json::{Map, Value, json};
+use url::form_urlencoded;
+
+/// Which kind of API stands in front of the functions.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shape {
+    /// With a named stage, and every route of the template.
+    Rest,
+    /// With `$default` as stage and as its one route.
+    Http,
+}
+
+impl Shape {
+    pub(super) const ALL: [Self; 2] = [Self::Rest, Self::Http];
+}
+
+/// What a caller sends.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub(super) method: Method,
+    /// With its query.
+    pub(super) path: String,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Option<String>,
+    /// Whether the API takes the body for binary data.
+    pub(super) base64: bool,
+}
+
+impl Call {
+    pub(super) fn get(path: &str) -> Self {
+        Self { method: Method::GET, path: path.to_owned(), headers: Vec::new(), body: None, base64: false }
+    }
+
+    pub(super) fn post(path: &str, body: &Value) -> Self {
+        let call = Self { method: Method::POST, body: Some(body.to_string()), ..Self::get(path) };
+        call.header("Content-Type", "application/json")
+    }
+
+    pub(super) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn split(&self) -> (&str, &str) {
+        self.path.split_once('?').unwrap_or((&self.path, ""))
+    }
+
+    /// Who serves it; what no route serves goes to `query`, as any function must refuse it.
+    pub(super) fn function(&self) -> Function {
+        serving(&self.method, self.split().0)
+    }
+}
+
+fn serving(method: &Method, path: &str) -> Function {
+    find(method, path).map_or(Function::Query, |(route, _)| route.operation.function())
+}
+
+/// Who serves an event of either shape.
+pub(super) fn function(event: &Value) -> Function {
+    let method = event.get("httpMethod").unwrap_or(&event["requestContext"]["http"]["method"]);
+    let path = event.get("path").unwrap_or(&event["rawPath"]);
+    serving(&method.as_str().unwrap().parse().unwrap(), path.as_str().unwrap())
+}
+
+pub(super) fn event(shape: Shape, call: &Call) -> Value {
+    let body = call.body.as_ref().map(|body| if call.base64 { STANDARD.encode(body) } else { body.clone() });
+    let (path, query) = call.split();
+    match shape {
+        Shape::Rest => rest(call, path, query, body),
+        Shape::Http => http(call, path, query, body),
+    }
+}
+
+fn rest(call: &Call, path: &str, query: &str, body: Option<String>) -> Value {
+    let found = find(&call.method, path).ok();
+    let (mut single, mut multiple) = (Map::new(), Map::new());
+    for (name, value) in call
+        .headers
+        .iter()
+        .cloned()
+        .chain([("Host".to_owned(), "id.execute-api.eu-central-1.amazonaws.com".to_owned())])
+    {
+        multiple.insert(name.clone(), json!([value]));
+        single.insert(name, json!(value));
+    }
+    let (mut last, mut all) = (Map::new(), Map::<String, Value>::new());
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        last.insert(name.to_string(), json!(value));
+        all.entry(name).or_insert_with(|| json!([])).as_array_mut().unwrap().push(json!(value));
+    }
+    // An empty one is null.
+    let filled = |map: Map<String, Value>| (!map.is_empty()).then_some(map);
+    json!({
+        "resource": found.as_ref().map_or("/{proxy+}", |(route, _)| route.pattern),
+        "path": path,
+        "httpMethod": call.method.as_str(),
+        "headers": single,
+        "multiValueHeaders": multiple,
+        "queryStringParameters": filled(last),
+        "multiValueQueryStringParameters": filled(all),
+        "pathParameters": found.and_then(|(_, id)| id).map(|id| json!({"id": id})),
+        "stageVariables": null,
+        "requestContext": {
+            "accountId": "123456789012", "apiId": "id", "stage": "prod", "path": format!("/prod{path}"),
+            "httpMethod": call.method.as_str(), "protocol": "HTTP/1.1", "requestId": "request",
+            "identity": {"sourceIp": "192.0.2.1"},
+        },
+        "body": body,
+        "isBase64Encoded": call.base64,
+    })
+}
+
+fn http(call: &Call, path: &str, query: &str, body: Option<String>) -> Value {
+    let mut headers: Map<_, _> = call.headers.iter().map(|(name, value)| (name.to_lowercase(), json!(value))).collect();
+    headers.insert("host".to_owned(), json!("id.execute-api.eu-central-1.amazonaws.com"));
+    let mut event = json!({
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": headers,
+        "requestContext": {
+            "accountId": "123456789012", "apiId": "id", "routeKey": "$default", "stage": "$default",
+            "http": {"method": call.method.as_str(), "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
+            "requestId": "request", "timeEpoch": 1_795_262_400_000_u64,
+        },
+        "isBase64Encoded": call.base64,
+    });
+    // What is not there is left out.
+    if let Some(body) = body {
+        event["body"] = json!(body);
+    }
+    event
+}
+
+/// The answer, as either kind of API reads it.
+pub(super) fn reply(response: Value) -> Reply {
+    let mut headers = HeaderMap::new();
+    let mut add = |name: &str, value: &Value| {
+        headers.append(name.parse::<HeaderName>().unwrap(), value.as_str().unwrap().parse().unwrap());
+    };
+    for (name, value) in response["headers"].as_object().into_iter().flatten() {
+        add(name, value);
+    }
+    for (name, values) in response["multiValueHeaders"].as_object().into_iter().flatten() {
+        values.as_array().unwrap().iter().for_each(|value| add(name, value));
+    }
+    assert_eq!(response["isBase64Encoded"], false, "a REST API without binary media types would show it as it is");
+    let text = response["body"].as_str().unwrap_or_default();
+    let status = StatusCode::from_u16(response["statusCode"].as_u64().unwrap().try_into().unwrap()).unwrap();
+    Reply { status, headers, body: serde_json::from_str(text).unwrap_or_else(|_| json!(text)) }
+}

@@ -1,0 +1,48 @@
+//! `.sqlx` describes today's queries against today's schema.
+//!
+//! Compiling the queries again takes a while, so this looks only where `CHECK_QUERIES` is set, as in `.ci/run`.
+
+use crate::shared::shared;
+use std::{
+    collections::BTreeMap,
+    env,
+    fs::{self, File},
+    path::Path,
+    process::Command,
+    time::SystemTime,
+};
+
+fn descriptions(folder: &Path) -> BTreeMap<String, String> {
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read_to_string(&path).unwrap()))
+        .collect()
+}
+
+#[tokio::test]
+async fn queries_are_described_as_the_schema_has_them() {
+    if env::var_os("CHECK_QUERIES").is_none() {
+        println!("not looked at: CHECK_QUERIES is not set");
+        return;
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let database = shared().await.database("queries").await;
+    let fresh = tempfile::tempdir().unwrap();
+    // Cargo compiles what is newer than its last look; the content stays.
+    let store = File::options().append(true).open(root.join("crates/store/src/lib.rs")).unwrap();
+    store.set_modified(SystemTime::now()).unwrap();
+    let checked = Command::new(env!("CARGO"))
+        .args(["check", "--quiet", "--locked", "--package", "store"])
+        .current_dir(root)
+        .env("SQLX_OFFLINE", "false")
+        .env("SQLX_OFFLINE_DIR", fresh.path())
+        .env("DATABASE_URL", database)
+        .status();
+    assert!(checked.unwrap().success(), "the queries do not compile against the schema");
+    let (fresh, committed) = (descriptions(fresh.path()), descriptions(&root.join(".sqlx")));
+    assert!(!fresh.is_empty());
+    let names = |descriptions: &BTreeMap<String, String>| descriptions.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&fresh), names(&committed), "renew .sqlx as CONTRIBUTING.md says");
+    assert!(fresh == committed, "renew .sqlx as CONTRIBUTING.md says");
+}

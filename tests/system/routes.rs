@@ -1,0 +1,116 @@
+//! One route table: what `template.yaml` deploys, what `cargo lambda watch` serves and what the sample
+//! events call is what [`ROUTES`] says.
+
+use orderflow_http::{Function, ROUTES};
+use serde_json::Value;
+use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
+use yaml_rust2::{Yaml, YamlLoader};
+
+/// A method, a path with its parameters in braces, and the function that serves it.
+type Served = BTreeSet<(String, String, String)>;
+
+fn table() -> Served {
+    let served =
+        |method: &str, path: &str, function: Function| (method.to_owned(), path.to_owned(), function.to_string());
+    ROUTES.iter().map(|route| served(route.method.as_str(), route.pattern, route.operation.function())).collect()
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The resources of one type. Tags such as `!Ref` are read over; none stands where this looks.
+fn resources(of_type: &str) -> Vec<(String, Yaml)> {
+    let text = fs::read_to_string(root().join("template.yaml")).unwrap();
+    let template = YamlLoader::load_from_str(&text).unwrap().remove(0);
+    let resources = template["Resources"].as_hash().unwrap().clone();
+    let named = |(name, resource): (Yaml, Yaml)| (name.into_string().unwrap(), resource);
+    resources.into_iter().map(named).filter(|(_, resource)| resource["Type"].as_str() == Some(of_type)).collect()
+}
+
+#[test]
+fn the_template_deploys_every_route_and_no_other() {
+    let mut served = Served::new();
+    for (name, function) in resources("AWS::Serverless::Function") {
+        let properties = &function["Properties"];
+        let package = properties["CodeUri"].as_str().unwrap().strip_prefix("functions/").unwrap();
+        assert!(Function::ALL.iter().any(|function| function.name() == package), "{name}: {package}");
+        assert_eq!(function["Metadata"]["BuildMethod"].as_str(), Some("rust-cargolambda"), "{name}");
+        for (event, source) in properties["Events"].as_hash().unwrap() {
+            assert_eq!(source["Type"].as_str(), Some("Api"), "{name}: {event:?}");
+            let text = |field: &str| source["Properties"][field].as_str().unwrap().to_owned();
+            let route = (text("Method"), text("Path"), package.to_owned());
+            assert!(served.insert(route.clone()), "{route:?} twice");
+        }
+    }
+    assert_eq!(served, table());
+}
+
+#[test]
+fn each_function_logs_to_a_group_that_forgets_under_a_role_of_its_own() {
+    let functions = resources("AWS::Serverless::Function");
+    let names = |field: &dyn Fn(&Yaml) -> &Yaml| -> BTreeSet<_> {
+        functions.iter().map(|(_, function)| field(&function["Properties"]).as_str().unwrap().to_owned()).collect()
+    };
+    let logs = names(&|properties| &properties["LoggingConfig"]["LogGroup"]);
+    let roles = names(&|properties| &properties["Role"]);
+    assert_eq!((logs.len(), roles.len()), (Function::ALL.len(), Function::ALL.len()));
+    let groups = resources("AWS::Logs::LogGroup");
+    assert_eq!(groups.iter().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>(), logs);
+    assert!(groups.iter().all(|(_, group)| !group["Properties"]["RetentionInDays"].is_badvalue()));
+}
+
+#[test]
+fn cargo_lambda_watch_serves_every_route_and_refuses_the_rest() {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let router = metadata["metadata"]["lambda"]["watch"]["router"].as_object().unwrap();
+    // Either one function for all methods, or a list of methods.
+    let function = |path: &str, method: &str| match &router[path] {
+        Value::String(function) => function.clone(),
+        routes => {
+            let route = routes.as_array().unwrap().iter().find(|route| route["method"] == method);
+            route.unwrap_or_else(|| panic!("{method} {path}"))["function"].as_str().unwrap().to_owned()
+        }
+    };
+    for (method, path, expected) in table() {
+        assert_eq!(function(&path, &method), expected, "{method} {path}");
+    }
+    let known: BTreeSet<_> =
+        table().into_iter().map(|(_, path, _)| path).chain(["/".to_owned(), "/{*path}".to_owned()]).collect();
+    assert_eq!(router.keys().cloned().collect::<BTreeSet<_>>(), known);
+    for path in known {
+        for method in ["DELETE", "GET", "PATCH", "POST", "PUT"] {
+            let function = function(&path, method);
+            assert!(Function::ALL.iter().any(|known| known.name() == function), "{method} {path}: {function}");
+        }
+    }
+}
+
+#[test]
+fn the_sample_events_call_every_function_through_both_kinds_of_api() {
+    let mut called = BTreeSet::new();
+    for entry in fs::read_dir(root().join("localstack/events")).unwrap() {
+        let path = entry.unwrap().path();
+        let event: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let rest = (text("/httpMethod"), text("/path"));
+        let http = (text("/requestContext/http/method"), text("/rawPath"));
+        let (shape, (method, called_path)) = if rest.0.is_empty() { ("http", http) } else { ("rest", rest) };
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(name.ends_with(&format!(".{shape}.json")), "{name} is of the kind {shape}");
+        let (route, _) = orderflow_http::find(&method.parse().unwrap(), &called_path).unwrap();
+        if shape == "rest" {
+            assert_eq!(text("/resource"), route.pattern, "{name}");
+        }
+        called.insert((route.operation.function().name(), shape));
+    }
+    let all: BTreeSet<_> =
+        Function::ALL.iter().flat_map(|function| ["http", "rest"].map(|shape| (function.name(), shape))).collect();
+    assert_eq!(called, all);
+}
