@@ -15,6 +15,7 @@ create table orders (
     address_json jsonb,
     currency text check (currency ~ '^[A-Z]{3}$'),
     total_amount bigint check (total_amount > 0),
+    review text check (review in ('approved', 'rejected')),
     payment_json jsonb,
     shipment_json jsonb,
     estimated_delivery timestamptz,

@@ -11,5 +11,5 @@ pub mod payment;
 mod run;
 mod settings;
 
-pub use run::{options, run};
+pub use run::run;
 pub use settings::{Queues, WorkerSettings};

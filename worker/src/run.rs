@@ -8,7 +8,6 @@ use crate::{
 use anyhow::Context;
 use futures::future::try_join_all;
 use std::{sync::Arc, time::Duration};
-use store::PgPool;
 use temporalio_common::worker::{WorkerDeploymentOptions, build_id_from_current_exe};
 use temporalio_sdk::{
     Runtime, Worker, WorkerOptions,
@@ -26,13 +25,13 @@ use workflows::{OrderWorkflow, ShippingWorkflow};
 /// Serves the task queues until SIGTERM or Ctrl-C, then lets what runs finish within the grace period.
 pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
-    let pool = store::connect_lazy(&settings.database_url, 2 * SLOTS_OF_A_QUEUE)?;
+    let pool = settings.pool.clone();
     let client = client::connect_worker(&settings.temporal)
         .await
         .with_context(|| format!("no Temporal at {}; start it or set TEMPORAL_ADDRESS", settings.temporal.address()))?;
     let runtime_options = RuntimeOptions::builder().build().map_err(anyhow::Error::msg)?;
     let runtime = Runtime::from_current_tokio(runtime_options)?;
-    let mut workers = options(&settings, &pool)?
+    let mut workers = options(&settings)?
         .into_iter()
         .map(|options| Worker::new(&runtime, client.clone(), options).map_err(anyhow::Error::from))
         .collect::<Result<Vec<_>, _>>()?;
@@ -67,10 +66,11 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
 const STICKY: Duration = Duration::from_secs(2);
 
 /// Local and outside activities of one queue at a time, each with one connection to the database at most.
-const SLOTS_OF_A_QUEUE: u32 = 20;
+pub(crate) const SLOTS_OF_A_QUEUE: u32 = 20;
 
 /// What each task queue's worker serves.
-pub fn options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Vec<WorkerOptions>> {
+fn options(settings: &WorkerSettings) -> anyhow::Result<Vec<WorkerOptions>> {
+    let pool = &settings.pool;
     let mut options = Vec::new();
     if settings.queues.orders {
         let activities = OrderActivities {

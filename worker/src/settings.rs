@@ -1,8 +1,10 @@
 //! The worker's settings, from the environment.
 
+use crate::run::SLOTS_OF_A_QUEUE;
 use client::TemporalSettings;
 use domain::SettingError;
 use std::{env, net::SocketAddr, time::Duration};
+use store::PgPool;
 
 /// Which task queues this worker serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +16,7 @@ pub struct Queues {
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
     pub temporal: TemporalSettings,
-    pub database_url: String,
+    pub pool: PgPool,
     pub queues: Queues,
     /// Where `GET /health` answers; nowhere when not set.
     pub health: Option<SocketAddr>,
@@ -32,8 +34,7 @@ impl WorkerSettings {
             value,
             allowed: allowed.to_owned(),
         };
-        let database_url = get("DATABASE_URL")
-            .ok_or_else(|| refused("DATABASE_URL", String::new(), "must be postgres://user:password@host:port/name"))?;
+        let pool = store::pool_from_env(2 * SLOTS_OF_A_QUEUE)?;
         let queues = get("WORKER_QUEUES").unwrap_or_else(|| "orders,shipping".to_owned());
         let queues = Queues::parse(&queues)
             .ok_or_else(|| refused("WORKER_QUEUES", queues, "must be orders, shipping or orders,shipping"))?;
@@ -53,7 +54,7 @@ impl WorkerSettings {
             None => 0,
         };
         let temporal = TemporalSettings::from_env()?;
-        Ok(Self { temporal, database_url, queues, health, default_stock, grace: Duration::from_secs(10) })
+        Ok(Self { temporal, pool, queues, health, default_stock, grace: Duration::from_secs(10) })
     }
 }
 

@@ -26,6 +26,11 @@ named! {
     }
 }
 
+named! {
+    /// What a reviewer decided.
+    ReviewDecision { Approved => "approved", Rejected => "rejected" }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     pub code: FailureCode,
@@ -49,6 +54,9 @@ pub struct OrderRecord {
     status: OrderStatus,
     step: Step,
     running: bool,
+    /// What a reviewer decided, if one did.
+    #[serde(default)]
+    pub review: Option<ReviewDecision>,
     pub payment: Option<PaymentInfo>,
     pub shipment: Option<ShipmentInfo>,
     pub estimated_delivery: Option<DateTime<Utc>>,
@@ -68,6 +76,7 @@ impl OrderRecord {
             status: OrderStatus::Pending,
             step: Step::Receive,
             running: true,
+            review: None,
             payment: None,
             shipment: None,
             estimated_delivery: None,
@@ -159,6 +168,7 @@ impl OrderRecord {
             status: self.status,
             step: self.step,
             is_running: self.running,
+            review: self.review,
             payment_info: self.payment.clone(),
             shipment_info: self.shipment.clone(),
             estimated_delivery: self.estimated_delivery,

@@ -1,7 +1,8 @@
 //! What callers read of an order, the same whichever source it comes from.
 
 use crate::{
-    Address, Currency, Customer, Decimal, Failure, OrderId, OrderStatus, PaymentInfo, ShipmentInfo, Step, status::named,
+    Address, Currency, Customer, Decimal, Failure, OrderId, OrderStatus, PaymentInfo, ReviewDecision, ShipmentInfo,
+    Step, status::named,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,9 @@ pub struct OrderView {
     pub status: OrderStatus,
     pub step: Step,
     pub is_running: bool,
+    /// What a reviewer decided, if one did.
+    #[serde(default)]
+    pub review: Option<ReviewDecision>,
     pub payment_info: Option<PaymentInfo>,
     pub shipment_info: Option<ShipmentInfo>,
     pub estimated_delivery: Option<DateTime<Utc>>,

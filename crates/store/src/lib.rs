@@ -15,5 +15,5 @@ pub mod simulator;
 pub mod verify;
 
 pub use error::Error;
-pub use pool::{connect, connect_lazy, database_url, is_migrated, migrate, ping};
+pub use pool::{connect, connect_lazy, database_url, is_migrated, migrate, ping, pool_from_env};
 pub use sqlx::PgPool;

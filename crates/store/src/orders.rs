@@ -3,7 +3,8 @@
 use crate::{Error, error::Failed, events};
 use chrono::{DateTime, Utc};
 use domain::{
-    AuditEvent, Currency, Money, OrderId, OrderRecord, OrderStatus, OrderView, Source, Step, order_workflow_id,
+    AuditEvent, Currency, Money, OrderId, OrderRecord, OrderStatus, OrderView, ReviewDecision, Source, Step,
+    order_workflow_id,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -65,7 +66,7 @@ pub async fn write(connection: &mut PgConnection, image: Image<'_>) -> Result<()
         "update orders set state = $3, step = $4, is_running = $5, customer_id = $6, customer_json = $7, items_json = $8,
              address_json = $9, currency = $10, total_amount = $11, payment_json = $12, shipment_json = $13,
              estimated_delivery = $14, cancellation_reason = $15, failure_json = $16, retries_json = $17,
-             version = $2, last_seq = $18, updated_at = $19
+             version = $2, last_seq = $18, updated_at = $19, review = $20
          where id = $1 and version < $2",
         record.order_id.as_str(),
         number(image.version),
@@ -86,6 +87,7 @@ pub async fn write(connection: &mut PgConnection, image: Image<'_>) -> Result<()
         serde_json::to_value(&record.retries).map_err(unwritable)?,
         number(record.last_seq()),
         record.updated_at(),
+        record.review.map(ReviewDecision::as_str),
     )
     .execute(&mut *connection)
     .await
@@ -106,7 +108,7 @@ pub async fn view(pool: &PgPool, order_id: &OrderId) -> Result<Option<OrderView>
         Row,
         "select id, state, step, is_running, customer_id, customer_json, items_json, address_json,
              currency, total_amount, payment_json, shipment_json, estimated_delivery, cancellation_reason, failure_json,
-             retries_json, last_seq, created_at, updated_at
+             retries_json, review, last_seq, created_at, updated_at
          from orders where id = $1",
         order_id.as_str()
     )
@@ -141,7 +143,7 @@ pub async fn list(pool: &PgPool, filter: &ListFilter) -> Result<Vec<OrderView>, 
         Row,
         "select id, state, step, is_running, customer_id, customer_json, items_json, address_json,
              currency, total_amount, payment_json, shipment_json, estimated_delivery, cancellation_reason, failure_json,
-             retries_json, last_seq, created_at, updated_at
+             retries_json, review, last_seq, created_at, updated_at
          from orders
          where ($1::text is null or state = $1) and ($2::text is null or customer_id = $2)
              and ($3::timestamptz is null or created_at > $3) and ($4::timestamptz is null or created_at < $4)
@@ -178,6 +180,7 @@ struct Row {
     cancellation_reason: Option<String>,
     failure_json: Option<Value>,
     retries_json: Value,
+    review: Option<String>,
     last_seq: i32,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -203,6 +206,7 @@ impl Row {
             status: column("state").read(self.state.into())?,
             step: column("step").read(self.step.into())?,
             is_running: self.is_running,
+            review: column("review").read(self.review.into())?,
             payment_info: column("payment_json").read(self.payment_json.into())?,
             shipment_info: column("shipment_json").read(self.shipment_json.into())?,
             estimated_delivery: self.estimated_delivery,

@@ -1,12 +1,13 @@
 //! Connecting, and bringing the schema up to date.
 
 use crate::{Error, error::Failed};
+use domain::SettingError;
 use sqlx::{
     PgPool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use std::{str::FromStr, time::Duration};
+use std::{env, str::FromStr, time::Duration};
 
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
@@ -32,6 +33,18 @@ pub async fn connect(url: &str) -> Result<PgPool, Error> {
 pub fn connect_lazy(url: &str, connections: u32) -> Result<PgPool, Error> {
     let (pool, connection) = options(url)?;
     Ok(pool.max_connections(connections).connect_lazy_with(connection))
+}
+
+/// The database of `DATABASE_URL`, connected to when it is first used.
+pub fn pool_from_env(connections: u32) -> Result<PgPool, SettingError> {
+    let url = env::var("DATABASE_URL").unwrap_or_default();
+    let pool = connect_lazy(&url, connections).ok().filter(|_| !url.is_empty());
+    pool.ok_or_else(|| SettingError {
+        name: "DATABASE_URL".to_owned(),
+        // It carries a password, so it is not shown.
+        value: if url.is_empty() { String::new() } else { "…".to_owned() },
+        allowed: "must be postgres://USER:PASSWORD@HOST:PORT/NAME".to_owned(),
+    })
 }
 
 /// Applies what is missing of `migrations/`. Several at once wait for each other.

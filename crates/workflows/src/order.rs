@@ -70,11 +70,11 @@ struct Shipping {
 }
 
 /// Where the manual review stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Review {
     Open,
-    Approved(Approval),
-    Rejected(Rejection),
+    Approved,
+    Rejected,
     /// There is none, or it is over without a person's decision.
     Over,
 }

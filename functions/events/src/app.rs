@@ -4,7 +4,7 @@ use crate::{orders, trail};
 use client::{Orders, TemporalSettings};
 use domain::SettingError;
 use lambda_http::{Body, Request, Response};
-use orderflow_http::{Call, Function, Listing, Operation, Problem, Reply, exit, from_env, refused_setting, serve};
+use orderflow_http::{Call, Function, Listing, Operation, Problem, Reply, exit, serve};
 use std::process::ExitCode;
 use store::PgPool;
 
@@ -22,12 +22,7 @@ impl App {
     /// Fails on a setting that is not allowed; not on a database that is away.
     pub fn from_env() -> Result<Self, SettingError> {
         let orders = Orders::connect(TemporalSettings::from_env()?);
-        let url = from_env("DATABASE_URL").unwrap_or_default();
-        // Its value carries a password, so it is not shown.
-        let shown = if url.is_empty() { "" } else { "…" };
-        let allowed = "must be postgres://USER:PASSWORD@HOST:PORT/NAME";
-        let pool = store::connect_lazy(&url, CONNECTIONS).ok().filter(|_| !url.is_empty());
-        let pool = pool.ok_or_else(|| refused_setting("DATABASE_URL", shown, allowed))?;
+        let pool = store::pool_from_env(CONNECTIONS)?;
         Ok(Self::new(orders, pool))
     }
 

@@ -29,7 +29,7 @@ pub struct App {
 impl App {
     /// Fails on a setting that is not allowed; not on a Temporal or a database that is away.
     pub fn from_env() -> Result<Self, SettingError> {
-        Self::new(Orders::connect(TemporalSettings::from_env()?), database(CONNECTIONS)?)
+        Self::new(Orders::connect(TemporalSettings::from_env()?), store::pool_from_env(CONNECTIONS)?)
     }
 
     /// With doors that others use as well.
@@ -46,15 +46,6 @@ impl App {
     pub async fn warm_up(&self) {
         let _ = self.orders.health().await;
     }
-}
-
-/// The database of `DATABASE_URL`, connected to when it is first used.
-pub fn database(connections: u32) -> Result<PgPool, SettingError> {
-    let url = from_env("DATABASE_URL").unwrap_or_default();
-    let pool = store::connect_lazy(&url, connections).ok().filter(|_| !url.is_empty());
-    // Its value carries a password, so it is not shown.
-    let shown = if url.is_empty() { "" } else { "…" };
-    pool.ok_or_else(|| refused_setting("DATABASE_URL", shown, "must be postgres://USER:PASSWORD@HOST:PORT/NAME"))
 }
 
 /// The program: serves calls until Lambda ends the sandbox.

@@ -6,4 +6,4 @@ mod app;
 mod health;
 mod state;
 
-pub use app::{App, database, handle, run};
+pub use app::{App, handle, run};

@@ -2,7 +2,7 @@
 
 use crate::answer;
 use client::{Command, Error, Orders};
-use domain::{Answer, OrderId, OrderRecord, OrderStatus, OrderView, RefusalCode, Source, Step};
+use domain::{Answer, OrderId, OrderRecord, OrderStatus, OrderView, RefusalCode, ReviewDecision, Source, Step};
 use orderflow_http::{Problem, Reply};
 
 /// Asks the closed order how it ended and answers by that.
@@ -24,17 +24,17 @@ pub(crate) async fn closed(orders: &Orders, order_id: &OrderId, command: &Comman
 /// For the others a refusal could be wrong: it may be a repeat of what the order accepted.
 fn needs_only_status(command: &Command) -> bool {
     match command {
-        Command::Approve(_) | Command::Reject(_) | Command::Cancel(_) | Command::ConfirmDelivery(_) => true,
-        Command::UpdateAddress(_) | Command::ConfirmPayment(_) => false,
+        Command::Cancel(_) | Command::ConfirmDelivery(_) => true,
+        Command::Approve(_) | Command::Reject(_) | Command::UpdateAddress(_) | Command::ConfirmPayment(_) => false,
     }
 }
 
 fn judge(command: &Command, view: &OrderView) -> Answer {
     let left = matches!(view.status, OrderStatus::Shipped | OrderStatus::Delivered);
     let holds = match command {
-        // An order does not remember past its end who approved it.
-        Command::Approve(_) => false,
-        Command::Reject(_) | Command::Cancel(_) => view.status == OrderStatus::Cancelled,
+        Command::Approve(_) => view.review == Some(ReviewDecision::Approved),
+        Command::Reject(_) => view.review == Some(ReviewDecision::Rejected),
+        Command::Cancel(_) => view.status == OrderStatus::Cancelled,
         Command::UpdateAddress(change) => {
             let present = view.shipping_address.as_ref();
             present.is_some() && change.applied_to(present).as_ref() == present
@@ -113,8 +113,10 @@ mod tests {
     }
 
     #[test]
-    fn an_approval_is_always_too_late() {
+    fn an_approval_that_was_not_given_is_too_late() {
         let approve = Command::Approve(Approval::default());
-        assert_eq!(answer(approve, OrderStatus::Delivered), Err(RefusalCode::OrderClosed));
+        assert_eq!(answer(approve.clone(), OrderStatus::Delivered), Err(RefusalCode::OrderClosed));
+        let approved = OrderView { review: Some(ReviewDecision::Approved), ..ended(OrderStatus::Delivered) };
+        assert!(matches!(judge(&approve, &approved), Answer::Done { already: true, .. }));
     }
 }

@@ -23,6 +23,7 @@ async fn approve_lets_the_order_go_on() {
     assert_eq!(again["already"], true);
     assert_eq!(world.ended(&id).await.status.as_str(), "shipped");
     // Closed: what already holds is answered as such, what does not is refused.
+    assert_eq!(world.post(&format!("/orders/{id}/signals/approve"), json!({})).await.is(200)["already"], true);
     world.post(&format!("/orders/{id}/signals/reject"), json!({})).await.problem(409, "order_closed");
     world.post("/orders/nobody/signals/approve", json!({})).await.problem(404, "order_not_found");
     world.verify().await;

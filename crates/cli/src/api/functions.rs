@@ -19,7 +19,7 @@ pub(crate) struct Functions {
 impl Functions {
     pub(crate) fn from_env() -> Result<Self> {
         let orders = Orders::connect(TemporalSettings::from_env()?);
-        let pool = query::database(CONNECTIONS)?;
+        let pool = store::pool_from_env(CONNECTIONS)?;
         Ok(Self {
             start: start::App::new(orders.clone())?,
             signal: signal::App::new(orders.clone()),

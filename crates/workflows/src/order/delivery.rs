@@ -48,5 +48,6 @@ pub(super) async fn deliver(ctx: &WorkflowContext<OrderWorkflow>) {
         order.audit(EventType::OrderDelivered, payload, now);
         order.record.finish();
     });
+    save::publish(ctx);
     save::local(ctx, OrderSteps::confirm_delivery, |write| write).await;
 }

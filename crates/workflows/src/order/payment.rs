@@ -114,6 +114,7 @@ async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
         order.audit(EventType::PaymentRequested, payload, requested);
         order.policy.payment_timeout
     });
+    save::publish(ctx);
     loop {
         save::flush(ctx).await;
         let elapsed = (now(ctx) - requested).to_std().unwrap_or_default();

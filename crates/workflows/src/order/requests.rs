@@ -8,7 +8,7 @@ use crate::{Message, policies};
 use chrono::{DateTime, Utc};
 use domain::{
     Address, AddressChange, Answer, Approval, Cancellation, DeliveryConfirmation, EventType, Money, OrderStatus,
-    PaymentConfirmation, RefusalCode, Rejection,
+    PaymentConfirmation, RefusalCode, Rejection, ReviewDecision,
 };
 use serde_json::json;
 use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowContext, select};
@@ -140,11 +140,12 @@ impl OrderWorkflow {
         match &self.review {
             Review::Open if !self.is_stopped() => {
                 self.audit(EventType::ReviewApproved, json!(approval), now);
-                self.review = Review::Approved(approval);
+                self.review = Review::Approved;
+                self.record.review = Some(ReviewDecision::Approved);
                 self.done("Order approved.", false)
             }
-            Review::Approved(_) => self.done("Order approved.", true),
-            Review::Open | Review::Rejected(_) | Review::Over => self.refuse_answer(
+            Review::Approved => self.done("Order approved.", true),
+            Review::Open | Review::Rejected | Review::Over => self.refuse_answer(
                 "approve_order",
                 RefusalCode::NotInReview,
                 "the order is not waiting for a review",
@@ -157,13 +158,13 @@ impl OrderWorkflow {
         match &self.review {
             Review::Open if !self.is_stopped() => {
                 self.audit(EventType::ReviewRejected, json!(rejection), now);
-                self.review = Review::Rejected(rejection.clone());
-                // A review that has not begun yet finds the decision; for callers it is made now.
+                self.review = Review::Rejected;
+                self.record.review = Some(ReviewDecision::Rejected);
                 self.cancel(rejection.reason, "review", now);
                 self.done("Order rejected.", false)
             }
-            Review::Rejected(_) => self.done("Order rejected.", true),
-            Review::Open | Review::Approved(_) | Review::Over => self.refuse_answer(
+            Review::Rejected => self.done("Order rejected.", true),
+            Review::Open | Review::Approved | Review::Over => self.refuse_answer(
                 "reject_order",
                 RefusalCode::NotInReview,
                 "the order is not waiting for a review",

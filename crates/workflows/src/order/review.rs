@@ -22,14 +22,13 @@ pub(super) async fn review(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
         order.record.enter(Step::ManualReview);
         order.audit(EventType::ReviewStarted, json!({"mode": mode, "timeout": policy.timeout}), started);
     });
+    save::publish(ctx);
     save::flush(ctx).await;
     let decided = |order: &OrderWorkflow| order.review != Review::Open;
     let waited = wait::wait(ctx, decided, policy.timeout.duration()).await?;
     let now = now(ctx);
-    ctx.state_mut(|order| match (waited, order.review.clone()) {
-        (_, Review::Rejected(rejection)) => order.cancel(rejection.reason, "review", now),
-        (_, Review::Approved(_) | Review::Over) => {}
-        (Waited::Happened | Waited::TimedOut, Review::Open) => {
+    ctx.state_mut(|order| {
+        if waited == Waited::TimedOut {
             order.review = Review::Over;
             let proceeds = mode == ReviewMode::Timer || policy.on_timeout == OnTimeout::Proceed;
             order.audit(EventType::ReviewTimedOut, json!({"proceeds": proceeds}), now);

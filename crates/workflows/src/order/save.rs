@@ -18,7 +18,6 @@ pub(super) async fn local<A: ActivityDefinition>(
     activity: A,
     input: impl FnOnce(Write) -> A::Input,
 ) -> A::Output {
-    publish(ctx);
     let write = ctx.state_mut(OrderWorkflow::snapshot);
     let result = ctx.execute_local_activity(activity, input(write.clone()), policies::local()).await;
     settle(ctx, &write, result).await
@@ -30,7 +29,6 @@ pub(super) async fn outside<A: ActivityDefinition>(
     activity: A,
     input: impl FnOnce(Write) -> A::Input,
 ) -> A::Output {
-    publish(ctx);
     let write = ctx.state_mut(OrderWorkflow::snapshot);
     let result = ctx.execute_activity(activity, input(write.clone()), policies::payment()).await;
     settle(ctx, &write, result).await
@@ -54,26 +52,17 @@ pub(super) async fn last(ctx: &Context) {
         let now = now(ctx);
         ctx.state_mut(|order| order.audit(EventType::CompensationFinished, json!({}), now));
     }
+    publish(ctx);
     flush(ctx).await;
 }
 
-/// Tells Temporal's search where the order stands, when that has changed: it rides with the next command.
-fn publish(ctx: &Context) {
+/// Tells Temporal's search where the order stands, when that has changed. It rides with the next command, and
+/// is an event of the history: so for what lasts, not for each step.
+pub(super) fn publish(ctx: &Context) {
     let standing = ctx.state(|order| (order.record.status(), order.record.step()));
-    if ctx.state(|order| order.published != Some(standing) && order.worth_publishing()) {
+    if ctx.state(|order| order.published != Some(standing)) {
         ctx.state_mut(|order| order.published = Some(standing));
         ctx.upsert_search_attributes(ctx.state(|order| search_attributes::of(&order.record)));
-    }
-}
-
-impl OrderWorkflow {
-    /// Each upsert is an event of the history; what lasts for no time at all is not worth one.
-    fn worth_publishing(&self) -> bool {
-        use domain::Step;
-        match self.record.step() {
-            Step::Receive | Step::Validate | Step::Pay => self.published.is_some(),
-            Step::ManualReview | Step::Prepare | Step::Dispatch | Step::Deliver | Step::Compensate | Step::Done => true,
-        }
     }
 }
 

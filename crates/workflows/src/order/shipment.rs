@@ -39,6 +39,7 @@ pub(super) async fn ship(ctx: &Context) -> Progress {
         order.shipping = Some(Shipping::default());
         Ok(())
     })?;
+    save::publish(ctx);
     let shipped = attempts(ctx).await;
     ctx.state_mut(|order| {
         // Whoever still waits for a verdict gets it now; by then the status tells which.
@@ -260,6 +261,7 @@ async fn record_dispatch(ctx: &Context, dispatch: Dispatch) {
             order.record.finish();
         }
     });
+    save::publish(ctx);
     save::local(ctx, OrderSteps::commit_inventory, |write| write).await;
 }
 

@@ -14,6 +14,7 @@ pub(super) async fn unwind(ctx: &Context) {
         order.shipping = None;
         order.record.enter(Step::Compensate);
     });
+    save::publish(ctx);
     while let Some(undo) = ctx.state_mut(|order| order.undo.pop()) {
         match undo {
             Undo::RefundPayment => refund(ctx).await,
