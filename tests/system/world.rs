@@ -26,6 +26,8 @@ pub(crate) struct World {
     pub(crate) http: reqwest::Client,
     pub(crate) temporal_address: String,
     pub(crate) orders_task_queue: String,
+    pub(crate) shipping_task_queue: String,
+    pub(crate) database_url: String,
     /// What its programs are told.
     pub(crate) environment: Vec<(String, String)>,
     _folder: tempfile::TempDir,
@@ -97,6 +99,8 @@ impl World {
             http: reqwest::Client::new(),
             temporal_address: temporal_address.to_owned(),
             orders_task_queue: queues[0].clone(),
+            shipping_task_queue: queues[1].clone(),
+            database_url: database_url.to_owned(),
             environment,
             _folder: folder,
         }
