@@ -1,14 +1,15 @@
 //! Any of the functions, for the tests: the first argument says which.
 
+use orderflow_http::run;
 use std::{env, process::ExitCode};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match env::args().nth(1).as_deref() {
-        Some("start") => start::run().await,
-        Some("signal") => signal::run().await,
-        Some("query") => query::run().await,
-        Some("events") => events::run().await,
+        Some("start") => run::<start::App>().await,
+        Some("signal") => run::<signal::App>().await,
+        Some("query") => run::<query::App>().await,
+        Some("events") => run::<events::App>().await,
         other => {
             eprintln!("error: there is no function {other:?}");
             ExitCode::FAILURE

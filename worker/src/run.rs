@@ -70,44 +70,28 @@ pub(crate) const SLOTS_OF_A_QUEUE: u32 = 20;
 
 /// What each task queue's worker serves.
 fn options(settings: &WorkerSettings) -> anyhow::Result<Vec<WorkerOptions>> {
-    let pool = &settings.pool;
+    let (pool, temporal) = (&settings.pool, &settings.temporal);
     let mut options = Vec::new();
     if settings.queues.orders {
-        let activities = OrderActivities {
-            pool: pool.clone(),
-            provider: Arc::new(payment::Simulator::new(pool.clone())),
-            default_stock: settings.default_stock,
-        };
-        options.push(
-            WorkerOptions::new(settings.temporal.orders_task_queue.clone())
-                .deployment_options(deployment())
-                .tuner(tuner())
-                .workflow_task_poller_behavior(pollers())
-                .activity_task_poller_behavior(pollers())
-                .max_cached_workflows(2_000)
-                .sticky_queue_schedule_to_start_timeout(STICKY)
-                .graceful_shutdown_period(settings.grace)
-                .register_activities(activities)
-                .register_workflow::<OrderWorkflow>()?
-                .build(),
-        );
+        let provider = Arc::new(payment::Simulator::new(pool.clone()));
+        let activities = OrderActivities { pool: pool.clone(), provider, default_stock: settings.default_stock };
+        let orders = WorkerOptions::new(temporal.orders_task_queue.clone()).register_activities(activities);
+        options.push(orders.register_workflow::<OrderWorkflow>()?.build());
     }
     if settings.queues.shipping {
-        let activities =
-            ShippingActivities { pool: pool.clone(), carrier: Arc::new(carrier::Simulator::new(pool.clone())) };
-        options.push(
-            WorkerOptions::new(settings.temporal.shipping_task_queue.clone())
-                .deployment_options(deployment())
-                .tuner(tuner())
-                .workflow_task_poller_behavior(pollers())
-                .activity_task_poller_behavior(pollers())
-                .max_cached_workflows(2_000)
-                .sticky_queue_schedule_to_start_timeout(STICKY)
-                .graceful_shutdown_period(settings.grace)
-                .register_activities(activities)
-                .register_workflow::<ShippingWorkflow>()?
-                .build(),
-        );
+        let carrier = Arc::new(carrier::Simulator::new(pool.clone()));
+        let activities = ShippingActivities { pool: pool.clone(), carrier };
+        let shipping = WorkerOptions::new(temporal.shipping_task_queue.clone()).register_activities(activities);
+        options.push(shipping.register_workflow::<ShippingWorkflow>()?.build());
+    }
+    for options in &mut options {
+        options.deployment_options = deployment();
+        options.tuner = tuner().into();
+        options.workflow_task_poller_behavior = Some(pollers());
+        options.activity_task_poller_behavior = Some(pollers());
+        options.max_cached_workflows = 2_000;
+        options.sticky_queue_schedule_to_start_timeout = STICKY;
+        options.graceful_shutdown_period = Some(settings.grace);
     }
     Ok(options)
 }

@@ -1,25 +1,39 @@
 //! The loop of a Lambda function.
 
-use lambda_http::{Body, Error, Request, Response, service_fn};
-use std::{convert::Infallible, fmt::Display, process::ExitCode};
+use domain::SettingError;
+use lambda_http::{Body, Request, Response, service_fn};
+use std::{convert::Infallible, process::ExitCode};
 
-/// Serves calls until Lambda ends the sandbox. `handle` answers all of them itself, also its failures.
-pub async fn run<F, Fut>(handle: F) -> Result<(), Error>
-where
-    F: Fn(Request) -> Fut,
-    Fut: Future<Output = Response<Body>> + Send,
-{
-    lambda_http::run(service_fn(|request| {
-        let answer = handle(request);
-        async move { Ok::<_, Infallible>(answer.await) }
-    }))
-    .await
+/// A function: what it is set up with, and how it answers.
+pub trait Application: Sized + Sync {
+    /// Fails on a setting that is not allowed; not on a Temporal or a database that is away.
+    fn from_env() -> Result<Self, SettingError>;
+
+    /// Connects ahead of the first call. What fails now is tried again then.
+    fn warm_up(&self) -> impl Future<Output = ()> + Send;
+
+    /// Answers one call, also where it fails.
+    fn handle(&self, request: Request) -> impl Future<Output = Response<Body>> + Send;
 }
 
-/// How a program ends: a failure is one line on standard error.
-pub fn exit<T>(result: Result<T, impl Display>) -> ExitCode {
-    let Err(error) = result else { return ExitCode::SUCCESS };
-    // There may be no subscriber yet, and a bad setting must be seen where the program was started.
+/// The program of a function: serves calls until Lambda ends the sandbox.
+pub async fn run<A: Application>() -> ExitCode {
+    telemetry::init();
+    let application = match A::from_env() {
+        Ok(application) => application,
+        Err(error) => return failed(&error),
+    };
+    application.warm_up().await;
+    let application = &application;
+    let serve = service_fn(|request| async move { Ok::<_, Infallible>(application.handle(request).await) });
+    match lambda_http::run(serve).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&*error),
+    }
+}
+
+/// One line on standard error: there a bad setting is seen by whoever started the program.
+fn failed(error: &dyn std::error::Error) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::FAILURE
 }

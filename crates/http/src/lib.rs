@@ -20,7 +20,7 @@ mod setting;
 
 pub use call::Call;
 pub use idempotency::{Caller, IdempotencyKey};
-pub use lambda::{exit, run};
+pub use lambda::{Application, run};
 pub use order_id::{fresh_order_id, keyed_order_id};
 pub use page::{Page, next_link};
 pub use parameters::Parameters;

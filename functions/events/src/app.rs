@@ -4,8 +4,7 @@ use crate::{orders, trail};
 use client::{Orders, TemporalSettings};
 use domain::SettingError;
 use lambda_http::{Body, Request, Response};
-use orderflow_http::{Call, Function, Listing, Operation, Problem, Reply, exit, serve};
-use std::process::ExitCode;
+use orderflow_http::{Application, Call, Function, Listing, Operation, Problem, Reply, serve};
 use store::PgPool;
 
 /// A sandbox serves one call at a time; one connection is in use, one may be on its way back.
@@ -19,38 +18,26 @@ pub struct App {
 }
 
 impl App {
-    /// Fails on a setting that is not allowed; not on a database that is away.
-    pub fn from_env() -> Result<Self, SettingError> {
+    /// With doors that others use as well.
+    pub fn new(orders: Orders, pool: PgPool) -> Self {
+        Self { orders, pool }
+    }
+}
+
+impl Application for App {
+    fn from_env() -> Result<Self, SettingError> {
         let orders = Orders::connect(TemporalSettings::from_env()?);
         let pool = store::pool_from_env(CONNECTIONS)?;
         Ok(Self::new(orders, pool))
     }
 
-    /// With doors that others use as well.
-    pub fn new(orders: Orders, pool: PgPool) -> Self {
-        Self { orders, pool }
-    }
-
-    /// Connects ahead of the first call. What fails now is tried again then.
-    pub async fn warm_up(&self) {
+    async fn warm_up(&self) {
         let _ = store::ping(&self.pool).await;
     }
-}
 
-/// The program: serves calls until Lambda ends the sandbox.
-pub async fn run() -> ExitCode {
-    telemetry::init();
-    let app = match App::from_env() {
-        Ok(app) => app,
-        Err(error) => return exit(Err::<(), _>(error)),
-    };
-    app.warm_up().await;
-    exit(orderflow_http::run(async |request| handle(&app, request).await).await)
-}
-
-/// Answers one call.
-pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    serve(Function::Events, request, async |call| answer(app, &call).await).await
+    async fn handle(&self, request: Request) -> Response<Body> {
+        serve(Function::Events, request, async |call| answer(self, &call).await).await
+    }
 }
 
 async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {

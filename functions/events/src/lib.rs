@@ -1,9 +1,9 @@
 //! The function `events`: lists of orders and the audit trail of one, from the database.
 //!
-//! It only reads. Start reading at [`handle`].
+//! It only reads. Start reading at [`App`].
 
 mod app;
 mod orders;
 mod trail;
 
-pub use app::{App, handle, run};
+pub use app::App;

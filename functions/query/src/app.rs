@@ -4,8 +4,9 @@ use crate::{health, state};
 use client::{Orders, TemporalSettings};
 use domain::SettingError;
 use lambda_http::{Body, Request, Response};
-use orderflow_http::{Call, Function, Operation, Problem, Querying, Reply, exit, from_env, refused_setting, serve};
-use std::process::ExitCode;
+use orderflow_http::{
+    Application, Call, Function, Operation, Problem, Querying, Reply, from_env, refused_setting, serve,
+};
 use store::PgPool;
 
 /// A sandbox serves one call at a time; one connection is in use, one may be on its way back.
@@ -27,11 +28,6 @@ pub struct App {
 }
 
 impl App {
-    /// Fails on a setting that is not allowed; not on a Temporal or a database that is away.
-    pub fn from_env() -> Result<Self, SettingError> {
-        Self::new(Orders::connect(TemporalSettings::from_env()?), store::pool_from_env(CONNECTIONS)?)
-    }
-
     /// With doors that others use as well.
     pub fn new(orders: Orders, pool: PgPool) -> Result<Self, SettingError> {
         let reads = match from_env("READS").as_deref() {
@@ -41,27 +37,20 @@ impl App {
         };
         Ok(Self { orders, pool, reads })
     }
+}
 
-    /// Connects ahead of the first call. What fails now is tried again then.
-    pub async fn warm_up(&self) {
+impl Application for App {
+    fn from_env() -> Result<Self, SettingError> {
+        Self::new(Orders::connect(TemporalSettings::from_env()?), store::pool_from_env(CONNECTIONS)?)
+    }
+
+    async fn warm_up(&self) {
         let _ = self.orders.health().await;
     }
-}
 
-/// The program: serves calls until Lambda ends the sandbox.
-pub async fn run() -> ExitCode {
-    telemetry::init();
-    let app = match App::from_env() {
-        Ok(app) => app,
-        Err(error) => return exit(Err::<(), _>(error)),
-    };
-    app.warm_up().await;
-    exit(orderflow_http::run(async |request| handle(&app, request).await).await)
-}
-
-/// Answers one call.
-pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    serve(Function::Query, request, async |call| answer(app, &call).await).await
+    async fn handle(&self, request: Request) -> Response<Body> {
+        serve(Function::Query, request, async |call| answer(self, &call).await).await
+    }
 }
 
 async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {

@@ -4,8 +4,7 @@ use crate::{answer, closed};
 use client::{Command, Orders, Reply as Outcome, TemporalSettings};
 use domain::SettingError;
 use lambda_http::{Body, Request, Response};
-use orderflow_http::{Call, Function, Operation, Problem, Reply, Signalling, exit, serve};
-use std::process::ExitCode;
+use orderflow_http::{Application, Call, Function, Operation, Problem, Reply, Signalling, serve};
 
 /// The door to Temporal, made once.
 #[derive(Debug)]
@@ -14,36 +13,24 @@ pub struct App {
 }
 
 impl App {
-    /// Fails on a setting that is not allowed; not on a Temporal that is away.
-    pub fn from_env() -> Result<Self, SettingError> {
-        Ok(Self::new(Orders::connect(TemporalSettings::from_env()?)))
-    }
-
     /// With a door that others use as well.
     pub fn new(orders: Orders) -> Self {
         Self { orders }
     }
+}
 
-    /// Connects ahead of the first call. What fails now is tried again then.
-    pub async fn warm_up(&self) {
+impl Application for App {
+    fn from_env() -> Result<Self, SettingError> {
+        Ok(Self::new(Orders::connect(TemporalSettings::from_env()?)))
+    }
+
+    async fn warm_up(&self) {
         let _ = self.orders.health().await;
     }
-}
 
-/// The program: serves calls until Lambda ends the sandbox.
-pub async fn run() -> ExitCode {
-    telemetry::init();
-    let app = match App::from_env() {
-        Ok(app) => app,
-        Err(error) => return exit(Err::<(), _>(error)),
-    };
-    app.warm_up().await;
-    exit(orderflow_http::run(async |request| handle(&app, request).await).await)
-}
-
-/// Answers one call.
-pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    serve(Function::Signal, request, async |call| answer(app, &call).await).await
+    async fn handle(&self, request: Request) -> Response<Body> {
+        serve(Function::Signal, request, async |call| answer(self, &call).await).await
+    }
 }
 
 async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {

@@ -1,9 +1,9 @@
 //! The function `signal`: asks something of an order and tells what truly happened.
 //!
-//! A Temporal client and nothing else. Start reading at [`handle`].
+//! A Temporal client and nothing else. Start reading at [`App`].
 
 mod answer;
 mod app;
 mod closed;
 
-pub use app::{App, handle, run};
+pub use app::App;

@@ -4,8 +4,7 @@ use crate::{create, start};
 use client::{Orders, TemporalSettings};
 use domain::{OrderPolicy, Profile, SettingError, resolve_policy};
 use lambda_http::{Body, Request, Response};
-use orderflow_http::{Call, Function, Operation, Problem, Reply, Starting, exit, from_env, is_on, serve};
-use std::process::ExitCode;
+use orderflow_http::{Application, Call, Function, Operation, Problem, Reply, Starting, from_env, is_on, serve};
 
 /// The settings and the door to Temporal, made once.
 #[derive(Debug)]
@@ -17,11 +16,6 @@ pub struct App {
 }
 
 impl App {
-    /// Fails on a setting that is not allowed; not on a Temporal that is away.
-    pub fn from_env() -> Result<Self, SettingError> {
-        Self::new(Orders::connect(TemporalSettings::from_env()?))
-    }
-
     /// With a door that others use as well.
     pub fn new(orders: Orders) -> Result<Self, SettingError> {
         Ok(Self {
@@ -32,11 +26,6 @@ impl App {
         })
     }
 
-    /// Connects ahead of the first call. What fails now is tried again then.
-    pub async fn warm_up(&self) {
-        let _ = self.orders.health().await;
-    }
-
     /// How an order is handled that names this profile, or none.
     pub(crate) fn policy(&self, profile: Option<Profile>) -> Result<OrderPolicy, Problem> {
         let Some(profile) = profile else { return Ok(self.policy.clone()) };
@@ -44,20 +33,18 @@ impl App {
     }
 }
 
-/// The program: serves calls until Lambda ends the sandbox.
-pub async fn run() -> ExitCode {
-    telemetry::init();
-    let app = match App::from_env() {
-        Ok(app) => app,
-        Err(error) => return exit(Err::<(), _>(error)),
-    };
-    app.warm_up().await;
-    exit(orderflow_http::run(async |request| handle(&app, request).await).await)
-}
+impl Application for App {
+    fn from_env() -> Result<Self, SettingError> {
+        Self::new(Orders::connect(TemporalSettings::from_env()?))
+    }
 
-/// Answers one call.
-pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    serve(Function::Start, request, async |call| answer(app, &call).await).await
+    async fn warm_up(&self) {
+        let _ = self.orders.health().await;
+    }
+
+    async fn handle(&self, request: Request) -> Response<Body> {
+        serve(Function::Start, request, async |call| answer(self, &call).await).await
+    }
 }
 
 async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {

@@ -1,6 +1,6 @@
 //! The function `start`: makes one order of one request, however often it is sent.
 //!
-//! A Temporal client and nothing else: it writes no database. Start reading at [`handle`].
+//! A Temporal client and nothing else: it writes no database. Start reading at [`App`].
 
 mod answer;
 mod app;
@@ -8,4 +8,4 @@ mod create;
 mod read;
 mod start;
 
-pub use app::{App, handle, run};
+pub use app::App;

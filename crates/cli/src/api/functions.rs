@@ -3,7 +3,7 @@
 use anyhow::Result;
 use client::{Orders, TemporalSettings};
 use lambda_http::{Body, Request, RequestExt, Response};
-use orderflow_http::Function;
+use orderflow_http::{Application, Function};
 
 /// Reads that go to the row. The worker has connections of its own.
 const CONNECTIONS: u32 = 10;
@@ -32,10 +32,10 @@ impl Functions {
     pub(crate) async fn handle(&self, request: Request) -> Response<Body> {
         let found = orderflow_http::find(request.method(), request.raw_http_path());
         match found.map_or(Function::Query, |(route, _)| route.operation.function()) {
-            Function::Start => start::handle(&self.start, request).await,
-            Function::Signal => signal::handle(&self.signal, request).await,
-            Function::Query => query::handle(&self.query, request).await,
-            Function::Events => events::handle(&self.events, request).await,
+            Function::Start => self.start.handle(request).await,
+            Function::Signal => self.signal.handle(request).await,
+            Function::Query => self.query.handle(request).await,
+            Function::Events => self.events.handle(request).await,
         }
     }
 }
