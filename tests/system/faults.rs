@@ -79,7 +79,6 @@ async fn an_order_that_temporal_has_forgotten_is_left_as_it_was() {
     let request = DeleteWorkflowExecutionRequest {
         namespace: "default".to_owned(),
         workflow_execution: Some(execution),
-        ..DeleteWorkflowExecutionRequest::default()
     };
     client.connection().workflow_service().delete_workflow_execution(request.into_request()).await.unwrap();
     let handle = client.get_workflow_handle::<OrderWorkflow>("order-f-11");

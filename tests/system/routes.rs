@@ -71,12 +71,12 @@ fn cargo_lambda_watch_serves_every_route_and_refuses_the_rest() {
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let router = metadata["metadata"]["lambda"]["watch"]["router"].as_object().unwrap();
     // Either one function for all methods, or a list of methods.
-    let function = |path: &str, method: &str| match &router[path] {
-        Value::String(function) => function.clone(),
-        routes => {
-            let route = routes.as_array().unwrap().iter().find(|route| route["method"] == method);
-            route.unwrap_or_else(|| panic!("{method} {path}"))["function"].as_str().unwrap().to_owned()
-        }
+    let function = |path: &str, method: &str| {
+        let in_list = || {
+            let route = router[path].as_array()?.iter().find(|route| route["method"] == method)?;
+            route["function"].as_str()
+        };
+        router[path].as_str().or_else(in_list).unwrap_or_else(|| panic!("{method} {path}")).to_owned()
     };
     for (method, path, expected) in table() {
         assert_eq!(function(&path, &method), expected, "{method} {path}");
