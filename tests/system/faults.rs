@@ -76,10 +76,8 @@ async fn an_order_that_temporal_has_forgotten_is_left_as_it_was() {
     let before = world.ended("f-11").await;
     let client = world.temporal().await;
     let execution = WorkflowExecution { workflow_id: "order-f-11".to_owned(), run_id: String::new() };
-    let request = DeleteWorkflowExecutionRequest {
-        namespace: "default".to_owned(),
-        workflow_execution: Some(execution),
-    };
+    let request =
+        DeleteWorkflowExecutionRequest { namespace: "default".to_owned(), workflow_execution: Some(execution) };
     client.connection().workflow_service().delete_workflow_execution(request.into_request()).await.unwrap();
     let handle = client.get_workflow_handle::<OrderWorkflow>("order-f-11");
     let forgotten = async || handle.describe(WorkflowDescribeOptions::default()).await.is_err();
