@@ -22,6 +22,9 @@ create table orders (
     cancellation_reason text,
     failure_json jsonb,
     retries_json jsonb not null default '{}',
+    -- That stock was refused is decided once, like that it is held.
+    refused_sku text,
+    refused_available bigint,
     -- The image's version, counted by the workflow: an older image never replaces a newer one.
     version integer not null,
     -- The last entry of the audit trail that this image includes.

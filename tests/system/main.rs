@@ -17,4 +17,5 @@ mod replay;
 mod routes;
 mod shared;
 mod time_skipping;
+mod twins;
 mod world;

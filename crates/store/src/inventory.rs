@@ -6,7 +6,7 @@ use crate::{
     orders::{self, Image},
 };
 use domain::{Line, OrderId, Sku};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Acquire, PgConnection, PgPool};
 use std::collections::BTreeMap;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,30 +25,63 @@ pub async fn reserve(
     let order_id = &image.record.order_id;
     let mut transaction = pool.begin().await.failed("begin")?;
     orders::write(&mut transaction, image).await?;
-    if is_reserved(&mut transaction, order_id).await? {
+    if let Some(decided) = decided(&mut transaction, order_id).await? {
         transaction.commit().await.failed("commit")?;
-        return Ok(Reservation::Held);
+        return Ok(decided);
     }
     // In the order of the skus: two orders that want the same two never wait for each other.
     let mut wanted: BTreeMap<&Sku, i64> = BTreeMap::new();
     for line in lines {
         *wanted.entry(&line.sku).or_default() += i64::from(line.quantity);
     }
-    let mut held = transaction;
+    let mut holding = transaction.begin().await.failed("set a savepoint")?;
+    let mut reservation = Reservation::Held;
     for (sku, quantity) in wanted {
-        if let Some(available) = hold(&mut held, order_id, sku, quantity, default_stock).await? {
-            held.rollback().await.failed("roll back")?;
-            orders::record(pool, image).await?;
-            return Ok(Reservation::Unavailable { sku: sku.clone(), available });
+        if let Some(available) = hold(&mut holding, order_id, sku, quantity, default_stock).await? {
+            reservation = Reservation::Unavailable { sku: sku.clone(), available };
+            break;
         }
     }
-    held.commit().await.failed("commit")?;
-    Ok(Reservation::Held)
+    match &reservation {
+        Reservation::Held => holding.commit().await.failed("keep what is held")?,
+        Reservation::Unavailable { sku, available } => {
+            holding.rollback().await.failed("give back what was held")?;
+            refuse(&mut transaction, order_id, sku, *available).await?;
+        }
+    }
+    transaction.commit().await.failed("commit")?;
+    Ok(reservation)
 }
 
-async fn is_reserved(connection: &mut PgConnection, order_id: &OrderId) -> Result<bool, Error> {
-    let exists = sqlx::query_scalar!("select exists (select from reservations where order_id = $1)", order_id.as_str());
-    Ok(exists.fetch_one(connection).await.failed("look for the reservation")? == Some(true))
+/// What was decided before. The row's lock keeps a twin of this try, late or early, from deciding otherwise.
+async fn decided(connection: &mut PgConnection, order_id: &OrderId) -> Result<Option<Reservation>, Error> {
+    let row = sqlx::query!(
+        r#"select refused_sku, refused_available,
+             exists (select from reservations where order_id = orders.id) as "reserved!"
+         from orders where id = $1 for update"#,
+        order_id.as_str(),
+    )
+    .fetch_one(connection)
+    .await
+    .failed("look for the reservation")?;
+    let refused = row.refused_sku.and_then(|sku| Sku::parse(&sku).ok()).zip(row.refused_available);
+    Ok(match refused {
+        Some((sku, available)) => Some(Reservation::Unavailable { sku, available }),
+        None => row.reserved.then_some(Reservation::Held),
+    })
+}
+
+async fn refuse(connection: &mut PgConnection, order_id: &OrderId, sku: &Sku, available: i64) -> Result<(), Error> {
+    sqlx::query!(
+        "update orders set refused_sku = $2, refused_available = $3 where id = $1",
+        order_id.as_str(),
+        sku.as_str(),
+        available,
+    )
+    .execute(connection)
+    .await
+    .failed("record the refusal")
+    .map(|_| ())
 }
 
 /// Holds one sku; what is left of it when that is too little.

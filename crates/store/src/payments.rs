@@ -87,18 +87,33 @@ pub async fn standing(pool: &PgPool, order_id: &OrderId, payment_id: &PaymentId)
     Ok(row.map(Row::standing))
 }
 
-/// Writes what became of a payment.
+/// From where a payment may become this. A try that Temporal has given up but that goes on all the same finds that
+/// the payment has moved on, and changes nothing.
+fn before(status: PaymentStatus) -> &'static [PaymentStatus] {
+    match status {
+        PaymentStatus::Pending => &[],
+        PaymentStatus::Captured => &[PaymentStatus::Pending],
+        PaymentStatus::Refunding => &[PaymentStatus::Pending, PaymentStatus::Captured],
+        PaymentStatus::Declined => &[PaymentStatus::Pending, PaymentStatus::Refunding],
+        PaymentStatus::Refunded | PaymentStatus::RefundDue => &[PaymentStatus::Refunding],
+    }
+}
+
+/// Writes what became of a payment, if it can become that from what it is.
 pub async fn settle(
     pool: &PgPool,
     payment_id: &PaymentId,
     status: PaymentStatus,
     transaction_id: Option<&TransactionId>,
 ) -> Result<(), Error> {
+    let before: Vec<String> = before(status).iter().map(ToString::to_string).collect();
     sqlx::query!(
-        "update payments set status = $2, transaction_id = coalesce($3, transaction_id), updated_at = now() where payment_id = $1",
+        "update payments set status = $2, transaction_id = coalesce($3, transaction_id), updated_at = now()
+         where payment_id = $1 and status = any($4)",
         payment_id.as_str(),
         status.as_str(),
         transaction_id.map(TransactionId::as_str),
+        &before,
     )
     .execute(pool)
     .await

@@ -1,0 +1,107 @@
+//! Each step that touches the database, done twice and done late: a try that Temporal has given up may go on.
+
+use crate::shared::shared;
+use chrono::DateTime;
+use domain::{Money, Order, OrderId, OrderRecord, PaymentId, PaymentStatus, Sku, TransactionId};
+use store::{
+    PgPool,
+    inventory::{self, Reservation, Stock},
+    orders::{self, Image, Inserted},
+    payments::{self, Claim, Payment},
+};
+
+/// An order for two pieces of `TWIN`, received and validated.
+async fn order(database: &str) -> (PgPool, OrderRecord) {
+    let pool = store::connect(&shared().await.database(database).await).await.unwrap();
+    let mut record = OrderRecord::new(OrderId::parse("twin-1").unwrap(), DateTime::UNIX_EPOCH);
+    let order = Order::parse(r#"{"items": [{"sku": "TWIN", "quantity": 2, "price": 5}]}"#).unwrap();
+    record.order = Some(order);
+    let inserted = orders::insert(&pool, image(&record, 1), "run-1").await.unwrap();
+    assert_eq!(inserted, Inserted::Ours);
+    (pool, record)
+}
+
+fn image(record: &OrderRecord, version: u32) -> Image<'_> {
+    Image { record, version, events: &[] }
+}
+
+fn sku() -> Sku {
+    Sku::parse("TWIN").unwrap()
+}
+
+async fn stock(pool: &PgPool) -> Stock {
+    inventory::stock(pool, &sku()).await.unwrap().unwrap()
+}
+
+async fn reserve(pool: &PgPool, record: &OrderRecord) -> Reservation {
+    let lines = &record.order.as_ref().unwrap().lines;
+    inventory::reserve(pool, image(record, 2), lines, 0).await.unwrap()
+}
+
+#[tokio::test]
+async fn stock_is_held_released_and_shipped_once() {
+    let (pool, record) = order("twins_stock").await;
+    inventory::set_available(&pool, &sku(), 5).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(reserve(&pool, &record).await, Reservation::Held);
+        assert_eq!(stock(&pool).await, Stock { available: 3, held: 2, shipped: 0 });
+    }
+    for _ in 0..2 {
+        inventory::release(&pool, image(&record, 3)).await.unwrap();
+        assert_eq!(stock(&pool).await, Stock { available: 5, held: 0, shipped: 0 });
+    }
+    // Late twins of what came before.
+    assert_eq!(reserve(&pool, &record).await, Reservation::Held);
+    inventory::commit(&pool, image(&record, 4)).await.unwrap();
+    assert_eq!(stock(&pool).await, Stock { available: 5, held: 0, shipped: 0 });
+}
+
+#[tokio::test]
+async fn a_refusal_of_stock_stands_when_stock_arrives() {
+    let (pool, record) = order("twins_refusal").await;
+    inventory::set_available(&pool, &sku(), 1).await.unwrap();
+    let refused = Reservation::Unavailable { sku: sku(), available: 1 };
+    assert_eq!(reserve(&pool, &record).await, refused);
+    inventory::set_available(&pool, &sku(), 10).await.unwrap();
+    assert_eq!(reserve(&pool, &record).await, refused);
+    assert_eq!(stock(&pool).await, Stock { available: 10, held: 0, shipped: 0 });
+}
+
+#[tokio::test]
+async fn an_older_image_and_another_run_change_nothing() {
+    let (pool, mut record) = order("twins_image").await;
+    record.cancellation_reason = Some("new".to_owned());
+    orders::record(&pool, image(&record, 7)).await.unwrap();
+    record.cancellation_reason = Some("old".to_owned());
+    orders::record(&pool, image(&record, 6)).await.unwrap();
+    assert_eq!(orders::insert(&pool, image(&record, 1), "run-2").await.unwrap(), Inserted::Theirs);
+    assert_eq!(orders::insert(&pool, image(&record, 1), "run-1").await.unwrap(), Inserted::Ours);
+    let view = orders::view(&pool, &record.order_id).await.unwrap().unwrap();
+    assert_eq!(view.cancellation_reason.as_deref(), Some("new"));
+}
+
+#[tokio::test]
+async fn a_payment_that_was_refunded_is_not_captured_by_a_late_twin() {
+    let (pool, record) = order("twins_payment").await;
+    let payment_id = PaymentId::parse("pmt-twin").unwrap();
+    let capture = TransactionId::parse("txn-twin").unwrap();
+    let payment = Payment {
+        payment_id: &payment_id,
+        amount: Money::from_minor(1_000, domain::Currency::DEFAULT).unwrap(),
+        provider: "simulator",
+        payment_method: None,
+        status: PaymentStatus::Pending,
+        transaction_id: None,
+    };
+    for _ in 0..2 {
+        let claimed = payments::claim(&pool, image(&record, 2), payment).await.unwrap();
+        assert!(matches!(claimed, Claim::Ours(standing) if standing.status == PaymentStatus::Pending));
+    }
+    let settle = async |status, transaction| payments::settle(&pool, &payment_id, status, transaction).await.unwrap();
+    settle(PaymentStatus::Refunding, None).await;
+    settle(PaymentStatus::Refunded, Some(&capture)).await;
+    settle(PaymentStatus::Captured, Some(&capture)).await;
+    settle(PaymentStatus::Refunding, None).await;
+    let standing = payments::standing(&pool, &record.order_id, &payment_id).await.unwrap().unwrap();
+    assert_eq!((standing.status, standing.transaction_id.as_deref()), (PaymentStatus::Refunded, Some("txn-twin")));
+}
