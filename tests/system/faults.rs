@@ -70,6 +70,22 @@ async fn a_parcel_that_the_carrier_may_have_is_recalled_before_it_goes_elsewhere
 }
 
 #[tokio::test]
+async fn a_new_address_at_the_last_attempt_gives_no_fourth_one() {
+    let world = World::start().await;
+    add_fault(&world.pool, "dispatch", "f-13", Fault::Fail, 100).await.unwrap();
+    start(&world, "f-13").await;
+    let attempts = async || world.trail("f-13").await.iter().filter(|kind| *kind == "shipment_started").count();
+    world.eventually("the third attempt", attempts, |count| *count == 3).await;
+    // Taken or too late: either way the third attempt is the last.
+    let reply = world.post("/orders/f-13/signals/update-address", json!({"street": "2 Side St"})).await;
+    assert!([200, 409].contains(&reply.status.as_u16()), "{:?}", reply.body);
+    let view = world.ended("f-13").await;
+    assert_eq!((view.status.as_str(), view.failure.unwrap().code.as_str()), ("failed", "dispatch_failed"));
+    assert!(attempts().await <= 4);
+    world.verify().await;
+}
+
+#[tokio::test]
 async fn an_order_that_temporal_has_forgotten_is_left_as_it_was() {
     let world = World::start().await;
     start(&world, "f-11").await;

@@ -2,7 +2,7 @@
 
 use crate::shared::shared;
 use chrono::DateTime;
-use domain::{Money, Order, OrderId, OrderRecord, PaymentId, PaymentStatus, Sku, TransactionId};
+use domain::{EventType, Money, Order, OrderId, OrderRecord, PaymentId, PaymentStatus, Sku, TransactionId};
 use store::{
     PgPool,
     inventory::{self, Reservation, Stock},
@@ -78,6 +78,28 @@ async fn an_older_image_and_another_run_change_nothing() {
     assert_eq!(orders::insert(&pool, image(&record, 1), "run-1").await.unwrap(), Inserted::Ours);
     let view = orders::view(&pool, &record.order_id).await.unwrap().unwrap();
     assert_eq!(view.cancellation_reason.as_deref(), Some("new"));
+}
+
+#[tokio::test]
+async fn what_a_lost_task_wrote_gives_way_to_what_was_decided_in_its_place() {
+    let (pool, mut record) = order("twins_lost").await;
+    let entry = |record: &mut OrderRecord, kind| record.audit(kind, serde_json::json!({}), DateTime::UNIX_EPOCH);
+    let received = [entry(&mut record, EventType::OrderReceived)];
+    orders::record(&pool, Image { events: &received, ..image(&record, 3_072) }).await.unwrap();
+    // The task that is lost: three entries under one number each.
+    let mut lost = record.clone();
+    let written = [EventType::OrderValidated, EventType::InventoryReserved, EventType::PaymentRequested];
+    let written = written.map(|kind| entry(&mut lost, kind));
+    orders::record(&pool, Image { events: &written, ..image(&lost, 3_074) }).await.unwrap();
+    // In its place, with a longer history, the order is cancelled: fewer entries, others under the same numbers.
+    let decided = [entry(&mut record, EventType::OrderCancelled)];
+    orders::record(&pool, Image { events: &decided, ..image(&record, 9_216) }).await.unwrap();
+    // And the lost task's activity wakes once more.
+    orders::record(&pool, Image { events: &written, ..image(&lost, 3_074) }).await.unwrap();
+    let trail = store::events::list(&pool, &record.order_id, 0, 10).await.unwrap().unwrap();
+    let kinds: Vec<_> = trail.iter().map(|event| (event.seq, event.kind)).collect();
+    assert_eq!(kinds, [(1, EventType::OrderReceived), (2, EventType::OrderCancelled)]);
+    assert_eq!(store::verify::violations(&pool).await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -65,10 +65,15 @@ impl Orders {
             >,
         T: Decode + Clone + Send + Sync,
     {
-        if let Some(update_id) = update_id
-            && let Some(reply) = self.earlier(order_id, update, update_id).await?
+        let mut update_id = update_id;
+        if let Some(known) = update_id
+            && let Some(reply) = self.earlier(order_id, update, known).await?
         {
-            return Ok(reply);
+            match reply {
+                // Not decided then; by now it may be. The order itself knows a request that it has seen.
+                Reply::Answered { answer: Answer::Undecided { .. }, .. } => update_id = None,
+                Reply::Answered { .. } | Reply::Undecided | Reply::Closed => return Ok(reply),
+            }
         }
         // An id in any case: the second try on a new connection must be known as the same request.
         let update_id = update_id.map_or_else(|| format!("{:032x}", rand::random::<u128>()), str::to_owned);

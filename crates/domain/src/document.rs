@@ -208,6 +208,8 @@ impl<'a> Fields<'a, '_> {
     }
 }
 
+/// RFC 6901, and nothing invisible: a pointer ends up in logs and in a database that takes no NUL.
 fn escape(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
+    let visible = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    name.replace('~', "~0").replace('/', "~1").chars().map(visible).collect()
 }

@@ -86,7 +86,7 @@ impl OrderId {
 
 identifier!(
     /// The idempotency key of one payment: it pays one order, once.
-    PaymentId, 128, visible, "visible ASCII characters without spaces"
+    PaymentId, 160, visible, "visible ASCII characters without spaces"
 );
 identifier!(
     /// A payment provider's own name for one movement of money.

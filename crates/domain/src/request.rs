@@ -46,6 +46,12 @@ pub struct Cancellation {
     pub reason: Option<String>,
 }
 
+/// From the child: an attempt to ship has failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DispatchFailure {
+    pub reason: Option<String>,
+}
+
 /// The carrier's word that the parcel arrived.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryConfirmation {
@@ -71,6 +77,13 @@ impl Request for Rejection {
 }
 
 impl Request for Cancellation {
+    const TEXT: Option<&'static str> = Some("reason");
+    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        Some(Self { reason: fields.text(&["reason"], REASON) })
+    }
+}
+
+impl Request for DispatchFailure {
     const TEXT: Option<&'static str> = Some("reason");
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self { reason: fields.text(&["reason"], REASON) })

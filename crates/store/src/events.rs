@@ -4,12 +4,17 @@ use crate::{Error, error::Failed, orders::number};
 use domain::{AuditEvent, EventType, OrderId};
 use sqlx::{PgConnection, PgPool};
 
-/// Appends the entries that the trail does not have yet. The workflow numbered them; a repeat changes nothing.
-pub(crate) async fn append(
+/// Has the trail go on after the entry `after` with these, which the workflow numbered, and with nothing else.
+pub(crate) async fn replace(
     connection: &mut PgConnection,
     order_id: &OrderId,
+    after: u32,
     events: &[AuditEvent],
 ) -> Result<(), Error> {
+    sqlx::query!("delete from events where order_id = $1 and seq > $2", order_id.as_str(), number(after))
+        .execute(&mut *connection)
+        .await
+        .failed("take back what was lost")?;
     if events.is_empty() {
         return Ok(());
     }
@@ -19,8 +24,7 @@ pub(crate) async fn append(
     let times: Vec<_> = events.iter().map(|event| event.ts).collect();
     sqlx::query!(
         "insert into events (order_id, seq, type, payload_json, ts)
-         select $1, * from unnest($2::int[], $3::text[], $4::jsonb[], $5::timestamptz[])
-         on conflict on constraint events_order_id_seq_key do nothing",
+         select $1, * from unnest($2::int[], $3::text[], $4::jsonb[], $5::timestamptz[])",
         order_id.as_str(),
         &seqs,
         &kinds,

@@ -3,7 +3,7 @@
 use crate::{
     Error,
     error::Failed,
-    orders::{self, Image},
+    orders::{self, Image, number},
 };
 use domain::{Line, OrderId, Sku};
 use sqlx::{Acquire, PgConnection, PgPool};
@@ -25,7 +25,7 @@ pub async fn reserve(
     let order_id = &image.record.order_id;
     let mut transaction = pool.begin().await.failed("begin")?;
     orders::write(&mut transaction, image).await?;
-    if let Some(decided) = decided(&mut transaction, order_id).await? {
+    if let Some(decided) = decided(&mut transaction, image).await? {
         transaction.commit().await.failed("commit")?;
         return Ok(decided);
     }
@@ -54,16 +54,20 @@ pub async fn reserve(
 }
 
 /// What was decided before. The row's lock keeps a twin of this try, late or early, from deciding otherwise.
-async fn decided(connection: &mut PgConnection, order_id: &OrderId) -> Result<Option<Reservation>, Error> {
+async fn decided(connection: &mut PgConnection, image: Image<'_>) -> Result<Option<Reservation>, Error> {
     let row = sqlx::query!(
-        r#"select refused_sku, refused_available,
+        r#"select version, refused_sku, refused_available,
              exists (select from reservations where order_id = orders.id) as "reserved!"
          from orders where id = $1 for update"#,
-        order_id.as_str(),
+        image.record.order_id.as_str(),
     )
     .fetch_one(connection)
     .await
     .failed("look for the reservation")?;
+    if row.version > number(image.version) {
+        // The order has gone on without this try: nobody reads the answer, and nothing may be held any more.
+        return Ok(Some(Reservation::Held));
+    }
     let refused = row.refused_sku.and_then(|sku| Sku::parse(&sku).ok()).zip(row.refused_available);
     Ok(match refused {
         Some((sku, available)) => Some(Reservation::Unavailable { sku, available }),
@@ -124,8 +128,8 @@ async fn hold(
     Ok(None)
 }
 
-/// Gives back what the order holds.
-pub async fn release(pool: &PgPool, image: Image<'_>) -> Result<(), Error> {
+/// Gives back what the order holds; whether it held anything.
+pub async fn release(pool: &PgPool, image: Image<'_>) -> Result<bool, Error> {
     let mut transaction = pool.begin().await.failed("begin")?;
     orders::write(&mut transaction, image).await?;
     sqlx::query!(
@@ -141,7 +145,13 @@ pub async fn release(pool: &PgPool, image: Image<'_>) -> Result<(), Error> {
     .execute(&mut *transaction)
     .await
     .failed("release stock")?;
-    transaction.commit().await.failed("commit")
+    let released = sqlx::query_scalar!(
+        "select exists (select from reservations where order_id = $1 and state = 'released')",
+        image.record.order_id.as_str(),
+    );
+    let released = released.fetch_one(&mut *transaction).await.failed("look at what was released")?;
+    transaction.commit().await.failed("commit")?;
+    Ok(released == Some(true))
 }
 
 /// What the order held has left the house.

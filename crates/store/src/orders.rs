@@ -55,14 +55,18 @@ pub async fn insert(pool: &PgPool, image: Image<'_>, run_id: &str) -> Result<Ins
     Ok(Inserted::Ours)
 }
 
-/// Writes the image, unless the row has a newer one, and the entries that the trail does not have.
+/// Writes the image and its entries, unless the row has this image already, or a newer one.
+///
+/// A workflow task may be lost after its local activities wrote, and what is decided in its place may be something
+/// else under the same numbers. The later image is the one that is in the history, so its entries replace what the
+/// trail has from their first number on.
 pub async fn write(connection: &mut PgConnection, image: Image<'_>) -> Result<(), Error> {
     let record = image.record;
     let order = record.order.as_ref();
     let customer = order.map(|order| &order.customer);
     let lines: Vec<Value> =
         order.map(|order| order.lines.iter().map(domain::Line::document).collect()).unwrap_or_default();
-    sqlx::query!(
+    let updated = sqlx::query!(
         "update orders set state = $3, step = $4, is_running = $5, customer_id = $6, customer_json = $7, items_json = $8,
              address_json = $9, currency = $10, total_amount = $11, payment_json = $12, shipment_json = $13,
              estimated_delivery = $14, cancellation_reason = $15, failure_json = $16, retries_json = $17,
@@ -92,7 +96,11 @@ pub async fn write(connection: &mut PgConnection, image: Image<'_>) -> Result<()
     .execute(&mut *connection)
     .await
     .failed("update the order")?;
-    events::append(connection, &record.order_id, image.events).await
+    if updated.rows_affected() == 0 {
+        return Ok(());
+    }
+    let new = u32::try_from(image.events.len()).unwrap_or(u32::MAX);
+    events::replace(connection, &record.order_id, record.last_seq().saturating_sub(new), image.events).await
 }
 
 /// Writes the image in a transaction of its own.

@@ -33,8 +33,10 @@ pub struct Standing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
     Ours(Standing),
-    /// The payment, or the provider's transaction, belongs to another order.
-    Theirs,
+    /// The payment belongs to another order.
+    PaymentInUse,
+    /// The provider's transaction belongs to another payment.
+    TransactionInUse,
 }
 
 /// Writes the order's image and binds the payment to the order, unless it is bound to one already.
@@ -66,10 +68,11 @@ pub async fn claim(pool: &PgPool, image: Image<'_>, payment: Payment<'_>) -> Res
     .await
     .failed("read the payment")?;
     transaction.commit().await.failed("commit")?;
-    // No row: the insert met the provider's transaction, which another payment has.
     Ok(match row {
         Some(row) if row.order_id == order_id.as_str() => Claim::Ours(row.standing()),
-        Some(_) | None => Claim::Theirs,
+        Some(_) => Claim::PaymentInUse,
+        // The insert met the provider's transaction, which another payment has.
+        None => Claim::TransactionInUse,
     })
 }
 

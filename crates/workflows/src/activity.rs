@@ -95,8 +95,10 @@ pub struct ConfirmedPayment {
 #[serde(rename_all = "snake_case")]
 pub enum PaymentRecorded {
     Recorded,
-    /// This payment or transaction belongs to another order.
-    InUse,
+    /// The payment id pays another order.
+    PaymentInUse,
+    /// The transaction paid another order.
+    TransactionInUse,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -178,8 +180,9 @@ impl OrderSteps {
     pub fn refund_payment(refund: Refund) -> Refunded {
         unimplemented!()
     }
+    /// Gives back what the order holds, and says whether it held anything.
     #[activity(name = "ReleaseInventory")]
-    pub fn release_inventory(write: Write) {
+    pub fn release_inventory(write: Write) -> bool {
         unimplemented!()
     }
     /// The parcel has left: what was held is shipped.

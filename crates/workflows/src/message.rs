@@ -31,7 +31,8 @@ pub enum Message<T> {
 impl<T: Decode> Message<T> {
     fn read(bytes: &[u8]) -> Self {
         let Ok(text) = std::str::from_utf8(bytes) else { return Self::Malformed("is not UTF-8".to_owned()) };
-        T::decode(text).map_or_else(Self::Malformed, Self::Valid)
+        // What is wrong may quote what was sent, and is written where no NUL may stand.
+        T::decode(text).map_or_else(|error| Self::Malformed(error.replace(char::is_control, " ")), Self::Valid)
     }
 }
 

@@ -21,9 +21,9 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use domain::{
-    Address, AddressChange, Answer, Approval, AuditEvent, Cancellation, DeliveryConfirmation, EventType, Failure,
-    FailureCode, OrderId, OrderPolicy, OrderRecord, OrderStatus, OrderView, PaymentConfirmation, Rejection, Source,
-    StatusView, Step, order_id_of_workflow,
+    Address, AddressChange, Answer, Approval, AuditEvent, Cancellation, DeliveryConfirmation, DispatchFailure,
+    EventType, Failure, FailureCode, OrderId, OrderPolicy, OrderRecord, OrderStatus, OrderView, PaymentConfirmation,
+    Rejection, Source, StatusView, Step, order_id_of_workflow,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -199,11 +199,12 @@ impl OrderWorkflow {
 
     /// From the child: an attempt to ship has failed. The child's result decides; this tells the trail why.
     #[signal(name = "dispatch_failed")]
-    pub fn dispatch_failed(&mut self, ctx: &mut SyncWorkflowContext<Self>, reason: String) {
+    pub fn dispatch_failed(&mut self, ctx: &mut SyncWorkflowContext<Self>, message: Message<DispatchFailure>) {
         let now = clock::utc(ctx.workflow_time());
+        let Some(failure) = self.understood("dispatch_failed", message, now) else { return };
         if self.shipping.is_some() {
             self.record.count_retry(Step::Dispatch);
-            self.audit(EventType::DispatchFailed, json!({"reason": reason}), now);
+            self.audit(EventType::DispatchFailed, json!(failure), now);
         } else {
             self.refuse("dispatch_failed", "not_shipping", now);
         }
@@ -381,8 +382,10 @@ impl OrderWorkflow {
         Ok(())
     }
 
-    fn snapshot(&mut self) -> Write {
-        self.version += 1;
+    /// The version goes up with the history: what a task wrote that was lost before Temporal heard of it is older
+    /// than anything that the task in its place writes, however much that was.
+    fn snapshot(&mut self, history_length: u32) -> Write {
+        self.version = (self.version + 1).max(history_length.saturating_mul(1_024));
         Write { record: self.record.clone(), version: self.version, events: self.unsaved.clone() }
     }
 

@@ -3,10 +3,11 @@
 //! It writes nothing of the order's. Its result, and `dispatch_failed` before it, tell the order.
 
 use crate::{
-    OrderWorkflow, ShippingInput, ShippingOutcome,
+    Message, OrderWorkflow, ShippingInput, ShippingOutcome,
     activity::{Dispatched, Package, Shipment, ShippingSteps},
     policies,
 };
+use domain::DispatchFailure;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use temporalio_macros::{workflow, workflow_methods};
@@ -57,8 +58,10 @@ impl ShippingWorkflow {
         ctx.execute_local_activity(ShippingSteps::prepare_package, package, policies::local()).await?;
         let outcome = dispatch(ctx, &input).await?;
         if let ShippingOutcome::Failed { reason } = &outcome {
+            let failure = DispatchFailure { reason: Some(reason.clone()) };
             let order = ctx.external_workflow(input.parent.clone(), None);
-            let told = order.signal(OrderWorkflow::dispatch_failed, reason.clone(), SignalWorkflowOptions::default());
+            let told =
+                order.signal(OrderWorkflow::dispatch_failed, Message::Valid(failure), SignalWorkflowOptions::default());
             // An order that is gone can't be told, and the result tells it too.
             let _ = told.await;
         }

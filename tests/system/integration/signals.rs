@@ -6,6 +6,9 @@ use crate::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
+use temporalio_client::{UntypedSignal, WorkflowSignalOptions};
+use temporalio_common::{data_converters::RawValue, protos::temporal::api::common::v1::Payload};
+use workflows::OrderWorkflow;
 
 fn in_profile(profile: &str) -> Value {
     let mut order = paid_order();
@@ -162,6 +165,45 @@ async fn a_confirmed_payment_is_recorded_once_and_only_when_it_fits() {
     let fresh = json!({"transaction_id": "tx-3", "amount": "99.99"});
     world.post(&format!("/orders/{second}/signals/confirm-payment"), fresh).await.is(200);
     assert_eq!(world.ended(&second).await.status.as_str(), "delivered");
+    world.verify().await;
+}
+
+#[tokio::test]
+async fn a_payment_that_came_before_the_rejection_is_refunded() {
+    let world = World::with(&[("PAYMENT", "confirm"), ("REVIEW_THRESHOLD", "1")]).await;
+    let id = world.post("/orders", paid_order()).await.started();
+    let paid = json!({"transaction_id": "tx-early", "amount": 99.99});
+    let path = format!("/orders/{id}/payment");
+    let reject = async {
+        let trail = async || world.trail(&id).await;
+        world.eventually("the payment", trail, |trail| trail.contains(&"payment_accepted".to_owned())).await;
+        world.post(&format!("/orders/{id}/signals/reject"), json!({"reason": "fraud"})).await.is(200)
+    };
+    let (reply, _) = futures::join!(world.post(&path, paid), reject);
+    reply.problem(409, "order_closed");
+    let view = world.ended(&id).await;
+    assert_eq!(view.payment_info.unwrap().status.as_str(), "refunded");
+    assert_eq!(world.books(&id).await, ["refund"]);
+    world.verify().await;
+}
+
+#[tokio::test]
+async fn signals_that_say_nothing_hold_no_order() {
+    let world = World::start().await;
+    let id = world.post("/orders", in_profile("checkout")).await.started();
+    let client = world.temporal().await;
+    let handle = client.get_workflow_handle::<OrderWorkflow>(format!("order-{id}"));
+    let signals = ["cancel_order", "confirm_payment", "update_address", "approve_order", "dispatch_failed"];
+    for (signal, data) in signals.iter().flat_map(|signal| [r#"{"x\u0000":1}"#, "[1", "7"].map(|data| (signal, data))) {
+        let metadata = [("encoding".to_owned(), b"json/plain".to_vec())].into();
+        let payload = Payload { metadata, data: data.into(), ..Payload::default() };
+        let signal = UntypedSignal::new(*signal);
+        handle.signal(signal, RawValue::new(vec![payload]), WorkflowSignalOptions::default()).await.unwrap();
+    }
+    let trail = async || world.trail(&id).await.into_iter().filter(|kind| kind == "request_refused").count();
+    world.eventually("all refusals in the trail", trail, |count| *count == 15).await;
+    world.post(&format!("/orders/{id}/cancel"), json!({})).await.is(200);
+    assert_eq!(world.ended(&id).await.status.as_str(), "cancelled");
     world.verify().await;
 }
 

@@ -93,7 +93,8 @@ impl OrderActivities {
         };
         match payments::claim(&self.pool, image(&paid.write), payment).await {
             Ok(Claim::Ours(_)) => Ok(PaymentRecorded::Recorded),
-            Ok(Claim::Theirs) => Ok(PaymentRecorded::InUse),
+            Ok(Claim::PaymentInUse) => Ok(PaymentRecorded::PaymentInUse),
+            Ok(Claim::TransactionInUse) => Ok(PaymentRecorded::TransactionInUse),
             Err(error) => Err(again(&context, &error)),
         }
     }
@@ -115,7 +116,7 @@ impl OrderActivities {
         self: Arc<Self>,
         context: ActivityContext,
         write: Write,
-    ) -> Result<(), ActivityError> {
+    ) -> Result<bool, ActivityError> {
         inventory::release(&self.pool, image(&write)).await.map_err(|error| again(&context, &error))
     }
 
@@ -235,13 +236,10 @@ fn charged_before(standing: &Standing) -> Option<Charged> {
     match (standing.status, transaction_id) {
         (PaymentStatus::Captured, Some(transaction_id)) => Some(Charged::Captured { transaction_id }),
         (PaymentStatus::Declined, _) => Some(Charged::Declined { reason: "declined before".to_owned() }),
-        (
-            PaymentStatus::Pending
-            | PaymentStatus::Captured
-            | PaymentStatus::Refunding
-            | PaymentStatus::Refunded
-            | PaymentStatus::RefundDue,
-            _,
-        ) => None,
+        // A try that was given up, and wakes when all is undone: the provider may have forgotten the key by now.
+        (PaymentStatus::Refunding | PaymentStatus::Refunded | PaymentStatus::RefundDue, _) => {
+            Some(Charged::Declined { reason: "refunded before".to_owned() })
+        }
+        (PaymentStatus::Pending | PaymentStatus::Captured, _) => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Holding the stock an order needs.
 
-use super::{OrderWorkflow, Progress, Stopped, Undo, now, save, wait};
+use super::{OrderWorkflow, Progress, Stopped, now, save, wait};
 use crate::activity::{OrderSteps, Reserved};
 use domain::{EventType, FailureCode};
 use serde_json::json;
@@ -9,8 +9,6 @@ use temporalio_workflow::WorkflowContext;
 /// Holds all of it, or fails the order with a clear refusal and holds nothing.
 pub(super) async fn reserve(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
     wait::check(ctx)?;
-    // Before the step: should it hold without our knowing, the release finds it.
-    ctx.state_mut(|order| order.undo.push(Undo::ReleaseInventory));
     let reserved = save::local(ctx, OrderSteps::reserve_inventory, |write| write).await;
     let now = now(ctx);
     ctx.state_mut(|order| match reserved {
@@ -19,7 +17,6 @@ pub(super) async fn reserve(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
             Ok(())
         }
         Reserved::Unavailable { sku, available } => {
-            order.undo.pop();
             order.audit(EventType::InventoryUnavailable, json!({"sku": sku, "available": available}), now);
             order.fail(FailureCode::OutOfStock, format!("{sku} has {available} left"), now);
             Err(Stopped)

@@ -134,12 +134,25 @@ async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
     }
 }
 
+/// Records the confirmation that an order accepted before it was stopped.
+pub(super) async fn record_accepted(ctx: &Context) {
+    let waiting = ctx.state(|order| {
+        let paid = order.record.payment.is_some();
+        order.record.order.clone().zip(order.confirmation.clone()).filter(|_| !paid)
+    });
+    if let Some((valid, confirmation)) = waiting {
+        // Whether it holds or is refused, the order is stopped, and the undo knows of it.
+        let _ = confirmed(ctx, &valid, confirmation).await;
+    }
+}
+
 /// Records a confirmation; `false` when the transaction pays another order, and the wait goes on.
 async fn confirmed(ctx: &Context, valid: &Order, confirmation: PaymentConfirmation) -> Progress<bool> {
     let payment_id = match &valid.payment_id {
         Some(payment_id) => payment_id.clone(),
         None => PaymentId::parse(&format!("external:{}", confirmation.transaction_id)).map_err(|_| Stopped)?,
     };
+    let used = payment_id.clone();
     let started = now(ctx);
     ctx.state_mut(|order| {
         let method = confirmation.payment_method.clone();
@@ -147,7 +160,7 @@ async fn confirmed(ctx: &Context, valid: &Order, confirmation: PaymentConfirmati
         order.undo.push(Undo::RefundPayment);
         order.record.payment = Some(payment(&payment_id, transaction_id, valid.total, method, started));
     });
-    let recorded = save::local(ctx, OrderSteps::record_payment, |write| ConfirmedPayment {
+    let recorded = save::outside(ctx, OrderSteps::record_payment, |write| ConfirmedPayment {
         write,
         payment_id,
         amount: valid.total,
@@ -165,7 +178,24 @@ async fn confirmed(ctx: &Context, valid: &Order, confirmation: PaymentConfirmati
             order.confirmation_verdict = Some(Verdict::Granted);
             Ok(true)
         }
-        PaymentRecorded::InUse => {
+        PaymentRecorded::PaymentInUse if valid.payment_id.is_some() => {
+            order.undo.retain(|undo| *undo != Undo::RefundPayment);
+            order.record.payment = None;
+            order.confirmation = None;
+            let detail = format!("{used} pays another order");
+            order.audit(
+                EventType::PaymentDeclined,
+                json!({"code": FailureCode::PaymentIdInUse, "reason": detail}),
+                now,
+            );
+            order.fail(FailureCode::PaymentIdInUse, detail.clone(), now);
+            let status = order.record.status();
+            let refusal = Answer::Refused { code: RefusalCode::PaymentIdInUse, detail, status };
+            order.confirmation_verdict = Some(Verdict::Refused(refusal));
+            Err(Stopped)
+        }
+        // A payment id that we made of the transaction collides where the transaction does.
+        PaymentRecorded::PaymentInUse | PaymentRecorded::TransactionInUse => {
             order.undo.retain(|undo| *undo != Undo::RefundPayment);
             order.record.payment = None;
             order.confirmation = None;

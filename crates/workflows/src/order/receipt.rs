@@ -1,6 +1,6 @@
 //! Receiving an order and finding out whether it is one.
 
-use super::{OrderWorkflow, Progress, Stopped, now, save, wait};
+use super::{OrderWorkflow, Progress, Stopped, Undo, now, save, wait};
 use crate::activity::{OrderSteps, Receive, Received, Validate, Validated};
 use domain::{EventType, FailureCode, FieldError, Step, order_id_of_workflow};
 use serde_json::json;
@@ -29,7 +29,11 @@ pub(super) async fn receive(ctx: &WorkflowContext<OrderWorkflow>) -> Received {
     });
     let run_id = ctx.run_id().to_owned();
     let received = save::local(ctx, OrderSteps::receive_order, |write| Receive { write, run_id, document }).await;
-    if received == Received::Duplicate {
+    if received == Received::Fresh {
+        // From here on, and not from the reservation: that one takes hold before its task is in the history, and
+        // should the task be lost, the order may be cancelled in its place without having reserved anything it knows of.
+        ctx.state_mut(|order| order.undo.push(Undo::ReleaseInventory));
+    } else {
         let detail = "another order has this id; Temporal had forgotten it, the database has not".to_owned();
         ctx.state_mut(|order| {
             order.fail(FailureCode::DuplicateOrder, detail, now);

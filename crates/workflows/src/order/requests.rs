@@ -59,12 +59,14 @@ pub(super) async fn confirm_payment(ctx: &Context, message: Message<PaymentConfi
     }
     let verdict = |order: &OrderWorkflow| order.confirmation_verdict.is_some() || order.is_stopped();
     within_verdict(ctx, verdict).await;
-    ctx.state(|order| match &order.confirmation_verdict {
-        Some(Verdict::Granted) => order.done("Payment confirmed.", false),
-        Some(Verdict::Refused(answer)) => answer.clone(),
-        None if order.is_stopped() => {
-            order.refused(RefusalCode::OrderClosed, "the order was stopped before the payment was recorded")
+    let now = super::now(ctx);
+    ctx.state_mut(|order| match order.confirmation_verdict.clone() {
+        Some(Verdict::Refused(answer)) => answer,
+        _ if order.is_stopped() => {
+            let detail = "the order was stopped before the payment was recorded; it is refunded";
+            order.refuse_answer("confirm_payment", RefusalCode::OrderClosed, detail, now)
         }
+        Some(Verdict::Granted) => order.done("Payment confirmed.", false),
         None => order.undecided("The payment is being recorded."),
     })
 }
@@ -240,6 +242,7 @@ impl OrderWorkflow {
                     return Reply::Now(self.refuse_answer(UPDATE_ADDRESS, RefusalCode::OrderClosed, detail, now));
                 }
                 shipping.recall = Some(Recall::Redirect(address));
+                self.audit(EventType::AddressRequested, json!({}), now);
                 Reply::AfterVerdict(ticket)
             }
         }
@@ -297,6 +300,8 @@ impl OrderWorkflow {
             self.audit(EventType::PaymentMismatch, payload, now);
             return Some(self.refused(RefusalCode::PaymentMismatch, &format!("the order's total is {expected}")));
         }
+        let payload = json!({"transaction_id": confirmation.transaction_id, "amount": confirmation.amount});
+        self.audit(EventType::PaymentAccepted, payload, now);
         self.confirmation = Some(confirmation);
         self.confirmation_verdict = None;
         None
@@ -308,6 +313,12 @@ impl OrderWorkflow {
                 self.delivery = Some(confirmation);
                 self.done("Delivery confirmed.", false)
             }
+            OrderStatus::Shipped if self.delivery.is_none() => self.refuse_answer(
+                "confirm_delivery",
+                RefusalCode::OrderClosed,
+                "the order ended with its dispatch",
+                now,
+            ),
             OrderStatus::Shipped | OrderStatus::Delivered => self.done("Delivery confirmed.", true),
             OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
                 self.refuse_answer("confirm_delivery", RefusalCode::NotShipped, "the parcel has not left", now)

@@ -18,18 +18,20 @@ pub(super) async fn local<A: ActivityDefinition>(
     activity: A,
     input: impl FnOnce(Write) -> A::Input,
 ) -> A::Output {
-    let write = ctx.state_mut(OrderWorkflow::snapshot);
+    let write = ctx.state_mut(|order| order.snapshot(ctx.history_length()));
     let result = ctx.execute_local_activity(activity, input(write.clone()), policies::local()).await;
     settle(ctx, &write, result).await
 }
 
-/// Runs a step that leaves the house; its first transaction writes what is not written yet.
+/// Runs a step that leaves the house, or whose decision must be in the history before it takes hold: a local one
+/// takes hold before, and a task that is lost may be decided otherwise. Its first transaction writes what is not
+/// written yet.
 pub(super) async fn outside<A: ActivityDefinition>(
     ctx: &Context,
     activity: A,
     input: impl FnOnce(Write) -> A::Input,
 ) -> A::Output {
-    let write = ctx.state_mut(OrderWorkflow::snapshot);
+    let write = ctx.state_mut(|order| order.snapshot(ctx.history_length()));
     let result = ctx.execute_activity(activity, input(write.clone()), policies::payment()).await;
     settle(ctx, &write, result).await
 }

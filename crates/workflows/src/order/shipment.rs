@@ -55,6 +55,7 @@ pub(super) async fn ship(ctx: &Context) -> Progress {
 async fn attempts(ctx: &Context) -> Progress<Dispatch> {
     let mut parcel = Parcel { number: 1, uncertain: false };
     let mut failures = 0;
+    let mut why = String::new();
     let mut delay = ctx.state(|order| order.policy.shipping_delay);
     let mut attempt = 0;
     loop {
@@ -71,22 +72,24 @@ async fn attempts(ctx: &Context) -> Progress<Dispatch> {
                 parcel.uncertain = true;
                 failures += 1;
                 delay = Span::from_secs(policies::backoff(failures).as_secs());
-                if failures == policies::SHIPPING_ATTEMPTS && !ctx.state(OrderWorkflow::is_recalled) {
-                    if let Some(dispatch) = void(ctx, &mut parcel).await {
-                        return Ok(dispatch);
-                    }
-                    let now = now(ctx);
-                    let detail = format!("{failures} attempts to dispatch failed: {reason}");
-                    ctx.state_mut(|order| order.fail(FailureCode::DispatchFailed, detail, now));
-                    return Err(Stopped);
-                }
+                why = reason;
             }
         }
+        let given_up = failures >= policies::SHIPPING_ATTEMPTS;
+        if (given_up || ctx.state(OrderWorkflow::is_recalled))
+            && let Some(dispatch) = void(ctx, &mut parcel).await
+        {
+            return Ok(dispatch);
+        }
+        // Also what was wanted while the carrier was asked.
         if ctx.state(OrderWorkflow::is_recalled) {
-            if let Some(dispatch) = void(ctx, &mut parcel).await {
-                return Ok(dispatch);
-            }
             grant_recall(ctx)?;
+        }
+        if given_up {
+            let now = now(ctx);
+            let detail = format!("{failures} attempts to dispatch failed: {why}");
+            ctx.state_mut(|order| order.fail(FailureCode::DispatchFailed, detail, now));
+            return Err(Stopped);
         }
     }
 }

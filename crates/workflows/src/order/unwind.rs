@@ -1,6 +1,6 @@
 //! Undoing what was done, newest first, until each undo holds.
 
-use super::{OrderWorkflow, Undo, now, save};
+use super::{OrderWorkflow, Undo, now, payment, save};
 use crate::activity::{OrderSteps, Refund};
 use domain::{EventType, PaymentStatus, Step};
 use serde_json::json;
@@ -15,13 +15,17 @@ pub(super) async fn unwind(ctx: &Context) {
         order.record.enter(Step::Compensate);
     });
     save::publish(ctx);
+    // A confirmation that was accepted and not recorded yet is money that came: recorded, it can be refunded.
+    payment::record_accepted(ctx).await;
     while let Some(undo) = ctx.state_mut(|order| order.undo.pop()) {
         match undo {
             Undo::RefundPayment => refund(ctx).await,
             Undo::ReleaseInventory => {
-                save::local(ctx, OrderSteps::release_inventory, |write| write).await;
+                let released = save::outside(ctx, OrderSteps::release_inventory, |write| write).await;
                 let now = now(ctx);
-                ctx.state_mut(|order| order.audit(EventType::InventoryReleased, json!({}), now));
+                if released {
+                    ctx.state_mut(|order| order.audit(EventType::InventoryReleased, json!({}), now));
+                }
             }
         }
     }
