@@ -6,10 +6,12 @@
 
 pub mod activities;
 pub mod carrier;
+mod flaky;
 mod health;
 pub mod payment;
 mod run;
 mod settings;
 
+pub use flaky::Flaky;
 pub use run::run;
 pub use settings::{Queues, WorkerSettings};

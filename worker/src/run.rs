@@ -3,7 +3,10 @@
 use crate::{
     WorkerSettings,
     activities::{OrderActivities, ShippingActivities},
-    carrier, health, payment,
+    carrier::{self, Carrier},
+    flaky::{FlakyCarrier, FlakyProvider},
+    health,
+    payment::{self, PaymentProvider},
 };
 use anyhow::Context;
 use futures::future::try_join_all;
@@ -73,18 +76,27 @@ fn options(settings: &WorkerSettings) -> anyhow::Result<Vec<WorkerOptions>> {
     let (pool, temporal) = (&settings.pool, &settings.temporal);
     let mut options = Vec::new();
     if settings.queues.orders {
-        let provider = Arc::new(payment::Simulator::new(pool.clone()));
+        let mut provider: Arc<dyn PaymentProvider> = Arc::new(payment::Simulator::new(pool.clone()));
+        if let Some(flaky) = settings.flaky {
+            provider = Arc::new(FlakyProvider { provider, flaky });
+        }
         let activities = OrderActivities { pool: pool.clone(), provider, default_stock: settings.default_stock };
         let orders = WorkerOptions::new(temporal.orders_task_queue.clone()).register_activities(activities);
         options.push(orders.register_workflow::<OrderWorkflow>()?.build());
     }
     if settings.queues.shipping {
-        let carrier = Arc::new(carrier::Simulator::new(pool.clone()));
+        let mut carrier: Arc<dyn Carrier> = Arc::new(carrier::Simulator::new(pool.clone()));
+        if let Some(flaky) = settings.flaky {
+            carrier = Arc::new(FlakyCarrier { carrier, flaky });
+        }
         let activities = ShippingActivities { pool: pool.clone(), carrier };
         let shipping = WorkerOptions::new(temporal.shipping_task_queue.clone()).register_activities(activities);
         options.push(shipping.register_workflow::<ShippingWorkflow>()?.build());
     }
     for options in &mut options {
+        if let Some(flaky) = settings.flaky {
+            options.activity_inbound_interceptor(flaky);
+        }
         options.deployment_options = deployment();
         options.tuner = tuner().into();
         options.workflow_task_poller_behavior = Some(pollers());

@@ -1,6 +1,6 @@
 //! The worker's settings, from the environment.
 
-use crate::run::SLOTS_OF_A_QUEUE;
+use crate::{Flaky, flaky, run::SLOTS_OF_A_QUEUE};
 use client::TemporalSettings;
 use domain::SettingError;
 use std::{env, net::SocketAddr, time::Duration};
@@ -22,6 +22,8 @@ pub struct WorkerSettings {
     pub health: Option<SocketAddr>,
     /// The stock that a sku never seen opens with.
     pub default_stock: i64,
+    /// Calls that are made to fail or hang; none when not set.
+    pub flaky: Option<Flaky>,
     /// How long running activities may go on after SIGTERM.
     pub grace: Duration,
 }
@@ -53,8 +55,12 @@ impl WorkerSettings {
                 .ok_or_else(|| refused("DEFAULT_STOCK", stock, "must be a whole number from 0"))?,
             None => 0,
         };
+        let flaky = match get("FLAKY") {
+            Some(text) => Some(Flaky::parse(&text).ok_or_else(|| refused("FLAKY", text, flaky::ALLOWED))?),
+            None => None,
+        };
         let temporal = TemporalSettings::from_env()?;
-        Ok(Self { temporal, pool, queues, health, default_stock, grace: Duration::from_secs(10) })
+        Ok(Self { temporal, pool, queues, health, default_stock, flaky, grace: Duration::from_secs(10) })
     }
 }
 

@@ -1,0 +1,182 @@
+//! Fault simulation: `FLAKY=fail:0.33,hang:0.33,hang_for:300s`. Off unless asked for.
+//!
+//! What an activity calls outside fails, or hangs: half of the time before it took hold, half of the time after,
+//! as when only the answer is lost. Orders must end correctly all the same, and that is what it is for.
+
+use crate::{
+    carrier::{Carrier, CarrierError, Parcel, Recalled},
+    payment::{Charge, ChargeRequest, NoAnswer, PaymentProvider, Refund, RefundRequest},
+};
+use domain::{OrderId, Span};
+use futures::{FutureExt, future::BoxFuture};
+use std::{sync::Arc, time::Duration};
+use temporalio_common::ActivityDefinition;
+use temporalio_sdk::{
+    activities::ActivityError,
+    interceptors::{ActivityInboundInterceptor, ExecuteActivityInput, ExecuteActivityOutput, Next},
+};
+use workflows::activity::{CancelShipment, ChargePayment, DispatchCarrier, RefundPayment};
+
+/// What is allowed, for who set something else.
+pub(crate) const ALLOWED: &str =
+    "must be like fail:0.33,hang:0.33,hang_for:300s, with shares from 0 that add up to at most 1";
+
+const HANG_FOR: Duration = Duration::from_secs(300);
+
+/// How often calls fail or hang.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Flaky {
+    /// Shares of all calls, from 0 to 1.
+    fail: f64,
+    hang: f64,
+    hang_for: Duration,
+}
+
+/// A failure that was made up.
+#[derive(Debug, thiserror::Error)]
+#[error("simulated by FLAKY")]
+struct Simulated;
+
+enum Fate {
+    Well,
+    Fails,
+    Hangs,
+}
+
+impl Flaky {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut flaky = Self { fail: 0.0, hang: 0.0, hang_for: HANG_FOR };
+        for part in text.split(',') {
+            let (name, value) = part.split_once(':')?;
+            let share = || value.trim().parse().ok().filter(|share| (0.0..=1.0).contains(share));
+            match name.trim() {
+                "fail" => flaky.fail = share()?,
+                "hang" => flaky.hang = share()?,
+                "hang_for" => flaky.hang_for = value.trim().parse::<Span>().ok()?.duration(),
+                _ => return None,
+            }
+        }
+        (flaky.fail + flaky.hang <= 1.0).then_some(flaky)
+    }
+
+    fn fate(&self) -> Fate {
+        let drawn: f64 = rand::random();
+        if drawn < self.fail {
+            Fate::Fails
+        } else if drawn < self.fail + self.hang {
+            Fate::Hangs
+        } else {
+            Fate::Well
+        }
+    }
+
+    /// Makes the call, or not, or without getting to know its answer.
+    async fn disturb<T>(&self, call: impl Future<Output = T>) -> Result<T, Simulated> {
+        let fate = self.fate();
+        let takes_hold: bool = rand::random();
+        match fate {
+            Fate::Well => return Ok(call.await),
+            Fate::Fails | Fate::Hangs if takes_hold => drop(call.await),
+            Fate::Fails | Fate::Hangs => {}
+        }
+        if matches!(fate, Fate::Hangs) {
+            tokio::time::sleep(self.hang_for).await;
+        }
+        Err(Simulated)
+    }
+}
+
+/// A payment provider that is seldom there.
+pub(crate) struct FlakyProvider {
+    pub(crate) provider: Arc<dyn PaymentProvider>,
+    pub(crate) flaky: Flaky,
+}
+
+impl PaymentProvider for FlakyProvider {
+    fn name(&self) -> &'static str {
+        self.provider.name()
+    }
+
+    fn charge<'a>(&'a self, request: &'a ChargeRequest) -> BoxFuture<'a, Result<Charge, NoAnswer>> {
+        let call = self.flaky.disturb(self.provider.charge(request));
+        call.map(|answer| answer.unwrap_or_else(|simulated| Err(NoAnswer(simulated.to_string())))).boxed()
+    }
+
+    fn refund<'a>(&'a self, request: &'a RefundRequest) -> BoxFuture<'a, Result<Refund, NoAnswer>> {
+        let call = self.flaky.disturb(self.provider.refund(request));
+        call.map(|answer| answer.unwrap_or_else(|simulated| Err(NoAnswer(simulated.to_string())))).boxed()
+    }
+}
+
+/// A carrier that is seldom there.
+pub(crate) struct FlakyCarrier {
+    pub(crate) carrier: Arc<dyn Carrier>,
+    pub(crate) flaky: Flaky,
+}
+
+impl Carrier for FlakyCarrier {
+    fn name(&self) -> &'static str {
+        self.carrier.name()
+    }
+
+    fn dispatch<'a>(
+        &'a self,
+        order_id: &'a OrderId,
+        shipment_id: &'a str,
+    ) -> BoxFuture<'a, Result<Parcel, CarrierError>> {
+        let call = self.flaky.disturb(self.carrier.dispatch(order_id, shipment_id));
+        call.map(|answer| answer.unwrap_or_else(|simulated| Err(CarrierError(simulated.to_string())))).boxed()
+    }
+
+    fn recall<'a>(
+        &'a self,
+        order_id: &'a OrderId,
+        shipment_id: &'a str,
+    ) -> BoxFuture<'a, Result<Recalled, CarrierError>> {
+        let call = self.flaky.disturb(self.carrier.recall(order_id, shipment_id));
+        call.map(|answer| answer.unwrap_or_else(|simulated| Err(CarrierError(simulated.to_string())))).boxed()
+    }
+}
+
+/// The activities whose outside is our database. Those that ask a provider or a carrier have theirs disturbed there,
+/// so that the workflow counts it.
+impl ActivityInboundInterceptor for Flaky {
+    fn execute_activity<'a>(
+        &'a self,
+        input: ExecuteActivityInput,
+        next: Next<'a, ExecuteActivityInput, ExecuteActivityOutput<'a>>,
+    ) -> ExecuteActivityOutput<'a> {
+        let asks_outside = [ChargePayment.name(), RefundPayment.name(), DispatchCarrier.name(), CancelShipment.name()];
+        if asks_outside.contains(&input.activity_info().activity_type.as_str()) {
+            return next.run(input);
+        }
+        let disturbed = self.disturb(next.run(input));
+        disturbed.map(|done| done.unwrap_or_else(|simulated| Err(ActivityError::from(simulated)))).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_and_a_time_are_read() {
+        let flaky = Flaky::parse("fail:0.33,hang:0.33,hang_for:300s").unwrap();
+        assert_eq!(flaky, Flaky { fail: 0.33, hang: 0.33, hang_for: Duration::from_secs(300) });
+        assert_eq!(Flaky::parse("fail:1").unwrap(), Flaky { fail: 1.0, hang: 0.0, hang_for: HANG_FOR });
+        for bad in ["", "fail", "fail:2", "fail:-0.1", "fail:NaN", "fail:0.6,hang:0.6", "hang_for:soon", "lose:0.1"] {
+            assert_eq!(Flaky::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_always_fails_takes_hold_half_of_the_time() {
+        let flaky = Flaky::parse("fail:1").unwrap();
+        let mut held = 0;
+        for _ in 0..400 {
+            assert!(flaky.disturb(async { held += 1 }).await.is_err());
+        }
+        // Ten standard deviations to either side.
+        assert!((100..=300).contains(&held), "{held}");
+    }
+}
