@@ -1,6 +1,8 @@
 //! Each request in time and too late, each spelling, each kind of bad input.
 
 mod bad_input;
+mod cancel_payment;
+mod profiles;
 mod reads;
 mod signals;
 mod starts;

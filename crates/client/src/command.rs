@@ -1,6 +1,8 @@
 //! What can be asked of an order.
 
-use domain::{AddressChange, Approval, Cancellation, DeliveryConfirmation, PaymentConfirmation, Rejection};
+use domain::{
+    AddressChange, Approval, Cancellation, DeliveryConfirmation, PaymentCancellation, PaymentConfirmation, Rejection,
+};
 
 /// One request, with its name on the wire.
 #[derive(Debug, Clone, PartialEq)]
@@ -9,6 +11,7 @@ pub enum Command {
     Reject(Rejection),
     Cancel(Cancellation),
     UpdateAddress(AddressChange),
+    CancelPayment(PaymentCancellation),
     ConfirmPayment(PaymentConfirmation),
     ConfirmDelivery(DeliveryConfirmation),
 }

@@ -41,6 +41,9 @@ impl Orders {
             Command::UpdateAddress(body) => {
                 self.update(order_id, || OrderWorkflow::update_address, body, update_id).await
             }
+            Command::CancelPayment(body) => {
+                self.update(order_id, || OrderWorkflow::cancel_payment, body, update_id).await
+            }
             Command::ConfirmPayment(body) => {
                 self.update(order_id, || OrderWorkflow::confirm_payment, body, update_id).await
             }

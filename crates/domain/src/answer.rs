@@ -11,6 +11,7 @@ named! {
         NotInReview => "not_in_review",
         PaymentNotExpected => "payment_not_expected",
         AlreadyPaid => "already_paid",
+        NotPaid => "not_paid",
         PaymentMismatch => "payment_mismatch",
         NotShipped => "not_shipped",
         AddressIncomplete => "address_incomplete",

@@ -25,6 +25,8 @@ named! {
         PaymentUnavailable => "payment_unavailable",
         PaymentMismatch => "payment_mismatch",
         PaymentTimedOut => "payment_timed_out",
+        PaymentCancelRequested => "payment_cancel_requested",
+        PaymentCancelled => "payment_cancelled",
         PaymentRefunded => "payment_refunded",
         PaymentRefundDue => "payment_refund_due",
         AddressRequested => "address_requested",

@@ -36,7 +36,10 @@ pub use payment::{PaymentConfirmation, PaymentInfo, PaymentStatus};
 pub use policy::{CompleteOn, Delivery, OnTimeout, OrderPolicy, PaymentMode, Review, ReviewMode};
 pub use profile::{Profile, SettingError, resolve_policy};
 pub use record::{Failure, FailureCode, OrderRecord, ReviewDecision, TransitionError};
-pub use request::{Approval, Cancellation, DeliveryConfirmation, DispatchFailure, Rejection, Request, RequestError};
+pub use request::{
+    Approval, Cancellation, DeliveryConfirmation, DispatchFailure, PaymentCancellation, Rejection, Request,
+    RequestError,
+};
 pub use shipment::ShipmentInfo;
 pub use span::{Span, SpanError};
 pub use status::{OrderStatus, Step};

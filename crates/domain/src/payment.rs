@@ -16,6 +16,16 @@ named! {
     }
 }
 
+impl PaymentStatus {
+    /// Whether it was captured and is given back, or will be.
+    pub fn is_given_back(self) -> bool {
+        match self {
+            Self::Refunding | Self::Refunded | Self::RefundDue => true,
+            Self::Pending | Self::Captured | Self::Declined => false,
+        }
+    }
+}
+
 /// The payment as callers see it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PaymentInfo {

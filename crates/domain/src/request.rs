@@ -46,6 +46,12 @@ pub struct Cancellation {
     pub reason: Option<String>,
 }
 
+/// The customer wants the money back and the order kept: another payment will come.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentCancellation {
+    pub reason: Option<String>,
+}
+
 /// From the child: an attempt to ship has failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DispatchFailure {
@@ -77,6 +83,13 @@ impl Request for Rejection {
 }
 
 impl Request for Cancellation {
+    const TEXT: Option<&'static str> = Some("reason");
+    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        Some(Self { reason: fields.text(&["reason"], REASON) })
+    }
+}
+
+impl Request for PaymentCancellation {
     const TEXT: Option<&'static str> = Some("reason");
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self { reason: fields.text(&["reason"], REASON) })

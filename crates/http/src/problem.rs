@@ -75,6 +75,7 @@ impl Kind {
                 | RefusalCode::NotInReview
                 | RefusalCode::PaymentNotExpected
                 | RefusalCode::AlreadyPaid
+                | RefusalCode::NotPaid
                 | RefusalCode::PaymentIdInUse
                 | RefusalCode::NotShipped => (409, code.as_str(), "The order's state does not allow this"),
             },

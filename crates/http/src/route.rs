@@ -36,6 +36,7 @@ pub enum Signalling {
     Reject,
     Cancel,
     UpdateAddress,
+    CancelPayment,
     ConfirmPayment,
     ConfirmDelivery,
 }
@@ -86,6 +87,7 @@ pub static ROUTES: &[Route] = &[
     signal(Method::POST, "/orders/{id}/cancel", Signalling::Cancel),
     signal(Method::DELETE, "/orders/{id}", Signalling::Cancel),
     signal(Method::POST, "/orders/{id}/signals/update-address", Signalling::UpdateAddress),
+    signal(Method::POST, "/orders/{id}/signals/cancel-payment", Signalling::CancelPayment),
     signal(Method::POST, "/orders/{id}/payment", Signalling::ConfirmPayment),
     signal(Method::POST, "/orders/{id}/signals/confirm-payment", Signalling::ConfirmPayment),
     signal(Method::POST, "/orders/{id}/signals/confirm-delivery", Signalling::ConfirmDelivery),

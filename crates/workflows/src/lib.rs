@@ -13,6 +13,7 @@ pub mod order;
 mod policies;
 mod search_attributes;
 pub mod shipping;
+mod versions;
 
 pub use input::{OrderInput, OrderOutcome, ShippingInput, ShippingOutcome};
 pub use message::{Decode, Message};

@@ -22,8 +22,8 @@ use crate::{
 use chrono::{DateTime, Utc};
 use domain::{
     Address, AddressChange, Answer, Approval, AuditEvent, Cancellation, DeliveryConfirmation, DispatchFailure,
-    EventType, Failure, FailureCode, OrderId, OrderPolicy, OrderRecord, OrderStatus, OrderView, PaymentConfirmation,
-    Rejection, Source, StatusView, Step, order_id_of_workflow,
+    EventType, Failure, FailureCode, OrderId, OrderPolicy, OrderRecord, OrderStatus, OrderView, PaymentCancellation,
+    PaymentConfirmation, Rejection, Source, StatusView, Step, TransactionId, order_id_of_workflow,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -52,12 +52,21 @@ enum Verdict {
     Refused(Answer),
 }
 
-/// What a caller wants while the parcel may be on its way out of the door.
+/// What is wanted while the parcel may be on its way out of the door. All of it waits for one word of the carrier.
+#[derive(Debug, Default, Clone, PartialEq)]
+struct Recall {
+    /// The end of the order; it outweighs the rest.
+    stop: Option<Stop>,
+    address: Option<Address>,
+    /// The payment is given back, and another one will come.
+    payment: bool,
+}
+
+/// Why an order is stopped while it ships.
 #[derive(Debug, Clone, PartialEq)]
-enum Recall {
+enum Stop {
     Cancel { reason: Option<String>, by: &'static str },
     Deadline,
-    Redirect(Address),
 }
 
 /// The shipping phase: requests that contradict it wait for the carrier's word.
@@ -65,8 +74,6 @@ enum Recall {
 struct Shipping {
     /// Wanted, and not decided yet.
     recall: Option<Recall>,
-    /// How many recalls were decided; how, the order's status tells.
-    decided: u32,
 }
 
 /// Where the manual review stands.
@@ -94,7 +101,11 @@ pub struct OrderWorkflow {
     /// The confirmation that was accepted; its verdict comes when it is recorded.
     confirmation: Option<PaymentConfirmation>,
     confirmation_verdict: Option<Verdict>,
+    /// Transactions that paid the order and were cancelled: a repeat of one is no new payment.
+    cancelled_payments: Vec<TransactionId>,
     shipping: Option<Shipping>,
+    /// How many recalls were decided; how, the order's status tells.
+    recalls_decided: u32,
     delivery: Option<DeliveryConfirmation>,
     published: Option<(OrderStatus, Step)>,
 }
@@ -130,7 +141,9 @@ impl OrderWorkflow {
             review: Review::Open,
             confirmation: None,
             confirmation_verdict: None,
+            cancelled_payments: Vec::new(),
             shipping: None,
+            recalls_decided: 0,
             delivery: None,
             published: None,
         }
@@ -178,6 +191,11 @@ impl OrderWorkflow {
     #[signal(name = "update_address")]
     pub async fn update_address_signal(ctx: &mut WorkflowContext<Self>, message: Message<AddressChange>) {
         requests::update_address(ctx, message).await;
+    }
+
+    #[signal(name = "cancel_payment")]
+    pub async fn cancel_payment_signal(ctx: &mut WorkflowContext<Self>, message: Message<PaymentCancellation>) {
+        requests::cancel_payment(ctx, message).await;
     }
 
     #[signal(name = "confirm_payment")]
@@ -252,6 +270,19 @@ impl OrderWorkflow {
     #[update(name = "update_address")]
     pub async fn update_address(ctx: &mut WorkflowContext<Self>, message: Message<AddressChange>) -> Answer {
         requests::update_address(ctx, message).await
+    }
+
+    #[update_validator(cancel_payment)]
+    fn validate_cancel_payment(
+        &self,
+        _: &WorkflowContextView,
+        message: &Message<PaymentCancellation>,
+    ) -> Result<(), Malformed> {
+        well_formed(message)
+    }
+    #[update(name = "cancel_payment")]
+    pub async fn cancel_payment(ctx: &mut WorkflowContext<Self>, message: Message<PaymentCancellation>) -> Answer {
+        requests::cancel_payment(ctx, message).await
     }
 
     #[update_validator(confirm_payment)]
@@ -330,7 +361,10 @@ async fn fulfil(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
     inventory::reserve(ctx).await?;
     review::review(ctx).await?;
     payment::pay(ctx).await?;
-    shipment::ship(ctx).await?;
+    let mut tally = shipment::Tally::default();
+    while shipment::ship(ctx, &mut tally).await? == shipment::Shipped::PaymentCancelled {
+        payment::pay_again(ctx).await?;
+    }
     delivery::deliver(ctx).await;
     Ok(())
 }

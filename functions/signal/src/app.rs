@@ -56,6 +56,7 @@ fn command(operation: Signalling, call: &Call) -> Result<(&'static str, Command)
         Signalling::Reject => ("reject", Command::Reject(call.read()?)),
         Signalling::Cancel => ("cancel", Command::Cancel(call.read()?)),
         Signalling::UpdateAddress => ("update-address", Command::UpdateAddress(call.read()?)),
+        Signalling::CancelPayment => ("cancel-payment", Command::CancelPayment(call.read()?)),
         Signalling::ConfirmPayment => ("confirm-payment", Command::ConfirmPayment(call.read()?)),
         Signalling::ConfirmDelivery => ("confirm-delivery", Command::ConfirmDelivery(call.read()?)),
     })

@@ -25,7 +25,11 @@ pub(crate) async fn closed(orders: &Orders, order_id: &OrderId, command: &Comman
 fn needs_only_status(command: &Command) -> bool {
     match command {
         Command::Cancel(_) | Command::ConfirmDelivery(_) => true,
-        Command::Approve(_) | Command::Reject(_) | Command::UpdateAddress(_) | Command::ConfirmPayment(_) => false,
+        Command::Approve(_)
+        | Command::Reject(_)
+        | Command::UpdateAddress(_)
+        | Command::CancelPayment(_)
+        | Command::ConfirmPayment(_) => false,
     }
 }
 
@@ -39,6 +43,7 @@ fn judge(command: &Command, view: &OrderView) -> Answer {
             let present = view.shipping_address.as_ref();
             present.is_some() && change.applied_to(present).as_ref() == present
         }
+        Command::CancelPayment(_) => view.payment_info.as_ref().is_some_and(|payment| payment.status.is_given_back()),
         Command::ConfirmPayment(confirmation) => {
             let paid_by = view.payment_info.as_ref().and_then(|payment| payment.transaction_id.as_ref());
             paid_by == Some(&confirmation.transaction_id)
@@ -56,11 +61,14 @@ fn judge(command: &Command, view: &OrderView) -> Answer {
         };
     }
     let code = match command {
-        Command::Cancel(_) | Command::UpdateAddress(_) if left => RefusalCode::AlreadyShipped,
+        Command::Cancel(_) | Command::UpdateAddress(_) | Command::CancelPayment(_) if left => {
+            RefusalCode::AlreadyShipped
+        }
         Command::Approve(_)
         | Command::Reject(_)
         | Command::Cancel(_)
         | Command::UpdateAddress(_)
+        | Command::CancelPayment(_)
         | Command::ConfirmPayment(_)
         | Command::ConfirmDelivery(_) => RefusalCode::OrderClosed,
     };

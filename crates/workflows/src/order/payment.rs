@@ -1,6 +1,6 @@
 //! Getting paid: exactly once, by a charge of ours or by somebody's confirmation.
 
-use super::{OrderWorkflow, Progress, Stopped, Undo, Verdict, now, save, wait};
+use super::{OrderWorkflow, Progress, Stopped, Undo, Verdict, now, save, unwind, wait};
 use crate::{
     activity::{Charge, Charged, ConfirmedPayment, OrderSteps, PaymentRecorded},
     policies,
@@ -21,11 +21,26 @@ pub(super) async fn pay(ctx: &Context) -> Progress {
     ctx.state_mut(|order| order.record.enter(Step::Pay));
     wait::pause(ctx, ctx.state(|order| order.policy.payment_processing_delay.duration())).await?;
     let Some(valid) = ctx.state(|order| order.record.order.clone()) else { return Err(Stopped) };
-    if ctx.state(|order| order.policy.charges(&valid)) {
+    if ctx.state(|order| order.is_charged(&valid)) {
         charge(ctx, &valid).await?;
     } else {
         await_confirmation(ctx, &valid).await?;
     }
+    paid(ctx)
+}
+
+/// Gives back a payment that was cancelled, and waits for another one.
+pub(super) async fn pay_again(ctx: &Context) -> Progress {
+    save::publish(ctx);
+    unwind::refund(ctx).await;
+    ctx.state_mut(|order| order.undo.retain(|undo| *undo != Undo::RefundPayment));
+    wait::check(ctx)?;
+    let Some(valid) = ctx.state(|order| order.record.order.clone()) else { return Err(Stopped) };
+    await_confirmation(ctx, &valid).await?;
+    paid(ctx)
+}
+
+fn paid(ctx: &Context) -> Progress {
     wait::check(ctx)?;
     ctx.state_mut(|order| order.advance(OrderStatus::PaymentConfirmed, Step::Pay))
 }
@@ -137,8 +152,9 @@ async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
 /// Records the confirmation that an order accepted before it was stopped.
 pub(super) async fn record_accepted(ctx: &Context) {
     let waiting = ctx.state(|order| {
-        let paid = order.record.payment.is_some();
-        order.record.order.clone().zip(order.confirmation.clone()).filter(|_| !paid)
+        let recorded = order.record.payment.as_ref().and_then(|payment| payment.transaction_id.as_ref());
+        let accepted = order.confirmation.clone().filter(|accepted| recorded != Some(&accepted.transaction_id));
+        order.record.order.clone().zip(accepted)
     });
     if let Some((valid, confirmation)) = waiting {
         // Whether it holds or is refused, the order is stopped, and the undo knows of it.
@@ -148,12 +164,16 @@ pub(super) async fn record_accepted(ctx: &Context) {
 
 /// Records a confirmation; `false` when the transaction pays another order, and the wait goes on.
 async fn confirmed(ctx: &Context, valid: &Order, confirmation: PaymentConfirmation) -> Progress<bool> {
-    let payment_id = match &valid.payment_id {
-        Some(payment_id) => payment_id.clone(),
+    // The order's own payment id names one payment; what comes after that was cancelled has another.
+    let own = valid.payment_id.clone().filter(|_| ctx.state(|order| order.cancelled_payments.is_empty()));
+    let is_own = own.is_some();
+    let payment_id = match own {
+        Some(payment_id) => payment_id,
         None => PaymentId::parse(&format!("external:{}", confirmation.transaction_id)).map_err(|_| Stopped)?,
     };
     let used = payment_id.clone();
     let started = now(ctx);
+    let before = ctx.state(|order| order.record.payment.clone());
     ctx.state_mut(|order| {
         let method = confirmation.payment_method.clone();
         let transaction_id = Some(confirmation.transaction_id.clone());
@@ -178,9 +198,9 @@ async fn confirmed(ctx: &Context, valid: &Order, confirmation: PaymentConfirmati
             order.confirmation_verdict = Some(Verdict::Granted);
             Ok(true)
         }
-        PaymentRecorded::PaymentInUse if valid.payment_id.is_some() => {
+        PaymentRecorded::PaymentInUse if is_own => {
             order.undo.retain(|undo| *undo != Undo::RefundPayment);
-            order.record.payment = None;
+            order.record.payment = before;
             order.confirmation = None;
             let detail = format!("{used} pays another order");
             order.audit(
@@ -197,7 +217,7 @@ async fn confirmed(ctx: &Context, valid: &Order, confirmation: PaymentConfirmati
         // A payment id that we made of the transaction collides where the transaction does.
         PaymentRecorded::PaymentInUse | PaymentRecorded::TransactionInUse => {
             order.undo.retain(|undo| *undo != Undo::RefundPayment);
-            order.record.payment = None;
+            order.record.payment = before;
             order.confirmation = None;
             let detail = format!("{} pays another order", confirmation.transaction_id);
             order.refuse("confirm_payment", "payment_id_in_use", now);
@@ -207,6 +227,27 @@ async fn confirmed(ctx: &Context, valid: &Order, confirmation: PaymentConfirmati
             Ok(false)
         }
     })
+}
+
+impl OrderWorkflow {
+    /// Whether the order's own payment id is charged. Once a payment was cancelled, the next comes by confirmation.
+    pub(super) fn is_charged(&self, valid: &Order) -> bool {
+        self.policy.charges(valid) && self.cancelled_payments.is_empty()
+    }
+
+    /// Decides that the payment goes back and the order waits for another one.
+    pub(super) fn cancel_payment_now(&mut self, now: chrono::DateTime<chrono::Utc>) -> Progress {
+        self.advance(OrderStatus::Pending, Step::Pay)?;
+        self.confirmation = None;
+        self.confirmation_verdict = None;
+        if let Some(payment) = &mut self.record.payment {
+            payment.status = PaymentStatus::Refunding;
+            self.cancelled_payments.extend(payment.transaction_id.clone());
+        }
+        let payment = self.record.payment.clone();
+        self.audit(EventType::PaymentCancelled, json!(payment), now);
+        Ok(())
+    }
 }
 
 fn payment_id(ctx: &Context, valid: &Order) -> Progress<PaymentId> {

@@ -3,12 +3,12 @@
 //! Signals and updates run the same code; a signal drops the answer. What the order's state refuses
 //! is an answer too, and in the audit trail.
 
-use super::{OrderWorkflow, Recall, Review, Verdict, now, wait};
-use crate::{Message, policies};
+use super::{OrderWorkflow, Review, Stop, Verdict, now, wait};
+use crate::{Message, policies, versions};
 use chrono::{DateTime, Utc};
 use domain::{
     Address, AddressChange, Answer, Approval, Cancellation, DeliveryConfirmation, EventType, Money, OrderStatus,
-    PaymentConfirmation, RefusalCode, Rejection, ReviewDecision,
+    PaymentCancellation, PaymentConfirmation, PaymentStatus, RefusalCode, Rejection, ReviewDecision, Step,
 };
 use serde_json::json;
 use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowContext, select};
@@ -18,6 +18,9 @@ type Context = WorkflowContext<OrderWorkflow>;
 // The wire names, for the trail.
 const CANCEL: &str = "cancel_order";
 const UPDATE_ADDRESS: &str = "update_address";
+const CANCEL_PAYMENT: &str = "cancel_payment";
+
+const STOPPING: &str = "the order is being stopped";
 
 /// Cancels the order, or finds out whether the parcel has left.
 pub(super) async fn cancel(ctx: &Context, message: Message<Cancellation>) -> Answer {
@@ -28,7 +31,7 @@ pub(super) async fn cancel(ctx: &Context, message: Message<Cancellation>) -> Ans
     };
     match ctx.state_mut(|order| order.request_cancel(cancellation, now)) {
         Reply::Now(answer) => answer,
-        Reply::AfterVerdict(ticket) => recall_verdict(ctx, ticket, CANCEL).await,
+        Reply::AfterVerdict { ticket, already } => recall_verdict(ctx, ticket, already, CANCEL).await,
     }
 }
 
@@ -42,8 +45,37 @@ pub(super) async fn update_address(ctx: &Context, message: Message<AddressChange
     let now = now(ctx);
     match ctx.state_mut(|order| order.request_address(&change, now)) {
         Reply::Now(answer) => answer,
-        Reply::AfterVerdict(ticket) => recall_verdict(ctx, ticket, UPDATE_ADDRESS).await,
+        Reply::AfterVerdict { ticket, already } => recall_verdict(ctx, ticket, already, UPDATE_ADDRESS).await,
     }
+}
+
+/// Gives a payment back and has the order wait for another one, or finds out that the parcel has left.
+pub(super) async fn cancel_payment(ctx: &Context, message: Message<PaymentCancellation>) -> Answer {
+    let cancellation = match message {
+        Message::Valid(cancellation) => cancellation,
+        Message::Malformed(reason) => return malformed(ctx, CANCEL_PAYMENT, reason),
+    };
+    loaded(ctx).await;
+    let now = now(ctx);
+    let (ticket, already) = match ctx.state_mut(|order| order.request_payment_cancel(cancellation, now)) {
+        Reply::Now(answer) => return answer,
+        Reply::AfterVerdict { ticket, already } => (ticket, already),
+    };
+    let settled = move |order: &OrderWorkflow| order.is_decided(ticket) && !order.is_refunding();
+    within_verdict(ctx, settled).await;
+    let now = super::now(ctx);
+    ctx.state_mut(|order| match order.record.status() {
+        _ if !order.is_decided(ticket) => order.undecided(UNDECIDED),
+        OrderStatus::Shipped | OrderStatus::Delivered => {
+            order.refuse_answer(CANCEL_PAYMENT, RefusalCode::AlreadyShipped, "the parcel has left", now)
+        }
+        OrderStatus::Cancelled | OrderStatus::Failed => {
+            order.refuse_answer(CANCEL_PAYMENT, RefusalCode::OrderClosed, "the order is stopped", now)
+        }
+        OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
+            order.payment_cancelled(already)
+        }
+    })
 }
 
 /// Takes a payment for what it is; who waits for it is told once it is recorded.
@@ -56,6 +88,11 @@ pub(super) async fn confirm_payment(ctx: &Context, message: Message<PaymentConfi
     let now = now(ctx);
     if let Some(answer) = ctx.state_mut(|order| order.accept_confirmation(confirmation, now)) {
         return answer;
+    }
+    let early = ctx.state(|order| order.record.step() < Step::Pay);
+    if early && ctx.patched(versions::EARLY_CONFIRMATION) {
+        return ctx
+            .state(|order| order.done("Payment accepted. It is recorded when the order's review is over.", false));
     }
     let verdict = |order: &OrderWorkflow| order.confirmation_verdict.is_some() || order.is_stopped();
     within_verdict(ctx, verdict).await;
@@ -72,22 +109,23 @@ pub(super) async fn confirm_payment(ctx: &Context, message: Message<PaymentConfi
 }
 
 /// Waits for the word on one recall: by then the order's status says who won.
-async fn recall_verdict(ctx: &Context, ticket: u32, request: &'static str) -> Answer {
-    let decided = move |order: &OrderWorkflow| order.shipping.as_ref().is_none_or(|shipping| shipping.decided > ticket);
-    within_verdict(ctx, decided).await;
+async fn recall_verdict(ctx: &Context, ticket: u32, already: bool, request: &'static str) -> Answer {
+    within_verdict(ctx, |order| order.is_decided(ticket)).await;
     let now = now(ctx);
     ctx.state_mut(|order| match order.record.status() {
-        _ if !decided(order) => order.undecided("The carrier has not said yet whether it has the parcel."),
+        _ if !order.is_decided(ticket) => order.undecided(UNDECIDED),
         OrderStatus::Shipped | OrderStatus::Delivered => {
             order.refuse_answer(request, RefusalCode::AlreadyShipped, "the parcel has left", now)
         }
-        OrderStatus::Cancelled if request == CANCEL => order.done("Order cancelled.", false),
+        OrderStatus::Cancelled if request == CANCEL => order.done("Order cancelled.", already),
         OrderStatus::Cancelled | OrderStatus::Failed => {
             order.refuse_answer(request, RefusalCode::OrderClosed, "the order is stopped", now)
         }
-        OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => order.address_answer(false),
+        OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => order.address_answer(already),
     })
 }
+
+const UNDECIDED: &str = "The carrier has not said yet whether it has the parcel.";
 
 /// Waits for a condition, at most as long as a caller can be kept waiting.
 async fn within_verdict(ctx: &Context, condition: impl Fn(&OrderWorkflow) -> bool) {
@@ -122,7 +160,11 @@ fn malformed(ctx: &Context, request: &str, reason: String) -> Answer {
 /// What a request gets at once, or the number of the verdict it must wait for.
 pub(super) enum Reply {
     Now(Answer),
-    AfterVerdict(u32),
+    /// `already`: somebody wanted the same before.
+    AfterVerdict {
+        ticket: u32,
+        already: bool,
+    },
 }
 
 impl OrderWorkflow {
@@ -189,13 +231,12 @@ impl OrderWorkflow {
                     self.cancel(cancellation.reason, "request", now);
                     return Reply::Now(self.done("Order cancelled.", false));
                 };
-                // A cancel outweighs a new address that is still undecided.
-                if !matches!(shipping.recall, Some(Recall::Cancel { .. } | Recall::Deadline)) {
-                    shipping.recall = Some(Recall::Cancel { reason: cancellation.reason.clone(), by: "request" });
-                }
-                let ticket = shipping.decided;
+                let recall = shipping.recall.get_or_insert_default();
+                let already = matches!(recall.stop, Some(Stop::Cancel { .. }));
+                let reason = cancellation.reason.clone();
+                recall.stop.get_or_insert(Stop::Cancel { reason, by: "request" });
                 self.audit(EventType::CancelRequested, json!({"reason": cancellation.reason}), now);
-                Reply::AfterVerdict(ticket)
+                Reply::AfterVerdict { ticket: self.recalls_decided, already }
             }
         }
     }
@@ -218,10 +259,8 @@ impl OrderWorkflow {
             ));
         }
         // A new address that is still undecided is what the next change builds on.
-        let pending = match self.shipping.as_ref().and_then(|shipping| shipping.recall.as_ref()) {
-            Some(Recall::Redirect(address)) => Some(address),
-            Some(Recall::Cancel { .. } | Recall::Deadline) | None => None,
-        };
+        let recall = self.shipping.as_ref().and_then(|shipping| shipping.recall.as_ref());
+        let pending = recall.filter(|recall| recall.stop.is_none()).and_then(|recall| recall.address.as_ref());
         let present = pending.or(self.record.order.as_ref().and_then(|order| order.shipping_address.as_ref()));
         let Some(address) = change.applied_to(present) else {
             let detail = "the order has no address yet, so the new one must name a street";
@@ -236,16 +275,59 @@ impl OrderWorkflow {
                 Reply::Now(self.address_answer(false))
             }
             Some(shipping) => {
-                let ticket = shipping.decided;
-                if matches!(shipping.recall, Some(Recall::Cancel { .. } | Recall::Deadline)) {
-                    let detail = "the order is being cancelled";
-                    return Reply::Now(self.refuse_answer(UPDATE_ADDRESS, RefusalCode::OrderClosed, detail, now));
+                let recall = shipping.recall.get_or_insert_default();
+                if recall.stop.is_some() {
+                    return Reply::Now(self.refuse_answer(UPDATE_ADDRESS, RefusalCode::OrderClosed, STOPPING, now));
                 }
-                shipping.recall = Some(Recall::Redirect(address));
+                recall.address = Some(address);
                 self.audit(EventType::AddressRequested, json!({}), now);
-                Reply::AfterVerdict(ticket)
+                Reply::AfterVerdict { ticket: self.recalls_decided, already: false }
             }
         }
+    }
+
+    fn request_payment_cancel(&mut self, cancellation: PaymentCancellation, now: DateTime<Utc>) -> Reply {
+        let given_back = self.record.payment.as_ref().is_some_and(|payment| payment.status.is_given_back());
+        let refusal = match self.record.status() {
+            _ if given_back => return Reply::Now(self.payment_cancelled(true)),
+            OrderStatus::Shipped | OrderStatus::Delivered => (RefusalCode::AlreadyShipped, "the parcel has left"),
+            OrderStatus::Cancelled | OrderStatus::Failed => (RefusalCode::OrderClosed, "the order is stopped"),
+            OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
+                match &mut self.shipping {
+                    // What is paid ships in the same breath: an order without shipping is not paid.
+                    None => (RefusalCode::NotPaid, "nothing is paid that could be given back"),
+                    Some(shipping) => {
+                        let recall = shipping.recall.get_or_insert_default();
+                        if recall.stop.is_none() {
+                            let already = std::mem::replace(&mut recall.payment, true);
+                            let payload = json!({"reason": cancellation.reason});
+                            self.audit(EventType::PaymentCancelRequested, payload, now);
+                            return Reply::AfterVerdict { ticket: self.recalls_decided, already };
+                        }
+                        (RefusalCode::OrderClosed, STOPPING)
+                    }
+                }
+            }
+        };
+        Reply::Now(self.refuse_answer(CANCEL_PAYMENT, refusal.0, refusal.1, now))
+    }
+
+    fn payment_cancelled(&self, already: bool) -> Answer {
+        let message = if self.is_refunding() {
+            "Payment cancelled. Its refund is under way."
+        } else {
+            "Payment cancelled and given back."
+        };
+        self.done(message, already)
+    }
+
+    fn is_refunding(&self) -> bool {
+        self.record.payment.as_ref().is_some_and(|payment| payment.status == PaymentStatus::Refunding)
+    }
+
+    /// Whether the recall of this number has its verdict.
+    fn is_decided(&self, ticket: u32) -> bool {
+        self.shipping.is_none() || self.recalls_decided > ticket
     }
 
     pub(super) fn change_address(&mut self, address: Address, now: DateTime<Utc>) {
@@ -263,9 +345,13 @@ impl OrderWorkflow {
         now: DateTime<Utc>,
     ) -> Option<Answer> {
         const REQUEST: &str = "confirm_payment";
-        let paid_by = self.record.payment.as_ref().and_then(|payment| payment.transaction_id.as_ref());
+        let payment = self.record.payment.as_ref();
+        let recorded = payment.filter(|payment| self.record.is_paid() || payment.status.is_given_back());
+        let paid_by = recorded.and_then(|payment| payment.transaction_id.as_ref());
         let accepted = self.confirmation.as_ref().map(|accepted| &accepted.transaction_id);
-        if paid_by == Some(&confirmation.transaction_id) && self.record.is_paid() {
+        if paid_by == Some(&confirmation.transaction_id)
+            || self.cancelled_payments.contains(&confirmation.transaction_id)
+        {
             return Some(self.done("Payment confirmed.", true));
         }
         if accepted == Some(&confirmation.transaction_id) {
@@ -285,7 +371,7 @@ impl OrderWorkflow {
         let Some(order) = &self.record.order else {
             return Some(self.refused(RefusalCode::OrderClosed, "the order was never loaded"));
         };
-        if self.policy.charges(order) {
+        if self.is_charged(order) {
             let detail = "the order's own payment_id is charged";
             return Some(self.refuse_answer(REQUEST, RefusalCode::PaymentNotExpected, detail, now));
         }

@@ -3,7 +3,7 @@
 //! While a child runs, nothing that contradicts dispatch is decided here alone. It becomes a recall:
 //! the child is asked to stop, and its result, or the carrier's, is the one word on who won.
 
-use super::{OrderWorkflow, Progress, Recall, Shipping, Stopped, now, save, wait};
+use super::{OrderWorkflow, Progress, Recall, Shipping, Stop, Stopped, now, save, wait};
 use crate::{
     ShippingInput, ShippingOutcome, ShippingWorkflow,
     activity::{OrderSteps, Shipment, ShipmentCancelled, ShippingSteps},
@@ -26,13 +26,34 @@ struct Parcel {
     uncertain: bool,
 }
 
+/// What goes on counting when an order is shipped again after its payment was cancelled: a child's id and a parcel's
+/// name are used once.
+pub(super) struct Tally {
+    attempt: u32,
+    parcel: Parcel,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self { attempt: 0, parcel: Parcel { number: 1, uncertain: false } }
+    }
+}
+
 struct Dispatch {
     tracking_number: String,
     provider: String,
 }
 
-/// Ships the order. After it the order is `shipped`, or stopped with the parcel in our hands.
-pub(super) async fn ship(ctx: &Context) -> Progress {
+/// How shipping ended where the order was not stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shipped {
+    Dispatched,
+    /// The parcel is in our hands and waits for another payment.
+    PaymentCancelled,
+}
+
+/// Ships the order. After it the order is `shipped`, or not paid any more, or stopped with the parcel in our hands.
+pub(super) async fn ship(ctx: &Context, tally: &mut Tally) -> Progress<Shipped> {
     wait::check(ctx)?;
     ctx.state_mut(|order| {
         order.advance(OrderStatus::Preparing, Step::Prepare)?;
@@ -40,29 +61,25 @@ pub(super) async fn ship(ctx: &Context) -> Progress {
         Ok(())
     })?;
     save::publish(ctx);
-    let shipped = attempts(ctx).await;
-    ctx.state_mut(|order| {
-        // Whoever still waits for a verdict gets it now; by then the status tells which.
-        if let Some(shipping) = &mut order.shipping {
-            shipping.decide();
-        }
-    });
-    let dispatch = shipped?;
+    let shipped = attempts(ctx, tally).await;
+    // Whoever still waits for a verdict gets it now; by then the status tells which.
+    ctx.state_mut(OrderWorkflow::decide_recall);
+    let Some(dispatch) = shipped? else { return Ok(Shipped::PaymentCancelled) };
     record_dispatch(ctx, dispatch).await;
-    Ok(())
+    Ok(Shipped::Dispatched)
 }
 
-async fn attempts(ctx: &Context) -> Progress<Dispatch> {
-    let mut parcel = Parcel { number: 1, uncertain: false };
+/// Nothing when the payment was cancelled before any attempt had dispatched.
+async fn attempts(ctx: &Context, tally: &mut Tally) -> Progress<Option<Dispatch>> {
+    let Tally { attempt, parcel } = tally;
     let mut failures = 0;
     let mut why = String::new();
     let mut delay = ctx.state(|order| order.policy.shipping_delay);
-    let mut attempt = 0;
     loop {
-        attempt += 1;
-        match run_attempt(ctx, attempt, &parcel, delay).await {
+        *attempt += 1;
+        match run_attempt(ctx, *attempt, parcel, delay).await {
             ShippingOutcome::Dispatched { tracking_number, provider } => {
-                return Ok(Dispatch { tracking_number, provider });
+                return Ok(Some(Dispatch { tracking_number, provider }));
             }
             ShippingOutcome::Stopped { uncertain } => {
                 parcel.uncertain |= uncertain;
@@ -77,13 +94,13 @@ async fn attempts(ctx: &Context) -> Progress<Dispatch> {
         }
         let given_up = failures >= policies::SHIPPING_ATTEMPTS;
         if (given_up || ctx.state(OrderWorkflow::is_recalled))
-            && let Some(dispatch) = void(ctx, &mut parcel).await
+            && let Some(dispatch) = void(ctx, parcel).await
         {
-            return Ok(dispatch);
+            return Ok(Some(dispatch));
         }
         // Also what was wanted while the carrier was asked.
         if ctx.state(OrderWorkflow::is_recalled) {
-            grant_recall(ctx)?;
+            grant_recall(ctx, given_up)?;
         }
         if given_up {
             let now = now(ctx);
@@ -91,27 +108,40 @@ async fn attempts(ctx: &Context) -> Progress<Dispatch> {
             ctx.state_mut(|order| order.fail(FailureCode::DispatchFailed, detail, now));
             return Err(Stopped);
         }
+        if ctx.state(|order| order.shipping.is_none()) {
+            return Ok(None);
+        }
     }
 }
 
-/// The parcel is ours: what was wanted happens. Stops the order, or lets it ship again somewhere else.
-fn grant_recall(ctx: &Context) -> Progress {
+/// The parcel is ours: what was wanted happens. Stops the order, or lets it ship again somewhere else, or ends its
+/// shipping until it is paid again.
+fn grant_recall(ctx: &Context, given_up: bool) -> Progress {
     let now = now(ctx);
     ctx.state_mut(|order| {
-        let Some(shipping) = &mut order.shipping else { return Ok(()) };
-        let recall = shipping.recall.take();
-        shipping.decide();
+        let recall = order.decide_recall().unwrap_or_default();
         order.audit(EventType::ShipmentStopped, json!({}), now);
-        match recall {
-            Some(Recall::Cancel { reason, by }) => order.cancel(reason, by, now),
-            Some(Recall::Deadline) => {
+        match recall.stop {
+            Some(Stop::Cancel { reason, by }) => {
+                order.cancel(reason, by, now);
+                return Err(Stopped);
+            }
+            Some(Stop::Deadline) => {
                 order.audit(EventType::DeadlinePassed, json!({"deadline": order.policy.deadline}), now);
                 order.fail(FailureCode::DeadlinePassed, "the order was not on its way in time".to_owned(), now);
+                return Err(Stopped);
             }
-            Some(Recall::Redirect(address)) => order.change_address(address, now),
             None => {}
         }
-        if order.is_stopped() { Err(Stopped) } else { Ok(()) }
+        if let Some(address) = recall.address {
+            order.change_address(address, now);
+        }
+        // An order that is given up is stopped, and its money goes back with the rest.
+        if recall.payment && !given_up {
+            order.shipping = None;
+            order.cancel_payment_now(now)?;
+        }
+        Ok(())
     })
 }
 
@@ -173,8 +203,8 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
             select! {
                 outcome = result => break outcome,
                 _ = changed => {}
-                reason = cancelled => want(ctx, Recall::Cancel { reason, by: "temporal" }),
-                _ = deadline => want(ctx, Recall::Deadline),
+                reason = cancelled => want(ctx, Stop::Cancel { reason, by: "temporal" }),
+                _ = deadline => want(ctx, Stop::Deadline),
             }
             if ctx.state(OrderWorkflow::is_recalled) && !told {
                 let child = ctx.external_workflow(workflow_id.clone(), None);
@@ -213,10 +243,11 @@ async fn cancel_request(ctx: &Context, told: bool) -> Option<String> {
     if told { std::future::pending().await } else { ctx.cancelled().await }
 }
 
-fn want(ctx: &Context, recall: Recall) {
+/// What is wanted already is decided first: the order looks at its end again when that is done.
+fn want(ctx: &Context, stop: Stop) {
     ctx.state_mut(|order| {
         if let Some(shipping) = &mut order.shipping {
-            shipping.recall.get_or_insert(recall);
+            shipping.recall.get_or_insert_with(|| Recall { stop: Some(stop), ..Recall::default() });
         }
     });
 }
@@ -272,11 +303,10 @@ impl OrderWorkflow {
     fn is_recalled(&self) -> bool {
         self.shipping.as_ref().is_some_and(|shipping| shipping.recall.is_some())
     }
-}
 
-impl Shipping {
-    fn decide(&mut self) {
-        self.recall = None;
-        self.decided += 1;
+    /// Who waits for the word on a recall gets it.
+    fn decide_recall(&mut self) -> Option<Recall> {
+        self.recalls_decided += 1;
+        self.shipping.as_mut().and_then(|shipping| shipping.recall.take())
     }
 }

@@ -31,7 +31,8 @@ pub(super) async fn unwind(ctx: &Context) {
     }
 }
 
-async fn refund(ctx: &Context) {
+/// Gives back the payment, or makes sure that it is never taken.
+pub(super) async fn refund(ctx: &Context) {
     let Some(payment_id) = ctx.state(|order| order.record.payment.as_ref().map(|payment| payment.payment_id.clone()))
     else {
         return;
