@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod cancel_payment;
+mod matrix;
 mod profiles;
 mod reads;
 mod signals;

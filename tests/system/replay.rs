@@ -1,6 +1,6 @@
 //! Recorded histories replay on today's code: a change that breaks one would break orders in flight.
 //!
-//! `RECORD_HISTORIES=1 cargo test -p system-tests record` writes new ones; old ones stay until their
+//! `RECORD_HISTORIES=1 cargo test -p system-tests record` writes those that are missing; old ones stay until their
 //! patch is retired (see CONTRIBUTING.md).
 
 use crate::{
@@ -71,6 +71,7 @@ async fn record() {
     recalled(&world).await;
     failed(&world).await;
     waited(&world).await;
+    paid_again(&world).await;
     for (name, workflow_id) in [
         ("delivered", "order-delivered"),
         ("shipping-dispatched", "shipping-delivered-1"),
@@ -88,6 +89,9 @@ async fn record() {
         ("review-timed-out", "order-unreviewed"),
         ("payment-confirmed", "order-confirmed"),
         ("payment-timed-out", "order-unpaid"),
+        ("payment-cancelled", "order-payment-cancelled"),
+        ("payment-cancelled-while-uncertain", "order-payment-uncertain"),
+        ("payment-accepted-early", "order-early"),
     ] {
         save(&client, name, workflow_id).await;
     }
@@ -151,17 +155,51 @@ async fn waited(world: &World) {
     }
 }
 
+async fn paid_again(world: &World) {
+    add_fault(&world.pool, "dispatch", "payment-uncertain", Fault::Fail, 3).await.unwrap();
+    let mut policy = domain::Profile::Approval.policy();
+    policy.payment = domain::PaymentMode::Confirm;
+    let input = workflows::OrderInput { order: paid_order(), policy: Some(policy), ..workflows::OrderInput::default() };
+    let input = workflows::OrderInput { shipping_task_queue: Some(world.shipping_task_queue.clone()), ..input };
+    let options = temporalio_client::WorkflowStartOptions::new(world.orders_task_queue.clone(), "order-early").build();
+    let client = world.temporal().await;
+    client.start_workflow(OrderWorkflow::run, workflows::Message::Valid(input), options).await.unwrap();
+    for id in ["payment-cancelled", "payment-uncertain"] {
+        start(world, id, order_with_payment(id)).await;
+        world.reaches(id, "preparing").await;
+    }
+    world.post("/orders/payment-cancelled/signals/cancel-payment", json!({})).await.is(200);
+    let trail = async || world.trail("payment-uncertain").await;
+    world.eventually("a failed attempt", trail, |trail| trail.contains(&"dispatch_failed".to_owned())).await;
+    world.post("/orders/payment-uncertain/signals/cancel-payment", json!({})).await.is(200);
+    for id in ["payment-cancelled", "payment-uncertain"] {
+        let paid = json!({"transaction_id": format!("r-{id}"), "amount": 99.99});
+        world.post(&format!("/orders/{id}/payment"), paid).await.is(200);
+    }
+    let look = async || world.get("/orders/early/status").await.body;
+    world.eventually("the review", look, |body| body["step"] == "manual_review").await;
+    world.post("/orders/early/payment", json!({"transaction_id": "r-early", "amount": 99.99})).await.is(200);
+    world.post("/orders/early/signals/approve", json!({})).await.is(200);
+    for id in ["payment-cancelled", "payment-uncertain", "early"] {
+        world.ended(id).await;
+    }
+}
+
 async fn start(world: &World, id: &str, order: Value) {
     world.post(&format!("/orders/{id}/start"), order).await.is(202);
 }
 
 async fn save(client: &Client, name: &str, workflow_id: &str) {
+    let file = folder().join(format!("{name}.json"));
+    if file.exists() {
+        return;
+    }
     let handle = client.get_workflow_handle::<OrderWorkflow>(workflow_id);
     let json = handle.fetch_history(WorkflowFetchHistoryOptions::default()).to_json().await.unwrap();
     let mut history: Value = serde_json::from_slice(&json).unwrap();
     forget_the_machine(&mut history);
     let text = serde_json::to_string_pretty(&history).unwrap();
-    fs::write(folder().join(format!("{name}.json")), text + "\n").unwrap();
+    fs::write(file, text + "\n").unwrap();
 }
 
 /// Process and host names have no place in the repository.

@@ -2,18 +2,24 @@
 //!
 //! It needs Java and Maven. Without them the test says so loudly and passes; `.ci/run` takes that as a failure.
 
-use crate::{api::paid_order, shared::shared, world::World};
+use crate::{
+    api::{order_with_payment, paid_order},
+    shared::shared,
+    world::World,
+};
 use devstack::{
     SEARCH_ATTRIBUTES,
     guard::{Guard, GuardOptions},
     ports,
 };
+use serde_json::json;
 use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
+use store::simulator::{Fault, add_fault};
 use temporalio_client::{Connection, ConnectionOptions, tonic::IntoRequest};
 use temporalio_common::protos::temporal::api::{
     enums::v1::IndexedValueType, operatorservice::v1::AddSearchAttributesRequest,
@@ -88,8 +94,25 @@ async fn connect(address: &str) -> Connection {
     }
 }
 
+/// An order of this profile, which runs into one of its time-outs.
+async fn start(world: &World, id: &str, profile: &str, price: &str, payment_id: Option<&str>) {
+    let mut order = payment_id.map_or_else(paid_order, order_with_payment);
+    order["profile"] = json!(profile);
+    order["items"][0]["unit_price"] = json!(price);
+    world.post(&format!("/orders/{id}/start"), order).await.is(202);
+}
+
+/// How the order ended, and after how many seconds.
+async fn end(world: &World, id: &str) -> (String, Option<String>, i64) {
+    let view = world.ended(id).await;
+    let why = view.cancellation_reason.or(view.failure.map(|failure| failure.code.to_string()));
+    (view.status.to_string(), why, (view.updated_at - view.created_at).num_seconds())
+}
+
+const HOUR: i64 = 3_600;
+
 #[tokio::test]
-async fn an_order_that_nobody_pays_is_cancelled_after_24_hours() {
+async fn each_profile_ends_by_its_own_time_outs() {
     if !has("java") || !has("mvn") {
         // Past the test harness's capture, so that it is seen.
         use std::io::Write;
@@ -99,14 +122,62 @@ async fn an_order_that_nobody_pays_is_cancelled_after_24_hours() {
     let folder = tempfile::tempdir().unwrap();
     let (guard, address) = server(folder.path()).await;
     let database = shared().await.database("time_skipping").await;
-    let world = World::on(&database, &address, &[("PAYMENT", "confirm")]).await;
-    let id = world.post("/orders", paid_order()).await.started();
-    let view = world.ended(&id).await;
-    assert_eq!(view.status.as_str(), "cancelled");
-    assert_eq!(view.cancellation_reason.as_deref(), Some("no payment within 1d"));
-    let hours = (view.updated_at - view.created_at).num_hours();
-    assert_eq!(hours, 24, "{view:?}");
-    assert!(world.trail(&id).await.contains(&"payment_timed_out".to_owned()));
+    let world = World::on(&database, &address, &[("DELIVERY", "")]).await;
+
+    // Nobody pays.
+    for profile in ["production", "checkout"] {
+        let id = format!("unpaid-{profile}");
+        let mut order = paid_order();
+        order["profile"] = json!(profile);
+        let id = world.post_with("/orders", order, &[("idempotency-key", &id)]).await.started();
+        let (status, why, seconds) = end(&world, &id).await;
+        assert_eq!((status.as_str(), why.as_deref()), ("cancelled", Some("no payment within 1d")), "{profile}");
+        assert_eq!(seconds / HOUR, 24, "{profile}");
+        assert!(world.trail(&id).await.contains(&"payment_timed_out".to_owned()));
+    }
+
+    // Nobody looks at an order that must be looked at: production and approval cancel it, quick lets it through.
+    start(&world, "production-dear", "production", "10000", Some("pmt-dear")).await;
+    let (status, why, seconds) = end(&world, "production-dear").await;
+    assert_eq!((status.as_str(), why.as_deref()), ("cancelled", Some("the review was not done in time")));
+    assert_eq!(seconds / HOUR, 24);
+    start(&world, "approval", "approval", "5", None).await;
+    let (status, why, seconds) = end(&world, "approval").await;
+    assert_eq!((status.as_str(), why.as_deref()), ("cancelled", Some("the review was not done in time")));
+    assert!((30..60).contains(&seconds), "{seconds}");
+    start(&world, "quick", "quick", "5", None).await;
+    let (status, _, seconds) = end(&world, "quick").await;
+    assert_eq!(status, "shipped");
+    assert!(seconds >= 8, "{seconds}");
+
+    // The payment provider is away: quick and approval have a deadline, the others wait for ten minutes.
+    // A try that could not be over by then is not made, so it may be half a minute less.
+    for (id, profile, code, seconds) in [
+        ("quick-late", "quick", "deadline_passed", 15..30),
+        ("lifecycle-late", "lifecycle", "payment_unavailable", 570..610),
+    ] {
+        add_fault(&world.pool, "charge", id, Fault::Fail, 1_000).await.unwrap();
+        start(&world, id, profile, "5", None).await;
+        let (status, why, took) = end(&world, id).await;
+        assert_eq!((status.as_str(), why.as_deref()), ("failed", Some(code)), "{profile}");
+        assert!(seconds.contains(&took), "{profile}: {took}");
+    }
+
+    // The carrier never says that the parcel arrived.
+    start(&world, "unconfirmed", "production", "5", Some("pmt-unconfirmed")).await;
+    let (status, _, seconds) = end(&world, "unconfirmed").await;
+    assert_eq!((status.as_str(), seconds / HOUR / 24), ("delivered", 14));
+    world.verify().await;
+    drop(world);
+
+    // Without its review, only approval's own minute is left.
+    let database = shared().await.database("time_skipping_deadline").await;
+    let world = World::on(&database, &address, &[("ORDER_PROFILE", "approval"), ("REVIEW", "none")]).await;
+    add_fault(&world.pool, "charge", "approval-late", Fault::Fail, 1_000).await.unwrap();
+    world.post("/orders/approval-late/start", paid_order()).await.is(202);
+    let (status, why, seconds) = end(&world, "approval-late").await;
+    assert_eq!((status.as_str(), why.as_deref()), ("failed", Some("deadline_passed")));
+    assert!((60..120).contains(&seconds), "{seconds}");
     world.verify().await;
     drop(world);
     guard.stop().await;

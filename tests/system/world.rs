@@ -124,6 +124,17 @@ impl World {
     pub(crate) async fn eventually<T: std::fmt::Debug>(
         &self,
         what: &str,
+        look: impl AsyncFnMut() -> T,
+        done: impl Fn(&T) -> bool,
+    ) -> T {
+        self.within(PATIENCE, what, look, done).await
+    }
+
+    /// The same for what takes longer.
+    pub(crate) async fn within<T: std::fmt::Debug>(
+        &self,
+        patience: Duration,
+        what: &str,
         mut look: impl AsyncFnMut() -> T,
         done: impl Fn(&T) -> bool,
     ) -> T {
@@ -135,7 +146,7 @@ impl World {
             if done(&seen) {
                 return seen;
             }
-            assert!(started.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}; last seen: {seen:?}");
+            assert!(started.elapsed() < patience, "{what}: not within {patience:?}; last seen: {seen:?}");
         }
     }
 

@@ -11,6 +11,7 @@ mod health;
 pub mod payment;
 mod run;
 mod settings;
+mod time_limit;
 
 pub use flaky::Flaky;
 pub use run::run;

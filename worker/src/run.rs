@@ -7,6 +7,7 @@ use crate::{
     flaky::{FlakyCarrier, FlakyProvider},
     health,
     payment::{self, PaymentProvider},
+    time_limit::TimeLimit,
 };
 use anyhow::Context;
 use futures::future::try_join_all;
@@ -94,6 +95,7 @@ fn options(settings: &WorkerSettings) -> anyhow::Result<Vec<WorkerOptions>> {
         options.push(shipping.register_workflow::<ShippingWorkflow>()?.build());
     }
     for options in &mut options {
+        options.activity_inbound_interceptor(TimeLimit);
         if let Some(flaky) = settings.flaky {
             options.activity_inbound_interceptor(flaky);
         }

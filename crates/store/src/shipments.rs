@@ -52,3 +52,12 @@ pub async fn cancelled(pool: &PgPool, shipment_id: &str) -> Result<(), Error> {
     .failed("record the cancelled parcel")
     .map(|_| ())
 }
+
+/// Where a parcel was to go when it was packed last.
+pub async fn address(pool: &PgPool, shipment_id: &str) -> Result<Option<Value>, Error> {
+    sqlx::query_scalar!("select address_json from shipments where shipment_id = $1", shipment_id)
+        .fetch_optional(pool)
+        .await
+        .failed("read the parcel")
+        .map(Option::flatten)
+}

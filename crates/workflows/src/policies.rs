@@ -44,10 +44,15 @@ fn until_it_holds() -> RetryPolicy {
         .build()
 }
 
+/// Our own database is waited for as long as it takes. Said aloud: left unsaid, the SDK gives up on a local activity
+/// 100 s after it was first scheduled, retries and all, and each replay would find it given up.
+const AS_LONG_AS_IT_TAKES: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
 /// A step that touches only our database. Detached from cancellation: what was decided is written.
 pub(crate) fn local() -> LocalActivityOptions {
     LocalActivityOptions::builder()
         .start_to_close_timeout(DATABASE)
+        .schedule_to_close_timeout(AS_LONG_AS_IT_TAKES)
         .retry_policy(until_it_holds())
         // Each retry waits on a timer. Waiting inside the workflow task would hold queries and updates with it.
         .timer_backoff_threshold(Duration::ZERO)
