@@ -22,7 +22,8 @@ async fn order(database: &str) -> (PgPool, OrderRecord) {
 }
 
 fn image(record: &OrderRecord, version: u32) -> Image<'_> {
-    Image { record, version, events: &[] }
+    let decided_at = DateTime::from_timestamp(version.into(), 0).unwrap();
+    Image { record, version, decided_at, events: &[] }
 }
 
 fn sku() -> Sku {
@@ -102,6 +103,39 @@ async fn what_a_lost_task_wrote_gives_way_to_what_was_decided_in_its_place() {
     assert_eq!(store::verify::violations(&pool).await.unwrap(), []);
 }
 
+/// A task that is tried for the third time has the place in the history that the second had.
+#[tokio::test]
+async fn what_a_repeated_task_decides_stands_whatever_the_try_before_it_wrote() {
+    let (pool, mut record) = order("twins_repeated").await;
+    let at = |second| DateTime::from_timestamp(second, 0).unwrap();
+    let entry = |record: &mut OrderRecord, kind| record.audit(kind, serde_json::json!({}), DateTime::UNIX_EPOCH);
+    let received = [entry(&mut record, EventType::OrderReceived)];
+    orders::record(&pool, Image { events: &received, ..image(&record, 3_072) }).await.unwrap();
+    let write = async |record: &OrderRecord, version, decided_at, events: &[_]| {
+        orders::record(&pool, Image { record, version, decided_at, events }).await.unwrap();
+        let trail = store::events::list(&pool, &record.order_id, 1, 10).await.unwrap().unwrap();
+        trail.iter().map(|event| event.kind).collect::<Vec<_>>()
+    };
+    // The try that is lost gets far.
+    let mut lost = record.clone();
+    let first = [entry(&mut lost, EventType::OrderValidated)];
+    write(&lost, 5_120, at(10), &first).await;
+    let second = [entry(&mut lost, EventType::InventoryReserved)];
+    write(&lost, 5_121, at(11), &second).await;
+    // The next one, with an update that came meanwhile, does not.
+    let mut cancelled = record.clone();
+    let decided = [entry(&mut cancelled, EventType::OrderCancelled)];
+    assert_eq!(write(&cancelled, 5_120, at(20), &decided).await, [EventType::OrderCancelled]);
+    // A late twin of the first.
+    assert_eq!(write(&lost, 5_121, at(11), &second).await, [EventType::OrderCancelled]);
+    // What the task has done outside at its end, whatever that server's clock says; and the late twin again.
+    let outside = [entry(&mut cancelled, EventType::InventoryReleased)];
+    let both = [EventType::OrderCancelled, EventType::InventoryReleased];
+    assert_eq!(write(&cancelled, 5_121, orders::LAST_OF_ITS_TASK, &outside).await, both);
+    assert_eq!(write(&lost, 5_121, at(30), &second).await, both);
+    assert_eq!(store::verify::violations(&pool).await.unwrap(), []);
+}
+
 #[tokio::test]
 async fn a_payment_that_was_refunded_is_not_captured_by_a_late_twin() {
     let (pool, record) = order("twins_payment").await;
@@ -126,4 +160,33 @@ async fn a_payment_that_was_refunded_is_not_captured_by_a_late_twin() {
     settle(PaymentStatus::Refunding, None).await;
     let standing = payments::standing(&pool, &record.order_id, &payment_id).await.unwrap().unwrap();
     assert_eq!((standing.status, standing.transaction_id.as_deref()), (PaymentStatus::Refunded, Some("txn-twin")));
+}
+
+/// Activities end when their time is over, wherever they are: the next one finds a connection that is as new.
+#[tokio::test]
+async fn a_write_that_is_given_up_anywhere_takes_nothing_along() {
+    let url = shared().await.database("twins_given_up").await;
+    let (one, reader) = (store::connect_lazy(&url, 1).unwrap(), store::connect(&url).await.unwrap());
+    let mut record = OrderRecord::new(OrderId::parse("twin-1").unwrap(), DateTime::UNIX_EPOCH);
+    orders::insert(&one, image(&record, 1), "run-1").await.unwrap();
+    let mut version = 1;
+    for polls in 1..60 {
+        version += 1;
+        let given_up = image(&record, version);
+        let mut write = Box::pin(orders::record(&one, given_up));
+        // Given up at its first wait, at its second …
+        for _ in 0..polls {
+            if futures::poll!(&mut write).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(write);
+        version += 1;
+        let event = record.audit(EventType::OrderValidated, serde_json::json!({"polls": polls}), DateTime::UNIX_EPOCH);
+        let written = Image { events: std::slice::from_ref(&event), ..image(&record, version) };
+        orders::record(&one, written).await.unwrap();
+        let seen = store::events::list(&reader, &record.order_id, 0, 100).await.unwrap().unwrap();
+        assert_eq!(seen.len(), polls, "given up after {polls} polls");
+    }
 }

@@ -9,7 +9,7 @@ mod shipping;
 pub use order::OrderActivities;
 pub use shipping::ShippingActivities;
 use std::time::Duration;
-use store::orders::Image;
+use store::orders::{Image, LAST_OF_ITS_TASK};
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use workflows::activity::Write;
 
@@ -18,8 +18,14 @@ const PAYMENT_ANSWER: Duration = Duration::from_secs(3);
 /// How long we wait for a carrier: within the activity's own 5 s.
 const CARRIER_ANSWER: Duration = Duration::from_secs(4);
 
-fn image(write: &Write) -> Image<'_> {
-    Image { record: &write.record, version: write.version, events: &write.events }
+fn image<'a>(context: &ActivityContext, write: &'a Write) -> Image<'a> {
+    let info = context.info();
+    // A local activity may belong to a task that is lost; another one waits for its result, and is in the history.
+    let decided_at = match info.scheduled_time {
+        Some(scheduled) if info.is_local => scheduled.into(),
+        _ => LAST_OF_ITS_TASK,
+    };
+    Image { record: &write.record, version: write.version, decided_at, events: &write.events }
 }
 
 /// Logs why a try failed, once, and has Temporal try again. Temporal's history gets no more than what failed.

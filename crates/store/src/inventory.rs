@@ -4,6 +4,7 @@ use crate::{
     Error,
     error::Failed,
     orders::{self, Image, number},
+    pool,
 };
 use domain::{Line, OrderId, Sku};
 use sqlx::{Acquire, PgConnection, PgPool};
@@ -23,7 +24,7 @@ pub async fn reserve(
     default_stock: i64,
 ) -> Result<Reservation, Error> {
     let order_id = &image.record.order_id;
-    let mut transaction = pool.begin().await.failed("begin")?;
+    let mut transaction = pool::begin(pool).await?;
     orders::write(&mut transaction, image).await?;
     if let Some(decided) = decided(&mut transaction, image).await? {
         transaction.commit().await.failed("commit")?;
@@ -130,7 +131,7 @@ async fn hold(
 
 /// Gives back what the order holds; whether it held anything.
 pub async fn release(pool: &PgPool, image: Image<'_>) -> Result<bool, Error> {
-    let mut transaction = pool.begin().await.failed("begin")?;
+    let mut transaction = pool::begin(pool).await?;
     orders::write(&mut transaction, image).await?;
     sqlx::query!(
         "with released as (
@@ -156,7 +157,7 @@ pub async fn release(pool: &PgPool, image: Image<'_>) -> Result<bool, Error> {
 
 /// What the order held has left the house.
 pub async fn commit(pool: &PgPool, image: Image<'_>) -> Result<(), Error> {
-    let mut transaction = pool.begin().await.failed("begin")?;
+    let mut transaction = pool::begin(pool).await?;
     orders::write(&mut transaction, image).await?;
     sqlx::query!(
         "with gone as (

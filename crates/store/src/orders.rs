@@ -1,6 +1,6 @@
 //! Orders: the image that the workflow writes, and what readers see of it.
 
-use crate::{Error, error::Failed, events};
+use crate::{Error, error::Failed, events, pool};
 use chrono::{DateTime, Utc};
 use domain::{
     AuditEvent, Currency, Money, OrderId, OrderRecord, OrderStatus, OrderView, ReviewDecision, Source, Step,
@@ -14,9 +14,18 @@ use sqlx::{PgConnection, PgPool};
 #[derive(Debug, Clone, Copy)]
 pub struct Image<'a> {
     pub record: &'a OrderRecord,
+    /// Goes up with the workflow's history, [`VERSIONS_OF_A_TASK`] for each of its events.
     pub version: u32,
+    /// When the step that writes it was decided: of two images from one place in the history the later stands.
+    pub decided_at: DateTime<Utc>,
     pub events: &'a [AuditEvent],
 }
+
+/// How many versions one workflow task has for itself.
+pub const VERSIONS_OF_A_TASK: u32 = 1_024;
+
+/// The last word of a workflow task: what it decides last, and the history knows.
+pub const LAST_OF_ITS_TASK: DateTime<Utc> = DateTime::<Utc>::MAX_UTC;
 
 /// Whose order the row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +38,7 @@ pub enum Inserted {
 
 /// Makes the row of an order and its first entries, unless another run has made one.
 pub async fn insert(pool: &PgPool, image: Image<'_>, run_id: &str) -> Result<Inserted, Error> {
-    let mut transaction = pool.begin().await.failed("begin")?;
+    let mut transaction = pool::begin(pool).await?;
     let record = image.record;
     sqlx::query!(
         "insert into orders (id, run_id, state, step, is_running, version, last_seq, created_at, updated_at)
@@ -58,8 +67,9 @@ pub async fn insert(pool: &PgPool, image: Image<'_>, run_id: &str) -> Result<Ins
 /// Writes the image and its entries, unless the row has this image already, or a newer one.
 ///
 /// A workflow task may be lost after its local activities wrote, and what is decided in its place may be something
-/// else under the same numbers. The later image is the one that is in the history, so its entries replace what the
-/// trail has from their first number on.
+/// else under the same numbers: from the same place in the history, too, where the task was a repeat, which leaves no
+/// trace there. The later image is the one that is in the history, so its entries replace what the trail has from their
+/// first number on.
 pub async fn write(connection: &mut PgConnection, image: Image<'_>) -> Result<(), Error> {
     let record = image.record;
     let order = record.order.as_ref();
@@ -70,8 +80,8 @@ pub async fn write(connection: &mut PgConnection, image: Image<'_>) -> Result<()
         "update orders set state = $3, step = $4, is_running = $5, customer_id = $6, customer_json = $7, items_json = $8,
              address_json = $9, currency = $10, total_amount = $11, payment_json = $12, shipment_json = $13,
              estimated_delivery = $14, cancellation_reason = $15, failure_json = $16, retries_json = $17,
-             version = $2, last_seq = $18, updated_at = $19, review = $20
-         where id = $1 and version < $2",
+             version = $2, last_seq = $18, updated_at = $19, review = $20, decided_at = $21
+         where id = $1 and (version / $22, decided_at) < ($2::int / $22, $21)",
         record.order_id.as_str(),
         number(image.version),
         record.status().as_str(),
@@ -92,6 +102,8 @@ pub async fn write(connection: &mut PgConnection, image: Image<'_>) -> Result<()
         number(record.last_seq()),
         record.updated_at(),
         record.review.map(ReviewDecision::as_str),
+        image.decided_at,
+        number(VERSIONS_OF_A_TASK),
     )
     .execute(&mut *connection)
     .await
@@ -105,7 +117,7 @@ pub async fn write(connection: &mut PgConnection, image: Image<'_>) -> Result<()
 
 /// Writes the image in a transaction of its own.
 pub async fn record(pool: &PgPool, image: Image<'_>) -> Result<(), Error> {
-    let mut transaction = pool.begin().await.failed("begin")?;
+    let mut transaction = pool::begin(pool).await?;
     write(&mut transaction, image).await?;
     transaction.commit().await.failed("commit")
 }

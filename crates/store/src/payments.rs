@@ -4,6 +4,7 @@ use crate::{
     Error,
     error::Failed,
     orders::{self, Image},
+    pool,
 };
 use domain::{Money, OrderId, PaymentId, PaymentStatus, TransactionId};
 use sqlx::PgPool;
@@ -42,7 +43,7 @@ pub enum Claim {
 /// Writes the order's image and binds the payment to the order, unless it is bound to one already.
 pub async fn claim(pool: &PgPool, image: Image<'_>, payment: Payment<'_>) -> Result<Claim, Error> {
     let order_id = &image.record.order_id;
-    let mut transaction = pool.begin().await.failed("begin")?;
+    let mut transaction = pool::begin(pool).await?;
     orders::write(&mut transaction, image).await?;
     sqlx::query!(
         "insert into payments (payment_id, order_id, status, amount, currency, transaction_id, provider, payment_method)

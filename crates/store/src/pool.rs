@@ -3,7 +3,7 @@
 use crate::{Error, error::Failed};
 use domain::SettingError;
 use sqlx::{
-    PgPool,
+    PgPool, Postgres, Transaction,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -45,6 +45,17 @@ pub fn pool_from_env(connections: u32) -> Result<PgPool, SettingError> {
         value: if url.is_empty() { String::new() } else { "…".to_owned() },
         allowed: "must be postgres://USER:PASSWORD@HOST:PORT/NAME".to_owned(),
     })
+}
+
+/// Begins a transaction. In a task of its own: who gives up while it begins drops that task's handle, not the
+/// driver's future, which would leave the connection in a transaction that nobody ends, for the next user to
+/// write into what is then rolled back.
+pub(crate) async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Error> {
+    let pool = pool.clone();
+    #[expect(clippy::disallowed_methods, reason = "the one place")]
+    let begun = tokio::spawn(async move { pool.begin().await });
+    let begun = begun.await.map_err(|_| sqlx::Error::WorkerCrashed);
+    begun.and_then(|begun| begun).failed("begin")
 }
 
 /// Applies what is missing of `migrations/`. Several at once wait for each other.

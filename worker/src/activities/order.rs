@@ -7,7 +7,7 @@ use std::sync::Arc;
 use store::{
     PgPool,
     inventory::{self, Reservation},
-    orders::{self, Inserted},
+    orders::{self, Image, Inserted},
     payments::{self, Claim, Payment, Standing},
 };
 use temporalio_macros::activities;
@@ -35,7 +35,7 @@ impl OrderActivities {
         context: ActivityContext,
         receive: Receive,
     ) -> Result<Received, ActivityError> {
-        match orders::insert(&self.pool, image(&receive.write), &receive.run_id).await {
+        match orders::insert(&self.pool, image(&context, &receive.write), &receive.run_id).await {
             Ok(Inserted::Ours) => Ok(Received::Fresh),
             Ok(Inserted::Theirs) => Ok(Received::Duplicate),
             Err(error) => Err(again(&context, &error)),
@@ -61,7 +61,7 @@ impl OrderActivities {
         write: Write,
     ) -> Result<Reserved, ActivityError> {
         let lines = write.record.order.as_ref().map(|order| order.lines.as_slice()).unwrap_or_default();
-        match inventory::reserve(&self.pool, image(&write), lines, self.default_stock).await {
+        match inventory::reserve(&self.pool, image(&context, &write), lines, self.default_stock).await {
             Ok(Reservation::Held) => Ok(Reserved::Held),
             Ok(Reservation::Unavailable { sku, available }) => Ok(Reserved::Unavailable { sku, available }),
             Err(error) => Err(again(&context, &error)),
@@ -74,7 +74,7 @@ impl OrderActivities {
         context: ActivityContext,
         charge: Charge,
     ) -> Result<Charged, ActivityError> {
-        self.charge(&charge).await.map_err(|error| again(&context, &error))
+        self.charge(image(&context, &charge.write), &charge).await.map_err(|error| again(&context, &error))
     }
 
     #[activity(definition = workflows::activity::RecordPayment)]
@@ -91,7 +91,7 @@ impl OrderActivities {
             status: PaymentStatus::Captured,
             transaction_id: Some(&paid.confirmation.transaction_id),
         };
-        match payments::claim(&self.pool, image(&paid.write), payment).await {
+        match payments::claim(&self.pool, image(&context, &paid.write), payment).await {
             Ok(Claim::Ours(_)) => Ok(PaymentRecorded::Recorded),
             Ok(Claim::PaymentInUse) => Ok(PaymentRecorded::PaymentInUse),
             Ok(Claim::TransactionInUse) => Ok(PaymentRecorded::TransactionInUse),
@@ -105,7 +105,7 @@ impl OrderActivities {
         context: ActivityContext,
         refund: Refund,
     ) -> Result<Refunded, ActivityError> {
-        match self.refund(&refund).await {
+        match self.refund(image(&context, &refund.write), &refund).await {
             Ok(status) => Ok(Refunded { status }),
             Err(error) => Err(again(&context, &error)),
         }
@@ -117,7 +117,7 @@ impl OrderActivities {
         context: ActivityContext,
         write: Write,
     ) -> Result<bool, ActivityError> {
-        inventory::release(&self.pool, image(&write)).await.map_err(|error| again(&context, &error))
+        inventory::release(&self.pool, image(&context, &write)).await.map_err(|error| again(&context, &error))
     }
 
     #[activity(definition = workflows::activity::CommitInventory)]
@@ -126,7 +126,7 @@ impl OrderActivities {
         context: ActivityContext,
         write: Write,
     ) -> Result<(), ActivityError> {
-        inventory::commit(&self.pool, image(&write)).await.map_err(|error| again(&context, &error))
+        inventory::commit(&self.pool, image(&context, &write)).await.map_err(|error| again(&context, &error))
     }
 
     #[activity(definition = workflows::activity::ConfirmDelivery)]
@@ -135,12 +135,12 @@ impl OrderActivities {
         context: ActivityContext,
         write: Write,
     ) -> Result<(), ActivityError> {
-        orders::record(&self.pool, image(&write)).await.map_err(|error| again(&context, &error))
+        orders::record(&self.pool, image(&context, &write)).await.map_err(|error| again(&context, &error))
     }
 
     #[activity(definition = workflows::activity::RecordOrder)]
     pub async fn record_order(self: Arc<Self>, context: ActivityContext, write: Write) -> Result<(), ActivityError> {
-        orders::record(&self.pool, image(&write)).await.map_err(|error| again(&context, &error))
+        orders::record(&self.pool, image(&context, &write)).await.map_err(|error| again(&context, &error))
     }
 }
 
@@ -160,7 +160,7 @@ enum RefundError {
 impl OrderActivities {
     /// Row first, then the provider under the same key, then the row again. Whoever dies in between, the
     /// next try finds the row, asks the provider under the same key, and gets the first answer.
-    async fn charge(&self, charge: &Charge) -> Result<Charged, store::Error> {
+    async fn charge(&self, image: Image<'_>, charge: &Charge) -> Result<Charged, store::Error> {
         let payment = Payment {
             payment_id: &charge.payment_id,
             amount: charge.amount,
@@ -169,7 +169,7 @@ impl OrderActivities {
             status: PaymentStatus::Pending,
             transaction_id: None,
         };
-        let Claim::Ours(standing) = payments::claim(&self.pool, image(&charge.write), payment).await? else {
+        let Claim::Ours(standing) = payments::claim(&self.pool, image, payment).await? else {
             return Ok(Charged::InUse);
         };
         if let Some(charged) = charged_before(&standing) {
@@ -197,9 +197,9 @@ impl OrderActivities {
     }
 
     /// Undoes a payment whatever became of it: refunds what was captured, closes what was not.
-    async fn refund(&self, refund: &Refund) -> Result<PaymentStatus, RefundError> {
+    async fn refund(&self, image: Image<'_>, refund: &Refund) -> Result<PaymentStatus, RefundError> {
         let order_id = &refund.write.record.order_id;
-        orders::record(&self.pool, image(&refund.write)).await?;
+        orders::record(&self.pool, image).await?;
         let Some(standing) = payments::standing(&self.pool, order_id, &refund.payment_id).await? else {
             return Ok(PaymentStatus::Declined);
         };
