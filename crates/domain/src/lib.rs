@@ -21,6 +21,7 @@ mod request;
 mod shipment;
 mod span;
 mod status;
+mod time;
 mod view;
 mod workflow_id;
 
@@ -43,5 +44,6 @@ pub use request::{
 pub use shipment::ShipmentInfo;
 pub use span::{Span, SpanError};
 pub use status::{OrderStatus, Step};
-pub use view::{OrderView, Source, StatusView};
+pub use time::parse_time;
+pub use view::{EstimateBasis, EstimatedDeliveryView, OrderView, ResultView, Source, StatusView};
 pub use workflow_id::{order_id_of_workflow, order_workflow_id, shipping_workflow_id};

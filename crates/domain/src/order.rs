@@ -61,7 +61,7 @@ impl OrderRequest {
     /// Accepts each of the four spellings of the HTTP contract.
     pub fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let customer = read_customer(fields);
-        let currency = fields.parsed::<CurrencyCode>(&["currency"]).map_or(Currency::DEFAULT, |code| code.0);
+        let currency = fields.parsed(&["currency"]).unwrap_or(Currency::DEFAULT);
         let lines = fields.objects(&["items"], MOST_LINES, |line| read_line(line, currency));
         let shipping_address = AddressChange::read_of_order(fields);
         if shipping_address.street.is_none() && shipping_address != AddressChange::default() {
@@ -166,11 +166,24 @@ fn read_customer(fields: &mut Fields<'_, '_>) -> Customer {
         })
     });
     let nested = nested.unwrap_or_default();
+    let id = fields.parsed(&["customer_id"]);
+    let name = fields.text(&["customer_name"], 200);
+    let email = fields.parsed::<Email>(&["customer_email"]).map(|email| email.0);
     Customer {
-        id: fields.parsed(&["customer_id"]).or(nested.id),
-        name: fields.text(&["customer_name"], 200).or(nested.name),
-        email: fields.parsed::<Email>(&["customer_email"]).map(|email| email.0).or(nested.email),
+        id: one(fields, ("customer_id", id), ("/customer/id", nested.id)),
+        name: one(fields, ("customer_name", name), ("/customer/name", nested.name)),
+        email: one(fields, ("customer_email", email), ("/customer/email", nested.email)),
     }
+}
+
+/// One field that may stand in two places: what stands in both must be the same.
+fn one<T: PartialEq>(fields: &mut Fields<'_, '_>, flat: (&str, Option<T>), nested: (&str, Option<T>)) -> Option<T> {
+    if let (Some(one), Some(other)) = (&flat.1, &nested.1)
+        && one != other
+    {
+        fields.refuse(flat.0, format!("contradicts {}", nested.0));
+    }
+    flat.1.or(nested.1)
 }
 
 fn read_line(line: &mut Fields<'_, '_>, currency: Currency) -> Option<Line> {
@@ -183,9 +196,9 @@ fn read_line(line: &mut Fields<'_, '_>, currency: Currency) -> Option<Line> {
     let sku = line.parsed(&SKU);
     let name = line.text(&["name", "product_name"], 200);
     let quantity = line.number::<Quantity>(&QUANTITY);
+    let named = line.sent_as(&PRICE);
     let price = line.number::<Decimal>(&PRICE);
-    let unit_price =
-        Money::from_decimal(price?, currency).map_err(|error| line.refuse("unit_price", error.to_string()));
+    let unit_price = Money::from_decimal(price?, currency).map_err(|error| line.refuse(named, error.to_string()));
     Some(Line { sku: sku?, name, quantity: quantity?.0, unit_price: unit_price.ok()? })
 }
 
@@ -193,15 +206,8 @@ fn read_payment(fields: &mut Fields<'_, '_>) -> (Option<PaymentId>, Option<Strin
     let nested =
         fields.object(&["payment"], |payment| Some((payment.parsed(&["payment_id"]), payment.text(&["method"], 200))));
     let (nested_id, method) = nested.unwrap_or_default();
-    (fields.parsed(&["payment_id"]).or(nested_id), method)
-}
-
-struct CurrencyCode(Currency);
-impl std::str::FromStr for CurrencyCode {
-    type Err = MoneyError;
-    fn from_str(text: &str) -> Result<Self, MoneyError> {
-        Currency::parse(text).map(Self)
-    }
+    let flat = fields.parsed(&["payment_id"]);
+    (one(fields, ("payment_id", flat), ("/payment/payment_id", nested_id)), method)
 }
 
 struct Quantity(u32);
@@ -210,7 +216,9 @@ impl std::str::FromStr for Quantity {
     fn from_str(text: &str) -> Result<Self, String> {
         let within = |quantity: &u32| (1..=LARGEST_QUANTITY).contains(quantity);
         let refused = || format!("must be a whole number from 1 to {LARGEST_QUANTITY}");
-        text.parse().ok().filter(within).map(Self).ok_or_else(refused)
+        // `2.0` is a whole number too: some callers have no other kind.
+        let whole = text.parse::<Decimal>().ok().and_then(|number| u32::try_from(number.at_scale(0)?).ok());
+        whole.filter(within).map(Self).ok_or_else(refused)
     }
 }
 
@@ -275,7 +283,7 @@ mod tests {
                 "/customer/email",
                 "/currency",
                 "/items/0/quantity",
-                "/items/0/unit_price",
+                "/items/0/price",
                 "/items/1/sku",
                 "/items/1/quantity",
                 "/items/1/price",
@@ -285,8 +293,92 @@ mod tests {
     }
 
     #[test]
+    fn one_field_in_two_spellings_must_say_one_thing() {
+        let item = r#""items": [{"sku": "A", "quantity": 1, "price": 1}]"#;
+        let same =
+            r#""customer": {"id": "C-1"}, "customer_id": "C-1", "payment_id": "p", "payment": {"payment_id": "p"}"#;
+        assert!(Order::parse(&format!("{{{item}, {same}}}")).is_ok());
+        for (other, pointer) in [
+            (r#""customer": {"id": "C-1"}, "customer_id": "C-2""#, "/customer_id"),
+            (r#""customer": {"name": "a"}, "customer_name": "b""#, "/customer_name"),
+            (r#""customer": {"email": "a@b"}, "customer_email": "a@c""#, "/customer_email"),
+            (r#""payment": {"payment_id": "p"}, "payment_id": "q""#, "/payment_id"),
+            (r#""address": "1 A", "shipping_address": "2 B""#, "/address"),
+        ] {
+            assert_eq!(refused(&format!("{{{item}, {other}}}")), [pointer], "{other}");
+        }
+        let line =
+            r#"{"items": [{"sku": "A", "product_id": "B", "qty": 1, "quantity": 2, "price": 1, "unit_price": 2}]}"#;
+        assert_eq!(refused(line), ["/items/0/product_id", "/items/0/qty", "/items/0/price"]);
+    }
+
+    #[test]
+    fn texts_and_lines_have_limits() {
+        let line = r#"{"sku": "A", "quantity": 1, "price": 1}"#;
+        let order = |lines: &str, rest: &str| format!(r#"{{"items": [{lines}]{rest}}}"#);
+        assert!(Order::parse(&order(&vec![line; 100].join(","), "")).is_ok());
+        assert_eq!(refused(&order(&vec![line; 101].join(","), "")), ["/items"]);
+        for (name, longest) in [("customer_name", 200), ("customer_id", 64), ("payment_id", 160), ("address", 200)] {
+            let with = |length: usize| order(line, &format!(r#", "{name}": "{}""#, "x".repeat(length)));
+            assert!(Order::parse(&with(longest)).is_ok(), "{name}");
+            assert_eq!(refused(&with(longest + 1)), [format!("/{name}")]);
+        }
+        for bad in [r#""customer_name": "a\u0000b""#, r#""customer_name": ["a"]"#, r#""customer_name": "\ud800""#] {
+            assert_eq!(refused(&order(line, &format!(", {bad}"))), ["/customer_name"], "{bad}");
+        }
+    }
+
+    #[test]
+    fn prices_are_exact_and_have_limits() {
+        let total = |currency: &str, quantity: &str, price: &str| {
+            let text = format!(
+                r#"{{"currency": "{currency}", "items": [{{"sku": "A", "quantity": {quantity}, "price": {price}}}]}}"#
+            );
+            Order::parse(&text).map(|order| order.total.minor()).map_err(|_| refused(&text).join(" "))
+        };
+        for (currency, quantity, price, minor) in [
+            ("USD", "3", "99.99", 29_997),
+            ("USD", "\"3\"", "\"99.99\"", 29_997),
+            ("USD", "3.0", "33.330", 9_999),
+            ("JPY", "2", "500", 1_000),
+            ("JPY", "2", "500.00", 1_000),
+            ("KWD", "1", "1.234", 1_234),
+            ("USD", "1", "9999999999999.99", 999_999_999_999_999),
+        ] {
+            assert_eq!(total(currency, quantity, price), Ok(minor), "{currency} {quantity} {price}");
+        }
+        for price in [
+            "99.999",
+            "99.99000000000001",
+            "-0.01",
+            "1e400",
+            "1e2",
+            "-1e-400",
+            "1E+2",
+            "\"\"",
+            "\"1,5\"",
+            "\"NaN\"",
+            "true",
+            "[]",
+            "{}",
+            "123456789012345678901234567890",
+            "0.00000000000000000001",
+        ] {
+            assert_eq!(total("USD", "1", price), Err("/items/0/price".to_owned()), "{price}");
+        }
+        assert_eq!(total("JPY", "1", "0.5"), Err("/items/0/price".to_owned()));
+        assert_eq!(total("KWD", "1", "1.2345"), Err("/items/0/price".to_owned()));
+        // More than 15 digits, and more than 64 bits.
+        assert_eq!(total("USD", "2", "9999999999999.99"), Err("/items".to_owned()));
+        assert_eq!(total("USD", "10000", "9999999999999.99"), Err("/items".to_owned()));
+        assert_eq!(total("US$", "1", "1"), Err("/currency".to_owned()));
+    }
+
+    #[test]
     fn quantities_and_totals_have_limits() {
-        for quantity in ["0", "-1", "10001", "1e3", "\"\"", "99999999999999999999"] {
+        for quantity in
+            ["0", "-1", "-0", "10001", "1.5", "1e3", "\"\"", "\"+5\"", "true", "[1]", "99999999999999999999", "1e400"]
+        {
             let text = format!(r#"{{"items": [{{"sku": "A", "quantity": {quantity}, "price": 1}}]}}"#);
             assert_eq!(refused(&text), ["/items/0/quantity"], "{quantity}");
         }

@@ -1,6 +1,6 @@
 //! Payment of an order.
 
-use crate::{Decimal, Fields, PaymentId, TransactionId, status::named};
+use crate::{Currency, Decimal, Fields, PaymentId, TransactionId, status::named};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -53,8 +53,11 @@ impl PaymentConfirmation {
         fields.require(&["transaction_id"]);
         fields.require(&["amount"]);
         let transaction_id = fields.parsed(&["transaction_id"]);
-        let amount = fields.number(&["amount"]);
-        let currency = fields.text(&["currency"], 3);
+        let amount = fields.number::<Decimal>(&["amount"]);
+        if amount.is_some_and(|amount| !amount.is_positive()) {
+            fields.refuse("amount", "must be above zero");
+        }
+        let currency = fields.parsed::<Currency>(&["currency"]).map(|currency| currency.to_string());
         let payment_method = fields.text(&["payment_method"], 200);
         Some(Self { transaction_id: transaction_id?, amount: amount?, currency, payment_method })
     }

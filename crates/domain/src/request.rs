@@ -1,8 +1,9 @@
 //! What callers may ask of a running order. One reader for HTTP bodies and for Temporal messages.
 
-use crate::{AddressChange, Document, DocumentError, Fields, Invalid, PaymentConfirmation};
+use crate::{AddressChange, Document, DocumentError, Fields, Invalid, PaymentConfirmation, parse_time};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::str::FromStr;
 
 /// Why a body is not such a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,10 +23,13 @@ pub trait Request: Serialize + DeserializeOwned + 'static {
 
     /// Reads an HTTP body or a Temporal payload; nothing at all is an empty object.
     fn parse(text: &str) -> Result<Self, RequestError> {
-        let plain =
-            Self::TEXT.filter(|_| text.trim_start().starts_with('"')).map(|field| format!("{{\"{field}\":{text}}}"));
-        let text = plain.as_deref().unwrap_or(if text.trim() == "null" { "" } else { text });
-        Ok(Document::parse(text)?.read(Self::read)?)
+        let text = if text.trim() == "null" { "" } else { text };
+        // As it was sent: what is wrong is told by its place in that.
+        let document = Document::parse(text)?;
+        match Self::TEXT.filter(|_| text.trim_start().starts_with('"')) {
+            Some(field) => Ok(Document::parse(&format!("{{\"{field}\":{text}}}"))?.read(Self::read)?),
+            None => Ok(document.read(Self::read)?),
+        }
     }
 }
 
@@ -63,6 +67,14 @@ pub struct DispatchFailure {
 pub struct DeliveryConfirmation {
     pub delivered_at: Option<DateTime<Utc>>,
     pub signed_by: Option<String>,
+}
+
+struct Time(DateTime<Utc>);
+impl FromStr for Time {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse_time(text).map(Self).ok_or("must be a time such as 2026-11-21T00:00:00Z")
+    }
 }
 
 const REASON: usize = 500;
@@ -106,7 +118,8 @@ impl Request for DispatchFailure {
 impl Request for DeliveryConfirmation {
     const TEXT: Option<&'static str> = Some("signed_by");
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        Some(Self { delivered_at: fields.parsed(&["delivered_at"]), signed_by: fields.text(&["signed_by"], PERSON) })
+        let delivered_at = fields.parsed::<Time>(&["delivered_at"]).map(|time| time.0);
+        Some(Self { delivered_at, signed_by: fields.text(&["signed_by"], PERSON) })
     }
 }
 
@@ -135,6 +148,34 @@ mod tests {
         assert_eq!(Cancellation::parse(r#"{"reason": "changed \"my\" mind"}"#), Ok(reason));
         for nothing in ["", "null", "{}", " \n"] {
             assert_eq!(Cancellation::parse(nothing), Ok(Cancellation::default()), "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn a_string_must_be_json_by_itself() {
+        for bad in [r#""a", "reason": "b""#, r#""a"}{"#, r#""a"#] {
+            assert!(matches!(Cancellation::parse(bad), Err(RequestError::Syntax(_))), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn bad_fields_are_told_by_name() {
+        fn refused<T: Request + std::fmt::Debug>(text: &str) -> String {
+            T::parse(text).unwrap_err().to_string()
+        }
+        let long = format!(r#"{{"reason": "{}"}}"#, "x".repeat(501));
+        assert_eq!(refused::<Rejection>(&long), "is not valid: /reason must be at most 500 characters long");
+        let wrong = refused::<PaymentConfirmation>(r#"{"transaction_id": "a b", "amount": -1, "currency": "euro"}"#);
+        for part in ["/transaction_id must contain only", "/amount must be above zero", "/currency must be"] {
+            assert!(wrong.contains(part), "{part} is not in {wrong}");
+        }
+        for amount in ["0", "\"\"", "1e400", "99.99000000000001", "[]", "true", "\"NaN\"", "1234567890123456"] {
+            let text = format!(r#"{{"transaction_id": "t", "amount": {amount}}}"#);
+            assert!(refused::<PaymentConfirmation>(&text).contains("/amount"), "{amount}");
+        }
+        for time in ["soon", "2026-11-21", "+99999-01-01T00:00:00Z"] {
+            let text = format!(r#"{{"delivered_at": "{time}"}}"#);
+            assert!(refused::<DeliveryConfirmation>(&text).contains("/delivered_at must be a time"), "{time}");
         }
     }
 
