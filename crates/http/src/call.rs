@@ -1,8 +1,9 @@
 //! One call, as a function's handler sees it.
 
-use crate::{Caller, IdempotencyKey, Operation, Problem, Route, body};
+use crate::{Caller, IdempotencyKey, Known, Operation, Problem, Route, Wait, body};
 use domain::{OrderId, Request as OrderRequest};
 use lambda_http::{Request, RequestExt, aws_lambda_events::query_map::QueryMap, http::HeaderMap};
+use std::collections::BTreeMap;
 
 /// A call that found its route.
 #[derive(Debug)]
@@ -39,6 +40,25 @@ impl Call {
     /// The first value of a query parameter; an empty one counts as absent.
     pub fn query(&self, name: &str) -> Option<&str> {
         self.query.first(name).filter(|value| !value.is_empty())
+    }
+
+    /// Each query parameter that was sent, with how often.
+    pub(crate) fn parameters(&self) -> BTreeMap<&str, usize> {
+        let mut names = BTreeMap::new();
+        for (name, _) in self.query.iter() {
+            *names.entry(name).or_default() += 1;
+        }
+        names
+    }
+
+    /// How long the caller is ready to wait (`Prefer`).
+    pub fn wait(&self) -> Option<Wait> {
+        Wait::read(&self.headers)
+    }
+
+    /// What the caller has already (`If-None-Match`).
+    pub fn known(&self) -> Option<Known> {
+        Known::read(&self.headers)
     }
 
     /// The body as JSON text that nobody has read yet; nothing is an empty text.

@@ -6,11 +6,13 @@
 
 mod body;
 mod call;
+mod etag;
 mod idempotency;
 mod lambda;
 mod order_id;
 mod page;
 mod parameters;
+mod prefer;
 mod problem;
 mod reply;
 mod request_id;
@@ -19,11 +21,13 @@ mod serve;
 mod setting;
 
 pub use call::Call;
+pub use etag::{ETag, Known};
 pub use idempotency::{Caller, IdempotencyKey};
 pub use lambda::{Application, run};
 pub use order_id::{fresh_order_id, keyed_order_id};
 pub use page::{Page, next_link};
 pub use parameters::Parameters;
+pub use prefer::Wait;
 pub use problem::{Code, Problem};
 pub use reply::Reply;
 pub use route::{Function, Listing, NoRoute, Operation, Querying, ROUTES, Route, Signalling, Starting, find};

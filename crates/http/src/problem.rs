@@ -1,6 +1,7 @@
 //! Problem documents (RFC 9457). What the caller reads and what the log reads are two texts: a cause
 //! never leaves the house.
 
+use crate::{Wait, prefer::PREFERENCE_APPLIED};
 use domain::{DocumentError, FieldError, Invalid, OrderStatus, RefusalCode, RequestError};
 use lambda_http::{
     Body, Response,
@@ -17,6 +18,7 @@ pub enum Code {
     OrderNotFound,
     MethodNotAllowed,
     OrderExists,
+    OrderRunning,
     BodyTooLarge,
     UnsupportedMediaType,
     InvalidRequest,
@@ -37,6 +39,7 @@ impl Code {
             Self::OrderNotFound => (404, "order_not_found", "There is no such order"),
             Self::MethodNotAllowed => (405, "method_not_allowed", "The method is not allowed here"),
             Self::OrderExists => (409, "order_exists", "Another request started an order under this id"),
+            Self::OrderRunning => (409, "order_running", "The order has not ended yet"),
             Self::BodyTooLarge => (413, "body_too_large", "The body is too large"),
             Self::UnsupportedMediaType => (415, "unsupported_media_type", "The body must be JSON"),
             Self::InvalidRequest => (422, "invalid_request", "The request is not valid"),
@@ -91,6 +94,7 @@ pub struct Problem {
     errors: Vec<FieldError>,
     order_status: Option<OrderStatus>,
     allow: Option<String>,
+    waited: Option<Wait>,
     /// For the log.
     cause: Option<String>,
 }
@@ -116,7 +120,15 @@ impl Problem {
     }
 
     fn of(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), errors: Vec::new(), order_status: None, allow: None, cause: None }
+        Self {
+            kind,
+            detail: detail.into(),
+            errors: Vec::new(),
+            order_status: None,
+            allow: None,
+            waited: None,
+            cause: None,
+        }
     }
 
     /// For the log alone.
@@ -144,6 +156,12 @@ impl Problem {
         Self { errors, ..Self::new(Code::InvalidQuery, detail) }
     }
 
+    /// There is no outcome yet; `waited` is how long the caller was ready to wait for it.
+    pub fn running(order_status: OrderStatus, waited: Option<Wait>) -> Self {
+        let detail = format!("The order is {order_status} and runs. 'Prefer: wait=20' waits for its end.");
+        Self { order_status: Some(order_status), waited, ..Self::new(Code::OrderRunning, detail) }
+    }
+
     pub(crate) fn wrong_method(allow: String) -> Self {
         let detail = format!("Here one may: {allow}.");
         Self { allow: Some(allow), ..Self::new(Code::MethodNotAllowed, detail) }
@@ -162,6 +180,11 @@ impl Problem {
         self.kind.describe().1
     }
 
+    #[cfg(test)]
+    pub(crate) fn errors(&self) -> &[FieldError] {
+        &self.errors
+    }
+
     pub(crate) fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
     }
@@ -178,7 +201,7 @@ impl Problem {
             errors: &self.errors,
             order_status: self.order_status,
         };
-        let mut response = Response::new(Body::Text(serde_json::to_string(&document).unwrap_or_default()));
+        let mut response = Response::new(Body::Text(serde_json::to_string(&document).unwrap_or_default() + "\n"));
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -188,12 +211,15 @@ impl Problem {
         if let Some(allow) = self.allow.and_then(|allow| HeaderValue::from_str(&allow).ok()) {
             headers.insert(header::ALLOW, allow);
         }
+        if let Some(wait) = self.waited.and_then(|wait| HeaderValue::from_str(&wait.applied()).ok()) {
+            headers.insert(PREFERENCE_APPLIED, wait);
+        }
         response
     }
 }
 
-/// An id as a caller may see it again: short, and without control characters.
-fn shown(id: &str) -> String {
+/// An id, or a name, as a caller may see it again: short, and without control characters.
+pub(crate) fn shown(id: &str) -> String {
     id.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
@@ -253,7 +279,7 @@ mod tests {
         insta::assert_snapshot!(show(invalid.into()), @r#"
         422 Unprocessable Entity
         content-type: "application/problem+json"
-        {"type":"urn:orderflow:problem:invalid_request","title":"The request is not valid","status":422,"detail":"2 fields are not valid.","instance":"/orders/1","code":"invalid_request","errors":[{"pointer":"/items/0/quantity","detail":"must be a whole number from 1 to 10000"},{"pointer":"/items/0/unit_price","detail":"must not be below zero"}]}
+        {"type":"urn:orderflow:problem:invalid_request","title":"The request is not valid","status":422,"detail":"2 fields are not valid.","instance":"/orders/1","code":"invalid_request","errors":[{"pointer":"/items/0/quantity","detail":"must be a whole number from 1 to 10000"},{"pointer":"/items/0/price","detail":"must not be below zero"}]}
         "#);
     }
 

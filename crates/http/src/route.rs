@@ -45,6 +45,8 @@ pub enum Signalling {
 pub enum Querying {
     Order,
     Status,
+    EstimatedDelivery,
+    Result,
     Health,
 }
 
@@ -93,6 +95,8 @@ pub static ROUTES: &[Route] = &[
     signal(Method::POST, "/orders/{id}/signals/confirm-delivery", Signalling::ConfirmDelivery),
     query(Method::GET, "/orders/{id}", Querying::Order),
     query(Method::GET, "/orders/{id}/status", Querying::Status),
+    query(Method::GET, "/orders/{id}/estimated-delivery", Querying::EstimatedDelivery),
+    query(Method::GET, "/orders/{id}/result", Querying::Result),
     query(Method::GET, "/health", Querying::Health),
     events(Method::GET, "/orders", Listing::Orders),
     events(Method::GET, "/orders/{id}/events", Listing::Trail),
