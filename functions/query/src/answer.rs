@@ -2,7 +2,7 @@
 
 use crate::{App, state, wait};
 use chrono::Utc;
-use domain::OrderView;
+use domain::{OrderView, Source};
 use orderflow_http::{Call, ETag, Problem, Reply};
 
 /// The order as `shown`. With `If-None-Match` only what the caller does not have yet, and with `Prefer: wait=N`
@@ -27,6 +27,10 @@ pub(crate) async fn result(app: &App, call: &Call) -> Result<Reply, Problem> {
     let (order_id, reads, wait) = (call.order_id()?, state::asked(app, call)?, call.wait());
     let view = wait::until(app, &order_id, reads, wait, |view| !view.is_running).await?;
     let Some(result) = view.result_view() else { return Err(Problem::running(view.status, wait)) };
+    if result.source == Source::Temporal {
+        // It has ended, and only a worker could tell why and with whose money.
+        return Err(client::Error::NoWorker.into());
+    }
     let tag = ETag(result.seq);
     let has_it = call.known().is_some_and(|known| known.has(tag));
     let reply = if has_it { Reply::not_modified(tag) } else { Reply::ok(&result)?.tagged(tag) };

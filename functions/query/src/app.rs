@@ -66,7 +66,7 @@ async fn route(app: &App, call: &Call) -> Result<Reply, Problem> {
         return Err(Problem::internal("a call of another function"));
     };
     match operation {
-        Querying::Order => answer::state(app, call, |view| Reply::ok(view)).await,
+        Querying::Order => answer::state(app, call, Reply::ok).await,
         Querying::Status => answer::state(app, call, |view| Reply::ok(&view.status_view())).await,
         Querying::EstimatedDelivery => {
             answer::state(app, call, |view| Reply::ok(&view.estimated_delivery_view())).await

@@ -54,6 +54,23 @@ async fn a_wait_in_which_nothing_happens_ends_without_news() {
 }
 
 #[tokio::test]
+async fn a_caller_that_leaves_ends_its_wait() {
+    let world = World::start().await;
+    let id = resting(&world).await;
+    let tag = world.get(&format!("/orders/{id}")).await.header("etag").to_owned();
+    let url = format!("{}/orders/{id}", world.url);
+    let wait = world.http.get(url).header("if-none-match", &tag).header("prefer", "wait=2");
+    assert!(wait.timeout(Duration::from_millis(500)).send().await.unwrap_err().is_timeout());
+    // This one begins later and takes longer: by its end the other would have been answered, and logged.
+    let headers = [("if-none-match", tag.as_str()), ("prefer", "wait=3")];
+    assert_eq!(get_with(&world, &format!("/orders/{id}"), &headers).await.status, 304);
+    let answered = async || world.log("api").matches("GET /orders/{id} 304").count();
+    world.eventually("the line of the call that stayed", answered, |count| *count > 0).await;
+    assert_eq!(answered().await, 1);
+    cancel(&world, &id).await;
+}
+
+#[tokio::test]
 async fn an_order_that_nobody_has_received_is_waited_for() {
     let world = World::start().await;
     world.worker.kill().await;
