@@ -37,9 +37,9 @@ impl Call {
         self.id.as_deref().unwrap_or_default()
     }
 
-    /// The first value of a query parameter; an empty one counts as absent.
+    /// The first value of a query parameter.
     pub fn query(&self, name: &str) -> Option<&str> {
-        self.query.first(name).filter(|value| !value.is_empty())
+        self.query.first(name)
     }
 
     /// Each query parameter that was sent, with how often.

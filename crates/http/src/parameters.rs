@@ -25,7 +25,8 @@ impl<'a> Parameters<'a> {
         Self { call, sent: call.parameters(), known: Vec::new(), errors: Vec::new() }
     }
 
-    /// What `read` makes of the parameter; an empty one counts as absent.
+    /// What `read` makes of the parameter. An empty one is not absent: it may be a script's variable that is not set,
+    /// and its answer the orders of everybody.
     pub fn read<T>(&mut self, name: &'static str, must: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         self.known.push(name);
         if self.sent.remove(name).is_some_and(|times| times > 1) {
@@ -95,7 +96,7 @@ mod tests {
         for (query, expected) in [
             ("", ""),
             ("after=1&limit=200", ""),
-            ("after=&limit=", ""),
+            ("after=&limit=", "/after must be a number; /limit must be a whole number from 1 to 200"),
             ("after=x&limit=201", "/after must be a number; /limit must be a whole number from 1 to 200"),
             ("limit=0", "/limit must be a whole number from 1 to 200"),
             ("after=1&after=2", "/after must be given once"),

@@ -46,7 +46,7 @@ pub(crate) async fn list(app: &App, call: &Call) -> Result<Reply, Problem> {
     if !is_news(tag) {
         return Ok(Reply::not_modified(tag).waited(wait));
     }
-    Ok(page(app, &order_id, &asked).await?.tagged(tag).waited(wait))
+    Ok(page(app, &order_id, &asked, tag).await?.tagged(tag).waited(wait))
 }
 
 /// The end of the trail, as soon as it is news or the wait is over. It is looked at before the entries are, so a
@@ -81,14 +81,15 @@ async fn last(app: &App, order_id: &OrderId) -> Result<ETag, Problem> {
     }
 }
 
-async fn page(app: &App, order_id: &OrderId, asked: &Asked) -> Result<Reply, Problem> {
+async fn page(app: &App, order_id: &OrderId, asked: &Asked, end: ETag) -> Result<Reply, Problem> {
     // One more than asked for tells whether there is a next page.
     let found = store::events::list(&app.pool, order_id, asked.after, asked.limit + 1).await.map_err(failed)?;
     let mut events = found.unwrap_or_default();
     let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
-    let is_last = events.len() <= limit;
+    let is_cut = events.len() > limit;
     events.truncate(limit);
-    let last = events.last().filter(|_| !is_last).map(|event| event.seq);
+    // Entries of a newer release's kind are left out, so a short page need not be the last.
+    let last = events.last().map(|event| event.seq).filter(|seq| is_cut || *seq < end.0);
     let reply = Reply::ok(&Trail { events })?;
     let Some(last) = last else { return Ok(reply) };
     let parameters = [

@@ -3,6 +3,7 @@
 mod estimates;
 mod lists;
 mod sources;
+mod state;
 mod tags;
 mod waits;
 

@@ -155,6 +155,14 @@ async fn without_the_database_the_workflow_answers() {
     let tag = world.get(&format!("/orders/{open}")).await.header("etag").to_owned();
     let wait = [("if-none-match", tag.as_str()), ("prefer", "wait=1")];
     assert_eq!(get_with(&world, &format!("/orders/{open}"), &wait).await.status, 304);
+    // What it refuses meanwhile is news that no row has.
+    let long = [("if-none-match", tag.as_str()), ("prefer", "wait=20")];
+    let news = async || get_with(&world, &format!("/orders/{open}"), &long).await;
+    let news = world.eventually("news", news, |reply| reply.status == 200);
+    let approve = format!("/orders/{open}/signals/approve");
+    let (news, refused) = futures::join!(news, world.post(&approve, json!({})));
+    refused.problem(409, "not_in_review");
+    assert_eq!(news.is(200)["source"], "workflow");
     postgres.restart().await.unwrap();
     cancel(&world, &open).await;
 }
@@ -185,7 +193,7 @@ async fn a_source_that_cannot_answer_is_refused() {
         assert!(problem["detail"].as_str().unwrap().contains("source must be database"), "{problem}");
     }
     for path in paths(&id).iter().map(String::as_str).chain(["/orders", "/health"]) {
-        let problem = world.get(&format!("{path}?sauce=workflow&source=")).await.problem(422, "invalid_query");
+        let problem = world.get(&format!("{path}?sauce=workflow")).await.problem(422, "invalid_query");
         assert!(problem["detail"].as_str().unwrap().contains("sauce is not known"), "{path}: {problem}");
     }
     cancel(&world, &id).await;
