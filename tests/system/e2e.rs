@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use std::{fs, path::Path};
 
 #[tokio::test]
-async fn an_order_goes_from_its_start_to_delivered_through_the_four_functions() {
+async fn an_order_goes_from_its_start_to_delivered_through_the_functions() {
     let world = World::with(&[("REVIEW_THRESHOLD", "50")]).await;
     let lambda = Lambda::start(&world.environment).await;
     futures::join!(deliver(&world, &lambda, Shape::Rest), deliver(&world, &lambda, Shape::Http));

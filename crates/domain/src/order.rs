@@ -1,5 +1,7 @@
 //! What a customer orders, and the one parser of every accepted spelling of it.
 
+mod schema;
+
 use crate::{
     Address, AddressChange, Currency, CustomerId, Decimal, Document, Fields, Invalid, Money, MoneyError, PaymentId, Sku,
 };
@@ -25,6 +27,15 @@ pub struct Line {
     pub name: Option<String>,
     pub quantity: u32,
     pub unit_price: Money,
+}
+
+/// One line as callers read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineView {
+    pub sku: Sku,
+    pub name: Option<String>,
+    pub quantity: u32,
+    pub unit_price: Decimal,
 }
 
 /// A valid order: at least one line, one currency, a total above zero that fits.
@@ -56,6 +67,10 @@ pub struct OrderRequest {
 
 const MOST_LINES: usize = 100;
 const LARGEST_QUANTITY: u32 = 10_000;
+const NAME: usize = 200;
+const METHOD: usize = 200;
+const PROFILE: usize = 32;
+const EMAIL: usize = 254;
 
 impl OrderRequest {
     /// Accepts each of the four spellings of the HTTP contract.
@@ -68,7 +83,7 @@ impl OrderRequest {
             fields.refuse("shipping_address", "must name a street");
         }
         let (payment_id, payment_method) = read_payment(fields);
-        let profile = fields.text(&["profile"], 32);
+        let profile = fields.text(&["profile"], PROFILE);
         Some(Self {
             customer,
             lines: lines.unwrap_or_default(),
@@ -125,7 +140,7 @@ impl Order {
     pub fn document(&self) -> serde_json::Value {
         serde_json::json!({
             "customer": self.customer,
-            "items": self.lines.iter().map(Line::document).collect::<Vec<_>>(),
+            "items": self.lines.iter().map(Line::view).collect::<Vec<_>>(),
             "currency": self.currency,
             "shipping_address": self.shipping_address,
             "payment": {"payment_id": self.payment_id, "method": self.payment_method},
@@ -144,12 +159,16 @@ impl Order {
 
 impl Line {
     pub fn document(&self) -> serde_json::Value {
-        serde_json::json!({
-            "sku": self.sku,
-            "name": self.name,
-            "quantity": self.quantity,
-            "unit_price": self.unit_price.decimal(),
-        })
+        serde_json::json!(self.view())
+    }
+
+    fn view(&self) -> LineView {
+        LineView {
+            sku: self.sku.clone(),
+            name: self.name.clone(),
+            quantity: self.quantity,
+            unit_price: self.unit_price.decimal(),
+        }
     }
 }
 
@@ -161,13 +180,13 @@ fn read_customer(fields: &mut Fields<'_, '_>) -> Customer {
     let nested = fields.object(&["customer"], |customer| {
         Some(Customer {
             id: customer.parsed(&["id"]),
-            name: customer.text(&["name"], 200),
+            name: customer.text(&["name"], NAME),
             email: customer.parsed::<Email>(&["email"]).map(|email| email.0),
         })
     });
     let nested = nested.unwrap_or_default();
     let id = fields.parsed(&["customer_id"]);
-    let name = fields.text(&["customer_name"], 200);
+    let name = fields.text(&["customer_name"], NAME);
     let email = fields.parsed::<Email>(&["customer_email"]).map(|email| email.0);
     Customer {
         id: one(fields, ("customer_id", id), ("/customer/id", nested.id)),
@@ -194,7 +213,7 @@ fn read_line(line: &mut Fields<'_, '_>, currency: Currency) -> Option<Line> {
         line.require(&names);
     }
     let sku = line.parsed(&SKU);
-    let name = line.text(&["name", "product_name"], 200);
+    let name = line.text(&["name", "product_name"], NAME);
     let quantity = line.number::<Quantity>(&QUANTITY);
     let named = line.sent_as(&PRICE);
     let price = line.number::<Decimal>(&PRICE);
@@ -203,8 +222,8 @@ fn read_line(line: &mut Fields<'_, '_>, currency: Currency) -> Option<Line> {
 }
 
 fn read_payment(fields: &mut Fields<'_, '_>) -> (Option<PaymentId>, Option<String>) {
-    let nested =
-        fields.object(&["payment"], |payment| Some((payment.parsed(&["payment_id"]), payment.text(&["method"], 200))));
+    let nested = fields
+        .object(&["payment"], |payment| Some((payment.parsed(&["payment_id"]), payment.text(&["method"], METHOD))));
     let (nested_id, method) = nested.unwrap_or_default();
     let flat = fields.parsed(&["payment_id"]);
     (one(fields, ("payment_id", flat), ("/payment/payment_id", nested_id)), method)
@@ -228,7 +247,7 @@ impl std::str::FromStr for Email {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, &'static str> {
         let plain =
-            text.len() <= 254 && !text.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;".contains(c));
+            text.len() <= EMAIL && !text.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;".contains(c));
         match text.rsplit_once('@') {
             Some((local, host)) if plain && !local.is_empty() && !host.is_empty() => Ok(Self(text.to_owned())),
             _ => Err("must be an e-mail address such as john@example.com"),

@@ -1,8 +1,9 @@
 //! What callers may ask of a running order. One reader for HTTP bodies and for Temporal messages.
 
-use crate::{AddressChange, Document, DocumentError, Fields, Invalid, PaymentConfirmation, parse_time};
+use crate::{AddressChange, Document, DocumentError, Fields, Invalid, PaymentConfirmation, parse_time, schema};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
 use std::str::FromStr;
 
 /// Why a body is not such a request.
@@ -20,6 +21,19 @@ pub trait Request: Serialize + DeserializeOwned + 'static {
     const TEXT: Option<&'static str>;
 
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self>;
+
+    /// The object that [`Self::read`] accepts.
+    fn fields() -> Value;
+
+    /// All that [`Self::parse`] accepts, but for nothing at all.
+    fn schema() -> Value {
+        let mut any = vec![Self::fields()];
+        if let Some(text) = Self::TEXT {
+            // Which says that it may be `null`, too.
+            any.push(any[0]["properties"][text].clone());
+        }
+        if any.len() == 1 { any.remove(0) } else { json!({"anyOf": any}) }
+    }
 
     /// Reads an HTTP body or a Temporal payload; nothing at all is an empty object.
     fn parse(text: &str) -> Result<Self, RequestError> {
@@ -85,6 +99,9 @@ impl Request for Approval {
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self { reviewer: fields.text(&["reviewer"], PERSON), note: fields.text(&["note"], REASON) })
     }
+    fn fields() -> Value {
+        schema::object([("reviewer", schema::text(PERSON)), ("note", schema::text(REASON))].into())
+    }
 }
 
 impl Request for Rejection {
@@ -92,12 +109,18 @@ impl Request for Rejection {
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self { reviewer: fields.text(&["reviewer"], PERSON), reason: fields.text(&["reason"], REASON) })
     }
+    fn fields() -> Value {
+        schema::object([("reviewer", schema::text(PERSON)), ("reason", schema::text(REASON))].into())
+    }
 }
 
 impl Request for Cancellation {
     const TEXT: Option<&'static str> = Some("reason");
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self { reason: fields.text(&["reason"], REASON) })
+    }
+    fn fields() -> Value {
+        schema::object([("reason", schema::text(REASON))].into())
     }
 }
 
@@ -113,6 +136,9 @@ impl Request for DispatchFailure {
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self { reason: fields.text(&["reason"], REASON) })
     }
+    fn fields() -> Value {
+        schema::object([("reason", schema::text(REASON))].into())
+    }
 }
 
 impl Request for DeliveryConfirmation {
@@ -121,6 +147,10 @@ impl Request for DeliveryConfirmation {
         let delivered_at = fields.parsed::<Time>(&["delivered_at"]).map(|time| time.0);
         Some(Self { delivered_at, signed_by: fields.text(&["signed_by"], PERSON) })
     }
+    fn fields() -> Value {
+        let time = json!({"type": ["string", "null"], "format": "date-time"});
+        schema::object([("delivered_at", time), ("signed_by", schema::text(PERSON))].into())
+    }
 }
 
 impl Request for AddressChange {
@@ -128,12 +158,18 @@ impl Request for AddressChange {
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Self::read(fields)
     }
+    fn fields() -> Value {
+        Self::schema()
+    }
 }
 
 impl Request for PaymentConfirmation {
     const TEXT: Option<&'static str> = None;
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Self::read(fields)
+    }
+    fn fields() -> Value {
+        Self::schema()
     }
 }
 

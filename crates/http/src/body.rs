@@ -4,7 +4,7 @@ use crate::{Code, Problem};
 use lambda_http::http::{HeaderMap, header};
 
 /// What a body may have at most. No order of a hundred lines comes near.
-pub(crate) const LARGEST: usize = 256 * 1024;
+pub const LARGEST: usize = 256 * 1024;
 
 /// The body as text; an empty one needs no content type.
 pub(crate) fn text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<&'a str, Problem> {

@@ -2,7 +2,11 @@
 
 use crate::{Caller, IdempotencyKey, Known, Operation, Problem, Route, Wait, body};
 use domain::{OrderId, Request as OrderRequest};
-use lambda_http::{Request, RequestExt, aws_lambda_events::query_map::QueryMap, http::HeaderMap};
+use lambda_http::{
+    Request, RequestExt,
+    aws_lambda_events::query_map::QueryMap,
+    http::{HeaderMap, header},
+};
 use std::collections::BTreeMap;
 
 /// A call that found its route.
@@ -59,6 +63,20 @@ impl Call {
     /// What the caller has already (`If-None-Match`).
     pub fn known(&self) -> Option<Known> {
         Known::read(&self.headers)
+    }
+
+    /// What `{path+}` stands for: of a file, where it is.
+    pub fn rest(&self) -> &str {
+        self.raw_id()
+    }
+
+    /// Whether the caller has this version already (`If-None-Match`).
+    pub fn has(&self, etag: &str) -> bool {
+        let known = self.headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        known
+            .flat_map(|list| list.split(','))
+            .map(str::trim)
+            .any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
     }
 
     /// The body as JSON text that nobody has read yet; nothing is an empty text.

@@ -4,8 +4,10 @@ use crate::{Call, Problem, problem::shown};
 use domain::FieldError;
 use std::collections::BTreeMap;
 
-const DEFAULT_LIMIT: u32 = 50;
-const LARGEST_LIMIT: u32 = 200;
+/// How long a page is when nobody says.
+pub const DEFAULT_LIMIT: u32 = 50;
+/// How long a page may be.
+pub const LARGEST_LIMIT: u32 = 200;
 
 /// So many unknown parameters are named.
 const MOST_UNKNOWN: usize = 20;

@@ -7,7 +7,7 @@ const PREFER: HeaderName = HeaderName::from_static("prefer");
 pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// API Gateway gives up after 29 s, and a function is paid for as long as it waits.
-const LONGEST: u64 = 20;
+pub const LONGEST: u64 = 20;
 
 /// How long a caller is ready to wait, in whole seconds, at most 20.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,49 +9,41 @@ use lambda_http::{
 };
 use serde::Serialize;
 
-/// Every kind of problem but the refusals of an order: its stable code, status and title.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
-    MalformedJson,
-    InvalidIdempotencyKey,
-    RouteNotFound,
-    OrderNotFound,
-    MethodNotAllowed,
-    OrderExists,
-    OrderRunning,
-    BodyTooLarge,
-    UnsupportedMediaType,
-    InvalidRequest,
-    InvalidQuery,
-    IdempotencyKeyReused,
-    WorkerUnavailable,
-    TemporalUnavailable,
-    DatabaseUnavailable,
-    InternalError,
+macro_rules! codes {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident => ($status:literal, $code:literal, $title:literal)),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($variant),+ }
+
+        impl $name {
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            const fn describe(self) -> (u16, &'static str, &'static str) {
+                match self { $(Self::$variant => ($status, $code, $title)),+ }
+            }
+        }
+    };
 }
 
-impl Code {
-    const fn describe(self) -> (u16, &'static str, &'static str) {
-        match self {
-            Self::MalformedJson => (400, "malformed_json", "The body is not JSON"),
-            Self::InvalidIdempotencyKey => (400, "invalid_idempotency_key", "The idempotency key is not valid"),
-            Self::RouteNotFound => (404, "route_not_found", "There is nothing here"),
-            Self::OrderNotFound => (404, "order_not_found", "There is no such order"),
-            Self::MethodNotAllowed => (405, "method_not_allowed", "The method is not allowed here"),
-            Self::OrderExists => (409, "order_exists", "Another request started an order under this id"),
-            Self::OrderRunning => (409, "order_running", "The order has not ended yet"),
-            Self::BodyTooLarge => (413, "body_too_large", "The body is too large"),
-            Self::UnsupportedMediaType => (415, "unsupported_media_type", "The body must be JSON"),
-            Self::InvalidRequest => (422, "invalid_request", "The request is not valid"),
-            Self::InvalidQuery => (422, "invalid_query", "The query parameters are not valid"),
-            Self::IdempotencyKeyReused => {
-                (422, "idempotency_key_reused", "The idempotency key belongs to another request")
-            }
-            Self::WorkerUnavailable => (503, "worker_unavailable", "No worker is available"),
-            Self::TemporalUnavailable => (503, "temporal_unavailable", "Orders cannot be reached"),
-            Self::DatabaseUnavailable => (503, "database_unavailable", "The database cannot be reached"),
-            Self::InternalError => (500, "internal_error", "Something went wrong on our side"),
-        }
+codes! {
+    /// Every kind of problem but the refusals of an order: its status, stable code and title.
+    Code {
+        MalformedJson => (400, "malformed_json", "The body is not JSON"),
+        InvalidIdempotencyKey => (400, "invalid_idempotency_key", "The idempotency key is not valid"),
+        RouteNotFound => (404, "route_not_found", "There is nothing here"),
+        OrderNotFound => (404, "order_not_found", "There is no such order"),
+        MethodNotAllowed => (405, "method_not_allowed", "The method is not allowed here"),
+        OrderExists => (409, "order_exists", "Another request started an order under this id"),
+        OrderRunning => (409, "order_running", "The order has not ended yet"),
+        BodyTooLarge => (413, "body_too_large", "The body is too large"),
+        UnsupportedMediaType => (415, "unsupported_media_type", "The body must be JSON"),
+        InvalidRequest => (422, "invalid_request", "The request is not valid"),
+        InvalidQuery => (422, "invalid_query", "The query parameters are not valid"),
+        IdempotencyKeyReused => (422, "idempotency_key_reused", "The idempotency key belongs to another request"),
+        WorkerUnavailable => (503, "worker_unavailable", "No worker is available"),
+        TemporalUnavailable => (503, "temporal_unavailable", "Orders cannot be reached"),
+        DatabaseUnavailable => (503, "database_unavailable", "The database cannot be reached"),
+        InternalError => (500, "internal_error", "Something went wrong on our side"),
     }
 }
 
@@ -60,12 +52,30 @@ const RETRY_AFTER: &str = "5";
 
 /// What kind of problem it is: ours, or a refusal of the order's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub enum Kind {
     Ours(Code),
     Refusal(RefusalCode),
 }
 
 impl Kind {
+    /// Every kind that there is.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let refusals = RefusalCode::ALL.iter().copied().map(Self::Refusal);
+        Code::ALL.iter().copied().map(Self::Ours).chain(refusals)
+    }
+
+    pub const fn status(self) -> u16 {
+        self.describe().0
+    }
+
+    pub const fn code(self) -> &'static str {
+        self.describe().1
+    }
+
+    pub const fn title(self) -> &'static str {
+        self.describe().2
+    }
+
     const fn describe(self) -> (u16, &'static str, &'static str) {
         match self {
             Self::Ours(code) => code.describe(),
@@ -99,19 +109,20 @@ pub struct Problem {
     cause: Option<String>,
 }
 
+/// What a caller reads, by RFC 9457.
 #[derive(Serialize)]
-struct Document<'a> {
-    r#type: String,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-    instance: &'a str,
-    code: &'a str,
+pub struct ProblemDocument<'a> {
+    pub r#type: String,
+    pub title: &'a str,
+    pub status: u16,
+    pub detail: &'a str,
+    pub instance: &'a str,
+    pub code: &'a str,
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
-    errors: &'a [FieldError],
+    pub errors: &'a [FieldError],
     /// The order's status; the member `status` is the answer's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    order_status: Option<OrderStatus>,
+    pub order_status: Option<OrderStatus>,
 }
 
 impl Problem {
@@ -173,11 +184,11 @@ impl Problem {
     }
 
     pub(crate) fn status(&self) -> u16 {
-        self.kind.describe().0
+        self.kind.status()
     }
 
     pub(crate) fn code(&self) -> &'static str {
-        self.kind.describe().1
+        self.kind.code()
     }
 
     #[cfg(test)]
@@ -189,9 +200,10 @@ impl Problem {
         self.cause.as_deref()
     }
 
-    pub(crate) fn into_response(self, instance: &str) -> Response<Body> {
+    /// What the caller of `instance` reads.
+    pub fn document<'a>(&'a self, instance: &'a str) -> ProblemDocument<'a> {
         let (status, code, title) = self.kind.describe();
-        let document = Document {
+        ProblemDocument {
             r#type: format!("urn:orderflow:problem:{code}"),
             title,
             status,
@@ -200,8 +212,13 @@ impl Problem {
             code,
             errors: &self.errors,
             order_status: self.order_status,
-        };
-        let mut response = Response::new(Body::Text(serde_json::to_string(&document).unwrap_or_default() + "\n"));
+        }
+    }
+
+    pub(crate) fn into_response(self, instance: &str) -> Response<Body> {
+        let status = self.status();
+        let text = serde_json::to_string(&self.document(instance)).unwrap_or_default() + "\n";
+        let mut response = Response::new(Body::Text(text));
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -1,4 +1,7 @@
 //! An answer that is no problem.
+//!
+//! Every body is text: a REST API hands out anything else only as base64 and with media types of its own
+//! settings, and an HTTP API by other rules. What is large is compressed by the API in front of the function.
 
 use crate::{ETag, Problem, Wait, prefer::PREFERENCE_APPLIED};
 use lambda_http::{
@@ -7,14 +10,17 @@ use lambda_http::{
 };
 use serde::Serialize;
 
-/// A JSON answer with its headers.
+/// An answer, JSON unless it says otherwise, with its headers.
 #[derive(Debug)]
 pub struct Reply {
     status: StatusCode,
+    content_type: &'static str,
     headers: Vec<(HeaderName, String)>,
     /// Nothing where the caller has it already.
     body: Option<String>,
 }
+
+const JSON: &str = "application/json";
 
 impl Reply {
     pub fn ok(body: &impl Serialize) -> Result<Self, Problem> {
@@ -31,9 +37,19 @@ impl Reply {
         Self::with(StatusCode::SERVICE_UNAVAILABLE, body)
     }
 
+    /// A file: a page, a script, a document.
+    pub fn file(content_type: &'static str, text: &str) -> Self {
+        Self { status: StatusCode::OK, content_type, headers: Vec::new(), body: Some(text.to_owned()) }
+    }
+
+    /// The caller has this file already.
+    pub fn same_file() -> Self {
+        Self { status: StatusCode::NOT_MODIFIED, content_type: JSON, headers: Vec::new(), body: None }
+    }
+
     /// The caller has this state already.
     pub fn not_modified(tag: ETag) -> Self {
-        Self { status: StatusCode::NOT_MODIFIED, headers: Vec::new(), body: None }.tagged(tag)
+        Self::same_file().tagged(tag)
     }
 
     /// Names the state that this answer tells. Whoever keeps it must ask before showing it again.
@@ -52,7 +68,7 @@ impl Reply {
     }
 
     fn with(status: StatusCode, body: &impl Serialize) -> Result<Self, Problem> {
-        Ok(Self { status, headers: Vec::new(), body: Some(text(body)?) })
+        Ok(Self { status, content_type: JSON, headers: Vec::new(), body: Some(text(body)?) })
     }
 
     #[must_use]
@@ -70,7 +86,7 @@ impl Reply {
         *response.status_mut() = self.status;
         if let Some(body) = self.body {
             *response.body_mut() = Body::Text(body);
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         }
         let headers = response.headers_mut();
         for (name, value) in self.headers {
