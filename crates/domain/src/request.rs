@@ -129,6 +129,9 @@ impl Request for PaymentCancellation {
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self { reason: fields.text(&["reason"], REASON) })
     }
+    fn fields() -> Value {
+        schema::object([("reason", schema::text(REASON))].into())
+    }
 }
 
 impl Request for DispatchFailure {

@@ -72,6 +72,7 @@ fn refusal(code: RefusalCode) -> &'static str {
         RefusalCode::NotInReview => "The order is not in review.",
         RefusalCode::PaymentNotExpected => "The order is charged and waits for no confirmation.",
         RefusalCode::AlreadyPaid => "The order was paid by another transaction.",
+        RefusalCode::NotPaid => "Nothing is paid.",
         RefusalCode::PaymentMismatch => "The order's total is 99.99 USD.",
         RefusalCode::NotShipped => "The parcel has not left.",
         RefusalCode::AddressIncomplete => "The order has no address yet, so a street is needed.",
@@ -88,6 +89,7 @@ fn status_of(code: RefusalCode) -> OrderStatus {
         RefusalCode::AlreadyPaid => OrderStatus::PaymentConfirmed,
         RefusalCode::NotInReview | RefusalCode::NotShipped => OrderStatus::Preparing,
         RefusalCode::PaymentNotExpected
+        | RefusalCode::NotPaid
         | RefusalCode::PaymentMismatch
         | RefusalCode::AddressIncomplete
         | RefusalCode::PaymentIdInUse

@@ -2,7 +2,8 @@
 
 use crate::examples;
 use domain::{
-    AddressChange, Approval, Cancellation, DeliveryConfirmation, OrderRequest, PaymentConfirmation, Rejection, Request,
+    AddressChange, Approval, Cancellation, DeliveryConfirmation, OrderRequest, PaymentCancellation,
+    PaymentConfirmation, Rejection, Request,
 };
 use serde_json::{Map, Value, json};
 
@@ -14,18 +15,20 @@ pub(crate) enum Body {
     Approval,
     Rejection,
     Cancellation,
+    PaymentCancellation,
     Address,
     Payment,
     Delivery,
 }
 
 impl Body {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Order,
         Self::Sketch,
         Self::Approval,
         Self::Rejection,
         Self::Cancellation,
+        Self::PaymentCancellation,
         Self::Address,
         Self::Payment,
         Self::Delivery,
@@ -38,6 +41,7 @@ impl Body {
             Self::Approval => "Approval",
             Self::Rejection => "Rejection",
             Self::Cancellation => "Cancellation",
+            Self::PaymentCancellation => "PaymentCancellation",
             Self::Address => "AddressChange",
             Self::Payment => "PaymentConfirmation",
             Self::Delivery => "DeliveryConfirmation",
@@ -51,6 +55,7 @@ impl Body {
             Self::Approval => <Approval as Request>::schema(),
             Self::Rejection => <Rejection as Request>::schema(),
             Self::Cancellation => <Cancellation as Request>::schema(),
+            Self::PaymentCancellation => <PaymentCancellation as Request>::schema(),
             Self::Address => <AddressChange as Request>::schema(),
             Self::Payment => <PaymentConfirmation as Request>::schema(),
             Self::Delivery => <DeliveryConfirmation as Request>::schema(),
@@ -61,7 +66,12 @@ impl Body {
     const fn is_required(self) -> bool {
         match self {
             Self::Order | Self::Address | Self::Payment => true,
-            Self::Sketch | Self::Approval | Self::Rejection | Self::Cancellation | Self::Delivery => false,
+            Self::Sketch
+            | Self::Approval
+            | Self::Rejection
+            | Self::Cancellation
+            | Self::PaymentCancellation
+            | Self::Delivery => false,
         }
     }
 
@@ -77,6 +87,9 @@ impl Body {
                 ("with a reason", json!({"reviewer": "ann", "reason": "address does not exist"})),
                 ("bare", json!({})),
             ],
+            Self::PaymentCancellation => {
+                vec![("with a reason", json!({"reason": "wrong card"})), ("bare", json!({}))]
+            }
             Self::Cancellation => vec![("with a reason", json!({"reason": "changed my mind"})), ("bare", json!({}))],
             Self::Address => examples::addresses(),
             Self::Payment => vec![

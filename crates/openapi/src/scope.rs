@@ -12,9 +12,11 @@ pub(crate) fn of(operation: Operation) -> Option<&'static str> {
         Operation::Start(_) => WRITE,
         Operation::Signal(signal) => match signal {
             Signalling::Cancel | Signalling::UpdateAddress => WRITE,
-            Signalling::Approve | Signalling::Reject | Signalling::ConfirmPayment | Signalling::ConfirmDelivery => {
-                OPERATE
-            }
+            Signalling::Approve
+            | Signalling::Reject
+            | Signalling::CancelPayment
+            | Signalling::ConfirmPayment
+            | Signalling::ConfirmDelivery => OPERATE,
         },
         Operation::Query(query) => match query {
             Querying::Order | Querying::Status | Querying::EstimatedDelivery | Querying::Result => READ,

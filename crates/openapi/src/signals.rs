@@ -52,6 +52,13 @@ fn words(signalling: Signalling) -> Words {
             example: examples::redirected(),
             refusals: &[RefusalCode::AlreadyShipped, RefusalCode::OrderClosed, RefusalCode::AddressIncomplete],
         },
+        Signalling::CancelPayment => Words {
+            summary: "Give the money back and wait for another payment",
+            details: "The order is `pending` again, its payment time-out starts anew, and the next payment comes by confirmation.",
+            body: Body::PaymentCancellation,
+            example: examples::accepted("pending", "pay", "Payment cancelled and given back."),
+            refusals: &[RefusalCode::NotPaid, RefusalCode::AlreadyShipped, RefusalCode::OrderClosed],
+        },
         Signalling::ConfirmPayment => Words {
             summary: "A payment gateway's word that the customer has paid",
             details: "The amount must be the order's total to the last digit. A transaction that the order knows has no second effect.",

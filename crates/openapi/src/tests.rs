@@ -5,7 +5,7 @@
 use crate::{document, path, requests::Body};
 use domain::{
     AddressChange, Approval, AuditEvent, Cancellation, DeliveryConfirmation, Document, EstimatedDeliveryView, EventType, Invalid,
-    OrderRequest, OrderView, PaymentConfirmation, Rejection, Request, ResultView, StatusView,
+    OrderRequest, OrderView, PaymentCancellation, PaymentConfirmation, Rejection, Request, ResultView, StatusView,
 };
 use orderflow_http::{Code, Kind, ROUTES};
 use serde_json::{Value, json};
@@ -126,6 +126,7 @@ fn read(body: Body, text: &str) -> Result<(), Vec<String>> {
         Body::Approval => request::<Approval>(text),
         Body::Rejection => request::<Rejection>(text),
         Body::Cancellation => request::<Cancellation>(text),
+        Body::PaymentCancellation => request::<PaymentCancellation>(text),
         Body::Address => request::<AddressChange>(text),
         Body::Payment => request::<PaymentConfirmation>(text),
         Body::Delivery => request::<DeliveryConfirmation>(text),
@@ -261,7 +262,12 @@ fn example_with(body: Body, pointer: &str, value: Value) -> Value {
             "items": [{"sku": "A", "quantity": 1, "unit_price": 1}], "shipping_address": {"street": "1 Main St"},
         }),
         Body::Payment => json!({"transaction_id": "t", "amount": 1}),
-        Body::Approval | Body::Rejection | Body::Cancellation | Body::Address | Body::Delivery => json!({}),
+        Body::Approval
+        | Body::Rejection
+        | Body::Cancellation
+        | Body::PaymentCancellation
+        | Body::Address
+        | Body::Delivery => json!({}),
     };
     let segments: Vec<_> = pointer[1..].split('/').collect();
     let same: &[&[&str]] =
