@@ -117,12 +117,12 @@ function details(body) {
         ['Workflow', part('code', {}, body.workflow_id)],
         ['Told by', body.source],
       ])),
-      part('section', {}, part('h2', {}, 'Customer and address'), facts([
+      customer?.name || body.customer_id || customer?.email || address ? part('section', {}, part('h2', {}, 'Customer and address'), facts([
         ['Customer', customer?.name],
         ['Id', body.customer_id],
         ['E-mail', customer?.email],
         ['Address', address],
-      ])),
+      ])) : null,
       paid ? part('section', {}, part('h2', {}, 'Payment'), facts([
         ['Payment', part('code', {}, paid.payment_id)],
         ['Transaction', paid.transaction_id],

@@ -13,7 +13,7 @@ const STEPS = [
   ['deliver', 'Delivered', ['order_delivered']],
 ];
 
-/** `past`, `now`, `ended` or `ahead` for each step of an order with this trail. */
+/** `past`, `skipped`, `now`, `ended` or `ahead` for each step of an order with this trail. */
 export function stages(order, types) {
   const at = STEPS.findIndex(([step]) => step === order.step);
   const taken = STEPS.map(([, , entries]) => entries.some((entry) => types.has(entry)));
@@ -25,13 +25,13 @@ export function stages(order, types) {
     if (index === at && order.is_running) return { step, label, stage: 'now' };
     if (taken[index]) return { step, label, stage: 'past' };
     // Without a review, an order goes past it.
-    if (index < furthest || (at > index && !stopped)) return { step, label, stage: 'past' };
+    if (index < furthest || (at > index && !stopped)) return { step, label, stage: 'skipped' };
     if (stopped && index === furthest + 1) return { step, label, stage: 'ended' };
     return { step, label, stage: 'ahead' };
   });
 }
 
-const SAID = { past: 'done', now: 'under way', ended: 'not done, the order was stopped', ahead: 'to come' };
+const SAID = { past: 'done', skipped: 'not needed', now: 'under way', ended: 'not done, the order was stopped', ahead: 'to come' };
 
 export function progress(order, events) {
   const types = new Set(events.map((event) => event.type));
