@@ -1,7 +1,5 @@
 //! The document against the code that it describes.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
-
 use crate::{document, path, requests::Body};
 use domain::{
     AddressChange, Approval, AuditEvent, Cancellation, DeliveryConfirmation, Document, EstimatedDeliveryView, EventType, Invalid,
