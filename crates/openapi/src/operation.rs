@@ -133,9 +133,7 @@ fn query(querying: Querying, types: &mut Types) -> Description {
              knows. Of a closed order the row comes first. `source` says which it was.",
             json_content(&types.of::<OrderView>(), &examples::order()),
         ),
-        Querying::Status => {
-            ("The short state", "", json_content(&types.of::<StatusView>(), &examples::status()))
-        }
+        Querying::Status => ("The short state", "", json_content(&types.of::<StatusView>(), &examples::status())),
         Querying::EstimatedDelivery => (
             "When the parcel should arrive",
             "After dispatch it is counted from there, before from now; what was cancelled or has failed has no estimate.",

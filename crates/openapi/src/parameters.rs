@@ -97,7 +97,13 @@ pub(crate) fn filters() -> Vec<Value> {
 /// Of an audit trail.
 pub(crate) fn page_of_trail() -> Vec<Value> {
     let seq = json!({"type": "integer", "minimum": 0, "maximum": u32::MAX});
-    vec![query("after", "Only entries with a greater `seq`.", &seq), shared("Limit"), database(), shared("IfNoneMatch"), shared("Prefer")]
+    vec![
+        query("after", "Only entries with a greater `seq`.", &seq),
+        shared("Limit"),
+        database(),
+        shared("IfNoneMatch"),
+        shared("Prefer"),
+    ]
 }
 
 /// Which file of a folder.

@@ -88,7 +88,13 @@ pub(crate) fn description(signalling: Signalling, types: &mut Types) -> Descript
     let undecided = json_content(&types.of::<Undecided<'static>>(), &examples::undecided());
     let mut problems = ours(&[
         &BODY,
-        &[Code::InvalidIdempotencyKey, Code::OrderNotFound, Code::TemporalUnavailable, Code::WorkerUnavailable],
+        &[
+            Code::InvalidIdempotencyKey,
+            Code::InvalidQuery,
+            Code::OrderNotFound,
+            Code::TemporalUnavailable,
+            Code::WorkerUnavailable,
+        ],
     ]);
     // An order of an older worker may understand less than this API does.
     problems.extend(refusals.iter().chain(&[RefusalCode::Malformed]).map(|code| Kind::Refusal(*code)));

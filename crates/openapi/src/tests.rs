@@ -2,8 +2,9 @@
 
 use crate::{document, path, requests::Body};
 use domain::{
-    AddressChange, Approval, AuditEvent, Cancellation, DeliveryConfirmation, Document, EstimatedDeliveryView, EventType, Invalid,
-    OrderRequest, OrderView, PaymentCancellation, PaymentConfirmation, Rejection, Request, ResultView, StatusView,
+    AddressChange, Approval, AuditEvent, Cancellation, DeliveryConfirmation, Document, EstimatedDeliveryView,
+    EventType, Invalid, OrderRequest, OrderView, PaymentCancellation, PaymentConfirmation, Rejection, Request,
+    ResultView, StatusView,
 };
 use orderflow_http::{Code, Kind, ROUTES};
 use serde_json::{Value, json};
@@ -243,6 +244,9 @@ fn probes(schema: &Value) -> Vec<(Value, bool)> {
     } else if let Some(least) = schema["minimum"].as_u64() {
         probes.push((json!(least + 1), true));
         probes.push((json!(-1), false));
+    }
+    if schema["exclusiveMinimum"] == 0 {
+        probes.extend([(json!(0), false), (json!("0.00"), false), (json!(0.01), true)]);
     }
     if let Some(most) = schema["maxItems"].as_u64() {
         let line = json!({"sku": "A", "quantity": 1, "unit_price": 1});

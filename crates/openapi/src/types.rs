@@ -5,9 +5,9 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    EstimateBasis, EstimatedDeliveryView, ResultView, Address, AuditEvent, Currency, Customer, Decimal, EventType, Failure, FailureCode, FieldError, LineView, OrderId,
-    OrderStatus, OrderView, PaymentId, PaymentInfo, PaymentStatus, ReviewDecision, ShipmentInfo, Sku, Source,
-    StatusView, Step, TransactionId,
+    Address, AuditEvent, Currency, Customer, Decimal, EstimateBasis, EstimatedDeliveryView, EventType, Failure,
+    FailureCode, FieldError, LineView, OrderId, OrderStatus, OrderView, PaymentId, PaymentInfo, PaymentStatus,
+    ResultView, ReviewDecision, ShipmentInfo, Sku, Source, StatusView, Step, TransactionId,
 };
 use events::{OrderList, Trail};
 use orderflow_http::ProblemDocument;
