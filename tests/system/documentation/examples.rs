@@ -125,8 +125,10 @@ async fn works(world: &World, document: &Value, number: usize, Sent { method, pa
     let headers = [("content-type", "application/json"), ("idempotency-key", &*id)];
     let sent = body.to_string();
     let send = async || world.send(method.clone(), &path.replace("{id}", &id), &headers, Some(sent.clone())).await;
-    let reply = world.eventually("an answer that is not 503", send, |reply| reply.status != 503).await;
     let expected = if path == "/orders" || path.ends_with("/start") { 202 } else { 200 };
+    // Under one key it is one request: on a slow machine it may be undecided for a while, which is 202 elsewhere.
+    let decided = |reply: &Reply| reply.status != 503 && (reply.status != 202 || expected == 202);
+    let reply = world.eventually(&format!("an answer to {method} {path}, {name}"), send, decided).await;
     assert_eq!(reply.status, expected, "{method} {path}, {name}: {:?}", reply.body);
     fits(document, &operation, &reply);
     let broken = world.send(method.clone(), &path.replace("{id}", &id), &headers, Some("{".to_owned())).await;
