@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use std::{fs, path::Path};
 
 #[tokio::test]
-async fn an_order_goes_from_its_start_to_delivered_through_the_four_functions() {
+async fn an_order_goes_from_its_start_to_delivered_through_the_functions() {
     let world = World::with(&[("REVIEW_THRESHOLD", "50")]).await;
     let lambda = Lambda::start(&world.environment).await;
     futures::join!(deliver(&world, &lambda, Shape::Rest), deliver(&world, &lambda, Shape::Http));
@@ -50,6 +50,13 @@ async fn deliver(world: &World, lambda: &Lambda, shape: Shape) {
     assert_eq!(order, world.get(&path).await.is(200), "the local gateway says the same");
     let list = send(Call::get("/orders?status=delivered&customer_id=CUST-001")).await.is(200)["orders"].clone();
     assert!(list.as_array().unwrap().iter().any(|order| order["order_id"] == id.as_str()), "{list}");
+    let tag = send(Call::get(&format!("/orders/{id}"))).await.header("etag").to_owned();
+    for rest in ["", "/status", "/estimated-delivery", "/result", "/events"] {
+        let call = Call::get(&format!("/orders/{id}{rest}"));
+        assert_eq!(send(call.clone()).await.header("etag"), tag, "{rest}");
+        let reply = send(call.header("If-None-Match", &tag)).await;
+        assert_eq!((reply.status.as_u16(), &reply.body), (304, &json!("")), "{rest}");
+    }
     let late = Call { method: Method::DELETE, ..Call::post(&format!("/orders/{id}"), &json!({"reason": "too late"})) };
     send(late).await.problem(409, "already_shipped");
 }
@@ -72,6 +79,11 @@ async fn what_is_refused_is_refused_as_the_local_gateway_does() {
         (Method::POST, "/orders", Some("text/plain"), "{}", 415),
         (Method::DELETE, "/orders/nobody", json, "{\"reason\": 5}", 422),
         (Method::POST, "/orders/nobody/signals/approve", None, "", 404),
+        (Method::POST, "/orders?dry_run=true", json, "{}", 422),
+        (Method::GET, "/orders?limit=1&limit=2", None, "", 422),
+        // Base64 is a third longer, and does not count.
+        (Method::POST, "/orders", json, &" ".repeat(256 << 10), 422),
+        (Method::POST, "/orders", json, &" ".repeat((256 << 10) + 1), 413),
     ] {
         let headers: Vec<_> = kind.iter().map(|kind| ("content-type", *kind)).collect();
         let sent = (!body.is_empty()).then(|| body.to_owned());

@@ -30,7 +30,7 @@ pub(crate) struct World {
     pub(crate) database_url: String,
     /// What its programs are told.
     pub(crate) environment: Vec<(String, String)>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl World {
@@ -102,8 +102,13 @@ impl World {
             shipping_task_queue: queues[1].clone(),
             database_url: database_url.to_owned(),
             environment,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// What one of its programs has logged so far.
+    pub(crate) fn log(&self, service: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(format!("{service}.log"))).unwrap()
     }
 
     /// A Temporal client, for what HTTP does not offer.

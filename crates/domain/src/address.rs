@@ -1,10 +1,14 @@
 //! Where an order goes, and a change to it.
 
-use crate::Fields;
+use crate::{Fields, schema};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 const ADDRESS: [&str; 2] = ["shipping_address", "address"];
 const POSTAL_CODE: [&str; 3] = ["postal_code", "zip_code", "zip"];
+const STREET: usize = 200;
+const PLACE: usize = 100;
+const CODE: usize = 20;
 
 /// A shipping address: a snapshot that belongs to its order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,11 +42,11 @@ pub struct AddressChange {
 impl AddressChange {
     fn fields(fields: &mut Fields<'_, '_>) -> Self {
         Self {
-            street: fields.text(&["street"], 200),
-            city: fields.text(&["city"], 100),
-            state: fields.text(&["state"], 100),
-            postal_code: fields.text(&POSTAL_CODE, 20),
-            country: fields.text(&["country"], 100),
+            street: fields.text(&["street"], STREET),
+            city: fields.text(&["city"], PLACE),
+            state: fields.text(&["state"], PLACE),
+            postal_code: fields.text(&POSTAL_CODE, CODE),
+            country: fields.text(&["country"], PLACE),
         }
     }
 
@@ -65,12 +69,51 @@ impl AddressChange {
             return fields.object(&ADDRESS, |address| Some(Self::fields(address))).unwrap_or_default();
         }
         Self {
-            street: fields.text(&ADDRESS, 200),
-            city: fields.text(&["shipping_city"], 100),
-            state: fields.text(&["shipping_state"], 100),
-            postal_code: fields.text(&["shipping_postal_code", "shipping_zip_code", "shipping_zip"], 20),
-            country: fields.text(&["shipping_country"], 100),
+            street: fields.text(&ADDRESS, STREET),
+            city: fields.text(&["shipping_city"], PLACE),
+            state: fields.text(&["shipping_state"], PLACE),
+            postal_code: fields.text(&["shipping_postal_code", "shipping_zip_code", "shipping_zip"], CODE),
+            country: fields.text(&["shipping_country"], PLACE),
         }
+    }
+
+    /// What [`Self::read`] accepts.
+    pub fn schema() -> Value {
+        let address = schema::nullable(schema::object(Self::properties()));
+        let mut fields = Self::properties();
+        fields.extend([("address", address.clone()), ("shipping_address", address)]);
+        schema::object(fields)
+    }
+
+    fn properties() -> schema::Properties {
+        let text = schema::text;
+        [
+            ("street", text(STREET)),
+            ("city", text(PLACE)),
+            ("state", text(PLACE)),
+            ("postal_code", text(CODE)),
+            ("zip_code", text(CODE)),
+            ("zip", text(CODE)),
+            ("country", text(PLACE)),
+        ]
+        .into()
+    }
+
+    /// The fields of an order that [`Self::read_of_order`] takes.
+    pub(crate) fn properties_of_order() -> schema::Properties {
+        let address = json!({"anyOf": [schema::object(Self::properties()), schema::text(STREET)]});
+        let text = schema::text;
+        [
+            ("shipping_address", address.clone()),
+            ("address", address),
+            ("shipping_city", text(PLACE)),
+            ("shipping_state", text(PLACE)),
+            ("shipping_postal_code", text(CODE)),
+            ("shipping_zip_code", text(CODE)),
+            ("shipping_zip", text(CODE)),
+            ("shipping_country", text(PLACE)),
+        ]
+        .into()
     }
 
     /// The whole address that these fields make, or `None` without a street.

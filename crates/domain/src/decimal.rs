@@ -29,6 +29,10 @@ impl Decimal {
         Self { units, scale }
     }
 
+    pub fn is_positive(self) -> bool {
+        self.units > 0
+    }
+
     /// The number as an integer with `scale` decimals, or `None` when it has more decimals than that.
     pub fn at_scale(self, scale: u8) -> Option<i64> {
         if self.scale <= scale {

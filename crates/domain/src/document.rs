@@ -2,9 +2,15 @@
 //!
 //! The text of each value is kept, so an amount never passes through a binary float.
 
-use serde::Serialize;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, MapAccess},
+};
 use serde_json::value::RawValue;
-use std::{collections::BTreeMap, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    str::FromStr,
+};
 
 /// A text that is not JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,7 +22,7 @@ pub struct DocumentError {
 }
 
 /// One field that does not validate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldError {
     /// RFC 6901.
     pub pointer: String,
@@ -35,6 +41,11 @@ impl std::fmt::Display for FieldError {
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct Invalid(pub Vec<FieldError>);
 
+const MOST_ERRORS: usize = 1_000;
+
+/// So much of a field's own name is shown.
+const LONGEST_NAME: usize = 100;
+
 /// A JSON text whose syntax was checked.
 #[derive(Debug)]
 pub struct Document<'a>(&'a RawValue);
@@ -50,7 +61,8 @@ impl<'a> Document<'a> {
         })
     }
 
-    /// Reads the document as an object with `read`; what is refused on the way is returned as a whole.
+    /// Reads the document as an object with `read`; what is refused on the way is returned as a whole. Of a document
+    /// that is mostly wrong the first thousand: no order has as many fields, and an answer has a size.
     pub fn read<T>(&self, read: impl FnOnce(&mut Fields<'a, '_>) -> Option<T>) -> Result<T, Invalid> {
         let mut errors = Vec::new();
         let value = Fields::open(self.0, String::new(), &mut errors).and_then(|mut fields| {
@@ -58,10 +70,47 @@ impl<'a> Document<'a> {
             fields.close();
             value
         });
+        let more = errors.len().saturating_sub(MOST_ERRORS);
+        if more > 0 {
+            errors.truncate(MOST_ERRORS);
+            errors.push(FieldError {
+                pointer: String::new(),
+                detail: format!("has {more} more fields that are not valid"),
+            });
+        }
         match value {
             Some(value) if errors.is_empty() => Ok(value),
             _ => Err(Invalid(errors)),
         }
+    }
+}
+
+/// The members of one object, and the names that it gives more than once: which value counts, readers disagree.
+struct Members<'a> {
+    first: BTreeMap<String, &'a RawValue>,
+    again: BTreeSet<String>,
+}
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Members<'de>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Members { first: BTreeMap::new(), again: BTreeSet::new() };
+                while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
+                    match members.first.entry(name) {
+                        Entry::Vacant(place) => drop(place.insert(value)),
+                        Entry::Occupied(place) => drop(members.again.insert(place.key().clone())),
+                    }
+                }
+                Ok(members)
+            }
+        }
+        deserializer.deserialize_map(Visitor)
     }
 }
 
@@ -74,13 +123,18 @@ pub struct Fields<'a, 'e> {
 
 impl<'a> Fields<'a, '_> {
     fn open<'e>(raw: &'a RawValue, pointer: String, errors: &'e mut Vec<FieldError>) -> Option<Fields<'a, 'e>> {
-        match serde_json::from_str(raw.get()) {
-            Ok(left) => Some(Fields { pointer, left, errors }),
-            Err(_) => {
-                errors.push(FieldError { pointer, detail: "must be an object".to_owned() });
-                None
-            }
+        let Ok(Members { first: left, again }) = serde_json::from_str(raw.get()) else {
+            // A name may hold half of a character, which JSON allows and no text can.
+            let detail =
+                if raw.get().starts_with('{') { "must have names of Unicode text" } else { "must be an object" };
+            errors.push(FieldError { pointer, detail: detail.to_owned() });
+            return None;
+        };
+        for name in again {
+            let pointer = format!("{pointer}/{}", escape(&name));
+            errors.push(FieldError { pointer, detail: "must be given once".to_owned() });
         }
+        Some(Fields { pointer, left, errors })
     }
 
     fn close(self) {
@@ -121,6 +175,12 @@ impl<'a> Fields<'a, '_> {
         }
     }
 
+    /// The name by which a field was sent; the first of them when it was not.
+    pub fn sent_as<'n>(&self, names: &[&'n str]) -> &'n str {
+        let sent = names.iter().find(|name| self.left.contains_key(**name));
+        sent.or(names.first()).copied().unwrap_or_default()
+    }
+
     /// Whether the field is there and holds a text, an object or an array (its first character tells).
     pub fn starts_with(&self, names: &[&str], first: char) -> bool {
         names.iter().filter_map(|name| self.left.get(*name)).any(|raw| raw.get().starts_with(first))
@@ -129,10 +189,7 @@ impl<'a> Fields<'a, '_> {
     /// A text of at most `longest` characters, trimmed; blank counts as absent.
     pub fn text(&mut self, names: &[&str], longest: usize) -> Option<String> {
         let (pointer, raw) = self.take(names)?;
-        let Ok(text) = serde_json::from_str::<String>(raw.get()) else {
-            self.errors.push(FieldError { pointer, detail: "must be a string".to_owned() });
-            return None;
-        };
+        let text = self.string(&pointer, raw)?;
         let text = text.trim();
         if text.chars().count() > longest {
             self.errors.push(FieldError { pointer, detail: format!("must be at most {longest} characters long") });
@@ -148,11 +205,18 @@ impl<'a> Fields<'a, '_> {
     /// A text that parses as `T`.
     pub fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self, names: &[&str]) -> Option<T> {
         let (pointer, raw) = self.take(names)?;
-        let Ok(text) = serde_json::from_str::<String>(raw.get()) else {
-            self.errors.push(FieldError { pointer, detail: "must be a string".to_owned() });
-            return None;
-        };
+        let text = self.string(&pointer, raw)?;
         self.accept(pointer, &text)
+    }
+
+    fn string(&mut self, pointer: &str, raw: &RawValue) -> Option<String> {
+        let text = serde_json::from_str(raw.get());
+        if text.is_err() {
+            // `"\ud800"` is a JSON string and half of a character.
+            let detail = if raw.get().starts_with('"') { "must be Unicode text" } else { "must be a string" };
+            self.errors.push(FieldError { pointer: pointer.to_owned(), detail: detail.to_owned() });
+        }
+        text.ok()
     }
 
     /// A number, or a string that holds one, that parses as `T` from exactly the text that was sent.
@@ -208,8 +272,87 @@ impl<'a> Fields<'a, '_> {
     }
 }
 
-/// RFC 6901, and nothing invisible: a pointer ends up in logs and in a database that takes no NUL.
+/// RFC 6901, short, and nothing invisible: a pointer ends up in logs and in a database that takes no NUL.
 fn escape(name: &str) -> String {
     let visible = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    name.replace('~', "~0").replace('/', "~1").chars().map(visible).collect()
+    let shown: String = name.chars().take(LONGEST_NAME).collect();
+    let rest = if shown.len() < name.len() { "…" } else { "" };
+    shown.replace('~', "~0").replace('/', "~1").chars().map(visible).collect::<String>() + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads `{"name": …, "count": …, "inner": {…}}`.
+    fn refused(text: &str) -> Vec<String> {
+        let read = |fields: &mut Fields<'_, '_>| {
+            fields.text(&["name"], 10);
+            fields.number::<i64>(&["count", "number"]);
+            fields.object(&["inner"], |inner| inner.text(&["name"], 10));
+            Some(())
+        };
+        match Document::parse(text) {
+            Ok(document) => document.read(read).err().map(|Invalid(errors)| errors).unwrap_or_default(),
+            Err(error) => vec![FieldError { pointer: "-".to_owned(), detail: error.to_string() }],
+        }
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+    }
+
+    #[test]
+    fn each_kind_of_bad_field_is_told() {
+        for (text, expected) in [
+            (r#"{"name": "a", "count": "5", "inner": null}"#, ""),
+            ("[]", "must be an object"),
+            ("\"x\"", "must be an object"),
+            ("5", "must be an object"),
+            (r#"{"name": "a", "name": "a"}"#, "/name must be given once"),
+            (r#"{"name": "a", "\u006eame": "b"}"#, "/name must be given once"),
+            (r#"{"x": 1, "x": 2}"#, "/x must be given once; /x is not a known field"),
+            (r#"{"inner": {"name": "a", "name": "b"}}"#, "/inner/name must be given once"),
+            (r#"{"count": 1, "number": 2}"#, "/number contradicts /count"),
+            (r#"{"name": 5}"#, "/name must be a string"),
+            (r#"{"name": "\ud800"}"#, "/name must be Unicode text"),
+            (r#"{"\ud800": 1}"#, "must have names of Unicode text"),
+            (r#"{"name": "12345678901"}"#, "/name must be at most 10 characters long"),
+            (r#"{"name": "ünïcödé!!!"}"#, ""),
+            (r#"{"name": "a\u0000b"}"#, "/name must not contain control characters"),
+            (r#"{"name": "a\nb"}"#, "/name must not contain control characters"),
+            (r#"{"a/b~c": 1}"#, "/a~1b~0c is not a known field"),
+            (r#"{"a\u0000b": 1}"#, "/a\\u{0}b is not a known field"),
+            (r#"{"inner": []}"#, "/inner must be an object"),
+            (r#"{"count": 1e400}"#, "/count invalid digit found in string"),
+        ] {
+            assert_eq!(refused(text).join("; "), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_is_told_with_its_place() {
+        for text in
+            ["{", "{\"name\": tru}", "{} {}", "{\"name\": \"a\u{0}\"}", "{'name': 'a'}", "{\"name\": 01}", "NaN"]
+        {
+            assert!(refused(text)[0].starts_with("- ") && refused(text)[0].contains("line 1 column"), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn depth_costs_no_stack() {
+        let deep = |open: &str, close: &str| open.repeat(60_000) + "1" + &close.repeat(60_000);
+        assert_eq!(refused(&deep("[", "]")), ["must be an object"]);
+        assert_eq!(refused(&deep("{\"a\":", "}")), ["/a is not a known field"]);
+        assert_eq!(refused(&format!("{{\"inner\": {}}}", deep("[", "]"))), ["/inner must be an object"]);
+        assert_eq!(refused(&"[".repeat(200_000)).len(), 1);
+    }
+
+    #[test]
+    fn a_document_that_is_mostly_wrong_has_a_short_answer() {
+        let fields: Vec<_> = (0..5_000).map(|number| format!("\"x{number}\": 1")).collect();
+        let errors = refused(&format!("{{{}}}", fields.join(",")));
+        assert_eq!((errors.len(), errors[1_000].as_str()), (1_001, "has 4000 more fields that are not valid"));
+        let errors = refused(&format!("{{\"{}\": 1}}", "x".repeat(100_000)));
+        assert!(errors[0].len() < 200, "{errors:?}");
+    }
 }

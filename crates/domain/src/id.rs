@@ -27,12 +27,17 @@ fn check(text: &str, longest: usize, allowed: fn(char) -> bool, description: &'s
 }
 
 macro_rules! identifier {
-    ($(#[$doc:meta])* $name:ident, $longest:literal, $allowed:expr, $description:literal) => {
+    ($(#[$doc:meta])* $name:ident, $longest:literal, $allowed:expr, $pattern:literal, $description:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         pub struct $name(String);
 
         impl $name {
+            /// What is accepted, as JSON Schema.
+            pub fn schema() -> serde_json::Value {
+                serde_json::json!({"type": "string", "minLength": 1, "maxLength": $longest, "pattern": $pattern})
+            }
+
             /// Accepts a text that is a valid identifier of this kind.
             pub fn parse(text: &str) -> Result<Self, IdError> {
                 check(text, $longest, $allowed, $description)?;
@@ -75,7 +80,7 @@ fn visible(c: char) -> bool {
 
 identifier!(
     /// An order's id, the caller's or made by us. It stands in URLs and workflow ids as it is.
-    OrderId, 64, url_safe, "letters, digits, '-', '_' and '.'"
+    OrderId, 64, url_safe, "^[A-Za-z0-9._-]+$", "letters, digits, '-', '_' and '.'"
 );
 impl OrderId {
     /// Stands where an order has no valid id of its own, and is never written anywhere.
@@ -86,19 +91,19 @@ impl OrderId {
 
 identifier!(
     /// The idempotency key of one payment: it pays one order, once.
-    PaymentId, 160, visible, "visible ASCII characters without spaces"
+    PaymentId, 160, visible, "^[!-~]+$", "visible ASCII characters without spaces"
 );
 identifier!(
     /// A payment provider's own name for one movement of money.
-    TransactionId, 128, visible, "visible ASCII characters without spaces"
+    TransactionId, 128, visible, "^[!-~]+$", "visible ASCII characters without spaces"
 );
 identifier!(
     /// A stock keeping unit.
-    Sku, 64, visible, "visible ASCII characters without spaces"
+    Sku, 64, visible, "^[!-~]+$", "visible ASCII characters without spaces"
 );
 identifier!(
     /// A customer's id in the shop that sends the order.
-    CustomerId, 64, visible, "visible ASCII characters without spaces"
+    CustomerId, 64, visible, "^[!-~]+$", "visible ASCII characters without spaces"
 );
 
 #[cfg(test)]

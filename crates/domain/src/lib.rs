@@ -18,9 +18,11 @@ mod policy;
 mod profile;
 mod record;
 mod request;
+mod schema;
 mod shipment;
 mod span;
 mod status;
+mod time;
 mod view;
 mod workflow_id;
 
@@ -31,7 +33,7 @@ pub use document::{Document, DocumentError, FieldError, Fields, Invalid};
 pub use event::{AuditEvent, EventType};
 pub use id::{CustomerId, IdError, OrderId, PaymentId, Sku, TransactionId};
 pub use money::{Currency, Money, MoneyError};
-pub use order::{Customer, Line, Order, OrderRequest};
+pub use order::{Customer, Line, LineView, Order, OrderRequest};
 pub use payment::{PaymentConfirmation, PaymentInfo, PaymentStatus};
 pub use policy::{CompleteOn, Delivery, OnTimeout, OrderPolicy, PaymentMode, Review, ReviewMode};
 pub use profile::{Profile, SettingError, resolve_policy};
@@ -43,5 +45,6 @@ pub use request::{
 pub use shipment::ShipmentInfo;
 pub use span::{Span, SpanError};
 pub use status::{OrderStatus, Step};
-pub use view::{OrderView, Source, StatusView};
+pub use time::parse_time;
+pub use view::{EstimateBasis, EstimatedDeliveryView, OrderView, ResultView, Source, StatusView};
 pub use workflow_id::{order_id_of_workflow, order_workflow_id, shipping_workflow_id};

@@ -1,5 +1,7 @@
 //! What a customer orders, and the one parser of every accepted spelling of it.
 
+mod schema;
+
 use crate::{
     Address, AddressChange, Currency, CustomerId, Decimal, Document, Fields, Invalid, Money, MoneyError, PaymentId, Sku,
 };
@@ -25,6 +27,15 @@ pub struct Line {
     pub name: Option<String>,
     pub quantity: u32,
     pub unit_price: Money,
+}
+
+/// One line as callers read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineView {
+    pub sku: Sku,
+    pub name: Option<String>,
+    pub quantity: u32,
+    pub unit_price: Decimal,
 }
 
 /// A valid order: at least one line, one currency, a total above zero that fits.
@@ -56,19 +67,23 @@ pub struct OrderRequest {
 
 const MOST_LINES: usize = 100;
 const LARGEST_QUANTITY: u32 = 10_000;
+const NAME: usize = 200;
+const METHOD: usize = 200;
+const PROFILE: usize = 32;
+const EMAIL: usize = 254;
 
 impl OrderRequest {
     /// Accepts each of the four spellings of the HTTP contract.
     pub fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let customer = read_customer(fields);
-        let currency = fields.parsed::<CurrencyCode>(&["currency"]).map_or(Currency::DEFAULT, |code| code.0);
+        let currency = fields.parsed(&["currency"]).unwrap_or(Currency::DEFAULT);
         let lines = fields.objects(&["items"], MOST_LINES, |line| read_line(line, currency));
         let shipping_address = AddressChange::read_of_order(fields);
         if shipping_address.street.is_none() && shipping_address != AddressChange::default() {
             fields.refuse("shipping_address", "must name a street");
         }
         let (payment_id, payment_method) = read_payment(fields);
-        let profile = fields.text(&["profile"], 32);
+        let profile = fields.text(&["profile"], PROFILE);
         Some(Self {
             customer,
             lines: lines.unwrap_or_default(),
@@ -125,7 +140,7 @@ impl Order {
     pub fn document(&self) -> serde_json::Value {
         serde_json::json!({
             "customer": self.customer,
-            "items": self.lines.iter().map(Line::document).collect::<Vec<_>>(),
+            "items": self.lines.iter().map(Line::view).collect::<Vec<_>>(),
             "currency": self.currency,
             "shipping_address": self.shipping_address,
             "payment": {"payment_id": self.payment_id, "method": self.payment_method},
@@ -144,12 +159,16 @@ impl Order {
 
 impl Line {
     pub fn document(&self) -> serde_json::Value {
-        serde_json::json!({
-            "sku": self.sku,
-            "name": self.name,
-            "quantity": self.quantity,
-            "unit_price": self.unit_price.decimal(),
-        })
+        serde_json::json!(self.view())
+    }
+
+    fn view(&self) -> LineView {
+        LineView {
+            sku: self.sku.clone(),
+            name: self.name.clone(),
+            quantity: self.quantity,
+            unit_price: self.unit_price.decimal(),
+        }
     }
 }
 
@@ -161,16 +180,29 @@ fn read_customer(fields: &mut Fields<'_, '_>) -> Customer {
     let nested = fields.object(&["customer"], |customer| {
         Some(Customer {
             id: customer.parsed(&["id"]),
-            name: customer.text(&["name"], 200),
+            name: customer.text(&["name"], NAME),
             email: customer.parsed::<Email>(&["email"]).map(|email| email.0),
         })
     });
     let nested = nested.unwrap_or_default();
+    let id = fields.parsed(&["customer_id"]);
+    let name = fields.text(&["customer_name"], NAME);
+    let email = fields.parsed::<Email>(&["customer_email"]).map(|email| email.0);
     Customer {
-        id: fields.parsed(&["customer_id"]).or(nested.id),
-        name: fields.text(&["customer_name"], 200).or(nested.name),
-        email: fields.parsed::<Email>(&["customer_email"]).map(|email| email.0).or(nested.email),
+        id: one(fields, ("customer_id", id), ("/customer/id", nested.id)),
+        name: one(fields, ("customer_name", name), ("/customer/name", nested.name)),
+        email: one(fields, ("customer_email", email), ("/customer/email", nested.email)),
     }
+}
+
+/// One field that may stand in two places: what stands in both must be the same.
+fn one<T: PartialEq>(fields: &mut Fields<'_, '_>, flat: (&str, Option<T>), nested: (&str, Option<T>)) -> Option<T> {
+    if let (Some(one), Some(other)) = (&flat.1, &nested.1)
+        && one != other
+    {
+        fields.refuse(flat.0, format!("contradicts {}", nested.0));
+    }
+    flat.1.or(nested.1)
 }
 
 fn read_line(line: &mut Fields<'_, '_>, currency: Currency) -> Option<Line> {
@@ -181,27 +213,20 @@ fn read_line(line: &mut Fields<'_, '_>, currency: Currency) -> Option<Line> {
         line.require(&names);
     }
     let sku = line.parsed(&SKU);
-    let name = line.text(&["name", "product_name"], 200);
+    let name = line.text(&["name", "product_name"], NAME);
     let quantity = line.number::<Quantity>(&QUANTITY);
+    let named = line.sent_as(&PRICE);
     let price = line.number::<Decimal>(&PRICE);
-    let unit_price =
-        Money::from_decimal(price?, currency).map_err(|error| line.refuse("unit_price", error.to_string()));
+    let unit_price = Money::from_decimal(price?, currency).map_err(|error| line.refuse(named, error.to_string()));
     Some(Line { sku: sku?, name, quantity: quantity?.0, unit_price: unit_price.ok()? })
 }
 
 fn read_payment(fields: &mut Fields<'_, '_>) -> (Option<PaymentId>, Option<String>) {
-    let nested =
-        fields.object(&["payment"], |payment| Some((payment.parsed(&["payment_id"]), payment.text(&["method"], 200))));
+    let nested = fields
+        .object(&["payment"], |payment| Some((payment.parsed(&["payment_id"]), payment.text(&["method"], METHOD))));
     let (nested_id, method) = nested.unwrap_or_default();
-    (fields.parsed(&["payment_id"]).or(nested_id), method)
-}
-
-struct CurrencyCode(Currency);
-impl std::str::FromStr for CurrencyCode {
-    type Err = MoneyError;
-    fn from_str(text: &str) -> Result<Self, MoneyError> {
-        Currency::parse(text).map(Self)
-    }
+    let flat = fields.parsed(&["payment_id"]);
+    (one(fields, ("payment_id", flat), ("/payment/payment_id", nested_id)), method)
 }
 
 struct Quantity(u32);
@@ -210,7 +235,9 @@ impl std::str::FromStr for Quantity {
     fn from_str(text: &str) -> Result<Self, String> {
         let within = |quantity: &u32| (1..=LARGEST_QUANTITY).contains(quantity);
         let refused = || format!("must be a whole number from 1 to {LARGEST_QUANTITY}");
-        text.parse().ok().filter(within).map(Self).ok_or_else(refused)
+        // `2.0` is a whole number too: some callers have no other kind.
+        let whole = text.parse::<Decimal>().ok().and_then(|number| u32::try_from(number.at_scale(0)?).ok());
+        whole.filter(within).map(Self).ok_or_else(refused)
     }
 }
 
@@ -220,7 +247,7 @@ impl std::str::FromStr for Email {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, &'static str> {
         let plain =
-            text.len() <= 254 && !text.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;".contains(c));
+            text.len() <= EMAIL && !text.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;".contains(c));
         match text.rsplit_once('@') {
             Some((local, host)) if plain && !local.is_empty() && !host.is_empty() => Ok(Self(text.to_owned())),
             _ => Err("must be an e-mail address such as john@example.com"),
@@ -275,7 +302,7 @@ mod tests {
                 "/customer/email",
                 "/currency",
                 "/items/0/quantity",
-                "/items/0/unit_price",
+                "/items/0/price",
                 "/items/1/sku",
                 "/items/1/quantity",
                 "/items/1/price",
@@ -285,8 +312,92 @@ mod tests {
     }
 
     #[test]
+    fn one_field_in_two_spellings_must_say_one_thing() {
+        let item = r#""items": [{"sku": "A", "quantity": 1, "price": 1}]"#;
+        let same =
+            r#""customer": {"id": "C-1"}, "customer_id": "C-1", "payment_id": "p", "payment": {"payment_id": "p"}"#;
+        assert!(Order::parse(&format!("{{{item}, {same}}}")).is_ok());
+        for (other, pointer) in [
+            (r#""customer": {"id": "C-1"}, "customer_id": "C-2""#, "/customer_id"),
+            (r#""customer": {"name": "a"}, "customer_name": "b""#, "/customer_name"),
+            (r#""customer": {"email": "a@b"}, "customer_email": "a@c""#, "/customer_email"),
+            (r#""payment": {"payment_id": "p"}, "payment_id": "q""#, "/payment_id"),
+            (r#""address": "1 A", "shipping_address": "2 B""#, "/address"),
+        ] {
+            assert_eq!(refused(&format!("{{{item}, {other}}}")), [pointer], "{other}");
+        }
+        let line =
+            r#"{"items": [{"sku": "A", "product_id": "B", "qty": 1, "quantity": 2, "price": 1, "unit_price": 2}]}"#;
+        assert_eq!(refused(line), ["/items/0/product_id", "/items/0/qty", "/items/0/price"]);
+    }
+
+    #[test]
+    fn texts_and_lines_have_limits() {
+        let line = r#"{"sku": "A", "quantity": 1, "price": 1}"#;
+        let order = |lines: &str, rest: &str| format!(r#"{{"items": [{lines}]{rest}}}"#);
+        assert!(Order::parse(&order(&vec![line; 100].join(","), "")).is_ok());
+        assert_eq!(refused(&order(&vec![line; 101].join(","), "")), ["/items"]);
+        for (name, longest) in [("customer_name", 200), ("customer_id", 64), ("payment_id", 160), ("address", 200)] {
+            let with = |length: usize| order(line, &format!(r#", "{name}": "{}""#, "x".repeat(length)));
+            assert!(Order::parse(&with(longest)).is_ok(), "{name}");
+            assert_eq!(refused(&with(longest + 1)), [format!("/{name}")]);
+        }
+        for bad in [r#""customer_name": "a\u0000b""#, r#""customer_name": ["a"]"#, r#""customer_name": "\ud800""#] {
+            assert_eq!(refused(&order(line, &format!(", {bad}"))), ["/customer_name"], "{bad}");
+        }
+    }
+
+    #[test]
+    fn prices_are_exact_and_have_limits() {
+        let total = |currency: &str, quantity: &str, price: &str| {
+            let text = format!(
+                r#"{{"currency": "{currency}", "items": [{{"sku": "A", "quantity": {quantity}, "price": {price}}}]}}"#
+            );
+            Order::parse(&text).map(|order| order.total.minor()).map_err(|_| refused(&text).join(" "))
+        };
+        for (currency, quantity, price, minor) in [
+            ("USD", "3", "99.99", 29_997),
+            ("USD", "\"3\"", "\"99.99\"", 29_997),
+            ("USD", "3.0", "33.330", 9_999),
+            ("JPY", "2", "500", 1_000),
+            ("JPY", "2", "500.00", 1_000),
+            ("KWD", "1", "1.234", 1_234),
+            ("USD", "1", "9999999999999.99", 999_999_999_999_999),
+        ] {
+            assert_eq!(total(currency, quantity, price), Ok(minor), "{currency} {quantity} {price}");
+        }
+        for price in [
+            "99.999",
+            "99.99000000000001",
+            "-0.01",
+            "1e400",
+            "1e2",
+            "-1e-400",
+            "1E+2",
+            "\"\"",
+            "\"1,5\"",
+            "\"NaN\"",
+            "true",
+            "[]",
+            "{}",
+            "123456789012345678901234567890",
+            "0.00000000000000000001",
+        ] {
+            assert_eq!(total("USD", "1", price), Err("/items/0/price".to_owned()), "{price}");
+        }
+        assert_eq!(total("JPY", "1", "0.5"), Err("/items/0/price".to_owned()));
+        assert_eq!(total("KWD", "1", "1.2345"), Err("/items/0/price".to_owned()));
+        // More than 15 digits, and more than 64 bits.
+        assert_eq!(total("USD", "2", "9999999999999.99"), Err("/items".to_owned()));
+        assert_eq!(total("USD", "10000", "9999999999999.99"), Err("/items".to_owned()));
+        assert_eq!(total("US$", "1", "1"), Err("/currency".to_owned()));
+    }
+
+    #[test]
     fn quantities_and_totals_have_limits() {
-        for quantity in ["0", "-1", "10001", "1e3", "\"\"", "99999999999999999999"] {
+        for quantity in
+            ["0", "-1", "-0", "10001", "1.5", "1e3", "\"\"", "\"+5\"", "true", "[1]", "99999999999999999999", "1e400"]
+        {
             let text = format!(r#"{{"items": [{{"sku": "A", "quantity": {quantity}, "price": 1}}]}}"#);
             assert_eq!(refused(&text), ["/items/0/quantity"], "{quantity}");
         }

@@ -1,8 +1,9 @@
 //! Payment of an order.
 
-use crate::{Decimal, Fields, PaymentId, TransactionId, status::named};
+use crate::{Currency, Decimal, Fields, PaymentId, TransactionId, schema, status::named};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 named! {
     /// Where one payment stands; the column `payments.status`.
@@ -48,14 +49,33 @@ pub struct PaymentConfirmation {
     pub payment_method: Option<String>,
 }
 
+const METHOD: usize = 200;
+
 impl PaymentConfirmation {
+    /// What [`Self::read`] accepts.
+    pub fn schema() -> Value {
+        let fields = schema::object(
+            [
+                ("transaction_id", schema::identifier(TransactionId::schema())),
+                ("amount", schema::above_zero()),
+                ("currency", schema::currency()),
+                ("payment_method", schema::text(METHOD)),
+            ]
+            .into(),
+        );
+        schema::requiring(fields, &[&["transaction_id"], &["amount"]])
+    }
+
     pub fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         fields.require(&["transaction_id"]);
         fields.require(&["amount"]);
         let transaction_id = fields.parsed(&["transaction_id"]);
-        let amount = fields.number(&["amount"]);
-        let currency = fields.text(&["currency"], 3);
-        let payment_method = fields.text(&["payment_method"], 200);
+        let amount = fields.number::<Decimal>(&["amount"]);
+        if amount.is_some_and(|amount| !amount.is_positive()) {
+            fields.refuse("amount", "must be above zero");
+        }
+        let currency = fields.parsed::<Currency>(&["currency"]).map(|currency| currency.to_string());
+        let payment_method = fields.text(&["payment_method"], METHOD);
         Some(Self { transaction_id: transaction_id?, amount: amount?, currency, payment_method })
     }
 }

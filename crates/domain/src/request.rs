@@ -1,8 +1,10 @@
 //! What callers may ask of a running order. One reader for HTTP bodies and for Temporal messages.
 
-use crate::{AddressChange, Document, DocumentError, Fields, Invalid, PaymentConfirmation};
+use crate::{AddressChange, Document, DocumentError, Fields, Invalid, PaymentConfirmation, parse_time, schema};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use std::str::FromStr;
 
 /// Why a body is not such a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,12 +22,28 @@ pub trait Request: Serialize + DeserializeOwned + 'static {
 
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self>;
 
+    /// The object that [`Self::read`] accepts.
+    fn fields() -> Value;
+
+    /// All that [`Self::parse`] accepts, but for nothing at all.
+    fn schema() -> Value {
+        let mut any = vec![Self::fields()];
+        if let Some(text) = Self::TEXT {
+            // Which says that it may be `null`, too.
+            any.push(any[0]["properties"][text].clone());
+        }
+        if any.len() == 1 { any.remove(0) } else { json!({"anyOf": any}) }
+    }
+
     /// Reads an HTTP body or a Temporal payload; nothing at all is an empty object.
     fn parse(text: &str) -> Result<Self, RequestError> {
-        let plain =
-            Self::TEXT.filter(|_| text.trim_start().starts_with('"')).map(|field| format!("{{\"{field}\":{text}}}"));
-        let text = plain.as_deref().unwrap_or(if text.trim() == "null" { "" } else { text });
-        Ok(Document::parse(text)?.read(Self::read)?)
+        let text = if text.trim() == "null" { "" } else { text };
+        // As it was sent: what is wrong is told by its place in that.
+        let document = Document::parse(text)?;
+        match Self::TEXT.filter(|_| text.trim_start().starts_with('"')) {
+            Some(field) => Ok(Document::parse(&format!("{{\"{field}\":{text}}}"))?.read(Self::read)?),
+            None => Ok(document.read(Self::read)?),
+        }
     }
 }
 
@@ -65,6 +83,14 @@ pub struct DeliveryConfirmation {
     pub signed_by: Option<String>,
 }
 
+struct Time(DateTime<Utc>);
+impl FromStr for Time {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse_time(text).map(Self).ok_or("must be a time such as 2026-11-21T00:00:00Z")
+    }
+}
+
 const REASON: usize = 500;
 const PERSON: usize = 200;
 
@@ -73,12 +99,18 @@ impl Request for Approval {
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self { reviewer: fields.text(&["reviewer"], PERSON), note: fields.text(&["note"], REASON) })
     }
+    fn fields() -> Value {
+        schema::object([("reviewer", schema::text(PERSON)), ("note", schema::text(REASON))].into())
+    }
 }
 
 impl Request for Rejection {
     const TEXT: Option<&'static str> = Some("reason");
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self { reviewer: fields.text(&["reviewer"], PERSON), reason: fields.text(&["reason"], REASON) })
+    }
+    fn fields() -> Value {
+        schema::object([("reviewer", schema::text(PERSON)), ("reason", schema::text(REASON))].into())
     }
 }
 
@@ -87,12 +119,18 @@ impl Request for Cancellation {
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self { reason: fields.text(&["reason"], REASON) })
     }
+    fn fields() -> Value {
+        schema::object([("reason", schema::text(REASON))].into())
+    }
 }
 
 impl Request for PaymentCancellation {
     const TEXT: Option<&'static str> = Some("reason");
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self { reason: fields.text(&["reason"], REASON) })
+    }
+    fn fields() -> Value {
+        schema::object([("reason", schema::text(REASON))].into())
     }
 }
 
@@ -101,12 +139,20 @@ impl Request for DispatchFailure {
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self { reason: fields.text(&["reason"], REASON) })
     }
+    fn fields() -> Value {
+        schema::object([("reason", schema::text(REASON))].into())
+    }
 }
 
 impl Request for DeliveryConfirmation {
     const TEXT: Option<&'static str> = Some("signed_by");
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        Some(Self { delivered_at: fields.parsed(&["delivered_at"]), signed_by: fields.text(&["signed_by"], PERSON) })
+        let delivered_at = fields.parsed::<Time>(&["delivered_at"]).map(|time| time.0);
+        Some(Self { delivered_at, signed_by: fields.text(&["signed_by"], PERSON) })
+    }
+    fn fields() -> Value {
+        let time = json!({"type": ["string", "null"], "format": "date-time"});
+        schema::object([("delivered_at", time), ("signed_by", schema::text(PERSON))].into())
     }
 }
 
@@ -115,12 +161,18 @@ impl Request for AddressChange {
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Self::read(fields)
     }
+    fn fields() -> Value {
+        Self::schema()
+    }
 }
 
 impl Request for PaymentConfirmation {
     const TEXT: Option<&'static str> = None;
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Self::read(fields)
+    }
+    fn fields() -> Value {
+        Self::schema()
     }
 }
 
@@ -135,6 +187,34 @@ mod tests {
         assert_eq!(Cancellation::parse(r#"{"reason": "changed \"my\" mind"}"#), Ok(reason));
         for nothing in ["", "null", "{}", " \n"] {
             assert_eq!(Cancellation::parse(nothing), Ok(Cancellation::default()), "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn a_string_must_be_json_by_itself() {
+        for bad in [r#""a", "reason": "b""#, r#""a"}{"#, r#""a"#] {
+            assert!(matches!(Cancellation::parse(bad), Err(RequestError::Syntax(_))), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn bad_fields_are_told_by_name() {
+        fn refused<T: Request + std::fmt::Debug>(text: &str) -> String {
+            T::parse(text).unwrap_err().to_string()
+        }
+        let long = format!(r#"{{"reason": "{}"}}"#, "x".repeat(501));
+        assert_eq!(refused::<Rejection>(&long), "is not valid: /reason must be at most 500 characters long");
+        let wrong = refused::<PaymentConfirmation>(r#"{"transaction_id": "a b", "amount": -1, "currency": "euro"}"#);
+        for part in ["/transaction_id must contain only", "/amount must be above zero", "/currency must be"] {
+            assert!(wrong.contains(part), "{part} is not in {wrong}");
+        }
+        for amount in ["0", "\"\"", "1e400", "99.99000000000001", "[]", "true", "\"NaN\"", "1234567890123456"] {
+            let text = format!(r#"{{"transaction_id": "t", "amount": {amount}}}"#);
+            assert!(refused::<PaymentConfirmation>(&text).contains("/amount"), "{amount}");
+        }
+        for time in ["soon", "2026-11-21", "+99999-01-01T00:00:00Z"] {
+            let text = format!(r#"{{"delivered_at": "{time}"}}"#);
+            assert!(refused::<DeliveryConfirmation>(&text).contains("/delivered_at must be a time"), "{time}");
         }
     }
 

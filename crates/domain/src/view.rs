@@ -4,9 +4,21 @@ use crate::{
     Address, Currency, Customer, Decimal, Failure, OrderId, OrderStatus, PaymentInfo, ReviewDecision, ShipmentInfo,
     Step, status::named,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+named! {
+    /// What an estimate is counted from.
+    EstimateBasis {
+        /// From dispatch.
+        Shipped => "shipped",
+        /// From the time of the answer: the parcel has not left.
+        Now => "now",
+        /// From nothing: there is no delivery to wait for.
+        None => "none",
+    }
+}
 
 named! {
     /// Where an answer comes from.
@@ -32,6 +44,7 @@ pub struct OrderView {
     pub review: Option<ReviewDecision>,
     pub payment_info: Option<PaymentInfo>,
     pub shipment_info: Option<ShipmentInfo>,
+    /// Counted from dispatch, before it from the time of the answer ([`OrderView::read_at`]).
     pub estimated_delivery: Option<DateTime<Utc>>,
     pub cancellation_reason: Option<String>,
     pub failure: Option<Failure>,
@@ -56,7 +69,75 @@ pub struct StatusView {
     pub source: Source,
 }
 
+/// When the parcel should arrive.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EstimatedDeliveryView {
+    pub order_id: OrderId,
+    /// Nothing for an order that was cancelled or has failed.
+    pub estimated_delivery: Option<DateTime<Utc>>,
+    pub basis: EstimateBasis,
+}
+
+/// How an order ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResultView {
+    pub order_id: OrderId,
+    pub workflow_id: String,
+    /// `shipped` or `delivered`, by what completes an order; `cancelled` or `failed`, with everything undone.
+    pub status: OrderStatus,
+    pub cancellation_reason: Option<String>,
+    pub failure: Option<Failure>,
+    pub currency: Option<Currency>,
+    pub total_amount: Option<Decimal>,
+    pub payment_info: Option<PaymentInfo>,
+    pub shipment_info: Option<ShipmentInfo>,
+    pub created_at: DateTime<Utc>,
+    pub ended_at: DateTime<Utc>,
+    pub seq: u32,
+    pub source: Source,
+}
+
 impl OrderView {
+    /// The same, read at `now`: the estimate of an order that has not left moves along with the clock. What is
+    /// stored was counted from the last entry of the trail.
+    #[must_use]
+    pub fn read_at(self, now: DateTime<Utc>) -> Self {
+        let passed = (now - self.updated_at).max(TimeDelta::zero());
+        let estimated_delivery = match (&self.shipment_info, self.estimated_delivery) {
+            (None, Some(estimate)) => estimate.checked_add_signed(passed),
+            (_, estimate) => estimate,
+        };
+        Self { estimated_delivery, ..self }
+    }
+
+    pub fn estimated_delivery_view(&self) -> EstimatedDeliveryView {
+        let basis = match (&self.shipment_info, self.estimated_delivery) {
+            (_, None) => EstimateBasis::None,
+            (Some(_), Some(_)) => EstimateBasis::Shipped,
+            (None, Some(_)) => EstimateBasis::Now,
+        };
+        EstimatedDeliveryView { order_id: self.order_id.clone(), estimated_delivery: self.estimated_delivery, basis }
+    }
+
+    /// How the order ended; `None` while something may still happen.
+    pub fn result_view(&self) -> Option<ResultView> {
+        (!self.is_running).then(|| ResultView {
+            order_id: self.order_id.clone(),
+            workflow_id: self.workflow_id.clone(),
+            status: self.status,
+            cancellation_reason: self.cancellation_reason.clone(),
+            failure: self.failure.clone(),
+            currency: self.currency,
+            total_amount: self.total_amount,
+            payment_info: self.payment_info.clone(),
+            shipment_info: self.shipment_info.clone(),
+            created_at: self.created_at,
+            ended_at: self.updated_at,
+            seq: self.seq,
+            source: self.source,
+        })
+    }
+
     pub fn status_view(&self) -> StatusView {
         StatusView {
             order_id: self.order_id.clone(),
@@ -68,5 +149,55 @@ impl OrderView {
             seq: self.seq,
             source: self.source,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::OrderRecord;
+
+    fn view() -> OrderView {
+        let record = OrderRecord::new(OrderId::parse("o-1").unwrap(), at(0));
+        OrderView { estimated_delivery: Some(at(72)), ..record.view(Source::Workflow) }
+    }
+
+    fn at(hour: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::hours(hour)
+    }
+
+    #[test]
+    fn the_estimate_of_what_has_not_left_is_counted_from_now() {
+        let read = view().read_at(at(10));
+        let expected = EstimatedDeliveryView {
+            order_id: read.order_id.clone(),
+            estimated_delivery: Some(at(82)),
+            basis: EstimateBasis::Now,
+        };
+        assert_eq!(read.estimated_delivery_view(), expected);
+        // A reader's clock that is behind takes nothing off.
+        assert_eq!(view().read_at(at(-5)).estimated_delivery, Some(at(72)));
+    }
+
+    #[test]
+    fn the_estimate_of_what_has_left_stays() {
+        let shipment = ShipmentInfo {
+            tracking_number: "FEDEX-1".to_owned(),
+            provider: "fedex".to_owned(),
+            estimated_delivery: Some(at(72)),
+            shipped_at: Some(at(0)),
+            delivered_at: None,
+        };
+        let shipped = OrderView { shipment_info: Some(shipment), ..view() }.read_at(at(10));
+        let answer = shipped.estimated_delivery_view();
+        assert_eq!((answer.estimated_delivery, answer.basis), (Some(at(72)), EstimateBasis::Shipped));
+    }
+
+    #[test]
+    fn what_will_not_come_has_no_estimate_and_what_runs_no_result() {
+        let cancelled = OrderView { estimated_delivery: None, is_running: false, ..view() }.read_at(at(10));
+        assert_eq!(cancelled.estimated_delivery_view().basis, EstimateBasis::None);
+        assert!(cancelled.result_view().is_some());
+        assert_eq!(view().result_view(), None);
     }
 }

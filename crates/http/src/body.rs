@@ -4,7 +4,7 @@ use crate::{Code, Problem};
 use lambda_http::http::{HeaderMap, header};
 
 /// What a body may have at most. No order of a hundred lines comes near.
-pub(crate) const LARGEST: usize = 256 * 1024;
+pub const LARGEST: usize = 256 * 1024;
 
 /// The body as text; an empty one needs no content type.
 pub(crate) fn text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<&'a str, Problem> {
@@ -16,6 +16,9 @@ pub(crate) fn text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<&'a str, P
     }
     if !is_json(headers) {
         return Err(Problem::new(Code::UnsupportedMediaType, "Send it with 'content-type: application/json'."));
+    }
+    if headers.get_all(header::CONTENT_ENCODING).iter().any(|encoding| encoding != "identity") {
+        return Err(Problem::new(Code::UnsupportedMediaType, "Send it without 'content-encoding'."));
     }
     std::str::from_utf8(body).map_err(|error| {
         // Of the bytes that are good: up to there an editor shows the same.
@@ -51,6 +54,15 @@ mod tests {
         }
         for bad in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("text/json+json2")] {
             assert_eq!(read(bad, b"{}"), Err(415), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_compressed_is_refused_as_such() {
+        for (encoding, status) in [("identity", None), ("gzip", Some(415)), ("br", Some(415))] {
+            let headers = [(header::CONTENT_TYPE, "application/json"), (header::CONTENT_ENCODING, encoding)];
+            let headers = headers.map(|(name, value)| (name, value.parse().unwrap())).into_iter().collect();
+            assert_eq!(text(&headers, b"{}").err().map(|problem| problem.status()), status, "{encoding}");
         }
     }
 

@@ -1,8 +1,13 @@
 //! One call, as a function's handler sees it.
 
-use crate::{Caller, IdempotencyKey, Operation, Problem, Route, body};
+use crate::{Caller, IdempotencyKey, Known, Operation, Problem, Route, Wait, body};
 use domain::{OrderId, Request as OrderRequest};
-use lambda_http::{Request, RequestExt, aws_lambda_events::query_map::QueryMap, http::HeaderMap};
+use lambda_http::{
+    Request, RequestExt,
+    aws_lambda_events::query_map::QueryMap,
+    http::{HeaderMap, header},
+};
+use std::collections::BTreeMap;
 
 /// A call that found its route.
 #[derive(Debug)]
@@ -36,9 +41,42 @@ impl Call {
         self.id.as_deref().unwrap_or_default()
     }
 
-    /// The first value of a query parameter; an empty one counts as absent.
+    /// The first value of a query parameter.
     pub fn query(&self, name: &str) -> Option<&str> {
-        self.query.first(name).filter(|value| !value.is_empty())
+        self.query.first(name)
+    }
+
+    /// Each query parameter that was sent, with how often.
+    pub(crate) fn parameters(&self) -> BTreeMap<&str, usize> {
+        let mut names = BTreeMap::new();
+        for (name, _) in self.query.iter() {
+            *names.entry(name).or_default() += 1;
+        }
+        names
+    }
+
+    /// How long the caller is ready to wait (`Prefer`).
+    pub fn wait(&self) -> Option<Wait> {
+        Wait::read(&self.headers)
+    }
+
+    /// What the caller has already (`If-None-Match`).
+    pub fn known(&self) -> Option<Known> {
+        Known::read(&self.headers)
+    }
+
+    /// What `{path+}` stands for: of a file, where it is.
+    pub fn rest(&self) -> &str {
+        self.raw_id()
+    }
+
+    /// Whether the caller has this version already (`If-None-Match`).
+    pub fn has(&self, etag: &str) -> bool {
+        let known = self.headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        known
+            .flat_map(|list| list.split(','))
+            .map(str::trim)
+            .any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
     }
 
     /// The body as JSON text that nobody has read yet; nothing is an empty text.

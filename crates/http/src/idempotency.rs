@@ -6,7 +6,8 @@ use lambda_http::http::HeaderMap;
 use sha2::{Digest, Sha256};
 
 const HEADER: &str = "idempotency-key";
-const LONGEST: usize = 255;
+/// How long a key may be.
+pub const LONGEST: usize = 255;
 
 /// Who calls. Two callers' keys never meet.
 #[derive(Debug, Clone, PartialEq, Eq)]

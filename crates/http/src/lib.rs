@@ -6,11 +6,13 @@
 
 mod body;
 mod call;
+mod etag;
 mod idempotency;
 mod lambda;
 mod order_id;
 mod page;
 mod parameters;
+mod prefer;
 mod problem;
 mod reply;
 mod request_id;
@@ -18,14 +20,19 @@ mod route;
 mod serve;
 mod setting;
 
+pub use body::LARGEST as LARGEST_BODY;
 pub use call::Call;
-pub use idempotency::{Caller, IdempotencyKey};
+pub use etag::{ETag, Known};
+pub use idempotency::{Caller, IdempotencyKey, LONGEST as LONGEST_IDEMPOTENCY_KEY};
 pub use lambda::{Application, run};
 pub use order_id::{fresh_order_id, keyed_order_id};
 pub use page::{Page, next_link};
-pub use parameters::Parameters;
-pub use problem::{Code, Problem};
+pub use parameters::{DEFAULT_LIMIT, LARGEST_LIMIT, Parameters};
+pub use prefer::{LONGEST as LONGEST_WAIT, Wait};
+pub use problem::{Code, Kind, Problem, ProblemDocument};
 pub use reply::Reply;
-pub use route::{Function, Listing, NoRoute, Operation, Querying, ROUTES, Route, Signalling, Starting, find};
+pub use route::{
+    Documenting, Function, Listing, NoRoute, Operation, Querying, ROUTES, Route, Signalling, Starting, find,
+};
 pub use serve::serve;
 pub use setting::{from_env, is_on, refused_setting};

@@ -1,31 +1,51 @@
 //! Reading query parameters, so that every bad one is named at once.
 
-use crate::{Call, Problem};
+use crate::{Call, Problem, problem::shown};
 use domain::FieldError;
+use std::collections::BTreeMap;
 
-const DEFAULT_LIMIT: u32 = 50;
-const LARGEST_LIMIT: u32 = 200;
+/// How long a page is when nobody says.
+pub const DEFAULT_LIMIT: u32 = 50;
+/// How long a page may be.
+pub const LARGEST_LIMIT: u32 = 200;
 
-/// The query parameters of one call. Unknown ones are ignored, as everywhere on the web.
+/// So many unknown parameters are named.
+const MOST_UNKNOWN: usize = 20;
+
+/// The query parameters of one call. Unknown ones are refused: a filter that was mistyped and ignored would
+/// answer with the orders of everybody.
 #[derive(Debug)]
 pub struct Parameters<'a> {
     call: &'a Call,
+    sent: BTreeMap<&'a str, usize>,
+    known: Vec<&'static str>,
     errors: Vec<FieldError>,
 }
 
 impl<'a> Parameters<'a> {
     pub fn of(call: &'a Call) -> Self {
-        Self { call, errors: Vec::new() }
+        Self { call, sent: call.parameters(), known: Vec::new(), errors: Vec::new() }
     }
 
-    /// What `read` makes of the parameter; an empty one counts as absent.
-    pub fn read<T>(&mut self, name: &str, must: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    /// What `read` makes of the parameter. An empty one is not absent: it may be a script's variable that is not set,
+    /// and its answer the orders of everybody.
+    pub fn read<T>(&mut self, name: &'static str, must: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        self.known.push(name);
+        if self.sent.remove(name).is_some_and(|times| times > 1) {
+            self.refuse(name, "must be given once");
+            return None;
+        }
         let text = self.call.query(name)?;
         let value = read(text);
         if value.is_none() {
-            self.errors.push(FieldError { pointer: format!("/{name}"), detail: must.to_owned() });
+            self.refuse(name, must);
         }
         value
+    }
+
+    /// Refuses a parameter for what was read of it.
+    pub fn refuse(&mut self, name: &str, detail: &str) {
+        self.errors.push(FieldError { pointer: format!("/{}", shown(name)), detail: detail.to_owned() });
     }
 
     /// `limit`: 1 to 200, 50 when it is not given.
@@ -35,8 +55,60 @@ impl<'a> Parameters<'a> {
         self.read("limit", &must, |text| text.parse().ok().filter(within)).unwrap_or(DEFAULT_LIMIT)
     }
 
-    /// Refuses the call if a parameter was bad.
-    pub fn finish(self) -> Result<(), Problem> {
+    /// Refuses the call if a parameter was bad, or is not one of those that were read.
+    pub fn finish(mut self) -> Result<(), Problem> {
+        let detail = if self.known.is_empty() {
+            "is not known: there are none here".to_owned()
+        } else {
+            format!("is not known: there are {}", self.known.join(", "))
+        };
+        for name in std::mem::take(&mut self.sent).into_keys().take(MOST_UNKNOWN) {
+            self.refuse(name, &detail);
+        }
         if self.errors.is_empty() { Ok(()) } else { Err(Problem::invalid_query(self.errors)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::find;
+    use lambda_http::{Body, Request, http::Method};
+
+    fn refused(query: &str) -> Vec<String> {
+        let event = format!(
+            r#"{{"version":"2.0","routeKey":"$default","rawPath":"/orders","rawQueryString":"{query}","headers":{{"host":"x"}},
+            "requestContext":{{"http":{{"method":"GET","path":"/orders"}},"stage":"$default"}},"isBase64Encoded":false}}"#
+        );
+        let request: Request = lambda_http::request::from_str(&event).unwrap();
+        let (route, id) = find(&Method::GET, "/orders").unwrap();
+        let call = Call::new(request.map(|_| Body::Empty), route, id, "request".to_owned());
+        let mut parameters = Parameters::of(&call);
+        parameters.read("after", "must be a number", |text| text.parse::<u32>().ok());
+        parameters.limit();
+        parameters
+            .finish()
+            .err()
+            .map(|problem| problem.errors().iter().map(ToString::to_string).collect())
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn every_bad_parameter_is_named_at_once() {
+        for (query, expected) in [
+            ("", ""),
+            ("after=1&limit=200", ""),
+            ("after=&limit=", "/after must be a number; /limit must be a whole number from 1 to 200"),
+            ("after=x&limit=201", "/after must be a number; /limit must be a whole number from 1 to 200"),
+            ("limit=0", "/limit must be a whole number from 1 to 200"),
+            ("after=1&after=2", "/after must be given once"),
+            (
+                "aftr=1&limit=x",
+                "/limit must be a whole number from 1 to 200; /aftr is not known: there are after, limit",
+            ),
+            ("a%00b=1", "/ab is not known: there are after, limit"),
+        ] {
+            assert_eq!(refused(query).join("; "), expected, "{query}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Problem documents (RFC 9457). What the caller reads and what the log reads are two texts: a cause
 //! never leaves the house.
 
+use crate::{Wait, prefer::PREFERENCE_APPLIED};
 use domain::{DocumentError, FieldError, Invalid, OrderStatus, RefusalCode, RequestError};
 use lambda_http::{
     Body, Response,
@@ -8,47 +9,41 @@ use lambda_http::{
 };
 use serde::Serialize;
 
-/// Every kind of problem but the refusals of an order: its stable code, status and title.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
-    MalformedJson,
-    InvalidIdempotencyKey,
-    RouteNotFound,
-    OrderNotFound,
-    MethodNotAllowed,
-    OrderExists,
-    BodyTooLarge,
-    UnsupportedMediaType,
-    InvalidRequest,
-    InvalidQuery,
-    IdempotencyKeyReused,
-    WorkerUnavailable,
-    TemporalUnavailable,
-    DatabaseUnavailable,
-    InternalError,
+macro_rules! codes {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident => ($status:literal, $code:literal, $title:literal)),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($variant),+ }
+
+        impl $name {
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            const fn describe(self) -> (u16, &'static str, &'static str) {
+                match self { $(Self::$variant => ($status, $code, $title)),+ }
+            }
+        }
+    };
 }
 
-impl Code {
-    const fn describe(self) -> (u16, &'static str, &'static str) {
-        match self {
-            Self::MalformedJson => (400, "malformed_json", "The body is not JSON"),
-            Self::InvalidIdempotencyKey => (400, "invalid_idempotency_key", "The idempotency key is not valid"),
-            Self::RouteNotFound => (404, "route_not_found", "There is nothing here"),
-            Self::OrderNotFound => (404, "order_not_found", "There is no such order"),
-            Self::MethodNotAllowed => (405, "method_not_allowed", "The method is not allowed here"),
-            Self::OrderExists => (409, "order_exists", "Another request started an order under this id"),
-            Self::BodyTooLarge => (413, "body_too_large", "The body is too large"),
-            Self::UnsupportedMediaType => (415, "unsupported_media_type", "The body must be JSON"),
-            Self::InvalidRequest => (422, "invalid_request", "The request is not valid"),
-            Self::InvalidQuery => (422, "invalid_query", "The query parameters are not valid"),
-            Self::IdempotencyKeyReused => {
-                (422, "idempotency_key_reused", "The idempotency key belongs to another request")
-            }
-            Self::WorkerUnavailable => (503, "worker_unavailable", "No worker is available"),
-            Self::TemporalUnavailable => (503, "temporal_unavailable", "Orders cannot be reached"),
-            Self::DatabaseUnavailable => (503, "database_unavailable", "The database cannot be reached"),
-            Self::InternalError => (500, "internal_error", "Something went wrong on our side"),
-        }
+codes! {
+    /// Every kind of problem but the refusals of an order: its status, stable code and title.
+    Code {
+        MalformedJson => (400, "malformed_json", "The body is not JSON"),
+        InvalidIdempotencyKey => (400, "invalid_idempotency_key", "The idempotency key is not valid"),
+        RouteNotFound => (404, "route_not_found", "There is nothing here"),
+        OrderNotFound => (404, "order_not_found", "There is no such order"),
+        MethodNotAllowed => (405, "method_not_allowed", "The method is not allowed here"),
+        OrderExists => (409, "order_exists", "Another request started an order under this id"),
+        OrderRunning => (409, "order_running", "The order has not ended yet"),
+        BodyTooLarge => (413, "body_too_large", "The body is too large"),
+        UnsupportedMediaType => (415, "unsupported_media_type", "The body must be JSON"),
+        InvalidRequest => (422, "invalid_request", "The request is not valid"),
+        InvalidQuery => (422, "invalid_query", "The query parameters are not valid"),
+        IdempotencyKeyReused => (422, "idempotency_key_reused", "The idempotency key belongs to another request"),
+        WorkerUnavailable => (503, "worker_unavailable", "No worker is available"),
+        TemporalUnavailable => (503, "temporal_unavailable", "Orders cannot be reached"),
+        DatabaseUnavailable => (503, "database_unavailable", "The database cannot be reached"),
+        InternalError => (500, "internal_error", "Something went wrong on our side"),
     }
 }
 
@@ -57,12 +52,30 @@ const RETRY_AFTER: &str = "5";
 
 /// What kind of problem it is: ours, or a refusal of the order's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub enum Kind {
     Ours(Code),
     Refusal(RefusalCode),
 }
 
 impl Kind {
+    /// Every kind that there is.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let refusals = RefusalCode::ALL.iter().copied().map(Self::Refusal);
+        Code::ALL.iter().copied().map(Self::Ours).chain(refusals)
+    }
+
+    pub const fn status(self) -> u16 {
+        self.describe().0
+    }
+
+    pub const fn code(self) -> &'static str {
+        self.describe().1
+    }
+
+    pub const fn title(self) -> &'static str {
+        self.describe().2
+    }
+
     const fn describe(self) -> (u16, &'static str, &'static str) {
         match self {
             Self::Ours(code) => code.describe(),
@@ -91,23 +104,25 @@ pub struct Problem {
     errors: Vec<FieldError>,
     order_status: Option<OrderStatus>,
     allow: Option<String>,
+    waited: Option<Wait>,
     /// For the log.
     cause: Option<String>,
 }
 
+/// What a caller reads, by RFC 9457.
 #[derive(Serialize)]
-struct Document<'a> {
-    r#type: String,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-    instance: &'a str,
-    code: &'a str,
+pub struct ProblemDocument<'a> {
+    pub r#type: String,
+    pub title: &'a str,
+    pub status: u16,
+    pub detail: &'a str,
+    pub instance: &'a str,
+    pub code: &'a str,
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
-    errors: &'a [FieldError],
+    pub errors: &'a [FieldError],
     /// The order's status; the member `status` is the answer's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    order_status: Option<OrderStatus>,
+    pub order_status: Option<OrderStatus>,
 }
 
 impl Problem {
@@ -116,7 +131,15 @@ impl Problem {
     }
 
     fn of(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), errors: Vec::new(), order_status: None, allow: None, cause: None }
+        Self {
+            kind,
+            detail: detail.into(),
+            errors: Vec::new(),
+            order_status: None,
+            allow: None,
+            waited: None,
+            cause: None,
+        }
     }
 
     /// For the log alone.
@@ -144,6 +167,12 @@ impl Problem {
         Self { errors, ..Self::new(Code::InvalidQuery, detail) }
     }
 
+    /// There is no outcome yet; `waited` is how long the caller was ready to wait for it.
+    pub fn running(order_status: OrderStatus, waited: Option<Wait>) -> Self {
+        let detail = format!("The order is {order_status} and runs. 'Prefer: wait=20' waits for its end.");
+        Self { order_status: Some(order_status), waited, ..Self::new(Code::OrderRunning, detail) }
+    }
+
     pub(crate) fn wrong_method(allow: String) -> Self {
         let detail = format!("Here one may: {allow}.");
         Self { allow: Some(allow), ..Self::new(Code::MethodNotAllowed, detail) }
@@ -155,20 +184,26 @@ impl Problem {
     }
 
     pub(crate) fn status(&self) -> u16 {
-        self.kind.describe().0
+        self.kind.status()
     }
 
     pub(crate) fn code(&self) -> &'static str {
-        self.kind.describe().1
+        self.kind.code()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn errors(&self) -> &[FieldError] {
+        &self.errors
     }
 
     pub(crate) fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
     }
 
-    pub(crate) fn into_response(self, instance: &str) -> Response<Body> {
+    /// What the caller of `instance` reads.
+    pub fn document<'a>(&'a self, instance: &'a str) -> ProblemDocument<'a> {
         let (status, code, title) = self.kind.describe();
-        let document = Document {
+        ProblemDocument {
             r#type: format!("urn:orderflow:problem:{code}"),
             title,
             status,
@@ -177,8 +212,13 @@ impl Problem {
             code,
             errors: &self.errors,
             order_status: self.order_status,
-        };
-        let mut response = Response::new(Body::Text(serde_json::to_string(&document).unwrap_or_default()));
+        }
+    }
+
+    pub(crate) fn into_response(self, instance: &str) -> Response<Body> {
+        let status = self.status();
+        let text = serde_json::to_string(&self.document(instance)).unwrap_or_default() + "\n";
+        let mut response = Response::new(Body::Text(text));
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -188,12 +228,15 @@ impl Problem {
         if let Some(allow) = self.allow.and_then(|allow| HeaderValue::from_str(&allow).ok()) {
             headers.insert(header::ALLOW, allow);
         }
+        if let Some(wait) = self.waited.and_then(|wait| HeaderValue::from_str(&wait.applied()).ok()) {
+            headers.insert(PREFERENCE_APPLIED, wait);
+        }
         response
     }
 }
 
-/// An id as a caller may see it again: short, and without control characters.
-fn shown(id: &str) -> String {
+/// An id, or a name, as a caller may see it again: short, and without control characters.
+pub(crate) fn shown(id: &str) -> String {
     id.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
@@ -253,7 +296,7 @@ mod tests {
         insta::assert_snapshot!(show(invalid.into()), @r#"
         422 Unprocessable Entity
         content-type: "application/problem+json"
-        {"type":"urn:orderflow:problem:invalid_request","title":"The request is not valid","status":422,"detail":"2 fields are not valid.","instance":"/orders/1","code":"invalid_request","errors":[{"pointer":"/items/0/quantity","detail":"must be a whole number from 1 to 10000"},{"pointer":"/items/0/unit_price","detail":"must not be below zero"}]}
+        {"type":"urn:orderflow:problem:invalid_request","title":"The request is not valid","status":422,"detail":"2 fields are not valid.","instance":"/orders/1","code":"invalid_request","errors":[{"pointer":"/items/0/quantity","detail":"must be a whole number from 1 to 10000"},{"pointer":"/items/0/price","detail":"must not be below zero"}]}
         "#);
     }
 

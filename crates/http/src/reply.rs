@@ -1,19 +1,26 @@
 //! An answer that is no problem.
+//!
+//! Every body is text: a REST API hands out anything else only as base64 and with media types of its own
+//! settings, and an HTTP API by other rules. What is large is compressed by the API in front of the function.
 
-use crate::Problem;
+use crate::{ETag, Problem, Wait, prefer::PREFERENCE_APPLIED};
 use lambda_http::{
     Body, Response,
     http::{HeaderName, HeaderValue, StatusCode, header},
 };
 use serde::Serialize;
 
-/// A JSON answer with its headers.
+/// An answer, JSON unless it says otherwise, with its headers.
 #[derive(Debug)]
 pub struct Reply {
     status: StatusCode,
+    content_type: &'static str,
     headers: Vec<(HeaderName, String)>,
-    body: String,
+    /// Nothing where the caller has it already.
+    body: Option<String>,
 }
+
+const JSON: &str = "application/json";
 
 impl Reply {
     pub fn ok(body: &impl Serialize) -> Result<Self, Problem> {
@@ -30,9 +37,38 @@ impl Reply {
         Self::with(StatusCode::SERVICE_UNAVAILABLE, body)
     }
 
+    /// A file: a page, a script, a document.
+    pub fn file(content_type: &'static str, text: &str) -> Self {
+        Self { status: StatusCode::OK, content_type, headers: Vec::new(), body: Some(text.to_owned()) }
+    }
+
+    /// The caller has this file already.
+    pub fn same_file() -> Self {
+        Self { status: StatusCode::NOT_MODIFIED, content_type: JSON, headers: Vec::new(), body: None }
+    }
+
+    /// The caller has this state already.
+    pub fn not_modified(tag: ETag) -> Self {
+        Self::same_file().tagged(tag)
+    }
+
+    /// Names the state that this answer tells. Whoever keeps it must ask before showing it again.
+    #[must_use]
+    pub fn tagged(self, tag: ETag) -> Self {
+        self.header(header::ETAG, tag.to_string()).header(header::CACHE_CONTROL, "private, no-cache".to_owned())
+    }
+
+    /// Tells that the caller's wish to wait was granted.
+    #[must_use]
+    pub fn waited(self, wait: Option<Wait>) -> Self {
+        match wait {
+            Some(wait) => self.header(PREFERENCE_APPLIED, wait.applied()),
+            None => self,
+        }
+    }
+
     fn with(status: StatusCode, body: &impl Serialize) -> Result<Self, Problem> {
-        let body = serde_json::to_string(body).map_err(Problem::internal)?;
-        Ok(Self { status, headers: Vec::new(), body })
+        Ok(Self { status, content_type: JSON, headers: Vec::new(), body: Some(text(body)?) })
     }
 
     #[must_use]
@@ -46,15 +82,50 @@ impl Reply {
     }
 
     pub(crate) fn into_response(self) -> Response<Body> {
-        let mut response = Response::new(Body::Text(self.body));
+        let mut response = Response::new(Body::Empty);
         *response.status_mut() = self.status;
+        if let Some(body) = self.body {
+            *response.body_mut() = Body::Text(body);
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        }
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         for (name, value) in self.headers {
             if let Ok(value) = HeaderValue::from_str(&value) {
                 headers.append(name, value);
             }
         }
         response
+    }
+}
+
+/// One line, and its end: a terminal shows its prompt on the next.
+fn text(body: &impl Serialize) -> Result<String, Problem> {
+    serde_json::to_string(body).map(|text| text + "\n").map_err(Problem::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lambda_http::http::HeaderMap;
+
+    fn shown(reply: Reply) -> (u16, String, HeaderMap) {
+        let (parts, body) = reply.into_response().into_parts();
+        (parts.status.as_u16(), String::from_utf8(body.to_vec()).unwrap(), parts.headers)
+    }
+
+    #[test]
+    fn an_answer_is_one_line() {
+        let (status, body, headers) = shown(Reply::ok(&[1, 2]).unwrap().tagged(ETag(3)));
+        assert_eq!((status, body.as_str()), (200, "[1,2]\n"));
+        assert_eq!(headers["etag"], "W/\"3\"");
+        assert_eq!(headers["content-type"], "application/json");
+    }
+
+    #[test]
+    fn what_the_caller_has_is_not_sent_again() {
+        let (status, body, headers) = shown(Reply::not_modified(ETag(3)).waited(None));
+        assert_eq!((status, body.as_str()), (304, ""));
+        assert_eq!(headers["etag"], "W/\"3\"");
+        assert!(!headers.contains_key("content-type") && !headers.contains_key("preference-applied"), "{headers:?}");
     }
 }

@@ -11,6 +11,7 @@ pub enum Function {
     Signal,
     Query,
     Events,
+    Docs,
 }
 
 /// What a route does, by the function that does it.
@@ -20,6 +21,7 @@ pub enum Operation {
     Signal(Signalling),
     Query(Querying),
     Events(Listing),
+    Docs(Documenting),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub enum Signalling {
 pub enum Querying {
     Order,
     Status,
+    EstimatedDelivery,
+    Result,
     Health,
 }
 
@@ -54,7 +58,21 @@ pub enum Listing {
     Trail,
 }
 
-/// One line of the table. A pattern's segment in braces matches any one segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Documenting {
+    /// The operators' web page.
+    Console,
+    /// What that page loads.
+    ConsoleFile,
+    OpenApi,
+    SwaggerUi,
+    SwaggerUiFile,
+    ReDoc,
+    ReDocFile,
+}
+
+/// One line of the table. A pattern's segment in braces matches any one segment; `{path+}`, which may only
+/// stand last, all that are left.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Route {
     pub method: Method,
@@ -78,6 +96,10 @@ const fn events(method: Method, pattern: &'static str, operation: Listing) -> Ro
     Route { method, pattern, operation: Operation::Events(operation) }
 }
 
+const fn docs(method: Method, pattern: &'static str, operation: Documenting) -> Route {
+    Route { method, pattern, operation: Operation::Docs(operation) }
+}
+
 pub static ROUTES: &[Route] = &[
     start(Method::POST, "/orders", Starting::Create),
     start(Method::POST, "/orders/{id}/start", Starting::Start),
@@ -93,9 +115,18 @@ pub static ROUTES: &[Route] = &[
     signal(Method::POST, "/orders/{id}/signals/confirm-delivery", Signalling::ConfirmDelivery),
     query(Method::GET, "/orders/{id}", Querying::Order),
     query(Method::GET, "/orders/{id}/status", Querying::Status),
+    query(Method::GET, "/orders/{id}/estimated-delivery", Querying::EstimatedDelivery),
+    query(Method::GET, "/orders/{id}/result", Querying::Result),
     query(Method::GET, "/health", Querying::Health),
     events(Method::GET, "/orders", Listing::Orders),
     events(Method::GET, "/orders/{id}/events", Listing::Trail),
+    docs(Method::GET, "/", Documenting::Console),
+    docs(Method::GET, "/console/{path+}", Documenting::ConsoleFile),
+    docs(Method::GET, "/openapi.json", Documenting::OpenApi),
+    docs(Method::GET, "/docs", Documenting::SwaggerUi),
+    docs(Method::GET, "/docs/{path+}", Documenting::SwaggerUiFile),
+    docs(Method::GET, "/redoc", Documenting::ReDoc),
+    docs(Method::GET, "/redoc/{path+}", Documenting::ReDocFile),
 ];
 
 impl Operation {
@@ -106,12 +137,16 @@ impl Operation {
             Self::Signal(_) => Function::Signal,
             Self::Query(_) => Function::Query,
             Self::Events(_) => Function::Events,
+            Self::Docs(_) => Function::Docs,
         }
     }
 }
 
 impl Function {
-    pub const ALL: [Self; 4] = [Self::Start, Self::Signal, Self::Query, Self::Events];
+    pub const ALL: [Self; 5] = [Self::Start, Self::Signal, Self::Query, Self::Events, Self::Docs];
+
+    /// Who answers what no route serves: with 404, or 405 by the one table, as any function would.
+    pub const REST: Self = Self::Docs;
 
     /// The name of its package, its binary and its resource.
     pub const fn name(self) -> &'static str {
@@ -120,6 +155,7 @@ impl Function {
             Self::Signal => "signal",
             Self::Query => "query",
             Self::Events => "events",
+            Self::Docs => "docs",
         }
     }
 }
@@ -155,7 +191,15 @@ pub fn find(method: &Method, path: &str) -> Result<(&'static Route, Option<Strin
         return Err(NoRoute::WrongMethod { allow: methods.join(", ") });
     };
     let parameter = route.pattern[1..].split('/').position(|segment| segment.starts_with('{'));
-    Ok((route, parameter.and_then(|index| segments.into_iter().nth(index))))
+    let value = |index| match is_greedy(route.pattern) {
+        true => Some(segments[index..].join("/")),
+        false => segments.get(index).cloned(),
+    };
+    Ok((route, parameter.and_then(value)))
+}
+
+fn is_greedy(pattern: &str) -> bool {
+    pattern.ends_with("+}")
 }
 
 fn decode(segment: &str) -> Option<String> {
@@ -163,11 +207,13 @@ fn decode(segment: &str) -> Option<String> {
 }
 
 fn matches(pattern: &str, segments: &[String]) -> bool {
+    let is_greedy = is_greedy(pattern);
     let pattern: Vec<_> = pattern[1..].split('/').collect();
     let matches = |(part, segment): (&&str, &String)| {
         if part.starts_with('{') { !segment.is_empty() } else { part == segment }
     };
-    pattern.len() == segments.len() && pattern.iter().zip(segments).all(matches)
+    let fits = if is_greedy { pattern.len() <= segments.len() } else { pattern.len() == segments.len() };
+    fits && pattern.iter().zip(segments).all(matches)
 }
 
 #[cfg(test)]
@@ -181,8 +227,9 @@ mod tests {
     #[test]
     fn every_route_is_found_by_its_own_pattern() {
         for route in ROUTES {
-            let path = route.pattern.replace("{id}", "order-1");
-            let expected = route.pattern.contains("{id}").then(|| "order-1".to_owned());
+            let path = route.pattern.replace("{id}", "order-1").replace("{path+}", "a/b");
+            let expected = if is_greedy(route.pattern) { "a/b" } else { "order-1" };
+            let expected = route.pattern.contains('{').then(|| expected.to_owned());
             assert_eq!(found(route.method.as_str(), &path), Ok((route.operation, expected)), "{path}");
         }
     }
@@ -205,7 +252,7 @@ mod tests {
 
     #[test]
     fn an_unknown_path_is_told_from_a_wrong_method() {
-        for path in ["/", "/order", "/orders/", "/orders//events", "/orders/1/events/2", "/Orders"] {
+        for path in ["//", "/order", "/docs/", "/orders/", "/orders//events", "/orders/1/events/2", "/Orders"] {
             assert_eq!(found("GET", path), Err(NoRoute::Unknown), "{path}");
         }
         let allow = |method, path| match found(method, path) {

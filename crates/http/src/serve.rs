@@ -109,7 +109,7 @@ mod tests {
     async fn answer(request: Request) -> (u16, String) {
         let response = serve(Function::Query, request, echo).await;
         assert!(response.headers().contains_key("x-request-id"));
-        (response.status().as_u16(), String::from_utf8(response.body().to_vec()).unwrap())
+        (response.status().as_u16(), String::from_utf8(response.body().to_vec()).unwrap().trim_end().to_owned())
     }
 
     #[tokio::test]

@@ -138,6 +138,15 @@ pub async fn view(pool: &PgPool, order_id: &OrderId) -> Result<Option<OrderView>
     row.map(Row::view).transpose()
 }
 
+/// The last entry of the trail that the row includes; `None` when there is no such order. The cheapest look at one.
+pub async fn last_seq(pool: &PgPool, order_id: &OrderId) -> Result<Option<u32>, Error> {
+    let seq = sqlx::query_scalar!("select last_seq from orders where id = $1", order_id.as_str())
+        .fetch_optional(pool)
+        .await
+        .failed("look at the order")?;
+    Ok(seq.map(|seq| u32::try_from(seq).unwrap_or_default()))
+}
+
 /// Where a page begins: after this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {

@@ -7,3 +7,5 @@ mod orders;
 mod trail;
 
 pub use app::App;
+pub use orders::OrderList;
+pub use trail::Trail;

@@ -2,28 +2,34 @@
 
 use crate::{App, app::failed};
 use chrono::{DateTime, Utc};
-use domain::{CustomerId, OrderStatus, OrderView};
+use domain::{CustomerId, OrderStatus, OrderView, parse_time};
 use lambda_http::http::header;
 use orderflow_http::{Call, Page, Parameters, Problem, Reply, next_link};
 use serde::Serialize;
 use store::orders::{Cursor, ListFilter};
 
-#[derive(Serialize)]
-struct Answer<'a> {
-    orders: &'a [OrderView],
+/// What `GET /orders` answers.
+#[derive(Debug, Serialize)]
+pub struct OrderList {
+    pub orders: Vec<OrderView>,
 }
 
 pub(crate) async fn list(app: &App, call: &Call) -> Result<Reply, Problem> {
     let filter = filter(call)?;
     // One more than asked for tells whether there is a next page.
     let more = ListFilter { limit: filter.limit + 1, ..filter.clone() };
-    let found = store::orders::list(&app.pool, &more).await.map_err(failed)?;
+    let mut orders = store::orders::list(&app.pool, &more).await.map_err(failed)?;
     let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
-    let shown = &found[..found.len().min(limit)];
-    let reply = Reply::ok(&Answer { orders: shown })?;
-    let Some(last) = shown.last().filter(|_| found.len() > shown.len()) else { return Ok(reply) };
-    let next = Page { created_at: last.created_at, id: last.order_id.clone() };
-    Ok(reply.header(header::LINK, link(call, &filter, &next)))
+    let is_last = orders.len() <= limit;
+    orders.truncate(limit);
+    let last = orders.last().filter(|_| !is_last);
+    let next = last.map(|last| Page { created_at: last.created_at, id: last.order_id.clone() });
+    let now = Utc::now();
+    let reply = Reply::ok(&OrderList { orders: orders.into_iter().map(|order| order.read_at(now)).collect() })?;
+    Ok(match next {
+        Some(next) => reply.header(header::LINK, link(call, &filter, &next)),
+        None => reply,
+    })
 }
 
 fn filter(call: &Call) -> Result<ListFilter, Problem> {
@@ -34,6 +40,8 @@ fn filter(call: &Call) -> Result<ListFilter, Problem> {
     let customer_id = parameters.read("customer_id", "must be a customer's id", |text| CustomerId::parse(text).ok());
     let created_after = parameters.read("created_after", TIME, time);
     let created_before = parameters.read("created_before", TIME, time);
+    let source = "must be database: lists come from nowhere else";
+    parameters.read("source", source, |text| (text == "database").then_some(()));
     let page = parameters.read("cursor", "must be taken from the Link of the page before", Page::decode);
     let limit = parameters.limit();
     parameters.finish()?;
@@ -49,7 +57,7 @@ fn filter(call: &Call) -> Result<ListFilter, Problem> {
 
 fn time(text: &str) -> Option<DateTime<Utc>> {
     // A plus sign that nobody escaped arrives as a space.
-    text.replace(' ', "+").parse().ok()
+    parse_time(&text.replace(' ', "+"))
 }
 
 fn link(call: &Call, filter: &ListFilter, next: &Page) -> String {
@@ -60,6 +68,7 @@ fn link(call: &Call, filter: &ListFilter, next: &Page) -> String {
         ("created_after", filter.created_after.map(|time| time.to_rfc3339())),
         ("created_before", filter.created_before.map(|time| time.to_rfc3339())),
         ("limit", given("limit")),
+        ("source", given("source")),
         ("cursor", Some(next.encode())),
     ];
     next_link("/orders", &parameters)

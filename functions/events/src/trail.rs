@@ -4,35 +4,98 @@ use crate::{App, app::failed};
 use client::Error;
 use domain::{AuditEvent, OrderId};
 use lambda_http::http::header;
-use orderflow_http::{Call, Parameters, Problem, Reply, next_link};
+use orderflow_http::{Call, ETag, Parameters, Problem, Reply, Wait, next_link};
 use serde::Serialize;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
 
-#[derive(Serialize)]
-struct Answer<'a> {
-    events: &'a [AuditEvent],
+/// How often a caller that waits has the row glanced at: a primary key and one number.
+const GLANCE: Duration = Duration::from_millis(500);
+
+/// What `GET /orders/{id}/events` answers.
+#[derive(Debug, Serialize)]
+pub struct Trail {
+    pub events: Vec<AuditEvent>,
+}
+
+/// Which part of the trail.
+struct Asked {
+    after: u32,
+    limit: u32,
+    source: Option<&'static str>,
+}
+
+impl Asked {
+    fn read(call: &Call) -> Result<Self, Problem> {
+        let mut parameters = Parameters::of(call);
+        let after = parameters.read("after", "must be a seq, a whole number from 0", |text| text.parse::<u32>().ok());
+        let limit = parameters.limit();
+        // The parameter of the other reads. A workflow does not keep the trail.
+        let only = "must be database: the trail is nowhere else";
+        let source = parameters.read("source", only, |text| (text == "database").then_some("database"));
+        parameters.finish()?;
+        Ok(Self { after: after.unwrap_or(0), limit, source })
+    }
 }
 
 pub(crate) async fn list(app: &App, call: &Call) -> Result<Reply, Problem> {
-    let order_id = call.order_id()?;
-    let mut parameters = Parameters::of(call);
-    let after = parameters.read("after", "must be a seq, a whole number from 0", |text| text.parse::<u32>().ok());
-    let limit = parameters.limit();
-    parameters.finish()?;
-    // One more than asked for tells whether there is a next page.
-    let found = store::events::list(&app.pool, &order_id, after.unwrap_or(0), limit + 1).await.map_err(failed)?;
-    let Some(found) = found else { return without_row(app, &order_id).await };
-    let shown = &found[..found.len().min(usize::try_from(limit).unwrap_or(usize::MAX))];
-    let reply = Reply::ok(&Answer { events: shown })?;
-    let Some(last) = shown.last().filter(|_| found.len() > shown.len()) else { return Ok(reply) };
-    let parameters = [("after", Some(last.seq.to_string())), ("limit", Some(limit.to_string()))];
-    Ok(reply.header(header::LINK, next_link(&format!("/orders/{order_id}/events"), &parameters)))
+    let (order_id, asked, known) = (call.order_id()?, Asked::read(call)?, call.known());
+    let wait = call.wait().filter(|_| known.is_some());
+    let is_news = |tag: ETag| known.as_ref().is_none_or(|known| !known.has(tag));
+    let tag = until(app, &order_id, wait, is_news).await?;
+    if !is_news(tag) {
+        return Ok(Reply::not_modified(tag).waited(wait));
+    }
+    Ok(page(app, &order_id, &asked, tag).await?.tagged(tag).waited(wait))
 }
 
-/// Started and not received yet, or unknown.
-async fn without_row(app: &App, order_id: &OrderId) -> Result<Reply, Problem> {
+/// The end of the trail, as soon as it is news or the wait is over. It is looked at before the entries are, so a
+/// page may have more than its tag says, never less.
+async fn until(
+    app: &App,
+    order_id: &OrderId,
+    wait: Option<Wait>,
+    is_news: impl Fn(ETag) -> bool,
+) -> Result<ETag, Problem> {
+    let end = Instant::now() + wait.map_or(Duration::ZERO, Wait::duration);
+    let mut tag = last(app, order_id).await?;
+    while !is_news(tag) && Instant::now() < end {
+        sleep(GLANCE.min(end.duration_since(Instant::now()))).await;
+        // What can't be read just now could be read a moment ago: that still holds, until the wait is over.
+        if let Ok(Some(seq)) = store::orders::last_seq(&app.pool, order_id).await {
+            tag = ETag(seq);
+        }
+    }
+    Ok(tag)
+}
+
+/// An order that was started and not received yet has no entry.
+async fn last(app: &App, order_id: &OrderId) -> Result<ETag, Problem> {
+    if let Some(seq) = store::orders::last_seq(&app.pool, order_id).await.map_err(failed)? {
+        return Ok(ETag(seq));
+    }
     match app.orders.describe(order_id).await {
-        Ok(_) => Reply::ok(&Answer { events: &[] }),
+        Ok(_) => Ok(ETag(0)),
         Err(Error::NotFound) => Err(Problem::order_not_found(order_id.as_str())),
         Err(error @ (Error::NoWorker | Error::Unavailable(_) | Error::Unexpected(_))) => Err(error.into()),
     }
+}
+
+async fn page(app: &App, order_id: &OrderId, asked: &Asked, end: ETag) -> Result<Reply, Problem> {
+    // One more than asked for tells whether there is a next page.
+    let found = store::events::list(&app.pool, order_id, asked.after, asked.limit + 1).await.map_err(failed)?;
+    let mut events = found.unwrap_or_default();
+    let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
+    let is_cut = events.len() > limit;
+    events.truncate(limit);
+    // Entries of a newer release's kind are left out, so a short page need not be the last.
+    let last = events.last().map(|event| event.seq).filter(|seq| is_cut || *seq < end.0);
+    let reply = Reply::ok(&Trail { events })?;
+    let Some(last) = last else { return Ok(reply) };
+    let parameters = [
+        ("after", Some(last.to_string())),
+        ("limit", Some(asked.limit.to_string())),
+        ("source", asked.source.map(str::to_owned)),
+    ];
+    Ok(reply.header(header::LINK, next_link(&format!("/orders/{order_id}/events"), &parameters)))
 }

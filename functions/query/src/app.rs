@@ -1,11 +1,11 @@
 //! What the function is set up with, and where its calls go.
 
-use crate::{health, state};
+use crate::{answer, health};
 use client::{Orders, TemporalSettings};
-use domain::SettingError;
+use domain::{Profile, SettingError, Span, SpanError};
 use lambda_http::{Body, Request, Response};
 use orderflow_http::{
-    Application, Call, Function, Operation, Problem, Querying, Reply, from_env, refused_setting, serve,
+    Application, Call, Function, Operation, Parameters, Problem, Querying, Reply, from_env, refused_setting, serve,
 };
 use store::PgPool;
 
@@ -25,6 +25,8 @@ pub struct App {
     pub(crate) orders: Orders,
     pub(crate) pool: PgPool,
     pub(crate) reads: Reads,
+    /// For an order that nobody has worked on; each other one has an estimate of its own.
+    pub(crate) delivery_estimate: Span,
 }
 
 impl App {
@@ -35,7 +37,13 @@ impl App {
             Some("database") => Reads::Database,
             Some(other) => return Err(refused_setting("READS", other, "must be workflow or database")),
         };
-        Ok(Self { orders, pool, reads })
+        let delivery_estimate = match from_env("DELIVERY_ESTIMATE") {
+            None => Profile::Production.policy().delivery_estimate,
+            Some(text) => text
+                .parse()
+                .map_err(|error: SpanError| refused_setting("DELIVERY_ESTIMATE", &text, &error.to_string()))?,
+        };
+        Ok(Self { orders, pool, reads, delivery_estimate })
     }
 }
 
@@ -49,17 +57,24 @@ impl Application for App {
     }
 
     async fn handle(&self, request: Request) -> Response<Body> {
-        serve(Function::Query, request, async |call| answer(self, &call).await).await
+        serve(Function::Query, request, async |call| route(self, &call).await).await
     }
 }
 
-async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
+async fn route(app: &App, call: &Call) -> Result<Reply, Problem> {
     let Operation::Query(operation) = call.operation else {
         return Err(Problem::internal("a call of another function"));
     };
     match operation {
-        Querying::Order => Reply::ok(&state::state(app, call).await?),
-        Querying::Status => Reply::ok(&state::state(app, call).await?.status_view()),
-        Querying::Health => health::health(app).await,
+        Querying::Order => answer::state(app, call, Reply::ok).await,
+        Querying::Status => answer::state(app, call, |view| Reply::ok(&view.status_view())).await,
+        Querying::EstimatedDelivery => {
+            answer::state(app, call, |view| Reply::ok(&view.estimated_delivery_view())).await
+        }
+        Querying::Result => answer::result(app, call).await,
+        Querying::Health => {
+            Parameters::of(call).finish()?;
+            health::health(app).await
+        }
     }
 }

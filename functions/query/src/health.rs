@@ -4,17 +4,21 @@ use crate::App;
 use orderflow_http::{Problem, Reply};
 use serde::Serialize;
 
-#[derive(Serialize)]
-struct Health {
-    status: &'static str,
-    temporal: Dependency,
+/// What `GET /health` answers.
+#[derive(Debug, Serialize)]
+pub struct Health {
+    /// `ok` or `unavailable`.
+    pub status: &'static str,
+    pub temporal: Dependency,
 }
 
-#[derive(Serialize)]
-struct Dependency {
-    reachable: bool,
+/// What the API leans on.
+#[derive(Debug, Serialize)]
+pub struct Dependency {
+    pub reachable: bool,
+    /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    cause: Option<String>,
+    pub cause: Option<String>,
 }
 
 pub(crate) async fn health(app: &App) -> Result<Reply, Problem> {

@@ -8,8 +8,8 @@ use client::{Described, Error};
 use domain::{Customer, CustomerId, OrderId, OrderRecord, OrderStatus, OrderView, Source, Step};
 use orderflow_http::{Call, Parameters, Problem};
 
-pub(crate) async fn state(app: &App, call: &Call) -> Result<OrderView, Problem> {
-    let order_id = call.order_id()?;
+/// Which source a call asks first: its own choice, else the deployment's.
+pub(crate) fn asked(app: &App, call: &Call) -> Result<Reads, Problem> {
     let mut parameters = Parameters::of(call);
     let asked = parameters.read("source", "must be workflow or database", |source| match source {
         "workflow" => Some(Reads::Workflow),
@@ -17,11 +17,15 @@ pub(crate) async fn state(app: &App, call: &Call) -> Result<OrderView, Problem> 
         _ => None,
     });
     parameters.finish()?;
-    match asked.unwrap_or(app.reads) {
-        Reads::Workflow => from_workflow(app, &order_id).await,
-        Reads::Database => match row(app, &order_id).await? {
+    Ok(asked.unwrap_or(app.reads))
+}
+
+pub(crate) async fn state(app: &App, order_id: &OrderId, reads: Reads) -> Result<OrderView, Problem> {
+    match reads {
+        Reads::Workflow => from_workflow(app, order_id).await,
+        Reads::Database => match row(app, order_id).await? {
             Some(view) => Ok(view),
-            None => described(app, &order_id).await,
+            None => described(app, order_id).await,
         },
     }
 }
@@ -60,15 +64,18 @@ async fn closed(app: &App, order_id: &OrderId) -> Result<OrderView, Problem> {
 }
 
 async fn row(app: &App, order_id: &OrderId) -> Result<Option<OrderView>, Problem> {
-    store::orders::view(&app.pool, order_id).await.map_err(|error| {
-        let text = telemetry::chain(&error);
-        if error.is_unavailable() { Problem::database_unavailable(text) } else { Problem::internal(text) }
-    })
+    store::orders::view(&app.pool, order_id).await.map_err(failed)
+}
+
+/// What the database could not do.
+pub(crate) fn failed(error: store::Error) -> Problem {
+    let text = telemetry::chain(&error);
+    if error.is_unavailable() { Problem::database_unavailable(text) } else { Problem::internal(text) }
 }
 
 async fn described(app: &App, order_id: &OrderId) -> Result<OrderView, Problem> {
     match app.orders.describe(order_id).await {
-        Ok(described) => Ok(started(order_id, described)),
+        Ok(described) => Ok(started(app, order_id, described)),
         Err(Error::NotFound) => Err(unknown(order_id)),
         Err(error @ (Error::NoWorker | Error::Unavailable(_) | Error::Unexpected(_))) => Err(error.into()),
     }
@@ -79,8 +86,9 @@ fn unknown(order_id: &OrderId) -> Problem {
 }
 
 /// All that is known of an order that nobody has worked on.
-fn started(order_id: &OrderId, described: Described) -> OrderView {
+fn started(app: &App, order_id: &OrderId, described: Described) -> OrderView {
     let blank = OrderRecord::new(order_id.clone(), described.started_at).view(Source::Temporal);
+    let estimate = described.started_at + app.delivery_estimate.duration();
     let id: Option<CustomerId> = described.customer_id;
     OrderView {
         customer_id: id.as_ref().map(ToString::to_string),
@@ -88,6 +96,7 @@ fn started(order_id: &OrderId, described: Described) -> OrderView {
         status: described.status.unwrap_or(OrderStatus::Pending),
         step: described.step.unwrap_or(Step::Receive),
         is_running: described.is_open,
+        estimated_delivery: described.is_open.then_some(estimate),
         ..blank
     }
 }

@@ -5,24 +5,26 @@ use domain::{Address, Answer, OrderId, OrderStatus, Step};
 use orderflow_http::{Problem, Reply};
 use serde::Serialize;
 
-#[derive(Serialize)]
-struct Done<'a> {
-    order_id: &'a OrderId,
-    status: OrderStatus,
-    step: Step,
-    message: &'a str,
+/// It holds. `already`: it held before, nothing new happened.
+#[derive(Debug, Serialize)]
+pub struct Done<'a> {
+    pub order_id: &'a OrderId,
+    pub status: OrderStatus,
+    pub step: Step,
+    pub message: &'a str,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    already: bool,
+    pub already: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    shipping_address: Option<&'a Address>,
+    pub shipping_address: Option<&'a Address>,
 }
 
-#[derive(Serialize)]
-struct Undecided<'a> {
-    order_id: &'a OrderId,
+/// It is not decided yet; the order's status will tell.
+#[derive(Debug, Serialize)]
+pub struct Undecided<'a> {
+    pub order_id: &'a OrderId,
     #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<OrderStatus>,
-    message: &'a str,
+    pub status: Option<OrderStatus>,
+    pub message: &'a str,
 }
 
 /// The order's own answer; `repeated` when it was given before.

@@ -4,7 +4,7 @@ use crate::{answer, closed};
 use client::{Command, Orders, Reply as Outcome, TemporalSettings};
 use domain::SettingError;
 use lambda_http::{Body, Request, Response};
-use orderflow_http::{Application, Call, Function, Operation, Problem, Reply, Signalling, serve};
+use orderflow_http::{Application, Call, Function, Operation, Parameters, Problem, Reply, Signalling, serve};
 
 /// The door to Temporal, made once.
 #[derive(Debug)]
@@ -37,6 +37,7 @@ async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
     let Operation::Signal(operation) = call.operation else {
         return Err(Problem::internal("a call of another function"));
     };
+    Parameters::of(call).finish()?;
     let order_id = call.order_id()?;
     let (name, command) = command(operation, call)?;
     // Without a key there is no update id, not even a payment's transaction id: a refusal (too early, a

@@ -6,4 +6,5 @@ mod answer;
 mod app;
 mod closed;
 
+pub use answer::{Done, Undecided};
 pub use app::App;

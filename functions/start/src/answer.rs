@@ -5,19 +5,19 @@ use domain::{Currency, Decimal, Order, OrderId, OrderPolicy, OrderStatus, Paymen
 use orderflow_http::{Problem, Reply};
 use serde::Serialize;
 
-#[derive(Serialize)]
-struct Answer<'a> {
-    order_id: &'a OrderId,
-    workflow_id: String,
-    run_id: &'a str,
-    status: OrderStatus,
-    total_amount: Decimal,
-    currency: Currency,
+#[derive(Debug, Serialize)]
+pub struct Answer<'a> {
+    pub order_id: &'a OrderId,
+    pub workflow_id: String,
+    pub run_id: &'a str,
+    pub status: OrderStatus,
+    pub total_amount: Decimal,
+    pub currency: Currency,
     #[serde(skip_serializing_if = "Option::is_none")]
-    payment_id: Option<&'a PaymentId>,
-    message: &'static str,
+    pub payment_id: Option<&'a PaymentId>,
+    pub message: &'static str,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    already_started: bool,
+    pub already_started: bool,
 }
 
 /// The same for the first request and for each repeat, whatever became of the order meanwhile.

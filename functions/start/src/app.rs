@@ -4,7 +4,9 @@ use crate::{create, start};
 use client::{Orders, TemporalSettings};
 use domain::{OrderPolicy, Profile, SettingError, resolve_policy};
 use lambda_http::{Body, Request, Response};
-use orderflow_http::{Application, Call, Function, Operation, Problem, Reply, Starting, from_env, is_on, serve};
+use orderflow_http::{
+    Application, Call, Function, Operation, Parameters, Problem, Reply, Starting, from_env, is_on, serve,
+};
 
 /// The settings and the door to Temporal, made once.
 #[derive(Debug)]
@@ -51,6 +53,7 @@ async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
     let Operation::Start(operation) = call.operation else {
         return Err(Problem::internal("a call of another function"));
     };
+    Parameters::of(call).finish()?;
     match operation {
         Starting::Create => create::create(app, call).await,
         Starting::Start => start::start(app, call).await,

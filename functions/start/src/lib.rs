@@ -8,4 +8,5 @@ mod create;
 mod read;
 mod start;
 
+pub use answer::Answer;
 pub use app::App;

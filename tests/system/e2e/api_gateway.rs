@@ -57,14 +57,14 @@ impl Call {
         self.path.split_once('?').unwrap_or((&self.path, ""))
     }
 
-    /// Who serves it; what no route serves goes to `query`, as any function must refuse it.
+    /// Who serves it; what no route serves goes to `docs`.
     pub(super) fn function(&self) -> Function {
         serving(&self.method, self.split().0)
     }
 }
 
 fn serving(method: &Method, path: &str) -> Function {
-    find(method, path).map_or(Function::Query, |(route, _)| route.operation.function())
+    find(method, path).map_or(Function::REST, |(route, _)| route.operation.function())
 }
 
 /// Who serves an event of either shape.

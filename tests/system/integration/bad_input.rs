@@ -82,6 +82,75 @@ async fn what_is_not_a_request_is_a_problem() {
 }
 
 #[tokio::test]
+async fn a_body_that_readers_could_take_two_ways_starts_nothing() {
+    let world = World::start().await;
+    let send = async |body: Vec<u8>| {
+        let request = world.http.post(format!("{}/orders", world.url)).header("content-type", "application/json");
+        let answer = request.body(body).send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, answer.json::<Value>().await.unwrap())
+    };
+    let order = paid_order().to_string();
+    let with = |from: &str, to: &str| {
+        assert!(order.contains(from), "{from} is not in {order}");
+        order.replacen(from, to, 1).into_bytes()
+    };
+    let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    for (body, status, told) in [
+        (with("\"quantity\":1", "\"quantity\":1,\"quantity\":7"), 422, "/items/0/quantity"),
+        (with("\"quantity\":1", "\"quantity\":0"), 422, "/items/0/quantity"),
+        (with("\"quantity\":1", "\"quantity\":-70455"), 422, "/items/0/quantity"),
+        (with("\"quantity\":1", "\"quantity\":1e400"), 422, "/items/0/quantity"),
+        (with("\"99.99\"", "99.99000000000001"), 422, "/items/0/unit_price"),
+        (with("\"99.99\"", "1e400"), 422, "/items/0/unit_price"),
+        (with("\"99.99\"", "9999999999999.99,\"qty\":2"), 422, "/items/0/qty"),
+        (with("1,\"sku\"", "10000,\"sku\""), 202, ""),
+        (with("\"99.99\"", "999999999999999"), 422, "/items/0/unit_price"),
+        (with("John Doe", "John\\u0000Doe"), 422, "/customer/name"),
+        (with("John Doe", "\\ud800"), 422, "/customer/name"),
+        (with("John Doe", "John\u{0}Doe"), 400, ""),
+        (with("\"John Doe\"", &deep), 422, "/customer/name"),
+        (with("\"John Doe\"", &"[".repeat(200_000)), 400, ""),
+        (with("{\"currency\"", "{\"action\":\"delete\",\"currency\""), 422, "/action"),
+        ([with("John", "Jo\u{e9}"), vec![b' '; 200_000]].concat(), 202, ""),
+        (vec![b' '; 256 << 10], 422, "/items"),
+        (vec![b' '; (256 << 10) + 1], 413, ""),
+        (order.replace("John", "Jo\u{e9}").chars().map(|c| u32::from(c).try_into().unwrap()).collect(), 400, ""),
+    ] {
+        let (seen, answer) = send(body.clone()).await;
+        let shown: String = String::from_utf8_lossy(&body).chars().take(500).collect();
+        assert_eq!(seen, status, "{shown}: {answer}");
+        assert!(told.is_empty() || pointers(&answer).contains(&told), "{told} is not in {answer}");
+    }
+}
+
+#[tokio::test]
+async fn currencies_have_their_own_decimals() {
+    let world = World::start().await;
+    for (currency, price, quantity, total) in [
+        ("JPY", json!(500), 3, json!(1500)),
+        ("KWD", json!("1.234"), 3, json!(3.702)),
+        ("USD", json!(99.99), 3, json!(299.97)),
+    ] {
+        let mut order = paid_order();
+        order["currency"] = json!(currency);
+        order["items"] = json!([{"sku": "A", "quantity": quantity, "price": price}]);
+        let reply = world.post("/orders", order).await;
+        assert_eq!((&reply.body["total_amount"], &reply.body["currency"]), (&total, &json!(currency)));
+        let id = reply.started();
+        let state = async || world.get(&format!("/orders/{id}")).await.is(200);
+        let state = world.eventually("the total", state, |state| !state["total_amount"].is_null()).await;
+        assert_eq!(state["total_amount"], total);
+    }
+    for (currency, price) in [("JPY", "0.5"), ("KWD", "1.2345"), ("USD", "99.999"), ("XAU", "1"), ("usd", "1")] {
+        let mut order = paid_order();
+        order["currency"] = json!(currency);
+        order["items"][0]["unit_price"] = json!(price);
+        world.post("/orders", order).await.problem(422, "invalid_request");
+    }
+}
+
+#[tokio::test]
 async fn bad_bodies_of_signals_are_refused_and_change_nothing() {
     let world = World::start().await;
     let mut order = paid_order();
@@ -92,6 +161,13 @@ async fn bad_bodies_of_signals_are_refused_and_change_nothing() {
         ("signals/approve", json!({"reviewer": 5}), "/reviewer"),
         ("signals/update-address", json!({}), ""),
         ("signals/update-address", json!({"address": {"street": ""}}), ""),
+        ("signals/cancel", json!({"reason": "x".repeat(501)}), "/reason"),
+        ("signals/cancel", json!({"reason": "a\u{0}b"}), "/reason"),
+        ("signals/update-address", json!({"street": "x".repeat(201)}), "/street"),
+        ("signals/update-address", json!({"street": "1 Main St", "floor": 2}), "/floor"),
+        ("payment", json!({"transaction_id": "t", "amount": -99.99}), "/amount"),
+        ("payment", json!({"transaction_id": "t", "amount": 0}), "/amount"),
+        ("payment", json!({"transaction_id": "t", "amount": 99.99, "currency": "dollar"}), "/currency"),
         ("payment", json!({"amount": 1}), "/transaction_id"),
         ("payment", json!({"transaction_id": "t", "amount": "NaN"}), "/amount"),
         ("signals/confirm-payment", json!({"transaction_id": "t", "amount": "1e3"}), "/amount"),
@@ -99,6 +175,11 @@ async fn bad_bodies_of_signals_are_refused_and_change_nothing() {
     ] {
         let problem = world.post(&format!("/orders/{id}/{signal}"), body).await.problem(422, "invalid_request");
         assert!(pointers(&problem).contains(&pointer), "{pointer:?} is not in {problem}");
+    }
+    for body in ["\"a\", \"reviewer\": \"b\"", "{\"reason\": \"a\"", "{\"reason\": \"a\"} x"] {
+        let path = format!("/orders/{id}/signals/reject");
+        let headers = [("content-type", "application/json")];
+        world.send(Method::POST, &path, &headers, Some(body.to_owned())).await.problem(400, "malformed_json");
     }
     assert_eq!(world.get(&format!("/orders/{id}/status")).await.is(200)["status"], "pending");
     world.post(&format!("/orders/{id}/cancel"), json!({})).await.is(200);

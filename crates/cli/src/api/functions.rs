@@ -1,4 +1,4 @@
-//! The four functions, sharing one connection to Temporal and one pool of the database.
+//! The five functions, sharing one connection to Temporal and one pool of the database.
 
 use anyhow::Result;
 use client::{Orders, TemporalSettings};
@@ -14,6 +14,7 @@ pub(crate) struct Functions {
     signal: signal::App,
     query: query::App,
     events: events::App,
+    docs: docs::App,
 }
 
 impl Functions {
@@ -25,17 +26,19 @@ impl Functions {
             signal: signal::App::new(orders.clone()),
             query: query::App::new(orders.clone(), pool.clone())?,
             events: events::App::new(orders, pool),
+            docs: docs::App,
         })
     }
 
-    /// What no route serves goes to one of them as well: each answers 404 and 405 by the same table.
+    /// What no route serves goes to one of them as well: each would answer 404 and 405 by the same table.
     pub(crate) async fn handle(&self, request: Request) -> Response<Body> {
         let found = orderflow_http::find(request.method(), request.raw_http_path());
-        match found.map_or(Function::Query, |(route, _)| route.operation.function()) {
+        match found.map_or(Function::REST, |(route, _)| route.operation.function()) {
             Function::Start => self.start.handle(request).await,
             Function::Signal => self.signal.handle(request).await,
             Function::Query => self.query.handle(request).await,
             Function::Events => self.events.handle(request).await,
+            Function::Docs => self.docs.handle(request).await,
         }
     }
 }

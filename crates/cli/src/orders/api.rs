@@ -98,7 +98,7 @@ impl Api {
         let text = response.text().await.map_err(|error| self.unreachable(&error))?;
         let body: Value = serde_json::from_str(&text).unwrap_or_default();
         if status.is_success() {
-            return Ok(Ok(Answer { text, body }));
+            return Ok(Ok(Answer { text: text.trim_end().to_owned(), body }));
         }
         Ok(Err(Problem::read(status, &body)))
     }

@@ -1,0 +1,260 @@
+//! What each route does.
+
+use crate::{
+    answer::{answer, json_content, text_content},
+    examples, parameters, problems,
+    requests::Body,
+    scope, signals,
+    types::Types,
+};
+use domain::{EstimatedDeliveryView, OrderView, ResultView, StatusView};
+use events::{OrderList, Trail};
+use orderflow_http::{Code, Documenting, Kind, Listing, Operation, Querying, Route, Starting};
+use query::Health;
+use serde_json::{Map, Value, json};
+use start::Answer as StartedOrder;
+
+/// A route in words, and what goes in and out.
+pub(crate) struct Description {
+    pub(crate) tag: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) details: &'static str,
+    pub(crate) parameters: Vec<Value>,
+    pub(crate) body: Option<Body>,
+    pub(crate) answers: Vec<(u16, Value)>,
+    pub(crate) problems: Vec<Kind>,
+}
+
+const START: &str = "Start";
+pub(crate) const TELL: &str = "Tell";
+const READ: &str = "Read";
+const PAGES: &str = "Pages";
+
+pub(crate) fn tags() -> Value {
+    json!([
+        {"name": START, "description": "One order of one request, however often it is sent."},
+        {"name": TELL, "description": "What people and other systems tell an order. The answer says what truly happened."},
+        {"name": READ, "description": "Where orders stand, and how they got there."},
+        {"name": PAGES, "description": "For people."},
+    ])
+}
+
+pub(crate) fn of(route: &Route, types: &mut Types) -> Value {
+    let Description { tag, summary, details, mut parameters, body, answers, problems } =
+        description(route.operation, types);
+    if route.pattern.contains("{id}") {
+        parameters.insert(0, parameters::shared("OrderId"));
+    }
+    parameters.push(parameters::shared("RequestId"));
+    let mut responses: Map<String, Value> =
+        answers.into_iter().map(|(status, answer)| (status.to_string(), answer)).collect();
+    responses.append(&mut problems::answers(&problems));
+    let mut operation = json!({
+        "operationId": id(route),
+        "tags": [tag],
+        "summary": summary,
+        "parameters": parameters,
+        "responses": responses,
+        "security": scope::security(scope::of(route.operation)),
+    });
+    if !details.is_empty() {
+        operation["description"] = json!(details);
+    }
+    if let Some(body) = body {
+        operation["requestBody"] = body.request();
+    }
+    operation
+}
+
+/// `POST /orders/{id}/signals/update-address` is `postOrdersIdSignalsUpdateAddress`.
+fn id(route: &Route) -> String {
+    let capital = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>()).unwrap_or_default()
+    };
+    let words = route.pattern.split(|c: char| !c.is_ascii_alphanumeric()).map(capital);
+    route.method.as_str().to_lowercase() + &words.collect::<String>()
+}
+
+fn description(operation: Operation, types: &mut Types) -> Description {
+    match operation {
+        Operation::Start(starting) => start(starting, types),
+        Operation::Signal(signalling) => signals::description(signalling, types),
+        Operation::Query(querying) => query(querying, types),
+        Operation::Events(listing) => list(listing, types),
+        Operation::Docs(documenting) => page(documenting),
+    }
+}
+
+/// What may go wrong with any body.
+pub(crate) const BODY: [Code; 5] =
+    [Code::MalformedJson, Code::BodyTooLarge, Code::UnsupportedMediaType, Code::InvalidRequest, Code::InternalError];
+
+pub(crate) fn ours(lists: &[&[Code]]) -> Vec<Kind> {
+    lists.concat().into_iter().map(Kind::Ours).collect()
+}
+
+fn start(starting: Starting, types: &mut Types) -> Description {
+    let content = json_content(&types.of::<StartedOrder<'static>>(), &examples::started());
+    let answers = vec![(202, answer("The order is started.", &[("location", "Location")], content))];
+    let away = [Code::InvalidIdempotencyKey, Code::InvalidQuery, Code::TemporalUnavailable, Code::WorkerUnavailable];
+    let (summary, details, body, own) = match starting {
+        Starting::Create => (
+            "Create an order",
+            "The server makes the id: from the `Idempotency-Key` where there is one, so that the same key with the same \
+             body is the same order and answer, and with another body 422.",
+            Body::Order,
+            Code::IdempotencyKeyReused,
+        ),
+        Starting::Start => (
+            "Start an order under an id of your own",
+            "The same request again gives the same answer with `already_started`; another request under the id is refused. \
+             Everything may be left out where `SAMPLE_CART=on`: then it is one sample item.",
+            Body::Sketch,
+            Code::OrderExists,
+        ),
+    };
+    Description {
+        tag: START,
+        summary,
+        details,
+        parameters: vec![parameters::shared("IdempotencyKey")],
+        body: Some(body),
+        answers,
+        problems: ours(&[&BODY, &away, &[own]]),
+    }
+}
+
+fn query(querying: Querying, types: &mut Types) -> Description {
+    let (summary, details, content) = match querying {
+        Querying::Order => (
+            "The full state",
+            "An open order answers itself; when no worker is there, its row does, and before there is a row, what Temporal \
+             knows. Of a closed order the row comes first. `source` says which it was.",
+            json_content(&types.of::<OrderView>(), &examples::order()),
+        ),
+        Querying::Status => ("The short state", "", json_content(&types.of::<StatusView>(), &examples::status())),
+        Querying::EstimatedDelivery => (
+            "When the parcel should arrive",
+            "After dispatch it is counted from there, before from now; what was cancelled or has failed has no estimate.",
+            json_content(&types.of::<EstimatedDeliveryView>(), &examples::estimate()),
+        ),
+        Querying::Result => (
+            "How the order ended",
+            "While it runs the answer is 409; `Prefer: wait=N` waits for the end.",
+            json_content(&types.of::<ResultView>(), &examples::result()),
+        ),
+        Querying::Health => return health(types),
+    };
+    let ended: &[Code] = if querying == Querying::Result { &[Code::OrderRunning] } else { &[] };
+    Description {
+        tag: READ,
+        summary,
+        details,
+        parameters: vec![parameters::source(), parameters::shared("IfNoneMatch"), parameters::shared("Prefer")],
+        body: None,
+        answers: vec![(200, answer("It.", &TAGGED, content)), (304, answer(KNOWN, &TAGGED, None))],
+        problems: ours(&[&READING, ended]),
+    }
+}
+
+const KNOWN: &str = "The caller has it already.";
+const TAGGED: [(&str, &str); 3] =
+    [("etag", "ETag"), ("cache-control", "CacheControl"), ("preference-applied", "PreferenceApplied")];
+
+/// What may go wrong with any read of one order.
+const READING: [Code; 6] = [
+    Code::OrderNotFound,
+    Code::InvalidQuery,
+    Code::TemporalUnavailable,
+    Code::WorkerUnavailable,
+    Code::DatabaseUnavailable,
+    Code::InternalError,
+];
+
+fn health(types: &mut Types) -> Description {
+    let health = types.of::<Health>();
+    Description {
+        tag: READ,
+        summary: "Is the API up, is Temporal reachable",
+        details: "",
+        parameters: Vec::new(),
+        body: None,
+        answers: vec![
+            (200, answer("Calls can be served.", &[], json_content(&health, &examples::healthy()))),
+            (503, answer("They can not; `cause` says why.", &[], json_content(&health, &examples::unhealthy()))),
+        ],
+        problems: ours(&[&[Code::InvalidQuery, Code::InternalError]]),
+    }
+}
+
+fn list(listing: Listing, types: &mut Types) -> Description {
+    match listing {
+        Listing::Orders => Description {
+            tag: READ,
+            summary: "Orders, the newest first",
+            details: "From the database, page by page: follow `Link`.",
+            parameters: parameters::filters(),
+            body: None,
+            answers: vec![(
+                200,
+                answer("A page.", &[("link", "Link")], json_content(&types.of::<OrderList>(), &examples::list())),
+            )],
+            problems: ours(&[&[Code::InvalidQuery, Code::DatabaseUnavailable, Code::InternalError]]),
+        },
+        Listing::Trail => {
+            let headers = [&[("link", "Link")], &TAGGED[..]].concat();
+            let content = json_content(&types.of::<Trail>(), &examples::trail());
+            Description {
+                tag: READ,
+                summary: "The audit trail of an order, the oldest first",
+                details: "`seq` is 1, 2, 3 … without a gap. Empty as long as the order waits to be received.",
+                parameters: parameters::page_of_trail(),
+                body: None,
+                answers: vec![(200, answer("A page.", &headers, content)), (304, answer(KNOWN, &TAGGED, None))],
+                problems: ours(&[&READING]),
+            }
+        }
+    }
+}
+
+fn page(documenting: Documenting) -> Description {
+    const HTML: &[&str] = &["text/html; charset=utf-8"];
+    const FILES: &[&str] = &["text/javascript; charset=utf-8", "text/css; charset=utf-8", "image/svg+xml"];
+    let (summary, types, is_file) = match documenting {
+        Documenting::Console => ("The operators' page", HTML, false),
+        Documenting::ConsoleFile => ("A file of the operators' page", FILES, true),
+        Documenting::OpenApi => ("This document", &["application/json"][..], false),
+        Documenting::SwaggerUi => ("This document, to try out (Swagger UI)", HTML, false),
+        Documenting::SwaggerUiFile => ("A file of that page", FILES, true),
+        Documenting::ReDoc => ("This document, to read (ReDoc)", HTML, false),
+        Documenting::ReDocFile => ("A file of that page", FILES, true),
+    };
+    let content = match documenting {
+        Documenting::OpenApi => Some(json!({"application/json": {"schema": {"type": "object"}}})),
+        Documenting::Console
+        | Documenting::ConsoleFile
+        | Documenting::SwaggerUi
+        | Documenting::SwaggerUiFile
+        | Documenting::ReDoc
+        | Documenting::ReDocFile => text_content(types),
+    };
+    let headers: &[_] =
+        &[("etag", "ETag"), ("cache-control", "CacheControl"), ("content-security-policy", "ContentSecurityPolicy")];
+    let mut parameters = vec![parameters::shared("IfNoneMatch")];
+    if is_file {
+        parameters.insert(0, parameters::file());
+    }
+    Description {
+        tag: PAGES,
+        summary,
+        details: "",
+        parameters,
+        body: None,
+        answers: vec![
+            (200, answer("It.", headers, content)),
+            (304, answer("The caller has it already.", headers, None)),
+        ],
+        problems: ours(&[if is_file { &[Code::RouteNotFound, Code::InternalError] } else { &[Code::InternalError] }]),
+    }
+}

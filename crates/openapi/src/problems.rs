@@ -1,0 +1,109 @@
+//! Problem documents, from the one list of kinds.
+
+use crate::answer;
+use domain::{Document, Order, OrderStatus, RefusalCode};
+use orderflow_http::{Code, Kind, Problem};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// The answers that these kinds make, by status.
+pub(crate) fn answers(kinds: &[Kind]) -> Map<String, Value> {
+    let mut by_status: BTreeMap<u16, Vec<Kind>> = BTreeMap::new();
+    for kind in kinds {
+        by_status.entry(kind.status()).or_default().push(*kind);
+    }
+    by_status.into_iter().map(|(status, kinds)| (status.to_string(), answer_of(status, &kinds))).collect()
+}
+
+fn answer_of(status: u16, kinds: &[Kind]) -> Value {
+    let line = |kind: &Kind| format!("`{}`: {}.", kind.code(), kind.title());
+    let description = kinds.iter().map(line).collect::<Vec<_>>().join("\n\n");
+    let codes: Vec<_> = kinds.iter().map(|kind| kind.code()).collect();
+    let narrowed = json!({"properties": {"status": {"const": status}, "code": {"enum": codes}}});
+    let example =
+        |kind: &Kind| (kind.code().to_owned(), json!({"$ref": format!("#/components/examples/{}", kind.code())}));
+    let examples: Map<String, Value> = kinds.iter().map(example).collect();
+    let schema = json!({"allOf": [{"$ref": "#/components/schemas/Problem"}, narrowed]});
+    let content = json!({"application/problem+json": {"schema": schema, "examples": examples}});
+    let headers: &[_] = match status {
+        405 => &[("allow", "Allow")],
+        429 | 503 => &[("retry-after", "RetryAfter")],
+        _ => &[],
+    };
+    answer::answer(&description, headers, Some(content))
+}
+
+/// An example of every kind, as the code writes it.
+pub(crate) fn examples() -> Map<String, Value> {
+    let example = |kind: Kind| {
+        let instance = "/orders/ORD-20261121-120000-AB12";
+        (kind.code().to_owned(), json!({"summary": kind.title(), "value": problem(kind).document(instance)}))
+    };
+    Kind::all().map(example).collect()
+}
+
+fn problem(kind: Kind) -> Problem {
+    let refused = |code, detail| Problem::refused(code, detail, Some(status_of(code)));
+    match kind {
+        Kind::Refusal(code) => refused(code, refusal(code)),
+        Kind::Ours(Code::MalformedJson) => match Document::parse("{\n  \"items\": [}") {
+            Err(error) => error.into(),
+            Ok(_) => Problem::new(Code::MalformedJson, kind.title()),
+        },
+        Kind::Ours(Code::InvalidRequest) => {
+            match Order::parse(r#"{"items": [{"sku": "ABC123", "quantity": 0, "unit_price": "99.999"}]}"#) {
+                Err(invalid) => invalid.into(),
+                Ok(_) => Problem::new(Code::InvalidRequest, kind.title()),
+            }
+        }
+        Kind::Ours(Code::InvalidQuery) => {
+            let detail = "must be a whole number from 1 to 200".to_owned();
+            Problem::invalid_query(vec![domain::FieldError { pointer: "/limit".to_owned(), detail }])
+        }
+        Kind::Ours(Code::OrderNotFound) => Problem::order_not_found("ORD-20261121-120000-AB12"),
+        Kind::Ours(code) => Problem::new(code, format!("{}.", kind.title())),
+    }
+}
+
+fn refusal(code: RefusalCode) -> &'static str {
+    match code {
+        RefusalCode::AlreadyShipped => "The parcel has left.",
+        RefusalCode::OrderClosed => "The order is cancelled and closed.",
+        RefusalCode::NotInReview => "The order is not in review.",
+        RefusalCode::PaymentNotExpected => "The order is charged and waits for no confirmation.",
+        RefusalCode::AlreadyPaid => "The order was paid by another transaction.",
+        RefusalCode::NotPaid => "Nothing is paid.",
+        RefusalCode::PaymentMismatch => "The order's total is 99.99 USD.",
+        RefusalCode::NotShipped => "The parcel has not left.",
+        RefusalCode::AddressIncomplete => "The order has no address yet, so a street is needed.",
+        RefusalCode::PaymentIdInUse => "The payment pays another order.",
+        RefusalCode::Malformed => "The order could not read the request.",
+    }
+}
+
+/// A status in which an order refuses so.
+fn status_of(code: RefusalCode) -> OrderStatus {
+    match code {
+        RefusalCode::AlreadyShipped => OrderStatus::Shipped,
+        RefusalCode::OrderClosed => OrderStatus::Cancelled,
+        RefusalCode::AlreadyPaid => OrderStatus::PaymentConfirmed,
+        RefusalCode::NotInReview | RefusalCode::NotShipped => OrderStatus::Preparing,
+        RefusalCode::PaymentNotExpected
+        | RefusalCode::NotPaid
+        | RefusalCode::PaymentMismatch
+        | RefusalCode::AddressIncomplete
+        | RefusalCode::PaymentIdInUse
+        | RefusalCode::Malformed => OrderStatus::Pending,
+    }
+}
+
+/// What the type does not say: which codes there are, and that each has one type and status.
+pub(crate) fn complete(schemas: &mut Map<String, Value>) {
+    let codes: Vec<_> = Kind::all().map(Kind::code).collect();
+    let types: Vec<_> = codes.iter().map(|code| format!("urn:orderflow:problem:{code}")).collect();
+    let statuses: std::collections::BTreeSet<_> = Kind::all().map(Kind::status).collect();
+    let properties = &mut schemas["Problem"]["properties"];
+    properties["code"] = json!({"description": "The stable name of the kind.", "enum": codes});
+    properties["type"] = json!({"enum": types});
+    properties["status"] = json!({"enum": statuses});
+}

@@ -1,0 +1,326 @@
+//! The document against the code that it describes.
+
+use crate::{document, path, requests::Body};
+use domain::{
+    AddressChange, Approval, AuditEvent, Cancellation, DeliveryConfirmation, Document, EstimatedDeliveryView,
+    EventType, Invalid, OrderRequest, OrderView, PaymentCancellation, PaymentConfirmation, Rejection, Request,
+    ResultView, StatusView,
+};
+use orderflow_http::{Code, Kind, ROUTES};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+#[test]
+fn the_checked_in_document_is_what_the_code_says() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
+    let made = format!("{:#}\n", document());
+    if std::env::var_os("UPDATE_OPENAPI").is_some() {
+        fs::write(&file, &made).unwrap();
+    }
+    let same = fs::read_to_string(&file).unwrap() == made;
+    assert!(same, "docs/openapi.json is old; UPDATE_OPENAPI=1 cargo test -p openapi writes it");
+}
+
+#[test]
+fn every_route_is_in_it_and_no_other() {
+    let of_table: BTreeSet<_> =
+        ROUTES.iter().map(|route| (path(route), route.method.as_str().to_lowercase())).collect();
+    let document = document();
+    let mut described = BTreeSet::new();
+    let mut ids = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            described.insert((path.clone(), method.clone()));
+            assert!(ids.insert(operation["operationId"].to_string()), "{path}: two operations of one id");
+            let named: BTreeSet<_> = operation["parameters"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|parameter| {
+                    let parameter = resolve(&document, parameter);
+                    (parameter["in"] == "path").then(|| format!("{{{}}}", parameter["name"].as_str().unwrap()))
+                })
+                .collect();
+            let in_path = path.split('/').filter(|segment| segment.starts_with('{')).map(str::to_owned);
+            assert_eq!(named.into_iter().flatten().collect::<Vec<_>>(), in_path.collect::<Vec<_>>(), "{method} {path}");
+        }
+    }
+    assert_eq!(described, of_table);
+}
+
+#[test]
+fn every_kind_of_problem_is_an_answer_of_some_route() {
+    let document = document();
+    let mut answered = BTreeSet::new();
+    for operation in operations(&document) {
+        for (status, answer) in operation["responses"].as_object().unwrap() {
+            let content = &answer["content"]["application/problem+json"];
+            let narrowed = &content["schema"]["allOf"][1]["properties"];
+            for code in narrowed["code"]["enum"].as_array().into_iter().flatten() {
+                let kind = Kind::all().find(|kind| kind.code() == code).unwrap();
+                assert_eq!(
+                    (kind.status().to_string(), &narrowed["status"]["const"]),
+                    (status.clone(), &json!(kind.status()))
+                );
+                let example = resolve(&document, &content["examples"][kind.code()]);
+                assert_eq!((&example["value"]["code"], &example["value"]["status"]), (code, &json!(kind.status())));
+                answered.insert(kind.code());
+            }
+        }
+    }
+    // No route answers that there is no such method on it.
+    let elsewhere = [Code::MethodNotAllowed].map(|code| Kind::Ours(code).code());
+    let all: BTreeSet<_> = Kind::all().map(Kind::code).filter(|code| !elsewhere.contains(code)).collect();
+    assert_eq!(answered, all);
+    assert_eq!(
+        document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"].as_array().unwrap().len(),
+        Kind::all().count()
+    );
+}
+
+#[test]
+fn event_types_are_a_closed_list() {
+    let types = &document()["components"]["schemas"]["EventType"];
+    let listed: BTreeSet<_> =
+        types["enum"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect();
+    assert_eq!(listed, EventType::ALL.iter().map(ToString::to_string).collect());
+}
+
+#[test]
+fn every_reference_leads_somewhere_and_every_component_is_referred_to() {
+    let document = document();
+    let mut references = BTreeSet::new();
+    walk(&document, &mut |value| {
+        if let Some(reference) = value["$ref"].as_str() {
+            assert!(document.pointer(&reference[1..]).is_some(), "{reference} leads nowhere");
+            references.insert(reference.to_owned());
+        }
+    });
+    for kind in ["schemas", "examples", "headers", "parameters"] {
+        for name in document["components"][kind].as_object().unwrap().keys() {
+            let reference = format!("#/components/{kind}/{name}");
+            let elsewhere = ["Allow", "method_not_allowed"].contains(&name.as_str());
+            assert!(references.contains(&reference) || elsewhere, "{reference} is for nothing");
+        }
+    }
+}
+
+/// What the real reader of such a body makes of it: the pointers that it refuses.
+fn read(body: Body, text: &str) -> Result<(), Vec<String>> {
+    fn request<T: Request>(text: &str) -> Result<(), Vec<String>> {
+        T::parse(text).map(drop).map_err(|error| match error {
+            domain::RequestError::Invalid(invalid) => pointers(invalid),
+            domain::RequestError::Syntax(error) => panic!("{error}"),
+        })
+    }
+    match body {
+        Body::Order | Body::Sketch => {
+            let parsed = Document::parse(text).unwrap().read(OrderRequest::read).map_err(pointers)?;
+            if body == Body::Order { parsed.into_order().map(drop).map_err(pointers) } else { Ok(()) }
+        }
+        Body::Approval => request::<Approval>(text),
+        Body::Rejection => request::<Rejection>(text),
+        Body::Cancellation => request::<Cancellation>(text),
+        Body::PaymentCancellation => request::<PaymentCancellation>(text),
+        Body::Address => request::<AddressChange>(text),
+        Body::Payment => request::<PaymentConfirmation>(text),
+        Body::Delivery => request::<DeliveryConfirmation>(text),
+    }
+}
+
+fn pointers(Invalid(errors): Invalid) -> Vec<String> {
+    errors.into_iter().map(|error| error.pointer).collect()
+}
+
+#[test]
+fn every_example_of_a_body_is_accepted_by_its_reader() {
+    for body in Body::ALL {
+        for (name, example) in body.examples() {
+            assert_eq!(read(body, &example.to_string()), Ok(()), "{body:?} {name}");
+        }
+    }
+}
+
+#[test]
+fn every_example_of_an_answer_is_what_its_type_reads() {
+    fn reads_back<T: serde::de::DeserializeOwned + serde::Serialize>(value: &Value) {
+        let read: T = serde_json::from_value(value.clone()).unwrap();
+        assert_eq!(&serde_json::to_value(read).unwrap(), value);
+    }
+    reads_back::<OrderView>(&crate::examples::order());
+    reads_back::<StatusView>(&crate::examples::status());
+    reads_back::<EstimatedDeliveryView>(&crate::examples::estimate());
+    reads_back::<ResultView>(&crate::examples::result());
+    reads_back::<OrderView>(&crate::examples::list()["orders"][0]);
+    for event in crate::examples::trail()["events"].as_array().unwrap() {
+        reads_back::<AuditEvent>(event);
+    }
+}
+
+#[test]
+fn an_example_of_an_answer_has_the_fields_that_its_type_has() {
+    let document = document();
+    for operation in operations(&document) {
+        for answer in operation["responses"].as_object().unwrap().values() {
+            let content = &answer["content"]["application/json"];
+            let Some(example) = content["example"].as_object() else { continue };
+            let schema = resolve(&document, &content["schema"]);
+            for name in schema["required"].as_array().unwrap() {
+                assert!(example.contains_key(name.as_str().unwrap()), "{}: {name}", operation["operationId"]);
+            }
+            for name in example.keys() {
+                assert!(schema["properties"].get(name).is_some(), "{}: {name}", operation["operationId"]);
+            }
+        }
+    }
+}
+
+/// A body in which one field at a time goes to its limit and one beyond: the reader accepts the one, and refuses the
+/// other by the field's name.
+#[test]
+fn the_limits_of_the_document_are_those_of_the_readers() {
+    let mut checked: BTreeMap<&str, usize> = BTreeMap::new();
+    for body in Body::ALL {
+        let schema = body.object();
+        for (pointer, limited) in fields(&schema, "") {
+            for (at_limit, within) in probes(&limited) {
+                let whole = example_with(body, &pointer, at_limit.clone());
+                let result = read(body, &whole.to_string());
+                if within {
+                    assert_eq!(result, Ok(()), "{body:?} {pointer} = {at_limit}");
+                } else {
+                    let refused = result.expect_err(&format!("{body:?} {pointer} = {at_limit} is accepted"));
+                    let named = refused.iter().any(|name| !name.is_empty() && pointer.starts_with(name.as_str()));
+                    assert!(named, "{body:?} {pointer} = {at_limit} is refused as {refused:?}");
+                }
+                *checked.entry(body.name()).or_default() += 1;
+            }
+        }
+    }
+    assert!(checked.len() == Body::ALL.len() && checked.values().all(|count| *count > 1), "{checked:?}");
+}
+
+/// The fields of an object schema with their pointers, those of nested objects and of a list's elements too.
+fn fields(schema: &Value, at: &str) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        let pointer = format!("{at}/{name}");
+        found.push((pointer.clone(), field.clone()));
+        for nested in field["anyOf"].as_array().into_iter().flatten() {
+            found.extend(fields(nested, &pointer));
+            found.push((pointer.clone(), nested.clone()));
+        }
+        found.extend(fields(&field["items"], &format!("{pointer}/0")));
+    }
+    found
+}
+
+/// Values at a schema's limits, and beyond.
+fn probes(schema: &Value) -> Vec<(Value, bool)> {
+    let mut probes = Vec::new();
+    if let Some(longest) = schema["maxLength"].as_u64() {
+        let email = schema["pattern"].as_str().is_some_and(|pattern| pattern.contains('@'));
+        // Blank counts as absent, so there it says nothing of a length.
+        let blank = schema["pattern"].as_str().is_some_and(|pattern| pattern.contains(r"\s*"));
+        let text = |length: u64| {
+            if email { format!("{}@b", "x".repeat(length as usize - 2)) } else { "x".repeat(length as usize) }
+        };
+        // Three letters that are no currency are a text like any other here.
+        if !blank {
+            probes.push((json!(text(longest)), true));
+            probes.push((json!(text(longest + 1)), false));
+        }
+    }
+    if let (Some(least), Some(most)) = (schema["minimum"].as_u64(), schema["maximum"].as_u64()) {
+        for (number, within) in [(least, true), (most, true), (most + 1, false)] {
+            probes.push((json!(number), within));
+            probes.push((json!(number.to_string()), within));
+        }
+        probes.push((json!(i64::try_from(least).unwrap() - 1), false));
+    } else if let Some(least) = schema["minimum"].as_u64() {
+        probes.push((json!(least + 1), true));
+        probes.push((json!(-1), false));
+    }
+    if schema["exclusiveMinimum"] == 0 {
+        probes.extend([(json!(0), false), (json!("0.00"), false), (json!(0.01), true)]);
+    }
+    if let Some(most) = schema["maxItems"].as_u64() {
+        let line = json!({"sku": "A", "quantity": 1, "unit_price": 1});
+        for (length, within) in [(1, true), (most, true), (most + 1, false)] {
+            probes.push((json!(vec![line.clone(); length as usize]), within));
+        }
+    }
+    probes
+}
+
+/// The least that the reader accepts, with this field in it and no other name of the same field.
+fn example_with(body: Body, pointer: &str, value: Value) -> Value {
+    let mut whole = match body {
+        Body::Order | Body::Sketch => json!({
+            "items": [{"sku": "A", "quantity": 1, "unit_price": 1}], "shipping_address": {"street": "1 Main St"},
+        }),
+        Body::Payment => json!({"transaction_id": "t", "amount": 1}),
+        Body::Approval
+        | Body::Rejection
+        | Body::Cancellation
+        | Body::PaymentCancellation
+        | Body::Address
+        | Body::Delivery => json!({}),
+    };
+    let segments: Vec<_> = pointer[1..].split('/').collect();
+    let same: &[&[&str]] =
+        &[&["sku", "product_id"], &["quantity", "qty"], &["unit_price", "price"], &["shipping_address", "address"]];
+    if let Some(line) = whole.pointer_mut("/items/0").filter(|_| segments[0] == "items" && segments.len() > 1) {
+        for names in same.iter().filter(|names| names.contains(segments.last().unwrap())) {
+            names.iter().for_each(|name| drop(line.as_object_mut().unwrap().remove(*name)));
+        }
+        line[*segments.last().unwrap()] = value;
+        return whole;
+    }
+    let address = segments[0] == "address" || segments[0] == "shipping_address" || segments[0].starts_with("shipping_");
+    if address && matches!(body, Body::Order | Body::Sketch) {
+        whole.as_object_mut().unwrap().remove("shipping_address");
+        if segments[0].starts_with("shipping_") && segments[0] != "shipping_address" {
+            whole["shipping_address"] = json!("1 Main St");
+        } else if segments.len() > 1 {
+            whole[segments[0]] = json!({"street": "1 Main St"});
+        }
+    }
+    let mut place = &mut whole;
+    for segment in &segments {
+        place = &mut place[*segment];
+    }
+    *place = value;
+    whole
+}
+
+impl Body {
+    /// The schema of the object, where a plain text may stand in its place.
+    fn object(self) -> Value {
+        let schema = crate::requests::schemas()[self.name()].clone();
+        let object =
+            schema["anyOf"].as_array().and_then(|any| any.iter().find(|schema| schema["type"] == "object").cloned());
+        object.unwrap_or(schema)
+    }
+}
+
+fn operations(document: &Value) -> Vec<&Value> {
+    document["paths"].as_object().unwrap().values().flat_map(|methods| methods.as_object().unwrap().values()).collect()
+}
+
+fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    value["$ref"].as_str().map_or(value, |reference| document.pointer(&reference[1..]).unwrap())
+}
+
+fn walk(value: &Value, look: &mut impl FnMut(&Value)) {
+    look(value);
+    match value {
+        Value::Array(values) => values.iter().for_each(|value| walk(value, look)),
+        Value::Object(fields) => fields.values().for_each(|value| walk(value, look)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

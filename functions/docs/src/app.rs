@@ -1,0 +1,104 @@
+//! Where the function's calls go.
+
+use crate::{
+    files::{self, File, Keep},
+    policy,
+};
+use domain::SettingError;
+use lambda_http::{Body, Request, Response, http::header};
+use orderflow_http::{Application, Call, Code, Documenting, Function, Operation, Problem, Reply, serve};
+
+/// It has no settings and no doors.
+#[derive(Debug)]
+pub struct App;
+
+impl Application for App {
+    fn from_env() -> Result<Self, SettingError> {
+        Ok(Self)
+    }
+
+    async fn warm_up(&self) {}
+
+    async fn handle(&self, request: Request) -> Response<Body> {
+        serve(Function::Docs, request, async |call| answer(&call)).await
+    }
+}
+
+fn answer(call: &Call) -> Result<Reply, Problem> {
+    let Operation::Docs(operation) = call.operation else {
+        return Err(Problem::internal("a call of another function"));
+    };
+    let file = match operation {
+        Documenting::Console => Some(&files::CONSOLE),
+        Documenting::ConsoleFile => files::find(files::CONSOLE_FILES, call.rest()),
+        Documenting::OpenApi => Some(&files::OPEN_API),
+        Documenting::SwaggerUi => Some(&files::SWAGGER_UI),
+        Documenting::SwaggerUiFile => files::find(files::SWAGGER_UI_FILES, call.rest()),
+        Documenting::ReDoc => Some(&files::REDOC),
+        Documenting::ReDocFile => files::find(files::REDOC_FILES, call.rest()),
+    };
+    file.map(|file| send(call, file)).ok_or_else(|| Problem::new(Code::RouteNotFound, "There is no such file."))
+}
+
+/// The file, or that the caller has it already.
+fn send(call: &Call, file: &File) -> Reply {
+    let (etag, cache) = match file.keep {
+        Keep::Forever(version) => (format!("\"{version}\""), "public, max-age=31536000, immutable"),
+        Keep::Checked => (file.hash(), "no-cache"),
+    };
+    let reply = if call.has(&etag) { Reply::same_file() } else { Reply::file(file.content_type, file.text) };
+    let headers = [
+        (header::ETAG, etag.as_str()),
+        (header::CACHE_CONTROL, cache),
+        (header::CONTENT_SECURITY_POLICY, file.policy),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (policy::OPENER, "same-origin"),
+        (policy::RESOURCE, "same-origin"),
+    ];
+    headers.into_iter().fold(reply, |reply, (name, value)| reply.header(name, value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lambda_http::http::HeaderMap;
+
+    async fn get(path: &str, if_none_match: &str) -> (u16, HeaderMap, Body) {
+        let event = format!(
+            r#"{{"resource":"/{{proxy+}}","path":"{path}","httpMethod":"GET","headers":{{"host":"x","if-none-match":{if_none_match:?}}},
+            "multiValueHeaders":{{"host":["x"],"if-none-match":[{if_none_match:?}]}},"queryStringParameters":null,
+            "multiValueQueryStringParameters":null,"requestContext":{{"stage":"prod","httpMethod":"GET"}},"isBase64Encoded":false}}"#
+        );
+        let (parts, body) = App.handle(lambda_http::request::from_str(&event).unwrap()).await.into_parts();
+        (parts.status.as_u16(), parts.headers, body)
+    }
+
+    #[tokio::test]
+    async fn what_the_caller_has_already_is_not_sent_again() {
+        for path in ["/", "/docs", "/redoc", "/openapi.json", "/docs/swagger-ui-5.35.0/swagger-ui.css"] {
+            let (status, headers, body) = get(path, "").await;
+            assert_eq!((status, headers["x-content-type-options"].to_str().unwrap()), (200, "nosniff"), "{path}");
+            assert!(matches!(&body, Body::Text(text) if !text.is_empty()), "{path}");
+            let etag = headers["etag"].to_str().unwrap();
+            for known in [etag, &format!("\"other\", W/{etag}"), "*"] {
+                let (status, headers, body) = get(path, known).await;
+                assert_eq!((status, headers["etag"].to_str().unwrap(), body.is_empty()), (304, etag, true), "{path}");
+                assert!(!headers.contains_key("content-type"), "{path}: there is no content");
+            }
+            assert_eq!(get(path, "\"other\"").await.0, 200, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_nobody_serves_is_a_problem() {
+        for path in ["/console/nothing.js", "/docs/../Cargo.toml", "/redoc/redoc-2.5.4/", "/console/", "/nowhere"] {
+            let (status, headers, _) = get(path, "").await;
+            assert_eq!(
+                (status, headers["content-type"].to_str().unwrap()),
+                (404, "application/problem+json"),
+                "{path}"
+            );
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Waiting for an order on a caller's behalf.
+//!
+//! A query can't wait, and Temporal's own long poll would fetch the history each time. So the row is glanced at,
+//! a primary key and one number, and the order is read only when that moved; now and then it is read all the same,
+//! for what the workflow knows and has not written yet, or when the database is away. A function is paid for as long
+//! as it waits: a caller's wait has a limit, and where the caller's leaving can be seen (the local gateway) it ends it.
+
+use crate::{App, app::Reads, state::state};
+use domain::{OrderId, OrderView};
+use orderflow_http::{Problem, Wait};
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// How often the row is glanced at.
+const GLANCE: Duration = Duration::from_millis(500);
+
+/// Every so many glances the order is read, whatever the row says.
+const THOROUGH: u32 = 4;
+
+/// Reads the order until it is `enough` or the wait is over, and tells what was seen last.
+pub(crate) async fn until(
+    app: &App,
+    order_id: &OrderId,
+    reads: Reads,
+    wait: Option<Wait>,
+    enough: impl Fn(&OrderView) -> bool,
+) -> Result<OrderView, Problem> {
+    let end = Instant::now() + wait.map_or(Duration::ZERO, Wait::duration);
+    let mut view = state(app, order_id, reads).await?;
+    let mut glances = 0;
+    while !enough(&view) && Instant::now() < end {
+        sleep(GLANCE.min(end.duration_since(Instant::now()))).await;
+        glances += 1;
+        let look = async {
+            let moved = match store::orders::last_seq(&app.pool, order_id).await {
+                // A row behind what the workflow said is no news.
+                Ok(seq) => seq.is_some_and(|seq| seq > view.seq),
+                Err(_) => true,
+            };
+            if moved || glances % THOROUGH == 0 { Some(state(app, order_id, reads).await) } else { None }
+        };
+        // What can't be read just now could be read a moment ago: that still holds, until the wait is over.
+        if let Ok(Some(Ok(seen))) = timeout_at(end, look).await {
+            view = seen;
+        }
+    }
+    Ok(view)
+}

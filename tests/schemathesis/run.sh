@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# The API against its own description: Schemathesis makes calls of docs/openapi.json, good ones and bad ones, and looks
+# at each answer. On a stack of its own, on free ports, that is gone afterwards. About two minutes once built.
+#
+# Further arguments go to Schemathesis: `tests/schemathesis/run.sh --include-path /orders --max-examples 500`.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+
+venv=$root/target/schemathesis
+if ! cmp -s "$here/requirements.txt" "$venv/requirements.txt"; then
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt"
+    cp "$here/requirements.txt" "$venv/"
+fi
+
+(cd "$root" && cargo build --quiet --locked --bin orderflow)
+orderflow=$root/target/debug/orderflow
+
+# A folder with a state of its own is a project of its own.
+folder=$(mktemp -d)
+mkdir "$folder/.orderflow"
+cd "$folder"
+clean_up() {
+    "$orderflow" down >/dev/null 2>&1 || true
+    rm -rf "$folder"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+read -r http temporal ui < <(python3 - <<'PYTHON'
+import socket
+sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+print(*(each.getsockname()[1] for each in sockets))
+PYTHON
+)
+# What this shell is set to for another stack is not for this one.
+unset DATABASE_URL TEMPORAL_ADDRESS TEMPORAL_TARGET API_AUTH READS RATE_LIMIT
+export RUST_LOG=warn
+"$orderflow" up --detach --http-port "$http" --temporal-port "$temporal" --ui-port "$ui"
+url=http://127.0.0.1:$http
+
+# The order that the document's examples name.
+curl --silent --show-error --fail --output /dev/null -X POST "$url/orders/ORD-20261121-120000-AB12/start" \
+    -H 'content-type: application/json' -d '{"profile": "checkout"}'
+
+"$venv/bin/schemathesis" --config-file "$here/schemathesis.toml" run --url "$url" "$@" "$root/docs/openapi.json"

@@ -1,0 +1,58 @@
+//! What the full and the short state tell.
+
+use crate::{api::order_with_payment, world::World};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use store::simulator::{Fault, add_fault};
+
+/// Fails unless the object has every one of these fields.
+#[track_caller]
+fn has(object: &Value, fields: &str) {
+    let there: BTreeSet<_> =
+        object.as_object().unwrap_or_else(|| panic!("{object}")).keys().map(String::as_str).collect();
+    let missing: Vec<_> = fields.split(", ").filter(|field| !there.contains(field)).collect();
+    assert!(missing.is_empty(), "{missing:?} are not in {object}");
+}
+
+const FULL: &str = "order_id, workflow_id, customer_id, customer, items, shipping_address, currency, total_amount, status, step, \
+    is_running, payment_info, shipment_info, estimated_delivery, cancellation_reason, failure, retries, created_at, updated_at, \
+    source";
+
+#[tokio::test]
+async fn a_state_has_every_field_of_the_contract() {
+    let world = World::start().await;
+    add_fault(&world.pool, "charge", "s-1", Fault::Fail, 1).await.unwrap();
+    add_fault(&world.pool, "dispatch", "s-2", Fault::Fail, 100).await.unwrap();
+    for id in ["s-1", "s-2"] {
+        world.post(&format!("/orders/{id}/start"), order_with_payment(&format!("pmt-{id}"))).await.started();
+    }
+    futures::join!(world.ended("s-1"), world.ended("s-2"));
+    for source in ["", "?source=database"] {
+        let delivered = world.get(&format!("/orders/s-1{source}")).await.is(200);
+        has(&delivered, FULL);
+        has(&delivered["payment_info"], "payment_id, transaction_id, amount, payment_method, status, timestamp");
+        has(&delivered["shipment_info"], "tracking_number, provider, estimated_delivery, shipped_at, delivered_at");
+        assert_eq!((&delivered["status"], &delivered["workflow_id"]), (&json!("delivered"), &json!("order-s-1")));
+        assert_eq!((&delivered["retries"], &delivered["failure"]), (&json!({"pay": 1}), &json!(null)));
+        assert_eq!(
+            (&delivered["customer_id"], &delivered["customer"]["name"]),
+            (&json!("CUST-001"), &json!("John Doe"))
+        );
+        assert_eq!(
+            delivered["items"],
+            json!([{"sku": "ABC123", "name": "Laptop", "quantity": 1, "unit_price": 99.99}])
+        );
+        assert_eq!(delivered["shipment_info"]["provider"], "fedex");
+        assert!(delivered["updated_at"].as_str().unwrap().ends_with('Z'), "UTC");
+        let failed = world.get(&format!("/orders/s-2{source}")).await.is(200);
+        has(&failed, FULL);
+        has(&failed["failure"], "code, detail");
+        assert_eq!((&failed["status"], &failed["failure"]["code"]), (&json!("failed"), &json!("dispatch_failed")));
+        assert_eq!((&failed["payment_info"]["status"], &failed["shipment_info"]), (&json!("refunded"), &json!(null)));
+        assert_eq!((&failed["retries"]["dispatch"], &failed["estimated_delivery"]), (&json!(3), &json!(null)));
+        let status = world.get(&format!("/orders/s-2/status{source}")).await.is(200);
+        has(&status, "order_id, workflow_id, status, step, is_running, updated_at, source");
+        assert_eq!((&status["step"], &status["is_running"]), (&json!("done"), &json!(false)));
+    }
+    world.verify().await;
+}
