@@ -206,6 +206,7 @@ async fn a_supervised_stack_revives_what_dies_and_ends_when_asked() {
         http_port: Port::Free,
         temporal_port: Port::Free,
         ui_port: Port::Free,
+        mail_port: None,
         database_url: None,
         ..StackOptions::of_project(project.clone()).unwrap()
     };

@@ -107,42 +107,48 @@ pub async fn claim(pool: &PgPool, claim: Claim<'_>) -> Result<Vec<Due>, Error> {
     .failed("take mails from the outbox")
 }
 
-/// The mail server has it.
-pub async fn sent(pool: &PgPool, id: i64) -> Result<(), Error> {
-    sqlx::query!("update notifications set status = 'sent', sent_at = now(), reason = null where id = $1", id)
-        .execute(pool)
-        .await
-        .failed("record a mail that was sent")
-        .map(|_| ())
+/// What became of a mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// The mail server has it.
+    Sent,
+    /// It will never go out, and why.
+    Refused(String),
+    /// It is tried again after `pause`, having been tried as often as `attempts` says.
+    Again { pause: Duration, attempts: i32, reason: String },
 }
 
-/// It will never go out, and why.
-pub async fn refused(pool: &PgPool, id: i64, reason: &str) -> Result<(), Error> {
-    sqlx::query!(
-        "update notifications set status = 'failed', reason = $2 where id = $1 and status = 'pending'",
-        id,
-        reason,
-    )
-    .execute(pool)
-    .await
-    .failed("record a mail that was refused")
-    .map(|_| ())
-}
-
-/// It did not go out, and why; it is tried again after `pause`, as often tried as `attempts` says.
-pub async fn postpone(pool: &PgPool, id: i64, attempts: i32, pause: Duration, reason: &str) -> Result<(), Error> {
-    sqlx::query!(
-        "update notifications set attempts = $2, next_attempt_at = now() + make_interval(secs => $3), reason = $4
-         where id = $1 and status = 'pending'",
-        id,
-        attempts,
-        pause.as_secs_f64(),
-        reason,
-    )
-    .execute(pool)
-    .await
-    .failed("put off a mail")
-    .map(|_| ())
+/// Records what became of a mail. What was sent is never taken for anything else.
+pub async fn settle(pool: &PgPool, id: i64, fate: &Fate) -> Result<(), Error> {
+    let settled = match fate {
+        Fate::Sent => {
+            sqlx::query!("update notifications set status = 'sent', sent_at = now(), reason = null where id = $1", id)
+                .execute(pool)
+                .await
+        }
+        Fate::Refused(reason) => {
+            sqlx::query!(
+                "update notifications set status = 'failed', reason = $2 where id = $1 and status = 'pending'",
+                id,
+                reason,
+            )
+            .execute(pool)
+            .await
+        }
+        Fate::Again { pause, attempts, reason } => {
+            sqlx::query!(
+            "update notifications set attempts = $2, next_attempt_at = now() + make_interval(secs => $3), reason = $4
+                 where id = $1 and status = 'pending'",
+            id,
+            attempts,
+            pause.as_secs_f64(),
+            reason,
+        )
+            .execute(pool)
+            .await
+        }
+    };
+    settled.failed("record what became of a mail").map(|_| ())
 }
 
 /// Nothing that waits will go out, now or later; how many that were.

@@ -15,6 +15,10 @@ pub(crate) fn env() -> Result<()> {
     if addresses.database_folder.is_some() {
         variables.push((settings::LOCAL_DATABASE, &addresses.database_url));
     }
+    for (name, value) in [("ORDERFLOW_MAIL_URL", &addresses.mail_url), ("SMTP_URL", &addresses.smtp_url)] {
+        variables.extend(value.as_ref().map(|value| (name, value)));
+    }
+    variables.extend(addresses.smtp_url.as_ref().map(|url| (settings::LOCAL_SMTP, url)));
     for (name, value) in variables {
         println!("export {name}='{}'", value.replace('\'', r"'\''"));
     }
