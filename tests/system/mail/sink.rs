@@ -1,5 +1,6 @@
 //! Mailboxes that tests look into.
 
+use crate::shared::shared;
 use devstack::{
     Mail, MailOptions, Process, Progress, Readiness,
     guard::GuardOptions,
@@ -21,6 +22,8 @@ async fn sink() -> Option<MailSink> {
         writeln!(std::io::stderr().lock(), "{SKIPPED}").unwrap();
         return None;
     }
+    // It makes TLS ready as well, which an HTTP client asks for.
+    shared().await;
     Some(maildev(&Progress::stderr()).await.unwrap())
 }
 
