@@ -12,7 +12,7 @@ const taken = []
 
 const answer = (code, words) => Object.assign(new Error(words), { responseCode: code })
 
-new SMTPServer({
+const server = new SMTPServer({
   cert: readFileSync(certificate),
   key: readFileSync(key),
   authMethods: ['PLAIN', 'LOGIN'],
@@ -38,6 +38,10 @@ new SMTPServer({
       callback()
     })
   }
-}).listen(Number(smtpPort), '127.0.0.1')
+})
+
+// A client that hangs up, for example because it does not trust the certificate.
+server.on('error', error => console.error(error.message))
+server.listen(Number(smtpPort), '127.0.0.1')
 
 createServer((request, response) => response.end(JSON.stringify(taken))).listen(Number(httpPort), '127.0.0.1')
