@@ -10,6 +10,9 @@ pub const LOCAL_DATABASE: &str = "ORDERFLOW_LOCAL_DATABASE_URL";
 /// Set by `orderflow env` to where the stack's worker sends mails, for the same reason.
 pub const LOCAL_SMTP: &str = "ORDERFLOW_LOCAL_SMTP_URL";
 
+/// Whom the local stack's mails are from.
+pub const LOCAL_SENDER: &str = "Orderflow <orders@shop.example>";
+
 /// What a user may set; we only fill the gaps.
 const DEFAULTS: [(&str, &str); 4] =
     [("SAMPLE_CART", "on"), ("ALLOW_PROFILE_OVERRIDE", "on"), ("DEFAULT_STOCK", "1000000"), ("LOG_LEVEL", "info")];
@@ -56,7 +59,7 @@ pub(crate) fn environment(addresses: &Addresses, profile: Option<&str>) -> Vec<(
             set("MAIL", "smtp");
             set("SMTP_URL", url);
             if !is_set("MAIL_FROM") {
-                set("MAIL_FROM", "Orderflow <orders@shop.example>");
+                set("MAIL_FROM", LOCAL_SENDER);
             }
         }
         None if has_own_mail() => {}

@@ -18,7 +18,10 @@ pub(crate) fn env() -> Result<()> {
     for (name, value) in [("ORDERFLOW_MAIL_URL", &addresses.mail_url), ("SMTP_URL", &addresses.smtp_url)] {
         variables.extend(value.as_ref().map(|value| (name, value)));
     }
-    variables.extend(addresses.smtp_url.as_ref().map(|url| (settings::LOCAL_SMTP, url)));
+    let sender = std::env::var("MAIL_FROM").unwrap_or_else(|_| settings::LOCAL_SENDER.to_owned());
+    if let Some(url) = &addresses.smtp_url {
+        variables.extend([(settings::LOCAL_SMTP, url), ("MAIL_FROM", &sender)]);
+    }
     for (name, value) in variables {
         println!("export {name}='{}'", value.replace('\'', r"'\''"));
     }
