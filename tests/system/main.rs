@@ -14,6 +14,7 @@ mod e2e;
 mod faults;
 mod flaky;
 mod integration;
+mod mail;
 mod queries;
 mod regressions;
 mod replay;

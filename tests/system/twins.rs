@@ -3,9 +3,11 @@
 use crate::shared::shared;
 use chrono::DateTime;
 use domain::{EventType, Money, Order, OrderId, OrderRecord, PaymentId, PaymentStatus, Sku, TransactionId};
+use std::time::Duration;
 use store::{
     PgPool,
     inventory::{self, Reservation, Stock},
+    notifications::{self, Fate},
     orders::{self, Image, Inserted},
     payments::{self, Claim, Payment},
 };
@@ -133,6 +135,52 @@ async fn what_a_repeated_task_decides_stands_whatever_the_try_before_it_wrote() 
     let both = [EventType::OrderCancelled, EventType::InventoryReleased];
     assert_eq!(write(&cancelled, 5_121, orders::LAST_OF_ITS_TASK, &outside).await, both);
     assert_eq!(write(&lost, 5_121, at(30), &second).await, both);
+    assert_eq!(store::verify::violations(&pool).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_mail_of_what_a_lost_task_wrote_gives_way_unless_it_was_sent() {
+    let (pool, mut record) = order("twins_mail").await;
+    record.order.as_mut().unwrap().customer.email = Some("john@example.com".to_owned());
+    let entry = |record: &mut OrderRecord, kind| record.audit(kind, serde_json::json!({}), DateTime::UNIX_EPOCH);
+    let received = [EventType::OrderReceived, EventType::OrderValidated].map(|kind| entry(&mut record, kind));
+    orders::record(&pool, Image { events: &received, ..image(&record, 2) }).await.unwrap();
+    let claim = async || {
+        let claim = notifications::Claim {
+            settle: Duration::ZERO,
+            lease: Duration::from_secs(60),
+            host: "shop.example",
+            most: 9,
+        };
+        notifications::claim(&pool, claim).await.unwrap()
+    };
+    let rows = async || {
+        let rows = notifications::list(&pool, &record.order_id).await.unwrap();
+        rows.into_iter().map(|row| (row.kind, row.status)).collect::<Vec<_>>()
+    };
+    let row = |kind: &str, status: &str| (kind.to_owned(), status.to_owned());
+    // One takes it, nobody else does meanwhile.
+    let [due] = &claim().await[..] else { panic!("one mail is due") };
+    assert_eq!((due.kind.as_str(), due.recipient.as_str()), ("order_received", "john@example.com"));
+    assert_eq!(claim().await, []);
+    notifications::settle(&pool, due.id, &Fate::Sent).await.unwrap();
+    // A task that is lost: paid and shipped. The later one waits for the earlier one.
+    let mut lost = record.clone();
+    let written = [EventType::PaymentCaptured, EventType::OrderShipped].map(|kind| entry(&mut lost, kind));
+    orders::record(&pool, Image { events: &written, ..image(&lost, 3) }).await.unwrap();
+    let kinds = [row("order_received", "sent"), row("payment_confirmed", "pending"), row("order_shipped", "pending")];
+    assert_eq!(rows().await, kinds);
+    assert_eq!(claim().await.iter().map(|due| due.kind.as_str()).collect::<Vec<_>>(), ["payment_confirmed"]);
+    // In its place the payment is confirmed one entry later, and nothing was shipped.
+    let mut decided = record.clone();
+    let written = [EventType::PaymentAccepted, EventType::PaymentConfirmed].map(|kind| entry(&mut decided, kind));
+    orders::record(&pool, Image { events: &written, ..image(&decided, 4) }).await.unwrap();
+    assert_eq!(rows().await, kinds[..2]);
+    assert_eq!(claim().await.iter().map(|due| due.kind.as_str()).collect::<Vec<_>>(), ["payment_confirmed"]);
+    // All of it is lost as well: what was sent stays, and is not sent again when it is decided again.
+    orders::record(&pool, Image { events: &received, ..image(&record, 5) }).await.unwrap();
+    assert_eq!(rows().await, kinds[..1]);
+    assert_eq!(claim().await, []);
     assert_eq!(store::verify::violations(&pool).await.unwrap(), []);
 }
 

@@ -69,6 +69,8 @@ impl World {
             ("DELIVERY", "auto:1s"),
             ("ORDER_PROFILE", "production"),
             ("LOG_LEVEL", "info"),
+            // The tests in `mail` have a mailbox.
+            ("MAIL", "off"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec();

@@ -2,17 +2,19 @@
 //!
 //! A long-running program, in the image as `worker` and in the local stack as a subcommand of the
 //! command line. Start reading at [`run`]; the activities are in [`activities`], and what they call
-//! outside is behind [`payment::PaymentProvider`] and [`carrier::Carrier`].
+//! outside is behind [`payment::PaymentProvider`] and [`carrier::Carrier`]; mails to customers are in [`mail`].
 
 pub mod activities;
 pub mod carrier;
 mod flaky;
 mod health;
+mod mail;
 pub mod payment;
 mod run;
 mod settings;
 mod time_limit;
 
 pub use flaky::Flaky;
+pub use mail::{MailSettings, Smtp};
 pub use run::run;
 pub use settings::{Queues, WorkerSettings};

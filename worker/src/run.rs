@@ -5,7 +5,7 @@ use crate::{
     activities::{OrderActivities, ShippingActivities},
     carrier::{self, Carrier},
     flaky::{FlakyCarrier, FlakyProvider},
-    health,
+    health, mail,
     payment::{self, PaymentProvider},
     time_limit::TimeLimit,
 };
@@ -23,6 +23,7 @@ use temporalio_sdk::{
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    sync::watch,
 };
 use workflows::{OrderWorkflow, ShippingWorkflow};
 
@@ -46,21 +47,35 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
             None => std::future::pending().await,
         }
     };
+    let (end, ending) = watch::channel(false);
+    let mut ended = ending.clone();
     let asked = async {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = tokio::signal::ctrl_c() => {}
+            // A queue's worker that fails ends all the rest.
+            _ = ended.wait_for(|ended| *ended) => {}
         }
         tracing::info!("stopping: what runs may finish");
         stop.iter().for_each(|stop| stop());
+        end.send_replace(true);
+    };
+    // Where orders are worked on, their customers are told.
+    let mailing = async {
+        if settings.queues.orders {
+            mail::drain(pool.clone(), settings.mail.clone(), settings.grace, ending).await;
+        }
     };
     tracing::info!(queues = ?settings.queues, "the worker is running");
     // The SDK's workers are not Send: they share this task.
-    let working = try_join_all(workers.iter_mut().map(|worker| worker.run()));
-    let (asked, working) = (std::pin::pin!(asked), std::pin::pin!(working));
-    let mut served = std::pin::pin!(futures::future::join(asked, working));
+    let working = async {
+        let worked = try_join_all(workers.iter_mut().map(|worker| worker.run())).await;
+        end.send_replace(true);
+        worked
+    };
+    let mut served = std::pin::pin!(futures::future::join3(asked, mailing, working));
     tokio::select! {
-        (_, worked) = &mut served => worked.map(|_| ()).context("a task queue's worker ended"),
+        (_, _, worked) = &mut served => worked.map(|_| ()).context("a task queue's worker ended"),
         refused = health => refused.context("the health endpoint failed; is its address free? (ORDERFLOW_HEALTH_ADDRESS)"),
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Start the local stack: PostgreSQL, Temporal with its UI, worker, HTTP API.
+    /// Start the local stack: PostgreSQL, Temporal with its UI, a mailbox, worker, HTTP API.
     #[command(alias = "start")]
     Up(Up),
     /// Show one order to delivered and one cancelled with its refund, on a stack that is gone afterwards.
@@ -23,7 +23,7 @@ pub(crate) enum Command {
     Down,
     /// Restart one service, `app` (worker and API), or everything.
     Restart {
-        /// postgres, temporal, worker, api or app.
+        /// postgres, temporal, mail, worker, api or app.
         service: Option<String>,
     },
     /// Show what runs.
@@ -81,11 +81,14 @@ pub(crate) struct StackArguments {
     /// PostgreSQL [default: a free one].
     #[arg(long, value_name = "PORT")]
     pub(crate) postgres_port: Option<u16>,
+    /// The web page with the mails that were sent [default: 8025, or a free one].
+    #[arg(long, value_name = "PORT")]
+    pub(crate) mail_port: Option<u16>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Logs {
-    /// postgres, temporal, worker, api, app or supervisor [default: all].
+    /// postgres, temporal, mail, worker, api, app or supervisor [default: all].
     #[arg(long, short)]
     pub(crate) service: Option<String>,
     /// How many lines of each.

@@ -1,4 +1,4 @@
-//! The local stack as a library: PostgreSQL, Temporal, worker and API, started, watched and stopped.
+//! The local stack as a library: PostgreSQL, Temporal, mail server, worker and API, started, watched and stopped.
 //!
 //! Used by the command line and by the tests. Must never leave a process behind, whatever ends the caller
 //! ([`guard`]), and must never need anything of the machine but a shell. Start reading at [`Stack`], or at
@@ -13,6 +13,7 @@ pub mod toolchain;
 mod detach;
 mod folder;
 mod keeper;
+mod mail;
 mod postgres;
 mod process;
 mod progress;
@@ -25,6 +26,7 @@ mod temporal;
 mod tests;
 
 pub use detach::{Launcher, launch};
+pub use mail::{Mail, MailOptions};
 pub use ports::Port;
 pub use postgres::{Postgres, PostgresOptions};
 pub use process::Process;

@@ -7,6 +7,12 @@ use crate::stack::Addresses;
 /// Set by `orderflow env` to the stack's own database, so that a later `up` in the same shell knows it from a foreign one.
 pub const LOCAL_DATABASE: &str = "ORDERFLOW_LOCAL_DATABASE_URL";
 
+/// Set by `orderflow env` to where the stack's worker sends mails, for the same reason.
+pub const LOCAL_SMTP: &str = "ORDERFLOW_LOCAL_SMTP_URL";
+
+/// Whom the local stack's mails are from.
+pub const LOCAL_SENDER: &str = "Orderflow <orders@shop.example>";
+
 /// What a user may set; we only fill the gaps.
 const DEFAULTS: [(&str, &str); 4] =
     [("SAMPLE_CART", "on"), ("ALLOW_PROFILE_OVERRIDE", "on"), ("DEFAULT_STOCK", "1000000"), ("LOG_LEVEL", "info")];
@@ -15,6 +21,12 @@ const DEFAULTS: [(&str, &str); 4] =
 pub(crate) fn foreign_database() -> Option<String> {
     let url = env::var("DATABASE_URL").ok().filter(|url| !url.is_empty())?;
     (env::var(LOCAL_DATABASE).ok().as_deref() != Some(url.as_str())).then_some(url)
+}
+
+/// Mail as the user wants it, by `MAIL` or `SMTP_URL`: then the stack has no mail server of its own.
+pub(crate) fn has_own_mail() -> bool {
+    let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
+    set("MAIL").is_some() || set("SMTP_URL").is_some_and(|url| set(LOCAL_SMTP).as_ref() != Some(&url))
 }
 
 /// The addresses are the stack's; everything else is the user's, else a default that needs no set-up.
@@ -41,6 +53,17 @@ pub(crate) fn environment(addresses: &Addresses, profile: Option<&str>) -> Vec<(
                 set("DELIVERY", "auto:2s");
             }
         }
+    }
+    match &addresses.smtp_url {
+        Some(url) => {
+            set("MAIL", "smtp");
+            set("SMTP_URL", url);
+            if !is_set("MAIL_FROM") {
+                set("MAIL_FROM", LOCAL_SENDER);
+            }
+        }
+        None if has_own_mail() => {}
+        None => set("MAIL", "off"),
     }
     for (key, value) in DEFAULTS {
         if !is_set(key) {

@@ -11,6 +11,7 @@ use crate::{
     folder,
     guard::GuardOptions,
     keeper,
+    mail::{Mail, MailOptions},
     ports::{self, Port},
     postgres::{Postgres, PostgresOptions},
     process::Process,
@@ -41,6 +42,8 @@ pub struct StackOptions {
     pub ui_port: Port,
     /// The database.
     pub postgres_port: Port,
+    /// The web page of the mail server; `None` starts none, and mail is off.
+    pub mail_port: Option<Port>,
     /// A database server of the user's own, instead of one that we start.
     pub database_url: Option<String>,
     /// Where data, logs and state are kept; `None` keeps nothing.
@@ -57,6 +60,7 @@ impl StackOptions {
             temporal_port: Port::Prefer(7233),
             ui_port: Port::Prefer(8233),
             postgres_port: Port::Free,
+            mail_port: None,
             database_url: settings::foreign_database(),
             project: None,
         })
@@ -68,6 +72,7 @@ impl StackOptions {
             http_port: Port::Fixed(8000),
             temporal_port: Port::Fixed(7233),
             ui_port: Port::Fixed(8233),
+            mail_port: Some(Port::Prefer(8025)),
             project: Some(project),
             ..Self::in_memory()?
         })
@@ -96,16 +101,22 @@ pub struct Addresses {
     pub worker_health_url: String,
     /// Where the database keeps its data, if we started it.
     pub database_folder: Option<PathBuf>,
+    /// Where the worker sends mails, if we started a mail server.
+    #[serde(default)]
+    pub smtp_url: Option<String>,
+    /// Where to look at them.
+    #[serde(default)]
+    pub mail_url: Option<String>,
 }
 
 /// One line of `ps`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServiceStatus {
-    /// `postgres`, `temporal`, `worker` or `api`.
+    /// One of [`Stack::SERVICES`].
     pub service: String,
     /// Of the server itself.
     pub pid: Option<u32>,
-    /// `running`, `starting`, `stopped` or `external`.
+    /// `running`, `starting`, `stopped`, `external` or `off`.
     pub state: String,
     /// Where it listens.
     pub url: String,
@@ -123,18 +134,20 @@ pub struct Stack {
     keepers: Vec<JoinHandle<()>>,
     postgres: Option<Postgres>,
     _temporal: Temporal,
+    _mail: Option<Mail>,
     _logs: Option<TempDir>,
 }
 
 impl Stack {
     /// The services that can be named, in the order in which they start.
-    pub const SERVICES: [&str; 4] = ["postgres", "temporal", "worker", "api"];
+    pub const SERVICES: [&str; 5] = ["postgres", "temporal", "mail", "worker", "api"];
 
     /// Starts everything, and returns when all of it is ready. On failure, what was started is stopped.
     pub async fn start(options: StackOptions, progress: &Progress) -> Result<Self> {
         let http_port = options.http_port.resolve("--http-port")?;
         let temporal_port = options.temporal_port.resolve("--temporal-port")?;
         let ui_port = options.ui_port.resolve("--ui-port")?;
+        let mail_port = options.mail_port.map(|port| port.resolve("--mail-port")).transpose()?;
         let (logs, temporary) = match &options.project {
             Some(project) => (project.logs(), None),
             None => {
@@ -146,7 +159,7 @@ impl Stack {
         let log = |service: &str| logs.join(format!("{service}.log"));
 
         progress.say("starting PostgreSQL and Temporal");
-        let (postgres, temporal) = tokio::try_join!(
+        let (postgres, temporal, mail) = tokio::try_join!(
             start_postgres(&options, log("postgres"), progress),
             Temporal::start(TemporalOptions {
                 port: Some(temporal_port),
@@ -155,7 +168,8 @@ impl Stack {
                 log: Some(log("temporal")),
                 progress: progress.clone(),
                 ..TemporalOptions::default()
-            })
+            }),
+            start_mail(&options, mail_port, log("mail"), progress)
         )?;
         let database_url = match (&postgres, &options.database_url) {
             (Some(postgres), _) => postgres.url.clone(),
@@ -171,6 +185,8 @@ impl Stack {
             database_url,
             worker_health_url: format!("http://127.0.0.1:{health_port}"),
             database_folder: postgres.as_ref().map(|postgres| postgres.data_dir.clone()),
+            smtp_url: mail.as_ref().map(|mail| mail.smtp_url.clone()),
+            mail_url: mail.as_ref().map(|mail| mail.ui_url.clone()),
         };
 
         progress.say("migrating the database");
@@ -205,11 +221,13 @@ impl Stack {
         let services: Vec<_> = postgres
             .iter()
             .map(|postgres| Arc::clone(&postgres.process))
-            .chain([Arc::clone(&temporal.process), Arc::new(worker), Arc::new(api)])
+            .chain([Arc::clone(&temporal.process)])
+            .chain(mail.iter().map(|mail| Arc::clone(&mail.process)))
+            .chain([Arc::new(worker), Arc::new(api)])
             .collect();
         let keepers =
             services.iter().map(|service| tokio::spawn(keeper::keep(Arc::clone(service), progress.clone()))).collect();
-        Ok(Self { addresses, services, keepers, postgres, _temporal: temporal, _logs: temporary })
+        Ok(Self { addresses, services, keepers, postgres, _temporal: temporal, _mail: mail, _logs: temporary })
     }
 
     /// One of [`Self::SERVICES`], to look at it or to kill it; `None` if it is not ours.
@@ -232,6 +250,7 @@ impl Stack {
             line.url = match line.service.as_str() {
                 "postgres" => self.addresses.database_url.clone(),
                 "temporal" => format!("http://{}", self.addresses.temporal_address),
+                "mail" => self.addresses.mail_url.clone().unwrap_or_default(),
                 "worker" => self.addresses.worker_health_url.clone(),
                 _ => self.addresses.http_url.clone(),
             };
@@ -240,6 +259,7 @@ impl Stack {
             }
             let (state, pid) = match self.service(&line.service) {
                 Some(service) => service.state(),
+                None if line.service == "mail" && !settings::has_own_mail() => ("off", None),
                 None => ("external", None),
             };
             line.pid = pid;
@@ -258,6 +278,9 @@ impl Stack {
         if name == Some("postgres") && self.postgres.is_none() {
             bail!("the database is the one of DATABASE_URL, which is not ours to restart");
         }
+        if name == Some("mail") && self.service("mail").is_none() {
+            bail!("the stack has no mail server of its own to restart");
+        }
         for name in wanted {
             if let Some(service) = self.service(name) {
                 progress.say(format!("restarting {name}"));
@@ -273,9 +296,9 @@ impl Stack {
             keeper.abort();
         }
         // The worker needs database and Temporal to finish what it has begun.
-        for names in [["api", "worker"], ["temporal", "postgres"]] {
-            let [first, second] = names.map(|name| stop_if_ours(self.service(name)));
-            tokio::join!(first, second);
+        for names in [["api", "worker", ""], ["temporal", "postgres", "mail"]] {
+            let [first, second, third] = names.map(|name| stop_if_ours(self.service(name)));
+            tokio::join!(first, second, third);
         }
     }
 }
@@ -330,6 +353,21 @@ async fn start_postgres(options: &StackOptions, log: PathBuf, progress: &Progres
         progress: progress.clone(),
     });
     postgres.await.map(Some)
+}
+
+/// A stack without a mail server is better than none: what it needs may not be had here.
+async fn start_mail(
+    options: &StackOptions,
+    ui_port: Option<u16>,
+    log: PathBuf,
+    progress: &Progress,
+) -> Result<Option<Mail>> {
+    if ui_port.is_none() || settings::has_own_mail() {
+        return Ok(None);
+    }
+    let folder = options.project.as_ref().map(|project| project.folder().join("mail"));
+    let mail = Mail::start(MailOptions { ui_port, folder, log: Some(log), progress: progress.clone(), sink: None });
+    Ok(mail.await.inspect_err(|error| progress.say(format!("mail is off: {error:#}"))).ok())
 }
 
 async fn migrate(database_url: &str) -> Result<()> {

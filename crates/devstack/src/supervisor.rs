@@ -171,6 +171,7 @@ async fn wait_for_end(addresses: &Addresses) {
             &format!("http://{}", addresses.temporal_address),
         ]
         .into_iter()
+        .chain(addresses.mail_url.as_deref())
         .chain(addresses.database_folder.is_some().then_some(addresses.database_url.as_str()))
         .filter_map(|url| Url::parse(url).ok()?.port())
         .any(|port| !ports::is_free(port))

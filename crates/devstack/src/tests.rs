@@ -206,6 +206,7 @@ async fn a_supervised_stack_revives_what_dies_and_ends_when_asked() {
         http_port: Port::Free,
         temporal_port: Port::Free,
         ui_port: Port::Free,
+        mail_port: Some(Port::Free),
         database_url: None,
         ..StackOptions::of_project(project.clone()).unwrap()
     };
@@ -243,7 +244,18 @@ async fn a_supervised_stack_revives_what_dies_and_ends_when_asked() {
     assert_ne!(pid("api").await.unwrap(), api);
     assert!(control::restart(&project, Some("nobody".to_owned())).await.is_err());
 
-    let pids = [pid("postgres").await, pid("temporal").await, pid("worker").await, pid("api").await];
+    // Without a program for it, the stack does without a mailbox.
+    let mailbox = toolchain::mail_sink(&Progress::stderr()).await.is_ok();
+    let mail = pid("mail").await;
+    assert_eq!(mail.is_some(), mailbox);
+    assert_eq!(control::restart(&project, Some("mail".to_owned())).await.is_ok(), mailbox);
+    assert!(!mail.is_some_and(is_alive));
+
+    let services = ["postgres", "temporal", "mail", "worker", "api"];
+    let mut pids = Vec::new();
+    for service in services {
+        pids.push(pid(service).await);
+    }
     control::down(&project).await.unwrap();
     supervisor.await.unwrap().unwrap();
     assert!(!pids.into_iter().flatten().any(is_alive));

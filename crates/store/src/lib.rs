@@ -7,6 +7,7 @@
 mod error;
 pub mod events;
 pub mod inventory;
+pub mod notifications;
 pub mod orders;
 pub mod payments;
 mod pool;

@@ -1,6 +1,6 @@
 //! Orders: the image that the workflow writes, and what readers see of it.
 
-use crate::{Error, error::Failed, events, pool};
+use crate::{Error, error::Failed, events, notifications, pool};
 use chrono::{DateTime, Utc};
 use domain::{
     AuditEvent, Currency, Money, OrderId, OrderRecord, OrderStatus, OrderView, ReviewDecision, Source, Step,
@@ -112,7 +112,9 @@ pub async fn write(connection: &mut PgConnection, image: Image<'_>) -> Result<()
         return Ok(());
     }
     let new = u32::try_from(image.events.len()).unwrap_or(u32::MAX);
-    events::replace(connection, &record.order_id, record.last_seq().saturating_sub(new), image.events).await
+    let after = record.last_seq().saturating_sub(new);
+    events::replace(connection, &record.order_id, after, image.events).await?;
+    notifications::enlist(connection, record, after, image.events).await
 }
 
 /// Writes the image in a transaction of its own.

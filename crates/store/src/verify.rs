@@ -1,6 +1,7 @@
 //! Every invariant that the database and the simulators' books can show, looked at in one query.
 
 use crate::{Error, error::Failed};
+use domain::NotificationKind;
 use sqlx::PgPool;
 
 /// A broken invariant, and the order or sku that breaks it.
@@ -13,6 +14,9 @@ pub struct Violation {
 /// Looks at everything. An order that is still running may be between two steps, so the rules about
 /// ends look only at those that have ended.
 pub async fn violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
+    let told = NotificationKind::ALL.iter().flat_map(|kind| kind.entries().iter().map(|entry| (*entry, *kind)));
+    let (entries, kinds): (Vec<String>, Vec<String>) =
+        told.map(|(entry, kind)| (entry.to_string(), kind.to_string())).unzip();
     sqlx::query_as!(
         Violation,
         r#"
@@ -32,6 +36,8 @@ pub async fn violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
                 coalesce(sum(quantity) filter (where state = 'held'), 0) as held,
                 coalesce(sum(quantity) filter (where state = 'shipped'), 0) as shipped
             from reservations group by sku
+        ), told as (
+            select order_id, seq, kind from events join unnest($1::text[], $2::text[]) as told (type, kind) using (type)
         )
         select 'the audit trail has a gap, or ends before or after its order''s image' as "rule!", id as "subject!" from trail
             where entries <> last or first <> 1 or last <> last_seq
@@ -70,7 +76,17 @@ pub async fn violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
         union all
         select 'stock does not add up', inventory.sku from inventory left join reserved on reserved.sku = inventory.sku
             where inventory.held <> coalesce(reserved.held, 0) or inventory.shipped <> coalesce(reserved.shipped, 0)
-        "#
+        union all
+        select 'an entry that a customer is to hear of is not in the outbox', told.order_id from told
+            where not exists (select from notifications
+                where notifications.order_id = told.order_id and notifications.kind = told.kind)
+        union all
+        select 'a mail is waiting that tells of what did not happen', mail.order_id from notifications as mail
+            where status = 'pending' and not exists (select from told
+                where told.order_id = mail.order_id and told.kind = mail.kind and told.seq = mail.seq)
+        "#,
+        &entries,
+        &kinds,
     )
     .fetch_all(pool)
     .await

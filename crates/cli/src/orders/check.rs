@@ -66,8 +66,26 @@ async fn database() -> Vec<Finding> {
         Ok(false) => Finding::bad("migrations", "some are missing", "`orderflow restart` applies them"),
         Err(error) => Finding::bad("migrations", error.to_string(), UP),
     };
+    let mail = mail(&pool).await;
     pool.close().await;
-    vec![reached, migrations]
+    vec![reached, migrations, mail]
+}
+
+/// A mail server that is away shows in the outbox: what waits there for more than a minute should have gone out.
+async fn mail(pool: &store::PgPool) -> Finding {
+    const SLOW: i64 = 60;
+    let place = target::mail_url().map(|url| format!("{url}; ")).unwrap_or_default();
+    match store::notifications::backlog(pool).await {
+        Ok(backlog) if backlog.oldest_seconds > SLOW => Finding::bad(
+            "mail",
+            format!("{place}{} wait, the oldest for {} s", backlog.pending, backlog.oldest_seconds),
+            "does the mail server run? `orderflow restart mail`, `orderflow logs --service worker`",
+        ),
+        Ok(backlog) => {
+            Finding::good("mail", format!("{place}{} wait, {} were refused", backlog.pending, backlog.failed))
+        }
+        Err(error) => Finding::bad("mail", error.to_string(), "`orderflow restart` applies the migrations"),
+    }
 }
 
 async fn temporal() -> Result<Vec<Finding>> {

@@ -33,3 +33,8 @@ pub(crate) fn temporal() -> Result<TemporalSettings> {
 pub(crate) fn database_url() -> Option<String> {
     variable("DATABASE_URL").or_else(|| running().map(|state| state.addresses.database_url))
 }
+
+/// The running stack's mailbox.
+pub(crate) fn mail_url() -> Option<String> {
+    running().and_then(|state| state.addresses.mail_url)
+}

@@ -15,6 +15,13 @@ pub(crate) fn env() -> Result<()> {
     if addresses.database_folder.is_some() {
         variables.push((settings::LOCAL_DATABASE, &addresses.database_url));
     }
+    for (name, value) in [("ORDERFLOW_MAIL_URL", &addresses.mail_url), ("SMTP_URL", &addresses.smtp_url)] {
+        variables.extend(value.as_ref().map(|value| (name, value)));
+    }
+    let sender = std::env::var("MAIL_FROM").unwrap_or_else(|_| settings::LOCAL_SENDER.to_owned());
+    if let Some(url) = &addresses.smtp_url {
+        variables.extend([(settings::LOCAL_SMTP, url), ("MAIL_FROM", &sender)]);
+    }
     for (name, value) in variables {
         println!("export {name}='{}'", value.replace('\'', r"'\''"));
     }

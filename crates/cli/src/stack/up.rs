@@ -52,6 +52,7 @@ fn options(arguments: &StackArguments, project: Project) -> Result<StackOptions>
         temporal_port: Port::Fixed(arguments.temporal_port),
         ui_port: Port::Fixed(arguments.ui_port),
         postgres_port: arguments.postgres_port.map_or(Port::Free, Port::Fixed),
+        mail_port: Some(arguments.mail_port.map_or(Port::Prefer(8025), Port::Fixed)),
         ..StackOptions::of_project(project)?
     })
 }
@@ -64,6 +65,9 @@ fn supervisor(arguments: &StackArguments) -> Vec<OsString> {
     set("--ui-port", arguments.ui_port.to_string());
     if let Some(port) = arguments.postgres_port {
         set("--postgres-port", port.to_string());
+    }
+    if let Some(port) = arguments.mail_port {
+        set("--mail-port", port.to_string());
     }
     if let Some(profile) = &arguments.profile {
         set("--profile", profile.clone());
@@ -91,6 +95,9 @@ fn show(headline: &str, state: &State) -> Result<()> {
     writeln!(out, "  API       {}", addresses.http_url)?;
     writeln!(out, "  Temporal  {} (API {})", addresses.ui_url, addresses.temporal_address)?;
     writeln!(out, "  Database  {}", addresses.database_url)?;
+    if let Some(url) = &addresses.mail_url {
+        writeln!(out, "  Mail      {url}")?;
+    }
     out.flush()?;
     Ok(())
 }

@@ -1,0 +1,112 @@
+//! A mail server for looking at what would be sent: it takes every mail and passes none on.
+
+use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use crate::{
+    guard::GuardOptions,
+    ports,
+    process::Process,
+    progress::Progress,
+    ready::Readiness,
+    toolchain::{self, MailSink},
+};
+
+const START: Duration = Duration::from_secs(60);
+
+/// How to run the server.
+#[derive(Clone, Debug)]
+pub struct MailOptions {
+    /// `None` is the one that [`toolchain::mail_sink`] finds.
+    pub sink: Option<MailSink>,
+    /// Of its web page; `None` is a free one.
+    pub ui_port: Option<u16>,
+    /// Where mails are kept; `None` forgets them.
+    pub folder: Option<PathBuf>,
+    /// The server's log.
+    pub log: Option<PathBuf>,
+    /// Where to say what takes time.
+    pub progress: Progress,
+}
+
+impl Default for MailOptions {
+    fn default() -> Self {
+        Self { sink: None, ui_port: None, folder: None, log: None, progress: Progress::stderr() }
+    }
+}
+
+/// A running server; it ends with this value, and at the latest with this process.
+#[derive(Debug)]
+pub struct Mail {
+    /// For `SMTP_URL`.
+    pub smtp_url: String,
+    /// Where a person looks at the mails.
+    pub ui_url: String,
+    /// The server itself, to stop, kill or restart it.
+    pub process: Arc<Process>,
+    _temporary: Option<TempDir>,
+}
+
+impl Mail {
+    /// Fetches the program if need be, starts the server, waits until it answers.
+    pub async fn start(options: MailOptions) -> Result<Self> {
+        let sink = match options.sink {
+            Some(sink) => sink,
+            None => toolchain::mail_sink(&options.progress).await?,
+        };
+        let ui_port = match options.ui_port {
+            Some(port) => port,
+            None => ports::free_port()?,
+        };
+        let smtp_port = ports::free_port()?;
+        let temporary = tempfile::Builder::new().prefix("orderflow-mail-").tempdir();
+        let temporary = temporary.context("failed to create a temporary folder for mails")?;
+        let folder = options.folder.clone().unwrap_or_else(|| temporary.path().join("mail"));
+        std::fs::create_dir_all(&folder).with_context(|| format!("failed to create {}", folder.display()))?;
+        let (command, path) = command(&sink, smtp_port, ui_port, folder);
+        let process = Process::start(
+            GuardOptions {
+                name: "mail".to_owned(),
+                command,
+                environment: Vec::new(),
+                removed_environment: Vec::new(),
+                log: options.log.clone().unwrap_or_else(|| temporary.path().join("mail.log")),
+                user: None,
+                stop_signal: "TERM",
+                // It would wait for clients that keep their connections.
+                patience: Duration::from_secs(1),
+                remove_folder: Some(temporary.path().to_owned()),
+            },
+            Readiness::Http { address: format!("127.0.0.1:{ui_port}"), path: path.to_owned() },
+            START,
+        );
+        Ok(Self {
+            process: Arc::new(process.await?),
+            smtp_url: format!("smtp://127.0.0.1:{smtp_port}"),
+            ui_url: format!("http://127.0.0.1:{ui_port}"),
+            _temporary: Some(temporary),
+        })
+    }
+}
+
+/// How the program is run, and where it says that it is ready.
+fn command(sink: &MailSink, smtp_port: u16, ui_port: u16, folder: PathBuf) -> (Vec<OsString>, &'static str) {
+    match sink {
+        MailSink::Mailpit(program) => {
+            let mut command: Vec<OsString> = vec![program.into()];
+            command.extend(["--smtp".into(), format!("127.0.0.1:{smtp_port}").into()]);
+            command.extend(["--listen".into(), format!("127.0.0.1:{ui_port}").into()]);
+            command.extend(["--database".into(), folder.join("mailpit.db").into()]);
+            (command, "/readyz")
+        }
+        MailSink::MailDev { node, script, .. } => {
+            let mut command: Vec<OsString> = vec![node.into(), script.into(), "--ip".into(), "127.0.0.1".into()];
+            command.extend(["--smtp".into(), smtp_port.to_string().into()]);
+            command.extend(["--web".into(), ui_port.to_string().into()]);
+            command.extend(["--mail-directory".into(), folder.into()]);
+            (command, "/healthz")
+        }
+    }
+}

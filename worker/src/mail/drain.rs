@@ -1,0 +1,216 @@
+//! The loop that sends what is in the outbox.
+
+use super::{
+    message,
+    server::{Server, Trouble},
+    settings::{MailSettings, Smtp},
+};
+use chrono::Utc;
+use domain::OrderId;
+use std::{sync::Arc, time::Duration};
+use store::{
+    PgPool,
+    notifications::{self, Claim, Due, Fate},
+};
+use tokio::{sync::watch, task::JoinSet, time::sleep};
+
+/// How often the outbox is looked at when it was empty.
+const LOOK: Duration = Duration::from_millis(500);
+/// How often what is there is skipped, where mail is off.
+const LOOK_WHEN_OFF: Duration = Duration::from_secs(2);
+/// Mails that are on their way at once, each on a connection of its own.
+const AT_ONCE: u32 = 8;
+/// Longer than a mail may take, so that nobody else sends it meanwhile; and as long as it waits when we die.
+const LEASE: Duration = Duration::from_secs(60);
+/// The pauses of a server that is away: a mail goes out soon after it is back.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The pauses of one mail that the server puts off.
+const FIRST_TRY_AGAIN: Duration = Duration::from_secs(30);
+const LAST_TRY_AGAIN: Duration = Duration::from_secs(3600);
+/// When one mail that is put off again and again is given up, as mail servers do (RFC 5321, 4.5.4.1).
+const GIVEN_UP_AFTER: chrono::TimeDelta = chrono::TimeDelta::days(5);
+
+/// How one look at the outbox went.
+enum Look {
+    /// There may be more.
+    Sent,
+    Empty,
+    /// The mail server is away.
+    Unreachable,
+    /// The outbox could not be read.
+    Blind,
+}
+
+/// Sends what is in the outbox until `stop` says so; what is under way may then take `grace` to end.
+pub(crate) async fn drain(pool: PgPool, settings: MailSettings, grace: Duration, mut stop: watch::Receiver<bool>) {
+    let mut stopped = stop.clone();
+    let stopped = async {
+        // An error is the end of whoever would stop us.
+        let _ = stopped.wait_for(|stop| *stop).await;
+        sleep(grace).await;
+    };
+    let drained = async {
+        match settings {
+            MailSettings::Off => skip(&pool, &mut stop).await,
+            MailSettings::Smtp(smtp) => send(&pool, smtp, &mut stop).await,
+        }
+    };
+    tokio::select! {
+        () = drained => {}
+        () = stopped => tracing::warn!("a mail that was under way is left to its lease"),
+    }
+}
+
+/// Waits; `false` when it is time to stop.
+async fn wait(pause: Duration, stop: &mut watch::Receiver<bool>) -> bool {
+    tokio::time::timeout(pause, stop.wait_for(|stop| *stop)).await.is_err()
+}
+
+async fn skip(pool: &PgPool, stop: &mut watch::Receiver<bool>) {
+    tracing::info!("mail is off: what would be sent is recorded as skipped");
+    loop {
+        if let Err(error) = notifications::skip_pending(pool, "mail is off (MAIL=off)").await {
+            tracing::warn!("failed to {}", telemetry::chain(&error));
+        }
+        if !wait(LOOK_WHEN_OFF, stop).await {
+            return;
+        }
+    }
+}
+
+async fn send(pool: &PgPool, smtp: Box<Smtp>, stop: &mut watch::Receiver<bool>) {
+    let outbox = Arc::new(Outbox { pool: pool.clone(), server: Server::new(&smtp, AT_ONCE), smtp: *smtp });
+    tracing::info!(host = outbox.smtp.host, port = outbox.smtp.port, "mail is on");
+    // While no worker ran, nothing that a lost task wrote could give way: its time begins now.
+    let settle = outbox.smtp.settle;
+    let (mut pause, mut away) = (settle, Duration::ZERO);
+    while wait(pause, stop).await {
+        pause = match outbox.look().await {
+            Look::Sent => {
+                away = Duration::ZERO;
+                Duration::ZERO
+            }
+            Look::Empty => LOOK,
+            Look::Unreachable => {
+                away = (away * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+                away
+            }
+            // The same for a database that was away.
+            Look::Blind => settle.max(SHORTEST_PAUSE),
+        };
+    }
+}
+
+struct Outbox {
+    pool: PgPool,
+    server: Server,
+    smtp: Smtp,
+}
+
+impl Outbox {
+    /// Sends what is due, some at once. No lock is held meanwhile, only leases.
+    async fn look(self: &Arc<Self>) -> Look {
+        let claim =
+            Claim { settle: self.smtp.settle, lease: LEASE, host: self.smtp.from.email.domain(), most: AT_ONCE };
+        let due = match notifications::claim(&self.pool, claim).await {
+            Ok(due) if due.is_empty() => return Look::Empty,
+            Ok(due) => due,
+            Err(error) => {
+                tracing::warn!("failed to {}", telemetry::chain(&error));
+                return Look::Blind;
+            }
+        };
+        if let Err(words) = self.server.reach().await {
+            tracing::warn!(mails = due.len(), "the mail server can't be reached; they wait: {words}");
+            for due in &due {
+                self.record(due, &as_before(due, &words)).await;
+            }
+            return Look::Unreachable;
+        }
+        let mut sending = JoinSet::new();
+        for due in due {
+            let outbox = Arc::clone(self);
+            sending.spawn(async move { outbox.send(&due).await });
+        }
+        let mut look = Look::Sent;
+        while let Some(sent) = sending.join_next().await {
+            match sent {
+                Ok(true) => {}
+                Ok(false) => look = Look::Unreachable,
+                // Its lease makes it wait, and the others go on.
+                Err(_) => tracing::error!("a mail could not be put together"),
+            }
+        }
+        look
+    }
+
+    /// Sends one mail and records what became of it; `false` when it was the server that would not.
+    async fn send(&self, due: &Due) -> bool {
+        let (order_id, kind) = (due.order_id.as_str(), due.kind.as_str());
+        let view = async { store::orders::view(&self.pool, &OrderId::parse(order_id).ok()?).await.ok().flatten() };
+        // Gone, or the database is: the lease makes it wait.
+        let Some(order) = view.await else { return true };
+        let fate = match message::write(due, &order, &self.smtp) {
+            Ok(message) => match self.server.send(message).await {
+                Ok(()) => Fate::Sent,
+                Err(Trouble::Server(words)) => {
+                    tracing::warn!(order.id = order_id, kind, "the mail server did not take a mail; it waits");
+                    self.record(due, &as_before(due, &words)).await;
+                    return false;
+                }
+                Err(Trouble::Later(words)) if Utc::now() - due.created_at < GIVEN_UP_AFTER => {
+                    Fate::Again { pause: try_again(due.attempts), attempts: due.attempts, reason: words }
+                }
+                Err(Trouble::Later(words) | Trouble::Refused(words)) => Fate::Refused(words),
+            },
+            Err(error) => Fate::Refused(error.to_string()),
+        };
+        // Without the server's words, which may name the recipient; the row has them.
+        match &fate {
+            Fate::Sent => tracing::info!(order.id = order_id, kind, "mail sent"),
+            Fate::Again { .. } => {
+                tracing::warn!(order.id = order_id, kind, due.attempts, "a mail was put off; it waits")
+            }
+            Fate::Refused(_) => tracing::error!(
+                order.id = order_id,
+                kind,
+                "a mail was refused for good; its row in notifications says why"
+            ),
+        }
+        self.record(due, &fate).await;
+        true
+    }
+
+    /// Records what became of a mail. Tried a few times: one whose sending is not recorded is sent again.
+    async fn record(&self, due: &Due, fate: &Fate) {
+        for _ in 0..5 {
+            match notifications::settle(&self.pool, due.id, fate).await {
+                Ok(()) => return,
+                Err(error) => tracing::warn!("failed to {}", telemetry::chain(&error)),
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+/// As if it had not been tried: the server's trouble is not the mail's.
+fn as_before(due: &Due, words: &str) -> Fate {
+    Fate::Again { pause: Duration::ZERO, attempts: due.attempts - 1, reason: words.to_owned() }
+}
+
+fn try_again(attempts: i32) -> Duration {
+    let doublings = u32::try_from(attempts - 1).unwrap_or_default().min(16);
+    (FIRST_TRY_AGAIN * 2_u32.pow(doublings)).min(LAST_TRY_AGAIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_that_is_put_off_waits_longer_each_time_but_never_longer_than_an_hour() {
+        let pauses: Vec<u64> = [1, 2, 3, 8, 100].map(|attempts| try_again(attempts).as_secs()).to_vec();
+        assert_eq!(pauses, [30, 60, 120, 3600, 3600]);
+    }
+}

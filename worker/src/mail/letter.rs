@@ -1,0 +1,218 @@
+//! What a mail says: an order's image in the words of its templates (`worker/templates`).
+
+use askama::Template;
+use chrono::{DateTime, Utc};
+use domain::{Address, Currency, Decimal, FailureCode, Money, NotificationKind, OrderStatus, OrderView, PaymentStatus};
+use serde::Deserialize;
+
+/// What the templates can name. Nothing in it has a control character or a line break.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Letter {
+    pub(super) order_id: String,
+    pub(super) customer: Option<String>,
+    items: Vec<Item>,
+    total: Option<String>,
+    address: Vec<String>,
+    paid: Option<String>,
+    tracking_number: Option<String>,
+    carrier: Option<String>,
+    estimated_delivery: Option<String>,
+    delivered_on: Option<String>,
+    /// Why it was cancelled, in a customer's words.
+    reason: Option<String>,
+    /// What becomes of the money.
+    refund: &'static str,
+}
+
+#[derive(Debug, Clone)]
+struct Item {
+    name: String,
+    quantity: u32,
+    unit_price: String,
+    amount: String,
+}
+
+/// The subject and both bodies.
+pub(super) struct Rendered {
+    pub(super) subject: String,
+    pub(super) text: String,
+    pub(super) html: String,
+}
+
+macro_rules! pages {
+    ($($html:ident $html_file:literal, $text:ident $text_file:literal;)+) => {
+        $(
+            #[derive(Template)]
+            #[template(path = $html_file)]
+            struct $html<'a> { letter: &'a Letter }
+            #[derive(Template)]
+            #[template(path = $text_file)]
+            struct $text<'a> { letter: &'a Letter }
+        )+
+    };
+}
+
+pages! {
+    ReceivedHtml "order_received.html", ReceivedText "order_received.txt";
+    ConfirmedHtml "payment_confirmed.html", ConfirmedText "payment_confirmed.txt";
+    ShippedHtml "order_shipped.html", ShippedText "order_shipped.txt";
+    DeliveredHtml "order_delivered.html", DeliveredText "order_delivered.txt";
+    CancelledHtml "order_cancelled.html", CancelledText "order_cancelled.txt";
+}
+
+impl Letter {
+    pub(super) fn of(order: &OrderView) -> Self {
+        let money = |amount: Decimal| amount_in(amount, order.currency?);
+        let shipment = order.shipment_info.as_ref();
+        let paid = order.payment_info.as_ref().filter(|payment| payment.status == PaymentStatus::Captured);
+        Self {
+            order_id: order.order_id.to_string(),
+            customer: order.customer.name.as_deref().map(one_line),
+            items: order.items.iter().filter_map(|item| Item::of(item, order.currency?)).collect(),
+            total: order.total_amount.and_then(money),
+            address: order.shipping_address.as_ref().map(lines).unwrap_or_default(),
+            paid: paid.and_then(|payment| money(payment.amount)),
+            tracking_number: shipment.map(|shipment| one_line(&shipment.tracking_number)),
+            carrier: shipment.map(|shipment| one_line(&shipment.provider)),
+            estimated_delivery: order.estimated_delivery.map(day),
+            delivered_on: shipment.and_then(|shipment| shipment.delivered_at).map(day),
+            reason: reason(order),
+            refund: refund(order),
+        }
+    }
+
+    pub(super) fn render(&self, kind: NotificationKind) -> Result<Rendered, askama::Error> {
+        let letter = self;
+        let (subject, text, html) = match kind {
+            NotificationKind::OrderReceived => {
+                ("Order received", ReceivedText { letter }.render()?, ReceivedHtml { letter }.render()?)
+            }
+            NotificationKind::PaymentConfirmed => {
+                ("Payment confirmed", ConfirmedText { letter }.render()?, ConfirmedHtml { letter }.render()?)
+            }
+            NotificationKind::OrderShipped => {
+                ("Order shipped", ShippedText { letter }.render()?, ShippedHtml { letter }.render()?)
+            }
+            NotificationKind::OrderDelivered => {
+                ("Order delivered", DeliveredText { letter }.render()?, DeliveredHtml { letter }.render()?)
+            }
+            NotificationKind::OrderCancelled => {
+                ("Order cancelled", CancelledText { letter }.render()?, CancelledHtml { letter }.render()?)
+            }
+        };
+        Ok(Rendered { subject: format!("{subject}: {}", self.order_id), text, html })
+    }
+}
+
+impl Item {
+    fn of(document: &serde_json::Value, currency: Currency) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Line {
+            sku: String,
+            name: Option<String>,
+            quantity: u32,
+            unit_price: Decimal,
+        }
+        let line = Line::deserialize(document).ok()?;
+        let unit_price = Money::from_decimal(line.unit_price, currency).ok()?;
+        Some(Self {
+            name: one_line(&line.name.unwrap_or(line.sku)),
+            quantity: line.quantity,
+            unit_price: amount(unit_price),
+            amount: amount(unit_price.times(line.quantity).ok()?),
+        })
+    }
+}
+
+/// As one reads it: `USD 1,234.50`, `JPY 500`.
+fn amount(money: Money) -> String {
+    let decimal = money.decimal().to_string();
+    let (whole, fraction) = decimal.split_once('.').map_or((decimal.as_str(), None), |(a, b)| (a, Some(b)));
+    let mut text = format!("{} ", money.currency());
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if let Some(fraction) = fraction {
+        text.push('.');
+        text.push_str(fraction);
+    }
+    text
+}
+
+fn amount_in(decimal: Decimal, currency: Currency) -> Option<String> {
+    Money::from_decimal(decimal, currency).ok().map(amount)
+}
+
+fn day(time: DateTime<Utc>) -> String {
+    time.format("%-d %B %Y").to_string()
+}
+
+fn lines(address: &Address) -> Vec<String> {
+    let place: Vec<_> = [&address.city, &address.state, &address.postal_code]
+        .into_iter()
+        .flatten()
+        .map(|part| one_line(part))
+        .collect();
+    let place = Some(place.join(", ")).filter(|place| !place.is_empty());
+    [Some(one_line(&address.street)), place, address.country.as_deref().map(one_line)].into_iter().flatten().collect()
+}
+
+/// A customer's text must not look like more than one line of ours.
+fn one_line(text: &str) -> String {
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    text.replace(breaks, " ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A failure's detail is for operators; a customer is told what it means.
+fn reason(order: &OrderView) -> Option<String> {
+    let Some(failure) = &order.failure else { return order.cancellation_reason.as_deref().map(one_line) };
+    let reason = match failure.code {
+        FailureCode::OutOfStock => "not everything that you ordered is in stock",
+        FailureCode::PaymentDeclined => "your payment was declined",
+        FailureCode::PaymentIdInUse => "the payment belongs to another order",
+        FailureCode::PaymentUnavailable => "your payment could not be taken",
+        FailureCode::DispatchFailed => "we could not hand it to the carrier",
+        FailureCode::DeadlinePassed => "it could not be on its way in time",
+        FailureCode::InvalidOrder | FailureCode::DuplicateOrder => "it could not be processed",
+    };
+    Some(reason.to_owned())
+}
+
+fn refund(order: &OrderView) -> &'static str {
+    if !matches!(order.status, OrderStatus::Cancelled | OrderStatus::Failed) {
+        return "";
+    }
+    match order.payment_info.as_ref().map(|payment| payment.status) {
+        Some(PaymentStatus::Refunded) => "Your payment was refunded.",
+        Some(PaymentStatus::Captured | PaymentStatus::Refunding | PaymentStatus::RefundDue) => {
+            "Your payment will be refunded."
+        }
+        Some(PaymentStatus::Pending | PaymentStatus::Declined) | None => "You have not been charged.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn money(text: &str, code: &str) -> String {
+        amount_in(text.parse().unwrap(), Currency::parse(code).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn money_has_the_decimals_of_its_currency_and_thousands_apart() {
+        assert_eq!(money("99.9", "USD"), "USD 99.90");
+        assert_eq!(money("1234567.5", "EUR"), "EUR 1,234,567.50");
+        assert_eq!(money("1000", "JPY"), "JPY 1,000");
+        assert_eq!(money("0.005", "KWD"), "KWD 0.005");
+        assert_eq!(money("100", "USD"), "USD 100.00");
+    }
+
+    #[test]
+    fn what_a_customer_wrote_stays_one_line() {
+        assert_eq!(one_line(" Eve\r\nBcc: a@b\u{2028}x\t\0y "), "Eve Bcc: a@b x y");
+    }
+}

@@ -1,0 +1,47 @@
+//! The mail itself: headers and both bodies.
+
+use super::{letter::Letter, settings::Smtp};
+use domain::{NotificationKind, OrderView};
+use lettre::{
+    Address, Message,
+    message::{
+        Mailbox, MultiPart,
+        header::{HeaderName, HeaderValue},
+    },
+};
+use store::notifications::Due;
+
+/// Why there is no mail to send, now or ever.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unwritable {
+    #[error("the address is not one that mail can be sent to")]
+    Recipient(#[from] lettre::address::AddressError),
+    #[error("there is no such kind of mail")]
+    Kind,
+    #[error("the template failed")]
+    Template(#[from] askama::Error),
+    #[error("the mail could not be put together")]
+    Message(#[from] lettre::error::Error),
+}
+
+/// The mail for this row of the outbox. Headers are built from parsed values alone, so nothing can add one.
+pub(super) fn write(due: &Due, order: &OrderView, smtp: &Smtp) -> Result<Message, Unwritable> {
+    let kind = NotificationKind::parse(&due.kind).ok_or(Unwritable::Kind)?;
+    let letter = Letter::of(order);
+    let rendered = letter.render(kind)?;
+    let address: Address = due.recipient.parse()?;
+    let mut message = Message::builder()
+        .message_id(Some(format!("<{}>", due.message_id)))
+        .date(due.created_at.into())
+        .from(smtp.from.clone())
+        .to(Mailbox::new(letter.customer.clone(), address))
+        .subject(rendered.subject);
+    if let Some(reply_to) = &smtp.reply_to {
+        message = message.reply_to(reply_to.clone());
+    }
+    let mut message = message.multipart(MultiPart::alternative_plain_html(rendered.text, rendered.html))?;
+    // RFC 3834: nobody's holiday reply is wanted.
+    let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
+    message.headers_mut().insert_raw(HeaderValue::new(automatic, "auto-generated".to_owned()));
+    Ok(message)
+}
