@@ -8,6 +8,7 @@ pub mod activities;
 pub mod carrier;
 mod flaky;
 mod health;
+mod measure;
 pub mod payment;
 mod run;
 mod settings;

@@ -39,6 +39,8 @@ pub struct StackOptions {
     pub temporal_port: Port,
     /// Temporal's web pages.
     pub ui_port: Port,
+    /// The API's metrics.
+    pub metrics_port: Port,
     /// The database.
     pub postgres_port: Port,
     /// A database server of the user's own, instead of one that we start.
@@ -56,6 +58,7 @@ impl StackOptions {
             http_port: Port::Prefer(8000),
             temporal_port: Port::Prefer(7233),
             ui_port: Port::Prefer(8233),
+            metrics_port: Port::Prefer(9464),
             postgres_port: Port::Free,
             database_url: settings::foreign_database(),
             project: None,
@@ -92,8 +95,11 @@ pub struct Addresses {
     pub ui_url: String,
     /// With user and password.
     pub database_url: String,
-    /// Where the worker tells how it is.
+    /// Where the worker tells how it is, and its metrics.
     pub worker_health_url: String,
+    /// Where the API's metrics are, without a path.
+    #[serde(default)]
+    pub metrics_url: String,
     /// Where the database keeps its data, if we started it.
     pub database_folder: Option<PathBuf>,
 }
@@ -109,6 +115,9 @@ pub struct ServiceStatus {
     pub state: String,
     /// Where it listens.
     pub url: String,
+    /// Where its metrics are, if it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<String>,
     /// Where its data is, if it has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
@@ -135,6 +144,7 @@ impl Stack {
         let http_port = options.http_port.resolve("--http-port")?;
         let temporal_port = options.temporal_port.resolve("--temporal-port")?;
         let ui_port = options.ui_port.resolve("--ui-port")?;
+        let metrics_port = options.metrics_port.resolve("--metrics-port")?;
         let (logs, temporary) = match &options.project {
             Some(project) => (project.logs(), None),
             None => {
@@ -170,6 +180,7 @@ impl Stack {
             ui_url: format!("http://127.0.0.1:{ui_port}"),
             database_url,
             worker_health_url: format!("http://127.0.0.1:{health_port}"),
+            metrics_url: format!("http://127.0.0.1:{metrics_port}"),
             database_folder: postgres.as_ref().map(|postgres| postgres.data_dir.clone()),
         };
 
@@ -234,6 +245,11 @@ impl Stack {
                 "temporal" => format!("http://{}", self.addresses.temporal_address),
                 "worker" => self.addresses.worker_health_url.clone(),
                 _ => self.addresses.http_url.clone(),
+            };
+            line.metrics = match line.service.as_str() {
+                "worker" => Some(format!("{}/metrics", self.addresses.worker_health_url)),
+                "api" => Some(format!("{}/metrics", self.addresses.metrics_url)),
+                _ => None,
             };
             if line.service == "postgres" {
                 line.data.clone_from(&self.addresses.database_folder);
@@ -302,6 +318,7 @@ pub fn stopped() -> Vec<ServiceStatus> {
         pid: None,
         state: "stopped".to_owned(),
         url: String::new(),
+        metrics: None,
         data: None,
     };
     Stack::SERVICES.map(line).to_vec()

@@ -18,10 +18,10 @@ pub struct Call {
 }
 
 impl Call {
-    pub(crate) fn new(request: Request, route: &Route, id: Option<String>, request_id: String) -> Self {
+    pub(crate) fn new(request: Request, route: &Route, id: Option<String>, caller: Caller, request_id: String) -> Self {
         let query = request.query_string_parameters();
         let (parts, body) = request.into_parts();
-        let (operation, caller) = (route.operation, Caller::anonymous());
+        let operation = route.operation;
         Self { operation, caller, request_id, id, query, headers: parts.headers, body: body.to_vec() }
     }
 
@@ -29,6 +29,11 @@ impl Call {
     pub fn order_id(&self) -> Result<OrderId, Problem> {
         let id = self.raw_id();
         OrderId::parse(id).map_err(|_| Problem::order_not_found(id))
+    }
+
+    /// Whether the path names an order.
+    pub(crate) fn has_id(&self) -> bool {
+        self.id.is_some()
     }
 
     /// The id in the path, as it was sent.
@@ -48,6 +53,7 @@ impl Call {
 
     /// The body as a request to an order.
     pub fn read<T: OrderRequest>(&self) -> Result<T, Problem> {
+        let _step = telemetry::step("parse");
         Ok(T::parse(self.text()?)?)
     }
 

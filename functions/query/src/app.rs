@@ -57,6 +57,10 @@ async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
     let Operation::Query(operation) = call.operation else {
         return Err(Problem::internal("a call of another function"));
     };
+    call.require_own(&app.orders, async |order_id| {
+        Ok(state::row(app, order_id).await?.and_then(|row| row.customer_id))
+    })
+    .await?;
     match operation {
         Querying::Order => Reply::ok(&state::state(app, call).await?),
         Querying::Status => Reply::ok(&state::state(app, call).await?.status_view()),
