@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod api;
+mod auth;
 mod budget;
 mod cli;
 mod doors;
@@ -13,6 +14,7 @@ mod e2e;
 mod faults;
 mod flaky;
 mod integration;
+mod metrics;
 mod queries;
 mod regressions;
 mod replay;

@@ -16,7 +16,7 @@ struct Answer<'a> {
 pub(crate) async fn list(app: &App, call: &Call) -> Result<Reply, Problem> {
     let filter = filter(call)?;
     // To a customer there are no others: a list of their orders is empty.
-    let mine = call.customer().map(domain::CustomerId::as_str);
+    let mine = call.customer().map(CustomerId::as_str);
     if mine.is_some() && filter.customer_id.as_deref() != mine {
         return Reply::ok(&Answer { orders: &[] });
     }
