@@ -139,8 +139,18 @@ async fn every_sample_event_is_answered() {
 
 #[tokio::test]
 async fn a_function_without_a_setting_that_it_needs_ends_and_names_it() {
-    let environment = [("TEMPORAL_ADDRESS", "127.0.0.1:1"), ("DATABASE_URL", "")];
+    let environment = [("TEMPORAL_ADDRESS", "127.0.0.1:1"), ("DATABASE_URL", ""), ("API_AUTH", "none")];
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let Ended { success, words } = Lambda::start_one(Function::Events, &environment).await;
     assert!(!success && words.starts_with("error: DATABASE_URL= is not allowed"), "{words}");
+}
+
+#[tokio::test]
+async fn a_function_that_was_not_told_who_may_call_does_not_start() {
+    for function in Function::ALL {
+        let environment = [("TEMPORAL_ADDRESS", "127.0.0.1:1"), ("API_AUTH", "")];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let Ended { success, words } = Lambda::start_one(function, &environment).await;
+        assert!(!success && words.starts_with("error: API_AUTH= is not allowed: on Lambda it must be set"), "{words}");
+    }
 }

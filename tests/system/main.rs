@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod api;
+mod auth;
 mod budget;
 mod cli;
 mod documentation;
@@ -15,6 +16,7 @@ mod faults;
 mod flaky;
 mod integration;
 mod mail;
+mod metrics;
 mod queries;
 mod regressions;
 mod replay;

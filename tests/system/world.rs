@@ -20,6 +20,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
 pub(crate) struct World {
     pub(crate) url: String,
+    /// Where the API's metrics are, and the worker's.
+    pub(crate) metrics_urls: [String; 2],
     pub(crate) pool: PgPool,
     pub(crate) worker: Process,
     _api: Process,
@@ -53,7 +55,7 @@ impl World {
     /// On servers of the caller's own.
     pub(crate) async fn on(database_url: &str, temporal_address: &str, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let [http, health] = [(); 2].map(|()| format!("127.0.0.1:{}", ports::free_port().unwrap()));
+        let [http, health, metrics] = [(); 3].map(|()| format!("127.0.0.1:{}", ports::free_port().unwrap()));
         let queues = [Self::name("orders"), Self::name("shipping")];
         let mut environment: Vec<(String, String)> = [
             ("DATABASE_URL", database_url),
@@ -63,6 +65,8 @@ impl World {
             ("SHIPPING_TASK_QUEUE", &queues[1]),
             ("ORDERFLOW_HTTP_ADDRESS", &http),
             ("ORDERFLOW_HEALTH_ADDRESS", &health),
+            ("ORDERFLOW_METRICS_ADDRESS", &metrics),
+            ("API_AUTH", "none"),
             ("DEFAULT_STOCK", "1000000"),
             ("SAMPLE_CART", "on"),
             ("ALLOW_PROFILE_OVERRIDE", "on"),
@@ -92,9 +96,11 @@ impl World {
             };
             Process::start(options, Readiness::Http { address, path: "/health".to_owned() }, Duration::from_secs(60))
         };
+        let metrics_urls = [&metrics, &health].map(|address| format!("http://{address}/metrics"));
         let (worker, api) = futures::join!(start("worker", health), start("api", http.clone()));
         Self {
             url: format!("http://{http}"),
+            metrics_urls,
             pool: store::connect(database_url).await.unwrap(),
             worker: worker.unwrap(),
             _api: api.unwrap(),

@@ -1,14 +1,21 @@
-//! `GET /health`: whether this worker does its work, for whoever would restart it.
+//! `GET /health`: whether this worker does its work, for whoever would restart it; `GET /metrics`: how it does.
 
 use axum::{Router, extract::State, http::header::CONTENT_TYPE, response::IntoResponse, routing::get};
+use client::SdkMetrics;
 use serde_json::json;
 use store::PgPool;
 use tokio::net::TcpListener;
 
 /// Answers until it is dropped. The worker is up once this listens: it does so after its pollers started.
-pub(crate) async fn serve(listener: TcpListener, pool: PgPool) -> std::io::Result<()> {
-    let app = Router::new().route("/health", get(health)).with_state(pool);
+pub(crate) async fn serve(listener: TcpListener, pool: PgPool, sdk: SdkMetrics) -> std::io::Result<()> {
+    let metrics = get(async move || ([(CONTENT_TYPE, SdkMetrics::CONTENT_TYPE)], measured(&sdk).await));
+    let app = Router::new().route("/health", get(health)).with_state(pool).route("/metrics", metrics);
     axum::serve(listener, app).await
+}
+
+/// Ours, and the SDK's, whose names begin with `temporal_`.
+async fn measured(sdk: &SdkMetrics) -> String {
+    telemetry::metrics::text() + &sdk.text().await
 }
 
 /// A database that is away is no reason to restart the worker: orders wait for it. So it is told, with 200.

@@ -9,6 +9,7 @@ pub mod carrier;
 mod flaky;
 mod health;
 mod mail;
+mod measure;
 pub mod payment;
 mod run;
 mod settings;

@@ -6,8 +6,7 @@ use std::process::ExitCode;
 async fn main() -> ExitCode {
     // A missing .env is no error, it is the ordinary case.
     let _ = dotenvy::dotenv();
-    telemetry::init();
-    let settings = match worker::WorkerSettings::from_env() {
+    let settings = match settings() {
         Ok(settings) => settings,
         Err(error) => {
             eprintln!("{error}");
@@ -21,4 +20,9 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn settings() -> Result<worker::WorkerSettings, Box<dyn std::error::Error>> {
+    telemetry::init()?;
+    Ok(worker::WorkerSettings::from_env()?)
 }

@@ -6,13 +6,18 @@ use crate::{
     carrier::{self, Carrier},
     flaky::{FlakyCarrier, FlakyProvider},
     health, mail,
+    measure::Measured,
     payment::{self, PaymentProvider},
     time_limit::TimeLimit,
 };
 use anyhow::Context;
+use client::SdkMetrics;
 use futures::future::try_join_all;
 use std::{sync::Arc, time::Duration};
-use temporalio_common::worker::{WorkerDeploymentOptions, build_id_from_current_exe};
+use temporalio_common::{
+    telemetry::TelemetryOptions,
+    worker::{WorkerDeploymentOptions, build_id_from_current_exe},
+};
 use temporalio_sdk::{
     Runtime, Worker, WorkerOptions,
     runtime::{
@@ -31,10 +36,14 @@ use workflows::{OrderWorkflow, ShippingWorkflow};
 pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let pool = settings.pool.clone();
-    let client = client::connect_worker(&settings.temporal)
+    let metrics = SdkMetrics::start().context("the SDK's metrics could not be set up")?;
+    let temporal = settings.temporal.clone().measured(&metrics);
+    let client = client::connect_worker(&temporal)
         .await
         .with_context(|| format!("no Temporal at {}; start it or set TEMPORAL_ADDRESS", settings.temporal.address()))?;
-    let runtime_options = RuntimeOptions::builder().build().map_err(anyhow::Error::msg)?;
+    let telemetry_options = TelemetryOptions::builder().metrics(metrics.core()).build();
+    let runtime_options = RuntimeOptions::builder().telemetry_options(telemetry_options);
+    let runtime_options = runtime_options.build().map_err(anyhow::Error::msg)?;
     let runtime = Runtime::from_current_tokio(runtime_options)?;
     let mut workers = options(&settings)?
         .into_iter()
@@ -43,7 +52,7 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     let stop: Vec<_> = workers.iter().map(Worker::shutdown_handle).collect();
     let health = async {
         match settings.health {
-            Some(address) => health::serve(TcpListener::bind(address).await?, pool.clone()).await,
+            Some(address) => health::serve(TcpListener::bind(address).await?, pool.clone(), metrics.clone()).await,
             None => std::future::pending().await,
         }
     };
@@ -97,7 +106,9 @@ fn options(settings: &WorkerSettings) -> anyhow::Result<Vec<WorkerOptions>> {
             provider = Arc::new(FlakyProvider { provider, flaky });
         }
         let activities = OrderActivities { pool: pool.clone(), provider, default_stock: settings.default_stock };
-        let orders = WorkerOptions::new(temporal.orders_task_queue.clone()).register_activities(activities);
+        let orders = WorkerOptions::new(temporal.orders_task_queue.clone())
+            .register_activities(activities)
+            .activity_inbound_interceptor(Measured::new(pool.clone()));
         options.push(orders.register_workflow::<OrderWorkflow>()?.build());
     }
     if settings.queues.shipping {
@@ -106,7 +117,9 @@ fn options(settings: &WorkerSettings) -> anyhow::Result<Vec<WorkerOptions>> {
             carrier = Arc::new(FlakyCarrier { carrier, flaky });
         }
         let activities = ShippingActivities { pool: pool.clone(), carrier };
-        let shipping = WorkerOptions::new(temporal.shipping_task_queue.clone()).register_activities(activities);
+        let shipping = WorkerOptions::new(temporal.shipping_task_queue.clone())
+            .register_activities(activities)
+            .activity_inbound_interceptor(Measured::new(pool.clone()));
         options.push(shipping.register_workflow::<ShippingWorkflow>()?.build());
     }
     for options in &mut options {

@@ -5,6 +5,8 @@
 
 mod event;
 mod functions;
+mod metrics;
+mod rate_limit;
 
 use anyhow::{Context, Result};
 use axum::{
@@ -13,6 +15,7 @@ use axum::{
     extract::{ConnectInfo, Request as HttpRequest, State},
     http::Response as HttpResponse,
 };
+use client::SdkMetrics;
 use functions::Functions;
 use std::{env, future::IntoFuture, net::SocketAddr, sync::Arc};
 use tokio::{
@@ -24,8 +27,11 @@ const DEFAULT_ADDRESS: &str = "127.0.0.1:8000";
 
 /// Serves the HTTP API at `ORDERFLOW_HTTP_ADDRESS` until SIGTERM or Ctrl-C; calls under way are answered.
 pub(crate) async fn serve() -> Result<()> {
-    telemetry::init();
-    let functions = Arc::new(Functions::from_env()?);
+    telemetry::init()?;
+    let sdk = SdkMetrics::start().context("the SDK's metrics could not be set up")?;
+    let functions = Arc::new(Functions::from_env(&sdk)?);
+    rate_limit::from_settings()?;
+    metrics::serve(sdk).await?;
     let address = env::var("ORDERFLOW_HTTP_ADDRESS").unwrap_or_else(|_| DEFAULT_ADDRESS.to_owned());
     let bound = TcpListener::bind(&address).await;
     let listener = bound.with_context(|| format!("ORDERFLOW_HTTP_ADDRESS={address}: failed to listen there"))?;

@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use crate::orders::OrderCommand;
+use crate::{api_key::ApiKeyCommand, orders::OrderCommand};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Order fulfilment on AWS Lambda, Temporal and PostgreSQL.
@@ -44,6 +44,9 @@ pub(crate) enum Command {
     },
     #[command(flatten)]
     Order(OrderCommand),
+    /// Make keys for callers of the API (API_AUTH=api-key).
+    #[command(subcommand)]
+    ApiKey(ApiKeyCommand),
     /// Run one service in this process; what the stack starts.
     #[command(hide = true)]
     Serve {
@@ -78,6 +81,9 @@ pub(crate) struct StackArguments {
     /// Temporal's web pages.
     #[arg(long, default_value_t = 8233, value_name = "PORT")]
     pub(crate) ui_port: u16,
+    /// The API's metrics [default: 9464, or a free one].
+    #[arg(long, value_name = "PORT")]
+    pub(crate) metrics_port: Option<u16>,
     /// PostgreSQL [default: a free one].
     #[arg(long, value_name = "PORT")]
     pub(crate) postgres_port: Option<u16>,

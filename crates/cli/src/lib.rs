@@ -4,6 +4,7 @@
 //! its HTTP API, `orders` are that API's callers.
 
 mod api;
+mod api_key;
 mod args;
 mod demo;
 mod orders;
@@ -52,6 +53,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Env => stack::env(),
         Command::Reset { yes } => stack::reset(yes).await,
         Command::Order(command) => return orders::run(command).await,
+        Command::ApiKey(command) => api_key::run(command),
         Command::Serve { service } => stack::serve(service).await,
         Command::Supervise(arguments) => stack::supervise(arguments).await,
     }

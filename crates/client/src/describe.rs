@@ -25,6 +25,7 @@ pub struct Described {
 }
 
 impl Orders {
+    #[tracing::instrument(name = "temporal.describe", skip_all)]
     pub async fn describe(&self, order_id: &OrderId) -> Result<Described, Error> {
         let call = |client: Client| async move {
             handle(&client, order_id).describe(WorkflowDescribeOptions::default()).await

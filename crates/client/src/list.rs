@@ -21,6 +21,7 @@ pub struct Listed {
 
 impl Orders {
     /// The newest first. Temporal's lists lag behind its workflows by up to a second.
+    #[tracing::instrument(name = "temporal.list", skip_all)]
     pub async fn list(&self, limit: usize, status: Option<OrderStatus>) -> Result<Vec<Listed>, Error> {
         let status = status.map(|status| format!(" AND OrderStatus = '{status}'")).unwrap_or_default();
         let query = format!("WorkflowType = 'OrderWorkflow'{status}");

@@ -26,6 +26,7 @@ impl Orders {
 
     /// Whether Temporal can be reached. Also what a function does while it initialises, so that its
     /// first caller need not wait for the connection.
+    #[tracing::instrument(name = "temporal.health", skip_all)]
     pub async fn health(&self) -> Result<(), Error> {
         let call = |client: Client| async move {
             let mut service = client.connection().workflow_service();

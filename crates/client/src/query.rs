@@ -11,11 +11,13 @@ const WORKER: Duration = Duration::from_secs(2);
 
 impl Orders {
     /// The workflow's own answer, whether the order is open or closed.
+    #[tracing::instrument(name = "temporal.query", skip_all)]
     pub async fn full_state(&self, order_id: &OrderId) -> Result<OrderView, Error> {
         self.query(order_id, QueryRejectCondition::None).await.map_err(Failure::into_error)
     }
 
     /// The workflow's own answer; `None` for a closed order, without asking a worker.
+    #[tracing::instrument(name = "temporal.query", skip_all)]
     pub async fn open_state(&self, order_id: &OrderId) -> Result<Option<OrderView>, Error> {
         match self.query(order_id, QueryRejectCondition::NotOpen).await {
             Ok(view) => Ok(Some(view)),

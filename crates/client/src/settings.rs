@@ -1,5 +1,6 @@
 //! Where Temporal is and which task queues orders use, from the environment.
 
+use crate::SdkMetrics;
 use domain::SettingError;
 use std::{collections::HashMap, env, fmt, time::Duration};
 use temporalio_client::{
@@ -81,6 +82,13 @@ impl TemporalSettings {
 
     pub fn namespace(&self) -> &str {
         &self.client.namespace
+    }
+
+    /// With what the SDK measures of its requests going to `metrics`.
+    #[must_use]
+    pub fn measured(mut self, metrics: &SdkMetrics) -> Self {
+        self.connection.metrics_meter = metrics.meter();
+        self
     }
 
     /// For a worker, which stays: the SDK's own patience and keep-alive.

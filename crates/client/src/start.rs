@@ -48,6 +48,7 @@ pub enum StartError {
 
 impl Orders {
     /// Starts the order, or finds out that it was started.
+    #[tracing::instrument(name = "temporal.start", skip_all)]
     pub async fn start(&self, new: &NewOrder<'_>) -> Result<Started, StartError> {
         let start_id = format!("{:016x}", rand::random::<u64>());
         let options = self.start_options(new, &start_id);

@@ -33,6 +33,7 @@ pub enum Reply {
 impl Orders {
     /// Asks `command` of the order. With an `update_id` a repeat gets the first answer again, also
     /// after the order closed; without one each call is a request of its own.
+    #[tracing::instrument(name = "temporal.update", skip_all)]
     pub async fn ask(&self, order_id: &OrderId, command: Command, update_id: Option<&str>) -> Result<Reply, Error> {
         match command {
             Command::Approve(body) => self.update(order_id, || OrderWorkflow::approve_order, body, update_id).await,

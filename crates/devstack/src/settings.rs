@@ -38,6 +38,7 @@ pub(crate) fn environment(addresses: &Addresses, profile: Option<&str>) -> Vec<(
         ("TEMPORAL_NAMESPACE", addresses.temporal_namespace.clone()),
         ("ORDERFLOW_HTTP_ADDRESS", host(&addresses.http_url)),
         ("ORDERFLOW_HEALTH_ADDRESS", host(&addresses.worker_health_url)),
+        ("ORDERFLOW_METRICS_ADDRESS", host(&addresses.metrics_url)),
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .to_vec();

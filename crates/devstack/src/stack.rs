@@ -40,6 +40,8 @@ pub struct StackOptions {
     pub temporal_port: Port,
     /// Temporal's web pages.
     pub ui_port: Port,
+    /// The API's metrics.
+    pub metrics_port: Port,
     /// The database.
     pub postgres_port: Port,
     /// The web page of the mail server; `None` starts none, and mail is off.
@@ -59,6 +61,7 @@ impl StackOptions {
             http_port: Port::Prefer(8000),
             temporal_port: Port::Prefer(7233),
             ui_port: Port::Prefer(8233),
+            metrics_port: Port::Prefer(9464),
             postgres_port: Port::Free,
             mail_port: None,
             database_url: settings::foreign_database(),
@@ -97,8 +100,11 @@ pub struct Addresses {
     pub ui_url: String,
     /// With user and password.
     pub database_url: String,
-    /// Where the worker tells how it is.
+    /// Where the worker tells how it is, and its metrics.
     pub worker_health_url: String,
+    /// Where the API's metrics are, without a path.
+    #[serde(default)]
+    pub metrics_url: String,
     /// Where the database keeps its data, if we started it.
     pub database_folder: Option<PathBuf>,
     /// Where the worker sends mails, if we started a mail server.
@@ -120,6 +126,9 @@ pub struct ServiceStatus {
     pub state: String,
     /// Where it listens.
     pub url: String,
+    /// Where its metrics are, if it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<String>,
     /// Where its data is, if it has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
@@ -148,6 +157,7 @@ impl Stack {
         let temporal_port = options.temporal_port.resolve("--temporal-port")?;
         let ui_port = options.ui_port.resolve("--ui-port")?;
         let mail_port = options.mail_port.map(|port| port.resolve("--mail-port")).transpose()?;
+        let metrics_port = options.metrics_port.resolve("--metrics-port")?;
         let (logs, temporary) = match &options.project {
             Some(project) => (project.logs(), None),
             None => {
@@ -184,6 +194,7 @@ impl Stack {
             ui_url: format!("http://127.0.0.1:{ui_port}"),
             database_url,
             worker_health_url: format!("http://127.0.0.1:{health_port}"),
+            metrics_url: format!("http://127.0.0.1:{metrics_port}"),
             database_folder: postgres.as_ref().map(|postgres| postgres.data_dir.clone()),
             smtp_url: mail.as_ref().map(|mail| mail.smtp_url.clone()),
             mail_url: mail.as_ref().map(|mail| mail.ui_url.clone()),
@@ -253,6 +264,11 @@ impl Stack {
                 "mail" => self.addresses.mail_url.clone().unwrap_or_default(),
                 "worker" => self.addresses.worker_health_url.clone(),
                 _ => self.addresses.http_url.clone(),
+            };
+            line.metrics = match line.service.as_str() {
+                "worker" => Some(format!("{}/metrics", self.addresses.worker_health_url)),
+                "api" => Some(format!("{}/metrics", self.addresses.metrics_url)),
+                _ => None,
             };
             if line.service == "postgres" {
                 line.data.clone_from(&self.addresses.database_folder);
@@ -325,6 +341,7 @@ pub fn stopped() -> Vec<ServiceStatus> {
         pid: None,
         state: "stopped".to_owned(),
         url: String::new(),
+        metrics: None,
         data: None,
     };
     Stack::SERVICES.map(line).to_vec()

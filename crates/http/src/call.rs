@@ -23,10 +23,10 @@ pub struct Call {
 }
 
 impl Call {
-    pub(crate) fn new(request: Request, route: &Route, id: Option<String>, request_id: String) -> Self {
+    pub(crate) fn new(request: Request, route: &Route, id: Option<String>, caller: Caller, request_id: String) -> Self {
         let query = request.query_string_parameters();
         let (parts, body) = request.into_parts();
-        let (operation, caller) = (route.operation, Caller::anonymous());
+        let operation = route.operation;
         Self { operation, caller, request_id, id, query, headers: parts.headers, body: body.to_vec() }
     }
 
@@ -34,6 +34,11 @@ impl Call {
     pub fn order_id(&self) -> Result<OrderId, Problem> {
         let id = self.raw_id();
         OrderId::parse(id).map_err(|_| Problem::order_not_found(id))
+    }
+
+    /// Whether the path names an order.
+    pub(crate) fn has_id(&self) -> bool {
+        self.id.is_some()
     }
 
     /// The id in the path, as it was sent.
@@ -70,15 +75,6 @@ impl Call {
         self.raw_id()
     }
 
-    /// Whether the caller has this version already (`If-None-Match`).
-    pub fn has(&self, etag: &str) -> bool {
-        let known = self.headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        known
-            .flat_map(|list| list.split(','))
-            .map(str::trim)
-            .any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
-    }
-
     /// The body as JSON text that nobody has read yet; nothing is an empty text.
     pub fn text(&self) -> Result<&str, Problem> {
         body::text(&self.headers, &self.body)
@@ -86,6 +82,7 @@ impl Call {
 
     /// The body as a request to an order.
     pub fn read<T: OrderRequest>(&self) -> Result<T, Problem> {
+        let _step = telemetry::step("parse");
         Ok(T::parse(self.text()?)?)
     }
 

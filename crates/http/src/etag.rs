@@ -44,9 +44,14 @@ impl Known {
 
     /// Whether the caller has this state.
     pub fn has(&self, tag: ETag) -> bool {
+        self.names(&tag.0.to_string())
+    }
+
+    /// Whether the caller has what this opaque part of a tag stands for.
+    pub fn names(&self, opaque: &str) -> bool {
         match self {
             Self::Any => true,
-            Self::Tags(tags) => tags.iter().any(|known| *known == tag.0.to_string()),
+            Self::Tags(tags) => tags.iter().any(|known| known == opaque),
         }
     }
 }

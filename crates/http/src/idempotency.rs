@@ -1,6 +1,6 @@
 //! `Idempotency-Key`: the caller's name for one request, however often it is sent.
 
-use crate::{Code, Problem};
+use crate::{Caller, Code, Problem};
 use data_encoding::HEXLOWER;
 use lambda_http::http::HeaderMap;
 use sha2::{Digest, Sha256};
@@ -9,21 +9,10 @@ const HEADER: &str = "idempotency-key";
 /// How long a key may be.
 pub const LONGEST: usize = 255;
 
-/// Who calls. Two callers' keys never meet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller(String);
-
-impl Caller {
-    /// With `API_AUTH=none` all callers are one.
-    pub fn anonymous() -> Self {
-        Self("anonymous".to_owned())
-    }
-}
-
 /// A valid key, bound to its caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey {
-    caller: Caller,
+    caller: String,
     key: String,
 }
 
@@ -37,7 +26,7 @@ impl IdempotencyKey {
             let detail = "Idempotency-Key must be one value of 1 to 255 visible ASCII characters.";
             return Err(Problem::new(Code::InvalidIdempotencyKey, detail));
         }
-        Ok(Some(Self { caller: caller.clone(), key: key.to_owned() }))
+        Ok(Some(Self { caller: caller.name().to_owned(), key: key.to_owned() }))
     }
 
     /// The id of the update that this key makes on one order. Another operation under the same key is
@@ -48,7 +37,7 @@ impl IdempotencyKey {
 
     pub(crate) fn hash(&self, purpose: &str) -> [u8; 32] {
         let mut hash = Sha256::new();
-        for part in [purpose, &self.caller.0, &self.key] {
+        for part in [purpose, &self.caller, &self.key] {
             hash.update(part);
             // No part can contain it, so no two lists of parts hash alike.
             hash.update([0]);
@@ -66,7 +55,7 @@ mod tests {
         for value in values {
             headers.append(HEADER, value.parse().unwrap());
         }
-        IdempotencyKey::read(&headers, &Caller(caller.to_owned())).map_err(|problem| problem.status())
+        IdempotencyKey::read(&headers, &Caller::named(caller)).map_err(|problem| problem.status())
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The loop of a Lambda function.
 
+use crate::check_callers;
 use domain::SettingError;
 use lambda_http::{Body, Request, Response, service_fn};
 use std::{convert::Infallible, process::ExitCode};
@@ -18,8 +19,10 @@ pub trait Application: Sized + Sync {
 
 /// The program of a function: serves calls until Lambda ends the sandbox.
 pub async fn run<A: Application>() -> ExitCode {
-    telemetry::init();
-    let application = match A::from_env() {
+    if let Err(error) = telemetry::init() {
+        return failed(&error);
+    }
+    let application = match check_callers().and_then(|()| A::from_env()) {
         Ok(application) => application,
         Err(error) => return failed(&error),
     };

@@ -1,13 +1,14 @@
 //! Problem documents (RFC 9457). What the caller reads and what the log reads are two texts: a cause
 //! never leaves the house.
 
-use crate::{Wait, prefer::PREFERENCE_APPLIED};
+use crate::{Scope, Wait, prefer::PREFERENCE_APPLIED};
 use domain::{DocumentError, FieldError, Invalid, OrderStatus, RefusalCode, RequestError};
 use lambda_http::{
     Body, Response,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
 };
 use serde::Serialize;
+use std::time::Duration;
 
 macro_rules! codes {
     ($(#[$doc:meta])* $name:ident { $($variant:ident => ($status:literal, $code:literal, $title:literal)),+ $(,)? }) => {
@@ -30,6 +31,8 @@ codes! {
     Code {
         MalformedJson => (400, "malformed_json", "The body is not JSON"),
         InvalidIdempotencyKey => (400, "invalid_idempotency_key", "The idempotency key is not valid"),
+        Unauthenticated => (401, "unauthenticated", "The call has no credential that is accepted"),
+        InsufficientScope => (403, "insufficient_scope", "The caller may not do this"),
         RouteNotFound => (404, "route_not_found", "There is nothing here"),
         OrderNotFound => (404, "order_not_found", "There is no such order"),
         MethodNotAllowed => (405, "method_not_allowed", "The method is not allowed here"),
@@ -40,9 +43,11 @@ codes! {
         InvalidRequest => (422, "invalid_request", "The request is not valid"),
         InvalidQuery => (422, "invalid_query", "The query parameters are not valid"),
         IdempotencyKeyReused => (422, "idempotency_key_reused", "The idempotency key belongs to another request"),
+        RateLimited => (429, "rate_limited", "Too many calls"),
         WorkerUnavailable => (503, "worker_unavailable", "No worker is available"),
         TemporalUnavailable => (503, "temporal_unavailable", "Orders cannot be reached"),
         DatabaseUnavailable => (503, "database_unavailable", "The database cannot be reached"),
+        AuthUnavailable => (503, "auth_unavailable", "Callers cannot be checked"),
         InternalError => (500, "internal_error", "Something went wrong on our side"),
     }
 }
@@ -103,8 +108,8 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldError>,
     order_status: Option<OrderStatus>,
-    allow: Option<String>,
     waited: Option<Wait>,
+    headers: Vec<(HeaderName, String)>,
     /// For the log.
     cause: Option<String>,
 }
@@ -136,8 +141,8 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             order_status: None,
-            allow: None,
             waited: None,
+            headers: Vec::new(),
             cause: None,
         }
     }
@@ -175,7 +180,33 @@ impl Problem {
 
     pub(crate) fn wrong_method(allow: String) -> Self {
         let detail = format!("Here one may: {allow}.");
-        Self { allow: Some(allow), ..Self::new(Code::MethodNotAllowed, detail) }
+        Self::new(Code::MethodNotAllowed, detail).with(header::ALLOW, allow)
+    }
+
+    /// Who calls is not known; `challenge` says how to tell (RFC 9110, RFC 6750).
+    pub(crate) fn unauthenticated(detail: String, challenge: String) -> Self {
+        Self::new(Code::Unauthenticated, detail).with(header::WWW_AUTHENTICATE, challenge)
+    }
+
+    pub(crate) fn insufficient_scope(scope: Scope, challenge: String) -> Self {
+        Self::new(Code::InsufficientScope, format!("It needs the scope '{scope}'."))
+            .with(header::WWW_AUTHENTICATE, challenge)
+    }
+
+    pub(crate) fn auth_unavailable(cause: impl std::fmt::Display) -> Self {
+        Self::new(Code::AuthUnavailable, "Try again in a moment.").because(cause)
+    }
+
+    /// Whole seconds, and never "at once".
+    pub(crate) fn rate_limited(wait: Duration) -> Self {
+        let seconds = (wait.as_millis().div_ceil(1_000)).max(1);
+        let detail = format!("Try again in {seconds} s.");
+        Self::new(Code::RateLimited, detail).with(header::RETRY_AFTER, seconds.to_string())
+    }
+
+    fn with(mut self, name: HeaderName, value: String) -> Self {
+        self.headers.push((name, value));
+        self
     }
 
     /// What the order's state refuses, or what it cannot make sense of.
@@ -225,8 +256,10 @@ impl Problem {
         if status == 503 {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
         }
-        if let Some(allow) = self.allow.and_then(|allow| HeaderValue::from_str(&allow).ok()) {
-            headers.insert(header::ALLOW, allow);
+        for (name, value) in self.headers {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(name, value);
+            }
         }
         if let Some(wait) = self.waited.and_then(|wait| HeaderValue::from_str(&wait.applied()).ok()) {
             headers.insert(PREFERENCE_APPLIED, wait);
@@ -334,5 +367,13 @@ mod tests {
     #[test]
     fn a_wrong_method_tells_the_right_ones() {
         assert!(show(Problem::wrong_method("GET, POST".to_owned())).contains("allow: \"GET, POST\""));
+    }
+
+    #[test]
+    fn a_wait_is_told_in_whole_seconds() {
+        for (wait, told) in [(0, "1"), (400, "1"), (1_000, "1"), (1_001, "2")] {
+            let shown = show(Problem::rate_limited(Duration::from_millis(wait)));
+            assert!(shown.starts_with("429") && shown.contains(&format!("retry-after: \"{told}\"")), "{shown}");
+        }
     }
 }

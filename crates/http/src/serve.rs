@@ -1,18 +1,37 @@
-//! What every call passes through, in Lambda and in the local gateway alike: it is routed, answered
-//! whatever happens, named by an id and logged once.
+//! What every call passes through, in Lambda and in the local gateway alike: it is routed, its caller is checked, it
+//! is answered whatever happens, named by an id, timed and logged once.
 
-use crate::{Call, Code, Function, NoRoute, Problem, Reply, find, request_id};
+use crate::{
+    Access, Call, Caller, Code, Function, NoRoute, Problem, Reply, Route,
+    auth::{self, Auth},
+    find, rate, request_id,
+};
 use futures_util::FutureExt;
-use lambda_http::{Body, Request, RequestExt, Response, http::HeaderValue, request::RequestContext};
+use lambda_http::{
+    Body, Request, RequestExt, Response,
+    http::{HeaderName, HeaderValue, Method},
+    request::RequestContext,
+};
 use std::{
     borrow::Cow,
     panic::AssertUnwindSafe,
     time::{Duration, Instant},
 };
+use telemetry::{Steps, metrics};
 
-/// Answers `request` with what `handle` makes of it. Only routes of `function` reach it; a panic in it
-/// is a 500 like any other bug.
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// Answers `request` with what `handle` makes of it. Only routes of `function` reach it, and only callers that may
+/// (see [`crate::check_callers`]); a panic in it is a 500 like any other bug.
 pub async fn serve<F, Fut>(function: Function, request: Request, handle: F) -> Response<Body>
+where
+    F: FnOnce(Call) -> Fut,
+    Fut: Future<Output = Result<Reply, Problem>>,
+{
+    serve_to(auth::configured(), function, request, handle).await
+}
+
+async fn serve_to<F, Fut>(auth: Option<&Auth>, function: Function, request: Request, handle: F) -> Response<Body>
 where
     F: FnOnce(Call) -> Fut,
     Fut: Future<Output = Result<Reply, Problem>>,
@@ -22,23 +41,66 @@ where
     let method = request.method().clone();
     let path = path(&request).into_owned();
     let found = find(&method, &path);
-    let pattern = found.as_ref().map_or("-", |(route, _)| route.pattern);
-    let result = match found {
+    let route = found.as_ref().map_or("-", |(route, _)| route.pattern);
+    let mut caller = None;
+    let (result, steps) = match found {
         Ok((route, id)) if route.operation.function() == function => {
-            let call = Call::new(request, route, id, request_id.clone());
             // Nothing of the call outlives it but what it did to Temporal, so no half-changed state is seen.
-            let answered = AssertUnwindSafe(async { handle(call).await }).catch_unwind().await;
-            answered.unwrap_or_else(|panic| Err(Problem::internal(format!("panic: {}", message(&*panic)))))
+            let answer = AssertUnwindSafe(async {
+                let known = admitted(auth, &request, route).await?;
+                caller = (!known.is_anonymous()).then(|| known.in_log());
+                handle(Call::new(request, route, id, known, request_id.clone())).await
+            });
+            let (answered, steps) = telemetry::call(answer.catch_unwind()).await;
+            let answered =
+                answered.unwrap_or_else(|panic| Err(Problem::internal(format!("panic: {}", message(&*panic)))));
+            (answered, steps)
         }
-        Ok(_) | Err(NoRoute::Unknown) => Err(Problem::new(Code::RouteNotFound, "The path is not one of this API.")),
-        Err(NoRoute::WrongMethod { allow }) => Err(Problem::wrong_method(allow)),
+        Ok(_) | Err(NoRoute::Unknown) => {
+            (Err(Problem::new(Code::RouteNotFound, "The path is not one of this API.")), Steps::default())
+        }
+        Err(NoRoute::WrongMethod { allow }) => (Err(Problem::wrong_method(allow)), Steps::default()),
     };
-    log(&method, pattern, &result, &request_id, began.elapsed());
+    let took = began.elapsed();
+    Line { method: &method, route, request_id: &request_id, caller: caller.as_deref(), steps: &steps, took }
+        .log(&result);
     let mut response = result.map_or_else(|problem| problem.into_response(&path), Reply::into_response);
-    if let Ok(value) = HeaderValue::from_str(&request_id) {
-        response.headers_mut().insert(request_id::HEADER, value);
+    for (name, value) in [(request_id::HEADER, request_id), (SERVER_TIMING, steps.server_timing(took))] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
     }
     response
+}
+
+/// The caller, if it may call the route now. It is asked who it is before anything of its body is looked at, and how
+/// often it calls before what it may do; one who is not let in is counted by its address.
+async fn admitted(auth: Option<&Auth>, request: &Request, route: &Route) -> Result<Caller, Problem> {
+    // Without this the program would be open by mistake; a program that starts says who may call.
+    let auth = auth.ok_or_else(|| Problem::internal("nobody has said who may call: check_callers"))?;
+    if route.operation.access() == Access::Open {
+        rate::check(route.operation, &peer(request))?;
+        return Ok(Caller::anonymous());
+    }
+    let known = {
+        let _step = telemetry::step("auth");
+        auth.caller(request.headers()).await
+    };
+    let named = known.as_ref().ok().filter(|caller| !caller.is_anonymous());
+    rate::check(route.operation, &named.map_or_else(|| peer(request), |caller| caller.name().to_owned()))?;
+    let caller = known?;
+    auth.admit(&caller, route)?;
+    Ok(caller)
+}
+
+/// Whose connection it is. What a caller writes into headers about that is not asked.
+fn peer(request: &Request) -> String {
+    let address = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV1(context)) => context.identity.source_ip.as_deref(),
+        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
+        _ => None,
+    };
+    format!("peer:{}", address.unwrap_or_default())
 }
 
 /// The path as our route table knows it. An HTTP API's named stage stands in front of it; parameters
@@ -58,28 +120,46 @@ fn message(panic: &(dyn std::any::Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
 }
 
-/// One line a call. No path: it may carry what a caller mistyped; no body, ever.
-fn log(
-    method: &lambda_http::http::Method,
-    route: &str,
-    result: &Result<Reply, Problem>,
-    request_id: &str,
+/// One line a call. No path: it may carry what a caller mistyped; no body and no credential, ever.
+struct Line<'a> {
+    method: &'a Method,
+    route: &'a str,
+    request_id: &'a str,
+    caller: Option<&'a str>,
+    steps: &'a Steps,
     took: Duration,
-) {
-    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    match result {
-        Ok(reply) => {
-            let status = reply.status();
-            tracing::info!(%method, route, status, duration_ms, request_id, "{method} {route} {status}");
+}
+
+impl Line<'_> {
+    fn log(&self, result: &Result<Reply, Problem>) {
+        let Self { method, route, request_id, caller, steps, took } = *self;
+        let status = result.as_ref().map_or_else(Problem::status, Reply::status);
+        metrics::http(method.as_str(), route, status, took);
+        let duration_ms = (took.as_secs_f64() * 10_000.0).round() / 10.0;
+        let of = |kind| steps.milliseconds(kind);
+        let (auth_ms, parse_ms, temporal_ms, database_ms) = (of("auth"), of("parse"), of("temporal"), of("store"));
+        let spent = steps.to_string();
+        let spent = if spent.is_empty() { spent } else { format!(" ({spent})") };
+        // The fields are the same each time; the macro wants its level as a constant.
+        macro_rules! line {
+            ($level:ident $(, $more:tt = $value:expr)*) => {
+                tracing::$level!(
+                    %method, route, status, duration_ms, auth_ms, parse_ms, temporal_ms, database_ms, caller,
+                    $($more = $value,)* request_id,
+                    "{method} {route} {status} in {duration_ms:.1} ms{spent}"
+                )
+            };
         }
-        Err(problem) => {
-            let (status, code, cause) = (problem.status(), problem.code(), problem.cause().unwrap_or("-"));
-            if status == 500 {
-                tracing::error!(%method, route, status, code, cause, duration_ms, request_id, "{method} {route} {status}");
-            } else if status > 500 {
-                tracing::warn!(%method, route, status, code, cause, duration_ms, request_id, "{method} {route} {status}");
-            } else {
-                tracing::info!(%method, route, status, code, duration_ms, request_id, "{method} {route} {status}");
+        match result {
+            Ok(_) => line!(info),
+            Err(problem) => {
+                let (code, cause) = (problem.code(), problem.cause());
+                metrics::problem(code);
+                match status {
+                    500 => line!(error, code = code, cause = cause.unwrap_or("-")),
+                    501.. => line!(warn, code = code, cause = cause.unwrap_or("-")),
+                    _ => line!(info, code = code),
+                }
             }
         }
     }
@@ -107,8 +187,9 @@ mod tests {
     }
 
     async fn answer(request: Request) -> (u16, String) {
-        let response = serve(Function::Query, request, echo).await;
+        let response = serve_to(Some(&Auth::None), Function::Query, request, echo).await;
         assert!(response.headers().contains_key("x-request-id"));
+        assert!(response.headers()["server-timing"].to_str().unwrap().contains("total;dur="));
         (response.status().as_u16(), String::from_utf8(response.body().to_vec()).unwrap().trim_end().to_owned())
     }
 
@@ -121,6 +202,12 @@ mod tests {
             "multiValueHeaders":{"host":["x"]},"queryStringParameters":{"q":"a b"},"multiValueQueryStringParameters":{"q":["a b"]},
             "requestContext":{"stage":"prod","httpMethod":"GET"},"isBase64Encoded":false}"#;
         assert_eq!(answer(request(rest)).await, expected);
+    }
+
+    #[tokio::test]
+    async fn until_somebody_said_who_may_call_nobody_may() {
+        let response = serve_to(None, Function::Query, http_api("$default", "/orders/ORD-1"), echo).await;
+        assert_eq!(response.status(), 500);
     }
 
     #[tokio::test]

@@ -39,6 +39,10 @@ pub(crate) trait Failed<T> {
 
 impl<T> Failed<T> for Result<T, sqlx::Error> {
     fn failed(self, operation: &'static str) -> Result<T, Error> {
-        self.map_err(|source| Error::Query { operation, source })
+        self.map_err(|source| {
+            // No line of the log: that is written once, where it is handled. It marks the span around it as failed.
+            tracing::info!(target: "span_failed", operation);
+            Error::Query { operation, source }
+        })
     }
 }

@@ -38,6 +38,7 @@ pub(crate) async fn replace(
 }
 
 /// The entries after `after`, oldest first; `None` when there is no such order.
+#[tracing::instrument(name = "store.events.list", skip_all)]
 pub async fn list(pool: &PgPool, order_id: &OrderId, after: u32, limit: u32) -> Result<Option<Vec<AuditEvent>>, Error> {
     let rows = sqlx::query!(
         "select seq, type as kind, payload_json, ts from events where order_id = $1 and seq > $2 order by seq limit $3",

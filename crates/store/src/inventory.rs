@@ -17,6 +17,7 @@ pub enum Reservation {
 }
 
 /// Holds everything the order needs, or nothing. A sku never seen opens with `default_stock`.
+#[tracing::instrument(name = "store.inventory.reserve", skip_all)]
 pub async fn reserve(
     pool: &PgPool,
     image: Image<'_>,
@@ -130,6 +131,7 @@ async fn hold(
 }
 
 /// Gives back what the order holds; whether it held anything.
+#[tracing::instrument(name = "store.inventory.release", skip_all)]
 pub async fn release(pool: &PgPool, image: Image<'_>) -> Result<bool, Error> {
     let mut transaction = pool::begin(pool).await?;
     orders::write(&mut transaction, image).await?;
@@ -156,6 +158,7 @@ pub async fn release(pool: &PgPool, image: Image<'_>) -> Result<bool, Error> {
 }
 
 /// What the order held has left the house.
+#[tracing::instrument(name = "store.inventory.commit", skip_all)]
 pub async fn commit(pool: &PgPool, image: Image<'_>) -> Result<(), Error> {
     let mut transaction = pool::begin(pool).await?;
     orders::write(&mut transaction, image).await?;
@@ -184,6 +187,7 @@ pub struct Stock {
 }
 
 /// What there is of a sku; `None` when it was never seen.
+#[tracing::instrument(name = "store.inventory.stock", skip_all)]
 pub async fn stock(pool: &PgPool, sku: &Sku) -> Result<Option<Stock>, Error> {
     sqlx::query_as!(Stock, "select available, held, shipped from inventory where sku = $1", sku.as_str())
         .fetch_optional(pool)
@@ -192,6 +196,7 @@ pub async fn stock(pool: &PgPool, sku: &Sku) -> Result<Option<Stock>, Error> {
 }
 
 /// Sets what is available; what is held or shipped stays.
+#[tracing::instrument(name = "store.inventory.set_available", skip_all)]
 pub async fn set_available(pool: &PgPool, sku: &Sku, available: i64) -> Result<(), Error> {
     sqlx::query!(
         "insert into inventory (sku, available, received) values ($1, $2, $2)

@@ -37,6 +37,7 @@ pub enum Inserted {
 }
 
 /// Makes the row of an order and its first entries, unless another run has made one.
+#[tracing::instrument(name = "store.orders.insert", skip_all)]
 pub async fn insert(pool: &PgPool, image: Image<'_>, run_id: &str) -> Result<Inserted, Error> {
     let mut transaction = pool::begin(pool).await?;
     let record = image.record;
@@ -118,6 +119,7 @@ pub async fn write(connection: &mut PgConnection, image: Image<'_>) -> Result<()
 }
 
 /// Writes the image in a transaction of its own.
+#[tracing::instrument(name = "store.orders.record", skip_all)]
 pub async fn record(pool: &PgPool, image: Image<'_>) -> Result<(), Error> {
     let mut transaction = pool::begin(pool).await?;
     write(&mut transaction, image).await?;
@@ -125,6 +127,7 @@ pub async fn record(pool: &PgPool, image: Image<'_>) -> Result<(), Error> {
 }
 
 /// The order as readers see it.
+#[tracing::instrument(name = "store.orders.view", skip_all)]
 pub async fn view(pool: &PgPool, order_id: &OrderId) -> Result<Option<OrderView>, Error> {
     let row = sqlx::query_as!(
         Row,
@@ -168,6 +171,7 @@ pub struct ListFilter {
 }
 
 /// One page of orders, newest first.
+#[tracing::instrument(name = "store.orders.list", skip_all)]
 pub async fn list(pool: &PgPool, filter: &ListFilter) -> Result<Vec<OrderView>, Error> {
     let (before, before_id) = filter.cursor.as_ref().map(|cursor| (cursor.created_at, cursor.order_id.clone())).unzip();
     let rows = sqlx::query_as!(

@@ -41,6 +41,7 @@ pub enum Claim {
 }
 
 /// Writes the order's image and binds the payment to the order, unless it is bound to one already.
+#[tracing::instrument(name = "store.payments.claim", skip_all)]
 pub async fn claim(pool: &PgPool, image: Image<'_>, payment: Payment<'_>) -> Result<Claim, Error> {
     let order_id = &image.record.order_id;
     let mut transaction = pool::begin(pool).await?;
@@ -78,6 +79,7 @@ pub async fn claim(pool: &PgPool, image: Image<'_>, payment: Payment<'_>) -> Res
 }
 
 /// How a payment of the order stands.
+#[tracing::instrument(name = "store.payments.standing", skip_all)]
 pub async fn standing(pool: &PgPool, order_id: &OrderId, payment_id: &PaymentId) -> Result<Option<Standing>, Error> {
     let row = sqlx::query_as!(
         Row,
@@ -104,6 +106,7 @@ fn before(status: PaymentStatus) -> &'static [PaymentStatus] {
 }
 
 /// Writes what became of a payment, if it can become that from what it is.
+#[tracing::instrument(name = "store.payments.settle", skip_all)]
 pub async fn settle(
     pool: &PgPool,
     payment_id: &PaymentId,

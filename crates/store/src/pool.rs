@@ -80,6 +80,7 @@ pub async fn is_migrated(pool: &PgPool) -> Result<bool, Error> {
 }
 
 /// Whether the database answers.
+#[tracing::instrument(name = "store.ping", skip_all)]
 pub async fn ping(pool: &PgPool) -> Result<(), Error> {
     sqlx::query_scalar!("select 1 as one").fetch_one(pool).await.failed("reach the database").map(|_| ())
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use sqlx::PgPool;
 
 /// Packs a parcel. Packing it again, for another address, replaces what was packed.
+#[tracing::instrument(name = "store.shipments.prepare", skip_all)]
 pub async fn prepare(
     pool: &PgPool,
     order_id: &OrderId,
@@ -29,6 +30,7 @@ pub async fn prepare(
 }
 
 /// The carrier has the parcel.
+#[tracing::instrument(name = "store.shipments.dispatched", skip_all)]
 pub async fn dispatched(pool: &PgPool, shipment_id: &str, tracking_number: &str) -> Result<(), Error> {
     sqlx::query!(
         "update shipments set state = 'dispatched', tracking_number = $2, updated_at = now() where shipment_id = $1",
@@ -42,6 +44,7 @@ pub async fn dispatched(pool: &PgPool, shipment_id: &str, tracking_number: &str)
 }
 
 /// The carrier will never have the parcel.
+#[tracing::instrument(name = "store.shipments.cancelled", skip_all)]
 pub async fn cancelled(pool: &PgPool, shipment_id: &str) -> Result<(), Error> {
     sqlx::query!(
         "update shipments set state = 'cancelled', updated_at = now() where shipment_id = $1 and state = 'prepared'",

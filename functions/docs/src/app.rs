@@ -42,11 +42,13 @@ fn answer(call: &Call) -> Result<Reply, Problem> {
 
 /// The file, or that the caller has it already.
 fn send(call: &Call, file: &File) -> Reply {
-    let (etag, cache) = match file.keep {
-        Keep::Forever(version) => (format!("\"{version}\""), "public, max-age=31536000, immutable"),
+    let (version, cache) = match file.keep {
+        Keep::Forever(version) => (version.to_owned(), "public, max-age=31536000, immutable"),
         Keep::Checked => (file.hash(), "no-cache"),
     };
-    let reply = if call.has(&etag) { Reply::same_file() } else { Reply::file(file.content_type, file.text) };
+    let is_known = call.known().is_some_and(|known| known.names(&version));
+    let reply = if is_known { Reply::same_file() } else { Reply::file(file.content_type, file.text) };
+    let etag = format!("\"{version}\"");
     let headers = [
         (header::ETAG, etag.as_str()),
         (header::CACHE_CONTROL, cache),

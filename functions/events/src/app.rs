@@ -44,6 +44,11 @@ async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
     let Operation::Events(operation) = call.operation else {
         return Err(Problem::internal("a call of another function"));
     };
+    call.require_own(&app.orders, async |order_id| {
+        let row = store::orders::view(&app.pool, order_id).await.map_err(failed)?;
+        Ok(row.and_then(|row| row.customer_id))
+    })
+    .await?;
     match operation {
         Listing::Orders => orders::list(app, call).await,
         Listing::Trail => trail::list(app, call).await,

@@ -16,6 +16,11 @@ pub struct OrderList {
 
 pub(crate) async fn list(app: &App, call: &Call) -> Result<Reply, Problem> {
     let filter = filter(call)?;
+    // To a customer there are no others: a list of their orders is empty.
+    let mine = call.customer().map(CustomerId::as_str);
+    if mine.is_some() && filter.customer_id.as_deref() != mine {
+        return Reply::ok(&Answer { orders: &[] });
+    }
     // One more than asked for tells whether there is a next page.
     let more = ListFilter { limit: filter.limit + 1, ..filter.clone() };
     let mut orders = store::orders::list(&app.pool, &more).await.map_err(failed)?;
@@ -47,7 +52,7 @@ fn filter(call: &Call) -> Result<ListFilter, Problem> {
     parameters.finish()?;
     Ok(ListFilter {
         status,
-        customer_id: customer_id.map(|id| id.to_string()),
+        customer_id: customer_id.or_else(|| call.customer().cloned()).map(|id| id.to_string()),
         created_after,
         created_before,
         cursor: page.map(|page| Cursor { created_at: page.created_at, order_id: page.id.to_string() }),

@@ -65,6 +65,10 @@ async fn route(app: &App, call: &Call) -> Result<Reply, Problem> {
     let Operation::Query(operation) = call.operation else {
         return Err(Problem::internal("a call of another function"));
     };
+    call.require_own(&app.orders, async |order_id| {
+        Ok(state::row(app, order_id).await?.and_then(|row| row.customer_id))
+    })
+    .await?;
     match operation {
         Querying::Order => answer::state(app, call, Reply::ok).await,
         Querying::Status => answer::state(app, call, |view| Reply::ok(&view.status_view())).await,

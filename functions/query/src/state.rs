@@ -63,7 +63,7 @@ async fn closed(app: &App, order_id: &OrderId) -> Result<OrderView, Problem> {
     }
 }
 
-async fn row(app: &App, order_id: &OrderId) -> Result<Option<OrderView>, Problem> {
+pub(crate) async fn row(app: &App, order_id: &OrderId) -> Result<Option<OrderView>, Problem> {
     store::orders::view(&app.pool, order_id).await.map_err(failed)
 }
 

@@ -37,6 +37,8 @@ async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
     let Operation::Signal(operation) = call.operation else {
         return Err(Problem::internal("a call of another function"));
     };
+    // Before the body: what is wrong with it would tell that the order is there.
+    call.require_own(&app.orders, async |_| Ok(None)).await?;
     Parameters::of(call).finish()?;
     let order_id = call.order_id()?;
     let (name, command) = command(operation, call)?;

@@ -14,10 +14,11 @@ pub(crate) struct Wanted {
 
 /// Of `POST /orders`: items and a street must be there.
 pub(crate) fn whole(app: &App, call: &Call) -> Result<Wanted, Problem> {
+    let _step = telemetry::step("parse");
     let read = |fields: &mut Fields<'_, '_>| {
         fields.require(&["items"]);
         fields.require(&ADDRESS);
-        let wanted = read(app, fields)?;
+        let wanted = read(app, call, fields)?;
         if !fields.any_refused() {
             // Each is there, but may be empty.
             if wanted.request.lines.is_empty() {
@@ -34,13 +35,23 @@ pub(crate) fn whole(app: &App, call: &Call) -> Result<Wanted, Problem> {
 
 /// Of `POST /orders/{id}/start`: everything may be missing.
 pub(crate) fn sketch(app: &App, call: &Call) -> Result<Wanted, Problem> {
-    let wanted = Document::parse(call.text()?)?.read(|fields| read(app, fields))?;
+    let _step = telemetry::step("parse");
+    let wanted = Document::parse(call.text()?)?.read(|fields| read(app, call, fields))?;
     let request = if app.sample_cart { wanted.request.with_sample_cart() } else { wanted.request };
     Ok(Wanted { request, ..wanted })
 }
 
-fn read(app: &App, fields: &mut Fields<'_, '_>) -> Option<Wanted> {
-    let request = OrderRequest::read(fields)?;
+fn read(app: &App, call: &Call, fields: &mut Fields<'_, '_>) -> Option<Wanted> {
+    let spelled = if fields.starts_with(&["customer_id"], '"') { "customer_id" } else { "customer" };
+    let mut request = OrderRequest::read(fields)?;
+    // A customer orders for itself: that is filled in where it is left out, and refused where it says otherwise.
+    if let Some(customer) = call.customer() {
+        if request.customer.id.as_ref().is_some_and(|id| id != customer) {
+            fields.refuse(spelled, "must be the caller itself");
+            return None;
+        }
+        request.customer.id = Some(customer.clone());
+    }
     let profile = request.profile.as_deref().and_then(|name| {
         if !app.profile_override {
             fields.refuse("profile", "must not be given: this deployment has one profile for all orders");

@@ -1,7 +1,7 @@
 //! The five functions, sharing one connection to Temporal and one pool of the database.
 
 use anyhow::Result;
-use client::{Orders, TemporalSettings};
+use client::{Orders, SdkMetrics, TemporalSettings};
 use lambda_http::{Body, Request, RequestExt, Response};
 use orderflow_http::{Application, Function};
 
@@ -18,8 +18,9 @@ pub(crate) struct Functions {
 }
 
 impl Functions {
-    pub(crate) fn from_env() -> Result<Self> {
-        let orders = Orders::connect(TemporalSettings::from_env()?);
+    pub(crate) fn from_env(metrics: &SdkMetrics) -> Result<Self> {
+        orderflow_http::check_callers()?;
+        let orders = Orders::connect(TemporalSettings::from_env()?.measured(metrics));
         let pool = store::pool_from_env(CONNECTIONS)?;
         Ok(Self {
             start: start::App::new(orders.clone())?,

@@ -3,7 +3,10 @@
 use super::target;
 use anyhow::{Context, Result, anyhow, bail};
 use domain::order_id_of_workflow;
-use reqwest::{Client, Method, StatusCode, Url};
+use reqwest::{
+    Client, Method, StatusCode, Url,
+    header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue},
+};
 use serde_json::Value;
 use std::{fmt, time::Duration};
 
@@ -15,6 +18,23 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Api {
     client: Client,
     base: Url,
+}
+
+/// What the caller has of credentials: `ORDERFLOW_API_KEY`, `ORDERFLOW_TOKEN`. Never printed.
+fn credentials() -> Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    let known = [
+        ("ORDERFLOW_API_KEY", HeaderName::from_static("x-api-key"), ""),
+        ("ORDERFLOW_TOKEN", AUTHORIZATION, "Bearer "),
+    ];
+    for (name, header, scheme) in known {
+        let Some(value) = target::variable(name) else { continue };
+        let value = HeaderValue::from_str(&format!("{scheme}{}", value.trim()));
+        let mut value = value.map_err(|_| anyhow!("{name} is not allowed: must be one line of plain text"))?;
+        value.set_sensitive(true);
+        headers.insert(header, value);
+    }
+    Ok(headers)
 }
 
 /// A good answer, as it was sent and as JSON.
@@ -47,7 +67,11 @@ impl Api {
         }
         // Several crates bring rustls along and none chooses its cryptography; a second choice is refused, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().timeout(TIMEOUT).build().context("failed to set up HTTP")?;
+        let client = Client::builder()
+            .timeout(TIMEOUT)
+            .default_headers(credentials()?)
+            .build()
+            .context("failed to set up HTTP")?;
         Ok(Self { client, base })
     }
 
@@ -141,6 +165,7 @@ impl Problem {
         let next = match code.as_str() {
             "worker_unavailable" => " Look at `orderflow check`.",
             "temporal_unavailable" | "database_unavailable" => " Look at `orderflow check` and `orderflow ps`.",
+            "unauthenticated" => " Set ORDERFLOW_API_KEY or ORDERFLOW_TOKEN.",
             "order_not_found" => " `orderflow list` shows the newest ones.",
             _ => "",
         };

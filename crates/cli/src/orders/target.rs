@@ -11,7 +11,7 @@ fn running() -> Option<State> {
     Project::here().ok()?.state().ok()
 }
 
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 

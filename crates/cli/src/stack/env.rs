@@ -11,6 +11,8 @@ pub(crate) fn env() -> Result<()> {
         ("TEMPORAL_ADDRESS", &addresses.temporal_address),
         ("TEMPORAL_NAMESPACE", &addresses.temporal_namespace),
         ("ORDERFLOW_URL", &addresses.http_url),
+        ("ORDERFLOW_METRICS_URL", &addresses.metrics_url),
+        ("ORDERFLOW_WORKER_METRICS_URL", &addresses.worker_health_url),
     ];
     if addresses.database_folder.is_some() {
         variables.push((settings::LOCAL_DATABASE, &addresses.database_url));

@@ -15,6 +15,9 @@ pub(crate) async fn ps(json: bool) -> Result<()> {
     for service in services {
         let pid = service.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
         println!("{:<10} {:<9} {pid:>8}  {}", service.service, service.state, service.url);
+        if let Some(url) = service.metrics {
+            println!("{:<31}metrics at {url}", "");
+        }
         if let Some(folder) = service.data {
             println!("{:<31}data in {}", "", folder.display());
         }

@@ -8,7 +8,7 @@ use crate::args::Service;
 pub(crate) async fn serve(service: Service) -> Result<()> {
     match service {
         Service::Worker => {
-            telemetry::init();
+            telemetry::init()?;
             worker::run(worker::WorkerSettings::from_env()?).await
         }
         Service::Api => crate::api::serve().await,

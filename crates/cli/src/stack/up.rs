@@ -51,6 +51,7 @@ fn options(arguments: &StackArguments, project: Project) -> Result<StackOptions>
         http_port: Port::Fixed(arguments.http_port),
         temporal_port: Port::Fixed(arguments.temporal_port),
         ui_port: Port::Fixed(arguments.ui_port),
+        metrics_port: arguments.metrics_port.map_or(Port::Prefer(9464), Port::Fixed),
         postgres_port: arguments.postgres_port.map_or(Port::Free, Port::Fixed),
         mail_port: Some(arguments.mail_port.map_or(Port::Prefer(8025), Port::Fixed)),
         ..StackOptions::of_project(project)?
@@ -63,6 +64,9 @@ fn supervisor(arguments: &StackArguments) -> Vec<OsString> {
     set("--http-port", arguments.http_port.to_string());
     set("--temporal-port", arguments.temporal_port.to_string());
     set("--ui-port", arguments.ui_port.to_string());
+    if let Some(port) = arguments.metrics_port {
+        set("--metrics-port", port.to_string());
+    }
     if let Some(port) = arguments.postgres_port {
         set("--postgres-port", port.to_string());
     }
@@ -98,6 +102,7 @@ fn show(headline: &str, state: &State) -> Result<()> {
     if let Some(url) = &addresses.mail_url {
         writeln!(out, "  Mail      {url}")?;
     }
+    writeln!(out, "  Metrics   {}/metrics and {}/metrics", addresses.metrics_url, addresses.worker_health_url)?;
     out.flush()?;
     Ok(())
 }

@@ -1,0 +1,43 @@
+//! `api-key create`: a new key, and the line that lets its bearer in.
+
+use anyhow::{Context, Result, anyhow};
+use clap::{Args, Subcommand};
+use orderflow_http::{Scope, create_api_key};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApiKeyCommand {
+    /// Make a key. It is shown once; the API knows it by its hash.
+    Create(Create),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// What the key is called in settings and logs.
+    #[arg(long)]
+    name: String,
+    /// Some of orders:read, orders:write, orders:operate.
+    #[arg(long, required = true, value_delimiter = ',', value_name = "SCOPES")]
+    scopes: Vec<String>,
+    /// The one customer whose orders the key is for [default: all orders].
+    #[arg(long, value_name = "ID")]
+    customer: Option<String>,
+    /// When the key ends, such as 2027-01-01T00:00:00Z [default: never].
+    #[arg(long, value_name = "TIME")]
+    expires: Option<String>,
+}
+
+pub(crate) fn run(command: ApiKeyCommand) -> Result<()> {
+    let ApiKeyCommand::Create(Create { name, scopes, customer, expires }) = command;
+    let scope = |text: &String| {
+        Scope::parse(text)
+            .ok_or_else(|| anyhow!("there is no scope {text}; there are {}", Scope::ALL.map(Scope::as_str).join(", ")))
+    };
+    let scopes = scopes.iter().map(scope).collect::<Result<Vec<_>>>()?;
+    let time =
+        |text: &str| text.parse().with_context(|| format!("--expires {text} is no time such as 2027-01-01T00:00:00Z"));
+    let expires = expires.as_deref().map(time).transpose()?;
+    let made = create_api_key(&name, &scopes, customer.as_deref(), expires).map_err(|why| anyhow!("the key {why}"))?;
+    println!("The key, which is not shown again; send it as X-Api-Key:\n\n    {}\n", made.key);
+    println!("What lets it in, for API_KEYS or a line of API_KEYS_FILE, with API_AUTH=api-key:\n\n    {}", made.line);
+    Ok(())
+}

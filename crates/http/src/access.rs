@@ -1,0 +1,81 @@
+//! What a caller must be allowed, route by route: the second column of the route table.
+
+use crate::{Listing, Operation, Querying, Signalling, Starting};
+use std::fmt;
+
+/// What a caller may be allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Reading orders.
+    Read,
+    /// What a customer does to an order.
+    Write,
+    /// What operators, payment providers and carriers do to one.
+    Operate,
+}
+
+impl Scope {
+    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Operate];
+
+    /// Its name in keys and tokens.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "orders:read",
+            Self::Write => "orders:write",
+            Self::Operate => "orders:operate",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text)
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody, known or not.
+    Open,
+    /// Who has this scope.
+    Needs(Scope),
+}
+
+impl Operation {
+    /// Who may do it. There is no default: a new operation says so here, or does not compile.
+    pub const fn access(self) -> Access {
+        match self {
+            Self::Start(Starting::Create | Starting::Start)
+            | Self::Signal(Signalling::Cancel | Signalling::UpdateAddress) => Access::Needs(Scope::Write),
+            Self::Signal(
+                Signalling::Approve
+                | Signalling::Reject
+                | Signalling::CancelPayment
+                | Signalling::ConfirmPayment
+                | Signalling::ConfirmDelivery,
+            ) => Access::Needs(Scope::Operate),
+            Self::Query(Querying::Order | Querying::Status) | Self::Events(Listing::Orders | Listing::Trail) => {
+                Access::Needs(Scope::Read)
+            }
+            Self::Query(Querying::Health) => Access::Open,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_reads_back() {
+        for scope in Scope::ALL {
+            assert_eq!(Scope::parse(scope.as_str()), Some(scope));
+        }
+        assert_eq!(Scope::parse("orders:*"), None);
+    }
+}

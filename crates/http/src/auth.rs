@@ -1,0 +1,151 @@
+//! Who may call: nobody is asked, or each brings a key, or a token.
+//!
+//! The rule is one for the program, read from the environment when it starts ([`check_callers`]); until then nobody
+//! is let in. Start reading at [`Auth::admit`]; keys are in `api_key`, tokens in `token` with their keys in `jwks`.
+
+mod api_key;
+mod jwks;
+mod ring;
+mod token;
+
+use crate::{Access, Caller, Problem, Route, from_env, refused_setting};
+use api_key::ApiKeys;
+pub use api_key::{NewApiKey, create_api_key};
+use domain::SettingError;
+use lambda_http::http::{HeaderMap, HeaderName};
+use std::sync::OnceLock;
+use token::Tokens;
+
+/// How callers prove who they are (`API_AUTH`).
+#[derive(Debug)]
+pub(crate) enum Auth {
+    /// Not at all.
+    None,
+    ApiKey(ApiKeys),
+    Jwt(Box<Tokens>),
+}
+
+static AUTH: OnceLock<Auth> = OnceLock::new();
+
+/// Reads who may call from the environment, for all calls of this program.
+pub fn check_callers() -> Result<(), SettingError> {
+    let auth = Auth::read(from_env)?;
+    // Set once; a second reading of the same environment says the same.
+    let _ = AUTH.set(auth);
+    Ok(())
+}
+
+/// What [`check_callers`] read.
+pub(crate) fn configured() -> Option<&'static Auth> {
+    AUTH.get()
+}
+
+/// Why a call is not let in. Neither text has a word of the credential.
+#[derive(Debug, PartialEq, Eq)]
+enum Refused {
+    /// There is no credential, or not one of the kind that is asked for.
+    Missing,
+    /// It is not accepted; why.
+    Invalid(&'static str),
+    /// Nobody can tell for now: the keys of tokens are out of reach.
+    Unavailable(String),
+}
+
+impl Auth {
+    fn read(setting: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
+        const ALLOWED: &str = "must be none, api-key or jwt";
+        match setting("API_AUTH").as_deref() {
+            Some("none") => Ok(Self::None),
+            Some("api-key") => ApiKeys::read(setting).map(Self::ApiKey),
+            Some("jwt") => Tokens::read(setting).map(|tokens| Self::Jwt(Box::new(tokens))),
+            Some(other) => Err(refused_setting("API_AUTH", other, ALLOWED)),
+            // Open is what a laptop may be, and what the internet must not be by an oversight.
+            None if setting("AWS_LAMBDA_FUNCTION_NAME").is_some() => {
+                Err(refused_setting("API_AUTH", "", &format!("on Lambda it must be set; it {ALLOWED}")))
+            }
+            None => Ok(Self::None),
+        }
+    }
+
+    /// Who sent these headers.
+    pub(crate) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        let caller = match self {
+            Self::None => Ok(Caller::anonymous()),
+            Self::ApiKey(keys) => keys.caller(headers),
+            Self::Jwt(tokens) => tokens.caller(headers).await,
+        };
+        caller.map_err(|refused| self.problem(&refused))
+    }
+
+    fn problem(&self, refused: &Refused) -> Problem {
+        let challenge = self.challenge();
+        match refused {
+            Refused::Missing => {
+                let header = if matches!(self, Self::Jwt(_)) { "Authorization: Bearer …" } else { "X-Api-Key: …" };
+                Problem::unauthenticated(format!("Send '{header}' with the call."), challenge.to_owned())
+            }
+            Refused::Invalid(why) => {
+                let challenge = format!("{challenge}, error=\"invalid_token\", error_description=\"it {why}\"");
+                Problem::unauthenticated(format!("The credential is not accepted: it {why}."), challenge)
+            }
+            Refused::Unavailable(why) => Problem::auth_unavailable(why),
+        }
+    }
+
+    /// The scheme, as `WWW-Authenticate` names it.
+    const fn challenge(&self) -> &'static str {
+        match self {
+            Self::None | Self::ApiKey(_) => "ApiKey realm=\"orderflow\", header=\"X-Api-Key\"",
+            Self::Jwt(_) => "Bearer realm=\"orderflow\"",
+        }
+    }
+
+    /// Whether `caller` may do what the route does.
+    pub(crate) fn admit(&self, caller: &Caller, route: &Route) -> Result<(), Problem> {
+        match route.operation.access() {
+            Access::Needs(scope) if !caller.may(scope) => {
+                let challenge = format!("{}, error=\"insufficient_scope\", scope=\"{scope}\"", self.challenge());
+                Err(Problem::insufficient_scope(scope, challenge))
+            }
+            Access::Open | Access::Needs(_) => Ok(()),
+        }
+    }
+}
+
+/// The one value of a header. Several are as good as none: which of them was checked would be anybody's guess.
+fn only(headers: &HeaderMap, name: HeaderName) -> Result<&str, Refused> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().ok_or(Refused::Missing)?;
+    if values.next().is_some() {
+        return Err(Refused::Invalid("was sent more than once"));
+    }
+    value.to_str().map(str::trim).map_err(|_| Refused::Invalid("is not plain text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(settings: &[(&str, &str)]) -> Result<Auth, String> {
+        let setting =
+            |name: &str| settings.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        Auth::read(setting).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_laptop_is_open_and_lambda_never_by_default() {
+        assert!(matches!(read(&[]), Ok(Auth::None)));
+        let lambda = ("AWS_LAMBDA_FUNCTION_NAME", "start");
+        let refused = "API_AUTH= is not allowed: on Lambda it must be set; it must be none, api-key or jwt";
+        assert_eq!(read(&[lambda]).unwrap_err(), refused);
+        assert!(matches!(read(&[lambda, ("API_AUTH", "none")]), Ok(Auth::None)));
+    }
+
+    #[test]
+    fn what_a_kind_needs_must_be_there() {
+        let missing = |kind| read(&[("API_AUTH", kind)]).unwrap_err();
+        assert_eq!(missing("basic"), "API_AUTH=basic is not allowed: must be none, api-key or jwt");
+        assert!(missing("api-key").starts_with("API_KEYS= is not allowed: "), "{}", missing("api-key"));
+        assert!(missing("jwt").starts_with("JWT_ISSUER= is not allowed: "), "{}", missing("jwt"));
+    }
+}

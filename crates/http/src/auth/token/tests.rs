@@ -1,0 +1,215 @@
+use super::*;
+use ::ring::{
+    rand::SystemRandom,
+    rsa::{KeyPairComponents, PublicKeyComponents},
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair},
+};
+use serde_json::json;
+use std::sync::LazyLock;
+
+fn encode(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The example key of RFC 7515, appendix A.2: public, and of no use to anybody. ring makes no RSA keys.
+static RSA: LazyLock<RsaKeyPair> = LazyLock::new(|| {
+    let part = |name: &str| URL_SAFE_NO_PAD.decode(RFC_7515[name].as_str().unwrap()).unwrap();
+    let public_key = PublicKeyComponents { n: part("n"), e: part("e") };
+    let (d, p, q) = (part("d"), part("p"), part("q"));
+    let components = KeyPairComponents { public_key, d, p, q, dP: part("dp"), dQ: part("dq"), qInv: part("qi") };
+    RsaKeyPair::from_components(&components).unwrap()
+});
+
+static RFC_7515: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(include_str!("rfc7515-a2.json")).unwrap());
+
+static ED: LazyLock<Ed25519KeyPair> = LazyLock::new(|| {
+    let generated = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+    Ed25519KeyPair::from_pkcs8(generated.as_ref()).unwrap()
+});
+
+static EC: LazyLock<EcdsaKeyPair> = LazyLock::new(|| {
+    let (algorithm, random) = (&ECDSA_P256_SHA256_FIXED_SIGNING, SystemRandom::new());
+    let generated = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
+    EcdsaKeyPair::from_pkcs8(algorithm, generated.as_ref(), &random).unwrap()
+});
+
+fn jwks() -> String {
+    let point = EC.public_key().as_ref();
+    json!({"keys": [
+        {"kty": "RSA", "kid": "rsa", "n": RFC_7515["n"], "e": RFC_7515["e"]},
+        {"kty": "EC", "crv": "P-256", "kid": "ec", "x": encode(&point[1..33]), "y": encode(&point[33..])},
+        {"kty": "OKP", "crv": "Ed25519", "kid": "ed", "x": encode(ED.public_key())},
+    ]})
+    .to_string()
+}
+
+fn sign(algorithm: &str, message: &[u8]) -> Vec<u8> {
+    match algorithm {
+        "RS256" => {
+            let mut signature = vec![0; RSA.public().modulus_len()];
+            RSA.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).unwrap();
+            signature
+        }
+        "ES256" => EC.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec(),
+        "EdDSA" => ED.sign(message).as_ref().to_vec(),
+        _ => Vec::new(),
+    }
+}
+
+fn token(header: &Value, claims: &Value) -> String {
+    let message = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
+    let signature = sign(header["alg"].as_str().unwrap(), message.as_bytes());
+    format!("{message}.{}", encode(signature))
+}
+
+fn now() -> u64 {
+    jsonwebtoken::get_current_timestamp()
+}
+
+fn claims() -> Value {
+    json!({"iss": "https://issuer", "aud": "orders", "sub": "jane", "exp": now() + 60, "scope": "orders:read orders:write other"})
+}
+
+fn changed(name: &str, value: Value) -> Value {
+    let mut claims = claims();
+    claims[name] = value;
+    claims
+}
+
+fn tokens(more: &[(&str, &str)]) -> Tokens {
+    let jwks = jwks();
+    let mut settings = vec![("JWT_ISSUER", "https://issuer"), ("JWT_AUDIENCE", "orders"), ("JWT_JWKS", jwks.as_str())];
+    settings.extend(more);
+    Tokens::read(|name| settings.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+        .unwrap()
+}
+
+async fn send(tokens: &Tokens, value: &str) -> Result<Caller, Refused> {
+    let headers = [(header::AUTHORIZATION, value.parse().unwrap())].into_iter().collect();
+    tokens.caller(&headers).await
+}
+
+async fn refused(tokens: &Tokens, header: Value, claims: &Value) -> &'static str {
+    match send(tokens, &format!("Bearer {}", token(&header, claims))).await {
+        Err(Refused::Invalid(why)) => why,
+        other => panic!("{other:?} for {header} {claims}"),
+    }
+}
+
+fn ed() -> Value {
+    json!({"alg": "EdDSA", "kid": "ed", "typ": "JWT"})
+}
+
+#[tokio::test]
+async fn each_algorithm_lets_in_who_it_says() {
+    let tokens = tokens(&[]);
+    for (algorithm, kid) in [("RS256", "rsa"), ("ES256", "ec"), ("EdDSA", "ed")] {
+        let token = token(&json!({"alg": algorithm, "kid": kid}), &claims());
+        let caller = send(&tokens, &format!("bearer {token}")).await.unwrap();
+        assert_eq!((caller.name(), caller.customer()), ("token:jane", None), "{algorithm}");
+        assert!(caller.may(Scope::Read) && caller.may(Scope::Write) && !caller.may(Scope::Operate), "{algorithm}");
+    }
+}
+
+#[tokio::test]
+async fn an_algorithm_is_the_keys_and_not_the_tokens() {
+    let tokens = tokens(&[]);
+    let accepted = "is signed in a way that is not accepted";
+    for algorithm in ["none", "None", "HS256", "HS512", "RS512", "PS256", "ES384", "", "rs256"] {
+        assert_eq!(refused(&tokens, json!({"alg": algorithm, "kid": "rsa"}), &claims()).await, accepted, "{algorithm}");
+    }
+    // A signature that is good for one key, under another key's name.
+    for (algorithm, kid) in [("EdDSA", "rsa"), ("RS256", "ed"), ("ES256", "ed"), ("EdDSA", "nobody")] {
+        let why = refused(&tokens, json!({"alg": algorithm, "kid": kid}), &claims()).await;
+        assert_eq!(why, "was not signed with a key of its issuer", "{algorithm} {kid}");
+    }
+    // The public key as a shared secret: the oldest trick.
+    let only = self::tokens(&[("JWT_ALGORITHMS", "RS256")]);
+    assert_eq!(refused(&only, ed(), &claims()).await, accepted);
+    assert_eq!(refused(&tokens, json!({"alg": "EdDSA"}), &claims()).await, "does not name its key");
+    assert_eq!(
+        refused(&tokens, json!({"alg": "EdDSA", "kid": "ed", "crit": ["x"]}), &claims()).await,
+        "asks for what is not supported"
+    );
+    assert_eq!(
+        refused(&tokens, json!({"alg": "EdDSA", "kid": "ed", "typ": "logout+jwt"}), &claims()).await,
+        "is of another type"
+    );
+}
+
+#[tokio::test]
+async fn a_token_is_from_the_issuer_for_us_and_of_now() {
+    let tokens = tokens(&[]);
+    let lacks = "lacks one of exp, iss, aud and sub";
+    for (name, value, why) in [
+        ("iss", json!("https://other"), "is from another issuer"),
+        ("iss", json!(["https://issuer", "https://other"]), "is from another issuer"),
+        ("aud", json!("others"), "is for somebody else"),
+        ("aud", json!([]), "is for somebody else"),
+        ("exp", json!(now() - 40), "has expired"),
+        ("nbf", json!(now() + 40), "is not valid yet"),
+        ("nbf", json!("tomorrow"), "is no token"),
+        ("exp", json!("never"), lacks),
+        ("exp", Value::Null, lacks),
+        ("iss", Value::Null, lacks),
+        ("aud", Value::Null, lacks),
+        ("sub", Value::Null, lacks),
+        ("sub", json!(""), "has no subject"),
+        ("scope", json!(7), "has scopes that are none"),
+        ("customer_id", json!(7), "has a customer that is none"),
+        ("customer_id", Value::Null, "has a customer that is none"),
+        ("customer_id", json!(""), "has a customer that is none"),
+        ("customer_id", json!("two words"), "has a customer that is none"),
+    ] {
+        assert_eq!(refused(&tokens, ed(), &changed(name, value.clone())).await, why, "{name}: {value}");
+    }
+    // Clocks differ.
+    for (name, value) in [("exp", now() - 20), ("nbf", now() + 20)] {
+        let token = token(&ed(), &changed(name, json!(value)));
+        assert!(send(&tokens, &format!("Bearer {token}")).await.is_ok(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_changed_after_signing_is_not_signed() {
+    let tokens = tokens(&[]);
+    let good = token(&ed(), &claims());
+    let parts: Vec<&str> = good.split('.').collect();
+    let other = encode(changed("scope", json!("orders:operate")).to_string());
+    let forged = format!("Bearer {}.{other}.{}", parts[0], parts[2]);
+    assert_eq!(send(&tokens, &forged).await, Err(Refused::Invalid("is not signed by its issuer")));
+    let unsigned = format!("Bearer {}.{}.", parts[0], parts[1]);
+    assert_eq!(send(&tokens, &unsigned).await, Err(Refused::Invalid("is not signed by its issuer")));
+    for garbage in ["Bearer x", "Bearer a.b", "Bearer a.b.c", "Bearer a.b.c.d", "Bearer e30.e30.e30", "Bearer  "] {
+        assert!(matches!(send(&tokens, garbage).await, Err(Refused::Invalid(_) | Refused::Missing)), "{garbage}");
+    }
+    let huge = format!("Bearer {}", "a".repeat(LARGEST + 1));
+    assert_eq!(send(&tokens, &huge).await, Err(Refused::Invalid("is too large")));
+    for other in ["Basic dXNlcjpwYXNz", "Bearer"] {
+        assert_eq!(send(&tokens, other).await, Err(Refused::Missing), "{other}");
+    }
+    assert_eq!(tokens.caller(&HeaderMap::new()).await, Err(Refused::Missing));
+    let mut twice = HeaderMap::new();
+    for _ in 0..2 {
+        twice.append(header::AUTHORIZATION, format!("Bearer {good}").parse().unwrap());
+    }
+    assert_eq!(tokens.caller(&twice).await, Err(Refused::Invalid("was sent more than once")));
+}
+
+#[tokio::test]
+async fn claims_say_whose_orders_and_what_for() {
+    let caller = async |tokens: &Tokens, claims: &Value| {
+        send(tokens, &format!("Bearer {}", token(&ed(), claims))).await.unwrap()
+    };
+    let plain = tokens(&[]);
+    let bound = caller(&plain, &changed("customer_id", json!("C-1"))).await;
+    assert_eq!(bound.customer().map(CustomerId::as_str), Some("C-1"));
+    let by_subject = caller(&tokens(&[("JWT_CUSTOMER_CLAIM", "sub")]), &claims()).await;
+    assert_eq!(by_subject.customer().map(CustomerId::as_str), Some("jane"));
+    let mut listed = claims();
+    listed.as_object_mut().unwrap().remove("scope");
+    assert!(!caller(&plain, &listed).await.may(Scope::Read));
+    listed["scp"] = json!(["orders:operate", 7]);
+    listed["aud"] = json!(["others", "orders"]);
+    assert!(caller(&plain, &listed).await.may(Scope::Operate));
+}

@@ -1,0 +1,21 @@
+//! How often one caller may call. The gateway says how; in AWS, API Gateway itself does it.
+
+use crate::{Operation, Problem, Querying};
+use std::{sync::OnceLock, time::Duration};
+
+type Limit = Box<dyn Fn(&str) -> Result<(), Duration> + Send + Sync>;
+
+static LIMIT: OnceLock<Limit> = OnceLock::new();
+
+/// Has every call but `/health` ask `limit` by its caller's name; what it refuses may come again after a while.
+pub fn limit_calls(limit: impl Fn(&str) -> Result<(), Duration> + Send + Sync + 'static) {
+    // Set once, at the start; a second limit in one process would be a mistake without harm.
+    let _ = LIMIT.set(Box::new(limit));
+}
+
+pub(crate) fn check(operation: Operation, name: &str) -> Result<(), Problem> {
+    match LIMIT.get() {
+        Some(limit) if operation != Operation::Query(Querying::Health) => limit(name).map_err(Problem::rate_limited),
+        Some(_) | None => Ok(()),
+    }
+}

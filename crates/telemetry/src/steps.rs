@@ -1,0 +1,124 @@
+//! What one call did, and how long each part took: for its log line and its `Server-Timing`.
+//!
+//! The steps travel with the task that answers the call; what runs elsewhere reports to nobody.
+
+use crate::metrics;
+use std::{
+    cell::RefCell,
+    fmt::{self, Write},
+    time::{Duration, Instant},
+};
+
+tokio::task_local! {
+    static STEPS: RefCell<Steps>;
+}
+
+/// The steps of one call, in the order in which they first ended; one that was done again is added up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Steps(Vec<(&'static str, Duration)>);
+
+impl Steps {
+    fn add(&mut self, name: &'static str, took: Duration) {
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, sum)) => *sum += took,
+            None => self.0.push((name, took)),
+        }
+    }
+
+    /// The time of all steps of one kind: `temporal`, `store`, or a name of its own; `None` if there was none.
+    pub fn milliseconds(&self, kind: &str) -> Option<f64> {
+        let is_of = |name: &str| name.strip_prefix(kind).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let of_kind: Vec<_> = self.0.iter().filter(|(name, _)| is_of(name)).collect();
+        (!of_kind.is_empty()).then(|| milliseconds(of_kind.iter().map(|(_, took)| *took).sum()))
+    }
+
+    /// The value of a `Server-Timing` header.
+    pub fn server_timing(&self, total: Duration) -> String {
+        let mut text = String::new();
+        for (name, took) in self.0.iter().chain([&("total", total)]) {
+            let separator = if text.is_empty() { "" } else { ", " };
+            // Writing to a string can't fail.
+            let _ = write!(text, "{separator}{name};dur={:.1}", milliseconds(*took));
+        }
+        text
+    }
+}
+
+/// `parse 0.1, temporal.start 11.9`
+impl fmt::Display for Steps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (name, took)) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}{name} {:.1}", milliseconds(*took))?;
+        }
+        Ok(())
+    }
+}
+
+/// To a hundredth: more is noise.
+pub(crate) fn milliseconds(took: Duration) -> f64 {
+    (took.as_secs_f64() * 100_000.0).round() / 100.0
+}
+
+/// Answers one call, and tells what it did.
+pub async fn call<F: Future>(answer: F) -> (F::Output, Steps) {
+    let mut call = std::pin::pin!(STEPS.scope(RefCell::default(), answer));
+    let output = call.as_mut().await;
+    let steps = call.take_value().map(RefCell::into_inner).unwrap_or_default();
+    (output, steps)
+}
+
+/// Ends a step when it is dropped, so that one that is given up is counted as well.
+#[derive(Debug)]
+#[must_use = "a step lasts as long as this"]
+pub struct Step {
+    name: &'static str,
+    began: Instant,
+}
+
+/// Begins a step of the call that this task answers.
+pub fn step(name: &'static str) -> Step {
+    Step { name, began: Instant::now() }
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        report(self.name, self.began.elapsed());
+    }
+}
+
+/// Adds to the call that this task answers, if it answers one.
+pub(crate) fn report(name: &'static str, took: Duration) {
+    let is_call = STEPS.try_with(|steps| {
+        if let Ok(mut steps) = steps.try_borrow_mut() {
+            steps.add(name, took);
+        }
+    });
+    if is_call.is_ok() {
+        metrics::step_of_call(name, took);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_knows_its_steps_and_no_other_calls() {
+        let answer = async {
+            drop(step("parse"));
+            report("temporal.describe", Duration::from_micros(1_250));
+            report("temporal.describe", Duration::from_millis(1));
+            7
+        };
+        let (output, steps) = call(answer).await;
+        assert_eq!((output, steps.0.len()), (7, 2));
+        assert_eq!(steps.milliseconds("temporal"), Some(2.25));
+        assert_eq!(steps.milliseconds("temp"), None);
+        assert!(steps.to_string().starts_with("parse 0.") && steps.to_string().ends_with(", temporal.describe 2.2"));
+        let header = steps.server_timing(Duration::from_millis(3));
+        assert!(header.ends_with(", temporal.describe;dur=2.2, total;dur=3.0"), "{header}");
+        report("nobody's", Duration::ZERO);
+        assert_eq!(call(async {}).await.1, Steps::default());
+    }
+}

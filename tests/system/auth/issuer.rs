@@ -1,0 +1,82 @@
+//! Somebody who issues tokens, with the keys that it publishes.
+
+use axum::{Router, extract::State, http::StatusCode, routing::get};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ring::{
+    rand::SystemRandom,
+    signature::{Ed25519KeyPair, KeyPair},
+};
+use serde_json::{Value, json};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::SystemTime,
+};
+use tokio::{net::TcpListener, task::AbortHandle};
+
+type Published = Arc<Mutex<Option<String>>>;
+
+/// It ends with this value.
+pub(super) struct Issuer {
+    address: SocketAddr,
+    published: Published,
+    keys: Vec<(&'static str, Ed25519KeyPair)>,
+    server: AbortHandle,
+}
+
+impl Issuer {
+    /// It has three keys and publishes none yet.
+    pub(super) async fn start() -> Self {
+        let published = Published::default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let app = Router::new().route("/keys", get(keys)).with_state(Arc::clone(&published));
+        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() }).abort_handle();
+        let key = |kid| {
+            let made = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+            (kid, Ed25519KeyPair::from_pkcs8(made.as_ref()).unwrap())
+        };
+        Self { address, published, keys: ["1", "2", "3"].map(key).into(), server }
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://{}/keys", self.address)
+    }
+
+    fn key(&self, kid: &str) -> &Ed25519KeyPair {
+        &self.keys.iter().find(|(known, _)| *known == kid).unwrap().1
+    }
+
+    /// From now on these; with none it answers 500.
+    pub(super) fn publish(&self, kids: &[&str]) {
+        let jwk = |kid: &&str| {
+            let x = URL_SAFE_NO_PAD.encode(self.key(kid).public_key());
+            json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "use": "sig", "alg": "EdDSA", "x": x})
+        };
+        let set = json!({"keys": kids.iter().map(jwk).collect::<Vec<_>>()}).to_string();
+        *self.published.lock().unwrap() = (!kids.is_empty()).then_some(set);
+    }
+
+    /// A token that is good, but for what `claims` says otherwise.
+    pub(super) fn token(&self, kid: &str, claims: Value) -> String {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let mut all =
+            json!({"iss": "https://issuer.example", "aud": "orderflow", "sub": "jane@example.com", "exp": now + 3_600});
+        all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
+        let header = json!({"alg": "EdDSA", "kid": kid, "typ": "JWT"});
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let message = format!("{}.{}", part(&header), part(&all));
+        let signature = self.key(kid).sign(message.as_bytes());
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+}
+
+impl Drop for Issuer {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn keys(State(published): State<Published>) -> Result<String, StatusCode> {
+    published.lock().unwrap().clone().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+}

@@ -1,0 +1,107 @@
+//! What the worker measures: each execution of an activity, and each order when it ends.
+//!
+//! It stands around every activity, those of tomorrow too, and changes nothing of what they do.
+
+use domain::{AuditEvent, OrderRecord};
+use std::time::{Duration, Instant};
+use store::PgPool;
+use telemetry::metrics;
+use temporalio_sdk::{
+    activities::ActivityError,
+    interceptors::{ActivityInboundInterceptor, ExecuteActivityInput, ExecuteActivityOutput, Next},
+};
+use tracing::Instrument;
+use workflows::activity::Write;
+
+/// No order comes near; a trail that does is measured up to there.
+const LONGEST_TRAIL: u32 = 1_000;
+
+pub(crate) struct Measured {
+    pool: PgPool,
+}
+
+impl Measured {
+    pub(crate) fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+}
+
+impl ActivityInboundInterceptor for Measured {
+    fn execute_activity<'a>(
+        &'a self,
+        input: ExecuteActivityInput,
+        next: Next<'a, ExecuteActivityInput, ExecuteActivityOutput<'a>>,
+    ) -> ExecuteActivityOutput<'a> {
+        Box::pin(async move {
+            let info = input.activity_info();
+            let (activity, attempt) = (info.activity_type.clone(), info.attempt);
+            // The last write of an order is the one that says that nothing more will happen.
+            let write = input.args_ref::<Write>().filter(|write| !write.record.is_running());
+            let ended = write.map(|write| write.record.clone());
+            let began = Instant::now();
+            let span = tracing::info_span!("activity", name = activity);
+            let result = next.run(input).instrument(span).await;
+            let outcome = match &result {
+                Ok(_) => "ok",
+                Err(ActivityError::Cancelled { .. }) => "cancelled",
+                Err(_) => "failed",
+            };
+            metrics::activity(&activity, outcome, attempt, began.elapsed());
+            if let (Some(record), Ok(_)) = (ended, &result) {
+                // The order need not wait for this.
+                drop(tokio::spawn(order(self.pool.clone(), record)));
+            }
+            result
+        })
+    }
+}
+
+/// Done twice where an order's last write was done twice, which a worker must die for at that very moment.
+async fn order(pool: PgPool, record: OrderRecord) {
+    let whole = record.updated_at() - record.created_at();
+    metrics::order(record.status().as_str(), whole.to_std().unwrap_or_default());
+    if let Some(failure) = &record.failure {
+        metrics::order_failure(failure.code.as_str());
+    }
+    for (step, count) in &record.retries {
+        metrics::order_step_errors(step.as_str(), *count);
+    }
+    // Without its trail an order is counted all the same.
+    let Ok(Some(trail)) = store::events::list(&pool, &record.order_id, 0, LONGEST_TRAIL).await else { return };
+    for (step, took) in steps(&trail) {
+        metrics::order_step(step, took);
+    }
+}
+
+/// From each entry to the next, by what the next one tells.
+fn steps(trail: &[AuditEvent]) -> impl Iterator<Item = (&'static str, Duration)> {
+    let step = |pair: &[AuditEvent]| {
+        let [before, after] = pair else { return None };
+        Some((after.kind.as_str(), (after.ts - before.ts).to_std().unwrap_or_default()))
+    };
+    trail.windows(2).filter_map(step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::EventType;
+
+    #[test]
+    fn a_step_is_named_by_the_entry_that_ends_it() {
+        let entry = |seq, kind, ts: &str| AuditEvent {
+            seq,
+            kind,
+            payload: serde_json::Value::Null,
+            ts: ts.parse().unwrap_or_default(),
+        };
+        let trail = [
+            entry(1, EventType::OrderReceived, "2026-11-21T00:00:00Z"),
+            entry(2, EventType::OrderValidated, "2026-11-21T00:00:01Z"),
+            entry(3, EventType::ReviewStarted, "2026-11-21T00:00:01Z"),
+            entry(4, EventType::ReviewApproved, "2026-11-21T01:00:01Z"),
+        ];
+        let steps: Vec<_> = steps(&trail).map(|(step, took)| (step, took.as_secs())).collect();
+        assert_eq!(steps, [("order_validated", 1), ("review_started", 0), ("review_approved", 3_600)]);
+    }
+}
