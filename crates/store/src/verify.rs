@@ -76,3 +76,8 @@ pub async fn violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
     .await
     .failed("verify the database")
 }
+
+/// How many orders there are.
+pub async fn count(pool: &PgPool) -> Result<i64, Error> {
+    sqlx::query_scalar!(r#"select count(*) as "count!" from orders"#).fetch_one(pool).await.failed("count the orders")
+}

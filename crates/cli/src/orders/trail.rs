@@ -1,6 +1,7 @@
 //! `events`.
 
-use super::{api::Api, arguments::Events, output::print, state::GLANCE};
+use super::{api::Api, arguments::Events, state::GLANCE};
+use crate::output::print;
 use anyhow::Result;
 use reqwest::Method;
 use serde_json::Value;

@@ -2,21 +2,24 @@
 
 use anyhow::Result;
 use devstack::{Project, settings};
+use serde_json::{Map, Value};
 
-/// Prints the running stack's settings for a shell.
-pub(crate) fn env() -> Result<()> {
-    let addresses = Project::here()?.state()?.addresses;
-    let mut variables = vec![
-        ("DATABASE_URL", &addresses.database_url),
-        ("TEMPORAL_ADDRESS", &addresses.temporal_address),
-        ("TEMPORAL_NAMESPACE", &addresses.temporal_namespace),
-        ("ORDERFLOW_URL", &addresses.http_url),
-    ];
-    if addresses.database_folder.is_some() {
-        variables.push((settings::LOCAL_DATABASE, &addresses.database_url));
+use crate::{
+    args::Output,
+    output::{print, print_json},
+};
+
+/// Prints the running stack's settings, all that a function or a worker needs to join in.
+pub(crate) fn env(output: Output) -> Result<()> {
+    let state = Project::here()?.state()?;
+    let mut variables = state.settings;
+    variables.push(("ORDERFLOW_URL".to_owned(), state.addresses.http_url));
+    if state.addresses.database_folder.is_some() {
+        variables.push((settings::LOCAL_DATABASE.to_owned(), state.addresses.database_url));
     }
-    for (name, value) in variables {
-        println!("export {name}='{}'", value.replace('\'', r"'\''"));
+    if output.json {
+        return print_json(&variables.into_iter().map(|(name, value)| (name, value.into())).collect::<Map<_, Value>>());
     }
-    Ok(())
+    let export = |(name, value): &(String, String)| format!("export {name}='{}'", value.replace('\'', r"'\''"));
+    print(&variables.iter().map(export).collect::<Vec<_>>().join("\n"))
 }
