@@ -66,8 +66,7 @@ pub(crate) fn table(names: &[&str], rows: &[Vec<String>]) -> String {
         let padded = cells.zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
-    let names = names.iter().map(|name| name.to_uppercase()).collect::<Vec<_>>();
-    let head = headline(&line(&mut names.iter().map(String::as_str)));
+    let head = headline(&line(&mut names.iter().copied()));
     let body = rows.iter().map(|row| line(&mut row.iter().map(String::as_str)));
     [head].into_iter().chain(body).collect::<Vec<_>>().join("\n")
 }
@@ -92,6 +91,6 @@ mod tests {
     fn a_tables_columns_stand_below_each_other() {
         let rows = [["a", "1"], ["longer", "2\u{1b}[2J"]].map(|row| row.map(str::to_owned).to_vec());
         let shown = anstream::adapter::strip_str(&table(&["sku", "n"], &rows)).to_string();
-        assert_eq!(shown, "SKU     N\na       1\nlonger  2\u{fffd}[2J");
+        assert_eq!(shown, "sku     n\na       1\nlonger  2\u{fffd}[2J");
     }
 }

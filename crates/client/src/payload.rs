@@ -30,7 +30,9 @@ pub(crate) fn readable(value: Value) -> Value {
 
 fn payload(members: &Map<String, Value>) -> Option<Value> {
     let encoding = BASE64.decode(members.get("metadata")?.get("encoding")?.as_str()?.as_bytes()).ok()?;
-    let data = BASE64.decode(members.get("data")?.as_str()?.as_bytes()).ok()?;
+    // What is empty is left out.
+    let data = members.get("data").map_or(Some(""), Value::as_str)?;
+    let data = BASE64.decode(data.as_bytes()).ok()?;
     Some(decoded(&encoding, &data))
 }
 
@@ -54,7 +56,8 @@ mod tests {
     #[test]
     fn payloads_are_read_wherever_they_are() {
         let payload = |encoding: &[u8], data: &[u8]| json!({"data": BASE64.encode(data), "metadata": {"encoding": BASE64.encode(encoding)}});
-        let event = json!({"input": {"payloads": [payload(b"json/plain", br#"{"a":1}"#), payload(b"binary/null", b"")]},
+        let event = json!({"input": {"payloads": [payload(b"json/plain", br#"{"a":1}"#),
+                {"metadata": {"encoding": BASE64.encode(b"binary/null")}}]},
             "result": payload(b"binary/encrypted", b"xyz"), "data": "no payload"});
         let read = json!({"input": {"payloads": [{"a": 1}, null]},
             "result": {"encoding": "binary/encrypted", "bytes": 3}, "data": "no payload"});

@@ -52,7 +52,7 @@ impl WorkflowEvent {
     /// The workflow that this entry says was started as a child.
     pub fn started_child(&self) -> Option<&str> {
         let is_start = self.kind == "ChildWorkflowExecutionStarted";
-        self.attributes.pointer("/workflow_execution/workflow_id").filter(|_| is_start)?.as_str()
+        self.attributes.pointer("/workflow_execution/workflowId").filter(|_| is_start)?.as_str()
     }
 }
 

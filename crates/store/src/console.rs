@@ -50,7 +50,6 @@ pub enum Kind {
 
 /// Asks one question, and takes the first `limit` rows of the answer.
 pub async fn ask(pool: &PgPool, sql: &str, limit: u32) -> Result<Table, Error> {
-    const OPERATION: &str = "run the query";
     let sql = sql.trim().trim_end_matches(';');
     let verb: String = sql.trim_start_matches('(').chars().take_while(char::is_ascii_alphabetic).collect();
     let is_query = match verb.to_ascii_lowercase().as_str() {
@@ -63,7 +62,7 @@ pub async fn ask(pool: &PgPool, sql: &str, limit: u32) -> Result<Table, Error> {
     sqlx::raw_sql("set local statement_timeout = '15s'").execute(&mut *transaction).await.failed("limit the time")?;
     // Its own words, which is the point of it: a person asks, and nothing is put into them. Preparing refuses
     // more than one statement, so that none can end the transaction and go on outside.
-    let question = (*transaction).prepare(AssertSqlSafe(sql.to_owned()).into_sql_str()).await.failed(OPERATION)?;
+    let question = (*transaction).prepare(AssertSqlSafe(sql.to_owned()).into_sql_str()).await.map_err(refused)?;
     let columns = question
         .columns()
         .iter()
@@ -72,17 +71,25 @@ pub async fn ask(pool: &PgPool, sql: &str, limit: u32) -> Result<Table, Error> {
     // Without arguments and unprepared, values come as text, whatever their type.
     let rows = if is_query {
         let cursor = AssertSqlSafe(format!("declare question no scroll cursor for {sql}"));
-        sqlx::raw_sql(cursor).execute(&mut *transaction).await.failed(OPERATION)?;
+        sqlx::raw_sql(cursor).execute(&mut *transaction).await.map_err(refused)?;
         let fetch = AssertSqlSafe(format!("fetch forward {} from question", u64::from(limit) + 1));
-        sqlx::raw_sql(fetch).fetch_all(&mut *transaction).await.failed(OPERATION)?
+        sqlx::raw_sql(fetch).fetch_all(&mut *transaction).await.map_err(refused)?
     } else {
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut *transaction).await.failed(OPERATION)?
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut *transaction).await.map_err(refused)?
     };
     transaction.rollback().await.failed("end the question")?;
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = rows.len() > shown;
-    let rows = rows.iter().take(shown).map(texts).collect::<Result<_, _>>().failed(OPERATION)?;
+    let rows = rows.iter().take(shown).map(texts).collect::<Result<_, _>>().map_err(refused)?;
     Ok(Table { columns, rows, more })
+}
+
+/// Without the driver's words around the database's.
+fn refused(error: sqlx::Error) -> Error {
+    match error.as_database_error() {
+        Some(said) => Error::Question(said.message().to_owned()),
+        None => Error::Query { operation: "run the query", source: error },
+    }
 }
 
 fn texts(row: &PgRow) -> Result<Vec<Option<String>>, sqlx::Error> {

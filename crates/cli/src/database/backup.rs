@@ -6,6 +6,7 @@ use crate::{
     target,
 };
 use anyhow::{Context, Result, bail};
+use chrono::SecondsFormat;
 use std::{
     fs::{self, File, OpenOptions},
     io::{BufReader, BufWriter},
@@ -69,7 +70,7 @@ fn show(summary: &Summary, json: bool, what: &str) -> Result<()> {
     if json {
         return print_json(summary);
     }
-    let at = summary.created_at.to_rfc3339();
+    let at = summary.created_at.to_rfc3339_opts(SecondsFormat::Millis, true);
     print(&format!("{what}: the database as of {at}, schema {:04}", summary.schema))?;
     for table in summary.tables.iter().filter(|table| table.rows > 0) {
         print(&format!("  {:>9} rows  {}", table.rows, table.table))?;

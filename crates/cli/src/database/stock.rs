@@ -23,7 +23,7 @@ pub(crate) async fn list(output: Output) -> Result<()> {
         let numbers = [stock.available, stock.held, stock.shipped].map(|number| number.to_string());
         [vec![sku.to_string()], numbers.to_vec()].concat()
     };
-    print(&table(&["sku", "available", "held", "shipped"], &stock.iter().map(row).collect::<Vec<_>>()))
+    print(&table(&["SKU", "AVAILABLE", "HELD", "SHIPPED"], &stock.iter().map(row).collect::<Vec<_>>()))
 }
 
 pub(crate) async fn set(arguments: SetStock) -> Result<()> {

@@ -192,7 +192,7 @@ impl Problem {
         let bad_fields = errors().map(|error| format!(" {} {};", part(error, "pointer"), part(error, "detail")));
         let bad_fields: String = bad_fields.collect();
         let order = member("order_status");
-        let order = if order.is_empty() { order } else { format!(" The order is {order}.") };
+        let order = if detail.contains(&order) { String::new() } else { format!(" The order is {order}.") };
         let next = match code.as_str() {
             "worker_unavailable" => " Look at `orderflow check`.",
             "temporal_unavailable" | "database_unavailable" => " Look at `orderflow check` and `orderflow ps`.",

@@ -38,7 +38,7 @@ pub(crate) async fn list(arguments: List) -> Result<()> {
         let started = order.started_at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
         [order.order_id.as_str(), status, step, &started, &order.workflow_id].map(str::to_owned).to_vec()
     };
-    let names = ["order", "status", "step", "started", "workflow"];
+    let names = ["ORDER", "STATUS", "STEP", "STARTED", "WORKFLOW"];
     print(&table(&names, &found.iter().map(row).collect::<Vec<_>>()))
 }
 

@@ -67,14 +67,14 @@ pub(crate) async fn history(arguments: Workflow) -> Result<()> {
     Ok(())
 }
 
-/// Where the attributes of an event have what people look for, and what to call it.
+/// Where the attributes of an event have what people look for, and what to call it. Temporal spells names in two ways.
 const TELLING: [(&str, &str); 17] = [
     ("", "/workflow_type/name"),
     ("", "/activity_type/name"),
     ("", "/details/data/payloads/0/activity_type"),
     ("", "/signal_name"),
     ("", "/accepted_request/input/name"),
-    ("", "/workflow_execution/workflow_id"),
+    ("", "/workflow_execution/workflowId"),
     ("timer", "/timer_id"),
     ("after", "/start_to_fire_timeout"),
     ("of event", "/scheduled_event_id"),
@@ -85,7 +85,7 @@ const TELLING: [(&str, &str); 17] = [
     ("result", "/details/result/payloads"),
     ("outcome", "/outcome/value/Success/payloads"),
     ("failure", "/failure/message"),
-    ("set", "/search_attributes/indexed_fields"),
+    ("set", "/search_attributes/indexedFields"),
 ];
 
 /// The gist of one event, on one line; all of it is in `--json`.

@@ -13,6 +13,8 @@ use crate::{
 pub(crate) fn env(output: Output) -> Result<()> {
     let state = Project::here()?.state()?;
     let mut variables = state.settings;
+    // Where the running ones listen is no place for another one.
+    variables.retain(|(name, _)| !matches!(name.as_str(), "ORDERFLOW_HTTP_ADDRESS" | "ORDERFLOW_HEALTH_ADDRESS"));
     variables.push(("ORDERFLOW_URL".to_owned(), state.addresses.http_url));
     if state.addresses.database_folder.is_some() {
         variables.push((settings::LOCAL_DATABASE.to_owned(), state.addresses.database_url));
