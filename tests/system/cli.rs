@@ -105,6 +105,10 @@ fn looks_like(name: &str, text: &str) {
             (r"\b[0-9a-f]{16,32}\b", "[id]"),
             (r#""pid":\s*\d+"#, r#""pid":[pid]"#),
             (r"\b\d+(\.\d+)? (ms|s)\b", "[duration]"),
+            (r"all \d+ applied", "all [count] applied"),
+            // A reader that waited too long for the worker takes the row.
+            (r"from (workflow|database)", "from [source]"),
+            (r#""source":"(workflow|database)""#, r#""source":"[source]""#),
             // Columns are as wide as what was taken out.
             (r" {2,}", "  "),
         ],

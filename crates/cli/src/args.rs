@@ -8,6 +8,7 @@ use clap_complete::Shell;
 #[derive(Debug, Parser)]
 #[command(
     name = "orderflow",
+    bin_name = "orderflow",
     version,
     propagate_version = true,
     after_help = "Begin with:

@@ -108,7 +108,7 @@ async fn contents(world: &World) -> Vec<String> {
 async fn a_backup_brings_everything_back() {
     let world = World::start().await;
     for id in ["kept-1", "kept-2"] {
-        world.json(&["start-order", id, &format!("pmt-{id}"), "--street", "1 Tab\t\\. \"'Ä", "--json"]).await;
+        world.json(&["start-order", id, &format!("pmt-{id}"), "--street", "1 \\. \\N \"'Ä", "--json"]).await;
         world.ended(id).await;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -93,7 +93,7 @@ pub(crate) struct SetStock {
     /// Which.
     pub(crate) sku: String,
     /// How many can be sold from now on.
-    #[arg(value_name = "N", value_parser = clap::value_parser!(i64).range(0..=1_000_000_000_000))]
+    #[arg(value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(0..=1_000_000_000_000))]
     pub(crate) available: i64,
     #[command(flatten)]
     pub(crate) output: Output,

@@ -79,7 +79,9 @@ impl Api {
         let first = self.try_send(method.clone(), &at(id), body).await?;
         match (first, order_id_of_workflow(id)) {
             (Err(problem), Some(order_id)) if problem.code == "order_not_found" => {
-                Ok(self.try_send(method, &at(order_id.as_str()), body).await?.map_err(|_| problem)?)
+                let second = self.try_send(method, &at(order_id.as_str()), body).await?;
+                // What a known order refuses is the answer; where neither is known, what was typed is what is not there.
+                Ok(second.map_err(|refused| if refused.code == problem.code { problem } else { refused })?)
             }
             (answer, _) => Ok(answer?),
         }
