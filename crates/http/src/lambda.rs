@@ -18,6 +18,13 @@ pub trait Application: Sized + Sync {
 
 /// The program of a function: serves calls until Lambda ends the sandbox.
 pub async fn run<A: Application>() -> ExitCode {
+    // Beside `cargo lambda watch` there may be one; in Lambda there is none. Nothing else runs yet that could read
+    // the environment while it changes.
+    if let Err(error) = dotenvy::dotenv()
+        && !error.not_found()
+    {
+        return failed(&error);
+    }
     telemetry::init();
     let application = match A::from_env() {
         Ok(application) => application,
