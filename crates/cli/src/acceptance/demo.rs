@@ -34,7 +34,7 @@ async fn show(stack: &Stack, fast: bool) -> Result<()> {
     print(&format!("API       {}", addresses.http_url))?;
     print(&format!("Temporal  {}", addresses.ui_url))?;
     print(&format!("Database  {}", addresses.database_url))?;
-    let api = Api::at(&addresses.http_url)?;
+    let api = Api::at(&addresses.http_url)?.patiently();
     if fast {
         print("\nTwo orders at once: POST /orders, twice")?;
         let (kept, regretted) = (to_deliver(&api).await?, to_cancel(&api).await?);

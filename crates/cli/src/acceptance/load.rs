@@ -70,7 +70,7 @@ impl Listed {
 }
 
 pub(crate) async fn load(arguments: Load) -> Result<ExitCode> {
-    let api = Arc::new(Api::of(arguments.url.as_deref())?);
+    let api = Arc::new(Api::of(arguments.url.as_deref())?.patiently());
     api.health().await?;
     let customer = format!("LOAD-{}-{}", std::process::id(), Utc::now().timestamp_micros());
     let began = Instant::now();

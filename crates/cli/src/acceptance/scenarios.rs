@@ -30,7 +30,8 @@ const FULFILLED: &[&str] = &["shipped", "delivered"];
 async fn happy_path(bench: &Bench) -> Result<String> {
     let mut body = order(&bench.run);
     body["payment"] = json!({"payment_id": format!("pmt-{}", bench.id("happy"))});
-    let started = bench.api.create(&body).await?;
+    let key = bench.id("happy");
+    let started = bench.api.attempt(Method::POST, "orders", Some(body.to_string()), Some(&key)).await??;
     let id = started.text("/order_id").to_owned();
     ensure!(started.body["total_amount"] == 99.99, "the total is {}, not 99.99", started.body["total_amount"]);
     let state = bench.state(&id).await?;

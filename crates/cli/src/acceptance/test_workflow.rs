@@ -45,8 +45,10 @@ struct Line {
 
 /// Fails when one scenario does.
 pub(crate) async fn test_workflow(arguments: TestWorkflow) -> Result<ExitCode> {
-    let bench =
-        Bench { api: Api::of(arguments.url.as_deref())?, run: format!("test-{:x}", Utc::now().timestamp_micros()) };
+    let bench = Bench {
+        api: Api::of(arguments.url.as_deref())?.patiently(),
+        run: format!("test-{:x}", Utc::now().timestamp_micros()),
+    };
     bench.api.health().await?;
     let mut lines = Vec::new();
     for (name, scenario) in scenarios::all(&bench) {

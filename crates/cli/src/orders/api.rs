@@ -8,16 +8,26 @@ use reqwest::{
     header::{CONTENT_TYPE, HeaderMap, LINK},
 };
 use serde_json::Value;
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+use tokio::time::sleep;
 
 /// The API itself answers within 22 s.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a watcher bears with an API that is there and cannot answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Where it is, and how to call it.
 #[derive(Debug)]
 pub(crate) struct Api {
     client: Client,
     base: Url,
+    /// How long to go on with what the API cannot take now (503).
+    patience: Duration,
 }
 
 /// A good answer, as it was sent and as JSON.
@@ -58,7 +68,12 @@ impl Api {
         // Several crates bring rustls along and none chooses its cryptography; a second choice is refused, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().timeout(TIMEOUT).build().context("failed to set up HTTP")?;
-        Ok(Self { client, base })
+        Ok(Self { client, base, patience: Duration::ZERO })
+    }
+
+    /// For what takes a while anyway: a moment without an answer is no end of it.
+    pub(crate) fn patiently(self) -> Self {
+        Self { patience: PATIENCE, ..self }
     }
 
     /// Starts an order with a body of `POST /orders`.
@@ -119,7 +134,28 @@ impl Api {
         self.exchange(method, &path, body, key).await
     }
 
+    /// Sends what may be sent twice again while the API says that it cannot take it now, for as long as patience lasts.
     async fn exchange(
+        &self,
+        method: Method,
+        path: &[String],
+        body: Option<String>,
+        key: Option<&str>,
+    ) -> Result<std::result::Result<Answer, Problem>> {
+        let began = Instant::now();
+        // All that is asked of an order by its id changes it once; a new order without a key would be another one.
+        let may_repeat = method == Method::GET || key.is_some() || path.len() > 1;
+        loop {
+            let answer = self.exchange_once(method.clone(), path, body.clone(), key).await?;
+            let is_later = matches!(&answer, Err(problem) if problem.status == 503);
+            if !is_later || !may_repeat || began.elapsed() > self.patience {
+                return Ok(answer);
+            }
+            sleep(AGAIN).await;
+        }
+    }
+
+    async fn exchange_once(
         &self,
         method: Method,
         path: &[String],

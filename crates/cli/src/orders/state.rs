@@ -17,6 +17,7 @@ pub(crate) const GLANCE: Duration = Duration::from_millis(500);
 
 pub(crate) async fn status(arguments: Status) -> Result<()> {
     let (api, order) = (Api::open()?, arguments.order);
+    let api = if arguments.watch { api.patiently() } else { api };
     let mut ticks = interval(GLANCE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = String::new();
@@ -98,6 +99,7 @@ fn items(answer: &Answer) -> String {
 /// The final outcome; an error while there is none.
 pub(crate) async fn result(arguments: Outcome) -> Result<()> {
     let (api, order) = (Api::open()?, arguments.order);
+    let api = if arguments.wait { api.patiently() } else { api };
     let waiting = spinner(arguments.wait);
     let mut ticks = interval(GLANCE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

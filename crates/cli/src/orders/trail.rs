@@ -9,6 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 pub(crate) async fn events(arguments: Events) -> Result<()> {
     let (api, order) = (Api::open()?, arguments.order);
+    let api = if arguments.follow { api.patiently() } else { api };
     let mut ticks = interval(GLANCE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut after = 0;
