@@ -39,12 +39,15 @@ pub fn main() -> ExitCode {
 
 /// Help is what was asked for; anything else is a mistake, told in one line like every other.
 fn not_understood(error: &clap::Error) -> ExitCode {
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            // A reader that has had enough is no failure.
-            let _ = error.print();
-        }
-        _ => eprintln!("{}", one_line(&error.to_string(), "; ")),
+    let was_asked_for = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    if was_asked_for {
+        // A reader that has had enough is no failure.
+        let _ = error.print();
+    } else {
+        eprintln!("{}", one_line(&error.to_string(), "; "));
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }

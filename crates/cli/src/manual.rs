@@ -47,7 +47,7 @@ fn section(command: &Command, path: &str) -> String {
     let usage = command.clone().render_usage().to_string();
     section.push_str(&format!("```sh\n{}\n```\n", usage.trim_start_matches("Usage: ")));
     let options = command.get_arguments().filter(|argument| !matches!(argument.get_id().as_str(), "help" | "version"));
-    let lines: Vec<_> = options.map(|argument| option(argument)).collect();
+    let lines: Vec<_> = options.map(option).collect();
     if !lines.is_empty() {
         section.push_str(&format!("\n| | |\n|---|---|\n{}", lines.concat()));
     }
