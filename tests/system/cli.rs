@@ -1,29 +1,49 @@
-//! The command line, as a person or a script has it.
+//! The command line, as a person or a script has it: what it prints is compared with `cli/snapshots`, times, ids and
+//! addresses aside. After a change that is meant, `INSTA_UPDATE=always cargo test -p system-tests cli` renews them.
+
+mod acceptance;
+mod database;
+mod help;
+mod menu;
+mod orders;
+mod stack;
+mod workflows;
 
 use crate::world::World;
 use serde_json::Value;
 use std::{
-    io::Write,
+    path::Path,
     process::{Output, Stdio},
 };
 use tokio::process::Command;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_orderflow-under-test");
 
+/// The program, without what the environment of the tests may set.
+fn program() -> Command {
+    let mut command = Command::new(PROGRAM);
+    for name in ["DATABASE_URL", "TEMPORAL_ADDRESS", "ORDERFLOW_URL", "ORDER_PROFILE", "ORDERFLOW_LOCAL_DATABASE_URL"] {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
 impl World {
     /// Runs the program with this world's addresses.
     async fn orderflow(&self, arguments: &[&str]) -> Output {
-        Command::new(PROGRAM)
-            .args(arguments)
+        self.command().args(arguments).output().await.unwrap()
+    }
+
+    fn command(&self) -> Command {
+        let mut command = program();
+        command
             .env("ORDERFLOW_URL", &self.url)
             .env("TEMPORAL_ADDRESS", &self.temporal_address)
             .env("ORDER_TASK_QUEUE", &self.orders_task_queue)
             .env("SHIPPING_TASK_QUEUE", &self.shipping_task_queue)
-            .env("DATABASE_URL", &self.database_url)
-            .stdin(Stdio::null())
-            .output()
-            .await
-            .unwrap()
+            .env("DATABASE_URL", &self.database_url);
+        command
     }
 
     /// What it prints when it works.
@@ -37,105 +57,60 @@ impl World {
     async fn json(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&Self::printed(self.orderflow(arguments).await)).unwrap()
     }
-}
 
-#[tokio::test]
-async fn an_order_from_the_command_line() {
-    let world = World::start().await;
-    let started = world.json(&["start-order", "cli-1", "pmt-cli-1", "--json"]).await;
-    assert_eq!((&started["order_id"], &started["payment_id"]), (&"cli-1".into(), &"pmt-cli-1".into()));
-    let watched = World::printed(world.orderflow(&["status", "cli-1", "--watch"]).await);
-    assert!(watched.lines().last().unwrap().contains("delivered"), "{watched}");
-    // Either id will do.
-    let shown = World::printed(world.orderflow(&["show", "order-cli-1"]).await);
-    for part in ["cli-1", "delivered", "9.99 USD", "FEDEX-cli-1-PKG-001"] {
-        assert!(shown.contains(part), "{part} is not in {shown}");
-    }
-    let events = World::printed(world.orderflow(&["events", "cli-1"]).await);
-    assert_eq!(events.lines().count(), 7, "{events}");
-    let late = world.orderflow(&["cancel", "cli-1"]).await;
-    let said = String::from_utf8_lossy(&late.stderr).into_owned();
-    assert_eq!((late.status.code(), said.lines().count()), (Some(1), 1), "{said}");
-    assert!(said.contains("already_shipped"), "{said}");
-}
-
-#[tokio::test]
-async fn signals_from_the_command_line() {
-    let world = World::start().await;
-    let start = async |id: &str, profile: &str| world.json(&["start-order", id, "--profile", profile, "--json"]).await;
-    start("cli-2", "approval").await;
-    World::printed(world.orderflow(&["approve", "cli-2"]).await);
-    assert_eq!(world.ended("cli-2").await.status.as_str(), "shipped");
-    start("cli-3", "approval").await;
-    World::printed(world.orderflow(&["reject", "cli-3", "--reason", "fraud"]).await);
-    assert_eq!(world.ended("cli-3").await.cancellation_reason.as_deref(), Some("fraud"));
-    start("cli-4", "checkout").await;
-    World::printed(world.orderflow(&["update-address", "cli-4", "--street", "1 A", "--city", "B"]).await);
-    let paid = ["confirm-payment", "cli-4", "--transaction-id", "cli-tx", "--amount", "9.99", "--method", "card"];
-    World::printed(world.orderflow(&paid).await);
-    let view = world.ended("cli-4").await;
-    assert_eq!((view.status.as_str(), view.shipping_address.unwrap().street.as_str()), ("delivered", "1 A"));
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    write!(file, "{}", crate::api::paid_order()).unwrap();
-    let path = file.path().to_str().unwrap();
-    let started = world.json(&["start-order", "cli-5", "--file", path, "--profile", "checkout", "--json"]).await;
-    assert_eq!(started["total_amount"], 99.99);
-    World::printed(world.orderflow(&["cancel", "cli-5", "--reason", "changed my mind"]).await);
-    assert_eq!(world.ended("cli-5").await.status.as_str(), "cancelled");
-    // Temporal's search is a moment behind.
-    let listed = async || World::printed(world.orderflow(&["list", "--limit", "200", "--status", "cancelled"]).await);
-    world.eventually("the list", listed, |list| list.contains("cli-5") && list.contains("cli-3")).await;
-}
-
-#[tokio::test]
-async fn check_names_what_is_wrong_and_usage_is_2() {
-    let world = World::start().await;
-    let fine = World::printed(world.orderflow(&["check"]).await);
-    assert!(fine.lines().count() >= 7 && fine.lines().all(|line| line.starts_with("ok")), "{fine}");
-    let broken = Command::new(PROGRAM)
-        .arg("check")
-        .env("ORDERFLOW_URL", &world.url)
-        .env("TEMPORAL_ADDRESS", "127.0.0.1:9")
-        .env("DATABASE_URL", "postgres://app:secret@127.0.0.1:9/app")
-        .output()
-        .await
-        .unwrap();
-    let said = String::from_utf8_lossy(&broken.stdout).into_owned();
-    assert_eq!(broken.status.code(), Some(1), "{said}");
-    assert!(!said.contains("secret"), "{said}");
-    let bad = said.lines().filter(|line| !line.starts_with("ok")).count();
-    assert!(bad >= 2, "{said}");
-    let nowhere =
-        Command::new(PROGRAM).args(["status", "x"]).env("ORDERFLOW_URL", "http://127.0.0.1:9").output().await.unwrap();
-    let said = String::from_utf8_lossy(&nowhere.stderr).into_owned();
-    assert_eq!((nowhere.status.code(), said.lines().count()), (Some(1), 1), "{said}");
-    assert!(said.contains("orderflow up"), "{said}");
-    for usage in [&["fly"][..], &["approve"], &["status"], &["confirm-payment", "x"]] {
-        assert_eq!(world.orderflow(usage).await.status.code(), Some(2), "{usage:?}");
+    /// The commands one after the other, as they would stand in a terminal.
+    async fn session(&self, commands: &[&[&str]]) -> String {
+        let mut session = String::new();
+        for arguments in commands {
+            session.push_str(&shown(arguments, &self.orderflow(arguments).await));
+        }
+        session
     }
 }
 
-/// The README's first command. It must end well, and nothing of it may live on.
-#[tokio::test]
-async fn the_demo_shows_both_orders_and_leaves_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let output = Command::new(PROGRAM)
-        .arg("demo")
-        .current_dir(folder.path())
-        .env_remove("DATABASE_URL")
-        .env_remove("ORDER_PROFILE")
-        .stdin(Stdio::null())
-        .output()
-        .await
-        .unwrap();
-    let shown = World::printed(output);
-    for part in
-        ["order_delivered", "→ delivered, payment captured", "payment_refunded", "→ cancelled, payment refunded"]
-    {
-        assert!(shown.contains(part), "{part} is not in {shown}");
+/// One command in a terminal: what was typed, what came, and the exit code.
+fn shown(arguments: &[&str], output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+    let quoted =
+        |argument: &&str| if argument.contains(' ') { format!("'{argument}'") } else { (*argument).to_owned() };
+    let typed: Vec<_> = arguments.iter().map(quoted).collect();
+    let mut shown = format!("$ orderflow {}\n", typed.join(" "));
+    for part in [text(&output.stdout), text(&output.stderr)].iter().filter(|part| !part.is_empty()) {
+        shown.push_str(part);
+        shown.push('\n');
     }
-    for url in shown.lines().filter_map(|line| line.split_once("http://").map(|(_, address)| address.trim())) {
-        assert!(tokio::net::TcpStream::connect(url).await.is_err(), "something still listens at {url}");
+    match output.status.code() {
+        Some(0) => shown.push('\n'),
+        code => shown.push_str(&format!("[exit code {}]\n\n", code.unwrap_or(-1))),
     }
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "the demo left files behind");
+    shown
+}
+
+/// Compares with the snapshot of this name, without what differs from run to run.
+#[track_caller]
+fn looks_like(name: &str, text: &str) {
+    insta::with_settings!({
+        prepend_module_to_snapshot => false,
+        omit_expression => true,
+        snapshot_path => Path::new("cli/snapshots"),
+        filters => vec![
+            (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00|\+00)", "[time]"),
+            (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[uuid]"),
+            (r"ORD-\d{8}-\d{6}-[A-Z2-7]{4}", "[order]"),
+            (r"txn_[0-9a-f]+", "[transaction]"),
+            (r"postgres://\S+:\d+/\w+", "[database]"),
+            (r"127\.0\.0\.1:\d+", "[address]"),
+            (r"(orders|shipping)_\d+_\d+", "[$1 queue]"),
+            (r"[0-9a-f]{64}", "[hash]"),
+            (r"\b[0-9a-f]{16,32}\b", "[id]"),
+            (r#""pid":\s*\d+"#, r#""pid":[pid]"#),
+            (r"\b\d+(\.\d+)? (ms|s)\b", "[duration]"),
+            (r"all \d+ applied", "all [count] applied"),
+            // A reader that waited too long for the worker takes the row.
+            (r"from (workflow|database)", "from [source]"),
+            (r#""source":"(workflow|database)""#, r#""source":"[source]""#),
+            // Columns are as wide as what was taken out.
+            (r" {2,}", "  "),
+        ],
+    }, { insta::assert_snapshot!(name, text) });
 }

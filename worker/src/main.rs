@@ -4,8 +4,13 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // A missing .env is no error, it is the ordinary case.
-    let _ = dotenvy::dotenv();
+    // A missing .env is no error, it is the ordinary case; one that cannot be read would be silently half of one.
+    if let Err(error) = dotenvy::dotenv()
+        && !error.not_found()
+    {
+        eprintln!("failed to read .env: {error}; correct that line or remove the file");
+        return ExitCode::from(2);
+    }
     let settings = match settings() {
         Ok(settings) => settings,
         Err(error) => {

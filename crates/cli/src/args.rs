@@ -1,11 +1,25 @@
 //! What can be typed.
 
-use crate::{api_key::ApiKeyCommand, orders::OrderCommand};
+use crate::{
+    acceptance::AcceptanceCommand, api_key::ApiKeyCommand, database::DatabaseCommand, orders::OrderCommand,
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 /// Order fulfilment on AWS Lambda, Temporal and PostgreSQL.
 #[derive(Debug, Parser)]
-#[command(name = "orderflow", version, propagate_version = true)]
+#[command(
+    name = "orderflow",
+    bin_name = "orderflow",
+    version,
+    propagate_version = true,
+    after_help = "Begin with:
+  orderflow demo          two orders before your eyes
+  orderflow up --detach   a stack to try things on
+  orderflow check         what is wrong, and what to do about it
+
+Settings are environment variables, also from .env in the working folder. Exit codes: 0 done, 1 failed, 2 usage."
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -14,29 +28,49 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start the local stack: PostgreSQL, Temporal with its UI, a mailbox, worker, HTTP API.
-    #[command(alias = "start")]
+    #[command(
+        visible_alias = "start",
+        after_help = "Examples:
+  orderflow up
+  orderflow up --detach --profile approval
+  orderflow up --http-port 8001 --temporal-port 7234 --ui-port 8234"
+    )]
     Up(Up),
-    /// Show one order to delivered and one cancelled with its refund, on a stack that is gone afterwards.
-    Demo,
     /// Stop the local stack; its data stays.
-    #[command(alias = "stop")]
+    #[command(
+        visible_alias = "stop",
+        after_help = "Examples:
+  orderflow down"
+    )]
     Down,
     /// Restart one service, `app` (worker and API), or everything.
+    #[command(after_help = "Examples:
+  orderflow restart
+  orderflow restart worker
+  orderflow restart app")]
     Restart {
         /// postgres, temporal, mail, worker, api or app.
         service: Option<String>,
     },
     /// Show what runs.
-    Ps {
-        /// For machines.
-        #[arg(long)]
-        json: bool,
-    },
+    #[command(after_help = "Examples:
+  orderflow ps
+  orderflow ps --json")]
+    Ps(Output),
     /// Show what the services wrote.
+    #[command(after_help = "Examples:
+  orderflow logs --service worker --follow
+  orderflow logs --service app --lines 50")]
     Logs(Logs),
-    /// Print the running stack's settings, for `eval "$(orderflow env)"`.
-    Env,
+    /// Print the running stack's settings as shell exports.
+    #[command(after_help = "Examples:
+  eval \"$(orderflow env)\"
+  orderflow env --json")]
+    Env(Output),
     /// Stop the local stack and remove its data.
+    #[command(after_help = "Examples:
+  orderflow reset
+  orderflow reset --yes")]
     Reset {
         /// Do not ask.
         #[arg(long, short)]
@@ -47,6 +81,22 @@ pub(crate) enum Command {
     /// Make keys for callers of the API (API_AUTH=api-key).
     #[command(subcommand)]
     ApiKey(ApiKeyCommand),
+    #[command(flatten)]
+    Database(DatabaseCommand),
+    #[command(flatten)]
+    Acceptance(AcceptanceCommand),
+    /// Print what a shell needs to complete these commands.
+    #[command(after_help = "Examples:
+  orderflow completions bash > ~/.local/share/bash-completion/completions/orderflow
+  orderflow completions zsh > ~/.zfunc/_orderflow
+  orderflow completions fish > ~/.config/fish/completions/orderflow.fish")]
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+    /// Print docs/cli.md.
+    #[command(hide = true)]
+    Manual,
     /// Run one service in this process; what the stack starts.
     #[command(hide = true)]
     Serve {
@@ -58,6 +108,13 @@ pub(crate) enum Command {
     Supervise(StackArguments),
 }
 
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Output {
+    /// For machines.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Up {
     /// Return as soon as everything is ready.
@@ -65,6 +122,8 @@ pub(crate) struct Up {
     pub(crate) detach: bool,
     #[command(flatten)]
     pub(crate) stack: StackArguments,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -103,6 +162,8 @@ pub(crate) struct Logs {
     /// Go on with what comes, until Ctrl-C.
     #[arg(long, short)]
     pub(crate) follow: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

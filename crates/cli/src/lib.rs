@@ -1,34 +1,62 @@
 //! The program `orderflow`: the local stack, orders from the command line, and what an operator needs.
 //!
 //! Start reading at [`args`]; `stack` runs the local stack, which lives in the crate `devstack`, `api` is
-//! its HTTP API, `orders` are that API's callers.
+//! its HTTP API, `orders` are that API's callers, `database` looks after what is stored, `acceptance` takes
+//! orders through everything and looks whether they end as they should.
 
+mod acceptance;
 mod api;
 mod api_key;
 mod args;
-mod demo;
+mod database;
+mod manual;
 mod orders;
+mod output;
 mod stack;
+mod target;
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::{CommandFactory, Parser, error::ErrorKind};
 
 use crate::args::{Arguments, Command};
 
 /// What the program does; the tests have a twin of it.
 #[must_use]
 pub fn main() -> ExitCode {
-    match load_settings().and_then(|()| run(Arguments::parse().command)) {
+    let command = match Arguments::try_parse() {
+        Ok(arguments) => arguments.command,
+        Err(error) => return not_understood(&error),
+    };
+    match load_settings().and_then(|()| run(command)) {
         Ok(code) => code,
         Err(error) => {
-            // One line, whatever the causes are made of.
-            let text = format!("{error:#}");
-            eprintln!("error: {}", text.split_whitespace().collect::<Vec<_>>().join(" "));
+            eprintln!("error: {}", one_line(&format!("{error:#}"), " "));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Help is what was asked for; anything else is a mistake, told in one line like every other.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    let was_asked_for = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    if was_asked_for {
+        // A reader that has had enough is no failure.
+        let _ = error.print();
+    } else {
+        eprintln!("{}", one_line(&error.to_string(), "; "));
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// Paragraphs side by side, whatever they are made of.
+fn one_line(text: &str, between: &str) -> String {
+    let paragraph = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    text.split("\n\n").map(paragraph).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(between)
 }
 
 /// Before there are threads, which could read the environment while it changes.
@@ -45,15 +73,21 @@ fn load_settings() -> Result<()> {
 async fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Up(arguments) => stack::up(arguments).await,
-        Command::Demo => demo::demo().await,
         Command::Down => stack::down().await,
         Command::Restart { service } => stack::restart(service).await,
-        Command::Ps { json } => stack::ps(json).await,
+        Command::Ps(output) => stack::ps(output.json).await,
         Command::Logs(arguments) => stack::logs(arguments).await,
-        Command::Env => stack::env(),
+        Command::Env(output) => stack::env(output),
         Command::Reset { yes } => stack::reset(yes).await,
         Command::Order(command) => return orders::run(command).await,
         Command::ApiKey(command) => api_key::run(command),
+        Command::Database(command) => return database::run(command).await,
+        Command::Acceptance(command) => return acceptance::run(command).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "orderflow", &mut io::stdout());
+            Ok(())
+        }
+        Command::Manual => manual::manual(),
         Command::Serve { service } => stack::serve(service).await,
         Command::Supervise(arguments) => stack::supervise(arguments).await,
     }

@@ -1,17 +1,17 @@
 //! The commands about orders: each calls the HTTP API, as any other client would.
 //!
-//! Only `list` and `check` look behind it. Start reading at [`OrderCommand`].
+//! Only `list`, `describe`, `history` and `check` look behind it. Start reading at [`OrderCommand`].
 
 pub(crate) mod api;
-mod arguments;
+pub(crate) mod arguments;
 mod check;
 mod list;
-pub(crate) mod output;
+mod menu;
 mod signals;
 mod start;
 mod state;
-mod target;
 mod trail;
+mod workflow;
 
 use anyhow::Result;
 pub(crate) use arguments::OrderCommand;
@@ -30,6 +30,11 @@ pub(crate) async fn run(command: OrderCommand) -> Result<ExitCode> {
         OrderCommand::Status(arguments) => state::status(arguments).await,
         OrderCommand::Show(arguments) => state::show(arguments).await,
         OrderCommand::Events(arguments) => trail::events(arguments).await,
+        OrderCommand::CancelPayment(arguments) => signals::cancel_payment(arguments).await,
+        OrderCommand::Signals(arguments) => menu::signals(arguments).await,
+        OrderCommand::Result(arguments) => state::result(arguments).await,
+        OrderCommand::Describe(arguments) => workflow::describe(arguments).await,
+        OrderCommand::History(arguments) => workflow::history(arguments).await,
         OrderCommand::List(arguments) => list::list(arguments).await,
         OrderCommand::Check(output) => return check::check(output).await,
     }?;

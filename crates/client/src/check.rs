@@ -3,7 +3,9 @@
 use crate::{Error, Orders, failure::Failure, orders::SERVER};
 use temporalio_client::Client;
 use temporalio_common::protos::temporal::api::{
-    enums::v1::TaskQueueType, operatorservice::v1::ListSearchAttributesRequest, taskqueue::v1::TaskQueue,
+    enums::v1::{IndexedValueType, TaskQueueType},
+    operatorservice::v1::{AddSearchAttributesRequest, ListSearchAttributesRequest},
+    taskqueue::v1::TaskQueue,
     workflowservice::v1::DescribeTaskQueueRequest,
 };
 use tonic::IntoRequest;
@@ -29,6 +31,30 @@ impl Orders {
         let there = self.link.call(SERVER, call).await.map_err(Failure::into_error)?.into_inner().custom_attributes;
         let needed = [ORDER_STATUS.name(), ORDER_STEP.name(), CUSTOMER_ID.name(), ORDER_TOTAL.name()];
         Ok(needed.into_iter().filter(|name| !there.contains_key(*name)).collect())
+    }
+
+    /// Has the namespace know the search attributes that orders need; tells which were added.
+    pub async fn register_search_attributes(&self) -> Result<Vec<&'static str>, Error> {
+        let missing = self.missing_search_attributes().await?;
+        if missing.is_empty() {
+            return Ok(missing);
+        }
+        let kind = |name: &str| {
+            if name == ORDER_TOTAL.name() { IndexedValueType::Int } else { IndexedValueType::Keyword }
+        };
+        let search_attributes = missing.iter().map(|name| ((*name).to_owned(), kind(name).into())).collect();
+        let request =
+            AddSearchAttributesRequest { search_attributes, namespace: self.link.settings().namespace().to_owned() };
+        let call = |client: Client| {
+            let request = request.clone();
+            async move { client.connection().operator_service().add_search_attributes(request.into_request()).await }
+        };
+        match self.link.call(SERVER, call).await.map_err(Failure::into_error) {
+            Ok(_) => Ok(missing),
+            // Somebody else may have added them meanwhile.
+            Err(error) if !self.missing_search_attributes().await?.is_empty() => Err(error),
+            Err(_) => Ok(Vec::new()),
+        }
     }
 
     /// Who works on the task queue of orders, and on that of shipping.

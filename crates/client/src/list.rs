@@ -2,10 +2,10 @@
 
 use crate::{Error, Orders, describe::is_open, failure::Failure, orders::SERVER};
 use chrono::{DateTime, Utc};
-use domain::{OrderStatus, Step, order_id_of_workflow};
+use domain::{CustomerId, OrderStatus, Step, order_id_of_workflow};
 use futures_util::TryStreamExt;
 use temporalio_client::{Client, WorkflowExecution, WorkflowListOptions};
-use workflows::{ORDER_STATUS, ORDER_STEP};
+use workflows::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP};
 
 /// One order as Temporal lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,14 +19,39 @@ pub struct Listed {
     pub started_at: DateTime<Utc>,
 }
 
+/// Which orders to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListFilter {
+    pub status: Option<OrderStatus>,
+    pub customer_id: Option<CustomerId>,
+    pub limit: usize,
+}
+
+impl ListFilter {
+    fn query(&self) -> String {
+        let status = self.status.map(|status| format!("{} = '{status}'", ORDER_STATUS.name()));
+        let customer = self.customer_id.as_ref().map(|id| format!("{} = {}", CUSTOMER_ID.name(), quoted(id.as_str())));
+        ["WorkflowType = 'OrderWorkflow'".to_owned()]
+            .into_iter()
+            .chain(status)
+            .chain(customer)
+            .collect::<Vec<_>>()
+            .join(" AND ")
+    }
+}
+
+/// A customer's id may hold any visible character.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
 impl Orders {
     /// The newest first. Temporal's lists lag behind its workflows by up to a second.
     #[tracing::instrument(name = "temporal.list", skip_all)]
-    pub async fn list(&self, limit: usize, status: Option<OrderStatus>) -> Result<Vec<Listed>, Error> {
-        let status = status.map(|status| format!(" AND OrderStatus = '{status}'")).unwrap_or_default();
-        let query = format!("WorkflowType = 'OrderWorkflow'{status}");
+    pub async fn list(&self, filter: &ListFilter) -> Result<Vec<Listed>, Error> {
+        let query = filter.query();
         let call = |client: Client| {
-            let options = WorkflowListOptions::builder().limit(limit).build();
+            let options = WorkflowListOptions::builder().limit(filter.limit).build();
             let found = client.list_workflows(query.clone(), options);
             async move { found.try_collect::<Vec<WorkflowExecution>>().await }
         };
@@ -47,4 +72,16 @@ fn listed(found: &WorkflowExecution) -> Option<Listed> {
         is_running: is_open(found.status()),
         started_at: found.start_time().map_or(DateTime::UNIX_EPOCH, DateTime::from),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_customers_id_cannot_end_its_quotes() {
+        let id = CustomerId::parse(r"O'Neil\").ok();
+        let query = ListFilter { customer_id: id, ..ListFilter::default() }.query();
+        assert_eq!(query, r"WorkflowType = 'OrderWorkflow' AND CustomerId = 'O\'Neil\\'");
+    }
 }

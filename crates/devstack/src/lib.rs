@@ -19,6 +19,7 @@ mod process;
 mod progress;
 mod project;
 mod ready;
+mod rotation;
 mod stack;
 mod supervisor;
 mod temporal;

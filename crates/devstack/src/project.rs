@@ -19,6 +19,9 @@ pub struct State {
     pub supervisor_pid: u32,
     /// Where everything is.
     pub addresses: Addresses,
+    /// What worker and API were told by their environment.
+    #[serde(default)]
+    pub settings: Vec<(String, String)>,
 }
 
 /// The state folder `.orderflow` of one project.

@@ -17,6 +17,40 @@ pub const LOCAL_SENDER: &str = "Orderflow <orders@shop.example>";
 const DEFAULTS: [(&str, &str); 4] =
     [("SAMPLE_CART", "on"), ("ALLOW_PROFILE_OVERRIDE", "on"), ("DEFAULT_STOCK", "1000000"), ("LOG_LEVEL", "info")];
 
+/// What a user may set besides, which worker and API find in the environment that they inherit. No secrets: these are shown.
+const INHERITED: [&str; 21] = [
+    "ORDER_TASK_QUEUE",
+    "SHIPPING_TASK_QUEUE",
+    "WORKER_QUEUES",
+    "DELIVERY",
+    "DELIVERY_ESTIMATE",
+    "REVIEW",
+    "REVIEW_THRESHOLD",
+    "MANUAL_REVIEW_TIMEOUT",
+    "REVIEW_ON_TIMEOUT",
+    "PAYMENT",
+    "PAYMENT_TIMEOUT",
+    "PAYMENT_RETRY_FOR",
+    "PAYMENT_PROCESSING_DELAY",
+    "SHIPPING_DELAY",
+    "COMPLETE_ON",
+    "ORDER_DEADLINE",
+    "READS",
+    "FLAKY",
+    "API_AUTH",
+    "RATE_LIMIT",
+    "LOG_FORMAT",
+];
+
+/// All that worker and API are told, by us and by the user, for `orderflow env`.
+pub(crate) fn told(environment: &[(String, String)]) -> Vec<(String, String)> {
+    let is_ours = |name: &str| environment.iter().any(|(ours, _)| ours == name);
+    let set = |name: &str| Some((name.to_owned(), env::var(name).ok().filter(|value| !value.is_empty())?));
+    let defaults = DEFAULTS.iter().map(|(name, _)| *name).chain(["ORDER_PROFILE"]);
+    let inherited = INHERITED.into_iter().chain(defaults).filter(|name| !is_ours(name)).filter_map(set);
+    environment.iter().cloned().chain(inherited).collect()
+}
+
 /// A database of the user's own, by `DATABASE_URL`.
 pub(crate) fn foreign_database() -> Option<String> {
     let url = env::var("DATABASE_URL").ok().filter(|url| !url.is_empty())?;

@@ -139,6 +139,8 @@ pub struct ServiceStatus {
 pub struct Stack {
     /// Where everything is.
     pub addresses: Addresses,
+    /// What worker and API were told by their environment.
+    pub settings: Vec<(String, String)>,
     services: Vec<Arc<Process>>,
     keepers: Vec<JoinHandle<()>>,
     postgres: Option<Postgres>,
@@ -238,7 +240,8 @@ impl Stack {
             .collect();
         let keepers =
             services.iter().map(|service| tokio::spawn(keeper::keep(Arc::clone(service), progress.clone()))).collect();
-        Ok(Self { addresses, services, keepers, postgres, _temporal: temporal, _mail: mail, _logs: temporary })
+        let settings = settings::told(&environment);
+        Ok(Self { addresses, settings, services, keepers, postgres, _temporal: temporal, _mail: mail, _logs: temporary })
     }
 
     /// One of [`Self::SERVICES`], to look at it or to kill it; `None` if it is not ours.

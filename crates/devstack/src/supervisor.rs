@@ -20,6 +20,7 @@ use crate::{
     ports,
     progress::Progress,
     project::{Project, State},
+    rotation,
     stack::{self, Addresses, Stack, StackOptions},
 };
 
@@ -60,7 +61,12 @@ pub async fn supervise(
     };
     let result = match started {
         Ok(Some(stack)) => {
-            let state = State { supervisor_pid: std::process::id(), addresses: stack.addresses.clone() };
+            let state = State {
+                supervisor_pid: std::process::id(),
+                addresses: stack.addresses.clone(),
+                settings: stack.settings.clone(),
+            };
+            let rotation = tokio::spawn(rotation::rotate(project.logs(), progress.clone()));
             let written = project.write_state(&state);
             if written.is_ok() {
                 ready(&state);
@@ -71,6 +77,7 @@ pub async fn supervise(
             } else {
                 stack.stop().await;
             }
+            rotation.abort();
             written
         }
         Ok(None) => {

@@ -19,6 +19,13 @@ pub trait Application: Sized + Sync {
 
 /// The program of a function: serves calls until Lambda ends the sandbox.
 pub async fn run<A: Application>() -> ExitCode {
+    // Beside `cargo lambda watch` there may be one; in Lambda there is none. Nothing else runs yet that could read
+    // the environment while it changes.
+    if let Err(error) = dotenvy::dotenv()
+        && !error.not_found()
+    {
+        return failed(&error);
+    }
     if let Err(error) = telemetry::init() {
         return failed(&error);
     }

@@ -9,6 +9,11 @@ pub enum Error {
     Migrate(#[from] sqlx::migrate::MigrateError),
     #[error("failed to read {table} row {key}: column {column} is not valid")]
     Inconsistent { table: &'static str, key: String, column: &'static str, source: serde_json::Error },
+    #[error("only a query (select, with, values, table, show, explain) can be run here, one at a time")]
+    NotAQuery,
+    /// What somebody typed, in the database's own words.
+    #[error("the database refuses the query: {0}")]
+    Question(String),
     #[error("DATABASE_URL is not valid: it must be postgres://user:password@host:port/name")]
     Url(#[source] sqlx::Error),
 }
@@ -27,7 +32,7 @@ impl Error {
                     | sqlx::Error::Encode(_)
                     | sqlx::Error::Decode(_)
             ),
-            Self::Migrate(_) | Self::Inconsistent { .. } | Self::Url(_) => false,
+            Self::Migrate(_) | Self::Inconsistent { .. } | Self::NotAQuery | Self::Question(_) | Self::Url(_) => false,
         }
     }
 }

@@ -195,17 +195,32 @@ pub async fn stock(pool: &PgPool, sku: &Sku) -> Result<Option<Stock>, Error> {
         .failed("read the stock")
 }
 
-/// Sets what is available; what is held or shipped stays.
+/// The stock of every sku that was ever seen, by name.
+#[tracing::instrument(name = "store.inventory.list", skip_all)]
+pub async fn list(pool: &PgPool) -> Result<Vec<(Sku, Stock)>, Error> {
+    let rows = sqlx::query!("select sku, available, held, shipped from inventory order by sku");
+    let rows = rows.fetch_all(pool).await.failed("list the stock")?;
+    let stock = |available, held, shipped| Stock { available, held, shipped };
+    Ok(rows
+        .into_iter()
+        // A sku is checked before its row is made.
+        .filter_map(|row| Some((Sku::parse(&row.sku).ok()?, stock(row.available, row.held, row.shipped))))
+        .collect())
+}
+
+/// Sets what is available, as after a count of the shelves, and tells what there is then. What is held or shipped
+/// stays: the difference is booked as received, so that the sum still holds.
 #[tracing::instrument(name = "store.inventory.set_available", skip_all)]
-pub async fn set_available(pool: &PgPool, sku: &Sku, available: i64) -> Result<(), Error> {
-    sqlx::query!(
+pub async fn set_available(pool: &PgPool, sku: &Sku, available: i64) -> Result<Stock, Error> {
+    sqlx::query_as!(
+        Stock,
         "insert into inventory (sku, available, received) values ($1, $2, $2)
-         on conflict (sku) do update set available = $2, received = inventory.received - inventory.available + $2",
+         on conflict (sku) do update set available = $2, received = inventory.received - inventory.available + $2
+         returning available, held, shipped",
         sku.as_str(),
         available,
     )
-    .execute(pool)
+    .fetch_one(pool)
     .await
     .failed("set the stock")
-    .map(|_| ())
 }

@@ -4,6 +4,8 @@
 //! (`CONTRIBUTING.md` says how to renew them). Every writing function may run twice: start reading at
 //! [`orders::write`], which the others build on.
 
+pub mod backup;
+pub mod console;
 mod error;
 pub mod events;
 pub mod inventory;
@@ -16,5 +18,7 @@ pub mod simulator;
 pub mod verify;
 
 pub use error::Error;
-pub use pool::{connect, connect_lazy, database_url, is_migrated, migrate, ping, pool_from_env};
+pub use pool::{
+    Migration, connect, connect_lazy, database_url, is_migrated, migrate, migrations, ping, pool_from_env, schema,
+};
 pub use sqlx::PgPool;

@@ -3,7 +3,7 @@
 use crate::{Error, error::Failed};
 use domain::SettingError;
 use sqlx::{
-    PgPool, Postgres, Transaction,
+    PgConnection, PgPool, Postgres, Transaction,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -63,20 +63,56 @@ pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
     Ok(MIGRATOR.run(pool).await?)
 }
 
+/// One file of `migrations/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migration {
+    pub version: i64,
+    pub description: String,
+    pub is_applied: bool,
+}
+
+/// Every migration that this program knows, oldest first, and whether the database has it.
+pub async fn migrations(pool: &PgPool) -> Result<Vec<Migration>, Error> {
+    let applied = applied(&mut *pool.acquire().await.failed("connect to the database")?).await?;
+    let migration = |migration: &sqlx::migrate::Migration| Migration {
+        version: migration.version,
+        description: migration.description.to_string(),
+        is_applied: applied.contains(&migration.version),
+    };
+    Ok(MIGRATOR.iter().map(migration).collect())
+}
+
 /// Whether the database has every migration that this program knows.
 pub async fn is_migrated(pool: &PgPool) -> Result<bool, Error> {
-    let applied =
+    Ok(migrations(pool).await?.iter().all(|migration| migration.is_applied))
+}
+
+/// The newest migration that this program knows.
+pub(crate) fn newest_known() -> i64 {
+    MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
+/// The newest migration that the database has.
+pub(crate) async fn newest_applied(connection: &mut PgConnection) -> Result<i64, Error> {
+    Ok(applied(connection).await?.last().copied().unwrap_or_default())
+}
+
+async fn applied(connection: &mut PgConnection) -> Result<Vec<i64>, Error> {
+    let there =
         sqlx::query_scalar!("select count(*) from information_schema.tables where table_name = '_sqlx_migrations'");
-    if applied.fetch_one(pool).await.failed("look for migrations")? == Some(0) {
-        return Ok(false);
+    if there.fetch_one(&mut *connection).await.failed("look for migrations")? == Some(0) {
+        return Ok(Vec::new());
     }
-    let known: i64 = MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or_default();
     // Not checked when compiled: the migrator makes this table, so the schema the checks see may lack it.
-    let newest: (Option<i64>,) = sqlx::query_as("select max(version) from _sqlx_migrations where success")
-        .fetch_one(pool)
+    sqlx::query_scalar("select version from _sqlx_migrations where success order by version")
+        .fetch_all(connection)
         .await
-        .failed("read the applied migrations")?;
-    Ok(newest.0.unwrap_or_default() >= known)
+        .failed("read the applied migrations")
+}
+
+/// The newest migration that the database has, which may be newer than this program.
+pub async fn schema(pool: &PgPool) -> Result<i64, Error> {
+    newest_applied(&mut *pool.acquire().await.failed("connect to the database")?).await
 }
 
 /// Whether the database answers.

@@ -69,7 +69,8 @@ pub async fn violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
             where not is_running and state in ('cancelled', 'failed') and dispatched > 0
         union all
         select 'an order that was shipped has no parcel at the carrier', id from orders left join parcels on order_id = id
-            where state in ('shipped', 'delivered') and coalesce(dispatched, 0) = 0
+            -- What came from another system (docs/data-migration.md) went by another carrier.
+            where state in ('shipped', 'delivered') and coalesce(dispatched, 0) = 0 and run_id <> 'migrated'
         union all
         select 'an order that has ended holds stock', id from orders join reservations on order_id = id
             where not is_running and reservations.state = 'held'
@@ -91,4 +92,9 @@ pub async fn violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
     .fetch_all(pool)
     .await
     .failed("verify the database")
+}
+
+/// How many orders there are.
+pub async fn count(pool: &PgPool) -> Result<i64, Error> {
+    sqlx::query_scalar!(r#"select count(*) as "count!" from orders"#).fetch_one(pool).await.failed("count the orders")
 }

@@ -43,7 +43,7 @@ impl File {
 
     /// An entity tag of the content.
     pub(crate) fn hash(&self) -> String {
-        format!("\"{}\"", BASE64URL_NOPAD.encode(&Sha256::digest(self.text)[..12]))
+        BASE64URL_NOPAD.encode(&Sha256::digest(self.text)[..12])
     }
 }
 

@@ -1,23 +1,33 @@
 //! The HTTP API as a client sees it.
 
-use super::target;
+use crate::target;
 use anyhow::{Context, Result, anyhow, bail};
 use domain::order_id_of_workflow;
 use reqwest::{
     Client, Method, StatusCode, Url,
-    header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue},
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK},
 };
 use serde_json::Value;
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+use tokio::time::sleep;
 
 /// The API itself answers within 22 s.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a watcher bears with an API that is there and cannot answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Where it is, and how to call it.
 #[derive(Debug)]
 pub(crate) struct Api {
     client: Client,
     base: Url,
+    /// How long to go on with what the API cannot take now (503).
+    patience: Duration,
 }
 
 /// What the caller has of credentials: `ORDERFLOW_API_KEY`, `ORDERFLOW_TOKEN`. Never printed.
@@ -42,6 +52,8 @@ fn credentials() -> Result<HeaderMap> {
 pub(crate) struct Answer {
     pub(crate) text: String,
     pub(crate) body: Value,
+    /// The next page of a list, as the `Link` header names it.
+    pub(crate) next: Option<String>,
 }
 
 impl Answer {
@@ -60,6 +72,11 @@ impl Api {
         Self::at(&target::api_url())
     }
 
+    /// At this URL, or where the others are.
+    pub(crate) fn of(url: Option<&str>) -> Result<Self> {
+        url.map_or_else(Self::open, Self::at)
+    }
+
     pub(crate) fn at(url: &str) -> Result<Self> {
         let base: Url = url.parse().with_context(|| format!("ORDERFLOW_URL={url} is no URL"))?;
         if base.cannot_be_a_base() {
@@ -72,7 +89,12 @@ impl Api {
             .default_headers(credentials()?)
             .build()
             .context("failed to set up HTTP")?;
-        Ok(Self { client, base })
+        Ok(Self { client, base, patience: Duration::ZERO })
+    }
+
+    /// For what takes a while anyway: a moment without an answer is no end of it.
+    pub(crate) fn patiently(self) -> Self {
+        Self { patience: PATIENCE, ..self }
     }
 
     /// Starts an order with a body of `POST /orders`.
@@ -93,10 +115,18 @@ impl Api {
         let first = self.try_send(method.clone(), &at(id), body).await?;
         match (first, order_id_of_workflow(id)) {
             (Err(problem), Some(order_id)) if problem.code == "order_not_found" => {
-                Ok(self.try_send(method, &at(order_id.as_str()), body).await?.map_err(|_| problem)?)
+                let second = self.try_send(method, &at(order_id.as_str()), body).await?;
+                // What a known order refuses is the answer; where neither is known, what was typed is what is not there.
+                Ok(second.map_err(|refused| if refused.code == problem.code { problem } else { refused })?)
             }
             (answer, _) => Ok(answer?),
         }
+    }
+
+    /// A path with its query, such as a page of a list.
+    pub(crate) async fn get(&self, path: &str) -> Result<Answer> {
+        let parts: Vec<_> = path.trim_start_matches('/').split('/').collect();
+        self.send(Method::GET, &parts, None).await
     }
 
     async fn send(&self, method: Method, path: &[&str], body: Option<&Value>) -> Result<Answer> {
@@ -110,19 +140,64 @@ impl Api {
         path: &[String],
         body: Option<&Value>,
     ) -> Result<std::result::Result<Answer, Problem>> {
+        self.exchange(method, path, body.map(Value::to_string), None).await
+    }
+
+    /// A call that may well be refused, with any body and an `Idempotency-Key`.
+    pub(crate) async fn attempt(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+        key: Option<&str>,
+    ) -> Result<std::result::Result<Answer, Problem>> {
+        let path: Vec<_> = path.trim_start_matches('/').split('/').map(str::to_owned).collect();
+        self.exchange(method, &path, body, key).await
+    }
+
+    /// Sends what may be sent twice again while the API says that it cannot take it now, for as long as patience lasts.
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &[String],
+        body: Option<String>,
+        key: Option<&str>,
+    ) -> Result<std::result::Result<Answer, Problem>> {
+        let began = Instant::now();
+        // All that is asked of an order by its id changes it once; a new order without a key would be another one.
+        let may_repeat = method == Method::GET || key.is_some() || path.len() > 1;
+        loop {
+            let answer = self.exchange_once(method.clone(), path, body.clone(), key).await?;
+            let is_later = matches!(&answer, Err(problem) if problem.status == 503);
+            if !is_later || !may_repeat || began.elapsed() > self.patience {
+                return Ok(answer);
+            }
+            sleep(AGAIN).await;
+        }
+    }
+
+    async fn exchange_once(
+        &self,
+        method: Method,
+        path: &[String],
+        body: Option<String>,
+        key: Option<&str>,
+    ) -> Result<std::result::Result<Answer, Problem>> {
         let mut url = self.base.clone();
         let (last, rest) = path.split_last().context("a path has a part")?;
         let (last, query) = last.split_once('?').unwrap_or((last, ""));
         url.path_segments_mut().map_err(|()| anyhow!("the URL has no path"))?.pop_if_empty().extend(rest).push(last);
         url.set_query(Some(query).filter(|query| !query.is_empty()));
         let request = self.client.request(method, url);
-        let request = if let Some(body) = body { request.json(body) } else { request };
+        let request =
+            if let Some(body) = body { request.header(CONTENT_TYPE, "application/json").body(body) } else { request };
+        let request = if let Some(key) = key { request.header("idempotency-key", key) } else { request };
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
-        let status = response.status();
+        let (status, next) = (response.status(), next_page(response.headers()));
         let text = response.text().await.map_err(|error| self.unreachable(&error))?;
         let body: Value = serde_json::from_str(&text).unwrap_or_default();
         if status.is_success() {
-            return Ok(Ok(Answer { text: text.trim_end().to_owned(), body }));
+            return Ok(Ok(Answer { text: text.trim_end().to_owned(), body, next }));
         }
         Ok(Err(Problem::read(status, &body)))
     }
@@ -133,10 +208,20 @@ impl Api {
     }
 }
 
+/// `<…>; rel="next"`, without what stands around it.
+fn next_page(headers: &HeaderMap) -> Option<String> {
+    let link = headers.get(LINK)?.to_str().ok()?;
+    let target = link.strip_prefix('<')?.split_once('>').filter(|(_, rest)| rest.contains("rel=\"next\""))?.0;
+    Some(target.to_owned())
+}
+
 /// An answer that is none, in one line.
 #[derive(Debug)]
 pub(crate) struct Problem {
-    code: String,
+    pub(crate) status: u16,
+    pub(crate) code: String,
+    /// The fields that it names, by their pointers.
+    pub(crate) fields: Vec<String>,
     text: String,
 }
 
@@ -148,20 +233,25 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
+/// A member of one of the errors that a problem lists.
+fn part<'a>(error: &'a Value, name: &str) -> &'a str {
+    error.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
 impl Problem {
     fn read(status: StatusCode, body: &Value) -> Self {
         let member = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (code, title, detail) = (member("code"), member("title"), member("detail"));
         if code.is_empty() {
-            return Self { code, text: format!("the API answered {status}; is ORDERFLOW_URL an orderflow API?") };
+            let text = format!("the API answered {status}; is ORDERFLOW_URL an orderflow API?");
+            return Self { status: status.as_u16(), code, fields: Vec::new(), text };
         }
-        let bad_fields = body.get("errors").and_then(Value::as_array).into_iter().flatten().map(|error| {
-            let part = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
-            format!(" {} {};", part("pointer"), part("detail"))
-        });
+        let errors = || body.get("errors").and_then(Value::as_array).into_iter().flatten();
+        let fields = errors().map(|error| part(error, "pointer").to_owned()).collect();
+        let bad_fields = errors().map(|error| format!(" {} {};", part(error, "pointer"), part(error, "detail")));
         let bad_fields: String = bad_fields.collect();
-        let status = member("order_status");
-        let status = if status.is_empty() { status } else { format!(" The order is {status}.") };
+        let order = member("order_status");
+        let order = if detail.contains(&order) { String::new() } else { format!(" The order is {order}.") };
         let next = match code.as_str() {
             "worker_unavailable" => " Look at `orderflow check`.",
             "temporal_unavailable" | "database_unavailable" => " Look at `orderflow check` and `orderflow ps`.",
@@ -169,7 +259,7 @@ impl Problem {
             "order_not_found" => " `orderflow list` shows the newest ones.",
             _ => "",
         };
-        let text = format!("{title}: {detail}{}{status}{next} ({code})", bad_fields.trim_end_matches(';'));
-        Self { code, text }
+        let text = format!("{title}: {detail}{}{order}{next} ({code})", bad_fields.trim_end_matches(';'));
+        Self { status: status.as_u16(), code, fields, text }
     }
 }

@@ -1,42 +1,99 @@
 //! What can be typed after the name of an order command.
 
+use crate::args::Output;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum OrderCommand {
     /// Start an order; without an ID one is made up.
-    #[command(alias = "start-workflow")]
+    #[command(
+        visible_alias = "start-workflow",
+        after_help = "Examples:
+  orderflow start-order
+  orderflow start-order order-123 pmt-123
+  orderflow start-order order-124 --payment-id pmt-124 --street '123 Main St' --city Anytown
+  orderflow start-order order-125 --file order.json
+  orderflow start-order order-126 --profile checkout"
+    )]
     StartOrder(Start),
     /// The manual review is passed.
+    #[command(after_help = "Examples:
+  orderflow approve order-123
+  orderflow approve order-123 --reviewer ann --note 'called the customer'")]
     Approve(Approve),
     /// The manual review is refused: the order is cancelled.
+    #[command(after_help = "Examples:
+  orderflow reject order-123 --reason fraud")]
     Reject(Reject),
     /// Cancel an order that has not left.
+    #[command(after_help = "Examples:
+  orderflow cancel order-123 --reason 'changed my mind'")]
     Cancel(Cancel),
     /// Send an order that has not left to another address; what is left out keeps its value.
+    #[command(after_help = "Examples:
+  orderflow update-address order-123 --street '123 Main St' --city Anytown")]
     UpdateAddress(UpdateAddress),
+    /// Refund the payment of an order that has not left; it then waits for another one.
+    #[command(after_help = "Examples:
+  orderflow cancel-payment order-123")]
+    CancelPayment(Order),
     /// A payment gateway's confirmation.
+    #[command(after_help = "Examples:
+  orderflow confirm-payment order-123 --transaction-id tx-1 --amount 99.99 --method card")]
     ConfirmPayment(ConfirmPayment),
     /// The carrier delivered.
+    #[command(after_help = "Examples:
+  orderflow confirm-delivery order-123 --signed-by 'J. Doe'")]
     ConfirmDelivery(ConfirmDelivery),
+    /// Pick signals for an order from a menu.
+    #[command(after_help = "Examples:
+  orderflow signals
+  orderflow signals order-123
+  printf '1\\nchanged my mind\\n0\\n' | orderflow signals order-123")]
+    Signals(Signals),
     /// Where an order stands.
+    #[command(after_help = "Examples:
+  orderflow status order-123
+  orderflow status order-123 --watch")]
     Status(Status),
     /// Everything about an order.
+    #[command(after_help = "Examples:
+  orderflow show order-123
+  orderflow show order-123 --json")]
     Show(Order),
     /// The audit trail of an order.
+    #[command(after_help = "Examples:
+  orderflow events order-123
+  orderflow events order-123 --follow")]
     Events(Events),
+    /// How an order ended; fails while it runs.
+    #[command(after_help = "Examples:
+  orderflow result order-123
+  orderflow result order-123 --wait")]
+    Result(Outcome),
     /// The newest orders, from Temporal.
+    #[command(after_help = "Examples:
+  orderflow list --limit 10
+  orderflow list --status failed
+  orderflow list --customer CUST-001 --json")]
     List(List),
+    /// A workflow as Temporal describes it.
+    #[command(after_help = "Examples:
+  orderflow describe order-order-123
+  orderflow describe order-123
+  orderflow describe shipping-order-123-1 --json")]
+    Describe(Workflow),
+    /// A workflow's history, with those of its shipments; payloads as what they say.
+    #[command(after_help = "Examples:
+  orderflow history order-order-123
+  orderflow history order-123 --json")]
+    History(Workflow),
     /// Look at each dependency in turn and say what to do about a failure.
+    #[command(after_help = "Examples:
+  orderflow check
+  orderflow check --json")]
     Check(Output),
-}
-
-#[derive(Clone, Copy, Debug, Args)]
-pub(crate) struct Output {
-    /// For machines.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// One order.
@@ -167,11 +224,39 @@ pub(crate) struct Events {
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
+    /// How many.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) limit: u16,
     /// Such as pending, shipped or delivered.
     #[arg(long)]
     pub(crate) status: Option<String>,
+    /// Only the orders of this customer.
+    #[arg(long, value_name = "CUSTOMER_ID")]
+    pub(crate) customer: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Signals {
+    /// An order id, or a workflow id; asked for when it is not given.
+    pub(crate) id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Outcome {
+    #[command(flatten)]
+    pub(crate) order: Order,
+    /// Wait until it has ended.
+    #[arg(long, short)]
+    pub(crate) wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Workflow {
+    /// A workflow id, or an order id.
+    #[arg(value_name = "WORKFLOW_ID")]
+    pub(crate) id: String,
     #[command(flatten)]
     pub(crate) output: Output,
 }

@@ -1,6 +1,11 @@
 //! `check`: every dependency in turn, one line each.
 
-use super::{api::Api, arguments::Output, output::print, target};
+use super::api::Api;
+use crate::{
+    args::Output,
+    output::{bad, good, print, print_json},
+    target,
+};
 use anyhow::Result;
 use client::{Orders, QueueState};
 use serde::Serialize;
@@ -27,7 +32,7 @@ impl Finding {
 
     fn line(&self) -> String {
         let Self { check, detail, .. } = self;
-        let verdict = if self.ok { "ok    " } else { "FAILED" };
+        let verdict = if self.ok { good("ok    ") } else { bad("FAILED") };
         let remedy = self.remedy.map(|remedy| format!("; {remedy}")).unwrap_or_default();
         format!("{verdict}  {check:22}  {detail}{remedy}")
     }
@@ -41,7 +46,7 @@ pub(crate) async fn check(output: Output) -> Result<ExitCode> {
     findings.extend(temporal().await?);
     findings.push(api().await);
     if output.json {
-        print(&serde_json::to_string(&findings)?)?;
+        print_json(&findings)?;
     } else {
         for finding in &findings {
             print(&finding.line())?;
@@ -61,9 +66,8 @@ async fn database() -> Vec<Finding> {
         Err(error) => return vec![Finding::bad("database", error.to_string(), UP)],
     };
     let reached = Finding::good("database", "reachable");
-    let migrations = match store::is_migrated(&pool).await {
-        Ok(true) => Finding::good("migrations", "all applied"),
-        Ok(false) => Finding::bad("migrations", "some are missing", "`orderflow restart` applies them"),
+    let migrations = match store::migrations(&pool).await {
+        Ok(all) => migrations(&all),
         Err(error) => Finding::bad("migrations", error.to_string(), UP),
     };
     let mail = mail(&pool).await;
@@ -88,6 +92,19 @@ async fn mail(pool: &store::PgPool) -> Finding {
     }
 }
 
+fn migrations(all: &[store::Migration]) -> Finding {
+    let missing: Vec<_> = all
+        .iter()
+        .filter(|migration| !migration.is_applied)
+        .map(|migration| format!("{:04} {}", migration.version, migration.description))
+        .collect();
+    if missing.is_empty() {
+        Finding::good("migrations", format!("all {} applied", all.len()))
+    } else {
+        Finding::bad("migrations", format!("missing: {}", missing.join(", ")), "apply them with `orderflow migrate`")
+    }
+}
+
 async fn temporal() -> Result<Vec<Finding>> {
     let settings = target::temporal()?;
     let place = format!("{}, namespace {}", settings.address(), settings.namespace());
@@ -99,7 +116,7 @@ async fn temporal() -> Result<Vec<Finding>> {
     findings.push(match orders.missing_search_attributes().await {
         Ok(missing) if missing.is_empty() => Finding::good("search attributes", "registered"),
         Ok(missing) => {
-            let remedy = "`orderflow restart` registers them, or `temporal operator search-attribute create`";
+            let remedy = "register them with `orderflow migrate`, or `temporal operator search-attribute create`";
             Finding::bad("search attributes", format!("missing: {}", missing.join(", ")), remedy)
         }
         Err(error) => Finding::bad("search attributes", format!("failed to {error}"), "is the namespace right?"),

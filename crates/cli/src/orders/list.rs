@@ -1,9 +1,13 @@
 //! `list`: from Temporal, so it works without the API and the database.
 
-use super::{arguments::List, output::print, target};
+use super::arguments::List;
+use crate::{
+    output::{print, print_json, table},
+    target,
+};
 use anyhow::{Result, anyhow};
-use client::{Listed, Orders};
-use domain::OrderStatus;
+use client::{ListFilter, Listed};
+use domain::{CustomerId, OrderStatus};
 use serde_json::json;
 
 pub(crate) async fn list(arguments: List) -> Result<()> {
@@ -12,22 +16,30 @@ pub(crate) async fn list(arguments: List) -> Result<()> {
         OrderStatus::parse(name)
             .ok_or_else(|| anyhow!("--status {name} is not allowed: must be one of {}", names.join(", ")))
     });
-    let orders = Orders::connect(target::temporal()?);
-    let found = orders.list(usize::from(arguments.limit), status.transpose()?).await;
+    let customer_id = arguments
+        .customer
+        .as_deref()
+        .map(|id| CustomerId::parse(id).map_err(|error| anyhow!("--customer {id} is not allowed: it {error}")));
+    let filter = ListFilter {
+        status: status.transpose()?,
+        customer_id: customer_id.transpose()?,
+        limit: usize::from(arguments.limit),
+    };
+    let found = target::orders()?.list(&filter).await;
     let found = found.map_err(|error| anyhow!("failed to {error}; look at `orderflow check`"))?;
     if arguments.output.json {
-        return print(&json!(found.iter().map(document).collect::<Vec<_>>()).to_string());
+        return print_json(&found.iter().map(document).collect::<Vec<_>>());
     }
     if found.is_empty() {
         return print("no orders; start one with `orderflow start-order`");
     }
-    let width = found.iter().map(|order| order.order_id.as_str().len()).max().unwrap_or_default();
-    for order in &found {
+    let row = |order: &Listed| {
         let (status, step) = (name(order.status.map(OrderStatus::as_str)), name(order.step.map(domain::Step::as_str)));
-        let id = order.order_id.as_str();
-        print(&format!("{id:width$}  {status:17}  {step:13}  {}", order.started_at.format("%Y-%m-%dT%H:%M:%SZ")))?;
-    }
-    Ok(())
+        let started = order.started_at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+        [order.order_id.as_str(), status, step, &started, &order.workflow_id].map(str::to_owned).to_vec()
+    };
+    let names = ["ORDER", "STATUS", "STEP", "STARTED", "WORKFLOW"];
+    print(&table(&names, &found.iter().map(row).collect::<Vec<_>>()))
 }
 
 fn name(name: Option<&'static str>) -> &'static str {

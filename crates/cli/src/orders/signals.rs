@@ -3,9 +3,9 @@
 use super::{
     api::Api,
     arguments::{Approve, Cancel, ConfirmDelivery, ConfirmPayment, Order, Reject, UpdateAddress},
-    output::print,
     start::fields,
 };
+use crate::output::print;
 use anyhow::{Context, Result, bail};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -30,6 +30,10 @@ pub(crate) async fn update_address(arguments: UpdateAddress) -> Result<()> {
         bail!("nothing would change: name at least one of --street, --city, --state, --postal-code, --country");
     }
     signal(&arguments.order, "update-address", address).await
+}
+
+pub(crate) async fn cancel_payment(order: Order) -> Result<()> {
+    signal(&order, "cancel-payment", Map::new()).await
 }
 
 pub(crate) async fn confirm_payment(arguments: ConfirmPayment) -> Result<()> {

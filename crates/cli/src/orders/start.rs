@@ -3,8 +3,8 @@
 use super::{
     api::Api,
     arguments::{Address, Start},
-    output::{money, print},
 };
+use crate::output::{money, print};
 use anyhow::{Context, Result, bail};
 use reqwest::Method;
 use serde_json::{Map, Value, json};

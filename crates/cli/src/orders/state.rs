@@ -1,11 +1,12 @@
-//! `status` and `show`.
+//! `status`, `show` and `result`.
 
 use super::{
     api::{Answer, Api},
-    arguments::{Order, Status},
-    output::{fields, money, print},
+    arguments::{Order, Outcome, Status},
 };
-use anyhow::Result;
+use crate::output::{fields, money, print};
+use anyhow::{Result, bail};
+use indicatif::ProgressBar;
 use reqwest::Method;
 use serde_json::Value;
 use std::time::Duration;
@@ -16,9 +17,11 @@ pub(crate) const GLANCE: Duration = Duration::from_millis(500);
 
 pub(crate) async fn status(arguments: Status) -> Result<()> {
     let (api, order) = (Api::open()?, arguments.order);
+    let api = if arguments.watch { api.patiently() } else { api };
     let mut ticks = interval(GLANCE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = String::new();
+    let waiting = spinner(arguments.watch);
     loop {
         ticks.tick().await;
         let answer = api.order(Method::GET, &order.id, &["status"], None).await?;
@@ -26,13 +29,23 @@ pub(crate) async fn status(arguments: Status) -> Result<()> {
         // What it was read from may change while the order does not.
         let state = ["/status", "/step", "/updated_at"].map(|pointer| answer.text(pointer)).join(" ");
         if state != last {
-            print(&line)?;
+            waiting.suspend(|| print(&line))?;
             last = state;
         }
         if !arguments.watch || !answer.is("/is_running") {
             return Ok(());
         }
     }
+}
+
+/// Shows on a terminal that there is more to come; elsewhere it shows nothing.
+fn spinner(shown: bool) -> ProgressBar {
+    if !shown {
+        return ProgressBar::hidden();
+    }
+    let spinner = ProgressBar::new_spinner().with_message("waiting for the next step");
+    spinner.enable_steady_tick(Duration::from_millis(120));
+    spinner
 }
 
 fn line(answer: &Answer) -> String {
@@ -81,4 +94,39 @@ fn items(answer: &Answer) -> String {
     };
     let items = answer.body.get("items").and_then(Value::as_array);
     items.map(|items| items.iter().map(item).collect::<Vec<_>>().join(", ")).unwrap_or_default()
+}
+
+/// The final outcome; an error while there is none.
+pub(crate) async fn result(arguments: Outcome) -> Result<()> {
+    let (api, order) = (Api::open()?, arguments.order);
+    let api = if arguments.wait { api.patiently() } else { api };
+    let waiting = spinner(arguments.wait);
+    let mut ticks = interval(GLANCE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let answer = loop {
+        ticks.tick().await;
+        let answer = api.order(Method::GET, &order.id, &[], None).await?;
+        if !answer.is("/is_running") {
+            break answer;
+        }
+        if !arguments.wait {
+            let (status, step) = (answer.text("/status"), answer.text("/step"));
+            bail!("{} still runs: {status}, step {step}; wait for its end with --wait", answer.text("/order_id"));
+        }
+    };
+    waiting.finish_and_clear();
+    if order.output.json {
+        return print(&answer.text);
+    }
+    let text = |pointer: &str| answer.text(pointer).to_owned();
+    let failure = [answer.text("/failure/code"), answer.text("/failure/detail")].join(": ");
+    print(&fields(&[
+        ("order", text("/order_id")),
+        ("outcome", text("/status")),
+        ("reason", text("/cancellation_reason")),
+        ("failure", if failure == ": " { String::new() } else { failure }),
+        ("payment", text("/payment_info/status")),
+        ("tracking", text("/shipment_info/tracking_number")),
+        ("ended", text("/updated_at")),
+    ]))
 }

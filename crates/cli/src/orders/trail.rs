@@ -1,6 +1,7 @@
 //! `events`.
 
-use super::{api::Api, arguments::Events, output::print, state::GLANCE};
+use super::{api::Api, arguments::Events, state::GLANCE};
+use crate::output::print;
 use anyhow::Result;
 use reqwest::Method;
 use serde_json::Value;
@@ -8,6 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 pub(crate) async fn events(arguments: Events) -> Result<()> {
     let (api, order) = (Api::open()?, arguments.order);
+    let api = if arguments.follow { api.patiently() } else { api };
     let mut ticks = interval(GLANCE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut after = 0;

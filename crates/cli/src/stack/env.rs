@@ -2,30 +2,37 @@
 
 use anyhow::Result;
 use devstack::{Project, settings};
+use serde_json::{Map, Value};
 
-/// Prints the running stack's settings for a shell.
-pub(crate) fn env() -> Result<()> {
-    let addresses = Project::here()?.state()?.addresses;
-    let mut variables = vec![
-        ("DATABASE_URL", &addresses.database_url),
-        ("TEMPORAL_ADDRESS", &addresses.temporal_address),
-        ("TEMPORAL_NAMESPACE", &addresses.temporal_namespace),
-        ("ORDERFLOW_URL", &addresses.http_url),
-        ("ORDERFLOW_METRICS_URL", &addresses.metrics_url),
-        ("ORDERFLOW_WORKER_METRICS_URL", &addresses.worker_health_url),
+use crate::{
+    args::Output,
+    output::{print, print_json},
+};
+
+/// Where the running ones listen is no place for another one; and mail follows from `SMTP_URL`, while `MAIL` in the
+/// environment would tell the next `up` that the user has mail of their own.
+const NOT_FOR_OTHERS: [&str; 4] =
+    ["ORDERFLOW_HTTP_ADDRESS", "ORDERFLOW_HEALTH_ADDRESS", "ORDERFLOW_METRICS_ADDRESS", "MAIL"];
+
+/// Prints the running stack's settings, all that a function or a worker needs to join in.
+pub(crate) fn env(output: Output) -> Result<()> {
+    let state = Project::here()?.state()?;
+    let mut variables = state.settings;
+    variables.retain(|(name, _)| !NOT_FOR_OTHERS.contains(&name.as_str()));
+    let addresses = state.addresses;
+    let ours = addresses.database_folder.is_some().then_some(addresses.database_url);
+    let pages = [
+        ("ORDERFLOW_URL", Some(addresses.http_url)),
+        ("ORDERFLOW_METRICS_URL", Some(addresses.metrics_url)),
+        ("ORDERFLOW_WORKER_METRICS_URL", Some(addresses.worker_health_url)),
+        ("ORDERFLOW_MAIL_URL", addresses.mail_url),
+        (settings::LOCAL_SMTP, addresses.smtp_url),
+        (settings::LOCAL_DATABASE, ours),
     ];
-    if addresses.database_folder.is_some() {
-        variables.push((settings::LOCAL_DATABASE, &addresses.database_url));
+    variables.extend(pages.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    if output.json {
+        return print_json(&variables.into_iter().map(|(name, value)| (name, value.into())).collect::<Map<_, Value>>());
     }
-    for (name, value) in [("ORDERFLOW_MAIL_URL", &addresses.mail_url), ("SMTP_URL", &addresses.smtp_url)] {
-        variables.extend(value.as_ref().map(|value| (name, value)));
-    }
-    let sender = std::env::var("MAIL_FROM").unwrap_or_else(|_| settings::LOCAL_SENDER.to_owned());
-    if let Some(url) = &addresses.smtp_url {
-        variables.extend([(settings::LOCAL_SMTP, url), ("MAIL_FROM", &sender)]);
-    }
-    for (name, value) in variables {
-        println!("export {name}='{}'", value.replace('\'', r"'\''"));
-    }
-    Ok(())
+    let export = |(name, value): &(String, String)| format!("export {name}='{}'", value.replace('\'', r"'\''"));
+    print(&variables.iter().map(export).collect::<Vec<_>>().join("\n"))
 }

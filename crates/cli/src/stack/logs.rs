@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use devstack::{Project, Stack};
+use serde_json::json;
 use tokio::time::sleep;
 
 use crate::args::Logs;
@@ -23,7 +24,7 @@ pub(crate) async fn logs(arguments: Logs) -> Result<()> {
     let mut logs: Vec<Log> = names
         .iter()
         .map(|name| Log {
-            label: if names.len() > 1 { format!("{name:<10} | ") } else { String::new() },
+            label: Label::of(name, names.len() > 1, arguments.output.json),
             path: project.log(name),
             position: 0,
             unfinished: Vec::new(),
@@ -66,8 +67,33 @@ fn names(service: Option<&str>) -> Result<Vec<&str>> {
     }
 }
 
+/// What stands before a line, or around it.
+enum Label {
+    None,
+    Name(String),
+    Json(String),
+}
+
+impl Label {
+    fn of(name: &str, is_one_of_many: bool, json: bool) -> Self {
+        match (json, is_one_of_many) {
+            (true, _) => Self::Json(name.to_owned()),
+            (false, true) => Self::Name(format!("{name:<10} | ")),
+            (false, false) => Self::None,
+        }
+    }
+
+    fn on(&self, line: &str) -> String {
+        match self {
+            Self::None => line.to_owned(),
+            Self::Name(name) => format!("{name}{line}"),
+            Self::Json(name) => json!({"service": name, "line": line}).to_string(),
+        }
+    }
+}
+
 struct Log {
-    label: String,
+    label: Label,
     path: PathBuf,
     position: u64,
     /// A line whose end is not written yet.
@@ -111,10 +137,10 @@ impl Log {
 }
 
 /// Whether somebody still reads: `orderflow logs | head` is no failure.
-fn print(label: &str, lines: &[String]) -> Result<bool> {
+fn print(label: &Label, lines: &[String]) -> Result<bool> {
     let mut out = std::io::stdout().lock();
     for line in lines {
-        match writeln!(out, "{label}{line}") {
+        match writeln!(out, "{}", label.on(line)) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(false),
             written => written?,
         }

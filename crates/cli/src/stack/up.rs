@@ -6,24 +6,27 @@ use anyhow::{Result, bail};
 use devstack::{Launcher, Port, Progress, Project, StackOptions, State};
 use tokio::time::sleep;
 
-use crate::args::{StackArguments, Up};
+use crate::{
+    args::{StackArguments, Up},
+    output::print_json,
+};
 
 /// Starts the stack, unless it runs already.
 pub(crate) async fn up(arguments: Up) -> Result<()> {
-    let project = Project::here()?;
+    let (project, json) = (Project::here()?, arguments.output.json);
     if project.is_running()? {
         let state = wait_until_ready(&project).await?;
-        return show("the stack is running already", &state);
+        return show("the stack is running already", &state, json);
     }
     let progress = Progress::stderr();
     if arguments.detach {
         let state = devstack::launch(&project, supervisor(&arguments.stack), &progress).await?;
-        return show("the stack is ready; stop it with `orderflow down`", &state);
+        return show("the stack is ready; stop it with `orderflow down`", &state, json);
     }
     let options = options(&arguments.stack, project.clone())?;
     devstack::supervise(&project, options, &progress, pending(), |state| {
         // A closed standard output is no reason to stop.
-        let _ = show("the stack is ready; stop it with Ctrl-C", state);
+        let _ = show("the stack is ready; stop it with Ctrl-C", state, json);
     })
     .await
 }
@@ -91,9 +94,12 @@ async fn wait_until_ready(project: &Project) -> Result<State> {
     }
 }
 
-fn show(headline: &str, state: &State) -> Result<()> {
+fn show(headline: &str, state: &State, json: bool) -> Result<()> {
     use std::io::Write;
     let addresses = &state.addresses;
+    if json {
+        return print_json(addresses);
+    }
     let mut out = std::io::stdout().lock();
     writeln!(out, "{headline}")?;
     writeln!(out, "  API       {}", addresses.http_url)?;

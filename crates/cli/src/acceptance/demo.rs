@@ -8,15 +8,16 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Duration, interval};
 
-use crate::orders::{api::Api, output::print};
+use super::arguments::Demo;
+use crate::{orders::api::Api, output::print};
 
 /// Far more than any of the two needs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(crate) async fn demo() -> Result<()> {
+pub(crate) async fn demo(arguments: Demo) -> Result<()> {
     let stack = Stack::start(StackOptions::in_memory()?, &Progress::stderr()).await?;
     let shown = tokio::select! {
-        shown = show(&stack) => shown,
+        shown = show(&stack, arguments.fast) => shown,
         _ = tokio::signal::ctrl_c() => bail_out(),
     };
     eprintln!("stopping everything");
@@ -28,28 +29,43 @@ fn bail_out() -> Result<()> {
     bail!("the demo was interrupted")
 }
 
-async fn show(stack: &Stack) -> Result<()> {
+async fn show(stack: &Stack, fast: bool) -> Result<()> {
     let addresses = &stack.addresses;
     print(&format!("API       {}", addresses.http_url))?;
     print(&format!("Temporal  {}", addresses.ui_url))?;
     print(&format!("Database  {}", addresses.database_url))?;
-    let api = Api::at(&addresses.http_url)?;
-    delivered(&api).await?;
-    cancelled(&api).await?;
+    let api = Api::at(&addresses.http_url)?.patiently();
+    if fast {
+        print("\nTwo orders at once: POST /orders, twice")?;
+        let (kept, regretted) = (to_deliver(&api).await?, to_cancel(&api).await?);
+        print("\nThe first one, to delivered")?;
+        delivered(kept).await?;
+        print("\nThe other one, cancelled after it was paid: DELETE /orders/{id}")?;
+        cancelled(&api, regretted).await?;
+    } else {
+        print("\nOne order, to delivered: POST /orders")?;
+        delivered(to_deliver(&api).await?).await?;
+        print("\nAnother one, cancelled after it was paid: POST /orders, then DELETE /orders/{id}")?;
+        cancelled(&api, to_cancel(&api).await?).await?;
+    }
     print("\nBoth orders ended as they should. `cargo orderflow up` starts a stack that stays.")
 }
 
-async fn delivered(api: &Api) -> Result<()> {
-    print("\nOne order, to delivered: POST /orders")?;
-    let mut order = Timeline::start(api, order("pmt-demo-1", "production")).await?;
+async fn to_deliver(api: &Api) -> Result<Timeline<'_>> {
+    Timeline::start(api, order("pmt-demo-1", "production")).await
+}
+
+/// With the waits of `lifecycle`, so that there is time to change one's mind between payment and dispatch.
+async fn to_cancel(api: &Api) -> Result<Timeline<'_>> {
+    Timeline::start(api, order("pmt-demo-2", "lifecycle")).await
+}
+
+async fn delivered(mut order: Timeline<'_>) -> Result<()> {
     order.until("delivered").await?;
     order.ends_as("delivered", "captured").await
 }
 
-/// With the waits of `lifecycle`, so that there is time to change one's mind between payment and dispatch.
-async fn cancelled(api: &Api) -> Result<()> {
-    print("\nAnother one, cancelled after it was paid: POST /orders, then DELETE /orders/{id}")?;
-    let mut order = Timeline::start(api, order("pmt-demo-2", "lifecycle")).await?;
+async fn cancelled(api: &Api, mut order: Timeline<'_>) -> Result<()> {
     order.until("preparing").await?;
     let reason = json!({"reason": "changed my mind"});
     api.order(Method::DELETE, &order.id, &[], Some(&reason)).await?;
@@ -58,12 +74,8 @@ async fn cancelled(api: &Api) -> Result<()> {
 }
 
 fn order(payment_id: &str, profile: &str) -> Value {
-    let mut body = json!({
-        "customer": {"id": "CUST-001", "name": "John Doe", "email": "john@example.com"},
-        "items": [{"sku": "ABC123", "name": "Laptop", "quantity": 1, "unit_price": "99.99"}],
-        "shipping_address": {"street": "123 Main St", "city": "Anytown", "state": "CA", "postal_code": "94102", "country": "US"},
-        "payment": {"payment_id": payment_id},
-    });
+    let mut body = super::order("CUST-001");
+    body["payment"] = json!({"payment_id": payment_id});
     // The stack's own profile needs no naming, and keeps its short wait for the delivery.
     if profile != "production" {
         body["profile"] = json!(profile);

@@ -1,9 +1,10 @@
 //! Where the commands find what they talk to: the environment, else the running stack, else the defaults.
 
-use anyhow::Result;
-use client::TemporalSettings;
+use anyhow::{Context, Result, anyhow};
+use client::{Orders, TemporalSettings};
 use devstack::{Project, State};
 use std::env;
+use store::PgPool;
 
 const DEFAULT_URL: &str = "http://127.0.0.1:8000";
 
@@ -30,8 +31,35 @@ pub(crate) fn temporal() -> Result<TemporalSettings> {
     ])?)
 }
 
+/// The door to Temporal.
+pub(crate) fn orders() -> Result<Orders> {
+    Ok(Orders::connect(temporal()?))
+}
+
+/// What Temporal's refusal means for who typed the command.
+pub(crate) fn refused(error: client::Error, id: &str) -> anyhow::Error {
+    match error {
+        client::Error::NotFound => {
+            anyhow!(
+                "Temporal knows no workflow {id:?}, as a workflow id or an order id; `orderflow list` shows the newest"
+            )
+        }
+        error @ (client::Error::Unavailable(_) | client::Error::NoWorker | client::Error::Unexpected(_)) => {
+            anyhow!("failed to {error}; look at `orderflow check`")
+        }
+    }
+}
+
 pub(crate) fn database_url() -> Option<String> {
     variable("DATABASE_URL").or_else(|| running().map(|state| state.addresses.database_url))
+}
+
+/// The database. Its errors never carry the URL.
+pub(crate) async fn database() -> Result<PgPool> {
+    let url =
+        database_url().context("there is no database: start the stack with `orderflow up`, or set DATABASE_URL")?;
+    let pool = store::connect(&url).await;
+    pool.map_err(|error| anyhow!("{error}; start the stack with `orderflow up`, or correct DATABASE_URL"))
 }
 
 /// The running stack's mailbox.

@@ -1,0 +1,31 @@
+//! The commands that take orders through everything and look whether they end as they should: through HTTP
+//! alone, so against any deployment.
+
+mod arguments;
+mod demo;
+mod load;
+mod scenarios;
+mod spread;
+mod test_workflow;
+
+use anyhow::Result;
+pub(crate) use arguments::AcceptanceCommand;
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+pub(crate) async fn run(command: AcceptanceCommand) -> Result<ExitCode> {
+    match command {
+        AcceptanceCommand::Demo(arguments) => demo::demo(arguments).await.map(|()| ExitCode::SUCCESS),
+        AcceptanceCommand::TestWorkflow(arguments) => test_workflow::test_workflow(arguments).await,
+        AcceptanceCommand::Load(arguments) => load::load(arguments).await,
+    }
+}
+
+/// A small order of a customer of its own, for one laptop.
+fn order(customer_id: &str) -> Value {
+    json!({
+        "customer": {"id": customer_id, "name": "John Doe", "email": "john@example.com"},
+        "items": [{"sku": "ABC123", "name": "Laptop", "quantity": 1, "unit_price": "99.99"}],
+        "shipping_address": {"street": "123 Main St", "city": "Anytown", "state": "CA", "postal_code": "94102", "country": "US"},
+    })
+}

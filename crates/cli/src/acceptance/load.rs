@@ -1,0 +1,201 @@
+//! `load`: many orders, and whether each ended right.
+//!
+//! Progress is read from the list of one made-up customer's orders, which comes from the database: a few reads a
+//! second, however many orders there are, so that the measuring costs next to nothing.
+
+use super::{arguments::Load, order, spread::Spread};
+use crate::{
+    orders::api::Api,
+    output::{bad, good, print, print_json},
+};
+use anyhow::{Result, bail};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::{
+    collections::BTreeSet,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::{
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
+
+const LOOK: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Serialize)]
+struct Report {
+    orders: u32,
+    concurrency: u16,
+    started: usize,
+    ended_right: usize,
+    seconds: f64,
+    orders_per_second: f64,
+    starts_per_second: f64,
+    /// Of the call that starts an order.
+    start_latency: Option<Spread>,
+    /// From the order's receipt to its last change, by the service's own clock.
+    time_to_end: Option<Spread>,
+    /// What went wrong, an order or a call each.
+    wrong: Vec<String>,
+}
+
+/// What the list says of an order.
+#[derive(Debug, Deserialize)]
+struct Listed {
+    order_id: String,
+    status: String,
+    is_running: bool,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    payment_info: Option<Payment>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Payment {
+    status: String,
+}
+
+impl Listed {
+    /// Sent, and paid once; `verify` on the database looks deeper.
+    fn is_right(&self) -> bool {
+        let is_paid = self.payment_info.as_ref().is_some_and(|payment| payment.status == "captured");
+        matches!(self.status.as_str(), "shipped" | "delivered") && is_paid
+    }
+}
+
+pub(crate) async fn load(arguments: Load) -> Result<ExitCode> {
+    let api = Arc::new(Api::of(arguments.url.as_deref())?.patiently());
+    api.health().await?;
+    let customer = format!("LOAD-{}-{}", std::process::id(), Utc::now().timestamp_micros());
+    let began = Instant::now();
+    let starting = start_all(&api, &customer, &arguments);
+    let (started, latencies, mut wrong) = starting.await?;
+    let started_within = began.elapsed();
+    let (found, ended_within) = ends(&api, &customer, &started, &arguments, began).await?;
+    let ended: Vec<&Listed> = found.iter().filter(|order| !order.is_running).collect();
+    wrong.extend(ended.iter().filter(|order| !order.is_right()).map(|order| {
+        let payment = order.payment_info.as_ref().map_or("none", |payment| payment.status.as_str());
+        format!("{} ended {} with payment {payment}", order.order_id, order.status)
+    }));
+    let known: BTreeSet<&str> = ended.iter().map(|order| order.order_id.as_str()).collect();
+    wrong
+        .extend(started.iter().filter(|id| !known.contains(id.as_str())).map(|id| format!("{id} did not end in time")));
+    let rate = |count: usize, time: Duration| count as f64 / time.as_secs_f64().max(0.001);
+    let report = Report {
+        orders: arguments.orders,
+        concurrency: arguments.concurrency,
+        started: started.len(),
+        ended_right: ended.iter().filter(|order| order.is_right()).count(),
+        seconds: ended_within.as_secs_f64(),
+        orders_per_second: rate(ended.len(), ended_within),
+        starts_per_second: rate(started.len(), started_within),
+        start_latency: Spread::of(latencies),
+        time_to_end: Spread::of(
+            ended.iter().filter_map(|order| (order.updated_at - order.created_at).to_std().ok()).collect(),
+        ),
+        wrong,
+    };
+    show(&report, arguments.output.json)
+}
+
+type Starts = (BTreeSet<String>, Vec<Duration>, Vec<String>);
+
+/// Starts every order, `concurrency` at a time.
+async fn start_all(api: &Arc<Api>, customer: &str, arguments: &Load) -> Result<Starts> {
+    let (next, mut callers) = (Arc::new(AtomicU32::new(0)), JoinSet::new());
+    for _ in 0..u32::from(arguments.concurrency).min(arguments.orders) {
+        let (api, next, customer, orders) = (Arc::clone(api), Arc::clone(&next), customer.to_owned(), arguments.orders);
+        callers.spawn(async move {
+            let mut done = Vec::new();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= orders {
+                    return done;
+                }
+                let mut body = order(&customer);
+                body["payment"] = json!({"payment_id": format!("pmt-{customer}-{number}")});
+                let began = Instant::now();
+                let answer = api.create(&body).await.map(|answer| answer.text("/order_id").to_owned());
+                done.push((answer, began.elapsed()));
+            }
+        });
+    }
+    let (mut ids, mut latencies, mut wrong) = (BTreeSet::new(), Vec::new(), Vec::new());
+    while let Some(done) = callers.join_next().await {
+        for (answer, latency) in done? {
+            latencies.push(latency);
+            match answer {
+                Ok(id) => drop(ids.insert(id)),
+                Err(error) => wrong.push(format!("an order was not started: {error:#}")),
+            }
+        }
+    }
+    Ok((ids, latencies, wrong))
+}
+
+/// Waits until every order that was started has ended, or patience has.
+async fn ends(
+    api: &Api,
+    customer: &str,
+    started: &BTreeSet<String>,
+    arguments: &Load,
+    began: Instant,
+) -> Result<(Vec<Listed>, Duration)> {
+    let end = Instant::now() + Duration::from_secs(arguments.patience);
+    let mut ticks = interval(LOOK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let found = all(api, customer).await?;
+        let open = found.iter().filter(|order| order.is_running).count();
+        if (open == 0 && found.len() >= started.len()) || Instant::now() > end {
+            return Ok((found, began.elapsed()));
+        }
+    }
+}
+
+/// Page by page, as any caller would.
+async fn all(api: &Api, customer: &str) -> Result<Vec<Listed>> {
+    let mut found = Vec::new();
+    let mut page = Some(format!("orders?customer_id={customer}&limit=200"));
+    while let Some(path) = page {
+        let answer = api.get(&path).await?;
+        let Some(orders) = answer.body.get("orders") else { bail!("the API's answer has no orders") };
+        found.extend(serde_json::from_value::<Vec<Listed>>(orders.clone())?);
+        page = answer.next;
+    }
+    Ok(found)
+}
+
+fn show(report: &Report, json: bool) -> Result<ExitCode> {
+    if json {
+        print_json(report)?;
+    } else {
+        let Report { orders, concurrency, started, ended_right, seconds, orders_per_second, starts_per_second, .. } =
+            report;
+        let verdict = if report.wrong.is_empty() { good("ok") } else { bad("FAILED") };
+        print(&format!(
+            "{verdict}  {ended_right} of {orders} orders ended right, {started} started by {concurrency} callers"
+        ))?;
+        print(&format!(
+            "in {seconds:.1} s: {orders_per_second:.1} orders/s to the end, {starts_per_second:.1} starts/s"
+        ))?;
+        let spread = |name: &str, spread: Option<Spread>| spread.map(|spread| format!("{name:<12} {spread}"));
+        for line in [spread("start call", report.start_latency), spread("whole order", report.time_to_end)]
+            .into_iter()
+            .flatten()
+        {
+            print(&line)?;
+        }
+    }
+    for wrong in report.wrong.iter().take(20) {
+        eprintln!("error: {wrong}");
+    }
+    Ok(if report.wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,42 @@
+//! `migrate`.
+
+use crate::{
+    args::Output,
+    output::{bad, print, print_json},
+    target,
+};
+use anyhow::{Context, Result};
+use serde_json::json;
+use std::process::ExitCode;
+
+/// Does both, also where one of the two fails.
+pub(crate) async fn migrate(output: Output) -> Result<ExitCode> {
+    let pool = target::database().await?;
+    let missing: Vec<_> = store::migrations(&pool).await?.into_iter().filter(|known| !known.is_applied).collect();
+    store::migrate(&pool).await.context("the database is as it was before the migration that failed")?;
+    let schema = store::schema(&pool).await?;
+    let applied: Vec<String> =
+        missing.iter().map(|migration| format!("{:04} {}", migration.version, migration.description)).collect();
+    let registered = target::orders()?.register_search_attributes().await;
+    let failure = registered.as_ref().err().map(|error| format!("failed to {error}"));
+    let registered = registered.unwrap_or_default();
+    if output.json {
+        print_json(&json!({
+            "schema": schema, "applied": applied, "search_attributes": registered, "failure": failure,
+        }))?;
+    } else {
+        for migration in &applied {
+            print(&format!("database: applied {migration}"))?;
+        }
+        let state = if applied.is_empty() { "up to date already" } else { "up to date" };
+        print(&format!("database: schema {schema:04}, {state}"))?;
+        match (&failure, registered.is_empty()) {
+            (None, true) => print("temporal: all search attributes were registered already")?,
+            (None, false) => print(&format!("temporal: registered {}", registered.join(", ")))?,
+            (Some(_), _) => print(&format!("temporal: {}", bad("nothing was registered")))?,
+        }
+    }
+    let Some(failure) = failure else { return Ok(ExitCode::SUCCESS) };
+    eprintln!("error: {failure}; look at `orderflow check`, or use `temporal operator search-attribute create`");
+    Ok(ExitCode::FAILURE)
+}

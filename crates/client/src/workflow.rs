@@ -1,0 +1,147 @@
+//! One workflow as Temporal keeps it, for people who look behind an order: what describes it, and its history.
+
+use crate::{Error, Orders, failure::Failure, orders::SERVER, payload};
+use chrono::{DateTime, Utc};
+use domain::{OrderId, order_workflow_id};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use temporalio_client::{
+    Client, UntypedWorkflow, WorkflowDescribeOptions, WorkflowExecutionDescription, WorkflowFetchHistoryOptions,
+};
+use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
+
+/// A workflow, an order's or a shipment's.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WorkflowDescription {
+    pub workflow_id: String,
+    pub run_id: String,
+    pub workflow_type: String,
+    pub status: String,
+    pub task_queue: String,
+    pub started_at: Option<DateTime<Utc>>,
+    pub closed_at: Option<DateTime<Utc>>,
+    pub parent_workflow_id: Option<String>,
+    pub history_events: usize,
+    pub state_transitions: i64,
+    pub search_attributes: Map<String, Value>,
+    pub memo: Map<String, Value>,
+    pub pending_activities: Vec<PendingActivity>,
+    pub pending_children: Vec<String>,
+}
+
+/// An activity that is not done, or is tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PendingActivity {
+    pub activity: String,
+    pub attempt: i32,
+    pub last_failure: Option<String>,
+}
+
+/// One entry of a history.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WorkflowEvent {
+    pub event_id: i64,
+    pub time: Option<DateTime<Utc>>,
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// As Temporal names them, with every payload as what it says.
+    pub attributes: Value,
+}
+
+impl WorkflowEvent {
+    /// The workflow that this entry says was started as a child.
+    pub fn started_child(&self) -> Option<&str> {
+        let is_start = self.kind == "ChildWorkflowExecutionStarted";
+        self.attributes.pointer("/workflow_execution/workflowId").filter(|_| is_start)?.as_str()
+    }
+}
+
+impl Orders {
+    /// The workflow of this id, or else of the order of this id.
+    pub async fn describe_workflow(&self, id: &str) -> Result<WorkflowDescription, Error> {
+        match self.describe_exactly(id).await {
+            Err(Error::NotFound) => self.describe_exactly(&of_order(id)?).await,
+            found => found,
+        }
+    }
+
+    /// The history of the workflow of this id, or else of the order of this id; with the workflow's id.
+    pub async fn history(&self, id: &str) -> Result<(String, Vec<WorkflowEvent>), Error> {
+        match self.history_exactly(id).await {
+            Err(Error::NotFound) => {
+                let id = of_order(id)?;
+                let events = self.history_exactly(&id).await?;
+                Ok((id, events))
+            }
+            found => Ok((id.to_owned(), found?)),
+        }
+    }
+
+    async fn describe_exactly(&self, workflow_id: &str) -> Result<WorkflowDescription, Error> {
+        let call = |client: Client| async move {
+            let handle = client.get_workflow_handle::<UntypedWorkflow>(workflow_id);
+            handle.describe(WorkflowDescribeOptions::default()).await
+        };
+        self.link.call(SERVER, call).await.map(|found| description(&found)).map_err(Failure::into_error)
+    }
+
+    async fn history_exactly(&self, workflow_id: &str) -> Result<Vec<WorkflowEvent>, Error> {
+        let call = |client: Client| async move {
+            let handle = client.get_workflow_handle::<UntypedWorkflow>(workflow_id);
+            handle.fetch_history(WorkflowFetchHistoryOptions::default()).into_events().await
+        };
+        let events = self.link.call(SERVER, call).await.map_err(Failure::into_error)?;
+        Ok(events.iter().map(event).collect())
+    }
+}
+
+fn of_order(id: &str) -> Result<String, Error> {
+    OrderId::parse(id).map(|id| order_workflow_id(&id)).map_err(|_| Error::NotFound)
+}
+
+fn description(found: &WorkflowExecutionDescription) -> WorkflowDescription {
+    let raw = found.raw();
+    let info = raw.workflow_execution_info.as_ref();
+    let attributes = info.and_then(|info| info.search_attributes.as_ref());
+    let memo = info.and_then(|info| info.memo.as_ref());
+    WorkflowDescription {
+        workflow_id: found.id().to_owned(),
+        run_id: found.run_id().to_owned(),
+        workflow_type: found.workflow_type().to_owned(),
+        status: format!("{:?}", found.status()),
+        task_queue: found.task_queue().to_owned(),
+        started_at: found.start_time().map(DateTime::from),
+        closed_at: found.close_time().map(DateTime::from),
+        parent_workflow_id: found.parent_id().map(str::to_owned),
+        history_events: found.history_length(),
+        state_transitions: info.map_or(0, |info| info.state_transition_count),
+        search_attributes: attributes.map(|found| payload::all(&found.indexed_fields)).unwrap_or_default(),
+        memo: memo.map(|found| payload::all(&found.fields)).unwrap_or_default(),
+        pending_activities: raw
+            .pending_activities
+            .iter()
+            .map(|pending| PendingActivity {
+                activity: pending.activity_type.as_ref().map(|kind| kind.name.clone()).unwrap_or_default(),
+                attempt: pending.attempt,
+                last_failure: pending.last_failure.as_ref().map(|failure| failure.message.clone()),
+            })
+            .collect(),
+        pending_children: raw.pending_children.iter().map(|child| child.workflow_id.clone()).collect(),
+    }
+}
+
+fn event(event: &HistoryEvent) -> WorkflowEvent {
+    let attributes = event.attributes.as_ref().and_then(|attributes| serde_json::to_value(attributes).ok());
+    // One member, named after the kind.
+    let named = match attributes {
+        Some(Value::Object(members)) => members.into_iter().next(),
+        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) | None => None,
+    };
+    let (name, attributes) = named.unwrap_or_default();
+    WorkflowEvent {
+        event_id: event.event_id,
+        time: event.event_time.and_then(|time| DateTime::from_timestamp(time.seconds, time.nanos.try_into().ok()?)),
+        kind: name.strip_suffix("EventAttributes").unwrap_or(&name).to_owned(),
+        attributes: payload::readable(attributes),
+    }
+}

@@ -1,0 +1,71 @@
+//! Writing a backup.
+
+use super::{BackupError, END_OF_ROWS, FORMAT, Footer, Header, Rows, Section, Summary, tables};
+use crate::{error::Failed, pool};
+use chrono::{SubsecRound, Utc};
+use futures_util::TryStreamExt;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use sqlx::PgPool;
+use std::io::Write;
+
+/// Writes everything as it is at one moment, whatever is written meanwhile.
+pub async fn create(pool: &PgPool, file: impl Write) -> Result<Summary, BackupError> {
+    let mut output = Output { file, digest: Sha256::new(), rows: 0 };
+    let snapshot = "begin transaction isolation level repeatable read read only";
+    let mut transaction = pool.begin_with(snapshot).await.failed("begin")?;
+    let schema = pool::newest_applied(&mut transaction).await?;
+    let created_at = Utc::now().trunc_subsecs(3);
+    output.line(&Header { orderflow_backup: FORMAT, created_at, schema })?;
+    let mut written = Vec::new();
+    for table in tables::all(&mut transaction).await? {
+        let section = Section { table: table.name.clone(), columns: table.columns.clone() };
+        output.line(&section)?;
+        let before = output.rows;
+        let copy = format!("copy {} ({}) to stdout", table.name, table.columns.join(", "));
+        let mut rows = transaction.copy_out_raw(&copy).await.failed("read a table")?;
+        while let Some(bytes) = rows.try_next().await.failed("read a table")? {
+            output.rows(&bytes)?;
+        }
+        output.write(END_OF_ROWS)?;
+        written.push(Rows { table: table.name, rows: output.rows - before });
+    }
+    transaction.rollback().await.failed("end the snapshot")?;
+    output.finish()?;
+    Ok(Summary { created_at, schema, tables: written })
+}
+
+struct Output<W> {
+    file: W,
+    digest: Sha256,
+    rows: u64,
+}
+
+impl<W: Write> Output<W> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), BackupError> {
+        self.digest.update(bytes);
+        Ok(self.file.write_all(bytes)?)
+    }
+
+    /// In `COPY`'s text every row is one line: what breaks a line is escaped in it.
+    fn rows(&mut self, bytes: &[u8]) -> Result<(), BackupError> {
+        self.rows += bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum::<u64>();
+        self.write(bytes)
+    }
+
+    fn line(&mut self, line: &impl Serialize) -> Result<(), BackupError> {
+        let mut bytes = serde_json::to_vec(line).map_err(std::io::Error::from)?;
+        bytes.push(b'\n');
+        self.write(&bytes)
+    }
+
+    fn finish(mut self) -> Result<(), BackupError> {
+        let footer = Footer { rows: self.rows, sha256: hex(&self.digest.finalize_reset()) };
+        self.line(&footer)?;
+        Ok(self.file.flush()?)
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

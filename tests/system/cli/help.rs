@@ -1,0 +1,76 @@
+//! What can be typed, and what is said when it is not that.
+
+use super::{looks_like, program, shown};
+use crate::world::World;
+use std::{fs, path::Path};
+
+/// Every command that is not hidden, by its words.
+async fn commands() -> Vec<Vec<String>> {
+    let manual = World::printed(program().arg("manual").output().await.unwrap());
+    let lines = manual.lines().filter_map(|line| line.strip_prefix("## orderflow "));
+    lines.map(|path| path.split(' ').map(str::to_owned).collect()).collect()
+}
+
+#[tokio::test]
+async fn every_command_has_help_with_an_example() {
+    let mut pages = shown(&["--help"], &program().arg("--help").output().await.unwrap());
+    for words in commands().await {
+        let arguments: Vec<&str> = words.iter().map(String::as_str).chain(["--help"]).collect();
+        let help = program().args(&arguments).output().await.unwrap();
+        let page = shown(&arguments, &help);
+        assert!(page.contains("Examples:\n  "), "no example: {page}");
+        pages += &page;
+    }
+    looks_like("help", &pages);
+}
+
+#[tokio::test]
+async fn docs_cli_md_is_what_the_program_says() {
+    let manual = World::printed(program().arg("manual").output().await.unwrap());
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cli.md");
+    let written = fs::read_to_string(page).unwrap();
+    assert!(manual == written, "renew it: cargo orderflow manual > docs/cli.md");
+}
+
+#[tokio::test]
+async fn a_slip_is_told_in_one_line_with_exit_code_2() {
+    let mut session = String::new();
+    let slips: &[&[&str]] = &[
+        &["fly"],
+        &["aprove", "x"],
+        &["approve"],
+        &["status"],
+        &["confirm-payment", "x"],
+        &["start-order", "x", "p", "--payment-id", "q"],
+        &["load", "--orders", "0"],
+        &["stock", "set", "ABC123", "many"],
+        &["completions", "tcsh"],
+    ];
+    for slip in slips {
+        let output = program().args(*slip).output().await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{slip:?}: {said}");
+        session += &shown(slip, &output);
+    }
+    looks_like("slips", &session);
+    assert_eq!(program().output().await.unwrap().status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn every_shell_has_completions() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = World::printed(program().args(["completions", shell]).output().await.unwrap());
+        assert!(script.contains("update-address") && script.contains("orderflow"), "{shell}: {script}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_coloured_where_nobody_sees_it() {
+    let world = World::start().await;
+    let check = World::printed(world.orderflow(&["check"]).await);
+    assert!(!check.contains('\u{1b}'), "{check:?}");
+    let wanted = world.command().arg("check").env("CLICOLOR_FORCE", "1").output().await.unwrap();
+    assert!(World::printed(wanted).contains('\u{1b}'));
+    let unwanted = world.command().arg("check").env("CLICOLOR_FORCE", "1").env("NO_COLOR", "1").output().await.unwrap();
+    assert!(!World::printed(unwanted).contains('\u{1b}'));
+}

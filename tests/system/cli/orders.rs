@@ -1,0 +1,171 @@
+//! Orders from the command line.
+
+use super::{looks_like, program};
+use crate::world::World;
+use std::io::Write;
+
+#[tokio::test]
+async fn an_order_from_the_command_line() {
+    let world = World::start().await;
+    let started = world.json(&["start-order", "cli-1", "pmt-cli-1", "--json"]).await;
+    assert_eq!((&started["order_id"], &started["payment_id"]), (&"cli-1".into(), &"pmt-cli-1".into()));
+    let watched = World::printed(world.orderflow(&["status", "cli-1", "--watch"]).await);
+    assert!(watched.lines().last().unwrap().contains("delivered"), "{watched}");
+    // Either id will do.
+    let shown = World::printed(world.orderflow(&["show", "order-cli-1"]).await);
+    for part in ["cli-1", "delivered", "9.99 USD", "FEDEX-cli-1-PKG-001"] {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+    let followed = World::printed(world.orderflow(&["events", "cli-1", "--follow"]).await);
+    assert_eq!(followed.lines().count(), 7, "{followed}");
+    let late = world.orderflow(&["cancel", "cli-1"]).await;
+    let said = String::from_utf8_lossy(&late.stderr).into_owned();
+    assert_eq!((late.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    assert!(said.contains("already_shipped"), "{said}");
+}
+
+#[tokio::test]
+async fn what_an_order_says_of_itself() {
+    let world = World::start().await;
+    world.json(&["start-order", "cli-says", "--payment-id", "pmt-says", "--street", "123 Main St", "--json"]).await;
+    world.ended("cli-says").await;
+    let session = world
+        .session(&[
+            // The same as start-order, and the same again.
+            &["start-workflow", "cli-says", "pmt-says", "--street", "123 Main St"],
+            &["start-workflow", "cli-says", "pmt-other"],
+            &["status", "cli-says"],
+            &["status", "cli-says", "--json"],
+            &["show", "cli-says"],
+            &["show", "cli-says", "--json"],
+            &["events", "cli-says"],
+            &["events", "cli-says", "--json"],
+            &["result", "cli-says"],
+            &["result", "cli-says", "--wait", "--json"],
+            &["show", "cli-unknown"],
+        ])
+        .await;
+    looks_like("what_an_order_says_of_itself", &session);
+}
+
+#[tokio::test]
+async fn signals_from_the_command_line() {
+    let world = World::start().await;
+    let start = async |id: &str, profile: &str| world.json(&["start-order", id, "--profile", profile, "--json"]).await;
+    start("cli-2", "approval").await;
+    World::printed(world.orderflow(&["approve", "cli-2"]).await);
+    assert_eq!(world.ended("cli-2").await.status.as_str(), "shipped");
+    start("cli-3", "approval").await;
+    World::printed(world.orderflow(&["reject", "cli-3", "--reason", "fraud"]).await);
+    assert_eq!(world.ended("cli-3").await.cancellation_reason.as_deref(), Some("fraud"));
+    start("cli-4", "checkout").await;
+    World::printed(world.orderflow(&["update-address", "cli-4", "--street", "1 A", "--city", "B"]).await);
+    let paid = ["confirm-payment", "cli-4", "--transaction-id", "cli-tx", "--amount", "9.99", "--method", "card"];
+    World::printed(world.orderflow(&paid).await);
+    let view = world.ended("cli-4").await;
+    assert_eq!((view.status.as_str(), view.shipping_address.unwrap().street.as_str()), ("delivered", "1 A"));
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    write!(file, "{}", crate::api::paid_order()).unwrap();
+    let path = file.path().to_str().unwrap();
+    let started = world.json(&["start-order", "cli-5", "--file", path, "--profile", "checkout", "--json"]).await;
+    assert_eq!(started["total_amount"], 99.99);
+    World::printed(world.orderflow(&["cancel", "cli-5", "--reason", "changed my mind"]).await);
+    assert_eq!(world.ended("cli-5").await.status.as_str(), "cancelled");
+    // Temporal's search is a moment behind.
+    let listed = async || World::printed(world.orderflow(&["list", "--limit", "200", "--status", "cancelled"]).await);
+    world.eventually("the list", listed, |list| list.contains("cli-5") && list.contains("cli-3")).await;
+}
+
+/// Each signal once more in both forms, on orders that wait for it.
+#[tokio::test]
+async fn what_signals_answer() {
+    let world = World::with(&[("DELIVERY", "confirm")]).await;
+    let start = async |id: &str, profile: &str| world.json(&["start-order", id, "--profile", profile, "--json"]).await;
+    let waits = async |id: &str, step: &str| {
+        let look = async || world.get(&format!("/orders/{id}")).await.body;
+        world.eventually(step, look, |order| order["step"] == step).await
+    };
+    for id in ["approved", "rejected", "regretted"] {
+        start(id, "approval").await;
+        waits(id, "manual_review").await;
+    }
+    start("paid", "checkout").await;
+    waits("paid", "pay").await;
+    let mut session = world
+        .session(&[
+            &["approve", "approved", "--reviewer", "ann"],
+            &["reject", "rejected", "--reason", "fraud", "--json"],
+            &["update-address", "regretted", "--street", "2 Side St"],
+            &["update-address", "regretted"],
+            &["cancel", "regretted", "--reason", "changed my mind"],
+            &["result", "paid"],
+            &["cancel-payment", "paid"],
+            &["confirm-payment", "paid", "--transaction-id", "tx-1", "--amount", "1.00"],
+        ])
+        .await;
+    world.json(&["confirm-payment", "paid", "--transaction-id", "tx-1", "--amount", "9.99", "--json"]).await;
+    // Without naming the profile, so that deliveries are confirmed.
+    world.json(&["start-order", "delivered", "pmt-delivered", "--json"]).await;
+    world.reaches("delivered", "shipped").await;
+    session += &world.session(&[&["confirm-delivery", "delivered", "--signed-by", "J. Doe"]]).await;
+    world.ended("delivered").await;
+    // A payment is taken back while the order waits to ship.
+    world.json(&["start-order", "taken-back", "pmt-taken-back", "--profile", "lifecycle", "--json"]).await;
+    world.reaches("taken-back", "preparing").await;
+    session += &world.session(&[&["cancel-payment", "taken-back"], &["cancel", "taken-back", "--json"]]).await;
+    for id in ["rejected", "regretted", "taken-back"] {
+        assert_eq!(world.ended(id).await.status.as_str(), "cancelled");
+    }
+    looks_like("what_signals_answer", &session);
+    world.ended("paid").await;
+    world.verify().await;
+}
+
+#[tokio::test]
+async fn lists_are_filtered_by_customer() {
+    let world = World::start().await;
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let customer = format!("O'Neil-{}", world.orders_task_queue);
+    let mut order = crate::api::paid_order();
+    order["customer"]["id"] = customer.clone().into();
+    write!(file, "{order}").unwrap();
+    world.json(&["start-order", "cli-list", "--file", file.path().to_str().unwrap(), "--json"]).await;
+    world.ended("cli-list").await;
+    let list = async || World::printed(world.orderflow(&["list", "--customer", &customer, "--json"]).await);
+    let listed = world.eventually("the list", list, |list| list.contains("delivered")).await;
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["order_id"]), (1, &"cli-list".into()), "{listed}");
+    let session = world
+        .session(&[
+            &["list", "--customer", &customer],
+            &["list", "--customer", "nobody"],
+            &["list", "--status", "sent"],
+            &["list", "--limit", "0"],
+        ])
+        .await;
+    looks_like("lists_are_filtered_by_customer", &session);
+}
+
+#[tokio::test]
+async fn check_names_what_is_wrong() {
+    let world = World::start().await;
+    looks_like("check", &world.session(&[&["check"], &["check", "--json"]]).await);
+    let mut broken = program();
+    let broken = broken
+        .arg("check")
+        .env("ORDERFLOW_URL", &world.url)
+        .env("TEMPORAL_ADDRESS", "127.0.0.1:9")
+        .env("DATABASE_URL", "postgres://app:secret@127.0.0.1:9/app")
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&broken.stdout).into_owned();
+    assert_eq!(broken.status.code(), Some(1), "{said}");
+    assert!(!said.contains("secret"), "{said}");
+    let bad = said.lines().filter(|line| !line.starts_with("ok")).count();
+    assert!(bad >= 2, "{said}");
+    let nowhere = program().args(["status", "x"]).env("ORDERFLOW_URL", "http://127.0.0.1:9").output().await.unwrap();
+    let said = String::from_utf8_lossy(&nowhere.stderr).into_owned();
+    assert_eq!((nowhere.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    assert!(said.contains("orderflow up"), "{said}");
+}

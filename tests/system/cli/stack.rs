@@ -1,0 +1,220 @@
+//! The local stack as `up` starts it, on free ports and in a folder of its own: one for all of these.
+
+use super::{looks_like, program, shown};
+use crate::world::{PATIENCE, World};
+use devstack::{Process, Readiness, guard::GuardOptions, ports};
+use serde_json::Value;
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Output,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+struct Up {
+    folder: PathBuf,
+    ports: [String; 3],
+    _process: Process,
+}
+
+static UP: OnceCell<Up> = OnceCell::const_new();
+
+/// A folder that the database's unprivileged user can enter.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+fn up_arguments(ports: &[String; 3]) -> Vec<String> {
+    let flags = ["--http-port", "--temporal-port", "--ui-port"];
+    ["up".to_owned()]
+        .into_iter()
+        .chain(flags.iter().zip(ports).flat_map(|(flag, port)| [(*flag).to_owned(), port.clone()]))
+        .collect()
+}
+
+fn free_ports() -> [String; 3] {
+    [(); 3].map(|()| ports::free_port().unwrap().to_string())
+}
+
+/// The stack that these tests share, in the foreground under a guard: it ends with this process, however that ends.
+async fn up() -> &'static Up {
+    UP.get_or_init(|| async {
+        let folder = folder().keep();
+        let ports = free_ports();
+        let command = ["/bin/sh", "-c", "cd \"$0\" && exec \"$@\""].map(Into::into).into_iter();
+        let command = command
+            .chain([folder.clone().into(), super::PROGRAM.into()])
+            .chain(up_arguments(&ports).into_iter().map(Into::into));
+        let options = GuardOptions {
+            name: "up".to_owned(),
+            command: command.collect(),
+            environment: [("REVIEW_THRESHOLD", "5000"), ("LOG_LEVEL", "info")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .to_vec(),
+            removed_environment: ["DATABASE_URL", "ORDER_PROFILE", "DELIVERY", "TEMPORAL_ADDRESS"]
+                .map(str::to_owned)
+                .to_vec(),
+            log: folder.join("up.log"),
+            user: None,
+            stop_signal: "TERM",
+            patience: Duration::from_secs(60),
+            remove_folder: Some(folder.clone()),
+        };
+        let address = format!("127.0.0.1:{}", ports[0]);
+        let process =
+            Process::start(options, Readiness::Http { address, path: "/health".to_owned() }, PATIENCE).await.unwrap();
+        let up = Up { folder, ports, _process: process };
+        // Ready when it says so, not when one of its services is.
+        let began = Instant::now();
+        let mut ticks = tokio::time::interval(Duration::from_millis(100));
+        while !up.run(&["env"]).await.status.success() {
+            assert!(began.elapsed() < PATIENCE, "the stack is not ready");
+            ticks.tick().await;
+        }
+        up
+    })
+    .await
+}
+
+impl Up {
+    async fn run(&self, arguments: &[&str]) -> Output {
+        run_in(&self.folder, arguments).await
+    }
+
+    async fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&World::printed(self.run(arguments).await)).unwrap()
+    }
+}
+
+async fn run_in(folder: &Path, arguments: &[&str]) -> Output {
+    program().args(arguments).current_dir(folder).output().await.unwrap()
+}
+
+#[tokio::test]
+async fn ps_shows_what_runs() {
+    let up = up().await;
+    let services = up.json(&["ps", "--json"]).await;
+    for service in services.as_array().unwrap() {
+        assert_eq!(service["state"], "running", "{service}");
+        assert!(
+            service["pid"].is_u64() && service["url"].as_str().is_some_and(|url| url.contains("127.0.0.1")),
+            "{service}"
+        );
+    }
+    let shown = World::printed(up.run(&["ps"]).await);
+    for service in ["postgres", "temporal", "worker", "api"] {
+        assert!(shown.lines().any(|line| line.starts_with(service) && line.contains("running")), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn up_again_tells_where_everything_is() {
+    let up = up().await;
+    let arguments = up_arguments(&up.ports);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let again = World::printed(up.run(&arguments).await);
+    assert!(again.starts_with("the stack is running already"), "{again}");
+    assert!(again.contains(&format!("http://127.0.0.1:{}", up.ports[0])), "{again}");
+    let json = up.json(&[&arguments[..], &["--detach", "--json"]].concat()).await;
+    assert_eq!(json["http_url"], format!("http://127.0.0.1:{}", up.ports[0]));
+}
+
+#[tokio::test]
+async fn env_has_all_that_another_worker_needs() {
+    let up = up().await;
+    let json = up.json(&["env", "--json"]).await;
+    for (name, value) in [
+        ("SAMPLE_CART", "on"),
+        ("ALLOW_PROFILE_OVERRIDE", "on"),
+        ("DELIVERY", "auto:2s"),
+        ("DEFAULT_STOCK", "1000000"),
+        ("ORDER_PROFILE", "production"),
+        // What the user set.
+        ("REVIEW_THRESHOLD", "5000"),
+        ("TEMPORAL_NAMESPACE", "default"),
+    ] {
+        assert_eq!(json[name], value, "{name} of {json}");
+    }
+    // Through a shell, as it is meant: another process finds everything by it.
+    let script =
+        format!("eval \"$({} env)\" && cd / && {} check && echo \"$ORDERFLOW_URL\"", super::PROGRAM, super::PROGRAM);
+    let shell =
+        tokio::process::Command::new("/bin/sh").args(["-c", &script]).current_dir(&up.folder).output().await.unwrap();
+    let said = World::printed(shell);
+    assert!(said.lines().filter(|line| line.starts_with("ok")).count() >= 7, "{said}");
+    assert!(said.ends_with(&format!("http://127.0.0.1:{}\n", up.ports[0])), "{said}");
+}
+
+#[tokio::test]
+async fn commands_find_the_stack_of_their_folder() {
+    let up = up().await;
+    let started = up.json(&["start-order", "--payment-id", "pmt-stack", "--json"]).await;
+    let id = started["order_id"].as_str().unwrap();
+    let result = up.json(&["result", id, "--wait", "--json"]).await;
+    assert_eq!(result["status"], "delivered", "{result}");
+    assert!(World::printed(up.run(&["db", "select id from orders"]).await).contains(id));
+    assert!(World::printed(up.run(&["verify"]).await).starts_with("ok"));
+    assert!(World::printed(up.run(&["describe", id]).await).contains("OrderWorkflow"));
+}
+
+#[tokio::test]
+async fn logs_are_shown_by_service() {
+    let up = up().await;
+    let both = World::printed(up.run(&["logs", "--service", "app", "--lines", "50"]).await);
+    assert!(both.contains("worker     | ") && both.contains("api        | "), "{both}");
+    let last = World::printed(up.run(&["logs", "--service", "worker", "-n", "1"]).await);
+    assert_eq!(last.lines().count(), 1, "{last}");
+    let json = World::printed(up.run(&["logs", "--service", "api", "-n", "1", "--json"]).await);
+    let line: Value = serde_json::from_str(json.trim()).unwrap();
+    assert_eq!(line["service"], "api", "{line}");
+    looks_like(
+        "logs_of_nothing",
+        &shown(&["logs", "--service", "mainframe"], &up.run(&["logs", "--service", "mainframe"]).await),
+    );
+}
+
+#[tokio::test]
+async fn a_stack_has_a_life_of_its_own() {
+    let folder = folder();
+    let ports = free_ports();
+    let arguments = up_arguments(&ports);
+    let alias: Vec<&str> =
+        ["start"].into_iter().chain(arguments[1..].iter().map(String::as_str)).chain(["--detach"]).collect();
+    let run = async |arguments: &[&str]| run_in(folder.path(), arguments).await;
+    let mut session = String::new();
+    for arguments in
+        [&["ps"][..], &["ps", "--json"], &["env"], &["logs"], &["restart", "worker"], &["down"], &["reset"]]
+    {
+        session += &shown(arguments, &run(arguments).await);
+    }
+    looks_like("without_a_stack", &session);
+    // `.env` in the working folder is read.
+    fs::write(folder.path().join(".env"), "ORDER_PROFILE=approval\n").unwrap();
+    let ready = World::printed(run(&alias).await);
+    assert!(ready.starts_with("the stack is ready"), "{ready}");
+    let started = World::printed(run(&["start-order", "mine", "pmt-mine", "--json"]).await);
+    let env = World::printed(run(&["env"]).await);
+    assert!(env.contains("export ORDER_PROFILE='approval'"), "{env}");
+    let pid = async |service: &str| {
+        let services: Value = serde_json::from_str(&World::printed(run(&["ps", "--json"]).await)).unwrap();
+        services.as_array().unwrap().iter().find(|line| line["service"] == service).unwrap()["pid"].clone()
+    };
+    let (worker, api) = (pid("worker").await, pid("api").await);
+    World::printed(run(&["restart", "worker"]).await);
+    assert!(pid("worker").await != worker && pid("api").await == api);
+    assert_eq!(run(&["restart", "mainframe"]).await.status.code(), Some(1));
+    World::printed(run(&["approve", "mine"]).await);
+    World::printed(run(&["result", "mine", "--wait"]).await);
+    // Data stays when it is stopped, and goes with a reset.
+    World::printed(run(&["stop"]).await);
+    assert!(tokio::net::TcpStream::connect(format!("127.0.0.1:{}", ports[0])).await.is_err());
+    World::printed(run(&alias).await);
+    assert!(World::printed(run(&["show", "mine"]).await).contains("mine"), "{started}");
+    World::printed(run(&["reset", "--yes"]).await);
+    assert!(!folder.path().join(".orderflow").exists());
+}
