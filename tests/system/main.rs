@@ -8,6 +8,7 @@
 mod api;
 mod budget;
 mod cli;
+mod compose;
 mod doors;
 mod e2e;
 mod faults;
