@@ -9,6 +9,7 @@ mod api;
 mod auth;
 mod budget;
 mod cli;
+mod compose;
 mod documentation;
 mod doors;
 mod e2e;
