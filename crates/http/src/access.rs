@@ -59,10 +59,10 @@ impl Operation {
                 | Signalling::ConfirmPayment
                 | Signalling::ConfirmDelivery,
             ) => Access::Needs(Scope::Operate),
-            Self::Query(Querying::Order | Querying::Status) | Self::Events(Listing::Orders | Listing::Trail) => {
-                Access::Needs(Scope::Read)
-            }
-            Self::Query(Querying::Health) => Access::Open,
+            Self::Query(Querying::Order | Querying::Status | Querying::EstimatedDelivery | Querying::Result)
+            | Self::Events(Listing::Orders | Listing::Trail) => Access::Needs(Scope::Read),
+            // The pages hold nothing: what they show, they ask for with the credentials of who looks.
+            Self::Query(Querying::Health) | Self::Docs(_) => Access::Open,
         }
     }
 }

@@ -5,7 +5,7 @@ use domain::{OrderId, Request as OrderRequest};
 use lambda_http::{
     Request, RequestExt,
     aws_lambda_events::query_map::QueryMap,
-    http::{HeaderMap, header},
+    http::HeaderMap,
 };
 use std::collections::BTreeMap;
 

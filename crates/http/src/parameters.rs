@@ -72,7 +72,7 @@ impl<'a> Parameters<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::find;
+    use crate::{Caller, find};
     use lambda_http::{Body, Request, http::Method};
 
     fn refused(query: &str) -> Vec<String> {
@@ -82,7 +82,7 @@ mod tests {
         );
         let request: Request = lambda_http::request::from_str(&event).unwrap();
         let (route, id) = find(&Method::GET, "/orders").unwrap();
-        let call = Call::new(request.map(|_| Body::Empty), route, id, "request".to_owned());
+        let call = Call::new(request.map(|_| Body::Empty), route, id, Caller::anonymous(), "request".to_owned());
         let mut parameters = Parameters::of(&call);
         parameters.read("after", "must be a number", |text| text.parse::<u32>().ok());
         parameters.limit();

@@ -19,7 +19,7 @@ pub(crate) async fn list(app: &App, call: &Call) -> Result<Reply, Problem> {
     // To a customer there are no others: a list of their orders is empty.
     let mine = call.customer().map(CustomerId::as_str);
     if mine.is_some() && filter.customer_id.as_deref() != mine {
-        return Reply::ok(&Answer { orders: &[] });
+        return Reply::ok(&OrderList { orders: Vec::new() });
     }
     // One more than asked for tells whether there is a next page.
     let more = ListFilter { limit: filter.limit + 1, ..filter.clone() };

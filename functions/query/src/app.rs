@@ -1,6 +1,6 @@
 //! What the function is set up with, and where its calls go.
 
-use crate::{answer, health};
+use crate::{answer, health, state};
 use client::{Orders, TemporalSettings};
 use domain::{Profile, SettingError, Span, SpanError};
 use lambda_http::{Body, Request, Response};
