@@ -46,7 +46,16 @@ const TABLE: &[(&str, &str, Access, Foreign)] = &[
     ("POST", "/orders/{id}/signals/confirm-delivery", Access::Needs(Scope::Operate), Foreign::Unknown),
     ("GET", "/orders/{id}", Access::Needs(Scope::Read), Foreign::Unknown),
     ("GET", "/orders/{id}/status", Access::Needs(Scope::Read), Foreign::Unknown),
+    ("GET", "/orders/{id}/estimated-delivery", Access::Needs(Scope::Read), Foreign::Unknown),
+    ("GET", "/orders/{id}/result", Access::Needs(Scope::Read), Foreign::Unknown),
     ("GET", "/health", Access::Open, Foreign::Anything),
+    ("GET", "/", Access::Open, Foreign::Anything),
+    ("GET", "/console/{path+}", Access::Open, Foreign::Anything),
+    ("GET", "/openapi.json", Access::Open, Foreign::Anything),
+    ("GET", "/docs", Access::Open, Foreign::Anything),
+    ("GET", "/docs/{path+}", Access::Open, Foreign::Anything),
+    ("GET", "/redoc", Access::Open, Foreign::Anything),
+    ("GET", "/redoc/{path+}", Access::Open, Foreign::Anything),
     ("GET", "/orders", Access::Needs(Scope::Read), Foreign::Left),
     ("GET", "/orders/{id}/events", Access::Needs(Scope::Read), Foreign::Unknown),
 ];
@@ -146,7 +155,8 @@ async fn each_kind_of_caller_gets_on_every_route_what_the_table_says() {
         _ => None,
     };
     for &(method, pattern, access, foreign) in TABLE {
-        let path = pattern.replace("{id}", &id);
+        let file = if pattern.starts_with("/console") { "main.js" } else { "begin.js" };
+        let path = pattern.replace("{id}", &id).replace("{path+}", file);
         let send = async |key: &str| world.call(key, method, &path, body(method, pattern)).await;
         for stranger in ["", "ofk_made-up"] {
             let reply = send(stranger).await;

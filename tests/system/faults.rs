@@ -198,29 +198,40 @@ async fn a_worker_killed_in_the_middle_uses_up_no_try() {
 
 #[tokio::test]
 async fn a_database_that_goes_away_is_waited_for() {
-    // Durable: without it, a server that is killed loses what it had acknowledged.
-    let options = PostgresOptions { durable: true, ..PostgresOptions::default() };
-    let postgres = Postgres::start(options).await.unwrap();
-    let template = postgres.create_database(TEMPLATE, None).await.unwrap();
-    let pool = store::connect(&template).await.unwrap();
-    store::migrate(&pool).await.unwrap();
-    let world = World::on(&template, &shared().await.temporal.address, &[("SHIPPING_DELAY", "2s")]).await;
-    let ids: Vec<String> = (0..10).map(|number| format!("db-{number}")).collect();
+    let postgres = database().await;
+    let world = on(&postgres, &[("SHIPPING_DELAY", "2s")]).await;
+    let ids: Vec<String> = (0..10).map(|number| format!("away-{number}")).collect();
     join_all(ids.iter().map(|id| start(&world, id))).await;
-    world.reaches("db-3", "preparing").await;
+    world.reaches("away-3", "preparing").await;
     postgres.process.kill().await;
     // The API answers for open orders all the same: their workflows do.
-    let state = world.get("/orders/db-3/status").await.is(200);
+    let state = world.get("/orders/away-3/status").await.is(200);
     assert_eq!(state["source"], "workflow");
     world.get("/orders").await.problem(503, "database_unavailable");
-    // Orders that begin while it is away wait for it.
-    start(&world, "db-late").await;
+    // Orders that begin while it is away wait for it, and a change of mind waits with them.
+    start(&world, "away-late").await;
+    start(&world, "away-regretted").await;
+    world.post("/orders/away-regretted/cancel", json!({})).await.is(200);
     postgres.restart().await.unwrap();
-    for id in ids.iter().map(String::as_str).chain(["db-late"]) {
+    for id in ids.iter().map(String::as_str).chain(["away-late"]) {
         assert_eq!(world.ended(id).await.status.as_str(), "delivered", "{id}");
         assert_eq!(world.books(id).await, ["capture"]);
     }
+    assert_eq!(world.ended("away-regretted").await.status.as_str(), "cancelled");
+    let trail = world.trail("away-regretted").await;
+    assert_eq!(trail, ["order_received", "order_cancelled", "order_validated", "compensation_finished"]);
     world.verify().await;
+}
+
+/// A server of the test's own, durable: without that, one that is killed loses what it had acknowledged.
+async fn database() -> Postgres {
+    Postgres::start(PostgresOptions { durable: true, ..PostgresOptions::default() }).await.unwrap()
+}
+
+async fn on(postgres: &Postgres, settings: &[(&str, &str)]) -> World {
+    let url = postgres.create_database(TEMPLATE, None).await.unwrap();
+    store::migrate(&store::connect(&url).await.unwrap()).await.unwrap();
+    World::on(&url, &shared().await.temporal.address, settings).await
 }
 
 #[tokio::test]

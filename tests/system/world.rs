@@ -5,6 +5,7 @@ use devstack::{Process, Readiness, guard::GuardOptions, ports};
 use domain::OrderId;
 use serde_json::Value;
 use std::{
+    path::PathBuf,
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
@@ -33,6 +34,23 @@ pub(crate) struct World {
     /// What its programs are told.
     pub(crate) environment: Vec<(String, String)>,
     folder: tempfile::TempDir,
+}
+
+/// Starts one of the programs, and waits until it is ready.
+async fn serve(service: &str, environment: Vec<(String, String)>, log: PathBuf, address: String) -> Process {
+    let options = GuardOptions {
+        name: service.to_owned(),
+        command: vec![env!("CARGO_BIN_EXE_orderflow-under-test").into(), "serve".into(), service.into()],
+        environment,
+        removed_environment: Vec::new(),
+        log,
+        user: None,
+        stop_signal: "TERM",
+        patience: Duration::from_secs(15),
+        remove_folder: None,
+    };
+    let ready = Readiness::Http { address, path: "/health".to_owned() };
+    Process::start(options, ready, Duration::from_secs(60)).await.unwrap()
 }
 
 impl World {
@@ -82,19 +100,9 @@ impl World {
             environment.retain(|(known, _)| known != name);
             environment.push(((*name).to_owned(), (*value).to_owned()));
         }
-        let start = |service: &'static str, address: String| {
-            let options = GuardOptions {
-                name: service.to_owned(),
-                command: vec![env!("CARGO_BIN_EXE_orderflow-under-test").into(), "serve".into(), service.into()],
-                environment: environment.clone(),
-                removed_environment: Vec::new(),
-                log: folder.path().join(format!("{service}.log")),
-                user: None,
-                stop_signal: "TERM",
-                patience: Duration::from_secs(15),
-                remove_folder: None,
-            };
-            Process::start(options, Readiness::Http { address, path: "/health".to_owned() }, Duration::from_secs(60))
+        let start = async |service: &str, address: String| {
+            let log = folder.path().join(format!("{service}.log"));
+            serve(service, environment.clone(), log, address).await
         };
         let metrics_urls = [&metrics, &health].map(|address| format!("http://{address}/metrics"));
         let (worker, api) = futures::join!(start("worker", health), start("api", http.clone()));
@@ -102,8 +110,8 @@ impl World {
             url: format!("http://{http}"),
             metrics_urls,
             pool: store::connect(database_url).await.unwrap(),
-            worker: worker.unwrap(),
-            _api: api.unwrap(),
+            worker,
+            _api: api,
             http: reqwest::Client::new(),
             temporal_address: temporal_address.to_owned(),
             orders_task_queue: queues[0].clone(),
@@ -112,6 +120,17 @@ impl World {
             environment,
             folder,
         }
+    }
+
+    /// One more worker of the same world, with these settings changed.
+    pub(crate) async fn another_worker(&self, name: &str, settings: &[(&str, &str)]) -> Process {
+        let address = format!("127.0.0.1:{}", ports::free_port().unwrap());
+        let mut environment = self.environment.clone();
+        for (name, value) in settings.iter().chain([&("ORDERFLOW_HEALTH_ADDRESS", address.as_str())]) {
+            environment.retain(|(known, _)| known != name);
+            environment.push(((*name).to_owned(), (*value).to_owned()));
+        }
+        serve("worker", environment, self.folder.path().join(format!("{name}.log")), address).await
     }
 
     /// What one of its programs has logged so far.

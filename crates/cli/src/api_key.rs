@@ -3,10 +3,19 @@
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand};
 use orderflow_http::{Scope, create_api_key};
+use serde_json::json;
+
+use crate::{
+    args::Output,
+    output::{print, print_json},
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ApiKeyCommand {
     /// Make a key. It is shown once; the API knows it by its hash.
+    #[command(after_help = "Examples:
+  orderflow api-key create --name shop --scopes orders:read,orders:write
+  orderflow api-key create --name ann --scopes orders:read --customer CUST-001 --expires 2027-01-01T00:00:00Z")]
     Create(Create),
 }
 
@@ -24,10 +33,12 @@ pub(crate) struct Create {
     /// When the key ends, such as 2027-01-01T00:00:00Z [default: never].
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
+    #[command(flatten)]
+    output: Output,
 }
 
 pub(crate) fn run(command: ApiKeyCommand) -> Result<()> {
-    let ApiKeyCommand::Create(Create { name, scopes, customer, expires }) = command;
+    let ApiKeyCommand::Create(Create { name, scopes, customer, expires, output }) = command;
     let scope = |text: &String| {
         Scope::parse(text)
             .ok_or_else(|| anyhow!("there is no scope {text}; there are {}", Scope::ALL.map(Scope::as_str).join(", ")))
@@ -37,7 +48,12 @@ pub(crate) fn run(command: ApiKeyCommand) -> Result<()> {
         |text: &str| text.parse().with_context(|| format!("--expires {text} is no time such as 2027-01-01T00:00:00Z"));
     let expires = expires.as_deref().map(time).transpose()?;
     let made = create_api_key(&name, &scopes, customer.as_deref(), expires).map_err(|why| anyhow!("the key {why}"))?;
-    println!("The key, which is not shown again; send it as X-Api-Key:\n\n    {}\n", made.key);
-    println!("What lets it in, for API_KEYS or a line of API_KEYS_FILE, with API_AUTH=api-key:\n\n    {}", made.line);
-    Ok(())
+    if output.json {
+        return print_json(&json!({"key": made.key, "line": made.line}));
+    }
+    print(&format!("The key, which is not shown again; send it as X-Api-Key:\n\n    {}\n", made.key))?;
+    print(&format!(
+        "What lets it in, for API_KEYS or a line of API_KEYS_FILE, with API_AUTH=api-key:\n\n    {}",
+        made.line
+    ))
 }

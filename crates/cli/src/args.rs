@@ -1,8 +1,6 @@
 //! What can be typed.
 
-use crate::{
-    acceptance::AcceptanceCommand, api_key::ApiKeyCommand, database::DatabaseCommand, orders::OrderCommand,
-};
+use crate::{acceptance::AcceptanceCommand, api_key::ApiKeyCommand, database::DatabaseCommand, orders::OrderCommand};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 

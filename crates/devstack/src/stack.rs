@@ -241,7 +241,16 @@ impl Stack {
         let keepers =
             services.iter().map(|service| tokio::spawn(keeper::keep(Arc::clone(service), progress.clone()))).collect();
         let settings = settings::told(&environment);
-        Ok(Self { addresses, settings, services, keepers, postgres, _temporal: temporal, _mail: mail, _logs: temporary })
+        Ok(Self {
+            addresses,
+            settings,
+            services,
+            keepers,
+            postgres,
+            _temporal: temporal,
+            _mail: mail,
+            _logs: temporary,
+        })
     }
 
     /// One of [`Self::SERVICES`], to look at it or to kill it; `None` if it is not ours.

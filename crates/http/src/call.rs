@@ -2,11 +2,7 @@
 
 use crate::{Caller, IdempotencyKey, Known, Operation, Problem, Route, Wait, body};
 use domain::{OrderId, Request as OrderRequest};
-use lambda_http::{
-    Request, RequestExt,
-    aws_lambda_events::query_map::QueryMap,
-    http::HeaderMap,
-};
+use lambda_http::{Request, RequestExt, aws_lambda_events::query_map::QueryMap, http::HeaderMap};
 use std::collections::BTreeMap;
 
 /// A call that found its route.

@@ -7,6 +7,11 @@ pub(crate) fn headers() -> Map<String, Value> {
     let text = |description: &str, required: bool, example: &str| json!({"description": description, "required": required, "schema": {"type": "string"}, "example": example});
     let headers = [
         ("RequestId", text("The call's name in logs: the caller's own, or one made for it.", true, "checkout-7421")),
+        (
+            "ServerTiming",
+            text("What the call spent its time on, in milliseconds.", true, "temporal;dur=12.4, total;dur=13.1"),
+        ),
+        ("WwwAuthenticate", text("How to say who calls.", true, "ApiKey realm=\"orderflow\"")),
         ("Location", text("Where to look.", true, "/orders/ORD-20261121-120000-AB12")),
         (
             "Link",
@@ -37,7 +42,8 @@ pub(crate) fn headers() -> Map<String, Value> {
 
 /// One status of one route.
 pub(crate) fn answer(description: &str, with: &[(&str, &str)], content: Option<Value>) -> Value {
-    let names = [("x-request-id", "RequestId")].into_iter().chain(with.iter().copied());
+    let of_all = [("x-request-id", "RequestId"), ("server-timing", "ServerTiming")];
+    let names = of_all.into_iter().chain(with.iter().copied());
     let header = |(name, component): (&str, &str)| {
         (name.to_owned(), json!({"$ref": format!("#/components/headers/{component}")}))
     };

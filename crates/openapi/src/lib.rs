@@ -10,7 +10,7 @@ mod operation;
 mod parameters;
 mod problems;
 mod requests;
-mod scope;
+mod security;
 mod signals;
 mod types;
 
@@ -63,7 +63,7 @@ pub fn document() -> Value {
             "examples": problems::examples(),
             "headers": answer::headers(),
             "parameters": parameters::components(),
-            "securitySchemes": scope::schemes(),
+            "securitySchemes": security::schemes(),
         },
     })
 }

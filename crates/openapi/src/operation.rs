@@ -4,12 +4,12 @@ use crate::{
     answer::{answer, json_content, text_content},
     examples, parameters, problems,
     requests::Body,
-    scope, signals,
+    security, signals,
     types::Types,
 };
 use domain::{EstimatedDeliveryView, OrderView, ResultView, StatusView};
 use events::{OrderList, Trail};
-use orderflow_http::{Code, Documenting, Kind, Listing, Operation, Querying, Route, Starting};
+use orderflow_http::{Access, Code, Documenting, Kind, Listing, Operation, Querying, Route, Starting};
 use query::Health;
 use serde_json::{Map, Value, json};
 use start::Answer as StartedOrder;
@@ -40,8 +40,9 @@ pub(crate) fn tags() -> Value {
 }
 
 pub(crate) fn of(route: &Route, types: &mut Types) -> Value {
-    let Description { tag, summary, details, mut parameters, body, answers, problems } =
+    let Description { tag, summary, details, mut parameters, body, answers, mut problems } =
         description(route.operation, types);
+    problems.extend(ours(&[admission(route.operation.access())]));
     if route.pattern.contains("{id}") {
         parameters.insert(0, parameters::shared("OrderId"));
     }
@@ -55,7 +56,7 @@ pub(crate) fn of(route: &Route, types: &mut Types) -> Value {
         "summary": summary,
         "parameters": parameters,
         "responses": responses,
-        "security": scope::security(scope::of(route.operation)),
+        "security": security::of(route.operation.access()),
     });
     if !details.is_empty() {
         operation["description"] = json!(details);
@@ -64,6 +65,14 @@ pub(crate) fn of(route: &Route, types: &mut Types) -> Value {
         operation["requestBody"] = body.request();
     }
     operation
+}
+
+/// Who is not let in is told so, before anything else.
+const fn admission(access: Access) -> &'static [Code] {
+    match access {
+        Access::Open => &[Code::RateLimited],
+        Access::Needs(_) => &[Code::Unauthenticated, Code::InsufficientScope, Code::RateLimited, Code::AuthUnavailable],
+    }
 }
 
 /// `POST /orders/{id}/signals/update-address` is `postOrdersIdSignalsUpdateAddress`.

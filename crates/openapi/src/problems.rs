@@ -26,6 +26,7 @@ fn answer_of(status: u16, kinds: &[Kind]) -> Value {
     let schema = json!({"allOf": [{"$ref": "#/components/schemas/Problem"}, narrowed]});
     let content = json!({"application/problem+json": {"schema": schema, "examples": examples}});
     let headers: &[_] = match status {
+        401 | 403 => &[("www-authenticate", "WwwAuthenticate")],
         405 => &[("allow", "Allow")],
         429 | 503 => &[("retry-after", "RetryAfter")],
         _ => &[],

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
 
 /// The image of the order and the entries of its trail that the database may not have yet. Whatever
-/// activity runs next takes them along, in its first transaction.
+/// activity writes next takes them along, in its first transaction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Write {
     pub record: OrderRecord,
@@ -46,7 +46,6 @@ pub enum Validated {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Validate {
-    pub write: Write,
     pub document: serde_json::Value,
 }
 

@@ -67,6 +67,7 @@ mod tests {
     use lambda_http::http::HeaderMap;
 
     async fn get(path: &str, if_none_match: &str) -> (u16, HeaderMap, Body) {
+        orderflow_http::check_callers().unwrap();
         let event = format!(
             r#"{{"resource":"/{{proxy+}}","path":"{path}","httpMethod":"GET","headers":{{"host":"x","if-none-match":{if_none_match:?}}},
             "multiValueHeaders":{{"host":["x"],"if-none-match":[{if_none_match:?}]}},"queryStringParameters":null,

@@ -6,10 +6,9 @@ use super::{
     world,
 };
 use crate::{api::order_with_payment, world::World};
-use devstack::{Process, Readiness, guard::GuardOptions, ports};
 use futures::future::join_all;
 use serde_json::json;
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 use store::notifications::Notification;
 
 async fn start(world: &World, id: &str, email: &str) {
@@ -72,24 +71,7 @@ async fn a_worker_killed_again_and_again_loses_no_mail_and_writes_no_second_row(
 async fn two_workers_send_each_mail_once() {
     let Some(mailbox) = Mailbox::open().await else { return };
     let world = world(&mailbox, &[]).await;
-    let address = format!("127.0.0.1:{}", ports::free_port().unwrap());
-    let mut environment = world.environment.clone();
-    environment.retain(|(name, _)| name != "ORDERFLOW_HEALTH_ADDRESS");
-    environment.push(("ORDERFLOW_HEALTH_ADDRESS".to_owned(), address.clone()));
-    let folder = tempfile::tempdir().unwrap();
-    let options = GuardOptions {
-        name: "second worker".to_owned(),
-        command: vec![env!("CARGO_BIN_EXE_orderflow-under-test").into(), "serve".into(), "worker".into()],
-        environment,
-        removed_environment: Vec::new(),
-        log: folder.path().join("worker.log"),
-        user: None,
-        stop_signal: "TERM",
-        patience: Duration::from_secs(15),
-        remove_folder: None,
-    };
-    let ready = Readiness::Http { address, path: "/health".to_owned() };
-    let _second = Process::start(options, ready, Duration::from_secs(60)).await.unwrap();
+    let _second = world.another_worker("second", &[]).await;
     let ids: Vec<String> = (0..20).map(|number| format!("two-{number}")).collect();
     join_all(ids.iter().map(|id| start(&world, id, "john@example.com"))).await;
     for id in &ids {

@@ -56,7 +56,7 @@ pub(super) async fn validate(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
     });
     let validated = match malformed {
         Some(detail) => Validated::Invalid { errors: vec![FieldError { pointer: String::new(), detail }] },
-        None => save::local(ctx, OrderSteps::validate_order, |write| Validate { write, document }).await,
+        None => save::nothing(ctx, OrderSteps::validate_order, Validate { document }).await,
     };
     let now = now(ctx);
     let accepted = ctx.state_mut(|order| match validated {

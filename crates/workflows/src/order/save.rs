@@ -36,6 +36,14 @@ pub(super) async fn outside<A: ActivityDefinition>(
     settle(ctx, &write, result).await
 }
 
+/// Runs a step that writes nothing: what is not written yet stays so.
+pub(super) async fn nothing<A: ActivityDefinition>(ctx: &Context, activity: A, input: A::Input) -> A::Output {
+    match ctx.execute_local_activity(activity, input, policies::local()).await {
+        Ok(output) => output,
+        Err(error) => held(ctx, error).await,
+    }
+}
+
 /// Writes what is not written yet, if there is something.
 pub(super) async fn flush(ctx: &Context) {
     if ctx.state(|order| !order.unsaved.is_empty()) {
@@ -75,13 +83,12 @@ async fn settle<T>(ctx: &Context, write: &Write, result: Result<T, ActivityExecu
             ctx.state_mut(|order| order.unsaved.retain(|event| event.seq > acknowledged));
             output
         }
-        // Retries have no limit and cancellation does not reach here, so this is a bug: a result that
-        // can't be read, an activity nobody has.
         Err(error) => held(ctx, error).await,
     }
 }
 
-/// Fails the workflow task. That holds the order, visibly, until a worker without the bug takes over;
+/// Fails the workflow task, for what an activity's error can only be: retries have no limit and cancellation does not
+/// reach them, so it is a bug, such as a result that can't be read or an activity nobody has. That holds the order, visibly, until a worker without the bug takes over;
 /// failing the order would lose it.
 pub(super) async fn held<T>(ctx: &Context, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> T {
     ctx.force_task_fail(error);

@@ -29,7 +29,13 @@ async fn received(world: &World, name: &str, second: i64) -> String {
     let created = DateTime::UNIX_EPOCH + TimeDelta::seconds(second);
     let mut record = OrderRecord::new(OrderId::parse(name).unwrap(), created);
     let events = [record.audit(EventType::OrderReceived, json!({}), created)];
-    store::orders::insert(&world.pool, Image { record: &record, version: 1, decided_at: record.updated_at(), events: &events }, "run").await.unwrap();
+    store::orders::insert(
+        &world.pool,
+        Image { record: &record, version: 1, decided_at: record.updated_at(), events: &events },
+        "run",
+    )
+    .await
+    .unwrap();
     name.to_owned()
 }
 

@@ -1,0 +1,141 @@
+//! TLS to Temporal (with certificates on both sides) and to PostgreSQL (`verify-full`): real servers behind doors that
+//! speak nothing else, and an order that goes through both.
+
+use crate::{shared::shared, world::World};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::{
+    RootCertStore, ServerConfig,
+    crypto::ring::default_provider,
+    pki_types::PrivateKeyDer,
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+};
+use serde_json::json;
+use std::{fs, process::Command, sync::Arc};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::TlsAcceptor;
+
+/// An authority, and files of what it signed.
+struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    folder: tempfile::TempDir,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new([]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("ca.pem"), issuer.pem()).unwrap();
+        Self { issuer, folder }
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    /// A certificate and its key, also as `NAME.pem` and `NAME.key`.
+    fn sign(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
+        fs::write(self.file(&format!("{name}.pem")), certificate.pem()).unwrap();
+        fs::write(self.file(&format!("{name}.key")), key.serialize_pem()).unwrap();
+        (certificate, key)
+    }
+
+    /// Who is let in has a certificate of this authority.
+    fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).unwrap();
+        WebPkiClientVerifier::builder_with_provider(roots.into(), default_provider().into()).build().unwrap()
+    }
+
+    fn acceptor(&self, clients: Arc<dyn ClientCertVerifier>, protocols: &[&str]) -> TlsAcceptor {
+        let (certificate, key) = self.sign("localhost");
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let config =
+            ServerConfig::builder_with_provider(default_provider().into()).with_safe_default_protocol_versions();
+        let config = config.unwrap().with_client_cert_verifier(clients);
+        let mut config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
+    }
+}
+
+/// A door in front of a server; its port.
+async fn door(acceptor: TlsAcceptor, to: String, is_postgres: bool) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut caller, _)) = listener.accept().await {
+            let (acceptor, to) = (acceptor.clone(), to.clone());
+            tokio::spawn(async move {
+                if is_postgres {
+                    // PostgreSQL's own way to begin: SSLRequest, and 'S' for yes.
+                    let mut request = [0; 8];
+                    caller.read_exact(&mut request).await.ok()?;
+                    (request == [0, 0, 0, 8, 4, 210, 22, 47]).then_some(())?;
+                    caller.write_all(b"S").await.ok()?;
+                }
+                let mut caller = acceptor.accept(caller).await.ok()?;
+                let mut server = TcpStream::connect(to).await.ok()?;
+                copy_bidirectional(&mut caller, &mut server).await.ok()
+            });
+        }
+    });
+    port
+}
+
+fn describe(id: &str, settings: &[(&str, String)]) -> (bool, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orderflow-under-test"));
+    let output =
+        command.args(["describe", id]).envs(settings.iter().map(|(name, value)| (name, value))).output().unwrap();
+    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+// The doors and the commands must not wait for each other.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_goes_through_tls_to_temporal_and_the_database_and_to_no_impostor() {
+    let shared = shared().await;
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    authority.sign("client");
+    stranger.sign("client");
+    let anybody = || WebPkiClientVerifier::no_client_auth();
+    let temporal =
+        door(authority.acceptor(authority.verifier(), &["h2"]), shared.temporal.address.clone(), false).await;
+    let plain = shared.database("tls").await;
+    let mut url = reqwest::Url::parse(&plain).unwrap();
+    let to = format!("127.0.0.1:{}", url.port().unwrap());
+    let postgres = door(authority.acceptor(anybody(), &[]), to, true).await;
+    url.set_host(Some("localhost")).unwrap();
+    url.set_port(Some(postgres)).unwrap();
+    let database =
+        |authority: &Authority| format!("{url}?sslmode=verify-full&sslrootcert={}", authority.file("ca.pem"));
+
+    let temporal = format!("localhost:{temporal}");
+    let settings = |server: &Authority, client: &Authority| {
+        [
+            ("TEMPORAL_ADDRESS", temporal.clone()),
+            ("TEMPORAL_TLS_SERVER_CA_CERT_PATH", server.file("ca.pem")),
+            ("TEMPORAL_TLS_CLIENT_CERT_PATH", client.file("client.pem")),
+            ("TEMPORAL_TLS_CLIENT_KEY_PATH", client.file("client.key")),
+        ]
+    };
+    let ours = settings(&authority, &authority);
+    let told = ours.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let world = World::on(&database(&authority), &shared.temporal.address, &told).await;
+    world.post("/orders/tls/start", json!({"payment_id": "pmt-tls"})).await.started();
+    assert_eq!(world.ended("tls").await.status.as_str(), "delivered");
+    let (described, said) = describe("tls", &ours);
+    assert!(described, "{said}");
+
+    // A server that somebody else vouches for, and a caller that nobody knows.
+    for wrong in [settings(&stranger, &authority), settings(&authority, &stranger)] {
+        let (described, said) = describe("tls", &wrong);
+        assert!(!described && said.lines().count() == 1, "{said}");
+    }
+    assert!(store::connect(&database(&stranger)).await.is_err());
+}
