@@ -29,16 +29,17 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-read -r http temporal ui < <(python3 - <<'PYTHON'
+read -r http temporal ui metrics mail < <(python3 - <<'PYTHON'
 import socket
-sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(5)]
 print(*(each.getsockname()[1] for each in sockets))
 PYTHON
 )
 # What this shell is set to for another stack is not for this one.
 unset DATABASE_URL TEMPORAL_ADDRESS TEMPORAL_TARGET API_AUTH READS RATE_LIMIT
 export RUST_LOG=warn
-"$orderflow" up --detach --http-port "$http" --temporal-port "$temporal" --ui-port "$ui"
+"$orderflow" up --detach --http-port "$http" --temporal-port "$temporal" --ui-port "$ui" \
+    --metrics-port "$metrics" --mail-port "$mail"
 url=http://127.0.0.1:$http
 
 # The order that the document's examples name.

@@ -3,6 +3,7 @@
 //! [`OrderWorkflow::run`] is the process, top to bottom. The steps are in the modules below; requests
 //! from outside are in [`requests`], and [`wait`] is the one place where an order waits.
 
+mod decisions;
 mod delivery;
 mod inventory;
 mod payment;

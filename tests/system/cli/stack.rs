@@ -16,7 +16,7 @@ use tokio::sync::OnceCell;
 
 struct Up {
     folder: PathBuf,
-    ports: [String; 3],
+    ports: [String; 5],
     _process: Process,
 }
 
@@ -29,16 +29,16 @@ fn folder() -> TempDir {
     folder
 }
 
-fn up_arguments(ports: &[String; 3]) -> Vec<String> {
-    let flags = ["--http-port", "--temporal-port", "--ui-port"];
+fn up_arguments(ports: &[String; 5]) -> Vec<String> {
+    let flags = ["--http-port", "--temporal-port", "--ui-port", "--metrics-port", "--mail-port"];
     ["up".to_owned()]
         .into_iter()
         .chain(flags.iter().zip(ports).flat_map(|(flag, port)| [(*flag).to_owned(), port.clone()]))
         .collect()
 }
 
-fn free_ports() -> [String; 3] {
-    [(); 3].map(|()| ports::free_port().unwrap().to_string())
+fn free_ports() -> [String; 5] {
+    [(); 5].map(|()| ports::free_port().unwrap().to_string())
 }
 
 /// The stack that these tests share, in the foreground under a guard: it ends with this process, however that ends.
@@ -107,7 +107,7 @@ async fn ps_shows_what_runs() {
         );
     }
     let shown = World::printed(up.run(&["ps"]).await);
-    for service in ["postgres", "temporal", "worker", "api"] {
+    for service in ["postgres", "temporal", "mail", "worker", "api"] {
         assert!(shown.lines().any(|line| line.starts_with(service) && line.contains("running")), "{shown}");
     }
 }
