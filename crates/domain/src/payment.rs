@@ -1,6 +1,6 @@
 //! Payment of an order.
 
-use crate::{Currency, Decimal, Fields, PaymentId, TransactionId, schema, status::named};
+use crate::{Currency, Decimal, Fields, PaymentId, TransactionId, WebhookProvider, schema, status::named};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -47,6 +47,9 @@ pub struct PaymentConfirmation {
     pub currency: Option<String>,
     #[serde(default)]
     pub payment_method: Option<String>,
+    /// Who said so by a signed notification; nobody can set it in a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<WebhookProvider>,
 }
 
 const METHOD: usize = 200;
@@ -76,6 +79,6 @@ impl PaymentConfirmation {
         }
         let currency = fields.parsed::<Currency>(&["currency"]).map(|currency| currency.to_string());
         let payment_method = fields.text(&["payment_method"], METHOD);
-        Some(Self { transaction_id: transaction_id?, amount: amount?, currency, payment_method })
+        Some(Self { transaction_id: transaction_id?, amount: amount?, currency, payment_method, provider: None })
     }
 }

@@ -80,6 +80,54 @@ pub enum PaymentEventKind {
     },
 }
 
+impl PaymentEvent {
+    /// Whether an order must hear of it. The others are only recorded.
+    pub fn concerns_its_order(&self) -> bool {
+        match self.kind {
+            PaymentEventKind::Paid { .. }
+            | PaymentEventKind::AttemptFailed { .. }
+            | PaymentEventKind::Failed { .. }
+            | PaymentEventKind::Processing
+            | PaymentEventKind::Refunded { .. }
+            | PaymentEventKind::RefundFailed { .. }
+            | PaymentEventKind::Disputed { .. } => self.order_id.is_some(),
+            PaymentEventKind::Unconfirmed { .. }
+            | PaymentEventKind::Ignored { .. }
+            | PaymentEventKind::Unreadable { .. } => false,
+        }
+    }
+
+    /// What the audit trail says of whose event it is.
+    pub fn source(&self) -> serde_json::Value {
+        serde_json::json!({"provider": self.provider, "event_id": self.event_id, "transaction_id": self.transaction_id})
+    }
+}
+
+named! {
+    /// What became of an event; the column `webhook_deliveries.outcome`.
+    DeliveryOutcome {
+        /// On its way to an order or a settlement.
+        Pending => "pending",
+        /// It took effect on its order.
+        Applied => "applied",
+        /// It tells what was known: the same payment once more, or the provider's word on a charge of ours.
+        Known => "known",
+        /// The order or its trail has it; no money moves.
+        Recorded => "recorded",
+        /// The order's state forbids it, and there is nothing to give back.
+        Refused => "refused",
+        /// Money that no order waits for went back.
+        Refunded => "refunded",
+        /// Money that no order waits for must be given back by a person.
+        RefundDue => "refund_due",
+        /// There is no such order.
+        UnknownOrder => "unknown_order",
+        Unconfirmed => "unconfirmed",
+        Ignored => "ignored",
+        Unreadable => "unreadable",
+    }
+}
+
 named! {
     DisputeStage {
         Opened => "opened",

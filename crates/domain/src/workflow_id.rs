@@ -1,6 +1,6 @@
 //! The one constructor and the one parser of each workflow id.
 
-use crate::OrderId;
+use crate::{OrderId, PaymentEvent};
 
 const ORDER_PREFIX: &str = "order-";
 
@@ -17,6 +17,12 @@ pub fn order_id_of_workflow(workflow_id: &str) -> Option<OrderId> {
 /// `shipping-{order_id}-{attempt}`.
 pub fn shipping_workflow_id(order_id: &OrderId, attempt: u32) -> String {
     format!("shipping-{order_id}-{attempt}")
+}
+
+/// `settlement-{provider}-{transaction_id}`; an event that names no transaction is settled by itself.
+pub fn settlement_workflow_id(event: &PaymentEvent) -> String {
+    let subject = event.transaction_id.as_ref().map_or(event.event_id.as_str(), |id| id.as_str());
+    format!("settlement-{}-{subject}", event.provider)
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 #![expect(clippy::unimplemented, reason = "declarations; the macro wants bodies")]
 
 use domain::{
-    Address, AuditEvent, FieldError, Line, Money, Order, OrderId, OrderRecord, PaymentConfirmation, PaymentId,
-    PaymentStatus, Sku, TransactionId,
+    Address, AuditEvent, DeliveryOutcome, EventType, FieldError, Line, Money, Order, OrderId, OrderRecord,
+    PaymentConfirmation, PaymentEvent, PaymentId, PaymentStatus, Sku, TransactionId,
 };
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
@@ -148,6 +148,90 @@ pub enum ShipmentCancelled {
     Cancelled,
     /// Too late: the carrier has it.
     AlreadyDispatched { tracking_number: String, provider: String },
+}
+
+/// An event of a payment provider, before anything comes of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Delivery {
+    pub event: PaymentEvent,
+    /// An operator wants it to be looked at again, whatever became of it.
+    pub again: bool,
+}
+
+/// What has become of an event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Delivered {
+    pub event: PaymentEvent,
+    pub outcome: DeliveryOutcome,
+    /// Why, for operators.
+    pub detail: Option<String>,
+}
+
+/// What the database has of the order that an event names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Whose {
+    /// There is no such order (yet).
+    Unknown,
+    /// Its row does not say that it has ended.
+    Open,
+    Closed,
+}
+
+/// Money that no order waits for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stray {
+    pub event: PaymentEvent,
+    pub transaction_id: TransactionId,
+    pub amount: Money,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Settled {
+    /// It is the order's own payment, of which the order takes care.
+    Known,
+    Refunded,
+    /// The provider has no way to refund it for us: a person must.
+    RefundDue,
+}
+
+/// An entry for the trail of an order that has ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Postscript {
+    pub event: PaymentEvent,
+    pub kind: EventType,
+    pub payload: serde_json::Value,
+}
+
+/// What is done about the events of payment providers, on the orders' task queue.
+pub struct SettlementSteps;
+
+#[activity_definitions]
+impl SettlementSteps {
+    /// Writes that the event is there; what became of it, where it was settled before.
+    #[activity(name = "ReceiveDelivery")]
+    pub fn receive_delivery(delivery: Delivery) -> Option<DeliveryOutcome> {
+        unimplemented!()
+    }
+    #[activity(name = "RecordDelivery")]
+    pub fn record_delivery(delivered: Delivered) {
+        unimplemented!()
+    }
+    #[activity(name = "FindOrder")]
+    pub fn find_order(order_id: OrderId) -> Whose {
+        unimplemented!()
+    }
+    #[activity(name = "SettlePayment")]
+    pub fn settle_payment(stray: Stray) -> Settled {
+        unimplemented!()
+    }
+    /// Whether the order had ended, and its trail goes on with the entry.
+    #[activity(name = "AppendToTrail")]
+    pub fn append_to_trail(postscript: Postscript) -> bool {
+        unimplemented!()
+    }
 }
 
 /// What the order's workflow has done, on its own task queue.

@@ -1,7 +1,7 @@
 //! What the workflows are started with and what they end with. These types change by addition only.
 
 use crate::message::Decode;
-use domain::{Address, Failure, Line, OrderId, OrderPolicy, OrderStatus, Profile, ShipmentInfo, Span};
+use domain::{Address, Failure, Line, OrderId, OrderPolicy, OrderStatus, PaymentEvent, Profile, ShipmentInfo, Span};
 use serde::{Deserialize, Serialize};
 
 /// The input of `OrderWorkflow`. Only `order` is needed; the id is in the workflow's id.
@@ -42,6 +42,40 @@ pub struct OrderOutcome {
     pub cancellation_reason: Option<String>,
     pub failure: Option<Failure>,
     pub shipment: Option<ShipmentInfo>,
+}
+
+/// An event of a payment provider on its way to where something comes of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    pub event: PaymentEvent,
+    /// Its order has it and has no use for it.
+    #[serde(default)]
+    pub declined: bool,
+    /// An operator sends it once more.
+    #[serde(default)]
+    pub again: bool,
+    /// How long an order that is not there may still appear.
+    #[serde(default)]
+    pub grace: Option<Span>,
+}
+
+impl Decode for Notice {
+    fn decode(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| format!("the notice {error}"))
+    }
+}
+
+/// What became of money that an order had no use for, told to the order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StrayMoney {
+    pub event: PaymentEvent,
+    pub refunded: bool,
+}
+
+impl Decode for StrayMoney {
+    fn decode(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| format!("the settlement {error}"))
+    }
 }
 
 /// The input of `ShippingWorkflow`.

@@ -1,4 +1,5 @@
-//! The deterministic part: `OrderWorkflow` and its child `ShippingWorkflow`, and the activities they call.
+//! The deterministic part: `OrderWorkflow`, its child `ShippingWorkflow`, `SettlementWorkflow` for money
+//! that no order waits for, and the activities they call.
 //!
 //! Nothing here may read a clock, the environment, randomness or a hash map, or do any I/O: a run is
 //! replayed from its history, and each replay must decide the same. Time comes from the workflow's
@@ -12,13 +13,15 @@ mod message;
 pub mod order;
 mod policies;
 mod search_attributes;
+pub mod settlement;
 pub mod shipping;
 mod versions;
 
-pub use input::{OrderInput, OrderOutcome, ShippingInput, ShippingOutcome};
+pub use input::{Notice, OrderInput, OrderOutcome, ShippingInput, ShippingOutcome, StrayMoney};
 pub use message::{Decode, Message};
 pub use order::OrderWorkflow;
 pub use search_attributes::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP, ORDER_TOTAL};
+pub use settlement::SettlementWorkflow;
 pub use shipping::ShippingWorkflow;
 
 /// Where orders and their activities run.

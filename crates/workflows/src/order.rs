@@ -6,6 +6,7 @@
 mod decisions;
 mod delivery;
 mod inventory;
+mod notices;
 mod payment;
 mod receipt;
 mod requests;
@@ -16,7 +17,7 @@ mod unwind;
 mod wait;
 
 use crate::{
-    Message, OrderInput, OrderOutcome, SHIPPING_TASK_QUEUE,
+    Message, Notice, OrderInput, OrderOutcome, SHIPPING_TASK_QUEUE, StrayMoney,
     activity::{Received, Write},
     clock,
 };
@@ -24,10 +25,11 @@ use chrono::{DateTime, Utc};
 use domain::{
     Address, AddressChange, Answer, Approval, AuditEvent, Cancellation, DeliveryConfirmation, DispatchFailure,
     EventType, Failure, FailureCode, OrderId, OrderPolicy, OrderRecord, OrderStatus, OrderView, PaymentCancellation,
-    PaymentConfirmation, Rejection, Source, StatusView, Step, TransactionId, order_id_of_workflow,
+    PaymentConfirmation, Rejection, Source, StatusView, Step, TransactionId, WebhookProvider, order_id_of_workflow,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::collections::BTreeSet;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
     SyncWorkflowContext, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
@@ -104,6 +106,11 @@ pub struct OrderWorkflow {
     confirmation_verdict: Option<Verdict>,
     /// Transactions that paid the order and were cancelled: a repeat of one is no new payment.
     cancelled_payments: Vec<TransactionId>,
+    /// Events of payment providers that were taken: each counts once.
+    heard: BTreeSet<(WebhookProvider, String)>,
+    /// A payment is waited for, and a provider may say that it will never come.
+    payment_awaited: bool,
+    payment_failed: Option<String>,
     shipping: Option<Shipping>,
     /// How many recalls were decided; how, the order's status tells.
     recalls_decided: u32,
@@ -143,6 +150,9 @@ impl OrderWorkflow {
             confirmation: None,
             confirmation_verdict: None,
             cancelled_payments: Vec::new(),
+            heard: BTreeSet::new(),
+            payment_awaited: false,
+            payment_failed: None,
             shipping: None,
             recalls_decided: 0,
             delivery: None,
@@ -202,6 +212,21 @@ impl OrderWorkflow {
     #[signal(name = "confirm_payment")]
     pub async fn confirm_payment_signal(ctx: &mut WorkflowContext<Self>, message: Message<PaymentConfirmation>) {
         requests::confirm_payment(ctx, message).await;
+    }
+
+    /// From the webhook function or a settlement: a payment provider's signed notification.
+    #[signal(name = "payment_event")]
+    pub async fn payment_event(ctx: &mut WorkflowContext<Self>, message: Message<Notice>) {
+        notices::payment_event(ctx, message).await;
+    }
+
+    /// From a settlement: what became of money that this order had no use for.
+    #[signal(name = "stray_money")]
+    pub fn stray_money_signal(&mut self, ctx: &mut SyncWorkflowContext<Self>, message: Message<StrayMoney>) {
+        let now = clock::utc(ctx.workflow_time());
+        if let Some(told) = self.understood("stray_money", message, now) {
+            self.stray_money(&told, now);
+        }
     }
 
     #[signal(name = "confirm_delivery")]

@@ -15,6 +15,9 @@ pub(crate) const TRIES: u32 = 3;
 /// Attempts to ship, each a child workflow of its own with [`TRIES`] calls to the carrier.
 pub(crate) const SHIPPING_ATTEMPTS: u32 = 3;
 
+/// How often an order that a payment names, and that is not there, is looked for again.
+pub(crate) const APPEARANCE: Duration = Duration::from_secs(60);
+
 /// How long a caller waits for the carrier's word on who won, cancel or dispatch. The HTTP function
 /// gives the answer 17 s; two are left for the way.
 pub(crate) const VERDICT: Duration = Duration::from_secs(15);

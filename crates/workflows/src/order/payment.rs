@@ -7,7 +7,7 @@ use crate::{
 };
 use domain::{
     Answer, EventType, FailureCode, Money, Order, OrderStatus, PaymentConfirmation, PaymentId, PaymentInfo,
-    PaymentStatus, RefusalCode, Step, TransactionId,
+    PaymentStatus, RefusalCode, Step, TransactionId, WebhookProvider,
 };
 use serde_json::json;
 use temporalio_workflow::WorkflowContext;
@@ -127,6 +127,7 @@ async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
     let timeout = ctx.state_mut(|order| {
         let payload = json!({"amount": valid.total.decimal(), "currency": valid.currency, "timeout": order.policy.payment_timeout});
         order.audit(EventType::PaymentRequested, payload, requested);
+        order.payment_awaited = true;
         order.policy.payment_timeout
     });
     save::publish(ctx);
@@ -134,7 +135,8 @@ async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
         save::flush(ctx).await;
         let elapsed = (now(ctx) - requested).to_std().unwrap_or_default();
         let left = timeout.duration().saturating_sub(elapsed);
-        if wait::wait(ctx, |order| order.confirmation.is_some(), left).await? == Waited::TimedOut {
+        let settled = |order: &OrderWorkflow| order.confirmation.is_some() || order.payment_failed.is_some();
+        if wait::wait(ctx, settled, left).await? == Waited::TimedOut {
             let now = now(ctx);
             ctx.state_mut(|order| {
                 order.audit(EventType::PaymentTimedOut, json!({"timeout": timeout}), now);
@@ -142,9 +144,13 @@ async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
             });
             return Err(Stopped);
         }
-        let Some(confirmation) = ctx.state(|order| order.confirmation.clone()) else { continue };
-        if confirmed(ctx, valid, confirmation).await? {
-            return Ok(());
+        if let Some(confirmation) = ctx.state(|order| order.confirmation.clone()) {
+            if confirmed(ctx, valid, confirmation).await? {
+                ctx.state_mut(|order| order.payment_awaited = false);
+                return Ok(());
+            }
+        } else if let Some(reason) = ctx.state(|order| order.payment_failed.clone()) {
+            return refused(ctx, FailureCode::PaymentDeclined, EventType::PaymentDeclined, reason);
         }
     }
 }
@@ -169,7 +175,10 @@ async fn confirmed(ctx: &Context, valid: &Order, confirmation: PaymentConfirmati
     let is_own = own.is_some();
     let payment_id = match own {
         Some(payment_id) => payment_id,
-        None => PaymentId::parse(&format!("external:{}", confirmation.transaction_id)).map_err(|_| Stopped)?,
+        None => {
+            let provider = confirmation.provider.map_or("external", WebhookProvider::as_str);
+            PaymentId::parse(&format!("{provider}:{}", confirmation.transaction_id)).map_err(|_| Stopped)?
+        }
     };
     let used = payment_id.clone();
     let started = now(ctx);

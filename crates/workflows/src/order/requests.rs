@@ -137,14 +137,14 @@ async fn within_verdict(ctx: &Context, condition: impl Fn(&OrderWorkflow) -> boo
 }
 
 /// What comes before the order is loaded is kept until it is.
-async fn loaded(ctx: &Context) {
+pub(super) async fn loaded(ctx: &Context) {
     let loaded = |order: &OrderWorkflow| order.record.order.is_some() || order.is_stopped();
     // Detached from cancellation, this wait has no way to fail.
     let _ = ctx.wait_condition_with_options(loaded, wait::detached()).await;
 }
 
 /// Only a signal gets here, updates are refused by their validators: nobody reads the answer, so the trail tells.
-fn malformed(ctx: &Context, request: &str, reason: String) -> Answer {
+pub(super) fn malformed(ctx: &Context, request: &str, reason: String) -> Answer {
     let now = now(ctx);
     ctx.state_mut(|order| {
         order.understood::<()>(request, Message::Malformed(reason.clone()), now);

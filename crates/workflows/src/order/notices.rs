@@ -1,0 +1,197 @@
+//! What payment providers tell of an order's payment, by their signed notifications.
+//!
+//! A payment that the order waits for is a confirmation like any other. One that it cannot use is left to a settlement,
+//! which gives it back.
+
+use super::{OrderWorkflow, Verdict, now, requests, save, wait};
+use crate::{
+    Message, Notice, SettlementWorkflow, StrayMoney,
+    activity::{Delivered, SettlementSteps},
+};
+use chrono::{DateTime, Utc};
+use domain::{
+    Answer, Cancellation, DeliveryOutcome, EventType, Money, PaymentConfirmation, PaymentEvent, PaymentEventKind,
+    settlement_workflow_id,
+};
+use serde_json::{Value, json};
+use temporalio_workflow::{
+    ChildWorkflowOptions, ParentClosePolicy, SignalWorkflowOptions, WorkflowCancellationToken, WorkflowContext,
+};
+
+type Context = WorkflowContext<OrderWorkflow>;
+
+/// What an event means for the order.
+enum Judgement {
+    Done(DeliveryOutcome),
+    /// It is a payment that the order takes; whether it holds is known when it is recorded.
+    Accepted,
+    /// The order has no use for it.
+    Stray,
+}
+
+/// Takes an event once, however often it is sent.
+pub(super) async fn payment_event(ctx: &Context, message: Message<Notice>) {
+    let event = match message {
+        Message::Valid(notice) => notice.event,
+        Message::Malformed(reason) => {
+            requests::malformed(ctx, "payment_event", reason);
+            return;
+        }
+    };
+    if !ctx.state_mut(|order| order.heard.insert((event.provider, event.event_id.clone()))) {
+        return;
+    }
+    requests::loaded(ctx).await;
+    let now = now(ctx);
+    let outcome = match ctx.state_mut(|order| order.judge(&event, now)) {
+        Judgement::Done(outcome) => outcome,
+        Judgement::Accepted => recorded(ctx).await,
+        Judgement::Stray => {
+            leave(ctx, event).await;
+            return;
+        }
+    };
+    let delivered = Delivered { event: event.clone(), outcome, detail: None };
+    save::nothing(ctx, SettlementSteps::record_delivery, delivered).await;
+    // Now that the payment's row says that it went back, nobody gives it back once more.
+    ctx.state_mut(|order| order.refunded_elsewhere(&event, super::now(ctx)));
+}
+
+/// Waits until the accepted payment is recorded. An order that was stopped records it too, and gives it back.
+async fn recorded(ctx: &Context) -> DeliveryOutcome {
+    let known = |order: &OrderWorkflow| order.confirmation_verdict.is_some() || order.is_stopped();
+    // Detached from cancellation, this wait has no way to fail.
+    let _ = ctx.wait_condition_with_options(known, wait::detached()).await;
+    ctx.state(|order| match &order.confirmation_verdict {
+        // The transaction pays another order: that one has the money.
+        Some(Verdict::Refused(_)) => DeliveryOutcome::Refused,
+        Some(Verdict::Granted) | None => DeliveryOutcome::Applied,
+    })
+}
+
+/// Leaves it to a settlement, which outlives the order.
+async fn leave(ctx: &Context, event: PaymentEvent) {
+    let workflow_id = settlement_workflow_id(&event);
+    let notice = Notice { event, declined: true, again: false, grace: None };
+    let options = ChildWorkflowOptions::builder()
+        .workflow_id(workflow_id.clone())
+        .parent_close_policy(ParentClosePolicy::Abandon)
+        .cancellation_token(WorkflowCancellationToken::new())
+        .build();
+    if ctx.start_child_workflow(SettlementWorkflow::run, Some(notice.clone()), options).await.is_ok() {
+        return;
+    }
+    // There is one already, which has sent us the event, or is busy with another one of the same transaction.
+    let options = SignalWorkflowOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
+    let settlement = ctx.external_workflow(workflow_id, None);
+    if let Err(error) = settlement.signal(SettlementWorkflow::payment_event, Message::Valid(notice), options).await {
+        // It ended in between: the next try of this task starts another one.
+        save::held(ctx, error).await
+    }
+}
+
+impl OrderWorkflow {
+    fn judge(&mut self, event: &PaymentEvent, now: DateTime<Utc>) -> Judgement {
+        // Its last entry is being written: what comes now comes after its end.
+        if !self.record.is_running() {
+            return Judgement::Stray;
+        }
+        let with = |more: Value| {
+            let mut payload = event.source();
+            if let (Some(payload), Value::Object(more)) = (payload.as_object_mut(), more) {
+                payload.extend(more);
+            }
+            payload
+        };
+        match &event.kind {
+            PaymentEventKind::Paid { amount, payment_method } => {
+                return self.judge_payment(event, *amount, payment_method.clone(), now);
+            }
+            PaymentEventKind::Failed { reason } => {
+                let awaited = self.payment_awaited && self.confirmation.is_none();
+                if awaited {
+                    self.payment_failed = Some(reason.clone());
+                    return Judgement::Done(DeliveryOutcome::Applied);
+                }
+                self.audit(EventType::PaymentAttemptFailed, with(json!({"reason": reason})), now);
+            }
+            PaymentEventKind::AttemptFailed { reason } => {
+                self.audit(EventType::PaymentAttemptFailed, with(json!({"reason": reason})), now);
+            }
+            PaymentEventKind::Processing => self.audit(EventType::PaymentProcessing, with(json!({})), now),
+            PaymentEventKind::Refunded { amount } => {
+                self.audit(
+                    EventType::PaymentRefunded,
+                    with(json!({"amount": amount.decimal(), "by": "provider"})),
+                    now,
+                );
+            }
+            PaymentEventKind::RefundFailed { reason } => {
+                self.audit(EventType::PaymentRefundDue, with(json!({"reason": reason})), now);
+            }
+            PaymentEventKind::Disputed { stage } => {
+                self.audit(EventType::PaymentDisputed, with(json!({"stage": stage})), now);
+            }
+            PaymentEventKind::Unconfirmed { .. }
+            | PaymentEventKind::Ignored { .. }
+            | PaymentEventKind::Unreadable { .. } => {}
+        }
+        Judgement::Done(DeliveryOutcome::Recorded)
+    }
+
+    fn judge_payment(
+        &mut self,
+        event: &PaymentEvent,
+        amount: Money,
+        payment_method: Option<String>,
+        now: DateTime<Utc>,
+    ) -> Judgement {
+        let Some(transaction_id) = event.transaction_id.clone() else {
+            return Judgement::Done(DeliveryOutcome::Unreadable);
+        };
+        let ours = self.record.payment.as_ref().is_some_and(|payment| {
+            event.payment_id.as_ref() == Some(&payment.payment_id)
+                || payment.transaction_id.as_ref() == Some(&transaction_id)
+        });
+        // The provider's word on a charge of our own is no second payment.
+        if ours {
+            return Judgement::Done(DeliveryOutcome::Known);
+        }
+        let confirmation = PaymentConfirmation {
+            transaction_id,
+            amount: amount.decimal(),
+            currency: Some(amount.currency().to_string()),
+            payment_method,
+            provider: Some(event.provider),
+        };
+        match self.accept_confirmation(confirmation, now) {
+            None => Judgement::Accepted,
+            Some(Answer::Done { .. }) => Judgement::Done(DeliveryOutcome::Known),
+            Some(Answer::Refused { .. } | Answer::Undecided { .. }) => Judgement::Stray,
+        }
+    }
+
+    /// The provider gave the order's own payment back, all of it: an order that has not left is cancelled.
+    fn refunded_elsewhere(&mut self, event: &PaymentEvent, now: DateTime<Utc>) {
+        let PaymentEventKind::Refunded { amount } = event.kind else { return };
+        let whole = self.record.order.as_ref().is_some_and(|order| order.total == amount);
+        let paid_by = self.record.payment.as_ref().and_then(|payment| payment.transaction_id.as_ref());
+        if whole
+            && self.record.is_paid()
+            && paid_by == event.transaction_id.as_ref()
+            && !self.record.status().is_dispatched()
+        {
+            let reason = format!("{} gave the payment back", event.provider);
+            // What it answers is for people; the trail tells.
+            self.request_cancel(Cancellation { reason: Some(reason) }, now);
+        }
+    }
+
+    /// What a settlement did with money that this order had no use for.
+    pub(super) fn stray_money(&mut self, told: &StrayMoney, now: DateTime<Utc>) {
+        if self.record.is_running() {
+            let kind = if told.refunded { EventType::PaymentRefunded } else { EventType::PaymentRefundDue };
+            self.audit(kind, told.event.source(), now);
+        }
+    }
+}

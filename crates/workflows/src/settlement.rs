@@ -1,0 +1,179 @@
+//! `SettlementWorkflow`: what becomes of a payment provider's events that no open order takes.
+//!
+//! One for each transaction. It tells the order, if there is one to be told; what the order cannot use, and money that
+//! comes when its order has ended or never was, goes back. It alone writes to the trail of an order that has ended.
+
+use crate::{
+    Message, Notice, OrderWorkflow, StrayMoney,
+    activity::{Delivered, Delivery, Postscript, Settled, SettlementSteps, Stray, Whose},
+    policies,
+};
+use domain::{DeliveryOutcome, EventType, OrderId, PaymentEvent, PaymentEventKind, order_workflow_id};
+use serde_json::json;
+use std::collections::VecDeque;
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{
+    SignalWorkflowOptions, SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult,
+};
+
+type Context = WorkflowContext<SettlementWorkflow>;
+
+#[workflow]
+#[derive(Default)]
+pub struct SettlementWorkflow {
+    waiting: VecDeque<Notice>,
+}
+
+#[workflow_methods]
+impl SettlementWorkflow {
+    #[init]
+    fn new(_: &WorkflowContextView, first: Option<Notice>) -> Self {
+        Self { waiting: first.into_iter().collect() }
+    }
+
+    #[run(name = "SettlementWorkflow")]
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
+        loop {
+            ctx.wait_condition(|settlement| !settlement.waiting.is_empty()).await?;
+            let Some(notice) = ctx.state_mut(|settlement| settlement.waiting.pop_front()) else { continue };
+            settle(ctx, notice).await?;
+            if ctx.state(|settlement| settlement.waiting.is_empty()) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One more event of the same transaction.
+    #[signal(name = "payment_event")]
+    pub fn payment_event(&mut self, _: &mut SyncWorkflowContext<Self>, message: Message<Notice>) {
+        // Only our own programs send these, and what cannot be read is nobody's money.
+        if let Message::Valid(notice) = message {
+            self.waiting.push_back(notice);
+        }
+    }
+}
+
+async fn settle(ctx: &Context, notice: Notice) -> WorkflowResult<()> {
+    let Notice { event, declined, again, grace } = notice.clone();
+    let delivery = Delivery { event: event.clone(), again };
+    let settled = ctx.execute_local_activity(SettlementSteps::receive_delivery, delivery, policies::local()).await?;
+    // The order that declined it has left the rest to us.
+    if settled.is_some() && !declined {
+        return Ok(());
+    }
+    let order_id = event.order_id.clone().filter(|_| event.concerns_its_order());
+    let whose = match order_id {
+        Some(order_id) if !declined => match find(ctx, &notice, &order_id, grace).await? {
+            // It writes itself what comes of it.
+            None => return Ok(()),
+            Some(whose) => whose,
+        },
+        Some(_) => Whose::Closed,
+        None => Whose::Unknown,
+    };
+    let (outcome, detail) = conclude(ctx, &event, whose).await?;
+    let delivered = Delivered { event, outcome, detail };
+    Ok(ctx.execute_local_activity(SettlementSteps::record_delivery, delivered, policies::local()).await?)
+}
+
+/// Tells the order, now or when it has appeared; `None` when it has been told.
+async fn find(
+    ctx: &Context,
+    notice: &Notice,
+    order_id: &OrderId,
+    grace: Option<domain::Span>,
+) -> WorkflowResult<Option<Whose>> {
+    let mut left = grace.map(domain::Span::duration).unwrap_or_default();
+    let mut closing = 0;
+    loop {
+        let order = ctx.external_workflow(order_workflow_id(order_id), None);
+        let message = Message::Valid(notice.clone());
+        if order.signal(OrderWorkflow::payment_event, message, SignalWorkflowOptions::default()).await.is_ok() {
+            return Ok(None);
+        }
+        let whose =
+            ctx.execute_local_activity(SettlementSteps::find_order, order_id.clone(), policies::local()).await?;
+        let pause = match whose {
+            Whose::Closed => return Ok(Some(whose)),
+            // Temporal says that it has ended: its row will say so in a moment, unless somebody terminated it.
+            Whose::Open if closing == policies::TRIES => return Ok(Some(Whose::Closed)),
+            Whose::Open => {
+                closing += 1;
+                policies::backoff(closing)
+            }
+            Whose::Unknown if left.is_zero() => return Ok(Some(whose)),
+            Whose::Unknown => left.min(policies::APPEARANCE),
+        };
+        ctx.timer(pause).await;
+        if whose == Whose::Unknown {
+            left = left.saturating_sub(pause);
+        }
+    }
+}
+
+/// What comes of an event that no open order takes.
+async fn conclude(
+    ctx: &Context,
+    event: &PaymentEvent,
+    whose: Whose,
+) -> WorkflowResult<(DeliveryOutcome, Option<String>)> {
+    let of_order = |outcome| if whose == Whose::Unknown { DeliveryOutcome::UnknownOrder } else { outcome };
+    let entry = match &event.kind {
+        PaymentEventKind::Paid { amount, .. } => return stray(ctx, event, *amount).await,
+        PaymentEventKind::Unconfirmed { event_type } => {
+            return Ok((DeliveryOutcome::Unconfirmed, Some(event_type.clone())));
+        }
+        PaymentEventKind::Ignored { event_type } => return Ok((DeliveryOutcome::Ignored, Some(event_type.clone()))),
+        PaymentEventKind::Unreadable { reason } => return Ok((DeliveryOutcome::Unreadable, Some(reason.clone()))),
+        PaymentEventKind::AttemptFailed { reason } | PaymentEventKind::Failed { reason } => {
+            (EventType::PaymentAttemptFailed, json!({"reason": reason}))
+        }
+        PaymentEventKind::Processing => (EventType::PaymentProcessing, json!({})),
+        PaymentEventKind::Refunded { amount } => (EventType::PaymentRefunded, json!({"amount": amount.decimal()})),
+        PaymentEventKind::RefundFailed { reason } => (EventType::PaymentRefundDue, json!({"reason": reason})),
+        PaymentEventKind::Disputed { stage } => (EventType::PaymentDisputed, json!({"stage": stage})),
+    };
+    let written = append(ctx, event, entry.0, entry.1).await?;
+    Ok((if written { DeliveryOutcome::Recorded } else { of_order(DeliveryOutcome::Recorded) }, None))
+}
+
+/// Money that no order waits for goes back.
+async fn stray(
+    ctx: &Context,
+    event: &PaymentEvent,
+    amount: domain::Money,
+) -> WorkflowResult<(DeliveryOutcome, Option<String>)> {
+    let Some(transaction_id) = event.transaction_id.clone() else {
+        return Ok((DeliveryOutcome::Unreadable, Some("a payment without a transaction".to_owned())));
+    };
+    let stray = Stray { event: event.clone(), transaction_id, amount };
+    let settled = ctx.execute_activity(SettlementSteps::settle_payment, stray, policies::payment()).await?;
+    let (kind, outcome) = match settled {
+        Settled::Known => return Ok((DeliveryOutcome::Known, None)),
+        Settled::Refunded => (EventType::PaymentRefunded, DeliveryOutcome::Refunded),
+        Settled::RefundDue => (EventType::PaymentRefundDue, DeliveryOutcome::RefundDue),
+    };
+    if let Some(order_id) = &event.order_id {
+        let order = ctx.external_workflow(order_workflow_id(order_id), None);
+        let told = StrayMoney { event: event.clone(), refunded: settled == Settled::Refunded };
+        let message = Message::Valid(told);
+        if order.signal(OrderWorkflow::stray_money_signal, message, SignalWorkflowOptions::default()).await.is_err() {
+            append(ctx, event, kind, json!({"amount": amount.decimal(), "currency": amount.currency()})).await?;
+        }
+    }
+    Ok((outcome, None))
+}
+
+/// Whether the order has ended, and its trail has the entry now.
+async fn append(
+    ctx: &Context,
+    event: &PaymentEvent,
+    kind: EventType,
+    mut payload: serde_json::Value,
+) -> WorkflowResult<bool> {
+    if let (Some(payload), Some(source)) = (payload.as_object_mut(), event.source().as_object()) {
+        payload.extend(source.clone());
+    }
+    let postscript = Postscript { event: event.clone(), kind, payload };
+    Ok(ctx.execute_local_activity(SettlementSteps::append_to_trail, postscript, policies::local()).await?)
+}
