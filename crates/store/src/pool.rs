@@ -17,7 +17,12 @@ pub fn database_url(url: &str) -> String {
 }
 
 fn options(url: &str) -> Result<(PgPoolOptions, PgConnectOptions), Error> {
-    let connection = PgConnectOptions::from_str(&database_url(url)).map_err(Error::Url)?;
+    let url = database_url(url);
+    // The driver takes any scheme for its own.
+    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(Error::Url(sqlx::Error::Configuration("another scheme".into())));
+    }
+    let connection = PgConnectOptions::from_str(&url).map_err(Error::Url)?;
     // A caller waits for seconds, not for the driver's 30: then it says that the database is away.
     let pool = PgPoolOptions::new().max_connections(20).acquire_timeout(Duration::from_secs(2));
     Ok((pool, connection))
