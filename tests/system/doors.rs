@@ -13,6 +13,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("client", &["domain", "workflows"]),
     ("store", &["domain"]),
     ("telemetry", &[]),
+    // Bytes in, a verdict out: whoever has bytes may ask.
+    ("webhooks", &["domain"]),
     ("orderflow-http", &["client", "domain", "telemetry", "workflows"]),
     // Thin Temporal clients: no database behind them.
     ("start", &["client", "domain", "orderflow-http", "telemetry", "workflows"]),
@@ -33,6 +35,7 @@ const BANNED: &[(&str, &[&str])] = &[
     ("workflows", &["tokio", "sqlx", "rand", "reqwest", "temporalio-client", "temporalio-sdk", "lambda_http"]),
     ("client", &["sqlx", "lambda_http", "axum"]),
     ("store", &["temporalio-client", "lambda_http", "axum"]),
+    ("webhooks", &["tokio", "sqlx", "rand", "reqwest", "temporalio-client", "lambda_http", "axum", "http"]),
     ("worker", &["sqlx", "lambda_http"]),
     ("start", &["sqlx", "tonic"]),
     ("signal", &["sqlx", "tonic"]),

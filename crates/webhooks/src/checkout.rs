@@ -1,0 +1,50 @@
+//! Checkout.com.
+
+use crate::{
+    events::{Draft, ignored},
+    json::{self, Why, event_id, order_id, text, transaction_id, word},
+};
+use domain::{DisputeStage, Money, PaymentEventKind as Kind, WebhookProvider};
+use serde_json::Value;
+
+pub(crate) fn read(body: &Value) -> Draft {
+    let event_id = event_id(body, "/id");
+    let Some(event_type) = text(body, "/type") else {
+        return Draft { event_id, ..Draft::unreadable("the event has no type") };
+    };
+    let data = body.get("data").unwrap_or(&Value::Null);
+    let of_dispute = event_type.starts_with("dispute_");
+    Draft {
+        event_id,
+        order_id: order_id(data, "/reference")
+            .or_else(|| order_id(data, "/payment_reference"))
+            .or_else(|| order_id(data, "/metadata/order_id")),
+        transaction_id: transaction_id(data, if of_dispute { "/payment_id" } else { "/id" }),
+        payment_id: None,
+        kind: kind(event_type, body, data),
+    }
+}
+
+fn kind(event_type: &str, body: &Value, data: &Value) -> Result<Kind, Why> {
+    let dispute = |stage| Kind::Disputed { stage };
+    Ok(match event_type {
+        "payment_captured" => Kind::Paid { amount: money(data)?, payment_method: None },
+        // The customer may try again.
+        "payment_declined" => Kind::AttemptFailed { reason: "declined".to_owned() },
+        "payment_capture_declined" => Kind::AttemptFailed { reason: "capture_declined".to_owned() },
+        "payment_approved" | "payment_pending" | "payment_capture_pending" => Kind::Processing,
+        "payment_canceled" => Kind::Failed { reason: "canceled".to_owned() },
+        "payment_expired" => Kind::Failed { reason: "expired".to_owned() },
+        "payment_voided" => Kind::Failed { reason: "voided".to_owned() },
+        "payment_refunded" => Kind::Refunded { amount: money(data)? },
+        "payment_refund_declined" => Kind::RefundFailed { reason: "refund_declined".to_owned() },
+        "dispute_received" => dispute(DisputeStage::Opened),
+        "dispute_won" => dispute(DisputeStage::Won),
+        "dispute_lost" | "dispute_accepted" | "dispute_expired" => dispute(DisputeStage::Lost),
+        _ => ignored(word(body, "/type")),
+    })
+}
+
+fn money(data: &Value) -> Result<Money, Why> {
+    json::money(WebhookProvider::Checkout, data, "/amount", "/currency")
+}

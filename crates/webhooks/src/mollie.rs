@@ -1,0 +1,25 @@
+//! Mollie: an event says that something happened to a payment, and not what it was worth.
+
+use crate::{
+    events::{Draft, unconfirmed},
+    json::{as_event_id, order_id, text, transaction_id, word},
+};
+use serde_json::Value;
+
+pub(crate) fn read(body: &Value) -> Draft {
+    let event_type = word(body, "/type").or_else(|| word(body, "/event_type"));
+    // `entityId` names the payment where `id` names the event; else `id` is the payment's, which has many events.
+    let entity = transaction_id(body, "/entityId").or_else(|| transaction_id(body, "/entity_id"));
+    let id = text(body, "/id").unwrap_or_default();
+    let event_id = match (&entity, &event_type) {
+        (None, Some(event_type)) => as_event_id(&format!("{event_type}:{id}")),
+        _ => as_event_id(id),
+    };
+    Draft {
+        event_id,
+        order_id: order_id(body, "/_embedded/entity/metadata/order_id"),
+        transaction_id: entity.or_else(|| transaction_id(body, "/id")),
+        payment_id: None,
+        kind: Ok(unconfirmed(event_type)),
+    }
+}

@@ -1,0 +1,124 @@
+//! The keys of one provider: several at once, while one replaces another.
+
+use crate::schemes::{self, KeyEncoding};
+use data_encoding::{BASE64, BASE64_NOPAD, HEXLOWER_PERMISSIVE};
+use domain::WebhookProvider;
+use std::fmt;
+
+/// One provider's keys. None of them can be read out of it or printed.
+#[derive(Clone)]
+pub struct Secrets {
+    provider: WebhookProvider,
+    keys: Vec<Vec<u8>>,
+}
+
+/// Why a secret is none. It says which one, and nothing that is in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SecretError {
+    #[error("there is no secret for {0}")]
+    None(WebhookProvider),
+    #[error("secret {position} for {provider} {expected}")]
+    Malformed {
+        provider: WebhookProvider,
+        /// From 1.
+        position: usize,
+        expected: &'static str,
+    },
+}
+
+impl Secrets {
+    /// Reads secrets as the provider shows them. All must be well-formed, and there must be one.
+    pub fn new<'t>(provider: WebhookProvider, texts: impl IntoIterator<Item = &'t str>) -> Result<Self, SecretError> {
+        let encoding = schemes::of(provider).key;
+        let keys = texts
+            .into_iter()
+            .enumerate()
+            .map(|(index, text)| {
+                decode(encoding, text.trim()).map_err(|expected| SecretError::Malformed {
+                    provider,
+                    position: index + 1,
+                    expected,
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        if keys.is_empty() {
+            return Err(SecretError::None(provider));
+        }
+        Ok(Self { provider, keys })
+    }
+
+    /// Reads a setting such as `WEBHOOK_SECRETS_STRIPE`: secrets with commas between them.
+    pub fn parse(provider: WebhookProvider, list: &str) -> Result<Self, SecretError> {
+        Self::new(provider, list.split(',').map(str::trim).filter(|text| !text.is_empty()))
+    }
+
+    pub fn provider(&self) -> WebhookProvider {
+        self.provider
+    }
+
+    /// How many there are; never none.
+    pub fn count(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.keys.iter().map(Vec::as_slice)
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secrets({}, {} × ***)", self.provider, self.keys.len())
+    }
+}
+
+fn decode(encoding: KeyEncoding, text: &str) -> Result<Vec<u8>, &'static str> {
+    let (key, expected) = match encoding {
+        KeyEncoding::Text => (Some(text.as_bytes().to_vec()), "must not be empty"),
+        KeyEncoding::Hex => {
+            (HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok(), "must be the hexadecimal HMAC key of the webhook")
+        }
+        KeyEncoding::Base64AfterPrefix => {
+            let code = text.strip_prefix("whsec_").unwrap_or(text).as_bytes();
+            let key = BASE64.decode(code).or_else(|_| BASE64_NOPAD.decode(code));
+            (key.ok(), "must be `whsec_` and base64")
+        }
+    };
+    key.filter(|key| !key.is_empty()).ok_or(expected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_text_is_two_keys_for_two_providers() {
+        let text = "whsec_dGVzdF9zZWNyZXQ=";
+        let key = |provider| Secrets::parse(provider, text).unwrap().keys[0].clone();
+        assert_eq!(key(WebhookProvider::Stripe), text.as_bytes());
+        assert_eq!(key(WebhookProvider::Standard), b"test_secret");
+    }
+
+    #[test]
+    fn several_secrets_stand_between_commas() {
+        assert_eq!(Secrets::parse(WebhookProvider::Mollie, " one, two,").unwrap().count(), 2);
+        assert_eq!(
+            Secrets::parse(WebhookProvider::Mollie, " ,").unwrap_err(),
+            SecretError::None(WebhookProvider::Mollie)
+        );
+    }
+
+    #[test]
+    fn nothing_of_a_secret_is_printed() {
+        let good = Secrets::parse(WebhookProvider::Square, "topsecret").unwrap();
+        assert_eq!(format!("{good:?}"), "Secrets(square, 1 × ***)");
+        for (provider, bad) in
+            [(WebhookProvider::Adyen, "4478,topsecret"), (WebhookProvider::Standard, "whsec_AAAA,topsecret!")]
+        {
+            let error = Secrets::parse(provider, bad).unwrap_err();
+            let printed = format!("{error} {error:?}");
+            assert!(printed.contains("secret 2 for"), "{printed}");
+            assert!(!printed.contains("topsecret"), "{printed}");
+        }
+    }
+}

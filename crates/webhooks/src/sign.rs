@@ -1,0 +1,100 @@
+//! The other side: a notification signed as its provider would, for tests and for `orderflow webhook send`.
+
+use crate::{
+    mac::signature,
+    schemes::{self, Place, Scheme, Signed},
+    secrets::Secrets,
+};
+use serde_json::Value;
+
+/// A notification: headers in lower case, and a body.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Message {
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
+}
+
+/// What is signed beside the body, where the provider does so.
+#[derive(Debug, Clone, Copy)]
+pub struct Signing<'a> {
+    /// Seconds since 1970.
+    pub now: i64,
+    /// The id of this message (Standard Webhooks).
+    pub message_id: &'a str,
+    /// The URL under which the receiver is registered (Square).
+    pub notification_url: Option<&'a str>,
+}
+
+/// Why a message can't be signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignError {
+    #[error("square signs the URL of the receiver, and none is set (WEBHOOK_URL_SQUARE)")]
+    NoUrl,
+    #[error("an item of the body has no field to put its signature into")]
+    Malformed,
+}
+
+/// Signs a message with the first of the secrets, adding headers, or for Adyen a field in each item of the body.
+pub fn sign(secrets: &Secrets, mut message: Message, signing: &Signing<'_>) -> Result<Message, SignError> {
+    let scheme = schemes::of(secrets.provider());
+    let key = secrets.keys().next().unwrap_or_default();
+    let now = signing.now.to_string();
+    match &scheme.place {
+        Place::Stamped { header } => {
+            let signature = signature(key, &[now.as_bytes(), b".", &message.body], scheme.mac);
+            message.headers.push((header, format!("t={now},v1={signature}")));
+        }
+        Place::Apart { families: [family, _] } => {
+            let id = signing.message_id;
+            let parts: [&[u8]; 5] = [id.as_bytes(), b".", now.as_bytes(), b".", &message.body];
+            let signature = signature(key, &parts, scheme.mac);
+            message.headers.push((family.id, id.to_owned()));
+            message.headers.push((family.timestamp, now));
+            message.headers.push((family.signature, format!("v1,{signature}")));
+        }
+        Place::Alone { header, prefix } => {
+            let url = match scheme.signed {
+                Signed::UrlBody => signing.notification_url.ok_or(SignError::NoUrl)?,
+                Signed::Body | Signed::TimestampBody | Signed::IdTimestampBody => "",
+            };
+            let signature = signature(key, &[url.as_bytes(), &message.body], scheme.mac);
+            message.headers.push((header, format!("{prefix}{signature}")));
+        }
+        Place::InItems { header } => match sign_items(key, scheme, &message.body)? {
+            Some(body) => message.body = body,
+            None => {
+                let signature = signature(key, &[&message.body], scheme.mac);
+                message.headers.push((header, signature));
+            }
+        },
+    }
+    Ok(message)
+}
+
+fn sign_items(key: &[u8], scheme: &Scheme, body: &[u8]) -> Result<Option<Vec<u8>>, SignError> {
+    let Some(batch) = crate::adyen::batch(body) else { return Ok(None) };
+    let batch = batch.map_err(|_| SignError::Malformed)?;
+    let mut body: Value = serde_json::from_slice(body).map_err(|_| SignError::Malformed)?;
+    for (index, item) in batch.items.iter().enumerate() {
+        let signature = signature(key, &[item.signed().as_bytes()], scheme.mac);
+        let item = body
+            .pointer_mut(&format!("/notificationItems/{index}/NotificationRequestItem"))
+            .and_then(Value::as_object_mut)
+            .ok_or(SignError::Malformed)?;
+        let data = item.entry("additionalData").or_insert_with(|| Value::Object(serde_json::Map::new()));
+        let data = data.as_object_mut().ok_or(SignError::Malformed)?;
+        data.insert("hmacSignature".to_owned(), Value::String(signature));
+    }
+    Ok(Some(body.to_string().into_bytes()))
+}
+
+impl Message {
+    pub fn new(body: impl Into<Vec<u8>>) -> Self {
+        Self { headers: Vec::new(), body: body.into() }
+    }
+
+    /// The headers as [`crate::Request`] takes them.
+    pub fn header_pairs(&self) -> Vec<(&str, &str)> {
+        self.headers.iter().map(|(name, value)| (*name, value.as_str())).collect()
+    }
+}

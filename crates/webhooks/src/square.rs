@@ -1,0 +1,82 @@
+//! Square. One payment is updated many times; its id makes them one.
+
+use crate::{
+    events::{Draft, ignored},
+    json::{self, Why, event_id, order_id, text, transaction_id, word},
+};
+use domain::{DisputeStage, Money, PaymentEventKind as Kind, WebhookProvider};
+use serde_json::Value;
+
+pub(crate) fn read(body: &Value) -> Draft {
+    let event_id = event_id(body, "/event_id");
+    let Some(event_type) = text(body, "/type") else {
+        return Draft { event_id, ..Draft::unreadable("the event has no type") };
+    };
+    let name = word(body, "/type");
+    let object = |name: &str| body.pointer("/data/object").and_then(|object| object.get(name)).unwrap_or(&Value::Null);
+    match event_type {
+        "payment.created" | "payment.updated" => {
+            let payment = object("payment");
+            Draft {
+                event_id,
+                order_id: order_id(payment, "/reference_id"),
+                transaction_id: transaction_id(payment, "/id"),
+                payment_id: None,
+                kind: payment_kind(payment),
+            }
+        }
+        "refund.created" | "refund.updated" => {
+            let refund = object("refund");
+            Draft {
+                event_id,
+                order_id: None,
+                transaction_id: transaction_id(refund, "/payment_id"),
+                payment_id: None,
+                kind: refund_kind(refund, name),
+            }
+        }
+        "dispute.created" | "dispute.state.updated" | "dispute.state.changed" => {
+            let dispute = object("dispute");
+            Draft {
+                event_id,
+                order_id: None,
+                transaction_id: transaction_id(dispute, "/disputed_payment/payment_id"),
+                payment_id: None,
+                kind: Ok(Kind::Disputed { stage: stage(dispute) }),
+            }
+        }
+        _ => Draft { event_id, order_id: None, transaction_id: None, payment_id: None, kind: Ok(ignored(name)) },
+    }
+}
+
+fn payment_kind(payment: &Value) -> Result<Kind, Why> {
+    match text(payment, "/status") {
+        Some("COMPLETED") => Ok(Kind::Paid { amount: money(payment)?, payment_method: word(payment, "/source_type") }),
+        Some("APPROVED" | "PENDING") => Ok(Kind::Processing),
+        // Of this payment; another may follow for the order.
+        Some("FAILED") => Ok(Kind::AttemptFailed { reason: "failed".to_owned() }),
+        Some("CANCELED") => Ok(Kind::AttemptFailed { reason: "canceled".to_owned() }),
+        _ => Err("the payment's status is not one we know"),
+    }
+}
+
+fn refund_kind(refund: &Value, name: Option<String>) -> Result<Kind, Why> {
+    match text(refund, "/status") {
+        Some("COMPLETED") => Ok(Kind::Refunded { amount: money(refund)? }),
+        Some("FAILED" | "REJECTED") => Ok(Kind::RefundFailed { reason: "refund_failed".to_owned() }),
+        Some("PENDING") => Ok(ignored(name)),
+        _ => Err("the refund's status is not one we know"),
+    }
+}
+
+fn stage(dispute: &Value) -> DisputeStage {
+    match text(dispute, "/state") {
+        Some("WON") => DisputeStage::Won,
+        Some("LOST" | "ACCEPTED") => DisputeStage::Lost,
+        _ => DisputeStage::Opened,
+    }
+}
+
+fn money(object: &Value) -> Result<Money, Why> {
+    json::money(WebhookProvider::Square, object, "/amount_money/amount", "/amount_money/currency")
+}

@@ -1,0 +1,102 @@
+//! Stripe. A payment may come as an intent and as a checkout session: the intent's id makes it one.
+
+use crate::{
+    events::{Draft, ignored},
+    json::{self, Why, event_id, order_id, payment_id, text, transaction_id, word},
+};
+use domain::{DisputeStage, Money, PaymentEventKind as Kind, TransactionId, WebhookProvider};
+use serde_json::Value;
+
+pub(crate) fn read(body: &Value) -> Draft {
+    let object = body.pointer("/data/object").unwrap_or(&Value::Null);
+    let Some(event_type) = text(body, "/type") else {
+        return Draft { event_id: event_id(body, "/id"), ..Draft::unreadable("the event has no type") };
+    };
+    let family = event_type.split('.').next().unwrap_or_default();
+    Draft {
+        event_id: event_id(body, "/id"),
+        order_id: order_id(object, "/metadata/order_id").or_else(|| order_id(object, "/client_reference_id")),
+        transaction_id: match family {
+            "payment_intent" => transaction_id(object, "/id"),
+            // A checkout session, a charge, a refund, a dispute.
+            _ => intent(object).or_else(|| transaction_id(object, "/charge")).or_else(|| transaction_id(object, "/id")),
+        },
+        payment_id: payment_id(object, "/metadata/payment_id"),
+        kind: kind(event_type, object, word(body, "/type")),
+    }
+}
+
+/// The intent that the object belongs to, as its id or as the whole of it.
+fn intent(object: &Value) -> Option<TransactionId> {
+    transaction_id(object, "/payment_intent").or_else(|| transaction_id(object, "/payment_intent/id"))
+}
+
+fn kind(event_type: &str, object: &Value, name: Option<String>) -> Result<Kind, Why> {
+    match event_type {
+        "payment_intent.succeeded" => paid(object, received(object)?),
+        "payment_intent.payment_failed" => {
+            let declined = word(object, "/last_payment_error/decline_code");
+            let reason = declined.or_else(|| word(object, "/last_payment_error/code"));
+            Ok(Kind::AttemptFailed { reason: reason.unwrap_or_else(|| "payment_failed".to_owned()) })
+        }
+        "payment_intent.canceled" => {
+            let reason = word(object, "/cancellation_reason").unwrap_or_else(|| "canceled".to_owned());
+            Ok(Kind::Failed { reason })
+        }
+        "payment_intent.processing" => Ok(Kind::Processing),
+        // It only saves a card.
+        "checkout.session.completed" if text(object, "/mode") == Some("setup") => Ok(ignored(name)),
+        "checkout.session.completed" => match text(object, "/payment_status") {
+            Some("paid" | "no_payment_required") => paid(object, money(object, "/amount_total")?),
+            Some("unpaid") => Ok(Kind::Processing),
+            _ => Err("the session's payment_status is not one we know"),
+        },
+        "checkout.session.async_payment_succeeded" => paid(object, money(object, "/amount_total")?),
+        "checkout.session.async_payment_failed" => {
+            Ok(Kind::AttemptFailed { reason: "async_payment_failed".to_owned() })
+        }
+        "checkout.session.expired" => Ok(Kind::Failed { reason: "session_expired".to_owned() }),
+        "charge.refunded" => {
+            // All refunds of the charge until now; each alone is told by an event of its own.
+            Ok(Kind::Refunded { amount: money(object, "/amount_refunded")? })
+        }
+        "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => refund(object, name),
+        "charge.dispute.created" => Ok(Kind::Disputed { stage: DisputeStage::Opened }),
+        "charge.dispute.closed" => match text(object, "/status") {
+            // An inquiry that came to nothing is one too.
+            Some("won" | "warning_closed") => Ok(Kind::Disputed { stage: DisputeStage::Won }),
+            Some("lost") => Ok(Kind::Disputed { stage: DisputeStage::Lost }),
+            _ => Err("how the dispute ended is not among the ways we know"),
+        },
+        _ => Ok(ignored(name)),
+    }
+}
+
+fn paid(object: &Value, amount: Money) -> Result<Kind, Why> {
+    // Several are what the customer could have chosen, one is what they did.
+    let several = object.pointer("/payment_method_types/1").is_some();
+    let payment_method = if several { None } else { word(object, "/payment_method_types/0") };
+    Ok(Kind::Paid { amount, payment_method })
+}
+
+/// What came in; of an intent that took less than it could, less than its `amount`.
+fn received(object: &Value) -> Result<Money, Why> {
+    let is_there = object.get("amount_received").is_some_and(|amount| !amount.is_null());
+    money(object, if is_there { "/amount_received" } else { "/amount" })
+}
+
+fn refund(object: &Value, name: Option<String>) -> Result<Kind, Why> {
+    match text(object, "/status") {
+        Some("succeeded") => Ok(Kind::Refunded { amount: money(object, "/amount")? }),
+        Some("failed" | "canceled") => {
+            let reason = word(object, "/failure_reason").unwrap_or_else(|| "refund_failed".to_owned());
+            Ok(Kind::RefundFailed { reason })
+        }
+        Some("pending" | "requires_action") => Ok(ignored(name)),
+        _ => Err("the refund's status is not one we know"),
+    }
+}
+
+fn money(object: &Value, amount: &str) -> Result<Money, Why> {
+    json::money(WebhookProvider::Stripe, object, amount, "/currency")
+}
