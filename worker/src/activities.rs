@@ -4,9 +4,11 @@
 //! outside world answers is a value, which the workflow counts (see `workflows::policies`).
 
 mod order;
+mod settlement;
 mod shipping;
 
 pub use order::OrderActivities;
+pub use settlement::SettlementActivities;
 pub use shipping::ShippingActivities;
 use std::time::Duration;
 use store::orders::{Image, LAST_OF_ITS_TASK};

@@ -15,7 +15,7 @@ use temporalio_sdk::{
     activities::ActivityError,
     interceptors::{ActivityInboundInterceptor, ExecuteActivityInput, ExecuteActivityOutput, Next},
 };
-use workflows::activity::{CancelShipment, ChargePayment, DispatchCarrier, RefundPayment};
+use workflows::activity::{CancelShipment, ChargePayment, DispatchCarrier, RefundPayment, SettlePayment};
 
 /// What is allowed, for who set something else.
 pub(crate) const ALLOWED: &str =
@@ -146,7 +146,13 @@ impl ActivityInboundInterceptor for Flaky {
         input: ExecuteActivityInput,
         next: Next<'a, ExecuteActivityInput, ExecuteActivityOutput<'a>>,
     ) -> ExecuteActivityOutput<'a> {
-        let asks_outside = [ChargePayment.name(), RefundPayment.name(), DispatchCarrier.name(), CancelShipment.name()];
+        let asks_outside = [
+            ChargePayment.name(),
+            RefundPayment.name(),
+            SettlePayment.name(),
+            DispatchCarrier.name(),
+            CancelShipment.name(),
+        ];
         if asks_outside.contains(&input.activity_info().activity_type.as_str()) {
             return next.run(input);
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     WorkerSettings,
-    activities::{OrderActivities, ShippingActivities},
+    activities::{OrderActivities, SettlementActivities, ShippingActivities},
     carrier::{self, Carrier},
     flaky::{FlakyCarrier, FlakyProvider},
     health, mail,
@@ -30,7 +30,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
-use workflows::{OrderWorkflow, ShippingWorkflow};
+use workflows::{OrderWorkflow, SettlementWorkflow, ShippingWorkflow};
 
 /// Serves the task queues until SIGTERM or Ctrl-C, then lets what runs finish within the grace period.
 pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
@@ -105,11 +105,13 @@ fn options(settings: &WorkerSettings) -> anyhow::Result<Vec<WorkerOptions>> {
         if let Some(flaky) = settings.flaky {
             provider = Arc::new(FlakyProvider { provider, flaky });
         }
+        let settlements = SettlementActivities { pool: pool.clone(), provider: Arc::clone(&provider) };
         let activities = OrderActivities { pool: pool.clone(), provider, default_stock: settings.default_stock };
         let orders = WorkerOptions::new(temporal.orders_task_queue.clone())
             .register_activities(activities)
+            .register_activities(settlements)
             .activity_inbound_interceptor(Measured::new(pool.clone()));
-        options.push(orders.register_workflow::<OrderWorkflow>()?.build());
+        options.push(orders.register_workflow::<OrderWorkflow>()?.register_workflow::<SettlementWorkflow>()?.build());
     }
     if settings.queues.shipping {
         let mut carrier: Arc<dyn Carrier> = Arc::new(carrier::Simulator::new(pool.clone()));

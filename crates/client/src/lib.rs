@@ -12,6 +12,7 @@ mod failure;
 mod link;
 mod list;
 mod metrics;
+mod notify;
 mod orders;
 mod payload;
 mod query;

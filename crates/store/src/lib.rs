@@ -6,6 +6,7 @@
 
 pub mod backup;
 pub mod console;
+pub mod deliveries;
 mod error;
 pub mod events;
 pub mod inventory;
@@ -15,6 +16,7 @@ pub mod payments;
 mod pool;
 pub mod shipments;
 pub mod simulator;
+pub mod strays;
 pub mod verify;
 
 pub use error::Error;

@@ -53,7 +53,7 @@ pub async fn violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
         union all
         select 'an order that is fulfilled is not paid', id from orders
             where state in ('shipped', 'delivered')
-                and not exists (select from payments where order_id = id and status = 'captured' and amount = total_amount)
+                and not exists (select from payments where order_id = id and status in ('captured', 'refunded') and amount = total_amount)
         union all
         select 'a payment of an order that is not fulfilled is not settled', id from orders join payments on order_id = id
             where not is_running and orders.state in ('cancelled', 'failed') and payments.status in ('pending', 'captured', 'refunding')

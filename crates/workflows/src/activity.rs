@@ -308,4 +308,5 @@ pub use order_steps::{
     ChargePayment, CommitInventory, ConfirmDelivery, ReceiveOrder, RecordOrder, RecordPayment, RefundPayment,
     ReleaseInventory, ReserveInventory, ValidateOrder,
 };
+pub use settlement_steps::{AppendToTrail, FindOrder, ReceiveDelivery, RecordDelivery, SettlePayment};
 pub use shipping_steps::{CancelShipment, DispatchCarrier, PreparePackage};

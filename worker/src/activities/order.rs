@@ -2,7 +2,7 @@
 
 use super::{PAYMENT_ANSWER, again, image};
 use crate::payment::{Charge as Answer, ChargeRequest, PaymentProvider, Refund as Undone, RefundRequest};
-use domain::{Currency, Money, Order, PaymentStatus, TransactionId};
+use domain::{Currency, Money, Order, PaymentStatus, TransactionId, WebhookProvider};
 use std::sync::Arc;
 use store::{
     PgPool,
@@ -86,7 +86,7 @@ impl OrderActivities {
         let payment = Payment {
             payment_id: &paid.payment_id,
             amount: paid.amount,
-            provider: EXTERNAL,
+            provider: paid.confirmation.provider.map_or(EXTERNAL, WebhookProvider::as_str),
             payment_method: paid.confirmation.payment_method.as_deref(),
             status: PaymentStatus::Captured,
             transaction_id: Some(&paid.confirmation.transaction_id),
