@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::{
     args::{StackArguments, Up},
-    output::print_json,
+    output::{print, print_json},
 };
 
 /// Starts the stack, unless it runs already.
@@ -95,20 +95,17 @@ async fn wait_until_ready(project: &Project) -> Result<State> {
 }
 
 fn show(headline: &str, state: &State, json: bool) -> Result<()> {
-    use std::io::Write;
     let addresses = &state.addresses;
     if json {
         return print_json(addresses);
     }
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{headline}")?;
-    writeln!(out, "  API       {}", addresses.http_url)?;
-    writeln!(out, "  Temporal  {} (API {})", addresses.ui_url, addresses.temporal_address)?;
-    writeln!(out, "  Database  {}", addresses.database_url)?;
-    if let Some(url) = &addresses.mail_url {
-        writeln!(out, "  Mail      {url}")?;
-    }
-    writeln!(out, "  Metrics   {}/metrics and {}/metrics", addresses.metrics_url, addresses.worker_health_url)?;
-    out.flush()?;
-    Ok(())
+    let lines = [
+        Some(headline.to_owned()),
+        Some(format!("  API       {}", addresses.http_url)),
+        Some(format!("  Temporal  {} (API {})", addresses.ui_url, addresses.temporal_address)),
+        Some(format!("  Database  {}", addresses.database_url)),
+        addresses.mail_url.as_ref().map(|url| format!("  Mail      {url}")),
+        Some(format!("  Metrics   {}/metrics and {}/metrics", addresses.metrics_url, addresses.worker_health_url)),
+    ];
+    print(&lines.into_iter().flatten().collect::<Vec<_>>().join("\n"))
 }
