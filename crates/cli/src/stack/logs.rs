@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use anstream::adapter::strip_str;
 use anyhow::{Context, Result, bail};
 use devstack::{Project, Stack};
 use serde_json::json;
@@ -87,7 +88,7 @@ impl Label {
         match self {
             Self::None => line.to_owned(),
             Self::Name(name) => format!("{name}{line}"),
-            Self::Json(name) => json!({"service": name, "line": line}).to_string(),
+            Self::Json(name) => json!({"service": name, "line": strip_str(line).to_string()}).to_string(),
         }
     }
 }
@@ -136,9 +137,10 @@ impl Log {
     }
 }
 
-/// Whether somebody still reads: `orderflow logs | head` is no failure.
+/// Whether somebody still reads: `orderflow logs | head` is no failure. Servers that are not ours may colour what they
+/// write; that reaches a terminal only.
 fn print(label: &Label, lines: &[String]) -> Result<bool> {
-    let mut out = std::io::stdout().lock();
+    let mut out = anstream::stdout().lock();
     for line in lines {
         match writeln!(out, "{}", label.on(line)) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(false),
