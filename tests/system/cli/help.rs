@@ -2,7 +2,7 @@
 
 use super::{looks_like, program, shown};
 use crate::world::World;
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Stdio};
 
 /// Every command that is not hidden, by its words.
 async fn commands() -> Vec<Vec<String>> {
@@ -64,9 +64,38 @@ async fn every_shell_has_completions() {
     }
 }
 
+/// `| head -1` is no failure; a disk that is full is one, told in one line. Neither is a panic.
+#[tokio::test]
+async fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is_one() {
+    for arguments in [&["completions", "bash"][..], &["manual"], &["ps"], &["--help"]] {
+        let folder = tempfile::tempdir().unwrap();
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let run = async |out: Stdio| {
+            // Not `output`, which takes standard output for itself.
+            let mut command = program();
+            let command = command.args(arguments).current_dir(folder.path()).stdout(out).stderr(Stdio::piped());
+            command.spawn().unwrap().wait_with_output().await.unwrap()
+        };
+        let unread = run(writer.into()).await;
+        assert_eq!((unread.status.code(), unread.stderr.len()), (Some(0), 0), "{arguments:?}: {unread:?}");
+        let full = run(fs::File::options().write(true).open("/dev/full").unwrap().into()).await;
+        let said = String::from_utf8_lossy(&full.stderr).into_owned();
+        assert_eq!((full.status.code(), said.lines().count()), (Some(1), 1), "{arguments:?}: {said}");
+        assert!(said.contains("No space left on device"), "{arguments:?}: {said}");
+    }
+}
+
 #[tokio::test]
 async fn nothing_is_coloured_where_nobody_sees_it() {
     let world = World::start().await;
+    for service in ["worker", "api"] {
+        assert!(
+            world.log(service).contains("INFO") && !world.log(service).contains('\u{1b}'),
+            "{}",
+            world.log(service)
+        );
+    }
     let check = World::printed(world.orderflow(&["check"]).await);
     assert!(!check.contains('\u{1b}'), "{check:?}");
     let wanted = world.command().arg("check").env("CLICOLOR_FORCE", "1").output().await.unwrap();

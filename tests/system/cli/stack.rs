@@ -110,6 +110,8 @@ async fn ps_shows_what_runs() {
     for service in ["postgres", "temporal", "mail", "worker", "api"] {
         assert!(shown.lines().any(|line| line.starts_with(service) && line.contains("running")), "{shown}");
     }
+    // Temporal listens at one address and shows itself at another.
+    assert!(shown.contains(&format!("pages at http://127.0.0.1:{}", up.ports[2])), "{shown}");
 }
 
 #[tokio::test]
@@ -172,6 +174,11 @@ async fn logs_are_shown_by_service() {
     let json = World::printed(up.run(&["logs", "--service", "api", "-n", "1", "--json"]).await);
     let line: Value = serde_json::from_str(json.trim()).unwrap();
     assert_eq!(line["service"], "api", "{line}");
+    // What is not ours may colour what it writes; a pipe gets none of it.
+    for arguments in [&["logs", "--lines", "1000"][..], &["logs", "--lines", "1000", "--json"]] {
+        let all = World::printed(up.run(arguments).await);
+        assert!(!all.contains('\u{1b}') && !all.contains("\\u001b"), "{all}");
+    }
     looks_like(
         "logs_of_nothing",
         &shown(&["logs", "--service", "mainframe"], &up.run(&["logs", "--service", "mainframe"]).await),
