@@ -14,6 +14,7 @@ mod orders;
 mod output;
 mod stack;
 mod target;
+mod typed;
 
 use std::{io, process::ExitCode};
 

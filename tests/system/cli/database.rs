@@ -17,7 +17,6 @@ async fn stock_is_set_and_listed() {
             &["stock", "set", "SAMPLE-1", "0", "--json"],
             &["stock", "list", "--json"],
             &["stock", "set", "SAMPLE-1", "-1"],
-            &["stock", "set", "no spaces", "1"],
         ])
         .await;
     looks_like("stock_is_set_and_listed", &session);

@@ -44,10 +44,30 @@ async fn a_slip_is_told_in_one_line_with_exit_code_2() {
         &["start-order", "x", "p", "--payment-id", "q"],
         &["load", "--orders", "0"],
         &["stock", "set", "ABC123", "many"],
+        &["stock", "set", "no spaces", "1"],
+        &["list", "--status", "nope"],
+        &["list", "--customer", "no spaces"],
+        &["logs", "--service", "nope"],
+        &["restart", "nope"],
+        &["up", "--profile", "nope"],
+        &["start-order", "--profile", "nope"],
+        &["start-order", "no spaces"],
+        &["start-order", "x", "no spaces"],
+        &["update-address", "x"],
+        &["cancel", ""],
+        &["describe", ""],
+        &["confirm-payment", "x", "--transaction-id", "t", "--amount", "abc"],
+        &["confirm-payment", "x", "--transaction-id", "t", "--amount", "-5"],
+        &["confirm-delivery", "x", "--delivered-at", "nonsense"],
+        &["db", ""],
+        &["api-key", "create", "--name", "n", "--scopes", "nope"],
+        &["api-key", "create", "--name", "n", "--scopes", "orders:read", "--expires", "never"],
+        &["api-key", "create", "--name", "a b", "--scopes", "orders:read"],
         &["completions", "tcsh"],
     ];
+    let folder = tempfile::tempdir().unwrap();
     for slip in slips {
-        let output = program().args(*slip).output().await.unwrap();
+        let output = program().args(*slip).current_dir(folder.path()).output().await.unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{slip:?}: {said}");
         session += &shown(slip, &output);
