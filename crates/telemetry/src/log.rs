@@ -1,7 +1,12 @@
 //! Setting up logs.
 
 use crate::spans;
-use std::{env, error::Error, fmt, io};
+use std::{
+    env,
+    error::Error,
+    fmt,
+    io::{self, IsTerminal},
+};
 use tracing_subscriber::{
     EnvFilter, Layer,
     filter::{FilterExt, filter_fn},
@@ -39,13 +44,18 @@ impl Format {
     }
 }
 
+/// Whether a person looks on who wants colour (<https://no-color.org>): what is kept in a file is for programs too.
+fn is_coloured() -> bool {
+    io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 /// Starts logging to standard error, as `LOG_FORMAT` (`pretty`, which is lines for people, or `json`) and `LOG_LEVEL`
-/// (`info` unless set; `RUST_LOG` in its own syntax wins) say. A second call changes nothing.
+/// (`info` unless set; `RUST_LOG` in its own syntax wins) say; in colour on a terminal only. A second call changes nothing.
 pub fn init() -> Result<(), BadSetting> {
     let format = Format::parse(&env::var("LOG_FORMAT").unwrap_or_default())?;
     let filter = filter(&env::var("RUST_LOG").unwrap_or_default(), &env::var("LOG_LEVEL").unwrap_or_default())?;
     let is_line = |metadata: &tracing::Metadata<'_>| metadata.target() != spans::FAILED;
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(is_coloured());
     let lines = match format {
         Format::Pretty => lines.boxed(),
         Format::Json => lines.json().flatten_event(true).boxed(),
