@@ -6,11 +6,17 @@ use lambda_http::http::{HeaderMap, header};
 /// What a body may have at most. No order of a hundred lines comes near.
 pub const LARGEST: usize = 256 * 1024;
 
-/// The body as text; an empty one needs no content type.
-pub(crate) fn text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<&'a str, Problem> {
+/// The body as it is.
+pub(crate) fn bytes(body: &[u8]) -> Result<&[u8], Problem> {
     if body.len() > LARGEST {
         return Err(Problem::new(Code::BodyTooLarge, "A body has at most 256 KiB."));
     }
+    Ok(body)
+}
+
+/// The body as text; an empty one needs no content type.
+pub(crate) fn text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<&'a str, Problem> {
+    let body = bytes(body)?;
     if body.is_empty() {
         return Ok("");
     }

@@ -66,6 +66,16 @@ impl Call {
         Known::read(&self.headers)
     }
 
+    /// Every header that is text, doubled ones too, as they were sent.
+    pub fn header_texts(&self) -> Vec<(&str, &str)> {
+        self.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect()
+    }
+
+    /// The body's own bytes, whatever their type.
+    pub fn bytes(&self) -> Result<&[u8], Problem> {
+        body::bytes(&self.body)
+    }
+
     /// What `{path+}` stands for: of a file, where it is.
     pub fn rest(&self) -> &str {
         self.raw_id()

@@ -31,6 +31,7 @@ codes! {
     Code {
         MalformedJson => (400, "malformed_json", "The body is not JSON"),
         InvalidIdempotencyKey => (400, "invalid_idempotency_key", "The idempotency key is not valid"),
+        WebhookRejected => (400, "webhook_rejected", "The notification is not verified"),
         Unauthenticated => (401, "unauthenticated", "The call has no credential that is accepted"),
         InsufficientScope => (403, "insufficient_scope", "The caller may not do this"),
         RouteNotFound => (404, "route_not_found", "There is nothing here"),
@@ -43,6 +44,7 @@ codes! {
         InvalidRequest => (422, "invalid_request", "The request is not valid"),
         InvalidQuery => (422, "invalid_query", "The query parameters are not valid"),
         IdempotencyKeyReused => (422, "idempotency_key_reused", "The idempotency key belongs to another request"),
+        WebhookTokenInvalid => (498, "webhook_token_invalid", "The notification is not verified"),
         RateLimited => (429, "rate_limited", "Too many calls"),
         WorkerUnavailable => (503, "worker_unavailable", "No worker is available"),
         TemporalUnavailable => (503, "temporal_unavailable", "Orders cannot be reached"),

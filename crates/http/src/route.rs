@@ -12,6 +12,7 @@ pub enum Function {
     Query,
     Events,
     Docs,
+    Webhook,
 }
 
 /// What a route does, by the function that does it.
@@ -22,6 +23,8 @@ pub enum Operation {
     Query(Querying),
     Events(Listing),
     Docs(Documenting),
+    /// A payment provider's notification; the path names the provider.
+    Webhook,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +116,7 @@ pub static ROUTES: &[Route] = &[
     signal(Method::POST, "/orders/{id}/payment", Signalling::ConfirmPayment),
     signal(Method::POST, "/orders/{id}/signals/confirm-payment", Signalling::ConfirmPayment),
     signal(Method::POST, "/orders/{id}/signals/confirm-delivery", Signalling::ConfirmDelivery),
+    Route { method: Method::POST, pattern: "/webhooks/{provider}", operation: Operation::Webhook },
     query(Method::GET, "/orders/{id}", Querying::Order),
     query(Method::GET, "/orders/{id}/status", Querying::Status),
     query(Method::GET, "/orders/{id}/estimated-delivery", Querying::EstimatedDelivery),
@@ -138,12 +142,14 @@ impl Operation {
             Self::Query(_) => Function::Query,
             Self::Events(_) => Function::Events,
             Self::Docs(_) => Function::Docs,
+            Self::Webhook => Function::Webhook,
         }
     }
 }
 
 impl Function {
-    pub const ALL: [Self; 5] = [Self::Start, Self::Signal, Self::Query, Self::Events, Self::Docs];
+    pub const ALL: [Self; 6] =
+        [Self::Start, Self::Signal, Self::Query, Self::Events, Self::Docs, Self::Webhook];
 
     /// Who answers what no route serves: with 404, or 405 by the one table, as any function would.
     pub const REST: Self = Self::Docs;
@@ -156,6 +162,7 @@ impl Function {
             Self::Query => "query",
             Self::Events => "events",
             Self::Docs => "docs",
+            Self::Webhook => "webhook",
         }
     }
 }

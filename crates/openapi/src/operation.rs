@@ -92,6 +92,7 @@ fn description(operation: Operation, types: &mut Types) -> Description {
         Operation::Query(querying) => query(querying, types),
         Operation::Events(listing) => list(listing, types),
         Operation::Docs(documenting) => page(documenting),
+        Operation::Webhook => webhook(),
     }
 }
 
@@ -224,6 +225,27 @@ fn list(listing: Listing, types: &mut Types) -> Description {
                 problems: ours(&[&READING]),
             }
         }
+    }
+}
+
+fn webhook() -> Description {
+    Description {
+        tag: TELL,
+        summary: "A payment provider's signed notification",
+        details: "For the providers' own programs: the body is theirs, and its signature alone lets it in. A provider \
+            without a secret here is off (404). The same event again has no second effect.",
+        parameters: vec![parameters::provider()],
+        body: None,
+        answers: vec![(200, answer("It is kept; Adyen reads `[accepted]`.", &[], text_content(&["text/plain; charset=utf-8"])))],
+        problems: ours(&[&[
+            Code::WebhookRejected,
+            Code::WebhookTokenInvalid,
+            Code::RouteNotFound,
+            Code::BodyTooLarge,
+            Code::TemporalUnavailable,
+            Code::WorkerUnavailable,
+            Code::InternalError,
+        ]]),
     }
 }
 

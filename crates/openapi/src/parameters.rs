@@ -114,6 +114,14 @@ pub(crate) fn file() -> Value {
     })
 }
 
+pub(crate) fn provider() -> Value {
+    let names: Vec<_> = domain::WebhookProvider::ALL.iter().map(|provider| provider.as_str()).collect();
+    json!({
+        "name": "provider", "in": "path", "required": true, "description": "Who sends it.",
+        "schema": {"enum": names},
+    })
+}
+
 fn query(name: &str, description: &str, schema: &Value) -> Value {
     json!({"name": name, "in": "query", "description": description, "schema": schema})
 }

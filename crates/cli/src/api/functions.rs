@@ -1,4 +1,4 @@
-//! The five functions, sharing one connection to Temporal and one pool of the database.
+//! The six functions, sharing one connection to Temporal and one pool of the database.
 
 use anyhow::Result;
 use client::{Orders, SdkMetrics, TemporalSettings};
@@ -15,6 +15,7 @@ pub(crate) struct Functions {
     query: query::App,
     events: events::App,
     docs: docs::App,
+    webhook: webhook::App,
 }
 
 impl Functions {
@@ -26,7 +27,8 @@ impl Functions {
             start: start::App::new(orders.clone())?,
             signal: signal::App::new(orders.clone()),
             query: query::App::new(orders.clone(), pool.clone())?,
-            events: events::App::new(orders, pool),
+            events: events::App::new(orders.clone(), pool),
+            webhook: webhook::App::new(orders)?,
             docs: docs::App,
         })
     }
@@ -40,6 +42,7 @@ impl Functions {
             Function::Query => self.query.handle(request).await,
             Function::Events => self.events.handle(request).await,
             Function::Docs => self.docs.handle(request).await,
+            Function::Webhook => self.webhook.handle(request).await,
         }
     }
 }

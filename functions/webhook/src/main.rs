@@ -1,0 +1,8 @@
+//! Starts the function on Lambda; what it does is the library's.
+
+use std::process::ExitCode;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    orderflow_http::run::<webhook::App>().await
+}
