@@ -32,7 +32,8 @@ fuzz_target!(|data: &[u8]| {
     headers.push(("webhook-timestamp", "1761000000"));
     let secrets = Secrets::new(provider, [SECRET]).expect("it is well-formed for each of them");
     for body in [body, rest] {
-        let request = Request { headers: &headers, body, now: 1_761_000_000, notification_url: Some("https://x.example") };
+        let request =
+            Request { headers: &headers, body, now: 1_761_000_000, notification_url: Some("https://x.example") };
         assert!(verify(&secrets, &request).is_err());
     }
 });

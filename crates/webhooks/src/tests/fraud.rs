@@ -72,6 +72,33 @@ fn a_time_stamp_counts_to_the_second_both_ways() {
 }
 
 #[test]
+fn what_is_badly_signed_has_no_time() {
+    for provider in [WebhookProvider::Stripe, WebhookProvider::Standard] {
+        let mut message = signed_body(provider, PAID);
+        message.body.push(b' ');
+        let verdict = with_request(&message, |request| {
+            verify(&secrets(provider), &Request { now: NOW + 999, ..*request }).map(|_| ())
+        });
+        assert_eq!(verdict, Err(Rejection::Signature), "{provider}");
+    }
+}
+
+#[test]
+fn there_is_one_way_to_write_a_signature() {
+    for provider in [WebhookProvider::GoCardless, WebhookProvider::Checkout, WebhookProvider::Mollie] {
+        let mut message = signed_body(provider, PAID);
+        message.headers[0].1 = message.headers[0].1.to_ascii_uppercase().replace("SHA256=", "sha256=");
+        assert_eq!(judged(provider, &message), Err(Rejection::Signature), "{provider}");
+    }
+    for provider in [WebhookProvider::Square, WebhookProvider::Shopify, WebhookProvider::Standard] {
+        let mut message = signed_body(provider, PAID);
+        let signature = &mut message.headers.last_mut().unwrap().1;
+        *signature = signature.trim_end_matches('=').to_owned();
+        assert_eq!(judged(provider, &message), Err(Rejection::Signature), "{provider}");
+    }
+}
+
+#[test]
 fn a_time_that_is_no_plain_number_is_no_time() {
     for time in ["", "+1761000000", "-1", "1761000000.0", "0x68", "1_761", " 1761000000", "9999999999999999", "१७"]
     {
