@@ -31,15 +31,15 @@ fn is_variable(text: &str) -> bool {
         && text.chars().all(|character| matches!(character, 'A'..='Z' | '0'..='9' | '_'))
 }
 
-/// Every variable that docs/settings.md names, and the beginnings of those that it names as `BEGINNING_*`.
-fn settings() -> (BTreeSet<String>, Vec<String>) {
+/// Every variable that docs/settings.md names. Each by its whole name: what is meant by `BEGINNING_*` nobody can compare.
+fn settings() -> BTreeSet<String> {
     let page = read("docs/settings.md");
     // What stands between two backticks is every other part.
     let quoted: Vec<_> = page.split('`').skip(1).step_by(2).collect();
     let name = |quoted: &&str| quoted.split('=').next().filter(|name| is_variable(name)).map(ToOwned::to_owned);
-    let names = quoted.iter().filter_map(name).collect();
-    let beginning = |quoted: &&str| quoted.strip_suffix('*').filter(|name| is_variable(name)).map(ToOwned::to_owned);
-    (names, quoted.iter().filter_map(beginning).collect())
+    let beginnings: Vec<_> = quoted.iter().filter(|quoted| quoted.strip_suffix('*').is_some_and(is_variable)).collect();
+    assert!(beginnings.is_empty(), "docs/settings.md does not write out {beginnings:?}");
+    quoted.iter().filter_map(name).collect()
 }
 
 /// The tag, which must be a version: a moving tag is another program tomorrow.
@@ -102,7 +102,7 @@ fn compose_starts_nothing_before_what_it_needs_is_ready() {
 
 #[test]
 fn compose_sets_nothing_that_the_settings_page_does_not_name() {
-    let (names, _) = settings();
+    let names = settings();
     assert!(names.contains("DATABASE_URL") && !names.contains("HOST"), "{names:?}");
     for name in OURS {
         let set: BTreeSet<_> = service(name)["environment"]
@@ -125,11 +125,10 @@ fn the_example_of_an_environment_file_names_every_setting_and_no_other() {
         is_variable(name).then(|| name.to_owned())
     };
     let example: BTreeSet<_> = example.lines().filter_map(set).collect();
-    let (names, beginnings) = settings();
+    let names = settings();
     let missing: Vec<_> = names.difference(&example).collect();
     assert!(missing.is_empty(), ".env.example lacks {missing:?}");
-    let known = |name: &str| names.contains(name) || beginnings.iter().any(|beginning| name.starts_with(beginning));
-    let unknown: Vec<_> = example.iter().filter(|name| !known(name)).collect();
+    let unknown: Vec<_> = example.difference(&names).collect();
     assert!(unknown.is_empty(), "docs/settings.md does not name {unknown:?}");
 }
 

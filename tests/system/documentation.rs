@@ -3,6 +3,8 @@
 mod browser;
 mod examples;
 mod guide;
+mod migration;
+mod performance;
 
 use crate::{api::Reply, world::World};
 use orderflow_http::{Function, ROUTES};

@@ -223,6 +223,23 @@ async fn a_database_that_goes_away_is_waited_for() {
     world.verify().await;
 }
 
+#[tokio::test]
+async fn a_deadline_counts_while_a_step_is_tried_again_and_again() {
+    let postgres = database().await;
+    let world = on(&postgres, &[("ORDER_DEADLINE", "5s")]).await;
+    postgres.process.kill().await;
+    start(&world, "late").await;
+    // Its row is written when there is a database again; the order knows now.
+    let status = async || world.get("/orders/late/status").await.body;
+    let failed = |body: &serde_json::Value| body["status"] == "failed" && body["source"] == "workflow";
+    world.eventually("the deadline", status, failed).await;
+    postgres.restart().await.unwrap();
+    let view = world.ended("late").await;
+    assert_eq!((view.status.as_str(), view.failure.unwrap().code.as_str()), ("failed", "deadline_passed"));
+    assert_eq!(world.books("late").await, [] as [&str; 0]);
+    world.verify().await;
+}
+
 /// A server of the test's own, durable: without that, one that is killed loses what it had acknowledged.
 async fn database() -> Postgres {
     Postgres::start(PostgresOptions { durable: true, ..PostgresOptions::default() }).await.unwrap()

@@ -111,6 +111,18 @@ async fn what_fails_and_is_tried_again_is_counted() {
 }
 
 #[tokio::test]
+async fn the_outbox_is_counted_when_somebody_looks() {
+    // Nobody listens there: the mails of an order that was delivered wait.
+    let nowhere = format!("smtp://127.0.0.1:{}", devstack::ports::free_port().unwrap());
+    let away = [("MAIL", "smtp"), ("SMTP_URL", nowhere.as_str()), ("MAIL_FROM", "Shop <orders@shop.example>")];
+    let world = World::with(&away).await;
+    world.measures(&world.metrics_urls[1], &["orderflow_outbox_depth 0"]).await;
+    let id = world.post("/orders", order_with_payment("pmt-mailed")).await.started();
+    assert_eq!(world.ended(&id).await.status.as_str(), "delivered");
+    world.measures(&world.metrics_urls[1], &["orderflow_outbox_depth 4"]).await;
+}
+
+#[tokio::test]
 async fn a_call_tells_what_it_spent_its_time_on() {
     for format in ["pretty", "json"] {
         let world = World::with(&[("LOG_FORMAT", format)]).await;

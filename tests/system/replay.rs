@@ -72,6 +72,7 @@ async fn record() {
     failed(&world).await;
     waited(&world).await;
     paid_again(&world).await;
+    under_a_deadline(&world).await;
     for (name, workflow_id) in [
         ("delivered", "order-delivered"),
         ("shipping-dispatched", "shipping-delivered-1"),
@@ -92,6 +93,8 @@ async fn record() {
         ("payment-cancelled", "order-payment-cancelled"),
         ("payment-cancelled-while-uncertain", "order-payment-uncertain"),
         ("payment-accepted-early", "order-early"),
+        ("deadline-watched", "order-watched"),
+        ("deadline-passed", "order-overdue"),
     ] {
         save(&client, name, workflow_id).await;
     }
@@ -181,6 +184,19 @@ async fn paid_again(world: &World) {
     world.post("/orders/early/payment", json!({"transaction_id": "r-early", "amount": 99.99})).await.is(200);
     world.post("/orders/early/signals/approve", json!({})).await.is(200);
     for id in ["payment-cancelled", "payment-uncertain", "early"] {
+        world.ended(id).await;
+    }
+}
+
+async fn under_a_deadline(world: &World) {
+    add_fault(&world.pool, "charge", "overdue", Fault::Fail, 100).await.unwrap();
+    for (id, profile) in [("watched", "approval"), ("overdue", "quick")] {
+        let mut order = order_with_payment(&format!("r-{id}"));
+        order["profile"] = json!(profile);
+        start(world, id, order).await;
+        world.post(&format!("/orders/{id}/signals/approve"), json!({})).await.is(200);
+    }
+    for id in ["watched", "overdue"] {
         world.ended(id).await;
     }
 }

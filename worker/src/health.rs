@@ -8,13 +8,18 @@ use tokio::net::TcpListener;
 
 /// Answers until it is dropped. The worker is up once this listens: it does so after its pollers started.
 pub(crate) async fn serve(listener: TcpListener, pool: PgPool, sdk: SdkMetrics) -> std::io::Result<()> {
-    let metrics = get(async move || ([(CONTENT_TYPE, SdkMetrics::CONTENT_TYPE)], measured(&sdk).await));
+    let outbox = pool.clone();
+    let metrics = get(async move || ([(CONTENT_TYPE, SdkMetrics::CONTENT_TYPE)], measured(&outbox, &sdk).await));
     let app = Router::new().route("/health", get(health)).with_state(pool).route("/metrics", metrics);
     axum::serve(listener, app).await
 }
 
 /// Ours, and the SDK's, whose names begin with `temporal_`.
-async fn measured(sdk: &SdkMetrics) -> String {
+async fn measured(pool: &PgPool, sdk: &SdkMetrics) -> String {
+    // While the database is away, what was counted last stands.
+    if let Ok(waiting) = store::notifications::waiting(pool).await {
+        telemetry::metrics::outbox_depth(waiting);
+    }
     telemetry::metrics::text() + &sdk.text().await
 }
 

@@ -1,13 +1,15 @@
 //! `api-key create`: a new key, and the line that lets its bearer in.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
+use domain::{CustomerId, parse_time};
 use orderflow_http::{Scope, create_api_key};
 use serde_json::json;
 
 use crate::{
     args::Output,
     output::{print, print_json},
+    typed,
 };
 
 #[derive(Debug, Subcommand)]
@@ -22,16 +24,16 @@ pub(crate) enum ApiKeyCommand {
 #[derive(Debug, Args)]
 pub(crate) struct Create {
     /// What the key is called in settings and logs.
-    #[arg(long)]
+    #[arg(long, value_parser = typed::key_name)]
     name: String,
-    /// Some of orders:read, orders:write, orders:operate.
-    #[arg(long, required = true, value_delimiter = ',', value_name = "SCOPES")]
-    scopes: Vec<String>,
+    /// What it may do, by commas.
+    #[arg(long, required = true, value_delimiter = ',', value_name = "SCOPES", value_parser = typed::scope())]
+    scopes: Vec<Scope>,
     /// The one customer whose orders the key is for [default: all orders].
-    #[arg(long, value_name = "ID")]
-    customer: Option<String>,
+    #[arg(long, value_name = "ID", value_parser = typed::customer_id)]
+    customer: Option<CustomerId>,
     /// When the key ends, such as 2027-01-01T00:00:00Z [default: never].
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = typed::time)]
     expires: Option<String>,
     #[command(flatten)]
     output: Output,
@@ -39,15 +41,9 @@ pub(crate) struct Create {
 
 pub(crate) fn run(command: ApiKeyCommand) -> Result<()> {
     let ApiKeyCommand::Create(Create { name, scopes, customer, expires, output }) = command;
-    let scope = |text: &String| {
-        Scope::parse(text)
-            .ok_or_else(|| anyhow!("there is no scope {text}; there are {}", Scope::ALL.map(Scope::as_str).join(", ")))
-    };
-    let scopes = scopes.iter().map(scope).collect::<Result<Vec<_>>>()?;
-    let time =
-        |text: &str| text.parse().with_context(|| format!("--expires {text} is no time such as 2027-01-01T00:00:00Z"));
-    let expires = expires.as_deref().map(time).transpose()?;
-    let made = create_api_key(&name, &scopes, customer.as_deref(), expires).map_err(|why| anyhow!("the key {why}"))?;
+    let expires = expires.as_deref().and_then(parse_time);
+    let customer = customer.as_ref().map(CustomerId::as_str);
+    let made = create_api_key(&name, &scopes, customer, expires).map_err(|why| anyhow!("the key {why}"))?;
     if output.json {
         return print_json(&json!({"key": made.key, "line": made.line}));
     }

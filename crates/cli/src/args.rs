@@ -1,8 +1,11 @@
 //! What can be typed.
 
-use crate::{acceptance::AcceptanceCommand, api_key::ApiKeyCommand, database::DatabaseCommand, orders::OrderCommand};
+use crate::{
+    acceptance::AcceptanceCommand, api_key::ApiKeyCommand, database::DatabaseCommand, orders::OrderCommand, typed,
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use domain::Profile;
 
 /// Order fulfilment on AWS Lambda, Temporal and PostgreSQL.
 #[derive(Debug, Parser)]
@@ -47,7 +50,8 @@ pub(crate) enum Command {
   orderflow restart worker
   orderflow restart app")]
     Restart {
-        /// postgres, temporal, mail, worker, api or app.
+        /// Which one [default: everything].
+        #[arg(value_parser = typed::service())]
         service: Option<String>,
     },
     /// Show what runs.
@@ -127,17 +131,17 @@ pub(crate) struct Up {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct StackArguments {
     /// The settings that orders run with [default: production, delivered after 2 s].
-    #[arg(long, value_name = "NAME")]
-    pub(crate) profile: Option<String>,
-    /// The HTTP API.
-    #[arg(long, default_value_t = 8000, value_name = "PORT")]
-    pub(crate) http_port: u16,
-    /// Temporal's API.
-    #[arg(long, default_value_t = 7233, value_name = "PORT")]
-    pub(crate) temporal_port: u16,
-    /// Temporal's web pages.
-    #[arg(long, default_value_t = 8233, value_name = "PORT")]
-    pub(crate) ui_port: u16,
+    #[arg(long, value_name = "NAME", value_parser = typed::profile())]
+    pub(crate) profile: Option<Profile>,
+    /// The HTTP API [default: 8000].
+    #[arg(long, value_name = "PORT")]
+    pub(crate) http_port: Option<u16>,
+    /// Temporal's API [default: 7233].
+    #[arg(long, value_name = "PORT")]
+    pub(crate) temporal_port: Option<u16>,
+    /// Temporal's web pages [default: 8233].
+    #[arg(long, value_name = "PORT")]
+    pub(crate) ui_port: Option<u16>,
     /// The API's metrics [default: 9464, or a free one].
     #[arg(long, value_name = "PORT")]
     pub(crate) metrics_port: Option<u16>,
@@ -151,8 +155,8 @@ pub(crate) struct StackArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct Logs {
-    /// postgres, temporal, mail, worker, api, app or supervisor [default: all].
-    #[arg(long, short)]
+    /// Which one [default: all].
+    #[arg(long, short, value_parser = typed::logging())]
     pub(crate) service: Option<String>,
     /// How many lines of each.
     #[arg(long, short = 'n', default_value_t = 50)]

@@ -14,11 +14,13 @@ mod orders;
 mod output;
 mod stack;
 mod target;
+mod typed;
 
 use std::{io, process::ExitCode};
 
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, error::ErrorKind};
+use clap_complete::Shell;
 
 use crate::args::{Arguments, Command};
 
@@ -46,7 +48,12 @@ fn not_understood(error: &clap::Error) -> ExitCode {
     );
     if was_asked_for {
         // A reader that has had enough is no failure.
-        let _ = error.print();
+        if let Err(error) = error.print()
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            eprintln!("error: failed to write to standard output: {error}");
+            return ExitCode::FAILURE;
+        }
     } else {
         eprintln!("{}", one_line(&error.to_string(), "; "));
     }
@@ -69,6 +76,13 @@ fn load_settings() -> Result<()> {
     }
 }
 
+/// Into memory first: the generator panics where it cannot write.
+fn completions(shell: Shell) -> Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "orderflow", &mut script);
+    output::print(String::from_utf8_lossy(&script).trim_end())
+}
+
 #[tokio::main]
 async fn run(command: Command) -> Result<ExitCode> {
     match command {
@@ -83,10 +97,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::ApiKey(command) => api_key::run(command),
         Command::Database(command) => return database::run(command).await,
         Command::Acceptance(command) => return acceptance::run(command).await,
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "orderflow", &mut io::stdout());
-            Ok(())
-        }
+        Command::Completions { shell } => completions(shell),
         Command::Manual => manual::manual(),
         Command::Serve { service } => stack::serve(service).await,
         Command::Supervise(arguments) => stack::supervise(arguments).await,

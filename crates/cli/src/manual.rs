@@ -72,8 +72,10 @@ fn option(argument: &clap::Arg) -> String {
     let defaults: Vec<_> = argument.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
     let defaults =
         if defaults.is_empty() || !takes_value { String::new() } else { format!(" [default: {}]", defaults.join(" ")) };
+    let names: Vec<_> = argument.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+    let names = if names.is_empty() { String::new() } else { format!("; one of {}", names.join(", ")) };
     let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-    format!("| `{name}{value}` | {}{defaults} |\n", help.trim_end_matches('.'))
+    format!("| `{name}{value}` | {}{names}{defaults} |\n", help.trim_end_matches('.'))
 }
 
 fn about(command: &Command) -> String {

@@ -1,7 +1,7 @@
 //! Printing, for people and for machines. Colour reaches a terminal only, and none where `NO_COLOR` is set.
 
 use anstyle::{AnsiColor, Style};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use domain::{Currency, Decimal, Money};
 use serde::Serialize;
 use serde_json::Value;
@@ -26,7 +26,7 @@ fn write(text: &str) -> Result<()> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        other => Ok(other?),
+        other => other.context("failed to write to standard output"),
     }
 }
 

@@ -59,7 +59,14 @@ pub(crate) async fn database() -> Result<PgPool> {
     let url =
         database_url().context("there is no database: start the stack with `orderflow up`, or set DATABASE_URL")?;
     let pool = store::connect(&url).await;
-    pool.map_err(|error| anyhow!("{error}; start the stack with `orderflow up`, or correct DATABASE_URL"))
+    pool.map_err(|error| {
+        anyhow!("{}; start the stack with `orderflow up`, or correct DATABASE_URL", with_cause(&error))
+    })
+}
+
+/// What failed and why, without the driver's own words, which may have the URL.
+pub(crate) fn with_cause(error: &store::Error) -> String {
+    error.cause().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 /// The running stack's mailbox.

@@ -6,7 +6,7 @@ use temporalio_common::protos::temporal::api::{
     enums::v1::{IndexedValueType, TaskQueueType},
     operatorservice::v1::{AddSearchAttributesRequest, ListSearchAttributesRequest},
     taskqueue::v1::TaskQueue,
-    workflowservice::v1::DescribeTaskQueueRequest,
+    workflowservice::v1::{DescribeNamespaceRequest, DescribeTaskQueueRequest},
 };
 use tonic::IntoRequest;
 use workflows::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP, ORDER_TOTAL};
@@ -19,6 +19,20 @@ pub struct QueueState {
 }
 
 impl Orders {
+    /// Whether Temporal has the namespace that orders run in.
+    pub async fn has_namespace(&self) -> Result<bool, Error> {
+        let call = |client: Client| {
+            let namespace = self.link.settings().namespace().to_owned();
+            let request = DescribeNamespaceRequest { namespace, ..DescribeNamespaceRequest::default() };
+            async move { client.connection().workflow_service().describe_namespace(request.into_request()).await }
+        };
+        match self.link.call(SERVER, call).await.map_err(Failure::into_error) {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The search attributes that orders need and the namespace does not have.
     pub async fn missing_search_attributes(&self) -> Result<Vec<&'static str>, Error> {
         let call = |client: Client| {

@@ -6,7 +6,7 @@ use crate::{
     orders::{SERVER, handle},
     start::{FINGERPRINT, REQUEST_ID},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use domain::{CustomerId, OrderId, OrderStatus, Step};
 use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowExecutionStatus};
 use workflows::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP};
@@ -43,7 +43,8 @@ impl Orders {
             status: attributes.get(&ORDER_STATUS).and_then(|status| OrderStatus::parse(&status)),
             step: attributes.get(&ORDER_STEP).and_then(|step| Step::parse(&step)),
             customer_id: attributes.get(&CUSTOMER_ID).and_then(|id| CustomerId::parse(&id).ok()),
-            started_at: description.start_time().map_or(DateTime::UNIX_EPOCH, DateTime::from),
+            // As fine as the database keeps it: a time is the same from every source.
+            started_at: description.start_time().map_or(DateTime::UNIX_EPOCH, DateTime::from).trunc_subsecs(6),
             fingerprint: text(FINGERPRINT),
             request_id: text(REQUEST_ID),
         })

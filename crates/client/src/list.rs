@@ -4,6 +4,7 @@ use crate::{Error, Orders, describe::is_open, failure::Failure, orders::SERVER};
 use chrono::{DateTime, Utc};
 use domain::{CustomerId, OrderStatus, Step, order_id_of_workflow};
 use futures_util::TryStreamExt;
+use std::cmp::Reverse;
 use temporalio_client::{Client, WorkflowExecution, WorkflowListOptions};
 use workflows::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP};
 
@@ -46,7 +47,8 @@ fn quoted(text: &str) -> String {
 }
 
 impl Orders {
-    /// The newest first. Temporal's lists lag behind its workflows by up to a second.
+    /// Of those that Temporal lists first, the newest first: it lists what runs, then what closed last, and has no other
+    /// order on a database of its own (SQL). Its lists lag behind its workflows by up to a second.
     #[tracing::instrument(name = "temporal.list", skip_all)]
     pub async fn list(&self, filter: &ListFilter) -> Result<Vec<Listed>, Error> {
         let query = filter.query();
@@ -56,7 +58,9 @@ impl Orders {
             async move { found.try_collect::<Vec<WorkflowExecution>>().await }
         };
         let found = self.link.call(SERVER, call).await.map_err(Failure::into_error)?;
-        Ok(found.iter().filter_map(listed).collect())
+        let mut found: Vec<_> = found.iter().filter_map(listed).collect();
+        found.sort_by_key(|order| Reverse(order.started_at));
+        Ok(found)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     failure::Failure,
     orders::{SERVER, handle},
 };
-use domain::{Answer, OrderId};
+use domain::{Answer, Answered, OrderId, fingerprint};
 use std::time::Duration;
 use temporalio_client::{
     Client, RpcOptions, WorkflowStartUpdateOptions, WorkflowUpdateHandle, errors::WorkflowUpdateError,
@@ -28,6 +28,18 @@ pub enum Reply {
     Undecided,
     /// The order is closed; nothing was asked of it.
     Closed,
+    /// Under this update id something else was asked before.
+    Reused,
+}
+
+impl Reply {
+    /// The answer, if it is one to `request`.
+    fn to(request: Option<&str>, answered: Answered, repeated: bool) -> Self {
+        match (request, answered.request) {
+            (Some(ours), Some(asked)) if ours != asked => Self::Reused,
+            _ => Self::Answered { answer: answered.answer, repeated },
+        }
+    }
 }
 
 impl Orders {
@@ -65,18 +77,19 @@ impl Orders {
         U: UpdateDefinition<
                 Workflow = <OrderWorkflow as HasWorkflowDefinition>::Run,
                 Input = Message<T>,
-                Output = Answer,
+                Output = Answered,
             >,
         T: Decode + Clone + Send + Sync,
     {
         let mut update_id = update_id;
+        let request = fingerprint(&body);
         if let Some(known) = update_id
-            && let Some(reply) = self.earlier(order_id, update, known).await?
+            && let Some(reply) = self.earlier(order_id, update, known, request.as_deref()).await?
         {
             match reply {
                 // Not decided then; by now it may be. The order itself knows a request that it has seen.
                 Reply::Answered { answer: Answer::Undecided { .. }, .. } => update_id = None,
-                Reply::Answered { .. } | Reply::Undecided | Reply::Closed => return Ok(reply),
+                Reply::Answered { .. } | Reply::Undecided | Reply::Closed | Reply::Reused => return Ok(reply),
             }
         }
         // An id in any case: the second try on a new connection must be known as the same request.
@@ -87,22 +100,28 @@ impl Orders {
             async move { handle(&client, order_id).start_update(update(), body, options).await }
         };
         match self.link.call(ACCEPTANCE, start).await {
-            Ok(accepted) => self.result(order_id, update, &accepted).await,
+            Ok(accepted) => self.result(order_id, update, &accepted, request.as_deref()).await,
             Err(failure) => self.without_answer(order_id, failure).await,
         }
     }
 
     /// What an update of this id was answered, if there was one.
-    async fn earlier<U>(&self, order_id: &OrderId, update: fn() -> U, update_id: &str) -> Result<Option<Reply>, Error>
+    async fn earlier<U>(
+        &self,
+        order_id: &OrderId,
+        update: fn() -> U,
+        update_id: &str,
+        request: Option<&str>,
+    ) -> Result<Option<Reply>, Error>
     where
-        U: UpdateDefinition<Workflow = <OrderWorkflow as HasWorkflowDefinition>::Run, Output = Answer>,
+        U: UpdateDefinition<Workflow = <OrderWorkflow as HasWorkflowDefinition>::Run, Output = Answered>,
     {
         let poll = |client: Client| async move {
             let known = handle(&client, order_id).get_update_handle(update(), update_id);
             known.get_result(RpcOptions::default()).await
         };
         match self.link.call(RESULT, poll).await {
-            Ok(answer) => Ok(Some(Reply::Answered { answer, repeated: true })),
+            Ok(answered) => Ok(Some(Reply::to(request, answered, true))),
             Err(Failure::Silent) => Ok(Some(Reply::Undecided)),
             Err(failure @ (Failure::Unreachable(_) | Failure::Said(_))) => match failure.into_error() {
                 Error::NotFound => Ok(None),
@@ -116,14 +135,15 @@ impl Orders {
         order_id: &OrderId,
         update: fn() -> U,
         accepted: &WorkflowUpdateHandle<Client, U::Output>,
+        request: Option<&str>,
     ) -> Result<Reply, Error>
     where
-        U: UpdateDefinition<Workflow = <OrderWorkflow as HasWorkflowDefinition>::Run, Output = Answer>,
+        U: UpdateDefinition<Workflow = <OrderWorkflow as HasWorkflowDefinition>::Run, Output = Answered>,
     {
         // The handle may hold the outcome; asked on another connection, it is found by its id.
         let first = tokio::time::timeout(RESULT, accepted.get_result(RpcOptions::default())).await;
         match first {
-            Ok(Ok(answer)) => return Ok(Reply::Answered { answer, repeated: false }),
+            Ok(Ok(answered)) => return Ok(Reply::to(request, answered, false)),
             Err(_) => return Ok(Reply::Undecided),
             Ok(Err(_)) => {}
         }
@@ -132,7 +152,7 @@ impl Orders {
             known.get_result(RpcOptions::default()).await
         };
         match self.link.call(SERVER, poll).await {
-            Ok(answer) => Ok(Reply::Answered { answer, repeated: false }),
+            Ok(answered) => Ok(Reply::to(request, answered, false)),
             // Accepted, and then the way to the answer was lost.
             Err(Failure::Silent | Failure::Unreachable(_)) => Ok(Reply::Undecided),
             Err(failure @ Failure::Said(_)) => self.without_answer(order_id, failure).await,

@@ -126,6 +126,9 @@ pub struct ServiceStatus {
     pub state: String,
     /// Where it listens.
     pub url: String,
+    /// Where its web pages are, if they are elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ui: Option<String>,
     /// Where its metrics are, if it has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<String>,
@@ -277,6 +280,9 @@ impl Stack {
                 "worker" => self.addresses.worker_health_url.clone(),
                 _ => self.addresses.http_url.clone(),
             };
+            if line.service == "temporal" {
+                line.ui = Some(self.addresses.ui_url.clone());
+            }
             line.metrics = match line.service.as_str() {
                 "worker" => Some(format!("{}/metrics", self.addresses.worker_health_url)),
                 "api" => Some(format!("{}/metrics", self.addresses.metrics_url)),
@@ -353,6 +359,7 @@ pub fn stopped() -> Vec<ServiceStatus> {
         pid: None,
         state: "stopped".to_owned(),
         url: String::new(),
+        ui: None,
         metrics: None,
         data: None,
     };

@@ -4,7 +4,8 @@ use crate::{Fields, schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-const ADDRESS: [&str; 2] = ["shipping_address", "address"];
+/// The names of an order's address.
+pub(crate) const ADDRESS: [&str; 2] = ["shipping_address", "address"];
 const POSTAL_CODE: [&str; 3] = ["postal_code", "zip_code", "zip"];
 const STREET: usize = 200;
 const PLACE: usize = 100;
@@ -42,7 +43,7 @@ pub struct AddressChange {
 impl AddressChange {
     fn fields(fields: &mut Fields<'_, '_>) -> Self {
         Self {
-            street: fields.text(&["street"], STREET),
+            street: fields.filled("street", STREET),
             city: fields.text(&["city"], PLACE),
             state: fields.text(&["state"], PLACE),
             postal_code: fields.text(&POSTAL_CODE, CODE),
@@ -52,13 +53,14 @@ impl AddressChange {
 
     /// The body of an address update: `{"street": …}`, flat fields, or `{"address": {…}}`.
     pub fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        let change = if fields.starts_with(&ADDRESS, '{') {
-            fields.object(&ADDRESS, |address| Some(Self::fields(address)))?
+        let (place, change) = if fields.starts_with(&ADDRESS, '{') {
+            let place = fields.sent_as(&ADDRESS);
+            (place, fields.object(&ADDRESS, |address| Some(Self::fields(address)))?)
         } else {
-            Self::fields(fields)
+            ("", Self::fields(fields))
         };
         if change == Self::default() && !fields.any_refused() {
-            fields.refuse("", "must name at least one of street, city, state, postal_code, country");
+            fields.refuse(place, "must name at least one of street, city, state, postal_code, country");
         }
         Some(change)
     }
@@ -87,8 +89,10 @@ impl AddressChange {
 
     fn properties() -> schema::Properties {
         let text = schema::text;
+        let mut street = text(STREET);
+        street["minLength"] = json!(1);
         [
-            ("street", text(STREET)),
+            ("street", street),
             ("city", text(PLACE)),
             ("state", text(PLACE)),
             ("postal_code", text(CODE)),
@@ -166,8 +170,22 @@ mod tests {
     }
 
     #[test]
+    fn a_blank_street_is_refused_where_it_stands() {
+        for (blank, pointer) in [
+            (r#"{"street": ""}"#, "/street"),
+            (r#"{"street": " \t", "city": "Anytown"}"#, "/street"),
+            (r#"{"address": {"street": ""}}"#, "/address/street"),
+            (r#"{"shipping_address": {"street": "", "city": "Anytown"}}"#, "/shipping_address/street"),
+        ] {
+            assert_eq!(read(blank), Err(vec![pointer.to_owned()]), "{blank}");
+        }
+        assert_eq!(read(r#"{"street": null, "city": "Anytown"}"#).unwrap().street, None);
+    }
+
+    #[test]
     fn an_update_that_says_nothing_or_something_else_is_refused() {
         assert_eq!(read("{}"), Err(vec![String::new()]));
+        assert_eq!(read(r#"{"address": {}}"#), Err(vec!["/address".to_owned()]));
         assert_eq!(read(r#"{"street": 5}"#), Err(vec!["/street".to_owned()]));
         assert_eq!(read(r#"{"street": "a", "strasse": "b"}"#), Err(vec!["/strasse".to_owned()]));
         assert_eq!(read(r#"{"zip": "1", "zip_code": "2"}"#), Err(vec!["/zip".to_owned()]));

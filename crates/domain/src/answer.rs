@@ -1,7 +1,9 @@
 //! What an order answers to a request. A refusal by the order's state is an answer, not an error.
 
 use crate::{Address, OrderStatus, Step, status::named};
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 named! {
     /// Why the order's state forbids it; the `code` of the caller's problem document.
@@ -43,4 +45,38 @@ pub enum Answer {
         status: OrderStatus,
         message: String,
     },
+}
+
+/// An answer as an update gives it, with the fingerprint of what was asked: under the same update id the first answer
+/// comes again, and who asked for something else then must not take it for its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answered {
+    #[serde(flatten)]
+    pub answer: Answer,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+}
+
+/// The same for two requests that ask the same.
+pub fn fingerprint(request: &impl Serialize) -> Option<String> {
+    let text = serde_json::to_vec(request).ok()?;
+    Some(HEXLOWER.encode(&Sha256::digest(text)[..8]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_without_a_fingerprint_is_read_as_before() {
+        let text = r#"{"outcome":"undecided","status":"pending","message":"later"}"#;
+        let read: Answered = serde_json::from_str(text).unwrap();
+        assert_eq!((read.request.as_deref(), serde_json::to_string(&read).unwrap().as_str()), (None, text));
+    }
+
+    #[test]
+    fn a_fingerprint_tells_requests_apart() {
+        assert_eq!(fingerprint(&"a"), fingerprint(&"a"));
+        assert_ne!(fingerprint(&"a"), fingerprint(&"b"));
+    }
 }

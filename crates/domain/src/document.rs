@@ -2,6 +2,7 @@
 //!
 //! The text of each value is kept, so an amount never passes through a binary float.
 
+use crate::Decimal;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, MapAccess},
@@ -146,12 +147,17 @@ impl<'a> Fields<'a, '_> {
 
     /// Takes the field that goes by one of these names; JSON's null is no value.
     fn take(&mut self, names: &[&str]) -> Option<(String, &'a RawValue)> {
+        self.take_one(names, |one, other| one.get() == other.get())
+    }
+
+    /// The same, with what it is for two names to say one thing.
+    fn take_one(&mut self, names: &[&str], same: fn(&RawValue, &RawValue) -> bool) -> Option<(String, &'a RawValue)> {
         let mut found: Option<(String, &'a RawValue)> = None;
         for name in names {
             let Some(raw) = self.left.remove(*name).filter(|raw| raw.get() != "null") else { continue };
             let pointer = format!("{}/{}", self.pointer, escape(name));
             match &found {
-                Some((first, value)) if value.get() != raw.get() => {
+                Some((first, value)) if !same(value, raw) => {
                     self.errors.push(FieldError { pointer, detail: format!("contradicts {first}") });
                 }
                 Some(_) => {}
@@ -167,17 +173,31 @@ impl<'a> Fields<'a, '_> {
         self.errors.push(FieldError { pointer, detail: detail.into() });
     }
 
+    /// Whether the field of one of these names was refused, or something in it.
+    pub fn is_refused(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| {
+            let field = format!("{}/{}", self.pointer, escape(name));
+            let within = |error: &FieldError| {
+                error.pointer.strip_prefix(&field).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            self.errors.iter().any(within)
+        })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.left.get(name).is_some_and(|raw| raw.get() != "null")
+    }
+
     /// Refuses the object when none of these fields is there.
     pub fn require(&mut self, names: &[&str]) {
-        let there = |name: &&str| self.left.get(*name).is_some_and(|raw| raw.get() != "null");
-        if let Some(first) = names.first().filter(|_| !names.iter().any(there)) {
+        if let Some(first) = names.first().filter(|_| !names.iter().any(|name| self.has(name))) {
             self.refuse(first, "is required");
         }
     }
 
     /// The name by which a field was sent; the first of them when it was not.
     pub fn sent_as<'n>(&self, names: &[&'n str]) -> &'n str {
-        let sent = names.iter().find(|name| self.left.contains_key(**name));
+        let sent = names.iter().find(|name| self.has(name));
         sent.or(names.first()).copied().unwrap_or_default()
     }
 
@@ -202,6 +222,16 @@ impl<'a> Fields<'a, '_> {
         (!text.is_empty()).then(|| text.to_owned())
     }
 
+    /// A text that must not be blank where it is there.
+    pub fn filled(&mut self, name: &str, longest: usize) -> Option<String> {
+        let there = self.has(name);
+        let text = self.text(&[name], longest);
+        if there && text.is_none() && !self.is_refused(&[name]) {
+            self.refuse(name, "must not be blank");
+        }
+        text
+    }
+
     /// A text that parses as `T`.
     pub fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self, names: &[&str]) -> Option<T> {
         let (pointer, raw) = self.take(names)?;
@@ -221,9 +251,13 @@ impl<'a> Fields<'a, '_> {
 
     /// A number, or a string that holds one, that parses as `T` from exactly the text that was sent.
     pub fn number<T: FromStr<Err: std::fmt::Display>>(&mut self, names: &[&str]) -> Option<T> {
-        let (pointer, raw) = self.take(names)?;
-        let text = serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned());
-        self.accept(pointer, &text)
+        // `1` and `"1.00"` are one number.
+        let same = |one: &RawValue, other: &RawValue| match (digits(one).parse::<Decimal>(), digits(other).parse()) {
+            (Ok(one), Ok(other)) => one == other,
+            _ => one.get() == other.get(),
+        };
+        let (pointer, raw) = self.take_one(names, same)?;
+        self.accept(pointer, &digits(raw))
     }
 
     fn accept<T: FromStr<Err: std::fmt::Display>>(&mut self, pointer: String, text: &str) -> Option<T> {
@@ -272,6 +306,11 @@ impl<'a> Fields<'a, '_> {
     }
 }
 
+/// A number as it was sent, by itself or in a string.
+fn digits(raw: &RawValue) -> String {
+    serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
+}
+
 /// RFC 6901, short, and nothing invisible: a pointer ends up in logs and in a database that takes no NUL.
 fn escape(name: &str) -> String {
     let visible = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
@@ -313,6 +352,9 @@ mod tests {
             (r#"{"x": 1, "x": 2}"#, "/x must be given once; /x is not a known field"),
             (r#"{"inner": {"name": "a", "name": "b"}}"#, "/inner/name must be given once"),
             (r#"{"count": 1, "number": 2}"#, "/number contradicts /count"),
+            (r#"{"count": 1, "number": "1.00"}"#, ""),
+            (r#"{"count": 1, "number": "one"}"#, "/number contradicts /count"),
+            (r#"{"count": "one", "number": "one"}"#, "/count invalid digit found in string"),
             (r#"{"name": 5}"#, "/name must be a string"),
             (r#"{"name": "\ud800"}"#, "/name must be Unicode text"),
             (r#"{"\ud800": 1}"#, "must have names of Unicode text"),

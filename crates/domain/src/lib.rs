@@ -29,7 +29,7 @@ mod view;
 mod workflow_id;
 
 pub use address::{Address, AddressChange};
-pub use answer::{Answer, RefusalCode};
+pub use answer::{Answer, Answered, RefusalCode, fingerprint};
 pub use decimal::{Decimal, DecimalError};
 pub use document::{Document, DocumentError, FieldError, Fields, Invalid};
 pub use event::{AuditEvent, EventType};

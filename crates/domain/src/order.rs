@@ -3,7 +3,8 @@
 mod schema;
 
 use crate::{
-    Address, AddressChange, Currency, CustomerId, Decimal, Document, Fields, Invalid, Money, MoneyError, PaymentId, Sku,
+    Address, AddressChange, Currency, CustomerId, Decimal, Document, Fields, Invalid, Money, MoneyError, PaymentId,
+    Sku, address::ADDRESS,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -78,9 +79,15 @@ impl OrderRequest {
         let customer = read_customer(fields);
         let currency = fields.parsed(&["currency"]).unwrap_or(Currency::DEFAULT);
         let lines = fields.objects(&["items"], MOST_LINES, |line| read_line(line, currency));
+        // With the rest and not after it, so that every bad field is named at once.
+        if let Some(Err(detail)) = lines.as_ref().filter(|lines| !lines.is_empty()).map(|lines| sum(lines, currency)) {
+            fields.refuse("items", detail);
+        }
+        let address = fields.sent_as(&ADDRESS);
         let shipping_address = AddressChange::read_of_order(fields);
-        if shipping_address.street.is_none() && shipping_address != AddressChange::default() {
-            fields.refuse("shipping_address", "must name a street");
+        let is_partial = shipping_address.street.is_none() && shipping_address != AddressChange::default();
+        if is_partial && !fields.is_refused(&ADDRESS) {
+            fields.refuse(address, "must name a street");
         }
         let (payment_id, payment_method) = read_payment(fields);
         let profile = fields.text(&["profile"], PROFILE);
@@ -101,10 +108,7 @@ impl OrderRequest {
         if self.lines.is_empty() {
             return Err(invalid("must have at least one element".to_owned()));
         }
-        let total = total(&self.lines, self.currency).map_err(|error| invalid(format!("the total {error}")))?;
-        if total.is_zero() {
-            return Err(invalid("the total must be above zero".to_owned()));
-        }
+        let total = sum(&self.lines, self.currency).map_err(invalid)?;
         Ok(Order {
             customer: self.customer,
             lines: self.lines,
@@ -174,6 +178,12 @@ impl Line {
 
 fn total(lines: &[Line], currency: Currency) -> Result<Money, MoneyError> {
     lines.iter().try_fold(Money::zero(currency), |sum, line| sum.plus(line.unit_price.times(line.quantity)?))
+}
+
+/// What the lines come to, or why no order can.
+fn sum(lines: &[Line], currency: Currency) -> Result<Money, String> {
+    let total = total(lines, currency).map_err(|error| format!("the total {error}"))?;
+    if total.is_zero() { Err("the total must be above zero".to_owned()) } else { Ok(total) }
 }
 
 fn read_customer(fields: &mut Fields<'_, '_>) -> Customer {
@@ -309,6 +319,45 @@ mod tests {
                 "/colour"
             ]
         );
+    }
+
+    #[test]
+    fn what_does_not_add_up_is_named_with_the_rest() {
+        for (bad, pointers) in [
+            (r#"{"items": [{"sku": "A", "qty": 1, "price": 0}], "foo": 1}"#, &["/items", "/foo"][..]),
+            (r#"{"items": [{"sku": "A", "qty": 2, "price": "9999999999999.99"}], "foo": 1}"#, &["/items", "/foo"]),
+            (r#"{"items": [{"sku": "A", "qty": 1, "price": 0, "foo": 1}]}"#, &["/items/0/foo", "/items"]),
+            (
+                r#"{"items": [{"sku": "", "qty": 1, "price": 1}], "shipping_address": {"street": "  "}}"#,
+                &["/items/0/sku", "/shipping_address/street"],
+            ),
+        ] {
+            assert_eq!(refused(bad), pointers, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_refused_by_the_name_that_was_sent() {
+        let with = |rest: &str| format!(r#"{{"items": [{{"sku": "A", "qty": 1, "price": 1}}], {rest}}}"#);
+        for (rest, pointer) in [
+            (r#""address": {"city": "Anytown"}"#, "/address"),
+            (r#""shipping_address": null, "address": {"city": "Anytown"}"#, "/address"),
+            (r#""shipping_address": {"city": "Anytown"}"#, "/shipping_address"),
+            (r#""address": " ", "shipping_city": "Anytown""#, "/address"),
+            (r#""shipping_city": "Anytown""#, "/shipping_address"),
+            (r#""address": {"street": "", "city": "Anytown"}"#, "/address/street"),
+            (r#""address": {"street": 5, "city": "Anytown"}"#, "/address/street"),
+        ] {
+            assert_eq!(refused(&with(rest)), [pointer], "{rest}");
+        }
+    }
+
+    #[test]
+    fn one_number_may_be_written_in_two_ways() {
+        let both = r#"{"items": [{"sku": "A", "qty": "2", "quantity": 2.0, "price": 1, "unit_price": "1.00"}]}"#;
+        assert_eq!(Order::parse(both).unwrap().total.minor(), 200);
+        let other = both.replace("1.00", "1.01");
+        assert_eq!(refused(&other), ["/items/0/price"]);
     }
 
     #[test]

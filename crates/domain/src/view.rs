@@ -4,7 +4,7 @@ use crate::{
     Address, Currency, Customer, Decimal, Failure, OrderId, OrderStatus, PaymentInfo, ReviewDecision, ShipmentInfo,
     Step, status::named,
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -102,7 +102,8 @@ impl OrderView {
     /// stored was counted from the last entry of the trail.
     #[must_use]
     pub fn read_at(self, now: DateTime<Utc>) -> Self {
-        let passed = (now - self.updated_at).max(TimeDelta::zero());
+        // In microseconds, as every other time.
+        let passed = (now.trunc_subsecs(6) - self.updated_at).max(TimeDelta::zero());
         let estimated_delivery = match (&self.shipment_info, self.estimated_delivery) {
             (None, Some(estimate)) => estimate.checked_add_signed(passed),
             (_, estimate) => estimate,
@@ -175,6 +176,8 @@ mod tests {
             basis: EstimateBasis::Now,
         };
         assert_eq!(read.estimated_delivery_view(), expected);
+        let finer = at(10) + TimeDelta::nanoseconds(1_999);
+        assert_eq!(view().read_at(finer).estimated_delivery, Some(at(82) + TimeDelta::microseconds(1)));
         // A reader's clock that is behind takes nothing off.
         assert_eq!(view().read_at(at(-5)).estimated_delivery, Some(at(72)));
     }

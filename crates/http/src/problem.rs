@@ -304,8 +304,9 @@ impl From<client::Error> for Problem {
                 Self::new(Code::TemporalUnavailable, "Try again in a moment.").because(error)
             }
             client::Error::NoWorker => {
-                Self::new(Code::WorkerUnavailable, "Nothing took the request in time. Try again in a moment.")
-                    .because(error)
+                let detail = "Nothing took the request in time; it may yet take effect. Send it again in a moment, with the same \
+                    Idempotency-Key or transaction_id if it has one.";
+                Self::new(Code::WorkerUnavailable, detail).because(error)
             }
             client::Error::NotFound => Self::new(Code::OrderNotFound, "No order has this id."),
             client::Error::Unexpected(_) => Self::internal(error),

@@ -1,8 +1,11 @@
 //! Examples of requests and answers. The tests send the former, and compare the latter with what comes back.
 
+use crate::{event, problems};
+use domain::EventType;
 use serde_json::{Value, json};
 
-const ID: &str = "ORD-20261121-120000-AB12";
+pub(crate) const ID: &str = "ORD-20261121-120000-AB12";
+pub(crate) const NOON: &str = "2026-11-21T12:00:00Z";
 
 /// The same kind of order in its spellings.
 pub(crate) fn orders() -> Vec<(&'static str, Value)> {
@@ -85,6 +88,37 @@ fn address() -> Value {
     json!({"street": "123 Main St", "city": "Anytown", "state": "CA", "postal_code": "94102", "country": "US"})
 }
 
+pub(crate) fn payment() -> Value {
+    json!({
+        "payment_id": "pmt-123", "transaction_id": "sim-tx-1", "amount": 99.99, "payment_method": "pm_card_visa",
+        "status": "captured", "timestamp": "2026-11-21T12:00:01Z",
+    })
+}
+
+pub(crate) fn shipment() -> Value {
+    json!({
+        "tracking_number": format!("FEDEX-{ID}-PKG-001"), "provider": "fedex",
+        "estimated_delivery": "2026-11-24T12:00:03Z", "shipped_at": "2026-11-21T12:00:03Z", "delivered_at": null,
+    })
+}
+
+pub(crate) fn policy() -> Value {
+    json!({
+        "review": {"mode": "approval", "threshold": 10000, "timeout": "1d", "on_timeout": "cancel"},
+        "payment": "auto", "payment_timeout": "1d", "payment_retry_for": "10m", "payment_processing_delay": "0s",
+        "shipping_delay": "0s", "complete_on": "delivered", "delivery": {"auto": false, "after": "14d"},
+        "delivery_estimate": "3d", "deadline": null,
+    })
+}
+
+pub(crate) fn field_error() -> Value {
+    problem()["errors"][0].clone()
+}
+
+fn problem() -> Value {
+    problems::examples()["invalid_request"]["value"].clone()
+}
+
 pub(crate) fn order() -> Value {
     json!({
         "order_id": ID, "workflow_id": format!("order-{ID}"),
@@ -94,17 +128,11 @@ pub(crate) fn order() -> Value {
         "shipping_address": address(),
         "currency": "USD", "total_amount": 99.99,
         "status": "shipped", "step": "deliver", "is_running": true, "review": null,
-        "payment_info": {
-            "payment_id": "pmt-123", "transaction_id": "sim-tx-1", "amount": 99.99, "payment_method": "pm_card_visa",
-            "status": "captured", "timestamp": "2026-11-21T12:00:01Z",
-        },
-        "shipment_info": {
-            "tracking_number": format!("FEDEX-{ID}-PKG-001"), "provider": "fedex",
-            "estimated_delivery": "2026-11-24T12:00:03Z", "shipped_at": "2026-11-21T12:00:03Z", "delivered_at": null,
-        },
+        "payment_info": payment(),
+        "shipment_info": shipment(),
         "estimated_delivery": "2026-11-24T12:00:03Z",
         "cancellation_reason": null, "failure": null, "retries": {"dispatch": 1},
-        "created_at": "2026-11-21T12:00:00Z", "updated_at": "2026-11-21T12:00:03Z",
+        "created_at": NOON, "updated_at": "2026-11-21T12:00:03Z",
         "seq": 8, "source": "workflow",
     })
 }
@@ -150,10 +178,7 @@ pub(crate) fn list() -> Value {
 }
 
 pub(crate) fn trail() -> Value {
-    json!({"events": [
-        {"seq": 1, "type": "order_received", "payload": {}, "ts": "2026-11-21T12:00:00Z"},
-        {"seq": 2, "type": "order_validated", "payload": {"total_amount": 99.99, "currency": "USD"}, "ts": "2026-11-21T12:00:00Z"},
-    ]})
+    json!({"events": [event::example(EventType::OrderReceived, 1), event::example(EventType::OrderValidated, 2)]})
 }
 
 pub(crate) fn healthy() -> Value {
@@ -162,4 +187,42 @@ pub(crate) fn healthy() -> Value {
 
 pub(crate) fn unhealthy() -> Value {
     json!({"status": "unavailable", "temporal": {"reachable": false, "cause": "failed to reach Temporal: connection refused"}})
+}
+
+/// Of a type of answers, by its name. Closed lists have none: each is its own example.
+pub(crate) fn of_type(name: &str) -> Option<Value> {
+    let order = order();
+    Some(match name {
+        "Accepted" => accepted("cancelled", "compensate", "Order cancelled."),
+        "Address" => address(),
+        "Amount" => order["total_amount"].clone(),
+        "Currency" => order["currency"].clone(),
+        "Customer" => order["customer"].clone(),
+        "DeliveryPolicy" => policy()["delivery"].clone(),
+        "Dependency" => healthy()["temporal"].clone(),
+        "Duration" => policy()["payment_timeout"].clone(),
+        "EstimatedDelivery" => estimate(),
+        "Event" => event::example(EventType::OrderValidated, 2),
+        "EventList" => trail(),
+        "Failure" => event::example(EventType::OrderFailed, 4)["payload"].clone(),
+        "FieldError" => field_error(),
+        "Health" => healthy(),
+        "Line" => order["items"][0].clone(),
+        "Order" => order,
+        "OrderId" => json!(ID),
+        "OrderList" => list(),
+        "OrderPolicy" => policy(),
+        "OrderState" => status(),
+        "PaymentId" => order["payment_info"]["payment_id"].clone(),
+        "PaymentInfo" => payment(),
+        "Problem" => problem(),
+        "Result" => result(),
+        "ReviewPolicy" => policy()["review"].clone(),
+        "ShipmentInfo" => shipment(),
+        "Sku" => order["items"][0]["sku"].clone(),
+        "StartedOrder" => started(),
+        "TransactionId" => order["payment_info"]["transaction_id"].clone(),
+        "Undecided" => undecided(),
+        _ => return None,
+    })
 }

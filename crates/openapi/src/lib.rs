@@ -5,6 +5,8 @@
 //! reading at [`operation`], where each route has its description; a route without one does not compile.
 
 mod answer;
+pub mod check;
+mod event;
 mod examples;
 mod operation;
 mod parameters;
@@ -76,6 +78,11 @@ pub fn path(route: &Route) -> String {
 fn schemas(mut types: Types) -> Map<String, Value> {
     types.of::<ProblemDocument<'static>>();
     let mut schemas = types.into_definitions();
+    for (name, schema) in &mut schemas {
+        if let Some(example) = examples::of_type(name) {
+            schema["examples"] = json!([example]);
+        }
+    }
     schemas.extend(requests::schemas());
     problems::complete(&mut schemas);
     schemas

@@ -90,6 +90,7 @@ pub(crate) fn description(signalling: Signalling, types: &mut Types) -> Descript
         &BODY,
         &[
             Code::InvalidIdempotencyKey,
+            Code::IdempotencyKeyReused,
             Code::InvalidQuery,
             Code::OrderNotFound,
             Code::TemporalUnavailable,

@@ -1,6 +1,6 @@
 //! The document against the code that it describes.
 
-use crate::{document, path, requests::Body};
+use crate::{check, document, path, requests::Body};
 use domain::{
     AddressChange, Approval, AuditEvent, Cancellation, DeliveryConfirmation, Document, EstimatedDeliveryView,
     EventType, Invalid, OrderRequest, OrderView, PaymentCancellation, PaymentConfirmation, Rejection, Request,
@@ -83,11 +83,67 @@ fn every_kind_of_problem_is_an_answer_of_some_route() {
 }
 
 #[test]
-fn event_types_are_a_closed_list() {
-    let types = &document()["components"]["schemas"]["EventType"];
-    let listed: BTreeSet<_> =
-        types["enum"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect();
-    assert_eq!(listed, EventType::ALL.iter().map(ToString::to_string).collect());
+fn event_types_are_a_closed_list_with_a_schema_and_an_example_each() {
+    let document = document();
+    let schemas = &document["components"]["schemas"];
+    let names: Vec<_> = EventType::ALL.iter().map(|kind| kind.as_str()).collect();
+    assert_eq!(schemas["EventType"]["enum"], json!(names));
+    let any = schemas["Event"]["oneOf"].as_array().unwrap();
+    assert_eq!(any.len(), names.len());
+    for (kind, one) in EventType::ALL.iter().zip(any) {
+        let schema = resolve(&document, one);
+        assert_eq!(schema["properties"]["type"]["const"], kind.as_str());
+        assert_eq!(schemas["Event"]["discriminator"]["mapping"][kind.as_str()], one["$ref"]);
+        assert!(schema["description"].as_str().unwrap().ends_with('.'), "{kind}");
+        let example = &schema["examples"][0];
+        assert_eq!(serde_json::from_value::<AuditEvent>(example.clone()).unwrap().kind, *kind);
+        assert_eq!(check::violations(&document, &schemas["Event"], example), [""; 0], "{kind}");
+    }
+}
+
+#[test]
+fn every_type_of_an_answer_has_an_example_that_it_allows() {
+    let document = document();
+    let bodies = Body::ALL.map(Body::name);
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        if bodies.contains(&name.as_str()) || schema.get("enum").is_some() {
+            continue;
+        }
+        let examples = schema["examples"].as_array().unwrap_or_else(|| panic!("{name} has no example"));
+        assert_eq!(check::violations(&document, schema, &examples[0]), [""; 0], "{name}");
+    }
+    for operation in operations(&document) {
+        for answer in operation["responses"].as_object().unwrap().values() {
+            let content = &answer["content"]["application/json"];
+            let Some(example) = content.get("example") else { continue };
+            let found = check::violations(&document, &content["schema"], example);
+            assert_eq!(found, [""; 0], "{}", operation["operationId"]);
+        }
+    }
+}
+
+#[test]
+fn what_a_schema_does_not_say_is_found() {
+    let document = document();
+    let event = &document["components"]["schemas"]["OrderValidatedEvent"];
+    for (pointer, value) in [
+        ("/payload/total", json!("99.99")),
+        ("/payload/currency", json!(null)),
+        ("/payload/total_amount", json!(99.99)),
+        ("/payload", json!({"total": 1})),
+        ("/payload", json!(null)),
+        ("/type", json!("order_received")),
+        ("/seq", json!(-1)),
+        ("/ts", json!("today")),
+        ("/by", json!("nobody")),
+    ] {
+        let mut wrong = event["examples"][0].clone();
+        let (at, name) = pointer.rsplit_once('/').unwrap();
+        wrong.pointer_mut(at).unwrap()[name] = value.clone();
+        assert_ne!(check::violations(&document, event, &wrong), [""; 0], "{pointer} = {value}");
+        assert_ne!(check::violations(&document, &document["components"]["schemas"]["Event"], &wrong), [""; 0]);
+    }
+    assert_ne!(check::violations(&document, &json!({"multipleOf": 2}), &json!(4)), [""; 0]);
 }
 
 #[test]
@@ -103,7 +159,8 @@ fn every_reference_leads_somewhere_and_every_component_is_referred_to() {
     for kind in ["schemas", "examples", "headers", "parameters"] {
         for name in document["components"][kind].as_object().unwrap().keys() {
             let reference = format!("#/components/{kind}/{name}");
-            let elsewhere = ["Allow", "method_not_allowed"].contains(&name.as_str());
+            let elsewhere = ["Allow", "EventType", "method_not_allowed"].contains(&name.as_str());
+            // The names of all events stand there for who wants no more of them.
             assert!(references.contains(&reference) || elsewhere, "{reference} is for nothing");
         }
     }

@@ -5,9 +5,10 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    Address, AuditEvent, Currency, Customer, Decimal, EstimateBasis, EstimatedDeliveryView, EventType, Failure,
-    FailureCode, FieldError, LineView, OrderId, OrderStatus, OrderView, PaymentId, PaymentInfo, PaymentStatus,
-    ResultView, ReviewDecision, ShipmentInfo, Sku, Source, StatusView, Step, TransactionId,
+    Address, AuditEvent, CompleteOn, Currency, Customer, Decimal, Delivery, EstimateBasis, EstimatedDeliveryView,
+    EventType, Failure, FailureCode, FieldError, LineView, OnTimeout, OrderId, OrderPolicy, OrderStatus, OrderView,
+    PaymentId, PaymentInfo, PaymentMode, PaymentStatus, ResultView, Review, ReviewDecision, ReviewMode, ShipmentInfo,
+    Sku, Source, Span, StatusView, Step, TransactionId,
 };
 use events::{OrderList, Trail};
 use orderflow_http::ProblemDocument;
@@ -31,12 +32,21 @@ impl Types {
             let schema = T::schema(self);
             self.0.insert(name.to_owned(), schema);
         }
-        json!({"$ref": format!("#/components/schemas/{name}")})
+        reference(name)
+    }
+
+    /// One more of this name.
+    pub(crate) fn define(&mut self, name: String, schema: Value) {
+        self.0.insert(name, schema);
     }
 
     pub(crate) fn into_definitions(self) -> Map<String, Value> {
         self.0
     }
+}
+
+pub(crate) fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
 /// What the document knows of.
@@ -71,8 +81,6 @@ plain! {
     str => {"type": "string"},
     String => {"type": "string"},
     DateTime<Utc> => {"type": "string", "format": "date-time"},
-    // Of a trail's entry: what there is to say differs by its type.
-    Value => {"type": ["object", "null"]},
 }
 
 impl<T: Described + ?Sized> Described for &T {
@@ -157,6 +165,14 @@ impl Described for Decimal {
     }
 }
 
+impl Described for Span {
+    const NAME: Option<&'static str> = Some("Duration");
+
+    fn schema(_: &mut Types) -> Value {
+        json!({"description": "In the largest unit that fits.", "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"})
+    }
+}
+
 macro_rules! closed_lists {
     ($($(#[doc = $doc:literal])+ $type:ident),+ $(,)?) => {
         $(impl Described for $type {
@@ -187,6 +203,14 @@ closed_lists! {
     Source,
     /// From when an estimate is counted.
     EstimateBasis,
+    /// Whether a person looks at the order.
+    ReviewMode,
+    /// What happens when nobody decided in time.
+    OnTimeout,
+    /// Where the money comes from.
+    PaymentMode,
+    /// When an order is complete.
+    CompleteOn,
 }
 
 /// `field [when_set]: Type` is left out when there is nothing to say; `field as "name"` has another name in JSON;
@@ -342,13 +366,37 @@ described! {
         source: Source,
     }
 
-    /// One entry of an audit trail.
-    AuditEvent as "Event" {
-        /// 1, 2, 3 … within its order, without a gap.
-        seq: u32,
-        kind as "type": EventType,
-        payload: Value,
-        ts: DateTime<Utc>,
+    /// How one order is handled; fixed when it starts.
+    OrderPolicy as "OrderPolicy" {
+        review: Review,
+        payment: PaymentMode,
+        payment_timeout: Span,
+        /// How long a payment provider that is down is asked again.
+        payment_retry_for: Span,
+        payment_processing_delay: Span,
+        shipping_delay: Span,
+        complete_on: CompleteOn,
+        delivery: Delivery,
+        /// From dispatch to the estimated delivery.
+        delivery_estimate: Span,
+        /// From the start; it no longer counts after dispatch.
+        deadline: Option<Span>,
+    }
+
+    /// The manual review.
+    Review as "ReviewPolicy" {
+        mode: ReviewMode,
+        /// With it, only orders of at least this total are reviewed.
+        threshold: Option<Decimal>,
+        timeout: Span,
+        on_timeout: OnTimeout,
+    }
+
+    /// How an order counts as delivered.
+    Delivery as "DeliveryPolicy" {
+        /// Whether the end of `after` is the ordinary way, or just where waiting for a confirmation ends.
+        auto: bool,
+        after: Span,
     }
 
     /// One page of orders, the newest first.

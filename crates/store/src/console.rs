@@ -84,6 +84,13 @@ pub async fn ask(pool: &PgPool, sql: &str, limit: u32) -> Result<Table, Error> {
     Ok(Table { columns, rows, more })
 }
 
+/// Runs a script of several statements as it stands, in one transaction: all of it holds, or nothing does.
+pub async fn run(pool: &PgPool, script: &str) -> Result<(), Error> {
+    let mut transaction = crate::pool::begin(pool).await?;
+    sqlx::raw_sql(AssertSqlSafe(script.to_owned())).execute(&mut *transaction).await.map_err(refused)?;
+    transaction.commit().await.failed("end the script")
+}
+
 /// Without the driver's words around the database's.
 fn refused(error: sqlx::Error) -> Error {
     match error.as_database_error() {

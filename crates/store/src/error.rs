@@ -19,6 +19,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// What the driver or the server says of the cause, in words of ours: its own may have the URL, and so a password.
+    pub fn cause(&self) -> Option<String> {
+        match self {
+            Self::Query { source, .. } => cause(source),
+            Self::Migrate(_) | Self::Inconsistent { .. } | Self::NotAQuery | Self::Question(_) | Self::Url(_) => None,
+        }
+    }
+
     /// Whether the same may work later: the database is away, or too busy.
     pub fn is_unavailable(&self) -> bool {
         match self {
@@ -35,6 +43,39 @@ impl Error {
             Self::Migrate(_) | Self::Inconsistent { .. } | Self::NotAQuery | Self::Question(_) | Self::Url(_) => false,
         }
     }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "of the driver's many errors, those that people can do something about"
+)]
+fn cause(error: &sqlx::Error) -> Option<String> {
+    match error {
+        // The resolver's error has no kind of its own.
+        sqlx::Error::Io(error) if error.to_string().contains("lookup address") => {
+            Some("there is no such host".to_owned())
+        }
+        sqlx::Error::Io(error) => Some(error.kind().to_string()),
+        sqlx::Error::Tls(_) => Some("TLS failed".to_owned()),
+        sqlx::Error::PoolTimedOut => Some("no connection in time".to_owned()),
+        sqlx::Error::Database(error) => error.code().map(|code| said(&code)),
+        _ => None,
+    }
+}
+
+/// What people meet of PostgreSQL's codes (its manual, appendix A).
+fn said(code: &str) -> String {
+    let words = match code {
+        "28P01" => "wrong password",
+        "28000" => "this user may not connect",
+        "3D000" => "there is no such database",
+        "42501" => "this user may not do that",
+        "42P01" | "42703" => "the schema is not up to date",
+        "53300" => "too many connections",
+        "57P03" => "the server is starting up or shutting down",
+        _ => return format!("SQLSTATE {code}"),
+    };
+    format!("{words} (SQLSTATE {code})")
 }
 
 /// Names the operation that an error came from.

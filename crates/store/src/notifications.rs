@@ -185,6 +185,14 @@ pub async fn list(pool: &PgPool, order_id: &OrderId) -> Result<Vec<Notification>
     .failed("read the outbox")
 }
 
+/// How many wait. Cheap: an index has just these.
+pub async fn waiting(pool: &PgPool) -> Result<i64, Error> {
+    sqlx::query_scalar!(r#"select count(*) as "count!" from notifications where status = 'pending'"#)
+        .fetch_one(pool)
+        .await
+        .failed("count what waits in the outbox")
+}
+
 /// How the outbox stands as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backlog {

@@ -3,7 +3,7 @@
 use crate::{Error, error::Failed};
 use domain::SettingError;
 use sqlx::{
-    PgConnection, PgPool, Postgres, Transaction,
+    ConnectOptions, PgConnection, PgPool, Postgres, Transaction,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -17,7 +17,12 @@ pub fn database_url(url: &str) -> String {
 }
 
 fn options(url: &str) -> Result<(PgPoolOptions, PgConnectOptions), Error> {
-    let connection = PgConnectOptions::from_str(&database_url(url)).map_err(Error::Url)?;
+    let url = database_url(url);
+    // The driver takes any scheme for its own.
+    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(Error::Url(sqlx::Error::Configuration("another scheme".into())));
+    }
+    let connection = PgConnectOptions::from_str(&url).map_err(Error::Url)?;
     // A caller waits for seconds, not for the driver's 30: then it says that the database is away.
     let pool = PgPoolOptions::new().max_connections(20).acquire_timeout(Duration::from_secs(2));
     Ok((pool, connection))
@@ -26,7 +31,19 @@ fn options(url: &str) -> Result<(PgPoolOptions, PgConnectOptions), Error> {
 /// Connects, and fails at once when the database is not there.
 pub async fn connect(url: &str) -> Result<PgPool, Error> {
     let (pool, connection) = options(url)?;
-    pool.connect_with(connection).await.failed("connect to the database")
+    let connected = match pool.connect_with(connection.clone()).await {
+        // The pool takes a refusal for a server that is starting up, and tries until its time is over: once more, for the cause.
+        Err(sqlx::Error::PoolTimedOut) => Err(once(&connection).await),
+        connected => connected,
+    };
+    connected.failed("connect to the database")
+}
+
+async fn once(options: &PgConnectOptions) -> sqlx::Error {
+    match tokio::time::timeout(Duration::from_secs(2), options.connect()).await {
+        Ok(Err(error)) => error,
+        Ok(Ok(_)) | Err(_) => sqlx::Error::PoolTimedOut,
+    }
 }
 
 /// A pool that connects when it is first used: a function starts, and answers, without the database.

@@ -78,11 +78,11 @@ pub async fn violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
         select 'stock does not add up', inventory.sku from inventory left join reserved on reserved.sku = inventory.sku
             where inventory.held <> coalesce(reserved.held, 0) or inventory.shipped <> coalesce(reserved.shipped, 0)
         union all
-        select 'an entry that a customer is to hear of is not in the outbox', told.order_id from told
+        select distinct 'an entry that a customer is to hear of is not in the outbox: ' || told.kind, told.order_id from told
             where not exists (select from notifications
                 where notifications.order_id = told.order_id and notifications.kind = told.kind)
         union all
-        select 'a mail is waiting that tells of what did not happen', mail.order_id from notifications as mail
+        select 'a mail is waiting that tells of what did not happen: ' || mail.kind, mail.order_id from notifications as mail
             where status = 'pending' and not exists (select from told
                 where told.order_id = mail.order_id and told.kind = mail.kind and told.seq = mail.seq)
         "#,

@@ -1,7 +1,12 @@
 //! Setting up logs.
 
 use crate::spans;
-use std::{env, error::Error, fmt, io};
+use std::{
+    env,
+    error::Error,
+    fmt,
+    io::{self, IsTerminal},
+};
 use tracing_subscriber::{
     EnvFilter, Layer,
     filter::{FilterExt, filter_fn},
@@ -39,16 +44,18 @@ impl Format {
     }
 }
 
+/// Whether a person looks on who wants colour (<https://no-color.org>): what is kept in a file is for programs too.
+fn is_coloured() -> bool {
+    io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 /// Starts logging to standard error, as `LOG_FORMAT` (`pretty`, which is lines for people, or `json`) and `LOG_LEVEL`
-/// (`info` unless set; `RUST_LOG` in its own syntax wins) say. A second call changes nothing.
+/// (`info` unless set; `RUST_LOG` in its own syntax wins) say; in colour on a terminal only. A second call changes nothing.
 pub fn init() -> Result<(), BadSetting> {
     let format = Format::parse(&env::var("LOG_FORMAT").unwrap_or_default())?;
-    let level = env::var("RUST_LOG").or_else(|_| env::var("LOG_LEVEL")).unwrap_or_default();
-    // Python's and everybody's capitals mean the same.
-    let level = if level.is_empty() { "info".to_owned() } else { level.to_lowercase().replace("warning", "warn") };
-    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = filter(&env::var("RUST_LOG").unwrap_or_default(), &env::var("LOG_LEVEL").unwrap_or_default())?;
     let is_line = |metadata: &tracing::Metadata<'_>| metadata.target() != spans::FAILED;
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(is_coloured());
     let lines = match format {
         Format::Pretty => lines.boxed(),
         Format::Json => lines.json().flatten_event(true).boxed(),
@@ -58,6 +65,23 @@ pub fn init() -> Result<(), BadSetting> {
         .with(spans::layer())
         .try_init();
     Ok(())
+}
+
+/// `RUST_LOG` in its own syntax, else `LOG_LEVEL`.
+fn filter(rust_log: &str, level: &str) -> Result<EnvFilter, BadSetting> {
+    if !rust_log.is_empty() {
+        return EnvFilter::try_new(rust_log)
+            .map_err(|error| BadSetting(format!("RUST_LOG={rust_log} is not allowed: {error}")));
+    }
+    // Python's and everybody's capitals mean the same.
+    match level.to_lowercase().as_str() {
+        "" => Ok(EnvFilter::new("info")),
+        "warning" => Ok(EnvFilter::new("warn")),
+        known @ ("off" | "error" | "warn" | "info" | "debug" | "trace") => Ok(EnvFilter::new(known)),
+        _ => {
+            Err(BadSetting(format!("LOG_LEVEL={level} is not allowed: must be off, error, warn, info, debug or trace")))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -70,5 +94,15 @@ mod tests {
         assert_eq!(Format::parse("json"), Ok(Format::Json));
         let error = Format::parse("xml").unwrap_err();
         assert_eq!(error.to_string(), "LOG_FORMAT=xml is not allowed: must be pretty or json");
+    }
+
+    #[test]
+    fn a_level_is_known_in_any_case() {
+        for good in ["", "INFO", "Warning", "debug"] {
+            assert!(filter("", good).is_ok(), "{good}");
+        }
+        assert!(filter("", "loud").unwrap_err().to_string().starts_with("LOG_LEVEL=loud is not allowed"));
+        assert!(filter("worker=loud", "info").is_err());
+        assert_eq!(filter("worker=trace", "loud").unwrap().to_string(), "worker=trace");
     }
 }

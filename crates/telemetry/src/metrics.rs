@@ -70,7 +70,8 @@ static ORDER_RETRIES: Counter = LazyLock::new(|| {
     counter("orderflow_order_step_errors_total", help, &["step"])
 });
 static OUTBOX: LazyLock<IntGauge> = LazyLock::new(|| {
-    let made = IntGauge::new("orderflow_outbox_depth", "Messages that wait to be sent.").expect("a valid name");
+    let made =
+        IntGauge::new("orderflow_outbox_depth", "Mails that wait to be sent, of all orders.").expect("a valid name");
     REGISTRY.register(Box::new(made.clone())).expect("each name is registered once");
     made
 });

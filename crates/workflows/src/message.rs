@@ -3,7 +3,7 @@
 //! A payload that can't be decoded would fail the workflow task again and again and hold the order.
 //! So a message is decoded into what it says or into why it says nothing; handlers refuse the latter.
 
-use domain::Request;
+use domain::{Request, fingerprint};
 use serde::Serialize;
 use temporalio_common::{
     data_converters::{PayloadConversionError, SerializationContext, TemporalDeserializable, TemporalSerializable},
@@ -33,6 +33,16 @@ impl<T: Decode> Message<T> {
         let Ok(text) = std::str::from_utf8(bytes) else { return Self::Malformed("is not UTF-8".to_owned()) };
         // What is wrong may quote what was sent, and is written where no NUL may stand.
         T::decode(text).map_or_else(|error| Self::Malformed(error.replace(char::is_control, " ")), Self::Valid)
+    }
+}
+
+impl<T: Decode> Message<T> {
+    /// What tells this request from another one under the same update id.
+    pub(crate) fn fingerprint(&self) -> Option<String> {
+        match self {
+            Self::Valid(request) => fingerprint(request),
+            Self::Malformed(_) => None,
+        }
     }
 }
 

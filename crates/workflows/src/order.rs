@@ -22,9 +22,9 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use domain::{
-    Address, AddressChange, Answer, Approval, AuditEvent, Cancellation, DeliveryConfirmation, DispatchFailure,
-    EventType, Failure, FailureCode, OrderId, OrderPolicy, OrderRecord, OrderStatus, OrderView, PaymentCancellation,
-    PaymentConfirmation, Rejection, Source, StatusView, Step, TransactionId, order_id_of_workflow,
+    Address, AddressChange, Answer, Answered, Approval, AuditEvent, Cancellation, DeliveryConfirmation,
+    DispatchFailure, EventType, Failure, FailureCode, OrderId, OrderPolicy, OrderRecord, OrderStatus, OrderView,
+    PaymentCancellation, PaymentConfirmation, Rejection, Source, StatusView, Step, TransactionId, order_id_of_workflow,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -130,7 +130,7 @@ impl OrderWorkflow {
             Message::Malformed(reason) => (OrderInput::default(), Some(reason)),
         };
         let order_id = order_id_of_workflow(view.workflow_id()).unwrap_or_else(OrderId::unnamed);
-        Self {
+        let mut order = Self {
             record: OrderRecord::new(order_id, now),
             unsaved: Vec::new(),
             version: 0,
@@ -147,16 +147,16 @@ impl OrderWorkflow {
             recalls_decided: 0,
             delivery: None,
             published: None,
-        }
+        };
+        // Here, and not in the first step: a signal may come with the start, and goes first.
+        order.audit(EventType::OrderReceived, json!({"policy": order.policy}), now);
+        order
     }
 
     #[run(name = "OrderWorkflow")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<OrderOutcome> {
-        if receipt::named(ctx) && receipt::receive(ctx).await == Received::Fresh {
-            if fulfil(ctx).await.is_err() {
-                unwind::unwind(ctx).await;
-            }
-            save::last(ctx).await;
+        if receipt::named(ctx) {
+            wait::with_deadline(ctx, process(ctx)).await;
         }
         finished(ctx).await;
         save::flush(ctx).await;
@@ -234,12 +234,14 @@ impl OrderWorkflow {
         well_formed(message)
     }
     #[update(name = "approve_order")]
-    pub fn approve_order(&mut self, ctx: &mut SyncWorkflowContext<Self>, message: Message<Approval>) -> Answer {
+    pub fn approve_order(&mut self, ctx: &mut SyncWorkflowContext<Self>, message: Message<Approval>) -> Answered {
         let now = clock::utc(ctx.workflow_time());
-        match message {
+        let request = message.fingerprint();
+        let answer = match message {
             Message::Valid(approval) => self.approve(approval, now),
             Message::Malformed(reason) => self.malformed_answer(reason),
-        }
+        };
+        Answered { answer, request }
     }
 
     #[update_validator(reject_order)]
@@ -247,12 +249,14 @@ impl OrderWorkflow {
         well_formed(message)
     }
     #[update(name = "reject_order")]
-    pub fn reject_order(&mut self, ctx: &mut SyncWorkflowContext<Self>, message: Message<Rejection>) -> Answer {
+    pub fn reject_order(&mut self, ctx: &mut SyncWorkflowContext<Self>, message: Message<Rejection>) -> Answered {
         let now = clock::utc(ctx.workflow_time());
-        match message {
+        let request = message.fingerprint();
+        let answer = match message {
             Message::Valid(rejection) => self.reject(rejection, now),
             Message::Malformed(reason) => self.malformed_answer(reason),
-        }
+        };
+        Answered { answer, request }
     }
 
     #[update_validator(cancel_order)]
@@ -260,8 +264,9 @@ impl OrderWorkflow {
         well_formed(message)
     }
     #[update(name = "cancel_order")]
-    pub async fn cancel_order(ctx: &mut WorkflowContext<Self>, message: Message<Cancellation>) -> Answer {
-        requests::cancel(ctx, message).await
+    pub async fn cancel_order(ctx: &mut WorkflowContext<Self>, message: Message<Cancellation>) -> Answered {
+        let request = message.fingerprint();
+        Answered { answer: requests::cancel(ctx, message).await, request }
     }
 
     #[update_validator(update_address)]
@@ -269,8 +274,9 @@ impl OrderWorkflow {
         well_formed(message)
     }
     #[update(name = "update_address")]
-    pub async fn update_address(ctx: &mut WorkflowContext<Self>, message: Message<AddressChange>) -> Answer {
-        requests::update_address(ctx, message).await
+    pub async fn update_address(ctx: &mut WorkflowContext<Self>, message: Message<AddressChange>) -> Answered {
+        let request = message.fingerprint();
+        Answered { answer: requests::update_address(ctx, message).await, request }
     }
 
     #[update_validator(cancel_payment)]
@@ -282,8 +288,9 @@ impl OrderWorkflow {
         well_formed(message)
     }
     #[update(name = "cancel_payment")]
-    pub async fn cancel_payment(ctx: &mut WorkflowContext<Self>, message: Message<PaymentCancellation>) -> Answer {
-        requests::cancel_payment(ctx, message).await
+    pub async fn cancel_payment(ctx: &mut WorkflowContext<Self>, message: Message<PaymentCancellation>) -> Answered {
+        let request = message.fingerprint();
+        Answered { answer: requests::cancel_payment(ctx, message).await, request }
     }
 
     #[update_validator(confirm_payment)]
@@ -295,8 +302,9 @@ impl OrderWorkflow {
         well_formed(message)
     }
     #[update(name = "confirm_payment")]
-    pub async fn confirm_payment(ctx: &mut WorkflowContext<Self>, message: Message<PaymentConfirmation>) -> Answer {
-        requests::confirm_payment(ctx, message).await
+    pub async fn confirm_payment(ctx: &mut WorkflowContext<Self>, message: Message<PaymentConfirmation>) -> Answered {
+        let request = message.fingerprint();
+        Answered { answer: requests::confirm_payment(ctx, message).await, request }
     }
 
     #[update_validator(confirm_delivery)]
@@ -312,12 +320,14 @@ impl OrderWorkflow {
         &mut self,
         ctx: &mut SyncWorkflowContext<Self>,
         message: Message<DeliveryConfirmation>,
-    ) -> Answer {
+    ) -> Answered {
         let now = clock::utc(ctx.workflow_time());
-        match message {
+        let request = message.fingerprint();
+        let answer = match message {
             Message::Valid(confirmation) => self.accept_delivery(confirmation, now),
             Message::Malformed(reason) => self.malformed_answer(reason),
-        }
+        };
+        Answered { answer, request }
     }
 
     #[query(name = "get_full_state")]
@@ -353,6 +363,15 @@ fn well_formed<T>(message: &Message<T>) -> Result<(), Malformed> {
     match message {
         Message::Valid(_) => Ok(()),
         Message::Malformed(reason) => Err(reason.clone().into()),
+    }
+}
+
+async fn process(ctx: &WorkflowContext<OrderWorkflow>) {
+    if receipt::receive(ctx).await == Received::Fresh {
+        if fulfil(ctx).await.is_err() {
+            unwind::unwind(ctx).await;
+        }
+        save::last(ctx).await;
     }
 }
 

@@ -22,6 +22,9 @@ pub(crate) const VERDICT: Duration = Duration::from_secs(15);
 /// Our own steps are one short transaction: three seconds is a database in trouble.
 const DATABASE: Duration = Duration::from_secs(3);
 
+/// Packing is a step of the warehouse's, written with the parcel's contents: five seconds, as the contract has it.
+const PREPARE: Duration = Duration::from_secs(5);
+
 /// A payment provider answers within 3 s (the worker's own limit on the call) or counts as silent.
 const PAYMENT: Duration = Duration::from_secs(4);
 
@@ -50,8 +53,17 @@ const AS_LONG_AS_IT_TAKES: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 6
 
 /// A step that touches only our database. Detached from cancellation: what was decided is written.
 pub(crate) fn local() -> LocalActivityOptions {
+    in_house(DATABASE)
+}
+
+/// `PreparePackage`: in house as well, with a time of its own.
+pub(crate) fn prepare() -> LocalActivityOptions {
+    in_house(PREPARE)
+}
+
+fn in_house(start_to_close: Duration) -> LocalActivityOptions {
     LocalActivityOptions::builder()
-        .start_to_close_timeout(DATABASE)
+        .start_to_close_timeout(start_to_close)
         .schedule_to_close_timeout(AS_LONG_AS_IT_TAKES)
         .retry_policy(until_it_holds())
         // Each retry waits on a timer. Waiting inside the workflow task would hold queries and updates with it.
@@ -76,4 +88,19 @@ pub(crate) fn payment() -> ActivityOptions {
 /// On the shipping queue, named where the order's own workflow asks.
 pub(crate) fn carrier(task_queue: Option<String>) -> ActivityOptions {
     outside(CARRIER, task_queue)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the table in ARCHITECTURE.md has it.
+    #[test]
+    fn each_step_has_its_time() {
+        let local = |options: LocalActivityOptions| options.start_to_close_timeout.map(|time| time.as_secs());
+        assert_eq!((local(super::local()), local(prepare())), (Some(3), Some(5)));
+        assert_eq!((PAYMENT.as_secs(), CARRIER.as_secs()), (4, 5));
+        let pauses: Vec<u64> = (1..=7).map(|number| backoff(number).as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
+    }
 }

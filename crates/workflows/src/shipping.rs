@@ -55,7 +55,7 @@ impl ShippingWorkflow {
             address: input.address.clone(),
             lines: input.lines.clone(),
         };
-        ctx.execute_local_activity(ShippingSteps::prepare_package, package, policies::local()).await?;
+        ctx.execute_local_activity(ShippingSteps::prepare_package, package, policies::prepare()).await?;
         let outcome = dispatch(ctx, &input).await?;
         if let ShippingOutcome::Failed { reason } = &outcome {
             let failure = DispatchFailure { reason: Some(reason.clone()) };

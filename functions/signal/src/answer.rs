@@ -1,7 +1,7 @@
 //! What the order answered, as HTTP says it.
 
 use client::Error;
-use domain::{Address, Answer, OrderId, OrderStatus, Step};
+use domain::{Address, Answer, OrderId, OrderStatus, RefusalCode, Step};
 use orderflow_http::{Problem, Reply};
 use serde::Serialize;
 
@@ -38,7 +38,12 @@ pub(crate) fn answered(order_id: &OrderId, answer: Answer, repeated: bool) -> Re
             already: already || repeated,
             shipping_address: shipping_address.as_ref(),
         }),
-        Answer::Refused { code, detail, status } => Err(Problem::refused(code, &sentence(&detail), Some(status))),
+        Answer::Refused { code, detail, status } => {
+            // This one begins with an id, which is as it is.
+            let of_payment = code == RefusalCode::PaymentIdInUse;
+            let detail = if of_payment { format!("the payment {detail}") } else { detail };
+            Err(Problem::refused(code, &sentence(&detail), Some(status)))
+        }
         Answer::Undecided { status, message } => undecided(order_id, Some(status), &message),
     }
 }

@@ -4,7 +4,7 @@ use crate::{answer, closed};
 use client::{Command, Orders, Reply as Outcome, TemporalSettings};
 use domain::SettingError;
 use lambda_http::{Body, Request, Response};
-use orderflow_http::{Application, Call, Function, Operation, Parameters, Problem, Reply, Signalling, serve};
+use orderflow_http::{Application, Call, Code, Function, Operation, Parameters, Problem, Reply, Signalling, serve};
 
 /// The door to Temporal, made once.
 #[derive(Debug)]
@@ -49,6 +49,10 @@ async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
     match outcome.map_err(|error| answer::failed(error, &order_id))? {
         Outcome::Answered { answer, repeated } => answer::answered(&order_id, answer, repeated),
         Outcome::Undecided => answer::undecided(&order_id, None, "The order has not decided yet."),
+        Outcome::Reused => {
+            let detail = "Something else was asked of this order under the same Idempotency-Key; send another key.";
+            Err(Problem::new(Code::IdempotencyKeyReused, detail))
+        }
         Outcome::Closed => closed::closed(&app.orders, &order_id, &command).await,
     }
 }

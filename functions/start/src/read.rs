@@ -18,15 +18,14 @@ pub(crate) fn whole(app: &App, call: &Call) -> Result<Wanted, Problem> {
     let read = |fields: &mut Fields<'_, '_>| {
         fields.require(&["items"]);
         fields.require(&ADDRESS);
+        let address = fields.sent_as(&ADDRESS);
         let wanted = read(app, call, fields)?;
-        if !fields.any_refused() {
-            // Each is there, but may be empty.
-            if wanted.request.lines.is_empty() {
-                fields.refuse("items", "must have at least one element");
-            }
-            if wanted.request.shipping_address.is_none() {
-                fields.refuse(ADDRESS[0], "must name a street");
-            }
+        // Each is there, but may be empty.
+        if wanted.request.lines.is_empty() && !fields.is_refused(&["items"]) {
+            fields.refuse("items", "must have at least one element");
+        }
+        if wanted.request.shipping_address.is_none() && !fields.is_refused(&ADDRESS) {
+            fields.refuse(address, "must name a street");
         }
         Some(wanted)
     };
@@ -48,7 +47,6 @@ fn read(app: &App, call: &Call, fields: &mut Fields<'_, '_>) -> Option<Wanted> {
     if let Some(customer) = call.customer() {
         if request.customer.id.as_ref().is_some_and(|id| id != customer) {
             fields.refuse(spelled, "must be the caller itself");
-            return None;
         }
         request.customer.id = Some(customer.clone());
     }

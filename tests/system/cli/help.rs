@@ -2,7 +2,7 @@
 
 use super::{looks_like, program, shown};
 use crate::world::World;
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Stdio};
 
 /// Every command that is not hidden, by its words.
 async fn commands() -> Vec<Vec<String>> {
@@ -44,10 +44,30 @@ async fn a_slip_is_told_in_one_line_with_exit_code_2() {
         &["start-order", "x", "p", "--payment-id", "q"],
         &["load", "--orders", "0"],
         &["stock", "set", "ABC123", "many"],
+        &["stock", "set", "no spaces", "1"],
+        &["list", "--status", "nope"],
+        &["list", "--customer", "no spaces"],
+        &["logs", "--service", "nope"],
+        &["restart", "nope"],
+        &["up", "--profile", "nope"],
+        &["start-order", "--profile", "nope"],
+        &["start-order", "no spaces"],
+        &["start-order", "x", "no spaces"],
+        &["update-address", "x"],
+        &["cancel", ""],
+        &["describe", ""],
+        &["confirm-payment", "x", "--transaction-id", "t", "--amount", "abc"],
+        &["confirm-payment", "x", "--transaction-id", "t", "--amount", "-5"],
+        &["confirm-delivery", "x", "--delivered-at", "nonsense"],
+        &["db", ""],
+        &["api-key", "create", "--name", "n", "--scopes", "nope"],
+        &["api-key", "create", "--name", "n", "--scopes", "orders:read", "--expires", "never"],
+        &["api-key", "create", "--name", "a b", "--scopes", "orders:read"],
         &["completions", "tcsh"],
     ];
+    let folder = tempfile::tempdir().unwrap();
     for slip in slips {
-        let output = program().args(*slip).output().await.unwrap();
+        let output = program().args(*slip).current_dir(folder.path()).output().await.unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{slip:?}: {said}");
         session += &shown(slip, &output);
@@ -64,9 +84,38 @@ async fn every_shell_has_completions() {
     }
 }
 
+/// `| head -1` is no failure; a disk that is full is one, told in one line. Neither is a panic.
+#[tokio::test]
+async fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is_one() {
+    for arguments in [&["completions", "bash"][..], &["manual"], &["ps"], &["--help"]] {
+        let folder = tempfile::tempdir().unwrap();
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let run = async |out: Stdio| {
+            // Not `output`, which takes standard output for itself.
+            let mut command = program();
+            let command = command.args(arguments).current_dir(folder.path()).stdout(out).stderr(Stdio::piped());
+            command.spawn().unwrap().wait_with_output().await.unwrap()
+        };
+        let unread = run(writer.into()).await;
+        assert_eq!((unread.status.code(), unread.stderr.len()), (Some(0), 0), "{arguments:?}: {unread:?}");
+        let full = run(fs::File::options().write(true).open("/dev/full").unwrap().into()).await;
+        let said = String::from_utf8_lossy(&full.stderr).into_owned();
+        assert_eq!((full.status.code(), said.lines().count()), (Some(1), 1), "{arguments:?}: {said}");
+        assert!(said.contains("No space left on device"), "{arguments:?}: {said}");
+    }
+}
+
 #[tokio::test]
 async fn nothing_is_coloured_where_nobody_sees_it() {
     let world = World::start().await;
+    for service in ["worker", "api"] {
+        assert!(
+            world.log(service).contains("INFO") && !world.log(service).contains('\u{1b}'),
+            "{}",
+            world.log(service)
+        );
+    }
     let check = World::printed(world.orderflow(&["check"]).await);
     assert!(!check.contains('\u{1b}'), "{check:?}");
     let wanted = world.command().arg("check").env("CLICOLOR_FORCE", "1").output().await.unwrap();

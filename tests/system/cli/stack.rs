@@ -110,6 +110,8 @@ async fn ps_shows_what_runs() {
     for service in ["postgres", "temporal", "mail", "worker", "api"] {
         assert!(shown.lines().any(|line| line.starts_with(service) && line.contains("running")), "{shown}");
     }
+    // Temporal listens at one address and shows itself at another.
+    assert!(shown.contains(&format!("pages at http://127.0.0.1:{}", up.ports[2])), "{shown}");
 }
 
 #[tokio::test]
@@ -122,6 +124,13 @@ async fn up_again_tells_where_everything_is() {
     assert!(again.contains(&format!("http://127.0.0.1:{}", up.ports[0])), "{again}");
     let json = up.json(&[&arguments[..], &["--detach", "--json"]].concat()).await;
     assert_eq!(json["http_url"], format!("http://127.0.0.1:{}", up.ports[0]));
+    // What it runs with it keeps; what was asked for in vain is told.
+    let other = up.run(&["up", "--profile", "approval", "--http-port", "1", "--ui-port", &up.ports[2]]).await;
+    let said = String::from_utf8_lossy(&other.stderr).into_owned();
+    assert_eq!((other.status.code(), said.lines().count()), (Some(0), 1), "{said}");
+    let there = format!("--http-port 1 (it has {}), --profile approval (it runs with production)", up.ports[0]);
+    assert!(said.contains(&there) && said.contains("orderflow down") && !said.contains("--ui-port"), "{said}");
+    assert!(up.run(&arguments).await.stderr.is_empty());
 }
 
 #[tokio::test]
@@ -172,6 +181,11 @@ async fn logs_are_shown_by_service() {
     let json = World::printed(up.run(&["logs", "--service", "api", "-n", "1", "--json"]).await);
     let line: Value = serde_json::from_str(json.trim()).unwrap();
     assert_eq!(line["service"], "api", "{line}");
+    // What is not ours may colour what it writes; a pipe gets none of it.
+    for arguments in [&["logs", "--lines", "1000"][..], &["logs", "--lines", "1000", "--json"]] {
+        let all = World::printed(up.run(arguments).await);
+        assert!(!all.contains('\u{1b}') && !all.contains("\\u001b"), "{all}");
+    }
     looks_like(
         "logs_of_nothing",
         &shown(&["logs", "--service", "mainframe"], &up.run(&["logs", "--service", "mainframe"]).await),
@@ -207,7 +221,7 @@ async fn a_stack_has_a_life_of_its_own() {
     let (worker, api) = (pid("worker").await, pid("api").await);
     World::printed(run(&["restart", "worker"]).await);
     assert!(pid("worker").await != worker && pid("api").await == api);
-    assert_eq!(run(&["restart", "mainframe"]).await.status.code(), Some(1));
+    assert_eq!(run(&["restart", "mainframe"]).await.status.code(), Some(2));
     World::printed(run(&["approve", "mine"]).await);
     World::printed(run(&["result", "mine", "--wait"]).await);
     // Data stays when it is stopped, and goes with a reset.

@@ -46,7 +46,11 @@ async fn a_history_can_be_read_and_has_its_shipments() {
     for part in ["ReceiveOrder", "ChargePayment", "shipping-cli-told-1", "OrderStatus", "DispatchCarrier"] {
         line(part);
     }
+    // The column after the kind begins at one place in every line that has one.
+    let column = |part: &str| line(part).chars().count() - line(part).split(part).nth(1).unwrap().chars().count();
+    let widest = column("StartChildWorkflowExecutionInitiated  ");
+    assert_eq!(column("MarkerRecorded                        "), widest, "{told}");
     let lines = history["events"].as_array().unwrap().len() + child["events"].as_array().unwrap().len() + 2;
     assert_eq!(told.lines().count(), lines, "{told}");
-    looks_like("history_line", line("WorkflowExecutionStarted         OrderWorkflow"));
+    looks_like("history_line", line("  OrderWorkflow  input"));
 }

@@ -44,6 +44,32 @@ async fn every_bad_field_is_named_at_once() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_the_whole_is_named_with_its_parts_and_as_it_was_sent() {
+    let world = World::start().await;
+    for (bad, expected) in [
+        (
+            json!({"items": [{"sku": "", "qty": 1, "price": 1}], "shipping_address": {"street": "  "}}),
+            &["/items/0/sku", "/shipping_address/street"][..],
+        ),
+        (json!({"items": [{"sku": "A", "qty": 1, "price": 0}], "foo": 1}), &["/shipping_address", "/items", "/foo"]),
+        (
+            json!({"items": [{"sku": "A", "qty": 2, "price": "9999999999999.99"}], "address": " ", "foo": 1}),
+            &["/items", "/address", "/foo"],
+        ),
+        (json!({"items": [], "address": {"city": "Anytown"}}), &["/address", "/items"]),
+        (
+            json!({"items": [{"sku": "A", "qty": 1, "price": 1, "unit_price": "1.01"}]}),
+            &["/shipping_address", "/items/0/price"],
+        ),
+    ] {
+        let problem = world.post("/orders", bad).await.problem(422, "invalid_request");
+        assert_eq!(pointers(&problem), expected);
+    }
+    let equal = json!({"items": [{"sku": "A", "qty": 1, "price": 1, "unit_price": "1.00"}], "address": "1 Main St"});
+    world.post("/orders", equal).await.is(202);
+}
+
+#[tokio::test]
 async fn what_is_not_a_request_is_a_problem() {
     let world = World::start().await;
     let send = async |method: Method, path: &str, kind: &str, body: &str| {
@@ -160,7 +186,8 @@ async fn bad_bodies_of_signals_are_refused_and_change_nothing() {
         ("signals/cancel", json!({"why": "x"}), "/why"),
         ("signals/approve", json!({"reviewer": 5}), "/reviewer"),
         ("signals/update-address", json!({}), ""),
-        ("signals/update-address", json!({"address": {"street": ""}}), ""),
+        ("signals/update-address", json!({"address": {"street": ""}}), "/address/street"),
+        ("signals/update-address", json!({"street": "", "city": "Anytown"}), "/street"),
         ("signals/cancel", json!({"reason": "x".repeat(501)}), "/reason"),
         ("signals/cancel", json!({"reason": "a\u{0}b"}), "/reason"),
         ("signals/update-address", json!({"street": "x".repeat(201)}), "/street"),

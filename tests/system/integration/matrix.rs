@@ -89,7 +89,8 @@ async fn each_request_is_answered_by_what_the_order_is() {
     world.verify().await;
 }
 
-async fn signal(world: &World, id: &str, name: &str, body: &Value) {
+/// A plain signal of Temporal, with whatever body.
+pub(super) async fn signal(world: &World, id: &str, name: &str, body: &Value) {
     let handle = world.temporal().await.get_workflow_handle::<OrderWorkflow>(format!("order-{id}"));
     let metadata = [("encoding".to_owned(), b"json/plain".to_vec())].into();
     let payload = Payload { metadata, data: body.to_string().into_bytes(), ..Payload::default() };
@@ -121,6 +122,16 @@ async fn a_signal_that_comes_before_the_order_is_loaded_is_kept() {
     let count = async |id: &str, kind: &str| world.trail(id).await.iter().filter(|entry| *entry == kind).count();
     let moved = async || world.get("/orders/early-3").await.body["shipping_address"]["street"].clone();
     world.eventually("the new address", moved, |street| street == "2 Side St").await;
+    for index in 0..requests().len() {
+        let id = format!("early-{index}");
+        world
+            .eventually(
+                &format!("{id}'s first entry"),
+                async || world.trail(&id).await,
+                |trail| trail.first().is_some_and(|kind| kind == "order_received"),
+            )
+            .await;
+    }
     for (id, kind, times) in [
         ("early-0", "review_approved", 1),
         ("early-1", "review_rejected", 1),
@@ -159,5 +170,8 @@ async fn a_repeat_under_its_idempotency_key_gets_the_first_answer_again() {
     world.ended(&id).await;
     // On the closed order too.
     assert_eq!(world.post_with(&path, json!({"street": "2 Side St"}), &key).await.is(200)["already"], true);
+    // Something else under the same key is no repeat.
+    let other = world.post_with(&path, json!({"street": "4 Third St"}), &key).await;
+    other.problem(422, "idempotency_key_reused");
     world.verify().await;
 }

@@ -135,6 +135,8 @@ async fn a_single_variable_overrides_the_profile_and_a_bad_one_stops_the_program
         ("COMPLETE_ON", "return"),
         ("DELIVERY", "auto:never"),
         ("ORDER_DEADLINE", "-1s"),
+        ("LOG_LEVEL", "loud"),
+        ("DATABASE_URL", "mysql"),
     ] {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_orderflow-under-test"));
         command.args(["serve", "api"]).envs(world.environment.iter().cloned()).env(name, value);
@@ -142,6 +144,7 @@ async fn a_single_variable_overrides_the_profile_and_a_bad_one_stops_the_program
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success(), "{name}={value} was taken");
         let line = error.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("{name}: {error}"));
-        assert!(line.contains(value) && line.contains("must be"), "{line}");
+        // A database's URL has its password in it, and is not shown.
+        assert!((line.contains(value) || name == "DATABASE_URL") && line.contains("must be"), "{line}");
     }
 }

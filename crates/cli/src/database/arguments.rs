@@ -1,7 +1,8 @@
 //! What can be typed after the name of a command about the database.
 
-use crate::args::Output;
+use crate::{args::Output, typed};
 use clap::{Args, Subcommand};
+use domain::Sku;
 use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
@@ -53,6 +54,7 @@ pub(crate) struct Db {
 #[derive(Debug, Args)]
 pub(crate) struct Question {
     /// One query; it can change nothing, and has 15 s.
+    #[arg(value_parser = typed::sql)]
     pub(crate) sql: Option<String>,
     /// How many rows to show at most.
     #[arg(long, default_value_t = 200, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -91,7 +93,8 @@ pub(crate) enum StockCommand {
 #[derive(Debug, Args)]
 pub(crate) struct SetStock {
     /// Which.
-    pub(crate) sku: String,
+    #[arg(value_parser = typed::sku)]
+    pub(crate) sku: Sku,
     /// How many can be sold from now on.
     #[arg(value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(0..=1_000_000_000_000))]
     pub(crate) available: i64,

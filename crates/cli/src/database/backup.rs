@@ -5,7 +5,7 @@ use crate::{
     output::{print, print_json},
     target,
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use chrono::SecondsFormat;
 use std::{
     fs::{self, File, OpenOptions},
@@ -27,7 +27,9 @@ pub(crate) async fn create(arguments: CreateBackup) -> Result<()> {
     let unfinished = Path::new(&unfinished);
     let _ = fs::remove_file(unfinished);
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(unfinished);
-    let file = file.with_context(|| format!("failed to create {}", unfinished.display()))?;
+    let file = file.map_err(|error| {
+        anyhow!("failed to create {}: {error}; name a file in a folder that you can write", unfinished.display())
+    })?;
     let written = backup::create(&pool, BufWriter::new(&file)).await;
     let summary = match written {
         Ok(summary) => summary,
@@ -44,7 +46,11 @@ pub(crate) async fn create(arguments: CreateBackup) -> Result<()> {
 
 pub(crate) async fn restore(arguments: RestoreBackup) -> Result<()> {
     let path = &arguments.file;
-    let read = || File::open(path).map(BufReader::new).with_context(|| format!("failed to open {}", path.display()));
+    let read = || {
+        File::open(path).map(BufReader::new).map_err(|error| {
+            anyhow!("failed to open {}: {error}; name a file that `orderflow backup create` wrote", path.display())
+        })
+    };
     let unusable = || format!("{} cannot be restored; nothing was changed", path.display());
     let header = backup::inspect(read()?).with_context(unusable)?;
     let pool = target::database().await?;

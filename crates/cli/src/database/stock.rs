@@ -6,7 +6,7 @@ use crate::{
     output::{print, print_json, table},
     target,
 };
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use domain::Sku;
 use serde_json::{Value, json};
 use store::inventory::{self, Stock};
@@ -27,7 +27,7 @@ pub(crate) async fn list(output: Output) -> Result<()> {
 }
 
 pub(crate) async fn set(arguments: SetStock) -> Result<()> {
-    let sku = Sku::parse(&arguments.sku).map_err(|error| anyhow!("SKU {:?} {error}", arguments.sku))?;
+    let sku = arguments.sku;
     let stock = inventory::set_available(&target::database().await?, &sku, arguments.available).await?;
     if arguments.output.json {
         return print_json(&document(&sku, stock));

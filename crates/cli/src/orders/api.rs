@@ -252,14 +252,35 @@ impl Problem {
         let bad_fields: String = bad_fields.collect();
         let order = member("order_status");
         let order = if detail.contains(&order) { String::new() } else { format!(" The order is {order}.") };
-        let next = match code.as_str() {
-            "worker_unavailable" => " Look at `orderflow check`.",
-            "temporal_unavailable" | "database_unavailable" => " Look at `orderflow check` and `orderflow ps`.",
-            "unauthenticated" => " Set ORDERFLOW_API_KEY or ORDERFLOW_TOKEN.",
-            "order_not_found" => " `orderflow list` shows the newest ones.",
-            _ => "",
-        };
-        let text = format!("{title}: {detail}{}{order}{next} ({code})", bad_fields.trim_end_matches(';'));
+        let next = next_step(&code, order_of(&member("instance")));
+        // Where title and detail say the same, once.
+        let said = if code == "order_exists" { detail } else { format!("{title}: {detail}") };
+        let text = format!("{said}{}{order}{next} ({code})", bad_fields.trim_end_matches(';'));
         Self { status: status.as_u16(), code, fields, text }
+    }
+}
+
+/// The order's id in the path of a call, as it stands there.
+fn order_of(path: &str) -> &str {
+    path.strip_prefix("/orders/").and_then(|rest| rest.split(['/', '?']).next()).unwrap_or("ID")
+}
+
+/// What to do about a problem, as far as a command helps.
+fn next_step(code: &str, id: &str) -> String {
+    match code {
+        "worker_unavailable" => " Look at `orderflow check`.".to_owned(),
+        "temporal_unavailable" | "database_unavailable" => " Look at `orderflow check` and `orderflow ps`.".to_owned(),
+        "unauthenticated" => " Set ORDERFLOW_API_KEY or ORDERFLOW_TOKEN.".to_owned(),
+        "order_not_found" => " `orderflow list` shows the newest ones.".to_owned(),
+        "order_exists" => format!(" Choose another id; `orderflow show {id}` shows the order that has this one."),
+        "order_closed"
+        | "already_shipped"
+        | "not_in_review"
+        | "not_shipped"
+        | "not_paid"
+        | "already_paid"
+        | "payment_not_expected" => format!(" Look at `orderflow show {id}`."),
+        "payment_id_in_use" => " Name another one: each pays one order.".to_owned(),
+        _ => String::new(),
     }
 }

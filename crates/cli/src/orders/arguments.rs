@@ -1,7 +1,8 @@
 //! What can be typed after the name of an order command.
 
-use crate::args::Output;
-use clap::{Args, Subcommand};
+use crate::{args::Output, typed};
+use clap::{ArgGroup, Args, Subcommand};
+use domain::{CustomerId, OrderStatus, Profile};
 use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
@@ -40,13 +41,13 @@ pub(crate) enum OrderCommand {
     CancelPayment(Order),
     /// A payment gateway's confirmation.
     #[command(after_help = "Examples:
-  orderflow confirm-payment order-123 --transaction-id tx-1 --amount 99.99 --method card")]
+  orderflow confirm-payment order-123 --transaction-id tx-123 --amount 99.99 --method card")]
     ConfirmPayment(ConfirmPayment),
     /// The carrier delivered.
     #[command(after_help = "Examples:
   orderflow confirm-delivery order-123 --signed-by 'J. Doe'")]
     ConfirmDelivery(ConfirmDelivery),
-    /// Pick signals for an order from a menu.
+    /// Pick signals for an order from a menu; one that is refused is told, and is no failure of the command.
     #[command(after_help = "Examples:
   orderflow signals
   orderflow signals order-123
@@ -72,7 +73,7 @@ pub(crate) enum OrderCommand {
   orderflow result order-123
   orderflow result order-123 --wait")]
     Result(Outcome),
-    /// The newest orders, from Temporal.
+    /// Orders, from Temporal: those that run, then those that closed last; of these, the newest first.
     #[command(after_help = "Examples:
   orderflow list --limit 10
   orderflow list --status failed
@@ -100,6 +101,7 @@ pub(crate) enum OrderCommand {
 #[derive(Debug, Args)]
 pub(crate) struct Order {
     /// An order id, or a workflow id.
+    #[arg(value_parser = typed::order_id)]
     pub(crate) id: String,
     #[command(flatten)]
     pub(crate) output: Output,
@@ -122,19 +124,20 @@ pub(crate) struct Address {
 #[derive(Debug, Args)]
 pub(crate) struct Start {
     /// The order's id.
+    #[arg(value_parser = typed::order_id)]
     pub(crate) id: Option<String>,
     /// The same as --payment-id.
-    #[arg(conflicts_with = "payment_id", value_name = "PAYMENT_ID")]
+    #[arg(conflicts_with = "payment_id", value_name = "PAYMENT_ID", value_parser = typed::payment_id)]
     pub(crate) payment: Option<String>,
     /// What is charged, once.
-    #[arg(long)]
+    #[arg(long, value_parser = typed::payment_id)]
     pub(crate) payment_id: Option<String>,
     /// A whole order as JSON; `-` reads it from standard input.
     #[arg(long, value_name = "ORDER.JSON")]
     pub(crate) file: Option<PathBuf>,
     /// Another profile for this order alone.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) profile: Option<String>,
+    #[arg(long, value_name = "NAME", value_parser = typed::profile())]
+    pub(crate) profile: Option<Profile>,
     #[command(flatten)]
     pub(crate) address: Address,
     #[command(flatten)]
@@ -170,6 +173,7 @@ pub(crate) struct Cancel {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("change").args(["street", "city", "state", "postal_code", "country"]).required(true).multiple(true))]
 pub(crate) struct UpdateAddress {
     #[command(flatten)]
     pub(crate) order: Order,
@@ -182,10 +186,10 @@ pub(crate) struct ConfirmPayment {
     #[command(flatten)]
     pub(crate) order: Order,
     /// The gateway's own name for it.
-    #[arg(long)]
+    #[arg(long, value_parser = typed::transaction_id)]
     pub(crate) transaction_id: String,
     /// The order's whole total, such as 99.99.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true, value_parser = typed::amount)]
     pub(crate) amount: String,
     #[arg(long)]
     pub(crate) currency: Option<String>,
@@ -197,8 +201,8 @@ pub(crate) struct ConfirmPayment {
 pub(crate) struct ConfirmDelivery {
     #[command(flatten)]
     pub(crate) order: Order,
-    /// When, such as 2026-11-21T12:00:00Z.
-    #[arg(long)]
+    /// When, such as 2026-11-21T12:00:00Z [default: now].
+    #[arg(long, value_parser = typed::time)]
     pub(crate) delivered_at: Option<String>,
     #[arg(long)]
     pub(crate) signed_by: Option<String>,
@@ -227,12 +231,12 @@ pub(crate) struct List {
     /// How many.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) limit: u16,
-    /// Such as pending, shipped or delivered.
-    #[arg(long)]
-    pub(crate) status: Option<String>,
+    /// Only orders in this state.
+    #[arg(long, value_parser = typed::status())]
+    pub(crate) status: Option<OrderStatus>,
     /// Only the orders of this customer.
-    #[arg(long, value_name = "CUSTOMER_ID")]
-    pub(crate) customer: Option<String>,
+    #[arg(long, value_name = "CUSTOMER_ID", value_parser = typed::customer_id)]
+    pub(crate) customer: Option<CustomerId>,
     #[command(flatten)]
     pub(crate) output: Output,
 }
@@ -240,6 +244,7 @@ pub(crate) struct List {
 #[derive(Debug, Args)]
 pub(crate) struct Signals {
     /// An order id, or a workflow id; asked for when it is not given.
+    #[arg(value_parser = typed::order_id)]
     pub(crate) id: Option<String>,
 }
 
@@ -255,7 +260,7 @@ pub(crate) struct Outcome {
 #[derive(Debug, Args)]
 pub(crate) struct Workflow {
     /// A workflow id, or an order id.
-    #[arg(value_name = "WORKFLOW_ID")]
+    #[arg(value_name = "WORKFLOW_ID", value_parser = typed::workflow_id)]
     pub(crate) id: String,
     #[command(flatten)]
     pub(crate) output: Output,

@@ -16,6 +16,9 @@ use std::process::ExitCode;
 struct Finding {
     check: String,
     ok: bool,
+    /// Not looked at, since what it needs is not there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    skipped: bool,
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     remedy: Option<&'static str>,
@@ -23,27 +26,41 @@ struct Finding {
 
 impl Finding {
     fn good(check: &str, detail: impl Into<String>) -> Self {
-        Self { check: check.to_owned(), ok: true, detail: detail.into(), remedy: None }
+        Self { check: check.to_owned(), ok: true, skipped: false, detail: detail.into(), remedy: None }
     }
 
     fn bad(check: &str, detail: impl Into<String>, remedy: &'static str) -> Self {
-        Self { check: check.to_owned(), ok: false, detail: detail.into(), remedy: Some(remedy) }
+        Self { check: check.to_owned(), ok: false, skipped: false, detail: detail.into(), remedy: Some(remedy) }
+    }
+
+    fn skipped(check: &str, needs: &str) -> Self {
+        let detail = format!("skipped: needs {needs}");
+        Self { check: check.to_owned(), ok: false, skipped: true, detail, remedy: None }
     }
 
     fn line(&self) -> String {
-        let Self { check, detail, .. } = self;
-        let verdict = if self.ok { good("ok    ") } else { bad("FAILED") };
-        let remedy = self.remedy.map(|remedy| format!("; {remedy}")).unwrap_or_default();
+        let Self { check, ok, skipped, detail, remedy } = self;
+        let verdict = match (ok, skipped) {
+            (true, _) => good("ok    "),
+            (false, true) => "--    ".to_owned(),
+            (false, false) => bad("FAILED"),
+        };
+        let remedy = remedy.map(|remedy| format!("; {remedy}")).unwrap_or_default();
         format!("{verdict}  {check:22}  {detail}{remedy}")
     }
 }
 
 const UP: &str = "start the stack with `orderflow up`";
+const MIGRATE: &str = "bring the schema up to date with `orderflow migrate`";
+const NAMESPACE: &str = "set TEMPORAL_NAMESPACE, or create it with `temporal operator namespace create`";
+
+/// What search attributes and task queues need.
+const TEMPORAL: &str = "Temporal";
 
 /// Fails when one of them does.
 pub(crate) async fn check(output: Output) -> Result<ExitCode> {
-    let mut findings = database().await;
-    findings.extend(temporal().await?);
+    let mut findings: Vec<_> = database().await.into();
+    findings.extend(temporal().await);
     findings.push(api().await);
     if output.json {
         print_json(&findings)?;
@@ -56,23 +73,26 @@ pub(crate) async fn check(output: Output) -> Result<ExitCode> {
     Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn database() -> Vec<Finding> {
+async fn database() -> [Finding; 3] {
+    let without = |why: String| {
+        let needs = "the database";
+        [Finding::bad("database", why, UP), Finding::skipped("migrations", needs), Finding::skipped("mail", needs)]
+    };
     let Some(url) = target::database_url() else {
-        return vec![Finding::bad("database", "DATABASE_URL is not set and no stack runs here", UP)];
+        return without("DATABASE_URL is not set and no stack runs here".to_owned());
     };
     let pool = match store::connect(&url).await {
         Ok(pool) => pool,
-        // Not the chain: the driver's words may carry the URL.
-        Err(error) => return vec![Finding::bad("database", error.to_string(), UP)],
+        Err(error) => return without(target::with_cause(&error)),
     };
     let reached = Finding::good("database", "reachable");
     let migrations = match store::migrations(&pool).await {
         Ok(all) => migrations(&all),
-        Err(error) => Finding::bad("migrations", error.to_string(), UP),
+        Err(error) => Finding::bad("migrations", target::with_cause(&error), MIGRATE),
     };
     let mail = mail(&pool).await;
     pool.close().await;
-    vec![reached, migrations, mail]
+    [reached, migrations, mail]
 }
 
 /// A mail server that is away shows in the outbox: what waits there for more than a minute should have gone out.
@@ -88,7 +108,7 @@ async fn mail(pool: &store::PgPool) -> Finding {
         Ok(backlog) => {
             Finding::good("mail", format!("{place}{} wait, {} were refused", backlog.pending, backlog.failed))
         }
-        Err(error) => Finding::bad("mail", error.to_string(), "`orderflow restart` applies the migrations"),
+        Err(error) => Finding::bad("mail", target::with_cause(&error), MIGRATE),
     }
 }
 
@@ -101,33 +121,56 @@ fn migrations(all: &[store::Migration]) -> Finding {
     if missing.is_empty() {
         Finding::good("migrations", format!("all {} applied", all.len()))
     } else {
-        Finding::bad("migrations", format!("missing: {}", missing.join(", ")), "apply them with `orderflow migrate`")
+        Finding::bad("migrations", format!("missing: {}", missing.join(", ")), MIGRATE)
     }
 }
 
-async fn temporal() -> Result<Vec<Finding>> {
-    let settings = target::temporal()?;
+async fn temporal() -> Vec<Finding> {
+    let settings = match target::temporal() {
+        Ok(settings) => settings,
+        Err(error) => {
+            let bad = Finding::bad("temporal", error.to_string(), "correct that setting");
+            return vec![
+                bad,
+                Finding::skipped("search attributes", TEMPORAL),
+                Finding::skipped("task queues", TEMPORAL),
+            ];
+        }
+    };
     let place = format!("{}, namespace {}", settings.address(), settings.namespace());
+    let queues = [settings.orders_task_queue.clone(), settings.shipping_task_queue.clone()];
     let orders = Orders::connect(settings);
-    if let Err(error) = orders.health().await {
-        return Ok(vec![Finding::bad("temporal", format!("{place}: failed to {error}"), UP)]);
+    let reached = match orders.health().await {
+        Ok(()) => orders.has_namespace().await,
+        Err(error) => Err(error),
+    };
+    let bad = match reached {
+        Ok(true) => None,
+        Ok(false) => Some(Finding::bad("temporal", format!("{place}: there is no such namespace"), NAMESPACE)),
+        Err(error) => Some(Finding::bad("temporal", format!("{place}: failed to {error}"), UP)),
+    };
+    if let Some(bad) = bad {
+        let queues = queues.iter().map(|name| Finding::skipped(&format!("task queue {name}"), TEMPORAL));
+        return [bad, Finding::skipped("search attributes", TEMPORAL)].into_iter().chain(queues).collect();
     }
-    let mut findings = vec![Finding::good("temporal", place)];
-    findings.push(match orders.missing_search_attributes().await {
+    let attributes = match orders.missing_search_attributes().await {
         Ok(missing) if missing.is_empty() => Finding::good("search attributes", "registered"),
         Ok(missing) => {
             let remedy = "register them with `orderflow migrate`, or `temporal operator search-attribute create`";
             Finding::bad("search attributes", format!("missing: {}", missing.join(", ")), remedy)
         }
-        Err(error) => Finding::bad("search attributes", format!("failed to {error}"), "is the namespace right?"),
-    });
+        Err(error) => Finding::bad("search attributes", format!("failed to {error}"), NAMESPACE),
+    };
+    let mut findings = vec![Finding::good("temporal", place), attributes];
     match orders.task_queues().await {
-        Ok(queues) => findings.extend(queues.iter().map(|(name, state)| queue(name, *state))),
-        Err(error) => {
-            findings.push(Finding::bad("task queues", format!("failed to {error}"), "is the namespace right?"))
-        }
+        Ok(states) => findings.extend(states.iter().map(|(name, state)| queue(name, *state))),
+        Err(error) => findings.extend(
+            queues
+                .iter()
+                .map(|name| Finding::bad(&format!("task queue {name}"), format!("failed to {error}"), NAMESPACE)),
+        ),
     }
-    Ok(findings)
+    findings
 }
 
 fn queue(name: &str, state: QueueState) -> Finding {

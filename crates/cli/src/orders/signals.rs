@@ -62,8 +62,8 @@ async fn signal(order: &Order, name: &str, body: Map<String, Value>) -> Result<(
         return print(&answer.text);
     }
     let id = answer.body.get("order_id").and_then(Value::as_str).context("the API's answer names no order")?;
-    let already = if answer.is("/already") { " It held already." } else { "" };
-    let (message, status, step) = (answer.text("/message"), answer.text("/status"), answer.text("/step"));
-    let step = if step.is_empty() { String::new() } else { format!(", step {step}") };
-    print(&format!("{id}: {message}{already} Status {status}{step}."))
+    // The state in the answer is the one that the request met; where it goes from there, `status` tells.
+    let message = answer.text("/message");
+    let already = if answer.is("/already") && !message.contains("already") { " It held already." } else { "" };
+    print(&format!("{id}: {message}{already}"))
 }

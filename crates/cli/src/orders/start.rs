@@ -5,7 +5,7 @@ use super::{
     arguments::{Address, Start},
 };
 use crate::output::{money, print};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::{io::Read, path::Path, time::SystemTime};
@@ -25,7 +25,7 @@ pub(crate) async fn start(arguments: Start) -> Result<()> {
         body.insert("payment_id".to_owned(), payment_id.into());
     }
     if let Some(profile) = arguments.profile {
-        body.insert("profile".to_owned(), profile.into());
+        body.insert("profile".to_owned(), profile.as_str().into());
     }
     let address = fields(arguments.address);
     if !address.is_empty() {
@@ -57,15 +57,19 @@ fn made_up() -> Result<String> {
 fn read(path: &Path) -> Result<Map<String, Value>> {
     let mut text = String::new();
     if path == Path::new("-") {
-        std::io::stdin().read_to_string(&mut text).context("failed to read standard input")?;
+        std::io::stdin().read_to_string(&mut text).context("failed to read an order from standard input")?;
     } else {
-        text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
+        text = std::fs::read_to_string(path).map_err(|error| {
+            anyhow!("failed to read {}: {error}; name a file with an order, or - for standard input", path.display())
+        })?;
     }
-    let value = serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))?;
+    let value = serde_json::from_str(&text).map_err(|error| {
+        anyhow!("{} is not JSON: {error}; an order is such as the one in README.md, \"Use it\"", path.display())
+    })?;
     match value {
         Value::Object(fields) => Ok(fields),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            bail!("{} must hold one JSON object", path.display())
+            bail!("{} must hold one JSON object, such as the order in README.md, \"Use it\"", path.display())
         }
     }
 }

@@ -90,7 +90,8 @@ pub(crate) async fn show(order: Order) -> Result<()> {
 fn items(answer: &Answer) -> String {
     let item = |item: &Value| {
         let part = |name: &str| item.get(name).map(Value::to_string).unwrap_or_default();
-        format!("{} × {} at {}", part("quantity"), part("sku").trim_matches('"'), part("unit_price"))
+        let price = money(item.get("unit_price"), answer.text("/currency"));
+        format!("{} × {} at {price}", part("quantity"), part("sku").trim_matches('"'))
     };
     let items = answer.body.get("items").and_then(Value::as_array);
     items.map(|items| items.iter().map(item).collect::<Vec<_>>().join(", ")).unwrap_or_default()

@@ -57,10 +57,11 @@ pub(crate) async fn history(arguments: Workflow) -> Result<()> {
         whole["children"] = documents.collect();
         return print_json(&whole);
     }
+    let width = histories.iter().flat_map(|(_, events)| events).map(|event| event.kind.len()).max().unwrap_or_default();
     for (id, events) in &histories {
         print(&headline(id))?;
         for event in events {
-            let line = format!("{:>4}  {}  {:<32} {}", event.event_id, time(event.time), event.kind, gist(event));
+            let line = format!("{:>4}  {}  {:<width$}  {}", event.event_id, time(event.time), event.kind, gist(event));
             print(line.trim_end())?;
         }
     }

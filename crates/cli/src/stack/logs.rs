@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use anstream::adapter::strip_str;
 use anyhow::{Context, Result, bail};
 use devstack::{Project, Stack};
 use serde_json::json;
@@ -20,7 +21,7 @@ const WINDOW: u64 = 1 << 20;
 /// Shows the last lines of the wanted services, and with `--follow` what comes.
 pub(crate) async fn logs(arguments: Logs) -> Result<()> {
     let project = Project::here()?;
-    let names = names(arguments.service.as_deref())?;
+    let names = names(arguments.service.as_deref());
     let mut logs: Vec<Log> = names
         .iter()
         .map(|name| Log {
@@ -55,15 +56,11 @@ async fn follow(logs: &mut [Log]) -> Result<()> {
     }
 }
 
-fn names(service: Option<&str>) -> Result<Vec<&str>> {
-    let all = || Stack::SERVICES.into_iter().chain(["supervisor"]);
+fn names(service: Option<&str>) -> Vec<&str> {
     match service {
-        None => Ok(all().collect()),
-        Some("app") => Ok(vec!["worker", "api"]),
-        Some(name) if all().any(|known| known == name) => Ok(vec![name]),
-        Some(name) => {
-            bail!("there is no service {name:?}; there are {}, app and supervisor", Stack::SERVICES.join(", "))
-        }
+        None => Stack::SERVICES.into_iter().chain(["supervisor"]).collect(),
+        Some("app") => vec!["worker", "api"],
+        Some(name) => vec![name],
     }
 }
 
@@ -87,7 +84,7 @@ impl Label {
         match self {
             Self::None => line.to_owned(),
             Self::Name(name) => format!("{name}{line}"),
-            Self::Json(name) => json!({"service": name, "line": line}).to_string(),
+            Self::Json(name) => json!({"service": name, "line": strip_str(line).to_string()}).to_string(),
         }
     }
 }
@@ -136,9 +133,10 @@ impl Log {
     }
 }
 
-/// Whether somebody still reads: `orderflow logs | head` is no failure.
+/// Whether somebody still reads: `orderflow logs | head` is no failure. Servers that are not ours may colour what they
+/// write; that reaches a terminal only.
 fn print(label: &Label, lines: &[String]) -> Result<bool> {
-    let mut out = std::io::stdout().lock();
+    let mut out = anstream::stdout().lock();
     for line in lines {
         match writeln!(out, "{}", label.on(line)) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(false),

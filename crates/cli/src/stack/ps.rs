@@ -1,26 +1,30 @@
 //! `ps`.
 
+use crate::output::print;
 use anyhow::Result;
-use devstack::{Project, control};
+use devstack::{Project, ServiceStatus, control};
 
 /// Shows what runs, also where nothing does.
 pub(crate) async fn ps(json: bool) -> Result<()> {
     let project = Project::here()?;
     let services = if project.is_running()? { control::status(&project).await? } else { devstack::stopped() };
     if json {
-        println!("{}", serde_json::to_string_pretty(&services)?);
-        return Ok(());
+        return print(&serde_json::to_string_pretty(&services)?);
     }
-    println!("{:<10} {:<9} {:>8}  URL", "SERVICE", "STATE", "PID");
-    for service in services {
-        let pid = service.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
-        println!("{:<10} {:<9} {pid:>8}  {}", service.service, service.state, service.url);
-        if let Some(url) = service.metrics {
-            println!("{:<31}metrics at {url}", "");
-        }
-        if let Some(folder) = service.data {
-            println!("{:<31}data in {}", "", folder.display());
-        }
-    }
-    Ok(())
+    let head = format!("{:<10} {:<9} {:>8}  URL", "SERVICE", "STATE", "PID");
+    let lines = services.iter().flat_map(lines);
+    print(&[head].into_iter().chain(lines).collect::<Vec<_>>().join("\n"))
+}
+
+/// A service, and below it what else it has.
+fn lines(status: &ServiceStatus) -> Vec<String> {
+    let ServiceStatus { service, pid, state, url, ui, metrics, data } = status;
+    let pid = pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
+    let first = format!("{service:<10} {state:<9} {pid:>8}  {url}").trim_end().to_owned();
+    let more = [
+        ui.as_ref().map(|url| format!("pages at {url}")),
+        metrics.as_ref().map(|url| format!("metrics at {url}")),
+        data.as_ref().map(|folder| format!("data in {}", folder.display())),
+    ];
+    [first].into_iter().chain(more.into_iter().flatten().map(|line| format!("{:<31}{line}", ""))).collect()
 }

@@ -4,18 +4,29 @@ use std::{ffi::OsString, future::pending, time::Duration};
 
 use anyhow::{Result, bail};
 use devstack::{Launcher, Port, Progress, Project, StackOptions, State};
+use domain::Profile;
+use reqwest::Url;
 use tokio::time::sleep;
 
 use crate::{
     args::{StackArguments, Up},
-    output::print_json,
+    output::{print, print_json},
 };
+
+/// The usual ports of what everybody looks for there.
+const HTTP: u16 = 8000;
+const TEMPORAL: u16 = 7233;
+const UI: u16 = 8233;
 
 /// Starts the stack, unless it runs already.
 pub(crate) async fn up(arguments: Up) -> Result<()> {
     let (project, json) = (Project::here()?, arguments.output.json);
     if project.is_running()? {
         let state = wait_until_ready(&project).await?;
+        let refused = not_taken(&arguments.stack, &state);
+        if !refused.is_empty() {
+            eprintln!("not taken: {}; stop it first with `orderflow down`", refused.join(", "));
+        }
         return show("the stack is running already", &state, json);
     }
     let progress = Progress::stderr();
@@ -50,10 +61,10 @@ pub(crate) async fn supervise(arguments: StackArguments) -> Result<()> {
 
 fn options(arguments: &StackArguments, project: Project) -> Result<StackOptions> {
     Ok(StackOptions {
-        profile: arguments.profile.clone(),
-        http_port: Port::Fixed(arguments.http_port),
-        temporal_port: Port::Fixed(arguments.temporal_port),
-        ui_port: Port::Fixed(arguments.ui_port),
+        profile: arguments.profile.map(|profile| profile.to_string()),
+        http_port: Port::Fixed(arguments.http_port.unwrap_or(HTTP)),
+        temporal_port: Port::Fixed(arguments.temporal_port.unwrap_or(TEMPORAL)),
+        ui_port: Port::Fixed(arguments.ui_port.unwrap_or(UI)),
         metrics_port: arguments.metrics_port.map_or(Port::Prefer(9464), Port::Fixed),
         postgres_port: arguments.postgres_port.map_or(Port::Free, Port::Fixed),
         mail_port: Some(arguments.mail_port.map_or(Port::Prefer(8025), Port::Fixed)),
@@ -63,23 +74,54 @@ fn options(arguments: &StackArguments, project: Project) -> Result<StackOptions>
 
 fn supervisor(arguments: &StackArguments) -> Vec<OsString> {
     let mut command: Vec<OsString> = vec!["supervise".into()];
-    let mut set = |flag: &str, value: String| command.extend([flag.into(), value.into()]);
-    set("--http-port", arguments.http_port.to_string());
-    set("--temporal-port", arguments.temporal_port.to_string());
-    set("--ui-port", arguments.ui_port.to_string());
-    if let Some(port) = arguments.metrics_port {
-        set("--metrics-port", port.to_string());
+    for (flag, port) in ports(arguments) {
+        if let Some(port) = port {
+            command.extend([flag.into(), port.to_string().into()]);
+        }
     }
-    if let Some(port) = arguments.postgres_port {
-        set("--postgres-port", port.to_string());
-    }
-    if let Some(port) = arguments.mail_port {
-        set("--mail-port", port.to_string());
-    }
-    if let Some(profile) = &arguments.profile {
-        set("--profile", profile.clone());
+    if let Some(profile) = arguments.profile {
+        command.extend(["--profile".into(), profile.as_str().into()]);
     }
     command
+}
+
+fn ports(arguments: &StackArguments) -> [(&'static str, Option<u16>); 6] {
+    [
+        ("--http-port", arguments.http_port),
+        ("--temporal-port", arguments.temporal_port),
+        ("--ui-port", arguments.ui_port),
+        ("--metrics-port", arguments.metrics_port),
+        ("--postgres-port", arguments.postgres_port),
+        ("--mail-port", arguments.mail_port),
+    ]
+}
+
+/// What was asked for that a stack which runs already has otherwise.
+fn not_taken(arguments: &StackArguments, state: &State) -> Vec<String> {
+    let addresses = &state.addresses;
+    let temporal = format!("http://{}", addresses.temporal_address);
+    let there = [
+        Some(&addresses.http_url),
+        Some(&temporal),
+        Some(&addresses.ui_url),
+        Some(&addresses.metrics_url),
+        Some(&addresses.database_url),
+        addresses.mail_url.as_ref(),
+    ];
+    let port = |url: &String| url.parse::<Url>().ok()?.port();
+    let mut refused = Vec::new();
+    for ((flag, wanted), there) in ports(arguments).into_iter().zip(there) {
+        let there = there.and_then(port);
+        if let Some(wanted) = wanted.filter(|wanted| Some(*wanted) != there) {
+            let there = there.map_or_else(|| "it has none".to_owned(), |port| format!("it has {port}"));
+            refused.push(format!("{flag} {wanted} ({there})"));
+        }
+    }
+    let profile = state.settings.iter().find(|(name, _)| name == "ORDER_PROFILE").map(|(_, value)| value.as_str());
+    if let Some(wanted) = arguments.profile.map(Profile::as_str).filter(|wanted| Some(*wanted) != profile) {
+        refused.push(format!("--profile {wanted} (it runs with {})", profile.unwrap_or("another")));
+    }
+    refused
 }
 
 async fn wait_until_ready(project: &Project) -> Result<State> {
@@ -95,20 +137,17 @@ async fn wait_until_ready(project: &Project) -> Result<State> {
 }
 
 fn show(headline: &str, state: &State, json: bool) -> Result<()> {
-    use std::io::Write;
     let addresses = &state.addresses;
     if json {
         return print_json(addresses);
     }
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{headline}")?;
-    writeln!(out, "  API       {}", addresses.http_url)?;
-    writeln!(out, "  Temporal  {} (API {})", addresses.ui_url, addresses.temporal_address)?;
-    writeln!(out, "  Database  {}", addresses.database_url)?;
-    if let Some(url) = &addresses.mail_url {
-        writeln!(out, "  Mail      {url}")?;
-    }
-    writeln!(out, "  Metrics   {}/metrics and {}/metrics", addresses.metrics_url, addresses.worker_health_url)?;
-    out.flush()?;
-    Ok(())
+    let lines = [
+        Some(headline.to_owned()),
+        Some(format!("  API       {}", addresses.http_url)),
+        Some(format!("  Temporal  {} (API {})", addresses.ui_url, addresses.temporal_address)),
+        Some(format!("  Database  {}", addresses.database_url)),
+        addresses.mail_url.as_ref().map(|url| format!("  Mail      {url}")),
+        Some(format!("  Metrics   {}/metrics and {}/metrics", addresses.metrics_url, addresses.worker_health_url)),
+    ];
+    print(&lines.into_iter().flatten().collect::<Vec<_>>().join("\n"))
 }

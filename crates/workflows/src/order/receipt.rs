@@ -22,11 +22,7 @@ pub(super) fn named(ctx: &WorkflowContext<OrderWorkflow>) -> bool {
 
 /// Writes the order's row and its first entry, or finds that the id belongs to an older order.
 pub(super) async fn receive(ctx: &WorkflowContext<OrderWorkflow>) -> Received {
-    let now = now(ctx);
-    let document = ctx.state_mut(|order| {
-        order.audit(EventType::OrderReceived, json!({"policy": order.policy}), now);
-        order.document.clone()
-    });
+    let document = ctx.state(|order| order.document.clone());
     let run_id = ctx.run_id().to_owned();
     let received = save::local(ctx, OrderSteps::receive_order, |write| Receive { write, run_id, document }).await;
     if received == Received::Fresh {
@@ -34,6 +30,7 @@ pub(super) async fn receive(ctx: &WorkflowContext<OrderWorkflow>) -> Received {
         // should the task be lost, the order may be cancelled in its place without having reserved anything it knows of.
         ctx.state_mut(|order| order.undo.push(Undo::ReleaseInventory));
     } else {
+        let now = now(ctx);
         let detail = "another order has this id; Temporal had forgotten it, the database has not".to_owned();
         ctx.state_mut(|order| {
             order.fail(FailureCode::DuplicateOrder, detail, now);

@@ -1,7 +1,9 @@
 //! The one place where an order waits.
 
 use super::{OrderWorkflow, Progress, Stopped, now, save};
+use crate::versions;
 use domain::FailureCode;
+use futures::FutureExt;
 use serde_json::json;
 use std::time::Duration;
 use temporalio_workflow::{
@@ -86,6 +88,27 @@ pub(super) fn check(ctx: &Context) -> Progress {
         return Err(Stopped);
     }
     Ok(())
+}
+
+/// Runs the order under its deadline: a step may be tried again for longer than that, and nobody would look. What was
+/// begun is finished and undone. While the order ships, the carrier has a word in it: that is looked after there.
+pub(super) async fn with_deadline(ctx: &Context, order: impl Future<Output = ()>) {
+    let Some(left) = deadline_left(ctx).filter(|_| ctx.patched(versions::DEADLINE_WATCHED)) else { return order.await };
+    let watch = WorkflowCancellationToken::new();
+    let mut timer = ctx.timer(TimerOptions::builder(left).cancellation_token(watch.clone()).build());
+    let mut order = std::pin::pin!(order.fuse());
+    select! {
+        () = order => return watch.cancel(),
+        _ = timer => {}
+    }
+    let is_late = ctx.state(|order| {
+        let is_shipping = order.shipping.is_some() || order.record.status().is_dispatched();
+        !order.is_stopped() && !is_shipping && order.record.is_running()
+    });
+    if is_late {
+        pass_deadline(ctx);
+    }
+    order.await;
 }
 
 /// What is left until the order's deadline, if it has one.

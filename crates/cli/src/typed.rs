@@ -1,0 +1,113 @@
+//! What is typed, held against the domain's own rules before anything is done: a slip is told at once, with exit code 2.
+//!
+//! Each returns what was typed, as it was typed: the API reads it by the same rules.
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use devstack::Stack;
+use domain::{CustomerId, Decimal, OrderId, PaymentId, Profile, Sku, TransactionId, order_id_of_workflow, parse_time};
+use orderflow_http::Scope;
+
+/// An order's id, or its workflow's.
+pub(crate) fn order_id(text: &str) -> Result<String, String> {
+    match OrderId::parse(text) {
+        Err(error) if order_id_of_workflow(text).is_none() => Err(format!("an order's id {error}")),
+        Err(_) | Ok(_) => Ok(text.to_owned()),
+    }
+}
+
+/// A workflow's id is anybody's choice, but not nothing.
+pub(crate) fn workflow_id(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("a workflow's id must not be empty".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+pub(crate) fn payment_id(text: &str) -> Result<String, String> {
+    PaymentId::parse(text).map(|id| id.to_string()).map_err(|error| format!("a payment's id {error}"))
+}
+
+pub(crate) fn transaction_id(text: &str) -> Result<String, String> {
+    TransactionId::parse(text).map(|id| id.to_string()).map_err(|error| format!("a transaction's id {error}"))
+}
+
+pub(crate) fn customer_id(text: &str) -> Result<CustomerId, String> {
+    CustomerId::parse(text).map_err(|error| format!("a customer's id {error}"))
+}
+
+pub(crate) fn sku(text: &str) -> Result<Sku, String> {
+    Sku::parse(text).map_err(|error| format!("a sku {error}"))
+}
+
+/// An amount of money, which is more than nothing.
+pub(crate) fn amount(text: &str) -> Result<String, String> {
+    match text.parse::<Decimal>() {
+        Ok(amount) if amount.is_positive() => Ok(text.to_owned()),
+        Ok(_) => Err("an amount must be above zero".to_owned()),
+        Err(error) => Err(format!("an amount {error}")),
+    }
+}
+
+pub(crate) fn time(text: &str) -> Result<String, String> {
+    match parse_time(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err("a time must be such as 2027-01-01T00:00:00Z".to_owned()),
+    }
+}
+
+pub(crate) fn sql(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("there is no query in it".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+/// What a key is called; the line that lets it in is split at spaces.
+pub(crate) fn key_name(text: &str) -> Result<String, String> {
+    let is_allowed = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    if (1..=64).contains(&text.len()) && text.chars().all(is_allowed) {
+        return Ok(text.to_owned());
+    }
+    Err("a name must have 1 to 64 letters, digits, '-', '_' and '.'".to_owned())
+}
+
+/// A value of one of the domain's closed lists.
+macro_rules! one_of {
+    ($name:ident, $kind:ty) => {
+        pub(crate) fn $name() -> impl TypedValueParser<Value = $kind> {
+            let names = PossibleValuesParser::new(<$kind>::ALL.iter().map(|value| value.as_str()));
+            names.try_map(|name| <$kind>::parse(&name).ok_or("is not in the list"))
+        }
+    };
+}
+one_of!(status, domain::OrderStatus);
+one_of!(profile, Profile);
+one_of!(scope, Scope);
+
+/// What can be restarted.
+pub(crate) fn service() -> PossibleValuesParser {
+    PossibleValuesParser::new(Stack::SERVICES.into_iter().chain(["app"]))
+}
+
+/// What has a log.
+pub(crate) fn logging() -> PossibleValuesParser {
+    PossibleValuesParser::new(Stack::SERVICES.into_iter().chain(["app", "supervisor"]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn either_id_of_an_order_will_do() {
+        let longest = "x".repeat(64);
+        for good in ["order-1", "order-order-1", &longest, &format!("order-{longest}")] {
+            assert_eq!(order_id(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "a b", "a/b", &format!("order-{longest}x")] {
+            assert!(order_id(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_amount_is_above_zero() {
+        assert_eq!(amount("99.990").as_deref(), Ok("99.990"));
+        for bad in ["0", "-5", "abc", "", "1e3"] {
+            assert!(amount(bad).is_err(), "{bad:?}");
+        }
+    }
+}
