@@ -7,3 +7,4 @@ mod profiles;
 mod reads;
 mod signals;
 mod starts;
+mod trails;

@@ -22,7 +22,7 @@ fn the_checked_in_document_is_what_the_code_says() {
         fs::write(&file, &made).unwrap();
     }
     let same = fs::read_to_string(&file).unwrap() == made;
-    assert!(same, "docs/openapi.json is old; UPDATE_OPENAPI=1 cargo test -p openapi writes it");
+    assert!(same, "docs/openapi.json is old: UPDATE_OPENAPI=1 cargo test --workspace --lib checked_in_document");
 }
 
 #[test]

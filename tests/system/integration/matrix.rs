@@ -89,7 +89,8 @@ async fn each_request_is_answered_by_what_the_order_is() {
     world.verify().await;
 }
 
-async fn signal(world: &World, id: &str, name: &str, body: &Value) {
+/// A plain signal of Temporal, with whatever body.
+pub(super) async fn signal(world: &World, id: &str, name: &str, body: &Value) {
     let handle = world.temporal().await.get_workflow_handle::<OrderWorkflow>(format!("order-{id}"));
     let metadata = [("encoding".to_owned(), b"json/plain".to_vec())].into();
     let payload = Payload { metadata, data: body.to_string().into_bytes(), ..Payload::default() };

@@ -5,7 +5,7 @@ use domain::WebhookProvider;
 use serde_json::Value;
 use std::{collections::BTreeMap, fs, path::Path};
 
-fn provider(name: &str) -> WebhookProvider {
+pub(super) fn provider(name: &str) -> WebhookProvider {
     match name {
         "standardwebhooks" => WebhookProvider::Standard,
         "checkoutcom" => WebhookProvider::Checkout,
@@ -13,7 +13,7 @@ fn provider(name: &str) -> WebhookProvider {
     }
 }
 
-fn cases() -> Vec<Value> {
+pub(super) fn cases() -> Vec<Value> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors");
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));

@@ -1,0 +1,150 @@
+//! The fuzz targets of fuzz/, for as long as a test may take: the cases of tests/vectors and our samples, changed
+//! again and again. What a change must not do is what the targets look at, too.
+
+use super::*;
+use domain::PaymentEventKind;
+use std::{fs, path::Path};
+
+const ROUNDS: u32 = 400;
+
+/// A generator that goes the same way each time (Marsaglia's xorshift).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % u64::try_from(limit.max(1)).unwrap()).unwrap()
+    }
+
+    fn change(&mut self, bytes: &mut Vec<u8>) {
+        const TEXTS: [&[u8]; 12] = [
+            b"null",
+            b"-1",
+            b"1e999",
+            b"99999999999999999999",
+            b"\"\"",
+            b"[[[[",
+            b"{\"a\":",
+            b"\\u0000",
+            b"\xff",
+            b":",
+            b",",
+            b"=",
+        ];
+        for _ in 0..=self.below(3) {
+            let at = self.below(bytes.len() + 1);
+            match self.below(5) {
+                0 if at < bytes.len() => bytes[at] ^= 1 << self.below(8),
+                1 => bytes.truncate(at),
+                2 => {
+                    let text = TEXTS[self.below(TEXTS.len())];
+                    bytes.splice(at..at, text.iter().copied());
+                }
+                3 => {
+                    let end = (at + self.below(40)).min(bytes.len());
+                    let part = bytes[at..end].to_vec();
+                    let to = self.below(bytes.len() + 1);
+                    bytes.splice(to..to, part);
+                }
+                _ => {
+                    let end = (at + self.below(20)).min(bytes.len());
+                    bytes.drain(at..end);
+                }
+            }
+        }
+    }
+}
+
+/// What a fuzzer begins with: the provider, the header that signs, the body.
+fn corpus() -> Vec<(WebhookProvider, String, Vec<u8>)> {
+    let mut corpus = Vec::new();
+    for case in vectors::cases() {
+        let provider = vectors::provider(case["provider"].as_str().unwrap());
+        let headers = case["headers"].as_object().unwrap();
+        let signs = headers.iter().find(|(name, _)| name.contains("signature") || name.contains("hmac"));
+        let signature = signs.map(|(_, value)| value.as_str().unwrap().to_owned());
+        corpus.push((provider, signature.unwrap_or_default(), case["body"].as_str().unwrap().into()));
+    }
+    for provider in WebhookProvider::ALL {
+        for kind in SampleKind::ALL {
+            let Some(message) = sampled(*provider, kind, usd(1_999)) else { continue };
+            let signature = message.headers.last().map(|(_, value)| value.clone());
+            corpus.push((*provider, signature.unwrap_or_default(), message.body));
+        }
+    }
+    corpus
+}
+
+#[test]
+fn no_body_whatever_breaks_what_reads_it() {
+    let mut dice = Dice(20_261_121);
+    for (provider, _, original) in corpus() {
+        for _ in 0..ROUNDS / 10 {
+            let mut body = original.clone();
+            dice.change(&mut body);
+            let signing = Signing { now: NOW, message_id: "msg_1", notification_url: Some(URL) };
+            // A body that has items and no place for their signatures is nobody's.
+            let Ok(message) = sign(&secrets(provider), Message::new(body), &signing) else { continue };
+            let Ok(events) = told(provider, &message) else { continue };
+            assert!(!events.is_empty());
+            for event in events {
+                assert!(!event.event_id.is_empty() && event.event_id.len() <= 200);
+                let paid = matches!(event.kind, PaymentEventKind::Paid { .. });
+                assert!(!paid || event.transaction_id.is_some(), "{event:?}");
+                let json = serde_json::to_string(&event).unwrap();
+                assert_eq!(serde_json::from_str::<PaymentEvent>(&json).unwrap(), event);
+            }
+        }
+    }
+}
+
+#[test]
+fn no_change_of_body_or_header_is_let_through() {
+    let mut dice = Dice(20_261_122);
+    for provider in WebhookProvider::ALL {
+        let message = sampled(*provider, SampleKind::Paid, usd(1_999)).unwrap();
+        let before = told(*provider, &message).unwrap();
+        for round in 0..ROUNDS {
+            let mut changed = message.clone();
+            if round % 2 == 0 || changed.headers.is_empty() {
+                dice.change(&mut changed.body);
+            } else {
+                let index = dice.below(changed.headers.len());
+                let mut bytes = changed.headers[index].1.clone().into_bytes();
+                dice.change(&mut bytes);
+                changed.headers[index].1 = String::from_utf8_lossy(&bytes).into_owned();
+            }
+            // What holds all the same is what no signature covers, or says the same in other words.
+            if let Ok(after) = told(*provider, &changed) {
+                let harmless = after.iter().all(|event| {
+                    matches!(event.kind, PaymentEventKind::Unreadable { .. } | PaymentEventKind::Unconfirmed { .. })
+                        || before.contains(event)
+                });
+                assert!(harmless, "{provider} {:?} {after:?}", changed.headers);
+            }
+        }
+    }
+}
+
+/// The fuzzer begins with the same; `UPDATE_CORPUS=1` writes it.
+#[test]
+fn the_fuzzers_corpus_is_there() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+    for (index, (provider, signature, body)) in corpus().into_iter().enumerate() {
+        let number = u8::try_from(WebhookProvider::ALL.iter().position(|other| *other == provider).unwrap()).unwrap();
+        let seeds = [
+            ("events", [&[number][..], &body].concat()),
+            ("verify", [&[number][..], signature.as_bytes(), b"\n", &body].concat()),
+        ];
+        for (target, seed) in seeds {
+            let path = folder.join(target).join(format!("{provider}-{index:03}"));
+            if std::env::var_os("UPDATE_CORPUS").is_some() {
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(&path, &seed).unwrap();
+            }
+            assert_eq!(fs::read(&path).unwrap_or_default(), seed, "{}: UPDATE_CORPUS=1 renews it", path.display());
+        }
+    }
+}
