@@ -64,6 +64,11 @@ async fn charge(ctx: &Context, valid: &Order) -> Progress {
         });
         match charged.await {
             Charged::Captured { transaction_id } => return captured(ctx, transaction_id),
+            Charged::Unfinished { transaction_id } => {
+                // It can't be declined any more without our asking: the refund closes it when nobody confirms it.
+                ctx.state_mut(|order| order.unfinished = Some(transaction_id));
+                return await_confirmation(ctx, valid).await;
+            }
             Charged::Declined { reason } => {
                 return refused(ctx, FailureCode::PaymentDeclined, EventType::PaymentDeclined, reason);
             }
@@ -125,7 +130,10 @@ fn refused(ctx: &Context, code: FailureCode, kind: EventType, reason: String) ->
 async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
     let requested = now(ctx);
     let timeout = ctx.state_mut(|order| {
-        let payload = json!({"amount": valid.total.decimal(), "currency": valid.currency, "timeout": order.policy.payment_timeout});
+        let mut payload = json!({"amount": valid.total.decimal(), "currency": valid.currency, "timeout": order.policy.payment_timeout});
+        if let Some(transaction_id) = &order.unfinished {
+            payload["transaction_id"] = json!(transaction_id);
+        }
         order.audit(EventType::PaymentRequested, payload, requested);
         order.policy.payment_timeout
     });
@@ -165,7 +173,10 @@ pub(super) async fn record_accepted(ctx: &Context) {
 /// Records a confirmation; `false` when the transaction pays another order, and the wait goes on.
 async fn confirmed(ctx: &Context, valid: &Order, confirmation: PaymentConfirmation) -> Progress<bool> {
     // The order's own payment id names one payment; what comes after that was cancelled has another.
-    let own = valid.payment_id.clone().filter(|_| ctx.state(|order| order.cancelled_payments.is_empty()));
+    let own = ctx.state(|order| match (&order.unfinished, &order.record.payment) {
+        (Some(_), Some(begun)) => Some(begun.payment_id.clone()),
+        _ => valid.payment_id.clone().filter(|_| order.cancelled_payments.is_empty()),
+    });
     let is_own = own.is_some();
     let payment_id = match own {
         Some(payment_id) => payment_id,
@@ -177,7 +188,10 @@ async fn confirmed(ctx: &Context, valid: &Order, confirmation: PaymentConfirmati
     ctx.state_mut(|order| {
         let method = confirmation.payment_method.clone();
         let transaction_id = Some(confirmation.transaction_id.clone());
-        order.undo.push(Undo::RefundPayment);
+        // A charge that waited for its customer has its undo already.
+        if !order.undo.contains(&Undo::RefundPayment) {
+            order.undo.push(Undo::RefundPayment);
+        }
         order.record.payment = Some(payment(&payment_id, transaction_id, valid.total, method, started));
     });
     let recorded = save::outside(ctx, OrderSteps::record_payment, |write| ConfirmedPayment {
@@ -190,6 +204,7 @@ async fn confirmed(ctx: &Context, valid: &Order, confirmation: PaymentConfirmati
     let now = now(ctx);
     ctx.state_mut(|order| match recorded {
         PaymentRecorded::Recorded => {
+            order.unfinished = None;
             if let Some(payment) = &mut order.record.payment {
                 payment.status = PaymentStatus::Captured;
             }

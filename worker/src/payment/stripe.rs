@@ -1,0 +1,283 @@
+//! Stripe: PaymentIntents and Refunds over its HTTP API.
+//!
+//! Once-only rests on three things. The `Idempotency-Key` is made of the payment id, so whatever is sent twice within
+//! a day gets the first answer. Each intent has the payment id in its metadata, so a try after the first looks for it
+//! before it asks: among the newest intents, and by search once Stripe may have forgotten the key. And what is given
+//! up is closed at Stripe: the intent is cancelled, or, where none was found, the key is spent on one that takes
+//! nothing. docs/payments.md tells it for operators.
+
+mod amount;
+mod api;
+mod object;
+mod settings;
+
+use super::{Charge, ChargeRequest, NoAnswer, PaymentProvider, Refund, RefundRequest};
+use api::{Api, Failed, Form};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{ChargeProvider, OrderId, PaymentId, TransactionId};
+use futures::{FutureExt, future::BoxFuture};
+use object::{Intent, IntentStatus, RefundStatus, Refusal, is_of};
+pub use settings::StripeSettings;
+use std::time::SystemTime;
+
+/// Stripe keeps a key for at least 24 hours; an hour is for clocks that differ.
+const KEY_IS_KEPT: TimeDelta = TimeDelta::hours(23);
+/// After that it is forgotten, or may be spent anew: no request from before can be on its way any more.
+const KEY_IS_FORGOTTEN: TimeDelta = TimeDelta::hours(48);
+
+/// Charges cards at Stripe.
+#[derive(Debug)]
+pub struct Stripe {
+    api: Api,
+}
+
+impl PaymentProvider for Stripe {
+    fn name(&self) -> &'static str {
+        ChargeProvider::Stripe.as_str()
+    }
+
+    fn charge<'a>(&'a self, request: &'a ChargeRequest) -> BoxFuture<'a, Result<Charge, NoAnswer>> {
+        self.take(request).boxed()
+    }
+
+    fn refund<'a>(&'a self, request: &'a RefundRequest) -> BoxFuture<'a, Result<Refund, NoAnswer>> {
+        self.give_back(request).boxed()
+    }
+}
+
+impl Stripe {
+    pub fn new(settings: StripeSettings) -> anyhow::Result<Self> {
+        Ok(Self { api: Api::new(settings)? })
+    }
+
+    async fn take(&self, request: &ChargeRequest) -> Result<Charge, NoAnswer> {
+        let declined = |reason: &dyn ToString| Ok(Charge::Declined(reason.to_string()));
+        let method = request.payment_method.as_deref();
+        let (Some(method), None) = (method, ChargeProvider::Stripe.objection(method)) else {
+            return declined(&"payment_method_missing");
+        };
+        let units = match amount::units(request.amount) {
+            Ok(units) => units,
+            Err(error) => return declined(&error),
+        };
+        let past = &request.past;
+        if past.asked
+            && let Some(intent) = self.find(&request.payment_id, past.transaction_id.as_ref(), past.since).await?
+        {
+            return self.judge(intent).await;
+        }
+        let mut form = named(&request.order_id, &request.payment_id);
+        form.extend([
+            ("amount", units.to_string()),
+            ("currency", request.amount.currency().code().to_ascii_lowercase()),
+            ("payment_method", method.to_owned()),
+            // Cards, and the wallets that are cards: other methods may want a page to come back to.
+            ("payment_method_types[]", "card".to_owned()),
+            ("confirm", "true".to_owned()),
+        ]);
+        match self.api.create_intent(&form, &charge_key(&request.payment_id)).await {
+            Ok(intent) => self.judge(intent).await,
+            Err(Failed::NoAnswer(silence)) => Err(silence),
+            // The release before, or an undo, sent something else under the key: what came of it is found next time.
+            Err(Failed::Refused(refusal)) if refusal.is_of_the_key() => {
+                Err(NoAnswer("Stripe knows this payment by another request".to_owned()))
+            }
+            Err(Failed::Refused(refusal)) => {
+                let left = match &refusal.payment_intent {
+                    Some(intent) => Some(intent.as_ref().clone()),
+                    // What was refused before it began has left nothing, so this is asked for declines alone.
+                    None if refusal.is("card_declined") => self.newest(&request.payment_id).await?,
+                    None => None,
+                };
+                if let Some(intent) = left {
+                    self.close(&intent.id).await?;
+                }
+                declined(&refusal.code())
+            }
+        }
+    }
+
+    /// What an intent means for the order. A declined one could still be paid with another card: so it is closed.
+    async fn judge(&self, intent: Intent) -> Result<Charge, NoAnswer> {
+        match intent.status {
+            IntentStatus::Succeeded => Ok(Charge::Captured(transaction(&intent)?)),
+            IntentStatus::RequiresAction | IntentStatus::Processing => Ok(Charge::Unfinished(transaction(&intent)?)),
+            IntentStatus::Canceled => Ok(Charge::Declined(reason(&intent, "payment_canceled"))),
+            IntentStatus::RequiresPaymentMethod
+            | IntentStatus::RequiresConfirmation
+            | IntentStatus::RequiresCapture => {
+                self.close(&intent.id).await?;
+                Ok(Charge::Declined(reason(&intent, "card_declined")))
+            }
+            IntentStatus::Unknown => Err(NoAnswer("the payment has a status that is not known here".to_owned())),
+        }
+    }
+
+    async fn give_back(&self, request: &RefundRequest) -> Result<Refund, NoAnswer> {
+        let known = request.past.transaction_id.as_ref().filter(|id| id.as_str().starts_with("pi_"));
+        if known.is_none() && request.provider != self.name() {
+            return Ok(Refund::Unsupported);
+        }
+        let intent = match self.find(&request.payment_id, known, request.past.since).await? {
+            Some(intent) => intent,
+            // Somebody confirmed it, and it is not in our books.
+            None if request.provider != self.name() => return Ok(Refund::Unsupported),
+            None => match self.spend_key(request).await? {
+                Some(intent) => intent,
+                None => return Ok(Refund::NeverCaptured),
+            },
+        };
+        match intent.status {
+            IntentStatus::Succeeded => self.refund_intent(&intent, request).await,
+            IntentStatus::Canceled => Ok(Refund::NeverCaptured),
+            IntentStatus::RequiresPaymentMethod
+            | IntentStatus::RequiresConfirmation
+            | IntentStatus::RequiresAction
+            | IntentStatus::RequiresCapture => {
+                self.close(&intent.id).await?;
+                Ok(Refund::NeverCaptured)
+            }
+            IntentStatus::Processing => {
+                Err(NoAnswer("the payment is being processed; then it can be undone".to_owned()))
+            }
+            IntentStatus::Unknown => Err(NoAnswer("the payment has a status that is not known here".to_owned())),
+        }
+    }
+
+    async fn refund_intent(&self, intent: &Intent, request: &RefundRequest) -> Result<Refund, NoAnswer> {
+        let capture = transaction(intent)?;
+        let before = self.api.refunds(&intent.id).await.map_err(unclear)?;
+        let ours = before.data.iter().find(|refund| is_of(refund.metadata.as_ref(), &request.payment_id));
+        if let Some(refund) = ours {
+            return Ok(refunded(refund.status, capture));
+        }
+        let mut form = named(&request.order_id, &request.payment_id);
+        // Without an amount it is all that has not gone back yet.
+        form.push(("payment_intent", intent.id.clone()));
+        match self.api.create_refund(&form, &format!("refund:{}", request.payment_id)).await {
+            Ok(refund) => Ok(refunded(refund.status, capture)),
+            Err(Failed::Refused(refusal)) if refusal.is("charge_already_refunded") => Ok(Refund::Refunded(capture)),
+            Err(Failed::Refused(refusal)) => {
+                let order_id = request.order_id.as_str();
+                tracing::error!(order.id = order_id, "Stripe refuses the refund, which is now due: {}", refusal.code());
+                Ok(Refund::Unsupported)
+            }
+            Err(Failed::NoAnswer(silence)) => Err(silence),
+        }
+    }
+
+    /// The payment's intent, if Stripe has one: by its id, among the newest, and where the key may be forgotten by search.
+    async fn find(
+        &self,
+        payment_id: &PaymentId,
+        transaction_id: Option<&TransactionId>,
+        since: DateTime<Utc>,
+    ) -> Result<Option<Intent>, NoAnswer> {
+        if let Some(id) = transaction_id {
+            return match self.api.intent(id.as_str()).await {
+                Ok(intent) => Ok(Some(intent)),
+                Err(Failed::Refused(_)) => Ok(None),
+                Err(Failed::NoAnswer(silence)) => Err(silence),
+            };
+        }
+        match self.newest(payment_id).await? {
+            Some(intent) => Ok(Some(intent)),
+            None if age(since) < KEY_IS_KEPT => Ok(None),
+            None => self.search(payment_id).await,
+        }
+    }
+
+    async fn newest(&self, payment_id: &PaymentId) -> Result<Option<Intent>, NoAnswer> {
+        let newest = self.api.newest_intents().await.map_err(unclear)?;
+        Ok(newest.data.into_iter().find(|intent| is_of(intent.metadata.as_ref(), payment_id)))
+    }
+
+    async fn search(&self, payment_id: &PaymentId) -> Result<Option<Intent>, NoAnswer> {
+        let found = self.api.search_intents(payment_id).await.map_err(unclear)?;
+        Ok(found.data.into_iter().find(|intent| is_of(intent.metadata.as_ref(), payment_id)))
+    }
+
+    /// Nothing was found, and a charge may still be on its way: its key is spent on an intent that takes nothing, and
+    /// that is closed. Where the key is spent already, on the charge itself, its intent must be found.
+    async fn spend_key(&self, request: &RefundRequest) -> Result<Option<Intent>, NoAnswer> {
+        if age(request.past.since) >= KEY_IS_FORGOTTEN {
+            return Ok(None);
+        }
+        let Ok(units) = amount::units(request.amount) else { return Ok(None) };
+        let mut form = named(&request.order_id, &request.payment_id);
+        form.extend([
+            ("amount", units.to_string()),
+            ("currency", request.amount.currency().code().to_ascii_lowercase()),
+            ("payment_method_types[]", "card".to_owned()),
+        ]);
+        match self.api.create_intent(&form, &charge_key(&request.payment_id)).await {
+            Ok(intent) => {
+                self.close(&intent.id).await?;
+                Ok(None)
+            }
+            Err(Failed::Refused(refusal)) if refusal.is_of_the_key() => match self.search(&request.payment_id).await? {
+                Some(intent) => Ok(Some(intent)),
+                None => Err(NoAnswer("Stripe has the charge, but its search does not find it yet".to_owned())),
+            },
+            // What Stripe refuses now, it refused as a charge.
+            Err(Failed::Refused(_)) => Ok(None),
+            Err(Failed::NoAnswer(silence)) => Err(silence),
+        }
+    }
+
+    /// Cancels an intent: it can never be captured after this.
+    async fn close(&self, id: &str) -> Result<(), NoAnswer> {
+        match self.api.cancel_intent(id).await {
+            Ok(_) => Ok(()),
+            Err(Failed::NoAnswer(silence)) => Err(silence),
+            // Cancelled before, or captured meanwhile: then the next try sees that.
+            Err(Failed::Refused(refusal)) => {
+                let now = self.api.intent(id).await.map_err(unclear)?;
+                if now.status == IntentStatus::Canceled {
+                    return Ok(());
+                }
+                Err(NoAnswer(format!("Stripe does not cancel the payment: {}", refusal.code())))
+            }
+        }
+    }
+}
+
+fn charge_key(payment_id: &PaymentId) -> String {
+    format!("charge:{payment_id}")
+}
+
+/// What makes a payment ours at Stripe; webhooks come back with it.
+fn named(order_id: &OrderId, payment_id: &PaymentId) -> Form<'static> {
+    vec![("metadata[order_id]", order_id.to_string()), ("metadata[payment_id]", payment_id.to_string())]
+}
+
+fn age(since: DateTime<Utc>) -> TimeDelta {
+    DateTime::<Utc>::from(SystemTime::now()) - since
+}
+
+fn transaction(intent: &Intent) -> Result<TransactionId, NoAnswer> {
+    TransactionId::parse(&intent.id).map_err(|error| NoAnswer(format!("Stripe's payment id {error}")))
+}
+
+fn reason(intent: &Intent, otherwise: &str) -> String {
+    intent.last_payment_error.as_ref().map_or(otherwise, Refusal::code).to_owned()
+}
+
+fn refunded(status: Option<RefundStatus>, capture: TransactionId) -> Refund {
+    match status {
+        // Stripe has taken it on; should it fail after all, a webhook tells.
+        Some(RefundStatus::Succeeded | RefundStatus::Pending | RefundStatus::Unknown) | None => {
+            Refund::Refunded(capture)
+        }
+        // The customer's bank does not take it, or wants to be asked: a person must.
+        Some(RefundStatus::RequiresAction | RefundStatus::Failed | RefundStatus::Canceled) => Refund::Unsupported,
+    }
+}
+
+/// A question that Stripe refuses has no answer either.
+fn unclear(failed: Failed) -> NoAnswer {
+    match failed {
+        Failed::Refused(refusal) => NoAnswer(format!("Stripe refuses to say: {}", refusal.code())),
+        Failed::NoAnswer(silence) => silence,
+    }
+}
