@@ -83,7 +83,7 @@ async fn an_order_is_charged_once_and_delivered() {
     let payment = view.payment_info.unwrap();
     assert_eq!(payment.status.as_str(), "captured");
     assert_eq!(json!(payment.transaction_id), intent["id"]);
-    assert_eq!(shop.relay.charges()[0].key.as_deref(), Some("charge:pmt-s-1"));
+    assert_eq!(shop.relay.charges()[0].key.as_deref(), Some("charge:s-1:pmt-s-1"));
     // Neither localstripe nor anybody else was paid by our simulator.
     assert_eq!(shop.world.books("s-1").await, Vec::<String>::new());
     shop.close().await;
@@ -177,6 +177,31 @@ async fn a_payment_that_its_customer_never_confirms_is_closed_at_stripe() {
 }
 
 #[tokio::test]
+async fn a_payment_that_its_customer_confirmed_counts_although_nobody_told_us() {
+    let Some(shop) = Shop::open(&[("PAYMENT_TIMEOUT", "15s")]).await else { return };
+    let method = shop.books.card("4000002500003155").await;
+    shop.order("s-8", &method).await;
+    shop.entry("s-8", "payment_requested").await;
+    shop.books.authenticate(&shop.intent().await).await;
+    assert_eq!(shop.world.ended("s-8").await.status.as_str(), "delivered");
+    assert_eq!(shop.intent().await["status"], "succeeded");
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_cancel_while_the_customer_is_waited_for_closes_the_payment() {
+    let Some(shop) = Shop::open(&[]).await else { return };
+    let method = shop.books.card("4000002500003155").await;
+    shop.order("s-9", &method).await;
+    shop.entry("s-9", "payment_requested").await;
+    shop.world.post("/orders/s-9/signals/cancel", json!({})).await.is(200);
+    let view = shop.world.ended("s-9").await;
+    assert_eq!((view.status.as_str(), view.payment_info.unwrap().status.as_str()), ("cancelled", "declined"));
+    assert_eq!(shop.intent().await["status"], "canceled");
+    shop.close().await;
+}
+
+#[tokio::test]
 async fn an_order_that_stripe_is_to_charge_names_a_payment_method() {
     let Some(shop) = Shop::open(&[]).await else { return };
     for bad in [Value::Null, json!("card"), json!("4242424242424242"), json!("pm_card visa")] {
@@ -185,7 +210,7 @@ async fn an_order_that_stripe_is_to_charge_names_a_payment_method() {
             order["payment"]["method"] = bad.clone();
         }
         for path in ["/orders", "/orders/s-7/start"] {
-            let problem = shop.world.post(path, order.clone()).await.problem(422, "validation_failed");
+            let problem = shop.world.post(path, order.clone()).await.problem(422, "invalid_request");
             assert_eq!(problem["errors"][0]["pointer"], "/payment/method", "{bad}: {problem}");
             assert!(!problem.to_string().contains("4242"), "{problem}");
         }

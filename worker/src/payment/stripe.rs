@@ -1,7 +1,7 @@
 //! Stripe: PaymentIntents and Refunds over its HTTP API.
 //!
-//! Once-only rests on three things. The `Idempotency-Key` is made of the payment id, so whatever is sent twice within
-//! a day gets the first answer. Each intent has the payment id in its metadata, so a try after the first looks for it
+//! Once-only rests on three things. The `Idempotency-Key` is made of the order's and the payment's ids, so whatever is sent twice within
+//! a day gets the first answer. Each intent has them in its metadata, so a try after the first looks for it
 //! before it asks: among the newest intents, and by search once Stripe may have forgotten the key. And what is given
 //! up is closed at Stripe: the intent is cancelled, or, where none was found, the key is spent on one that takes
 //! nothing. docs/payments.md tells it for operators.
@@ -16,7 +16,7 @@ use api::{Api, Failed, Form};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ChargeProvider, OrderId, PaymentId, TransactionId};
 use futures::{FutureExt, future::BoxFuture};
-use object::{Intent, IntentStatus, RefundStatus, Refusal, is_of};
+use object::{Intent, IntentStatus, List, RefundStatus, Refusal, is_of};
 pub use settings::StripeSettings;
 use std::time::SystemTime;
 
@@ -60,13 +60,17 @@ impl Stripe {
             Ok(units) => units,
             Err(error) => return declined(&error),
         };
-        let past = &request.past;
-        if past.asked
-            && let Some(intent) = self.find(&request.payment_id, past.transaction_id.as_ref(), past.since).await?
-        {
-            return self.judge(intent).await;
+        let of = Of { order_id: &request.order_id, payment_id: &request.payment_id };
+        if request.past.asked {
+            let found = match &request.past.transaction_id {
+                Some(id) => Some(self.api.intent(id.as_str()).await.map_err(unclear)?),
+                None => self.find(of, request.past.since).await?,
+            };
+            if let Some(intent) = found {
+                return self.judge(intent).await;
+            }
         }
-        let mut form = named(&request.order_id, &request.payment_id);
+        let mut form = of.named();
         form.extend([
             ("amount", units.to_string()),
             ("currency", request.amount.currency().code().to_ascii_lowercase()),
@@ -75,7 +79,7 @@ impl Stripe {
             ("payment_method_types[]", "card".to_owned()),
             ("confirm", "true".to_owned()),
         ]);
-        match self.api.create_intent(&form, &charge_key(&request.payment_id)).await {
+        match self.api.create_intent(&form, &of.key("charge")).await {
             Ok(intent) => self.judge(intent).await,
             Err(Failed::NoAnswer(silence)) => Err(silence),
             // The release before, or an undo, sent something else under the key: what came of it is found next time.
@@ -86,7 +90,7 @@ impl Stripe {
                 let left = match &refusal.payment_intent {
                     Some(intent) => Some(intent.as_ref().clone()),
                     // What was refused before it began has left nothing, so this is asked for declines alone.
-                    None if refusal.is("card_declined") => self.newest(&request.payment_id).await?,
+                    None if refusal.is("card_declined") => self.newest(of).await?,
                     None => None,
                 };
                 if let Some(intent) = left {
@@ -118,17 +122,25 @@ impl Stripe {
         if known.is_none() && request.provider != self.name() {
             return Ok(Refund::Unsupported);
         }
-        let intent = match self.find(&request.payment_id, known, request.past.since).await? {
+        let of = Of { order_id: &request.order_id, payment_id: &request.payment_id };
+        let found = match known {
+            None => self.find(of, request.past.since).await?,
+            Some(id) => match self.api.intent(id.as_str()).await {
+                Ok(intent) => Some(intent),
+                // Somebody confirmed it, and it is not in our books.
+                Err(Failed::Refused(_)) if request.provider != self.name() => return Ok(Refund::Unsupported),
+                Err(failed) => return Err(unclear(failed)),
+            },
+        };
+        let intent = match found {
             Some(intent) => intent,
-            // Somebody confirmed it, and it is not in our books.
-            None if request.provider != self.name() => return Ok(Refund::Unsupported),
-            None => match self.spend_key(request).await? {
+            None => match self.spend_key(of, request).await? {
                 Some(intent) => intent,
                 None => return Ok(Refund::NeverCaptured),
             },
         };
         match intent.status {
-            IntentStatus::Succeeded => self.refund_intent(&intent, request).await,
+            IntentStatus::Succeeded => self.refund_intent(&intent, of).await,
             IntentStatus::Canceled => Ok(Refund::NeverCaptured),
             IntentStatus::RequiresPaymentMethod
             | IntentStatus::RequiresConfirmation
@@ -144,21 +156,21 @@ impl Stripe {
         }
     }
 
-    async fn refund_intent(&self, intent: &Intent, request: &RefundRequest) -> Result<Refund, NoAnswer> {
+    async fn refund_intent(&self, intent: &Intent, of: Of<'_>) -> Result<Refund, NoAnswer> {
         let capture = transaction(intent)?;
         let before = self.api.refunds(&intent.id).await.map_err(unclear)?;
-        let ours = before.data.iter().find(|refund| is_of(refund.metadata.as_ref(), &request.payment_id));
+        let ours = before.data.iter().find(|refund| is_of(refund.metadata.as_ref(), of.order_id, of.payment_id));
         if let Some(refund) = ours {
             return Ok(refunded(refund.status, capture));
         }
-        let mut form = named(&request.order_id, &request.payment_id);
+        let mut form = of.named();
         // Without an amount it is all that has not gone back yet.
         form.push(("payment_intent", intent.id.clone()));
-        match self.api.create_refund(&form, &format!("refund:{}", request.payment_id)).await {
+        match self.api.create_refund(&form, &of.key("refund")).await {
             Ok(refund) => Ok(refunded(refund.status, capture)),
             Err(Failed::Refused(refusal)) if refusal.is("charge_already_refunded") => Ok(Refund::Refunded(capture)),
             Err(Failed::Refused(refusal)) => {
-                let order_id = request.order_id.as_str();
+                let order_id = of.order_id.as_str();
                 tracing::error!(order.id = order_id, "Stripe refuses the refund, which is now due: {}", refusal.code());
                 Ok(Refund::Unsupported)
             }
@@ -166,56 +178,42 @@ impl Stripe {
         }
     }
 
-    /// The payment's intent, if Stripe has one: by its id, among the newest, and where the key may be forgotten by search.
-    async fn find(
-        &self,
-        payment_id: &PaymentId,
-        transaction_id: Option<&TransactionId>,
-        since: DateTime<Utc>,
-    ) -> Result<Option<Intent>, NoAnswer> {
-        if let Some(id) = transaction_id {
-            return match self.api.intent(id.as_str()).await {
-                Ok(intent) => Ok(Some(intent)),
-                Err(Failed::Refused(_)) => Ok(None),
-                Err(Failed::NoAnswer(silence)) => Err(silence),
-            };
-        }
-        match self.newest(payment_id).await? {
+    /// The payment's intent, if Stripe has one: among the newest, and where the key may be forgotten by search.
+    async fn find(&self, of: Of<'_>, since: DateTime<Utc>) -> Result<Option<Intent>, NoAnswer> {
+        match self.newest(of).await? {
             Some(intent) => Ok(Some(intent)),
             None if age(since) < KEY_IS_KEPT => Ok(None),
-            None => self.search(payment_id).await,
+            None => self.search(of).await,
         }
     }
 
-    async fn newest(&self, payment_id: &PaymentId) -> Result<Option<Intent>, NoAnswer> {
-        let newest = self.api.newest_intents().await.map_err(unclear)?;
-        Ok(newest.data.into_iter().find(|intent| is_of(intent.metadata.as_ref(), payment_id)))
+    async fn newest(&self, of: Of<'_>) -> Result<Option<Intent>, NoAnswer> {
+        Ok(of.among(self.api.newest_intents().await.map_err(unclear)?))
     }
 
-    async fn search(&self, payment_id: &PaymentId) -> Result<Option<Intent>, NoAnswer> {
-        let found = self.api.search_intents(payment_id).await.map_err(unclear)?;
-        Ok(found.data.into_iter().find(|intent| is_of(intent.metadata.as_ref(), payment_id)))
+    async fn search(&self, of: Of<'_>) -> Result<Option<Intent>, NoAnswer> {
+        Ok(of.among(self.api.search_intents(of.payment_id).await.map_err(unclear)?))
     }
 
     /// Nothing was found, and a charge may still be on its way: its key is spent on an intent that takes nothing, and
     /// that is closed. Where the key is spent already, on the charge itself, its intent must be found.
-    async fn spend_key(&self, request: &RefundRequest) -> Result<Option<Intent>, NoAnswer> {
+    async fn spend_key(&self, of: Of<'_>, request: &RefundRequest) -> Result<Option<Intent>, NoAnswer> {
         if age(request.past.since) >= KEY_IS_FORGOTTEN {
             return Ok(None);
         }
         let Ok(units) = amount::units(request.amount) else { return Ok(None) };
-        let mut form = named(&request.order_id, &request.payment_id);
+        let mut form = of.named();
         form.extend([
             ("amount", units.to_string()),
             ("currency", request.amount.currency().code().to_ascii_lowercase()),
             ("payment_method_types[]", "card".to_owned()),
         ]);
-        match self.api.create_intent(&form, &charge_key(&request.payment_id)).await {
+        match self.api.create_intent(&form, &of.key("charge")).await {
             Ok(intent) => {
                 self.close(&intent.id).await?;
                 Ok(None)
             }
-            Err(Failed::Refused(refusal)) if refusal.is_of_the_key() => match self.search(&request.payment_id).await? {
+            Err(Failed::Refused(refusal)) if refusal.is_of_the_key() => match self.search(of).await? {
                 Some(intent) => Ok(Some(intent)),
                 None => Err(NoAnswer("Stripe has the charge, but its search does not find it yet".to_owned())),
             },
@@ -242,13 +240,28 @@ impl Stripe {
     }
 }
 
-fn charge_key(payment_id: &PaymentId) -> String {
-    format!("charge:{payment_id}")
+/// What makes a payment ours at Stripe.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    order_id: &'a OrderId,
+    payment_id: &'a PaymentId,
 }
 
-/// What makes a payment ours at Stripe; webhooks come back with it.
-fn named(order_id: &OrderId, payment_id: &PaymentId) -> Form<'static> {
-    vec![("metadata[order_id]", order_id.to_string()), ("metadata[payment_id]", payment_id.to_string())]
+impl Of<'_> {
+    /// The same over any retry and crash: nothing in it is made up. Stripe takes 255 characters, this is at most 232.
+    fn key(self, what: &str) -> String {
+        format!("{what}:{}:{}", self.order_id, self.payment_id)
+    }
+
+    /// The metadata, with which webhooks come back.
+    fn named(self) -> Form<'static> {
+        vec![("metadata[order_id]", self.order_id.to_string()), ("metadata[payment_id]", self.payment_id.to_string())]
+    }
+
+    fn among(self, intents: List<Intent>) -> Option<Intent> {
+        let is_ours = |intent: &Intent| is_of(intent.metadata.as_ref(), self.order_id, self.payment_id);
+        intents.data.into_iter().find(is_ours)
+    }
 }
 
 fn age(since: DateTime<Utc>) -> TimeDelta {

@@ -56,13 +56,7 @@ async fn charge(ctx: &Context, valid: &Order) -> Progress {
     let mut number = 0;
     loop {
         number += 1;
-        let charged = save::outside(ctx, OrderSteps::charge_payment, |write| Charge {
-            write,
-            payment_id: payment_id.clone(),
-            amount: valid.total,
-            payment_method: valid.payment_method.clone(),
-        });
-        match charged.await {
+        match ask(ctx, valid, &payment_id).await {
             Charged::Captured { transaction_id } => return captured(ctx, transaction_id),
             Charged::Unfinished { transaction_id } => {
                 // It can't be declined any more without our asking: the refund closes it when nobody confirms it.
@@ -80,6 +74,27 @@ async fn charge(ctx: &Context, valid: &Order) -> Progress {
         }
         // Cancelled meanwhile: the refund finds out whether this charge holds.
         wait::pause(ctx, policies::backoff(number)).await?;
+    }
+}
+
+/// Asks the provider once; as often as it is asked, it charges once.
+async fn ask(ctx: &Context, valid: &Order, payment_id: &PaymentId) -> Charged {
+    let charge = |write| Charge {
+        write,
+        payment_id: payment_id.clone(),
+        amount: valid.total,
+        payment_method: valid.payment_method.clone(),
+    };
+    save::outside(ctx, OrderSteps::charge_payment, charge).await
+}
+
+/// A last look at a charge that waited for its customer: what should have confirmed it may have been lost on the way.
+async fn unheard(ctx: &Context, valid: &Order) -> Option<TransactionId> {
+    let begun = |order: &OrderWorkflow| order.unfinished.as_ref().and(order.record.payment.as_ref()).cloned();
+    let payment_id = ctx.state(begun)?.payment_id;
+    match ask(ctx, valid, &payment_id).await {
+        Charged::Captured { transaction_id } => Some(transaction_id),
+        Charged::Unfinished { .. } | Charged::Declined { .. } | Charged::InUse | Charged::Unavailable { .. } => None,
     }
 }
 
@@ -105,6 +120,10 @@ fn captured(ctx: &Context, transaction_id: TransactionId) -> Progress {
             payment.transaction_id = Some(transaction_id.clone());
             payment.status = PaymentStatus::Captured;
             payment.timestamp = now;
+        }
+        // Who confirmed it while it was being asked for has the answer, too.
+        if order.unfinished.take().is_some() && order.confirmation.is_some() {
+            order.confirmation_verdict = Some(Verdict::Granted);
         }
         let payment = order.record.payment.clone();
         order.audit(EventType::PaymentCaptured, json!(payment), now);
@@ -143,6 +162,9 @@ async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
         let elapsed = (now(ctx) - requested).to_std().unwrap_or_default();
         let left = timeout.duration().saturating_sub(elapsed);
         if wait::wait(ctx, |order| order.confirmation.is_some(), left).await? == Waited::TimedOut {
+            if let Some(transaction_id) = unheard(ctx, valid).await {
+                return captured(ctx, transaction_id);
+            }
             let now = now(ctx);
             ctx.state_mut(|order| {
                 order.audit(EventType::PaymentTimedOut, json!({"timeout": timeout}), now);

@@ -1,6 +1,6 @@
 //! What of Stripe's objects we look at.
 
-use domain::PaymentId;
+use domain::{OrderId, PaymentId};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -58,9 +58,10 @@ pub(super) struct List<T> {
     pub(super) data: Vec<T>,
 }
 
-/// Whether metadata name this payment of ours.
-pub(super) fn is_of(metadata: Option<&Metadata>, payment_id: &PaymentId) -> bool {
-    metadata.and_then(|metadata| metadata.get("payment_id")).is_some_and(|named| named == payment_id.as_str())
+/// Whether metadata name this payment of ours. A deployment that shares the account may have one of the same id.
+pub(super) fn is_of(metadata: Option<&Metadata>, order_id: &OrderId, payment_id: &PaymentId) -> bool {
+    let names = |field, value| metadata.and_then(|metadata| metadata.get(field)).is_some_and(|named| named == value);
+    names("order_id", order_id.as_str()) && names("payment_id", payment_id.as_str())
 }
 
 /// Why Stripe did not do it. Its `message` is left out: it may name a card, or parts of a key.
