@@ -9,6 +9,9 @@ use futures::future::BoxFuture;
 pub use simulator::Simulator;
 pub use stripe::{Stripe, StripeSettings};
 
+/// The provider of a payment that somebody else's gateway captured and confirmed to us.
+pub(crate) const EXTERNAL: &str = "external";
+
 /// Who charges and refunds; fixed when the worker starts.
 #[derive(Debug, Clone)]
 pub enum ProviderSettings {

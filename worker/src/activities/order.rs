@@ -1,7 +1,9 @@
 //! The order's own steps.
 
 use super::{PAYMENT_ANSWER, again, image};
-use crate::payment::{Charge as Answer, ChargeRequest, Past, PaymentProvider, Refund as Undone, RefundRequest};
+use crate::payment::{
+    Charge as Answer, ChargeRequest, EXTERNAL, Past, PaymentProvider, Refund as Undone, RefundRequest,
+};
 use domain::{Currency, Money, Order, PaymentStatus, TransactionId};
 use std::sync::Arc;
 use store::{
@@ -17,9 +19,6 @@ use workflows::activity::{
     Charge, Charged, ConfirmedPayment, PaymentRecorded, Receive, Received, Refund, Refunded, Reserved, Validate,
     Validated, Write,
 };
-
-/// The provider of a payment that somebody else's gateway captured and confirmed to us.
-const EXTERNAL: &str = "external";
 
 pub struct OrderActivities {
     pub pool: PgPool,

@@ -11,7 +11,7 @@ mod api;
 mod object;
 mod settings;
 
-use super::{Charge, ChargeRequest, NoAnswer, PaymentProvider, Refund, RefundRequest};
+use super::{Charge, ChargeRequest, EXTERNAL, NoAnswer, PaymentProvider, Refund, RefundRequest};
 use api::{Api, Failed, Form};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ChargeProvider, OrderId, PaymentId, TransactionId};
@@ -119,7 +119,9 @@ impl Stripe {
 
     async fn give_back(&self, request: &RefundRequest) -> Result<Refund, NoAnswer> {
         let known = request.past.transaction_id.as_ref().filter(|id| id.as_str().starts_with("pi_"));
-        if known.is_none() && request.provider != self.name() {
+        // Ours, or one that somebody confirmed to us; what is in other books is for a person.
+        let confirmed = request.provider == EXTERNAL && known.is_some();
+        if request.provider != self.name() && !confirmed {
             return Ok(Refund::Unsupported);
         }
         let of = Of { order_id: &request.order_id, payment_id: &request.payment_id };
@@ -127,8 +129,8 @@ impl Stripe {
             None => self.find(of, request.past.since).await?,
             Some(id) => match self.api.intent(id.as_str()).await {
                 Ok(intent) => Some(intent),
-                // Somebody confirmed it, and it is not in our books.
-                Err(Failed::Refused(_)) if request.provider != self.name() => return Ok(Refund::Unsupported),
+                // Confirmed, and not in our account.
+                Err(Failed::Refused(_)) if confirmed => return Ok(Refund::Unsupported),
                 Err(failed) => return Err(unclear(failed)),
             },
         };
