@@ -70,6 +70,30 @@ fn order(id: &str, payment_method: &str) -> Value {
     order
 }
 
+/// For the recorded histories: `customer-confirmed`, `customer-unheard` and `customer-silent`, whose payments their
+/// customers had to confirm.
+pub(crate) async fn unfinished_payments() -> Option<World> {
+    let shop = Shop::open(&[("PAYMENT_TIMEOUT", "20s")]).await?;
+    let method = shop.books.card("4000002500003155").await;
+    let ids = ["customer-confirmed", "customer-unheard", "customer-silent"];
+    for id in ids {
+        shop.order(id, &method).await;
+        let intent = shop.entry(id, "payment_requested").await["transaction_id"].clone();
+        let intent = shop.books.intents().await.into_iter().find(|known| known["id"] == intent).unwrap();
+        if id != "customer-silent" {
+            shop.books.authenticate(&intent).await;
+        }
+        if id == "customer-confirmed" {
+            let confirmation = json!({"transaction_id": intent["id"], "amount": "99.99"});
+            shop.world.post(&format!("/orders/{id}/payment"), confirmation).await.is(200);
+        }
+    }
+    for id in ids {
+        shop.world.ended(id).await;
+    }
+    Some(shop.world)
+}
+
 #[tokio::test]
 async fn an_order_is_charged_once_and_delivered() {
     let Some(shop) = Shop::open(&[]).await else { return };

@@ -22,8 +22,6 @@ use std::time::SystemTime;
 
 /// Stripe keeps a key for at least 24 hours; an hour is for clocks that differ.
 const KEY_IS_KEPT: TimeDelta = TimeDelta::hours(23);
-/// After that it is forgotten, or may be spent anew: no request from before can be on its way any more.
-const KEY_IS_FORGOTTEN: TimeDelta = TimeDelta::hours(48);
 
 /// Charges cards at Stripe.
 #[derive(Debug)]
@@ -95,6 +93,11 @@ impl Stripe {
                 };
                 if let Some(intent) = left {
                     self.close(&intent.id).await?;
+                }
+                if !refusal.is_of_the_card() {
+                    // No customer can help that: something about the account or the order is not as Stripe wants it.
+                    let order_id = of.order_id.as_str();
+                    tracing::warn!(order.id = order_id, "Stripe refuses the charge: {}", refusal.code());
                 }
                 declined(&refusal.code())
             }
@@ -200,9 +203,6 @@ impl Stripe {
     /// Nothing was found, and a charge may still be on its way: its key is spent on an intent that takes nothing, and
     /// that is closed. Where the key is spent already, on the charge itself, its intent must be found.
     async fn spend_key(&self, of: Of<'_>, request: &RefundRequest) -> Result<Option<Intent>, NoAnswer> {
-        if age(request.past.since) >= KEY_IS_FORGOTTEN {
-            return Ok(None);
-        }
         let Ok(units) = amount::units(request.amount) else { return Ok(None) };
         let mut form = of.named();
         form.extend([

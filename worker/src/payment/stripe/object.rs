@@ -91,6 +91,10 @@ impl Refusal {
         self.kind.as_deref() == Some("idempotency_error")
     }
 
+    pub(super) fn is_of_the_card(&self) -> bool {
+        self.kind.as_deref() == Some("card_error") || self.is("card_declined")
+    }
+
     pub(super) fn is(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
     }
