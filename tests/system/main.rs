@@ -24,6 +24,7 @@ mod regressions;
 mod replay;
 mod routes;
 mod shared;
+mod stripe;
 mod time_skipping;
 mod tls;
 mod twins;

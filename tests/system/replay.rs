@@ -98,6 +98,11 @@ async fn record() {
     ] {
         save(&client, name, workflow_id).await;
     }
+    if let Some(world) = crate::stripe::unfinished_payments().await {
+        for name in ["customer-confirmed", "customer-unheard", "customer-silent"] {
+            save(&world.temporal().await, name, &format!("order-{name}")).await;
+        }
+    }
 }
 
 async fn delivered(world: &World) {

@@ -1,10 +1,34 @@
 //! The payment provider, behind one trait: what any of them must promise us.
 
 mod simulator;
+mod stripe;
 
+use chrono::{DateTime, Utc};
 use domain::{Money, OrderId, PaymentId, TransactionId};
 use futures::future::BoxFuture;
 pub use simulator::Simulator;
+pub use stripe::{Stripe, StripeSettings};
+
+/// The provider of a payment that somebody else's gateway captured and confirmed to us.
+pub(crate) const EXTERNAL: &str = "external";
+
+/// Who charges and refunds; fixed when the worker starts.
+#[derive(Debug, Clone)]
+pub enum ProviderSettings {
+    Simulator,
+    Stripe(StripeSettings),
+}
+
+/// What is known of a payment's past: where to look before anything is asked of its provider again.
+#[derive(Debug, Clone)]
+pub struct Past {
+    /// Since when the provider may have heard of it.
+    pub since: DateTime<Utc>,
+    /// Whether it was asked before, and perhaps did what was wanted without our knowing.
+    pub asked: bool,
+    /// Its transaction at the provider, where that is known.
+    pub transaction_id: Option<TransactionId>,
+}
 
 /// A charge. The payment id is the idempotency key: the same one is the same charge, for ever.
 #[derive(Debug, Clone)]
@@ -13,12 +37,15 @@ pub struct ChargeRequest {
     pub order_id: OrderId,
     pub amount: Money,
     pub payment_method: Option<String>,
+    pub past: Past,
 }
 
 /// A provider's clear answer to a charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Charge {
     Captured(TransactionId),
+    /// Begun, and not decided: the customer must do something first, or a bank. A webhook will tell.
+    Unfinished(TransactionId),
     /// Final.
     Declined(String),
 }
@@ -31,8 +58,7 @@ pub struct RefundRequest {
     pub amount: Money,
     /// The payment's own provider: ours, or the one whose confirmation somebody sent.
     pub provider: String,
-    /// Set when it is known that the money was captured.
-    pub captured: Option<TransactionId>,
+    pub past: Past,
 }
 
 /// What became of the money.

@@ -7,7 +7,7 @@ use crate::{
     flaky::{FlakyCarrier, FlakyProvider},
     health, mail,
     measure::Measured,
-    payment::{self, PaymentProvider},
+    payment::{PaymentProvider, ProviderSettings, Simulator, Stripe},
     time_limit::TimeLimit,
 };
 use anyhow::Context;
@@ -101,7 +101,10 @@ fn options(settings: &WorkerSettings) -> anyhow::Result<Vec<WorkerOptions>> {
     let (pool, temporal) = (&settings.pool, &settings.temporal);
     let mut options = Vec::new();
     if settings.queues.orders {
-        let mut provider: Arc<dyn PaymentProvider> = Arc::new(payment::Simulator::new(pool.clone()));
+        let mut provider: Arc<dyn PaymentProvider> = match &settings.payment {
+            ProviderSettings::Simulator => Arc::new(Simulator::new(pool.clone())),
+            ProviderSettings::Stripe(stripe) => Arc::new(Stripe::new(stripe.clone())?),
+        };
         if let Some(flaky) = settings.flaky {
             provider = Arc::new(FlakyProvider { provider, flaky });
         }

@@ -1,6 +1,6 @@
 //! The worker's settings, from the environment.
 
-use crate::{Flaky, flaky, mail::MailSettings, run::SLOTS_OF_A_QUEUE};
+use crate::{Flaky, flaky, mail::MailSettings, payment::ProviderSettings, run::SLOTS_OF_A_QUEUE};
 use client::TemporalSettings;
 use domain::SettingError;
 use std::{env, net::SocketAddr, time::Duration};
@@ -24,6 +24,7 @@ pub struct WorkerSettings {
     pub default_stock: i64,
     /// Calls that are made to fail or hang; none when not set.
     pub flaky: Option<Flaky>,
+    pub payment: ProviderSettings,
     pub mail: MailSettings,
     /// How long running activities may go on after SIGTERM.
     pub grace: Duration,
@@ -60,9 +61,10 @@ impl WorkerSettings {
             Some(text) => Some(Flaky::parse(&text).ok_or_else(|| refused("FLAKY", text, flaky::ALLOWED))?),
             None => None,
         };
+        let payment = ProviderSettings::read(get)?;
         let mail = MailSettings::read(get)?;
         let temporal = TemporalSettings::from_env()?;
-        Ok(Self { temporal, pool, queues, health, default_stock, flaky, mail, grace: Duration::from_secs(10) })
+        Ok(Self { temporal, pool, queues, health, default_stock, flaky, payment, mail, grace: Duration::from_secs(10) })
     }
 }
 

@@ -18,7 +18,7 @@ const DEFAULTS: [(&str, &str); 4] =
     [("SAMPLE_CART", "on"), ("ALLOW_PROFILE_OVERRIDE", "on"), ("DEFAULT_STOCK", "1000000"), ("LOG_LEVEL", "info")];
 
 /// What a user may set besides, which worker and API find in the environment that they inherit. No secrets: these are shown.
-const INHERITED: [&str; 21] = [
+const INHERITED: [&str; 23] = [
     "ORDER_TASK_QUEUE",
     "SHIPPING_TASK_QUEUE",
     "WORKER_QUEUES",
@@ -37,6 +37,8 @@ const INHERITED: [&str; 21] = [
     "ORDER_DEADLINE",
     "READS",
     "FLAKY",
+    "PAYMENT_PROVIDER",
+    "STRIPE_API_BASE",
     "API_AUTH",
     "RATE_LIMIT",
     "LOG_FORMAT",

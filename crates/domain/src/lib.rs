@@ -37,7 +37,7 @@ pub use id::{CustomerId, IdError, OrderId, PaymentId, Sku, TransactionId};
 pub use money::{Currency, Money, MoneyError};
 pub use notification::NotificationKind;
 pub use order::{Customer, Line, LineView, Order, OrderRequest};
-pub use payment::{PaymentConfirmation, PaymentInfo, PaymentStatus};
+pub use payment::{ChargeProvider, PaymentConfirmation, PaymentInfo, PaymentStatus};
 pub use payment_event::{DeliveryOutcome, DisputeStage, PaymentEvent, PaymentEventKind, WebhookProvider};
 pub use policy::{CompleteOn, Delivery, OnTimeout, OrderPolicy, PaymentMode, Review, ReviewMode};
 pub use profile::{Profile, SettingError, resolve_policy};

@@ -1,6 +1,8 @@
 //! Payment of an order.
 
-use crate::{Currency, Decimal, Fields, PaymentId, TransactionId, WebhookProvider, schema, status::named};
+use crate::{
+    Currency, Decimal, Fields, PaymentId, SettingError, TransactionId, WebhookProvider, schema, status::named,
+};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,6 +25,37 @@ impl PaymentStatus {
         match self {
             Self::Refunding | Self::Refunded | Self::RefundDue => true,
             Self::Pending | Self::Captured | Self::Declined => false,
+        }
+    }
+}
+
+named! {
+    /// Who charges: the setting `PAYMENT_PROVIDER`.
+    ChargeProvider { Simulator => "simulator", Stripe => "stripe" }
+}
+
+impl ChargeProvider {
+    /// What the deployment is set to; the simulator where nothing is said.
+    pub fn read(setting: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
+        const NAME: &str = "PAYMENT_PROVIDER";
+        let value = setting(NAME).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        let Some(value) = value else { return Ok(Self::Simulator) };
+        let names: Vec<_> = Self::ALL.iter().map(|provider| provider.as_str()).collect();
+        let allowed = format!("must be one of {}", names.join(", "));
+        Self::parse(&value).ok_or(SettingError { name: NAME.to_owned(), value, allowed })
+    }
+
+    /// What is wrong with a payment method that is to be charged there; nothing, when it may be tried.
+    pub fn objection(self, payment_method: Option<&str>) -> Option<&'static str> {
+        const WANTED: &str = "must name a payment method of Stripe's, such as pm_card_visa";
+        let is_id = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        match self {
+            Self::Simulator => None,
+            // A card's number, or whatever else is no name of one, must not go further than this.
+            Self::Stripe => match payment_method {
+                Some(method) if method.starts_with("pm_") && is_id(method) => None,
+                _ => Some(WANTED),
+            },
         }
     }
 }

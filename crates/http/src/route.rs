@@ -148,8 +148,7 @@ impl Operation {
 }
 
 impl Function {
-    pub const ALL: [Self; 6] =
-        [Self::Start, Self::Signal, Self::Query, Self::Events, Self::Docs, Self::Webhook];
+    pub const ALL: [Self; 6] = [Self::Start, Self::Signal, Self::Query, Self::Events, Self::Docs, Self::Webhook];
 
     /// Who answers what no route serves: with 404, or 405 by the one table, as any function would.
     pub const REST: Self = Self::Docs;

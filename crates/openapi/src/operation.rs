@@ -236,7 +236,10 @@ fn webhook() -> Description {
             without a secret here is off (404). The same event again has no second effect.",
         parameters: vec![parameters::provider()],
         body: None,
-        answers: vec![(200, answer("It is kept; Adyen reads `[accepted]`.", &[], text_content(&["text/plain; charset=utf-8"])))],
+        answers: vec![(
+            200,
+            answer("It is kept; Adyen reads `[accepted]`.", &[], text_content(&["text/plain; charset=utf-8"])),
+        )],
         problems: ours(&[&[
             Code::WebhookRejected,
             Code::WebhookTokenInvalid,

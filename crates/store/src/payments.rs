@@ -6,6 +6,7 @@ use crate::{
     orders::{self, Image},
     pool,
 };
+use chrono::{DateTime, Utc};
 use domain::{Money, OrderId, PaymentId, PaymentStatus, TransactionId};
 use sqlx::PgPool;
 
@@ -28,6 +29,10 @@ pub struct Standing {
     pub currency: String,
     pub provider: String,
     pub transaction_id: Option<String>,
+    /// When it was first written: no provider has heard of it before.
+    pub since: DateTime<Utc>,
+    /// Whether it stood there before this call.
+    pub known: bool,
 }
 
 /// Whose payment it is.
@@ -46,7 +51,7 @@ pub async fn claim(pool: &PgPool, image: Image<'_>, payment: Payment<'_>) -> Res
     let order_id = &image.record.order_id;
     let mut transaction = pool::begin(pool).await?;
     orders::write(&mut transaction, image).await?;
-    sqlx::query!(
+    let inserted = sqlx::query!(
         "insert into payments (payment_id, order_id, status, amount, currency, transaction_id, provider, payment_method)
          values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing",
         payment.payment_id.as_str(),
@@ -63,7 +68,7 @@ pub async fn claim(pool: &PgPool, image: Image<'_>, payment: Payment<'_>) -> Res
     .failed("insert the payment")?;
     let row = sqlx::query_as!(
         Row,
-        "select order_id, status, amount, currency, provider, transaction_id from payments where payment_id = $1",
+        "select order_id, status, amount, currency, provider, transaction_id, created_at from payments where payment_id = $1",
         payment.payment_id.as_str(),
     )
     .fetch_optional(&mut *transaction)
@@ -71,7 +76,7 @@ pub async fn claim(pool: &PgPool, image: Image<'_>, payment: Payment<'_>) -> Res
     .failed("read the payment")?;
     transaction.commit().await.failed("commit")?;
     Ok(match row {
-        Some(row) if row.order_id == order_id.as_str() => Claim::Ours(row.standing()),
+        Some(row) if row.order_id == order_id.as_str() => Claim::Ours(row.standing(inserted.rows_affected() == 0)),
         Some(_) => Claim::PaymentInUse,
         // The insert met the provider's transaction, which another payment has.
         None => Claim::TransactionInUse,
@@ -83,14 +88,14 @@ pub async fn claim(pool: &PgPool, image: Image<'_>, payment: Payment<'_>) -> Res
 pub async fn standing(pool: &PgPool, order_id: &OrderId, payment_id: &PaymentId) -> Result<Option<Standing>, Error> {
     let row = sqlx::query_as!(
         Row,
-        "select order_id, status, amount, currency, provider, transaction_id from payments where payment_id = $1 and order_id = $2",
+        "select order_id, status, amount, currency, provider, transaction_id, created_at from payments where payment_id = $1 and order_id = $2",
         payment_id.as_str(),
         order_id.as_str(),
     )
     .fetch_optional(pool)
     .await
     .failed("read the payment")?;
-    Ok(row.map(Row::standing))
+    Ok(row.map(|row| row.standing(true)))
 }
 
 /// From where a payment may become this. A try that Temporal has given up but that goes on all the same finds that
@@ -128,6 +133,20 @@ pub async fn settle(
     .map(|_| ())
 }
 
+/// Writes which transaction a payment that is not decided yet has at its provider, so that it is found again.
+#[tracing::instrument(name = "store.payments.begun", skip_all)]
+pub async fn begun(pool: &PgPool, payment_id: &PaymentId, transaction_id: &TransactionId) -> Result<(), Error> {
+    sqlx::query!(
+        "update payments set transaction_id = $2, updated_at = now() where payment_id = $1 and status = 'pending'",
+        payment_id.as_str(),
+        transaction_id.as_str(),
+    )
+    .execute(pool)
+    .await
+    .failed("write the payment's transaction")
+    .map(|_| ())
+}
+
 struct Row {
     order_id: String,
     status: String,
@@ -135,10 +154,11 @@ struct Row {
     currency: String,
     provider: String,
     transaction_id: Option<String>,
+    created_at: DateTime<Utc>,
 }
 
 impl Row {
-    fn standing(self) -> Standing {
+    fn standing(self, known: bool) -> Standing {
         Standing {
             // The schema's check has exactly these names.
             status: PaymentStatus::parse(&self.status).unwrap_or(PaymentStatus::Pending),
@@ -146,6 +166,8 @@ impl Row {
             currency: self.currency,
             provider: self.provider,
             transaction_id: self.transaction_id,
+            since: self.created_at,
+            known,
         }
     }
 }

@@ -70,6 +70,10 @@ pub enum Charged {
     Captured {
         transaction_id: TransactionId,
     },
+    /// Begun, and not decided: the customer must do something first. A confirmation of this transaction will tell.
+    Unfinished {
+        transaction_id: TransactionId,
+    },
     /// Final: this payment will never be captured.
     Declined {
         reason: String,

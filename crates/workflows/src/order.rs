@@ -105,6 +105,8 @@ pub struct OrderWorkflow {
     /// The confirmation that was accepted; its verdict comes when it is recorded.
     confirmation: Option<PaymentConfirmation>,
     confirmation_verdict: Option<Verdict>,
+    /// Our own charge that waits for its customer; only this transaction's confirmation pays the order.
+    unfinished: Option<TransactionId>,
     /// Transactions that paid the order and were cancelled: a repeat of one is no new payment.
     cancelled_payments: Vec<TransactionId>,
     /// Events of payment providers that were taken: each counts once.
@@ -150,6 +152,7 @@ impl OrderWorkflow {
             review: Review::Open,
             confirmation: None,
             confirmation_verdict: None,
+            unfinished: None,
             cancelled_payments: Vec::new(),
             heard: BTreeSet::new(),
             payment_awaited: false,

@@ -2,7 +2,7 @@
 
 use crate::{create, start};
 use client::{Orders, TemporalSettings};
-use domain::{OrderPolicy, Profile, SettingError, resolve_policy};
+use domain::{ChargeProvider, FieldError, Invalid, Order, OrderPolicy, Profile, SettingError, resolve_policy};
 use lambda_http::{Body, Request, Response};
 use orderflow_http::{
     Application, Call, Function, Operation, Parameters, Problem, Reply, Starting, from_env, is_on, serve,
@@ -13,6 +13,7 @@ use orderflow_http::{
 pub struct App {
     pub(crate) orders: Orders,
     policy: OrderPolicy,
+    charges_at: ChargeProvider,
     pub(crate) sample_cart: bool,
     pub(crate) profile_override: bool,
 }
@@ -23,6 +24,7 @@ impl App {
         Ok(Self {
             orders,
             policy: resolve_policy(None, from_env)?,
+            charges_at: ChargeProvider::read(from_env)?,
             sample_cart: is_on("SAMPLE_CART", from_env)?,
             profile_override: is_on("ALLOW_PROFILE_OVERRIDE", from_env)?,
         })
@@ -32,6 +34,18 @@ impl App {
     pub(crate) fn policy(&self, profile: Option<Profile>) -> Result<OrderPolicy, Problem> {
         let Some(profile) = profile else { return Ok(self.policy.clone()) };
         resolve_policy(Some(profile), from_env).map_err(Problem::internal)
+    }
+
+    /// Refuses an order that is to be charged, and does not say what.
+    pub(crate) fn chargeable(&self, order: &Order, policy: &OrderPolicy) -> Result<(), Problem> {
+        let objection = self.charges_at.objection(order.payment_method.as_deref());
+        match objection.filter(|_| policy.charges(order)) {
+            None => Ok(()),
+            Some(detail) => {
+                let error = FieldError { pointer: "/payment/method".to_owned(), detail: detail.to_owned() };
+                Err(Invalid(vec![error]).into())
+            }
+        }
     }
 }
 

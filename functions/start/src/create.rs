@@ -19,6 +19,8 @@ pub(crate) async fn create(app: &App, call: &Call) -> Result<Reply, Problem> {
     let Wanted { request, profile } = read::whole(app, call)?;
     let policy = app.policy(profile)?;
     let order = request.into_order()?;
+    // Here a payment id is made up only where every order is charged.
+    app.chargeable(&order, &policy)?;
     let fingerprint = order.fingerprint(profile.map_or("", |profile| profile.as_str()));
     let attempt = Attempt { app, call, policy, order, fingerprint };
     let Some(key) = key else { return attempt.under_fresh_id().await };

@@ -22,6 +22,7 @@ pub(crate) async fn start(app: &App, call: &Call) -> Result<Reply, Problem> {
         PaymentMode::Confirm => Payment::AsGiven,
     };
     let order = answer::with_payment(order, &order_id, payment);
+    app.chargeable(&order, &policy)?;
     let new = NewOrder {
         order_id: &order_id,
         order: &order,

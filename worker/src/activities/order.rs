@@ -1,7 +1,9 @@
 //! The order's own steps.
 
 use super::{PAYMENT_ANSWER, again, image};
-use crate::payment::{Charge as Answer, ChargeRequest, PaymentProvider, Refund as Undone, RefundRequest};
+use crate::payment::{
+    Charge as Answer, ChargeRequest, EXTERNAL, Past, PaymentProvider, Refund as Undone, RefundRequest,
+};
 use domain::{Currency, Money, Order, PaymentStatus, TransactionId, WebhookProvider};
 use std::sync::Arc;
 use store::{
@@ -17,9 +19,6 @@ use workflows::activity::{
     Charge, Charged, ConfirmedPayment, PaymentRecorded, Receive, Received, Refund, Refunded, Reserved, Validate,
     Validated, Write,
 };
-
-/// The provider of a payment that somebody else's gateway captured and confirmed to us.
-const EXTERNAL: &str = "external";
 
 pub struct OrderActivities {
     pub pool: PgPool,
@@ -92,6 +91,13 @@ impl OrderActivities {
             transaction_id: Some(&paid.confirmation.transaction_id),
         };
         match payments::claim(&self.pool, image(&context, &paid.write), payment).await {
+            // A charge of ours that was not decided, and now is.
+            Ok(Claim::Ours(standing)) if standing.status == PaymentStatus::Pending => {
+                let transaction_id = Some(&paid.confirmation.transaction_id);
+                let settled =
+                    payments::settle(&self.pool, &paid.payment_id, PaymentStatus::Captured, transaction_id).await;
+                settled.map(|()| PaymentRecorded::Recorded).map_err(|error| again(&context, &error))
+            }
             Ok(Claim::Ours(_)) => Ok(PaymentRecorded::Recorded),
             Ok(Claim::PaymentInUse) => Ok(PaymentRecorded::PaymentInUse),
             Ok(Claim::TransactionInUse) => Ok(PaymentRecorded::TransactionInUse),
@@ -175,7 +181,13 @@ impl OrderActivities {
         if let Some(charged) = charged_before(&standing) {
             return Ok(charged);
         }
+        if standing.provider != self.provider.name() {
+            // Charged there already, perhaps: a worker of that provider finds out.
+            let reason = format!("this payment began at {}, and this worker charges elsewhere", standing.provider);
+            return Ok(Charged::Unavailable { reason });
+        }
         let request = ChargeRequest {
+            past: past(&standing),
             payment_id: charge.payment_id.clone(),
             order_id: charge.write.record.order_id.clone(),
             amount: charge.amount,
@@ -186,6 +198,10 @@ impl OrderActivities {
                 let captured = PaymentStatus::Captured;
                 payments::settle(&self.pool, &charge.payment_id, captured, Some(&transaction_id)).await?;
                 Ok(Charged::Captured { transaction_id })
+            }
+            Ok(Ok(Answer::Unfinished(transaction_id))) => {
+                payments::begun(&self.pool, &charge.payment_id, &transaction_id).await?;
+                Ok(Charged::Unfinished { transaction_id })
             }
             Ok(Ok(Answer::Declined(reason))) => {
                 payments::settle(&self.pool, &charge.payment_id, PaymentStatus::Declined, None).await?;
@@ -214,7 +230,7 @@ impl OrderActivities {
             payment_id: refund.payment_id.clone(),
             order_id: order_id.clone(),
             amount,
-            captured: standing.transaction_id.as_deref().and_then(|id| TransactionId::parse(id).ok()),
+            past: past(&standing),
             provider: standing.provider,
         };
         payments::settle(&self.pool, &refund.payment_id, PaymentStatus::Refunding, None).await?;
@@ -228,6 +244,11 @@ impl OrderActivities {
         payments::settle(&self.pool, &refund.payment_id, status, capture.as_ref()).await?;
         Ok(status)
     }
+}
+
+fn past(standing: &Standing) -> Past {
+    let transaction_id = standing.transaction_id.as_deref().and_then(|id| TransactionId::parse(id).ok());
+    Past { since: standing.since, asked: standing.known, transaction_id }
 }
 
 /// What an earlier try of this charge wrote down.

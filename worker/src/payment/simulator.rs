@@ -80,7 +80,7 @@ impl PaymentProvider for Simulator {
                 Some(Fault::Lose) | None => {}
             }
             // Money that another gateway captured is not in these books, but somebody confirmed it.
-            let elsewhere = request.captured.clone().filter(|_| request.provider != self.name());
+            let elsewhere = request.past.transaction_id.clone().filter(|_| request.provider != self.name());
             let capture = match elsewhere {
                 Some(capture) => capture,
                 None => {

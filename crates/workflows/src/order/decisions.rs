@@ -228,7 +228,8 @@ impl OrderWorkflow {
         let Some(order) = &self.record.order else {
             return Some(self.refused(RefusalCode::OrderClosed, "the order was never loaded"));
         };
-        if self.is_charged(order) {
+        let finishes = self.unfinished.as_ref() == Some(&confirmation.transaction_id);
+        if self.is_charged(order) && !finishes {
             let detail = "the order's own payment_id is charged";
             return Some(self.refuse_answer(REQUEST, RefusalCode::PaymentNotExpected, detail, now));
         }

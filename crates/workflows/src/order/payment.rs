@@ -56,14 +56,13 @@ async fn charge(ctx: &Context, valid: &Order) -> Progress {
     let mut number = 0;
     loop {
         number += 1;
-        let charged = save::outside(ctx, OrderSteps::charge_payment, |write| Charge {
-            write,
-            payment_id: payment_id.clone(),
-            amount: valid.total,
-            payment_method: valid.payment_method.clone(),
-        });
-        match charged.await {
+        match ask(ctx, valid, &payment_id).await {
             Charged::Captured { transaction_id } => return captured(ctx, transaction_id),
+            Charged::Unfinished { transaction_id } => {
+                // It can't be declined any more without our asking: the refund closes it when nobody confirms it.
+                ctx.state_mut(|order| order.unfinished = Some(transaction_id));
+                return await_confirmation(ctx, valid).await;
+            }
             Charged::Declined { reason } => {
                 return refused(ctx, FailureCode::PaymentDeclined, EventType::PaymentDeclined, reason);
             }
@@ -75,6 +74,27 @@ async fn charge(ctx: &Context, valid: &Order) -> Progress {
         }
         // Cancelled meanwhile: the refund finds out whether this charge holds.
         wait::pause(ctx, policies::backoff(number)).await?;
+    }
+}
+
+/// Asks the provider once; as often as it is asked, it charges once.
+async fn ask(ctx: &Context, valid: &Order, payment_id: &PaymentId) -> Charged {
+    let charge = |write| Charge {
+        write,
+        payment_id: payment_id.clone(),
+        amount: valid.total,
+        payment_method: valid.payment_method.clone(),
+    };
+    save::outside(ctx, OrderSteps::charge_payment, charge).await
+}
+
+/// A last look at a charge that waited for its customer: what should have confirmed it may have been lost on the way.
+async fn unheard(ctx: &Context, valid: &Order) -> Option<TransactionId> {
+    let begun = |order: &OrderWorkflow| order.unfinished.as_ref().and(order.record.payment.as_ref()).cloned();
+    let payment_id = ctx.state(begun)?.payment_id;
+    match ask(ctx, valid, &payment_id).await {
+        Charged::Captured { transaction_id } => Some(transaction_id),
+        Charged::Unfinished { .. } | Charged::Declined { .. } | Charged::InUse | Charged::Unavailable { .. } => None,
     }
 }
 
@@ -101,6 +121,10 @@ fn captured(ctx: &Context, transaction_id: TransactionId) -> Progress {
             payment.status = PaymentStatus::Captured;
             payment.timestamp = now;
         }
+        // Who confirmed it while it was being asked for has the answer, too.
+        if order.unfinished.take().is_some() && order.confirmation.is_some() {
+            order.confirmation_verdict = Some(Verdict::Granted);
+        }
         let payment = order.record.payment.clone();
         order.audit(EventType::PaymentCaptured, json!(payment), now);
         Ok(())
@@ -125,7 +149,10 @@ fn refused(ctx: &Context, code: FailureCode, kind: EventType, reason: String) ->
 async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
     let requested = now(ctx);
     let timeout = ctx.state_mut(|order| {
-        let payload = json!({"amount": valid.total.decimal(), "currency": valid.currency, "timeout": order.policy.payment_timeout});
+        let mut payload = json!({"amount": valid.total.decimal(), "currency": valid.currency, "timeout": order.policy.payment_timeout});
+        if let Some(transaction_id) = &order.unfinished {
+            payload["transaction_id"] = json!(transaction_id);
+        }
         order.audit(EventType::PaymentRequested, payload, requested);
         order.payment_awaited = true;
         order.policy.payment_timeout
@@ -137,6 +164,9 @@ async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
         let left = timeout.duration().saturating_sub(elapsed);
         let settled = |order: &OrderWorkflow| order.confirmation.is_some() || order.payment_failed.is_some();
         if wait::wait(ctx, settled, left).await? == Waited::TimedOut {
+            if let Some(transaction_id) = unheard(ctx, valid).await {
+                return captured(ctx, transaction_id);
+            }
             let now = now(ctx);
             ctx.state_mut(|order| {
                 order.audit(EventType::PaymentTimedOut, json!({"timeout": timeout}), now);
@@ -171,7 +201,10 @@ pub(super) async fn record_accepted(ctx: &Context) {
 /// Records a confirmation; `false` when the transaction pays another order, and the wait goes on.
 async fn confirmed(ctx: &Context, valid: &Order, confirmation: PaymentConfirmation) -> Progress<bool> {
     // The order's own payment id names one payment; what comes after that was cancelled has another.
-    let own = valid.payment_id.clone().filter(|_| ctx.state(|order| order.cancelled_payments.is_empty()));
+    let own = ctx.state(|order| match (&order.unfinished, &order.record.payment) {
+        (Some(_), Some(begun)) => Some(begun.payment_id.clone()),
+        _ => valid.payment_id.clone().filter(|_| order.cancelled_payments.is_empty()),
+    });
     let is_own = own.is_some();
     let payment_id = match own {
         Some(payment_id) => payment_id,
@@ -186,7 +219,10 @@ async fn confirmed(ctx: &Context, valid: &Order, confirmation: PaymentConfirmati
     ctx.state_mut(|order| {
         let method = confirmation.payment_method.clone();
         let transaction_id = Some(confirmation.transaction_id.clone());
-        order.undo.push(Undo::RefundPayment);
+        // A charge that waited for its customer has its undo already.
+        if !order.undo.contains(&Undo::RefundPayment) {
+            order.undo.push(Undo::RefundPayment);
+        }
         order.record.payment = Some(payment(&payment_id, transaction_id, valid.total, method, started));
     });
     let recorded = save::outside(ctx, OrderSteps::record_payment, |write| ConfirmedPayment {
@@ -199,6 +235,7 @@ async fn confirmed(ctx: &Context, valid: &Order, confirmation: PaymentConfirmati
     let now = now(ctx);
     ctx.state_mut(|order| match recorded {
         PaymentRecorded::Recorded => {
+            order.unfinished = None;
             if let Some(payment) = &mut order.record.payment {
                 payment.status = PaymentStatus::Captured;
             }

@@ -1,0 +1,102 @@
+//! localstripe: Stripe's API with books of its own, in a process of its own.
+
+use super::program;
+use crate::shared::shared;
+use devstack::{Process, Readiness, guard::GuardOptions, ports};
+use reqwest::{Client, RequestBuilder};
+use serde_json::Value;
+use std::time::Duration;
+
+/// It takes any key that looks like one.
+pub(crate) const KEY: &str = "sk_test_thekeythatnobodymaysee";
+
+pub(crate) struct Localstripe {
+    pub(crate) url: String,
+    http: Client,
+    _process: Process,
+    _folder: tempfile::TempDir,
+}
+
+impl Localstripe {
+    /// With empty books, on a free port; `None` where there is no Python to run it with.
+    pub(crate) async fn start() -> Option<Self> {
+        let python = program::localstripe().await?;
+        // It makes TLS ready as well, which an HTTP client asks for.
+        shared().await;
+        let folder = tempfile::tempdir().unwrap();
+        let port = ports::free_port().unwrap();
+        let command = [python.to_str().unwrap(), "-m", "localstripe", "--from-scratch", "--port", &port.to_string()];
+        let options = GuardOptions {
+            name: "localstripe".to_owned(),
+            command: command.map(Into::into).to_vec(),
+            environment: vec![("PYTHONUNBUFFERED".to_owned(), "1".to_owned())],
+            removed_environment: Vec::new(),
+            log: folder.path().join("log"),
+            user: None,
+            stop_signal: "TERM",
+            patience: Duration::from_secs(2),
+            remove_folder: None,
+        };
+        // The one page that asks for no key.
+        let ready = Readiness::Http { address: format!("127.0.0.1:{port}"), path: "/js.stripe.com/v3/".to_owned() };
+        let process = Process::start(options, ready, Duration::from_secs(60)).await.unwrap();
+        let url = format!("http://127.0.0.1:{port}");
+        Some(Self { url, http: Client::new(), _process: process, _folder: folder })
+    }
+
+    /// Has it send these events, signed with `secret`, to `url`.
+    #[expect(dead_code, reason = "for the tests of webhooks, which come with the function that takes them")]
+    pub(crate) async fn register_webhook(&self, url: &str, secret: &str, events: &[&str]) {
+        let mut fields = vec![("url", url), ("secret", secret)];
+        fields.extend(events.iter().map(|event| ("events[]", *event)));
+        let request = form(self.http.post(format!("{}/_config/webhooks/orders", self.url)), &fields);
+        assert!(request.send().await.unwrap().status().is_success());
+    }
+
+    /// Its books: every PaymentIntent there is.
+    pub(crate) async fn intents(&self) -> Vec<Value> {
+        self.get("/v1/payment_intents?limit=100").await["data"].as_array().unwrap().clone()
+    }
+
+    /// Every refund there is.
+    pub(crate) async fn refunds(&self) -> Vec<Value> {
+        self.get("/v1/refunds?limit=100").await["data"].as_array().unwrap().clone()
+    }
+
+    /// A payment method for a card of this number; docs.stripe.com/testing says what each does.
+    pub(crate) async fn card(&self, number: &str) -> String {
+        let fields = [
+            ("type", "card"),
+            ("card[number]", number),
+            ("card[exp_month]", "12"),
+            ("card[exp_year]", "2040"),
+            ("card[cvc]", "123"),
+        ];
+        self.post("/v1/payment_methods", &fields).await["id"].as_str().unwrap().to_owned()
+    }
+
+    /// What the customer does in the bank's window.
+    pub(crate) async fn authenticate(&self, intent: &Value) {
+        let path = format!("/v1/payment_intents/{}/_authenticate", intent["id"].as_str().unwrap());
+        let secret = intent["client_secret"].as_str().unwrap();
+        self.post(&path, &[("client_secret", secret), ("success", "true")]).await;
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let answer = self.http.get(format!("{}{path}", self.url)).bearer_auth(KEY).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.json().await.unwrap()
+    }
+
+    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Value {
+        let request = form(self.http.post(format!("{}{path}", self.url)).bearer_auth(KEY), fields);
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.json().await.unwrap()
+    }
+}
+
+fn form(request: RequestBuilder, fields: &[(&str, &str)]) -> RequestBuilder {
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    request.header("content-type", "application/x-www-form-urlencoded").body(body)
+}

@@ -1,0 +1,193 @@
+//! Stripe's HTTP API: the eight calls that we make, and what each answer means.
+//!
+//! Neither the key nor what a customer or a card is called ever gets into an error: of what Stripe says only codes are
+//! passed on, never its messages.
+
+use super::{
+    StripeSettings,
+    object::{Intent, List, Refund, Refusal},
+};
+use crate::payment::NoAnswer;
+use domain::PaymentId;
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, redirect::Policy};
+use serde::{Deserialize, de::DeserializeOwned};
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+use url::form_urlencoded;
+
+/// The version whose requests and answers this is written for; `stripe-mock` has its OpenAPI description.
+pub(super) const VERSION: &str = "2026-08-26.dahlia";
+
+const CONNECT: Duration = Duration::from_secs(1);
+/// Within the 3 s that the worker waits for a payment provider.
+const ANSWER: Duration = Duration::from_millis(2_800);
+/// A page of a hundred intents is a few hundred kilobytes.
+const LARGEST: usize = 4 * 1024 * 1024;
+const PAGE: &str = "100";
+
+/// Why a call brought nothing.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// Stripe has decided: this will not be done.
+    Refused(Refusal),
+    NoAnswer(NoAnswer),
+}
+
+impl From<NoAnswer> for Failed {
+    fn from(silence: NoAnswer) -> Self {
+        Self::NoAnswer(silence)
+    }
+}
+
+/// Fields of a request, in Stripe's spelling.
+pub(super) type Form<'a> = Vec<(&'a str, String)>;
+
+#[derive(Debug)]
+pub(super) struct Api {
+    client: Client,
+    settings: StripeSettings,
+    /// What the key was refused for, so that it is logged once.
+    forbidden: Mutex<BTreeSet<&'static str>>,
+}
+
+impl Api {
+    pub(super) fn new(settings: StripeSettings) -> reqwest::Result<Self> {
+        // Several crates bring rustls along and none chooses its cryptography; a second choice is refused, which is fine.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder().redirect(Policy::none()).connect_timeout(CONNECT).timeout(ANSWER).build()?;
+        Ok(Self { client, settings, forbidden: Mutex::default() })
+    }
+
+    #[tracing::instrument(name = "stripe.payment_intents.create", skip_all)]
+    pub(super) async fn create_intent(&self, form: &Form<'_>, key: &str) -> Result<Intent, Failed> {
+        self.send("payment_intents.create", self.post(&["payment_intents"], form, Some(key))).await
+    }
+
+    #[tracing::instrument(name = "stripe.payment_intents.retrieve", skip_all)]
+    pub(super) async fn intent(&self, id: &str) -> Result<Intent, Failed> {
+        self.send("payment_intents.retrieve", self.get(&["payment_intents", id], &[])).await
+    }
+
+    /// Without a key: cancelling again changes nothing, and a key would have its first answer repeated for a day.
+    #[tracing::instrument(name = "stripe.payment_intents.cancel", skip_all)]
+    pub(super) async fn cancel_intent(&self, id: &str) -> Result<Intent, Failed> {
+        self.send("payment_intents.cancel", self.post(&["payment_intents", id, "cancel"], &Form::new(), None)).await
+    }
+
+    /// The newest intents: what was created a moment ago is there, unlike in a search.
+    #[tracing::instrument(name = "stripe.payment_intents.list", skip_all)]
+    pub(super) async fn newest_intents(&self) -> Result<List<Intent>, Failed> {
+        self.send("payment_intents.list", self.get(&["payment_intents"], &[("limit", PAGE)])).await
+    }
+
+    /// Intents of any age; new ones are found within a minute, as a rule.
+    #[tracing::instrument(name = "stripe.payment_intents.search", skip_all)]
+    pub(super) async fn search_intents(&self, payment_id: &PaymentId) -> Result<List<Intent>, Failed> {
+        let value = payment_id.as_str().replace('\\', "\\\\").replace('\'', "\\'");
+        let query = format!("metadata['payment_id']:'{value}'");
+        self.send("payment_intents.search", self.get(&["payment_intents", "search"], &[("query", &query)])).await
+    }
+
+    #[tracing::instrument(name = "stripe.refunds.create", skip_all)]
+    pub(super) async fn create_refund(&self, form: &Form<'_>, key: &str) -> Result<Refund, Failed> {
+        self.send("refunds.create", self.post(&["refunds"], form, Some(key))).await
+    }
+
+    #[tracing::instrument(name = "stripe.refunds.list", skip_all)]
+    pub(super) async fn refunds(&self, intent: &str) -> Result<List<Refund>, Failed> {
+        self.send("refunds.list", self.get(&["refunds"], &[("payment_intent", intent), ("limit", PAGE)])).await
+    }
+
+    fn url(&self, path: &[&str]) -> Url {
+        let mut url = self.settings.base.clone();
+        // It has a host, which the settings made sure of.
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.clear().push("v1").extend(path);
+        }
+        url
+    }
+
+    fn get(&self, path: &[&str], query: &[(&str, &str)]) -> RequestBuilder {
+        let mut url = self.url(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.client.request(Method::GET, url)
+    }
+
+    fn post(&self, path: &[&str], form: &Form<'_>, key: Option<&str>) -> RequestBuilder {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = self.client.request(Method::POST, self.url(path)).body(body);
+        let request = request.header("Content-Type", "application/x-www-form-urlencoded");
+        match key {
+            Some(key) => request.header("Idempotency-Key", key),
+            None => request,
+        }
+    }
+
+    async fn send<T: DeserializeOwned>(&self, operation: &'static str, request: RequestBuilder) -> Result<T, Failed> {
+        let request = request.bearer_auth(&self.settings.key).header("Stripe-Version", VERSION);
+        let mut response = request.send().await.map_err(|error| lost(&error))?;
+        let status = response.status();
+        let mut text = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
+            text.extend_from_slice(&chunk);
+            if text.len() > LARGEST {
+                return Err(NoAnswer(format!("Stripe's answer to {operation} is too long")).into());
+            }
+        }
+        if status.is_success() {
+            self.forbidden().remove(operation);
+            let unreadable = |_| NoAnswer(format!("Stripe's answer to {operation} can't be read"));
+            return Ok(serde_json::from_slice(&text).map_err(unreadable)?);
+        }
+        Err(self.failed(operation, status, &text))
+    }
+
+    fn failed(&self, operation: &'static str, status: StatusCode, text: &[u8]) -> Failed {
+        #[derive(Deserialize)]
+        struct Body {
+            error: Refusal,
+        }
+        let refusal = serde_json::from_slice::<Body>(text).map(|body| body.error).unwrap_or_default();
+        let no_answer = NoAnswer(format!("Stripe answered {operation} with {} {}", status.as_u16(), refusal.code()));
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                if self.forbidden().insert(operation) {
+                    tracing::error!(
+                        operation,
+                        status = status.as_u16(),
+                        "Stripe refuses our key: see STRIPE_API_KEY, and the permissions that docs/payments.md lists; payments wait"
+                    );
+                }
+                Failed::NoAnswer(no_answer)
+            }
+            // Another request under the same key is not finished, another one locks the object, or there were too many.
+            StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
+                Failed::NoAnswer(no_answer)
+            }
+            _ if status.is_client_error() => Failed::Refused(refusal),
+            _ => Failed::NoAnswer(no_answer),
+        }
+    }
+
+    fn forbidden(&self) -> std::sync::MutexGuard<'_, BTreeSet<&'static str>> {
+        // Nobody panics while holding it.
+        self.forbidden.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Nobody knows whether Stripe got the request. The error's own words name the address, ids in it.
+fn lost(error: &reqwest::Error) -> NoAnswer {
+    let what = if error.is_connect() {
+        "there is no connection to Stripe"
+    } else if error.is_timeout() {
+        "Stripe did not answer in time"
+    } else {
+        "the connection to Stripe was lost"
+    };
+    NoAnswer(what.to_owned())
+}

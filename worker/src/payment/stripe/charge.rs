@@ -1,0 +1,88 @@
+//! Charging: an intent that is confirmed at once, or the one that an earlier try has left.
+
+use super::{
+    Of, Stripe, amount,
+    api::Failed,
+    object::{Intent, IntentStatus, Refusal},
+    transaction, unclear,
+};
+use crate::payment::{Charge, ChargeRequest, NoAnswer};
+use domain::ChargeProvider;
+
+impl Stripe {
+    pub(super) async fn take(&self, request: &ChargeRequest) -> Result<Charge, NoAnswer> {
+        let declined = |reason: &dyn ToString| Ok(Charge::Declined(reason.to_string()));
+        let method = request.payment_method.as_deref();
+        let (Some(method), None) = (method, ChargeProvider::Stripe.objection(method)) else {
+            return declined(&"payment_method_missing");
+        };
+        let units = match amount::units(request.amount) {
+            Ok(units) => units,
+            Err(error) => return declined(&error),
+        };
+        let of = Of { order_id: &request.order_id, payment_id: &request.payment_id };
+        if request.past.asked {
+            let found = match &request.past.transaction_id {
+                Some(id) => Some(self.api.intent(id.as_str()).await.map_err(unclear)?),
+                None => self.find(of, request.past.since).await?,
+            };
+            if let Some(intent) = found {
+                return self.judge(intent).await;
+            }
+        }
+        let mut form = of.named();
+        form.extend([
+            ("amount", units.to_string()),
+            ("currency", request.amount.currency().code().to_ascii_lowercase()),
+            ("payment_method", method.to_owned()),
+            // Cards, and the wallets that are cards: other methods may want a page to come back to.
+            ("payment_method_types[]", "card".to_owned()),
+            ("confirm", "true".to_owned()),
+        ]);
+        match self.api.create_intent(&form, &of.key("charge")).await {
+            Ok(intent) => self.judge(intent).await,
+            Err(Failed::NoAnswer(silence)) => Err(silence),
+            // The release before, or an undo, sent something else under the key: what came of it is found next time.
+            Err(Failed::Refused(refusal)) if refusal.is_of_the_key() => {
+                Err(NoAnswer("Stripe knows this payment by another request".to_owned()))
+            }
+            Err(Failed::Refused(refusal)) => {
+                let left = match &refusal.payment_intent {
+                    Some(intent) => Some(intent.as_ref().clone()),
+                    // What was refused before it began has left nothing, so this is asked for declines alone.
+                    None if refusal.is("card_declined") => self.newest(of).await?,
+                    None => None,
+                };
+                if let Some(intent) = left {
+                    self.close(&intent.id).await?;
+                }
+                if !refusal.is_of_the_card() {
+                    // No customer can help that: something about the account or the order is not as Stripe wants it.
+                    let order_id = of.order_id.as_str();
+                    tracing::warn!(order.id = order_id, "Stripe refuses the charge: {}", refusal.code());
+                }
+                declined(&refusal.code())
+            }
+        }
+    }
+
+    /// What an intent means for the order. A declined one could still be paid with another card: so it is closed.
+    async fn judge(&self, intent: Intent) -> Result<Charge, NoAnswer> {
+        match intent.status {
+            IntentStatus::Succeeded => Ok(Charge::Captured(transaction(&intent)?)),
+            IntentStatus::RequiresAction | IntentStatus::Processing => Ok(Charge::Unfinished(transaction(&intent)?)),
+            IntentStatus::Canceled => Ok(Charge::Declined(reason(&intent, "payment_canceled"))),
+            IntentStatus::RequiresPaymentMethod
+            | IntentStatus::RequiresConfirmation
+            | IntentStatus::RequiresCapture => {
+                self.close(&intent.id).await?;
+                Ok(Charge::Declined(reason(&intent, "card_declined")))
+            }
+            IntentStatus::Unknown => Err(NoAnswer("the payment has a status that is not known here".to_owned())),
+        }
+    }
+}
+
+fn reason(intent: &Intent, otherwise: &str) -> String {
+    intent.last_payment_error.as_ref().map_or(otherwise, Refusal::code).to_owned()
+}

@@ -1,0 +1,111 @@
+//! Giving back: whatever became of the charge, nothing of it is kept, and nothing can come of it later.
+
+use super::{
+    Of, Stripe, amount,
+    api::Failed,
+    object::{Intent, IntentStatus, RefundStatus, is_of},
+    transaction, unclear,
+};
+use crate::payment::{EXTERNAL, NoAnswer, PaymentProvider, Refund, RefundRequest};
+use domain::TransactionId;
+
+impl Stripe {
+    pub(super) async fn give_back(&self, request: &RefundRequest) -> Result<Refund, NoAnswer> {
+        let known = request.past.transaction_id.as_ref().filter(|id| id.as_str().starts_with("pi_"));
+        // Ours, or one that somebody confirmed to us; what is in other books is for a person.
+        let confirmed = request.provider == EXTERNAL && known.is_some();
+        if request.provider != self.name() && !confirmed {
+            return Ok(Refund::Unsupported);
+        }
+        let of = Of { order_id: &request.order_id, payment_id: &request.payment_id };
+        let found = match known {
+            None => self.find(of, request.past.since).await?,
+            Some(id) => match self.api.intent(id.as_str()).await {
+                Ok(intent) => Some(intent),
+                // Confirmed, and not in our account.
+                Err(Failed::Refused(_)) if confirmed => return Ok(Refund::Unsupported),
+                Err(failed) => return Err(unclear(failed)),
+            },
+        };
+        let intent = match found {
+            Some(intent) => intent,
+            None => match self.spend_key(of, request).await? {
+                Some(intent) => intent,
+                None => return Ok(Refund::NeverCaptured),
+            },
+        };
+        match intent.status {
+            IntentStatus::Succeeded => self.refund_intent(&intent, of).await,
+            IntentStatus::Canceled => Ok(Refund::NeverCaptured),
+            IntentStatus::RequiresPaymentMethod
+            | IntentStatus::RequiresConfirmation
+            | IntentStatus::RequiresAction
+            | IntentStatus::RequiresCapture => {
+                self.close(&intent.id).await?;
+                Ok(Refund::NeverCaptured)
+            }
+            IntentStatus::Processing => {
+                Err(NoAnswer("the payment is being processed; then it can be undone".to_owned()))
+            }
+            IntentStatus::Unknown => Err(NoAnswer("the payment has a status that is not known here".to_owned())),
+        }
+    }
+
+    async fn refund_intent(&self, intent: &Intent, of: Of<'_>) -> Result<Refund, NoAnswer> {
+        let capture = transaction(intent)?;
+        let before = self.api.refunds(&intent.id).await.map_err(unclear)?;
+        let ours = before.data.iter().find(|refund| is_of(refund.metadata.as_ref(), of.order_id, of.payment_id));
+        if let Some(refund) = ours {
+            return Ok(refunded(refund.status, capture));
+        }
+        let mut form = of.named();
+        // Without an amount it is all that has not gone back yet.
+        form.push(("payment_intent", intent.id.clone()));
+        match self.api.create_refund(&form, &of.key("refund")).await {
+            Ok(refund) => Ok(refunded(refund.status, capture)),
+            Err(Failed::Refused(refusal)) if refusal.is("charge_already_refunded") => Ok(Refund::Refunded(capture)),
+            Err(Failed::Refused(refusal)) => {
+                let order_id = of.order_id.as_str();
+                tracing::error!(order.id = order_id, "Stripe refuses the refund, which is now due: {}", refusal.code());
+                Ok(Refund::Unsupported)
+            }
+            Err(Failed::NoAnswer(silence)) => Err(silence),
+        }
+    }
+
+    /// Nothing was found, and a charge may still be on its way: its key is spent on an intent that takes nothing, and
+    /// that is closed. Where the key is spent already, on the charge itself, its intent must be found.
+    async fn spend_key(&self, of: Of<'_>, request: &RefundRequest) -> Result<Option<Intent>, NoAnswer> {
+        let Ok(units) = amount::units(request.amount) else { return Ok(None) };
+        let mut form = of.named();
+        form.extend([
+            ("amount", units.to_string()),
+            ("currency", request.amount.currency().code().to_ascii_lowercase()),
+            ("payment_method_types[]", "card".to_owned()),
+        ]);
+        match self.api.create_intent(&form, &of.key("charge")).await {
+            Ok(intent) => {
+                self.close(&intent.id).await?;
+                Ok(None)
+            }
+            Err(Failed::Refused(refusal)) if refusal.is_of_the_key() => match self.search(of).await? {
+                Some(intent) => Ok(Some(intent)),
+                None => Err(NoAnswer("Stripe has the charge, but its search does not find it yet".to_owned())),
+            },
+            // What Stripe refuses now, it refused as a charge.
+            Err(Failed::Refused(_)) => Ok(None),
+            Err(Failed::NoAnswer(silence)) => Err(silence),
+        }
+    }
+}
+
+fn refunded(status: Option<RefundStatus>, capture: TransactionId) -> Refund {
+    match status {
+        // Stripe has taken it on; should it fail after all, a webhook tells.
+        Some(RefundStatus::Succeeded | RefundStatus::Pending | RefundStatus::Unknown) | None => {
+            Refund::Refunded(capture)
+        }
+        // The customer's bank does not take it, or wants to be asked: a person must.
+        Some(RefundStatus::RequiresAction | RefundStatus::Failed | RefundStatus::Canceled) => Refund::Unsupported,
+    }
+}
