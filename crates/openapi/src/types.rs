@@ -8,7 +8,7 @@ use domain::{
     Address, AuditEvent, CompleteOn, Currency, Customer, Decimal, Delivery, EstimateBasis, EstimatedDeliveryView,
     EventType, Failure, FailureCode, FieldError, LineView, OnTimeout, OrderId, OrderPolicy, OrderStatus, OrderView,
     PaymentId, PaymentInfo, PaymentMode, PaymentStatus, ResultView, Review, ReviewDecision, ReviewMode, ShipmentInfo,
-    Sku, Source, Span, StatusView, Step, TransactionId,
+    Sku, Source, Span, StatusView, Step, TransactionId, WebhookProvider,
 };
 use events::{OrderList, Trail};
 use orderflow_http::ProblemDocument;
@@ -197,6 +197,8 @@ closed_lists! {
     FailureCode,
     /// Where one payment stands.
     PaymentStatus,
+    /// Who sends webhooks.
+    WebhookProvider,
     /// What a reviewer decided.
     ReviewDecision,
     /// Where the answer comes from.

@@ -129,8 +129,10 @@ async fn conclude(
             (EventType::PaymentAttemptFailed, json!({"reason": reason}))
         }
         PaymentEventKind::Processing => (EventType::PaymentProcessing, json!({})),
-        PaymentEventKind::Refunded { amount } => (EventType::PaymentRefunded, json!({"amount": amount.decimal()})),
-        PaymentEventKind::RefundFailed { reason } => (EventType::PaymentRefundDue, json!({"reason": reason})),
+        PaymentEventKind::Refunded { amount } => {
+            (EventType::PaymentRefundReported, json!({"amount": amount.decimal()}))
+        }
+        PaymentEventKind::RefundFailed { reason } => (EventType::PaymentRefundFailed, json!({"reason": reason})),
         PaymentEventKind::Disputed { stage } => (EventType::PaymentDisputed, json!({"stage": stage})),
     };
     let written = append(ctx, event, entry.0, entry.1).await?;
@@ -150,15 +152,15 @@ async fn stray(
     let settled = ctx.execute_activity(SettlementSteps::settle_payment, stray, policies::payment()).await?;
     let (kind, outcome) = match settled {
         Settled::Known => return Ok((DeliveryOutcome::Known, None)),
-        Settled::Refunded => (EventType::PaymentRefunded, DeliveryOutcome::Refunded),
-        Settled::RefundDue => (EventType::PaymentRefundDue, DeliveryOutcome::RefundDue),
+        Settled::Refunded => (EventType::StrayPaymentRefunded, DeliveryOutcome::Refunded),
+        Settled::RefundDue => (EventType::StrayPaymentRefundDue, DeliveryOutcome::RefundDue),
     };
     if let Some(order_id) = &event.order_id {
         let order = ctx.external_workflow(order_workflow_id(order_id), None);
         let told = StrayMoney { event: event.clone(), refunded: settled == Settled::Refunded };
         let message = Message::Valid(told);
         if order.signal(OrderWorkflow::stray_money_signal, message, SignalWorkflowOptions::default()).await.is_err() {
-            append(ctx, event, kind, json!({"amount": amount.decimal(), "currency": amount.currency()})).await?;
+            append(ctx, event, kind, json!({})).await?;
         }
     }
     Ok((outcome, None))

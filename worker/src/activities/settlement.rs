@@ -1,7 +1,7 @@
 //! What is done about the events of payment providers.
 
 use super::{PAYMENT_ANSWER, again};
-use crate::payment::{PaymentProvider, Refund, RefundRequest};
+use crate::payment::{Past, PaymentProvider, Refund, RefundRequest};
 use chrono::Utc;
 use domain::{DeliveryOutcome, OrderId, PaymentEventKind, PaymentId, PaymentStatus};
 use std::{error::Error, sync::Arc};
@@ -113,8 +113,8 @@ impl SettlementActivities {
             payment_id: payment_id.clone(),
             order_id: stray.event.order_id.clone().unwrap_or_else(nobody),
             amount: stray.amount,
-            captured: Some(stray.transaction_id.clone()),
             provider: provider.to_owned(),
+            past: Past { since: Utc::now(), asked: true, transaction_id: Some(stray.transaction_id.clone()) },
         };
         let (settled, status) = match timeout(PAYMENT_ANSWER, self.provider.refund(&request)).await?? {
             Refund::Refunded(_) => (Settled::Refunded, PaymentStatus::Refunded),

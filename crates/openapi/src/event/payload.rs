@@ -6,7 +6,7 @@
 use crate::{examples, types::Types};
 use domain::{
     Currency, Decimal, EventType, FailureCode, FieldError, OrderPolicy, OrderStatus, PaymentInfo, RefusalCode,
-    ReviewMode, ShipmentInfo, Sku, Span, TransactionId,
+    ReviewMode, ShipmentInfo, Sku, Span, TransactionId, WebhookProvider,
 };
 use serde_json::{Map, Value, json};
 
@@ -41,6 +41,24 @@ fn payment(written: &'static str, types: &mut Types, status: &str) -> Payload {
     let mut example = examples::payment();
     example["status"] = json!(status);
     Payload { written, schema: types.of::<PaymentInfo>(), example }
+}
+
+/// A payment provider's own word.
+fn noticed<const N: usize>(written: &'static str, types: &mut Types, more: [Field; N]) -> Payload {
+    let source = [
+        Field("provider", types.of::<WebhookProvider>(), json!("stripe")),
+        Field("event_id", json!({"type": "string"}), json!("evt_1001")),
+        Field("transaction_id", types.of::<Option<TransactionId>>(), json!("pi_1001")),
+    ];
+    let mut properties = Map::new();
+    let mut example = Map::new();
+    for Field(name, schema, value) in source.into_iter().chain(more) {
+        properties.insert(name.to_owned(), schema);
+        example.insert(name.to_owned(), value);
+    }
+    let required: Vec<_> = properties.keys().cloned().collect();
+    let schema = json!({"type": "object", "properties": properties, "required": required});
+    Payload { written, schema, example: example.into() }
 }
 
 pub(super) fn of(kind: EventType, types: &mut Types) -> Payload {
@@ -137,6 +155,24 @@ pub(super) fn of(kind: EventType, types: &mut Types) -> Payload {
         EventType::PaymentRefundDue => {
             payment("The money was taken by another gateway, which must give it back.", types, "refund_due")
         }
+        EventType::PaymentProcessing => noticed("The provider has not decided yet.", types, []),
+        EventType::PaymentAttemptFailed => {
+            noticed("An attempt to pay failed; another may follow.", types, [text("reason", "card_declined")])
+        }
+        EventType::PaymentDisputed => {
+            noticed("The customer disputes the payment, or that was decided.", types, [text("stage", "opened")])
+        }
+        EventType::PaymentRefundReported => {
+            let amount = Field("amount", types.of::<Decimal>(), json!(99.99));
+            noticed("The provider gave money back of its own accord.", types, [amount])
+        }
+        EventType::PaymentRefundFailed => {
+            noticed("A refund did not reach the customer.", types, [text("reason", "lost_or_stolen_card")])
+        }
+        EventType::StrayPaymentRefunded => {
+            noticed("A payment that the order could not use, or that came after its end, went back.", types, [])
+        }
+        EventType::StrayPaymentRefundDue => noticed("Such a payment must be given back by a person.", types, []),
         EventType::AddressRequested => {
             nothing("Another address is wanted while the parcel may be leaving; the carrier's word decides.")
         }

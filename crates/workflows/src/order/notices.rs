@@ -127,7 +127,7 @@ impl OrderWorkflow {
                 );
             }
             PaymentEventKind::RefundFailed { reason } => {
-                self.audit(EventType::PaymentRefundDue, with(json!({"reason": reason})), now);
+                self.audit(EventType::PaymentRefundFailed, with(json!({"reason": reason})), now);
             }
             PaymentEventKind::Disputed { stage } => {
                 self.audit(EventType::PaymentDisputed, with(json!({"stage": stage})), now);
@@ -190,7 +190,7 @@ impl OrderWorkflow {
     /// What a settlement did with money that this order had no use for.
     pub(super) fn stray_money(&mut self, told: &StrayMoney, now: DateTime<Utc>) {
         if self.record.is_running() {
-            let kind = if told.refunded { EventType::PaymentRefunded } else { EventType::PaymentRefundDue };
+            let kind = if told.refunded { EventType::StrayPaymentRefunded } else { EventType::StrayPaymentRefundDue };
             self.audit(kind, told.event.source(), now);
         }
     }
