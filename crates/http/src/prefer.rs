@@ -31,7 +31,7 @@ impl Wait {
         is_number.then(|| Self(word.parse().map_or(LONGEST, |seconds: u64| seconds.min(LONGEST))))
     }
 
-    pub fn duration(self) -> Duration {
+    pub(crate) fn duration(self) -> Duration {
         Duration::from_secs(self.0)
     }
 

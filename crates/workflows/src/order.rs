@@ -17,7 +17,7 @@ mod unwind;
 mod wait;
 
 use crate::{
-    Message, Notice, OrderInput, OrderOutcome, SHIPPING_TASK_QUEUE, StrayMoney,
+    Decode, Message, Notice, OrderInput, OrderOutcome, SHIPPING_TASK_QUEUE, StrayMoney,
     activity::{Received, Write},
     clock,
 };
@@ -264,13 +264,7 @@ impl OrderWorkflow {
     }
     #[update(name = "approve_order")]
     pub fn approve_order(&mut self, ctx: &mut SyncWorkflowContext<Self>, message: Message<Approval>) -> Answered {
-        let now = clock::utc(ctx.workflow_time());
-        let request = message.fingerprint();
-        let answer = match message {
-            Message::Valid(approval) => self.approve(approval, now),
-            Message::Malformed(reason) => self.malformed_answer(reason),
-        };
-        Answered { answer, request }
+        self.answered(ctx, message, Self::approve)
     }
 
     #[update_validator(reject_order)]
@@ -279,13 +273,7 @@ impl OrderWorkflow {
     }
     #[update(name = "reject_order")]
     pub fn reject_order(&mut self, ctx: &mut SyncWorkflowContext<Self>, message: Message<Rejection>) -> Answered {
-        let now = clock::utc(ctx.workflow_time());
-        let request = message.fingerprint();
-        let answer = match message {
-            Message::Valid(rejection) => self.reject(rejection, now),
-            Message::Malformed(reason) => self.malformed_answer(reason),
-        };
-        Answered { answer, request }
+        self.answered(ctx, message, Self::reject)
     }
 
     #[update_validator(cancel_order)]
@@ -350,13 +338,7 @@ impl OrderWorkflow {
         ctx: &mut SyncWorkflowContext<Self>,
         message: Message<DeliveryConfirmation>,
     ) -> Answered {
-        let now = clock::utc(ctx.workflow_time());
-        let request = message.fingerprint();
-        let answer = match message {
-            Message::Valid(confirmation) => self.accept_delivery(confirmation, now),
-            Message::Malformed(reason) => self.malformed_answer(reason),
-        };
-        Answered { answer, request }
+        self.answered(ctx, message, Self::accept_delivery)
     }
 
     #[query(name = "get_full_state")]
@@ -463,6 +445,21 @@ impl OrderWorkflow {
         self.record.become_status(status).map_err(|_| Stopped)?;
         self.record.enter(step);
         Ok(())
+    }
+
+    /// What is decided about a request that could be read.
+    fn answered<T: Decode>(
+        &mut self,
+        ctx: &SyncWorkflowContext<Self>,
+        message: Message<T>,
+        decide: fn(&mut Self, T, DateTime<Utc>) -> Answer,
+    ) -> Answered {
+        let request = message.fingerprint();
+        let answer = match message {
+            Message::Valid(wanted) => decide(self, wanted, clock::utc(ctx.workflow_time())),
+            Message::Malformed(reason) => self.malformed_answer(reason),
+        };
+        Answered { answer, request }
     }
 
     /// The version goes up with the history: what a task wrote that was lost before Temporal heard of it is older

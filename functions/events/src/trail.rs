@@ -4,13 +4,8 @@ use crate::{App, app::failed};
 use client::Error;
 use domain::{AuditEvent, OrderId};
 use lambda_http::http::header;
-use orderflow_http::{Call, ETag, Parameters, Problem, Reply, Wait, next_link};
+use orderflow_http::{Call, ETag, Glances, Parameters, Problem, Reply, Wait, next_link};
 use serde::Serialize;
-use std::time::Duration;
-use tokio::time::{Instant, sleep};
-
-/// How often a caller that waits has the row glanced at: a primary key and one number.
-const GLANCE: Duration = Duration::from_millis(500);
 
 /// What `GET /orders/{id}/events` answers.
 #[derive(Debug, Serialize)]
@@ -57,10 +52,9 @@ async fn until(
     wait: Option<Wait>,
     is_news: impl Fn(ETag) -> bool,
 ) -> Result<ETag, Problem> {
-    let end = Instant::now() + wait.map_or(Duration::ZERO, Wait::duration);
+    let glances = Glances::of(wait);
     let mut tag = last(app, order_id).await?;
-    while !is_news(tag) && Instant::now() < end {
-        sleep(GLANCE.min(end.duration_since(Instant::now()))).await;
+    while !is_news(tag) && glances.next().await {
         // What can't be read just now could be read a moment ago: that still holds, until the wait is over.
         if let Ok(Some(seq)) = store::orders::last_seq(&app.pool, order_id).await {
             tag = ETag(seq);

@@ -7,12 +7,8 @@
 
 use crate::{App, app::Reads, state::state};
 use domain::{OrderId, OrderView};
-use orderflow_http::{Problem, Wait};
-use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout_at};
-
-/// How often the row is glanced at.
-const GLANCE: Duration = Duration::from_millis(500);
+use orderflow_http::{Glances, Problem, Wait};
+use tokio::time::timeout_at;
 
 /// Every so many glances the order is read, whatever the row says.
 const THOROUGH: u32 = 4;
@@ -25,22 +21,21 @@ pub(crate) async fn until(
     wait: Option<Wait>,
     enough: impl Fn(&OrderView) -> bool,
 ) -> Result<OrderView, Problem> {
-    let end = Instant::now() + wait.map_or(Duration::ZERO, Wait::duration);
+    let glances = Glances::of(wait);
     let mut view = state(app, order_id, reads).await?;
-    let mut glances = 0;
-    while !enough(&view) && Instant::now() < end {
-        sleep(GLANCE.min(end.duration_since(Instant::now()))).await;
-        glances += 1;
+    let mut count = 0;
+    while !enough(&view) && glances.next().await {
+        count += 1;
         let look = async {
             let moved = match store::orders::last_seq(&app.pool, order_id).await {
                 // A row behind what the workflow said is no news.
                 Ok(seq) => seq.is_some_and(|seq| seq > view.seq),
                 Err(_) => true,
             };
-            if moved || glances % THOROUGH == 0 { Some(state(app, order_id, reads).await) } else { None }
+            if moved || count % THOROUGH == 0 { Some(state(app, order_id, reads).await) } else { None }
         };
         // What can't be read just now could be read a moment ago: that still holds, until the wait is over.
-        if let Ok(Some(Ok(seen))) = timeout_at(end, look).await {
+        if let Ok(Some(Ok(seen))) = timeout_at(glances.end(), look).await {
             view = seen;
         }
     }

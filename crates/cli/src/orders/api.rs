@@ -4,7 +4,7 @@ use crate::target;
 use anyhow::{Context, Result, anyhow, bail};
 use domain::order_id_of_workflow;
 use reqwest::{
-    Client, Method, StatusCode, Url,
+    Client, Method, RequestBuilder, StatusCode, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK},
 };
 use serde_json::Value;
@@ -166,8 +166,10 @@ impl Api {
         let began = Instant::now();
         // All that is asked of an order by its id changes it once; a new order without a key would be another one.
         let may_repeat = method == Method::GET || key.is_some() || path.len() > 1;
+        let request = self.request(method, path, body, key)?;
         loop {
-            let answer = self.exchange_once(method.clone(), path, body.clone(), key).await?;
+            let again = request.try_clone().context("only a body that is no text could not be sent again")?;
+            let answer = self.answer(again).await?;
             let is_later = matches!(&answer, Err(problem) if problem.status == 503);
             if !is_later || !may_repeat || began.elapsed() > self.patience {
                 return Ok(answer);
@@ -176,13 +178,13 @@ impl Api {
         }
     }
 
-    async fn exchange_once(
+    fn request(
         &self,
         method: Method,
         path: &[String],
         body: Option<String>,
         key: Option<&str>,
-    ) -> Result<std::result::Result<Answer, Problem>> {
+    ) -> Result<RequestBuilder> {
         let mut url = self.base.clone();
         let (last, rest) = path.split_last().context("a path has a part")?;
         let (last, query) = last.split_once('?').unwrap_or((last, ""));
@@ -191,7 +193,10 @@ impl Api {
         let request = self.client.request(method, url);
         let request =
             if let Some(body) = body { request.header(CONTENT_TYPE, "application/json").body(body) } else { request };
-        let request = if let Some(key) = key { request.header("idempotency-key", key) } else { request };
+        Ok(if let Some(key) = key { request.header("idempotency-key", key) } else { request })
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<std::result::Result<Answer, Problem>> {
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
         let (status, next) = (response.status(), next_page(response.headers()));
         let text = response.text().await.map_err(|error| self.unreachable(&error))?;

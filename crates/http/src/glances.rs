@@ -1,0 +1,34 @@
+//! Looking again and again on a caller's behalf, until there is news or the caller's wait is over.
+
+use crate::Wait;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// A glance is a primary key and one number.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The glances that a wait has; none for who does not wait.
+#[derive(Debug)]
+pub struct Glances {
+    end: Instant,
+}
+
+impl Glances {
+    pub fn of(wait: Option<Wait>) -> Self {
+        Self { end: Instant::now() + wait.map_or(Duration::ZERO, Wait::duration) }
+    }
+
+    /// When the wait is over.
+    pub fn end(&self) -> Instant {
+        self.end
+    }
+
+    /// Pauses until the next glance; `false` without a pause when the wait is over.
+    pub async fn next(&self) -> bool {
+        let left = self.end.saturating_duration_since(Instant::now());
+        if !left.is_zero() {
+            sleep(PAUSE.min(left)).await;
+        }
+        !left.is_zero()
+    }
+}
