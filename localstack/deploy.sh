@@ -85,7 +85,10 @@ if [ -z "${AWS_ENDPOINT_URL:-}" ]; then
     step "MiniStack"
     read -r port < <(free_ports 1)
     export AWS_ENDPOINT_URL=http://127.0.0.1:$port
-    (cd "$folder" && GATEWAY_PORT=$port MINISTACK_HOST=127.0.0.1 TMPDIR=$folder exec "$ministack/python" -m ministack) \
+    # Where the kernel can be asked to, it ends the emulator even if this script is killed.
+    tied=$(command -v setpriv >/dev/null && echo setpriv --pdeathsig KILL || true)
+    # shellcheck disable=SC2086
+    (cd "$folder" && GATEWAY_PORT=$port BIND_HOST=127.0.0.1 TMPDIR=$folder exec $tied "$ministack/python" -m ministack) \
         >"$folder/emulator.log" 2>&1 &
     emulator=$!
 fi
@@ -125,15 +128,17 @@ fi
 
 step "secrets and sam deploy"
 deployed=begun
+# None of its own: samconfig.toml is for AWS.
+echo "version = 0.1" >"$folder/samconfig.toml"
 "$sam/python" "$here/emulator.py" secrets "$name" >"$folder/secrets"
 # shellcheck source=/dev/null
 . "$folder/secrets"
 "$sam/sam" deploy --template-file "$template" --stack-name "$name" --resolve-s3 --s3-prefix "$name" --region us-east-1 \
     --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND --no-confirm-changeset --no-progressbar --no-fail-on-empty-changeset \
-    --no-disable-rollback --config-file /dev/null --parameter-overrides \
+    --no-disable-rollback --config-file "$folder/samconfig.toml" --parameter-overrides \
     "DeployBackend=false" "Architecture=$architecture" "AwsEndpointUrl=$FUNCTIONS_AWS_ENDPOINT_URL" \
     "TemporalAddress=$TEMPORAL_ADDRESS" "TemporalNamespace=${TEMPORAL_NAMESPACE:-default}" \
-    "DatabaseUrlSecretArn=$DATABASE_URL_SECRET_ARN" "ApiKeysSecretArn=$API_KEYS_SECRET_ARN" \
+    "DatabaseUrlSecretArn=$DATABASE_URL_ARN" "ApiKeysSecretArn=$API_KEYS_ARN" \
     "WebhookSecretsArn=$WEBHOOK_SECRETS_ARN" >"$folder/sam.log" 2>&1 ||
     { cat "$folder/sam.log" >&2; exit 1; }
 
