@@ -87,8 +87,10 @@ if [ -z "${AWS_ENDPOINT_URL:-}" ]; then
     export AWS_ENDPOINT_URL=http://127.0.0.1:$port
     # Where the kernel can be asked to, it ends the emulator even if this script is killed.
     tied=$(command -v setpriv >/dev/null && echo setpriv --pdeathsig KILL || true)
+    # Its functions are processes that would inherit what this shell is set to: in AWS they have the template's alone.
     # shellcheck disable=SC2086
-    (cd "$folder" && GATEWAY_PORT=$port BIND_HOST=127.0.0.1 TMPDIR=$folder exec $tied "$ministack/python" -m ministack) \
+    (cd "$folder" && exec env -i PATH="$PATH" HOME="$folder" TMPDIR="$folder" GATEWAY_PORT="$port" BIND_HOST=127.0.0.1 \
+        $tied "$ministack/python" -m ministack) \
         >"$folder/emulator.log" 2>&1 &
     emulator=$!
 fi
