@@ -10,7 +10,7 @@ use crate::{api::paid_order, world::World};
 use domain::WebhookProvider::{self, Adyen, Checkout, Square, Standard, Stripe};
 pub(crate) use sender::{SETTINGS, Sender};
 use serde_json::{Value, json};
-use webhooks::SampleKind::{Failed, Paid, Refunded};
+use webhooks::SampleKind::{Disputed, Failed, Paid, Refunded};
 
 /// What the orders of these tests cost.
 const TOTAL: &str = "99.99";
@@ -54,6 +54,38 @@ impl World {
     async fn payment_info(&self, order_id: &str) -> Value {
         self.get(&format!("/orders/{order_id}")).await.is(200)["payment_info"].clone()
     }
+}
+
+/// For the recorded histories: orders and settlements that hear from providers.
+pub(crate) async fn notified() -> World {
+    let world = shop(&[("SHIPPING_DELAY", "3s"), ("SETTLEMENT_GRACE", "1s")]).await;
+    for id in ["notified", "notified-back", "notified-cancelled"] {
+        world.post(&format!("/orders/{id}/start"), paid_order()).await.is(202);
+    }
+    let stripe = Sender::of(&world, Stripe);
+    for (transaction, kind) in [("notified-first", Paid), ("notified-second", Paid), ("notified-first", Disputed)] {
+        stripe.send(kind, &stripe.about("notified", transaction, TOTAL), "r").await;
+        world.outcome(&format!("{}-r-{transaction}", kind.as_str())).await;
+    }
+    let square = Sender::of(&world, Square);
+    let back = square.about("notified-back", "notified-back", TOTAL);
+    square.send(Paid, &back, "r").await;
+    world.reaches("notified-back", "preparing").await;
+    square.send(Refunded, &back, "r").await;
+    world.post("/orders/notified-cancelled/cancel", json!({})).await.is(200);
+    world.ended("notified-cancelled").await;
+    let late = stripe.about("notified-cancelled", "notified-late", TOTAL);
+    stripe.send(Paid, &late, "r").await;
+    let standard = Sender::of(&world, Standard);
+    let nobody = standard.about("notified-nobody", "notified-nobody", TOTAL);
+    standard.send(Paid, &nobody, "r").await;
+    for event_id in ["paid-r-notified-late", "paid-r-notified-nobody", "refunded-r-notified-back"] {
+        world.outcome(event_id).await;
+    }
+    for id in ["notified", "notified-back"] {
+        world.ended(id).await;
+    }
+    world
 }
 
 #[tokio::test]

@@ -176,7 +176,11 @@ impl OrderWorkflow {
             wait::with_deadline(ctx, process(ctx)).await;
         }
         finished(ctx).await;
-        save::flush(ctx).await;
+        while ctx.state(|order| !order.unsaved.is_empty()) {
+            save::flush(ctx).await;
+            // What came while that was written: nobody hears of it if the run ends first.
+            finished(ctx).await;
+        }
         // Completed for every business end. Canceled only where Temporal's own cancel request ended the order.
         if ctx.cancellation_token().is_cancelled() && ctx.state(|order| order.record.status() == OrderStatus::Cancelled)
         {
