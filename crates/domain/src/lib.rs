@@ -39,7 +39,7 @@ pub use money::{Currency, Money, MoneyError};
 pub use notification::NotificationKind;
 pub use order::{Customer, Line, LineView, Order, OrderRequest};
 pub use payment::{ChargeProvider, PaymentConfirmation, PaymentInfo, PaymentStatus};
-pub use payment_event::{DeliveryOutcome, DisputeStage, PaymentEvent, PaymentEventKind, WebhookProvider};
+pub use payment_event::{DeliveryOutcome, DisputeStage, PaymentEvent, PaymentEventKind, WebhookProvider, standing};
 pub use policy::{CompleteOn, Delivery, OnTimeout, OrderPolicy, PaymentMode, Review, ReviewMode};
 pub use profile::{Profile, SettingError, resolve_policy};
 pub use record::{Failure, FailureCode, OrderRecord, ReviewDecision, TransitionError};

@@ -56,7 +56,8 @@ async fn put(
     sqlx::query!(
         "insert into webhook_deliveries (provider, event_id, order_id, transaction_id, outcome, detail, event_json)
          values ($1, $2, $3, $4, $5, $6, $7)
-         on conflict (provider, event_id) do update set outcome = $5, detail = $6, updated_at = now() where $8",
+         on conflict (provider, event_id) do update set outcome = $5, detail = $6, updated_at = now(),
+             order_id = coalesce(webhook_deliveries.order_id, $3) where $8",
         event.provider.as_str(),
         event.event_id,
         event.order_id.as_ref().map(OrderId::as_str),
@@ -113,17 +114,4 @@ pub async fn find(pool: &PgPool, event_id: &str, of: Option<WebhookProvider>) ->
     .fetch_all(pool)
     .await
     .failed("look for the delivery")
-}
-
-/// The order whose payment this transaction is: refunds and disputes may not name it.
-#[tracing::instrument(name = "store.deliveries.order_of", skip_all)]
-pub async fn order_of(pool: &PgPool, event: &PaymentEvent) -> Result<Option<OrderId>, Error> {
-    let Some(transaction_id) = &event.transaction_id else { return Ok(None) };
-    let found = sqlx::query_scalar!(
-        "select order_id from payments where provider = $1 and transaction_id = $2",
-        event.provider.as_str(),
-        transaction_id.as_str(),
-    );
-    let found = found.fetch_optional(pool).await.failed("look for the payment")?;
-    Ok(found.and_then(|id| OrderId::parse(&id).ok()))
 }

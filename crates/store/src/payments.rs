@@ -76,7 +76,9 @@ pub async fn claim(pool: &PgPool, image: Image<'_>, payment: Payment<'_>) -> Res
     .failed("read the payment")?;
     transaction.commit().await.failed("commit")?;
     Ok(match row {
-        Some(row) if row.order_id == order_id.as_str() => Claim::Ours(row.standing(inserted.rows_affected() == 0)),
+        Some(row) if row.order_id.as_deref() == Some(order_id.as_str()) => {
+            Claim::Ours(row.standing(inserted.rows_affected() == 0))
+        }
         Some(_) => Claim::PaymentInUse,
         // The insert met the provider's transaction, which another payment has.
         None => Claim::TransactionInUse,
@@ -148,7 +150,8 @@ pub async fn begun(pool: &PgPool, payment_id: &PaymentId, transaction_id: &Trans
 }
 
 struct Row {
-    order_id: String,
+    /// None of money that no order has claimed.
+    order_id: Option<String>,
     status: String,
     amount: i64,
     currency: String,

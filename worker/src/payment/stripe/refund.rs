@@ -23,7 +23,9 @@ impl Stripe {
             Some(id) => match self.api.intent(id.as_str()).await {
                 Ok(intent) => Some(intent),
                 // Confirmed, and not in our account.
-                Err(Failed::Refused(_)) if confirmed => return Ok(Refund::Unsupported),
+                Err(Failed::Refused(refusal)) if confirmed || refusal.is("resource_missing") => {
+                    return Ok(Refund::Unsupported);
+                }
                 Err(failed) => return Err(unclear(failed)),
             },
         };
