@@ -3,19 +3,13 @@
 use crate::target::{stack_setting, variable};
 use anyhow::{Context, Result, anyhow, bail};
 use domain::WebhookProvider;
-use webhooks::Secrets;
+use webhooks::{SQUARE_URL, Secrets, secrets_variable};
 
 const FILE: &str = "WEBHOOK_SECRETS_FILE";
-const SQUARE_URL: &str = "WEBHOOK_URL_SQUARE";
-
-/// The name of the setting.
-pub(super) fn setting_of(provider: WebhookProvider) -> String {
-    format!("WEBHOOK_SECRETS_{}", provider.as_str().to_uppercase())
-}
 
 /// The provider's secrets, and for Square the URL that it signs. Nothing of a secret is in an error.
 pub(super) fn of(provider: WebhookProvider) -> Result<(Secrets, Option<String>)> {
-    let name = setting_of(provider);
+    let name = secrets_variable(provider);
     let Some(list) = setting(&name)? else {
         bail!(
             "there is no secret to sign with as {provider}: set {name} as it is set where the API runs; with a local \

@@ -140,8 +140,12 @@ fn no_sample(error: &SampleError) -> anyhow::Error {
 
 /// What a provider would have got back that is no 2xx, and what to do about it.
 fn refused(provider: WebhookProvider, status: u16, code: &str) -> String {
-    let name = secrets::setting_of(provider);
-    let url = if provider == WebhookProvider::Square { ", or another WEBHOOK_URL_SQUARE" } else { "" };
+    let name = webhooks::secrets_variable(provider);
+    let url = if provider == WebhookProvider::Square {
+        format!(", or another {}", webhooks::SQUARE_URL)
+    } else {
+        String::new()
+    };
     match code {
         "route_not_found" => format!(
             "{provider} is off there ({status} {code}): set {name} where the API runs, then `orderflow restart api`"
