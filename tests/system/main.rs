@@ -23,6 +23,7 @@ mod queries;
 mod regressions;
 mod replay;
 mod routes;
+mod settlements;
 mod shared;
 mod stripe;
 mod time_skipping;

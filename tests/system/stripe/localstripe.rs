@@ -83,6 +83,21 @@ impl Localstripe {
         self.post("/v1/payment_methods", &fields).await["id"].as_str().unwrap().to_owned()
     }
 
+    /// The id of an intent that somebody paid, for this order.
+    pub(crate) async fn paid_intent(&self, units: u32, currency: &str, order_id: &str) -> String {
+        let fields = [
+            ("amount", units.to_string()),
+            ("currency", currency.to_owned()),
+            ("payment_method", self.card("4242424242424242").await),
+            ("confirm", "true".to_owned()),
+            ("metadata[order_id]", order_id.to_owned()),
+        ];
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let intent = self.post("/v1/payment_intents", &fields).await;
+        assert_eq!(intent["status"], "succeeded", "{intent}");
+        intent["id"].as_str().unwrap().to_owned()
+    }
+
     /// What the customer does in the bank's window.
     pub(crate) async fn authenticate(&self, intent: &Value) {
         let path = format!("/v1/payment_intents/{}/_authenticate", intent["id"].as_str().unwrap());
