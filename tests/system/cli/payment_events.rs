@@ -122,8 +122,13 @@ async fn what_is_no_payment_is_told_too() {
     world.reaches("wh-cli-2", "pending").await;
     // A try that failed leaves the order waiting; the next pays it.
     let failed = world.sent(&["checkout", "wh-cli-2", "--event", "failed"]).await;
-    assert_eq!(world.came_of(failed["event_id"].as_str().unwrap()).await["outcome"], "recorded");
+    let event_id = failed["event_id"].as_str().unwrap();
+    assert_eq!(world.came_of(event_id).await["outcome"], "recorded");
     assert_eq!(world.get("/orders/wh-cli-2").await.body["status"], "pending");
+    let again = world.json(&["webhooks", "replay", event_id, "--json"]).await;
+    assert_eq!((&again["outcome"], &again["is_new"]), (&json!("recorded"), &json!(false)), "its order has it");
+    let said = World::printed(world.orderflow(&["webhooks", "replay", event_id]).await);
+    assert!(said.contains("its order had it already"), "{said}");
     world.sent(&["checkout", "wh-cli-2"]).await;
     assert_eq!(world.ended("wh-cli-2").await.status.as_str(), "delivered");
     let disputed = world.sent(&["checkout", "wh-cli-2", "--event", "disputed"]).await;

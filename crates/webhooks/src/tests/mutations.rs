@@ -10,6 +10,7 @@ use std::{
 };
 
 #[path = "../../../../fuzz/src/lib.rs"]
+#[expect(unreachable_pub, reason = "the fuzz targets reach it, of which this is the library")]
 mod targets;
 
 const ROUNDS: u32 = 400;
