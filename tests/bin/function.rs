@@ -10,6 +10,7 @@ async fn main() -> ExitCode {
         Some("signal") => run::<signal::App>().await,
         Some("query") => run::<query::App>().await,
         Some("events") => run::<events::App>().await,
+        Some("webhook") => run::<webhook::App>().await,
         Some("docs") => run::<docs::App>().await,
         other => {
             eprintln!("error: there is no function {other:?}");

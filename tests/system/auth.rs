@@ -6,12 +6,14 @@ use crate::{
     api::{Reply, paid_order},
     world::World,
 };
+use domain::WebhookProvider;
 use issuer::Issuer;
 use orderflow_http::{Access, ROUTES, Scope, create_api_key};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::process::Stdio;
 use tokio::process::Command;
+use webhooks::{Message, Secrets, Signing};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_orderflow-under-test");
 
@@ -28,6 +30,8 @@ enum Foreign {
     Own,
     /// It tells of no order.
     Anything,
+    /// Its body's signature is all that counts.
+    Signed,
 }
 
 /// Each route, what it needs, and what another customer gets. A new route needs a line here.
@@ -44,6 +48,7 @@ const TABLE: &[(&str, &str, Access, Foreign)] = &[
     ("POST", "/orders/{id}/payment", Access::Needs(Scope::Operate), Foreign::Unknown),
     ("POST", "/orders/{id}/signals/confirm-payment", Access::Needs(Scope::Operate), Foreign::Unknown),
     ("POST", "/orders/{id}/signals/confirm-delivery", Access::Needs(Scope::Operate), Foreign::Unknown),
+    ("POST", "/webhooks/{provider}", Access::Open, Foreign::Signed),
     ("GET", "/orders/{id}", Access::Needs(Scope::Read), Foreign::Unknown),
     ("GET", "/orders/{id}/status", Access::Needs(Scope::Read), Foreign::Unknown),
     ("GET", "/orders/{id}/estimated-delivery", Access::Needs(Scope::Read), Foreign::Unknown),
@@ -146,7 +151,7 @@ fn every_route_has_its_line_and_says_the_same() {
 #[tokio::test]
 async fn each_kind_of_caller_gets_on_every_route_what_the_table_says() {
     let keys = Keys::make();
-    let world = with_keys(&keys, &[]).await;
+    let world = with_keys(&keys, &[("WEBHOOK_SECRETS_MOLLIE", "auth-table")]).await;
     let id = world.call(keys.of("alice"), "POST", "/orders", Some(waiting_order())).await.started();
     let one = |name| match name {
         "reader" => Some(Scope::Read),
@@ -158,6 +163,10 @@ async fn each_kind_of_caller_gets_on_every_route_what_the_table_says() {
         let file = if pattern.starts_with("/console") { "main.js" } else { "begin.js" };
         let path = pattern.replace("{id}", &id).replace("{path+}", file);
         let send = async |key: &str| world.call(key, method, &path, body(method, pattern)).await;
+        if foreign == Foreign::Signed {
+            signed_alone(&world, &keys).await;
+            continue;
+        }
         for stranger in ["", "ofk_made-up"] {
             let reply = send(stranger).await;
             if access == Access::Open {
@@ -188,9 +197,26 @@ async fn each_kind_of_caller_gets_on_every_route_what_the_table_says() {
             Foreign::Unknown => drop(reply.problem(404, "order_not_found")),
             Foreign::Conflict => drop(reply.problem(409, "order_exists")),
             Foreign::Own => drop(reply.started()),
-            Foreign::Anything => drop(reply.is(200)),
+            Foreign::Anything | Foreign::Signed => drop(reply.is(200)),
             Foreign::Left => assert!(!reply.is(200).to_string().contains(&id)),
         }
+    }
+}
+
+/// No credential is asked for, and none replaces the signature.
+async fn signed_alone(world: &World, keys: &Keys) {
+    let event = json!({"resource": "event", "id": "event_auth_table", "type": "profile.verified"}).to_string();
+    let secrets = Secrets::new(WebhookProvider::Mollie, ["auth-table"]).unwrap();
+    let signing = Signing { now: 0, message_id: "-", notification_url: None };
+    let message = webhooks::sign(&secrets, Message::new(event.clone()), &signing).unwrap();
+    for key in ["", "ofk_made-up", keys.of("reader"), keys.of("everything"), keys.of("bob")] {
+        let with_key = [("x-api-key", key)];
+        let with_key = with_key.into_iter().filter(|_| !key.is_empty());
+        let signed: Vec<_> = message.header_pairs().into_iter().chain(with_key.clone()).collect();
+        world.send(Method::POST, "/webhooks/mollie", &signed, Some(event.clone())).await.is(200);
+        let unsigned: Vec<_> = with_key.collect();
+        let reply = world.send(Method::POST, "/webhooks/mollie", &unsigned, Some(event.clone())).await;
+        reply.problem(400, "webhook_rejected");
     }
 }
 

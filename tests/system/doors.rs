@@ -19,6 +19,7 @@ const DOORS: &[(&str, &[&str])] = &[
     // Thin Temporal clients: no database behind them.
     ("start", &["client", "domain", "orderflow-http", "telemetry", "workflows"]),
     ("signal", &["client", "domain", "orderflow-http", "telemetry", "workflows"]),
+    ("webhook", &["client", "domain", "orderflow-http", "telemetry", "webhooks", "workflows"]),
     // These two read.
     ("query", &["client", "domain", "orderflow-http", "store", "telemetry", "workflows"]),
     ("events", &["client", "domain", "orderflow-http", "store", "telemetry", "workflows"]),
@@ -39,6 +40,7 @@ const BANNED: &[(&str, &[&str])] = &[
     ("worker", &["sqlx", "lambda_http"]),
     ("start", &["sqlx", "tonic"]),
     ("signal", &["sqlx", "tonic"]),
+    ("webhook", &["sqlx", "tonic"]),
     ("query", &["sqlx", "tonic"]),
     ("events", &["sqlx", "tonic"]),
     ("docs", &["sqlx", "tonic", "serde_json"]),

@@ -2,7 +2,8 @@
 
 use std::{
     fs::{self, DirBuilder, File},
-    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown},
     path::{Path, PathBuf},
 };
 
@@ -91,6 +92,18 @@ pub(crate) fn create_owned(folder: &Path) -> Result<()> {
         bail!("{} is owned or writable by somebody else; remove it", folder.display());
     }
     Ok(())
+}
+
+/// Writes a file anew that only its owner can read.
+pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    // One that is there may be readable by others, and would stay so.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = File::options().create_new(true).write(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 /// Creates an empty folder for the database, owned by the user that the server runs as.

@@ -25,6 +25,7 @@ mod supervisor;
 mod temporal;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 pub use detach::{Launcher, launch};
 pub use mail::{Mail, MailOptions};

@@ -63,6 +63,11 @@ impl Project {
         self.logs().join(format!("{service}.log"))
     }
 
+    /// Secrets of webhooks, made up for this stack alone.
+    pub(crate) fn webhooks_file(&self) -> PathBuf {
+        self.folder.join("webhooks.env")
+    }
+
     pub(crate) fn temporal_file(&self) -> PathBuf {
         self.folder.join("temporal.db")
     }
@@ -128,7 +133,8 @@ impl Project {
         let file = self.state_file();
         let fresh = file.with_extension("new");
         let text = serde_json::to_string_pretty(state).context("failed to write the state")?;
-        fs::write(&fresh, text)
+        // It has passwords and secrets, of this stack alone.
+        folder::write_private(&fresh, &text)
             .and_then(|()| fs::rename(&fresh, &file))
             .with_context(|| format!("failed to write {}", file.display()))
     }

@@ -14,11 +14,16 @@ pub const LOCAL_SMTP: &str = "ORDERFLOW_LOCAL_SMTP_URL";
 pub const LOCAL_SENDER: &str = "Orderflow <orders@shop.example>";
 
 /// What a user may set; we only fill the gaps.
-const DEFAULTS: [(&str, &str); 4] =
-    [("SAMPLE_CART", "on"), ("ALLOW_PROFILE_OVERRIDE", "on"), ("DEFAULT_STOCK", "1000000"), ("LOG_LEVEL", "info")];
+const DEFAULTS: [(&str, &str); 5] = [
+    ("SAMPLE_CART", "on"),
+    ("ALLOW_PROFILE_OVERRIDE", "on"),
+    ("DEFAULT_STOCK", "1000000"),
+    ("LOG_LEVEL", "info"),
+    ("WEBHOOK_ENVIRONMENT", "test"),
+];
 
 /// What a user may set besides, which worker and API find in the environment that they inherit. No secrets: these are shown.
-const INHERITED: [&str; 23] = [
+const INHERITED: [&str; 25] = [
     "ORDER_TASK_QUEUE",
     "SHIPPING_TASK_QUEUE",
     "WORKER_QUEUES",
@@ -42,6 +47,8 @@ const INHERITED: [&str; 23] = [
     "API_AUTH",
     "RATE_LIMIT",
     "LOG_FORMAT",
+    "WEBHOOK_SECRETS_FILE",
+    "SETTLEMENT_GRACE",
 ];
 
 /// All that worker and API are told, by us and by the user, for `orderflow env`.

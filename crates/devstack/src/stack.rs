@@ -20,6 +20,7 @@ use crate::{
     ready::Readiness,
     settings,
     temporal::{Temporal, TemporalOptions},
+    webhooks,
 };
 
 /// A debug build of the worker on a busy machine.
@@ -210,14 +211,17 @@ impl Stack {
 
         progress.say("starting the worker and the HTTP API");
         let environment = settings::environment(&addresses, options.profile.as_deref());
-        let serve = |service: &str, readiness: String| {
+        // The worker has no use for them.
+        let signed = webhooks::environment(options.project.as_ref(), &addresses.http_url)?;
+        let of_api: Vec<_> = environment.iter().cloned().chain(signed).collect();
+        let serve = |service: &str, environment: &[(String, String)], readiness: String| {
             let mut command = options.program.clone();
             command.extend(["serve".into(), service.into()]);
             Process::start(
                 GuardOptions {
                     name: service.to_owned(),
                     command,
-                    environment: environment.clone(),
+                    environment: environment.to_vec(),
                     removed_environment: Vec::new(),
                     log: log(service),
                     user: None,
@@ -230,8 +234,8 @@ impl Stack {
             )
         };
         let (worker, api) = tokio::try_join!(
-            serve("worker", format!("127.0.0.1:{health_port}")),
-            serve("api", format!("127.0.0.1:{http_port}"))
+            serve("worker", &environment, format!("127.0.0.1:{health_port}")),
+            serve("api", &of_api, format!("127.0.0.1:{http_port}"))
         )?;
 
         let services: Vec<_> = postgres
@@ -243,7 +247,7 @@ impl Stack {
             .collect();
         let keepers =
             services.iter().map(|service| tokio::spawn(keeper::keep(Arc::clone(service), progress.clone()))).collect();
-        let settings = settings::told(&environment);
+        let settings = settings::told(&of_api);
         Ok(Self {
             addresses,
             settings,

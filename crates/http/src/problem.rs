@@ -110,6 +110,7 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldError>,
     order_status: Option<OrderStatus>,
+    reason: Option<&'static str>,
     waited: Option<Wait>,
     headers: Vec<(HeaderName, String)>,
     /// For the log.
@@ -130,6 +131,9 @@ pub struct ProblemDocument<'a> {
     /// The order's status; the member `status` is the answer's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order_status: Option<OrderStatus>,
+    /// Of a notification that is not verified: `header`, `signature` or `timestamp`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'a str>,
 }
 
 impl Problem {
@@ -143,10 +147,16 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             order_status: None,
+            reason: None,
             waited: None,
             headers: Vec::new(),
             cause: None,
         }
+    }
+
+    /// A notification that is not verified. `reason` is one stable word, `detail` says it in a sentence.
+    pub fn unverified(code: Code, reason: &'static str, detail: &str) -> Self {
+        Self { reason: Some(reason), ..Self::new(code, detail) }.because(reason)
     }
 
     /// For the log alone.
@@ -245,6 +255,7 @@ impl Problem {
             code,
             errors: &self.errors,
             order_status: self.order_status,
+            reason: self.reason,
         }
     }
 

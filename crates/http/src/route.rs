@@ -233,7 +233,8 @@ mod tests {
     #[test]
     fn every_route_is_found_by_its_own_pattern() {
         for route in ROUTES {
-            let path = route.pattern.replace("{id}", "order-1").replace("{path+}", "a/b");
+            let path =
+                route.pattern.replace("{id}", "order-1").replace("{provider}", "order-1").replace("{path+}", "a/b");
             let expected = if is_greedy(route.pattern) { "a/b" } else { "order-1" };
             let expected = route.pattern.contains('{').then(|| expected.to_owned());
             assert_eq!(found(route.method.as_str(), &path), Ok((route.operation, expected)), "{path}");

@@ -466,5 +466,7 @@ described! {
         errors [when_set]: &[FieldError],
         /// The order's status; `status` is the answer's.
         order_status [when_set]: Option<OrderStatus>,
+        /// Of a notification that is not verified: `header`, `signature` or `timestamp`.
+        reason [when_set]: Option<&str>,
     }
 }

@@ -1,9 +1,30 @@
 //! The keys of one provider: several at once, while one replaces another.
 
 use crate::schemes::{self, KeyEncoding};
-use data_encoding::{BASE64, BASE64_NOPAD, HEXLOWER_PERMISSIVE};
+use data_encoding::{BASE64, BASE64_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE, HEXUPPER};
 use domain::WebhookProvider;
 use std::fmt;
+
+/// The registered URL, which Square signs.
+pub const SQUARE_URL: &str = "WEBHOOK_URL_SQUARE";
+
+/// The setting that has the provider's secrets.
+pub fn secrets_variable(provider: WebhookProvider) -> String {
+    format!("WEBHOOK_SECRETS_{}", provider.as_str().to_uppercase())
+}
+
+/// A secret as the provider would show it, made of bytes that nobody can guess.
+pub fn made_up(provider: WebhookProvider, random: &[u8; 32]) -> String {
+    match provider {
+        WebhookProvider::Stripe | WebhookProvider::Standard => format!("whsec_{}", BASE64.encode(random)),
+        WebhookProvider::Adyen => HEXUPPER.encode(random),
+        WebhookProvider::Square
+        | WebhookProvider::Mollie
+        | WebhookProvider::GoCardless
+        | WebhookProvider::Checkout
+        | WebhookProvider::Shopify => HEXLOWER.encode(random),
+    }
+}
 
 /// One provider's keys. None of them can be read out of it or printed.
 #[derive(Clone)]
@@ -97,6 +118,16 @@ mod tests {
         let key = |provider| Secrets::parse(provider, text).unwrap().keys[0].clone();
         assert_eq!(key(WebhookProvider::Stripe), text.as_bytes());
         assert_eq!(key(WebhookProvider::Standard), b"test_secret");
+    }
+
+    #[test]
+    fn a_made_up_secret_is_one_and_another_each_time() {
+        for provider in WebhookProvider::ALL {
+            let (one, other) = (made_up(*provider, &[7; 32]), made_up(*provider, &[8; 32]));
+            assert_ne!(one, other);
+            assert_eq!(Secrets::parse(*provider, &one).unwrap().count(), 1, "{provider}");
+            assert!(!one.contains(|c: char| c == '\'' || c == '$' || c == '#' || c.is_whitespace()), "{provider}");
+        }
     }
 
     #[test]

@@ -1,41 +1,31 @@
 //! What the function is set up with, and what becomes of one notification.
 
-use crate::Keyring;
+use crate::{Clock, Keyring, Settings};
 use client::{Orders, TemporalSettings};
-use domain::{SettingError, Span, SpanError, WebhookProvider};
+use domain::{SettingError, WebhookProvider};
 use lambda_http::{Body, Request, Response};
-use orderflow_http::{Application, Call, Code, Function, Operation, Problem, Reply, from_env, refused_setting, serve};
-use std::time::{SystemTime, UNIX_EPOCH};
-use webhooks::{Environment, Rejection};
+use orderflow_http::{Application, Call, Code, Function, Operation, Problem, Reply, serve};
+use webhooks::Rejection;
 use workflows::Notice;
-
-/// How long an order that a payment names may still appear, unless `SETTLEMENT_GRACE` says otherwise.
-const GRACE: u64 = 10 * 60;
 
 /// The door to Temporal and the providers' secrets.
 #[derive(Debug)]
 pub struct App {
     orders: Orders,
     keyring: Keyring,
-    environment: Environment,
-    grace: Span,
+    settings: Settings,
+    clock: Clock,
 }
 
 impl App {
     /// With a door that others use as well.
     pub fn new(orders: Orders) -> Result<Self, SettingError> {
-        let environment = match from_env("WEBHOOK_ENVIRONMENT").as_deref() {
-            None | Some("live") => Environment::Live,
-            Some("test") => Environment::Test,
-            Some(other) => return Err(refused_setting("WEBHOOK_ENVIRONMENT", other, "must be live or test")),
-        };
-        let grace = match from_env("SETTLEMENT_GRACE") {
-            None => Span::from_secs(GRACE),
-            Some(text) => text
-                .parse()
-                .map_err(|error: SpanError| refused_setting("SETTLEMENT_GRACE", &text, &error.to_string()))?,
-        };
-        Ok(Self { orders, keyring: Keyring::from_env()?, environment, grace })
+        Ok(Self::with(orders, Keyring::from_env()?, Settings::from_env()?, Clock::system()))
+    }
+
+    /// With everything given.
+    pub fn with(orders: Orders, keyring: Keyring, settings: Settings, clock: Clock) -> Self {
+        Self { orders, keyring, settings, clock }
     }
 }
 
@@ -61,16 +51,15 @@ async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
     let provider = WebhookProvider::parse(call.raw_id()).ok_or_else(unknown)?;
     let (secrets, notification_url) = app.keyring.of(provider).ok_or_else(unknown)?;
     let headers = call.header_texts();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let request = webhooks::Request {
         headers: &headers,
         body: call.bytes()?,
-        now: i64::try_from(now).unwrap_or(i64::MAX),
+        now: app.clock.now(),
         notification_url: notification_url.as_deref(),
     };
     let verified = webhooks::verify(&secrets, &request).map_err(|rejection| rejected(provider, rejection))?;
-    for event in webhooks::events(&verified, app.environment) {
-        let notice = Notice { event, declined: false, again: false, grace: Some(app.grace) };
+    for event in webhooks::events(&verified, app.settings.environment) {
+        let notice = Notice { event, declined: false, again: false, grace: Some(app.settings.grace) };
         app.orders.notify(notice).await?;
     }
     Ok(match provider {
@@ -103,5 +92,5 @@ fn rejected(provider: WebhookProvider, rejection: Rejection) -> Problem {
         Rejection::Signature => "The signature is not that of this body.",
         Rejection::Timestamp => "The signature is too old, or from the future.",
     };
-    Problem::new(code, detail).because(rejection)
+    Problem::unverified(code, rejection.as_str(), detail)
 }

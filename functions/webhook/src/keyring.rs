@@ -1,44 +1,28 @@
-//! The secrets of the providers, as they are now: a file of them may change while the function runs.
+//! The secrets of the providers, as they are now: where they are kept they may change while the function runs.
 
+use crate::keys::{self, Keys};
 use domain::{SettingError, WebhookProvider};
-use orderflow_http::from_env;
+use orderflow_http::{from_env, refused_setting};
 use std::{
-    collections::BTreeMap,
     fmt, fs,
     path::{Path, PathBuf},
-    sync::Mutex,
-    time::{Duration, Instant, SystemTime},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use webhooks::{SecretError, Secrets};
-
-/// How long a change of the file may go unseen.
-const LOOK: Duration = Duration::from_secs(2);
+use webhooks::Secrets;
 
 const FILE: &str = "WEBHOOK_SECRETS_FILE";
-const SQUARE_URL: &str = "WEBHOOK_URL_SQUARE";
-
-fn variable(provider: WebhookProvider) -> String {
-    format!("WEBHOOK_SECRETS_{}", provider.as_str().to_uppercase())
-}
-
-/// What is known of the providers at one time.
-#[derive(Clone, Default)]
-struct Keys {
-    secrets: BTreeMap<WebhookProvider, Secrets>,
-    square_url: Option<String>,
-}
-
-struct Seen {
-    keys: Keys,
-    modified: Option<SystemTime>,
-    looked: Instant,
-}
 
 /// `WEBHOOK_SECRETS_*` of the environment, and above them those of the file that `WEBHOOK_SECRETS_FILE` names.
 pub struct Keyring {
-    environment: BTreeMap<String, String>,
+    environment: keys::Lines,
     file: Option<PathBuf>,
     seen: Mutex<Seen>,
+}
+
+struct Seen {
+    keys: Arc<Keys>,
+    /// The file as it was read last, good or not; `None` where it could not be read.
+    text: Option<String>,
 }
 
 impl fmt::Debug for Keyring {
@@ -49,74 +33,63 @@ impl fmt::Debug for Keyring {
 
 impl Keyring {
     pub fn from_env() -> Result<Self, SettingError> {
-        let names = WebhookProvider::ALL.iter().map(|provider| variable(*provider)).chain([SQUARE_URL.to_owned()]);
-        let environment: BTreeMap<_, _> = names.filter_map(|name| Some((name.clone(), from_env(&name)?))).collect();
+        let environment = keys::environment();
         let file = from_env(FILE).map(PathBuf::from);
-        let (of_file, modified) = match &file {
-            Some(path) => read(path)?,
-            None => (BTreeMap::new(), None),
+        let (text, keys) = match &file {
+            Some(path) => {
+                let text = read(path)?;
+                let keys = Keys::of(&environment, &lines(path, &text)?)?;
+                (Some(text), keys)
+            }
+            None => (None, Keys::of(&environment, &keys::Lines::new())?),
         };
-        let keys = keys(&environment, &of_file)?;
-        Ok(Self { environment, file, seen: Mutex::new(Seen { keys, modified, looked: Instant::now() }) })
+        Ok(Self { environment, file, seen: Mutex::new(Seen { keys: Arc::new(keys), text }) })
+    }
+
+    /// These, for as long as it lives.
+    pub fn fixed(secrets: impl IntoIterator<Item = Secrets>, square_url: Option<String>) -> Self {
+        let keys = Arc::new(Keys::new(secrets, square_url));
+        Self { environment: keys::Lines::new(), file: None, seen: Mutex::new(Seen { keys, text: None }) }
     }
 
     /// The provider's secrets, and Square's registered URL; `None` for a provider that is off.
     pub(crate) fn of(&self, provider: WebhookProvider) -> Option<(Secrets, Option<String>)> {
-        let keys = self.now();
-        let url = keys.square_url.clone().filter(|_| provider == WebhookProvider::Square);
-        Some((keys.secrets.get(&provider)?.clone(), url))
+        self.look();
+        self.seen().keys.provider(provider)
     }
 
-    fn now(&self) -> Keys {
-        // A poisoned lock holds what was read before: good enough to go on.
-        let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(path) = self.file.as_ref().filter(|_| seen.looked.elapsed() >= LOOK) {
-            seen.looked = Instant::now();
-            let modified = fs::metadata(path).and_then(|file| file.modified()).ok();
-            if modified != seen.modified {
-                match read(path).and_then(|(of_file, modified)| Ok((keys(&self.environment, &of_file)?, modified))) {
-                    Ok((keys, modified)) => (seen.keys, seen.modified) = (keys, modified),
-                    // The secrets of before stay good: an edit that went wrong must turn no payment away.
-                    Err(error) => tracing::error!("{FILE}: {error}; the secrets of before are used"),
-                }
-            }
+    /// The file is looked at for each notification: it is small, and so a change counts at once.
+    fn look(&self) {
+        let Some(path) = &self.file else { return };
+        let read = read(path);
+        let text = read.as_ref().ok().cloned();
+        let mut seen = self.seen();
+        if text == seen.text {
+            return;
         }
-        seen.keys.clone()
+        // Also what is no good: it is told once.
+        seen.text = text;
+        match read.and_then(|text| Keys::of(&self.environment, &lines(path, &text)?)) {
+            Ok(keys) => {
+                seen.keys = Arc::new(keys);
+                tracing::info!("{FILE}: the secrets of webhooks are read again");
+            }
+            // The secrets of before stay good: an edit that went wrong must turn no payment away.
+            Err(error) => tracing::error!("{error}; the secrets of before are used"),
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        // A poisoned lock holds what was read before: good enough to go on.
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-type Variables = BTreeMap<String, String>;
-
-/// Lines like those of `.env`.
-fn read(path: &Path) -> Result<(Variables, Option<SystemTime>), SettingError> {
-    let refused = |allowed: &str| SettingError {
-        name: FILE.to_owned(),
-        value: path.display().to_string(),
-        allowed: allowed.to_owned(),
-    };
-    let modified = fs::metadata(path).and_then(|file| file.modified()).ok();
-    let lines = dotenvy::from_path_iter(path).map_err(|_| refused("must be a file that can be read"))?;
-    let lines = lines.collect::<Result<Variables, _>>();
-    Ok((lines.map_err(|_| refused("must have lines like WEBHOOK_SECRETS_STRIPE=whsec_…,whsec_…"))?, modified))
+fn read(path: &Path) -> Result<String, SettingError> {
+    let refused = |_| refused_setting(FILE, &path.display().to_string(), "must be a text file that can be read");
+    fs::read_to_string(path).map_err(refused)
 }
 
-fn keys(environment: &Variables, of_file: &Variables) -> Result<Keys, SettingError> {
-    let get = |name: &str| of_file.get(name).or_else(|| environment.get(name)).filter(|text| !text.is_empty());
-    let mut keys = Keys { square_url: get(SQUARE_URL).cloned(), ..Keys::default() };
-    for provider in WebhookProvider::ALL {
-        let name = variable(*provider);
-        let Some(text) = get(&name) else { continue };
-        let secrets = Secrets::parse(*provider, text).map_err(|error: SecretError| SettingError {
-            name: name.clone(),
-            // Never shown.
-            value: "…".to_owned(),
-            allowed: error.to_string(),
-        })?;
-        keys.secrets.insert(*provider, secrets);
-    }
-    if keys.secrets.contains_key(&WebhookProvider::Square) && keys.square_url.is_none() {
-        let allowed = "must be the notification URL as it is registered at Square".to_owned();
-        return Err(SettingError { name: SQUARE_URL.to_owned(), value: String::new(), allowed });
-    }
-    Ok(keys)
+fn lines(path: &Path, text: &str) -> Result<keys::Lines, SettingError> {
+    keys::lines(FILE, &path.display().to_string(), text)
 }

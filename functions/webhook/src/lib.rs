@@ -4,7 +4,12 @@
 //! comes of an event is decided by its order or its settlement. Start reading at [`App`].
 
 mod app;
+mod clock;
 mod keyring;
+mod keys;
+mod settings;
 
 pub use app::App;
+pub use clock::Clock;
 pub use keyring::Keyring;
+pub use settings::Settings;

@@ -2,7 +2,9 @@
 
 use super::{looks_like, program, shown};
 use crate::world::{PATIENCE, World};
+use chrono::Utc;
 use devstack::{Process, Readiness, guard::GuardOptions, ports};
+use domain::{Currency, Money, OrderId, TransactionId, WebhookProvider};
 use serde_json::Value;
 use std::{
     fs,
@@ -13,6 +15,7 @@ use std::{
 };
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
+use webhooks::{Facts, Message, SQUARE_URL, SampleKind, Secrets, Signing, sample, secrets_variable};
 
 struct Up {
     folder: PathBuf,
@@ -160,6 +163,46 @@ async fn env_has_all_that_another_worker_needs() {
 }
 
 #[tokio::test]
+async fn the_stack_takes_notifications_signed_with_the_secrets_that_env_shows() {
+    let up = up().await;
+    let env = up.json(&["env", "--json"]).await;
+    let shown = |name: &str| env[name].as_str().unwrap_or_else(|| panic!("no {name} in {env}")).to_owned();
+    let square_url = shown(SQUARE_URL);
+    assert_eq!(square_url, format!("http://127.0.0.1:{}/webhooks/square", up.ports[0]));
+    let facts = Facts {
+        order_id: &OrderId::parse("webhook-stack").unwrap(),
+        amount: Money::from_minor(9_999, Currency::parse("USD").unwrap()).unwrap(),
+        transaction_id: &TransactionId::parse("tx-webhook-stack").unwrap(),
+        event_id: "evt-webhook-stack",
+        now: Utc::now().timestamp(),
+    };
+    let signing = Signing { now: facts.now, message_id: "msg-webhook-stack", notification_url: Some(&square_url) };
+    for provider in WebhookProvider::ALL {
+        let secrets = Secrets::parse(*provider, &shown(&secrets_variable(*provider))).unwrap();
+        let message = webhooks::sign(&secrets, sample(*provider, SampleKind::Paid, &facts).unwrap(), &signing).unwrap();
+        let mut request = reqwest::Client::new().post(format!("http://127.0.0.1:{}/webhooks/{provider}", up.ports[0]));
+        for (name, value) in message.header_pairs() {
+            request = request.header(name, value);
+        }
+        let answer = request.body(message.body.clone()).send().await.unwrap();
+        assert!(answer.status().is_success(), "{provider}: {answer:?}");
+    }
+    // So does the command, which finds them by itself.
+    let send = ["webhook", "send", "adyen", "webhook-stack", "--amount", "99.99", "--currency", "USD", "--json"];
+    let sent = up.json(&send).await;
+    assert_eq!((&sent["status"], &sent["answer"]), (&200.into(), &"[accepted]".into()), "{sent}");
+    for file in ["webhooks.env", "state.json"] {
+        let mode = fs::metadata(up.folder.join(".orderflow").join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+    // It is nobody's to see but the owner's who asks for it.
+    let logs = World::printed(up.run(&["logs", "--lines", "100000"]).await);
+    for provider in WebhookProvider::ALL {
+        assert!(!logs.contains(&shown(&secrets_variable(*provider))), "the secret of {provider} is in a log");
+    }
+}
+
+#[tokio::test]
 async fn commands_find_the_stack_of_their_folder() {
     let up = up().await;
     let started = up.json(&["start-order", "--payment-id", "pmt-stack", "--json"]).await;
@@ -208,12 +251,27 @@ async fn a_stack_has_a_life_of_its_own() {
     }
     looks_like("without_a_stack", &session);
     // `.env` in the working folder is read.
-    fs::write(folder.path().join(".env"), "ORDER_PROFILE=approval\n").unwrap();
+    fs::write(folder.path().join(".env"), "ORDER_PROFILE=approval\nWEBHOOK_SECRETS_MOLLIE=my-own-secret\n").unwrap();
     let ready = World::printed(run(&alias).await);
     assert!(ready.starts_with("the stack is ready"), "{ready}");
     let started = World::printed(run(&["start-order", "mine", "pmt-mine", "--json"]).await);
     let env = World::printed(run(&["env"]).await);
     assert!(env.contains("export ORDER_PROFILE='approval'"), "{env}");
+    // What is the user's own is used, and not shown.
+    assert!(env.contains("export WEBHOOK_SECRETS_STRIPE='whsec_") && !env.contains("WEBHOOK_SECRETS_MOLLIE"), "{env}");
+    let mollie = async |secret: &str| {
+        let secrets = Secrets::new(WebhookProvider::Mollie, [secret]).unwrap();
+        let signing = Signing { now: 0, message_id: "-", notification_url: None };
+        let event = r#"{"resource": "event", "id": "event_of_my_own", "type": "profile.verified"}"#;
+        let message = webhooks::sign(&secrets, Message::new(event), &signing).unwrap();
+        let (_, signature) = message.header_pairs()[0];
+        let url = format!("http://127.0.0.1:{}/webhooks/mollie", ports[0]);
+        let request = reqwest::Client::new().post(url).header("x-mollie-signature", signature).body(event);
+        request.send().await.unwrap().status().as_u16()
+    };
+    let kept = fs::read_to_string(folder.path().join(".orderflow/webhooks.env")).unwrap();
+    let made_up = kept.lines().find_map(|line| line.strip_prefix("WEBHOOK_SECRETS_MOLLIE=")).unwrap();
+    assert_eq!((mollie("my-own-secret").await, mollie(made_up).await), (200, 400));
     let pid = async |service: &str| {
         let services: Value = serde_json::from_str(&World::printed(run(&["ps", "--json"]).await)).unwrap();
         services.as_array().unwrap().iter().find(|line| line["service"] == service).unwrap()["pid"].clone()
@@ -229,6 +287,9 @@ async fn a_stack_has_a_life_of_its_own() {
     assert!(tokio::net::TcpStream::connect(format!("127.0.0.1:{}", ports[0])).await.is_err());
     World::printed(run(&alias).await);
     assert!(World::printed(run(&["show", "mine"]).await).contains("mine"), "{started}");
+    let secrets =
+        |env: &str| env.lines().filter(|line| line.contains("WEBHOOK_")).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(secrets(&World::printed(run(&["env"]).await)), secrets(&env), "other secrets after a restart");
     World::printed(run(&["reset", "--yes"]).await);
     assert!(!folder.path().join(".orderflow").exists());
 }

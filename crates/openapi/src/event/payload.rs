@@ -106,14 +106,7 @@ pub(super) fn of(kind: EventType, types: &mut Types) -> Payload {
             "Nobody decided in time. `proceeds`: it goes on, otherwise it is cancelled.",
             [Field("proceeds", json!({"type": "boolean"}), json!(true))],
         ),
-        EventType::PaymentRequested => fields(
-            "It waits for a payment gateway's confirmation, at most `timeout`.",
-            [
-                Field("amount", types.of::<Decimal>(), json!(99.99)),
-                Field("currency", types.of::<Currency>(), json!("USD")),
-                Field("timeout", types.of::<Span>(), json!("1d")),
-            ],
-        ),
+        EventType::PaymentRequested => requested(types),
         EventType::PaymentCaptured => payment("The charge took hold.", types, "captured"),
         EventType::PaymentAccepted => fields(
             "A confirmation of the right amount came; it is recorded next.",
@@ -224,6 +217,21 @@ pub(super) fn of(kind: EventType, types: &mut Types) -> Payload {
         ),
         EventType::CompensationFinished => nothing("Of an order that was stopped: everything is undone."),
     }
+}
+
+/// Of anybody's transaction, or of the one that the provider began and the customer must confirm.
+fn requested(types: &mut Types) -> Payload {
+    let mut requested = fields(
+        "It waits for a confirmation of its payment, at most `timeout`. `transaction_id`: the payment that was begun at \
+         the provider, and which the customer must confirm there; no other pays the order.",
+        [
+            Field("amount", types.of::<Decimal>(), json!(99.99)),
+            Field("currency", types.of::<Currency>(), json!("USD")),
+            Field("timeout", types.of::<Span>(), json!("1d")),
+        ],
+    );
+    requested.schema["properties"]["transaction_id"] = types.of::<TransactionId>();
+    requested
 }
 
 /// By the provider's word or by ours; or the undo found that nothing was ever taken.
