@@ -25,6 +25,7 @@ mod shipment;
 mod span;
 mod status;
 mod time;
+mod units;
 mod view;
 mod workflow_id;
 
@@ -50,5 +51,6 @@ pub use shipment::ShipmentInfo;
 pub use span::{Span, SpanError};
 pub use status::{OrderStatus, Step};
 pub use time::parse_time;
+pub use units::UnitsError;
 pub use view::{EstimateBasis, EstimatedDeliveryView, OrderView, ResultView, Source, StatusView};
 pub use workflow_id::{order_id_of_workflow, order_workflow_id, settlement_workflow_id, shipping_workflow_id};

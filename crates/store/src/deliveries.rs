@@ -2,7 +2,7 @@
 
 use crate::{Error, error::Failed};
 use chrono::{DateTime, Utc};
-use domain::{DeliveryOutcome, OrderId, PaymentEvent};
+use domain::{DeliveryOutcome, OrderId, PaymentEvent, WebhookProvider};
 use serde_json::Value;
 use sqlx::PgPool;
 
@@ -95,4 +95,23 @@ pub async fn list(
     .fetch_all(pool)
     .await
     .failed("list the deliveries")
+}
+
+/// The event of this id; of each provider that has one, unless it is named.
+#[tracing::instrument(name = "store.deliveries.find", skip_all)]
+pub async fn find(pool: &PgPool, event_id: &str, of: Option<WebhookProvider>) -> Result<Vec<Delivery>, Error> {
+    let providers: Vec<String> = match of {
+        Some(provider) => vec![provider.to_string()],
+        None => WebhookProvider::ALL.iter().map(ToString::to_string).collect(),
+    };
+    sqlx::query_as!(
+        Delivery,
+        "select provider, event_id, order_id, transaction_id, outcome, detail, event_json as event, received_at, updated_at
+         from webhook_deliveries where provider = any($1) and event_id = $2 order by provider",
+        &providers,
+        event_id,
+    )
+    .fetch_all(pool)
+    .await
+    .failed("look for the delivery")
 }

@@ -149,6 +149,22 @@ pub async fn begun(pool: &PgPool, payment_id: &PaymentId, transaction_id: &Trans
     .map(|_| ())
 }
 
+/// How the payment stands under which a provider's transaction is in our books.
+#[tracing::instrument(name = "store.payments.of_transaction", skip_all)]
+pub async fn of_transaction(
+    pool: &PgPool,
+    provider: &str,
+    transaction_id: &str,
+) -> Result<Option<PaymentStatus>, Error> {
+    let status = sqlx::query_scalar!(
+        "select status from payments where provider = $1 and transaction_id = $2",
+        provider,
+        transaction_id,
+    );
+    let status = status.fetch_optional(pool).await.failed("read the payment")?;
+    Ok(status.as_deref().and_then(PaymentStatus::parse))
+}
+
 struct Row {
     /// None of money that no order has claimed.
     order_id: Option<String>,

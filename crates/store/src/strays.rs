@@ -172,8 +172,8 @@ pub enum Appended {
     Known,
 }
 
-/// One more entry for the trail of an order that has ended, once for each event of a provider, and what it changes in the
-/// order's image.
+/// One more entry for the trail of an order that has ended, and what it changes in the order's image: once for each event
+/// of a provider, and of money that went back once for its transaction.
 #[tracing::instrument(name = "store.strays.append", skip_all)]
 pub async fn append(pool: &PgPool, postscript: Postscript<'_>, at: DateTime<Utc>) -> Result<Appended, Error> {
     let Postscript { order_id, event, kind, payload, standing } = postscript;
@@ -185,10 +185,13 @@ pub async fn append(pool: &PgPool, postscript: Postscript<'_>, at: DateTime<Utc>
     let row = row.fetch_optional(&mut *transaction).await.failed("lock the order")?;
     let Some(row) = row.filter(|row| !row.is_running) else { return Ok(Appended::StillOpen) };
     let known = sqlx::query_scalar!(
-        "select exists (select from events where order_id = $1 and type = $2 and payload_json ->> 'event_id' = $3)",
+        "select exists (select from events where order_id = $1 and type = $2
+             and (payload_json ->> 'event_id' = $3 or $4 and payload_json ->> 'transaction_id' = $5))",
         order_id.as_str(),
         kind.as_str(),
         event.event_id,
+        matches!(event.kind, PaymentEventKind::Paid { .. }),
+        event.transaction_id.as_ref().map(TransactionId::as_str),
     );
     if known.fetch_one(&mut *transaction).await.failed("look for the entry")? == Some(true) {
         return Ok(Appended::Written);

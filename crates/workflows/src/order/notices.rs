@@ -206,7 +206,9 @@ impl OrderWorkflow {
 
     /// What a settlement did with money that this order had no use for.
     pub(super) fn stray_money(&mut self, told: &StrayMoney, now: DateTime<Utc>) {
-        if self.record.is_running() {
+        let transaction = (told.event.provider, told.event.transaction_id.clone());
+        // However many events told of it, it went back once.
+        if self.strays.insert(transaction) && self.record.is_running() {
             let kind = if told.refunded { EventType::StrayPaymentRefunded } else { EventType::StrayPaymentRefundDue };
             self.audit(kind, told.event.source(), now);
         }
