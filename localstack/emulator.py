@@ -202,8 +202,12 @@ def walk(stack):
 
 def clean(stack):
     client = boto3.client("cloudformation")
+    resources = client.describe_stack_resources(StackName=stack)["StackResources"]
     client.delete_stack(StackName=stack)
     client.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig={"Delay": 2, "MaxAttempts": 60})
+    # They outlive their stack, as in AWS.
+    for group in (each["PhysicalResourceId"] for each in resources if each["ResourceType"] == "AWS::Logs::LogGroup"):
+        boto3.client("logs").delete_log_group(logGroupName=group)
     manager = boto3.client("secretsmanager")
     for name in ("database-url", "api-keys", "webhook-secrets", "callers-key"):
         manager.delete_secret(SecretId=secret(stack, name), ForceDeleteWithoutRecovery=True)
