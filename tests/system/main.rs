@@ -29,5 +29,4 @@ mod stripe;
 mod time_skipping;
 mod tls;
 mod twins;
-mod webhook_settings;
 mod world;
