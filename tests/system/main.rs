@@ -28,4 +28,5 @@ mod stripe;
 mod time_skipping;
 mod tls;
 mod twins;
+mod webhooks;
 mod world;

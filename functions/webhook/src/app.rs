@@ -3,10 +3,15 @@
 use crate::{Clock, Keyring, Settings};
 use client::{Orders, TemporalSettings};
 use domain::{SettingError, WebhookProvider};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use lambda_http::{Body, Request, Response};
 use orderflow_http::{Application, Call, Code, Function, Operation, Problem, Reply, serve};
 use webhooks::Rejection;
 use workflows::Notice;
+
+/// How many of a batch's events Temporal is told of at once: 250 of them, one by one, might take longer than a provider
+/// waits.
+const AT_ONCE: usize = 16;
 
 /// The door to Temporal and the providers' secrets.
 #[derive(Debug)]
@@ -58,18 +63,21 @@ async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
         notification_url: notification_url.as_deref(),
     };
     let verified = webhooks::verify(&secrets, &request).map_err(|rejection| rejected(provider, rejection))?;
-    for event in webhooks::events(&verified, app.settings.environment) {
+    let told = webhooks::events(&verified, app.settings.environment).into_iter().map(|event| {
         let notice = Notice { event, declined: false, again: false, grace: Some(app.settings.grace) };
-        app.orders.notify(notice).await?;
-    }
+        app.orders.notify(notice)
+    });
+    // In no order: events of one order may come in any. One that fails fails all, and all come again.
+    stream::iter(told).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
     Ok(match provider {
         // What Adyen waits for, word for word.
         WebhookProvider::Adyen => Reply::file("text/plain; charset=utf-8", "[accepted]"),
+        // As its own libraries answer.
+        WebhookProvider::GoCardless => Reply::nothing(),
         WebhookProvider::Stripe
         | WebhookProvider::Standard
         | WebhookProvider::Square
         | WebhookProvider::Mollie
-        | WebhookProvider::GoCardless
         | WebhookProvider::Checkout
         | WebhookProvider::Shopify => Reply::file("text/plain; charset=utf-8", "accepted"),
     })
