@@ -3,6 +3,7 @@
 mod door;
 mod fraud;
 mod rotation;
+mod vault;
 mod vectors;
 
 use crate::{api::Reply, world::World};
@@ -74,8 +75,16 @@ fn request(url: &str, provider: &str, headers: &[(&str, &str)], body: Vec<u8>) -
     request
 }
 
+/// As a provider does: what could not be taken now is sent again. Not for ever, since Temporal may be gone on purpose.
 async fn post(url: &str, provider: WebhookProvider, message: &Message) -> Reply {
-    reply(request(url, provider.as_str(), &message.header_pairs(), message.body.clone())).await
+    let send = || reply(request(url, provider.as_str(), &message.header_pairs(), message.body.clone()));
+    for _ in 0..3 {
+        let reply = send().await;
+        if reply.body["code"] != "temporal_unavailable" {
+            return reply;
+        }
+    }
+    send().await
 }
 
 /// Has it taken, genuine and new.

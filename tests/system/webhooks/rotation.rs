@@ -4,7 +4,11 @@ use super::{post, signed_at, told, with};
 use crate::{api::Reply, world::World};
 use chrono::Utc;
 use domain::WebhookProvider;
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    sync::atomic::{AtomicU32, Ordering},
+};
 use webhooks::{Secrets, made_up, secrets_variable};
 
 const PROVIDERS: [WebhookProvider; 3] = [WebhookProvider::Stripe, WebhookProvider::Adyen, WebhookProvider::Mollie];
@@ -31,8 +35,11 @@ pub(super) fn lines(generations: &[u8]) -> String {
 
 /// A genuine notification, signed with that generation.
 pub(super) async fn send(world: &World, provider: WebhookProvider, generation: u8) -> Reply {
+    // Another event each time, since all worlds share one Temporal.
+    static SENT: AtomicU32 = AtomicU32::new(0);
+    let id = format!("rotation-{}", SENT.fetch_add(1, Ordering::Relaxed));
     let secrets = Secrets::parse(provider, &of(provider, generation)).unwrap();
-    let message = signed_at(&secrets, told(provider, &format!("rotation-{provider}")), Utc::now().timestamp());
+    let message = signed_at(&secrets, told(provider, &id), Utc::now().timestamp());
     post(&world.url, provider, &message).await
 }
 
