@@ -131,16 +131,6 @@ def notification(order, signing):
     return body, {"webhook-id": identity, "webhook-timestamp": at, "webhook-signature": signature}
 
 
-def give_webhook_secrets(stack):
-    """FIXME(WEBHOOK_SECRETS_ARN): until the function reads the secret itself, it is given what is in it."""
-    function = resource(stack, "WebhookFunction")
-    client = boto3.client("lambda")
-    variables = client.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
-    lines = (line.split("=", 1) for line in text_of(stack, "webhook-secrets").splitlines())
-    client.update_function_configuration(FunctionName=function, Environment={"Variables": variables | dict(lines)})
-    client.get_waiter("function_updated_v2").wait(FunctionName=function)
-
-
 def give_any_methods(stack):
     """MiniStack leaves out what SAM writes for `Method: ANY`, so `docs` gets it in the words of API Gateway's own API."""
     template = (pathlib.Path(__file__).parent.parent / "template.yaml").read_text()
@@ -163,7 +153,6 @@ def give_any_methods(stack):
 
 def walk(stack):
     give_any_methods(stack)
-    give_webhook_secrets(stack)
     api = Api(stack)
     api.expect(200, "GET", "/health", key=False)
     assert "/orders" in api.expect(200, "GET", "/openapi.json", key=False)["paths"]

@@ -29,5 +29,5 @@ mod stripe;
 mod time_skipping;
 mod tls;
 mod twins;
-mod webhook_settings;
+mod webhooks;
 mod world;

@@ -1,10 +1,7 @@
 //! Test notifications of payment providers from the command line, and what became of them.
 
 use super::{looks_like, shown};
-use crate::{
-    webhook_settings::{self, SECRET},
-    world::World,
-};
+use crate::{settlements::SETTINGS, world::World};
 use serde_json::{Value, json};
 use std::process::Output;
 
@@ -12,12 +9,12 @@ const WAITS: &[&str] = &["--profile", "checkout", "--json"];
 
 /// What the API is told, and the command line too.
 async fn world() -> World {
-    World::with(&webhook_settings::all()).await
+    World::with(&[&SETTINGS[..], &[("SETTLEMENT_GRACE", "1s")]].concat()).await
 }
 
 impl World {
     async fn with_secrets(&self, arguments: &[&str]) -> Output {
-        self.command().envs(webhook_settings::all()).args(arguments).output().await.unwrap()
+        self.command().envs(SETTINGS).args(arguments).output().await.unwrap()
     }
 
     async fn sent(&self, arguments: &[&str]) -> Value {
@@ -147,7 +144,7 @@ async fn money_that_nobody_here_can_give_back_is_due_and_says_so() {
         ("STRIPE_API_KEY", "sk_test_nobody"),
         ("STRIPE_API_BASE", "http://127.0.0.1:9"),
     ];
-    let world = World::with(&[&stripe[..], &webhook_settings::all()].concat()).await;
+    let world = World::with(&[&stripe[..], &SETTINGS, &[("SETTLEMENT_GRACE", "1s")]].concat()).await;
     let send = ["standard", "wh-cli-due", "--amount", "12.50", "--currency", "eur", "--event-id", "evt-wh-due"];
     world.sent(&[&send[..], &["--transaction-id", "tx-wh-due"]].concat()).await;
     assert_eq!(world.came_of("evt-wh-due").await["outcome"], "refund_due");
@@ -165,7 +162,8 @@ async fn money_that_nobody_here_can_give_back_is_due_and_says_so() {
 #[tokio::test]
 async fn a_notification_that_can_not_be_sent_says_what_to_do() {
     // Only two providers are on there, and one of them has another secret.
-    let world = World::with(&[("WEBHOOK_SECRETS_STRIPE", SECRET), ("WEBHOOK_SECRETS_GOCARDLESS", "another")]).await;
+    let world =
+        World::with(&[("WEBHOOK_SECRETS_STRIPE", "whsec_stripe"), ("WEBHOOK_SECRETS_GOCARDLESS", "another")]).await;
     world.json(&[&["start-order", "wh-cli-3"], WAITS].concat()).await;
     world.reaches("wh-cli-3", "pending").await;
     let mut session = String::new();
@@ -190,7 +188,7 @@ async fn a_notification_that_can_not_be_sent_says_what_to_do() {
         ("ORDERFLOW_URL", "http://127.0.0.1:9"),
     ] {
         let mut command = world.command();
-        let output = command.envs(webhook_settings::all()).env(name, value).args(send).output().await.unwrap();
+        let output = command.envs(SETTINGS).env(name, value).args(send).output().await.unwrap();
         World::refused(&output);
         session += &shown(&send, &output);
     }
