@@ -135,11 +135,10 @@ async fn conclude(
         PaymentEventKind::RefundFailed { reason, .. } => (EventType::PaymentRefundFailed, json!({"reason": reason})),
         PaymentEventKind::Disputed { stage } => (EventType::PaymentDisputed, json!({"stage": stage})),
     };
-    let written = match found.order_id {
-        Some(order_id) => append(ctx, event, order_id, kind, payload).await?,
-        None => None,
-    };
-    Ok((written.unwrap_or(DeliveryOutcome::UnknownOrder), None))
+    match found.order_id.filter(|_| found.whose != Whose::Unknown) {
+        Some(order_id) => append(ctx, event, order_id, kind, payload).await,
+        None => Ok((DeliveryOutcome::UnknownOrder, None)),
+    }
 }
 
 /// Money that no order waits for goes back.
@@ -173,17 +172,30 @@ async fn stray(
     Ok((outcome, None))
 }
 
-/// Writes the entry, if the order has ended; what that makes of the event.
+/// Writes the entry when the order has ended; what that makes of the event.
 async fn append(
     ctx: &Context,
     event: &PaymentEvent,
     order_id: OrderId,
     kind: EventType,
     mut payload: serde_json::Value,
-) -> WorkflowResult<Option<DeliveryOutcome>> {
+) -> WorkflowResult<(DeliveryOutcome, Option<String>)> {
     if let (Some(payload), Some(source)) = (payload.as_object_mut(), event.source().as_object()) {
         payload.extend(source.clone());
     }
     let postscript = Postscript { event: event.clone(), order_id, kind, payload };
-    Ok(ctx.execute_local_activity(SettlementSteps::append_to_trail, postscript, policies::local()).await?)
+    let mut number = 0;
+    loop {
+        number += 1;
+        let step = SettlementSteps::append_to_trail;
+        let appended = ctx.execute_local_activity(step, postscript.clone(), policies::local()).await?;
+        match appended {
+            Some(outcome) => return Ok((outcome, None)),
+            // Its last entries are being written, unless somebody terminated it.
+            None if number < policies::TRIES => ctx.timer(policies::backoff(number)).await,
+            None => {
+                return Ok((DeliveryOutcome::Recorded, Some("the order's workflow did not end by itself".to_owned())));
+            }
+        };
+    }
 }

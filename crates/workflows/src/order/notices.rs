@@ -6,7 +6,8 @@
 use super::{OrderWorkflow, Verdict, now, requests, save, wait};
 use crate::{
     Message, Notice, SettlementWorkflow, StrayMoney,
-    activity::{Delivered, SettlementSteps},
+    activity::{Delivered, Delivery, SettlementSteps},
+    policies,
 };
 use chrono::{DateTime, Utc};
 use domain::{
@@ -47,7 +48,14 @@ pub(super) async fn payment_event(ctx: &Context, message: Message<Notice>) {
     let now = now(ctx);
     let outcome = match ctx.state_mut(|order| order.judge(&event, now)) {
         Judgement::Done(outcome) => outcome,
-        Judgement::Accepted => recorded(ctx).await,
+        Judgement::Accepted => {
+            // Recorded when its turn comes; until then operators see that it is there.
+            if !ctx.state(|order| order.payment_awaited) {
+                let delivery = Delivery { event: event.clone(), again: false };
+                save::nothing(ctx, SettlementSteps::receive_delivery, delivery).await;
+            }
+            recorded(ctx).await
+        }
         Judgement::Stray => {
             leave(ctx, event).await;
             return;
@@ -77,20 +85,27 @@ async fn recorded(ctx: &Context) -> DeliveryOutcome {
 async fn leave(ctx: &Context, event: PaymentEvent) {
     let workflow_id = settlement_workflow_id(&event);
     let notice = Notice { event, declined: true, again: false, grace: None };
-    let options = ChildWorkflowOptions::builder()
-        .workflow_id(workflow_id.clone())
-        .parent_close_policy(ParentClosePolicy::Abandon)
-        .cancellation_token(WorkflowCancellationToken::new())
-        .build();
-    if ctx.start_child_workflow(SettlementWorkflow::run, Some(notice.clone()), options).await.is_ok() {
-        return;
-    }
-    // There is one already, which has sent us the event, or is busy with another one of the same transaction.
-    let options = SignalWorkflowOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
-    let settlement = ctx.external_workflow(workflow_id, None);
-    if let Err(error) = settlement.signal(SettlementWorkflow::payment_event, Message::Valid(notice), options).await {
-        // It ended in between: the next try of this task starts another one.
-        save::held(ctx, error).await
+    let mut number = 0;
+    loop {
+        number += 1;
+        let options = ChildWorkflowOptions::builder()
+            .workflow_id(workflow_id.clone())
+            .parent_close_policy(ParentClosePolicy::Abandon)
+            .cancellation_token(WorkflowCancellationToken::new())
+            .build();
+        if ctx.start_child_workflow(SettlementWorkflow::run, Some(notice.clone()), options).await.is_ok() {
+            return;
+        }
+        // There is one already, which has sent us the event, or is busy with another one of the same transaction.
+        let options = SignalWorkflowOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
+        let settlement = ctx.external_workflow(workflow_id.clone(), None);
+        let message = Message::Valid(notice.clone());
+        match settlement.signal(SettlementWorkflow::payment_event, message, options).await {
+            Ok(()) => return,
+            // It ended in between: now another one can start.
+            Err(_) if number < policies::TRIES => {}
+            Err(error) => save::held(ctx, error).await,
+        }
     }
 }
 
