@@ -8,11 +8,14 @@ mod lambda;
 
 use crate::{api::order_with_payment, world::World};
 use api_gateway::{Call, Shape, event};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use domain::WebhookProvider;
 use lambda::{Ended, Lambda};
 use orderflow_http::Function;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::{fs, path::Path};
+use webhooks::{Message, Secrets, Signing};
 
 #[tokio::test]
 async fn an_order_goes_from_its_start_to_delivered_through_the_functions() {
@@ -136,6 +139,53 @@ async fn every_sample_event_is_answered() {
         // In production's default profile the order moves on: what comes too late may be refused, and in words.
         assert!(reply.status.is_success() || reply.status == 409, "{}: {reply:?}", path.display());
     }
+}
+
+#[tokio::test]
+async fn a_signed_notification_passes_however_the_gateway_hands_it_over() {
+    let secret = "marked-secret";
+    let world = World::with(&[("WEBHOOK_SECRETS_CHECKOUT", secret)]).await;
+    let lambda = Lambda::start(&world.environment).await;
+    let secrets = Secrets::new(WebhookProvider::Checkout, [secret]).unwrap();
+    let signed = |body: &[u8]| {
+        let signing = Signing { now: 0, message_id: "-", notification_url: None };
+        let message = webhooks::sign(&secrets, Message::new(body), &signing).unwrap();
+        message.headers[0].1.clone()
+    };
+    let call = |body: &str, base64: bool, signature: &str| Call {
+        body: Some(body.to_owned()),
+        base64,
+        ..Call::post("/webhooks/checkout", &json!({})).header("Cko-Signature", signature)
+    };
+    for (shape, name) in [(Shape::Rest, "rest"), (Shape::Http, "http")] {
+        for base64 in [false, true] {
+            let body =
+                format!("{{\"id\": \"evt_{name}_{base64}\", \"type\": \"dispute_evidence_required\",  \"é\": 1}}");
+            let signature = signed(body.as_bytes());
+            let taken = lambda.call(shape, &call(&body, base64, &signature)).await;
+            assert_eq!((taken.status.as_u16(), &taken.body), (200, &json!("accepted")), "{name} {base64}");
+            let refused = lambda.call(shape, &call(&format!("{body} "), base64, &signature)).await;
+            assert_eq!(refused.problem(400, "webhook_rejected")["reason"], "signature");
+        }
+        // What is no text comes as base64 alone.
+        let bytes = [b"\xff\x00\xfe".as_slice(), name.as_bytes()].concat();
+        let mut event = event(shape, &call("", true, &signed(&bytes)));
+        event["body"] = json!(STANDARD.encode(&bytes));
+        let taken = api_gateway::reply(lambda.invoke(Function::Webhook, &event).await.unwrap());
+        assert_eq!(taken.status, 200, "{name}: {taken:?}");
+    }
+    let rows = async || store::deliveries::list(&world.pool, None, None, 100).await.unwrap().len();
+    world.eventually("a row of each", rows, |count| *count == 6).await;
+}
+
+#[tokio::test]
+async fn a_secret_that_is_none_ends_the_function_and_is_not_shown() {
+    let environment =
+        [("TEMPORAL_ADDRESS", "127.0.0.1:1"), ("API_AUTH", "none"), ("WEBHOOK_SECRETS_ADYEN", "marked-secret")];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let Ended { success, words } = Lambda::start_one(Function::Webhook, &environment).await;
+    let said = "error: WEBHOOK_SECRETS_ADYEN=… is not allowed: secret 1 for adyen must be the hexadecimal HMAC key";
+    assert!(!success && words.starts_with(said) && !words.contains("marked"), "{words}");
 }
 
 #[tokio::test]

@@ -29,4 +29,5 @@ mod stripe;
 mod time_skipping;
 mod tls;
 mod twins;
+mod webhooks;
 mod world;

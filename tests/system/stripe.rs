@@ -2,7 +2,7 @@
 //! of its API.
 
 pub(crate) mod localstripe;
-mod program;
+pub(crate) mod program;
 mod relay;
 mod requests;
 mod trouble;

@@ -42,6 +42,11 @@ impl Reply {
         Self { status: StatusCode::OK, content_type, headers: Vec::new(), body: Some(text.to_owned()) }
     }
 
+    /// It is done, and there is nothing to say of it.
+    pub fn nothing() -> Self {
+        Self { status: StatusCode::NO_CONTENT, content_type: JSON, headers: Vec::new(), body: None }
+    }
+
     /// The caller has this file already.
     pub fn same_file() -> Self {
         Self { status: StatusCode::NOT_MODIFIED, content_type: JSON, headers: Vec::new(), body: None }

@@ -236,10 +236,10 @@ fn webhook() -> Description {
             without a secret here is off (404). The same event again has no second effect.",
         parameters: vec![parameters::provider()],
         body: None,
-        answers: vec![(
-            200,
-            answer("It is kept; Adyen reads `[accepted]`.", &[], text_content(&["text/plain; charset=utf-8"])),
-        )],
+        answers: vec![
+            (200, answer("It is kept; Adyen reads `[accepted]`.", &[], text_content(&["text/plain; charset=utf-8"]))),
+            (204, answer("It is kept; so GoCardless is told.", &[], None)),
+        ],
         problems: ours(&[&[
             Code::WebhookRejected,
             Code::WebhookTokenInvalid,
@@ -247,6 +247,7 @@ fn webhook() -> Description {
             Code::BodyTooLarge,
             Code::TemporalUnavailable,
             Code::WorkerUnavailable,
+            Code::AuthUnavailable,
             Code::InternalError,
         ]]),
     }

@@ -3,10 +3,15 @@
 use crate::{Clock, Keyring, Settings};
 use client::{Orders, TemporalSettings};
 use domain::{SettingError, WebhookProvider};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use lambda_http::{Body, Request, Response};
 use orderflow_http::{Application, Call, Code, Function, Operation, Problem, Reply, serve};
-use webhooks::Rejection;
+use webhooks::{Rejection, Secrets, Verified};
 use workflows::Notice;
+
+/// How many of a batch's events Temporal is told of at once: 250 of them, one by one, might take longer than a provider
+/// waits.
+const AT_ONCE: usize = 16;
 
 /// The door to Temporal and the providers' secrets.
 #[derive(Debug)]
@@ -35,12 +40,35 @@ impl Application for App {
     }
 
     async fn warm_up(&self) {
-        let _ = self.orders.health().await;
+        let _ = tokio::join!(self.orders.health(), self.keyring.renew());
     }
 
     async fn handle(&self, request: Request) -> Response<Body> {
-        serve(Function::Webhook, request, async |call| answer(self, &call).await).await
+        serve(Function::Webhook, request, async |call| {
+            // Beside the answer and not after it: then the sandbox is frozen. It is short, and fails nobody.
+            let (answered, ()) = tokio::join!(answer(self, &call), self.keyring.renew());
+            answered
+        })
+        .await
     }
+}
+
+type Secret = (Secrets, Option<String>);
+
+impl App {
+    async fn known(&self, provider: WebhookProvider) -> Result<Option<Secret>, Problem> {
+        let away = |error| Problem::new(Code::AuthUnavailable, "Try again in a moment.").because(error);
+        self.keyring.of(provider).await.map_err(away)
+    }
+}
+
+fn judge<'a>(
+    (secrets, url): &'a Secret,
+    headers: &'a [(&'a str, &'a str)],
+    body: &'a [u8],
+    now: i64,
+) -> Result<Verified<'a>, Rejection> {
+    webhooks::verify(secrets, &webhooks::Request { headers, body, now, notification_url: url.as_deref() })
 }
 
 async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
@@ -49,27 +77,39 @@ async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
     };
     let unknown = || Problem::new(Code::RouteNotFound, "No webhooks of this provider are taken here.");
     let provider = WebhookProvider::parse(call.raw_id()).ok_or_else(unknown)?;
-    let (secrets, notification_url) = app.keyring.of(provider).ok_or_else(unknown)?;
+    let body = call.bytes()?;
     let headers = call.header_texts();
-    let request = webhooks::Request {
-        headers: &headers,
-        body: call.bytes()?,
-        now: app.clock.now(),
-        notification_url: notification_url.as_deref(),
+    let now = app.clock.now();
+    let known = match app.known(provider).await? {
+        // Its first secret may have come a moment ago.
+        None if app.keyring.look_again().await => app.known(provider).await?,
+        known => known,
     };
-    let verified = webhooks::verify(&secrets, &request).map_err(|rejection| rejected(provider, rejection))?;
-    for event in webhooks::events(&verified, app.settings.environment) {
+    let known = known.ok_or_else(unknown)?;
+    let renewed;
+    let verified = match judge(&known, &headers, body, now) {
+        Err(Rejection::Signature) if app.keyring.look_again().await => {
+            renewed = app.known(provider).await?.ok_or_else(unknown)?;
+            judge(&renewed, &headers, body, now)
+        }
+        judged => judged,
+    };
+    let verified = verified.map_err(|rejection| rejected(provider, rejection))?;
+    let told = webhooks::events(&verified, app.settings.environment).into_iter().map(|event| {
         let notice = Notice { event, declined: false, again: false, grace: Some(app.settings.grace) };
-        app.orders.notify(notice).await?;
-    }
+        app.orders.notify(notice)
+    });
+    // In no order: events of one order may come in any. One that fails fails all, and all come again.
+    stream::iter(told).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
     Ok(match provider {
         // What Adyen waits for, word for word.
         WebhookProvider::Adyen => Reply::file("text/plain; charset=utf-8", "[accepted]"),
+        // As its own libraries answer.
+        WebhookProvider::GoCardless => Reply::nothing(),
         WebhookProvider::Stripe
         | WebhookProvider::Standard
         | WebhookProvider::Square
         | WebhookProvider::Mollie
-        | WebhookProvider::GoCardless
         | WebhookProvider::Checkout
         | WebhookProvider::Shopify => Reply::file("text/plain; charset=utf-8", "accepted"),
     })

@@ -1,8 +1,14 @@
 //! The secrets of the providers, as they are now: where they are kept they may change while the function runs.
 
-use crate::keys::{self, Keys};
-use domain::{SettingError, WebhookProvider};
+mod pace;
+
+use crate::{
+    keys::{self, Keys, Lines},
+    vault::{self, Vault},
+};
+use domain::{SettingError, Span, SpanError, WebhookProvider};
 use orderflow_http::{from_env, refused_setting};
+use pace::Pace;
 use std::{
     fmt, fs,
     path::{Path, PathBuf},
@@ -11,72 +17,138 @@ use std::{
 use webhooks::Secrets;
 
 const FILE: &str = "WEBHOOK_SECRETS_FILE";
+const REFRESH: &str = "WEBHOOK_SECRETS_REFRESH";
 
-/// `WEBHOOK_SECRETS_*` of the environment, and above them those of the file that `WEBHOOK_SECRETS_FILE` names.
+/// `WEBHOOK_SECRETS_*` of the environment, and above them those of a file or of AWS Secrets Manager.
+#[derive(Debug)]
 pub struct Keyring {
-    environment: keys::Lines,
-    file: Option<PathBuf>,
+    environment: Environment,
+    source: Source,
     seen: Mutex<Seen>,
 }
 
+struct Environment(Lines);
+
+#[derive(Debug)]
+enum Source {
+    Environment,
+    File(PathBuf),
+    Vault(Vault, Pace),
+}
+
+#[derive(Default)]
 struct Seen {
-    keys: Arc<Keys>,
-    /// The file as it was read last, good or not; `None` where it could not be read.
+    /// `None` until they could be read for the first time.
+    keys: Option<Arc<Keys>>,
+    /// What was read last, good or not.
     text: Option<String>,
 }
 
-impl fmt::Debug for Keyring {
+/// Nobody can say yet what the secrets are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the secrets of webhooks could not be read yet")]
+pub(crate) struct Unread;
+
+/// One provider's secrets, and Square's registered URL; `None` for a provider that is off.
+pub(crate) type Known = Option<(Secrets, Option<String>)>;
+
+impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keyring").field("file", &self.file).finish_non_exhaustive()
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
     }
 }
 
 impl Keyring {
+    /// Fails on secrets that are none; what Secrets Manager has is asked for later.
     pub fn from_env() -> Result<Self, SettingError> {
         let environment = keys::environment();
-        let file = from_env(FILE).map(PathBuf::from);
-        let (text, keys) = match &file {
-            Some(path) => {
-                let text = read(path)?;
-                let keys = Keys::of(&environment, &lines(path, &text)?)?;
-                (Some(text), keys)
+        let (source, seen) = match (from_env(FILE).map(PathBuf::from), from_env(vault::ARN)) {
+            (Some(_), Some(arn)) => {
+                return Err(refused_setting(vault::ARN, &arn, "must not be set beside WEBHOOK_SECRETS_FILE"));
             }
-            None => (None, Keys::of(&environment, &keys::Lines::new())?),
+            (Some(path), None) => {
+                let text = read(&path)?;
+                let keys = Keys::of(&environment, &lines(&path, &text)?)?;
+                (Source::File(path), Seen { keys: Some(Arc::new(keys)), text: Some(text) })
+            }
+            (None, Some(arn)) => (Source::Vault(Vault::new(arn)?, Pace::new(refresh()?)), Seen::default()),
+            (None, None) => {
+                let keys = Keys::of(&environment, &Lines::new())?;
+                (Source::Environment, Seen { keys: Some(Arc::new(keys)), text: None })
+            }
         };
-        Ok(Self { environment, file, seen: Mutex::new(Seen { keys: Arc::new(keys), text }) })
+        Ok(Self { environment: Environment(environment), source, seen: Mutex::new(seen) })
     }
 
     /// These, for as long as it lives.
     pub fn fixed(secrets: impl IntoIterator<Item = Secrets>, square_url: Option<String>) -> Self {
-        let keys = Arc::new(Keys::new(secrets, square_url));
-        Self { environment: keys::Lines::new(), file: None, seen: Mutex::new(Seen { keys, text: None }) }
+        let keys = Some(Arc::new(Keys::new(secrets, square_url)));
+        let (environment, source) = (Environment(Lines::new()), Source::Environment);
+        Self { environment, source, seen: Mutex::new(Seen { keys, text: None }) }
     }
 
-    /// The provider's secrets, and Square's registered URL; `None` for a provider that is off.
-    pub(crate) fn of(&self, provider: WebhookProvider) -> Option<(Secrets, Option<String>)> {
-        self.look();
-        self.seen().keys.provider(provider)
+    /// What is known of a provider. Who is the first waits until the secrets are read; a file is looked at each time:
+    /// it is small, and so a change counts at once.
+    pub(crate) async fn of(&self, provider: WebhookProvider) -> Result<Known, Unread> {
+        match &self.source {
+            Source::Environment => {}
+            Source::File(path) => self.take(FILE, &path.display().to_string(), read(path)),
+            Source::Vault(vault, pace) => {
+                if self.seen().keys.is_none() {
+                    pace.at_first(|| self.fetch(vault)).await;
+                }
+            }
+        }
+        self.seen().keys.as_ref().map(|keys| keys.provider(provider)).ok_or(Unread)
     }
 
-    /// The file is looked at for each notification: it is small, and so a change counts at once.
-    fn look(&self) {
-        let Some(path) = &self.file else { return };
-        let read = read(path);
+    /// Beside each notification: looks at Secrets Manager again when it is time to.
+    pub(crate) async fn renew(&self) {
+        if let Source::Vault(vault, pace) = &self.source {
+            pace.when_due(|| self.fetch(vault)).await;
+        }
+    }
+
+    /// A notification was refused, which also a secret does that was changed a moment ago. Whether it is worth trying again.
+    pub(crate) async fn look_again(&self) -> bool {
+        match &self.source {
+            Source::Environment | Source::File(_) => false,
+            Source::Vault(vault, pace) => pace.after_a_refusal(|| self.fetch(vault)).await,
+        }
+    }
+
+    /// Whether it could be asked.
+    async fn fetch(&self, vault: &Vault) -> bool {
+        let read = vault.read().await;
+        let could = read.is_ok();
+        let refused = |why: String| refused_setting(vault::ARN, vault.arn(), &format!("must be readable: {why}"));
+        self.take(vault::ARN, vault.arn(), read.map_err(refused));
+        could
+    }
+
+    /// Goes by what was read from now on, if it is good. The secrets of before stay good otherwise: an edit that went wrong
+    /// must turn no payment away. It is told once.
+    fn take(&self, name: &str, place: &str, read: Result<String, SettingError>) {
         let text = read.as_ref().ok().cloned();
         let mut seen = self.seen();
-        if text == seen.text {
+        if text == seen.text && (text.is_some() || seen.keys.is_some() && matches!(self.source, Source::File(_))) {
             return;
         }
-        // Also what is no good: it is told once.
-        seen.text = text;
-        match read.and_then(|text| Keys::of(&self.environment, &lines(path, &text)?)) {
+        match read.and_then(|text| Keys::of(&self.environment.0, &keys::lines(name, place, &text)?)) {
             Ok(keys) => {
-                seen.keys = Arc::new(keys);
-                tracing::info!("{FILE}: the secrets of webhooks are read again");
+                seen.keys = Some(Arc::new(keys));
+                tracing::info!("{name}: the secrets of webhooks were read");
             }
-            // The secrets of before stay good: an edit that went wrong must turn no payment away.
-            Err(error) => tracing::error!("{error}; the secrets of before are used"),
+            Err(error) if seen.keys.is_some() => tracing::error!("{error}; the secrets of before are used"),
+            Err(error) => tracing::error!("{error}; no webhook can be taken"),
         }
+        seen.text = text;
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -85,11 +157,18 @@ impl Keyring {
     }
 }
 
+fn refresh() -> Result<Span, SettingError> {
+    let Some(text) = from_env(REFRESH) else { return Ok(Span::from_secs(5 * 60)) };
+    let refused = |allowed: &str| refused_setting(REFRESH, &text, allowed);
+    let span: Span = text.parse().map_err(|error: SpanError| refused(&error.to_string()))?;
+    if span.is_zero() { Err(refused("must be longer than nothing")) } else { Ok(span) }
+}
+
 fn read(path: &Path) -> Result<String, SettingError> {
     let refused = |_| refused_setting(FILE, &path.display().to_string(), "must be a text file that can be read");
     fs::read_to_string(path).map_err(refused)
 }
 
-fn lines(path: &Path, text: &str) -> Result<keys::Lines, SettingError> {
+fn lines(path: &Path, text: &str) -> Result<Lines, SettingError> {
     keys::lines(FILE, &path.display().to_string(), text)
 }

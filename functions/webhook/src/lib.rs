@@ -8,6 +8,7 @@ mod clock;
 mod keyring;
 mod keys;
 mod settings;
+mod vault;
 
 pub use app::App;
 pub use clock::Clock;

@@ -15,20 +15,23 @@ const STRIPE_MOCK: [(&str, &str); 2] =
 /// The Python that has localstripe; `None`, and a word about it, where there is none.
 pub(super) async fn localstripe() -> Option<&'static Path> {
     static PYTHON: OnceCell<Option<PathBuf>> = OnceCell::const_new();
-    let python = PYTHON.get_or_init(async || {
-        if !runs("python3", &["-c", "import ensurepip, venv"]).await {
-            return skipped("the tests of payments at Stripe need python3 with venv");
-        }
-        let home = installed("localstripe", LOCALSTRIPE, async |fresh| {
-            run(Command::new("python3").args(["-m", "venv"]).arg(fresh)).await;
-            let list = fresh.join("requirements.txt");
-            fs::write(&list, LOCALSTRIPE).unwrap();
-            let options = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
-            run(Command::new(fresh.join("bin/python")).args(options).arg(list)).await;
-        });
-        Some(home.await.join("bin/python"))
+    let install = || python("localstripe", LOCALSTRIPE, "the tests of payments at Stripe need python3 with venv");
+    PYTHON.get_or_init(install).await.as_deref()
+}
+
+/// A Python with what this list of versions names; `None`, and the word about it, where there is none.
+pub(crate) async fn python(name: &str, versions: &str, missing: &str) -> Option<PathBuf> {
+    if !runs("python3", &["-c", "import ensurepip, venv"]).await {
+        return skipped(missing);
+    }
+    let home = installed(name, versions, async |fresh| {
+        run(Command::new("python3").args(["-m", "venv"]).arg(fresh)).await;
+        let list = fresh.join("requirements.txt");
+        fs::write(&list, versions).unwrap();
+        let options = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
+        run(Command::new(fresh.join("bin/python")).args(options).arg(list)).await;
     });
-    python.await.as_deref()
+    Some(home.await.join("bin/python"))
 }
 
 /// The program stripe-mock; `None`, and a word about it, where there is no Go to build it with.

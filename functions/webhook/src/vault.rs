@@ -1,0 +1,118 @@
+//! One secret of AWS Secrets Manager, whose text has the lines of the providers' secrets.
+
+mod http;
+
+use aws_credential_types::Credentials;
+use aws_sdk_secretsmanager::{
+    Client,
+    config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig},
+    error::{ProvideErrorMetadata, SdkError},
+};
+use domain::SettingError;
+use futures_util::FutureExt;
+use http::Http;
+use orderflow_http::{from_env, refused_setting};
+use std::{fmt, time::Duration};
+use tokio::time::timeout;
+
+pub(crate) const ARN: &str = "WEBHOOK_SECRETS_ARN";
+
+/// It takes some 20 ms, 100 with a new connection. A provider waits five seconds at least.
+const ANSWER: Duration = Duration::from_secs(2);
+
+pub(crate) struct Vault {
+    client: Client,
+    arn: String,
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Vault").field(&self.arn).finish()
+    }
+}
+
+impl Vault {
+    /// With the credentials that Lambda gives to a function by its environment.
+    pub(crate) fn new(arn: String) -> Result<Self, SettingError> {
+        let region = region(&arn)
+            .ok_or_else(|| refused_setting(ARN, &arn, "must be arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME"))?;
+        let variable = |name: &str| {
+            let allowed = "must be set for WEBHOOK_SECRETS_ARN, as Lambda does";
+            from_env(name).ok_or_else(|| refused_setting(name, "", allowed))
+        };
+        let credentials = Credentials::new(
+            variable("AWS_ACCESS_KEY_ID")?,
+            variable("AWS_SECRET_ACCESS_KEY")?,
+            from_env("AWS_SESSION_TOKEN"),
+            None,
+            "environment",
+        );
+        let http =
+            Http::new().map_err(|error| refused_setting(ARN, &arn, &format!("HTTP could not be set up: {error}")))?;
+        let mut config = aws_sdk_secretsmanager::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region.to_owned()))
+            .credentials_provider(credentials)
+            .http_client(http)
+            // One try, and one limit: ours. What fails is tried again with a later notification.
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::disabled());
+        if let Some(url) = from_env("AWS_ENDPOINT_URL_SECRETS_MANAGER").or_else(|| from_env("AWS_ENDPOINT_URL")) {
+            config = config.endpoint_url(url);
+        }
+        Ok(Self { client: Client::from_conf(config.build()), arn })
+    }
+
+    pub(crate) fn arn(&self) -> &str {
+        &self.arn
+    }
+
+    /// The text as it is now, or why it can't be read.
+    pub(crate) async fn read(&self) -> Result<String, String> {
+        // The SDK's own future is too deep for the compiler where others hold it.
+        let asked = self.client.get_secret_value().secret_id(&self.arn).send().boxed();
+        let answer = timeout(ANSWER, asked).await.map_err(|_| format!("no answer within {ANSWER:?}"))?;
+        let secret = answer.map_err(|error| why(&error))?;
+        secret.secret_string.ok_or_else(|| "it is binary".to_owned())
+    }
+}
+
+/// Never by its `Debug`, which has the answer's body.
+fn why<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
+    match error {
+        SdkError::ServiceError(context) => context.err().code().unwrap_or("refused").to_owned(),
+        SdkError::ResponseError(_) => "the answer can't be read".to_owned(),
+        SdkError::DispatchFailure(_) => "it can't be reached".to_owned(),
+        SdkError::TimeoutError(_) => "no answer in time".to_owned(),
+        // The kinds may grow.
+        SdkError::ConstructionFailure(_) | _ => "it can't be asked".to_owned(),
+    }
+}
+
+fn region(arn: &str) -> Option<&str> {
+    let parts: Vec<_> = arn.split(':').collect();
+    match parts[..] {
+        ["arn", _, "secretsmanager", region, account, "secret", name]
+            if ![region, account, name].iter().any(|part| part.is_empty()) =>
+        {
+            Some(region)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_region_is_the_secrets_own() {
+        let arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:orderflow/webhooks-AbCdEf";
+        assert_eq!(region(arn), Some("eu-central-1"));
+        for none in
+            ["", "orderflow/webhooks", "arn:aws:s3:eu-central-1:1:secret:a", "arn:aws:secretsmanager::1:secret:a"]
+        {
+            assert_eq!(region(none), None, "{none}");
+        }
+    }
+}

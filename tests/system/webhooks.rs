@@ -1,0 +1,154 @@
+//! The function `webhook` over real HTTP: whose notification is taken, and what becomes of it.
+
+mod door;
+mod fraud;
+mod rotation;
+mod vault;
+mod vectors;
+
+use crate::{api::Reply, world::World};
+use chrono::Utc;
+use domain::{Currency, Money, OrderId, TransactionId, WebhookProvider};
+use reqwest::{Client, RequestBuilder};
+use serde_json::{Value, json};
+use webhooks::{Facts, Message, SampleKind, Secrets, Signing, sample, secrets_variable, sign};
+
+/// Where these tests are registered at Square.
+const SQUARE_URL: &str = "https://shop.example/webhooks/square";
+
+/// A secret that is nobody's, and must be found in no log.
+fn secret(provider: WebhookProvider) -> String {
+    let mut bytes = *b"marked-secret-of-a-system-test..";
+    bytes[31] = provider.as_str().as_bytes()[0];
+    webhooks::made_up(provider, &bytes)
+}
+
+fn secrets(provider: WebhookProvider) -> Secrets {
+    Secrets::parse(provider, &secret(provider)).unwrap()
+}
+
+/// What the API must be told to take what is signed here.
+fn environment() -> Vec<(String, String)> {
+    let secrets = WebhookProvider::ALL.iter().map(|provider| (secrets_variable(*provider), secret(*provider)));
+    let more = [("WEBHOOK_URL_SQUARE", SQUARE_URL), ("WEBHOOK_ENVIRONMENT", "test"), ("SETTLEMENT_GRACE", "0s")];
+    secrets.chain(more.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
+}
+
+/// A world whose API takes the notifications of every provider.
+async fn world() -> World {
+    with(&[]).await
+}
+
+async fn with(more: &[(&str, &str)]) -> World {
+    let settings = environment();
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    World::with(&[&settings, more].concat()).await
+}
+
+/// A notification's body about 99.99 USD for an order, not signed yet. `id` names its event, its payment and its order.
+fn told(provider: WebhookProvider, id: &str) -> Message {
+    let facts = Facts {
+        order_id: &OrderId::parse(id).unwrap(),
+        amount: Money::from_minor(9_999, Currency::parse("USD").unwrap()).unwrap(),
+        transaction_id: &TransactionId::parse(&format!("tx_{id}")).unwrap(),
+        event_id: &format!("evt_{id}"),
+        now: Utc::now().timestamp(),
+    };
+    sample(provider, SampleKind::Paid, &facts).unwrap()
+}
+
+/// Signed with `secrets` at this time.
+fn signed_at(secrets: &Secrets, message: Message, now: i64) -> Message {
+    let signing = Signing { now, message_id: "msg_system_test", notification_url: Some(SQUARE_URL) };
+    sign(secrets, message, &signing).unwrap()
+}
+
+fn signed(provider: WebhookProvider, message: Message) -> Message {
+    signed_at(&secrets(provider), message, Utc::now().timestamp())
+}
+
+fn request(url: &str, provider: &str, headers: &[(&str, &str)], body: Vec<u8>) -> RequestBuilder {
+    let mut request = Client::new().post(format!("{url}/webhooks/{provider}")).body(body);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request
+}
+
+/// As a provider does: what could not be taken now is sent again. Not for ever, since Temporal may be gone on purpose.
+async fn post(url: &str, provider: WebhookProvider, message: &Message) -> Reply {
+    let send = || reply(request(url, provider.as_str(), &message.header_pairs(), message.body.clone()));
+    for _ in 0..3 {
+        let reply = send().await;
+        if reply.body["code"] != "temporal_unavailable" {
+            return reply;
+        }
+    }
+    send().await
+}
+
+/// Has it taken, genuine and new.
+async fn deliver(world: &World, provider: WebhookProvider, id: &str) {
+    post(&world.url, provider, &signed(provider, told(provider, id))).await.taken(provider);
+}
+
+async fn reply(request: RequestBuilder) -> Reply {
+    let answer = request.send().await.unwrap();
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let text = answer.text().await.unwrap();
+    Reply { status, headers, body: serde_json::from_str(&text).unwrap_or(json!(text)) }
+}
+
+impl Reply {
+    /// Taken, as this provider wants to be told.
+    #[track_caller]
+    fn taken(self, provider: WebhookProvider) {
+        let (status, text) = match provider {
+            WebhookProvider::Adyen => (200, "[accepted]"),
+            WebhookProvider::GoCardless => (204, ""),
+            WebhookProvider::Stripe
+            | WebhookProvider::Standard
+            | WebhookProvider::Square
+            | WebhookProvider::Mollie
+            | WebhookProvider::Checkout
+            | WebhookProvider::Shopify => (200, "accepted"),
+        };
+        // `[accepted]` is no JSON, and so a text here.
+        assert_eq!((self.status.as_u16(), self.body), (status, json!(text)), "{provider}");
+    }
+
+    /// Refused for this reason, as this provider wants to be told.
+    #[track_caller]
+    fn refused(self, provider: WebhookProvider, reason: &str) -> Value {
+        let problem = match provider {
+            WebhookProvider::GoCardless => self.problem(498, "webhook_token_invalid"),
+            WebhookProvider::Stripe
+            | WebhookProvider::Adyen
+            | WebhookProvider::Standard
+            | WebhookProvider::Square
+            | WebhookProvider::Mollie
+            | WebhookProvider::Checkout
+            | WebhookProvider::Shopify => self.problem(400, "webhook_rejected"),
+        };
+        assert_eq!(problem["reason"], reason, "{provider}: {problem}");
+        problem
+    }
+}
+
+impl World {
+    /// What `webhook_deliveries` has, as event and outcome.
+    async fn deliveries(&self) -> Vec<(String, String)> {
+        let rows = store::deliveries::list(&self.pool, None, None, 10_000).await.unwrap();
+        rows.into_iter().map(|row| (row.event_id, row.outcome)).collect()
+    }
+
+    /// Waits until this event has an outcome, and tells it.
+    async fn outcome(&self, event_id: &str) -> String {
+        let look = async || {
+            let rows = self.deliveries().await;
+            rows.into_iter().find(|(known, _)| known == event_id).map(|(_, outcome)| outcome)
+        };
+        let decided = |outcome: &Option<String>| outcome.as_ref().is_some_and(|outcome| outcome != "pending");
+        self.eventually(&format!("the outcome of {event_id}"), look, decided).await.unwrap()
+    }
+}

@@ -1,0 +1,186 @@
+//! The cases of tests/vectors, each through the HTTP route: with its own secrets, at its own time. What is accepted
+//! must be seen in `webhook_deliveries` with an outcome, what is refused must leave nothing there.
+
+use super::{
+    door::{Door, Shape, orders},
+    reply, request,
+};
+use crate::world::World;
+use domain::{PaymentEvent, WebhookProvider, settlement_workflow_id};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+use temporalio_client::WorkflowDescribeOptions;
+use temporalio_common::protos::temporal::api::enums::v1::WorkflowExecutionStatus;
+use webhook::Keyring;
+use webhooks::{Environment, Request, Secrets, events, verify};
+use workflows::SettlementWorkflow;
+
+struct Case {
+    name: String,
+    provider: WebhookProvider,
+    secrets: Secrets,
+    headers: Vec<(String, String)>,
+    body: String,
+    now: i64,
+    url: Option<String>,
+    expect: String,
+    /// What the provider wants to read, where the case says it.
+    reply: Value,
+}
+
+/// Whose cases are of a scheme that we do not serve.
+fn is_foreign(provider: &str) -> bool {
+    matches!(provider, "paypal" | "braintree")
+}
+
+fn provider(name: &str) -> WebhookProvider {
+    match name {
+        "standardwebhooks" => WebhookProvider::Standard,
+        "checkoutcom" => WebhookProvider::Checkout,
+        other => WebhookProvider::parse(other).unwrap_or_else(|| panic!("whose is {other}?")),
+    }
+}
+
+fn files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    files.sort();
+    files
+}
+
+fn cases() -> Vec<Case> {
+    let read = |path: PathBuf| serde_json::from_slice::<Vec<Value>>(&fs::read(path).unwrap()).unwrap();
+    files().into_iter().flat_map(read).filter_map(|case| Case::read(&case)).collect()
+}
+
+impl Case {
+    fn read(case: &Value) -> Option<Self> {
+        let text = |field: &str| case[field].as_str().unwrap_or_else(|| panic!("no {field} in {case}")).to_owned();
+        let of = text("provider");
+        if is_foreign(&of) {
+            return None;
+        }
+        let provider = provider(&of);
+        let secrets = case["secret"].as_array().cloned().unwrap_or_else(|| vec![case["secret"].clone()]);
+        let headers = case["headers"].as_object().unwrap().iter();
+        Some(Self {
+            name: format!("{of}/{}", text("name")),
+            provider,
+            secrets: Secrets::new(provider, secrets.iter().map(|secret| secret.as_str().unwrap())).unwrap(),
+            headers: headers.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect(),
+            body: text("body"),
+            now: case["now"].as_i64().unwrap_or(0),
+            url: case["notification_url"].as_str().map(str::to_owned),
+            expect: text("expect"),
+            reply: case["reply"].clone(),
+        })
+    }
+
+    /// What we do where a case leaves it open; why is in docs/webhooks.md, "Decisions". A case that is not here may be
+    /// judged either way, but must be judged.
+    fn policy(&self) -> Option<&'static str> {
+        match self.name.as_str() {
+            "mollie/classic-unsigned" => Some("reject:header"),
+            _ => None,
+        }
+    }
+
+    fn pairs(&self) -> Vec<(&str, &str)> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+
+    /// The events that it tells, where its signature holds.
+    fn told(&self) -> Option<Vec<PaymentEvent>> {
+        let headers = self.pairs();
+        let (body, url) = (self.body.as_bytes(), self.url.as_deref());
+        let request = Request { headers: &headers, body, now: self.now, notification_url: url };
+        verify(&self.secrets, &request).ok().map(|verified| events(&verified, Environment::Test))
+    }
+}
+
+#[tokio::test]
+async fn each_case_is_judged_over_http_as_it_says() {
+    let world = World::start().await;
+    let orders = orders(&world);
+    let mut counted = BTreeMap::new();
+    for case in cases() {
+        for shape in [Shape::Http, Shape::Rest] {
+            let told = case.told().unwrap_or_default();
+            let before = settlements(&world, &told).await;
+            let rows = world.deliveries().await.len();
+            let keyring = Keyring::fixed([case.secrets.clone()], case.url.clone());
+            let door = Door::open(&orders, keyring, case.now, shape).await;
+            let body = case.body.clone().into_bytes();
+            let reply = reply(request(&door.url, case.provider.as_str(), &case.pairs(), body)).await;
+            let name = format!("{} as {shape:?}", case.name);
+            let seen = (reply.status.as_u16(), reply.body.clone());
+            if !case.reply.is_null() {
+                assert_eq!(case.reply["status"], seen.0, "{name}: {}", seen.1);
+                assert!(case.reply["body"].is_null() || case.reply["body"] == seen.1, "{name}: {}", seen.1);
+            }
+            let expected = match case.expect.as_str() {
+                "policy" => case.policy(),
+                expect => Some(expect),
+            };
+            let accepts = expected.map_or(reply.status.is_success(), |expected| expected == "accept");
+            if accepts {
+                assert!(reply.status.is_success(), "{name}: {seen:?}");
+                reply.taken(case.provider);
+                assert!(!told.is_empty(), "{name}");
+                for (event, before) in told.iter().zip(before) {
+                    settled(&world, event, before).await;
+                    world.outcome(&event.event_id).await;
+                }
+                continue;
+            }
+            let reason = expected.map(|expected| expected.strip_prefix("reject:").unwrap().to_owned());
+            let reason = reason.unwrap_or_else(|| seen.1["reason"].as_str().unwrap_or("a reason").to_owned());
+            let problem = reply.refused(case.provider, &reason);
+            let detail = problem["detail"].as_str().unwrap();
+            let word = match reason.as_str() {
+                "header" => "missing",
+                "signature" => "not that of this body",
+                "timestamp" => "too old",
+                other => panic!("{name}: {other}"),
+            };
+            assert!(detail.contains(word), "{name}: {detail}");
+            assert_eq!(settlements(&world, &told).await, before, "{name}");
+            assert_eq!(world.deliveries().await.len(), rows, "{name}");
+        }
+        *counted.entry(case.provider.as_str()).or_insert(0) += 1;
+    }
+    // Each of ours has some, of both kinds.
+    assert_eq!(counted.len(), WebhookProvider::ALL.len(), "{counted:?}");
+}
+
+/// The latest run of an event's settlement and whether it has ended; cases share events, and so rows.
+async fn settlement(world: &World, event: &PaymentEvent) -> Option<(String, bool)> {
+    let handle = world.temporal().await.get_workflow_handle::<SettlementWorkflow>(settlement_workflow_id(event));
+    let described = handle.describe(WorkflowDescribeOptions::default()).await.ok()?.raw_description;
+    let info = described.workflow_execution_info.unwrap();
+    let ended = info.status() == WorkflowExecutionStatus::Completed;
+    Some((info.execution.unwrap().run_id, ended))
+}
+
+async fn settlements(world: &World, told: &[PaymentEvent]) -> Vec<Option<(String, bool)>> {
+    let mut settlements = Vec::new();
+    for event in told {
+        settlements.push(settlement(world, event).await);
+    }
+    settlements
+}
+
+/// Waits until Temporal has ended a settlement of this event that was not there before.
+async fn settled(world: &World, event: &PaymentEvent, before: Option<(String, bool)>) {
+    let before = before.map(|(run, _)| run);
+    let ended = |seen: &Option<(String, bool)>| {
+        seen.as_ref().is_some_and(|(run, ended)| *ended && before.as_ref() != Some(run))
+    };
+    let look = async || settlement(world, event).await;
+    world.eventually(&format!("the settlement of {}", event.event_id), look, ended).await;
+}
