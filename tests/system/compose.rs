@@ -54,10 +54,13 @@ fn pinned(image: &str) -> &str {
 #[test]
 fn compose_has_the_stacks_services_on_the_usual_ports_of_this_machine_alone() {
     let names: BTreeSet<_> = services().into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["api", "mail", "migrate", "postgres", "temporal", "worker"].map(ToOwned::to_owned).into());
+    assert_eq!(
+        names,
+        ["api", "localstack", "mail", "migrate", "postgres", "temporal", "worker"].map(ToOwned::to_owned).into()
+    );
     let published: BTreeSet<_> = services().iter().flat_map(|(_, service)| texts(&service["ports"])).collect();
     let local = |port: u16| format!("127.0.0.1:{port}:{port}");
-    assert_eq!(published, [7233, 8000, 8025, 8233, 9464].map(local).into());
+    assert_eq!(published, [4566, 7233, 8000, 8025, 8233, 9464].map(local).into());
 }
 
 #[test]

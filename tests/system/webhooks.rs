@@ -141,14 +141,4 @@ impl World {
         let rows = store::deliveries::list(&self.pool, None, None, 10_000).await.unwrap();
         rows.into_iter().map(|row| (row.event_id, row.outcome)).collect()
     }
-
-    /// Waits until this event has an outcome, and tells it.
-    async fn outcome(&self, event_id: &str) -> String {
-        let look = async || {
-            let rows = self.deliveries().await;
-            rows.into_iter().find(|(known, _)| known == event_id).map(|(_, outcome)| outcome)
-        };
-        let decided = |outcome: &Option<String>| outcome.as_ref().is_some_and(|outcome| outcome != "pending");
-        self.eventually(&format!("the outcome of {event_id}"), look, decided).await.unwrap()
-    }
 }
