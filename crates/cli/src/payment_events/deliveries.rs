@@ -57,7 +57,10 @@ pub(super) async fn one(pool: &PgPool, event: &Event) -> Result<Delivery> {
     match (found.pop(), found.len()) {
         (Some(delivery), 0) => Ok(delivery),
         (Some(_), _) => bail!("two providers have an event {}; name one with --provider", event.id),
-        (None, _) => bail!("there is no event {}; `orderflow webhooks list` shows the newest", event.id),
+        (None, _) => bail!(
+            "there is no event {}; `orderflow webhooks list` shows the newest, each once a worker has taken it",
+            event.id
+        ),
     }
 }
 
@@ -110,6 +113,11 @@ fn to_do(delivery: &Delivery, outcome: DeliveryOutcome) -> String {
         DeliveryOutcome::Recorded => format!("nothing; it stands in the order's trail: orderflow events {order}"),
         DeliveryOutcome::Refused => {
             format!("look whose payment {transaction} is: orderflow webhooks list --order {transaction}")
+        }
+        DeliveryOutcome::RefundDue if delivery.order_id.is_none() => {
+            format!(
+                "find out at {provider} whose money {transaction} is, and give it back there by hand: nobody else will"
+            )
         }
         DeliveryOutcome::RefundDue => format!("give {transaction} back at {provider} by hand: nobody else will"),
         DeliveryOutcome::UnknownOrder => {

@@ -169,6 +169,7 @@ impl Api {
             StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
                 Failed::NoAnswer(no_answer)
             }
+            StatusCode::NOT_FOUND => Failed::Refused(refusal.of_what_is_not_there()),
             _ if status.is_client_error() => Failed::Refused(refusal),
             _ => Failed::NoAnswer(no_answer),
         }

@@ -86,6 +86,11 @@ impl Refusal {
         codes.into_iter().flatten().map(String::as_str).find(is_code).unwrap_or("refused")
     }
 
+    /// Stripe's code for it, also where the status alone says so, as localstripe has it.
+    pub(super) fn of_what_is_not_there(self) -> Self {
+        Self { code: self.code.or_else(|| Some("resource_missing".to_owned())), ..self }
+    }
+
     /// Whether the request differs from the first that came under its key.
     pub(super) fn is_of_the_key(&self) -> bool {
         self.kind.as_deref() == Some("idempotency_error")
