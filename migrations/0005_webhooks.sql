@@ -11,6 +11,9 @@ alter table webhook_deliveries add constraint webhook_deliveries_outcome_check c
     'pending', 'applied', 'known', 'recorded', 'refused', 'refunded', 'refund_due', 'unknown_order', 'unconfirmed',
     'ignored', 'unreadable'));
 
+-- Money that names no order of ours is a payment, too: one that goes back.
+alter table payments alter column order_id drop not null;
+
 -- The newest first, of all and of one outcome; and by transaction, since refunds and disputes may name nothing else.
 create index webhook_deliveries_received on webhook_deliveries (received_at desc, id desc);
 create index webhook_deliveries_outcome on webhook_deliveries (outcome, received_at desc, id desc);

@@ -6,6 +6,7 @@ mod database;
 mod help;
 mod menu;
 mod orders;
+mod payment_events;
 mod stack;
 mod workflows;
 

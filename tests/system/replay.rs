@@ -12,7 +12,7 @@ use std::{env, fs, path::PathBuf};
 use store::simulator::{Fault, add_fault};
 use temporalio_client::{Client, WorkflowFetchHistoryOptions, WorkflowHistory};
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
-use workflows::{OrderWorkflow, ShippingWorkflow};
+use workflows::{OrderWorkflow, SettlementWorkflow, ShippingWorkflow};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("histories")
@@ -34,6 +34,7 @@ async fn recorded_histories_replay() {
     let options = WorkflowReplayerOptions::new();
     let options =
         options.register_workflow::<OrderWorkflow>().unwrap().register_workflow::<ShippingWorkflow>().unwrap();
+    let options = options.register_workflow::<SettlementWorkflow>().unwrap();
     let replayer = WorkflowReplayer::new(options.build()).unwrap();
     let histories = recorded();
     assert!(histories.len() >= 10, "only {} histories", histories.len());
@@ -97,6 +98,17 @@ async fn record() {
         ("deadline-passed", "order-overdue"),
     ] {
         save(&client, name, workflow_id).await;
+    }
+    let world = crate::settlements::notified().await;
+    for (name, workflow_id) in [
+        ("paid-by-notification", "order-notified"),
+        ("refunded-at-the-provider", "order-notified-back"),
+        ("settled-second-payment", "settlement-stripe-notified-second"),
+        ("settled-late-payment", "settlement-stripe-notified-late"),
+        ("settled-unknown-order", "settlement-standard-notified-nobody"),
+        ("settled-refund-by-transaction", "settlement-square-notified-back"),
+    ] {
+        save(&world.temporal().await, name, workflow_id).await;
     }
     if let Some(world) = crate::stripe::unfinished_payments().await {
         for name in ["customer-confirmed", "customer-unheard", "customer-silent"] {

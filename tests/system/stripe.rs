@@ -6,6 +6,7 @@ pub(crate) mod program;
 mod relay;
 mod requests;
 mod trouble;
+mod webhooks;
 
 use crate::{api::order_with_payment, world::World};
 use localstripe::{KEY, Localstripe};

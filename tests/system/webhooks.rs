@@ -143,7 +143,7 @@ impl World {
     }
 
     /// Waits until this event has an outcome, and tells it.
-    async fn outcome(&self, event_id: &str) -> String {
+    async fn outcome_of(&self, event_id: &str) -> String {
         let look = async || {
             let rows = self.deliveries().await;
             rows.into_iter().find(|(known, _)| known == event_id).map(|(_, outcome)| outcome)

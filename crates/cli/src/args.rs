@@ -1,7 +1,8 @@
 //! What can be typed.
 
 use crate::{
-    acceptance::AcceptanceCommand, api_key::ApiKeyCommand, database::DatabaseCommand, orders::OrderCommand, typed,
+    acceptance::AcceptanceCommand, api_key::ApiKeyCommand, database::DatabaseCommand, orders::OrderCommand,
+    payment_events::PaymentEventCommand, typed,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -83,6 +84,8 @@ pub(crate) enum Command {
     /// Make keys for callers of the API (API_AUTH=api-key).
     #[command(subcommand)]
     ApiKey(ApiKeyCommand),
+    #[command(flatten)]
+    PaymentEvent(PaymentEventCommand),
     #[command(flatten)]
     Database(DatabaseCommand),
     #[command(flatten)]

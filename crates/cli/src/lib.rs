@@ -1,7 +1,8 @@
 //! The program `orderflow`: the local stack, orders from the command line, and what an operator needs.
 //!
 //! Start reading at [`args`]; `stack` runs the local stack, which lives in the crate `devstack`, `api` is
-//! its HTTP API, `orders` are that API's callers, `database` looks after what is stored, `acceptance` takes
+//! its HTTP API, `orders` are that API's callers, `payment_events` are about payment
+//! providers, `database` looks after what is stored, `acceptance` takes
 //! orders through everything and looks whether they end as they should.
 
 mod acceptance;
@@ -12,6 +13,7 @@ mod database;
 mod manual;
 mod orders;
 mod output;
+mod payment_events;
 mod stack;
 mod target;
 mod typed;
@@ -97,6 +99,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::ApiKey(command) => api_key::run(command),
         Command::Database(command) => return database::run(command).await,
         Command::Acceptance(command) => return acceptance::run(command).await,
+        Command::PaymentEvent(command) => payment_events::run(command).await,
         Command::Completions { shell } => completions(shell),
         Command::Manual => manual::manual(),
         Command::Serve { service } => stack::serve(service).await,

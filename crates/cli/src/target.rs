@@ -16,6 +16,12 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// What the running stack's programs were told.
+pub(crate) fn stack_setting(name: &str) -> Option<String> {
+    let mut settings = running()?.settings.into_iter();
+    settings.find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value)
+}
+
 /// The HTTP API.
 pub(crate) fn api_url() -> String {
     let of_stack = || running().map(|state| state.addresses.http_url);

@@ -4,8 +4,12 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use devstack::Stack;
-use domain::{CustomerId, Decimal, OrderId, PaymentId, Profile, Sku, TransactionId, order_id_of_workflow, parse_time};
+use domain::{
+    Currency, CustomerId, Decimal, DeliveryOutcome, OrderId, PaymentId, Profile, Sku, TransactionId, WebhookProvider,
+    order_id_of_workflow, parse_time,
+};
 use orderflow_http::Scope;
+use webhooks::SampleKind;
 
 /// An order's id, or its workflow's.
 pub(crate) fn order_id(text: &str) -> Result<String, String> {
@@ -45,6 +49,19 @@ pub(crate) fn amount(text: &str) -> Result<String, String> {
     }
 }
 
+/// A currency, in small letters too.
+pub(crate) fn currency(text: &str) -> Result<Currency, String> {
+    Currency::parse(&text.to_ascii_uppercase()).map_err(|error| format!("a currency {error}"))
+}
+
+/// A payment provider's name for an event: one word that can stand in a header.
+pub(crate) fn event_id(text: &str) -> Result<String, String> {
+    if (1..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(text.to_owned());
+    }
+    Err("an event's id must have 1 to 200 printable characters and no spaces".to_owned())
+}
+
 pub(crate) fn time(text: &str) -> Result<String, String> {
     match parse_time(text) {
         Some(_) => Ok(text.to_owned()),
@@ -77,6 +94,9 @@ macro_rules! one_of {
 one_of!(status, domain::OrderStatus);
 one_of!(profile, Profile);
 one_of!(scope, Scope);
+one_of!(provider, WebhookProvider);
+one_of!(outcome, DeliveryOutcome);
+one_of!(sample, SampleKind);
 
 /// What can be restarted.
 pub(crate) fn service() -> PossibleValuesParser {

@@ -15,7 +15,7 @@ impl Orders {
     /// Has Temporal keep the event, whether a worker runs or not. The same event again has no second effect.
     #[tracing::instrument(name = "temporal.notify", skip_all)]
     pub async fn notify(&self, notice: Notice) -> Result<(), Error> {
-        if notice.event.concerns_its_order() && !notice.again && self.tell(&notice).await? {
+        if notice.event.concerns_an_order() && !notice.again && self.tell(&notice).await? {
             return Ok(());
         }
         self.settle(&notice).await

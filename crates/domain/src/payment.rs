@@ -1,7 +1,8 @@
 //! Payment of an order.
 
 use crate::{
-    Currency, Decimal, Fields, PaymentId, SettingError, TransactionId, WebhookProvider, schema, status::named,
+    Currency, Decimal, DisputeStage, Fields, PaymentId, SettingError, TransactionId, WebhookProvider, schema,
+    status::named,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -69,6 +70,9 @@ pub struct PaymentInfo {
     pub payment_method: Option<String>,
     pub status: PaymentStatus,
     pub timestamp: DateTime<Utc>,
+    /// How far a dispute of it has come, where the customer disputes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispute: Option<DisputeStage>,
 }
 
 /// A payment gateway's word that the customer has paid.

@@ -5,10 +5,10 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    Address, AuditEvent, CompleteOn, Currency, Customer, Decimal, Delivery, EstimateBasis, EstimatedDeliveryView,
-    EventType, Failure, FailureCode, FieldError, LineView, OnTimeout, OrderId, OrderPolicy, OrderStatus, OrderView,
-    PaymentId, PaymentInfo, PaymentMode, PaymentStatus, ResultView, Review, ReviewDecision, ReviewMode, ShipmentInfo,
-    Sku, Source, Span, StatusView, Step, TransactionId, WebhookProvider,
+    Address, AuditEvent, CompleteOn, Currency, Customer, Decimal, Delivery, DisputeStage, EstimateBasis,
+    EstimatedDeliveryView, EventType, Failure, FailureCode, FieldError, LineView, OnTimeout, OrderId, OrderPolicy,
+    OrderStatus, OrderView, PaymentId, PaymentInfo, PaymentMode, PaymentStatus, ResultView, Review, ReviewDecision,
+    ReviewMode, ShipmentInfo, Sku, Source, Span, StatusView, Step, TransactionId, WebhookProvider,
 };
 use events::{OrderList, Trail};
 use orderflow_http::ProblemDocument;
@@ -197,6 +197,8 @@ closed_lists! {
     FailureCode,
     /// Where one payment stands.
     PaymentStatus,
+    /// How far a customer's dispute of a payment has come.
+    DisputeStage,
     /// Who sends webhooks.
     WebhookProvider,
     /// What a reviewer decided.
@@ -287,6 +289,8 @@ described! {
         payment_method: Option<String>,
         status: PaymentStatus,
         timestamp: DateTime<Utc>,
+        /// Only where the customer disputes it.
+        dispute [when_set]: Option<DisputeStage>,
     }
 
     /// The parcel of an order.

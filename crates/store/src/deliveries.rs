@@ -2,7 +2,7 @@
 
 use crate::{Error, error::Failed};
 use chrono::{DateTime, Utc};
-use domain::{DeliveryOutcome, OrderId, PaymentEvent};
+use domain::{DeliveryOutcome, OrderId, PaymentEvent, WebhookProvider};
 use serde_json::Value;
 use sqlx::PgPool;
 
@@ -56,7 +56,8 @@ async fn put(
     sqlx::query!(
         "insert into webhook_deliveries (provider, event_id, order_id, transaction_id, outcome, detail, event_json)
          values ($1, $2, $3, $4, $5, $6, $7)
-         on conflict (provider, event_id) do update set outcome = $5, detail = $6, updated_at = now() where $8",
+         on conflict (provider, event_id) do update set outcome = $5, detail = $6, updated_at = now(),
+             order_id = coalesce(webhook_deliveries.order_id, $3) where $8",
         event.provider.as_str(),
         event.event_id,
         event.order_id.as_ref().map(OrderId::as_str),
@@ -96,15 +97,21 @@ pub async fn list(
     .failed("list the deliveries")
 }
 
-/// The order whose payment this transaction is: refunds and disputes may not name it.
-#[tracing::instrument(name = "store.deliveries.order_of", skip_all)]
-pub async fn order_of(pool: &PgPool, event: &PaymentEvent) -> Result<Option<OrderId>, Error> {
-    let Some(transaction_id) = &event.transaction_id else { return Ok(None) };
-    let found = sqlx::query_scalar!(
-        "select order_id from payments where provider = $1 and transaction_id = $2",
-        event.provider.as_str(),
-        transaction_id.as_str(),
-    );
-    let found = found.fetch_optional(pool).await.failed("look for the payment")?;
-    Ok(found.and_then(|id| OrderId::parse(&id).ok()))
+/// The event of this id; of each provider that has one, unless it is named.
+#[tracing::instrument(name = "store.deliveries.find", skip_all)]
+pub async fn find(pool: &PgPool, event_id: &str, of: Option<WebhookProvider>) -> Result<Vec<Delivery>, Error> {
+    let providers: Vec<String> = match of {
+        Some(provider) => vec![provider.to_string()],
+        None => WebhookProvider::ALL.iter().map(ToString::to_string).collect(),
+    };
+    sqlx::query_as!(
+        Delivery,
+        "select provider, event_id, order_id, transaction_id, outcome, detail, event_json as event, received_at, updated_at
+         from webhook_deliveries where provider = any($1) and event_id = $2 order by provider",
+        &providers,
+        event_id,
+    )
+    .fetch_all(pool)
+    .await
+    .failed("look for the delivery")
 }

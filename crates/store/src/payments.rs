@@ -76,7 +76,9 @@ pub async fn claim(pool: &PgPool, image: Image<'_>, payment: Payment<'_>) -> Res
     .failed("read the payment")?;
     transaction.commit().await.failed("commit")?;
     Ok(match row {
-        Some(row) if row.order_id == order_id.as_str() => Claim::Ours(row.standing(inserted.rows_affected() == 0)),
+        Some(row) if row.order_id.as_deref() == Some(order_id.as_str()) => {
+            Claim::Ours(row.standing(inserted.rows_affected() == 0))
+        }
         Some(_) => Claim::PaymentInUse,
         // The insert met the provider's transaction, which another payment has.
         None => Claim::TransactionInUse,
@@ -147,8 +149,25 @@ pub async fn begun(pool: &PgPool, payment_id: &PaymentId, transaction_id: &Trans
     .map(|_| ())
 }
 
+/// How the payment stands under which a provider's transaction is in our books.
+#[tracing::instrument(name = "store.payments.of_transaction", skip_all)]
+pub async fn of_transaction(
+    pool: &PgPool,
+    provider: &str,
+    transaction_id: &str,
+) -> Result<Option<PaymentStatus>, Error> {
+    let status = sqlx::query_scalar!(
+        "select status from payments where provider = $1 and transaction_id = $2",
+        provider,
+        transaction_id,
+    );
+    let status = status.fetch_optional(pool).await.failed("read the payment")?;
+    Ok(status.as_deref().and_then(PaymentStatus::parse))
+}
+
 struct Row {
-    order_id: String,
+    /// None of money that no order has claimed.
+    order_id: Option<String>,
     status: String,
     amount: i64,
     currency: String,

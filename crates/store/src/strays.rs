@@ -1,27 +1,61 @@
-//! Money that no order waits for, and what is told of an order after its end.
+//! What providers tell of payments: money that no order waits for, and what happens to payments afterwards.
 
 use crate::{Error, error::Failed, orders::number, pool};
 use chrono::{DateTime, Utc};
-use domain::{EventType, Money, OrderId, PaymentId, PaymentStatus, TransactionId};
+use domain::{
+    Currency, EventType, Money, OrderId, PaymentEvent, PaymentEventKind, PaymentId, PaymentStatus, TransactionId,
+    WebhookProvider,
+};
 use serde_json::Value;
 use sqlx::PgPool;
 
 /// What the row says of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub enum Standing {
     Unknown,
     Open,
     Closed,
 }
 
+/// The order that an event is about: the one that it names, or whose payment its transaction is. What is told of a
+/// payment afterwards belongs to the payment's order, whatever it names.
 #[tracing::instrument(name = "store.strays.find", skip_all)]
-pub async fn find(pool: &PgPool, order_id: &OrderId) -> Result<Found, Error> {
+pub async fn find(pool: &PgPool, event: &PaymentEvent) -> Result<(Option<OrderId>, Standing), Error> {
+    let paying = sqlx::query_scalar!(
+        "select order_id from payments where provider = any($1) and transaction_id = $2 and order_id is not null
+         order by provider = $3 desc limit 1",
+        &books(event.provider),
+        event.transaction_id.as_ref().map(TransactionId::as_str),
+        event.provider.as_str(),
+    );
+    let paying = paying.fetch_optional(pool).await.failed("look for the payment")?.flatten();
+    let paying = paying.and_then(|id| OrderId::parse(&id).ok());
+    let named = event.order_id.clone();
+    let order_id = match event.kind {
+        PaymentEventKind::Paid { .. } => named.or(paying),
+        PaymentEventKind::AttemptFailed { .. }
+        | PaymentEventKind::Failed { .. }
+        | PaymentEventKind::Processing
+        | PaymentEventKind::Refunded { .. }
+        | PaymentEventKind::RefundFailed { .. }
+        | PaymentEventKind::Disputed { .. }
+        | PaymentEventKind::Unconfirmed { .. }
+        | PaymentEventKind::Ignored { .. }
+        | PaymentEventKind::Unreadable { .. } => paying.or(named),
+    };
+    let Some(order_id) = order_id else { return Ok((None, Standing::Unknown)) };
     let running = sqlx::query_scalar!("select is_running from orders where id = $1", order_id.as_str());
-    Ok(match running.fetch_optional(pool).await.failed("look for the order")? {
-        None => Found::Unknown,
-        Some(true) => Found::Open,
-        Some(false) => Found::Closed,
-    })
+    let standing = match running.fetch_optional(pool).await.failed("look for the order")? {
+        None => Standing::Unknown,
+        Some(true) => Standing::Open,
+        Some(false) => Standing::Closed,
+    };
+    Ok((Some(order_id), standing))
+}
+
+/// Under which names the provider's payments may be in our books: somebody may have confirmed it by the API before.
+fn books(provider: WebhookProvider) -> Vec<String> {
+    vec![provider.to_string(), "external".to_owned()]
 }
 
 /// A payment that is to go back.
@@ -39,16 +73,19 @@ pub struct Stray<'a> {
 pub enum Claim {
     /// An order's own payment: that order takes care of it.
     Paid,
-    /// Nobody's: it is ours to give back, and this is how far that got.
+    /// Nobody's: it is ours to give back, and this is how far that got. `Declined`: it never came.
     Stray(PaymentStatus),
 }
 
-/// Binds the money to the order that it names, if there is that order, as a payment that goes back.
+/// Writes the money as a payment that goes back, unless it pays an order. From then on it can pay none.
 #[tracing::instrument(name = "store.strays.claim", skip_all)]
 pub async fn claim(pool: &PgPool, stray: Stray<'_>) -> Result<Claim, Error> {
     let inserted = sqlx::query!(
         "insert into payments (payment_id, order_id, status, amount, currency, transaction_id, provider)
-         select $1, id, 'refunding', $3, $4, $5, $6 from orders where id = $2
+         select $1, (select id from orders where id = $2), case when exists (
+                 select from webhook_deliveries
+                 where provider = $6 and transaction_id = $5 and event_json ->> 'kind' = 'failed'
+             ) then 'declined' else 'refunding' end, $3, $4, $5, $6
          on conflict do nothing",
         stray.payment_id.as_str(),
         stray.order_id.map(OrderId::as_str),
@@ -64,64 +101,118 @@ pub async fn claim(pool: &PgPool, stray: Stray<'_>) -> Result<Claim, Error> {
         stray.transaction_id.as_str(),
     );
     Ok(match found.fetch_optional(pool).await.failed("read the stray payment")? {
-        Some(row) if row.payment_id != stray.payment_id.as_str() => Claim::Paid,
-        Some(row) => match PaymentStatus::parse(&row.status) {
-            Some(status) if status.is_given_back() => Claim::Stray(status),
+        Some(row) if row.payment_id == stray.payment_id.as_str() => match PaymentStatus::parse(&row.status) {
             // An order without a payment id of its own is paid under this very name.
-            Some(_) | None => Claim::Paid,
+            None | Some(PaymentStatus::Pending | PaymentStatus::Captured) => Claim::Paid,
+            Some(status) => Claim::Stray(status),
         },
-        // An order that nobody knows has no payments.
-        None => Claim::Stray(PaymentStatus::Refunding),
+        // Or its name is an order's payment id, which is bound to that one.
+        Some(_) | None => Claim::Paid,
     })
 }
 
-/// The provider gave it back of its own accord.
-#[tracing::instrument(name = "store.strays.given_back", skip_all)]
-pub async fn given_back(
+/// Writes how the payment stands by all that its provider has told of it, and says so; `None` for one that is not in
+/// our books.
+#[tracing::instrument(name = "store.strays.take_stock", skip_all)]
+pub async fn take_stock(
     pool: &PgPool,
-    provider: &str,
+    provider: WebhookProvider,
     transaction_id: &TransactionId,
-    amount: Money,
-) -> Result<(), Error> {
-    sqlx::query!(
-        "update payments set status = 'refunded', updated_at = now()
-         where provider = $1 and transaction_id = $2 and amount = $3 and currency = $4
-             and status in ('captured', 'refunding', 'refund_due')",
-        provider,
+) -> Result<Option<PaymentStatus>, Error> {
+    let row = sqlx::query!(
+        r#"select payment_id, status, amount, payments.currency,
+             coalesce(state in ('shipped', 'delivered'), false) as "fulfilled!"
+         from payments left join orders on orders.id = order_id
+         where provider = any($1) and transaction_id = $2 order by provider = $3 desc limit 1"#,
+        &books(provider),
         transaction_id.as_str(),
-        amount.minor(),
-        amount.currency().code(),
-    )
-    .execute(pool)
-    .await
-    .failed("record the refund")
-    .map(|_| ())
+        provider.as_str(),
+    );
+    let Some(row) = row.fetch_optional(pool).await.failed("read the payment")? else { return Ok(None) };
+    let paid = Currency::parse(&row.currency).ok().and_then(|currency| Money::from_minor(row.amount, currency).ok());
+    // The schema's checks have exactly these.
+    let (Some(paid), Some(before)) = (paid, PaymentStatus::parse(&row.status)) else { return Ok(None) };
+    let told = sqlx::query_scalar!(
+        "select event_json from webhook_deliveries where provider = $1 and transaction_id = $2",
+        provider.as_str(),
+        transaction_id.as_str(),
+    );
+    let told = told.fetch_all(pool).await.failed("read what was told of the payment")?;
+    let events: Vec<PaymentEvent> = told.into_iter().filter_map(|event| serde_json::from_value(event).ok()).collect();
+    let standing = domain::standing(before, paid, row.fulfilled, &events);
+    if standing != before {
+        let updated = sqlx::query!(
+            "update payments set status = $2, updated_at = now() where payment_id = $1 and status = $3",
+            row.payment_id,
+            standing.as_str(),
+            row.status,
+        );
+        updated.execute(pool).await.failed("write how the payment stands")?;
+    }
+    Ok(Some(standing))
 }
 
-/// One more entry for the trail of an order that has ended, once for each event of a provider; whether it has ended.
+/// An entry for the trail of an order that has ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Postscript<'a> {
+    pub order_id: &'a OrderId,
+    pub event: &'a PaymentEvent,
+    pub kind: EventType,
+    pub payload: &'a Value,
+    /// How the payment stands that the event is about.
+    pub standing: Option<PaymentStatus>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// The order has not ended: its workflow writes.
+    StillOpen,
+    Written,
+    /// The order knew that its money went back.
+    Known,
+}
+
+/// One more entry for the trail of an order that has ended, and what it changes in the order's image: once for each event
+/// of a provider, and of money that went back once for its transaction.
 #[tracing::instrument(name = "store.strays.append", skip_all)]
-pub async fn append(
-    pool: &PgPool,
-    order_id: &OrderId,
-    event_id: &str,
-    kind: EventType,
-    payload: &Value,
-    at: DateTime<Utc>,
-) -> Result<bool, Error> {
+pub async fn append(pool: &PgPool, postscript: Postscript<'_>, at: DateTime<Utc>) -> Result<Appended, Error> {
+    let Postscript { order_id, event, kind, payload, standing } = postscript;
     let mut transaction = pool::begin(pool).await?;
-    let row = sqlx::query!("select is_running, last_seq from orders where id = $1 for update", order_id.as_str());
-    let Some(row) = row.fetch_optional(&mut *transaction).await.failed("lock the order")? else { return Ok(false) };
-    if row.is_running {
-        return Ok(false);
-    }
+    let row = sqlx::query!(
+        "select is_running, last_seq, payment_json from orders where id = $1 for update",
+        order_id.as_str()
+    );
+    let row = row.fetch_optional(&mut *transaction).await.failed("lock the order")?;
+    let Some(row) = row.filter(|row| !row.is_running) else { return Ok(Appended::StillOpen) };
     let known = sqlx::query_scalar!(
-        "select exists (select from events where order_id = $1 and type = $2 and payload_json ->> 'event_id' = $3)",
+        "select exists (select from events where order_id = $1 and type = $2
+             and (payload_json ->> 'event_id' = $3 or $4 and payload_json ->> 'transaction_id' = $5))",
         order_id.as_str(),
         kind.as_str(),
-        event_id,
+        event.event_id,
+        matches!(event.kind, PaymentEventKind::Paid { .. }),
+        event.transaction_id.as_ref().map(TransactionId::as_str),
     );
     if known.fetch_one(&mut *transaction).await.failed("look for the entry")? == Some(true) {
-        return Ok(true);
+        return Ok(Appended::Written);
+    }
+    let mut payment = row.payment_json;
+    let own = payment.as_mut().and_then(Value::as_object_mut).filter(|payment| {
+        let transaction_id = event.transaction_id.as_ref().map(TransactionId::as_str);
+        transaction_id.is_some() && payment.get("transaction_id").and_then(Value::as_str) == transaction_id
+    });
+    if let Some(own) = own {
+        let before = own.get("status").and_then(Value::as_str).and_then(PaymentStatus::parse);
+        let is_refund = matches!(event.kind, PaymentEventKind::Refunded { .. });
+        if is_refund && matches!(before, Some(PaymentStatus::Refunding | PaymentStatus::Refunded)) {
+            return Ok(Appended::Known);
+        }
+        if let Some(standing) = standing {
+            own.insert("status".to_owned(), standing.as_str().into());
+        }
+        if let PaymentEventKind::Disputed { stage } = event.kind {
+            own.insert("dispute".to_owned(), stage.as_str().into());
+        }
     }
     let next = row.last_seq + 1;
     sqlx::query!(
@@ -136,15 +227,16 @@ pub async fn append(
     .await
     .failed("append to the audit trail")?;
     sqlx::query!(
-        "update orders set last_seq = $2, updated_at = $3, version = version + $4 where id = $1",
+        "update orders set last_seq = $2, updated_at = $3, version = version + $4, payment_json = $5 where id = $1",
         order_id.as_str(),
         next,
         at,
         number(crate::orders::VERSIONS_OF_A_TASK),
+        payment,
     )
     .execute(&mut *transaction)
     .await
     .failed("count the entry")?;
     transaction.commit().await.failed("commit")?;
-    Ok(true)
+    Ok(Appended::Written)
 }

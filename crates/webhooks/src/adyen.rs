@@ -120,10 +120,12 @@ impl Item {
             ("CANCELLATION", true) => failed("cancelled"),
             // Which of the two it was stands only where nothing is signed: with an amount it can be a refund.
             ("CANCEL_OR_REFUND", true) if self.value.is_empty() || self.value == "0" => failed("cancelled_or_refunded"),
-            ("CANCEL_OR_REFUND" | "REFUND", true) => Kind::Refunded { amount: self.money()? },
-            ("REFUND", false) => Kind::RefundFailed { reason: "refund_refused".to_owned() },
-            ("REFUND_FAILED", true) => Kind::RefundFailed { reason: "refund_failed".to_owned() },
-            ("REFUNDED_REVERSED", true) => Kind::RefundFailed { reason: "refund_reversed".to_owned() },
+            ("CANCEL_OR_REFUND" | "REFUND", true) => {
+                Kind::Refunded { amount: self.money()?, refund_id: Some(self.psp_reference.clone()) }
+            }
+            ("REFUND", false) => self.refund_failed("refund_refused"),
+            ("REFUND_FAILED", true) => self.refund_failed("refund_failed"),
+            ("REFUNDED_REVERSED", true) => self.refund_failed("refund_reversed"),
             ("NOTIFICATION_OF_CHARGEBACK" | "CHARGEBACK", true) => disputed(DisputeStage::Opened),
             ("CHARGEBACK_REVERSED" | "PREARBITRATION_WON", true) => disputed(DisputeStage::Won),
             ("SECOND_CHARGEBACK" | "PREARBITRATION_LOST", true) => disputed(DisputeStage::Lost),
@@ -134,6 +136,11 @@ impl Item {
     fn money(&self) -> Result<Money, Why> {
         let units = self.value.parse().map_err(|_| "the amount is missing or no whole number")?;
         money_of(WebhookProvider::Adyen, units, &self.currency)
+    }
+
+    fn refund_failed(&self, reason: &str) -> Kind {
+        let refund_id = Some(self.psp_reference.clone());
+        Kind::RefundFailed { reason: reason.to_owned(), amount: self.money().ok(), refund_id }
     }
 
     fn ignored(&self) -> Kind {

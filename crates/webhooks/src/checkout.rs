@@ -27,6 +27,8 @@ pub(crate) fn read(body: &Value) -> Draft {
 
 fn kind(event_type: &str, body: &Value, data: &Value) -> Result<Kind, Why> {
     let dispute = |stage| Kind::Disputed { stage };
+    // A refund is an action on the payment; where it is not named, the event stands for it.
+    let refund_id = || event_id(data, "/action_id").or_else(|| event_id(body, "/id"));
     Ok(match event_type {
         "payment_captured" => Kind::Paid { amount: money(data)?, payment_method: None },
         // The customer may try again.
@@ -36,8 +38,14 @@ fn kind(event_type: &str, body: &Value, data: &Value) -> Result<Kind, Why> {
         "payment_canceled" => Kind::Failed { reason: "canceled".to_owned() },
         "payment_expired" => Kind::Failed { reason: "expired".to_owned() },
         "payment_voided" => Kind::Failed { reason: "voided".to_owned() },
-        "payment_refunded" => Kind::Refunded { amount: money(data)? },
-        "payment_refund_declined" => Kind::RefundFailed { reason: "refund_declined".to_owned() },
+        "payment_refunded" => {
+            let refund_id = Some(refund_id().ok_or("the refund has no id")?);
+            Kind::Refunded { amount: money(data)?, refund_id }
+        }
+        "payment_refund_declined" => {
+            let reason = "refund_declined".to_owned();
+            Kind::RefundFailed { reason, amount: money(data).ok(), refund_id: refund_id() }
+        }
         "dispute_received" => dispute(DisputeStage::Opened),
         "dispute_won" => dispute(DisputeStage::Won),
         "dispute_lost" | "dispute_accepted" | "dispute_expired" => dispute(DisputeStage::Lost),

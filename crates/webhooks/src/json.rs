@@ -1,6 +1,5 @@
 //! Reading a provider's JSON: what is there and is what it should be, or nothing.
 
-use crate::amount;
 use domain::{Currency, Money, OrderId, PaymentId, TransactionId, WebhookProvider};
 use serde_json::Value;
 
@@ -62,7 +61,7 @@ pub(crate) fn money(provider: WebhookProvider, value: &Value, amount: &str, curr
 
 pub(crate) fn money_of(provider: WebhookProvider, units: i64, code: &str) -> Result<Money, Why> {
     let currency = Currency::parse(&code.to_ascii_uppercase()).map_err(|_| "the currency is not one we know")?;
-    amount::money(provider, units, currency).map_err(|_| "the amount can't be written exactly in its currency")
+    provider.money(units, currency).map_err(|_| "the amount can't be written exactly in its currency")
 }
 
 #[cfg(test)]

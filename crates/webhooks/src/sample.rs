@@ -1,10 +1,7 @@
 //! Notifications as the providers write them, about an order of ours: for `orderflow webhook send` and for tests.
 
-use crate::{
-    amount::{self, AmountError},
-    sign::Message,
-};
-use domain::{Money, OrderId, TransactionId, WebhookProvider};
+use crate::sign::Message;
+use domain::{Money, OrderId, TransactionId, UnitsError, WebhookProvider};
 use serde_json::{Value, json};
 
 /// What a sample is about.
@@ -52,19 +49,26 @@ pub enum SampleError {
     #[error("{provider} has no event for a payment that is {}", kind.as_str())]
     NoSuchEvent { provider: WebhookProvider, kind: SampleKind },
     #[error("{provider} can't write this amount: {source}")]
-    Amount { provider: WebhookProvider, source: AmountError },
+    Amount { provider: WebhookProvider, source: UnitsError },
+}
+
+/// Whether the provider has an event of this kind; Mollie has only one about a single payment.
+pub fn has_sample(provider: WebhookProvider, kind: SampleKind) -> bool {
+    provider != WebhookProvider::Mollie || kind == SampleKind::Paid
 }
 
 /// An unsigned notification; [`crate::sign`] makes it whole.
 pub fn sample(provider: WebhookProvider, kind: SampleKind, facts: &Facts<'_>) -> Result<Message, SampleError> {
-    let none = SampleError::NoSuchEvent { provider, kind };
-    let units = || amount::units(provider, facts.amount).map_err(|source| SampleError::Amount { provider, source });
+    if !has_sample(provider, kind) {
+        return Err(SampleError::NoSuchEvent { provider, kind });
+    }
+    let units = || provider.units(facts.amount).map_err(|source| SampleError::Amount { provider, source });
     let body = match provider {
         WebhookProvider::Stripe => stripe(kind, facts, units()?),
         WebhookProvider::Adyen => adyen(kind, facts, units()?),
         WebhookProvider::Standard => standard(kind, facts),
         WebhookProvider::Square => square(kind, facts, units()?),
-        WebhookProvider::Mollie => mollie(kind, facts).ok_or(none)?,
+        WebhookProvider::Mollie => mollie(facts),
         WebhookProvider::GoCardless => gocardless(kind, facts),
         WebhookProvider::Checkout => checkout(kind, facts, units()?),
         WebhookProvider::Shopify => shopify(facts),
@@ -191,14 +195,11 @@ fn square(kind: SampleKind, facts: &Facts<'_>, units: i64) -> Value {
     })
 }
 
-/// Its only event about one payment.
-fn mollie(kind: SampleKind, facts: &Facts<'_>) -> Option<Value> {
-    (kind == SampleKind::Paid).then(|| {
-        json!({
-            "resource": "event", "id": facts.event_id, "type": "payment-link.paid",
-            "entityId": facts.transaction_id, "createdAt": time(facts),
-            "_embedded": {"entity": {"metadata": {"order_id": facts.order_id}}},
-        })
+fn mollie(facts: &Facts<'_>) -> Value {
+    json!({
+        "resource": "event", "id": facts.event_id, "type": "payment-link.paid",
+        "entityId": facts.transaction_id, "createdAt": time(facts),
+        "_embedded": {"entity": {"metadata": {"order_id": facts.order_id}}},
     })
 }
 

@@ -61,9 +61,16 @@ fn payment_kind(payment: &Value) -> Result<Kind, Why> {
 }
 
 fn refund_kind(refund: &Value, name: Option<String>) -> Result<Kind, Why> {
+    let refund_id = event_id(refund, "/id");
     match text(refund, "/status") {
-        Some("COMPLETED") => Ok(Kind::Refunded { amount: money(refund)? }),
-        Some("FAILED" | "REJECTED") => Ok(Kind::RefundFailed { reason: "refund_failed".to_owned() }),
+        Some("COMPLETED") => {
+            let refund_id = Some(refund_id.ok_or("the refund has no id")?);
+            Ok(Kind::Refunded { amount: money(refund)?, refund_id })
+        }
+        Some("FAILED" | "REJECTED") => {
+            let reason = "refund_failed".to_owned();
+            Ok(Kind::RefundFailed { reason, amount: money(refund).ok(), refund_id })
+        }
         Some("PENDING") => Ok(ignored(name)),
         _ => Err("the refund's status is not one we know"),
     }

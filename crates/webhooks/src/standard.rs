@@ -28,11 +28,12 @@ pub(crate) fn read(body: &Value, verified: &Verified<'_>) -> Draft {
         order_id: json::order_id(body, "/data/order_id"),
         transaction_id: json::transaction_id(body, "/data/transaction_id"),
         payment_id: None,
-        kind: kind(body, verified.body()),
+        kind: kind(body, verified),
     }
 }
 
-fn kind(body: &Value, bytes: &[u8]) -> Result<Kind, Why> {
+fn kind(body: &Value, verified: &Verified<'_>) -> Result<Kind, Why> {
+    let bytes = verified.body();
     let event_type = json::text(body, "/type").ok_or("the event has no type")?;
     Ok(match event_type {
         "payment.succeeded" => {
@@ -41,7 +42,11 @@ fn kind(body: &Value, bytes: &[u8]) -> Result<Kind, Why> {
         "payment.failed" => {
             Kind::AttemptFailed { reason: word(body, "/data/reason").unwrap_or_else(|| "payment_failed".to_owned()) }
         }
-        "payment.refunded" => Kind::Refunded { amount: money(body, bytes)? },
+        // Each notification tells of one refund, and has an id of its own.
+        "payment.refunded" => Kind::Refunded {
+            amount: money(body, bytes)?,
+            refund_id: Some(verified.signed_id.and_then(as_event_id).ok_or("the refund has no id")?),
+        },
         "payment.disputed" => Kind::Disputed { stage: DisputeStage::Opened },
         other => ignored(as_word(other)),
     })

@@ -58,7 +58,7 @@ fn kind(event_type: &str, object: &Value, name: Option<String>) -> Result<Kind, 
         "checkout.session.expired" => Ok(Kind::Failed { reason: "session_expired".to_owned() }),
         "charge.refunded" => {
             // All refunds of the charge until now; each alone is told by an event of its own.
-            Ok(Kind::Refunded { amount: money(object, "/amount_refunded")? })
+            Ok(Kind::Refunded { amount: money(object, "/amount_refunded")?, refund_id: None })
         }
         "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => refund(object, name),
         "charge.dispute.created" => Ok(Kind::Disputed { stage: DisputeStage::Opened }),
@@ -86,11 +86,15 @@ fn received(object: &Value) -> Result<Money, Why> {
 }
 
 fn refund(object: &Value, name: Option<String>) -> Result<Kind, Why> {
+    let refund_id = event_id(object, "/id");
     match text(object, "/status") {
-        Some("succeeded") => Ok(Kind::Refunded { amount: money(object, "/amount")? }),
+        Some("succeeded") => {
+            let refund_id = Some(refund_id.ok_or("the refund has no id")?);
+            Ok(Kind::Refunded { amount: money(object, "/amount")?, refund_id })
+        }
         Some("failed" | "canceled") => {
             let reason = word(object, "/failure_reason").unwrap_or_else(|| "refund_failed".to_owned());
-            Ok(Kind::RefundFailed { reason })
+            Ok(Kind::RefundFailed { reason, amount: money(object, "/amount").ok(), refund_id })
         }
         Some("pending" | "requires_action") => Ok(ignored(name)),
         _ => Err("the refund's status is not one we know"),

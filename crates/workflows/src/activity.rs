@@ -102,6 +102,8 @@ pub enum PaymentRecorded {
     PaymentInUse,
     /// The transaction paid another order.
     TransactionInUse,
+    /// It is recorded, and the provider has taken it back already.
+    TakenBack,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -171,7 +173,14 @@ pub struct Delivered {
     pub detail: Option<String>,
 }
 
-/// What the database has of the order that an event names.
+/// What the database has of the order that an event is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// The order that the event names, or whose payment its transaction is.
+    pub order_id: Option<OrderId>,
+    pub whose: Whose,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Whose {
@@ -199,12 +208,15 @@ pub enum Settled {
     Refunded,
     /// The provider has no way to refund it for us: a person must.
     RefundDue,
+    /// It was never captured.
+    NothingToRefund,
 }
 
 /// An entry for the trail of an order that has ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Postscript {
     pub event: PaymentEvent,
+    pub order_id: OrderId,
     pub kind: EventType,
     pub payload: serde_json::Value,
 }
@@ -219,21 +231,22 @@ impl SettlementSteps {
     pub fn receive_delivery(delivery: Delivery) -> Option<DeliveryOutcome> {
         unimplemented!()
     }
+    /// Writes what became of the event, and says how its payment stands by all that its provider has told.
     #[activity(name = "RecordDelivery")]
-    pub fn record_delivery(delivered: Delivered) {
+    pub fn record_delivery(delivered: Delivered) -> Option<PaymentStatus> {
         unimplemented!()
     }
     #[activity(name = "FindOrder")]
-    pub fn find_order(order_id: OrderId) -> Whose {
+    pub fn find_order(event: PaymentEvent) -> Found {
         unimplemented!()
     }
     #[activity(name = "SettlePayment")]
     pub fn settle_payment(stray: Stray) -> Settled {
         unimplemented!()
     }
-    /// Whether the order had ended, and its trail goes on with the entry.
+    /// Has the trail of an order that has ended go on; what that makes of the event, nothing where it has not ended.
     #[activity(name = "AppendToTrail")]
-    pub fn append_to_trail(postscript: Postscript) -> bool {
+    pub fn append_to_trail(postscript: Postscript) -> Option<DeliveryOutcome> {
         unimplemented!()
     }
 }

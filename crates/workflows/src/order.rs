@@ -111,6 +111,8 @@ pub struct OrderWorkflow {
     cancelled_payments: Vec<TransactionId>,
     /// Events of payment providers that were taken: each counts once.
     heard: BTreeSet<(WebhookProvider, String)>,
+    /// Money that it had no use for and that went back.
+    strays: BTreeSet<(WebhookProvider, Option<TransactionId>)>,
     /// A payment is waited for, and a provider may say that it will never come.
     payment_awaited: bool,
     payment_failed: Option<String>,
@@ -155,6 +157,7 @@ impl OrderWorkflow {
             unfinished: None,
             cancelled_payments: Vec::new(),
             heard: BTreeSet::new(),
+            strays: BTreeSet::new(),
             payment_awaited: false,
             payment_failed: None,
             shipping: None,
@@ -173,7 +176,11 @@ impl OrderWorkflow {
             wait::with_deadline(ctx, process(ctx)).await;
         }
         finished(ctx).await;
-        save::flush(ctx).await;
+        while ctx.state(|order| !order.unsaved.is_empty()) {
+            save::flush(ctx).await;
+            // What came while that was written: nobody hears of it if the run ends first.
+            finished(ctx).await;
+        }
         // Completed for every business end. Canceled only where Temporal's own cancel request ended the order.
         if ctx.cancellation_token().is_cancelled() && ctx.state(|order| order.record.status() == OrderStatus::Cancelled)
         {

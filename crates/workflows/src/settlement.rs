@@ -5,7 +5,7 @@
 
 use crate::{
     Message, Notice, OrderWorkflow, StrayMoney,
-    activity::{Delivered, Delivery, Postscript, Settled, SettlementSteps, Stray, Whose},
+    activity::{Delivered, Delivery, Found, Postscript, Settled, SettlementSteps, Stray, Whose},
     policies,
 };
 use domain::{DeliveryOutcome, EventType, OrderId, PaymentEvent, PaymentEventKind, order_workflow_id};
@@ -61,53 +61,54 @@ async fn settle(ctx: &Context, notice: Notice) -> WorkflowResult<()> {
     if settled.is_some() && !declined {
         return Ok(());
     }
-    let order_id = event.order_id.clone().filter(|_| event.concerns_its_order());
-    let whose = match order_id {
-        Some(order_id) if !declined => match find(ctx, &notice, &order_id, grace).await? {
+    let found = if declined {
+        Found { order_id: event.order_id.clone(), whose: Whose::Closed }
+    } else if event.concerns_an_order() {
+        match find(ctx, &notice, grace).await? {
             // It writes itself what comes of it.
             None => return Ok(()),
-            Some(whose) => whose,
-        },
-        Some(_) => Whose::Closed,
-        None => Whose::Unknown,
+            Some(found) => found,
+        }
+    } else {
+        Found { order_id: None, whose: Whose::Unknown }
     };
-    let (outcome, detail) = conclude(ctx, &event, whose).await?;
+    let (outcome, detail) = conclude(ctx, &event, found).await?;
     let delivered = Delivered { event, outcome, detail };
-    Ok(ctx.execute_local_activity(SettlementSteps::record_delivery, delivered, policies::local()).await?)
+    ctx.execute_local_activity(SettlementSteps::record_delivery, delivered, policies::local()).await?;
+    Ok(())
 }
 
 /// Tells the order, now or when it has appeared; `None` when it has been told.
-async fn find(
-    ctx: &Context,
-    notice: &Notice,
-    order_id: &OrderId,
-    grace: Option<domain::Span>,
-) -> WorkflowResult<Option<Whose>> {
+async fn find(ctx: &Context, notice: &Notice, grace: Option<domain::Span>) -> WorkflowResult<Option<Found>> {
     let mut left = grace.map(domain::Span::duration).unwrap_or_default();
     let mut closing = 0;
     loop {
-        let order = ctx.external_workflow(order_workflow_id(order_id), None);
-        let message = Message::Valid(notice.clone());
-        if order.signal(OrderWorkflow::payment_event, message, SignalWorkflowOptions::default()).await.is_ok() {
-            return Ok(None);
+        let event = notice.event.clone();
+        let found = ctx.execute_local_activity(SettlementSteps::find_order, event, policies::local()).await?;
+        if let Some(order_id) = found.order_id.as_ref().filter(|_| found.whose != Whose::Closed) {
+            // Its row may not be there yet.
+            let order = ctx.external_workflow(order_workflow_id(order_id), None);
+            let message = Message::Valid(notice.clone());
+            if order.signal(OrderWorkflow::payment_event, message, SignalWorkflowOptions::default()).await.is_ok() {
+                return Ok(None);
+            }
         }
-        let whose =
-            ctx.execute_local_activity(SettlementSteps::find_order, order_id.clone(), policies::local()).await?;
-        let pause = match whose {
-            Whose::Closed => return Ok(Some(whose)),
+        let pause = match found.whose {
+            Whose::Closed => return Ok(Some(found)),
             // Temporal says that it has ended: its row will say so in a moment, unless somebody terminated it.
-            Whose::Open if closing == policies::TRIES => return Ok(Some(Whose::Closed)),
+            Whose::Open if closing == policies::TRIES => return Ok(Some(Found { whose: Whose::Closed, ..found })),
             Whose::Open => {
                 closing += 1;
                 policies::backoff(closing)
             }
-            Whose::Unknown if left.is_zero() => return Ok(Some(whose)),
-            Whose::Unknown => left.min(policies::APPEARANCE),
+            Whose::Unknown if left.is_zero() => return Ok(Some(found)),
+            Whose::Unknown => {
+                let pause = left.min(policies::APPEARANCE);
+                left = left.saturating_sub(pause);
+                pause
+            }
         };
         ctx.timer(pause).await;
-        if whose == Whose::Unknown {
-            left = left.saturating_sub(pause);
-        }
     }
 }
 
@@ -115,10 +116,9 @@ async fn find(
 async fn conclude(
     ctx: &Context,
     event: &PaymentEvent,
-    whose: Whose,
+    found: Found,
 ) -> WorkflowResult<(DeliveryOutcome, Option<String>)> {
-    let of_order = |outcome| if whose == Whose::Unknown { DeliveryOutcome::UnknownOrder } else { outcome };
-    let entry = match &event.kind {
+    let (kind, payload) = match &event.kind {
         PaymentEventKind::Paid { amount, .. } => return stray(ctx, event, *amount).await,
         PaymentEventKind::Unconfirmed { event_type } => {
             return Ok((DeliveryOutcome::Unconfirmed, Some(event_type.clone())));
@@ -129,14 +129,17 @@ async fn conclude(
             (EventType::PaymentAttemptFailed, json!({"reason": reason}))
         }
         PaymentEventKind::Processing => (EventType::PaymentProcessing, json!({})),
-        PaymentEventKind::Refunded { amount } => {
+        PaymentEventKind::Refunded { amount, .. } => {
             (EventType::PaymentRefundReported, json!({"amount": amount.decimal()}))
         }
-        PaymentEventKind::RefundFailed { reason } => (EventType::PaymentRefundFailed, json!({"reason": reason})),
+        PaymentEventKind::RefundFailed { reason, .. } => (EventType::PaymentRefundFailed, json!({"reason": reason})),
         PaymentEventKind::Disputed { stage } => (EventType::PaymentDisputed, json!({"stage": stage})),
     };
-    let written = append(ctx, event, entry.0, entry.1).await?;
-    Ok((if written { DeliveryOutcome::Recorded } else { of_order(DeliveryOutcome::Recorded) }, None))
+    let written = match found.order_id {
+        Some(order_id) => append(ctx, event, order_id, kind, payload).await?,
+        None => None,
+    };
+    Ok((written.unwrap_or(DeliveryOutcome::UnknownOrder), None))
 }
 
 /// Money that no order waits for goes back.
@@ -152,30 +155,35 @@ async fn stray(
     let settled = ctx.execute_activity(SettlementSteps::settle_payment, stray, policies::payment()).await?;
     let (kind, outcome) = match settled {
         Settled::Known => return Ok((DeliveryOutcome::Known, None)),
+        Settled::NothingToRefund => {
+            return Ok((DeliveryOutcome::Known, Some("the provider says that it failed".to_owned())));
+        }
         Settled::Refunded => (EventType::StrayPaymentRefunded, DeliveryOutcome::Refunded),
         Settled::RefundDue => (EventType::StrayPaymentRefundDue, DeliveryOutcome::RefundDue),
     };
-    if let Some(order_id) = &event.order_id {
-        let order = ctx.external_workflow(order_workflow_id(order_id), None);
-        let told = StrayMoney { event: event.clone(), refunded: settled == Settled::Refunded };
-        let message = Message::Valid(told);
-        if order.signal(OrderWorkflow::stray_money_signal, message, SignalWorkflowOptions::default()).await.is_err() {
-            append(ctx, event, kind, json!({})).await?;
-        }
+    let Some(order_id) = event.order_id.clone() else {
+        return Ok((outcome, Some("it names no order".to_owned())));
+    };
+    let order = ctx.external_workflow(order_workflow_id(&order_id), None);
+    let told = StrayMoney { event: event.clone(), refunded: settled == Settled::Refunded };
+    let message = Message::Valid(told);
+    if order.signal(OrderWorkflow::stray_money_signal, message, SignalWorkflowOptions::default()).await.is_err() {
+        append(ctx, event, order_id, kind, json!({})).await?;
     }
     Ok((outcome, None))
 }
 
-/// Whether the order has ended, and its trail has the entry now.
+/// Writes the entry, if the order has ended; what that makes of the event.
 async fn append(
     ctx: &Context,
     event: &PaymentEvent,
+    order_id: OrderId,
     kind: EventType,
     mut payload: serde_json::Value,
-) -> WorkflowResult<bool> {
+) -> WorkflowResult<Option<DeliveryOutcome>> {
     if let (Some(payload), Some(source)) = (payload.as_object_mut(), event.source().as_object()) {
         payload.extend(source.clone());
     }
-    let postscript = Postscript { event: event.clone(), kind, payload };
+    let postscript = Postscript { event: event.clone(), order_id, kind, payload };
     Ok(ctx.execute_local_activity(SettlementSteps::append_to_trail, postscript, policies::local()).await?)
 }

@@ -63,6 +63,13 @@ async fn a_slip_is_told_in_one_line_with_exit_code_2() {
         &["api-key", "create", "--name", "n", "--scopes", "nope"],
         &["api-key", "create", "--name", "n", "--scopes", "orders:read", "--expires", "never"],
         &["api-key", "create", "--name", "a b", "--scopes", "orders:read"],
+        &["webhook", "send", "paypal", "x"],
+        &["webhook", "send", "stripe", "x", "--event", "nope"],
+        &["webhook", "send", "stripe", "x", "--amount", "-5"],
+        &["webhook", "send", "stripe", "x", "--currency", "bitcoin"],
+        &["webhook", "send", "stripe", "x", "--event-id", "a b"],
+        &["webhooks", "list", "--outcome", "nope"],
+        &["webhooks", "show"],
         &["completions", "tcsh"],
     ];
     let folder = tempfile::tempdir().unwrap();

@@ -187,6 +187,10 @@ async fn the_stack_takes_notifications_signed_with_the_secrets_that_env_shows() 
         let answer = request.body(message.body.clone()).send().await.unwrap();
         assert!(answer.status().is_success(), "{provider}: {answer:?}");
     }
+    // So does the command, which finds them by itself.
+    let send = ["webhook", "send", "adyen", "webhook-stack", "--amount", "99.99", "--currency", "USD", "--json"];
+    let sent = up.json(&send).await;
+    assert_eq!((&sent["status"], &sent["answer"]), (&200.into(), &"[accepted]".into()), "{sent}");
     for file in ["webhooks.env", "state.json"] {
         let mode = fs::metadata(up.folder.join(".orderflow").join(file)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");

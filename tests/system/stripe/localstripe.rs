@@ -14,7 +14,7 @@ pub(crate) struct Localstripe {
     pub(crate) url: String,
     http: Client,
     _process: Process,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Localstripe {
@@ -41,11 +41,10 @@ impl Localstripe {
         let ready = Readiness::Http { address: format!("127.0.0.1:{port}"), path: "/js.stripe.com/v3/".to_owned() };
         let process = Process::start(options, ready, Duration::from_secs(60)).await.unwrap();
         let url = format!("http://127.0.0.1:{port}");
-        Some(Self { url, http: Client::new(), _process: process, _folder: folder })
+        Some(Self { url, http: Client::new(), _process: process, folder })
     }
 
-    /// Has it send these events, signed with `secret`, to `url`.
-    #[expect(dead_code, reason = "for the tests of webhooks, which come with the function that takes them")]
+    /// From now on it sends these events, signed with `secret`, to `url`.
     pub(crate) async fn register_webhook(&self, url: &str, secret: &str, events: &[&str]) {
         let mut fields = vec![("url", url), ("secret", secret)];
         fields.extend(events.iter().map(|event| ("events[]", *event)));
@@ -63,6 +62,15 @@ impl Localstripe {
         self.get("/v1/refunds?limit=100").await["data"].as_array().unwrap().clone()
     }
 
+    pub(crate) async fn charge(&self, id: &str) -> Value {
+        self.get(&format!("/v1/charges/{id}")).await
+    }
+
+    /// What it says of itself, such as how its webhooks were answered.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
     /// A payment method for a card of this number; docs.stripe.com/testing says what each does.
     pub(crate) async fn card(&self, number: &str) -> String {
         let fields = [
@@ -73,6 +81,21 @@ impl Localstripe {
             ("card[cvc]", "123"),
         ];
         self.post("/v1/payment_methods", &fields).await["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The id of an intent that somebody paid, for this order.
+    pub(crate) async fn paid_intent(&self, units: u32, currency: &str, order_id: &str) -> String {
+        let fields = [
+            ("amount", units.to_string()),
+            ("currency", currency.to_owned()),
+            ("payment_method", self.card("4242424242424242").await),
+            ("confirm", "true".to_owned()),
+            ("metadata[order_id]", order_id.to_owned()),
+        ];
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let intent = self.post("/v1/payment_intents", &fields).await;
+        assert_eq!(intent["status"], "succeeded", "{intent}");
+        intent["id"].as_str().unwrap().to_owned()
     }
 
     /// What the customer does in the bank's window.

@@ -134,7 +134,7 @@ async fn each_case_is_judged_over_http_as_it_says() {
                 assert!(!told.is_empty(), "{name}");
                 for (event, before) in told.iter().zip(before) {
                     settled(&world, event, before).await;
-                    world.outcome(&event.event_id).await;
+                    world.outcome_of(&event.event_id).await;
                 }
                 continue;
             }

@@ -11,6 +11,7 @@ use store::{
     inventory::{self, Reservation},
     orders::{self, Image, Inserted},
     payments::{self, Claim, Payment, Standing},
+    strays,
 };
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -90,19 +91,8 @@ impl OrderActivities {
             status: PaymentStatus::Captured,
             transaction_id: Some(&paid.confirmation.transaction_id),
         };
-        match payments::claim(&self.pool, image(&context, &paid.write), payment).await {
-            // A charge of ours that was not decided, and now is.
-            Ok(Claim::Ours(standing)) if standing.status == PaymentStatus::Pending => {
-                let transaction_id = Some(&paid.confirmation.transaction_id);
-                let settled =
-                    payments::settle(&self.pool, &paid.payment_id, PaymentStatus::Captured, transaction_id).await;
-                settled.map(|()| PaymentRecorded::Recorded).map_err(|error| again(&context, &error))
-            }
-            Ok(Claim::Ours(_)) => Ok(PaymentRecorded::Recorded),
-            Ok(Claim::PaymentInUse) => Ok(PaymentRecorded::PaymentInUse),
-            Ok(Claim::TransactionInUse) => Ok(PaymentRecorded::TransactionInUse),
-            Err(error) => Err(again(&context, &error)),
-        }
+        let recorded = self.confirm(image(&context, &paid.write), &paid, payment).await;
+        recorded.map_err(|error| again(&context, &error))
     }
 
     #[activity(definition = workflows::activity::RefundPayment)]
@@ -210,6 +200,33 @@ impl OrderActivities {
             Ok(Err(error)) => Ok(Charged::Unavailable { reason: error.to_string() }),
             Err(_) => Ok(Charged::Unavailable { reason: format!("no answer within {PAYMENT_ANSWER:?}") }),
         }
+    }
+
+    async fn confirm(
+        &self,
+        image: Image<'_>,
+        paid: &ConfirmedPayment,
+        payment: Payment<'_>,
+    ) -> Result<PaymentRecorded, store::Error> {
+        let standing = match payments::claim(&self.pool, image, payment).await? {
+            Claim::Ours(standing) => standing,
+            Claim::PaymentInUse => return Ok(PaymentRecorded::PaymentInUse),
+            Claim::TransactionInUse => return Ok(PaymentRecorded::TransactionInUse),
+        };
+        let transaction_id = &paid.confirmation.transaction_id;
+        if standing.status == PaymentStatus::Pending {
+            // A charge of ours that was not decided, and now is.
+            payments::settle(&self.pool, &paid.payment_id, PaymentStatus::Captured, Some(transaction_id)).await?;
+        }
+        let Some(provider) = paid.confirmation.provider else { return Ok(PaymentRecorded::Recorded) };
+        // What its provider did with it afterwards may have been told before.
+        Ok(match strays::take_stock(&self.pool, provider, transaction_id).await? {
+            Some(PaymentStatus::Refunded | PaymentStatus::Declined) => PaymentRecorded::TakenBack,
+            Some(
+                PaymentStatus::Pending | PaymentStatus::Captured | PaymentStatus::Refunding | PaymentStatus::RefundDue,
+            )
+            | None => PaymentRecorded::Recorded,
+        })
     }
 
     /// Undoes a payment whatever became of it: refunds what was captured, closes what was not.

@@ -3,16 +3,16 @@
 use super::{PAYMENT_ANSWER, again};
 use crate::payment::{Past, PaymentProvider, Refund, RefundRequest};
 use chrono::Utc;
-use domain::{DeliveryOutcome, OrderId, PaymentEventKind, PaymentId, PaymentStatus};
+use domain::{DeliveryOutcome, PaymentEvent, PaymentId, PaymentStatus};
 use std::{error::Error, sync::Arc};
 use store::{
     PgPool, deliveries, payments,
-    strays::{self, Claim, Found},
+    strays::{self, Appended, Claim, Standing},
 };
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::time::timeout;
-use workflows::activity::{Delivered, Delivery, Postscript, Settled, Stray, Whose};
+use workflows::activity::{Delivered, Delivery, Found, Postscript, Settled, Stray, Whose};
 
 pub struct SettlementActivities {
     pub pool: PgPool,
@@ -37,29 +37,23 @@ impl SettlementActivities {
         self: Arc<Self>,
         context: ActivityContext,
         delivered: Delivered,
-    ) -> Result<(), ActivityError> {
-        let Delivered { event, outcome, detail } = &delivered;
-        // Before it counts as done: whoever looks at the payment then must find it so.
-        if let (PaymentEventKind::Refunded { amount }, Some(transaction_id)) = (&event.kind, &event.transaction_id) {
-            let given_back = strays::given_back(&self.pool, event.provider.as_str(), transaction_id, *amount);
-            given_back.await.map_err(|error| again(&context, &error))?;
-        }
-        let recorded = deliveries::record(&self.pool, event, *outcome, detail.as_deref()).await;
-        recorded.map_err(|error| again(&context, &error))
+    ) -> Result<Option<PaymentStatus>, ActivityError> {
+        self.record(&delivered).await.map_err(|error| again(&context, &error))
     }
 
     #[activity(definition = workflows::activity::FindOrder)]
     pub async fn find_order(
         self: Arc<Self>,
         context: ActivityContext,
-        order_id: OrderId,
-    ) -> Result<Whose, ActivityError> {
-        match strays::find(&self.pool, &order_id).await {
-            Ok(Found::Unknown) => Ok(Whose::Unknown),
-            Ok(Found::Open) => Ok(Whose::Open),
-            Ok(Found::Closed) => Ok(Whose::Closed),
-            Err(error) => Err(again(&context, &error)),
-        }
+        event: PaymentEvent,
+    ) -> Result<Found, ActivityError> {
+        let (order_id, standing) = strays::find(&self.pool, &event).await.map_err(|error| again(&context, &error))?;
+        let whose = match standing {
+            Standing::Unknown => Whose::Unknown,
+            Standing::Open => Whose::Open,
+            Standing::Closed => Whose::Closed,
+        };
+        Ok(Found { order_id, whose })
     }
 
     #[activity(definition = workflows::activity::SettlePayment)]
@@ -76,15 +70,38 @@ impl SettlementActivities {
         self: Arc<Self>,
         context: ActivityContext,
         postscript: Postscript,
-    ) -> Result<bool, ActivityError> {
-        let Postscript { event, kind, payload } = &postscript;
-        let Some(order_id) = &event.order_id else { return Ok(false) };
-        let appended = strays::append(&self.pool, order_id, &event.event_id, *kind, payload, Utc::now()).await;
-        appended.map_err(|error| again(&context, &error))
+    ) -> Result<Option<DeliveryOutcome>, ActivityError> {
+        self.append(&postscript).await.map_err(|error| again(&context, &error))
     }
 }
 
 impl SettlementActivities {
+    async fn record(&self, delivered: &Delivered) -> Result<Option<PaymentStatus>, store::Error> {
+        let Delivered { event, outcome, detail } = delivered;
+        // First among those that tell of the payment, so that of two at once one sees both.
+        deliveries::receive(&self.pool, event).await?;
+        // Before it counts as done: whoever looks at the payment then must find it so.
+        let standing = self.standing_of(event).await?;
+        deliveries::record(&self.pool, event, *outcome, detail.as_deref()).await?;
+        Ok(standing)
+    }
+
+    async fn standing_of(&self, event: &PaymentEvent) -> Result<Option<PaymentStatus>, store::Error> {
+        let Some(transaction_id) = &event.transaction_id else { return Ok(None) };
+        strays::take_stock(&self.pool, event.provider, transaction_id).await
+    }
+
+    async fn append(&self, postscript: &Postscript) -> Result<Option<DeliveryOutcome>, store::Error> {
+        let Postscript { event, order_id, kind, payload } = postscript;
+        let standing = self.standing_of(event).await?;
+        let postscript = strays::Postscript { order_id, event, kind: *kind, payload, standing };
+        Ok(match strays::append(&self.pool, postscript, Utc::now()).await? {
+            Appended::StillOpen => None,
+            Appended::Written => Some(DeliveryOutcome::Recorded),
+            Appended::Known => Some(DeliveryOutcome::Known),
+        })
+    }
+
     /// The row first, then the provider under the payment's own name, then the row again: whoever dies in between, the
     /// next try finds the row and asks under the same name.
     async fn settle(&self, stray: &Stray) -> Result<Settled, Box<dyn Error + Send + Sync>> {
@@ -104,14 +121,17 @@ impl SettlementActivities {
             Claim::Paid => return Ok(Settled::Known),
             Claim::Stray(PaymentStatus::Refunded) => return Ok(Settled::Refunded),
             Claim::Stray(PaymentStatus::RefundDue) => return Ok(Settled::RefundDue),
-            Claim::Stray(
-                PaymentStatus::Refunding | PaymentStatus::Pending | PaymentStatus::Captured | PaymentStatus::Declined,
-            ) => {}
+            Claim::Stray(PaymentStatus::Declined) => return Ok(Settled::NothingToRefund),
+            Claim::Stray(PaymentStatus::Refunding | PaymentStatus::Pending | PaymentStatus::Captured) => {}
         }
-        let nobody = OrderId::unnamed;
+        let Some(order_id) = stray.event.order_id.clone() else {
+            // It may be for something else altogether that is sold here: a person must look.
+            payments::settle(&self.pool, &payment_id, PaymentStatus::RefundDue, None).await?;
+            return Ok(Settled::RefundDue);
+        };
         let request = RefundRequest {
             payment_id: payment_id.clone(),
-            order_id: stray.event.order_id.clone().unwrap_or_else(nobody),
+            order_id,
             amount: stray.amount,
             provider: provider.to_owned(),
             past: Past { since: Utc::now(), asked: true, transaction_id: Some(stray.transaction_id.clone()) },

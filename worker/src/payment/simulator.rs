@@ -1,6 +1,6 @@
 //! A payment provider for laptops and tests. It keeps its own books, and keeps to them as real ones do.
 
-use super::{Charge, ChargeRequest, NoAnswer, PaymentProvider, Refund, RefundRequest};
+use super::{Charge, ChargeRequest, EXTERNAL, NoAnswer, PaymentProvider, Refund, RefundRequest};
 use domain::{Money, TransactionId};
 use futures::{FutureExt, future::BoxFuture};
 use sha2::{Digest, Sha256};
@@ -79,8 +79,12 @@ impl PaymentProvider for Simulator {
                 Some(Fault::Hang) => std::future::pending().await,
                 Some(Fault::Lose) | None => {}
             }
-            // Money that another gateway captured is not in these books, but somebody confirmed it.
-            let elsewhere = request.past.transaction_id.clone().filter(|_| request.provider != self.name());
+            if request.provider != self.name() && request.provider != EXTERNAL {
+                // It came by a real provider's signed word: nothing here can give that money back.
+                return Ok(Refund::Unsupported);
+            }
+            // Money that the gateway captured is not in these books, but somebody confirmed it.
+            let elsewhere = request.past.transaction_id.clone().filter(|_| request.provider == EXTERNAL);
             let capture = match elsewhere {
                 Some(capture) => capture,
                 None => {

@@ -6,7 +6,6 @@
 //! up is closed at Stripe: the intent is cancelled, or, where none was found, the key is spent on one that takes
 //! nothing. docs/payments.md tells it for operators.
 
-mod amount;
 mod api;
 mod charge;
 mod object;

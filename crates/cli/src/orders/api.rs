@@ -2,7 +2,7 @@
 
 use crate::target;
 use anyhow::{Context, Result, anyhow, bail};
-use domain::order_id_of_workflow;
+use domain::{WebhookProvider, order_id_of_workflow};
 use reqwest::{
     Client, Method, RequestBuilder, StatusCode, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK},
@@ -129,6 +129,28 @@ impl Api {
         self.send(Method::GET, &parts, None).await
     }
 
+    /// A notification as a payment provider sends it: no credentials but its signature. The status and the body of the
+    /// answer, whichever they are.
+    pub(crate) async fn deliver(
+        &self,
+        provider: WebhookProvider,
+        headers: &[(&'static str, String)],
+        body: Vec<u8>,
+    ) -> Result<(u16, String)> {
+        let mut url = self.base.clone();
+        let mut path = url.path_segments_mut().map_err(|()| anyhow!("the URL has no path"))?;
+        path.pop_if_empty().extend(["webhooks", provider.as_str()]);
+        drop(path);
+        let stranger = Client::builder().timeout(TIMEOUT).build().context("failed to set up HTTP")?;
+        let mut request = stranger.post(url).header(CONTENT_TYPE, "application/json").body(body);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.text().await.map_err(|error| self.unreachable(&error))?))
+    }
+
     async fn send(&self, method: Method, path: &[&str], body: Option<&Value>) -> Result<Answer> {
         let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
         Ok(self.try_send(method, &path, body).await??)
@@ -244,6 +266,12 @@ fn part<'a>(error: &'a Value, name: &str) -> &'a str {
 }
 
 impl Problem {
+    /// The code of a problem document, or nothing.
+    pub(crate) fn code_of(body: &str) -> String {
+        let body: Value = serde_json::from_str(body).unwrap_or_default();
+        part(&body, "code").to_owned()
+    }
+
     fn read(status: StatusCode, body: &Value) -> Self {
         let member = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (code, title, detail) = (member("code"), member("title"), member("detail"));

@@ -19,8 +19,12 @@ fn failed(reason: &str) -> Kind {
     Kind::Failed { reason: reason.to_owned() }
 }
 
-fn refund_failed(reason: &str) -> Kind {
-    Kind::RefundFailed { reason: reason.to_owned() }
+fn refunded(amount: Money, refund_id: &str) -> Kind {
+    Kind::Refunded { amount, refund_id: Some(refund_id.to_owned()) }
+}
+
+fn refund_failed(reason: &str, amount: Money, refund_id: &str) -> Kind {
+    Kind::RefundFailed { reason: reason.to_owned(), amount: Some(amount), refund_id: Some(refund_id.to_owned()) }
 }
 
 fn ignored(event_type: &str) -> Kind {
@@ -126,12 +130,12 @@ fn stripe_refunds_and_disputes() {
         "id": "ch_1", "amount": 1_999, "amount_refunded": 700, "currency": "usd", "payment_intent": "pi_1",
     });
     for (event_type, object, kind) in [
-        ("charge.refunded", charge, Kind::Refunded { amount: usd(700) }),
-        ("refund.created", refund("succeeded"), Kind::Refunded { amount: usd(500) }),
+        ("charge.refunded", charge, Kind::Refunded { amount: usd(700), refund_id: None }),
+        ("refund.created", refund("succeeded"), refunded(usd(500), "re_1")),
         ("refund.created", refund("pending"), ignored("refund.created")),
-        ("refund.updated", refund("failed"), refund_failed("refund_failed")),
-        ("refund.failed", refund("failed"), refund_failed("refund_failed")),
-        ("charge.refund.updated", refund("succeeded"), Kind::Refunded { amount: usd(500) }),
+        ("refund.updated", refund("failed"), refund_failed("refund_failed", usd(500), "re_1")),
+        ("refund.failed", refund("failed"), refund_failed("refund_failed", usd(500), "re_1")),
+        ("charge.refund.updated", refund("succeeded"), refunded(usd(500), "re_1")),
         ("charge.dispute.created", dispute("needs_response"), Kind::Disputed { stage: Opened }),
         ("charge.dispute.closed", dispute("won"), Kind::Disputed { stage: Won }),
         ("charge.dispute.closed", dispute("lost"), Kind::Disputed { stage: Lost }),
@@ -154,7 +158,7 @@ fn adyen(more: Value) -> PaymentEvent {
 
 #[test]
 fn adyen_codes() {
-    let refunded = || Kind::Refunded { amount: money(1_999, "EUR") };
+    let amount = || money(1_999, "EUR");
     for (code, success, kind) in [
         ("AUTHORISATION", "true", paid(1_999, "EUR", None)),
         ("AUTHORISATION", "false", attempt_failed("refused")),
@@ -163,10 +167,10 @@ fn adyen_codes() {
         ("CAPTURE_FAILED", "true", failed("capture_failed")),
         ("CANCELLATION", "true", failed("cancelled")),
         ("CANCELLATION", "false", ignored("CANCELLATION")),
-        ("CANCEL_OR_REFUND", "true", refunded()),
-        ("REFUND", "true", refunded()),
-        ("REFUND", "false", refund_failed("refund_refused")),
-        ("REFUND_FAILED", "true", refund_failed("refund_failed")),
+        ("CANCEL_OR_REFUND", "true", refunded(amount(), "P1")),
+        ("REFUND", "true", refunded(amount(), "P1")),
+        ("REFUND", "false", refund_failed("refund_refused", amount(), "P1")),
+        ("REFUND_FAILED", "true", refund_failed("refund_failed", amount(), "P1")),
         ("NOTIFICATION_OF_CHARGEBACK", "true", Kind::Disputed { stage: Opened }),
         ("CHARGEBACK", "true", Kind::Disputed { stage: Opened }),
         ("CHARGEBACK_REVERSED", "true", Kind::Disputed { stage: Won }),
@@ -219,7 +223,7 @@ fn standard_events_have_decimal_amounts() {
         ("payment.succeeded", "\"199.99\"", paid(19_999, "USD", Some("card"))),
         ("payment.succeeded", "199", paid(19_900, "USD", Some("card"))),
         ("payment.failed", "199.99", attempt_failed("payment_failed")),
-        ("payment.refunded", "10.5", Kind::Refunded { amount: usd(1_050) }),
+        ("payment.refunded", "10.5", refunded(usd(1_050), "msg_1")),
         ("payment.disputed", "199.99", Kind::Disputed { stage: Opened }),
         ("user.created", "1", ignored("user.created")),
     ] {
@@ -261,7 +265,7 @@ fn square_payments_are_paid_when_completed() {
     }
     let refund = json!({"id": "r1", "payment_id": "sq_1", "status": "COMPLETED", "amount_money": {"amount": 5, "currency": "USD"}});
     let event = square("refund.updated", "refund", refund);
-    assert_eq!((event.kind.clone(), names(&event)), (Kind::Refunded { amount: usd(5) }, (None, Some("sq_1"))));
+    assert_eq!((event.kind.clone(), names(&event)), (refunded(usd(5), "r1"), (None, Some("sq_1"))));
     let dispute = json!({"id": "d1", "state": "LOST", "disputed_payment": {"payment_id": "sq_1"}});
     let event = square("dispute.state.updated", "dispute", dispute);
     assert_eq!((event.kind.clone(), names(&event)), (Kind::Disputed { stage: Lost }, (None, Some("sq_1"))));
@@ -275,8 +279,8 @@ fn checkout_events() {
         ("payment_declined", attempt_failed("declined")),
         ("payment_approved", Kind::Processing),
         ("payment_voided", failed("voided")),
-        ("payment_refunded", Kind::Refunded { amount: usd(1_999) }),
-        ("payment_refund_declined", refund_failed("refund_declined")),
+        ("payment_refunded", refunded(usd(1_999), "evt_1")),
+        ("payment_refund_declined", refund_failed("refund_declined", usd(1_999), "evt_1")),
         ("dispute_won", Kind::Disputed { stage: Won }),
         ("card_verified", ignored("card_verified")),
     ] {
@@ -356,7 +360,7 @@ fn each_sample_says_what_it_is_a_sample_of() {
             if !matches!(event.kind, Kind::Unconfirmed { .. }) {
                 let expected = match (kind, &event.kind) {
                     (SampleKind::Paid, Kind::Paid { amount, .. })
-                    | (SampleKind::Refunded, Kind::Refunded { amount }) => *amount == usd(1_999),
+                    | (SampleKind::Refunded, Kind::Refunded { amount, .. }) => *amount == usd(1_999),
                     (SampleKind::Failed, Kind::AttemptFailed { .. }) => true,
                     (SampleKind::Disputed, Kind::Disputed { stage }) => *stage == Opened,
                     _ => false,

@@ -11,7 +11,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use domain::{
     Answer, Cancellation, DeliveryOutcome, EventType, Money, PaymentConfirmation, PaymentEvent, PaymentEventKind,
-    settlement_workflow_id,
+    PaymentInfo, PaymentStatus, WebhookProvider, settlement_workflow_id,
 };
 use serde_json::{Value, json};
 use temporalio_workflow::{
@@ -31,13 +31,15 @@ enum Judgement {
 
 /// Takes an event once, however often it is sent.
 pub(super) async fn payment_event(ctx: &Context, message: Message<Notice>) {
-    let event = match message {
+    let mut event = match message {
         Message::Valid(notice) => notice.event,
         Message::Malformed(reason) => {
             requests::malformed(ctx, "payment_event", reason);
             return;
         }
     };
+    // It may have found us by its transaction.
+    event.order_id = Some(ctx.state(|order| order.record.order_id.clone()));
     if !ctx.state_mut(|order| order.heard.insert((event.provider, event.event_id.clone()))) {
         return;
     }
@@ -52,9 +54,11 @@ pub(super) async fn payment_event(ctx: &Context, message: Message<Notice>) {
         }
     };
     let delivered = Delivered { event: event.clone(), outcome, detail: None };
-    save::nothing(ctx, SettlementSteps::record_delivery, delivered).await;
+    let standing = save::nothing(ctx, SettlementSteps::record_delivery, delivered).await;
     // Now that the payment's row says that it went back, nobody gives it back once more.
-    ctx.state_mut(|order| order.refunded_elsewhere(&event, super::now(ctx)));
+    if let Some(standing) = standing {
+        ctx.state_mut(|order| order.stands(&event, standing, super::now(ctx)));
+    }
 }
 
 /// Waits until the accepted payment is recorded. An order that was stopped records it too, and gives it back.
@@ -90,6 +94,11 @@ async fn leave(ctx: &Context, event: PaymentEvent) {
     }
 }
 
+/// Why an order is cancelled whose money went back at its provider, or never came.
+pub(super) fn taken_back(provider: WebhookProvider) -> Cancellation {
+    Cancellation { reason: Some(format!("the payment did not last, {provider} says")) }
+}
+
 impl OrderWorkflow {
     fn judge(&mut self, event: &PaymentEvent, now: DateTime<Utc>) -> Judgement {
         // Its last entry is being written: what comes now comes after its end.
@@ -108,8 +117,8 @@ impl OrderWorkflow {
                 return self.judge_payment(event, *amount, payment_method.clone(), now);
             }
             PaymentEventKind::Failed { reason } => {
-                let awaited = self.payment_awaited && self.confirmation.is_none();
-                if awaited {
+                let another = self.unfinished.is_some() && self.unfinished != event.transaction_id;
+                if self.payment_awaited && self.confirmation.is_none() && !another {
                     self.payment_failed = Some(reason.clone());
                     return Judgement::Done(DeliveryOutcome::Applied);
                 }
@@ -119,17 +128,20 @@ impl OrderWorkflow {
                 self.audit(EventType::PaymentAttemptFailed, with(json!({"reason": reason})), now);
             }
             PaymentEventKind::Processing => self.audit(EventType::PaymentProcessing, with(json!({})), now),
-            PaymentEventKind::Refunded { amount } => {
-                self.audit(
-                    EventType::PaymentRefunded,
-                    with(json!({"amount": amount.decimal(), "by": "provider"})),
-                    now,
-                );
+            // The provider's word on a refund of our own.
+            PaymentEventKind::Refunded { .. } if self.own(event).is_some_and(|own| own.status.is_given_back()) => {
+                return Judgement::Done(DeliveryOutcome::Known);
             }
-            PaymentEventKind::RefundFailed { reason } => {
+            PaymentEventKind::Refunded { amount, .. } => {
+                self.audit(EventType::PaymentRefundReported, with(json!({"amount": amount.decimal()})), now);
+            }
+            PaymentEventKind::RefundFailed { reason, .. } => {
                 self.audit(EventType::PaymentRefundFailed, with(json!({"reason": reason})), now);
             }
             PaymentEventKind::Disputed { stage } => {
+                if let Some(own) = self.own(event) {
+                    own.dispute = Some(*stage);
+                }
                 self.audit(EventType::PaymentDisputed, with(json!({"stage": stage})), now);
             }
             PaymentEventKind::Unconfirmed { .. }
@@ -149,12 +161,8 @@ impl OrderWorkflow {
         let Some(transaction_id) = event.transaction_id.clone() else {
             return Judgement::Done(DeliveryOutcome::Unreadable);
         };
-        let ours = self.record.payment.as_ref().is_some_and(|payment| {
-            event.payment_id.as_ref() == Some(&payment.payment_id)
-                || payment.transaction_id.as_ref() == Some(&transaction_id)
-        });
-        // The provider's word on a charge of our own is no second payment.
-        if ours {
+        // The provider's word on a charge of our own is no second payment, unless that is what the charge waits for.
+        if self.unfinished.as_ref() != Some(&transaction_id) && self.own(event).is_some() {
             return Judgement::Done(DeliveryOutcome::Known);
         }
         let confirmation = PaymentConfirmation {
@@ -171,25 +179,36 @@ impl OrderWorkflow {
         }
     }
 
-    /// The provider gave the order's own payment back, all of it: an order that has not left is cancelled.
-    fn refunded_elsewhere(&mut self, event: &PaymentEvent, now: DateTime<Utc>) {
-        let PaymentEventKind::Refunded { amount } = event.kind else { return };
-        let whole = self.record.order.as_ref().is_some_and(|order| order.total == amount);
-        let paid_by = self.record.payment.as_ref().and_then(|payment| payment.transaction_id.as_ref());
-        if whole
-            && self.record.is_paid()
-            && paid_by == event.transaction_id.as_ref()
-            && !self.record.status().is_dispatched()
-        {
-            let reason = format!("{} gave the payment back", event.provider);
-            // What it answers is for people; the trail tells.
-            self.request_cancel(Cancellation { reason: Some(reason) }, now);
+    /// The order's payment, if the event is about that one.
+    fn own(&mut self, event: &PaymentEvent) -> Option<&mut PaymentInfo> {
+        self.record.payment.as_mut().filter(|payment| {
+            event.payment_id.as_ref() == Some(&payment.payment_id)
+                || event.transaction_id.is_some() && event.transaction_id == payment.transaction_id
+        })
+    }
+
+    /// What the provider did with the order's own payment: an order that is not paid any more does not leave.
+    fn stands(&mut self, event: &PaymentEvent, standing: PaymentStatus, now: DateTime<Utc>) {
+        let paid = self.record.is_paid();
+        let dispatched = self.record.status().is_dispatched();
+        let Some(own) = self.own(event) else { return };
+        match standing {
+            PaymentStatus::Refunded | PaymentStatus::Declined if paid && !dispatched => {
+                // What it answers is for people; the trail tells.
+                self.request_cancel(taken_back(event.provider), now);
+            }
+            PaymentStatus::Refunded | PaymentStatus::RefundDue => own.status = standing,
+            // A refund that did not arrive, of an order that has.
+            PaymentStatus::Captured if own.status == PaymentStatus::Refunded => own.status = standing,
+            PaymentStatus::Pending | PaymentStatus::Captured | PaymentStatus::Declined | PaymentStatus::Refunding => {}
         }
     }
 
     /// What a settlement did with money that this order had no use for.
     pub(super) fn stray_money(&mut self, told: &StrayMoney, now: DateTime<Utc>) {
-        if self.record.is_running() {
+        let transaction = (told.event.provider, told.event.transaction_id.clone());
+        // However many events told of it, it went back once.
+        if self.strays.insert(transaction) && self.record.is_running() {
             let kind = if told.refunded { EventType::StrayPaymentRefunded } else { EventType::StrayPaymentRefundDue };
             self.audit(kind, told.event.source(), now);
         }

@@ -1,6 +1,6 @@
 //! Getting paid: exactly once, by a charge of ours or by somebody's confirmation.
 
-use super::{OrderWorkflow, Progress, Stopped, Undo, Verdict, now, save, unwind, wait};
+use super::{OrderWorkflow, Progress, Stopped, Undo, Verdict, notices, now, save, unwind, wait};
 use crate::{
     activity::{Charge, Charged, ConfirmedPayment, OrderSteps, PaymentRecorded},
     policies,
@@ -234,7 +234,7 @@ async fn confirmed(ctx: &Context, valid: &Order, confirmation: PaymentConfirmati
     let recorded = recorded.await;
     let now = now(ctx);
     ctx.state_mut(|order| match recorded {
-        PaymentRecorded::Recorded => {
+        PaymentRecorded::Recorded | PaymentRecorded::TakenBack => {
             order.unfinished = None;
             if let Some(payment) = &mut order.record.payment {
                 payment.status = PaymentStatus::Captured;
@@ -242,6 +242,9 @@ async fn confirmed(ctx: &Context, valid: &Order, confirmation: PaymentConfirmati
             let payment = order.record.payment.clone();
             order.audit(EventType::PaymentConfirmed, json!(payment), now);
             order.confirmation_verdict = Some(Verdict::Granted);
+            if let (PaymentRecorded::TakenBack, Some(provider)) = (recorded, confirmation.provider) {
+                order.request_cancel(notices::taken_back(provider), now);
+            }
             Ok(true)
         }
         PaymentRecorded::PaymentInUse if is_own => {
@@ -315,5 +318,6 @@ fn payment(
         payment_method,
         status: PaymentStatus::Pending,
         timestamp,
+        dispute: None,
     }
 }

@@ -1,13 +1,13 @@
 //! Charging: an intent that is confirmed at once, or the one that an earlier try has left.
 
 use super::{
-    Of, Stripe, amount,
+    Of, Stripe,
     api::Failed,
     object::{Intent, IntentStatus, Refusal},
     transaction, unclear,
 };
 use crate::payment::{Charge, ChargeRequest, NoAnswer};
-use domain::ChargeProvider;
+use domain::{ChargeProvider, UnitsError, WebhookProvider};
 
 impl Stripe {
     pub(super) async fn take(&self, request: &ChargeRequest) -> Result<Charge, NoAnswer> {
@@ -16,9 +16,10 @@ impl Stripe {
         let (Some(method), None) = (method, ChargeProvider::Stripe.objection(method)) else {
             return declined(&"payment_method_missing");
         };
-        let units = match amount::units(request.amount) {
+        let units = match WebhookProvider::Stripe.units(request.amount) {
             Ok(units) => units,
-            Err(error) => return declined(&error),
+            Err(UnitsError::UnknownExponent) => return declined(&"currency_not_supported"),
+            Err(UnitsError::Inexact | UnitsError::Money(_)) => return declined(&"amount_not_chargeable"),
         };
         let of = Of { order_id: &request.order_id, payment_id: &request.payment_id };
         if request.past.asked {

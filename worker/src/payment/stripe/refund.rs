@@ -1,13 +1,13 @@
 //! Giving back: whatever became of the charge, nothing of it is kept, and nothing can come of it later.
 
 use super::{
-    Of, Stripe, amount,
+    Of, Stripe,
     api::Failed,
     object::{Intent, IntentStatus, RefundStatus, is_of},
     transaction, unclear,
 };
 use crate::payment::{EXTERNAL, NoAnswer, PaymentProvider, Refund, RefundRequest};
-use domain::TransactionId;
+use domain::{TransactionId, WebhookProvider};
 
 impl Stripe {
     pub(super) async fn give_back(&self, request: &RefundRequest) -> Result<Refund, NoAnswer> {
@@ -23,7 +23,9 @@ impl Stripe {
             Some(id) => match self.api.intent(id.as_str()).await {
                 Ok(intent) => Some(intent),
                 // Confirmed, and not in our account.
-                Err(Failed::Refused(_)) if confirmed => return Ok(Refund::Unsupported),
+                Err(Failed::Refused(refusal)) if confirmed || refusal.is("resource_missing") => {
+                    return Ok(Refund::Unsupported);
+                }
                 Err(failed) => return Err(unclear(failed)),
             },
         };
@@ -76,7 +78,7 @@ impl Stripe {
     /// Nothing was found, and a charge may still be on its way: its key is spent on an intent that takes nothing, and
     /// that is closed. Where the key is spent already, on the charge itself, its intent must be found.
     async fn spend_key(&self, of: Of<'_>, request: &RefundRequest) -> Result<Option<Intent>, NoAnswer> {
-        let Ok(units) = amount::units(request.amount) else { return Ok(None) };
+        let Ok(units) = WebhookProvider::Stripe.units(request.amount) else { return Ok(None) };
         let mut form = of.named();
         form.extend([
             ("amount", units.to_string()),

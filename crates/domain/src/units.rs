@@ -1,14 +1,18 @@
-//! How each provider counts money: an integer whose decimals are not always those of ISO 4217.
+//! How each payment provider counts money: an integer whose decimals are not always those of ISO 4217.
+//!
+//! The one table, for what they tell us and for what we ask of them.
 
-use domain::{Currency, Money, MoneyError, WebhookProvider};
+use crate::{Currency, Money, MoneyError, WebhookProvider};
 
-/// Stripe's list. MGA is on it, which has two decimals in ISO 4217.
+/// Stripe's own list (docs.stripe.com/currencies). MGA is on it, which has two decimals in ISO 4217.
 const STRIPE_WHOLE: &[&str] =
     &["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"];
+/// Three decimals; Stripe charges only where the last of them is a zero.
 const STRIPE_THOUSANDTHS: &[&str] = &["BHD", "JOD", "KWD", "OMR", "TND"];
+
 /// Why a provider's amount is none of ours, or ours none of the provider's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AmountError {
+pub enum UnitsError {
     #[error("how the provider counts this currency is not known")]
     UnknownExponent,
     #[error("the amount has more decimals than its currency")]
@@ -40,17 +44,22 @@ fn exponent(provider: WebhookProvider, currency: Currency) -> Option<u8> {
     }
 }
 
-/// The amount that the provider means by this integer, exactly.
-pub(crate) fn money(provider: WebhookProvider, units: i64, currency: Currency) -> Result<Money, AmountError> {
-    let theirs = exponent(provider, currency).ok_or(AmountError::UnknownExponent)?;
-    let minor = rescale(units, theirs, currency.exponent()).ok_or(AmountError::Inexact)?;
-    Ok(Money::from_minor(minor, currency)?)
-}
+impl WebhookProvider {
+    /// The amount that the provider means by this integer, exactly.
+    pub fn money(self, units: i64, currency: Currency) -> Result<Money, UnitsError> {
+        let theirs = exponent(self, currency).ok_or(UnitsError::UnknownExponent)?;
+        let minor = rescale(units, theirs, currency.exponent()).ok_or(UnitsError::Inexact)?;
+        Ok(Money::from_minor(minor, currency)?)
+    }
 
-/// The integer by which the provider means this amount, exactly.
-pub(crate) fn units(provider: WebhookProvider, amount: Money) -> Result<i64, AmountError> {
-    let theirs = exponent(provider, amount.currency()).ok_or(AmountError::UnknownExponent)?;
-    rescale(amount.minor(), amount.currency().exponent(), theirs).ok_or(AmountError::Inexact)
+    /// The integer by which the provider can be asked for this amount, exactly.
+    pub fn units(self, amount: Money) -> Result<i64, UnitsError> {
+        let currency = amount.currency();
+        let theirs = exponent(self, currency).ok_or(UnitsError::UnknownExponent)?;
+        let units = rescale(amount.minor(), currency.exponent(), theirs).ok_or(UnitsError::Inexact)?;
+        let step = if self == Self::Stripe && STRIPE_THOUSANDTHS.contains(&currency.code()) { 10 } else { 1 };
+        if units % step == 0 { Ok(units) } else { Err(UnitsError::Inexact) }
+    }
 }
 
 fn rescale(units: i64, from: u8, to: u8) -> Option<i64> {
@@ -63,8 +72,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn minor(provider: WebhookProvider, units: i64, code: &str) -> Result<i64, AmountError> {
-        money(provider, units, Currency::parse(code).unwrap()).map(Money::minor)
+    fn minor(provider: WebhookProvider, units: i64, code: &str) -> Result<i64, UnitsError> {
+        provider.money(units, Currency::parse(code).unwrap()).map(Money::minor)
     }
 
     #[test]
@@ -93,12 +102,32 @@ mod tests {
 
     #[test]
     fn what_is_not_exact_or_not_known_is_no_amount() {
-        assert_eq!(minor(WebhookProvider::Stripe, 501, "ISK"), Err(AmountError::Inexact));
-        assert_eq!(minor(WebhookProvider::Adyen, 1_001, "CLP"), Err(AmountError::Inexact));
-        assert_eq!(minor(WebhookProvider::Stripe, 1, "LYD"), Err(AmountError::UnknownExponent));
-        assert_eq!(minor(WebhookProvider::Standard, 1, "USD"), Err(AmountError::UnknownExponent));
+        assert_eq!(minor(WebhookProvider::Stripe, 501, "ISK"), Err(UnitsError::Inexact));
+        assert_eq!(minor(WebhookProvider::Adyen, 1_001, "CLP"), Err(UnitsError::Inexact));
+        assert_eq!(minor(WebhookProvider::Stripe, 1, "LYD"), Err(UnitsError::UnknownExponent));
+        assert_eq!(minor(WebhookProvider::Standard, 1, "USD"), Err(UnitsError::UnknownExponent));
         assert_eq!(minor(WebhookProvider::Square, -1, "USD"), Err(MoneyError::Negative.into()));
-        assert_eq!(minor(WebhookProvider::Adyen, i64::MAX, "IDR"), Err(AmountError::Inexact));
+        assert_eq!(minor(WebhookProvider::Adyen, i64::MAX, "IDR"), Err(UnitsError::Inexact));
+    }
+
+    #[test]
+    fn what_stripe_is_asked_for_follows_its_exponents_and_not_iso_4217() {
+        for (amount, code, expected) in [
+            ("99.99", "USD", Ok(9_999)),
+            ("500", "JPY", Ok(500)),
+            ("500", "UGX", Ok(500)),
+            ("500", "MGA", Ok(500)),
+            ("500.20", "MGA", Err(UnitsError::Inexact)),
+            ("5", "ISK", Ok(500)),
+            ("1000", "CLP", Ok(1_000)),
+            ("5.12", "KWD", Ok(5_120)),
+            ("5.124", "KWD", Err(UnitsError::Inexact)),
+            ("5.12", "LYD", Err(UnitsError::UnknownExponent)),
+            ("7.50", "HUF", Ok(750)),
+        ] {
+            let money = Money::from_decimal(amount.parse().unwrap(), Currency::parse(code).unwrap()).unwrap();
+            assert_eq!(WebhookProvider::Stripe.units(money), expected, "{amount} {code}");
+        }
     }
 
     proptest! {
@@ -109,8 +138,8 @@ mod tests {
         ) {
             let amount = Money::from_minor(minor, Currency::parse(&code).unwrap()).unwrap();
             for provider in WebhookProvider::ALL {
-                if let Ok(theirs) = units(*provider, amount) {
-                    prop_assert_eq!(money(*provider, theirs, amount.currency()), Ok(amount));
+                if let Ok(theirs) = provider.units(amount) {
+                    prop_assert_eq!(provider.money(theirs, amount.currency()), Ok(amount));
                 }
             }
         }

@@ -1,0 +1,70 @@
+//! What the fuzz targets do with one input. `crates/webhooks/src/tests/mutations.rs` includes this file, and does the
+//! same with the corpus and many changes of it, without a nightly compiler.
+
+use domain::{PaymentEvent, PaymentEventKind, WebhookProvider};
+use webhooks::{Environment, LARGEST_BATCH, Message, Request, Secrets, Signing};
+
+/// Well-formed for each provider. Nobody can sign with it who has only the input.
+const SECRET: &str = "a7f5f35426b927411fc9231b56382173a7f5f35426b927411fc9231b56382173";
+const NOW: i64 = 1_761_000_000;
+const URL: Option<&str> = Some("https://orders.example.com/webhooks/square");
+
+/// Each that signs or belongs to a signature.
+const HEADERS: [&str; 10] = [
+    "stripe-signature",
+    "hmacsignature",
+    "webhook-signature",
+    "webhook-id",
+    "x-square-hmacsha256-signature",
+    "x-mollie-signature",
+    "cko-signature",
+    "x-shopify-hmac-sha256",
+    "svix-id",
+    "svix-signature",
+];
+
+fn provider(number: u8) -> (WebhookProvider, Secrets) {
+    let provider = WebhookProvider::ALL[usize::from(number) % WebhookProvider::ALL.len()];
+    (provider, Secrets::new(provider, [SECRET]).expect("it is well-formed for each of them"))
+}
+
+/// What is signed is told, whatever it is, and nothing is told that must not be.
+///
+/// The first byte picks the provider, the others are the body, which is signed here.
+pub fn events(data: &[u8]) {
+    let Some((number, body)) = data.split_first() else { return };
+    let (_, secrets) = provider(*number);
+    let signing = Signing { now: NOW, message_id: "msg_1", notification_url: URL };
+    // A body that has items and no place for their signatures is nobody's.
+    let Ok(message) = webhooks::sign(&secrets, Message::new(body), &signing) else { return };
+    let headers = message.header_pairs();
+    let request = Request { headers: &headers, body: &message.body, now: NOW, notification_url: URL };
+    // Too large a batch, or none.
+    let Ok(verified) = webhooks::verify(&secrets, &request) else { return };
+    let told = webhooks::events(&verified, Environment::Test);
+    assert!(!told.is_empty() && told.len() <= LARGEST_BATCH);
+    for event in told {
+        assert!((1..=200).contains(&event.event_id.len()));
+        let paid = matches!(event.kind, PaymentEventKind::Paid { .. });
+        assert!(!paid || event.transaction_id.is_some(), "{event:?}");
+        let json = serde_json::to_string(&event).expect("an event is JSON");
+        assert_eq!(serde_json::from_str::<PaymentEvent>(&json).expect("what we wrote can be read"), event);
+    }
+}
+
+/// Nobody without a secret is let in, whatever the body and the header are.
+///
+/// The first byte picks the provider; a line end divides the value of the signature's header from the body.
+pub fn verify(data: &[u8]) {
+    let Some((number, rest)) = data.split_first() else { return };
+    let (_, secrets) = provider(*number);
+    let mut parts = rest.splitn(2, |byte| *byte == b'\n');
+    let value = String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
+    let body = parts.next().unwrap_or_default();
+    let mut headers: Vec<(&str, &str)> = HEADERS.iter().map(|name| (*name, value.as_str())).collect();
+    headers.extend([("webhook-timestamp", "1761000000"), ("svix-timestamp", "1761000000")]);
+    for body in [body, rest] {
+        let request = Request { headers: &headers, body, now: NOW, notification_url: URL };
+        assert!(webhooks::verify(&secrets, &request).is_err());
+    }
+}
