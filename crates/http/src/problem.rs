@@ -107,14 +107,14 @@ impl Kind {
 #[derive(Debug)]
 pub struct Problem {
     kind: Kind,
-    detail: String,
+    detail: Box<str>,
     errors: Vec<FieldError>,
     order_status: Option<OrderStatus>,
     reason: Option<&'static str>,
     waited: Option<Wait>,
     headers: Vec<(HeaderName, String)>,
     /// For the log.
-    cause: Option<String>,
+    cause: Option<Box<str>>,
 }
 
 /// What a caller reads, by RFC 9457.
@@ -144,7 +144,7 @@ impl Problem {
     fn of(kind: Kind, detail: impl Into<String>) -> Self {
         Self {
             kind,
-            detail: detail.into(),
+            detail: detail.into().into_boxed_str(),
             errors: Vec::new(),
             order_status: None,
             reason: None,
@@ -162,7 +162,7 @@ impl Problem {
     /// For the log alone.
     #[must_use]
     pub fn because(self, cause: impl std::fmt::Display) -> Self {
-        Self { cause: Some(cause.to_string()), ..self }
+        Self { cause: Some(cause.to_string().into_boxed_str()), ..self }
     }
 
     pub fn internal(cause: impl std::fmt::Display) -> Self {
