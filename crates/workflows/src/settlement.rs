@@ -119,7 +119,7 @@ async fn conclude(
     found: Found,
 ) -> WorkflowResult<(DeliveryOutcome, Option<String>)> {
     let (kind, payload) = match &event.kind {
-        PaymentEventKind::Paid { amount, .. } => return stray(ctx, event, *amount).await,
+        PaymentEventKind::Paid { amount, .. } => return stray(ctx, event, *amount, found.whose).await,
         PaymentEventKind::Unconfirmed { event_type } => {
             return Ok((DeliveryOutcome::Unconfirmed, Some(event_type.clone())));
         }
@@ -146,6 +146,7 @@ async fn stray(
     ctx: &Context,
     event: &PaymentEvent,
     amount: domain::Money,
+    whose: Whose,
 ) -> WorkflowResult<(DeliveryOutcome, Option<String>)> {
     let Some(transaction_id) = event.transaction_id.clone() else {
         return Ok((DeliveryOutcome::Unreadable, Some("a payment without a transaction".to_owned())));
@@ -163,6 +164,9 @@ async fn stray(
     let Some(order_id) = event.order_id.clone() else {
         return Ok((outcome, Some("it names no order".to_owned())));
     };
+    if whose == Whose::Unknown {
+        return Ok((outcome, Some("there is no such order".to_owned())));
+    }
     let order = ctx.external_workflow(order_workflow_id(&order_id), None);
     let told = StrayMoney { event: event.clone(), refunded: settled == Settled::Refunded };
     let message = Message::Valid(told);
