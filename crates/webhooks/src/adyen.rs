@@ -121,7 +121,8 @@ impl Item {
             // Which of the two it was stands only where nothing is signed: with an amount it can be a refund.
             ("CANCEL_OR_REFUND", true) if self.value.is_empty() || self.value == "0" => failed("cancelled_or_refunded"),
             ("CANCEL_OR_REFUND" | "REFUND", true) => {
-                Kind::Refunded { amount: self.money()?, refund_id: Some(self.psp_reference.clone()) }
+                let refund_id = Some(self.refund_id().ok_or("the refund has no id")?);
+                Kind::Refunded { amount: self.money()?, refund_id }
             }
             ("REFUND", false) => self.refund_failed("refund_refused"),
             ("REFUND_FAILED", true) => self.refund_failed("refund_failed"),
@@ -139,8 +140,11 @@ impl Item {
     }
 
     fn refund_failed(&self, reason: &str) -> Kind {
-        let refund_id = Some(self.psp_reference.clone());
-        Kind::RefundFailed { reason: reason.to_owned(), amount: self.money().ok(), refund_id }
+        Kind::RefundFailed { reason: reason.to_owned(), amount: self.money().ok(), refund_id: self.refund_id() }
+    }
+
+    fn refund_id(&self) -> Option<String> {
+        as_event_id(&self.psp_reference)
     }
 
     fn ignored(&self) -> Kind {

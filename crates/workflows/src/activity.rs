@@ -208,7 +208,7 @@ pub enum Settled {
     Refunded,
     /// The provider has no way to refund it for us: a person must.
     RefundDue,
-    /// It was never captured.
+    /// It was never captured, or is no money at all.
     NothingToRefund,
 }
 

@@ -156,7 +156,7 @@ async fn stray(
     let (kind, outcome) = match settled {
         Settled::Known => return Ok((DeliveryOutcome::Known, None)),
         Settled::NothingToRefund => {
-            return Ok((DeliveryOutcome::Known, Some("the provider says that it failed".to_owned())));
+            return Ok((DeliveryOutcome::Known, Some("there is nothing to give back".to_owned())));
         }
         Settled::Refunded => (EventType::StrayPaymentRefunded, DeliveryOutcome::Refunded),
         Settled::RefundDue => (EventType::StrayPaymentRefundDue, DeliveryOutcome::RefundDue),

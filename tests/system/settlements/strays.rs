@@ -45,7 +45,11 @@ async fn too_little_or_another_currency_goes_back_and_the_order_waits_on() {
     wrong.amount = money(TOTAL, "EUR");
     sender.send(Paid, &wrong, "euros").await;
     assert_eq!(world.outcome(&sender.event_id(Paid, &wrong, "euros")).await, "refund_due");
-    assert_eq!(world.entries(&id, "payment_mismatch").await, 2);
+    // A checkout that costs nothing.
+    let nothing = sender.about(&id, &format!("nothing-{id}"), "0");
+    sender.send(Paid, &nothing, "nothing").await;
+    assert_eq!(world.outcome(&sender.event_id(Paid, &nothing, "nothing")).await, "known");
+    assert_eq!(world.entries(&id, "payment_mismatch").await, 3);
     let right = sender.about(&id, &format!("right-{id}"), TOTAL);
     sender.send(Paid, &right, "right").await;
     assert_eq!(world.ended(&id).await.status.as_str(), "delivered");

@@ -105,6 +105,9 @@ impl SettlementActivities {
     /// The row first, then the provider under the payment's own name, then the row again: whoever dies in between, the
     /// next try finds the row and asks under the same name.
     async fn settle(&self, stray: &Stray) -> Result<Settled, Box<dyn Error + Send + Sync>> {
+        if stray.amount.minor() == 0 {
+            return Ok(Settled::NothingToRefund);
+        }
         let provider = stray.event.provider.as_str();
         let payment_id = PaymentId::parse(&format!("{provider}:{}", stray.transaction_id))?;
         let claimed = strays::claim(
