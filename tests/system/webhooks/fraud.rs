@@ -88,6 +88,7 @@ async fn what_is_forged_is_refused_for_its_reason_and_leaves_nothing() {
     }
     let taken = async || world.deliveries().await.len();
     world.eventually("one row of each", taken, |count| *count == WebhookProvider::ALL.len()).await;
+    world.verify().await;
 }
 
 #[tokio::test]

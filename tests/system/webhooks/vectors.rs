@@ -154,6 +154,7 @@ async fn each_case_is_judged_over_http_as_it_says() {
         }
         *counted.entry(case.provider.as_str()).or_insert(0) += 1;
     }
+    world.verify().await;
     // Each of ours has some, of both kinds.
     assert_eq!(counted.len(), WebhookProvider::ALL.len(), "{counted:?}");
 }
