@@ -8,7 +8,7 @@ mod stripe;
 
 use crate::{api::paid_order, world::World};
 use domain::WebhookProvider::{self, Adyen, Checkout, Square, Standard, Stripe};
-pub(crate) use sender::{SETTINGS, Sender};
+use sender::Sender;
 use serde_json::{Value, json};
 use webhooks::SampleKind::{Disputed, Failed, Paid, Refunded};
 
@@ -17,7 +17,8 @@ const TOTAL: &str = "99.99";
 
 /// A world whose orders wait for their payment, and which knows every provider's secret.
 async fn shop(settings: &[(&str, &str)]) -> World {
-    World::with(&[&SETTINGS[..], &[("ORDER_PROFILE", "checkout")], settings].concat()).await
+    let usual = [("ORDER_PROFILE", "checkout"), ("SETTLEMENT_GRACE", "10m")];
+    crate::webhooks::with(&[&usual, settings].concat()).await
 }
 
 impl World {

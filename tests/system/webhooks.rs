@@ -23,12 +23,12 @@ fn secret(provider: WebhookProvider) -> String {
     webhooks::made_up(provider, &bytes)
 }
 
-fn secrets(provider: WebhookProvider) -> Secrets {
+pub(crate) fn secrets(provider: WebhookProvider) -> Secrets {
     Secrets::parse(provider, &secret(provider)).unwrap()
 }
 
 /// What the API must be told to take what is signed here.
-fn environment() -> Vec<(String, String)> {
+pub(crate) fn environment() -> Vec<(String, String)> {
     let secrets = WebhookProvider::ALL.iter().map(|provider| (secrets_variable(*provider), secret(*provider)));
     let more = [("WEBHOOK_URL_SQUARE", SQUARE_URL), ("WEBHOOK_ENVIRONMENT", "test"), ("SETTLEMENT_GRACE", "0s")];
     secrets.chain(more.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
@@ -39,7 +39,7 @@ async fn world() -> World {
     with(&[]).await
 }
 
-async fn with(more: &[(&str, &str)]) -> World {
+pub(crate) async fn with(more: &[(&str, &str)]) -> World {
     let settings = environment();
     let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     World::with(&[&settings, more].concat()).await
@@ -57,10 +57,13 @@ fn told(provider: WebhookProvider, id: &str) -> Message {
     sample(provider, SampleKind::Paid, &facts).unwrap()
 }
 
-/// Signed with `secrets` at this time.
+/// Signed with `secrets` at this time; `message_id` is what Standard Webhooks sign beside the body.
+pub(crate) fn signed_as(secrets: &Secrets, message: Message, message_id: &str, now: i64) -> Message {
+    sign(secrets, message, &Signing { now, message_id, notification_url: Some(SQUARE_URL) }).unwrap()
+}
+
 fn signed_at(secrets: &Secrets, message: Message, now: i64) -> Message {
-    let signing = Signing { now, message_id: "msg_system_test", notification_url: Some(SQUARE_URL) };
-    sign(secrets, message, &signing).unwrap()
+    signed_as(secrets, message, "msg_system_test", now)
 }
 
 fn signed(provider: WebhookProvider, message: Message) -> Message {

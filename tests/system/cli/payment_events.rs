@@ -1,7 +1,7 @@
 //! Test notifications of payment providers from the command line, and what became of them.
 
 use super::{looks_like, shown};
-use crate::{settlements::SETTINGS, world::World};
+use crate::{webhooks, world::World};
 use serde_json::{Value, json};
 use std::process::Output;
 
@@ -9,12 +9,12 @@ const WAITS: &[&str] = &["--profile", "checkout", "--json"];
 
 /// What the API is told, and the command line too.
 async fn world() -> World {
-    World::with(&[&SETTINGS[..], &[("SETTLEMENT_GRACE", "1s")]].concat()).await
+    webhooks::with(&[("SETTLEMENT_GRACE", "1s")]).await
 }
 
 impl World {
     async fn with_secrets(&self, arguments: &[&str]) -> Output {
-        self.command().envs(SETTINGS).args(arguments).output().await.unwrap()
+        self.command().envs(webhooks::environment()).args(arguments).output().await.unwrap()
     }
 
     async fn sent(&self, arguments: &[&str]) -> Value {
@@ -144,7 +144,7 @@ async fn money_that_nobody_here_can_give_back_is_due_and_says_so() {
         ("STRIPE_API_KEY", "sk_test_nobody"),
         ("STRIPE_API_BASE", "http://127.0.0.1:9"),
     ];
-    let world = World::with(&[&stripe[..], &SETTINGS, &[("SETTLEMENT_GRACE", "1s")]].concat()).await;
+    let world = webhooks::with(&[&stripe[..], &[("SETTLEMENT_GRACE", "1s")]].concat()).await;
     let send = ["standard", "wh-cli-due", "--amount", "12.50", "--currency", "eur", "--event-id", "evt-wh-due"];
     world.sent(&[&send[..], &["--transaction-id", "tx-wh-due"]].concat()).await;
     assert_eq!(world.came_of("evt-wh-due").await["outcome"], "refund_due");
@@ -188,7 +188,7 @@ async fn a_notification_that_can_not_be_sent_says_what_to_do() {
         ("ORDERFLOW_URL", "http://127.0.0.1:9"),
     ] {
         let mut command = world.command();
-        let output = command.envs(SETTINGS).env(name, value).args(send).output().await.unwrap();
+        let output = command.envs(webhooks::environment()).env(name, value).args(send).output().await.unwrap();
         World::refused(&output);
         session += &shown(&send, &output);
     }

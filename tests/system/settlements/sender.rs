@@ -1,27 +1,14 @@
 //! A payment provider that sends signed notifications.
 
-use crate::world::World;
+use crate::{
+    webhooks::{secrets, signed_as},
+    world::World,
+};
+use chrono::Utc;
 use domain::{Currency, Decimal, Money, OrderId, TransactionId, WebhookProvider};
 use reqwest::Method;
 use serde_json::Value;
-use std::time::{SystemTime, UNIX_EPOCH};
-use webhooks::{Facts, Message, SampleKind, Secrets, Signing, sample, sign};
-
-const SQUARE_URL: &str = "https://orders.example/webhooks/square";
-
-/// The secrets of these tests, and Square's URL.
-pub(crate) const SETTINGS: [(&str, &str); 10] = [
-    ("WEBHOOK_SECRETS_STRIPE", "whsec_stripe"),
-    ("WEBHOOK_SECRETS_ADYEN", "0011223344556677"),
-    ("WEBHOOK_SECRETS_STANDARD", "whsec_c3RhbmRhcmQtc2VjcmV0"),
-    ("WEBHOOK_SECRETS_SQUARE", "square-secret"),
-    ("WEBHOOK_SECRETS_MOLLIE", "mollie-secret"),
-    ("WEBHOOK_SECRETS_GOCARDLESS", "gocardless-secret"),
-    ("WEBHOOK_SECRETS_CHECKOUT", "checkout-secret"),
-    ("WEBHOOK_SECRETS_SHOPIFY", "shopify-secret"),
-    ("WEBHOOK_URL_SQUARE", SQUARE_URL),
-    ("WEBHOOK_ENVIRONMENT", "test"),
-];
+use webhooks::{Facts, Message, SampleKind, Secrets, sample};
 
 pub(crate) struct Sender<'a> {
     world: &'a World,
@@ -44,9 +31,7 @@ pub(crate) fn money(amount: &str, currency: &str) -> Money {
 
 impl<'a> Sender<'a> {
     pub(crate) fn of(world: &'a World, provider: WebhookProvider) -> Self {
-        let name = format!("WEBHOOK_SECRETS_{}", provider.as_str().to_uppercase());
-        let (_, secret) = SETTINGS.iter().find(|(known, _)| *known == name).unwrap();
-        Self { world, provider, secrets: Secrets::parse(provider, secret).unwrap() }
+        Self { world, provider, secrets: secrets(provider) }
     }
 
     pub(crate) fn about(&self, order_id: &str, transaction_id: &str, amount: &str) -> About {
@@ -84,17 +69,13 @@ impl<'a> Sender<'a> {
             event_id: &event_id,
             now,
         };
-        self.sign(sample(self.provider, kind, &facts).unwrap(), &event_id, now)
+        signed_as(&self.secrets, sample(self.provider, kind, &facts).unwrap(), &event_id, now)
     }
 
     /// A body of one's own.
     pub(crate) async fn post(&self, body: &Value) -> u16 {
         let id = body["id"].as_str().unwrap_or("unnamed");
-        self.deliver(&self.sign(Message::new(body.to_string()), id, now())).await
-    }
-
-    pub(crate) fn sign(&self, message: Message, message_id: &str, now: i64) -> Message {
-        sign(&self.secrets, message, &Signing { now, message_id, notification_url: Some(SQUARE_URL) }).unwrap()
+        self.deliver(&signed_as(&self.secrets, Message::new(body.to_string()), id, now())).await
     }
 
     /// As a provider does: what is not taken is sent again.
@@ -108,5 +89,5 @@ impl<'a> Sender<'a> {
 }
 
 pub(crate) fn now() -> i64 {
-    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
+    Utc::now().timestamp()
 }
