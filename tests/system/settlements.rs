@@ -8,7 +8,7 @@ mod stripe;
 
 use crate::{api::paid_order, world::World};
 use domain::WebhookProvider::{self, Adyen, Checkout, Square, Standard, Stripe};
-use sender::Sender;
+pub(crate) use sender::Sender;
 use serde_json::{Value, json};
 use webhooks::SampleKind::{Disputed, Failed, Paid, Refunded};
 
