@@ -21,14 +21,14 @@ const FULL: &str = "order_id, workflow_id, customer_id, customer, items, shippin
 #[tokio::test]
 async fn a_state_has_every_field_of_the_contract() {
     let world = World::start().await;
-    add_fault(&world.pool, "charge", "s-1", Fault::Fail, 1).await.unwrap();
-    add_fault(&world.pool, "dispatch", "s-2", Fault::Fail, 100).await.unwrap();
-    for id in ["s-1", "s-2"] {
+    add_fault(&world.pool, "charge", "state-lost", Fault::Fail, 1).await.unwrap();
+    add_fault(&world.pool, "dispatch", "state-failed", Fault::Fail, 100).await.unwrap();
+    for id in ["state-lost", "state-failed"] {
         world.post(&format!("/orders/{id}/start"), order_with_payment(&format!("pmt-{id}"))).await.started();
     }
-    futures::join!(world.ended("s-1"), world.ended("s-2"));
+    futures::join!(world.ended("state-lost"), world.ended("state-failed"));
     for source in ["", "?source=database"] {
-        let delivered = world.get(&format!("/orders/s-1{source}")).await.is(200);
+        let delivered = world.get(&format!("/orders/state-lost{source}")).await.is(200);
         has(&delivered, FULL);
         has(&delivered["payment_info"], "payment_id, transaction_id, amount, payment_method, status, timestamp");
         has(&delivered["shipment_info"], "tracking_number, provider, estimated_delivery, shipped_at, delivered_at");
@@ -44,13 +44,13 @@ async fn a_state_has_every_field_of_the_contract() {
         );
         assert_eq!(delivered["shipment_info"]["provider"], "fedex");
         assert!(delivered["updated_at"].as_str().unwrap().ends_with('Z'), "UTC");
-        let failed = world.get(&format!("/orders/s-2{source}")).await.is(200);
+        let failed = world.get(&format!("/orders/state-failed{source}")).await.is(200);
         has(&failed, FULL);
         has(&failed["failure"], "code, detail");
         assert_eq!((&failed["status"], &failed["failure"]["code"]), (&json!("failed"), &json!("dispatch_failed")));
         assert_eq!((&failed["payment_info"]["status"], &failed["shipment_info"]), (&json!("refunded"), &json!(null)));
         assert_eq!((&failed["retries"]["dispatch"], &failed["estimated_delivery"]), (&json!(3), &json!(null)));
-        let status = world.get(&format!("/orders/s-2/status{source}")).await.is(200);
+        let status = world.get(&format!("/orders/state-failed/status{source}")).await.is(200);
         has(&status, "order_id, workflow_id, status, step, is_running, updated_at, source");
         assert_eq!((&status["step"], &status["is_running"]), (&json!("done"), &json!(false)));
     }
