@@ -18,7 +18,7 @@ use store::console;
 use webhooks::{Message, SampleKind::Paid};
 
 /// `STORM_ORDERS=2000` for the figures.
-const ORDERS: usize = 300;
+const ORDERS: usize = 200;
 const COPIES: usize = 3;
 /// One notification of so many is forged or stale.
 const FORGED: usize = 100;
