@@ -32,7 +32,10 @@ async fn a_state_has_every_field_of_the_contract() {
         has(&delivered, FULL);
         has(&delivered["payment_info"], "payment_id, transaction_id, amount, payment_method, status, timestamp");
         has(&delivered["shipment_info"], "tracking_number, provider, estimated_delivery, shipped_at, delivered_at");
-        assert_eq!((&delivered["status"], &delivered["workflow_id"]), (&json!("delivered"), &json!("order-state-lost")));
+        assert_eq!(
+            (&delivered["status"], &delivered["workflow_id"]),
+            (&json!("delivered"), &json!("order-state-lost"))
+        );
         assert_eq!((&delivered["retries"], &delivered["failure"]), (&json!({"pay": 1}), &json!(null)));
         assert_eq!(
             (&delivered["customer_id"], &delivered["customer"]["name"]),
