@@ -5,7 +5,7 @@ mod trouble;
 
 use crate::{
     api::{order_with_payment, paid_order},
-    world::World,
+    world::{World, refused_worker},
 };
 use domain::OrderId;
 use serde_json::{Value, json};
@@ -174,21 +174,10 @@ async fn a_mail_waits_until_its_entry_has_stood() {
 
 #[tokio::test]
 async fn a_worker_with_a_bad_setting_says_so_in_one_line() {
-    let refused = async |variables: &[(&str, &str)]| {
-        let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_orderflow-under-test"))
-            .args(["serve", "worker"])
-            .env("DATABASE_URL", "postgres://app:app@127.0.0.1:9/app")
-            .envs(variables.iter().copied())
-            .output()
-            .await
-            .unwrap();
-        assert!(!output.status.success());
-        String::from_utf8(output.stderr).unwrap()
-    };
-    let said = refused(&[("MAIL", "carrier pigeon")]).await;
+    let said = refused_worker(&[("MAIL", "carrier pigeon")]).await;
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(said.contains("MAIL=carrier pigeon is not allowed: must be smtp or off"), "{said}");
-    let said = refused(&[("SMTP_URL", "smtp://shop:secret@mail.example.com"), ("MAIL_FROM", SENDER)]).await;
+    let said = refused_worker(&[("SMTP_URL", "smtp://shop:secret@mail.example.com"), ("MAIL_FROM", SENDER)]).await;
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(said.contains("SMTP_URL=… is not allowed: a password must not travel unencrypted"), "{said}");
     assert!(!said.contains("secret"), "{said}");

@@ -53,6 +53,19 @@ async fn serve(service: &str, environment: Vec<(String, String)>, log: PathBuf, 
     Process::start(options, ready, Duration::from_secs(60)).await.unwrap()
 }
 
+/// What a worker says that these settings keep from starting.
+pub(crate) async fn refused_worker(settings: &[(&str, &str)]) -> String {
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_orderflow-under-test"))
+        .args(["serve", "worker"])
+        .env("DATABASE_URL", "postgres://app:app@127.0.0.1:9/app")
+        .envs(settings.iter().copied())
+        .output()
+        .await
+        .unwrap();
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
 impl World {
     /// As the local stack is by default.
     pub(crate) async fn start() -> Self {

@@ -1,6 +1,7 @@
 //! What is lost, broken or too late on the way to Stripe: one charge, or none, all the same.
 
 use super::{Shop, order, relay::Fault};
+use crate::world::refused_worker;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -126,24 +127,13 @@ async fn calls_that_fail_or_lose_their_answers_charge_each_order_once() {
 
 #[tokio::test]
 async fn a_worker_that_can_not_charge_says_so_in_one_line() {
-    let refused = async |variables: &[(&str, &str)]| {
-        let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_orderflow-under-test"))
-            .args(["serve", "worker"])
-            .env("DATABASE_URL", "postgres://app:app@127.0.0.1:9/app")
-            .envs(variables.iter().copied())
-            .output()
-            .await
-            .unwrap();
-        assert!(!output.status.success());
-        String::from_utf8(output.stderr).unwrap()
-    };
-    let said = refused(&[("PAYMENT_PROVIDER", "paypal")]).await;
+    let said = refused_worker(&[("PAYMENT_PROVIDER", "paypal")]).await;
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(said.contains("PAYMENT_PROVIDER=paypal is not allowed: must be one of simulator, stripe"), "{said}");
-    let said = refused(&[("PAYMENT_PROVIDER", "stripe")]).await;
+    let said = refused_worker(&[("PAYMENT_PROVIDER", "stripe")]).await;
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(said.contains("PAYMENT_PROVIDER=stripe needs it"), "{said}");
-    let said = refused(&[("PAYMENT_PROVIDER", "stripe"), ("STRIPE_API_KEY", "pk_live_secret")]).await;
+    let said = refused_worker(&[("PAYMENT_PROVIDER", "stripe"), ("STRIPE_API_KEY", "pk_live_secret")]).await;
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(
         said.contains("must be a restricted key") && !said.contains("secret,") && !said.contains("pk_live"),
