@@ -1,7 +1,8 @@
 //! What a payment provider tells of a payment, whichever provider it is.
 
-use crate::{Money, OrderId, PaymentId, PaymentStatus, TransactionId, status::named};
+use crate::{EventType, Money, OrderId, PaymentId, PaymentStatus, TransactionId, status::named};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 named! {
@@ -94,9 +95,36 @@ impl PaymentEvent {
         }
     }
 
+    /// The entry of its order's audit trail by which it is told; nothing of money, which is judged first, and of what is
+    /// no order's concern.
+    pub fn entry(&self) -> Option<(EventType, Value)> {
+        let (kind, more) = match &self.kind {
+            PaymentEventKind::AttemptFailed { reason } | PaymentEventKind::Failed { reason } => {
+                (EventType::PaymentAttemptFailed, json!({"reason": reason}))
+            }
+            PaymentEventKind::Processing => (EventType::PaymentProcessing, json!({})),
+            PaymentEventKind::Refunded { amount, .. } => {
+                (EventType::PaymentRefundReported, json!({"amount": amount.decimal()}))
+            }
+            PaymentEventKind::RefundFailed { reason, .. } => {
+                (EventType::PaymentRefundFailed, json!({"reason": reason}))
+            }
+            PaymentEventKind::Disputed { stage } => (EventType::PaymentDisputed, json!({"stage": stage})),
+            PaymentEventKind::Paid { .. }
+            | PaymentEventKind::Unconfirmed { .. }
+            | PaymentEventKind::Ignored { .. }
+            | PaymentEventKind::Unreadable { .. } => return None,
+        };
+        let mut payload = self.source();
+        if let (Some(payload), Value::Object(more)) = (payload.as_object_mut(), more) {
+            payload.extend(more);
+        }
+        Some((kind, payload))
+    }
+
     /// What the audit trail says of whose event it is.
-    pub fn source(&self) -> serde_json::Value {
-        serde_json::json!({"provider": self.provider, "event_id": self.event_id, "transaction_id": self.transaction_id})
+    pub fn source(&self) -> Value {
+        json!({"provider": self.provider, "event_id": self.event_id, "transaction_id": self.transaction_id})
     }
 }
 

@@ -9,7 +9,6 @@ use crate::{
     policies,
 };
 use domain::{DeliveryOutcome, EventType, OrderId, PaymentEvent, PaymentEventKind, order_workflow_id};
-use serde_json::json;
 use std::collections::VecDeque;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
@@ -118,26 +117,23 @@ async fn conclude(
     event: &PaymentEvent,
     found: Found,
 ) -> WorkflowResult<(DeliveryOutcome, Option<String>)> {
-    let (kind, payload) = match &event.kind {
+    match &event.kind {
         PaymentEventKind::Paid { amount, .. } => return stray(ctx, event, *amount, found.whose).await,
         PaymentEventKind::Unconfirmed { event_type } => {
             return Ok((DeliveryOutcome::Unconfirmed, Some(event_type.clone())));
         }
         PaymentEventKind::Ignored { event_type } => return Ok((DeliveryOutcome::Ignored, Some(event_type.clone()))),
         PaymentEventKind::Unreadable { reason } => return Ok((DeliveryOutcome::Unreadable, Some(reason.clone()))),
-        PaymentEventKind::AttemptFailed { reason } | PaymentEventKind::Failed { reason } => {
-            (EventType::PaymentAttemptFailed, json!({"reason": reason}))
-        }
-        PaymentEventKind::Processing => (EventType::PaymentProcessing, json!({})),
-        PaymentEventKind::Refunded { amount, .. } => {
-            (EventType::PaymentRefundReported, json!({"amount": amount.decimal()}))
-        }
-        PaymentEventKind::RefundFailed { reason, .. } => (EventType::PaymentRefundFailed, json!({"reason": reason})),
-        PaymentEventKind::Disputed { stage } => (EventType::PaymentDisputed, json!({"stage": stage})),
-    };
-    match found.order_id.filter(|_| found.whose != Whose::Unknown) {
-        Some(order_id) => append(ctx, event, order_id, kind, payload).await,
-        None => Ok((DeliveryOutcome::UnknownOrder, None)),
+        PaymentEventKind::AttemptFailed { .. }
+        | PaymentEventKind::Failed { .. }
+        | PaymentEventKind::Processing
+        | PaymentEventKind::Refunded { .. }
+        | PaymentEventKind::RefundFailed { .. }
+        | PaymentEventKind::Disputed { .. } => {}
+    }
+    match (event.entry(), found.order_id.filter(|_| found.whose != Whose::Unknown)) {
+        (Some((kind, payload)), Some(order_id)) => append(ctx, event, order_id, kind, payload).await,
+        (None, _) | (_, None) => Ok((DeliveryOutcome::UnknownOrder, None)),
     }
 }
 
@@ -171,7 +167,7 @@ async fn stray(
     let told = StrayMoney { event: event.clone(), refunded: settled == Settled::Refunded };
     let message = Message::Valid(told);
     if order.signal(OrderWorkflow::stray_money_signal, message, SignalWorkflowOptions::default()).await.is_err() {
-        append(ctx, event, order_id, kind, json!({})).await?;
+        append(ctx, event, order_id, kind, event.source()).await?;
     }
     Ok((outcome, None))
 }
@@ -182,11 +178,8 @@ async fn append(
     event: &PaymentEvent,
     order_id: OrderId,
     kind: EventType,
-    mut payload: serde_json::Value,
+    payload: serde_json::Value,
 ) -> WorkflowResult<(DeliveryOutcome, Option<String>)> {
-    if let (Some(payload), Some(source)) = (payload.as_object_mut(), event.source().as_object()) {
-        payload.extend(source.clone());
-    }
     let postscript = Postscript { event: event.clone(), order_id, kind, payload };
     let mut number = 0;
     loop {

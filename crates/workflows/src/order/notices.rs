@@ -14,7 +14,6 @@ use domain::{
     Answer, Cancellation, DeliveryOutcome, EventType, Money, PaymentConfirmation, PaymentEvent, PaymentEventKind,
     PaymentInfo, PaymentStatus, WebhookProvider, settlement_workflow_id,
 };
-use serde_json::{Value, json};
 use temporalio_workflow::{
     ChildWorkflowOptions, ParentClosePolicy, SignalWorkflowOptions, WorkflowCancellationToken, WorkflowContext,
 };
@@ -120,13 +119,6 @@ impl OrderWorkflow {
         if !self.record.is_running() {
             return Judgement::Stray;
         }
-        let with = |more: Value| {
-            let mut payload = event.source();
-            if let (Some(payload), Value::Object(more)) = (payload.as_object_mut(), more) {
-                payload.extend(more);
-            }
-            payload
-        };
         match &event.kind {
             PaymentEventKind::Paid { amount, payment_method } => {
                 return self.judge_payment(event, *amount, payment_method.clone(), now);
@@ -137,31 +129,26 @@ impl OrderWorkflow {
                     self.payment_failed = Some(reason.clone());
                     return Judgement::Done(DeliveryOutcome::Applied);
                 }
-                self.audit(EventType::PaymentAttemptFailed, with(json!({"reason": reason})), now);
             }
-            PaymentEventKind::AttemptFailed { reason } => {
-                self.audit(EventType::PaymentAttemptFailed, with(json!({"reason": reason})), now);
-            }
-            PaymentEventKind::Processing => self.audit(EventType::PaymentProcessing, with(json!({})), now),
             // The provider's word on a refund of our own.
             PaymentEventKind::Refunded { .. } if self.own(event).is_some_and(|own| own.status.is_given_back()) => {
                 return Judgement::Done(DeliveryOutcome::Known);
-            }
-            PaymentEventKind::Refunded { amount, .. } => {
-                self.audit(EventType::PaymentRefundReported, with(json!({"amount": amount.decimal()})), now);
-            }
-            PaymentEventKind::RefundFailed { reason, .. } => {
-                self.audit(EventType::PaymentRefundFailed, with(json!({"reason": reason})), now);
             }
             PaymentEventKind::Disputed { stage } => {
                 if let Some(own) = self.own(event) {
                     own.dispute = Some(*stage);
                 }
-                self.audit(EventType::PaymentDisputed, with(json!({"stage": stage})), now);
             }
-            PaymentEventKind::Unconfirmed { .. }
+            PaymentEventKind::AttemptFailed { .. }
+            | PaymentEventKind::Processing
+            | PaymentEventKind::Refunded { .. }
+            | PaymentEventKind::RefundFailed { .. }
+            | PaymentEventKind::Unconfirmed { .. }
             | PaymentEventKind::Ignored { .. }
             | PaymentEventKind::Unreadable { .. } => {}
+        }
+        if let Some((kind, payload)) = event.entry() {
+            self.audit(kind, payload, now);
         }
         Judgement::Done(DeliveryOutcome::Recorded)
     }
