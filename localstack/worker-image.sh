@@ -16,6 +16,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/.." && pwd)
 dockerfile=$root/worker/Dockerfile
+built=$(realpath --canonicalize-missing "${CARGO_TARGET_DIR:-$root/target}")
 
 worker='' orderflow=''
 while [ $# -gt 0 ]; do
@@ -73,9 +74,9 @@ compile() {
     (cd "$root" && rustup target add "$target")
     # As the Dockerfile has it: the settings of its profile, and its command.
     mapfile -t settings < <(grep -o 'CARGO_PROFILE_RELEASE_[A-Z_]*=[a-z0-9]*' "$dockerfile")
-    read -ra line < <(sed -n 's/^ *\(cargo build .*--bin worker\) .*/\1/p' "$dockerfile")
-    (cd "$root" && env "${settings[@]}" "CC_${target//-/_}=musl-gcc" "${line[@]}" --target "$target" --target-dir target)
-    worker=$root/target/$target/release/worker
+    read -ra line < <(sed -n 's/^ *\(cargo build .*--bin worker[^&]*\) &&.*/\1/p' "$dockerfile")
+    (cd "$root" && env "${settings[@]}" "CC_${target//-/_}=musl-gcc" "${line[@]}" --target "$target" --target-dir "$built")
+    worker=$built/$target/release/worker
 }
 
 base=rust:$(sed -n 's/^ARG RUST_VERSION=//p' "$dockerfile")-alpine
@@ -114,8 +115,8 @@ sed 's/^/  /' "$folder/files"
 
 step "a stack without a worker"
 if [ -z "$orderflow" ]; then
-    (cd "$root" && cargo build --locked --bin orderflow)
-    orderflow=$root/target/debug/orderflow
+    (cd "$root" && cargo build --locked --bin orderflow --target-dir "$built")
+    orderflow=$built/debug/orderflow
 fi
 # What this shell is set to for another stack is not for this one.
 unset DATABASE_URL TEMPORAL_ADDRESS TEMPORAL_TARGET ORDERFLOW_URL API_AUTH READS RATE_LIMIT ORDER_PROFILE MAIL SMTP_URL
@@ -175,7 +176,7 @@ start() {
         [ $(($(now) - began)) -lt 90000 ] || fail "not healthy within 90 s: $(docker inspect --format '{{json .State.Health}}' "$1")"
         sleep 0.1
     done
-    echo "healthy after $(($(now) - began)) ms: $(docker top "$1" -eo uid,args | tail -n +2)"
+    echo "healthy after $(($(now) - began)) ms; process, user, program: $(docker top "$1" -eo pid,uid,args | tail -n +2 | xargs)"
 }
 # As ECS stops a task: SIGTERM, and SIGKILL after the grace, which would end it with 137.
 stop() {
@@ -198,7 +199,7 @@ delivered() {
 
 step "the container, as ECS runs it"
 start "worker-$$-one"
-[ "$(docker top "worker-$$-one" -eo uid | tail -n 1 | xargs)" = 65532 ] || fail "it runs as another user than 65532"
+[ "$(docker top "worker-$$-one" -eo pid,uid | awk 'NR > 1 { print $2 }')" = 65532 ] || fail "it runs as another user than 65532"
 if docker exec "worker-$$-one" /bin/sh -c true 2>/dev/null; then fail "there is a shell in it"; fi
 
 step "an order, through HTTP"
