@@ -14,6 +14,7 @@ pub mod payment;
 mod run;
 mod settings;
 mod time_limit;
+mod versioning;
 
 pub use flaky::Flaky;
 pub use mail::{MailSettings, Smtp};

@@ -1,6 +1,8 @@
 //! The worker's settings, from the environment.
 
-use crate::{Flaky, flaky, mail::MailSettings, payment::ProviderSettings, run::SLOTS_OF_A_QUEUE};
+use crate::{
+    Flaky, flaky, mail::MailSettings, payment::ProviderSettings, run::SLOTS_OF_A_QUEUE, versioning::Versioning,
+};
 use client::TemporalSettings;
 use domain::SettingError;
 use std::{env, net::SocketAddr, time::Duration};
@@ -18,6 +20,7 @@ pub struct WorkerSettings {
     pub temporal: TemporalSettings,
     pub database: Database,
     pub queues: Queues,
+    pub versioning: Versioning,
     /// Where `GET /health` answers; nowhere when not set.
     pub health: Option<SocketAddr>,
     /// The stock that a sku never seen opens with.
@@ -63,11 +66,13 @@ impl WorkerSettings {
         };
         let payment = ProviderSettings::read(get)?;
         let mail = MailSettings::read(get)?;
+        let versioning = Versioning::read(get)?;
         let temporal = TemporalSettings::from_env()?;
         Ok(Self {
             temporal,
             database,
             queues,
+            versioning,
             health,
             default_stock,
             flaky,
