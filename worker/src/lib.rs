@@ -15,6 +15,7 @@ mod program;
 mod run;
 mod settings;
 mod time_limit;
+mod versioning;
 
 pub use flaky::Flaky;
 pub use health::{Unhealthy, health_check};
