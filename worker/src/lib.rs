@@ -11,11 +11,13 @@ mod health;
 mod mail;
 mod measure;
 pub mod payment;
+mod report;
 mod run;
 mod settings;
 mod time_limit;
 
 pub use flaky::Flaky;
 pub use mail::{MailSettings, Smtp};
+pub use report::ReportSettings;
 pub use run::run;
 pub use settings::{Queues, WorkerSettings};

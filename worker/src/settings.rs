@@ -1,6 +1,8 @@
 //! The worker's settings, from the environment.
 
-use crate::{Flaky, flaky, mail::MailSettings, payment::ProviderSettings, run::SLOTS_OF_A_QUEUE};
+use crate::{
+    Flaky, flaky, mail::MailSettings, payment::ProviderSettings, report::ReportSettings, run::SLOTS_OF_A_QUEUE,
+};
 use client::TemporalSettings;
 use domain::SettingError;
 use std::{env, net::SocketAddr, time::Duration};
@@ -26,6 +28,7 @@ pub struct WorkerSettings {
     pub flaky: Option<Flaky>,
     pub payment: ProviderSettings,
     pub mail: MailSettings,
+    pub report: ReportSettings,
     /// How long running activities may go on after SIGTERM.
     pub grace: Duration,
 }
@@ -63,8 +66,20 @@ impl WorkerSettings {
         };
         let payment = ProviderSettings::read(get)?;
         let mail = MailSettings::read(get)?;
+        let report = ReportSettings::read(get)?;
         let temporal = TemporalSettings::from_env()?;
-        Ok(Self { temporal, pool, queues, health, default_stock, flaky, payment, mail, grace: Duration::from_secs(10) })
+        Ok(Self {
+            temporal,
+            pool,
+            queues,
+            health,
+            default_stock,
+            flaky,
+            payment,
+            mail,
+            report,
+            grace: Duration::from_secs(10),
+        })
     }
 }
 

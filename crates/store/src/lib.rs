@@ -10,6 +10,7 @@ pub mod deliveries;
 mod error;
 pub mod events;
 pub mod inventory;
+pub mod late;
 pub mod notifications;
 pub mod orders;
 pub mod payments;
