@@ -56,7 +56,7 @@ pub(crate) struct ListSnapshots {
 
 #[derive(Debug, Args)]
 pub(crate) struct RestoreSnapshot {
-    /// Which snapshot.
+    /// Which snapshot, unless --at says a moment.
     #[arg(required_unless_present = "at", conflicts_with = "at", value_parser = typed::known_snapshot)]
     pub(crate) name: Option<String>,
     /// The instance as it was then, such as 2026-11-21T09:30:00Z, or `latest`.

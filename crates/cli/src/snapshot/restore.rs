@@ -43,10 +43,10 @@ pub(super) async fn restore(arguments: RestoreSnapshot) -> Result<()> {
     is_encrypted(&client, &source, &like).await?;
     begin(&client, &source, &like, &old, &new).await?;
     let made = if arguments.no_wait { rds::describe(&client, &new).await? } else { wait(&client, &new).await? };
-    let host = made.endpoint().and_then(|endpoint| endpoint.address()).unwrap_or_default();
+    // One that has just begun has no address yet.
+    let host = made.endpoint().and_then(|endpoint| Some(format!("{}:{}", endpoint.address()?, endpoint.port()?)));
     let status = made.db_instance_status().unwrap_or_default();
     if arguments.output.json {
-        let host = Some(host).filter(|host| !host.is_empty());
         return print_json(&json!({"instance": new, "from": from, "status": status, "host": host}));
     }
     if status != "available" {
@@ -54,6 +54,7 @@ pub(super) async fn restore(arguments: RestoreSnapshot) -> Result<()> {
             "began {new}, of {from}; how far it is:\naws rds describe-db-instances --db-instance-identifier {new} --query 'DBInstances[0].DBInstanceStatus'"
         ));
     }
+    let host = host.unwrap_or_default();
     let identifier = match source {
         Source::Snapshot(name) => name,
         Source::Moment(_) => {
@@ -62,16 +63,16 @@ pub(super) async fn restore(arguments: RestoreSnapshot) -> Result<()> {
             print(&format!(
                 "a deployment takes snapshots alone, so take one of it:\norderflow snapshot create {name} --instance {new}"
             ))?;
-            return next(&name, host);
+            return next(&name, &host);
         }
     };
     print(&format!("restored {new}, of {from}, at {host}"))?;
-    next(&identifier, host)
+    next(&identifier, &host)
 }
 
 fn next(snapshot: &str, host: &str) -> Result<()> {
     print(&format!(
-        "look at it with:\nDATABASE_URL='postgres://USER:PASSWORD@{host}:5432/orderflow?sslmode=verify-full' orderflow verify\n\
+        "look at it with:\nDATABASE_URL='postgres://USER:PASSWORD@{host}/orderflow?sslmode=verify-full' orderflow verify\n\
          to put it in place of the old one, read docs/runbook.md, \"Restore\", first:\n\
          sam deploy … --parameter-overrides … SnapshotIdentifier={snapshot}"
     ))
