@@ -31,5 +31,6 @@ mod stripe;
 mod time_skipping;
 mod tls;
 mod twins;
+mod versions;
 mod webhooks;
 mod world;

@@ -1,5 +1,5 @@
-//! One route table: what `template.yaml` deploys, what `cargo lambda watch` serves and what the sample
-//! events call is what [`ROUTES`] says.
+//! One route table: what `template.yaml` deploys, what the API's description tells, what `cargo lambda watch` serves and
+//! what the sample events call is what [`ROUTES`] says, by which the local gateway goes.
 
 use orderflow_http::{Function, ROUTES, Route};
 use serde_json::Value;
@@ -52,6 +52,18 @@ fn deployed() -> Served {
     let of_others = table().into_iter().filter(|(_, _, function)| *function != docs);
     let paths = table().into_iter().map(|(_, path, _)| path).chain(["/{proxy+}".to_owned()]);
     of_others.chain(paths.map(|path| ("ANY".to_owned(), path, docs.clone()))).collect()
+}
+
+#[test]
+fn the_description_tells_every_route_and_no_other() {
+    let text = fs::read_to_string(root().join("docs/openapi.json")).unwrap();
+    let description: Value = serde_json::from_str(&text).unwrap();
+    let operations = description["paths"].as_object().unwrap().iter().flat_map(|(path, item)| {
+        item.as_object().unwrap().keys().map(move |method| (method.to_uppercase(), path.clone()))
+    });
+    // OpenAPI knows no parameter of several segments.
+    let served = table().into_iter().map(|(method, path, _)| (method, path.replace("+}", "}")));
+    assert_eq!(operations.collect::<BTreeSet<_>>(), served.collect());
 }
 
 #[test]

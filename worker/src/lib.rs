@@ -15,6 +15,7 @@ mod report;
 mod run;
 mod settings;
 mod time_limit;
+mod versioning;
 
 pub use flaky::Flaky;
 pub use mail::{MailSettings, Smtp};

@@ -16,10 +16,7 @@ use client::{Orders, SdkMetrics};
 use futures::future::try_join_all;
 use std::{sync::Arc, time::Duration};
 use store::PgPool;
-use temporalio_common::{
-    telemetry::TelemetryOptions,
-    worker::{WorkerDeploymentOptions, build_id_from_current_exe},
-};
+use temporalio_common::telemetry::TelemetryOptions;
 use temporalio_sdk::{
     Runtime, Worker, WorkerOptions,
     runtime::{
@@ -138,7 +135,7 @@ fn options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Vec<Worke
         if let Some(flaky) = settings.flaky {
             options.activity_inbound_interceptor(flaky);
         }
-        options.deployment_options = deployment();
+        options.deployment_options = settings.versioning.options();
         options.tuner = tuner().into();
         options.workflow_task_poller_behavior = Some(pollers());
         options.activity_task_poller_behavior = Some(pollers());
@@ -147,11 +144,6 @@ fn options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Vec<Worke
         options.graceful_shutdown_period = Some(settings.grace);
     }
     Ok(options)
-}
-
-/// The build is told with every task; which build gets which order is the deployment's choice.
-fn deployment() -> WorkerDeploymentOptions {
-    WorkerDeploymentOptions::from_build_id(build_id_from_current_exe().to_owned())
 }
 
 fn tuner() -> TunerHolder {

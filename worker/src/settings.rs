@@ -2,6 +2,7 @@
 
 use crate::{
     Flaky, flaky, mail::MailSettings, payment::ProviderSettings, report::ReportSettings, run::SLOTS_OF_A_QUEUE,
+    versioning::Versioning,
 };
 use client::TemporalSettings;
 use domain::SettingError;
@@ -20,6 +21,7 @@ pub struct WorkerSettings {
     pub temporal: TemporalSettings,
     pub database: Database,
     pub queues: Queues,
+    pub versioning: Versioning,
     /// Where `GET /health` answers; nowhere when not set.
     pub health: Option<SocketAddr>,
     /// The stock that a sku never seen opens with.
@@ -67,11 +69,13 @@ impl WorkerSettings {
         let payment = ProviderSettings::read(get)?;
         let mail = MailSettings::read(get)?;
         let report = ReportSettings::read(get)?;
+        let versioning = Versioning::read(get)?;
         let temporal = TemporalSettings::from_env()?;
         Ok(Self {
             temporal,
             database,
             queues,
+            versioning,
             health,
             default_stock,
             flaky,
