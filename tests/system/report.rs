@@ -1,6 +1,6 @@
 //! The line in which a worker tells how things stand, as the template's filters read it.
 
-use crate::{api::paid_order, shared::shared, world::World};
+use crate::{api::paid_order, shared::shared, versions::make_current, world::World};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 use tokio::{
@@ -32,10 +32,9 @@ fn filtered() -> Vec<String> {
 /// What the filters find in the newest line that tells how things stand, by their order in the template.
 fn told(world: &World, log: &str, fields: &[String]) -> Vec<Option<u64>> {
     let log = world.log(log);
-    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let newest =
-        lines.filter(|line| line["message"].as_str().is_some_and(|text| text.contains("tasks that wait"))).last();
-    let newest = newest.unwrap_or_default();
+    let mut lines = log.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let is_told = |line: &Value| line["message"].as_str().is_some_and(|text| text.contains("tasks that wait"));
+    let newest = lines.find(is_told).unwrap_or_default();
     fields.iter().map(|field| newest[field].as_u64()).collect()
 }
 
@@ -80,6 +79,22 @@ async fn what_waits_and_what_is_late_is_told_as_the_templates_filters_read_it() 
     let _again = world.another_worker("again", &[]).await;
     world.eventually("all is well again", async || told("again").await, |told| *told == [Some(0), Some(0)]).await;
     assert_eq!(world.ended(&unpaid).await.status.as_str(), "cancelled");
+}
+
+#[tokio::test]
+async fn what_waits_for_a_build_of_the_worker_is_counted_too() {
+    let deployment = format!("reporting-{}", std::process::id());
+    let build = [("TEMPORAL_DEPLOYMENT_NAME", deployment.as_str()), ("TEMPORAL_WORKER_BUILD_ID", "one")];
+    let world = World::with(&[&build, &SOON[..]].concat()).await;
+    make_current(&world, &deployment, "one").await;
+    world.worker.kill().await;
+    for id in ["report-built-1", "report-built-2"] {
+        world.post(&format!("/orders/{id}/start"), json!({})).await.is(202);
+    }
+    let _shipping = world.another_worker("shipping", &[("WORKER_QUEUES", "shipping")]).await;
+    let fields = filtered();
+    let waits = |told: &Vec<Option<u64>>| told[0].is_some_and(|waiting| waiting >= 2);
+    world.eventually("what waits", async || told(&world, "shipping", &fields), waits).await;
 }
 
 /// A connection to a server that can be cut: its address, and what cuts it.
