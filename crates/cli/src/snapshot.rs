@@ -4,7 +4,6 @@
 //! SDK takes minutes to compile, so what asks is behind the feature `aws`; the commands are there in any case. Start
 //! reading at [`SnapshotCommand`].
 
-#[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "read by what asks RDS"))]
 mod arguments;
 #[cfg(feature = "aws")]
 mod create;
