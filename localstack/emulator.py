@@ -78,10 +78,14 @@ class Api:
     """The REST API of the stack, at the address that MiniStack and LocalStack share."""
 
     def __init__(self, stack):
-        self.base = f"{ENDPOINT}/restapis/{resource(stack, 'Api')}/prod/_user_request_"
+        # In place of https://ID.execute-api.REGION.amazonaws.com.
+        self.host = f"{ENDPOINT}/_aws/execute-api/{resource(stack, 'Api')}"
+        self.base = f"{self.host}/prod"
+        # Where the last answer pointed.
+        self.location = None
         self.key = text_of(stack, "callers-key")
 
-    def call(self, method, path, body=None, headers=None, key=True):
+    def call(self, method, path, body=None, headers=None, key=True, base=None):
         headers = dict(headers or {})
         if key:
             headers["X-Api-Key"] = self.key
@@ -89,10 +93,11 @@ class Api:
             body = json.dumps(body).encode()
         if body is not None:
             headers.setdefault("Content-Type", "application/json")
-        request = urllib.request.Request(self.base + path, data=body, headers=headers, method=method)
+        request = urllib.request.Request((base or self.base) + path, data=body, headers=headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=35) as answer:
                 status, kind, text = answer.status, answer.headers.get("Content-Type", ""), answer.read()
+                self.location = answer.headers.get("Location")
         except urllib.error.HTTPError as error:
             status, kind, text = error.code, error.headers.get("Content-Type", ""), error.read()
         return status, (json.loads(text) if "json" in kind else text.decode())
@@ -169,6 +174,8 @@ def walk(stack):
     once = {"Idempotency-Key": secrets.token_hex(16)}
     identity = api.expect(202, "POST", "/orders", order, once)["order_id"]
     assert api.expect(202, "POST", "/orders", order, once)["order_id"] == identity, "one key, one order"
+    # It has the stage in front.
+    assert api.expect(200, "GET", api.location, base=api.host)["order_id"] == identity
     path = f"/orders/{identity}"
     api.eventually(path, "on its way", lambda answer: answer["status"] == "shipped")
     api.expect(200, "POST", f"{path}/signals/confirm-delivery", {})

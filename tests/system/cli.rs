@@ -7,6 +7,7 @@ mod help;
 mod menu;
 mod orders;
 mod payment_events;
+mod snapshot;
 mod stack;
 mod workflows;
 

@@ -98,11 +98,38 @@ async fn what_is_refused_is_refused_as_the_local_gateway_does() {
                 let call = Call { method: method.clone(), path: path.to_owned(), headers, body: sent.clone(), base64 };
                 let reply = lambda.call(shape, &call).await;
                 let seen = (reply.status, reply.header("allow"), reply.header("content-type"), &reply.body);
-                let wanted =
-                    (expected.status, expected.header("allow"), expected.header("content-type"), &expected.body);
+                let mut problem = expected.body.clone();
+                problem["instance"] = json!(format!("{}{}", shape.prefix(), problem["instance"].as_str().unwrap()));
+                let wanted = (expected.status, expected.header("allow"), expected.header("content-type"), &problem);
                 assert_eq!(seen, wanted, "{method} {path} as {shape:?}, base64 {base64}");
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn where_an_answer_points_a_caller_gets_from_behind_a_stage_and_a_base_path() {
+    let world = World::start().await;
+    let lambda = Lambda::start(&world.environment).await;
+    for shape in Shape::ALL {
+        let order = order_with_payment(&format!("pmt-pointed-{shape:?}"));
+        let started = lambda.call(shape, &Call::post("/orders", &order)).await;
+        let location = started.header("location").to_owned();
+        let id = started.started();
+        assert_eq!(location, format!("{}/orders/{id}", shape.prefix()));
+        // As API Gateway takes what is asked for there.
+        let follow = async |target: &str| {
+            let path = target.strip_prefix(shape.prefix()).unwrap();
+            lambda.call(shape, &Call::get(path)).await
+        };
+        assert_eq!(follow(&location).await.is(200)["order_id"], id.as_str());
+        world.ended(&id).await;
+        let first = lambda.call(shape, &Call::get(&format!("/orders/{id}/events?limit=1"))).await;
+        let link = first.header("link").to_owned();
+        let next = link.strip_prefix('<').unwrap().split_once(">; rel=\"next\"").unwrap().0;
+        assert_eq!(follow(next).await.is(200)["events"][0]["seq"], 2, "{link}");
+        let files = lambda.call(shape, &Call::get("/docs/begin.js")).await;
+        assert_eq!(files.status, 200, "{shape:?}");
     }
 }
 

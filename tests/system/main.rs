@@ -24,6 +24,7 @@ mod metrics;
 mod queries;
 mod regressions;
 mod replay;
+mod report;
 mod routes;
 mod settlements;
 mod shared;

@@ -16,7 +16,7 @@ impl World {
     }
 
     /// Waits until each of these is the beginning of a line there.
-    async fn measures(&self, url: &str, lines: &[&str]) -> String {
+    pub(crate) async fn measures(&self, url: &str, lines: &[&str]) -> String {
         let missing = async || {
             let text = self.measured(url).await;
             lines

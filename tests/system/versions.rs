@@ -9,7 +9,7 @@ use temporalio_common::protos::temporal::api::{
 };
 
 /// From now on what is new goes to `build`. Refused until Temporal has seen a worker of it on both queues.
-async fn make_current(world: &World, deployment: &str, build: &str) {
+pub(crate) async fn make_current(world: &World, deployment: &str, build: &str) {
     let client = world.temporal().await;
     let set = async || {
         let request = SetWorkerDeploymentCurrentVersionRequest {

@@ -8,10 +8,11 @@ use crate::{
     health, mail,
     measure::Measured,
     payment::{PaymentProvider, ProviderSettings, Simulator, Stripe},
+    report,
     time_limit::TimeLimit,
 };
 use anyhow::Context;
-use client::SdkMetrics;
+use client::{Orders, SdkMetrics};
 use futures::future::try_join_all;
 use std::{sync::Arc, time::Duration};
 use store::PgPool;
@@ -56,6 +57,9 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     };
     let (end, ending) = watch::channel(false);
     let mut ended = ending.clone();
+    // On a connection of its own, which may be away without the workers' being so.
+    let reporting =
+        report::tell(Orders::connect(settings.temporal.clone()), pool.clone(), settings.report, ending.clone());
     let asked = async {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -80,9 +84,9 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
         end.send_replace(true);
         worked
     };
-    let mut served = std::pin::pin!(futures::future::join3(asked, mailing, working));
+    let mut served = std::pin::pin!(futures::future::join4(asked, mailing, reporting, working));
     tokio::select! {
-        (_, _, worked) = &mut served => worked.map(|_| ()).context("a task queue's worker ended"),
+        (_, _, _, worked) = &mut served => worked.map(|_| ()).context("a task queue's worker ended"),
         never = settings.database.keep_open() => match never {},
         refused = health => refused.context("the health endpoint failed; is its address free? (ORDERFLOW_HEALTH_ADDRESS)"),
     }

@@ -1,7 +1,8 @@
 //! The worker's settings, from the environment.
 
 use crate::{
-    Flaky, flaky, mail::MailSettings, payment::ProviderSettings, run::SLOTS_OF_A_QUEUE, versioning::Versioning,
+    Flaky, flaky, mail::MailSettings, payment::ProviderSettings, report::ReportSettings, run::SLOTS_OF_A_QUEUE,
+    versioning::Versioning,
 };
 use client::TemporalSettings;
 use domain::SettingError;
@@ -29,6 +30,7 @@ pub struct WorkerSettings {
     pub flaky: Option<Flaky>,
     pub payment: ProviderSettings,
     pub mail: MailSettings,
+    pub report: ReportSettings,
     /// How long running activities may go on after SIGTERM.
     pub grace: Duration,
 }
@@ -66,6 +68,7 @@ impl WorkerSettings {
         };
         let payment = ProviderSettings::read(get)?;
         let mail = MailSettings::read(get)?;
+        let report = ReportSettings::read(get)?;
         let versioning = Versioning::read(get)?;
         let temporal = TemporalSettings::from_env()?;
         Ok(Self {
@@ -78,6 +81,7 @@ impl WorkerSettings {
             flaky,
             payment,
             mail,
+            report,
             grace: Duration::from_secs(10),
         })
     }

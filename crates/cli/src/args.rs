@@ -2,7 +2,7 @@
 
 use crate::{
     acceptance::AcceptanceCommand, api_key::ApiKeyCommand, database::DatabaseCommand, orders::OrderCommand,
-    payment_events::PaymentEventCommand, typed,
+    payment_events::PaymentEventCommand, snapshot::SnapshotCommand, typed,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -88,6 +88,15 @@ pub(crate) enum Command {
     PaymentEvent(PaymentEventCommand),
     #[command(flatten)]
     Database(DatabaseCommand),
+    /// Take, list and restore RDS snapshots of the deployment's database.
+    #[command(after_help = "Examples:
+  orderflow snapshot create before-release-42
+  orderflow snapshot list
+  orderflow snapshot restore before-release-42")]
+    Snapshot {
+        #[command(subcommand)]
+        command: SnapshotCommand,
+    },
     #[command(flatten)]
     Acceptance(AcceptanceCommand),
     /// Print what a shell needs to complete these commands.

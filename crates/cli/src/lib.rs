@@ -2,7 +2,7 @@
 //!
 //! Start reading at [`args`]; `stack` runs the local stack, which lives in the crate `devstack`, `api` is
 //! its HTTP API, `orders` are that API's callers, `payment_events` are about payment
-//! providers, `database` looks after what is stored, `acceptance` takes
+//! providers, `database` looks after what is stored, `snapshot` keeps it in AWS, `acceptance` takes
 //! orders through everything and looks whether they end as they should.
 
 mod acceptance;
@@ -14,6 +14,7 @@ mod manual;
 mod orders;
 mod output;
 mod payment_events;
+mod snapshot;
 mod stack;
 mod target;
 mod typed;
@@ -98,6 +99,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Order(command) => return orders::run(command).await,
         Command::ApiKey(command) => api_key::run(command),
         Command::Database(command) => return database::run(command).await,
+        Command::Snapshot { command } => snapshot::run(command).await,
         Command::Acceptance(command) => return acceptance::run(command).await,
         Command::PaymentEvent(command) => payment_events::run(command).await,
         Command::Completions { shell } => completions(shell),

@@ -69,6 +69,41 @@ pub(crate) fn time(text: &str) -> Result<String, String> {
     }
 }
 
+/// A moment that a database is restored to.
+pub(crate) fn moment(text: &str) -> Result<String, String> {
+    if text == "latest" { Ok(text.to_owned()) } else { time(text) }
+}
+
+/// What RDS takes for a name: letters, digits and hyphens.
+fn rds_name(text: &str, what: &str, longest: usize) -> Result<String, String> {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let begins = text.starts_with(|first: char| first.is_ascii_alphabetic());
+    if begins && text.len() <= longest && text.bytes().all(is_allowed) && !text.ends_with('-') && !text.contains("--") {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err(format!(
+        "{what}'s name must have at most {longest} letters, digits and single hyphens, a letter first and no hyphen last"
+    ))
+}
+
+/// A database instance of RDS.
+pub(crate) fn instance(text: &str) -> Result<String, String> {
+    rds_name(text, "an instance", 63)
+}
+
+/// A snapshot that is to be made.
+pub(crate) fn snapshot(text: &str) -> Result<String, String> {
+    rds_name(text, "a snapshot", 255)
+}
+
+/// A snapshot that is there: those that AWS takes itself have a word before their name.
+pub(crate) fn known_snapshot(text: &str) -> Result<String, String> {
+    match text.split_once(':') {
+        Some((by @ ("rds" | "awsbackup"), name)) => Ok(format!("{by}:{}", snapshot(name)?)),
+        Some(_) | None => snapshot(text),
+    }
+}
+
 pub(crate) fn sql(text: &str) -> Result<String, String> {
     if text.trim().is_empty() { Err("there is no query in it".to_owned()) } else { Ok(text.to_owned()) }
 }

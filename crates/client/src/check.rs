@@ -6,16 +6,18 @@ use temporalio_common::protos::temporal::api::{
     enums::v1::{IndexedValueType, TaskQueueType},
     operatorservice::v1::{AddSearchAttributesRequest, ListSearchAttributesRequest},
     taskqueue::v1::TaskQueue,
-    workflowservice::v1::{DescribeNamespaceRequest, DescribeTaskQueueRequest},
+    workflowservice::v1::{DescribeNamespaceRequest, DescribeTaskQueueRequest, DescribeTaskQueueResponse},
 };
 use tonic::IntoRequest;
 use workflows::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP, ORDER_TOTAL};
 
-/// How many workers ask for work of each kind on one task queue.
+/// How many workers ask for work of each kind on one task queue, and how much of it waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueState {
     pub workflow_pollers: usize,
     pub activity_pollers: usize,
+    /// Tasks of both kinds that nobody has taken yet, about; `None` when Temporal does not say.
+    pub backlog: Option<i64>,
 }
 
 impl Orders {
@@ -71,7 +73,7 @@ impl Orders {
         }
     }
 
-    /// Who works on the task queue of orders, and on that of shipping.
+    /// Who works on the task queue of orders, and on that of shipping, and what waits there.
     pub async fn task_queues(&self) -> Result<[(String, QueueState); 2], Error> {
         let settings = self.link.settings();
         let (orders, shipping) = (settings.orders_task_queue.clone(), settings.shipping_task_queue.clone());
@@ -80,23 +82,27 @@ impl Orders {
     }
 
     async fn queue_state(&self, queue: &str) -> Result<QueueState, Error> {
+        let workflows = self.described(queue, TaskQueueType::Workflow).await?;
+        let activities = self.described(queue, TaskQueueType::Activity).await?;
+        let waiting = [&workflows, &activities].map(|described| described.stats.as_ref());
         Ok(QueueState {
-            workflow_pollers: self.pollers(queue, TaskQueueType::Workflow).await?,
-            activity_pollers: self.pollers(queue, TaskQueueType::Activity).await?,
+            workflow_pollers: workflows.pollers.len(),
+            activity_pollers: activities.pollers.len(),
+            backlog: waiting.into_iter().map(|stats| Some(stats?.approximate_backlog_count)).sum(),
         })
     }
 
-    async fn pollers(&self, queue: &str, kind: TaskQueueType) -> Result<usize, Error> {
+    async fn described(&self, queue: &str, kind: TaskQueueType) -> Result<DescribeTaskQueueResponse, Error> {
         let call = |client: Client| {
             let request = DescribeTaskQueueRequest {
                 namespace: self.link.settings().namespace().to_owned(),
                 task_queue: Some(TaskQueue { name: queue.to_owned(), ..TaskQueue::default() }),
                 task_queue_type: kind.into(),
+                report_stats: true,
                 ..DescribeTaskQueueRequest::default()
             };
             async move { client.connection().workflow_service().describe_task_queue(request.into_request()).await }
         };
-        let described = self.link.call(SERVER, call).await.map_err(Failure::into_error)?;
-        Ok(described.into_inner().pollers.len())
+        Ok(self.link.call(SERVER, call).await.map_err(Failure::into_error)?.into_inner())
     }
 }

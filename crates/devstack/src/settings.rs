@@ -23,7 +23,7 @@ const DEFAULTS: [(&str, &str); 5] = [
 ];
 
 /// What a user may set besides, which worker and API find in the environment that they inherit. No secrets: these are shown.
-const INHERITED: [&str; 25] = [
+const INHERITED: [&str; 27] = [
     "ORDER_TASK_QUEUE",
     "SHIPPING_TASK_QUEUE",
     "WORKER_QUEUES",
@@ -41,6 +41,8 @@ const INHERITED: [&str; 25] = [
     "COMPLETE_ON",
     "ORDER_DEADLINE",
     "READS",
+    "ORDERS_LATE_AFTER",
+    "REPORT_EVERY",
     "FLAKY",
     "PAYMENT_PROVIDER",
     "STRIPE_API_BASE",

@@ -18,6 +18,7 @@ mod order_id;
 mod ownership;
 mod page;
 mod parameters;
+mod place;
 mod prefer;
 mod problem;
 mod rate;

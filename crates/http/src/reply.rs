@@ -27,7 +27,7 @@ impl Reply {
         Self::with(StatusCode::OK, body)
     }
 
-    /// It goes on; `location` is where to look.
+    /// It goes on; `location` is where to look, a path of ours.
     pub fn accepted(location: String, body: &impl Serialize) -> Result<Self, Problem> {
         Ok(Self::with(StatusCode::ACCEPTED, body)?.header(header::LOCATION, location))
     }
@@ -86,7 +86,8 @@ impl Reply {
         self.status.as_u16()
     }
 
-    pub(crate) fn into_response(self) -> Response<Body> {
+    /// For a caller who sees our paths behind `prefix`.
+    pub(crate) fn into_response(self, prefix: &str) -> Response<Body> {
         let mut response = Response::new(Body::Empty);
         *response.status_mut() = self.status;
         if let Some(body) = self.body {
@@ -95,11 +96,20 @@ impl Reply {
         }
         let headers = response.headers_mut();
         for (name, value) in self.headers {
-            if let Ok(value) = HeaderValue::from_str(&value) {
+            if let Ok(value) = HeaderValue::from_str(&seen(&name, value, prefix)) {
                 headers.append(name, value);
             }
         }
         response
+    }
+}
+
+/// Paths of ours as the caller sees them.
+fn seen(name: &HeaderName, value: String, prefix: &str) -> String {
+    match *name {
+        header::LOCATION => format!("{prefix}{value}"),
+        header::LINK => value.replacen("</", &format!("<{prefix}/"), 1),
+        _ => value,
     }
 }
 
@@ -114,7 +124,7 @@ mod tests {
     use lambda_http::http::HeaderMap;
 
     fn shown(reply: Reply) -> (u16, String, HeaderMap) {
-        let (parts, body) = reply.into_response().into_parts();
+        let (parts, body) = reply.into_response("").into_parts();
         (parts.status.as_u16(), String::from_utf8(body.to_vec()).unwrap(), parts.headers)
     }
 

@@ -212,7 +212,7 @@ fn decode(segment: &str) -> Option<String> {
     percent_decode_str(segment).decode_utf8().ok().map(std::borrow::Cow::into_owned)
 }
 
-fn matches(pattern: &str, segments: &[String]) -> bool {
+pub(crate) fn matches(pattern: &str, segments: &[String]) -> bool {
     let is_greedy = is_greedy(pattern);
     let pattern: Vec<_> = pattern[1..].split('/').collect();
     let matches = |(part, segment): (&&str, &String)| {

@@ -4,7 +4,9 @@
 use crate::{
     Access, Call, Caller, Code, Function, NoRoute, Problem, Reply, Route,
     auth::{self, Auth},
-    find, rate, request_id,
+    find,
+    place::Place,
+    rate, request_id,
 };
 use futures_util::FutureExt;
 use lambda_http::{
@@ -13,7 +15,6 @@ use lambda_http::{
     request::RequestContext,
 };
 use std::{
-    borrow::Cow,
     panic::AssertUnwindSafe,
     time::{Duration, Instant},
 };
@@ -39,8 +40,8 @@ where
     let began = Instant::now();
     let request_id = request_id::request_id(&request);
     let method = request.method().clone();
-    let path = path(&request).into_owned();
-    let found = find(&method, &path);
+    let place = Place::of(&request);
+    let found = find(&method, place.path());
     let route = found.as_ref().map_or("-", |(route, _)| route.pattern);
     let mut caller = None;
     let (result, steps) = match found {
@@ -64,7 +65,8 @@ where
     let took = began.elapsed();
     Line { method: &method, route, request_id: &request_id, caller: caller.as_deref(), steps: &steps, took }
         .log(&result);
-    let mut response = result.map_or_else(|problem| problem.into_response(&path), Reply::into_response);
+    let mut response = result
+        .map_or_else(|problem| problem.into_response(&place.whole()), |reply| reply.into_response(place.prefix()));
     for (name, value) in [(request_id::HEADER, request_id), (SERVER_TIMING, steps.server_timing(took))] {
         if let Ok(value) = HeaderValue::from_str(&value) {
             response.headers_mut().insert(name, value);
@@ -101,18 +103,6 @@ fn peer(request: &Request) -> String {
         _ => None,
     };
     format!("peer:{}", address.unwrap_or_default())
-}
-
-/// The path as our route table knows it. An HTTP API's named stage stands in front of it; parameters
-/// of the path are not there for a `$default` route, so nobody may look at them.
-fn path(request: &Request) -> Cow<'_, str> {
-    let raw = request.raw_http_path();
-    let stage = match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV2(context)) => context.stage.as_deref().filter(|stage| *stage != "$default"),
-        _ => None,
-    };
-    let rest = stage.and_then(|stage| raw.strip_prefix('/')?.strip_prefix(stage)).filter(|rest| rest.starts_with('/'));
-    Cow::Borrowed(rest.unwrap_or(raw))
 }
 
 fn message(panic: &(dyn std::any::Any + Send)) -> &str {
@@ -168,6 +158,8 @@ impl Line<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::next_link;
+    use lambda_http::http::header;
 
     fn request(text: &str) -> Request {
         lambda_http::request::from_str(text).unwrap()
@@ -202,6 +194,24 @@ mod tests {
             "multiValueHeaders":{"host":["x"]},"queryStringParameters":{"q":"a b"},"multiValueQueryStringParameters":{"q":["a b"]},
             "requestContext":{"stage":"prod","httpMethod":"GET"},"isBase64Encoded":false}"#;
         assert_eq!(answer(request(rest)).await, expected);
+    }
+
+    #[tokio::test]
+    async fn what_is_told_of_other_paths_has_the_stage_in_front() {
+        let told = async |request| {
+            let reply = async |_| {
+                let next = next_link("/orders/ORD-1/events", &[("after", Some("1".to_owned()))]);
+                Ok(Reply::accepted("/orders/ORD-1".to_owned(), &())?.header(header::LINK, next))
+            };
+            let response = serve_to(Some(&Auth::None), Function::Query, request, reply).await;
+            ["location", "link"].map(|name| response.headers()[name].to_str().unwrap().to_owned())
+        };
+        let staged = told(http_api("prod", "/prod/orders/ORD-1")).await;
+        assert_eq!(staged, ["/prod/orders/ORD-1", "</prod/orders/ORD-1/events?after=1>; rel=\"next\""]);
+        let plain = told(http_api("$default", "/orders/ORD-1")).await;
+        assert_eq!(plain, ["/orders/ORD-1", "</orders/ORD-1/events?after=1>; rel=\"next\""]);
+        let (_, problem) = answer(http_api("prod", "/prod/nowhere")).await;
+        assert!(problem.contains(r#""instance":"/prod/nowhere""#), "{problem}");
     }
 
     #[tokio::test]

@@ -13,6 +13,7 @@ pub mod events;
 #[cfg(feature = "iam")]
 pub mod iam;
 pub mod inventory;
+pub mod late;
 pub mod notifications;
 pub mod orders;
 pub mod payments;

@@ -29,6 +29,12 @@ fn counter(name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
     made
 }
 
+fn gauge(name: &str, help: &str) -> IntGauge {
+    let made = IntGauge::new(name, help).expect("a valid name");
+    REGISTRY.register(Box::new(made.clone())).expect("each name is registered once");
+    made
+}
+
 static HTTP: Histogram = LazyLock::new(|| {
     let labels = ["method", "route", "status"];
     histogram("orderflow_http_request_seconds", "Calls of the API, from arrival to answer.", &labels, QUICK)
@@ -69,11 +75,13 @@ static ORDER_RETRIES: Counter = LazyLock::new(|| {
     let help = "Tries that failed at a step of orders that ended: the provider or the carrier said no, or nothing.";
     counter("orderflow_order_step_errors_total", help, &["step"])
 });
-static OUTBOX: LazyLock<IntGauge> = LazyLock::new(|| {
-    let made =
-        IntGauge::new("orderflow_outbox_depth", "Mails that wait to be sent, of all orders.").expect("a valid name");
-    REGISTRY.register(Box::new(made.clone())).expect("each name is registered once");
-    made
+static OUTBOX: LazyLock<IntGauge> =
+    LazyLock::new(|| gauge("orderflow_outbox_depth", "Mails that wait to be sent, of all orders."));
+static BACKLOG: LazyLock<IntGauge> = LazyLock::new(|| {
+    gauge("orderflow_task_queue_backlog", "Tasks of workflows and activities that wait in the task queues.")
+});
+static LATE: LazyLock<IntGauge> = LazyLock::new(|| {
+    gauge("orderflow_orders_late", "Open orders that stand still though nothing that they wait for explains it.")
 });
 
 /// What HTTP itself knows; any other word is a caller's.
@@ -134,6 +142,16 @@ pub fn order_step_errors(step: &str, count: u32) {
 /// How many messages wait in the outbox.
 pub fn outbox_depth(waiting: i64) {
     OUTBOX.set(waiting);
+}
+
+/// How many tasks wait in the task queues.
+pub fn task_queue_backlog(waiting: i64) {
+    BACKLOG.set(waiting);
+}
+
+/// How many orders are late.
+pub fn orders_late(late: i64) {
+    LATE.set(late);
 }
 
 /// All of them, as Prometheus reads it.

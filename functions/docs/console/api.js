@@ -67,13 +67,13 @@ export async function call(method, path, { body, key } = {}) {
     // Something in between answered, in a language of its own.
   }
   if (!answer.ok) throw new Problem(answer.status, read ?? { title: `HTTP ${answer.status}`, detail: text.slice(0, 500) });
-  return { status: answer.status, body: read, link: nextPage(answer.headers.get('Link')) };
+  return { status: answer.status, body: read, link: nextPage(answer.headers.get('Link'), answer.url) };
 }
 
-/** The path of the next page in a `Link` header, or null. */
-export function nextPage(link) {
+/** The address of the next page in a `Link` header of the answer from `url`, or null. */
+export function nextPage(link, url) {
   const found = /<([^>]+)>\s*;\s*rel="next"/.exec(link ?? '');
-  return found ? found[1] : null;
+  return found ? new URL(found[1], url).href : null;
 }
 
 export const orderPath = (id) => `/orders/${encodeURIComponent(id)}`;

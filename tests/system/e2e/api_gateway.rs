@@ -16,14 +16,27 @@ use url::form_urlencoded;
 /// Which kind of API stands in front of the functions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Shape {
-    /// With a named stage, and every route of the template.
+    /// A REST API at its own address, with a named stage, and every route of the template.
     Rest,
-    /// With `$default` as stage and as its one route.
+    /// The same at a domain of ours, under a base path.
+    RestAtDomain,
+    /// An HTTP API with `$default` as stage and as its one route.
     Http,
+    /// The same with a named stage.
+    HttpWithStage,
 }
 
 impl Shape {
-    pub(crate) const ALL: [Self; 2] = [Self::Rest, Self::Http];
+    pub(crate) const ALL: [Self; 4] = [Self::Rest, Self::RestAtDomain, Self::Http, Self::HttpWithStage];
+
+    /// What the caller sees before our paths.
+    pub(crate) fn prefix(self) -> &'static str {
+        match self {
+            Self::Rest | Self::HttpWithStage => "/prod",
+            Self::RestAtDomain => "/shop",
+            Self::Http => "",
+        }
+    }
 }
 
 /// What a caller sends.
@@ -78,12 +91,12 @@ pub(crate) fn event(shape: Shape, call: &Call) -> Value {
     let body = call.body.as_ref().map(|body| if call.base64 { STANDARD.encode(body) } else { body.clone() });
     let (path, query) = call.split();
     match shape {
-        Shape::Rest => rest(call, path, query, body),
-        Shape::Http => http(call, path, query, body),
+        Shape::Rest | Shape::RestAtDomain => rest(shape, call, path, query, body),
+        Shape::Http | Shape::HttpWithStage => http(shape, call, path, query, body),
     }
 }
 
-fn rest(call: &Call, path: &str, query: &str, body: Option<String>) -> Value {
+fn rest(shape: Shape, call: &Call, path: &str, query: &str, body: Option<String>) -> Value {
     let found = find(&call.method, path).ok();
     let (mut single, mut multiple) = (Map::new(), Map::new());
     for (name, value) in call
@@ -101,19 +114,31 @@ fn rest(call: &Call, path: &str, query: &str, body: Option<String>) -> Value {
         all.entry(name).or_insert_with(|| json!([])).as_array_mut().unwrap().push(json!(value));
     }
     // An empty one is null.
+    let parameters = match &found {
+        Some((route, value)) => value.as_ref().map(|value| {
+            let (_, name) = route.pattern.split_once('{').unwrap();
+            let (name, _) = name.split_once(['+', '}']).unwrap();
+            json!({name: value})
+        }),
+        None => Some(json!({"proxy": path.trim_start_matches('/')})),
+    };
+    let whole = format!("{}{path}", shape.prefix());
+    // A domain's base path stays in both.
+    let path = if matches!(shape, Shape::RestAtDomain) { whole.clone() } else { path.to_owned() };
+    let resource = found.as_ref().map_or("/{proxy+}", |(route, _)| route.pattern);
     let filled = |map: Map<String, Value>| (!map.is_empty()).then_some(map);
     json!({
-        "resource": found.as_ref().map_or("/{proxy+}", |(route, _)| route.pattern),
+        "resource": resource,
         "path": path,
         "httpMethod": call.method.as_str(),
         "headers": single,
         "multiValueHeaders": multiple,
         "queryStringParameters": filled(last),
         "multiValueQueryStringParameters": filled(all),
-        "pathParameters": found.and_then(|(_, id)| id).map(|id| json!({"id": id})),
+        "pathParameters": parameters,
         "stageVariables": null,
         "requestContext": {
-            "accountId": "123456789012", "apiId": "id", "stage": "prod", "path": format!("/prod{path}"),
+            "accountId": "123456789012", "apiId": "id", "stage": "prod", "path": whole, "resourcePath": resource,
             "httpMethod": call.method.as_str(), "protocol": "HTTP/1.1", "requestId": "request",
             "identity": {"sourceIp": "192.0.2.1"},
         },
@@ -122,18 +147,20 @@ fn rest(call: &Call, path: &str, query: &str, body: Option<String>) -> Value {
     })
 }
 
-fn http(call: &Call, path: &str, query: &str, body: Option<String>) -> Value {
+fn http(shape: Shape, call: &Call, path: &str, query: &str, body: Option<String>) -> Value {
     let mut headers: Map<_, _> = call.headers.iter().map(|(name, value)| (name.to_lowercase(), json!(value))).collect();
     headers.insert("host".to_owned(), json!("id.execute-api.eu-central-1.amazonaws.com"));
+    let raw = format!("{}{path}", shape.prefix());
+    let stage = if shape.prefix().is_empty() { "$default" } else { "prod" };
     let mut event = json!({
         "version": "2.0",
         "routeKey": "$default",
-        "rawPath": path,
+        "rawPath": raw,
         "rawQueryString": query,
         "headers": headers,
         "requestContext": {
-            "accountId": "123456789012", "apiId": "id", "routeKey": "$default", "stage": "$default",
-            "http": {"method": call.method.as_str(), "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
+            "accountId": "123456789012", "apiId": "id", "routeKey": "$default", "stage": stage,
+            "http": {"method": call.method.as_str(), "path": raw, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
             "requestId": "request", "timeEpoch": 1_795_262_400_000_u64,
         },
         "isBase64Encoded": call.base64,

@@ -52,7 +52,7 @@ fn credentials() -> Result<HeaderMap> {
 pub(crate) struct Answer {
     pub(crate) text: String,
     pub(crate) body: Value,
-    /// The next page of a list, as the `Link` header names it.
+    /// The next page of a list, as the `Link` header names it, from where the API is.
     pub(crate) next: Option<String>,
 }
 
@@ -220,7 +220,7 @@ impl Api {
 
     async fn answer(&self, request: RequestBuilder) -> Result<std::result::Result<Answer, Problem>> {
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
-        let (status, next) = (response.status(), next_page(response.headers()));
+        let (status, next) = (response.status(), next_page(response.headers(), self.base.path()));
         let text = response.text().await.map_err(|error| self.unreachable(&error))?;
         let body: Value = serde_json::from_str(&text).unwrap_or_default();
         if status.is_success() {
@@ -235,11 +235,12 @@ impl Api {
     }
 }
 
-/// `<…>; rel="next"`, without what stands around it.
-fn next_page(headers: &HeaderMap) -> Option<String> {
+/// `<…>; rel="next"`, without what stands around it, and without the path that the API itself is at.
+fn next_page(headers: &HeaderMap, base: &str) -> Option<String> {
     let link = headers.get(LINK)?.to_str().ok()?;
     let target = link.strip_prefix('<')?.split_once('>').filter(|(_, rest)| rest.contains("rel=\"next\""))?.0;
-    Some(target.to_owned())
+    let below = target.strip_prefix(base.trim_end_matches('/')).filter(|rest| rest.starts_with('/'));
+    Some(below.unwrap_or(target).to_owned())
 }
 
 /// An answer that is none, in one line.
@@ -293,9 +294,9 @@ impl Problem {
     }
 }
 
-/// The order's id in the path of a call, as it stands there.
+/// The order's id in the path of a call, as it stands there. Before it there may be a stage.
 fn order_of(path: &str) -> &str {
-    path.strip_prefix("/orders/").and_then(|rest| rest.split(['/', '?']).next()).unwrap_or("ID")
+    path.rsplit_once("/orders/").and_then(|(_, rest)| rest.split(['/', '?']).next()).unwrap_or("ID")
 }
 
 /// What to do about a problem, as far as a command helps.

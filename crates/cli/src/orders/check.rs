@@ -175,7 +175,7 @@ async fn temporal() -> Vec<Finding> {
 
 fn queue(name: &str, state: QueueState) -> Finding {
     let check = format!("task queue {name}");
-    let QueueState { workflow_pollers, activity_pollers } = state;
+    let QueueState { workflow_pollers, activity_pollers, backlog: _ } = state;
     let pollers = format!("{workflow_pollers} poll for workflows, {activity_pollers} for activities");
     if workflow_pollers > 0 && activity_pollers > 0 {
         Finding::good(&check, pollers)

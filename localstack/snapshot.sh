@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# `orderflow snapshot` rehearsed against MiniStack's RDS, which keeps books and runs no database: a snapshot taken, taken
+# again, listed, and restored beside its instance, which stays as it was; then what is refused. Nothing is left of it.
+#
+#   localstack/snapshot.sh target/debug/orderflow-under-test     as the tests build it, or any other with AWS's SDK
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+[ $# = 1 ] || { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
+orderflow=$(realpath "$1")
+folder=$(mktemp -d)
+emulator=''
+
+clean_up() {
+    local ended=$?
+    [ "$ended" = 0 ] || tail -n 20 "$folder/emulator.log" >&2 || true
+    if [ -n "$emulator" ]; then
+        kill -KILL "$emulator" 2>/dev/null || true
+        wait "$emulator" 2>/dev/null || true
+    fi
+    rm -rf "$folder"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+ministack=$("$here/venv.sh" ministack)
+port=$(python3 -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])')
+tied=$(command -v setpriv >/dev/null && echo setpriv --pdeathsig KILL || true)
+# shellcheck disable=SC2086
+(cd "$folder" && exec env -i PATH="$PATH" HOME="$folder" TMPDIR="$folder" GATEWAY_PORT="$port" BIND_HOST=127.0.0.1 \
+    $tied "$ministack/python" -m ministack) >"$folder/emulator.log" 2>&1 &
+emulator=$!
+
+# Never a cloud that somebody's shell is set to.
+unset AWS_PROFILE AWS_SESSION_TOKEN DATABASE_URL
+export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null
+export AWS_ENDPOINT_URL=http://127.0.0.1:$port AWS_REGION=eu-central-1 AWS_DEFAULT_REGION=eu-central-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+"$ministack/python" "$here/emulator.py" wait
+
+rds() { "$ministack/python" - "$@"; }
+rds <<'PYTHON'
+import boto3
+boto3.client("rds").create_db_instance(
+    DBInstanceIdentifier="orderflow", DBInstanceClass="db.t4g.small", Engine="postgres", AllocatedStorage=20,
+    MasterUsername="orderflow_owner", MasterUserPassword="not-a-secret", StorageEncrypted=True, StorageType="gp3")
+PYTHON
+
+cd "$folder"
+export ORDERFLOW_DB_INSTANCE=orderflow
+run() {
+    printf '$ orderflow %s\n' "$*"
+    "$orderflow" "$@"
+}
+refused() {
+    printf '$ orderflow %s\n' "$*"
+    if "$orderflow" "$@"; then echo "that should have been refused" >&2; exit 1; fi
+}
+run snapshot create before-release-42
+run snapshot create before-release-42
+run snapshot list
+run snapshot restore before-release-42
+refused snapshot restore before-release-42
+refused snapshot restore no-such-snapshot --to another
+refused snapshot create --instance no-such-instance
+
+rds <<'PYTHON'
+import boto3
+client = boto3.client("rds")
+instances = sorted(each["DBInstanceIdentifier"] for each in client.describe_db_instances()["DBInstances"])
+assert instances == ["orderflow", "orderflow-restored"], instances
+snapshots = [each["DBSnapshotIdentifier"] for each in client.describe_db_snapshots()["DBSnapshots"]]
+assert snapshots == ["before-release-42"], snapshots
+PYTHON
+echo "RDS has the old instance, the restored one and one snapshot"

@@ -1,0 +1,152 @@
+//! RDS, as far as `orderflow snapshot` asks it: its query protocol over HTTP, with the answers that a test gives it.
+//! (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/Welcome.html>)
+
+use super::super::program;
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    process::Output,
+    sync::{Arc, Mutex},
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+use url::form_urlencoded;
+
+/// What was asked: `Action` and its parameters.
+pub(super) type Asked = BTreeMap<String, String>;
+
+#[derive(Default)]
+struct Book {
+    answers: HashMap<String, VecDeque<(u16, String)>>,
+    asked: Vec<Asked>,
+}
+
+pub(super) struct Rds {
+    url: String,
+    book: Arc<Mutex<Book>>,
+    server: JoinHandle<()>,
+}
+
+impl Drop for Rds {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Rds {
+    pub(super) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let book = Arc::<Mutex<Book>>::default();
+        let service = Router::new().fallback(answer).with_state(Arc::clone(&book));
+        let server = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        Self { url, book, server }
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The next answer to this action; the last stays.
+    pub(super) fn says(&self, action: &str, result: &str) -> &Self {
+        let text = format!(
+            "<{action}Response xmlns=\"http://rds.amazonaws.com/doc/2014-10-31/\"><{action}Result>{result}</{action}Result>\
+             <ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></{action}Response>"
+        );
+        self.answers(action, 200, text)
+    }
+
+    pub(super) fn refuses(&self, action: &str, status: u16, code: &str) -> &Self {
+        let text = format!(
+            "<ErrorResponse xmlns=\"http://rds.amazonaws.com/doc/2014-10-31/\"><Error><Type>Sender</Type><Code>{code}</Code>\
+             <Message>AWS's own words.</Message></Error><RequestId>r-1</RequestId></ErrorResponse>"
+        );
+        self.answers(action, status, text)
+    }
+
+    fn answers(&self, action: &str, status: u16, text: String) -> &Self {
+        self.book.lock().unwrap().answers.entry(action.to_owned()).or_default().push_back((status, text));
+        self
+    }
+
+    /// Everything that was asked so far.
+    pub(super) fn asked(&self) -> Vec<Asked> {
+        self.book.lock().unwrap().asked.clone()
+    }
+
+    pub(super) fn actions(&self) -> Vec<String> {
+        self.asked().iter().map(|asked| asked["Action"].clone()).collect()
+    }
+
+    /// `orderflow snapshot …` against it, about the instance `orders`.
+    pub(super) async fn orderflow(&self, arguments: &[&str]) -> Output {
+        let mut command = program();
+        command.args(arguments).env("AWS_ENDPOINT_URL", &self.url).env("AWS_REGION", "eu-central-1");
+        command.env("AWS_ACCESS_KEY_ID", "marked-key-id").env("AWS_SECRET_ACCESS_KEY", "marked-access-key");
+        command.env("ORDERFLOW_DB_INSTANCE", "orders");
+        super::nowhere_else(&mut command);
+        command.output().await.unwrap()
+    }
+}
+
+async fn answer(State(book): State<Arc<Mutex<Book>>>, headers: HeaderMap, body: Bytes) -> (StatusCode, String) {
+    let signed = headers["authorization"].to_str().unwrap();
+    assert!(
+        signed.contains("Credential=marked-key-id/") && signed.contains("/eu-central-1/rds/aws4_request"),
+        "{signed}"
+    );
+    let asked: Asked = form_urlencoded::parse(&body).into_owned().collect();
+    let mut book = book.lock().unwrap();
+    let action = asked["Action"].clone();
+    book.asked.push(asked);
+    let answers = book.answers.get_mut(&action).unwrap_or_else(|| panic!("{action} was not expected"));
+    let next = if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() };
+    let (status, text) = next.unwrap();
+    (StatusCode::from_u16(status).unwrap(), text)
+}
+
+/// A snapshot of an instance.
+pub(super) fn snapshot(name: &str, of: &str, more: &str) -> String {
+    format!(
+        "<DBSnapshot><DBSnapshotIdentifier>{name}</DBSnapshotIdentifier><DBInstanceIdentifier>{of}</DBInstanceIdentifier>\
+         <AllocatedStorage>100</AllocatedStorage><SnapshotType>manual</SnapshotType>{more}</DBSnapshot>"
+    )
+}
+
+pub(super) const ENCRYPTED: &str = "<Status>available</Status><Encrypted>true</Encrypted>\
+     <SnapshotCreateTime>2026-11-21T09:30:00.123Z</SnapshotCreateTime>";
+
+pub(super) fn snapshots(all: &[String]) -> String {
+    format!("<DBSnapshots>{}</DBSnapshots>", all.concat())
+}
+
+/// The instance `orders`, as `infrastructure/database.yaml` makes it.
+pub(super) fn instance(is_encrypted: bool) -> String {
+    format!(
+        "<DBInstances><DBInstance><DBInstanceIdentifier>orders</DBInstanceIdentifier>\
+         <DBInstanceClass>db.m7g.large</DBInstanceClass><DBInstanceStatus>available</DBInstanceStatus>\
+         <StorageEncrypted>{is_encrypted}</StorageEncrypted><MultiAZ>true</MultiAZ><StorageType>gp3</StorageType>\
+         <MaxAllocatedStorage>400</MaxAllocatedStorage><PubliclyAccessible>true</PubliclyAccessible>\
+         <DBSubnetGroup><DBSubnetGroupName>private-subnets</DBSubnetGroupName></DBSubnetGroup>\
+         <VpcSecurityGroups><VpcSecurityGroupMembership><VpcSecurityGroupId>sg-1</VpcSecurityGroupId></VpcSecurityGroupMembership>\
+         <VpcSecurityGroupMembership><VpcSecurityGroupId>sg-2</VpcSecurityGroupId></VpcSecurityGroupMembership></VpcSecurityGroups>\
+         <DBParameterGroups><DBParameterGroup><DBParameterGroupName>forces-tls</DBParameterGroupName></DBParameterGroup></DBParameterGroups>\
+         <EnabledCloudwatchLogsExports><member>postgresql</member></EnabledCloudwatchLogsExports>\
+         <MasterUserSecret><SecretArn>arn:aws:secretsmanager:eu-central-1:123456789012:secret:rds-1</SecretArn></MasterUserSecret>\
+         <TagList><Tag><Key>team</Key><Value>orders</Value></Tag><Tag><Key>aws:cloudformation:stack-name</Key><Value>orderflow</Value></Tag></TagList>\
+         </DBInstance></DBInstances>"
+    )
+}
+
+/// A new instance on its way.
+pub(super) fn restored(name: &str, status: &str) -> String {
+    format!(
+        "<DBInstances><DBInstance><DBInstanceIdentifier>{name}</DBInstanceIdentifier><DBInstanceStatus>{status}</DBInstanceStatus>\
+         <Endpoint><Address>{name}.c9akciq32rgx.eu-central-1.rds.amazonaws.com</Address><Port>5432</Port></Endpoint>\
+         </DBInstance></DBInstances>"
+    )
+}
