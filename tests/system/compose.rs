@@ -140,16 +140,22 @@ fn the_images_are_built_by_the_workspaces_toolchain_and_run_without_rights() {
     let file = read("worker/Dockerfile");
     let version = file.lines().find_map(|line| line.strip_prefix("ARG RUST_VERSION=")).unwrap();
     assert!(read("rust-toolchain.toml").contains(&format!("channel = \"{version}\"")), "{version}");
-    let stages: Vec<_> = file.split("\nFROM ").skip(1).collect();
+    let stages: Vec<_> = file.split("\nFROM ").collect();
+    let (arguments, stages) = stages.split_first().unwrap();
+    let arguments: Vec<_> = arguments.lines().filter_map(|line| line.strip_prefix("ARG ")?.split_once('=')).collect();
     let mut known = BTreeSet::new();
-    for stage in &stages {
+    for stage in stages {
         let (base, name) = stage.lines().next().unwrap().split_once(" AS ").unwrap();
-        if base != "scratch" && !known.contains(base) {
-            pinned(&base.replace("${RUST_VERSION}", version));
+        let base = arguments
+            .iter()
+            .fold(base.to_owned(), |base, (name, default)| base.replace(&format!("${{{name}}}"), default));
+        if base != "scratch" && !known.contains(base.as_str()) {
+            pinned(&base);
         }
         known.insert(name);
         if stage.contains("ENTRYPOINT") {
-            assert!(stage.contains("\nUSER 65532:65532\n"), "{name}");
+            // Without rights, and nothing beside it: no shell, no tool.
+            assert!(base == "scratch" && stage.contains("\nUSER 65532:65532\n"), "{name}");
         }
         for build in stage.split("cargo ").skip(1).filter(|command| command.starts_with("build")) {
             assert!(build.contains("--locked"), "{name}");
@@ -160,4 +166,16 @@ fn the_images_are_built_by_the_workspaces_toolchain_and_run_without_rights() {
     }
     // The last stage is what a build makes when nobody names one.
     assert!(stages.last().unwrap().starts_with("scratch AS worker\n"));
+}
+
+/// An image has one program, so it is the one that its health check calls; tests/system/health.rs calls it with the same.
+#[test]
+fn each_health_check_of_ours_calls_the_one_program_of_its_image() {
+    let file = read("worker/Dockerfile");
+    assert!(file.contains("CMD [\"/worker\", \"health\"]\nENTRYPOINT [\"/worker\"]\n"), "{file}");
+    assert!(read("infrastructure/worker.yaml").contains("Command: [CMD, /worker, health]\n"));
+    assert!(file.contains("\nENTRYPOINT [\"/bin/orderflow\"]\n"), "{file}");
+    for name in ["api", "worker"] {
+        assert_eq!(texts(&service(name)["healthcheck"]["test"]), ["CMD", "/bin/orderflow", "health", name]);
+    }
 }

@@ -1,5 +1,9 @@
 //! `GET /health`: whether this worker does its work, for whoever would restart it; `GET /metrics`: how it does.
 
+mod check;
+
+pub use check::{Unhealthy, health_check};
+
 use axum::{Router, extract::State, http::header::CONTENT_TYPE, response::IntoResponse, routing::get};
 use client::SdkMetrics;
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! The worker: hosts both workflows and does what leaves the workflow: database, payment provider, carrier.
 //!
-//! A long-running program, in the image as `worker` and in the local stack as a subcommand of the
+//! A long-running program ([`main`]), in the image as `worker` and in the local stack as a subcommand of the
 //! command line. Start reading at [`run`]; the activities are in [`activities`], and what they call
 //! outside is behind [`payment::PaymentProvider`] and [`carrier::Carrier`]; mails to customers are in [`mail`].
 
@@ -11,6 +11,7 @@ mod health;
 mod mail;
 mod measure;
 pub mod payment;
+mod program;
 mod report;
 mod run;
 mod settings;
@@ -18,7 +19,9 @@ mod time_limit;
 mod versioning;
 
 pub use flaky::Flaky;
+pub use health::{Unhealthy, health_check};
 pub use mail::{MailSettings, Smtp};
+pub use program::main;
 pub use report::ReportSettings;
 pub use run::run;
 pub use settings::{Queues, WorkerSettings};

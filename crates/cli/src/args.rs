@@ -117,6 +117,12 @@ pub(crate) enum Command {
         /// Which one.
         service: Service,
     },
+    /// Ask a service that runs beside this process how it is; what an image's health check calls.
+    #[command(hide = true)]
+    Health {
+        /// Which one.
+        service: Service,
+    },
     /// Watch over the stack for `up --detach`.
     #[command(hide = true)]
     Supervise(StackArguments),
@@ -163,6 +169,9 @@ pub(crate) struct StackArguments {
     /// The web page with the mails that were sent [default: 8025, or a free one].
     #[arg(long, value_name = "PORT")]
     pub(crate) mail_port: Option<u16>,
+    /// Start no worker: orders wait for one of yours, which finds all it needs in `orderflow env`.
+    #[arg(long)]
+    pub(crate) no_worker: bool,
 }
 
 #[derive(Debug, Args)]

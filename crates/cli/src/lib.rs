@@ -105,6 +105,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Completions { shell } => completions(shell),
         Command::Manual => manual::manual(),
         Command::Serve { service } => stack::serve(service).await,
+        Command::Health { service } => stack::health(service).await,
         Command::Supervise(arguments) => stack::supervise(arguments).await,
     }
     .map(|()| ExitCode::SUCCESS)

@@ -11,5 +11,5 @@ pub(crate) use env::env;
 pub(crate) use logs::logs;
 pub(crate) use ps::ps;
 pub(crate) use reset::{down, reset, restart};
-pub(crate) use serve::serve;
+pub(crate) use serve::{health, serve};
 pub(crate) use up::{supervise, up};

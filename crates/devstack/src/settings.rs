@@ -82,13 +82,15 @@ pub(crate) fn environment(addresses: &Addresses, profile: Option<&str>) -> Vec<(
         ("TEMPORAL_ADDRESS", addresses.temporal_address.clone()),
         ("TEMPORAL_NAMESPACE", addresses.temporal_namespace.clone()),
         ("ORDERFLOW_HTTP_ADDRESS", host(&addresses.http_url)),
-        ("ORDERFLOW_HEALTH_ADDRESS", host(&addresses.worker_health_url)),
         ("ORDERFLOW_METRICS_ADDRESS", host(&addresses.metrics_url)),
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .to_vec();
     let mut set = |key: &str, value: &str| environment.push((key.to_owned(), value.to_owned()));
     let is_set = |key: &str| env::var_os(key).is_some_and(|value| !value.is_empty());
+    if let Some(url) = &addresses.worker_health_url {
+        set("ORDERFLOW_HEALTH_ADDRESS", &host(url));
+    }
     match profile {
         Some(profile) => set("ORDER_PROFILE", profile),
         None if is_set("ORDER_PROFILE") => {}

@@ -47,6 +47,8 @@ pub struct StackOptions {
     pub postgres_port: Port,
     /// The web page of the mail server; `None` starts none, and mail is off.
     pub mail_port: Option<Port>,
+    /// Whether a worker is started; without one, orders wait for the user's own.
+    pub worker: bool,
     /// A database server of the user's own, instead of one that we start.
     pub database_url: Option<String>,
     /// Where data, logs and state are kept; `None` keeps nothing.
@@ -65,6 +67,7 @@ impl StackOptions {
             metrics_port: Port::Prefer(9464),
             postgres_port: Port::Free,
             mail_port: None,
+            worker: true,
             database_url: settings::foreign_database(),
             project: None,
         })
@@ -101,8 +104,8 @@ pub struct Addresses {
     pub ui_url: String,
     /// With user and password.
     pub database_url: String,
-    /// Where the worker tells how it is, and its metrics.
-    pub worker_health_url: String,
+    /// Where the worker tells how it is, and its metrics, if we started it.
+    pub worker_health_url: Option<String>,
     /// Where the API's metrics are, without a path.
     #[serde(default)]
     pub metrics_url: String,
@@ -192,14 +195,17 @@ impl Stack {
             (None, Some(url)) => url.clone(),
             (None, None) => bail!("there is neither a PostgreSQL server nor a DATABASE_URL"),
         };
-        let health_port = ports::free_port()?;
+        let health_address = match options.worker {
+            true => Some(format!("127.0.0.1:{}", ports::free_port()?)),
+            false => None,
+        };
         let addresses = Addresses {
             http_url: format!("http://127.0.0.1:{http_port}"),
             temporal_address: temporal.address.clone(),
             temporal_namespace: temporal.namespace.clone(),
             ui_url: format!("http://127.0.0.1:{ui_port}"),
             database_url,
-            worker_health_url: format!("http://127.0.0.1:{health_port}"),
+            worker_health_url: health_address.as_ref().map(|address| format!("http://{address}")),
             metrics_url: format!("http://127.0.0.1:{metrics_port}"),
             database_folder: postgres.as_ref().map(|postgres| postgres.data_dir.clone()),
             smtp_url: mail.as_ref().map(|mail| mail.smtp_url.clone()),
@@ -209,7 +215,10 @@ impl Stack {
         progress.say("migrating the database");
         migrate(&addresses.database_url).await?;
 
-        progress.say("starting the worker and the HTTP API");
+        progress.say(match options.worker {
+            true => "starting the worker and the HTTP API",
+            false => "starting the HTTP API, and no worker",
+        });
         let environment = settings::environment(&addresses, options.profile.as_deref());
         // The worker has no use for them.
         let signed = webhooks::environment(options.project.as_ref(), &addresses.http_url)?;
@@ -233,17 +242,20 @@ impl Stack {
                 START,
             )
         };
-        let (worker, api) = tokio::try_join!(
-            serve("worker", &environment, format!("127.0.0.1:{health_port}")),
-            serve("api", &of_api, format!("127.0.0.1:{http_port}"))
-        )?;
+        let worker = async {
+            match health_address {
+                Some(address) => serve("worker", &environment, address).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let (worker, api) = tokio::try_join!(worker, serve("api", &of_api, format!("127.0.0.1:{http_port}")))?;
 
         let services: Vec<_> = postgres
             .iter()
             .map(|postgres| Arc::clone(&postgres.process))
             .chain([Arc::clone(&temporal.process)])
             .chain(mail.iter().map(|mail| Arc::clone(&mail.process)))
-            .chain([Arc::new(worker), Arc::new(api)])
+            .chain(worker.into_iter().chain([api]).map(Arc::new))
             .collect();
         let keepers =
             services.iter().map(|service| tokio::spawn(keeper::keep(Arc::clone(service), progress.clone()))).collect();
@@ -281,14 +293,14 @@ impl Stack {
                 "postgres" => self.addresses.database_url.clone(),
                 "temporal" => format!("http://{}", self.addresses.temporal_address),
                 "mail" => self.addresses.mail_url.clone().unwrap_or_default(),
-                "worker" => self.addresses.worker_health_url.clone(),
+                "worker" => self.addresses.worker_health_url.clone().unwrap_or_default(),
                 _ => self.addresses.http_url.clone(),
             };
             if line.service == "temporal" {
                 line.ui = Some(self.addresses.ui_url.clone());
             }
             line.metrics = match line.service.as_str() {
-                "worker" => Some(format!("{}/metrics", self.addresses.worker_health_url)),
+                "worker" => self.addresses.worker_health_url.as_ref().map(|url| format!("{url}/metrics")),
                 "api" => Some(format!("{}/metrics", self.addresses.metrics_url)),
                 _ => None,
             };
@@ -318,6 +330,9 @@ impl Stack {
         }
         if name == Some("mail") && self.service("mail").is_none() {
             bail!("the stack has no mail server of its own to restart");
+        }
+        if name == Some("worker") && self.service("worker").is_none() {
+            bail!("the stack was started without a worker; restart yours");
         }
         for name in wanted {
             if let Some(service) = self.service(name) {

@@ -171,17 +171,13 @@ async fn answer(stream: Option<BufReader<UnixStream>>, answer: &Answer) {
 /// After `kill -9` of a supervisor, its guards may still be stopping what it started.
 async fn wait_for_end(addresses: &Addresses) {
     let taken = || {
-        [
-            addresses.http_url.as_str(),
-            addresses.ui_url.as_str(),
-            addresses.worker_health_url.as_str(),
-            &format!("http://{}", addresses.temporal_address),
-        ]
-        .into_iter()
-        .chain(addresses.mail_url.as_deref())
-        .chain(addresses.database_folder.is_some().then_some(addresses.database_url.as_str()))
-        .filter_map(|url| Url::parse(url).ok()?.port())
-        .any(|port| !ports::is_free(port))
+        [addresses.http_url.as_str(), addresses.ui_url.as_str(), &format!("http://{}", addresses.temporal_address)]
+            .into_iter()
+            .chain(addresses.worker_health_url.as_deref())
+            .chain(addresses.mail_url.as_deref())
+            .chain(addresses.database_folder.is_some().then_some(addresses.database_url.as_str()))
+            .filter_map(|url| Url::parse(url).ok()?.port())
+            .any(|port| !ports::is_free(port))
     };
     let end = Instant::now() + PREDECESSOR;
     while taken() && Instant::now() < end {

@@ -44,47 +44,56 @@ fn free_ports() -> [String; 5] {
     [(); 5].map(|()| ports::free_port().unwrap().to_string())
 }
 
-/// The stack that these tests share, in the foreground under a guard: it ends with this process, however that ends.
+/// A stack under a guard: it ends with this process, however that ends, and takes its folder along.
+async fn in_foreground(folder: &Path, ports: &[String; 5], arguments: &[&str]) -> Process {
+    let command = ["/bin/sh", "-c", "cd \"$0\" && exec \"$@\""].map(Into::into).into_iter();
+    let command = command
+        .chain([folder.into(), super::PROGRAM.into()])
+        .chain(up_arguments(ports).into_iter().map(Into::into))
+        .chain(arguments.iter().map(Into::into));
+    let options = GuardOptions {
+        name: "up".to_owned(),
+        command: command.collect(),
+        environment: [("REVIEW_THRESHOLD", "5000"), ("LOG_LEVEL", "info")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
+        removed_environment: ["DATABASE_URL", "ORDER_PROFILE", "DELIVERY", "TEMPORAL_ADDRESS"]
+            .map(str::to_owned)
+            .to_vec(),
+        log: folder.join("up.log"),
+        user: None,
+        stop_signal: "TERM",
+        patience: Duration::from_secs(60),
+        remove_folder: Some(folder.to_owned()),
+    };
+    let address = format!("127.0.0.1:{}", ports[0]);
+    Process::start(options, Readiness::Http { address, path: "/health".to_owned() }, PATIENCE).await.unwrap()
+}
+
+/// The stack that these tests share.
 async fn up() -> &'static Up {
     UP.get_or_init(|| async {
         let folder = folder().keep();
         let ports = free_ports();
-        let command = ["/bin/sh", "-c", "cd \"$0\" && exec \"$@\""].map(Into::into).into_iter();
-        let command = command
-            .chain([folder.clone().into(), super::PROGRAM.into()])
-            .chain(up_arguments(&ports).into_iter().map(Into::into));
-        let options = GuardOptions {
-            name: "up".to_owned(),
-            command: command.collect(),
-            environment: [("REVIEW_THRESHOLD", "5000"), ("LOG_LEVEL", "info")]
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .to_vec(),
-            removed_environment: ["DATABASE_URL", "ORDER_PROFILE", "DELIVERY", "TEMPORAL_ADDRESS"]
-                .map(str::to_owned)
-                .to_vec(),
-            log: folder.join("up.log"),
-            user: None,
-            stop_signal: "TERM",
-            patience: Duration::from_secs(60),
-            remove_folder: Some(folder.clone()),
-        };
-        let address = format!("127.0.0.1:{}", ports[0]);
-        let process =
-            Process::start(options, Readiness::Http { address, path: "/health".to_owned() }, PATIENCE).await.unwrap();
+        let process = in_foreground(&folder, &ports, &[]).await;
         let up = Up { folder, ports, _process: process };
-        // Ready when it says so, not when one of its services is.
-        let began = Instant::now();
-        let mut ticks = tokio::time::interval(Duration::from_millis(100));
-        while !up.run(&["env"]).await.status.success() {
-            assert!(began.elapsed() < PATIENCE, "the stack is not ready");
-            ticks.tick().await;
-        }
+        up.ready().await;
         up
     })
     .await
 }
 
 impl Up {
+    /// Ready when it says so, not when one of its services is.
+    async fn ready(&self) {
+        let began = Instant::now();
+        let mut ticks = tokio::time::interval(Duration::from_millis(100));
+        while !self.run(&["env"]).await.status.success() {
+            assert!(began.elapsed() < PATIENCE, "the stack is not ready");
+            ticks.tick().await;
+        }
+    }
+
     async fn run(&self, arguments: &[&str]) -> Output {
         run_in(&self.folder, arguments).await
     }
@@ -128,10 +137,14 @@ async fn up_again_tells_where_everything_is() {
     let json = up.json(&[&arguments[..], &["--detach", "--json"]].concat()).await;
     assert_eq!(json["http_url"], format!("http://127.0.0.1:{}", up.ports[0]));
     // What it runs with it keeps; what was asked for in vain is told.
-    let other = up.run(&["up", "--profile", "approval", "--http-port", "1", "--ui-port", &up.ports[2]]).await;
+    let other =
+        up.run(&["up", "--profile", "approval", "--no-worker", "--http-port", "1", "--ui-port", &up.ports[2]]).await;
     let said = String::from_utf8_lossy(&other.stderr).into_owned();
     assert_eq!((other.status.code(), said.lines().count()), (Some(0), 1), "{said}");
-    let there = format!("--http-port 1 (it has {}), --profile approval (it runs with production)", up.ports[0]);
+    let there = format!(
+        "--http-port 1 (it has {}), --profile approval (it runs with production), --no-worker (it has one)",
+        up.ports[0]
+    );
     assert!(said.contains(&there) && said.contains("orderflow down") && !said.contains("--ui-port"), "{said}");
     assert!(up.run(&arguments).await.stderr.is_empty());
 }
@@ -233,6 +246,45 @@ async fn logs_are_shown_by_service() {
         "logs_of_nothing",
         &shown(&["logs", "--service", "mainframe"], &up.run(&["logs", "--service", "mainframe"]).await),
     );
+}
+
+#[tokio::test]
+async fn a_stack_without_a_worker_leaves_its_orders_to_the_users_own() {
+    let (folder, ports) = (folder().keep(), free_ports());
+    let process = in_foreground(&folder, &ports, &["--no-worker"]).await;
+    let up = Up { folder, ports, _process: process };
+    up.ready().await;
+    let services = up.json(&["ps", "--json"]).await;
+    let worker = services.as_array().unwrap().iter().find(|line| line["service"] == "worker").unwrap();
+    assert_eq!((&worker["state"], &worker["url"], &worker["pid"]), (&"external".into(), &"".into(), &Value::Null));
+    let refused = up.run(&["restart", "worker"]).await;
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(1) && said.contains("started without a worker"), "{said}");
+    World::printed(up.run(&["restart", "app"]).await);
+    // Another one, by nothing but what `env` tells.
+    let env = up.json(&["env", "--json"]).await;
+    assert_eq!(env.get("ORDERFLOW_WORKER_METRICS_URL"), None);
+    let told = env.as_object().unwrap().iter();
+    let told = told.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()));
+    let address = format!("127.0.0.1:{}", ports::free_port().unwrap());
+    let options = GuardOptions {
+        name: "worker".to_owned(),
+        command: vec![env!("CARGO_BIN_EXE_worker-under-test").into()],
+        environment: told.chain([("ORDERFLOW_HEALTH_ADDRESS".to_owned(), address.clone())]).collect(),
+        removed_environment: Vec::new(),
+        log: up.folder.join("own-worker.log"),
+        user: None,
+        stop_signal: "TERM",
+        patience: Duration::from_secs(15),
+        remove_folder: None,
+    };
+    let ready = Readiness::Http { address, path: "/health".to_owned() };
+    let own = Process::start(options, ready, PATIENCE).await.unwrap();
+    World::printed(up.run(&["start-order", "own-worker", "pmt-own-worker"]).await);
+    let result = up.json(&["result", "own-worker", "--wait", "--json"]).await;
+    assert_eq!(result["status"], "delivered", "{result}");
+    assert!(World::printed(up.run(&["verify"]).await).starts_with("ok"));
+    own.stop().await;
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ pub(crate) fn env(output: Output) -> Result<()> {
     let pages = [
         ("ORDERFLOW_URL", Some(addresses.http_url)),
         ("ORDERFLOW_METRICS_URL", Some(addresses.metrics_url)),
-        ("ORDERFLOW_WORKER_METRICS_URL", Some(addresses.worker_health_url)),
+        ("ORDERFLOW_WORKER_METRICS_URL", addresses.worker_health_url),
         ("ORDERFLOW_MAIL_URL", addresses.mail_url),
         (settings::LOCAL_SMTP, addresses.smtp_url),
         (settings::LOCAL_DATABASE, ours),

@@ -14,3 +14,12 @@ pub(crate) async fn serve(service: Service) -> Result<()> {
         Service::Api => crate::api::serve().await,
     }
 }
+
+/// Fails unless the service that runs beside this process is well.
+pub(crate) async fn health(service: Service) -> Result<()> {
+    let address = match service {
+        Service::Worker => "ORDERFLOW_HEALTH_ADDRESS",
+        Service::Api => "ORDERFLOW_HTTP_ADDRESS",
+    };
+    Ok(worker::health_check(address).await?)
+}

@@ -68,6 +68,7 @@ fn options(arguments: &StackArguments, project: Project) -> Result<StackOptions>
         metrics_port: arguments.metrics_port.map_or(Port::Prefer(9464), Port::Fixed),
         postgres_port: arguments.postgres_port.map_or(Port::Free, Port::Fixed),
         mail_port: Some(arguments.mail_port.map_or(Port::Prefer(8025), Port::Fixed)),
+        worker: !arguments.no_worker,
         ..StackOptions::of_project(project)?
     })
 }
@@ -81,6 +82,9 @@ fn supervisor(arguments: &StackArguments) -> Vec<OsString> {
     }
     if let Some(profile) = arguments.profile {
         command.extend(["--profile".into(), profile.as_str().into()]);
+    }
+    if arguments.no_worker {
+        command.push("--no-worker".into());
     }
     command
 }
@@ -121,6 +125,9 @@ fn not_taken(arguments: &StackArguments, state: &State) -> Vec<String> {
     if let Some(wanted) = arguments.profile.map(Profile::as_str).filter(|wanted| Some(*wanted) != profile) {
         refused.push(format!("--profile {wanted} (it runs with {})", profile.unwrap_or("another")));
     }
+    if arguments.no_worker && addresses.worker_health_url.is_some() {
+        refused.push("--no-worker (it has one)".to_owned());
+    }
     refused
 }
 
@@ -138,6 +145,11 @@ async fn wait_until_ready(project: &Project) -> Result<State> {
 
 fn show(headline: &str, state: &State, json: bool) -> Result<()> {
     let addresses = &state.addresses;
+    let metrics: Vec<_> = [Some(&addresses.metrics_url), addresses.worker_health_url.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(|url| format!("{url}/metrics"))
+        .collect();
     if json {
         return print_json(addresses);
     }
@@ -147,7 +159,7 @@ fn show(headline: &str, state: &State, json: bool) -> Result<()> {
         Some(format!("  Temporal  {} (API {})", addresses.ui_url, addresses.temporal_address)),
         Some(format!("  Database  {}", addresses.database_url)),
         addresses.mail_url.as_ref().map(|url| format!("  Mail      {url}")),
-        Some(format!("  Metrics   {}/metrics and {}/metrics", addresses.metrics_url, addresses.worker_health_url)),
+        Some(format!("  Metrics   {}", metrics.join(" and "))),
     ];
     print(&lines.into_iter().flatten().collect::<Vec<_>>().join("\n"))
 }

@@ -1,0 +1,7 @@
+//! The program `worker`, for the tests.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    worker::main()
+}

@@ -1,0 +1,64 @@
+//! The program `worker`: alone it works, and as `worker health` it asks the one that works beside it how it is.
+
+use crate::{WorkerSettings, health_check, run};
+use std::{env, process::ExitCode};
+
+const USAGE: &str = "usage: worker         serve the task queues until SIGTERM
+       worker health  ask the worker that listens at ORDERFLOW_HEALTH_ADDRESS: 0 it is well, 1 it is not";
+
+/// What the program does; the tests have a twin of it.
+#[must_use]
+pub fn main() -> ExitCode {
+    // A missing .env is no error, it is the ordinary case; one that cannot be read would be silently half of one.
+    // Before there are threads, which could read the environment while it changes.
+    if let Err(error) = dotenvy::dotenv()
+        && !error.not_found()
+    {
+        eprintln!("failed to read .env: {error}; correct that line or remove the file");
+        return ExitCode::from(2);
+    }
+    let arguments: Vec<_> = env::args_os().skip(1).collect();
+    match arguments.as_slice() {
+        [] => serve(),
+        [only] if only == "health" => health(),
+        _ => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[tokio::main]
+async fn serve() -> ExitCode {
+    let settings = match settings() {
+        Ok(settings) => settings,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(settings).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the worker failed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn settings() -> Result<WorkerSettings, Box<dyn std::error::Error>> {
+    telemetry::init()?;
+    Ok(WorkerSettings::from_env()?)
+}
+
+/// Every few seconds, as long as the worker lives: nothing is set up that one question does not need.
+#[tokio::main(flavor = "current_thread")]
+async fn health() -> ExitCode {
+    match health_check("ORDERFLOW_HEALTH_ADDRESS").await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(unhealthy) => {
+            eprintln!("{:#}", anyhow::Error::from(unhealthy));
+            ExitCode::FAILURE
+        }
+    }
+}
