@@ -11,7 +11,9 @@ const DOORS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("workflows", &["domain"]),
     ("client", &["domain", "workflows"]),
-    ("store", &["domain"]),
+    // Credentials and the SDK's calls, for whoever asks AWS for something.
+    ("aws", &[]),
+    ("store", &["aws", "domain"]),
     ("telemetry", &[]),
     // Bytes in, a verdict out: whoever has bytes may ask.
     ("webhooks", &["domain"]),
@@ -19,7 +21,7 @@ const DOORS: &[(&str, &[&str])] = &[
     // Thin Temporal clients: no database behind them.
     ("start", &["client", "domain", "orderflow-http", "telemetry", "workflows"]),
     ("signal", &["client", "domain", "orderflow-http", "telemetry", "workflows"]),
-    ("webhook", &["client", "domain", "orderflow-http", "telemetry", "webhooks", "workflows"]),
+    ("webhook", &["aws", "client", "domain", "orderflow-http", "telemetry", "webhooks", "workflows"]),
     // These two read.
     ("query", &["client", "domain", "orderflow-http", "store", "telemetry", "workflows"]),
     ("events", &["client", "domain", "orderflow-http", "store", "telemetry", "workflows"]),
@@ -27,7 +29,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("docs", &["domain", "orderflow-http"]),
     // No program: it describes all the functions.
     ("openapi", &["domain", "events", "orderflow-http", "query", "signal", "start"]),
-    ("worker", &["client", "domain", "store", "telemetry", "workflows"]),
+    ("worker", &["aws", "client", "domain", "store", "telemetry", "workflows"]),
 ];
 
 /// What may not be named in these rooms at all.

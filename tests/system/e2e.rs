@@ -3,8 +3,8 @@
 //! [`lambda`] is Lambda, [`api_gateway`] what stands in front of it: a REST API with a stage, and an HTTP
 //! API whose one route is `$default` and names no path parameters.
 
-mod api_gateway;
-mod lambda;
+pub(crate) mod api_gateway;
+pub(crate) mod lambda;
 
 use crate::{api::order_with_payment, world::World};
 use api_gateway::{Call, Shape, event};

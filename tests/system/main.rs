@@ -16,6 +16,7 @@ mod doors;
 mod e2e;
 mod faults;
 mod flaky;
+mod iam;
 mod integration;
 mod mail;
 mod metrics;

@@ -18,13 +18,13 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 /// An authority, and files of what it signed.
-struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: tempfile::TempDir,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -33,7 +33,7 @@ impl Authority {
         Self { issuer, folder }
     }
 
-    fn file(&self, name: &str) -> String {
+    pub(crate) fn file(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 
@@ -53,7 +53,7 @@ impl Authority {
         WebPkiClientVerifier::builder_with_provider(roots.into(), default_provider().into()).build().unwrap()
     }
 
-    fn acceptor(&self, clients: Arc<dyn ClientCertVerifier>, protocols: &[&str]) -> TlsAcceptor {
+    pub(crate) fn acceptor(&self, clients: Arc<dyn ClientCertVerifier>, protocols: &[&str]) -> TlsAcceptor {
         let (certificate, key) = self.sign("localhost");
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let config =

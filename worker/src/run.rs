@@ -14,6 +14,7 @@ use anyhow::Context;
 use client::SdkMetrics;
 use futures::future::try_join_all;
 use std::{sync::Arc, time::Duration};
+use store::PgPool;
 use temporalio_common::{
     telemetry::TelemetryOptions,
     worker::{WorkerDeploymentOptions, build_id_from_current_exe},
@@ -35,7 +36,7 @@ use workflows::{OrderWorkflow, SettlementWorkflow, ShippingWorkflow};
 /// Serves the task queues until SIGTERM or Ctrl-C, then lets what runs finish within the grace period.
 pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
-    let pool = settings.pool.clone();
+    let pool = settings.database.pool().await.clone();
     let metrics = SdkMetrics::start().context("the SDK's metrics could not be set up")?;
     let temporal = settings.temporal.clone().measured(&metrics);
     let client = client::connect_worker(&temporal)
@@ -45,7 +46,7 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     let runtime_options = RuntimeOptions::builder().telemetry_options(telemetry_options);
     let runtime_options = runtime_options.build().map_err(anyhow::Error::msg)?;
     let runtime = Runtime::from_current_tokio(runtime_options)?;
-    let mut workers = options(&settings)?
+    let mut workers = options(&settings, &pool)?
         .into_iter()
         .map(|options| Worker::new(&runtime, client.clone(), options).map_err(anyhow::Error::from))
         .collect::<Result<Vec<_>, _>>()?;
@@ -85,6 +86,7 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     let mut served = std::pin::pin!(futures::future::join3(asked, mailing, working));
     tokio::select! {
         (_, _, worked) = &mut served => worked.map(|_| ()).context("a task queue's worker ended"),
+        never = settings.database.keep_open() => match never {},
         refused = health => refused.context("the health endpoint failed; is its address free? (ORDERFLOW_HEALTH_ADDRESS)"),
     }
 }
@@ -97,8 +99,8 @@ const STICKY: Duration = Duration::from_secs(2);
 pub(crate) const SLOTS_OF_A_QUEUE: u32 = 20;
 
 /// What each task queue's worker serves.
-fn options(settings: &WorkerSettings) -> anyhow::Result<Vec<WorkerOptions>> {
-    let (pool, temporal) = (&settings.pool, &settings.temporal);
+fn options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Vec<WorkerOptions>> {
+    let temporal = &settings.temporal;
     let mut options = Vec::new();
     if settings.queues.orders {
         let mut provider: Arc<dyn PaymentProvider> = match &settings.payment {

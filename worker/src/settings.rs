@@ -4,7 +4,7 @@ use crate::{Flaky, flaky, mail::MailSettings, payment::ProviderSettings, run::SL
 use client::TemporalSettings;
 use domain::SettingError;
 use std::{env, net::SocketAddr, time::Duration};
-use store::PgPool;
+use store::Database;
 
 /// Which task queues this worker serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Queues {
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
     pub temporal: TemporalSettings,
-    pub pool: PgPool,
+    pub database: Database,
     pub queues: Queues,
     /// Where `GET /health` answers; nowhere when not set.
     pub health: Option<SocketAddr>,
@@ -38,7 +38,7 @@ impl WorkerSettings {
             value,
             allowed: allowed.to_owned(),
         };
-        let pool = store::pool_from_env(2 * SLOTS_OF_A_QUEUE)?;
+        let database = Database::from_env(2 * SLOTS_OF_A_QUEUE)?;
         let queues = get("WORKER_QUEUES").unwrap_or_else(|| "orders,shipping".to_owned());
         let queues = Queues::parse(&queues)
             .ok_or_else(|| refused("WORKER_QUEUES", queues, "must be orders, shipping or orders,shipping"))?;
@@ -64,7 +64,17 @@ impl WorkerSettings {
         let payment = ProviderSettings::read(get)?;
         let mail = MailSettings::read(get)?;
         let temporal = TemporalSettings::from_env()?;
-        Ok(Self { temporal, pool, queues, health, default_stock, flaky, payment, mail, grace: Duration::from_secs(10) })
+        Ok(Self {
+            temporal,
+            database,
+            queues,
+            health,
+            default_stock,
+            flaky,
+            payment,
+            mail,
+            grace: Duration::from_secs(10),
+        })
     }
 }
 

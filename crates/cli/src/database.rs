@@ -25,7 +25,7 @@ pub(crate) async fn run(command: DatabaseCommand) -> Result<ExitCode> {
         DatabaseCommand::Stock { command: StockCommand::List(output) } => stock::list(output).await,
         DatabaseCommand::Stock { command: StockCommand::Set(arguments) } => stock::set(arguments).await,
         DatabaseCommand::Verify(output) => return verify::verify(output).await,
-        DatabaseCommand::Migrate(output) => return migrate::migrate(output).await,
+        DatabaseCommand::Migrate(asked) => return migrate::migrate(asked).await,
         DatabaseCommand::Backup { command: BackupCommand::Create(arguments) } => backup::create(arguments).await,
         DatabaseCommand::Backup { command: BackupCommand::Restore(arguments) } => backup::restore(arguments).await,
     }?;

@@ -4,7 +4,10 @@ use anyhow::{Context, Result, anyhow};
 use client::{Orders, TemporalSettings};
 use devstack::{Project, State};
 use std::env;
-use store::PgPool;
+use store::{Database, PgPool};
+
+/// What a command needs at a time, at most.
+const CONNECTIONS: u32 = 20;
 
 const DEFAULT_URL: &str = "http://127.0.0.1:8000";
 
@@ -64,10 +67,19 @@ pub(crate) fn database_url() -> Option<String> {
 pub(crate) async fn database() -> Result<PgPool> {
     let url =
         database_url().context("there is no database: start the stack with `orderflow up`, or set DATABASE_URL")?;
-    let pool = store::connect(&url).await;
-    pool.map_err(|error| {
-        anyhow!("{}; start the stack with `orderflow up`, or correct DATABASE_URL", with_cause(&error))
-    })
+    connect(&url).await.map_err(|why| anyhow!("{why}; start the stack with `orderflow up`, or correct DATABASE_URL"))
+}
+
+/// The database at [`database_url`], or why not.
+pub(crate) async fn connect(url: &str) -> Result<PgPool, String> {
+    // How it is logged in to is said with the variable; a local stack has a password.
+    let database = match variable("DATABASE_URL") {
+        Some(_) => Database::from_env(CONNECTIONS).map_err(|refused| refused.to_string())?,
+        None => store::connect_lazy(url, CONNECTIONS).map_err(|error| with_cause(&error))?.into(),
+    };
+    let pool = database.pool().await;
+    store::reach(pool).await.map_err(|error| with_cause(&error))?;
+    Ok(pool.clone())
 }
 
 /// What failed and why, without the driver's own words, which may have the URL.

@@ -14,6 +14,8 @@ pub enum Error {
     /// What somebody typed, in the database's own words.
     #[error("the database refuses the query: {0}")]
     Question(String),
+    #[error("the database has no role rds_iam: it is not one of RDS with IAM authentication")]
+    NotRds,
     #[error("DATABASE_URL is not valid: it must be postgres://user:password@host:port/name")]
     Url(#[source] sqlx::Error),
 }
@@ -23,7 +25,12 @@ impl Error {
     pub fn cause(&self) -> Option<String> {
         match self {
             Self::Query { source, .. } => cause(source),
-            Self::Migrate(_) | Self::Inconsistent { .. } | Self::NotAQuery | Self::Question(_) | Self::Url(_) => None,
+            Self::Migrate(_)
+            | Self::Inconsistent { .. }
+            | Self::NotAQuery
+            | Self::Question(_)
+            | Self::NotRds
+            | Self::Url(_) => None,
         }
     }
 
@@ -40,7 +47,12 @@ impl Error {
                     | sqlx::Error::Encode(_)
                     | sqlx::Error::Decode(_)
             ),
-            Self::Migrate(_) | Self::Inconsistent { .. } | Self::NotAQuery | Self::Question(_) | Self::Url(_) => false,
+            Self::Migrate(_)
+            | Self::Inconsistent { .. }
+            | Self::NotAQuery
+            | Self::Question(_)
+            | Self::NotRds
+            | Self::Url(_) => false,
         }
     }
 }

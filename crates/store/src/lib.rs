@@ -6,9 +6,12 @@
 
 pub mod backup;
 pub mod console;
+mod database;
 pub mod deliveries;
 mod error;
 pub mod events;
+#[cfg(feature = "iam")]
+pub mod iam;
 pub mod inventory;
 pub mod notifications;
 pub mod orders;
@@ -17,10 +20,10 @@ mod pool;
 pub mod shipments;
 pub mod simulator;
 pub mod strays;
+pub mod users;
 pub mod verify;
 
+pub use database::Database;
 pub use error::Error;
-pub use pool::{
-    Migration, connect, connect_lazy, database_url, is_migrated, migrate, migrations, ping, pool_from_env, schema,
-};
+pub use pool::{Migration, connect, connect_lazy, database_url, is_migrated, migrate, migrations, ping, reach, schema};
 pub use sqlx::PgPool;

@@ -1,13 +1,12 @@
 //! Connecting, and bringing the schema up to date.
 
 use crate::{Error, error::Failed};
-use domain::SettingError;
 use sqlx::{
     ConnectOptions, PgConnection, PgPool, Postgres, Transaction,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use std::{env, str::FromStr, time::Duration};
+use std::{str::FromStr, time::Duration};
 
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
@@ -16,7 +15,8 @@ pub fn database_url(url: &str) -> String {
     url.replacen("postgresql+asyncpg://", "postgres://", 1)
 }
 
-fn options(url: &str) -> Result<(PgPoolOptions, PgConnectOptions), Error> {
+/// A pool that connects when it is first used: a function starts, and answers, without the database.
+pub fn connect_lazy(url: &str, connections: u32) -> Result<PgPool, Error> {
     let url = database_url(url);
     // The driver takes any scheme for its own.
     if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
@@ -24,19 +24,25 @@ fn options(url: &str) -> Result<(PgPoolOptions, PgConnectOptions), Error> {
     }
     let connection = PgConnectOptions::from_str(&url).map_err(Error::Url)?;
     // A caller waits for seconds, not for the driver's 30: then it says that the database is away.
-    let pool = PgPoolOptions::new().max_connections(20).acquire_timeout(Duration::from_secs(2));
-    Ok((pool, connection))
+    let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(2));
+    Ok(pool.connect_lazy_with(connection))
 }
 
 /// Connects, and fails at once when the database is not there.
 pub async fn connect(url: &str) -> Result<PgPool, Error> {
-    let (pool, connection) = options(url)?;
-    let connected = match pool.connect_with(connection.clone()).await {
+    let pool = connect_lazy(url, 20)?;
+    reach(&pool).await?;
+    Ok(pool)
+}
+
+/// Fails at once when the database of `pool` is not there.
+pub async fn reach(pool: &PgPool) -> Result<(), Error> {
+    let reached = match pool.acquire().await {
         // The pool takes a refusal for a server that is starting up, and tries until its time is over: once more, for the cause.
-        Err(sqlx::Error::PoolTimedOut) => Err(once(&connection).await),
-        connected => connected,
+        Err(sqlx::Error::PoolTimedOut) => Err(once(&pool.connect_options()).await),
+        reached => reached.map(|_| ()),
     };
-    connected.failed("connect to the database")
+    reached.failed("connect to the database")
 }
 
 async fn once(options: &PgConnectOptions) -> sqlx::Error {
@@ -44,24 +50,6 @@ async fn once(options: &PgConnectOptions) -> sqlx::Error {
         Ok(Err(error)) => error,
         Ok(Ok(_)) | Err(_) => sqlx::Error::PoolTimedOut,
     }
-}
-
-/// A pool that connects when it is first used: a function starts, and answers, without the database.
-pub fn connect_lazy(url: &str, connections: u32) -> Result<PgPool, Error> {
-    let (pool, connection) = options(url)?;
-    Ok(pool.max_connections(connections).connect_lazy_with(connection))
-}
-
-/// The database of `DATABASE_URL`, connected to when it is first used.
-pub fn pool_from_env(connections: u32) -> Result<PgPool, SettingError> {
-    let url = env::var("DATABASE_URL").unwrap_or_default();
-    let pool = connect_lazy(&url, connections).ok().filter(|_| !url.is_empty());
-    pool.ok_or_else(|| SettingError {
-        name: "DATABASE_URL".to_owned(),
-        // It carries a password, so it is not shown.
-        value: if url.is_empty() { String::new() } else { "…".to_owned() },
-        allowed: "must be postgres://USER:PASSWORD@HOST:PORT/NAME".to_owned(),
-    })
 }
 
 /// Begins a transaction. In a task of its own: who gives up while it begins drops that task's handle, not the

@@ -5,7 +5,7 @@ use client::{Orders, TemporalSettings};
 use domain::SettingError;
 use lambda_http::{Body, Request, Response};
 use orderflow_http::{Application, Call, Function, Listing, Operation, Problem, Reply, serve};
-use store::PgPool;
+use store::Database;
 
 /// A sandbox serves one call at a time; one connection is in use, one may be on its way back.
 const CONNECTIONS: u32 = 2;
@@ -14,25 +14,24 @@ const CONNECTIONS: u32 = 2;
 #[derive(Debug)]
 pub struct App {
     pub(crate) orders: Orders,
-    pub(crate) pool: PgPool,
+    pub(crate) database: Database,
 }
 
 impl App {
     /// With doors that others use as well.
-    pub fn new(orders: Orders, pool: PgPool) -> Self {
-        Self { orders, pool }
+    pub fn new(orders: Orders, database: Database) -> Self {
+        Self { orders, database }
     }
 }
 
 impl Application for App {
     fn from_env() -> Result<Self, SettingError> {
         let orders = Orders::connect(TemporalSettings::from_env()?);
-        let pool = store::pool_from_env(CONNECTIONS)?;
-        Ok(Self::new(orders, pool))
+        Ok(Self::new(orders, Database::from_env(CONNECTIONS)?))
     }
 
     async fn warm_up(&self) {
-        let _ = store::ping(&self.pool).await;
+        let _ = store::ping(self.database.pool().await).await;
     }
 
     async fn handle(&self, request: Request) -> Response<Body> {
@@ -45,7 +44,7 @@ async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
         return Err(Problem::internal("a call of another function"));
     };
     call.require_own(&app.orders, async |order_id| {
-        let row = store::orders::view(&app.pool, order_id).await.map_err(failed)?;
+        let row = store::orders::view(app.database.pool().await, order_id).await.map_err(failed)?;
         Ok(row.and_then(|row| row.customer_id))
     })
     .await?;

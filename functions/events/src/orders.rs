@@ -23,7 +23,7 @@ pub(crate) async fn list(app: &App, call: &Call) -> Result<Reply, Problem> {
     }
     // One more than asked for tells whether there is a next page.
     let more = ListFilter { limit: filter.limit + 1, ..filter.clone() };
-    let mut orders = store::orders::list(&app.pool, &more).await.map_err(failed)?;
+    let mut orders = store::orders::list(app.database.pool().await, &more).await.map_err(failed)?;
     let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
     let is_last = orders.len() <= limit;
     orders.truncate(limit);

@@ -56,7 +56,7 @@ async fn until(
     let mut tag = last(app, order_id).await?;
     while !is_news(tag) && glances.next().await {
         // What can't be read just now could be read a moment ago: that still holds, until the wait is over.
-        if let Ok(Some(seq)) = store::orders::last_seq(&app.pool, order_id).await {
+        if let Ok(Some(seq)) = store::orders::last_seq(app.database.pool().await, order_id).await {
             tag = ETag(seq);
         }
     }
@@ -65,7 +65,7 @@ async fn until(
 
 /// An order that was started and not received yet has no entry.
 async fn last(app: &App, order_id: &OrderId) -> Result<ETag, Problem> {
-    if let Some(seq) = store::orders::last_seq(&app.pool, order_id).await.map_err(failed)? {
+    if let Some(seq) = store::orders::last_seq(app.database.pool().await, order_id).await.map_err(failed)? {
         return Ok(ETag(seq));
     }
     match app.orders.describe(order_id).await {
@@ -77,7 +77,8 @@ async fn last(app: &App, order_id: &OrderId) -> Result<ETag, Problem> {
 
 async fn page(app: &App, order_id: &OrderId, asked: &Asked, end: ETag) -> Result<Reply, Problem> {
     // One more than asked for tells whether there is a next page.
-    let found = store::events::list(&app.pool, order_id, asked.after, asked.limit + 1).await.map_err(failed)?;
+    let found =
+        store::events::list(app.database.pool().await, order_id, asked.after, asked.limit + 1).await.map_err(failed)?;
     let mut events = found.unwrap_or_default();
     let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
     let is_cut = events.len() > limit;

@@ -7,7 +7,7 @@ use lambda_http::{Body, Request, Response};
 use orderflow_http::{
     Application, Call, Function, Operation, Parameters, Problem, Querying, Reply, from_env, refused_setting, serve,
 };
-use store::PgPool;
+use store::Database;
 
 /// A sandbox serves one call at a time; one connection is in use, one may be on its way back.
 const CONNECTIONS: u32 = 2;
@@ -23,7 +23,7 @@ pub(crate) enum Reads {
 #[derive(Debug)]
 pub struct App {
     pub(crate) orders: Orders,
-    pub(crate) pool: PgPool,
+    pub(crate) database: Database,
     pub(crate) reads: Reads,
     /// For an order that nobody has worked on; each other one has an estimate of its own.
     pub(crate) delivery_estimate: Span,
@@ -31,7 +31,7 @@ pub struct App {
 
 impl App {
     /// With doors that others use as well.
-    pub fn new(orders: Orders, pool: PgPool) -> Result<Self, SettingError> {
+    pub fn new(orders: Orders, database: Database) -> Result<Self, SettingError> {
         let reads = match from_env("READS").as_deref() {
             None | Some("workflow") => Reads::Workflow,
             Some("database") => Reads::Database,
@@ -43,13 +43,13 @@ impl App {
                 .parse()
                 .map_err(|error: SpanError| refused_setting("DELIVERY_ESTIMATE", &text, &error.to_string()))?,
         };
-        Ok(Self { orders, pool, reads, delivery_estimate })
+        Ok(Self { orders, database, reads, delivery_estimate })
     }
 }
 
 impl Application for App {
     fn from_env() -> Result<Self, SettingError> {
-        Self::new(Orders::connect(TemporalSettings::from_env()?), store::pool_from_env(CONNECTIONS)?)
+        Self::new(Orders::connect(TemporalSettings::from_env()?), Database::from_env(CONNECTIONS)?)
     }
 
     async fn warm_up(&self) {

@@ -64,7 +64,7 @@ async fn closed(app: &App, order_id: &OrderId) -> Result<OrderView, Problem> {
 }
 
 pub(crate) async fn row(app: &App, order_id: &OrderId) -> Result<Option<OrderView>, Problem> {
-    store::orders::view(&app.pool, order_id).await.map_err(failed)
+    store::orders::view(app.database.pool().await, order_id).await.map_err(failed)
 }
 
 /// What the database could not do.

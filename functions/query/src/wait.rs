@@ -27,7 +27,7 @@ pub(crate) async fn until(
     while !enough(&view) && glances.next().await {
         count += 1;
         let look = async {
-            let moved = match store::orders::last_seq(&app.pool, order_id).await {
+            let moved = match store::orders::last_seq(app.database.pool().await, order_id).await {
                 // A row behind what the workflow said is no news.
                 Ok(seq) => seq.is_some_and(|seq| seq > view.seq),
                 Err(_) => true,

@@ -1,16 +1,11 @@
 //! One secret of AWS Secrets Manager, whose text has the lines of the providers' secrets.
 
-mod http;
-
-use aws_credential_types::Credentials;
 use aws_sdk_secretsmanager::{
     Client,
     config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig},
-    error::{ProvideErrorMetadata, SdkError},
 };
 use domain::SettingError;
 use futures_util::FutureExt;
-use http::Http;
 use orderflow_http::{from_env, refused_setting};
 use std::{fmt, time::Duration};
 use tokio::time::timeout;
@@ -36,19 +31,12 @@ impl Vault {
     pub(crate) fn new(arn: String) -> Result<Self, SettingError> {
         let region = region(&arn)
             .ok_or_else(|| refused_setting(ARN, &arn, "must be arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME"))?;
-        let variable = |name: &str| {
-            let allowed = "must be set for WEBHOOK_SECRETS_ARN, as Lambda does";
-            from_env(name).ok_or_else(|| refused_setting(name, "", allowed))
-        };
-        let credentials = Credentials::new(
-            variable("AWS_ACCESS_KEY_ID")?,
-            variable("AWS_SECRET_ACCESS_KEY")?,
-            from_env("AWS_SESSION_TOKEN"),
-            None,
-            "environment",
-        );
-        let http =
-            Http::new().map_err(|error| refused_setting(ARN, &arn, &format!("HTTP could not be set up: {error}")))?;
+        let missing =
+            |aws::Missing(name)| refused_setting(name, "", "must be set for WEBHOOK_SECRETS_ARN, as Lambda does");
+        // So that who has none is told at the start.
+        let credentials = aws::of_environment().map_err(missing)?;
+        let http = aws::Http::new()
+            .map_err(|error| refused_setting(ARN, &arn, &format!("HTTP could not be set up: {error}")))?;
         let mut config = aws_sdk_secretsmanager::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.to_owned()))
@@ -72,20 +60,8 @@ impl Vault {
         // The SDK's own future is too deep for the compiler where others hold it.
         let asked = self.client.get_secret_value().secret_id(&self.arn).send().boxed();
         let answer = timeout(ANSWER, asked).await.map_err(|_| format!("no answer within {ANSWER:?}"))?;
-        let secret = answer.map_err(|error| why(&error))?;
+        let secret = answer.map_err(|error| aws::why(&error))?;
         secret.secret_string.ok_or_else(|| "it is binary".to_owned())
-    }
-}
-
-/// Never by its `Debug`, which has the answer's body.
-fn why<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
-    match error {
-        SdkError::ServiceError(context) => context.err().code().unwrap_or("refused").to_owned(),
-        SdkError::ResponseError(_) => "the answer can't be read".to_owned(),
-        SdkError::DispatchFailure(_) => "it can't be reached".to_owned(),
-        SdkError::TimeoutError(_) => "no answer in time".to_owned(),
-        // The kinds may grow.
-        SdkError::ConstructionFailure(_) | _ => "it can't be asked".to_owned(),
     }
 }
 

@@ -15,7 +15,7 @@ use url::form_urlencoded;
 
 /// Which kind of API stands in front of the functions.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// With a named stage, and every route of the template.
     Rest,
     /// With `$default` as stage and as its one route.
@@ -23,32 +23,32 @@ pub(super) enum Shape {
 }
 
 impl Shape {
-    pub(super) const ALL: [Self; 2] = [Self::Rest, Self::Http];
+    pub(crate) const ALL: [Self; 2] = [Self::Rest, Self::Http];
 }
 
 /// What a caller sends.
 #[derive(Clone, Debug)]
-pub(super) struct Call {
-    pub(super) method: Method,
+pub(crate) struct Call {
+    pub(crate) method: Method,
     /// With its query.
-    pub(super) path: String,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Option<String>,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Option<String>,
     /// Whether the API takes the body for binary data.
-    pub(super) base64: bool,
+    pub(crate) base64: bool,
 }
 
 impl Call {
-    pub(super) fn get(path: &str) -> Self {
+    pub(crate) fn get(path: &str) -> Self {
         Self { method: Method::GET, path: path.to_owned(), headers: Vec::new(), body: None, base64: false }
     }
 
-    pub(super) fn post(path: &str, body: &Value) -> Self {
+    pub(crate) fn post(path: &str, body: &Value) -> Self {
         let call = Self { method: Method::POST, body: Some(body.to_string()), ..Self::get(path) };
         call.header("Content-Type", "application/json")
     }
 
-    pub(super) fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
@@ -58,7 +58,7 @@ impl Call {
     }
 
     /// Who serves it; what no route serves goes to `docs`.
-    pub(super) fn function(&self) -> Function {
+    pub(crate) fn function(&self) -> Function {
         serving(&self.method, self.split().0)
     }
 }
@@ -68,13 +68,13 @@ fn serving(method: &Method, path: &str) -> Function {
 }
 
 /// Who serves an event of either shape.
-pub(super) fn function(event: &Value) -> Function {
+pub(crate) fn function(event: &Value) -> Function {
     let method = event.get("httpMethod").unwrap_or(&event["requestContext"]["http"]["method"]);
     let path = event.get("path").unwrap_or(&event["rawPath"]);
     serving(&method.as_str().unwrap().parse().unwrap(), path.as_str().unwrap())
 }
 
-pub(super) fn event(shape: Shape, call: &Call) -> Value {
+pub(crate) fn event(shape: Shape, call: &Call) -> Value {
     let body = call.body.as_ref().map(|body| if call.base64 { STANDARD.encode(body) } else { body.clone() });
     let (path, query) = call.split();
     match shape {
@@ -146,7 +146,7 @@ fn http(call: &Call, path: &str, query: &str, body: Option<String>) -> Value {
 }
 
 /// The answer, as either kind of API reads it.
-pub(super) fn reply(response: Value) -> Reply {
+pub(crate) fn reply(response: Value) -> Reply {
     let mut headers = HeaderMap::new();
     let mut add = |name: &str, value: &Value| {
         headers.append(name.parse::<HeaderName>().unwrap(), value.as_str().unwrap().parse().unwrap());

@@ -50,13 +50,13 @@ struct Queue {
 type Queues = Arc<BTreeMap<&'static str, Queue>>;
 
 /// How a function's process ended.
-pub(super) struct Ended {
-    pub(super) success: bool,
+pub(crate) struct Ended {
+    pub(crate) success: bool,
     /// The last line of its log.
-    pub(super) words: String,
+    pub(crate) words: String,
 }
 
-pub(super) struct Lambda {
+pub(crate) struct Lambda {
     address: String,
     queues: Queues,
     server: JoinHandle<()>,
@@ -66,7 +66,7 @@ pub(super) struct Lambda {
 
 impl Lambda {
     /// With a process of every function.
-    pub(super) async fn start(environment: &[(String, String)]) -> Self {
+    pub(crate) async fn start(environment: &[(String, String)]) -> Self {
         let mut lambda = Self::without_functions().await;
         for function in Function::ALL {
             let process = lambda.process(function, environment);
@@ -76,7 +76,7 @@ impl Lambda {
     }
 
     /// Starts a function that can't serve, and waits until it has ended.
-    pub(super) async fn start_one(function: Function, environment: &[(String, String)]) -> Ended {
+    pub(crate) async fn start_one(function: Function, environment: &[(String, String)]) -> Ended {
         let lambda = Self::without_functions().await;
         let ended = timeout(PATIENCE, lambda.process(function, environment).ended()).await.unwrap();
         Ended { success: ended.is_some_and(|status| status.success()), words: lambda.last_words(function) }
@@ -133,7 +133,7 @@ impl Lambda {
     }
 
     /// What the function makes of an event.
-    pub(super) async fn invoke(&self, function: Function, event: &Value) -> Outcome {
+    pub(crate) async fn invoke(&self, function: Function, event: &Value) -> Outcome {
         let (answer, answered) = oneshot::channel();
         self.queues[function.name()].sender.send(Invocation { event: event.to_string(), answer }).unwrap();
         tokio::select! {
@@ -146,7 +146,7 @@ impl Lambda {
     }
 
     /// The answer to a call through API Gateway.
-    pub(super) async fn call(&self, shape: Shape, call: &Call) -> Reply {
+    pub(crate) async fn call(&self, shape: Shape, call: &Call) -> Reply {
         let outcome = self.invoke(call.function(), &api_gateway::event(shape, call)).await;
         api_gateway::reply(outcome.unwrap_or_else(|error| panic!("{call:?}: {error}")))
     }

@@ -71,7 +71,7 @@ async fn skip(pool: &PgPool, stop: &mut watch::Receiver<bool>) {
     tracing::info!("mail is off: what would be sent is recorded as skipped");
     loop {
         if let Err(error) = notifications::skip_pending(pool, "mail is off (MAIL=off)").await {
-            tracing::warn!("failed to {}", telemetry::chain(&error));
+            tracing::warn!("{}", telemetry::chain(&error));
         }
         if !wait(LOOK_WHEN_OFF, stop).await {
             return;
@@ -117,7 +117,7 @@ impl Outbox {
             Ok(due) if due.is_empty() => return Look::Empty,
             Ok(due) => due,
             Err(error) => {
-                tracing::warn!("failed to {}", telemetry::chain(&error));
+                tracing::warn!("{}", telemetry::chain(&error));
                 return Look::Blind;
             }
         };
@@ -187,7 +187,7 @@ impl Outbox {
         for _ in 0..5 {
             match notifications::settle(&self.pool, due.id, fate).await {
                 Ok(()) => return,
-                Err(error) => tracing::warn!("failed to {}", telemetry::chain(&error)),
+                Err(error) => tracing::warn!("{}", telemetry::chain(&error)),
             }
             sleep(Duration::from_secs(1)).await;
         }

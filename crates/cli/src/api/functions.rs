@@ -22,12 +22,12 @@ impl Functions {
     pub(crate) fn from_env(metrics: &SdkMetrics) -> Result<Self> {
         orderflow_http::check_callers()?;
         let orders = Orders::connect(TemporalSettings::from_env()?.measured(metrics));
-        let pool = store::pool_from_env(CONNECTIONS)?;
+        let database = store::Database::from_env(CONNECTIONS)?;
         Ok(Self {
             start: start::App::new(orders.clone())?,
             signal: signal::App::new(orders.clone()),
-            query: query::App::new(orders.clone(), pool.clone())?,
-            events: events::App::new(orders.clone(), pool),
+            query: query::App::new(orders.clone(), database.clone())?,
+            events: events::App::new(orders.clone(), database),
             webhook: webhook::App::new(orders)?,
             docs: docs::App,
         })

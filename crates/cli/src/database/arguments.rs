@@ -31,7 +31,7 @@ pub(crate) enum DatabaseCommand {
     #[command(after_help = "Examples:
   orderflow migrate
   DATABASE_URL=postgres://app:secret@db:5432/app orderflow migrate")]
-    Migrate(Output),
+    Migrate(Migrate),
     /// Write the whole database to a file, or read it back.
     #[command(after_help = "Examples:
   orderflow backup create orders.backup
@@ -40,6 +40,15 @@ pub(crate) enum DatabaseCommand {
         #[command(subcommand)]
         command: BackupCommand,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Migrate {
+    /// On RDS, also make the users orderflow_worker and orderflow_reader, who log in by IAM, with what each may do.
+    #[arg(long)]
+    pub(crate) iam_users: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,7 @@
 //! `migrate`.
 
+use super::arguments::Migrate;
 use crate::{
-    args::Output,
     output::{bad, print, print_json},
     target,
 };
@@ -10,10 +10,13 @@ use serde_json::json;
 use std::process::ExitCode;
 
 /// Does both, also where one of the two fails.
-pub(crate) async fn migrate(output: Output) -> Result<ExitCode> {
+pub(crate) async fn migrate(Migrate { iam_users, output }: Migrate) -> Result<ExitCode> {
     let pool = target::database().await?;
     let missing: Vec<_> = store::migrations(&pool).await?.into_iter().filter(|known| !known.is_applied).collect();
     store::migrate(&pool).await.context("the database is as it was before the migration that failed")?;
+    if iam_users {
+        store::users::create(&pool).await.context("the schema is up to date, and no user was made")?;
+    }
     let schema = store::schema(&pool).await?;
     let applied: Vec<String> =
         missing.iter().map(|migration| format!("{:04} {}", migration.version, migration.description)).collect();
@@ -22,7 +25,7 @@ pub(crate) async fn migrate(output: Output) -> Result<ExitCode> {
     let registered = registered.unwrap_or_default();
     if output.json {
         print_json(&json!({
-            "schema": schema, "applied": applied, "search_attributes": registered, "failure": failure,
+            "schema": schema, "applied": applied, "search_attributes": registered, "iam_users": iam_users, "failure": failure,
         }))?;
     } else {
         for migration in &applied {
@@ -30,6 +33,9 @@ pub(crate) async fn migrate(output: Output) -> Result<ExitCode> {
         }
         let state = if applied.is_empty() { "up to date already" } else { "up to date" };
         print(&format!("database: schema {schema:04}, {state}"))?;
+        if iam_users {
+            print("database: orderflow_worker and orderflow_reader may do what they need")?;
+        }
         match (&failure, registered.is_empty()) {
             (None, true) => print("temporal: all search attributes were registered already")?,
             (None, false) => print(&format!("temporal: registered {}", registered.join(", ")))?,

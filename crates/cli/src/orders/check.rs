@@ -81,9 +81,9 @@ async fn database() -> [Finding; 3] {
     let Some(url) = target::database_url() else {
         return without("DATABASE_URL is not set and no stack runs here".to_owned());
     };
-    let pool = match store::connect(&url).await {
+    let pool = match target::connect(&url).await {
         Ok(pool) => pool,
-        Err(error) => return without(target::with_cause(&error)),
+        Err(why) => return without(why),
     };
     let reached = Finding::good("database", "reachable");
     let migrations = match store::migrations(&pool).await {

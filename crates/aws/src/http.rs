@@ -14,10 +14,10 @@ use std::time::Duration;
 const CONNECT: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone)]
-pub(super) struct Http(Client);
+pub struct Http(Client);
 
 impl Http {
-    pub(super) fn new() -> reqwest::Result<Self> {
+    pub fn new() -> reqwest::Result<Self> {
         // Several crates bring rustls along and none chooses its cryptography; a second choice is refused, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Client::builder().redirect(Policy::none()).connect_timeout(CONNECT).build().map(Self)

@@ -1,0 +1,45 @@
+//! Who we are to AWS.
+
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+
+/// The variable that has to be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missing(pub &'static str);
+
+/// Credentials as Lambda gives them to a function: by its environment, good for as long as its sandbox lives.
+pub fn of_environment() -> Result<Credentials, Missing> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let needed = |name| variable(name).ok_or(Missing(name));
+    let (id, secret) = (needed("AWS_ACCESS_KEY_ID")?, needed("AWS_SECRET_ACCESS_KEY")?);
+    Ok(Credentials::new(id, secret, variable("AWS_SESSION_TOKEN"), None, "environment"))
+}
+
+/// Credentials as they are each time they are asked for: of the environment, of a profile or of the role of a task.
+#[cfg(feature = "chain")]
+pub fn credentials() -> SharedCredentialsProvider {
+    SharedCredentialsProvider::new(crate::chain::Chain::default())
+}
+
+/// Credentials as they are each time they are asked for: of the environment, since this program was built for Lambda
+/// (without the feature `chain`).
+#[cfg(not(feature = "chain"))]
+pub fn credentials() -> SharedCredentialsProvider {
+    SharedCredentialsProvider::new(Environment)
+}
+
+#[cfg(not(feature = "chain"))]
+#[derive(Debug)]
+struct Environment;
+
+#[cfg(not(feature = "chain"))]
+impl aws_credential_types::provider::ProvideCredentials for Environment {
+    fn provide_credentials<'a>(&'a self) -> aws_credential_types::provider::future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let missing = |Missing(name): Missing| {
+            aws_credential_types::provider::error::CredentialsError::not_loaded(format!("{name} is not set"))
+        };
+        aws_credential_types::provider::future::ProvideCredentials::ready(of_environment().map_err(missing))
+    }
+}

@@ -1,0 +1,97 @@
+//! The database of this program's settings, and how it is logged in to.
+
+#[cfg(feature = "iam")]
+use crate::iam::{Tokens, region_of};
+use crate::{PgPool, connect_lazy};
+use domain::SettingError;
+use std::{convert::Infallible, env};
+#[cfg(feature = "iam")]
+use std::{sync::Arc, time::Duration};
+
+const URL: &str = "DATABASE_URL";
+const IAM_AUTH: &str = "DATABASE_IAM_AUTH";
+
+/// A pool, and what its next connection logs in with.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pool: PgPool,
+    #[cfg(feature = "iam")]
+    tokens: Option<Arc<Tokens>>,
+}
+
+/// For a password that stands in the URL.
+impl From<PgPool> for Database {
+    fn from(pool: PgPool) -> Self {
+        Self {
+            pool,
+            #[cfg(feature = "iam")]
+            tokens: None,
+        }
+    }
+}
+
+impl Database {
+    /// The database of `DATABASE_URL`, connected to when it is first used; by IAM with `DATABASE_IAM_AUTH=on`.
+    pub fn from_env(connections: u32) -> Result<Self, SettingError> {
+        let variable = |name| env::var(name).unwrap_or_default();
+        let url = variable(URL);
+        let pool = connect_lazy(&url, connections).ok().filter(|_| !url.is_empty());
+        // It carries a password, so it is not shown.
+        let shown = if url.is_empty() { "" } else { "…" };
+        let pool = pool.ok_or_else(|| refused(URL, shown, "must be postgres://USER:PASSWORD@HOST:PORT/NAME"))?;
+        match variable(IAM_AUTH).as_str() {
+            "" | "off" => Ok(pool.into()),
+            "on" => Self::by_iam(pool),
+            other => Err(refused(IAM_AUTH, other, "must be on or off")),
+        }
+    }
+
+    #[cfg(not(feature = "iam"))]
+    fn by_iam(_: PgPool) -> Result<Self, SettingError> {
+        let allowed = "must be off in a program that was built without the feature iam (docs/settings.md)";
+        Err(refused(IAM_AUTH, "on", allowed))
+    }
+
+    #[cfg(feature = "iam")]
+    fn by_iam(pool: PgPool) -> Result<Self, SettingError> {
+        let now = aws_smithy_async::time::SystemTimeSource::new();
+        let tokens = region_of(&pool).and_then(|region| Tokens::new(&pool, region, aws::credentials(), now));
+        let tokens = tokens.map_err(|why| refused(URL, "…", &why.to_string()))?;
+        Ok(Self::with_tokens(pool, tokens))
+    }
+
+    #[cfg(feature = "iam")]
+    pub fn with_tokens(pool: PgPool, tokens: Tokens) -> Self {
+        Self { pool, tokens: Some(Arc::new(tokens)) }
+    }
+
+    /// The pool, whose next connection is let in. To be asked for whenever it is used: a password may be good for
+    /// minutes only, and what runs in Lambda can't renew it while it sleeps.
+    #[cfg_attr(not(feature = "iam"), expect(clippy::unused_async, reason = "another build waits for credentials"))]
+    pub async fn pool(&self) -> &PgPool {
+        #[cfg(feature = "iam")]
+        if let Some(tokens) = &self.tokens
+            && let Err(error) = tokens.renew(&self.pool).await
+        {
+            // The connections that are open go on, and a new one says that it is not let in.
+            tracing::warn!("no token for the database: {error}");
+        }
+        &self.pool
+    }
+
+    /// Renews passwords for as long as it is polled, for a program that hands its pool on and never sleeps.
+    pub async fn keep_open(&self) -> Infallible {
+        #[cfg(feature = "iam")]
+        if self.tokens.is_some() {
+            loop {
+                self.pool().await;
+                tokio::time::sleep(Duration::from_secs(20)).await;
+            }
+        }
+        std::future::pending().await
+    }
+}
+
+fn refused(name: &str, value: &str, allowed: &str) -> SettingError {
+    SettingError { name: name.to_owned(), value: value.to_owned(), allowed: allowed.to_owned() }
+}

@@ -1,0 +1,181 @@
+//! Logging in to a database of RDS by IAM: tokens that are renewed, over TLS, to a PostgreSQL that checks them; and all
+//! that worker and functions do with what their users may.
+
+mod gate;
+
+use crate::{
+    e2e::{
+        api_gateway::{Call, Shape},
+        lambda::Lambda,
+    },
+    shared::shared,
+    tls::Authority,
+    world::{World, refused_worker},
+};
+use axum::{Router, http::HeaderMap, routing::get};
+use chrono::{SecondsFormat, TimeDelta, Utc};
+use devstack::{Postgres, PostgresOptions};
+use gate::{Gate, REGION, credentials};
+use serde_json::json;
+use store::{Database, PgPool, iam::Tokens};
+
+/// A server with the users of `orderflow migrate --iam-users`, behind the gate.
+struct Rds {
+    server: Postgres,
+    admin: PgPool,
+    gate: Gate,
+    authority: Authority,
+}
+
+impl Rds {
+    async fn start() -> Self {
+        let server = Postgres::start(PostgresOptions::default()).await.unwrap();
+        let admin = store::connect(&server.url).await.unwrap();
+        store::migrate(&admin).await.unwrap();
+        let refused = store::users::create(&admin).await.unwrap_err();
+        assert!(refused.to_string().contains("rds_iam"), "{refused}");
+        // What RDS brings along; and how it asks for a password.
+        let rds = "create role rds_iam;
+            copy (select 'host all +rds_iam 127.0.0.1/32 password' union all
+                  select regexp_split_to_table(pg_read_file('pg_hba.conf'), E'\n')) to program 'cat >pg_hba.conf.new';
+            copy (select 1) to program 'mv pg_hba.conf.new pg_hba.conf';
+            select pg_reload_conf()";
+        sqlx::raw_sql(rds).execute(&admin).await.unwrap();
+        // Twice, as with each deployment.
+        store::users::create(&admin).await.unwrap();
+        store::users::create(&admin).await.unwrap();
+        let authority = Authority::new();
+        let gate = Gate::open(&authority, admin.clone(), server.port).await;
+        Self { server, admin, gate, authority }
+    }
+
+    fn url(&self, user: &str) -> String {
+        let (port, root) = (self.gate.port, self.authority.file("ca.pem"));
+        format!("postgres://{user}@localhost:{port}/app?sslmode=verify-full&sslrootcert={root}")
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_before_its_fifteen_minutes_end() {
+    let rds = Rds::start().await;
+    let url = rds.url("orderflow_reader");
+    let open = |url: &str| store::connect_lazy(url, 1).unwrap();
+    let tokens = |pool: &PgPool| Tokens::new(pool, REGION.to_owned(), credentials(), rds.gate.clock.clone());
+    let pool = open(&url);
+    let database = Database::with_tokens(pool.clone(), tokens(&pool).unwrap());
+    store::ping(database.pool().await).await.unwrap();
+    assert_eq!(rds.gate.tokens().len(), 1, "it went through the gate, which speaks TLS alone");
+
+    // Young enough: the same one for another connection.
+    rds.gate.clock.advance(9);
+    rds.gate.cut();
+    store::ping(database.pool().await).await.unwrap();
+    let admitted = rds.gate.tokens();
+    assert_eq!((admitted.len(), &admitted[0]), (2, &admitted[1]));
+
+    // It would still be good for a while, but not for long.
+    rds.gate.clock.advance(2);
+    rds.gate.cut();
+    store::ping(database.pool().await).await.unwrap();
+    let renewed = rds.gate.tokens()[2].clone();
+    assert_ne!(renewed, admitted[0]);
+
+    // Nobody asked for the pool in between: a sandbox that slept.
+    rds.gate.clock.advance(16);
+    rds.gate.cut();
+    let old = store::ping(&pool).await.unwrap_err();
+    assert!(old.is_unavailable() && old.cause().is_some(), "{old:?}");
+    store::ping(database.pool().await).await.unwrap();
+    assert_eq!(rds.gate.tokens().len(), 4);
+
+    // PostgreSQL itself checks what it is given: the newest passes, an older one does not.
+    let direct = async |token: &str| {
+        let token: String = url::form_urlencoded::byte_serialize(token.as_bytes()).collect();
+        store::connect(&format!("postgres://orderflow_reader:{token}@127.0.0.1:{}/app", rds.server.port)).await
+    };
+    direct(&rds.gate.tokens()[3]).await.unwrap();
+    assert!(direct(&renewed).await.is_err());
+
+    // Who reads may not write, and who is not encrypted is not heard.
+    assert!(store::inventory::set_available(&pool, &"ABC123".parse().unwrap(), 1).await.is_err());
+    let unencrypted = tokens(&open(&url.replace("verify-full", "prefer"))).unwrap_err();
+    assert!(unencrypted.to_string().contains("sslmode=verify-full"), "{unencrypted}");
+}
+
+/// Where a task of ECS gets the credentials of its role.
+async fn task_role() -> (String, &'static str) {
+    const SECRET: &str = "only-this-task";
+    let expiry = Utc::now() + TimeDelta::hours(6);
+    let answer = async move |headers: HeaderMap| {
+        assert_eq!(headers["authorization"], SECRET);
+        let role = credentials();
+        json!({
+            "AccessKeyId": role.access_key_id(), "SecretAccessKey": role.secret_access_key(),
+            "Token": role.session_token(), "Expiration": expiry.to_rfc3339_opts(SecondsFormat::Secs, true),
+        })
+        .to_string()
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/role", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/role", get(answer))).await });
+    (url, SECRET)
+}
+
+#[tokio::test]
+async fn worker_and_functions_log_in_without_a_password() {
+    let rds = Rds::start().await;
+    let (role, secret) = task_role().await;
+    let (worker, reader) = (rds.url("orderflow_worker"), rds.url("orderflow_reader"));
+    let settings = [
+        ("DATABASE_URL", worker.as_str()),
+        ("DATABASE_IAM_AUTH", "on"),
+        ("AWS_REGION", REGION),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &role),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", secret),
+        // None of who runs the tests.
+        ("AWS_ACCESS_KEY_ID", ""),
+        ("AWS_CONFIG_FILE", "/dev/null"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+    ];
+    let world = World::on(&rds.server.url, &shared().await.temporal.address, &settings).await;
+    world.post("/orders/by-iam/start", json!({"payment_id": "pmt-by-iam"})).await.started();
+    assert_eq!(world.ended("by-iam").await.status.as_str(), "delivered");
+    world.verify().await;
+
+    // As Lambda gives them.
+    let held = credentials();
+    let mut environment = world.environment.clone();
+    for (name, value) in [
+        ("DATABASE_URL", reader.as_str()),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", ""),
+        ("AWS_ACCESS_KEY_ID", held.access_key_id()),
+        ("AWS_SECRET_ACCESS_KEY", held.secret_access_key()),
+        ("AWS_SESSION_TOKEN", held.session_token().unwrap()),
+    ] {
+        environment.retain(|(known, _)| known != name);
+        environment.push((name.to_owned(), value.to_owned()));
+    }
+    let lambda = Lambda::start(&environment).await;
+    let read = async |path: &str| lambda.call(Shape::Rest, &Call::get(path)).await.is(200);
+    assert_eq!(read("/orders/by-iam?source=database").await["status"], "delivered");
+    assert!(read("/orders/by-iam/events").await["events"].to_string().contains("delivered"));
+    let users: Vec<_> = rds.gate.admitted.lock().unwrap().iter().map(|(user, _)| user.clone()).collect();
+    assert!(users.iter().any(|user| user == "orderflow_worker"), "{users:?}");
+    assert!(users.iter().any(|user| user == "orderflow_reader"), "{users:?}");
+    assert!(!world.log("worker").contains("session"), "no credential is in a log");
+    rds.admin.close().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_logged_in_to_by_iam_is_said_at_the_start() {
+    for (url, switch, words) in [
+        ("postgres://u@db.c1.eu-central-1.rds.amazonaws.com:5432/app", "on", "sslmode=verify-full"),
+        ("postgres://u@db:5432/app?sslmode=verify-full", "on", "AWS_REGION"),
+        ("postgres://u@db:5432/app", "yes", "DATABASE_IAM_AUTH=yes is not allowed: must be on or off"),
+    ] {
+        let none = [("AWS_REGION", ""), ("AWS_DEFAULT_REGION", "")];
+        let settings = [&[("DATABASE_URL", url), ("DATABASE_IAM_AUTH", switch)][..], &none].concat();
+        let said = refused_worker(&settings).await;
+        assert!(said.contains(words) && said.lines().count() == 1, "{said}");
+    }
+}

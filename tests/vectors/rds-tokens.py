@@ -1,0 +1,49 @@
+"""Tokens for RDS as boto3 makes them, for given times and credentials.
+
+    "$(localstack/venv.sh sam)/python" tests/vectors/rds-tokens.py >tests/vectors/rds-tokens.json
+
+`.ci/run` makes the file anew: a change in it is one of what AWS's own tools say. The credentials are made up.
+"""
+
+import datetime
+import json
+import os
+import unittest.mock
+
+# What is signed by boto3 itself, as everywhere but where AWS's runtime in C is installed beside it.
+os.environ["BOTO_DISABLE_CRT"] = "true"
+
+import boto3
+
+KEY = {"id": "AKIAIOSFODNN7EXAMPLE", "secret": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "session": None}
+# As Lambda and ECS give them, with all that must be escaped in a query.
+ROLE = {"id": "ASIAIOSFODNN7EXAMPLE", "secret": "a+b/c=d&e f%g", "session": "IQoJb3JpZ2luX2VjE+/=aZ09-_.~ &%:" * 20}
+PLACES = [
+    ("orderflow.c1a2b3d4e5.eu-central-1.rds.amazonaws.com", 5432, "eu-central-1", "orderflow_worker"),
+    ("orderflow.c1a2b3d4e5.us-east-1.rds.amazonaws.com", 6543, "us-east-1", "orderflow_reader"),
+    ("localhost", 54321, "us-west-2", "Reader-1.of_orders"),
+]
+TIMES = ["2026-11-21T15:00:00Z", "2024-02-29T23:59:59Z", "2031-01-01T00:00:00Z"]
+
+
+def token(credentials, place, time):
+    host, port, region, user = place
+    session = boto3.Session(
+        aws_access_key_id=credentials["id"],
+        aws_secret_access_key=credentials["secret"],
+        aws_session_token=credentials["session"],
+        region_name=region,
+    )
+    now = datetime.datetime.fromisoformat(time.replace("Z", "+00:00"))
+    with unittest.mock.patch("botocore.auth.get_current_datetime", lambda *_, **__: now):
+        return session.client("rds").generate_db_auth_token(DBHostname=host, Port=port, DBUsername=user)
+
+
+cases = [
+    {"credentials": credentials, "host": place[0], "port": place[1], "region": place[2], "user": place[3], "time": time,
+     "token": token(credentials, place, time)}
+    for credentials in (KEY, ROLE)
+    for place in PLACES
+    for time in TIMES
+]
+print(json.dumps({"cases": cases}, indent=1))
