@@ -104,14 +104,13 @@ class Sandbox:
         """The answer, and when it came."""
         self.server.events.put(json.dumps(event).encode())
         end = time.time() + PATIENCE
-        while self.server.answers.empty() and self.process.poll() is None and time.time() < end:
+        while True:
             try:
                 path, answer, came = self.server.answers.get(timeout=0.2)
                 break
             except queue.Empty:
-                pass
-        else:
-            self.fail("no answer")
+                if self.process.poll() is not None or time.time() > end:
+                    self.fail("no answer")
         answer = json.loads(answer)
         if not path.endswith("/response") or answer["statusCode"] >= 500:
             self.fail(answer)
@@ -197,7 +196,8 @@ def main(folder, scratch):
     runnable = {name: command for name, command in commands.items() if machine(command[0]) == platform.machine()}
     order = waiting_order(runnable, scratch)
     wrong = []
-    print(f"{'function':9}{'bytes':>11}{'zip bytes':>11}{'first ms':>10}{'processor':>10}{'next ms':>9}{'peak bytes':>12}  answers")
+    heads = f"{'bytes':>11}{'zip bytes':>11}{'first ms':>10}{'processor':>10}{'next ms':>9}{'peak bytes':>12}"
+    print(f"{'function':9}{heads}  answers")
     for name, command in commands.items():
         weight = zipped(command[0])
         line = f"{name:9}{pathlib.Path(command[0]).stat().st_size:>11,}{weight:>11,}"

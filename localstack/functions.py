@@ -12,8 +12,8 @@ NAMES = ("start", "signal", "query", "events", "webhook", "docs")
 
 
 def programs(where):
-    """The command of each function that is there: in a folder as `sam build`, `cargo lambda build` or `cargo build` leaves
-    it, or in one program that is all of them, as the tests build it."""
+    """The command of each function that is there: in a folder as `sam build`, `cargo lambda build` or `cargo build`
+    leaves it, or in one program that is all of them, as the tests build it."""
     where = pathlib.Path(where).resolve()
     if where.is_file():
         return {name: [str(where), name] for name in NAMES}

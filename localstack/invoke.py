@@ -79,14 +79,18 @@ def main(root, built):
         log = started.enter_context(tempfile.TemporaryFile("w+"))
         scratch = started.enter_context(tempfile.TemporaryDirectory())
         # With a time-out a function that ended at its start leaves nobody waiting.
-        watch += ["--only-lambda-apis", "--timeout", str(ANSWER)] if built else ["--ignore-changes", "--timeout", str(COMPILATION)]
+        watch += (
+            ["--timeout", str(ANSWER), "--only-lambda-apis"] if built
+            else ["--timeout", str(COMPILATION), "--ignore-changes"]
+        )
         until_it_listens(started.enter_context(running(watch, log, cwd=root, env=as_set())), port)
         for name, command in (programs(built) if built else {}).items():
             told = environment(name, f"http://127.0.0.1:{port}/.rt/{name}")
             started.enter_context(running(command, log, cwd=scratch, env=told))
         wrong, statuses = 0, collections.Counter()
         # The order that others ask for comes first.
-        for name in sorted((each.name for each in EVENTS.glob("*.json")), key=lambda name: (name != "start-order.rest.json", name)):
+        names = sorted(each.name for each in EVENTS.glob("*.json"))
+        for name in sorted(names, key=lambda name: name != "start-order.rest.json"):
             function = function_of(root, name)
             status, words = invoke(port, function, name)
             statuses[status] += 1
@@ -98,7 +102,8 @@ def main(root, built):
             log.seek(0)
             sys.stderr.write("".join(log.readlines()[-40:]))
             sys.exit(f"{wrong} events were not answered as they should be")
-        print(f"{statuses.total()} events: " + ", ".join(f"{count} times {status}" for status, count in statuses.items()))
+        counts = ", ".join(f"{count} times {status}" for status, count in statuses.items())
+        print(f"{statuses.total()} events: {counts}")
 
 
 if __name__ == "__main__":

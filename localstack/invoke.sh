@@ -18,7 +18,8 @@ while [ $# -gt 0 ]; do
     esac
 done
 
-command -v cargo-lambda >/dev/null || { echo "cargo-lambda is missing; install it: pip install cargo-lambda" >&2; exit 1; }
+command -v cargo-lambda >/dev/null ||
+    { echo "cargo-lambda is missing; install it: pip install cargo-lambda" >&2; exit 1; }
 if [ -z "${TEMPORAL_ADDRESS:-}" ] || [ -z "${DATABASE_URL:-}" ]; then
     eval "$(cd "$root" && cargo orderflow env)"
 fi
