@@ -17,6 +17,7 @@ use chrono::{SecondsFormat, TimeDelta, Utc};
 use devstack::{Postgres, PostgresOptions};
 use gate::{Gate, REGION, credentials};
 use serde_json::json;
+use std::{fs, path::Path};
 use store::{Database, PgPool, iam::Tokens};
 
 /// A server with the users of `orderflow migrate --iam-users`, behind the gate.
@@ -177,5 +178,26 @@ async fn what_cannot_be_logged_in_to_by_iam_is_said_at_the_start() {
         let settings = [&[("DATABASE_URL", url), ("DATABASE_IAM_AUTH", switch)][..], &none].concat();
         let said = refused_worker(&settings).await;
         assert!(said.contains(words) && said.lines().count() == 1, "{said}");
+    }
+}
+
+#[test]
+fn what_logs_in_by_iam_is_built_for_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+    let template = read("template.yaml");
+    let functions = template.split("CodeUri: functions/").skip(1);
+    let by_iam: Vec<_> = functions
+        .filter(|rest| rest.split("CodeUri:").next().unwrap().contains("DATABASE_IAM_AUTH"))
+        .map(|rest| rest.lines().next().unwrap())
+        .collect();
+    assert_eq!(by_iam, ["query", "events"]);
+    for function in by_iam {
+        let built = read(&format!("functions/{function}/CargoLambda.toml"));
+        assert!(built.contains("features = [\"iam\"]"), "{function}");
+    }
+    for line in read("worker/Dockerfile").lines().filter(|line| line.contains("cargo build")) {
+        let feature = if line.contains("--bin worker") { "--features worker/iam" } else { "--features cli/aws" };
+        assert!(line.contains(feature), "{line}");
     }
 }
