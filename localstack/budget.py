@@ -149,7 +149,7 @@ def event_for(name, order):
 
 
 def measure(name, command, folder, order):
-    first, first_processor, after, peaks, statuses = [], [], [], [], set()
+    first, first_processor, after, after_processor, peaks, statuses = [], [], [], [], [], set()
     for _ in range(PROCESSES):
         with Sandbox(name, command, folder) as sandbox:
             answer, came = sandbox.call(event_for(name, order))
@@ -160,8 +160,9 @@ def measure(name, command, folder, order):
                 answer, came = sandbox.call(event_for(name, order))
                 after.append(came - sandbox.server.left)
                 statuses.add(answer["statusCode"])
+            after_processor.append((sandbox.processor_time() - first_processor[-1]) / CALLS_AFTER)
             peaks.append(sandbox.peak_memory())
-    times = [1000 * statistics.median(each) for each in (first, first_processor, after)]
+    times = [1000 * statistics.median(each) for each in (first, first_processor, after, after_processor)]
     return times, max(peaks), "/".join(str(each) for each in sorted(statuses))
 
 
@@ -196,8 +197,8 @@ def main(folder, scratch):
     runnable = {name: command for name, command in commands.items() if machine(command[0]) == platform.machine()}
     order = waiting_order(runnable, scratch)
     wrong = []
-    heads = f"{'bytes':>11}{'zip bytes':>11}{'first ms':>10}{'processor':>10}{'next ms':>9}{'peak bytes':>12}"
-    print(f"{'function':9}{heads}  answers")
+    times = f"{'first ms':>10}{'processor':>11}{'next ms':>9}{'processor':>11}"
+    print(f"{'function':9}{'bytes':>11}{'zip bytes':>11}{times}{'peak bytes':>12}  answers")
     for name, command in commands.items():
         weight = zipped(command[0])
         line = f"{name:9}{pathlib.Path(command[0]).stat().st_size:>11,}{weight:>11,}"
@@ -206,8 +207,9 @@ def main(folder, scratch):
         if name not in runnable:
             print(f"{line}  not run here: built for {machine(command[0])}")
             continue
-        (first, processor, after), peak, statuses = measure(name, command, scratch, order)
-        print(f"{line}{first:>10.1f}{processor:>10.1f}{after:>9.1f}{peak:>12,}  {statuses}", flush=True)
+        (first, to_first, after, to_next), peak, statuses = measure(name, command, scratch, order)
+        times = f"{first:>10.1f}{to_first:>11.1f}{after:>9.1f}{to_next:>11.2f}"
+        print(f"{line}{times}{peak:>12,}  {statuses}", flush=True)
         if name == "start" and peak > MEMORY_LIMIT:
             wrong.append(f"{name} takes more than {MEMORY_LIMIT:,} bytes of memory")
     sys.exit("\n".join(wrong) or None)
