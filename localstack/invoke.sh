@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # `cargo lambda watch`, and `cargo lambda invoke` with every event of events/ against it: each must be answered, and be
-# done (2xx) or refused as too late (409). Needs cargo-lambda (`pip install cargo-lambda`) and a running stack
-# (`cargo orderflow up`). Nothing of it is left but the sample orders.
+# done (2xx) or refused as too late (409), against the running stack (`cargo orderflow up`; stack.sh makes another).
+# Nothing of it is left but the sample orders.
 #
 #   localstack/invoke.sh                        functions that `cargo lambda watch` compiles: minutes, the first time
 #   localstack/invoke.sh --functions PROGRAM    one program that is all of them (target/debug/function-under-test), or a
@@ -18,8 +18,7 @@ while [ $# -gt 0 ]; do
     esac
 done
 
-command -v cargo-lambda >/dev/null ||
-    { echo "cargo-lambda is missing; install it: pip install cargo-lambda" >&2; exit 1; }
+command -v cargo-lambda >/dev/null || { lambda=$("$here/venv.sh" cargo-lambda); export PATH=$PATH:$lambda; }
 if [ -z "${TEMPORAL_ADDRESS:-}" ] || [ -z "${DATABASE_URL:-}" ]; then
     eval "$(cd "$root" && cargo orderflow env)"
 fi
