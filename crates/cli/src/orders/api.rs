@@ -318,3 +318,23 @@ fn next_step(code: &str, id: &str) -> String {
         _ => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_api_tells_is_followed_from_where_the_api_is() {
+        let next = |link: &'static str, base| {
+            next_page(&HeaderMap::from_iter([(LINK, HeaderValue::from_static(link))]), base).unwrap_or_default()
+        };
+        assert_eq!(next("</orders?cursor=a>; rel=\"next\"", "/"), "/orders?cursor=a");
+        assert_eq!(next("</prod/orders?cursor=a>; rel=\"next\"", "/prod"), "/orders?cursor=a");
+        assert_eq!(next("</prod/orders?cursor=a>; rel=\"next\"", "/prod/"), "/orders?cursor=a");
+        // Of an API that does not say what stands in front of it.
+        assert_eq!(next("</orders?cursor=a>; rel=\"next\"", "/prod"), "/orders?cursor=a");
+        assert_eq!(next("</orders?cursor=a>; rel=\"prev\"", "/"), "");
+        assert_eq!((order_of("/orders/o-1/status"), order_of("/prod/orders/o-1?limit=1")), ("o-1", "o-1"));
+        assert_eq!(order_of("/prod/orders"), "ID");
+    }
+}
