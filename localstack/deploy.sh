@@ -6,7 +6,6 @@
 #   localstack/deploy.sh                          the running stack (`cargo orderflow up`), functions by `sam build`
 #   localstack/deploy.sh --functions PROGRAM      functions from one program that is all of them, as the tests build it
 #                                                 (target/debug/function-under-test): minutes faster
-#   localstack/deploy.sh --orderflow PROGRAM      a stack of its own, made by that program on free ports
 #
 # The emulator is the one at AWS_ENDPOINT_URL (LocalStack, say: docs in localstack/README.md), else MiniStack, which is
 # fetched from PyPI and runs here as a process on a free port. What the functions reach Temporal and the database by is
@@ -15,11 +14,10 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/.." && pwd)
 
-functions='' orderflow=''
+functions=''
 while [ $# -gt 0 ]; do
     case $1 in
         --functions) functions=$(realpath "$2"); shift 2 ;;
-        --orderflow) orderflow=$(realpath "$2"); shift 2 ;;
         *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
     esac
 done
@@ -28,7 +26,7 @@ sam=$("$here/venv.sh" sam)
 # A stack of a run: two may go on beside each other.
 name=orderflow-$$
 folder=$(mktemp -d)
-emulator='' deployed='' stack=''
+emulator='' deployed=''
 
 clean_up() {
     local ended=$?
@@ -42,9 +40,6 @@ clean_up() {
         kill -KILL "$emulator" 2>/dev/null || true
     elif [ -n "$deployed" ]; then
         "$sam/python" "$here/emulator.py" clean "$name" >&2 || true
-    fi
-    if [ -n "$stack" ]; then
-        (cd "$folder/stack" && "$orderflow" down >/dev/null 2>&1) || true
     fi
     rm -rf "$folder"
 }
@@ -61,17 +56,7 @@ step() {
     printf '== %s (after %d s)\n' "$1" "$SECONDS"
 }
 
-if [ -n "$orderflow" ]; then
-    step "a stack of its own"
-    # What this shell is set to for another stack is not for this one.
-    unset DATABASE_URL TEMPORAL_ADDRESS TEMPORAL_TARGET API_AUTH READS RATE_LIMIT
-    mkdir -p "$folder/stack/.orderflow"
-    read -r http temporal ui metrics mail < <(free_ports 5)
-    stack=started
-    (cd "$folder/stack" && RUST_LOG=warn "$orderflow" up --detach --http-port "$http" --temporal-port "$temporal" \
-        --ui-port "$ui" --metrics-port "$metrics" --mail-port "$mail")
-    eval "$(cd "$folder/stack" && "$orderflow" env)"
-elif [ -z "${TEMPORAL_ADDRESS:-}" ] || [ -z "${DATABASE_URL:-}" ]; then
+if [ -z "${TEMPORAL_ADDRESS:-}" ] || [ -z "${DATABASE_URL:-}" ]; then
     eval "$(cd "$root" && cargo orderflow env)"
 fi
 
