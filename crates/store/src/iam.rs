@@ -135,7 +135,7 @@ mod tests {
     use chrono::DateTime;
     use serde_json::Value;
 
-    const OF_BOTO3: &str = include_str!("../../../tests/vectors/rds-tokens.json");
+    const OF_BOTO3: &str = include_str!("../../../tests/rds-tokens/of-boto3.json");
 
     #[tokio::test]
     async fn a_token_is_boto3s_to_the_byte() {

@@ -49,8 +49,6 @@ fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-    // No notifications, but tokens (crates/store/src/iam.rs).
-    files.retain(|path| !path.ends_with("rds-tokens.json"));
     files.sort();
     files
 }

@@ -17,8 +17,6 @@ pub(super) fn cases() -> Vec<Value> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors");
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-    // No notifications, but tokens (crates/store/src/iam.rs).
-    files.retain(|path| !path.ends_with("rds-tokens.json"));
     files.sort();
     let read = |path| serde_json::from_slice::<Vec<Value>>(&fs::read(path).unwrap()).unwrap();
     // Schemes that we do not serve.

@@ -1,6 +1,6 @@
 """Tokens for RDS as boto3 makes them, for given times and credentials.
 
-    "$(localstack/venv.sh sam)/python" tests/vectors/rds-tokens.py >tests/vectors/rds-tokens.json
+    "$(localstack/venv.sh sam)/python" tests/rds-tokens/make.py >tests/rds-tokens/of-boto3.json
 
 `.ci/run` makes the file anew: a change in it is one of what AWS's own tools say. The credentials are made up.
 """
