@@ -66,6 +66,17 @@ pub(crate) async fn refused_worker(settings: &[(&str, &str)]) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
+/// A test that fails tells what its worker had to say.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.folder.path().join("worker.log")).unwrap_or_default();
+            let lines: Vec<_> = log.lines().collect();
+            eprintln!("the worker's last words:\n{}", lines[lines.len().saturating_sub(80)..].join("\n"));
+        }
+    }
+}
+
 impl World {
     /// As the local stack is by default.
     pub(crate) async fn start() -> Self {
