@@ -142,6 +142,8 @@ async fn a_confirmed_payment_is_recorded_once_and_only_when_it_fits() {
     let reply = world.post("/orders", in_profile("checkout")).await;
     assert_eq!(reply.body["message"], "Order created successfully. Awaiting payment confirmation.");
     let id = reply.started();
+    // What comes before an order asks for its payment is answered at once, and judged later.
+    world.is_at(&id, "pay").await;
     let path = format!("/orders/{id}/payment");
     let paid = json!({"transaction_id": "tx-1", "amount": 99.99, "payment_method": "card"});
     world.post(&path, json!({"transaction_id": "tx-0", "amount": 99.98})).await.problem(422, "payment_mismatch");
@@ -161,6 +163,7 @@ async fn a_confirmed_payment_is_recorded_once_and_only_when_it_fits() {
     assert_eq!(mismatches, 2);
     // The same transaction does not pay another order.
     let second = world.post("/orders", in_profile("checkout")).await.started();
+    world.is_at(&second, "pay").await;
     world.post(&format!("/orders/{second}/signals/confirm-payment"), paid).await.problem(409, "payment_id_in_use");
     let fresh = json!({"transaction_id": "tx-3", "amount": "99.99"});
     world.post(&format!("/orders/{second}/signals/confirm-payment"), fresh).await.is(200);
