@@ -220,6 +220,12 @@ impl World {
         self.eventually(&format!("{order_id} {status}"), look, |body| body["status"] == status).await
     }
 
+    /// Waits until the order has come to this step.
+    pub(crate) async fn is_at(&self, id: &str, step: &str) {
+        let look = async || self.get(&format!("/orders/{id}/status")).await.body;
+        self.eventually(&format!("{id} at {step}"), look, |body| body["step"] == step).await;
+    }
+
     /// The types of the order's audit trail, from the database.
     pub(crate) async fn trail(&self, order_id: &str) -> Vec<String> {
         let id = OrderId::parse(order_id).unwrap();

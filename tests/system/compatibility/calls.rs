@@ -15,11 +15,6 @@ impl World {
         let headers: &[_] = if call.contains('{') { &[("content-type", "application/json")] } else { &[] };
         self.send(method, path, headers, words.next().map(ToOwned::to_owned)).await
     }
-
-    async fn is_at(&self, id: &str, step: &str) {
-        let look = async || self.get(&format!("/orders/{id}/status")).await.body;
-        self.eventually(&format!("{id} at {step}"), look, |body| body["step"] == step).await;
-    }
 }
 
 #[tokio::test]
