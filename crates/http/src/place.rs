@@ -19,7 +19,8 @@ impl Place {
         let parameters = request.path_parameters();
         let split = match request.request_context_ref() {
             Some(RequestContext::ApiGatewayV1(context)) => {
-                let whole = context.path.as_deref().unwrap_or(raw);
+                // SAM's local gateway puts the route's pattern there.
+                let whole = context.path.as_deref().filter(|whole| whole.ends_with(raw)).unwrap_or(raw);
                 let pattern = context.resource_path.as_deref();
                 let by_route = pattern.and_then(|pattern| by_route(whole, pattern, &parameters));
                 by_route.or_else(|| Some((whole.strip_suffix(raw)?, raw)))
@@ -121,6 +122,8 @@ mod tests {
         assert_eq!(order("/a/b/orders/o-1", "/a/b/orders/o-1"), is("/a/b", "/orders/o-1"), "of two levels");
         assert_eq!(order("/prod/orders/o-1", "/prod/orders/o-1"), is("/prod", "/orders/o-1"), "mapped to no stage");
         assert_eq!(order("/orders/orders/orders", "/orders/orders/orders"), is("/orders", "/orders/orders"));
+        let pattern = "/orders/{id}";
+        assert_eq!(order("/orders/o-1", pattern), is("", "/orders/o-1"), "SAM's local gateway");
         let none = json!(null);
         assert_eq!(rest("/orders", "/orders", "/prod/orders", &none), is("/prod", "/orders"));
         assert_eq!(rest("/", "/", "/prod/", &none), is("/prod", "/"));
