@@ -46,12 +46,6 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-free_ports() {
-    python3 -c 'import socket, sys
-sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
-print(*(each.getsockname()[1] for each in sockets))' "$1"
-}
-
 step() {
     printf '== %s (after %d s)\n' "$1" "$SECONDS"
 }
@@ -68,7 +62,7 @@ export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null
 if [ -z "${AWS_ENDPOINT_URL:-}" ]; then
     ministack=$("$here/venv.sh" ministack)
     step "MiniStack"
-    read -r port < <(free_ports 1)
+    read -r port < <(python3 -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])')
     export AWS_ENDPOINT_URL=http://127.0.0.1:$port
     # Where the kernel can be asked to, it ends the emulator even if this script is killed.
     tied=$(command -v setpriv >/dev/null && echo setpriv --pdeathsig KILL || true)
