@@ -133,7 +133,7 @@ def event_for(name, order):
     """A call that the function has work with, and that may come often."""
     files = {
         "start": "create-order", "signal": "update-address", "query": "get-status", "events": "list-events",
-        "webhook": "webhook", "docs": "documentation",
+        "webhook": "webhook", "web": "documentation",
     }
     text = json.dumps(sample(f"{files[name]}.rest.json"))
     # Each start is an order of its own.

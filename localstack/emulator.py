@@ -137,7 +137,7 @@ def notification(order, signing):
 
 
 def give_any_methods(stack):
-    """MiniStack leaves out what SAM writes for `Method: ANY`, so `docs` gets it in the words of API Gateway's own API."""
+    """MiniStack leaves out what SAM writes for `Method: ANY`, so `web` gets it in the words of API Gateway's own API."""
     template = (pathlib.Path(__file__).parent.parent / "template.yaml").read_text()
     paths = re.findall(r'Method: ANY, Path: "?(/[^" ]*)', template)
     client = boto3.client("apigateway")
@@ -146,8 +146,8 @@ def give_any_methods(stack):
     lacking = [known[path]["id"] for path in paths if "ANY" not in known[path].get("resourceMethods", {})]
     if not lacking:
         return
-    docs = boto3.client("lambda").get_function_configuration(FunctionName=resource(stack, "DocsFunction"))["FunctionArn"]
-    uri = f"arn:aws:apigateway:{client.meta.region_name}:lambda:path/2015-03-31/functions/{docs}/invocations"
+    web = boto3.client("lambda").get_function_configuration(FunctionName=resource(stack, "WebFunction"))["FunctionArn"]
+    uri = f"arn:aws:apigateway:{client.meta.region_name}:lambda:path/2015-03-31/functions/{web}/invocations"
     for each in lacking:
         method = {"restApiId": api, "resourceId": each, "httpMethod": "ANY"}
         client.put_method(**method, authorizationType="NONE")

@@ -8,7 +8,7 @@ import sys
 EVENTS = pathlib.Path(__file__).resolve().parent / "events"
 # With it the sample notifications are signed.
 WEBHOOK_SECRET = "sample-secret"
-NAMES = ("start", "signal", "query", "events", "webhook", "docs")
+NAMES = ("start", "signal", "query", "events", "webhook", "web")
 
 
 def programs(where):

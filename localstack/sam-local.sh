@@ -72,7 +72,7 @@ docker image inspect "$image" >/dev/null 2>&1 || docker pull --quiet "$image" >/
 step "functions"
 template=$folder/template.yaml
 # For SAM's own gateway `ANY` is every method, also of those that another function serves: there they are left out, so a
-# wrong method is answered by SAM (403) in place of by `docs` (405).
+# wrong method is answered by SAM (403) in place of by `web` (405).
 sed '/Method: ANY, Path: "\/\(orders\|health\|webhooks\)/d' "$root/template.yaml" >"$template"
 ln -s "$root/infrastructure" "$folder/infrastructure"
 if [ -n "$functions" ]; then
@@ -117,7 +117,7 @@ invoke() {
 invoke 202 StartFunction create-order.rest.json
 invoke 200 QueryFunction health.http.json
 invoke 200 EventsFunction list-orders.rest.json
-invoke 200 DocsFunction openapi.rest.json
+invoke 200 WebFunction openapi.rest.json
 # No provider has a secret here, so each is off.
 invoke 404 WebhookFunction webhook.rest.json
 

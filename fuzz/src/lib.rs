@@ -1,8 +1,8 @@
-//! What the fuzz targets do with one input. `crates/webhooks/src/tests/mutations.rs` includes this file, and does the
+//! What the fuzz targets do with one input. `crates/payment-webhooks/src/tests/mutations.rs` includes this file, and does the
 //! same with the corpus and many changes of it, without a nightly compiler.
 
 use domain::{PaymentEvent, PaymentEventKind, WebhookProvider};
-use webhooks::{Environment, LARGEST_BATCH, Message, Request, Secrets, Signing};
+use payment_webhooks::{Environment, LARGEST_BATCH, Message, Request, Secrets, Signing};
 
 /// Well-formed for each provider. Nobody can sign with it who has only the input.
 const SECRET: &str = "a7f5f35426b927411fc9231b56382173a7f5f35426b927411fc9231b56382173";
@@ -36,12 +36,12 @@ pub fn events(data: &[u8]) {
     let (_, secrets) = provider(*number);
     let signing = Signing { now: NOW, message_id: "msg_1", notification_url: URL };
     // A body that has items and no place for their signatures is nobody's.
-    let Ok(message) = webhooks::sign(&secrets, Message::new(body), &signing) else { return };
+    let Ok(message) = payment_webhooks::sign(&secrets, Message::new(body), &signing) else { return };
     let headers = message.header_pairs();
     let request = Request { headers: &headers, body: &message.body, now: NOW, notification_url: URL };
     // Too large a batch, or none.
-    let Ok(verified) = webhooks::verify(&secrets, &request) else { return };
-    let told = webhooks::events(&verified, Environment::Test);
+    let Ok(verified) = payment_webhooks::verify(&secrets, &request) else { return };
+    let told = payment_webhooks::events(&verified, Environment::Test);
     assert!(!told.is_empty() && told.len() <= LARGEST_BATCH);
     for event in told {
         assert!((1..=200).contains(&event.event_id.len()));
@@ -65,6 +65,6 @@ pub fn verify(data: &[u8]) {
     headers.extend([("webhook-timestamp", "1761000000"), ("svix-timestamp", "1761000000")]);
     for body in [body, rest] {
         let request = Request { headers: &headers, body, now: NOW, notification_url: URL };
-        assert!(webhooks::verify(&secrets, &request).is_err());
+        assert!(payment_webhooks::verify(&secrets, &request).is_err());
     }
 }

@@ -11,7 +11,7 @@ async fn main() -> ExitCode {
         Some("query") => run::<query::App>().await,
         Some("events") => run::<events::App>().await,
         Some("webhook") => run::<webhook::App>().await,
-        Some("docs") => run::<docs::App>().await,
+        Some("web") => run::<web::App>().await,
         other => {
             eprintln!("error: there is no function {other:?}");
             ExitCode::FAILURE

@@ -9,11 +9,11 @@ use crate::{
 use domain::WebhookProvider;
 use issuer::Issuer;
 use orderflow_http::{Access, ROUTES, Scope, create_api_key};
+use payment_webhooks::{Message, Secrets, Signing};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::process::Stdio;
 use tokio::process::Command;
-use webhooks::{Message, Secrets, Signing};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_orderflow-under-test");
 
@@ -208,7 +208,7 @@ async fn signed_alone(world: &World, keys: &Keys) {
     let event = json!({"resource": "event", "id": "event_auth_table", "type": "profile.verified"}).to_string();
     let secrets = Secrets::new(WebhookProvider::Mollie, ["auth-table"]).unwrap();
     let signing = Signing { now: 0, message_id: "-", notification_url: None };
-    let message = webhooks::sign(&secrets, Message::new(event.clone()), &signing).unwrap();
+    let message = payment_webhooks::sign(&secrets, Message::new(event.clone()), &signing).unwrap();
     for key in ["", "ofk_made-up", keys.of("reader"), keys.of("everything"), keys.of("bob")] {
         let with_key = [("x-api-key", key)];
         let with_key = with_key.into_iter().filter(|_| !key.is_empty());

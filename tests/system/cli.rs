@@ -1,5 +1,5 @@
 //! The command line, as a person or a script has it: what it prints is compared with `cli/snapshots`, times, ids and
-//! addresses aside. After a change that is meant, `INSTA_UPDATE=always cargo test -p system-tests cli` renews them.
+//! addresses aside. After a change that is meant, `INSTA_UPDATE=always cargo test -p orderflow-system-tests cli` renews them.
 
 mod acceptance;
 mod database;

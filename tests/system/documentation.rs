@@ -70,7 +70,7 @@ async fn the_pages_and_all_that_they_load_come_from_here() {
 async fn no_file_of_ours_names_another_host() {
     let world = World::start().await;
     for folder in ["console", "pages"] {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../functions/docs").join(folder);
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../functions/web").join(folder);
         for entry in fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()) {
             let text = fs::read_to_string(&entry).unwrap().replace("http://www.w3.org/2000/svg", "");
             assert!(!text.contains("://") && !text.contains("url(") && !text.contains("eval("), "{}", entry.display());
@@ -112,7 +112,7 @@ async fn what_nobody_serves_is_unknown_and_a_wrong_method_is_told_the_right_ones
             reply.problem(405, "method_not_allowed");
         }
     }
-    assert_eq!(Function::REST, Function::Docs);
+    assert_eq!(Function::REST, Function::Web);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn each_route_is_in_the_document_and_nothing_else_is() {
 
 #[test]
 fn the_operators_page_tells_an_order_what_one_can_tell_it() {
-    let actions = file("functions/docs/console/actions.js");
+    let actions = file("functions/web/console/actions.js");
     let told: BTreeSet<_> =
         actions.split("signal: '").skip(1).map(|rest| rest.split('\'').next().unwrap().to_owned()).collect();
     let signals = ROUTES.iter().filter_map(|route| route.pattern.strip_prefix("/orders/{id}/signals/"));

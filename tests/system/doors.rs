@@ -10,42 +10,42 @@ use std::{
 const DOORS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("workflows", &["domain"]),
-    ("client", &["domain", "workflows"]),
+    ("order-client", &["domain", "workflows"]),
     // Credentials and the SDK's calls, for whoever asks AWS for something.
     ("aws", &[]),
     ("store", &["aws", "domain"]),
     ("telemetry", &[]),
     // Bytes in, a verdict out: whoever has bytes may ask.
-    ("webhooks", &["domain"]),
-    ("orderflow-http", &["client", "domain", "telemetry", "workflows"]),
+    ("payment-webhooks", &["domain"]),
+    ("http", &["order-client", "domain", "telemetry", "workflows"]),
     // Thin Temporal clients: no database behind them.
-    ("start", &["client", "domain", "orderflow-http", "telemetry", "workflows"]),
-    ("signal", &["client", "domain", "orderflow-http", "telemetry", "workflows"]),
-    ("webhook", &["aws", "client", "domain", "orderflow-http", "telemetry", "webhooks", "workflows"]),
+    ("start", &["order-client", "domain", "http", "telemetry", "workflows"]),
+    ("signal", &["order-client", "domain", "http", "telemetry", "workflows"]),
+    ("webhook", &["aws", "order-client", "domain", "http", "telemetry", "payment-webhooks", "workflows"]),
     // These two read.
-    ("query", &["client", "domain", "orderflow-http", "store", "telemetry", "workflows"]),
-    ("events", &["client", "domain", "orderflow-http", "store", "telemetry", "workflows"]),
+    ("query", &["order-client", "domain", "http", "store", "telemetry", "workflows"]),
+    ("events", &["order-client", "domain", "http", "store", "telemetry", "workflows"]),
     // Files and the route table, nobody behind it.
-    ("docs", &["domain", "orderflow-http"]),
+    ("web", &["domain", "http"]),
     // No program: it describes all the functions.
-    ("openapi", &["domain", "events", "orderflow-http", "query", "signal", "start"]),
-    ("worker", &["aws", "client", "domain", "store", "telemetry", "workflows"]),
+    ("openapi", &["domain", "events", "http", "query", "signal", "start"]),
+    ("worker", &["aws", "order-client", "domain", "store", "telemetry", "workflows"]),
 ];
 
 /// What may not be named in these rooms at all.
 const BANNED: &[(&str, &[&str])] = &[
     ("domain", &["tokio", "sqlx", "rand", "reqwest", "temporalio-client", "lambda_http"]),
     ("workflows", &["tokio", "sqlx", "rand", "reqwest", "temporalio-client", "temporalio-sdk", "lambda_http"]),
-    ("client", &["sqlx", "lambda_http", "axum"]),
+    ("order-client", &["sqlx", "lambda_http", "axum"]),
     ("store", &["temporalio-client", "lambda_http", "axum"]),
-    ("webhooks", &["tokio", "sqlx", "rand", "reqwest", "temporalio-client", "lambda_http", "axum", "http"]),
+    ("payment-webhooks", &["tokio", "sqlx", "rand", "reqwest", "temporalio-client", "lambda_http", "axum", "http"]),
     ("worker", &["sqlx", "lambda_http"]),
     ("start", &["sqlx", "tonic"]),
     ("signal", &["sqlx", "tonic"]),
     ("webhook", &["sqlx", "tonic"]),
     ("query", &["sqlx", "tonic"]),
     ("events", &["sqlx", "tonic"]),
-    ("docs", &["sqlx", "tonic", "serde_json"]),
+    ("web", &["sqlx", "tonic", "serde_json"]),
 ];
 
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
@@ -56,7 +56,10 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
+    let name = |value: &Value| {
+        let name = value["name"].as_str().unwrap();
+        name.strip_prefix("orderflow-").unwrap_or(name).to_owned()
+    };
     let ordinary = |dependency: &&Value| dependency["kind"] != "dev";
     metadata["packages"]
         .as_array()

@@ -12,10 +12,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::WebhookProvider;
 use lambda::{Ended, Lambda};
 use orderflow_http::Function;
+use payment_webhooks::{Message, Secrets, Signing};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::{fs, path::Path};
-use webhooks::{Message, Secrets, Signing};
 
 #[tokio::test]
 async fn an_order_goes_from_its_start_to_delivered_through_the_functions() {
@@ -176,7 +176,7 @@ async fn a_signed_notification_passes_however_the_gateway_hands_it_over() {
     let secrets = Secrets::new(WebhookProvider::Checkout, [secret]).unwrap();
     let signed = |body: &[u8]| {
         let signing = Signing { now: 0, message_id: "-", notification_url: None };
-        let message = webhooks::sign(&secrets, Message::new(body), &signing).unwrap();
+        let message = payment_webhooks::sign(&secrets, Message::new(body), &signing).unwrap();
         message.headers[0].1.clone()
     };
     let call = |body: &str, base64: bool, signature: &str| Call {

@@ -1,6 +1,6 @@
 //! The system tests: real PostgreSQL, real Temporal, real HTTP, the real programs.
 //!
-//! One binary, because linking is what costs; `cargo test -p system-tests integration` picks a part. Each
+//! One binary, because linking is what costs; `cargo test -p orderflow-system-tests integration` picks a part. Each
 //! test has a [`world::World`] of its own (database, task queues, worker and API processes) on servers that all share.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]

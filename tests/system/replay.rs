@@ -1,6 +1,6 @@
 //! Recorded histories replay on today's code: a change that breaks one would break orders in flight.
 //!
-//! `RECORD_HISTORIES=1 cargo test -p system-tests record` writes those that are missing; old ones stay until their
+//! `RECORD_HISTORIES=1 cargo test -p orderflow-system-tests record` writes those that are missing; old ones stay until their
 //! patch is retired (see CONTRIBUTING.md).
 
 use crate::{

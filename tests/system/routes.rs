@@ -46,12 +46,12 @@ fn the_template_deploys_every_route_and_no_other() {
     assert_eq!(served, deployed());
 }
 
-/// The table as the template has it: on each path `docs` gets what no other function serves there, and all other paths.
+/// The table as the template has it: on each path `web` gets what no other function serves there, and all other paths.
 fn deployed() -> Served {
-    let docs = Function::REST.to_string();
-    let of_others = table().into_iter().filter(|(_, _, function)| *function != docs);
+    let web = Function::REST.to_string();
+    let of_others = table().into_iter().filter(|(_, _, function)| *function != web);
     let paths = table().into_iter().map(|(_, path, _)| path).chain(["/{proxy+}".to_owned()]);
-    of_others.chain(paths.map(|path| ("ANY".to_owned(), path, docs.clone()))).collect()
+    of_others.chain(paths.map(|path| ("ANY".to_owned(), path, web.clone()))).collect()
 }
 
 #[test]

@@ -8,9 +8,9 @@ mod stripe;
 
 use crate::{api::paid_order, world::World};
 use domain::WebhookProvider::{self, Adyen, Checkout, Square, Standard, Stripe};
+use payment_webhooks::SampleKind::{Disputed, Failed, Paid, Refunded};
 pub(crate) use sender::Sender;
 use serde_json::{Value, json};
-use webhooks::SampleKind::{Disputed, Failed, Paid, Refunded};
 
 /// What the orders of these tests cost.
 const TOTAL: &str = "99.99";

@@ -9,9 +9,9 @@ mod vectors;
 use crate::{api::Reply, world::World};
 use chrono::Utc;
 use domain::{Currency, Money, OrderId, TransactionId, WebhookProvider};
+use payment_webhooks::{Facts, Message, SampleKind, Secrets, Signing, sample, secrets_variable, sign};
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
-use webhooks::{Facts, Message, SampleKind, Secrets, Signing, sample, secrets_variable, sign};
 
 /// Where these tests are registered at Square.
 const SQUARE_URL: &str = "https://shop.example/webhooks/square";
@@ -20,7 +20,7 @@ const SQUARE_URL: &str = "https://shop.example/webhooks/square";
 fn secret(provider: WebhookProvider) -> String {
     let mut bytes = *b"marked-secret-of-a-system-test..";
     bytes[31] = provider.as_str().as_bytes()[0];
-    webhooks::made_up(provider, &bytes)
+    payment_webhooks::made_up(provider, &bytes)
 }
 
 pub(crate) fn secrets(provider: WebhookProvider) -> Secrets {

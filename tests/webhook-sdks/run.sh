@@ -13,7 +13,7 @@ if ! cmp -s "$here/requirements.txt" "$venv/requirements.txt"; then
     cp "$here/requirements.txt" "$venv/"
 fi
 
-# Of the workspace, not `-p webhooks`: another set of features would compile everything below it again.
+# Of the workspace, not `-p orderflow-payment-webhooks`: another set of features would compile everything below it again.
 (cd "$root" && cargo build --quiet --locked --workspace --example judge)
 
 "$venv/bin/python" "$here/check.py" "$root/target/debug/examples/judge" "$@"

@@ -5,7 +5,7 @@ mod check;
 pub use check::{Unhealthy, health_check};
 
 use axum::{Router, extract::State, http::header::CONTENT_TYPE, response::IntoResponse, routing::get};
-use client::SdkMetrics;
+use order_client::SdkMetrics;
 use serde_json::json;
 use store::PgPool;
 use tokio::net::TcpListener;

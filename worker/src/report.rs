@@ -3,8 +3,8 @@
 //! It is one line of the log, of which CloudWatch makes two metrics (`infrastructure/worker.yaml`): scaling and two alarms go
 //! by them. Every worker tells the same, whatever queues it serves. What can't be counted is left out: no number is no zero.
 
-use client::Orders;
 use domain::{SettingError, Span};
+use order_client::Orders;
 use std::time::Duration;
 use store::PgPool;
 use telemetry::metrics;

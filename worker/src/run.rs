@@ -12,8 +12,8 @@ use crate::{
     time_limit::TimeLimit,
 };
 use anyhow::Context;
-use client::{Orders, SdkMetrics};
 use futures::future::try_join_all;
+use order_client::{Orders, SdkMetrics};
 use std::{sync::Arc, time::Duration};
 use store::PgPool;
 use temporalio_common::telemetry::TelemetryOptions;
@@ -37,7 +37,7 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     let pool = settings.database.pool().await.clone();
     let metrics = SdkMetrics::start().context("the SDK's metrics could not be set up")?;
     let temporal = settings.temporal.clone().measured(&metrics);
-    let client = client::connect_worker(&temporal)
+    let client = order_client::connect_worker(&temporal)
         .await
         .with_context(|| format!("no Temporal at {}; start it or set TEMPORAL_ADDRESS", settings.temporal.address()))?;
     let telemetry_options = TelemetryOptions::builder().metrics(metrics.core()).build();

@@ -4,8 +4,8 @@ use crate::{
     Flaky, flaky, mail::MailSettings, payment::ProviderSettings, report::ReportSettings, run::SLOTS_OF_A_QUEUE,
     versioning::Versioning,
 };
-use client::TemporalSettings;
 use domain::SettingError;
+use order_client::TemporalSettings;
 use std::{env, net::SocketAddr, time::Duration};
 use store::Database;
 

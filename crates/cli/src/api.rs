@@ -15,8 +15,8 @@ use axum::{
     extract::{ConnectInfo, Request as HttpRequest, State},
     http::Response as HttpResponse,
 };
-use client::SdkMetrics;
 use functions::Functions;
+use order_client::SdkMetrics;
 use std::{env, future::IntoFuture, net::SocketAddr, sync::Arc};
 use tokio::{
     net::TcpListener,

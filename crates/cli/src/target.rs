@@ -1,8 +1,8 @@
 //! Where the commands find what they talk to: the environment, else the running stack, else the defaults.
 
 use anyhow::{Context, Result, anyhow};
-use client::{Orders, TemporalSettings};
 use devstack::{Project, State};
+use order_client::{Orders, TemporalSettings};
 use std::env;
 use store::{Database, PgPool};
 
@@ -46,14 +46,16 @@ pub(crate) fn orders() -> Result<Orders> {
 }
 
 /// What Temporal's refusal means for who typed the command.
-pub(crate) fn refused(error: client::Error, id: &str) -> anyhow::Error {
+pub(crate) fn refused(error: order_client::Error, id: &str) -> anyhow::Error {
     match error {
-        client::Error::NotFound => {
+        order_client::Error::NotFound => {
             anyhow!(
                 "Temporal knows no workflow {id:?}, as a workflow id or an order id; `orderflow list` shows the newest"
             )
         }
-        error @ (client::Error::Unavailable(_) | client::Error::NoWorker | client::Error::Unexpected(_)) => {
+        error @ (order_client::Error::Unavailable(_)
+        | order_client::Error::NoWorker
+        | order_client::Error::Unexpected(_)) => {
             anyhow!("failed to {error}; look at `orderflow check`")
         }
     }

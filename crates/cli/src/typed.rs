@@ -9,7 +9,7 @@ use domain::{
     order_id_of_workflow, parse_time,
 };
 use orderflow_http::Scope;
-use webhooks::SampleKind;
+use payment_webhooks::SampleKind;
 
 /// An order's id, or its workflow's.
 pub(crate) fn order_id(text: &str) -> Result<String, String> {

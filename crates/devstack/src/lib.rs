@@ -25,7 +25,7 @@ mod supervisor;
 mod temporal;
 #[cfg(test)]
 mod tests;
-mod webhooks;
+mod webhook_secrets;
 
 pub use detach::{Launcher, launch};
 pub use mail::{Mail, MailOptions};

@@ -20,7 +20,7 @@ use crate::{
     ready::Readiness,
     settings,
     temporal::{Temporal, TemporalOptions},
-    webhooks,
+    webhook_secrets,
 };
 
 /// A debug build of the worker on a busy machine.
@@ -221,7 +221,7 @@ impl Stack {
         });
         let environment = settings::environment(&addresses, options.profile.as_deref());
         // The worker has no use for them.
-        let signed = webhooks::environment(options.project.as_ref(), &addresses.http_url)?;
+        let signed = webhook_secrets::environment(options.project.as_ref(), &addresses.http_url)?;
         let of_api: Vec<_> = environment.iter().cloned().chain(signed).collect();
         let serve = |service: &str, environment: &[(String, String)], readiness: String| {
             let mut command = options.program.clone();

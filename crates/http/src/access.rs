@@ -63,7 +63,7 @@ impl Operation {
             | Self::Events(Listing::Orders | Listing::Trail) => Access::Needs(Scope::Read),
             // The pages hold nothing: what they show, they ask for with the credentials of who looks.
             // A notification is let in by its signature alone.
-            Self::Query(Querying::Health) | Self::Docs(_) | Self::Webhook => Access::Open,
+            Self::Query(Querying::Health) | Self::Web(_) | Self::Webhook => Access::Open,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Whose order it is, for callers that are one customer's.
 
 use crate::{Call, Problem};
-use client::{Error, Orders};
 use domain::{CustomerId, OrderId};
+use order_client::{Error, Orders};
 
 impl Call {
     /// The customer whose orders, and no others, there are for the caller.

@@ -310,19 +310,19 @@ impl From<RequestError> for Problem {
     }
 }
 
-impl From<client::Error> for Problem {
-    fn from(error: client::Error) -> Self {
+impl From<order_client::Error> for Problem {
+    fn from(error: order_client::Error) -> Self {
         match &error {
-            client::Error::Unavailable(_) => {
+            order_client::Error::Unavailable(_) => {
                 Self::new(Code::TemporalUnavailable, "Try again in a moment.").because(error)
             }
-            client::Error::NoWorker => {
+            order_client::Error::NoWorker => {
                 let detail = "Nothing took the request in time; it may yet take effect. Send it again in a moment, with the same \
                     Idempotency-Key or transaction_id if it has one.";
                 Self::new(Code::WorkerUnavailable, detail).because(error)
             }
-            client::Error::NotFound => Self::new(Code::OrderNotFound, "No order has this id."),
-            client::Error::Unexpected(_) => Self::internal(error),
+            order_client::Error::NotFound => Self::new(Code::OrderNotFound, "No order has this id."),
+            order_client::Error::Unexpected(_) => Self::internal(error),
         }
     }
 }
@@ -369,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_cause_stays_in_the_house() {
-        let problem = Problem::from(client::Error::Unavailable("secret-host:7233 refused".to_owned()));
+        let problem = Problem::from(order_client::Error::Unavailable("secret-host:7233 refused".to_owned()));
         assert_eq!(problem.cause(), Some("reach Temporal: secret-host:7233 refused"));
         let shown = show(problem);
         assert!(

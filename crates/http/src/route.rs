@@ -11,7 +11,7 @@ pub enum Function {
     Signal,
     Query,
     Events,
-    Docs,
+    Web,
     Webhook,
 }
 
@@ -22,7 +22,7 @@ pub enum Operation {
     Signal(Signalling),
     Query(Querying),
     Events(Listing),
-    Docs(Documenting),
+    Web(Documenting),
     /// A payment provider's notification; the path names the provider.
     Webhook,
 }
@@ -99,8 +99,8 @@ const fn events(method: Method, pattern: &'static str, operation: Listing) -> Ro
     Route { method, pattern, operation: Operation::Events(operation) }
 }
 
-const fn docs(method: Method, pattern: &'static str, operation: Documenting) -> Route {
-    Route { method, pattern, operation: Operation::Docs(operation) }
+const fn web(method: Method, pattern: &'static str, operation: Documenting) -> Route {
+    Route { method, pattern, operation: Operation::Web(operation) }
 }
 
 pub static ROUTES: &[Route] = &[
@@ -124,13 +124,13 @@ pub static ROUTES: &[Route] = &[
     query(Method::GET, "/health", Querying::Health),
     events(Method::GET, "/orders", Listing::Orders),
     events(Method::GET, "/orders/{id}/events", Listing::Trail),
-    docs(Method::GET, "/", Documenting::Console),
-    docs(Method::GET, "/console/{path+}", Documenting::ConsoleFile),
-    docs(Method::GET, "/openapi.json", Documenting::OpenApi),
-    docs(Method::GET, "/docs", Documenting::SwaggerUi),
-    docs(Method::GET, "/docs/{path+}", Documenting::SwaggerUiFile),
-    docs(Method::GET, "/redoc", Documenting::ReDoc),
-    docs(Method::GET, "/redoc/{path+}", Documenting::ReDocFile),
+    web(Method::GET, "/", Documenting::Console),
+    web(Method::GET, "/console/{path+}", Documenting::ConsoleFile),
+    web(Method::GET, "/openapi.json", Documenting::OpenApi),
+    web(Method::GET, "/docs", Documenting::SwaggerUi),
+    web(Method::GET, "/docs/{path+}", Documenting::SwaggerUiFile),
+    web(Method::GET, "/redoc", Documenting::ReDoc),
+    web(Method::GET, "/redoc/{path+}", Documenting::ReDocFile),
 ];
 
 impl Operation {
@@ -141,17 +141,17 @@ impl Operation {
             Self::Signal(_) => Function::Signal,
             Self::Query(_) => Function::Query,
             Self::Events(_) => Function::Events,
-            Self::Docs(_) => Function::Docs,
+            Self::Web(_) => Function::Web,
             Self::Webhook => Function::Webhook,
         }
     }
 }
 
 impl Function {
-    pub const ALL: [Self; 6] = [Self::Start, Self::Signal, Self::Query, Self::Events, Self::Docs, Self::Webhook];
+    pub const ALL: [Self; 6] = [Self::Start, Self::Signal, Self::Query, Self::Events, Self::Web, Self::Webhook];
 
     /// Who answers what no route serves: with 404, or 405 by the one table, as any function would.
-    pub const REST: Self = Self::Docs;
+    pub const REST: Self = Self::Web;
 
     /// The name of its package, its binary and its resource.
     pub const fn name(self) -> &'static str {
@@ -160,7 +160,7 @@ impl Function {
             Self::Signal => "signal",
             Self::Query => "query",
             Self::Events => "events",
-            Self::Docs => "docs",
+            Self::Web => "web",
             Self::Webhook => "webhook",
         }
     }

@@ -91,7 +91,7 @@ fn description(operation: Operation, types: &mut Types) -> Description {
         Operation::Signal(signalling) => signals::description(signalling, types),
         Operation::Query(querying) => query(querying, types),
         Operation::Events(listing) => list(listing, types),
-        Operation::Docs(documenting) => page(documenting),
+        Operation::Web(documenting) => page(documenting),
         Operation::Webhook => webhook(),
     }
 }

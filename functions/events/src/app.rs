@@ -1,9 +1,9 @@
 //! What the function is set up with, and where its calls go.
 
 use crate::{orders, trail};
-use client::{Orders, TemporalSettings};
 use domain::SettingError;
 use lambda_http::{Body, Request, Response};
+use order_client::{Orders, TemporalSettings};
 use orderflow_http::{Application, Call, Function, Listing, Operation, Problem, Reply, serve};
 use store::Database;
 

@@ -1,9 +1,9 @@
 //! `GET /orders/{id}/events`: the audit trail, oldest first.
 
 use crate::{App, app::failed};
-use client::Error;
 use domain::{AuditEvent, OrderId};
 use lambda_http::http::header;
+use order_client::Error;
 use orderflow_http::{Call, ETag, Glances, Parameters, Problem, Reply, Wait, next_link};
 use serde::Serialize;
 

@@ -29,7 +29,7 @@ pub(crate) async fn result(app: &App, call: &Call) -> Result<Reply, Problem> {
     let Some(result) = view.result_view() else { return Err(Problem::running(view.status, wait)) };
     if result.source == Source::Temporal {
         // It has ended, and only a worker could tell why and with whose money.
-        return Err(client::Error::NoWorker.into());
+        return Err(order_client::Error::NoWorker.into());
     }
     let tag = ETag(result.seq);
     let has_it = call.known().is_some_and(|known| known.has(tag));

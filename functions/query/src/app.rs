@@ -1,9 +1,9 @@
 //! What the function is set up with, and where its calls go.
 
 use crate::{answer, health, state};
-use client::{Orders, TemporalSettings};
 use domain::{Profile, SettingError, Span, SpanError};
 use lambda_http::{Body, Request, Response};
+use order_client::{Orders, TemporalSettings};
 use orderflow_http::{
     Application, Call, Function, Operation, Parameters, Problem, Querying, Reply, from_env, refused_setting, serve,
 };

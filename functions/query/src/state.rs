@@ -4,8 +4,8 @@
 //! and costs no worker. Where there is no row yet, Temporal knows at least that the order was started.
 
 use crate::{App, app::Reads};
-use client::{Described, Error};
 use domain::{Customer, CustomerId, OrderId, OrderRecord, OrderStatus, OrderView, Source, Step};
+use order_client::{Described, Error};
 use orderflow_http::{Call, Parameters, Problem};
 
 /// Which source a call asks first: its own choice, else the deployment's.

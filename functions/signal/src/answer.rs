@@ -1,7 +1,7 @@
 //! What the order answered, as HTTP says it.
 
-use client::Error;
 use domain::{Address, Answer, OrderId, OrderStatus, RefusalCode, Step};
+use order_client::Error;
 use orderflow_http::{Problem, Reply};
 use serde::Serialize;
 

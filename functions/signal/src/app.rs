@@ -1,9 +1,9 @@
 //! Where the function's calls go.
 
 use crate::{answer, closed};
-use client::{Command, Orders, Reply as Outcome, TemporalSettings};
 use domain::SettingError;
 use lambda_http::{Body, Request, Response};
+use order_client::{Command, Orders, Reply as Outcome, TemporalSettings};
 use orderflow_http::{Application, Call, Code, Function, Operation, Parameters, Problem, Reply, Signalling, serve};
 
 /// The door to Temporal, made once.

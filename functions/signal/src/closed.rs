@@ -1,8 +1,8 @@
 //! A request to an order that is over: it holds already, or it is refused.
 
 use crate::answer;
-use client::{Command, Error, Orders};
 use domain::{Answer, OrderId, OrderRecord, OrderStatus, OrderView, RefusalCode, ReviewDecision, Source, Step};
+use order_client::{Command, Error, Orders};
 use orderflow_http::{Problem, Reply};
 
 /// Asks the closed order how it ended and answers by that.

@@ -1,7 +1,7 @@
 //! What a caller is told of an order that was started.
 
-use client::Started;
 use domain::{Currency, Decimal, Order, OrderId, OrderPolicy, OrderStatus, PaymentId, order_workflow_id};
+use order_client::Started;
 use orderflow_http::{Problem, Reply};
 use serde::Serialize;
 

@@ -1,9 +1,9 @@
 //! What the function is set up with, and where its calls go.
 
 use crate::{create, start};
-use client::{Orders, TemporalSettings};
 use domain::{ChargeProvider, FieldError, Invalid, Order, OrderPolicy, Profile, SettingError, resolve_policy};
 use lambda_http::{Body, Request, Response};
+use order_client::{Orders, TemporalSettings};
 use orderflow_http::{
     Application, Call, Function, Operation, Parameters, Problem, Reply, Starting, from_env, is_on, serve,
 };

@@ -6,8 +6,8 @@ use crate::{
     read::{self, Wanted},
 };
 use chrono::{DateTime, Utc};
-use client::{NewOrder, StartError, Started};
 use domain::{Order, OrderId, OrderPolicy, PaymentMode};
+use order_client::{NewOrder, StartError, Started};
 use orderflow_http::{Call, Code, Problem, Reply, fresh_order_id, keyed_order_id};
 use std::time::SystemTime;
 

@@ -5,8 +5,8 @@ use crate::{
     answer::{self, Payment},
     read::{self, Wanted},
 };
-use client::{NewOrder, StartError};
 use domain::{FieldError, Invalid, OrderId, PaymentMode};
+use order_client::{NewOrder, StartError};
 use orderflow_http::{Call, Code, Problem, Reply};
 
 pub(crate) async fn start(app: &App, call: &Call) -> Result<Reply, Problem> {

@@ -1,12 +1,12 @@
 //! What the function is set up with, and what becomes of one notification.
 
 use crate::{Clock, Keyring, Settings};
-use client::{Orders, TemporalSettings};
 use domain::{SettingError, WebhookProvider};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lambda_http::{Body, Request, Response};
+use order_client::{Orders, TemporalSettings};
 use orderflow_http::{Application, Call, Code, Function, Operation, Problem, Reply, serve};
-use webhooks::{Rejection, Secrets, Verified};
+use payment_webhooks::{Rejection, Secrets, Verified};
 use workflows::Notice;
 
 /// How many of a batch's events Temporal is told of at once: 250 of them, one by one, might take longer than a provider
@@ -68,7 +68,10 @@ fn judge<'a>(
     body: &'a [u8],
     now: i64,
 ) -> Result<Verified<'a>, Rejection> {
-    webhooks::verify(secrets, &webhooks::Request { headers, body, now, notification_url: url.as_deref() })
+    payment_webhooks::verify(
+        secrets,
+        &payment_webhooks::Request { headers, body, now, notification_url: url.as_deref() },
+    )
 }
 
 async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
@@ -95,7 +98,7 @@ async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
         judged => judged,
     };
     let verified = verified.map_err(|rejection| rejected(provider, rejection))?;
-    let told = webhooks::events(&verified, app.settings.environment).into_iter().map(|event| {
+    let told = payment_webhooks::events(&verified, app.settings.environment).into_iter().map(|event| {
         let notice = Notice { event, declined: false, again: false, grace: Some(app.settings.grace) };
         app.orders.notify(notice)
     });

@@ -9,12 +9,12 @@ use crate::{
 use domain::{SettingError, Span, SpanError, WebhookProvider};
 use orderflow_http::{from_env, refused_setting};
 use pace::Pace;
+use payment_webhooks::Secrets;
 use std::{
     fmt, fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use webhooks::Secrets;
 
 const FILE: &str = "WEBHOOK_SECRETS_FILE";
 const REFRESH: &str = "WEBHOOK_SECRETS_REFRESH";

@@ -2,8 +2,8 @@
 
 use domain::{SettingError, WebhookProvider};
 use orderflow_http::{from_env, refused_setting};
+use payment_webhooks::{SQUARE_URL, SecretError, Secrets, secrets_variable};
 use std::collections::BTreeMap;
-use webhooks::{SQUARE_URL, SecretError, Secrets, secrets_variable};
 
 /// Settings by their names.
 pub(crate) type Lines = BTreeMap<String, String>;

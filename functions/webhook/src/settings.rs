@@ -2,7 +2,7 @@
 
 use domain::{SettingError, Span, SpanError};
 use orderflow_http::{from_env, refused_setting};
-use webhooks::Environment;
+use payment_webhooks::Environment;
 
 /// How long an order that a payment names may still appear, unless `SETTLEMENT_GRACE` says otherwise.
 const GRACE: u64 = 10 * 60;

@@ -5,6 +5,7 @@ use crate::world::{PATIENCE, World};
 use chrono::Utc;
 use devstack::{Process, Readiness, guard::GuardOptions, ports};
 use domain::{Currency, Money, OrderId, TransactionId, WebhookProvider};
+use payment_webhooks::{Facts, Message, SQUARE_URL, SampleKind, Secrets, Signing, sample, secrets_variable};
 use serde_json::Value;
 use std::{
     fs,
@@ -15,7 +16,6 @@ use std::{
 };
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
-use webhooks::{Facts, Message, SQUARE_URL, SampleKind, Secrets, Signing, sample, secrets_variable};
 
 struct Up {
     folder: PathBuf,
@@ -192,7 +192,8 @@ async fn the_stack_takes_notifications_signed_with_the_secrets_that_env_shows() 
     let signing = Signing { now: facts.now, message_id: "msg-webhook-stack", notification_url: Some(&square_url) };
     for provider in WebhookProvider::ALL {
         let secrets = Secrets::parse(*provider, &shown(&secrets_variable(*provider))).unwrap();
-        let message = webhooks::sign(&secrets, sample(*provider, SampleKind::Paid, &facts).unwrap(), &signing).unwrap();
+        let message =
+            payment_webhooks::sign(&secrets, sample(*provider, SampleKind::Paid, &facts).unwrap(), &signing).unwrap();
         let mut request = reqwest::Client::new().post(format!("http://127.0.0.1:{}/webhooks/{provider}", up.ports[0]));
         for (name, value) in message.header_pairs() {
             request = request.header(name, value);
@@ -315,7 +316,7 @@ async fn a_stack_has_a_life_of_its_own() {
         let secrets = Secrets::new(WebhookProvider::Mollie, [secret]).unwrap();
         let signing = Signing { now: 0, message_id: "-", notification_url: None };
         let event = r#"{"resource": "event", "id": "event_of_my_own", "type": "profile.verified"}"#;
-        let message = webhooks::sign(&secrets, Message::new(event), &signing).unwrap();
+        let message = payment_webhooks::sign(&secrets, Message::new(event), &signing).unwrap();
         let (_, signature) = message.header_pairs()[0];
         let url = format!("http://127.0.0.1:{}/webhooks/mollie", ports[0]);
         let request = reqwest::Client::new().post(url).header("x-mollie-signature", signature).body(event);

@@ -70,7 +70,7 @@ impl Call {
         self.path.split_once('?').unwrap_or((&self.path, ""))
     }
 
-    /// Who serves it; what no route serves goes to `docs`.
+    /// Who serves it; what no route serves goes to `web`.
     pub(crate) fn function(&self) -> Function {
         serving(&self.method, self.split().0)
     }

@@ -9,11 +9,11 @@ use crate::{
 use domain::{
     CompleteOn, Delivery, EventType, OrderPolicy, PaymentMode, Profile, ReviewMode, Sku, Span, WebhookProvider,
 };
+use payment_webhooks::SampleKind;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use store::simulator::{Fault, add_fault};
 use temporalio_client::WorkflowStartOptions;
-use webhooks::SampleKind;
 use workflows::{Message, OrderInput, OrderWorkflow};
 
 const LONG: Span = Span::from_secs(3_600);

@@ -3,8 +3,8 @@
 use super::{Sender, TOTAL, shop};
 use crate::world::World;
 use domain::WebhookProvider::{Adyen, Checkout, Square, Standard, Stripe};
+use payment_webhooks::SampleKind::{Disputed, Paid, Refunded};
 use serde_json::json;
-use webhooks::SampleKind::{Disputed, Paid, Refunded};
 
 #[tokio::test]
 async fn an_order_whose_money_went_back_at_the_provider_does_not_leave() {

@@ -6,9 +6,9 @@ use crate::{
 };
 use chrono::Utc;
 use domain::{Currency, Decimal, Money, OrderId, TransactionId, WebhookProvider};
+use payment_webhooks::{Facts, Message, SampleKind, Secrets, sample};
 use reqwest::Method;
 use serde_json::Value;
-use webhooks::{Facts, Message, SampleKind, Secrets, sample};
 
 pub(crate) struct Sender<'a> {
     world: &'a World,

@@ -8,6 +8,7 @@ use super::{
 use crate::{api::paid_order, world::World};
 use domain::WebhookProvider::{Adyen, Checkout, Square, Standard, Stripe};
 use futures::{StreamExt, stream};
+use payment_webhooks::{Message, SampleKind::Paid};
 use std::{
     env,
     hash::{DefaultHasher, Hash, Hasher},
@@ -15,7 +16,6 @@ use std::{
     time::{Duration, Instant},
 };
 use store::console;
-use webhooks::{Message, SampleKind::Paid};
 
 /// `STORM_ORDERS=2000` for the figures.
 const ORDERS: usize = 200;

@@ -3,8 +3,8 @@
 use super::{Sender, TOTAL, sender::money, shop};
 use crate::{api::paid_order, world::World};
 use domain::WebhookProvider::{Adyen, Square, Standard, Stripe};
+use payment_webhooks::SampleKind::Paid;
 use serde_json::json;
-use webhooks::SampleKind::Paid;
 
 #[tokio::test]
 async fn an_order_that_is_paid_twice_keeps_the_first() {

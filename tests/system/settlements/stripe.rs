@@ -3,8 +3,8 @@
 use super::{Sender, TOTAL, shop};
 use crate::stripe::localstripe::{KEY, Localstripe};
 use domain::WebhookProvider::Stripe;
+use payment_webhooks::SampleKind::Paid;
 use serde_json::json;
-use webhooks::SampleKind::Paid;
 
 #[tokio::test]
 async fn money_that_no_order_waits_for_is_refunded_at_stripe_once() {

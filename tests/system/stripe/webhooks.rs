@@ -5,7 +5,7 @@
 //! charges it sends nothing: those notifications are made here, of the objects as they stand in its books.
 
 use super::Shop;
-use ::webhooks::{Message, Secrets, Signing, sign};
+use payment_webhooks::{Message, Secrets, Signing, sign};
 use serde_json::{Value, json};
 use store::deliveries::{self, Delivery};
 

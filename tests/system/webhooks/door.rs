@@ -8,15 +8,15 @@ use axum::{
     http::Response as HttpResponse,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use client::{Orders, TemporalSettings};
 use domain::Span;
 use lambda_http::{Body, request::from_str};
+use order_client::{Orders, TemporalSettings};
 use orderflow_http::{Application, check_callers};
+use payment_webhooks::Environment;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use tokio::{net::TcpListener, task::JoinHandle};
 use webhook::{App, Clock, Keyring, Settings};
-use webhooks::Environment;
 
 /// Which kind of API stands in front of the function.
 #[derive(Clone, Copy, Debug)]

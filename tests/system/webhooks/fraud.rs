@@ -9,10 +9,10 @@ use crate::{
 use chrono::Utc;
 use devstack::{Temporal, TemporalOptions};
 use domain::WebhookProvider;
+use payment_webhooks::{LARGEST_BATCH, Message, Secrets, made_up};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::fs;
-use webhooks::{LARGEST_BATCH, Message, Secrets, made_up};
 
 /// Which providers sign a time.
 const TIMED: [WebhookProvider; 2] = [WebhookProvider::Stripe, WebhookProvider::Standard];

@@ -4,12 +4,12 @@ use super::{post, signed_at, told, with};
 use crate::{api::Reply, world::World};
 use chrono::Utc;
 use domain::WebhookProvider;
+use payment_webhooks::{Secrets, made_up, secrets_variable};
 use std::{
     fs,
     path::Path,
     sync::atomic::{AtomicU32, Ordering},
 };
-use webhooks::{Secrets, made_up, secrets_variable};
 
 const PROVIDERS: [WebhookProvider; 3] = [WebhookProvider::Stripe, WebhookProvider::Adyen, WebhookProvider::Mollie];
 

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::world::World;
 use domain::{PaymentEvent, WebhookProvider, settlement_workflow_id};
+use payment_webhooks::{Environment, Request, Secrets, events, verify};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -16,7 +17,6 @@ use std::{
 use temporalio_client::WorkflowDescribeOptions;
 use temporalio_common::protos::temporal::api::enums::v1::WorkflowExecutionStatus;
 use webhook::Keyring;
-use webhooks::{Environment, Request, Secrets, events, verify};
 use workflows::SettlementWorkflow;
 
 struct Case {

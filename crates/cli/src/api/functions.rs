@@ -1,8 +1,8 @@
 //! The six functions, sharing one connection to Temporal and one pool of the database.
 
 use anyhow::Result;
-use client::{Orders, SdkMetrics, TemporalSettings};
 use lambda_http::{Body, Request, RequestExt, Response};
+use order_client::{Orders, SdkMetrics, TemporalSettings};
 use orderflow_http::{Application, Function};
 
 /// Reads that go to the row. The worker has connections of its own.
@@ -14,7 +14,7 @@ pub(crate) struct Functions {
     signal: signal::App,
     query: query::App,
     events: events::App,
-    docs: docs::App,
+    web: web::App,
     webhook: webhook::App,
 }
 
@@ -29,7 +29,7 @@ impl Functions {
             query: query::App::new(orders.clone(), database.clone())?,
             events: events::App::new(orders.clone(), database),
             webhook: webhook::App::new(orders)?,
-            docs: docs::App,
+            web: web::App,
         })
     }
 
@@ -41,7 +41,7 @@ impl Functions {
             Function::Signal => self.signal.handle(request).await,
             Function::Query => self.query.handle(request).await,
             Function::Events => self.events.handle(request).await,
-            Function::Docs => self.docs.handle(request).await,
+            Function::Web => self.web.handle(request).await,
             Function::Webhook => self.webhook.handle(request).await,
         }
     }

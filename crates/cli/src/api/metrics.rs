@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use axum::{Router, http::header::CONTENT_TYPE, routing::get};
-use client::SdkMetrics;
+use order_client::SdkMetrics;
 use orderflow_http::from_env;
 use tokio::net::TcpListener;
 

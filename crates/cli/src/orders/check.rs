@@ -7,7 +7,7 @@ use crate::{
     target,
 };
 use anyhow::Result;
-use client::{Orders, QueueState};
+use order_client::{Orders, QueueState};
 use serde::Serialize;
 use std::process::ExitCode;
 

@@ -6,8 +6,8 @@ use crate::{
     target,
 };
 use anyhow::{Result, anyhow};
-use client::{ListFilter, Listed};
 use domain::OrderStatus;
+use order_client::{ListFilter, Listed};
 use serde_json::json;
 
 pub(crate) async fn list(arguments: List) -> Result<()> {

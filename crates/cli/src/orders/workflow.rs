@@ -7,7 +7,7 @@ use crate::{
 };
 use anyhow::Result;
 use chrono::{DateTime, SecondsFormat, Utc};
-use client::{PendingActivity, WorkflowDescription, WorkflowEvent};
+use order_client::{PendingActivity, WorkflowDescription, WorkflowEvent};
 use serde_json::{Map, Value, json};
 
 pub(crate) async fn describe(arguments: Workflow) -> Result<()> {

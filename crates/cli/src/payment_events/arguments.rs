@@ -3,7 +3,7 @@
 use crate::{args::Output, typed};
 use clap::{Args, Subcommand};
 use domain::{Currency, DeliveryOutcome, WebhookProvider};
-use webhooks::SampleKind;
+use payment_webhooks::SampleKind;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PaymentEventCommand {

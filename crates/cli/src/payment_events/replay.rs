@@ -6,8 +6,8 @@ use crate::{
     target,
 };
 use anyhow::{Context, Result, anyhow, bail};
-use client::Orders;
 use domain::{PaymentEvent, settlement_workflow_id};
+use order_client::Orders;
 use serde_json::json;
 use std::time::{Duration, Instant};
 use store::{PgPool, deliveries::Delivery};

@@ -3,7 +3,7 @@
 use crate::target::{stack_setting, variable};
 use anyhow::{Context, Result, anyhow, bail};
 use domain::WebhookProvider;
-use webhooks::{SQUARE_URL, Secrets, secrets_variable};
+use payment_webhooks::{SQUARE_URL, Secrets, secrets_variable};
 
 const FILE: &str = "WEBHOOK_SECRETS_FILE";
 

@@ -8,9 +8,9 @@ use crate::{
 use anyhow::{Context, Result, anyhow, bail};
 use chrono::Utc;
 use domain::{Currency, Decimal, Money, OrderId, PaymentEvent, PaymentEventKind, TransactionId, WebhookProvider};
+use payment_webhooks::{Environment, Facts, Message, Request, SampleError, SampleKind, Secrets, Signing};
 use reqwest::Method;
 use serde_json::json;
-use webhooks::{Environment, Facts, Message, Request, SampleError, SampleKind, Secrets, Signing};
 
 pub(super) async fn send(arguments: Send) -> Result<()> {
     let (provider, kind) = (arguments.provider, arguments.event);
@@ -31,9 +31,9 @@ pub(super) async fn send(arguments: Send) -> Result<()> {
         event_id: &event_id,
         now: now.timestamp(),
     };
-    let message = webhooks::sample(provider, kind, &facts).map_err(|error| no_sample(&error))?;
+    let message = payment_webhooks::sample(provider, kind, &facts).map_err(|error| no_sample(&error))?;
     let signing = Signing { now: facts.now, message_id: &event_id, notification_url: notification_url.as_deref() };
-    let message = webhooks::sign(&secrets, message, &signing)?;
+    let message = payment_webhooks::sign(&secrets, message, &signing)?;
     let event = meaning(&secrets, &message, &signing)?;
     let (status, said) = api.deliver(provider, &message.headers, message.body).await?;
     if !(200..300).contains(&status) {
@@ -121,8 +121,9 @@ fn meaning(secrets: &Secrets, message: &Message, signing: &Signing<'_>) -> Resul
         now: signing.now,
         notification_url: signing.notification_url,
     };
-    let verified = webhooks::verify(secrets, &request).map_err(|_| anyhow!("what was signed here does not verify"))?;
-    webhooks::events(&verified, Environment::Test).into_iter().next().context("a sample holds an event")
+    let verified =
+        payment_webhooks::verify(secrets, &request).map_err(|_| anyhow!("what was signed here does not verify"))?;
+    payment_webhooks::events(&verified, Environment::Test).into_iter().next().context("a sample holds an event")
 }
 
 fn no_sample(error: &SampleError) -> anyhow::Error {
@@ -130,7 +131,7 @@ fn no_sample(error: &SampleError) -> anyhow::Error {
         SampleError::NoSuchEvent { provider, .. } => {
             let kind = |kind: SampleKind| kind.as_str();
             let all: Vec<_> =
-                SampleKind::ALL.into_iter().filter(|kind| webhooks::has_sample(*provider, *kind)).collect();
+                SampleKind::ALL.into_iter().filter(|kind| payment_webhooks::has_sample(*provider, *kind)).collect();
             let all = all.into_iter().map(kind).collect::<Vec<_>>().join(", ");
             anyhow!("{error}; it has --event {all}")
         }
@@ -140,9 +141,9 @@ fn no_sample(error: &SampleError) -> anyhow::Error {
 
 /// What a provider would have got back that is no 2xx, and what to do about it.
 fn refused(provider: WebhookProvider, status: u16, code: &str) -> String {
-    let name = webhooks::secrets_variable(provider);
+    let name = payment_webhooks::secrets_variable(provider);
     let url = if provider == WebhookProvider::Square {
-        format!(", or another {}", webhooks::SQUARE_URL)
+        format!(", or another {}", payment_webhooks::SQUARE_URL)
     } else {
         String::new()
     };

@@ -20,12 +20,12 @@ impl Application for App {
     async fn warm_up(&self) {}
 
     async fn handle(&self, request: Request) -> Response<Body> {
-        serve(Function::Docs, request, async |call| answer(&call)).await
+        serve(Function::Web, request, async |call| answer(&call)).await
     }
 }
 
 fn answer(call: &Call) -> Result<Reply, Problem> {
-    let Operation::Docs(operation) = call.operation else {
+    let Operation::Web(operation) = call.operation else {
         return Err(Problem::internal("a call of another function"));
     };
     let file = match operation {

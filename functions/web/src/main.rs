@@ -4,5 +4,5 @@ use std::process::ExitCode;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    orderflow_http::run::<docs::App>().await
+    orderflow_http::run::<web::App>().await
 }

@@ -6,9 +6,9 @@
 #![expect(clippy::unwrap_used, reason = "what can't go on stops the check")]
 
 use domain::WebhookProvider;
+use payment_webhooks::{Message, Request, Secrets, Signing, sign, verify};
 use serde_json::{Value, json};
 use std::{env, fs};
-use webhooks::{Message, Request, Secrets, Signing, sign, verify};
 
 fn main() {
     let paths: Vec<_> = env::args().skip(1).collect();

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, env, fs, io};
 
 use anyhow::{Context, Result};
 use domain::WebhookProvider;
-use webhooks::{SQUARE_URL, made_up, secrets_variable};
+use payment_webhooks::{SQUARE_URL, made_up, secrets_variable};
 
 use crate::{folder, project::Project};
 

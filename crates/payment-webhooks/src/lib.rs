@@ -32,7 +32,7 @@ pub use verify::{LARGEST_BATCH, Rejection, Request, TOLERANCE, Verified, verify}
 
 // By the name that others have for it: the fuzz targets are compiled into the tests.
 #[cfg(test)]
-extern crate self as webhooks;
+extern crate self as payment_webhooks;
 
 #[cfg(test)]
 mod tests;

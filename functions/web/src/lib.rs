@@ -1,4 +1,4 @@
-//! The function `docs`: the API's description, two pages that show it, and the operators' web page.
+//! The function `web`: the API's description, two pages that show it, and the operators' web page.
 //!
 //! It serves files and knows nobody: no Temporal, no database. What no route serves comes here too, and the
 //! route table answers it. Start reading at [`App`]; what is served is in `files`, under which rules in `policy`.
