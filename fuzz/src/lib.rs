@@ -25,22 +25,40 @@ const HEADERS: [&str; 10] = [
 
 fn provider(number: u8) -> (WebhookProvider, Secrets) {
     let provider = WebhookProvider::ALL[usize::from(number) % WebhookProvider::ALL.len()];
-    (provider, Secrets::new(provider, [SECRET]).expect("it is well-formed for each of them"))
+    (
+        provider,
+        Secrets::new(provider, [SECRET]).expect("it is well-formed for each of them"),
+    )
 }
 
 /// What is signed is told, whatever it is, and nothing is told that must not be.
 ///
 /// The first byte picks the provider, the others are the body, which is signed here.
 pub fn events(data: &[u8]) {
-    let Some((number, body)) = data.split_first() else { return };
+    let Some((number, body)) = data.split_first() else {
+        return;
+    };
     let (_, secrets) = provider(*number);
-    let signing = Signing { now: NOW, message_id: "msg_1", notification_url: URL };
+    let signing = Signing {
+        now: NOW,
+        message_id: "msg_1",
+        notification_url: URL,
+    };
     // A body that has items and no place for their signatures is nobody's.
-    let Ok(message) = payment_webhooks::sign(&secrets, Message::new(body), &signing) else { return };
+    let Ok(message) = payment_webhooks::sign(&secrets, Message::new(body), &signing) else {
+        return;
+    };
     let headers = message.header_pairs();
-    let request = Request { headers: &headers, body: &message.body, now: NOW, notification_url: URL };
+    let request = Request {
+        headers: &headers,
+        body: &message.body,
+        now: NOW,
+        notification_url: URL,
+    };
     // Too large a batch, or none.
-    let Ok(verified) = payment_webhooks::verify(&secrets, &request) else { return };
+    let Ok(verified) = payment_webhooks::verify(&secrets, &request) else {
+        return;
+    };
     let told = payment_webhooks::events(&verified, Environment::Test);
     assert!(!told.is_empty() && told.len() <= LARGEST_BATCH);
     for event in told {
@@ -48,7 +66,10 @@ pub fn events(data: &[u8]) {
         let paid = matches!(event.kind, PaymentEventKind::Paid { .. });
         assert!(!paid || event.transaction_id.is_some(), "{event:?}");
         let json = serde_json::to_string(&event).expect("an event is JSON");
-        assert_eq!(serde_json::from_str::<PaymentEvent>(&json).expect("what we wrote can be read"), event);
+        assert_eq!(
+            serde_json::from_str::<PaymentEvent>(&json).expect("what we wrote can be read"),
+            event
+        );
     }
 }
 
@@ -56,15 +77,26 @@ pub fn events(data: &[u8]) {
 ///
 /// The first byte picks the provider; a line end divides the value of the signature's header from the body.
 pub fn verify(data: &[u8]) {
-    let Some((number, rest)) = data.split_first() else { return };
+    let Some((number, rest)) = data.split_first() else {
+        return;
+    };
     let (_, secrets) = provider(*number);
     let mut parts = rest.splitn(2, |byte| *byte == b'\n');
     let value = String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
     let body = parts.next().unwrap_or_default();
-    let mut headers: Vec<(&str, &str)> = HEADERS.iter().map(|name| (*name, value.as_str())).collect();
-    headers.extend([("webhook-timestamp", "1761000000"), ("svix-timestamp", "1761000000")]);
+    let mut headers: Vec<(&str, &str)> =
+        HEADERS.iter().map(|name| (*name, value.as_str())).collect();
+    headers.extend([
+        ("webhook-timestamp", "1761000000"),
+        ("svix-timestamp", "1761000000"),
+    ]);
     for body in [body, rest] {
-        let request = Request { headers: &headers, body, now: NOW, notification_url: URL };
+        let request = Request {
+            headers: &headers,
+            body,
+            now: NOW,
+            notification_url: URL,
+        };
         assert!(payment_webhooks::verify(&secrets, &request).is_err());
     }
 }

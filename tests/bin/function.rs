@@ -1,7 +1,8 @@
 //! Any of the functions, for the tests: the first argument says which.
 
-use orderflow_http::run;
 use std::{env, process::ExitCode};
+
+use orderflow_http::run;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

@@ -1,11 +1,12 @@
 //! The HTTP API as a caller has it.
 
-use crate::world::World;
 use reqwest::{
     Method, StatusCode,
     header::{CONTENT_TYPE, HeaderMap},
 };
 use serde_json::{Value, json};
+
+use crate::world::World;
 
 /// An answer, read whole.
 #[derive(Debug)]
@@ -17,7 +18,10 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .map(|value| value.to_str().unwrap())
+            .unwrap_or_default()
     }
 
     /// The order that was started.
@@ -26,7 +30,12 @@ impl Reply {
         assert_eq!(self.status, 202, "{:?}", self.body);
         let order_id = self.body["order_id"].as_str().unwrap().to_owned();
         // Before it there may be a stage.
-        assert!(self.header("location").ends_with(&format!("/orders/{order_id}")), "{:?}", self.headers);
+        assert!(
+            self.header("location")
+                .ends_with(&format!("/orders/{order_id}")),
+            "{:?}",
+            self.headers
+        );
         order_id
     }
 
@@ -40,11 +49,22 @@ impl Reply {
     #[track_caller]
     pub(crate) fn problem(self, status: u16, code: &str) -> Value {
         assert_eq!(self.status.as_u16(), status, "{:?}", self.body);
-        assert_eq!(self.header("content-type"), "application/problem+json", "{:?}", self.body);
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{:?}",
+            self.body
+        );
         assert_eq!(self.body["code"], code, "{:?}", self.body);
         assert_eq!(self.body["status"], status);
         for field in ["type", "title", "detail", "instance"] {
-            assert!(self.body[field].as_str().is_some_and(|text| !text.is_empty()), "{field} of {:?}", self.body);
+            assert!(
+                self.body[field]
+                    .as_str()
+                    .is_some_and(|text| !text.is_empty()),
+                "{field} of {:?}",
+                self.body
+            );
         }
         self.body
     }
@@ -68,7 +88,11 @@ impl World {
         let answer = request.send().await.unwrap();
         let (status, headers) = (answer.status(), answer.headers().clone());
         let text = answer.text().await.unwrap();
-        Reply { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
+        Reply {
+            status,
+            headers,
+            body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {
@@ -80,15 +104,31 @@ impl World {
     }
 
     /// As a client does that reads the contract: what could not be taken now is sent again.
-    pub(crate) async fn post_with(&self, path: &str, body: Value, headers: &[(&str, &str)]) -> Reply {
+    pub(crate) async fn post_with(
+        &self,
+        path: &str,
+        body: Value,
+        headers: &[(&str, &str)],
+    ) -> Reply {
         let send = async || self.post_once(path, &body, headers).await;
-        self.eventually("an answer that is not 503", send, |reply| reply.status != 503).await
+        self.eventually("an answer that is not 503", send, |reply| {
+            reply.status != 503
+        })
+        .await
     }
 
-    pub(crate) async fn post_once(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Reply {
-        let headers: Vec<_> =
-            [(CONTENT_TYPE.as_str(), "application/json")].into_iter().chain(headers.iter().copied()).collect();
-        self.send(Method::POST, path, &headers, Some(body.to_string())).await
+    pub(crate) async fn post_once(
+        &self,
+        path: &str,
+        body: &Value,
+        headers: &[(&str, &str)],
+    ) -> Reply {
+        let headers: Vec<_> = [(CONTENT_TYPE.as_str(), "application/json")]
+            .into_iter()
+            .chain(headers.iter().copied())
+            .collect();
+        self.send(Method::POST, path, &headers, Some(body.to_string()))
+            .await
     }
 }
 

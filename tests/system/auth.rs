@@ -2,18 +2,20 @@
 
 mod issuer;
 
+use std::process::Stdio;
+
+use issuer::Issuer;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::process::Command;
+
 use crate::{
     api::{Reply, paid_order},
     world::World,
 };
 use domain::WebhookProvider;
-use issuer::Issuer;
 use orderflow_http::{Access, ROUTES, Scope, create_api_key};
 use payment_webhooks::{Message, Secrets, Signing};
-use reqwest::Method;
-use serde_json::{Value, json};
-use std::process::Stdio;
-use tokio::process::Command;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_orderflow-under-test");
 
@@ -37,22 +39,102 @@ enum Foreign {
 /// Each route, what it needs, and what another customer gets. A new route needs a line here.
 const TABLE: &[(&str, &str, Access, Foreign)] = &[
     ("POST", "/orders", Access::Needs(Scope::Write), Foreign::Own),
-    ("POST", "/orders/{id}/start", Access::Needs(Scope::Write), Foreign::Conflict),
-    ("POST", "/orders/{id}/signals/approve", Access::Needs(Scope::Operate), Foreign::Unknown),
-    ("POST", "/orders/{id}/signals/reject", Access::Needs(Scope::Operate), Foreign::Unknown),
-    ("POST", "/orders/{id}/signals/cancel", Access::Needs(Scope::Write), Foreign::Unknown),
-    ("POST", "/orders/{id}/cancel", Access::Needs(Scope::Write), Foreign::Unknown),
-    ("DELETE", "/orders/{id}", Access::Needs(Scope::Write), Foreign::Unknown),
-    ("POST", "/orders/{id}/signals/update-address", Access::Needs(Scope::Write), Foreign::Unknown),
-    ("POST", "/orders/{id}/signals/cancel-payment", Access::Needs(Scope::Operate), Foreign::Unknown),
-    ("POST", "/orders/{id}/payment", Access::Needs(Scope::Operate), Foreign::Unknown),
-    ("POST", "/orders/{id}/signals/confirm-payment", Access::Needs(Scope::Operate), Foreign::Unknown),
-    ("POST", "/orders/{id}/signals/confirm-delivery", Access::Needs(Scope::Operate), Foreign::Unknown),
-    ("POST", "/webhooks/{provider}", Access::Open, Foreign::Signed),
-    ("GET", "/orders/{id}", Access::Needs(Scope::Read), Foreign::Unknown),
-    ("GET", "/orders/{id}/status", Access::Needs(Scope::Read), Foreign::Unknown),
-    ("GET", "/orders/{id}/estimated-delivery", Access::Needs(Scope::Read), Foreign::Unknown),
-    ("GET", "/orders/{id}/result", Access::Needs(Scope::Read), Foreign::Unknown),
+    (
+        "POST",
+        "/orders/{id}/start",
+        Access::Needs(Scope::Write),
+        Foreign::Conflict,
+    ),
+    (
+        "POST",
+        "/orders/{id}/signals/approve",
+        Access::Needs(Scope::Operate),
+        Foreign::Unknown,
+    ),
+    (
+        "POST",
+        "/orders/{id}/signals/reject",
+        Access::Needs(Scope::Operate),
+        Foreign::Unknown,
+    ),
+    (
+        "POST",
+        "/orders/{id}/signals/cancel",
+        Access::Needs(Scope::Write),
+        Foreign::Unknown,
+    ),
+    (
+        "POST",
+        "/orders/{id}/cancel",
+        Access::Needs(Scope::Write),
+        Foreign::Unknown,
+    ),
+    (
+        "DELETE",
+        "/orders/{id}",
+        Access::Needs(Scope::Write),
+        Foreign::Unknown,
+    ),
+    (
+        "POST",
+        "/orders/{id}/signals/update-address",
+        Access::Needs(Scope::Write),
+        Foreign::Unknown,
+    ),
+    (
+        "POST",
+        "/orders/{id}/signals/cancel-payment",
+        Access::Needs(Scope::Operate),
+        Foreign::Unknown,
+    ),
+    (
+        "POST",
+        "/orders/{id}/payment",
+        Access::Needs(Scope::Operate),
+        Foreign::Unknown,
+    ),
+    (
+        "POST",
+        "/orders/{id}/signals/confirm-payment",
+        Access::Needs(Scope::Operate),
+        Foreign::Unknown,
+    ),
+    (
+        "POST",
+        "/orders/{id}/signals/confirm-delivery",
+        Access::Needs(Scope::Operate),
+        Foreign::Unknown,
+    ),
+    (
+        "POST",
+        "/webhooks/{provider}",
+        Access::Open,
+        Foreign::Signed,
+    ),
+    (
+        "GET",
+        "/orders/{id}",
+        Access::Needs(Scope::Read),
+        Foreign::Unknown,
+    ),
+    (
+        "GET",
+        "/orders/{id}/status",
+        Access::Needs(Scope::Read),
+        Foreign::Unknown,
+    ),
+    (
+        "GET",
+        "/orders/{id}/estimated-delivery",
+        Access::Needs(Scope::Read),
+        Foreign::Unknown,
+    ),
+    (
+        "GET",
+        "/orders/{id}/result",
+        Access::Needs(Scope::Read),
+        Foreign::Unknown,
+    ),
     ("GET", "/health", Access::Open, Foreign::Anything),
     ("GET", "/", Access::Open, Foreign::Anything),
     ("GET", "/console/{path+}", Access::Open, Foreign::Anything),
@@ -62,7 +144,12 @@ const TABLE: &[(&str, &str, Access, Foreign)] = &[
     ("GET", "/redoc", Access::Open, Foreign::Anything),
     ("GET", "/redoc/{path+}", Access::Open, Foreign::Anything),
     ("GET", "/orders", Access::Needs(Scope::Read), Foreign::Left),
-    ("GET", "/orders/{id}/events", Access::Needs(Scope::Read), Foreign::Unknown),
+    (
+        "GET",
+        "/orders/{id}/events",
+        Access::Needs(Scope::Read),
+        Foreign::Unknown,
+    ),
 ];
 
 /// Keys by the names of their bearers.
@@ -87,11 +174,19 @@ impl Keys {
     }
 
     fn setting(&self) -> String {
-        self.0.iter().map(|(_, _, line)| format!("{line}\n")).collect()
+        self.0
+            .iter()
+            .map(|(_, _, line)| format!("{line}\n"))
+            .collect()
     }
 
     fn of(&self, name: &str) -> &str {
-        &self.0.iter().find(|(known, _, _)| *known == name).unwrap().1
+        &self
+            .0
+            .iter()
+            .find(|(known, _, _)| *known == name)
+            .unwrap()
+            .1
     }
 }
 
@@ -108,11 +203,23 @@ impl World {
         if !key.is_empty() {
             headers.push(("x-api-key", key));
         }
-        self.send(method.parse().unwrap(), path, &headers, body.map(|body| body.to_string())).await
+        self.send(
+            method.parse().unwrap(),
+            path,
+            &headers,
+            body.map(|body| body.to_string()),
+        )
+        .await
     }
 
     async fn with_token(&self, token: &str, path: &str) -> Reply {
-        self.send(Method::GET, path, &[("authorization", &format!("Bearer {token}"))], None).await
+        self.send(
+            Method::GET,
+            path,
+            &[("authorization", &format!("Bearer {token}"))],
+            None,
+        )
+        .await
     }
 }
 
@@ -140,10 +247,20 @@ fn body(method: &str, pattern: &str) -> Option<Value> {
 
 #[test]
 fn every_route_has_its_line_and_says_the_same() {
-    let known: Vec<_> = TABLE.iter().map(|(method, pattern, access, _)| (*method, *pattern, *access)).collect();
+    let known: Vec<_> = TABLE
+        .iter()
+        .map(|(method, pattern, access, _)| (*method, *pattern, *access))
+        .collect();
     for route in ROUTES {
-        let line = (route.method.as_str(), route.pattern, route.operation.access());
-        assert!(known.contains(&line), "{line:?} is not in the table of tests/system/auth.rs");
+        let line = (
+            route.method.as_str(),
+            route.pattern,
+            route.operation.access(),
+        );
+        assert!(
+            known.contains(&line),
+            "{line:?} is not in the table of tests/system/auth.rs"
+        );
     }
     assert_eq!(known.len(), ROUTES.len());
 }
@@ -152,7 +269,10 @@ fn every_route_has_its_line_and_says_the_same() {
 async fn each_kind_of_caller_gets_on_every_route_what_the_table_says() {
     let keys = Keys::make();
     let world = with_keys(&keys, &[("WEBHOOK_SECRETS_MOLLIE", "auth-table")]).await;
-    let id = world.call(keys.of("alice"), "POST", "/orders", Some(waiting_order())).await.started();
+    let id = world
+        .call(keys.of("alice"), "POST", "/orders", Some(waiting_order()))
+        .await
+        .started();
     let one = |name| match name {
         "reader" => Some(Scope::Read),
         "writer" => Some(Scope::Write),
@@ -160,7 +280,11 @@ async fn each_kind_of_caller_gets_on_every_route_what_the_table_says() {
         _ => None,
     };
     for &(method, pattern, access, foreign) in TABLE {
-        let file = if pattern.starts_with("/console") { "main.js" } else { "begin.js" };
+        let file = if pattern.starts_with("/console") {
+            "main.js"
+        } else {
+            "begin.js"
+        };
         let path = pattern.replace("{id}", &id).replace("{path+}", file);
         let send = async |key: &str| world.call(key, method, &path, body(method, pattern)).await;
         if foreign == Foreign::Signed {
@@ -174,9 +298,15 @@ async fn each_kind_of_caller_gets_on_every_route_what_the_table_says() {
                 continue;
             }
             let challenge = reply.header("www-authenticate").to_owned();
-            assert!(challenge.starts_with("ApiKey realm="), "{method} {pattern}: {challenge}");
+            assert!(
+                challenge.starts_with("ApiKey realm="),
+                "{method} {pattern}: {challenge}"
+            );
             let shown = reply.problem(401, "unauthenticated").to_string();
-            assert!(!shown.contains("made-up") && !shown.contains("C-ALICE"), "{shown}");
+            assert!(
+                !shown.contains("made-up") && !shown.contains("C-ALICE"),
+                "{shown}"
+            );
         }
         for name in ["reader", "writer", "operator", "everything", "alice"] {
             let reply = send(keys.of(name)).await;
@@ -185,11 +315,19 @@ async fn each_kind_of_caller_gets_on_every_route_what_the_table_says() {
                 (Access::Needs(_) | Access::Open, _) => false,
             };
             if lacks {
-                assert!(reply.header("www-authenticate").contains("insufficient_scope"), "{name} {method} {pattern}");
+                assert!(
+                    reply
+                        .header("www-authenticate")
+                        .contains("insufficient_scope"),
+                    "{name} {method} {pattern}"
+                );
                 reply.problem(403, "insufficient_scope");
             } else {
                 let seen = reply.status.as_u16();
-                assert!(![401, 403, 404, 405, 500].contains(&seen), "{name} {method} {pattern}: {reply:?}");
+                assert!(
+                    ![401, 403, 404, 405, 500].contains(&seen),
+                    "{name} {method} {pattern}: {reply:?}"
+                );
             }
         }
         let reply = send(keys.of("bob")).await;
@@ -205,19 +343,55 @@ async fn each_kind_of_caller_gets_on_every_route_what_the_table_says() {
 
 /// No credential is asked for, and none replaces the signature.
 async fn signed_alone(world: &World, keys: &Keys) {
-    let event = json!({"resource": "event", "id": "event_auth_table", "type": "profile.verified"}).to_string();
+    let event = json!({"resource": "event", "id": "event_auth_table", "type": "profile.verified"})
+        .to_string();
     let secrets = Secrets::new(WebhookProvider::Mollie, ["auth-table"]).unwrap();
-    let signing = Signing { now: 0, message_id: "-", notification_url: None };
+    let signing = Signing {
+        now: 0,
+        message_id: "-",
+        notification_url: None,
+    };
     let message = payment_webhooks::sign(&secrets, Message::new(event.clone()), &signing).unwrap();
-    for key in ["", "ofk_made-up", keys.of("reader"), keys.of("everything"), keys.of("bob")] {
+    for key in [
+        "",
+        "ofk_made-up",
+        keys.of("reader"),
+        keys.of("everything"),
+        keys.of("bob"),
+    ] {
         let with_key = [("x-api-key", key)];
         let with_key = with_key.into_iter().filter(|_| !key.is_empty());
-        let signed: Vec<_> = message.header_pairs().into_iter().chain(with_key.clone()).collect();
+        let signed: Vec<_> = message
+            .header_pairs()
+            .into_iter()
+            .chain(with_key.clone())
+            .collect();
         // What Temporal could not take now is sent again, as a provider does.
-        let send = async || world.send(Method::POST, "/webhooks/mollie", &signed, Some(event.clone())).await;
-        world.eventually("an answer that is not 503", send, |reply| reply.status != 503).await.is(200);
+        let send = async || {
+            world
+                .send(
+                    Method::POST,
+                    "/webhooks/mollie",
+                    &signed,
+                    Some(event.clone()),
+                )
+                .await
+        };
+        world
+            .eventually("an answer that is not 503", send, |reply| {
+                reply.status != 503
+            })
+            .await
+            .is(200);
         let unsigned: Vec<_> = with_key.collect();
-        let reply = world.send(Method::POST, "/webhooks/mollie", &unsigned, Some(event.clone())).await;
+        let reply = world
+            .send(
+                Method::POST,
+                "/webhooks/mollie",
+                &unsigned,
+                Some(event.clone()),
+            )
+            .await;
         reply.problem(400, "webhook_rejected");
     }
 }
@@ -229,54 +403,138 @@ async fn a_customer_orders_for_itself_and_sees_its_own_from_the_start() {
     let (alice, bob) = (keys.of("alice"), keys.of("bob"));
     // Nobody has worked on it, and no row says whose it is.
     world.worker.kill().await;
-    let id = world.call(alice, "POST", "/orders/alice-1/start", Some(waiting_order())).await.started();
-    let order = world.call(alice, "GET", &format!("/orders/{id}"), None).await.is(200);
-    assert_eq!((&order["source"], &order["customer_id"]), (&json!("temporal"), &json!("C-ALICE")));
-    for path in
-        ["/orders/alice-1", "/orders/alice-1/status", "/orders/alice-1/events", "/orders/alice-1?source=database"]
-    {
+    let id = world
+        .call(
+            alice,
+            "POST",
+            "/orders/alice-1/start",
+            Some(waiting_order()),
+        )
+        .await
+        .started();
+    let order = world
+        .call(alice, "GET", &format!("/orders/{id}"), None)
+        .await
+        .is(200);
+    assert_eq!(
+        (&order["source"], &order["customer_id"]),
+        (&json!("temporal"), &json!("C-ALICE"))
+    );
+    for path in [
+        "/orders/alice-1",
+        "/orders/alice-1/status",
+        "/orders/alice-1/events",
+        "/orders/alice-1?source=database",
+    ] {
         world.call(alice, "GET", path, None).await.is(200);
-        let foreign = world.call(bob, "GET", path, None).await.problem(404, "order_not_found").to_string();
-        let nobodys = world.call(bob, "GET", &path.replace("alice-1", "nobody-1"), None).await;
-        assert_eq!(foreign, nobodys.problem(404, "order_not_found").to_string().replace("nobody-1", "alice-1"));
+        let foreign = world
+            .call(bob, "GET", path, None)
+            .await
+            .problem(404, "order_not_found")
+            .to_string();
+        let nobodys = world
+            .call(bob, "GET", &path.replace("alice-1", "nobody-1"), None)
+            .await;
+        assert_eq!(
+            foreign,
+            nobodys
+                .problem(404, "order_not_found")
+                .to_string()
+                .replace("nobody-1", "alice-1")
+        );
     }
     world.worker.restart().await.unwrap();
     let list = async |key: &str, query: &str| {
-        world.call(key, "GET", &format!("/orders{query}"), None).await.is(200)["orders"].as_array().unwrap().len()
+        world
+            .call(key, "GET", &format!("/orders{query}"), None)
+            .await
+            .is(200)["orders"]
+            .as_array()
+            .unwrap()
+            .len()
     };
     let listed = async || list(alice, "").await;
-    world.eventually("the order in the list", listed, |count| *count == 1).await;
+    world
+        .eventually("the order in the list", listed, |count| *count == 1)
+        .await;
     assert_eq!(list(alice, "?customer_id=C-ALICE").await, 1);
-    for (key, query) in [(alice, "?customer_id=C-BOB"), (bob, ""), (bob, "?customer_id=C-ALICE")] {
+    for (key, query) in [
+        (alice, "?customer_id=C-BOB"),
+        (bob, ""),
+        (bob, "?customer_id=C-ALICE"),
+    ] {
         assert_eq!(list(key, query).await, 0, "{query}");
     }
     assert_eq!(list(keys.of("reader"), "?customer_id=C-ALICE").await, 1);
     // For another, or in another's name.
     let mut order = waiting_order();
     order["customer"] = json!({"id": "C-ALICE"});
-    let refused = world.call(bob, "POST", "/orders", Some(order.clone())).await.problem(422, "invalid_request");
+    let refused = world
+        .call(bob, "POST", "/orders", Some(order.clone()))
+        .await
+        .problem(422, "invalid_request");
     assert_eq!(refused["errors"][0]["pointer"], "/customer");
-    world.call(alice, "POST", "/orders", Some(order)).await.started();
-    world.call(bob, "POST", "/orders/alice-1/start", Some(waiting_order())).await.problem(409, "order_exists");
-    let again = world.call(alice, "POST", "/orders/alice-1/start", Some(waiting_order())).await.is(202);
+    world
+        .call(alice, "POST", "/orders", Some(order))
+        .await
+        .started();
+    world
+        .call(bob, "POST", "/orders/alice-1/start", Some(waiting_order()))
+        .await
+        .problem(409, "order_exists");
+    let again = world
+        .call(
+            alice,
+            "POST",
+            "/orders/alice-1/start",
+            Some(waiting_order()),
+        )
+        .await
+        .is(202);
     assert_eq!(again["already_started"], true);
     // One key, two callers, two orders.
     let mut ids = Vec::new();
     for key in [alice, bob, alice] {
-        let headers = [("content-type", "application/json"), ("x-api-key", key), ("idempotency-key", "k-1")];
-        let reply = world.send(Method::POST, "/orders", &headers, Some(waiting_order().to_string())).await;
+        let headers = [
+            ("content-type", "application/json"),
+            ("x-api-key", key),
+            ("idempotency-key", "k-1"),
+        ];
+        let reply = world
+            .send(
+                Method::POST,
+                "/orders",
+                &headers,
+                Some(waiting_order().to_string()),
+            )
+            .await;
         ids.push(reply.started());
     }
     assert!(ids[0] == ids[2] && ids[0] != ids[1], "{ids:?}");
     // What is wrong with a body would tell that the order is there.
     let path = format!("/orders/{id}/cancel");
-    world.call(bob, "POST", &path, Some(json!({"reason": 5}))).await.problem(404, "order_not_found");
-    world.call(alice, "POST", &path, Some(json!({"reason": 5}))).await.problem(422, "invalid_request");
-    world.call(alice, "POST", &path, Some(json!({}))).await.is(200);
+    world
+        .call(bob, "POST", &path, Some(json!({"reason": 5})))
+        .await
+        .problem(404, "order_not_found");
+    world
+        .call(alice, "POST", &path, Some(json!({"reason": 5})))
+        .await
+        .problem(422, "invalid_request");
+    world
+        .call(alice, "POST", &path, Some(json!({})))
+        .await
+        .is(200);
     assert_eq!(world.ended(&id).await.status.as_str(), "cancelled");
-    world.call(bob, "POST", &path, Some(json!({}))).await.problem(404, "order_not_found");
+    world
+        .call(bob, "POST", &path, Some(json!({})))
+        .await
+        .problem(404, "order_not_found");
     let log = world.log("api");
-    assert!(log.contains("key:alice") && !log.contains(alice) && !log.contains(bob), "a key is in the log");
+    assert!(
+        log.contains("key:alice") && !log.contains(alice) && !log.contains(bob),
+        "a key is in the log"
+    );
 }
 
 #[tokio::test]
@@ -292,7 +550,10 @@ async fn tokens_are_checked_with_the_keys_that_their_issuer_has_now() {
     ])
     .await;
     let reply = world.get("/orders").await;
-    assert_eq!(reply.header("www-authenticate"), "Bearer realm=\"orderflow\"");
+    assert_eq!(
+        reply.header("www-authenticate"),
+        "Bearer realm=\"orderflow\""
+    );
     reply.problem(401, "unauthenticated");
     let reader = issuer.token("1", json!({"scope": "orders:read"}));
     // Nobody can tell while the issuer is away for the first time.
@@ -301,48 +562,108 @@ async fn tokens_are_checked_with_the_keys_that_their_issuer_has_now() {
     reply.problem(503, "auth_unavailable");
     issuer.publish(&["1"]);
     let listed = async || world.with_token(&reader, "/orders").await.status.as_u16();
-    world.eventually("keys", listed, |status| *status == 200).await;
+    world
+        .eventually("keys", listed, |status| *status == 200)
+        .await;
 
     for (claims, why) in [
         (json!({"exp": 1}), "has expired"),
         (json!({"nbf": 9_999_999_999_u64}), "is not valid yet"),
         (json!({"aud": "others"}), "is for somebody else"),
-        (json!({"iss": "https://other.example"}), "is from another issuer"),
+        (
+            json!({"iss": "https://other.example"}),
+            "is from another issuer",
+        ),
     ] {
-        let reply = world.with_token(&issuer.token("1", claims), "/orders").await;
+        let reply = world
+            .with_token(&issuer.token("1", claims), "/orders")
+            .await;
         let challenge = reply.header("www-authenticate").to_owned();
-        assert!(challenge.starts_with("Bearer ") && challenge.contains("error=\"invalid_token\""), "{challenge}");
+        assert!(
+            challenge.starts_with("Bearer ") && challenge.contains("error=\"invalid_token\""),
+            "{challenge}"
+        );
         let problem = reply.problem(401, "unauthenticated");
-        assert!(problem["detail"].as_str().unwrap().contains(why), "{problem}");
+        assert!(
+            problem["detail"].as_str().unwrap().contains(why),
+            "{problem}"
+        );
     }
-    let reply = world.with_token(&issuer.token("1", json!({"scope": "orders:write"})), "/orders").await;
-    assert!(reply.header("www-authenticate").contains("scope=\"orders:read\""), "{:?}", reply.headers);
+    let reply = world
+        .with_token(
+            &issuer.token("1", json!({"scope": "orders:write"})),
+            "/orders",
+        )
+        .await;
+    assert!(
+        reply
+            .header("www-authenticate")
+            .contains("scope=\"orders:read\""),
+        "{:?}",
+        reply.headers
+    );
     reply.problem(403, "insufficient_scope");
 
     // The issuer changes its keys: what the new one signed is let in, what the old one signed no more.
     let new = issuer.token("2", json!({"scope": "orders:read"}));
-    world.with_token(&new, "/orders").await.problem(401, "unauthenticated");
+    world
+        .with_token(&new, "/orders")
+        .await
+        .problem(401, "unauthenticated");
     issuer.publish(&["2"]);
     let listed = async || world.with_token(&new, "/orders").await.status.as_u16();
-    world.eventually("the new key", listed, |status| *status == 200).await;
-    world.with_token(&reader, "/orders").await.problem(401, "unauthenticated");
+    world
+        .eventually("the new key", listed, |status| *status == 200)
+        .await;
+    world
+        .with_token(&reader, "/orders")
+        .await
+        .problem(401, "unauthenticated");
     // The issuer is away: what is known goes on.
     issuer.publish(&[]);
     world
-        .with_token(&issuer.token("3", json!({"scope": "orders:read"})), "/orders")
+        .with_token(
+            &issuer.token("3", json!({"scope": "orders:read"})),
+            "/orders",
+        )
         .await
         .problem(401, "unauthenticated");
     world.with_token(&new, "/orders").await.is(200);
 
-    let bound = issuer.token("2", json!({"scope": "orders:read orders:write", "customer_id": "C-1"}));
-    let headers = [("authorization", format!("Bearer {bound}")), ("content-type", "application/json".to_owned())];
-    let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let id = world.send(Method::POST, "/orders", &headers, Some(waiting_order().to_string())).await.started();
-    world.with_token(&bound, &format!("/orders/{id}")).await.is(200);
+    let bound = issuer.token(
+        "2",
+        json!({"scope": "orders:read orders:write", "customer_id": "C-1"}),
+    );
+    let headers = [
+        ("authorization", format!("Bearer {bound}")),
+        ("content-type", "application/json".to_owned()),
+    ];
+    let headers = headers
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()));
+    let id = world
+        .send(
+            Method::POST,
+            "/orders",
+            &headers,
+            Some(waiting_order().to_string()),
+        )
+        .await
+        .started();
+    world
+        .with_token(&bound, &format!("/orders/{id}"))
+        .await
+        .is(200);
     let other = issuer.token("2", json!({"scope": "orders:read", "customer_id": "C-2"}));
-    world.with_token(&other, &format!("/orders/{id}")).await.problem(404, "order_not_found");
+    world
+        .with_token(&other, &format!("/orders/{id}"))
+        .await
+        .problem(404, "order_not_found");
     let log = world.log("api");
-    assert!(!log.contains(&bound) && !log.contains("jane@example.com"), "a token or its subject is in the log");
+    assert!(
+        !log.contains(&bound) && !log.contains("jane@example.com"),
+        "a token or its subject is in the log"
+    );
 }
 
 #[tokio::test]
@@ -351,7 +672,10 @@ async fn each_caller_has_its_own_rate() {
     let world = with_keys(&keys, &[("RATE_LIMIT", "1/h:3")]).await;
     for name in ["reader", "alice"] {
         for _ in 0..3 {
-            world.call(keys.of(name), "GET", "/orders", None).await.is(200);
+            world
+                .call(keys.of(name), "GET", "/orders", None)
+                .await
+                .is(200);
         }
         let reply = world.call(keys.of(name), "GET", "/orders", None).await;
         let wait: u32 = reply.header("retry-after").parse().unwrap();
@@ -360,9 +684,15 @@ async fn each_caller_has_its_own_rate() {
     }
     // Who guesses keys is counted by its address.
     for _ in 0..3 {
-        world.call("ofk_guess", "GET", "/orders", None).await.problem(401, "unauthenticated");
+        world
+            .call("ofk_guess", "GET", "/orders", None)
+            .await
+            .problem(401, "unauthenticated");
     }
-    world.call("ofk_guess", "GET", "/orders", None).await.problem(429, "rate_limited");
+    world
+        .call("ofk_guess", "GET", "/orders", None)
+        .await
+        .problem(429, "rate_limited");
     for _ in 0..5 {
         world.get("/health").await.is(200);
     }
@@ -371,35 +701,83 @@ async fn each_caller_has_its_own_rate() {
 #[tokio::test]
 async fn the_command_line_makes_a_key_and_uses_it() {
     let made = Command::new(PROGRAM)
-        .args(["api-key", "create", "--name", "script", "--scopes", "orders:read,orders:write", "--customer", "C-9"])
+        .args([
+            "api-key",
+            "create",
+            "--name",
+            "script",
+            "--scopes",
+            "orders:read,orders:write",
+            "--customer",
+            "C-9",
+        ])
         .output()
         .await
         .unwrap();
     let shown = String::from_utf8(made.stdout).unwrap();
-    let indented: Vec<_> = shown.lines().filter_map(|line| line.strip_prefix("    ")).collect();
-    let [key, line] = indented[..] else { panic!("{shown}") };
-    assert!(line.starts_with("script ") && line.ends_with(" orders:read,orders:write customer=C-9"), "{line}");
+    let indented: Vec<_> = shown
+        .lines()
+        .filter_map(|line| line.strip_prefix("    "))
+        .collect();
+    let [key, line] = indented[..] else {
+        panic!("{shown}")
+    };
+    assert!(
+        line.starts_with("script ") && line.ends_with(" orders:read,orders:write customer=C-9"),
+        "{line}"
+    );
     let world = World::with(&[("API_AUTH", "api-key"), ("API_KEYS", line)]).await;
     let run = async |key: &str| {
         let mut command = Command::new(PROGRAM);
-        command.args(["start-order", "script-1", "--json"]).env("ORDERFLOW_URL", &world.url);
-        command.env("ORDERFLOW_API_KEY", key).stdin(Stdio::null()).output().await.unwrap()
+        command
+            .args(["start-order", "script-1", "--json"])
+            .env("ORDERFLOW_URL", &world.url);
+        command
+            .env("ORDERFLOW_API_KEY", key)
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .unwrap()
     };
     let refused = run("").await;
     let said = String::from_utf8(refused.stderr).unwrap();
-    assert!(!refused.status.success() && said.contains("ORDERFLOW_API_KEY") && said.lines().count() == 1, "{said}");
+    assert!(
+        !refused.status.success()
+            && said.contains("ORDERFLOW_API_KEY")
+            && said.lines().count() == 1,
+        "{said}"
+    );
     let started: Value = serde_json::from_slice(&run(key).await.stdout).unwrap();
     assert_eq!(started["order_id"], "script-1");
-    assert_eq!(world.ended("script-1").await.customer_id.as_deref(), Some("C-9"));
+    assert_eq!(
+        world.ended("script-1").await.customer_id.as_deref(),
+        Some("C-9")
+    );
 }
 
 #[tokio::test]
 async fn a_bad_setting_stops_the_gateway_with_one_line() {
     for (name, value, said) in [
-        ("API_AUTH", "basic", "API_AUTH=basic is not allowed: must be none, api-key or jwt"),
-        ("API_AUTH", "api-key", "API_KEYS= is not allowed: there must be a key"),
-        ("RATE_LIMIT", "fast", "RATE_LIMIT=fast is not allowed: must be such as 100/s"),
-        ("LOG_FORMAT", "xml", "LOG_FORMAT=xml is not allowed: must be pretty or json"),
+        (
+            "API_AUTH",
+            "basic",
+            "API_AUTH=basic is not allowed: must be none, api-key or jwt",
+        ),
+        (
+            "API_AUTH",
+            "api-key",
+            "API_KEYS= is not allowed: there must be a key",
+        ),
+        (
+            "RATE_LIMIT",
+            "fast",
+            "RATE_LIMIT=fast is not allowed: must be such as 100/s",
+        ),
+        (
+            "LOG_FORMAT",
+            "xml",
+            "LOG_FORMAT=xml is not allowed: must be pretty or json",
+        ),
     ] {
         let output = Command::new(PROGRAM)
             .args(["serve", "api"])
@@ -410,7 +788,11 @@ async fn a_bad_setting_stops_the_gateway_with_one_line() {
             .await
             .unwrap();
         let words = String::from_utf8(output.stderr).unwrap();
-        assert_eq!((output.status.code(), words.lines().count()), (Some(1), 1), "{words}");
+        assert_eq!(
+            (output.status.code(), words.lines().count()),
+            (Some(1), 1),
+            "{words}"
+        );
         assert!(words.starts_with(&format!("error: {said}")), "{words}");
     }
 }

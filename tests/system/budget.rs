@@ -1,7 +1,8 @@
 //! What an order costs Temporal.
 
-use crate::{api::order_with_payment, world::World};
 use temporalio_client::{Client, WorkflowDescribeOptions};
+
+use crate::{api::order_with_payment, world::World};
 use workflows::OrderWorkflow;
 
 async fn cost(client: &Client, workflow_id: String) -> (i64, usize) {
@@ -10,22 +11,38 @@ async fn cost(client: &Client, workflow_id: String) -> (i64, usize) {
         .describe(WorkflowDescribeOptions::default())
         .await
         .unwrap();
-    let transitions = described.raw_description.workflow_execution_info.as_ref().unwrap().state_transition_count;
+    let transitions = described
+        .raw_description
+        .workflow_execution_info
+        .as_ref()
+        .unwrap()
+        .state_transition_count;
     (transitions, described.history_length())
 }
 
 #[tokio::test]
 async fn a_happy_order_stays_within_25_transitions_and_48_events() {
     let world = World::start().await;
-    let id = world.post("/orders", order_with_payment("pmt-budget")).await.started();
+    let id = world
+        .post("/orders", order_with_payment("pmt-budget"))
+        .await
+        .started();
     assert_eq!(world.ended(&id).await.status.as_str(), "delivered");
     let client = world.temporal().await;
     let closed = async || cost(&client, format!("order-{id}")).await;
-    let order = world.eventually("the closed workflow", closed, |(_, events)| *events >= 34).await;
+    let order = world
+        .eventually("the closed workflow", closed, |(_, events)| *events >= 34)
+        .await;
     let shipping = cost(&client, format!("shipping-{id}-1")).await;
     let (transitions, events) = (order.0 + shipping.0, order.1 + shipping.1);
     println!("a happy order: {transitions} transitions, {events} events");
     // More would be paid for with every order; fewer would mean that this test looks at the wrong thing.
-    assert!((20..=25).contains(&transitions), "{transitions} transitions: {order:?} and {shipping:?}");
-    assert!((35..=48).contains(&events), "{events} events: {order:?} and {shipping:?}");
+    assert!(
+        (20..=25).contains(&transitions),
+        "{transitions} transitions: {order:?} and {shipping:?}"
+    );
+    assert!(
+        (35..=48).contains(&events),
+        "{events} events: {order:?} and {shipping:?}"
+    );
 }

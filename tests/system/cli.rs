@@ -11,20 +11,28 @@ mod snapshot;
 mod stack;
 mod workflows;
 
-use crate::world::World;
-use serde_json::Value;
 use std::{
     path::Path,
     process::{Output, Stdio},
 };
+
+use serde_json::Value;
 use tokio::process::Command;
+
+use crate::world::World;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_orderflow-under-test");
 
 /// The program, without what the environment of the tests may set.
 fn program() -> Command {
     let mut command = Command::new(PROGRAM);
-    for name in ["DATABASE_URL", "TEMPORAL_ADDRESS", "ORDERFLOW_URL", "ORDER_PROFILE", "ORDERFLOW_LOCAL_DATABASE_URL"] {
+    for name in [
+        "DATABASE_URL",
+        "TEMPORAL_ADDRESS",
+        "ORDERFLOW_URL",
+        "ORDER_PROFILE",
+        "ORDERFLOW_LOCAL_DATABASE_URL",
+    ] {
         command.env_remove(name);
     }
     command.stdin(Stdio::null());
@@ -73,11 +81,19 @@ impl World {
 /// One command in a terminal: what was typed, what came, and the exit code.
 fn shown(arguments: &[&str], output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
-    let quoted =
-        |argument: &&str| if argument.contains(' ') { format!("'{argument}'") } else { (*argument).to_owned() };
+    let quoted = |argument: &&str| {
+        if argument.contains(' ') {
+            format!("'{argument}'")
+        } else {
+            (*argument).to_owned()
+        }
+    };
     let typed: Vec<_> = arguments.iter().map(quoted).collect();
     let mut shown = format!("$ orderflow {}\n", typed.join(" "));
-    for part in [text(&output.stdout), text(&output.stderr)].iter().filter(|part| !part.is_empty()) {
+    for part in [text(&output.stdout), text(&output.stderr)]
+        .iter()
+        .filter(|part| !part.is_empty())
+    {
         shown.push_str(part);
         shown.push('\n');
     }

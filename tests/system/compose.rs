@@ -1,34 +1,56 @@
 //! `compose.yaml` and `worker/Dockerfile`, as far as they can be held to without a Docker daemon: what they name is
 //! what the program, its settings and the local stack know.
 
-use devstack::{SEARCH_ATTRIBUTES, toolchain::POSTGRES_VERSION};
 use std::{collections::BTreeSet, fs, path::PathBuf};
+
 use yaml_rust2::{Yaml, YamlLoader};
+
+use devstack::{SEARCH_ATTRIBUTES, toolchain::POSTGRES_VERSION};
 
 /// What is built of this repository, with one environment.
 const OURS: [&str; 3] = ["api", "migrate", "worker"];
 
 fn read(path: &str) -> String {
-    fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
+    fs::read_to_string(
+        PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("..")
+            .join(path),
+    )
+    .unwrap()
 }
 
 fn services() -> Vec<(String, Yaml)> {
-    let compose = YamlLoader::load_from_str(&read("compose.yaml")).unwrap().remove(0);
+    let compose = YamlLoader::load_from_str(&read("compose.yaml"))
+        .unwrap()
+        .remove(0);
     let services = compose["services"].as_hash().unwrap().clone();
-    services.into_iter().map(|(name, service)| (name.into_string().unwrap(), service)).collect()
+    services
+        .into_iter()
+        .map(|(name, service)| (name.into_string().unwrap(), service))
+        .collect()
 }
 
 fn service(name: &str) -> Yaml {
-    services().into_iter().find(|(found, _)| found == name).unwrap().1
+    services()
+        .into_iter()
+        .find(|(found, _)| found == name)
+        .unwrap()
+        .1
 }
 
 fn texts(list: &Yaml) -> Vec<String> {
-    list.as_vec().into_iter().flatten().map(|item| item.as_str().unwrap().to_owned()).collect()
+    list.as_vec()
+        .into_iter()
+        .flatten()
+        .map(|item| item.as_str().unwrap().to_owned())
+        .collect()
 }
 
 fn is_variable(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_uppercase())
-        && text.chars().all(|character| matches!(character, 'A'..='Z' | '0'..='9' | '_'))
+        && text
+            .chars()
+            .all(|character| matches!(character, 'A'..='Z' | '0'..='9' | '_'))
 }
 
 /// Every variable that docs/settings.md names. Each by its whole name: what is meant by `BEGINNING_*` nobody can compare.
@@ -36,17 +58,32 @@ fn settings() -> BTreeSet<String> {
     let page = read("docs/settings.md");
     // What stands between two backticks is every other part.
     let quoted: Vec<_> = page.split('`').skip(1).step_by(2).collect();
-    let name = |quoted: &&str| quoted.split('=').next().filter(|name| is_variable(name)).map(ToOwned::to_owned);
-    let beginnings: Vec<_> = quoted.iter().filter(|quoted| quoted.strip_suffix('*').is_some_and(is_variable)).collect();
-    assert!(beginnings.is_empty(), "docs/settings.md does not write out {beginnings:?}");
+    let name = |quoted: &&str| {
+        quoted
+            .split('=')
+            .next()
+            .filter(|name| is_variable(name))
+            .map(ToOwned::to_owned)
+    };
+    let beginnings: Vec<_> = quoted
+        .iter()
+        .filter(|quoted| quoted.strip_suffix('*').is_some_and(is_variable))
+        .collect();
+    assert!(
+        beginnings.is_empty(),
+        "docs/settings.md does not write out {beginnings:?}"
+    );
     quoted.iter().filter_map(name).collect()
 }
 
 /// The tag, which must be a version: a moving tag is another program tomorrow.
 fn pinned(image: &str) -> &str {
-    let (_, tag) = image.rsplit_once(':').unwrap_or_else(|| panic!("{image} has no tag"));
+    let (_, tag) = image
+        .rsplit_once(':')
+        .unwrap_or_else(|| panic!("{image} has no tag"));
     let version = tag.trim_start_matches('v').split('-').next().unwrap();
-    let is_version = version.contains('.') && version.split('.').all(|part| part.parse::<u32>().is_ok());
+    let is_version =
+        version.contains('.') && version.split('.').all(|part| part.parse::<u32>().is_ok());
     assert!(is_version, "{image} is not pinned");
     tag
 }
@@ -56,11 +93,27 @@ fn compose_has_the_stacks_services_on_the_usual_ports_of_this_machine_alone() {
     let names: BTreeSet<_> = services().into_iter().map(|(name, _)| name).collect();
     assert_eq!(
         names,
-        ["api", "localstack", "mail", "migrate", "postgres", "temporal", "worker"].map(ToOwned::to_owned).into()
+        [
+            "api",
+            "localstack",
+            "mail",
+            "migrate",
+            "postgres",
+            "temporal",
+            "worker"
+        ]
+        .map(ToOwned::to_owned)
+        .into()
     );
-    let published: BTreeSet<_> = services().iter().flat_map(|(_, service)| texts(&service["ports"])).collect();
+    let published: BTreeSet<_> = services()
+        .iter()
+        .flat_map(|(_, service)| texts(&service["ports"]))
+        .collect();
     let local = |port: u16| format!("127.0.0.1:{port}:{port}");
-    assert_eq!(published, [4566, 7233, 8000, 8025, 8233, 9464].map(local).into());
+    assert_eq!(
+        published,
+        [4566, 7233, 8000, 8025, 8233, 9464].map(local).into()
+    );
 }
 
 #[test]
@@ -68,7 +121,11 @@ fn compose_runs_the_versions_that_the_local_stack_runs() {
     for (name, service) in services() {
         let image = service["image"].as_str().unwrap();
         if OURS.contains(&name.as_str()) {
-            assert_eq!(service["build"]["dockerfile"].as_str(), Some("worker/Dockerfile"), "{name}");
+            assert_eq!(
+                service["build"]["dockerfile"].as_str(),
+                Some("worker/Dockerfile"),
+                "{name}"
+            );
         } else {
             pinned(image);
         }
@@ -76,10 +133,17 @@ fn compose_runs_the_versions_that_the_local_stack_runs() {
     let tag = |name: &str| pinned(service(name)["image"].as_str().unwrap()).to_owned();
     assert_eq!(format!("{}.0", tag("postgres")), POSTGRES_VERSION);
     let modules = read("crates/devstack/temporal-cli/go.mod");
-    assert!(modules.contains(&format!("github.com/temporalio/cli v{} ", tag("temporal"))), "{}", tag("temporal"));
+    assert!(
+        modules.contains(&format!("github.com/temporalio/cli v{} ", tag("temporal"))),
+        "{}",
+        tag("temporal")
+    );
     let command = texts(&service("temporal")["command"]);
     for (attribute, kind) in SEARCH_ATTRIBUTES {
-        assert!(command.contains(&format!("--search-attribute={attribute}={kind}")), "{attribute}: {command:?}");
+        assert!(
+            command.contains(&format!("--search-attribute={attribute}={kind}")),
+            "{attribute}: {command:?}"
+        );
     }
 }
 
@@ -94,7 +158,10 @@ fn compose_starts_nothing_before_what_it_needs_is_ready() {
             let on = on.as_str().unwrap();
             match how["condition"].as_str().unwrap() {
                 "service_healthy" => {
-                    assert!(!texts(&self::service(on)["healthcheck"]["test"]).is_empty(), "{on} has no health check");
+                    assert!(
+                        !texts(&self::service(on)["healthcheck"]["test"]).is_empty(),
+                        "{on} has no health check"
+                    );
                 }
                 "service_completed_successfully" => assert_eq!(on, "migrate", "{name}"),
                 other => panic!("{name} waits for {on}: {other}"),
@@ -106,7 +173,10 @@ fn compose_starts_nothing_before_what_it_needs_is_ready() {
 #[test]
 fn compose_sets_nothing_that_the_settings_page_does_not_name() {
     let names = settings();
-    assert!(names.contains("DATABASE_URL") && !names.contains("HOST"), "{names:?}");
+    assert!(
+        names.contains("DATABASE_URL") && !names.contains("HOST"),
+        "{names:?}"
+    );
     for name in OURS {
         let set: BTreeSet<_> = service(name)["environment"]
             .as_hash()
@@ -114,9 +184,15 @@ fn compose_sets_nothing_that_the_settings_page_does_not_name() {
             .keys()
             .map(|variable| variable.as_str().unwrap().to_owned())
             .collect();
-        assert!(set.contains("DATABASE_URL") && set.contains("TEMPORAL_ADDRESS"), "{name}: {set:?}");
+        assert!(
+            set.contains("DATABASE_URL") && set.contains("TEMPORAL_ADDRESS"),
+            "{name}: {set:?}"
+        );
         let unknown: Vec<_> = set.difference(&names).collect();
-        assert!(unknown.is_empty(), "{name} is given what docs/settings.md does not name: {unknown:?}");
+        assert!(
+            unknown.is_empty(),
+            "{name} is given what docs/settings.md does not name: {unknown:?}"
+        );
     }
 }
 
@@ -132,37 +208,61 @@ fn the_example_of_an_environment_file_names_every_setting_and_no_other() {
     let missing: Vec<_> = names.difference(&example).collect();
     assert!(missing.is_empty(), ".env.example lacks {missing:?}");
     let unknown: Vec<_> = example.difference(&names).collect();
-    assert!(unknown.is_empty(), "docs/settings.md does not name {unknown:?}");
+    assert!(
+        unknown.is_empty(),
+        "docs/settings.md does not name {unknown:?}"
+    );
 }
 
 #[test]
 fn the_images_are_built_by_the_workspaces_toolchain_and_run_without_rights() {
     let file = read("worker/Dockerfile");
-    let version = file.lines().find_map(|line| line.strip_prefix("ARG RUST_VERSION=")).unwrap();
-    assert!(read("rust-toolchain.toml").contains(&format!("channel = \"{version}\"")), "{version}");
+    let version = file
+        .lines()
+        .find_map(|line| line.strip_prefix("ARG RUST_VERSION="))
+        .unwrap();
+    assert!(
+        read("rust-toolchain.toml").contains(&format!("channel = \"{version}\"")),
+        "{version}"
+    );
     let stages: Vec<_> = file.split("\nFROM ").collect();
     let (arguments, stages) = stages.split_first().unwrap();
-    let arguments: Vec<_> = arguments.lines().filter_map(|line| line.strip_prefix("ARG ")?.split_once('=')).collect();
+    let arguments: Vec<_> = arguments
+        .lines()
+        .filter_map(|line| line.strip_prefix("ARG ")?.split_once('='))
+        .collect();
     let mut known = BTreeSet::new();
     for stage in stages {
         let (base, name) = stage.lines().next().unwrap().split_once(" AS ").unwrap();
         let base = arguments
             .iter()
-            .fold(base.to_owned(), |base, (name, default)| base.replace(&format!("${{{name}}}"), default));
+            .fold(base.to_owned(), |base, (name, default)| {
+                base.replace(&format!("${{{name}}}"), default)
+            });
         if base != "scratch" && !known.contains(base.as_str()) {
             pinned(&base);
         }
         known.insert(name);
         if stage.contains("ENTRYPOINT") {
             // Without rights, and nothing beside it: no shell, no tool.
-            assert!(base == "scratch" && stage.contains("\nUSER 65532:65532\n"), "{name}");
+            assert!(
+                base == "scratch" && stage.contains("\nUSER 65532:65532\n"),
+                "{name}"
+            );
         }
-        for build in stage.split("cargo ").skip(1).filter(|command| command.starts_with("build")) {
+        for build in stage
+            .split("cargo ")
+            .skip(1)
+            .filter(|command| command.starts_with("build"))
+        {
             assert!(build.contains("--locked"), "{name}");
         }
     }
     for name in OURS {
-        assert!(known.contains(service(name)["build"]["target"].as_str().unwrap()), "{name}");
+        assert!(
+            known.contains(service(name)["build"]["target"].as_str().unwrap()),
+            "{name}"
+        );
     }
     // The last stage is what a build makes when nobody names one.
     assert!(stages.last().unwrap().starts_with("scratch AS worker\n"));
@@ -172,10 +272,19 @@ fn the_images_are_built_by_the_workspaces_toolchain_and_run_without_rights() {
 #[test]
 fn each_health_check_of_ours_calls_the_one_program_of_its_image() {
     let file = read("worker/Dockerfile");
-    assert!(file.contains("CMD [\"/worker\", \"health\"]\nENTRYPOINT [\"/worker\"]\n"), "{file}");
+    assert!(
+        file.contains("CMD [\"/worker\", \"health\"]\nENTRYPOINT [\"/worker\"]\n"),
+        "{file}"
+    );
     assert!(read("infrastructure/worker.yaml").contains("Command: [CMD, /worker, health]\n"));
-    assert!(file.contains("\nENTRYPOINT [\"/bin/orderflow\"]\n"), "{file}");
+    assert!(
+        file.contains("\nENTRYPOINT [\"/bin/orderflow\"]\n"),
+        "{file}"
+    );
     for name in ["api", "worker"] {
-        assert_eq!(texts(&service(name)["healthcheck"]["test"]), ["CMD", "/bin/orderflow", "health", name]);
+        assert_eq!(
+            texts(&service(name)["healthcheck"]["test"]),
+            ["CMD", "/bin/orderflow", "health", name]
+        );
     }
 }

@@ -6,26 +6,39 @@ mod guide;
 mod migration;
 mod performance;
 
-use crate::{api::Reply, world::World};
-use orderflow_http::{Function, ROUTES};
-use reqwest::Method;
-use serde_json::Value;
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::{api::Reply, world::World};
+use orderflow_http::{Function, ROUTES};
+
 fn file(path: &str) -> String {
-    fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
+    fs::read_to_string(
+        PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("..")
+            .join(path),
+    )
+    .unwrap()
 }
 
 fn text(reply: &Reply) -> String {
-    reply.body.as_str().map_or_else(|| reply.body.to_string(), str::to_owned)
+    reply
+        .body
+        .as_str()
+        .map_or_else(|| reply.body.to_string(), str::to_owned)
 }
 
 /// What a page loads: the values of `src`, and of `href` in `<link>`.
 fn loaded(page: &str) -> Vec<String> {
-    let tags =
-        page.split('<').filter(|tag| tag.starts_with("script") || tag.starts_with("link") || tag.starts_with("img"));
+    let tags = page.split('<').filter(|tag| {
+        tag.starts_with("script") || tag.starts_with("link") || tag.starts_with("img")
+    });
     let value = |tag: &str| {
-        let (_, rest) = tag.split_once("src=\"").or_else(|| tag.split_once("href=\""))?;
+        let (_, rest) = tag
+            .split_once("src=\"")
+            .or_else(|| tag.split_once("href=\""))?;
         Some(rest.split('"').next()?.to_owned())
     };
     tags.filter_map(value).collect()
@@ -36,14 +49,24 @@ async fn the_pages_and_all_that_they_load_come_from_here() {
     let world = World::start().await;
     for path in ["/", "/docs", "/redoc"] {
         let page = world.get(path).await;
-        assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html; charset=utf-8"), "{path}");
+        assert_eq!(
+            (page.status.as_u16(), page.header("content-type")),
+            (200, "text/html; charset=utf-8"),
+            "{path}"
+        );
         let policy = page.header("content-security-policy").to_owned();
-        assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'"), "{path}: {policy}");
+        assert!(
+            policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'"),
+            "{path}: {policy}"
+        );
         assert!(
             !policy.contains("http") && !policy.contains('*') && !policy.contains("unsafe-eval"),
             "{path}: {policy}"
         );
-        assert!(path == "/redoc" || !policy.contains("unsafe-inline"), "{path}: {policy}");
+        assert!(
+            path == "/redoc" || !policy.contains("unsafe-inline"),
+            "{path}: {policy}"
+        );
         let loads = loaded(&text(&page));
         assert!(loads.len() > 2, "{path}: {loads:?}");
         for name in loads {
@@ -53,14 +76,32 @@ async fn the_pages_and_all_that_they_load_come_from_here() {
                 "css" => "text/css; charset=utf-8",
                 _ => "image/svg+xml",
             };
-            assert_eq!((file.status.as_u16(), file.header("content-type")), (200, kind), "{name}");
+            assert_eq!(
+                (file.status.as_u16(), file.header("content-type")),
+                (200, kind),
+                "{name}"
+            );
             assert_eq!(file.header("x-content-type-options"), "nosniff", "{name}");
             let versioned = name.contains("swagger-ui-") || name.contains("redoc-");
-            let cache = if versioned { "public, max-age=31536000, immutable" } else { "no-cache" };
+            let cache = if versioned {
+                "public, max-age=31536000, immutable"
+            } else {
+                "no-cache"
+            };
             assert_eq!(file.header("cache-control"), cache, "{name}");
-            let known =
-                world.send(Method::GET, &format!("/{name}"), &[("if-none-match", file.header("etag"))], None).await;
-            assert_eq!((known.status.as_u16(), known.body), (304, Value::String(String::new())), "{name}");
+            let known = world
+                .send(
+                    Method::GET,
+                    &format!("/{name}"),
+                    &[("if-none-match", file.header("etag"))],
+                    None,
+                )
+                .await;
+            assert_eq!(
+                (known.status.as_u16(), known.body),
+                (304, Value::String(String::new())),
+                "{name}"
+            );
         }
     }
 }
@@ -70,16 +111,44 @@ async fn the_pages_and_all_that_they_load_come_from_here() {
 async fn no_file_of_ours_names_another_host() {
     let world = World::start().await;
     for folder in ["console", "pages"] {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../functions/web").join(folder);
-        for entry in fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()) {
-            let text = fs::read_to_string(&entry).unwrap().replace("http://www.w3.org/2000/svg", "");
-            assert!(!text.contains("://") && !text.contains("url(") && !text.contains("eval("), "{}", entry.display());
-            for import in text.split(" from '").skip(1).map(|rest| rest.split('\'').next().unwrap()) {
-                let name = import.strip_prefix("./").unwrap_or_else(|| panic!("{}: {import}", entry.display()));
-                assert_eq!(world.get(&format!("/console/{name}")).await.status, 200, "{}: {name}", entry.display());
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("../functions/web")
+            .join(folder);
+        for entry in fs::read_dir(path)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+        {
+            let text = fs::read_to_string(&entry)
+                .unwrap()
+                .replace("http://www.w3.org/2000/svg", "");
+            assert!(
+                !text.contains("://") && !text.contains("url(") && !text.contains("eval("),
+                "{}",
+                entry.display()
+            );
+            for import in text
+                .split(" from '")
+                .skip(1)
+                .map(|rest| rest.split('\'').next().unwrap())
+            {
+                let name = import
+                    .strip_prefix("./")
+                    .unwrap_or_else(|| panic!("{}: {import}", entry.display()));
+                assert_eq!(
+                    world.get(&format!("/console/{name}")).await.status,
+                    200,
+                    "{}: {name}",
+                    entry.display()
+                );
             }
             // What an order says must never become markup.
-            for way in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "srcdoc"] {
+            for way in [
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "srcdoc",
+            ] {
                 assert!(!text.contains(way), "{}: {way}", entry.display());
             }
         }
@@ -91,24 +160,40 @@ async fn the_document_that_is_served_is_the_one_that_is_checked_in() {
     let world = World::start().await;
     let served = world.get("/openapi.json").await;
     assert_eq!(served.header("content-type"), "application/json");
-    assert_eq!(served.is(200), serde_json::from_str::<Value>(&file("docs/openapi.json")).unwrap());
+    assert_eq!(
+        served.is(200),
+        serde_json::from_str::<Value>(&file("docs/openapi.json")).unwrap()
+    );
 }
 
 #[tokio::test]
 async fn what_nobody_serves_is_unknown_and_a_wrong_method_is_told_the_right_ones() {
     let world = World::start().await;
-    for path in
-        ["/nowhere", "/console/", "/console/nothing.js", "/docs/", "/docs/index.html", "/favicon.ico", "/orders/"]
-    {
+    for path in [
+        "/nowhere",
+        "/console/",
+        "/console/nothing.js",
+        "/docs/",
+        "/docs/index.html",
+        "/favicon.ico",
+        "/orders/",
+    ] {
         world.get(path).await.problem(404, "route_not_found");
     }
     for route in ROUTES {
-        let path = route.pattern.replace("{id}", "order-1").replace("{path+}", "main.js");
+        let path = route
+            .pattern
+            .replace("{id}", "order-1")
+            .replace("{path+}", "main.js");
         let on_path = ROUTES.iter().filter(|other| other.pattern == route.pattern);
         let allowed: BTreeSet<_> = on_path.map(|other| other.method.as_str()).collect();
         for method in [Method::PUT, Method::PATCH] {
             let reply = world.send(method, &path, &[], None).await;
-            assert_eq!(reply.header("allow").split(", ").collect::<BTreeSet<_>>(), allowed, "{path}");
+            assert_eq!(
+                reply.header("allow").split(", ").collect::<BTreeSet<_>>(),
+                allowed,
+                "{path}"
+            );
             reply.problem(405, "method_not_allowed");
         }
     }
@@ -120,17 +205,30 @@ fn each_route_is_in_the_document_and_nothing_else_is() {
     let document: Value = serde_json::from_str(&file("docs/openapi.json")).unwrap();
     let mut described = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
-        described.extend(methods.as_object().unwrap().keys().map(|method| (method.to_uppercase(), path.clone())));
+        described.extend(
+            methods
+                .as_object()
+                .unwrap()
+                .keys()
+                .map(|method| (method.to_uppercase(), path.clone())),
+        );
     }
-    let served = ROUTES.iter().map(|route| (route.method.to_string(), route.pattern.replace("+}", "}")));
+    let served = ROUTES
+        .iter()
+        .map(|route| (route.method.to_string(), route.pattern.replace("+}", "}")));
     assert_eq!(described, served.collect());
 }
 
 #[test]
 fn the_operators_page_tells_an_order_what_one_can_tell_it() {
     let actions = file("functions/web/console/actions.js");
-    let told: BTreeSet<_> =
-        actions.split("signal: '").skip(1).map(|rest| rest.split('\'').next().unwrap().to_owned()).collect();
-    let signals = ROUTES.iter().filter_map(|route| route.pattern.strip_prefix("/orders/{id}/signals/"));
+    let told: BTreeSet<_> = actions
+        .split("signal: '")
+        .skip(1)
+        .map(|rest| rest.split('\'').next().unwrap().to_owned())
+        .collect();
+    let signals = ROUTES
+        .iter()
+        .filter_map(|route| route.pattern.strip_prefix("/orders/{id}/signals/"));
     assert_eq!(told, signals.map(str::to_owned).collect());
 }

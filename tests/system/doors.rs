@@ -1,10 +1,11 @@
 //! The doors between the rooms, as ARCHITECTURE.md draws them: who may depend on whom.
 
-use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     process::Command,
 };
+
+use serde_json::Value;
 
 /// Each room and all it may lean on: of ours by name, of others only what would break an invariant.
 const DOORS: &[(&str, &[&str])] = &[
@@ -17,28 +18,114 @@ const DOORS: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     // Bytes in, a verdict out: whoever has bytes may ask.
     ("payment-webhooks", &["domain"]),
-    ("http", &["order-client", "domain", "telemetry", "workflows"]),
+    (
+        "http",
+        &["order-client", "domain", "telemetry", "workflows"],
+    ),
     // Thin Temporal clients: no database behind them.
-    ("start", &["order-client", "domain", "http", "telemetry", "workflows"]),
-    ("signal", &["order-client", "domain", "http", "telemetry", "workflows"]),
-    ("webhook", &["aws", "order-client", "domain", "http", "telemetry", "payment-webhooks", "workflows"]),
+    (
+        "start",
+        &["order-client", "domain", "http", "telemetry", "workflows"],
+    ),
+    (
+        "signal",
+        &["order-client", "domain", "http", "telemetry", "workflows"],
+    ),
+    (
+        "webhook",
+        &[
+            "aws",
+            "order-client",
+            "domain",
+            "http",
+            "telemetry",
+            "payment-webhooks",
+            "workflows",
+        ],
+    ),
     // These two read.
-    ("query", &["order-client", "domain", "http", "store", "telemetry", "workflows"]),
-    ("events", &["order-client", "domain", "http", "store", "telemetry", "workflows"]),
+    (
+        "query",
+        &[
+            "order-client",
+            "domain",
+            "http",
+            "store",
+            "telemetry",
+            "workflows",
+        ],
+    ),
+    (
+        "events",
+        &[
+            "order-client",
+            "domain",
+            "http",
+            "store",
+            "telemetry",
+            "workflows",
+        ],
+    ),
     // Files and the route table, nobody behind it.
     ("web", &["domain", "http"]),
     // No program: it describes all the functions.
-    ("openapi", &["domain", "events", "http", "query", "signal", "start"]),
-    ("worker", &["aws", "order-client", "domain", "store", "telemetry", "workflows"]),
+    (
+        "openapi",
+        &["domain", "events", "http", "query", "signal", "start"],
+    ),
+    (
+        "worker",
+        &[
+            "aws",
+            "order-client",
+            "domain",
+            "store",
+            "telemetry",
+            "workflows",
+        ],
+    ),
 ];
 
 /// What may not be named in these rooms at all.
 const BANNED: &[(&str, &[&str])] = &[
-    ("domain", &["tokio", "sqlx", "rand", "reqwest", "temporalio-client", "lambda_http"]),
-    ("workflows", &["tokio", "sqlx", "rand", "reqwest", "temporalio-client", "temporalio-sdk", "lambda_http"]),
+    (
+        "domain",
+        &[
+            "tokio",
+            "sqlx",
+            "rand",
+            "reqwest",
+            "temporalio-client",
+            "lambda_http",
+        ],
+    ),
+    (
+        "workflows",
+        &[
+            "tokio",
+            "sqlx",
+            "rand",
+            "reqwest",
+            "temporalio-client",
+            "temporalio-sdk",
+            "lambda_http",
+        ],
+    ),
     ("order-client", &["sqlx", "lambda_http", "axum"]),
     ("store", &["temporalio-client", "lambda_http", "axum"]),
-    ("payment-webhooks", &["tokio", "sqlx", "rand", "reqwest", "temporalio-client", "lambda_http", "axum", "http"]),
+    (
+        "payment-webhooks",
+        &[
+            "tokio",
+            "sqlx",
+            "rand",
+            "reqwest",
+            "temporalio-client",
+            "lambda_http",
+            "axum",
+            "http",
+        ],
+    ),
     ("worker", &["sqlx", "lambda_http"]),
     ("start", &["sqlx", "tonic"]),
     ("signal", &["sqlx", "tonic"]),
@@ -50,11 +137,21 @@ const BANNED: &[(&str, &[&str])] = &[
 
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let name = |value: &Value| {
         let name = value["name"].as_str().unwrap();
@@ -66,7 +163,16 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
         .unwrap()
         .iter()
         .map(|package| {
-            (name(package), package["dependencies"].as_array().unwrap().iter().filter(ordinary).map(name).collect())
+            (
+                name(package),
+                package["dependencies"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .filter(ordinary)
+                    .map(name)
+                    .collect(),
+            )
         })
         .collect()
 }
@@ -77,12 +183,18 @@ fn no_room_has_a_door_that_is_not_drawn() {
     let ours: BTreeSet<_> = rooms.keys().cloned().collect();
     for (room, allowed) in DOORS {
         for door in rooms[*room].intersection(&ours) {
-            assert!(allowed.contains(&door.as_str()), "{room} must not depend on {door}");
+            assert!(
+                allowed.contains(&door.as_str()),
+                "{room} must not depend on {door}"
+            );
         }
     }
     for (room, banned) in BANNED {
         for dependency in *banned {
-            assert!(!rooms[*room].contains(*dependency), "{room} must not depend on {dependency}");
+            assert!(
+                !rooms[*room].contains(*dependency),
+                "{room} must not depend on {dependency}"
+            );
         }
     }
 }

@@ -1,30 +1,36 @@
 //! What dies, hangs, or answers twice: orders end right all the same.
 
+use futures::future::join_all;
+use serde_json::json;
+use temporalio_client::{WorkflowDescribeOptions, tonic::IntoRequest};
+use temporalio_common::protos::temporal::api::{
+    common::v1::WorkflowExecution, workflowservice::v1::DeleteWorkflowExecutionRequest,
+};
+
 use crate::{
     api::order_with_payment,
     shared::{TEMPLATE, shared},
     world::World,
 };
 use devstack::{Postgres, PostgresOptions};
-use futures::future::join_all;
-use serde_json::json;
 use store::simulator::{Fault, add_fault};
-use temporalio_client::{WorkflowDescribeOptions, tonic::IntoRequest};
-use temporalio_common::protos::temporal::api::{
-    common::v1::WorkflowExecution, workflowservice::v1::DeleteWorkflowExecutionRequest,
-};
 use workflows::OrderWorkflow;
 
 async fn start(world: &World, id: &str) {
     let mut order = order_with_payment(&format!("pmt-{id}"));
     order["items"] = json!([{"sku": "A", "quantity": 2, "price": 3}, {"sku": "B", "quantity": 1, "price": "0.5"}]);
-    world.post(&format!("/orders/{id}/start"), order).await.is(202);
+    world
+        .post(&format!("/orders/{id}/start"), order)
+        .await
+        .is(202);
 }
 
 #[tokio::test]
 async fn a_carrier_that_fails_twice_ships_at_the_third_try() {
     let world = World::start().await;
-    add_fault(&world.pool, "dispatch", "f-1", Fault::Fail, 2).await.unwrap();
+    add_fault(&world.pool, "dispatch", "f-1", Fault::Fail, 2)
+        .await
+        .unwrap();
     start(&world, "f-1").await;
     assert_eq!(world.ended("f-1").await.status.as_str(), "delivered");
     world.verify().await;
@@ -33,11 +39,21 @@ async fn a_carrier_that_fails_twice_ships_at_the_third_try() {
 #[tokio::test]
 async fn a_carrier_that_always_fails_ends_in_three_attempts_and_a_refund() {
     let world = World::start().await;
-    add_fault(&world.pool, "dispatch", "f-2", Fault::Fail, 100).await.unwrap();
+    add_fault(&world.pool, "dispatch", "f-2", Fault::Fail, 100)
+        .await
+        .unwrap();
     start(&world, "f-2").await;
     let view = world.ended("f-2").await;
-    assert_eq!((view.status.as_str(), view.failure.unwrap().code.as_str()), ("failed", "dispatch_failed"));
-    let failed = world.trail("f-2").await.into_iter().filter(|kind| kind == "dispatch_failed").count();
+    assert_eq!(
+        (view.status.as_str(), view.failure.unwrap().code.as_str()),
+        ("failed", "dispatch_failed")
+    );
+    let failed = world
+        .trail("f-2")
+        .await
+        .into_iter()
+        .filter(|kind| kind == "dispatch_failed")
+        .count();
     assert_eq!(failed, 3);
     assert_eq!(world.books("f-2").await, ["capture", "refund"]);
     world.verify().await;
@@ -46,7 +62,9 @@ async fn a_carrier_that_always_fails_ends_in_three_attempts_and_a_refund() {
 #[tokio::test]
 async fn a_parcel_that_left_although_the_carrier_never_said_so_is_shipped() {
     let world = World::start().await;
-    add_fault(&world.pool, "dispatch", "f-3", Fault::Lose, 100).await.unwrap();
+    add_fault(&world.pool, "dispatch", "f-3", Fault::Lose, 100)
+        .await
+        .unwrap();
     start(&world, "f-3").await;
     assert_eq!(world.ended("f-3").await.status.as_str(), "delivered");
     world.verify().await;
@@ -56,31 +74,69 @@ async fn a_parcel_that_left_although_the_carrier_never_said_so_is_shipped() {
 async fn a_parcel_that_the_carrier_may_have_is_recalled_before_it_goes_elsewhere() {
     let world = World::with(&[("SHIPPING_DELAY", "1s")]).await;
     // Three failures end the first attempt; the second is waiting when the new address comes.
-    add_fault(&world.pool, "dispatch", "f-10", Fault::Fail, 3).await.unwrap();
+    add_fault(&world.pool, "dispatch", "f-10", Fault::Fail, 3)
+        .await
+        .unwrap();
     start(&world, "f-10").await;
     let trail = async || world.trail("f-10").await;
-    world.eventually("a failed attempt", trail, |trail| trail.contains(&"dispatch_failed".to_owned())).await;
-    let moved = world.post("/orders/f-10/signals/update-address", json!({"street": "2 Side St"})).await.is(200);
+    world
+        .eventually("a failed attempt", trail, |trail| {
+            trail.contains(&"dispatch_failed".to_owned())
+        })
+        .await;
+    let moved = world
+        .post(
+            "/orders/f-10/signals/update-address",
+            json!({"street": "2 Side St"}),
+        )
+        .await
+        .is(200);
     assert_eq!(moved["shipping_address"]["street"], "2 Side St");
     let view = world.ended("f-10").await;
     assert_eq!(view.status.as_str(), "delivered");
     // The first parcel's number is burnt: whatever was lost on the way, the carrier never takes it now.
-    assert_eq!(view.shipment_info.unwrap().tracking_number, "FEDEX-f-10-PKG-002");
+    assert_eq!(
+        view.shipment_info.unwrap().tracking_number,
+        "FEDEX-f-10-PKG-002"
+    );
     world.verify().await;
 }
 
 #[tokio::test]
 async fn a_new_address_at_the_last_attempt_gives_no_fourth_one() {
     let world = World::start().await;
-    add_fault(&world.pool, "dispatch", "f-13", Fault::Fail, 100).await.unwrap();
+    add_fault(&world.pool, "dispatch", "f-13", Fault::Fail, 100)
+        .await
+        .unwrap();
     start(&world, "f-13").await;
-    let attempts = async || world.trail("f-13").await.iter().filter(|kind| *kind == "shipment_started").count();
-    world.eventually("the third attempt", attempts, |count| *count == 3).await;
+    let attempts = async || {
+        world
+            .trail("f-13")
+            .await
+            .iter()
+            .filter(|kind| *kind == "shipment_started")
+            .count()
+    };
+    world
+        .eventually("the third attempt", attempts, |count| *count == 3)
+        .await;
     // Taken or too late: either way the third attempt is the last.
-    let reply = world.post("/orders/f-13/signals/update-address", json!({"street": "2 Side St"})).await;
-    assert!([200, 409].contains(&reply.status.as_u16()), "{:?}", reply.body);
+    let reply = world
+        .post(
+            "/orders/f-13/signals/update-address",
+            json!({"street": "2 Side St"}),
+        )
+        .await;
+    assert!(
+        [200, 409].contains(&reply.status.as_u16()),
+        "{:?}",
+        reply.body
+    );
     let view = world.ended("f-13").await;
-    assert_eq!((view.status.as_str(), view.failure.unwrap().code.as_str()), ("failed", "dispatch_failed"));
+    assert_eq!(
+        (view.status.as_str(), view.failure.unwrap().code.as_str()),
+        ("failed", "dispatch_failed")
+    );
     assert!(attempts().await <= 4);
     world.verify().await;
 }
@@ -91,25 +147,58 @@ async fn an_order_that_temporal_has_forgotten_is_left_as_it_was() {
     start(&world, "f-11").await;
     let before = world.ended("f-11").await;
     let client = world.temporal().await;
-    let execution = WorkflowExecution { workflow_id: "order-f-11".to_owned(), run_id: String::new() };
-    let request =
-        DeleteWorkflowExecutionRequest { namespace: "default".to_owned(), workflow_execution: Some(execution) };
-    client.connection().workflow_service().delete_workflow_execution(request.into_request()).await.unwrap();
+    let execution = WorkflowExecution {
+        workflow_id: "order-f-11".to_owned(),
+        run_id: String::new(),
+    };
+    let request = DeleteWorkflowExecutionRequest {
+        namespace: "default".to_owned(),
+        workflow_execution: Some(execution),
+    };
+    client
+        .connection()
+        .workflow_service()
+        .delete_workflow_execution(request.into_request())
+        .await
+        .unwrap();
     let handle = client.get_workflow_handle::<OrderWorkflow>("order-f-11");
-    let forgotten = async || handle.describe(WorkflowDescribeOptions::default()).await.is_err();
-    world.eventually("Temporal forgets", forgotten, |forgotten| *forgotten).await;
+    let forgotten = async || {
+        handle
+            .describe(WorkflowDescribeOptions::default())
+            .await
+            .is_err()
+    };
+    world
+        .eventually("Temporal forgets", forgotten, |forgotten| *forgotten)
+        .await;
     // The second start runs, finds the row, and touches nothing.
     let mut other = order_with_payment("pmt-other");
     other["items"][0]["quantity"] = json!(7);
     world.post("/orders/f-11/start", other).await.is(202);
     let ended = async || {
-        let described = handle.describe(WorkflowDescribeOptions::default()).await.unwrap();
+        let described = handle
+            .describe(WorkflowDescribeOptions::default())
+            .await
+            .unwrap();
         format!("{:?}", described.status())
     };
-    world.eventually("the second run's end", ended, |status| status == "Completed").await;
-    assert_eq!(store::orders::view(&world.pool, &before.order_id).await.unwrap().unwrap(), before);
+    world
+        .eventually("the second run's end", ended, |status| {
+            status == "Completed"
+        })
+        .await;
+    assert_eq!(
+        store::orders::view(&world.pool, &before.order_id)
+            .await
+            .unwrap()
+            .unwrap(),
+        before
+    );
     let state = world.get("/orders/f-11").await.is(200);
-    assert_eq!((&state["status"], &state["total_amount"]), (&json!("delivered"), &json!(6.5)));
+    assert_eq!(
+        (&state["status"], &state["total_amount"]),
+        (&json!("delivered"), &json!(6.5))
+    );
     assert_eq!(world.books("f-11").await, ["capture"]);
     world.verify().await;
 }
@@ -117,10 +206,18 @@ async fn an_order_that_temporal_has_forgotten_is_left_as_it_was() {
 #[tokio::test]
 async fn a_worker_that_is_asked_to_stop_finishes_what_it_does() {
     let world = World::start().await;
-    add_fault(&world.pool, "charge", "f-12", Fault::Hang, 1).await.unwrap();
+    add_fault(&world.pool, "charge", "f-12", Fault::Hang, 1)
+        .await
+        .unwrap();
     start(&world, "f-12").await;
-    let hanging = async || store::simulator::faults_left(&world.pool, "charge", "f-12").await.unwrap();
-    world.eventually("the provider's call", hanging, |times| *times == 0).await;
+    let hanging = async || {
+        store::simulator::faults_left(&world.pool, "charge", "f-12")
+            .await
+            .unwrap()
+    };
+    world
+        .eventually("the provider's call", hanging, |times| *times == 0)
+        .await;
     // The charge is under way; it ends with no answer after 3 s, and the worker reports that before it goes.
     world.worker.stop().await;
     let events = async || world.temporal_events("f-12").await;
@@ -138,8 +235,12 @@ async fn a_worker_that_is_asked_to_stop_finishes_what_it_does() {
 #[tokio::test]
 async fn a_charge_whose_answer_is_lost_or_late_is_charged_once() {
     let world = World::start().await;
-    add_fault(&world.pool, "charge", "f-4", Fault::Lose, 2).await.unwrap();
-    add_fault(&world.pool, "charge", "f-5", Fault::Hang, 1).await.unwrap();
+    add_fault(&world.pool, "charge", "f-4", Fault::Lose, 2)
+        .await
+        .unwrap();
+    add_fault(&world.pool, "charge", "f-5", Fault::Hang, 1)
+        .await
+        .unwrap();
     futures::join!(start(&world, "f-4"), start(&world, "f-5"));
     for id in ["f-4", "f-5"] {
         assert_eq!(world.ended(id).await.status.as_str(), "delivered");
@@ -151,13 +252,22 @@ async fn a_charge_whose_answer_is_lost_or_late_is_charged_once() {
 #[tokio::test]
 async fn a_provider_that_stays_down_fails_the_order_and_can_never_charge_it_later() {
     let world = World::with(&[("PAYMENT_RETRY_FOR", "2s")]).await;
-    add_fault(&world.pool, "charge", "f-6", Fault::Fail, 100).await.unwrap();
-    add_fault(&world.pool, "charge", "f-7", Fault::Lose, 100).await.unwrap();
-    add_fault(&world.pool, "refund", "f-7", Fault::Fail, 1).await.unwrap();
+    add_fault(&world.pool, "charge", "f-6", Fault::Fail, 100)
+        .await
+        .unwrap();
+    add_fault(&world.pool, "charge", "f-7", Fault::Lose, 100)
+        .await
+        .unwrap();
+    add_fault(&world.pool, "refund", "f-7", Fault::Fail, 1)
+        .await
+        .unwrap();
     futures::join!(start(&world, "f-6"), start(&world, "f-7"));
     for id in ["f-6", "f-7"] {
         let view = world.ended(id).await;
-        assert_eq!((view.status.as_str(), view.failure.unwrap().code.as_str()), ("failed", "payment_unavailable"));
+        assert_eq!(
+            (view.status.as_str(), view.failure.unwrap().code.as_str()),
+            ("failed", "payment_unavailable")
+        );
     }
     assert_eq!(world.books("f-6").await, ["void"]);
     assert_eq!(world.books("f-7").await, ["capture", "refund"]);
@@ -167,11 +277,20 @@ async fn a_provider_that_stays_down_fails_the_order_and_can_never_charge_it_late
 #[tokio::test]
 async fn a_cancel_while_the_provider_is_down_ends_without_a_charge() {
     let world = World::start().await;
-    add_fault(&world.pool, "charge", "f-8", Fault::Fail, 100).await.unwrap();
+    add_fault(&world.pool, "charge", "f-8", Fault::Fail, 100)
+        .await
+        .unwrap();
     start(&world, "f-8").await;
     let trail = async || world.trail("f-8").await;
-    world.eventually("a failed charge", trail, |trail| trail.contains(&"payment_unavailable".to_owned())).await;
-    assert_eq!(world.post("/orders/f-8/cancel", json!({})).await.is(200)["status"], "cancelled");
+    world
+        .eventually("a failed charge", trail, |trail| {
+            trail.contains(&"payment_unavailable".to_owned())
+        })
+        .await;
+    assert_eq!(
+        world.post("/orders/f-8/cancel", json!({})).await.is(200)["status"],
+        "cancelled"
+    );
     assert_eq!(world.ended("f-8").await.status.as_str(), "cancelled");
     assert_eq!(world.books("f-8").await, ["void"]);
     world.verify().await;
@@ -181,18 +300,31 @@ async fn a_cancel_while_the_provider_is_down_ends_without_a_charge() {
 async fn a_worker_killed_in_the_middle_uses_up_no_try() {
     let world = World::start().await;
     // Four deaths with the call to the carrier under way: more than the three tries that an order has.
-    add_fault(&world.pool, "dispatch", "f-9", Fault::Hang, 4).await.unwrap();
+    add_fault(&world.pool, "dispatch", "f-9", Fault::Hang, 4)
+        .await
+        .unwrap();
     start(&world, "f-9").await;
     for left in (0..4).rev() {
-        let hanging = async || store::simulator::faults_left(&world.pool, "dispatch", "f-9").await.unwrap();
-        world.eventually("the carrier's call", hanging, |times| *times <= left).await;
+        let hanging = async || {
+            store::simulator::faults_left(&world.pool, "dispatch", "f-9")
+                .await
+                .unwrap()
+        };
+        world
+            .eventually("the carrier's call", hanging, |times| *times <= left)
+            .await;
         world.worker.kill().await;
         world.worker.restart().await.unwrap();
     }
     let view = world.ended("f-9").await;
     assert_eq!(view.status.as_str(), "delivered");
     assert_eq!(view.retries.values().sum::<u32>(), 0, "{:?}", view.retries);
-    assert!(!world.trail("f-9").await.contains(&"dispatch_failed".to_owned()));
+    assert!(
+        !world
+            .trail("f-9")
+            .await
+            .contains(&"dispatch_failed".to_owned())
+    );
     world.verify().await;
 }
 
@@ -207,19 +339,36 @@ async fn a_database_that_goes_away_is_waited_for() {
     // The API answers for open orders all the same: their workflows do.
     let state = world.get("/orders/away-3/status").await.is(200);
     assert_eq!(state["source"], "workflow");
-    world.get("/orders").await.problem(503, "database_unavailable");
+    world
+        .get("/orders")
+        .await
+        .problem(503, "database_unavailable");
     // Orders that begin while it is away wait for it, and a change of mind waits with them.
     start(&world, "away-late").await;
     start(&world, "away-regretted").await;
-    world.post("/orders/away-regretted/cancel", json!({})).await.is(200);
+    world
+        .post("/orders/away-regretted/cancel", json!({}))
+        .await
+        .is(200);
     postgres.restart().await.unwrap();
     for id in ids.iter().map(String::as_str).chain(["away-late"]) {
         assert_eq!(world.ended(id).await.status.as_str(), "delivered", "{id}");
         assert_eq!(world.books(id).await, ["capture"]);
     }
-    assert_eq!(world.ended("away-regretted").await.status.as_str(), "cancelled");
+    assert_eq!(
+        world.ended("away-regretted").await.status.as_str(),
+        "cancelled"
+    );
     let trail = world.trail("away-regretted").await;
-    assert_eq!(trail, ["order_received", "order_cancelled", "order_validated", "compensation_finished"]);
+    assert_eq!(
+        trail,
+        [
+            "order_received",
+            "order_cancelled",
+            "order_validated",
+            "compensation_finished"
+        ]
+    );
     world.verify().await;
 }
 
@@ -231,23 +380,34 @@ async fn a_deadline_counts_while_a_step_is_tried_again_and_again() {
     start(&world, "late").await;
     // Its row is written when there is a database again; the order knows now.
     let status = async || world.get("/orders/late/status").await.body;
-    let failed = |body: &serde_json::Value| body["status"] == "failed" && body["source"] == "workflow";
+    let failed =
+        |body: &serde_json::Value| body["status"] == "failed" && body["source"] == "workflow";
     world.eventually("the deadline", status, failed).await;
     postgres.restart().await.unwrap();
     let view = world.ended("late").await;
-    assert_eq!((view.status.as_str(), view.failure.unwrap().code.as_str()), ("failed", "deadline_passed"));
+    assert_eq!(
+        (view.status.as_str(), view.failure.unwrap().code.as_str()),
+        ("failed", "deadline_passed")
+    );
     assert_eq!(world.books("late").await, [] as [&str; 0]);
     world.verify().await;
 }
 
 /// A server of the test's own, durable: without that, one that is killed loses what it had acknowledged.
 async fn database() -> Postgres {
-    Postgres::start(PostgresOptions { durable: true, ..PostgresOptions::default() }).await.unwrap()
+    Postgres::start(PostgresOptions {
+        durable: true,
+        ..PostgresOptions::default()
+    })
+    .await
+    .unwrap()
 }
 
 async fn on(postgres: &Postgres, settings: &[(&str, &str)]) -> World {
     let url = postgres.create_database(TEMPLATE, None).await.unwrap();
-    store::migrate(&store::connect(&url).await.unwrap()).await.unwrap();
+    store::migrate(&store::connect(&url).await.unwrap())
+        .await
+        .unwrap();
     World::on(&url, &shared().await.temporal.address, settings).await
 }
 
@@ -259,7 +419,9 @@ async fn two_hundred_orders_end_right_while_the_worker_is_killed_five_times() {
         for kill in 1..=5 {
             // Each time some more have come through, whatever the machine's speed.
             let ended = async || ended(&world).await;
-            world.eventually("more ended orders", ended, |count| *count >= kill * 8).await;
+            world
+                .eventually("more ended orders", ended, |count| *count >= kill * 8)
+                .await;
             world.worker.kill().await;
             world.worker.restart().await.unwrap();
         }
@@ -270,8 +432,14 @@ async fn two_hundred_orders_end_right_while_the_worker_is_killed_five_times() {
         assert_eq!(world.ended(id).await.status.as_str(), "delivered", "{id}");
         assert_eq!(world.books(id).await, ["capture"], "{id}");
     }
-    let stock = store::inventory::stock(&world.pool, &domain::Sku::parse("A").unwrap()).await.unwrap().unwrap();
-    assert_eq!((stock.available, stock.held, stock.shipped), (1_000_000 - 400, 0, 400));
+    let stock = store::inventory::stock(&world.pool, &domain::Sku::parse("A").unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (stock.available, stock.held, stock.shipped),
+        (1_000_000 - 400, 0, 400)
+    );
     world.verify().await;
 }
 
@@ -281,5 +449,11 @@ async fn ended(world: &World) -> i64 {
         limit: 200,
         ..store::orders::ListFilter::default()
     };
-    i64::try_from(store::orders::list(&world.pool, &filter).await.unwrap().len()).unwrap()
+    i64::try_from(
+        store::orders::list(&world.pool, &filter)
+            .await
+            .unwrap()
+            .len(),
+    )
+    .unwrap()
 }

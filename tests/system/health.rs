@@ -1,10 +1,12 @@
 //! What the health checks of the images call: a program that asks the one beside it, and needs no more than its address.
 
-use crate::world::World;
-use axum::{Router, http::StatusCode, routing::get};
-use devstack::ports;
 use std::{process::Output, time::Duration};
+
+use axum::{Router, http::StatusCode, routing::get};
 use tokio::{net::TcpListener, process::Command, time::Instant};
+
+use crate::world::World;
+use devstack::ports;
 
 const WORKER: &str = env!("CARGO_BIN_EXE_worker-under-test");
 const ORDERFLOW: &str = env!("CARGO_BIN_EXE_orderflow-under-test");
@@ -13,18 +15,32 @@ const ORDERFLOW: &str = env!("CARGO_BIN_EXE_orderflow-under-test");
 async fn ask(program: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(program);
-    command.args(arguments).env_clear().envs(settings.iter().copied()).current_dir(folder.path());
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(settings.iter().copied())
+        .current_dir(folder.path());
     command.output().await.unwrap()
 }
 
 async fn worker(address: &str) -> (Option<i32>, String) {
-    told(&ask(WORKER, &["health"], &[("ORDERFLOW_HEALTH_ADDRESS", address)]).await)
+    told(
+        &ask(
+            WORKER,
+            &["health"],
+            &[("ORDERFLOW_HEALTH_ADDRESS", address)],
+        )
+        .await,
+    )
 }
 
 /// How it ended, and what it said: of one that is well, nothing.
 fn told(output: &Output) -> (Option<i32>, String) {
     assert!(output.stdout.is_empty(), "{output:?}");
-    (output.status.code(), String::from_utf8(output.stderr.clone()).unwrap())
+    (
+        output.status.code(),
+        String::from_utf8(output.stderr.clone()).unwrap(),
+    )
 }
 
 fn well() -> (Option<i32>, String) {
@@ -43,12 +59,29 @@ async fn a_worker_and_an_api_that_run_are_healthy() {
     // A worker that listens at every address is asked at this machine's own, and never through a proxy.
     let everywhere = at.replace("127.0.0.1", "0.0.0.0");
     let proxy = ("HTTP_PROXY", "http://127.0.0.1:9");
-    let settings = [("ORDERFLOW_HEALTH_ADDRESS", everywhere.as_str()), proxy, ("http_proxy", proxy.1)];
+    let settings = [
+        ("ORDERFLOW_HEALTH_ADDRESS", everywhere.as_str()),
+        proxy,
+        ("http_proxy", proxy.1),
+    ];
     assert_eq!(told(&ask(WORKER, &["health"], &settings).await), well());
     // In the image for compose.yaml the whole program asks.
-    assert_eq!(told(&ask(ORDERFLOW, &["health", "worker"], &settings).await), well());
+    assert_eq!(
+        told(&ask(ORDERFLOW, &["health", "worker"], &settings).await),
+        well()
+    );
     let http = address("ORDERFLOW_HTTP_ADDRESS");
-    assert_eq!(told(&ask(ORDERFLOW, &["health", "api"], &[("ORDERFLOW_HTTP_ADDRESS", &http)]).await), well());
+    assert_eq!(
+        told(
+            &ask(
+                ORDERFLOW,
+                &["health", "api"],
+                &[("ORDERFLOW_HTTP_ADDRESS", &http)]
+            )
+            .await
+        ),
+        well()
+    );
     // It is the same worker that is not well once it is gone.
     world.worker.kill().await;
     assert_eq!(worker(&at).await.0, Some(1));
@@ -66,7 +99,13 @@ async fn where_none_answers_or_not_with_200_the_address_is_told() {
     let app = Router::new().route("/health", get(|| async { StatusCode::SERVICE_UNAVAILABLE }));
     let server = tokio::spawn(async move { axum::serve(listener, app).await });
     let (code, said) = worker(&ill).await;
-    assert_eq!((code, said.trim()), (Some(1), &*format!("http://{ill}/health answers 503 Service Unavailable")));
+    assert_eq!(
+        (code, said.trim()),
+        (
+            Some(1),
+            &*format!("http://{ill}/health answers 503 Service Unavailable")
+        )
+    );
     server.abort();
 }
 
@@ -78,14 +117,25 @@ async fn a_worker_that_takes_a_call_and_says_nothing_is_not_waited_for() {
     let began = Instant::now();
     let (code, said) = worker(&address).await;
     assert!(code == Some(1) && said.contains(&address), "{said}");
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[tokio::test]
 async fn without_an_address_the_setting_is_named() {
-    for settings in [&[][..], &[("ORDERFLOW_HEALTH_ADDRESS", "")], &[("ORDERFLOW_HEALTH_ADDRESS", "here")]] {
+    for settings in [
+        &[][..],
+        &[("ORDERFLOW_HEALTH_ADDRESS", "")],
+        &[("ORDERFLOW_HEALTH_ADDRESS", "here")],
+    ] {
         let (code, said) = told(&ask(WORKER, &["health"], settings).await);
-        assert!(code == Some(1) && said.contains("ORDERFLOW_HEALTH_ADDRESS"), "{settings:?}: {said}");
+        assert!(
+            code == Some(1) && said.contains("ORDERFLOW_HEALTH_ADDRESS"),
+            "{settings:?}: {said}"
+        );
     }
 }
 
@@ -93,6 +143,9 @@ async fn without_an_address_the_setting_is_named() {
 async fn a_worker_does_not_start_by_what_it_does_not_understand() {
     for arguments in [&["fly"][..], &["health", "now"], &["--help"], &[""]] {
         let (code, said) = told(&ask(WORKER, arguments, &[]).await);
-        assert!(code == Some(2) && said.starts_with("usage: worker") && said.contains("worker health"), "{said}");
+        assert!(
+            code == Some(2) && said.starts_with("usage: worker") && said.contains("worker health"),
+            "{said}"
+        );
     }
 }

@@ -3,6 +3,13 @@
 
 mod gate;
 
+use std::{fs, path::Path};
+
+use axum::{Router, http::HeaderMap, routing::get};
+use chrono::{SecondsFormat, TimeDelta, Utc};
+use gate::{Gate, REGION, credentials};
+use serde_json::json;
+
 use crate::{
     e2e::{
         api_gateway::{Call, Shape},
@@ -12,12 +19,7 @@ use crate::{
     tls::Authority,
     world::{World, refused_worker},
 };
-use axum::{Router, http::HeaderMap, routing::get};
-use chrono::{SecondsFormat, TimeDelta, Utc};
 use devstack::{Postgres, PostgresOptions};
-use gate::{Gate, REGION, credentials};
-use serde_json::json;
-use std::{fs, path::Path};
 use store::{Database, PgPool, iam::Tokens};
 
 /// A server with the users of `orderflow migrate --iam-users`, behind the gate.
@@ -47,7 +49,12 @@ impl Rds {
         store::users::create(&admin).await.unwrap();
         let authority = Authority::new();
         let gate = Gate::open(&authority, admin.clone(), server.port).await;
-        Self { server, admin, gate, authority }
+        Self {
+            server,
+            admin,
+            gate,
+            authority,
+        }
     }
 
     fn url(&self, user: &str) -> String {
@@ -61,11 +68,22 @@ async fn a_token_is_renewed_before_its_fifteen_minutes_end() {
     let rds = Rds::start().await;
     let url = rds.url("orderflow_reader");
     let open = |url: &str| store::connect_lazy(url, 1).unwrap();
-    let tokens = |pool: &PgPool| Tokens::new(pool, REGION.to_owned(), credentials(), rds.gate.clock.clone());
+    let tokens = |pool: &PgPool| {
+        Tokens::new(
+            pool,
+            REGION.to_owned(),
+            credentials(),
+            rds.gate.clock.clone(),
+        )
+    };
     let pool = open(&url);
     let database = Database::with_tokens(pool.clone(), tokens(&pool).unwrap());
     store::ping(database.pool().await).await.unwrap();
-    assert_eq!(rds.gate.tokens().len(), 1, "it went through the gate, which speaks TLS alone");
+    assert_eq!(
+        rds.gate.tokens().len(),
+        1,
+        "it went through the gate, which speaks TLS alone"
+    );
 
     // Young enough: the same one for another connection.
     rds.gate.clock.advance(9);
@@ -92,15 +110,26 @@ async fn a_token_is_renewed_before_its_fifteen_minutes_end() {
     // PostgreSQL itself checks what it is given: the newest passes, an older one does not.
     let direct = async |token: &str| {
         let token: String = url::form_urlencoded::byte_serialize(token.as_bytes()).collect();
-        store::connect(&format!("postgres://orderflow_reader:{token}@127.0.0.1:{}/app", rds.server.port)).await
+        store::connect(&format!(
+            "postgres://orderflow_reader:{token}@127.0.0.1:{}/app",
+            rds.server.port
+        ))
+        .await
     };
     direct(&rds.gate.tokens()[3]).await.unwrap();
     assert!(direct(&renewed).await.is_err());
 
     // Who reads may not write, and who is not encrypted is not heard.
-    assert!(store::inventory::set_available(&pool, &"ABC123".parse().unwrap(), 1).await.is_err());
+    assert!(
+        store::inventory::set_available(&pool, &"ABC123".parse().unwrap(), 1)
+            .await
+            .is_err()
+    );
     let unencrypted = tokens(&open(&url.replace("verify-full", "prefer"))).unwrap_err();
-    assert!(unencrypted.to_string().contains("sslmode=verify-full"), "{unencrypted}");
+    assert!(
+        unencrypted.to_string().contains("sslmode=verify-full"),
+        "{unencrypted}"
+    );
 }
 
 /// Where a task of ECS gets the credentials of its role.
@@ -118,7 +147,9 @@ async fn task_role() -> (String, &'static str) {
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/role", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, Router::new().route("/role", get(answer))).await });
+    tokio::spawn(
+        async move { axum::serve(listener, Router::new().route("/role", get(answer))).await },
+    );
     (url, SECRET)
 }
 
@@ -139,7 +170,10 @@ async fn worker_and_functions_log_in_without_a_password() {
         ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
     ];
     let world = World::on(&rds.server.url, &shared().await.temporal.address, &settings).await;
-    world.post("/orders/by-iam/start", json!({"payment_id": "pmt-by-iam"})).await.started();
+    world
+        .post("/orders/by-iam/start", json!({"payment_id": "pmt-by-iam"}))
+        .await
+        .started();
     assert_eq!(world.ended("by-iam").await.status.as_str(), "delivered");
     world.verify().await;
 
@@ -158,24 +192,63 @@ async fn worker_and_functions_log_in_without_a_password() {
     }
     let lambda = Lambda::start(&environment).await;
     let read = async |path: &str| lambda.call(Shape::Rest, &Call::get(path)).await.is(200);
-    assert_eq!(read("/orders/by-iam?source=database").await["status"], "delivered");
-    assert!(read("/orders/by-iam/events").await["events"].to_string().contains("delivered"));
-    let users: Vec<_> = rds.gate.admitted.lock().unwrap().iter().map(|(user, _)| user.clone()).collect();
-    assert!(users.iter().any(|user| user == "orderflow_worker"), "{users:?}");
-    assert!(users.iter().any(|user| user == "orderflow_reader"), "{users:?}");
-    assert!(!world.log("worker").contains("session"), "no credential is in a log");
+    assert_eq!(
+        read("/orders/by-iam?source=database").await["status"],
+        "delivered"
+    );
+    assert!(
+        read("/orders/by-iam/events").await["events"]
+            .to_string()
+            .contains("delivered")
+    );
+    let users: Vec<_> = rds
+        .gate
+        .admitted
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|(user, _)| user.clone())
+        .collect();
+    assert!(
+        users.iter().any(|user| user == "orderflow_worker"),
+        "{users:?}"
+    );
+    assert!(
+        users.iter().any(|user| user == "orderflow_reader"),
+        "{users:?}"
+    );
+    assert!(
+        !world.log("worker").contains("session"),
+        "no credential is in a log"
+    );
     rds.admin.close().await;
 }
 
 #[tokio::test]
 async fn what_cannot_be_logged_in_to_by_iam_is_said_at_the_start() {
     for (url, switch, words) in [
-        ("postgres://u@db.c1.eu-central-1.rds.amazonaws.com:5432/app", "on", "sslmode=verify-full"),
-        ("postgres://u@db:5432/app?sslmode=verify-full", "on", "AWS_REGION"),
-        ("postgres://u@db:5432/app", "yes", "DATABASE_IAM_AUTH=yes is not allowed: must be on or off"),
+        (
+            "postgres://u@db.c1.eu-central-1.rds.amazonaws.com:5432/app",
+            "on",
+            "sslmode=verify-full",
+        ),
+        (
+            "postgres://u@db:5432/app?sslmode=verify-full",
+            "on",
+            "AWS_REGION",
+        ),
+        (
+            "postgres://u@db:5432/app",
+            "yes",
+            "DATABASE_IAM_AUTH=yes is not allowed: must be on or off",
+        ),
     ] {
         let none = [("AWS_REGION", ""), ("AWS_DEFAULT_REGION", "")];
-        let settings = [&[("DATABASE_URL", url), ("DATABASE_IAM_AUTH", switch)][..], &none].concat();
+        let settings = [
+            &[("DATABASE_URL", url), ("DATABASE_IAM_AUTH", switch)][..],
+            &none,
+        ]
+        .concat();
         let said = refused_worker(&settings).await;
         assert!(said.contains(words) && said.lines().count() == 1, "{said}");
     }
@@ -188,7 +261,12 @@ fn what_logs_in_by_iam_is_built_for_it() {
     let template = read("template.yaml");
     let functions = template.split("CodeUri: functions/").skip(1);
     let by_iam: Vec<_> = functions
-        .filter(|rest| rest.split("CodeUri:").next().unwrap().contains("DATABASE_IAM_AUTH"))
+        .filter(|rest| {
+            rest.split("CodeUri:")
+                .next()
+                .unwrap()
+                .contains("DATABASE_IAM_AUTH")
+        })
         .map(|rest| rest.lines().next().unwrap())
         .collect();
     assert_eq!(by_iam, ["query", "events"]);
@@ -196,8 +274,15 @@ fn what_logs_in_by_iam_is_built_for_it() {
         let built = read(&format!("functions/{function}/CargoLambda.toml"));
         assert!(built.contains("features = [\"iam\"]"), "{function}");
     }
-    for line in read("worker/Dockerfile").lines().filter(|line| line.contains("cargo build")) {
-        let feature = if line.contains("--bin worker") { "--features worker/iam" } else { "--features cli/aws" };
+    for line in read("worker/Dockerfile")
+        .lines()
+        .filter(|line| line.contains("cargo build"))
+    {
+        let feature = if line.contains("--bin worker") {
+            "--features worker/iam"
+        } else {
+            "--features cli/aws"
+        };
         assert!(line.contains(feature), "{line}");
     }
 }

@@ -3,19 +3,25 @@
 mod sink;
 mod trouble;
 
+use serde_json::{Value, json};
+use sink::Mailbox;
+
 use crate::{
     api::{order_with_payment, paid_order},
     world::{World, refused_worker},
 };
 use domain::OrderId;
-use serde_json::{Value, json};
-use sink::Mailbox;
 use store::notifications::{self, Notification};
 
 /// A world whose mails go into this mailbox at once.
 async fn world(mailbox: &Mailbox, settings: &[(&str, &str)]) -> World {
     let url = mailbox.server.smtp_url.clone();
-    let mail = [("MAIL", "smtp"), ("SMTP_URL", url.as_str()), ("MAIL_FROM", SENDER), ("MAIL_DELAY", "0s")];
+    let mail = [
+        ("MAIL", "smtp"),
+        ("SMTP_URL", url.as_str()),
+        ("MAIL_FROM", SENDER),
+        ("MAIL_DELAY", "0s"),
+    ];
     World::with(&[&mail, settings].concat()).await
 }
 
@@ -23,27 +29,41 @@ const SENDER: &str = "Shop <orders@shop.example>";
 
 impl World {
     async fn outbox(&self, order_id: &str) -> Vec<Notification> {
-        notifications::list(&self.pool, &OrderId::parse(order_id).unwrap()).await.unwrap()
+        notifications::list(&self.pool, &OrderId::parse(order_id).unwrap())
+            .await
+            .unwrap()
     }
 
     /// Waits until nothing of the order's is to be sent any more; kind and status of each row.
     async fn told(&self, order_id: &str) -> Vec<(String, String)> {
         let look = async || self.outbox(order_id).await;
-        let settled = |rows: &Vec<Notification>| !rows.is_empty() && rows.iter().all(|row| row.status != "pending");
+        let settled = |rows: &Vec<Notification>| {
+            !rows.is_empty() && rows.iter().all(|row| row.status != "pending")
+        };
         let rows = self.eventually("the outbox is empty", look, settled).await;
         rows.into_iter().map(|row| (row.kind, row.status)).collect()
     }
 }
 
 fn all(status: &str, kinds: &[&str]) -> Vec<(String, String)> {
-    kinds.iter().map(|kind| ((*kind).to_owned(), status.to_owned())).collect()
+    kinds
+        .iter()
+        .map(|kind| ((*kind).to_owned(), status.to_owned()))
+        .collect()
 }
 
-const DELIVERED: [&str; 4] = ["order_received", "payment_confirmed", "order_shipped", "order_delivered"];
+const DELIVERED: [&str; 4] = [
+    "order_received",
+    "payment_confirmed",
+    "order_shipped",
+    "order_delivered",
+];
 
 #[tokio::test]
 async fn a_delivered_order_is_told_of_in_four_mails_and_a_cancelled_one_in_its_own() {
-    let Some(mailbox) = Mailbox::open().await else { return };
+    let Some(mailbox) = Mailbox::open().await else {
+        return;
+    };
     let world = world(&mailbox, &[("MAIL_REPLY_TO", "help@shop.example")]).await;
     let mut order = order_with_payment("pmt-mail-1");
     order["items"] = json!([
@@ -54,27 +74,71 @@ async fn a_delivered_order_is_told_of_in_four_mails_and_a_cancelled_one_in_its_o
     assert_eq!(world.ended("mail-1").await.status.as_str(), "delivered");
     assert_eq!(world.told("mail-1").await, all("sent", &DELIVERED));
     let mails = mailbox.mails().await;
-    let subjects: Vec<_> = mails.iter().map(|mail| mail["subject"].as_str().unwrap()).collect();
-    let expected = ["Order received", "Payment confirmed", "Order shipped", "Order delivered"];
-    assert_eq!(subjects, expected.map(|subject| format!("{subject}: mail-1")));
+    let subjects: Vec<_> = mails
+        .iter()
+        .map(|mail| mail["subject"].as_str().unwrap())
+        .collect();
+    let expected = [
+        "Order received",
+        "Payment confirmed",
+        "Order shipped",
+        "Order delivered",
+    ];
+    assert_eq!(
+        subjects,
+        expected.map(|subject| format!("{subject}: mail-1"))
+    );
     for (mail, row) in mails.iter().zip(world.outbox("mail-1").await) {
-        assert_eq!(mail["to"], json!([{"address": "john@example.com", "name": "John Doe"}]));
-        assert_eq!(mail["from"], json!([{"address": "orders@shop.example", "name": "Shop"}]));
+        assert_eq!(
+            mail["to"],
+            json!([{"address": "john@example.com", "name": "John Doe"}])
+        );
+        assert_eq!(
+            mail["from"],
+            json!([{"address": "orders@shop.example", "name": "Shop"}])
+        );
         assert_eq!(mail["headers"]["reply-to"], "help@shop.example");
         assert_eq!(mail["headers"]["auto-submitted"], "auto-generated");
         let message_id = row.message_id.unwrap();
         assert!(message_id.ends_with("@shop.example"), "{message_id}");
         assert_eq!(mail["headers"]["message-id"], format!("<{message_id}>"));
         for body in ["text", "html"].map(|body| mail[body].as_str().unwrap()) {
-            for part in ["John Doe", "Laptop", "USD 2,469.00", "USD 2,470.00", "123 Main St", "Anytown, CA, 94102"] {
+            for part in [
+                "John Doe",
+                "Laptop",
+                "USD 2,469.00",
+                "USD 2,470.00",
+                "123 Main St",
+                "Anytown, CA, 94102",
+            ] {
                 assert!(body.contains(part), "{part} is not in {body}");
             }
         }
-        assert!(mail["html"].as_str().unwrap().starts_with("<!DOCTYPE html>"), "{mail}");
+        assert!(
+            mail["html"]
+                .as_str()
+                .unwrap()
+                .starts_with("<!DOCTYPE html>"),
+            "{mail}"
+        );
     }
     for body in ["text", "html"] {
-        assert!(mails[2][body].as_str().unwrap().contains("FEDEX-mail-1-PKG-001"), "{}", mails[2][body]);
-        assert!(mails[2][body].as_str().unwrap().contains("We expect it to be delivered by"), "{}", mails[2][body]);
+        assert!(
+            mails[2][body]
+                .as_str()
+                .unwrap()
+                .contains("FEDEX-mail-1-PKG-001"),
+            "{}",
+            mails[2][body]
+        );
+        assert!(
+            mails[2][body]
+                .as_str()
+                .unwrap()
+                .contains("We expect it to be delivered by"),
+            "{}",
+            mails[2][body]
+        );
     }
 
     mailbox.empty().await;
@@ -82,35 +146,68 @@ async fn a_delivered_order_is_told_of_in_four_mails_and_a_cancelled_one_in_its_o
     order["profile"] = json!("approval");
     world.post("/orders/mail-2/start", order).await.is(202);
     world.reaches("mail-2", "pending").await;
-    world.post("/orders/mail-2/cancel", json!({"reason": "I found <it> elsewhere"})).await.is(200);
-    assert_eq!(world.told("mail-2").await, all("sent", &["order_received", "order_cancelled"]));
+    world
+        .post(
+            "/orders/mail-2/cancel",
+            json!({"reason": "I found <it> elsewhere"}),
+        )
+        .await
+        .is(200);
+    assert_eq!(
+        world.told("mail-2").await,
+        all("sent", &["order_received", "order_cancelled"])
+    );
     let mails = mailbox.mails().await;
     assert_eq!(mails[1]["subject"], "Order cancelled: mail-2");
-    let (text, html) = (mails[1]["text"].as_str().unwrap(), mails[1]["html"].as_str().unwrap());
-    assert!(text.contains("Reason: I found <it> elsewhere\nYou have not been charged."), "{text}");
+    let (text, html) = (
+        mails[1]["text"].as_str().unwrap(),
+        mails[1]["html"].as_str().unwrap(),
+    );
+    assert!(
+        text.contains("Reason: I found <it> elsewhere\nYou have not been charged."),
+        "{text}"
+    );
     assert!(html.contains("I found &#60;it&#62; elsewhere"), "{html}");
     world.verify().await;
 }
 
 #[tokio::test]
 async fn an_order_that_fails_is_told_of_as_cancelled_with_its_refund() {
-    let Some(mailbox) = Mailbox::open().await else { return };
+    let Some(mailbox) = Mailbox::open().await else {
+        return;
+    };
     let world = world(&mailbox, &[]).await;
-    store::simulator::add_fault(&world.pool, "dispatch", "mail-3", store::simulator::Fault::Fail, 100).await.unwrap();
-    world.post("/orders/mail-3/start", order_with_payment("pmt-mail-3")).await.is(202);
+    store::simulator::add_fault(
+        &world.pool,
+        "dispatch",
+        "mail-3",
+        store::simulator::Fault::Fail,
+        100,
+    )
+    .await
+    .unwrap();
+    world
+        .post("/orders/mail-3/start", order_with_payment("pmt-mail-3"))
+        .await
+        .is(202);
     assert_eq!(world.ended("mail-3").await.status.as_str(), "failed");
     let kinds = ["order_received", "payment_confirmed", "order_cancelled"];
     assert_eq!(world.told("mail-3").await, all("sent", &kinds));
     let mails = mailbox.mails().await;
     let text = mails[2]["text"].as_str().unwrap();
-    assert!(text.contains("Reason: we could not hand it to the carrier\nYour payment "), "{text}");
+    assert!(
+        text.contains("Reason: we could not hand it to the carrier\nYour payment "),
+        "{text}"
+    );
     assert!(text.contains(" refunded."), "{text}");
     world.verify().await;
 }
 
 #[tokio::test]
 async fn a_customer_without_an_address_and_mail_that_is_off_are_recorded_as_skipped() {
-    let Some(mailbox) = Mailbox::open().await else { return };
+    let Some(mailbox) = Mailbox::open().await else {
+        return;
+    };
     let world = world(&mailbox, &[]).await;
     let mut order = order_with_payment("pmt-mail-4");
     order["customer"].as_object_mut().unwrap().remove("email");
@@ -121,21 +218,34 @@ async fn a_customer_without_an_address_and_mail_that_is_off_are_recorded_as_skip
     world.verify().await;
 
     let silent = World::start().await;
-    silent.post("/orders/mail-5/start", order_with_payment("pmt-mail-5")).await.is(202);
+    silent
+        .post("/orders/mail-5/start", order_with_payment("pmt-mail-5"))
+        .await
+        .is(202);
     assert_eq!(silent.ended("mail-5").await.status.as_str(), "delivered");
     assert_eq!(silent.told("mail-5").await, all("skipped", &DELIVERED));
-    let reasons: Vec<_> = silent.outbox("mail-5").await.into_iter().filter_map(|row| row.reason).collect();
+    let reasons: Vec<_> = silent
+        .outbox("mail-5")
+        .await
+        .into_iter()
+        .filter_map(|row| row.reason)
+        .collect();
     assert_eq!(reasons, ["mail is off (MAIL=off)"; 4]);
     silent.verify().await;
 }
 
 #[tokio::test]
 async fn a_hostile_customer_gets_no_header_and_no_markup_in() {
-    let Some(mailbox) = Mailbox::open().await else { return };
+    let Some(mailbox) = Mailbox::open().await else {
+        return;
+    };
     let world = world(&mailbox, &[]).await;
     let mut order = order_with_payment("pmt-mail-6");
     order["customer"]["name"] = json!("Eve\r\nBcc: victim@example.com");
-    world.post("/orders/mail-6/start", order.clone()).await.problem(422, "invalid_request");
+    world
+        .post("/orders/mail-6/start", order.clone())
+        .await
+        .problem(422, "invalid_request");
     // What gets in is text and nothing else.
     let name = r#"Eve", <victim@example.com>, "<script>alert(1)</script>"#;
     order["customer"]["name"] = json!(name);
@@ -145,14 +255,31 @@ async fn a_hostile_customer_gets_no_header_and_no_markup_in() {
     assert_eq!(world.ended("mail-6").await.status.as_str(), "delivered");
     assert_eq!(world.told("mail-6").await, all("sent", &DELIVERED));
     for mail in mailbox.mails().await {
-        assert_eq!(mail["to"], json!([{"address": "john@example.com", "name": name}]));
-        assert_eq!(mail["envelope"]["to"].as_array().unwrap().len(), 1, "{}", mail["envelope"]);
+        assert_eq!(
+            mail["to"],
+            json!([{"address": "john@example.com", "name": name}])
+        );
+        assert_eq!(
+            mail["envelope"]["to"].as_array().unwrap().len(),
+            1,
+            "{}",
+            mail["envelope"]
+        );
         assert_eq!(mail["headers"]["bcc"], Value::Null);
         let html = mail["html"].as_str().unwrap();
-        assert!(!html.contains("<script") && !html.contains("<img") && !html.contains("<b>"), "{html}");
-        assert!(html.contains("&#60;script&#62;") && html.contains("&#60;img src=x"), "{html}");
+        assert!(
+            !html.contains("<script") && !html.contains("<img") && !html.contains("<b>"),
+            "{html}"
+        );
+        assert!(
+            html.contains("&#60;script&#62;") && html.contains("&#60;img src=x"),
+            "{html}"
+        );
         let text = mail["text"].as_str().unwrap();
-        assert!(text.contains("<img src=x onerror=alert(1)> & more"), "{text}");
+        assert!(
+            text.contains("<img src=x onerror=alert(1)> & more"),
+            "{text}"
+        );
         assert!(!text.lines().any(|line| line.starts_with("Bcc")), "{text}");
     }
     world.verify().await;
@@ -160,13 +287,22 @@ async fn a_hostile_customer_gets_no_header_and_no_markup_in() {
 
 #[tokio::test]
 async fn a_mail_waits_until_its_entry_has_stood() {
-    let Some(mailbox) = Mailbox::open().await else { return };
+    let Some(mailbox) = Mailbox::open().await else {
+        return;
+    };
     // Nobody waits an hour in a test: that it has not gone out when the order ended is what can be seen.
     let world = world(&mailbox, &[("MAIL_DELAY", "1h")]).await;
-    world.post("/orders/mail-7/start", order_with_payment("pmt-mail-7")).await.is(202);
+    world
+        .post("/orders/mail-7/start", order_with_payment("pmt-mail-7"))
+        .await
+        .is(202);
     assert_eq!(world.ended("mail-7").await.status.as_str(), "delivered");
     let rows = world.outbox("mail-7").await;
-    assert!(rows.iter().all(|row| row.status == "pending" && row.attempts == 0), "{rows:?}");
+    assert!(
+        rows.iter()
+            .all(|row| row.status == "pending" && row.attempts == 0),
+        "{rows:?}"
+    );
     assert_eq!(rows.len(), 4);
     assert_eq!(mailbox.mails().await, Vec::<Value>::new());
     world.verify().await;
@@ -176,26 +312,52 @@ async fn a_mail_waits_until_its_entry_has_stood() {
 async fn a_worker_with_a_bad_setting_says_so_in_one_line() {
     let said = refused_worker(&[("MAIL", "carrier pigeon")]).await;
     assert_eq!(said.lines().count(), 1, "{said}");
-    assert!(said.contains("MAIL=carrier pigeon is not allowed: must be smtp or off"), "{said}");
-    let said = refused_worker(&[("SMTP_URL", "smtp://shop:secret@mail.example.com"), ("MAIL_FROM", SENDER)]).await;
+    assert!(
+        said.contains("MAIL=carrier pigeon is not allowed: must be smtp or off"),
+        "{said}"
+    );
+    let said = refused_worker(&[
+        ("SMTP_URL", "smtp://shop:secret@mail.example.com"),
+        ("MAIL_FROM", SENDER),
+    ])
+    .await;
     assert_eq!(said.lines().count(), 1, "{said}");
-    assert!(said.contains("SMTP_URL=… is not allowed: a password must not travel unencrypted"), "{said}");
+    assert!(
+        said.contains("SMTP_URL=… is not allowed: a password must not travel unencrypted"),
+        "{said}"
+    );
     assert!(!said.contains("secret"), "{said}");
 }
 
 #[tokio::test]
 async fn an_order_that_never_was_one_is_told_to_nobody() {
-    let Some(mailbox) = Mailbox::open().await else { return };
+    let Some(mailbox) = Mailbox::open().await else {
+        return;
+    };
     let world = world(&mailbox, &[]).await;
     let mut order = paid_order();
     order["items"][0]["quantity"] = json!(10_000);
-    store::inventory::set_available(&world.pool, &domain::Sku::parse("ABC123").unwrap(), 3).await.unwrap();
+    store::inventory::set_available(&world.pool, &domain::Sku::parse("ABC123").unwrap(), 3)
+        .await
+        .unwrap();
     let id = world.post("/orders", order).await.started();
-    assert_eq!(world.ended(&id).await.failure.unwrap().code.as_str(), "out_of_stock");
+    assert_eq!(
+        world.ended(&id).await.failure.unwrap().code.as_str(),
+        "out_of_stock"
+    );
     // It was received, then it failed: both are told, and that nothing was charged.
-    assert_eq!(world.told(&id).await, all("sent", &["order_received", "order_cancelled"]));
-    let text = mailbox.mails().await[1]["text"].as_str().unwrap().to_owned();
-    assert!(text.contains("not everything that you ordered is in stock\nYou have not been charged."), "{text}");
+    assert_eq!(
+        world.told(&id).await,
+        all("sent", &["order_received", "order_cancelled"])
+    );
+    let text = mailbox.mails().await[1]["text"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        text.contains("not everything that you ordered is in stock\nYou have not been charged."),
+        "{text}"
+    );
     assert!(!text.contains("has 3 left"), "{text}");
     world.verify().await;
 }

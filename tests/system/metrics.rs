@@ -1,17 +1,21 @@
 //! What the API and the worker measure, as Prometheus reads it; and what one call tells of its time.
 
+use serde_json::json;
+
 use crate::{
     api::{order_with_payment, paid_order},
     world::World,
 };
-use serde_json::json;
 use store::simulator::{Fault, add_fault};
 
 impl World {
     /// The text at one of the addresses of `metrics_urls`.
     async fn measured(&self, url: &str) -> String {
         let answer = self.http.get(url).send().await.unwrap();
-        assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+        assert_eq!(
+            answer.headers()["content-type"],
+            "text/plain; version=0.0.4; charset=utf-8"
+        );
         answer.text().await.unwrap()
     }
 
@@ -33,14 +37,20 @@ impl World {
 #[tokio::test]
 async fn an_order_is_measured_from_its_call_to_its_end() {
     let world = World::start().await;
-    let id = world.post("/orders", order_with_payment("pmt-of-one")).await.started();
+    let id = world
+        .post("/orders", order_with_payment("pmt-of-one"))
+        .await
+        .started();
     world.ended(&id).await;
     let shared = order_with_payment("pmt-shared");
     let first = world.post("/orders", shared.clone()).await.started();
     world.ended(&first).await;
     let second = world.post("/orders", shared).await.started();
     assert_eq!(world.ended(&second).await.status.as_str(), "failed");
-    world.get("/orders/nobody").await.problem(404, "order_not_found");
+    world
+        .get("/orders/nobody")
+        .await
+        .problem(404, "order_not_found");
     world.get("/nowhere").await.problem(404, "route_not_found");
     let [api, worker] = &world.metrics_urls;
     let text = world
@@ -58,42 +68,51 @@ async fn an_order_is_measured_from_its_call_to_its_end() {
             ],
         )
         .await;
-    let text = text
-        + &world
-            .measures(
-                worker,
-                &[
-                    "orderflow_order_seconds_count{outcome=\"delivered\"} 2",
-                    "orderflow_order_seconds_count{outcome=\"failed\"} 1",
-                    "orderflow_order_failures_total{code=\"payment_id_in_use\"} 1",
-                    "orderflow_order_step_seconds_count{step=\"order_validated\"} 3",
-                    "orderflow_order_step_seconds_count{step=\"order_delivered\"} 2",
-                    "orderflow_activity_seconds_count{activity=\"ChargePayment\",outcome=\"ok\"} 3",
-                    "orderflow_activity_seconds_count{activity=\"DispatchCarrier\",outcome=\"ok\"} 2",
-                    "orderflow_database_seconds_count{operation=\"orders.insert\",outcome=\"ok\"} 3",
-                    "temporal_workflow_completed",
-                    "temporal_workflow_endtoend_latency",
-                    "temporal_activity_execution_latency",
-                    "temporal_request",
-                ],
-            )
-            .await;
+    let text = text + &world
+        .measures(
+            worker,
+            &[
+                "orderflow_order_seconds_count{outcome=\"delivered\"} 2",
+                "orderflow_order_seconds_count{outcome=\"failed\"} 1",
+                "orderflow_order_failures_total{code=\"payment_id_in_use\"} 1",
+                "orderflow_order_step_seconds_count{step=\"order_validated\"} 3",
+                "orderflow_order_step_seconds_count{step=\"order_delivered\"} 2",
+                "orderflow_activity_seconds_count{activity=\"ChargePayment\",outcome=\"ok\"} 3",
+                "orderflow_activity_seconds_count{activity=\"DispatchCarrier\",outcome=\"ok\"} 2",
+                "orderflow_database_seconds_count{operation=\"orders.insert\",outcome=\"ok\"} 3",
+                "temporal_workflow_completed",
+                "temporal_workflow_endtoend_latency",
+                "temporal_activity_execution_latency",
+                "temporal_request",
+            ],
+        )
+        .await;
     for secret in [id.as_str(), "pmt-shared", "CUST-001"] {
         assert!(!text.contains(secret), "{secret} is in a metric");
     }
     // The API's own port has no metrics, and the metrics' port no API.
     assert_eq!(world.get("/metrics").await.status, 404);
     let elsewhere = world.metrics_urls[0].replace("/metrics", "/health");
-    assert_eq!(world.http.get(elsewhere).send().await.unwrap().status(), 404);
+    assert_eq!(
+        world.http.get(elsewhere).send().await.unwrap().status(),
+        404
+    );
 }
 
 #[tokio::test]
 async fn what_fails_and_is_tried_again_is_counted() {
     let world = World::start().await;
     // A refusal by the carrier is counted by the order, a provider that can't refund is an activity that is tried again.
-    add_fault(&world.pool, "dispatch", "m-1", Fault::Fail, 100).await.unwrap();
-    add_fault(&world.pool, "refund", "m-1", Fault::Fail, 1).await.unwrap();
-    world.post("/orders/m-1/start", order_with_payment("pmt-m-1")).await.is(202);
+    add_fault(&world.pool, "dispatch", "m-1", Fault::Fail, 100)
+        .await
+        .unwrap();
+    add_fault(&world.pool, "refund", "m-1", Fault::Fail, 1)
+        .await
+        .unwrap();
+    world
+        .post("/orders/m-1/start", order_with_payment("pmt-m-1"))
+        .await
+        .is(202);
     assert_eq!(world.ended("m-1").await.status.as_str(), "failed");
     world
         .measures(
@@ -114,12 +133,23 @@ async fn what_fails_and_is_tried_again_is_counted() {
 async fn the_outbox_is_counted_when_somebody_looks() {
     // Nobody listens there: the mails of an order that was delivered wait.
     let nowhere = format!("smtp://127.0.0.1:{}", devstack::ports::free_port().unwrap());
-    let away = [("MAIL", "smtp"), ("SMTP_URL", nowhere.as_str()), ("MAIL_FROM", "Shop <orders@shop.example>")];
+    let away = [
+        ("MAIL", "smtp"),
+        ("SMTP_URL", nowhere.as_str()),
+        ("MAIL_FROM", "Shop <orders@shop.example>"),
+    ];
     let world = World::with(&away).await;
-    world.measures(&world.metrics_urls[1], &["orderflow_outbox_depth 0"]).await;
-    let id = world.post("/orders", order_with_payment("pmt-mailed")).await.started();
+    world
+        .measures(&world.metrics_urls[1], &["orderflow_outbox_depth 0"])
+        .await;
+    let id = world
+        .post("/orders", order_with_payment("pmt-mailed"))
+        .await
+        .started();
     assert_eq!(world.ended(&id).await.status.as_str(), "delivered");
-    world.measures(&world.metrics_urls[1], &["orderflow_outbox_depth 4"]).await;
+    world
+        .measures(&world.metrics_urls[1], &["orderflow_outbox_depth 4"])
+        .await;
 }
 
 #[tokio::test]
@@ -128,21 +158,49 @@ async fn a_call_tells_what_it_spent_its_time_on() {
         let world = World::with(&[("LOG_FORMAT", format)]).await;
         let reply = world.post("/orders", paid_order()).await;
         let timing = reply.header("server-timing").to_owned();
-        for step in ["auth;dur=", "parse;dur=", "temporal.start;dur=", "total;dur="] {
+        for step in [
+            "auth;dur=",
+            "parse;dur=",
+            "temporal.start;dur=",
+            "total;dur=",
+        ] {
             assert!(timing.contains(step), "{step} is not in {timing}");
         }
         let id = reply.started();
         let reply = world.get(&format!("/orders/{id}?source=database")).await;
-        assert!(reply.header("server-timing").contains("store.orders.view;dur="), "{:?}", reply.headers);
-        let started = |log: &String| log.lines().find(|line| line.contains("POST /orders 202")).map(str::to_owned);
-        let line = world.eventually("the line", async || world.log("api"), |log| started(log).is_some()).await;
+        assert!(
+            reply
+                .header("server-timing")
+                .contains("store.orders.view;dur="),
+            "{:?}",
+            reply.headers
+        );
+        let started = |log: &String| {
+            log.lines()
+                .find(|line| line.contains("POST /orders 202"))
+                .map(str::to_owned)
+        };
+        let line = world
+            .eventually(
+                "the line",
+                async || world.log("api"),
+                |log| started(log).is_some(),
+            )
+            .await;
         let line = started(&line).unwrap();
         let message = match format {
             "json" => {
                 let line: serde_json::Value = serde_json::from_str(&line).unwrap();
-                assert_eq!((&line["route"], &line["status"]), (&json!("/orders"), &json!(202)), "{line}");
+                assert_eq!(
+                    (&line["route"], &line["status"]),
+                    (&json!("/orders"), &json!(202)),
+                    "{line}"
+                );
                 for field in ["duration_ms", "parse_ms", "temporal_ms"] {
-                    assert!(line[field].as_f64().is_some_and(|spent| spent >= 0.0), "{field} of {line}");
+                    assert!(
+                        line[field].as_f64().is_some_and(|spent| spent >= 0.0),
+                        "{field} of {line}"
+                    );
                 }
                 line["message"].as_str().unwrap().to_owned()
             }
@@ -152,6 +210,9 @@ async fn a_call_tells_what_it_spent_its_time_on() {
         let (_, rest) = message.split_once("POST /orders 202 in ").unwrap();
         let (total, rest) = rest.split_once(" ms (").unwrap();
         assert!(total.parse::<f64>().unwrap() > 0.0, "{message}");
-        assert!(rest.contains("temporal.start ") && rest.contains("parse "), "{message}");
+        assert!(
+            rest.contains("temporal.start ") && rest.contains("parse "),
+            "{message}"
+        );
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! Compiling the queries again takes a while, so this looks only where `CHECK_QUERIES` is set, as in `.ci/run`.
 
-use crate::shared::shared;
 use std::{
     collections::BTreeMap,
     env,
@@ -12,11 +11,18 @@ use std::{
     time::SystemTime,
 };
 
+use crate::shared::shared;
+
 fn descriptions(folder: &Path) -> BTreeMap<String, String> {
     fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read_to_string(&path).unwrap()))
+        .map(|path| {
+            (
+                path.file_name().unwrap().to_string_lossy().into_owned(),
+                fs::read_to_string(&path).unwrap(),
+            )
+        })
         .collect()
 }
 
@@ -30,7 +36,10 @@ async fn queries_are_described_as_the_schema_has_them() {
     let database = shared().await.database("queries").await;
     let fresh = tempfile::tempdir().unwrap();
     // Cargo compiles what is newer than its last look; the content stays.
-    let store = File::options().append(true).open(root.join("crates/store/src/lib.rs")).unwrap();
+    let store = File::options()
+        .append(true)
+        .open(root.join("crates/store/src/lib.rs"))
+        .unwrap();
     store.set_modified(SystemTime::now()).unwrap();
     let checked = Command::new(env!("CARGO"))
         .args(["check", "--quiet", "--locked", "--package", "store"])
@@ -39,10 +48,21 @@ async fn queries_are_described_as_the_schema_has_them() {
         .env("SQLX_OFFLINE_DIR", fresh.path())
         .env("DATABASE_URL", database)
         .status();
-    assert!(checked.unwrap().success(), "the queries do not compile against the schema");
-    let (fresh, committed) = (descriptions(fresh.path()), descriptions(&root.join(".sqlx")));
+    assert!(
+        checked.unwrap().success(),
+        "the queries do not compile against the schema"
+    );
+    let (fresh, committed) = (
+        descriptions(fresh.path()),
+        descriptions(&root.join(".sqlx")),
+    );
     assert!(!fresh.is_empty());
-    let names = |descriptions: &BTreeMap<String, String>| descriptions.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names(&fresh), names(&committed), "renew .sqlx as CONTRIBUTING.md says");
+    let names =
+        |descriptions: &BTreeMap<String, String>| descriptions.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(
+        names(&fresh),
+        names(&committed),
+        "renew .sqlx as CONTRIBUTING.md says"
+    );
     assert!(fresh == committed, "renew .sqlx as CONTRIBUTING.md says");
 }

@@ -1,35 +1,60 @@
 //! What broke in the systems whose users come to us, each as the order that would show it.
 
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+use serde_json::json;
+use temporalio_client::WorkflowStartOptions;
+
 use crate::{
     api::{order_with_payment, paid_order},
     world::World,
 };
-use futures::future::join_all;
-use serde_json::json;
-use std::collections::BTreeSet;
 use store::simulator::{Fault, add_fault};
-use temporalio_client::WorkflowStartOptions;
 use workflows::{Message, OrderInput, OrderWorkflow};
 
 #[tokio::test]
 async fn a_quantity_below_one_is_refused_at_every_door() {
     let world = World::start().await;
-    for quantity in [json!(0), json!(-1), json!(-705), json!("-1"), json!(1.5), json!(1e30)] {
+    for quantity in [
+        json!(0),
+        json!(-1),
+        json!(-705),
+        json!("-1"),
+        json!(1.5),
+        json!(1e30),
+    ] {
         let mut order = order_with_payment("pmt-negative");
         order["items"][0]["quantity"] = quantity.clone();
-        let problem = world.post("/orders", order).await.problem(422, "invalid_request");
-        assert_eq!(problem["errors"][0]["pointer"], "/items/0/quantity", "{quantity}: {problem}");
+        let problem = world
+            .post("/orders", order)
+            .await
+            .problem(422, "invalid_request");
+        assert_eq!(
+            problem["errors"][0]["pointer"], "/items/0/quantity",
+            "{quantity}: {problem}"
+        );
     }
     // Past the API, through Temporal: the order ends with its reason, nothing reserved, nothing charged.
     let client = world.temporal().await;
     let mut order = order_with_payment("pmt-negative");
     order["items"][0]["quantity"] = json!(-705);
-    let input =
-        OrderInput { order, shipping_task_queue: Some(world.shipping_task_queue.clone()), ..OrderInput::default() };
-    let options = WorkflowStartOptions::new(world.orders_task_queue.clone(), "order-negative").build();
-    client.start_workflow(OrderWorkflow::run, Message::Valid(input), options).await.unwrap();
+    let input = OrderInput {
+        order,
+        shipping_task_queue: Some(world.shipping_task_queue.clone()),
+        ..OrderInput::default()
+    };
+    let options =
+        WorkflowStartOptions::new(world.orders_task_queue.clone(), "order-negative").build();
+    client
+        .start_workflow(OrderWorkflow::run, Message::Valid(input), options)
+        .await
+        .unwrap();
     let view = world.ended("negative").await;
-    assert_eq!((view.status.as_str(), view.failure.unwrap().code.as_str()), ("failed", "invalid_order"));
+    assert_eq!(
+        (view.status.as_str(), view.failure.unwrap().code.as_str()),
+        ("failed", "invalid_order")
+    );
     assert_eq!(world.books("negative").await, [] as [&str; 0]);
     world.verify().await;
 }
@@ -49,7 +74,10 @@ async fn several_items_are_charged_to_the_cent() {
     let id = started.started();
     let view = world.ended(&id).await;
     assert_eq!(
-        (view.status.as_str(), view.payment_info.unwrap().amount.to_string().as_str()),
+        (
+            view.status.as_str(),
+            view.payment_info.unwrap().amount.to_string().as_str()
+        ),
         ("delivered", "1295.23")
     );
     // Among its rules: the payment and the provider's own books agree on the amount.
@@ -62,15 +90,41 @@ async fn unknown_fields_and_actions_are_named_and_change_nothing() {
     let mut order = paid_order();
     order["discout"] = json!(10);
     order["items"][0]["colour"] = json!("red");
-    let problem = world.post("/orders", order).await.problem(422, "invalid_request");
-    let pointers: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|error| error["pointer"].clone()).collect();
+    let problem = world
+        .post("/orders", order)
+        .await
+        .problem(422, "invalid_request");
+    let pointers: Vec<_> = problem["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["pointer"].clone())
+        .collect();
     assert_eq!(pointers, ["/items/0/colour", "/discout"]);
-    let id = world.post("/orders", json!({"profile": "checkout", "items": paid_order()["items"], "address": "1 A St"}));
+    let id = world.post(
+        "/orders",
+        json!({"profile": "checkout", "items": paid_order()["items"], "address": "1 A St"}),
+    );
     let id = id.await.started();
-    world.post(&format!("/orders/{id}/signals/explode"), json!({})).await.problem(404, "route_not_found");
-    world.post(&format!("/orders/{id}/signals/cancel"), json!({"cause": "x"})).await.problem(422, "invalid_request");
-    assert_eq!(world.get(&format!("/orders/{id}/status")).await.body["status"], "pending");
-    world.post(&format!("/orders/{id}/cancel"), json!({})).await.is(200);
+    world
+        .post(&format!("/orders/{id}/signals/explode"), json!({}))
+        .await
+        .problem(404, "route_not_found");
+    world
+        .post(
+            &format!("/orders/{id}/signals/cancel"),
+            json!({"cause": "x"}),
+        )
+        .await
+        .problem(422, "invalid_request");
+    assert_eq!(
+        world.get(&format!("/orders/{id}/status")).await.body["status"],
+        "pending"
+    );
+    world
+        .post(&format!("/orders/{id}/cancel"), json!({}))
+        .await
+        .is(200);
     world.ended(&id).await;
 }
 
@@ -78,13 +132,19 @@ async fn unknown_fields_and_actions_are_named_and_change_nothing() {
 async fn an_order_of_which_nothing_is_in_stock_ends_once_and_for_all() {
     let world = World::with(&[("DEFAULT_STOCK", "0")]).await;
     let mut order = order_with_payment("pmt-nothing");
-    order["items"] =
-        json!([{"sku": "GONE-1", "quantity": 1, "price": 5}, {"sku": "GONE-2", "quantity": 2, "price": 5}]);
+    order["items"] = json!([{"sku": "GONE-1", "quantity": 1, "price": 5}, {"sku": "GONE-2", "quantity": 2, "price": 5}]);
     let id = world.post("/orders", order).await.started();
     let view = world.ended(&id).await;
     let failure = view.failure.unwrap();
-    assert_eq!((view.status.as_str(), failure.code.as_str()), ("failed", "out_of_stock"));
-    assert!(failure.detail.starts_with("GONE-1 has 0 left"), "{}", failure.detail);
+    assert_eq!(
+        (view.status.as_str(), failure.code.as_str()),
+        ("failed", "out_of_stock")
+    );
+    assert!(
+        failure.detail.starts_with("GONE-1 has 0 left"),
+        "{}",
+        failure.detail
+    );
     assert!(view.retries.is_empty(), "{:?}", view.retries);
     assert_eq!(world.books(&id).await, [] as [&str; 0]);
     world.verify().await;
@@ -93,10 +153,18 @@ async fn an_order_of_which_nothing_is_in_stock_ends_once_and_for_all() {
 #[tokio::test]
 async fn a_failed_dispatch_does_not_leave_an_order_stuck() {
     let world = World::start().await;
-    add_fault(&world.pool, "dispatch", "stuck", Fault::Fail, 100).await.unwrap();
-    world.post("/orders/stuck/start", order_with_payment("pmt-stuck")).await.is(202);
+    add_fault(&world.pool, "dispatch", "stuck", Fault::Fail, 100)
+        .await
+        .unwrap();
+    world
+        .post("/orders/stuck/start", order_with_payment("pmt-stuck"))
+        .await
+        .is(202);
     let view = world.ended("stuck").await;
-    assert_eq!((view.status.as_str(), view.failure.unwrap().code.as_str()), ("failed", "dispatch_failed"));
+    assert_eq!(
+        (view.status.as_str(), view.failure.unwrap().code.as_str()),
+        ("failed", "dispatch_failed")
+    );
     assert_eq!(world.books("stuck").await, ["capture", "refund"]);
     world.verify().await;
 }
@@ -104,15 +172,33 @@ async fn a_failed_dispatch_does_not_leave_an_order_stuck() {
 #[tokio::test]
 async fn a_new_address_is_the_one_that_the_carrier_gets() {
     let world = World::with(&[("REVIEW_THRESHOLD", "1")]).await;
-    let id = world.post("/orders", order_with_payment("pmt-address")).await.started();
+    let id = world
+        .post("/orders", order_with_payment("pmt-address"))
+        .await
+        .started();
     world
-        .post(&format!("/orders/{id}/signals/update-address"), json!({"street": "123 Main St, 2nd floor"}))
+        .post(
+            &format!("/orders/{id}/signals/update-address"),
+            json!({"street": "123 Main St, 2nd floor"}),
+        )
         .await
         .is(200);
-    world.post(&format!("/orders/{id}/signals/approve"), json!({})).await.is(200);
-    assert_eq!(world.ended(&id).await.shipping_address.unwrap().street, "123 Main St, 2nd floor");
-    let address = store::shipments::address(&world.pool, &format!("{id}-PKG-001")).await.unwrap().unwrap();
-    assert_eq!((&address["street"], &address["city"]), (&json!("123 Main St, 2nd floor"), &json!("Anytown")));
+    world
+        .post(&format!("/orders/{id}/signals/approve"), json!({}))
+        .await
+        .is(200);
+    assert_eq!(
+        world.ended(&id).await.shipping_address.unwrap().street,
+        "123 Main St, 2nd floor"
+    );
+    let address = store::shipments::address(&world.pool, &format!("{id}-PKG-001"))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (&address["street"], &address["city"]),
+        (&json!("123 Main St, 2nd floor"), &json!("Anytown"))
+    );
     world.verify().await;
 }
 
@@ -122,10 +208,22 @@ async fn a_cancel_is_in_the_database_too() {
     let mut order = paid_order();
     order["profile"] = json!("checkout");
     let id = world.post("/orders", order).await.started();
-    world.post(&format!("/orders/{id}/cancel"), json!({"reason": "changed my mind"})).await.is(200);
+    world
+        .post(
+            &format!("/orders/{id}/cancel"),
+            json!({"reason": "changed my mind"}),
+        )
+        .await
+        .is(200);
     world.ended(&id).await;
-    let row = world.get(&format!("/orders/{id}?source=database")).await.is(200);
-    assert_eq!((&row["status"], &row["source"]), (&json!("cancelled"), &json!("database")));
+    let row = world
+        .get(&format!("/orders/{id}?source=database"))
+        .await
+        .is(200);
+    assert_eq!(
+        (&row["status"], &row["source"]),
+        (&json!("cancelled"), &json!("database"))
+    );
     assert_eq!(row["cancellation_reason"], "changed my mind");
 }
 
@@ -133,10 +231,19 @@ async fn a_cancel_is_in_the_database_too() {
 async fn a_second_start_is_told_that_it_is_one() {
     let world = World::start().await;
     let body = json!({"payment_id": "pmt-twice"});
-    let first = world.post("/orders/twice/start", body.clone()).await.is(202);
+    let first = world
+        .post("/orders/twice/start", body.clone())
+        .await
+        .is(202);
     let second = world.post("/orders/twice/start", body).await.is(202);
-    assert_eq!((&second["already_started"], &second["run_id"]), (&json!(true), &first["run_id"]));
-    world.post("/orders/twice/start", json!({"payment_id": "pmt-other"})).await.problem(409, "order_exists");
+    assert_eq!(
+        (&second["already_started"], &second["run_id"]),
+        (&json!(true), &first["run_id"])
+    );
+    world
+        .post("/orders/twice/start", json!({"payment_id": "pmt-other"}))
+        .await
+        .problem(409, "order_exists");
     world.ended("twice").await;
     world.verify().await;
 }
@@ -144,10 +251,18 @@ async fn a_second_start_is_told_that_it_is_one() {
 #[tokio::test]
 async fn orders_of_one_second_have_ids_of_their_own() {
     let world = World::start().await;
-    let started = join_all((0..20).map(async |_| world.post("/orders", paid_order()).await.started())).await;
-    assert_eq!(started.iter().collect::<BTreeSet<_>>().len(), 20, "{started:?}");
+    let started =
+        join_all((0..20).map(async |_| world.post("/orders", paid_order()).await.started())).await;
+    assert_eq!(
+        started.iter().collect::<BTreeSet<_>>().len(),
+        20,
+        "{started:?}"
+    );
     for id in &started {
-        world.post(&format!("/orders/{id}/cancel"), json!({})).await.is(200);
+        world
+            .post(&format!("/orders/{id}/cancel"), json!({}))
+            .await
+            .is(200);
         world.ended(id).await;
     }
 }
@@ -155,10 +270,18 @@ async fn orders_of_one_second_have_ids_of_their_own() {
 #[tokio::test]
 async fn a_retry_charges_under_the_key_of_the_first_try() {
     let world = World::start().await;
-    add_fault(&world.pool, "charge", "key", Fault::Lose, 3).await.unwrap();
-    world.post("/orders/key/start", order_with_payment("pmt-key")).await.is(202);
+    add_fault(&world.pool, "charge", "key", Fault::Lose, 3)
+        .await
+        .unwrap();
+    world
+        .post("/orders/key/start", order_with_payment("pmt-key"))
+        .await
+        .is(202);
     let view = world.ended("key").await;
-    assert_eq!((view.status.as_str(), view.retries.values().sum::<u32>()), ("delivered", 3));
+    assert_eq!(
+        (view.status.as_str(), view.retries.values().sum::<u32>()),
+        ("delivered", 3)
+    );
     assert_eq!(world.books("key").await, ["capture"]);
     world.verify().await;
 }

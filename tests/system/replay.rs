@@ -3,15 +3,17 @@
 //! `RECORD_HISTORIES=1 cargo test -p orderflow-system-tests record` writes those that are missing; old ones stay until their
 //! patch is retired (see CONTRIBUTING.md).
 
+use std::{env, fs, path::PathBuf};
+
+use serde_json::{Value, json};
+use temporalio_client::{Client, WorkflowFetchHistoryOptions, WorkflowHistory};
+use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
+
 use crate::{
     api::{order_with_payment, paid_order},
     world::World,
 };
-use serde_json::{Value, json};
-use std::{env, fs, path::PathBuf};
 use store::simulator::{Fault, add_fault};
-use temporalio_client::{Client, WorkflowFetchHistoryOptions, WorkflowHistory};
-use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 use workflows::{OrderWorkflow, SettlementWorkflow, ShippingWorkflow};
 
 fn folder() -> PathBuf {
@@ -22,8 +24,16 @@ fn recorded() -> Vec<(String, Vec<u8>)> {
     let mut histories: Vec<_> = fs::read_dir(folder())
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
-        .map(|path| (path.file_stem().unwrap().to_string_lossy().into_owned(), fs::read(&path).unwrap()))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
+        .map(|path| {
+            (
+                path.file_stem().unwrap().to_string_lossy().into_owned(),
+                fs::read(&path).unwrap(),
+            )
+        })
         .collect();
     histories.sort();
     histories
@@ -32,8 +42,11 @@ fn recorded() -> Vec<(String, Vec<u8>)> {
 #[tokio::test]
 async fn recorded_histories_replay() {
     let options = WorkflowReplayerOptions::new();
-    let options =
-        options.register_workflow::<OrderWorkflow>().unwrap().register_workflow::<ShippingWorkflow>().unwrap();
+    let options = options
+        .register_workflow::<OrderWorkflow>()
+        .unwrap()
+        .register_workflow::<ShippingWorkflow>()
+        .unwrap();
     let options = options.register_workflow::<SettlementWorkflow>().unwrap();
     let replayer = WorkflowReplayer::new(options.build()).unwrap();
     let histories = recorded();
@@ -48,14 +61,27 @@ async fn recorded_histories_replay() {
 /// The proof that the test above can fail.
 #[tokio::test]
 async fn a_history_that_the_code_would_not_write_does_not_replay() {
-    let options = WorkflowReplayerOptions::new().register_workflow::<OrderWorkflow>().unwrap();
+    let options = WorkflowReplayerOptions::new()
+        .register_workflow::<OrderWorkflow>()
+        .unwrap();
     let replayer = WorkflowReplayer::new(options.build()).unwrap();
-    let (_, history) = recorded().into_iter().find(|(name, _)| name == "delivered").unwrap();
+    let (_, history) = recorded()
+        .into_iter()
+        .find(|(name, _)| name == "delivered")
+        .unwrap();
     let mut history: Value = serde_json::from_slice(&history).unwrap();
-    let scheduled = |event: &mut Value| event.pointer("/attributes/ActivityTaskScheduledEventAttributes").is_some();
+    let scheduled = |event: &mut Value| {
+        event
+            .pointer("/attributes/ActivityTaskScheduledEventAttributes")
+            .is_some()
+    };
     let events = history["events"].as_array_mut().unwrap();
-    let charge = events.iter_mut().find_map(|event| scheduled(event).then_some(event)).unwrap();
-    charge["attributes"]["ActivityTaskScheduledEventAttributes"]["activity_type"]["name"] = json!("ChargeTwice");
+    let charge = events
+        .iter_mut()
+        .find_map(|event| scheduled(event).then_some(event))
+        .unwrap();
+    charge["attributes"]["ActivityTaskScheduledEventAttributes"]["activity_type"]["name"] =
+        json!("ChargeTwice");
     let history = WorkflowHistory::from_json(history.to_string().as_bytes()).unwrap();
     assert!(replayer.replay_workflow(history).await.is_err());
 }
@@ -92,7 +118,10 @@ async fn record() {
         ("payment-confirmed", "order-confirmed"),
         ("payment-timed-out", "order-unpaid"),
         ("payment-cancelled", "order-payment-cancelled"),
-        ("payment-cancelled-while-uncertain", "order-payment-uncertain"),
+        (
+            "payment-cancelled-while-uncertain",
+            "order-payment-uncertain",
+        ),
         ("payment-accepted-early", "order-early"),
         ("deadline-watched", "order-watched"),
         ("deadline-passed", "order-overdue"),
@@ -103,10 +132,19 @@ async fn record() {
     for (name, workflow_id) in [
         ("paid-by-notification", "order-notified"),
         ("refunded-at-the-provider", "order-notified-back"),
-        ("settled-second-payment", "settlement-stripe-notified-second"),
+        (
+            "settled-second-payment",
+            "settlement-stripe-notified-second",
+        ),
         ("settled-late-payment", "settlement-stripe-notified-late"),
-        ("settled-unknown-order", "settlement-standard-notified-nobody"),
-        ("settled-refund-by-transaction", "settlement-square-notified-back"),
+        (
+            "settled-unknown-order",
+            "settlement-standard-notified-nobody",
+        ),
+        (
+            "settled-refund-by-transaction",
+            "settlement-square-notified-back",
+        ),
     ] {
         save(&world.temporal().await, name, workflow_id).await;
     }
@@ -127,36 +165,76 @@ async fn recalled(world: &World) {
         start(world, id, order_with_payment(id)).await;
         world.reaches(id, "preparing").await;
     }
-    world.post("/orders/cancelled/cancel", json!({"reason": "changed my mind"})).await.is(200);
-    world.post("/orders/redirected/signals/update-address", json!({"street": "2 Side St"})).await.is(200);
-    let handle = world.temporal().await.get_workflow_handle::<OrderWorkflow>("order-by-temporal");
-    handle.cancel(temporalio_client::WorkflowCancelOptions::default()).await.unwrap();
+    world
+        .post(
+            "/orders/cancelled/cancel",
+            json!({"reason": "changed my mind"}),
+        )
+        .await
+        .is(200);
+    world
+        .post(
+            "/orders/redirected/signals/update-address",
+            json!({"street": "2 Side St"}),
+        )
+        .await
+        .is(200);
+    let handle = world
+        .temporal()
+        .await
+        .get_workflow_handle::<OrderWorkflow>("order-by-temporal");
+    handle
+        .cancel(temporalio_client::WorkflowCancelOptions::default())
+        .await
+        .unwrap();
     for id in ["cancelled", "redirected", "by-temporal"] {
         world.ended(id).await;
     }
 }
 
 async fn failed(world: &World) {
-    add_fault(&world.pool, "dispatch", "dispatch-failed", Fault::Fail, 100).await.unwrap();
-    add_fault(&world.pool, "charge", "declined", Fault::Decline, 1).await.unwrap();
-    add_fault(&world.pool, "charge", "lost", Fault::Lose, 1).await.unwrap();
+    add_fault(&world.pool, "dispatch", "dispatch-failed", Fault::Fail, 100)
+        .await
+        .unwrap();
+    add_fault(&world.pool, "charge", "declined", Fault::Decline, 1)
+        .await
+        .unwrap();
+    add_fault(&world.pool, "charge", "lost", Fault::Lose, 1)
+        .await
+        .unwrap();
     for id in ["dispatch-failed", "declined", "lost"] {
         start(world, id, order_with_payment(id)).await;
     }
     let client = world.temporal().await;
-    let input = workflows::OrderInput { order: json!({"items": [{"sku": "A"}]}), ..workflows::OrderInput::default() };
-    let options =
-        temporalio_client::WorkflowStartOptions::new(world.orders_task_queue.clone(), "order-invalid").build();
-    client.start_workflow(OrderWorkflow::run, workflows::Message::Valid(input), options).await.unwrap();
+    let input = workflows::OrderInput {
+        order: json!({"items": [{"sku": "A"}]}),
+        ..workflows::OrderInput::default()
+    };
+    let options = temporalio_client::WorkflowStartOptions::new(
+        world.orders_task_queue.clone(),
+        "order-invalid",
+    )
+    .build();
+    client
+        .start_workflow(
+            OrderWorkflow::run,
+            workflows::Message::Valid(input),
+            options,
+        )
+        .await
+        .unwrap();
     for id in ["dispatch-failed", "declined", "lost", "invalid"] {
         world.ended(id).await;
     }
 }
 
 async fn waited(world: &World) {
-    for (id, profile) in
-        [("approved", "approval"), ("rejected", "approval"), ("unreviewed", "lifecycle"), ("confirmed", "checkout")]
-    {
+    for (id, profile) in [
+        ("approved", "approval"),
+        ("rejected", "approval"),
+        ("unreviewed", "lifecycle"),
+        ("confirmed", "checkout"),
+    ] {
         let mut order = paid_order();
         order["profile"] = json!(profile);
         start(world, id, order).await;
@@ -164,54 +242,142 @@ async fn waited(world: &World) {
     let client = world.temporal().await;
     let mut policy = domain::Profile::Checkout.policy();
     policy.payment_timeout = domain::Span::from_secs(1);
-    let input = workflows::OrderInput { order: paid_order(), policy: Some(policy), ..workflows::OrderInput::default() };
-    let options = temporalio_client::WorkflowStartOptions::new(world.orders_task_queue.clone(), "order-unpaid").build();
-    client.start_workflow(OrderWorkflow::run, workflows::Message::Valid(input), options).await.unwrap();
-    world.post("/orders/approved/signals/approve", json!({"reviewer": "ann"})).await.is(200);
-    world.post("/orders/rejected/signals/reject", json!({"reason": "fraud"})).await.is(200);
-    world.post("/orders/confirmed/payment", json!({"transaction_id": "r-tx", "amount": 99.99})).await.is(200);
+    let input = workflows::OrderInput {
+        order: paid_order(),
+        policy: Some(policy),
+        ..workflows::OrderInput::default()
+    };
+    let options = temporalio_client::WorkflowStartOptions::new(
+        world.orders_task_queue.clone(),
+        "order-unpaid",
+    )
+    .build();
+    client
+        .start_workflow(
+            OrderWorkflow::run,
+            workflows::Message::Valid(input),
+            options,
+        )
+        .await
+        .unwrap();
+    world
+        .post(
+            "/orders/approved/signals/approve",
+            json!({"reviewer": "ann"}),
+        )
+        .await
+        .is(200);
+    world
+        .post(
+            "/orders/rejected/signals/reject",
+            json!({"reason": "fraud"}),
+        )
+        .await
+        .is(200);
+    world
+        .post(
+            "/orders/confirmed/payment",
+            json!({"transaction_id": "r-tx", "amount": 99.99}),
+        )
+        .await
+        .is(200);
     for id in ["approved", "rejected", "unreviewed", "confirmed", "unpaid"] {
         world.ended(id).await;
     }
 }
 
 async fn paid_again(world: &World) {
-    add_fault(&world.pool, "dispatch", "payment-uncertain", Fault::Fail, 3).await.unwrap();
+    add_fault(&world.pool, "dispatch", "payment-uncertain", Fault::Fail, 3)
+        .await
+        .unwrap();
     let mut policy = domain::Profile::Approval.policy();
     policy.payment = domain::PaymentMode::Confirm;
-    let input = workflows::OrderInput { order: paid_order(), policy: Some(policy), ..workflows::OrderInput::default() };
-    let input = workflows::OrderInput { shipping_task_queue: Some(world.shipping_task_queue.clone()), ..input };
-    let options = temporalio_client::WorkflowStartOptions::new(world.orders_task_queue.clone(), "order-early").build();
+    let input = workflows::OrderInput {
+        order: paid_order(),
+        policy: Some(policy),
+        ..workflows::OrderInput::default()
+    };
+    let input = workflows::OrderInput {
+        shipping_task_queue: Some(world.shipping_task_queue.clone()),
+        ..input
+    };
+    let options = temporalio_client::WorkflowStartOptions::new(
+        world.orders_task_queue.clone(),
+        "order-early",
+    )
+    .build();
     let client = world.temporal().await;
-    client.start_workflow(OrderWorkflow::run, workflows::Message::Valid(input), options).await.unwrap();
+    client
+        .start_workflow(
+            OrderWorkflow::run,
+            workflows::Message::Valid(input),
+            options,
+        )
+        .await
+        .unwrap();
     for id in ["payment-cancelled", "payment-uncertain"] {
         start(world, id, order_with_payment(id)).await;
         world.reaches(id, "preparing").await;
     }
-    world.post("/orders/payment-cancelled/signals/cancel-payment", json!({})).await.is(200);
+    world
+        .post(
+            "/orders/payment-cancelled/signals/cancel-payment",
+            json!({}),
+        )
+        .await
+        .is(200);
     let trail = async || world.trail("payment-uncertain").await;
-    world.eventually("a failed attempt", trail, |trail| trail.contains(&"dispatch_failed".to_owned())).await;
-    world.post("/orders/payment-uncertain/signals/cancel-payment", json!({})).await.is(200);
+    world
+        .eventually("a failed attempt", trail, |trail| {
+            trail.contains(&"dispatch_failed".to_owned())
+        })
+        .await;
+    world
+        .post(
+            "/orders/payment-uncertain/signals/cancel-payment",
+            json!({}),
+        )
+        .await
+        .is(200);
     for id in ["payment-cancelled", "payment-uncertain"] {
         let paid = json!({"transaction_id": format!("r-{id}"), "amount": 99.99});
-        world.post(&format!("/orders/{id}/payment"), paid).await.is(200);
+        world
+            .post(&format!("/orders/{id}/payment"), paid)
+            .await
+            .is(200);
     }
     let look = async || world.get("/orders/early/status").await.body;
-    world.eventually("the review", look, |body| body["step"] == "manual_review").await;
-    world.post("/orders/early/payment", json!({"transaction_id": "r-early", "amount": 99.99})).await.is(200);
-    world.post("/orders/early/signals/approve", json!({})).await.is(200);
+    world
+        .eventually("the review", look, |body| body["step"] == "manual_review")
+        .await;
+    world
+        .post(
+            "/orders/early/payment",
+            json!({"transaction_id": "r-early", "amount": 99.99}),
+        )
+        .await
+        .is(200);
+    world
+        .post("/orders/early/signals/approve", json!({}))
+        .await
+        .is(200);
     for id in ["payment-cancelled", "payment-uncertain", "early"] {
         world.ended(id).await;
     }
 }
 
 async fn under_a_deadline(world: &World) {
-    add_fault(&world.pool, "charge", "overdue", Fault::Fail, 100).await.unwrap();
+    add_fault(&world.pool, "charge", "overdue", Fault::Fail, 100)
+        .await
+        .unwrap();
     for (id, profile) in [("watched", "approval"), ("overdue", "quick")] {
         let mut order = order_with_payment(&format!("r-{id}"));
         order["profile"] = json!(profile);
         start(world, id, order).await;
-        world.post(&format!("/orders/{id}/signals/approve"), json!({})).await.is(200);
+        world
+            .post(&format!("/orders/{id}/signals/approve"), json!({}))
+            .await
+            .is(200);
     }
     for id in ["watched", "overdue"] {
         world.ended(id).await;
@@ -219,7 +385,10 @@ async fn under_a_deadline(world: &World) {
 }
 
 async fn start(world: &World, id: &str, order: Value) {
-    world.post(&format!("/orders/{id}/start"), order).await.is(202);
+    world
+        .post(&format!("/orders/{id}/start"), order)
+        .await
+        .is(202);
 }
 
 async fn save(client: &Client, name: &str, workflow_id: &str) {
@@ -228,7 +397,11 @@ async fn save(client: &Client, name: &str, workflow_id: &str) {
         return;
     }
     let handle = client.get_workflow_handle::<OrderWorkflow>(workflow_id);
-    let json = handle.fetch_history(WorkflowFetchHistoryOptions::default()).to_json().await.unwrap();
+    let json = handle
+        .fetch_history(WorkflowFetchHistoryOptions::default())
+        .to_json()
+        .await
+        .unwrap();
     let mut history: Value = serde_json::from_slice(&json).unwrap();
     forget_the_machine(&mut history);
     let text = serde_json::to_string_pretty(&history).unwrap();
@@ -241,7 +414,11 @@ fn forget_the_machine(value: &mut Value) {
         Value::Object(fields) => {
             for (name, field) in fields {
                 // The name of a worker's own task queue is made of its process and host.
-                if name == "identity" || field.as_str().is_some_and(|text| name == "name" && text.contains('@')) {
+                if name == "identity"
+                    || field
+                        .as_str()
+                        .is_some_and(|text| name == "name" && text.contains('@'))
+                {
                     *field = json!("worker");
                 } else {
                     forget_the_machine(field);

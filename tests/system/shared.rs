@@ -1,7 +1,8 @@
 //! The servers that all tests of a run share: one PostgreSQL with a migrated template, one Temporal.
 
-use devstack::{Postgres, PostgresOptions, Progress, Temporal, TemporalOptions};
 use tokio::sync::{Mutex, OnceCell};
+
+use devstack::{Postgres, PostgresOptions, Progress, Temporal, TemporalOptions};
 
 pub(crate) const TEMPLATE: &str = "orderflow_template";
 
@@ -25,9 +26,15 @@ pub(crate) async fn shared() -> &'static Shared {
             let pool = store::connect(&template).await.unwrap();
             store::migrate(&pool).await.unwrap();
             pool.close().await;
-            let temporal =
-                Temporal::start(TemporalOptions { progress: Progress::stderr(), ..TemporalOptions::default() });
-            Shared { postgres, temporal: temporal.await.unwrap(), copying: Mutex::default() }
+            let temporal = Temporal::start(TemporalOptions {
+                progress: Progress::stderr(),
+                ..TemporalOptions::default()
+            });
+            Shared {
+                postgres,
+                temporal: temporal.await.unwrap(),
+                copying: Mutex::default(),
+            }
         })
         .await
 }
@@ -36,6 +43,9 @@ impl Shared {
     /// A migrated database of its own.
     pub(crate) async fn database(&self, name: &str) -> String {
         let _one = self.copying.lock().await;
-        self.postgres.create_database(name, Some(TEMPLATE)).await.unwrap()
+        self.postgres
+            .create_database(name, Some(TEMPLATE))
+            .await
+            .unwrap()
     }
 }

@@ -8,10 +8,11 @@ mod requests;
 mod trouble;
 mod webhooks;
 
-use crate::{api::order_with_payment, world::World};
 use localstripe::{KEY, Localstripe};
 use relay::Relay;
 use serde_json::{Value, json};
+
+use crate::{api::order_with_payment, world::World};
 
 /// A world that charges at Stripe, and what stands in for Stripe.
 struct Shop {
@@ -24,13 +25,24 @@ impl Shop {
     async fn open(settings: &[(&str, &str)]) -> Option<Self> {
         let books = Localstripe::start().await?;
         let relay = Relay::to(&books.url).await;
-        let stripe = [("PAYMENT_PROVIDER", "stripe"), ("STRIPE_API_KEY", KEY), ("STRIPE_API_BASE", relay.url.as_str())];
+        let stripe = [
+            ("PAYMENT_PROVIDER", "stripe"),
+            ("STRIPE_API_KEY", KEY),
+            ("STRIPE_API_BASE", relay.url.as_str()),
+        ];
         let world = World::with(&[&stripe, settings].concat()).await;
-        Some(Self { world, books, relay })
+        Some(Self {
+            world,
+            books,
+            relay,
+        })
     }
 
     async fn order(&self, id: &str, payment_method: &str) {
-        self.world.post(&format!("/orders/{id}/start"), order(id, payment_method)).await.is(202);
+        self.world
+            .post(&format!("/orders/{id}/start"), order(id, payment_method))
+            .await
+            .is(202);
     }
 
     /// The only intent there is.
@@ -42,7 +54,8 @@ impl Shop {
 
     /// The entry of this type in the order's trail.
     async fn entry(&self, id: &str, kind: &str) -> Value {
-        let look = async || self.world.get(&format!("/orders/{id}/events")).await.body["events"].clone();
+        let look =
+            async || self.world.get(&format!("/orders/{id}/events")).await.body["events"].clone();
         let find = |events: &Value| {
             events
                 .as_array()
@@ -51,7 +64,12 @@ impl Shop {
                 .find(|event| event["type"] == kind)
                 .map(|event| event["payload"].clone())
         };
-        let events = self.world.eventually(&format!("{kind} of {id}"), look, |events| find(events).is_some()).await;
+        let events = self
+            .world
+            .eventually(&format!("{kind} of {id}"), look, |events| {
+                find(events).is_some()
+            })
+            .await;
         find(&events).unwrap()
     }
 
@@ -80,13 +98,22 @@ pub(crate) async fn unfinished_payments() -> Option<World> {
     for id in ids {
         shop.order(id, &method).await;
         let intent = shop.entry(id, "payment_requested").await["transaction_id"].clone();
-        let intent = shop.books.intents().await.into_iter().find(|known| known["id"] == intent).unwrap();
+        let intent = shop
+            .books
+            .intents()
+            .await
+            .into_iter()
+            .find(|known| known["id"] == intent)
+            .unwrap();
         if id != "customer-silent" {
             shop.books.authenticate(&intent).await;
         }
         if id == "customer-confirmed" {
             let confirmation = json!({"transaction_id": intent["id"], "amount": "99.99"});
-            shop.world.post(&format!("/orders/{id}/payment"), confirmation).await.is(200);
+            shop.world
+                .post(&format!("/orders/{id}/payment"), confirmation)
+                .await
+                .is(200);
         }
     }
     for id in ids {
@@ -97,18 +124,29 @@ pub(crate) async fn unfinished_payments() -> Option<World> {
 
 #[tokio::test]
 async fn an_order_is_charged_once_and_delivered() {
-    let Some(shop) = Shop::open(&[]).await else { return };
+    let Some(shop) = Shop::open(&[]).await else {
+        return;
+    };
     shop.order("s-1", "pm_card_visa").await;
     let view = shop.world.ended("s-1").await;
     assert_eq!(view.status.as_str(), "delivered");
     let intent = shop.intent().await;
-    assert_eq!((&intent["status"], &intent["amount"]), (&json!("succeeded"), &json!(9_999)));
+    assert_eq!(
+        (&intent["status"], &intent["amount"]),
+        (&json!("succeeded"), &json!(9_999))
+    );
     assert_eq!(intent["currency"], "usd");
-    assert_eq!(intent["metadata"], json!({"order_id": "s-1", "payment_id": "pmt-s-1"}));
+    assert_eq!(
+        intent["metadata"],
+        json!({"order_id": "s-1", "payment_id": "pmt-s-1"})
+    );
     let payment = view.payment_info.unwrap();
     assert_eq!(payment.status.as_str(), "captured");
     assert_eq!(json!(payment.transaction_id), intent["id"]);
-    assert_eq!(shop.relay.charges()[0].key.as_deref(), Some("charge:s-1:pmt-s-1"));
+    assert_eq!(
+        shop.relay.charges()[0].key.as_deref(),
+        Some("charge:s-1:pmt-s-1")
+    );
     // Neither localstripe nor anybody else was paid by our simulator.
     assert_eq!(shop.world.books("s-1").await, Vec::<String>::new());
     shop.close().await;
@@ -116,33 +154,46 @@ async fn an_order_is_charged_once_and_delivered() {
 
 #[tokio::test]
 async fn currencies_are_counted_as_stripe_counts_them() {
-    let Some(shop) = Shop::open(&[]).await else { return };
+    let Some(shop) = Shop::open(&[]).await else {
+        return;
+    };
     let mut yen = order("s-2", "pm_card_visa");
     yen["currency"] = json!("ISK");
     yen["items"][0]["unit_price"] = json!("5");
     shop.world.post("/orders/s-2/start", yen).await.is(202);
     assert_eq!(shop.world.ended("s-2").await.status.as_str(), "delivered");
     let intent = shop.intent().await;
-    assert_eq!((&intent["amount"], &intent["currency"]), (&json!(500), &json!("isk")));
+    assert_eq!(
+        (&intent["amount"], &intent["currency"]),
+        (&json!(500), &json!("isk"))
+    );
     // A thousandth of a dinar is money, and no card network's.
     let mut dinar = order("s-2b", "pm_card_visa");
     dinar["currency"] = json!("KWD");
     dinar["items"][0]["unit_price"] = json!("5.124");
     shop.world.post("/orders/s-2b/start", dinar).await.is(202);
     let failure = shop.world.ended("s-2b").await.failure.unwrap();
-    assert_eq!((failure.code.as_str(), failure.detail.as_str()), ("payment_declined", "amount_not_chargeable"));
+    assert_eq!(
+        (failure.code.as_str(), failure.detail.as_str()),
+        ("payment_declined", "amount_not_chargeable")
+    );
     assert_eq!(shop.books.intents().await.len(), 1);
     shop.close().await;
 }
 
 #[tokio::test]
 async fn a_declined_card_ends_the_order_and_leaves_nothing_that_could_be_paid_later() {
-    let Some(shop) = Shop::open(&[]).await else { return };
+    let Some(shop) = Shop::open(&[]).await else {
+        return;
+    };
     shop.order("s-3", "pm_card_chargeCustomerFail").await;
     let view = shop.world.ended("s-3").await;
     assert_eq!(view.status.as_str(), "failed");
     let failure = view.failure.unwrap();
-    assert_eq!((failure.code.as_str(), failure.detail.as_str()), ("payment_declined", "card_declined"));
+    assert_eq!(
+        (failure.code.as_str(), failure.detail.as_str()),
+        ("payment_declined", "card_declined")
+    );
     assert_eq!(shop.intent().await["status"], "canceled");
     assert_eq!(shop.books.refunds().await, Vec::<Value>::new());
     shop.close().await;
@@ -150,60 +201,108 @@ async fn a_declined_card_ends_the_order_and_leaves_nothing_that_could_be_paid_la
 
 #[tokio::test]
 async fn a_cancel_after_payment_is_a_refund_in_stripes_books() {
-    let Some(shop) = Shop::open(&[("SHIPPING_DELAY", "1h")]).await else { return };
+    let Some(shop) = Shop::open(&[("SHIPPING_DELAY", "1h")]).await else {
+        return;
+    };
     shop.order("s-4", "pm_card_visa").await;
     shop.entry("s-4", "payment_captured").await;
-    shop.world.post("/orders/s-4/signals/cancel", json!({"reason": "changed my mind"})).await.is(200);
+    shop.world
+        .post(
+            "/orders/s-4/signals/cancel",
+            json!({"reason": "changed my mind"}),
+        )
+        .await
+        .is(200);
     let view = shop.world.ended("s-4").await;
-    assert_eq!((view.status.as_str(), view.payment_info.unwrap().status.as_str()), ("cancelled", "refunded"));
+    assert_eq!(
+        (
+            view.status.as_str(),
+            view.payment_info.unwrap().status.as_str()
+        ),
+        ("cancelled", "refunded")
+    );
     let refunds = shop.books.refunds().await;
     assert_eq!(refunds.len(), 1, "{refunds:?}");
-    assert_eq!((&refunds[0]["amount"], &refunds[0]["status"]), (&json!(9_999), &json!("succeeded")));
+    assert_eq!(
+        (&refunds[0]["amount"], &refunds[0]["status"]),
+        (&json!(9_999), &json!("succeeded"))
+    );
     assert_eq!(refunds[0]["payment_intent"], shop.intent().await["id"]);
     shop.close().await;
 }
 
 #[tokio::test]
 async fn a_payment_that_its_customer_must_confirm_is_waited_for() {
-    let Some(shop) = Shop::open(&[]).await else { return };
+    let Some(shop) = Shop::open(&[]).await else {
+        return;
+    };
     let method = shop.books.card("4000002500003155").await;
     shop.order("s-5", &method).await;
     let requested = shop.entry("s-5", "payment_requested").await;
     let intent = shop.intent().await;
-    assert_eq!((&intent["status"], &requested["transaction_id"]), (&json!("requires_action"), &intent["id"]));
-    assert_eq!(shop.world.get("/orders/s-5").await.body["status"], "pending");
+    assert_eq!(
+        (&intent["status"], &requested["transaction_id"]),
+        (&json!("requires_action"), &intent["id"])
+    );
+    assert_eq!(
+        shop.world.get("/orders/s-5").await.body["status"],
+        "pending"
+    );
     // Somebody else's money does not pay it, while our own charge may still take hold.
     let other = json!({"transaction_id": "tx-other", "amount": "99.99"});
-    shop.world.post("/orders/s-5/payment", other).await.problem(409, "payment_not_expected");
+    shop.world
+        .post("/orders/s-5/payment", other)
+        .await
+        .problem(409, "payment_not_expected");
 
     shop.books.authenticate(&intent).await;
-    let confirmation = json!({"transaction_id": intent["id"], "amount": "99.99", "currency": "USD"});
-    shop.world.post("/orders/s-5/payment", confirmation.clone()).await.is(200);
+    let confirmation =
+        json!({"transaction_id": intent["id"], "amount": "99.99", "currency": "USD"});
+    shop.world
+        .post("/orders/s-5/payment", confirmation.clone())
+        .await
+        .is(200);
     let view = shop.world.ended("s-5").await;
     assert_eq!(view.status.as_str(), "delivered");
-    assert_eq!(json!(view.payment_info.unwrap().transaction_id), intent["id"]);
+    assert_eq!(
+        json!(view.payment_info.unwrap().transaction_id),
+        intent["id"]
+    );
     assert_eq!(shop.intent().await["status"], "succeeded");
-    let again = shop.world.post("/orders/s-5/payment", confirmation).await.is(200);
+    let again = shop
+        .world
+        .post("/orders/s-5/payment", confirmation)
+        .await
+        .is(200);
     assert_eq!(again["already"], true);
     shop.close().await;
 }
 
 #[tokio::test]
 async fn a_payment_that_its_customer_never_confirms_is_closed_at_stripe() {
-    let Some(shop) = Shop::open(&[("PAYMENT_TIMEOUT", "2s")]).await else { return };
+    let Some(shop) = Shop::open(&[("PAYMENT_TIMEOUT", "2s")]).await else {
+        return;
+    };
     let method = shop.books.card("4000002500003155").await;
     shop.order("s-6", &method).await;
     let view = shop.world.ended("s-6").await;
     assert_eq!(view.status.as_str(), "cancelled");
     assert_eq!(view.payment_info.unwrap().status.as_str(), "declined");
     assert_eq!(shop.intent().await["status"], "canceled");
-    assert!(shop.world.trail("s-6").await.contains(&"payment_timed_out".to_owned()));
+    assert!(
+        shop.world
+            .trail("s-6")
+            .await
+            .contains(&"payment_timed_out".to_owned())
+    );
     shop.close().await;
 }
 
 #[tokio::test]
 async fn a_payment_that_its_customer_confirmed_counts_although_nobody_told_us() {
-    let Some(shop) = Shop::open(&[("PAYMENT_TIMEOUT", "15s")]).await else { return };
+    let Some(shop) = Shop::open(&[("PAYMENT_TIMEOUT", "15s")]).await else {
+        return;
+    };
     let method = shop.books.card("4000002500003155").await;
     shop.order("s-8", &method).await;
     shop.entry("s-8", "payment_requested").await;
@@ -215,28 +314,53 @@ async fn a_payment_that_its_customer_confirmed_counts_although_nobody_told_us() 
 
 #[tokio::test]
 async fn a_cancel_while_the_customer_is_waited_for_closes_the_payment() {
-    let Some(shop) = Shop::open(&[]).await else { return };
+    let Some(shop) = Shop::open(&[]).await else {
+        return;
+    };
     let method = shop.books.card("4000002500003155").await;
     shop.order("s-9", &method).await;
     shop.entry("s-9", "payment_requested").await;
-    shop.world.post("/orders/s-9/signals/cancel", json!({})).await.is(200);
+    shop.world
+        .post("/orders/s-9/signals/cancel", json!({}))
+        .await
+        .is(200);
     let view = shop.world.ended("s-9").await;
-    assert_eq!((view.status.as_str(), view.payment_info.unwrap().status.as_str()), ("cancelled", "declined"));
+    assert_eq!(
+        (
+            view.status.as_str(),
+            view.payment_info.unwrap().status.as_str()
+        ),
+        ("cancelled", "declined")
+    );
     assert_eq!(shop.intent().await["status"], "canceled");
     shop.close().await;
 }
 
 #[tokio::test]
 async fn an_order_that_stripe_is_to_charge_names_a_payment_method() {
-    let Some(shop) = Shop::open(&[]).await else { return };
-    for bad in [Value::Null, json!("card"), json!("4242424242424242"), json!("pm_card visa")] {
+    let Some(shop) = Shop::open(&[]).await else {
+        return;
+    };
+    for bad in [
+        Value::Null,
+        json!("card"),
+        json!("4242424242424242"),
+        json!("pm_card visa"),
+    ] {
         let mut order = order_with_payment("pmt-s-7");
         if !bad.is_null() {
             order["payment"]["method"] = bad.clone();
         }
         for path in ["/orders", "/orders/s-7/start"] {
-            let problem = shop.world.post(path, order.clone()).await.problem(422, "invalid_request");
-            assert_eq!(problem["errors"][0]["pointer"], "/payment/method", "{bad}: {problem}");
+            let problem = shop
+                .world
+                .post(path, order.clone())
+                .await
+                .problem(422, "invalid_request");
+            assert_eq!(
+                problem["errors"][0]["pointer"], "/payment/method",
+                "{bad}: {problem}"
+            );
             assert!(!problem.to_string().contains("4242"), "{problem}");
         }
     }

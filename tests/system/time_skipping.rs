@@ -2,6 +2,20 @@
 //!
 //! It needs Java and Maven. Without them the test says so loudly and passes; `.ci/run` takes that as a failure.
 
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+use temporalio_client::{Connection, ConnectionOptions, tonic::IntoRequest};
+use temporalio_common::protos::temporal::api::{
+    enums::v1::IndexedValueType, operatorservice::v1::AddSearchAttributesRequest,
+};
+use url::Url;
+
 use crate::{
     api::{order_with_payment, paid_order},
     shared::shared,
@@ -12,25 +26,16 @@ use devstack::{
     guard::{Guard, GuardOptions},
     ports,
 };
-use serde_json::json;
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::Command,
-    time::{Duration, Instant},
-};
 use store::simulator::{Fault, add_fault};
-use temporalio_client::{Connection, ConnectionOptions, tonic::IntoRequest};
-use temporalio_common::protos::temporal::api::{
-    enums::v1::IndexedValueType, operatorservice::v1::AddSearchAttributesRequest,
-};
-use url::Url;
 
 /// `.ci/run` looks for this.
 const SKIPPED: &str = "SKIPPED: the time-skipping test needs java and mvn";
 
 fn has(program: &str) -> bool {
-    Command::new(program).arg("-version").output().is_ok_and(|output| output.status.success())
+    Command::new(program)
+        .arg("-version")
+        .output()
+        .is_ok_and(|output| output.status.success())
 }
 
 /// The server's jars, from Maven Central, kept for the next time.
@@ -47,7 +52,10 @@ fn jars() -> PathBuf {
         .arg("dependency:copy-dependencies")
         .arg(format!("-DoutputDirectory={}", target.display()))
         .status();
-    assert!(fetched.unwrap().success(), "mvn failed; see its words above");
+    assert!(
+        fetched.unwrap().success(),
+        "mvn failed; see its words above"
+    );
     fs::write(target.join("complete"), "").unwrap();
     target
 }
@@ -57,7 +65,15 @@ async fn server(folder: &Path) -> (Guard, String) {
     let classes = format!("{}/*", jars().display());
     let main = "io.temporal.testserver.TestServer";
     let port_text = port.to_string();
-    let command = ["java", "-XX:+UseSerialGC", "-cp", &classes, main, &port_text, "--enable-time-skipping"];
+    let command = [
+        "java",
+        "-XX:+UseSerialGC",
+        "-cp",
+        &classes,
+        main,
+        &port_text,
+        "--enable-time-skipping",
+    ];
     let guard = Guard::spawn(&GuardOptions {
         name: "temporal-test-server".to_owned(),
         command: command.iter().map(Into::into).collect(),
@@ -73,10 +89,21 @@ async fn server(folder: &Path) -> (Guard, String) {
     let connection = connect(&address).await;
     // The server fails the task of a workflow that upserts what it does not know.
     for (name, kind) in SEARCH_ATTRIBUTES {
-        let kind = if kind == "Int" { IndexedValueType::Int } else { IndexedValueType::Keyword };
+        let kind = if kind == "Int" {
+            IndexedValueType::Int
+        } else {
+            IndexedValueType::Keyword
+        };
         let attributes = [(name.to_owned(), kind as i32)].into();
-        let request = AddSearchAttributesRequest { namespace: "default".to_owned(), search_attributes: attributes };
-        connection.operator_service().add_search_attributes(request.into_request()).await.unwrap();
+        let request = AddSearchAttributesRequest {
+            namespace: "default".to_owned(),
+            search_attributes: attributes,
+        };
+        connection
+            .operator_service()
+            .add_search_attributes(request.into_request())
+            .await
+            .unwrap();
     }
     (guard.unwrap(), address)
 }
@@ -89,7 +116,10 @@ async fn connect(address: &str) -> Connection {
         tick.tick().await;
         match Connection::connect(ConnectionOptions::new(url.clone()).build()).await {
             Ok(connection) => return connection,
-            Err(error) => assert!(started.elapsed() < Duration::from_secs(60), "no test server: {error}"),
+            Err(error) => assert!(
+                started.elapsed() < Duration::from_secs(60),
+                "no test server: {error}"
+            ),
         }
     }
 }
@@ -99,14 +129,23 @@ async fn start(world: &World, id: &str, profile: &str, price: &str, payment_id: 
     let mut order = payment_id.map_or_else(paid_order, order_with_payment);
     order["profile"] = json!(profile);
     order["items"][0]["unit_price"] = json!(price);
-    world.post(&format!("/orders/{id}/start"), order).await.is(202);
+    world
+        .post(&format!("/orders/{id}/start"), order)
+        .await
+        .is(202);
 }
 
 /// How the order ended, and after how many seconds.
 async fn end(world: &World, id: &str) -> (String, Option<String>, i64) {
     let view = world.ended(id).await;
-    let why = view.cancellation_reason.or(view.failure.map(|failure| failure.code.to_string()));
-    (view.status.to_string(), why, (view.updated_at - view.created_at).num_seconds())
+    let why = view
+        .cancellation_reason
+        .or(view.failure.map(|failure| failure.code.to_string()));
+    (
+        view.status.to_string(),
+        why,
+        (view.updated_at - view.created_at).num_seconds(),
+    )
 }
 
 const HOUR: i64 = 3_600;
@@ -129,21 +168,46 @@ async fn each_profile_ends_by_its_own_time_outs() {
         let id = format!("unpaid-{profile}");
         let mut order = paid_order();
         order["profile"] = json!(profile);
-        let id = world.post_with("/orders", order, &[("idempotency-key", &id)]).await.started();
+        let id = world
+            .post_with("/orders", order, &[("idempotency-key", &id)])
+            .await
+            .started();
         let (status, why, seconds) = end(&world, &id).await;
-        assert_eq!((status.as_str(), why.as_deref()), ("cancelled", Some("no payment within 1d")), "{profile}");
+        assert_eq!(
+            (status.as_str(), why.as_deref()),
+            ("cancelled", Some("no payment within 1d")),
+            "{profile}"
+        );
         assert_eq!(seconds / HOUR, 24, "{profile}");
-        assert!(world.trail(&id).await.contains(&"payment_timed_out".to_owned()));
+        assert!(
+            world
+                .trail(&id)
+                .await
+                .contains(&"payment_timed_out".to_owned())
+        );
     }
 
     // Nobody looks at an order that must be looked at: production and approval cancel it, quick lets it through.
-    start(&world, "production-dear", "production", "10000", Some("pmt-dear")).await;
+    start(
+        &world,
+        "production-dear",
+        "production",
+        "10000",
+        Some("pmt-dear"),
+    )
+    .await;
     let (status, why, seconds) = end(&world, "production-dear").await;
-    assert_eq!((status.as_str(), why.as_deref()), ("cancelled", Some("the review was not done in time")));
+    assert_eq!(
+        (status.as_str(), why.as_deref()),
+        ("cancelled", Some("the review was not done in time"))
+    );
     assert_eq!(seconds / HOUR, 24);
     start(&world, "approval", "approval", "5", None).await;
     let (status, why, seconds) = end(&world, "approval").await;
-    assert_eq!((status.as_str(), why.as_deref()), ("cancelled", Some("the review was not done in time")));
+    assert_eq!(
+        (status.as_str(), why.as_deref()),
+        ("cancelled", Some("the review was not done in time"))
+    );
     assert!((30..60).contains(&seconds), "{seconds}");
     start(&world, "quick", "quick", "5", None).await;
     let (status, _, seconds) = end(&world, "quick").await;
@@ -154,17 +218,35 @@ async fn each_profile_ends_by_its_own_time_outs() {
     // A try that could not be over by then is not made, so it may be half a minute less.
     for (id, profile, code, seconds) in [
         ("quick-late", "quick", "deadline_passed", 15..30),
-        ("lifecycle-late", "lifecycle", "payment_unavailable", 570..610),
+        (
+            "lifecycle-late",
+            "lifecycle",
+            "payment_unavailable",
+            570..610,
+        ),
     ] {
-        add_fault(&world.pool, "charge", id, Fault::Fail, 1_000).await.unwrap();
+        add_fault(&world.pool, "charge", id, Fault::Fail, 1_000)
+            .await
+            .unwrap();
         start(&world, id, profile, "5", None).await;
         let (status, why, took) = end(&world, id).await;
-        assert_eq!((status.as_str(), why.as_deref()), ("failed", Some(code)), "{profile}");
+        assert_eq!(
+            (status.as_str(), why.as_deref()),
+            ("failed", Some(code)),
+            "{profile}"
+        );
         assert!(seconds.contains(&took), "{profile}: {took}");
     }
 
     // The carrier never says that the parcel arrived.
-    start(&world, "unconfirmed", "production", "5", Some("pmt-unconfirmed")).await;
+    start(
+        &world,
+        "unconfirmed",
+        "production",
+        "5",
+        Some("pmt-unconfirmed"),
+    )
+    .await;
     let (status, _, seconds) = end(&world, "unconfirmed").await;
     assert_eq!((status.as_str(), seconds / HOUR / 24), ("delivered", 14));
     world.verify().await;
@@ -172,11 +254,24 @@ async fn each_profile_ends_by_its_own_time_outs() {
 
     // Without its review, only approval's own minute is left.
     let database = shared().await.database("time_skipping_deadline").await;
-    let world = World::on(&database, &address, &[("ORDER_PROFILE", "approval"), ("REVIEW", "none")]).await;
-    add_fault(&world.pool, "charge", "approval-late", Fault::Fail, 1_000).await.unwrap();
-    world.post("/orders/approval-late/start", paid_order()).await.is(202);
+    let world = World::on(
+        &database,
+        &address,
+        &[("ORDER_PROFILE", "approval"), ("REVIEW", "none")],
+    )
+    .await;
+    add_fault(&world.pool, "charge", "approval-late", Fault::Fail, 1_000)
+        .await
+        .unwrap();
+    world
+        .post("/orders/approval-late/start", paid_order())
+        .await
+        .is(202);
     let (status, why, seconds) = end(&world, "approval-late").await;
-    assert_eq!((status.as_str(), why.as_deref()), ("failed", Some("deadline_passed")));
+    assert_eq!(
+        (status.as_str(), why.as_deref()),
+        ("failed", Some("deadline_passed"))
+    );
     assert!((60..120).contains(&seconds), "{seconds}");
     world.verify().await;
     drop(world);

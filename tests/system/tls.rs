@@ -1,7 +1,8 @@
 //! TLS to Temporal (with certificates on both sides) and to PostgreSQL (`verify-full`): real servers behind doors that
 //! speak nothing else, and an order that goes through both.
 
-use crate::{shared::shared, world::World};
+use std::{fs, process::Command, sync::Arc};
+
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{
     RootCertStore, ServerConfig,
@@ -10,12 +11,13 @@ use rustls::{
     server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use serde_json::json;
-use std::{fs, process::Command, sync::Arc};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
 };
 use tokio_rustls::TlsAcceptor;
+
+use crate::{shared::shared, world::World};
 
 /// An authority, and files of what it signed.
 pub(crate) struct Authority {
@@ -40,7 +42,10 @@ impl Authority {
     /// A certificate and its key, also as `NAME.pem` and `NAME.key`.
     fn sign(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
+        let certificate = CertificateParams::new([name.to_owned()])
+            .unwrap()
+            .signed_by(&key, &self.issuer)
+            .unwrap();
         fs::write(self.file(&format!("{name}.pem")), certificate.pem()).unwrap();
         fs::write(self.file(&format!("{name}.key")), key.serialize_pem()).unwrap();
         (certificate, key)
@@ -50,17 +55,28 @@ impl Authority {
     fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();
-        WebPkiClientVerifier::builder_with_provider(roots.into(), default_provider().into()).build().unwrap()
+        WebPkiClientVerifier::builder_with_provider(roots.into(), default_provider().into())
+            .build()
+            .unwrap()
     }
 
-    pub(crate) fn acceptor(&self, clients: Arc<dyn ClientCertVerifier>, protocols: &[&str]) -> TlsAcceptor {
+    pub(crate) fn acceptor(
+        &self,
+        clients: Arc<dyn ClientCertVerifier>,
+        protocols: &[&str],
+    ) -> TlsAcceptor {
         let (certificate, key) = self.sign("localhost");
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let config =
-            ServerConfig::builder_with_provider(default_provider().into()).with_safe_default_protocol_versions();
+        let config = ServerConfig::builder_with_provider(default_provider().into())
+            .with_safe_default_protocol_versions();
         let config = config.unwrap().with_client_cert_verifier(clients);
-        let mut config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
-        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let mut config = config
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        config.alpn_protocols = protocols
+            .iter()
+            .map(|name| name.as_bytes().to_vec())
+            .collect();
         TlsAcceptor::from(Arc::new(config))
     }
 }
@@ -91,9 +107,15 @@ async fn door(acceptor: TlsAcceptor, to: String, is_postgres: bool) -> u16 {
 
 fn describe(id: &str, settings: &[(&str, String)]) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orderflow-under-test"));
-    let output =
-        command.args(["describe", id]).envs(settings.iter().map(|(name, value)| (name, value))).output().unwrap();
-    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    let output = command
+        .args(["describe", id])
+        .envs(settings.iter().map(|(name, value)| (name, value)))
+        .output()
+        .unwrap();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
 }
 
 // The doors and the commands must not wait for each other.
@@ -104,16 +126,24 @@ async fn an_order_goes_through_tls_to_temporal_and_the_database_and_to_no_impost
     authority.sign("client");
     stranger.sign("client");
     let anybody = || WebPkiClientVerifier::no_client_auth();
-    let temporal =
-        door(authority.acceptor(authority.verifier(), &["h2"]), shared.temporal.address.clone(), false).await;
+    let temporal = door(
+        authority.acceptor(authority.verifier(), &["h2"]),
+        shared.temporal.address.clone(),
+        false,
+    )
+    .await;
     let plain = shared.database("tls").await;
     let mut url = reqwest::Url::parse(&plain).unwrap();
     let to = format!("127.0.0.1:{}", url.port().unwrap());
     let postgres = door(authority.acceptor(anybody(), &[]), to, true).await;
     url.set_host(Some("localhost")).unwrap();
     url.set_port(Some(postgres)).unwrap();
-    let database =
-        |authority: &Authority| format!("{url}?sslmode=verify-full&sslrootcert={}", authority.file("ca.pem"));
+    let database = |authority: &Authority| {
+        format!(
+            "{url}?sslmode=verify-full&sslrootcert={}",
+            authority.file("ca.pem")
+        )
+    };
 
     let temporal = format!("localhost:{temporal}");
     let settings = |server: &Authority, client: &Authority| {
@@ -127,13 +157,19 @@ async fn an_order_goes_through_tls_to_temporal_and_the_database_and_to_no_impost
     let ours = settings(&authority, &authority);
     let told = ours.each_ref().map(|(name, value)| (*name, value.as_str()));
     let world = World::on(&database(&authority), &shared.temporal.address, &told).await;
-    world.post("/orders/tls/start", json!({"payment_id": "pmt-tls"})).await.started();
+    world
+        .post("/orders/tls/start", json!({"payment_id": "pmt-tls"}))
+        .await
+        .started();
     assert_eq!(world.ended("tls").await.status.as_str(), "delivered");
     let (described, said) = describe("tls", &ours);
     assert!(described, "{said}");
 
     // A server that somebody else vouches for, and a caller that nobody knows.
-    for wrong in [settings(&stranger, &authority), settings(&authority, &stranger)] {
+    for wrong in [
+        settings(&stranger, &authority),
+        settings(&authority, &stranger),
+    ] {
         let (described, said) = describe("tls", &wrong);
         assert!(!described && said.lines().count() == 1, "{said}");
     }

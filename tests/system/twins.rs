@@ -1,9 +1,13 @@
 //! Each step that touches the database, done twice and done late: a try that Temporal has given up may go on.
 
-use crate::shared::shared;
-use chrono::DateTime;
-use domain::{EventType, Money, Order, OrderId, OrderRecord, PaymentId, PaymentStatus, Sku, TransactionId};
 use std::time::Duration;
+
+use chrono::DateTime;
+
+use crate::shared::shared;
+use domain::{
+    EventType, Money, Order, OrderId, OrderRecord, PaymentId, PaymentStatus, Sku, TransactionId,
+};
 use store::{
     PgPool,
     inventory::{self, Reservation, Stock},
@@ -14,18 +18,27 @@ use store::{
 
 /// An order for two pieces of `TWIN`, received and validated.
 async fn order(database: &str) -> (PgPool, OrderRecord) {
-    let pool = store::connect(&shared().await.database(database).await).await.unwrap();
+    let pool = store::connect(&shared().await.database(database).await)
+        .await
+        .unwrap();
     let mut record = OrderRecord::new(OrderId::parse("twin-1").unwrap(), DateTime::UNIX_EPOCH);
     let order = Order::parse(r#"{"items": [{"sku": "TWIN", "quantity": 2, "price": 5}]}"#).unwrap();
     record.order = Some(order);
-    let inserted = orders::insert(&pool, image(&record, 1), "run-1").await.unwrap();
+    let inserted = orders::insert(&pool, image(&record, 1), "run-1")
+        .await
+        .unwrap();
     assert_eq!(inserted, Inserted::Ours);
     (pool, record)
 }
 
 fn image(record: &OrderRecord, version: u32) -> Image<'_> {
     let decided_at = DateTime::from_timestamp(version.into(), 0).unwrap();
-    Image { record, version, decided_at, events: &[] }
+    Image {
+        record,
+        version,
+        decided_at,
+        events: &[],
+    }
 }
 
 fn sku() -> Sku {
@@ -38,7 +51,9 @@ async fn stock(pool: &PgPool) -> Stock {
 
 async fn reserve(pool: &PgPool, record: &OrderRecord) -> Reservation {
     let lines = &record.order.as_ref().unwrap().lines;
-    inventory::reserve(pool, image(record, 2), lines, 0).await.unwrap()
+    inventory::reserve(pool, image(record, 2), lines, 0)
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -47,27 +62,58 @@ async fn stock_is_held_released_and_shipped_once() {
     inventory::set_available(&pool, &sku(), 5).await.unwrap();
     for _ in 0..2 {
         assert_eq!(reserve(&pool, &record).await, Reservation::Held);
-        assert_eq!(stock(&pool).await, Stock { available: 3, held: 2, shipped: 0 });
+        assert_eq!(
+            stock(&pool).await,
+            Stock {
+                available: 3,
+                held: 2,
+                shipped: 0
+            }
+        );
     }
     for _ in 0..2 {
         inventory::release(&pool, image(&record, 3)).await.unwrap();
-        assert_eq!(stock(&pool).await, Stock { available: 5, held: 0, shipped: 0 });
+        assert_eq!(
+            stock(&pool).await,
+            Stock {
+                available: 5,
+                held: 0,
+                shipped: 0
+            }
+        );
     }
     // Late twins of what came before.
     assert_eq!(reserve(&pool, &record).await, Reservation::Held);
     inventory::commit(&pool, image(&record, 4)).await.unwrap();
-    assert_eq!(stock(&pool).await, Stock { available: 5, held: 0, shipped: 0 });
+    assert_eq!(
+        stock(&pool).await,
+        Stock {
+            available: 5,
+            held: 0,
+            shipped: 0
+        }
+    );
 }
 
 #[tokio::test]
 async fn a_refusal_of_stock_stands_when_stock_arrives() {
     let (pool, record) = order("twins_refusal").await;
     inventory::set_available(&pool, &sku(), 1).await.unwrap();
-    let refused = Reservation::Unavailable { sku: sku(), available: 1 };
+    let refused = Reservation::Unavailable {
+        sku: sku(),
+        available: 1,
+    };
     assert_eq!(reserve(&pool, &record).await, refused);
     inventory::set_available(&pool, &sku(), 10).await.unwrap();
     assert_eq!(reserve(&pool, &record).await, refused);
-    assert_eq!(stock(&pool).await, Stock { available: 10, held: 0, shipped: 0 });
+    assert_eq!(
+        stock(&pool).await,
+        Stock {
+            available: 10,
+            held: 0,
+            shipped: 0
+        }
+    );
 }
 
 #[tokio::test]
@@ -77,31 +123,91 @@ async fn an_older_image_and_another_run_change_nothing() {
     orders::record(&pool, image(&record, 7)).await.unwrap();
     record.cancellation_reason = Some("old".to_owned());
     orders::record(&pool, image(&record, 6)).await.unwrap();
-    assert_eq!(orders::insert(&pool, image(&record, 1), "run-2").await.unwrap(), Inserted::Theirs);
-    assert_eq!(orders::insert(&pool, image(&record, 1), "run-1").await.unwrap(), Inserted::Ours);
-    let view = orders::view(&pool, &record.order_id).await.unwrap().unwrap();
+    assert_eq!(
+        orders::insert(&pool, image(&record, 1), "run-2")
+            .await
+            .unwrap(),
+        Inserted::Theirs
+    );
+    assert_eq!(
+        orders::insert(&pool, image(&record, 1), "run-1")
+            .await
+            .unwrap(),
+        Inserted::Ours
+    );
+    let view = orders::view(&pool, &record.order_id)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(view.cancellation_reason.as_deref(), Some("new"));
 }
 
 #[tokio::test]
 async fn what_a_lost_task_wrote_gives_way_to_what_was_decided_in_its_place() {
     let (pool, mut record) = order("twins_lost").await;
-    let entry = |record: &mut OrderRecord, kind| record.audit(kind, serde_json::json!({}), DateTime::UNIX_EPOCH);
+    let entry = |record: &mut OrderRecord, kind| {
+        record.audit(kind, serde_json::json!({}), DateTime::UNIX_EPOCH)
+    };
     let received = [entry(&mut record, EventType::OrderReceived)];
-    orders::record(&pool, Image { events: &received, ..image(&record, 3_072) }).await.unwrap();
+    orders::record(
+        &pool,
+        Image {
+            events: &received,
+            ..image(&record, 3_072)
+        },
+    )
+    .await
+    .unwrap();
     // The task that is lost: three entries under one number each.
     let mut lost = record.clone();
-    let written = [EventType::OrderValidated, EventType::InventoryReserved, EventType::PaymentRequested];
+    let written = [
+        EventType::OrderValidated,
+        EventType::InventoryReserved,
+        EventType::PaymentRequested,
+    ];
     let written = written.map(|kind| entry(&mut lost, kind));
-    orders::record(&pool, Image { events: &written, ..image(&lost, 3_074) }).await.unwrap();
+    orders::record(
+        &pool,
+        Image {
+            events: &written,
+            ..image(&lost, 3_074)
+        },
+    )
+    .await
+    .unwrap();
     // In its place, with a longer history, the order is cancelled: fewer entries, others under the same numbers.
     let decided = [entry(&mut record, EventType::OrderCancelled)];
-    orders::record(&pool, Image { events: &decided, ..image(&record, 9_216) }).await.unwrap();
+    orders::record(
+        &pool,
+        Image {
+            events: &decided,
+            ..image(&record, 9_216)
+        },
+    )
+    .await
+    .unwrap();
     // And the lost task's activity wakes once more.
-    orders::record(&pool, Image { events: &written, ..image(&lost, 3_074) }).await.unwrap();
-    let trail = store::events::list(&pool, &record.order_id, 0, 10).await.unwrap().unwrap();
+    orders::record(
+        &pool,
+        Image {
+            events: &written,
+            ..image(&lost, 3_074)
+        },
+    )
+    .await
+    .unwrap();
+    let trail = store::events::list(&pool, &record.order_id, 0, 10)
+        .await
+        .unwrap()
+        .unwrap();
     let kinds: Vec<_> = trail.iter().map(|event| (event.seq, event.kind)).collect();
-    assert_eq!(kinds, [(1, EventType::OrderReceived), (2, EventType::OrderCancelled)]);
+    assert_eq!(
+        kinds,
+        [
+            (1, EventType::OrderReceived),
+            (2, EventType::OrderCancelled)
+        ]
+    );
     assert_eq!(store::verify::violations(&pool).await.unwrap(), []);
 }
 
@@ -110,12 +216,35 @@ async fn what_a_lost_task_wrote_gives_way_to_what_was_decided_in_its_place() {
 async fn what_a_repeated_task_decides_stands_whatever_the_try_before_it_wrote() {
     let (pool, mut record) = order("twins_repeated").await;
     let at = |second| DateTime::from_timestamp(second, 0).unwrap();
-    let entry = |record: &mut OrderRecord, kind| record.audit(kind, serde_json::json!({}), DateTime::UNIX_EPOCH);
+    let entry = |record: &mut OrderRecord, kind| {
+        record.audit(kind, serde_json::json!({}), DateTime::UNIX_EPOCH)
+    };
     let received = [entry(&mut record, EventType::OrderReceived)];
-    orders::record(&pool, Image { events: &received, ..image(&record, 3_072) }).await.unwrap();
+    orders::record(
+        &pool,
+        Image {
+            events: &received,
+            ..image(&record, 3_072)
+        },
+    )
+    .await
+    .unwrap();
     let write = async |record: &OrderRecord, version, decided_at, events: &[_]| {
-        orders::record(&pool, Image { record, version, decided_at, events }).await.unwrap();
-        let trail = store::events::list(&pool, &record.order_id, 1, 10).await.unwrap().unwrap();
+        orders::record(
+            &pool,
+            Image {
+                record,
+                version,
+                decided_at,
+                events,
+            },
+        )
+        .await
+        .unwrap();
+        let trail = store::events::list(&pool, &record.order_id, 1, 10)
+            .await
+            .unwrap()
+            .unwrap();
         trail.iter().map(|event| event.kind).collect::<Vec<_>>()
     };
     // The try that is lost gets far.
@@ -127,13 +256,22 @@ async fn what_a_repeated_task_decides_stands_whatever_the_try_before_it_wrote() 
     // The next one, with an update that came meanwhile, does not.
     let mut cancelled = record.clone();
     let decided = [entry(&mut cancelled, EventType::OrderCancelled)];
-    assert_eq!(write(&cancelled, 5_120, at(20), &decided).await, [EventType::OrderCancelled]);
+    assert_eq!(
+        write(&cancelled, 5_120, at(20), &decided).await,
+        [EventType::OrderCancelled]
+    );
     // A late twin of the first.
-    assert_eq!(write(&lost, 5_121, at(11), &second).await, [EventType::OrderCancelled]);
+    assert_eq!(
+        write(&lost, 5_121, at(11), &second).await,
+        [EventType::OrderCancelled]
+    );
     // What the task has done outside at its end, whatever that server's clock says; and the late twin again.
     let outside = [entry(&mut cancelled, EventType::InventoryReleased)];
     let both = [EventType::OrderCancelled, EventType::InventoryReleased];
-    assert_eq!(write(&cancelled, 5_121, orders::LAST_OF_ITS_TASK, &outside).await, both);
+    assert_eq!(
+        write(&cancelled, 5_121, orders::LAST_OF_ITS_TASK, &outside).await,
+        both
+    );
     assert_eq!(write(&lost, 5_121, at(30), &second).await, both);
     assert_eq!(store::verify::violations(&pool).await.unwrap(), []);
 }
@@ -142,9 +280,20 @@ async fn what_a_repeated_task_decides_stands_whatever_the_try_before_it_wrote() 
 async fn a_mail_of_what_a_lost_task_wrote_gives_way_unless_it_was_sent() {
     let (pool, mut record) = order("twins_mail").await;
     record.order.as_mut().unwrap().customer.email = Some("john@example.com".to_owned());
-    let entry = |record: &mut OrderRecord, kind| record.audit(kind, serde_json::json!({}), DateTime::UNIX_EPOCH);
-    let received = [EventType::OrderReceived, EventType::OrderValidated].map(|kind| entry(&mut record, kind));
-    orders::record(&pool, Image { events: &received, ..image(&record, 2) }).await.unwrap();
+    let entry = |record: &mut OrderRecord, kind| {
+        record.audit(kind, serde_json::json!({}), DateTime::UNIX_EPOCH)
+    };
+    let received =
+        [EventType::OrderReceived, EventType::OrderValidated].map(|kind| entry(&mut record, kind));
+    orders::record(
+        &pool,
+        Image {
+            events: &received,
+            ..image(&record, 2)
+        },
+    )
+    .await
+    .unwrap();
     let claim = async || {
         let claim = notifications::Claim {
             settle: Duration::ZERO,
@@ -156,29 +305,82 @@ async fn a_mail_of_what_a_lost_task_wrote_gives_way_unless_it_was_sent() {
     };
     let rows = async || {
         let rows = notifications::list(&pool, &record.order_id).await.unwrap();
-        rows.into_iter().map(|row| (row.kind, row.status)).collect::<Vec<_>>()
+        rows.into_iter()
+            .map(|row| (row.kind, row.status))
+            .collect::<Vec<_>>()
     };
     let row = |kind: &str, status: &str| (kind.to_owned(), status.to_owned());
     // One takes it, nobody else does meanwhile.
-    let [due] = &claim().await[..] else { panic!("one mail is due") };
-    assert_eq!((due.kind.as_str(), due.recipient.as_str()), ("order_received", "john@example.com"));
+    let [due] = &claim().await[..] else {
+        panic!("one mail is due")
+    };
+    assert_eq!(
+        (due.kind.as_str(), due.recipient.as_str()),
+        ("order_received", "john@example.com")
+    );
     assert_eq!(claim().await, []);
-    notifications::settle(&pool, due.id, &Fate::Sent).await.unwrap();
+    notifications::settle(&pool, due.id, &Fate::Sent)
+        .await
+        .unwrap();
     // A task that is lost: paid and shipped. The later one waits for the earlier one.
     let mut lost = record.clone();
-    let written = [EventType::PaymentCaptured, EventType::OrderShipped].map(|kind| entry(&mut lost, kind));
-    orders::record(&pool, Image { events: &written, ..image(&lost, 3) }).await.unwrap();
-    let kinds = [row("order_received", "sent"), row("payment_confirmed", "pending"), row("order_shipped", "pending")];
+    let written =
+        [EventType::PaymentCaptured, EventType::OrderShipped].map(|kind| entry(&mut lost, kind));
+    orders::record(
+        &pool,
+        Image {
+            events: &written,
+            ..image(&lost, 3)
+        },
+    )
+    .await
+    .unwrap();
+    let kinds = [
+        row("order_received", "sent"),
+        row("payment_confirmed", "pending"),
+        row("order_shipped", "pending"),
+    ];
     assert_eq!(rows().await, kinds);
-    assert_eq!(claim().await.iter().map(|due| due.kind.as_str()).collect::<Vec<_>>(), ["payment_confirmed"]);
+    assert_eq!(
+        claim()
+            .await
+            .iter()
+            .map(|due| due.kind.as_str())
+            .collect::<Vec<_>>(),
+        ["payment_confirmed"]
+    );
     // In its place the payment is confirmed one entry later, and nothing was shipped.
     let mut decided = record.clone();
-    let written = [EventType::PaymentAccepted, EventType::PaymentConfirmed].map(|kind| entry(&mut decided, kind));
-    orders::record(&pool, Image { events: &written, ..image(&decided, 4) }).await.unwrap();
+    let written = [EventType::PaymentAccepted, EventType::PaymentConfirmed]
+        .map(|kind| entry(&mut decided, kind));
+    orders::record(
+        &pool,
+        Image {
+            events: &written,
+            ..image(&decided, 4)
+        },
+    )
+    .await
+    .unwrap();
     assert_eq!(rows().await, kinds[..2]);
-    assert_eq!(claim().await.iter().map(|due| due.kind.as_str()).collect::<Vec<_>>(), ["payment_confirmed"]);
+    assert_eq!(
+        claim()
+            .await
+            .iter()
+            .map(|due| due.kind.as_str())
+            .collect::<Vec<_>>(),
+        ["payment_confirmed"]
+    );
     // All of it is lost as well: what was sent stays, and is not sent again when it is decided again.
-    orders::record(&pool, Image { events: &received, ..image(&record, 5) }).await.unwrap();
+    orders::record(
+        &pool,
+        Image {
+            events: &received,
+            ..image(&record, 5)
+        },
+    )
+    .await
+    .unwrap();
     assert_eq!(rows().await, kinds[..1]);
     assert_eq!(claim().await, []);
     assert_eq!(store::verify::violations(&pool).await.unwrap(), []);
@@ -198,25 +400,44 @@ async fn a_payment_that_was_refunded_is_not_captured_by_a_late_twin() {
         transaction_id: None,
     };
     for _ in 0..2 {
-        let claimed = payments::claim(&pool, image(&record, 2), payment).await.unwrap();
-        assert!(matches!(claimed, Claim::Ours(standing) if standing.status == PaymentStatus::Pending));
+        let claimed = payments::claim(&pool, image(&record, 2), payment)
+            .await
+            .unwrap();
+        assert!(
+            matches!(claimed, Claim::Ours(standing) if standing.status == PaymentStatus::Pending)
+        );
     }
-    let settle = async |status, transaction| payments::settle(&pool, &payment_id, status, transaction).await.unwrap();
+    let settle = async |status, transaction| {
+        payments::settle(&pool, &payment_id, status, transaction)
+            .await
+            .unwrap()
+    };
     settle(PaymentStatus::Refunding, None).await;
     settle(PaymentStatus::Refunded, Some(&capture)).await;
     settle(PaymentStatus::Captured, Some(&capture)).await;
     settle(PaymentStatus::Refunding, None).await;
-    let standing = payments::standing(&pool, &record.order_id, &payment_id).await.unwrap().unwrap();
-    assert_eq!((standing.status, standing.transaction_id.as_deref()), (PaymentStatus::Refunded, Some("txn-twin")));
+    let standing = payments::standing(&pool, &record.order_id, &payment_id)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (standing.status, standing.transaction_id.as_deref()),
+        (PaymentStatus::Refunded, Some("txn-twin"))
+    );
 }
 
 /// Activities end when their time is over, wherever they are: the next one finds a connection that is as new.
 #[tokio::test]
 async fn a_write_that_is_given_up_anywhere_takes_nothing_along() {
     let url = shared().await.database("twins_given_up").await;
-    let (one, reader) = (store::connect_lazy(&url, 1).unwrap(), store::connect(&url).await.unwrap());
+    let (one, reader) = (
+        store::connect_lazy(&url, 1).unwrap(),
+        store::connect(&url).await.unwrap(),
+    );
     let mut record = OrderRecord::new(OrderId::parse("twin-1").unwrap(), DateTime::UNIX_EPOCH);
-    orders::insert(&one, image(&record, 1), "run-1").await.unwrap();
+    orders::insert(&one, image(&record, 1), "run-1")
+        .await
+        .unwrap();
     let mut version = 1;
     for polls in 1..60 {
         version += 1;
@@ -231,10 +452,20 @@ async fn a_write_that_is_given_up_anywhere_takes_nothing_along() {
         }
         drop(write);
         version += 1;
-        let event = record.audit(EventType::OrderValidated, serde_json::json!({"polls": polls}), DateTime::UNIX_EPOCH);
-        let written = Image { events: std::slice::from_ref(&event), ..image(&record, version) };
+        let event = record.audit(
+            EventType::OrderValidated,
+            serde_json::json!({"polls": polls}),
+            DateTime::UNIX_EPOCH,
+        );
+        let written = Image {
+            events: std::slice::from_ref(&event),
+            ..image(&record, version)
+        };
         orders::record(&one, written).await.unwrap();
-        let seen = store::events::list(&reader, &record.order_id, 0, 100).await.unwrap().unwrap();
+        let seen = store::events::list(&reader, &record.order_id, 0, 100)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(seen.len(), polls, "given up after {polls} polls");
     }
 }

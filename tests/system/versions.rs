@@ -1,12 +1,15 @@
 //! Worker Versioning: orders in flight finish on the build that they began on, or go on with the newest, as is asked for.
 
-use crate::world::World;
 use serde_json::{Value, json};
 use temporalio_client::tonic::IntoRequest;
 use temporalio_common::protos::temporal::api::{
     common::v1::WorkflowExecution,
-    workflowservice::v1::{DescribeWorkflowExecutionRequest, SetWorkerDeploymentCurrentVersionRequest},
+    workflowservice::v1::{
+        DescribeWorkflowExecutionRequest, SetWorkerDeploymentCurrentVersionRequest,
+    },
 };
+
+use crate::world::World;
 
 /// From now on what is new goes to `build`. Refused until Temporal has seen a worker of it on both queues.
 pub(crate) async fn make_current(world: &World, deployment: &str, build: &str) {
@@ -19,21 +22,38 @@ pub(crate) async fn make_current(world: &World, deployment: &str, build: &str) {
             ..SetWorkerDeploymentCurrentVersionRequest::default()
         };
         let mut service = client.connection().workflow_service();
-        service.set_worker_deployment_current_version(request.into_request()).await.map(|_| ())
+        service
+            .set_worker_deployment_current_version(request.into_request())
+            .await
+            .map(|_| ())
     };
-    world.eventually("the current version", set, Result::is_ok).await.unwrap();
+    world
+        .eventually("the current version", set, Result::is_ok)
+        .await
+        .unwrap();
 }
 
 /// The build that worked on the order last.
 async fn build_of(world: &World, order_id: &str) -> String {
     let request = DescribeWorkflowExecutionRequest {
         namespace: "default".to_owned(),
-        execution: Some(WorkflowExecution { workflow_id: format!("order-{order_id}"), run_id: String::new() }),
+        execution: Some(WorkflowExecution {
+            workflow_id: format!("order-{order_id}"),
+            run_id: String::new(),
+        }),
     };
     let client = world.temporal().await;
     let mut service = client.connection().workflow_service();
-    let described = service.describe_workflow_execution(request.into_request()).await.unwrap().into_inner();
-    let versioning = described.workflow_execution_info.unwrap().versioning_info.unwrap();
+    let described = service
+        .describe_workflow_execution(request.into_request())
+        .await
+        .unwrap()
+        .into_inner();
+    let versioning = described
+        .workflow_execution_info
+        .unwrap()
+        .versioning_info
+        .unwrap();
     versioning.deployment_version.unwrap().build_id
 }
 
@@ -49,18 +69,28 @@ async fn finish(behavior: &str, order: &str, finished_by: &str) {
     make_current(&world, &deployment, "one").await;
     let start = async |id: &str| {
         let body = json!({"payment_id": format!("pmt-{id}")});
-        world.post(&format!("/orders/{id}/start"), body).await.started();
+        world
+            .post(&format!("/orders/{id}/start"), body)
+            .await
+            .started();
         let reviewed = |status: &Value| status["step"] == "manual_review";
         let status = async || world.get(&format!("/orders/{id}/status")).await.body;
-        world.eventually("the wait for a review", status, reviewed).await;
+        world
+            .eventually("the wait for a review", status, reviewed)
+            .await;
     };
     let (old, new) = (format!("{order}-old"), format!("{order}-new"));
     start(&old).await;
-    let _two = world.another_worker("two", &[("TEMPORAL_WORKER_BUILD_ID", "two")]).await;
+    let _two = world
+        .another_worker("two", &[("TEMPORAL_WORKER_BUILD_ID", "two")])
+        .await;
     make_current(&world, &deployment, "two").await;
     start(&new).await;
     for id in [&old, &new] {
-        world.post(&format!("/orders/{id}/signals/approve"), json!({})).await.is(200);
+        world
+            .post(&format!("/orders/{id}/signals/approve"), json!({}))
+            .await
+            .is(200);
         assert_eq!(world.ended(id).await.status.as_str(), "delivered");
     }
     assert_eq!(

@@ -6,12 +6,15 @@ mod rotation;
 mod vault;
 mod vectors;
 
-use crate::{api::Reply, world::World};
 use chrono::Utc;
-use domain::{Currency, Money, OrderId, TransactionId, WebhookProvider};
-use payment_webhooks::{Facts, Message, SampleKind, Secrets, Signing, sample, secrets_variable, sign};
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
+
+use crate::{api::Reply, world::World};
+use domain::{Currency, Money, OrderId, TransactionId, WebhookProvider};
+use payment_webhooks::{
+    Facts, Message, SampleKind, Secrets, Signing, sample, secrets_variable, sign,
+};
 
 /// Where these tests are registered at Square.
 const SQUARE_URL: &str = "https://shop.example/webhooks/square";
@@ -29,9 +32,17 @@ pub(crate) fn secrets(provider: WebhookProvider) -> Secrets {
 
 /// What the API must be told to take what is signed here.
 pub(crate) fn environment() -> Vec<(String, String)> {
-    let secrets = WebhookProvider::ALL.iter().map(|provider| (secrets_variable(*provider), secret(*provider)));
-    let more = [("WEBHOOK_URL_SQUARE", SQUARE_URL), ("WEBHOOK_ENVIRONMENT", "test"), ("SETTLEMENT_GRACE", "0s")];
-    secrets.chain(more.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
+    let secrets = WebhookProvider::ALL
+        .iter()
+        .map(|provider| (secrets_variable(*provider), secret(*provider)));
+    let more = [
+        ("WEBHOOK_URL_SQUARE", SQUARE_URL),
+        ("WEBHOOK_ENVIRONMENT", "test"),
+        ("SETTLEMENT_GRACE", "0s"),
+    ];
+    secrets
+        .chain(more.map(|(name, value)| (name.to_owned(), value.to_owned())))
+        .collect()
 }
 
 /// A world whose API takes the notifications of every provider.
@@ -41,7 +52,10 @@ async fn world() -> World {
 
 pub(crate) async fn with(more: &[(&str, &str)]) -> World {
     let settings = environment();
-    let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let settings: Vec<_> = settings
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
     World::with(&[&settings, more].concat()).await
 }
 
@@ -58,8 +72,22 @@ fn told(provider: WebhookProvider, id: &str) -> Message {
 }
 
 /// Signed with `secrets` at this time; `message_id` is what Standard Webhooks sign beside the body.
-pub(crate) fn signed_as(secrets: &Secrets, message: Message, message_id: &str, now: i64) -> Message {
-    sign(secrets, message, &Signing { now, message_id, notification_url: Some(SQUARE_URL) }).unwrap()
+pub(crate) fn signed_as(
+    secrets: &Secrets,
+    message: Message,
+    message_id: &str,
+    now: i64,
+) -> Message {
+    sign(
+        secrets,
+        message,
+        &Signing {
+            now,
+            message_id,
+            notification_url: Some(SQUARE_URL),
+        },
+    )
+    .unwrap()
 }
 
 fn signed_at(secrets: &Secrets, message: Message, now: i64) -> Message {
@@ -71,7 +99,9 @@ fn signed(provider: WebhookProvider, message: Message) -> Message {
 }
 
 fn request(url: &str, provider: &str, headers: &[(&str, &str)], body: Vec<u8>) -> RequestBuilder {
-    let mut request = Client::new().post(format!("{url}/webhooks/{provider}")).body(body);
+    let mut request = Client::new()
+        .post(format!("{url}/webhooks/{provider}"))
+        .body(body);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -80,7 +110,14 @@ fn request(url: &str, provider: &str, headers: &[(&str, &str)], body: Vec<u8>) -
 
 /// As a provider does: what could not be taken now is sent again. Not for ever, since Temporal may be gone on purpose.
 async fn post(url: &str, provider: WebhookProvider, message: &Message) -> Reply {
-    let send = || reply(request(url, provider.as_str(), &message.header_pairs(), message.body.clone()));
+    let send = || {
+        reply(request(
+            url,
+            provider.as_str(),
+            &message.header_pairs(),
+            message.body.clone(),
+        ))
+    };
     for _ in 0..3 {
         let reply = send().await;
         if reply.body["code"] != "temporal_unavailable" {
@@ -92,14 +129,20 @@ async fn post(url: &str, provider: WebhookProvider, message: &Message) -> Reply 
 
 /// Has it taken, genuine and new.
 async fn deliver(world: &World, provider: WebhookProvider, id: &str) {
-    post(&world.url, provider, &signed(provider, told(provider, id))).await.taken(provider);
+    post(&world.url, provider, &signed(provider, told(provider, id)))
+        .await
+        .taken(provider);
 }
 
 async fn reply(request: RequestBuilder) -> Reply {
     let answer = request.send().await.unwrap();
     let (status, headers) = (answer.status(), answer.headers().clone());
     let text = answer.text().await.unwrap();
-    Reply { status, headers, body: serde_json::from_str(&text).unwrap_or(json!(text)) }
+    Reply {
+        status,
+        headers,
+        body: serde_json::from_str(&text).unwrap_or(json!(text)),
+    }
 }
 
 impl Reply {
@@ -117,7 +160,11 @@ impl Reply {
             | WebhookProvider::Shopify => (200, "accepted"),
         };
         // `[accepted]` is no JSON, and so a text here.
-        assert_eq!((self.status.as_u16(), self.body), (status, json!(text)), "{provider}");
+        assert_eq!(
+            (self.status.as_u16(), self.body),
+            (status, json!(text)),
+            "{provider}"
+        );
     }
 
     /// Refused for this reason, as this provider wants to be told.
@@ -141,7 +188,11 @@ impl Reply {
 impl World {
     /// What `webhook_deliveries` has, as event and outcome.
     async fn deliveries(&self) -> Vec<(String, String)> {
-        let rows = store::deliveries::list(&self.pool, None, None, 10_000).await.unwrap();
-        rows.into_iter().map(|row| (row.event_id, row.outcome)).collect()
+        let rows = store::deliveries::list(&self.pool, None, None, 10_000)
+            .await
+            .unwrap();
+        rows.into_iter()
+            .map(|row| (row.event_id, row.outcome))
+            .collect()
     }
 }

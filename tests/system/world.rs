@@ -1,17 +1,21 @@
 //! One test's world: its database, its task queues, its worker and its HTTP API as processes of their own.
 
-use crate::shared::shared;
-use devstack::{Process, Readiness, guard::GuardOptions, ports};
-use domain::OrderId;
-use serde_json::Value;
 use std::{
     path::PathBuf,
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
-use store::PgPool;
-use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, WorkflowFetchHistoryOptions};
+
+use serde_json::Value;
+use temporalio_client::{
+    Client, ClientOptions, Connection, ConnectionOptions, WorkflowFetchHistoryOptions,
+};
 use url::Url;
+
+use crate::shared::shared;
+use devstack::{Process, Readiness, guard::GuardOptions, ports};
+use domain::OrderId;
+use store::PgPool;
 use workflows::OrderWorkflow;
 
 static WORLDS: AtomicU32 = AtomicU32::new(0);
@@ -37,10 +41,19 @@ pub(crate) struct World {
 }
 
 /// Starts one of the programs, and waits until it is ready.
-async fn serve(service: &str, environment: Vec<(String, String)>, log: PathBuf, address: String) -> Process {
+async fn serve(
+    service: &str,
+    environment: Vec<(String, String)>,
+    log: PathBuf,
+    address: String,
+) -> Process {
     let options = GuardOptions {
         name: service.to_owned(),
-        command: vec![env!("CARGO_BIN_EXE_orderflow-under-test").into(), "serve".into(), service.into()],
+        command: vec![
+            env!("CARGO_BIN_EXE_orderflow-under-test").into(),
+            "serve".into(),
+            service.into(),
+        ],
         environment,
         removed_environment: Vec::new(),
         log,
@@ -49,8 +62,13 @@ async fn serve(service: &str, environment: Vec<(String, String)>, log: PathBuf, 
         patience: Duration::from_secs(15),
         remove_folder: None,
     };
-    let ready = Readiness::Http { address, path: "/health".to_owned() };
-    Process::start(options, ready, Duration::from_secs(60)).await.unwrap()
+    let ready = Readiness::Http {
+        address,
+        path: "/health".to_owned(),
+    };
+    Process::start(options, ready, Duration::from_secs(60))
+        .await
+        .unwrap()
 }
 
 /// What a worker says that these settings keep from starting.
@@ -70,9 +88,13 @@ pub(crate) async fn refused_worker(settings: &[(&str, &str)]) -> String {
 impl Drop for World {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let log = std::fs::read_to_string(self.folder.path().join("worker.log")).unwrap_or_default();
+            let log =
+                std::fs::read_to_string(self.folder.path().join("worker.log")).unwrap_or_default();
             let lines: Vec<_> = log.lines().collect();
-            eprintln!("the worker's last words:\n{}", lines[lines.len().saturating_sub(80)..].join("\n"));
+            eprintln!(
+                "the worker's last words:\n{}",
+                lines[lines.len().saturating_sub(80)..].join("\n")
+            );
         }
     }
 }
@@ -91,13 +113,22 @@ impl World {
     }
 
     fn name(kind: &str) -> String {
-        format!("{kind}_{}_{}", std::process::id(), WORLDS.fetch_add(1, Ordering::Relaxed))
+        format!(
+            "{kind}_{}_{}",
+            std::process::id(),
+            WORLDS.fetch_add(1, Ordering::Relaxed)
+        )
     }
 
     /// On servers of the caller's own.
-    pub(crate) async fn on(database_url: &str, temporal_address: &str, settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn on(
+        database_url: &str,
+        temporal_address: &str,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let [http, health, metrics] = [(); 3].map(|()| format!("127.0.0.1:{}", ports::free_port().unwrap()));
+        let [http, health, metrics] =
+            [(); 3].map(|()| format!("127.0.0.1:{}", ports::free_port().unwrap()));
         let queues = [Self::name("orders"), Self::name("shipping")];
         let mut environment: Vec<(String, String)> = [
             ("DATABASE_URL", database_url),
@@ -150,11 +181,20 @@ impl World {
     pub(crate) async fn another_worker(&self, name: &str, settings: &[(&str, &str)]) -> Process {
         let address = format!("127.0.0.1:{}", ports::free_port().unwrap());
         let mut environment = self.environment.clone();
-        for (name, value) in settings.iter().chain([&("ORDERFLOW_HEALTH_ADDRESS", address.as_str())]) {
+        for (name, value) in settings
+            .iter()
+            .chain([&("ORDERFLOW_HEALTH_ADDRESS", address.as_str())])
+        {
             environment.retain(|(known, _)| known != name);
             environment.push(((*name).to_owned(), (*value).to_owned()));
         }
-        serve("worker", environment, self.folder.path().join(format!("{name}.log")), address).await
+        serve(
+            "worker",
+            environment,
+            self.folder.path().join(format!("{name}.log")),
+            address,
+        )
+        .await
     }
 
     /// What one of its programs has logged so far.
@@ -165,15 +205,27 @@ impl World {
     /// A Temporal client, for what HTTP does not offer.
     pub(crate) async fn temporal(&self) -> Client {
         let url = Url::parse(&format!("http://{}", self.temporal_address)).unwrap();
-        let connection = Connection::connect(ConnectionOptions::new(url).build()).await.unwrap();
+        let connection = Connection::connect(ConnectionOptions::new(url).build())
+            .await
+            .unwrap();
         Client::new(connection, ClientOptions::new("default").build()).unwrap()
     }
 
     /// The types of the events in the order's history.
     pub(crate) async fn temporal_events(&self, order_id: &str) -> Vec<String> {
-        let handle = self.temporal().await.get_workflow_handle::<OrderWorkflow>(format!("order-{order_id}"));
-        let events = handle.fetch_history(WorkflowFetchHistoryOptions::default()).into_events().await.unwrap();
-        events.iter().map(|event| event.event_type().as_str_name().to_owned()).collect()
+        let handle = self
+            .temporal()
+            .await
+            .get_workflow_handle::<OrderWorkflow>(format!("order-{order_id}"));
+        let events = handle
+            .fetch_history(WorkflowFetchHistoryOptions::default())
+            .into_events()
+            .await
+            .unwrap();
+        events
+            .iter()
+            .map(|event| event.event_type().as_str_name().to_owned())
+            .collect()
     }
 
     /// Waits until `done` says so; fails with what it saw last.
@@ -202,7 +254,10 @@ impl World {
             if done(&seen) {
                 return seen;
             }
-            assert!(started.elapsed() < patience, "{what}: not within {patience:?}; last seen: {seen:?}");
+            assert!(
+                started.elapsed() < patience,
+                "{what}: not within {patience:?}; last seen: {seen:?}"
+            );
         }
     }
 
@@ -210,33 +265,50 @@ impl World {
     pub(crate) async fn ended(&self, order_id: &str) -> domain::OrderView {
         let id = OrderId::parse(order_id).unwrap();
         let look = async || store::orders::view(&self.pool, &id).await.ok().flatten();
-        let ended = |view: &Option<domain::OrderView>| view.as_ref().is_some_and(|view| !view.is_running);
-        self.eventually(&format!("the end of {order_id}"), look, ended).await.unwrap()
+        let ended =
+            |view: &Option<domain::OrderView>| view.as_ref().is_some_and(|view| !view.is_running);
+        self.eventually(&format!("the end of {order_id}"), look, ended)
+            .await
+            .unwrap()
     }
 
     /// Waits until the API says that the order has this status.
     pub(crate) async fn reaches(&self, order_id: &str, status: &str) -> Value {
         let look = async || self.get(&format!("/orders/{order_id}")).await.body;
-        self.eventually(&format!("{order_id} {status}"), look, |body| body["status"] == status).await
+        self.eventually(&format!("{order_id} {status}"), look, |body| {
+            body["status"] == status
+        })
+        .await
     }
 
     /// Waits until the order has come to this step.
     pub(crate) async fn is_at(&self, id: &str, step: &str) {
         let look = async || self.get(&format!("/orders/{id}/status")).await.body;
-        self.eventually(&format!("{id} at {step}"), look, |body| body["step"] == step).await;
+        self.eventually(&format!("{id} at {step}"), look, |body| {
+            body["step"] == step
+        })
+        .await;
     }
 
     /// The types of the order's audit trail, from the database.
     pub(crate) async fn trail(&self, order_id: &str) -> Vec<String> {
         let id = OrderId::parse(order_id).unwrap();
-        let events = store::events::list(&self.pool, &id, 0, 1_000).await.unwrap().unwrap_or_default();
+        let events = store::events::list(&self.pool, &id, 0, 1_000)
+            .await
+            .unwrap()
+            .unwrap_or_default();
         events.iter().map(|event| event.kind.to_string()).collect()
     }
 
     /// What the payment provider's own books say it did for the order.
     pub(crate) async fn books(&self, order_id: &str) -> Vec<String> {
-        let movements = store::simulator::movements(&self.pool, order_id).await.unwrap();
-        movements.into_iter().map(|movement| movement.kind).collect()
+        let movements = store::simulator::movements(&self.pool, order_id)
+            .await
+            .unwrap();
+        movements
+            .into_iter()
+            .map(|movement| movement.kind)
+            .collect()
     }
 
     /// Every invariant, on the whole database.

@@ -11,8 +11,10 @@ pub use order::OrderActivities;
 pub use settlement::SettlementActivities;
 pub use shipping::ShippingActivities;
 use std::time::Duration;
-use store::orders::{Image, LAST_OF_ITS_TASK};
+
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+use store::orders::{Image, LAST_OF_ITS_TASK};
 use workflows::activity::Write;
 
 /// How long we wait for a payment provider: within the activity's own 4 s, so that silence is an answer.
@@ -27,7 +29,12 @@ fn image<'a>(context: &ActivityContext, write: &'a Write) -> Image<'a> {
         Some(scheduled) if info.is_local => scheduled.into(),
         _ => LAST_OF_ITS_TASK,
     };
-    Image { record: &write.record, version: write.version, decided_at, events: &write.events }
+    Image {
+        record: &write.record,
+        version: write.version,
+        decided_at,
+        events: &write.events,
+    }
 }
 
 /// Logs why a try failed, once, and has Temporal try again. Temporal's history gets no more than what failed.

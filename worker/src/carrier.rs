@@ -2,8 +2,9 @@
 
 mod simulator;
 
-use domain::OrderId;
 use futures::future::BoxFuture;
+
+use domain::OrderId;
 pub use simulator::Simulator;
 
 /// A parcel the carrier has.

@@ -3,19 +3,23 @@
 //! What an activity calls outside fails, or hangs: half of the time before it took hold, half of the time after,
 //! as when only the answer is lost. Orders must end correctly all the same, and that is what it is for.
 
-use crate::{
-    carrier::{Carrier, CarrierError, Parcel, Recalled},
-    payment::{Charge, ChargeRequest, NoAnswer, PaymentProvider, Refund, RefundRequest},
-};
-use domain::{OrderId, Span};
-use futures::{FutureExt, future::BoxFuture};
 use std::{sync::Arc, time::Duration};
+
+use futures::{FutureExt, future::BoxFuture};
 use temporalio_common::ActivityDefinition;
 use temporalio_sdk::{
     activities::ActivityError,
     interceptors::{ActivityInboundInterceptor, ExecuteActivityInput, ExecuteActivityOutput, Next},
 };
-use workflows::activity::{CancelShipment, ChargePayment, DispatchCarrier, RefundPayment, SettlePayment};
+
+use crate::{
+    carrier::{Carrier, CarrierError, Parcel, Recalled},
+    payment::{Charge, ChargeRequest, NoAnswer, PaymentProvider, Refund, RefundRequest},
+};
+use domain::{OrderId, Span};
+use workflows::activity::{
+    CancelShipment, ChargePayment, DispatchCarrier, RefundPayment, SettlePayment,
+};
 
 /// What is allowed, for who set something else.
 pub(crate) const ALLOWED: &str =
@@ -45,10 +49,20 @@ enum Fate {
 
 impl Flaky {
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let mut flaky = Self { fail: 0.0, hang: 0.0, hang_for: HANG_FOR };
+        let mut flaky = Self {
+            fail: 0.0,
+            hang: 0.0,
+            hang_for: HANG_FOR,
+        };
         for part in text.split(',') {
             let (name, value) = part.split_once(':')?;
-            let share = || value.trim().parse().ok().filter(|share| (0.0..=1.0).contains(share));
+            let share = || {
+                value
+                    .trim()
+                    .parse()
+                    .ok()
+                    .filter(|share| (0.0..=1.0).contains(share))
+            };
             match name.trim() {
                 "fail" => flaky.fail = share()?,
                 "hang" => flaky.hang = share()?,
@@ -99,12 +113,14 @@ impl PaymentProvider for FlakyProvider {
 
     fn charge<'a>(&'a self, request: &'a ChargeRequest) -> BoxFuture<'a, Result<Charge, NoAnswer>> {
         let call = self.flaky.disturb(self.provider.charge(request));
-        call.map(|answer| answer.unwrap_or_else(|simulated| Err(NoAnswer(simulated.to_string())))).boxed()
+        call.map(|answer| answer.unwrap_or_else(|simulated| Err(NoAnswer(simulated.to_string()))))
+            .boxed()
     }
 
     fn refund<'a>(&'a self, request: &'a RefundRequest) -> BoxFuture<'a, Result<Refund, NoAnswer>> {
         let call = self.flaky.disturb(self.provider.refund(request));
-        call.map(|answer| answer.unwrap_or_else(|simulated| Err(NoAnswer(simulated.to_string())))).boxed()
+        call.map(|answer| answer.unwrap_or_else(|simulated| Err(NoAnswer(simulated.to_string()))))
+            .boxed()
     }
 }
 
@@ -124,8 +140,13 @@ impl Carrier for FlakyCarrier {
         order_id: &'a OrderId,
         shipment_id: &'a str,
     ) -> BoxFuture<'a, Result<Parcel, CarrierError>> {
-        let call = self.flaky.disturb(self.carrier.dispatch(order_id, shipment_id));
-        call.map(|answer| answer.unwrap_or_else(|simulated| Err(CarrierError(simulated.to_string())))).boxed()
+        let call = self
+            .flaky
+            .disturb(self.carrier.dispatch(order_id, shipment_id));
+        call.map(|answer| {
+            answer.unwrap_or_else(|simulated| Err(CarrierError(simulated.to_string())))
+        })
+        .boxed()
     }
 
     fn recall<'a>(
@@ -133,8 +154,13 @@ impl Carrier for FlakyCarrier {
         order_id: &'a OrderId,
         shipment_id: &'a str,
     ) -> BoxFuture<'a, Result<Recalled, CarrierError>> {
-        let call = self.flaky.disturb(self.carrier.recall(order_id, shipment_id));
-        call.map(|answer| answer.unwrap_or_else(|simulated| Err(CarrierError(simulated.to_string())))).boxed()
+        let call = self
+            .flaky
+            .disturb(self.carrier.recall(order_id, shipment_id));
+        call.map(|answer| {
+            answer.unwrap_or_else(|simulated| Err(CarrierError(simulated.to_string())))
+        })
+        .boxed()
     }
 }
 
@@ -157,7 +183,9 @@ impl ActivityInboundInterceptor for Flaky {
             return next.run(input);
         }
         let disturbed = self.disturb(next.run(input));
-        disturbed.map(|done| done.unwrap_or_else(|simulated| Err(ActivityError::from(simulated)))).boxed()
+        disturbed
+            .map(|done| done.unwrap_or_else(|simulated| Err(ActivityError::from(simulated))))
+            .boxed()
     }
 }
 
@@ -168,9 +196,32 @@ mod tests {
     #[test]
     fn shares_and_a_time_are_read() {
         let flaky = Flaky::parse("fail:0.33,hang:0.33,hang_for:300s").unwrap();
-        assert_eq!(flaky, Flaky { fail: 0.33, hang: 0.33, hang_for: Duration::from_secs(300) });
-        assert_eq!(Flaky::parse("fail:1").unwrap(), Flaky { fail: 1.0, hang: 0.0, hang_for: HANG_FOR });
-        for bad in ["", "fail", "fail:2", "fail:-0.1", "fail:NaN", "fail:0.6,hang:0.6", "hang_for:soon", "lose:0.1"] {
+        assert_eq!(
+            flaky,
+            Flaky {
+                fail: 0.33,
+                hang: 0.33,
+                hang_for: Duration::from_secs(300)
+            }
+        );
+        assert_eq!(
+            Flaky::parse("fail:1").unwrap(),
+            Flaky {
+                fail: 1.0,
+                hang: 0.0,
+                hang_for: HANG_FOR
+            }
+        );
+        for bad in [
+            "",
+            "fail",
+            "fail:2",
+            "fail:-0.1",
+            "fail:NaN",
+            "fail:0.6,hang:0.6",
+            "hang_for:soon",
+            "lose:0.1",
+        ] {
             assert_eq!(Flaky::parse(bad), None, "{bad}");
         }
     }

@@ -4,17 +4,32 @@ mod check;
 
 pub use check::{Unhealthy, health_check};
 
-use axum::{Router, extract::State, http::header::CONTENT_TYPE, response::IntoResponse, routing::get};
-use order_client::SdkMetrics;
+use axum::{
+    Router, extract::State, http::header::CONTENT_TYPE, response::IntoResponse, routing::get,
+};
 use serde_json::json;
-use store::PgPool;
 use tokio::net::TcpListener;
 
+use order_client::SdkMetrics;
+use store::PgPool;
+
 /// Answers until it is dropped. The worker is up once this listens: it does so after its pollers started.
-pub(crate) async fn serve(listener: TcpListener, pool: PgPool, sdk: SdkMetrics) -> std::io::Result<()> {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    pool: PgPool,
+    sdk: SdkMetrics,
+) -> std::io::Result<()> {
     let outbox = pool.clone();
-    let metrics = get(async move || ([(CONTENT_TYPE, SdkMetrics::CONTENT_TYPE)], measured(&outbox, &sdk).await));
-    let app = Router::new().route("/health", get(health)).with_state(pool).route("/metrics", metrics);
+    let metrics = get(async move || {
+        (
+            [(CONTENT_TYPE, SdkMetrics::CONTENT_TYPE)],
+            measured(&outbox, &sdk).await,
+        )
+    });
+    let app = Router::new()
+        .route("/health", get(health))
+        .with_state(pool)
+        .route("/metrics", metrics);
     axum::serve(listener, app).await
 }
 
@@ -33,5 +48,8 @@ async fn health(State(pool): State<PgPool>) -> impl IntoResponse {
         Ok(()) => "up",
         Err(_) => "down",
     };
-    ([(CONTENT_TYPE, "application/json")], json!({"status": "up", "database": database}).to_string())
+    (
+        [(CONTENT_TYPE, "application/json")],
+        json!({"status": "up", "database": database}).to_string(),
+    )
 }

@@ -2,15 +2,17 @@
 //!
 //! It stands around every activity, those of tomorrow too, and changes nothing of what they do.
 
-use domain::{AuditEvent, OrderRecord};
 use std::time::{Duration, Instant};
-use store::PgPool;
-use telemetry::metrics;
+
 use temporalio_sdk::{
     activities::ActivityError,
     interceptors::{ActivityInboundInterceptor, ExecuteActivityInput, ExecuteActivityOutput, Next},
 };
 use tracing::Instrument;
+
+use domain::{AuditEvent, OrderRecord};
+use store::PgPool;
+use telemetry::metrics;
 use workflows::activity::Write;
 
 /// No order comes near; a trail that does is measured up to there.
@@ -36,7 +38,9 @@ impl ActivityInboundInterceptor for Measured {
             let info = input.activity_info();
             let (activity, attempt) = (info.activity_type.clone(), info.attempt);
             // The last write of an order is the one that says that nothing more will happen.
-            let write = input.args_ref::<Write>().filter(|write| !write.record.is_running());
+            let write = input
+                .args_ref::<Write>()
+                .filter(|write| !write.record.is_running());
             let ended = write.map(|write| write.record.clone());
             let began = Instant::now();
             let span = tracing::info_span!("activity", name = activity);
@@ -67,7 +71,10 @@ async fn order(pool: PgPool, record: OrderRecord) {
         metrics::order_step_errors(step.as_str(), *count);
     }
     // Without its trail an order is counted all the same.
-    let Ok(Some(trail)) = store::events::list(&pool, &record.order_id, 0, LONGEST_TRAIL).await else { return };
+    let Ok(Some(trail)) = store::events::list(&pool, &record.order_id, 0, LONGEST_TRAIL).await
+    else {
+        return;
+    };
     for (step, took) in steps(&trail) {
         metrics::order_step(step, took);
     }
@@ -77,7 +84,10 @@ async fn order(pool: PgPool, record: OrderRecord) {
 fn steps(trail: &[AuditEvent]) -> impl Iterator<Item = (&'static str, Duration)> {
     let step = |pair: &[AuditEvent]| {
         let [before, after] = pair else { return None };
-        Some((after.kind.as_str(), (after.ts - before.ts).to_std().unwrap_or_default()))
+        Some((
+            after.kind.as_str(),
+            (after.ts - before.ts).to_std().unwrap_or_default(),
+        ))
     };
     trail.windows(2).filter_map(step)
 }
@@ -101,7 +111,16 @@ mod tests {
             entry(3, EventType::ReviewStarted, "2026-11-21T00:00:01Z"),
             entry(4, EventType::ReviewApproved, "2026-11-21T01:00:01Z"),
         ];
-        let steps: Vec<_> = steps(&trail).map(|(step, took)| (step, took.as_secs())).collect();
-        assert_eq!(steps, [("order_validated", 1), ("review_started", 0), ("review_approved", 3_600)]);
+        let steps: Vec<_> = steps(&trail)
+            .map(|(step, took)| (step, took.as_secs()))
+            .collect();
+        assert_eq!(
+            steps,
+            [
+                ("order_validated", 1),
+                ("review_started", 0),
+                ("review_approved", 3_600)
+            ]
+        );
     }
 }

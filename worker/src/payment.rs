@@ -4,8 +4,9 @@ mod simulator;
 mod stripe;
 
 use chrono::{DateTime, Utc};
-use domain::{Money, OrderId, PaymentId, TransactionId};
 use futures::future::BoxFuture;
+
+use domain::{Money, OrderId, PaymentId, TransactionId};
 pub use simulator::Simulator;
 pub use stripe::{Stripe, StripeSettings};
 

@@ -1,7 +1,8 @@
 //! The program `worker`: alone it works, and as `worker health` it asks the one that works beside it how it is.
 
-use crate::{WorkerSettings, health_check, run};
 use std::{env, process::ExitCode};
+
+use crate::{WorkerSettings, health_check, run};
 
 const USAGE: &str = "usage: worker         serve the task queues until SIGTERM
        worker health  ask the worker that listens at ORDERFLOW_HEALTH_ADDRESS: 0 it is well, 1 it is not";

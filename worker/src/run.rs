@@ -1,21 +1,9 @@
 //! Running the worker until it is told to stop.
 
-use crate::{
-    WorkerSettings,
-    activities::{OrderActivities, SettlementActivities, ShippingActivities},
-    carrier::{self, Carrier},
-    flaky::{FlakyCarrier, FlakyProvider},
-    health, mail,
-    measure::Measured,
-    payment::{PaymentProvider, ProviderSettings, Simulator, Stripe},
-    report,
-    time_limit::TimeLimit,
-};
+use std::{sync::Arc, time::Duration};
+
 use anyhow::Context;
 use futures::future::try_join_all;
-use order_client::{Orders, SdkMetrics};
-use std::{sync::Arc, time::Duration};
-use store::PgPool;
 use temporalio_common::telemetry::TelemetryOptions;
 use temporalio_sdk::{
     Runtime, Worker, WorkerOptions,
@@ -29,6 +17,20 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
+
+use crate::{
+    WorkerSettings,
+    activities::{OrderActivities, SettlementActivities, ShippingActivities},
+    carrier::{self, Carrier},
+    flaky::{FlakyCarrier, FlakyProvider},
+    health, mail,
+    measure::Measured,
+    payment::{PaymentProvider, ProviderSettings, Simulator, Stripe},
+    report,
+    time_limit::TimeLimit,
+};
+use order_client::{Orders, SdkMetrics};
+use store::PgPool;
 use workflows::{OrderWorkflow, SettlementWorkflow, ShippingWorkflow};
 
 /// Serves the task queues until SIGTERM or Ctrl-C, then lets what runs finish within the grace period.
@@ -39,7 +41,12 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     let temporal = settings.temporal.clone().measured(&metrics);
     let client = order_client::connect_worker(&temporal)
         .await
-        .with_context(|| format!("no Temporal at {}; start it or set TEMPORAL_ADDRESS", settings.temporal.address()))?;
+        .with_context(|| {
+            format!(
+                "no Temporal at {}; start it or set TEMPORAL_ADDRESS",
+                settings.temporal.address()
+            )
+        })?;
     let telemetry_options = TelemetryOptions::builder().metrics(metrics.core()).build();
     let runtime_options = RuntimeOptions::builder().telemetry_options(telemetry_options);
     let runtime_options = runtime_options.build().map_err(anyhow::Error::msg)?;
@@ -51,15 +58,26 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     let stop: Vec<_> = workers.iter().map(Worker::shutdown_handle).collect();
     let health = async {
         match settings.health {
-            Some(address) => health::serve(TcpListener::bind(address).await?, pool.clone(), metrics.clone()).await,
+            Some(address) => {
+                health::serve(
+                    TcpListener::bind(address).await?,
+                    pool.clone(),
+                    metrics.clone(),
+                )
+                .await
+            }
             None => std::future::pending().await,
         }
     };
     let (end, ending) = watch::channel(false);
     let mut ended = ending.clone();
     // On a connection of its own, which may be away without the workers' being so.
-    let reporting =
-        report::tell(Orders::connect(settings.temporal.clone()), pool.clone(), settings.report, ending.clone());
+    let reporting = report::tell(
+        Orders::connect(settings.temporal.clone()),
+        pool.clone(),
+        settings.report,
+        ending.clone(),
+    );
     let asked = async {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -111,20 +129,35 @@ fn options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Vec<Worke
         if let Some(flaky) = settings.flaky {
             provider = Arc::new(FlakyProvider { provider, flaky });
         }
-        let settlements = SettlementActivities { pool: pool.clone(), provider: Arc::clone(&provider) };
-        let activities = OrderActivities { pool: pool.clone(), provider, default_stock: settings.default_stock };
+        let settlements = SettlementActivities {
+            pool: pool.clone(),
+            provider: Arc::clone(&provider),
+        };
+        let activities = OrderActivities {
+            pool: pool.clone(),
+            provider,
+            default_stock: settings.default_stock,
+        };
         let orders = WorkerOptions::new(temporal.orders_task_queue.clone())
             .register_activities(activities)
             .register_activities(settlements)
             .activity_inbound_interceptor(Measured::new(pool.clone()));
-        options.push(orders.register_workflow::<OrderWorkflow>()?.register_workflow::<SettlementWorkflow>()?.build());
+        options.push(
+            orders
+                .register_workflow::<OrderWorkflow>()?
+                .register_workflow::<SettlementWorkflow>()?
+                .build(),
+        );
     }
     if settings.queues.shipping {
         let mut carrier: Arc<dyn Carrier> = Arc::new(carrier::Simulator::new(pool.clone()));
         if let Some(flaky) = settings.flaky {
             carrier = Arc::new(FlakyCarrier { carrier, flaky });
         }
-        let activities = ShippingActivities { pool: pool.clone(), carrier };
+        let activities = ShippingActivities {
+            pool: pool.clone(),
+            carrier,
+        };
         let shipping = WorkerOptions::new(temporal.shipping_task_queue.clone())
             .register_activities(activities)
             .activity_inbound_interceptor(Measured::new(pool.clone()));
@@ -157,5 +190,11 @@ fn tuner() -> TunerHolder {
 }
 
 fn pollers() -> PollerBehavior {
-    PollerBehavior::Autoscaling(AutoscalingOptions::builder().minimum(2).maximum(20).initial(5).build())
+    PollerBehavior::Autoscaling(
+        AutoscalingOptions::builder()
+            .minimum(2)
+            .maximum(20)
+            .initial(5)
+            .build(),
+    )
 }

@@ -1,12 +1,13 @@
 //! The worker's settings, from the environment.
 
+use std::{env, net::SocketAddr, time::Duration};
+
 use crate::{
-    Flaky, flaky, mail::MailSettings, payment::ProviderSettings, report::ReportSettings, run::SLOTS_OF_A_QUEUE,
-    versioning::Versioning,
+    Flaky, flaky, mail::MailSettings, payment::ProviderSettings, report::ReportSettings,
+    run::SLOTS_OF_A_QUEUE, versioning::Versioning,
 };
 use domain::SettingError;
 use order_client::TemporalSettings;
-use std::{env, net::SocketAddr, time::Duration};
 use store::Database;
 
 /// Which task queues this worker serves.
@@ -45,15 +46,23 @@ impl WorkerSettings {
         };
         let database = Database::from_env(2 * SLOTS_OF_A_QUEUE)?;
         let queues = get("WORKER_QUEUES").unwrap_or_else(|| "orders,shipping".to_owned());
-        let queues = Queues::parse(&queues)
-            .ok_or_else(|| refused("WORKER_QUEUES", queues, "must be orders, shipping or orders,shipping"))?;
-        let health =
-            match get("ORDERFLOW_HEALTH_ADDRESS") {
-                Some(address) => Some(address.parse().map_err(|_| {
-                    refused("ORDERFLOW_HEALTH_ADDRESS", address, "must be IP:PORT such as 0.0.0.0:8081")
-                })?),
-                None => None,
-            };
+        let queues = Queues::parse(&queues).ok_or_else(|| {
+            refused(
+                "WORKER_QUEUES",
+                queues,
+                "must be orders, shipping or orders,shipping",
+            )
+        })?;
+        let health = match get("ORDERFLOW_HEALTH_ADDRESS") {
+            Some(address) => Some(address.parse().map_err(|_| {
+                refused(
+                    "ORDERFLOW_HEALTH_ADDRESS",
+                    address,
+                    "must be IP:PORT such as 0.0.0.0:8081",
+                )
+            })?),
+            None => None,
+        };
         let default_stock = match get("DEFAULT_STOCK") {
             Some(stock) => stock
                 .parse()
@@ -63,7 +72,9 @@ impl WorkerSettings {
             None => 0,
         };
         let flaky = match get("FLAKY") {
-            Some(text) => Some(Flaky::parse(&text).ok_or_else(|| refused("FLAKY", text, flaky::ALLOWED))?),
+            Some(text) => {
+                Some(Flaky::parse(&text).ok_or_else(|| refused("FLAKY", text, flaky::ALLOWED))?)
+            }
             None => None,
         };
         let payment = ProviderSettings::read(get)?;
@@ -89,7 +100,10 @@ impl WorkerSettings {
 
 impl Queues {
     fn parse(text: &str) -> Option<Self> {
-        let mut queues = Self { orders: false, shipping: false };
+        let mut queues = Self {
+            orders: false,
+            shipping: false,
+        };
         for name in text.split(',') {
             match name.trim() {
                 "orders" => queues.orders = true,
@@ -107,8 +121,20 @@ mod tests {
 
     #[test]
     fn queues_are_named_by_what_they_serve() {
-        assert_eq!(Queues::parse("orders"), Some(Queues { orders: true, shipping: false }));
-        assert_eq!(Queues::parse("shipping, orders"), Some(Queues { orders: true, shipping: true }));
+        assert_eq!(
+            Queues::parse("orders"),
+            Some(Queues {
+                orders: true,
+                shipping: false
+            })
+        );
+        assert_eq!(
+            Queues::parse("shipping, orders"),
+            Some(Queues {
+                orders: true,
+                shipping: true
+            })
+        );
         assert_eq!(Queues::parse(""), None);
         assert_eq!(Queues::parse("orders,mail"), None);
     }

@@ -3,8 +3,9 @@
 //! Temporal gives up on it then and tries again; but here it would go on, and hold its slot and its connection.
 //! A few that hang for good would take all slots, and no order would go on.
 
-use futures::FutureExt;
 use std::time::{Duration, SystemTime};
+
+use futures::FutureExt;
 use temporalio_sdk::{
     activities::ActivityError,
     interceptors::{ActivityInboundInterceptor, ExecuteActivityInput, ExecuteActivityOutput, Next},
@@ -22,12 +23,20 @@ impl ActivityInboundInterceptor for TimeLimit {
         next: Next<'a, ExecuteActivityInput, ExecuteActivityOutput<'a>>,
     ) -> ExecuteActivityOutput<'a> {
         let info = input.activity_info();
-        let left = info.deadline.map(|deadline| deadline.duration_since(SystemTime::now()).unwrap_or_default());
+        let left = info.deadline.map(|deadline| {
+            deadline
+                .duration_since(SystemTime::now())
+                .unwrap_or_default()
+        });
         let (activity, workflow_id) = (info.activity_type.clone(), info.workflow_id.clone());
         let limited = tokio::time::timeout(left.unwrap_or(UNTOLD), next.run(input));
         let ended = limited.map(move |ended| {
             ended.unwrap_or_else(|elapsed| {
-                tracing::warn!(activity, workflow.id = workflow_id, "given up: its time is over");
+                tracing::warn!(
+                    activity,
+                    workflow.id = workflow_id,
+                    "given up: its time is over"
+                );
                 Err(ActivityError::from(elapsed))
             })
         });

@@ -10,8 +10,17 @@ pub struct Missing(pub &'static str);
 pub fn of_environment() -> Result<Credentials, Missing> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let needed = |name| variable(name).ok_or(Missing(name));
-    let (id, secret) = (needed("AWS_ACCESS_KEY_ID")?, needed("AWS_SECRET_ACCESS_KEY")?);
-    Ok(Credentials::new(id, secret, variable("AWS_SESSION_TOKEN"), None, "environment"))
+    let (id, secret) = (
+        needed("AWS_ACCESS_KEY_ID")?,
+        needed("AWS_SECRET_ACCESS_KEY")?,
+    );
+    Ok(Credentials::new(
+        id,
+        secret,
+        variable("AWS_SESSION_TOKEN"),
+        None,
+        "environment",
+    ))
 }
 
 /// Credentials as they are each time they are asked for: of the environment, of a profile or of the role of a task.
@@ -33,13 +42,19 @@ struct Environment;
 
 #[cfg(not(feature = "chain"))]
 impl aws_credential_types::provider::ProvideCredentials for Environment {
-    fn provide_credentials<'a>(&'a self) -> aws_credential_types::provider::future::ProvideCredentials<'a>
+    fn provide_credentials<'a>(
+        &'a self,
+    ) -> aws_credential_types::provider::future::ProvideCredentials<'a>
     where
         Self: 'a,
     {
         let missing = |Missing(name): Missing| {
-            aws_credential_types::provider::error::CredentialsError::not_loaded(format!("{name} is not set"))
+            aws_credential_types::provider::error::CredentialsError::not_loaded(format!(
+                "{name} is not set"
+            ))
         };
-        aws_credential_types::provider::future::ProvideCredentials::ready(of_environment().map_err(missing))
+        aws_credential_types::provider::future::ProvideCredentials::ready(
+            of_environment().map_err(missing),
+        )
     }
 }

@@ -10,12 +10,15 @@ mod test_workflow;
 
 use anyhow::Result;
 pub(crate) use arguments::AcceptanceCommand;
-use serde_json::{Value, json};
 use std::process::ExitCode;
+
+use serde_json::{Value, json};
 
 pub(crate) async fn run(command: AcceptanceCommand) -> Result<ExitCode> {
     match command {
-        AcceptanceCommand::Demo(arguments) => demo::demo(arguments).await.map(|()| ExitCode::SUCCESS),
+        AcceptanceCommand::Demo(arguments) => {
+            demo::demo(arguments).await.map(|()| ExitCode::SUCCESS)
+        }
         AcceptanceCommand::TestWorkflow(arguments) => test_workflow::test_workflow(arguments).await,
         AcceptanceCommand::Load(arguments) => load::load(arguments).await,
     }

@@ -8,6 +8,8 @@ mod functions;
 mod metrics;
 mod rate_limit;
 
+use std::{env, future::IntoFuture, net::SocketAddr, sync::Arc};
+
 use anyhow::{Context, Result};
 use axum::{
     Router,
@@ -16,12 +18,12 @@ use axum::{
     http::Response as HttpResponse,
 };
 use functions::Functions;
-use order_client::SdkMetrics;
-use std::{env, future::IntoFuture, net::SocketAddr, sync::Arc};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
+
+use order_client::SdkMetrics;
 
 const DEFAULT_ADDRESS: &str = "127.0.0.1:8000";
 
@@ -34,20 +36,24 @@ pub(crate) async fn serve() -> Result<()> {
     metrics::serve(sdk).await?;
     let address = env::var("ORDERFLOW_HTTP_ADDRESS").unwrap_or_else(|_| DEFAULT_ADDRESS.to_owned());
     let bound = TcpListener::bind(&address).await;
-    let listener = bound.with_context(|| format!("ORDERFLOW_HTTP_ADDRESS={address}: failed to listen there"))?;
+    let listener = bound
+        .with_context(|| format!("ORDERFLOW_HTTP_ADDRESS={address}: failed to listen there"))?;
     let mut terminated = signal(SignalKind::terminate())?;
     tracing::info!(%address, "the HTTP API is ready");
     let service = Router::new().fallback(call).with_state(functions);
-    axum::serve(listener, service.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async move {
-            tokio::select! {
-                _ = terminated.recv() => {}
-                // Without a handler for Ctrl-C there is still SIGTERM.
-                Ok(()) = tokio::signal::ctrl_c() => {}
-            }
-        })
-        .into_future()
-        .await?;
+    axum::serve(
+        listener,
+        service.into_make_service_with_connect_info::<SocketAddr>(),
+    )
+    .with_graceful_shutdown(async move {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            // Without a handler for Ctrl-C there is still SIGTERM.
+            Ok(()) = tokio::signal::ctrl_c() => {}
+        }
+    })
+    .into_future()
+    .await?;
     tracing::info!("the HTTP API has stopped");
     Ok(())
 }

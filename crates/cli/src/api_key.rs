@@ -2,8 +2,6 @@
 
 use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
-use domain::{CustomerId, parse_time};
-use orderflow_http::{Scope, create_api_key};
 use serde_json::json;
 
 use crate::{
@@ -11,6 +9,8 @@ use crate::{
     output::{print, print_json},
     typed,
 };
+use domain::{CustomerId, parse_time};
+use orderflow_http::{Scope, create_api_key};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ApiKeyCommand {
@@ -40,14 +40,24 @@ pub(crate) struct Create {
 }
 
 pub(crate) fn run(command: ApiKeyCommand) -> Result<()> {
-    let ApiKeyCommand::Create(Create { name, scopes, customer, expires, output }) = command;
+    let ApiKeyCommand::Create(Create {
+        name,
+        scopes,
+        customer,
+        expires,
+        output,
+    }) = command;
     let expires = expires.as_deref().and_then(parse_time);
     let customer = customer.as_ref().map(CustomerId::as_str);
-    let made = create_api_key(&name, &scopes, customer, expires).map_err(|why| anyhow!("the key {why}"))?;
+    let made = create_api_key(&name, &scopes, customer, expires)
+        .map_err(|why| anyhow!("the key {why}"))?;
     if output.json {
         return print_json(&json!({"key": made.key, "line": made.line}));
     }
-    print(&format!("The key, which is not shown again; send it as X-Api-Key:\n\n    {}\n", made.key))?;
+    print(&format!(
+        "The key, which is not shown again; send it as X-Api-Key:\n\n    {}\n",
+        made.key
+    ))?;
     print(&format!(
         "What lets it in, for API_KEYS or a line of API_KEYS_FILE, with API_AUTH=api-key:\n\n    {}",
         made.line

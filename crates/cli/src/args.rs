@@ -1,11 +1,12 @@
 //! What can be typed.
 
-use crate::{
-    acceptance::AcceptanceCommand, api_key::ApiKeyCommand, database::DatabaseCommand, orders::OrderCommand,
-    payment_events::PaymentEventCommand, snapshot::SnapshotCommand, typed,
-};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+use crate::{
+    acceptance::AcceptanceCommand, api_key::ApiKeyCommand, database::DatabaseCommand,
+    orders::OrderCommand, payment_events::PaymentEventCommand, snapshot::SnapshotCommand, typed,
+};
 use domain::Profile;
 
 /// Order fulfilment on AWS Lambda, Temporal and PostgreSQL.

@@ -13,8 +13,9 @@ mod verify;
 
 use anyhow::Result;
 pub(crate) use arguments::DatabaseCommand;
-use arguments::{BackupCommand, DbCommand, StockCommand};
 use std::process::ExitCode;
+
+use arguments::{BackupCommand, DbCommand, StockCommand};
 
 pub(crate) async fn run(command: DatabaseCommand) -> Result<ExitCode> {
     match command {
@@ -22,12 +23,20 @@ pub(crate) async fn run(command: DatabaseCommand) -> Result<ExitCode> {
             Some(DbCommand::Shell { arguments }) => return shell::shell(&arguments),
             None => ask::ask(arguments.question).await,
         },
-        DatabaseCommand::Stock { command: StockCommand::List(output) } => stock::list(output).await,
-        DatabaseCommand::Stock { command: StockCommand::Set(arguments) } => stock::set(arguments).await,
+        DatabaseCommand::Stock {
+            command: StockCommand::List(output),
+        } => stock::list(output).await,
+        DatabaseCommand::Stock {
+            command: StockCommand::Set(arguments),
+        } => stock::set(arguments).await,
         DatabaseCommand::Verify(output) => return verify::verify(output).await,
         DatabaseCommand::Migrate(asked) => return migrate::migrate(asked).await,
-        DatabaseCommand::Backup { command: BackupCommand::Create(arguments) } => backup::create(arguments).await,
-        DatabaseCommand::Backup { command: BackupCommand::Restore(arguments) } => backup::restore(arguments).await,
+        DatabaseCommand::Backup {
+            command: BackupCommand::Create(arguments),
+        } => backup::create(arguments).await,
+        DatabaseCommand::Backup {
+            command: BackupCommand::Restore(arguments),
+        } => backup::restore(arguments).await,
     }?;
     Ok(ExitCode::SUCCESS)
 }

@@ -47,7 +47,9 @@ pub fn main() -> ExitCode {
 fn not_understood(error: &clap::Error) -> ExitCode {
     let was_asked_for = matches!(
         error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     );
     if was_asked_for {
         // A reader that has had enough is no failure.
@@ -66,7 +68,11 @@ fn not_understood(error: &clap::Error) -> ExitCode {
 /// Paragraphs side by side, whatever they are made of.
 fn one_line(text: &str, between: &str) -> String {
     let paragraph = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    text.split("\n\n").map(paragraph).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(between)
+    text.split("\n\n")
+        .map(paragraph)
+        .filter(|text| !text.is_empty())
+        .collect::<Vec<_>>()
+        .join(between)
 }
 
 /// Before there are threads, which could read the environment while it changes.

@@ -1,11 +1,13 @@
 //! Printing, for people and for machines. Colour reaches a terminal only, and none where `NO_COLOR` is set.
 
+use std::io::{ErrorKind, Write};
+
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result};
-use domain::{Currency, Decimal, Money};
 use serde::Serialize;
 use serde_json::Value;
-use std::io::{ErrorKind, Write};
+
+use domain::{Currency, Decimal, Money};
 
 /// One line or more on standard output. A reader that has had enough (`| head`) is no failure.
 pub(crate) fn print(text: &str) -> Result<()> {
@@ -48,38 +50,86 @@ fn painted(text: &str, style: Style) -> String {
 
 /// Lines of `name  value`, the values below each other; without those that are empty.
 pub(crate) fn fields(pairs: &[(&str, String)]) -> String {
-    let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let width = pairs
+        .iter()
+        .map(|(name, _)| name.len())
+        .max()
+        .unwrap_or_default();
     let line = |(name, value): &(&str, String)| format!("{name:width$}  {}", harmless(value));
-    pairs.iter().filter(|(_, value)| !value.is_empty()).map(line).collect::<Vec<_>>().join("\n")
+    pairs
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(line)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Columns below each other, under their names.
 pub(crate) fn table(names: &[&str], rows: &[Vec<String>]) -> String {
-    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| harmless(cell)).collect()).collect();
-    let longest = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(|cell| harmless(cell)).collect())
+        .collect();
+    let longest = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+    };
     let widths: Vec<usize> = names
         .iter()
         .enumerate()
-        .map(|(column, name)| name.chars().count().max(longest(column).unwrap_or_default()))
+        .map(|(column, name)| {
+            name.chars()
+                .count()
+                .max(longest(column).unwrap_or_default())
+        })
         .collect();
     let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let padded = cells.zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        let padded = cells
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     let head = headline(&line(&mut names.iter().copied()));
-    let body = rows.iter().map(|row| line(&mut row.iter().map(String::as_str)));
-    [head].into_iter().chain(body).collect::<Vec<_>>().join("\n")
+    let body = rows
+        .iter()
+        .map(|row| line(&mut row.iter().map(String::as_str)));
+    [head]
+        .into_iter()
+        .chain(body)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// What customers typed must not steer a terminal, nor break a line.
 pub(crate) fn harmless(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+    text.chars()
+        .map(|character| {
+            if character.is_control() {
+                '\u{fffd}'
+            } else {
+                character
+            }
+        })
+        .collect()
 }
 
 /// An amount as people write it: `10.00 USD`, for the API's number `10.0`.
 pub(crate) fn money(amount: Option<&Value>, currency: &str) -> String {
-    let Some(amount) = amount.filter(|amount| !amount.is_null()).map(Value::to_string) else { return String::new() };
-    let exact = || Money::from_decimal(amount.parse::<Decimal>().ok()?, Currency::parse(currency).ok()?).ok();
+    let Some(amount) = amount
+        .filter(|amount| !amount.is_null())
+        .map(Value::to_string)
+    else {
+        return String::new();
+    };
+    let exact = || {
+        Money::from_decimal(
+            amount.parse::<Decimal>().ok()?,
+            Currency::parse(currency).ok()?,
+        )
+        .ok()
+    };
     exact().map_or_else(|| format!("{amount} {currency}"), |money| money.to_string())
 }
 
@@ -89,7 +139,8 @@ mod tests {
 
     #[test]
     fn a_tables_columns_stand_below_each_other() {
-        let rows = [["a", "1"], ["longer", "2\u{1b}[2J"]].map(|row| row.map(str::to_owned).to_vec());
+        let rows =
+            [["a", "1"], ["longer", "2\u{1b}[2J"]].map(|row| row.map(str::to_owned).to_vec());
         let shown = anstream::adapter::strip_str(&table(&["sku", "n"], &rows)).to_string();
         assert_eq!(shown, "sku     n\na       1\nlonger  2\u{fffd}[2J");
     }

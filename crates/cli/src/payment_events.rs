@@ -15,15 +15,17 @@ use arguments::{DeliveriesCommand, WebhookCommand};
 
 pub(crate) async fn run(command: PaymentEventCommand) -> Result<()> {
     match command {
-        PaymentEventCommand::Webhook { command: WebhookCommand::Send(arguments) } => send::send(arguments).await,
-        PaymentEventCommand::Webhooks { command: DeliveriesCommand::List(arguments) } => {
-            deliveries::list(arguments).await
-        }
-        PaymentEventCommand::Webhooks { command: DeliveriesCommand::Show(arguments) } => {
-            deliveries::show(arguments).await
-        }
-        PaymentEventCommand::Webhooks { command: DeliveriesCommand::Replay(arguments) } => {
-            replay::replay(arguments).await
-        }
+        PaymentEventCommand::Webhook {
+            command: WebhookCommand::Send(arguments),
+        } => send::send(arguments).await,
+        PaymentEventCommand::Webhooks {
+            command: DeliveriesCommand::List(arguments),
+        } => deliveries::list(arguments).await,
+        PaymentEventCommand::Webhooks {
+            command: DeliveriesCommand::Show(arguments),
+        } => deliveries::show(arguments).await,
+        PaymentEventCommand::Webhooks {
+            command: DeliveriesCommand::Replay(arguments),
+        } => replay::replay(arguments).await,
     }
 }

@@ -1,9 +1,11 @@
 //! Where the commands find what they talk to: the environment, else the running stack, else the defaults.
 
+use std::env;
+
 use anyhow::{Context, Result, anyhow};
+
 use devstack::{Project, State};
 use order_client::{Orders, TemporalSettings};
-use std::env;
 use store::{Database, PgPool};
 
 /// What a command needs at a time, at most.
@@ -22,17 +24,23 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 /// What the running stack's programs were told.
 pub(crate) fn stack_setting(name: &str) -> Option<String> {
     let mut settings = running()?.settings.into_iter();
-    settings.find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value)
+    settings
+        .find(|(known, value)| known == name && !value.is_empty())
+        .map(|(_, value)| value)
 }
 
 /// The HTTP API.
 pub(crate) fn api_url() -> String {
     let of_stack = || running().map(|state| state.addresses.http_url);
-    variable("ORDERFLOW_URL").or_else(of_stack).unwrap_or_else(|| DEFAULT_URL.to_owned())
+    variable("ORDERFLOW_URL")
+        .or_else(of_stack)
+        .unwrap_or_else(|| DEFAULT_URL.to_owned())
 }
 
 pub(crate) fn temporal() -> Result<TemporalSettings> {
-    let Some(state) = running() else { return Ok(TemporalSettings::from_env()?) };
+    let Some(state) = running() else {
+        return Ok(TemporalSettings::from_env()?);
+    };
     let addresses = state.addresses;
     Ok(TemporalSettings::from_env_or([
         ("TEMPORAL_ADDRESS", addresses.temporal_address.as_str()),
@@ -67,9 +75,12 @@ pub(crate) fn database_url() -> Option<String> {
 
 /// The database. Its errors never carry the URL.
 pub(crate) async fn database() -> Result<PgPool> {
-    let url =
-        database_url().context("there is no database: start the stack with `orderflow up`, or set DATABASE_URL")?;
-    connect(&url).await.map_err(|why| anyhow!("{why}; start the stack with `orderflow up`, or correct DATABASE_URL"))
+    let url = database_url().context(
+        "there is no database: start the stack with `orderflow up`, or set DATABASE_URL",
+    )?;
+    connect(&url).await.map_err(|why| {
+        anyhow!("{why}; start the stack with `orderflow up`, or correct DATABASE_URL")
+    })
 }
 
 /// The database at [`database_url`], or why not.
@@ -77,16 +88,22 @@ pub(crate) async fn connect(url: &str) -> Result<PgPool, String> {
     // How it is logged in to is said with the variable; a local stack has a password.
     let database = match variable("DATABASE_URL") {
         Some(_) => Database::from_env(CONNECTIONS).map_err(|refused| refused.to_string())?,
-        None => store::connect_lazy(url, CONNECTIONS).map_err(|error| with_cause(&error))?.into(),
+        None => store::connect_lazy(url, CONNECTIONS)
+            .map_err(|error| with_cause(&error))?
+            .into(),
     };
     let pool = database.pool().await;
-    store::reach(pool).await.map_err(|error| with_cause(&error))?;
+    store::reach(pool)
+        .await
+        .map_err(|error| with_cause(&error))?;
     Ok(pool.clone())
 }
 
 /// What failed and why, without the driver's own words, which may have the URL.
 pub(crate) fn with_cause(error: &store::Error) -> String {
-    error.cause().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+    error
+        .cause()
+        .map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 /// The running stack's mailbox.

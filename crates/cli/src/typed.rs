@@ -3,10 +3,11 @@
 //! Each returns what was typed, as it was typed: the API reads it by the same rules.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+
 use devstack::Stack;
 use domain::{
-    Currency, CustomerId, Decimal, DeliveryOutcome, OrderId, PaymentId, Profile, Sku, TransactionId, WebhookProvider,
-    order_id_of_workflow, parse_time,
+    Currency, CustomerId, Decimal, DeliveryOutcome, OrderId, PaymentId, Profile, Sku,
+    TransactionId, WebhookProvider, order_id_of_workflow, parse_time,
 };
 use orderflow_http::Scope;
 use payment_webhooks::SampleKind;
@@ -21,15 +22,23 @@ pub(crate) fn order_id(text: &str) -> Result<String, String> {
 
 /// A workflow's id is anybody's choice, but not nothing.
 pub(crate) fn workflow_id(text: &str) -> Result<String, String> {
-    if text.is_empty() { Err("a workflow's id must not be empty".to_owned()) } else { Ok(text.to_owned()) }
+    if text.is_empty() {
+        Err("a workflow's id must not be empty".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 pub(crate) fn payment_id(text: &str) -> Result<String, String> {
-    PaymentId::parse(text).map(|id| id.to_string()).map_err(|error| format!("a payment's id {error}"))
+    PaymentId::parse(text)
+        .map(|id| id.to_string())
+        .map_err(|error| format!("a payment's id {error}"))
 }
 
 pub(crate) fn transaction_id(text: &str) -> Result<String, String> {
-    TransactionId::parse(text).map(|id| id.to_string()).map_err(|error| format!("a transaction's id {error}"))
+    TransactionId::parse(text)
+        .map(|id| id.to_string())
+        .map_err(|error| format!("a transaction's id {error}"))
 }
 
 pub(crate) fn customer_id(text: &str) -> Result<CustomerId, String> {
@@ -71,14 +80,23 @@ pub(crate) fn time(text: &str) -> Result<String, String> {
 
 /// A moment that a database is restored to.
 pub(crate) fn moment(text: &str) -> Result<String, String> {
-    if text == "latest" { Ok(text.to_owned()) } else { time(text) }
+    if text == "latest" {
+        Ok(text.to_owned())
+    } else {
+        time(text)
+    }
 }
 
 /// What RDS takes for a name: letters, digits and hyphens.
 fn rds_name(text: &str, what: &str, longest: usize) -> Result<String, String> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     let begins = text.starts_with(|first: char| first.is_ascii_alphabetic());
-    if begins && text.len() <= longest && text.bytes().all(is_allowed) && !text.ends_with('-') && !text.contains("--") {
+    if begins
+        && text.len() <= longest
+        && text.bytes().all(is_allowed)
+        && !text.ends_with('-')
+        && !text.contains("--")
+    {
         return Ok(text.to_ascii_lowercase());
     }
     Err(format!(
@@ -105,12 +123,17 @@ pub(crate) fn known_snapshot(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn sql(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() { Err("there is no query in it".to_owned()) } else { Ok(text.to_owned()) }
+    if text.trim().is_empty() {
+        Err("there is no query in it".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 /// What a key is called; the line that lets it in is split at spaces.
 pub(crate) fn key_name(text: &str) -> Result<String, String> {
-    let is_allowed = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    let is_allowed =
+        |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
     if (1..=64).contains(&text.len()) && text.chars().all(is_allowed) {
         return Ok(text.to_owned());
     }
@@ -150,7 +173,12 @@ mod tests {
     #[test]
     fn either_id_of_an_order_will_do() {
         let longest = "x".repeat(64);
-        for good in ["order-1", "order-order-1", &longest, &format!("order-{longest}")] {
+        for good in [
+            "order-1",
+            "order-order-1",
+            &longest,
+            &format!("order-{longest}"),
+        ] {
             assert_eq!(order_id(good).as_deref(), Ok(good));
         }
         for bad in ["", "a b", "a/b", &format!("order-{longest}x")] {

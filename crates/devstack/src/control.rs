@@ -86,7 +86,10 @@ pub(crate) async fn read<T: DeserializeOwned>(stream: &mut BufReader<UnixStream>
     Ok(serde_json::from_str(&line)?)
 }
 
-pub(crate) async fn write<T: Serialize>(stream: &mut BufReader<UnixStream>, message: &T) -> io::Result<()> {
+pub(crate) async fn write<T: Serialize>(
+    stream: &mut BufReader<UnixStream>,
+    message: &T,
+) -> io::Result<()> {
     let mut line = serde_json::to_vec(message)?;
     line.push(b'\n');
     stream.write_all(&line).await?;

@@ -29,7 +29,11 @@ const PROGRESS: &str = "progress ";
 const FAILED: &str = "failed ";
 
 /// Starts this program again in a session of its own with `arguments`, and waits until it says that it is ready.
-pub async fn launch(project: &Project, arguments: Vec<OsString>, progress: &Progress) -> Result<State> {
+pub async fn launch(
+    project: &Project,
+    arguments: Vec<OsString>,
+    progress: &Progress,
+) -> Result<State> {
     let log = project.log("supervisor");
     std::fs::create_dir_all(project.logs())
         .with_context(|| format!("failed to create {}", project.logs().display()))?;
@@ -40,8 +44,15 @@ pub async fn launch(project: &Project, arguments: Vec<OsString>, progress: &Prog
         .with_context(|| format!("failed to open {}", log.display()))?;
     let program = std::env::current_exe().context("failed to find this program's own file")?;
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
-    #[expect(unsafe_code, reason = "std cannot start a session; without one, the terminal's end would end the stack")]
+    command
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(file);
+    #[expect(
+        unsafe_code,
+        reason = "std cannot start a session; without one, the terminal's end would end the stack"
+    )]
     // SAFETY: `setsid` is async-signal-safe and allocates nothing.
     unsafe {
         command.pre_exec(|| {
@@ -50,11 +61,17 @@ pub async fn launch(project: &Project, arguments: Vec<OsString>, progress: &Prog
         });
     }
     let mut child = command.spawn().context("failed to start the supervisor")?;
-    let output = child.stdout.take().context("the supervisor has no output")?;
+    let output = child
+        .stdout
+        .take()
+        .context("the supervisor has no output")?;
     // Held until the stack is ready: its end is how the supervisor learns of ours.
     let _input = child.stdin.take();
     let mut lines = BufReader::new(output).lines();
-    let mut failure = anyhow!("the supervisor ended while it started; see {}", log.display());
+    let mut failure = anyhow!(
+        "the supervisor ended while it started; see {}",
+        log.display()
+    );
     while let Some(line) = lines.next_line().await.context("the supervisor's output")? {
         if line == READY {
             return project.state();

@@ -44,7 +44,8 @@ pub(crate) fn cache() -> Result<PathBuf> {
         bail!("there is no home folder for the cache; set ORDERFLOW_CACHE to a folder");
     };
     let folder = std::path::absolute(folder).context("the cache folder has no absolute path")?;
-    create_owned(&folder).with_context(|| "set ORDERFLOW_CACHE to a folder that you can write".to_owned())?;
+    create_owned(&folder)
+        .with_context(|| "set ORDERFLOW_CACHE to a folder that you can write".to_owned())?;
     Ok(folder)
 }
 
@@ -56,8 +57,9 @@ pub(crate) fn server_cache() -> Result<PathBuf> {
     }
     // Root's home is closed to others.
     let shared = PathBuf::from("/var/cache/orderflow");
-    create_owned(&shared)
-        .with_context(|| "set ORDERFLOW_CACHE to a folder that every user can enter and root can write")?;
+    create_owned(&shared).with_context(
+        || "set ORDERFLOW_CACHE to a folder that every user can enter and root can write",
+    )?;
     Ok(shared)
 }
 
@@ -77,7 +79,9 @@ pub(crate) fn fingerprint(path: &Path) -> u64 {
     path.as_os_str()
         .as_encoded_bytes()
         .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        })
 }
 
 /// Creates a folder that only its owner writes and everybody may enter, and checks that it is ours: programs are run from it.
@@ -87,9 +91,13 @@ pub(crate) fn create_owned(folder: &Path) -> Result<()> {
         .mode(0o755)
         .create(folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
-    let about = fs::metadata(folder).with_context(|| format!("failed to look at {}", folder.display()))?;
+    let about =
+        fs::metadata(folder).with_context(|| format!("failed to look at {}", folder.display()))?;
     if about.uid() != effective_user() || about.mode() & 0o022 != 0 {
-        bail!("{} is owned or writable by somebody else; remove it", folder.display());
+        bail!(
+            "{} is owned or writable by somebody else; remove it",
+            folder.display()
+        );
     }
     Ok(())
 }
@@ -101,7 +109,11 @@ pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    let mut file = File::options().create_new(true).write(true).mode(0o600).open(path)?;
+    let mut file = File::options()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
@@ -144,7 +156,10 @@ pub(crate) async fn lock(path: &Path, progress: &Progress) -> Result<File> {
     if file.try_lock().is_ok() {
         return Ok(file);
     }
-    progress.say(format!("waiting for another process that holds {}", path.display()));
+    progress.say(format!(
+        "waiting for another process that holds {}",
+        path.display()
+    ));
     let file = tokio::task::spawn_blocking(move || file.lock().map(|()| file))
         .await?
         .with_context(|| format!("failed to lock {}", path.display()))?;

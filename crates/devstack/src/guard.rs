@@ -93,7 +93,8 @@ impl Guard {
     pub fn spawn(options: &GuardOptions) -> Result<Self> {
         let name = &options.name;
         if let Some(folder) = options.log.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("failed to create {}", folder.display()))?;
+            fs::create_dir_all(folder)
+                .with_context(|| format!("failed to create {}", folder.display()))?;
         }
         let log = File::options()
             .create(true)
@@ -110,7 +111,10 @@ impl Guard {
             .args(&options.command)
             .envs(options.environment.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(log.try_clone().context("failed to duplicate the log's handle")?)
+            .stdout(
+                log.try_clone()
+                    .context("failed to duplicate the log's handle")?,
+            )
             .stderr(log)
             .process_group(0);
         for key in &options.removed_environment {
@@ -120,7 +124,9 @@ impl Guard {
             // Our own working folder may be closed to that user.
             command.uid(user).gid(user).current_dir("/");
         }
-        let mut shell = command.spawn().with_context(|| format!("failed to start {name}"))?;
+        let mut shell = command
+            .spawn()
+            .with_context(|| format!("failed to start {name}"))?;
         // The command holds a copy of the shell's end: without this, the shell's death would not be seen.
         drop(command);
 
@@ -134,10 +140,19 @@ impl Guard {
             report.send_replace(status);
         });
         let pid = read_pid(&ours).with_context(|| format!("failed to start {name}"));
-        let line = Arc::new(Line { stream: Mutex::new(Some(ours)), remove_folder: options.remove_folder.clone() });
+        let line = Arc::new(Line {
+            stream: Mutex::new(Some(ours)),
+            remove_folder: options.remove_folder.clone(),
+        });
         register(Arc::clone(&line), waiter);
         match pid {
-            Ok(pid) => Ok(Self { pid, line, ended, stop_signal: options.stop_signal, patience: options.patience }),
+            Ok(pid) => Ok(Self {
+                pid,
+                line,
+                ended,
+                stop_signal: options.stop_signal,
+                patience: options.patience,
+            }),
             Err(error) => {
                 line.hang_up();
                 Err(error)
@@ -200,7 +215,9 @@ fn read_pid(stream: &UnixStream) -> Result<u32> {
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     let mut line = String::new();
     BufReader::with_capacity(1, stream).read_line(&mut line)?;
-    line.trim().parse().context("its guard (/bin/sh) ended before the server was started")
+    line.trim()
+        .parse()
+        .context("its guard (/bin/sh) ended before the server was started")
 }
 
 /// Waits until a group that was killed has no members, or a moment where `init` does not collect the dead.

@@ -29,7 +29,10 @@ pub(crate) async fn keep(service: Arc<Process>, progress: Progress) {
             pause = FIRST_PAUSE;
         }
         let name = service.name();
-        progress.say(format!("{name} died ({}); starting it again", describe(status)));
+        progress.say(format!(
+            "{name} died ({}); starting it again",
+            describe(status)
+        ));
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
         match service.revive().await {

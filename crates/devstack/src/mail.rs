@@ -33,7 +33,13 @@ pub struct MailOptions {
 
 impl Default for MailOptions {
     fn default() -> Self {
-        Self { sink: None, ui_port: None, folder: None, log: None, progress: Progress::stderr() }
+        Self {
+            sink: None,
+            ui_port: None,
+            folder: None,
+            log: None,
+            progress: Progress::stderr(),
+        }
     }
 }
 
@@ -63,8 +69,12 @@ impl Mail {
         let smtp_port = ports::free_port()?;
         let temporary = tempfile::Builder::new().prefix("orderflow-mail-").tempdir();
         let temporary = temporary.context("failed to create a temporary folder for mails")?;
-        let folder = options.folder.clone().unwrap_or_else(|| temporary.path().join("mail"));
-        std::fs::create_dir_all(&folder).with_context(|| format!("failed to create {}", folder.display()))?;
+        let folder = options
+            .folder
+            .clone()
+            .unwrap_or_else(|| temporary.path().join("mail"));
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("failed to create {}", folder.display()))?;
         let (command, path) = command(&sink, smtp_port, ui_port, folder);
         let process = Process::start(
             GuardOptions {
@@ -72,14 +82,20 @@ impl Mail {
                 command,
                 environment: Vec::new(),
                 removed_environment: Vec::new(),
-                log: options.log.clone().unwrap_or_else(|| temporary.path().join("mail.log")),
+                log: options
+                    .log
+                    .clone()
+                    .unwrap_or_else(|| temporary.path().join("mail.log")),
                 user: None,
                 stop_signal: "TERM",
                 // It would wait for clients that keep their connections.
                 patience: Duration::from_secs(1),
                 remove_folder: Some(temporary.path().to_owned()),
             },
-            Readiness::Http { address: format!("127.0.0.1:{ui_port}"), path: path.to_owned() },
+            Readiness::Http {
+                address: format!("127.0.0.1:{ui_port}"),
+                path: path.to_owned(),
+            },
             START,
         );
         Ok(Self {
@@ -92,7 +108,12 @@ impl Mail {
 }
 
 /// How the program is run, and where it says that it is ready.
-fn command(sink: &MailSink, smtp_port: u16, ui_port: u16, folder: PathBuf) -> (Vec<OsString>, &'static str) {
+fn command(
+    sink: &MailSink,
+    smtp_port: u16,
+    ui_port: u16,
+    folder: PathBuf,
+) -> (Vec<OsString>, &'static str) {
     match sink {
         MailSink::Mailpit(program) => {
             let mut command: Vec<OsString> = vec![program.into()];
@@ -102,7 +123,12 @@ fn command(sink: &MailSink, smtp_port: u16, ui_port: u16, folder: PathBuf) -> (V
             (command, "/readyz")
         }
         MailSink::MailDev { node, script, .. } => {
-            let mut command: Vec<OsString> = vec![node.into(), script.into(), "--ip".into(), "127.0.0.1".into()];
+            let mut command: Vec<OsString> = vec![
+                node.into(),
+                script.into(),
+                "--ip".into(),
+                "127.0.0.1".into(),
+            ];
             command.extend(["--smtp".into(), smtp_port.to_string().into()]);
             command.extend(["--web".into(), ui_port.to_string().into()]);
             command.extend(["--mail-directory".into(), folder.into()]);

@@ -73,13 +73,17 @@ mod tests {
         require_free(port, "--http-port").unwrap();
         let _taken = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         let error = require_free(port, "--http-port").unwrap_err().to_string();
-        assert_eq!(error, format!("port {port} is taken; free it or choose another with --http-port"));
+        assert_eq!(
+            error,
+            format!("port {port} is taken; free it or choose another with --http-port")
+        );
         assert_ne!(prefer(port).unwrap(), port);
     }
 
     #[test]
     fn free_ports_do_not_repeat() {
-        let ports: std::collections::BTreeSet<u16> = (0..50).map(|_| free_port().unwrap()).collect();
+        let ports: std::collections::BTreeSet<u16> =
+            (0..50).map(|_| free_port().unwrap()).collect();
         assert_eq!(ports.len(), 50);
     }
 }

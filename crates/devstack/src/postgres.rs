@@ -43,7 +43,13 @@ pub struct PostgresOptions {
 
 impl Default for PostgresOptions {
     fn default() -> Self {
-        Self { data_dir: None, port: None, durable: false, log: None, progress: Progress::stderr() }
+        Self {
+            data_dir: None,
+            port: None,
+            durable: false,
+            log: None,
+            progress: Progress::stderr(),
+        }
     }
 }
 
@@ -82,7 +88,9 @@ impl Postgres {
                 (folder.path().join("data"), Some(folder))
             }
         };
-        let log = options.log.unwrap_or_else(|| data_dir.with_extension("log"));
+        let log = options
+            .log
+            .unwrap_or_else(|| data_dir.with_extension("log"));
         let doomed = temporary.as_ref().map(|folder| folder.path().to_owned());
         if !data_dir.join("PG_VERSION").is_file() {
             options.progress.say("PostgreSQL: creating the database");
@@ -102,11 +110,19 @@ impl Postgres {
                 patience: Duration::from_secs(if temporary.is_some() { 5 } else { 20 }),
                 remove_folder: doomed,
             },
-            Readiness::Postgres { url: url(port, "postgres") },
+            Readiness::Postgres {
+                url: url(port, "postgres"),
+            },
             START,
         )
         .await?;
-        let server = Self { url: url(port, NAME), port, data_dir, process: Arc::new(process), _temporary: temporary };
+        let server = Self {
+            url: url(port, NAME),
+            port,
+            data_dir,
+            process: Arc::new(process),
+            _temporary: temporary,
+        };
         if !server.has_database(NAME).await? {
             server.create_database(NAME, None).await?;
         }
@@ -117,7 +133,11 @@ impl Postgres {
     pub async fn create_database(&self, name: &str, template: Option<&str>) -> Result<String> {
         let mut connection = self.connect().await?;
         let template = template.unwrap_or("template0");
-        let statement = format!("create database {} template {}", quoted(name)?, quoted(template)?);
+        let statement = format!(
+            "create database {} template {}",
+            quoted(name)?,
+            quoted(template)?
+        );
         // Names cannot be bound as parameters; `quoted` lets nothing through that could leave the quotes.
         connection
             .execute(AssertSqlSafe(statement))
@@ -151,17 +171,20 @@ impl Postgres {
 
     async fn has_database(&self, name: &str) -> Result<bool> {
         let mut connection = self.connect().await?;
-        let found: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
-            .bind(name)
-            .fetch_one(&mut connection)
-            .await
-            .context("failed to look for the database")?;
+        let found: bool =
+            sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+                .bind(name)
+                .fetch_one(&mut connection)
+                .await
+                .context("failed to look for the database")?;
         connection.close().await?;
         Ok(found)
     }
 
     async fn connect(&self) -> Result<PgConnection> {
-        PgConnection::connect(&url(self.port, "postgres")).await.context("failed to connect to PostgreSQL")
+        PgConnection::connect(&url(self.port, "postgres"))
+            .await
+            .context("failed to connect to PostgreSQL")
     }
 }
 
@@ -178,11 +201,20 @@ fn quoted(name: &str) -> Result<String> {
 }
 
 fn command(programs: &Path, data: &Path, port: u16, durable: bool) -> Vec<OsString> {
-    let mut command: Vec<OsString> = vec![programs.join("postgres").into(), "-D".into(), data.into()];
+    let mut command: Vec<OsString> =
+        vec![programs.join("postgres").into(), "-D".into(), data.into()];
     let port = port.to_string();
-    let mut settings = vec!["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300"];
+    let mut settings = vec![
+        "listen_addresses=127.0.0.1",
+        "unix_socket_directories=",
+        "max_connections=300",
+    ];
     if !durable {
-        settings.extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off"]);
+        settings.extend([
+            "fsync=off",
+            "synchronous_commit=off",
+            "full_page_writes=off",
+        ]);
     }
     command.extend(["-p".into(), port.into()]);
     for setting in settings {
@@ -193,19 +225,39 @@ fn command(programs: &Path, data: &Path, port: u16, durable: bool) -> Vec<OsStri
 
 /// Runs `initdb` as the user that the server runs as, under a guard, beside the place where the data goes in the end:
 /// whatever is killed in between leaves nothing that looks like a database.
-async fn initialise(programs: &Path, data: &Path, log: &Path, doomed: Option<PathBuf>) -> Result<()> {
+async fn initialise(
+    programs: &Path,
+    data: &Path,
+    log: &Path,
+    doomed: Option<PathBuf>,
+) -> Result<()> {
     let fresh = data.with_extension("new");
     if fresh.exists() {
-        fs::remove_dir_all(&fresh).with_context(|| format!("failed to remove {}", fresh.display()))?;
+        fs::remove_dir_all(&fresh)
+            .with_context(|| format!("failed to remove {}", fresh.display()))?;
     }
     folder::create_for_server(&fresh)?;
     let log = log.with_file_name("initdb.log");
     let _ = fs::remove_file(&log);
     // The password goes through a pipe that the server's user owns: no file to clean up, nothing for `ps` to show.
     let script = format!("echo {NAME} | \"$@\" --pwfile=/dev/stdin");
-    let mut command: Vec<OsString> = ["/bin/sh", "-c", &script, "initdb"].map(Into::into).to_vec();
-    command.extend([programs.join("initdb").into(), "-D".into(), fresh.clone().into()]);
-    let settings = ["-U", NAME, "-E", "UTF8", "--locale=C", "--auth=scram-sha-256", "--no-sync"];
+    let mut command: Vec<OsString> = ["/bin/sh", "-c", &script, "initdb"]
+        .map(Into::into)
+        .to_vec();
+    command.extend([
+        programs.join("initdb").into(),
+        "-D".into(),
+        fresh.clone().into(),
+    ]);
+    let settings = [
+        "-U",
+        NAME,
+        "-E",
+        "UTF8",
+        "--locale=C",
+        "--auth=scram-sha-256",
+        "--no-sync",
+    ];
     command.extend(settings.map(Into::into));
     let guard = Guard::spawn(&GuardOptions {
         name: "initdb".to_owned(),
@@ -221,12 +273,22 @@ async fn initialise(programs: &Path, data: &Path, log: &Path, doomed: Option<Pat
     let status = guard.ended().await;
     if !status.is_some_and(|status| status.success()) {
         let text = fs::read_to_string(&log).unwrap_or_default();
-        let problem = text.lines().find(|line| line.contains("error") || line.starts_with("initdb:"));
-        bail!("initdb failed: {} (see {})", problem.unwrap_or("it said nothing"), log.display());
+        let problem = text
+            .lines()
+            .find(|line| line.contains("error") || line.starts_with("initdb:"));
+        bail!(
+            "initdb failed: {} (see {})",
+            problem.unwrap_or("it said nothing"),
+            log.display()
+        );
     }
-    fs::rename(&fresh, data).with_context(|| format!("failed to move the database to {}", data.display()))
+    fs::rename(&fresh, data)
+        .with_context(|| format!("failed to move the database to {}", data.display()))
 }
 
 fn foreign_settings() -> Vec<String> {
-    std::env::vars_os().filter_map(|(key, _)| key.into_string().ok()).filter(|key| key.starts_with("PG")).collect()
+    std::env::vars_os()
+        .filter_map(|(key, _)| key.into_string().ok())
+        .filter(|key| key.starts_with("PG"))
+        .collect()
 }

@@ -29,8 +29,18 @@ pub struct Process {
 
 impl Process {
     /// Starts a server and waits until it is ready.
-    pub async fn start(options: GuardOptions, readiness: Readiness, deadline: Duration) -> Result<Self> {
-        let process = Self { options, readiness, deadline, running: Mutex::new(None), started: Notify::new() };
+    pub async fn start(
+        options: GuardOptions,
+        readiness: Readiness,
+        deadline: Duration,
+    ) -> Result<Self> {
+        let process = Self {
+            options,
+            readiness,
+            deadline,
+            running: Mutex::new(None),
+            started: Notify::new(),
+        };
         let guard = process.launch().await?;
         *process.running.lock().await = Some(guard);
         Ok(process)
@@ -45,7 +55,10 @@ impl Process {
     /// The process id of the server, unless it is stopped or dead.
     pub async fn pid(&self) -> Option<u32> {
         let running = self.running.lock().await;
-        running.as_ref().filter(|guard| !guard.has_ended()).map(Guard::pid)
+        running
+            .as_ref()
+            .filter(|guard| !guard.has_ended())
+            .map(Guard::pid)
     }
 
     /// One word for `ps`, and the process id, without waiting for a start or a stop that is going on.
@@ -125,12 +138,21 @@ impl Process {
             };
             if Instant::now() >= end {
                 return Err(problem).with_context(|| {
-                    format!("{} was not ready within {} s{}", self.name(), self.deadline.as_secs(), self.last_words())
+                    format!(
+                        "{} was not ready within {} s{}",
+                        self.name(),
+                        self.deadline.as_secs(),
+                        self.last_words()
+                    )
                 });
             }
             if guard.has_ended() {
                 if !self.readiness.may_start_late() {
-                    return Err(anyhow!("{} ended while it started{}", self.name(), self.last_words()));
+                    return Err(anyhow!(
+                        "{} ended while it started{}",
+                        self.name(),
+                        self.last_words()
+                    ));
                 }
                 // What is left of a server that was killed a moment ago may still hold the data.
                 sleep(Duration::from_millis(300)).await;

@@ -34,7 +34,11 @@ impl Project {
     /// The project of the current folder: the nearest one above that has a state folder, else the nearest workspace.
     pub fn here() -> Result<Self> {
         let current = env::current_dir().context("failed to find the current folder")?;
-        let with = |name: &str| current.ancestors().find(|folder| folder.join(name).exists());
+        let with = |name: &str| {
+            current
+                .ancestors()
+                .find(|folder| folder.join(name).exists())
+        };
         let root = with(".orderflow").or_else(|| with("Cargo.lock"));
         Ok(Self::at(root.unwrap_or(&current)))
     }
@@ -42,7 +46,9 @@ impl Project {
     /// The project in this folder.
     #[must_use]
     pub fn at(root: &Path) -> Self {
-        Self { folder: root.join(".orderflow") }
+        Self {
+            folder: root.join(".orderflow"),
+        }
     }
 
     /// The state folder.
@@ -126,7 +132,8 @@ impl Project {
         if !self.is_running()? {
             bail!("the stack is not running; start it with `orderflow up`");
         }
-        self.last_state().context("the stack is still starting; wait for it with `orderflow up`")
+        self.last_state()
+            .context("the stack is still starting; wait for it with `orderflow up`")
     }
 
     pub(crate) fn write_state(&self, state: &State) -> Result<()> {
@@ -154,7 +161,8 @@ impl Project {
         let database = folder::database_folder(&self.folder)?;
         for folder in [&database, &self.folder] {
             if folder.exists() {
-                fs::remove_dir_all(folder).with_context(|| format!("failed to remove {}", folder.display()))?;
+                fs::remove_dir_all(folder)
+                    .with_context(|| format!("failed to remove {}", folder.display()))?;
             }
         }
         Ok(())

@@ -53,7 +53,9 @@ impl Readiness {
                 Self::Http { address, path } => get(address, path).await,
             }
         };
-        timeout(ATTEMPT, look).await.unwrap_or_else(|_| Err(anyhow!("no answer within {} s", ATTEMPT.as_secs())))
+        timeout(ATTEMPT, look)
+            .await
+            .unwrap_or_else(|_| Err(anyhow!("no answer within {} s", ATTEMPT.as_secs())))
     }
 
     /// Whether an end during the start may be due to the remains of its predecessor.
@@ -69,12 +71,21 @@ async fn log_in(url: &str) -> Result<()> {
 }
 
 async fn find_namespace(address: &str, namespace: &str) -> Result<()> {
-    let target = Url::parse(&format!("http://{address}")).with_context(|| format!("{address} is no address"))?;
+    let target = Url::parse(&format!("http://{address}"))
+        .with_context(|| format!("{address} is no address"))?;
     let options = ConnectionOptions::new(target).build();
     let connection = Connection::connect(options).await?;
-    let request = DescribeNamespaceRequest { namespace: namespace.to_owned(), ..Default::default() };
-    connection.workflow_service().describe_namespace(request.into_request()).await?;
-    let request = ListSearchAttributesRequest { namespace: namespace.to_owned() };
+    let request = DescribeNamespaceRequest {
+        namespace: namespace.to_owned(),
+        ..Default::default()
+    };
+    connection
+        .workflow_service()
+        .describe_namespace(request.into_request())
+        .await?;
+    let request = ListSearchAttributesRequest {
+        namespace: namespace.to_owned(),
+    };
     let known: HashMap<_, _> = connection
         .operator_service()
         .list_search_attributes(request.into_request())

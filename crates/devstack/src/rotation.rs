@@ -25,7 +25,10 @@ pub(crate) async fn rotate(folder: PathBuf, progress: Progress) {
     loop {
         ticks.tick().await;
         if let Err(error) = shorten(&folder, LONGEST) {
-            progress.say(format!("failed to shorten a log in {}: {error}", folder.display()));
+            progress.say(format!(
+                "failed to shorten a log in {}: {error}",
+                folder.display()
+            ));
         }
     }
 }
@@ -44,14 +47,19 @@ pub(crate) fn shorten(folder: &Path, longest: u64) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::io::Write;
+
+    use super::*;
 
     #[test]
     fn a_log_that_is_too_long_is_begun_again_by_who_writes_it() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("api.log");
-        let mut server = File::options().create(true).append(true).open(&log).unwrap();
+        let mut server = File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .unwrap();
         server.write_all(b"old\n").unwrap();
         shorten(folder.path(), 4).unwrap();
         assert_eq!(fs::read_to_string(&log).unwrap(), "old\n");
@@ -59,6 +67,9 @@ mod tests {
         shorten(folder.path(), 4).unwrap();
         server.write_all(b"new\n").unwrap();
         assert_eq!(fs::read_to_string(&log).unwrap(), "new\n");
-        assert_eq!(fs::read_to_string(folder.path().join("api.log.1")).unwrap(), "old\nand more\n");
+        assert_eq!(
+            fs::read_to_string(folder.path().join("api.log.1")).unwrap(),
+            "old\nand more\n"
+        );
     }
 }

@@ -56,22 +56,37 @@ const INHERITED: [&str; 27] = [
 /// All that worker and API are told, by us and by the user, for `orderflow env`.
 pub(crate) fn told(environment: &[(String, String)]) -> Vec<(String, String)> {
     let is_ours = |name: &str| environment.iter().any(|(ours, _)| ours == name);
-    let set = |name: &str| Some((name.to_owned(), env::var(name).ok().filter(|value| !value.is_empty())?));
-    let defaults = DEFAULTS.iter().map(|(name, _)| *name).chain(["ORDER_PROFILE"]);
-    let inherited = INHERITED.into_iter().chain(defaults).filter(|name| !is_ours(name)).filter_map(set);
+    let set = |name: &str| {
+        Some((
+            name.to_owned(),
+            env::var(name).ok().filter(|value| !value.is_empty())?,
+        ))
+    };
+    let defaults = DEFAULTS
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(["ORDER_PROFILE"]);
+    let inherited = INHERITED
+        .into_iter()
+        .chain(defaults)
+        .filter(|name| !is_ours(name))
+        .filter_map(set);
     environment.iter().cloned().chain(inherited).collect()
 }
 
 /// A database of the user's own, by `DATABASE_URL`.
 pub(crate) fn foreign_database() -> Option<String> {
-    let url = env::var("DATABASE_URL").ok().filter(|url| !url.is_empty())?;
+    let url = env::var("DATABASE_URL")
+        .ok()
+        .filter(|url| !url.is_empty())?;
     (env::var(LOCAL_DATABASE).ok().as_deref() != Some(url.as_str())).then_some(url)
 }
 
 /// Mail as the user wants it, by `MAIL` or `SMTP_URL`: then the stack has no mail server of its own.
 pub(crate) fn has_own_mail() -> bool {
     let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
-    set("MAIL").is_some() || set("SMTP_URL").is_some_and(|url| set(LOCAL_SMTP).as_ref() != Some(&url))
+    set("MAIL").is_some()
+        || set("SMTP_URL").is_some_and(|url| set(LOCAL_SMTP).as_ref() != Some(&url))
 }
 
 /// The addresses are the stack's; everything else is the user's, else a default that needs no set-up.

@@ -165,7 +165,10 @@ impl Stack {
         let http_port = options.http_port.resolve("--http-port")?;
         let temporal_port = options.temporal_port.resolve("--temporal-port")?;
         let ui_port = options.ui_port.resolve("--ui-port")?;
-        let mail_port = options.mail_port.map(|port| port.resolve("--mail-port")).transpose()?;
+        let mail_port = options
+            .mail_port
+            .map(|port| port.resolve("--mail-port"))
+            .transpose()?;
         let metrics_port = options.metrics_port.resolve("--metrics-port")?;
         let (logs, temporary) = match &options.project {
             Some(project) => (project.logs(), None),
@@ -183,7 +186,10 @@ impl Stack {
             Temporal::start(TemporalOptions {
                 port: Some(temporal_port),
                 ui_port: Some(ui_port),
-                db_file: options.project.as_ref().map(|project| project.temporal_file()),
+                db_file: options
+                    .project
+                    .as_ref()
+                    .map(|project| project.temporal_file()),
                 log: Some(log("temporal")),
                 progress: progress.clone(),
                 ..TemporalOptions::default()
@@ -205,7 +211,9 @@ impl Stack {
             temporal_namespace: temporal.namespace.clone(),
             ui_url: format!("http://127.0.0.1:{ui_port}"),
             database_url,
-            worker_health_url: health_address.as_ref().map(|address| format!("http://{address}")),
+            worker_health_url: health_address
+                .as_ref()
+                .map(|address| format!("http://{address}")),
             metrics_url: format!("http://127.0.0.1:{metrics_port}"),
             database_folder: postgres.as_ref().map(|postgres| postgres.data_dir.clone()),
             smtp_url: mail.as_ref().map(|mail| mail.smtp_url.clone()),
@@ -238,7 +246,10 @@ impl Stack {
                     patience: PATIENCE,
                     remove_folder: temporary.as_ref().map(|folder| folder.path().to_owned()),
                 },
-                Readiness::Http { address: readiness, path: "/health".to_owned() },
+                Readiness::Http {
+                    address: readiness,
+                    path: "/health".to_owned(),
+                },
                 START,
             )
         };
@@ -248,7 +259,10 @@ impl Stack {
                 None => Ok(None),
             }
         };
-        let (worker, api) = tokio::try_join!(worker, serve("api", &of_api, format!("127.0.0.1:{http_port}")))?;
+        let (worker, api) = tokio::try_join!(
+            worker,
+            serve("api", &of_api, format!("127.0.0.1:{http_port}"))
+        )?;
 
         let services: Vec<_> = postgres
             .iter()
@@ -257,8 +271,10 @@ impl Stack {
             .chain(mail.iter().map(|mail| Arc::clone(&mail.process)))
             .chain(worker.into_iter().chain([api]).map(Arc::new))
             .collect();
-        let keepers =
-            services.iter().map(|service| tokio::spawn(keeper::keep(Arc::clone(service), progress.clone()))).collect();
+        let keepers = services
+            .iter()
+            .map(|service| tokio::spawn(keeper::keep(Arc::clone(service), progress.clone())))
+            .collect();
         let settings = settings::told(&of_api);
         Ok(Self {
             addresses,
@@ -275,7 +291,10 @@ impl Stack {
     /// One of [`Self::SERVICES`], to look at it or to kill it; `None` if it is not ours.
     #[must_use]
     pub fn service(&self, name: &str) -> Option<&Process> {
-        self.services.iter().find(|service| service.name() == name).map(Arc::as_ref)
+        self.services
+            .iter()
+            .find(|service| service.name() == name)
+            .map(Arc::as_ref)
     }
 
     /// The database server, if it is ours.
@@ -300,7 +319,11 @@ impl Stack {
                 line.ui = Some(self.addresses.ui_url.clone());
             }
             line.metrics = match line.service.as_str() {
-                "worker" => self.addresses.worker_health_url.as_ref().map(|url| format!("{url}/metrics")),
+                "worker" => self
+                    .addresses
+                    .worker_health_url
+                    .as_ref()
+                    .map(|url| format!("{url}/metrics")),
                 "api" => Some(format!("{}/metrics", self.addresses.metrics_url)),
                 _ => None,
             };
@@ -388,10 +411,19 @@ pub fn stopped() -> Vec<ServiceStatus> {
 /// The service of that name.
 pub(crate) fn service_name(name: &str) -> Result<&'static str> {
     let found = Stack::SERVICES.into_iter().find(|service| *service == name);
-    found.with_context(|| format!("there is no service {name:?}; there are {} and app", Stack::SERVICES.join(", ")))
+    found.with_context(|| {
+        format!(
+            "there is no service {name:?}; there are {} and app",
+            Stack::SERVICES.join(", ")
+        )
+    })
 }
 
-async fn start_postgres(options: &StackOptions, log: PathBuf, progress: &Progress) -> Result<Option<Postgres>> {
+async fn start_postgres(
+    options: &StackOptions,
+    log: PathBuf,
+    progress: &Progress,
+) -> Result<Option<Postgres>> {
     if options.database_url.is_some() {
         progress.say("using the database of DATABASE_URL");
         return Ok(None);
@@ -420,16 +452,30 @@ async fn start_mail(
     if ui_port.is_none() || settings::has_own_mail() {
         return Ok(None);
     }
-    let folder = options.project.as_ref().map(|project| project.folder().join("mail"));
-    let mail = Mail::start(MailOptions { ui_port, folder, log: Some(log), progress: progress.clone(), sink: None });
-    Ok(mail.await.inspect_err(|error| progress.say(format!("mail is off: {error:#}"))).ok())
+    let folder = options
+        .project
+        .as_ref()
+        .map(|project| project.folder().join("mail"));
+    let mail = Mail::start(MailOptions {
+        ui_port,
+        folder,
+        log: Some(log),
+        progress: progress.clone(),
+        sink: None,
+    });
+    Ok(mail
+        .await
+        .inspect_err(|error| progress.say(format!("mail is off: {error:#}")))
+        .ok())
 }
 
 async fn migrate(database_url: &str) -> Result<()> {
-    let pool = store::connect(database_url).await.context("failed to connect to the database; check DATABASE_URL")?;
-    store::migrate(&pool)
+    let pool = store::connect(database_url)
         .await
-        .context("failed to migrate the database; `orderflow reset` starts over with an empty one")?;
+        .context("failed to connect to the database; check DATABASE_URL")?;
+    store::migrate(&pool).await.context(
+        "failed to migrate the database; `orderflow reset` starts over with an empty one",
+    )?;
     pool.close().await;
     Ok(())
 }

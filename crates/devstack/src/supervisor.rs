@@ -43,8 +43,10 @@ pub async fn supervise(
     let predecessor = project.last_state();
     project.forget_state();
     let socket = project.socket();
-    let listener = UnixListener::bind(&socket).with_context(|| format!("failed to listen at {}", socket.display()))?;
-    fs::create_dir_all(project.logs()).with_context(|| format!("failed to create {}", project.logs().display()))?;
+    let listener = UnixListener::bind(&socket)
+        .with_context(|| format!("failed to listen at {}", socket.display()))?;
+    fs::create_dir_all(project.logs())
+        .with_context(|| format!("failed to create {}", project.logs().display()))?;
 
     let start = async {
         if let Some(state) = predecessor {
@@ -138,9 +140,9 @@ async fn refuse_until_down(listener: &UnixListener) {
                 }
                 Answer::Status(status)
             }
-            Request::Restart(_) => {
-                Answer::Failed("the stack is still starting; wait for it with `orderflow up`".to_owned())
-            }
+            Request::Restart(_) => Answer::Failed(
+                "the stack is still starting; wait for it with `orderflow up`".to_owned(),
+            ),
         };
         let _ = control::write(&mut stream, &reply).await;
     }
@@ -171,13 +173,22 @@ async fn answer(stream: Option<BufReader<UnixStream>>, answer: &Answer) {
 /// After `kill -9` of a supervisor, its guards may still be stopping what it started.
 async fn wait_for_end(addresses: &Addresses) {
     let taken = || {
-        [addresses.http_url.as_str(), addresses.ui_url.as_str(), &format!("http://{}", addresses.temporal_address)]
-            .into_iter()
-            .chain(addresses.worker_health_url.as_deref())
-            .chain(addresses.mail_url.as_deref())
-            .chain(addresses.database_folder.is_some().then_some(addresses.database_url.as_str()))
-            .filter_map(|url| Url::parse(url).ok()?.port())
-            .any(|port| !ports::is_free(port))
+        [
+            addresses.http_url.as_str(),
+            addresses.ui_url.as_str(),
+            &format!("http://{}", addresses.temporal_address),
+        ]
+        .into_iter()
+        .chain(addresses.worker_health_url.as_deref())
+        .chain(addresses.mail_url.as_deref())
+        .chain(
+            addresses
+                .database_folder
+                .is_some()
+                .then_some(addresses.database_url.as_str()),
+        )
+        .filter_map(|url| Url::parse(url).ok()?.port())
+        .any(|port| !ports::is_free(port))
     };
     let end = Instant::now() + PREDECESSOR;
     while taken() && Instant::now() < end {
@@ -191,7 +202,11 @@ struct Ends([tokio::signal::unix::Signal; 3]);
 impl Ends {
     fn new() -> Result<Self> {
         let listen = |kind| signal(kind).context("failed to listen for signals");
-        Ok(Self([listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?, listen(SignalKind::hangup())?]))
+        Ok(Self([
+            listen(SignalKind::interrupt())?,
+            listen(SignalKind::terminate())?,
+            listen(SignalKind::hangup())?,
+        ]))
     }
 
     async fn signal(&mut self) {

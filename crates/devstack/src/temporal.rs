@@ -5,11 +5,17 @@ use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::{guard::GuardOptions, ports, process::Process, progress::Progress, ready::Readiness, toolchain};
+use crate::{
+    guard::GuardOptions, ports, process::Process, progress::Progress, ready::Readiness, toolchain,
+};
 
 /// What orders can be searched by, with Temporal's types.
-pub const SEARCH_ATTRIBUTES: [(&str, &str); 4] =
-    [("OrderStatus", "Keyword"), ("OrderStep", "Keyword"), ("CustomerId", "Keyword"), ("OrderTotal", "Int")];
+pub const SEARCH_ATTRIBUTES: [(&str, &str); 4] = [
+    ("OrderStatus", "Keyword"),
+    ("OrderStep", "Keyword"),
+    ("CustomerId", "Keyword"),
+    ("OrderTotal", "Int"),
+];
 /// A 250 MB program that was just built is read from disk first.
 const START: Duration = Duration::from_secs(60);
 
@@ -92,7 +98,8 @@ impl Temporal {
         }
         if let Some(file) = &options.db_file {
             if let Some(folder) = file.parent() {
-                std::fs::create_dir_all(folder).with_context(|| format!("failed to create {}", folder.display()))?;
+                std::fs::create_dir_all(folder)
+                    .with_context(|| format!("failed to create {}", folder.display()))?;
             }
             command.extend(["--db-filename".into(), file.into()]);
         }
@@ -102,21 +109,28 @@ impl Temporal {
                 command,
                 environment: Vec::new(),
                 // Those of a profile for another server must not reach this one.
-                removed_environment: ["TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"].map(ToOwned::to_owned).to_vec(),
+                removed_environment: ["TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"]
+                    .map(ToOwned::to_owned)
+                    .to_vec(),
                 log,
                 user: None,
                 stop_signal: "TERM",
                 patience: Duration::from_secs(10),
                 remove_folder: temporary.as_ref().map(|folder| folder.path().to_owned()),
             },
-            Readiness::Temporal { address: address.clone(), namespace: options.namespace.clone() },
+            Readiness::Temporal {
+                address: address.clone(),
+                namespace: options.namespace.clone(),
+            },
             START,
         )
         .await?;
         Ok(Self {
             address,
             port,
-            ui_url: options.ui_port.map(|port| format!("http://127.0.0.1:{port}")),
+            ui_url: options
+                .ui_port
+                .map(|port| format!("http://127.0.0.1:{port}")),
             namespace: options.namespace,
             process: Arc::new(process),
             _temporary: temporary,

@@ -17,7 +17,8 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use crate::{
-    Port, Postgres, PostgresOptions, Progress, Project, StackOptions, State, Temporal, TemporalOptions, control,
+    Port, Postgres, PostgresOptions, Progress, Project, StackOptions, State, Temporal,
+    TemporalOptions, control,
     guard::{Guard, GuardOptions},
     ports, supervise, toolchain,
 };
@@ -41,7 +42,10 @@ fn sleeper(folder: &Path, script: &str) -> GuardOptions {
 
 fn is_alive(pid: u32) -> bool {
     let command = format!("kill -0 {pid}");
-    let status = Command::new("/bin/sh").args(["-c", &command]).stderr(Stdio::null()).status();
+    let status = Command::new("/bin/sh")
+        .args(["-c", &command])
+        .stderr(Stdio::null())
+        .status();
     status.unwrap().success()
 }
 
@@ -130,7 +134,10 @@ async fn the_death_of_a_server_is_seen_with_its_status() {
 async fn a_server_is_stopped_without_its_siblings_and_killed_if_it_will_not_go() {
     let folder = TempDir::new().unwrap();
     let first = Guard::spawn(&sleeper(folder.path(), "exec sleep 1000")).unwrap();
-    let second = Guard::spawn(&sleeper(folder.path(), "trap '' TERM; while :; do sleep 1; done"));
+    let second = Guard::spawn(&sleeper(
+        folder.path(),
+        "trap '' TERM; while :; do sleep 1; done",
+    ));
     let second = second.unwrap();
     let third = Guard::spawn(&sleeper(folder.path(), "exec sleep 1000")).unwrap();
     let pids = [first.pid(), second.pid(), third.pid()];
@@ -159,7 +166,10 @@ async fn postgres_starts_copies_databases_and_survives_a_crash() {
     server.process.restart().await.unwrap();
     for url in [&server.url, &copy] {
         let mut connection = PgConnection::connect(url).await.unwrap();
-        let answer: i32 = sqlx::query_scalar("select answer from kept").fetch_one(&mut connection).await.unwrap();
+        let answer: i32 = sqlx::query_scalar("select answer from kept")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
         assert_eq!(answer, 42);
     }
     let folder = server.data_dir.parent().unwrap().to_owned();
@@ -202,7 +212,11 @@ async fn a_supervised_stack_revives_what_dies_and_ends_when_asked() {
     let project = Project::at(folder.path());
     let program = std::env::current_exe().unwrap();
     let options = StackOptions {
-        program: vec![program.into(), "--exact".into(), "tests::fake_service".into()],
+        program: vec![
+            program.into(),
+            "--exact".into(),
+            "tests::fake_service".into(),
+        ],
         http_port: Port::Free,
         temporal_port: Port::Free,
         ui_port: Port::Free,
@@ -228,7 +242,9 @@ async fn a_supervised_stack_revives_what_dies_and_ends_when_asked() {
         line.unwrap().pid
     };
     let worker = pid("worker").await.unwrap();
-    let killed = Command::new("/bin/sh").args(["-c", &format!("kill -KILL {worker}")]).status();
+    let killed = Command::new("/bin/sh")
+        .args(["-c", &format!("kill -KILL {worker}")])
+        .status();
     assert!(killed.unwrap().success());
     let started = Instant::now();
     let said = |part: &str| lines.lock().unwrap().iter().any(|line| line.contains(part));
@@ -240,15 +256,26 @@ async fn a_supervised_stack_revives_what_dies_and_ends_when_asked() {
     assert_ne!(pid("worker").await.unwrap(), worker);
 
     let api = pid("api").await.unwrap();
-    control::restart(&project, Some("app".to_owned())).await.unwrap();
+    control::restart(&project, Some("app".to_owned()))
+        .await
+        .unwrap();
     assert_ne!(pid("api").await.unwrap(), api);
-    assert!(control::restart(&project, Some("nobody".to_owned())).await.is_err());
+    assert!(
+        control::restart(&project, Some("nobody".to_owned()))
+            .await
+            .is_err()
+    );
 
     // Without a program for it, the stack does without a mailbox.
     let mailbox = toolchain::mail_sink(&Progress::stderr()).await.is_ok();
     let mail = pid("mail").await;
     assert_eq!(mail.is_some(), mailbox);
-    assert_eq!(control::restart(&project, Some("mail".to_owned())).await.is_ok(), mailbox);
+    assert_eq!(
+        control::restart(&project, Some("mail".to_owned()))
+            .await
+            .is_ok(),
+        mailbox
+    );
     assert!(!mail.is_some_and(is_alive));
 
     let services = ["postgres", "temporal", "mail", "worker", "api"];
@@ -267,6 +294,9 @@ async fn a_supervised_stack_revives_what_dies_and_ends_when_asked() {
 #[tokio::test]
 async fn programs_are_found_again_without_a_download() {
     let progress = Progress::stderr();
-    let (first, second) = tokio::join!(toolchain::postgres(&progress), toolchain::postgres(&progress));
+    let (first, second) = tokio::join!(
+        toolchain::postgres(&progress),
+        toolchain::postgres(&progress)
+    );
     assert_eq!(first.unwrap(), second.unwrap());
 }

@@ -1,8 +1,9 @@
 //! Where an order goes, and a change to it.
 
-use crate::{Fields, schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use crate::{Fields, schema};
 
 /// The names of an order's address.
 pub(crate) const ADDRESS: [&str; 2] = ["shipping_address", "address"];
@@ -55,12 +56,18 @@ impl AddressChange {
     pub fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let (place, change) = if fields.starts_with(&ADDRESS, '{') {
             let place = fields.sent_as(&ADDRESS);
-            (place, fields.object(&ADDRESS, |address| Some(Self::fields(address)))?)
+            (
+                place,
+                fields.object(&ADDRESS, |address| Some(Self::fields(address)))?,
+            )
         } else {
             ("", Self::fields(fields))
         };
         if change == Self::default() && !fields.any_refused() {
-            fields.refuse(place, "must name at least one of street, city, state, postal_code, country");
+            fields.refuse(
+                place,
+                "must name at least one of street, city, state, postal_code, country",
+            );
         }
         Some(change)
     }
@@ -68,13 +75,18 @@ impl AddressChange {
     /// The address of an order in any of the accepted spellings; the street is what makes it one.
     pub(crate) fn read_of_order(fields: &mut Fields<'_, '_>) -> Self {
         if fields.starts_with(&ADDRESS, '{') {
-            return fields.object(&ADDRESS, |address| Some(Self::fields(address))).unwrap_or_default();
+            return fields
+                .object(&ADDRESS, |address| Some(Self::fields(address)))
+                .unwrap_or_default();
         }
         Self {
             street: fields.text(&ADDRESS, STREET),
             city: fields.text(&["shipping_city"], PLACE),
             state: fields.text(&["shipping_state"], PLACE),
-            postal_code: fields.text(&["shipping_postal_code", "shipping_zip_code", "shipping_zip"], CODE),
+            postal_code: fields.text(
+                &["shipping_postal_code", "shipping_zip_code", "shipping_zip"],
+                CODE,
+            ),
             country: fields.text(&["shipping_country"], PLACE),
         }
     }
@@ -133,10 +145,15 @@ impl AddressChange {
 
     /// The address after this change; `None` when there was none and the change names no street.
     pub fn applied_to(&self, address: Option<&Address>) -> Option<Address> {
-        let Some(address) = address else { return self.clone().into_address() };
+        let Some(address) = address else {
+            return self.clone().into_address();
+        };
         let or = |new: &Option<String>, old: &Option<String>| new.clone().or_else(|| old.clone());
         Some(Address {
-            street: self.street.clone().unwrap_or_else(|| address.street.clone()),
+            street: self
+                .street
+                .clone()
+                .unwrap_or_else(|| address.street.clone()),
             city: or(&self.city, &address.city),
             state: or(&self.state, &address.state),
             postal_code: or(&self.postal_code, &address.postal_code),
@@ -151,22 +168,37 @@ mod tests {
     use crate::Document;
 
     fn read(text: &str) -> Result<AddressChange, Vec<String>> {
-        let refused = |invalid: crate::Invalid| invalid.0.into_iter().map(|e| e.pointer).collect::<Vec<_>>();
-        Document::parse(text).unwrap().read(AddressChange::read).map_err(refused)
+        let refused =
+            |invalid: crate::Invalid| invalid.0.into_iter().map(|e| e.pointer).collect::<Vec<_>>();
+        Document::parse(text)
+            .unwrap()
+            .read(AddressChange::read)
+            .map_err(refused)
     }
 
     #[test]
     fn flat_and_nested_updates_mean_the_same() {
         let flat = read(r#"{"street": " 1 Main St ", "zip": "94102"}"#).unwrap();
-        assert_eq!(flat, read(r#"{"address": {"street": "1 Main St", "zip_code": "94102"}}"#).unwrap());
+        assert_eq!(
+            flat,
+            read(r#"{"address": {"street": "1 Main St", "zip_code": "94102"}}"#).unwrap()
+        );
         assert_eq!(flat.postal_code.as_deref(), Some("94102"));
     }
 
     #[test]
     fn what_is_left_out_keeps_its_value() {
-        let old = read(r#"{"street": "1 Main St", "city": "Anytown"}"#).unwrap().into_address();
-        let new = read(r#"{"street": "2 Side St"}"#).unwrap().applied_to(old.as_ref()).unwrap();
-        assert_eq!((new.street.as_str(), new.city.as_deref()), ("2 Side St", Some("Anytown")));
+        let old = read(r#"{"street": "1 Main St", "city": "Anytown"}"#)
+            .unwrap()
+            .into_address();
+        let new = read(r#"{"street": "2 Side St"}"#)
+            .unwrap()
+            .applied_to(old.as_ref())
+            .unwrap();
+        assert_eq!(
+            (new.street.as_str(), new.city.as_deref()),
+            ("2 Side St", Some("Anytown"))
+        );
     }
 
     #[test]
@@ -175,11 +207,19 @@ mod tests {
             (r#"{"street": ""}"#, "/street"),
             (r#"{"street": " \t", "city": "Anytown"}"#, "/street"),
             (r#"{"address": {"street": ""}}"#, "/address/street"),
-            (r#"{"shipping_address": {"street": "", "city": "Anytown"}}"#, "/shipping_address/street"),
+            (
+                r#"{"shipping_address": {"street": "", "city": "Anytown"}}"#,
+                "/shipping_address/street",
+            ),
         ] {
             assert_eq!(read(blank), Err(vec![pointer.to_owned()]), "{blank}");
         }
-        assert_eq!(read(r#"{"street": null, "city": "Anytown"}"#).unwrap().street, None);
+        assert_eq!(
+            read(r#"{"street": null, "city": "Anytown"}"#)
+                .unwrap()
+                .street,
+            None
+        );
     }
 
     #[test]
@@ -187,7 +227,13 @@ mod tests {
         assert_eq!(read("{}"), Err(vec![String::new()]));
         assert_eq!(read(r#"{"address": {}}"#), Err(vec!["/address".to_owned()]));
         assert_eq!(read(r#"{"street": 5}"#), Err(vec!["/street".to_owned()]));
-        assert_eq!(read(r#"{"street": "a", "strasse": "b"}"#), Err(vec!["/strasse".to_owned()]));
-        assert_eq!(read(r#"{"zip": "1", "zip_code": "2"}"#), Err(vec!["/zip".to_owned()]));
+        assert_eq!(
+            read(r#"{"street": "a", "strasse": "b"}"#),
+            Err(vec!["/strasse".to_owned()])
+        );
+        assert_eq!(
+            read(r#"{"zip": "1", "zip_code": "2"}"#),
+            Err(vec!["/zip".to_owned()])
+        );
     }
 }

@@ -1,9 +1,10 @@
 //! What an order answers to a request. A refusal by the order's state is an answer, not an error.
 
-use crate::{Address, OrderStatus, Step, status::named};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use crate::{Address, OrderStatus, Step, status::named};
 
 named! {
     /// Why the order's state forbids it; the `code` of the caller's problem document.
@@ -71,7 +72,13 @@ mod tests {
     fn an_answer_without_a_fingerprint_is_read_as_before() {
         let text = r#"{"outcome":"undecided","status":"pending","message":"later"}"#;
         let read: Answered = serde_json::from_str(text).unwrap();
-        assert_eq!((read.request.as_deref(), serde_json::to_string(&read).unwrap().as_str()), (None, text));
+        assert_eq!(
+            (
+                read.request.as_deref(),
+                serde_json::to_string(&read).unwrap().as_str()
+            ),
+            (None, text)
+        );
     }
 
     #[test]

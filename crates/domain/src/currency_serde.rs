@@ -1,7 +1,8 @@
 //! A currency on the wire is its three letters.
 
-use crate::Currency;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+use crate::Currency;
 
 impl Serialize for Currency {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

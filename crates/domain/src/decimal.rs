@@ -1,7 +1,8 @@
 //! Exact decimal numbers as they stand in JSON: never a binary float on the way in.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// An exact decimal of at most 15 significant digits.
 ///
@@ -36,7 +37,9 @@ impl Decimal {
     /// The number as an integer with `scale` decimals, or `None` when it has more decimals than that.
     pub fn at_scale(self, scale: u8) -> Option<i64> {
         if self.scale <= scale {
-            return self.units.checked_mul(10_i64.checked_pow(u32::from(scale - self.scale))?);
+            return self
+                .units
+                .checked_mul(10_i64.checked_pow(u32::from(scale - self.scale))?);
         }
         let surplus = 10_i64.checked_pow(u32::from(self.scale - scale))?;
         (self.units % surplus == 0).then(|| self.units / surplus)
@@ -47,13 +50,20 @@ impl FromStr for Decimal {
     type Err = DecimalError;
 
     fn from_str(text: &str) -> Result<Self, DecimalError> {
-        let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+        let (negative, digits) = text
+            .strip_prefix('-')
+            .map_or((false, text), |rest| (true, rest));
         let (whole, fraction) = match digits.split_once('.') {
             Some((_, "")) => return Err(DecimalError::Syntax),
             Some(parts) => parts,
             None => (digits, ""),
         };
-        if whole.is_empty() || !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
+        if whole.is_empty()
+            || !whole
+                .bytes()
+                .chain(fraction.bytes())
+                .all(|b| b.is_ascii_digit())
+        {
             return Err(DecimalError::Syntax);
         }
         // `5.000` and `5` are one number; zeros at the end must not count against the limit.
@@ -63,9 +73,14 @@ impl FromStr for Decimal {
         if significant.len() > Self::DIGITS || fraction.len() > Self::DIGITS {
             return Err(DecimalError::TooLong);
         }
-        let units = significant.bytes().fold(0_i64, |units, digit| units * 10 + i64::from(digit - b'0'));
+        let units = significant
+            .bytes()
+            .fold(0_i64, |units, digit| units * 10 + i64::from(digit - b'0'));
         let scale = u8::try_from(fraction.len()).map_err(|_| DecimalError::TooLong)?;
-        Ok(Self { units: if negative { -units } else { units }, scale })
+        Ok(Self {
+            units: if negative { -units } else { units },
+            scale,
+        })
     }
 }
 
@@ -78,7 +93,12 @@ impl fmt::Display for Decimal {
         let magnitude = self.units.unsigned_abs();
         let sign = if self.units < 0 { "-" } else { "" };
         let width = usize::from(self.scale);
-        write!(f, "{sign}{}.{:0width$}", magnitude / power, magnitude % power)
+        write!(
+            f,
+            "{sign}{}.{:0width$}",
+            magnitude / power,
+            magnitude % power
+        )
     }
 }
 
@@ -89,7 +109,10 @@ impl Serialize for Decimal {
         }
         // The text of a decimal with at most 15 digits is the shortest text of its nearest double,
         // so the writer prints exactly our digits again.
-        let double: f64 = self.to_string().parse().map_err(serde::ser::Error::custom)?;
+        let double: f64 = self
+            .to_string()
+            .parse()
+            .map_err(serde::ser::Error::custom)?;
         serializer.serialize_f64(double)
     }
 }
@@ -121,15 +144,21 @@ impl<'de> Deserialize<'de> for Decimal {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     #[test]
     fn only_plain_decimals_are_numbers() {
-        for bad in ["", ".", "1.", ".5", "1e2", "+1", "1,5", " 1", "NaN", "0x1", "--1", "1.2.3"] {
+        for bad in [
+            "", ".", "1.", ".5", "1e2", "+1", "1,5", " 1", "NaN", "0x1", "--1", "1.2.3",
+        ] {
             assert_eq!(bad.parse::<Decimal>(), Err(DecimalError::Syntax), "{bad:?}");
         }
-        assert_eq!("1234567890123456".parse::<Decimal>(), Err(DecimalError::TooLong));
+        assert_eq!(
+            "1234567890123456".parse::<Decimal>(),
+            Err(DecimalError::TooLong)
+        );
         assert_eq!("0.10".parse::<Decimal>().unwrap().to_string(), "0.1");
         assert_eq!("-0.05".parse::<Decimal>().unwrap().at_scale(2), Some(-5));
     }

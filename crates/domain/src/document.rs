@@ -2,16 +2,18 @@
 //!
 //! The text of each value is kept, so an amount never passes through a binary float.
 
-use crate::Decimal;
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    str::FromStr,
+};
+
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, MapAccess},
 };
 use serde_json::value::RawValue;
-use std::{
-    collections::{BTreeMap, BTreeSet, btree_map::Entry},
-    str::FromStr,
-};
+
+use crate::Decimal;
 
 /// A text that is not JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,16 +57,26 @@ impl<'a> Document<'a> {
     /// Accepts any JSON text; nothing but white space counts as an empty object.
     pub fn parse(text: &'a str) -> Result<Self, DocumentError> {
         let text = if text.trim().is_empty() { "{}" } else { text };
-        serde_json::from_str(text).map(Self).map_err(|error| DocumentError {
-            message: error.to_string().split(" at line ").next().unwrap_or_default().to_owned(),
-            line: error.line(),
-            column: error.column(),
-        })
+        serde_json::from_str(text)
+            .map(Self)
+            .map_err(|error| DocumentError {
+                message: error
+                    .to_string()
+                    .split(" at line ")
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned(),
+                line: error.line(),
+                column: error.column(),
+            })
     }
 
     /// Reads the document as an object with `read`; what is refused on the way is returned as a whole. Of a document
     /// that is mostly wrong the first thousand: no order has as many fields, and an answer has a size.
-    pub fn read<T>(&self, read: impl FnOnce(&mut Fields<'a, '_>) -> Option<T>) -> Result<T, Invalid> {
+    pub fn read<T>(
+        &self,
+        read: impl FnOnce(&mut Fields<'a, '_>) -> Option<T>,
+    ) -> Result<T, Invalid> {
         let mut errors = Vec::new();
         let value = Fields::open(self.0, String::new(), &mut errors).and_then(|mut fields| {
             let value = read(&mut fields);
@@ -101,7 +113,10 @@ impl<'de> Deserialize<'de> for Members<'de> {
                 f.write_str("an object")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Members { first: BTreeMap::new(), again: BTreeSet::new() };
+                let mut members = Members {
+                    first: BTreeMap::new(),
+                    again: BTreeSet::new(),
+                };
                 while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
                     match members.first.entry(name) {
                         Entry::Vacant(place) => drop(place.insert(value)),
@@ -123,25 +138,45 @@ pub struct Fields<'a, 'e> {
 }
 
 impl<'a> Fields<'a, '_> {
-    fn open<'e>(raw: &'a RawValue, pointer: String, errors: &'e mut Vec<FieldError>) -> Option<Fields<'a, 'e>> {
+    fn open<'e>(
+        raw: &'a RawValue,
+        pointer: String,
+        errors: &'e mut Vec<FieldError>,
+    ) -> Option<Fields<'a, 'e>> {
         let Ok(Members { first: left, again }) = serde_json::from_str(raw.get()) else {
             // A name may hold half of a character, which JSON allows and no text can.
-            let detail =
-                if raw.get().starts_with('{') { "must have names of Unicode text" } else { "must be an object" };
-            errors.push(FieldError { pointer, detail: detail.to_owned() });
+            let detail = if raw.get().starts_with('{') {
+                "must have names of Unicode text"
+            } else {
+                "must be an object"
+            };
+            errors.push(FieldError {
+                pointer,
+                detail: detail.to_owned(),
+            });
             return None;
         };
         for name in again {
             let pointer = format!("{pointer}/{}", escape(&name));
-            errors.push(FieldError { pointer, detail: "must be given once".to_owned() });
+            errors.push(FieldError {
+                pointer,
+                detail: "must be given once".to_owned(),
+            });
         }
-        Some(Fields { pointer, left, errors })
+        Some(Fields {
+            pointer,
+            left,
+            errors,
+        })
     }
 
     fn close(self) {
         for name in self.left.keys() {
             let pointer = format!("{}/{}", self.pointer, escape(name));
-            self.errors.push(FieldError { pointer, detail: "is not a known field".to_owned() });
+            self.errors.push(FieldError {
+                pointer,
+                detail: "is not a known field".to_owned(),
+            });
         }
     }
 
@@ -151,14 +186,23 @@ impl<'a> Fields<'a, '_> {
     }
 
     /// The same, with what it is for two names to say one thing.
-    fn take_one(&mut self, names: &[&str], same: fn(&RawValue, &RawValue) -> bool) -> Option<(String, &'a RawValue)> {
+    fn take_one(
+        &mut self,
+        names: &[&str],
+        same: fn(&RawValue, &RawValue) -> bool,
+    ) -> Option<(String, &'a RawValue)> {
         let mut found: Option<(String, &'a RawValue)> = None;
         for name in names {
-            let Some(raw) = self.left.remove(*name).filter(|raw| raw.get() != "null") else { continue };
+            let Some(raw) = self.left.remove(*name).filter(|raw| raw.get() != "null") else {
+                continue;
+            };
             let pointer = format!("{}/{}", self.pointer, escape(name));
             match &found {
                 Some((first, value)) if !same(value, raw) => {
-                    self.errors.push(FieldError { pointer, detail: format!("contradicts {first}") });
+                    self.errors.push(FieldError {
+                        pointer,
+                        detail: format!("contradicts {first}"),
+                    });
                 }
                 Some(_) => {}
                 None => found = Some((pointer, raw)),
@@ -169,8 +213,15 @@ impl<'a> Fields<'a, '_> {
 
     /// Refuses the field of this name, or this object when the name is empty.
     pub fn refuse(&mut self, name: &str, detail: impl Into<String>) {
-        let pointer = if name.is_empty() { self.pointer.clone() } else { format!("{}/{}", self.pointer, escape(name)) };
-        self.errors.push(FieldError { pointer, detail: detail.into() });
+        let pointer = if name.is_empty() {
+            self.pointer.clone()
+        } else {
+            format!("{}/{}", self.pointer, escape(name))
+        };
+        self.errors.push(FieldError {
+            pointer,
+            detail: detail.into(),
+        });
     }
 
     /// Whether the field of one of these names was refused, or something in it.
@@ -178,7 +229,10 @@ impl<'a> Fields<'a, '_> {
         names.iter().any(|name| {
             let field = format!("{}/{}", self.pointer, escape(name));
             let within = |error: &FieldError| {
-                error.pointer.strip_prefix(&field).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                error
+                    .pointer
+                    .strip_prefix(&field)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             };
             self.errors.iter().any(within)
         })
@@ -190,7 +244,10 @@ impl<'a> Fields<'a, '_> {
 
     /// Refuses the object when none of these fields is there.
     pub fn require(&mut self, names: &[&str]) {
-        if let Some(first) = names.first().filter(|_| !names.iter().any(|name| self.has(name))) {
+        if let Some(first) = names
+            .first()
+            .filter(|_| !names.iter().any(|name| self.has(name)))
+        {
             self.refuse(first, "is required");
         }
     }
@@ -203,7 +260,10 @@ impl<'a> Fields<'a, '_> {
 
     /// Whether the field is there and holds a text, an object or an array (its first character tells).
     pub fn starts_with(&self, names: &[&str], first: char) -> bool {
-        names.iter().filter_map(|name| self.left.get(*name)).any(|raw| raw.get().starts_with(first))
+        names
+            .iter()
+            .filter_map(|name| self.left.get(*name))
+            .any(|raw| raw.get().starts_with(first))
     }
 
     /// A text of at most `longest` characters, trimmed; blank counts as absent.
@@ -212,11 +272,17 @@ impl<'a> Fields<'a, '_> {
         let text = self.string(&pointer, raw)?;
         let text = text.trim();
         if text.chars().count() > longest {
-            self.errors.push(FieldError { pointer, detail: format!("must be at most {longest} characters long") });
+            self.errors.push(FieldError {
+                pointer,
+                detail: format!("must be at most {longest} characters long"),
+            });
             return None;
         }
         if text.chars().any(char::is_control) {
-            self.errors.push(FieldError { pointer, detail: "must not contain control characters".to_owned() });
+            self.errors.push(FieldError {
+                pointer,
+                detail: "must not contain control characters".to_owned(),
+            });
             return None;
         }
         (!text.is_empty()).then(|| text.to_owned())
@@ -243,8 +309,15 @@ impl<'a> Fields<'a, '_> {
         let text = serde_json::from_str(raw.get());
         if text.is_err() {
             // `"\ud800"` is a JSON string and half of a character.
-            let detail = if raw.get().starts_with('"') { "must be Unicode text" } else { "must be a string" };
-            self.errors.push(FieldError { pointer: pointer.to_owned(), detail: detail.to_owned() });
+            let detail = if raw.get().starts_with('"') {
+                "must be Unicode text"
+            } else {
+                "must be a string"
+            };
+            self.errors.push(FieldError {
+                pointer: pointer.to_owned(),
+                detail: detail.to_owned(),
+            });
         }
         text.ok()
     }
@@ -252,7 +325,10 @@ impl<'a> Fields<'a, '_> {
     /// A number, or a string that holds one, that parses as `T` from exactly the text that was sent.
     pub fn number<T: FromStr<Err: std::fmt::Display>>(&mut self, names: &[&str]) -> Option<T> {
         // `1` and `"1.00"` are one number.
-        let same = |one: &RawValue, other: &RawValue| match (digits(one).parse::<Decimal>(), digits(other).parse()) {
+        let same = |one: &RawValue, other: &RawValue| match (
+            digits(one).parse::<Decimal>(),
+            digits(other).parse(),
+        ) {
             (Ok(one), Ok(other)) => one == other,
             _ => one.get() == other.get(),
         };
@@ -260,12 +336,27 @@ impl<'a> Fields<'a, '_> {
         self.accept(pointer, &digits(raw))
     }
 
-    fn accept<T: FromStr<Err: std::fmt::Display>>(&mut self, pointer: String, text: &str) -> Option<T> {
-        text.parse().map_err(|error: T::Err| self.errors.push(FieldError { pointer, detail: error.to_string() })).ok()
+    fn accept<T: FromStr<Err: std::fmt::Display>>(
+        &mut self,
+        pointer: String,
+        text: &str,
+    ) -> Option<T> {
+        text.parse()
+            .map_err(|error: T::Err| {
+                self.errors.push(FieldError {
+                    pointer,
+                    detail: error.to_string(),
+                })
+            })
+            .ok()
     }
 
     /// An object, read by `read`.
-    pub fn object<T>(&mut self, names: &[&str], read: impl FnOnce(&mut Fields<'a, '_>) -> Option<T>) -> Option<T> {
+    pub fn object<T>(
+        &mut self,
+        names: &[&str],
+        read: impl FnOnce(&mut Fields<'a, '_>) -> Option<T>,
+    ) -> Option<T> {
         let (pointer, raw) = self.take(names)?;
         let mut fields = Fields::open(raw, pointer, self.errors)?;
         let value = read(&mut fields);
@@ -282,11 +373,17 @@ impl<'a> Fields<'a, '_> {
     ) -> Option<Vec<T>> {
         let (pointer, raw) = self.take(names)?;
         let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(raw.get()) else {
-            self.errors.push(FieldError { pointer, detail: "must be an array".to_owned() });
+            self.errors.push(FieldError {
+                pointer,
+                detail: "must be an array".to_owned(),
+            });
             return None;
         };
         if elements.len() > most {
-            self.errors.push(FieldError { pointer, detail: format!("must have at most {most} elements") });
+            self.errors.push(FieldError {
+                pointer,
+                detail: format!("must have at most {most} elements"),
+            });
             return None;
         }
         let read_one = |(index, raw)| {
@@ -313,10 +410,22 @@ fn digits(raw: &RawValue) -> String {
 
 /// RFC 6901, short, and nothing invisible: a pointer ends up in logs and in a database that takes no NUL.
 fn escape(name: &str) -> String {
-    let visible = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    let visible = |c: char| {
+        if c.is_control() {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        }
+    };
     let shown: String = name.chars().take(LONGEST_NAME).collect();
     let rest = if shown.len() < name.len() { "…" } else { "" };
-    shown.replace('~', "~0").replace('/', "~1").chars().map(visible).collect::<String>() + rest
+    shown
+        .replace('~', "~0")
+        .replace('/', "~1")
+        .chars()
+        .map(visible)
+        .collect::<String>()
+        + rest
 }
 
 #[cfg(test)]
@@ -332,8 +441,15 @@ mod tests {
             Some(())
         };
         match Document::parse(text) {
-            Ok(document) => document.read(read).err().map(|Invalid(errors)| errors).unwrap_or_default(),
-            Err(error) => vec![FieldError { pointer: "-".to_owned(), detail: error.to_string() }],
+            Ok(document) => document
+                .read(read)
+                .err()
+                .map(|Invalid(errors)| errors)
+                .unwrap_or_default(),
+            Err(error) => vec![FieldError {
+                pointer: "-".to_owned(),
+                detail: error.to_string(),
+            }],
         }
         .iter()
         .map(ToString::to_string)
@@ -348,24 +464,51 @@ mod tests {
             ("\"x\"", "must be an object"),
             ("5", "must be an object"),
             (r#"{"name": "a", "name": "a"}"#, "/name must be given once"),
-            (r#"{"name": "a", "\u006eame": "b"}"#, "/name must be given once"),
-            (r#"{"x": 1, "x": 2}"#, "/x must be given once; /x is not a known field"),
-            (r#"{"inner": {"name": "a", "name": "b"}}"#, "/inner/name must be given once"),
+            (
+                r#"{"name": "a", "\u006eame": "b"}"#,
+                "/name must be given once",
+            ),
+            (
+                r#"{"x": 1, "x": 2}"#,
+                "/x must be given once; /x is not a known field",
+            ),
+            (
+                r#"{"inner": {"name": "a", "name": "b"}}"#,
+                "/inner/name must be given once",
+            ),
             (r#"{"count": 1, "number": 2}"#, "/number contradicts /count"),
             (r#"{"count": 1, "number": "1.00"}"#, ""),
-            (r#"{"count": 1, "number": "one"}"#, "/number contradicts /count"),
-            (r#"{"count": "one", "number": "one"}"#, "/count invalid digit found in string"),
+            (
+                r#"{"count": 1, "number": "one"}"#,
+                "/number contradicts /count",
+            ),
+            (
+                r#"{"count": "one", "number": "one"}"#,
+                "/count invalid digit found in string",
+            ),
             (r#"{"name": 5}"#, "/name must be a string"),
             (r#"{"name": "\ud800"}"#, "/name must be Unicode text"),
             (r#"{"\ud800": 1}"#, "must have names of Unicode text"),
-            (r#"{"name": "12345678901"}"#, "/name must be at most 10 characters long"),
+            (
+                r#"{"name": "12345678901"}"#,
+                "/name must be at most 10 characters long",
+            ),
             (r#"{"name": "ünïcödé!!!"}"#, ""),
-            (r#"{"name": "a\u0000b"}"#, "/name must not contain control characters"),
-            (r#"{"name": "a\nb"}"#, "/name must not contain control characters"),
+            (
+                r#"{"name": "a\u0000b"}"#,
+                "/name must not contain control characters",
+            ),
+            (
+                r#"{"name": "a\nb"}"#,
+                "/name must not contain control characters",
+            ),
             (r#"{"a/b~c": 1}"#, "/a~1b~0c is not a known field"),
             (r#"{"a\u0000b": 1}"#, "/a\\u{0}b is not a known field"),
             (r#"{"inner": []}"#, "/inner must be an object"),
-            (r#"{"count": 1e400}"#, "/count invalid digit found in string"),
+            (
+                r#"{"count": 1e400}"#,
+                "/count invalid digit found in string",
+            ),
         ] {
             assert_eq!(refused(text).join("; "), expected, "{text}");
         }
@@ -373,10 +516,19 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_told_with_its_place() {
-        for text in
-            ["{", "{\"name\": tru}", "{} {}", "{\"name\": \"a\u{0}\"}", "{'name': 'a'}", "{\"name\": 01}", "NaN"]
-        {
-            assert!(refused(text)[0].starts_with("- ") && refused(text)[0].contains("line 1 column"), "{text:?}");
+        for text in [
+            "{",
+            "{\"name\": tru}",
+            "{} {}",
+            "{\"name\": \"a\u{0}\"}",
+            "{'name': 'a'}",
+            "{\"name\": 01}",
+            "NaN",
+        ] {
+            assert!(
+                refused(text)[0].starts_with("- ") && refused(text)[0].contains("line 1 column"),
+                "{text:?}"
+            );
         }
     }
 
@@ -385,15 +537,23 @@ mod tests {
         let deep = |open: &str, close: &str| open.repeat(60_000) + "1" + &close.repeat(60_000);
         assert_eq!(refused(&deep("[", "]")), ["must be an object"]);
         assert_eq!(refused(&deep("{\"a\":", "}")), ["/a is not a known field"]);
-        assert_eq!(refused(&format!("{{\"inner\": {}}}", deep("[", "]"))), ["/inner must be an object"]);
+        assert_eq!(
+            refused(&format!("{{\"inner\": {}}}", deep("[", "]"))),
+            ["/inner must be an object"]
+        );
         assert_eq!(refused(&"[".repeat(200_000)).len(), 1);
     }
 
     #[test]
     fn a_document_that_is_mostly_wrong_has_a_short_answer() {
-        let fields: Vec<_> = (0..5_000).map(|number| format!("\"x{number}\": 1")).collect();
+        let fields: Vec<_> = (0..5_000)
+            .map(|number| format!("\"x{number}\": 1"))
+            .collect();
         let errors = refused(&format!("{{{}}}", fields.join(",")));
-        assert_eq!((errors.len(), errors[1_000].as_str()), (1_001, "has 4000 more fields that are not valid"));
+        assert_eq!(
+            (errors.len(), errors[1_000].as_str()),
+            (1_001, "has 4000 more fields that are not valid")
+        );
         let errors = refused(&format!("{{\"{}\": 1}}", "x".repeat(100_000)));
         assert!(errors[0].len() < 200, "{errors:?}");
     }

@@ -1,8 +1,9 @@
 //! The audit trail's vocabulary: a closed list.
 
-use crate::status::named;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+
+use crate::status::named;
 
 named! {
     /// What happened to an order.

@@ -13,7 +13,12 @@ pub enum IdError {
     Character(&'static str),
 }
 
-fn check(text: &str, longest: usize, allowed: fn(char) -> bool, description: &'static str) -> Result<(), IdError> {
+fn check(
+    text: &str,
+    longest: usize,
+    allowed: fn(char) -> bool,
+    description: &'static str,
+) -> Result<(), IdError> {
     if text.is_empty() {
         return Err(IdError::Empty);
     }
@@ -123,6 +128,11 @@ mod tests {
     #[test]
     fn deserialization_checks_as_parsing_does() {
         assert!(serde_json::from_str::<PaymentId>("\"pmt 1\"").is_err());
-        assert_eq!(serde_json::from_str::<PaymentId>("\"stripe:pi_1\"").unwrap().as_str(), "stripe:pi_1");
+        assert_eq!(
+            serde_json::from_str::<PaymentId>("\"stripe:pi_1\"")
+                .unwrap()
+                .as_str(),
+            "stripe:pi_1"
+        );
     }
 }

@@ -39,13 +39,15 @@ pub use money::{Currency, Money, MoneyError};
 pub use notification::NotificationKind;
 pub use order::{Customer, Line, LineView, Order, OrderRequest};
 pub use payment::{ChargeProvider, PaymentConfirmation, PaymentInfo, PaymentStatus};
-pub use payment_event::{DeliveryOutcome, DisputeStage, PaymentEvent, PaymentEventKind, WebhookProvider, standing};
+pub use payment_event::{
+    DeliveryOutcome, DisputeStage, PaymentEvent, PaymentEventKind, WebhookProvider, standing,
+};
 pub use policy::{CompleteOn, Delivery, OnTimeout, OrderPolicy, PaymentMode, Review, ReviewMode};
 pub use profile::{Profile, SettingError, resolve_policy};
 pub use record::{Failure, FailureCode, OrderRecord, ReviewDecision, TransitionError};
 pub use request::{
-    Approval, Cancellation, DeliveryConfirmation, DispatchFailure, PaymentCancellation, Rejection, Request,
-    RequestError,
+    Approval, Cancellation, DeliveryConfirmation, DispatchFailure, PaymentCancellation, Rejection,
+    Request, RequestError,
 };
 pub use shipment::ShipmentInfo;
 pub use span::{Span, SpanError};
@@ -53,4 +55,6 @@ pub use status::{OrderStatus, Step};
 pub use time::parse_time;
 pub use units::UnitsError;
 pub use view::{EstimateBasis, EstimatedDeliveryView, OrderView, ResultView, Source, StatusView};
-pub use workflow_id::{order_id_of_workflow, order_workflow_id, settlement_workflow_id, shipping_workflow_id};
+pub use workflow_id::{
+    order_id_of_workflow, order_workflow_id, settlement_workflow_id, shipping_workflow_id,
+};

@@ -1,8 +1,10 @@
 //! Money: an integer of minor units with its ISO 4217 currency.
 
-use crate::Decimal;
-use serde::{Deserialize, Serialize};
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Decimal;
 
 /// An ISO 4217 currency that has minor units one can count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +28,10 @@ impl Currency {
 
     /// How many decimals the currency has.
     pub fn exponent(self) -> u8 {
-        self.0.exponent().and_then(|exponent| u8::try_from(exponent).ok()).unwrap_or(0)
+        self.0
+            .exponent()
+            .and_then(|exponent| u8::try_from(exponent).ok())
+            .unwrap_or(0)
     }
 }
 
@@ -50,7 +55,10 @@ pub enum MoneyError {
     #[error("must be an ISO 4217 currency code such as USD")]
     UnknownCurrency,
     #[error("{currency} has {exponent} decimals")]
-    TooManyDecimals { currency: &'static str, exponent: u8 },
+    TooManyDecimals {
+        currency: &'static str,
+        exponent: u8,
+    },
     #[error("must not be below zero")]
     Negative,
     #[error("must be at most {0} minor units")]
@@ -80,7 +88,10 @@ impl Money {
 
     pub fn from_decimal(amount: Decimal, currency: Currency) -> Result<Self, MoneyError> {
         let exponent = currency.exponent();
-        let too_many = MoneyError::TooManyDecimals { currency: currency.code(), exponent };
+        let too_many = MoneyError::TooManyDecimals {
+            currency: currency.code(),
+            exponent,
+        };
         Self::from_minor(amount.at_scale(exponent).ok_or(too_many)?, currency)
     }
 
@@ -106,7 +117,10 @@ impl Money {
     }
 
     pub fn times(self, quantity: u32) -> Result<Self, MoneyError> {
-        let minor = self.minor.checked_mul(i64::from(quantity)).ok_or(MoneyError::TooLarge(Self::LARGEST))?;
+        let minor = self
+            .minor
+            .checked_mul(i64::from(quantity))
+            .ok_or(MoneyError::TooLarge(Self::LARGEST))?;
         Self::from_minor(minor, self.currency)
     }
 
@@ -127,8 +141,9 @@ impl fmt::Display for Money {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn money(text: &str, code: &str) -> Result<Money, MoneyError> {
         Money::from_decimal(text.parse().unwrap(), Currency::parse(code)?)
@@ -140,7 +155,13 @@ mod tests {
         assert_eq!(money("500", "JPY").unwrap().minor(), 500);
         assert_eq!(money("1.234", "KWD").unwrap().minor(), 1_234);
         assert_eq!(money("500.00", "JPY").unwrap().minor(), 500);
-        assert_eq!(money("99.999", "USD"), Err(MoneyError::TooManyDecimals { currency: "USD", exponent: 2 }));
+        assert_eq!(
+            money("99.999", "USD"),
+            Err(MoneyError::TooManyDecimals {
+                currency: "USD",
+                exponent: 2
+            })
+        );
         assert_eq!(money("-1", "USD"), Err(MoneyError::Negative));
         assert_eq!(money("1", "XAU"), Err(MoneyError::UnknownCurrency));
         assert_eq!(money("1", "usd"), Err(MoneyError::UnknownCurrency));

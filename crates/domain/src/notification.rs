@@ -28,7 +28,10 @@ impl NotificationKind {
 
     /// The mail that tells of this entry, if one does.
     pub fn of(entry: EventType) -> Option<Self> {
-        Self::ALL.iter().copied().find(|kind| kind.entries().contains(&entry))
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|kind| kind.entries().contains(&entry))
     }
 }
 
@@ -39,7 +42,10 @@ mod tests {
     #[test]
     fn an_order_that_fails_is_told_of_like_one_that_is_cancelled() {
         for entry in [EventType::OrderCancelled, EventType::OrderFailed] {
-            assert_eq!(NotificationKind::of(entry), Some(NotificationKind::OrderCancelled));
+            assert_eq!(
+                NotificationKind::of(entry),
+                Some(NotificationKind::OrderCancelled)
+            );
         }
         assert_eq!(NotificationKind::of(EventType::AddressUpdated), None);
     }
@@ -47,7 +53,10 @@ mod tests {
     #[test]
     fn no_entry_belongs_to_two_mails() {
         for entry in EventType::ALL {
-            let kinds = NotificationKind::ALL.iter().filter(|kind| kind.entries().contains(entry)).count();
+            let kinds = NotificationKind::ALL
+                .iter()
+                .filter(|kind| kind.entries().contains(entry))
+                .count();
             assert!(kinds <= 1, "{entry}");
         }
     }

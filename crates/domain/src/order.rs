@@ -2,12 +2,13 @@
 
 mod schema;
 
-use crate::{
-    Address, AddressChange, Currency, CustomerId, Decimal, Document, Fields, Invalid, Money, MoneyError, PaymentId,
-    Sku, address::ADDRESS,
-};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use crate::{
+    Address, AddressChange, Currency, CustomerId, Decimal, Document, Fields, Invalid, Money,
+    MoneyError, PaymentId, Sku, address::ADDRESS,
+};
 
 /// Who ordered; everything is optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,12 +81,17 @@ impl OrderRequest {
         let currency = fields.parsed(&["currency"]).unwrap_or(Currency::DEFAULT);
         let lines = fields.objects(&["items"], MOST_LINES, |line| read_line(line, currency));
         // With the rest and not after it, so that every bad field is named at once.
-        if let Some(Err(detail)) = lines.as_ref().filter(|lines| !lines.is_empty()).map(|lines| sum(lines, currency)) {
+        if let Some(Err(detail)) = lines
+            .as_ref()
+            .filter(|lines| !lines.is_empty())
+            .map(|lines| sum(lines, currency))
+        {
             fields.refuse("items", detail);
         }
         let address = fields.sent_as(&ADDRESS);
         let shipping_address = AddressChange::read_of_order(fields);
-        let is_partial = shipping_address.street.is_none() && shipping_address != AddressChange::default();
+        let is_partial =
+            shipping_address.street.is_none() && shipping_address != AddressChange::default();
         if is_partial && !fields.is_refused(&ADDRESS) {
             fields.refuse(address, "must name a street");
         }
@@ -104,7 +110,12 @@ impl OrderRequest {
 
     /// The order that this request makes; names what is missing or does not add up.
     pub fn into_order(self) -> Result<Order, Invalid> {
-        let invalid = |detail: String| Invalid(vec![crate::FieldError { pointer: "/items".to_owned(), detail }]);
+        let invalid = |detail: String| {
+            Invalid(vec![crate::FieldError {
+                pointer: "/items".to_owned(),
+                detail,
+            }])
+        };
         if self.lines.is_empty() {
             return Err(invalid("must have at least one element".to_owned()));
         }
@@ -123,9 +134,17 @@ impl OrderRequest {
     /// The sample cart for an order that names no items (`SAMPLE_CART=on`).
     pub fn with_sample_cart(mut self) -> Self {
         if self.lines.is_empty()
-            && let (Ok(sku), Ok(unit_price)) = (Sku::parse("SAMPLE-1"), Money::from_minor(999, self.currency))
+            && let (Ok(sku), Ok(unit_price)) = (
+                Sku::parse("SAMPLE-1"),
+                Money::from_minor(999, self.currency),
+            )
         {
-            self.lines = vec![Line { sku, name: Some("Sample item".to_owned()), quantity: 1, unit_price }];
+            self.lines = vec![Line {
+                sku,
+                name: Some("Sample item".to_owned()),
+                quantity: 1,
+                unit_price,
+            }];
         }
         self
     }
@@ -135,9 +154,15 @@ impl Order {
     /// Reads an order document in any accepted spelling.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let not_json = |error: crate::DocumentError| {
-            Invalid(vec![crate::FieldError { pointer: String::new(), detail: error.to_string() }])
+            Invalid(vec![crate::FieldError {
+                pointer: String::new(),
+                detail: error.to_string(),
+            }])
         };
-        Document::parse(text).map_err(not_json)?.read(OrderRequest::read)?.into_order()
+        Document::parse(text)
+            .map_err(not_json)?
+            .read(OrderRequest::read)?
+            .into_order()
     }
 
     /// The document in the first spelling of the HTTP contract; [`Order::parse`] reads it back.
@@ -177,13 +202,19 @@ impl Line {
 }
 
 fn total(lines: &[Line], currency: Currency) -> Result<Money, MoneyError> {
-    lines.iter().try_fold(Money::zero(currency), |sum, line| sum.plus(line.unit_price.times(line.quantity)?))
+    lines.iter().try_fold(Money::zero(currency), |sum, line| {
+        sum.plus(line.unit_price.times(line.quantity)?)
+    })
 }
 
 /// What the lines come to, or why no order can.
 fn sum(lines: &[Line], currency: Currency) -> Result<Money, String> {
     let total = total(lines, currency).map_err(|error| format!("the total {error}"))?;
-    if total.is_zero() { Err("the total must be above zero".to_owned()) } else { Ok(total) }
+    if total.is_zero() {
+        Err("the total must be above zero".to_owned())
+    } else {
+        Ok(total)
+    }
 }
 
 fn read_customer(fields: &mut Fields<'_, '_>) -> Customer {
@@ -197,16 +228,30 @@ fn read_customer(fields: &mut Fields<'_, '_>) -> Customer {
     let nested = nested.unwrap_or_default();
     let id = fields.parsed(&["customer_id"]);
     let name = fields.text(&["customer_name"], NAME);
-    let email = fields.parsed::<Email>(&["customer_email"]).map(|email| email.0);
+    let email = fields
+        .parsed::<Email>(&["customer_email"])
+        .map(|email| email.0);
     Customer {
         id: one(fields, ("customer_id", id), ("/customer/id", nested.id)),
-        name: one(fields, ("customer_name", name), ("/customer/name", nested.name)),
-        email: one(fields, ("customer_email", email), ("/customer/email", nested.email)),
+        name: one(
+            fields,
+            ("customer_name", name),
+            ("/customer/name", nested.name),
+        ),
+        email: one(
+            fields,
+            ("customer_email", email),
+            ("/customer/email", nested.email),
+        ),
     }
 }
 
 /// One field that may stand in two places: what stands in both must be the same.
-fn one<T: PartialEq>(fields: &mut Fields<'_, '_>, flat: (&str, Option<T>), nested: (&str, Option<T>)) -> Option<T> {
+fn one<T: PartialEq>(
+    fields: &mut Fields<'_, '_>,
+    flat: (&str, Option<T>),
+    nested: (&str, Option<T>),
+) -> Option<T> {
     if let (Some(one), Some(other)) = (&flat.1, &nested.1)
         && one != other
     {
@@ -227,16 +272,33 @@ fn read_line(line: &mut Fields<'_, '_>, currency: Currency) -> Option<Line> {
     let quantity = line.number::<Quantity>(&QUANTITY);
     let named = line.sent_as(&PRICE);
     let price = line.number::<Decimal>(&PRICE);
-    let unit_price = Money::from_decimal(price?, currency).map_err(|error| line.refuse(named, error.to_string()));
-    Some(Line { sku: sku?, name, quantity: quantity?.0, unit_price: unit_price.ok()? })
+    let unit_price = Money::from_decimal(price?, currency)
+        .map_err(|error| line.refuse(named, error.to_string()));
+    Some(Line {
+        sku: sku?,
+        name,
+        quantity: quantity?.0,
+        unit_price: unit_price.ok()?,
+    })
 }
 
 fn read_payment(fields: &mut Fields<'_, '_>) -> (Option<PaymentId>, Option<String>) {
-    let nested = fields
-        .object(&["payment"], |payment| Some((payment.parsed(&["payment_id"]), payment.text(&["method"], METHOD))));
+    let nested = fields.object(&["payment"], |payment| {
+        Some((
+            payment.parsed(&["payment_id"]),
+            payment.text(&["method"], METHOD),
+        ))
+    });
     let (nested_id, method) = nested.unwrap_or_default();
     let flat = fields.parsed(&["payment_id"]);
-    (one(fields, ("payment_id", flat), ("/payment/payment_id", nested_id)), method)
+    (
+        one(
+            fields,
+            ("payment_id", flat),
+            ("/payment/payment_id", nested_id),
+        ),
+        method,
+    )
 }
 
 struct Quantity(u32);
@@ -246,7 +308,10 @@ impl std::str::FromStr for Quantity {
         let within = |quantity: &u32| (1..=LARGEST_QUANTITY).contains(quantity);
         let refused = || format!("must be a whole number from 1 to {LARGEST_QUANTITY}");
         // `2.0` is a whole number too: some callers have no other kind.
-        let whole = text.parse::<Decimal>().ok().and_then(|number| u32::try_from(number.at_scale(0)?).ok());
+        let whole = text
+            .parse::<Decimal>()
+            .ok()
+            .and_then(|number| u32::try_from(number.at_scale(0)?).ok());
         whole.filter(within).map(Self).ok_or_else(refused)
     }
 }
@@ -256,10 +321,12 @@ struct Email(String);
 impl std::str::FromStr for Email {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, &'static str> {
-        let plain =
-            text.len() <= EMAIL && !text.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;".contains(c));
+        let plain = text.len() <= EMAIL
+            && !text.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;".contains(c));
         match text.rsplit_once('@') {
-            Some((local, host)) if plain && !local.is_empty() && !host.is_empty() => Ok(Self(text.to_owned())),
+            Some((local, host)) if plain && !local.is_empty() && !host.is_empty() => {
+                Ok(Self(text.to_owned()))
+            }
             _ => Err("must be an e-mail address such as john@example.com"),
         }
     }
@@ -267,11 +334,17 @@ impl std::str::FromStr for Email {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
 
+    use super::*;
+
     fn refused(text: &str) -> Vec<String> {
-        Order::parse(text).unwrap_err().0.into_iter().map(|error| error.pointer).collect()
+        Order::parse(text)
+            .unwrap_err()
+            .0
+            .into_iter()
+            .map(|error| error.pointer)
+            .collect()
     }
 
     #[test]
@@ -283,14 +356,23 @@ mod tests {
             "payment": {"payment_id": "pmt-123", "method": "pm_card_visa"}}"#,
         )
         .unwrap();
-        assert_eq!((first.total.minor(), first.payment_id.as_ref().unwrap().as_str()), (9_999, "pmt-123"));
+        assert_eq!(
+            (
+                first.total.minor(),
+                first.payment_id.as_ref().unwrap().as_str()
+            ),
+            (9_999, "pmt-123")
+        );
         let second = Order::parse(
             r#"{"customer_name": "John Doe", "customer_email": "john@example.com",
             "items": [{"sku": "ABC123", "qty": 2, "price": 99.99}],
             "shipping_address": {"street": "123 Main St", "city": "Anytown", "state": "CA"}}"#,
         )
         .unwrap();
-        assert_eq!((second.total.minor(), second.customer.name.as_deref()), (19_998, Some("John Doe")));
+        assert_eq!(
+            (second.total.minor(), second.customer.name.as_deref()),
+            (19_998, Some("John Doe"))
+        );
         let third = Order::parse(
             r#"{"customer_id": "CUST-001",
             "items": [{"product_id": "PROD-123", "product_name": "Laptop", "quantity": 1, "price": 999.99}],
@@ -299,7 +381,10 @@ mod tests {
         )
         .unwrap();
         let address = third.shipping_address.unwrap();
-        assert_eq!((address.street.as_str(), address.country.as_deref()), ("123 Main St", Some("USA")));
+        assert_eq!(
+            (address.street.as_str(), address.country.as_deref()),
+            ("123 Main St", Some("USA"))
+        );
     }
 
     #[test]
@@ -324,9 +409,18 @@ mod tests {
     #[test]
     fn what_does_not_add_up_is_named_with_the_rest() {
         for (bad, pointers) in [
-            (r#"{"items": [{"sku": "A", "qty": 1, "price": 0}], "foo": 1}"#, &["/items", "/foo"][..]),
-            (r#"{"items": [{"sku": "A", "qty": 2, "price": "9999999999999.99"}], "foo": 1}"#, &["/items", "/foo"]),
-            (r#"{"items": [{"sku": "A", "qty": 1, "price": 0, "foo": 1}]}"#, &["/items/0/foo", "/items"]),
+            (
+                r#"{"items": [{"sku": "A", "qty": 1, "price": 0}], "foo": 1}"#,
+                &["/items", "/foo"][..],
+            ),
+            (
+                r#"{"items": [{"sku": "A", "qty": 2, "price": "9999999999999.99"}], "foo": 1}"#,
+                &["/items", "/foo"],
+            ),
+            (
+                r#"{"items": [{"sku": "A", "qty": 1, "price": 0, "foo": 1}]}"#,
+                &["/items/0/foo", "/items"],
+            ),
             (
                 r#"{"items": [{"sku": "", "qty": 1, "price": 1}], "shipping_address": {"street": "  "}}"#,
                 &["/items/0/sku", "/shipping_address/street"],
@@ -338,15 +432,28 @@ mod tests {
 
     #[test]
     fn an_address_is_refused_by_the_name_that_was_sent() {
-        let with = |rest: &str| format!(r#"{{"items": [{{"sku": "A", "qty": 1, "price": 1}}], {rest}}}"#);
+        let with =
+            |rest: &str| format!(r#"{{"items": [{{"sku": "A", "qty": 1, "price": 1}}], {rest}}}"#);
         for (rest, pointer) in [
             (r#""address": {"city": "Anytown"}"#, "/address"),
-            (r#""shipping_address": null, "address": {"city": "Anytown"}"#, "/address"),
-            (r#""shipping_address": {"city": "Anytown"}"#, "/shipping_address"),
+            (
+                r#""shipping_address": null, "address": {"city": "Anytown"}"#,
+                "/address",
+            ),
+            (
+                r#""shipping_address": {"city": "Anytown"}"#,
+                "/shipping_address",
+            ),
             (r#""address": " ", "shipping_city": "Anytown""#, "/address"),
             (r#""shipping_city": "Anytown""#, "/shipping_address"),
-            (r#""address": {"street": "", "city": "Anytown"}"#, "/address/street"),
-            (r#""address": {"street": 5, "city": "Anytown"}"#, "/address/street"),
+            (
+                r#""address": {"street": "", "city": "Anytown"}"#,
+                "/address/street",
+            ),
+            (
+                r#""address": {"street": 5, "city": "Anytown"}"#,
+                "/address/street",
+            ),
         ] {
             assert_eq!(refused(&with(rest)), [pointer], "{rest}");
         }
@@ -363,21 +470,38 @@ mod tests {
     #[test]
     fn one_field_in_two_spellings_must_say_one_thing() {
         let item = r#""items": [{"sku": "A", "quantity": 1, "price": 1}]"#;
-        let same =
-            r#""customer": {"id": "C-1"}, "customer_id": "C-1", "payment_id": "p", "payment": {"payment_id": "p"}"#;
+        let same = r#""customer": {"id": "C-1"}, "customer_id": "C-1", "payment_id": "p", "payment": {"payment_id": "p"}"#;
         assert!(Order::parse(&format!("{{{item}, {same}}}")).is_ok());
         for (other, pointer) in [
-            (r#""customer": {"id": "C-1"}, "customer_id": "C-2""#, "/customer_id"),
-            (r#""customer": {"name": "a"}, "customer_name": "b""#, "/customer_name"),
-            (r#""customer": {"email": "a@b"}, "customer_email": "a@c""#, "/customer_email"),
-            (r#""payment": {"payment_id": "p"}, "payment_id": "q""#, "/payment_id"),
+            (
+                r#""customer": {"id": "C-1"}, "customer_id": "C-2""#,
+                "/customer_id",
+            ),
+            (
+                r#""customer": {"name": "a"}, "customer_name": "b""#,
+                "/customer_name",
+            ),
+            (
+                r#""customer": {"email": "a@b"}, "customer_email": "a@c""#,
+                "/customer_email",
+            ),
+            (
+                r#""payment": {"payment_id": "p"}, "payment_id": "q""#,
+                "/payment_id",
+            ),
             (r#""address": "1 A", "shipping_address": "2 B""#, "/address"),
         ] {
-            assert_eq!(refused(&format!("{{{item}, {other}}}")), [pointer], "{other}");
+            assert_eq!(
+                refused(&format!("{{{item}, {other}}}")),
+                [pointer],
+                "{other}"
+            );
         }
-        let line =
-            r#"{"items": [{"sku": "A", "product_id": "B", "qty": 1, "quantity": 2, "price": 1, "unit_price": 2}]}"#;
-        assert_eq!(refused(line), ["/items/0/product_id", "/items/0/qty", "/items/0/price"]);
+        let line = r#"{"items": [{"sku": "A", "product_id": "B", "qty": 1, "quantity": 2, "price": 1, "unit_price": 2}]}"#;
+        assert_eq!(
+            refused(line),
+            ["/items/0/product_id", "/items/0/qty", "/items/0/price"]
+        );
     }
 
     #[test]
@@ -386,13 +510,27 @@ mod tests {
         let order = |lines: &str, rest: &str| format!(r#"{{"items": [{lines}]{rest}}}"#);
         assert!(Order::parse(&order(&vec![line; 100].join(","), "")).is_ok());
         assert_eq!(refused(&order(&vec![line; 101].join(","), "")), ["/items"]);
-        for (name, longest) in [("customer_name", 200), ("customer_id", 64), ("payment_id", 160), ("address", 200)] {
-            let with = |length: usize| order(line, &format!(r#", "{name}": "{}""#, "x".repeat(length)));
+        for (name, longest) in [
+            ("customer_name", 200),
+            ("customer_id", 64),
+            ("payment_id", 160),
+            ("address", 200),
+        ] {
+            let with =
+                |length: usize| order(line, &format!(r#", "{name}": "{}""#, "x".repeat(length)));
             assert!(Order::parse(&with(longest)).is_ok(), "{name}");
             assert_eq!(refused(&with(longest + 1)), [format!("/{name}")]);
         }
-        for bad in [r#""customer_name": "a\u0000b""#, r#""customer_name": ["a"]"#, r#""customer_name": "\ud800""#] {
-            assert_eq!(refused(&order(line, &format!(", {bad}"))), ["/customer_name"], "{bad}");
+        for bad in [
+            r#""customer_name": "a\u0000b""#,
+            r#""customer_name": ["a"]"#,
+            r#""customer_name": "\ud800""#,
+        ] {
+            assert_eq!(
+                refused(&order(line, &format!(", {bad}"))),
+                ["/customer_name"],
+                "{bad}"
+            );
         }
     }
 
@@ -402,7 +540,9 @@ mod tests {
             let text = format!(
                 r#"{{"currency": "{currency}", "items": [{{"sku": "A", "quantity": {quantity}, "price": {price}}}]}}"#
             );
-            Order::parse(&text).map(|order| order.total.minor()).map_err(|_| refused(&text).join(" "))
+            Order::parse(&text)
+                .map(|order| order.total.minor())
+                .map_err(|_| refused(&text).join(" "))
         };
         for (currency, quantity, price, minor) in [
             ("USD", "3", "99.99", 29_997),
@@ -413,7 +553,11 @@ mod tests {
             ("KWD", "1", "1.234", 1_234),
             ("USD", "1", "9999999999999.99", 999_999_999_999_999),
         ] {
-            assert_eq!(total(currency, quantity, price), Ok(minor), "{currency} {quantity} {price}");
+            assert_eq!(
+                total(currency, quantity, price),
+                Ok(minor),
+                "{currency} {quantity} {price}"
+            );
         }
         for price in [
             "99.999",
@@ -432,28 +576,59 @@ mod tests {
             "123456789012345678901234567890",
             "0.00000000000000000001",
         ] {
-            assert_eq!(total("USD", "1", price), Err("/items/0/price".to_owned()), "{price}");
+            assert_eq!(
+                total("USD", "1", price),
+                Err("/items/0/price".to_owned()),
+                "{price}"
+            );
         }
         assert_eq!(total("JPY", "1", "0.5"), Err("/items/0/price".to_owned()));
-        assert_eq!(total("KWD", "1", "1.2345"), Err("/items/0/price".to_owned()));
+        assert_eq!(
+            total("KWD", "1", "1.2345"),
+            Err("/items/0/price".to_owned())
+        );
         // More than 15 digits, and more than 64 bits.
-        assert_eq!(total("USD", "2", "9999999999999.99"), Err("/items".to_owned()));
-        assert_eq!(total("USD", "10000", "9999999999999.99"), Err("/items".to_owned()));
+        assert_eq!(
+            total("USD", "2", "9999999999999.99"),
+            Err("/items".to_owned())
+        );
+        assert_eq!(
+            total("USD", "10000", "9999999999999.99"),
+            Err("/items".to_owned())
+        );
         assert_eq!(total("US$", "1", "1"), Err("/currency".to_owned()));
     }
 
     #[test]
     fn quantities_and_totals_have_limits() {
-        for quantity in
-            ["0", "-1", "-0", "10001", "1.5", "1e3", "\"\"", "\"+5\"", "true", "[1]", "99999999999999999999", "1e400"]
-        {
-            let text = format!(r#"{{"items": [{{"sku": "A", "quantity": {quantity}, "price": 1}}]}}"#);
+        for quantity in [
+            "0",
+            "-1",
+            "-0",
+            "10001",
+            "1.5",
+            "1e3",
+            "\"\"",
+            "\"+5\"",
+            "true",
+            "[1]",
+            "99999999999999999999",
+            "1e400",
+        ] {
+            let text =
+                format!(r#"{{"items": [{{"sku": "A", "quantity": {quantity}, "price": 1}}]}}"#);
             assert_eq!(refused(&text), ["/items/0/quantity"], "{quantity}");
         }
         let huge = r#"{"items": [{"sku": "A", "quantity": 10000, "price": 999999999999.99}]}"#;
         assert_eq!(refused(huge), ["/items"]);
-        assert_eq!(refused(r#"{"items": [{"sku": "A", "quantity": 1, "price": 0}]}"#), ["/items"]);
-        assert_eq!(refused(r#"{"items": [{}]}"#), ["/items/0/sku", "/items/0/quantity", "/items/0/unit_price"]);
+        assert_eq!(
+            refused(r#"{"items": [{"sku": "A", "quantity": 1, "price": 0}]}"#),
+            ["/items"]
+        );
+        assert_eq!(
+            refused(r#"{"items": [{}]}"#),
+            ["/items/0/sku", "/items/0/quantity", "/items/0/unit_price"]
+        );
         assert_eq!(refused("[]"), [""]);
     }
 

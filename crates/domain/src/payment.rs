@@ -1,12 +1,13 @@
 //! Payment of an order.
 
-use crate::{
-    Currency, Decimal, DisputeStage, Fields, PaymentId, SettingError, TransactionId, WebhookProvider, schema,
-    status::named,
-};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::{
+    Currency, Decimal, DisputeStage, Fields, PaymentId, SettingError, TransactionId,
+    WebhookProvider, schema, status::named,
+};
 
 named! {
     /// Where one payment stands; the column `payments.status`.
@@ -39,11 +40,19 @@ impl ChargeProvider {
     /// What the deployment is set to; the simulator where nothing is said.
     pub fn read(setting: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
         const NAME: &str = "PAYMENT_PROVIDER";
-        let value = setting(NAME).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-        let Some(value) = value else { return Ok(Self::Simulator) };
+        let value = setting(NAME)
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty());
+        let Some(value) = value else {
+            return Ok(Self::Simulator);
+        };
         let names: Vec<_> = Self::ALL.iter().map(|provider| provider.as_str()).collect();
         let allowed = format!("must be one of {}", names.join(", "));
-        Self::parse(&value).ok_or(SettingError { name: NAME.to_owned(), value, allowed })
+        Self::parse(&value).ok_or(SettingError {
+            name: NAME.to_owned(),
+            value,
+            allowed,
+        })
     }
 
     /// What is wrong with a payment method that is to be charged there; nothing, when it may be tried.
@@ -96,7 +105,10 @@ impl PaymentConfirmation {
     pub fn schema() -> Value {
         let fields = schema::object(
             [
-                ("transaction_id", schema::identifier(TransactionId::schema())),
+                (
+                    "transaction_id",
+                    schema::identifier(TransactionId::schema()),
+                ),
                 ("amount", schema::above_zero()),
                 ("currency", schema::currency()),
                 ("payment_method", schema::text(METHOD)),
@@ -114,8 +126,16 @@ impl PaymentConfirmation {
         if amount.is_some_and(|amount| !amount.is_positive()) {
             fields.refuse("amount", "must be above zero");
         }
-        let currency = fields.parsed::<Currency>(&["currency"]).map(|currency| currency.to_string());
+        let currency = fields
+            .parsed::<Currency>(&["currency"])
+            .map(|currency| currency.to_string());
         let payment_method = fields.text(&["payment_method"], METHOD);
-        Some(Self { transaction_id: transaction_id?, amount: amount?, currency, payment_method, provider: None })
+        Some(Self {
+            transaction_id: transaction_id?,
+            amount: amount?,
+            currency,
+            payment_method,
+            provider: None,
+        })
     }
 }

@@ -1,9 +1,11 @@
 //! What a payment provider tells of a payment, whichever provider it is.
 
-use crate::{EventType, Money, OrderId, PaymentId, PaymentStatus, TransactionId, status::named};
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+
+use crate::{EventType, Money, OrderId, PaymentId, PaymentStatus, TransactionId, status::named};
 
 named! {
     /// Who sends webhooks; the name in their path and in `payments.provider`.
@@ -86,9 +88,13 @@ impl PaymentEvent {
             | PaymentEventKind::Failed { .. }
             | PaymentEventKind::Refunded { .. }
             | PaymentEventKind::RefundFailed { .. }
-            | PaymentEventKind::Disputed { .. } => self.order_id.is_some() || self.transaction_id.is_some(),
+            | PaymentEventKind::Disputed { .. } => {
+                self.order_id.is_some() || self.transaction_id.is_some()
+            }
             // They move no money: an order that they do not name need not be looked for.
-            PaymentEventKind::AttemptFailed { .. } | PaymentEventKind::Processing => self.order_id.is_some(),
+            PaymentEventKind::AttemptFailed { .. } | PaymentEventKind::Processing => {
+                self.order_id.is_some()
+            }
             PaymentEventKind::Unconfirmed { .. }
             | PaymentEventKind::Ignored { .. }
             | PaymentEventKind::Unreadable { .. } => false,
@@ -103,13 +109,16 @@ impl PaymentEvent {
                 (EventType::PaymentAttemptFailed, json!({"reason": reason}))
             }
             PaymentEventKind::Processing => (EventType::PaymentProcessing, json!({})),
-            PaymentEventKind::Refunded { amount, .. } => {
-                (EventType::PaymentRefundReported, json!({"amount": amount.decimal()}))
-            }
+            PaymentEventKind::Refunded { amount, .. } => (
+                EventType::PaymentRefundReported,
+                json!({"amount": amount.decimal()}),
+            ),
             PaymentEventKind::RefundFailed { reason, .. } => {
                 (EventType::PaymentRefundFailed, json!({"reason": reason}))
             }
-            PaymentEventKind::Disputed { stage } => (EventType::PaymentDisputed, json!({"stage": stage})),
+            PaymentEventKind::Disputed { stage } => {
+                (EventType::PaymentDisputed, json!({"stage": stage}))
+            }
             PaymentEventKind::Paid { .. }
             | PaymentEventKind::Unconfirmed { .. }
             | PaymentEventKind::Ignored { .. }
@@ -130,12 +139,23 @@ impl PaymentEvent {
 
 /// How a payment stands by all that its provider has told of it, in whatever order that came. Of an order that is
 /// `fulfilled` the money may be kept.
-pub fn standing(status: PaymentStatus, paid: Money, fulfilled: bool, events: &[PaymentEvent]) -> PaymentStatus {
-    let failed_for_good = events.iter().any(|event| matches!(event.kind, PaymentEventKind::Failed { .. }));
+pub fn standing(
+    status: PaymentStatus,
+    paid: Money,
+    fulfilled: bool,
+    events: &[PaymentEvent],
+) -> PaymentStatus {
+    let failed_for_good = events
+        .iter()
+        .any(|event| matches!(event.kind, PaymentEventKind::Failed { .. }));
     let (given_back, failed) = given_back(paid, events);
     match status {
-        PaymentStatus::Captured | PaymentStatus::Refunding if failed_for_good => PaymentStatus::Declined,
-        PaymentStatus::Captured | PaymentStatus::Refunding | PaymentStatus::RefundDue if given_back >= paid.minor() => {
+        PaymentStatus::Captured | PaymentStatus::Refunding if failed_for_good => {
+            PaymentStatus::Declined
+        }
+        PaymentStatus::Captured | PaymentStatus::Refunding | PaymentStatus::RefundDue
+            if given_back >= paid.minor() =>
+        {
             PaymentStatus::Refunded
         }
         // It was given back, and did not arrive: the money is with us again.
@@ -158,17 +178,34 @@ pub fn standing(status: PaymentStatus, paid: Money, fulfilled: bool, events: &[P
 /// What went back, and what of it failed, in minor units. A refund may be told twice, by its own event and by one that
 /// counts all refunds of the payment: it counts once.
 fn given_back(paid: Money, events: &[PaymentEvent]) -> (i64, i64) {
-    let units = |amount: Money| if amount.currency() == paid.currency() { amount.minor() } else { 0 };
+    let units = |amount: Money| {
+        if amount.currency() == paid.currency() {
+            amount.minor()
+        } else {
+            0
+        }
+    };
     let (mut refunds, mut failures) = (BTreeMap::new(), BTreeMap::new());
     let mut at_least = 0;
     for event in events {
         match &event.kind {
-            PaymentEventKind::Refunded { amount, refund_id: Some(id) } => {
+            PaymentEventKind::Refunded {
+                amount,
+                refund_id: Some(id),
+            } => {
                 refunds.insert(id, units(*amount));
             }
-            PaymentEventKind::Refunded { amount, refund_id: None } => at_least = at_least.max(units(*amount)),
-            PaymentEventKind::RefundFailed { amount, refund_id, .. } => {
-                failures.insert(refund_id.as_ref().unwrap_or(&event.event_id), amount.map_or(paid.minor(), units));
+            PaymentEventKind::Refunded {
+                amount,
+                refund_id: None,
+            } => at_least = at_least.max(units(*amount)),
+            PaymentEventKind::RefundFailed {
+                amount, refund_id, ..
+            } => {
+                failures.insert(
+                    refund_id.as_ref().unwrap_or(&event.event_id),
+                    amount.map_or(paid.minor(), units),
+                );
             }
             PaymentEventKind::Paid { .. }
             | PaymentEventKind::AttemptFailed { .. }
@@ -221,8 +258,9 @@ named! {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use PaymentStatus::{Captured, Declined, RefundDue, Refunded};
+
+    use super::*;
 
     fn money(units: i64) -> Money {
         Money::from_minor(units, crate::Currency::parse("EUR").unwrap()).unwrap()
@@ -240,12 +278,25 @@ mod tests {
     }
 
     fn refund(event_id: &str, refund_id: Option<&str>, units: i64) -> PaymentEvent {
-        event(event_id, PaymentEventKind::Refunded { amount: money(units), refund_id: refund_id.map(str::to_owned) })
+        event(
+            event_id,
+            PaymentEventKind::Refunded {
+                amount: money(units),
+                refund_id: refund_id.map(str::to_owned),
+            },
+        )
     }
 
     fn failure(event_id: &str, refund_id: &str, units: i64) -> PaymentEvent {
         let (reason, refund_id) = ("refund_failed".to_owned(), Some(refund_id.to_owned()));
-        event(event_id, PaymentEventKind::RefundFailed { reason, amount: Some(money(units)), refund_id })
+        event(
+            event_id,
+            PaymentEventKind::RefundFailed {
+                reason,
+                amount: Some(money(units)),
+                refund_id,
+            },
+        )
     }
 
     /// In the order given, and in the opposite one.
@@ -258,29 +309,54 @@ mod tests {
 
     #[test]
     fn a_payment_has_gone_back_when_its_refunds_add_up_however_they_are_told() {
-        let halves = || vec![refund("1", Some("re_1"), 500), refund("2", Some("re_2"), 500)];
+        let halves = || {
+            vec![
+                refund("1", Some("re_1"), 500),
+                refund("2", Some("re_2"), 500),
+            ]
+        };
         assert_eq!(stands(Captured, halves()), Refunded);
         assert_eq!(stands(Captured, halves()[..1].to_vec()), Captured);
         assert_eq!(stands(Captured, vec![refund("1", None, 1_000)]), Refunded);
         // The same half, told three times.
-        let told = vec![refund("1", Some("re_1"), 500), refund("2", Some("re_1"), 500), refund("3", None, 500)];
+        let told = vec![
+            refund("1", Some("re_1"), 500),
+            refund("2", Some("re_1"), 500),
+            refund("3", None, 500),
+        ];
         assert_eq!(stands(Captured, told), Captured);
     }
 
     #[test]
     fn a_refund_that_failed_leaves_the_money_to_be_given_back() {
-        let failed = || vec![refund("1", Some("re_1"), 1_000), failure("2", "re_1", 1_000)];
+        let failed = || {
+            vec![
+                refund("1", Some("re_1"), 1_000),
+                failure("2", "re_1", 1_000),
+            ]
+        };
         assert_eq!(stands(Refunded, failed()), RefundDue);
         assert_eq!(stands(Captured, failed()), Captured);
         let by_hand = [failed(), vec![refund("3", Some("re_2"), 1_000)]].concat();
         assert_eq!(stands(RefundDue, by_hand), Refunded);
-        assert_eq!(stands(Refunded, vec![refund("1", None, 1_000), failure("2", "re_1", 1_000)]), RefundDue);
+        assert_eq!(
+            stands(
+                Refunded,
+                vec![refund("1", None, 1_000), failure("2", "re_1", 1_000)]
+            ),
+            RefundDue
+        );
         assert_eq!(standing(Refunded, money(1_000), true, &failed()), Captured);
     }
 
     #[test]
     fn what_was_never_captured_is_not_given_back() {
-        let failed = vec![event("1", PaymentEventKind::Failed { reason: "capture_failed".to_owned() })];
+        let failed = vec![event(
+            "1",
+            PaymentEventKind::Failed {
+                reason: "capture_failed".to_owned(),
+            },
+        )];
         assert_eq!(stands(Captured, failed.clone()), Declined);
         assert_eq!(stands(Refunded, failed), Refunded);
     }
@@ -288,7 +364,13 @@ mod tests {
     #[test]
     fn another_currency_counts_for_nothing() {
         let dollars = Money::from_minor(1_000, crate::Currency::parse("USD").unwrap()).unwrap();
-        let other = event("1", PaymentEventKind::Refunded { amount: dollars, refund_id: None });
+        let other = event(
+            "1",
+            PaymentEventKind::Refunded {
+                amount: dollars,
+                refund_id: None,
+            },
+        );
         assert_eq!(stands(Captured, vec![other]), Captured);
     }
 }

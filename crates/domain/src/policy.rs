@@ -1,7 +1,8 @@
 //! How one order is handled. Fixed when the order starts; it travels in the workflow's input.
 
-use crate::{Decimal, Order, Span, status::named};
 use serde::{Deserialize, Serialize};
+
+use crate::{Decimal, Order, Span, status::named};
 
 named! {
     /// Whether a person looks at the order.
@@ -62,7 +63,10 @@ impl OrderPolicy {
     /// Whether this order is reviewed, and how.
     pub fn review_of(&self, order: &Order) -> ReviewMode {
         let exponent = order.currency.exponent();
-        let least = self.review.threshold.map(|threshold| threshold.at_scale(exponent));
+        let least = self
+            .review
+            .threshold
+            .map(|threshold| threshold.at_scale(exponent));
         match least {
             Some(Some(least)) if order.total.minor() < least => ReviewMode::None,
             _ => self.review.mode,

@@ -3,14 +3,16 @@
 //! Each change appends the entry of the audit trail that tells of it, numbered here: that is what
 //! makes `seq` gapless whatever is retried, since the record lives in the workflow and changes once.
 
-use crate::{
-    AuditEvent, EventType, Order, OrderId, OrderStatus, OrderView, PaymentInfo, PaymentStatus, ShipmentInfo, Source,
-    Step, order_workflow_id, status::named,
-};
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+
+use crate::{
+    AuditEvent, EventType, Order, OrderId, OrderStatus, OrderView, PaymentInfo, PaymentStatus,
+    ShipmentInfo, Source, Step, order_workflow_id, status::named,
+};
 
 named! {
     /// Why an order failed.
@@ -123,14 +125,22 @@ impl OrderRecord {
     pub fn audit(&mut self, kind: EventType, payload: Value, now: DateTime<Utc>) -> AuditEvent {
         self.last_seq += 1;
         self.updated_at = now;
-        AuditEvent { seq: self.last_seq, kind, payload, ts: now }
+        AuditEvent {
+            seq: self.last_seq,
+            kind,
+            payload,
+            ts: now,
+        }
     }
 
     /// Changes the status, if the state machine has that change. No change is none.
     pub fn become_status(&mut self, status: OrderStatus) -> Result<(), TransitionError> {
         if self.status != status {
             if !self.status.may_become(status) {
-                return Err(TransitionError { from: self.status, to: status });
+                return Err(TransitionError {
+                    from: self.status,
+                    to: status,
+                });
             }
             self.status = status;
         }
@@ -150,18 +160,24 @@ impl OrderRecord {
 
     /// Whether a customer's money is with us.
     pub fn is_paid(&self) -> bool {
-        self.payment.as_ref().is_some_and(|payment| payment.status == PaymentStatus::Captured)
+        self.payment
+            .as_ref()
+            .is_some_and(|payment| payment.status == PaymentStatus::Captured)
     }
 
     pub fn view(&self, source: Source) -> OrderView {
         let order = self.order.as_ref();
-        let customer = order.map(|order| order.customer.clone()).unwrap_or_default();
+        let customer = order
+            .map(|order| order.customer.clone())
+            .unwrap_or_default();
         OrderView {
             order_id: self.order_id.clone(),
             workflow_id: order_workflow_id(&self.order_id),
             customer_id: customer.id.as_ref().map(ToString::to_string),
             customer,
-            items: order.map(|order| order.lines.iter().map(crate::Line::document).collect()).unwrap_or_default(),
+            items: order
+                .map(|order| order.lines.iter().map(crate::Line::document).collect())
+                .unwrap_or_default(),
             shipping_address: order.and_then(|order| order.shipping_address.clone()),
             currency: order.map(|order| order.currency),
             total_amount: order.map(|order| order.total.decimal()),
@@ -185,8 +201,9 @@ impl OrderRecord {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn record() -> OrderRecord {
         OrderRecord::new(OrderId::parse("o-1").unwrap(), DateTime::UNIX_EPOCH)
@@ -196,7 +213,10 @@ mod tests {
     fn a_change_that_the_machine_does_not_have_changes_nothing() {
         let mut record = record();
         let refused = record.become_status(OrderStatus::Shipped).unwrap_err();
-        assert_eq!(refused.to_string(), "an order that is pending can't become shipped");
+        assert_eq!(
+            refused.to_string(),
+            "an order that is pending can't become shipped"
+        );
         assert_eq!(record.status(), OrderStatus::Pending);
     }
 

@@ -1,10 +1,15 @@
 //! What callers may ask of a running order. One reader for HTTP bodies and for Temporal messages.
 
-use crate::{AddressChange, Document, DocumentError, Fields, Invalid, PaymentConfirmation, parse_time, schema};
+use std::str::FromStr;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use std::str::FromStr;
+
+use crate::{
+    AddressChange, Document, DocumentError, Fields, Invalid, PaymentConfirmation, parse_time,
+    schema,
+};
 
 /// Why a body is not such a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +37,11 @@ pub trait Request: Serialize + DeserializeOwned + 'static {
             // Which says that it may be `null`, too.
             any.push(any[0]["properties"][text].clone());
         }
-        if any.len() == 1 { any.remove(0) } else { json!({"anyOf": any}) }
+        if any.len() == 1 {
+            any.remove(0)
+        } else {
+            json!({"anyOf": any})
+        }
     }
 
     /// Reads an HTTP body or a Temporal payload; nothing at all is an empty object.
@@ -41,7 +50,9 @@ pub trait Request: Serialize + DeserializeOwned + 'static {
         // As it was sent: what is wrong is told by its place in that.
         let document = Document::parse(text)?;
         match Self::TEXT.filter(|_| text.trim_start().starts_with('"')) {
-            Some(field) => Ok(Document::parse(&format!("{{\"{field}\":{text}}}"))?.read(Self::read)?),
+            Some(field) => {
+                Ok(Document::parse(&format!("{{\"{field}\":{text}}}"))?.read(Self::read)?)
+            }
             None => Ok(document.read(Self::read)?),
         }
     }
@@ -87,7 +98,9 @@ struct Time(DateTime<Utc>);
 impl FromStr for Time {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        parse_time(text).map(Self).ok_or("must be a time such as 2026-11-21T00:00:00Z")
+        parse_time(text)
+            .map(Self)
+            .ok_or("must be a time such as 2026-11-21T00:00:00Z")
     }
 }
 
@@ -97,27 +110,47 @@ const PERSON: usize = 200;
 impl Request for Approval {
     const TEXT: Option<&'static str> = Some("note");
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        Some(Self { reviewer: fields.text(&["reviewer"], PERSON), note: fields.text(&["note"], REASON) })
+        Some(Self {
+            reviewer: fields.text(&["reviewer"], PERSON),
+            note: fields.text(&["note"], REASON),
+        })
     }
     fn fields() -> Value {
-        schema::object([("reviewer", schema::text(PERSON)), ("note", schema::text(REASON))].into())
+        schema::object(
+            [
+                ("reviewer", schema::text(PERSON)),
+                ("note", schema::text(REASON)),
+            ]
+            .into(),
+        )
     }
 }
 
 impl Request for Rejection {
     const TEXT: Option<&'static str> = Some("reason");
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        Some(Self { reviewer: fields.text(&["reviewer"], PERSON), reason: fields.text(&["reason"], REASON) })
+        Some(Self {
+            reviewer: fields.text(&["reviewer"], PERSON),
+            reason: fields.text(&["reason"], REASON),
+        })
     }
     fn fields() -> Value {
-        schema::object([("reviewer", schema::text(PERSON)), ("reason", schema::text(REASON))].into())
+        schema::object(
+            [
+                ("reviewer", schema::text(PERSON)),
+                ("reason", schema::text(REASON)),
+            ]
+            .into(),
+        )
     }
 }
 
 impl Request for Cancellation {
     const TEXT: Option<&'static str> = Some("reason");
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        Some(Self { reason: fields.text(&["reason"], REASON) })
+        Some(Self {
+            reason: fields.text(&["reason"], REASON),
+        })
     }
     fn fields() -> Value {
         schema::object([("reason", schema::text(REASON))].into())
@@ -127,7 +160,9 @@ impl Request for Cancellation {
 impl Request for PaymentCancellation {
     const TEXT: Option<&'static str> = Some("reason");
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        Some(Self { reason: fields.text(&["reason"], REASON) })
+        Some(Self {
+            reason: fields.text(&["reason"], REASON),
+        })
     }
     fn fields() -> Value {
         schema::object([("reason", schema::text(REASON))].into())
@@ -137,7 +172,9 @@ impl Request for PaymentCancellation {
 impl Request for DispatchFailure {
     const TEXT: Option<&'static str> = Some("reason");
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        Some(Self { reason: fields.text(&["reason"], REASON) })
+        Some(Self {
+            reason: fields.text(&["reason"], REASON),
+        })
     }
     fn fields() -> Value {
         schema::object([("reason", schema::text(REASON))].into())
@@ -148,7 +185,10 @@ impl Request for DeliveryConfirmation {
     const TEXT: Option<&'static str> = Some("signed_by");
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let delivered_at = fields.parsed::<Time>(&["delivered_at"]).map(|time| time.0);
-        Some(Self { delivered_at, signed_by: fields.text(&["signed_by"], PERSON) })
+        Some(Self {
+            delivered_at,
+            signed_by: fields.text(&["signed_by"], PERSON),
+        })
     }
     fn fields() -> Value {
         let time = json!({"type": ["string", "null"], "format": "date-time"});
@@ -182,18 +222,33 @@ mod tests {
 
     #[test]
     fn a_plain_string_is_the_reason() {
-        let reason = Cancellation { reason: Some("changed \"my\" mind".to_owned()) };
-        assert_eq!(Cancellation::parse(r#""changed \"my\" mind""#), Ok(reason.clone()));
-        assert_eq!(Cancellation::parse(r#"{"reason": "changed \"my\" mind"}"#), Ok(reason));
+        let reason = Cancellation {
+            reason: Some("changed \"my\" mind".to_owned()),
+        };
+        assert_eq!(
+            Cancellation::parse(r#""changed \"my\" mind""#),
+            Ok(reason.clone())
+        );
+        assert_eq!(
+            Cancellation::parse(r#"{"reason": "changed \"my\" mind"}"#),
+            Ok(reason)
+        );
         for nothing in ["", "null", "{}", " \n"] {
-            assert_eq!(Cancellation::parse(nothing), Ok(Cancellation::default()), "{nothing:?}");
+            assert_eq!(
+                Cancellation::parse(nothing),
+                Ok(Cancellation::default()),
+                "{nothing:?}"
+            );
         }
     }
 
     #[test]
     fn a_string_must_be_json_by_itself() {
         for bad in [r#""a", "reason": "b""#, r#""a"}{"#, r#""a"#] {
-            assert!(matches!(Cancellation::parse(bad), Err(RequestError::Syntax(_))), "{bad:?}");
+            assert!(
+                matches!(Cancellation::parse(bad), Err(RequestError::Syntax(_))),
+                "{bad:?}"
+            );
         }
     }
 
@@ -203,18 +258,42 @@ mod tests {
             T::parse(text).unwrap_err().to_string()
         }
         let long = format!(r#"{{"reason": "{}"}}"#, "x".repeat(501));
-        assert_eq!(refused::<Rejection>(&long), "is not valid: /reason must be at most 500 characters long");
-        let wrong = refused::<PaymentConfirmation>(r#"{"transaction_id": "a b", "amount": -1, "currency": "euro"}"#);
-        for part in ["/transaction_id must contain only", "/amount must be above zero", "/currency must be"] {
+        assert_eq!(
+            refused::<Rejection>(&long),
+            "is not valid: /reason must be at most 500 characters long"
+        );
+        let wrong = refused::<PaymentConfirmation>(
+            r#"{"transaction_id": "a b", "amount": -1, "currency": "euro"}"#,
+        );
+        for part in [
+            "/transaction_id must contain only",
+            "/amount must be above zero",
+            "/currency must be",
+        ] {
             assert!(wrong.contains(part), "{part} is not in {wrong}");
         }
-        for amount in ["0", "\"\"", "1e400", "99.99000000000001", "[]", "true", "\"NaN\"", "1234567890123456"] {
+        for amount in [
+            "0",
+            "\"\"",
+            "1e400",
+            "99.99000000000001",
+            "[]",
+            "true",
+            "\"NaN\"",
+            "1234567890123456",
+        ] {
             let text = format!(r#"{{"transaction_id": "t", "amount": {amount}}}"#);
-            assert!(refused::<PaymentConfirmation>(&text).contains("/amount"), "{amount}");
+            assert!(
+                refused::<PaymentConfirmation>(&text).contains("/amount"),
+                "{amount}"
+            );
         }
         for time in ["soon", "2026-11-21", "+99999-01-01T00:00:00Z"] {
             let text = format!(r#"{{"delivered_at": "{time}"}}"#);
-            assert!(refused::<DeliveryConfirmation>(&text).contains("/delivered_at must be a time"), "{time}");
+            assert!(
+                refused::<DeliveryConfirmation>(&text).contains("/delivered_at must be a time"),
+                "{time}"
+            );
         }
     }
 
@@ -224,11 +303,15 @@ mod tests {
             Cancellation::parse("{\"why\": 1}").unwrap_err().to_string(),
             "is not valid: /why is not a known field"
         );
-        assert!(matches!(Cancellation::parse("{"), Err(RequestError::Syntax(_))));
+        assert!(matches!(
+            Cancellation::parse("{"),
+            Err(RequestError::Syntax(_))
+        ));
         assert!(PaymentConfirmation::parse(r#"{"transaction_id": "t"}"#).is_err());
-        let paid =
-            PaymentConfirmation::parse(r#"{"transaction_id": "t-1", "amount": 99.99, "payment_method": "card"}"#)
-                .unwrap();
+        let paid = PaymentConfirmation::parse(
+            r#"{"transaction_id": "t-1", "amount": 99.99, "payment_method": "card"}"#,
+        )
+        .unwrap();
         assert_eq!(paid.amount.to_string(), "99.99");
     }
 }

@@ -3,8 +3,9 @@
 //! A schema describes the one field that was read; that two names of one field must not contradict each other, and
 //! that a total must fit, no schema can say. So nothing that a schema refuses is accepted, but not the reverse.
 
-use serde_json::{Value, json};
 use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
 
 /// A known field is one of these, a `null` counts as absent, and there are no others.
 pub(crate) type Properties = BTreeMap<&'static str, Value>;
@@ -17,7 +18,9 @@ pub(crate) fn object(properties: Properties) -> Value {
 pub(crate) fn requiring(mut object: Value, fields: &[&[&str]]) -> Value {
     let by_name = |names: &&[&str]| match *names {
         [name] => json!({"required": [name]}),
-        names => json!({"anyOf": names.iter().map(|name| json!({"required": [name]})).collect::<Vec<_>>()}),
+        names => {
+            json!({"anyOf": names.iter().map(|name| json!({"required": [name]})).collect::<Vec<_>>()})
+        }
     };
     object["allOf"] = fields.iter().map(by_name).collect();
     object

@@ -1,7 +1,8 @@
 //! Durations as people write them in settings: `3s`, `24h`, a bare number for seconds.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::{fmt, str::FromStr, time::Duration};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 /// A length of time in whole milliseconds, at most ten years.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,7 +13,13 @@ pub struct Span(Duration);
 pub struct SpanError;
 
 /// Unit and milliseconds, the longest first so that a span prints in the largest unit that fits.
-const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+const UNITS: [(&str, u64); 5] = [
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1_000),
+    ("ms", 1),
+];
 const LONGEST: u64 = 3_650 * 86_400_000;
 
 impl Span {
@@ -39,8 +46,14 @@ impl FromStr for Span {
         let (number, unit) = text.split_at(digits);
         let number: u64 = number.parse().map_err(|_| SpanError)?;
         let unit = if unit.is_empty() { "s" } else { unit };
-        let (_, milliseconds) = UNITS.iter().find(|(name, _)| *name == unit).ok_or(SpanError)?;
-        let total = number.checked_mul(*milliseconds).filter(|total| *total <= LONGEST).ok_or(SpanError)?;
+        let (_, milliseconds) = UNITS
+            .iter()
+            .find(|(name, _)| *name == unit)
+            .ok_or(SpanError)?;
+        let total = number
+            .checked_mul(*milliseconds)
+            .filter(|total| *total <= LONGEST)
+            .ok_or(SpanError)?;
         Ok(Self(Duration::from_millis(total)))
     }
 }
@@ -51,7 +64,9 @@ impl fmt::Display for Span {
         if total == 0 {
             return f.write_str("0s");
         }
-        let fits = UNITS.iter().find(|(_, milliseconds)| total.is_multiple_of(*milliseconds));
+        let fits = UNITS
+            .iter()
+            .find(|(_, milliseconds)| total.is_multiple_of(*milliseconds));
         let (unit, milliseconds) = fits.unwrap_or(&("ms", 1));
         write!(f, "{}{unit}", total / milliseconds)
     }
@@ -65,14 +80,17 @@ impl Serialize for Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     #[test]
     fn a_bare_number_is_seconds() {

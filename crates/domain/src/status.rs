@@ -60,11 +60,20 @@ impl OrderStatus {
     /// has not left may become `pending` again, when its payment is cancelled.
     pub fn may_become(self, next: Self) -> bool {
         match self {
-            Self::Pending => matches!(next, Self::PaymentConfirmed | Self::Cancelled | Self::Failed),
+            Self::Pending => matches!(
+                next,
+                Self::PaymentConfirmed | Self::Cancelled | Self::Failed
+            ),
             Self::PaymentConfirmed => {
-                matches!(next, Self::Preparing | Self::Pending | Self::Cancelled | Self::Failed)
+                matches!(
+                    next,
+                    Self::Preparing | Self::Pending | Self::Cancelled | Self::Failed
+                )
             }
-            Self::Preparing => matches!(next, Self::Shipped | Self::Pending | Self::Cancelled | Self::Failed),
+            Self::Preparing => matches!(
+                next,
+                Self::Shipped | Self::Pending | Self::Cancelled | Self::Failed
+            ),
             Self::Shipped => matches!(next, Self::Delivered),
             Self::Delivered | Self::Cancelled | Self::Failed => false,
         }
@@ -86,8 +95,18 @@ mod tests {
 
     #[test]
     fn three_states_are_final() {
-        let last: Vec<_> = OrderStatus::ALL.iter().filter(|status| status.is_terminal()).collect();
-        assert_eq!(last, [&OrderStatus::Delivered, &OrderStatus::Cancelled, &OrderStatus::Failed]);
+        let last: Vec<_> = OrderStatus::ALL
+            .iter()
+            .filter(|status| status.is_terminal())
+            .collect();
+        assert_eq!(
+            last,
+            [
+                &OrderStatus::Delivered,
+                &OrderStatus::Cancelled,
+                &OrderStatus::Failed
+            ]
+        );
     }
 
     #[test]

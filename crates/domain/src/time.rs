@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 
 /// A time by RFC 3339, such as `2026-11-21T00:00:00Z`. Its four digits of a year keep it within what a database takes.
 pub fn parse_time(text: &str) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(text).ok().map(|time| time.with_timezone(&Utc))
+    DateTime::parse_from_rfc3339(text)
+        .ok()
+        .map(|time| time.with_timezone(&Utc))
 }
 
 #[cfg(test)]
@@ -15,7 +17,14 @@ mod tests {
     fn only_rfc_3339_is_a_time() {
         let noon = parse_time("2026-11-21T12:00:00Z").unwrap();
         assert_eq!(parse_time("2026-11-21T13:00:00.000+01:00"), Some(noon));
-        for bad in ["", "yesterday", "2026-11-21", "2026-11-21T12:00:00", "1795262400", "+262000-01-01T00:00:00Z"] {
+        for bad in [
+            "",
+            "yesterday",
+            "2026-11-21",
+            "2026-11-21T12:00:00",
+            "1795262400",
+            "+262000-01-01T00:00:00Z",
+        ] {
             assert_eq!(parse_time(bad), None, "{bad:?}");
         }
     }

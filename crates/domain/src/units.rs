@@ -5,8 +5,10 @@
 use crate::{Currency, Money, MoneyError, WebhookProvider};
 
 /// Stripe's own list (docs.stripe.com/currencies). MGA is on it, which has two decimals in ISO 4217.
-const STRIPE_WHOLE: &[&str] =
-    &["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"];
+const STRIPE_WHOLE: &[&str] = &[
+    "BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV",
+    "XAF", "XOF", "XPF",
+];
 /// Three decimals; Stripe charges only where the last of them is a zero.
 const STRIPE_THOUSANDTHS: &[&str] = &["BHD", "JOD", "KWD", "OMR", "TND"];
 
@@ -39,7 +41,9 @@ fn exponent(provider: WebhookProvider, currency: Currency) -> Option<u8> {
         }),
         // Chilean pesos come with two decimals, which are always zero.
         WebhookProvider::Checkout if code == "CLP" => Some(2),
-        WebhookProvider::Checkout | WebhookProvider::Square | WebhookProvider::GoCardless => Some(currency.exponent()),
+        WebhookProvider::Checkout | WebhookProvider::Square | WebhookProvider::GoCardless => {
+            Some(currency.exponent())
+        }
         WebhookProvider::Standard | WebhookProvider::Mollie | WebhookProvider::Shopify => None,
     }
 }
@@ -56,24 +60,40 @@ impl WebhookProvider {
     pub fn units(self, amount: Money) -> Result<i64, UnitsError> {
         let currency = amount.currency();
         let theirs = exponent(self, currency).ok_or(UnitsError::UnknownExponent)?;
-        let units = rescale(amount.minor(), currency.exponent(), theirs).ok_or(UnitsError::Inexact)?;
-        let step = if self == Self::Stripe && STRIPE_THOUSANDTHS.contains(&currency.code()) { 10 } else { 1 };
-        if units % step == 0 { Ok(units) } else { Err(UnitsError::Inexact) }
+        let units =
+            rescale(amount.minor(), currency.exponent(), theirs).ok_or(UnitsError::Inexact)?;
+        let step = if self == Self::Stripe && STRIPE_THOUSANDTHS.contains(&currency.code()) {
+            10
+        } else {
+            1
+        };
+        if units % step == 0 {
+            Ok(units)
+        } else {
+            Err(UnitsError::Inexact)
+        }
     }
 }
 
 fn rescale(units: i64, from: u8, to: u8) -> Option<i64> {
     let factor = 10_i64.checked_pow(u32::from(from.abs_diff(to)))?;
-    if from <= to { units.checked_mul(factor) } else { (units % factor == 0).then_some(units / factor) }
+    if from <= to {
+        units.checked_mul(factor)
+    } else {
+        (units % factor == 0).then_some(units / factor)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
 
+    use super::*;
+
     fn minor(provider: WebhookProvider, units: i64, code: &str) -> Result<i64, UnitsError> {
-        provider.money(units, Currency::parse(code).unwrap()).map(Money::minor)
+        provider
+            .money(units, Currency::parse(code).unwrap())
+            .map(Money::minor)
     }
 
     #[test]
@@ -96,18 +116,40 @@ mod tests {
             (Checkout, 1_999, "GBP", 1_999),
             (Square, 500, "JPY", 500),
         ] {
-            assert_eq!(minor(provider, units, code), Ok(ours), "{provider} {units} {code}");
+            assert_eq!(
+                minor(provider, units, code),
+                Ok(ours),
+                "{provider} {units} {code}"
+            );
         }
     }
 
     #[test]
     fn what_is_not_exact_or_not_known_is_no_amount() {
-        assert_eq!(minor(WebhookProvider::Stripe, 501, "ISK"), Err(UnitsError::Inexact));
-        assert_eq!(minor(WebhookProvider::Adyen, 1_001, "CLP"), Err(UnitsError::Inexact));
-        assert_eq!(minor(WebhookProvider::Stripe, 1, "LYD"), Err(UnitsError::UnknownExponent));
-        assert_eq!(minor(WebhookProvider::Standard, 1, "USD"), Err(UnitsError::UnknownExponent));
-        assert_eq!(minor(WebhookProvider::Square, -1, "USD"), Err(MoneyError::Negative.into()));
-        assert_eq!(minor(WebhookProvider::Adyen, i64::MAX, "IDR"), Err(UnitsError::Inexact));
+        assert_eq!(
+            minor(WebhookProvider::Stripe, 501, "ISK"),
+            Err(UnitsError::Inexact)
+        );
+        assert_eq!(
+            minor(WebhookProvider::Adyen, 1_001, "CLP"),
+            Err(UnitsError::Inexact)
+        );
+        assert_eq!(
+            minor(WebhookProvider::Stripe, 1, "LYD"),
+            Err(UnitsError::UnknownExponent)
+        );
+        assert_eq!(
+            minor(WebhookProvider::Standard, 1, "USD"),
+            Err(UnitsError::UnknownExponent)
+        );
+        assert_eq!(
+            minor(WebhookProvider::Square, -1, "USD"),
+            Err(MoneyError::Negative.into())
+        );
+        assert_eq!(
+            minor(WebhookProvider::Adyen, i64::MAX, "IDR"),
+            Err(UnitsError::Inexact)
+        );
     }
 
     #[test]
@@ -125,8 +167,14 @@ mod tests {
             ("5.12", "LYD", Err(UnitsError::UnknownExponent)),
             ("7.50", "HUF", Ok(750)),
         ] {
-            let money = Money::from_decimal(amount.parse().unwrap(), Currency::parse(code).unwrap()).unwrap();
-            assert_eq!(WebhookProvider::Stripe.units(money), expected, "{amount} {code}");
+            let money =
+                Money::from_decimal(amount.parse().unwrap(), Currency::parse(code).unwrap())
+                    .unwrap();
+            assert_eq!(
+                WebhookProvider::Stripe.units(money),
+                expected,
+                "{amount} {code}"
+            );
         }
     }
 

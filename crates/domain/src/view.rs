@@ -1,12 +1,14 @@
 //! What callers read of an order, the same whichever source it comes from.
 
-use crate::{
-    Address, Currency, Customer, Decimal, Failure, OrderId, OrderStatus, PaymentInfo, ReviewDecision, ShipmentInfo,
-    Step, status::named,
-};
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+
+use crate::{
+    Address, Currency, Customer, Decimal, Failure, OrderId, OrderStatus, PaymentInfo,
+    ReviewDecision, ShipmentInfo, Step, status::named,
+};
 
 named! {
     /// What an estimate is counted from.
@@ -108,7 +110,10 @@ impl OrderView {
             (None, Some(estimate)) => estimate.checked_add_signed(passed),
             (_, estimate) => estimate,
         };
-        Self { estimated_delivery, ..self }
+        Self {
+            estimated_delivery,
+            ..self
+        }
     }
 
     pub fn estimated_delivery_view(&self) -> EstimatedDeliveryView {
@@ -117,7 +122,11 @@ impl OrderView {
             (Some(_), Some(_)) => EstimateBasis::Shipped,
             (None, Some(_)) => EstimateBasis::Now,
         };
-        EstimatedDeliveryView { order_id: self.order_id.clone(), estimated_delivery: self.estimated_delivery, basis }
+        EstimatedDeliveryView {
+            order_id: self.order_id.clone(),
+            estimated_delivery: self.estimated_delivery,
+            basis,
+        }
     }
 
     /// How the order ended; `None` while something may still happen.
@@ -160,7 +169,10 @@ mod tests {
 
     fn view() -> OrderView {
         let record = OrderRecord::new(OrderId::parse("o-1").unwrap(), at(0));
-        OrderView { estimated_delivery: Some(at(72)), ..record.view(Source::Workflow) }
+        OrderView {
+            estimated_delivery: Some(at(72)),
+            ..record.view(Source::Workflow)
+        }
     }
 
     fn at(hour: i64) -> DateTime<Utc> {
@@ -177,7 +189,10 @@ mod tests {
         };
         assert_eq!(read.estimated_delivery_view(), expected);
         let finer = at(10) + TimeDelta::nanoseconds(1_999);
-        assert_eq!(view().read_at(finer).estimated_delivery, Some(at(82) + TimeDelta::microseconds(1)));
+        assert_eq!(
+            view().read_at(finer).estimated_delivery,
+            Some(at(82) + TimeDelta::microseconds(1))
+        );
         // A reader's clock that is behind takes nothing off.
         assert_eq!(view().read_at(at(-5)).estimated_delivery, Some(at(72)));
     }
@@ -191,15 +206,30 @@ mod tests {
             shipped_at: Some(at(0)),
             delivered_at: None,
         };
-        let shipped = OrderView { shipment_info: Some(shipment), ..view() }.read_at(at(10));
+        let shipped = OrderView {
+            shipment_info: Some(shipment),
+            ..view()
+        }
+        .read_at(at(10));
         let answer = shipped.estimated_delivery_view();
-        assert_eq!((answer.estimated_delivery, answer.basis), (Some(at(72)), EstimateBasis::Shipped));
+        assert_eq!(
+            (answer.estimated_delivery, answer.basis),
+            (Some(at(72)), EstimateBasis::Shipped)
+        );
     }
 
     #[test]
     fn what_will_not_come_has_no_estimate_and_what_runs_no_result() {
-        let cancelled = OrderView { estimated_delivery: None, is_running: false, ..view() }.read_at(at(10));
-        assert_eq!(cancelled.estimated_delivery_view().basis, EstimateBasis::None);
+        let cancelled = OrderView {
+            estimated_delivery: None,
+            is_running: false,
+            ..view()
+        }
+        .read_at(at(10));
+        assert_eq!(
+            cancelled.estimated_delivery_view().basis,
+            EstimateBasis::None
+        );
         assert!(cancelled.result_view().is_some());
         assert_eq!(view().result_view(), None);
     }

@@ -21,7 +21,10 @@ pub fn shipping_workflow_id(order_id: &OrderId, attempt: u32) -> String {
 
 /// `settlement-{provider}-{transaction_id}`; an event that names no transaction is settled by itself.
 pub fn settlement_workflow_id(event: &PaymentEvent) -> String {
-    let subject = event.transaction_id.as_ref().map_or(event.event_id.as_str(), |id| id.as_str());
+    let subject = event
+        .transaction_id
+        .as_ref()
+        .map_or(event.event_id.as_str(), |id| id.as_str());
     format!("settlement-{}-{subject}", event.provider)
 }
 

@@ -1,7 +1,8 @@
 //! What a caller must be allowed, route by route: the second column of the route table.
 
-use crate::{Listing, Operation, Querying, Signalling, Starting};
 use std::fmt;
+
+use crate::{Listing, Operation, Querying, Signalling, Starting};
 
 /// What a caller may be allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +52,9 @@ impl Operation {
     pub const fn access(self) -> Access {
         match self {
             Self::Start(Starting::Create | Starting::Start)
-            | Self::Signal(Signalling::Cancel | Signalling::UpdateAddress) => Access::Needs(Scope::Write),
+            | Self::Signal(Signalling::Cancel | Signalling::UpdateAddress) => {
+                Access::Needs(Scope::Write)
+            }
             Self::Signal(
                 Signalling::Approve
                 | Signalling::Reject
@@ -59,7 +62,9 @@ impl Operation {
                 | Signalling::ConfirmPayment
                 | Signalling::ConfirmDelivery,
             ) => Access::Needs(Scope::Operate),
-            Self::Query(Querying::Order | Querying::Status | Querying::EstimatedDelivery | Querying::Result)
+            Self::Query(
+                Querying::Order | Querying::Status | Querying::EstimatedDelivery | Querying::Result,
+            )
             | Self::Events(Listing::Orders | Listing::Trail) => Access::Needs(Scope::Read),
             // The pages hold nothing: what they show, they ask for with the credentials of who looks.
             // A notification is let in by its signature alone.

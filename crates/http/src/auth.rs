@@ -8,13 +8,16 @@ mod jwks;
 mod ring;
 mod token;
 
-use crate::{Access, Caller, Problem, Route, from_env, refused_setting};
 use api_key::ApiKeys;
+
+use crate::{Access, Caller, Problem, Route, from_env, refused_setting};
 pub use api_key::{NewApiKey, create_api_key};
-use domain::SettingError;
-use lambda_http::http::{HeaderMap, HeaderName};
 use std::sync::OnceLock;
+
+use lambda_http::http::{HeaderMap, HeaderName};
 use token::Tokens;
+
+use domain::SettingError;
 
 /// How callers prove who they are (`API_AUTH`).
 #[derive(Debug)]
@@ -60,9 +63,11 @@ impl Auth {
             Some("jwt") => Tokens::read(setting).map(|tokens| Self::Jwt(Box::new(tokens))),
             Some(other) => Err(refused_setting("API_AUTH", other, ALLOWED)),
             // Open is what a laptop may be, and what the internet must not be by an oversight.
-            None if setting("AWS_LAMBDA_FUNCTION_NAME").is_some() => {
-                Err(refused_setting("API_AUTH", "", &format!("on Lambda it must be set; it {ALLOWED}")))
-            }
+            None if setting("AWS_LAMBDA_FUNCTION_NAME").is_some() => Err(refused_setting(
+                "API_AUTH",
+                "",
+                &format!("on Lambda it must be set; it {ALLOWED}"),
+            )),
             None => Ok(Self::None),
         }
     }
@@ -81,12 +86,23 @@ impl Auth {
         let challenge = self.challenge();
         match refused {
             Refused::Missing => {
-                let header = if matches!(self, Self::Jwt(_)) { "Authorization: Bearer …" } else { "X-Api-Key: …" };
-                Problem::unauthenticated(format!("Send '{header}' with the call."), challenge.to_owned())
+                let header = if matches!(self, Self::Jwt(_)) {
+                    "Authorization: Bearer …"
+                } else {
+                    "X-Api-Key: …"
+                };
+                Problem::unauthenticated(
+                    format!("Send '{header}' with the call."),
+                    challenge.to_owned(),
+                )
             }
             Refused::Invalid(why) => {
-                let challenge = format!("{challenge}, error=\"invalid_token\", error_description=\"it {why}\"");
-                Problem::unauthenticated(format!("The credential is not accepted: it {why}."), challenge)
+                let challenge =
+                    format!("{challenge}, error=\"invalid_token\", error_description=\"it {why}\"");
+                Problem::unauthenticated(
+                    format!("The credential is not accepted: it {why}."),
+                    challenge,
+                )
             }
             Refused::Unavailable(why) => Problem::auth_unavailable(why),
         }
@@ -104,7 +120,10 @@ impl Auth {
     pub(crate) fn admit(&self, caller: &Caller, route: &Route) -> Result<(), Problem> {
         match route.operation.access() {
             Access::Needs(scope) if !caller.may(scope) => {
-                let challenge = format!("{}, error=\"insufficient_scope\", scope=\"{scope}\"", self.challenge());
+                let challenge = format!(
+                    "{}, error=\"insufficient_scope\", scope=\"{scope}\"",
+                    self.challenge()
+                );
                 Err(Problem::insufficient_scope(scope, challenge))
             }
             Access::Open | Access::Needs(_) => Ok(()),
@@ -119,7 +138,10 @@ fn only(headers: &HeaderMap, name: HeaderName) -> Result<&str, Refused> {
     if values.next().is_some() {
         return Err(Refused::Invalid("was sent more than once"));
     }
-    value.to_str().map(str::trim).map_err(|_| Refused::Invalid("is not plain text"))
+    value
+        .to_str()
+        .map(str::trim)
+        .map_err(|_| Refused::Invalid("is not plain text"))
 }
 
 #[cfg(test)]
@@ -127,8 +149,12 @@ mod tests {
     use super::*;
 
     fn read(settings: &[(&str, &str)]) -> Result<Auth, String> {
-        let setting =
-            |name: &str| settings.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let setting = |name: &str| {
+            settings
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
         Auth::read(setting).map_err(|error| error.to_string())
     }
 
@@ -136,16 +162,31 @@ mod tests {
     fn a_laptop_is_open_and_lambda_never_by_default() {
         assert!(matches!(read(&[]), Ok(Auth::None)));
         let lambda = ("AWS_LAMBDA_FUNCTION_NAME", "start");
-        let refused = "API_AUTH= is not allowed: on Lambda it must be set; it must be none, api-key or jwt";
+        let refused =
+            "API_AUTH= is not allowed: on Lambda it must be set; it must be none, api-key or jwt";
         assert_eq!(read(&[lambda]).unwrap_err(), refused);
-        assert!(matches!(read(&[lambda, ("API_AUTH", "none")]), Ok(Auth::None)));
+        assert!(matches!(
+            read(&[lambda, ("API_AUTH", "none")]),
+            Ok(Auth::None)
+        ));
     }
 
     #[test]
     fn what_a_kind_needs_must_be_there() {
         let missing = |kind| read(&[("API_AUTH", kind)]).unwrap_err();
-        assert_eq!(missing("basic"), "API_AUTH=basic is not allowed: must be none, api-key or jwt");
-        assert!(missing("api-key").starts_with("API_KEYS= is not allowed: "), "{}", missing("api-key"));
-        assert!(missing("jwt").starts_with("JWT_ISSUER= is not allowed: "), "{}", missing("jwt"));
+        assert_eq!(
+            missing("basic"),
+            "API_AUTH=basic is not allowed: must be none, api-key or jwt"
+        );
+        assert!(
+            missing("api-key").starts_with("API_KEYS= is not allowed: "),
+            "{}",
+            missing("api-key")
+        );
+        assert!(
+            missing("jwt").starts_with("JWT_ISSUER= is not allowed: "),
+            "{}",
+            missing("jwt")
+        );
     }
 }

@@ -1,9 +1,11 @@
 //! One call, as a function's handler sees it.
 
+use std::collections::BTreeMap;
+
+use lambda_http::{Request, RequestExt, aws_lambda_events::query_map::QueryMap, http::HeaderMap};
+
 use crate::{Caller, IdempotencyKey, Known, Operation, Problem, Route, Wait, body};
 use domain::{OrderId, Request as OrderRequest};
-use lambda_http::{Request, RequestExt, aws_lambda_events::query_map::QueryMap, http::HeaderMap};
-use std::collections::BTreeMap;
 
 /// A call that found its route.
 #[derive(Debug)]
@@ -19,11 +21,25 @@ pub struct Call {
 }
 
 impl Call {
-    pub(crate) fn new(request: Request, route: &Route, id: Option<String>, caller: Caller, request_id: String) -> Self {
+    pub(crate) fn new(
+        request: Request,
+        route: &Route,
+        id: Option<String>,
+        caller: Caller,
+        request_id: String,
+    ) -> Self {
         let query = request.query_string_parameters();
         let (parts, body) = request.into_parts();
         let operation = route.operation;
-        Self { operation, caller, request_id, id, query, headers: parts.headers, body: body.to_vec() }
+        Self {
+            operation,
+            caller,
+            request_id,
+            id,
+            query,
+            headers: parts.headers,
+            body: body.to_vec(),
+        }
     }
 
     /// The order that the path names. What can be no order's id is an order that nobody knows.
@@ -68,7 +84,10 @@ impl Call {
 
     /// Every header that is text, doubled ones too, as they were sent.
     pub fn header_texts(&self) -> Vec<(&str, &str)> {
-        self.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect()
+        self.headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+            .collect()
     }
 
     /// The body's own bytes, whatever their type.

@@ -1,9 +1,10 @@
 //! Who calls, once that is known.
 
-use crate::Scope;
 use data_encoding::HEXLOWER;
-use domain::CustomerId;
 use sha2::{Digest, Sha256};
+
+use crate::Scope;
+use domain::CustomerId;
 
 /// A caller that was let in: what it is called, what it may do, and whose orders it sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,13 +24,20 @@ impl Caller {
     }
 
     pub(crate) fn new(name: String, scopes: Vec<Scope>, customer: Option<CustomerId>) -> Self {
-        Self { name, scopes, customer }
+        Self {
+            name,
+            scopes,
+            customer,
+        }
     }
 
     /// A caller like anonymous that others tell apart.
     #[cfg(test)]
     pub(crate) fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), ..Self::anonymous() }
+        Self {
+            name: name.to_owned(),
+            ..Self::anonymous()
+        }
     }
 
     pub(crate) fn name(&self) -> &str {

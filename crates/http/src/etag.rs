@@ -1,7 +1,8 @@
 //! `ETag` and `If-None-Match` (RFC 9110, 8.8.3 and 13.1.2): has the order moved since the caller looked?
 
-use crate::prefer::split;
 use lambda_http::http::{HeaderMap, header};
+
+use crate::prefer::split;
 
 /// The last entry of an order's audit trail, as an entity tag.
 ///
@@ -34,8 +35,15 @@ impl Known {
             if line == "*" {
                 return Some(Self::Any);
             }
-            for tag in split(line, ',').map(str::trim).filter(|tag| !tag.is_empty()) {
-                let opaque = tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?;
+            for tag in split(line, ',')
+                .map(str::trim)
+                .filter(|tag| !tag.is_empty())
+            {
+                let opaque = tag
+                    .strip_prefix("W/")
+                    .unwrap_or(tag)
+                    .strip_prefix('"')?
+                    .strip_suffix('"')?;
                 tags.push(opaque.to_owned());
             }
         }
@@ -80,16 +88,29 @@ mod tests {
             &["*"],
             &[" , \"7\" ,"],
         ] {
-            assert!(known(lines).is_some_and(|known| known.has(ETag(7))), "{lines:?}");
+            assert!(
+                known(lines).is_some_and(|known| known.has(ETag(7))),
+                "{lines:?}"
+            );
         }
         for lines in [&["W/\"6\""][..], &["\"77\", \"07\""], &["\"a, 7\""]] {
-            assert!(known(lines).is_some_and(|known| !known.has(ETag(7))), "{lines:?}");
+            assert!(
+                known(lines).is_some_and(|known| !known.has(ETag(7))),
+                "{lines:?}"
+            );
         }
     }
 
     #[test]
     fn what_is_no_list_of_tags_is_ignored() {
-        for lines in [&[][..], &[""], &["7"], &["w/\"7\""], &["\"7"], &["\"6\", 7"]] {
+        for lines in [
+            &[][..],
+            &[""],
+            &["7"],
+            &["w/\"7\""],
+            &["\"7"],
+            &["\"6\", 7"],
+        ] {
             assert_eq!(known(lines), None, "{lines:?}");
         }
     }

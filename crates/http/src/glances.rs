@@ -1,8 +1,10 @@
 //! Looking again and again on a caller's behalf, until there is news or the caller's wait is over.
 
-use crate::Wait;
 use std::time::Duration;
+
 use tokio::time::{Instant, sleep};
+
+use crate::Wait;
 
 /// A glance is a primary key and one number.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -15,7 +17,9 @@ pub struct Glances {
 
 impl Glances {
     pub fn of(wait: Option<Wait>) -> Self {
-        Self { end: Instant::now() + wait.map_or(Duration::ZERO, Wait::duration) }
+        Self {
+            end: Instant::now() + wait.map_or(Duration::ZERO, Wait::duration),
+        }
     }
 
     /// When the wait is over.

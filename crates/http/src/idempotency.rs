@@ -1,9 +1,10 @@
 //! `Idempotency-Key`: the caller's name for one request, however often it is sent.
 
-use crate::{Caller, Code, Problem};
 use data_encoding::HEXLOWER;
 use lambda_http::http::HeaderMap;
 use sha2::{Digest, Sha256};
+
+use crate::{Caller, Code, Problem};
 
 const HEADER: &str = "idempotency-key";
 /// How long a key may be.
@@ -19,14 +20,20 @@ pub struct IdempotencyKey {
 impl IdempotencyKey {
     pub(crate) fn read(headers: &HeaderMap, caller: &Caller) -> Result<Option<Self>, Problem> {
         let mut values = headers.get_all(HEADER).iter();
-        let Some(value) = values.next() else { return Ok(None) };
+        let Some(value) = values.next() else {
+            return Ok(None);
+        };
         let key = value.to_str().unwrap_or_default().trim();
-        let is_valid = (1..=LONGEST).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_valid =
+            (1..=LONGEST).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
         if !is_valid || values.next().is_some() {
             let detail = "Idempotency-Key must be one value of 1 to 255 visible ASCII characters.";
             return Err(Problem::new(Code::InvalidIdempotencyKey, detail));
         }
-        Ok(Some(Self { caller: caller.name().to_owned(), key: key.to_owned() }))
+        Ok(Some(Self {
+            caller: caller.name().to_owned(),
+            key: key.to_owned(),
+        }))
     }
 
     /// The id of the update that this key makes on one order. Another operation under the same key is

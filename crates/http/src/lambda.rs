@@ -1,9 +1,11 @@
 //! The loop of a Lambda function.
 
+use std::{convert::Infallible, process::ExitCode};
+
+use lambda_http::{Body, Request, Response, service_fn};
+
 use crate::check_callers;
 use domain::SettingError;
-use lambda_http::{Body, Request, Response, service_fn};
-use std::{convert::Infallible, process::ExitCode};
 
 /// A function: what it is set up with, and how it answers.
 pub trait Application: Sized + Sync {
@@ -35,7 +37,8 @@ pub async fn run<A: Application>() -> ExitCode {
     };
     application.warm_up().await;
     let application = &application;
-    let serve = service_fn(|request| async move { Ok::<_, Infallible>(application.handle(request).await) });
+    let serve =
+        service_fn(|request| async move { Ok::<_, Infallible>(application.handle(request).await) });
     match lambda_http::run(serve).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&*error),

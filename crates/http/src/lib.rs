@@ -45,7 +45,8 @@ pub use problem::{Code, Kind, Problem, ProblemDocument};
 pub use rate::limit_calls;
 pub use reply::Reply;
 pub use route::{
-    Documenting, Function, Listing, NoRoute, Operation, Querying, ROUTES, Route, Signalling, Starting, find,
+    Documenting, Function, Listing, NoRoute, Operation, Querying, ROUTES, Route, Signalling,
+    Starting, find,
 };
 pub use serve::serve;
 pub use setting::{from_env, is_on, refused_setting};

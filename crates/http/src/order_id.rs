@@ -1,8 +1,9 @@
 //! Ids for orders whose caller brought none.
 
-use crate::{IdempotencyKey, Problem};
 use chrono::{DateTime, Utc};
 use data_encoding::BASE32_NOPAD;
+
+use crate::{IdempotencyKey, Problem};
 use domain::OrderId;
 
 /// `ORD-` and 20 base32 characters: 100 bits of the hash of caller and key. The same key, the same order.
@@ -14,26 +15,45 @@ pub fn keyed_order_id(key: &IdempotencyKey) -> Result<OrderId, Problem> {
 /// `ORD-YYYYMMDD-HHMMSS-XXXX`, of which about a million fit into one second: on a collision, make another.
 pub fn fresh_order_id(now: DateTime<Utc>, random: u32) -> Result<OrderId, Problem> {
     let text = BASE32_NOPAD.encode(&random.to_be_bytes());
-    OrderId::parse(&format!("ORD-{}-{}", now.format("%Y%m%d-%H%M%S"), &text[..4])).map_err(Problem::internal)
+    OrderId::parse(&format!(
+        "ORD-{}-{}",
+        now.format("%Y%m%d-%H%M%S"),
+        &text[..4]
+    ))
+    .map_err(Problem::internal)
 }
 
 #[cfg(test)]
 mod tests {
+    use lambda_http::http::HeaderMap;
+
     use super::*;
     use crate::Caller;
-    use lambda_http::http::HeaderMap;
 
     #[test]
     fn a_fresh_id_tells_the_time() {
         let now = "2026-11-21T09:08:07.6Z".parse().unwrap();
-        assert_eq!(fresh_order_id(now, 0).unwrap().as_str(), "ORD-20261121-090807-AAAA");
-        assert_eq!(fresh_order_id(now, u32::MAX).unwrap().as_str(), "ORD-20261121-090807-7777");
+        assert_eq!(
+            fresh_order_id(now, 0).unwrap().as_str(),
+            "ORD-20261121-090807-AAAA"
+        );
+        assert_eq!(
+            fresh_order_id(now, u32::MAX).unwrap().as_str(),
+            "ORD-20261121-090807-7777"
+        );
     }
 
     #[test]
     fn a_key_always_makes_the_same_id() {
-        let headers: HeaderMap = [("idempotency-key".parse().unwrap(), "key-1".parse().unwrap())].into_iter().collect();
-        let key = IdempotencyKey::read(&headers, &Caller::anonymous()).unwrap().unwrap();
-        assert_eq!(keyed_order_id(&key).unwrap().as_str(), "ORD-NPC3SJVUARQTD357TSYV");
+        let headers: HeaderMap = [("idempotency-key".parse().unwrap(), "key-1".parse().unwrap())]
+            .into_iter()
+            .collect();
+        let key = IdempotencyKey::read(&headers, &Caller::anonymous())
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            keyed_order_id(&key).unwrap().as_str(),
+            "ORD-NPC3SJVUARQTD357TSYV"
+        );
     }
 }

@@ -20,11 +20,19 @@ impl Call {
         orders: &Orders,
         row: impl AsyncFnOnce(&OrderId) -> Result<Option<String>, Problem>,
     ) -> Result<(), Problem> {
-        let Some(customer) = self.customer().filter(|_| self.has_id()) else { return Ok(()) };
+        let Some(customer) = self.customer().filter(|_| self.has_id()) else {
+            return Ok(());
+        };
         let order_id = self.order_id()?;
         let unknown = || Problem::order_not_found(order_id.as_str());
         let away = match row(&order_id).await {
-            Ok(Some(owner)) => return if owner == customer.as_str() { Ok(()) } else { Err(unknown()) },
+            Ok(Some(owner)) => {
+                return if owner == customer.as_str() {
+                    Ok(())
+                } else {
+                    Err(unknown())
+                };
+            }
             Ok(None) => None,
             Err(problem) => Some(problem),
         };
@@ -33,7 +41,9 @@ impl Call {
             Ok(_) => Err(unknown()),
             // Where Temporal has forgotten it, the row may still be there, and only be out of reach.
             Err(Error::NotFound) => Err(away.unwrap_or_else(unknown)),
-            Err(error @ (Error::NoWorker | Error::Unavailable(_) | Error::Unexpected(_))) => Err(error.into()),
+            Err(error @ (Error::NoWorker | Error::Unavailable(_) | Error::Unexpected(_))) => {
+                Err(error.into())
+            }
         }
     }
 }

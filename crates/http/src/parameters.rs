@@ -1,8 +1,9 @@
 //! Reading query parameters, so that every bad one is named at once.
 
+use std::collections::BTreeMap;
+
 use crate::{Call, Problem, problem::shown};
 use domain::FieldError;
-use std::collections::BTreeMap;
 
 /// How long a page is when nobody says.
 pub const DEFAULT_LIMIT: u32 = 50;
@@ -24,12 +25,22 @@ pub struct Parameters<'a> {
 
 impl<'a> Parameters<'a> {
     pub fn of(call: &'a Call) -> Self {
-        Self { call, sent: call.parameters(), known: Vec::new(), errors: Vec::new() }
+        Self {
+            call,
+            sent: call.parameters(),
+            known: Vec::new(),
+            errors: Vec::new(),
+        }
     }
 
     /// What `read` makes of the parameter. An empty one is not absent: it may be a script's variable that is not set,
     /// and its answer the orders of everybody.
-    pub fn read<T>(&mut self, name: &'static str, must: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    pub fn read<T>(
+        &mut self,
+        name: &'static str,
+        must: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
         self.known.push(name);
         if self.sent.remove(name).is_some_and(|times| times > 1) {
             self.refuse(name, "must be given once");
@@ -45,14 +56,18 @@ impl<'a> Parameters<'a> {
 
     /// Refuses a parameter for what was read of it.
     pub fn refuse(&mut self, name: &str, detail: &str) {
-        self.errors.push(FieldError { pointer: format!("/{}", shown(name)), detail: detail.to_owned() });
+        self.errors.push(FieldError {
+            pointer: format!("/{}", shown(name)),
+            detail: detail.to_owned(),
+        });
     }
 
     /// `limit`: 1 to 200, 50 when it is not given.
     pub fn limit(&mut self) -> u32 {
         let must = format!("must be a whole number from 1 to {LARGEST_LIMIT}");
         let within = |limit: &u32| (1..=LARGEST_LIMIT).contains(limit);
-        self.read("limit", &must, |text| text.parse().ok().filter(within)).unwrap_or(DEFAULT_LIMIT)
+        self.read("limit", &must, |text| text.parse().ok().filter(within))
+            .unwrap_or(DEFAULT_LIMIT)
     }
 
     /// Refuses the call if a parameter was bad, or is not one of those that were read.
@@ -62,18 +77,26 @@ impl<'a> Parameters<'a> {
         } else {
             format!("is not known: there are {}", self.known.join(", "))
         };
-        for name in std::mem::take(&mut self.sent).into_keys().take(MOST_UNKNOWN) {
+        for name in std::mem::take(&mut self.sent)
+            .into_keys()
+            .take(MOST_UNKNOWN)
+        {
             self.refuse(name, &detail);
         }
-        if self.errors.is_empty() { Ok(()) } else { Err(Problem::invalid_query(self.errors)) }
+        if self.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Problem::invalid_query(self.errors))
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use lambda_http::{Body, Request, http::Method};
+
     use super::*;
     use crate::{Caller, find};
-    use lambda_http::{Body, Request, http::Method};
 
     fn refused(query: &str) -> Vec<String> {
         let event = format!(
@@ -82,7 +105,13 @@ mod tests {
         );
         let request: Request = lambda_http::request::from_str(&event).unwrap();
         let (route, id) = find(&Method::GET, "/orders").unwrap();
-        let call = Call::new(request.map(|_| Body::Empty), route, id, Caller::anonymous(), "request".to_owned());
+        let call = Call::new(
+            request.map(|_| Body::Empty),
+            route,
+            id,
+            Caller::anonymous(),
+            "request".to_owned(),
+        );
         let mut parameters = Parameters::of(&call);
         parameters.read("after", "must be a number", |text| text.parse::<u32>().ok());
         parameters.limit();
@@ -98,8 +127,14 @@ mod tests {
         for (query, expected) in [
             ("", ""),
             ("after=1&limit=200", ""),
-            ("after=&limit=", "/after must be a number; /limit must be a whole number from 1 to 200"),
-            ("after=x&limit=201", "/after must be a number; /limit must be a whole number from 1 to 200"),
+            (
+                "after=&limit=",
+                "/after must be a number; /limit must be a whole number from 1 to 200",
+            ),
+            (
+                "after=x&limit=201",
+                "/after must be a number; /limit must be a whole number from 1 to 200",
+            ),
             ("limit=0", "/limit must be a whole number from 1 to 200"),
             ("after=1&after=2", "/after must be given once"),
             (

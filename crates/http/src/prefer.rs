@@ -1,7 +1,8 @@
 //! `Prefer: wait=N` (RFC 7240): how long a caller is ready to wait for an answer worth having.
 
-use lambda_http::http::{HeaderMap, HeaderName};
 use std::time::Duration;
+
+use lambda_http::http::{HeaderMap, HeaderName};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -16,7 +17,10 @@ pub struct Wait(u64);
 impl Wait {
     /// What nobody can read is no preference: a server may ignore any of them (RFC 7240, 2).
     pub(crate) fn read(headers: &HeaderMap) -> Option<Self> {
-        let lines = headers.get_all(PREFER).iter().filter_map(|line| line.to_str().ok());
+        let lines = headers
+            .get_all(PREFER)
+            .iter()
+            .filter_map(|line| line.to_str().ok());
         let mut preferences = lines.flat_map(|line| split(line, ','));
         // Of one that is given twice, the first counts.
         let value = preferences.find_map(|preference| {
@@ -25,10 +29,18 @@ impl Wait {
             name.trim().eq_ignore_ascii_case("wait").then_some(value)
         })?;
         let value = value.trim();
-        let word = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
+        let word = value
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+            .unwrap_or(value);
         let is_number = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
         // Digits beyond any number are many seconds.
-        is_number.then(|| Self(word.parse().map_or(LONGEST, |seconds: u64| seconds.min(LONGEST))))
+        is_number.then(|| {
+            Self(
+                word.parse()
+                    .map_or(LONGEST, |seconds: u64| seconds.min(LONGEST)),
+            )
+        })
     }
 
     pub(crate) fn duration(self) -> Duration {
@@ -89,8 +101,16 @@ mod tests {
 
     #[test]
     fn what_is_no_wait_is_ignored() {
-        for lines in [&[][..], &[""], &["wait"], &["wait="], &["wait=-1"], &["wait=1.5"], &["wait=soon"], &["waits=5"]]
-        {
+        for lines in [
+            &[][..],
+            &[""],
+            &["wait"],
+            &["wait="],
+            &["wait=-1"],
+            &["wait=1.5"],
+            &["wait=soon"],
+            &["waits=5"],
+        ] {
             assert_eq!(wait(lines), None, "{lines:?}");
         }
     }

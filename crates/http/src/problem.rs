@@ -1,14 +1,16 @@
 //! Problem documents (RFC 9457). What the caller reads and what the log reads are two texts: a cause
 //! never leaves the house.
 
-use crate::{Scope, Wait, prefer::PREFERENCE_APPLIED};
-use domain::{DocumentError, FieldError, Invalid, OrderStatus, RefusalCode, RequestError};
+use std::time::Duration;
+
 use lambda_http::{
     Body, Response,
     http::{HeaderName, HeaderValue, StatusCode, header},
 };
 use serde::Serialize;
-use std::time::Duration;
+
+use crate::{Scope, Wait, prefer::PREFERENCE_APPLIED};
+use domain::{DocumentError, FieldError, Invalid, OrderStatus, RefusalCode, RequestError};
 
 macro_rules! codes {
     ($(#[$doc:meta])* $name:ident { $($variant:ident => ($status:literal, $code:literal, $title:literal)),+ $(,)? }) => {
@@ -87,7 +89,9 @@ impl Kind {
         match self {
             Self::Ours(code) => code.describe(),
             Self::Refusal(code) => match code {
-                RefusalCode::PaymentMismatch | RefusalCode::AddressIncomplete | RefusalCode::Malformed => {
+                RefusalCode::PaymentMismatch
+                | RefusalCode::AddressIncomplete
+                | RefusalCode::Malformed => {
                     (422, code.as_str(), "The order does not accept this request")
                 }
                 RefusalCode::AlreadyShipped
@@ -97,7 +101,9 @@ impl Kind {
                 | RefusalCode::AlreadyPaid
                 | RefusalCode::NotPaid
                 | RefusalCode::PaymentIdInUse
-                | RefusalCode::NotShipped => (409, code.as_str(), "The order's state does not allow this"),
+                | RefusalCode::NotShipped => {
+                    (409, code.as_str(), "The order's state does not allow this")
+                }
             },
         }
     }
@@ -156,17 +162,28 @@ impl Problem {
 
     /// A notification that is not verified. `reason` is one stable word, `detail` says it in a sentence.
     pub fn unverified(code: Code, reason: &'static str, detail: &str) -> Self {
-        Self { reason: Some(reason), ..Self::new(code, detail) }.because(reason)
+        Self {
+            reason: Some(reason),
+            ..Self::new(code, detail)
+        }
+        .because(reason)
     }
 
     /// For the log alone.
     #[must_use]
     pub fn because(self, cause: impl std::fmt::Display) -> Self {
-        Self { cause: Some(cause.to_string().into_boxed_str()), ..self }
+        Self {
+            cause: Some(cause.to_string().into_boxed_str()),
+            ..self
+        }
     }
 
     pub fn internal(cause: impl std::fmt::Display) -> Self {
-        Self::new(Code::InternalError, "The request id tells operators where to look.").because(cause)
+        Self::new(
+            Code::InternalError,
+            "The request id tells operators where to look.",
+        )
+        .because(cause)
     }
 
     pub fn database_unavailable(cause: impl std::fmt::Display) -> Self {
@@ -174,20 +191,34 @@ impl Problem {
     }
 
     pub fn order_not_found(id: &str) -> Self {
-        Self::new(Code::OrderNotFound, format!("No order has the id '{}'.", shown(id)))
+        Self::new(
+            Code::OrderNotFound,
+            format!("No order has the id '{}'.", shown(id)),
+        )
     }
 
     /// Names every bad query parameter.
     pub fn invalid_query(errors: Vec<FieldError>) -> Self {
-        let texts: Vec<_> = errors.iter().map(|error| format!("{} {}", &error.pointer[1..], error.detail)).collect();
+        let texts: Vec<_> = errors
+            .iter()
+            .map(|error| format!("{} {}", &error.pointer[1..], error.detail))
+            .collect();
         let detail = format!("{}.", texts.join("; "));
-        Self { errors, ..Self::new(Code::InvalidQuery, detail) }
+        Self {
+            errors,
+            ..Self::new(Code::InvalidQuery, detail)
+        }
     }
 
     /// There is no outcome yet; `waited` is how long the caller was ready to wait for it.
     pub fn running(order_status: OrderStatus, waited: Option<Wait>) -> Self {
-        let detail = format!("The order is {order_status} and runs. 'Prefer: wait=20' waits for its end.");
-        Self { order_status: Some(order_status), waited, ..Self::new(Code::OrderRunning, detail) }
+        let detail =
+            format!("The order is {order_status} and runs. 'Prefer: wait=20' waits for its end.");
+        Self {
+            order_status: Some(order_status),
+            waited,
+            ..Self::new(Code::OrderRunning, detail)
+        }
     }
 
     pub(crate) fn wrong_method(allow: String) -> Self {
@@ -201,8 +232,11 @@ impl Problem {
     }
 
     pub(crate) fn insufficient_scope(scope: Scope, challenge: String) -> Self {
-        Self::new(Code::InsufficientScope, format!("It needs the scope '{scope}'."))
-            .with(header::WWW_AUTHENTICATE, challenge)
+        Self::new(
+            Code::InsufficientScope,
+            format!("It needs the scope '{scope}'."),
+        )
+        .with(header::WWW_AUTHENTICATE, challenge)
     }
 
     pub(crate) fn auth_unavailable(cause: impl std::fmt::Display) -> Self {
@@ -223,7 +257,10 @@ impl Problem {
 
     /// What the order's state refuses, or what it cannot make sense of.
     pub fn refused(code: RefusalCode, detail: &str, order_status: Option<OrderStatus>) -> Self {
-        Self { order_status, ..Self::of(Kind::Refusal(code), detail) }
+        Self {
+            order_status,
+            ..Self::of(Kind::Refusal(code), detail)
+        }
     }
 
     pub(crate) fn status(&self) -> u16 {
@@ -263,9 +300,13 @@ impl Problem {
         let status = self.status();
         let text = serde_json::to_string(&self.document(instance)).unwrap_or_default() + "\n";
         let mut response = Response::new(Body::Text(text));
-        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() =
+            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if status == 503 {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
         }
@@ -274,7 +315,10 @@ impl Problem {
                 headers.insert(name, value);
             }
         }
-        if let Some(wait) = self.waited.and_then(|wait| HeaderValue::from_str(&wait.applied()).ok()) {
+        if let Some(wait) = self
+            .waited
+            .and_then(|wait| HeaderValue::from_str(&wait.applied()).ok())
+        {
             headers.insert(PREFERENCE_APPLIED, wait);
         }
         response
@@ -288,16 +332,30 @@ pub(crate) fn shown(id: &str) -> String {
 
 impl From<DocumentError> for Problem {
     fn from(error: DocumentError) -> Self {
-        let DocumentError { message, line, column } = error;
-        Self::new(Code::MalformedJson, format!("{message} (line {line}, column {column})"))
+        let DocumentError {
+            message,
+            line,
+            column,
+        } = error;
+        Self::new(
+            Code::MalformedJson,
+            format!("{message} (line {line}, column {column})"),
+        )
     }
 }
 
 impl From<Invalid> for Problem {
     fn from(Invalid(errors): Invalid) -> Self {
         let count = errors.len();
-        let detail = if count == 1 { "One field is".to_owned() } else { format!("{count} fields are") };
-        Self { errors, ..Self::new(Code::InvalidRequest, format!("{detail} not valid.")) }
+        let detail = if count == 1 {
+            "One field is".to_owned()
+        } else {
+            format!("{count} fields are")
+        };
+        Self {
+            errors,
+            ..Self::new(Code::InvalidRequest, format!("{detail} not valid."))
+        }
     }
 }
 
@@ -321,7 +379,9 @@ impl From<order_client::Error> for Problem {
                     Idempotency-Key or transaction_id if it has one.";
                 Self::new(Code::WorkerUnavailable, detail).because(error)
             }
-            order_client::Error::NotFound => Self::new(Code::OrderNotFound, "No order has this id."),
+            order_client::Error::NotFound => {
+                Self::new(Code::OrderNotFound, "No order has this id.")
+            }
             order_client::Error::Unexpected(_) => Self::internal(error),
         }
     }
@@ -333,13 +393,24 @@ mod tests {
 
     fn show(problem: Problem) -> String {
         let response = problem.into_response("/orders/1");
-        let headers: Vec<_> = response.headers().iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
-        format!("{}\n{}\n{}", response.status(), headers.join("\n"), std::str::from_utf8(response.body()).unwrap())
+        let headers: Vec<_> = response
+            .headers()
+            .iter()
+            .map(|(name, value)| format!("{name}: {value:?}"))
+            .collect();
+        format!(
+            "{}\n{}\n{}",
+            response.status(),
+            headers.join("\n"),
+            std::str::from_utf8(response.body()).unwrap()
+        )
     }
 
     #[test]
     fn bad_fields_are_all_in_the_document() {
-        let invalid = domain::Order::parse(r#"{"items": [{"sku": "A", "quantity": 0, "price": -1}]}"#).unwrap_err();
+        let invalid =
+            domain::Order::parse(r#"{"items": [{"sku": "A", "quantity": 0, "price": -1}]}"#)
+                .unwrap_err();
         insta::assert_snapshot!(show(invalid.into()), @r#"
         422 Unprocessable Entity
         content-type: "application/problem+json"
@@ -359,7 +430,11 @@ mod tests {
 
     #[test]
     fn a_refusal_carries_the_orders_status() {
-        let problem = Problem::refused(RefusalCode::AlreadyShipped, "The parcel has left.", Some(OrderStatus::Shipped));
+        let problem = Problem::refused(
+            RefusalCode::AlreadyShipped,
+            "The parcel has left.",
+            Some(OrderStatus::Shipped),
+        );
         insta::assert_snapshot!(show(problem), @r#"
         409 Conflict
         content-type: "application/problem+json"
@@ -369,25 +444,37 @@ mod tests {
 
     #[test]
     fn a_cause_stays_in_the_house() {
-        let problem = Problem::from(order_client::Error::Unavailable("secret-host:7233 refused".to_owned()));
-        assert_eq!(problem.cause(), Some("reach Temporal: secret-host:7233 refused"));
+        let problem = Problem::from(order_client::Error::Unavailable(
+            "secret-host:7233 refused".to_owned(),
+        ));
+        assert_eq!(
+            problem.cause(),
+            Some("reach Temporal: secret-host:7233 refused")
+        );
         let shown = show(problem);
         assert!(
-            shown.starts_with("503") && shown.contains("retry-after: \"5\"") && !shown.contains("secret"),
+            shown.starts_with("503")
+                && shown.contains("retry-after: \"5\"")
+                && !shown.contains("secret"),
             "{shown}"
         );
     }
 
     #[test]
     fn a_wrong_method_tells_the_right_ones() {
-        assert!(show(Problem::wrong_method("GET, POST".to_owned())).contains("allow: \"GET, POST\""));
+        assert!(
+            show(Problem::wrong_method("GET, POST".to_owned())).contains("allow: \"GET, POST\"")
+        );
     }
 
     #[test]
     fn a_wait_is_told_in_whole_seconds() {
         for (wait, told) in [(0, "1"), (400, "1"), (1_000, "1"), (1_001, "2")] {
             let shown = show(Problem::rate_limited(Duration::from_millis(wait)));
-            assert!(shown.starts_with("429") && shown.contains(&format!("retry-after: \"{told}\"")), "{shown}");
+            assert!(
+                shown.starts_with("429") && shown.contains(&format!("retry-after: \"{told}\"")),
+                "{shown}"
+            );
         }
     }
 }

@@ -1,7 +1,8 @@
 //! How often one caller may call. The gateway says how; in AWS, API Gateway itself does it.
 
-use crate::{Operation, Problem, Querying};
 use std::{sync::OnceLock, time::Duration};
+
+use crate::{Operation, Problem, Querying};
 
 type Limit = Box<dyn Fn(&str) -> Result<(), Duration> + Send + Sync>;
 
@@ -15,7 +16,9 @@ pub fn limit_calls(limit: impl Fn(&str) -> Result<(), Duration> + Send + Sync + 
 
 pub(crate) fn check(operation: Operation, name: &str) -> Result<(), Problem> {
     match LIMIT.get() {
-        Some(limit) if operation != Operation::Query(Querying::Health) => limit(name).map_err(Problem::rate_limited),
+        Some(limit) if operation != Operation::Query(Querying::Health) => {
+            limit(name).map_err(Problem::rate_limited)
+        }
         Some(_) | None => Ok(()),
     }
 }

@@ -3,12 +3,13 @@
 //! Every body is text: a REST API hands out anything else only as base64 and with media types of its own
 //! settings, and an HTTP API by other rules. What is large is compressed by the API in front of the function.
 
-use crate::{ETag, Problem, Wait, prefer::PREFERENCE_APPLIED};
 use lambda_http::{
     Body, Response,
     http::{HeaderName, HeaderValue, StatusCode, header},
 };
 use serde::Serialize;
+
+use crate::{ETag, Problem, Wait, prefer::PREFERENCE_APPLIED};
 
 /// An answer, JSON unless it says otherwise, with its headers.
 #[derive(Debug)]
@@ -39,17 +40,32 @@ impl Reply {
 
     /// A file: a page, a script, a document.
     pub fn file(content_type: &'static str, text: &str) -> Self {
-        Self { status: StatusCode::OK, content_type, headers: Vec::new(), body: Some(text.to_owned()) }
+        Self {
+            status: StatusCode::OK,
+            content_type,
+            headers: Vec::new(),
+            body: Some(text.to_owned()),
+        }
     }
 
     /// It is done, and there is nothing to say of it.
     pub fn nothing() -> Self {
-        Self { status: StatusCode::NO_CONTENT, content_type: JSON, headers: Vec::new(), body: None }
+        Self {
+            status: StatusCode::NO_CONTENT,
+            content_type: JSON,
+            headers: Vec::new(),
+            body: None,
+        }
     }
 
     /// The caller has this file already.
     pub fn same_file() -> Self {
-        Self { status: StatusCode::NOT_MODIFIED, content_type: JSON, headers: Vec::new(), body: None }
+        Self {
+            status: StatusCode::NOT_MODIFIED,
+            content_type: JSON,
+            headers: Vec::new(),
+            body: None,
+        }
     }
 
     /// The caller has this state already.
@@ -60,7 +76,8 @@ impl Reply {
     /// Names the state that this answer tells. Whoever keeps it must ask before showing it again.
     #[must_use]
     pub fn tagged(self, tag: ETag) -> Self {
-        self.header(header::ETAG, tag.to_string()).header(header::CACHE_CONTROL, "private, no-cache".to_owned())
+        self.header(header::ETAG, tag.to_string())
+            .header(header::CACHE_CONTROL, "private, no-cache".to_owned())
     }
 
     /// Tells that the caller's wish to wait was granted.
@@ -73,7 +90,12 @@ impl Reply {
     }
 
     fn with(status: StatusCode, body: &impl Serialize) -> Result<Self, Problem> {
-        Ok(Self { status, content_type: JSON, headers: Vec::new(), body: Some(text(body)?) })
+        Ok(Self {
+            status,
+            content_type: JSON,
+            headers: Vec::new(),
+            body: Some(text(body)?),
+        })
     }
 
     #[must_use]
@@ -92,7 +114,10 @@ impl Reply {
         *response.status_mut() = self.status;
         if let Some(body) = self.body {
             *response.body_mut() = Body::Text(body);
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+            response.headers_mut().insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static(self.content_type),
+            );
         }
         let headers = response.headers_mut();
         for (name, value) in self.headers {
@@ -115,17 +140,24 @@ fn seen(name: &HeaderName, value: String, prefix: &str) -> String {
 
 /// One line, and its end: a terminal shows its prompt on the next.
 fn text(body: &impl Serialize) -> Result<String, Problem> {
-    serde_json::to_string(body).map(|text| text + "\n").map_err(Problem::internal)
+    serde_json::to_string(body)
+        .map(|text| text + "\n")
+        .map_err(Problem::internal)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use lambda_http::http::HeaderMap;
+
+    use super::*;
 
     fn shown(reply: Reply) -> (u16, String, HeaderMap) {
         let (parts, body) = reply.into_response("").into_parts();
-        (parts.status.as_u16(), String::from_utf8(body.to_vec()).unwrap(), parts.headers)
+        (
+            parts.status.as_u16(),
+            String::from_utf8(body.to_vec()).unwrap(),
+            parts.headers,
+        )
     }
 
     #[test]
@@ -141,6 +173,9 @@ mod tests {
         let (status, body, headers) = shown(Reply::not_modified(ETag(3)).waited(None));
         assert_eq!((status, body.as_str()), (304, ""));
         assert_eq!(headers["etag"], "W/\"3\"");
-        assert!(!headers.contains_key("content-type") && !headers.contains_key("preference-applied"), "{headers:?}");
+        assert!(
+            !headers.contains_key("content-type") && !headers.contains_key("preference-applied"),
+            "{headers:?}"
+        );
     }
 }

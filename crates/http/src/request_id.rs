@@ -7,9 +7,20 @@ const LONGEST: usize = 128;
 
 /// The caller's own if it is one that a log can take, else Lambda's, else a new one.
 pub(crate) fn request_id(request: &Request) -> String {
-    let of_caller = request.headers().get(HEADER).and_then(|value| value.to_str().ok()).filter(|id| is_sane(id));
-    let of_lambda = || request.lambda_context_ref().map(|context| context.request_id.as_str()).filter(|id| is_sane(id));
-    of_caller.or_else(of_lambda).map_or_else(|| format!("{:032x}", rand::random::<u128>()), str::to_owned)
+    let of_caller = request
+        .headers()
+        .get(HEADER)
+        .and_then(|value| value.to_str().ok())
+        .filter(|id| is_sane(id));
+    let of_lambda = || {
+        request
+            .lambda_context_ref()
+            .map(|context| context.request_id.as_str())
+            .filter(|id| is_sane(id))
+    };
+    of_caller
+        .or_else(of_lambda)
+        .map_or_else(|| format!("{:032x}", rand::random::<u128>()), str::to_owned)
 }
 
 fn is_sane(id: &str) -> bool {
@@ -19,12 +30,15 @@ fn is_sane(id: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use lambda_http::Body;
+
+    use super::*;
 
     fn id(header: &str) -> String {
         let mut request = Request::new(Body::Empty);
-        request.headers_mut().insert(HEADER, header.parse().unwrap());
+        request
+            .headers_mut()
+            .insert(HEADER, header.parse().unwrap());
         request_id(&request)
     }
 

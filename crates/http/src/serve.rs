@@ -1,22 +1,24 @@
 //! What every call passes through, in Lambda and in the local gateway alike: it is routed, its caller is checked, it
 //! is answered whatever happens, named by an id, timed and logged once.
 
-use crate::{
-    Access, Call, Caller, Code, Function, NoRoute, Problem, Reply, Route,
-    auth::{self, Auth},
-    find,
-    place::Place,
-    rate, request_id,
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
 };
+
 use futures_util::FutureExt;
 use lambda_http::{
     Body, Request, RequestExt, Response,
     http::{HeaderName, HeaderValue, Method},
     request::RequestContext,
 };
-use std::{
-    panic::AssertUnwindSafe,
-    time::{Duration, Instant},
+
+use crate::{
+    Access, Call, Caller, Code, Function, NoRoute, Problem, Reply, Route,
+    auth::{self, Auth},
+    find,
+    place::Place,
+    rate, request_id,
 };
 use telemetry::{Steps, metrics};
 
@@ -32,7 +34,12 @@ where
     serve_to(auth::configured(), function, request, handle).await
 }
 
-async fn serve_to<F, Fut>(auth: Option<&Auth>, function: Function, request: Request, handle: F) -> Response<Body>
+async fn serve_to<F, Fut>(
+    auth: Option<&Auth>,
+    function: Function,
+    request: Request,
+    handle: F,
+) -> Response<Body>
 where
     F: FnOnce(Call) -> Fut,
     Fut: Future<Output = Result<Reply, Problem>>,
@@ -53,21 +60,40 @@ where
                 handle(Call::new(request, route, id, known, request_id.clone())).await
             });
             let (answered, steps) = telemetry::call(answer.catch_unwind()).await;
-            let answered =
-                answered.unwrap_or_else(|panic| Err(Problem::internal(format!("panic: {}", message(&*panic)))));
+            let answered = answered.unwrap_or_else(|panic| {
+                Err(Problem::internal(format!("panic: {}", message(&*panic))))
+            });
             (answered, steps)
         }
-        Ok(_) | Err(NoRoute::Unknown) => {
-            (Err(Problem::new(Code::RouteNotFound, "The path is not one of this API.")), Steps::default())
+        Ok(_) | Err(NoRoute::Unknown) => (
+            Err(Problem::new(
+                Code::RouteNotFound,
+                "The path is not one of this API.",
+            )),
+            Steps::default(),
+        ),
+        Err(NoRoute::WrongMethod { allow }) => {
+            (Err(Problem::wrong_method(allow)), Steps::default())
         }
-        Err(NoRoute::WrongMethod { allow }) => (Err(Problem::wrong_method(allow)), Steps::default()),
     };
     let took = began.elapsed();
-    Line { method: &method, route, request_id: &request_id, caller: caller.as_deref(), steps: &steps, took }
-        .log(&result);
-    let mut response = result
-        .map_or_else(|problem| problem.into_response(&place.whole()), |reply| reply.into_response(place.prefix()));
-    for (name, value) in [(request_id::HEADER, request_id), (SERVER_TIMING, steps.server_timing(took))] {
+    Line {
+        method: &method,
+        route,
+        request_id: &request_id,
+        caller: caller.as_deref(),
+        steps: &steps,
+        took,
+    }
+    .log(&result);
+    let mut response = result.map_or_else(
+        |problem| problem.into_response(&place.whole()),
+        |reply| reply.into_response(place.prefix()),
+    );
+    for (name, value) in [
+        (request_id::HEADER, request_id),
+        (SERVER_TIMING, steps.server_timing(took)),
+    ] {
         if let Ok(value) = HeaderValue::from_str(&value) {
             response.headers_mut().insert(name, value);
         }
@@ -77,9 +103,14 @@ where
 
 /// The caller, if it may call the route now. It is asked who it is before anything of its body is looked at, and how
 /// often it calls before what it may do; one who is not let in is counted by its address.
-async fn admitted(auth: Option<&Auth>, request: &Request, route: &Route) -> Result<Caller, Problem> {
+async fn admitted(
+    auth: Option<&Auth>,
+    request: &Request,
+    route: &Route,
+) -> Result<Caller, Problem> {
     // Without this the program would be open by mistake; a program that starts says who may call.
-    let auth = auth.ok_or_else(|| Problem::internal("nobody has said who may call: check_callers"))?;
+    let auth =
+        auth.ok_or_else(|| Problem::internal("nobody has said who may call: check_callers"))?;
     if route.operation.access() == Access::Open {
         rate::check(route.operation, &peer(request))?;
         return Ok(Caller::anonymous());
@@ -89,7 +120,10 @@ async fn admitted(auth: Option<&Auth>, request: &Request, route: &Route) -> Resu
         auth.caller(request.headers()).await
     };
     let named = known.as_ref().ok().filter(|caller| !caller.is_anonymous());
-    rate::check(route.operation, &named.map_or_else(|| peer(request), |caller| caller.name().to_owned()))?;
+    rate::check(
+        route.operation,
+        &named.map_or_else(|| peer(request), |caller| caller.name().to_owned()),
+    )?;
     let caller = known?;
     auth.admit(&caller, route)?;
     Ok(caller)
@@ -107,7 +141,8 @@ fn peer(request: &Request) -> String {
 
 fn message(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a message")
 }
 
 /// One line a call. No path: it may carry what a caller mistyped; no body and no credential, ever.
@@ -122,14 +157,26 @@ struct Line<'a> {
 
 impl Line<'_> {
     fn log(&self, result: &Result<Reply, Problem>) {
-        let Self { method, route, request_id, caller, steps, took } = *self;
+        let Self {
+            method,
+            route,
+            request_id,
+            caller,
+            steps,
+            took,
+        } = *self;
         let status = result.as_ref().map_or_else(Problem::status, Reply::status);
         metrics::http(method.as_str(), route, status, took);
         let duration_ms = (took.as_secs_f64() * 10_000.0).round() / 10.0;
         let of = |kind| steps.milliseconds(kind);
-        let (auth_ms, parse_ms, temporal_ms, database_ms) = (of("auth"), of("parse"), of("temporal"), of("store"));
+        let (auth_ms, parse_ms, temporal_ms, database_ms) =
+            (of("auth"), of("parse"), of("temporal"), of("store"));
         let spent = steps.to_string();
-        let spent = if spent.is_empty() { spent } else { format!(" ({spent})") };
+        let spent = if spent.is_empty() {
+            spent
+        } else {
+            format!(" ({spent})")
+        };
         // The fields are the same each time; the macro wants its level as a constant.
         macro_rules! line {
             ($level:ident $(, $more:tt = $value:expr)*) => {
@@ -157,9 +204,10 @@ impl Line<'_> {
 
 #[cfg(test)]
 mod tests {
+    use lambda_http::http::header;
+
     use super::*;
     use crate::next_link;
-    use lambda_http::http::header;
 
     fn request(text: &str) -> Request {
         lambda_http::request::from_str(text).unwrap()
@@ -181,15 +229,32 @@ mod tests {
     async fn answer(request: Request) -> (u16, String) {
         let response = serve_to(Some(&Auth::None), Function::Query, request, echo).await;
         assert!(response.headers().contains_key("x-request-id"));
-        assert!(response.headers()["server-timing"].to_str().unwrap().contains("total;dur="));
-        (response.status().as_u16(), String::from_utf8(response.body().to_vec()).unwrap().trim_end().to_owned())
+        assert!(
+            response.headers()["server-timing"]
+                .to_str()
+                .unwrap()
+                .contains("total;dur=")
+        );
+        (
+            response.status().as_u16(),
+            String::from_utf8(response.body().to_vec())
+                .unwrap()
+                .trim_end()
+                .to_owned(),
+        )
     }
 
     #[tokio::test]
     async fn both_kinds_of_events_find_their_route() {
         let expected = (200, r#"{"id":"ORD-1","q":"a b"}"#.to_owned());
-        assert_eq!(answer(http_api("$default", "/orders/ORD-1")).await, expected);
-        assert_eq!(answer(http_api("prod", "/prod/orders/ORD-1")).await, expected);
+        assert_eq!(
+            answer(http_api("$default", "/orders/ORD-1")).await,
+            expected
+        );
+        assert_eq!(
+            answer(http_api("prod", "/prod/orders/ORD-1")).await,
+            expected
+        );
         let rest = r#"{"resource":"/orders/{id}","path":"/orders/ORD-1","httpMethod":"GET","headers":{"host":"x"},
             "multiValueHeaders":{"host":["x"]},"queryStringParameters":{"q":"a b"},"multiValueQueryStringParameters":{"q":["a b"]},
             "requestContext":{"stage":"prod","httpMethod":"GET"},"isBase64Encoded":false}"#;
@@ -207,16 +272,37 @@ mod tests {
             ["location", "link"].map(|name| response.headers()[name].to_str().unwrap().to_owned())
         };
         let staged = told(http_api("prod", "/prod/orders/ORD-1")).await;
-        assert_eq!(staged, ["/prod/orders/ORD-1", "</prod/orders/ORD-1/events?after=1>; rel=\"next\""]);
+        assert_eq!(
+            staged,
+            [
+                "/prod/orders/ORD-1",
+                "</prod/orders/ORD-1/events?after=1>; rel=\"next\""
+            ]
+        );
         let plain = told(http_api("$default", "/orders/ORD-1")).await;
-        assert_eq!(plain, ["/orders/ORD-1", "</orders/ORD-1/events?after=1>; rel=\"next\""]);
+        assert_eq!(
+            plain,
+            [
+                "/orders/ORD-1",
+                "</orders/ORD-1/events?after=1>; rel=\"next\""
+            ]
+        );
         let (_, problem) = answer(http_api("prod", "/prod/nowhere")).await;
-        assert!(problem.contains(r#""instance":"/prod/nowhere""#), "{problem}");
+        assert!(
+            problem.contains(r#""instance":"/prod/nowhere""#),
+            "{problem}"
+        );
     }
 
     #[tokio::test]
     async fn until_somebody_said_who_may_call_nobody_may() {
-        let response = serve_to(None, Function::Query, http_api("$default", "/orders/ORD-1"), echo).await;
+        let response = serve_to(
+            None,
+            Function::Query,
+            http_api("$default", "/orders/ORD-1"),
+            echo,
+        )
+        .await;
         assert_eq!(response.status(), 500);
     }
 
@@ -224,13 +310,22 @@ mod tests {
     async fn a_panic_is_answered() {
         let (status, body) = answer(http_api("$default", "/orders/panic")).await;
         assert_eq!(status, 500);
-        assert!(body.contains("internal_error") && !body.contains("on purpose"), "{body}");
+        assert!(
+            body.contains("internal_error") && !body.contains("on purpose"),
+            "{body}"
+        );
     }
 
     #[tokio::test]
     async fn what_another_function_serves_is_not_here() {
-        assert_eq!(answer(http_api("$default", "/orders/1/events")).await.0, 404);
+        assert_eq!(
+            answer(http_api("$default", "/orders/1/events")).await.0,
+            404
+        );
         assert_eq!(answer(http_api("$default", "/nowhere")).await.0, 404);
-        assert_eq!(answer(http_api("$default", "/orders/1/cancel")).await.0, 405);
+        assert_eq!(
+            answer(http_api("$default", "/orders/1/cancel")).await.0,
+            405
+        );
     }
 }

@@ -4,7 +4,10 @@ use domain::SettingError;
 
 /// A variable of the environment; blank counts as absent.
 pub fn from_env(name: &str) -> Option<String> {
-    std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    std::env::var(name)
+        .ok()
+        .map(|value| value.trim().to_owned())
+        .filter(|value| !value.is_empty())
 }
 
 /// Whether a switch is `on`; it is `off` when nobody set it.
@@ -17,7 +20,11 @@ pub fn is_on(name: &str, setting: impl Fn(&str) -> Option<String>) -> Result<boo
 }
 
 pub fn refused_setting(name: &str, value: &str, allowed: &str) -> SettingError {
-    SettingError { name: name.to_owned(), value: value.to_owned(), allowed: allowed.to_owned() }
+    SettingError {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        allowed: allowed.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -26,8 +33,16 @@ mod tests {
 
     #[test]
     fn a_switch_is_on_or_off() {
-        let read = |value: Option<&str>| is_on("S", |_| value.map(str::to_owned)).map_err(|error| error.to_string());
-        assert_eq!((read(None), read(Some("on")), read(Some("off"))), (Ok(false), Ok(true), Ok(false)));
-        assert_eq!(read(Some("yes")), Err("S=yes is not allowed: must be on or off".to_owned()));
+        let read = |value: Option<&str>| {
+            is_on("S", |_| value.map(str::to_owned)).map_err(|error| error.to_string())
+        };
+        assert_eq!(
+            (read(None), read(Some("on")), read(Some("off"))),
+            (Ok(false), Ok(true), Ok(false))
+        );
+        assert_eq!(
+            read(Some("yes")),
+            Err("S=yes is not allowed: must be on or off".to_owned())
+        );
     }
 }

@@ -6,21 +6,58 @@ use serde_json::{Map, Value, json};
 pub(crate) fn headers() -> Map<String, Value> {
     let text = |description: &str, required: bool, example: &str| json!({"description": description, "required": required, "schema": {"type": "string"}, "example": example});
     let headers = [
-        ("RequestId", text("The call's name in logs: the caller's own, or one made for it.", true, "checkout-7421")),
+        (
+            "RequestId",
+            text(
+                "The call's name in logs: the caller's own, or one made for it.",
+                true,
+                "checkout-7421",
+            ),
+        ),
         (
             "ServerTiming",
-            text("What the call spent its time on, in milliseconds.", true, "temporal;dur=12.4, total;dur=13.1"),
+            text(
+                "What the call spent its time on, in milliseconds.",
+                true,
+                "temporal;dur=12.4, total;dur=13.1",
+            ),
         ),
-        ("WwwAuthenticate", text("How to say who calls.", true, "ApiKey realm=\"orderflow\"")),
-        ("Location", text("Where to look.", true, "/orders/ORD-20261121-120000-AB12")),
+        (
+            "WwwAuthenticate",
+            text("How to say who calls.", true, "ApiKey realm=\"orderflow\""),
+        ),
+        (
+            "Location",
+            text("Where to look.", true, "/orders/ORD-20261121-120000-AB12"),
+        ),
         (
             "Link",
-            text("The next page, where there is one (RFC 8288).", false, "</orders?cursor=MXxPUkQtMQ>; rel=\"next\""),
+            text(
+                "The next page, where there is one (RFC 8288).",
+                false,
+                "</orders?cursor=MXxPUkQtMQ>; rel=\"next\"",
+            ),
         ),
-        ("Allow", text("The methods that the path has.", true, "GET, POST")),
-        ("ETag", text("The version of what was sent.", true, "W/\"7\"")),
-        ("PreferenceApplied", text("For how long the caller would have waited.", false, "wait=1")),
-        ("CacheControl", text("How long it may be kept.", true, "no-cache")),
+        (
+            "Allow",
+            text("The methods that the path has.", true, "GET, POST"),
+        ),
+        (
+            "ETag",
+            text("The version of what was sent.", true, "W/\"7\""),
+        ),
+        (
+            "PreferenceApplied",
+            text(
+                "For how long the caller would have waited.",
+                false,
+                "wait=1",
+            ),
+        ),
+        (
+            "CacheControl",
+            text("How long it may be kept.", true, "no-cache"),
+        ),
         (
             "ContentSecurityPolicy",
             text(
@@ -37,15 +74,24 @@ pub(crate) fn headers() -> Map<String, Value> {
             }),
         ),
     ];
-    headers.into_iter().map(|(name, header)| (name.to_owned(), header)).collect()
+    headers
+        .into_iter()
+        .map(|(name, header)| (name.to_owned(), header))
+        .collect()
 }
 
 /// One status of one route.
 pub(crate) fn answer(description: &str, with: &[(&str, &str)], content: Option<Value>) -> Value {
-    let of_all = [("x-request-id", "RequestId"), ("server-timing", "ServerTiming")];
+    let of_all = [
+        ("x-request-id", "RequestId"),
+        ("server-timing", "ServerTiming"),
+    ];
     let names = of_all.into_iter().chain(with.iter().copied());
     let header = |(name, component): (&str, &str)| {
-        (name.to_owned(), json!({"$ref": format!("#/components/headers/{component}")}))
+        (
+            name.to_owned(),
+            json!({"$ref": format!("#/components/headers/{component}")}),
+        )
     };
     let headers: Map<String, Value> = names.map(header).collect();
     let mut answer = json!({"description": description, "headers": headers});

@@ -8,7 +8,11 @@ use serde_json::{Map, Value};
 /// All that is wrong with a value, by the place in it; nothing when it is what the schema says.
 pub fn violations(document: &Value, schema: &Value, value: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    Check { document, found: &mut found }.value(schema, value, "");
+    Check {
+        document,
+        found: &mut found,
+    }
+    .value(schema, value, "");
     found
 }
 
@@ -19,12 +23,21 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn value(&mut self, schema: &Value, value: &Value, at: &str) {
-        let Some(schema) = schema.as_object() else { return self.wrong(at, "has a schema that is no object") };
+        let Some(schema) = schema.as_object() else {
+            return self.wrong(at, "has a schema that is no object");
+        };
         for (keyword, said) in schema {
             let holds = match keyword.as_str() {
-                "description" | "examples" | "discriminator" | "pattern" | "required" | "additionalProperties" => true,
+                "description"
+                | "examples"
+                | "discriminator"
+                | "pattern"
+                | "required"
+                | "additionalProperties" => true,
                 "$ref" => {
-                    let target = said.as_str().and_then(|place| self.document.pointer(place.trim_start_matches('#')));
+                    let target = said
+                        .as_str()
+                        .and_then(|place| self.document.pointer(place.trim_start_matches('#')));
                     self.value(target.unwrap_or(&Value::Null), value, at);
                     true
                 }
@@ -33,16 +46,28 @@ impl Check<'_> {
                 "enum" => is_one_of(said, |one| one == value),
                 "anyOf" => self.fitting(said, value, at) > 0,
                 "oneOf" => self.fitting(said, value, at) == 1,
-                "minimum" => value.as_f64().is_none_or(|number| Some(number) >= said.as_f64()),
+                "minimum" => value
+                    .as_f64()
+                    .is_none_or(|number| Some(number) >= said.as_f64()),
                 "minLength" => length(value).is_none_or(|length| Some(length) >= said.as_u64()),
                 "maxLength" => length(value).is_none_or(|length| Some(length) <= said.as_u64()),
-                "format" => said == "date-time" && value.as_str().is_none_or(|text| domain::parse_time(text).is_some()),
+                "format" => {
+                    said == "date-time"
+                        && value
+                            .as_str()
+                            .is_none_or(|text| domain::parse_time(text).is_some())
+                }
                 "properties" => {
                     self.properties(schema, said, value, at);
                     true
                 }
                 "propertyNames" => {
-                    for name in value.as_object().into_iter().flatten().map(|(name, _)| name) {
+                    for name in value
+                        .as_object()
+                        .into_iter()
+                        .flatten()
+                        .map(|(name, _)| name)
+                    {
                         self.value(said, &Value::String(name.clone()), at);
                     }
                     true
@@ -54,7 +79,10 @@ impl Check<'_> {
                     true
                 }
                 unknown => {
-                    self.wrong(at, &format!("has a schema with `{unknown}`, which is not checked"));
+                    self.wrong(
+                        at,
+                        &format!("has a schema with `{unknown}`, which is not checked"),
+                    );
                     true
                 }
             };
@@ -69,15 +97,38 @@ impl Check<'_> {
     fn fitting(&self, schemas: &Value, value: &Value, at: &str) -> usize {
         let fits = |schema: &&Value| {
             let mut found = Vec::new();
-            Check { document: self.document, found: &mut found }.value(schema, value, at);
+            Check {
+                document: self.document,
+                found: &mut found,
+            }
+            .value(schema, value, at);
             found.is_empty()
         };
-        schemas.as_array().into_iter().flatten().filter(fits).count()
+        schemas
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(fits)
+            .count()
     }
 
-    fn properties(&mut self, schema: &Map<String, Value>, properties: &Value, value: &Value, at: &str) {
-        let Some(fields) = value.as_object() else { return };
-        for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+    fn properties(
+        &mut self,
+        schema: &Map<String, Value>,
+        properties: &Value,
+        value: &Value,
+        at: &str,
+    ) {
+        let Some(fields) = value.as_object() else {
+            return;
+        };
+        for name in schema
+            .get("required")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
             if !fields.contains_key(name) {
                 self.wrong(at, &format!("has no `{name}`"));
             }
@@ -110,7 +161,9 @@ impl Check<'_> {
 }
 
 fn is_one_of(one_or_more: &Value, is: impl Fn(&Value) -> bool) -> bool {
-    one_or_more.as_array().map_or_else(|| is(one_or_more), |several| several.iter().any(&is))
+    one_or_more
+        .as_array()
+        .map_or_else(|| is(one_or_more), |several| several.iter().any(&is))
 }
 
 fn is_of(kind: &Value, value: &Value) -> bool {

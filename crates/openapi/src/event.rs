@@ -2,14 +2,15 @@
 
 mod payload;
 
+use chrono::{DateTime, Utc};
+use payload::Payload;
+use serde_json::{Map, Value, json};
+
 use crate::{
     examples,
     types::{Described, Types, reference},
 };
-use chrono::{DateTime, Utc};
 use domain::{AuditEvent, EventType};
-use payload::Payload;
-use serde_json::{Map, Value, json};
 
 impl Described for AuditEvent {
     const NAME: Option<&'static str> = Some("Event");
@@ -23,7 +24,10 @@ impl Described for AuditEvent {
             types.define(name(*kind), one);
             mapping.insert(kind.to_string(), json!(place(*kind)));
         }
-        let any: Vec<_> = EventType::ALL.iter().map(|kind| reference(&name(*kind))).collect();
+        let any: Vec<_> = EventType::ALL
+            .iter()
+            .map(|kind| reference(&name(*kind)))
+            .collect();
         json!({
             "description": "One entry of an audit trail; `type` tells what its `payload` has.",
             "oneOf": any,
@@ -34,8 +38,20 @@ impl Described for AuditEvent {
 
 fn one(kind: EventType, types: &mut Types) -> Value {
     // Never called: that it compiles is what it is for.
-    fn _is_complete(AuditEvent { seq: _, kind: _, payload: _, ts: _ }: &AuditEvent) {}
-    let Payload { written, schema, example } = payload::of(kind, types);
+    fn _is_complete(
+        AuditEvent {
+            seq: _,
+            kind: _,
+            payload: _,
+            ts: _,
+        }: &AuditEvent,
+    ) {
+    }
+    let Payload {
+        written,
+        schema,
+        example,
+    } = payload::of(kind, types);
     let mut seq = types.of::<u32>();
     seq["description"] = json!("1, 2, 3 … within its order, without a gap.");
     json!({

@@ -1,8 +1,9 @@
 //! Examples of requests and answers. The tests send the former, and compare the latter with what comes back.
 
+use serde_json::{Value, json};
+
 use crate::{event, problems};
 use domain::EventType;
-use serde_json::{Value, json};
 
 pub(crate) const ID: &str = "ORD-20261121-120000-AB12";
 pub(crate) const NOON: &str = "2026-11-21T12:00:00Z";
@@ -57,8 +58,14 @@ pub(crate) fn sketches() -> Vec<(&'static str, Value)> {
 pub(crate) fn addresses() -> Vec<(&'static str, Value)> {
     vec![
         ("the street alone", json!({"street": "123 Main St"})),
-        ("flat", json!({"street": "123 Main St", "city": "Anytown", "state": "CA", "zip_code": "94102"})),
-        ("nested", json!({"address": {"street": "123 Main St", "city": "Anytown", "zip": "94102"}})),
+        (
+            "flat",
+            json!({"street": "123 Main St", "city": "Anytown", "state": "CA", "zip_code": "94102"}),
+        ),
+        (
+            "nested",
+            json!({"address": {"street": "123 Main St", "city": "Anytown", "zip": "94102"}}),
+        ),
     ]
 }
 
@@ -139,8 +146,21 @@ pub(crate) fn order() -> Value {
 
 pub(crate) fn status() -> Value {
     let order = order();
-    let fields = ["order_id", "workflow_id", "status", "step", "is_running", "updated_at", "seq", "source"];
-    fields.iter().map(|name| ((*name).to_owned(), order[*name].clone())).collect::<serde_json::Map<_, _>>().into()
+    let fields = [
+        "order_id",
+        "workflow_id",
+        "status",
+        "step",
+        "is_running",
+        "updated_at",
+        "seq",
+        "source",
+    ];
+    fields
+        .iter()
+        .map(|name| ((*name).to_owned(), order[*name].clone()))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 pub(crate) fn estimate() -> Value {
@@ -168,7 +188,11 @@ pub(crate) fn result() -> Value {
         "seq",
         "source",
     ];
-    fields.iter().map(|name| ((*name).to_owned(), order[*name].clone())).collect::<serde_json::Map<_, _>>().into()
+    fields
+        .iter()
+        .map(|name| ((*name).to_owned(), order[*name].clone()))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 pub(crate) fn list() -> Value {

@@ -19,9 +19,10 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-use orderflow_http::{ProblemDocument, ROUTES, Route};
 use serde_json::{Map, Value, json};
 use types::Types;
+
+use orderflow_http::{ProblemDocument, ROUTES, Route};
 
 const INTRODUCTION: &str = "\
 Orders are started, asked and told things, and read. Every order ends `delivered`, `cancelled` or `failed`; what was \

@@ -1,5 +1,7 @@
 //! What each route does.
 
+use serde_json::{Map, Value, json};
+
 use crate::{
     answer::{answer, json_content, text_content},
     examples, parameters, problems,
@@ -9,9 +11,10 @@ use crate::{
 };
 use domain::{EstimatedDeliveryView, OrderView, ResultView, StatusView};
 use events::{OrderList, Trail};
-use orderflow_http::{Access, Code, Documenting, Kind, Listing, Operation, Querying, Route, Starting};
+use orderflow_http::{
+    Access, Code, Documenting, Kind, Listing, Operation, Querying, Route, Starting,
+};
 use query::Health;
-use serde_json::{Map, Value, json};
 use start::Answer as StartedOrder;
 
 /// A route in words, and what goes in and out.
@@ -40,15 +43,24 @@ pub(crate) fn tags() -> Value {
 }
 
 pub(crate) fn of(route: &Route, types: &mut Types) -> Value {
-    let Description { tag, summary, details, mut parameters, body, answers, mut problems } =
-        description(route.operation, types);
+    let Description {
+        tag,
+        summary,
+        details,
+        mut parameters,
+        body,
+        answers,
+        mut problems,
+    } = description(route.operation, types);
     problems.extend(ours(&[admission(route.operation.access())]));
     if route.pattern.contains("{id}") {
         parameters.insert(0, parameters::shared("OrderId"));
     }
     parameters.push(parameters::shared("RequestId"));
-    let mut responses: Map<String, Value> =
-        answers.into_iter().map(|(status, answer)| (status.to_string(), answer)).collect();
+    let mut responses: Map<String, Value> = answers
+        .into_iter()
+        .map(|(status, answer)| (status.to_string(), answer))
+        .collect();
     responses.append(&mut problems::answers(&problems));
     let mut operation = json!({
         "operationId": id(route),
@@ -71,7 +83,12 @@ pub(crate) fn of(route: &Route, types: &mut Types) -> Value {
 const fn admission(access: Access) -> &'static [Code] {
     match access {
         Access::Open => &[Code::RateLimited],
-        Access::Needs(_) => &[Code::Unauthenticated, Code::InsufficientScope, Code::RateLimited, Code::AuthUnavailable],
+        Access::Needs(_) => &[
+            Code::Unauthenticated,
+            Code::InsufficientScope,
+            Code::RateLimited,
+            Code::AuthUnavailable,
+        ],
     }
 }
 
@@ -79,9 +96,15 @@ const fn admission(access: Access) -> &'static [Code] {
 fn id(route: &Route) -> String {
     let capital = |word: &str| {
         let mut letters = word.chars();
-        letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>()).unwrap_or_default()
+        letters
+            .next()
+            .map(|first| first.to_uppercase().chain(letters).collect::<String>())
+            .unwrap_or_default()
     };
-    let words = route.pattern.split(|c: char| !c.is_ascii_alphanumeric()).map(capital);
+    let words = route
+        .pattern
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .map(capital);
     route.method.as_str().to_lowercase() + &words.collect::<String>()
 }
 
@@ -97,8 +120,13 @@ fn description(operation: Operation, types: &mut Types) -> Description {
 }
 
 /// What may go wrong with any body.
-pub(crate) const BODY: [Code; 5] =
-    [Code::MalformedJson, Code::BodyTooLarge, Code::UnsupportedMediaType, Code::InvalidRequest, Code::InternalError];
+pub(crate) const BODY: [Code; 5] = [
+    Code::MalformedJson,
+    Code::BodyTooLarge,
+    Code::UnsupportedMediaType,
+    Code::InvalidRequest,
+    Code::InternalError,
+];
 
 pub(crate) fn ours(lists: &[&[Code]]) -> Vec<Kind> {
     lists.concat().into_iter().map(Kind::Ours).collect()
@@ -106,8 +134,20 @@ pub(crate) fn ours(lists: &[&[Code]]) -> Vec<Kind> {
 
 fn start(starting: Starting, types: &mut Types) -> Description {
     let content = json_content(&types.of::<StartedOrder<'static>>(), &examples::started());
-    let answers = vec![(202, answer("The order is started.", &[("location", "Location")], content))];
-    let away = [Code::InvalidIdempotencyKey, Code::InvalidQuery, Code::TemporalUnavailable, Code::WorkerUnavailable];
+    let answers = vec![(
+        202,
+        answer(
+            "The order is started.",
+            &[("location", "Location")],
+            content,
+        ),
+    )];
+    let away = [
+        Code::InvalidIdempotencyKey,
+        Code::InvalidQuery,
+        Code::TemporalUnavailable,
+        Code::WorkerUnavailable,
+    ];
     let (summary, details, body, own) = match starting {
         Starting::Create => (
             "Create an order",
@@ -143,7 +183,11 @@ fn query(querying: Querying, types: &mut Types) -> Description {
              knows. Of a closed order the row comes first. `source` says which it was.",
             json_content(&types.of::<OrderView>(), &examples::order()),
         ),
-        Querying::Status => ("The short state", "", json_content(&types.of::<StatusView>(), &examples::status())),
+        Querying::Status => (
+            "The short state",
+            "",
+            json_content(&types.of::<StatusView>(), &examples::status()),
+        ),
         Querying::EstimatedDelivery => (
             "When the parcel should arrive",
             "After dispatch it is counted from there, before from now; what was cancelled or has failed has no estimate.",
@@ -156,21 +200,35 @@ fn query(querying: Querying, types: &mut Types) -> Description {
         ),
         Querying::Health => return health(types),
     };
-    let ended: &[Code] = if querying == Querying::Result { &[Code::OrderRunning] } else { &[] };
+    let ended: &[Code] = if querying == Querying::Result {
+        &[Code::OrderRunning]
+    } else {
+        &[]
+    };
     Description {
         tag: READ,
         summary,
         details,
-        parameters: vec![parameters::source(), parameters::shared("IfNoneMatch"), parameters::shared("Prefer")],
+        parameters: vec![
+            parameters::source(),
+            parameters::shared("IfNoneMatch"),
+            parameters::shared("Prefer"),
+        ],
         body: None,
-        answers: vec![(200, answer("It.", &TAGGED, content)), (304, answer(KNOWN, &TAGGED, None))],
+        answers: vec![
+            (200, answer("It.", &TAGGED, content)),
+            (304, answer(KNOWN, &TAGGED, None)),
+        ],
         problems: ours(&[&READING, ended]),
     }
 }
 
 const KNOWN: &str = "The caller has it already.";
-const TAGGED: [(&str, &str); 3] =
-    [("etag", "ETag"), ("cache-control", "CacheControl"), ("preference-applied", "PreferenceApplied")];
+const TAGGED: [(&str, &str); 3] = [
+    ("etag", "ETag"),
+    ("cache-control", "CacheControl"),
+    ("preference-applied", "PreferenceApplied"),
+];
 
 /// What may go wrong with any read of one order.
 const READING: [Code; 6] = [
@@ -191,8 +249,22 @@ fn health(types: &mut Types) -> Description {
         parameters: Vec::new(),
         body: None,
         answers: vec![
-            (200, answer("Calls can be served.", &[], json_content(&health, &examples::healthy()))),
-            (503, answer("They can not; `cause` says why.", &[], json_content(&health, &examples::unhealthy()))),
+            (
+                200,
+                answer(
+                    "Calls can be served.",
+                    &[],
+                    json_content(&health, &examples::healthy()),
+                ),
+            ),
+            (
+                503,
+                answer(
+                    "They can not; `cause` says why.",
+                    &[],
+                    json_content(&health, &examples::unhealthy()),
+                ),
+            ),
         ],
         problems: ours(&[&[Code::InvalidQuery, Code::InternalError]]),
     }
@@ -208,9 +280,17 @@ fn list(listing: Listing, types: &mut Types) -> Description {
             body: None,
             answers: vec![(
                 200,
-                answer("A page.", &[("link", "Link")], json_content(&types.of::<OrderList>(), &examples::list())),
+                answer(
+                    "A page.",
+                    &[("link", "Link")],
+                    json_content(&types.of::<OrderList>(), &examples::list()),
+                ),
             )],
-            problems: ours(&[&[Code::InvalidQuery, Code::DatabaseUnavailable, Code::InternalError]]),
+            problems: ours(&[&[
+                Code::InvalidQuery,
+                Code::DatabaseUnavailable,
+                Code::InternalError,
+            ]]),
         },
         Listing::Trail => {
             let headers = [&[("link", "Link")], &TAGGED[..]].concat();
@@ -221,7 +301,10 @@ fn list(listing: Listing, types: &mut Types) -> Description {
                 details: "`seq` is 1, 2, 3 … without a gap. Empty as long as the order waits to be received.",
                 parameters: parameters::page_of_trail(),
                 body: None,
-                answers: vec![(200, answer("A page.", &headers, content)), (304, answer(KNOWN, &TAGGED, None))],
+                answers: vec![
+                    (200, answer("A page.", &headers, content)),
+                    (304, answer(KNOWN, &TAGGED, None)),
+                ],
                 problems: ours(&[&READING]),
             }
         }
@@ -237,7 +320,14 @@ fn webhook() -> Description {
         parameters: vec![parameters::provider()],
         body: None,
         answers: vec![
-            (200, answer("It is kept; Adyen reads `[accepted]`.", &[], text_content(&["text/plain; charset=utf-8"]))),
+            (
+                200,
+                answer(
+                    "It is kept; Adyen reads `[accepted]`.",
+                    &[],
+                    text_content(&["text/plain; charset=utf-8"]),
+                ),
+            ),
             (204, answer("It is kept; so GoCardless is told.", &[], None)),
         ],
         problems: ours(&[&[
@@ -255,7 +345,11 @@ fn webhook() -> Description {
 
 fn page(documenting: Documenting) -> Description {
     const HTML: &[&str] = &["text/html; charset=utf-8"];
-    const FILES: &[&str] = &["text/javascript; charset=utf-8", "text/css; charset=utf-8", "image/svg+xml"];
+    const FILES: &[&str] = &[
+        "text/javascript; charset=utf-8",
+        "text/css; charset=utf-8",
+        "image/svg+xml",
+    ];
     let (summary, types, is_file) = match documenting {
         Documenting::Console => ("The operators' page", HTML, false),
         Documenting::ConsoleFile => ("A file of the operators' page", FILES, true),
@@ -274,8 +368,11 @@ fn page(documenting: Documenting) -> Description {
         | Documenting::ReDoc
         | Documenting::ReDocFile => text_content(types),
     };
-    let headers: &[_] =
-        &[("etag", "ETag"), ("cache-control", "CacheControl"), ("content-security-policy", "ContentSecurityPolicy")];
+    let headers: &[_] = &[
+        ("etag", "ETag"),
+        ("cache-control", "CacheControl"),
+        ("content-security-policy", "ContentSecurityPolicy"),
+    ];
     let mut parameters = vec![parameters::shared("IfNoneMatch")];
     if is_file {
         parameters.insert(0, parameters::file());
@@ -290,6 +387,10 @@ fn page(documenting: Documenting) -> Description {
             (200, answer("It.", headers, content)),
             (304, answer("The caller has it already.", headers, None)),
         ],
-        problems: ours(&[if is_file { &[Code::RouteNotFound, Code::InternalError] } else { &[Code::InternalError] }]),
+        problems: ours(&[if is_file {
+            &[Code::RouteNotFound, Code::InternalError]
+        } else {
+            &[Code::InternalError]
+        }]),
     }
 }

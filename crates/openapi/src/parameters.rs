@@ -1,8 +1,9 @@
 //! Parameters of paths, queries and headers.
 
+use serde_json::{Map, Value, json};
+
 use domain::{CustomerId, OrderId, OrderStatus, Source};
 use orderflow_http::{DEFAULT_LIMIT, LARGEST_LIMIT, LONGEST_IDEMPOTENCY_KEY, LONGEST_WAIT};
-use serde_json::{Map, Value, json};
 
 /// Those that several routes have.
 pub(crate) fn components() -> Map<String, Value> {
@@ -55,7 +56,10 @@ pub(crate) fn components() -> Map<String, Value> {
             }),
         ),
     ];
-    parameters.into_iter().map(|(name, parameter)| (name.to_owned(), parameter)).collect()
+    parameters
+        .into_iter()
+        .map(|(name, parameter)| (name.to_owned(), parameter))
+        .collect()
 }
 
 pub(crate) fn shared(name: &str) -> Value {
@@ -65,25 +69,47 @@ pub(crate) fn shared(name: &str) -> Value {
 /// Where an order's state is to come from.
 pub(crate) fn source() -> Value {
     let names = [Source::Workflow, Source::Database].map(Source::as_str);
-    let description =
-        "Whom to ask first: `workflow` (the default, unless `READS=database`) or `database`, for who polls at volume.";
+    let description = "Whom to ask first: `workflow` (the default, unless `READS=database`) or `database`, for who polls at volume.";
     query("source", description, &json!({"enum": names}))
 }
 
 /// As the other reads have it; here there is but one.
 fn database() -> Value {
-    query("source", "Lists come from the database alone.", &json!({"const": Source::Database.as_str()}))
+    query(
+        "source",
+        "Lists come from the database alone.",
+        &json!({"const": Source::Database.as_str()}),
+    )
 }
 
 /// Of a list of orders.
 pub(crate) fn filters() -> Vec<Value> {
-    let statuses: Vec<_> = OrderStatus::ALL.iter().map(|status| status.as_str()).collect();
+    let statuses: Vec<_> = OrderStatus::ALL
+        .iter()
+        .map(|status| status.as_str())
+        .collect();
     let time = json!({"type": "string", "format": "date-time"});
     vec![
-        query("status", "Only orders of this status.", &json!({"enum": statuses})),
-        query("customer_id", "Only orders of this customer.", &CustomerId::schema()),
-        query("created_after", "Only orders created after this time.", &time),
-        query("created_before", "Only orders created before this time.", &time),
+        query(
+            "status",
+            "Only orders of this status.",
+            &json!({"enum": statuses}),
+        ),
+        query(
+            "customer_id",
+            "Only orders of this customer.",
+            &CustomerId::schema(),
+        ),
+        query(
+            "created_after",
+            "Only orders created after this time.",
+            &time,
+        ),
+        query(
+            "created_before",
+            "Only orders created before this time.",
+            &time,
+        ),
         shared("Limit"),
         database(),
         query(
@@ -115,7 +141,10 @@ pub(crate) fn file() -> Value {
 }
 
 pub(crate) fn provider() -> Value {
-    let names: Vec<_> = domain::WebhookProvider::ALL.iter().map(|provider| provider.as_str()).collect();
+    let names: Vec<_> = domain::WebhookProvider::ALL
+        .iter()
+        .map(|provider| provider.as_str())
+        .collect();
     json!({
         "name": "provider", "in": "path", "required": true, "description": "Who sends it.",
         "schema": {"enum": names},

@@ -1,10 +1,12 @@
 //! Problem documents, from the one list of kinds.
 
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
 use crate::answer;
 use domain::{Document, Order, OrderStatus, RefusalCode};
 use orderflow_http::{Code, Kind, Problem};
-use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 
 /// The answers that these kinds make, by status.
 pub(crate) fn answers(kinds: &[Kind]) -> Map<String, Value> {
@@ -12,7 +14,10 @@ pub(crate) fn answers(kinds: &[Kind]) -> Map<String, Value> {
     for kind in kinds {
         by_status.entry(kind.status()).or_default().push(*kind);
     }
-    by_status.into_iter().map(|(status, kinds)| (status.to_string(), answer_of(status, &kinds))).collect()
+    by_status
+        .into_iter()
+        .map(|(status, kinds)| (status.to_string(), answer_of(status, &kinds)))
+        .collect()
 }
 
 fn answer_of(status: u16, kinds: &[Kind]) -> Value {
@@ -20,8 +25,12 @@ fn answer_of(status: u16, kinds: &[Kind]) -> Value {
     let description = kinds.iter().map(line).collect::<Vec<_>>().join("\n\n");
     let codes: Vec<_> = kinds.iter().map(|kind| kind.code()).collect();
     let narrowed = json!({"properties": {"status": {"const": status}, "code": {"enum": codes}}});
-    let example =
-        |kind: &Kind| (kind.code().to_owned(), json!({"$ref": format!("#/components/examples/{}", kind.code())}));
+    let example = |kind: &Kind| {
+        (
+            kind.code().to_owned(),
+            json!({"$ref": format!("#/components/examples/{}", kind.code())}),
+        )
+    };
     let examples: Map<String, Value> = kinds.iter().map(example).collect();
     let schema = json!({"allOf": [{"$ref": "#/components/schemas/Problem"}, narrowed]});
     let content = json!({"application/problem+json": {"schema": schema, "examples": examples}});
@@ -38,7 +47,10 @@ fn answer_of(status: u16, kinds: &[Kind]) -> Value {
 pub(crate) fn examples() -> Map<String, Value> {
     let example = |kind: Kind| {
         let instance = "/orders/ORD-20261121-120000-AB12";
-        (kind.code().to_owned(), json!({"summary": kind.title(), "value": problem(kind).document(instance)}))
+        (
+            kind.code().to_owned(),
+            json!({"summary": kind.title(), "value": problem(kind).document(instance)}),
+        )
     };
     Kind::all().map(example).collect()
 }
@@ -52,14 +64,19 @@ fn problem(kind: Kind) -> Problem {
             Ok(_) => Problem::new(Code::MalformedJson, kind.title()),
         },
         Kind::Ours(Code::InvalidRequest) => {
-            match Order::parse(r#"{"items": [{"sku": "ABC123", "quantity": 0, "unit_price": "99.999"}]}"#) {
+            match Order::parse(
+                r#"{"items": [{"sku": "ABC123", "quantity": 0, "unit_price": "99.999"}]}"#,
+            ) {
                 Err(invalid) => invalid.into(),
                 Ok(_) => Problem::new(Code::InvalidRequest, kind.title()),
             }
         }
         Kind::Ours(Code::InvalidQuery) => {
             let detail = "must be a whole number from 1 to 200".to_owned();
-            Problem::invalid_query(vec![domain::FieldError { pointer: "/limit".to_owned(), detail }])
+            Problem::invalid_query(vec![domain::FieldError {
+                pointer: "/limit".to_owned(),
+                detail,
+            }])
         }
         Kind::Ours(Code::OrderNotFound) => Problem::order_not_found("ORD-20261121-120000-AB12"),
         Kind::Ours(code) => Problem::new(code, format!("{}.", kind.title())),
@@ -101,7 +118,10 @@ fn status_of(code: RefusalCode) -> OrderStatus {
 /// What the type does not say: which codes there are, and that each has one type and status.
 pub(crate) fn complete(schemas: &mut Map<String, Value>) {
     let codes: Vec<_> = Kind::all().map(Kind::code).collect();
-    let types: Vec<_> = codes.iter().map(|code| format!("urn:orderflow:problem:{code}")).collect();
+    let types: Vec<_> = codes
+        .iter()
+        .map(|code| format!("urn:orderflow:problem:{code}"))
+        .collect();
     let statuses: std::collections::BTreeSet<_> = Kind::all().map(Kind::status).collect();
     let properties = &mut schemas["Problem"]["properties"];
     properties["code"] = json!({"description": "The stable name of the kind.", "enum": codes});

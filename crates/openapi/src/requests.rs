@@ -1,11 +1,12 @@
 //! Bodies that callers send: the schemas that stand next to their readers, and examples of each.
 
+use serde_json::{Map, Value, json};
+
 use crate::examples;
 use domain::{
     AddressChange, Approval, Cancellation, DeliveryConfirmation, OrderRequest, PaymentCancellation,
     PaymentConfirmation, Rejection, Request,
 };
-use serde_json::{Map, Value, json};
 
 /// One kind of body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,33 +82,55 @@ impl Body {
             Self::Order => examples::orders(),
             Self::Sketch => examples::sketches(),
             Self::Approval => {
-                vec![("with a note", json!({"reviewer": "ann", "note": "called the customer"})), ("bare", json!({}))]
+                vec![
+                    (
+                        "with a note",
+                        json!({"reviewer": "ann", "note": "called the customer"}),
+                    ),
+                    ("bare", json!({})),
+                ]
             }
             Self::Rejection => vec![
-                ("with a reason", json!({"reviewer": "ann", "reason": "address does not exist"})),
+                (
+                    "with a reason",
+                    json!({"reviewer": "ann", "reason": "address does not exist"}),
+                ),
                 ("bare", json!({})),
             ],
             Self::PaymentCancellation => {
-                vec![("with a reason", json!({"reason": "wrong card"})), ("bare", json!({}))]
+                vec![
+                    ("with a reason", json!({"reason": "wrong card"})),
+                    ("bare", json!({})),
+                ]
             }
-            Self::Cancellation => vec![("with a reason", json!({"reason": "changed my mind"})), ("bare", json!({}))],
+            Self::Cancellation => vec![
+                ("with a reason", json!({"reason": "changed my mind"})),
+                ("bare", json!({})),
+            ],
             Self::Address => examples::addresses(),
             Self::Payment => vec![
-                ("a number", json!({"transaction_id": "tx-1001", "amount": 99.99, "payment_method": "card"})),
+                (
+                    "a number",
+                    json!({"transaction_id": "tx-1001", "amount": 99.99, "payment_method": "card"}),
+                ),
                 (
                     "a string, with its currency",
                     json!({"transaction_id": "tx-1001", "amount": "99.99", "currency": "USD"}),
                 ),
             ],
             Self::Delivery => vec![
-                ("with a signature", json!({"delivered_at": "2026-11-24T10:15:00Z", "signed_by": "J. Doe"})),
+                (
+                    "with a signature",
+                    json!({"delivered_at": "2026-11-24T10:15:00Z", "signed_by": "J. Doe"}),
+                ),
                 ("bare", json!({})),
             ],
         }
     }
 
     pub(crate) fn request(self) -> Value {
-        let example = |(name, value)| (String::from(name), json!({"summary": name, "value": value}));
+        let example =
+            |(name, value)| (String::from(name), json!({"summary": name, "value": value}));
         let examples: Map<String, Value> = self.examples().into_iter().map(example).collect();
         let schema = json!({"$ref": format!("#/components/schemas/{}", self.name())});
         json!({"required": self.is_required(), "content": {"application/json": {"schema": schema, "examples": examples}}})
@@ -115,5 +138,8 @@ impl Body {
 }
 
 pub(crate) fn schemas() -> Map<String, Value> {
-    Body::ALL.map(|body| (body.name().to_owned(), body.schema())).into_iter().collect()
+    Body::ALL
+        .map(|body| (body.name().to_owned(), body.schema()))
+        .into_iter()
+        .collect()
 }

@@ -1,14 +1,17 @@
 //! How callers say who they are, and what they must be allowed.
 
-use orderflow_http::Access;
 use serde_json::{Value, json};
+
+use orderflow_http::Access;
 
 /// What a caller of such a route must bring.
 pub(crate) fn of(access: Access) -> Value {
     match access {
         Access::Open => json!([]),
         // The empty one is `API_AUTH=none`, the local default.
-        Access::Needs(scope) => json!([{"apiKey": [scope.as_str()]}, {"bearer": [scope.as_str()]}, {}]),
+        Access::Needs(scope) => {
+            json!([{"apiKey": [scope.as_str()]}, {"bearer": [scope.as_str()]}, {}])
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What orders can be told.
 
+use serde_json::Value;
+
 use crate::types::Types;
 use crate::{
     answer::{answer, json_content},
@@ -10,7 +12,6 @@ use crate::{
 };
 use domain::RefusalCode;
 use orderflow_http::{Code, Kind, Signalling};
-use serde_json::Value;
 use signal::{Done, Undecided};
 
 struct Words {
@@ -50,14 +51,22 @@ fn words(signalling: Signalling) -> Words {
             details: "Fields that are left out keep their value.",
             body: Body::Address,
             example: examples::redirected(),
-            refusals: &[RefusalCode::AlreadyShipped, RefusalCode::OrderClosed, RefusalCode::AddressIncomplete],
+            refusals: &[
+                RefusalCode::AlreadyShipped,
+                RefusalCode::OrderClosed,
+                RefusalCode::AddressIncomplete,
+            ],
         },
         Signalling::CancelPayment => Words {
             summary: "Give the money back and wait for another payment",
             details: "The order is `pending` again, its payment time-out starts anew, and the next payment comes by confirmation.",
             body: Body::PaymentCancellation,
             example: examples::accepted("pending", "pay", "Payment cancelled and given back."),
-            refusals: &[RefusalCode::NotPaid, RefusalCode::AlreadyShipped, RefusalCode::OrderClosed],
+            refusals: &[
+                RefusalCode::NotPaid,
+                RefusalCode::AlreadyShipped,
+                RefusalCode::OrderClosed,
+            ],
         },
         Signalling::ConfirmPayment => Words {
             summary: "A payment gateway's word that the customer has paid",
@@ -83,7 +92,13 @@ fn words(signalling: Signalling) -> Words {
 }
 
 pub(crate) fn description(signalling: Signalling, types: &mut Types) -> Description {
-    let Words { summary, details, body, example, refusals } = words(signalling);
+    let Words {
+        summary,
+        details,
+        body,
+        example,
+        refusals,
+    } = words(signalling);
     let done = json_content(&types.of::<Done<'static>>(), &example);
     let undecided = json_content(&types.of::<Undecided<'static>>(), &examples::undecided());
     let mut problems = ours(&[
@@ -98,7 +113,12 @@ pub(crate) fn description(signalling: Signalling, types: &mut Types) -> Descript
         ],
     ]);
     // An order of an older worker may understand less than this API does.
-    problems.extend(refusals.iter().chain(&[RefusalCode::Malformed]).map(|code| Kind::Refusal(*code)));
+    problems.extend(
+        refusals
+            .iter()
+            .chain(&[RefusalCode::Malformed])
+            .map(|code| Kind::Refusal(*code)),
+    );
     Description {
         tag: TELL,
         summary,
@@ -106,8 +126,22 @@ pub(crate) fn description(signalling: Signalling, types: &mut Types) -> Descript
         parameters: vec![parameters::shared("IdempotencyKey")],
         body: Some(body),
         answers: vec![
-            (200, answer("It holds. `already`: it held before, nothing new happened.", &[], done)),
-            (202, answer("Not decided yet; look there.", &[("location", "Location")], undecided)),
+            (
+                200,
+                answer(
+                    "It holds. `already`: it held before, nothing new happened.",
+                    &[],
+                    done,
+                ),
+            ),
+            (
+                202,
+                answer(
+                    "Not decided yet; look there.",
+                    &[("location", "Location")],
+                    undecided,
+                ),
+            ),
         ],
         problems,
     }

@@ -1,18 +1,20 @@
 //! The document against the code that it describes.
 
-use crate::{check, document, path, requests::Body};
-use domain::{
-    AddressChange, Approval, AuditEvent, Cancellation, DeliveryConfirmation, Document, EstimatedDeliveryView,
-    EventType, Invalid, OrderRequest, OrderView, PaymentCancellation, PaymentConfirmation, Rejection, Request,
-    ResultView, StatusView,
-};
-use orderflow_http::{Code, Kind, ROUTES};
-use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::Path,
 };
+
+use serde_json::{Value, json};
+
+use crate::{check, document, path, requests::Body};
+use domain::{
+    AddressChange, Approval, AuditEvent, Cancellation, DeliveryConfirmation, Document,
+    EstimatedDeliveryView, EventType, Invalid, OrderRequest, OrderView, PaymentCancellation,
+    PaymentConfirmation, Rejection, Request, ResultView, StatusView,
+};
+use orderflow_http::{Code, Kind, ROUTES};
 
 #[test]
 fn the_checked_in_document_is_what_the_code_says() {
@@ -22,31 +24,47 @@ fn the_checked_in_document_is_what_the_code_says() {
         fs::write(&file, &made).unwrap();
     }
     let same = fs::read_to_string(&file).unwrap() == made;
-    assert!(same, "docs/openapi.json is old: UPDATE_OPENAPI=1 cargo test --workspace --lib checked_in_document");
+    assert!(
+        same,
+        "docs/openapi.json is old: UPDATE_OPENAPI=1 cargo test --workspace --lib checked_in_document"
+    );
 }
 
 #[test]
 fn every_route_is_in_it_and_no_other() {
-    let of_table: BTreeSet<_> =
-        ROUTES.iter().map(|route| (path(route), route.method.as_str().to_lowercase())).collect();
+    let of_table: BTreeSet<_> = ROUTES
+        .iter()
+        .map(|route| (path(route), route.method.as_str().to_lowercase()))
+        .collect();
     let document = document();
     let mut described = BTreeSet::new();
     let mut ids = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             described.insert((path.clone(), method.clone()));
-            assert!(ids.insert(operation["operationId"].to_string()), "{path}: two operations of one id");
+            assert!(
+                ids.insert(operation["operationId"].to_string()),
+                "{path}: two operations of one id"
+            );
             let named: BTreeSet<_> = operation["parameters"]
                 .as_array()
                 .unwrap()
                 .iter()
                 .map(|parameter| {
                     let parameter = resolve(&document, parameter);
-                    (parameter["in"] == "path").then(|| format!("{{{}}}", parameter["name"].as_str().unwrap()))
+                    (parameter["in"] == "path")
+                        .then(|| format!("{{{}}}", parameter["name"].as_str().unwrap()))
                 })
                 .collect();
-            let in_path = path.split('/').filter(|segment| segment.starts_with('{')).map(str::to_owned);
-            assert_eq!(named.into_iter().flatten().collect::<Vec<_>>(), in_path.collect::<Vec<_>>(), "{method} {path}");
+            let in_path = path
+                .split('/')
+                .filter(|segment| segment.starts_with('{'))
+                .map(str::to_owned);
+            assert_eq!(
+                named.into_iter().flatten().collect::<Vec<_>>(),
+                in_path.collect::<Vec<_>>(),
+                "{method} {path}"
+            );
         }
     }
     assert_eq!(described, of_table);
@@ -67,17 +85,26 @@ fn every_kind_of_problem_is_an_answer_of_some_route() {
                     (status.clone(), &json!(kind.status()))
                 );
                 let example = resolve(&document, &content["examples"][kind.code()]);
-                assert_eq!((&example["value"]["code"], &example["value"]["status"]), (code, &json!(kind.status())));
+                assert_eq!(
+                    (&example["value"]["code"], &example["value"]["status"]),
+                    (code, &json!(kind.status()))
+                );
                 answered.insert(kind.code());
             }
         }
     }
     // No route answers that there is no such method on it.
     let elsewhere = [Code::MethodNotAllowed].map(|code| Kind::Ours(code).code());
-    let all: BTreeSet<_> = Kind::all().map(Kind::code).filter(|code| !elsewhere.contains(code)).collect();
+    let all: BTreeSet<_> = Kind::all()
+        .map(Kind::code)
+        .filter(|code| !elsewhere.contains(code))
+        .collect();
     assert_eq!(answered, all);
     assert_eq!(
-        document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"].as_array().unwrap().len(),
+        document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
+            .as_array()
+            .unwrap()
+            .len(),
         Kind::all().count()
     );
 }
@@ -93,11 +120,26 @@ fn event_types_are_a_closed_list_with_a_schema_and_an_example_each() {
     for (kind, one) in EventType::ALL.iter().zip(any) {
         let schema = resolve(&document, one);
         assert_eq!(schema["properties"]["type"]["const"], kind.as_str());
-        assert_eq!(schemas["Event"]["discriminator"]["mapping"][kind.as_str()], one["$ref"]);
-        assert!(schema["description"].as_str().unwrap().ends_with('.'), "{kind}");
+        assert_eq!(
+            schemas["Event"]["discriminator"]["mapping"][kind.as_str()],
+            one["$ref"]
+        );
+        assert!(
+            schema["description"].as_str().unwrap().ends_with('.'),
+            "{kind}"
+        );
         let example = &schema["examples"][0];
-        assert_eq!(serde_json::from_value::<AuditEvent>(example.clone()).unwrap().kind, *kind);
-        assert_eq!(check::violations(&document, &schemas["Event"], example), [""; 0], "{kind}");
+        assert_eq!(
+            serde_json::from_value::<AuditEvent>(example.clone())
+                .unwrap()
+                .kind,
+            *kind
+        );
+        assert_eq!(
+            check::violations(&document, &schemas["Event"], example),
+            [""; 0],
+            "{kind}"
+        );
     }
 }
 
@@ -109,13 +151,21 @@ fn every_type_of_an_answer_has_an_example_that_it_allows() {
         if bodies.contains(&name.as_str()) || schema.get("enum").is_some() {
             continue;
         }
-        let examples = schema["examples"].as_array().unwrap_or_else(|| panic!("{name} has no example"));
-        assert_eq!(check::violations(&document, schema, &examples[0]), [""; 0], "{name}");
+        let examples = schema["examples"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{name} has no example"));
+        assert_eq!(
+            check::violations(&document, schema, &examples[0]),
+            [""; 0],
+            "{name}"
+        );
     }
     for operation in operations(&document) {
         for answer in operation["responses"].as_object().unwrap().values() {
             let content = &answer["content"]["application/json"];
-            let Some(example) = content.get("example") else { continue };
+            let Some(example) = content.get("example") else {
+                continue;
+            };
             let found = check::violations(&document, &content["schema"], example);
             assert_eq!(found, [""; 0], "{}", operation["operationId"]);
         }
@@ -140,10 +190,24 @@ fn what_a_schema_does_not_say_is_found() {
         let mut wrong = event["examples"][0].clone();
         let (at, name) = pointer.rsplit_once('/').unwrap();
         wrong.pointer_mut(at).unwrap()[name] = value.clone();
-        assert_ne!(check::violations(&document, event, &wrong), [""; 0], "{pointer} = {value}");
-        assert_ne!(check::violations(&document, &document["components"]["schemas"]["Event"], &wrong), [""; 0]);
+        assert_ne!(
+            check::violations(&document, event, &wrong),
+            [""; 0],
+            "{pointer} = {value}"
+        );
+        assert_ne!(
+            check::violations(
+                &document,
+                &document["components"]["schemas"]["Event"],
+                &wrong
+            ),
+            [""; 0]
+        );
     }
-    assert_ne!(check::violations(&document, &json!({"multipleOf": 2}), &json!(4)), [""; 0]);
+    assert_ne!(
+        check::violations(&document, &json!({"multipleOf": 2}), &json!(4)),
+        [""; 0]
+    );
 }
 
 #[test]
@@ -152,7 +216,10 @@ fn every_reference_leads_somewhere_and_every_component_is_referred_to() {
     let mut references = BTreeSet::new();
     walk(&document, &mut |value| {
         if let Some(reference) = value["$ref"].as_str() {
-            assert!(document.pointer(&reference[1..]).is_some(), "{reference} leads nowhere");
+            assert!(
+                document.pointer(&reference[1..]).is_some(),
+                "{reference} leads nowhere"
+            );
             references.insert(reference.to_owned());
         }
     });
@@ -161,7 +228,10 @@ fn every_reference_leads_somewhere_and_every_component_is_referred_to() {
             let reference = format!("#/components/{kind}/{name}");
             let elsewhere = ["Allow", "EventType", "method_not_allowed"].contains(&name.as_str());
             // The names of all events stand there for who wants no more of them.
-            assert!(references.contains(&reference) || elsewhere, "{reference} is for nothing");
+            assert!(
+                references.contains(&reference) || elsewhere,
+                "{reference} is for nothing"
+            );
         }
     }
 }
@@ -176,8 +246,15 @@ fn read(body: Body, text: &str) -> Result<(), Vec<String>> {
     }
     match body {
         Body::Order | Body::Sketch => {
-            let parsed = Document::parse(text).unwrap().read(OrderRequest::read).map_err(pointers)?;
-            if body == Body::Order { parsed.into_order().map(drop).map_err(pointers) } else { Ok(()) }
+            let parsed = Document::parse(text)
+                .unwrap()
+                .read(OrderRequest::read)
+                .map_err(pointers)?;
+            if body == Body::Order {
+                parsed.into_order().map(drop).map_err(pointers)
+            } else {
+                Ok(())
+            }
         }
         Body::Approval => request::<Approval>(text),
         Body::Rejection => request::<Rejection>(text),
@@ -224,13 +301,23 @@ fn an_example_of_an_answer_has_the_fields_that_its_type_has() {
     for operation in operations(&document) {
         for answer in operation["responses"].as_object().unwrap().values() {
             let content = &answer["content"]["application/json"];
-            let Some(example) = content["example"].as_object() else { continue };
+            let Some(example) = content["example"].as_object() else {
+                continue;
+            };
             let schema = resolve(&document, &content["schema"]);
             for name in schema["required"].as_array().unwrap() {
-                assert!(example.contains_key(name.as_str().unwrap()), "{}: {name}", operation["operationId"]);
+                assert!(
+                    example.contains_key(name.as_str().unwrap()),
+                    "{}: {name}",
+                    operation["operationId"]
+                );
             }
             for name in example.keys() {
-                assert!(schema["properties"].get(name).is_some(), "{}: {name}", operation["operationId"]);
+                assert!(
+                    schema["properties"].get(name).is_some(),
+                    "{}: {name}",
+                    operation["operationId"]
+                );
             }
         }
     }
@@ -250,15 +337,24 @@ fn the_limits_of_the_document_are_those_of_the_readers() {
                 if within {
                     assert_eq!(result, Ok(()), "{body:?} {pointer} = {at_limit}");
                 } else {
-                    let refused = result.expect_err(&format!("{body:?} {pointer} = {at_limit} is accepted"));
-                    let named = refused.iter().any(|name| !name.is_empty() && pointer.starts_with(name.as_str()));
-                    assert!(named, "{body:?} {pointer} = {at_limit} is refused as {refused:?}");
+                    let refused =
+                        result.expect_err(&format!("{body:?} {pointer} = {at_limit} is accepted"));
+                    let named = refused
+                        .iter()
+                        .any(|name| !name.is_empty() && pointer.starts_with(name.as_str()));
+                    assert!(
+                        named,
+                        "{body:?} {pointer} = {at_limit} is refused as {refused:?}"
+                    );
                 }
                 *checked.entry(body.name()).or_default() += 1;
             }
         }
     }
-    assert!(checked.len() == Body::ALL.len() && checked.values().all(|count| *count > 1), "{checked:?}");
+    assert!(
+        checked.len() == Body::ALL.len() && checked.values().all(|count| *count > 1),
+        "{checked:?}"
+    );
 }
 
 /// The fields of an object schema with their pointers, those of nested objects and of a list's elements too.
@@ -280,11 +376,19 @@ fn fields(schema: &Value, at: &str) -> Vec<(String, Value)> {
 fn probes(schema: &Value) -> Vec<(Value, bool)> {
     let mut probes = Vec::new();
     if let Some(longest) = schema["maxLength"].as_u64() {
-        let email = schema["pattern"].as_str().is_some_and(|pattern| pattern.contains('@'));
+        let email = schema["pattern"]
+            .as_str()
+            .is_some_and(|pattern| pattern.contains('@'));
         // Blank counts as absent, so there it says nothing of a length.
-        let blank = schema["pattern"].as_str().is_some_and(|pattern| pattern.contains(r"\s*"));
+        let blank = schema["pattern"]
+            .as_str()
+            .is_some_and(|pattern| pattern.contains(r"\s*"));
         let text = |length: u64| {
-            if email { format!("{}@b", "x".repeat(length as usize - 2)) } else { "x".repeat(length as usize) }
+            if email {
+                format!("{}@b", "x".repeat(length as usize - 2))
+            } else {
+                "x".repeat(length as usize)
+            }
         };
         // Three letters that are no currency are a text like any other here.
         if !blank {
@@ -303,7 +407,11 @@ fn probes(schema: &Value) -> Vec<(Value, bool)> {
         probes.push((json!(-1), false));
     }
     if schema["exclusiveMinimum"] == 0 {
-        probes.extend([(json!(0), false), (json!("0.00"), false), (json!(0.01), true)]);
+        probes.extend([
+            (json!(0), false),
+            (json!("0.00"), false),
+            (json!(0.01), true),
+        ]);
     }
     if let Some(most) = schema["maxItems"].as_u64() {
         let line = json!({"sku": "A", "quantity": 1, "unit_price": 1});
@@ -329,16 +437,30 @@ fn example_with(body: Body, pointer: &str, value: Value) -> Value {
         | Body::Delivery => json!({}),
     };
     let segments: Vec<_> = pointer[1..].split('/').collect();
-    let same: &[&[&str]] =
-        &[&["sku", "product_id"], &["quantity", "qty"], &["unit_price", "price"], &["shipping_address", "address"]];
-    if let Some(line) = whole.pointer_mut("/items/0").filter(|_| segments[0] == "items" && segments.len() > 1) {
-        for names in same.iter().filter(|names| names.contains(segments.last().unwrap())) {
-            names.iter().for_each(|name| drop(line.as_object_mut().unwrap().remove(*name)));
+    let same: &[&[&str]] = &[
+        &["sku", "product_id"],
+        &["quantity", "qty"],
+        &["unit_price", "price"],
+        &["shipping_address", "address"],
+    ];
+    if let Some(line) = whole
+        .pointer_mut("/items/0")
+        .filter(|_| segments[0] == "items" && segments.len() > 1)
+    {
+        for names in same
+            .iter()
+            .filter(|names| names.contains(segments.last().unwrap()))
+        {
+            names
+                .iter()
+                .for_each(|name| drop(line.as_object_mut().unwrap().remove(*name)));
         }
         line[*segments.last().unwrap()] = value;
         return whole;
     }
-    let address = segments[0] == "address" || segments[0] == "shipping_address" || segments[0].starts_with("shipping_");
+    let address = segments[0] == "address"
+        || segments[0] == "shipping_address"
+        || segments[0].starts_with("shipping_");
     if address && matches!(body, Body::Order | Body::Sketch) {
         whole.as_object_mut().unwrap().remove("shipping_address");
         if segments[0].starts_with("shipping_") && segments[0] != "shipping_address" {
@@ -359,18 +481,28 @@ impl Body {
     /// The schema of the object, where a plain text may stand in its place.
     fn object(self) -> Value {
         let schema = crate::requests::schemas()[self.name()].clone();
-        let object =
-            schema["anyOf"].as_array().and_then(|any| any.iter().find(|schema| schema["type"] == "object").cloned());
+        let object = schema["anyOf"].as_array().and_then(|any| {
+            any.iter()
+                .find(|schema| schema["type"] == "object")
+                .cloned()
+        });
         object.unwrap_or(schema)
     }
 }
 
 fn operations(document: &Value) -> Vec<&Value> {
-    document["paths"].as_object().unwrap().values().flat_map(|methods| methods.as_object().unwrap().values()).collect()
+    document["paths"]
+        .as_object()
+        .unwrap()
+        .values()
+        .flat_map(|methods| methods.as_object().unwrap().values())
+        .collect()
 }
 
 fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
-    value["$ref"].as_str().map_or(value, |reference| document.pointer(&reference[1..]).unwrap())
+    value["$ref"].as_str().map_or(value, |reference| {
+        document.pointer(&reference[1..]).unwrap()
+    })
 }
 
 fn walk(value: &Value, look: &mut impl FnMut(&Value)) {

@@ -3,20 +3,23 @@
 //! Each type is listed field by field, and the compiler compares the list with the type: a field that is missing here,
 //! or of another type there, does not compile. So the document needs no derive, and the types know nothing of it.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
+
 use domain::{
-    Address, AuditEvent, CompleteOn, Currency, Customer, Decimal, Delivery, DisputeStage, EstimateBasis,
-    EstimatedDeliveryView, EventType, Failure, FailureCode, FieldError, LineView, OnTimeout, OrderId, OrderPolicy,
-    OrderStatus, OrderView, PaymentId, PaymentInfo, PaymentMode, PaymentStatus, ResultView, Review, ReviewDecision,
-    ReviewMode, ShipmentInfo, Sku, Source, Span, StatusView, Step, TransactionId, WebhookProvider,
+    Address, AuditEvent, CompleteOn, Currency, Customer, Decimal, Delivery, DisputeStage,
+    EstimateBasis, EstimatedDeliveryView, EventType, Failure, FailureCode, FieldError, LineView,
+    OnTimeout, OrderId, OrderPolicy, OrderStatus, OrderView, PaymentId, PaymentInfo, PaymentMode,
+    PaymentStatus, ResultView, Review, ReviewDecision, ReviewMode, ShipmentInfo, Sku, Source, Span,
+    StatusView, Step, TransactionId, WebhookProvider,
 };
 use events::{OrderList, Trail};
 use orderflow_http::ProblemDocument;
 use query::{Dependency, Health};
-use serde_json::{Map, Value, json};
 use signal::{Done, Undecided};
 use start::Answer as StartedOrder;
-use std::collections::BTreeMap;
 
 /// The named types that were asked for so far.
 #[derive(Debug, Default)]
@@ -25,7 +28,9 @@ pub(crate) struct Types(Map<String, Value>);
 impl Types {
     /// The type, by reference where it has a name.
     pub(crate) fn of<T: Described>(&mut self) -> Value {
-        let Some(name) = T::NAME else { return T::schema(self) };
+        let Some(name) = T::NAME else {
+            return T::schema(self);
+        };
         if !self.0.contains_key(name) {
             // Ahead of its fields, which may be of the same type.
             self.0.insert(name.to_owned(), Value::Null);
@@ -160,7 +165,8 @@ impl Described for Decimal {
     const NAME: Option<&'static str> = Some("Amount");
 
     fn schema(_: &mut Types) -> Value {
-        let description = "In major units, with no more decimals than the currency has, and at most 15 digits.";
+        let description =
+            "In major units, with no more decimals than the currency has, and at most 15 digits.";
         json!({"description": description, "type": "number"})
     }
 }

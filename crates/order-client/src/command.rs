@@ -1,7 +1,8 @@
 //! What can be asked of an order.
 
 use domain::{
-    AddressChange, Approval, Cancellation, DeliveryConfirmation, PaymentCancellation, PaymentConfirmation, Rejection,
+    AddressChange, Approval, Cancellation, DeliveryConfirmation, PaymentCancellation,
+    PaymentConfirmation, Rejection,
 };
 
 /// One request, with its name on the wire.

@@ -1,14 +1,15 @@
 //! What Temporal itself knows of an order, without a worker.
 
+use chrono::{DateTime, SubsecRound, Utc};
+use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowExecutionStatus};
+
 use crate::{
     Error, Orders,
     failure::Failure,
     orders::{SERVER, handle},
     start::{FINGERPRINT, REQUEST_ID},
 };
-use chrono::{DateTime, SubsecRound, Utc};
 use domain::{CustomerId, OrderId, OrderStatus, Step};
-use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowExecutionStatus};
 use workflows::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP};
 
 /// An order as Temporal describes it: its search attributes are as old as its last upsert.
@@ -28,23 +29,38 @@ impl Orders {
     #[tracing::instrument(name = "temporal.describe", skip_all)]
     pub async fn describe(&self, order_id: &OrderId) -> Result<Described, Error> {
         let call = |client: Client| async move {
-            handle(&client, order_id).describe(WorkflowDescribeOptions::default()).await
+            handle(&client, order_id)
+                .describe(WorkflowDescribeOptions::default())
+                .await
         };
-        let description = self.link.call(SERVER, call).await.map_err(|failure| match failure {
-            Failure::Silent => Error::Unavailable("no answer to a describe".to_owned()),
-            Failure::Unreachable(_) | Failure::Said(_) => failure.into_error(),
-        })?;
+        let description = self
+            .link
+            .call(SERVER, call)
+            .await
+            .map_err(|failure| match failure {
+                Failure::Silent => Error::Unavailable("no answer to a describe".to_owned()),
+                Failure::Unreachable(_) | Failure::Said(_) => failure.into_error(),
+            })?;
         let attributes = description.search_attributes();
         let memo = description.memo();
         let text = |key: &str| memo.get::<String>(key).ok().flatten();
         Ok(Described {
             run_id: description.run_id().to_owned(),
             is_open: is_open(description.status()),
-            status: attributes.get(&ORDER_STATUS).and_then(|status| OrderStatus::parse(&status)),
-            step: attributes.get(&ORDER_STEP).and_then(|step| Step::parse(&step)),
-            customer_id: attributes.get(&CUSTOMER_ID).and_then(|id| CustomerId::parse(&id).ok()),
+            status: attributes
+                .get(&ORDER_STATUS)
+                .and_then(|status| OrderStatus::parse(&status)),
+            step: attributes
+                .get(&ORDER_STEP)
+                .and_then(|step| Step::parse(&step)),
+            customer_id: attributes
+                .get(&CUSTOMER_ID)
+                .and_then(|id| CustomerId::parse(&id).ok()),
             // As fine as the database keeps it: a time is the same from every source.
-            started_at: description.start_time().map_or(DateTime::UNIX_EPOCH, DateTime::from).trunc_subsecs(6),
+            started_at: description
+                .start_time()
+                .map_or(DateTime::UNIX_EPOCH, DateTime::from)
+                .trunc_subsecs(6),
             fingerprint: text(FINGERPRINT),
             request_id: text(REQUEST_ID),
         })
@@ -52,5 +68,8 @@ impl Orders {
 }
 
 pub(crate) fn is_open(status: WorkflowExecutionStatus) -> bool {
-    matches!(status, WorkflowExecutionStatus::Running | WorkflowExecutionStatus::Paused)
+    matches!(
+        status,
+        WorkflowExecutionStatus::Running | WorkflowExecutionStatus::Paused
+    )
 }

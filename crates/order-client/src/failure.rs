@@ -1,11 +1,16 @@
 //! The only place that reads gRPC codes.
 
-use crate::Error;
 use std::error::Error as _;
+
 use temporalio_client::{
-    errors::{ClientError, WorkflowInteractionError, WorkflowQueryError, WorkflowStartError, WorkflowUpdateError},
+    errors::{
+        ClientError, WorkflowInteractionError, WorkflowQueryError, WorkflowStartError,
+        WorkflowUpdateError,
+    },
     tonic::{Code, Status},
 };
+
+use crate::Error;
 
 /// An error of the SDK that may carry what the server said.
 pub(crate) trait SdkError: std::fmt::Display + Send {
@@ -20,31 +25,51 @@ impl SdkError for Status {
 
 impl SdkError for ClientError {
     fn status(&self) -> Option<&Status> {
-        if let Self::Rpc(status) = self { Some(status) } else { None }
+        if let Self::Rpc(status) = self {
+            Some(status)
+        } else {
+            None
+        }
     }
 }
 
 impl SdkError for WorkflowStartError {
     fn status(&self) -> Option<&Status> {
-        if let Self::Rpc(status) = self { Some(status) } else { None }
+        if let Self::Rpc(status) = self {
+            Some(status)
+        } else {
+            None
+        }
     }
 }
 
 impl SdkError for WorkflowQueryError {
     fn status(&self) -> Option<&Status> {
-        if let Self::NotFound(status) | Self::Rpc(status) = self { Some(status) } else { None }
+        if let Self::NotFound(status) | Self::Rpc(status) = self {
+            Some(status)
+        } else {
+            None
+        }
     }
 }
 
 impl SdkError for WorkflowUpdateError {
     fn status(&self) -> Option<&Status> {
-        if let Self::NotFound(status) | Self::Rpc(status) = self { Some(status) } else { None }
+        if let Self::NotFound(status) | Self::Rpc(status) = self {
+            Some(status)
+        } else {
+            None
+        }
     }
 }
 
 impl SdkError for WorkflowInteractionError {
     fn status(&self) -> Option<&Status> {
-        if let Self::NotFound(status) | Self::Rpc(status) = self { Some(status) } else { None }
+        if let Self::NotFound(status) | Self::Rpc(status) = self {
+            Some(status)
+        } else {
+            None
+        }
     }
 }
 
@@ -71,7 +96,9 @@ impl<E: SdkError> Failure<E> {
 
 /// Whether the connection may be what failed: a new one may do better.
 pub(crate) fn is_connection_lost(error: &impl SdkError) -> bool {
-    let Some(status) = error.status() else { return false };
+    let Some(status) = error.status() else {
+        return false;
+    };
     match status.code() {
         Code::Unavailable | Code::Cancelled => true,
         // These two are a server's as well; a source means that it came from our transport.
@@ -93,7 +120,9 @@ pub(crate) fn is_connection_lost(error: &impl SdkError) -> bool {
 }
 
 pub(crate) fn meaning(error: &impl SdkError) -> Error {
-    let Some(status) = error.status() else { return Error::Unexpected(error.to_string()) };
+    let Some(status) = error.status() else {
+        return Error::Unexpected(error.to_string());
+    };
     let said = || format!("{:?}: {}", status.code(), status.message());
     match status.code() {
         Code::NotFound => Error::NotFound,
@@ -125,7 +154,13 @@ mod tests {
         for code in [Code::Unavailable, Code::Cancelled] {
             assert!(is_connection_lost(&Status::new(code, "")), "{code:?}");
         }
-        for code in [Code::Unknown, Code::Internal, Code::NotFound, Code::DeadlineExceeded, Code::ResourceExhausted] {
+        for code in [
+            Code::Unknown,
+            Code::Internal,
+            Code::NotFound,
+            Code::DeadlineExceeded,
+            Code::ResourceExhausted,
+        ] {
             assert!(!is_connection_lost(&Status::new(code, "")), "{code:?}");
         }
     }

@@ -5,15 +5,17 @@
 //! as a whole, not retried; and what was asked is asked once more. All that goes through here may be
 //! asked twice: a start is refused as a duplicate, an update carries its id, the rest only reads.
 
-use crate::{
-    Error, TemporalSettings,
-    failure::{Failure, SdkError, is_connection_lost},
-};
 use std::time::{Duration, Instant};
+
 use temporalio_client::{Client, Connection, errors::ClientConnectError};
 use temporalio_common::protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
 use tokio::{sync::Mutex, time::timeout};
 use tonic::IntoRequest;
+
+use crate::{
+    Error, TemporalSettings,
+    failure::{Failure, SdkError, is_connection_lost},
+};
 
 /// Connecting takes a few milliseconds, or something is wrong. The SDK's own limit covers the TCP
 /// handshake only, not a server that accepts and then says nothing.
@@ -50,13 +52,18 @@ struct State {
 
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("State").field("generation", &self.generation).finish_non_exhaustive()
+        f.debug_struct("State")
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
     }
 }
 
 impl Link {
     pub(crate) fn new(settings: TemporalSettings) -> Self {
-        Self { settings, state: Mutex::default() }
+        Self {
+            settings,
+            state: Mutex::default(),
+        }
     }
 
     pub(crate) fn settings(&self) -> &TemporalSettings {
@@ -64,7 +71,11 @@ impl Link {
     }
 
     /// Does `call` with a client, within `deadline`; once more on a new connection when the first is lost.
-    pub(crate) async fn call<T, E, F, Fut>(&self, deadline: Duration, call: F) -> Result<T, Failure<E>>
+    pub(crate) async fn call<T, E, F, Fut>(
+        &self,
+        deadline: Duration,
+        call: F,
+    ) -> Result<T, Failure<E>>
     where
         E: SdkError,
         F: Fn(Client) -> Fut,
@@ -122,7 +133,9 @@ impl Link {
     async fn connect(&self) -> Result<Client, String> {
         let (connection, client) = self.settings.for_caller();
         match timeout(CONNECT, Connection::connect(connection)).await {
-            Ok(Ok(connection)) => Client::new(connection, client).map_err(|error| error.to_string()),
+            Ok(Ok(connection)) => {
+                Client::new(connection, client).map_err(|error| error.to_string())
+            }
             Ok(Err(error)) => Err(root_cause(&error)),
             Err(_) => Err(format!("no answer within {CONNECT:?}")),
         }
@@ -147,7 +160,12 @@ fn root_cause(error: &ClientConnectError) -> String {
 
 async fn probe(client: &Client) -> Result<(), String> {
     let mut service = client.connection().workflow_service();
-    match timeout(PROBE, service.get_system_info(GetSystemInfoRequest::default().into_request())).await {
+    match timeout(
+        PROBE,
+        service.get_system_info(GetSystemInfoRequest::default().into_request()),
+    )
+    .await
+    {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(status)) => Err(format!("{:?}: {}", status.code(), status.message())),
         Err(_) => Err(format!("no answer within {PROBE:?}")),

@@ -1,11 +1,13 @@
 //! The newest orders in Temporal, for the command line.
 
-use crate::{Error, Orders, describe::is_open, failure::Failure, orders::SERVER};
-use chrono::{DateTime, Utc};
-use domain::{CustomerId, OrderStatus, Step, order_id_of_workflow};
-use futures_util::TryStreamExt;
 use std::cmp::Reverse;
+
+use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt;
 use temporalio_client::{Client, WorkflowExecution, WorkflowListOptions};
+
+use crate::{Error, Orders, describe::is_open, failure::Failure, orders::SERVER};
+use domain::{CustomerId, OrderStatus, Step, order_id_of_workflow};
 use workflows::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP};
 
 /// One order as Temporal lists it.
@@ -30,8 +32,13 @@ pub struct ListFilter {
 
 impl ListFilter {
     fn query(&self) -> String {
-        let status = self.status.map(|status| format!("{} = '{status}'", ORDER_STATUS.name()));
-        let customer = self.customer_id.as_ref().map(|id| format!("{} = {}", CUSTOMER_ID.name(), quoted(id.as_str())));
+        let status = self
+            .status
+            .map(|status| format!("{} = '{status}'", ORDER_STATUS.name()));
+        let customer = self
+            .customer_id
+            .as_ref()
+            .map(|id| format!("{} = {}", CUSTOMER_ID.name(), quoted(id.as_str())));
         ["WorkflowType = 'OrderWorkflow'".to_owned()]
             .into_iter()
             .chain(status)
@@ -57,7 +64,11 @@ impl Orders {
             let found = client.list_workflows(query.clone(), options);
             async move { found.try_collect::<Vec<WorkflowExecution>>().await }
         };
-        let found = self.link.call(SERVER, call).await.map_err(Failure::into_error)?;
+        let found = self
+            .link
+            .call(SERVER, call)
+            .await
+            .map_err(Failure::into_error)?;
         let mut found: Vec<_> = found.iter().filter_map(listed).collect();
         found.sort_by_key(|order| Reverse(order.started_at));
         Ok(found)
@@ -71,10 +82,16 @@ fn listed(found: &WorkflowExecution) -> Option<Listed> {
         order_id: order_id_of_workflow(found.id())?,
         workflow_id: found.id().to_owned(),
         run_id: found.run_id().to_owned(),
-        status: attributes.get(&ORDER_STATUS).and_then(|status| OrderStatus::parse(&status)),
-        step: attributes.get(&ORDER_STEP).and_then(|step| Step::parse(&step)),
+        status: attributes
+            .get(&ORDER_STATUS)
+            .and_then(|status| OrderStatus::parse(&status)),
+        step: attributes
+            .get(&ORDER_STEP)
+            .and_then(|step| Step::parse(&step)),
         is_running: is_open(found.status()),
-        started_at: found.start_time().map_or(DateTime::UNIX_EPOCH, DateTime::from),
+        started_at: found
+            .start_time()
+            .map_or(DateTime::UNIX_EPOCH, DateTime::from),
     })
 }
 
@@ -85,7 +102,14 @@ mod tests {
     #[test]
     fn a_customers_id_cannot_end_its_quotes() {
         let id = CustomerId::parse(r"O'Neil\").ok();
-        let query = ListFilter { customer_id: id, ..ListFilter::default() }.query();
-        assert_eq!(query, r"WorkflowType = 'OrderWorkflow' AND CustomerId = 'O\'Neil\\'");
+        let query = ListFilter {
+            customer_id: id,
+            ..ListFilter::default()
+        }
+        .query();
+        assert_eq!(
+            query,
+            r"WorkflowType = 'OrderWorkflow' AND CustomerId = 'O\'Neil\\'"
+        );
     }
 }

@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+
 use temporalio_common::telemetry::{
     PrometheusExporterOptions, TelemetryOptions,
     metrics::{CoreMeter, TemporalMeter},
@@ -45,9 +46,19 @@ impl SdkMetrics {
             .build();
         let started = start_prometheus_metric_exporter(options).map_err(io::Error::other)?;
         let core: Arc<dyn CoreMeter> = started.meter;
-        let measured = telemetry_init(TelemetryOptions::builder().metrics(Arc::clone(&core)).build());
-        let meter = measured.map_err(io::Error::other)?.get_temporal_metric_meter();
-        Ok(Self { core, meter, address: started.bound_addr })
+        let measured = telemetry_init(
+            TelemetryOptions::builder()
+                .metrics(Arc::clone(&core))
+                .build(),
+        );
+        let meter = measured
+            .map_err(io::Error::other)?
+            .get_temporal_metric_meter();
+        Ok(Self {
+            core,
+            meter,
+            address: started.bound_addr,
+        })
     }
 
     /// For a worker's runtime.
@@ -74,7 +85,9 @@ impl SdkMetrics {
         stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
-        let (_, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::InvalidData)?;
+        let (_, body) = answer
+            .split_once("\r\n\r\n")
+            .ok_or(io::ErrorKind::InvalidData)?;
         Ok(body.to_owned())
     }
 }

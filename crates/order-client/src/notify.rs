@@ -1,14 +1,16 @@
 //! Passing on what payment providers tell: to the order, or to a settlement. Once Temporal has it, it is not lost.
 
+use temporalio_client::{
+    Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowSignalOptions,
+    WorkflowStartOptions,
+};
+
 use crate::{
     Error, Orders,
     failure::Failure,
     orders::{SERVER, handle},
 };
 use domain::settlement_workflow_id;
-use temporalio_client::{
-    Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowSignalOptions, WorkflowStartOptions,
-};
 use workflows::{Message, Notice, OrderWorkflow, SettlementWorkflow};
 
 impl Orders {
@@ -23,35 +25,63 @@ impl Orders {
 
     /// Whether there is an open order that has it now.
     async fn tell(&self, notice: &Notice) -> Result<bool, Error> {
-        let Some(order_id) = &notice.event.order_id else { return Ok(false) };
+        let Some(order_id) = &notice.event.order_id else {
+            return Ok(false);
+        };
         let signal = |client: Client| {
             let message = Message::Valid(notice.clone());
             async move {
                 let order = handle(&client, order_id);
-                order.signal(OrderWorkflow::payment_event, message, WorkflowSignalOptions::default()).await
+                order
+                    .signal(
+                        OrderWorkflow::payment_event,
+                        message,
+                        WorkflowSignalOptions::default(),
+                    )
+                    .await
             }
         };
-        match self.link.call(SERVER, signal).await.map_err(Failure::into_error) {
+        match self
+            .link
+            .call(SERVER, signal)
+            .await
+            .map_err(Failure::into_error)
+        {
             Ok(()) => Ok(true),
             // There is none, or it has ended.
             Err(Error::NotFound) => Ok(false),
-            Err(error @ (Error::Unavailable(_) | Error::NoWorker | Error::Unexpected(_))) => Err(error),
+            Err(error @ (Error::Unavailable(_) | Error::NoWorker | Error::Unexpected(_))) => {
+                Err(error)
+            }
         }
     }
 
     async fn settle(&self, notice: &Notice) -> Result<(), Error> {
         let queue = self.link.settings().orders_task_queue.clone();
         let start = |client: Client| {
-            let options = WorkflowStartOptions::new(queue.clone(), settlement_workflow_id(&notice.event))
-                .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
-                .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
-                .build();
+            let options =
+                WorkflowStartOptions::new(queue.clone(), settlement_workflow_id(&notice.event))
+                    .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
+                    .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
+                    .build();
             let message = Message::Valid(notice.clone());
             async move {
                 let signal = SettlementWorkflow::payment_event;
-                client.signal_with_start_workflow(SettlementWorkflow::run, None, signal, message, options).await
+                client
+                    .signal_with_start_workflow(
+                        SettlementWorkflow::run,
+                        None,
+                        signal,
+                        message,
+                        options,
+                    )
+                    .await
             }
         };
-        self.link.call(SERVER, start).await.map(drop).map_err(Failure::into_error)
+        self.link
+            .call(SERVER, start)
+            .await
+            .map(drop)
+            .map_err(Failure::into_error)
     }
 }

@@ -1,11 +1,13 @@
 //! The orders in Temporal, as callers see them.
 
-use crate::{Error, TemporalSettings, link::Link};
-use domain::{OrderId, order_workflow_id};
 use std::{sync::Arc, time::Duration};
+
 use temporalio_client::{Client, WorkflowHandle};
 use temporalio_common::protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
 use tonic::IntoRequest;
+
+use crate::{Error, TemporalSettings, link::Link};
+use domain::{OrderId, order_workflow_id};
 use workflows::OrderWorkflow;
 
 /// Calls that wait for nobody but Temporal itself. Milliseconds as a rule; a burst of hundreds of starts
@@ -21,7 +23,9 @@ pub struct Orders {
 impl Orders {
     /// Never fails and does not wait: the first call connects, and each later one reconnects if it must.
     pub fn connect(settings: TemporalSettings) -> Self {
-        Self { link: Arc::new(Link::new(settings)) }
+        Self {
+            link: Arc::new(Link::new(settings)),
+        }
     }
 
     /// Whether Temporal can be reached. Also what a function does while it initialises, so that its
@@ -30,13 +34,19 @@ impl Orders {
     pub async fn health(&self) -> Result<(), Error> {
         let call = |client: Client| async move {
             let mut service = client.connection().workflow_service();
-            service.get_system_info(GetSystemInfoRequest::default().into_request()).await
+            service
+                .get_system_info(GetSystemInfoRequest::default().into_request())
+                .await
         };
-        self.link.call(Duration::from_secs(1), call).await.map(drop).map_err(|failure| match failure.into_error() {
-            // No worker is asked here: a silent server is one that cannot be reached.
-            Error::NoWorker => Error::Unavailable("no answer within 1s".to_owned()),
-            error @ (Error::Unavailable(_) | Error::NotFound | Error::Unexpected(_)) => error,
-        })
+        self.link
+            .call(Duration::from_secs(1), call)
+            .await
+            .map(drop)
+            .map_err(|failure| match failure.into_error() {
+                // No worker is asked here: a silent server is one that cannot be reached.
+                Error::NoWorker => Error::Unavailable("no answer within 1s".to_owned()),
+                error @ (Error::Unavailable(_) | Error::NotFound | Error::Unexpected(_)) => error,
+            })
     }
 }
 

@@ -1,8 +1,9 @@
 //! Payloads as what they say.
 
+use std::collections::HashMap;
+
 use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
-use std::collections::HashMap;
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 
 /// Each payload by its name.
@@ -10,7 +11,10 @@ pub(crate) fn all(payloads: &HashMap<String, Payload>) -> Map<String, Value> {
     let mut read: Vec<_> = payloads
         .iter()
         .map(|(name, payload)| {
-            let encoding = payload.metadata.get("encoding").map_or(&b""[..], Vec::as_slice);
+            let encoding = payload
+                .metadata
+                .get("encoding")
+                .map_or(&b""[..], Vec::as_slice);
             (name.clone(), decoded(encoding, &payload.data))
         })
         .collect();
@@ -21,15 +25,27 @@ pub(crate) fn all(payloads: &HashMap<String, Payload>) -> Map<String, Value> {
 /// The same JSON with every payload in it (`{"data": …, "metadata": {"encoding": …}}`) as what it says.
 pub(crate) fn readable(value: Value) -> Value {
     match value {
-        Value::Object(members) => payload(&members)
-            .unwrap_or_else(|| members.into_iter().map(|(name, value)| (name, readable(value))).collect()),
+        Value::Object(members) => payload(&members).unwrap_or_else(|| {
+            members
+                .into_iter()
+                .map(|(name, value)| (name, readable(value)))
+                .collect()
+        }),
         Value::Array(values) => values.into_iter().map(readable).collect(),
         plain @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => plain,
     }
 }
 
 fn payload(members: &Map<String, Value>) -> Option<Value> {
-    let encoding = BASE64.decode(members.get("metadata")?.get("encoding")?.as_str()?.as_bytes()).ok()?;
+    let encoding = BASE64
+        .decode(
+            members
+                .get("metadata")?
+                .get("encoding")?
+                .as_str()?
+                .as_bytes(),
+        )
+        .ok()?;
     // What is empty is left out.
     let data = members.get("data").map_or(Some(""), Value::as_str)?;
     let data = BASE64.decode(data.as_bytes()).ok()?;

@@ -1,9 +1,13 @@
 //! Reading an order from its own workflow. It answers on closed orders too, while a worker is there.
 
+use std::time::Duration;
+
+use temporalio_client::{
+    Client, QueryRejectCondition, WorkflowQueryOptions, errors::WorkflowQueryError,
+};
+
 use crate::{Error, Orders, failure::Failure, orders::handle};
 use domain::{OrderId, OrderView};
-use std::time::Duration;
-use temporalio_client::{Client, QueryRejectCondition, WorkflowQueryOptions, errors::WorkflowQueryError};
 use workflows::OrderWorkflow;
 
 /// How long a reader waits for a worker before the row has to do.
@@ -13,7 +17,9 @@ impl Orders {
     /// The workflow's own answer, whether the order is open or closed.
     #[tracing::instrument(name = "temporal.query", skip_all)]
     pub async fn full_state(&self, order_id: &OrderId) -> Result<OrderView, Error> {
-        self.query(order_id, QueryRejectCondition::None).await.map_err(Failure::into_error)
+        self.query(order_id, QueryRejectCondition::None)
+            .await
+            .map_err(Failure::into_error)
     }
 
     /// The workflow's own answer; `None` for a closed order, without asking a worker.
@@ -32,8 +38,12 @@ impl Orders {
         reject: QueryRejectCondition,
     ) -> Result<OrderView, Failure<WorkflowQueryError>> {
         let call = |client: Client| async move {
-            let options = WorkflowQueryOptions::builder().reject_condition(reject).build();
-            handle(&client, order_id).query(OrderWorkflow::get_full_state, (), options).await
+            let options = WorkflowQueryOptions::builder()
+                .reject_condition(reject)
+                .build();
+            handle(&client, order_id)
+                .query(OrderWorkflow::get_full_state, (), options)
+                .await
         };
         self.link.call(WORKER, call).await
     }

@@ -1,17 +1,20 @@
 //! Starting an order: however often it is tried, one run.
 
+use temporalio_client::{
+    Client, WorkflowDescribeOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
+    WorkflowStartOptions, errors::WorkflowStartError,
+};
+use temporalio_common::{MemoValues, search_attributes::SearchAttributes};
+
 use crate::{
     Error, Orders,
     failure::Failure,
     orders::{SERVER, handle},
 };
 use domain::{Order, OrderId, OrderPolicy, OrderStatus, Step, order_workflow_id};
-use temporalio_client::{
-    Client, WorkflowDescribeOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions,
-    errors::WorkflowStartError,
+use workflows::{
+    CUSTOMER_ID, Message, ORDER_STATUS, ORDER_STEP, ORDER_TOTAL, OrderInput, OrderWorkflow,
 };
-use temporalio_common::{MemoValues, search_attributes::SearchAttributes};
-use workflows::{CUSTOMER_ID, Message, ORDER_STATUS, ORDER_STEP, ORDER_TOTAL, OrderInput, OrderWorkflow};
 
 pub(crate) const FINGERPRINT: &str = "fingerprint";
 pub(crate) const REQUEST_ID: &str = "request_id";
@@ -60,13 +63,26 @@ impl Orders {
         };
         let call = |client: Client| {
             let (input, options) = (Message::Valid(input.clone()), options.clone());
-            async move { client.start_workflow(OrderWorkflow::run, input, options).await }
+            async move {
+                client
+                    .start_workflow(OrderWorkflow::run, input, options)
+                    .await
+            }
         };
         match self.link.call(SERVER, call).await {
-            Ok(handle) => Ok(Started { run_id: handle.run_id().unwrap_or_default().to_owned(), already: false }),
-            Err(Failure::Said(WorkflowStartError::AlreadyStarted { .. })) => self.started_by(new, &start_id).await,
-            Err(Failure::Silent) => Err(Error::Unavailable("no answer to a start".to_owned()).into()),
-            Err(failure @ (Failure::Unreachable(_) | Failure::Said(_))) => Err(failure.into_error().into()),
+            Ok(handle) => Ok(Started {
+                run_id: handle.run_id().unwrap_or_default().to_owned(),
+                already: false,
+            }),
+            Err(Failure::Said(WorkflowStartError::AlreadyStarted { .. })) => {
+                self.started_by(new, &start_id).await
+            }
+            Err(Failure::Silent) => {
+                Err(Error::Unavailable("no answer to a start".to_owned()).into())
+            }
+            Err(failure @ (Failure::Unreachable(_) | Failure::Said(_))) => {
+                Err(failure.into_error().into())
+            }
         }
     }
 
@@ -80,7 +96,13 @@ impl Orders {
             ORDER_STEP.value_set(Step::Receive.to_string()),
             ORDER_TOTAL.value_set(new.order.total.minor()),
         ];
-        attributes.extend(new.order.customer.id.as_ref().map(|id| CUSTOMER_ID.value_set(id.to_string())));
+        attributes.extend(
+            new.order
+                .customer
+                .id
+                .as_ref()
+                .map(|id| CUSTOMER_ID.value_set(id.to_string())),
+        );
         let queue = self.link.settings().orders_task_queue.clone();
         WorkflowStartOptions::new(queue, order_workflow_id(new.order_id))
             .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)
@@ -93,14 +115,28 @@ impl Orders {
     /// By whom the order that has this id was started.
     async fn started_by(&self, new: &NewOrder<'_>, start_id: &str) -> Result<Started, StartError> {
         let call = |client: Client| async move {
-            handle(&client, new.order_id).describe(WorkflowDescribeOptions::default()).await
+            handle(&client, new.order_id)
+                .describe(WorkflowDescribeOptions::default())
+                .await
         };
-        let description = self.link.call(SERVER, call).await.map_err(Failure::into_error)?;
+        let description = self
+            .link
+            .call(SERVER, call)
+            .await
+            .map_err(Failure::into_error)?;
         let memo = description.memo();
-        let says = |key: &str, value: &str| memo.get::<String>(key).ok().flatten().is_some_and(|text| text == value);
+        let says = |key: &str, value: &str| {
+            memo.get::<String>(key)
+                .ok()
+                .flatten()
+                .is_some_and(|text| text == value)
+        };
         if !says(FINGERPRINT, new.fingerprint) {
             return Err(StartError::Conflict);
         }
-        Ok(Started { run_id: description.run_id().to_owned(), already: !says(START_ID, start_id) })
+        Ok(Started {
+            run_id: description.run_id().to_owned(),
+            already: !says(START_ID, start_id),
+        })
     }
 }

@@ -1,14 +1,16 @@
 //! One workflow as Temporal keeps it, for people who look behind an order: what describes it, and its history.
 
-use crate::{Error, Orders, failure::Failure, orders::SERVER, payload};
 use chrono::{DateTime, Utc};
-use domain::{OrderId, order_workflow_id};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use temporalio_client::{
-    Client, UntypedWorkflow, WorkflowDescribeOptions, WorkflowExecutionDescription, WorkflowFetchHistoryOptions,
+    Client, UntypedWorkflow, WorkflowDescribeOptions, WorkflowExecutionDescription,
+    WorkflowFetchHistoryOptions,
 };
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
+
+use crate::{Error, Orders, failure::Failure, orders::SERVER, payload};
+use domain::{OrderId, order_workflow_id};
 
 /// A workflow, an order's or a shipment's.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -52,7 +54,10 @@ impl WorkflowEvent {
     /// The workflow that this entry says was started as a child.
     pub fn started_child(&self) -> Option<&str> {
         let is_start = self.kind == "ChildWorkflowExecutionStarted";
-        self.attributes.pointer("/workflow_execution/workflowId").filter(|_| is_start)?.as_str()
+        self.attributes
+            .pointer("/workflow_execution/workflowId")
+            .filter(|_| is_start)?
+            .as_str()
     }
 }
 
@@ -82,21 +87,34 @@ impl Orders {
             let handle = client.get_workflow_handle::<UntypedWorkflow>(workflow_id);
             handle.describe(WorkflowDescribeOptions::default()).await
         };
-        self.link.call(SERVER, call).await.map(|found| description(&found)).map_err(Failure::into_error)
+        self.link
+            .call(SERVER, call)
+            .await
+            .map(|found| description(&found))
+            .map_err(Failure::into_error)
     }
 
     async fn history_exactly(&self, workflow_id: &str) -> Result<Vec<WorkflowEvent>, Error> {
         let call = |client: Client| async move {
             let handle = client.get_workflow_handle::<UntypedWorkflow>(workflow_id);
-            handle.fetch_history(WorkflowFetchHistoryOptions::default()).into_events().await
+            handle
+                .fetch_history(WorkflowFetchHistoryOptions::default())
+                .into_events()
+                .await
         };
-        let events = self.link.call(SERVER, call).await.map_err(Failure::into_error)?;
+        let events = self
+            .link
+            .call(SERVER, call)
+            .await
+            .map_err(Failure::into_error)?;
         Ok(events.iter().map(event).collect())
     }
 }
 
 fn of_order(id: &str) -> Result<String, Error> {
-    OrderId::parse(id).map(|id| order_workflow_id(&id)).map_err(|_| Error::NotFound)
+    OrderId::parse(id)
+        .map(|id| order_workflow_id(&id))
+        .map_err(|_| Error::NotFound)
 }
 
 fn description(found: &WorkflowExecutionDescription) -> WorkflowDescription {
@@ -115,33 +133,59 @@ fn description(found: &WorkflowExecutionDescription) -> WorkflowDescription {
         parent_workflow_id: found.parent_id().map(str::to_owned),
         history_events: found.history_length(),
         state_transitions: info.map_or(0, |info| info.state_transition_count),
-        search_attributes: attributes.map(|found| payload::all(&found.indexed_fields)).unwrap_or_default(),
-        memo: memo.map(|found| payload::all(&found.fields)).unwrap_or_default(),
+        search_attributes: attributes
+            .map(|found| payload::all(&found.indexed_fields))
+            .unwrap_or_default(),
+        memo: memo
+            .map(|found| payload::all(&found.fields))
+            .unwrap_or_default(),
         pending_activities: raw
             .pending_activities
             .iter()
             .map(|pending| PendingActivity {
-                activity: pending.activity_type.as_ref().map(|kind| kind.name.clone()).unwrap_or_default(),
+                activity: pending
+                    .activity_type
+                    .as_ref()
+                    .map(|kind| kind.name.clone())
+                    .unwrap_or_default(),
                 attempt: pending.attempt,
-                last_failure: pending.last_failure.as_ref().map(|failure| failure.message.clone()),
+                last_failure: pending
+                    .last_failure
+                    .as_ref()
+                    .map(|failure| failure.message.clone()),
             })
             .collect(),
-        pending_children: raw.pending_children.iter().map(|child| child.workflow_id.clone()).collect(),
+        pending_children: raw
+            .pending_children
+            .iter()
+            .map(|child| child.workflow_id.clone())
+            .collect(),
     }
 }
 
 fn event(event: &HistoryEvent) -> WorkflowEvent {
-    let attributes = event.attributes.as_ref().and_then(|attributes| serde_json::to_value(attributes).ok());
+    let attributes = event
+        .attributes
+        .as_ref()
+        .and_then(|attributes| serde_json::to_value(attributes).ok());
     // One member, named after the kind.
     let named = match attributes {
         Some(Value::Object(members)) => members.into_iter().next(),
-        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) | None => None,
+        Some(
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_),
+        )
+        | None => None,
     };
     let (name, attributes) = named.unwrap_or_default();
     WorkflowEvent {
         event_id: event.event_id,
-        time: event.event_time.and_then(|time| DateTime::from_timestamp(time.seconds, time.nanos.try_into().ok()?)),
-        kind: name.strip_suffix("EventAttributes").unwrap_or(&name).to_owned(),
+        time: event
+            .event_time
+            .and_then(|time| DateTime::from_timestamp(time.seconds, time.nanos.try_into().ok()?)),
+        kind: name
+            .strip_suffix("EventAttributes")
+            .unwrap_or(&name)
+            .to_owned(),
         attributes: payload::readable(attributes),
     }
 }

@@ -3,13 +3,16 @@
 //! Not signed are `paymentMethod`, `reason`, `eventDate`, `live` and all of `additionalData`: nothing of them is
 //! believed, but that `live` must agree with the deployment.
 
+use serde_json::Value;
+
 use crate::{
     events::{Draft, Environment, ignored},
     json::{Why, as_event_id, as_word, money_of, word},
     verify::Rejection,
 };
-use domain::{DisputeStage, Money, OrderId, PaymentEventKind as Kind, TransactionId, WebhookProvider};
-use serde_json::Value;
+use domain::{
+    DisputeStage, Money, OrderId, PaymentEventKind as Kind, TransactionId, WebhookProvider,
+};
 
 pub(crate) struct Batch {
     pub(crate) items: Vec<Item>,
@@ -32,8 +35,18 @@ pub(crate) struct Item {
 pub(crate) fn batch(body: &[u8]) -> Option<Result<Batch, Rejection>> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let items = body.get("notificationItems")?;
-    let read = |items: &Value| items.as_array()?.iter().map(Item::read).collect::<Option<Vec<_>>>();
-    Some(read(items).map(|items| Batch { items }).ok_or(Rejection::Header))
+    let read = |items: &Value| {
+        items
+            .as_array()?
+            .iter()
+            .map(Item::read)
+            .collect::<Option<Vec<_>>>()
+    };
+    Some(
+        read(items)
+            .map(|items| Batch { items })
+            .ok_or(Rejection::Header),
+    )
 }
 
 impl Item {
@@ -41,7 +54,9 @@ impl Item {
         let item = item.get("NotificationRequestItem")?.as_object()?;
         let field = |name: &str| scalar(item.get(name));
         let amount = |name: &str| scalar(item.get("amount").and_then(|amount| amount.get(name)));
-        let signature = item.get("additionalData").and_then(|data| data.get("hmacSignature"));
+        let signature = item
+            .get("additionalData")
+            .and_then(|data| data.get("hmacSignature"));
         Some(Self {
             psp_reference: field("pspReference")?,
             original_reference: field("originalReference")?,
@@ -51,7 +66,10 @@ impl Item {
             currency: amount("currency")?,
             event_code: field("eventCode")?,
             success: field("success")?,
-            signature: signature.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned),
+            signature: signature
+                .and_then(Value::as_str)
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned),
         })
     }
 
@@ -91,9 +109,16 @@ impl Item {
             return Draft::unreadable("a colon where it could be moved to another field");
         }
         let modification = !self.original_reference.is_empty();
-        let payment = if modification { &self.original_reference } else { &self.psp_reference };
+        let payment = if modification {
+            &self.original_reference
+        } else {
+            &self.psp_reference
+        };
         Draft {
-            event_id: as_event_id(&format!("{}:{}:{}", self.event_code, self.psp_reference, self.success)),
+            event_id: as_event_id(&format!(
+                "{}:{}:{}",
+                self.event_code, self.psp_reference, self.success
+            )),
             order_id: OrderId::parse(&self.merchant_reference).ok(),
             transaction_id: TransactionId::parse(payment).ok(),
             payment_id: None,
@@ -107,22 +132,34 @@ impl Item {
             "false" => false,
             _ => return Err("success is neither true nor false"),
         };
-        let failed = |reason: &str| Kind::Failed { reason: reason.to_owned() };
-        let attempt_failed = |reason: &str| Kind::AttemptFailed { reason: reason.to_owned() };
+        let failed = |reason: &str| Kind::Failed {
+            reason: reason.to_owned(),
+        };
+        let attempt_failed = |reason: &str| Kind::AttemptFailed {
+            reason: reason.to_owned(),
+        };
         let disputed = |stage| Kind::Disputed { stage };
         Ok(match (self.event_code.as_str(), success) {
             // No money: a card was looked at.
             ("AUTHORISATION", true) if self.value == "0" => self.ignored(),
-            ("AUTHORISATION" | "CAPTURE", true) => Kind::Paid { amount: self.money()?, payment_method: None },
+            ("AUTHORISATION" | "CAPTURE", true) => Kind::Paid {
+                amount: self.money()?,
+                payment_method: None,
+            },
             ("AUTHORISATION", false) => attempt_failed("refused"),
             ("CAPTURE", false) => attempt_failed("capture_refused"),
             ("CAPTURE_FAILED", true) => failed("capture_failed"),
             ("CANCELLATION", true) => failed("cancelled"),
             // Which of the two it was stands only where nothing is signed: with an amount it can be a refund.
-            ("CANCEL_OR_REFUND", true) if self.value.is_empty() || self.value == "0" => failed("cancelled_or_refunded"),
+            ("CANCEL_OR_REFUND", true) if self.value.is_empty() || self.value == "0" => {
+                failed("cancelled_or_refunded")
+            }
             ("CANCEL_OR_REFUND" | "REFUND", true) => {
                 let refund_id = Some(self.refund_id().ok_or("the refund has no id")?);
-                Kind::Refunded { amount: self.money()?, refund_id }
+                Kind::Refunded {
+                    amount: self.money()?,
+                    refund_id,
+                }
             }
             ("REFUND", false) => self.refund_failed("refund_refused"),
             ("REFUND_FAILED", true) => self.refund_failed("refund_failed"),
@@ -135,12 +172,19 @@ impl Item {
     }
 
     fn money(&self) -> Result<Money, Why> {
-        let units = self.value.parse().map_err(|_| "the amount is missing or no whole number")?;
+        let units = self
+            .value
+            .parse()
+            .map_err(|_| "the amount is missing or no whole number")?;
         money_of(WebhookProvider::Adyen, units, &self.currency)
     }
 
     fn refund_failed(&self, reason: &str) -> Kind {
-        Kind::RefundFailed { reason: reason.to_owned(), amount: self.money().ok(), refund_id: self.refund_id() }
+        Kind::RefundFailed {
+            reason: reason.to_owned(),
+            amount: self.money().ok(),
+            refund_id: self.refund_id(),
+        }
     }
 
     fn refund_id(&self) -> Option<String> {
@@ -164,14 +208,26 @@ pub(crate) fn read(bytes: &[u8], body: &Value, environment: Environment) -> Vec<
     if scalar(body.get("live")).is_some_and(|live| live == is_ours) {
         return drafts.collect();
     }
-    let other_system = "it comes from Adyen's other system: `live` does not agree with the deployment";
-    drafts.map(|draft| Draft { kind: Err(other_system), ..draft }).collect()
+    let other_system =
+        "it comes from Adyen's other system: `live` does not agree with the deployment";
+    drafts
+        .map(|draft| Draft {
+            kind: Err(other_system),
+            ..draft
+        })
+        .collect()
 }
 
 /// A notification about an account, a transfer, a dispute: signed as a whole, and none of them pays an order.
 fn other(body: &Value) -> Draft {
     let event_type = word(body, "/type");
-    Draft { event_id: None, order_id: None, transaction_id: None, payment_id: None, kind: Ok(ignored(event_type)) }
+    Draft {
+        event_id: None,
+        order_id: None,
+        transaction_id: None,
+        payment_id: None,
+        kind: Ok(ignored(event_type)),
+    }
 }
 
 /// The text that stands for a field in what is signed; nothing for one that is missing, `None` for one that has none.

@@ -1,16 +1,20 @@
 //! Checkout.com.
 
+use serde_json::Value;
+
 use crate::{
     events::{Draft, ignored},
     json::{self, Why, event_id, order_id, text, transaction_id, word},
 };
 use domain::{DisputeStage, Money, PaymentEventKind as Kind, WebhookProvider};
-use serde_json::Value;
 
 pub(crate) fn read(body: &Value) -> Draft {
     let event_id = event_id(body, "/id");
     let Some(event_type) = text(body, "/type") else {
-        return Draft { event_id, ..Draft::unreadable("the event has no type") };
+        return Draft {
+            event_id,
+            ..Draft::unreadable("the event has no type")
+        };
     };
     let data = body.get("data").unwrap_or(&Value::Null);
     let of_dispute = event_type.starts_with("dispute_");
@@ -30,21 +34,41 @@ fn kind(event_type: &str, body: &Value, data: &Value) -> Result<Kind, Why> {
     // A refund is an action on the payment; where it is not named, the event stands for it.
     let refund_id = || event_id(data, "/action_id").or_else(|| event_id(body, "/id"));
     Ok(match event_type {
-        "payment_captured" => Kind::Paid { amount: money(data)?, payment_method: None },
+        "payment_captured" => Kind::Paid {
+            amount: money(data)?,
+            payment_method: None,
+        },
         // The customer may try again.
-        "payment_declined" => Kind::AttemptFailed { reason: "declined".to_owned() },
-        "payment_capture_declined" => Kind::AttemptFailed { reason: "capture_declined".to_owned() },
+        "payment_declined" => Kind::AttemptFailed {
+            reason: "declined".to_owned(),
+        },
+        "payment_capture_declined" => Kind::AttemptFailed {
+            reason: "capture_declined".to_owned(),
+        },
         "payment_approved" | "payment_pending" | "payment_capture_pending" => Kind::Processing,
-        "payment_canceled" => Kind::Failed { reason: "canceled".to_owned() },
-        "payment_expired" => Kind::Failed { reason: "expired".to_owned() },
-        "payment_voided" => Kind::Failed { reason: "voided".to_owned() },
+        "payment_canceled" => Kind::Failed {
+            reason: "canceled".to_owned(),
+        },
+        "payment_expired" => Kind::Failed {
+            reason: "expired".to_owned(),
+        },
+        "payment_voided" => Kind::Failed {
+            reason: "voided".to_owned(),
+        },
         "payment_refunded" => {
             let refund_id = Some(refund_id().ok_or("the refund has no id")?);
-            Kind::Refunded { amount: money(data)?, refund_id }
+            Kind::Refunded {
+                amount: money(data)?,
+                refund_id,
+            }
         }
         "payment_refund_declined" => {
             let reason = "refund_declined".to_owned();
-            Kind::RefundFailed { reason, amount: money(data).ok(), refund_id: refund_id() }
+            Kind::RefundFailed {
+                reason,
+                amount: money(data).ok(),
+                refund_id: refund_id(),
+            }
         }
         "dispute_received" => dispute(DisputeStage::Opened),
         "dispute_won" => dispute(DisputeStage::Won),

@@ -1,16 +1,18 @@
 //! What a notification says, in our words.
 
+use std::collections::BTreeSet;
+
+use data_encoding::HEXLOWER;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
 use crate::{
     adyen, checkout, gocardless,
     json::{Why, as_event_id},
     mollie, shopify, square, standard, stripe,
     verify::Verified,
 };
-use data_encoding::HEXLOWER;
 use domain::{OrderId, PaymentEvent, PaymentEventKind, PaymentId, TransactionId, WebhookProvider};
-use serde_json::Value;
-use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
 
 /// Which of a provider's two systems this deployment belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +33,13 @@ pub(crate) struct Draft {
 
 impl Draft {
     pub(crate) fn unreadable(why: Why) -> Self {
-        Self { event_id: None, order_id: None, transaction_id: None, payment_id: None, kind: Err(why) }
+        Self {
+            event_id: None,
+            order_id: None,
+            transaction_id: None,
+            payment_id: None,
+            kind: Err(why),
+        }
     }
 }
 
@@ -43,7 +51,10 @@ pub fn events(verified: &Verified<'_>, environment: Environment) -> Vec<PaymentE
     let drafts = match serde_json::from_slice::<Value>(verified.body()) {
         Err(_) => {
             let event_id = verified.signed_id.and_then(as_event_id);
-            vec![Draft { event_id, ..Draft::unreadable("the body is not JSON") }]
+            vec![Draft {
+                event_id,
+                ..Draft::unreadable("the body is not JSON")
+            }]
         }
         Ok(body) => match provider {
             WebhookProvider::Stripe => vec![stripe::read(&body)],
@@ -66,17 +77,29 @@ pub fn events(verified: &Verified<'_>, environment: Environment) -> Vec<PaymentE
 }
 
 fn finish(provider: WebhookProvider, draft: Draft, digest: impl Fn() -> String) -> PaymentEvent {
-    let Draft { event_id, order_id, transaction_id, payment_id, kind } = draft;
-    let paid_without_name =
-        matches!(kind, Ok(PaymentEventKind::Paid { .. })) && (transaction_id.is_none() || event_id.is_none());
-    let kind = if paid_without_name { Err("a payment without an id of its own") } else { kind };
+    let Draft {
+        event_id,
+        order_id,
+        transaction_id,
+        payment_id,
+        kind,
+    } = draft;
+    let paid_without_name = matches!(kind, Ok(PaymentEventKind::Paid { .. }))
+        && (transaction_id.is_none() || event_id.is_none());
+    let kind = if paid_without_name {
+        Err("a payment without an id of its own")
+    } else {
+        kind
+    };
     PaymentEvent {
         provider,
         event_id: event_id.unwrap_or_else(digest),
         order_id,
         transaction_id,
         payment_id,
-        kind: kind.unwrap_or_else(|why| PaymentEventKind::Unreadable { reason: why.to_owned() }),
+        kind: kind.unwrap_or_else(|why| PaymentEventKind::Unreadable {
+            reason: why.to_owned(),
+        }),
     }
 }
 
@@ -87,9 +110,13 @@ fn digest(body: &[u8], index: usize) -> String {
 }
 
 pub(crate) fn ignored(event_type: Option<String>) -> PaymentEventKind {
-    PaymentEventKind::Ignored { event_type: event_type.unwrap_or_else(|| "unnamed".to_owned()) }
+    PaymentEventKind::Ignored {
+        event_type: event_type.unwrap_or_else(|| "unnamed".to_owned()),
+    }
 }
 
 pub(crate) fn unconfirmed(event_type: Option<String>) -> PaymentEventKind {
-    PaymentEventKind::Unconfirmed { event_type: event_type.unwrap_or_else(|| "unnamed".to_owned()) }
+    PaymentEventKind::Unconfirmed {
+        event_type: event_type.unwrap_or_else(|| "unnamed".to_owned()),
+    }
 }

@@ -1,17 +1,20 @@
 //! GoCardless: up to 250 events in one notification, each with an id of its own.
 
+use serde_json::Value;
+
 use crate::{
     events::{Draft, unconfirmed},
     json::{as_word, event_id, order_id, text, transaction_id},
     verify::LARGEST_BATCH,
 };
-use serde_json::Value;
 
 pub(crate) fn read(body: &Value) -> Vec<Draft> {
     match body.get("events").and_then(Value::as_array) {
         None => vec![Draft::unreadable("there are no events in it")],
         Some(events) if events.is_empty() => vec![Draft::unreadable("there are no events in it")],
-        Some(events) if events.len() > LARGEST_BATCH => vec![Draft::unreadable("there are too many events in it")],
+        Some(events) if events.len() > LARGEST_BATCH => {
+            vec![Draft::unreadable("there are too many events in it")]
+        }
         Some(events) => events.iter().map(draft).collect(),
     }
 }
@@ -21,7 +24,8 @@ fn draft(event: &Value) -> Draft {
     let action = text(event, "/action").unwrap_or_default();
     Draft {
         event_id: event_id(event, "/id"),
-        order_id: order_id(event, "/resource_metadata/order_id").or_else(|| order_id(event, "/metadata/order_id")),
+        order_id: order_id(event, "/resource_metadata/order_id")
+            .or_else(|| order_id(event, "/metadata/order_id")),
         transaction_id: transaction_id(event, "/links/payment"),
         payment_id: None,
         kind: Ok(unconfirmed(as_word(&format!("{resource}.{action}")))),

@@ -1,7 +1,8 @@
 //! Reading a provider's JSON: what is there and is what it should be, or nothing.
 
-use domain::{Currency, Money, OrderId, PaymentId, TransactionId, WebhookProvider};
 use serde_json::Value;
+
+use domain::{Currency, Money, OrderId, PaymentId, TransactionId, WebhookProvider};
 
 /// Why a signed body can't be understood. Our words, never the body's.
 pub(crate) type Why = &'static str;
@@ -28,7 +29,8 @@ pub(crate) fn event_id(value: &Value, pointer: &str) -> Option<String> {
 
 /// An event's id, where it is one: visible ASCII, at most 200 characters.
 pub(crate) fn as_event_id(text: &str) -> Option<String> {
-    let is_one = (1..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_one =
+        (1..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     is_one.then(|| text.to_owned())
 }
 
@@ -41,7 +43,9 @@ pub(crate) fn word(value: &Value, pointer: &str) -> Option<String> {
 /// that neither a card number nor a letter from a stranger fits in.
 pub(crate) fn as_word(text: &str) -> Option<String> {
     let is_short = (1..=80).contains(&text.len());
-    let is_plain = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    let is_plain = text
+        .bytes()
+        .all(|byte| byte == b' ' || byte.is_ascii_graphic());
     // Groups of digits with something small between them are a row as well.
     let separates = |byte| matches!(byte, b' ' | b'-' | b'.' | b'_' | b'/');
     let mut digits = 0;
@@ -53,15 +57,26 @@ pub(crate) fn as_word(text: &str) -> Option<String> {
     (is_short && is_plain && longest <= 6).then(|| text.to_owned())
 }
 
-pub(crate) fn money(provider: WebhookProvider, value: &Value, amount: &str, currency: &str) -> Result<Money, Why> {
-    let units = value.pointer(amount).and_then(Value::as_i64).ok_or("the amount is missing or no whole number")?;
+pub(crate) fn money(
+    provider: WebhookProvider,
+    value: &Value,
+    amount: &str,
+    currency: &str,
+) -> Result<Money, Why> {
+    let units = value
+        .pointer(amount)
+        .and_then(Value::as_i64)
+        .ok_or("the amount is missing or no whole number")?;
     let code = text(value, currency).ok_or("the currency is missing")?;
     money_of(provider, units, code)
 }
 
 pub(crate) fn money_of(provider: WebhookProvider, units: i64, code: &str) -> Result<Money, Why> {
-    let currency = Currency::parse(&code.to_ascii_uppercase()).map_err(|_| "the currency is not one we know")?;
-    provider.money(units, currency).map_err(|_| "the amount can't be written exactly in its currency")
+    let currency = Currency::parse(&code.to_ascii_uppercase())
+        .map_err(|_| "the currency is not one we know")?;
+    provider
+        .money(units, currency)
+        .map_err(|_| "the amount can't be written exactly in its currency")
 }
 
 #[cfg(test)]
@@ -70,13 +85,25 @@ mod tests {
 
     #[test]
     fn no_card_number_and_no_letter_is_a_word() {
-        for good in ["card", "visa 1111", "payment_intent.succeeded", "orders/paid"] {
+        for good in [
+            "card",
+            "visa 1111",
+            "payment_intent.succeeded",
+            "orders/paid",
+        ] {
             assert_eq!(as_word(good).as_deref(), Some(good));
         }
         let long = "x".repeat(81);
-        for bad in
-            ["", "4111111111111111", "4111 1111 1111 1111", "4111-1111-1111", "4111.1111.1111", "Grüße", "a\nb", &long]
-        {
+        for bad in [
+            "",
+            "4111111111111111",
+            "4111 1111 1111 1111",
+            "4111-1111-1111",
+            "4111.1111.1111",
+            "Grüße",
+            "a\nb",
+            &long,
+        ] {
             assert_eq!(as_word(bad), None, "{bad}");
         }
     }

@@ -1,10 +1,11 @@
 //! Mollie: an event says that something happened to a payment, and not what it was worth.
 
+use serde_json::Value;
+
 use crate::{
     events::{Draft, unconfirmed},
     json::{as_event_id, order_id, text, transaction_id, word},
 };
-use serde_json::Value;
 
 pub(crate) fn read(body: &Value) -> Draft {
     let event_type = word(body, "/type").or_else(|| word(body, "/event_type"));

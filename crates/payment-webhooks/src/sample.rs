@@ -1,8 +1,9 @@
 //! Notifications as the providers write them, about an order of ours: for `orderflow webhook send` and for tests.
 
+use serde_json::{Value, json};
+
 use crate::sign::Message;
 use domain::{Money, OrderId, TransactionId, UnitsError, WebhookProvider};
-use serde_json::{Value, json};
 
 /// What a sample is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,9 +48,15 @@ pub struct Facts<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SampleError {
     #[error("{provider} has no event for a payment that is {}", kind.as_str())]
-    NoSuchEvent { provider: WebhookProvider, kind: SampleKind },
+    NoSuchEvent {
+        provider: WebhookProvider,
+        kind: SampleKind,
+    },
     #[error("{provider} can't write this amount: {source}")]
-    Amount { provider: WebhookProvider, source: UnitsError },
+    Amount {
+        provider: WebhookProvider,
+        source: UnitsError,
+    },
 }
 
 /// Whether the provider has an event of this kind; Mollie has only one about a single payment.
@@ -58,11 +65,19 @@ pub fn has_sample(provider: WebhookProvider, kind: SampleKind) -> bool {
 }
 
 /// An unsigned notification; [`crate::sign`] makes it whole.
-pub fn sample(provider: WebhookProvider, kind: SampleKind, facts: &Facts<'_>) -> Result<Message, SampleError> {
+pub fn sample(
+    provider: WebhookProvider,
+    kind: SampleKind,
+    facts: &Facts<'_>,
+) -> Result<Message, SampleError> {
     if !has_sample(provider, kind) {
         return Err(SampleError::NoSuchEvent { provider, kind });
     }
-    let units = || provider.units(facts.amount).map_err(|source| SampleError::Amount { provider, source });
+    let units = || {
+        provider
+            .units(facts.amount)
+            .map_err(|source| SampleError::Amount { provider, source })
+    };
     let body = match provider {
         WebhookProvider::Stripe => stripe(kind, facts, units()?),
         WebhookProvider::Adyen => adyen(kind, facts, units()?),
@@ -86,7 +101,10 @@ pub fn sample(provider: WebhookProvider, kind: SampleKind, facts: &Facts<'_>) ->
         | WebhookProvider::GoCardless
         | WebhookProvider::Checkout => Vec::new(),
     };
-    Ok(Message { headers, body: body.to_string().into_bytes() })
+    Ok(Message {
+        headers,
+        body: body.to_string().into_bytes(),
+    })
 }
 
 fn stripe(kind: SampleKind, facts: &Facts<'_>, units: i64) -> Value {
@@ -103,7 +121,8 @@ fn stripe(kind: SampleKind, facts: &Facts<'_>, units: i64) -> Value {
         SampleKind::Paid => ("payment_intent.succeeded", intent("succeeded", units)),
         SampleKind::Failed => {
             let mut intent = intent("requires_payment_method", 0);
-            intent["last_payment_error"] = json!({"code": "card_declined", "decline_code": "generic_decline"});
+            intent["last_payment_error"] =
+                json!({"code": "card_declined", "decline_code": "generic_decline"});
             ("payment_intent.payment_failed", intent)
         }
         SampleKind::Refunded => {

@@ -16,7 +16,10 @@ pub(crate) enum Place {
     /// Three headers of their own, `v1,… v1,…` in the last; under one of two sets of names.
     Apart { families: [Family; 2] },
     /// A header with nothing else in it. `prefix` may stand before the signature.
-    Alone { header: &'static str, prefix: &'static str },
+    Alone {
+        header: &'static str,
+        prefix: &'static str,
+    },
     /// In each item of the body; where the body has no items, in a header.
     InItems { header: &'static str },
 }
@@ -56,11 +59,18 @@ pub(crate) enum MacEncoding {
 }
 
 const fn alone(header: &'static str, mac: MacEncoding) -> Scheme {
-    Scheme { place: Place::Alone { header, prefix: "" }, signed: Signed::Body, key: KeyEncoding::Text, mac }
+    Scheme {
+        place: Place::Alone { header, prefix: "" },
+        signed: Signed::Body,
+        key: KeyEncoding::Text,
+        mac,
+    }
 }
 
 const STRIPE: Scheme = Scheme {
-    place: Place::Stamped { header: "stripe-signature" },
+    place: Place::Stamped {
+        header: "stripe-signature",
+    },
     signed: Signed::TimestampBody,
     key: KeyEncoding::Text,
     mac: MacEncoding::Hex,
@@ -68,8 +78,16 @@ const STRIPE: Scheme = Scheme {
 const STANDARD: Scheme = Scheme {
     place: Place::Apart {
         families: [
-            Family { id: "webhook-id", timestamp: "webhook-timestamp", signature: "webhook-signature" },
-            Family { id: "svix-id", timestamp: "svix-timestamp", signature: "svix-signature" },
+            Family {
+                id: "webhook-id",
+                timestamp: "webhook-timestamp",
+                signature: "webhook-signature",
+            },
+            Family {
+                id: "svix-id",
+                timestamp: "svix-timestamp",
+                signature: "svix-signature",
+            },
         ],
     },
     signed: Signed::IdTimestampBody,
@@ -77,15 +95,24 @@ const STANDARD: Scheme = Scheme {
     mac: MacEncoding::Base64,
 };
 const ADYEN: Scheme = Scheme {
-    place: Place::InItems { header: "hmacsignature" },
+    place: Place::InItems {
+        header: "hmacsignature",
+    },
     signed: Signed::Body,
     key: KeyEncoding::Hex,
     mac: MacEncoding::Base64,
 };
-const SQUARE: Scheme =
-    Scheme { signed: Signed::UrlBody, ..alone("x-square-hmacsha256-signature", MacEncoding::Base64) };
-const MOLLIE: Scheme =
-    Scheme { place: Place::Alone { header: "x-mollie-signature", prefix: "sha256=" }, ..alone("", MacEncoding::Hex) };
+const SQUARE: Scheme = Scheme {
+    signed: Signed::UrlBody,
+    ..alone("x-square-hmacsha256-signature", MacEncoding::Base64)
+};
+const MOLLIE: Scheme = Scheme {
+    place: Place::Alone {
+        header: "x-mollie-signature",
+        prefix: "sha256=",
+    },
+    ..alone("", MacEncoding::Hex)
+};
 const GOCARDLESS: Scheme = alone("webhook-signature", MacEncoding::Hex);
 const CHECKOUT: Scheme = alone("cko-signature", MacEncoding::Hex);
 const SHOPIFY: Scheme = alone("x-shopify-hmac-sha256", MacEncoding::Base64);

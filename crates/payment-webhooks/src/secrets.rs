@@ -1,9 +1,11 @@
 //! The keys of one provider: several at once, while one replaces another.
 
-use crate::schemes::{self, KeyEncoding};
-use data_encoding::{BASE64, BASE64_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE, HEXUPPER};
-use domain::WebhookProvider;
 use std::fmt;
+
+use data_encoding::{BASE64, BASE64_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE, HEXUPPER};
+
+use crate::schemes::{self, KeyEncoding};
+use domain::WebhookProvider;
 
 /// The registered URL, which Square signs.
 pub const SQUARE_URL: &str = "WEBHOOK_URL_SQUARE";
@@ -16,7 +18,9 @@ pub fn secrets_variable(provider: WebhookProvider) -> String {
 /// A secret as the provider would show it, made of bytes that nobody can guess.
 pub fn made_up(provider: WebhookProvider, random: &[u8; 32]) -> String {
     match provider {
-        WebhookProvider::Stripe | WebhookProvider::Standard => format!("whsec_{}", BASE64.encode(random)),
+        WebhookProvider::Stripe | WebhookProvider::Standard => {
+            format!("whsec_{}", BASE64.encode(random))
+        }
         WebhookProvider::Adyen => HEXUPPER.encode(random),
         WebhookProvider::Square
         | WebhookProvider::Mollie
@@ -49,7 +53,10 @@ pub enum SecretError {
 
 impl Secrets {
     /// Reads secrets as the provider shows them. All must be well-formed, and there must be one.
-    pub fn new<'t>(provider: WebhookProvider, texts: impl IntoIterator<Item = &'t str>) -> Result<Self, SecretError> {
+    pub fn new<'t>(
+        provider: WebhookProvider,
+        texts: impl IntoIterator<Item = &'t str>,
+    ) -> Result<Self, SecretError> {
         let encoding = schemes::of(provider).key;
         let keys = texts
             .into_iter()
@@ -70,7 +77,12 @@ impl Secrets {
 
     /// Reads a setting such as `WEBHOOK_SECRETS_STRIPE`: secrets with commas between them.
     pub fn parse(provider: WebhookProvider, list: &str) -> Result<Self, SecretError> {
-        Self::new(provider, list.split(',').map(str::trim).filter(|text| !text.is_empty()))
+        Self::new(
+            provider,
+            list.split(',')
+                .map(str::trim)
+                .filter(|text| !text.is_empty()),
+        )
     }
 
     pub fn provider(&self) -> WebhookProvider {
@@ -96,9 +108,10 @@ impl fmt::Debug for Secrets {
 fn decode(encoding: KeyEncoding, text: &str) -> Result<Vec<u8>, &'static str> {
     let (key, expected) = match encoding {
         KeyEncoding::Text => (Some(text.as_bytes().to_vec()), "must not be empty"),
-        KeyEncoding::Hex => {
-            (HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok(), "must be the hexadecimal HMAC key of the webhook")
-        }
+        KeyEncoding::Hex => (
+            HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok(),
+            "must be the hexadecimal HMAC key of the webhook",
+        ),
         KeyEncoding::Base64AfterPrefix => {
             let code = text.strip_prefix("whsec_").unwrap_or(text).as_bytes();
             let key = BASE64.decode(code).or_else(|_| BASE64_NOPAD.decode(code));
@@ -125,14 +138,26 @@ mod tests {
         for provider in WebhookProvider::ALL {
             let (one, other) = (made_up(*provider, &[7; 32]), made_up(*provider, &[8; 32]));
             assert_ne!(one, other);
-            assert_eq!(Secrets::parse(*provider, &one).unwrap().count(), 1, "{provider}");
-            assert!(!one.contains(|c: char| c == '\'' || c == '$' || c == '#' || c.is_whitespace()), "{provider}");
+            assert_eq!(
+                Secrets::parse(*provider, &one).unwrap().count(),
+                1,
+                "{provider}"
+            );
+            assert!(
+                !one.contains(|c: char| c == '\'' || c == '$' || c == '#' || c.is_whitespace()),
+                "{provider}"
+            );
         }
     }
 
     #[test]
     fn several_secrets_stand_between_commas() {
-        assert_eq!(Secrets::parse(WebhookProvider::Mollie, " one, two,").unwrap().count(), 2);
+        assert_eq!(
+            Secrets::parse(WebhookProvider::Mollie, " one, two,")
+                .unwrap()
+                .count(),
+            2
+        );
         assert_eq!(
             Secrets::parse(WebhookProvider::Mollie, " ,").unwrap_err(),
             SecretError::None(WebhookProvider::Mollie)
@@ -143,9 +168,10 @@ mod tests {
     fn nothing_of_a_secret_is_printed() {
         let good = Secrets::parse(WebhookProvider::Square, "topsecret").unwrap();
         assert_eq!(format!("{good:?}"), "Secrets(square, 1 × ***)");
-        for (provider, bad) in
-            [(WebhookProvider::Adyen, "4478,topsecret"), (WebhookProvider::Standard, "whsec_AAAA,topsecret!")]
-        {
+        for (provider, bad) in [
+            (WebhookProvider::Adyen, "4478,topsecret"),
+            (WebhookProvider::Standard, "whsec_AAAA,topsecret!"),
+        ] {
             let error = Secrets::parse(provider, bad).unwrap_err();
             let printed = format!("{error} {error:?}");
             assert!(printed.contains("secret 2 for"), "{printed}");

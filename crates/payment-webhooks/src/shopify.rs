@@ -1,12 +1,13 @@
 //! Shopify: what the event is called and its id stand in headers that no signature covers.
 
+use serde_json::Value;
+
 use crate::{
     events::{Draft, unconfirmed},
     json::{as_event_id, as_word, order_id},
     verify::Verified,
 };
 use domain::TransactionId;
-use serde_json::Value;
 
 pub(crate) fn read(body: &Value, verified: &Verified<'_>) -> Draft {
     let id = |name| as_event_id(verified.unsigned_header(name)?);

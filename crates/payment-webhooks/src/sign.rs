@@ -1,11 +1,12 @@
 //! The other side: a notification signed as its provider would, for tests and for `orderflow webhook send`.
 
+use serde_json::Value;
+
 use crate::{
     mac::signature,
     schemes::{self, Place, Scheme, Signed},
     secrets::Secrets,
 };
-use serde_json::Value;
 
 /// A notification: headers in lower case, and a body.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,22 +36,32 @@ pub enum SignError {
 }
 
 /// Signs a message with the first of the secrets, adding headers, or for Adyen a field in each item of the body.
-pub fn sign(secrets: &Secrets, mut message: Message, signing: &Signing<'_>) -> Result<Message, SignError> {
+pub fn sign(
+    secrets: &Secrets,
+    mut message: Message,
+    signing: &Signing<'_>,
+) -> Result<Message, SignError> {
     let scheme = schemes::of(secrets.provider());
     let key = secrets.keys().next().unwrap_or_default();
     let now = signing.now.to_string();
     match &scheme.place {
         Place::Stamped { header } => {
             let signature = signature(key, &[now.as_bytes(), b".", &message.body], scheme.mac);
-            message.headers.push((header, format!("t={now},v1={signature}")));
+            message
+                .headers
+                .push((header, format!("t={now},v1={signature}")));
         }
-        Place::Apart { families: [family, _] } => {
+        Place::Apart {
+            families: [family, _],
+        } => {
             let id = signing.message_id;
             let parts: [&[u8]; 5] = [id.as_bytes(), b".", now.as_bytes(), b".", &message.body];
             let signature = signature(key, &parts, scheme.mac);
             message.headers.push((family.id, id.to_owned()));
             message.headers.push((family.timestamp, now));
-            message.headers.push((family.signature, format!("v1,{signature}")));
+            message
+                .headers
+                .push((family.signature, format!("v1,{signature}")));
         }
         Place::Alone { header, prefix } => {
             let url = match scheme.signed {
@@ -58,7 +69,9 @@ pub fn sign(secrets: &Secrets, mut message: Message, signing: &Signing<'_>) -> R
                 Signed::Body | Signed::TimestampBody | Signed::IdTimestampBody => "",
             };
             let signature = signature(key, &[url.as_bytes(), &message.body], scheme.mac);
-            message.headers.push((header, format!("{prefix}{signature}")));
+            message
+                .headers
+                .push((header, format!("{prefix}{signature}")));
         }
         Place::InItems { header } => match sign_items(key, scheme, &message.body)? {
             Some(body) => message.body = body,
@@ -72,16 +85,22 @@ pub fn sign(secrets: &Secrets, mut message: Message, signing: &Signing<'_>) -> R
 }
 
 fn sign_items(key: &[u8], scheme: &Scheme, body: &[u8]) -> Result<Option<Vec<u8>>, SignError> {
-    let Some(batch) = crate::adyen::batch(body) else { return Ok(None) };
+    let Some(batch) = crate::adyen::batch(body) else {
+        return Ok(None);
+    };
     let batch = batch.map_err(|_| SignError::Malformed)?;
     let mut body: Value = serde_json::from_slice(body).map_err(|_| SignError::Malformed)?;
     for (index, item) in batch.items.iter().enumerate() {
         let signature = signature(key, &[item.signed().as_bytes()], scheme.mac);
         let item = body
-            .pointer_mut(&format!("/notificationItems/{index}/NotificationRequestItem"))
+            .pointer_mut(&format!(
+                "/notificationItems/{index}/NotificationRequestItem"
+            ))
             .and_then(Value::as_object_mut)
             .ok_or(SignError::Malformed)?;
-        let data = item.entry("additionalData").or_insert_with(|| Value::Object(serde_json::Map::new()));
+        let data = item
+            .entry("additionalData")
+            .or_insert_with(|| Value::Object(serde_json::Map::new()));
         let data = data.as_object_mut().ok_or(SignError::Malformed)?;
         data.insert("hmacSignature".to_owned(), Value::String(signature));
     }
@@ -90,11 +109,17 @@ fn sign_items(key: &[u8], scheme: &Scheme, body: &[u8]) -> Result<Option<Vec<u8>
 
 impl Message {
     pub fn new(body: impl Into<Vec<u8>>) -> Self {
-        Self { headers: Vec::new(), body: body.into() }
+        Self {
+            headers: Vec::new(),
+            body: body.into(),
+        }
     }
 
     /// The headers as [`crate::Request`] takes them.
     pub fn header_pairs(&self) -> Vec<(&str, &str)> {
-        self.headers.iter().map(|(name, value)| (*name, value.as_str())).collect()
+        self.headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect()
     }
 }

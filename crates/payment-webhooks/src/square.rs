@@ -1,19 +1,27 @@
 //! Square. One payment is updated many times; its id makes them one.
 
+use serde_json::Value;
+
 use crate::{
     events::{Draft, ignored},
     json::{self, Why, event_id, order_id, text, transaction_id, word},
 };
 use domain::{DisputeStage, Money, PaymentEventKind as Kind, WebhookProvider};
-use serde_json::Value;
 
 pub(crate) fn read(body: &Value) -> Draft {
     let event_id = event_id(body, "/event_id");
     let Some(event_type) = text(body, "/type") else {
-        return Draft { event_id, ..Draft::unreadable("the event has no type") };
+        return Draft {
+            event_id,
+            ..Draft::unreadable("the event has no type")
+        };
     };
     let name = word(body, "/type");
-    let object = |name: &str| body.pointer("/data/object").and_then(|object| object.get(name)).unwrap_or(&Value::Null);
+    let object = |name: &str| {
+        body.pointer("/data/object")
+            .and_then(|object| object.get(name))
+            .unwrap_or(&Value::Null)
+    };
     match event_type {
         "payment.created" | "payment.updated" => {
             let payment = object("payment");
@@ -42,20 +50,35 @@ pub(crate) fn read(body: &Value) -> Draft {
                 order_id: None,
                 transaction_id: transaction_id(dispute, "/disputed_payment/payment_id"),
                 payment_id: None,
-                kind: Ok(Kind::Disputed { stage: stage(dispute) }),
+                kind: Ok(Kind::Disputed {
+                    stage: stage(dispute),
+                }),
             }
         }
-        _ => Draft { event_id, order_id: None, transaction_id: None, payment_id: None, kind: Ok(ignored(name)) },
+        _ => Draft {
+            event_id,
+            order_id: None,
+            transaction_id: None,
+            payment_id: None,
+            kind: Ok(ignored(name)),
+        },
     }
 }
 
 fn payment_kind(payment: &Value) -> Result<Kind, Why> {
     match text(payment, "/status") {
-        Some("COMPLETED") => Ok(Kind::Paid { amount: money(payment)?, payment_method: word(payment, "/source_type") }),
+        Some("COMPLETED") => Ok(Kind::Paid {
+            amount: money(payment)?,
+            payment_method: word(payment, "/source_type"),
+        }),
         Some("APPROVED" | "PENDING") => Ok(Kind::Processing),
         // Of this payment; another may follow for the order.
-        Some("FAILED") => Ok(Kind::AttemptFailed { reason: "failed".to_owned() }),
-        Some("CANCELED") => Ok(Kind::AttemptFailed { reason: "canceled".to_owned() }),
+        Some("FAILED") => Ok(Kind::AttemptFailed {
+            reason: "failed".to_owned(),
+        }),
+        Some("CANCELED") => Ok(Kind::AttemptFailed {
+            reason: "canceled".to_owned(),
+        }),
         _ => Err("the payment's status is not one we know"),
     }
 }
@@ -65,11 +88,18 @@ fn refund_kind(refund: &Value, name: Option<String>) -> Result<Kind, Why> {
     match text(refund, "/status") {
         Some("COMPLETED") => {
             let refund_id = Some(refund_id.ok_or("the refund has no id")?);
-            Ok(Kind::Refunded { amount: money(refund)?, refund_id })
+            Ok(Kind::Refunded {
+                amount: money(refund)?,
+                refund_id,
+            })
         }
         Some("FAILED" | "REJECTED") => {
             let reason = "refund_failed".to_owned();
-            Ok(Kind::RefundFailed { reason, amount: money(refund).ok(), refund_id })
+            Ok(Kind::RefundFailed {
+                reason,
+                amount: money(refund).ok(),
+                refund_id,
+            })
         }
         Some("PENDING") => Ok(ignored(name)),
         _ => Err("the refund's status is not one we know"),
@@ -85,5 +115,10 @@ fn stage(dispute: &Value) -> DisputeStage {
 }
 
 fn money(object: &Value) -> Result<Money, Why> {
-    json::money(WebhookProvider::Square, object, "/amount_money/amount", "/amount_money/currency")
+    json::money(
+        WebhookProvider::Square,
+        object,
+        "/amount_money/amount",
+        "/amount_money/currency",
+    )
 }

@@ -1,13 +1,14 @@
 //! Standard Webhooks: a sender of one's own, with decimal amounts as in our own API.
 
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
+
 use crate::{
     events::{Draft, ignored},
     json::{self, Why, as_event_id, as_word, word},
     verify::Verified,
 };
 use domain::{Currency, Decimal, DisputeStage, Money, PaymentEventKind as Kind};
-use serde::Deserialize;
-use serde_json::{Value, value::RawValue};
 
 #[derive(Deserialize)]
 struct Body<'a> {
@@ -36,26 +37,40 @@ fn kind(body: &Value, verified: &Verified<'_>) -> Result<Kind, Why> {
     let bytes = verified.body();
     let event_type = json::text(body, "/type").ok_or("the event has no type")?;
     Ok(match event_type {
-        "payment.succeeded" => {
-            Kind::Paid { amount: money(body, bytes)?, payment_method: word(body, "/data/payment_method") }
-        }
-        "payment.failed" => {
-            Kind::AttemptFailed { reason: word(body, "/data/reason").unwrap_or_else(|| "payment_failed".to_owned()) }
-        }
+        "payment.succeeded" => Kind::Paid {
+            amount: money(body, bytes)?,
+            payment_method: word(body, "/data/payment_method"),
+        },
+        "payment.failed" => Kind::AttemptFailed {
+            reason: word(body, "/data/reason").unwrap_or_else(|| "payment_failed".to_owned()),
+        },
         // Each notification tells of one refund, and has an id of its own.
         "payment.refunded" => Kind::Refunded {
             amount: money(body, bytes)?,
-            refund_id: Some(verified.signed_id.and_then(as_event_id).ok_or("the refund has no id")?),
+            refund_id: Some(
+                verified
+                    .signed_id
+                    .and_then(as_event_id)
+                    .ok_or("the refund has no id")?,
+            ),
         },
-        "payment.disputed" => Kind::Disputed { stage: DisputeStage::Opened },
+        "payment.disputed" => Kind::Disputed {
+            stage: DisputeStage::Opened,
+        },
         other => ignored(as_word(other)),
     })
 }
 
 fn money(body: &Value, bytes: &[u8]) -> Result<Money, Why> {
     const MISSING: Why = "the amount is missing or no decimal number";
-    let data = serde_json::from_slice::<Body<'_>>(bytes).ok().and_then(|body| body.data).ok_or(MISSING)?;
-    let amount = serde_json::from_str::<Amount<'_>>(data.get()).ok().and_then(|data| data.amount).ok_or(MISSING)?;
+    let data = serde_json::from_slice::<Body<'_>>(bytes)
+        .ok()
+        .and_then(|body| body.data)
+        .ok_or(MISSING)?;
+    let amount = serde_json::from_str::<Amount<'_>>(data.get())
+        .ok()
+        .and_then(|data| data.amount)
+        .ok_or(MISSING)?;
     let text = match amount.get().strip_prefix('"') {
         Some(text) => text.strip_suffix('"').unwrap_or_default(),
         None => amount.get(),
@@ -63,5 +78,6 @@ fn money(body: &Value, bytes: &[u8]) -> Result<Money, Why> {
     let amount: Decimal = text.parse().map_err(|_| MISSING)?;
     let code = json::text(body, "/data/currency").ok_or("the currency is missing")?;
     let currency = Currency::parse(code).map_err(|_| "the currency is not one we know")?;
-    Money::from_decimal(amount, currency).map_err(|_| "the amount can't be written exactly in its currency")
+    Money::from_decimal(amount, currency)
+        .map_err(|_| "the amount can't be written exactly in its currency")
 }

@@ -1,25 +1,32 @@
 //! Stripe. A payment may come as an intent and as a checkout session: the intent's id makes it one.
 
+use serde_json::Value;
+
 use crate::{
     events::{Draft, ignored},
     json::{self, Why, event_id, order_id, payment_id, text, transaction_id, word},
 };
 use domain::{DisputeStage, Money, PaymentEventKind as Kind, TransactionId, WebhookProvider};
-use serde_json::Value;
 
 pub(crate) fn read(body: &Value) -> Draft {
     let object = body.pointer("/data/object").unwrap_or(&Value::Null);
     let Some(event_type) = text(body, "/type") else {
-        return Draft { event_id: event_id(body, "/id"), ..Draft::unreadable("the event has no type") };
+        return Draft {
+            event_id: event_id(body, "/id"),
+            ..Draft::unreadable("the event has no type")
+        };
     };
     let family = event_type.split('.').next().unwrap_or_default();
     Draft {
         event_id: event_id(body, "/id"),
-        order_id: order_id(object, "/metadata/order_id").or_else(|| order_id(object, "/client_reference_id")),
+        order_id: order_id(object, "/metadata/order_id")
+            .or_else(|| order_id(object, "/client_reference_id")),
         transaction_id: match family {
             "payment_intent" => transaction_id(object, "/id"),
             // A checkout session, a charge, a refund, a dispute.
-            _ => intent(object).or_else(|| transaction_id(object, "/charge")).or_else(|| transaction_id(object, "/id")),
+            _ => intent(object)
+                .or_else(|| transaction_id(object, "/charge"))
+                .or_else(|| transaction_id(object, "/id")),
         },
         payment_id: payment_id(object, "/metadata/payment_id"),
         kind: kind(event_type, object, word(body, "/type")),
@@ -28,7 +35,8 @@ pub(crate) fn read(body: &Value) -> Draft {
 
 /// The intent that the object belongs to, as its id or as the whole of it.
 fn intent(object: &Value) -> Option<TransactionId> {
-    transaction_id(object, "/payment_intent").or_else(|| transaction_id(object, "/payment_intent/id"))
+    transaction_id(object, "/payment_intent")
+        .or_else(|| transaction_id(object, "/payment_intent/id"))
 }
 
 fn kind(event_type: &str, object: &Value, name: Option<String>) -> Result<Kind, Why> {
@@ -37,10 +45,13 @@ fn kind(event_type: &str, object: &Value, name: Option<String>) -> Result<Kind, 
         "payment_intent.payment_failed" => {
             let declined = word(object, "/last_payment_error/decline_code");
             let reason = declined.or_else(|| word(object, "/last_payment_error/code"));
-            Ok(Kind::AttemptFailed { reason: reason.unwrap_or_else(|| "payment_failed".to_owned()) })
+            Ok(Kind::AttemptFailed {
+                reason: reason.unwrap_or_else(|| "payment_failed".to_owned()),
+            })
         }
         "payment_intent.canceled" => {
-            let reason = word(object, "/cancellation_reason").unwrap_or_else(|| "canceled".to_owned());
+            let reason =
+                word(object, "/cancellation_reason").unwrap_or_else(|| "canceled".to_owned());
             Ok(Kind::Failed { reason })
         }
         "payment_intent.processing" => Ok(Kind::Processing),
@@ -52,20 +63,33 @@ fn kind(event_type: &str, object: &Value, name: Option<String>) -> Result<Kind, 
             _ => Err("the session's payment_status is not one we know"),
         },
         "checkout.session.async_payment_succeeded" => paid(object, money(object, "/amount_total")?),
-        "checkout.session.async_payment_failed" => {
-            Ok(Kind::AttemptFailed { reason: "async_payment_failed".to_owned() })
-        }
-        "checkout.session.expired" => Ok(Kind::Failed { reason: "session_expired".to_owned() }),
+        "checkout.session.async_payment_failed" => Ok(Kind::AttemptFailed {
+            reason: "async_payment_failed".to_owned(),
+        }),
+        "checkout.session.expired" => Ok(Kind::Failed {
+            reason: "session_expired".to_owned(),
+        }),
         "charge.refunded" => {
             // All refunds of the charge until now; each alone is told by an event of its own.
-            Ok(Kind::Refunded { amount: money(object, "/amount_refunded")?, refund_id: None })
+            Ok(Kind::Refunded {
+                amount: money(object, "/amount_refunded")?,
+                refund_id: None,
+            })
         }
-        "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => refund(object, name),
-        "charge.dispute.created" => Ok(Kind::Disputed { stage: DisputeStage::Opened }),
+        "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => {
+            refund(object, name)
+        }
+        "charge.dispute.created" => Ok(Kind::Disputed {
+            stage: DisputeStage::Opened,
+        }),
         "charge.dispute.closed" => match text(object, "/status") {
             // An inquiry that came to nothing is one too.
-            Some("won" | "warning_closed") => Ok(Kind::Disputed { stage: DisputeStage::Won }),
-            Some("lost") => Ok(Kind::Disputed { stage: DisputeStage::Lost }),
+            Some("won" | "warning_closed") => Ok(Kind::Disputed {
+                stage: DisputeStage::Won,
+            }),
+            Some("lost") => Ok(Kind::Disputed {
+                stage: DisputeStage::Lost,
+            }),
             _ => Err("how the dispute ended is not among the ways we know"),
         },
         _ => Ok(ignored(name)),
@@ -75,14 +99,30 @@ fn kind(event_type: &str, object: &Value, name: Option<String>) -> Result<Kind, 
 fn paid(object: &Value, amount: Money) -> Result<Kind, Why> {
     // Several are what the customer could have chosen, one is what they did.
     let several = object.pointer("/payment_method_types/1").is_some();
-    let payment_method = if several { None } else { word(object, "/payment_method_types/0") };
-    Ok(Kind::Paid { amount, payment_method })
+    let payment_method = if several {
+        None
+    } else {
+        word(object, "/payment_method_types/0")
+    };
+    Ok(Kind::Paid {
+        amount,
+        payment_method,
+    })
 }
 
 /// What came in; of an intent that took less than it could, less than its `amount`.
 fn received(object: &Value) -> Result<Money, Why> {
-    let is_there = object.get("amount_received").is_some_and(|amount| !amount.is_null());
-    money(object, if is_there { "/amount_received" } else { "/amount" })
+    let is_there = object
+        .get("amount_received")
+        .is_some_and(|amount| !amount.is_null());
+    money(
+        object,
+        if is_there {
+            "/amount_received"
+        } else {
+            "/amount"
+        },
+    )
 }
 
 fn refund(object: &Value, name: Option<String>) -> Result<Kind, Why> {
@@ -90,11 +130,19 @@ fn refund(object: &Value, name: Option<String>) -> Result<Kind, Why> {
     match text(object, "/status") {
         Some("succeeded") => {
             let refund_id = Some(refund_id.ok_or("the refund has no id")?);
-            Ok(Kind::Refunded { amount: money(object, "/amount")?, refund_id })
+            Ok(Kind::Refunded {
+                amount: money(object, "/amount")?,
+                refund_id,
+            })
         }
         Some("failed" | "canceled") => {
-            let reason = word(object, "/failure_reason").unwrap_or_else(|| "refund_failed".to_owned());
-            Ok(Kind::RefundFailed { reason, amount: money(object, "/amount").ok(), refund_id })
+            let reason =
+                word(object, "/failure_reason").unwrap_or_else(|| "refund_failed".to_owned());
+            Ok(Kind::RefundFailed {
+                reason,
+                amount: money(object, "/amount").ok(),
+                refund_id,
+            })
         }
         Some("pending" | "requires_action") => Ok(ignored(name)),
         _ => Err("the refund's status is not one we know"),

@@ -8,11 +8,13 @@ mod peers;
 mod properties;
 mod vectors;
 
+use serde_json::Value;
+
 use crate::{
-    Environment, Facts, Message, Rejection, Request, SampleKind, Secrets, Signing, events, sample, sign, verify,
+    Environment, Facts, Message, Rejection, Request, SampleKind, Secrets, Signing, events, sample,
+    sign, verify,
 };
 use domain::{Currency, Money, OrderId, PaymentEvent, TransactionId, WebhookProvider};
-use serde_json::Value;
 
 const NOW: i64 = 1_761_000_000;
 const URL: &str = "https://orders.example.com/webhooks/square";
@@ -20,7 +22,9 @@ const URL: &str = "https://orders.example.com/webhooks/square";
 /// A secret as the provider shows it.
 fn secret(provider: WebhookProvider) -> &'static str {
     match provider {
-        WebhookProvider::Adyen => "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056",
+        WebhookProvider::Adyen => {
+            "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056"
+        }
         WebhookProvider::Standard => "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
         WebhookProvider::Stripe => "whsec_test_secret",
         WebhookProvider::Square
@@ -36,7 +40,11 @@ fn secrets(provider: WebhookProvider) -> Secrets {
 }
 
 fn signed(provider: WebhookProvider, message: Message) -> Message {
-    let signing = Signing { now: NOW, message_id: "msg_1", notification_url: Some(URL) };
+    let signing = Signing {
+        now: NOW,
+        message_id: "msg_1",
+        notification_url: Some(URL),
+    };
     sign(&secrets(provider), message, &signing).unwrap()
 }
 
@@ -46,11 +54,18 @@ fn signed_body(provider: WebhookProvider, body: impl Into<Vec<u8>>) -> Message {
 
 fn with_request<T>(message: &Message, judge: impl FnOnce(&Request<'_>) -> T) -> T {
     let headers = message.header_pairs();
-    judge(&Request { headers: &headers, body: &message.body, now: NOW, notification_url: Some(URL) })
+    judge(&Request {
+        headers: &headers,
+        body: &message.body,
+        now: NOW,
+        notification_url: Some(URL),
+    })
 }
 
 fn judged(provider: WebhookProvider, message: &Message) -> Result<(), Rejection> {
-    with_request(message, |request| verify(&secrets(provider), request).map(|_| ()))
+    with_request(message, |request| {
+        verify(&secrets(provider), request).map(|_| ())
+    })
 }
 
 fn told(provider: WebhookProvider, message: &Message) -> Result<Vec<PaymentEvent>, Rejection> {
@@ -78,6 +93,12 @@ fn money(minor: i64, code: &str) -> Money {
 fn sampled(provider: WebhookProvider, kind: SampleKind, amount: Money) -> Option<Message> {
     let order_id = OrderId::parse("ORD-1").unwrap();
     let transaction_id = TransactionId::parse("tx_1").unwrap();
-    let facts = Facts { order_id: &order_id, amount, transaction_id: &transaction_id, event_id: "evt_1", now: NOW };
+    let facts = Facts {
+        order_id: &order_id,
+        amount,
+        transaction_id: &transaction_id,
+        event_id: "evt_1",
+        now: NOW,
+    };
     Some(signed(provider, sample(provider, kind, &facts).ok()?))
 }

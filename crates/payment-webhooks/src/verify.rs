@@ -73,7 +73,12 @@ impl<'a> Verified<'a> {
 
 impl std::fmt::Debug for Verified<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Verified({}, {} bytes)", self.provider, self.request.body.len())
+        write!(
+            f,
+            "Verified({}, {} bytes)",
+            self.provider,
+            self.request.body.len()
+        )
     }
 }
 
@@ -81,7 +86,11 @@ impl std::fmt::Debug for Verified<'_> {
 pub fn verify<'a>(secrets: &Secrets, request: &Request<'a>) -> Result<Verified<'a>, Rejection> {
     let provider = secrets.provider();
     let scheme = schemes::of(provider);
-    let verified = |signed_id| Verified { provider, request: *request, signed_id };
+    let verified = |signed_id| Verified {
+        provider,
+        request: *request,
+        signed_id,
+    };
     let check = |before: &[&[u8]], candidates: &[&str]| {
         let parts: Vec<&[u8]> = before.iter().copied().chain([request.body]).collect();
         judge(secrets, &parts, candidates, scheme.mac)
@@ -104,7 +113,10 @@ pub fn verify<'a>(secrets: &Secrets, request: &Request<'a>) -> Result<Verified<'
                 .flat_map(|value| value.split(' '))
                 .filter_map(|signature| signature.strip_prefix("v1,"))
                 .collect();
-            check(&[id.as_bytes(), b".", timestamp.as_bytes(), b"."], &candidates)?;
+            check(
+                &[id.as_bytes(), b".", timestamp.as_bytes(), b"."],
+                &candidates,
+            )?;
             request.is_recent(timestamp)?;
             Ok(verified(Some(id)))
         }
@@ -116,7 +128,9 @@ pub fn verify<'a>(secrets: &Secrets, request: &Request<'a>) -> Result<Verified<'
                     let url = request.notification_url.ok_or(Rejection::Signature)?;
                     check(&[url.as_bytes()], &candidates)?;
                 }
-                Signed::Body | Signed::TimestampBody | Signed::IdTimestampBody => check(&[], &candidates)?,
+                Signed::Body | Signed::TimestampBody | Signed::IdTimestampBody => {
+                    check(&[], &candidates)?
+                }
             }
             Ok(verified(None))
         }
@@ -131,7 +145,11 @@ pub fn verify<'a>(secrets: &Secrets, request: &Request<'a>) -> Result<Verified<'
 }
 
 /// Every item must hold, or none does; and none at all is not all of them.
-fn verify_items(secrets: &Secrets, batch: &adyen::Batch, mac: MacEncoding) -> Result<(), Rejection> {
+fn verify_items(
+    secrets: &Secrets,
+    batch: &adyen::Batch,
+    mac: MacEncoding,
+) -> Result<(), Rejection> {
     if batch.items.is_empty() || batch.items.iter().any(|item| item.signature.is_none()) {
         return Err(Rejection::Header);
     }
@@ -140,19 +158,38 @@ fn verify_items(secrets: &Secrets, batch: &adyen::Batch, mac: MacEncoding) -> Re
     }
     for item in &batch.items {
         let signed = item.signed();
-        judge(secrets, &[signed.as_bytes()], item.signature.as_deref().as_slice(), mac)?;
+        judge(
+            secrets,
+            &[signed.as_bytes()],
+            item.signature.as_deref().as_slice(),
+            mac,
+        )?;
     }
     Ok(())
 }
 
-fn judge(secrets: &Secrets, parts: &[&[u8]], candidates: &[&str], mac: MacEncoding) -> Result<(), Rejection> {
-    if mac::any_matches(secrets, parts, candidates, mac) { Ok(()) } else { Err(Rejection::Signature) }
+fn judge(
+    secrets: &Secrets,
+    parts: &[&[u8]],
+    candidates: &[&str],
+    mac: MacEncoding,
+) -> Result<(), Rejection> {
+    if mac::any_matches(secrets, parts, candidates, mac) {
+        Ok(())
+    } else {
+        Err(Rejection::Signature)
+    }
 }
 
 /// A provider that rotates its key may send one header for each signature, and a gateway may join them.
 fn candidates<'a>(values: &[&'a str], prefix: &str) -> Vec<&'a str> {
-    let signatures = values.iter().flat_map(|value| value.split(',')).map(str::trim);
-    signatures.map(|signature| signature.strip_prefix(prefix).unwrap_or(signature)).collect()
+    let signatures = values
+        .iter()
+        .flat_map(|value| value.split(','))
+        .map(str::trim);
+    signatures
+        .map(|signature| signature.strip_prefix(prefix).unwrap_or(signature))
+        .collect()
 }
 
 /// Stripe's header, taken apart.
@@ -184,7 +221,11 @@ impl<'a> Stamp<'a> {
 /// Plain digits and nothing else: no sign, no fraction, no space.
 fn seconds(text: &str) -> Result<i64, Rejection> {
     let digits = (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    if digits { text.parse().map_err(|_| Rejection::Header) } else { Err(Rejection::Header) }
+    if digits {
+        text.parse().map_err(|_| Rejection::Header)
+    } else {
+        Err(Rejection::Header)
+    }
 }
 
 impl<'a> Request<'a> {
@@ -208,18 +249,28 @@ impl<'a> Request<'a> {
     /// A header that only signs: each value is one more candidate.
     fn several(&self, name: &str) -> Result<Vec<&'a str>, Rejection> {
         let values: Vec<_> = self.values(name).collect();
-        if values.is_empty() { Err(Rejection::Header) } else { Ok(values) }
+        if values.is_empty() {
+            Err(Rejection::Header)
+        } else {
+            Ok(values)
+        }
     }
 
     /// The first set of names of which one is there. They are never mixed.
     fn family<'f>(&self, families: &'f [Family; 2]) -> &'f Family {
         let is_there = |family: &&Family| {
-            [family.id, family.timestamp, family.signature].iter().any(|name| self.values(name).next().is_some())
+            [family.id, family.timestamp, family.signature]
+                .iter()
+                .any(|name| self.values(name).next().is_some())
         };
         families.iter().find(is_there).unwrap_or(&families[0])
     }
 
     fn is_recent(&self, timestamp: &str) -> Result<(), Rejection> {
-        if self.now.abs_diff(seconds(timestamp)?) <= TOLERANCE { Ok(()) } else { Err(Rejection::Timestamp) }
+        if self.now.abs_diff(seconds(timestamp)?) <= TOLERANCE {
+            Ok(())
+        } else {
+            Err(Rejection::Timestamp)
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! Questions that a person types: read only, for a limited time, a limited number of rows.
 
-use crate::{Error, error::Failed};
 use sqlx::{
-    AssertSqlSafe, Column as _, Executor, PgPool, Row, SqlSafeStr, Statement, TypeInfo, ValueRef, postgres::PgRow,
+    AssertSqlSafe, Column as _, Executor, PgPool, Row, SqlSafeStr, Statement, TypeInfo, ValueRef,
+    postgres::PgRow,
 };
+
+use crate::{Error, error::Failed};
 
 /// What `db` shows without a question.
 pub const OVERVIEW: [(&str, &str); 4] = [
@@ -51,43 +53,80 @@ pub enum Kind {
 /// Asks one question, and takes the first `limit` rows of the answer.
 pub async fn ask(pool: &PgPool, sql: &str, limit: u32) -> Result<Table, Error> {
     let sql = sql.trim().trim_end_matches(';');
-    let verb: String = sql.trim_start_matches('(').chars().take_while(char::is_ascii_alphabetic).collect();
+    let verb: String = sql
+        .trim_start_matches('(')
+        .chars()
+        .take_while(char::is_ascii_alphabetic)
+        .collect();
     let is_query = match verb.to_ascii_lowercase().as_str() {
         "select" | "with" | "values" | "table" => true,
         // Cursors are not for these; their answers are short.
         "explain" | "show" => false,
         _ => return Err(Error::NotAQuery),
     };
-    let mut transaction = pool.begin_with("begin transaction read only").await.failed("begin")?;
-    sqlx::raw_sql("set local statement_timeout = '15s'").execute(&mut *transaction).await.failed("limit the time")?;
+    let mut transaction = pool
+        .begin_with("begin transaction read only")
+        .await
+        .failed("begin")?;
+    sqlx::raw_sql("set local statement_timeout = '15s'")
+        .execute(&mut *transaction)
+        .await
+        .failed("limit the time")?;
     // Its own words, which is the point of it: a person asks, and nothing is put into them. Preparing refuses
     // more than one statement, so that none can end the transaction and go on outside.
-    let question = (*transaction).prepare(AssertSqlSafe(sql.to_owned()).into_sql_str()).await.map_err(refused)?;
-    let columns = question
-        .columns()
-        .iter()
-        .map(|column| Column { name: column.name().to_owned(), kind: kind(column.type_info().name()) });
+    let question = (*transaction)
+        .prepare(AssertSqlSafe(sql.to_owned()).into_sql_str())
+        .await
+        .map_err(refused)?;
+    let columns = question.columns().iter().map(|column| Column {
+        name: column.name().to_owned(),
+        kind: kind(column.type_info().name()),
+    });
     let columns: Vec<Column> = columns.collect();
     // Without arguments and unprepared, values come as text, whatever their type.
     let rows = if is_query {
         let cursor = AssertSqlSafe(format!("declare question no scroll cursor for {sql}"));
-        sqlx::raw_sql(cursor).execute(&mut *transaction).await.map_err(refused)?;
-        let fetch = AssertSqlSafe(format!("fetch forward {} from question", u64::from(limit) + 1));
-        sqlx::raw_sql(fetch).fetch_all(&mut *transaction).await.map_err(refused)?
+        sqlx::raw_sql(cursor)
+            .execute(&mut *transaction)
+            .await
+            .map_err(refused)?;
+        let fetch = AssertSqlSafe(format!(
+            "fetch forward {} from question",
+            u64::from(limit) + 1
+        ));
+        sqlx::raw_sql(fetch)
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(refused)?
     } else {
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut *transaction).await.map_err(refused)?
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(refused)?
     };
     transaction.rollback().await.failed("end the question")?;
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = rows.len() > shown;
-    let rows = rows.iter().take(shown).map(texts).collect::<Result<_, _>>().map_err(refused)?;
-    Ok(Table { columns, rows, more })
+    let rows = rows
+        .iter()
+        .take(shown)
+        .map(texts)
+        .collect::<Result<_, _>>()
+        .map_err(refused)?;
+    Ok(Table {
+        columns,
+        rows,
+        more,
+    })
 }
 
 /// Runs a script of several statements as it stands, in one transaction: all of it holds, or nothing does.
 pub async fn run(pool: &PgPool, script: &str) -> Result<(), Error> {
     let mut transaction = crate::pool::begin(pool).await?;
-    sqlx::raw_sql(AssertSqlSafe(script.to_owned())).execute(&mut *transaction).await.map_err(refused)?;
+    sqlx::raw_sql(AssertSqlSafe(script.to_owned()))
+        .execute(&mut *transaction)
+        .await
+        .map_err(refused)?;
     transaction.commit().await.failed("end the script")
 }
 
@@ -95,7 +134,10 @@ pub async fn run(pool: &PgPool, script: &str) -> Result<(), Error> {
 fn refused(error: sqlx::Error) -> Error {
     match error.as_database_error() {
         Some(said) => Error::Question(said.message().to_owned()),
-        None => Error::Query { operation: "run the query", source: error },
+        None => Error::Query {
+            operation: "run the query",
+            source: error,
+        },
     }
 }
 
@@ -105,7 +147,10 @@ fn texts(row: &PgRow) -> Result<Vec<Option<String>>, sqlx::Error> {
         if value.is_null() {
             return Ok(None);
         }
-        value.as_str().map(|text| Some(text.to_owned())).map_err(sqlx::Error::Decode)
+        value
+            .as_str()
+            .map(|text| Some(text.to_owned()))
+            .map_err(sqlx::Error::Decode)
     };
     (0..row.len()).map(text).collect()
 }

@@ -2,9 +2,10 @@
 
 #[cfg(feature = "iam")]
 use crate::iam::{Tokens, region_of};
+use std::{convert::Infallible, env};
+
 use crate::{PgPool, connect_lazy};
 use domain::SettingError;
-use std::{convert::Infallible, env};
 #[cfg(feature = "iam")]
 use std::{sync::Arc, time::Duration};
 
@@ -35,10 +36,18 @@ impl Database {
     pub fn from_env(connections: u32) -> Result<Self, SettingError> {
         let variable = |name| env::var(name).unwrap_or_default();
         let url = variable(URL);
-        let pool = connect_lazy(&url, connections).ok().filter(|_| !url.is_empty());
+        let pool = connect_lazy(&url, connections)
+            .ok()
+            .filter(|_| !url.is_empty());
         // It carries a password, so it is not shown.
         let shown = if url.is_empty() { "" } else { "…" };
-        let pool = pool.ok_or_else(|| refused(URL, shown, "must be postgres://USER:PASSWORD@HOST:PORT/NAME"))?;
+        let pool = pool.ok_or_else(|| {
+            refused(
+                URL,
+                shown,
+                "must be postgres://USER:PASSWORD@HOST:PORT/NAME",
+            )
+        })?;
         match variable(IAM_AUTH).as_str() {
             "" | "off" => Ok(pool.into()),
             "on" => Self::by_iam(pool),
@@ -48,26 +57,34 @@ impl Database {
 
     #[cfg(not(feature = "iam"))]
     fn by_iam(_: PgPool) -> Result<Self, SettingError> {
-        let allowed = "must be off in a program that was built without the feature iam (docs/settings.md)";
+        let allowed =
+            "must be off in a program that was built without the feature iam (docs/settings.md)";
         Err(refused(IAM_AUTH, "on", allowed))
     }
 
     #[cfg(feature = "iam")]
     fn by_iam(pool: PgPool) -> Result<Self, SettingError> {
         let now = aws_smithy_async::time::SystemTimeSource::new();
-        let tokens = region_of(&pool).and_then(|region| Tokens::new(&pool, region, aws::credentials(), now));
+        let tokens =
+            region_of(&pool).and_then(|region| Tokens::new(&pool, region, aws::credentials(), now));
         let tokens = tokens.map_err(|why| refused(URL, "…", &why.to_string()))?;
         Ok(Self::with_tokens(pool, tokens))
     }
 
     #[cfg(feature = "iam")]
     pub fn with_tokens(pool: PgPool, tokens: Tokens) -> Self {
-        Self { pool, tokens: Some(Arc::new(tokens)) }
+        Self {
+            pool,
+            tokens: Some(Arc::new(tokens)),
+        }
     }
 
     /// The pool, whose next connection is let in. To be asked for whenever it is used: a password may be good for
     /// minutes only, and what runs in Lambda can't renew it while it sleeps.
-    #[cfg_attr(not(feature = "iam"), expect(clippy::unused_async, reason = "another build waits for credentials"))]
+    #[cfg_attr(
+        not(feature = "iam"),
+        expect(clippy::unused_async, reason = "another build waits for credentials")
+    )]
     pub async fn pool(&self) -> &PgPool {
         #[cfg(feature = "iam")]
         if let Some(tokens) = &self.tokens
@@ -93,5 +110,9 @@ impl Database {
 }
 
 fn refused(name: &str, value: &str, allowed: &str) -> SettingError {
-    SettingError { name: name.to_owned(), value: value.to_owned(), allowed: allowed.to_owned() }
+    SettingError {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        allowed: allowed.to_owned(),
+    }
 }

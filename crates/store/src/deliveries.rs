@@ -1,10 +1,11 @@
 //! Events of payment providers: each one once, and what became of it.
 
-use crate::{Error, error::Failed};
 use chrono::{DateTime, Utc};
-use domain::{DeliveryOutcome, OrderId, PaymentEvent, WebhookProvider};
 use serde_json::Value;
 use sqlx::PgPool;
+
+use crate::{Error, error::Failed};
+use domain::{DeliveryOutcome, OrderId, PaymentEvent, WebhookProvider};
 
 /// One event, for operators.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +23,10 @@ pub struct Delivery {
 
 /// Writes that the event is there; what became of it, where that is known.
 #[tracing::instrument(name = "store.deliveries.receive", skip_all)]
-pub async fn receive(pool: &PgPool, event: &PaymentEvent) -> Result<Option<DeliveryOutcome>, Error> {
+pub async fn receive(
+    pool: &PgPool,
+    event: &PaymentEvent,
+) -> Result<Option<DeliveryOutcome>, Error> {
     put(pool, event, DeliveryOutcome::Pending, None, false).await?;
     let outcome = sqlx::query_scalar!(
         "select outcome from webhook_deliveries where provider = $1 and event_id = $2",
@@ -51,8 +55,10 @@ async fn put(
     detail: Option<&str>,
     replace: bool,
 ) -> Result<(), Error> {
-    let document = serde_json::to_value(event)
-        .map_err(|error| Error::Query { operation: "write the delivery", source: sqlx::Error::Encode(error.into()) })?;
+    let document = serde_json::to_value(event).map_err(|error| Error::Query {
+        operation: "write the delivery",
+        source: sqlx::Error::Encode(error.into()),
+    })?;
     sqlx::query!(
         "insert into webhook_deliveries (provider, event_id, order_id, transaction_id, outcome, detail, event_json)
          values ($1, $2, $3, $4, $5, $6, $7)
@@ -99,10 +105,17 @@ pub async fn list(
 
 /// The event of this id; of each provider that has one, unless it is named.
 #[tracing::instrument(name = "store.deliveries.find", skip_all)]
-pub async fn find(pool: &PgPool, event_id: &str, of: Option<WebhookProvider>) -> Result<Vec<Delivery>, Error> {
+pub async fn find(
+    pool: &PgPool,
+    event_id: &str,
+    of: Option<WebhookProvider>,
+) -> Result<Vec<Delivery>, Error> {
     let providers: Vec<String> = match of {
         Some(provider) => vec![provider.to_string()],
-        None => WebhookProvider::ALL.iter().map(ToString::to_string).collect(),
+        None => WebhookProvider::ALL
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     };
     sqlx::query_as!(
         Delivery,

@@ -4,12 +4,22 @@
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("failed to {operation}")]
-    Query { operation: &'static str, source: sqlx::Error },
+    Query {
+        operation: &'static str,
+        source: sqlx::Error,
+    },
     #[error("failed to apply the migrations")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     #[error("failed to read {table} row {key}: column {column} is not valid")]
-    Inconsistent { table: &'static str, key: String, column: &'static str, source: serde_json::Error },
-    #[error("only a query (select, with, values, table, show, explain) can be run here, one at a time")]
+    Inconsistent {
+        table: &'static str,
+        key: String,
+        column: &'static str,
+        source: serde_json::Error,
+    },
+    #[error(
+        "only a query (select, with, values, table, show, explain) can be run here, one at a time"
+    )]
     NotAQuery,
     /// What somebody typed, in the database's own words.
     #[error("the database refuses the query: {0}")]

@@ -1,17 +1,21 @@
 //! Passwords for a database that knows its users by AWS IAM: tokens that RDS takes for fifteen minutes.
 
-use crate::PgPool;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError};
-use aws_sdk_rds::auth_token::{AuthTokenGenerator, Config};
-use aws_smithy_async::time::{SharedTimeSource, StaticTimeSource, TimeSource};
-use aws_types::{SdkConfig, region::Region};
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use std::{
     env,
     error::Error as StdError,
     sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
+
+use aws_credential_types::provider::{
+    ProvideCredentials, SharedCredentialsProvider, error::CredentialsError,
+};
+use aws_sdk_rds::auth_token::{AuthTokenGenerator, Config};
+use aws_smithy_async::time::{SharedTimeSource, StaticTimeSource, TimeSource};
+use aws_types::{SdkConfig, region::Region};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+
+use crate::PgPool;
 
 /// After which a connection gets a newer one. RDS takes a token for 15 minutes, and its clock is not ours.
 const RENEWED_AFTER: Duration = Duration::from_mins(10);
@@ -72,11 +76,18 @@ impl Tokens {
         if now < *self.due.lock().unwrap_or_else(PoisonError::into_inner) {
             return Ok(());
         }
-        let credentials = self.credentials.provide_credentials().await.map_err(Untold::Credentials)?;
+        let credentials = self
+            .credentials
+            .provide_credentials()
+            .await
+            .map_err(Untold::Credentials)?;
         // A token ends with the credentials that signed it.
         let end = credentials.expiry().unwrap_or(now + 2 * RENEWED_AFTER);
         let due = (now + RENEWED_AFTER).min(end - Duration::from_secs(30));
-        let token = self.token(now, credentials).await.map_err(Untold::Signing)?;
+        let token = self
+            .token(now, credentials)
+            .await
+            .map_err(Untold::Signing)?;
         pool.set_connect_options(self.options.clone().password(&token));
         *self.due.lock().unwrap_or_else(PoisonError::into_inner) = due;
         Ok(())
@@ -94,27 +105,48 @@ impl Tokens {
             .region(self.region.clone())
             .credentials(credentials)
             .build()?;
-        let at = SdkConfig::builder().time_source(StaticTimeSource::new(now)).build();
-        Ok(in_their_order(AuthTokenGenerator::new(config).auth_token(&at).await?.as_str()))
+        let at = SdkConfig::builder()
+            .time_source(StaticTimeSource::new(now))
+            .build();
+        Ok(in_their_order(
+            AuthTokenGenerator::new(config)
+                .auth_token(&at)
+                .await?
+                .as_str(),
+        ))
     }
 }
 
 /// The signature last, and escaped as in a URL: as AWS's other tools write it. What is signed knows no order.
 fn in_their_order(token: &str) -> String {
-    let (signature, rest): (Vec<_>, Vec<_>) = token.split('&').partition(|part| part.starts_with("X-Amz-Signature="));
-    [rest, signature].concat().join("&").replace('+', "%20").replace("%7E", "~")
+    let (signature, rest): (Vec<_>, Vec<_>) = token
+        .split('&')
+        .partition(|part| part.starts_with("X-Amz-Signature="));
+    [rest, signature]
+        .concat()
+        .join("&")
+        .replace('+', "%20")
+        .replace("%7E", "~")
 }
 
 /// Where the database of `pool` is.
 pub(crate) fn region_of(pool: &PgPool) -> Result<String, Refused> {
-    region(pool.connect_options().get_host(), |name| env::var(name).ok()).ok_or(Refused::NoRegion)
+    region(pool.connect_options().get_host(), |name| {
+        env::var(name).ok()
+    })
+    .ok_or(Refused::NoRegion)
 }
 
 /// The host's own, since a token is good where the database is: `NAME.ID.REGION.rds.amazonaws.com`.
 fn region(host: &str, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
-    let of_host = host.split_once(".rds.amazonaws.com").and_then(|(name, _)| name.rsplit_once('.'));
+    let of_host = host
+        .split_once(".rds.amazonaws.com")
+        .and_then(|(name, _)| name.rsplit_once('.'));
     let set = |name| variable(name).filter(|value| !value.is_empty());
-    of_host.map(|(_, region)| region.to_owned()).or_else(|| set("AWS_REGION")).or_else(|| set("AWS_DEFAULT_REGION"))
+    of_host
+        .map(|(_, region)| region.to_owned())
+        .or_else(|| set("AWS_REGION"))
+        .or_else(|| set("AWS_DEFAULT_REGION"))
 }
 
 /// An error and what is behind it, in one line.
@@ -130,10 +162,11 @@ fn chain(error: &dyn StdError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use aws_credential_types::Credentials;
     use chrono::DateTime;
     use serde_json::Value;
+
+    use super::*;
 
     const OF_BOTO3: &str = include_str!("../../../tests/rds-tokens/of-boto3.json");
 
@@ -145,14 +178,34 @@ mod tests {
         for case in cases {
             let text = |name: &str| case[name].as_str().unwrap().to_owned();
             let held = |name: &str| case["credentials"][name].as_str().map(str::to_owned);
-            let url =
-                format!("postgres://{}@{}:{}/orderflow?sslmode=verify-full", text("user"), text("host"), case["port"]);
+            let url = format!(
+                "postgres://{}@{}:{}/orderflow?sslmode=verify-full",
+                text("user"),
+                text("host"),
+                case["port"]
+            );
             let now = DateTime::parse_from_rfc3339(&text("time")).unwrap().into();
-            let credentials =
-                || Credentials::new(held("id").unwrap(), held("secret").unwrap(), held("session"), None, "test");
+            let credentials = || {
+                Credentials::new(
+                    held("id").unwrap(),
+                    held("secret").unwrap(),
+                    held("session"),
+                    None,
+                    "test",
+                )
+            };
             let pool = crate::connect_lazy(&url, 1).unwrap();
-            let tokens = Tokens::new(&pool, text("region"), credentials(), StaticTimeSource::new(now)).unwrap();
-            assert_eq!(tokens.token(now, credentials()).await.unwrap(), text("token"));
+            let tokens = Tokens::new(
+                &pool,
+                text("region"),
+                credentials(),
+                StaticTimeSource::new(now),
+            )
+            .unwrap();
+            assert_eq!(
+                tokens.token(now, credentials()).await.unwrap(),
+                text("token")
+            );
         }
     }
 

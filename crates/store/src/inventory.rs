@@ -1,5 +1,9 @@
 //! Stock per sku: available, held by orders, shipped. Each step may run twice; the sum never changes.
 
+use std::collections::BTreeMap;
+
+use sqlx::{Acquire, PgConnection, PgPool};
+
 use crate::{
     Error,
     error::Failed,
@@ -7,8 +11,6 @@ use crate::{
     pool,
 };
 use domain::{Line, OrderId, Sku};
-use sqlx::{Acquire, PgConnection, PgPool};
-use std::collections::BTreeMap;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reservation {
@@ -40,7 +42,10 @@ pub async fn reserve(
     let mut reservation = Reservation::Held;
     for (sku, quantity) in wanted {
         if let Some(available) = hold(&mut holding, order_id, sku, quantity, default_stock).await? {
-            reservation = Reservation::Unavailable { sku: sku.clone(), available };
+            reservation = Reservation::Unavailable {
+                sku: sku.clone(),
+                available,
+            };
             break;
         }
     }
@@ -56,7 +61,10 @@ pub async fn reserve(
 }
 
 /// What was decided before. The row's lock keeps a twin of this try, late or early, from deciding otherwise.
-async fn decided(connection: &mut PgConnection, image: Image<'_>) -> Result<Option<Reservation>, Error> {
+async fn decided(
+    connection: &mut PgConnection,
+    image: Image<'_>,
+) -> Result<Option<Reservation>, Error> {
     let row = sqlx::query!(
         r#"select version, refused_sku, refused_available,
              exists (select from reservations where order_id = orders.id) as "reserved!"
@@ -70,14 +78,22 @@ async fn decided(connection: &mut PgConnection, image: Image<'_>) -> Result<Opti
         // The order has gone on without this try: nobody reads the answer, and nothing may be held any more.
         return Ok(Some(Reservation::Held));
     }
-    let refused = row.refused_sku.and_then(|sku| Sku::parse(&sku).ok()).zip(row.refused_available);
+    let refused = row
+        .refused_sku
+        .and_then(|sku| Sku::parse(&sku).ok())
+        .zip(row.refused_available);
     Ok(match refused {
         Some((sku, available)) => Some(Reservation::Unavailable { sku, available }),
         None => row.reserved.then_some(Reservation::Held),
     })
 }
 
-async fn refuse(connection: &mut PgConnection, order_id: &OrderId, sku: &Sku, available: i64) -> Result<(), Error> {
+async fn refuse(
+    connection: &mut PgConnection,
+    order_id: &OrderId,
+    sku: &Sku,
+    available: i64,
+) -> Result<(), Error> {
     sqlx::query!(
         "update orders set refused_sku = $2, refused_available = $3 where id = $1",
         order_id.as_str(),
@@ -115,8 +131,15 @@ async fn hold(
     .await
     .failed("hold stock")?;
     if held.rows_affected() == 0 {
-        let available = sqlx::query_scalar!("select available from inventory where sku = $1", sku.as_str());
-        return available.fetch_one(connection).await.failed("read the stock").map(Some);
+        let available = sqlx::query_scalar!(
+            "select available from inventory where sku = $1",
+            sku.as_str()
+        );
+        return available
+            .fetch_one(connection)
+            .await
+            .failed("read the stock")
+            .map(Some);
     }
     sqlx::query!(
         "insert into reservations (order_id, sku, quantity, state) values ($1, $2, $3, 'held')",
@@ -152,7 +175,10 @@ pub async fn release(pool: &PgPool, image: Image<'_>) -> Result<bool, Error> {
         "select exists (select from reservations where order_id = $1 and state = 'released')",
         image.record.order_id.as_str(),
     );
-    let released = released.fetch_one(&mut *transaction).await.failed("look at what was released")?;
+    let released = released
+        .fetch_one(&mut *transaction)
+        .await
+        .failed("look at what was released")?;
     transaction.commit().await.failed("commit")?;
     Ok(released == Some(true))
 }
@@ -189,10 +215,14 @@ pub struct Stock {
 /// What there is of a sku; `None` when it was never seen.
 #[tracing::instrument(name = "store.inventory.stock", skip_all)]
 pub async fn stock(pool: &PgPool, sku: &Sku) -> Result<Option<Stock>, Error> {
-    sqlx::query_as!(Stock, "select available, held, shipped from inventory where sku = $1", sku.as_str())
-        .fetch_optional(pool)
-        .await
-        .failed("read the stock")
+    sqlx::query_as!(
+        Stock,
+        "select available, held, shipped from inventory where sku = $1",
+        sku.as_str()
+    )
+    .fetch_optional(pool)
+    .await
+    .failed("read the stock")
 }
 
 /// The stock of every sku that was ever seen, by name.
@@ -200,11 +230,20 @@ pub async fn stock(pool: &PgPool, sku: &Sku) -> Result<Option<Stock>, Error> {
 pub async fn list(pool: &PgPool) -> Result<Vec<(Sku, Stock)>, Error> {
     let rows = sqlx::query!("select sku, available, held, shipped from inventory order by sku");
     let rows = rows.fetch_all(pool).await.failed("list the stock")?;
-    let stock = |available, held, shipped| Stock { available, held, shipped };
+    let stock = |available, held, shipped| Stock {
+        available,
+        held,
+        shipped,
+    };
     Ok(rows
         .into_iter()
         // A sku is checked before its row is made.
-        .filter_map(|row| Some((Sku::parse(&row.sku).ok()?, stock(row.available, row.held, row.shipped))))
+        .filter_map(|row| {
+            Some((
+                Sku::parse(&row.sku).ok()?,
+                stock(row.available, row.held, row.shipped),
+            ))
+        })
         .collect())
 }
 

@@ -1,8 +1,10 @@
 //! Orders that are late: open, and standing still though nothing that they wait for explains it.
 
-use crate::{Error, error::Failed};
-use sqlx::PgPool;
 use std::time::Duration;
+
+use sqlx::PgPool;
+
+use crate::{Error, error::Failed};
 
 /// How many open orders nothing has been written of for `patience`, nor since what they waited for was over.
 ///

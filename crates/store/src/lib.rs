@@ -26,5 +26,8 @@ pub mod verify;
 
 pub use database::Database;
 pub use error::Error;
-pub use pool::{Migration, connect, connect_lazy, database_url, is_migrated, migrate, migrations, ping, reach, schema};
+pub use pool::{
+    Migration, connect, connect_lazy, database_url, is_migrated, migrate, migrations, ping, reach,
+    schema,
+};
 pub use sqlx::PgPool;

@@ -1,10 +1,12 @@
 //! The outbox of mails: a row in the transaction of the entry that it tells of, one for each order and kind.
 
-use crate::{Error, error::Failed, orders::number};
-use chrono::{DateTime, Utc};
-use domain::{AuditEvent, NotificationKind, OrderId, OrderRecord};
-use sqlx::{PgConnection, PgPool};
 use std::{collections::BTreeMap, time::Duration};
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+
+use crate::{Error, error::Failed, orders::number};
+use domain::{AuditEvent, NotificationKind, OrderId, OrderRecord};
 
 /// Has the outbox tell of these entries after `after`, and of no others there: what a lost task wrote is not mailed.
 ///
@@ -22,8 +24,14 @@ pub(crate) async fn enlist(
             told.entry(kind).or_insert(number(entry.seq));
         }
     }
-    let (kinds, seqs): (Vec<String>, Vec<i32>) = told.iter().map(|(kind, seq)| (kind.to_string(), *seq)).unzip();
-    let recipient = record.order.as_ref().and_then(|order| order.customer.email.as_deref());
+    let (kinds, seqs): (Vec<String>, Vec<i32>) = told
+        .iter()
+        .map(|(kind, seq)| (kind.to_string(), *seq))
+        .unzip();
+    let recipient = record
+        .order
+        .as_ref()
+        .and_then(|order| order.customer.email.as_deref());
     sqlx::query!(
         "with gone as (
              delete from notifications
@@ -115,7 +123,11 @@ pub enum Fate {
     /// It will never go out, and why.
     Refused(String),
     /// It is tried again after `pause`, having been tried as often as `attempts` says.
-    Again { pause: Duration, attempts: i32, reason: String },
+    Again {
+        pause: Duration,
+        attempts: i32,
+        reason: String,
+    },
 }
 
 /// Records what became of a mail. What was sent is never taken for anything else.
@@ -158,7 +170,11 @@ pub async fn skip_pending(pool: &PgPool, reason: &str) -> Result<u64, Error> {
          where id in (select id from notifications where status = 'pending' for update skip locked)",
         reason,
     );
-    Ok(skipped.execute(pool).await.failed("skip mails")?.rows_affected())
+    Ok(skipped
+        .execute(pool)
+        .await
+        .failed("skip mails")?
+        .rows_affected())
 }
 
 /// What an order's customer was, will be, or could not be told.
@@ -187,10 +203,12 @@ pub async fn list(pool: &PgPool, order_id: &OrderId) -> Result<Vec<Notification>
 
 /// How many wait. Cheap: an index has just these.
 pub async fn waiting(pool: &PgPool) -> Result<i64, Error> {
-    sqlx::query_scalar!(r#"select count(*) as "count!" from notifications where status = 'pending'"#)
-        .fetch_one(pool)
-        .await
-        .failed("count what waits in the outbox")
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from notifications where status = 'pending'"#
+    )
+    .fetch_one(pool)
+    .await
+    .failed("count what waits in the outbox")
 }
 
 /// How the outbox stands as a whole.

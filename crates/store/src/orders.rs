@@ -1,14 +1,15 @@
 //! Orders: the image that the workflow writes, and what readers see of it.
 
-use crate::{Error, error::Failed, events, notifications, pool};
 use chrono::{DateTime, Utc};
-use domain::{
-    AuditEvent, Currency, Money, OrderId, OrderRecord, OrderStatus, OrderView, ReviewDecision, Source, Step,
-    order_workflow_id,
-};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
+
+use crate::{Error, error::Failed, events, notifications, pool};
+use domain::{
+    AuditEvent, Currency, Money, OrderId, OrderRecord, OrderStatus, OrderView, ReviewDecision,
+    Source, Step, order_workflow_id,
+};
 
 /// An order's image and the entries of its trail that may be new.
 #[derive(Debug, Clone, Copy)]
@@ -53,10 +54,13 @@ pub async fn insert(pool: &PgPool, image: Image<'_>, run_id: &str) -> Result<Ins
     .execute(&mut *transaction)
     .await
     .failed("insert the order")?;
-    let owner = sqlx::query_scalar!("select run_id from orders where id = $1 for update", record.order_id.as_str())
-        .fetch_one(&mut *transaction)
-        .await
-        .failed("read the order's run")?;
+    let owner = sqlx::query_scalar!(
+        "select run_id from orders where id = $1 for update",
+        record.order_id.as_str()
+    )
+    .fetch_one(&mut *transaction)
+    .await
+    .failed("read the order's run")?;
     if owner != run_id {
         return Ok(Inserted::Theirs);
     }
@@ -75,8 +79,9 @@ pub async fn write(connection: &mut PgConnection, image: Image<'_>) -> Result<()
     let record = image.record;
     let order = record.order.as_ref();
     let customer = order.map(|order| &order.customer);
-    let lines: Vec<Value> =
-        order.map(|order| order.lines.iter().map(domain::Line::document).collect()).unwrap_or_default();
+    let lines: Vec<Value> = order
+        .map(|order| order.lines.iter().map(domain::Line::document).collect())
+        .unwrap_or_default();
     let updated = sqlx::query!(
         "update orders set state = $3, step = $4, is_running = $5, customer_id = $6, customer_json = $7, items_json = $8,
              address_json = $9, currency = $10, total_amount = $11, payment_json = $12, shipment_json = $13,
@@ -145,10 +150,13 @@ pub async fn view(pool: &PgPool, order_id: &OrderId) -> Result<Option<OrderView>
 
 /// The last entry of the trail that the row includes; `None` when there is no such order. The cheapest look at one.
 pub async fn last_seq(pool: &PgPool, order_id: &OrderId) -> Result<Option<u32>, Error> {
-    let seq = sqlx::query_scalar!("select last_seq from orders where id = $1", order_id.as_str())
-        .fetch_optional(pool)
-        .await
-        .failed("look at the order")?;
+    let seq = sqlx::query_scalar!(
+        "select last_seq from orders where id = $1",
+        order_id.as_str()
+    )
+    .fetch_optional(pool)
+    .await
+    .failed("look at the order")?;
     Ok(seq.map(|seq| u32::try_from(seq).unwrap_or_default()))
 }
 
@@ -173,7 +181,11 @@ pub struct ListFilter {
 /// One page of orders, newest first.
 #[tracing::instrument(name = "store.orders.list", skip_all)]
 pub async fn list(pool: &PgPool, filter: &ListFilter) -> Result<Vec<OrderView>, Error> {
-    let (before, before_id) = filter.cursor.as_ref().map(|cursor| (cursor.created_at, cursor.order_id.clone())).unzip();
+    let (before, before_id) = filter
+        .cursor
+        .as_ref()
+        .map(|cursor| (cursor.created_at, cursor.order_id.clone()))
+        .unzip();
     let rows = sqlx::query_as!(
         Row,
         "select id, state, step, is_running, customer_id, customer_json, items_json, address_json,
@@ -224,11 +236,16 @@ struct Row {
 impl Row {
     fn view(self) -> Result<OrderView, Error> {
         let key = self.id.clone();
-        let column = |column| Column { key: key.clone(), column };
+        let column = |column| Column {
+            key: key.clone(),
+            column,
+        };
         let order_id: OrderId = column("id").read(Value::String(self.id))?;
         let currency: Option<Currency> = column("currency").read(self.currency.into())?;
-        let total =
-            self.total_amount.zip(currency).and_then(|(minor, currency)| Money::from_minor(minor, currency).ok());
+        let total = self
+            .total_amount
+            .zip(currency)
+            .and_then(|(minor, currency)| Money::from_minor(minor, currency).ok());
         Ok(OrderView {
             workflow_id: order_workflow_id(&order_id),
             order_id,
@@ -274,11 +291,18 @@ impl Column {
 
 /// A JSON column's value; nothing is SQL's null, not JSON's.
 fn json<T: serde::Serialize>(value: &Option<T>) -> Result<Option<Value>, Error> {
-    value.as_ref().map(serde_json::to_value).transpose().map_err(unwritable)
+    value
+        .as_ref()
+        .map(serde_json::to_value)
+        .transpose()
+        .map_err(unwritable)
 }
 
 fn unwritable(source: serde_json::Error) -> Error {
-    Error::Query { operation: "write a JSON column", source: sqlx::Error::Encode(source.into()) }
+    Error::Query {
+        operation: "write a JSON column",
+        source: sqlx::Error::Encode(source.into()),
+    }
 }
 
 pub(crate) fn number(value: u32) -> i32 {

@@ -1,14 +1,15 @@
 //! Payments: one row for each `payment_id`, bound to one order for good.
 
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+
 use crate::{
     Error,
     error::Failed,
     orders::{self, Image},
     pool,
 };
-use chrono::{DateTime, Utc};
 use domain::{Money, OrderId, PaymentId, PaymentStatus, TransactionId};
-use sqlx::PgPool;
 
 /// A payment as it is to be written.
 #[derive(Debug, Clone, Copy)]
@@ -87,7 +88,11 @@ pub async fn claim(pool: &PgPool, image: Image<'_>, payment: Payment<'_>) -> Res
 
 /// How a payment of the order stands.
 #[tracing::instrument(name = "store.payments.standing", skip_all)]
-pub async fn standing(pool: &PgPool, order_id: &OrderId, payment_id: &PaymentId) -> Result<Option<Standing>, Error> {
+pub async fn standing(
+    pool: &PgPool,
+    order_id: &OrderId,
+    payment_id: &PaymentId,
+) -> Result<Option<Standing>, Error> {
     let row = sqlx::query_as!(
         Row,
         "select order_id, status, amount, currency, provider, transaction_id, created_at from payments where payment_id = $1 and order_id = $2",
@@ -137,7 +142,11 @@ pub async fn settle(
 
 /// Writes which transaction a payment that is not decided yet has at its provider, so that it is found again.
 #[tracing::instrument(name = "store.payments.begun", skip_all)]
-pub async fn begun(pool: &PgPool, payment_id: &PaymentId, transaction_id: &TransactionId) -> Result<(), Error> {
+pub async fn begun(
+    pool: &PgPool,
+    payment_id: &PaymentId,
+    transaction_id: &TransactionId,
+) -> Result<(), Error> {
     sqlx::query!(
         "update payments set transaction_id = $2, updated_at = now() where payment_id = $1 and status = 'pending'",
         payment_id.as_str(),
@@ -161,7 +170,10 @@ pub async fn of_transaction(
         provider,
         transaction_id,
     );
-    let status = status.fetch_optional(pool).await.failed("read the payment")?;
+    let status = status
+        .fetch_optional(pool)
+        .await
+        .failed("read the payment")?;
     Ok(status.as_deref().and_then(PaymentStatus::parse))
 }
 

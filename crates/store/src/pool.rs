@@ -1,12 +1,14 @@
 //! Connecting, and bringing the schema up to date.
 
-use crate::{Error, error::Failed};
+use std::{str::FromStr, time::Duration};
+
 use sqlx::{
     ConnectOptions, PgConnection, PgPool, Postgres, Transaction,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use std::{str::FromStr, time::Duration};
+
+use crate::{Error, error::Failed};
 
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
@@ -19,12 +21,19 @@ pub fn database_url(url: &str) -> String {
 pub fn connect_lazy(url: &str, connections: u32) -> Result<PgPool, Error> {
     let url = database_url(url);
     // The driver takes any scheme for its own.
-    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
-        return Err(Error::Url(sqlx::Error::Configuration("another scheme".into())));
+    if !["postgres://", "postgresql://"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme))
+    {
+        return Err(Error::Url(sqlx::Error::Configuration(
+            "another scheme".into(),
+        )));
     }
     let connection = PgConnectOptions::from_str(&url).map_err(Error::Url)?;
     // A caller waits for seconds, not for the driver's 30: then it says that the database is away.
-    let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(2));
+    let pool = PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(2));
     Ok(pool.connect_lazy_with(connection))
 }
 
@@ -89,23 +98,40 @@ pub async fn migrations(pool: &PgPool) -> Result<Vec<Migration>, Error> {
 
 /// Whether the database has every migration that this program knows.
 pub async fn is_migrated(pool: &PgPool) -> Result<bool, Error> {
-    Ok(migrations(pool).await?.iter().all(|migration| migration.is_applied))
+    Ok(migrations(pool)
+        .await?
+        .iter()
+        .all(|migration| migration.is_applied))
 }
 
 /// The newest migration that this program knows.
 pub(crate) fn newest_known() -> i64 {
-    MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or_default()
+    MIGRATOR
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or_default()
 }
 
 /// The newest migration that the database has.
 pub(crate) async fn newest_applied(connection: &mut PgConnection) -> Result<i64, Error> {
-    Ok(applied(connection).await?.last().copied().unwrap_or_default())
+    Ok(applied(connection)
+        .await?
+        .last()
+        .copied()
+        .unwrap_or_default())
 }
 
 async fn applied(connection: &mut PgConnection) -> Result<Vec<i64>, Error> {
-    let there =
-        sqlx::query_scalar!("select count(*) from information_schema.tables where table_name = '_sqlx_migrations'");
-    if there.fetch_one(&mut *connection).await.failed("look for migrations")? == Some(0) {
+    let there = sqlx::query_scalar!(
+        "select count(*) from information_schema.tables where table_name = '_sqlx_migrations'"
+    );
+    if there
+        .fetch_one(&mut *connection)
+        .await
+        .failed("look for migrations")?
+        == Some(0)
+    {
         return Ok(Vec::new());
     }
     // Not checked when compiled: the migrator makes this table, so the schema the checks see may lack it.
@@ -123,5 +149,9 @@ pub async fn schema(pool: &PgPool) -> Result<i64, Error> {
 /// Whether the database answers.
 #[tracing::instrument(name = "store.ping", skip_all)]
 pub async fn ping(pool: &PgPool) -> Result<(), Error> {
-    sqlx::query_scalar!("select 1 as one").fetch_one(pool).await.failed("reach the database").map(|_| ())
+    sqlx::query_scalar!("select 1 as one")
+        .fetch_one(pool)
+        .await
+        .failed("reach the database")
+        .map(|_| ())
 }

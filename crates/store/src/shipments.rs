@@ -1,9 +1,10 @@
 //! Parcels: what was packed for which order, and whether the carrier has it.
 
-use crate::{Error, error::Failed};
-use domain::OrderId;
 use serde_json::Value;
 use sqlx::PgPool;
+
+use crate::{Error, error::Failed};
+use domain::OrderId;
 
 /// Packs a parcel. Packing it again, for another address, replaces what was packed.
 #[tracing::instrument(name = "store.shipments.prepare", skip_all)]
@@ -31,7 +32,11 @@ pub async fn prepare(
 
 /// The carrier has the parcel.
 #[tracing::instrument(name = "store.shipments.dispatched", skip_all)]
-pub async fn dispatched(pool: &PgPool, shipment_id: &str, tracking_number: &str) -> Result<(), Error> {
+pub async fn dispatched(
+    pool: &PgPool,
+    shipment_id: &str,
+    tracking_number: &str,
+) -> Result<(), Error> {
     sqlx::query!(
         "update shipments set state = 'dispatched', tracking_number = $2, updated_at = now() where shipment_id = $1",
         shipment_id,
@@ -58,9 +63,12 @@ pub async fn cancelled(pool: &PgPool, shipment_id: &str) -> Result<(), Error> {
 
 /// Where a parcel was to go when it was packed last.
 pub async fn address(pool: &PgPool, shipment_id: &str) -> Result<Option<Value>, Error> {
-    sqlx::query_scalar!("select address_json from shipments where shipment_id = $1", shipment_id)
-        .fetch_optional(pool)
-        .await
-        .failed("read the parcel")
-        .map(Option::flatten)
+    sqlx::query_scalar!(
+        "select address_json from shipments where shipment_id = $1",
+        shipment_id
+    )
+    .fetch_optional(pool)
+    .await
+    .failed("read the parcel")
+    .map(Option::flatten)
 }

@@ -1,7 +1,8 @@
 //! The books of the simulated payment provider and carrier: theirs alone (`migrations/0002_simulator.sql`).
 
-use crate::{Error, error::Failed};
 use sqlx::PgPool;
+
+use crate::{Error, error::Failed};
 
 /// What the simulator was told to do wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +15,11 @@ pub enum Fault {
 }
 
 /// Takes the next fault for this call, if there is one.
-pub async fn take_fault(pool: &PgPool, operation: &str, order_id: &str) -> Result<Option<Fault>, Error> {
+pub async fn take_fault(
+    pool: &PgPool,
+    operation: &str,
+    order_id: &str,
+) -> Result<Option<Fault>, Error> {
     let fault = sqlx::query_scalar!(
         "update simulator.faults set times = times - 1 where id = (
              select id from simulator.faults where operation = $1 and (order_id is null or order_id = $2) and times > 0
@@ -64,10 +69,14 @@ pub async fn move_money(
     .execute(pool)
     .await
     .failed("write the provider's books")?;
-    sqlx::query_as!(Movement, "select transaction_id, kind from simulator.payments where idempotency_key = $1", key)
-        .fetch_one(pool)
-        .await
-        .failed("read the provider's books")
+    sqlx::query_as!(
+        Movement,
+        "select transaction_id, kind from simulator.payments where idempotency_key = $1",
+        key
+    )
+    .fetch_one(pool)
+    .await
+    .failed("read the provider's books")
 }
 
 /// What the carrier has under this shipment.
@@ -94,14 +103,24 @@ pub async fn take_parcel(
     .execute(pool)
     .await
     .failed("write the carrier's books")?;
-    sqlx::query_as!(Parcel, "select tracking_number from simulator.parcels where shipment_id = $1", shipment_id)
-        .fetch_one(pool)
-        .await
-        .failed("read the carrier's books")
+    sqlx::query_as!(
+        Parcel,
+        "select tracking_number from simulator.parcels where shipment_id = $1",
+        shipment_id
+    )
+    .fetch_one(pool)
+    .await
+    .failed("read the carrier's books")
 }
 
 /// Has the next `times` calls of `operation` for this order go wrong.
-pub async fn add_fault(pool: &PgPool, operation: &str, order_id: &str, fault: Fault, times: i32) -> Result<(), Error> {
+pub async fn add_fault(
+    pool: &PgPool,
+    operation: &str,
+    order_id: &str,
+    fault: Fault,
+    times: i32,
+) -> Result<(), Error> {
     let fault = match fault {
         Fault::Fail => "fail",
         Fault::Lose => "lose",

@@ -1,13 +1,14 @@
 //! What providers tell of payments: money that no order waits for, and what happens to payments afterwards.
 
-use crate::{Error, error::Failed, orders::number, pool};
 use chrono::{DateTime, Utc};
-use domain::{
-    Currency, EventType, Money, OrderId, PaymentEvent, PaymentEventKind, PaymentId, PaymentStatus, TransactionId,
-    WebhookProvider,
-};
 use serde_json::Value;
 use sqlx::PgPool;
+
+use crate::{Error, error::Failed, orders::number, pool};
+use domain::{
+    Currency, EventType, Money, OrderId, PaymentEvent, PaymentEventKind, PaymentId, PaymentStatus,
+    TransactionId, WebhookProvider,
+};
 
 /// What the row says of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +21,10 @@ pub enum Standing {
 /// The order that an event is about: the one that it names, or whose payment its transaction is. What is told of a
 /// payment afterwards belongs to the payment's order, whatever it names.
 #[tracing::instrument(name = "store.strays.find", skip_all)]
-pub async fn find(pool: &PgPool, event: &PaymentEvent) -> Result<(Option<OrderId>, Standing), Error> {
+pub async fn find(
+    pool: &PgPool,
+    event: &PaymentEvent,
+) -> Result<(Option<OrderId>, Standing), Error> {
     let paying = sqlx::query_scalar!(
         "select order_id from payments where provider = any($1) and transaction_id = $2 and order_id is not null
          order by provider = $3 desc limit 1",
@@ -28,7 +32,11 @@ pub async fn find(pool: &PgPool, event: &PaymentEvent) -> Result<(Option<OrderId
         event.transaction_id.as_ref().map(TransactionId::as_str),
         event.provider.as_str(),
     );
-    let paying = paying.fetch_optional(pool).await.failed("look for the payment")?.flatten();
+    let paying = paying
+        .fetch_optional(pool)
+        .await
+        .failed("look for the payment")?
+        .flatten();
     let paying = paying.and_then(|id| OrderId::parse(&id).ok());
     let named = event.order_id.clone();
     let order_id = match event.kind {
@@ -43,9 +51,18 @@ pub async fn find(pool: &PgPool, event: &PaymentEvent) -> Result<(Option<OrderId
         | PaymentEventKind::Ignored { .. }
         | PaymentEventKind::Unreadable { .. } => paying.or(named),
     };
-    let Some(order_id) = order_id else { return Ok((None, Standing::Unknown)) };
-    let running = sqlx::query_scalar!("select is_running from orders where id = $1", order_id.as_str());
-    let standing = match running.fetch_optional(pool).await.failed("look for the order")? {
+    let Some(order_id) = order_id else {
+        return Ok((None, Standing::Unknown));
+    };
+    let running = sqlx::query_scalar!(
+        "select is_running from orders where id = $1",
+        order_id.as_str()
+    );
+    let standing = match running
+        .fetch_optional(pool)
+        .await
+        .failed("look for the order")?
+    {
         None => Standing::Unknown,
         Some(true) => Standing::Open,
         Some(false) => Standing::Closed,
@@ -94,21 +111,32 @@ pub async fn claim(pool: &PgPool, stray: Stray<'_>) -> Result<Claim, Error> {
         stray.transaction_id.as_str(),
         stray.provider,
     );
-    inserted.execute(pool).await.failed("write the stray payment")?;
+    inserted
+        .execute(pool)
+        .await
+        .failed("write the stray payment")?;
     let found = sqlx::query!(
         "select payment_id, status from payments where provider = $1 and transaction_id = $2",
         stray.provider,
         stray.transaction_id.as_str(),
     );
-    Ok(match found.fetch_optional(pool).await.failed("read the stray payment")? {
-        Some(row) if row.payment_id == stray.payment_id.as_str() => match PaymentStatus::parse(&row.status) {
-            // An order without a payment id of its own is paid under this very name.
-            None | Some(PaymentStatus::Pending | PaymentStatus::Captured) => Claim::Paid,
-            Some(status) => Claim::Stray(status),
+    Ok(
+        match found
+            .fetch_optional(pool)
+            .await
+            .failed("read the stray payment")?
+        {
+            Some(row) if row.payment_id == stray.payment_id.as_str() => {
+                match PaymentStatus::parse(&row.status) {
+                    // An order without a payment id of its own is paid under this very name.
+                    None | Some(PaymentStatus::Pending | PaymentStatus::Captured) => Claim::Paid,
+                    Some(status) => Claim::Stray(status),
+                }
+            }
+            // Or its name is an order's payment id, which is bound to that one.
+            Some(_) | None => Claim::Paid,
         },
-        // Or its name is an order's payment id, which is bound to that one.
-        Some(_) | None => Claim::Paid,
-    })
+    )
 }
 
 /// Writes how the payment stands by all that its provider has told of it, and says so; `None` for one that is not in
@@ -128,17 +156,29 @@ pub async fn take_stock(
         transaction_id.as_str(),
         provider.as_str(),
     );
-    let Some(row) = row.fetch_optional(pool).await.failed("read the payment")? else { return Ok(None) };
-    let paid = Currency::parse(&row.currency).ok().and_then(|currency| Money::from_minor(row.amount, currency).ok());
+    let Some(row) = row.fetch_optional(pool).await.failed("read the payment")? else {
+        return Ok(None);
+    };
+    let paid = Currency::parse(&row.currency)
+        .ok()
+        .and_then(|currency| Money::from_minor(row.amount, currency).ok());
     // The schema's checks have exactly these.
-    let (Some(paid), Some(before)) = (paid, PaymentStatus::parse(&row.status)) else { return Ok(None) };
+    let (Some(paid), Some(before)) = (paid, PaymentStatus::parse(&row.status)) else {
+        return Ok(None);
+    };
     let told = sqlx::query_scalar!(
         "select event_json from webhook_deliveries where provider = $1 and transaction_id = $2",
         provider.as_str(),
         transaction_id.as_str(),
     );
-    let told = told.fetch_all(pool).await.failed("read what was told of the payment")?;
-    let events: Vec<PaymentEvent> = told.into_iter().filter_map(|event| serde_json::from_value(event).ok()).collect();
+    let told = told
+        .fetch_all(pool)
+        .await
+        .failed("read what was told of the payment")?;
+    let events: Vec<PaymentEvent> = told
+        .into_iter()
+        .filter_map(|event| serde_json::from_value(event).ok())
+        .collect();
     let standing = domain::standing(before, paid, row.fulfilled, &events);
     if standing != before {
         let updated = sqlx::query!(
@@ -147,7 +187,10 @@ pub async fn take_stock(
             standing.as_str(),
             row.status,
         );
-        updated.execute(pool).await.failed("write how the payment stands")?;
+        updated
+            .execute(pool)
+            .await
+            .failed("write how the payment stands")?;
     }
     Ok(Some(standing))
 }
@@ -175,15 +218,30 @@ pub enum Appended {
 /// One more entry for the trail of an order that has ended, and what it changes in the order's image: once for each event
 /// of a provider, and of money that went back once for its transaction.
 #[tracing::instrument(name = "store.strays.append", skip_all)]
-pub async fn append(pool: &PgPool, postscript: Postscript<'_>, at: DateTime<Utc>) -> Result<Appended, Error> {
-    let Postscript { order_id, event, kind, payload, standing } = postscript;
+pub async fn append(
+    pool: &PgPool,
+    postscript: Postscript<'_>,
+    at: DateTime<Utc>,
+) -> Result<Appended, Error> {
+    let Postscript {
+        order_id,
+        event,
+        kind,
+        payload,
+        standing,
+    } = postscript;
     let mut transaction = pool::begin(pool).await?;
     let row = sqlx::query!(
         "select is_running, last_seq, payment_json from orders where id = $1 for update",
         order_id.as_str()
     );
-    let row = row.fetch_optional(&mut *transaction).await.failed("lock the order")?;
-    let Some(row) = row.filter(|row| !row.is_running) else { return Ok(Appended::StillOpen) };
+    let row = row
+        .fetch_optional(&mut *transaction)
+        .await
+        .failed("lock the order")?;
+    let Some(row) = row.filter(|row| !row.is_running) else {
+        return Ok(Appended::StillOpen);
+    };
     let known = sqlx::query_scalar!(
         "select exists (select from events where order_id = $1 and type = $2
              and (payload_json ->> 'event_id' = $3 or $4 and payload_json ->> 'transaction_id' = $5))",
@@ -193,18 +251,35 @@ pub async fn append(pool: &PgPool, postscript: Postscript<'_>, at: DateTime<Utc>
         matches!(event.kind, PaymentEventKind::Paid { .. }),
         event.transaction_id.as_ref().map(TransactionId::as_str),
     );
-    if known.fetch_one(&mut *transaction).await.failed("look for the entry")? == Some(true) {
+    if known
+        .fetch_one(&mut *transaction)
+        .await
+        .failed("look for the entry")?
+        == Some(true)
+    {
         return Ok(Appended::Written);
     }
     let mut payment = row.payment_json;
-    let own = payment.as_mut().and_then(Value::as_object_mut).filter(|payment| {
-        let transaction_id = event.transaction_id.as_ref().map(TransactionId::as_str);
-        transaction_id.is_some() && payment.get("transaction_id").and_then(Value::as_str) == transaction_id
-    });
+    let own = payment
+        .as_mut()
+        .and_then(Value::as_object_mut)
+        .filter(|payment| {
+            let transaction_id = event.transaction_id.as_ref().map(TransactionId::as_str);
+            transaction_id.is_some()
+                && payment.get("transaction_id").and_then(Value::as_str) == transaction_id
+        });
     if let Some(own) = own {
-        let before = own.get("status").and_then(Value::as_str).and_then(PaymentStatus::parse);
+        let before = own
+            .get("status")
+            .and_then(Value::as_str)
+            .and_then(PaymentStatus::parse);
         let is_refund = matches!(event.kind, PaymentEventKind::Refunded { .. });
-        if is_refund && matches!(before, Some(PaymentStatus::Refunding | PaymentStatus::Refunded)) {
+        if is_refund
+            && matches!(
+                before,
+                Some(PaymentStatus::Refunding | PaymentStatus::Refunded)
+            )
+        {
             return Ok(Appended::Known);
         }
         if let Some(standing) = standing {

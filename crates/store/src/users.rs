@@ -1,7 +1,8 @@
 //! The users of a database on RDS, who log in by IAM, and what each may do.
 
-use crate::{Error, error::Failed, pool::begin};
 use sqlx::PgPool;
+
+use crate::{Error, error::Failed, pool::begin};
 
 /// Made anew or as they were, so that it can be said after each migration, which may have brought tables.
 const USERS: &str = "
@@ -25,11 +26,19 @@ grant select on all tables in schema public to orderflow_reader;
 /// Makes `orderflow_worker`, who reads and writes, and `orderflow_reader`, for the functions that read.
 pub async fn create(pool: &PgPool) -> Result<(), Error> {
     // Not checked when compiled: RDS alone has that role.
-    let is_rds = sqlx::query_scalar("select exists (select from pg_roles where rolname = 'rds_iam')");
-    if !is_rds.fetch_one(pool).await.failed("look for the role rds_iam")? {
+    let is_rds =
+        sqlx::query_scalar("select exists (select from pg_roles where rolname = 'rds_iam')");
+    if !is_rds
+        .fetch_one(pool)
+        .await
+        .failed("look for the role rds_iam")?
+    {
         return Err(Error::NotRds);
     }
     let mut transaction = begin(pool).await?;
-    sqlx::raw_sql(USERS).execute(&mut *transaction).await.failed("make the users")?;
+    sqlx::raw_sql(USERS)
+        .execute(&mut *transaction)
+        .await
+        .failed("make the users")?;
     transaction.commit().await.failed("commit")
 }

@@ -1,8 +1,9 @@
 //! Every invariant that the database and the simulators' books can show, looked at in one query.
 
+use sqlx::PgPool;
+
 use crate::{Error, error::Failed};
 use domain::NotificationKind;
-use sqlx::PgPool;
 
 /// A broken invariant, and the order or sku that breaks it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,9 +15,12 @@ pub struct Violation {
 /// Looks at everything. An order that is still running may be between two steps, so the rules about
 /// ends look only at those that have ended.
 pub async fn violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
-    let told = NotificationKind::ALL.iter().flat_map(|kind| kind.entries().iter().map(|entry| (*entry, *kind)));
-    let (entries, kinds): (Vec<String>, Vec<String>) =
-        told.map(|(entry, kind)| (entry.to_string(), kind.to_string())).unzip();
+    let told = NotificationKind::ALL
+        .iter()
+        .flat_map(|kind| kind.entries().iter().map(|entry| (*entry, *kind)));
+    let (entries, kinds): (Vec<String>, Vec<String>) = told
+        .map(|(entry, kind)| (entry.to_string(), kind.to_string()))
+        .unzip();
     sqlx::query_as!(
         Violation,
         r#"
@@ -96,5 +100,8 @@ pub async fn violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
 
 /// How many orders there are.
 pub async fn count(pool: &PgPool) -> Result<i64, Error> {
-    sqlx::query_scalar!(r#"select count(*) as "count!" from orders"#).fetch_one(pool).await.failed("count the orders")
+    sqlx::query_scalar!(r#"select count(*) as "count!" from orders"#)
+        .fetch_one(pool)
+        .await
+        .failed("count the orders")
 }

@@ -1,18 +1,20 @@
 //! Setting up logs.
 
-use crate::spans;
 use std::{
     env,
     error::Error,
     fmt,
     io::{self, IsTerminal},
 };
+
 use tracing_subscriber::{
     EnvFilter, Layer,
     filter::{FilterExt, filter_fn},
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
+
+use crate::spans;
 
 /// A setting that is not allowed, in the words that all settings have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +41,9 @@ impl Format {
         match text {
             "" | "pretty" => Ok(Self::Pretty),
             "json" => Ok(Self::Json),
-            other => Err(BadSetting(format!("LOG_FORMAT={other} is not allowed: must be pretty or json"))),
+            other => Err(BadSetting(format!(
+                "LOG_FORMAT={other} is not allowed: must be pretty or json"
+            ))),
         }
     }
 }
@@ -53,9 +57,14 @@ fn is_coloured() -> bool {
 /// (`info` unless set; `RUST_LOG` in its own syntax wins) say; in colour on a terminal only. A second call changes nothing.
 pub fn init() -> Result<(), BadSetting> {
     let format = Format::parse(&env::var("LOG_FORMAT").unwrap_or_default())?;
-    let filter = filter(&env::var("RUST_LOG").unwrap_or_default(), &env::var("LOG_LEVEL").unwrap_or_default())?;
+    let filter = filter(
+        &env::var("RUST_LOG").unwrap_or_default(),
+        &env::var("LOG_LEVEL").unwrap_or_default(),
+    )?;
     let is_line = |metadata: &tracing::Metadata<'_>| metadata.target() != spans::FAILED;
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(is_coloured());
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(is_coloured());
     let lines = match format {
         Format::Pretty => lines.boxed(),
         Format::Json => lines.json().flatten_event(true).boxed(),
@@ -77,10 +86,12 @@ fn filter(rust_log: &str, level: &str) -> Result<EnvFilter, BadSetting> {
     match level.to_lowercase().as_str() {
         "" => Ok(EnvFilter::new("info")),
         "warning" => Ok(EnvFilter::new("warn")),
-        known @ ("off" | "error" | "warn" | "info" | "debug" | "trace") => Ok(EnvFilter::new(known)),
-        _ => {
-            Err(BadSetting(format!("LOG_LEVEL={level} is not allowed: must be off, error, warn, info, debug or trace")))
+        known @ ("off" | "error" | "warn" | "info" | "debug" | "trace") => {
+            Ok(EnvFilter::new(known))
         }
+        _ => Err(BadSetting(format!(
+            "LOG_LEVEL={level} is not allowed: must be off, error, warn, info, debug or trace"
+        ))),
     }
 }
 
@@ -90,10 +101,16 @@ mod tests {
 
     #[test]
     fn a_format_is_pretty_or_json() {
-        assert_eq!((Format::parse(""), Format::parse("pretty")), (Ok(Format::Pretty), Ok(Format::Pretty)));
+        assert_eq!(
+            (Format::parse(""), Format::parse("pretty")),
+            (Ok(Format::Pretty), Ok(Format::Pretty))
+        );
         assert_eq!(Format::parse("json"), Ok(Format::Json));
         let error = Format::parse("xml").unwrap_err();
-        assert_eq!(error.to_string(), "LOG_FORMAT=xml is not allowed: must be pretty or json");
+        assert_eq!(
+            error.to_string(),
+            "LOG_FORMAT=xml is not allowed: must be pretty or json"
+        );
     }
 
     #[test]
@@ -101,8 +118,16 @@ mod tests {
         for good in ["", "INFO", "Warning", "debug"] {
             assert!(filter("", good).is_ok(), "{good}");
         }
-        assert!(filter("", "loud").unwrap_err().to_string().starts_with("LOG_LEVEL=loud is not allowed"));
+        assert!(
+            filter("", "loud")
+                .unwrap_err()
+                .to_string()
+                .starts_with("LOG_LEVEL=loud is not allowed")
+        );
         assert!(filter("worker=loud", "info").is_err());
-        assert_eq!(filter("worker=trace", "loud").unwrap().to_string(), "worker=trace");
+        assert_eq!(
+            filter("worker=trace", "loud").unwrap().to_string(),
+            "worker=trace"
+        );
     }
 }

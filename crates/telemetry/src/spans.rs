@@ -3,10 +3,12 @@
 //! The crates that do such a thing mark it with a span of that name and know nothing of metrics. Here its time
 //! becomes a metric, and a step of the call that it was done for.
 
-use crate::{metrics, steps};
 use std::time::Instant;
+
 use tracing::{Event, Metadata, Subscriber, level_filters::LevelFilter, span};
 use tracing_subscriber::{Layer, filter::filter_fn, layer::Context, registry::LookupSpan};
+
+use crate::{metrics, steps};
 
 /// An event of this target says that what the span around it does has failed. It is no line of the log.
 pub(crate) const FAILED: &str = "span_failed";
@@ -17,7 +19,11 @@ pub(crate) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
 }
 
 fn is_measured(metadata: &Metadata<'_>) -> bool {
-    if metadata.is_span() { Kind::of(metadata.name()).is_some() } else { metadata.target() == FAILED }
+    if metadata.is_span() {
+        Kind::of(metadata.name()).is_some()
+    } else {
+        metadata.target() == FAILED
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +34,13 @@ enum Kind {
 
 impl Kind {
     fn of(name: &'static str) -> Option<(Self, &'static str)> {
-        let store = || name.strip_prefix("store.").map(|operation| (Self::Store, operation));
-        name.strip_prefix("temporal.").map(|operation| (Self::Temporal, operation)).or_else(store)
+        let store = || {
+            name.strip_prefix("store.")
+                .map(|operation| (Self::Store, operation))
+        };
+        name.strip_prefix("temporal.")
+            .map(|operation| (Self::Temporal, operation))
+            .or_else(store)
     }
 }
 
@@ -44,7 +55,10 @@ struct Timings;
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Timings {
     fn on_new_span(&self, _: &span::Attributes<'_>, id: &span::Id, context: Context<'_, S>) {
         if let Some(span) = context.span(id) {
-            span.extensions_mut().insert(Timing { began: Instant::now(), failed: false });
+            span.extensions_mut().insert(Timing {
+                began: Instant::now(),
+                failed: false,
+            });
         }
     }
 
@@ -57,9 +71,15 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Timings {
     }
 
     fn on_close(&self, id: span::Id, context: Context<'_, S>) {
-        let Some(span) = context.span(&id) else { return };
-        let Some(Timing { began, failed }) = span.extensions_mut().remove::<Timing>() else { return };
-        let Some((kind, operation)) = Kind::of(span.name()) else { return };
+        let Some(span) = context.span(&id) else {
+            return;
+        };
+        let Some(Timing { began, failed }) = span.extensions_mut().remove::<Timing>() else {
+            return;
+        };
+        let Some((kind, operation)) = Kind::of(span.name()) else {
+            return;
+        };
         let took = began.elapsed();
         steps::report(span.name(), took);
         match kind {
@@ -71,14 +91,16 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Timings {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use tracing::Instrument;
     use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
 
     #[tokio::test]
     async fn a_span_of_the_store_is_a_step_and_a_metric() {
         let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer()));
-        let good = async { tokio::task::yield_now().await }.instrument(tracing::info_span!("store.test.good"));
+        let good = async { tokio::task::yield_now().await }
+            .instrument(tracing::info_span!("store.test.good"));
         let bad = async { tracing::info!(target: "span_failed", "it failed") };
         let other = async {}.instrument(tracing::info_span!("something else"));
         let ((), steps) = crate::call(async {
@@ -87,7 +109,10 @@ mod tests {
             other.await;
         })
         .await;
-        assert_eq!(steps.to_string().split(' ').step_by(2).collect::<Vec<_>>(), ["store.test.good", "store.test.bad"]);
+        assert_eq!(
+            steps.to_string().split(' ').step_by(2).collect::<Vec<_>>(),
+            ["store.test.good", "store.test.bad"]
+        );
         let text = metrics::text();
         for line in [
             r#"orderflow_database_seconds_count{operation="test.good",outcome="ok"} 1"#,

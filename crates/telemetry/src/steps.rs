@@ -2,12 +2,13 @@
 //!
 //! The steps travel with the task that answers the call; what runs elsewhere reports to nobody.
 
-use crate::metrics;
 use std::{
     cell::RefCell,
     fmt::{self, Write},
     time::{Duration, Instant},
 };
+
+use crate::metrics;
 
 tokio::task_local! {
     static STEPS: RefCell<Steps>;
@@ -27,7 +28,10 @@ impl Steps {
 
     /// The time of all steps of one kind: `temporal`, `store`, or a name of its own; `None` if there was none.
     pub fn milliseconds(&self, kind: &str) -> Option<f64> {
-        let is_of = |name: &str| name.strip_prefix(kind).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let is_of = |name: &str| {
+            name.strip_prefix(kind)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
         let of_kind: Vec<_> = self.0.iter().filter(|(name, _)| is_of(name)).collect();
         (!of_kind.is_empty()).then(|| milliseconds(of_kind.iter().map(|(_, took)| *took).sum()))
     }
@@ -64,7 +68,10 @@ pub(crate) fn milliseconds(took: Duration) -> f64 {
 pub async fn call<F: Future>(answer: F) -> (F::Output, Steps) {
     let mut call = std::pin::pin!(STEPS.scope(RefCell::default(), answer));
     let output = call.as_mut().await;
-    let steps = call.take_value().map(RefCell::into_inner).unwrap_or_default();
+    let steps = call
+        .take_value()
+        .map(RefCell::into_inner)
+        .unwrap_or_default();
     (output, steps)
 }
 
@@ -78,7 +85,10 @@ pub struct Step {
 
 /// Begins a step of the call that this task answers.
 pub fn step(name: &'static str) -> Step {
-    Step { name, began: Instant::now() }
+    Step {
+        name,
+        began: Instant::now(),
+    }
 }
 
 impl Drop for Step {
@@ -115,9 +125,15 @@ mod tests {
         assert_eq!((output, steps.0.len()), (7, 2));
         assert_eq!(steps.milliseconds("temporal"), Some(2.25));
         assert_eq!(steps.milliseconds("temp"), None);
-        assert!(steps.to_string().starts_with("parse 0.") && steps.to_string().ends_with(", temporal.describe 2.2"));
+        assert!(
+            steps.to_string().starts_with("parse 0.")
+                && steps.to_string().ends_with(", temporal.describe 2.2")
+        );
         let header = steps.server_timing(Duration::from_millis(3));
-        assert!(header.ends_with(", temporal.describe;dur=2.2, total;dur=3.0"), "{header}");
+        assert!(
+            header.ends_with(", temporal.describe;dur=2.2, total;dur=3.0"),
+            "{header}"
+        );
         report("nobody's", Duration::ZERO);
         assert_eq!(call(async {}).await.1, Steps::default());
     }

@@ -4,12 +4,13 @@
 //! retries are left for what died on the way (see [`crate::policies`]).
 #![expect(clippy::unimplemented, reason = "declarations; the macro wants bodies")]
 
-use domain::{
-    Address, AuditEvent, DeliveryOutcome, EventType, FieldError, Line, Money, Order, OrderId, OrderRecord,
-    PaymentConfirmation, PaymentEvent, PaymentId, PaymentStatus, Sku, TransactionId,
-};
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
+
+use domain::{
+    Address, AuditEvent, DeliveryOutcome, EventType, FieldError, Line, Money, Order, OrderId,
+    OrderRecord, PaymentConfirmation, PaymentEvent, PaymentId, PaymentStatus, Sku, TransactionId,
+};
 
 /// The image of the order and the entries of its trail that the database may not have yet. Whatever
 /// activity writes next takes them along, in its first transaction.
@@ -142,9 +143,7 @@ pub enum Dispatched {
         provider: String,
     },
     /// The carrier refused or did not answer.
-    Failed {
-        reason: String,
-    },
+    Failed { reason: String },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -153,7 +152,10 @@ pub enum ShipmentCancelled {
     /// The carrier does not have the parcel and will not take it any more.
     Cancelled,
     /// Too late: the carrier has it.
-    AlreadyDispatched { tracking_number: String, provider: String },
+    AlreadyDispatched {
+        tracking_number: String,
+        provider: String,
+    },
 }
 
 /// An event of a payment provider, before anything comes of it.
@@ -322,8 +324,10 @@ impl ShippingSteps {
 
 // The macro puts the markers into private modules; implementations need their paths.
 pub use order_steps::{
-    ChargePayment, CommitInventory, ConfirmDelivery, ReceiveOrder, RecordOrder, RecordPayment, RefundPayment,
-    ReleaseInventory, ReserveInventory, ValidateOrder,
+    ChargePayment, CommitInventory, ConfirmDelivery, ReceiveOrder, RecordOrder, RecordPayment,
+    RefundPayment, ReleaseInventory, ReserveInventory, ValidateOrder,
 };
-pub use settlement_steps::{AppendToTrail, FindOrder, ReceiveDelivery, RecordDelivery, SettlePayment};
+pub use settlement_steps::{
+    AppendToTrail, FindOrder, ReceiveDelivery, RecordDelivery, SettlePayment,
+};
 pub use shipping_steps::{CancelShipment, DispatchCarrier, PreparePackage};

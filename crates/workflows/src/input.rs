@@ -1,8 +1,12 @@
 //! What the workflows are started with and what they end with. These types change by addition only.
 
-use crate::message::Decode;
-use domain::{Address, Failure, Line, OrderId, OrderPolicy, OrderStatus, PaymentEvent, Profile, ShipmentInfo, Span};
 use serde::{Deserialize, Serialize};
+
+use crate::message::Decode;
+use domain::{
+    Address, Failure, Line, OrderId, OrderPolicy, OrderStatus, PaymentEvent, Profile, ShipmentInfo,
+    Span,
+};
 
 /// The input of `OrderWorkflow`. Only `order` is needed; the id is in the workflow's id.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -24,7 +28,9 @@ pub struct OrderInput {
 
 impl OrderInput {
     pub(crate) fn policy(&self) -> OrderPolicy {
-        self.policy.clone().unwrap_or_else(|| self.profile.unwrap_or(Profile::Production).policy())
+        self.policy
+            .clone()
+            .unwrap_or_else(|| self.profile.unwrap_or(Profile::Production).policy())
     }
 }
 

@@ -3,12 +3,15 @@
 //! A payload that can't be decoded would fail the workflow task again and again and hold the order.
 //! So a message is decoded into what it says or into why it says nothing; handlers refuse the latter.
 
-use domain::{Request, fingerprint};
 use serde::Serialize;
 use temporalio_common::{
-    data_converters::{PayloadConversionError, SerializationContext, TemporalDeserializable, TemporalSerializable},
+    data_converters::{
+        PayloadConversionError, SerializationContext, TemporalDeserializable, TemporalSerializable,
+    },
     protos::temporal::api::common::v1::Payload,
 };
+
+use domain::{Request, fingerprint};
 
 /// What can be read from a JSON text.
 pub trait Decode: Sized + Serialize + 'static {
@@ -30,9 +33,14 @@ pub enum Message<T> {
 
 impl<T: Decode> Message<T> {
     fn read(bytes: &[u8]) -> Self {
-        let Ok(text) = std::str::from_utf8(bytes) else { return Self::Malformed("is not UTF-8".to_owned()) };
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            return Self::Malformed("is not UTF-8".to_owned());
+        };
         // What is wrong may quote what was sent, and is written where no NUL may stand.
-        T::decode(text).map_or_else(|error| Self::Malformed(error.replace(char::is_control, " ")), Self::Valid)
+        T::decode(text).map_or_else(
+            |error| Self::Malformed(error.replace(char::is_control, " ")),
+            Self::Valid,
+        )
     }
 }
 
@@ -47,13 +55,23 @@ impl<T: Decode> Message<T> {
 }
 
 impl<T: Decode> TemporalDeserializable for Message<T> {
-    fn from_payload(_: &SerializationContext<'_>, payload: Payload) -> Result<Self, PayloadConversionError> {
+    fn from_payload(
+        _: &SerializationContext<'_>,
+        payload: Payload,
+    ) -> Result<Self, PayloadConversionError> {
         Ok(Self::read(&payload.data))
     }
 
     /// No payload at all, as `temporal workflow signal` without `--input` sends, is an empty message.
-    fn from_payloads(_: &SerializationContext<'_>, payloads: Vec<Payload>) -> Result<Self, PayloadConversionError> {
-        Ok(Self::read(payloads.first().map_or(&[], |payload| payload.data.as_slice())))
+    fn from_payloads(
+        _: &SerializationContext<'_>,
+        payloads: Vec<Payload>,
+    ) -> Result<Self, PayloadConversionError> {
+        Ok(Self::read(
+            payloads
+                .first()
+                .map_or(&[], |payload| payload.data.as_slice()),
+        ))
     }
 }
 
@@ -65,6 +83,10 @@ impl<T: Decode> TemporalSerializable for Message<T> {
         };
         let data = data.map_err(|error| PayloadConversionError::EncodingError(error.into()))?;
         let metadata = [("encoding".to_owned(), b"json/plain".to_vec())].into();
-        Ok(Payload { metadata, data, ..Payload::default() })
+        Ok(Payload {
+            metadata,
+            data,
+            ..Payload::default()
+        })
     }
 }

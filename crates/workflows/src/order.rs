@@ -16,25 +16,27 @@ mod shipment;
 mod unwind;
 mod wait;
 
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{
+    SyncWorkflowContext, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext,
+    WorkflowContextView, WorkflowResult, WorkflowTermination,
+};
+
 use crate::{
     Decode, Message, Notice, OrderInput, OrderOutcome, SHIPPING_TASK_QUEUE, StrayMoney,
     activity::{Received, Write},
     clock,
 };
-use chrono::{DateTime, Utc};
 use domain::{
-    Address, AddressChange, Answer, Answered, Approval, AuditEvent, Cancellation, DeliveryConfirmation,
-    DispatchFailure, EventType, Failure, FailureCode, OrderId, OrderPolicy, OrderRecord, OrderStatus, OrderView,
-    PaymentCancellation, PaymentConfirmation, Rejection, Source, StatusView, Step, TransactionId, WebhookProvider,
-    order_id_of_workflow,
-};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
-use std::collections::BTreeSet;
-use temporalio_macros::{workflow, workflow_methods};
-use temporalio_workflow::{
-    SyncWorkflowContext, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
-    WorkflowResult, WorkflowTermination,
+    Address, AddressChange, Answer, Answered, Approval, AuditEvent, Cancellation,
+    DeliveryConfirmation, DispatchFailure, EventType, Failure, FailureCode, OrderId, OrderPolicy,
+    OrderRecord, OrderStatus, OrderView, PaymentCancellation, PaymentConfirmation, Rejection,
+    Source, StatusView, Step, TransactionId, WebhookProvider, order_id_of_workflow,
 };
 
 /// The order was cancelled or has failed; what was done must be undone.
@@ -69,7 +71,10 @@ struct Recall {
 /// Why an order is stopped while it ships.
 #[derive(Debug, Clone, PartialEq)]
 enum Stop {
-    Cancel { reason: Option<String>, by: &'static str },
+    Cancel {
+        reason: Option<String>,
+        by: &'static str,
+    },
     Deadline,
 }
 
@@ -147,7 +152,9 @@ impl OrderWorkflow {
             unsaved: Vec::new(),
             version: 0,
             policy: input.policy(),
-            shipping_task_queue: input.shipping_task_queue.unwrap_or_else(|| SHIPPING_TASK_QUEUE.to_owned()),
+            shipping_task_queue: input
+                .shipping_task_queue
+                .unwrap_or_else(|| SHIPPING_TASK_QUEUE.to_owned()),
             document: input.order,
             malformed,
             undo: Vec::new(),
@@ -166,7 +173,11 @@ impl OrderWorkflow {
             published: None,
         };
         // Here, and not in the first step: a signal may come with the start, and goes first.
-        order.audit(EventType::OrderReceived, json!({"policy": order.policy}), now);
+        order.audit(
+            EventType::OrderReceived,
+            json!({"policy": order.policy}),
+            now,
+        );
         order
     }
 
@@ -182,7 +193,8 @@ impl OrderWorkflow {
             finished(ctx).await;
         }
         // Completed for every business end. Canceled only where Temporal's own cancel request ended the order.
-        if ctx.cancellation_token().is_cancelled() && ctx.state(|order| order.record.status() == OrderStatus::Cancelled)
+        if ctx.cancellation_token().is_cancelled()
+            && ctx.state(|order| order.record.status() == OrderStatus::Cancelled)
         {
             return Err(WorkflowTermination::cancelled());
         }
@@ -190,7 +202,11 @@ impl OrderWorkflow {
     }
 
     #[signal(name = "approve_order")]
-    pub fn approve_order_signal(&mut self, ctx: &mut SyncWorkflowContext<Self>, message: Message<Approval>) {
+    pub fn approve_order_signal(
+        &mut self,
+        ctx: &mut SyncWorkflowContext<Self>,
+        message: Message<Approval>,
+    ) {
         let now = clock::utc(ctx.workflow_time());
         if let Some(approval) = self.understood("approve_order", message, now) {
             self.approve(approval, now);
@@ -198,7 +214,11 @@ impl OrderWorkflow {
     }
 
     #[signal(name = "reject_order")]
-    pub fn reject_order_signal(&mut self, ctx: &mut SyncWorkflowContext<Self>, message: Message<Rejection>) {
+    pub fn reject_order_signal(
+        &mut self,
+        ctx: &mut SyncWorkflowContext<Self>,
+        message: Message<Rejection>,
+    ) {
         let now = clock::utc(ctx.workflow_time());
         if let Some(rejection) = self.understood("reject_order", message, now) {
             self.reject(rejection, now);
@@ -206,22 +226,34 @@ impl OrderWorkflow {
     }
 
     #[signal(name = "cancel_order")]
-    pub async fn cancel_order_signal(ctx: &mut WorkflowContext<Self>, message: Message<Cancellation>) {
+    pub async fn cancel_order_signal(
+        ctx: &mut WorkflowContext<Self>,
+        message: Message<Cancellation>,
+    ) {
         requests::cancel(ctx, message).await;
     }
 
     #[signal(name = "update_address")]
-    pub async fn update_address_signal(ctx: &mut WorkflowContext<Self>, message: Message<AddressChange>) {
+    pub async fn update_address_signal(
+        ctx: &mut WorkflowContext<Self>,
+        message: Message<AddressChange>,
+    ) {
         requests::update_address(ctx, message).await;
     }
 
     #[signal(name = "cancel_payment")]
-    pub async fn cancel_payment_signal(ctx: &mut WorkflowContext<Self>, message: Message<PaymentCancellation>) {
+    pub async fn cancel_payment_signal(
+        ctx: &mut WorkflowContext<Self>,
+        message: Message<PaymentCancellation>,
+    ) {
         requests::cancel_payment(ctx, message).await;
     }
 
     #[signal(name = "confirm_payment")]
-    pub async fn confirm_payment_signal(ctx: &mut WorkflowContext<Self>, message: Message<PaymentConfirmation>) {
+    pub async fn confirm_payment_signal(
+        ctx: &mut WorkflowContext<Self>,
+        message: Message<PaymentConfirmation>,
+    ) {
         requests::confirm_payment(ctx, message).await;
     }
 
@@ -233,7 +265,11 @@ impl OrderWorkflow {
 
     /// From a settlement: what became of money that this order had no use for.
     #[signal(name = "stray_money")]
-    pub fn stray_money_signal(&mut self, ctx: &mut SyncWorkflowContext<Self>, message: Message<StrayMoney>) {
+    pub fn stray_money_signal(
+        &mut self,
+        ctx: &mut SyncWorkflowContext<Self>,
+        message: Message<StrayMoney>,
+    ) {
         let now = clock::utc(ctx.workflow_time());
         if let Some(told) = self.understood("stray_money", message, now) {
             self.stray_money(&told, now);
@@ -254,9 +290,15 @@ impl OrderWorkflow {
 
     /// From the child: an attempt to ship has failed. The child's result decides; this tells the trail why.
     #[signal(name = "dispatch_failed")]
-    pub fn dispatch_failed(&mut self, ctx: &mut SyncWorkflowContext<Self>, message: Message<DispatchFailure>) {
+    pub fn dispatch_failed(
+        &mut self,
+        ctx: &mut SyncWorkflowContext<Self>,
+        message: Message<DispatchFailure>,
+    ) {
         let now = clock::utc(ctx.workflow_time());
-        let Some(failure) = self.understood("dispatch_failed", message, now) else { return };
+        let Some(failure) = self.understood("dispatch_failed", message, now) else {
+            return;
+        };
         if self.shipping.is_some() {
             self.record.count_retry(Step::Dispatch);
             self.audit(EventType::DispatchFailed, json!(failure), now);
@@ -266,41 +308,77 @@ impl OrderWorkflow {
     }
 
     #[update_validator(approve_order)]
-    fn validate_approve(&self, _: &WorkflowContextView, message: &Message<Approval>) -> Result<(), Malformed> {
+    fn validate_approve(
+        &self,
+        _: &WorkflowContextView,
+        message: &Message<Approval>,
+    ) -> Result<(), Malformed> {
         well_formed(message)
     }
     #[update(name = "approve_order")]
-    pub fn approve_order(&mut self, ctx: &mut SyncWorkflowContext<Self>, message: Message<Approval>) -> Answered {
+    pub fn approve_order(
+        &mut self,
+        ctx: &mut SyncWorkflowContext<Self>,
+        message: Message<Approval>,
+    ) -> Answered {
         self.answered(ctx, message, Self::approve)
     }
 
     #[update_validator(reject_order)]
-    fn validate_reject(&self, _: &WorkflowContextView, message: &Message<Rejection>) -> Result<(), Malformed> {
+    fn validate_reject(
+        &self,
+        _: &WorkflowContextView,
+        message: &Message<Rejection>,
+    ) -> Result<(), Malformed> {
         well_formed(message)
     }
     #[update(name = "reject_order")]
-    pub fn reject_order(&mut self, ctx: &mut SyncWorkflowContext<Self>, message: Message<Rejection>) -> Answered {
+    pub fn reject_order(
+        &mut self,
+        ctx: &mut SyncWorkflowContext<Self>,
+        message: Message<Rejection>,
+    ) -> Answered {
         self.answered(ctx, message, Self::reject)
     }
 
     #[update_validator(cancel_order)]
-    fn validate_cancel(&self, _: &WorkflowContextView, message: &Message<Cancellation>) -> Result<(), Malformed> {
+    fn validate_cancel(
+        &self,
+        _: &WorkflowContextView,
+        message: &Message<Cancellation>,
+    ) -> Result<(), Malformed> {
         well_formed(message)
     }
     #[update(name = "cancel_order")]
-    pub async fn cancel_order(ctx: &mut WorkflowContext<Self>, message: Message<Cancellation>) -> Answered {
+    pub async fn cancel_order(
+        ctx: &mut WorkflowContext<Self>,
+        message: Message<Cancellation>,
+    ) -> Answered {
         let request = message.fingerprint();
-        Answered { answer: requests::cancel(ctx, message).await, request }
+        Answered {
+            answer: requests::cancel(ctx, message).await,
+            request,
+        }
     }
 
     #[update_validator(update_address)]
-    fn validate_address(&self, _: &WorkflowContextView, message: &Message<AddressChange>) -> Result<(), Malformed> {
+    fn validate_address(
+        &self,
+        _: &WorkflowContextView,
+        message: &Message<AddressChange>,
+    ) -> Result<(), Malformed> {
         well_formed(message)
     }
     #[update(name = "update_address")]
-    pub async fn update_address(ctx: &mut WorkflowContext<Self>, message: Message<AddressChange>) -> Answered {
+    pub async fn update_address(
+        ctx: &mut WorkflowContext<Self>,
+        message: Message<AddressChange>,
+    ) -> Answered {
         let request = message.fingerprint();
-        Answered { answer: requests::update_address(ctx, message).await, request }
+        Answered {
+            answer: requests::update_address(ctx, message).await,
+            request,
+        }
     }
 
     #[update_validator(cancel_payment)]
@@ -312,9 +390,15 @@ impl OrderWorkflow {
         well_formed(message)
     }
     #[update(name = "cancel_payment")]
-    pub async fn cancel_payment(ctx: &mut WorkflowContext<Self>, message: Message<PaymentCancellation>) -> Answered {
+    pub async fn cancel_payment(
+        ctx: &mut WorkflowContext<Self>,
+        message: Message<PaymentCancellation>,
+    ) -> Answered {
         let request = message.fingerprint();
-        Answered { answer: requests::cancel_payment(ctx, message).await, request }
+        Answered {
+            answer: requests::cancel_payment(ctx, message).await,
+            request,
+        }
     }
 
     #[update_validator(confirm_payment)]
@@ -326,9 +410,15 @@ impl OrderWorkflow {
         well_formed(message)
     }
     #[update(name = "confirm_payment")]
-    pub async fn confirm_payment(ctx: &mut WorkflowContext<Self>, message: Message<PaymentConfirmation>) -> Answered {
+    pub async fn confirm_payment(
+        ctx: &mut WorkflowContext<Self>,
+        message: Message<PaymentConfirmation>,
+    ) -> Answered {
         let request = message.fingerprint();
-        Answered { answer: requests::confirm_payment(ctx, message).await, request }
+        Answered {
+            answer: requests::confirm_payment(ctx, message).await,
+            request,
+        }
     }
 
     #[update_validator(confirm_delivery)]
@@ -366,7 +456,11 @@ impl OrderWorkflow {
 
     #[query(name = "get_estimated_delivery")]
     pub fn get_estimated_delivery(&self, _: &WorkflowContextView) -> EstimatedDelivery {
-        let basis = if self.record.shipment.is_some() { "shipped" } else { "now" };
+        let basis = if self.record.shipment.is_some() {
+            "shipped"
+        } else {
+            "now"
+        };
         EstimatedDelivery {
             order_id: self.record.order_id.clone(),
             estimated_delivery: self.record.estimated_delivery,
@@ -409,10 +503,14 @@ async fn fulfil(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
 
 /// A run must not end while a caller still waits for its answer.
 async fn finished(ctx: &WorkflowContext<OrderWorkflow>) {
-    let options = WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
+    let options = WaitConditionOptions::builder()
+        .cancellation_token(WorkflowCancellationToken::new())
+        .build();
     let handlers = ctx.clone();
     // Detached from cancellation, this wait has no way to fail.
-    let _ = ctx.wait_condition_with_options(move |_| handlers.all_handlers_finished(), options).await;
+    let _ = ctx
+        .wait_condition_with_options(move |_| handlers.all_handlers_finished(), options)
+        .await;
 }
 
 impl OrderWorkflow {
@@ -426,7 +524,10 @@ impl OrderWorkflow {
     }
 
     fn is_stopped(&self) -> bool {
-        matches!(self.record.status(), OrderStatus::Cancelled | OrderStatus::Failed)
+        matches!(
+            self.record.status(),
+            OrderStatus::Cancelled | OrderStatus::Failed
+        )
     }
 
     /// Decides that the order is cancelled. From here there is no way back.
@@ -434,7 +535,11 @@ impl OrderWorkflow {
         if self.record.become_status(OrderStatus::Cancelled).is_ok() {
             self.record.enter(Step::Compensate);
             self.record.cancellation_reason = reason.clone().or_else(|| Some(by.to_owned()));
-            self.audit(EventType::OrderCancelled, json!({"reason": reason, "by": by}), now);
+            self.audit(
+                EventType::OrderCancelled,
+                json!({"reason": reason, "by": by}),
+                now,
+            );
         }
     }
 
@@ -442,7 +547,11 @@ impl OrderWorkflow {
     fn fail(&mut self, code: FailureCode, detail: String, now: DateTime<Utc>) {
         if self.record.become_status(OrderStatus::Failed).is_ok() {
             self.record.enter(Step::Compensate);
-            self.audit(EventType::OrderFailed, json!({"code": code, "detail": detail}), now);
+            self.audit(
+                EventType::OrderFailed,
+                json!({"code": code, "detail": detail}),
+                now,
+            );
             self.record.failure = Some(Failure { code, detail });
         }
     }
@@ -473,7 +582,11 @@ impl OrderWorkflow {
     /// than anything that the task in its place writes, however much that was.
     fn snapshot(&mut self, history_length: u32) -> Write {
         self.version = (self.version + 1).max(history_length.saturating_mul(1_024));
-        Write { record: self.record.clone(), version: self.version, events: self.unsaved.clone() }
+        Write {
+            record: self.record.clone(),
+            version: self.version,
+            events: self.unsaved.clone(),
+        }
     }
 
     fn outcome(&self) -> OrderOutcome {

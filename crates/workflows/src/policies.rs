@@ -6,8 +6,11 @@
 //! attempt never uses up one of the three.
 
 use std::time::Duration;
+
 use temporalio_common::RetryPolicy;
-use temporalio_workflow::{ActivityCloseTimeouts, ActivityOptions, LocalActivityOptions, WorkflowCancellationToken};
+use temporalio_workflow::{
+    ActivityCloseTimeouts, ActivityOptions, LocalActivityOptions, WorkflowCancellationToken,
+};
 
 /// Tries of an outside call going forward, before its step has failed.
 pub(crate) const TRIES: u32 = 3;
@@ -36,7 +39,12 @@ const CARRIER: Duration = Duration::from_secs(5);
 
 /// The delay before try `number` (from 1) of an outside call: 1 s, doubled each time, at most 30 s.
 pub(crate) fn backoff(number: u32) -> Duration {
-    Duration::from_secs(1_u64.checked_shl(number.saturating_sub(1)).unwrap_or(30).clamp(1, 30))
+    Duration::from_secs(
+        1_u64
+            .checked_shl(number.saturating_sub(1))
+            .unwrap_or(30)
+            .clamp(1, 30),
+    )
 }
 
 /// No limit on attempts: only what died is retried this way. The cap keeps a database that comes back
@@ -100,8 +108,13 @@ mod tests {
     /// As the table in ARCHITECTURE.md has it.
     #[test]
     fn each_step_has_its_time() {
-        let local = |options: LocalActivityOptions| options.start_to_close_timeout.map(|time| time.as_secs());
-        assert_eq!((local(super::local()), local(prepare())), (Some(3), Some(5)));
+        let local = |options: LocalActivityOptions| {
+            options.start_to_close_timeout.map(|time| time.as_secs())
+        };
+        assert_eq!(
+            (local(super::local()), local(prepare())),
+            (Some(3), Some(5))
+        );
         assert_eq!((PAYMENT.as_secs(), CARRIER.as_secs()), (4, 5));
         let pauses: Vec<u64> = (1..=7).map(|number| backoff(number).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);

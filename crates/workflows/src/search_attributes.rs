@@ -1,7 +1,8 @@
 //! What operators search orders by.
 
-use domain::OrderRecord;
 use temporalio_common::search_attributes::{SearchAttributeKey, SearchAttributeUpdate};
+
+use domain::OrderRecord;
 
 pub const ORDER_STATUS: SearchAttributeKey<String> = SearchAttributeKey::keyword("OrderStatus");
 pub const ORDER_STEP: SearchAttributeKey<String> = SearchAttributeKey::keyword("OrderStep");
@@ -11,8 +12,10 @@ pub const ORDER_TOTAL: SearchAttributeKey<i64> = SearchAttributeKey::int("OrderT
 
 /// All four as the record has them.
 pub(crate) fn of(record: &OrderRecord) -> Vec<SearchAttributeUpdate> {
-    let mut updates =
-        vec![ORDER_STATUS.value_set(record.status().to_string()), ORDER_STEP.value_set(record.step().to_string())];
+    let mut updates = vec![
+        ORDER_STATUS.value_set(record.status().to_string()),
+        ORDER_STEP.value_set(record.step().to_string()),
+    ];
     if let Some(order) = &record.order {
         updates.push(ORDER_TOTAL.value_set(order.total.minor()));
         if let Some(customer_id) = &order.customer.id {

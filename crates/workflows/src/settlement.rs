@@ -3,16 +3,21 @@
 //! One for each transaction. It tells the order, if there is one to be told; what the order cannot use, and money that
 //! comes when its order has ended or never was, goes back. It alone writes to the trail of an order that has ended.
 
+use std::collections::VecDeque;
+
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{
+    SignalWorkflowOptions, SyncWorkflowContext, WorkflowContext, WorkflowContextView,
+    WorkflowResult,
+};
+
 use crate::{
     Message, Notice, OrderWorkflow, StrayMoney,
     activity::{Delivered, Delivery, Found, Postscript, Settled, SettlementSteps, Stray, Whose},
     policies,
 };
-use domain::{DeliveryOutcome, EventType, OrderId, PaymentEvent, PaymentEventKind, order_workflow_id};
-use std::collections::VecDeque;
-use temporalio_macros::{workflow, workflow_methods};
-use temporalio_workflow::{
-    SignalWorkflowOptions, SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult,
+use domain::{
+    DeliveryOutcome, EventType, OrderId, PaymentEvent, PaymentEventKind, order_workflow_id,
 };
 
 type Context = WorkflowContext<SettlementWorkflow>;
@@ -27,14 +32,19 @@ pub struct SettlementWorkflow {
 impl SettlementWorkflow {
     #[init]
     fn new(_: &WorkflowContextView, first: Option<Notice>) -> Self {
-        Self { waiting: first.into_iter().collect() }
+        Self {
+            waiting: first.into_iter().collect(),
+        }
     }
 
     #[run(name = "SettlementWorkflow")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
         loop {
-            ctx.wait_condition(|settlement| !settlement.waiting.is_empty()).await?;
-            let Some(notice) = ctx.state_mut(|settlement| settlement.waiting.pop_front()) else { continue };
+            ctx.wait_condition(|settlement| !settlement.waiting.is_empty())
+                .await?;
+            let Some(notice) = ctx.state_mut(|settlement| settlement.waiting.pop_front()) else {
+                continue;
+            };
             settle(ctx, notice).await?;
             if ctx.state(|settlement| settlement.waiting.is_empty()) {
                 return Ok(());
@@ -53,15 +63,32 @@ impl SettlementWorkflow {
 }
 
 async fn settle(ctx: &Context, notice: Notice) -> WorkflowResult<()> {
-    let Notice { event, declined, again, grace } = notice.clone();
-    let delivery = Delivery { event: event.clone(), again };
-    let settled = ctx.execute_local_activity(SettlementSteps::receive_delivery, delivery, policies::local()).await?;
+    let Notice {
+        event,
+        declined,
+        again,
+        grace,
+    } = notice.clone();
+    let delivery = Delivery {
+        event: event.clone(),
+        again,
+    };
+    let settled = ctx
+        .execute_local_activity(
+            SettlementSteps::receive_delivery,
+            delivery,
+            policies::local(),
+        )
+        .await?;
     // The order that declined it has left the rest to us.
     if settled.is_some() && !declined {
         return Ok(());
     }
     let found = if declined {
-        Found { order_id: event.order_id.clone(), whose: Whose::Closed }
+        Found {
+            order_id: event.order_id.clone(),
+            whose: Whose::Closed,
+        }
     } else if event.concerns_an_order() {
         match find(ctx, &notice, grace).await? {
             // It writes itself what comes of it.
@@ -69,33 +96,68 @@ async fn settle(ctx: &Context, notice: Notice) -> WorkflowResult<()> {
             Some(found) => found,
         }
     } else {
-        Found { order_id: None, whose: Whose::Unknown }
+        Found {
+            order_id: None,
+            whose: Whose::Unknown,
+        }
     };
     let (outcome, detail) = conclude(ctx, &event, found).await?;
-    let delivered = Delivered { event, outcome, detail };
-    ctx.execute_local_activity(SettlementSteps::record_delivery, delivered, policies::local()).await?;
+    let delivered = Delivered {
+        event,
+        outcome,
+        detail,
+    };
+    ctx.execute_local_activity(
+        SettlementSteps::record_delivery,
+        delivered,
+        policies::local(),
+    )
+    .await?;
     Ok(())
 }
 
 /// Tells the order, now or when it has appeared; `None` when it has been told.
-async fn find(ctx: &Context, notice: &Notice, grace: Option<domain::Span>) -> WorkflowResult<Option<Found>> {
+async fn find(
+    ctx: &Context,
+    notice: &Notice,
+    grace: Option<domain::Span>,
+) -> WorkflowResult<Option<Found>> {
     let mut left = grace.map(domain::Span::duration).unwrap_or_default();
     let mut closing = 0;
     loop {
         let event = notice.event.clone();
-        let found = ctx.execute_local_activity(SettlementSteps::find_order, event, policies::local()).await?;
-        if let Some(order_id) = found.order_id.as_ref().filter(|_| found.whose != Whose::Closed) {
+        let found = ctx
+            .execute_local_activity(SettlementSteps::find_order, event, policies::local())
+            .await?;
+        if let Some(order_id) = found
+            .order_id
+            .as_ref()
+            .filter(|_| found.whose != Whose::Closed)
+        {
             // Its row may not be there yet.
             let order = ctx.external_workflow(order_workflow_id(order_id), None);
             let message = Message::Valid(notice.clone());
-            if order.signal(OrderWorkflow::payment_event, message, SignalWorkflowOptions::default()).await.is_ok() {
+            if order
+                .signal(
+                    OrderWorkflow::payment_event,
+                    message,
+                    SignalWorkflowOptions::default(),
+                )
+                .await
+                .is_ok()
+            {
                 return Ok(None);
             }
         }
         let pause = match found.whose {
             Whose::Closed => return Ok(Some(found)),
             // Temporal says that it has ended: its row will say so in a moment, unless somebody terminated it.
-            Whose::Open if closing == policies::TRIES => return Ok(Some(Found { whose: Whose::Closed, ..found })),
+            Whose::Open if closing == policies::TRIES => {
+                return Ok(Some(Found {
+                    whose: Whose::Closed,
+                    ..found
+                }));
+            }
             Whose::Open => {
                 closing += 1;
                 policies::backoff(closing)
@@ -118,12 +180,18 @@ async fn conclude(
     found: Found,
 ) -> WorkflowResult<(DeliveryOutcome, Option<String>)> {
     match &event.kind {
-        PaymentEventKind::Paid { amount, .. } => return stray(ctx, event, *amount, found.whose).await,
+        PaymentEventKind::Paid { amount, .. } => {
+            return stray(ctx, event, *amount, found.whose).await;
+        }
         PaymentEventKind::Unconfirmed { event_type } => {
             return Ok((DeliveryOutcome::Unconfirmed, Some(event_type.clone())));
         }
-        PaymentEventKind::Ignored { event_type } => return Ok((DeliveryOutcome::Ignored, Some(event_type.clone()))),
-        PaymentEventKind::Unreadable { reason } => return Ok((DeliveryOutcome::Unreadable, Some(reason.clone()))),
+        PaymentEventKind::Ignored { event_type } => {
+            return Ok((DeliveryOutcome::Ignored, Some(event_type.clone())));
+        }
+        PaymentEventKind::Unreadable { reason } => {
+            return Ok((DeliveryOutcome::Unreadable, Some(reason.clone())));
+        }
         PaymentEventKind::AttemptFailed { .. }
         | PaymentEventKind::Failed { .. }
         | PaymentEventKind::Processing
@@ -131,8 +199,13 @@ async fn conclude(
         | PaymentEventKind::RefundFailed { .. }
         | PaymentEventKind::Disputed { .. } => {}
     }
-    match (event.entry(), found.order_id.filter(|_| found.whose != Whose::Unknown)) {
-        (Some((kind, payload)), Some(order_id)) => append(ctx, event, order_id, kind, payload).await,
+    match (
+        event.entry(),
+        found.order_id.filter(|_| found.whose != Whose::Unknown),
+    ) {
+        (Some((kind, payload)), Some(order_id)) => {
+            append(ctx, event, order_id, kind, payload).await
+        }
         (None, _) | (_, None) => Ok((DeliveryOutcome::UnknownOrder, None)),
     }
 }
@@ -145,14 +218,26 @@ async fn stray(
     whose: Whose,
 ) -> WorkflowResult<(DeliveryOutcome, Option<String>)> {
     let Some(transaction_id) = event.transaction_id.clone() else {
-        return Ok((DeliveryOutcome::Unreadable, Some("a payment without a transaction".to_owned())));
+        return Ok((
+            DeliveryOutcome::Unreadable,
+            Some("a payment without a transaction".to_owned()),
+        ));
     };
-    let stray = Stray { event: event.clone(), transaction_id, amount };
-    let settled = ctx.execute_activity(SettlementSteps::settle_payment, stray, policies::payment()).await?;
+    let stray = Stray {
+        event: event.clone(),
+        transaction_id,
+        amount,
+    };
+    let settled = ctx
+        .execute_activity(SettlementSteps::settle_payment, stray, policies::payment())
+        .await?;
     let (kind, outcome) = match settled {
         Settled::Known => return Ok((DeliveryOutcome::Known, None)),
         Settled::NothingToRefund => {
-            return Ok((DeliveryOutcome::Known, Some("there is nothing to give back".to_owned())));
+            return Ok((
+                DeliveryOutcome::Known,
+                Some("there is nothing to give back".to_owned()),
+            ));
         }
         Settled::Refunded => (EventType::StrayPaymentRefunded, DeliveryOutcome::Refunded),
         Settled::RefundDue => (EventType::StrayPaymentRefundDue, DeliveryOutcome::RefundDue),
@@ -164,9 +249,20 @@ async fn stray(
         return Ok((outcome, Some("there is no such order".to_owned())));
     }
     let order = ctx.external_workflow(order_workflow_id(&order_id), None);
-    let told = StrayMoney { event: event.clone(), refunded: settled == Settled::Refunded };
+    let told = StrayMoney {
+        event: event.clone(),
+        refunded: settled == Settled::Refunded,
+    };
     let message = Message::Valid(told);
-    if order.signal(OrderWorkflow::stray_money_signal, message, SignalWorkflowOptions::default()).await.is_err() {
+    if order
+        .signal(
+            OrderWorkflow::stray_money_signal,
+            message,
+            SignalWorkflowOptions::default(),
+        )
+        .await
+        .is_err()
+    {
         append(ctx, event, order_id, kind, event.source()).await?;
     }
     Ok((outcome, None))
@@ -180,18 +276,28 @@ async fn append(
     kind: EventType,
     payload: serde_json::Value,
 ) -> WorkflowResult<(DeliveryOutcome, Option<String>)> {
-    let postscript = Postscript { event: event.clone(), order_id, kind, payload };
+    let postscript = Postscript {
+        event: event.clone(),
+        order_id,
+        kind,
+        payload,
+    };
     let mut number = 0;
     loop {
         number += 1;
         let step = SettlementSteps::append_to_trail;
-        let appended = ctx.execute_local_activity(step, postscript.clone(), policies::local()).await?;
+        let appended = ctx
+            .execute_local_activity(step, postscript.clone(), policies::local())
+            .await?;
         match appended {
             Some(outcome) => return Ok((outcome, None)),
             // Its last entries are being written, unless somebody terminated it.
             None if number < policies::TRIES => ctx.timer(policies::backoff(number)).await,
             None => {
-                return Ok((DeliveryOutcome::Recorded, Some("the order's workflow did not end by itself".to_owned())));
+                return Ok((
+                    DeliveryOutcome::Recorded,
+                    Some("the order's workflow did not end by itself".to_owned()),
+                ));
             }
         };
     }

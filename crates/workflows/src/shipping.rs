@@ -2,19 +2,21 @@
 //!
 //! It writes nothing of the order's. Its result, and `dispatch_failed` before it, tell the order.
 
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{
+    SignalWorkflowOptions, SyncWorkflowContext, TimerOptions, WaitConditionOptions,
+    WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult, select,
+};
+
 use crate::{
     Message, OrderWorkflow, ShippingInput, ShippingOutcome,
     activity::{Dispatched, Package, Shipment, ShippingSteps},
     policies,
 };
 use domain::DispatchFailure;
-use serde::{Deserialize, Serialize};
-use std::time::Duration;
-use temporalio_macros::{workflow, workflow_methods};
-use temporalio_workflow::{
-    SignalWorkflowOptions, SyncWorkflowContext, TimerOptions, WaitConditionOptions, WorkflowCancellationToken,
-    WorkflowContext, WorkflowContextView, WorkflowResult, select,
-};
 
 /// What `get_shipment` answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,7 +41,12 @@ pub struct ShippingWorkflow {
 impl ShippingWorkflow {
     #[init]
     fn new(_: &WorkflowContextView, input: ShippingInput) -> Self {
-        Self { input, stopping: false, failures: 0, tracking_number: None }
+        Self {
+            input,
+            stopping: false,
+            failures: 0,
+            tracking_number: None,
+        }
     }
 
     #[run(name = "ShippingWorkflow")]
@@ -55,13 +62,19 @@ impl ShippingWorkflow {
             address: input.address.clone(),
             lines: input.lines.clone(),
         };
-        ctx.execute_local_activity(ShippingSteps::prepare_package, package, policies::prepare()).await?;
+        ctx.execute_local_activity(ShippingSteps::prepare_package, package, policies::prepare())
+            .await?;
         let outcome = dispatch(ctx, &input).await?;
         if let ShippingOutcome::Failed { reason } = &outcome {
-            let failure = DispatchFailure { reason: Some(reason.clone()) };
+            let failure = DispatchFailure {
+                reason: Some(reason.clone()),
+            };
             let order = ctx.external_workflow(input.parent.clone(), None);
-            let told =
-                order.signal(OrderWorkflow::dispatch_failed, Message::Valid(failure), SignalWorkflowOptions::default());
+            let told = order.signal(
+                OrderWorkflow::dispatch_failed,
+                Message::Valid(failure),
+                SignalWorkflowOptions::default(),
+            );
             // An order that is gone can't be told, and the result tells it too.
             let _ = told.await;
         }
@@ -86,20 +99,37 @@ impl ShippingWorkflow {
     }
 }
 
-async fn dispatch(ctx: &WorkflowContext<ShippingWorkflow>, input: &ShippingInput) -> WorkflowResult<ShippingOutcome> {
-    let shipment = Shipment { order_id: input.order_id.clone(), shipment_id: input.shipment_id.clone() };
+async fn dispatch(
+    ctx: &WorkflowContext<ShippingWorkflow>,
+    input: &ShippingInput,
+) -> WorkflowResult<ShippingOutcome> {
+    let shipment = Shipment {
+        order_id: input.order_id.clone(),
+        shipment_id: input.shipment_id.clone(),
+    };
     let mut number = 0;
     loop {
         number += 1;
         if ctx.state(|state| state.stopping) {
-            return Ok(ShippingOutcome::Stopped { uncertain: number > 1 });
+            return Ok(ShippingOutcome::Stopped {
+                uncertain: number > 1,
+            });
         }
-        let dispatched =
-            ctx.execute_activity(ShippingSteps::dispatch_carrier, shipment.clone(), policies::carrier(None));
+        let dispatched = ctx.execute_activity(
+            ShippingSteps::dispatch_carrier,
+            shipment.clone(),
+            policies::carrier(None),
+        );
         match dispatched.await? {
-            Dispatched::Dispatched { tracking_number, provider } => {
+            Dispatched::Dispatched {
+                tracking_number,
+                provider,
+            } => {
                 ctx.state_mut(|state| state.tracking_number = Some(tracking_number.clone()));
-                return Ok(ShippingOutcome::Dispatched { tracking_number, provider });
+                return Ok(ShippingOutcome::Dispatched {
+                    tracking_number,
+                    provider,
+                });
             }
             Dispatched::Failed { reason } => {
                 ctx.state_mut(|state| state.failures = number);
@@ -118,8 +148,14 @@ async fn pause(ctx: &WorkflowContext<ShippingWorkflow>, length: Duration) {
         return;
     }
     let token = WorkflowCancellationToken::new();
-    let mut timer = ctx.timer(TimerOptions::builder(length).cancellation_token(token.clone()).build());
-    let options = WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
+    let mut timer = ctx.timer(
+        TimerOptions::builder(length)
+            .cancellation_token(token.clone())
+            .build(),
+    );
+    let options = WaitConditionOptions::builder()
+        .cancellation_token(WorkflowCancellationToken::new())
+        .build();
     let mut stopping = ctx.wait_condition_with_options(|state| state.stopping, options);
     select! {
         _ = timer => {}

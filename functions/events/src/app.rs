@@ -1,8 +1,9 @@
 //! What the function is set up with, and where its calls go.
 
+use lambda_http::{Body, Request, Response};
+
 use crate::{orders, trail};
 use domain::SettingError;
-use lambda_http::{Body, Request, Response};
 use order_client::{Orders, TemporalSettings};
 use orderflow_http::{Application, Call, Function, Listing, Operation, Problem, Reply, serve};
 use store::Database;
@@ -35,7 +36,10 @@ impl Application for App {
     }
 
     async fn handle(&self, request: Request) -> Response<Body> {
-        serve(Function::Events, request, async |call| answer(self, &call).await).await
+        serve(Function::Events, request, async |call| {
+            answer(self, &call).await
+        })
+        .await
     }
 }
 
@@ -44,7 +48,9 @@ async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
         return Err(Problem::internal("a call of another function"));
     };
     call.require_own(&app.orders, async |order_id| {
-        let row = store::orders::view(app.database.pool().await, order_id).await.map_err(failed)?;
+        let row = store::orders::view(app.database.pool().await, order_id)
+            .await
+            .map_err(failed)?;
         Ok(row.and_then(|row| row.customer_id))
     })
     .await?;
@@ -57,5 +63,9 @@ async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
 /// What the database could not do.
 pub(crate) fn failed(error: store::Error) -> Problem {
     let text = telemetry::chain(&error);
-    if error.is_unavailable() { Problem::database_unavailable(text) } else { Problem::internal(text) }
+    if error.is_unavailable() {
+        Problem::database_unavailable(text)
+    } else {
+        Problem::internal(text)
+    }
 }

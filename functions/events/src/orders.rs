@@ -1,11 +1,12 @@
 //! `GET /orders`: the newest first, page by page.
 
-use crate::{App, app::failed};
 use chrono::{DateTime, Utc};
-use domain::{CustomerId, OrderStatus, OrderView, parse_time};
 use lambda_http::http::header;
-use orderflow_http::{Call, Page, Parameters, Problem, Reply, next_link};
 use serde::Serialize;
+
+use crate::{App, app::failed};
+use domain::{CustomerId, OrderStatus, OrderView, parse_time};
+use orderflow_http::{Call, Page, Parameters, Problem, Reply, next_link};
 use store::orders::{Cursor, ListFilter};
 
 /// What `GET /orders` answers.
@@ -22,15 +23,25 @@ pub(crate) async fn list(app: &App, call: &Call) -> Result<Reply, Problem> {
         return Reply::ok(&OrderList { orders: Vec::new() });
     }
     // One more than asked for tells whether there is a next page.
-    let more = ListFilter { limit: filter.limit + 1, ..filter.clone() };
-    let mut orders = store::orders::list(app.database.pool().await, &more).await.map_err(failed)?;
+    let more = ListFilter {
+        limit: filter.limit + 1,
+        ..filter.clone()
+    };
+    let mut orders = store::orders::list(app.database.pool().await, &more)
+        .await
+        .map_err(failed)?;
     let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
     let is_last = orders.len() <= limit;
     orders.truncate(limit);
     let last = orders.last().filter(|_| !is_last);
-    let next = last.map(|last| Page { created_at: last.created_at, id: last.order_id.clone() });
+    let next = last.map(|last| Page {
+        created_at: last.created_at,
+        id: last.order_id.clone(),
+    });
     let now = Utc::now();
-    let reply = Reply::ok(&OrderList { orders: orders.into_iter().map(|order| order.read_at(now)).collect() })?;
+    let reply = Reply::ok(&OrderList {
+        orders: orders.into_iter().map(|order| order.read_at(now)).collect(),
+    })?;
     Ok(match next {
         Some(next) => reply.header(header::LINK, link(call, &filter, &next)),
         None => reply,
@@ -40,22 +51,40 @@ pub(crate) async fn list(app: &App, call: &Call) -> Result<Reply, Problem> {
 fn filter(call: &Call) -> Result<ListFilter, Problem> {
     const TIME: &str = "must be a time such as 2026-11-21T00:00:00Z";
     let mut parameters = Parameters::of(call);
-    let names: Vec<_> = OrderStatus::ALL.iter().map(|status| status.as_str()).collect();
-    let status = parameters.read("status", &format!("must be one of {}", names.join(", ")), OrderStatus::parse);
-    let customer_id = parameters.read("customer_id", "must be a customer's id", |text| CustomerId::parse(text).ok());
+    let names: Vec<_> = OrderStatus::ALL
+        .iter()
+        .map(|status| status.as_str())
+        .collect();
+    let status = parameters.read(
+        "status",
+        &format!("must be one of {}", names.join(", ")),
+        OrderStatus::parse,
+    );
+    let customer_id = parameters.read("customer_id", "must be a customer's id", |text| {
+        CustomerId::parse(text).ok()
+    });
     let created_after = parameters.read("created_after", TIME, time);
     let created_before = parameters.read("created_before", TIME, time);
     let source = "must be database: lists come from nowhere else";
     parameters.read("source", source, |text| (text == "database").then_some(()));
-    let page = parameters.read("cursor", "must be taken from the Link of the page before", Page::decode);
+    let page = parameters.read(
+        "cursor",
+        "must be taken from the Link of the page before",
+        Page::decode,
+    );
     let limit = parameters.limit();
     parameters.finish()?;
     Ok(ListFilter {
         status,
-        customer_id: customer_id.or_else(|| call.customer().cloned()).map(|id| id.to_string()),
+        customer_id: customer_id
+            .or_else(|| call.customer().cloned())
+            .map(|id| id.to_string()),
         created_after,
         created_before,
-        cursor: page.map(|page| Cursor { created_at: page.created_at, order_id: page.id.to_string() }),
+        cursor: page.map(|page| Cursor {
+            created_at: page.created_at,
+            order_id: page.id.to_string(),
+        }),
         limit,
     })
 }
@@ -70,8 +99,14 @@ fn link(call: &Call, filter: &ListFilter, next: &Page) -> String {
     let parameters = [
         ("status", given("status")),
         ("customer_id", given("customer_id")),
-        ("created_after", filter.created_after.map(|time| time.to_rfc3339())),
-        ("created_before", filter.created_before.map(|time| time.to_rfc3339())),
+        (
+            "created_after",
+            filter.created_after.map(|time| time.to_rfc3339()),
+        ),
+        (
+            "created_before",
+            filter.created_before.map(|time| time.to_rfc3339()),
+        ),
         ("limit", given("limit")),
         ("source", given("source")),
         ("cursor", Some(next.encode())),

@@ -1,11 +1,12 @@
 //! `GET /orders/{id}/events`: the audit trail, oldest first.
 
+use lambda_http::http::header;
+use serde::Serialize;
+
 use crate::{App, app::failed};
 use domain::{AuditEvent, OrderId};
-use lambda_http::http::header;
 use order_client::Error;
 use orderflow_http::{Call, ETag, Glances, Parameters, Problem, Reply, Wait, next_link};
-use serde::Serialize;
 
 /// What `GET /orders/{id}/events` answers.
 #[derive(Debug, Serialize)]
@@ -23,13 +24,21 @@ struct Asked {
 impl Asked {
     fn read(call: &Call) -> Result<Self, Problem> {
         let mut parameters = Parameters::of(call);
-        let after = parameters.read("after", "must be a seq, a whole number from 0", |text| text.parse::<u32>().ok());
+        let after = parameters.read("after", "must be a seq, a whole number from 0", |text| {
+            text.parse::<u32>().ok()
+        });
         let limit = parameters.limit();
         // The parameter of the other reads. A workflow does not keep the trail.
         let only = "must be database: the trail is nowhere else";
-        let source = parameters.read("source", only, |text| (text == "database").then_some("database"));
+        let source = parameters.read("source", only, |text| {
+            (text == "database").then_some("database")
+        });
         parameters.finish()?;
-        Ok(Self { after: after.unwrap_or(0), limit, source })
+        Ok(Self {
+            after: after.unwrap_or(0),
+            limit,
+            source,
+        })
     }
 }
 
@@ -41,7 +50,10 @@ pub(crate) async fn list(app: &App, call: &Call) -> Result<Reply, Problem> {
     if !is_news(tag) {
         return Ok(Reply::not_modified(tag).waited(wait));
     }
-    Ok(page(app, &order_id, &asked, tag).await?.tagged(tag).waited(wait))
+    Ok(page(app, &order_id, &asked, tag)
+        .await?
+        .tagged(tag)
+        .waited(wait))
 }
 
 /// The end of the trail, as soon as it is news or the wait is over. It is looked at before the entries are, so a
@@ -65,26 +77,40 @@ async fn until(
 
 /// An order that was started and not received yet has no entry.
 async fn last(app: &App, order_id: &OrderId) -> Result<ETag, Problem> {
-    if let Some(seq) = store::orders::last_seq(app.database.pool().await, order_id).await.map_err(failed)? {
+    if let Some(seq) = store::orders::last_seq(app.database.pool().await, order_id)
+        .await
+        .map_err(failed)?
+    {
         return Ok(ETag(seq));
     }
     match app.orders.describe(order_id).await {
         Ok(_) => Ok(ETag(0)),
         Err(Error::NotFound) => Err(Problem::order_not_found(order_id.as_str())),
-        Err(error @ (Error::NoWorker | Error::Unavailable(_) | Error::Unexpected(_))) => Err(error.into()),
+        Err(error @ (Error::NoWorker | Error::Unavailable(_) | Error::Unexpected(_))) => {
+            Err(error.into())
+        }
     }
 }
 
 async fn page(app: &App, order_id: &OrderId, asked: &Asked, end: ETag) -> Result<Reply, Problem> {
     // One more than asked for tells whether there is a next page.
-    let found =
-        store::events::list(app.database.pool().await, order_id, asked.after, asked.limit + 1).await.map_err(failed)?;
+    let found = store::events::list(
+        app.database.pool().await,
+        order_id,
+        asked.after,
+        asked.limit + 1,
+    )
+    .await
+    .map_err(failed)?;
     let mut events = found.unwrap_or_default();
     let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
     let is_cut = events.len() > limit;
     events.truncate(limit);
     // Entries of a newer release's kind are left out, so a short page need not be the last.
-    let last = events.last().map(|event| event.seq).filter(|seq| is_cut || *seq < end.0);
+    let last = events
+        .last()
+        .map(|event| event.seq)
+        .filter(|seq| is_cut || *seq < end.0);
     let reply = Reply::ok(&Trail { events })?;
     let Some(last) = last else { return Ok(reply) };
     let parameters = [
@@ -92,5 +118,8 @@ async fn page(app: &App, order_id: &OrderId, asked: &Asked, end: ETag) -> Result
         ("limit", Some(asked.limit.to_string())),
         ("source", asked.source.map(str::to_owned)),
     ];
-    Ok(reply.header(header::LINK, next_link(&format!("/orders/{order_id}/events"), &parameters)))
+    Ok(reply.header(
+        header::LINK,
+        next_link(&format!("/orders/{order_id}/events"), &parameters),
+    ))
 }

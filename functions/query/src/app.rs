@@ -1,11 +1,13 @@
 //! What the function is set up with, and where its calls go.
 
+use lambda_http::{Body, Request, Response};
+
 use crate::{answer, health, state};
 use domain::{Profile, SettingError, Span, SpanError};
-use lambda_http::{Body, Request, Response};
 use order_client::{Orders, TemporalSettings};
 use orderflow_http::{
-    Application, Call, Function, Operation, Parameters, Problem, Querying, Reply, from_env, refused_setting, serve,
+    Application, Call, Function, Operation, Parameters, Problem, Querying, Reply, from_env,
+    refused_setting, serve,
 };
 use store::Database;
 
@@ -35,21 +37,35 @@ impl App {
         let reads = match from_env("READS").as_deref() {
             None | Some("workflow") => Reads::Workflow,
             Some("database") => Reads::Database,
-            Some(other) => return Err(refused_setting("READS", other, "must be workflow or database")),
+            Some(other) => {
+                return Err(refused_setting(
+                    "READS",
+                    other,
+                    "must be workflow or database",
+                ));
+            }
         };
         let delivery_estimate = match from_env("DELIVERY_ESTIMATE") {
             None => Profile::Production.policy().delivery_estimate,
-            Some(text) => text
-                .parse()
-                .map_err(|error: SpanError| refused_setting("DELIVERY_ESTIMATE", &text, &error.to_string()))?,
+            Some(text) => text.parse().map_err(|error: SpanError| {
+                refused_setting("DELIVERY_ESTIMATE", &text, &error.to_string())
+            })?,
         };
-        Ok(Self { orders, database, reads, delivery_estimate })
+        Ok(Self {
+            orders,
+            database,
+            reads,
+            delivery_estimate,
+        })
     }
 }
 
 impl Application for App {
     fn from_env() -> Result<Self, SettingError> {
-        Self::new(Orders::connect(TemporalSettings::from_env()?), Database::from_env(CONNECTIONS)?)
+        Self::new(
+            Orders::connect(TemporalSettings::from_env()?),
+            Database::from_env(CONNECTIONS)?,
+        )
     }
 
     async fn warm_up(&self) {
@@ -57,7 +73,10 @@ impl Application for App {
     }
 
     async fn handle(&self, request: Request) -> Response<Body> {
-        serve(Function::Query, request, async |call| route(self, &call).await).await
+        serve(Function::Query, request, async |call| {
+            route(self, &call).await
+        })
+        .await
     }
 }
 
@@ -66,7 +85,9 @@ async fn route(app: &App, call: &Call) -> Result<Reply, Problem> {
         return Err(Problem::internal("a call of another function"));
     };
     call.require_own(&app.orders, async |order_id| {
-        Ok(state::row(app, order_id).await?.and_then(|row| row.customer_id))
+        Ok(state::row(app, order_id)
+            .await?
+            .and_then(|row| row.customer_id))
     })
     .await?;
     match operation {

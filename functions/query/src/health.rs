@@ -1,8 +1,9 @@
 //! `GET /health`: the API is up, or it would not answer; is Temporal?
 
+use serde::Serialize;
+
 use crate::App;
 use orderflow_http::{Problem, Reply};
-use serde::Serialize;
 
 /// What `GET /health` answers.
 #[derive(Debug, Serialize)]
@@ -23,10 +24,19 @@ pub struct Dependency {
 
 pub(crate) async fn health(app: &App) -> Result<Reply, Problem> {
     match app.orders.health().await {
-        Ok(()) => Reply::ok(&Health { status: "ok", temporal: Dependency { reachable: true, cause: None } }),
+        Ok(()) => Reply::ok(&Health {
+            status: "ok",
+            temporal: Dependency {
+                reachable: true,
+                cause: None,
+            },
+        }),
         Err(error) => Reply::unavailable(&Health {
             status: "unavailable",
-            temporal: Dependency { reachable: false, cause: Some(format!("failed to {error}")) },
+            temporal: Dependency {
+                reachable: false,
+                cause: Some(format!("failed to {error}")),
+            },
         }),
     }
 }

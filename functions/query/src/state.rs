@@ -11,16 +11,24 @@ use orderflow_http::{Call, Parameters, Problem};
 /// Which source a call asks first: its own choice, else the deployment's.
 pub(crate) fn asked(app: &App, call: &Call) -> Result<Reads, Problem> {
     let mut parameters = Parameters::of(call);
-    let asked = parameters.read("source", "must be workflow or database", |source| match source {
-        "workflow" => Some(Reads::Workflow),
-        "database" => Some(Reads::Database),
-        _ => None,
-    });
+    let asked = parameters.read(
+        "source",
+        "must be workflow or database",
+        |source| match source {
+            "workflow" => Some(Reads::Workflow),
+            "database" => Some(Reads::Database),
+            _ => None,
+        },
+    );
     parameters.finish()?;
     Ok(asked.unwrap_or(app.reads))
 }
 
-pub(crate) async fn state(app: &App, order_id: &OrderId, reads: Reads) -> Result<OrderView, Problem> {
+pub(crate) async fn state(
+    app: &App,
+    order_id: &OrderId,
+    reads: Reads,
+) -> Result<OrderView, Problem> {
     match reads {
         Reads::Workflow => from_workflow(app, order_id).await,
         Reads::Database => match row(app, order_id).await? {
@@ -42,7 +50,11 @@ async fn from_workflow(app: &App, order_id: &OrderId) -> Result<OrderView, Probl
         },
         Err(error @ (Error::Unavailable(_) | Error::Unexpected(_))) => {
             // The cause to name is Temporal's, whatever the database says of an order that it may not have.
-            row(app, order_id).await.ok().flatten().ok_or_else(|| error.into())
+            row(app, order_id)
+                .await
+                .ok()
+                .flatten()
+                .ok_or_else(|| error.into())
         }
     }
 }
@@ -56,7 +68,8 @@ async fn closed(app: &App, order_id: &OrderId) -> Result<OrderView, Problem> {
     match app.orders.full_state(order_id).await {
         Ok(view) => Ok(view),
         Err(Error::NotFound) => Err(unknown(order_id)),
-        Err(error @ (Error::NoWorker | Error::Unavailable(_) | Error::Unexpected(_))) => match away {
+        Err(error @ (Error::NoWorker | Error::Unavailable(_) | Error::Unexpected(_))) => match away
+        {
             Some(problem) => Err(problem),
             None => described(app, order_id).await.map_err(|_| error.into()),
         },
@@ -64,20 +77,28 @@ async fn closed(app: &App, order_id: &OrderId) -> Result<OrderView, Problem> {
 }
 
 pub(crate) async fn row(app: &App, order_id: &OrderId) -> Result<Option<OrderView>, Problem> {
-    store::orders::view(app.database.pool().await, order_id).await.map_err(failed)
+    store::orders::view(app.database.pool().await, order_id)
+        .await
+        .map_err(failed)
 }
 
 /// What the database could not do.
 pub(crate) fn failed(error: store::Error) -> Problem {
     let text = telemetry::chain(&error);
-    if error.is_unavailable() { Problem::database_unavailable(text) } else { Problem::internal(text) }
+    if error.is_unavailable() {
+        Problem::database_unavailable(text)
+    } else {
+        Problem::internal(text)
+    }
 }
 
 async fn described(app: &App, order_id: &OrderId) -> Result<OrderView, Problem> {
     match app.orders.describe(order_id).await {
         Ok(described) => Ok(started(app, order_id, described)),
         Err(Error::NotFound) => Err(unknown(order_id)),
-        Err(error @ (Error::NoWorker | Error::Unavailable(_) | Error::Unexpected(_))) => Err(error.into()),
+        Err(error @ (Error::NoWorker | Error::Unavailable(_) | Error::Unexpected(_))) => {
+            Err(error.into())
+        }
     }
 }
 
@@ -92,7 +113,10 @@ fn started(app: &App, order_id: &OrderId, described: Described) -> OrderView {
     let id: Option<CustomerId> = described.customer_id;
     OrderView {
         customer_id: id.as_ref().map(ToString::to_string),
-        customer: Customer { id, ..Customer::default() },
+        customer: Customer {
+            id,
+            ..Customer::default()
+        },
         status: described.status.unwrap_or(OrderStatus::Pending),
         step: described.step.unwrap_or(Step::Receive),
         is_running: described.is_open,

@@ -5,10 +5,11 @@
 //! for what the workflow knows and has not written yet, or when the database is away. A function is paid for as long
 //! as it waits: a caller's wait has a limit, and where the caller's leaving can be seen (the local gateway) it ends it.
 
+use tokio::time::timeout_at;
+
 use crate::{App, app::Reads, state::state};
 use domain::{OrderId, OrderView};
 use orderflow_http::{Glances, Problem, Wait};
-use tokio::time::timeout_at;
 
 /// Every so many glances the order is read, whatever the row says.
 const THOROUGH: u32 = 4;
@@ -32,7 +33,11 @@ pub(crate) async fn until(
                 Ok(seq) => seq.is_some_and(|seq| seq > view.seq),
                 Err(_) => true,
             };
-            if moved || count % THOROUGH == 0 { Some(state(app, order_id, reads).await) } else { None }
+            if moved || count % THOROUGH == 0 {
+                Some(state(app, order_id, reads).await)
+            } else {
+                None
+            }
         };
         // What can't be read just now could be read a moment ago: that still holds, until the wait is over.
         if let Ok(Some(Ok(seen))) = timeout_at(glances.end(), look).await {

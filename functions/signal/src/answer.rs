@@ -1,9 +1,10 @@
 //! What the order answered, as HTTP says it.
 
+use serde::Serialize;
+
 use domain::{Address, Answer, OrderId, OrderStatus, RefusalCode, Step};
 use order_client::Error;
 use orderflow_http::{Problem, Reply};
-use serde::Serialize;
 
 /// It holds. `already`: it held before, nothing new happened.
 #[derive(Debug, Serialize)]
@@ -28,9 +29,19 @@ pub struct Undecided<'a> {
 }
 
 /// The order's own answer; `repeated` when it was given before.
-pub(crate) fn answered(order_id: &OrderId, answer: Answer, repeated: bool) -> Result<Reply, Problem> {
+pub(crate) fn answered(
+    order_id: &OrderId,
+    answer: Answer,
+    repeated: bool,
+) -> Result<Reply, Problem> {
     match answer {
-        Answer::Done { status, step, message, already, shipping_address } => Reply::ok(&Done {
+        Answer::Done {
+            status,
+            step,
+            message,
+            already,
+            shipping_address,
+        } => Reply::ok(&Done {
             order_id,
             status,
             step,
@@ -38,10 +49,18 @@ pub(crate) fn answered(order_id: &OrderId, answer: Answer, repeated: bool) -> Re
             already: already || repeated,
             shipping_address: shipping_address.as_ref(),
         }),
-        Answer::Refused { code, detail, status } => {
+        Answer::Refused {
+            code,
+            detail,
+            status,
+        } => {
             // This one begins with an id, which is as it is.
             let of_payment = code == RefusalCode::PaymentIdInUse;
-            let detail = if of_payment { format!("the payment {detail}") } else { detail };
+            let detail = if of_payment {
+                format!("the payment {detail}")
+            } else {
+                detail
+            };
             Err(Problem::refused(code, &sentence(&detail), Some(status)))
         }
         Answer::Undecided { status, message } => undecided(order_id, Some(status), &message),
@@ -49,8 +68,19 @@ pub(crate) fn answered(order_id: &OrderId, answer: Answer, repeated: bool) -> Re
 }
 
 /// It goes on; the status will tell.
-pub(crate) fn undecided(order_id: &OrderId, status: Option<OrderStatus>, message: &str) -> Result<Reply, Problem> {
-    Reply::accepted(format!("/orders/{order_id}/status"), &Undecided { order_id, status, message })
+pub(crate) fn undecided(
+    order_id: &OrderId,
+    status: Option<OrderStatus>,
+    message: &str,
+) -> Result<Reply, Problem> {
+    Reply::accepted(
+        format!("/orders/{order_id}/status"),
+        &Undecided {
+            order_id,
+            status,
+            message,
+        },
+    )
 }
 
 pub(crate) fn failed(error: Error, order_id: &OrderId) -> Problem {
@@ -63,7 +93,11 @@ pub(crate) fn failed(error: Error, order_id: &OrderId) -> Problem {
 /// The domain speaks in fragments; a problem's detail is a sentence.
 fn sentence(fragment: &str) -> String {
     let mut characters = fragment.chars();
-    let first = characters.next().map(char::to_uppercase).into_iter().flatten();
+    let first = characters
+        .next()
+        .map(char::to_uppercase)
+        .into_iter()
+        .flatten();
     let end = if fragment.ends_with('.') { "" } else { "." };
     first.chain(characters).collect::<String>() + end
 }

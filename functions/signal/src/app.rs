@@ -1,10 +1,13 @@
 //! Where the function's calls go.
 
+use lambda_http::{Body, Request, Response};
+
 use crate::{answer, closed};
 use domain::SettingError;
-use lambda_http::{Body, Request, Response};
 use order_client::{Command, Orders, Reply as Outcome, TemporalSettings};
-use orderflow_http::{Application, Call, Code, Function, Operation, Parameters, Problem, Reply, Signalling, serve};
+use orderflow_http::{
+    Application, Call, Code, Function, Operation, Parameters, Problem, Reply, Signalling, serve,
+};
 
 /// The door to Temporal, made once.
 #[derive(Debug)]
@@ -29,7 +32,10 @@ impl Application for App {
     }
 
     async fn handle(&self, request: Request) -> Response<Body> {
-        serve(Function::Signal, request, async |call| answer(self, &call).await).await
+        serve(Function::Signal, request, async |call| {
+            answer(self, &call).await
+        })
+        .await
     }
 }
 
@@ -45,7 +51,10 @@ async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
     // Without a key there is no update id, not even a payment's transaction id: a refusal (too early, a
     // wrong amount) would be the answer for ever. The order itself knows a transaction that it has seen.
     let update_id = call.idempotency_key()?.map(|key| key.update_id(name));
-    let outcome = app.orders.ask(&order_id, command.clone(), update_id.as_deref()).await;
+    let outcome = app
+        .orders
+        .ask(&order_id, command.clone(), update_id.as_deref())
+        .await;
     match outcome.map_err(|error| answer::failed(error, &order_id))? {
         Outcome::Answered { answer, repeated } => answer::answered(&order_id, answer, repeated),
         Outcome::Undecided => answer::undecided(&order_id, None, "The order has not decided yet."),

@@ -1,20 +1,37 @@
 //! A request to an order that is over: it holds already, or it is refused.
 
 use crate::answer;
-use domain::{Answer, OrderId, OrderRecord, OrderStatus, OrderView, RefusalCode, ReviewDecision, Source, Step};
+use domain::{
+    Answer, OrderId, OrderRecord, OrderStatus, OrderView, RefusalCode, ReviewDecision, Source, Step,
+};
 use order_client::{Command, Error, Orders};
 use orderflow_http::{Problem, Reply};
 
 /// Asks the closed order how it ended and answers by that.
-pub(crate) async fn closed(orders: &Orders, order_id: &OrderId, command: &Command) -> Result<Reply, Problem> {
+pub(crate) async fn closed(
+    orders: &Orders,
+    order_id: &OrderId,
+    command: &Command,
+) -> Result<Reply, Problem> {
     match orders.full_state(order_id).await {
         Ok(view) => answer::answered(order_id, judge(command, &view), false),
         Err(error @ Error::NoWorker) if needs_only_status(command) => {
-            let described = orders.describe(order_id).await.map_err(|error| answer::failed(error, order_id))?;
-            let Some(status) = described.status else { return Err(answer::failed(error, order_id)) };
+            let described = orders
+                .describe(order_id)
+                .await
+                .map_err(|error| answer::failed(error, order_id))?;
+            let Some(status) = described.status else {
+                return Err(answer::failed(error, order_id));
+            };
             // All that Temporal itself knows, and enough for these.
-            let blank = OrderRecord::new(order_id.clone(), described.started_at).view(Source::Temporal);
-            let view = OrderView { status, step: Step::Done, is_running: false, ..blank };
+            let blank =
+                OrderRecord::new(order_id.clone(), described.started_at).view(Source::Temporal);
+            let view = OrderView {
+                status,
+                step: Step::Done,
+                is_running: false,
+                ..blank
+            };
             answer::answered(order_id, judge(command, &view), false)
         }
         Err(error) => Err(answer::failed(error, order_id)),
@@ -43,19 +60,30 @@ fn judge(command: &Command, view: &OrderView) -> Answer {
             let present = view.shipping_address.as_ref();
             present.is_some() && change.applied_to(present).as_ref() == present
         }
-        Command::CancelPayment(_) => view.payment_info.as_ref().is_some_and(|payment| payment.status.is_given_back()),
+        Command::CancelPayment(_) => view
+            .payment_info
+            .as_ref()
+            .is_some_and(|payment| payment.status.is_given_back()),
         Command::ConfirmPayment(confirmation) => {
-            let paid_by = view.payment_info.as_ref().and_then(|payment| payment.transaction_id.as_ref());
+            let paid_by = view
+                .payment_info
+                .as_ref()
+                .and_then(|payment| payment.transaction_id.as_ref());
             paid_by == Some(&confirmation.transaction_id)
         }
         Command::ConfirmDelivery(_) => view.status == OrderStatus::Delivered,
     };
     if holds {
-        let address = matches!(command, Command::UpdateAddress(_)).then(|| view.shipping_address.clone()).flatten();
+        let address = matches!(command, Command::UpdateAddress(_))
+            .then(|| view.shipping_address.clone())
+            .flatten();
         return Answer::Done {
             status: view.status,
             step: view.step,
-            message: format!("The order is {} and closed; this held already.", view.status),
+            message: format!(
+                "The order is {} and closed; this held already.",
+                view.status
+            ),
             already: true,
             shipping_address: address,
         };
@@ -72,7 +100,11 @@ fn judge(command: &Command, view: &OrderView) -> Answer {
         | Command::ConfirmPayment(_)
         | Command::ConfirmDelivery(_) => RefusalCode::OrderClosed,
     };
-    Answer::Refused { code, detail: format!("the order is {} and closed", view.status), status: view.status }
+    Answer::Refused {
+        code,
+        detail: format!("the order is {} and closed", view.status),
+        status: view.status,
+    }
 }
 
 #[cfg(test)]
@@ -81,8 +113,14 @@ mod tests {
     use domain::{AddressChange, Approval, Cancellation, DeliveryConfirmation};
 
     fn ended(status: OrderStatus) -> OrderView {
-        let record = OrderRecord::new(OrderId::parse("o-1").unwrap(), "2026-11-21T00:00:00Z".parse().unwrap());
-        let address = AddressChange { street: Some("1 Main St".to_owned()), ..AddressChange::default() };
+        let record = OrderRecord::new(
+            OrderId::parse("o-1").unwrap(),
+            "2026-11-21T00:00:00Z".parse().unwrap(),
+        );
+        let address = AddressChange {
+            street: Some("1 Main St".to_owned()),
+            ..AddressChange::default()
+        };
         OrderView {
             status,
             step: Step::Done,
@@ -104,8 +142,14 @@ mod tests {
     fn what_holds_already_is_no_error() {
         let cancel = || Command::Cancel(Cancellation::default());
         assert_eq!(answer(cancel(), OrderStatus::Cancelled), Ok(true));
-        assert_eq!(answer(cancel(), OrderStatus::Delivered), Err(RefusalCode::AlreadyShipped));
-        assert_eq!(answer(cancel(), OrderStatus::Failed), Err(RefusalCode::OrderClosed));
+        assert_eq!(
+            answer(cancel(), OrderStatus::Delivered),
+            Err(RefusalCode::AlreadyShipped)
+        );
+        assert_eq!(
+            answer(cancel(), OrderStatus::Failed),
+            Err(RefusalCode::OrderClosed)
+        );
         let delivered = Command::ConfirmDelivery(DeliveryConfirmation::default());
         assert_eq!(answer(delivered, OrderStatus::Delivered), Ok(true));
     }
@@ -113,18 +157,36 @@ mod tests {
     #[test]
     fn a_new_address_is_refused_and_the_present_one_is_not() {
         let to = |street: &str| {
-            Command::UpdateAddress(AddressChange { street: Some(street.to_owned()), ..AddressChange::default() })
+            Command::UpdateAddress(AddressChange {
+                street: Some(street.to_owned()),
+                ..AddressChange::default()
+            })
         };
         assert_eq!(answer(to("1 Main St"), OrderStatus::Delivered), Ok(true));
-        assert_eq!(answer(to("2 Side St"), OrderStatus::Delivered), Err(RefusalCode::AlreadyShipped));
-        assert_eq!(answer(to("2 Side St"), OrderStatus::Cancelled), Err(RefusalCode::OrderClosed));
+        assert_eq!(
+            answer(to("2 Side St"), OrderStatus::Delivered),
+            Err(RefusalCode::AlreadyShipped)
+        );
+        assert_eq!(
+            answer(to("2 Side St"), OrderStatus::Cancelled),
+            Err(RefusalCode::OrderClosed)
+        );
     }
 
     #[test]
     fn an_approval_that_was_not_given_is_too_late() {
         let approve = Command::Approve(Approval::default());
-        assert_eq!(answer(approve.clone(), OrderStatus::Delivered), Err(RefusalCode::OrderClosed));
-        let approved = OrderView { review: Some(ReviewDecision::Approved), ..ended(OrderStatus::Delivered) };
-        assert!(matches!(judge(&approve, &approved), Answer::Done { already: true, .. }));
+        assert_eq!(
+            answer(approve.clone(), OrderStatus::Delivered),
+            Err(RefusalCode::OrderClosed)
+        );
+        let approved = OrderView {
+            review: Some(ReviewDecision::Approved),
+            ..ended(OrderStatus::Delivered)
+        };
+        assert!(matches!(
+            judge(&approve, &approved),
+            Answer::Done { already: true, .. }
+        ));
     }
 }

@@ -1,9 +1,12 @@
 //! What a caller is told of an order that was started.
 
-use domain::{Currency, Decimal, Order, OrderId, OrderPolicy, OrderStatus, PaymentId, order_workflow_id};
+use serde::Serialize;
+
+use domain::{
+    Currency, Decimal, Order, OrderId, OrderPolicy, OrderStatus, PaymentId, order_workflow_id,
+};
 use order_client::Started;
 use orderflow_http::{Problem, Reply};
-use serde::Serialize;
 
 #[derive(Debug, Serialize)]
 pub struct Answer<'a> {

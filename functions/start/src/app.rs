@@ -1,11 +1,15 @@
 //! What the function is set up with, and where its calls go.
 
-use crate::{create, start};
-use domain::{ChargeProvider, FieldError, Invalid, Order, OrderPolicy, Profile, SettingError, resolve_policy};
 use lambda_http::{Body, Request, Response};
+
+use crate::{create, start};
+use domain::{
+    ChargeProvider, FieldError, Invalid, Order, OrderPolicy, Profile, SettingError, resolve_policy,
+};
 use order_client::{Orders, TemporalSettings};
 use orderflow_http::{
-    Application, Call, Function, Operation, Parameters, Problem, Reply, Starting, from_env, is_on, serve,
+    Application, Call, Function, Operation, Parameters, Problem, Reply, Starting, from_env, is_on,
+    serve,
 };
 
 /// The settings and the door to Temporal, made once.
@@ -32,7 +36,9 @@ impl App {
 
     /// How an order is handled that names this profile, or none.
     pub(crate) fn policy(&self, profile: Option<Profile>) -> Result<OrderPolicy, Problem> {
-        let Some(profile) = profile else { return Ok(self.policy.clone()) };
+        let Some(profile) = profile else {
+            return Ok(self.policy.clone());
+        };
         resolve_policy(Some(profile), from_env).map_err(Problem::internal)
     }
 
@@ -42,7 +48,10 @@ impl App {
         match objection.filter(|_| policy.charges(order)) {
             None => Ok(()),
             Some(detail) => {
-                let error = FieldError { pointer: "/payment/method".to_owned(), detail: detail.to_owned() };
+                let error = FieldError {
+                    pointer: "/payment/method".to_owned(),
+                    detail: detail.to_owned(),
+                };
                 Err(Invalid(vec![error]).into())
             }
         }
@@ -59,7 +68,10 @@ impl Application for App {
     }
 
     async fn handle(&self, request: Request) -> Response<Body> {
-        serve(Function::Start, request, async |call| answer(self, &call).await).await
+        serve(Function::Start, request, async |call| {
+            answer(self, &call).await
+        })
+        .await
     }
 }
 

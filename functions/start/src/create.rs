@@ -1,15 +1,17 @@
 //! `POST /orders`: an order under an id that we make.
 
+use std::time::SystemTime;
+
+use chrono::{DateTime, Utc};
+
 use crate::{
     App,
     answer::{self, Payment},
     read::{self, Wanted},
 };
-use chrono::{DateTime, Utc};
 use domain::{Order, OrderId, OrderPolicy, PaymentMode};
 use order_client::{NewOrder, StartError, Started};
 use orderflow_http::{Call, Code, Problem, Reply, fresh_order_id, keyed_order_id};
-use std::time::SystemTime;
 
 /// Each try has a chance of one in a million per order of the same second.
 const TRIES: u32 = 5;
@@ -22,11 +24,21 @@ pub(crate) async fn create(app: &App, call: &Call) -> Result<Reply, Problem> {
     // Here a payment id is made up only where every order is charged.
     app.chargeable(&order, &policy)?;
     let fingerprint = order.fingerprint(profile.map_or("", |profile| profile.as_str()));
-    let attempt = Attempt { app, call, policy, order, fingerprint };
-    let Some(key) = key else { return attempt.under_fresh_id().await };
+    let attempt = Attempt {
+        app,
+        call,
+        policy,
+        order,
+        fingerprint,
+    };
+    let Some(key) = key else {
+        return attempt.under_fresh_id().await;
+    };
     let order_id = keyed_order_id(&key)?;
     match attempt.under(&order_id).await {
-        Ok((order, started)) => answer::accepted(&order_id, &order, &attempt.policy, &started, false),
+        Ok((order, started)) => {
+            answer::accepted(&order_id, &order, &attempt.policy, &started, false)
+        }
         Err(StartError::Conflict) => {
             let detail = "Another body was sent with this Idempotency-Key before. A new order needs a new key.";
             Err(Problem::new(Code::IdempotencyKeyReused, detail))
@@ -46,7 +58,8 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     async fn under_fresh_id(&self) -> Result<Reply, Problem> {
         for _ in 0..TRIES {
-            let order_id = fresh_order_id(DateTime::<Utc>::from(SystemTime::now()), rand::random())?;
+            let order_id =
+                fresh_order_id(DateTime::<Utc>::from(SystemTime::now()), rand::random())?;
             match self.under(&order_id).await {
                 Ok((order, started)) if !started.already => {
                     return answer::accepted(&order_id, &order, &self.policy, &started, false);
@@ -60,7 +73,11 @@ impl Attempt<'_> {
     }
 
     async fn under(&self, order_id: &OrderId) -> Result<(Order, Started), StartError> {
-        let made_up = if self.policy.payment == PaymentMode::Charge { Payment::MadeUp } else { Payment::AsGiven };
+        let made_up = if self.policy.payment == PaymentMode::Charge {
+            Payment::MadeUp
+        } else {
+            Payment::AsGiven
+        };
         let order = answer::with_payment(self.order.clone(), order_id, made_up);
         let new = NewOrder {
             order_id,

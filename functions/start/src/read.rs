@@ -36,28 +36,47 @@ pub(crate) fn whole(app: &App, call: &Call) -> Result<Wanted, Problem> {
 pub(crate) fn sketch(app: &App, call: &Call) -> Result<Wanted, Problem> {
     let _step = telemetry::step("parse");
     let wanted = Document::parse(call.text()?)?.read(|fields| read(app, call, fields))?;
-    let request = if app.sample_cart { wanted.request.with_sample_cart() } else { wanted.request };
+    let request = if app.sample_cart {
+        wanted.request.with_sample_cart()
+    } else {
+        wanted.request
+    };
     Ok(Wanted { request, ..wanted })
 }
 
 fn read(app: &App, call: &Call, fields: &mut Fields<'_, '_>) -> Option<Wanted> {
-    let spelled = if fields.starts_with(&["customer_id"], '"') { "customer_id" } else { "customer" };
+    let spelled = if fields.starts_with(&["customer_id"], '"') {
+        "customer_id"
+    } else {
+        "customer"
+    };
     let mut request = OrderRequest::read(fields)?;
     // A customer orders for itself: that is filled in where it is left out, and refused where it says otherwise.
     if let Some(customer) = call.customer() {
-        if request.customer.id.as_ref().is_some_and(|id| id != customer) {
+        if request
+            .customer
+            .id
+            .as_ref()
+            .is_some_and(|id| id != customer)
+        {
             fields.refuse(spelled, "must be the caller itself");
         }
         request.customer.id = Some(customer.clone());
     }
     let profile = request.profile.as_deref().and_then(|name| {
         if !app.profile_override {
-            fields.refuse("profile", "must not be given: this deployment has one profile for all orders");
+            fields.refuse(
+                "profile",
+                "must not be given: this deployment has one profile for all orders",
+            );
             return None;
         }
         let profile = Profile::parse(name);
         if profile.is_none() {
-            let names: Vec<_> = Profile::ALL.iter().map(|profile| profile.as_str()).collect();
+            let names: Vec<_> = Profile::ALL
+                .iter()
+                .map(|profile| profile.as_str())
+                .collect();
             fields.refuse("profile", format!("must be one of {}", names.join(", ")));
         }
         profile

@@ -44,7 +44,10 @@ pub(crate) async fn start(app: &App, call: &Call) -> Result<Reply, Problem> {
 fn order_id(call: &Call) -> Result<OrderId, Problem> {
     let refused = |error: domain::IdError| {
         let detail = format!("the order id in the path {error}");
-        Problem::from(Invalid(vec![FieldError { pointer: String::new(), detail }]))
+        Problem::from(Invalid(vec![FieldError {
+            pointer: String::new(),
+            detail,
+        }]))
     };
     OrderId::parse(call.raw_id()).map_err(refused)
 }

@@ -1,12 +1,15 @@
 //! Where the function's calls go.
 
+use lambda_http::{Body, Request, Response, http::header};
+
 use crate::{
     files::{self, File, Keep},
     policy,
 };
 use domain::SettingError;
-use lambda_http::{Body, Request, Response, http::header};
-use orderflow_http::{Application, Call, Code, Documenting, Function, Operation, Problem, Reply, serve};
+use orderflow_http::{
+    Application, Call, Code, Documenting, Function, Operation, Problem, Reply, serve,
+};
 
 /// It has no settings and no doors.
 #[derive(Debug)]
@@ -37,7 +40,8 @@ fn answer(call: &Call) -> Result<Reply, Problem> {
         Documenting::ReDoc => Some(&files::REDOC),
         Documenting::ReDocFile => files::find(files::REDOC_FILES, call.rest()),
     };
-    file.map(|file| send(call, file)).ok_or_else(|| Problem::new(Code::RouteNotFound, "There is no such file."))
+    file.map(|file| send(call, file))
+        .ok_or_else(|| Problem::new(Code::RouteNotFound, "There is no such file."))
 }
 
 /// The file, or that the caller has it already.
@@ -47,7 +51,11 @@ fn send(call: &Call, file: &File) -> Reply {
         Keep::Checked => (file.hash(), "no-cache"),
     };
     let is_known = call.known().is_some_and(|known| known.names(&version));
-    let reply = if is_known { Reply::same_file() } else { Reply::file(file.content_type, file.text) };
+    let reply = if is_known {
+        Reply::same_file()
+    } else {
+        Reply::file(file.content_type, file.text)
+    };
     let etag = format!("\"{version}\"");
     let headers = [
         (header::ETAG, etag.as_str()),
@@ -58,13 +66,16 @@ fn send(call: &Call, file: &File) -> Reply {
         (policy::OPENER, "same-origin"),
         (policy::RESOURCE, "same-origin"),
     ];
-    headers.into_iter().fold(reply, |reply, (name, value)| reply.header(name, value.to_owned()))
+    headers.into_iter().fold(reply, |reply, (name, value)| {
+        reply.header(name, value.to_owned())
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use lambda_http::http::HeaderMap;
+
+    use super::*;
 
     async fn get(path: &str, if_none_match: &str) -> (u16, HeaderMap, Body) {
         orderflow_http::check_callers().unwrap();
@@ -73,21 +84,44 @@ mod tests {
             "multiValueHeaders":{{"host":["x"],"if-none-match":[{if_none_match:?}]}},"queryStringParameters":null,
             "multiValueQueryStringParameters":null,"requestContext":{{"stage":"prod","httpMethod":"GET"}},"isBase64Encoded":false}}"#
         );
-        let (parts, body) = App.handle(lambda_http::request::from_str(&event).unwrap()).await.into_parts();
+        let (parts, body) = App
+            .handle(lambda_http::request::from_str(&event).unwrap())
+            .await
+            .into_parts();
         (parts.status.as_u16(), parts.headers, body)
     }
 
     #[tokio::test]
     async fn what_the_caller_has_already_is_not_sent_again() {
-        for path in ["/", "/docs", "/redoc", "/openapi.json", "/docs/swagger-ui-5.35.0/swagger-ui.css"] {
+        for path in [
+            "/",
+            "/docs",
+            "/redoc",
+            "/openapi.json",
+            "/docs/swagger-ui-5.35.0/swagger-ui.css",
+        ] {
             let (status, headers, body) = get(path, "").await;
-            assert_eq!((status, headers["x-content-type-options"].to_str().unwrap()), (200, "nosniff"), "{path}");
-            assert!(matches!(&body, Body::Text(text) if !text.is_empty()), "{path}");
+            assert_eq!(
+                (status, headers["x-content-type-options"].to_str().unwrap()),
+                (200, "nosniff"),
+                "{path}"
+            );
+            assert!(
+                matches!(&body, Body::Text(text) if !text.is_empty()),
+                "{path}"
+            );
             let etag = headers["etag"].to_str().unwrap();
             for known in [etag, &format!("\"other\", W/{etag}"), "*"] {
                 let (status, headers, body) = get(path, known).await;
-                assert_eq!((status, headers["etag"].to_str().unwrap(), body.is_empty()), (304, etag, true), "{path}");
-                assert!(!headers.contains_key("content-type"), "{path}: there is no content");
+                assert_eq!(
+                    (status, headers["etag"].to_str().unwrap(), body.is_empty()),
+                    (304, etag, true),
+                    "{path}"
+                );
+                assert!(
+                    !headers.contains_key("content-type"),
+                    "{path}: there is no content"
+                );
             }
             assert_eq!(get(path, "\"other\"").await.0, 200, "{path}");
         }
@@ -95,7 +129,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_that_nobody_serves_is_a_problem() {
-        for path in ["/console/nothing.js", "/docs/../Cargo.toml", "/redoc/redoc-2.5.4/", "/console/", "/nowhere"] {
+        for path in [
+            "/console/nothing.js",
+            "/docs/../Cargo.toml",
+            "/redoc/redoc-2.5.4/",
+            "/console/",
+            "/nowhere",
+        ] {
             let (status, headers, _) = get(path, "").await;
             assert_eq!(
                 (status, headers["content-type"].to_str().unwrap()),

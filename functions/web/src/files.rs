@@ -1,8 +1,9 @@
 //! All that is served. The programs of others are under `assets/`, which says where they come from.
 
-use crate::policy;
 use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
+
+use crate::policy;
 
 /// How long a browser may keep a file.
 #[derive(Debug, Clone, Copy)]
@@ -30,15 +31,38 @@ const PICTURE: &str = "image/svg+xml";
 
 impl File {
     const fn page(text: &'static str, policy: &'static str) -> Self {
-        Self { path: "", content_type: HTML, text, keep: Keep::Checked, policy }
+        Self {
+            path: "",
+            content_type: HTML,
+            text,
+            keep: Keep::Checked,
+            policy,
+        }
     }
 
     const fn ours(path: &'static str, content_type: &'static str, text: &'static str) -> Self {
-        Self { path, content_type, text, keep: Keep::Checked, policy: policy::STRICT }
+        Self {
+            path,
+            content_type,
+            text,
+            keep: Keep::Checked,
+            policy: policy::STRICT,
+        }
     }
 
-    const fn theirs(version: &'static str, path: &'static str, content_type: &'static str, text: &'static str) -> Self {
-        Self { path, content_type, text, keep: Keep::Forever(version), policy: policy::STRICT }
+    const fn theirs(
+        version: &'static str,
+        path: &'static str,
+        content_type: &'static str,
+        text: &'static str,
+    ) -> Self {
+        Self {
+            path,
+            content_type,
+            text,
+            keep: Keep::Forever(version),
+            policy: policy::STRICT,
+        }
     }
 
     /// An entity tag of the content.
@@ -51,9 +75,14 @@ pub(crate) fn find(files: &'static [File], path: &str) -> Option<&'static File> 
     files.iter().find(|file| file.path == path)
 }
 
-pub(crate) static OPEN_API: File = File::ours("", "application/json", include_str!("../../../docs/openapi.json"));
+pub(crate) static OPEN_API: File = File::ours(
+    "",
+    "application/json",
+    include_str!("../../../docs/openapi.json"),
+);
 
-pub(crate) static SWAGGER_UI: File = File::page(include_str!("../pages/docs.html"), policy::PICTURES);
+pub(crate) static SWAGGER_UI: File =
+    File::page(include_str!("../pages/docs.html"), policy::PICTURES);
 pub(crate) static SWAGGER_UI_FILES: &[File] = &[
     File::ours("begin.js", SCRIPT, include_str!("../pages/docs.js")),
     File::theirs(
@@ -92,14 +121,20 @@ pub(crate) static CONSOLE_FILES: &[File] = &[
     File::ours("list.js", SCRIPT, include_str!("../console/list.js")),
     File::ours("order.js", SCRIPT, include_str!("../console/order.js")),
     File::ours("parts.js", SCRIPT, include_str!("../console/parts.js")),
-    File::ours("progress.js", SCRIPT, include_str!("../console/progress.js")),
+    File::ours(
+        "progress.js",
+        SCRIPT,
+        include_str!("../console/progress.js"),
+    ),
 ];
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use data_encoding::HEXLOWER;
     use std::{collections::BTreeSet, fs, path::Path};
+
+    use data_encoding::HEXLOWER;
+
+    use super::*;
 
     fn folder(name: &str) -> std::path::PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -112,19 +147,37 @@ mod tests {
         for line in sums.lines() {
             let (sum, path) = line.split_once("  ").unwrap();
             let bytes = fs::read(folder("assets").join(path)).unwrap();
-            assert_eq!(HEXLOWER.encode(&Sha256::digest(bytes)), sum, "{path} is not what assets/fetch.sh fetched");
+            assert_eq!(
+                HEXLOWER.encode(&Sha256::digest(bytes)),
+                sum,
+                "{path} is not what assets/fetch.sh fetched"
+            );
             listed.insert(path.to_owned());
         }
-        for kind in
-            fs::read_dir(folder("assets")).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir())
+        for kind in fs::read_dir(folder("assets"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_dir())
         {
-            for file in fs::read_dir(&kind).unwrap().map(|entry| entry.unwrap().path()) {
-                let path = file.strip_prefix(folder("assets")).unwrap().to_string_lossy().into_owned();
+            for file in fs::read_dir(&kind)
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+            {
+                let path = file
+                    .strip_prefix(folder("assets"))
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned();
                 assert!(listed.contains(&path), "{path} is in no checksum");
             }
         }
         for file in SWAGGER_UI_FILES.iter().chain(REDOC_FILES) {
-            assert_eq!(listed.contains(file.path), matches!(file.keep, Keep::Forever(_)), "{}", file.path);
+            assert_eq!(
+                listed.contains(file.path),
+                matches!(file.keep, Keep::Forever(_)),
+                "{}",
+                file.path
+            );
         }
     }
 
@@ -134,32 +187,46 @@ mod tests {
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
-        let served = CONSOLE_FILES.iter().map(|file| file.path.to_owned()).chain(["index.html".to_owned()]);
+        let served = CONSOLE_FILES
+            .iter()
+            .map(|file| file.path.to_owned())
+            .chain(["index.html".to_owned()]);
         assert_eq!(served.collect::<BTreeSet<_>>(), there);
         for (page, at, files) in [
             (&CONSOLE, "console/", CONSOLE_FILES),
             (&SWAGGER_UI, "docs/", SWAGGER_UI_FILES),
             (&REDOC, "redoc/", REDOC_FILES),
         ] {
-            let named: Vec<_> =
-                ["src=\"", "href=\""].iter().flat_map(|attribute| page.text.split(attribute).skip(1)).collect();
+            let named: Vec<_> = ["src=\"", "href=\""]
+                .iter()
+                .flat_map(|attribute| page.text.split(attribute).skip(1))
+                .collect();
             for rest in named {
                 let name = rest.split('"').next().unwrap();
-                let page_of_ours = ["docs", "redoc", "openapi.json", "#"].contains(&name) || name.starts_with('#');
-                let known = name.strip_prefix(at).is_some_and(|path| find(files, path).is_some());
-                let icon = name.strip_prefix("console/").is_some_and(|path| find(CONSOLE_FILES, path).is_some());
+                let page_of_ours =
+                    ["docs", "redoc", "openapi.json", "#"].contains(&name) || name.starts_with('#');
+                let known = name
+                    .strip_prefix(at)
+                    .is_some_and(|path| find(files, path).is_some());
+                let icon = name
+                    .strip_prefix("console/")
+                    .is_some_and(|path| find(CONSOLE_FILES, path).is_some());
                 assert!(page_of_ours || known || icon, "{name} in {at}");
             }
             assert!(
-                !page.text.contains("<style") && !page.text.contains(" style=") && !page.text.contains("://"),
+                !page.text.contains("<style")
+                    && !page.text.contains(" style=")
+                    && !page.text.contains("://"),
                 "{at}"
             );
             assert!(
-                page.text.match_indices("<script").all(|(index, _)| page.text[index..]
-                    .split('>')
-                    .next()
-                    .unwrap()
-                    .contains("src=")),
+                page.text
+                    .match_indices("<script")
+                    .all(|(index, _)| page.text[index..]
+                        .split('>')
+                        .next()
+                        .unwrap()
+                        .contains("src=")),
                 "{at}"
             );
         }

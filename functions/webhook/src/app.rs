@@ -1,9 +1,10 @@
 //! What the function is set up with, and what becomes of one notification.
 
-use crate::{Clock, Keyring, Settings};
-use domain::{SettingError, WebhookProvider};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lambda_http::{Body, Request, Response};
+
+use crate::{Clock, Keyring, Settings};
+use domain::{SettingError, WebhookProvider};
 use order_client::{Orders, TemporalSettings};
 use orderflow_http::{Application, Call, Code, Function, Operation, Problem, Reply, serve};
 use payment_webhooks::{Rejection, Secrets, Verified};
@@ -25,12 +26,22 @@ pub struct App {
 impl App {
     /// With a door that others use as well.
     pub fn new(orders: Orders) -> Result<Self, SettingError> {
-        Ok(Self::with(orders, Keyring::from_env()?, Settings::from_env()?, Clock::system()))
+        Ok(Self::with(
+            orders,
+            Keyring::from_env()?,
+            Settings::from_env()?,
+            Clock::system(),
+        ))
     }
 
     /// With everything given.
     pub fn with(orders: Orders, keyring: Keyring, settings: Settings, clock: Clock) -> Self {
-        Self { orders, keyring, settings, clock }
+        Self {
+            orders,
+            keyring,
+            settings,
+            clock,
+        }
     }
 }
 
@@ -57,7 +68,8 @@ type Secret = (Secrets, Option<String>);
 
 impl App {
     async fn known(&self, provider: WebhookProvider) -> Result<Option<Secret>, Problem> {
-        let away = |error| Problem::new(Code::AuthUnavailable, "Try again in a moment.").because(error);
+        let away =
+            |error| Problem::new(Code::AuthUnavailable, "Try again in a moment.").because(error);
         self.keyring.of(provider).await.map_err(away)
     }
 }
@@ -70,7 +82,12 @@ fn judge<'a>(
 ) -> Result<Verified<'a>, Rejection> {
     payment_webhooks::verify(
         secrets,
-        &payment_webhooks::Request { headers, body, now, notification_url: url.as_deref() },
+        &payment_webhooks::Request {
+            headers,
+            body,
+            now,
+            notification_url: url.as_deref(),
+        },
     )
 }
 
@@ -78,7 +95,12 @@ async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
     let Operation::Webhook = call.operation else {
         return Err(Problem::internal("a call of another function"));
     };
-    let unknown = || Problem::new(Code::RouteNotFound, "No webhooks of this provider are taken here.");
+    let unknown = || {
+        Problem::new(
+            Code::RouteNotFound,
+            "No webhooks of this provider are taken here.",
+        )
+    };
     let provider = WebhookProvider::parse(call.raw_id()).ok_or_else(unknown)?;
     let body = call.bytes()?;
     let headers = call.header_texts();
@@ -98,12 +120,22 @@ async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
         judged => judged,
     };
     let verified = verified.map_err(|rejection| rejected(provider, rejection))?;
-    let told = payment_webhooks::events(&verified, app.settings.environment).into_iter().map(|event| {
-        let notice = Notice { event, declined: false, again: false, grace: Some(app.settings.grace) };
-        app.orders.notify(notice)
-    });
+    let told = payment_webhooks::events(&verified, app.settings.environment)
+        .into_iter()
+        .map(|event| {
+            let notice = Notice {
+                event,
+                declined: false,
+                again: false,
+                grace: Some(app.settings.grace),
+            };
+            app.orders.notify(notice)
+        });
     // In no order: events of one order may come in any. One that fails fails all, and all come again.
-    stream::iter(told).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    stream::iter(told)
+        .buffer_unordered(AT_ONCE)
+        .try_collect::<()>()
+        .await?;
     Ok(match provider {
         // What Adyen waits for, word for word.
         WebhookProvider::Adyen => Reply::file("text/plain; charset=utf-8", "[accepted]"),

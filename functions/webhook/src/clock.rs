@@ -14,7 +14,9 @@ pub struct Clock(Arc<dyn Fn() -> i64 + Send + Sync>);
 impl Clock {
     pub fn system() -> Self {
         Self::new(|| {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+            let now = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs());
             i64::try_from(now).unwrap_or(i64::MAX)
         })
     }

@@ -2,19 +2,21 @@
 
 mod pace;
 
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use pace::Pace;
+
 use crate::{
     keys::{self, Keys, Lines},
     vault::{self, Vault},
 };
 use domain::{SettingError, Span, SpanError, WebhookProvider};
 use orderflow_http::{from_env, refused_setting};
-use pace::Pace;
 use payment_webhooks::Secrets;
-use std::{
-    fmt, fs,
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
 
 const FILE: &str = "WEBHOOK_SECRETS_FILE";
 const REFRESH: &str = "WEBHOOK_SECRETS_REFRESH";
@@ -70,27 +72,54 @@ impl Keyring {
         let environment = keys::environment();
         let (source, seen) = match (from_env(FILE).map(PathBuf::from), from_env(vault::ARN)) {
             (Some(_), Some(arn)) => {
-                return Err(refused_setting(vault::ARN, &arn, "must not be set beside WEBHOOK_SECRETS_FILE"));
+                return Err(refused_setting(
+                    vault::ARN,
+                    &arn,
+                    "must not be set beside WEBHOOK_SECRETS_FILE",
+                ));
             }
             (Some(path), None) => {
                 let text = read(&path)?;
                 let keys = Keys::of(&environment, &lines(&path, &text)?)?;
-                (Source::File(path), Seen { keys: Some(Arc::new(keys)), text: Some(text) })
+                (
+                    Source::File(path),
+                    Seen {
+                        keys: Some(Arc::new(keys)),
+                        text: Some(text),
+                    },
+                )
             }
-            (None, Some(arn)) => (Source::Vault(Vault::new(arn)?, Pace::new(refresh()?)), Seen::default()),
+            (None, Some(arn)) => (
+                Source::Vault(Vault::new(arn)?, Pace::new(refresh()?)),
+                Seen::default(),
+            ),
             (None, None) => {
                 let keys = Keys::of(&environment, &Lines::new())?;
-                (Source::Environment, Seen { keys: Some(Arc::new(keys)), text: None })
+                (
+                    Source::Environment,
+                    Seen {
+                        keys: Some(Arc::new(keys)),
+                        text: None,
+                    },
+                )
             }
         };
-        Ok(Self { environment: Environment(environment), source, seen: Mutex::new(seen) })
+        Ok(Self {
+            environment: Environment(environment),
+            source,
+            seen: Mutex::new(seen),
+        })
     }
 
     /// These, for as long as it lives.
     pub fn fixed(secrets: impl IntoIterator<Item = Secrets>, square_url: Option<String>) -> Self {
         let keys = Some(Arc::new(Keys::new(secrets, square_url)));
         let (environment, source) = (Environment(Lines::new()), Source::Environment);
-        Self { environment, source, seen: Mutex::new(Seen { keys, text: None }) }
+        Self {
+            environment,
+            source,
+            seen: Mutex::new(Seen { keys, text: None }),
+        }
     }
 
     /// What is known of a provider. Who is the first waits until the secrets are read; a file is looked at each time:
@@ -105,7 +134,11 @@ impl Keyring {
                 }
             }
         }
-        self.seen().keys.as_ref().map(|keys| keys.provider(provider)).ok_or(Unread)
+        self.seen()
+            .keys
+            .as_ref()
+            .map(|keys| keys.provider(provider))
+            .ok_or(Unread)
     }
 
     /// Beside each notification: looks at Secrets Manager again when it is time to.
@@ -127,7 +160,9 @@ impl Keyring {
     async fn fetch(&self, vault: &Vault) -> bool {
         let read = vault.read().await;
         let could = read.is_ok();
-        let refused = |why: String| refused_setting(vault::ARN, vault.arn(), &format!("must be readable: {why}"));
+        let refused = |why: String| {
+            refused_setting(vault::ARN, vault.arn(), &format!("must be readable: {why}"))
+        };
         self.take(vault::ARN, vault.arn(), read.map_err(refused));
         could
     }
@@ -137,15 +172,20 @@ impl Keyring {
     fn take(&self, name: &str, place: &str, read: Result<String, SettingError>) {
         let text = read.as_ref().ok().cloned();
         let mut seen = self.seen();
-        if text == seen.text && (text.is_some() || seen.keys.is_some() && matches!(self.source, Source::File(_))) {
+        if text == seen.text
+            && (text.is_some() || seen.keys.is_some() && matches!(self.source, Source::File(_)))
+        {
             return;
         }
-        match read.and_then(|text| Keys::of(&self.environment.0, &keys::lines(name, place, &text)?)) {
+        match read.and_then(|text| Keys::of(&self.environment.0, &keys::lines(name, place, &text)?))
+        {
             Ok(keys) => {
                 seen.keys = Some(Arc::new(keys));
                 tracing::info!("{name}: the secrets of webhooks were read");
             }
-            Err(error) if seen.keys.is_some() => tracing::error!("{error}; the secrets of before are used"),
+            Err(error) if seen.keys.is_some() => {
+                tracing::error!("{error}; the secrets of before are used")
+            }
             Err(error) => tracing::error!("{error}; no webhook can be taken"),
         }
         seen.text = text;
@@ -158,14 +198,28 @@ impl Keyring {
 }
 
 fn refresh() -> Result<Span, SettingError> {
-    let Some(text) = from_env(REFRESH) else { return Ok(Span::from_secs(5 * 60)) };
+    let Some(text) = from_env(REFRESH) else {
+        return Ok(Span::from_secs(5 * 60));
+    };
     let refused = |allowed: &str| refused_setting(REFRESH, &text, allowed);
-    let span: Span = text.parse().map_err(|error: SpanError| refused(&error.to_string()))?;
-    if span.is_zero() { Err(refused("must be longer than nothing")) } else { Ok(span) }
+    let span: Span = text
+        .parse()
+        .map_err(|error: SpanError| refused(&error.to_string()))?;
+    if span.is_zero() {
+        Err(refused("must be longer than nothing"))
+    } else {
+        Ok(span)
+    }
 }
 
 fn read(path: &Path) -> Result<String, SettingError> {
-    let refused = |_| refused_setting(FILE, &path.display().to_string(), "must be a text file that can be read");
+    let refused = |_| {
+        refused_setting(
+            FILE,
+            &path.display().to_string(),
+            "must be a text file that can be read",
+        )
+    };
     fs::read_to_string(path).map_err(refused)
 }
 

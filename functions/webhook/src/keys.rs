@@ -1,9 +1,10 @@
 //! Lines such as those of `.env`, and the providers' secrets in them.
 
+use std::collections::BTreeMap;
+
 use domain::{SettingError, WebhookProvider};
 use orderflow_http::{from_env, refused_setting};
 use payment_webhooks::{SQUARE_URL, SecretError, Secrets, secrets_variable};
-use std::collections::BTreeMap;
 
 /// Settings by their names.
 pub(crate) type Lines = BTreeMap<String, String>;
@@ -16,13 +17,27 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    pub(crate) fn new(secrets: impl IntoIterator<Item = Secrets>, square_url: Option<String>) -> Self {
-        Self { secrets: secrets.into_iter().map(|secrets| (secrets.provider(), secrets)).collect(), square_url }
+    pub(crate) fn new(
+        secrets: impl IntoIterator<Item = Secrets>,
+        square_url: Option<String>,
+    ) -> Self {
+        Self {
+            secrets: secrets
+                .into_iter()
+                .map(|secrets| (secrets.provider(), secrets))
+                .collect(),
+            square_url,
+        }
     }
 
     /// Reads each provider's secrets from `lines`, or else from `environment`.
     pub(crate) fn of(environment: &Lines, lines: &Lines) -> Result<Self, SettingError> {
-        let get = |name: &str| lines.get(name).or_else(|| environment.get(name)).filter(|text| !text.is_empty());
+        let get = |name: &str| {
+            lines
+                .get(name)
+                .or_else(|| environment.get(name))
+                .filter(|text| !text.is_empty())
+        };
         let mut secrets = Vec::new();
         for provider in WebhookProvider::ALL {
             let name = secrets_variable(*provider);
@@ -33,33 +48,60 @@ impl Keys {
         }
         let keys = Self::new(secrets, get(SQUARE_URL).cloned());
         if keys.secrets.contains_key(&WebhookProvider::Square) && keys.square_url.is_none() {
-            return Err(refused_setting(SQUARE_URL, "", "must be the notification URL as it is registered at Square"));
+            return Err(refused_setting(
+                SQUARE_URL,
+                "",
+                "must be the notification URL as it is registered at Square",
+            ));
         }
         Ok(keys)
     }
 
     /// The provider's secrets, and the URL where it signs one; `None` for a provider that is off.
     pub(crate) fn provider(&self, provider: WebhookProvider) -> Option<(Secrets, Option<String>)> {
-        let url = self.square_url.clone().filter(|_| provider == WebhookProvider::Square);
+        let url = self
+            .square_url
+            .clone()
+            .filter(|_| provider == WebhookProvider::Square);
         Some((self.secrets.get(&provider)?.clone(), url))
     }
 }
 
 /// What of it the environment says.
 pub(crate) fn environment() -> Lines {
-    let names = WebhookProvider::ALL.iter().map(|provider| secrets_variable(*provider)).chain([SQUARE_URL.to_owned()]);
-    names.filter_map(|name| from_env(&name).map(|value| (name, value))).collect()
+    let names = WebhookProvider::ALL
+        .iter()
+        .map(|provider| secrets_variable(*provider))
+        .chain([SQUARE_URL.to_owned()]);
+    names
+        .filter_map(|name| from_env(&name).map(|value| (name, value)))
+        .collect()
 }
 
 /// Reads a text of lines; `name` is the setting that says where it came from, `place` where that is. A text without any
 /// secret is refused: it is one that somebody is just writing, or the wrong one.
 pub(crate) fn lines(name: &str, place: &str, text: &str) -> Result<Lines, SettingError> {
-    let refused = || refused_setting(name, place, "must have lines like WEBHOOK_SECRETS_STRIPE=whsec_…,whsec_…");
+    let refused = || {
+        refused_setting(
+            name,
+            place,
+            "must have lines like WEBHOOK_SECRETS_STRIPE=whsec_…,whsec_…",
+        )
+    };
     // Its own error would show the line.
-    let lines = dotenvy::from_read_iter(text.as_bytes()).collect::<Result<Lines, _>>().map_err(|_| refused())?;
-    let is_secret =
-        |provider: &WebhookProvider| lines.get(&secrets_variable(*provider)).is_some_and(|text| !text.is_empty());
-    if WebhookProvider::ALL.iter().any(is_secret) { Ok(lines) } else { Err(refused()) }
+    let lines = dotenvy::from_read_iter(text.as_bytes())
+        .collect::<Result<Lines, _>>()
+        .map_err(|_| refused())?;
+    let is_secret = |provider: &WebhookProvider| {
+        lines
+            .get(&secrets_variable(*provider))
+            .is_some_and(|text| !text.is_empty())
+    };
+    if WebhookProvider::ALL.iter().any(is_secret) {
+        Ok(lines)
+    } else {
+        Err(refused())
+    }
 }
 
 #[cfg(test)]
@@ -67,7 +109,9 @@ mod tests {
     use super::*;
 
     fn read(environment: &str, text: &str) -> Result<Keys, String> {
-        let environment = dotenvy::from_read_iter(environment.as_bytes()).map(Result::unwrap).collect();
+        let environment = dotenvy::from_read_iter(environment.as_bytes())
+            .map(Result::unwrap)
+            .collect();
         let lines = lines("WEBHOOK_SECRETS_FILE", "/f", text).map_err(|error| error.to_string())?;
         Keys::of(&environment, &lines).map_err(|error| error.to_string())
     }
@@ -78,7 +122,13 @@ mod tests {
         let keys = read(environment, "# rotated\nWEBHOOK_SECRETS_MOLLIE='d$e'\n").unwrap();
         let count = |provider| keys.provider(provider).map(|(secrets, _)| secrets.count());
         assert_eq!(count(WebhookProvider::Mollie), Some(1));
-        assert_eq!((count(WebhookProvider::Shopify), count(WebhookProvider::Stripe)), (Some(1), None));
+        assert_eq!(
+            (
+                count(WebhookProvider::Shopify),
+                count(WebhookProvider::Stripe)
+            ),
+            (Some(1), None)
+        );
     }
 
     #[test]
@@ -92,11 +142,22 @@ mod tests {
             "WEBHOOK_SECRETS_MOLLIE='topsecret\n",
         ] {
             let error = read("", text).err().unwrap();
-            assert!(error.starts_with("WEBHOOK_SECRETS_FILE=/f is not allowed: must have lines"), "{error}");
+            assert!(
+                error.starts_with("WEBHOOK_SECRETS_FILE=/f is not allowed: must have lines"),
+                "{error}"
+            );
         }
         let error = read("", "WEBHOOK_SECRETS_ADYEN=topsecret\n").err().unwrap();
-        assert!(error.starts_with("WEBHOOK_SECRETS_ADYEN=… is not allowed: secret 1 for adyen"), "{error}");
-        let error = read("", "WEBHOOK_SECRETS_SQUARE=topsecret\n").err().unwrap();
-        assert!(error.starts_with("WEBHOOK_URL_SQUARE= is not allowed"), "{error}");
+        assert!(
+            error.starts_with("WEBHOOK_SECRETS_ADYEN=… is not allowed: secret 1 for adyen"),
+            "{error}"
+        );
+        let error = read("", "WEBHOOK_SECRETS_SQUARE=topsecret\n")
+            .err()
+            .unwrap();
+        assert!(
+            error.starts_with("WEBHOOK_URL_SQUARE= is not allowed"),
+            "{error}"
+        );
     }
 }

@@ -19,13 +19,19 @@ impl Settings {
         let environment = match from_env("WEBHOOK_ENVIRONMENT").as_deref() {
             None | Some("live") => Environment::Live,
             Some("test") => Environment::Test,
-            Some(other) => return Err(refused_setting("WEBHOOK_ENVIRONMENT", other, "must be live or test")),
+            Some(other) => {
+                return Err(refused_setting(
+                    "WEBHOOK_ENVIRONMENT",
+                    other,
+                    "must be live or test",
+                ));
+            }
         };
         let grace = match from_env("SETTLEMENT_GRACE") {
             None => Span::from_secs(GRACE),
-            Some(text) => text
-                .parse()
-                .map_err(|error: SpanError| refused_setting("SETTLEMENT_GRACE", &text, &error.to_string()))?,
+            Some(text) => text.parse().map_err(|error: SpanError| {
+                refused_setting("SETTLEMENT_GRACE", &text, &error.to_string())
+            })?,
         };
         Ok(Self { environment, grace })
     }

@@ -1,14 +1,16 @@
 //! One secret of AWS Secrets Manager, whose text has the lines of the providers' secrets.
 
+use std::{fmt, time::Duration};
+
 use aws_sdk_secretsmanager::{
     Client,
     config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig},
 };
-use domain::SettingError;
 use futures_util::FutureExt;
-use orderflow_http::{from_env, refused_setting};
-use std::{fmt, time::Duration};
 use tokio::time::timeout;
+
+use domain::SettingError;
+use orderflow_http::{from_env, refused_setting};
 
 pub(crate) const ARN: &str = "WEBHOOK_SECRETS_ARN";
 
@@ -29,14 +31,25 @@ impl fmt::Debug for Vault {
 impl Vault {
     /// With the credentials that Lambda gives to a function by its environment.
     pub(crate) fn new(arn: String) -> Result<Self, SettingError> {
-        let region = region(&arn)
-            .ok_or_else(|| refused_setting(ARN, &arn, "must be arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME"))?;
-        let missing =
-            |aws::Missing(name)| refused_setting(name, "", "must be set for WEBHOOK_SECRETS_ARN, as Lambda does");
+        let region = region(&arn).ok_or_else(|| {
+            refused_setting(
+                ARN,
+                &arn,
+                "must be arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME",
+            )
+        })?;
+        let missing = |aws::Missing(name)| {
+            refused_setting(
+                name,
+                "",
+                "must be set for WEBHOOK_SECRETS_ARN, as Lambda does",
+            )
+        };
         // So that who has none is told at the start.
         let credentials = aws::of_environment().map_err(missing)?;
-        let http = aws::Http::new()
-            .map_err(|error| refused_setting(ARN, &arn, &format!("HTTP could not be set up: {error}")))?;
+        let http = aws::Http::new().map_err(|error| {
+            refused_setting(ARN, &arn, &format!("HTTP could not be set up: {error}"))
+        })?;
         let mut config = aws_sdk_secretsmanager::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.to_owned()))
@@ -45,10 +58,15 @@ impl Vault {
             // One try, and one limit: ours. What fails is tried again with a later notification.
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::disabled());
-        if let Some(url) = from_env("AWS_ENDPOINT_URL_SECRETS_MANAGER").or_else(|| from_env("AWS_ENDPOINT_URL")) {
+        if let Some(url) =
+            from_env("AWS_ENDPOINT_URL_SECRETS_MANAGER").or_else(|| from_env("AWS_ENDPOINT_URL"))
+        {
             config = config.endpoint_url(url);
         }
-        Ok(Self { client: Client::from_conf(config.build()), arn })
+        Ok(Self {
+            client: Client::from_conf(config.build()),
+            arn,
+        })
     }
 
     pub(crate) fn arn(&self) -> &str {
@@ -58,10 +76,19 @@ impl Vault {
     /// The text as it is now, or why it can't be read.
     pub(crate) async fn read(&self) -> Result<String, String> {
         // The SDK's own future is too deep for the compiler where others hold it.
-        let asked = self.client.get_secret_value().secret_id(&self.arn).send().boxed();
-        let answer = timeout(ANSWER, asked).await.map_err(|_| format!("no answer within {ANSWER:?}"))?;
+        let asked = self
+            .client
+            .get_secret_value()
+            .secret_id(&self.arn)
+            .send()
+            .boxed();
+        let answer = timeout(ANSWER, asked)
+            .await
+            .map_err(|_| format!("no answer within {ANSWER:?}"))?;
         let secret = answer.map_err(|error| aws::why(&error))?;
-        secret.secret_string.ok_or_else(|| "it is binary".to_owned())
+        secret
+            .secret_string
+            .ok_or_else(|| "it is binary".to_owned())
     }
 }
 
@@ -83,11 +110,15 @@ mod tests {
 
     #[test]
     fn the_region_is_the_secrets_own() {
-        let arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:orderflow/webhooks-AbCdEf";
+        let arn =
+            "arn:aws:secretsmanager:eu-central-1:123456789012:secret:orderflow/webhooks-AbCdEf";
         assert_eq!(region(arn), Some("eu-central-1"));
-        for none in
-            ["", "orderflow/webhooks", "arn:aws:s3:eu-central-1:1:secret:a", "arn:aws:secretsmanager::1:secret:a"]
-        {
+        for none in [
+            "",
+            "orderflow/webhooks",
+            "arn:aws:s3:eu-central-1:1:secret:a",
+            "arn:aws:secretsmanager::1:secret:a",
+        ] {
             assert_eq!(region(none), None, "{none}");
         }
     }

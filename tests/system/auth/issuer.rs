@@ -1,5 +1,11 @@
 //! Somebody who issues tokens, with the keys that it publishes.
 
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::SystemTime,
+};
+
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::{
@@ -7,11 +13,6 @@ use ring::{
     signature::{Ed25519KeyPair, KeyPair},
 };
 use serde_json::{Value, json};
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-    time::SystemTime,
-};
 use tokio::{net::TcpListener, task::AbortHandle};
 
 type Published = Arc<Mutex<Option<String>>>;
@@ -30,13 +31,21 @@ impl Issuer {
         let published = Published::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let app = Router::new().route("/keys", get(keys)).with_state(Arc::clone(&published));
-        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() }).abort_handle();
+        let app = Router::new()
+            .route("/keys", get(keys))
+            .with_state(Arc::clone(&published));
+        let server =
+            tokio::spawn(async move { axum::serve(listener, app).await.unwrap() }).abort_handle();
         let key = |kid| {
             let made = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
             (kid, Ed25519KeyPair::from_pkcs8(made.as_ref()).unwrap())
         };
-        Self { address, published, keys: ["1", "2", "3"].map(key).into(), server }
+        Self {
+            address,
+            published,
+            keys: ["1", "2", "3"].map(key).into(),
+            server,
+        }
     }
 
     pub(super) fn url(&self) -> String {
@@ -59,10 +68,14 @@ impl Issuer {
 
     /// A token that is good, but for what `claims` says otherwise.
     pub(super) fn token(&self, kid: &str, claims: Value) -> String {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
-        let mut all =
-            json!({"iss": "https://issuer.example", "aud": "orderflow", "sub": "jane@example.com", "exp": now + 3_600});
-        all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
+        let mut all = json!({"iss": "https://issuer.example", "aud": "orderflow", "sub": "jane@example.com", "exp": now + 3_600});
+        all.as_object_mut()
+            .unwrap()
+            .extend(claims.as_object().unwrap().clone());
         let header = json!({"alg": "EdDSA", "kid": kid, "typ": "JWT"});
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let message = format!("{}.{}", part(&header), part(&all));
@@ -78,5 +91,9 @@ impl Drop for Issuer {
 }
 
 async fn keys(State(published): State<Published>) -> Result<String, StatusCode> {
-    published.lock().unwrap().clone().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    published
+        .lock()
+        .unwrap()
+        .clone()
+        .ok_or(StatusCode::INTERNAL_SERVER_ERROR)
 }

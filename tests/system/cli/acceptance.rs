@@ -1,25 +1,44 @@
 //! The demo, the acceptance run and the load generator.
 
+use std::time::{Duration, Instant};
+
 use super::program;
 use crate::world::World;
-use std::time::{Duration, Instant};
 
 /// The README's first command. It must end well, and nothing of it may live on.
 #[tokio::test]
 async fn the_demo_shows_both_orders_and_leaves_nothing() {
     for arguments in [&["demo"][..], &["demo", "--fast"]] {
         let folder = tempfile::tempdir().unwrap();
-        let output = program().args(arguments).current_dir(folder.path()).output().await.unwrap();
+        let output = program()
+            .args(arguments)
+            .current_dir(folder.path())
+            .output()
+            .await
+            .unwrap();
         let shown = World::printed(output);
-        for part in
-            ["order_delivered", "→ delivered, payment captured", "payment_refunded", "→ cancelled, payment refunded"]
-        {
+        for part in [
+            "order_delivered",
+            "→ delivered, payment captured",
+            "payment_refunded",
+            "→ cancelled, payment refunded",
+        ] {
             assert!(shown.contains(part), "{part} is not in {shown}");
         }
-        for url in shown.lines().filter_map(|line| line.split_once("http://").map(|(_, address)| address.trim())) {
-            assert!(tokio::net::TcpStream::connect(url).await.is_err(), "something still listens at {url}");
+        for url in shown.lines().filter_map(|line| {
+            line.split_once("http://")
+                .map(|(_, address)| address.trim())
+        }) {
+            assert!(
+                tokio::net::TcpStream::connect(url).await.is_err(),
+                "something still listens at {url}"
+            );
         }
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "the demo left files behind");
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            0,
+            "the demo left files behind"
+        );
     }
 }
 
@@ -38,14 +57,35 @@ async fn the_acceptance_run_passes_and_says_what_it_saw() {
 #[tokio::test]
 async fn the_acceptance_run_skips_what_a_deployment_does_not_allow() {
     // As the template has it: deliveries are confirmed, a request names no profile, and a sku must be stocked.
-    let strict = [("ALLOW_PROFILE_OVERRIDE", "off"), ("DELIVERY", "confirm"), ("DEFAULT_STOCK", "0")];
+    let strict = [
+        ("ALLOW_PROFILE_OVERRIDE", "off"),
+        ("DELIVERY", "confirm"),
+        ("DEFAULT_STOCK", "0"),
+    ];
     let world = World::with(&strict).await;
     World::printed(world.orderflow(&["stock", "set", "ABC123", "100"]).await);
-    let shown = World::printed(program().args(["test-workflow", "--url", &world.url]).output().await.unwrap());
-    let outcome = |name: &str| shown.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("{shown}"));
-    assert!(outcome("happy path").starts_with("ok") && outcome("bad input").starts_with("ok"), "{shown}");
+    let shown = World::printed(
+        program()
+            .args(["test-workflow", "--url", &world.url])
+            .output()
+            .await
+            .unwrap(),
+    );
+    let outcome = |name: &str| {
+        shown
+            .lines()
+            .find(|line| line.contains(name))
+            .unwrap_or_else(|| panic!("{shown}"))
+    };
+    assert!(
+        outcome("happy path").starts_with("ok") && outcome("bad input").starts_with("ok"),
+        "{shown}"
+    );
     assert!(outcome("approval").starts_with("skipped"), "{shown}");
-    assert!(outcome("approval").contains("ALLOW_PROFILE_OVERRIDE"), "{shown}");
+    assert!(
+        outcome("approval").contains("ALLOW_PROFILE_OVERRIDE"),
+        "{shown}"
+    );
     world.verify().await;
 }
 
@@ -60,40 +100,76 @@ async fn the_acceptance_run_fails_where_orders_do_not_end_as_they_should() {
     ];
     let world = World::with(&broken).await;
     let output = world.orderflow(&["test-workflow"]).await;
-    let (shown, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (shown, said) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert_eq!(output.status.code(), Some(1), "{shown}");
-    assert!(shown.contains("FAILED") && said.contains("orderflow check"), "{shown}{said}");
+    assert!(
+        shown.contains("FAILED") && said.contains("orderflow check"),
+        "{shown}{said}"
+    );
 }
 
 #[tokio::test]
 async fn load_measures_and_looks_at_every_order() {
     let world = World::start().await;
-    let report = world.json(&["load", "--orders", "12", "--concurrency", "4", "--json"]).await;
-    assert_eq!((&report["started"], &report["ended_right"]), (&12.into(), &12.into()), "{report}");
-    assert!(report["start_latency"]["p99_ms"].as_u64().is_some_and(|time| time > 0), "{report}");
-    assert!(report["orders_per_second"].as_f64().is_some_and(|rate| rate > 0.0), "{report}");
+    let report = world
+        .json(&["load", "--orders", "12", "--concurrency", "4", "--json"])
+        .await;
+    assert_eq!(
+        (&report["started"], &report["ended_right"]),
+        (&12.into(), &12.into()),
+        "{report}"
+    );
+    assert!(
+        report["start_latency"]["p99_ms"]
+            .as_u64()
+            .is_some_and(|time| time > 0),
+        "{report}"
+    );
+    assert!(
+        report["orders_per_second"]
+            .as_f64()
+            .is_some_and(|rate| rate > 0.0),
+        "{report}"
+    );
     world.verify().await;
     // Nothing is in stock: every order ends, and none of them right.
     World::printed(world.orderflow(&["stock", "set", "ABC123", "0"]).await);
     let failed = world.orderflow(&["load", "--orders", "2"]).await;
     assert_eq!(failed.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&failed.stdout).starts_with("FAILED  0 of 2"), "{failed:?}");
-    assert!(String::from_utf8_lossy(&failed.stderr).contains("ended failed with payment none"), "{failed:?}");
+    assert!(
+        String::from_utf8_lossy(&failed.stdout).starts_with("FAILED  0 of 2"),
+        "{failed:?}"
+    );
+    assert!(
+        String::from_utf8_lossy(&failed.stderr).contains("ended failed with payment none"),
+        "{failed:?}"
+    );
     world.verify().await;
 }
 
 #[tokio::test]
 async fn a_status_is_watched_as_it_changes() {
     let world = World::with(&[("DELIVERY", "confirm")]).await;
-    world.json(&["start-order", "watched", "pmt-watched", "--json"]).await;
+    world
+        .json(&["start-order", "watched", "pmt-watched", "--json"])
+        .await;
     let began = Instant::now();
     let mut watch = world.command();
-    let watch = watch.args(["status", "watched", "--watch", "--json"]).stdout(std::process::Stdio::piped());
+    let watch = watch
+        .args(["status", "watched", "--watch", "--json"])
+        .stdout(std::process::Stdio::piped());
     let watch = watch.spawn().unwrap();
     world.reaches("watched", "shipped").await;
     World::printed(world.orderflow(&["confirm-delivery", "watched"]).await);
     let seen = World::printed(watch.wait_with_output().await.unwrap());
     let last: serde_json::Value = serde_json::from_str(seen.lines().last().unwrap()).unwrap();
-    assert_eq!((&last["status"], &last["is_running"]), (&"delivered".into(), &false.into()), "{seen}");
+    assert_eq!(
+        (&last["status"], &last["is_running"]),
+        (&"delivered".into(), &false.into()),
+        "{seen}"
+    );
     assert!(began.elapsed() < Duration::from_secs(240));
 }

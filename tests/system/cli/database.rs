@@ -7,8 +7,12 @@ use domain::Sku;
 #[tokio::test]
 async fn stock_is_set_and_listed() {
     let world = World::start().await;
-    let mut session = world.session(&[&["stock", "list"], &["stock", "set", "SAMPLE-1", "5"]]).await;
-    world.json(&["start-order", "stock-1", "pmt-stock-1", "--json"]).await;
+    let mut session = world
+        .session(&[&["stock", "list"], &["stock", "set", "SAMPLE-1", "5"]])
+        .await;
+    world
+        .json(&["start-order", "stock-1", "pmt-stock-1", "--json"])
+        .await;
     assert_eq!(world.ended("stock-1").await.status.as_str(), "delivered");
     session += &world
         .session(&[
@@ -22,7 +26,9 @@ async fn stock_is_set_and_listed() {
     looks_like("stock_is_set_and_listed", &session);
     world.verify().await;
     // Nothing is left: the next order is refused, and nothing of it is charged.
-    world.json(&["start-order", "stock-2", "pmt-stock-2", "--json"]).await;
+    world
+        .json(&["start-order", "stock-2", "pmt-stock-2", "--json"])
+        .await;
     let refused = world.ended("stock-2").await;
     assert_eq!(refused.failure.unwrap().code.as_str(), "out_of_stock");
     assert!(world.books("stock-2").await.is_empty());
@@ -32,7 +38,9 @@ async fn stock_is_set_and_listed() {
 #[tokio::test]
 async fn the_database_answers_questions_and_changes_nothing() {
     let world = World::start().await;
-    world.json(&["start-order", "db-1", "pmt-db-1", "--json"]).await;
+    world
+        .json(&["start-order", "db-1", "pmt-db-1", "--json"])
+        .await;
     world.ended("db-1").await;
     let session = world
         .session(&[
@@ -61,12 +69,26 @@ async fn the_database_answers_questions_and_changes_nothing() {
 #[tokio::test]
 async fn verify_names_the_orders_concerned() {
     let world = World::start().await;
-    world.json(&["start-order", "verify-1", "pmt-verify-1", "--json"]).await;
+    world
+        .json(&["start-order", "verify-1", "pmt-verify-1", "--json"])
+        .await;
     world.ended("verify-1").await;
     let mut session = world.session(&[&["verify"], &["verify", "--json"]]).await;
     // The provider's books say that it was charged twice.
-    let movement = store::simulator::Movement { transaction_id: "txn_twice".to_owned(), kind: "capture".to_owned() };
-    store::simulator::move_money(&world.pool, "another key", &movement, "verify-1", 999, "USD").await.unwrap();
+    let movement = store::simulator::Movement {
+        transaction_id: "txn_twice".to_owned(),
+        kind: "capture".to_owned(),
+    };
+    store::simulator::move_money(
+        &world.pool,
+        "another key",
+        &movement,
+        "verify-1",
+        999,
+        "USD",
+    )
+    .await
+    .unwrap();
     session += &world.session(&[&["verify"], &["verify", "--json"]]).await;
     // Its customer was told of nothing: each mail that is missing is named, once.
     store::console::run(
@@ -82,29 +104,68 @@ async fn verify_names_the_orders_concerned() {
 #[tokio::test]
 async fn migrate_says_what_it_did() {
     let world = World::start().await;
-    let empty = shared().await.postgres.create_database(&format!("empty_{}", std::process::id()), None).await.unwrap();
+    let empty = shared()
+        .await
+        .postgres
+        .create_database(&format!("empty_{}", std::process::id()), None)
+        .await
+        .unwrap();
     let migrate = async |arguments: &[&str]| {
-        let output = world.command().args(arguments).env("DATABASE_URL", &empty).output().await.unwrap();
+        let output = world
+            .command()
+            .args(arguments)
+            .env("DATABASE_URL", &empty)
+            .output()
+            .await
+            .unwrap();
         World::printed(output)
     };
     let first = migrate(&["migrate"]).await;
-    assert!(first.contains("applied 0001 orders") && first.contains("applied 0002 simulator"), "{first}");
+    assert!(
+        first.contains("applied 0001 orders") && first.contains("applied 0002 simulator"),
+        "{first}"
+    );
     let again = migrate(&["migrate"]).await;
-    assert!(again.contains("up to date already") && again.contains("registered already"), "{again}");
-    let json: serde_json::Value = serde_json::from_str(&migrate(&["migrate", "--json"]).await).unwrap();
-    assert_eq!((&json["applied"], &json["failure"]), (&serde_json::json!([]), &serde_json::Value::Null), "{json}");
+    assert!(
+        again.contains("up to date already") && again.contains("registered already"),
+        "{again}"
+    );
+    let json: serde_json::Value =
+        serde_json::from_str(&migrate(&["migrate", "--json"]).await).unwrap();
+    assert_eq!(
+        (&json["applied"], &json["failure"]),
+        (&serde_json::json!([]), &serde_json::Value::Null),
+        "{json}"
+    );
     // The database is migrated although Temporal is away, and both are told.
-    let away = world.command().arg("migrate").env("TEMPORAL_ADDRESS", "127.0.0.1:9").output().await.unwrap();
+    let away = world
+        .command()
+        .arg("migrate")
+        .env("TEMPORAL_ADDRESS", "127.0.0.1:9")
+        .output()
+        .await
+        .unwrap();
     assert_eq!(away.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&away.stdout).contains("database: schema"), "{away:?}");
-    assert!(String::from_utf8_lossy(&away.stderr).contains("orderflow check"), "{away:?}");
+    assert!(
+        String::from_utf8_lossy(&away.stdout).contains("database: schema"),
+        "{away:?}"
+    );
+    assert!(
+        String::from_utf8_lossy(&away.stderr).contains("orderflow check"),
+        "{away:?}"
+    );
 }
 
 /// Everything that is in a database, as its own backup has it: without the times in the first line.
 async fn contents(world: &World) -> Vec<String> {
     let mut file = Vec::new();
     store::backup::create(&world.pool, &mut file).await.unwrap();
-    let mut lines: Vec<String> = String::from_utf8(file).unwrap().lines().skip(1).map(str::to_owned).collect();
+    let mut lines: Vec<String> = String::from_utf8(file)
+        .unwrap()
+        .lines()
+        .skip(1)
+        .map(str::to_owned)
+        .collect();
     // The digest is over the first line as well; rows have no order of their own.
     lines.pop();
     lines.sort();
@@ -115,7 +176,16 @@ async fn contents(world: &World) -> Vec<String> {
 async fn a_backup_brings_everything_back() {
     let world = World::start().await;
     for id in ["kept-1", "kept-2"] {
-        world.json(&["start-order", id, &format!("pmt-{id}"), "--street", "1 \\. \\N \"'Ä", "--json"]).await;
+        world
+            .json(&[
+                "start-order",
+                id,
+                &format!("pmt-{id}"),
+                "--street",
+                "1 \\. \\N \"'Ä",
+                "--json",
+            ])
+            .await;
         world.ended(id).await;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -123,24 +193,35 @@ async fn a_backup_brings_everything_back() {
     let file = path.to_str().unwrap();
     let before = contents(&world).await;
     let created = world.json(&["backup", "create", file, "--json"]).await;
-    let orders = created["tables"].as_array().unwrap().iter().find(|table| table["table"] == "public.orders");
+    let orders = created["tables"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|table| table["table"] == "public.orders");
     assert_eq!(orders.unwrap()["rows"], 2, "{created}");
     let overwritten = world.orderflow(&["backup", "create", file]).await;
     assert_eq!(overwritten.status.code(), Some(1));
     World::printed(world.orderflow(&["backup", "create", file, "--yes"]).await);
 
     // What came later is gone afterwards, but only where that was wanted.
-    world.json(&["start-order", "later", "pmt-later", "--json"]).await;
+    world
+        .json(&["start-order", "later", "pmt-later", "--json"])
+        .await;
     world.ended("later").await;
     let refused = world.orderflow(&["backup", "restore", file]).await;
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(refused.status.code() == Some(1) && said.contains("not empty"), "{said}");
+    assert!(
+        refused.status.code() == Some(1) && said.contains("not empty"),
+        "{said}"
+    );
     assert!(world.trail("later").await.len() == 7);
     World::printed(world.orderflow(&["backup", "restore", file, "--yes"]).await);
     assert_eq!(contents(&world).await, before);
     world.verify().await;
     // Ids go on after those that were restored, and the service does too.
-    world.json(&["start-order", "next", "pmt-next", "--json"]).await;
+    world
+        .json(&["start-order", "next", "pmt-next", "--json"])
+        .await;
     assert_eq!(world.ended("next").await.status.as_str(), "delivered");
     world.verify().await;
 }
@@ -148,32 +229,64 @@ async fn a_backup_brings_everything_back() {
 #[tokio::test]
 async fn a_backup_is_restored_into_an_empty_database_or_not_at_all() {
     let world = World::start().await;
-    world.json(&["start-order", "moved-1", "pmt-moved-1", "--json"]).await;
+    world
+        .json(&["start-order", "moved-1", "pmt-moved-1", "--json"])
+        .await;
     world.ended("moved-1").await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders.backup");
     let file = path.to_str().unwrap();
     World::printed(world.orderflow(&["backup", "create", file]).await);
     let name = format!("restored_{}", std::process::id());
-    let empty = shared().await.postgres.create_database(&name, None).await.unwrap();
+    let empty = shared()
+        .await
+        .postgres
+        .create_database(&name, None)
+        .await
+        .unwrap();
     let restore = async |file: &str| {
-        world.command().args(["backup", "restore", file]).env("DATABASE_URL", &empty).output().await.unwrap()
+        world
+            .command()
+            .args(["backup", "restore", file])
+            .env("DATABASE_URL", &empty)
+            .output()
+            .await
+            .unwrap()
     };
     // Half a file, a changed one, and none at all: each is refused, and nothing is written.
     let whole = std::fs::read_to_string(&path).unwrap();
     let damaged = folder.path().join("damaged");
-    for text in [&whole[..whole.len() / 2], &whole.replace("moved-1", "moved-2"), "no backup\n", ""] {
+    for text in [
+        &whole[..whole.len() / 2],
+        &whole.replace("moved-1", "moved-2"),
+        "no backup\n",
+        "",
+    ] {
         std::fs::write(&damaged, text).unwrap();
         let refused = restore(damaged.to_str().unwrap()).await;
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert!(refused.status.code() == Some(1) && said.lines().count() == 1, "{said}");
+        assert!(
+            refused.status.code() == Some(1) && said.lines().count() == 1,
+            "{said}"
+        );
         assert!(said.contains("nothing was changed"), "{said}");
     }
     World::printed(restore(file).await);
     let pool = store::connect(&empty).await.unwrap();
     let order = domain::OrderId::parse("moved-1").unwrap();
-    assert_eq!(store::orders::view(&pool, &order).await.unwrap().unwrap().status.as_str(), "delivered");
-    let stock = store::inventory::stock(&pool, &Sku::parse("SAMPLE-1").unwrap()).await.unwrap().unwrap();
+    assert_eq!(
+        store::orders::view(&pool, &order)
+            .await
+            .unwrap()
+            .unwrap()
+            .status
+            .as_str(),
+        "delivered"
+    );
+    let stock = store::inventory::stock(&pool, &Sku::parse("SAMPLE-1").unwrap())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(stock.shipped, 1);
     assert_eq!(store::verify::violations(&pool).await.unwrap(), []);
 }
@@ -182,19 +295,40 @@ async fn a_backup_is_restored_into_an_empty_database_or_not_at_all() {
 async fn a_shell_says_what_to_do_where_there_is_no_psql() {
     let world = World::start().await;
     let empty = tempfile::tempdir().unwrap();
-    let without = world.command().args(["db", "shell"]).env("PATH", empty.path()).output().await.unwrap();
+    let without = world
+        .command()
+        .args(["db", "shell"])
+        .env("PATH", empty.path())
+        .output()
+        .await
+        .unwrap();
     let said = String::from_utf8_lossy(&without.stderr).into_owned();
-    assert_eq!((without.status.code(), said.lines().count()), (Some(1), 1), "{said}");
-    assert!(said.contains("postgresql-client") && said.contains("orderflow db"), "{said}");
+    assert_eq!(
+        (without.status.code(), said.lines().count()),
+        (Some(1), 1),
+        "{said}"
+    );
+    assert!(
+        said.contains("postgresql-client") && said.contains("orderflow db"),
+        "{said}"
+    );
     // A psql that tells what it was given: the password is not among the arguments, which others can see.
     let psql = empty.path().join("psql");
     std::fs::write(&psql, "#!/bin/sh\necho \"$PGPASSWORD|$*\"\nexit 3\n").unwrap();
     std::fs::set_permissions(&psql, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let url = "postgres://app:s%40cret@127.0.0.1:9/app?sslmode=disable";
     let arguments = ["db", "shell", "--", "-c", "select 1"];
-    let with = world.command().args(arguments).env("PATH", empty.path()).env("DATABASE_URL", url).output();
+    let with = world
+        .command()
+        .args(arguments)
+        .env("PATH", empty.path())
+        .env("DATABASE_URL", url)
+        .output();
     let with = with.await.unwrap();
     let told = String::from_utf8_lossy(&with.stdout).into_owned();
-    assert_eq!(told.trim(), "s@cret|postgres://app@127.0.0.1:9/app?sslmode=disable -c select 1");
+    assert_eq!(
+        told.trim(),
+        "s@cret|postgres://app@127.0.0.1:9/app?sslmode=disable -c select 1"
+    );
     assert_eq!(with.status.code(), Some(3));
 }

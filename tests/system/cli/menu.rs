@@ -1,17 +1,29 @@
 //! The menu of signals, typed by a script.
 
+use std::process::{Output, Stdio};
+
+use tokio::io::AsyncWriteExt;
+
 use super::looks_like;
 use crate::world::World;
-use std::process::{Output, Stdio};
-use tokio::io::AsyncWriteExt;
 
 impl World {
     /// Types these lines, and then nothing more.
     async fn typed(&self, arguments: &[&str], lines: &str) -> Output {
         let mut command = self.command();
-        let program = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let program = command
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut program = program.spawn().unwrap();
-        program.stdin.take().unwrap().write_all(lines.as_bytes()).await.unwrap();
+        program
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(lines.as_bytes())
+            .await
+            .unwrap();
         program.wait_with_output().await.unwrap()
     }
 }
@@ -19,18 +31,30 @@ impl World {
 #[tokio::test]
 async fn signals_are_picked_from_a_menu() {
     let world = World::start().await;
-    world.json(&["start-order", "menu-1", "--profile", "checkout", "--json"]).await;
+    world
+        .json(&["start-order", "menu-1", "--profile", "checkout", "--json"])
+        .await;
     let look = async || world.get("/orders/menu-1").await.body;
-    world.eventually("waiting for its payment", look, |order| order["step"] == "pay").await;
+    world
+        .eventually("waiting for its payment", look, |order| {
+            order["step"] == "pay"
+        })
+        .await;
     // It asks for the id, which may be the workflow's; refusals and slips are no end.
     let lines = "order-menu-1\n2\n2 Side St\nAnytown\n\n\n\n3\n9\n6\ntx-menu\n1.00\n\n8\n1\nchanged my mind\n0\n";
     let typed = world.typed(&["signals"], lines).await;
-    let (said, refused) = (World::printed(typed.clone()), String::from_utf8_lossy(&typed.stderr).into_owned());
+    let (said, refused) = (
+        World::printed(typed.clone()),
+        String::from_utf8_lossy(&typed.stderr).into_owned(),
+    );
     looks_like("signals_are_picked_from_a_menu", &said);
     assert_eq!(refused.lines().count(), 2, "{refused}");
     assert!(refused.contains("payment_mismatch"), "{refused}");
     let order = world.ended("menu-1").await;
-    assert_eq!(order.cancellation_reason.as_deref(), Some("changed my mind"));
+    assert_eq!(
+        order.cancellation_reason.as_deref(),
+        Some("changed my mind")
+    );
     assert_eq!(order.shipping_address.unwrap().street.as_str(), "2 Side St");
     // The end of what is typed is an end as well.
     World::printed(world.typed(&["signals", "menu-1"], "8\n").await);

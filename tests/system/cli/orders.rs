@@ -1,16 +1,25 @@
 //! Orders from the command line.
 
+use std::io::Write;
+
 use super::{looks_like, program};
 use crate::world::World;
-use std::io::Write;
 
 #[tokio::test]
 async fn an_order_from_the_command_line() {
     let world = World::start().await;
-    let started = world.json(&["start-order", "cli-1", "pmt-cli-1", "--json"]).await;
-    assert_eq!((&started["order_id"], &started["payment_id"]), (&"cli-1".into(), &"pmt-cli-1".into()));
+    let started = world
+        .json(&["start-order", "cli-1", "pmt-cli-1", "--json"])
+        .await;
+    assert_eq!(
+        (&started["order_id"], &started["payment_id"]),
+        (&"cli-1".into(), &"pmt-cli-1".into())
+    );
     let watched = World::printed(world.orderflow(&["status", "cli-1", "--watch"]).await);
-    assert!(watched.lines().last().unwrap().contains("delivered"), "{watched}");
+    assert!(
+        watched.lines().last().unwrap().contains("delivered"),
+        "{watched}"
+    );
     // Either id will do.
     let shown = World::printed(world.orderflow(&["show", "order-cli-1"]).await);
     for part in ["cli-1", "delivered", "9.99 USD", "FEDEX-cli-1-PKG-001"] {
@@ -20,19 +29,39 @@ async fn an_order_from_the_command_line() {
     assert_eq!(followed.lines().count(), 7, "{followed}");
     let late = world.orderflow(&["cancel", "cli-1"]).await;
     let said = String::from_utf8_lossy(&late.stderr).into_owned();
-    assert_eq!((late.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    assert_eq!(
+        (late.status.code(), said.lines().count()),
+        (Some(1), 1),
+        "{said}"
+    );
     assert!(said.contains("already_shipped"), "{said}");
 }
 
 #[tokio::test]
 async fn what_an_order_says_of_itself() {
     let world = World::start().await;
-    world.json(&["start-order", "cli-says", "--payment-id", "pmt-says", "--street", "123 Main St", "--json"]).await;
+    world
+        .json(&[
+            "start-order",
+            "cli-says",
+            "--payment-id",
+            "pmt-says",
+            "--street",
+            "123 Main St",
+            "--json",
+        ])
+        .await;
     world.ended("cli-says").await;
     let session = world
         .session(&[
             // The same as start-order, and the same again.
-            &["start-workflow", "cli-says", "pmt-says", "--street", "123 Main St"],
+            &[
+                "start-workflow",
+                "cli-says",
+                "pmt-says",
+                "--street",
+                "123 Main St",
+            ],
             &["start-workflow", "cli-says", "pmt-other"],
             &["status", "cli-says"],
             &["status", "cli-says", "--json"],
@@ -51,39 +80,99 @@ async fn what_an_order_says_of_itself() {
 #[tokio::test]
 async fn signals_from_the_command_line() {
     let world = World::start().await;
-    let start = async |id: &str, profile: &str| world.json(&["start-order", id, "--profile", profile, "--json"]).await;
+    let start = async |id: &str, profile: &str| {
+        world
+            .json(&["start-order", id, "--profile", profile, "--json"])
+            .await
+    };
     start("cli-2", "approval").await;
     World::printed(world.orderflow(&["approve", "cli-2"]).await);
     assert_eq!(world.ended("cli-2").await.status.as_str(), "shipped");
     start("cli-3", "approval").await;
-    World::printed(world.orderflow(&["reject", "cli-3", "--reason", "fraud"]).await);
-    assert_eq!(world.ended("cli-3").await.cancellation_reason.as_deref(), Some("fraud"));
+    World::printed(
+        world
+            .orderflow(&["reject", "cli-3", "--reason", "fraud"])
+            .await,
+    );
+    assert_eq!(
+        world.ended("cli-3").await.cancellation_reason.as_deref(),
+        Some("fraud")
+    );
     start("cli-4", "checkout").await;
-    World::printed(world.orderflow(&["update-address", "cli-4", "--street", "1 A", "--city", "B"]).await);
-    let paid = ["confirm-payment", "cli-4", "--transaction-id", "cli-tx", "--amount", "9.99", "--method", "card"];
+    World::printed(
+        world
+            .orderflow(&["update-address", "cli-4", "--street", "1 A", "--city", "B"])
+            .await,
+    );
+    let paid = [
+        "confirm-payment",
+        "cli-4",
+        "--transaction-id",
+        "cli-tx",
+        "--amount",
+        "9.99",
+        "--method",
+        "card",
+    ];
     World::printed(world.orderflow(&paid).await);
     let view = world.ended("cli-4").await;
-    assert_eq!((view.status.as_str(), view.shipping_address.unwrap().street.as_str()), ("delivered", "1 A"));
+    assert_eq!(
+        (
+            view.status.as_str(),
+            view.shipping_address.unwrap().street.as_str()
+        ),
+        ("delivered", "1 A")
+    );
     let mut file = tempfile::NamedTempFile::new().unwrap();
     write!(file, "{}", crate::api::paid_order()).unwrap();
     let path = file.path().to_str().unwrap();
-    let started = world.json(&["start-order", "cli-5", "--file", path, "--profile", "checkout", "--json"]).await;
+    let started = world
+        .json(&[
+            "start-order",
+            "cli-5",
+            "--file",
+            path,
+            "--profile",
+            "checkout",
+            "--json",
+        ])
+        .await;
     assert_eq!(started["total_amount"], 99.99);
-    World::printed(world.orderflow(&["cancel", "cli-5", "--reason", "changed my mind"]).await);
+    World::printed(
+        world
+            .orderflow(&["cancel", "cli-5", "--reason", "changed my mind"])
+            .await,
+    );
     assert_eq!(world.ended("cli-5").await.status.as_str(), "cancelled");
     // Temporal's search is a moment behind.
-    let listed = async || World::printed(world.orderflow(&["list", "--limit", "200", "--status", "cancelled"]).await);
-    world.eventually("the list", listed, |list| list.contains("cli-5") && list.contains("cli-3")).await;
+    let listed = async || {
+        World::printed(
+            world
+                .orderflow(&["list", "--limit", "200", "--status", "cancelled"])
+                .await,
+        )
+    };
+    world
+        .eventually("the list", listed, |list| {
+            list.contains("cli-5") && list.contains("cli-3")
+        })
+        .await;
 }
 
 /// Each signal once more in both forms, on orders that wait for it.
 #[tokio::test]
 async fn what_signals_answer() {
     let world = World::with(&[("DELIVERY", "confirm")]).await;
-    let start = async |id: &str, profile: &str| world.json(&["start-order", id, "--profile", profile, "--json"]).await;
+    let start = async |id: &str, profile: &str| {
+        world
+            .json(&["start-order", id, "--profile", profile, "--json"])
+            .await
+    };
     let waits = async |id: &str, step: &str| {
         let look = async || world.get(&format!("/orders/{id}")).await.body;
-        world.eventually(step, look, |order| order["step"] == step).await
+        world
+            .eventually(step, look, |order| order["step"] == step)
+            .await
     };
     for id in ["approved", "rejected", "regretted"] {
         start(id, "approval").await;
@@ -99,19 +188,54 @@ async fn what_signals_answer() {
             &["cancel", "regretted", "--reason", "changed my mind"],
             &["result", "paid"],
             &["cancel-payment", "paid"],
-            &["confirm-payment", "paid", "--transaction-id", "tx-1", "--amount", "1.00"],
+            &[
+                "confirm-payment",
+                "paid",
+                "--transaction-id",
+                "tx-1",
+                "--amount",
+                "1.00",
+            ],
         ])
         .await;
-    world.json(&["confirm-payment", "paid", "--transaction-id", "tx-1", "--amount", "9.99", "--json"]).await;
+    world
+        .json(&[
+            "confirm-payment",
+            "paid",
+            "--transaction-id",
+            "tx-1",
+            "--amount",
+            "9.99",
+            "--json",
+        ])
+        .await;
     // Without naming the profile, so that deliveries are confirmed.
-    world.json(&["start-order", "delivered", "pmt-delivered", "--json"]).await;
+    world
+        .json(&["start-order", "delivered", "pmt-delivered", "--json"])
+        .await;
     world.reaches("delivered", "shipped").await;
-    session += &world.session(&[&["confirm-delivery", "delivered", "--signed-by", "J. Doe"]]).await;
+    session += &world
+        .session(&[&["confirm-delivery", "delivered", "--signed-by", "J. Doe"]])
+        .await;
     world.ended("delivered").await;
     // A payment is taken back while the order waits to ship.
-    world.json(&["start-order", "taken-back", "pmt-taken-back", "--profile", "lifecycle", "--json"]).await;
+    world
+        .json(&[
+            "start-order",
+            "taken-back",
+            "pmt-taken-back",
+            "--profile",
+            "lifecycle",
+            "--json",
+        ])
+        .await;
     world.reaches("taken-back", "preparing").await;
-    session += &world.session(&[&["cancel-payment", "taken-back"], &["cancel", "taken-back", "--json"]]).await;
+    session += &world
+        .session(&[
+            &["cancel-payment", "taken-back"],
+            &["cancel", "taken-back", "--json"],
+        ])
+        .await;
     for id in ["rejected", "regretted", "taken-back"] {
         assert_eq!(world.ended(id).await.status.as_str(), "cancelled");
     }
@@ -124,7 +248,14 @@ async fn what_signals_answer() {
             &["cancel", "delivered"],
             &["approve", "taken-back"],
             &["start-order", "delivered", "pmt-other"],
-            &["confirm-payment", "paid", "--transaction-id", "tx-1", "--amount", "9.99"],
+            &[
+                "confirm-payment",
+                "paid",
+                "--transaction-id",
+                "tx-1",
+                "--amount",
+                "9.99",
+            ],
         ])
         .await;
     looks_like("what_signals_answer", &session);
@@ -140,14 +271,38 @@ async fn lists_are_filtered_by_customer() {
     let mut order = crate::api::paid_order();
     order["customer"]["id"] = customer.clone().into();
     write!(file, "{order}").unwrap();
-    world.json(&["start-order", "cli-list", "--file", file.path().to_str().unwrap(), "--json"]).await;
+    world
+        .json(&[
+            "start-order",
+            "cli-list",
+            "--file",
+            file.path().to_str().unwrap(),
+            "--json",
+        ])
+        .await;
     world.ended("cli-list").await;
-    let list = async || World::printed(world.orderflow(&["list", "--customer", &customer, "--json"]).await);
-    let listed = world.eventually("the list", list, |list| list.contains("delivered")).await;
+    let list = async || {
+        World::printed(
+            world
+                .orderflow(&["list", "--customer", &customer, "--json"])
+                .await,
+        )
+    };
+    let listed = world
+        .eventually("the list", list, |list| list.contains("delivered"))
+        .await;
     let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
-    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["order_id"]), (1, &"cli-list".into()), "{listed}");
+    assert_eq!(
+        (listed.as_array().unwrap().len(), &listed[0]["order_id"]),
+        (1, &"cli-list".into()),
+        "{listed}"
+    );
     let session = world
-        .session(&[&["list", "--customer", &customer], &["list", "--customer", "nobody"], &["list", "--limit", "0"]])
+        .session(&[
+            &["list", "--customer", &customer],
+            &["list", "--customer", "nobody"],
+            &["list", "--limit", "0"],
+        ])
         .await;
     looks_like("lists_are_filtered_by_customer", &session);
 }
@@ -161,19 +316,36 @@ async fn lists_have_the_newest_first_whichever_closed_last() {
     order["customer"]["id"] = customer.clone().into();
     write!(file, "{order}").unwrap();
     let path = file.path().to_str().unwrap();
-    let start = ["start-order", "older", "--file", path, "--profile", "lifecycle", "--json"];
+    let start = [
+        "start-order",
+        "older",
+        "--file",
+        path,
+        "--profile",
+        "lifecycle",
+        "--json",
+    ];
     world.json(&start).await;
-    world.json(&["start-order", "newer", "--file", path, "--json"]).await;
+    world
+        .json(&["start-order", "newer", "--file", path, "--json"])
+        .await;
     world.json(&["cancel", "newer", "--json"]).await;
     world.ended("newer").await;
     world.json(&["cancel", "older", "--json"]).await;
     world.ended("older").await;
     let list = async || {
-        let listed = world.json(&["list", "--customer", &customer, "--json"]).await;
+        let listed = world
+            .json(&["list", "--customer", &customer, "--json"])
+            .await;
         let listed = listed.as_array().unwrap().clone();
-        listed.iter().map(|order| format!("{} {}", order["order_id"], order["is_running"])).collect::<Vec<_>>()
+        listed
+            .iter()
+            .map(|order| format!("{} {}", order["order_id"], order["is_running"]))
+            .collect::<Vec<_>>()
     };
-    let closed = |listed: &Vec<String>| listed.len() == 2 && listed.iter().all(|order| order.ends_with("false"));
+    let closed = |listed: &Vec<String>| {
+        listed.len() == 2 && listed.iter().all(|order| order.ends_with("false"))
+    };
     let listed = world.eventually("both closed", list, closed).await;
     assert_eq!(listed, ["\"newer\" false", "\"older\" false"]);
 }
@@ -193,7 +365,13 @@ async fn a_file_that_is_none_is_told() {
         &["backup", "create", "missing/orders.backup"],
         &["backup", "restore", "missing.backup"],
     ] {
-        let output = world.command().args(arguments).current_dir(folder.path()).output().await.unwrap();
+        let output = world
+            .command()
+            .args(arguments)
+            .current_dir(folder.path())
+            .output()
+            .await
+            .unwrap();
         session += &super::shown(arguments, &output);
     }
     looks_like("a_file_that_is_none_is_told", &session);
@@ -208,22 +386,47 @@ async fn a_database_that_cannot_be_reached_is_told_with_the_cause() {
     let (user, host) = host.rsplit_once('@').unwrap();
     let user = user.split(':').next().unwrap();
     for (url, cause) in [
-        ("postgres://app:hush@127.0.0.1:9/app".to_owned(), "connection refused"),
-        ("postgres://app:hush@nowhere.invalid/app".to_owned(), "there is no such host"),
-        (format!("{scheme}://{user}:hush@{host}/{name}"), "wrong password"),
+        (
+            "postgres://app:hush@127.0.0.1:9/app".to_owned(),
+            "connection refused",
+        ),
+        (
+            "postgres://app:hush@nowhere.invalid/app".to_owned(),
+            "there is no such host",
+        ),
+        (
+            format!("{scheme}://{user}:hush@{host}/{name}"),
+            "wrong password",
+        ),
         (format!("{server}/nothing"), "there is no such database"),
     ] {
-        let output = world.command().args(["db", "select 1"]).env("DATABASE_URL", &url).output().await.unwrap();
+        let output = world
+            .command()
+            .args(["db", "select 1"])
+            .env("DATABASE_URL", &url)
+            .output()
+            .await
+            .unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
-        assert!(said.contains(cause) && said.contains("DATABASE_URL") && !said.contains("hush"), "{cause}: {said}");
+        assert_eq!(
+            (output.status.code(), said.lines().count()),
+            (Some(1), 1),
+            "{said}"
+        );
+        assert!(
+            said.contains(cause) && said.contains("DATABASE_URL") && !said.contains("hush"),
+            "{cause}: {said}"
+        );
     }
 }
 
 #[tokio::test]
 async fn check_names_what_is_wrong() {
     let world = World::start().await;
-    looks_like("check", &world.session(&[&["check"], &["check", "--json"]]).await);
+    looks_like(
+        "check",
+        &world.session(&[&["check"], &["check", "--json"]]).await,
+    );
     let mut broken = program();
     let broken = broken
         .arg("check")
@@ -237,30 +440,91 @@ async fn check_names_what_is_wrong() {
     assert_eq!(broken.status.code(), Some(1), "{said}");
     assert!(!said.contains("secret"), "{said}");
     // A line for each, in every case; what can't be looked at says why.
-    let checks = ["database", "migrations", "mail", "temporal", "search attributes", "task queue", "task queue", "api"];
-    let count = |verdict: &str| said.lines().filter(|line| line.starts_with(verdict)).count();
-    assert_eq!((said.lines().count(), count("FAILED"), count("--"), count("ok")), (checks.len(), 2, 5, 1), "{said}");
+    let checks = [
+        "database",
+        "migrations",
+        "mail",
+        "temporal",
+        "search attributes",
+        "task queue",
+        "task queue",
+        "api",
+    ];
+    let count = |verdict: &str| {
+        said.lines()
+            .filter(|line| line.starts_with(verdict))
+            .count()
+    };
+    assert_eq!(
+        (
+            said.lines().count(),
+            count("FAILED"),
+            count("--"),
+            count("ok")
+        ),
+        (checks.len(), 2, 5, 1),
+        "{said}"
+    );
     for (line, check) in said.lines().zip(checks) {
         assert!(line[8..].starts_with(check), "{check}: {line}");
     }
-    assert!(said.contains("connection refused; start the stack"), "{said}");
+    assert!(
+        said.contains("connection refused; start the stack"),
+        "{said}"
+    );
     // Temporal is there, and knows no such namespace.
-    let elsewhere = world.command().arg("check").env("TEMPORAL_NAMESPACE", "nope").output().await.unwrap();
+    let elsewhere = world
+        .command()
+        .arg("check")
+        .env("TEMPORAL_NAMESPACE", "nope")
+        .output()
+        .await
+        .unwrap();
     let said = String::from_utf8_lossy(&elsewhere.stdout).into_owned();
-    assert_eq!((elsewhere.status.code(), said.lines().count()), (Some(1), checks.len()), "{said}");
-    assert!(said.contains("namespace nope: there is no such namespace; set TEMPORAL_NAMESPACE"), "{said}");
+    assert_eq!(
+        (elsewhere.status.code(), said.lines().count()),
+        (Some(1), checks.len()),
+        "{said}"
+    );
+    assert!(
+        said.contains("namespace nope: there is no such namespace; set TEMPORAL_NAMESPACE"),
+        "{said}"
+    );
     assert!(!said.contains("find the order"), "{said}");
     // A database without a schema: what needs it says what brings it.
     let name = format!("bare_{}", std::process::id());
-    let bare = crate::shared::shared().await.postgres.create_database(&name, None).await.unwrap();
-    let bare = world.command().arg("check").env("DATABASE_URL", bare).output().await.unwrap();
+    let bare = crate::shared::shared()
+        .await
+        .postgres
+        .create_database(&name, None)
+        .await
+        .unwrap();
+    let bare = world
+        .command()
+        .arg("check")
+        .env("DATABASE_URL", bare)
+        .output()
+        .await
+        .unwrap();
     let said = String::from_utf8_lossy(&bare.stdout).into_owned();
     for check in ["migrations", "mail"] {
         let line = said.lines().find(|line| line.contains(check)).unwrap();
-        assert!(line.starts_with("FAILED") && line.contains("`orderflow migrate`"), "{line}");
+        assert!(
+            line.starts_with("FAILED") && line.contains("`orderflow migrate`"),
+            "{line}"
+        );
     }
-    let nowhere = program().args(["status", "x"]).env("ORDERFLOW_URL", "http://127.0.0.1:9").output().await.unwrap();
+    let nowhere = program()
+        .args(["status", "x"])
+        .env("ORDERFLOW_URL", "http://127.0.0.1:9")
+        .output()
+        .await
+        .unwrap();
     let said = String::from_utf8_lossy(&nowhere.stderr).into_owned();
-    assert_eq!((nowhere.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    assert_eq!(
+        (nowhere.status.code(), said.lines().count()),
+        (Some(1), 1),
+        "{said}"
+    );
     assert!(said.contains("orderflow up"), "{said}");
 }

@@ -1,9 +1,11 @@
 //! Test notifications of payment providers from the command line, and what became of them.
 
+use std::process::Output;
+
+use serde_json::{Value, json};
+
 use super::{looks_like, shown};
 use crate::{webhooks, world::World};
-use serde_json::{Value, json};
-use std::process::Output;
 
 const WAITS: &[&str] = &["--profile", "checkout", "--json"];
 
@@ -14,7 +16,12 @@ async fn world() -> World {
 
 impl World {
     async fn with_secrets(&self, arguments: &[&str]) -> Output {
-        self.command().envs(webhooks::environment()).args(arguments).output().await.unwrap()
+        self.command()
+            .envs(webhooks::environment())
+            .args(arguments)
+            .output()
+            .await
+            .unwrap()
     }
 
     async fn sent(&self, arguments: &[&str]) -> Value {
@@ -26,34 +33,61 @@ impl World {
     #[track_caller]
     fn refused(output: &Output) -> String {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+        assert_eq!(
+            (output.status.code(), said.lines().count()),
+            (Some(1), 1),
+            "{said}"
+        );
         said
     }
 
     /// The event, once something has come of it.
     async fn came_of(&self, event_id: &str) -> Value {
         let look = async || {
-            let output = self.orderflow(&["webhooks", "show", event_id, "--json"]).await;
+            let output = self
+                .orderflow(&["webhooks", "show", event_id, "--json"])
+                .await;
             serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default()
         };
-        let is_known = |seen: &Value| seen["outcome"].as_str().is_some_and(|outcome| outcome != "pending");
-        self.eventually(&format!("the outcome of {event_id}"), look, is_known).await
+        let is_known = |seen: &Value| {
+            seen["outcome"]
+                .as_str()
+                .is_some_and(|outcome| outcome != "pending")
+        };
+        self.eventually(&format!("the outcome of {event_id}"), look, is_known)
+            .await
     }
 }
 
 #[tokio::test]
 async fn a_test_notification_pays_an_order_once_and_the_commands_tell_it() {
     let world = world().await;
-    world.json(&[&["start-order", "wh-cli-1", "pmt-wh-cli-1"], WAITS].concat()).await;
+    world
+        .json(&[&["start-order", "wh-cli-1", "pmt-wh-cli-1"], WAITS].concat())
+        .await;
     world.reaches("wh-cli-1", "pending").await;
-    let send = ["webhook", "send", "standard", "wh-cli-1", "--event-id", "evt-wh-1", "--transaction-id", "tx-wh-1"];
+    let send = [
+        "webhook",
+        "send",
+        "standard",
+        "wh-cli-1",
+        "--event-id",
+        "evt-wh-1",
+        "--transaction-id",
+        "tx-wh-1",
+    ];
     let mut session = shown(&send, &world.with_secrets(&send).await);
     assert_eq!(world.ended("wh-cli-1").await.status.as_str(), "delivered");
     assert_eq!(world.came_of("evt-wh-1").await["outcome"], "applied");
     // The same event again, signed afresh, is the same event; the same payment in another event is the same payment.
     session += &shown(&send, &world.with_secrets(&send).await);
-    let told = world.sent(&["standard", "wh-cli-1", "--event-id", "evt-wh-2"]).await;
-    assert_eq!(told["transaction_id"], "tx-wh-1", "of the order's own payment");
+    let told = world
+        .sent(&["standard", "wh-cli-1", "--event-id", "evt-wh-2"])
+        .await;
+    assert_eq!(
+        told["transaction_id"], "tx-wh-1",
+        "of the order's own payment"
+    );
     assert_eq!(world.came_of("evt-wh-2").await["outcome"], "known");
     session += &world
         .session(&[
@@ -69,18 +103,29 @@ async fn a_test_notification_pays_an_order_once_and_the_commands_tell_it() {
     looks_like("payment_events", &session);
     let all = world.json(&["webhooks", "list", "--json"]).await;
     assert_eq!(all.as_array().unwrap().len(), 2, "{all}");
-    let newest = world.json(&["webhooks", "list", "--limit", "1", "--json"]).await;
+    let newest = world
+        .json(&["webhooks", "list", "--limit", "1", "--json"])
+        .await;
     assert_eq!(newest[0]["event_id"], "evt-wh-2");
-    let of_transaction = world.json(&["webhooks", "list", "--order", "tx-wh-1", "--json"]).await;
+    let of_transaction = world
+        .json(&["webhooks", "list", "--order", "tx-wh-1", "--json"])
+        .await;
     assert_eq!(of_transaction.as_array().unwrap().len(), 2);
-    let of_workflow = world.json(&["webhooks", "list", "--order", "order-wh-cli-1", "--json"]).await;
+    let of_workflow = world
+        .json(&["webhooks", "list", "--order", "order-wh-cli-1", "--json"])
+        .await;
     assert_eq!(of_workflow.as_array().unwrap().len(), 2);
 
     // Looked at once more it does nothing once more.
     let trail = world.trail("wh-cli-1").await;
-    let again = world.json(&["webhooks", "replay", "evt-wh-1", "--json"]).await;
+    let again = world
+        .json(&["webhooks", "replay", "evt-wh-1", "--json"])
+        .await;
     assert_eq!(again["outcome_before"], "applied");
-    assert!(["applied", "known"].contains(&again["outcome"].as_str().unwrap()), "{again}");
+    assert!(
+        ["applied", "known"].contains(&again["outcome"].as_str().unwrap()),
+        "{again}"
+    );
     assert_eq!(world.trail("wh-cli-1").await, trail);
     world.verify().await;
 }
@@ -90,24 +135,56 @@ async fn every_provider_pays_an_order_or_tells_operators_of_it() {
     let world = world().await;
     for provider in ["stripe", "adyen", "standard", "square", "checkout"] {
         let id = format!("wh-by-{provider}");
-        world.json(&[&["start-order", id.as_str()], WAITS].concat()).await;
+        world
+            .json(&[&["start-order", id.as_str()], WAITS].concat())
+            .await;
         world.reaches(&id, "pending").await;
         let sent = world.sent(&[provider, &id]).await;
-        assert_eq!((&sent["status"], &sent["amount"]), (&json!(200), &json!(9.99)), "{provider}");
-        assert_eq!(world.ended(&id).await.status.as_str(), "delivered", "{provider}");
+        assert_eq!(
+            (&sent["status"], &sent["amount"]),
+            (&json!(200), &json!(9.99)),
+            "{provider}"
+        );
+        assert_eq!(
+            world.ended(&id).await.status.as_str(),
+            "delivered",
+            "{provider}"
+        );
         let event_id = sent["event_id"].as_str().unwrap();
-        assert_eq!(world.came_of(event_id).await["outcome"], "applied", "{provider}");
+        assert_eq!(
+            world.came_of(event_id).await["outcome"],
+            "applied",
+            "{provider}"
+        );
     }
-    world.json(&[&["start-order", "wh-by-nobody"], WAITS].concat()).await;
+    world
+        .json(&[&["start-order", "wh-by-nobody"], WAITS].concat())
+        .await;
     for provider in ["mollie", "gocardless", "shopify"] {
-        let said = World::printed(world.with_secrets(&["webhook", "send", provider, "wh-by-nobody"]).await);
-        assert!(said.contains("shown to operators and pays nothing"), "{said}");
+        let said = World::printed(
+            world
+                .with_secrets(&["webhook", "send", provider, "wh-by-nobody"])
+                .await,
+        );
+        assert!(
+            said.contains("shown to operators and pays nothing"),
+            "{said}"
+        );
         let sent = world.sent(&[provider, "wh-by-nobody"]).await;
         let event_id = sent["event_id"].as_str().unwrap();
-        assert_eq!(world.came_of(event_id).await["outcome"], "unconfirmed", "{provider}");
+        assert_eq!(
+            world.came_of(event_id).await["outcome"],
+            "unconfirmed",
+            "{provider}"
+        );
     }
-    assert_eq!(world.get("/orders/wh-by-nobody").await.body["status"], "pending");
-    let listed = world.json(&["webhooks", "list", "--outcome", "unconfirmed", "--json"]).await;
+    assert_eq!(
+        world.get("/orders/wh-by-nobody").await.body["status"],
+        "pending"
+    );
+    let listed = world
+        .json(&["webhooks", "list", "--outcome", "unconfirmed", "--json"])
+        .await;
     assert_eq!(listed.as_array().unwrap().len(), 6, "{listed}");
     world.verify().await;
 }
@@ -115,25 +192,45 @@ async fn every_provider_pays_an_order_or_tells_operators_of_it() {
 #[tokio::test]
 async fn what_is_no_payment_is_told_too() {
     let world = world().await;
-    world.json(&[&["start-order", "wh-cli-2"], WAITS].concat()).await;
+    world
+        .json(&[&["start-order", "wh-cli-2"], WAITS].concat())
+        .await;
     world.reaches("wh-cli-2", "pending").await;
     // A try that failed leaves the order waiting; the next pays it.
-    let failed = world.sent(&["checkout", "wh-cli-2", "--event", "failed"]).await;
+    let failed = world
+        .sent(&["checkout", "wh-cli-2", "--event", "failed"])
+        .await;
     let event_id = failed["event_id"].as_str().unwrap();
     assert_eq!(world.came_of(event_id).await["outcome"], "recorded");
-    assert_eq!(world.get("/orders/wh-cli-2").await.body["status"], "pending");
-    let again = world.json(&["webhooks", "replay", event_id, "--json"]).await;
-    assert_eq!((&again["outcome"], &again["is_new"]), (&json!("recorded"), &json!(false)), "its order has it");
+    assert_eq!(
+        world.get("/orders/wh-cli-2").await.body["status"],
+        "pending"
+    );
+    let again = world
+        .json(&["webhooks", "replay", event_id, "--json"])
+        .await;
+    assert_eq!(
+        (&again["outcome"], &again["is_new"]),
+        (&json!("recorded"), &json!(false)),
+        "its order has it"
+    );
     let said = World::printed(world.orderflow(&["webhooks", "replay", event_id]).await);
     assert!(said.contains("its order had it already"), "{said}");
     world.sent(&["checkout", "wh-cli-2"]).await;
     assert_eq!(world.ended("wh-cli-2").await.status.as_str(), "delivered");
-    let disputed = world.sent(&["checkout", "wh-cli-2", "--event", "disputed"]).await;
+    let disputed = world
+        .sent(&["checkout", "wh-cli-2", "--event", "disputed"])
+        .await;
     let event_id = disputed["event_id"].as_str().unwrap();
     assert_eq!(world.came_of(event_id).await["outcome"], "recorded");
     let said = World::printed(world.orderflow(&["webhooks", "show", event_id]).await);
     assert!(said.contains("answer the dispute at checkout"), "{said}");
-    assert!(world.trail("wh-cli-2").await.contains(&"payment_disputed".to_owned()));
+    assert!(
+        world
+            .trail("wh-cli-2")
+            .await
+            .contains(&"payment_disputed".to_owned())
+    );
     world.verify().await;
 }
 
@@ -145,8 +242,19 @@ async fn money_that_nobody_here_can_give_back_is_due_and_says_so() {
         ("STRIPE_API_BASE", "http://127.0.0.1:9"),
     ];
     let world = webhooks::with(&[&stripe[..], &[("SETTLEMENT_GRACE", "1s")]].concat()).await;
-    let send = ["standard", "wh-cli-due", "--amount", "12.50", "--currency", "eur", "--event-id", "evt-wh-due"];
-    world.sent(&[&send[..], &["--transaction-id", "tx-wh-due"]].concat()).await;
+    let send = [
+        "standard",
+        "wh-cli-due",
+        "--amount",
+        "12.50",
+        "--currency",
+        "eur",
+        "--event-id",
+        "evt-wh-due",
+    ];
+    world
+        .sent(&[&send[..], &["--transaction-id", "tx-wh-due"]].concat())
+        .await;
     assert_eq!(world.came_of("evt-wh-due").await["outcome"], "refund_due");
     let session = world
         .session(&[
@@ -162,9 +270,14 @@ async fn money_that_nobody_here_can_give_back_is_due_and_says_so() {
 #[tokio::test]
 async fn a_notification_that_can_not_be_sent_says_what_to_do() {
     // Only two providers are on there, and one of them has another secret.
-    let world =
-        World::with(&[("WEBHOOK_SECRETS_STRIPE", "whsec_stripe"), ("WEBHOOK_SECRETS_GOCARDLESS", "another")]).await;
-    world.json(&[&["start-order", "wh-cli-3"], WAITS].concat()).await;
+    let world = World::with(&[
+        ("WEBHOOK_SECRETS_STRIPE", "whsec_stripe"),
+        ("WEBHOOK_SECRETS_GOCARDLESS", "another"),
+    ])
+    .await;
+    world
+        .json(&[&["start-order", "wh-cli-3"], WAITS].concat())
+        .await;
     world.reaches("wh-cli-3", "pending").await;
     let mut session = String::new();
     let slips: &[&[&str]] = &[
@@ -173,7 +286,16 @@ async fn a_notification_that_can_not_be_sent_says_what_to_do() {
         &["webhook", "send", "gocardless", "wh-cli-3"],
         &["webhook", "send", "stripe", "wh-cli-unknown"],
         &["webhook", "send", "stripe", "wh-cli-3", "--amount", "1.234"],
-        &["webhook", "send", "stripe", "wh-cli-3", "--amount", "1.234", "--currency", "lyd"],
+        &[
+            "webhook",
+            "send",
+            "stripe",
+            "wh-cli-3",
+            "--amount",
+            "1.234",
+            "--currency",
+            "lyd",
+        ],
     ];
     for slip in slips {
         let output = world.with_secrets(slip).await;
@@ -188,13 +310,24 @@ async fn a_notification_that_can_not_be_sent_says_what_to_do() {
         ("ORDERFLOW_URL", "http://127.0.0.1:9"),
     ] {
         let mut command = world.command();
-        let output = command.envs(webhooks::environment()).env(name, value).args(send).output().await.unwrap();
+        let output = command
+            .envs(webhooks::environment())
+            .env(name, value)
+            .args(send)
+            .output()
+            .await
+            .unwrap();
         World::refused(&output);
         session += &shown(&send, &output);
     }
     let adyen = ["webhook", "send", "adyen", "wh-cli-3"];
     let mut command = world.command();
-    let output = command.env("WEBHOOK_SECRETS_ADYEN", "not-hex-topsecret").args(adyen).output().await.unwrap();
+    let output = command
+        .env("WEBHOOK_SECRETS_ADYEN", "not-hex-topsecret")
+        .args(adyen)
+        .output()
+        .await
+        .unwrap();
     assert!(!World::refused(&output).contains("topsecret"));
     session += &shown(&adyen, &output);
     looks_like("webhook_send_refused", &session);
@@ -206,11 +339,24 @@ async fn secrets_are_read_where_the_api_reads_them() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("secrets");
     std::fs::write(&file, "WEBHOOK_SECRETS_STRIPE=whsec_new,whsec_old\n").unwrap();
-    let settings = [("WEBHOOK_SECRETS_FILE", file.to_str().unwrap()), ("WEBHOOK_SECRETS_STRIPE", "whsec_environment")];
+    let settings = [
+        ("WEBHOOK_SECRETS_FILE", file.to_str().unwrap()),
+        ("WEBHOOK_SECRETS_STRIPE", "whsec_environment"),
+    ];
     let world = World::with(&settings).await;
-    world.json(&[&["start-order", "wh-cli-4"], WAITS].concat()).await;
+    world
+        .json(&[&["start-order", "wh-cli-4"], WAITS].concat())
+        .await;
     world.reaches("wh-cli-4", "pending").await;
     let send = ["webhook", "send", "stripe", "wh-cli-4"];
-    World::printed(world.command().envs(settings).args(send).output().await.unwrap());
+    World::printed(
+        world
+            .command()
+            .envs(settings)
+            .args(send)
+            .output()
+            .await
+            .unwrap(),
+    );
     assert_eq!(world.ended("wh-cli-4").await.status.as_str(), "delivered");
 }

@@ -3,36 +3,57 @@
 
 mod rds;
 
-use super::{looks_like, program, shown};
-use crate::world::World;
 use rds::{Asked, ENCRYPTED, Rds, instance, restored, snapshot, snapshots};
 use serde_json::{Value, json};
 use tokio::process::Command;
+
+use super::{looks_like, program, shown};
+use crate::world::World;
 
 const DESCRIBE: &str = "DescribeDBSnapshots";
 const INSTANCES: &str = "DescribeDBInstances";
 
 /// Nothing of this machine's user, and no look for a machine's role.
 fn nowhere_else(command: &mut Command) {
-    command.env_remove("AWS_PROFILE").env_remove("AWS_SESSION_TOKEN").env_remove("AWS_DEFAULT_REGION");
-    command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
-    command.env("AWS_EC2_METADATA_DISABLED", "true").env("HOME", "/nonexistent");
+    command
+        .env_remove("AWS_PROFILE")
+        .env_remove("AWS_SESSION_TOKEN")
+        .env_remove("AWS_DEFAULT_REGION");
+    command
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+    command
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("HOME", "/nonexistent");
 }
 
 fn of_it(status: &str) -> String {
-    snapshots(&[snapshot("before", "orders", &format!("{status}<Encrypted>true</Encrypted>"))])
+    snapshots(&[snapshot(
+        "before",
+        "orders",
+        &format!("{status}<Encrypted>true</Encrypted>"),
+    )])
 }
 
 #[tokio::test]
 async fn create_waits_through_everything_that_passes_and_shows_how_far_it_is() {
     let rds = Rds::start().await;
-    rds.says("CreateDBSnapshot", &snapshot("before", "orders", "<Status>creating</Status>"));
-    rds.says(DESCRIBE, &of_it("<Status>creating</Status><PercentProgress>10</PercentProgress>"));
+    rds.says(
+        "CreateDBSnapshot",
+        &snapshot("before", "orders", "<Status>creating</Status>"),
+    );
+    rds.says(
+        DESCRIBE,
+        &of_it("<Status>creating</Status><PercentProgress>10</PercentProgress>"),
+    );
     // More than the SDK itself puts up with.
     for _ in 0..4 {
         rds.refuses(DESCRIBE, 503, "ServiceUnavailable");
     }
-    rds.says(DESCRIBE, &of_it("<Status>creating</Status><PercentProgress>60</PercentProgress>"));
+    rds.says(
+        DESCRIBE,
+        &of_it("<Status>creating</Status><PercentProgress>60</PercentProgress>"),
+    );
     rds.says(DESCRIBE, &of_it("<Status>available</Status>"));
     let output = rds.orderflow(&["snapshot", "create", "before"]).await;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -46,9 +67,18 @@ async fn create_waits_through_everything_that_passes_and_shows_how_far_it_is() {
         ]
     );
     let printed = World::printed(output);
-    assert!(printed.starts_with("took before, a snapshot of orders: 100 GiB, encrypted\n"), "{printed}");
+    assert!(
+        printed.starts_with("took before, a snapshot of orders: 100 GiB, encrypted\n"),
+        "{printed}"
+    );
     let first = &rds.asked()[0];
-    assert_eq!((&*first["DBSnapshotIdentifier"], &*first["DBInstanceIdentifier"]), ("before", "orders"));
+    assert_eq!(
+        (
+            &*first["DBSnapshotIdentifier"],
+            &*first["DBInstanceIdentifier"]
+        ),
+        ("before", "orders")
+    );
 }
 
 #[tokio::test]
@@ -56,38 +86,66 @@ async fn create_with_the_same_name_takes_one_snapshot() {
     let rds = Rds::start().await;
     rds.refuses("CreateDBSnapshot", 400, "DBSnapshotAlreadyExists")
         .says(DESCRIBE, &of_it("<Status>available</Status>"));
-    let again = rds.orderflow(&["snapshot", "create", "before", "--json"]).await;
+    let again = rds
+        .orderflow(&["snapshot", "create", "before", "--json"])
+        .await;
     let listed: Value = serde_json::from_str(&World::printed(again)).unwrap();
-    assert_eq!((&listed["name"], &listed["status"]), (&json!("before"), &json!("available")));
+    assert_eq!(
+        (&listed["name"], &listed["status"]),
+        (&json!("before"), &json!("available"))
+    );
     // One of another instance is not what was asked for.
-    let other = rds.orderflow(&["snapshot", "create", "before", "--instance", "other"]).await;
+    let other = rds
+        .orderflow(&["snapshot", "create", "before", "--instance", "other"])
+        .await;
     assert!(!other.status.success());
     let said = String::from_utf8_lossy(&other.stderr).into_owned();
-    assert!(said.contains("there is a snapshot before already, of another instance (orders)"), "{said}");
+    assert!(
+        said.contains("there is a snapshot before already, of another instance (orders)"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
 async fn create_makes_a_name_of_the_instance_and_the_time_and_need_not_wait() {
     let rds = Rds::start().await;
-    rds.says("CreateDBSnapshot", &snapshot("orders-20261121-093000", "orders", "<Status>creating</Status>"));
+    rds.says(
+        "CreateDBSnapshot",
+        &snapshot(
+            "orders-20261121-093000",
+            "orders",
+            "<Status>creating</Status>",
+        ),
+    );
     let printed = World::printed(rds.orderflow(&["snapshot", "create", "--no-wait"]).await);
     assert!(printed.starts_with("began orders-2"), "{printed}");
     assert_eq!(rds.actions(), ["CreateDBSnapshot"]);
     let name = rds.asked()[0]["DBSnapshotIdentifier"].clone();
     let digits = name.strip_prefix("orders-").unwrap().replace('-', "");
-    assert!(digits.len() == 14 && digits.bytes().all(|digit| digit.is_ascii_digit()), "{name}");
+    assert!(
+        digits.len() == 14 && digits.bytes().all(|digit| digit.is_ascii_digit()),
+        "{name}"
+    );
 }
 
 #[tokio::test]
 async fn what_fails_while_it_is_made_is_told() {
     for status in ["failed", "incompatible-restore"] {
         let rds = Rds::start().await;
-        rds.says("CreateDBSnapshot", &snapshot("before", "orders", "<Status>creating</Status>"));
+        rds.says(
+            "CreateDBSnapshot",
+            &snapshot("before", "orders", "<Status>creating</Status>"),
+        );
         rds.says(DESCRIBE, &of_it(&format!("<Status>{status}</Status>")));
         let output = rds.orderflow(&["snapshot", "create", "before"]).await;
         assert_eq!(output.status.code(), Some(1));
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(said.contains(&format!("the snapshot before is {status}: its events say why")), "{said}");
+        assert!(
+            said.contains(&format!(
+                "the snapshot before is {status}: its events say why"
+            )),
+            "{said}"
+        );
     }
 }
 
@@ -95,26 +153,50 @@ async fn what_fails_while_it_is_made_is_told() {
 async fn list_shows_every_page_newest_first() {
     let rds = Rds::start().await;
     let at = |day: u32, more: &str| {
-        format!("<Status>available</Status><SnapshotCreateTime>2026-11-{day}T02:05:00Z</SnapshotCreateTime>{more}")
+        format!(
+            "<Status>available</Status><SnapshotCreateTime>2026-11-{day}T02:05:00Z</SnapshotCreateTime>{more}"
+        )
     };
     let encrypted = "<Encrypted>true</Encrypted>";
-    let nightly = snapshot("rds:orders-2026-11-19-02-05", "orders", &at(19, encrypted)).replace("manual", "automated");
+    let nightly = snapshot("rds:orders-2026-11-19-02-05", "orders", &at(19, encrypted))
+        .replace("manual", "automated");
     let first = snapshots(&[nightly, snapshot("before", "orders", &at(20, encrypted))]);
     rds.says(DESCRIBE, &format!("<Marker>more</Marker>{first}"));
     let begun = "<Status>creating</Status>";
-    rds.says(DESCRIBE, &snapshots(&[snapshot("old", "orders", &at(18, "")), snapshot("now", "orders", begun)]));
+    rds.says(
+        DESCRIBE,
+        &snapshots(&[
+            snapshot("old", "orders", &at(18, "")),
+            snapshot("now", "orders", begun),
+        ]),
+    );
     let table = rds.orderflow(&["snapshot", "list"]).await;
     let asked = rds.asked();
-    assert_eq!((asked.len(), &*asked[0]["DBInstanceIdentifier"], &*asked[1]["Marker"]), (2, "orders", "more"));
+    assert_eq!(
+        (
+            asked.len(),
+            &*asked[0]["DBInstanceIdentifier"],
+            &*asked[1]["Marker"]
+        ),
+        (2, "orders", "more")
+    );
     let other = Rds::start().await;
     other.says(DESCRIBE, &snapshots(&[]));
-    let none = other.orderflow(&["snapshot", "list", "--instance", "other"]).await;
-    let session = shown(&["snapshot", "list"], &table) + &shown(&["snapshot", "list", "--instance", "other"], &none);
+    let none = other
+        .orderflow(&["snapshot", "list", "--instance", "other"])
+        .await;
+    let session = shown(&["snapshot", "list"], &table)
+        + &shown(&["snapshot", "list", "--instance", "other"], &none);
     looks_like("snapshot_list", &session);
     let rds = Rds::start().await;
-    rds.says(DESCRIBE, &snapshots(&[snapshot("before", "orders", ENCRYPTED)]));
-    let listed: Value =
-        serde_json::from_str(&World::printed(rds.orderflow(&["snapshot", "list", "--json"]).await)).unwrap();
+    rds.says(
+        DESCRIBE,
+        &snapshots(&[snapshot("before", "orders", ENCRYPTED)]),
+    );
+    let listed: Value = serde_json::from_str(&World::printed(
+        rds.orderflow(&["snapshot", "list", "--json"]).await,
+    ))
+    .unwrap();
     let expected = json!([{"name": "before", "instance": "orders", "created": "2026-11-21T09:30:00Z", "size_gib": 100,
         "status": "available", "encrypted": true, "kind": "manual"}]);
     assert_eq!(listed, expected);
@@ -123,12 +205,20 @@ async fn list_shows_every_page_newest_first() {
 /// Ready for a restore into `to`.
 async fn before_a_restore(to: &str) -> Rds {
     let rds = Rds::start().await;
-    rds.says(INSTANCES, &instance(true)).refuses(INSTANCES, 404, "DBInstanceNotFound");
-    rds.says(DESCRIBE, &snapshots(&[snapshot("before", "orders", ENCRYPTED)]));
-    for action in ["RestoreDBInstanceFromDBSnapshot", "RestoreDBInstanceToPointInTime"] {
+    rds.says(INSTANCES, &instance(true))
+        .refuses(INSTANCES, 404, "DBInstanceNotFound");
+    rds.says(
+        DESCRIBE,
+        &snapshots(&[snapshot("before", "orders", ENCRYPTED)]),
+    );
+    for action in [
+        "RestoreDBInstanceFromDBSnapshot",
+        "RestoreDBInstanceToPointInTime",
+    ] {
         rds.says(action, "");
     }
-    rds.says(INSTANCES, &restored(to, "creating")).says(INSTANCES, &restored(to, "backing-up"));
+    rds.says(INSTANCES, &restored(to, "creating"))
+        .says(INSTANCES, &restored(to, "backing-up"));
     rds.says(INSTANCES, &restored(to, "available"));
     rds
 }
@@ -136,8 +226,18 @@ async fn before_a_restore(to: &str) -> Rds {
 /// The one request that changes something, which is all that may.
 #[track_caller]
 fn the_restore(rds: &Rds, action: &str) -> Asked {
-    let changes: Vec<_> = rds.asked().into_iter().filter(|asked| !asked["Action"].starts_with("Describe")).collect();
-    assert_eq!(changes.iter().map(|asked| &*asked["Action"]).collect::<Vec<_>>(), [action]);
+    let changes: Vec<_> = rds
+        .asked()
+        .into_iter()
+        .filter(|asked| !asked["Action"].starts_with("Describe"))
+        .collect();
+    assert_eq!(
+        changes
+            .iter()
+            .map(|asked| &*asked["Action"])
+            .collect::<Vec<_>>(),
+        [action]
+    );
     changes.into_iter().next().unwrap()
 }
 
@@ -158,35 +258,77 @@ fn is_as_safe_as_the_old_one(asked: &Asked) {
         ("EnableCloudwatchLogsExports.member.1", "postgresql"),
         ("Tags.Tag.1.Key", "team"),
     ] {
-        assert_eq!(asked.get(name).map(String::as_str), Some(value), "{name} of {asked:?}");
+        assert_eq!(
+            asked.get(name).map(String::as_str),
+            Some(value),
+            "{name} of {asked:?}"
+        );
     }
-    assert!(!asked.contains_key("Tags.Tag.2.Key"), "AWS's own tags: {asked:?}");
+    assert!(
+        !asked.contains_key("Tags.Tag.2.Key"),
+        "AWS's own tags: {asked:?}"
+    );
 }
 
 #[tokio::test]
 async fn restore_makes_a_new_instance_like_the_old_one_and_says_what_to_do_next() {
     let rds = before_a_restore("orders-restored").await;
     let output = rds.orderflow(&["snapshot", "restore", "before"]).await;
-    looks_like("snapshot_restore", &shown(&["snapshot", "restore", "before"], &output));
+    looks_like(
+        "snapshot_restore",
+        &shown(&["snapshot", "restore", "before"], &output),
+    );
     let asked = the_restore(&rds, "RestoreDBInstanceFromDBSnapshot");
-    assert_eq!((&*asked["DBSnapshotIdentifier"], &*asked["DBInstanceIdentifier"]), ("before", "orders-restored"));
+    assert_eq!(
+        (
+            &*asked["DBSnapshotIdentifier"],
+            &*asked["DBInstanceIdentifier"]
+        ),
+        ("before", "orders-restored")
+    );
     is_as_safe_as_the_old_one(&asked);
 }
 
 #[tokio::test]
 async fn restore_takes_a_moment_in_place_of_a_snapshot() {
     for (at, name, value) in [
-        ("2026-11-21T10:30:00+01:00", "RestoreTime", "2026-11-21T09:30:00Z"),
+        (
+            "2026-11-21T10:30:00+01:00",
+            "RestoreTime",
+            "2026-11-21T09:30:00Z",
+        ),
         ("latest", "UseLatestRestorableTime", "true"),
     ] {
         let rds = before_a_restore("rehearsal").await;
-        let arguments = ["snapshot", "restore", "--at", at, "--to", "rehearsal", "--json"];
-        let told: Value = serde_json::from_str(&World::printed(rds.orderflow(&arguments).await)).unwrap();
-        assert_eq!((&told["instance"], &told["status"]), (&json!("rehearsal"), &json!("available")));
+        let arguments = [
+            "snapshot",
+            "restore",
+            "--at",
+            at,
+            "--to",
+            "rehearsal",
+            "--json",
+        ];
+        let told: Value =
+            serde_json::from_str(&World::printed(rds.orderflow(&arguments).await)).unwrap();
+        assert_eq!(
+            (&told["instance"], &told["status"]),
+            (&json!("rehearsal"), &json!("available"))
+        );
         let asked = the_restore(&rds, "RestoreDBInstanceToPointInTime");
-        assert_eq!(asked.get(name).map(String::as_str), Some(value), "{asked:?}");
+        assert_eq!(
+            asked.get(name).map(String::as_str),
+            Some(value),
+            "{asked:?}"
+        );
         assert_eq!(&*asked["SourceDBInstanceIdentifier"], "orders");
-        assert_eq!((&*asked["TargetDBInstanceIdentifier"], &*asked["MaxAllocatedStorage"]), ("rehearsal", "400"));
+        assert_eq!(
+            (
+                &*asked["TargetDBInstanceIdentifier"],
+                &*asked["MaxAllocatedStorage"]
+            ),
+            ("rehearsal", "400")
+        );
         is_as_safe_as_the_old_one(&asked);
     }
 }
@@ -196,21 +338,49 @@ async fn restore_touches_nothing_that_is_there_and_makes_nothing_that_is_not_enc
     let refused = async |rds: &Rds, arguments: &[&str], why: &str| {
         let output = rds.orderflow(arguments).await;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.code() == Some(1) && said.contains(why), "{said}");
-        assert!(rds.actions().iter().all(|action| action.starts_with("Describe")), "{:?}", rds.actions());
+        assert!(
+            output.status.code() == Some(1) && said.contains(why),
+            "{said}"
+        );
+        assert!(
+            rds.actions()
+                .iter()
+                .all(|action| action.starts_with("Describe")),
+            "{:?}",
+            rds.actions()
+        );
     };
     let rds = Rds::start().await;
     rds.says(INSTANCES, &instance(true));
     let to_itself = ["snapshot", "restore", "before", "--to", "orders"];
-    refused(&rds, &to_itself, "there is an instance orders already, and none is ever replaced: name another with --to")
-        .await;
+    refused(
+        &rds,
+        &to_itself,
+        "there is an instance orders already, and none is ever replaced: name another with --to",
+    )
+    .await;
     let rds = Rds::start().await;
-    rds.says(INSTANCES, &instance(true)).refuses(INSTANCES, 404, "DBInstanceNotFound");
-    rds.says(DESCRIBE, &snapshots(&[snapshot("before", "orders", "<Status>available</Status>")]));
-    refused(&rds, &["snapshot", "restore", "before"], "the snapshot before is not encrypted").await;
+    rds.says(INSTANCES, &instance(true))
+        .refuses(INSTANCES, 404, "DBInstanceNotFound");
+    rds.says(
+        DESCRIBE,
+        &snapshots(&[snapshot("before", "orders", "<Status>available</Status>")]),
+    );
+    refused(
+        &rds,
+        &["snapshot", "restore", "before"],
+        "the snapshot before is not encrypted",
+    )
+    .await;
     let rds = Rds::start().await;
-    rds.says(INSTANCES, &instance(false)).refuses(INSTANCES, 404, "DBInstanceNotFound");
-    refused(&rds, &["snapshot", "restore", "--at", "latest"], "orders is not encrypted").await;
+    rds.says(INSTANCES, &instance(false))
+        .refuses(INSTANCES, 404, "DBInstanceNotFound");
+    refused(
+        &rds,
+        &["snapshot", "restore", "--at", "latest"],
+        "orders is not encrypted",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -228,22 +398,44 @@ async fn a_refusal_is_one_line_that_says_what_to_do() {
     ] {
         let rds = Rds::start().await;
         rds.refuses("CreateDBSnapshot", 400, code);
-        session += &shown(&["snapshot", "create", "before"], &rds.orderflow(&["snapshot", "create", "before"]).await);
+        session += &shown(
+            &["snapshot", "create", "before"],
+            &rds.orderflow(&["snapshot", "create", "before"]).await,
+        );
     }
     let rds = Rds::start().await;
     rds.refuses(DESCRIBE, 404, "DBSnapshotNotFound");
-    rds.says(INSTANCES, &instance(true)).refuses(INSTANCES, 404, "DBInstanceNotFound");
-    session += &shown(&["snapshot", "restore", "gone"], &rds.orderflow(&["snapshot", "restore", "gone"]).await);
-    for (code, at) in [("InstanceQuotaExceeded", "before"), ("InsufficientDBInstanceCapacity", "before")] {
+    rds.says(INSTANCES, &instance(true))
+        .refuses(INSTANCES, 404, "DBInstanceNotFound");
+    session += &shown(
+        &["snapshot", "restore", "gone"],
+        &rds.orderflow(&["snapshot", "restore", "gone"]).await,
+    );
+    for (code, at) in [
+        ("InstanceQuotaExceeded", "before"),
+        ("InsufficientDBInstanceCapacity", "before"),
+    ] {
         let rds = Rds::start().await;
-        rds.says(INSTANCES, &instance(true)).refuses(INSTANCES, 404, "DBInstanceNotFound");
-        rds.says(DESCRIBE, &snapshots(&[snapshot("before", "orders", ENCRYPTED)]));
+        rds.says(INSTANCES, &instance(true))
+            .refuses(INSTANCES, 404, "DBInstanceNotFound");
+        rds.says(
+            DESCRIBE,
+            &snapshots(&[snapshot("before", "orders", ENCRYPTED)]),
+        );
         rds.refuses("RestoreDBInstanceFromDBSnapshot", 400, code);
-        session += &shown(&["snapshot", "restore", at], &rds.orderflow(&["snapshot", "restore", at]).await);
+        session += &shown(
+            &["snapshot", "restore", at],
+            &rds.orderflow(&["snapshot", "restore", at]).await,
+        );
     }
     let rds = Rds::start().await;
-    rds.says(INSTANCES, &instance(true)).refuses(INSTANCES, 404, "DBInstanceNotFound");
-    rds.refuses("RestoreDBInstanceToPointInTime", 400, "PointInTimeRestoreNotEnabled");
+    rds.says(INSTANCES, &instance(true))
+        .refuses(INSTANCES, 404, "DBInstanceNotFound");
+    rds.refuses(
+        "RestoreDBInstanceToPointInTime",
+        400,
+        "PointInTimeRestoreNotEnabled",
+    );
     let at = ["snapshot", "restore", "--at", "latest"];
     session += &shown(&at, &rds.orderflow(&at).await);
     assert!(!session.contains("marked"), "{session}");
@@ -255,10 +447,23 @@ async fn what_has_to_be_set_is_named() {
     let run = async |arguments: &[&str], set: &[(&str, &str)]| {
         let mut command = program();
         nowhere_else(&mut command);
-        for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "ORDERFLOW_DB_INSTANCE"] {
+        for name in [
+            "AWS_REGION",
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "ORDERFLOW_DB_INSTANCE",
+        ] {
             command.env_remove(name);
         }
-        shown(arguments, &command.args(arguments).envs(set.iter().copied()).output().await.unwrap())
+        shown(
+            arguments,
+            &command
+                .args(arguments)
+                .envs(set.iter().copied())
+                .output()
+                .await
+                .unwrap(),
+        )
     };
     let region = ("AWS_REGION", "eu-central-1");
     let keys = [
@@ -283,11 +488,22 @@ async fn the_instance_and_the_region_are_those_of_the_databases_address() {
     rds.says(DESCRIBE, &snapshots(&[]));
     let mut command = program();
     nowhere_else(&mut command);
-    command.env_remove("AWS_REGION").env_remove("ORDERFLOW_DB_INSTANCE").env("AWS_ENDPOINT_URL", rds.url());
-    command.env("AWS_ACCESS_KEY_ID", "marked-key-id").env("AWS_SECRET_ACCESS_KEY", "marked-access-key");
+    command
+        .env_remove("AWS_REGION")
+        .env_remove("ORDERFLOW_DB_INSTANCE")
+        .env("AWS_ENDPOINT_URL", rds.url());
+    command
+        .env("AWS_ACCESS_KEY_ID", "marked-key-id")
+        .env("AWS_SECRET_ACCESS_KEY", "marked-access-key");
     let host = "orders-prod.c9akciq32rgx.eu-central-1.rds.amazonaws.com";
-    command.env("DATABASE_URL", format!("postgres://reader@{host}:5432/orderflow"));
+    command.env(
+        "DATABASE_URL",
+        format!("postgres://reader@{host}:5432/orderflow"),
+    );
     let printed = World::printed(command.args(["snapshot", "list"]).output().await.unwrap());
-    assert!(printed.contains("there is no snapshot of orders-prod"), "{printed}");
+    assert!(
+        printed.contains("there is no snapshot of orders-prod"),
+        "{printed}"
+    );
     assert_eq!(rds.asked()[0]["DBInstanceIdentifier"], "orders-prod");
 }

@@ -1,12 +1,5 @@
 //! The local stack as `up` starts it, on free ports and in a folder of its own: one for all of these.
 
-use super::{looks_like, program, shown};
-use crate::world::{PATIENCE, World};
-use chrono::Utc;
-use devstack::{Process, Readiness, guard::GuardOptions, ports};
-use domain::{Currency, Money, OrderId, TransactionId, WebhookProvider};
-use payment_webhooks::{Facts, Message, SQUARE_URL, SampleKind, Secrets, Signing, sample, secrets_variable};
-use serde_json::Value;
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
@@ -14,8 +7,19 @@ use std::{
     process::Output,
     time::{Duration, Instant},
 };
+
+use chrono::Utc;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
+
+use super::{looks_like, program, shown};
+use crate::world::{PATIENCE, World};
+use devstack::{Process, Readiness, guard::GuardOptions, ports};
+use domain::{Currency, Money, OrderId, TransactionId, WebhookProvider};
+use payment_webhooks::{
+    Facts, Message, SQUARE_URL, SampleKind, Secrets, Signing, sample, secrets_variable,
+};
 
 struct Up {
     folder: PathBuf,
@@ -33,10 +37,21 @@ fn folder() -> TempDir {
 }
 
 fn up_arguments(ports: &[String; 5]) -> Vec<String> {
-    let flags = ["--http-port", "--temporal-port", "--ui-port", "--metrics-port", "--mail-port"];
+    let flags = [
+        "--http-port",
+        "--temporal-port",
+        "--ui-port",
+        "--metrics-port",
+        "--mail-port",
+    ];
     ["up".to_owned()]
         .into_iter()
-        .chain(flags.iter().zip(ports).flat_map(|(flag, port)| [(*flag).to_owned(), port.clone()]))
+        .chain(
+            flags
+                .iter()
+                .zip(ports)
+                .flat_map(|(flag, port)| [(*flag).to_owned(), port.clone()]),
+        )
         .collect()
 }
 
@@ -46,7 +61,9 @@ fn free_ports() -> [String; 5] {
 
 /// A stack under a guard: it ends with this process, however that ends, and takes its folder along.
 async fn in_foreground(folder: &Path, ports: &[String; 5], arguments: &[&str]) -> Process {
-    let command = ["/bin/sh", "-c", "cd \"$0\" && exec \"$@\""].map(Into::into).into_iter();
+    let command = ["/bin/sh", "-c", "cd \"$0\" && exec \"$@\""]
+        .map(Into::into)
+        .into_iter();
     let command = command
         .chain([folder.into(), super::PROGRAM.into()])
         .chain(up_arguments(ports).into_iter().map(Into::into))
@@ -57,9 +74,14 @@ async fn in_foreground(folder: &Path, ports: &[String; 5], arguments: &[&str]) -
         environment: [("REVIEW_THRESHOLD", "5000"), ("LOG_LEVEL", "info")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .to_vec(),
-        removed_environment: ["DATABASE_URL", "ORDER_PROFILE", "DELIVERY", "TEMPORAL_ADDRESS"]
-            .map(str::to_owned)
-            .to_vec(),
+        removed_environment: [
+            "DATABASE_URL",
+            "ORDER_PROFILE",
+            "DELIVERY",
+            "TEMPORAL_ADDRESS",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
         log: folder.join("up.log"),
         user: None,
         stop_signal: "TERM",
@@ -67,7 +89,16 @@ async fn in_foreground(folder: &Path, ports: &[String; 5], arguments: &[&str]) -
         remove_folder: Some(folder.to_owned()),
     };
     let address = format!("127.0.0.1:{}", ports[0]);
-    Process::start(options, Readiness::Http { address, path: "/health".to_owned() }, PATIENCE).await.unwrap()
+    Process::start(
+        options,
+        Readiness::Http {
+            address,
+            path: "/health".to_owned(),
+        },
+        PATIENCE,
+    )
+    .await
+    .unwrap()
 }
 
 /// The stack that these tests share.
@@ -76,7 +107,11 @@ async fn up() -> &'static Up {
         let folder = folder().keep();
         let ports = free_ports();
         let process = in_foreground(&folder, &ports, &[]).await;
-        let up = Up { folder, ports, _process: process };
+        let up = Up {
+            folder,
+            ports,
+            _process: process,
+        };
         up.ready().await;
         up
     })
@@ -104,7 +139,12 @@ impl Up {
 }
 
 async fn run_in(folder: &Path, arguments: &[&str]) -> Output {
-    program().args(arguments).current_dir(folder).output().await.unwrap()
+    program()
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -114,16 +154,27 @@ async fn ps_shows_what_runs() {
     for service in services.as_array().unwrap() {
         assert_eq!(service["state"], "running", "{service}");
         assert!(
-            service["pid"].is_u64() && service["url"].as_str().is_some_and(|url| url.contains("127.0.0.1")),
+            service["pid"].is_u64()
+                && service["url"]
+                    .as_str()
+                    .is_some_and(|url| url.contains("127.0.0.1")),
             "{service}"
         );
     }
     let shown = World::printed(up.run(&["ps"]).await);
     for service in ["postgres", "temporal", "mail", "worker", "api"] {
-        assert!(shown.lines().any(|line| line.starts_with(service) && line.contains("running")), "{shown}");
+        assert!(
+            shown
+                .lines()
+                .any(|line| line.starts_with(service) && line.contains("running")),
+            "{shown}"
+        );
     }
     // Temporal listens at one address and shows itself at another.
-    assert!(shown.contains(&format!("pages at http://127.0.0.1:{}", up.ports[2])), "{shown}");
+    assert!(
+        shown.contains(&format!("pages at http://127.0.0.1:{}", up.ports[2])),
+        "{shown}"
+    );
 }
 
 #[tokio::test]
@@ -133,19 +184,44 @@ async fn up_again_tells_where_everything_is() {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let again = World::printed(up.run(&arguments).await);
     assert!(again.starts_with("the stack is running already"), "{again}");
-    assert!(again.contains(&format!("http://127.0.0.1:{}", up.ports[0])), "{again}");
-    let json = up.json(&[&arguments[..], &["--detach", "--json"]].concat()).await;
-    assert_eq!(json["http_url"], format!("http://127.0.0.1:{}", up.ports[0]));
+    assert!(
+        again.contains(&format!("http://127.0.0.1:{}", up.ports[0])),
+        "{again}"
+    );
+    let json = up
+        .json(&[&arguments[..], &["--detach", "--json"]].concat())
+        .await;
+    assert_eq!(
+        json["http_url"],
+        format!("http://127.0.0.1:{}", up.ports[0])
+    );
     // What it runs with it keeps; what was asked for in vain is told.
-    let other =
-        up.run(&["up", "--profile", "approval", "--no-worker", "--http-port", "1", "--ui-port", &up.ports[2]]).await;
+    let other = up
+        .run(&[
+            "up",
+            "--profile",
+            "approval",
+            "--no-worker",
+            "--http-port",
+            "1",
+            "--ui-port",
+            &up.ports[2],
+        ])
+        .await;
     let said = String::from_utf8_lossy(&other.stderr).into_owned();
-    assert_eq!((other.status.code(), said.lines().count()), (Some(0), 1), "{said}");
+    assert_eq!(
+        (other.status.code(), said.lines().count()),
+        (Some(0), 1),
+        "{said}"
+    );
     let there = format!(
         "--http-port 1 (it has {}), --profile approval (it runs with production), --no-worker (it has one)",
         up.ports[0]
     );
-    assert!(said.contains(&there) && said.contains("orderflow down") && !said.contains("--ui-port"), "{said}");
+    assert!(
+        said.contains(&there) && said.contains("orderflow down") && !said.contains("--ui-port"),
+        "{said}"
+    );
     assert!(up.run(&arguments).await.stderr.is_empty());
 }
 
@@ -166,22 +242,43 @@ async fn env_has_all_that_another_worker_needs() {
         assert_eq!(json[name], value, "{name} of {json}");
     }
     // Through a shell, as it is meant: another process finds everything by it.
-    let script =
-        format!("eval \"$({} env)\" && cd / && {} check && echo \"$ORDERFLOW_URL\"", super::PROGRAM, super::PROGRAM);
-    let shell =
-        tokio::process::Command::new("/bin/sh").args(["-c", &script]).current_dir(&up.folder).output().await.unwrap();
+    let script = format!(
+        "eval \"$({} env)\" && cd / && {} check && echo \"$ORDERFLOW_URL\"",
+        super::PROGRAM,
+        super::PROGRAM
+    );
+    let shell = tokio::process::Command::new("/bin/sh")
+        .args(["-c", &script])
+        .current_dir(&up.folder)
+        .output()
+        .await
+        .unwrap();
     let said = World::printed(shell);
-    assert!(said.lines().filter(|line| line.starts_with("ok")).count() >= 7, "{said}");
-    assert!(said.ends_with(&format!("http://127.0.0.1:{}\n", up.ports[0])), "{said}");
+    assert!(
+        said.lines().filter(|line| line.starts_with("ok")).count() >= 7,
+        "{said}"
+    );
+    assert!(
+        said.ends_with(&format!("http://127.0.0.1:{}\n", up.ports[0])),
+        "{said}"
+    );
 }
 
 #[tokio::test]
 async fn the_stack_takes_notifications_signed_with_the_secrets_that_env_shows() {
     let up = up().await;
     let env = up.json(&["env", "--json"]).await;
-    let shown = |name: &str| env[name].as_str().unwrap_or_else(|| panic!("no {name} in {env}")).to_owned();
+    let shown = |name: &str| {
+        env[name]
+            .as_str()
+            .unwrap_or_else(|| panic!("no {name} in {env}"))
+            .to_owned()
+    };
     let square_url = shown(SQUARE_URL);
-    assert_eq!(square_url, format!("http://127.0.0.1:{}/webhooks/square", up.ports[0]));
+    assert_eq!(
+        square_url,
+        format!("http://127.0.0.1:{}/webhooks/square", up.ports[0])
+    );
     let facts = Facts {
         order_id: &OrderId::parse("webhook-stack").unwrap(),
         amount: Money::from_minor(9_999, Currency::parse("USD").unwrap()).unwrap(),
@@ -189,12 +286,23 @@ async fn the_stack_takes_notifications_signed_with_the_secrets_that_env_shows() 
         event_id: "evt-webhook-stack",
         now: Utc::now().timestamp(),
     };
-    let signing = Signing { now: facts.now, message_id: "msg-webhook-stack", notification_url: Some(&square_url) };
+    let signing = Signing {
+        now: facts.now,
+        message_id: "msg-webhook-stack",
+        notification_url: Some(&square_url),
+    };
     for provider in WebhookProvider::ALL {
         let secrets = Secrets::parse(*provider, &shown(&secrets_variable(*provider))).unwrap();
-        let message =
-            payment_webhooks::sign(&secrets, sample(*provider, SampleKind::Paid, &facts).unwrap(), &signing).unwrap();
-        let mut request = reqwest::Client::new().post(format!("http://127.0.0.1:{}/webhooks/{provider}", up.ports[0]));
+        let message = payment_webhooks::sign(
+            &secrets,
+            sample(*provider, SampleKind::Paid, &facts).unwrap(),
+            &signing,
+        )
+        .unwrap();
+        let mut request = reqwest::Client::new().post(format!(
+            "http://127.0.0.1:{}/webhooks/{provider}",
+            up.ports[0]
+        ));
         for (name, value) in message.header_pairs() {
             request = request.header(name, value);
         }
@@ -202,24 +310,46 @@ async fn the_stack_takes_notifications_signed_with_the_secrets_that_env_shows() 
         assert!(answer.status().is_success(), "{provider}: {answer:?}");
     }
     // So does the command, which finds them by itself.
-    let send = ["webhook", "send", "adyen", "webhook-stack", "--amount", "99.99", "--currency", "USD", "--json"];
+    let send = [
+        "webhook",
+        "send",
+        "adyen",
+        "webhook-stack",
+        "--amount",
+        "99.99",
+        "--currency",
+        "USD",
+        "--json",
+    ];
     let sent = up.json(&send).await;
-    assert_eq!((&sent["status"], &sent["answer"]), (&200.into(), &"[accepted]".into()), "{sent}");
+    assert_eq!(
+        (&sent["status"], &sent["answer"]),
+        (&200.into(), &"[accepted]".into()),
+        "{sent}"
+    );
     for file in ["webhooks.env", "state.json"] {
-        let mode = fs::metadata(up.folder.join(".orderflow").join(file)).unwrap().permissions().mode();
+        let mode = fs::metadata(up.folder.join(".orderflow").join(file))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }
     // It is nobody's to see but the owner's who asks for it.
     let logs = World::printed(up.run(&["logs", "--lines", "100000"]).await);
     for provider in WebhookProvider::ALL {
-        assert!(!logs.contains(&shown(&secrets_variable(*provider))), "the secret of {provider} is in a log");
+        assert!(
+            !logs.contains(&shown(&secrets_variable(*provider))),
+            "the secret of {provider} is in a log"
+        );
     }
 }
 
 #[tokio::test]
 async fn commands_find_the_stack_of_their_folder() {
     let up = up().await;
-    let started = up.json(&["start-order", "--payment-id", "pmt-stack", "--json"]).await;
+    let started = up
+        .json(&["start-order", "--payment-id", "pmt-stack", "--json"])
+        .await;
     let id = started["order_id"].as_str().unwrap();
     let result = up.json(&["result", id, "--wait", "--json"]).await;
     assert_eq!(result["status"], "delivered", "{result}");
@@ -232,20 +362,32 @@ async fn commands_find_the_stack_of_their_folder() {
 async fn logs_are_shown_by_service() {
     let up = up().await;
     let both = World::printed(up.run(&["logs", "--service", "app", "--lines", "50"]).await);
-    assert!(both.contains("worker     | ") && both.contains("api        | "), "{both}");
+    assert!(
+        both.contains("worker     | ") && both.contains("api        | "),
+        "{both}"
+    );
     let last = World::printed(up.run(&["logs", "--service", "worker", "-n", "1"]).await);
     assert_eq!(last.lines().count(), 1, "{last}");
-    let json = World::printed(up.run(&["logs", "--service", "api", "-n", "1", "--json"]).await);
+    let json = World::printed(
+        up.run(&["logs", "--service", "api", "-n", "1", "--json"])
+            .await,
+    );
     let line: Value = serde_json::from_str(json.trim()).unwrap();
     assert_eq!(line["service"], "api", "{line}");
     // What is not ours may colour what it writes; a pipe gets none of it.
-    for arguments in [&["logs", "--lines", "1000"][..], &["logs", "--lines", "1000", "--json"]] {
+    for arguments in [
+        &["logs", "--lines", "1000"][..],
+        &["logs", "--lines", "1000", "--json"],
+    ] {
         let all = World::printed(up.run(arguments).await);
         assert!(!all.contains('\u{1b}') && !all.contains("\\u001b"), "{all}");
     }
     looks_like(
         "logs_of_nothing",
-        &shown(&["logs", "--service", "mainframe"], &up.run(&["logs", "--service", "mainframe"]).await),
+        &shown(
+            &["logs", "--service", "mainframe"],
+            &up.run(&["logs", "--service", "mainframe"]).await,
+        ),
     );
 }
 
@@ -253,14 +395,29 @@ async fn logs_are_shown_by_service() {
 async fn a_stack_without_a_worker_leaves_its_orders_to_the_users_own() {
     let (folder, ports) = (folder().keep(), free_ports());
     let process = in_foreground(&folder, &ports, &["--no-worker"]).await;
-    let up = Up { folder, ports, _process: process };
+    let up = Up {
+        folder,
+        ports,
+        _process: process,
+    };
     up.ready().await;
     let services = up.json(&["ps", "--json"]).await;
-    let worker = services.as_array().unwrap().iter().find(|line| line["service"] == "worker").unwrap();
-    assert_eq!((&worker["state"], &worker["url"], &worker["pid"]), (&"external".into(), &"".into(), &Value::Null));
+    let worker = services
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|line| line["service"] == "worker")
+        .unwrap();
+    assert_eq!(
+        (&worker["state"], &worker["url"], &worker["pid"]),
+        (&"external".into(), &"".into(), &Value::Null)
+    );
     let refused = up.run(&["restart", "worker"]).await;
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(refused.status.code() == Some(1) && said.contains("started without a worker"), "{said}");
+    assert!(
+        refused.status.code() == Some(1) && said.contains("started without a worker"),
+        "{said}"
+    );
     World::printed(up.run(&["restart", "app"]).await);
     // Another one, by nothing but what `env` tells.
     let env = up.json(&["env", "--json"]).await;
@@ -271,7 +428,9 @@ async fn a_stack_without_a_worker_leaves_its_orders_to_the_users_own() {
     let options = GuardOptions {
         name: "worker".to_owned(),
         command: vec![env!("CARGO_BIN_EXE_worker-under-test").into()],
-        environment: told.chain([("ORDERFLOW_HEALTH_ADDRESS".to_owned(), address.clone())]).collect(),
+        environment: told
+            .chain([("ORDERFLOW_HEALTH_ADDRESS".to_owned(), address.clone())])
+            .collect(),
         removed_environment: Vec::new(),
         log: up.folder.join("own-worker.log"),
         user: None,
@@ -279,9 +438,15 @@ async fn a_stack_without_a_worker_leaves_its_orders_to_the_users_own() {
         patience: Duration::from_secs(15),
         remove_folder: None,
     };
-    let ready = Readiness::Http { address, path: "/health".to_owned() };
+    let ready = Readiness::Http {
+        address,
+        path: "/health".to_owned(),
+    };
     let own = Process::start(options, ready, PATIENCE).await.unwrap();
-    World::printed(up.run(&["start-order", "own-worker", "pmt-own-worker"]).await);
+    World::printed(
+        up.run(&["start-order", "own-worker", "pmt-own-worker"])
+            .await,
+    );
     let result = up.json(&["result", "own-worker", "--wait", "--json"]).await;
     assert_eq!(result["status"], "delivered", "{result}");
     assert!(World::printed(up.run(&["verify"]).await).starts_with("ok"));
@@ -293,41 +458,78 @@ async fn a_stack_has_a_life_of_its_own() {
     let folder = folder();
     let ports = free_ports();
     let arguments = up_arguments(&ports);
-    let alias: Vec<&str> =
-        ["start"].into_iter().chain(arguments[1..].iter().map(String::as_str)).chain(["--detach"]).collect();
+    let alias: Vec<&str> = ["start"]
+        .into_iter()
+        .chain(arguments[1..].iter().map(String::as_str))
+        .chain(["--detach"])
+        .collect();
     let run = async |arguments: &[&str]| run_in(folder.path(), arguments).await;
     let mut session = String::new();
-    for arguments in
-        [&["ps"][..], &["ps", "--json"], &["env"], &["logs"], &["restart", "worker"], &["down"], &["reset"]]
-    {
+    for arguments in [
+        &["ps"][..],
+        &["ps", "--json"],
+        &["env"],
+        &["logs"],
+        &["restart", "worker"],
+        &["down"],
+        &["reset"],
+    ] {
         session += &shown(arguments, &run(arguments).await);
     }
     looks_like("without_a_stack", &session);
     // `.env` in the working folder is read.
-    fs::write(folder.path().join(".env"), "ORDER_PROFILE=approval\nWEBHOOK_SECRETS_MOLLIE=my-own-secret\n").unwrap();
+    fs::write(
+        folder.path().join(".env"),
+        "ORDER_PROFILE=approval\nWEBHOOK_SECRETS_MOLLIE=my-own-secret\n",
+    )
+    .unwrap();
     let ready = World::printed(run(&alias).await);
     assert!(ready.starts_with("the stack is ready"), "{ready}");
     let started = World::printed(run(&["start-order", "mine", "pmt-mine", "--json"]).await);
     let env = World::printed(run(&["env"]).await);
     assert!(env.contains("export ORDER_PROFILE='approval'"), "{env}");
     // What is the user's own is used, and not shown.
-    assert!(env.contains("export WEBHOOK_SECRETS_STRIPE='whsec_") && !env.contains("WEBHOOK_SECRETS_MOLLIE"), "{env}");
+    assert!(
+        env.contains("export WEBHOOK_SECRETS_STRIPE='whsec_")
+            && !env.contains("WEBHOOK_SECRETS_MOLLIE"),
+        "{env}"
+    );
     let mollie = async |secret: &str| {
         let secrets = Secrets::new(WebhookProvider::Mollie, [secret]).unwrap();
-        let signing = Signing { now: 0, message_id: "-", notification_url: None };
+        let signing = Signing {
+            now: 0,
+            message_id: "-",
+            notification_url: None,
+        };
         let event = r#"{"resource": "event", "id": "event_of_my_own", "type": "profile.verified"}"#;
         let message = payment_webhooks::sign(&secrets, Message::new(event), &signing).unwrap();
         let (_, signature) = message.header_pairs()[0];
         let url = format!("http://127.0.0.1:{}/webhooks/mollie", ports[0]);
-        let request = reqwest::Client::new().post(url).header("x-mollie-signature", signature).body(event);
+        let request = reqwest::Client::new()
+            .post(url)
+            .header("x-mollie-signature", signature)
+            .body(event);
         request.send().await.unwrap().status().as_u16()
     };
     let kept = fs::read_to_string(folder.path().join(".orderflow/webhooks.env")).unwrap();
-    let made_up = kept.lines().find_map(|line| line.strip_prefix("WEBHOOK_SECRETS_MOLLIE=")).unwrap();
-    assert_eq!((mollie("my-own-secret").await, mollie(made_up).await), (200, 400));
+    let made_up = kept
+        .lines()
+        .find_map(|line| line.strip_prefix("WEBHOOK_SECRETS_MOLLIE="))
+        .unwrap();
+    assert_eq!(
+        (mollie("my-own-secret").await, mollie(made_up).await),
+        (200, 400)
+    );
     let pid = async |service: &str| {
-        let services: Value = serde_json::from_str(&World::printed(run(&["ps", "--json"]).await)).unwrap();
-        services.as_array().unwrap().iter().find(|line| line["service"] == service).unwrap()["pid"].clone()
+        let services: Value =
+            serde_json::from_str(&World::printed(run(&["ps", "--json"]).await)).unwrap();
+        services
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|line| line["service"] == service)
+            .unwrap()["pid"]
+            .clone()
     };
     let (worker, api) = (pid("worker").await, pid("api").await);
     World::printed(run(&["restart", "worker"]).await);
@@ -337,12 +539,27 @@ async fn a_stack_has_a_life_of_its_own() {
     World::printed(run(&["result", "mine", "--wait"]).await);
     // Data stays when it is stopped, and goes with a reset.
     World::printed(run(&["stop"]).await);
-    assert!(tokio::net::TcpStream::connect(format!("127.0.0.1:{}", ports[0])).await.is_err());
+    assert!(
+        tokio::net::TcpStream::connect(format!("127.0.0.1:{}", ports[0]))
+            .await
+            .is_err()
+    );
     World::printed(run(&alias).await);
-    assert!(World::printed(run(&["show", "mine"]).await).contains("mine"), "{started}");
-    let secrets =
-        |env: &str| env.lines().filter(|line| line.contains("WEBHOOK_")).map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!(secrets(&World::printed(run(&["env"]).await)), secrets(&env), "other secrets after a restart");
+    assert!(
+        World::printed(run(&["show", "mine"]).await).contains("mine"),
+        "{started}"
+    );
+    let secrets = |env: &str| {
+        env.lines()
+            .filter(|line| line.contains("WEBHOOK_"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        secrets(&World::printed(run(&["env"]).await)),
+        secrets(&env),
+        "other secrets after a restart"
+    );
     World::printed(run(&["reset", "--yes"]).await);
     assert!(!folder.path().join(".orderflow").exists());
 }

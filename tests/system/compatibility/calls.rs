@@ -1,19 +1,28 @@
 //! The calls of each system, word for word, against a deployment with that system's profile.
 
-use crate::{api::Reply, shared::shared, world::World};
 use reqwest::Method;
 use serde_json::{Value, json};
 use temporalio_client::{UntypedQuery, UntypedSignal, WorkflowQueryOptions, WorkflowSignalOptions};
 use temporalio_common::{data_converters::RawValue, protos::temporal::api::common::v1::Payload};
+
+use crate::{api::Reply, shared::shared, world::World};
 use workflows::OrderWorkflow;
 
 impl World {
     /// One line of an other system's manual: `POST /orders/order-123/start {"payment_id": "payment-456"}`.
     async fn known(&self, call: &str) -> Reply {
         let mut words = call.splitn(3, ' ');
-        let (method, path) = (words.next().unwrap().parse::<Method>().unwrap(), words.next().unwrap());
-        let headers: &[_] = if call.contains('{') { &[("content-type", "application/json")] } else { &[] };
-        self.send(method, path, headers, words.next().map(ToOwned::to_owned)).await
+        let (method, path) = (
+            words.next().unwrap().parse::<Method>().unwrap(),
+            words.next().unwrap(),
+        );
+        let headers: &[_] = if call.contains('{') {
+            &[("content-type", "application/json")]
+        } else {
+            &[]
+        };
+        self.send(method, path, headers, words.next().map(ToOwned::to_owned))
+            .await
     }
 }
 
@@ -21,14 +30,34 @@ impl World {
 async fn system_a() {
     // Its users have ten seconds to change their mind.
     let world = World::with(&[("PAYMENT_PROCESSING_DELAY", "10s")]).await;
-    world.known(r#"POST /orders/order-123/start {"payment_id": "payment-456"}"#).await.started();
+    world
+        .known(r#"POST /orders/order-123/start {"payment_id": "payment-456"}"#)
+        .await
+        .started();
     world.is_at("order-123", "pay").await;
-    let moved = world.known(r#"POST /orders/order-123/signals/update-address {"street": "123 Main St"}"#).await.is(200);
+    let moved = world
+        .known(r#"POST /orders/order-123/signals/update-address {"street": "123 Main St"}"#)
+        .await
+        .is(200);
     assert_eq!(moved["shipping_address"]["street"], "123 Main St");
-    world.known("POST /orders/order-123/signals/cancel").await.is(200);
+    world
+        .known("POST /orders/order-123/signals/cancel")
+        .await
+        .is(200);
     let status = world.known("GET /orders/order-123/status").await.is(200);
-    assert_eq!((&status["order_id"], &status["status"]), (&json!("order-123"), &json!("cancelled")));
-    assert!(world.known("GET /docs").await.is(200).as_str().unwrap().contains("swagger-ui"));
+    assert_eq!(
+        (&status["order_id"], &status["status"]),
+        (&json!("order-123"), &json!("cancelled"))
+    );
+    assert!(
+        world
+            .known("GET /docs")
+            .await
+            .is(200)
+            .as_str()
+            .unwrap()
+            .contains("swagger-ui")
+    );
     world.ended("order-123").await;
     world.verify().await;
 }
@@ -39,17 +68,49 @@ async fn system_b() {
     let order = r#"POST /orders {"customer_name": "John Doe", "customer_email": "john@example.com",
         "items": [{"sku": "ABC123", "qty": 2, "price": 99.99}],
         "shipping_address": {"street": "123 Main St", "city": "Anytown", "state": "CA"}}"#;
-    let [kept, regretted] = [world.known(order).await.started(), world.known(order).await.started()];
-    world.known(&format!("POST /orders/{regretted}/cancel")).await.is(200);
+    let [kept, regretted] = [
+        world.known(order).await.started(),
+        world.known(order).await.started(),
+    ];
+    world
+        .known(&format!("POST /orders/{regretted}/cancel"))
+        .await
+        .is(200);
     world.ended(&kept).await;
     let state = world.known(&format!("GET /orders/{kept}")).await.is(200);
-    assert_eq!((&state["status"], &state["total_amount"]), (&json!("delivered"), &json!(199.98)));
-    assert_eq!(state["customer"], json!({"id": null, "name": "John Doe", "email": "john@example.com"}));
-    let trail = world.known(&format!("GET /orders/{kept}/events")).await.is(200);
-    let kinds: Vec<_> =
-        trail["events"].as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap()).collect();
-    let steps = ["review_timed_out", "payment_captured", "shipment_started", "order_shipped", "order_delivered"];
-    assert_eq!(kinds.iter().filter(|kind| steps.contains(kind)).copied().collect::<Vec<_>>(), steps);
+    assert_eq!(
+        (&state["status"], &state["total_amount"]),
+        (&json!("delivered"), &json!(199.98))
+    );
+    assert_eq!(
+        state["customer"],
+        json!({"id": null, "name": "John Doe", "email": "john@example.com"})
+    );
+    let trail = world
+        .known(&format!("GET /orders/{kept}/events"))
+        .await
+        .is(200);
+    let kinds: Vec<_> = trail["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["type"].as_str().unwrap())
+        .collect();
+    let steps = [
+        "review_timed_out",
+        "payment_captured",
+        "shipment_started",
+        "order_shipped",
+        "order_delivered",
+    ];
+    assert_eq!(
+        kinds
+            .iter()
+            .filter(|kind| steps.contains(kind))
+            .copied()
+            .collect::<Vec<_>>(),
+        steps
+    );
     assert_eq!(world.ended(&regretted).await.status.as_str(), "cancelled");
     world.verify().await;
 }
@@ -64,17 +125,41 @@ async fn system_c() {
     let reply = world.known(order).await;
     let answer = reply.body.clone();
     let paid = reply.started();
-    assert!(paid.starts_with("ORD-") && paid.len() == "ORD-YYYYMMDD-HHMMSS-XXXX".len(), "{paid}");
+    assert!(
+        paid.starts_with("ORD-") && paid.len() == "ORD-YYYYMMDD-HHMMSS-XXXX".len(),
+        "{paid}"
+    );
     assert_eq!(answer["workflow_id"], format!("order-{paid}"));
-    assert_eq!((&answer["status"], &answer["total_amount"]), (&json!("pending"), &json!(999.99)));
-    assert_eq!(answer["message"], "Order created successfully. Awaiting payment confirmation.");
+    assert_eq!(
+        (&answer["status"], &answer["total_amount"]),
+        (&json!("pending"), &json!(999.99))
+    );
+    assert_eq!(
+        answer["message"],
+        "Order created successfully. Awaiting payment confirmation."
+    );
     let unpaid = world.known(order).await.started();
-    let payment = r#"{"transaction_id": "TXN-789", "amount": 999.99, "payment_method": "credit_card"}"#;
-    world.known(&format!("POST /orders/{paid}/payment {payment}")).await.is(200);
-    world.known(&format!(r#"DELETE /orders/{unpaid} {{"reason": "Customer changed mind"}}"#)).await.is(200);
+    let payment =
+        r#"{"transaction_id": "TXN-789", "amount": 999.99, "payment_method": "credit_card"}"#;
+    world
+        .known(&format!("POST /orders/{paid}/payment {payment}"))
+        .await
+        .is(200);
+    world
+        .known(&format!(
+            r#"DELETE /orders/{unpaid} {{"reason": "Customer changed mind"}}"#
+        ))
+        .await
+        .is(200);
     for (id, end) in [(&paid, "delivered"), (&unpaid, "cancelled")] {
         assert_eq!(world.ended(id).await.status.as_str(), end);
-        assert_eq!(world.known(&format!("GET /orders/{id}/status")).await.is(200)["status"], end);
+        assert_eq!(
+            world
+                .known(&format!("GET /orders/{id}/status"))
+                .await
+                .is(200)["status"],
+            end
+        );
     }
     let state = world.known(&format!("GET /orders/{unpaid}")).await.is(200);
     assert_eq!(state["cancellation_reason"], "Customer changed mind");
@@ -88,16 +173,37 @@ async fn system_c() {
 async fn system_d() {
     let world = World::with(&[("ORDER_PROFILE", "quick"), ("DELIVERY", "")]).await;
     world.known("POST /orders/quick-1/start").await.started();
-    let address = r#"{"street": "1 New St", "city": "Anytown", "state": "CA", "zip_code": "12345"}"#;
-    let moved = world.known(&format!("POST /orders/quick-1/signals/update-address {address}")).await.is(200);
+    let address =
+        r#"{"street": "1 New St", "city": "Anytown", "state": "CA", "zip_code": "12345"}"#;
+    let moved = world
+        .known(&format!(
+            "POST /orders/quick-1/signals/update-address {address}"
+        ))
+        .await
+        .is(200);
     assert_eq!(moved["shipping_address"]["postal_code"], "12345");
-    world.known("GET /orders/quick-1/result").await.problem(409, "order_running");
-    world.known("POST /orders/quick-1/signals/approve").await.is(200);
+    world
+        .known("GET /orders/quick-1/result")
+        .await
+        .problem(409, "order_running");
+    world
+        .known("POST /orders/quick-1/signals/approve")
+        .await
+        .is(200);
     world.ended("quick-1").await;
-    assert_eq!(world.known("GET /orders/quick-1/status").await.is(200)["status"], "shipped");
-    assert_eq!(world.known("GET /orders/quick-1/result").await.is(200)["status"], "shipped");
+    assert_eq!(
+        world.known("GET /orders/quick-1/status").await.is(200)["status"],
+        "shipped"
+    );
+    assert_eq!(
+        world.known("GET /orders/quick-1/result").await.is(200)["status"],
+        "shipped"
+    );
     world.known("POST /orders/quick-2/start").await.started();
-    world.known("POST /orders/quick-2/signals/cancel").await.is(200);
+    world
+        .known("POST /orders/quick-2/signals/cancel")
+        .await
+        .is(200);
     assert_eq!(world.ended("quick-2").await.status.as_str(), "cancelled");
     world.verify().await;
 }
@@ -105,22 +211,41 @@ async fn system_d() {
 #[tokio::test]
 async fn system_e() {
     let world = World::with(&[("ORDER_PROFILE", "approval"), ("DELIVERY", "")]).await;
-    let address = r#"{"street": "1 A St", "city": "B", "state": "CA", "zip": "12345", "country": "USA"}"#;
-    let start = |id: &str| format!(r#"POST /orders/{id}/start {{"payment_id": "PMT-{id}", "address": {address}}}"#);
+    let address =
+        r#"{"street": "1 A St", "city": "B", "state": "CA", "zip": "12345", "country": "USA"}"#;
+    let start = |id: &str| {
+        format!(r#"POST /orders/{id}/start {{"payment_id": "PMT-{id}", "address": {address}}}"#)
+    };
     world.known(&start("e-kept")).await.started();
     let moved = r#"POST /orders/e-kept/signals/update-address {"address": {"street": "2 Side St", "zip": "54321"}}"#;
     let moved: Value = world.known(moved).await.is(200);
     let address = &moved["shipping_address"];
     assert_eq!(
-        (&address["street"], &address["city"], &address["postal_code"]),
+        (
+            &address["street"],
+            &address["city"],
+            &address["postal_code"]
+        ),
         (&json!("2 Side St"), &json!("B"), &json!("54321"))
     );
-    world.known("POST /orders/e-kept/signals/approve").await.is(200);
+    world
+        .known("POST /orders/e-kept/signals/approve")
+        .await
+        .is(200);
     world.known(&start("e-regretted")).await.started();
-    world.known("POST /orders/e-regretted/signals/cancel").await.is(200);
+    world
+        .known("POST /orders/e-regretted/signals/cancel")
+        .await
+        .is(200);
     for (id, end) in [("e-kept", "shipped"), ("e-regretted", "cancelled")] {
         assert_eq!(world.ended(id).await.status.as_str(), end);
-        assert_eq!(world.known(&format!("GET /orders/{id}/status")).await.is(200)["status"], end);
+        assert_eq!(
+            world
+                .known(&format!("GET /orders/{id}/status"))
+                .await
+                .is(200)["status"],
+            end
+        );
     }
     world.verify().await;
 }
@@ -133,30 +258,54 @@ async fn system_c_through_temporal() {
     let signal = async |id: &str, name: &str, argument: Value| {
         let handle = client.get_workflow_handle::<OrderWorkflow>(format!("order-{id}"));
         let metadata = [("encoding".to_owned(), b"json/plain".to_vec())].into();
-        let payload = Payload { metadata, data: argument.to_string().into(), ..Payload::default() };
+        let payload = Payload {
+            metadata,
+            data: argument.to_string().into(),
+            ..Payload::default()
+        };
         let input = RawValue::new(vec![payload]);
-        handle.signal(UntypedSignal::new(name), input, WorkflowSignalOptions::default()).await.unwrap();
+        handle
+            .signal(
+                UntypedSignal::new(name),
+                input,
+                WorkflowSignalOptions::default(),
+            )
+            .await
+            .unwrap();
     };
     let query = async |id: &str, name: &str| {
         let handle = client.get_workflow_handle::<OrderWorkflow>(format!("order-{id}"));
         let options = WorkflowQueryOptions::default();
-        let answer = handle.query(UntypedQuery::new(name), RawValue::new(vec![]), options).await.unwrap();
+        let answer = handle
+            .query(UntypedQuery::new(name), RawValue::new(vec![]), options)
+            .await
+            .unwrap();
         serde_json::from_slice::<Value>(&answer.payloads[0].data).unwrap()
     };
     for id in ["c-paid", "c-regretted"] {
-        world.known(&format!("POST /orders/{id}/start")).await.started();
+        world
+            .known(&format!("POST /orders/{id}/start"))
+            .await
+            .started();
         world.is_at(id, "pay").await;
         assert_eq!(query(id, "get_order_status").await["status"], "pending");
     }
-    signal("c-paid", "confirm_payment", json!({"transaction_id": "TXN-1", "amount": 9.99, "payment_method": "card"}))
-        .await;
+    signal(
+        "c-paid",
+        "confirm_payment",
+        json!({"transaction_id": "TXN-1", "amount": 9.99, "payment_method": "card"}),
+    )
+    .await;
     signal("c-regretted", "cancel_order", json!("changed my mind")).await;
     for (id, end) in [("c-paid", "delivered"), ("c-regretted", "cancelled")] {
         world.ended(id).await;
         // Closed by now, or about to be.
         assert_eq!(query(id, "get_order_status").await["status"], end);
         let state = query(id, "get_full_state").await;
-        assert_eq!((&state["order_id"], &state["total_amount"]), (&json!(id), &json!(9.99)));
+        assert_eq!(
+            (&state["order_id"], &state["total_amount"]),
+            (&json!(id), &json!(9.99))
+        );
         assert_eq!(query(id, "get_estimated_delivery").await["order_id"], id);
     }
     world.verify().await;
@@ -166,12 +315,24 @@ async fn system_c_through_temporal() {
 #[tokio::test]
 async fn one_worker_for_orders_and_one_for_shipping() {
     let world = World::with(&[("WORKER_QUEUES", "orders")]).await;
-    world.known(r#"POST /orders/two/start {"payment_id": "payment-two"}"#).await.started();
+    world
+        .known(r#"POST /orders/two/start {"payment_id": "payment-two"}"#)
+        .await
+        .started();
     let trail = async || world.trail("two").await;
-    world.eventually("the shipment", trail, |trail| trail.contains(&"shipment_started".to_owned())).await;
+    world
+        .eventually("the shipment", trail, |trail| {
+            trail.contains(&"shipment_started".to_owned())
+        })
+        .await;
     // Nobody serves the other queue: were it not so, the order would be delivered within two seconds.
-    assert_eq!(world.get("/orders/two/status").await.body["status"], "preparing");
-    let _shipping = world.another_worker("shipping", &[("WORKER_QUEUES", "shipping")]).await;
+    assert_eq!(
+        world.get("/orders/two/status").await.body["status"],
+        "preparing"
+    );
+    let _shipping = world
+        .another_worker("shipping", &[("WORKER_QUEUES", "shipping")])
+        .await;
     assert_eq!(world.ended("two").await.status.as_str(), "delivered");
     world.verify().await;
 }
@@ -180,7 +341,11 @@ async fn one_worker_for_orders_and_one_for_shipping() {
 #[tokio::test]
 async fn the_names_of_other_systems_settings_are_read() {
     let shared = shared().await;
-    let database = shared.database("compatibility_settings").await.replacen("postgres://", "postgresql+asyncpg://", 1);
+    let database = shared.database("compatibility_settings").await.replacen(
+        "postgres://",
+        "postgresql+asyncpg://",
+        1,
+    );
     let address = &shared.temporal.address;
     let settings = [
         ("TEMPORAL_ADDRESS", ""),
@@ -190,7 +355,10 @@ async fn the_names_of_other_systems_settings_are_read() {
         ("LOG_LEVEL", "DEBUG"),
     ];
     let world = World::on(&database, address, &settings).await;
-    let id = world.known(r#"POST /orders/order-main/start {"payment_id": "payment-main"}"#).await.started();
+    let id = world
+        .known(r#"POST /orders/order-main/start {"payment_id": "payment-main"}"#)
+        .await
+        .started();
     assert_eq!(world.ended(&id).await.status.as_str(), "delivered");
     assert!(world.log("worker").contains("DEBUG"));
 }

@@ -1,17 +1,25 @@
 //! The pages in a real browser: they show what they should, break none of their rules and call nobody else.
 
-use crate::{api::order_with_payment, world::World};
-use serde_json::{Value, json};
 use std::{
     fs,
     process::{Command, Stdio},
 };
 
+use serde_json::{Value, json};
+
+use crate::{api::order_with_payment, world::World};
+
 const BROWSERS: [&str; 3] = ["chromium-headless-shell", "chromium", "google-chrome"];
 
 fn browser() -> Option<&'static str> {
-    let runs =
-        |name: &&&str| Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    let runs = |name: &&&str| {
+        Command::new(name)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok()
+    };
     BROWSERS.iter().find(runs).copied()
 }
 
@@ -27,21 +35,54 @@ async fn look(browser: &'static str, url: String) -> Seen {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("net.json");
         let output = Command::new(browser)
-            .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"])
-            .args(["--enable-logging=stderr", "--log-level=0", "--dump-dom", "--virtual-time-budget=20000"])
-            .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
-            .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+            ])
+            .args([
+                "--enable-logging=stderr",
+                "--log-level=0",
+                "--dump-dom",
+                "--virtual-time-budget=20000",
+            ])
+            .args([
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ])
+            .arg(format!(
+                "--user-data-dir={}",
+                folder.path().join("profile").display()
+            ))
             .arg(format!("--log-net-log={}", log.display()))
             .arg(url)
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        let complaints = said.lines().filter(|line| line.contains(":CONSOLE")).map(str::to_owned).collect();
+        let complaints = said
+            .lines()
+            .filter(|line| line.contains(":CONSOLE"))
+            .map(str::to_owned)
+            .collect();
         let net: Value = serde_json::from_str(&fs::read_to_string(&log).unwrap()).unwrap();
         let kind = &net["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"];
-        let requests = net["events"].as_array().unwrap().iter().filter(|event| event["type"] == *kind);
-        let addresses = requests.filter_map(|event| event["params"]["url"].as_str()).map(str::to_owned).collect();
-        Seen { page: String::from_utf8_lossy(&output.stdout).into_owned(), complaints, addresses }
+        let requests = net["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|event| event["type"] == *kind);
+        let addresses = requests
+            .filter_map(|event| event["params"]["url"].as_str())
+            .map(str::to_owned)
+            .collect();
+        Seen {
+            page: String::from_utf8_lossy(&output.stdout).into_owned(),
+            complaints,
+            addresses,
+        }
     })
     .await
     .unwrap()
@@ -59,25 +100,69 @@ async fn the_pages_work_in_a_browser_and_it_calls_nobody_else() {
     let id = world.post("/orders", order).await.started();
     world.ended(&id).await;
     for (path, shown) in [
-        ("/".to_owned(), vec![id.as_str(), "Start a sample order", "delivered", "&lt;img src=x"]),
+        (
+            "/".to_owned(),
+            vec![
+                id.as_str(),
+                "Start a sample order",
+                "delivered",
+                "&lt;img src=x",
+            ],
+        ),
         (
             format!("/#/orders/{id}"),
-            vec![&id, "Dispatched: done", "order received", "ABC123", "Cancel order", "&lt;img src=x"],
+            vec![
+                &id,
+                "Dispatched: done",
+                "order received",
+                "ABC123",
+                "Cancel order",
+                "&lt;img src=x",
+            ],
         ),
-        ("/#/orders/nobody".to_owned(), vec!["There is no such order", "order_not_found"]),
-        ("/docs".to_owned(), vec!["swagger-ui", "/orders/{id}/signals/update-address", "operations-tag-Start"]),
-        ("/redoc".to_owned(), vec!["update-address", "Cancel before dispatch", "Idempotency-Key"]),
+        (
+            "/#/orders/nobody".to_owned(),
+            vec!["There is no such order", "order_not_found"],
+        ),
+        (
+            "/docs".to_owned(),
+            vec![
+                "swagger-ui",
+                "/orders/{id}/signals/update-address",
+                "operations-tag-Start",
+            ],
+        ),
+        (
+            "/redoc".to_owned(),
+            vec![
+                "update-address",
+                "Cancel before dispatch",
+                "Idempotency-Key",
+            ],
+        ),
     ] {
         let seen = look(browser, format!("{}{path}", world.url)).await;
         for text in shown {
-            assert!(seen.page.contains(text), "{path} does not show {text}: {:?}\n{}", seen.complaints, seen.page);
+            assert!(
+                seen.page.contains(text),
+                "{path} does not show {text}: {:?}\n{}",
+                seen.complaints,
+                seen.page
+            );
         }
         // A call that is refused is a line in the browser's own log; there is no other.
-        let refused = |line: &&String| !line.contains("Failed to load resource") || !path.ends_with("nobody");
-        assert_eq!(seen.complaints.iter().filter(refused).collect::<Vec<_>>(), Vec::<&String>::new(), "{path}");
+        let refused =
+            |line: &&String| !line.contains("Failed to load resource") || !path.ends_with("nobody");
+        assert_eq!(
+            seen.complaints.iter().filter(refused).collect::<Vec<_>>(),
+            Vec::<&String>::new(),
+            "{path}"
+        );
         assert!(seen.addresses.len() > 3, "{path}: {:?}", seen.addresses);
         for address in seen.addresses {
-            let ours = address.starts_with(&world.url) || address.starts_with("data:") || address.starts_with("blob:");
+            let ours = address.starts_with(&world.url)
+                || address.starts_with("data:")
+                || address.starts_with("blob:");
             assert!(ours, "{path} asks {address}");
         }
     }

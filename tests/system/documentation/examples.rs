@@ -1,12 +1,13 @@
 //! Each example of the document, sent to the API as it stands.
 
+use reqwest::Method;
+use serde_json::{Value, json};
+
 use super::file;
 use crate::{
     api::{Reply, paid_order},
     world::World,
 };
-use reqwest::Method;
-use serde_json::{Value, json};
 
 struct Sent {
     method: Method,
@@ -49,11 +50,25 @@ fn fits(document: &Value, operation: &Value, reply: &Reply) {
     );
     let kind = reply.header("content-type");
     let schema = resolve(document, &answer["content"][kind]["schema"]);
-    assert!(schema.is_object(), "{}: {} {kind} is not in the document", operation["operationId"], reply.status);
-    like(document, schema, &reply.body, operation["operationId"].as_str().unwrap());
+    assert!(
+        schema.is_object(),
+        "{}: {} {kind} is not in the document",
+        operation["operationId"],
+        reply.status
+    );
+    like(
+        document,
+        schema,
+        &reply.body,
+        operation["operationId"].as_str().unwrap(),
+    );
     for (name, header) in answer["headers"].as_object().unwrap() {
         let required = resolve(document, header)["required"] == true;
-        assert!(!required || reply.headers.contains_key(name), "{}: {name} is missing", operation["operationId"]);
+        assert!(
+            !required || reply.headers.contains_key(name),
+            "{}: {name} is missing",
+            operation["operationId"]
+        );
     }
 }
 
@@ -70,26 +85,45 @@ fn like(document: &Value, schema: &Value, value: &Value, at: &str) {
         return;
     }
     for (index, element) in value.as_array().into_iter().flatten().enumerate() {
-        like(document, &schema["items"], element, &format!("{at}/{index}"));
+        like(
+            document,
+            &schema["items"],
+            element,
+            &format!("{at}/{index}"),
+        );
     }
-    let (Some(properties), Some(fields)) = (schema["properties"].as_object(), value.as_object()) else { return };
+    let (Some(properties), Some(fields)) = (schema["properties"].as_object(), value.as_object())
+    else {
+        return;
+    };
     for name in schema["required"].as_array().unwrap() {
-        assert!(fields.contains_key(name.as_str().unwrap()), "{at}: {name} is missing in {value}");
+        assert!(
+            fields.contains_key(name.as_str().unwrap()),
+            "{at}: {name} is missing in {value}"
+        );
     }
     for (name, field) in fields {
-        let schema = properties.get(name).unwrap_or_else(|| panic!("{at}: {name} is not in the document"));
+        let schema = properties
+            .get(name)
+            .unwrap_or_else(|| panic!("{at}: {name} is not in the document"));
         like(document, schema, field, &format!("{at}/{name}"));
     }
 }
 
 fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
-    value["$ref"].as_str().map_or(value, |reference| document.pointer(&reference[1..]).unwrap())
+    value["$ref"].as_str().map_or(value, |reference| {
+        document.pointer(&reference[1..]).unwrap()
+    })
 }
 
 #[tokio::test]
 async fn each_documented_example_works_against_the_running_api() {
     // Nobody confirms a delivery but the example, and a payment can be cancelled for a while.
-    let slow = [("ORDER_PROFILE", "lifecycle"), ("SHIPPING_DELAY", "30s"), ("DELIVERY", "confirm")];
+    let slow = [
+        ("ORDER_PROFILE", "lifecycle"),
+        ("SHIPPING_DELAY", "30s"),
+        ("DELIVERY", "confirm"),
+    ];
     let world = World::with(&slow).await;
     let document: Value = serde_json::from_str(&file("docs/openapi.json")).unwrap();
     let bodies = bodies(&document);
@@ -100,55 +134,126 @@ async fn each_documented_example_works_against_the_running_api() {
     }))
     .await;
     for (path, methods) in document["paths"].as_object().unwrap() {
-        let Some(operation) = methods.get("get").filter(|_| path.starts_with("/orders") || path == "/health") else {
+        let Some(operation) = methods
+            .get("get")
+            .filter(|_| path.starts_with("/orders") || path == "/health")
+        else {
             continue;
         };
         let path = path.replace("{id}", "example-0");
         fits(&document, operation, &world.get(&path).await);
         if path != "/health" && path != "/orders" {
-            fits(&document, operation, &world.get(&path.replace("example-0", "nobody")).await);
+            fits(
+                &document,
+                operation,
+                &world.get(&path.replace("example-0", "nobody")).await,
+            );
         }
         if path != "/health" {
-            fits(&document, operation, &world.get(&format!("{path}?limit=0&source=rumour")).await);
+            fits(
+                &document,
+                operation,
+                &world.get(&format!("{path}?limit=0&source=rumour")).await,
+            );
         }
     }
     world.verify().await;
 }
 
-async fn works(world: &World, document: &Value, number: usize, Sent { method, path, operation, name, mut body }: Sent) {
+async fn works(
+    world: &World,
+    document: &Value,
+    number: usize,
+    Sent {
+        method,
+        path,
+        operation,
+        name,
+        mut body,
+    }: Sent,
+) {
     let id = format!("example-{number}");
     ready(world, &path, &id).await;
     if body["transaction_id"].is_string() {
         // Of another order in each example.
         body["transaction_id"] = json!(format!("tx-{number}"));
     }
-    let headers = [("content-type", "application/json"), ("idempotency-key", &*id)];
+    let headers = [
+        ("content-type", "application/json"),
+        ("idempotency-key", &*id),
+    ];
     let sent = body.to_string();
-    let send = async || world.send(method.clone(), &path.replace("{id}", &id), &headers, Some(sent.clone())).await;
-    let expected = if path == "/orders" || path.ends_with("/start") { 202 } else { 200 };
+    let send = async || {
+        world
+            .send(
+                method.clone(),
+                &path.replace("{id}", &id),
+                &headers,
+                Some(sent.clone()),
+            )
+            .await
+    };
+    let expected = if path == "/orders" || path.ends_with("/start") {
+        202
+    } else {
+        200
+    };
     // Under one key it is one request: on a slow machine it may be undecided for a while, which is 202 elsewhere.
     let decided = |reply: &Reply| reply.status != 503 && (reply.status != 202 || expected == 202);
-    let reply = world.eventually(&format!("an answer to {method} {path}, {name}"), send, decided).await;
-    assert_eq!(reply.status, expected, "{method} {path}, {name}: {:?}", reply.body);
+    let reply = world
+        .eventually(
+            &format!("an answer to {method} {path}, {name}"),
+            send,
+            decided,
+        )
+        .await;
+    assert_eq!(
+        reply.status, expected,
+        "{method} {path}, {name}: {:?}",
+        reply.body
+    );
     fits(document, &operation, &reply);
-    let broken = world.send(method.clone(), &path.replace("{id}", &id), &headers, Some("{".to_owned())).await;
+    let broken = world
+        .send(
+            method.clone(),
+            &path.replace("{id}", &id),
+            &headers,
+            Some("{".to_owned()),
+        )
+        .await;
     fits(document, &operation, &broken);
-    let unknown = world.send(method, &path.replace("{id}", &id), &headers, Some("{\"colour\": 1}".to_owned())).await;
+    let unknown = world
+        .send(
+            method,
+            &path.replace("{id}", &id),
+            &headers,
+            Some("{\"colour\": 1}".to_owned()),
+        )
+        .await;
     assert_eq!(unknown.status, 422, "{path}");
     fits(document, &operation, &unknown);
 }
 
 /// Brings an order to where the route can tell it something.
 async fn ready(world: &World, path: &str, id: &str) {
-    let Some(signal) = path.strip_prefix("/orders/{id}") else { return };
+    let Some(signal) = path.strip_prefix("/orders/{id}") else {
+        return;
+    };
     let with = async |profile: &str| {
         let mut order = paid_order();
         order["profile"] = json!(profile);
-        world.post(&format!("/orders/{id}/start"), order).await.started();
+        world
+            .post(&format!("/orders/{id}/start"), order)
+            .await
+            .started();
     };
     let step = async |step: &str| {
         let look = async || world.get(&format!("/orders/{id}/status")).await.body;
-        world.eventually(&format!("{id} at {step}"), look, |status| status["step"] == step).await;
+        world
+            .eventually(&format!("{id} at {step}"), look, |status| {
+                status["step"] == step
+            })
+            .await;
     };
     match signal {
         "/start" => {}

@@ -1,15 +1,21 @@
 //! `docs/signals-and-queries.md`: each of its commands, as it stands, says what the page says.
 
+use std::process::Command;
+
 use super::file;
 use crate::world::World;
-use std::process::Command;
 
 /// The commands of the page with what each says, in order.
 fn commands(page: &str) -> Vec<(String, String)> {
-    let blocks = page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let blocks = page
+        .split("```sh\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap());
     let commands = blocks.flat_map(|block| block.trim().split("\n\n"));
     let pair = |lines: &str| {
-        let (command, says) = lines.split_once("\n# says ").unwrap_or_else(|| panic!("{lines} says nothing"));
+        let (command, says) = lines
+            .split_once("\n# says ")
+            .unwrap_or_else(|| panic!("{lines} says nothing"));
         (command.to_owned(), says.trim().to_owned())
     };
     commands.map(pair).collect()
@@ -25,12 +31,15 @@ async fn the_page_on_signals_and_queries_is_true() {
         let here = command.replace("localhost:8000", world.url.trim_start_matches("http://"));
         let run = async || {
             let here = here.clone();
-            let output =
-                tokio::task::spawn_blocking(move || Command::new("bash").args(["-c", &here]).output().unwrap());
+            let output = tokio::task::spawn_blocking(move || {
+                Command::new("bash").args(["-c", &here]).output().unwrap()
+            });
             String::from_utf8_lossy(&output.await.unwrap().stdout).into_owned()
         };
         // What takes its time is asked again, as a reader would.
-        world.eventually(&command, run, |said| said.contains(&says)).await;
+        world
+            .eventually(&command, run, |said| said.contains(&says))
+            .await;
     }
     world.verify().await;
 }

@@ -40,7 +40,13 @@ insert into legacy.events (order_id, type, payload_json, ts) values
 
 fn script() -> String {
     let page = file("docs/data-migration.md");
-    page.split("```sql\n").nth(1).unwrap().split("```").next().unwrap().to_owned()
+    page.split("```sql\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap()
+        .to_owned()
 }
 
 #[tokio::test]
@@ -50,18 +56,39 @@ async fn orders_of_an_older_system_move_and_are_sound() {
     console::run(&world.pool, &script()).await.unwrap();
     assert_eq!(verify::violations(&world.pool).await.unwrap(), []);
     let moved = world.get("/orders/old-1?source=database").await.body;
-    assert_eq!((&moved["status"], &moved["total_amount"]), (&"delivered".into(), &20.5.into()), "{moved}");
+    assert_eq!(
+        (&moved["status"], &moved["total_amount"]),
+        (&"delivered".into(), &20.5.into()),
+        "{moved}"
+    );
     assert_eq!(moved["payment_info"]["payment_id"], "old-pmt-1", "{moved}");
-    assert_eq!(world.trail("old-1").await.last().unwrap(), "order_delivered");
-    assert_eq!(world.get("/orders/old-2?source=database").await.body["total_amount"], 500);
+    assert_eq!(
+        world.trail("old-1").await.last().unwrap(),
+        "order_delivered"
+    );
+    assert_eq!(
+        world.get("/orders/old-2?source=database").await.body["total_amount"],
+        500
+    );
     // Nobody is told of what is past, now or later.
     let id = domain::OrderId::parse("old-1").unwrap();
     let outbox = notifications::list(&world.pool, &id).await.unwrap();
-    let mails: Vec<_> = outbox.iter().map(|mail| (mail.kind.as_str(), mail.status.as_str())).collect();
-    let kinds = ["order_received", "payment_confirmed", "order_shipped", "order_delivered"];
+    let mails: Vec<_> = outbox
+        .iter()
+        .map(|mail| (mail.kind.as_str(), mail.status.as_str()))
+        .collect();
+    let kinds = [
+        "order_received",
+        "payment_confirmed",
+        "order_shipped",
+        "order_delivered",
+    ];
     assert_eq!(mails, kinds.map(|kind| (kind, "skipped")));
     // What came later is of another kind, and sound as well.
-    let id = world.post("/orders", order_with_payment("pmt-new-1")).await.started();
+    let id = world
+        .post("/orders", order_with_payment("pmt-new-1"))
+        .await
+        .started();
     world.ended(&id).await;
     world.verify().await;
 }
@@ -72,7 +99,13 @@ async fn an_open_order_of_an_older_system_is_named_and_nothing_moves() {
     console::run(&world.pool, LEGACY).await.unwrap();
     let open = "update legacy.orders set state = 'PAYMENT_CHARGED' where id = 'old-2'";
     console::run(&world.pool, open).await.unwrap();
-    let refused = console::run(&world.pool, &script()).await.unwrap_err().to_string();
-    assert!(refused.contains("open, or of an unknown state: old-2 is PAYMENT_CHARGED"), "{refused}");
+    let refused = console::run(&world.pool, &script())
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("open, or of an unknown state: old-2 is PAYMENT_CHARGED"),
+        "{refused}"
+    );
     assert_eq!(verify::count(&world.pool).await.unwrap(), 0);
 }

@@ -7,16 +7,34 @@ use store::console;
 #[tokio::test]
 async fn the_query_of_the_performance_page_tells_how_long_charges_take() {
     let world = World::start().await;
-    let id = world.post("/orders", order_with_payment("pmt-measured")).await.started();
+    let id = world
+        .post("/orders", order_with_payment("pmt-measured"))
+        .await
+        .started();
     assert_eq!(world.ended(&id).await.status.as_str(), "delivered");
     // What the page says of a happy order.
     assert_eq!(world.trail(&id).await.len(), 7);
     let page = file("docs/performance.md");
     assert!(page.contains("seven rows of a happy order"));
-    let query = page.split("```sql\n").nth(1).unwrap().split("```").next().unwrap();
+    let query = page
+        .split("```sql\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
     let answer = console::ask(&world.pool, query.trim(), 10).await.unwrap();
     // {median,nineteen of twenty}, in seconds.
-    let seconds = answer.rows[0][0].clone().unwrap_or_else(|| panic!("{answer:?}"));
-    let seconds: Vec<f64> = seconds.trim_matches(['{', '}']).split(',').map(|number| number.parse().unwrap()).collect();
-    assert!(matches!(seconds[..], [median, most] if median > 0.0 && median <= most), "{seconds:?}");
+    let seconds = answer.rows[0][0]
+        .clone()
+        .unwrap_or_else(|| panic!("{answer:?}"));
+    let seconds: Vec<f64> = seconds
+        .trim_matches(['{', '}'])
+        .split(',')
+        .map(|number| number.parse().unwrap())
+        .collect();
+    assert!(
+        matches!(seconds[..], [median, most] if median > 0.0 && median <= most),
+        "{seconds:?}"
+    );
 }

@@ -3,15 +3,16 @@
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html> and
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
 
-use crate::api::Reply;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use orderflow_http::{Function, find};
 use reqwest::{
     Method, StatusCode,
     header::{HeaderMap, HeaderName},
 };
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
+
+use crate::api::Reply;
+use orderflow_http::{Function, find};
 
 /// Which kind of API stands in front of the functions.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +28,12 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
-    pub(crate) const ALL: [Self; 4] = [Self::Rest, Self::RestAtDomain, Self::Http, Self::HttpWithStage];
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Rest,
+        Self::RestAtDomain,
+        Self::Http,
+        Self::HttpWithStage,
+    ];
 
     /// What the caller sees before our paths.
     pub(crate) fn prefix(self) -> &'static str {
@@ -53,11 +59,21 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn get(path: &str) -> Self {
-        Self { method: Method::GET, path: path.to_owned(), headers: Vec::new(), body: None, base64: false }
+        Self {
+            method: Method::GET,
+            path: path.to_owned(),
+            headers: Vec::new(),
+            body: None,
+            base64: false,
+        }
     }
 
     pub(crate) fn post(path: &str, body: &Value) -> Self {
-        let call = Self { method: Method::POST, body: Some(body.to_string()), ..Self::get(path) };
+        let call = Self {
+            method: Method::POST,
+            body: Some(body.to_string()),
+            ..Self::get(path)
+        };
         call.header("Content-Type", "application/json")
     }
 
@@ -82,13 +98,24 @@ fn serving(method: &Method, path: &str) -> Function {
 
 /// Who serves an event of either shape.
 pub(crate) fn function(event: &Value) -> Function {
-    let method = event.get("httpMethod").unwrap_or(&event["requestContext"]["http"]["method"]);
+    let method = event
+        .get("httpMethod")
+        .unwrap_or(&event["requestContext"]["http"]["method"]);
     let path = event.get("path").unwrap_or(&event["rawPath"]);
-    serving(&method.as_str().unwrap().parse().unwrap(), path.as_str().unwrap())
+    serving(
+        &method.as_str().unwrap().parse().unwrap(),
+        path.as_str().unwrap(),
+    )
 }
 
 pub(crate) fn event(shape: Shape, call: &Call) -> Value {
-    let body = call.body.as_ref().map(|body| if call.base64 { STANDARD.encode(body) } else { body.clone() });
+    let body = call.body.as_ref().map(|body| {
+        if call.base64 {
+            STANDARD.encode(body)
+        } else {
+            body.clone()
+        }
+    });
     let (path, query) = call.split();
     match shape {
         Shape::Rest | Shape::RestAtDomain => rest(shape, call, path, query, body),
@@ -99,19 +126,21 @@ pub(crate) fn event(shape: Shape, call: &Call) -> Value {
 fn rest(shape: Shape, call: &Call, path: &str, query: &str, body: Option<String>) -> Value {
     let found = find(&call.method, path).ok();
     let (mut single, mut multiple) = (Map::new(), Map::new());
-    for (name, value) in call
-        .headers
-        .iter()
-        .cloned()
-        .chain([("Host".to_owned(), "id.execute-api.eu-central-1.amazonaws.com".to_owned())])
-    {
+    for (name, value) in call.headers.iter().cloned().chain([(
+        "Host".to_owned(),
+        "id.execute-api.eu-central-1.amazonaws.com".to_owned(),
+    )]) {
         multiple.insert(name.clone(), json!([value]));
         single.insert(name, json!(value));
     }
     let (mut last, mut all) = (Map::new(), Map::<String, Value>::new());
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         last.insert(name.to_string(), json!(value));
-        all.entry(name).or_insert_with(|| json!([])).as_array_mut().unwrap().push(json!(value));
+        all.entry(name)
+            .or_insert_with(|| json!([]))
+            .as_array_mut()
+            .unwrap()
+            .push(json!(value));
     }
     // An empty one is null.
     let parameters = match &found {
@@ -124,8 +153,14 @@ fn rest(shape: Shape, call: &Call, path: &str, query: &str, body: Option<String>
     };
     let whole = format!("{}{path}", shape.prefix());
     // A domain's base path stays in both.
-    let path = if matches!(shape, Shape::RestAtDomain) { whole.clone() } else { path.to_owned() };
-    let resource = found.as_ref().map_or("/{proxy+}", |(route, _)| route.pattern);
+    let path = if matches!(shape, Shape::RestAtDomain) {
+        whole.clone()
+    } else {
+        path.to_owned()
+    };
+    let resource = found
+        .as_ref()
+        .map_or("/{proxy+}", |(route, _)| route.pattern);
     let filled = |map: Map<String, Value>| (!map.is_empty()).then_some(map);
     json!({
         "resource": resource,
@@ -148,10 +183,21 @@ fn rest(shape: Shape, call: &Call, path: &str, query: &str, body: Option<String>
 }
 
 fn http(shape: Shape, call: &Call, path: &str, query: &str, body: Option<String>) -> Value {
-    let mut headers: Map<_, _> = call.headers.iter().map(|(name, value)| (name.to_lowercase(), json!(value))).collect();
-    headers.insert("host".to_owned(), json!("id.execute-api.eu-central-1.amazonaws.com"));
+    let mut headers: Map<_, _> = call
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_lowercase(), json!(value)))
+        .collect();
+    headers.insert(
+        "host".to_owned(),
+        json!("id.execute-api.eu-central-1.amazonaws.com"),
+    );
     let raw = format!("{}{path}", shape.prefix());
-    let stage = if shape.prefix().is_empty() { "$default" } else { "prod" };
+    let stage = if shape.prefix().is_empty() {
+        "$default"
+    } else {
+        "prod"
+    };
     let mut event = json!({
         "version": "2.0",
         "routeKey": "$default",
@@ -176,16 +222,35 @@ fn http(shape: Shape, call: &Call, path: &str, query: &str, body: Option<String>
 pub(crate) fn reply(response: Value) -> Reply {
     let mut headers = HeaderMap::new();
     let mut add = |name: &str, value: &Value| {
-        headers.append(name.parse::<HeaderName>().unwrap(), value.as_str().unwrap().parse().unwrap());
+        headers.append(
+            name.parse::<HeaderName>().unwrap(),
+            value.as_str().unwrap().parse().unwrap(),
+        );
     };
     for (name, value) in response["headers"].as_object().into_iter().flatten() {
         add(name, value);
     }
-    for (name, values) in response["multiValueHeaders"].as_object().into_iter().flatten() {
-        values.as_array().unwrap().iter().for_each(|value| add(name, value));
+    for (name, values) in response["multiValueHeaders"]
+        .as_object()
+        .into_iter()
+        .flatten()
+    {
+        values
+            .as_array()
+            .unwrap()
+            .iter()
+            .for_each(|value| add(name, value));
     }
-    assert_eq!(response["isBase64Encoded"], false, "a REST API without binary media types would show it as it is");
+    assert_eq!(
+        response["isBase64Encoded"], false,
+        "a REST API without binary media types would show it as it is"
+    );
     let text = response["body"].as_str().unwrap_or_default();
-    let status = StatusCode::from_u16(response["statusCode"].as_u64().unwrap().try_into().unwrap()).unwrap();
-    Reply { status, headers, body: serde_json::from_str(text).unwrap_or_else(|_| json!(text)) }
+    let status =
+        StatusCode::from_u16(response["statusCode"].as_u64().unwrap().try_into().unwrap()).unwrap();
+    Reply {
+        status,
+        headers,
+        body: serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
+    }
 }

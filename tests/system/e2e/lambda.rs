@@ -1,18 +1,6 @@
 //! Lambda: its runtime API (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>), and one
 //! process of each function that asks it for work.
 
-use super::api_gateway::{self, Call, Shape};
-use crate::{api::Reply, world::PATIENCE};
-use axum::{
-    Router,
-    body::{Body, Bytes},
-    extract::{Path, State},
-    http::{Response, StatusCode},
-    routing::{get, post},
-};
-use devstack::guard::{Guard, GuardOptions};
-use orderflow_http::Function;
-use serde_json::Value;
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
@@ -23,12 +11,26 @@ use std::{
     },
     time::{Duration, SystemTime},
 };
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{Path, State},
+    http::{Response, StatusCode},
+    routing::{get, post},
+};
+use serde_json::Value;
 use tokio::{
     net::TcpListener,
     sync::{Mutex as AsyncMutex, mpsc, oneshot},
     task::JoinHandle,
     time::timeout,
 };
+
+use super::api_gateway::{self, Call, Shape};
+use crate::{api::Reply, world::PATIENCE};
+use devstack::guard::{Guard, GuardOptions};
+use orderflow_http::Function;
 
 static NUMBER: AtomicU32 = AtomicU32::new(1);
 
@@ -78,31 +80,55 @@ impl Lambda {
     /// Starts a function that can't serve, and waits until it has ended.
     pub(crate) async fn start_one(function: Function, environment: &[(String, String)]) -> Ended {
         let lambda = Self::without_functions().await;
-        let ended = timeout(PATIENCE, lambda.process(function, environment).ended()).await.unwrap();
-        Ended { success: ended.is_some_and(|status| status.success()), words: lambda.last_words(function) }
+        let ended = timeout(PATIENCE, lambda.process(function, environment).ended())
+            .await
+            .unwrap();
+        Ended {
+            success: ended.is_some_and(|status| status.success()),
+            words: lambda.last_words(function),
+        }
     }
 
     async fn without_functions() -> Self {
         let queue = |function: Function| {
             let (sender, waiting) = mpsc::unbounded_channel();
-            (function.name(), Queue { sender, waiting: AsyncMutex::new(waiting), in_hand: Mutex::default() })
+            (
+                function.name(),
+                Queue {
+                    sender,
+                    waiting: AsyncMutex::new(waiting),
+                    in_hand: Mutex::default(),
+                },
+            )
         };
         let queues = Arc::new(Function::ALL.into_iter().map(queue).collect());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let api = Router::new()
             .route("/{function}/2018-06-01/runtime/invocation/next", get(next))
-            .route("/{function}/2018-06-01/runtime/invocation/{id}/{outcome}", post(answered))
+            .route(
+                "/{function}/2018-06-01/runtime/invocation/{id}/{outcome}",
+                post(answered),
+            )
             .with_state(Arc::clone(&queues));
         let server = tokio::spawn(async { axum::serve(listener, api).await.unwrap() });
-        Self { address, queues, server, processes: BTreeMap::new(), folder: tempfile::tempdir().unwrap() }
+        Self {
+            address,
+            queues,
+            server,
+            processes: BTreeMap::new(),
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     fn process(&self, function: Function, environment: &[(String, String)]) -> Guard {
         let name = function.name();
         let of_lambda = [
             // Each has an API of its own, told by the path.
-            ("AWS_LAMBDA_RUNTIME_API", format!("http://{}/{name}", self.address)),
+            (
+                "AWS_LAMBDA_RUNTIME_API",
+                format!("http://{}/{name}", self.address),
+            ),
             ("AWS_LAMBDA_FUNCTION_NAME", name.to_owned()),
             ("AWS_LAMBDA_FUNCTION_VERSION", "1".to_owned()),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256".to_owned()),
@@ -110,7 +136,10 @@ impl Lambda {
         let of_lambda = of_lambda.map(|(name, value)| (name.to_owned(), value));
         let options = GuardOptions {
             name: name.to_owned(),
-            command: vec![env!("CARGO_BIN_EXE_function-under-test").into(), name.into()],
+            command: vec![
+                env!("CARGO_BIN_EXE_function-under-test").into(),
+                name.into(),
+            ],
             environment: environment.iter().cloned().chain(of_lambda).collect(),
             removed_environment: Vec::new(),
             log: self.log(function),
@@ -135,7 +164,13 @@ impl Lambda {
     /// What the function makes of an event.
     pub(crate) async fn invoke(&self, function: Function, event: &Value) -> Outcome {
         let (answer, answered) = oneshot::channel();
-        self.queues[function.name()].sender.send(Invocation { event: event.to_string(), answer }).unwrap();
+        self.queues[function.name()]
+            .sender
+            .send(Invocation {
+                event: event.to_string(),
+                answer,
+            })
+            .unwrap();
         tokio::select! {
             outcome = timeout(PATIENCE, answered) => match outcome {
                 Ok(outcome) => outcome.unwrap(),
@@ -147,7 +182,9 @@ impl Lambda {
 
     /// The answer to a call through API Gateway.
     pub(crate) async fn call(&self, shape: Shape, call: &Call) -> Reply {
-        let outcome = self.invoke(call.function(), &api_gateway::event(shape, call)).await;
+        let outcome = self
+            .invoke(call.function(), &api_gateway::event(shape, call))
+            .await;
         api_gateway::reply(outcome.unwrap_or_else(|error| panic!("{call:?}: {error}")))
     }
 }
@@ -163,17 +200,29 @@ async fn next(State(queues): State<Queues>, Path(function): Path<String>) -> Res
     let queue = &queues[function.as_str()];
     let Invocation { event, answer } = queue.waiting.lock().await.recv().await.unwrap();
     let mut in_hand = queue.in_hand.lock().unwrap();
-    let id = format!("00000000-0000-0000-0000-{:012}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    let id = format!(
+        "00000000-0000-0000-0000-{:012}",
+        NUMBER.fetch_add(1, Ordering::Relaxed)
+    );
     in_hand.insert(id.clone(), answer);
-    let deadline = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() + PATIENCE;
+    let deadline = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        + PATIENCE;
     Response::builder()
         .header("lambda-runtime-aws-request-id", id)
-        .header("lambda-runtime-deadline-ms", deadline.as_millis().to_string())
+        .header(
+            "lambda-runtime-deadline-ms",
+            deadline.as_millis().to_string(),
+        )
         .header(
             "lambda-runtime-invoked-function-arn",
             format!("arn:aws:lambda:eu-central-1:123456789012:function:{function}"),
         )
-        .header("lambda-runtime-trace-id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1")
+        .header(
+            "lambda-runtime-trace-id",
+            "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1",
+        )
         .body(event.into())
         .unwrap()
 }
@@ -184,8 +233,17 @@ async fn answered(
     body: Bytes,
 ) -> StatusCode {
     let value: Value = serde_json::from_slice(&body).unwrap();
-    let answer = queues[function.as_str()].in_hand.lock().unwrap().remove(&id).unwrap();
+    let answer = queues[function.as_str()]
+        .in_hand
+        .lock()
+        .unwrap()
+        .remove(&id)
+        .unwrap();
     // Nobody may be waiting any more.
-    let _ = answer.send(if outcome == "response" { Ok(value) } else { Err(value) });
+    let _ = answer.send(if outcome == "response" {
+        Ok(value)
+    } else {
+        Err(value)
+    });
     StatusCode::ACCEPTED
 }

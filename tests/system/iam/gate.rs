@@ -2,13 +2,6 @@
 //! clear, which must be a token for this user and this place, signed with the right credentials, and not too old. Behind
 //! it PostgreSQL checks the very password that it was given.
 
-use crate::tls::Authority;
-use aws_credential_types::Credentials;
-use aws_sdk_rds::auth_token::{AuthTokenGenerator, Config};
-use aws_smithy_async::time::{StaticTimeSource, TimeSource};
-use aws_types::{SdkConfig, region::Region};
-use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
-use rustls::server::WebPkiClientVerifier;
 use std::{
     collections::HashMap,
     io,
@@ -18,12 +11,21 @@ use std::{
     },
     time::SystemTime,
 };
-use store::PgPool;
+
+use aws_credential_types::Credentials;
+use aws_sdk_rds::auth_token::{AuthTokenGenerator, Config};
+use aws_smithy_async::time::{StaticTimeSource, TimeSource};
+use aws_types::{SdkConfig, region::Region};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use rustls::server::WebPkiClientVerifier;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
+
+use crate::tls::Authority;
+use store::PgPool;
 
 pub(crate) const REGION: &str = "eu-central-1";
 
@@ -48,7 +50,13 @@ impl TimeSource for Clock {
 }
 
 pub(crate) fn credentials() -> Credentials {
-    Credentials::new("ASIAEXAMPLE", "secret+of/a=role", Some("session+of/a=role".to_owned()), None, "test")
+    Credentials::new(
+        "ASIAEXAMPLE",
+        "secret+of/a=role",
+        Some("session+of/a=role".to_owned()),
+        None,
+        "test",
+    )
 }
 
 pub(crate) struct Gate {
@@ -67,11 +75,23 @@ impl Gate {
         let acceptor = authority.acceptor(WebPkiClientVerifier::no_client_auth(), &[]);
         let clock = Clock::default();
         let (admitted, open) = (Arc::default(), Arc::<Mutex<Vec<_>>>::default());
-        let gate = Self { port, clock: clock.clone(), admitted: Arc::clone(&admitted), open: Arc::clone(&open) };
-        let login = Arc::new(Login { admin, clock, port, server, one: tokio::sync::Mutex::default() });
+        let gate = Self {
+            port,
+            clock: clock.clone(),
+            admitted: Arc::clone(&admitted),
+            open: Arc::clone(&open),
+        };
+        let login = Arc::new(Login {
+            admin,
+            clock,
+            port,
+            server,
+            one: tokio::sync::Mutex::default(),
+        });
         tokio::spawn(async move {
             while let Ok((mut caller, _)) = listener.accept().await {
-                let (acceptor, login, admitted) = (acceptor.clone(), Arc::clone(&login), Arc::clone(&admitted));
+                let (acceptor, login, admitted) =
+                    (acceptor.clone(), Arc::clone(&login), Arc::clone(&admitted));
                 let relay = tokio::spawn(async move {
                     let relayed = async {
                         let mut request = [0; 8];
@@ -94,11 +114,20 @@ impl Gate {
 
     /// Ends every connection.
     pub(crate) fn cut(&self) {
-        self.open.lock().unwrap().drain(..).for_each(|relay| relay.abort());
+        self.open
+            .lock()
+            .unwrap()
+            .drain(..)
+            .for_each(|relay| relay.abort());
     }
 
     pub(crate) fn tokens(&self) -> Vec<String> {
-        self.admitted.lock().unwrap().iter().map(|(_, token)| token.clone()).collect()
+        self.admitted
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(_, token)| token.clone())
+            .collect()
     }
 }
 
@@ -122,23 +151,38 @@ impl Login {
         let length = caller.read_u32().await?;
         let mut startup = vec![0; length as usize - 4];
         caller.read_exact(&mut startup).await?;
-        let words: Vec<_> = startup[4..].split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
-        let user = words.chunks(2).find_map(|pair| (pair[0] == "user").then(|| pair[1].to_string())).unwrap();
+        let words: Vec<_> = startup[4..]
+            .split(|byte| *byte == 0)
+            .map(String::from_utf8_lossy)
+            .collect();
+        let user = words
+            .chunks(2)
+            .find_map(|pair| (pair[0] == "user").then(|| pair[1].to_string()))
+            .unwrap();
         send(caller, b'R', IN_CLEAR).await?;
         let (_, password) = message(caller).await?;
         let token = String::from_utf8_lossy(password.strip_suffix(&[0]).unwrap()).into_owned();
         if !self.is_good(&token, &user).await {
-            let error = format!("SFATAL\0VFATAL\0C28000\0MPAM authentication failed for user \"{user}\"\0\0");
+            let error = format!(
+                "SFATAL\0VFATAL\0C28000\0MPAM authentication failed for user \"{user}\"\0\0"
+            );
             send(caller, b'E', error.as_bytes()).await?;
             return Err(io::Error::other("not let in"));
         }
         let _one = self.one.lock().await;
         let statement = format!("alter role \"{user}\" password '{token}'");
-        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&self.admin).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+            .execute(&self.admin)
+            .await
+            .unwrap();
         let mut server = TcpStream::connect(("127.0.0.1", self.server)).await?;
         server.write_u32(length).await?;
         server.write_all(&startup).await?;
-        assert_eq!(message(&mut server).await?, (b'R', IN_CLEAR.to_vec()), "PostgreSQL asks for the password too");
+        assert_eq!(
+            message(&mut server).await?,
+            (b'R', IN_CLEAR.to_vec()),
+            "PostgreSQL asks for the password too"
+        );
         send(&mut server, b'p', &password).await?;
         let (kind, verdict) = message(&mut server).await?;
         if kind == b'R' {
@@ -150,16 +194,36 @@ impl Login {
 
     /// As AWS would sign it for the time that it names.
     async fn is_good(&self, token: &str, user: &str) -> bool {
-        let Ok(url) = url::Url::parse(&format!("https://{token}")) else { return false };
+        let Ok(url) = url::Url::parse(&format!("https://{token}")) else {
+            return false;
+        };
         let said: HashMap<_, _> = url.query_pairs().collect();
-        let signed = said.get("X-Amz-Date").and_then(|at| NaiveDateTime::parse_from_str(at, "%Y%m%dT%H%M%SZ").ok());
-        let Some(signed) = signed.map(|signed| signed.and_utc()) else { return false };
+        let signed = said
+            .get("X-Amz-Date")
+            .and_then(|at| NaiveDateTime::parse_from_str(at, "%Y%m%dT%H%M%SZ").ok());
+        let Some(signed) = signed.map(|signed| signed.and_utc()) else {
+            return false;
+        };
         let age = self.clock.time() - signed;
-        let config = Config::builder().hostname("localhost").port(self.port.into()).username(user);
-        let config = config.region(Region::new(REGION)).credentials(credentials()).build().unwrap();
-        let at = SdkConfig::builder().time_source(StaticTimeSource::new(signed.into())).build();
-        let expected = AuthTokenGenerator::new(config).auth_token(&at).await.unwrap();
-        sorted(expected.as_str()) == sorted(token) && age >= TimeDelta::seconds(-2) && age <= TimeDelta::minutes(15)
+        let config = Config::builder()
+            .hostname("localhost")
+            .port(self.port.into())
+            .username(user);
+        let config = config
+            .region(Region::new(REGION))
+            .credentials(credentials())
+            .build()
+            .unwrap();
+        let at = SdkConfig::builder()
+            .time_source(StaticTimeSource::new(signed.into()))
+            .build();
+        let expected = AuthTokenGenerator::new(config)
+            .auth_token(&at)
+            .await
+            .unwrap();
+        sorted(expected.as_str()) == sorted(token)
+            && age >= TimeDelta::seconds(-2)
+            && age <= TimeDelta::minutes(15)
     }
 }
 

@@ -1,11 +1,17 @@
 //! What is refused, and that each refusal says what is wrong.
 
-use crate::{api::paid_order, world::World};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::{api::paid_order, world::World};
+
 fn pointers(problem: &Value) -> Vec<&str> {
-    problem["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect()
+    problem["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["pointer"].as_str().unwrap())
+        .collect()
 }
 
 #[tokio::test]
@@ -16,7 +22,10 @@ async fn every_bad_field_is_named_at_once() {
         "items": [{"sku": "A", "quantity": -7, "unit_price": "99.999"}, {"sku": "A"}],
         "shipping_address": {"city": "Anytown"},
     });
-    let problem = world.post("/orders", bad).await.problem(422, "invalid_request");
+    let problem = world
+        .post("/orders", bad)
+        .await
+        .problem(422, "invalid_request");
     let named = pointers(&problem);
     for pointer in [
         "/customer/email",
@@ -34,12 +43,26 @@ async fn every_bad_field_is_named_at_once() {
         (json!({"items": null}), "/items"),
         (json!({"shipping_address": null}), "/shipping_address"),
         (json!({"profile": "fast"}), "/profile"),
-        (json!({"payment": {"payment_id": "with space"}}), "/payment/payment_id"),
+        (
+            json!({"payment": {"payment_id": "with space"}}),
+            "/payment/payment_id",
+        ),
     ] {
         let mut order = paid_order();
-        order.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-        let problem = world.post("/orders", order).await.problem(422, "invalid_request");
-        assert!(pointers(&problem).iter().any(|named| named.starts_with(pointer)), "{pointer} is not in {problem}");
+        order
+            .as_object_mut()
+            .unwrap()
+            .extend(change.as_object().unwrap().clone());
+        let problem = world
+            .post("/orders", order)
+            .await
+            .problem(422, "invalid_request");
+        assert!(
+            pointers(&problem)
+                .iter()
+                .any(|named| named.starts_with(pointer)),
+            "{pointer} is not in {problem}"
+        );
     }
 }
 
@@ -51,18 +74,27 @@ async fn what_is_wrong_with_the_whole_is_named_with_its_parts_and_as_it_was_sent
             json!({"items": [{"sku": "", "qty": 1, "price": 1}], "shipping_address": {"street": "  "}}),
             &["/items/0/sku", "/shipping_address/street"][..],
         ),
-        (json!({"items": [{"sku": "A", "qty": 1, "price": 0}], "foo": 1}), &["/shipping_address", "/items", "/foo"]),
+        (
+            json!({"items": [{"sku": "A", "qty": 1, "price": 0}], "foo": 1}),
+            &["/shipping_address", "/items", "/foo"],
+        ),
         (
             json!({"items": [{"sku": "A", "qty": 2, "price": "9999999999999.99"}], "address": " ", "foo": 1}),
             &["/items", "/address", "/foo"],
         ),
-        (json!({"items": [], "address": {"city": "Anytown"}}), &["/address", "/items"]),
+        (
+            json!({"items": [], "address": {"city": "Anytown"}}),
+            &["/address", "/items"],
+        ),
         (
             json!({"items": [{"sku": "A", "qty": 1, "price": 1, "unit_price": "1.01"}]}),
             &["/shipping_address", "/items/0/price"],
         ),
     ] {
-        let problem = world.post("/orders", bad).await.problem(422, "invalid_request");
+        let problem = world
+            .post("/orders", bad)
+            .await
+            .problem(422, "invalid_request");
         assert_eq!(pointers(&problem), expected);
     }
     let equal = json!({"items": [{"sku": "A", "qty": 1, "price": 1, "unit_price": "1.00"}], "address": "1 Main St"});
@@ -73,36 +105,77 @@ async fn what_is_wrong_with_the_whole_is_named_with_its_parts_and_as_it_was_sent
 async fn what_is_not_a_request_is_a_problem() {
     let world = World::start().await;
     let send = async |method: Method, path: &str, kind: &str, body: &str| {
-        let headers: Vec<_> = (!kind.is_empty()).then_some(("content-type", kind)).into_iter().collect();
-        world.send(method, path, &headers, Some(body.to_owned())).await
+        let headers: Vec<_> = (!kind.is_empty())
+            .then_some(("content-type", kind))
+            .into_iter()
+            .collect();
+        world
+            .send(method, path, &headers, Some(body.to_owned()))
+            .await
     };
     let json = "application/json";
-    let problem = send(Method::POST, "/orders", json, "{\n  \"items\": [,]}").await.problem(400, "malformed_json");
-    assert!(problem["detail"].as_str().unwrap().contains("line 2, column 13"), "{problem}");
-    send(Method::POST, "/orders", "text/plain", "{}").await.problem(415, "unsupported_media_type");
-    send(Method::POST, "/orders", "application/x-www-form-urlencoded", "a=b")
+    let problem = send(Method::POST, "/orders", json, "{\n  \"items\": [,]}")
+        .await
+        .problem(400, "malformed_json");
+    assert!(
+        problem["detail"]
+            .as_str()
+            .unwrap()
+            .contains("line 2, column 13"),
+        "{problem}"
+    );
+    send(Method::POST, "/orders", "text/plain", "{}")
         .await
         .problem(415, "unsupported_media_type");
-    send(Method::POST, "/orders", json, &format!("{{\"x\": \"{}\"}}", "x".repeat(300 << 10)))
+    send(
+        Method::POST,
+        "/orders",
+        "application/x-www-form-urlencoded",
+        "a=b",
+    )
+    .await
+    .problem(415, "unsupported_media_type");
+    send(
+        Method::POST,
+        "/orders",
+        json,
+        &format!("{{\"x\": \"{}\"}}", "x".repeat(300 << 10)),
+    )
+    .await
+    .problem(413, "body_too_large");
+    send(Method::POST, "/orders", json, "[1, 2]")
         .await
-        .problem(413, "body_too_large");
-    send(Method::POST, "/orders", json, "[1, 2]").await.problem(422, "invalid_request");
+        .problem(422, "invalid_request");
     world.get("/nowhere").await.problem(404, "route_not_found");
     let reply = send(Method::PUT, "/orders/o-1", "", "").await;
     let allow = reply.header("allow").to_owned();
     assert!(allow.contains("GET") && allow.contains("DELETE"), "{allow}");
     reply.problem(405, "method_not_allowed");
-    world.get("/orders/a%20b").await.problem(404, "order_not_found");
-    world.post("/orders/a%2Fb/start", json!({})).await.problem(422, "invalid_request");
-    world.get("/orders/nobody").await.problem(404, "order_not_found");
-    world.get("/orders/nobody/status").await.problem(404, "order_not_found");
+    world
+        .get("/orders/a%20b")
+        .await
+        .problem(404, "order_not_found");
+    world
+        .post("/orders/a%2Fb/start", json!({}))
+        .await
+        .problem(422, "invalid_request");
+    world
+        .get("/orders/nobody")
+        .await
+        .problem(404, "order_not_found");
+    world
+        .get("/orders/nobody/status")
+        .await
+        .problem(404, "order_not_found");
     for key in ["", "two words", &"k".repeat(256)] {
         world
             .post_with("/orders", paid_order(), &[("idempotency-key", key)])
             .await
             .problem(400, "invalid_idempotency_key");
     }
-    let reply = world.send(Method::GET, "/health", &[("x-request-id", "abc-123")], None).await;
+    let reply = world
+        .send(Method::GET, "/health", &[("x-request-id", "abc-123")], None)
+        .await;
     assert_eq!(reply.header("x-request-id"), "abc-123");
     assert!(!world.get("/health").await.header("x-request-id").is_empty());
 }
@@ -111,7 +184,10 @@ async fn what_is_not_a_request_is_a_problem() {
 async fn a_body_that_readers_could_take_two_ways_starts_nothing() {
     let world = World::start().await;
     let send = async |body: Vec<u8>| {
-        let request = world.http.post(format!("{}/orders", world.url)).header("content-type", "application/json");
+        let request = world
+            .http
+            .post(format!("{}/orders", world.url))
+            .header("content-type", "application/json");
         let answer = request.body(body).send().await.unwrap();
         let status = answer.status().as_u16();
         (status, answer.json::<Value>().await.unwrap())
@@ -123,30 +199,77 @@ async fn a_body_that_readers_could_take_two_ways_starts_nothing() {
     };
     let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
     for (body, status, told) in [
-        (with("\"quantity\":1", "\"quantity\":1,\"quantity\":7"), 422, "/items/0/quantity"),
-        (with("\"quantity\":1", "\"quantity\":0"), 422, "/items/0/quantity"),
-        (with("\"quantity\":1", "\"quantity\":-70455"), 422, "/items/0/quantity"),
-        (with("\"quantity\":1", "\"quantity\":1e400"), 422, "/items/0/quantity"),
-        (with("\"99.99\"", "99.99000000000001"), 422, "/items/0/unit_price"),
+        (
+            with("\"quantity\":1", "\"quantity\":1,\"quantity\":7"),
+            422,
+            "/items/0/quantity",
+        ),
+        (
+            with("\"quantity\":1", "\"quantity\":0"),
+            422,
+            "/items/0/quantity",
+        ),
+        (
+            with("\"quantity\":1", "\"quantity\":-70455"),
+            422,
+            "/items/0/quantity",
+        ),
+        (
+            with("\"quantity\":1", "\"quantity\":1e400"),
+            422,
+            "/items/0/quantity",
+        ),
+        (
+            with("\"99.99\"", "99.99000000000001"),
+            422,
+            "/items/0/unit_price",
+        ),
         (with("\"99.99\"", "1e400"), 422, "/items/0/unit_price"),
-        (with("\"99.99\"", "9999999999999.99,\"qty\":2"), 422, "/items/0/qty"),
+        (
+            with("\"99.99\"", "9999999999999.99,\"qty\":2"),
+            422,
+            "/items/0/qty",
+        ),
         (with("1,\"sku\"", "10000,\"sku\""), 202, ""),
-        (with("\"99.99\"", "999999999999999"), 422, "/items/0/unit_price"),
+        (
+            with("\"99.99\"", "999999999999999"),
+            422,
+            "/items/0/unit_price",
+        ),
         (with("John Doe", "John\\u0000Doe"), 422, "/customer/name"),
         (with("John Doe", "\\ud800"), 422, "/customer/name"),
         (with("John Doe", "John\u{0}Doe"), 400, ""),
         (with("\"John Doe\"", &deep), 422, "/customer/name"),
         (with("\"John Doe\"", &"[".repeat(200_000)), 400, ""),
-        (with("{\"currency\"", "{\"action\":\"delete\",\"currency\""), 422, "/action"),
-        ([with("John", "Jo\u{e9}"), vec![b' '; 200_000]].concat(), 202, ""),
+        (
+            with("{\"currency\"", "{\"action\":\"delete\",\"currency\""),
+            422,
+            "/action",
+        ),
+        (
+            [with("John", "Jo\u{e9}"), vec![b' '; 200_000]].concat(),
+            202,
+            "",
+        ),
         (vec![b' '; 256 << 10], 422, "/items"),
         (vec![b' '; (256 << 10) + 1], 413, ""),
-        (order.replace("John", "Jo\u{e9}").chars().map(|c| u32::from(c).try_into().unwrap()).collect(), 400, ""),
+        (
+            order
+                .replace("John", "Jo\u{e9}")
+                .chars()
+                .map(|c| u32::from(c).try_into().unwrap())
+                .collect(),
+            400,
+            "",
+        ),
     ] {
         let (seen, answer) = send(body.clone()).await;
         let shown: String = String::from_utf8_lossy(&body).chars().take(500).collect();
         assert_eq!(seen, status, "{shown}: {answer}");
-        assert!(told.is_empty() || pointers(&answer).contains(&told), "{told} is not in {answer}");
+        assert!(
+            told.is_empty() || pointers(&answer).contains(&told),
+            "{told} is not in {answer}"
+        );
     }
 }
 
@@ -162,17 +285,31 @@ async fn currencies_have_their_own_decimals() {
         order["currency"] = json!(currency);
         order["items"] = json!([{"sku": "A", "quantity": quantity, "price": price}]);
         let reply = world.post("/orders", order).await;
-        assert_eq!((&reply.body["total_amount"], &reply.body["currency"]), (&total, &json!(currency)));
+        assert_eq!(
+            (&reply.body["total_amount"], &reply.body["currency"]),
+            (&total, &json!(currency))
+        );
         let id = reply.started();
         let state = async || world.get(&format!("/orders/{id}")).await.is(200);
-        let state = world.eventually("the total", state, |state| !state["total_amount"].is_null()).await;
+        let state = world
+            .eventually("the total", state, |state| !state["total_amount"].is_null())
+            .await;
         assert_eq!(state["total_amount"], total);
     }
-    for (currency, price) in [("JPY", "0.5"), ("KWD", "1.2345"), ("USD", "99.999"), ("XAU", "1"), ("usd", "1")] {
+    for (currency, price) in [
+        ("JPY", "0.5"),
+        ("KWD", "1.2345"),
+        ("USD", "99.999"),
+        ("XAU", "1"),
+        ("usd", "1"),
+    ] {
         let mut order = paid_order();
         order["currency"] = json!(currency);
         order["items"][0]["unit_price"] = json!(price);
-        world.post("/orders", order).await.problem(422, "invalid_request");
+        world
+            .post("/orders", order)
+            .await
+            .problem(422, "invalid_request");
     }
 }
 
@@ -186,41 +323,109 @@ async fn bad_bodies_of_signals_are_refused_and_change_nothing() {
         ("signals/cancel", json!({"why": "x"}), "/why"),
         ("signals/approve", json!({"reviewer": 5}), "/reviewer"),
         ("signals/update-address", json!({}), ""),
-        ("signals/update-address", json!({"address": {"street": ""}}), "/address/street"),
-        ("signals/update-address", json!({"street": "", "city": "Anytown"}), "/street"),
-        ("signals/cancel", json!({"reason": "x".repeat(501)}), "/reason"),
+        (
+            "signals/update-address",
+            json!({"address": {"street": ""}}),
+            "/address/street",
+        ),
+        (
+            "signals/update-address",
+            json!({"street": "", "city": "Anytown"}),
+            "/street",
+        ),
+        (
+            "signals/cancel",
+            json!({"reason": "x".repeat(501)}),
+            "/reason",
+        ),
         ("signals/cancel", json!({"reason": "a\u{0}b"}), "/reason"),
-        ("signals/update-address", json!({"street": "x".repeat(201)}), "/street"),
-        ("signals/update-address", json!({"street": "1 Main St", "floor": 2}), "/floor"),
-        ("payment", json!({"transaction_id": "t", "amount": -99.99}), "/amount"),
-        ("payment", json!({"transaction_id": "t", "amount": 0}), "/amount"),
-        ("payment", json!({"transaction_id": "t", "amount": 99.99, "currency": "dollar"}), "/currency"),
+        (
+            "signals/update-address",
+            json!({"street": "x".repeat(201)}),
+            "/street",
+        ),
+        (
+            "signals/update-address",
+            json!({"street": "1 Main St", "floor": 2}),
+            "/floor",
+        ),
+        (
+            "payment",
+            json!({"transaction_id": "t", "amount": -99.99}),
+            "/amount",
+        ),
+        (
+            "payment",
+            json!({"transaction_id": "t", "amount": 0}),
+            "/amount",
+        ),
+        (
+            "payment",
+            json!({"transaction_id": "t", "amount": 99.99, "currency": "dollar"}),
+            "/currency",
+        ),
         ("payment", json!({"amount": 1}), "/transaction_id"),
-        ("payment", json!({"transaction_id": "t", "amount": "NaN"}), "/amount"),
-        ("signals/confirm-payment", json!({"transaction_id": "t", "amount": "1e3"}), "/amount"),
-        ("signals/confirm-delivery", json!({"delivered_at": "soon"}), "/delivered_at"),
+        (
+            "payment",
+            json!({"transaction_id": "t", "amount": "NaN"}),
+            "/amount",
+        ),
+        (
+            "signals/confirm-payment",
+            json!({"transaction_id": "t", "amount": "1e3"}),
+            "/amount",
+        ),
+        (
+            "signals/confirm-delivery",
+            json!({"delivered_at": "soon"}),
+            "/delivered_at",
+        ),
     ] {
-        let problem = world.post(&format!("/orders/{id}/{signal}"), body).await.problem(422, "invalid_request");
-        assert!(pointers(&problem).contains(&pointer), "{pointer:?} is not in {problem}");
+        let problem = world
+            .post(&format!("/orders/{id}/{signal}"), body)
+            .await
+            .problem(422, "invalid_request");
+        assert!(
+            pointers(&problem).contains(&pointer),
+            "{pointer:?} is not in {problem}"
+        );
     }
-    for body in ["\"a\", \"reviewer\": \"b\"", "{\"reason\": \"a\"", "{\"reason\": \"a\"} x"] {
+    for body in [
+        "\"a\", \"reviewer\": \"b\"",
+        "{\"reason\": \"a\"",
+        "{\"reason\": \"a\"} x",
+    ] {
         let path = format!("/orders/{id}/signals/reject");
         let headers = [("content-type", "application/json")];
-        world.send(Method::POST, &path, &headers, Some(body.to_owned())).await.problem(400, "malformed_json");
+        world
+            .send(Method::POST, &path, &headers, Some(body.to_owned()))
+            .await
+            .problem(400, "malformed_json");
     }
-    assert_eq!(world.get(&format!("/orders/{id}/status")).await.is(200)["status"], "pending");
-    world.post(&format!("/orders/{id}/cancel"), json!({})).await.is(200);
+    assert_eq!(
+        world.get(&format!("/orders/{id}/status")).await.is(200)["status"],
+        "pending"
+    );
+    world
+        .post(&format!("/orders/{id}/cancel"), json!({}))
+        .await
+        .is(200);
     world.ended(&id).await;
 }
 
 #[tokio::test]
 async fn outside_the_local_stack_orders_need_items_and_their_own_profile() {
     let world = World::with(&[("SAMPLE_CART", "off"), ("ALLOW_PROFILE_OVERRIDE", "off")]).await;
-    let problem =
-        world.post("/orders/strict-1/start", json!({"payment_id": "p"})).await.problem(422, "invalid_request");
+    let problem = world
+        .post("/orders/strict-1/start", json!({"payment_id": "p"}))
+        .await
+        .problem(422, "invalid_request");
     assert_eq!(pointers(&problem), ["/items"]);
     let mut order = paid_order();
     order["profile"] = json!("quick");
-    let problem = world.post("/orders", order).await.problem(422, "invalid_request");
+    let problem = world
+        .post("/orders", order)
+        .await
+        .problem(422, "invalid_request");
     assert_eq!(pointers(&problem), ["/profile"]);
 }

@@ -1,12 +1,13 @@
 //! `cancel-payment`: the money goes back, the order stays and waits for another payment.
 
+use serde_json::json;
+use temporalio_client::WorkflowSignalOptions;
+
 use crate::{
     api::{order_with_payment, paid_order},
     world::World,
 };
-use serde_json::json;
 use store::simulator::{Fault, add_fault};
-use temporalio_client::WorkflowSignalOptions;
 use workflows::{Message, OrderWorkflow};
 
 fn paid(transaction_id: &str) -> serde_json::Value {
@@ -16,36 +17,87 @@ fn paid(transaction_id: &str) -> serde_json::Value {
 /// How often the trail has each of these.
 async fn counts(world: &World, id: &str, kinds: &[&str]) -> Vec<usize> {
     let trail = world.trail(id).await;
-    kinds.iter().map(|kind| trail.iter().filter(|entry| entry == kind).count()).collect()
+    kinds
+        .iter()
+        .map(|kind| trail.iter().filter(|entry| entry == kind).count())
+        .collect()
 }
 
 #[tokio::test]
 async fn a_charged_order_gives_its_payment_back_and_waits_for_a_confirmation() {
     let world = World::with(&[("SHIPPING_DELAY", "60s")]).await;
-    let id = world.post("/orders", order_with_payment("pmt-first")).await.started();
+    let id = world
+        .post("/orders", order_with_payment("pmt-first"))
+        .await
+        .started();
     world.reaches(&id, "preparing").await;
     let path = format!("/orders/{id}/signals/cancel-payment");
-    let cancelled = world.post(&path, json!({"reason": "wrong card"})).await.is(200);
-    assert_eq!((&cancelled["status"], &cancelled["step"]), (&json!("pending"), &json!("pay")));
-    assert_eq!((&cancelled["message"], cancelled.get("already")), (&json!("Payment cancelled and given back."), None));
+    let cancelled = world
+        .post(&path, json!({"reason": "wrong card"}))
+        .await
+        .is(200);
+    assert_eq!(
+        (&cancelled["status"], &cancelled["step"]),
+        (&json!("pending"), &json!("pay"))
+    );
+    assert_eq!(
+        (&cancelled["message"], cancelled.get("already")),
+        (&json!("Payment cancelled and given back."), None)
+    );
     assert_eq!(world.post(&path, json!({})).await.is(200)["already"], true);
     let look = async || world.get(&format!("/orders/{id}")).await.body;
-    let view = world.eventually("the refund", look, |body| body["payment_info"]["status"] == "refunded").await;
-    assert_eq!((&view["status"], &view["payment_info"]["payment_id"]), (&json!("pending"), &json!("pmt-first")));
+    let view = world
+        .eventually("the refund", look, |body| {
+            body["payment_info"]["status"] == "refunded"
+        })
+        .await;
+    assert_eq!(
+        (&view["status"], &view["payment_info"]["payment_id"]),
+        (&json!("pending"), &json!("pmt-first"))
+    );
     assert_eq!(world.books(&id).await, ["capture", "refund"]);
     // The transaction that was given back does not pay again.
     let first = view["payment_info"]["transaction_id"].as_str().unwrap();
-    assert_eq!(world.post(&format!("/orders/{id}/payment"), paid(first)).await.is(200)["already"], true);
-    assert_eq!(world.get(&format!("/orders/{id}/status")).await.body["status"], "pending");
+    assert_eq!(
+        world
+            .post(&format!("/orders/{id}/payment"), paid(first))
+            .await
+            .is(200)["already"],
+        true
+    );
+    assert_eq!(
+        world.get(&format!("/orders/{id}/status")).await.body["status"],
+        "pending"
+    );
     // Another one does, and its confirmation is held to the total as ever.
     let little = json!({"transaction_id": "tx-little", "amount": 1});
-    world.post(&format!("/orders/{id}/payment"), little).await.problem(422, "payment_mismatch");
-    world.post(&format!("/orders/{id}/payment"), paid("tx-second")).await.is(200);
+    world
+        .post(&format!("/orders/{id}/payment"), little)
+        .await
+        .problem(422, "payment_mismatch");
+    world
+        .post(&format!("/orders/{id}/payment"), paid("tx-second"))
+        .await
+        .is(200);
     let view = world.reaches(&id, "preparing").await;
     assert_eq!(view["payment_info"]["payment_id"], "external:tx-second");
-    assert_eq!(counts(&world, &id, &["payment_cancelled", "payment_refunded", "payment_confirmed"]).await, [1, 1, 1]);
-    world.post(&format!("/orders/{id}/cancel"), json!({})).await.is(200);
-    assert_eq!(world.ended(&id).await.payment_info.unwrap().status.as_str(), "refunded");
+    assert_eq!(
+        counts(
+            &world,
+            &id,
+            &["payment_cancelled", "payment_refunded", "payment_confirmed"]
+        )
+        .await,
+        [1, 1, 1]
+    );
+    world
+        .post(&format!("/orders/{id}/cancel"), json!({}))
+        .await
+        .is(200);
+    assert_eq!(
+        world.ended(&id).await.payment_info.unwrap().status.as_str(),
+        "refunded"
+    );
     world.verify().await;
 }
 
@@ -53,39 +105,78 @@ async fn a_charged_order_gives_its_payment_back_and_waits_for_a_confirmation() {
 async fn a_parcel_that_the_carrier_may_have_is_recalled_before_the_money_goes_back() {
     let world = World::start().await;
     // The carrier says nothing clear for one attempt of three tries: who has the parcel?
-    add_fault(&world.pool, "dispatch", "c-1", Fault::Fail, 3).await.unwrap();
-    world.post("/orders/c-1/start", order_with_payment("pmt-c-1")).await.is(202);
+    add_fault(&world.pool, "dispatch", "c-1", Fault::Fail, 3)
+        .await
+        .unwrap();
+    world
+        .post("/orders/c-1/start", order_with_payment("pmt-c-1"))
+        .await
+        .is(202);
     let trail = async || world.trail("c-1").await;
-    world.eventually("a failed attempt", trail, |trail| trail.contains(&"dispatch_failed".to_owned())).await;
-    let address = world.post("/orders/c-1/signals/update-address", json!({"street": "2 Side St"}));
+    world
+        .eventually("a failed attempt", trail, |trail| {
+            trail.contains(&"dispatch_failed".to_owned())
+        })
+        .await;
+    let address = world.post(
+        "/orders/c-1/signals/update-address",
+        json!({"street": "2 Side St"}),
+    );
     let payment = world.post("/orders/c-1/signals/cancel-payment", json!({}));
     // Both are wanted while the second attempt waits; one word of the carrier decides both.
     let (address, payment) = futures::join!(address, payment);
     assert_eq!(address.is(200)["shipping_address"]["street"], "2 Side St");
     assert_eq!(payment.is(200)["status"], "pending");
-    world.post("/orders/c-1/payment", paid("tx-c-1")).await.is(200);
+    world
+        .post("/orders/c-1/payment", paid("tx-c-1"))
+        .await
+        .is(200);
     let view = world.ended("c-1").await;
-    assert_eq!((view.status.as_str(), view.shipping_address.unwrap().street.as_str()), ("delivered", "2 Side St"));
-    assert_eq!(view.shipment_info.unwrap().tracking_number, "FEDEX-c-1-PKG-002");
+    assert_eq!(
+        (
+            view.status.as_str(),
+            view.shipping_address.unwrap().street.as_str()
+        ),
+        ("delivered", "2 Side St")
+    );
+    assert_eq!(
+        view.shipment_info.unwrap().tracking_number,
+        "FEDEX-c-1-PKG-002"
+    );
     world.verify().await;
 }
 
 #[tokio::test]
 async fn the_time_to_pay_starts_anew() {
     let world = World::with(&[("SHIPPING_DELAY", "60s"), ("PAYMENT_TIMEOUT", "1s")]).await;
-    let id = world.post("/orders", order_with_payment("pmt-anew")).await.started();
+    let id = world
+        .post("/orders", order_with_payment("pmt-anew"))
+        .await
+        .started();
     world.reaches(&id, "preparing").await;
-    world.post(&format!("/orders/{id}/signals/cancel-payment"), json!({})).await.is(200);
+    world
+        .post(&format!("/orders/{id}/signals/cancel-payment"), json!({}))
+        .await
+        .is(200);
     let view = world.ended(&id).await;
     assert_eq!(
         (view.status.as_str(), view.cancellation_reason.as_deref()),
         ("cancelled", Some("no payment within 1s"))
     );
-    assert_eq!(counts(&world, &id, &["payment_requested", "payment_timed_out"]).await, [1, 1]);
+    assert_eq!(
+        counts(&world, &id, &["payment_requested", "payment_timed_out"]).await,
+        [1, 1]
+    );
     assert_eq!(world.books(&id).await, ["capture", "refund"]);
     // Closed: its payment was given back, so that holds already.
-    let again = world.post(&format!("/orders/{id}/signals/cancel-payment"), json!({})).await.is(200);
-    assert_eq!((&again["status"], &again["already"]), (&json!("cancelled"), &json!(true)));
+    let again = world
+        .post(&format!("/orders/{id}/signals/cancel-payment"), json!({}))
+        .await
+        .is(200);
+    assert_eq!(
+        (&again["status"], &again["already"]),
+        (&json!("cancelled"), &json!(true))
+    );
     world.verify().await;
 }
 
@@ -94,16 +185,31 @@ async fn a_payment_that_was_confirmed_can_be_cancelled_more_than_once() {
     let world = World::with(&[("PAYMENT", "confirm"), ("SHIPPING_DELAY", "60s")]).await;
     let id = world.post("/orders", paid_order()).await.started();
     for transaction_id in ["tx-a", "tx-b", "tx-c"] {
-        world.post(&format!("/orders/{id}/payment"), paid(transaction_id)).await.is(200);
+        world
+            .post(&format!("/orders/{id}/payment"), paid(transaction_id))
+            .await
+            .is(200);
         world.reaches(&id, "preparing").await;
-        let cancelled = world.post(&format!("/orders/{id}/signals/cancel-payment"), json!({})).await.is(200);
+        let cancelled = world
+            .post(&format!("/orders/{id}/signals/cancel-payment"), json!({}))
+            .await
+            .is(200);
         assert_eq!(cancelled["status"], "pending");
     }
     for transaction_id in ["tx-a", "tx-b", "tx-c"] {
-        let again = world.post(&format!("/orders/{id}/payment"), paid(transaction_id)).await.is(200);
-        assert_eq!((&again["already"], &again["status"]), (&json!(true), &json!("pending")));
+        let again = world
+            .post(&format!("/orders/{id}/payment"), paid(transaction_id))
+            .await
+            .is(200);
+        assert_eq!(
+            (&again["already"], &again["status"]),
+            (&json!(true), &json!("pending"))
+        );
     }
-    world.post(&format!("/orders/{id}/cancel"), json!({})).await.is(200);
+    world
+        .post(&format!("/orders/{id}/cancel"), json!({}))
+        .await
+        .is(200);
     world.ended(&id).await;
     assert_eq!(world.books(&id).await, ["refund", "refund", "refund"]);
     world.verify().await;
@@ -117,15 +223,34 @@ async fn what_is_not_paid_or_has_left_has_no_payment_to_cancel() {
         json!({"profile": "checkout", "items": paid_order()["items"], "address": {"street": "1 A St"}}),
     );
     let unpaid = unpaid.await.started();
-    let cancel = async |id: &str| world.post(&format!("/orders/{id}/signals/cancel-payment"), json!({})).await;
-    assert_eq!(cancel(&unpaid).await.problem(409, "not_paid")["order_status"], "pending");
-    world.post(&format!("/orders/{unpaid}/cancel"), json!({})).await.is(200);
+    let cancel = async |id: &str| {
+        world
+            .post(&format!("/orders/{id}/signals/cancel-payment"), json!({}))
+            .await
+    };
+    assert_eq!(
+        cancel(&unpaid).await.problem(409, "not_paid")["order_status"],
+        "pending"
+    );
+    world
+        .post(&format!("/orders/{unpaid}/cancel"), json!({}))
+        .await
+        .is(200);
     world.ended(&unpaid).await;
     cancel(&unpaid).await.problem(409, "order_closed");
-    let shipped = world.post("/orders", order_with_payment("pmt-left")).await.started();
+    let shipped = world
+        .post("/orders", order_with_payment("pmt-left"))
+        .await
+        .started();
     world.reaches(&shipped, "shipped").await;
     cancel(&shipped).await.problem(409, "already_shipped");
-    world.post(&format!("/orders/{shipped}/signals/confirm-delivery"), json!({})).await.is(200);
+    world
+        .post(
+            &format!("/orders/{shipped}/signals/confirm-delivery"),
+            json!({}),
+        )
+        .await
+        .is(200);
     world.ended(&shipped).await;
     cancel(&shipped).await.problem(409, "already_shipped");
     cancel("nobody").await.problem(404, "order_not_found");
@@ -136,16 +261,32 @@ async fn what_is_not_paid_or_has_left_has_no_payment_to_cancel() {
 #[tokio::test]
 async fn the_signal_of_that_name_does_the_same_and_a_cancel_outweighs_it() {
     let world = World::with(&[("SHIPPING_DELAY", "60s")]).await;
-    let id = world.post("/orders", order_with_payment("pmt-signal")).await.started();
+    let id = world
+        .post("/orders", order_with_payment("pmt-signal"))
+        .await
+        .started();
     world.reaches(&id, "preparing").await;
     let client = world.temporal().await;
     let handle = client.get_workflow_handle::<OrderWorkflow>(format!("order-{id}"));
     let message = Message::Valid(domain::PaymentCancellation::default());
-    handle.signal(OrderWorkflow::cancel_payment_signal, message, WorkflowSignalOptions::default()).await.unwrap();
+    handle
+        .signal(
+            OrderWorkflow::cancel_payment_signal,
+            message,
+            WorkflowSignalOptions::default(),
+        )
+        .await
+        .unwrap();
     world.reaches(&id, "pending").await;
-    world.post(&format!("/orders/{id}/cancel"), json!({"reason": "enough"})).await.is(200);
+    world
+        .post(&format!("/orders/{id}/cancel"), json!({"reason": "enough"}))
+        .await
+        .is(200);
     let view = world.ended(&id).await;
-    assert_eq!((view.status.as_str(), view.cancellation_reason.as_deref()), ("cancelled", Some("enough")));
+    assert_eq!(
+        (view.status.as_str(), view.cancellation_reason.as_deref()),
+        ("cancelled", Some("enough"))
+    );
     assert_eq!(world.books(&id).await, ["capture", "refund"]);
     world.verify().await;
 }
@@ -153,18 +294,37 @@ async fn the_signal_of_that_name_does_the_same_and_a_cancel_outweighs_it() {
 #[tokio::test]
 async fn a_refund_that_waits_for_the_provider_survives_the_worker() {
     let world = World::with(&[("SHIPPING_DELAY", "60s")]).await;
-    add_fault(&world.pool, "refund", "c-2", Fault::Fail, 2).await.unwrap();
-    world.post("/orders/c-2/start", order_with_payment("pmt-c-2")).await.is(202);
+    add_fault(&world.pool, "refund", "c-2", Fault::Fail, 2)
+        .await
+        .unwrap();
+    world
+        .post("/orders/c-2/start", order_with_payment("pmt-c-2"))
+        .await
+        .is(202);
     world.reaches("c-2", "preparing").await;
     let client = world.temporal().await;
     let handle = client.get_workflow_handle::<OrderWorkflow>("order-c-2");
     let message = Message::Valid(domain::PaymentCancellation::default());
-    handle.signal(OrderWorkflow::cancel_payment_signal, message, WorkflowSignalOptions::default()).await.unwrap();
+    handle
+        .signal(
+            OrderWorkflow::cancel_payment_signal,
+            message,
+            WorkflowSignalOptions::default(),
+        )
+        .await
+        .unwrap();
     let trail = async || world.trail("c-2").await;
-    world.eventually("the decision", trail, |trail| trail.contains(&"payment_cancelled".to_owned())).await;
+    world
+        .eventually("the decision", trail, |trail| {
+            trail.contains(&"payment_cancelled".to_owned())
+        })
+        .await;
     world.worker.kill().await;
     world.worker.restart().await.unwrap();
-    world.post("/orders/c-2/payment", paid("tx-c-2")).await.is(200);
+    world
+        .post("/orders/c-2/payment", paid("tx-c-2"))
+        .await
+        .is(200);
     let view = world.reaches("c-2", "preparing").await;
     assert_eq!(view["payment_info"]["transaction_id"], "tx-c-2");
     assert_eq!(world.books("c-2").await, ["capture", "refund"]);

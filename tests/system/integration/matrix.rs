@@ -1,31 +1,56 @@
 //! Each request in each state of an order, over HTTP and as the plain Temporal signal of its name.
 
+use serde_json::{Value, json};
+use temporalio_client::{UntypedSignal, WorkflowSignalOptions};
+use temporalio_common::{data_converters::RawValue, protos::temporal::api::common::v1::Payload};
+
 use crate::{
     api::{Reply, order_with_payment, paid_order},
     world::World,
 };
-use serde_json::{Value, json};
-use temporalio_client::{UntypedSignal, WorkflowSignalOptions};
-use temporalio_common::{data_converters::RawValue, protos::temporal::api::common::v1::Payload};
 use workflows::OrderWorkflow;
 
 /// The seven requests: their route, their signal, and a body that would change something.
 fn requests() -> [(&'static str, &'static str, Value); 7] {
     [
-        ("signals/approve", "approve_order", json!({"reviewer": "ann"})),
+        (
+            "signals/approve",
+            "approve_order",
+            json!({"reviewer": "ann"}),
+        ),
         ("signals/reject", "reject_order", json!({"reason": "fraud"})),
-        ("signals/cancel", "cancel_order", json!({"reason": "enough"})),
-        ("signals/update-address", "update_address", json!({"street": "2 Side St"})),
+        (
+            "signals/cancel",
+            "cancel_order",
+            json!({"reason": "enough"}),
+        ),
+        (
+            "signals/update-address",
+            "update_address",
+            json!({"street": "2 Side St"}),
+        ),
         ("signals/cancel-payment", "cancel_payment", json!({})),
-        ("payment", "confirm_payment", json!({"transaction_id": "tx-matrix", "amount": 99.99})),
-        ("signals/confirm-delivery", "confirm_delivery", json!({"signed_by": "bob"})),
+        (
+            "payment",
+            "confirm_payment",
+            json!({"transaction_id": "tx-matrix", "amount": 99.99}),
+        ),
+        (
+            "signals/confirm-delivery",
+            "confirm_delivery",
+            json!({"signed_by": "bob"}),
+        ),
     ]
 }
 
 /// `200`, `200 already`, or the problem's status and code.
 fn told(reply: &Reply) -> String {
     let status = reply.status.as_u16();
-    match (status, reply.body["already"].as_bool(), reply.body["code"].as_str()) {
+    match (
+        status,
+        reply.body["already"].as_bool(),
+        reply.body["code"].as_str(),
+    ) {
         (200, Some(true), _) => "200 already".to_owned(),
         (_, _, Some(code)) => format!("{status} {code}"),
         _ => status.to_string(),
@@ -36,7 +61,12 @@ fn told(reply: &Reply) -> String {
 async fn expect(world: &World, state: &str, id: &str, expected: [&str; 7]) {
     for ((route, _, body), expected) in requests().into_iter().zip(expected) {
         let reply = world.post(&format!("/orders/{id}/{route}"), body).await;
-        assert_eq!(told(&reply), expected, "{route} of an order that is {state}: {:?}", reply.body);
+        assert_eq!(
+            told(&reply),
+            expected,
+            "{route} of an order that is {state}: {:?}",
+            reply.body
+        );
     }
 }
 
@@ -50,7 +80,9 @@ async fn each_request_is_answered_by_what_the_order_is() {
     order["profile"] = json!("checkout");
     let unpaid = world.post("/orders", order).await.started();
     let look = async || world.get(&format!("/orders/{unpaid}")).await.body;
-    world.eventually("the wait for a payment", look, |body| body["step"] == "pay").await;
+    world
+        .eventually("the wait for a payment", look, |body| body["step"] == "pay")
+        .await;
     for ((route, _, body), expected) in requests().into_iter().zip([
         "409 not_in_review",
         "409 not_in_review",
@@ -64,22 +96,58 @@ async fn each_request_is_answered_by_what_the_order_is() {
             continue;
         }
         let reply = world.post(&format!("/orders/{unpaid}/{route}"), body).await;
-        assert_eq!(told(&reply), expected, "{route} of an unpaid order: {:?}", reply.body);
+        assert_eq!(
+            told(&reply),
+            expected,
+            "{route} of an unpaid order: {:?}",
+            reply.body
+        );
     }
-    let address = world.post(&format!("/orders/{unpaid}/signals/update-address"), json!({"street": "2 Side St"})).await;
+    let address = world
+        .post(
+            &format!("/orders/{unpaid}/signals/update-address"),
+            json!({"street": "2 Side St"}),
+        )
+        .await;
     assert_eq!(told(&address), "200 already");
-    world.post(&format!("/orders/{unpaid}/cancel"), json!({})).await.is(200);
+    world
+        .post(&format!("/orders/{unpaid}/cancel"), json!({}))
+        .await
+        .is(200);
     world.ended(&unpaid).await;
     let closed = "409 order_closed";
-    let cancelled = [closed, closed, "200 already", "200 already", closed, closed, closed];
+    let cancelled = [
+        closed,
+        closed,
+        "200 already",
+        "200 already",
+        closed,
+        closed,
+        closed,
+    ];
     expect(&world, "cancelled", &unpaid, cancelled).await;
 
-    let shipped = world.post("/orders", order_with_payment("pmt-matrix")).await.started();
+    let shipped = world
+        .post("/orders", order_with_payment("pmt-matrix"))
+        .await
+        .started();
     world.reaches(&shipped, "shipped").await;
     let (review, left) = ("409 not_in_review", "409 already_shipped");
-    expect(&world, "shipped", &shipped, [review, review, left, left, left, "409 already_paid", "200"]).await;
+    expect(
+        &world,
+        "shipped",
+        &shipped,
+        [review, review, left, left, left, "409 already_paid", "200"],
+    )
+    .await;
     world.ended(&shipped).await;
-    expect(&world, "delivered", &shipped, [closed, closed, left, left, left, closed, "200 already"]).await;
+    expect(
+        &world,
+        "delivered",
+        &shipped,
+        [closed, closed, left, left, left, closed, "200 already"],
+    )
+    .await;
 
     let mut order = order_with_payment("pmt-declined");
     order["payment"]["method"] = json!("pm_card_chargeDeclined");
@@ -91,11 +159,25 @@ async fn each_request_is_answered_by_what_the_order_is() {
 
 /// A plain signal of Temporal, with whatever body.
 pub(super) async fn signal(world: &World, id: &str, name: &str, body: &Value) {
-    let handle = world.temporal().await.get_workflow_handle::<OrderWorkflow>(format!("order-{id}"));
+    let handle = world
+        .temporal()
+        .await
+        .get_workflow_handle::<OrderWorkflow>(format!("order-{id}"));
     let metadata = [("encoding".to_owned(), b"json/plain".to_vec())].into();
-    let payload = Payload { metadata, data: body.to_string().into_bytes(), ..Payload::default() };
+    let payload = Payload {
+        metadata,
+        data: body.to_string().into_bytes(),
+        ..Payload::default()
+    };
     let message = RawValue::new(vec![payload]);
-    handle.signal(UntypedSignal::new(name), message, WorkflowSignalOptions::default()).await.unwrap();
+    handle
+        .signal(
+            UntypedSignal::new(name),
+            message,
+            WorkflowSignalOptions::default(),
+        )
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -106,8 +188,15 @@ async fn a_signal_that_comes_before_the_order_is_loaded_is_kept() {
     for (index, (_, name, body)) in requests().into_iter().enumerate() {
         let id = format!("early-{index}");
         let mut order = paid_order();
-        order["profile"] = json!(if name == "confirm_payment" { "checkout" } else { "approval" });
-        world.post(&format!("/orders/{id}/start"), order).await.is(202);
+        order["profile"] = json!(if name == "confirm_payment" {
+            "checkout"
+        } else {
+            "approval"
+        });
+        world
+            .post(&format!("/orders/{id}/start"), order)
+            .await
+            .is(202);
         signal(&world, &id, name, &body).await;
         // Sent twice it is not done twice.
         signal(&world, &id, name, &body).await;
@@ -115,13 +204,35 @@ async fn a_signal_that_comes_before_the_order_is_loaded_is_kept() {
     world.worker.restart().await.unwrap();
     assert_eq!(world.ended("early-0").await.status.as_str(), "shipped");
     let rejected = world.ended("early-1").await;
-    assert_eq!((rejected.status.as_str(), rejected.cancellation_reason.as_deref()), ("cancelled", Some("fraud")));
+    assert_eq!(
+        (
+            rejected.status.as_str(),
+            rejected.cancellation_reason.as_deref()
+        ),
+        ("cancelled", Some("fraud"))
+    );
     let cancelled = world.ended("early-2").await;
-    assert_eq!((cancelled.status.as_str(), cancelled.cancellation_reason.as_deref()), ("cancelled", Some("enough")));
+    assert_eq!(
+        (
+            cancelled.status.as_str(),
+            cancelled.cancellation_reason.as_deref()
+        ),
+        ("cancelled", Some("enough"))
+    );
     assert_eq!(world.ended("early-5").await.status.as_str(), "delivered");
-    let count = async |id: &str, kind: &str| world.trail(id).await.iter().filter(|entry| *entry == kind).count();
-    let moved = async || world.get("/orders/early-3").await.body["shipping_address"]["street"].clone();
-    world.eventually("the new address", moved, |street| street == "2 Side St").await;
+    let count = async |id: &str, kind: &str| {
+        world
+            .trail(id)
+            .await
+            .iter()
+            .filter(|entry| *entry == kind)
+            .count()
+    };
+    let moved =
+        async || world.get("/orders/early-3").await.body["shipping_address"]["street"].clone();
+    world
+        .eventually("the new address", moved, |street| street == "2 Side St")
+        .await;
     for index in 0..requests().len() {
         let id = format!("early-{index}");
         world
@@ -142,10 +253,19 @@ async fn a_signal_that_comes_before_the_order_is_loaded_is_kept() {
         ("early-4", "request_refused", 2),
         ("early-6", "request_refused", 2),
     ] {
-        world.eventually(&format!("{kind} of {id}"), async || count(id, kind).await, |seen| *seen == times).await;
+        world
+            .eventually(
+                &format!("{kind} of {id}"),
+                async || count(id, kind).await,
+                |seen| *seen == times,
+            )
+            .await;
     }
     for id in ["early-3", "early-4", "early-6"] {
-        world.post(&format!("/orders/{id}/cancel"), json!({})).await.is(200);
+        world
+            .post(&format!("/orders/{id}/cancel"), json!({}))
+            .await
+            .is(200);
         world.ended(id).await;
     }
     world.verify().await;
@@ -159,19 +279,45 @@ async fn a_repeat_under_its_idempotency_key_gets_the_first_answer_again() {
     let id = world.post("/orders", order).await.started();
     let key = [("idempotency-key", "k-1")];
     let path = format!("/orders/{id}/signals/update-address");
-    let first = world.post_with(&path, json!({"street": "2 Side St"}), &key).await.is(200);
+    let first = world
+        .post_with(&path, json!({"street": "2 Side St"}), &key)
+        .await
+        .is(200);
     assert_eq!(first.get("already"), None);
-    world.post(&path, json!({"street": "3 Other St"})).await.is(200);
-    let again = world.post_with(&path, json!({"street": "2 Side St"}), &key).await.is(200);
-    assert_eq!((&again["already"], &again["shipping_address"]["street"]), (&json!(true), &json!("2 Side St")));
+    world
+        .post(&path, json!({"street": "3 Other St"}))
+        .await
+        .is(200);
+    let again = world
+        .post_with(&path, json!({"street": "2 Side St"}), &key)
+        .await
+        .is(200);
+    assert_eq!(
+        (&again["already"], &again["shipping_address"]["street"]),
+        (&json!(true), &json!("2 Side St"))
+    );
     // The repeat changed nothing.
-    assert_eq!(world.get(&format!("/orders/{id}")).await.body["shipping_address"]["street"], "3 Other St");
-    world.post(&format!("/orders/{id}/cancel"), json!({})).await.is(200);
+    assert_eq!(
+        world.get(&format!("/orders/{id}")).await.body["shipping_address"]["street"],
+        "3 Other St"
+    );
+    world
+        .post(&format!("/orders/{id}/cancel"), json!({}))
+        .await
+        .is(200);
     world.ended(&id).await;
     // On the closed order too.
-    assert_eq!(world.post_with(&path, json!({"street": "2 Side St"}), &key).await.is(200)["already"], true);
+    assert_eq!(
+        world
+            .post_with(&path, json!({"street": "2 Side St"}), &key)
+            .await
+            .is(200)["already"],
+        true
+    );
     // Something else under the same key is no repeat.
-    let other = world.post_with(&path, json!({"street": "4 Third St"}), &key).await;
+    let other = world
+        .post_with(&path, json!({"street": "4 Third St"}), &key)
+        .await;
     other.problem(422, "idempotency_key_reused");
     world.verify().await;
 }

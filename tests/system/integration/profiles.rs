@@ -1,12 +1,13 @@
 //! Each profile, by what is particular to it. Its time-outs of hours and days are in `time_skipping.rs`.
 
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+
 use crate::{
     api::{order_with_payment, paid_order},
     world::World,
 };
-use chrono::{DateTime, TimeDelta, Utc};
 use domain::OrderId;
-use serde_json::{Value, json};
 
 /// The local stack, without a setting of its own beside the profile.
 async fn stack() -> World {
@@ -20,13 +21,24 @@ async fn start(world: &World, profile: &str, mut order: Value) -> String {
 
 /// When each entry of the trail was written.
 async fn times(world: &World, id: &str) -> Vec<(String, DateTime<Utc>)> {
-    let events = store::events::list(&world.pool, &OrderId::parse(id).unwrap(), 0, 1_000).await.unwrap().unwrap();
-    events.into_iter().map(|event| (event.kind.to_string(), event.ts)).collect()
+    let events = store::events::list(&world.pool, &OrderId::parse(id).unwrap(), 0, 1_000)
+        .await
+        .unwrap()
+        .unwrap();
+    events
+        .into_iter()
+        .map(|event| (event.kind.to_string(), event.ts))
+        .collect()
 }
 
 fn between(times: &[(String, DateTime<Utc>)], from: &str, to: &str) -> TimeDelta {
-    let at =
-        |kind: &str| times.iter().find(|(entry, _)| entry == kind).unwrap_or_else(|| panic!("{kind}: {times:?}")).1;
+    let at = |kind: &str| {
+        times
+            .iter()
+            .find(|(entry, _)| entry == kind)
+            .unwrap_or_else(|| panic!("{kind}: {times:?}"))
+            .1
+    };
     at(to) - at(from)
 }
 
@@ -41,19 +53,41 @@ async fn production_reviews_what_is_dear_and_waits_for_the_carriers_word() {
     let cheap = start(&world, "production", cheap).await;
     world.reaches(&cheap, "shipped").await;
     let look = async || world.get(&format!("/orders/{dear}")).await.body;
-    world.eventually("the review", look, |body| body["step"] == "manual_review").await;
-    world.post(&format!("/orders/{dear}/signals/approve"), json!({"reviewer": "ann"})).await.is(200);
+    world
+        .eventually("the review", look, |body| body["step"] == "manual_review")
+        .await;
+    world
+        .post(
+            &format!("/orders/{dear}/signals/approve"),
+            json!({"reviewer": "ann"}),
+        )
+        .await
+        .is(200);
     world.reaches(&dear, "shipped").await;
     for id in [&dear, &cheap] {
-        assert_eq!(world.get(&format!("/orders/{id}/status")).await.body["is_running"], true);
-        world.post(&format!("/orders/{id}/signals/confirm-delivery"), json!({"signed_by": "bob"})).await.is(200);
+        assert_eq!(
+            world.get(&format!("/orders/{id}/status")).await.body["is_running"],
+            true
+        );
+        world
+            .post(
+                &format!("/orders/{id}/signals/confirm-delivery"),
+                json!({"signed_by": "bob"}),
+            )
+            .await
+            .is(200);
         assert_eq!(world.ended(id).await.status.as_str(), "delivered");
     }
     // Without a payment id it is paid by a confirmation.
     let unpaid = start(&world, "production", paid_order()).await;
     let look = async || world.get(&format!("/orders/{unpaid}")).await.body;
-    world.eventually("the wait for a payment", look, |body| body["step"] == "pay").await;
-    world.post(&format!("/orders/{unpaid}/cancel"), json!({})).await.is(200);
+    world
+        .eventually("the wait for a payment", look, |body| body["step"] == "pay")
+        .await;
+    world
+        .post(&format!("/orders/{unpaid}/cancel"), json!({}))
+        .await
+        .is(200);
     world.ended(&unpaid).await;
     world.verify().await;
 }
@@ -64,10 +98,22 @@ async fn lifecycle_takes_its_time_at_each_step_and_ends_by_itself() {
     let id = start(&world, "lifecycle", paid_order()).await;
     assert_eq!(world.ended(&id).await.status.as_str(), "delivered");
     let times = times(&world, &id).await;
-    assert!(between(&times, "review_started", "review_timed_out") >= TimeDelta::seconds(3), "{times:?}");
-    assert!(between(&times, "review_timed_out", "payment_captured") >= TimeDelta::seconds(2), "{times:?}");
-    assert!(between(&times, "shipment_started", "order_shipped") >= TimeDelta::seconds(2), "{times:?}");
-    assert!(between(&times, "order_shipped", "order_delivered") >= TimeDelta::seconds(2), "{times:?}");
+    assert!(
+        between(&times, "review_started", "review_timed_out") >= TimeDelta::seconds(3),
+        "{times:?}"
+    );
+    assert!(
+        between(&times, "review_timed_out", "payment_captured") >= TimeDelta::seconds(2),
+        "{times:?}"
+    );
+    assert!(
+        between(&times, "shipment_started", "order_shipped") >= TimeDelta::seconds(2),
+        "{times:?}"
+    );
+    assert!(
+        between(&times, "order_shipped", "order_delivered") >= TimeDelta::seconds(2),
+        "{times:?}"
+    );
     world.verify().await;
 }
 
@@ -76,13 +122,24 @@ async fn approval_waits_for_a_person_and_ends_at_dispatch() {
     let world = stack().await;
     let id = start(&world, "approval", paid_order()).await;
     let look = async || world.get(&format!("/orders/{id}")).await.body;
-    world.eventually("the review", look, |body| body["step"] == "manual_review").await;
+    world
+        .eventually("the review", look, |body| body["step"] == "manual_review")
+        .await;
     assert_eq!(world.books(&id).await, [] as [&str; 0]);
-    world.post(&format!("/orders/{id}/signals/approve"), json!({})).await.is(200);
+    world
+        .post(&format!("/orders/{id}/signals/approve"), json!({}))
+        .await
+        .is(200);
     let view = world.ended(&id).await;
-    assert_eq!((view.status.as_str(), view.step.as_str()), ("shipped", "done"));
+    assert_eq!(
+        (view.status.as_str(), view.step.as_str()),
+        ("shipped", "done")
+    );
     let times = times(&world, &id).await;
-    let policy = store::events::list(&world.pool, &OrderId::parse(&id).unwrap(), 0, 1).await.unwrap().unwrap();
+    let policy = store::events::list(&world.pool, &OrderId::parse(&id).unwrap(), 0, 1)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(policy[0].payload["policy"]["deadline"], "1m", "{times:?}");
     world.verify().await;
 }
@@ -92,12 +149,23 @@ async fn quick_goes_on_without_a_person_after_eight_seconds() {
     let world = stack().await;
     let left_alone = start(&world, "quick", paid_order()).await;
     let approved = start(&world, "quick", paid_order()).await;
-    world.post(&format!("/orders/{approved}/signals/approve"), json!({})).await.is(200);
+    world
+        .post(&format!("/orders/{approved}/signals/approve"), json!({}))
+        .await
+        .is(200);
     assert_eq!(world.ended(&approved).await.status.as_str(), "shipped");
-    assert!(!world.trail(&approved).await.contains(&"review_timed_out".to_owned()));
+    assert!(
+        !world
+            .trail(&approved)
+            .await
+            .contains(&"review_timed_out".to_owned())
+    );
     assert_eq!(world.ended(&left_alone).await.status.as_str(), "shipped");
     let times = times(&world, &left_alone).await;
-    assert!(between(&times, "review_started", "review_timed_out") >= TimeDelta::seconds(8), "{times:?}");
+    assert!(
+        between(&times, "review_started", "review_timed_out") >= TimeDelta::seconds(8),
+        "{times:?}"
+    );
     world.verify().await;
 }
 
@@ -106,27 +174,47 @@ async fn checkout_never_charges_and_is_delivered_by_itself() {
     let world = stack().await;
     // Even with a payment id: this shop's gateway does the charging.
     let id = start(&world, "checkout", order_with_payment("pmt-shop")).await;
-    let paid = json!({"transaction_id": "txn-shop", "amount": 99.99, "payment_method": "credit_card"});
-    world.post(&format!("/orders/{id}/payment"), paid).await.is(200);
+    let paid =
+        json!({"transaction_id": "txn-shop", "amount": 99.99, "payment_method": "credit_card"});
+    world
+        .post(&format!("/orders/{id}/payment"), paid)
+        .await
+        .is(200);
     let view = world.ended(&id).await;
     assert_eq!(view.status.as_str(), "delivered");
     let payment = view.payment_info.unwrap();
-    assert_eq!((payment.payment_id.as_str(), payment.status.as_str()), ("pmt-shop", "captured"));
+    assert_eq!(
+        (payment.payment_id.as_str(), payment.status.as_str()),
+        ("pmt-shop", "captured")
+    );
     assert_eq!(world.books(&id).await, [] as [&str; 0]);
     let times = times(&world, &id).await;
-    assert!(between(&times, "order_shipped", "order_delivered") >= TimeDelta::seconds(2), "{times:?}");
+    assert!(
+        between(&times, "order_shipped", "order_delivered") >= TimeDelta::seconds(2),
+        "{times:?}"
+    );
     world.verify().await;
 }
 
 #[tokio::test]
 async fn a_single_variable_overrides_the_profile_and_a_bad_one_stops_the_program() {
-    let world = World::with(&[("ORDER_PROFILE", "lifecycle"), ("MANUAL_REVIEW_TIMEOUT", "0"), ("DELIVERY", "auto:0s")]);
+    let world = World::with(&[
+        ("ORDER_PROFILE", "lifecycle"),
+        ("MANUAL_REVIEW_TIMEOUT", "0"),
+        ("DELIVERY", "auto:0s"),
+    ]);
     let world = world.await;
     let id = world.post("/orders", paid_order()).await.started();
     assert_eq!(world.ended(&id).await.status.as_str(), "delivered");
-    let trail = store::events::list(&world.pool, &OrderId::parse(&id).unwrap(), 0, 1).await.unwrap().unwrap();
+    let trail = store::events::list(&world.pool, &OrderId::parse(&id).unwrap(), 0, 1)
+        .await
+        .unwrap()
+        .unwrap();
     let policy = &trail[0].payload["policy"];
-    assert_eq!((&policy["review"]["timeout"], &policy["shipping_delay"]), (&json!("0s"), &json!("2s")));
+    assert_eq!(
+        (&policy["review"]["timeout"], &policy["shipping_delay"]),
+        (&json!("0s"), &json!("2s"))
+    );
     for (name, value) in [
         ("ORDER_PROFILE", "fast"),
         ("REVIEW", "sometimes"),
@@ -139,12 +227,21 @@ async fn a_single_variable_overrides_the_profile_and_a_bad_one_stops_the_program
         ("DATABASE_URL", "mysql"),
     ] {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_orderflow-under-test"));
-        command.args(["serve", "api"]).envs(world.environment.iter().cloned()).env(name, value);
+        command
+            .args(["serve", "api"])
+            .envs(world.environment.iter().cloned())
+            .env(name, value);
         let output = command.output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success(), "{name}={value} was taken");
-        let line = error.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("{name}: {error}"));
+        let line = error
+            .lines()
+            .find(|line| line.contains(name))
+            .unwrap_or_else(|| panic!("{name}: {error}"));
         // A database's URL has its password in it, and is not shown.
-        assert!((line.contains(value) || name == "DATABASE_URL") && line.contains("must be"), "{line}");
+        assert!(
+            (line.contains(value) || name == "DATABASE_URL") && line.contains("must be"),
+            "{line}"
+        );
     }
 }

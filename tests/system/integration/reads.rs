@@ -7,12 +7,13 @@ mod state;
 mod tags;
 mod waits;
 
+use reqwest::Method;
+use serde_json::{Value, json};
+
 use crate::{
     api::{Reply, paid_order},
     world::World,
 };
-use reqwest::Method;
-use serde_json::{Value, json};
 
 /// An order that waits for its payment, with all of that in its row: nothing moves until somebody asks.
 async fn resting(world: &World) -> String {
@@ -21,18 +22,27 @@ async fn resting(world: &World) -> String {
     let id = world.post("/orders", order).await.started();
     let trail = async || world.trail(&id).await;
     let waits = |trail: &Vec<String>| trail.contains(&"payment_requested".to_owned());
-    world.eventually("the wait for payment in the trail", trail, waits).await;
+    world
+        .eventually("the wait for payment in the trail", trail, waits)
+        .await;
     id
 }
 
 async fn cancel(world: &World, id: &str) {
-    world.post(&format!("/orders/{id}/cancel"), json!({"reason": "changed my mind"})).await.is(200);
+    world
+        .post(
+            &format!("/orders/{id}/cancel"),
+            json!({"reason": "changed my mind"}),
+        )
+        .await
+        .is(200);
     world.ended(id).await;
 }
 
 /// Every path that reads one order.
 fn paths(id: &str) -> [String; 5] {
-    ["", "/status", "/estimated-delivery", "/result", "/events"].map(|rest| format!("/orders/{id}{rest}"))
+    ["", "/status", "/estimated-delivery", "/result", "/events"]
+        .map(|rest| format!("/orders/{id}{rest}"))
 }
 
 async fn get_with(world: &World, path: &str, headers: &[(&str, &str)]) -> Reply {

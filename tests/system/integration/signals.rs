@@ -1,13 +1,14 @@
 //! Each request to a running order: in time, twice, too late, to a closed and to an unknown order.
 
-use crate::{
-    api::{order_with_payment, paid_order},
-    world::World,
-};
 use reqwest::Method;
 use serde_json::{Value, json};
 use temporalio_client::{UntypedSignal, WorkflowSignalOptions};
 use temporalio_common::{data_converters::RawValue, protos::temporal::api::common::v1::Payload};
+
+use crate::{
+    api::{order_with_payment, paid_order},
+    world::World,
+};
 use workflows::OrderWorkflow;
 
 fn in_profile(profile: &str) -> Value {
@@ -19,37 +20,85 @@ fn in_profile(profile: &str) -> Value {
 #[tokio::test]
 async fn approve_lets_the_order_go_on() {
     let world = World::start().await;
-    let id = world.post("/orders", in_profile("approval")).await.started();
-    let approved = world.post(&format!("/orders/{id}/signals/approve"), json!({"reviewer": "ann"})).await.is(200);
-    assert_eq!((&approved["order_id"], &approved["message"]), (&json!(id), &json!("Order approved.")));
-    let again = world.post(&format!("/orders/{id}/signals/approve"), json!({})).await.is(200);
+    let id = world
+        .post("/orders", in_profile("approval"))
+        .await
+        .started();
+    let approved = world
+        .post(
+            &format!("/orders/{id}/signals/approve"),
+            json!({"reviewer": "ann"}),
+        )
+        .await
+        .is(200);
+    assert_eq!(
+        (&approved["order_id"], &approved["message"]),
+        (&json!(id), &json!("Order approved."))
+    );
+    let again = world
+        .post(&format!("/orders/{id}/signals/approve"), json!({}))
+        .await
+        .is(200);
     assert_eq!(again["already"], true);
     assert_eq!(world.ended(&id).await.status.as_str(), "shipped");
     // Closed: what already holds is answered as such, what does not is refused.
-    assert_eq!(world.post(&format!("/orders/{id}/signals/approve"), json!({})).await.is(200)["already"], true);
-    world.post(&format!("/orders/{id}/signals/reject"), json!({})).await.problem(409, "order_closed");
-    world.post("/orders/nobody/signals/approve", json!({})).await.problem(404, "order_not_found");
+    assert_eq!(
+        world
+            .post(&format!("/orders/{id}/signals/approve"), json!({}))
+            .await
+            .is(200)["already"],
+        true
+    );
+    world
+        .post(&format!("/orders/{id}/signals/reject"), json!({}))
+        .await
+        .problem(409, "order_closed");
+    world
+        .post("/orders/nobody/signals/approve", json!({}))
+        .await
+        .problem(404, "order_not_found");
     world.verify().await;
 }
 
 #[tokio::test]
 async fn reject_cancels_the_order() {
     let world = World::start().await;
-    let id = world.post("/orders", in_profile("approval")).await.started();
-    let rejected = world.post(&format!("/orders/{id}/signals/reject"), json!({"reason": "fraud"})).await.is(200);
+    let id = world
+        .post("/orders", in_profile("approval"))
+        .await
+        .started();
+    let rejected = world
+        .post(
+            &format!("/orders/{id}/signals/reject"),
+            json!({"reason": "fraud"}),
+        )
+        .await
+        .is(200);
     assert_eq!(rejected["status"], "cancelled");
     let view = world.ended(&id).await;
-    assert_eq!((view.status.as_str(), view.cancellation_reason.as_deref()), ("cancelled", Some("fraud")));
+    assert_eq!(
+        (view.status.as_str(), view.cancellation_reason.as_deref()),
+        ("cancelled", Some("fraud"))
+    );
     assert_eq!(world.books(&id).await, [] as [&str; 0]);
     world.verify().await;
 }
 
 #[tokio::test]
 async fn a_review_that_nobody_does_ends_as_the_policy_says() {
-    let world = World::with(&[("MANUAL_REVIEW_TIMEOUT", "1s"), ("ORDER_PROFILE", "approval")]).await;
+    let world = World::with(&[
+        ("MANUAL_REVIEW_TIMEOUT", "1s"),
+        ("ORDER_PROFILE", "approval"),
+    ])
+    .await;
     let id = world.post("/orders", paid_order()).await.started();
     assert_eq!(world.ended(&id).await.status.as_str(), "cancelled");
-    assert!(world.trail(&id).await.contains(&"review_timed_out".to_owned()));
+    assert!(
+        world
+            .trail(&id)
+            .await
+            .contains(&"review_timed_out".to_owned())
+    );
     let world = World::with(&[("MANUAL_REVIEW_TIMEOUT", "1s"), ("ORDER_PROFILE", "quick")]).await;
     let id = world.post("/orders", paid_order()).await.started();
     assert_eq!(world.ended(&id).await.status.as_str(), "shipped");
@@ -60,19 +109,36 @@ async fn a_review_that_nobody_does_ends_as_the_policy_says() {
 async fn cancel_works_on_all_three_routes_and_twice() {
     let world = World::start().await;
     for route in ["signals/cancel", "cancel", ""] {
-        let id = world.post("/orders", in_profile("checkout")).await.started();
+        let id = world
+            .post("/orders", in_profile("checkout"))
+            .await
+            .started();
         world.reaches(&id, "pending").await;
         let body = json!({"reason": "changed my mind"});
         let cancel = async || match route {
             "" => {
                 let json = [("content-type", "application/json")];
-                world.send(Method::DELETE, &format!("/orders/{id}"), &json, Some(body.to_string())).await
+                world
+                    .send(
+                        Method::DELETE,
+                        &format!("/orders/{id}"),
+                        &json,
+                        Some(body.to_string()),
+                    )
+                    .await
             }
-            route => world.post(&format!("/orders/{id}/{route}"), body.clone()).await,
+            route => {
+                world
+                    .post(&format!("/orders/{id}/{route}"), body.clone())
+                    .await
+            }
         };
         assert_eq!(cancel().await.is(200)["status"], "cancelled");
         let view = world.ended(&id).await;
-        assert_eq!((view.status.as_str(), view.cancellation_reason.as_deref()), ("cancelled", Some("changed my mind")));
+        assert_eq!(
+            (view.status.as_str(), view.cancellation_reason.as_deref()),
+            ("cancelled", Some("changed my mind"))
+        );
         // On the closed order too: it holds already.
         assert_eq!(cancel().await.is(200)["already"], true);
     }
@@ -82,57 +148,114 @@ async fn cancel_works_on_all_three_routes_and_twice() {
 #[tokio::test]
 async fn cancel_after_payment_refunds_and_cancel_after_dispatch_is_refused() {
     let world = World::with(&[("SHIPPING_DELAY", "60s")]).await;
-    let id = world.post("/orders", order_with_payment("pmt-cancel")).await.started();
+    let id = world
+        .post("/orders", order_with_payment("pmt-cancel"))
+        .await
+        .started();
     world.reaches(&id, "preparing").await;
-    let cancelled = world.post(&format!("/orders/{id}/cancel"), json!({})).await.is(200);
+    let cancelled = world
+        .post(&format!("/orders/{id}/cancel"), json!({}))
+        .await
+        .is(200);
     assert_eq!(cancelled["status"], "cancelled");
     assert_eq!(world.ended(&id).await.status.as_str(), "cancelled");
     assert_eq!(world.books(&id).await, ["capture", "refund"]);
     world.verify().await;
 
     let world = World::with(&[("DELIVERY", "confirm")]).await;
-    let id = world.post("/orders", order_with_payment("pmt-late")).await.started();
+    let id = world
+        .post("/orders", order_with_payment("pmt-late"))
+        .await
+        .started();
     world.reaches(&id, "shipped").await;
-    let problem = world.post(&format!("/orders/{id}/cancel"), json!({})).await.problem(409, "already_shipped");
-    assert_eq!(problem["order_status"], "shipped");
-    world
-        .post(&format!("/orders/{id}/signals/update-address"), json!({"street": "2 Side St"}))
+    let problem = world
+        .post(&format!("/orders/{id}/cancel"), json!({}))
         .await
         .problem(409, "already_shipped");
-    world.post(&format!("/orders/{id}/signals/confirm-delivery"), json!({"signed_by": "neighbour"})).await.is(200);
+    assert_eq!(problem["order_status"], "shipped");
+    world
+        .post(
+            &format!("/orders/{id}/signals/update-address"),
+            json!({"street": "2 Side St"}),
+        )
+        .await
+        .problem(409, "already_shipped");
+    world
+        .post(
+            &format!("/orders/{id}/signals/confirm-delivery"),
+            json!({"signed_by": "neighbour"}),
+        )
+        .await
+        .is(200);
     assert_eq!(world.ended(&id).await.status.as_str(), "delivered");
-    world.post(&format!("/orders/{id}/cancel"), json!({})).await.problem(409, "already_shipped");
-    assert!(world.trail(&id).await.contains(&"request_refused".to_owned()));
+    world
+        .post(&format!("/orders/{id}/cancel"), json!({}))
+        .await
+        .problem(409, "already_shipped");
+    assert!(
+        world
+            .trail(&id)
+            .await
+            .contains(&"request_refused".to_owned())
+    );
     world.verify().await;
 }
 
 #[tokio::test]
 async fn an_address_can_change_until_dispatch_in_both_spellings() {
     let world = World::with(&[("SHIPPING_DELAY", "60s")]).await;
-    let id = world.post("/orders", in_profile("checkout")).await.started();
+    let id = world
+        .post("/orders", in_profile("checkout"))
+        .await
+        .started();
     let path = format!("/orders/{id}/signals/update-address");
-    let changed = world.post(&path, json!({"street": "2 Side St"})).await.is(200);
+    let changed = world
+        .post(&path, json!({"street": "2 Side St"}))
+        .await
+        .is(200);
     assert_eq!(changed["shipping_address"]["street"], "2 Side St");
     assert_eq!(changed["shipping_address"]["city"], "Anytown");
-    let changed =
-        world.post(&path, json!({"address": {"street": "3 New St", "city": "Newtown", "zip_code": "1"}})).await.is(200);
+    let changed = world
+        .post(
+            &path,
+            json!({"address": {"street": "3 New St", "city": "Newtown", "zip_code": "1"}}),
+        )
+        .await
+        .is(200);
     assert_eq!(
-        (&changed["shipping_address"]["city"], &changed["shipping_address"]["postal_code"]),
+        (
+            &changed["shipping_address"]["city"],
+            &changed["shipping_address"]["postal_code"]
+        ),
         (&json!("Newtown"), &json!("1"))
     );
     let again = world.post(&path, json!({"city": "Newtown"})).await.is(200);
     assert_eq!(again["already"], true);
     // The parcel is being prepared: the shipment is stopped and starts again with the new address.
-    let id = world.post("/orders", order_with_payment("pmt-address")).await.started();
+    let id = world
+        .post("/orders", order_with_payment("pmt-address"))
+        .await
+        .started();
     world.reaches(&id, "preparing").await;
-    let changed =
-        world.post(&format!("/orders/{id}/signals/update-address"), json!({"street": "9 Late St"})).await.is(200);
+    let changed = world
+        .post(
+            &format!("/orders/{id}/signals/update-address"),
+            json!({"street": "9 Late St"}),
+        )
+        .await
+        .is(200);
     assert_eq!(
         (&changed["status"], &changed["shipping_address"]["street"]),
         (&json!("preparing"), &json!("9 Late St"))
     );
     let view = world.ended(&id).await;
-    assert_eq!((view.status.as_str(), view.shipping_address.unwrap().street.as_str()), ("delivered", "9 Late St"));
+    assert_eq!(
+        (
+            view.status.as_str(),
+            view.shipping_address.unwrap().street.as_str()
+        ),
+        ("delivered", "9 Late St")
+    );
     world.verify().await;
 }
 
@@ -140,33 +263,65 @@ async fn an_address_can_change_until_dispatch_in_both_spellings() {
 async fn a_confirmed_payment_is_recorded_once_and_only_when_it_fits() {
     let world = World::start().await;
     let reply = world.post("/orders", in_profile("checkout")).await;
-    assert_eq!(reply.body["message"], "Order created successfully. Awaiting payment confirmation.");
+    assert_eq!(
+        reply.body["message"],
+        "Order created successfully. Awaiting payment confirmation."
+    );
     let id = reply.started();
     // What comes before an order asks for its payment is answered at once, and judged later.
     world.is_at(&id, "pay").await;
     let path = format!("/orders/{id}/payment");
     let paid = json!({"transaction_id": "tx-1", "amount": 99.99, "payment_method": "card"});
-    world.post(&path, json!({"transaction_id": "tx-0", "amount": 99.98})).await.problem(422, "payment_mismatch");
     world
-        .post(&path, json!({"transaction_id": "tx-0", "amount": 99.99, "currency": "EUR"}))
+        .post(&path, json!({"transaction_id": "tx-0", "amount": 99.98}))
         .await
         .problem(422, "payment_mismatch");
-    assert_eq!(world.post(&path, paid.clone()).await.is(200)["message"], "Payment confirmed.");
+    world
+        .post(
+            &path,
+            json!({"transaction_id": "tx-0", "amount": 99.99, "currency": "EUR"}),
+        )
+        .await
+        .problem(422, "payment_mismatch");
+    assert_eq!(
+        world.post(&path, paid.clone()).await.is(200)["message"],
+        "Payment confirmed."
+    );
     world.post(&path, paid.clone()).await.is(200);
     let other = json!({"transaction_id": "tx-2", "amount": 99.99});
     let view = world.ended(&id).await;
     assert_eq!(view.status.as_str(), "delivered");
-    assert_eq!(view.payment_info.unwrap().transaction_id.unwrap().as_str(), "tx-1");
-    assert_eq!(world.post(&path, paid.clone()).await.is(200)["order_id"], json!(id));
+    assert_eq!(
+        view.payment_info.unwrap().transaction_id.unwrap().as_str(),
+        "tx-1"
+    );
+    assert_eq!(
+        world.post(&path, paid.clone()).await.is(200)["order_id"],
+        json!(id)
+    );
     world.post(&path, other).await.problem(409, "order_closed");
-    let mismatches = world.trail(&id).await.into_iter().filter(|kind| kind == "payment_mismatch").count();
+    let mismatches = world
+        .trail(&id)
+        .await
+        .into_iter()
+        .filter(|kind| kind == "payment_mismatch")
+        .count();
     assert_eq!(mismatches, 2);
     // The same transaction does not pay another order.
-    let second = world.post("/orders", in_profile("checkout")).await.started();
+    let second = world
+        .post("/orders", in_profile("checkout"))
+        .await
+        .started();
     world.is_at(&second, "pay").await;
-    world.post(&format!("/orders/{second}/signals/confirm-payment"), paid).await.problem(409, "payment_id_in_use");
+    world
+        .post(&format!("/orders/{second}/signals/confirm-payment"), paid)
+        .await
+        .problem(409, "payment_id_in_use");
     let fresh = json!({"transaction_id": "tx-3", "amount": "99.99"});
-    world.post(&format!("/orders/{second}/signals/confirm-payment"), fresh).await.is(200);
+    world
+        .post(&format!("/orders/{second}/signals/confirm-payment"), fresh)
+        .await
+        .is(200);
     assert_eq!(world.ended(&second).await.status.as_str(), "delivered");
     world.verify().await;
 }
@@ -179,10 +334,21 @@ async fn a_payment_that_came_before_the_rejection_is_refunded() {
     let path = format!("/orders/{id}/payment");
     // Early is no error: it is kept until the review is over, and nobody waits for that.
     let look = async || world.get(&format!("/orders/{id}/status")).await.body;
-    world.eventually("the review", look, |body| body["step"] == "manual_review").await;
+    world
+        .eventually("the review", look, |body| body["step"] == "manual_review")
+        .await;
     let accepted = world.post(&path, paid.clone()).await.is(200);
-    assert_eq!((&accepted["status"], &accepted["step"]), (&json!("pending"), &json!("manual_review")));
-    world.post(&format!("/orders/{id}/signals/reject"), json!({"reason": "fraud"})).await.is(200);
+    assert_eq!(
+        (&accepted["status"], &accepted["step"]),
+        (&json!("pending"), &json!("manual_review"))
+    );
+    world
+        .post(
+            &format!("/orders/{id}/signals/reject"),
+            json!({"reason": "fraud"}),
+        )
+        .await
+        .is(200);
     let view = world.ended(&id).await;
     assert_eq!(view.payment_info.unwrap().status.as_str(), "refunded");
     assert_eq!(world.books(&id).await, ["refund"]);
@@ -192,19 +358,54 @@ async fn a_payment_that_came_before_the_rejection_is_refunded() {
 #[tokio::test]
 async fn signals_that_say_nothing_hold_no_order() {
     let world = World::start().await;
-    let id = world.post("/orders", in_profile("checkout")).await.started();
+    let id = world
+        .post("/orders", in_profile("checkout"))
+        .await
+        .started();
     let client = world.temporal().await;
     let handle = client.get_workflow_handle::<OrderWorkflow>(format!("order-{id}"));
-    let signals = ["cancel_order", "confirm_payment", "update_address", "approve_order", "dispatch_failed"];
-    for (signal, data) in signals.iter().flat_map(|signal| [r#"{"x\u0000":1}"#, "[1", "7"].map(|data| (signal, data))) {
+    let signals = [
+        "cancel_order",
+        "confirm_payment",
+        "update_address",
+        "approve_order",
+        "dispatch_failed",
+    ];
+    for (signal, data) in signals
+        .iter()
+        .flat_map(|signal| [r#"{"x\u0000":1}"#, "[1", "7"].map(|data| (signal, data)))
+    {
         let metadata = [("encoding".to_owned(), b"json/plain".to_vec())].into();
-        let payload = Payload { metadata, data: data.into(), ..Payload::default() };
+        let payload = Payload {
+            metadata,
+            data: data.into(),
+            ..Payload::default()
+        };
         let signal = UntypedSignal::new(*signal);
-        handle.signal(signal, RawValue::new(vec![payload]), WorkflowSignalOptions::default()).await.unwrap();
+        handle
+            .signal(
+                signal,
+                RawValue::new(vec![payload]),
+                WorkflowSignalOptions::default(),
+            )
+            .await
+            .unwrap();
     }
-    let trail = async || world.trail(&id).await.into_iter().filter(|kind| kind == "request_refused").count();
-    world.eventually("all refusals in the trail", trail, |count| *count == 15).await;
-    world.post(&format!("/orders/{id}/cancel"), json!({})).await.is(200);
+    let trail = async || {
+        world
+            .trail(&id)
+            .await
+            .into_iter()
+            .filter(|kind| kind == "request_refused")
+            .count()
+    };
+    world
+        .eventually("all refusals in the trail", trail, |count| *count == 15)
+        .await;
+    world
+        .post(&format!("/orders/{id}/cancel"), json!({}))
+        .await
+        .is(200);
     assert_eq!(world.ended(&id).await.status.as_str(), "cancelled");
     world.verify().await;
 }
@@ -212,12 +413,24 @@ async fn signals_that_say_nothing_hold_no_order() {
 #[tokio::test]
 async fn a_payment_that_nobody_expects_is_refused() {
     let world = World::start().await;
-    let id = world.post("/orders", in_profile("approval")).await.started();
+    let id = world
+        .post("/orders", in_profile("approval"))
+        .await
+        .started();
     let paid = json!({"transaction_id": "tx-1", "amount": 99.99});
-    world.post(&format!("/orders/{id}/payment"), paid.clone()).await.problem(409, "payment_not_expected");
-    world.post(&format!("/orders/{id}/cancel"), json!({})).await.is(200);
+    world
+        .post(&format!("/orders/{id}/payment"), paid.clone())
+        .await
+        .problem(409, "payment_not_expected");
+    world
+        .post(&format!("/orders/{id}/cancel"), json!({}))
+        .await
+        .is(200);
     world.ended(&id).await;
-    world.post(&format!("/orders/{id}/payment"), paid).await.problem(409, "order_closed");
+    world
+        .post(&format!("/orders/{id}/payment"), paid)
+        .await
+        .problem(409, "order_closed");
     world.verify().await;
 }
 
@@ -226,7 +439,12 @@ async fn an_unpaid_order_is_cancelled_when_its_time_is_over() {
     let world = World::with(&[("PAYMENT", "confirm"), ("PAYMENT_TIMEOUT", "1s")]).await;
     let id = world.post("/orders", paid_order()).await.started();
     assert_eq!(world.ended(&id).await.status.as_str(), "cancelled");
-    assert!(world.trail(&id).await.contains(&"payment_timed_out".to_owned()));
+    assert!(
+        world
+            .trail(&id)
+            .await
+            .contains(&"payment_timed_out".to_owned())
+    );
     world.verify().await;
 }
 
@@ -237,7 +455,10 @@ async fn a_declined_charge_fails_the_order_and_keeps_nothing() {
     order["payment"]["method"] = json!("pm_card_chargeDeclined");
     let id = world.post("/orders", order).await.started();
     let view = world.ended(&id).await;
-    assert_eq!((view.status.as_str(), view.failure.unwrap().code.as_str()), ("failed", "payment_declined"));
+    assert_eq!(
+        (view.status.as_str(), view.failure.unwrap().code.as_str()),
+        ("failed", "payment_declined")
+    );
     assert_eq!(world.books(&id).await, ["decline"]);
     world.verify().await;
 }
@@ -245,9 +466,15 @@ async fn a_declined_charge_fails_the_order_and_keeps_nothing() {
 #[tokio::test]
 async fn the_deadline_fails_and_unwinds_the_order() {
     let world = World::with(&[("ORDER_DEADLINE", "2s"), ("SHIPPING_DELAY", "60s")]).await;
-    let id = world.post("/orders", order_with_payment("pmt-deadline")).await.started();
+    let id = world
+        .post("/orders", order_with_payment("pmt-deadline"))
+        .await
+        .started();
     let view = world.ended(&id).await;
-    assert_eq!((view.status.as_str(), view.failure.unwrap().code.as_str()), ("failed", "deadline_passed"));
+    assert_eq!(
+        (view.status.as_str(), view.failure.unwrap().code.as_str()),
+        ("failed", "deadline_passed")
+    );
     assert_eq!(world.books(&id).await, ["capture", "refund"]);
     world.verify().await;
 }

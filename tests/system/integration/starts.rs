@@ -1,10 +1,11 @@
 //! Starting orders: every spelling, once and only once.
 
+use serde_json::json;
+
 use crate::{
     api::{order_with_payment, paid_order},
     world::World,
 };
-use serde_json::json;
 
 #[tokio::test]
 async fn an_order_runs_from_the_call_to_delivered() {
@@ -14,7 +15,13 @@ async fn an_order_runs_from_the_call_to_delivered() {
     assert_eq!(reply.body["total_amount"], 99.99);
     assert_eq!(reply.body["currency"], "USD");
     assert_eq!(reply.body["payment_id"], "pmt-happy");
-    assert!(reply.body["run_id"].as_str().is_some_and(|run| !run.is_empty()), "{:?}", reply.body);
+    assert!(
+        reply.body["run_id"]
+            .as_str()
+            .is_some_and(|run| !run.is_empty()),
+        "{:?}",
+        reply.body
+    );
     let id = reply.started();
     assert_eq!(world.ended(&id).await.status.as_str(), "delivered");
     let trail = [
@@ -29,13 +36,23 @@ async fn an_order_runs_from_the_call_to_delivered() {
     assert_eq!(world.trail(&id).await, trail);
     assert_eq!(world.books(&id).await, ["capture"]);
     let state = world.get(&format!("/orders/{id}")).await.is(200);
-    assert_eq!(state["shipment_info"]["tracking_number"], format!("FEDEX-{id}-PKG-001"));
+    assert_eq!(
+        state["shipment_info"]["tracking_number"],
+        format!("FEDEX-{id}-PKG-001")
+    );
     assert_eq!(state["payment_info"]["status"], "captured");
     assert_eq!(state["payment_info"]["amount"], 99.99);
-    assert_eq!((&state["step"], &state["is_running"]), (&json!("done"), &json!(false)));
+    assert_eq!(
+        (&state["step"], &state["is_running"]),
+        (&json!("done"), &json!(false))
+    );
     let events = world.get(&format!("/orders/{id}/events")).await.is(200);
-    let seqs: Vec<_> =
-        events["events"].as_array().unwrap().iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+    let seqs: Vec<_> = events["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["seq"].as_u64().unwrap())
+        .collect();
     assert_eq!(seqs, [1, 2, 3, 4, 5, 6, 7]);
     world.verify().await;
 }
@@ -67,9 +84,20 @@ async fn the_four_spellings_start_the_same_kind_of_order() {
             r#"{"payment_id": "pmt-e4", "address": {"street": "1 A", "city": "B", "state": "C", "zip": "D", "country": "E"}}"#,
         ),
     ] {
-        let headers: &[_] = if body.is_empty() { &[] } else { &[("content-type", "application/json")] };
+        let headers: &[_] = if body.is_empty() {
+            &[]
+        } else {
+            &[("content-type", "application/json")]
+        };
         let body = (!body.is_empty()).then(|| body.to_owned());
-        let reply = world.send(reqwest::Method::POST, &format!("/orders/{id}/start"), headers, body).await;
+        let reply = world
+            .send(
+                reqwest::Method::POST,
+                &format!("/orders/{id}/start"),
+                headers,
+                body,
+            )
+            .await;
         assert_eq!(reply.started(), id);
         assert_eq!(world.ended(id).await.status.as_str(), "delivered", "{id}");
     }
@@ -80,14 +108,26 @@ async fn the_four_spellings_start_the_same_kind_of_order() {
 async fn a_repeated_start_is_the_same_order() {
     let world = World::start().await;
     let body = json!({"payment_id": "pmt-again"});
-    let first = world.post("/orders/again-1/start", body.clone()).await.is(202);
-    let second = world.post("/orders/again-1/start", body.clone()).await.is(202);
+    let first = world
+        .post("/orders/again-1/start", body.clone())
+        .await
+        .is(202);
+    let second = world
+        .post("/orders/again-1/start", body.clone())
+        .await
+        .is(202);
     assert_eq!(second["already_started"], true);
     assert_eq!(first["run_id"], second["run_id"]);
-    world.post("/orders/again-1/start", json!({"payment_id": "another"})).await.problem(409, "order_exists");
+    world
+        .post("/orders/again-1/start", json!({"payment_id": "another"}))
+        .await
+        .problem(409, "order_exists");
     world.ended("again-1").await;
     let third = world.post("/orders/again-1/start", body).await.is(202);
-    assert_eq!((&third["already_started"], &third["run_id"]), (&json!(true), &first["run_id"]));
+    assert_eq!(
+        (&third["already_started"], &third["run_id"]),
+        (&json!(true), &first["run_id"])
+    );
     assert_eq!(world.books("again-1").await, ["capture"]);
     world.verify().await;
 }
@@ -100,10 +140,16 @@ async fn an_idempotency_key_makes_one_order() {
     let id = first["order_id"].as_str().unwrap().to_owned();
     assert!(id.starts_with("ORD-") && id.len() == 24, "{id}");
     let again = world.post_with("/orders", paid_order(), &key).await.is(202);
-    assert_eq!((&again["order_id"], &again["run_id"]), (&first["order_id"], &first["run_id"]));
+    assert_eq!(
+        (&again["order_id"], &again["run_id"]),
+        (&first["order_id"], &first["run_id"])
+    );
     let mut other = paid_order();
     other["items"][0]["quantity"] = json!(2);
-    world.post_with("/orders", other, &key).await.problem(422, "idempotency_key_reused");
+    world
+        .post_with("/orders", other, &key)
+        .await
+        .problem(422, "idempotency_key_reused");
     let without = world.post("/orders", paid_order()).await.started();
     assert_ne!(without, id);
     let parts: Vec<_> = without.split('-').map(str::len).collect();
@@ -116,9 +162,15 @@ async fn racing_starts_make_one_order() {
     let body = json!({"payment_id": "pmt-race"});
     let starts = (0..20).map(|_| world.post("/orders/race-1/start", body.clone()));
     let replies = futures::future::join_all(starts).await;
-    let fresh = replies.iter().filter(|reply| reply.body["already_started"] != true).count();
+    let fresh = replies
+        .iter()
+        .filter(|reply| reply.body["already_started"] != true)
+        .count();
     assert_eq!(fresh, 1);
-    let runs: std::collections::BTreeSet<_> = replies.iter().map(|reply| reply.body["run_id"].to_string()).collect();
+    let runs: std::collections::BTreeSet<_> = replies
+        .iter()
+        .map(|reply| reply.body["run_id"].to_string())
+        .collect();
     assert_eq!(runs.len(), 1, "{runs:?}");
     assert_eq!(world.ended("race-1").await.status.as_str(), "delivered");
     assert_eq!(world.books("race-1").await, ["capture"]);
@@ -127,11 +179,20 @@ async fn racing_starts_make_one_order() {
 #[tokio::test]
 async fn one_payment_pays_one_order() {
     let world = World::start().await;
-    let first = world.post("/orders", order_with_payment("pmt-one")).await.started();
+    let first = world
+        .post("/orders", order_with_payment("pmt-one"))
+        .await
+        .started();
     assert_eq!(world.ended(&first).await.status.as_str(), "delivered");
-    let second = world.post("/orders", order_with_payment("pmt-one")).await.started();
+    let second = world
+        .post("/orders", order_with_payment("pmt-one"))
+        .await
+        .started();
     let view = world.ended(&second).await;
-    assert_eq!((view.status.as_str(), view.failure.unwrap().code.as_str()), ("failed", "payment_id_in_use"));
+    assert_eq!(
+        (view.status.as_str(), view.failure.unwrap().code.as_str()),
+        ("failed", "payment_id_in_use")
+    );
     assert_eq!(world.books(&second).await, [] as [&str; 0]);
     world.verify().await;
 }
@@ -140,19 +201,40 @@ async fn one_payment_pays_one_order() {
 async fn two_orders_for_the_last_piece_have_one_winner() {
     let world = World::start().await;
     let sku = domain::Sku::parse("LAST").unwrap();
-    store::inventory::set_available(&world.pool, &sku, 1).await.unwrap();
+    store::inventory::set_available(&world.pool, &sku, 1)
+        .await
+        .unwrap();
     let order = |payment: &str| {
         let mut order = order_with_payment(payment);
         order["items"][0]["sku"] = json!("LAST");
         order
     };
-    let (one, two) = futures::join!(world.post("/orders", order("p-1")), world.post("/orders", order("p-2")));
-    let views = [world.ended(&one.started()).await, world.ended(&two.started()).await];
-    let delivered = views.iter().filter(|view| view.status.as_str() == "delivered").count();
+    let (one, two) = futures::join!(
+        world.post("/orders", order("p-1")),
+        world.post("/orders", order("p-2"))
+    );
+    let views = [
+        world.ended(&one.started()).await,
+        world.ended(&two.started()).await,
+    ];
+    let delivered = views
+        .iter()
+        .filter(|view| view.status.as_str() == "delivered")
+        .count();
     assert_eq!(delivered, 1, "{views:?}");
-    let lost = views.iter().find(|view| view.status.as_str() == "failed").unwrap();
+    let lost = views
+        .iter()
+        .find(|view| view.status.as_str() == "failed")
+        .unwrap();
     assert_eq!(lost.failure.as_ref().unwrap().code.as_str(), "out_of_stock");
     assert_eq!(world.books(lost.order_id.as_str()).await, [] as [&str; 0]);
-    assert_eq!(store::inventory::stock(&world.pool, &sku).await.unwrap().unwrap().shipped, 1);
+    assert_eq!(
+        store::inventory::stock(&world.pool, &sku)
+            .await
+            .unwrap()
+            .unwrap()
+            .shipped,
+        1
+    );
     world.verify().await;
 }

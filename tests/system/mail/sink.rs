@@ -1,5 +1,10 @@
 //! Mailboxes that tests look into.
 
+use std::{io::Write, path::Path, process::Command, time::Duration};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
 use crate::shared::shared;
 use devstack::{
     Mail, MailOptions, Process, Progress, Readiness,
@@ -7,16 +12,18 @@ use devstack::{
     ports,
     toolchain::{MailSink, maildev},
 };
-use serde_json::Value;
-use std::{io::Write, path::Path, process::Command, time::Duration};
-use tempfile::TempDir;
 
 /// `.ci/run` looks for this.
 const SKIPPED: &str = "SKIPPED: the tests of mail need node and npm";
 
 /// MailDev; `None`, and a word about it, where there is nothing to run it with.
 async fn sink() -> Option<MailSink> {
-    let runs = |program| Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+    let runs = |program| {
+        Command::new(program)
+            .arg("--version")
+            .output()
+            .is_ok_and(|output| output.status.success())
+    };
     if !runs("node") || !runs("npm") {
         // Past the test harness's capture, so that it is seen.
         writeln!(std::io::stderr().lock(), "{SKIPPED}").unwrap();
@@ -36,18 +43,36 @@ pub(super) struct Mailbox {
 impl Mailbox {
     pub(super) async fn open() -> Option<Self> {
         let sink = Some(sink().await?);
-        let server = Mail::start(MailOptions { sink, ..MailOptions::default() }).await.unwrap();
-        Some(Self { server, http: reqwest::Client::new() })
+        let server = Mail::start(MailOptions {
+            sink,
+            ..MailOptions::default()
+        })
+        .await
+        .unwrap();
+        Some(Self {
+            server,
+            http: reqwest::Client::new(),
+        })
     }
 
     /// Every mail as it came: subject, addresses, headers, both bodies.
     pub(super) async fn mails(&self) -> Vec<Value> {
-        let answer = self.http.get(format!("{}/email", self.server.ui_url)).send().await.unwrap();
+        let answer = self
+            .http
+            .get(format!("{}/email", self.server.ui_url))
+            .send()
+            .await
+            .unwrap();
         answer.json().await.unwrap()
     }
 
     pub(super) async fn empty(&self) {
-        let answer = self.http.delete(format!("{}/email/all", self.server.ui_url)).send().await.unwrap();
+        let answer = self
+            .http
+            .delete(format!("{}/email/all", self.server.ui_url))
+            .send()
+            .await
+            .unwrap();
         assert!(answer.status().is_success());
     }
 }
@@ -64,10 +89,13 @@ pub(super) struct Provider {
 
 impl Provider {
     pub(super) async fn start() -> Option<Self> {
-        let MailSink::MailDev { node, packages, .. } = sink().await? else { panic!("MailDev is no MailDev") };
+        let MailSink::MailDev { node, packages, .. } = sink().await? else {
+            panic!("MailDev is no MailDev")
+        };
         let folder = tempfile::tempdir().unwrap();
         let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| folder.path().join(name));
+        let [certificate, key] =
+            ["certificate.pem", "key.pem"].map(|name| folder.path().join(name));
         std::fs::write(&certificate, own.cert.pem()).unwrap();
         std::fs::write(&key, own.signing_key.serialize_pem()).unwrap();
         let [port, http_port] = [(); 2].map(|()| ports::free_port().unwrap());
@@ -91,8 +119,13 @@ impl Provider {
             patience: Duration::from_secs(1),
             remove_folder: None,
         };
-        let ready = Readiness::Http { address: format!("127.0.0.1:{http_port}"), path: "/".to_owned() };
-        let process = Process::start(options, ready, Duration::from_secs(60)).await.unwrap();
+        let ready = Readiness::Http {
+            address: format!("127.0.0.1:{http_port}"),
+            path: "/".to_owned(),
+        };
+        let process = Process::start(options, ready, Duration::from_secs(60))
+            .await
+            .unwrap();
         Some(Self {
             port,
             authority: certificate.display().to_string(),
@@ -104,6 +137,11 @@ impl Provider {
 
     /// What it took: for whom, from which user, whether encrypted, and the mail itself.
     pub(super) async fn taken(&self) -> Vec<Value> {
-        reqwest::get(&self.http_url).await.unwrap().json().await.unwrap()
+        reqwest::get(&self.http_url)
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap()
     }
 }

@@ -1,25 +1,32 @@
 //! What dies, refuses, or is away: each mail goes out all the same, and in the ordinary case once.
 
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+use serde_json::json;
+
 use super::{
     DELIVERED, SENDER, all,
     sink::{Mailbox, Provider},
     world,
 };
 use crate::{api::order_with_payment, world::World};
-use futures::future::join_all;
-use serde_json::json;
-use std::collections::BTreeSet;
 use store::notifications::Notification;
 
 async fn start(world: &World, id: &str, email: &str) {
     let mut order = order_with_payment(&format!("pmt-{id}"));
     order["customer"]["email"] = json!(email);
-    world.post(&format!("/orders/{id}/start"), order).await.is(202);
+    world
+        .post(&format!("/orders/{id}/start"), order)
+        .await
+        .is(202);
 }
 
 #[tokio::test]
 async fn a_mail_server_that_is_down_holds_no_order_up_and_gets_its_mails_when_it_is_back() {
-    let Some(mailbox) = Mailbox::open().await else { return };
+    let Some(mailbox) = Mailbox::open().await else {
+        return;
+    };
     let world = world(&mailbox, &[]).await;
     mailbox.server.process.stop().await;
     for id in ["down-1", "down-2"] {
@@ -28,7 +35,11 @@ async fn a_mail_server_that_is_down_holds_no_order_up_and_gets_its_mails_when_it
     }
     // It was tried, and it says why it waits; that is not the mails' fault, so it does not count against them.
     let tried = async || world.outbox("down-1").await;
-    let rows = world.eventually("a try", tried, |rows: &Vec<Notification>| rows[0].reason.is_some()).await;
+    let rows = world
+        .eventually("a try", tried, |rows: &Vec<Notification>| {
+            rows[0].reason.is_some()
+        })
+        .await;
     assert!(rows.iter().all(|row| row.status == "pending"), "{rows:?}");
     mailbox.server.process.restart().await.unwrap();
     for id in ["down-1", "down-2"] {
@@ -40,28 +51,43 @@ async fn a_mail_server_that_is_down_holds_no_order_up_and_gets_its_mails_when_it
 
 #[tokio::test]
 async fn a_worker_killed_again_and_again_loses_no_mail_and_writes_no_second_row() {
-    let Some(mailbox) = Mailbox::open().await else { return };
+    let Some(mailbox) = Mailbox::open().await else {
+        return;
+    };
     let world = world(&mailbox, &[("SHIPPING_DELAY", "1s")]).await;
     let ids: Vec<String> = (0..12).map(|number| format!("killed-{number}")).collect();
     let kills = async {
         for kill in 1..=3 {
             let arrived = async || mailbox.mails().await.len();
-            world.eventually("more mails", arrived, |count| *count >= kill * 6).await;
+            world
+                .eventually("more mails", arrived, |count| *count >= kill * 6)
+                .await;
             world.worker.kill().await;
             world.worker.restart().await.unwrap();
         }
     };
-    futures::join!(join_all(ids.iter().map(|id| start(&world, id, "john@example.com"))), kills);
+    futures::join!(
+        join_all(ids.iter().map(|id| start(&world, id, "john@example.com"))),
+        kills
+    );
     let mut sent = BTreeSet::new();
     for id in &ids {
         assert_eq!(world.ended(id).await.status.as_str(), "delivered", "{id}");
         assert_eq!(world.told(id).await, all("sent", &DELIVERED), "{id}");
-        sent.extend(world.outbox(id).await.into_iter().map(|row| format!("<{}>", row.message_id.unwrap())));
+        sent.extend(
+            world
+                .outbox(id)
+                .await
+                .into_iter()
+                .map(|row| format!("<{}>", row.message_id.unwrap())),
+        );
     }
     // At least once each, under the Message-ID of its row whatever was repeated.
     let arrived = mailbox.mails().await;
-    let arrived: BTreeSet<_> =
-        arrived.iter().map(|mail| mail["headers"]["message-id"].as_str().unwrap().to_owned()).collect();
+    let arrived: BTreeSet<_> = arrived
+        .iter()
+        .map(|mail| mail["headers"]["message-id"].as_str().unwrap().to_owned())
+        .collect();
     assert_eq!(arrived, sent);
     assert_eq!(sent.len(), 48);
     world.verify().await;
@@ -69,7 +95,9 @@ async fn a_worker_killed_again_and_again_loses_no_mail_and_writes_no_second_row(
 
 #[tokio::test]
 async fn two_workers_send_each_mail_once() {
-    let Some(mailbox) = Mailbox::open().await else { return };
+    let Some(mailbox) = Mailbox::open().await else {
+        return;
+    };
     let world = world(&mailbox, &[]).await;
     let _second = world.another_worker("second", &[]).await;
     let ids: Vec<String> = (0..20).map(|number| format!("two-{number}")).collect();
@@ -84,8 +112,13 @@ async fn two_workers_send_each_mail_once() {
 
 #[tokio::test]
 async fn a_provider_with_starttls_and_a_password_takes_what_it_takes_and_the_rest_is_recorded() {
-    let Some(provider) = Provider::start().await else { return };
-    let url = format!("smtp://shop:p%40ss%3Aword@localhost:{}?tls=required", provider.port);
+    let Some(provider) = Provider::start().await else {
+        return;
+    };
+    let url = format!(
+        "smtp://shop:p%40ss%3Aword@localhost:{}?tls=required",
+        provider.port
+    );
     let settings = [
         ("MAIL", "smtp"),
         ("SMTP_URL", url.as_str()),
@@ -94,8 +127,11 @@ async fn a_provider_with_starttls_and_a_password_takes_what_it_takes_and_the_res
         ("MAIL_DELAY", "0s"),
     ];
     let world = World::with(&settings).await;
-    for (id, email) in [("tls-1", "nobody@example.com"), ("tls-2", "later@example.com"), ("tls-3", "john@example.com")]
-    {
+    for (id, email) in [
+        ("tls-1", "nobody@example.com"),
+        ("tls-2", "later@example.com"),
+        ("tls-3", "john@example.com"),
+    ] {
         start(&world, id, email).await;
     }
     for id in ["tls-1", "tls-2", "tls-3"] {
@@ -105,12 +141,22 @@ async fn a_provider_with_starttls_and_a_password_takes_what_it_takes_and_the_res
     // Refused for good: recorded with the server's words.
     assert_eq!(world.told("tls-1").await, all("failed", &DELIVERED));
     let reason = world.outbox("tls-1").await[0].reason.clone().unwrap();
-    assert!(reason.contains("550") && reason.contains("there is no such mailbox"), "{reason}");
+    assert!(
+        reason.contains("550") && reason.contains("there is no such mailbox"),
+        "{reason}"
+    );
     // Put off: the first waits, and the later ones wait for it.
     let tried = async || world.outbox("tls-2").await;
-    let rows = world.eventually("a try", tried, |rows: &Vec<Notification>| rows[0].reason.is_some()).await;
+    let rows = world
+        .eventually("a try", tried, |rows: &Vec<Notification>| {
+            rows[0].reason.is_some()
+        })
+        .await;
     assert!(rows.iter().all(|row| row.status == "pending"), "{rows:?}");
-    assert_eq!(rows.iter().map(|row| row.attempts).collect::<Vec<_>>(), [1, 0, 0, 0]);
+    assert_eq!(
+        rows.iter().map(|row| row.attempts).collect::<Vec<_>>(),
+        [1, 0, 0, 0]
+    );
     let taken = provider.taken().await;
     assert_eq!(taken.len(), 4);
     for mail in taken {
@@ -124,20 +170,44 @@ async fn a_provider_with_starttls_and_a_password_takes_what_it_takes_and_the_res
 
 #[tokio::test]
 async fn a_wrong_password_or_an_unknown_certificate_is_the_servers_trouble_and_not_the_mails() {
-    let Some(provider) = Provider::start().await else { return };
+    let Some(provider) = Provider::start().await else {
+        return;
+    };
     let wrong = format!("smtp://shop:guess@localhost:{}?tls=required", provider.port);
-    let right = format!("smtp://shop:p%40ss%3Aword@localhost:{}?tls=required", provider.port);
-    let common = [("MAIL", "smtp"), ("MAIL_FROM", SENDER), ("MAIL_DELAY", "0s")];
+    let right = format!(
+        "smtp://shop:p%40ss%3Aword@localhost:{}?tls=required",
+        provider.port
+    );
+    let common = [
+        ("MAIL", "smtp"),
+        ("MAIL_FROM", SENDER),
+        ("MAIL_DELAY", "0s"),
+    ];
     for (id, word, settings) in [
-        ("shut-1", "535", vec![("SMTP_URL", wrong.as_str()), ("SMTP_CA_FILE", provider.authority.as_str())]),
+        (
+            "shut-1",
+            "535",
+            vec![
+                ("SMTP_URL", wrong.as_str()),
+                ("SMTP_CA_FILE", provider.authority.as_str()),
+            ],
+        ),
         ("shut-2", "certificate", vec![("SMTP_URL", right.as_str())]),
     ] {
         let world = World::with(&[&common, settings.as_slice()].concat()).await;
         start(&world, id, "john@example.com").await;
         assert_eq!(world.ended(id).await.status.as_str(), "delivered");
         let tried = async || world.outbox(id).await;
-        let rows = world.eventually("a try", tried, |rows: &Vec<Notification>| rows[0].reason.is_some()).await;
-        assert!(rows.iter().all(|row| row.status == "pending" && row.attempts <= 1), "{rows:?}");
+        let rows = world
+            .eventually("a try", tried, |rows: &Vec<Notification>| {
+                rows[0].reason.is_some()
+            })
+            .await;
+        assert!(
+            rows.iter()
+                .all(|row| row.status == "pending" && row.attempts <= 1),
+            "{rows:?}"
+        );
         assert!(rows[0].reason.as_ref().unwrap().contains(word), "{rows:?}");
     }
     assert_eq!(provider.taken().await.len(), 0);

@@ -1,10 +1,11 @@
 //! What providers do with a payment afterwards: refunds, disputes, captures that fail.
 
+use serde_json::json;
+
 use super::{Sender, TOTAL, shop};
 use crate::world::World;
 use domain::WebhookProvider::{Adyen, Checkout, Square, Standard, Stripe};
 use payment_webhooks::SampleKind::{Disputed, Paid, Refunded};
-use serde_json::json;
 
 #[tokio::test]
 async fn an_order_whose_money_went_back_at_the_provider_does_not_leave() {
@@ -19,9 +20,23 @@ async fn an_order_whose_money_went_back_at_the_provider_does_not_leave() {
         sender.send(Refunded, &paid, "back").await;
         let view = world.ended(&id).await;
         assert_eq!(view.status.as_str(), "cancelled", "{provider}");
-        assert_eq!(view.payment_info.unwrap().status.as_str(), "refunded", "{provider}");
-        assert_eq!(world.outcome(&sender.event_id(Refunded, &paid, "back")).await, "recorded", "{provider}");
-        assert_eq!(world.entries(&id, "payment_refund_reported").await, 1, "{provider}");
+        assert_eq!(
+            view.payment_info.unwrap().status.as_str(),
+            "refunded",
+            "{provider}"
+        );
+        assert_eq!(
+            world
+                .outcome(&sender.event_id(Refunded, &paid, "back"))
+                .await,
+            "recorded",
+            "{provider}"
+        );
+        assert_eq!(
+            world.entries(&id, "payment_refund_reported").await,
+            1,
+            "{provider}"
+        );
         // Nobody gave it back once more.
         assert_eq!(world.books(&id).await, [] as [&str; 0], "{provider}");
     }
@@ -38,13 +53,31 @@ async fn a_refund_that_is_told_before_its_payment_ends_the_order_the_same_way() 
         let paid = sender.about(&id, &format!("backwards-{id}"), TOTAL);
         sender.send(Refunded, &paid, "back").await;
         let event_id = sender.event_id(Refunded, &paid, "back");
-        let look = async || store::deliveries::list(&world.pool, None, Some(&event_id), 1).await.unwrap().len();
-        world.eventually("the refund's delivery", look, |found| *found == 1).await;
+        let look = async || {
+            store::deliveries::list(&world.pool, None, Some(&event_id), 1)
+                .await
+                .unwrap()
+                .len()
+        };
+        world
+            .eventually("the refund's delivery", look, |found| *found == 1)
+            .await;
         sender.send(Paid, &paid, "paid").await;
         let view = world.ended(&id).await;
         assert_eq!(view.status.as_str(), "cancelled", "{provider}");
-        assert_eq!(view.payment_info.unwrap().status.as_str(), "refunded", "{provider}");
-        assert_eq!(world.payment(provider, &paid.transaction_id).await.as_deref(), Some("refunded"), "{provider}");
+        assert_eq!(
+            view.payment_info.unwrap().status.as_str(),
+            "refunded",
+            "{provider}"
+        );
+        assert_eq!(
+            world
+                .payment(provider, &paid.transaction_id)
+                .await
+                .as_deref(),
+            Some("refunded"),
+            "{provider}"
+        );
         world.outcome(&event_id).await;
     }
     world.verify().await;
@@ -60,11 +93,19 @@ async fn refunds_of_a_delivered_order_add_up_and_show() {
     let parts = ["50.00", "49.99"].map(|part| sender.about(&id, &paid.transaction_id, part));
     for (part, standing) in parts.iter().zip(["captured", "refunded"]) {
         sender.send(Refunded, part, standing).await;
-        world.outcome(&sender.event_id(Refunded, part, standing)).await;
+        world
+            .outcome(&sender.event_id(Refunded, part, standing))
+            .await;
         assert_eq!(world.payment_info(&id).await["status"], standing);
     }
     let view = world.ended(&id).await;
-    assert_eq!((view.status.as_str(), world.entries(&id, "payment_refund_reported").await), ("delivered", 2));
+    assert_eq!(
+        (
+            view.status.as_str(),
+            world.entries(&id, "payment_refund_reported").await
+        ),
+        ("delivered", 2)
+    );
     world.verify().await;
 }
 
@@ -73,7 +114,10 @@ async fn a_dispute_shows_while_the_order_runs_and_after() {
     let world = shop(&[("SHIPPING_DELAY", "60s")]).await;
     let sender = Sender::of(&world, Square);
     let running = disputed(&world, &sender).await;
-    world.post(&format!("/orders/{running}/cancel"), json!({})).await.is(200);
+    world
+        .post(&format!("/orders/{running}/cancel"), json!({}))
+        .await
+        .is(200);
     world.ended(&running).await;
     let quick = shop(&[]).await;
     let sender = Sender::of(&quick, Stripe);
@@ -85,7 +129,12 @@ async fn a_dispute_shows_while_the_order_runs_and_after() {
         (id, paid)
     };
     sender.send(Disputed, &paid, "dispute").await;
-    assert_eq!(quick.outcome(&sender.event_id(Disputed, &paid, "dispute")).await, "recorded");
+    assert_eq!(
+        quick
+            .outcome(&sender.event_id(Disputed, &paid, "dispute"))
+            .await,
+        "recorded"
+    );
     assert_eq!(quick.payment_info(&id).await["dispute"], "opened");
     assert_eq!(quick.entries(&id, "payment_disputed").await, 1);
     let won = json!({"id": format!("evt-won-{id}"), "type": "charge.dispute.closed", "data": {"object": {
@@ -105,7 +154,12 @@ async fn disputed(world: &World, sender: &Sender<'_>) -> String {
     sender.send(Paid, &paid, "paid").await;
     world.reaches(&id, "preparing").await;
     sender.send(Disputed, &paid, "dispute").await;
-    assert_eq!(world.outcome(&sender.event_id(Disputed, &paid, "dispute")).await, "recorded");
+    assert_eq!(
+        world
+            .outcome(&sender.event_id(Disputed, &paid, "dispute"))
+            .await,
+        "recorded"
+    );
     assert_eq!(world.payment_info(&id).await["dispute"], "opened");
     id
 }
@@ -126,7 +180,10 @@ async fn an_order_whose_capture_failed_does_not_leave() {
     let view = world.ended(&id).await;
     assert_eq!(view.status.as_str(), "cancelled");
     // There is nothing to give back.
-    assert_eq!(world.payment(Adyen, &paid.transaction_id).await.as_deref(), Some("declined"));
+    assert_eq!(
+        world.payment(Adyen, &paid.transaction_id).await.as_deref(),
+        Some("declined")
+    );
     world.verify().await;
 }
 
@@ -138,14 +195,23 @@ async fn a_refund_that_did_not_arrive_is_due_again() {
     sender.send(Paid, &paid, "paid").await;
     world.reaches(&id, "preparing").await;
     sender.send(Refunded, &paid, "back").await;
-    assert_eq!(world.ended(&id).await.payment_info.unwrap().status.as_str(), "refunded");
+    assert_eq!(
+        world.ended(&id).await.payment_info.unwrap().status.as_str(),
+        "refunded"
+    );
     let bounced = json!({"id": format!("evt-bounced-{id}"), "type": "refund.failed", "data": {"object": {
         "id": format!("re_{}", sender.event_id(Refunded, &paid, "back")), "object": "refund", "amount": 9_999, "currency": "usd",
         "payment_intent": paid.transaction_id, "status": "failed", "failure_reason": "expired_or_canceled_card",
     }}});
     assert_eq!(sender.post(&bounced).await, 200);
-    assert_eq!(world.outcome(&format!("evt-bounced-{id}")).await, "recorded");
+    assert_eq!(
+        world.outcome(&format!("evt-bounced-{id}")).await,
+        "recorded"
+    );
     assert_eq!(world.payment_info(&id).await["status"], "refund_due");
-    assert_eq!(world.payment(Stripe, &paid.transaction_id).await.as_deref(), Some("refund_due"));
+    assert_eq!(
+        world.payment(Stripe, &paid.transaction_id).await.as_deref(),
+        Some("refund_due")
+    );
     world.verify().await;
 }

@@ -1,14 +1,15 @@
 //! A payment provider that sends signed notifications.
 
+use chrono::Utc;
+use reqwest::Method;
+use serde_json::Value;
+
 use crate::{
     webhooks::{secrets, signed_as},
     world::World,
 };
-use chrono::Utc;
 use domain::{Currency, Decimal, Money, OrderId, TransactionId, WebhookProvider};
 use payment_webhooks::{Facts, Message, SampleKind, Secrets, sample};
-use reqwest::Method;
-use serde_json::Value;
 
 pub(crate) struct Sender<'a> {
     world: &'a World,
@@ -31,11 +32,19 @@ pub(crate) fn money(amount: &str, currency: &str) -> Money {
 
 impl<'a> Sender<'a> {
     pub(crate) fn of(world: &'a World, provider: WebhookProvider) -> Self {
-        Self { world, provider, secrets: secrets(provider) }
+        Self {
+            world,
+            provider,
+            secrets: secrets(provider),
+        }
     }
 
     pub(crate) fn about(&self, order_id: &str, transaction_id: &str, amount: &str) -> About {
-        About { order_id: order_id.to_owned(), transaction_id: transaction_id.to_owned(), amount: money(amount, "USD") }
+        About {
+            order_id: order_id.to_owned(),
+            transaction_id: transaction_id.to_owned(),
+            amount: money(amount, "USD"),
+        }
     }
 
     /// The id under which the event is recorded that [`Sender::send`] sends under this name.
@@ -43,8 +52,12 @@ impl<'a> Sender<'a> {
         let event_id = Self::named(kind, about, name);
         match (self.provider, kind) {
             // Adyen's are made of what it signs.
-            (WebhookProvider::Adyen, SampleKind::Paid) => format!("AUTHORISATION:{}:true", about.transaction_id),
-            (WebhookProvider::Adyen, SampleKind::Failed) => format!("AUTHORISATION:{}:false", about.transaction_id),
+            (WebhookProvider::Adyen, SampleKind::Paid) => {
+                format!("AUTHORISATION:{}:true", about.transaction_id)
+            }
+            (WebhookProvider::Adyen, SampleKind::Failed) => {
+                format!("AUTHORISATION:{}:false", about.transaction_id)
+            }
             (WebhookProvider::Adyen, SampleKind::Refunded) => format!("REFUND:{event_id}:true"),
             (WebhookProvider::Adyen, SampleKind::Disputed) => format!("CHARGEBACK:{event_id}:true"),
             _ => event_id,
@@ -69,13 +82,24 @@ impl<'a> Sender<'a> {
             event_id: &event_id,
             now,
         };
-        signed_as(&self.secrets, sample(self.provider, kind, &facts).unwrap(), &event_id, now)
+        signed_as(
+            &self.secrets,
+            sample(self.provider, kind, &facts).unwrap(),
+            &event_id,
+            now,
+        )
     }
 
     /// A body of one's own.
     pub(crate) async fn post(&self, body: &Value) -> u16 {
         let id = body["id"].as_str().unwrap_or("unnamed");
-        self.deliver(&signed_as(&self.secrets, Message::new(body.to_string()), id, now())).await
+        self.deliver(&signed_as(
+            &self.secrets,
+            Message::new(body.to_string()),
+            id,
+            now(),
+        ))
+        .await
     }
 
     /// As a provider does: what is not taken is sent again.
@@ -83,8 +107,16 @@ impl<'a> Sender<'a> {
         let path = format!("/webhooks/{}", self.provider);
         let body = String::from_utf8(message.body.clone()).unwrap();
         let headers = message.header_pairs();
-        let send = async || self.world.send(Method::POST, &path, &headers, Some(body.clone())).await.status.as_u16();
-        self.world.eventually("an answer that is not 503", send, |status| *status != 503).await
+        let send = async || {
+            self.world
+                .send(Method::POST, &path, &headers, Some(body.clone()))
+                .await
+                .status
+                .as_u16()
+        };
+        self.world
+            .eventually("an answer that is not 503", send, |status| *status != 503)
+            .await
     }
 }
 

@@ -1,5 +1,14 @@
 //! Many orders, each paid by notifications that come three times, shuffled, some forged or stale, while workers die.
 
+use std::{
+    env,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use futures::{StreamExt, stream};
+
 use super::{
     Sender, TOTAL,
     sender::{About, now},
@@ -7,14 +16,7 @@ use super::{
 };
 use crate::{api::paid_order, world::World};
 use domain::WebhookProvider::{Adyen, Checkout, Square, Standard, Stripe};
-use futures::{StreamExt, stream};
 use payment_webhooks::{Message, SampleKind::Paid};
-use std::{
-    env,
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::atomic::{AtomicUsize, Ordering},
-    time::{Duration, Instant},
-};
 use store::console;
 
 /// `STORM_ORDERS=2000` for the figures.
@@ -35,21 +37,31 @@ enum Sent {
 
 #[tokio::test]
 async fn a_storm_of_notifications_has_one_effect_each() {
-    let orders: usize = env::var("STORM_ORDERS").ok().map_or(ORDERS, |orders| orders.parse().unwrap());
+    let orders: usize = env::var("STORM_ORDERS")
+        .ok()
+        .map_or(ORDERS, |orders| orders.parse().unwrap());
     let forged = orders * COPIES / FORGED;
     let world = shop(&[("SHIPPING_DELAY", "1s"), ("RATE_LIMIT", "off")]).await;
     let started = Instant::now();
     // The last ones are paid by forged notifications only.
     stream::iter(0..orders + forged)
         .for_each_concurrent(AT_ONCE, async |order| {
-            world.post(&format!("/orders/{}/start", id(order)), paid_order()).await.is(202);
+            world
+                .post(&format!("/orders/{}/start", id(order)), paid_order())
+                .await
+                .is(202);
         })
         .await;
-    let mut sent: Vec<_> =
-        (0..orders).flat_map(|order| (0..COPIES).map(move |copy| Sent::Genuine { order, copy })).collect();
+    let mut sent: Vec<_> = (0..orders)
+        .flat_map(|order| (0..COPIES).map(move |copy| Sent::Genuine { order, copy }))
+        .collect();
     for number in 0..forged {
         let order = orders + number;
-        sent.push(if number % 2 == 0 { Sent::Tampered { order } } else { Sent::Stale { order } });
+        sent.push(if number % 2 == 0 {
+            Sent::Tampered { order }
+        } else {
+            Sent::Stale { order }
+        });
     }
     // The same way each time.
     sent.sort_by_key(|sent| {
@@ -73,29 +85,73 @@ async fn a_storm_of_notifications_has_one_effect_each() {
         for kill in 1..=KILLS {
             let look = async || taken.load(Ordering::Relaxed);
             let enough = orders * COPIES * kill / (KILLS + 1);
-            world.within(Duration::from_secs(900), "more notifications", look, |taken| *taken >= enough).await;
+            world
+                .within(
+                    Duration::from_secs(900),
+                    "more notifications",
+                    look,
+                    |taken| *taken >= enough,
+                )
+                .await;
             world.worker.kill().await;
             world.worker.restart().await.unwrap();
         }
     };
     futures::join!(deliveries, kills);
     let delivered = started.elapsed();
-    let look = async || count(&world, "select count(*) from orders where state = 'delivered' and not is_running").await;
-    world.within(Duration::from_secs(900), "all delivered", look, |count| *count == orders).await;
+    let look = async || {
+        count(
+            &world,
+            "select count(*) from orders where state = 'delivered' and not is_running",
+        )
+        .await
+    };
+    world
+        .within(Duration::from_secs(900), "all delivered", look, |count| {
+            *count == orders
+        })
+        .await;
     let ended = started.elapsed();
 
     let counts = [
-        ("payments captured", "select count(*) from payments where status = 'captured'", orders),
-        ("other payments", "select count(*) from payments where status <> 'captured'", 0),
-        ("events that took effect", "select count(*) from webhook_deliveries where outcome = 'applied'", orders),
-        ("other events", "select count(*) from webhook_deliveries where outcome <> 'applied'", 0),
-        ("confirmations in the trails", "select count(*) from events where type = 'payment_confirmed'", orders),
-        ("orders that wait for a payment", "select count(*) from orders where state = 'pending'", forged),
+        (
+            "payments captured",
+            "select count(*) from payments where status = 'captured'",
+            orders,
+        ),
+        (
+            "other payments",
+            "select count(*) from payments where status <> 'captured'",
+            0,
+        ),
+        (
+            "events that took effect",
+            "select count(*) from webhook_deliveries where outcome = 'applied'",
+            orders,
+        ),
+        (
+            "other events",
+            "select count(*) from webhook_deliveries where outcome <> 'applied'",
+            0,
+        ),
+        (
+            "confirmations in the trails",
+            "select count(*) from events where type = 'payment_confirmed'",
+            orders,
+        ),
+        (
+            "orders that wait for a payment",
+            "select count(*) from orders where state = 'pending'",
+            forged,
+        ),
     ];
     for (what, query, expected) in counts {
         assert_eq!(count(&world, query).await, expected, "{what}");
     }
-    assert_eq!((taken.into_inner(), refused.into_inner()), (orders * COPIES, forged));
+    assert_eq!(
+        (taken.into_inner(), refused.into_inner()),
+        (orders * COPIES, forged)
+    );
     world.verify().await;
     println!(
         "{orders} orders, {} notifications taken, {forged} refused, {KILLS} workers killed: all taken after {:.0} s, \
@@ -123,12 +179,21 @@ async fn deliver(world: &World, sent: Sent) -> u16 {
         Sent::Tampered { .. } => {
             let sender = Sender::of(world, Stripe);
             let message = sender.message(Paid, &about(&sender, order), "forged", now());
-            let body = String::from_utf8(message.body).unwrap().replace("usd", "eur");
-            sender.deliver(&Message { body: body.into_bytes(), ..message }).await
+            let body = String::from_utf8(message.body)
+                .unwrap()
+                .replace("usd", "eur");
+            sender
+                .deliver(&Message {
+                    body: body.into_bytes(),
+                    ..message
+                })
+                .await
         }
         Sent::Stale { .. } => {
             let sender = Sender::of(world, Standard);
-            sender.deliver(&sender.message(Paid, &about(&sender, order), "stale", now() - 3_600)).await
+            sender
+                .deliver(&sender.message(Paid, &about(&sender, order), "stale", now() - 3_600))
+                .await
         }
     }
 }

@@ -1,11 +1,13 @@
 //! localstripe: Stripe's API with books of its own, in a process of its own.
 
+use std::time::Duration;
+
+use reqwest::{Client, RequestBuilder};
+use serde_json::Value;
+
 use super::program;
 use crate::shared::shared;
 use devstack::{Process, Readiness, guard::GuardOptions, ports};
-use reqwest::{Client, RequestBuilder};
-use serde_json::Value;
-use std::time::Duration;
 
 /// It takes any key that looks like one.
 pub(crate) const KEY: &str = "sk_test_thekeythatnobodymaysee";
@@ -25,7 +27,14 @@ impl Localstripe {
         shared().await;
         let folder = tempfile::tempdir().unwrap();
         let port = ports::free_port().unwrap();
-        let command = [python.to_str().unwrap(), "-m", "localstripe", "--from-scratch", "--port", &port.to_string()];
+        let command = [
+            python.to_str().unwrap(),
+            "-m",
+            "localstripe",
+            "--from-scratch",
+            "--port",
+            &port.to_string(),
+        ];
         let options = GuardOptions {
             name: "localstripe".to_owned(),
             command: command.map(Into::into).to_vec(),
@@ -38,28 +47,48 @@ impl Localstripe {
             remove_folder: None,
         };
         // The one page that asks for no key.
-        let ready = Readiness::Http { address: format!("127.0.0.1:{port}"), path: "/js.stripe.com/v3/".to_owned() };
-        let process = Process::start(options, ready, Duration::from_secs(60)).await.unwrap();
+        let ready = Readiness::Http {
+            address: format!("127.0.0.1:{port}"),
+            path: "/js.stripe.com/v3/".to_owned(),
+        };
+        let process = Process::start(options, ready, Duration::from_secs(60))
+            .await
+            .unwrap();
         let url = format!("http://127.0.0.1:{port}");
-        Some(Self { url, http: Client::new(), _process: process, folder })
+        Some(Self {
+            url,
+            http: Client::new(),
+            _process: process,
+            folder,
+        })
     }
 
     /// From now on it sends these events, signed with `secret`, to `url`.
     pub(crate) async fn register_webhook(&self, url: &str, secret: &str, events: &[&str]) {
         let mut fields = vec![("url", url), ("secret", secret)];
         fields.extend(events.iter().map(|event| ("events[]", *event)));
-        let request = form(self.http.post(format!("{}/_config/webhooks/orders", self.url)), &fields);
+        let request = form(
+            self.http
+                .post(format!("{}/_config/webhooks/orders", self.url)),
+            &fields,
+        );
         assert!(request.send().await.unwrap().status().is_success());
     }
 
     /// Its books: every PaymentIntent there is.
     pub(crate) async fn intents(&self) -> Vec<Value> {
-        self.get("/v1/payment_intents?limit=100").await["data"].as_array().unwrap().clone()
+        self.get("/v1/payment_intents?limit=100").await["data"]
+            .as_array()
+            .unwrap()
+            .clone()
     }
 
     /// Every refund there is.
     pub(crate) async fn refunds(&self) -> Vec<Value> {
-        self.get("/v1/refunds?limit=100").await["data"].as_array().unwrap().clone()
+        self.get("/v1/refunds?limit=100").await["data"]
+            .as_array()
+            .unwrap()
+            .clone()
     }
 
     pub(crate) async fn charge(&self, id: &str) -> Value {
@@ -80,7 +109,10 @@ impl Localstripe {
             ("card[exp_year]", "2040"),
             ("card[cvc]", "123"),
         ];
-        self.post("/v1/payment_methods", &fields).await["id"].as_str().unwrap().to_owned()
+        self.post("/v1/payment_methods", &fields).await["id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// The id of an intent that somebody paid, for this order.
@@ -92,7 +124,10 @@ impl Localstripe {
             ("confirm", "true".to_owned()),
             ("metadata[order_id]", order_id.to_owned()),
         ];
-        let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let fields: Vec<_> = fields
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
         let intent = self.post("/v1/payment_intents", &fields).await;
         assert_eq!(intent["status"], "succeeded", "{intent}");
         intent["id"].as_str().unwrap().to_owned()
@@ -100,19 +135,34 @@ impl Localstripe {
 
     /// What the customer does in the bank's window.
     pub(crate) async fn authenticate(&self, intent: &Value) {
-        let path = format!("/v1/payment_intents/{}/_authenticate", intent["id"].as_str().unwrap());
+        let path = format!(
+            "/v1/payment_intents/{}/_authenticate",
+            intent["id"].as_str().unwrap()
+        );
         let secret = intent["client_secret"].as_str().unwrap();
-        self.post(&path, &[("client_secret", secret), ("success", "true")]).await;
+        self.post(&path, &[("client_secret", secret), ("success", "true")])
+            .await;
     }
 
     async fn get(&self, path: &str) -> Value {
-        let answer = self.http.get(format!("{}{path}", self.url)).bearer_auth(KEY).send().await.unwrap();
+        let answer = self
+            .http
+            .get(format!("{}{path}", self.url))
+            .bearer_auth(KEY)
+            .send()
+            .await
+            .unwrap();
         assert!(answer.status().is_success(), "{path}: {}", answer.status());
         answer.json().await.unwrap()
     }
 
     async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Value {
-        let request = form(self.http.post(format!("{}{path}", self.url)).bearer_auth(KEY), fields);
+        let request = form(
+            self.http
+                .post(format!("{}{path}", self.url))
+                .bearer_auth(KEY),
+            fields,
+        );
         let answer = request.send().await.unwrap();
         assert!(answer.status().is_success(), "{path}: {}", answer.status());
         answer.json().await.unwrap()
@@ -120,6 +170,10 @@ impl Localstripe {
 }
 
 fn form(request: RequestBuilder, fields: &[(&str, &str)]) -> RequestBuilder {
-    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    request.header("content-type", "application/x-www-form-urlencoded").body(body)
+    let body = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(fields)
+        .finish();
+    request
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(body)
 }

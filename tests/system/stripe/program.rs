@@ -6,16 +6,25 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
 };
+
 use tokio::{process::Command, sync::OnceCell};
 
 const LOCALSTRIPE: &str = include_str!("../../localstripe/requirements.txt");
-const STRIPE_MOCK: [(&str, &str); 2] =
-    [("go.mod", include_str!("../../stripe-mock/go.mod")), ("go.sum", include_str!("../../stripe-mock/go.sum"))];
+const STRIPE_MOCK: [(&str, &str); 2] = [
+    ("go.mod", include_str!("../../stripe-mock/go.mod")),
+    ("go.sum", include_str!("../../stripe-mock/go.sum")),
+];
 
 /// The Python that has localstripe; `None`, and a word about it, where there is none.
 pub(super) async fn localstripe() -> Option<&'static Path> {
     static PYTHON: OnceCell<Option<PathBuf>> = OnceCell::const_new();
-    let install = || python("localstripe", LOCALSTRIPE, "the tests of payments at Stripe need python3 with venv");
+    let install = || {
+        python(
+            "localstripe",
+            LOCALSTRIPE,
+            "the tests of payments at Stripe need python3 with venv",
+        )
+    };
     PYTHON.get_or_init(install).await.as_deref()
 }
 
@@ -28,8 +37,18 @@ pub(crate) async fn python(name: &str, versions: &str, missing: &str) -> Option<
         run(Command::new("python3").args(["-m", "venv"]).arg(fresh)).await;
         let list = fresh.join("requirements.txt");
         fs::write(&list, versions).unwrap();
-        let options = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
-        run(Command::new(fresh.join("bin/python")).args(options).arg(list)).await;
+        let options = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--requirement",
+        ];
+        run(Command::new(fresh.join("bin/python"))
+            .args(options)
+            .arg(list))
+        .await;
     });
     Some(home.await.join("bin/python"))
 }
@@ -46,9 +65,16 @@ pub(super) async fn stripe_mock() -> Option<&'static Path> {
                 fs::write(fresh.join(name), text).unwrap();
             }
             let mut go = Command::new("go");
-            go.arg("-C").arg(fresh).args(["install", "tool"]).env("GOBIN", fresh.join("bin"));
+            go.arg("-C")
+                .arg(fresh)
+                .args(["install", "tool"])
+                .env("GOBIN", fresh.join("bin"));
             // Flags and a workspace of the user's own would change what is built.
-            run(go.env("GOFLAGS", "-buildvcs=false -mod=readonly").env("GOWORK", "off").env("CGO_ENABLED", "0")).await;
+            run(go
+                .env("GOFLAGS", "-buildvcs=false -mod=readonly")
+                .env("GOWORK", "off")
+                .env("CGO_ENABLED", "0"))
+            .await;
         });
         Some(home.await.join("bin/stripe-mock"))
     });
@@ -80,13 +106,26 @@ fn fingerprint(text: &str) -> String {
 
 async fn runs(program: &str, arguments: &[&str]) -> bool {
     let mut command = Command::new(program);
-    command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    command
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
     command.status().await.is_ok_and(|status| status.success())
 }
 
 async fn run(command: &mut Command) {
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = command
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// `.ci/run` looks for this. Past the test harness's capture, so that it is seen.

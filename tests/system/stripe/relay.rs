@@ -1,6 +1,11 @@
 //! What stands between the worker and Stripe in these tests: it passes calls on and writes them down, loses answers on
 //! request, and keeps to `Idempotency-Key` as Stripe's documentation says, which localstripe ignores.
 
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex},
+};
+
 use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
@@ -9,10 +14,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex},
-};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 /// What goes wrong with one call.
@@ -65,12 +66,21 @@ impl Drop for Relay {
 
 impl Relay {
     pub(super) async fn to(target: &str) -> Self {
-        let shared = Arc::new(Shared { target: target.to_owned(), ..Shared::default() });
+        let shared = Arc::new(Shared {
+            target: target.to_owned(),
+            ..Shared::default()
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let app = Router::new().fallback(pass_on).with_state(Arc::clone(&shared));
+        let app = Router::new()
+            .fallback(pass_on)
+            .with_state(Arc::clone(&shared));
         let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { url, shared, server }
+        Self {
+            url,
+            shared,
+            server,
+        }
     }
 
     pub(super) fn calls(&self) -> Vec<Call> {
@@ -85,7 +95,11 @@ impl Relay {
 
     /// The next call of `method` whose path ends with `ending` goes wrong.
     pub(super) fn next(&self, method: &'static str, ending: &'static str, fault: Fault) {
-        self.shared.faults.lock().unwrap().push_back((method, ending, fault));
+        self.shared
+            .faults
+            .lock()
+            .unwrap()
+            .push_back((method, ending, fault));
     }
 
     /// From now on every object in an answer has these fields too.
@@ -98,21 +112,36 @@ async fn pass_on(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     let (parts, body) = request.into_parts();
     let body = String::from_utf8(to_bytes(body, 1024 * 1024).await.unwrap().to_vec()).unwrap();
     let (method, path) = (parts.method.to_string(), parts.uri.path().to_owned());
-    let key = parts.headers.get("idempotency-key").map(|key| key.to_str().unwrap().to_owned());
+    let key = parts
+        .headers
+        .get("idempotency-key")
+        .map(|key| key.to_str().unwrap().to_owned());
     let fault = {
         let mut faults = shared.faults.lock().unwrap();
-        let found = faults.iter().position(|(of, ending, _)| *of == method && path.ends_with(ending));
-        found.and_then(|found| faults.remove(found)).map(|(_, _, fault)| fault)
+        let found = faults
+            .iter()
+            .position(|(of, ending, _)| *of == method && path.ends_with(ending));
+        found
+            .and_then(|found| faults.remove(found))
+            .map(|(_, _, fault)| fault)
     };
     let write_down = |status: u16| {
-        let call = Call { method: method.clone(), path: path.clone(), key: key.clone(), body: body.clone(), status };
+        let call = Call {
+            method: method.clone(),
+            path: path.clone(),
+            key: key.clone(),
+            body: body.clone(),
+            status,
+        };
         shared.calls.lock().unwrap().push(call);
     };
     if let Some(Fault::Refuse(status)) = fault {
         write_down(status);
         return error(status, "api_error");
     }
-    let known = key.as_ref().and_then(|key| shared.keys.lock().unwrap().get(key).cloned());
+    let known = key
+        .as_ref()
+        .and_then(|key| shared.keys.lock().unwrap().get(key).cloned());
     let (status, text) = match known {
         Some((first, answer)) if first == body => answer,
         Some(_) => {
@@ -120,7 +149,10 @@ async fn pass_on(State(shared): State<Arc<Shared>>, request: Request) -> Respons
             return error(400, "idempotency_error");
         }
         None => {
-            let mut call = shared.http.request(parts.method.clone(), format!("{}{}", shared.target, parts.uri));
+            let mut call = shared.http.request(
+                parts.method.clone(),
+                format!("{}{}", shared.target, parts.uri),
+            );
             for name in ["authorization", "content-type", "stripe-version"] {
                 if let Some(value) = parts.headers.get(name) {
                     call = call.header(name, value);
@@ -129,7 +161,11 @@ async fn pass_on(State(shared): State<Arc<Shared>>, request: Request) -> Respons
             let answer = call.body(body.clone()).send().await.unwrap();
             let answer: Answer = (answer.status().as_u16(), answer.bytes().await.unwrap());
             if let Some(key) = &key {
-                shared.keys.lock().unwrap().insert(key.clone(), (body.clone(), answer.clone()));
+                shared
+                    .keys
+                    .lock()
+                    .unwrap()
+                    .insert(key.clone(), (body.clone(), answer.clone()));
             }
             answer
         }

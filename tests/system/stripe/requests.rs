@@ -1,19 +1,23 @@
 //! Every request that we make of Stripe, judged by Stripe's own published description.
 
+use std::{collections::BTreeSet, time::Duration};
+
+use chrono::{TimeDelta, Utc};
+use serde_json::json;
+
 use super::{
     program,
     relay::{Call, Relay},
 };
 use crate::shared::shared;
-use chrono::{TimeDelta, Utc};
 use devstack::{
     guard::{Guard, GuardOptions},
     ports,
 };
 use domain::{Currency, Money, OrderId, PaymentId, TransactionId};
-use serde_json::json;
-use std::{collections::BTreeSet, time::Duration};
-use worker::payment::{Charge, ChargeRequest, Past, PaymentProvider, Refund, RefundRequest, Stripe, StripeSettings};
+use worker::payment::{
+    Charge, ChargeRequest, Past, PaymentProvider, Refund, RefundRequest, Stripe, StripeSettings,
+};
 
 /// stripe-mock, which refuses what the OpenAPI description does not allow, and other versions of the API than its own.
 struct StripeMock {
@@ -30,9 +34,14 @@ impl StripeMock {
         let address = format!("127.0.0.1:{}", ports::free_port().unwrap());
         let options = GuardOptions {
             name: "stripe-mock".to_owned(),
-            command: [program.to_str().unwrap(), "-http-addr", &address, "-strict-version-check"]
-                .map(Into::into)
-                .to_vec(),
+            command: [
+                program.to_str().unwrap(),
+                "-http-addr",
+                &address,
+                "-strict-version-check",
+            ]
+            .map(Into::into)
+            .to_vec(),
             environment: Vec::new(),
             removed_environment: Vec::new(),
             log: folder.path().join("log"),
@@ -51,14 +60,24 @@ impl StripeMock {
                 tick.tick().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), up).await.unwrap();
-        Some(Self { url, _guard: guard, _folder: folder })
+        tokio::time::timeout(Duration::from_secs(60), up)
+            .await
+            .unwrap();
+        Some(Self {
+            url,
+            _guard: guard,
+            _folder: folder,
+        })
     }
 }
 
 fn past(asked: bool, hours: i64, transaction_id: Option<&str>) -> Past {
     let transaction_id = transaction_id.map(|id| TransactionId::parse(id).unwrap());
-    Past { since: Utc::now() - TimeDelta::hours(hours), asked, transaction_id }
+    Past {
+        since: Utc::now() - TimeDelta::hours(hours),
+        asked,
+        transaction_id,
+    }
 }
 
 fn charge(past: Past) -> ChargeRequest {
@@ -72,37 +91,78 @@ fn charge(past: Past) -> ChargeRequest {
 }
 
 fn refund(past: Past) -> RefundRequest {
-    let ChargeRequest { payment_id, order_id, amount, past, .. } = charge(past);
-    RefundRequest { payment_id, order_id, amount, provider: "stripe".to_owned(), past }
+    let ChargeRequest {
+        payment_id,
+        order_id,
+        amount,
+        past,
+        ..
+    } = charge(past);
+    RefundRequest {
+        payment_id,
+        order_id,
+        amount,
+        provider: "stripe".to_owned(),
+        past,
+    }
 }
 
 #[tokio::test]
 async fn every_request_is_one_that_stripes_own_description_allows() {
-    let Some(mock) = StripeMock::start().await else { return };
+    let Some(mock) = StripeMock::start().await else {
+        return;
+    };
     let relay = Relay::to(&mock.url).await;
     let settings = StripeSettings::new(relay.url.parse().unwrap(), "rk_test_123");
     let stripe = Stripe::new(settings).unwrap();
 
     // Its answers are examples: each time they are made to say what leads to the next request.
     relay.overlay(json!({"status": "succeeded"}));
-    assert!(matches!(stripe.charge(&charge(past(false, 0, None))).await, Ok(Charge::Captured(_))));
+    assert!(matches!(
+        stripe.charge(&charge(past(false, 0, None))).await,
+        Ok(Charge::Captured(_))
+    ));
     // Another intent than ours is the newest, and the key is a day old: a search, and it is created after all.
-    assert!(matches!(stripe.charge(&charge(past(true, 30, None))).await, Ok(Charge::Captured(_))));
+    assert!(matches!(
+        stripe.charge(&charge(past(true, 30, None))).await,
+        Ok(Charge::Captured(_))
+    ));
     relay.overlay(json!({"status": "requires_action"}));
-    assert!(matches!(stripe.charge(&charge(past(true, 0, Some("pi_1")))).await, Ok(Charge::Unfinished(_))));
+    assert!(matches!(
+        stripe.charge(&charge(past(true, 0, Some("pi_1")))).await,
+        Ok(Charge::Unfinished(_))
+    ));
     relay.overlay(json!({"status": "requires_payment_method"}));
-    assert!(matches!(stripe.charge(&charge(past(true, 0, Some("pi_1")))).await, Ok(Charge::Declined(_))));
+    assert!(matches!(
+        stripe.charge(&charge(past(true, 0, Some("pi_1")))).await,
+        Ok(Charge::Declined(_))
+    ));
     relay.overlay(json!({"status": "succeeded"}));
-    assert!(matches!(stripe.refund(&refund(past(true, 0, Some("pi_1")))).await, Ok(Refund::Refunded(_))));
+    assert!(matches!(
+        stripe.refund(&refund(past(true, 0, Some("pi_1")))).await,
+        Ok(Refund::Refunded(_))
+    ));
     // Nothing is found: the key is spent, for which it must be another one than the charge's above.
-    let unheard_of = RefundRequest { payment_id: PaymentId::parse("pmt-2").unwrap(), ..refund(past(true, 0, None)) };
+    let unheard_of = RefundRequest {
+        payment_id: PaymentId::parse("pmt-2").unwrap(),
+        ..refund(past(true, 0, None))
+    };
     relay.overlay(json!({}));
-    assert!(matches!(stripe.refund(&unheard_of).await, Ok(Refund::NeverCaptured)));
+    assert!(matches!(
+        stripe.refund(&unheard_of).await,
+        Ok(Refund::NeverCaptured)
+    ));
 
     let calls = relay.calls();
     let refused: Vec<_> = calls.iter().filter(|call| call.status != 200).collect();
     assert!(refused.is_empty(), "{refused:?}");
-    let kind = |call: &Call| format!("{} {}", call.method, call.path.split("/pi_").next().unwrap());
+    let kind = |call: &Call| {
+        format!(
+            "{} {}",
+            call.method,
+            call.path.split("/pi_").next().unwrap()
+        )
+    };
     let kinds: BTreeSet<_> = calls.iter().map(kind).collect();
     let expected = [
         "GET /v1/payment_intents",
@@ -112,9 +172,16 @@ async fn every_request_is_one_that_stripes_own_description_allows() {
         "POST /v1/refunds",
     ];
     assert_eq!(kinds, expected.map(ToOwned::to_owned).into());
-    assert!(calls.iter().any(|call| call.path.ends_with("/cancel")), "{calls:?}");
+    assert!(
+        calls.iter().any(|call| call.path.ends_with("/cancel")),
+        "{calls:?}"
+    );
     // And it does refuse: otherwise all this would say nothing.
-    let wrong = reqwest::Client::new().post(format!("{}/v1/payment_intents", mock.url)).bearer_auth("rk_test_123");
-    let wrong = wrong.header("content-type", "application/x-www-form-urlencoded").body("amount=1&currency=usd&x=1");
+    let wrong = reqwest::Client::new()
+        .post(format!("{}/v1/payment_intents", mock.url))
+        .bearer_auth("rk_test_123");
+    let wrong = wrong
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body("amount=1&currency=usd&x=1");
     assert_eq!(wrong.send().await.unwrap().status(), 400);
 }

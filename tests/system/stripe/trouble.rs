@@ -1,16 +1,22 @@
 //! What is lost, broken or too late on the way to Stripe: one charge, or none, all the same.
 
+use serde_json::{Value, json};
+
 use super::{Shop, order, relay::Fault};
 use crate::world::refused_worker;
-use serde_json::{Value, json};
 
 #[tokio::test]
 async fn a_worker_that_is_killed_before_it_has_the_answer_charges_once() {
-    let Some(shop) = Shop::open(&[]).await else { return };
-    shop.relay.next("POST", "/payment_intents", Fault::LoseAnswer);
+    let Some(shop) = Shop::open(&[]).await else {
+        return;
+    };
+    shop.relay
+        .next("POST", "/payment_intents", Fault::LoseAnswer);
     shop.order("t-1", "pm_card_visa").await;
     let charged = async || shop.relay.charges().len();
-    shop.world.eventually("the charge is at Stripe", charged, |charges| *charges == 1).await;
+    shop.world
+        .eventually("the charge is at Stripe", charged, |charges| *charges == 1)
+        .await;
     shop.world.worker.kill().await;
     shop.world.worker.restart().await.unwrap();
     assert_eq!(shop.world.ended("t-1").await.status.as_str(), "delivered");
@@ -20,25 +26,42 @@ async fn a_worker_that_is_killed_before_it_has_the_answer_charges_once() {
 
 #[tokio::test]
 async fn what_is_no_answer_is_asked_again_under_the_same_key() {
-    let Some(shop) = Shop::open(&[]).await else { return };
+    let Some(shop) = Shop::open(&[]).await else {
+        return;
+    };
     for status in [429, 500, 503] {
-        shop.relay.next("POST", "/payment_intents", Fault::Refuse(status));
+        shop.relay
+            .next("POST", "/payment_intents", Fault::Refuse(status));
     }
     shop.order("t-2", "pm_card_visa").await;
     assert_eq!(shop.world.ended("t-2").await.status.as_str(), "delivered");
     let charges = shop.relay.charges();
-    assert_eq!(charges.iter().map(|call| call.status).collect::<Vec<_>>(), [429, 500, 503, 200]);
-    assert!(charges.iter().all(|call| call.key == charges[0].key && call.body == charges[0].body), "{charges:?}");
+    assert_eq!(
+        charges.iter().map(|call| call.status).collect::<Vec<_>>(),
+        [429, 500, 503, 200]
+    );
+    assert!(
+        charges
+            .iter()
+            .all(|call| call.key == charges[0].key && call.body == charges[0].body),
+        "{charges:?}"
+    );
     let unavailable = shop.entry("t-2", "payment_unavailable").await;
-    assert_eq!(unavailable["reason"], "Stripe answered payment_intents.create with 429 api_error");
+    assert_eq!(
+        unavailable["reason"],
+        "Stripe answered payment_intents.create with 429 api_error"
+    );
     shop.intent().await;
     shop.close().await;
 }
 
 #[tokio::test]
 async fn a_charge_whose_answer_was_an_error_is_found_and_not_made_again() {
-    let Some(shop) = Shop::open(&[]).await else { return };
-    shop.relay.next("POST", "/payment_intents", Fault::Break(500));
+    let Some(shop) = Shop::open(&[]).await else {
+        return;
+    };
+    shop.relay
+        .next("POST", "/payment_intents", Fault::Break(500));
     shop.order("t-3", "pm_card_visa").await;
     assert_eq!(shop.world.ended("t-3").await.status.as_str(), "delivered");
     assert_eq!(shop.relay.charges().len(), 1);
@@ -48,8 +71,11 @@ async fn a_charge_whose_answer_was_an_error_is_found_and_not_made_again() {
 
 #[tokio::test]
 async fn a_charge_that_nobody_knows_of_is_undone_when_the_order_gives_up() {
-    let Some(shop) = Shop::open(&[("PAYMENT_RETRY_FOR", "0s")]).await else { return };
-    shop.relay.next("POST", "/payment_intents", Fault::Break(502));
+    let Some(shop) = Shop::open(&[("PAYMENT_RETRY_FOR", "0s")]).await else {
+        return;
+    };
+    shop.relay
+        .next("POST", "/payment_intents", Fault::Break(502));
     // And what undoes it is not told either, the first time.
     shop.relay.next("POST", "/refunds", Fault::Break(500));
     shop.order("t-4", "pm_card_visa").await;
@@ -63,8 +89,11 @@ async fn a_charge_that_nobody_knows_of_is_undone_when_the_order_gives_up() {
 
 #[tokio::test]
 async fn a_charge_that_never_arrived_can_not_arrive_later() {
-    let Some(shop) = Shop::open(&[("PAYMENT_RETRY_FOR", "0s")]).await else { return };
-    shop.relay.next("POST", "/payment_intents", Fault::Refuse(503));
+    let Some(shop) = Shop::open(&[("PAYMENT_RETRY_FOR", "0s")]).await else {
+        return;
+    };
+    shop.relay
+        .next("POST", "/payment_intents", Fault::Refuse(503));
     shop.order("t-5", "pm_card_visa").await;
     let view = shop.world.ended("t-5").await;
     assert_eq!(view.failure.unwrap().code.as_str(), "payment_unavailable");
@@ -73,54 +102,95 @@ async fn a_charge_that_never_arrived_can_not_arrive_later() {
     let charges = shop.relay.charges();
     assert_eq!(charges.len(), 2);
     assert_eq!(charges[0].key, charges[1].key);
-    assert!(charges[0].body.contains("confirm=true") && !charges[1].body.contains("confirm"), "{charges:?}");
+    assert!(
+        charges[0].body.contains("confirm=true") && !charges[1].body.contains("confirm"),
+        "{charges:?}"
+    );
     assert_eq!(shop.intent().await["status"], "canceled");
     assert_eq!(shop.books.refunds().await, Vec::<Value>::new());
     // The request that was lost, and now comes after all.
     let late = reqwest::Client::new().post(format!("{}/v1/payment_intents", shop.relay.url));
-    let late = late.header("idempotency-key", charges[0].key.as_deref().unwrap()).body(charges[0].body.clone());
+    let late = late
+        .header("idempotency-key", charges[0].key.as_deref().unwrap())
+        .body(charges[0].body.clone());
     assert_eq!(late.send().await.unwrap().status(), 400);
     shop.close().await;
 }
 
 #[tokio::test]
 async fn a_refund_that_stripe_refuses_is_due() {
-    let Some(shop) = Shop::open(&[("SHIPPING_DELAY", "1h")]).await else { return };
+    let Some(shop) = Shop::open(&[("SHIPPING_DELAY", "1h")]).await else {
+        return;
+    };
     shop.order("t-6", "pm_card_visa").await;
     shop.entry("t-6", "payment_captured").await;
     shop.relay.next("POST", "/refunds", Fault::Refuse(400));
-    shop.world.post("/orders/t-6/signals/cancel", json!({})).await.is(200);
+    shop.world
+        .post("/orders/t-6/signals/cancel", json!({}))
+        .await
+        .is(200);
     let view = shop.world.ended("t-6").await;
-    assert_eq!((view.status.as_str(), view.payment_info.unwrap().status.as_str()), ("cancelled", "refund_due"));
-    assert!(shop.world.trail("t-6").await.contains(&"payment_refund_due".to_owned()));
+    assert_eq!(
+        (
+            view.status.as_str(),
+            view.payment_info.unwrap().status.as_str()
+        ),
+        ("cancelled", "refund_due")
+    );
+    assert!(
+        shop.world
+            .trail("t-6")
+            .await
+            .contains(&"payment_refund_due".to_owned())
+    );
     shop.close().await;
 }
 
 #[tokio::test]
 async fn a_key_that_stripe_refuses_is_told_once_and_orders_wait() {
-    let Some(shop) = Shop::open(&[]).await else { return };
+    let Some(shop) = Shop::open(&[]).await else {
+        return;
+    };
     for _ in 0..3 {
-        shop.relay.next("POST", "/payment_intents", Fault::Refuse(401));
+        shop.relay
+            .next("POST", "/payment_intents", Fault::Refuse(401));
     }
     shop.order("t-7", "pm_card_visa").await;
     assert_eq!(shop.world.ended("t-7").await.status.as_str(), "delivered");
-    assert_eq!(shop.world.log("worker").matches("Stripe refuses our key").count(), 1);
+    assert_eq!(
+        shop.world
+            .log("worker")
+            .matches("Stripe refuses our key")
+            .count(),
+        1
+    );
     shop.close().await;
 }
 
 #[tokio::test]
 async fn calls_that_fail_or_lose_their_answers_charge_each_order_once() {
-    let Some(shop) = Shop::open(&[("FLAKY", "fail:0.4")]).await else { return };
+    let Some(shop) = Shop::open(&[("FLAKY", "fail:0.4")]).await else {
+        return;
+    };
     let ids: Vec<_> = (0..6).map(|number| format!("t-8-{number}")).collect();
     for id in &ids {
-        shop.world.post(&format!("/orders/{id}/start"), order(id, "pm_card_visa")).await.is(202);
+        shop.world
+            .post(&format!("/orders/{id}/start"), order(id, "pm_card_visa"))
+            .await
+            .is(202);
     }
     let mut delivered = 0;
     for id in &ids {
         let view = shop.world.ended(id).await;
         delivered += usize::from(view.status.as_str() == "delivered");
     }
-    let captured = shop.books.intents().await.into_iter().filter(|intent| intent["status"] == "succeeded").count();
+    let captured = shop
+        .books
+        .intents()
+        .await
+        .into_iter()
+        .filter(|intent| intent["status"] == "succeeded")
+        .count();
     assert_eq!(captured - shop.books.refunds().await.len(), delivered);
     shop.close().await;
 }
@@ -129,14 +199,23 @@ async fn calls_that_fail_or_lose_their_answers_charge_each_order_once() {
 async fn a_worker_that_can_not_charge_says_so_in_one_line() {
     let said = refused_worker(&[("PAYMENT_PROVIDER", "paypal")]).await;
     assert_eq!(said.lines().count(), 1, "{said}");
-    assert!(said.contains("PAYMENT_PROVIDER=paypal is not allowed: must be one of simulator, stripe"), "{said}");
+    assert!(
+        said.contains("PAYMENT_PROVIDER=paypal is not allowed: must be one of simulator, stripe"),
+        "{said}"
+    );
     let said = refused_worker(&[("PAYMENT_PROVIDER", "stripe")]).await;
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(said.contains("PAYMENT_PROVIDER=stripe needs it"), "{said}");
-    let said = refused_worker(&[("PAYMENT_PROVIDER", "stripe"), ("STRIPE_API_KEY", "pk_live_secret")]).await;
+    let said = refused_worker(&[
+        ("PAYMENT_PROVIDER", "stripe"),
+        ("STRIPE_API_KEY", "pk_live_secret"),
+    ])
+    .await;
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(
-        said.contains("must be a restricted key") && !said.contains("secret,") && !said.contains("pk_live"),
+        said.contains("must be a restricted key")
+            && !said.contains("secret,")
+            && !said.contains("pk_live"),
         "{said}"
     );
 }

@@ -4,9 +4,10 @@
 //! never again, as API version 2017-08-15 (no `amount_received`, no `payment_method_types`). Of cancels, refunds and
 //! charges it sends nothing: those notifications are made here, of the objects as they stand in its books.
 
+use serde_json::{Value, json};
+
 use super::Shop;
 use payment_webhooks::{Message, Secrets, Signing, sign};
-use serde_json::{Value, json};
 use store::deliveries::{self, Delivery};
 
 const SECRET: &str = "whsec_ofthisendpoint";
@@ -15,10 +16,15 @@ const SENT: &[&str] = &["payment_intent.succeeded", "payment_intent.payment_fail
 impl Shop {
     /// Whose books tell the API of each payment.
     async fn told(settings: &[(&str, &str)]) -> Option<Self> {
-        let webhooks =
-            [("WEBHOOK_SECRETS_STRIPE", SECRET), ("WEBHOOK_ENVIRONMENT", "test"), ("SETTLEMENT_GRACE", "1s")];
+        let webhooks = [
+            ("WEBHOOK_SECRETS_STRIPE", SECRET),
+            ("WEBHOOK_ENVIRONMENT", "test"),
+            ("SETTLEMENT_GRACE", "1s"),
+        ];
         let shop = Self::open(&[&webhooks, settings].concat()).await?;
-        shop.books.register_webhook(&shop.route(), SECRET, SENT).await;
+        shop.books
+            .register_webhook(&shop.route(), SECRET, SENT)
+            .await;
         Some(shop)
     }
 
@@ -28,10 +34,17 @@ impl Shop {
 
     /// What came of the events about this order or transaction, once there are so many and all are decided.
     async fn deliveries(&self, about: &str, number: usize) -> Vec<Delivery> {
-        let look = async || deliveries::list(&self.world.pool, None, Some(about), 10).await.unwrap();
-        let done =
-            |found: &Vec<Delivery>| found.len() == number && found.iter().all(|delivery| delivery.outcome != "pending");
-        self.world.eventually(&format!("{number} events of {about}"), look, done).await
+        let look = async || {
+            deliveries::list(&self.world.pool, None, Some(about), 10)
+                .await
+                .unwrap()
+        };
+        let done = |found: &Vec<Delivery>| {
+            found.len() == number && found.iter().all(|delivery| delivery.outcome != "pending")
+        };
+        self.world
+            .eventually(&format!("{number} events of {about}"), look, done)
+            .await
     }
 
     /// An event as Stripe sends it, about an object of localstripe's books.
@@ -42,7 +55,11 @@ impl Shop {
             "type": event_type, "data": {"object": object},
         });
         let secrets = Secrets::parse(domain::WebhookProvider::Stripe, SECRET).unwrap();
-        let signing = Signing { now, message_id: event_id, notification_url: None };
+        let signing = Signing {
+            now,
+            message_id: event_id,
+            notification_url: None,
+        };
         let message = sign(&secrets, Message::new(event.to_string()), &signing).unwrap();
         let mut request = self.world.http.post(self.route()).body(message.body);
         for (name, value) in message.headers {
@@ -54,94 +71,201 @@ impl Shop {
 
 #[tokio::test]
 async fn stripes_word_on_a_charge_of_ours_is_known_already() {
-    let Some(shop) = Shop::told(&[]).await else { return };
+    let Some(shop) = Shop::told(&[]).await else {
+        return;
+    };
     shop.order("sw-1", "pm_card_visa").await;
     assert_eq!(shop.world.ended("sw-1").await.status.as_str(), "delivered");
     let delivery = shop.deliveries("sw-1", 1).await.remove(0);
     let intent = shop.intent().await;
-    assert_eq!((delivery.provider.as_str(), delivery.outcome.as_str()), ("stripe", "known"));
+    assert_eq!(
+        (delivery.provider.as_str(), delivery.outcome.as_str()),
+        ("stripe", "known")
+    );
     assert_eq!(delivery.event["kind"], "paid");
-    assert_eq!(delivery.event["amount"], json!({"minor": 9_999, "currency": "USD"}));
-    assert_eq!((&delivery.event["transaction_id"], &delivery.event["payment_id"]), (&intent["id"], &json!("pmt-sw-1")));
+    assert_eq!(
+        delivery.event["amount"],
+        json!({"minor": 9_999, "currency": "USD"})
+    );
+    assert_eq!(
+        (
+            &delivery.event["transaction_id"],
+            &delivery.event["payment_id"]
+        ),
+        (&intent["id"], &json!("pmt-sw-1"))
+    );
     // One charge, one payment in the trail, nothing given back.
-    let captured = shop.world.trail("sw-1").await.into_iter().filter(|entry| entry == "payment_captured").count();
-    assert_eq!((captured, shop.relay.charges().len(), shop.books.refunds().await.len()), (1, 1, 0));
+    let captured = shop
+        .world
+        .trail("sw-1")
+        .await
+        .into_iter()
+        .filter(|entry| entry == "payment_captured")
+        .count();
+    assert_eq!(
+        (
+            captured,
+            shop.relay.charges().len(),
+            shop.books.refunds().await.len()
+        ),
+        (1, 1, 0)
+    );
     shop.close().await;
 }
 
 #[tokio::test]
 async fn a_payment_that_its_customer_confirms_goes_on_by_stripes_word() {
     // Nothing else would: until it is over, Stripe is not asked.
-    let Some(shop) = Shop::told(&[("PAYMENT_TIMEOUT", "24h")]).await else { return };
+    let Some(shop) = Shop::told(&[("PAYMENT_TIMEOUT", "24h")]).await else {
+        return;
+    };
     let method = shop.books.card("4000002500003155").await;
     shop.order("sw-2", &method).await;
     shop.entry("sw-2", "payment_requested").await;
-    assert_eq!(shop.world.get("/orders/sw-2").await.body["status"], "pending");
+    assert_eq!(
+        shop.world.get("/orders/sw-2").await.body["status"],
+        "pending"
+    );
     let intent = shop.intent().await;
     assert_eq!(intent["status"], "requires_action");
     shop.books.authenticate(&intent).await;
     let view = shop.world.ended("sw-2").await;
     assert_eq!(view.status.as_str(), "delivered");
     let payment = view.payment_info.unwrap();
-    assert_eq!((payment.status.as_str(), json!(payment.transaction_id)), ("captured", intent["id"].clone()));
+    assert_eq!(
+        (payment.status.as_str(), json!(payment.transaction_id)),
+        ("captured", intent["id"].clone())
+    );
     assert_eq!(shop.deliveries("sw-2", 1).await[0].outcome, "applied");
-    assert_eq!((shop.relay.charges().len(), shop.books.refunds().await.len()), (1, 0));
+    assert_eq!(
+        (shop.relay.charges().len(), shop.books.refunds().await.len()),
+        (1, 0)
+    );
     shop.close().await;
 }
 
 #[tokio::test]
 async fn stripes_word_on_a_decline_is_written_down_and_changes_nothing() {
-    let Some(shop) = Shop::told(&[]).await else { return };
+    let Some(shop) = Shop::told(&[]).await else {
+        return;
+    };
     shop.order("sw-3", "pm_card_chargeCustomerFail").await;
     let view = shop.world.ended("sw-3").await;
     let failure = view.failure.unwrap();
-    assert_eq!((failure.code.as_str(), failure.detail.as_str()), ("payment_declined", "card_declined"));
+    assert_eq!(
+        (failure.code.as_str(), failure.detail.as_str()),
+        ("payment_declined", "card_declined")
+    );
     let delivery = shop.deliveries("sw-3", 1).await.remove(0);
-    assert_eq!((&delivery.event["kind"], delivery.outcome.as_str()), (&json!("attempt_failed"), "recorded"));
+    assert_eq!(
+        (&delivery.event["kind"], delivery.outcome.as_str()),
+        (&json!("attempt_failed"), "recorded")
+    );
     assert_eq!(delivery.event["reason"], "card_declined");
     assert_eq!(shop.world.ended("sw-3").await.status.as_str(), "failed");
-    assert_eq!((shop.intent().await["status"].as_str(), shop.books.refunds().await.len()), (Some("canceled"), 0));
+    assert_eq!(
+        (
+            shop.intent().await["status"].as_str(),
+            shop.books.refunds().await.len()
+        ),
+        (Some("canceled"), 0)
+    );
     shop.close().await;
 }
 
 #[tokio::test]
 async fn stripes_word_on_our_own_refund_gives_nothing_back_again() {
-    let Some(shop) = Shop::told(&[("SHIPPING_DELAY", "1h")]).await else { return };
+    let Some(shop) = Shop::told(&[("SHIPPING_DELAY", "1h")]).await else {
+        return;
+    };
     shop.order("sw-4", "pm_card_visa").await;
     shop.entry("sw-4", "payment_captured").await;
     shop.deliveries("sw-4", 1).await;
-    shop.world.post("/orders/sw-4/signals/cancel", json!({"reason": "changed my mind"})).await.is(200);
+    shop.world
+        .post(
+            "/orders/sw-4/signals/cancel",
+            json!({"reason": "changed my mind"}),
+        )
+        .await
+        .is(200);
     let view = shop.world.ended("sw-4").await;
-    assert_eq!((view.status.as_str(), view.payment_info.unwrap().status.as_str()), ("cancelled", "refunded"));
+    assert_eq!(
+        (
+            view.status.as_str(),
+            view.payment_info.unwrap().status.as_str()
+        ),
+        ("cancelled", "refunded")
+    );
     let intent = shop.intent().await;
-    let charge = intent["latest_charge"]["id"].as_str().or_else(|| intent["latest_charge"].as_str()).unwrap();
+    let charge = intent["latest_charge"]["id"]
+        .as_str()
+        .or_else(|| intent["latest_charge"].as_str())
+        .unwrap();
     let charge = shop.books.charge(charge).await;
-    assert_eq!((&charge["amount_refunded"], &charge["payment_intent"]), (&json!(9_999), &intent["id"]));
+    assert_eq!(
+        (&charge["amount_refunded"], &charge["payment_intent"]),
+        (&json!(9_999), &intent["id"])
+    );
     let refund = shop.books.refunds().await.remove(0);
-    for (number, (event_type, object)) in
-        [("charge.refunded", &charge), ("refund.created", &refund), ("charge.refunded", &charge)].iter().enumerate()
+    for (number, (event_type, object)) in [
+        ("charge.refunded", &charge),
+        ("refund.created", &refund),
+        ("charge.refunded", &charge),
+    ]
+    .iter()
+    .enumerate()
     {
         // The last is the first one again.
-        shop.tell(&format!("evt_sw_4_{}", number % 2), event_type, object).await;
+        shop.tell(&format!("evt_sw_4_{}", number % 2), event_type, object)
+            .await;
     }
     let told = shop.deliveries(intent["id"].as_str().unwrap(), 3).await;
-    for delivery in told.iter().filter(|delivery| delivery.event["kind"] == "refunded") {
-        assert!(["known", "recorded"].contains(&delivery.outcome.as_str()), "{delivery:?}");
+    for delivery in told
+        .iter()
+        .filter(|delivery| delivery.event["kind"] == "refunded")
+    {
+        assert!(
+            ["known", "recorded"].contains(&delivery.outcome.as_str()),
+            "{delivery:?}"
+        );
     }
     assert_eq!(shop.books.refunds().await.len(), 1);
     let view = shop.world.ended("sw-4").await;
-    assert_eq!((view.status.as_str(), view.payment_info.unwrap().status.as_str()), ("cancelled", "refunded"));
+    assert_eq!(
+        (
+            view.status.as_str(),
+            view.payment_info.unwrap().status.as_str()
+        ),
+        ("cancelled", "refunded")
+    );
     shop.close().await;
 }
 
 #[tokio::test]
 async fn a_webhook_under_another_secret_is_refused_and_the_order_does_without() {
-    let Some(shop) = Shop::told(&[]).await else { return };
-    shop.books.register_webhook(&shop.route(), "whsec_ofanotherendpoint", SENT).await;
+    let Some(shop) = Shop::told(&[]).await else {
+        return;
+    };
+    shop.books
+        .register_webhook(&shop.route(), "whsec_ofanotherendpoint", SENT)
+        .await;
     shop.order("sw-5", "pm_card_visa").await;
     assert_eq!(shop.world.ended("sw-5").await.status.as_str(), "delivered");
-    let refused = |log: &String| log.contains("webhook \"payment_intent.succeeded\" failed with response code 400");
-    shop.world.eventually("localstripe to be refused", async || shop.books.log(), refused).await;
-    assert!(deliveries::list(&shop.world.pool, None, None, 10).await.unwrap().is_empty());
+    let refused = |log: &String| {
+        log.contains("webhook \"payment_intent.succeeded\" failed with response code 400")
+    };
+    shop.world
+        .eventually(
+            "localstripe to be refused",
+            async || shop.books.log(),
+            refused,
+        )
+        .await;
+    assert!(
+        deliveries::list(&shop.world.pool, None, None, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     shop.close().await;
 }

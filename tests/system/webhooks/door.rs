@@ -1,6 +1,7 @@
 //! The function on a socket, with secrets and a clock of the test's own: what no setting of the program can change.
 
-use crate::world::World;
+use std::sync::Arc;
+
 use axum::{
     Router,
     body::{Body as HttpBody, to_bytes},
@@ -8,14 +9,15 @@ use axum::{
     http::Response as HttpResponse,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::Span;
 use lambda_http::{Body, request::from_str};
+use serde_json::{Map, Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use crate::world::World;
+use domain::Span;
 use order_client::{Orders, TemporalSettings};
 use orderflow_http::{Application, check_callers};
 use payment_webhooks::Environment;
-use serde_json::{Map, Value, json};
-use std::sync::Arc;
-use tokio::{net::TcpListener, task::JoinHandle};
 use webhook::{App, Clock, Keyring, Settings};
 
 /// Which kind of API stands in front of the function.
@@ -35,11 +37,16 @@ pub(super) struct Door {
 impl Door {
     /// Sees these secrets, at this time.
     pub(super) async fn open(orders: &Orders, keyring: Keyring, now: i64, shape: Shape) -> Self {
-        let settings = Settings { environment: Environment::Test, grace: Span::from_secs(0) };
+        let settings = Settings {
+            environment: Environment::Test,
+            grace: Span::from_secs(0),
+        };
         let app = App::with(orders.clone(), keyring, settings, Clock::new(move || now));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let service = Router::new().fallback(answer).with_state((Arc::new(app), shape));
+        let service = Router::new()
+            .fallback(answer)
+            .with_state((Arc::new(app), shape));
         let server = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
         Self { url, server }
     }
@@ -62,13 +69,21 @@ pub(super) fn orders(world: &World) -> Orders {
     Orders::connect(settings.unwrap())
 }
 
-async fn answer(State((app, shape)): State<(Arc<App>, Shape)>, request: HttpRequest) -> HttpResponse<HttpBody> {
+async fn answer(
+    State((app, shape)): State<(Arc<App>, Shape)>,
+    request: HttpRequest,
+) -> HttpResponse<HttpBody> {
     let (parts, body) = request.into_parts();
     let bytes = to_bytes(body, 1 << 20).await.unwrap();
     let mut headers = Map::new();
     for (name, value) in &parts.headers {
         let value = json!(value.to_str().unwrap());
-        headers.entry(name.as_str()).or_insert_with(|| json!([])).as_array_mut().unwrap().push(value);
+        headers
+            .entry(name.as_str())
+            .or_insert_with(|| json!([]))
+            .as_array_mut()
+            .unwrap()
+            .push(value);
     }
     let (method, path) = (parts.method.as_str(), parts.uri.path());
     let event = match shape {
@@ -80,7 +95,12 @@ async fn answer(State((app, shape)): State<(Arc<App>, Shape)>, request: HttpRequ
         }),
         Shape::Http => {
             let joined = |(name, values): (String, Value)| {
-                let values: Vec<_> = values.as_array().unwrap().iter().map(|value| value.as_str().unwrap()).collect();
+                let values: Vec<_> = values
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|value| value.as_str().unwrap())
+                    .collect();
                 (name, json!(values.join(",")))
             };
             json!({

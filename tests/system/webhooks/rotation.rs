@@ -1,17 +1,23 @@
 //! Secrets that change while the function runs: nobody is turned away in between, and nothing is started again.
 
-use super::{post, signed_at, told, with};
-use crate::{api::Reply, world::World};
-use chrono::Utc;
-use domain::WebhookProvider;
-use payment_webhooks::{Secrets, made_up, secrets_variable};
 use std::{
     fs,
     path::Path,
     sync::atomic::{AtomicU32, Ordering},
 };
 
-const PROVIDERS: [WebhookProvider; 3] = [WebhookProvider::Stripe, WebhookProvider::Adyen, WebhookProvider::Mollie];
+use chrono::Utc;
+
+use super::{post, signed_at, told, with};
+use crate::{api::Reply, world::World};
+use domain::WebhookProvider;
+use payment_webhooks::{Secrets, made_up, secrets_variable};
+
+const PROVIDERS: [WebhookProvider; 3] = [
+    WebhookProvider::Stripe,
+    WebhookProvider::Adyen,
+    WebhookProvider::Mollie,
+];
 
 fn of(provider: WebhookProvider, generation: u8) -> String {
     made_up(provider, &[generation; 32])
@@ -27,7 +33,10 @@ fn write(file: &Path, text: &str) {
 /// Lines with these generations of each provider's secret.
 pub(super) fn lines(generations: &[u8]) -> String {
     let line = |provider: &WebhookProvider| {
-        let secrets: Vec<_> = generations.iter().map(|generation| of(*provider, *generation)).collect();
+        let secrets: Vec<_> = generations
+            .iter()
+            .map(|generation| of(*provider, *generation))
+            .collect();
         format!("{}={}\n", secrets_variable(*provider), secrets.join(","))
     };
     PROVIDERS.iter().map(line).collect()
@@ -51,7 +60,9 @@ async fn takes(world: &World, generation: u8) {
 
 async fn refuses(world: &World, generation: u8) {
     for provider in PROVIDERS {
-        send(world, provider, generation).await.refused(provider, "signature");
+        send(world, provider, generation)
+            .await
+            .refused(provider, "signature");
     }
 }
 
@@ -74,9 +85,19 @@ async fn a_file_of_secrets_may_change_while_the_function_runs() {
     takes(&world, 2).await;
 
     // An edit that went wrong turns nobody away, and is told once.
-    let told = |world: &World| world.log("api").matches("the secrets of before are used").count();
-    for (count, broken) in
-        ["", "WEBHOOK_SECRETS_ADYEN=marked-and-not-hexadecimal\n", "marked: no line\n"].iter().enumerate()
+    let told = |world: &World| {
+        world
+            .log("api")
+            .matches("the secrets of before are used")
+            .count()
+    };
+    for (count, broken) in [
+        "",
+        "WEBHOOK_SECRETS_ADYEN=marked-and-not-hexadecimal\n",
+        "marked: no line\n",
+    ]
+    .iter()
+    .enumerate()
     {
         write(&file, broken);
         takes(&world, 2).await;
@@ -87,10 +108,17 @@ async fn a_file_of_secrets_may_change_while_the_function_runs() {
     takes(&world, 2).await;
     takes(&world, 2).await;
     assert_eq!(told(&world), 4);
-    assert!(!world.log("api").contains("marked"), "the file's text is in the log");
+    assert!(
+        !world.log("api").contains("marked"),
+        "the file's text is in the log"
+    );
 
     write(&file, &lines(&[3]));
     takes(&world, 3).await;
     refuses(&world, 2).await;
-    assert_eq!((world.api.pid().await, told(&world)), (pid, 4), "the API was started again");
+    assert_eq!(
+        (world.api.pid().await, told(&world)),
+        (pid, 4),
+        "the API was started again"
+    );
 }

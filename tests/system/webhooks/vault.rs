@@ -1,20 +1,6 @@
 //! Secrets in AWS Secrets Manager: read, renewed, and missed without harm while it is away. MiniStack stands in for it
 //! (<https://pypi.org/project/ministack>), behind a door that counts and can be shut.
 
-use super::{
-    rotation::{lines, send},
-    with,
-};
-use crate::{shared::shared, stripe::program::python, world::World};
-use axum::{
-    Router,
-    body::{Bytes, to_bytes},
-    extract::{Request, State},
-    http::StatusCode,
-};
-use devstack::{Process, Readiness, guard::GuardOptions, ports};
-use domain::WebhookProvider;
-use serde_json::{Value, json};
 use std::{
     path::PathBuf,
     sync::{
@@ -23,7 +9,23 @@ use std::{
     },
     time::{Duration, Instant},
 };
+
+use axum::{
+    Router,
+    body::{Bytes, to_bytes},
+    extract::{Request, State},
+    http::StatusCode,
+};
+use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::OnceCell, task::JoinHandle};
+
+use super::{
+    rotation::{lines, send},
+    with,
+};
+use crate::{shared::shared, stripe::program::python, world::World};
+use devstack::{Process, Readiness, guard::GuardOptions, ports};
+use domain::WebhookProvider;
 
 const VERSIONS: &str = include_str!("../../../localstack/requirements/ministack.txt");
 const STRIPE: WebhookProvider = WebhookProvider::Stripe;
@@ -55,7 +57,13 @@ impl Drop for Manager {
 impl Manager {
     async fn start(text: &str) -> Option<Self> {
         static PYTHON: OnceCell<Option<PathBuf>> = OnceCell::const_new();
-        let install = || python("ministack", VERSIONS, "the tests of AWS Secrets Manager need python3 with venv");
+        let install = || {
+            python(
+                "ministack",
+                VERSIONS,
+                "the tests of AWS Secrets Manager need python3 with venv",
+            )
+        };
         let python = PYTHON.get_or_init(install).await.as_ref()?;
         // It makes TLS ready as well, which an HTTP client asks for.
         shared().await;
@@ -64,10 +72,16 @@ impl Manager {
         let port = address.rsplit_once(':').unwrap().1;
         let options = GuardOptions {
             name: "ministack".to_owned(),
-            command: [python.to_str().unwrap(), "-m", "ministack"].map(Into::into).to_vec(),
-            environment: [("GATEWAY_PORT", port), ("PYTHONUNBUFFERED", "1"), ("HOME", folder.path().to_str().unwrap())]
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            command: [python.to_str().unwrap(), "-m", "ministack"]
+                .map(Into::into)
                 .to_vec(),
+            environment: [
+                ("GATEWAY_PORT", port),
+                ("PYTHONUNBUFFERED", "1"),
+                ("HOME", folder.path().to_str().unwrap()),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
             removed_environment: Vec::new(),
             log: folder.path().join("log"),
             user: None,
@@ -75,8 +89,13 @@ impl Manager {
             patience: Duration::from_secs(5),
             remove_folder: None,
         };
-        let ready = Readiness::Http { address: address.clone(), path: "/_ministack/health".to_owned() };
-        let process = Process::start(options, ready, Duration::from_secs(60)).await.unwrap();
+        let ready = Readiness::Http {
+            address: address.clone(),
+            path: "/_ministack/health".to_owned(),
+        };
+        let process = Process::start(options, ready, Duration::from_secs(60))
+            .await
+            .unwrap();
         let door = Arc::new(Door {
             target: format!("http://{address}"),
             http: reqwest::Client::new(),
@@ -87,13 +106,33 @@ impl Manager {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let service = Router::new().fallback(pass).with_state(Arc::clone(&door));
         let server = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
-        let made = call(&door, "CreateSecret", json!({"Name": "orderflow/webhooks", "SecretString": text})).await;
-        let arn = made["ARN"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
-        Some(Self { url, arn, door, server, _process: process, _folder: folder })
+        let made = call(
+            &door,
+            "CreateSecret",
+            json!({"Name": "orderflow/webhooks", "SecretString": text}),
+        )
+        .await;
+        let arn = made["ARN"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{made}"))
+            .to_owned();
+        Some(Self {
+            url,
+            arn,
+            door,
+            server,
+            _process: process,
+            _folder: folder,
+        })
     }
 
     async fn put(&self, text: &str) {
-        let put = call(&self.door, "PutSecretValue", json!({"SecretId": self.arn, "SecretString": text})).await;
+        let put = call(
+            &self.door,
+            "PutSecretValue",
+            json!({"SecretId": self.arn, "SecretString": text}),
+        )
+        .await;
         assert_eq!(put["ARN"], self.arn.as_str(), "{put}");
     }
 
@@ -123,9 +162,21 @@ impl Manager {
 async fn call(door: &Door, action: &str, body: Value) -> Value {
     let authorization = "AWS4-HMAC-SHA256 Credential=test/20261121/eu-central-1/secretsmanager/aws4_request, \
         SignedHeaders=host, Signature=0";
-    let request = door.http.post(&door.target).header("x-amz-target", format!("secretsmanager.{action}"));
-    let request = request.header("content-type", "application/x-amz-json-1.1").header("authorization", authorization);
-    let answer = request.body(body.to_string()).send().await.unwrap().text().await.unwrap();
+    let request = door
+        .http
+        .post(&door.target)
+        .header("x-amz-target", format!("secretsmanager.{action}"));
+    let request = request
+        .header("content-type", "application/x-amz-json-1.1")
+        .header("authorization", authorization);
+    let answer = request
+        .body(body.to_string())
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
     serde_json::from_str(&answer).unwrap_or(Value::String(answer))
 }
 
@@ -141,13 +192,23 @@ async fn pass(State(door): State<Arc<Door>>, request: Request) -> (StatusCode, B
             && parts.headers.contains_key("x-amz-security-token")
     );
     let body = to_bytes(body, 1 << 20).await.unwrap();
-    let answer = door.http.post(&door.target).headers(parts.headers).body(body).send().await.unwrap();
+    let answer = door
+        .http
+        .post(&door.target)
+        .headers(parts.headers)
+        .body(body)
+        .send()
+        .await
+        .unwrap();
     (answer.status(), answer.bytes().await.unwrap())
 }
 
 #[tokio::test]
-async fn a_secret_that_is_changed_in_secrets_manager_takes_hold_at_once_and_nobody_can_make_us_ask_for_ever() {
-    let Some(manager) = Manager::start(&lines(&[1])).await else { return };
+async fn a_secret_that_is_changed_in_secrets_manager_takes_hold_at_once_and_nobody_can_make_us_ask_for_ever()
+ {
+    let Some(manager) = Manager::start(&lines(&[1])).await else {
+        return;
+    };
     let world = manager.world(&[("WEBHOOK_SECRETS_REFRESH", "1h")]).await;
     assert_eq!(manager.asked(), 0);
     send(&world, STRIPE, 1).await.taken(STRIPE);
@@ -158,35 +219,60 @@ async fn a_secret_that_is_changed_in_secrets_manager_takes_hold_at_once_and_nobo
     manager.put(&lines(&[2])).await;
     let began = Instant::now();
     let answer = async || send(&world, STRIPE, 2).await.status.as_u16();
-    world.eventually("the new secret", answer, |status| *status == 200).await;
-    assert!(began.elapsed() < Duration::from_secs(60), "long before the hour");
+    world
+        .eventually("the new secret", answer, |status| *status == 200)
+        .await;
+    assert!(
+        began.elapsed() < Duration::from_secs(60),
+        "long before the hour"
+    );
     send(&world, STRIPE, 1).await.refused(STRIPE, "signature");
     send(&world, MOLLIE, 2).await.taken(MOLLIE);
     // However many came in the meantime.
     let looks = 2 + began.elapsed().as_secs() / 10;
-    assert!(manager.asked() as u64 <= looks, "asked {} times in {:?}", manager.asked(), began.elapsed());
+    assert!(
+        manager.asked() as u64 <= looks,
+        "asked {} times in {:?}",
+        manager.asked(),
+        began.elapsed()
+    );
 
     let (began, before) = (Instant::now(), manager.asked());
     for _ in 0..200 {
         send(&world, MOLLIE, 9).await.refused(MOLLIE, "signature");
     }
     let looks = 1 + began.elapsed().as_secs() / 10;
-    assert!((manager.asked() - before) as u64 <= looks, "{} times in {:?}", manager.asked() - before, began.elapsed());
+    assert!(
+        (manager.asked() - before) as u64 <= looks,
+        "{} times in {:?}",
+        manager.asked() - before,
+        began.elapsed()
+    );
 
     // What is no good is not taken, and told once.
     manager.put("marked: no line").await;
     let told = async || {
         send(&world, MOLLIE, 9).await.refused(MOLLIE, "signature");
-        world.log("api").matches("the secrets of before are used").count()
+        world
+            .log("api")
+            .matches("the secrets of before are used")
+            .count()
     };
-    world.eventually("a word about the broken text", told, |count| *count == 1).await;
+    world
+        .eventually("a word about the broken text", told, |count| *count == 1)
+        .await;
     send(&world, STRIPE, 2).await.taken(STRIPE);
-    assert!(!world.log("api").contains("marked"), "a credential or the secret's text is in the log");
+    assert!(
+        !world.log("api").contains("marked"),
+        "a credential or the secret's text is in the log"
+    );
 }
 
 #[tokio::test]
 async fn while_secrets_manager_is_away_what_is_known_goes_on_and_it_is_asked_again_later() {
-    let Some(manager) = Manager::start(&lines(&[1])).await else { return };
+    let Some(manager) = Manager::start(&lines(&[1])).await else {
+        return;
+    };
     manager.shut(true);
     let world = manager.world(&[("WEBHOOK_SECRETS_REFRESH", "1s")]).await;
     // Nobody can tell yet what is genuine: it must come again.
@@ -197,7 +283,9 @@ async fn while_secrets_manager_is_away_what_is_known_goes_on_and_it_is_asked_aga
     }
     manager.shut(false);
     let answer = async || send(&world, STRIPE, 1).await.status.as_u16();
-    world.eventually("the first secret", answer, |status| *status == 200).await;
+    world
+        .eventually("the first secret", answer, |status| *status == 200)
+        .await;
 
     manager.shut(true);
     let before = manager.asked();
@@ -206,13 +294,20 @@ async fn while_secrets_manager_is_away_what_is_known_goes_on_and_it_is_asked_aga
         send(&world, STRIPE, 2).await.refused(STRIPE, "signature");
         manager.asked() - before
     };
-    world.eventually("a look that fails", failed, |count| *count >= 2).await;
-    assert!(world.log("api").contains("must be readable"), "not a word about it");
+    world
+        .eventually("a look that fails", failed, |count| *count >= 2)
+        .await;
+    assert!(
+        world.log("api").contains("must be readable"),
+        "not a word about it"
+    );
 
     // Nothing is refused that would have us look: the old one ends by the refresh alone.
     manager.shut(false);
     manager.put(&lines(&[2])).await;
     let answer = async || send(&world, STRIPE, 1).await.status.as_u16();
-    world.eventually("the end of the old secret", answer, |status| *status == 400).await;
+    world
+        .eventually("the end of the old secret", answer, |status| *status == 400)
+        .await;
     send(&world, STRIPE, 2).await.taken(STRIPE);
 }

@@ -1,6 +1,16 @@
 //! The cases of tests/vectors, each through the HTTP route: with its own secrets, at its own time. What is accepted
 //! must be seen in `webhook_deliveries` with an outcome, what is refused must leave nothing there.
 
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+use temporalio_client::WorkflowDescribeOptions;
+use temporalio_common::protos::temporal::api::enums::v1::WorkflowExecutionStatus;
+
 use super::{
     door::{Door, Shape, orders},
     reply, request,
@@ -8,14 +18,6 @@ use super::{
 use crate::world::World;
 use domain::{PaymentEvent, WebhookProvider, settlement_workflow_id};
 use payment_webhooks::{Environment, Request, Secrets, events, verify};
-use serde_json::Value;
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
-use temporalio_client::WorkflowDescribeOptions;
-use temporalio_common::protos::temporal::api::enums::v1::WorkflowExecutionStatus;
 use webhook::Keyring;
 use workflows::SettlementWorkflow;
 
@@ -47,32 +49,57 @@ fn provider(name: &str) -> WebhookProvider {
 
 fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "json")
+    });
     files.sort();
     files
 }
 
 fn cases() -> Vec<Case> {
-    let read = |path: PathBuf| serde_json::from_slice::<Vec<Value>>(&fs::read(path).unwrap()).unwrap();
-    files().into_iter().flat_map(read).filter_map(|case| Case::read(&case)).collect()
+    let read =
+        |path: PathBuf| serde_json::from_slice::<Vec<Value>>(&fs::read(path).unwrap()).unwrap();
+    files()
+        .into_iter()
+        .flat_map(read)
+        .filter_map(|case| Case::read(&case))
+        .collect()
 }
 
 impl Case {
     fn read(case: &Value) -> Option<Self> {
-        let text = |field: &str| case[field].as_str().unwrap_or_else(|| panic!("no {field} in {case}")).to_owned();
+        let text = |field: &str| {
+            case[field]
+                .as_str()
+                .unwrap_or_else(|| panic!("no {field} in {case}"))
+                .to_owned()
+        };
         let of = text("provider");
         if is_foreign(&of) {
             return None;
         }
         let provider = provider(&of);
-        let secrets = case["secret"].as_array().cloned().unwrap_or_else(|| vec![case["secret"].clone()]);
+        let secrets = case["secret"]
+            .as_array()
+            .cloned()
+            .unwrap_or_else(|| vec![case["secret"].clone()]);
         let headers = case["headers"].as_object().unwrap().iter();
         Some(Self {
             name: format!("{of}/{}", text("name")),
             provider,
-            secrets: Secrets::new(provider, secrets.iter().map(|secret| secret.as_str().unwrap())).unwrap(),
-            headers: headers.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect(),
+            secrets: Secrets::new(
+                provider,
+                secrets.iter().map(|secret| secret.as_str().unwrap()),
+            )
+            .unwrap(),
+            headers: headers
+                .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
+                .collect(),
             body: text("body"),
             now: case["now"].as_i64().unwrap_or(0),
             url: case["notification_url"].as_str().map(str::to_owned),
@@ -91,15 +118,25 @@ impl Case {
     }
 
     fn pairs(&self) -> Vec<(&str, &str)> {
-        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+        self.headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect()
     }
 
     /// The events that it tells, where its signature holds.
     fn told(&self) -> Option<Vec<PaymentEvent>> {
         let headers = self.pairs();
         let (body, url) = (self.body.as_bytes(), self.url.as_deref());
-        let request = Request { headers: &headers, body, now: self.now, notification_url: url };
-        verify(&self.secrets, &request).ok().map(|verified| events(&verified, Environment::Test))
+        let request = Request {
+            headers: &headers,
+            body,
+            now: self.now,
+            notification_url: url,
+        };
+        verify(&self.secrets, &request)
+            .ok()
+            .map(|verified| events(&verified, Environment::Test))
     }
 }
 
@@ -116,18 +153,29 @@ async fn each_case_is_judged_over_http_as_it_says() {
             let keyring = Keyring::fixed([case.secrets.clone()], case.url.clone());
             let door = Door::open(&orders, keyring, case.now, shape).await;
             let body = case.body.clone().into_bytes();
-            let reply = reply(request(&door.url, case.provider.as_str(), &case.pairs(), body)).await;
+            let reply = reply(request(
+                &door.url,
+                case.provider.as_str(),
+                &case.pairs(),
+                body,
+            ))
+            .await;
             let name = format!("{} as {shape:?}", case.name);
             let seen = (reply.status.as_u16(), reply.body.clone());
             if !case.reply.is_null() {
                 assert_eq!(case.reply["status"], seen.0, "{name}: {}", seen.1);
-                assert!(case.reply["body"].is_null() || case.reply["body"] == seen.1, "{name}: {}", seen.1);
+                assert!(
+                    case.reply["body"].is_null() || case.reply["body"] == seen.1,
+                    "{name}: {}",
+                    seen.1
+                );
             }
             let expected = match case.expect.as_str() {
                 "policy" => case.policy(),
                 expect => Some(expect),
             };
-            let accepts = expected.map_or(reply.status.is_success(), |expected| expected == "accept");
+            let accepts =
+                expected.map_or(reply.status.is_success(), |expected| expected == "accept");
             if accepts {
                 assert!(reply.status.is_success(), "{name}: {seen:?}");
                 reply.taken(case.provider);
@@ -138,8 +186,10 @@ async fn each_case_is_judged_over_http_as_it_says() {
                 }
                 continue;
             }
-            let reason = expected.map(|expected| expected.strip_prefix("reject:").unwrap().to_owned());
-            let reason = reason.unwrap_or_else(|| seen.1["reason"].as_str().unwrap_or("a reason").to_owned());
+            let reason =
+                expected.map(|expected| expected.strip_prefix("reject:").unwrap().to_owned());
+            let reason = reason
+                .unwrap_or_else(|| seen.1["reason"].as_str().unwrap_or("a reason").to_owned());
             let problem = reply.refused(case.provider, &reason);
             let detail = problem["detail"].as_str().unwrap();
             let word = match reason.as_str() {
@@ -161,8 +211,15 @@ async fn each_case_is_judged_over_http_as_it_says() {
 
 /// The latest run of an event's settlement and whether it has ended; cases share events, and so rows.
 async fn settlement(world: &World, event: &PaymentEvent) -> Option<(String, bool)> {
-    let handle = world.temporal().await.get_workflow_handle::<SettlementWorkflow>(settlement_workflow_id(event));
-    let described = handle.describe(WorkflowDescribeOptions::default()).await.ok()?.raw_description;
+    let handle = world
+        .temporal()
+        .await
+        .get_workflow_handle::<SettlementWorkflow>(settlement_workflow_id(event));
+    let described = handle
+        .describe(WorkflowDescribeOptions::default())
+        .await
+        .ok()?
+        .raw_description;
     let info = described.workflow_execution_info.unwrap();
     let ended = info.status() == WorkflowExecutionStatus::Completed;
     Some((info.execution.unwrap().run_id, ended))
@@ -180,8 +237,15 @@ async fn settlements(world: &World, told: &[PaymentEvent]) -> Vec<Option<(String
 async fn settled(world: &World, event: &PaymentEvent, before: Option<(String, bool)>) {
     let before = before.map(|(run, _)| run);
     let ended = |seen: &Option<(String, bool)>| {
-        seen.as_ref().is_some_and(|(run, ended)| *ended && before.as_ref() != Some(run))
+        seen.as_ref()
+            .is_some_and(|(run, ended)| *ended && before.as_ref() != Some(run))
     };
     let look = async || settlement(world, event).await;
-    world.eventually(&format!("the settlement of {}", event.event_id), look, ended).await;
+    world
+        .eventually(
+            &format!("the settlement of {}", event.event_id),
+            look,
+            ended,
+        )
+        .await;
 }

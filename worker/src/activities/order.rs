@@ -1,11 +1,17 @@
 //! The order's own steps.
 
+use std::sync::Arc;
+
+use temporalio_macros::activities;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use tokio::time::timeout;
+
 use super::{PAYMENT_ANSWER, again, image};
 use crate::payment::{
-    Charge as Answer, ChargeRequest, EXTERNAL, Past, PaymentProvider, Refund as Undone, RefundRequest,
+    Charge as Answer, ChargeRequest, EXTERNAL, Past, PaymentProvider, Refund as Undone,
+    RefundRequest,
 };
 use domain::{Currency, Money, Order, PaymentStatus, TransactionId, WebhookProvider};
-use std::sync::Arc;
 use store::{
     PgPool,
     inventory::{self, Reservation},
@@ -13,12 +19,9 @@ use store::{
     payments::{self, Claim, Payment, Standing},
     strays,
 };
-use temporalio_macros::activities;
-use temporalio_sdk::activities::{ActivityContext, ActivityError};
-use tokio::time::timeout;
 use workflows::activity::{
-    Charge, Charged, ConfirmedPayment, PaymentRecorded, Receive, Received, Refund, Refunded, Reserved, Validate,
-    Validated, Write,
+    Charge, Charged, ConfirmedPayment, PaymentRecorded, Receive, Received, Refund, Refunded,
+    Reserved, Validate, Validated, Write,
 };
 
 pub struct OrderActivities {
@@ -49,7 +52,9 @@ impl OrderActivities {
         validate: Validate,
     ) -> Result<Validated, ActivityError> {
         Ok(match Order::parse(&validate.document.to_string()) {
-            Ok(order) => Validated::Valid { order: Box::new(order) },
+            Ok(order) => Validated::Valid {
+                order: Box::new(order),
+            },
             Err(invalid) => Validated::Invalid { errors: invalid.0 },
         })
     }
@@ -60,10 +65,24 @@ impl OrderActivities {
         context: ActivityContext,
         write: Write,
     ) -> Result<Reserved, ActivityError> {
-        let lines = write.record.order.as_ref().map(|order| order.lines.as_slice()).unwrap_or_default();
-        match inventory::reserve(&self.pool, image(&context, &write), lines, self.default_stock).await {
+        let lines = write
+            .record
+            .order
+            .as_ref()
+            .map(|order| order.lines.as_slice())
+            .unwrap_or_default();
+        match inventory::reserve(
+            &self.pool,
+            image(&context, &write),
+            lines,
+            self.default_stock,
+        )
+        .await
+        {
             Ok(Reservation::Held) => Ok(Reserved::Held),
-            Ok(Reservation::Unavailable { sku, available }) => Ok(Reserved::Unavailable { sku, available }),
+            Ok(Reservation::Unavailable { sku, available }) => {
+                Ok(Reserved::Unavailable { sku, available })
+            }
             Err(error) => Err(again(&context, &error)),
         }
     }
@@ -74,7 +93,9 @@ impl OrderActivities {
         context: ActivityContext,
         charge: Charge,
     ) -> Result<Charged, ActivityError> {
-        self.charge(image(&context, &charge.write), &charge).await.map_err(|error| again(&context, &error))
+        self.charge(image(&context, &charge.write), &charge)
+            .await
+            .map_err(|error| again(&context, &error))
     }
 
     #[activity(definition = workflows::activity::RecordPayment)]
@@ -86,12 +107,17 @@ impl OrderActivities {
         let payment = Payment {
             payment_id: &paid.payment_id,
             amount: paid.amount,
-            provider: paid.confirmation.provider.map_or(EXTERNAL, WebhookProvider::as_str),
+            provider: paid
+                .confirmation
+                .provider
+                .map_or(EXTERNAL, WebhookProvider::as_str),
             payment_method: paid.confirmation.payment_method.as_deref(),
             status: PaymentStatus::Captured,
             transaction_id: Some(&paid.confirmation.transaction_id),
         };
-        let recorded = self.confirm(image(&context, &paid.write), &paid, payment).await;
+        let recorded = self
+            .confirm(image(&context, &paid.write), &paid, payment)
+            .await;
         recorded.map_err(|error| again(&context, &error))
     }
 
@@ -113,7 +139,9 @@ impl OrderActivities {
         context: ActivityContext,
         write: Write,
     ) -> Result<bool, ActivityError> {
-        inventory::release(&self.pool, image(&context, &write)).await.map_err(|error| again(&context, &error))
+        inventory::release(&self.pool, image(&context, &write))
+            .await
+            .map_err(|error| again(&context, &error))
     }
 
     #[activity(definition = workflows::activity::CommitInventory)]
@@ -122,7 +150,9 @@ impl OrderActivities {
         context: ActivityContext,
         write: Write,
     ) -> Result<(), ActivityError> {
-        inventory::commit(&self.pool, image(&context, &write)).await.map_err(|error| again(&context, &error))
+        inventory::commit(&self.pool, image(&context, &write))
+            .await
+            .map_err(|error| again(&context, &error))
     }
 
     #[activity(definition = workflows::activity::ConfirmDelivery)]
@@ -131,12 +161,20 @@ impl OrderActivities {
         context: ActivityContext,
         write: Write,
     ) -> Result<(), ActivityError> {
-        orders::record(&self.pool, image(&context, &write)).await.map_err(|error| again(&context, &error))
+        orders::record(&self.pool, image(&context, &write))
+            .await
+            .map_err(|error| again(&context, &error))
     }
 
     #[activity(definition = workflows::activity::RecordOrder)]
-    pub async fn record_order(self: Arc<Self>, context: ActivityContext, write: Write) -> Result<(), ActivityError> {
-        orders::record(&self.pool, image(&context, &write)).await.map_err(|error| again(&context, &error))
+    pub async fn record_order(
+        self: Arc<Self>,
+        context: ActivityContext,
+        write: Write,
+    ) -> Result<(), ActivityError> {
+        orders::record(&self.pool, image(&context, &write))
+            .await
+            .map_err(|error| again(&context, &error))
     }
 }
 
@@ -173,7 +211,10 @@ impl OrderActivities {
         }
         if standing.provider != self.provider.name() {
             // Charged there already, perhaps: a worker of that provider finds out.
-            let reason = format!("this payment began at {}, and this worker charges elsewhere", standing.provider);
+            let reason = format!(
+                "this payment began at {}, and this worker charges elsewhere",
+                standing.provider
+            );
             return Ok(Charged::Unavailable { reason });
         }
         let request = ChargeRequest {
@@ -186,7 +227,13 @@ impl OrderActivities {
         match timeout(PAYMENT_ANSWER, self.provider.charge(&request)).await {
             Ok(Ok(Answer::Captured(transaction_id))) => {
                 let captured = PaymentStatus::Captured;
-                payments::settle(&self.pool, &charge.payment_id, captured, Some(&transaction_id)).await?;
+                payments::settle(
+                    &self.pool,
+                    &charge.payment_id,
+                    captured,
+                    Some(&transaction_id),
+                )
+                .await?;
                 Ok(Charged::Captured { transaction_id })
             }
             Ok(Ok(Answer::Unfinished(transaction_id))) => {
@@ -194,11 +241,21 @@ impl OrderActivities {
                 Ok(Charged::Unfinished { transaction_id })
             }
             Ok(Ok(Answer::Declined(reason))) => {
-                payments::settle(&self.pool, &charge.payment_id, PaymentStatus::Declined, None).await?;
+                payments::settle(
+                    &self.pool,
+                    &charge.payment_id,
+                    PaymentStatus::Declined,
+                    None,
+                )
+                .await?;
                 Ok(Charged::Declined { reason })
             }
-            Ok(Err(error)) => Ok(Charged::Unavailable { reason: error.to_string() }),
-            Err(_) => Ok(Charged::Unavailable { reason: format!("no answer within {PAYMENT_ANSWER:?}") }),
+            Ok(Err(error)) => Ok(Charged::Unavailable {
+                reason: error.to_string(),
+            }),
+            Err(_) => Ok(Charged::Unavailable {
+                reason: format!("no answer within {PAYMENT_ANSWER:?}"),
+            }),
         }
     }
 
@@ -216,28 +273,50 @@ impl OrderActivities {
         let transaction_id = &paid.confirmation.transaction_id;
         if standing.status == PaymentStatus::Pending {
             // A charge of ours that was not decided, and now is.
-            payments::settle(&self.pool, &paid.payment_id, PaymentStatus::Captured, Some(transaction_id)).await?;
-        }
-        let Some(provider) = paid.confirmation.provider else { return Ok(PaymentRecorded::Recorded) };
-        // What its provider did with it afterwards may have been told before.
-        Ok(match strays::take_stock(&self.pool, provider, transaction_id).await? {
-            Some(PaymentStatus::Refunded | PaymentStatus::Declined) => PaymentRecorded::TakenBack,
-            Some(
-                PaymentStatus::Pending | PaymentStatus::Captured | PaymentStatus::Refunding | PaymentStatus::RefundDue,
+            payments::settle(
+                &self.pool,
+                &paid.payment_id,
+                PaymentStatus::Captured,
+                Some(transaction_id),
             )
-            | None => PaymentRecorded::Recorded,
-        })
+            .await?;
+        }
+        let Some(provider) = paid.confirmation.provider else {
+            return Ok(PaymentRecorded::Recorded);
+        };
+        // What its provider did with it afterwards may have been told before.
+        Ok(
+            match strays::take_stock(&self.pool, provider, transaction_id).await? {
+                Some(PaymentStatus::Refunded | PaymentStatus::Declined) => {
+                    PaymentRecorded::TakenBack
+                }
+                Some(
+                    PaymentStatus::Pending
+                    | PaymentStatus::Captured
+                    | PaymentStatus::Refunding
+                    | PaymentStatus::RefundDue,
+                )
+                | None => PaymentRecorded::Recorded,
+            },
+        )
     }
 
     /// Undoes a payment whatever became of it: refunds what was captured, closes what was not.
-    async fn refund(&self, image: Image<'_>, refund: &Refund) -> Result<PaymentStatus, RefundError> {
+    async fn refund(
+        &self,
+        image: Image<'_>,
+        refund: &Refund,
+    ) -> Result<PaymentStatus, RefundError> {
         let order_id = &refund.write.record.order_id;
         orders::record(&self.pool, image).await?;
-        let Some(standing) = payments::standing(&self.pool, order_id, &refund.payment_id).await? else {
+        let Some(standing) = payments::standing(&self.pool, order_id, &refund.payment_id).await?
+        else {
             return Ok(PaymentStatus::Declined);
         };
         match standing.status {
-            PaymentStatus::Declined | PaymentStatus::Refunded | PaymentStatus::RefundDue => return Ok(standing.status),
+            PaymentStatus::Declined | PaymentStatus::Refunded | PaymentStatus::RefundDue => {
+                return Ok(standing.status);
+            }
             PaymentStatus::Pending | PaymentStatus::Captured | PaymentStatus::Refunding => {}
         }
         let amount = Currency::parse(&standing.currency)
@@ -250,9 +329,16 @@ impl OrderActivities {
             past: past(&standing),
             provider: standing.provider,
         };
-        payments::settle(&self.pool, &refund.payment_id, PaymentStatus::Refunding, None).await?;
-        let undone =
-            timeout(PAYMENT_ANSWER, self.provider.refund(&request)).await.map_err(|_| RefundError::Silent)??;
+        payments::settle(
+            &self.pool,
+            &refund.payment_id,
+            PaymentStatus::Refunding,
+            None,
+        )
+        .await?;
+        let undone = timeout(PAYMENT_ANSWER, self.provider.refund(&request))
+            .await
+            .map_err(|_| RefundError::Silent)??;
         let (status, capture) = match undone {
             Undone::Refunded(capture) => (PaymentStatus::Refunded, Some(capture)),
             Undone::NeverCaptured => (PaymentStatus::Declined, None),
@@ -264,19 +350,35 @@ impl OrderActivities {
 }
 
 fn past(standing: &Standing) -> Past {
-    let transaction_id = standing.transaction_id.as_deref().and_then(|id| TransactionId::parse(id).ok());
-    Past { since: standing.since, asked: standing.known, transaction_id }
+    let transaction_id = standing
+        .transaction_id
+        .as_deref()
+        .and_then(|id| TransactionId::parse(id).ok());
+    Past {
+        since: standing.since,
+        asked: standing.known,
+        transaction_id,
+    }
 }
 
 /// What an earlier try of this charge wrote down.
 fn charged_before(standing: &Standing) -> Option<Charged> {
-    let transaction_id = standing.transaction_id.as_deref().and_then(|id| TransactionId::parse(id).ok());
+    let transaction_id = standing
+        .transaction_id
+        .as_deref()
+        .and_then(|id| TransactionId::parse(id).ok());
     match (standing.status, transaction_id) {
-        (PaymentStatus::Captured, Some(transaction_id)) => Some(Charged::Captured { transaction_id }),
-        (PaymentStatus::Declined, _) => Some(Charged::Declined { reason: "declined before".to_owned() }),
+        (PaymentStatus::Captured, Some(transaction_id)) => {
+            Some(Charged::Captured { transaction_id })
+        }
+        (PaymentStatus::Declined, _) => Some(Charged::Declined {
+            reason: "declined before".to_owned(),
+        }),
         // A try that was given up, and wakes when all is undone: the provider may have forgotten the key by now.
         (PaymentStatus::Refunding | PaymentStatus::Refunded | PaymentStatus::RefundDue, _) => {
-            Some(Charged::Declined { reason: "refunded before".to_owned() })
+            Some(Charged::Declined {
+                reason: "refunded before".to_owned(),
+            })
         }
         (PaymentStatus::Pending | PaymentStatus::Captured, _) => None,
     }

@@ -1,17 +1,19 @@
 //! What is done about the events of payment providers.
 
+use std::{error::Error, sync::Arc};
+
+use chrono::Utc;
+use temporalio_macros::activities;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use tokio::time::timeout;
+
 use super::{PAYMENT_ANSWER, again};
 use crate::payment::{Past, PaymentProvider, Refund, RefundRequest};
-use chrono::Utc;
 use domain::{DeliveryOutcome, PaymentEvent, PaymentId, PaymentStatus};
-use std::{error::Error, sync::Arc};
 use store::{
     PgPool, deliveries, payments,
     strays::{self, Appended, Claim, Standing},
 };
-use temporalio_macros::activities;
-use temporalio_sdk::activities::{ActivityContext, ActivityError};
-use tokio::time::timeout;
 use workflows::activity::{Delivered, Delivery, Found, Postscript, Settled, Stray, Whose};
 
 pub struct SettlementActivities {
@@ -38,7 +40,9 @@ impl SettlementActivities {
         context: ActivityContext,
         delivered: Delivered,
     ) -> Result<Option<PaymentStatus>, ActivityError> {
-        self.record(&delivered).await.map_err(|error| again(&context, &error))
+        self.record(&delivered)
+            .await
+            .map_err(|error| again(&context, &error))
     }
 
     #[activity(definition = workflows::activity::FindOrder)]
@@ -47,7 +51,9 @@ impl SettlementActivities {
         context: ActivityContext,
         event: PaymentEvent,
     ) -> Result<Found, ActivityError> {
-        let (order_id, standing) = strays::find(&self.pool, &event).await.map_err(|error| again(&context, &error))?;
+        let (order_id, standing) = strays::find(&self.pool, &event)
+            .await
+            .map_err(|error| again(&context, &error))?;
         let whose = match standing {
             Standing::Unknown => Whose::Unknown,
             Standing::Open => Whose::Open,
@@ -62,7 +68,9 @@ impl SettlementActivities {
         context: ActivityContext,
         stray: Stray,
     ) -> Result<Settled, ActivityError> {
-        self.settle(&stray).await.map_err(|error| again(&context, &*error))
+        self.settle(&stray)
+            .await
+            .map_err(|error| again(&context, &*error))
     }
 
     #[activity(definition = workflows::activity::AppendToTrail)]
@@ -71,13 +79,19 @@ impl SettlementActivities {
         context: ActivityContext,
         postscript: Postscript,
     ) -> Result<Option<DeliveryOutcome>, ActivityError> {
-        self.append(&postscript).await.map_err(|error| again(&context, &error))
+        self.append(&postscript)
+            .await
+            .map_err(|error| again(&context, &error))
     }
 }
 
 impl SettlementActivities {
     async fn record(&self, delivered: &Delivered) -> Result<Option<PaymentStatus>, store::Error> {
-        let Delivered { event, outcome, detail } = delivered;
+        let Delivered {
+            event,
+            outcome,
+            detail,
+        } = delivered;
         // First among those that tell of the payment, so that of two at once one sees both.
         deliveries::receive(&self.pool, event).await?;
         // Before it counts as done: whoever looks at the payment then must find it so.
@@ -86,20 +100,41 @@ impl SettlementActivities {
         Ok(standing)
     }
 
-    async fn standing_of(&self, event: &PaymentEvent) -> Result<Option<PaymentStatus>, store::Error> {
-        let Some(transaction_id) = &event.transaction_id else { return Ok(None) };
+    async fn standing_of(
+        &self,
+        event: &PaymentEvent,
+    ) -> Result<Option<PaymentStatus>, store::Error> {
+        let Some(transaction_id) = &event.transaction_id else {
+            return Ok(None);
+        };
         strays::take_stock(&self.pool, event.provider, transaction_id).await
     }
 
-    async fn append(&self, postscript: &Postscript) -> Result<Option<DeliveryOutcome>, store::Error> {
-        let Postscript { event, order_id, kind, payload } = postscript;
+    async fn append(
+        &self,
+        postscript: &Postscript,
+    ) -> Result<Option<DeliveryOutcome>, store::Error> {
+        let Postscript {
+            event,
+            order_id,
+            kind,
+            payload,
+        } = postscript;
         let standing = self.standing_of(event).await?;
-        let postscript = strays::Postscript { order_id, event, kind: *kind, payload, standing };
-        Ok(match strays::append(&self.pool, postscript, Utc::now()).await? {
-            Appended::StillOpen => None,
-            Appended::Written => Some(DeliveryOutcome::Recorded),
-            Appended::Known => Some(DeliveryOutcome::Known),
-        })
+        let postscript = strays::Postscript {
+            order_id,
+            event,
+            kind: *kind,
+            payload,
+            standing,
+        };
+        Ok(
+            match strays::append(&self.pool, postscript, Utc::now()).await? {
+                Appended::StillOpen => None,
+                Appended::Written => Some(DeliveryOutcome::Recorded),
+                Appended::Known => Some(DeliveryOutcome::Known),
+            },
+        )
     }
 
     /// The row first, then the provider under the payment's own name, then the row again: whoever dies in between, the
@@ -125,7 +160,9 @@ impl SettlementActivities {
             Claim::Stray(PaymentStatus::Refunded) => return Ok(Settled::Refunded),
             Claim::Stray(PaymentStatus::RefundDue) => return Ok(Settled::RefundDue),
             Claim::Stray(PaymentStatus::Declined) => return Ok(Settled::NothingToRefund),
-            Claim::Stray(PaymentStatus::Refunding | PaymentStatus::Pending | PaymentStatus::Captured) => {}
+            Claim::Stray(
+                PaymentStatus::Refunding | PaymentStatus::Pending | PaymentStatus::Captured,
+            ) => {}
         }
         let Some(order_id) = stray.event.order_id.clone() else {
             // It may be for something else altogether that is sold here: a person must look.
@@ -137,12 +174,19 @@ impl SettlementActivities {
             order_id,
             amount: stray.amount,
             provider: provider.to_owned(),
-            past: Past { since: Utc::now(), asked: true, transaction_id: Some(stray.transaction_id.clone()) },
+            past: Past {
+                since: Utc::now(),
+                asked: true,
+                transaction_id: Some(stray.transaction_id.clone()),
+            },
         };
-        let (settled, status) = match timeout(PAYMENT_ANSWER, self.provider.refund(&request)).await?? {
-            Refund::Refunded(_) => (Settled::Refunded, PaymentStatus::Refunded),
-            Refund::Unsupported | Refund::NeverCaptured => (Settled::RefundDue, PaymentStatus::RefundDue),
-        };
+        let (settled, status) =
+            match timeout(PAYMENT_ANSWER, self.provider.refund(&request)).await?? {
+                Refund::Refunded(_) => (Settled::Refunded, PaymentStatus::Refunded),
+                Refund::Unsupported | Refund::NeverCaptured => {
+                    (Settled::RefundDue, PaymentStatus::RefundDue)
+                }
+            };
         payments::settle(&self.pool, &payment_id, status, None).await?;
         Ok(settled)
     }

@@ -1,12 +1,14 @@
 //! What ships a parcel.
 
-use super::{CARRIER_ANSWER, again};
-use crate::carrier::{Carrier, Recalled};
 use std::sync::Arc;
-use store::{PgPool, shipments};
+
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::time::timeout;
+
+use super::{CARRIER_ANSWER, again};
+use crate::carrier::{Carrier, Recalled};
+use store::{PgPool, shipments};
 use workflows::activity::{Dispatched, Package, Shipment, ShipmentCancelled};
 
 pub struct ShippingActivities {
@@ -24,7 +26,13 @@ impl ShippingActivities {
     ) -> Result<(), ActivityError> {
         let address = serde_json::json!(package.address);
         let items = package.lines.iter().map(domain::Line::document).collect();
-        let prepared = shipments::prepare(&self.pool, &package.order_id, &package.shipment_id, &address, &items);
+        let prepared = shipments::prepare(
+            &self.pool,
+            &package.order_id,
+            &package.shipment_id,
+            &address,
+            &items,
+        );
         prepared.await.map_err(|error| again(&context, &error))
     }
 
@@ -34,15 +42,29 @@ impl ShippingActivities {
         context: ActivityContext,
         shipment: Shipment,
     ) -> Result<Dispatched, ActivityError> {
-        let call = self.carrier.dispatch(&shipment.order_id, &shipment.shipment_id);
+        let call = self
+            .carrier
+            .dispatch(&shipment.order_id, &shipment.shipment_id);
         let parcel = match timeout(CARRIER_ANSWER, call).await {
             Ok(Ok(parcel)) => parcel,
-            Ok(Err(error)) => return Ok(Dispatched::Failed { reason: error.to_string() }),
-            Err(_) => return Ok(Dispatched::Failed { reason: format!("no answer within {CARRIER_ANSWER:?}") }),
+            Ok(Err(error)) => {
+                return Ok(Dispatched::Failed {
+                    reason: error.to_string(),
+                });
+            }
+            Err(_) => {
+                return Ok(Dispatched::Failed {
+                    reason: format!("no answer within {CARRIER_ANSWER:?}"),
+                });
+            }
         };
-        let recorded = shipments::dispatched(&self.pool, &shipment.shipment_id, &parcel.tracking_number).await;
+        let recorded =
+            shipments::dispatched(&self.pool, &shipment.shipment_id, &parcel.tracking_number).await;
         recorded.map_err(|error| again(&context, &error))?;
-        Ok(Dispatched::Dispatched { tracking_number: parcel.tracking_number, provider: self.carrier.name().to_owned() })
+        Ok(Dispatched::Dispatched {
+            tracking_number: parcel.tracking_number,
+            provider: self.carrier.name().to_owned(),
+        })
     }
 
     #[activity(definition = workflows::activity::CancelShipment)]
@@ -51,12 +73,20 @@ impl ShippingActivities {
         context: ActivityContext,
         shipment: Shipment,
     ) -> Result<ShipmentCancelled, ActivityError> {
-        let call = timeout(CARRIER_ANSWER, self.carrier.recall(&shipment.order_id, &shipment.shipment_id)).await;
-        let recalled = call.map_err(|elapsed| again(&context, &elapsed))?.map_err(|error| again(&context, &error))?;
+        let call = timeout(
+            CARRIER_ANSWER,
+            self.carrier
+                .recall(&shipment.order_id, &shipment.shipment_id),
+        )
+        .await;
+        let recalled = call
+            .map_err(|elapsed| again(&context, &elapsed))?
+            .map_err(|error| again(&context, &error))?;
         let recorded = match &recalled {
             Recalled::NeverTaken => shipments::cancelled(&self.pool, &shipment.shipment_id).await,
             Recalled::TooLate(parcel) => {
-                shipments::dispatched(&self.pool, &shipment.shipment_id, &parcel.tracking_number).await
+                shipments::dispatched(&self.pool, &shipment.shipment_id, &parcel.tracking_number)
+                    .await
             }
         };
         recorded.map_err(|error| again(&context, &error))?;

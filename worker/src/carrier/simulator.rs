@@ -1,8 +1,9 @@
 //! A carrier for laptops and tests, with its own books.
 
+use futures::{FutureExt, future::BoxFuture};
+
 use super::{Carrier, CarrierError, Parcel, Recalled};
 use domain::OrderId;
-use futures::{FutureExt, future::BoxFuture};
 use store::{
     PgPool,
     simulator::{Fault, take_fault, take_parcel},
@@ -18,8 +19,14 @@ impl Simulator {
         Self { pool }
     }
 
-    async fn fault(&self, operation: &str, order_id: &OrderId) -> Result<Option<Fault>, CarrierError> {
-        take_fault(&self.pool, operation, order_id.as_str()).await.map_err(|error| CarrierError(error.to_string()))
+    async fn fault(
+        &self,
+        operation: &str,
+        order_id: &OrderId,
+    ) -> Result<Option<Fault>, CarrierError> {
+        take_fault(&self.pool, operation, order_id.as_str())
+            .await
+            .map_err(|error| CarrierError(error.to_string()))
     }
 
     async fn take(
@@ -30,7 +37,9 @@ impl Simulator {
     ) -> Result<Option<Parcel>, CarrierError> {
         let taken = take_parcel(&self.pool, shipment_id, order_id.as_str(), tracking).await;
         let taken = taken.map_err(|error| CarrierError(error.to_string()))?;
-        Ok(taken.tracking_number.map(|tracking_number| Parcel { tracking_number }))
+        Ok(taken
+            .tracking_number
+            .map(|tracking_number| Parcel { tracking_number }))
     }
 }
 
@@ -53,7 +62,9 @@ impl Carrier for Simulator {
                 Some(Fault::Hang) => std::future::pending().await,
                 Some(Fault::Lose) | None => {}
             }
-            let taken = self.take(order_id, shipment_id, Some(&format!("FEDEX-{shipment_id}"))).await?;
+            let taken = self
+                .take(order_id, shipment_id, Some(&format!("FEDEX-{shipment_id}")))
+                .await?;
             if fault == Some(Fault::Lose) {
                 return Err(CarrierError("simulated: the answer was lost".to_owned()));
             }
@@ -75,7 +86,10 @@ impl Carrier for Simulator {
                 Some(Fault::Hang) => std::future::pending().await,
                 Some(Fault::Lose) | None => {}
             }
-            Ok(self.take(order_id, shipment_id, None).await?.map_or(Recalled::NeverTaken, Recalled::TooLate))
+            Ok(self
+                .take(order_id, shipment_id, None)
+                .await?
+                .map_or(Recalled::NeverTaken, Recalled::TooLate))
         }
         .boxed()
     }

@@ -1,10 +1,11 @@
 //! The question to `GET /health`, for whoever watches over a program in an image that has nothing else to ask with.
 
-use reqwest::{Client, StatusCode};
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
+
+use reqwest::{Client, StatusCode};
 use thiserror::Error;
 
 /// Docker and ECS give it 5 s, and then nobody would hear why.
@@ -29,13 +30,21 @@ pub enum Unhealthy {
 
 /// Asks the program that listens where this variable of the environment says.
 pub async fn health_check(name: &'static str) -> Result<(), Unhealthy> {
-    let value = std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(Unhealthy::NotSet(name))?;
-    let Ok(address) = value.parse() else { return Err(Unhealthy::NotAnAddress { name, value }) };
+    let value = std::env::var(name)
+        .ok()
+        .filter(|value| !value.is_empty())
+        .ok_or(Unhealthy::NotSet(name))?;
+    let Ok(address) = value.parse() else {
+        return Err(Unhealthy::NotAnAddress { name, value });
+    };
     let url = format!("http://{}/health", beside(address));
     match ask(&url).await {
         Ok(StatusCode::OK) => Ok(()),
         Ok(status) => Err(Unhealthy::Answered { url, status }),
-        Err(error) => Err(Unhealthy::NoAnswer { url, error: error.without_url() }),
+        Err(error) => Err(Unhealthy::NoAnswer {
+            url,
+            error: error.without_url(),
+        }),
     }
 }
 
@@ -52,6 +61,10 @@ fn beside(mut address: SocketAddr) -> SocketAddr {
 async fn ask(url: &str) -> reqwest::Result<StatusCode> {
     // Without TLS, but the client is made with it: with no certificate to read it is made in no time.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::builder().no_proxy().tls_certs_only([]).timeout(ANSWER).build()?;
+    let client = Client::builder()
+        .no_proxy()
+        .tls_certs_only([])
+        .timeout(ANSWER)
+        .build()?;
     Ok(client.get(url).send().await?.status())
 }

@@ -1,18 +1,20 @@
 //! The loop that sends what is in the outbox.
 
+use std::{sync::Arc, time::Duration};
+
+use chrono::Utc;
+use tokio::{sync::watch, task::JoinSet, time::sleep};
+
 use super::{
     message,
     server::{Server, Trouble},
     settings::{MailSettings, Smtp},
 };
-use chrono::Utc;
 use domain::OrderId;
-use std::{sync::Arc, time::Duration};
 use store::{
     PgPool,
     notifications::{self, Claim, Due, Fate},
 };
-use tokio::{sync::watch, task::JoinSet, time::sleep};
 
 /// How often the outbox is looked at when it was empty.
 const LOOK: Duration = Duration::from_millis(500);
@@ -43,7 +45,12 @@ enum Look {
 }
 
 /// Sends what is in the outbox until `stop` says so; what is under way may then take `grace` to end.
-pub(crate) async fn drain(pool: PgPool, settings: MailSettings, grace: Duration, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn drain(
+    pool: PgPool,
+    settings: MailSettings,
+    grace: Duration,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut stopped = stop.clone();
     let stopped = async {
         // An error is the end of whoever would stop us.
@@ -64,7 +71,9 @@ pub(crate) async fn drain(pool: PgPool, settings: MailSettings, grace: Duration,
 
 /// Waits; `false` when it is time to stop.
 async fn wait(pause: Duration, stop: &mut watch::Receiver<bool>) -> bool {
-    tokio::time::timeout(pause, stop.wait_for(|stop| *stop)).await.is_err()
+    tokio::time::timeout(pause, stop.wait_for(|stop| *stop))
+        .await
+        .is_err()
 }
 
 async fn skip(pool: &PgPool, stop: &mut watch::Receiver<bool>) {
@@ -80,8 +89,16 @@ async fn skip(pool: &PgPool, stop: &mut watch::Receiver<bool>) {
 }
 
 async fn send(pool: &PgPool, smtp: Box<Smtp>, stop: &mut watch::Receiver<bool>) {
-    let outbox = Arc::new(Outbox { pool: pool.clone(), server: Server::new(&smtp, AT_ONCE), smtp: *smtp });
-    tracing::info!(host = outbox.smtp.host, port = outbox.smtp.port, "mail is on");
+    let outbox = Arc::new(Outbox {
+        pool: pool.clone(),
+        server: Server::new(&smtp, AT_ONCE),
+        smtp: *smtp,
+    });
+    tracing::info!(
+        host = outbox.smtp.host,
+        port = outbox.smtp.port,
+        "mail is on"
+    );
     // While no worker ran, nothing that a lost task wrote could give way: its time begins now.
     let settle = outbox.smtp.settle;
     let (mut pause, mut away) = (settle, Duration::ZERO);
@@ -111,8 +128,12 @@ struct Outbox {
 impl Outbox {
     /// Sends what is due, some at once. No lock is held meanwhile, only leases.
     async fn look(self: &Arc<Self>) -> Look {
-        let claim =
-            Claim { settle: self.smtp.settle, lease: LEASE, host: self.smtp.from.email.domain(), most: AT_ONCE };
+        let claim = Claim {
+            settle: self.smtp.settle,
+            lease: LEASE,
+            host: self.smtp.from.email.domain(),
+            most: AT_ONCE,
+        };
         let due = match notifications::claim(&self.pool, claim).await {
             Ok(due) if due.is_empty() => return Look::Empty,
             Ok(due) => due,
@@ -122,7 +143,10 @@ impl Outbox {
             }
         };
         if let Err(words) = self.server.reach().await {
-            tracing::warn!(mails = due.len(), "the mail server can't be reached; they wait: {words}");
+            tracing::warn!(
+                mails = due.len(),
+                "the mail server can't be reached; they wait: {words}"
+            );
             for due in &due {
                 self.record(due, &as_before(due, &words)).await;
             }
@@ -148,19 +172,32 @@ impl Outbox {
     /// Sends one mail and records what became of it; `false` when it was the server that would not.
     async fn send(&self, due: &Due) -> bool {
         let (order_id, kind) = (due.order_id.as_str(), due.kind.as_str());
-        let view = async { store::orders::view(&self.pool, &OrderId::parse(order_id).ok()?).await.ok().flatten() };
+        let view = async {
+            store::orders::view(&self.pool, &OrderId::parse(order_id).ok()?)
+                .await
+                .ok()
+                .flatten()
+        };
         // Gone, or the database is: the lease makes it wait.
         let Some(order) = view.await else { return true };
         let fate = match message::write(due, &order, &self.smtp) {
             Ok(message) => match self.server.send(message).await {
                 Ok(()) => Fate::Sent,
                 Err(Trouble::Server(words)) => {
-                    tracing::warn!(order.id = order_id, kind, "the mail server did not take a mail; it waits");
+                    tracing::warn!(
+                        order.id = order_id,
+                        kind,
+                        "the mail server did not take a mail; it waits"
+                    );
                     self.record(due, &as_before(due, &words)).await;
                     return false;
                 }
                 Err(Trouble::Later(words)) if Utc::now() - due.created_at < GIVEN_UP_AFTER => {
-                    Fate::Again { pause: try_again(due.attempts), attempts: due.attempts, reason: words }
+                    Fate::Again {
+                        pause: try_again(due.attempts),
+                        attempts: due.attempts,
+                        reason: words,
+                    }
                 }
                 Err(Trouble::Later(words) | Trouble::Refused(words)) => Fate::Refused(words),
             },
@@ -170,7 +207,12 @@ impl Outbox {
         match &fate {
             Fate::Sent => tracing::info!(order.id = order_id, kind, "mail sent"),
             Fate::Again { .. } => {
-                tracing::warn!(order.id = order_id, kind, due.attempts, "a mail was put off; it waits")
+                tracing::warn!(
+                    order.id = order_id,
+                    kind,
+                    due.attempts,
+                    "a mail was put off; it waits"
+                )
             }
             Fate::Refused(_) => tracing::error!(
                 order.id = order_id,
@@ -196,7 +238,11 @@ impl Outbox {
 
 /// As if it had not been tried: the server's trouble is not the mail's.
 fn as_before(due: &Due, words: &str) -> Fate {
-    Fate::Again { pause: Duration::ZERO, attempts: due.attempts - 1, reason: words.to_owned() }
+    Fate::Again {
+        pause: Duration::ZERO,
+        attempts: due.attempts - 1,
+        reason: words.to_owned(),
+    }
 }
 
 fn try_again(attempts: i32) -> Duration {
@@ -210,7 +256,9 @@ mod tests {
 
     #[test]
     fn a_mail_that_is_put_off_waits_longer_each_time_but_never_longer_than_an_hour() {
-        let pauses: Vec<u64> = [1, 2, 3, 8, 100].map(|attempts| try_again(attempts).as_secs()).to_vec();
+        let pauses: Vec<u64> = [1, 2, 3, 8, 100]
+            .map(|attempts| try_again(attempts).as_secs())
+            .to_vec();
         assert_eq!(pauses, [30, 60, 120, 3600, 3600]);
     }
 }

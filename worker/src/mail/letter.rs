@@ -2,8 +2,12 @@
 
 use askama::Template;
 use chrono::{DateTime, Utc};
-use domain::{Address, Currency, Decimal, FailureCode, Money, NotificationKind, OrderStatus, OrderView, PaymentStatus};
 use serde::Deserialize;
+
+use domain::{
+    Address, Currency, Decimal, FailureCode, Money, NotificationKind, OrderStatus, OrderView,
+    PaymentStatus,
+};
 
 /// What the templates can name. Nothing in it has a control character or a line break.
 #[derive(Debug, Clone, Default)]
@@ -64,13 +68,24 @@ impl Letter {
     pub(super) fn of(order: &OrderView) -> Self {
         let money = |amount: Decimal| amount_in(amount, order.currency?);
         let shipment = order.shipment_info.as_ref();
-        let paid = order.payment_info.as_ref().filter(|payment| payment.status == PaymentStatus::Captured);
+        let paid = order
+            .payment_info
+            .as_ref()
+            .filter(|payment| payment.status == PaymentStatus::Captured);
         Self {
             order_id: order.order_id.to_string(),
             customer: order.customer.name.as_deref().map(one_line),
-            items: order.items.iter().filter_map(|item| Item::of(item, order.currency?)).collect(),
+            items: order
+                .items
+                .iter()
+                .filter_map(|item| Item::of(item, order.currency?))
+                .collect(),
             total: order.total_amount.and_then(money),
-            address: order.shipping_address.as_ref().map(lines).unwrap_or_default(),
+            address: order
+                .shipping_address
+                .as_ref()
+                .map(lines)
+                .unwrap_or_default(),
             paid: paid.and_then(|payment| money(payment.amount)),
             tracking_number: shipment.map(|shipment| one_line(&shipment.tracking_number)),
             carrier: shipment.map(|shipment| one_line(&shipment.provider)),
@@ -84,23 +99,37 @@ impl Letter {
     pub(super) fn render(&self, kind: NotificationKind) -> Result<Rendered, askama::Error> {
         let letter = self;
         let (subject, text, html) = match kind {
-            NotificationKind::OrderReceived => {
-                ("Order received", ReceivedText { letter }.render()?, ReceivedHtml { letter }.render()?)
-            }
-            NotificationKind::PaymentConfirmed => {
-                ("Payment confirmed", ConfirmedText { letter }.render()?, ConfirmedHtml { letter }.render()?)
-            }
-            NotificationKind::OrderShipped => {
-                ("Order shipped", ShippedText { letter }.render()?, ShippedHtml { letter }.render()?)
-            }
-            NotificationKind::OrderDelivered => {
-                ("Order delivered", DeliveredText { letter }.render()?, DeliveredHtml { letter }.render()?)
-            }
-            NotificationKind::OrderCancelled => {
-                ("Order cancelled", CancelledText { letter }.render()?, CancelledHtml { letter }.render()?)
-            }
+            NotificationKind::OrderReceived => (
+                "Order received",
+                ReceivedText { letter }.render()?,
+                ReceivedHtml { letter }.render()?,
+            ),
+            NotificationKind::PaymentConfirmed => (
+                "Payment confirmed",
+                ConfirmedText { letter }.render()?,
+                ConfirmedHtml { letter }.render()?,
+            ),
+            NotificationKind::OrderShipped => (
+                "Order shipped",
+                ShippedText { letter }.render()?,
+                ShippedHtml { letter }.render()?,
+            ),
+            NotificationKind::OrderDelivered => (
+                "Order delivered",
+                DeliveredText { letter }.render()?,
+                DeliveredHtml { letter }.render()?,
+            ),
+            NotificationKind::OrderCancelled => (
+                "Order cancelled",
+                CancelledText { letter }.render()?,
+                CancelledHtml { letter }.render()?,
+            ),
         };
-        Ok(Rendered { subject: format!("{subject}: {}", self.order_id), text, html })
+        Ok(Rendered {
+            subject: format!("{subject}: {}", self.order_id),
+            text,
+            html,
+        })
     }
 }
 
@@ -127,7 +156,9 @@ impl Item {
 /// As one reads it: `USD 1,234.50`, `JPY 500`.
 fn amount(money: Money) -> String {
     let decimal = money.decimal().to_string();
-    let (whole, fraction) = decimal.split_once('.').map_or((decimal.as_str(), None), |(a, b)| (a, Some(b)));
+    let (whole, fraction) = decimal
+        .split_once('.')
+        .map_or((decimal.as_str(), None), |(a, b)| (a, Some(b)));
     let mut text = format!("{} ", money.currency());
     for (index, digit) in whole.chars().enumerate() {
         if index > 0 && (whole.len() - index).is_multiple_of(3) {
@@ -157,18 +188,30 @@ fn lines(address: &Address) -> Vec<String> {
         .map(|part| one_line(part))
         .collect();
     let place = Some(place.join(", ")).filter(|place| !place.is_empty());
-    [Some(one_line(&address.street)), place, address.country.as_deref().map(one_line)].into_iter().flatten().collect()
+    [
+        Some(one_line(&address.street)),
+        place,
+        address.country.as_deref().map(one_line),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// A customer's text must not look like more than one line of ours.
 fn one_line(text: &str) -> String {
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-    text.replace(breaks, " ").split_whitespace().collect::<Vec<_>>().join(" ")
+    text.replace(breaks, " ")
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// A failure's detail is for operators; a customer is told what it means.
 fn reason(order: &OrderView) -> Option<String> {
-    let Some(failure) = &order.failure else { return order.cancellation_reason.as_deref().map(one_line) };
+    let Some(failure) = &order.failure else {
+        return order.cancellation_reason.as_deref().map(one_line);
+    };
     let reason = match failure.code {
         FailureCode::OutOfStock => "not everything that you ordered is in stock",
         FailureCode::PaymentDeclined => "your payment was declined",
@@ -190,7 +233,9 @@ fn refund(order: &OrderView) -> &'static str {
         Some(PaymentStatus::Captured | PaymentStatus::Refunding | PaymentStatus::RefundDue) => {
             "Your payment will be refunded."
         }
-        Some(PaymentStatus::Pending | PaymentStatus::Declined) | None => "You have not been charged.",
+        Some(PaymentStatus::Pending | PaymentStatus::Declined) | None => {
+            "You have not been charged."
+        }
     }
 }
 
@@ -213,6 +258,9 @@ mod tests {
 
     #[test]
     fn what_a_customer_wrote_stays_one_line() {
-        assert_eq!(one_line(" Eve\r\nBcc: a@b\u{2028}x\t\0y "), "Eve Bcc: a@b x y");
+        assert_eq!(
+            one_line(" Eve\r\nBcc: a@b\u{2028}x\t\0y "),
+            "Eve Bcc: a@b x y"
+        );
     }
 }

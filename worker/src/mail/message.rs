@@ -1,7 +1,5 @@
 //! The mail itself: headers and both bodies.
 
-use super::{letter::Letter, settings::Smtp};
-use domain::{NotificationKind, OrderView};
 use lettre::{
     Address, Message,
     message::{
@@ -9,6 +7,9 @@ use lettre::{
         header::{HeaderName, HeaderValue},
     },
 };
+
+use super::{letter::Letter, settings::Smtp};
+use domain::{NotificationKind, OrderView};
 use store::notifications::Due;
 
 /// Why there is no mail to send, now or ever.
@@ -39,9 +40,14 @@ pub(super) fn write(due: &Due, order: &OrderView, smtp: &Smtp) -> Result<Message
     if let Some(reply_to) = &smtp.reply_to {
         message = message.reply_to(reply_to.clone());
     }
-    let mut message = message.multipart(MultiPart::alternative_plain_html(rendered.text, rendered.html))?;
+    let mut message = message.multipart(MultiPart::alternative_plain_html(
+        rendered.text,
+        rendered.html,
+    ))?;
     // RFC 3834: nobody's holiday reply is wanted.
     let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
-    message.headers_mut().insert_raw(HeaderValue::new(automatic, "auto-generated".to_owned()));
+    message
+        .headers_mut()
+        .insert_raw(HeaderValue::new(automatic, "auto-generated".to_owned()));
     Ok(message)
 }

@@ -1,12 +1,14 @@
 //! The mail server, and what its answers mean.
 
-use super::settings::Smtp;
+use std::time::Duration;
+
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
     transport::smtp::{Error, PoolConfig},
 };
-use std::time::Duration;
 use tokio::time::timeout;
+
+use super::settings::Smtp;
 
 /// How long one mail may take in all: well within the lease of its row.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -34,12 +36,18 @@ impl Server {
             .port(smtp.port)
             .tls(smtp.tls.clone())
             .timeout(Some(SILENCE))
-            .pool_config(PoolConfig::new().max_size(connections).idle_timeout(Duration::from_secs(30)));
+            .pool_config(
+                PoolConfig::new()
+                    .max_size(connections)
+                    .idle_timeout(Duration::from_secs(30)),
+            );
         let builder = match &smtp.credentials {
             Some(credentials) => builder.credentials(credentials.clone()),
             None => builder,
         };
-        Self { transport: builder.build() }
+        Self {
+            transport: builder.build(),
+        }
     }
 
     /// Whether the server is there and lets us in; else why not, in words that may be logged.

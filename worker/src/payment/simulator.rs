@@ -1,9 +1,10 @@
 //! A payment provider for laptops and tests. It keeps its own books, and keeps to them as real ones do.
 
-use super::{Charge, ChargeRequest, EXTERNAL, NoAnswer, PaymentProvider, Refund, RefundRequest};
-use domain::{Money, TransactionId};
 use futures::{FutureExt, future::BoxFuture};
 use sha2::{Digest, Sha256};
+
+use super::{Charge, ChargeRequest, EXTERNAL, NoAnswer, PaymentProvider, Refund, RefundRequest};
+use domain::{Money, TransactionId};
 use store::{
     PgPool,
     simulator::{Fault, Movement, move_money, take_fault},
@@ -28,15 +29,36 @@ impl Simulator {
     }
 
     /// The provider's books are in the same database here, so that they outlive the worker.
-    async fn enter(&self, key: &str, kind: &str, order_id: &str, amount: Money) -> Result<Movement, NoAnswer> {
-        let transaction_id = format!("txn_{}", &data_encoding::HEXLOWER.encode(&Sha256::digest(key))[..20]);
-        let wanted = Movement { transaction_id, kind: kind.to_owned() };
-        let moved = move_money(&self.pool, key, &wanted, order_id, amount.minor(), amount.currency().code());
+    async fn enter(
+        &self,
+        key: &str,
+        kind: &str,
+        order_id: &str,
+        amount: Money,
+    ) -> Result<Movement, NoAnswer> {
+        let transaction_id = format!(
+            "txn_{}",
+            &data_encoding::HEXLOWER.encode(&Sha256::digest(key))[..20]
+        );
+        let wanted = Movement {
+            transaction_id,
+            kind: kind.to_owned(),
+        };
+        let moved = move_money(
+            &self.pool,
+            key,
+            &wanted,
+            order_id,
+            amount.minor(),
+            amount.currency().code(),
+        );
         moved.await.map_err(|error| NoAnswer(error.to_string()))
     }
 
     async fn fault(&self, operation: &str, order_id: &str) -> Result<Option<Fault>, NoAnswer> {
-        take_fault(&self.pool, operation, order_id).await.map_err(|error| NoAnswer(error.to_string()))
+        take_fault(&self.pool, operation, order_id)
+            .await
+            .map_err(|error| NoAnswer(error.to_string()))
     }
 }
 
@@ -50,13 +72,18 @@ impl PaymentProvider for Simulator {
             let order_id = request.order_id.as_str();
             let fault = self.fault("charge", order_id).await?;
             match fault {
-                Some(Fault::Fail) => return Err(NoAnswer("simulated: the provider is down".to_owned())),
+                Some(Fault::Fail) => {
+                    return Err(NoAnswer("simulated: the provider is down".to_owned()));
+                }
                 Some(Fault::Hang) => std::future::pending().await,
                 Some(Fault::Lose | Fault::Decline) | None => {}
             }
-            let declines = fault == Some(Fault::Decline) || request.payment_method.as_deref() == Some(DECLINED_METHOD);
+            let declines = fault == Some(Fault::Decline)
+                || request.payment_method.as_deref() == Some(DECLINED_METHOD);
             let kind = if declines { DECLINE } else { CAPTURE };
-            let moved = self.enter(request.payment_id.as_str(), kind, order_id, request.amount).await?;
+            let moved = self
+                .enter(request.payment_id.as_str(), kind, order_id, request.amount)
+                .await?;
             if fault == Some(Fault::Lose) {
                 return Err(NoAnswer("simulated: the answer was lost".to_owned()));
             }
@@ -64,7 +91,9 @@ impl PaymentProvider for Simulator {
                 return Ok(Charge::Declined("card_declined".to_owned()));
             }
             let transaction_id = TransactionId::parse(&moved.transaction_id);
-            transaction_id.map(Charge::Captured).map_err(|error| NoAnswer(error.to_string()))
+            transaction_id
+                .map(Charge::Captured)
+                .map_err(|error| NoAnswer(error.to_string()))
         }
         .boxed()
     }
@@ -84,18 +113,31 @@ impl PaymentProvider for Simulator {
                 return Ok(Refund::Unsupported);
             }
             // Money that the gateway captured is not in these books, but somebody confirmed it.
-            let elsewhere = request.past.transaction_id.clone().filter(|_| request.provider == EXTERNAL);
+            let elsewhere = request
+                .past
+                .transaction_id
+                .clone()
+                .filter(|_| request.provider == EXTERNAL);
             let capture = match elsewhere {
                 Some(capture) => capture,
                 None => {
-                    let found = self.enter(request.payment_id.as_str(), VOID, order_id, request.amount).await?;
+                    let found = self
+                        .enter(request.payment_id.as_str(), VOID, order_id, request.amount)
+                        .await?;
                     if found.kind != CAPTURE {
                         return Ok(Refund::NeverCaptured);
                     }
-                    TransactionId::parse(&found.transaction_id).map_err(|error| NoAnswer(error.to_string()))?
+                    TransactionId::parse(&found.transaction_id)
+                        .map_err(|error| NoAnswer(error.to_string()))?
                 }
             };
-            self.enter(&format!("refund:{}", request.payment_id), REFUND, order_id, request.amount).await?;
+            self.enter(
+                &format!("refund:{}", request.payment_id),
+                REFUND,
+                order_id,
+                request.amount,
+            )
+            .await?;
             Ok(Refund::Refunded(capture))
         }
         .boxed()

@@ -12,12 +12,13 @@ mod object;
 mod refund;
 mod settings;
 
-use super::{Charge, ChargeRequest, NoAnswer, PaymentProvider, Refund, RefundRequest};
 use api::{Api, Failed, Form};
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{ChargeProvider, OrderId, PaymentId, TransactionId};
 use futures::{FutureExt, future::BoxFuture};
 use object::{Intent, IntentStatus, List, is_of};
+
+use super::{Charge, ChargeRequest, NoAnswer, PaymentProvider, Refund, RefundRequest};
+use domain::{ChargeProvider, OrderId, PaymentId, TransactionId};
 pub use settings::StripeSettings;
 use std::time::SystemTime;
 
@@ -46,7 +47,9 @@ impl PaymentProvider for Stripe {
 
 impl Stripe {
     pub fn new(settings: StripeSettings) -> anyhow::Result<Self> {
-        Ok(Self { api: Api::new(settings)? })
+        Ok(Self {
+            api: Api::new(settings)?,
+        })
     }
 
     /// The payment's intent, if Stripe has one: among the newest, and where the key may be forgotten by search.
@@ -63,7 +66,12 @@ impl Stripe {
     }
 
     async fn search(&self, of: Of<'_>) -> Result<Option<Intent>, NoAnswer> {
-        Ok(of.among(self.api.search_intents(of.payment_id).await.map_err(unclear)?))
+        Ok(of.among(
+            self.api
+                .search_intents(of.payment_id)
+                .await
+                .map_err(unclear)?,
+        ))
     }
 
     /// Cancels an intent: it can never be captured after this.
@@ -77,7 +85,10 @@ impl Stripe {
                 if now.status == IntentStatus::Canceled {
                     return Ok(());
                 }
-                Err(NoAnswer(format!("Stripe does not cancel the payment: {}", refusal.code())))
+                Err(NoAnswer(format!(
+                    "Stripe does not cancel the payment: {}",
+                    refusal.code()
+                )))
             }
         }
     }
@@ -98,11 +109,15 @@ impl Of<'_> {
 
     /// The metadata, with which webhooks come back.
     fn named(self) -> Form<'static> {
-        vec![("metadata[order_id]", self.order_id.to_string()), ("metadata[payment_id]", self.payment_id.to_string())]
+        vec![
+            ("metadata[order_id]", self.order_id.to_string()),
+            ("metadata[payment_id]", self.payment_id.to_string()),
+        ]
     }
 
     fn among(self, intents: List<Intent>) -> Option<Intent> {
-        let is_ours = |intent: &Intent| is_of(intent.metadata.as_ref(), self.order_id, self.payment_id);
+        let is_ours =
+            |intent: &Intent| is_of(intent.metadata.as_ref(), self.order_id, self.payment_id);
         intents.data.into_iter().find(is_ours)
     }
 }
@@ -112,7 +127,8 @@ fn age(since: DateTime<Utc>) -> TimeDelta {
 }
 
 fn transaction(intent: &Intent) -> Result<TransactionId, NoAnswer> {
-    TransactionId::parse(&intent.id).map_err(|error| NoAnswer(format!("Stripe's payment id {error}")))
+    TransactionId::parse(&intent.id)
+        .map_err(|error| NoAnswer(format!("Stripe's payment id {error}")))
 }
 
 /// A question that Stripe refuses has no answer either.

@@ -1,7 +1,8 @@
 //! What can be typed after the name of a command that takes orders through.
 
-use crate::args::Output;
 use clap::{Args, Subcommand};
+
+use crate::args::Output;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AcceptanceCommand {

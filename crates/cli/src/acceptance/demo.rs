@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use devstack::{Progress, Stack, StackOptions};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Duration, interval};
 
 use super::arguments::Demo;
 use crate::{orders::api::Api, output::print};
+use devstack::{Progress, Stack, StackOptions};
 
 /// Far more than any of the two needs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,7 +45,9 @@ async fn show(stack: &Stack, fast: bool) -> Result<()> {
     } else {
         print("\nOne order, to delivered: POST /orders")?;
         delivered(to_deliver(&api).await?).await?;
-        print("\nAnother one, cancelled after it was paid: POST /orders, then DELETE /orders/{id}")?;
+        print(
+            "\nAnother one, cancelled after it was paid: POST /orders, then DELETE /orders/{id}",
+        )?;
         cancelled(&api, to_cancel(&api).await?).await?;
     }
     print("\nBoth orders ended as they should. `cargo orderflow up` starts a stack that stays.")
@@ -68,7 +70,8 @@ async fn delivered(mut order: Timeline<'_>) -> Result<()> {
 async fn cancelled(api: &Api, mut order: Timeline<'_>) -> Result<()> {
     order.until("preparing").await?;
     let reason = json!({"reason": "changed my mind"});
-    api.order(Method::DELETE, &order.id, &[], Some(&reason)).await?;
+    api.order(Method::DELETE, &order.id, &[], Some(&reason))
+        .await?;
     order.until("cancelled").await?;
     order.ends_as("cancelled", "refunded").await
 }
@@ -96,23 +99,42 @@ impl<'a> Timeline<'a> {
         let started = Instant::now();
         let answer = api.create(&body).await?;
         let id = answer.text("/order_id").to_owned();
-        print(&format!("  {id} is accepted after {} ms", started.elapsed().as_millis()))?;
-        Ok(Self { api, id, started, seen: 0 })
+        print(&format!(
+            "  {id} is accepted after {} ms",
+            started.elapsed().as_millis()
+        ))?;
+        Ok(Self {
+            api,
+            id,
+            started,
+            seen: 0,
+        })
     }
 
     /// Prints what happens until the order has this status.
     async fn until(&mut self, status: &str) -> Result<()> {
-        self.watch(&format!("did not become {status}"), |state| state["status"] == status).await.map(|_| ())
+        self.watch(&format!("did not become {status}"), |state| {
+            state["status"] == status
+        })
+        .await
+        .map(|_| ())
     }
 
     /// Prints what happens until the end, and makes sure that it is the right one.
     async fn ends_as(&mut self, status: &str, payment: &str) -> Result<()> {
-        let state = self.watch("did not end", |state| state["is_running"] == false).await?;
+        let state = self
+            .watch("did not end", |state| state["is_running"] == false)
+            .await?;
         // What the end itself wrote.
         self.print_new().await?;
         let is = (&state["status"], &state["payment_info"]["status"]);
         if is != (&json!(status), &json!(payment)) {
-            bail!("{} ended as {} with its payment {}, not as {status} and {payment}", self.id, is.0, is.1);
+            bail!(
+                "{} ended as {} with its payment {}, not as {status} and {payment}",
+                self.id,
+                is.0,
+                is.1
+            );
         }
         print(&format!("  → {status}, payment {payment}"))
     }
@@ -127,18 +149,30 @@ impl<'a> Timeline<'a> {
                 return Ok(state);
             }
             if self.started.elapsed() > PATIENCE {
-                bail!("{} {otherwise} within {} s; see `orderflow check`", self.id, PATIENCE.as_secs());
+                bail!(
+                    "{} {otherwise} within {} s; see `orderflow check`",
+                    self.id,
+                    PATIENCE.as_secs()
+                );
             }
         }
     }
 
     async fn print_new(&mut self) -> Result<()> {
         let path = format!("events?after={}", self.seen);
-        let answer = self.api.order(Method::GET, &self.id, &[&path], None).await?;
-        let events = answer.body["events"].as_array().context("the API's answer has no events")?;
+        let answer = self
+            .api
+            .order(Method::GET, &self.id, &[&path], None)
+            .await?;
+        let events = answer.body["events"]
+            .as_array()
+            .context("the API's answer has no events")?;
         for event in events {
             let kind = event["type"].as_str().unwrap_or_default();
-            print(&format!("  {:>5.1} s  {kind}", self.started.elapsed().as_secs_f32()))?;
+            print(&format!(
+                "  {:>5.1} s  {kind}",
+                self.started.elapsed().as_secs_f32()
+            ))?;
             self.seen = event["seq"].as_u64().unwrap_or(self.seen);
         }
         Ok(())

@@ -3,15 +3,6 @@
 //! Progress is read from the list of one made-up customer's orders, which comes from the database: a few reads a
 //! second, however many orders there are, so that the measuring costs next to nothing.
 
-use super::{arguments::Load, order, spread::Spread};
-use crate::{
-    orders::api::Api,
-    output::{bad, good, print, print_json},
-};
-use anyhow::{Result, bail};
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
 use std::{
     collections::BTreeSet,
     process::ExitCode,
@@ -21,9 +12,20 @@ use std::{
     },
     time::{Duration, Instant},
 };
+
+use anyhow::{Result, bail};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::{
     task::JoinSet,
     time::{MissedTickBehavior, interval},
+};
+
+use super::{arguments::Load, order, spread::Spread};
+use crate::{
+    orders::api::Api,
+    output::{bad, good, print, print_json},
 };
 
 const LOOK: Duration = Duration::from_secs(1);
@@ -64,7 +66,10 @@ struct Payment {
 impl Listed {
     /// Sent, and paid once; `verify` on the database looks deeper.
     fn is_right(&self) -> bool {
-        let is_paid = self.payment_info.as_ref().is_some_and(|payment| payment.status == "captured");
+        let is_paid = self
+            .payment_info
+            .as_ref()
+            .is_some_and(|payment| payment.status == "captured");
         matches!(self.status.as_str(), "shipped" | "delivered") && is_paid
     }
 }
@@ -72,7 +77,11 @@ impl Listed {
 pub(crate) async fn load(arguments: Load) -> Result<ExitCode> {
     let api = Arc::new(Api::of(arguments.url.as_deref())?.patiently());
     api.health().await?;
-    let customer = format!("LOAD-{}-{}", std::process::id(), Utc::now().timestamp_micros());
+    let customer = format!(
+        "LOAD-{}-{}",
+        std::process::id(),
+        Utc::now().timestamp_micros()
+    );
     let began = Instant::now();
     let starting = start_all(&api, &customer, &arguments);
     let (started, latencies, mut wrong) = starting.await?;
@@ -80,12 +89,22 @@ pub(crate) async fn load(arguments: Load) -> Result<ExitCode> {
     let (found, ended_within) = ends(&api, &customer, &started, &arguments, began).await?;
     let ended: Vec<&Listed> = found.iter().filter(|order| !order.is_running).collect();
     wrong.extend(ended.iter().filter(|order| !order.is_right()).map(|order| {
-        let payment = order.payment_info.as_ref().map_or("none", |payment| payment.status.as_str());
-        format!("{} ended {} with payment {payment}", order.order_id, order.status)
+        let payment = order
+            .payment_info
+            .as_ref()
+            .map_or("none", |payment| payment.status.as_str());
+        format!(
+            "{} ended {} with payment {payment}",
+            order.order_id, order.status
+        )
     }));
     let known: BTreeSet<&str> = ended.iter().map(|order| order.order_id.as_str()).collect();
-    wrong
-        .extend(started.iter().filter(|id| !known.contains(id.as_str())).map(|id| format!("{id} did not end in time")));
+    wrong.extend(
+        started
+            .iter()
+            .filter(|id| !known.contains(id.as_str()))
+            .map(|id| format!("{id} did not end in time")),
+    );
     let rate = |count: usize, time: Duration| count as f64 / time.as_secs_f64().max(0.001);
     let report = Report {
         orders: arguments.orders,
@@ -97,7 +116,10 @@ pub(crate) async fn load(arguments: Load) -> Result<ExitCode> {
         starts_per_second: rate(started.len(), started_within),
         start_latency: Spread::of(latencies),
         time_to_end: Spread::of(
-            ended.iter().filter_map(|order| (order.updated_at - order.created_at).to_std().ok()).collect(),
+            ended
+                .iter()
+                .filter_map(|order| (order.updated_at - order.created_at).to_std().ok())
+                .collect(),
         ),
         wrong,
     };
@@ -110,7 +132,12 @@ type Starts = (BTreeSet<String>, Vec<Duration>, Vec<String>);
 async fn start_all(api: &Arc<Api>, customer: &str, arguments: &Load) -> Result<Starts> {
     let (next, mut callers) = (Arc::new(AtomicU32::new(0)), JoinSet::new());
     for _ in 0..u32::from(arguments.concurrency).min(arguments.orders) {
-        let (api, next, customer, orders) = (Arc::clone(api), Arc::clone(&next), customer.to_owned(), arguments.orders);
+        let (api, next, customer, orders) = (
+            Arc::clone(api),
+            Arc::clone(&next),
+            customer.to_owned(),
+            arguments.orders,
+        );
         callers.spawn(async move {
             let mut done = Vec::new();
             loop {
@@ -121,7 +148,10 @@ async fn start_all(api: &Arc<Api>, customer: &str, arguments: &Load) -> Result<S
                 let mut body = order(&customer);
                 body["payment"] = json!({"payment_id": format!("pmt-{customer}-{number}")});
                 let began = Instant::now();
-                let answer = api.create(&body).await.map(|answer| answer.text("/order_id").to_owned());
+                let answer = api
+                    .create(&body)
+                    .await
+                    .map(|answer| answer.text("/order_id").to_owned());
                 done.push((answer, began.elapsed()));
             }
         });
@@ -166,7 +196,9 @@ async fn all(api: &Api, customer: &str) -> Result<Vec<Listed>> {
     let mut page = Some(format!("orders?customer_id={customer}&limit=200"));
     while let Some(path) = page {
         let answer = api.get(&path).await?;
-        let Some(orders) = answer.body.get("orders") else { bail!("the API's answer has no orders") };
+        let Some(orders) = answer.body.get("orders") else {
+            bail!("the API's answer has no orders")
+        };
         found.extend(serde_json::from_value::<Vec<Listed>>(orders.clone())?);
         page = answer.next;
     }
@@ -177,19 +209,36 @@ fn show(report: &Report, json: bool) -> Result<ExitCode> {
     if json {
         print_json(report)?;
     } else {
-        let Report { orders, concurrency, started, ended_right, seconds, orders_per_second, starts_per_second, .. } =
-            report;
-        let verdict = if report.wrong.is_empty() { good("ok") } else { bad("FAILED") };
+        let Report {
+            orders,
+            concurrency,
+            started,
+            ended_right,
+            seconds,
+            orders_per_second,
+            starts_per_second,
+            ..
+        } = report;
+        let verdict = if report.wrong.is_empty() {
+            good("ok")
+        } else {
+            bad("FAILED")
+        };
         print(&format!(
             "{verdict}  {ended_right} of {orders} orders ended right, {started} started by {concurrency} callers"
         ))?;
         print(&format!(
             "in {seconds:.1} s: {orders_per_second:.1} orders/s to the end, {starts_per_second:.1} starts/s"
         ))?;
-        let spread = |name: &str, spread: Option<Spread>| spread.map(|spread| format!("{name:<12} {spread}"));
-        for line in [spread("start call", report.start_latency), spread("whole order", report.time_to_end)]
-            .into_iter()
-            .flatten()
+        let spread = |name: &str, spread: Option<Spread>| {
+            spread.map(|spread| format!("{name:<12} {spread}"))
+        };
+        for line in [
+            spread("start call", report.start_latency),
+            spread("whole order", report.time_to_end),
+        ]
+        .into_iter()
+        .flatten()
         {
             print(&line)?;
         }
@@ -197,5 +246,9 @@ fn show(report: &Report, json: bool) -> Result<ExitCode> {
     for wrong in report.wrong.iter().take(20) {
         eprintln!("error: {wrong}");
     }
-    Ok(if report.wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.wrong.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

@@ -1,10 +1,11 @@
 //! What `test-workflow` does, one function each: what it says is what it saw.
 
-use super::{order, test_workflow::Bench};
 use anyhow::{Context, Result, bail, ensure};
 use futures_util::future::{BoxFuture, FutureExt as _};
 use reqwest::Method;
 use serde_json::{Value, json};
+
+use super::{order, test_workflow::Bench};
 
 type Scenario<'a> = (&'static str, BoxFuture<'a, Result<String>>);
 
@@ -15,12 +16,24 @@ pub(super) fn all(bench: &Bench) -> Vec<Scenario<'_>> {
         ("queries of a completed order", completed(bench).boxed()),
         ("approval", approval(bench).boxed()),
         ("rejection", rejection(bench).boxed()),
-        ("cancel before payment", cancel_before_payment(bench).boxed()),
+        (
+            "cancel before payment",
+            cancel_before_payment(bench).boxed(),
+        ),
         ("cancel after payment", cancel_after_payment(bench).boxed()),
-        ("address, and payment by confirmation", address(bench).boxed()),
+        (
+            "address, and payment by confirmation",
+            address(bench).boxed(),
+        ),
         ("the same start again", duplicate_starts(bench).boxed()),
-        ("the same idempotency key again", duplicate_keys(bench).boxed()),
-        ("one payment for two orders", duplicate_payment(bench).boxed()),
+        (
+            "the same idempotency key again",
+            duplicate_keys(bench).boxed(),
+        ),
+        (
+            "one payment for two orders",
+            duplicate_payment(bench).boxed(),
+        ),
         ("bad input", bad_input(bench).boxed()),
     ]
 }
@@ -31,78 +44,156 @@ async fn happy_path(bench: &Bench) -> Result<String> {
     let mut body = order(&bench.run);
     body["payment"] = json!({"payment_id": format!("pmt-{}", bench.id("happy"))});
     let key = bench.id("happy");
-    let started = bench.api.attempt(Method::POST, "orders", Some(body.to_string()), Some(&key)).await??;
+    let started = bench
+        .api
+        .attempt(Method::POST, "orders", Some(body.to_string()), Some(&key))
+        .await??;
     let id = started.text("/order_id").to_owned();
-    ensure!(started.body["total_amount"] == 99.99, "the total is {}, not 99.99", started.body["total_amount"]);
+    ensure!(
+        started.body["total_amount"] == 99.99,
+        "the total is {}, not 99.99",
+        started.body["total_amount"]
+    );
     let state = bench.state(&id).await?;
     if state["step"] == "manual_review" {
         bench.signal(&id, "approve", json!({})).await?;
     }
     let state = bench.ends_as(&id, FULFILLED, Some("captured")).await?;
-    ensure!(!state["shipment_info"]["tracking_number"].is_null(), "{id} has no tracking number");
-    Ok(format!("{id} {}, charged once", state["status"].as_str().unwrap_or_default()))
+    ensure!(
+        !state["shipment_info"]["tracking_number"].is_null(),
+        "{id} has no tracking number"
+    );
+    Ok(format!(
+        "{id} {}, charged once",
+        state["status"].as_str().unwrap_or_default()
+    ))
 }
 
 async fn completed(bench: &Bench) -> Result<String> {
     let id = bench.start("completed", None, true).await?;
     let whole = bench.ends_as(&id, FULFILLED, Some("captured")).await?;
-    let short = bench.call(Method::GET, &format!("orders/{id}/status"), None).await??.body;
-    ensure!(short["status"] == whole["status"], "status and full state differ");
-    let events = bench.call(Method::GET, &format!("orders/{id}/events?limit=200"), None).await??.body;
-    let events = events["events"].as_array().context("the answer has no events")?;
-    let gapless = events.iter().zip(1_u64..).all(|(event, seq)| event["seq"] == seq);
+    let short = bench
+        .call(Method::GET, &format!("orders/{id}/status"), None)
+        .await??
+        .body;
+    ensure!(
+        short["status"] == whole["status"],
+        "status and full state differ"
+    );
+    let events = bench
+        .call(Method::GET, &format!("orders/{id}/events?limit=200"), None)
+        .await??
+        .body;
+    let events = events["events"]
+        .as_array()
+        .context("the answer has no events")?;
+    let gapless = events
+        .iter()
+        .zip(1_u64..)
+        .all(|(event, seq)| event["seq"] == seq);
     ensure!(gapless && !events.is_empty(), "the audit trail has a gap");
-    let late = bench.call(Method::POST, &format!("orders/{id}/signals/cancel"), Some(&json!({}))).await?;
-    ensure!(late.is_err_and(|problem| problem.status == 409), "a late cancel was not refused with 409");
-    Ok(format!("{} events without a gap, a late cancel is refused", events.len()))
+    let late = bench
+        .call(
+            Method::POST,
+            &format!("orders/{id}/signals/cancel"),
+            Some(&json!({})),
+        )
+        .await?;
+    ensure!(
+        late.is_err_and(|problem| problem.status == 409),
+        "a late cancel was not refused with 409"
+    );
+    Ok(format!(
+        "{} events without a gap, a late cancel is refused",
+        events.len()
+    ))
 }
 
 async fn approval(bench: &Bench) -> Result<String> {
     let id = bench.start("approval", Some("approval"), true).await?;
-    bench.until(&id, "in review", |state| state["step"] == "manual_review").await?;
-    bench.signal(&id, "approve", json!({"reviewer": "test-workflow"})).await?;
+    bench
+        .until(&id, "in review", |state| state["step"] == "manual_review")
+        .await?;
+    bench
+        .signal(&id, "approve", json!({"reviewer": "test-workflow"}))
+        .await?;
     bench.ends_as(&id, FULFILLED, Some("captured")).await?;
     Ok("held until it was approved".to_owned())
 }
 
 async fn rejection(bench: &Bench) -> Result<String> {
     let id = bench.start("rejection", Some("approval"), true).await?;
-    bench.until(&id, "in review", |state| state["step"] == "manual_review").await?;
-    bench.signal(&id, "reject", json!({"reason": "a test"})).await?;
+    bench
+        .until(&id, "in review", |state| state["step"] == "manual_review")
+        .await?;
+    bench
+        .signal(&id, "reject", json!({"reason": "a test"}))
+        .await?;
     bench.ends_as(&id, &["cancelled"], None).await?;
     Ok("cancelled, nothing charged".to_owned())
 }
 
 async fn cancel_before_payment(bench: &Bench) -> Result<String> {
     let id = bench.start("unpaid", Some("checkout"), false).await?;
-    bench.until(&id, "waiting for its payment", |state| state["step"] == "pay").await?;
-    bench.signal(&id, "cancel", json!({"reason": "a test"})).await?;
+    bench
+        .until(&id, "waiting for its payment", |state| {
+            state["step"] == "pay"
+        })
+        .await?;
+    bench
+        .signal(&id, "cancel", json!({"reason": "a test"}))
+        .await?;
     let state = bench.ends_as(&id, &["cancelled"], None).await?;
-    ensure!(state["cancellation_reason"] == "a test", "the reason was lost");
-    let again = bench.signal(&id, "cancel", json!({"reason": "a test"})).await?;
-    ensure!(again.is("/already"), "a second cancel is not said to be one");
+    ensure!(
+        state["cancellation_reason"] == "a test",
+        "the reason was lost"
+    );
+    let again = bench
+        .signal(&id, "cancel", json!({"reason": "a test"}))
+        .await?;
+    ensure!(
+        again.is("/already"),
+        "a second cancel is not said to be one"
+    );
     Ok("cancelled, nothing charged; again changes nothing".to_owned())
 }
 
 async fn cancel_after_payment(bench: &Bench) -> Result<String> {
     // It waits before it ships, so that there is time to change one's mind.
     let id = bench.start("paid", Some("lifecycle"), true).await?;
-    bench.until(&id, "paid", |state| state["payment_info"]["status"] == "captured").await?;
-    bench.signal(&id, "cancel", json!({"reason": "a test"})).await?;
+    bench
+        .until(&id, "paid", |state| {
+            state["payment_info"]["status"] == "captured"
+        })
+        .await?;
+    bench
+        .signal(&id, "cancel", json!({"reason": "a test"}))
+        .await?;
     bench.ends_as(&id, &["cancelled"], Some("refunded")).await?;
     Ok("cancelled and refunded".to_owned())
 }
 
 async fn address(bench: &Bench) -> Result<String> {
     let id = bench.start("address", Some("checkout"), false).await?;
-    bench.until(&id, "waiting for its payment", |state| state["step"] == "pay").await?;
-    bench.signal(&id, "update-address", json!({"street": "2 Side St"})).await?;
+    bench
+        .until(&id, "waiting for its payment", |state| {
+            state["step"] == "pay"
+        })
+        .await?;
+    bench
+        .signal(&id, "update-address", json!({"street": "2 Side St"}))
+        .await?;
     let paid = |amount: f64| json!({"transaction_id": format!("tx-{id}"), "amount": amount, "payment_method": "card"});
-    bench.refused(&id, "confirm-payment", paid(1.0), "payment_mismatch").await?;
+    bench
+        .refused(&id, "confirm-payment", paid(1.0), "payment_mismatch")
+        .await?;
     bench.signal(&id, "confirm-payment", paid(99.99)).await?;
     let state = bench.ends_as(&id, FULFILLED, Some("captured")).await?;
     let to = &state["shipping_address"];
-    ensure!(to["street"] == "2 Side St" && to["city"] == "Anytown", "it went to {to}");
+    ensure!(
+        to["street"] == "2 Side St" && to["city"] == "Anytown",
+        "it went to {to}"
+    );
     Ok("sent to the new address; a wrong amount is refused".to_owned())
 }
 
@@ -112,11 +203,17 @@ async fn duplicate_starts(bench: &Bench) -> Result<String> {
     let mut body = order(&bench.run);
     body["payment_id"] = json!(format!("pmt-{id}"));
     let again = bench.call(Method::POST, &path, Some(&body)).await??;
-    ensure!(again.is("/already_started"), "the same start is not said to be one");
+    ensure!(
+        again.is("/already_started"),
+        "the same start is not said to be one"
+    );
     body["items"][0]["quantity"] = json!(2);
     match bench.call(Method::POST, &path, Some(&body)).await? {
         Err(problem) if problem.status == 409 => {}
-        Err(problem) => bail!("another order under the same id was refused with {}, not 409", problem.status),
+        Err(problem) => bail!(
+            "another order under the same id was refused with {}, not 409",
+            problem.status
+        ),
         Ok(_) => bail!("another order was started under the same id"),
     }
     bench.end(&id).await?;
@@ -125,8 +222,12 @@ async fn duplicate_starts(bench: &Bench) -> Result<String> {
 
 async fn duplicate_keys(bench: &Bench) -> Result<String> {
     let key = bench.id("key");
-    let create =
-        async |body: &Value| bench.api.attempt(Method::POST, "orders", Some(body.to_string()), Some(&key)).await;
+    let create = async |body: &Value| {
+        bench
+            .api
+            .attempt(Method::POST, "orders", Some(body.to_string()), Some(&key))
+            .await
+    };
     let mut body = order(&bench.run);
     body["payment"] = json!({"payment_id": format!("pmt-{key}")});
     let (first, second) = (create(&body).await??, create(&body).await??);
@@ -135,7 +236,10 @@ async fn duplicate_keys(bench: &Bench) -> Result<String> {
     body["items"][0]["quantity"] = json!(2);
     match create(&body).await? {
         Err(problem) if problem.status == 422 => {}
-        Err(problem) => bail!("another body under the same key was refused with {}, not 422", problem.status),
+        Err(problem) => bail!(
+            "another body under the same key was refused with {}, not 422",
+            problem.status
+        ),
         Ok(_) => bail!("another body was taken under the same key"),
     }
     bench.end(id).await?;
@@ -148,14 +252,25 @@ async fn duplicate_payment(bench: &Bench) -> Result<String> {
         let mut body = order(&bench.run);
         body["payment_id"] = json!(bench.id("pmt"));
         let id = bench.id(name);
-        bench.call(Method::POST, &format!("orders/{id}/start"), Some(&body)).await??;
+        bench
+            .call(Method::POST, &format!("orders/{id}/start"), Some(&body))
+            .await??;
         let state = bench.end(&id).await?;
         ids.push((id, state));
     }
-    let [(_, first), (id, second)] = ids.as_slice() else { bail!("two were started") };
-    ensure!(first["payment_info"]["status"] == "captured", "the first order was not charged");
+    let [(_, first), (id, second)] = ids.as_slice() else {
+        bail!("two were started")
+    };
+    ensure!(
+        first["payment_info"]["status"] == "captured",
+        "the first order was not charged"
+    );
     let code = &second["failure"]["code"];
-    ensure!(second["status"] == "failed" && code == "payment_id_in_use", "{id} ended {} ({code})", second["status"]);
+    ensure!(
+        second["status"] == "failed" && code == "payment_id_in_use",
+        "{id} ended {} ({code})",
+        second["status"]
+    );
     Ok("the second order failed, nothing charged".to_owned())
 }
 
@@ -169,16 +284,70 @@ async fn bad_input(bench: &Bench) -> Result<String> {
         Some(body.to_string())
     };
     let cases = [
-        (Method::POST, "orders", with("/items", json!([])), 422, "invalid_request"),
-        (Method::POST, "orders", with("/items/0/quantity", json!(0)), 422, "invalid_request"),
-        (Method::POST, "orders", with("/items/0/quantity", json!(-1)), 422, "invalid_request"),
-        (Method::POST, "orders", with("/items/0/unit_price", json!("99.999")), 422, "invalid_request"),
-        (Method::POST, "orders", with("/items/0/unit_price", json!(-1)), 422, "invalid_request"),
-        (Method::POST, "orders", with("/shipping_address", json!({"city": "Anytown"})), 422, "invalid_request"),
-        (Method::POST, "orders", Some("{".to_owned()), 400, "malformed_json"),
-        (Method::GET, "orders/no-such-order-at-all", None, 404, "order_not_found"),
+        (
+            Method::POST,
+            "orders",
+            with("/items", json!([])),
+            422,
+            "invalid_request",
+        ),
+        (
+            Method::POST,
+            "orders",
+            with("/items/0/quantity", json!(0)),
+            422,
+            "invalid_request",
+        ),
+        (
+            Method::POST,
+            "orders",
+            with("/items/0/quantity", json!(-1)),
+            422,
+            "invalid_request",
+        ),
+        (
+            Method::POST,
+            "orders",
+            with("/items/0/unit_price", json!("99.999")),
+            422,
+            "invalid_request",
+        ),
+        (
+            Method::POST,
+            "orders",
+            with("/items/0/unit_price", json!(-1)),
+            422,
+            "invalid_request",
+        ),
+        (
+            Method::POST,
+            "orders",
+            with("/shipping_address", json!({"city": "Anytown"})),
+            422,
+            "invalid_request",
+        ),
+        (
+            Method::POST,
+            "orders",
+            Some("{".to_owned()),
+            400,
+            "malformed_json",
+        ),
+        (
+            Method::GET,
+            "orders/no-such-order-at-all",
+            None,
+            404,
+            "order_not_found",
+        ),
         (Method::GET, "no-such-route", None, 404, "route_not_found"),
-        (Method::PUT, "orders", Some("{}".to_owned()), 405, "method_not_allowed"),
+        (
+            Method::PUT,
+            "orders",
+            Some("{}".to_owned()),
+            405,
+            "method_not_allowed",
+        ),
         (Method::GET, "orders?limit=0", None, 422, "invalid_query"),
     ];
     let count = cases.len();
@@ -187,10 +356,16 @@ async fn bad_input(bench: &Bench) -> Result<String> {
         match bench.api.attempt(method.clone(), path, body, None).await? {
             Err(problem) if problem.status == status && problem.code == code => {}
             Err(problem) => {
-                bail!("{method} /{path} {sent}: {} {}, not {status} {code}", problem.status, problem.code)
+                bail!(
+                    "{method} /{path} {sent}: {} {}, not {status} {code}",
+                    problem.status,
+                    problem.code
+                )
             }
             Ok(_) => bail!("{method} /{path} {sent}: accepted, not {status} {code}"),
         }
     }
-    Ok(format!("{count} bad requests, each refused as it should be"))
+    Ok(format!(
+        "{count} bad requests, each refused as it should be"
+    ))
 }

@@ -1,7 +1,8 @@
 //! How measured times are spread.
 
-use serde::Serialize;
 use std::{fmt, time::Duration};
+
+use serde::Serialize;
 
 /// Percentiles in milliseconds: half, 95 and 99 of 100 were at most that long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -32,8 +33,16 @@ impl Spread {
 
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { p50_ms, p95_ms, p99_ms, longest_ms } = self;
-        write!(f, "p50 {p50_ms} ms, p95 {p95_ms} ms, p99 {p99_ms} ms, longest {longest_ms} ms")
+        let Self {
+            p50_ms,
+            p95_ms,
+            p99_ms,
+            longest_ms,
+        } = self;
+        write!(
+            f,
+            "p50 {p50_ms} ms, p95 {p95_ms} ms, p99 {p99_ms} ms, longest {longest_ms} ms"
+        )
     }
 }
 
@@ -44,7 +53,15 @@ mod tests {
     #[test]
     fn a_percentile_is_a_time_that_was_measured() {
         let spread = Spread::of((1..=200).rev().map(Duration::from_millis).collect()).unwrap();
-        assert_eq!(spread, Spread { p50_ms: 100, p95_ms: 190, p99_ms: 198, longest_ms: 200 });
+        assert_eq!(
+            spread,
+            Spread {
+                p50_ms: 100,
+                p95_ms: 190,
+                p99_ms: 198,
+                longest_ms: 200
+            }
+        );
         let one = Spread::of(vec![Duration::from_millis(7)]).unwrap();
         assert_eq!((one.p50_ms, one.longest_ms), (7, 7));
         assert_eq!(Spread::of(Vec::new()), None);

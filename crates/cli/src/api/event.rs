@@ -1,13 +1,17 @@
 //! HTTP to the event of a REST API, and back.
 
+use std::net::SocketAddr;
+
 use axum::{
     body::{Body as HttpBody, to_bytes},
     extract::Request as HttpRequest,
     http::Response as HttpResponse,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use lambda_http::{Body, Request, Response, aws_lambda_events::apigw::ApiGatewayProxyRequest, request::LambdaRequest};
-use std::net::SocketAddr;
+use lambda_http::{
+    Body, Request, Response, aws_lambda_events::apigw::ApiGatewayProxyRequest,
+    request::LambdaRequest,
+};
 
 /// What API Gateway takes at most; functions take less and say so.
 const LARGEST: usize = 10 << 20;
@@ -16,12 +20,19 @@ const LARGEST: usize = 10 << 20;
 pub(crate) async fn of(request: HttpRequest, peer: SocketAddr) -> Request {
     let (parts, body) = request.into_parts();
     // A body beyond any limit, or cut off: the function refuses it, as too large, with its own words.
-    let bytes = to_bytes(body, LARGEST).await.map_or_else(|_| vec![b' '; LARGEST], Into::into);
+    let bytes = to_bytes(body, LARGEST)
+        .await
+        .map_or_else(|_| vec![b' '; LARGEST], Into::into);
     let mut event = ApiGatewayProxyRequest::default();
     event.path = Some(parts.uri.path().to_owned());
     event.http_method = parts.method.clone();
     event.multi_value_headers = parts.headers;
-    event.multi_value_query_string_parameters = parts.uri.query().unwrap_or_default().parse().unwrap_or_default();
+    event.multi_value_query_string_parameters = parts
+        .uri
+        .query()
+        .unwrap_or_default()
+        .parse()
+        .unwrap_or_default();
     event.body = (!bytes.is_empty()).then(|| STANDARD.encode(&bytes));
     event.is_base64_encoded = event.body.is_some();
     event.request_context.http_method = parts.method;

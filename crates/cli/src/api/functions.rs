@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use lambda_http::{Body, Request, RequestExt, Response};
+
 use order_client::{Orders, SdkMetrics, TemporalSettings};
 use orderflow_http::{Application, Function};
 

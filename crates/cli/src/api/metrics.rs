@@ -2,15 +2,19 @@
 
 use anyhow::{Context, Result};
 use axum::{Router, http::header::CONTENT_TYPE, routing::get};
+use tokio::net::TcpListener;
+
 use order_client::SdkMetrics;
 use orderflow_http::from_env;
-use tokio::net::TcpListener;
 
 /// Serves metrics at `ORDERFLOW_METRICS_ADDRESS` until the program ends; nowhere when that is not set.
 pub(crate) async fn serve(sdk: SdkMetrics) -> Result<()> {
-    let Some(address) = from_env("ORDERFLOW_METRICS_ADDRESS") else { return Ok(()) };
+    let Some(address) = from_env("ORDERFLOW_METRICS_ADDRESS") else {
+        return Ok(());
+    };
     let bound = TcpListener::bind(&address).await;
-    let listener = bound.with_context(|| format!("ORDERFLOW_METRICS_ADDRESS={address}: failed to listen there"))?;
+    let listener = bound
+        .with_context(|| format!("ORDERFLOW_METRICS_ADDRESS={address}: failed to listen there"))?;
     let measured = async move || telemetry::metrics::text() + &sdk.text().await;
     let metrics = get(async move || ([(CONTENT_TYPE, SdkMetrics::CONTENT_TYPE)], measured().await));
     let served = axum::serve(listener, Router::new().route("/metrics", metrics));

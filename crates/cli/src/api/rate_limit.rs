@@ -1,12 +1,14 @@
 //! `RATE_LIMIT`: how often one caller may call the local gateway. In AWS, API Gateway does this.
 
-use anyhow::Result;
-use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock};
-use orderflow_http::{from_env, limit_calls, refused_setting};
 use std::{
     num::NonZeroU32,
     sync::atomic::{AtomicU32, Ordering},
 };
+
+use anyhow::Result;
+use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock};
+
+use orderflow_http::{from_env, limit_calls, refused_setting};
 
 /// After how many calls those callers are forgotten that may call as if they never had.
 const TIDY: u32 = 10_000;
@@ -14,9 +16,14 @@ const TIDY: u32 = 10_000;
 /// Limits the calls of this program, if `RATE_LIMIT` says so.
 pub(crate) fn from_settings() -> Result<()> {
     const ALLOWED: &str = "must be such as 100/s, 6000/m or, with a burst, 100/s:200";
-    let Some(text) = from_env("RATE_LIMIT").filter(|text| text != "off") else { return Ok(()) };
+    let Some(text) = from_env("RATE_LIMIT").filter(|text| text != "off") else {
+        return Ok(());
+    };
     let quota = parse(&text).ok_or_else(|| refused_setting("RATE_LIMIT", &text, ALLOWED))?;
-    let (limiter, calls) = (DefaultKeyedRateLimiter::<String>::keyed(quota), AtomicU32::new(0));
+    let (limiter, calls) = (
+        DefaultKeyedRateLimiter::<String>::keyed(quota),
+        AtomicU32::new(0),
+    );
     limit_calls(move |caller| {
         if calls.fetch_add(1, Ordering::Relaxed) % TIDY == TIDY - 1 {
             limiter.retain_recent();
@@ -28,7 +35,9 @@ pub(crate) fn from_settings() -> Result<()> {
 }
 
 fn parse(text: &str) -> Option<Quota> {
-    let (rate, burst) = text.split_once(':').map_or((text, None), |(rate, burst)| (rate, Some(burst)));
+    let (rate, burst) = text
+        .split_once(':')
+        .map_or((text, None), |(rate, burst)| (rate, Some(burst)));
     let (count, unit) = rate.split_once('/')?;
     let count: NonZeroU32 = count.parse().ok()?;
     let quota = match unit {
@@ -37,7 +46,9 @@ fn parse(text: &str) -> Option<Quota> {
         "h" => Quota::per_hour(count),
         _ => return None,
     };
-    burst.map_or(Some(quota), |burst| Some(quota.allow_burst(burst.parse().ok()?)))
+    burst.map_or(Some(quota), |burst| {
+        Some(quota.allow_burst(burst.parse().ok()?))
+    })
 }
 
 #[cfg(test)]
@@ -46,11 +57,23 @@ mod tests {
 
     #[test]
     fn a_rate_is_a_count_a_unit_and_perhaps_a_burst() {
-        let read = |text| parse(text).map(|quota| (quota.replenish_interval().as_millis(), quota.burst_size().get()));
+        let read = |text| {
+            parse(text).map(|quota| {
+                (
+                    quota.replenish_interval().as_millis(),
+                    quota.burst_size().get(),
+                )
+            })
+        };
         assert_eq!(read("100/s"), Some((10, 100)));
         assert_eq!(read("100/s:200"), Some((10, 200)));
-        assert_eq!((read("60/m"), read("3600/h:1")), (Some((1_000, 60)), Some((1_000, 1))));
-        for bad in ["", "100", "0/s", "-1/s", "100/d", "100/s:0", "100/s:", "1.5/s", "100 / s"] {
+        assert_eq!(
+            (read("60/m"), read("3600/h:1")),
+            (Some((1_000, 60)), Some((1_000, 1)))
+        );
+        for bad in [
+            "", "100", "0/s", "-1/s", "100/d", "100/s:0", "100/s:", "1.5/s", "100 / s",
+        ] {
             assert_eq!(read(bad), None, "{bad}");
         }
     }

@@ -1,9 +1,11 @@
 //! What can be typed after the name of a command about the database.
 
-use crate::{args::Output, typed};
-use clap::{Args, Subcommand};
-use domain::Sku;
 use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::{args::Output, typed};
+use domain::Sku;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DatabaseCommand {

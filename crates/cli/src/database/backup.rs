@@ -1,24 +1,29 @@
 //! `backup create` and `backup restore`.
 
-use super::arguments::{CreateBackup, RestoreBackup};
-use crate::{
-    output::{print, print_json},
-    target,
-};
-use anyhow::{Context, Result, anyhow, bail};
-use chrono::SecondsFormat;
 use std::{
     fs::{self, File, OpenOptions},
     io::{BufReader, BufWriter},
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
+
+use anyhow::{Context, Result, anyhow, bail};
+use chrono::SecondsFormat;
+
+use super::arguments::{CreateBackup, RestoreBackup};
+use crate::{
+    output::{print, print_json},
+    target,
+};
 use store::backup::{self, Summary};
 
 pub(crate) async fn create(arguments: CreateBackup) -> Result<()> {
     let path = &arguments.file;
     if path.exists() && !arguments.yes {
-        bail!("{} is there already; name another file, or replace it with --yes", path.display());
+        bail!(
+            "{} is there already; name another file, or replace it with --yes",
+            path.display()
+        );
     }
     let pool = target::database().await?;
     // Under another name until it is whole, and for its owner alone: it has what customers told us.
@@ -26,9 +31,16 @@ pub(crate) async fn create(arguments: CreateBackup) -> Result<()> {
     unfinished.push(".unfinished");
     let unfinished = Path::new(&unfinished);
     let _ = fs::remove_file(unfinished);
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(unfinished);
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(unfinished);
     let file = file.map_err(|error| {
-        anyhow!("failed to create {}: {error}; name a file in a folder that you can write", unfinished.display())
+        anyhow!(
+            "failed to create {}: {error}; name a file in a folder that you can write",
+            unfinished.display()
+        )
     })?;
     let written = backup::create(&pool, BufWriter::new(&file)).await;
     let summary = match written {
@@ -41,14 +53,21 @@ pub(crate) async fn create(arguments: CreateBackup) -> Result<()> {
     file.sync_all()
         .and_then(|()| fs::rename(unfinished, path))
         .with_context(|| format!("failed to write {}", path.display()))?;
-    show(&summary, arguments.output.json, &format!("wrote {}", path.display()))
+    show(
+        &summary,
+        arguments.output.json,
+        &format!("wrote {}", path.display()),
+    )
 }
 
 pub(crate) async fn restore(arguments: RestoreBackup) -> Result<()> {
     let path = &arguments.file;
     let read = || {
         File::open(path).map(BufReader::new).map_err(|error| {
-            anyhow!("failed to open {}: {error}; name a file that `orderflow backup create` wrote", path.display())
+            anyhow!(
+                "failed to open {}: {error}; name a file that `orderflow backup create` wrote",
+                path.display()
+            )
         })
     };
     let unusable = || format!("{} cannot be restored; nothing was changed", path.display());
@@ -68,16 +87,27 @@ pub(crate) async fn restore(arguments: RestoreBackup) -> Result<()> {
             path.display()
         );
     }
-    let summary = backup::restore(&pool, read()?).await.with_context(unusable)?;
-    show(&summary, arguments.output.json, &format!("restored {}", path.display()))
+    let summary = backup::restore(&pool, read()?)
+        .await
+        .with_context(unusable)?;
+    show(
+        &summary,
+        arguments.output.json,
+        &format!("restored {}", path.display()),
+    )
 }
 
 fn show(summary: &Summary, json: bool, what: &str) -> Result<()> {
     if json {
         return print_json(summary);
     }
-    let at = summary.created_at.to_rfc3339_opts(SecondsFormat::Millis, true);
-    print(&format!("{what}: the database as of {at}, schema {:04}", summary.schema))?;
+    let at = summary
+        .created_at
+        .to_rfc3339_opts(SecondsFormat::Millis, true);
+    print(&format!(
+        "{what}: the database as of {at}, schema {:04}",
+        summary.schema
+    ))?;
     for table in summary.tables.iter().filter(|table| table.rows > 0) {
         print(&format!("  {:>9} rows  {}", table.rows, table.table))?;
     }

@@ -1,27 +1,42 @@
 //! `migrate`.
 
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
 use super::arguments::Migrate;
 use crate::{
     output::{bad, print, print_json},
     target,
 };
-use anyhow::{Context, Result};
-use serde_json::json;
-use std::process::ExitCode;
 
 /// Does both, also where one of the two fails.
 pub(crate) async fn migrate(Migrate { iam_users, output }: Migrate) -> Result<ExitCode> {
     let pool = target::database().await?;
-    let missing: Vec<_> = store::migrations(&pool).await?.into_iter().filter(|known| !known.is_applied).collect();
-    store::migrate(&pool).await.context("the database is as it was before the migration that failed")?;
+    let missing: Vec<_> = store::migrations(&pool)
+        .await?
+        .into_iter()
+        .filter(|known| !known.is_applied)
+        .collect();
+    store::migrate(&pool)
+        .await
+        .context("the database is as it was before the migration that failed")?;
     if iam_users {
-        store::users::create(&pool).await.context("the schema is up to date, and no user was made")?;
+        store::users::create(&pool)
+            .await
+            .context("the schema is up to date, and no user was made")?;
     }
     let schema = store::schema(&pool).await?;
-    let applied: Vec<String> =
-        missing.iter().map(|migration| format!("{:04} {}", migration.version, migration.description)).collect();
+    let applied: Vec<String> = missing
+        .iter()
+        .map(|migration| format!("{:04} {}", migration.version, migration.description))
+        .collect();
     let registered = target::orders()?.register_search_attributes().await;
-    let failure = registered.as_ref().err().map(|error| format!("failed to {error}"));
+    let failure = registered
+        .as_ref()
+        .err()
+        .map(|error| format!("failed to {error}"));
     let registered = registered.unwrap_or_default();
     if output.json {
         print_json(&json!({
@@ -31,7 +46,11 @@ pub(crate) async fn migrate(Migrate { iam_users, output }: Migrate) -> Result<Ex
         for migration in &applied {
             print(&format!("database: applied {migration}"))?;
         }
-        let state = if applied.is_empty() { "up to date already" } else { "up to date" };
+        let state = if applied.is_empty() {
+            "up to date already"
+        } else {
+            "up to date"
+        };
         print(&format!("database: schema {schema:04}, {state}"))?;
         if iam_users {
             print("database: orderflow_worker and orderflow_reader may do what they need")?;
@@ -42,7 +61,11 @@ pub(crate) async fn migrate(Migrate { iam_users, output }: Migrate) -> Result<Ex
             (Some(_), _) => print(&format!("temporal: {}", bad("nothing was registered")))?,
         }
     }
-    let Some(failure) = failure else { return Ok(ExitCode::SUCCESS) };
-    eprintln!("error: {failure}; look at `orderflow check`, or use `temporal operator search-attribute create`");
+    let Some(failure) = failure else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    eprintln!(
+        "error: {failure}; look at `orderflow check`, or use `temporal operator search-attribute create`"
+    );
     Ok(ExitCode::FAILURE)
 }

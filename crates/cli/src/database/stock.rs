@@ -1,39 +1,57 @@
 //! `stock`.
 
+use anyhow::Result;
+use serde_json::{Value, json};
+
 use super::arguments::SetStock;
 use crate::{
     args::Output,
     output::{print, print_json, table},
     target,
 };
-use anyhow::Result;
 use domain::Sku;
-use serde_json::{Value, json};
 use store::inventory::{self, Stock};
 
 pub(crate) async fn list(output: Output) -> Result<()> {
     let stock = inventory::list(&target::database().await?).await?;
     if output.json {
-        return print_json(&stock.iter().map(|(sku, stock)| document(sku, *stock)).collect::<Vec<_>>());
+        return print_json(
+            &stock
+                .iter()
+                .map(|(sku, stock)| document(sku, *stock))
+                .collect::<Vec<_>>(),
+        );
     }
     if stock.is_empty() {
-        return print("no sku was seen yet; `orderflow stock set SKU N` opens one, and so does an order");
+        return print(
+            "no sku was seen yet; `orderflow stock set SKU N` opens one, and so does an order",
+        );
     }
     let row = |(sku, stock): &(Sku, Stock)| {
         let numbers = [stock.available, stock.held, stock.shipped].map(|number| number.to_string());
         [vec![sku.to_string()], numbers.to_vec()].concat()
     };
-    print(&table(&["SKU", "AVAILABLE", "HELD", "SHIPPED"], &stock.iter().map(row).collect::<Vec<_>>()))
+    print(&table(
+        &["SKU", "AVAILABLE", "HELD", "SHIPPED"],
+        &stock.iter().map(row).collect::<Vec<_>>(),
+    ))
 }
 
 pub(crate) async fn set(arguments: SetStock) -> Result<()> {
     let sku = arguments.sku;
-    let stock = inventory::set_available(&target::database().await?, &sku, arguments.available).await?;
+    let stock =
+        inventory::set_available(&target::database().await?, &sku, arguments.available).await?;
     if arguments.output.json {
         return print_json(&document(&sku, stock));
     }
-    let Stock { available, held, shipped } = stock;
-    print(&format!("{sku}: {available} available, {held} held by orders, {shipped} shipped"))
+    let Stock {
+        available,
+        held,
+        shipped,
+    } = stock;
+    print(&format!(
+        "{sku}: {available} available, {held} held by orders, {shipped} shipped"
+    ))
 }
 
 fn document(sku: &Sku, stock: Stock) -> Value {

@@ -1,13 +1,15 @@
 //! `verify`.
 
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde_json::json;
+
 use crate::{
     args::Output,
     output::{bad, good, print, print_json},
     target,
 };
-use anyhow::Result;
-use serde_json::json;
-use std::process::ExitCode;
 use store::verify::{Violation, count, violations};
 
 /// Fails when an invariant is broken.
@@ -16,7 +18,8 @@ pub(crate) async fn verify(output: Output) -> Result<ExitCode> {
     let orders = count(&pool).await?;
     let found = violations(&pool).await?;
     if output.json {
-        let document = |Violation { rule, subject }: &Violation| json!({"rule": rule, "subject": subject});
+        let document =
+            |Violation { rule, subject }: &Violation| json!({"rule": rule, "subject": subject});
         let violations: Vec<_> = found.iter().map(document).collect();
         print_json(&json!({"ok": found.is_empty(), "orders": orders, "violations": violations}))?;
     } else if found.is_empty() {
@@ -32,6 +35,9 @@ pub(crate) async fn verify(output: Output) -> Result<ExitCode> {
     if found.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("error: {} broken; see each order with `orderflow events ID` and `orderflow history ID`", found.len());
+    eprintln!(
+        "error: {} broken; see each order with `orderflow events ID` and `orderflow history ID`",
+        found.len()
+    );
     Ok(ExitCode::FAILURE)
 }

@@ -1,18 +1,20 @@
 //! The HTTP API as a client sees it.
 
-use crate::target;
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
 use anyhow::{Context, Result, anyhow, bail};
-use domain::{WebhookProvider, order_id_of_workflow};
 use reqwest::{
     Client, Method, RequestBuilder, StatusCode, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK},
 };
 use serde_json::Value;
-use std::{
-    fmt,
-    time::{Duration, Instant},
-};
 use tokio::time::sleep;
+
+use crate::target;
+use domain::{WebhookProvider, order_id_of_workflow};
 
 /// The API itself answers within 22 s.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -34,13 +36,20 @@ pub(crate) struct Api {
 fn credentials() -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     let known = [
-        ("ORDERFLOW_API_KEY", HeaderName::from_static("x-api-key"), ""),
+        (
+            "ORDERFLOW_API_KEY",
+            HeaderName::from_static("x-api-key"),
+            "",
+        ),
         ("ORDERFLOW_TOKEN", AUTHORIZATION, "Bearer "),
     ];
     for (name, header, scheme) in known {
-        let Some(value) = target::variable(name) else { continue };
+        let Some(value) = target::variable(name) else {
+            continue;
+        };
         let value = HeaderValue::from_str(&format!("{scheme}{}", value.trim()));
-        let mut value = value.map_err(|_| anyhow!("{name} is not allowed: must be one line of plain text"))?;
+        let mut value =
+            value.map_err(|_| anyhow!("{name} is not allowed: must be one line of plain text"))?;
         value.set_sensitive(true);
         headers.insert(header, value);
     }
@@ -59,7 +68,10 @@ pub(crate) struct Answer {
 impl Answer {
     /// A text of the answer, by the path to it; empty when there is none.
     pub(crate) fn text(&self, pointer: &str) -> &str {
-        self.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+        self.body
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     pub(crate) fn is(&self, pointer: &str) -> bool {
@@ -78,7 +90,9 @@ impl Api {
     }
 
     pub(crate) fn at(url: &str) -> Result<Self> {
-        let base: Url = url.parse().with_context(|| format!("ORDERFLOW_URL={url} is no URL"))?;
+        let base: Url = url
+            .parse()
+            .with_context(|| format!("ORDERFLOW_URL={url} is no URL"))?;
         if base.cannot_be_a_base() {
             bail!("ORDERFLOW_URL={url} is not allowed: must be such as http://127.0.0.1:8000");
         }
@@ -89,12 +103,19 @@ impl Api {
             .default_headers(credentials()?)
             .build()
             .context("failed to set up HTTP")?;
-        Ok(Self { client, base, patience: Duration::ZERO })
+        Ok(Self {
+            client,
+            base,
+            patience: Duration::ZERO,
+        })
     }
 
     /// For what takes a while anyway: a moment without an answer is no end of it.
     pub(crate) fn patiently(self) -> Self {
-        Self { patience: PATIENCE, ..self }
+        Self {
+            patience: PATIENCE,
+            ..self
+        }
     }
 
     /// Starts an order with a body of `POST /orders`.
@@ -108,16 +129,32 @@ impl Api {
 
     /// Calls `/orders/{id}/…`. People paste workflow ids too; since `order-1` may be either, it is an
     /// order's id first.
-    pub(crate) async fn order(&self, method: Method, id: &str, rest: &[&str], body: Option<&Value>) -> Result<Answer> {
+    pub(crate) async fn order(
+        &self,
+        method: Method,
+        id: &str,
+        rest: &[&str],
+        body: Option<&Value>,
+    ) -> Result<Answer> {
         let at = |id: &str| -> Vec<String> {
-            ["orders", id].into_iter().chain(rest.iter().copied()).map(str::to_owned).collect()
+            ["orders", id]
+                .into_iter()
+                .chain(rest.iter().copied())
+                .map(str::to_owned)
+                .collect()
         };
         let first = self.try_send(method.clone(), &at(id), body).await?;
         match (first, order_id_of_workflow(id)) {
             (Err(problem), Some(order_id)) if problem.code == "order_not_found" => {
                 let second = self.try_send(method, &at(order_id.as_str()), body).await?;
                 // What a known order refuses is the answer; where neither is known, what was typed is what is not there.
-                Ok(second.map_err(|refused| if refused.code == problem.code { problem } else { refused })?)
+                Ok(second.map_err(|refused| {
+                    if refused.code == problem.code {
+                        problem
+                    } else {
+                        refused
+                    }
+                })?)
             }
             (answer, _) => Ok(answer?),
         }
@@ -138,17 +175,34 @@ impl Api {
         body: Vec<u8>,
     ) -> Result<(u16, String)> {
         let mut url = self.base.clone();
-        let mut path = url.path_segments_mut().map_err(|()| anyhow!("the URL has no path"))?;
+        let mut path = url
+            .path_segments_mut()
+            .map_err(|()| anyhow!("the URL has no path"))?;
         path.pop_if_empty().extend(["webhooks", provider.as_str()]);
         drop(path);
-        let stranger = Client::builder().timeout(TIMEOUT).build().context("failed to set up HTTP")?;
-        let mut request = stranger.post(url).header(CONTENT_TYPE, "application/json").body(body);
+        let stranger = Client::builder()
+            .timeout(TIMEOUT)
+            .build()
+            .context("failed to set up HTTP")?;
+        let mut request = stranger
+            .post(url)
+            .header(CONTENT_TYPE, "application/json")
+            .body(body);
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| self.unreachable(&error))?;
         let status = answer.status().as_u16();
-        Ok((status, answer.text().await.map_err(|error| self.unreachable(&error))?))
+        Ok((
+            status,
+            answer
+                .text()
+                .await
+                .map_err(|error| self.unreachable(&error))?,
+        ))
     }
 
     async fn send(&self, method: Method, path: &[&str], body: Option<&Value>) -> Result<Answer> {
@@ -162,7 +216,8 @@ impl Api {
         path: &[String],
         body: Option<&Value>,
     ) -> Result<std::result::Result<Answer, Problem>> {
-        self.exchange(method, path, body.map(Value::to_string), None).await
+        self.exchange(method, path, body.map(Value::to_string), None)
+            .await
     }
 
     /// A call that may well be refused, with any body and an `Idempotency-Key`.
@@ -173,7 +228,11 @@ impl Api {
         body: Option<String>,
         key: Option<&str>,
     ) -> Result<std::result::Result<Answer, Problem>> {
-        let path: Vec<_> = path.trim_start_matches('/').split('/').map(str::to_owned).collect();
+        let path: Vec<_> = path
+            .trim_start_matches('/')
+            .split('/')
+            .map(str::to_owned)
+            .collect();
         self.exchange(method, &path, body, key).await
     }
 
@@ -190,7 +249,9 @@ impl Api {
         let may_repeat = method == Method::GET || key.is_some() || path.len() > 1;
         let request = self.request(method, path, body, key)?;
         loop {
-            let again = request.try_clone().context("only a body that is no text could not be sent again")?;
+            let again = request
+                .try_clone()
+                .context("only a body that is no text could not be sent again")?;
             let answer = self.answer(again).await?;
             let is_later = matches!(&answer, Err(problem) if problem.status == 503);
             if !is_later || !may_repeat || began.elapsed() > self.patience {
@@ -210,36 +271,76 @@ impl Api {
         let mut url = self.base.clone();
         let (last, rest) = path.split_last().context("a path has a part")?;
         let (last, query) = last.split_once('?').unwrap_or((last, ""));
-        url.path_segments_mut().map_err(|()| anyhow!("the URL has no path"))?.pop_if_empty().extend(rest).push(last);
+        url.path_segments_mut()
+            .map_err(|()| anyhow!("the URL has no path"))?
+            .pop_if_empty()
+            .extend(rest)
+            .push(last);
         url.set_query(Some(query).filter(|query| !query.is_empty()));
         let request = self.client.request(method, url);
-        let request =
-            if let Some(body) = body { request.header(CONTENT_TYPE, "application/json").body(body) } else { request };
-        Ok(if let Some(key) = key { request.header("idempotency-key", key) } else { request })
+        let request = if let Some(body) = body {
+            request.header(CONTENT_TYPE, "application/json").body(body)
+        } else {
+            request
+        };
+        Ok(if let Some(key) = key {
+            request.header("idempotency-key", key)
+        } else {
+            request
+        })
     }
 
-    async fn answer(&self, request: RequestBuilder) -> Result<std::result::Result<Answer, Problem>> {
-        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
-        let (status, next) = (response.status(), next_page(response.headers(), self.base.path()));
-        let text = response.text().await.map_err(|error| self.unreachable(&error))?;
+    async fn answer(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<std::result::Result<Answer, Problem>> {
+        let response = request
+            .send()
+            .await
+            .map_err(|error| self.unreachable(&error))?;
+        let (status, next) = (
+            response.status(),
+            next_page(response.headers(), self.base.path()),
+        );
+        let text = response
+            .text()
+            .await
+            .map_err(|error| self.unreachable(&error))?;
         let body: Value = serde_json::from_str(&text).unwrap_or_default();
         if status.is_success() {
-            return Ok(Ok(Answer { text: text.trim_end().to_owned(), body, next }));
+            return Ok(Ok(Answer {
+                text: text.trim_end().to_owned(),
+                body,
+                next,
+            }));
         }
         Ok(Err(Problem::read(status, &body)))
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> anyhow::Error {
-        let why = if error.is_timeout() { "does not answer" } else { "cannot be reached" };
-        anyhow!("the API at {} {why}: start it with `orderflow up`, or set ORDERFLOW_URL", self.base)
+        let why = if error.is_timeout() {
+            "does not answer"
+        } else {
+            "cannot be reached"
+        };
+        anyhow!(
+            "the API at {} {why}: start it with `orderflow up`, or set ORDERFLOW_URL",
+            self.base
+        )
     }
 }
 
 /// `<…>; rel="next"`, without what stands around it, and without the path that the API itself is at.
 fn next_page(headers: &HeaderMap, base: &str) -> Option<String> {
     let link = headers.get(LINK)?.to_str().ok()?;
-    let target = link.strip_prefix('<')?.split_once('>').filter(|(_, rest)| rest.contains("rel=\"next\""))?.0;
-    let below = target.strip_prefix(base.trim_end_matches('/')).filter(|rest| rest.starts_with('/'));
+    let target = link
+        .strip_prefix('<')?
+        .split_once('>')
+        .filter(|(_, rest)| rest.contains("rel=\"next\""))?
+        .0;
+    let below = target
+        .strip_prefix(base.trim_end_matches('/'))
+        .filter(|rest| rest.starts_with('/'));
     Some(below.unwrap_or(target).to_owned())
 }
 
@@ -274,39 +375,79 @@ impl Problem {
     }
 
     fn read(status: StatusCode, body: &Value) -> Self {
-        let member = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let member = |name: &str| {
+            body.get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         let (code, title, detail) = (member("code"), member("title"), member("detail"));
         if code.is_empty() {
             let text = format!("the API answered {status}; is ORDERFLOW_URL an orderflow API?");
-            return Self { status: status.as_u16(), code, fields: Vec::new(), text };
+            return Self {
+                status: status.as_u16(),
+                code,
+                fields: Vec::new(),
+                text,
+            };
         }
-        let errors = || body.get("errors").and_then(Value::as_array).into_iter().flatten();
-        let fields = errors().map(|error| part(error, "pointer").to_owned()).collect();
-        let bad_fields = errors().map(|error| format!(" {} {};", part(error, "pointer"), part(error, "detail")));
+        let errors = || {
+            body.get("errors")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+        };
+        let fields = errors()
+            .map(|error| part(error, "pointer").to_owned())
+            .collect();
+        let bad_fields =
+            errors().map(|error| format!(" {} {};", part(error, "pointer"), part(error, "detail")));
         let bad_fields: String = bad_fields.collect();
         let order = member("order_status");
-        let order = if detail.contains(&order) { String::new() } else { format!(" The order is {order}.") };
+        let order = if detail.contains(&order) {
+            String::new()
+        } else {
+            format!(" The order is {order}.")
+        };
         let next = next_step(&code, order_of(&member("instance")));
         // Where title and detail say the same, once.
-        let said = if code == "order_exists" { detail } else { format!("{title}: {detail}") };
-        let text = format!("{said}{}{order}{next} ({code})", bad_fields.trim_end_matches(';'));
-        Self { status: status.as_u16(), code, fields, text }
+        let said = if code == "order_exists" {
+            detail
+        } else {
+            format!("{title}: {detail}")
+        };
+        let text = format!(
+            "{said}{}{order}{next} ({code})",
+            bad_fields.trim_end_matches(';')
+        );
+        Self {
+            status: status.as_u16(),
+            code,
+            fields,
+            text,
+        }
     }
 }
 
 /// The order's id in the path of a call, as it stands there. Before it there may be a stage.
 fn order_of(path: &str) -> &str {
-    path.rsplit_once("/orders/").and_then(|(_, rest)| rest.split(['/', '?']).next()).unwrap_or("ID")
+    path.rsplit_once("/orders/")
+        .and_then(|(_, rest)| rest.split(['/', '?']).next())
+        .unwrap_or("ID")
 }
 
 /// What to do about a problem, as far as a command helps.
 fn next_step(code: &str, id: &str) -> String {
     match code {
         "worker_unavailable" => " Look at `orderflow check`.".to_owned(),
-        "temporal_unavailable" | "database_unavailable" => " Look at `orderflow check` and `orderflow ps`.".to_owned(),
+        "temporal_unavailable" | "database_unavailable" => {
+            " Look at `orderflow check` and `orderflow ps`.".to_owned()
+        }
         "unauthenticated" => " Set ORDERFLOW_API_KEY or ORDERFLOW_TOKEN.".to_owned(),
         "order_not_found" => " `orderflow list` shows the newest ones.".to_owned(),
-        "order_exists" => format!(" Choose another id; `orderflow show {id}` shows the order that has this one."),
+        "order_exists" => {
+            format!(" Choose another id; `orderflow show {id}` shows the order that has this one.")
+        }
         "order_closed"
         | "already_shipped"
         | "not_in_review"
@@ -326,15 +467,37 @@ mod tests {
     #[test]
     fn what_the_api_tells_is_followed_from_where_the_api_is() {
         let next = |link: &'static str, base| {
-            next_page(&HeaderMap::from_iter([(LINK, HeaderValue::from_static(link))]), base).unwrap_or_default()
+            next_page(
+                &HeaderMap::from_iter([(LINK, HeaderValue::from_static(link))]),
+                base,
+            )
+            .unwrap_or_default()
         };
-        assert_eq!(next("</orders?cursor=a>; rel=\"next\"", "/"), "/orders?cursor=a");
-        assert_eq!(next("</prod/orders?cursor=a>; rel=\"next\"", "/prod"), "/orders?cursor=a");
-        assert_eq!(next("</prod/orders?cursor=a>; rel=\"next\"", "/prod/"), "/orders?cursor=a");
+        assert_eq!(
+            next("</orders?cursor=a>; rel=\"next\"", "/"),
+            "/orders?cursor=a"
+        );
+        assert_eq!(
+            next("</prod/orders?cursor=a>; rel=\"next\"", "/prod"),
+            "/orders?cursor=a"
+        );
+        assert_eq!(
+            next("</prod/orders?cursor=a>; rel=\"next\"", "/prod/"),
+            "/orders?cursor=a"
+        );
         // Of an API that does not say what stands in front of it.
-        assert_eq!(next("</orders?cursor=a>; rel=\"next\"", "/prod"), "/orders?cursor=a");
+        assert_eq!(
+            next("</orders?cursor=a>; rel=\"next\"", "/prod"),
+            "/orders?cursor=a"
+        );
         assert_eq!(next("</orders?cursor=a>; rel=\"prev\"", "/"), "");
-        assert_eq!((order_of("/orders/o-1/status"), order_of("/prod/orders/o-1?limit=1")), ("o-1", "o-1"));
+        assert_eq!(
+            (
+                order_of("/orders/o-1/status"),
+                order_of("/prod/orders/o-1?limit=1")
+            ),
+            ("o-1", "o-1")
+        );
         assert_eq!(order_of("/prod/orders"), "ID");
     }
 }

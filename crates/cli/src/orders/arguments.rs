@@ -1,9 +1,11 @@
 //! What can be typed after the name of an order command.
 
-use crate::{args::Output, typed};
-use clap::{ArgGroup, Args, Subcommand};
-use domain::{CustomerId, OrderStatus, Profile};
 use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Subcommand};
+
+use crate::{args::Output, typed};
+use domain::{CustomerId, OrderStatus, Profile};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum OrderCommand {

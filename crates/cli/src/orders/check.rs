@@ -1,15 +1,17 @@
 //! `check`: every dependency in turn, one line each.
 
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde::Serialize;
+
 use super::api::Api;
 use crate::{
     args::Output,
     output::{bad, good, print, print_json},
     target,
 };
-use anyhow::Result;
 use order_client::{Orders, QueueState};
-use serde::Serialize;
-use std::process::ExitCode;
 
 /// How one check went: what is there, or what is wrong and what to do about it.
 #[derive(Debug, Serialize)]
@@ -26,33 +28,60 @@ struct Finding {
 
 impl Finding {
     fn good(check: &str, detail: impl Into<String>) -> Self {
-        Self { check: check.to_owned(), ok: true, skipped: false, detail: detail.into(), remedy: None }
+        Self {
+            check: check.to_owned(),
+            ok: true,
+            skipped: false,
+            detail: detail.into(),
+            remedy: None,
+        }
     }
 
     fn bad(check: &str, detail: impl Into<String>, remedy: &'static str) -> Self {
-        Self { check: check.to_owned(), ok: false, skipped: false, detail: detail.into(), remedy: Some(remedy) }
+        Self {
+            check: check.to_owned(),
+            ok: false,
+            skipped: false,
+            detail: detail.into(),
+            remedy: Some(remedy),
+        }
     }
 
     fn skipped(check: &str, needs: &str) -> Self {
         let detail = format!("skipped: needs {needs}");
-        Self { check: check.to_owned(), ok: false, skipped: true, detail, remedy: None }
+        Self {
+            check: check.to_owned(),
+            ok: false,
+            skipped: true,
+            detail,
+            remedy: None,
+        }
     }
 
     fn line(&self) -> String {
-        let Self { check, ok, skipped, detail, remedy } = self;
+        let Self {
+            check,
+            ok,
+            skipped,
+            detail,
+            remedy,
+        } = self;
         let verdict = match (ok, skipped) {
             (true, _) => good("ok    "),
             (false, true) => "--    ".to_owned(),
             (false, false) => bad("FAILED"),
         };
-        let remedy = remedy.map(|remedy| format!("; {remedy}")).unwrap_or_default();
+        let remedy = remedy
+            .map(|remedy| format!("; {remedy}"))
+            .unwrap_or_default();
         format!("{verdict}  {check:22}  {detail}{remedy}")
     }
 }
 
 const UP: &str = "start the stack with `orderflow up`";
 const MIGRATE: &str = "bring the schema up to date with `orderflow migrate`";
-const NAMESPACE: &str = "set TEMPORAL_NAMESPACE, or create it with `temporal operator namespace create`";
+const NAMESPACE: &str =
+    "set TEMPORAL_NAMESPACE, or create it with `temporal operator namespace create`";
 
 /// What search attributes and task queues need.
 const TEMPORAL: &str = "Temporal";
@@ -70,13 +99,21 @@ pub(crate) async fn check(output: Output) -> Result<ExitCode> {
         }
     }
     let all = findings.iter().all(|finding| finding.ok);
-    Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if all {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 async fn database() -> [Finding; 3] {
     let without = |why: String| {
         let needs = "the database";
-        [Finding::bad("database", why, UP), Finding::skipped("migrations", needs), Finding::skipped("mail", needs)]
+        [
+            Finding::bad("database", why, UP),
+            Finding::skipped("migrations", needs),
+            Finding::skipped("mail", needs),
+        ]
     };
     let Some(url) = target::database_url() else {
         return without("DATABASE_URL is not set and no stack runs here".to_owned());
@@ -98,16 +135,25 @@ async fn database() -> [Finding; 3] {
 /// A mail server that is away shows in the outbox: what waits there for more than a minute should have gone out.
 async fn mail(pool: &store::PgPool) -> Finding {
     const SLOW: i64 = 60;
-    let place = target::mail_url().map(|url| format!("{url}; ")).unwrap_or_default();
+    let place = target::mail_url()
+        .map(|url| format!("{url}; "))
+        .unwrap_or_default();
     match store::notifications::backlog(pool).await {
         Ok(backlog) if backlog.oldest_seconds > SLOW => Finding::bad(
             "mail",
-            format!("{place}{} wait, the oldest for {} s", backlog.pending, backlog.oldest_seconds),
+            format!(
+                "{place}{} wait, the oldest for {} s",
+                backlog.pending, backlog.oldest_seconds
+            ),
             "does the mail server run? `orderflow restart mail`, `orderflow logs --service worker`",
         ),
-        Ok(backlog) => {
-            Finding::good("mail", format!("{place}{} wait, {} were refused", backlog.pending, backlog.failed))
-        }
+        Ok(backlog) => Finding::good(
+            "mail",
+            format!(
+                "{place}{} wait, {} were refused",
+                backlog.pending, backlog.failed
+            ),
+        ),
         Err(error) => Finding::bad("mail", target::with_cause(&error), MIGRATE),
     }
 }
@@ -121,7 +167,11 @@ fn migrations(all: &[store::Migration]) -> Finding {
     if missing.is_empty() {
         Finding::good("migrations", format!("all {} applied", all.len()))
     } else {
-        Finding::bad("migrations", format!("missing: {}", missing.join(", ")), MIGRATE)
+        Finding::bad(
+            "migrations",
+            format!("missing: {}", missing.join(", ")),
+            MIGRATE,
+        )
     }
 }
 
@@ -138,7 +188,10 @@ async fn temporal() -> Vec<Finding> {
         }
     };
     let place = format!("{}, namespace {}", settings.address(), settings.namespace());
-    let queues = [settings.orders_task_queue.clone(), settings.shipping_task_queue.clone()];
+    let queues = [
+        settings.orders_task_queue.clone(),
+        settings.shipping_task_queue.clone(),
+    ];
     let orders = Orders::connect(settings);
     let reached = match orders.health().await {
         Ok(()) => orders.has_namespace().await,
@@ -146,41 +199,69 @@ async fn temporal() -> Vec<Finding> {
     };
     let bad = match reached {
         Ok(true) => None,
-        Ok(false) => Some(Finding::bad("temporal", format!("{place}: there is no such namespace"), NAMESPACE)),
-        Err(error) => Some(Finding::bad("temporal", format!("{place}: failed to {error}"), UP)),
+        Ok(false) => Some(Finding::bad(
+            "temporal",
+            format!("{place}: there is no such namespace"),
+            NAMESPACE,
+        )),
+        Err(error) => Some(Finding::bad(
+            "temporal",
+            format!("{place}: failed to {error}"),
+            UP,
+        )),
     };
     if let Some(bad) = bad {
-        let queues = queues.iter().map(|name| Finding::skipped(&format!("task queue {name}"), TEMPORAL));
-        return [bad, Finding::skipped("search attributes", TEMPORAL)].into_iter().chain(queues).collect();
+        let queues = queues
+            .iter()
+            .map(|name| Finding::skipped(&format!("task queue {name}"), TEMPORAL));
+        return [bad, Finding::skipped("search attributes", TEMPORAL)]
+            .into_iter()
+            .chain(queues)
+            .collect();
     }
     let attributes = match orders.missing_search_attributes().await {
         Ok(missing) if missing.is_empty() => Finding::good("search attributes", "registered"),
         Ok(missing) => {
             let remedy = "register them with `orderflow migrate`, or `temporal operator search-attribute create`";
-            Finding::bad("search attributes", format!("missing: {}", missing.join(", ")), remedy)
+            Finding::bad(
+                "search attributes",
+                format!("missing: {}", missing.join(", ")),
+                remedy,
+            )
         }
         Err(error) => Finding::bad("search attributes", format!("failed to {error}"), NAMESPACE),
     };
     let mut findings = vec![Finding::good("temporal", place), attributes];
     match orders.task_queues().await {
         Ok(states) => findings.extend(states.iter().map(|(name, state)| queue(name, *state))),
-        Err(error) => findings.extend(
-            queues
-                .iter()
-                .map(|name| Finding::bad(&format!("task queue {name}"), format!("failed to {error}"), NAMESPACE)),
-        ),
+        Err(error) => findings.extend(queues.iter().map(|name| {
+            Finding::bad(
+                &format!("task queue {name}"),
+                format!("failed to {error}"),
+                NAMESPACE,
+            )
+        })),
     }
     findings
 }
 
 fn queue(name: &str, state: QueueState) -> Finding {
     let check = format!("task queue {name}");
-    let QueueState { workflow_pollers, activity_pollers, backlog: _ } = state;
-    let pollers = format!("{workflow_pollers} poll for workflows, {activity_pollers} for activities");
+    let QueueState {
+        workflow_pollers,
+        activity_pollers,
+        backlog: _,
+    } = state;
+    let pollers =
+        format!("{workflow_pollers} poll for workflows, {activity_pollers} for activities");
     if workflow_pollers > 0 && activity_pollers > 0 {
         Finding::good(&check, pollers)
     } else {
-        Finding::bad(&check, pollers, "no worker: look at `orderflow logs --service worker`")
+        Finding::bad(
+            &check,
+            pollers,
+            "no worker: look at `orderflow logs --service worker`",
+        )
     }
 }
 
@@ -189,7 +270,11 @@ async fn api() -> Finding {
     match Api::open() {
         Ok(api) => match api.health().await {
             Ok(()) => Finding::good("api", url),
-            Err(error) => Finding::bad("api", error.to_string(), "look at `orderflow logs --service api`"),
+            Err(error) => Finding::bad(
+                "api",
+                error.to_string(),
+                "look at `orderflow logs --service api`",
+            ),
         },
         Err(error) => Finding::bad("api", error.to_string(), "set ORDERFLOW_URL"),
     }

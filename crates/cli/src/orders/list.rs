@@ -1,18 +1,22 @@
 //! `list`: from Temporal, so it works without the API and the database.
 
+use anyhow::{Result, anyhow};
+use serde_json::json;
+
 use super::arguments::List;
 use crate::{
     output::{print, print_json, table},
     target,
 };
-use anyhow::{Result, anyhow};
 use domain::OrderStatus;
 use order_client::{ListFilter, Listed};
-use serde_json::json;
 
 pub(crate) async fn list(arguments: List) -> Result<()> {
-    let filter =
-        ListFilter { status: arguments.status, customer_id: arguments.customer, limit: usize::from(arguments.limit) };
+    let filter = ListFilter {
+        status: arguments.status,
+        customer_id: arguments.customer,
+        limit: usize::from(arguments.limit),
+    };
     let found = target::orders()?.list(&filter).await;
     let found = found.map_err(|error| anyhow!("failed to {error}; look at `orderflow check`"))?;
     if arguments.output.json {
@@ -22,9 +26,20 @@ pub(crate) async fn list(arguments: List) -> Result<()> {
         return print("no orders; start one with `orderflow start-order`");
     }
     let row = |order: &Listed| {
-        let (status, step) = (name(order.status.map(OrderStatus::as_str)), name(order.step.map(domain::Step::as_str)));
+        let (status, step) = (
+            name(order.status.map(OrderStatus::as_str)),
+            name(order.step.map(domain::Step::as_str)),
+        );
         let started = order.started_at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
-        [order.order_id.as_str(), status, step, &started, &order.workflow_id].map(str::to_owned).to_vec()
+        [
+            order.order_id.as_str(),
+            status,
+            step,
+            &started,
+            &order.workflow_id,
+        ]
+        .map(str::to_owned)
+        .to_vec()
     };
     let names = ["ORDER", "STATUS", "STEP", "STARTED", "WORKFLOW"];
     print(&table(&names, &found.iter().map(row).collect::<Vec<_>>()))

@@ -1,9 +1,15 @@
 //! `signals`: one after the other, by number. It reads lines, so a script can type as well.
 
+use std::io::{BufRead, Stdin};
+
+use anyhow::{Result, bail};
+use reqwest::Method;
+
 use super::{
     api::Api,
     arguments::{
-        Address, Approve, Cancel, ConfirmDelivery, ConfirmPayment, Order, Reject, Signals, Status, UpdateAddress,
+        Address, Approve, Cancel, ConfirmDelivery, ConfirmPayment, Order, Reject, Signals, Status,
+        UpdateAddress,
     },
     signals, state,
 };
@@ -11,9 +17,6 @@ use crate::{
     args::Output,
     output::{ask, headline, print},
 };
-use anyhow::{Result, bail};
-use reqwest::Method;
-use std::io::{BufRead, Stdin};
 
 const MENU: &str = "
   1  Cancel
@@ -37,37 +40,89 @@ pub(crate) async fn signals(arguments: Signals) -> Result<()> {
         },
     };
     // An unknown order is told before the menu is.
-    Api::open()?.order(Method::GET, &id, &["status"], None).await?;
+    Api::open()?
+        .order(Method::GET, &id, &["status"], None)
+        .await?;
     loop {
-        print(&format!("\n{}{MENU}", headline(&format!("Signals for {id}"))))?;
-        let Some(choice) = person.says("Which? ")? else { return Ok(()) };
-        let order = Order { id: id.clone(), output: Output { json: false } };
+        print(&format!(
+            "\n{}{MENU}",
+            headline(&format!("Signals for {id}"))
+        ))?;
+        let Some(choice) = person.says("Which? ")? else {
+            return Ok(());
+        };
+        let order = Order {
+            id: id.clone(),
+            output: Output { json: false },
+        };
         let done = match choice.as_str() {
-            "1" => signals::cancel(Cancel { order, reason: person.says("Reason (empty for none): ")? }).await,
-            "2" => signals::update_address(UpdateAddress { order, address: person.address()? }).await,
+            "1" => {
+                signals::cancel(Cancel {
+                    order,
+                    reason: person.says("Reason (empty for none): ")?,
+                })
+                .await
+            }
+            "2" => {
+                signals::update_address(UpdateAddress {
+                    order,
+                    address: person.address()?,
+                })
+                .await
+            }
             "3" => signals::cancel_payment(order).await,
             "4" => {
                 let note = person.says("Note (empty for none): ")?;
-                signals::approve(Approve { order, reviewer: None, note }).await
+                signals::approve(Approve {
+                    order,
+                    reviewer: None,
+                    note,
+                })
+                .await
             }
             "5" => {
                 let reason = person.says("Reason (empty for none): ")?;
-                signals::reject(Reject { order, reviewer: None, reason }).await
+                signals::reject(Reject {
+                    order,
+                    reviewer: None,
+                    reason,
+                })
+                .await
             }
             "6" => {
                 let transaction_id = person.says("Transaction id: ")?.unwrap_or_default();
                 let amount = person.says("Amount, such as 99.99: ")?.unwrap_or_default();
                 let method = person.says("Payment method (empty for none): ")?;
-                signals::confirm_payment(ConfirmPayment { order, transaction_id, amount, currency: None, method }).await
+                signals::confirm_payment(ConfirmPayment {
+                    order,
+                    transaction_id,
+                    amount,
+                    currency: None,
+                    method,
+                })
+                .await
             }
             "7" => {
                 let signed_by = person.says("Signed by (empty for nobody): ")?;
-                signals::confirm_delivery(ConfirmDelivery { order, delivered_at: None, signed_by }).await
+                signals::confirm_delivery(ConfirmDelivery {
+                    order,
+                    delivered_at: None,
+                    signed_by,
+                })
+                .await
             }
-            "8" => state::status(Status { order, watch: false }).await,
+            "8" => {
+                state::status(Status {
+                    order,
+                    watch: false,
+                })
+                .await
+            }
             "0" | "q" | "quit" | "exit" => return Ok(()),
             other => {
-                print(&format!("{other:?} is not in the menu; type a number from 0 to 8"))?;
+                print(&format!(
+                    "{other:?} is not in the menu; type a number from 0 to 8"
+                ))?;
                 continue;
             }
         };

@@ -1,14 +1,15 @@
 //! What can be asked of an order.
 
+use anyhow::{Context, Result, bail};
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
 use super::{
     api::Api,
     arguments::{Approve, Cancel, ConfirmDelivery, ConfirmPayment, Order, Reject, UpdateAddress},
     start::fields,
 };
 use crate::output::print;
-use anyhow::{Context, Result, bail};
-use reqwest::Method;
-use serde_json::{Map, Value, json};
 
 pub(crate) async fn approve(arguments: Approve) -> Result<()> {
     let body = given([("reviewer", arguments.reviewer), ("note", arguments.note)]);
@@ -16,18 +17,28 @@ pub(crate) async fn approve(arguments: Approve) -> Result<()> {
 }
 
 pub(crate) async fn reject(arguments: Reject) -> Result<()> {
-    let body = given([("reviewer", arguments.reviewer), ("reason", arguments.reason)]);
+    let body = given([
+        ("reviewer", arguments.reviewer),
+        ("reason", arguments.reason),
+    ]);
     signal(&arguments.order, "reject", body).await
 }
 
 pub(crate) async fn cancel(arguments: Cancel) -> Result<()> {
-    signal(&arguments.order, "cancel", given([("reason", arguments.reason)])).await
+    signal(
+        &arguments.order,
+        "cancel",
+        given([("reason", arguments.reason)]),
+    )
+    .await
 }
 
 pub(crate) async fn update_address(arguments: UpdateAddress) -> Result<()> {
     let address = fields(arguments.address);
     if address.is_empty() {
-        bail!("nothing would change: name at least one of --street, --city, --state, --postal-code, --country");
+        bail!(
+            "nothing would change: name at least one of --street, --city, --state, --postal-code, --country"
+        );
     }
     signal(&arguments.order, "update-address", address).await
 }
@@ -48,22 +59,43 @@ pub(crate) async fn confirm_payment(arguments: ConfirmPayment) -> Result<()> {
 }
 
 pub(crate) async fn confirm_delivery(arguments: ConfirmDelivery) -> Result<()> {
-    let body = given([("delivered_at", arguments.delivered_at), ("signed_by", arguments.signed_by)]);
+    let body = given([
+        ("delivered_at", arguments.delivered_at),
+        ("signed_by", arguments.signed_by),
+    ]);
     signal(&arguments.order, "confirm-delivery", body).await
 }
 
 fn given<const N: usize>(values: [(&str, Option<String>); N]) -> Map<String, Value> {
-    values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))).collect()
+    values
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), json!(value?))))
+        .collect()
 }
 
 async fn signal(order: &Order, name: &str, body: Map<String, Value>) -> Result<()> {
-    let answer = Api::open()?.order(Method::POST, &order.id, &["signals", name], Some(&body.into())).await?;
+    let answer = Api::open()?
+        .order(
+            Method::POST,
+            &order.id,
+            &["signals", name],
+            Some(&body.into()),
+        )
+        .await?;
     if order.output.json {
         return print(&answer.text);
     }
-    let id = answer.body.get("order_id").and_then(Value::as_str).context("the API's answer names no order")?;
+    let id = answer
+        .body
+        .get("order_id")
+        .and_then(Value::as_str)
+        .context("the API's answer names no order")?;
     // The state in the answer is the one that the request met; where it goes from there, `status` tells.
     let message = answer.text("/message");
-    let already = if answer.is("/already") && !message.contains("already") { " It held already." } else { "" };
+    let already = if answer.is("/already") && !message.contains("already") {
+        " It held already."
+    } else {
+        ""
+    };
     print(&format!("{id}: {message}{already}"))
 }

@@ -1,14 +1,16 @@
 //! `start-order`.
 
+use std::{io::Read, path::Path, time::SystemTime};
+
+use anyhow::{Context, Result, anyhow, bail};
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
 use super::{
     api::Api,
     arguments::{Address, Start},
 };
 use crate::output::{money, print};
-use anyhow::{Context, Result, anyhow, bail};
-use reqwest::Method;
-use serde_json::{Map, Value, json};
-use std::{io::Read, path::Path, time::SystemTime};
 
 pub(crate) async fn start(arguments: Start) -> Result<()> {
     let api = Api::open()?;
@@ -31,45 +33,80 @@ pub(crate) async fn start(arguments: Start) -> Result<()> {
     if !address.is_empty() {
         body.insert("address".to_owned(), address.into());
     }
-    let answer = api.order(Method::POST, &id, &["start"], Some(&body.into())).await?;
+    let answer = api
+        .order(Method::POST, &id, &["start"], Some(&body.into()))
+        .await?;
     if arguments.output.json {
         return print(&answer.text);
     }
     let order_id = answer.text("/order_id");
-    let message = if answer.is("/already_started") { "It was started before." } else { answer.text("/message") };
+    let message = if answer.is("/already_started") {
+        "It was started before."
+    } else {
+        answer.text("/message")
+    };
     let total = money(answer.body.get("total_amount"), answer.text("/currency"));
-    print(&format!("{order_id}: {message} {total}\nfollow it with: orderflow status {order_id} --watch"))
+    print(&format!(
+        "{order_id}: {message} {total}\nfollow it with: orderflow status {order_id} --watch"
+    ))
 }
 
 /// The address that was typed, without what was not.
 pub(crate) fn fields(address: Address) -> Map<String, Value> {
-    let Address { street, city, state, postal_code, country } = address;
-    let typed =
-        [("street", street), ("city", city), ("state", state), ("postal_code", postal_code), ("country", country)];
-    typed.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))).collect()
+    let Address {
+        street,
+        city,
+        state,
+        postal_code,
+        country,
+    } = address;
+    let typed = [
+        ("street", street),
+        ("city", city),
+        ("state", state),
+        ("postal_code", postal_code),
+        ("country", country),
+    ];
+    typed
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), json!(value?))))
+        .collect()
 }
 
 fn made_up() -> Result<String> {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock stands before 1970")?;
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .context("the clock stands before 1970")?;
     Ok(format!("order-{:x}", since.as_micros()))
 }
 
 fn read(path: &Path) -> Result<Map<String, Value>> {
     let mut text = String::new();
     if path == Path::new("-") {
-        std::io::stdin().read_to_string(&mut text).context("failed to read an order from standard input")?;
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .context("failed to read an order from standard input")?;
     } else {
         text = std::fs::read_to_string(path).map_err(|error| {
-            anyhow!("failed to read {}: {error}; name a file with an order, or - for standard input", path.display())
+            anyhow!(
+                "failed to read {}: {error}; name a file with an order, or - for standard input",
+                path.display()
+            )
         })?;
     }
     let value = serde_json::from_str(&text).map_err(|error| {
-        anyhow!("{} is not JSON: {error}; an order is such as the one in README.md, \"Use it\"", path.display())
+        anyhow!(
+            "{} is not JSON: {error}; an order is such as the one in README.md, \"Use it\"",
+            path.display()
+        )
     })?;
     match value {
         Value::Object(fields) => Ok(fields),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            bail!("{} must hold one JSON object, such as the order in README.md, \"Use it\"", path.display())
+            bail!(
+                "{} must hold one JSON object, such as the order in README.md, \"Use it\"",
+                path.display()
+            )
         }
     }
 }

@@ -1,23 +1,29 @@
 //! `status`, `show` and `result`.
 
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use indicatif::ProgressBar;
+use reqwest::Method;
+use serde_json::Value;
+use tokio::time::{MissedTickBehavior, interval};
+
 use super::{
     api::{Answer, Api},
     arguments::{Order, Outcome, Status},
 };
 use crate::output::{fields, money, print};
-use anyhow::{Result, bail};
-use indicatif::ProgressBar;
-use reqwest::Method;
-use serde_json::Value;
-use std::time::Duration;
-use tokio::time::{MissedTickBehavior, interval};
 
 /// How often a watched order is asked.
 pub(crate) const GLANCE: Duration = Duration::from_millis(500);
 
 pub(crate) async fn status(arguments: Status) -> Result<()> {
     let (api, order) = (Api::open()?, arguments.order);
-    let api = if arguments.watch { api.patiently() } else { api };
+    let api = if arguments.watch {
+        api.patiently()
+    } else {
+        api
+    };
     let mut ticks = interval(GLANCE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = String::new();
@@ -25,9 +31,15 @@ pub(crate) async fn status(arguments: Status) -> Result<()> {
     loop {
         ticks.tick().await;
         let answer = api.order(Method::GET, &order.id, &["status"], None).await?;
-        let line = if order.output.json { answer.text.clone() } else { line(&answer) };
+        let line = if order.output.json {
+            answer.text.clone()
+        } else {
+            line(&answer)
+        };
         // What it was read from may change while the order does not.
-        let state = ["/status", "/step", "/updated_at"].map(|pointer| answer.text(pointer)).join(" ");
+        let state = ["/status", "/step", "/updated_at"]
+            .map(|pointer| answer.text(pointer))
+            .join(" ");
         if state != last {
             waiting.suspend(|| print(&line))?;
             last = state;
@@ -49,36 +61,71 @@ fn spinner(shown: bool) -> ProgressBar {
 }
 
 fn line(answer: &Answer) -> String {
-    let ended = if answer.is("/is_running") { "" } else { ", ended" };
+    let ended = if answer.is("/is_running") {
+        ""
+    } else {
+        ", ended"
+    };
     let [id, status, step, updated_at, source] =
-        ["/order_id", "/status", "/step", "/updated_at", "/source"].map(|pointer| answer.text(pointer));
+        ["/order_id", "/status", "/step", "/updated_at", "/source"]
+            .map(|pointer| answer.text(pointer));
     format!("{updated_at}  {id}  {status} (step {step}{ended}; from {source})")
 }
 
 pub(crate) async fn show(order: Order) -> Result<()> {
-    let answer = Api::open()?.order(Method::GET, &order.id, &[], None).await?;
+    let answer = Api::open()?
+        .order(Method::GET, &order.id, &[], None)
+        .await?;
     if order.output.json {
         return print(&answer.text);
     }
     let text = |pointer: &str| answer.text(pointer).to_owned();
     let joined = |pointers: &[&str]| {
-        let parts: Vec<_> =
-            pointers.iter().map(|pointer| answer.text(pointer)).filter(|part| !part.is_empty()).collect();
+        let parts: Vec<_> = pointers
+            .iter()
+            .map(|pointer| answer.text(pointer))
+            .filter(|part| !part.is_empty())
+            .collect();
         parts.join(", ")
     };
-    let address = ["street", "city", "state", "postal_code", "country"].map(|part| format!("/shipping_address/{part}"));
+    let address = ["street", "city", "state", "postal_code", "country"]
+        .map(|part| format!("/shipping_address/{part}"));
     let address: Vec<&str> = address.iter().map(String::as_str).collect();
     print(&fields(&[
         ("order", text("/order_id")),
         ("workflow", text("/workflow_id")),
-        ("status", format!("{} (step {}, from {})", text("/status"), text("/step"), text("/source"))),
+        (
+            "status",
+            format!(
+                "{} (step {}, from {})",
+                text("/status"),
+                text("/step"),
+                text("/source")
+            ),
+        ),
         ("running", answer.is("/is_running").to_string()),
-        ("customer", joined(&["/customer/id", "/customer/name", "/customer/email"])),
+        (
+            "customer",
+            joined(&["/customer/id", "/customer/name", "/customer/email"]),
+        ),
         ("items", items(&answer)),
-        ("total", money(answer.body.get("total_amount"), answer.text("/currency"))),
+        (
+            "total",
+            money(answer.body.get("total_amount"), answer.text("/currency")),
+        ),
         ("address", joined(&address)),
-        ("payment", joined(&["/payment_info/payment_id", "/payment_info/status", "/payment_info/transaction_id"])),
-        ("shipment", joined(&["/shipment_info/provider", "/shipment_info/tracking_number"])),
+        (
+            "payment",
+            joined(&[
+                "/payment_info/payment_id",
+                "/payment_info/status",
+                "/payment_info/transaction_id",
+            ]),
+        ),
+        (
+            "shipment",
+            joined(&["/shipment_info/provider", "/shipment_info/tracking_number"]),
+        ),
         ("delivery", text("/estimated_delivery")),
         ("cancelled", text("/cancellation_reason")),
         ("failure", joined(&["/failure/code", "/failure/detail"])),
@@ -91,10 +138,16 @@ fn items(answer: &Answer) -> String {
     let item = |item: &Value| {
         let part = |name: &str| item.get(name).map(Value::to_string).unwrap_or_default();
         let price = money(item.get("unit_price"), answer.text("/currency"));
-        format!("{} × {} at {price}", part("quantity"), part("sku").trim_matches('"'))
+        format!(
+            "{} × {} at {price}",
+            part("quantity"),
+            part("sku").trim_matches('"')
+        )
     };
     let items = answer.body.get("items").and_then(Value::as_array);
-    items.map(|items| items.iter().map(item).collect::<Vec<_>>().join(", ")).unwrap_or_default()
+    items
+        .map(|items| items.iter().map(item).collect::<Vec<_>>().join(", "))
+        .unwrap_or_default()
 }
 
 /// The final outcome; an error while there is none.
@@ -112,7 +165,10 @@ pub(crate) async fn result(arguments: Outcome) -> Result<()> {
         }
         if !arguments.wait {
             let (status, step) = (answer.text("/status"), answer.text("/step"));
-            bail!("{} still runs: {status}, step {step}; wait for its end with --wait", answer.text("/order_id"));
+            bail!(
+                "{} still runs: {status}, step {step}; wait for its end with --wait",
+                answer.text("/order_id")
+            );
         }
     };
     waiting.finish_and_clear();
@@ -125,7 +181,14 @@ pub(crate) async fn result(arguments: Outcome) -> Result<()> {
         ("order", text("/order_id")),
         ("outcome", text("/status")),
         ("reason", text("/cancellation_reason")),
-        ("failure", if failure == ": " { String::new() } else { failure }),
+        (
+            "failure",
+            if failure == ": " {
+                String::new()
+            } else {
+                failure
+            },
+        ),
         ("payment", text("/payment_info/status")),
         ("tracking", text("/shipment_info/tracking_number")),
         ("ended", text("/updated_at")),

@@ -1,28 +1,44 @@
 //! `describe` and `history`: what Temporal itself has, so both work without the API, the database and a worker.
 
+use anyhow::Result;
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Map, Value, json};
+
 use super::arguments::Workflow;
 use crate::{
     output::{fields, harmless, headline, print, print_json},
     target,
 };
-use anyhow::Result;
-use chrono::{DateTime, SecondsFormat, Utc};
 use order_client::{PendingActivity, WorkflowDescription, WorkflowEvent};
-use serde_json::{Map, Value, json};
 
 pub(crate) async fn describe(arguments: Workflow) -> Result<()> {
     let found = target::orders()?.describe_workflow(&arguments.id).await;
     let found = found.map_err(|error| target::refused(error, &arguments.id))?;
-    if arguments.output.json { print_json(&found) } else { print(&text(&found)) }
+    if arguments.output.json {
+        print_json(&found)
+    } else {
+        print(&text(&found))
+    }
 }
 
 fn text(found: &WorkflowDescription) -> String {
     let named = |members: &Map<String, Value>| {
-        members.iter().map(|(name, value)| format!("{name}={}", plain(value))).collect::<Vec<_>>().join(", ")
+        members
+            .iter()
+            .map(|(name, value)| format!("{name}={}", plain(value)))
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     let pending = |pending: &PendingActivity| {
-        let failure = pending.last_failure.as_ref().map(|failure| format!(": {failure}")).unwrap_or_default();
-        format!("{} (attempt {}{failure})", pending.activity, pending.attempt)
+        let failure = pending
+            .last_failure
+            .as_ref()
+            .map(|failure| format!(": {failure}"))
+            .unwrap_or_default();
+        format!(
+            "{} (attempt {}{failure})",
+            pending.activity, pending.attempt
+        )
     };
     fields(&[
         ("workflow", found.workflow_id.clone()),
@@ -30,25 +46,53 @@ fn text(found: &WorkflowDescription) -> String {
         ("type", found.workflow_type.clone()),
         ("status", found.status.clone()),
         ("task queue", found.task_queue.clone()),
-        ("parent", found.parent_workflow_id.clone().unwrap_or_default()),
+        (
+            "parent",
+            found.parent_workflow_id.clone().unwrap_or_default(),
+        ),
         ("started", time(found.started_at)),
         ("closed", time(found.closed_at)),
-        ("history", format!("{} events, {} state transitions", found.history_events, found.state_transitions)),
+        (
+            "history",
+            format!(
+                "{} events, {} state transitions",
+                found.history_events, found.state_transitions
+            ),
+        ),
         ("searchable by", named(&found.search_attributes)),
         ("memo", named(&found.memo)),
-        ("activities", found.pending_activities.iter().map(pending).collect::<Vec<_>>().join(", ")),
+        (
+            "activities",
+            found
+                .pending_activities
+                .iter()
+                .map(pending)
+                .collect::<Vec<_>>()
+                .join(", "),
+        ),
         ("children", found.pending_children.join(", ")),
     ])
 }
 
 pub(crate) async fn history(arguments: Workflow) -> Result<()> {
     let orders = target::orders()?;
-    let (workflow_id, events) =
-        orders.history(&arguments.id).await.map_err(|error| target::refused(error, &arguments.id))?;
+    let (workflow_id, events) = orders
+        .history(&arguments.id)
+        .await
+        .map_err(|error| target::refused(error, &arguments.id))?;
     let mut histories = vec![(workflow_id, events)];
-    let children: Vec<_> = histories[0].1.iter().filter_map(|event| event.started_child().map(str::to_owned)).collect();
+    let children: Vec<_> = histories[0]
+        .1
+        .iter()
+        .filter_map(|event| event.started_child().map(str::to_owned))
+        .collect();
     for child in children {
-        histories.push(orders.history(&child).await.map_err(|error| target::refused(error, &child))?);
+        histories.push(
+            orders
+                .history(&child)
+                .await
+                .map_err(|error| target::refused(error, &child))?,
+        );
     }
     if arguments.output.json {
         let document = |(id, events): &(String, Vec<WorkflowEvent>)| json!({"workflow_id": id, "events": events});
@@ -57,11 +101,22 @@ pub(crate) async fn history(arguments: Workflow) -> Result<()> {
         whole["children"] = documents.collect();
         return print_json(&whole);
     }
-    let width = histories.iter().flat_map(|(_, events)| events).map(|event| event.kind.len()).max().unwrap_or_default();
+    let width = histories
+        .iter()
+        .flat_map(|(_, events)| events)
+        .map(|event| event.kind.len())
+        .max()
+        .unwrap_or_default();
     for (id, events) in &histories {
         print(&headline(id))?;
         for event in events {
-            let line = format!("{:>4}  {}  {:<width$}  {}", event.event_id, time(event.time), event.kind, gist(event));
+            let line = format!(
+                "{:>4}  {}  {:<width$}  {}",
+                event.event_id,
+                time(event.time),
+                event.kind,
+                gist(event)
+            );
             print(line.trim_end())?;
         }
     }
@@ -94,23 +149,42 @@ fn gist(event: &WorkflowEvent) -> String {
     const LONGEST: usize = 160;
     let part = |(name, pointer): &(&str, &str)| {
         let value = event.attributes.pointer(pointer)?;
-        let value = plain(value.as_array().filter(|values| values.len() == 1).map_or(value, |values| &values[0]));
+        let value = plain(
+            value
+                .as_array()
+                .filter(|values| values.len() == 1)
+                .map_or(value, |values| &values[0]),
+        );
         let shown: String = value.chars().take(LONGEST).collect();
         let rest = if shown.len() < value.len() { "…" } else { "" };
-        let name = if name.is_empty() { String::new() } else { format!("{name} ") };
-        Some(format!("{name}{shown}{rest}")).filter(|_| !matches!(value.as_str(), "" | "null" | "[]"))
+        let name = if name.is_empty() {
+            String::new()
+        } else {
+            format!("{name} ")
+        };
+        Some(format!("{name}{shown}{rest}"))
+            .filter(|_| !matches!(value.as_str(), "" | "null" | "[]"))
     };
     // Tasks are the server's own business; what they led to follows.
     if event.kind.starts_with("WorkflowTask") && event.kind != "WorkflowTaskFailed" {
         return String::new();
     }
-    harmless(&TELLING.iter().filter_map(part).collect::<Vec<_>>().join("  "))
+    harmless(
+        &TELLING
+            .iter()
+            .filter_map(part)
+            .collect::<Vec<_>>()
+            .join("  "),
+    )
 }
 
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn time(time: Option<DateTime<Utc>>) -> String {
-    time.map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true)).unwrap_or_default()
+    time.map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true))
+        .unwrap_or_default()
 }

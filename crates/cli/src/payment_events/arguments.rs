@@ -1,7 +1,8 @@
 //! What can be typed after `webhook` and `webhooks`.
 
-use crate::{args::Output, typed};
 use clap::{Args, Subcommand};
+
+use crate::{args::Output, typed};
 use domain::{Currency, DeliveryOutcome, WebhookProvider};
 use payment_webhooks::SampleKind;
 

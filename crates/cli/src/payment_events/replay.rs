@@ -1,17 +1,19 @@
 //! `webhooks replay`: an event once more, as the webhook function would hand it over, and what comes of it.
 
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde_json::json;
+use tokio::time::sleep;
+
 use super::{arguments::Event, deliveries};
 use crate::{
     output::{print, print_json},
     target,
 };
-use anyhow::{Context, Result, anyhow, bail};
 use domain::{PaymentEvent, settlement_workflow_id};
 use order_client::Orders;
-use serde_json::json;
-use std::time::{Duration, Instant};
 use store::{PgPool, deliveries::Delivery};
-use tokio::time::sleep;
 use workflows::Notice;
 
 /// How long to wait for what comes of it; it goes on afterwards.
@@ -24,12 +26,24 @@ const ORDERS_MOMENT: Duration = Duration::from_secs(3);
 pub(super) async fn replay(arguments: Event) -> Result<()> {
     let pool = target::database().await?;
     let before = deliveries::one(&pool, &arguments).await?;
-    let event: PaymentEvent = serde_json::from_value(before.event.clone())
-        .with_context(|| format!("what {} said was not kept; have the provider send it again", arguments.id))?;
+    let event: PaymentEvent = serde_json::from_value(before.event.clone()).with_context(|| {
+        format!(
+            "what {} said was not kept; have the provider send it again",
+            arguments.id
+        )
+    })?;
     let orders = target::orders()?;
     let settlement = settlement_workflow_id(&event);
-    let notice = Notice { event, declined: false, again: true, grace: None };
-    orders.notify(notice).await.map_err(|error| anyhow!("failed to {error}; look at `orderflow check`"))?;
+    let notice = Notice {
+        event,
+        declined: false,
+        again: true,
+        grace: None,
+    };
+    orders
+        .notify(notice)
+        .await
+        .map_err(|error| anyhow!("failed to {error}; look at `orderflow check`"))?;
     let after = outcome(&pool, &orders, &arguments, &before, &settlement).await?;
     if arguments.output.json {
         let mut document = deliveries::document(&after);
@@ -38,11 +52,17 @@ pub(super) async fn replay(arguments: Event) -> Result<()> {
         return print_json(&document);
     }
     let came = if after.updated_at == before.updated_at {
-        format!("nothing came of it: its order had it already, {} as before", after.outcome)
+        format!(
+            "nothing came of it: its order had it already, {} as before",
+            after.outcome
+        )
     } else if after.outcome == before.outcome {
         format!("it was looked at again: {}, as before", after.outcome)
     } else {
-        format!("it was looked at again: {}, it was {} before", after.outcome, before.outcome)
+        format!(
+            "it was looked at again: {}, it was {} before",
+            after.outcome, before.outcome
+        )
     };
     print(&format!("{came}\n{}", deliveries::text(&after)))
 }
@@ -59,10 +79,16 @@ async fn outcome(
     let mut settled = None;
     loop {
         let now = deliveries::one(pool, event).await?;
-        if now.updated_at != before.updated_at || settled.is_some_and(|at: Instant| at.elapsed() > ORDERS_MOMENT) {
+        if now.updated_at != before.updated_at
+            || settled.is_some_and(|at: Instant| at.elapsed() > ORDERS_MOMENT)
+        {
             return Ok(now);
         }
-        if settled.is_none() && orders.describe_workflow(settlement).await.is_ok_and(|found| found.closed_at.is_some())
+        if settled.is_none()
+            && orders
+                .describe_workflow(settlement)
+                .await
+                .is_ok_and(|found| found.closed_at.is_some())
         {
             settled = Some(Instant::now());
         }

@@ -1,7 +1,8 @@
 //! The secrets that sign, where the API finds its own: the file, the environment, the running stack.
 
-use crate::target::{stack_setting, variable};
 use anyhow::{Context, Result, anyhow, bail};
+
+use crate::target::{stack_setting, variable};
 use domain::WebhookProvider;
 use payment_webhooks::{SQUARE_URL, Secrets, secrets_variable};
 
@@ -16,8 +17,13 @@ pub(super) fn of(provider: WebhookProvider) -> Result<(Secrets, Option<String>)>
              stack, `eval \"$(orderflow env)\"`"
         );
     };
-    let secrets = Secrets::parse(provider, &list).map_err(|error| anyhow!("{name} is not allowed: {error}"))?;
-    let url = if provider == WebhookProvider::Square { setting(SQUARE_URL)? } else { None };
+    let secrets = Secrets::parse(provider, &list)
+        .map_err(|error| anyhow!("{name} is not allowed: {error}"))?;
+    let url = if provider == WebhookProvider::Square {
+        setting(SQUARE_URL)?
+    } else {
+        None
+    };
     Ok((secrets, url))
 }
 
@@ -26,13 +32,21 @@ fn setting(name: &str) -> Result<Option<String>> {
         Some(path) => of_file(&path, name)?,
         None => None,
     };
-    Ok(of_file.or_else(|| variable(name)).or_else(|| stack_setting(name)))
+    Ok(of_file
+        .or_else(|| variable(name))
+        .or_else(|| stack_setting(name)))
 }
 
 fn of_file(path: &str, name: &str) -> Result<Option<String>> {
-    let lines = dotenvy::from_path_iter(path).map_err(|_| anyhow!("{FILE}={path} must be a file that can be read"))?;
+    let lines = dotenvy::from_path_iter(path)
+        .map_err(|_| anyhow!("{FILE}={path} must be a file that can be read"))?;
     // What is wrong with a line is not shown: a secret may stand in it.
     let lines = lines.collect::<Result<Vec<_>, _>>().ok();
-    let lines = lines.with_context(|| format!("{FILE}={path} must have lines like WEBHOOK_SECRETS_STRIPE=whsec_…"))?;
-    Ok(lines.into_iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value))
+    let lines = lines.with_context(|| {
+        format!("{FILE}={path} must have lines like WEBHOOK_SECRETS_STRIPE=whsec_…")
+    })?;
+    Ok(lines
+        .into_iter()
+        .find(|(known, value)| known == name && !value.is_empty())
+        .map(|(_, value)| value))
 }

@@ -1,16 +1,22 @@
 //! `webhook send`: the provider's side of a webhook, with what its side is told.
 
+use anyhow::{Context, Result, anyhow, bail};
+use chrono::Utc;
+use reqwest::Method;
+use serde_json::json;
+
 use super::{arguments::Send, secrets};
 use crate::{
     orders::api::{Answer, Api, Problem},
     output::{fields, print, print_json},
 };
-use anyhow::{Context, Result, anyhow, bail};
-use chrono::Utc;
-use domain::{Currency, Decimal, Money, OrderId, PaymentEvent, PaymentEventKind, TransactionId, WebhookProvider};
-use payment_webhooks::{Environment, Facts, Message, Request, SampleError, SampleKind, Secrets, Signing};
-use reqwest::Method;
-use serde_json::json;
+use domain::{
+    Currency, Decimal, Money, OrderId, PaymentEvent, PaymentEventKind, TransactionId,
+    WebhookProvider,
+};
+use payment_webhooks::{
+    Environment, Facts, Message, Request, SampleError, SampleKind, Secrets, Signing,
+};
 
 pub(super) async fn send(arguments: Send) -> Result<()> {
     let (provider, kind) = (arguments.provider, arguments.event);
@@ -22,7 +28,9 @@ pub(super) async fn send(arguments: Send) -> Result<()> {
     let event_id = arguments.event_id.unwrap_or_else(|| made_up("evt"));
     let transaction_id = match about.transaction_id {
         Some(transaction_id) => transaction_id,
-        None => TransactionId::parse(&made_up("tx")).context("a made-up transaction id must be one")?,
+        None => {
+            TransactionId::parse(&made_up("tx")).context("a made-up transaction id must be one")?
+        }
     };
     let facts = Facts {
         order_id: &about.order_id,
@@ -31,11 +39,18 @@ pub(super) async fn send(arguments: Send) -> Result<()> {
         event_id: &event_id,
         now: now.timestamp(),
     };
-    let message = payment_webhooks::sample(provider, kind, &facts).map_err(|error| no_sample(&error))?;
-    let signing = Signing { now: facts.now, message_id: &event_id, notification_url: notification_url.as_deref() };
+    let message =
+        payment_webhooks::sample(provider, kind, &facts).map_err(|error| no_sample(&error))?;
+    let signing = Signing {
+        now: facts.now,
+        message_id: &event_id,
+        notification_url: notification_url.as_deref(),
+    };
     let message = payment_webhooks::sign(&secrets, message, &signing)?;
     let event = meaning(&secrets, &message, &signing)?;
-    let (status, said) = api.deliver(provider, &message.headers, message.body).await?;
+    let (status, said) = api
+        .deliver(provider, &message.headers, message.body)
+        .await?;
     if !(200..300).contains(&status) {
         bail!("{}", refused(provider, status, &Problem::code_of(&said)));
     }
@@ -58,7 +73,15 @@ pub(super) async fn send(arguments: Send) -> Result<()> {
         next += &format!("\norderflow events {}", about.order_id);
     }
     let sent = fields(&[
-        ("sent", format!("{} as {provider} tells it: {}, {}", about.order_id, kind.as_str(), about.amount)),
+        (
+            "sent",
+            format!(
+                "{} as {provider} tells it: {}, {}",
+                about.order_id,
+                kind.as_str(),
+                about.amount
+            ),
+        ),
         ("event", event.event_id),
         ("transaction", transaction_id.to_string()),
         ("answer", format!("{status} {said}")),
@@ -79,28 +102,56 @@ struct About {
 async fn about(api: &Api, arguments: &Send) -> Result<About> {
     let order = match api.order(Method::GET, &arguments.id, &[], None).await {
         Ok(order) => Some(order),
-        Err(error) if error.downcast_ref().is_some_and(|problem: &Problem| problem.code == "order_not_found") => {
+        Err(error)
+            if error
+                .downcast_ref()
+                .is_some_and(|problem: &Problem| problem.code == "order_not_found") =>
+        {
             if arguments.amount.is_none() || arguments.currency.is_none() {
-                bail!("{error} With --amount and --currency a notification is sent about an order that is not there.");
+                bail!(
+                    "{error} With --amount and --currency a notification is sent about an order that is not there."
+                );
             }
             None
         }
         Err(error) => return Err(error),
     };
-    let of_order = |pointer: &str| order.as_ref().map_or("", |order: &Answer| order.text(pointer));
+    let of_order = |pointer: &str| {
+        order
+            .as_ref()
+            .map_or("", |order: &Answer| order.text(pointer))
+    };
     let currency = match arguments.currency {
         Some(currency) => currency,
-        None => Currency::parse(of_order("/currency")).context("the order names no currency yet; add --currency")?,
+        None => Currency::parse(of_order("/currency"))
+            .context("the order names no currency yet; add --currency")?,
     };
-    let total = || order.as_ref()?.body.get("total_amount").filter(|total| total.is_number()).map(ToString::to_string);
-    let amount = arguments.amount.clone().or_else(total).context("the order has no total yet; add --amount")?;
-    let decimal: Decimal = amount.parse().map_err(|error| anyhow!("an amount {error}"))?;
+    let total = || {
+        order
+            .as_ref()?
+            .body
+            .get("total_amount")
+            .filter(|total| total.is_number())
+            .map(ToString::to_string)
+    };
+    let amount = arguments
+        .amount
+        .clone()
+        .or_else(total)
+        .context("the order has no total yet; add --amount")?;
+    let decimal: Decimal = amount
+        .parse()
+        .map_err(|error| anyhow!("an amount {error}"))?;
     let exact = Money::from_decimal(decimal, currency);
-    let typed = arguments
-        .transaction_id
-        .as_deref()
-        .or_else(|| Some(of_order("/payment_info/transaction_id")).filter(|transaction_id| !transaction_id.is_empty()));
-    let id = if order.is_some() { of_order("/order_id") } else { &arguments.id };
+    let typed = arguments.transaction_id.as_deref().or_else(|| {
+        Some(of_order("/payment_info/transaction_id"))
+            .filter(|transaction_id| !transaction_id.is_empty())
+    });
+    let id = if order.is_some() {
+        of_order("/order_id")
+    } else {
+        &arguments.id
+    };
     Ok(About {
         order_id: OrderId::parse(id).map_err(|error| anyhow!("an order's id {error}"))?,
         is_there: order.is_some(),
@@ -121,17 +172,22 @@ fn meaning(secrets: &Secrets, message: &Message, signing: &Signing<'_>) -> Resul
         now: signing.now,
         notification_url: signing.notification_url,
     };
-    let verified =
-        payment_webhooks::verify(secrets, &request).map_err(|_| anyhow!("what was signed here does not verify"))?;
-    payment_webhooks::events(&verified, Environment::Test).into_iter().next().context("a sample holds an event")
+    let verified = payment_webhooks::verify(secrets, &request)
+        .map_err(|_| anyhow!("what was signed here does not verify"))?;
+    payment_webhooks::events(&verified, Environment::Test)
+        .into_iter()
+        .next()
+        .context("a sample holds an event")
 }
 
 fn no_sample(error: &SampleError) -> anyhow::Error {
     match error {
         SampleError::NoSuchEvent { provider, .. } => {
             let kind = |kind: SampleKind| kind.as_str();
-            let all: Vec<_> =
-                SampleKind::ALL.into_iter().filter(|kind| payment_webhooks::has_sample(*provider, *kind)).collect();
+            let all: Vec<_> = SampleKind::ALL
+                .into_iter()
+                .filter(|kind| payment_webhooks::has_sample(*provider, *kind))
+                .collect();
             let all = all.into_iter().map(kind).collect::<Vec<_>>().join(", ");
             anyhow!("{error}; it has --event {all}")
         }
@@ -158,7 +214,9 @@ fn refused(provider: WebhookProvider, status: u16, code: &str) -> String {
             "the API can't take it now ({status} {code}), and {provider} would send it again: look at `orderflow check`"
         ),
         "" => format!("the API answered {status}; is ORDERFLOW_URL an orderflow API?"),
-        _ => format!("the API refused it ({status} {code}): look at `orderflow logs --service api`"),
+        _ => {
+            format!("the API refused it ({status} {code}): look at `orderflow logs --service api`")
+        }
     }
 }
 

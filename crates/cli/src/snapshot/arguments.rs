@@ -1,7 +1,8 @@
 //! What can be typed after `snapshot`.
 
-use crate::{args::Output, typed};
 use clap::{Args, Subcommand};
+
+use crate::{args::Output, typed};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SnapshotCommand {

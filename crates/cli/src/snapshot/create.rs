@@ -1,5 +1,9 @@
 //! `snapshot create`.
 
+use anyhow::{Context, Result, bail};
+use aws_sdk_rds::{Client, error::ProvideErrorMetadata, types::DbSnapshot};
+use chrono::Utc;
+
 use super::{
     arguments::CreateSnapshot,
     list::Listed,
@@ -8,31 +12,52 @@ use super::{
     wait::{Stage, until_available},
 };
 use crate::output::{print, print_json};
-use anyhow::{Context, Result, bail};
-use aws_sdk_rds::{Client, error::ProvideErrorMetadata, types::DbSnapshot};
-use chrono::Utc;
 
 const ACTION: &str = "rds:CreateDBSnapshot";
 
 pub(super) async fn create(arguments: CreateSnapshot) -> Result<()> {
     let instance = rds::instance(&arguments.instance)?;
     let client = rds::client().await?;
-    let name = arguments.name.unwrap_or_else(|| format!("{instance}-{}", Utc::now().format("%Y%m%d-%H%M%S")));
-    let begun =
-        client.create_db_snapshot().db_snapshot_identifier(&name).db_instance_identifier(&instance).send().await;
+    let name = arguments
+        .name
+        .unwrap_or_else(|| format!("{instance}-{}", Utc::now().format("%Y%m%d-%H%M%S")));
+    let begun = client
+        .create_db_snapshot()
+        .db_snapshot_identifier(&name)
+        .db_instance_identifier(&instance)
+        .send()
+        .await;
     let (began, snapshot) = match begun {
-        Ok(begun) => (true, begun.db_snapshot.context("RDS says nothing of the snapshot that it began")?),
+        Ok(begun) => (
+            true,
+            begun
+                .db_snapshot
+                .context("RDS says nothing of the snapshot that it began")?,
+        ),
         // Of an earlier try, whose answer may have been lost.
-        Err(error) if error.code().is_some_and(|code| code.starts_with("DBSnapshotAlreadyExists")) => {
+        Err(error)
+            if error
+                .code()
+                .is_some_and(|code| code.starts_with("DBSnapshotAlreadyExists")) =>
+        {
             (false, describe(&client, &name).await?)
         }
         Err(error) => return Err(refused(&error, &client, ACTION, &instance)),
     };
-    if snapshot.db_instance_identifier().is_some_and(|of| of != instance) {
+    if snapshot
+        .db_instance_identifier()
+        .is_some_and(|of| of != instance)
+    {
         let of = snapshot.db_instance_identifier().unwrap_or_default();
-        bail!("there is a snapshot {name} already, of another instance ({of}): choose another name");
+        bail!(
+            "there is a snapshot {name} already, of another instance ({of}): choose another name"
+        );
     }
-    let snapshot = if arguments.no_wait { snapshot } else { wait(&client, &name).await? };
+    let snapshot = if arguments.no_wait {
+        snapshot
+    } else {
+        wait(&client, &name).await?
+    };
     let listed = Listed::of(&snapshot);
     if arguments.output.json {
         return print_json(&listed);
@@ -43,16 +68,26 @@ pub(super) async fn create(arguments: CreateSnapshot) -> Result<()> {
         (true, false) => "began",
         (false, _) => "was there already:",
     };
-    print(&format!("{what} {name}, a snapshot of {instance}: {}, {}", listed.size(), listed.is_encrypted()))?;
+    print(&format!(
+        "{what} {name}, a snapshot of {instance}: {}, {}",
+        listed.size(),
+        listed.is_encrypted()
+    ))?;
     if is_there {
-        return print(&format!("restore it beside the instance with:\norderflow snapshot restore {name}"));
+        return print(&format!(
+            "restore it beside the instance with:\norderflow snapshot restore {name}"
+        ));
     }
     print("how far it is:\norderflow snapshot list")
 }
 
 /// One that exists.
 pub(super) async fn describe(client: &Client, name: &str) -> Result<DbSnapshot> {
-    let answer = client.describe_db_snapshots().db_snapshot_identifier(name).send().await;
+    let answer = client
+        .describe_db_snapshots()
+        .db_snapshot_identifier(name)
+        .send()
+        .await;
     let found = answer.map_err(|error| refused(&error, client, "rds:DescribeDBSnapshots", name))?;
     found
         .db_snapshots
@@ -63,14 +98,30 @@ pub(super) async fn describe(client: &Client, name: &str) -> Result<DbSnapshot> 
 }
 
 async fn wait(client: &Client, name: &str) -> Result<DbSnapshot> {
-    let look = async || client.describe_db_snapshots().db_snapshot_identifier(name).send().await;
-    let first = |answer: &aws_sdk_rds::operation::describe_db_snapshots::DescribeDbSnapshotsOutput| {
-        answer.db_snapshots().first().cloned()
+    let look = async || {
+        client
+            .describe_db_snapshots()
+            .db_snapshot_identifier(name)
+            .send()
+            .await
     };
+    let first =
+        |answer: &aws_sdk_rds::operation::describe_db_snapshots::DescribeDbSnapshotsOutput| {
+            answer.db_snapshots().first().cloned()
+        };
     let stage = |answer: &_| {
         let snapshot = first(answer);
-        let status = snapshot.as_ref().and_then(DbSnapshot::status).unwrap_or("creating").to_owned();
-        Stage { status, percent: snapshot.and_then(|snapshot| snapshot.percent_progress()).map(|of| of.to_string()) }
+        let status = snapshot
+            .as_ref()
+            .and_then(DbSnapshot::status)
+            .unwrap_or("creating")
+            .to_owned();
+        Stage {
+            status,
+            percent: snapshot
+                .and_then(|snapshot| snapshot.percent_progress())
+                .map(|of| of.to_string()),
+        }
     };
     let refused = |error: &_| refused(error, client, "rds:DescribeDBSnapshots", name);
     let answer = until_available(&format!("the snapshot {name}"), look, stage, refused).await?;

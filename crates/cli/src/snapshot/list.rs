@@ -1,11 +1,12 @@
 //! `snapshot list`, and a snapshot as people and machines see it.
 
-use super::{arguments::ListSnapshots, rds, refusal::refused};
-use crate::output::{print, print_json, table};
 use anyhow::Result;
 use aws_sdk_rds::{primitives::DateTime, types::DbSnapshot};
 use chrono::{SecondsFormat, Utc};
 use serde::Serialize;
+
+use super::{arguments::ListSnapshots, rds, refusal::refused};
+use crate::output::{print, print_json, table};
 
 /// What is told of a snapshot.
 #[derive(Debug, Serialize)]
@@ -35,11 +36,17 @@ impl Listed {
     }
 
     pub(super) fn size(&self) -> String {
-        self.size_gib.map(|size| format!("{size} GiB")).unwrap_or_default()
+        self.size_gib
+            .map(|size| format!("{size} GiB"))
+            .unwrap_or_default()
     }
 
     pub(super) fn is_encrypted(&self) -> &'static str {
-        if self.encrypted { "encrypted" } else { "not encrypted" }
+        if self.encrypted {
+            "encrypted"
+        } else {
+            "not encrypted"
+        }
     }
 }
 
@@ -51,25 +58,59 @@ fn time(time: &DateTime) -> Option<String> {
 pub(super) async fn list(arguments: ListSnapshots) -> Result<()> {
     let instance = rds::known(&arguments.instance);
     let client = rds::client().await?;
-    let pages = client.describe_db_snapshots().set_db_instance_identifier(instance.clone());
+    let pages = client
+        .describe_db_snapshots()
+        .set_db_instance_identifier(instance.clone());
     let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
     let subject = instance.as_deref().unwrap_or("all instances");
-    let found = found.map_err(|error| refused(&error, &client, "rds:DescribeDBSnapshots", subject))?;
+    let found =
+        found.map_err(|error| refused(&error, &client, "rds:DescribeDBSnapshots", subject))?;
     let mut found: Vec<_> = found.iter().map(Listed::of).collect();
     // One that has just begun has no time yet.
-    found.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.created.clone().unwrap_or_else(|| "now".to_owned())));
+    found.sort_by_key(|snapshot| {
+        std::cmp::Reverse(snapshot.created.clone().unwrap_or_else(|| "now".to_owned()))
+    });
     if arguments.output.json {
         return print_json(&found);
     }
     if found.is_empty() {
-        return print(&format!("there is no snapshot of {subject}; `orderflow snapshot create` takes one"));
+        return print(&format!(
+            "there is no snapshot of {subject}; `orderflow snapshot create` takes one"
+        ));
     }
     let row = |snapshot: &Listed| {
         let encrypted = if snapshot.encrypted { "yes" } else { "no" };
         let created = snapshot.created.clone().unwrap_or_default();
-        let Listed { name, instance, status, kind, .. } = snapshot;
-        [name, instance, &created, &snapshot.size(), status, encrypted, kind].map(str::to_owned).to_vec()
+        let Listed {
+            name,
+            instance,
+            status,
+            kind,
+            ..
+        } = snapshot;
+        [
+            name,
+            instance,
+            &created,
+            &snapshot.size(),
+            status,
+            encrypted,
+            kind,
+        ]
+        .map(str::to_owned)
+        .to_vec()
     };
     let rows: Vec<_> = found.iter().map(row).collect();
-    print(&table(&["NAME", "INSTANCE", "CREATED", "SIZE", "STATUS", "ENCRYPTED", "KIND"], &rows))
+    print(&table(
+        &[
+            "NAME",
+            "INSTANCE",
+            "CREATED",
+            "SIZE",
+            "STATUS",
+            "ENCRYPTED",
+            "KIND",
+        ],
+        &rows,
+    ))
 }

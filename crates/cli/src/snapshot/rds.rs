@@ -1,14 +1,16 @@
 //! RDS: who asks, where, and about which instance.
 
-use super::{arguments::Instance, refusal::refused};
-use crate::target::variable;
+use std::time::Duration;
+
 use anyhow::{Context, Result, anyhow, bail};
 use aws_sdk_rds::{
     Client,
     config::{ProvideCredentials, Region, timeout::TimeoutConfig},
     types::DbInstance,
 };
-use std::time::Duration;
+
+use super::{arguments::Instance, refusal::refused};
+use crate::target::variable;
 
 const INSTANCE: &str = "ORDERFLOW_DB_INSTANCE";
 
@@ -18,9 +20,13 @@ const ANSWER: Duration = Duration::from_secs(20);
 /// A client, once it is known who asks and where: the SDK's own words for what is missing are long.
 pub(super) async fn client() -> Result<Client> {
     let config = aws::config().await.context("HTTP could not be set up")?;
-    let region = config.region().cloned().or_else(|| Some(Region::new(of_database()?.region)));
-    let region =
-        region.context("no AWS region is set: set AWS_REGION, or `region` in the profile that AWS_PROFILE names")?;
+    let region = config
+        .region()
+        .cloned()
+        .or_else(|| Some(Region::new(of_database()?.region)));
+    let region = region.context(
+        "no AWS region is set: set AWS_REGION, or `region` in the profile that AWS_PROFILE names",
+    )?;
     let found = match config.credentials_provider() {
         Some(provider) => provider.provide_credentials().await.ok(),
         None => None,
@@ -31,8 +37,15 @@ pub(super) async fn client() -> Result<Client> {
              and AWS_SECRET_ACCESS_KEY; `aws sts get-caller-identity` shows who you are"
         );
     }
-    let patience = TimeoutConfig::builder().operation_attempt_timeout(ANSWER).build();
-    Ok(Client::from_conf(aws_sdk_rds::config::Builder::from(&config).region(region).timeout_config(patience).build()))
+    let patience = TimeoutConfig::builder()
+        .operation_attempt_timeout(ANSWER)
+        .build();
+    Ok(Client::from_conf(
+        aws_sdk_rds::config::Builder::from(&config)
+            .region(region)
+            .timeout_config(patience)
+            .build(),
+    ))
 }
 
 /// Which instance is meant, or why nobody knows.
@@ -46,7 +59,11 @@ pub(super) fn instance(named: &Instance) -> Result<String> {
 
 /// The one that was named, else the one that `DATABASE_URL` leads to.
 pub(super) fn known(named: &Instance) -> Option<String> {
-    named.instance.clone().or_else(|| variable(INSTANCE)).or_else(|| Some(of_database()?.name))
+    named
+        .instance
+        .clone()
+        .or_else(|| variable(INSTANCE))
+        .or_else(|| Some(of_database()?.name))
 }
 
 /// What the name of a database's host tells.
@@ -64,16 +81,28 @@ fn of_database() -> Option<Host> {
 fn host_of(url: &str) -> Option<Host> {
     let url: reqwest::Url = url.parse().ok()?;
     let host = url.host_str()?.to_ascii_lowercase();
-    let rest = host.strip_suffix(".cn").unwrap_or(&host).strip_suffix(".rds.amazonaws.com")?;
+    let rest = host
+        .strip_suffix(".cn")
+        .unwrap_or(&host)
+        .strip_suffix(".rds.amazonaws.com")?;
     let labels: Vec<_> = rest.split('.').collect();
-    let [name, random, region] = labels[..] else { return None };
+    let [name, random, region] = labels[..] else {
+        return None;
+    };
     let is_instance = !random.contains('-') && ![name, random, region].contains(&"");
-    is_instance.then(|| Host { name: name.to_owned(), region: region.to_owned() })
+    is_instance.then(|| Host {
+        name: name.to_owned(),
+        region: region.to_owned(),
+    })
 }
 
 /// The instance as RDS describes it.
 pub(super) async fn describe(client: &Client, name: &str) -> Result<DbInstance> {
-    let answer = client.describe_db_instances().db_instance_identifier(name).send().await;
+    let answer = client
+        .describe_db_instances()
+        .db_instance_identifier(name)
+        .send()
+        .await;
     let found = answer.map_err(|error| refused(&error, client, "rds:DescribeDBInstances", name))?;
     let found = found.db_instances.unwrap_or_default().into_iter().next();
     found.with_context(|| format!("RDS says nothing of the instance {name}"))
@@ -85,11 +114,23 @@ mod tests {
 
     #[test]
     fn the_instance_is_the_first_word_of_its_host() {
-        let found =
-            |host: &str| host_of(&format!("postgres://reader:secret@{host}:5432/orderflow?sslmode=verify-full"));
-        let host = Host { name: "orderflow-prod".to_owned(), region: "eu-central-1".to_owned() };
-        assert_eq!(found("orderflow-prod.c9akciq32rgx.eu-central-1.rds.amazonaws.com"), Some(host));
-        assert_eq!(found("a.b.cn-north-1.rds.amazonaws.com.cn").map(|host| host.region), Some("cn-north-1".to_owned()));
+        let found = |host: &str| {
+            host_of(&format!(
+                "postgres://reader:secret@{host}:5432/orderflow?sslmode=verify-full"
+            ))
+        };
+        let host = Host {
+            name: "orderflow-prod".to_owned(),
+            region: "eu-central-1".to_owned(),
+        };
+        assert_eq!(
+            found("orderflow-prod.c9akciq32rgx.eu-central-1.rds.amazonaws.com"),
+            Some(host)
+        );
+        assert_eq!(
+            found("a.b.cn-north-1.rds.amazonaws.com.cn").map(|host| host.region),
+            Some("cn-north-1".to_owned())
+        );
         for other in [
             "127.0.0.1",
             "localhost",

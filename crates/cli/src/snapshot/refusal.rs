@@ -15,9 +15,15 @@ pub(super) fn refused<E: ProvideErrorMetadata, R>(
 ) -> Error {
     let region = client.config().region().map_or("?", AsRef::as_ref);
     let SdkError::ServiceError(context) = error else {
-        return anyhow!("RDS in {region}: {}; is AWS_REGION right, and is there a way to it?", aws::why(error));
+        return anyhow!(
+            "RDS in {region}: {}; is AWS_REGION right, and is there a way to it?",
+            aws::why(error)
+        );
     };
-    let (code, said) = (context.err().code().unwrap_or_default(), context.err().message().unwrap_or_default());
+    let (code, said) = (
+        context.err().code().unwrap_or_default(),
+        context.err().message().unwrap_or_default(),
+    );
     match code {
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => anyhow!(
             "AWS refuses {action} for {subject}: the policy for operators in docs/runbook.md, \"Restore\", allows it"
@@ -41,10 +47,14 @@ pub(super) fn refused<E: ProvideErrorMetadata, R>(
              another with --instance, or set AWS_REGION"
         ),
         "DBSnapshotNotFound" | "DBSnapshotNotFoundFault" => {
-            anyhow!("there is no snapshot {subject} in {region}: `orderflow snapshot list` shows which there are")
+            anyhow!(
+                "there is no snapshot {subject} in {region}: `orderflow snapshot list` shows which there are"
+            )
         }
         "DBInstanceAlreadyExists" | "DBInstanceAlreadyExistsFault" => {
-            anyhow!("there is an instance {subject} already, and none is ever replaced: name another with --to")
+            anyhow!(
+                "there is an instance {subject} already, and none is ever replaced: name another with --to"
+            )
         }
         "SnapshotQuotaExceeded" | "SnapshotQuotaExceededFault" => anyhow!(
             "the account has as many snapshots as it may: delete old ones (`aws rds delete-db-snapshot`), or have the \
@@ -68,13 +78,19 @@ pub(super) fn refused<E: ProvideErrorMetadata, R>(
             )
         }
         "InvalidDBSnapshotState" | "InvalidDBSnapshotStateFault" => {
-            anyhow!("the snapshot {subject} is not available: `orderflow snapshot list` shows how far it is")
+            anyhow!(
+                "the snapshot {subject} is not available: `orderflow snapshot list` shows how far it is"
+            )
         }
         "PointInTimeRestoreNotEnabled" | "PointInTimeRestoreNotEnabledFault" => {
-            anyhow!("the instance {subject} keeps no backups, so only its snapshots can be restored")
+            anyhow!(
+                "the instance {subject} keeps no backups, so only its snapshots can be restored"
+            )
         }
         "KMSKeyNotAccessible" | "KMSKeyNotAccessibleFault" => {
-            anyhow!("the key that encrypts {subject} can't be used: look at its state and policy in KMS")
+            anyhow!(
+                "the key that encrypts {subject} can't be used: look at its state and policy in KMS"
+            )
         }
         "Throttling" | "ThrottlingException" | "RequestLimitExceeded" => {
             anyhow!("AWS is asked too much by this account just now: try again in a minute")
@@ -86,13 +102,21 @@ pub(super) fn refused<E: ProvideErrorMetadata, R>(
 /// Whether the same question may be answered in a moment.
 pub(super) fn is_passing<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     match error {
-        SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
+        SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_) => {
+            true
+        }
         SdkError::ServiceError(context) => {
             let code = context.err().code().unwrap_or_default();
             code.is_empty()
-                || ["Throttling", "RequestLimitExceeded", "InternalFailure", "InternalError", "ServiceUnavailable"]
-                    .iter()
-                    .any(|passing| code.starts_with(passing))
+                || [
+                    "Throttling",
+                    "RequestLimitExceeded",
+                    "InternalFailure",
+                    "InternalError",
+                    "ServiceUnavailable",
+                ]
+                .iter()
+                .any(|passing| code.starts_with(passing))
         }
         // The kinds may grow.
         SdkError::ConstructionFailure(_) | _ => false,

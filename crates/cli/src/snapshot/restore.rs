@@ -1,13 +1,6 @@
 //! `snapshot restore`: a new instance beside the old one, as the old one is set up. It takes no order and no load; nothing of
 //! the old one is touched.
 
-use super::{
-    arguments::RestoreSnapshot,
-    create, rds,
-    refusal::refused,
-    wait::{Stage, until_available},
-};
-use crate::output::{print, print_json};
 use anyhow::{Context, Result, bail};
 use aws_sdk_rds::{
     Client,
@@ -16,8 +9,16 @@ use aws_sdk_rds::{
     primitives::DateTime,
     types::{DbInstance, Tag},
 };
-use domain::parse_time;
 use serde_json::json;
+
+use super::{
+    arguments::RestoreSnapshot,
+    create, rds,
+    refusal::refused,
+    wait::{Stage, until_available},
+};
+use crate::output::{print, print_json};
+use domain::parse_time;
 
 /// What the new instance is made of.
 enum Source {
@@ -30,11 +31,20 @@ pub(super) async fn restore(arguments: RestoreSnapshot) -> Result<()> {
     let old = rds::instance(&arguments.instance)?;
     let new = arguments.to.unwrap_or_else(|| format!("{old}-restored"));
     let (source, from) = match (arguments.name, arguments.at.as_deref()) {
-        (Some(name), _) => (Source::Snapshot(name.clone()), format!("the snapshot {name}")),
-        (None, Some("latest") | None) => (Source::Moment(None), format!("{old} as it was a few minutes ago")),
+        (Some(name), _) => (
+            Source::Snapshot(name.clone()),
+            format!("the snapshot {name}"),
+        ),
+        (None, Some("latest") | None) => (
+            Source::Moment(None),
+            format!("{old} as it was a few minutes ago"),
+        ),
         (None, Some(at)) => {
             let time = parse_time(at).context("a time must be such as 2027-01-01T00:00:00Z")?;
-            (Source::Moment(Some(DateTime::from_secs(time.timestamp()))), format!("{old} as it was at {at}"))
+            (
+                Source::Moment(Some(DateTime::from_secs(time.timestamp()))),
+                format!("{old} as it was at {at}"),
+            )
         }
     };
     let client = rds::client().await?;
@@ -42,9 +52,15 @@ pub(super) async fn restore(arguments: RestoreSnapshot) -> Result<()> {
     is_free(&client, &new).await?;
     is_encrypted(&client, &source, &like).await?;
     begin(&client, &source, &like, &old, &new).await?;
-    let made = if arguments.no_wait { rds::describe(&client, &new).await? } else { wait(&client, &new).await? };
+    let made = if arguments.no_wait {
+        rds::describe(&client, &new).await?
+    } else {
+        wait(&client, &new).await?
+    };
     // One that has just begun has no address yet.
-    let host = made.endpoint().and_then(|endpoint| Some(format!("{}:{}", endpoint.address()?, endpoint.port()?)));
+    let host = made
+        .endpoint()
+        .and_then(|endpoint| Some(format!("{}:{}", endpoint.address()?, endpoint.port()?)));
     let status = made.db_instance_status().unwrap_or_default();
     if arguments.output.json {
         return print_json(&json!({"instance": new, "from": from, "status": status, "host": host}));
@@ -80,9 +96,22 @@ fn next(snapshot: &str, host: &str) -> Result<()> {
 
 /// Nothing that is there is ever replaced, nor waited for as if it were ours.
 async fn is_free(client: &Client, new: &str) -> Result<()> {
-    match client.describe_db_instances().db_instance_identifier(new).send().await {
-        Ok(_) => bail!("there is an instance {new} already, and none is ever replaced: name another with --to"),
-        Err(error) if error.code().is_some_and(|code| code.starts_with("DBInstanceNotFound")) => Ok(()),
+    match client
+        .describe_db_instances()
+        .db_instance_identifier(new)
+        .send()
+        .await
+    {
+        Ok(_) => bail!(
+            "there is an instance {new} already, and none is ever replaced: name another with --to"
+        ),
+        Err(error)
+            if error
+                .code()
+                .is_some_and(|code| code.starts_with("DBInstanceNotFound")) =>
+        {
+            Ok(())
+        }
         Err(error) => Err(refused(&error, client, "rds:DescribeDBInstances", new)),
     }
 }
@@ -94,7 +123,10 @@ async fn is_encrypted(client: &Client, source: &Source, like: &DbInstance) -> Re
             let snapshot = create::describe(client, name).await?;
             (format!("the snapshot {name}"), snapshot.encrypted())
         }
-        Source::Moment(_) => (like.db_instance_identifier().unwrap_or_default().to_owned(), like.storage_encrypted()),
+        Source::Moment(_) => (
+            like.db_instance_identifier().unwrap_or_default().to_owned(),
+            like.storage_encrypted(),
+        ),
     };
     if is_encrypted == Some(true) {
         return Ok(());
@@ -117,7 +149,9 @@ macro_rules! like {
             .set_storage_type($like.storage_type().map(str::to_owned))
             .set_auto_minor_version_upgrade($like.auto_minor_version_upgrade())
             .set_ca_certificate_identifier($like.ca_certificate_identifier().map(str::to_owned))
-            .set_enable_cloudwatch_logs_exports(Some($like.enabled_cloudwatch_logs_exports().to_vec()))
+            .set_enable_cloudwatch_logs_exports(Some(
+                $like.enabled_cloudwatch_logs_exports().to_vec(),
+            ))
             .set_manage_master_user_password($like.master_user_secret().map(|_| true))
             .set_tags(Some(tags($like)))
             .copy_tags_to_snapshot(true)
@@ -129,52 +163,116 @@ macro_rules! like {
     };
 }
 
-async fn begin(client: &Client, source: &Source, like: &DbInstance, old: &str, new: &str) -> Result<()> {
+async fn begin(
+    client: &Client,
+    source: &Source,
+    like: &DbInstance,
+    old: &str,
+    new: &str,
+) -> Result<()> {
     match source {
         Source::Snapshot(name) => {
             let request = client.restore_db_instance_from_db_snapshot();
-            let request = request.db_snapshot_identifier(name).db_instance_identifier(new);
+            let request = request
+                .db_snapshot_identifier(name)
+                .db_instance_identifier(new);
             let begun = like!(request, like);
-            let subject = |code: &str| if code.contains("Snapshot") { name.as_str() } else { new };
+            let subject = |code: &str| {
+                if code.contains("Snapshot") {
+                    name.as_str()
+                } else {
+                    new
+                }
+            };
             let action = "rds:RestoreDBInstanceFromDBSnapshot";
-            begun.map(drop).map_err(|error| refused(&error, client, action, subject(error.code().unwrap_or_default())))
+            begun.map(drop).map_err(|error| {
+                refused(
+                    &error,
+                    client,
+                    action,
+                    subject(error.code().unwrap_or_default()),
+                )
+            })
         }
         Source::Moment(time) => {
             let request = client.restore_db_instance_to_point_in_time();
-            let request = request.source_db_instance_identifier(old).target_db_instance_identifier(new);
-            let request =
-                request.set_restore_time(*time).set_use_latest_restorable_time(time.is_none().then_some(true));
-            let begun = like!(request.set_max_allocated_storage(like.max_allocated_storage()), like);
-            let subject = |code: &str| if code.contains("AlreadyExists") { new } else { old };
+            let request = request
+                .source_db_instance_identifier(old)
+                .target_db_instance_identifier(new);
+            let request = request
+                .set_restore_time(*time)
+                .set_use_latest_restorable_time(time.is_none().then_some(true));
+            let begun = like!(
+                request.set_max_allocated_storage(like.max_allocated_storage()),
+                like
+            );
+            let subject = |code: &str| {
+                if code.contains("AlreadyExists") {
+                    new
+                } else {
+                    old
+                }
+            };
             let action = "rds:RestoreDBInstanceToPointInTime";
-            begun.map(drop).map_err(|error| refused(&error, client, action, subject(error.code().unwrap_or_default())))
+            begun.map(drop).map_err(|error| {
+                refused(
+                    &error,
+                    client,
+                    action,
+                    subject(error.code().unwrap_or_default()),
+                )
+            })
         }
     }
 }
 
 fn subnet_group(like: &DbInstance) -> Option<String> {
-    like.db_subnet_group()?.db_subnet_group_name().map(str::to_owned)
+    like.db_subnet_group()?
+        .db_subnet_group_name()
+        .map(str::to_owned)
 }
 
 fn security_groups(like: &DbInstance) -> Vec<String> {
-    like.vpc_security_groups().iter().filter_map(|group| group.vpc_security_group_id()).map(str::to_owned).collect()
+    like.vpc_security_groups()
+        .iter()
+        .filter_map(|group| group.vpc_security_group_id())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn parameter_group(like: &DbInstance) -> Option<String> {
-    like.db_parameter_groups().first()?.db_parameter_group_name().map(str::to_owned)
+    like.db_parameter_groups()
+        .first()?
+        .db_parameter_group_name()
+        .map(str::to_owned)
 }
 
 /// Those that AWS makes itself nobody may set.
 fn tags(like: &DbInstance) -> Vec<Tag> {
-    like.tag_list().iter().filter(|tag| !tag.key().unwrap_or_default().starts_with("aws:")).cloned().collect()
+    like.tag_list()
+        .iter()
+        .filter(|tag| !tag.key().unwrap_or_default().starts_with("aws:"))
+        .cloned()
+        .collect()
 }
 
 async fn wait(client: &Client, new: &str) -> Result<DbInstance> {
-    let look = async || client.describe_db_instances().db_instance_identifier(new).send().await;
+    let look = async || {
+        client
+            .describe_db_instances()
+            .db_instance_identifier(new)
+            .send()
+            .await
+    };
     let first = |answer: &DescribeDbInstancesOutput| answer.db_instances().first().cloned();
     let stage = |answer: &DescribeDbInstancesOutput| {
-        let status = first(answer).and_then(|instance| instance.db_instance_status).unwrap_or("creating".to_owned());
-        Stage { status, percent: first(answer).and_then(|instance| instance.percent_progress) }
+        let status = first(answer)
+            .and_then(|instance| instance.db_instance_status)
+            .unwrap_or("creating".to_owned());
+        Stage {
+            status,
+            percent: first(answer).and_then(|instance| instance.percent_progress),
+        }
     };
     let refused = |error: &_| refused(error, client, "rds:DescribeDBInstances", new);
     let answer = until_available(&format!("the instance {new}"), look, stage, refused).await?;

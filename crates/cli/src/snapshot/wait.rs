@@ -1,14 +1,16 @@
 //! Waiting until RDS is done, and showing meanwhile how far it is.
 
-use super::refusal::is_passing;
-use anyhow::{Result, anyhow, bail};
-use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
-use indicatif::ProgressBar;
 use std::{
     io::{IsTerminal, stderr},
     time::{Duration, Instant},
 };
+
+use anyhow::{Result, anyhow, bail};
+use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
+use indicatif::ProgressBar;
 use tokio::time::sleep;
+
+use super::refusal::is_passing;
 
 /// What is small is done soon, what is large takes hours.
 const FIRST_LOOK: Duration = Duration::from_millis(300);
@@ -55,11 +57,17 @@ pub(super) async fn until_available<T, E: ProvideErrorMetadata, R>(
                     return Ok(seen);
                 }
                 if STUCK.contains(&status.as_str()) || status.starts_with("incompatible-") {
-                    bail!("{what} is {status}: its events say why (`aws rds describe-events --duration 1440`)");
+                    bail!(
+                        "{what} is {status}: its events say why (`aws rds describe-events --duration 1440`)"
+                    );
                 }
-                progress.show(&percent.map_or(status.clone(), |percent| format!("{status}, {percent} %")));
+                progress.show(
+                    &percent.map_or(status.clone(), |percent| format!("{status}, {percent} %")),
+                );
             }
-            Err(error) if is_passing(&error) && answered.elapsed() < PATIENCE => progress.show("AWS does not answer"),
+            Err(error) if is_passing(&error) && answered.elapsed() < PATIENCE => {
+                progress.show("AWS does not answer")
+            }
             Err(error) => return Err(anyhow!("{:#} ({what} goes on in AWS)", refused(&error))),
         }
         sleep(pause).await;
@@ -78,7 +86,11 @@ impl Progress {
     fn of(what: &str) -> Self {
         let bar = ProgressBar::new_spinner();
         bar.enable_steady_tick(Duration::from_millis(120));
-        Self { what: what.to_owned(), bar, last: std::cell::RefCell::default() }
+        Self {
+            what: what.to_owned(),
+            bar,
+            last: std::cell::RefCell::default(),
+        }
     }
 
     fn show(&self, stage: &str) {

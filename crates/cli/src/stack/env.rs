@@ -1,18 +1,22 @@
 //! `env`.
 
 use anyhow::Result;
-use devstack::{Project, settings};
 use serde_json::{Map, Value};
 
 use crate::{
     args::Output,
     output::{print, print_json},
 };
+use devstack::{Project, settings};
 
 /// Where the running ones listen is no place for another one; and mail follows from `SMTP_URL`, while `MAIL` in the
 /// environment would tell the next `up` that the user has mail of their own.
-const NOT_FOR_OTHERS: [&str; 4] =
-    ["ORDERFLOW_HTTP_ADDRESS", "ORDERFLOW_HEALTH_ADDRESS", "ORDERFLOW_METRICS_ADDRESS", "MAIL"];
+const NOT_FOR_OTHERS: [&str; 4] = [
+    "ORDERFLOW_HTTP_ADDRESS",
+    "ORDERFLOW_HEALTH_ADDRESS",
+    "ORDERFLOW_METRICS_ADDRESS",
+    "MAIL",
+];
 
 /// Prints the running stack's settings, all that a function or a worker needs to join in.
 pub(crate) fn env(output: Output) -> Result<()> {
@@ -20,7 +24,10 @@ pub(crate) fn env(output: Output) -> Result<()> {
     let mut variables = state.settings;
     variables.retain(|(name, _)| !NOT_FOR_OTHERS.contains(&name.as_str()));
     let addresses = state.addresses;
-    let ours = addresses.database_folder.is_some().then_some(addresses.database_url);
+    let ours = addresses
+        .database_folder
+        .is_some()
+        .then_some(addresses.database_url);
     let pages = [
         ("ORDERFLOW_URL", Some(addresses.http_url)),
         ("ORDERFLOW_METRICS_URL", Some(addresses.metrics_url)),
@@ -29,10 +36,21 @@ pub(crate) fn env(output: Output) -> Result<()> {
         (settings::LOCAL_SMTP, addresses.smtp_url),
         (settings::LOCAL_DATABASE, ours),
     ];
-    variables.extend(pages.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    variables.extend(
+        pages
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?))),
+    );
     if output.json {
-        return print_json(&variables.into_iter().map(|(name, value)| (name, value.into())).collect::<Map<_, Value>>());
+        return print_json(
+            &variables
+                .into_iter()
+                .map(|(name, value)| (name, value.into()))
+                .collect::<Map<_, Value>>(),
+        );
     }
-    let export = |(name, value): &(String, String)| format!("export {name}='{}'", value.replace('\'', r"'\''"));
+    let export = |(name, value): &(String, String)| {
+        format!("export {name}='{}'", value.replace('\'', r"'\''"))
+    };
     print(&variables.iter().map(export).collect::<Vec<_>>().join("\n"))
 }

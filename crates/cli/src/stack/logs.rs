@@ -9,11 +9,11 @@ use std::{
 
 use anstream::adapter::strip_str;
 use anyhow::{Context, Result, bail};
-use devstack::{Project, Stack};
 use serde_json::json;
 use tokio::time::sleep;
 
 use crate::args::Logs;
+use devstack::{Project, Stack};
 
 /// How far back to look for the last lines.
 const WINDOW: u64 = 1 << 20;
@@ -41,7 +41,11 @@ pub(crate) async fn logs(arguments: Logs) -> Result<()> {
             return Ok(());
         }
     }
-    if arguments.follow { follow(&mut logs).await } else { Ok(()) }
+    if arguments.follow {
+        follow(&mut logs).await
+    } else {
+        Ok(())
+    }
 }
 
 async fn follow(logs: &mut [Log]) -> Result<()> {
@@ -84,7 +88,9 @@ impl Label {
         match self {
             Self::None => line.to_owned(),
             Self::Name(name) => format!("{name}{line}"),
-            Self::Json(name) => json!({"service": name, "line": strip_str(line).to_string()}).to_string(),
+            Self::Json(name) => {
+                json!({"service": name, "line": strip_str(line).to_string()}).to_string()
+            }
         }
     }
 }

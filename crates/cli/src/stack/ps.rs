@@ -1,30 +1,59 @@
 //! `ps`.
 
-use crate::output::print;
 use anyhow::Result;
+
+use crate::output::print;
 use devstack::{Project, ServiceStatus, control};
 
 /// Shows what runs, also where nothing does.
 pub(crate) async fn ps(json: bool) -> Result<()> {
     let project = Project::here()?;
-    let services = if project.is_running()? { control::status(&project).await? } else { devstack::stopped() };
+    let services = if project.is_running()? {
+        control::status(&project).await?
+    } else {
+        devstack::stopped()
+    };
     if json {
         return print(&serde_json::to_string_pretty(&services)?);
     }
     let head = format!("{:<10} {:<9} {:>8}  URL", "SERVICE", "STATE", "PID");
     let lines = services.iter().flat_map(lines);
-    print(&[head].into_iter().chain(lines).collect::<Vec<_>>().join("\n"))
+    print(
+        &[head]
+            .into_iter()
+            .chain(lines)
+            .collect::<Vec<_>>()
+            .join("\n"),
+    )
 }
 
 /// A service, and below it what else it has.
 fn lines(status: &ServiceStatus) -> Vec<String> {
-    let ServiceStatus { service, pid, state, url, ui, metrics, data } = status;
+    let ServiceStatus {
+        service,
+        pid,
+        state,
+        url,
+        ui,
+        metrics,
+        data,
+    } = status;
     let pid = pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
-    let first = format!("{service:<10} {state:<9} {pid:>8}  {url}").trim_end().to_owned();
+    let first = format!("{service:<10} {state:<9} {pid:>8}  {url}")
+        .trim_end()
+        .to_owned();
     let more = [
         ui.as_ref().map(|url| format!("pages at {url}")),
         metrics.as_ref().map(|url| format!("metrics at {url}")),
-        data.as_ref().map(|folder| format!("data in {}", folder.display())),
+        data.as_ref()
+            .map(|folder| format!("data in {}", folder.display())),
     ];
-    [first].into_iter().chain(more.into_iter().flatten().map(|line| format!("{:<31}{line}", ""))).collect()
+    [first]
+        .into_iter()
+        .chain(
+            more.into_iter()
+                .flatten()
+                .map(|line| format!("{:<31}{line}", "")),
+        )
+        .collect()
 }

@@ -3,6 +3,7 @@
 use std::io::{BufRead, IsTerminal, Write};
 
 use anyhow::{Result, bail};
+
 use devstack::{Project, control};
 
 /// Stops the stack.
@@ -45,7 +46,10 @@ fn confirmed(project: &Project) -> Result<bool> {
     if !input.is_terminal() {
         bail!("this removes all local data; confirm with --yes");
     }
-    eprint!("remove all local data of {}? [y/N] ", project.folder().display());
+    eprint!(
+        "remove all local data of {}? [y/N] ",
+        project.folder().display()
+    );
     std::io::stderr().flush()?;
     let mut answer = String::new();
     input.lock().read_line(&mut answer)?;

@@ -3,8 +3,6 @@
 use std::{ffi::OsString, future::pending, time::Duration};
 
 use anyhow::{Result, bail};
-use devstack::{Launcher, Port, Progress, Project, StackOptions, State};
-use domain::Profile;
 use reqwest::Url;
 use tokio::time::sleep;
 
@@ -12,6 +10,8 @@ use crate::{
     args::{StackArguments, Up},
     output::{print, print_json},
 };
+use devstack::{Launcher, Port, Progress, Project, StackOptions, State};
+use domain::Profile;
 
 /// The usual ports of what everybody looks for there.
 const HTTP: u16 = 8000;
@@ -25,14 +25,21 @@ pub(crate) async fn up(arguments: Up) -> Result<()> {
         let state = wait_until_ready(&project).await?;
         let refused = not_taken(&arguments.stack, &state);
         if !refused.is_empty() {
-            eprintln!("not taken: {}; stop it first with `orderflow down`", refused.join(", "));
+            eprintln!(
+                "not taken: {}; stop it first with `orderflow down`",
+                refused.join(", ")
+            );
         }
         return show("the stack is running already", &state, json);
     }
     let progress = Progress::stderr();
     if arguments.detach {
         let state = devstack::launch(&project, supervisor(&arguments.stack), &progress).await?;
-        return show("the stack is ready; stop it with `orderflow down`", &state, json);
+        return show(
+            "the stack is ready; stop it with `orderflow down`",
+            &state,
+            json,
+        );
     }
     let options = options(&arguments.stack, project.clone())?;
     devstack::supervise(&project, options, &progress, pending(), |state| {
@@ -65,7 +72,9 @@ fn options(arguments: &StackArguments, project: Project) -> Result<StackOptions>
         http_port: Port::Fixed(arguments.http_port.unwrap_or(HTTP)),
         temporal_port: Port::Fixed(arguments.temporal_port.unwrap_or(TEMPORAL)),
         ui_port: Port::Fixed(arguments.ui_port.unwrap_or(UI)),
-        metrics_port: arguments.metrics_port.map_or(Port::Prefer(9464), Port::Fixed),
+        metrics_port: arguments
+            .metrics_port
+            .map_or(Port::Prefer(9464), Port::Fixed),
         postgres_port: arguments.postgres_port.map_or(Port::Free, Port::Fixed),
         mail_port: Some(arguments.mail_port.map_or(Port::Prefer(8025), Port::Fixed)),
         worker: !arguments.no_worker,
@@ -117,13 +126,25 @@ fn not_taken(arguments: &StackArguments, state: &State) -> Vec<String> {
     for ((flag, wanted), there) in ports(arguments).into_iter().zip(there) {
         let there = there.and_then(port);
         if let Some(wanted) = wanted.filter(|wanted| Some(*wanted) != there) {
-            let there = there.map_or_else(|| "it has none".to_owned(), |port| format!("it has {port}"));
+            let there =
+                there.map_or_else(|| "it has none".to_owned(), |port| format!("it has {port}"));
             refused.push(format!("{flag} {wanted} ({there})"));
         }
     }
-    let profile = state.settings.iter().find(|(name, _)| name == "ORDER_PROFILE").map(|(_, value)| value.as_str());
-    if let Some(wanted) = arguments.profile.map(Profile::as_str).filter(|wanted| Some(*wanted) != profile) {
-        refused.push(format!("--profile {wanted} (it runs with {})", profile.unwrap_or("another")));
+    let profile = state
+        .settings
+        .iter()
+        .find(|(name, _)| name == "ORDER_PROFILE")
+        .map(|(_, value)| value.as_str());
+    if let Some(wanted) = arguments
+        .profile
+        .map(Profile::as_str)
+        .filter(|wanted| Some(*wanted) != profile)
+    {
+        refused.push(format!(
+            "--profile {wanted} (it runs with {})",
+            profile.unwrap_or("another")
+        ));
     }
     if arguments.no_worker && addresses.worker_health_url.is_some() {
         refused.push("--no-worker (it has one)".to_owned());
@@ -145,20 +166,29 @@ async fn wait_until_ready(project: &Project) -> Result<State> {
 
 fn show(headline: &str, state: &State, json: bool) -> Result<()> {
     let addresses = &state.addresses;
-    let metrics: Vec<_> = [Some(&addresses.metrics_url), addresses.worker_health_url.as_ref()]
-        .into_iter()
-        .flatten()
-        .map(|url| format!("{url}/metrics"))
-        .collect();
+    let metrics: Vec<_> = [
+        Some(&addresses.metrics_url),
+        addresses.worker_health_url.as_ref(),
+    ]
+    .into_iter()
+    .flatten()
+    .map(|url| format!("{url}/metrics"))
+    .collect();
     if json {
         return print_json(addresses);
     }
     let lines = [
         Some(headline.to_owned()),
         Some(format!("  API       {}", addresses.http_url)),
-        Some(format!("  Temporal  {} (API {})", addresses.ui_url, addresses.temporal_address)),
+        Some(format!(
+            "  Temporal  {} (API {})",
+            addresses.ui_url, addresses.temporal_address
+        )),
         Some(format!("  Database  {}", addresses.database_url)),
-        addresses.mail_url.as_ref().map(|url| format!("  Mail      {url}")),
+        addresses
+            .mail_url
+            .as_ref()
+            .map(|url| format!("  Mail      {url}")),
         Some(format!("  Metrics   {}", metrics.join(" and "))),
     ];
     print(&lines.into_iter().flatten().collect::<Vec<_>>().join("\n"))

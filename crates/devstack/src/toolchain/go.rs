@@ -31,18 +31,27 @@ pub(super) async fn build(cache: &Path, progress: &Progress) -> Result<PathBuf> 
     let program = destination(cache);
     let folder = cache.join("go");
     let output = folder.join("bin");
-    fs::create_dir_all(&output).with_context(|| format!("failed to create {}", output.display()))?;
+    fs::create_dir_all(&output)
+        .with_context(|| format!("failed to create {}", output.display()))?;
     fs::write(folder.join("go.mod"), GO_MOD).context("failed to write go.mod")?;
     fs::write(folder.join("go.sum"), GO_SUM).context("failed to write go.sum")?;
 
-    progress.say(format!("Temporal: building {VERSION} from its Go module, once; this takes 2 to 6 minutes"));
+    progress.say(format!(
+        "Temporal: building {VERSION} from its Go module, once; this takes 2 to 6 minutes"
+    ));
     let started = Instant::now();
     let log = folder.join("build.log");
     let _ = fs::remove_file(&log);
     // Under a guard: a build whose asker is killed would keep two cores busy for minutes.
     let guard = Guard::spawn(&GuardOptions {
         name: "go".to_owned(),
-        command: vec![go.into(), "-C".into(), folder.clone().into(), "install".into(), "tool".into()],
+        command: vec![
+            go.into(),
+            "-C".into(),
+            folder.clone().into(),
+            "install".into(),
+            "tool".into(),
+        ],
         environment: [
             ("GOBIN", output.display().to_string().as_str()),
             // Flags and a workspace of the user's own would change what is built. `-s` leaves 80 MB of symbols out.
@@ -59,14 +68,24 @@ pub(super) async fn build(cache: &Path, progress: &Progress) -> Result<PathBuf> 
         patience: Duration::from_secs(2),
         remove_folder: None,
     })?;
-    let status = progress.during(|| "Temporal: building".to_owned(), guard.ended()).await;
+    let status = progress
+        .during(|| "Temporal: building".to_owned(), guard.ended())
+        .await;
     if !status.is_some_and(|status| status.success()) {
         let text = fs::read_to_string(&log).unwrap_or_default();
         let last = text.lines().rev().find(|line| !line.trim().is_empty());
-        bail!("`go install tool` failed: {} (all of it in {})", last.unwrap_or("it said nothing"), log.display());
+        bail!(
+            "`go install tool` failed: {} (all of it in {})",
+            last.unwrap_or("it said nothing"),
+            log.display()
+        );
     }
     fs::rename(output.join("temporal"), &program)
         .with_context(|| format!("failed to move the program to {}", program.display()))?;
-    progress.say(format!("Temporal: built in {} s, kept in {}", started.elapsed().as_secs(), program.display()));
+    progress.say(format!(
+        "Temporal: built in {} s, kept in {}",
+        started.elapsed().as_secs(),
+        program.display()
+    ));
     Ok(program)
 }

@@ -46,7 +46,9 @@ pub async fn mail_sink(progress: &Progress) -> Result<MailSink> {
 
 /// MailDev, installed once into the cache, as its lock file says.
 pub async fn maildev(progress: &Progress) -> Result<MailSink> {
-    let Some(node) = on_path("node") else { bail!("there is no `node` on the PATH; {REMEDY}") };
+    let Some(node) = on_path("node") else {
+        bail!("there is no `node` on the PATH; {REMEDY}")
+    };
     let cache = folder::cache()?;
     let home = cache.join(format!("maildev-{VERSION}"));
     if !script(&home).is_file() {
@@ -56,7 +58,11 @@ pub async fn maildev(progress: &Progress) -> Result<MailSink> {
             install(&cache, &home, progress).await?;
         }
     }
-    Ok(MailSink::MailDev { node, script: script(&home), packages: home.join("node_modules") })
+    Ok(MailSink::MailDev {
+        node,
+        script: script(&home),
+        packages: home.join("node_modules"),
+    })
 }
 
 fn script(home: &Path) -> PathBuf {
@@ -64,17 +70,25 @@ fn script(home: &Path) -> PathBuf {
 }
 
 async fn install(cache: &Path, home: &Path, progress: &Progress) -> Result<()> {
-    let Some(npm) = on_path("npm") else { bail!("there is no `npm` on the PATH; {REMEDY}") };
+    let Some(npm) = on_path("npm") else {
+        bail!("there is no `npm` on the PATH; {REMEDY}")
+    };
     progress.say(format!("mail: installing MailDev {VERSION} from npm, once"));
     // Beside its place and renamed, so that an install that is killed leaves nothing that looks finished.
     let fresh = tempfile::tempdir_in(cache).context("failed to create a folder to install in")?;
     let folder = fresh.path().join("maildev");
     fs::create_dir(&folder).with_context(|| format!("failed to create {}", folder.display()))?;
     fs::write(folder.join("package.json"), PACKAGE).context("failed to write package.json")?;
-    fs::write(folder.join("package-lock.json"), LOCK).context("failed to write package-lock.json")?;
+    fs::write(folder.join("package-lock.json"), LOCK)
+        .context("failed to write package-lock.json")?;
     let log = cache.join("maildev-install.log");
     let _ = fs::remove_file(&log);
-    let mut command: Vec<OsString> = vec![npm.into(), "--prefix".into(), folder.clone().into(), "ci".into()];
+    let mut command: Vec<OsString> = vec![
+        npm.into(),
+        "--prefix".into(),
+        folder.clone().into(),
+        "ci".into(),
+    ];
     command.extend(["--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund"].map(Into::into));
     let guard = Guard::spawn(&GuardOptions {
         name: "npm".to_owned(),
@@ -87,12 +101,15 @@ async fn install(cache: &Path, home: &Path, progress: &Progress) -> Result<()> {
         patience: Duration::from_secs(2),
         remove_folder: None,
     })?;
-    let status = progress.during(|| "mail: installing MailDev".to_owned(), guard.ended()).await;
+    let status = progress
+        .during(|| "mail: installing MailDev".to_owned(), guard.ended())
+        .await;
     if !status.is_some_and(|status| status.success()) {
         bail!("`npm ci` failed (see {}); {REMEDY}", log.display());
     }
     let _ = fs::remove_dir_all(home);
-    fs::rename(&folder, home).with_context(|| format!("failed to move MailDev to {}", home.display()))?;
+    fs::rename(&folder, home)
+        .with_context(|| format!("failed to move MailDev to {}", home.display()))?;
     progress.say(format!("mail: kept in {}", home.display()));
     Ok(())
 }

@@ -31,15 +31,21 @@ pub async fn postgres(progress: &Progress) -> Result<PathBuf> {
     if programs.join("postgres").is_file() {
         return Ok(programs);
     }
-    progress.say(format!("PostgreSQL: downloading {VERSION} from Maven Central, once"));
+    progress.say(format!(
+        "PostgreSQL: downloading {VERSION} from Maven Central, once"
+    ));
     let wanted = VersionReq::parse(&format!("={VERSION}")).context("the pinned version")?;
     // A small request first: a closed network is noticed here, in seconds.
     match timeout(ANSWER, get_version(zonky::URL, &wanted)).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => {
-            return Err(error).with_context(|| format!("failed to find PostgreSQL {VERSION}: {REMEDY}"));
+            return Err(error)
+                .with_context(|| format!("failed to find PostgreSQL {VERSION}: {REMEDY}"));
         }
-        Err(_) => bail!("Maven Central did not answer within {} s: {REMEDY}", ANSWER.as_secs()),
+        Err(_) => bail!(
+            "Maven Central did not answer within {} s: {REMEDY}",
+            ANSWER.as_secs()
+        ),
     }
     let line = || "PostgreSQL: downloading".to_owned();
     let download = progress.during(line, get_archive(zonky::URL, &wanted));
@@ -57,7 +63,8 @@ pub async fn postgres(progress: &Progress) -> Result<PathBuf> {
     // The library creates the folder closed to others, and the server may run as another user.
     fs::set_permissions(&unpacked, Permissions::from_mode(0o755))
         .with_context(|| format!("failed to open {}", unpacked.display()))?;
-    fs::rename(&unpacked, &home).with_context(|| format!("failed to move PostgreSQL to {}", home.display()))?;
+    fs::rename(&unpacked, &home)
+        .with_context(|| format!("failed to move PostgreSQL to {}", home.display()))?;
     progress.say(format!("PostgreSQL: kept in {}", home.display()));
     Ok(programs)
 }

@@ -29,7 +29,8 @@ pub(super) fn destination(cache: &Path) -> PathBuf {
 pub(super) async fn download(cache: &Path, progress: &Progress) -> Result<PathBuf> {
     let program = destination(cache);
     let folder = cache.join("sdk");
-    fs::create_dir_all(&folder).with_context(|| format!("failed to create {}", folder.display()))?;
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("failed to create {}", folder.display()))?;
     // We hold the lock, so this is what a killed download left; the SDK would wait a minute for it.
     let partial = program.with_file_name(format!("temporal-{VERSION}.downloading"));
     let _ = fs::remove_file(&partial);
@@ -63,14 +64,20 @@ pub(super) async fn download(cache: &Path, progress: &Progress) -> Result<PathBu
     })
     .await;
     let end = match first {
-        Err(_) => bail!("temporal.download did not answer within {} s", ANSWER.as_secs()),
+        Err(_) => bail!(
+            "temporal.download did not answer within {} s",
+            ANSWER.as_secs()
+        ),
         Ok(Some(end)) => end,
         Ok(None) => {
             let size = || fs::metadata(&partial).map_or(0, |about| about.len() / 1_000_000);
             let line = || format!("Temporal: downloading, {} MB unpacked", size());
             let Ok(end) = timeout(DOWNLOAD, progress.during(line, start)).await else {
                 let _ = fs::remove_file(&partial);
-                bail!("the download took longer than {} minutes", DOWNLOAD.as_secs() / 60);
+                bail!(
+                    "the download took longer than {} minutes",
+                    DOWNLOAD.as_secs() / 60
+                );
             };
             end
         }

@@ -42,7 +42,9 @@ pub async fn temporal(progress: &Progress) -> Result<PathBuf> {
 }
 
 fn cached(cache: &Path) -> Option<PathBuf> {
-    [sdk::destination(cache), go::destination(cache)].into_iter().find(|program| program.is_file())
+    [sdk::destination(cache), go::destination(cache)]
+        .into_iter()
+        .find(|program| program.is_file())
 }
 
 /// The first file of that name in the folders of `PATH`.

@@ -1,8 +1,9 @@
 //! What [`OrderRequest::read`] accepts, as JSON Schema.
 
+use serde_json::{Value, json};
+
 use super::{EMAIL, LARGEST_QUANTITY, METHOD, MOST_LINES, NAME, OrderRequest, PROFILE};
 use crate::{AddressChange, CustomerId, PaymentId, Profile, Sku, schema};
-use serde_json::{Value, json};
 
 impl OrderRequest {
     /// Of an order whose items and street must be there.
@@ -38,7 +39,11 @@ fn fields(fewest_lines: usize) -> schema::Properties {
 }
 
 fn customer() -> Value {
-    let fields = [("id", schema::identifier(CustomerId::schema())), ("name", schema::text(NAME)), ("email", email())];
+    let fields = [
+        ("id", schema::identifier(CustomerId::schema())),
+        ("name", schema::text(NAME)),
+        ("email", email()),
+    ];
     schema::nullable(schema::object(fields.into()))
 }
 
@@ -55,7 +60,11 @@ fn line() -> Value {
     ];
     schema::requiring(
         schema::object(fields.into()),
-        &[&["sku", "product_id"], &["quantity", "qty"], &["unit_price", "price"]],
+        &[
+            &["sku", "product_id"],
+            &["quantity", "qty"],
+            &["unit_price", "price"],
+        ],
     )
 }
 
@@ -65,7 +74,10 @@ fn quantity() -> Value {
 }
 
 fn payment() -> Value {
-    let fields = [("payment_id", schema::identifier(PaymentId::schema())), ("method", schema::text(METHOD))];
+    let fields = [
+        ("payment_id", schema::identifier(PaymentId::schema())),
+        ("method", schema::text(METHOD)),
+    ];
     schema::nullable(schema::object(fields.into()))
 }
 
@@ -75,8 +87,10 @@ fn email() -> Value {
 }
 
 fn profile() -> Value {
-    let names: Vec<_> = Profile::ALL.iter().map(|profile| profile.as_str()).collect();
-    let blank =
-        json!({"description": "Blank counts as absent.", "type": "string", "maxLength": PROFILE, "pattern": r"^\s*$"});
+    let names: Vec<_> = Profile::ALL
+        .iter()
+        .map(|profile| profile.as_str())
+        .collect();
+    let blank = json!({"description": "Blank counts as absent.", "type": "string", "maxLength": PROFILE, "pattern": r"^\s*$"});
     json!({"anyOf": [{"enum": names}, blank, {"type": "null"}]})
 }

@@ -2,16 +2,18 @@
 //!
 //! A key has 256 random bits, so its plain SHA-256 gives nothing away; a slow hash is for what people make up.
 
-use super::{Refused, only};
-use crate::{Caller, Scope, refused_setting};
+use std::{fmt::Write, time::SystemTime};
+
 use chrono::{DateTime, Utc};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
-use domain::{CustomerId, SettingError};
 use lambda_http::http::{HeaderMap, HeaderName};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use std::{fmt::Write, time::SystemTime};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+
+use super::{Refused, only};
+use crate::{Caller, Scope, refused_setting};
+use domain::{CustomerId, SettingError};
 
 const HEADER: HeaderName = HeaderName::from_static("x-api-key");
 /// No key of ours comes near.
@@ -44,10 +46,15 @@ struct Spelled {
 impl ApiKeys {
     /// From `API_KEYS` or from the file that `API_KEYS_FILE` names: a JSON array, or lines.
     pub(super) fn read(setting: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
-        const MISSING: &str = "there must be a key; make one with `orderflow api-key create`, or set API_KEYS_FILE";
+        const MISSING: &str =
+            "there must be a key; make one with `orderflow api-key create`, or set API_KEYS_FILE";
         let (name, text) = match (setting("API_KEYS"), setting("API_KEYS_FILE")) {
             (Some(_), Some(_)) => {
-                return Err(refused_setting("API_KEYS_FILE", "…", "must not be set together with API_KEYS"));
+                return Err(refused_setting(
+                    "API_KEYS_FILE",
+                    "…",
+                    "must not be set together with API_KEYS",
+                ));
             }
             (Some(text), None) => ("API_KEYS", text),
             (None, Some(path)) => match std::fs::read_to_string(&path) {
@@ -63,22 +70,39 @@ impl ApiKeys {
             (None, None) => return Err(refused_setting("API_KEYS", "", MISSING)),
         };
         let keys = Self::parse(&text).map_err(|why| refused_setting(name, "…", &why))?;
-        if keys.0.is_empty() { Err(refused_setting(name, "…", MISSING)) } else { Ok(keys) }
+        if keys.0.is_empty() {
+            Err(refused_setting(name, "…", MISSING))
+        } else {
+            Ok(keys)
+        }
     }
 
     fn parse(text: &str) -> Result<Self, String> {
         let spelled = if text.trim_start().starts_with('[') {
             let read = serde_json::from_str::<Vec<Spelled>>(text);
-            read.map_err(|error| format!("its JSON must be a list of keys (line {})", error.line()))?
+            read.map_err(|error| {
+                format!("its JSON must be a list of keys (line {})", error.line())
+            })?
         } else {
             let lines = text.split(['\n', ';']).map(str::trim);
-            lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(Spelled::of_line).collect()
+            lines
+                .filter(|line| !line.is_empty() && !line.starts_with('#'))
+                .map(Spelled::of_line)
+                .collect()
         };
         let mut keys: Vec<ApiKey> = Vec::new();
         for (index, spelled) in spelled.into_iter().enumerate() {
-            let key = spelled.key().map_err(|why| format!("key {} {why}", index + 1))?;
-            if keys.iter().any(|known| known.name == key.name || known.hash == key.hash) {
-                return Err(format!("key {} must have a name and a hash of its own", index + 1));
+            let key = spelled
+                .key()
+                .map_err(|why| format!("key {} {why}", index + 1))?;
+            if keys
+                .iter()
+                .any(|known| known.name == key.name || known.hash == key.hash)
+            {
+                return Err(format!(
+                    "key {} must have a name and a hash of its own",
+                    index + 1
+                ));
             }
             keys.push(key);
         }
@@ -88,11 +112,17 @@ impl ApiKeys {
     pub(super) fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refused> {
         let key = only(headers, HEADER)?;
         let now = DateTime::<Utc>::from(SystemTime::now());
-        let found = self.find(key).ok_or(Refused::Invalid("is no key of this API"))?;
+        let found = self
+            .find(key)
+            .ok_or(Refused::Invalid("is no key of this API"))?;
         if found.expires.is_some_and(|expires| expires <= now) {
             return Err(Refused::Invalid("has expired"));
         }
-        Ok(Caller::new(format!("key:{}", found.name), found.scopes.clone(), found.customer.clone()))
+        Ok(Caller::new(
+            format!("key:{}", found.name),
+            found.scopes.clone(),
+            found.customer.clone(),
+        ))
     }
 
     /// Looks at every key in the same time, whichever it is.
@@ -107,7 +137,9 @@ impl ApiKeys {
             at.conditional_assign(&index, same);
             found |= same;
         }
-        self.0.get(usize::try_from(at).ok()?).filter(|_| bool::from(found))
+        self.0
+            .get(usize::try_from(at).ok()?)
+            .filter(|_| bool::from(found))
     }
 }
 
@@ -118,7 +150,12 @@ impl Spelled {
         let mut word = || words.next().unwrap_or_default().to_owned();
         let (name, sha256) = (word(), word());
         let scopes = word().split(',').map(str::to_owned).collect();
-        let mut spelled = Self { name, sha256, scopes, ..Self::default() };
+        let mut spelled = Self {
+            name,
+            sha256,
+            scopes,
+            ..Self::default()
+        };
         for word in words {
             match word.split_once('=') {
                 Some(("customer", id)) => spelled.customer_id = Some(id.to_owned()),
@@ -133,21 +170,40 @@ impl Spelled {
     fn key(self) -> Result<ApiKey, &'static str> {
         let is_name = |name: &str| {
             (1..=64).contains(&name.len())
-                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
         };
         if !is_name(&self.name) {
             return Err("must have a name of up to 64 letters, digits, '-', '_' and '.'");
         }
-        let hash = HEXLOWER_PERMISSIVE.decode(self.sha256.as_bytes()).ok().and_then(|hash| hash.try_into().ok());
+        let hash = HEXLOWER_PERMISSIVE
+            .decode(self.sha256.as_bytes())
+            .ok()
+            .and_then(|hash| hash.try_into().ok());
         let hash = hash.ok_or("must have the SHA-256 of the key as 64 hexadecimal digits")?;
-        let scopes: Option<Vec<_>> = self.scopes.iter().map(|scope| Scope::parse(scope)).collect();
+        let scopes: Option<Vec<_>> = self
+            .scopes
+            .iter()
+            .map(|scope| Scope::parse(scope))
+            .collect();
         let scopes = scopes.filter(|scopes| !scopes.is_empty());
-        let scopes = scopes.ok_or("must have scopes out of orders:read, orders:write and orders:operate")?;
-        let customer = self.customer_id.map(|id| CustomerId::parse(&id)).transpose();
+        let scopes =
+            scopes.ok_or("must have scopes out of orders:read, orders:write and orders:operate")?;
+        let customer = self
+            .customer_id
+            .map(|id| CustomerId::parse(&id))
+            .transpose();
         let customer = customer.map_err(|_| "must have a customer's id that is one")?;
         let expires = self.expires.map(|time| time.parse()).transpose();
         let expires = expires.map_err(|_| "must expire at a time such as 2027-01-01T00:00:00Z")?;
-        Ok(ApiKey { name: self.name, hash, scopes, customer, expires })
+        Ok(ApiKey {
+            name: self.name,
+            hash,
+            scopes,
+            customer,
+            expires,
+        })
     }
 }
 
@@ -166,7 +222,10 @@ pub fn create_api_key(
     customer: Option<&str>,
     expires: Option<DateTime<Utc>>,
 ) -> Result<NewApiKey, &'static str> {
-    let key = format!("ofk_{}", BASE64URL_NOPAD.encode(&rand::random::<[u8; 32]>()));
+    let key = format!(
+        "ofk_{}",
+        BASE64URL_NOPAD.encode(&rand::random::<[u8; 32]>())
+    );
     let spelled = Spelled {
         name: name.to_owned(),
         sha256: HEXLOWER_PERMISSIVE.encode(&Sha256::digest(&key)),
@@ -174,8 +233,16 @@ pub fn create_api_key(
         customer_id: customer.map(str::to_owned),
         expires: expires.map(|time| time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
     };
-    let mut line = format!("{} {} {}", spelled.name, spelled.sha256, spelled.scopes.join(","));
-    for (word, value) in [("customer", &spelled.customer_id), ("expires", &spelled.expires)] {
+    let mut line = format!(
+        "{} {} {}",
+        spelled.name,
+        spelled.sha256,
+        spelled.scopes.join(",")
+    );
+    for (word, value) in [
+        ("customer", &spelled.customer_id),
+        ("expires", &spelled.expires),
+    ] {
         if let Some(value) = value {
             // Writing to a string can't fail.
             let _ = write!(line, " {word}={value}");
@@ -209,46 +276,86 @@ mod tests {
         let desk = create_api_key("desk", &[Scope::Operate], None, None).unwrap();
         let keys = ApiKeys::parse(&format!("# two\n{}\n\n{};", shop.line, desk.line)).unwrap();
         let caller = send(&keys, &[&shop.key]).unwrap();
-        assert_eq!((caller.name(), caller.customer().map(CustomerId::as_str)), ("key:shop", Some("C-1")));
+        assert_eq!(
+            (caller.name(), caller.customer().map(CustomerId::as_str)),
+            ("key:shop", Some("C-1"))
+        );
         assert!(caller.may(Scope::Read) && caller.may(Scope::Write) && !caller.may(Scope::Operate));
         assert_eq!(send(&keys, &[&desk.key]).unwrap().name(), "key:desk");
         assert_eq!(send(&keys, &[]), Err(Refused::Missing));
-        for bad in [&[""][..], &["ofk_x"], &[&shop.line], &[&shop.key, &shop.key], &[&"x".repeat(600)]] {
-            assert!(matches!(send(&keys, bad), Err(Refused::Invalid(_))), "{bad:?}");
+        for bad in [
+            &[""][..],
+            &["ofk_x"],
+            &[&shop.line],
+            &[&shop.key, &shop.key],
+            &[&"x".repeat(600)],
+        ] {
+            assert!(
+                matches!(send(&keys, bad), Err(Refused::Invalid(_))),
+                "{bad:?}"
+            );
         }
     }
 
     #[test]
     fn a_key_ends_when_it_expires() {
         let time = |text: &str| Some(text.parse().unwrap());
-        let old = create_api_key("old", &[Scope::Read], None, time("2020-01-01T00:00:00Z")).unwrap();
-        let new = create_api_key("new", &[Scope::Read], None, time("2999-01-01T00:00:00Z")).unwrap();
+        let old =
+            create_api_key("old", &[Scope::Read], None, time("2020-01-01T00:00:00Z")).unwrap();
+        let new =
+            create_api_key("new", &[Scope::Read], None, time("2999-01-01T00:00:00Z")).unwrap();
         let keys = ApiKeys::parse(&format!("{}\n{}", old.line, new.line)).unwrap();
-        assert_eq!(send(&keys, &[&old.key]), Err(Refused::Invalid("has expired")));
+        assert_eq!(
+            send(&keys, &[&old.key]),
+            Err(Refused::Invalid("has expired"))
+        );
         assert!(send(&keys, &[&new.key]).is_ok());
     }
 
     #[test]
     fn keys_come_as_json_as_well() {
         let hash = "0".repeat(64);
-        let entry = |extra: &str| format!(r#"{{"name": "a", "sha256": "{hash}", "scopes": ["orders:read"]{extra}}}"#);
-        assert_eq!(ApiKeys::parse(&format!("[{}]", entry(r#", "customer_id": "C-1""#))).unwrap().0.len(), 1);
+        let entry = |extra: &str| {
+            format!(r#"{{"name": "a", "sha256": "{hash}", "scopes": ["orders:read"]{extra}}}"#)
+        };
+        assert_eq!(
+            ApiKeys::parse(&format!("[{}]", entry(r#", "customer_id": "C-1""#)))
+                .unwrap()
+                .0
+                .len(),
+            1
+        );
         let twice = ApiKeys::parse(&format!("[{0}, {0}]", entry(""))).unwrap_err();
         assert_eq!(twice, "key 2 must have a name and a hash of its own");
-        for bad in [r#", "secret": "x""#, r#", "customer_id": """#, r#", "expires": "tomorrow""#] {
-            assert!(ApiKeys::parse(&format!("[{}]", entry(bad))).is_err(), "{bad}");
+        for bad in [
+            r#", "secret": "x""#,
+            r#", "customer_id": """#,
+            r#", "expires": "tomorrow""#,
+        ] {
+            assert!(
+                ApiKeys::parse(&format!("[{}]", entry(bad))).is_err(),
+                "{bad}"
+            );
         }
     }
 
     #[test]
     fn a_bad_line_is_named_and_not_repeated() {
         let hash = "0".repeat(64);
-        for bad in
-            ["shop", "sh/op {hash} orders:read", "shop {hash}", "shop secret orders:read", "shop {hash} orders:all"]
-                .map(|line| line.replace("{hash}", &hash))
+        for bad in [
+            "shop",
+            "sh/op {hash} orders:read",
+            "shop {hash}",
+            "shop secret orders:read",
+            "shop {hash} orders:all",
+        ]
+        .map(|line| line.replace("{hash}", &hash))
         {
             let error = ApiKeys::parse(&bad).unwrap_err();
-            assert!(error.starts_with("key 1 must have ") && !error.contains("secret"), "{bad}: {error}");
+            assert!(
+                error.starts_with("key 1 must have ") && !error.contains("secret"),
+                "{bad}: {error}"
+            );
         }
         assert!(ApiKeys::parse(&format!("shop {hash} orders:read colour=blue")).is_err());
         assert!(create_api_key("a b", &[Scope::Read], None, None).is_err());

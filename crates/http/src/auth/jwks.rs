@@ -1,16 +1,18 @@
 //! The public keys of whoever issues tokens: given with the settings, or fetched, kept and renewed.
 
-use crate::refused_setting;
-use domain::{SettingError, Span};
-use jsonwebtoken::{Algorithm, DecodingKey};
-use reqwest::{Client, Url, redirect::Policy};
-use serde::Deserialize;
-use serde_json::Value;
 use std::{
     sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
 };
+
+use jsonwebtoken::{Algorithm, DecodingKey};
+use reqwest::{Client, Url, redirect::Policy};
+use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::Mutex;
+
+use crate::refused_setting;
+use domain::{SettingError, Span};
 
 /// An issuer has a handful of keys of a few hundred bytes each.
 const LARGEST: usize = 256 * 1024;
@@ -44,8 +46,12 @@ impl Keys {
         struct Set {
             keys: Vec<Value>,
         }
-        let set: Set = serde_json::from_slice(text).map_err(|_| "must be a JSON Web Key Set, {\"keys\": […]}")?;
-        let usable = set.keys.into_iter().filter_map(|key| serde_json::from_value::<Published>(key).ok()?.usable());
+        let set: Set = serde_json::from_slice(text)
+            .map_err(|_| "must be a JSON Web Key Set, {\"keys\": […]}")?;
+        let usable = set
+            .keys
+            .into_iter()
+            .filter_map(|key| serde_json::from_value::<Published>(key).ok()?.usable());
         Ok(Self(usable.collect()))
     }
 
@@ -55,7 +61,10 @@ impl Keys {
 
     /// The key of this name, if it is one for this algorithm.
     fn find(&self, kid: &str, algorithm: Algorithm) -> Option<DecodingKey> {
-        let found = self.0.iter().find(|(name, of, _)| name == kid && *of == algorithm);
+        let found = self
+            .0
+            .iter()
+            .find(|(name, of, _)| name == kid && *of == algorithm);
         found.map(|(_, _, key)| key.clone())
     }
 
@@ -68,9 +77,17 @@ impl Published {
     /// Its name, the one algorithm that it is for, and itself.
     fn usable(self) -> Option<(String, Algorithm, DecodingKey)> {
         let (algorithm, key) = match (self.kty.as_str(), self.crv.as_deref()) {
-            ("RSA", _) => (Algorithm::RS256, DecodingKey::from_rsa_components(&self.n?, &self.e?)),
-            ("EC", Some("P-256")) => (Algorithm::ES256, DecodingKey::from_ec_components(&self.x?, &self.y?)),
-            ("OKP", Some("Ed25519")) => (Algorithm::EdDSA, DecodingKey::from_ed_components(&self.x?)),
+            ("RSA", _) => (
+                Algorithm::RS256,
+                DecodingKey::from_rsa_components(&self.n?, &self.e?),
+            ),
+            ("EC", Some("P-256")) => (
+                Algorithm::ES256,
+                DecodingKey::from_ec_components(&self.x?, &self.y?),
+            ),
+            ("OKP", Some("Ed25519")) => {
+                (Algorithm::EdDSA, DecodingKey::from_ed_components(&self.x?))
+            }
             _ => return None,
         };
         let is_for_signatures = self.r#use.is_none_or(|purpose| purpose == "sig");
@@ -126,7 +143,8 @@ struct State {
 
 impl Fetched {
     pub(super) fn new(url: &str, ttl: Span, pause: Span) -> Result<Self, SettingError> {
-        const ALLOWED: &str = "must be an https:// URL; http:// is for this machine's own addresses";
+        const ALLOWED: &str =
+            "must be an https:// URL; http:// is for this machine's own addresses";
         let refused = |allowed: &str| refused_setting("JWT_JWKS_URL", url, allowed);
         let parsed = Url::parse(url).map_err(|_| refused(ALLOWED))?;
         let is_here = matches!(parsed.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
@@ -135,15 +153,30 @@ impl Fetched {
         }
         // Several crates bring rustls along and none chooses its cryptography; a second choice is refused, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().redirect(Policy::none()).connect_timeout(CONNECT).timeout(ANSWER).build();
-        let client = client.map_err(|error| refused(&format!("HTTP could not be set up: {error}")))?;
+        let client = Client::builder()
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT)
+            .timeout(ANSWER)
+            .build();
+        let client =
+            client.map_err(|error| refused(&format!("HTTP could not be set up: {error}")))?;
         let (ttl, pause) = (ttl.duration(), pause.duration());
-        Ok(Self { url: parsed, client, ttl, pause, state: RwLock::default(), fetching: Mutex::default() })
+        Ok(Self {
+            url: parsed,
+            client,
+            ttl,
+            pause,
+            state: RwLock::default(),
+            fetching: Mutex::default(),
+        })
     }
 
     fn state(&self) -> State {
         // Nobody panics while holding it; and what is in it is whole at any time.
-        self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.state
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -152,7 +185,9 @@ impl Fetched {
 
     async fn key(&self, kid: &str, algorithm: Algorithm) -> Result<DecodingKey, NoKey> {
         let state = self.state();
-        let is_old = state.fetched.is_none_or(|fetched| fetched.elapsed() >= self.ttl);
+        let is_old = state
+            .fetched
+            .is_none_or(|fetched| fetched.elapsed() >= self.ttl);
         let is_there = state.keys.as_ref().is_some_and(|keys| keys.knows(kid));
         if is_old || !is_there {
             self.renew(is_there).await;
@@ -165,13 +200,19 @@ impl Fetched {
     /// Fetches, unless that was tried a moment ago. Who can go on with what there is does not wait for another's fetch.
     async fn renew(&self, can_go_on: bool) {
         let _one = if can_go_on {
-            let Ok(one) = self.fetching.try_lock() else { return };
+            let Ok(one) = self.fetching.try_lock() else {
+                return;
+            };
             one
         } else {
             self.fetching.lock().await
         };
         let state = self.state();
-        let pause = if state.keys.is_some() { self.pause } else { self.pause.min(SOON) };
+        let pause = if state.keys.is_some() {
+            self.pause
+        } else {
+            self.pause.min(SOON)
+        };
         if state.tried.is_some_and(|tried| tried.elapsed() < pause) {
             return;
         }
@@ -193,7 +234,12 @@ impl Fetched {
 
     async fn fetch(&self) -> Result<Keys, String> {
         let failed = |error: reqwest::Error| error.without_url().to_string();
-        let mut response = self.client.get(self.url.clone()).send().await.map_err(failed)?;
+        let mut response = self
+            .client
+            .get(self.url.clone())
+            .send()
+            .await
+            .map_err(failed)?;
         if !response.status().is_success() {
             return Err(format!("the answer was {}", response.status()));
         }
@@ -205,7 +251,11 @@ impl Fetched {
             }
         }
         let keys = Keys::parse(&text).map_err(|why| format!("the answer {why}"))?;
-        if keys.is_empty() { Err("the answer has no key that can be used".to_owned()) } else { Ok(keys) }
+        if keys.is_empty() {
+            Err("the answer has no key that can be used".to_owned())
+        } else {
+            Ok(keys)
+        }
     }
 }
 
@@ -216,20 +266,36 @@ mod tests {
     #[test]
     fn keys_come_from_https_or_from_this_machine() {
         let span = Span::from_secs(1);
-        let new = |url| Fetched::new(url, span, span).map(|_| ()).map_err(|error| error.to_string());
-        for good in ["https://issuer.example/keys", "http://127.0.0.1:9000/k", "http://localhost/k", "http://[::1]:1/"]
-        {
+        let new = |url| {
+            Fetched::new(url, span, span)
+                .map(|_| ())
+                .map_err(|error| error.to_string())
+        };
+        for good in [
+            "https://issuer.example/keys",
+            "http://127.0.0.1:9000/k",
+            "http://localhost/k",
+            "http://[::1]:1/",
+        ] {
             assert_eq!(new(good), Ok(()), "{good}");
         }
-        for bad in ["http://issuer.example/keys", "http://127.0.0.1.example/", "ftp://127.0.0.1/", "keys.json", ""] {
-            assert!(new(bad).unwrap_err().contains("must be an https:// URL"), "{bad}");
+        for bad in [
+            "http://issuer.example/keys",
+            "http://127.0.0.1.example/",
+            "ftp://127.0.0.1/",
+            "keys.json",
+            "",
+        ] {
+            assert!(
+                new(bad).unwrap_err().contains("must be an https:// URL"),
+                "{bad}"
+            );
         }
     }
 
     #[test]
     fn a_key_that_cannot_be_used_spoils_no_other() {
-        let good =
-            r#"{"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+        let good = r#"{"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
         let others = [
             r#"{"kty": "oct", "kid": "a", "k": "c2VjcmV0"}"#,
             r#"{"kty": "EC", "crv": "P-384", "kid": "b", "x": "AA", "y": "AA"}"#,
@@ -238,10 +304,15 @@ mod tests {
             r#"{"kty": "RSA", "n": "AQAB", "e": "AQAB"}"#,
             r#"{"kty": 5}"#,
         ];
-        let keys = Keys::parse(format!(r#"{{"keys": [{}, {good}]}}"#, others.join(", ")).as_bytes()).unwrap();
+        let keys =
+            Keys::parse(format!(r#"{{"keys": [{}, {good}]}}"#, others.join(", ")).as_bytes())
+                .unwrap();
         assert_eq!(keys.0.len(), 1);
         assert!(keys.find("a", Algorithm::EdDSA).is_some());
-        assert!(keys.find("a", Algorithm::RS256).is_none() && keys.find("c", Algorithm::RS256).is_none());
+        assert!(
+            keys.find("a", Algorithm::RS256).is_none()
+                && keys.find("c", Algorithm::RS256).is_none()
+        );
         assert!(Keys::parse(b"[]").is_err());
     }
 }

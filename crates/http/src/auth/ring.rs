@@ -1,7 +1,8 @@
 //! The cryptography of tokens: ring, which TLS brings along anyway, and of it the three algorithms that we let in.
 
 use ::ring::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
+    UnparsedPublicKey,
 };
 use jsonwebtoken::{
     Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind,
@@ -32,13 +33,22 @@ enum Key {
 impl RingVerifier {
     /// Refuses a key of another family: an algorithm is the key's, not the token's.
     fn new(algorithm: Algorithm, key: &DecodingKey) -> Result<Self, Error> {
-        let of_family = |family| if key.family() == family { Ok(()) } else { Err(ErrorKind::InvalidKeyFormat) };
+        let of_family = |family| {
+            if key.family() == family {
+                Ok(())
+            } else {
+                Err(ErrorKind::InvalidKeyFormat)
+            }
+        };
         let key = if algorithm == Algorithm::RS256 {
             of_family(AlgorithmFamily::Rsa)?;
             let DecodingKeyKind::RsaModulusExponent { n, e } = key.kind() else {
                 return Err(ErrorKind::InvalidKeyFormat.into());
             };
-            Key::Rs256 { modulus: n.clone(), exponent: e.clone() }
+            Key::Rs256 {
+                modulus: n.clone(),
+                exponent: e.clone(),
+            }
         } else if algorithm == Algorithm::ES256 {
             of_family(AlgorithmFamily::Ec)?;
             Key::Es256(key.try_get_as_bytes()?.to_vec())
@@ -56,12 +66,14 @@ impl Verifier<Vec<u8>> for RingVerifier {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
         let verified = match &self.key {
             // Nothing below 2048 bits.
-            Key::Rs256 { modulus, exponent } => RsaPublicKeyComponents { n: modulus, e: exponent }.verify(
-                &RSA_PKCS1_2048_8192_SHA256,
-                message,
-                signature,
-            ),
-            Key::Es256(point) => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature),
+            Key::Rs256 { modulus, exponent } => RsaPublicKeyComponents {
+                n: modulus,
+                e: exponent,
+            }
+            .verify(&RSA_PKCS1_2048_8192_SHA256, message, signature),
+            Key::Es256(point) => {
+                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature)
+            }
             Key::EdDsa(point) => UnparsedPublicKey::new(&ED25519, point).verify(message, signature),
         };
         verified.map_err(|_| signature::Error::new())

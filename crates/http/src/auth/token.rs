@@ -1,25 +1,29 @@
 //! Tokens: signed by an issuer that the settings name, for this API, and not for long.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, Validation, decode, errors::ErrorKind};
+use lambda_http::http::{HeaderMap, header};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
 use super::{
     Refused,
     jwks::{Fetched, Keys, NoKey, Source},
     only, ring,
 };
 use crate::{Caller, Scope, refused_setting};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{CustomerId, SettingError, Span};
-use jsonwebtoken::{Algorithm, Validation, decode, errors::ErrorKind};
-use lambda_http::http::{HeaderMap, header};
-use serde::Deserialize;
-use serde_json::{Map, Value};
 
 /// Of a header that API Gateway takes (10 KiB in all), the most that a token may be.
 const LARGEST: usize = 8 * 1024;
 /// How far two clocks may be apart.
 const LEEWAY: u64 = 30;
 /// All that can be chosen from. An algorithm with a shared secret is not among them, nor is `none`.
-const ALGORITHMS: [(&str, Algorithm); 3] =
-    [("RS256", Algorithm::RS256), ("ES256", Algorithm::ES256), ("EdDSA", Algorithm::EdDSA)];
+const ALGORITHMS: [(&str, Algorithm); 3] = [
+    ("RS256", Algorithm::RS256),
+    ("ES256", Algorithm::ES256),
+    ("EdDSA", Algorithm::EdDSA),
+];
 
 /// Which tokens are let in.
 #[derive(Debug)]
@@ -44,26 +48,36 @@ type Claims = Map<String, Value>;
 
 impl Tokens {
     pub(super) fn read(setting: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
-        let needed = |name: &str, allowed: &str| setting(name).ok_or_else(|| refused_setting(name, "", allowed));
+        let needed = |name: &str, allowed: &str| {
+            setting(name).ok_or_else(|| refused_setting(name, "", allowed))
+        };
         let issuer = needed("JWT_ISSUER", "must be the `iss` of the tokens to let in")?;
-        let audience = needed("JWT_AUDIENCE", "must be this API's name in the `aud` of tokens; several by commas")?;
+        let audience = needed(
+            "JWT_AUDIENCE",
+            "must be this API's name in the `aud` of tokens; several by commas",
+        )?;
         let audience: Vec<String> = words(&audience).map(str::to_owned).collect();
         if audience.is_empty() {
             return Err(refused_setting("JWT_AUDIENCE", ",", "must have a name"));
         }
         let span = |name: &str, default: u64| match setting(name) {
-            Some(text) => {
-                text.parse().map_err(|error: domain::SpanError| refused_setting(name, &text, &error.to_string()))
-            }
+            Some(text) => text.parse().map_err(|error: domain::SpanError| {
+                refused_setting(name, &text, &error.to_string())
+            }),
             None => Ok(Span::from_secs(default)),
         };
         let (ttl, pause) = (span("JWT_JWKS_TTL", 600)?, span("JWT_JWKS_PAUSE", 10)?);
         let source = match (setting("JWT_JWKS_URL"), setting("JWT_JWKS")) {
             (Some(url), None) => Source::Fetched(Box::new(Fetched::new(&url, ttl, pause)?)),
             (None, Some(text)) => {
-                let keys = Keys::parse(text.as_bytes()).map_err(|why| refused_setting("JWT_JWKS", "…", why))?;
+                let keys = Keys::parse(text.as_bytes())
+                    .map_err(|why| refused_setting("JWT_JWKS", "…", why))?;
                 if keys.is_empty() {
-                    return Err(refused_setting("JWT_JWKS", "…", "must have a key that can be used, with a kid"));
+                    return Err(refused_setting(
+                        "JWT_JWKS",
+                        "…",
+                        "must have a key that can be used, with a kid",
+                    ));
                 }
                 Source::Given(keys)
             }
@@ -75,14 +89,25 @@ impl Tokens {
                 ));
             }
             (Some(_), Some(_)) => {
-                return Err(refused_setting("JWT_JWKS", "…", "must not be set together with JWT_JWKS_URL"));
+                return Err(refused_setting(
+                    "JWT_JWKS",
+                    "…",
+                    "must not be set together with JWT_JWKS_URL",
+                ));
             }
         };
         let algorithms = algorithms(setting("JWT_ALGORITHMS"))?;
-        let customer_claim = setting("JWT_CUSTOMER_CLAIM").unwrap_or_else(|| "customer_id".to_owned());
+        let customer_claim =
+            setting("JWT_CUSTOMER_CLAIM").unwrap_or_else(|| "customer_id".to_owned());
         // A second installation is refused, which is fine: there is but this one.
         let _ = ring::PROVIDER.install_default();
-        Ok(Self { source, issuer, audience, algorithms, customer_claim })
+        Ok(Self {
+            source,
+            issuer,
+            audience,
+            algorithms,
+            customer_claim,
+        })
     }
 
     pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refused> {
@@ -100,10 +125,14 @@ impl Tokens {
             return Err(Refused::Invalid("is too large"));
         }
         let (algorithm, kid) = self.announced(token)?;
-        let key = self.source.key(&kid, algorithm).await.map_err(|no_key| match no_key {
-            NoKey::Unknown => Refused::Invalid("was not signed with a key of its issuer"),
-            NoKey::Unavailable(why) => Refused::Unavailable(why),
-        })?;
+        let key = self
+            .source
+            .key(&kid, algorithm)
+            .await
+            .map_err(|no_key| match no_key {
+                NoKey::Unknown => Refused::Invalid("was not signed with a key of its issuer"),
+                NoKey::Unavailable(why) => Refused::Unavailable(why),
+            })?;
         let mut validation = Validation::new(algorithm);
         validation.leeway = LEEWAY;
         validation.validate_nbf = true;
@@ -120,27 +149,39 @@ impl Tokens {
     fn announced(&self, token: &str) -> Result<(Algorithm, String), Refused> {
         const NONE: Refused = Refused::Invalid("is no token");
         let mut parts = token.split('.');
-        let (Some(header), Some(_), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        let (Some(header), Some(_), Some(_), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Err(NONE);
         };
         let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| NONE)?;
         let header: Header = serde_json::from_slice(&header).map_err(|_| NONE)?;
         let known = self.algorithms.iter().find(|(name, _)| *name == header.alg);
-        let (_, algorithm) = known.ok_or(Refused::Invalid("is signed in a way that is not accepted"))?;
+        let (_, algorithm) =
+            known.ok_or(Refused::Invalid("is signed in a way that is not accepted"))?;
         if header.crit.is_some() {
             return Err(Refused::Invalid("asks for what is not supported"));
         }
-        let is_token =
-            |kind: &String| ["jwt", "at+jwt", "application/at+jwt"].contains(&kind.to_ascii_lowercase().as_str());
+        let is_token = |kind: &String| {
+            ["jwt", "at+jwt", "application/at+jwt"].contains(&kind.to_ascii_lowercase().as_str())
+        };
         if !header.typ.as_ref().is_none_or(is_token) {
             return Err(Refused::Invalid("is of another type"));
         }
         let kid = header.kid.filter(|kid| !kid.is_empty());
-        Ok((*algorithm, kid.ok_or(Refused::Invalid("does not name its key"))?))
+        Ok((
+            *algorithm,
+            kid.ok_or(Refused::Invalid("does not name its key"))?,
+        ))
     }
 
     fn of_claims(&self, claims: &Claims) -> Result<Caller, Refused> {
-        let text = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let text = |name: &str| {
+            claims
+                .get(name)
+                .and_then(Value::as_str)
+                .filter(|text| !text.is_empty())
+        };
         let subject = text("sub").ok_or(Refused::Invalid("has no subject"))?;
         // A list with ours among others would be an issuer that is nobody in particular.
         text("iss").ok_or(Refused::Invalid("is from another issuer"))?;
@@ -158,15 +199,26 @@ impl Tokens {
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split([',', ' ']).map(str::trim).filter(|word| !word.is_empty())
+    text.split([',', ' '])
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
 }
 
 fn algorithms(setting: Option<String>) -> Result<Vec<(&'static str, Algorithm)>, SettingError> {
-    let Some(text) = setting else { return Ok(ALGORITHMS.to_vec()) };
-    let chosen: Option<Vec<_>> =
-        words(&text).map(|word| ALGORITHMS.into_iter().find(|(name, _)| *name == word)).collect();
+    let Some(text) = setting else {
+        return Ok(ALGORITHMS.to_vec());
+    };
+    let chosen: Option<Vec<_>> = words(&text)
+        .map(|word| ALGORITHMS.into_iter().find(|(name, _)| *name == word))
+        .collect();
     let chosen = chosen.filter(|chosen| !chosen.is_empty());
-    chosen.ok_or_else(|| refused_setting("JWT_ALGORITHMS", &text, "must be some of RS256, ES256, EdDSA"))
+    chosen.ok_or_else(|| {
+        refused_setting(
+            "JWT_ALGORITHMS",
+            &text,
+            "must be some of RS256, ES256, EdDSA",
+        )
+    })
 }
 
 /// A text with spaces, or a list. What is no scope of ours is another API's.
@@ -174,7 +226,11 @@ fn scopes(claim: Option<&Value>) -> Result<Vec<Scope>, Refused> {
     match claim {
         None => Ok(Vec::new()),
         Some(Value::String(text)) => Ok(text.split(' ').filter_map(Scope::parse).collect()),
-        Some(Value::Array(list)) => Ok(list.iter().filter_map(Value::as_str).filter_map(Scope::parse).collect()),
+        Some(Value::Array(list)) => Ok(list
+            .iter()
+            .filter_map(Value::as_str)
+            .filter_map(Scope::parse)
+            .collect()),
         Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => {
             Err(Refused::Invalid("has scopes that are none"))
         }

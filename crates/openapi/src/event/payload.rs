@@ -3,12 +3,13 @@
 //! No payload has an address or a mail address; what people wrote themselves (`reason`, `note`, `reviewer`,
 //! `signed_by`) is as they wrote it.
 
+use serde_json::{Map, Value, json};
+
 use crate::{examples, types::Types};
 use domain::{
-    Currency, Decimal, EventType, FailureCode, FieldError, OrderPolicy, OrderStatus, PaymentInfo, RefusalCode,
-    ReviewMode, ShipmentInfo, Sku, Span, TransactionId, WebhookProvider,
+    Currency, Decimal, EventType, FailureCode, FieldError, OrderPolicy, OrderStatus, PaymentInfo,
+    RefusalCode, ReviewMode, ShipmentInfo, Sku, Span, TransactionId, WebhookProvider,
 };
-use serde_json::{Map, Value, json};
 
 /// What there is to say of one type of entry.
 pub(super) struct Payload {
@@ -30,7 +31,11 @@ fn fields<const N: usize>(written: &'static str, fields: [Field; N]) -> Payload 
     }
     let required: Vec<_> = properties.keys().cloned().collect();
     let schema = json!({"type": "object", "properties": properties, "required": required});
-    Payload { written, schema, example: example.into() }
+    Payload {
+        written,
+        schema,
+        example: example.into(),
+    }
 }
 
 fn nothing(written: &'static str) -> Payload {
@@ -40,7 +45,11 @@ fn nothing(written: &'static str) -> Payload {
 fn payment(written: &'static str, types: &mut Types, status: &str) -> Payload {
     let mut example = examples::payment();
     example["status"] = json!(status);
-    Payload { written, schema: types.of::<PaymentInfo>(), example }
+    Payload {
+        written,
+        schema: types.of::<PaymentInfo>(),
+        example,
+    }
 }
 
 /// A payment provider's own word.
@@ -48,7 +57,11 @@ fn noticed<const N: usize>(written: &'static str, types: &mut Types, more: [Fiel
     let source = [
         Field("provider", types.of::<WebhookProvider>(), json!("stripe")),
         Field("event_id", json!({"type": "string"}), json!("evt_1001")),
-        Field("transaction_id", types.of::<Option<TransactionId>>(), json!("pi_1001")),
+        Field(
+            "transaction_id",
+            types.of::<Option<TransactionId>>(),
+            json!("pi_1001"),
+        ),
     ];
     let mut properties = Map::new();
     let mut example = Map::new();
@@ -58,17 +71,31 @@ fn noticed<const N: usize>(written: &'static str, types: &mut Types, more: [Fiel
     }
     let required: Vec<_> = properties.keys().cloned().collect();
     let schema = json!({"type": "object", "properties": properties, "required": required});
-    Payload { written, schema, example: example.into() }
+    Payload {
+        written,
+        schema,
+        example: example.into(),
+    }
 }
 
 pub(super) fn of(kind: EventType, types: &mut Types) -> Payload {
     let words = |name, example: Value| Field(name, json!({"type": ["string", "null"]}), example);
     let text = |name, example: &str| Field(name, json!({"type": "string"}), json!(example));
-    let count = |name, least: u32| Field(name, json!({"type": "integer", "minimum": least}), json!(least));
+    let count = |name, least: u32| {
+        Field(
+            name,
+            json!({"type": "integer", "minimum": least}),
+            json!(least),
+        )
+    };
     match kind {
         EventType::OrderReceived => fields(
             "The order has a row. `policy`: how it will be handled, fixed here.",
-            [Field("policy", types.of::<OrderPolicy>(), examples::policy())],
+            [Field(
+                "policy",
+                types.of::<OrderPolicy>(),
+                examples::policy(),
+            )],
         ),
         EventType::OrderValidated => fields(
             "It is an order that can be carried out.",
@@ -79,14 +106,23 @@ pub(super) fn of(kind: EventType, types: &mut Types) -> Payload {
         ),
         EventType::OrderInvalid => fields(
             "It is none (started through Temporal: the API refuses such an order); it fails.",
-            [Field("errors", types.of::<Vec<FieldError>>(), json!([examples::field_error()]))],
+            [Field(
+                "errors",
+                types.of::<Vec<FieldError>>(),
+                json!([examples::field_error()]),
+            )],
         ),
         EventType::InventoryReserved => nothing("All of its pieces are held for it."),
         EventType::InventoryUnavailable => fields(
             "There is less of `sku` than it needs; nothing is held, it fails.",
-            [Field("sku", types.of::<Sku>(), json!("ABC123")), count("available", 0)],
+            [
+                Field("sku", types.of::<Sku>(), json!("ABC123")),
+                count("available", 0),
+            ],
         ),
-        EventType::InventoryReleased => nothing("Of an order that is stopped: what was held is free again."),
+        EventType::InventoryReleased => {
+            nothing("Of an order that is stopped: what was held is free again.")
+        }
         EventType::ReviewStarted => fields(
             "It waits for a reviewer, at most `timeout`.",
             [
@@ -96,11 +132,17 @@ pub(super) fn of(kind: EventType, types: &mut Types) -> Payload {
         ),
         EventType::ReviewApproved => fields(
             "A reviewer let it through.",
-            [words("reviewer", json!("reviewer-7")), words("note", json!("stock is reserved"))],
+            [
+                words("reviewer", json!("reviewer-7")),
+                words("note", json!("stock is reserved")),
+            ],
         ),
         EventType::ReviewRejected => fields(
             "A reviewer refused it; it is cancelled.",
-            [words("reviewer", json!("reviewer-7")), words("reason", json!("looks like fraud"))],
+            [
+                words("reviewer", json!("reviewer-7")),
+                words("reason", json!("looks like fraud")),
+            ],
         ),
         EventType::ReviewTimedOut => fields(
             "Nobody decided in time. `proceeds`: it goes on, otherwise it is cancelled.",
@@ -111,13 +153,19 @@ pub(super) fn of(kind: EventType, types: &mut Types) -> Payload {
         EventType::PaymentAccepted => fields(
             "A confirmation of the right amount came; it is recorded next.",
             [
-                Field("transaction_id", types.of::<TransactionId>(), json!("tx-1001")),
+                Field(
+                    "transaction_id",
+                    types.of::<TransactionId>(),
+                    json!("tx-1001"),
+                ),
                 Field("amount", types.of::<Decimal>(), json!(99.99)),
             ],
         ),
-        EventType::PaymentConfirmed => {
-            payment("A confirmed payment is recorded; the order is paid.", types, "captured")
-        }
+        EventType::PaymentConfirmed => payment(
+            "A confirmed payment is recorded; the order is paid.",
+            types,
+            "captured",
+        ),
         EventType::PaymentDeclined => declined(types),
         EventType::PaymentUnavailable => fields(
             "The payment provider gave no clear answer to this try; it is asked again, under the same key.",
@@ -126,7 +174,11 @@ pub(super) fn of(kind: EventType, types: &mut Types) -> Payload {
         EventType::PaymentMismatch => fields(
             "A confirmation was refused: its amount or currency is not the order's. The order keeps waiting.",
             [
-                Field("transaction_id", types.of::<TransactionId>(), json!("tx-1001")),
+                Field(
+                    "transaction_id",
+                    types.of::<TransactionId>(),
+                    json!("tx-1001"),
+                ),
                 Field("amount", types.of::<Decimal>(), json!(9.99)),
                 Field("currency", types.of::<Option<Currency>>(), json!("USD")),
                 Field("expected", types.of::<Decimal>(), json!(99.99)),
@@ -141,43 +193,71 @@ pub(super) fn of(kind: EventType, types: &mut Types) -> Payload {
             "Somebody wants the money back while the parcel may be leaving; the carrier's word decides.",
             [words("reason", json!("wrong card"))],
         ),
-        EventType::PaymentCancelled => {
-            payment("The money goes back, and the order waits for another payment.", types, "refunding")
+        EventType::PaymentCancelled => payment(
+            "The money goes back, and the order waits for another payment.",
+            types,
+            "refunding",
+        ),
+        EventType::PaymentRefunded => {
+            payment("The provider gave the money back.", types, "refunded")
         }
-        EventType::PaymentRefunded => payment("The provider gave the money back.", types, "refunded"),
-        EventType::PaymentRefundDue => {
-            payment("The money was taken by another gateway, which must give it back.", types, "refund_due")
-        }
+        EventType::PaymentRefundDue => payment(
+            "The money was taken by another gateway, which must give it back.",
+            types,
+            "refund_due",
+        ),
         EventType::PaymentProcessing => noticed("The provider has not decided yet.", types, []),
-        EventType::PaymentAttemptFailed => {
-            noticed("An attempt to pay failed; another may follow.", types, [text("reason", "card_declined")])
-        }
-        EventType::PaymentDisputed => {
-            noticed("The customer disputes the payment, or that was decided.", types, [text("stage", "opened")])
-        }
+        EventType::PaymentAttemptFailed => noticed(
+            "An attempt to pay failed; another may follow.",
+            types,
+            [text("reason", "card_declined")],
+        ),
+        EventType::PaymentDisputed => noticed(
+            "The customer disputes the payment, or that was decided.",
+            types,
+            [text("stage", "opened")],
+        ),
         EventType::PaymentRefundReported => {
             let amount = Field("amount", types.of::<Decimal>(), json!(99.99));
-            noticed("The provider gave money back of its own accord.", types, [amount])
+            noticed(
+                "The provider gave money back of its own accord.",
+                types,
+                [amount],
+            )
         }
-        EventType::PaymentRefundFailed => {
-            noticed("A refund did not reach the customer.", types, [text("reason", "lost_or_stolen_card")])
+        EventType::PaymentRefundFailed => noticed(
+            "A refund did not reach the customer.",
+            types,
+            [text("reason", "lost_or_stolen_card")],
+        ),
+        EventType::StrayPaymentRefunded => noticed(
+            "A payment that the order could not use, or that came after its end, went back.",
+            types,
+            [],
+        ),
+        EventType::StrayPaymentRefundDue => {
+            noticed("Such a payment must be given back by a person.", types, [])
         }
-        EventType::StrayPaymentRefunded => {
-            noticed("A payment that the order could not use, or that came after its end, went back.", types, [])
+        EventType::AddressRequested => nothing(
+            "Another address is wanted while the parcel may be leaving; the carrier's word decides.",
+        ),
+        EventType::AddressUpdated => {
+            nothing("It goes to another address, which the order has and the trail does not.")
         }
-        EventType::StrayPaymentRefundDue => noticed("Such a payment must be given back by a person.", types, []),
-        EventType::AddressRequested => {
-            nothing("Another address is wanted while the parcel may be leaving; the carrier's word decides.")
-        }
-        EventType::AddressUpdated => nothing("It goes to another address, which the order has and the trail does not."),
         EventType::ShipmentStarted => fields(
             "An attempt to hand the parcel over begins.",
-            [count("attempt", 1), text("shipment_id", &format!("{}-PKG-001", examples::ID))],
+            [
+                count("attempt", 1),
+                text("shipment_id", &format!("{}-PKG-001", examples::ID)),
+            ],
         ),
-        EventType::DispatchFailed => {
-            fields("An attempt to hand the parcel over failed.", [words("reason", json!("the carrier is down"))])
+        EventType::DispatchFailed => fields(
+            "An attempt to hand the parcel over failed.",
+            [words("reason", json!("the carrier is down"))],
+        ),
+        EventType::ShipmentStopped => {
+            nothing("The parcel is in our hands, and stays there for now.")
         }
-        EventType::ShipmentStopped => nothing("The parcel is in our hands, and stays there for now."),
         EventType::OrderShipped => Payload {
             written: "The carrier has the parcel.",
             schema: types.of::<ShipmentInfo>(),
@@ -186,8 +266,16 @@ pub(super) fn of(kind: EventType, types: &mut Types) -> Payload {
         EventType::OrderDelivered => fields(
             "The parcel arrived: by the carrier's word, by the passing of time, or taken for granted when no word came.",
             [
-                Field("basis", json!({"enum": ["confirmed", "auto", "not_confirmed_in_time"]}), json!("confirmed")),
-                Field("delivered_at", json!({"type": "string", "format": "date-time"}), json!("2026-11-23T09:30:00Z")),
+                Field(
+                    "basis",
+                    json!({"enum": ["confirmed", "auto", "not_confirmed_in_time"]}),
+                    json!("confirmed"),
+                ),
+                Field(
+                    "delivered_at",
+                    json!({"type": "string", "format": "date-time"}),
+                    json!("2026-11-23T09:30:00Z"),
+                ),
                 words("signed_by", Value::Null),
             ],
         ),
@@ -208,14 +296,19 @@ pub(super) fn of(kind: EventType, types: &mut Types) -> Payload {
         ),
         EventType::OrderFailed => fields(
             "It has failed, and there is no way back.",
-            [Field("code", types.of::<FailureCode>(), json!("out_of_stock")), text("detail", "ABC123 has 0 left")],
+            [
+                Field("code", types.of::<FailureCode>(), json!("out_of_stock")),
+                text("detail", "ABC123 has 0 left"),
+            ],
         ),
         EventType::RequestRefused => refused(types),
         EventType::DeadlinePassed => fields(
             "It was not on its way within `deadline`; it fails.",
             [Field("deadline", types.of::<Span>(), json!("1m"))],
         ),
-        EventType::CompensationFinished => nothing("Of an order that was stopped: everything is undone."),
+        EventType::CompensationFinished => {
+            nothing("Of an order that was stopped: everything is undone.")
+        }
     }
 }
 
@@ -244,16 +337,27 @@ fn declined(types: &mut Types) -> Payload {
             Field("reason", json!({"type": "string"}), json!("card_declined")),
         ],
     );
-    Payload { schema: json!({"oneOf": [said.schema, types.of::<PaymentInfo>()]}), ..said }
+    Payload {
+        schema: json!({"oneOf": [said.schema, types.of::<PaymentInfo>()]}),
+        ..said
+    }
 }
 
 /// By the order's state, which is told; or a signal through Temporal could not be read, and `detail` tells why.
 fn refused(types: &mut Types) -> Payload {
-    let codes: Vec<_> = RefusalCode::ALL.iter().map(|code| code.as_str()).chain(["not_shipping"]).collect();
+    let codes: Vec<_> = RefusalCode::ALL
+        .iter()
+        .map(|code| code.as_str())
+        .chain(["not_shipping"])
+        .collect();
     let mut refused = fields(
         "A request was refused: by the state that the order had, `status`; or as `malformed`, which `detail` explains.",
         [
-            Field("request", json!({"type": "string"}), json!("update_address")),
+            Field(
+                "request",
+                json!({"type": "string"}),
+                json!("update_address"),
+            ),
             Field("code", json!({"enum": codes}), json!("already_shipped")),
             Field("status", types.of::<OrderStatus>(), json!("shipped")),
         ],

@@ -1,9 +1,10 @@
 //! Adyen's batches: every item holds, or none does.
 
+use serde_json::json;
+
 use super::*;
 use crate::LARGEST_BATCH;
 use domain::PaymentEventKind;
-use serde_json::json;
 
 const ADYEN: WebhookProvider = WebhookProvider::Adyen;
 
@@ -30,7 +31,10 @@ fn field<'v>(body: &'v mut Value, index: usize, name: &str) -> &'v mut Value {
 #[test]
 fn each_item_is_an_event() {
     let events = verdict(&batch([item("P1", "ORD-1"), item("P2", "ORD-2")])).unwrap();
-    let orders: Vec<_> = events.iter().map(|event| event.order_id.as_ref().unwrap().as_str()).collect();
+    let orders: Vec<_> = events
+        .iter()
+        .map(|event| event.order_id.as_ref().unwrap().as_str())
+        .collect();
     assert_eq!(orders, ["ORD-1", "ORD-2"]);
     assert_eq!(events[1].event_id, "AUTHORISATION:P2:true");
 }
@@ -38,7 +42,11 @@ fn each_item_is_an_event() {
 #[test]
 fn one_bad_item_refuses_the_whole_batch_wherever_it_stands() {
     for bad in 0..3 {
-        let mut body = batch([item("P1", "ORD-1"), item("P2", "ORD-2"), item("P3", "ORD-3")]);
+        let mut body = batch([
+            item("P1", "ORD-1"),
+            item("P2", "ORD-2"),
+            item("P3", "ORD-3"),
+        ]);
         *field(&mut body, bad, "merchantReference") = json!("ORD-9");
         assert_eq!(verdict(&body).unwrap_err(), Rejection::Signature, "{bad}");
         field(&mut body, bad, "additionalData").take();
@@ -48,12 +56,19 @@ fn one_bad_item_refuses_the_whole_batch_wherever_it_stands() {
 
 #[test]
 fn a_batch_of_nothing_is_not_signed() {
-    for body in
-        [json!({"live": "false", "notificationItems": []}), json!({"notificationItems": {}}), json!({}), json!(1)]
-    {
+    for body in [
+        json!({"live": "false", "notificationItems": []}),
+        json!({"notificationItems": {}}),
+        json!({}),
+        json!(1),
+    ] {
         assert_eq!(verdict(&body).unwrap_err(), Rejection::Header, "{body}");
     }
-    for item in [json!({}), json!(null), json!({"NotificationRequestItem": []})] {
+    for item in [
+        json!({}),
+        json!(null),
+        json!({"NotificationRequestItem": []}),
+    ] {
         let body = json!({"live": "false", "notificationItems": [item]});
         assert_eq!(verdict(&body).unwrap_err(), Rejection::Header, "{body}");
     }
@@ -70,7 +85,12 @@ fn items_need_their_signatures_though_the_whole_body_is_signed() {
 
 #[test]
 fn the_same_item_twice_is_one_event() {
-    let events = verdict(&batch([item("P1", "ORD-1"), item("P1", "ORD-1"), item("P1", "ORD-1")])).unwrap();
+    let events = verdict(&batch([
+        item("P1", "ORD-1"),
+        item("P1", "ORD-1"),
+        item("P1", "ORD-1"),
+    ]))
+    .unwrap();
     assert_eq!(events.len(), 1);
 }
 
@@ -78,7 +98,10 @@ fn the_same_item_twice_is_one_event() {
 fn a_batch_larger_than_any_provider_sends_is_refused() {
     let many = |count: usize| batch((0..count).map(|index| item(&format!("P{index}"), "ORD-1")));
     assert_eq!(verdict(&many(LARGEST_BATCH)).unwrap().len(), LARGEST_BATCH);
-    assert_eq!(verdict(&many(LARGEST_BATCH + 1)).unwrap_err(), Rejection::Signature);
+    assert_eq!(
+        verdict(&many(LARGEST_BATCH + 1)).unwrap_err(),
+        Rejection::Signature
+    );
 }
 
 #[test]
@@ -87,10 +110,16 @@ fn what_comes_from_the_other_system_is_not_applied() {
     for live in [json!("true"), json!(true), json!(null), json!("yes")] {
         body["live"] = live;
         let event = verdict(&body).unwrap().remove(0);
-        assert!(matches!(event.kind, PaymentEventKind::Unreadable { .. }), "{event:?}");
+        assert!(
+            matches!(event.kind, PaymentEventKind::Unreadable { .. }),
+            "{event:?}"
+        );
     }
     body["live"] = json!(false);
-    assert!(matches!(verdict(&body).unwrap()[0].kind, PaymentEventKind::Paid { .. }));
+    assert!(matches!(
+        verdict(&body).unwrap()[0].kind,
+        PaymentEventKind::Paid { .. }
+    ));
 }
 
 #[test]
@@ -113,7 +142,10 @@ fn a_colon_can_not_be_moved_to_another_field() {
     *field(&mut body, 0, "merchantReference") = json!("1");
     let event = verdict(&body).unwrap().remove(0);
     assert_eq!(event.order_id, None);
-    assert!(matches!(event.kind, PaymentEventKind::Unreadable { .. }), "{event:?}");
+    assert!(
+        matches!(event.kind, PaymentEventKind::Unreadable { .. }),
+        "{event:?}"
+    );
 }
 
 #[test]

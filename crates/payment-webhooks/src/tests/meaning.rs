@@ -1,47 +1,72 @@
 //! What each provider's events mean for an order.
 
+use serde_json::json;
+
 use super::*;
 use domain::{
     DisputeStage::{Lost, Opened, Won},
     PaymentEventKind as Kind,
 };
-use serde_json::json;
 
 fn paid(minor: i64, code: &str, method: Option<&str>) -> Kind {
-    Kind::Paid { amount: money(minor, code), payment_method: method.map(str::to_owned) }
+    Kind::Paid {
+        amount: money(minor, code),
+        payment_method: method.map(str::to_owned),
+    }
 }
 
 fn attempt_failed(reason: &str) -> Kind {
-    Kind::AttemptFailed { reason: reason.to_owned() }
+    Kind::AttemptFailed {
+        reason: reason.to_owned(),
+    }
 }
 
 fn failed(reason: &str) -> Kind {
-    Kind::Failed { reason: reason.to_owned() }
+    Kind::Failed {
+        reason: reason.to_owned(),
+    }
 }
 
 fn refunded(amount: Money, refund_id: &str) -> Kind {
-    Kind::Refunded { amount, refund_id: Some(refund_id.to_owned()) }
+    Kind::Refunded {
+        amount,
+        refund_id: Some(refund_id.to_owned()),
+    }
 }
 
 fn refund_failed(reason: &str, amount: Money, refund_id: &str) -> Kind {
-    Kind::RefundFailed { reason: reason.to_owned(), amount: Some(amount), refund_id: Some(refund_id.to_owned()) }
+    Kind::RefundFailed {
+        reason: reason.to_owned(),
+        amount: Some(amount),
+        refund_id: Some(refund_id.to_owned()),
+    }
 }
 
 fn ignored(event_type: &str) -> Kind {
-    Kind::Ignored { event_type: event_type.to_owned() }
+    Kind::Ignored {
+        event_type: event_type.to_owned(),
+    }
 }
 
 fn unconfirmed(event_type: &str) -> Kind {
-    Kind::Unconfirmed { event_type: event_type.to_owned() }
+    Kind::Unconfirmed {
+        event_type: event_type.to_owned(),
+    }
 }
 
 fn stripe(event_type: &str, object: Value) -> PaymentEvent {
-    read(WebhookProvider::Stripe, &json!({"id": "evt_1", "type": event_type, "data": {"object": object}}))
+    read(
+        WebhookProvider::Stripe,
+        &json!({"id": "evt_1", "type": event_type, "data": {"object": object}}),
+    )
 }
 
 /// The order and the transaction that an event names.
 fn names(event: &PaymentEvent) -> (Option<&str>, Option<&str>) {
-    (event.order_id.as_ref().map(OrderId::as_str), event.transaction_id.as_ref().map(TransactionId::as_str))
+    (
+        event.order_id.as_ref().map(OrderId::as_str),
+        event.transaction_id.as_ref().map(TransactionId::as_str),
+    )
 }
 
 #[test]
@@ -51,17 +76,38 @@ fn stripe_intents() {
             "id": "pi_1", "amount": 1_999, "currency": "usd", "payment_method_types": ["card"],
             "metadata": {"order_id": "ORD-1", "payment_id": "pmt-1"},
         });
-        object.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        object
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
         object
     };
     for (event_type, object, kind) in [
-        ("succeeded", intent(json!({"amount_received": 1_999})), paid(1_999, "USD", Some("card"))),
-        ("succeeded", intent(json!({"amount_received": 999})), paid(999, "USD", Some("card"))),
-        ("succeeded", intent(json!({"currency": "jpy"})), paid(1_999, "JPY", Some("card"))),
-        ("succeeded", intent(json!({"payment_method_types": ["card", "link"]})), paid(1_999, "USD", None)),
+        (
+            "succeeded",
+            intent(json!({"amount_received": 1_999})),
+            paid(1_999, "USD", Some("card")),
+        ),
+        (
+            "succeeded",
+            intent(json!({"amount_received": 999})),
+            paid(999, "USD", Some("card")),
+        ),
+        (
+            "succeeded",
+            intent(json!({"currency": "jpy"})),
+            paid(1_999, "JPY", Some("card")),
+        ),
+        (
+            "succeeded",
+            intent(json!({"payment_method_types": ["card", "link"]})),
+            paid(1_999, "USD", None),
+        ),
         (
             "payment_failed",
-            intent(json!({"last_payment_error": {"decline_code": "insufficient_funds", "message": "Your card …"}})),
+            intent(
+                json!({"last_payment_error": {"decline_code": "insufficient_funds", "message": "Your card …"}}),
+            ),
             attempt_failed("insufficient_funds"),
         ),
         (
@@ -74,10 +120,22 @@ fn stripe_intents() {
             intent(json!({"last_payment_error": {"code": "x".repeat(99)}})),
             attempt_failed("payment_failed"),
         ),
-        ("canceled", intent(json!({"cancellation_reason": "abandoned"})), failed("abandoned")),
-        ("canceled", intent(json!({"cancellation_reason": null})), failed("canceled")),
+        (
+            "canceled",
+            intent(json!({"cancellation_reason": "abandoned"})),
+            failed("abandoned"),
+        ),
+        (
+            "canceled",
+            intent(json!({"cancellation_reason": null})),
+            failed("canceled"),
+        ),
         ("processing", intent(json!({})), Kind::Processing),
-        ("created", intent(json!({})), ignored("payment_intent.created")),
+        (
+            "created",
+            intent(json!({})),
+            ignored("payment_intent.created"),
+        ),
     ] {
         let event = stripe(&format!("payment_intent.{event_type}"), object);
         assert_eq!(event.kind, kind);
@@ -96,13 +154,37 @@ fn stripe_checkout_sessions_are_paid_only_when_they_say_so() {
         })
     };
     for (event_type, object, kind) in [
-        ("completed", session("paid", "payment"), paid(1_999, "USD", None)),
-        ("completed", session("no_payment_required", "payment"), paid(1_999, "USD", None)),
+        (
+            "completed",
+            session("paid", "payment"),
+            paid(1_999, "USD", None),
+        ),
+        (
+            "completed",
+            session("no_payment_required", "payment"),
+            paid(1_999, "USD", None),
+        ),
         ("completed", session("unpaid", "payment"), Kind::Processing),
-        ("completed", session("no_payment_required", "setup"), ignored("checkout.session.completed")),
-        ("async_payment_succeeded", session("paid", "payment"), paid(1_999, "USD", None)),
-        ("async_payment_failed", session("unpaid", "payment"), attempt_failed("async_payment_failed")),
-        ("expired", session("unpaid", "payment"), failed("session_expired")),
+        (
+            "completed",
+            session("no_payment_required", "setup"),
+            ignored("checkout.session.completed"),
+        ),
+        (
+            "async_payment_succeeded",
+            session("paid", "payment"),
+            paid(1_999, "USD", None),
+        ),
+        (
+            "async_payment_failed",
+            session("unpaid", "payment"),
+            attempt_failed("async_payment_failed"),
+        ),
+        (
+            "expired",
+            session("unpaid", "payment"),
+            failed("session_expired"),
+        ),
     ] {
         let event = stripe(&format!("checkout.session.{event_type}"), object);
         assert_eq!(event.kind, kind, "{event_type}");
@@ -130,16 +212,59 @@ fn stripe_refunds_and_disputes() {
         "id": "ch_1", "amount": 1_999, "amount_refunded": 700, "currency": "usd", "payment_intent": "pi_1",
     });
     for (event_type, object, kind) in [
-        ("charge.refunded", charge, Kind::Refunded { amount: usd(700), refund_id: None }),
-        ("refund.created", refund("succeeded"), refunded(usd(500), "re_1")),
-        ("refund.created", refund("pending"), ignored("refund.created")),
-        ("refund.updated", refund("failed"), refund_failed("refund_failed", usd(500), "re_1")),
-        ("refund.failed", refund("failed"), refund_failed("refund_failed", usd(500), "re_1")),
-        ("charge.refund.updated", refund("succeeded"), refunded(usd(500), "re_1")),
-        ("charge.dispute.created", dispute("needs_response"), Kind::Disputed { stage: Opened }),
-        ("charge.dispute.closed", dispute("won"), Kind::Disputed { stage: Won }),
-        ("charge.dispute.closed", dispute("lost"), Kind::Disputed { stage: Lost }),
-        ("charge.dispute.funds_withdrawn", dispute("lost"), ignored("charge.dispute.funds_withdrawn")),
+        (
+            "charge.refunded",
+            charge,
+            Kind::Refunded {
+                amount: usd(700),
+                refund_id: None,
+            },
+        ),
+        (
+            "refund.created",
+            refund("succeeded"),
+            refunded(usd(500), "re_1"),
+        ),
+        (
+            "refund.created",
+            refund("pending"),
+            ignored("refund.created"),
+        ),
+        (
+            "refund.updated",
+            refund("failed"),
+            refund_failed("refund_failed", usd(500), "re_1"),
+        ),
+        (
+            "refund.failed",
+            refund("failed"),
+            refund_failed("refund_failed", usd(500), "re_1"),
+        ),
+        (
+            "charge.refund.updated",
+            refund("succeeded"),
+            refunded(usd(500), "re_1"),
+        ),
+        (
+            "charge.dispute.created",
+            dispute("needs_response"),
+            Kind::Disputed { stage: Opened },
+        ),
+        (
+            "charge.dispute.closed",
+            dispute("won"),
+            Kind::Disputed { stage: Won },
+        ),
+        (
+            "charge.dispute.closed",
+            dispute("lost"),
+            Kind::Disputed { stage: Lost },
+        ),
+        (
+            "charge.dispute.funds_withdrawn",
+            dispute("lost"),
+            ignored("charge.dispute.funds_withdrawn"),
+        ),
     ] {
         let event = stripe(event_type, object);
         assert_eq!(event.kind, kind, "{event_type}");
@@ -152,8 +277,13 @@ fn adyen(more: Value) -> PaymentEvent {
         "pspReference": "P1", "merchantReference": "ORD-1", "merchantAccountCode": "Shop",
         "amount": {"value": 1_999, "currency": "EUR"}, "success": "true", "paymentMethod": "visa",
     });
-    item.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    read(WebhookProvider::Adyen, &json!({"live": "false", "notificationItems": [{"NotificationRequestItem": item}]}))
+    item.as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    read(
+        WebhookProvider::Adyen,
+        &json!({"live": "false", "notificationItems": [{"NotificationRequestItem": item}]}),
+    )
 }
 
 #[test]
@@ -169,18 +299,36 @@ fn adyen_codes() {
         ("CANCELLATION", "false", ignored("CANCELLATION")),
         ("CANCEL_OR_REFUND", "true", refunded(amount(), "P1")),
         ("REFUND", "true", refunded(amount(), "P1")),
-        ("REFUND", "false", refund_failed("refund_refused", amount(), "P1")),
-        ("REFUND_FAILED", "true", refund_failed("refund_failed", amount(), "P1")),
-        ("NOTIFICATION_OF_CHARGEBACK", "true", Kind::Disputed { stage: Opened }),
+        (
+            "REFUND",
+            "false",
+            refund_failed("refund_refused", amount(), "P1"),
+        ),
+        (
+            "REFUND_FAILED",
+            "true",
+            refund_failed("refund_failed", amount(), "P1"),
+        ),
+        (
+            "NOTIFICATION_OF_CHARGEBACK",
+            "true",
+            Kind::Disputed { stage: Opened },
+        ),
         ("CHARGEBACK", "true", Kind::Disputed { stage: Opened }),
         ("CHARGEBACK_REVERSED", "true", Kind::Disputed { stage: Won }),
         ("SECOND_CHARGEBACK", "true", Kind::Disputed { stage: Lost }),
         ("REPORT_AVAILABLE", "true", ignored("REPORT_AVAILABLE")),
         ("A_CODE_OF_TOMORROW", "true", ignored("A_CODE_OF_TOMORROW")),
     ] {
-        let original = if code == "AUTHORISATION" { json!({}) } else { json!({"originalReference": "P0"}) };
+        let original = if code == "AUTHORISATION" {
+            json!({})
+        } else {
+            json!({"originalReference": "P0"})
+        };
         let mut more = json!({"eventCode": code, "success": success});
-        more.as_object_mut().unwrap().extend(original.as_object().unwrap().clone());
+        more.as_object_mut()
+            .unwrap()
+            .extend(original.as_object().unwrap().clone());
         let event = adyen(more);
         assert_eq!(event.kind, kind, "{code} {success}");
         let payment = if code == "AUTHORISATION" { "P1" } else { "P0" };
@@ -192,7 +340,9 @@ fn adyen_codes() {
 #[test]
 fn adyen_amounts_have_adyens_decimals() {
     let amount = |value: i64, currency: &str| {
-        adyen(json!({"eventCode": "AUTHORISATION", "amount": {"value": value, "currency": currency}}))
+        adyen(
+            json!({"eventCode": "AUTHORISATION", "amount": {"value": value, "currency": currency}}),
+        )
     };
     assert_eq!(amount(1_000, "ISK").kind, paid(10, "ISK", None));
     assert_eq!(amount(1_000, "IDR").kind, paid(100_000, "IDR", None));
@@ -203,7 +353,10 @@ fn adyen_amounts_have_adyens_decimals() {
 
 #[test]
 fn another_notification_of_adyen_is_no_payment() {
-    let event = read(WebhookProvider::Adyen, &json!({"type": "merchant.created", "environment": "test"}));
+    let event = read(
+        WebhookProvider::Adyen,
+        &json!({"type": "merchant.created", "environment": "test"}),
+    );
     assert_eq!(event.kind, ignored("merchant.created"));
     assert!(event.event_id.starts_with("sha256-"));
 }
@@ -213,18 +366,39 @@ fn standard(event_type: &str, amount: &str) -> PaymentEvent {
         r#"{{"type": "{event_type}", "timestamp": "2026-11-21T12:00:00Z", "data": {{"order_id": "ORD-1",
             "transaction_id": "tx_1", "amount": {amount}, "currency": "USD", "payment_method": "card"}}}}"#
     );
-    told(WebhookProvider::Standard, &signed_body(WebhookProvider::Standard, body)).unwrap().remove(0)
+    told(
+        WebhookProvider::Standard,
+        &signed_body(WebhookProvider::Standard, body),
+    )
+    .unwrap()
+    .remove(0)
 }
 
 #[test]
 fn standard_events_have_decimal_amounts() {
     for (event_type, amount, kind) in [
-        ("payment.succeeded", "199.99", paid(19_999, "USD", Some("card"))),
-        ("payment.succeeded", "\"199.99\"", paid(19_999, "USD", Some("card"))),
-        ("payment.succeeded", "199", paid(19_900, "USD", Some("card"))),
+        (
+            "payment.succeeded",
+            "199.99",
+            paid(19_999, "USD", Some("card")),
+        ),
+        (
+            "payment.succeeded",
+            "\"199.99\"",
+            paid(19_999, "USD", Some("card")),
+        ),
+        (
+            "payment.succeeded",
+            "199",
+            paid(19_900, "USD", Some("card")),
+        ),
         ("payment.failed", "199.99", attempt_failed("payment_failed")),
         ("payment.refunded", "10.5", refunded(usd(1_050), "msg_1")),
-        ("payment.disputed", "199.99", Kind::Disputed { stage: Opened }),
+        (
+            "payment.disputed",
+            "199.99",
+            Kind::Disputed { stage: Opened },
+        ),
         ("user.created", "1", ignored("user.created")),
     ] {
         let event = standard(event_type, amount);
@@ -232,9 +406,24 @@ fn standard_events_have_decimal_amounts() {
         assert_eq!(names(&event), (Some("ORD-1"), Some("tx_1")));
         assert_eq!(event.event_id, "msg_1");
     }
-    for amount in ["199.999", "1e2", "-1", "null", "{}", "\"\"", "\"1,99\"", "1.0000000000000001", "999999999999999999"]
-    {
-        assert!(matches!(standard("payment.succeeded", amount).kind, Kind::Unreadable { .. }), "{amount}");
+    for amount in [
+        "199.999",
+        "1e2",
+        "-1",
+        "null",
+        "{}",
+        "\"\"",
+        "\"1,99\"",
+        "1.0000000000000001",
+        "999999999999999999",
+    ] {
+        assert!(
+            matches!(
+                standard("payment.succeeded", amount).kind,
+                Kind::Unreadable { .. }
+            ),
+            "{amount}"
+        );
     }
 }
 
@@ -265,11 +454,20 @@ fn square_payments_are_paid_when_completed() {
     }
     let refund = json!({"id": "r1", "payment_id": "sq_1", "status": "COMPLETED", "amount_money": {"amount": 5, "currency": "USD"}});
     let event = square("refund.updated", "refund", refund);
-    assert_eq!((event.kind.clone(), names(&event)), (refunded(usd(5), "r1"), (None, Some("sq_1"))));
+    assert_eq!(
+        (event.kind.clone(), names(&event)),
+        (refunded(usd(5), "r1"), (None, Some("sq_1")))
+    );
     let dispute = json!({"id": "d1", "state": "LOST", "disputed_payment": {"payment_id": "sq_1"}});
     let event = square("dispute.state.updated", "dispute", dispute);
-    assert_eq!((event.kind.clone(), names(&event)), (Kind::Disputed { stage: Lost }, (None, Some("sq_1"))));
-    assert_eq!(square("catalog.version.updated", "x", json!({})).kind, ignored("catalog.version.updated"));
+    assert_eq!(
+        (event.kind.clone(), names(&event)),
+        (Kind::Disputed { stage: Lost }, (None, Some("sq_1")))
+    );
+    assert_eq!(
+        square("catalog.version.updated", "x", json!({})).kind,
+        ignored("catalog.version.updated")
+    );
 }
 
 #[test]
@@ -280,13 +478,18 @@ fn checkout_events() {
         ("payment_approved", Kind::Processing),
         ("payment_voided", failed("voided")),
         ("payment_refunded", refunded(usd(1_999), "evt_1")),
-        ("payment_refund_declined", refund_failed("refund_declined", usd(1_999), "evt_1")),
+        (
+            "payment_refund_declined",
+            refund_failed("refund_declined", usd(1_999), "evt_1"),
+        ),
         ("dispute_won", Kind::Disputed { stage: Won }),
         ("card_verified", ignored("card_verified")),
     ] {
-        let data =
-            json!({"id": "pay_1", "payment_id": "pay_1", "reference": "ORD-1", "amount": 1_999, "currency": "USD"});
-        let event = read(WebhookProvider::Checkout, &json!({"id": "evt_1", "type": event_type, "data": data}));
+        let data = json!({"id": "pay_1", "payment_id": "pay_1", "reference": "ORD-1", "amount": 1_999, "currency": "USD"});
+        let event = read(
+            WebhookProvider::Checkout,
+            &json!({"id": "evt_1", "type": event_type, "data": data}),
+        );
         assert_eq!(event.kind, kind, "{event_type}");
         assert_eq!(names(&event), (Some("ORD-1"), Some("pay_1")));
     }
@@ -298,34 +501,61 @@ fn three_providers_confirm_nothing_by_themselves() {
         WebhookProvider::Mollie,
         &json!({"resource": "event", "id": "event_1", "type": "payment-link.paid", "entityId": "pl_1"}),
     );
-    assert_eq!((mollie.kind.clone(), mollie.event_id.as_str()), (unconfirmed("payment-link.paid"), "event_1"));
+    assert_eq!(
+        (mollie.kind.clone(), mollie.event_id.as_str()),
+        (unconfirmed("payment-link.paid"), "event_1")
+    );
     assert_eq!(names(&mollie), (None, Some("pl_1")));
-    let older = read(WebhookProvider::Mollie, &json!({"id": "tr_1", "event_type": "payment-link.paid"}));
-    assert_eq!((older.event_id.as_str(), names(&older)), ("payment-link.paid:tr_1", (None, Some("tr_1"))));
+    let older = read(
+        WebhookProvider::Mollie,
+        &json!({"id": "tr_1", "event_type": "payment-link.paid"}),
+    );
+    assert_eq!(
+        (older.event_id.as_str(), names(&older)),
+        ("payment-link.paid:tr_1", (None, Some("tr_1")))
+    );
 
     let body = json!({"events": [
         {"id": "EV1", "resource_type": "payments", "action": "confirmed", "links": {"payment": "PM1"},
             "resource_metadata": {"order_id": "ORD-1"}},
         {"id": "EV2", "resource_type": "mandates", "action": "created", "links": {"mandate": "MD1"}},
     ]});
-    let events =
-        told(WebhookProvider::GoCardless, &signed_body(WebhookProvider::GoCardless, body.to_string())).unwrap();
+    let events = told(
+        WebhookProvider::GoCardless,
+        &signed_body(WebhookProvider::GoCardless, body.to_string()),
+    )
+    .unwrap();
     assert_eq!(events[0].kind, unconfirmed("payments.confirmed"));
     assert_eq!(names(&events[0]), (Some("ORD-1"), Some("PM1")));
-    assert_eq!((events[1].event_id.as_str(), names(&events[1])), ("EV2", (None, None)));
+    assert_eq!(
+        (events[1].event_id.as_str(), names(&events[1])),
+        ("EV2", (None, None))
+    );
 
-    let mut shopify = signed_body(WebhookProvider::Shopify, r#"{"id": 820982911946154508, "total_price": "199.00"}"#);
-    shopify.headers.push(("x-shopify-topic", "orders/paid".to_owned()));
-    shopify.headers.push(("x-shopify-event-id", "e-1".to_owned()));
+    let mut shopify = signed_body(
+        WebhookProvider::Shopify,
+        r#"{"id": 820982911946154508, "total_price": "199.00"}"#,
+    );
+    shopify
+        .headers
+        .push(("x-shopify-topic", "orders/paid".to_owned()));
+    shopify
+        .headers
+        .push(("x-shopify-event-id", "e-1".to_owned()));
     let event = told(WebhookProvider::Shopify, &shopify).unwrap().remove(0);
-    assert_eq!((event.kind.clone(), event.event_id.as_str()), (unconfirmed("orders/paid"), "e-1"));
+    assert_eq!(
+        (event.kind.clone(), event.event_id.as_str()),
+        (unconfirmed("orders/paid"), "e-1")
+    );
     assert_eq!(names(&event), (None, Some("820982911946154508")));
 }
 
 #[test]
 fn a_payment_that_names_no_transaction_is_not_taken() {
-    let event =
-        stripe("payment_intent.succeeded", json!({"amount": 1, "currency": "usd", "metadata": {"order_id": "ORD-1"}}));
+    let event = stripe(
+        "payment_intent.succeeded",
+        json!({"amount": 1, "currency": "usd", "metadata": {"order_id": "ORD-1"}}),
+    );
     assert!(matches!(event.kind, Kind::Unreadable { .. }), "{event:?}");
 }
 
@@ -344,7 +574,10 @@ fn a_card_number_in_a_field_for_words_is_dropped() {
         "order_id": "ORD-1", "transaction_id": "tx_1", "amount": 1, "currency": "USD",
         "payment_method": "4111 1111 1111 1111",
     }});
-    assert_eq!(read(WebhookProvider::Standard, &body).kind, paid(100, "USD", None));
+    assert_eq!(
+        read(WebhookProvider::Standard, &body).kind,
+        paid(100, "USD", None)
+    );
 }
 
 /// What `orderflow webhook send` sends says what it is asked to say.
@@ -360,7 +593,9 @@ fn each_sample_says_what_it_is_a_sample_of() {
             if !matches!(event.kind, Kind::Unconfirmed { .. }) {
                 let expected = match (kind, &event.kind) {
                     (SampleKind::Paid, Kind::Paid { amount, .. })
-                    | (SampleKind::Refunded, Kind::Refunded { amount, .. }) => *amount == usd(1_999),
+                    | (SampleKind::Refunded, Kind::Refunded { amount, .. }) => {
+                        *amount == usd(1_999)
+                    }
                     (SampleKind::Failed, Kind::AttemptFailed { .. }) => true,
                     (SampleKind::Disputed, Kind::Disputed { stage }) => *stage == Opened,
                     _ => false,
@@ -368,9 +603,13 @@ fn each_sample_says_what_it_is_a_sample_of() {
                 assert!(expected, "{provider} {kind:?} {event:?}");
                 assert_eq!(event.transaction_id.unwrap().as_str(), "tx_1");
             }
-            let by_transaction =
-                *provider == WebhookProvider::Square && matches!(kind, SampleKind::Refunded | SampleKind::Disputed);
-            assert_eq!(event.order_id.is_some(), !by_transaction, "{provider} {kind:?}");
+            let by_transaction = *provider == WebhookProvider::Square
+                && matches!(kind, SampleKind::Refunded | SampleKind::Disputed);
+            assert_eq!(
+                event.order_id.is_some(),
+                !by_transaction,
+                "{provider} {kind:?}"
+            );
         }
     }
 }

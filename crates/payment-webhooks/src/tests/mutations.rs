@@ -2,18 +2,23 @@
 //! samples and what was found with them, each as it is and changed again and again. The same functions as cargo-fuzz
 //! calls, with the same seed each time.
 
-use super::*;
-use data_encoding::HEXLOWER;
-use domain::PaymentEventKind;
-use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeSet,
     fs, panic,
     path::{Path, PathBuf},
 };
 
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
+use super::*;
+use domain::PaymentEventKind;
+
 #[path = "../../../../fuzz/src/lib.rs"]
-#[expect(unreachable_pub, reason = "the fuzz targets reach it, of which this is the library")]
+#[expect(
+    unreachable_pub,
+    reason = "the fuzz targets reach it, of which this is the library"
+)]
 mod targets;
 
 const ROUNDS: u32 = 400;
@@ -77,13 +82,21 @@ fn corpus() -> Vec<(WebhookProvider, String, Vec<u8>)> {
     for case in vectors::cases() {
         let provider = vectors::provider(case["provider"].as_str().unwrap());
         let headers = case["headers"].as_object().unwrap();
-        let signs = headers.iter().find(|(name, _)| name.contains("signature") || name.contains("hmac"));
+        let signs = headers
+            .iter()
+            .find(|(name, _)| name.contains("signature") || name.contains("hmac"));
         let signature = signs.map(|(_, value)| value.as_str().unwrap().to_owned());
-        corpus.push((provider, signature.unwrap_or_default(), case["body"].as_str().unwrap().into()));
+        corpus.push((
+            provider,
+            signature.unwrap_or_default(),
+            case["body"].as_str().unwrap().into(),
+        ));
     }
     for provider in WebhookProvider::ALL {
         for kind in SampleKind::ALL {
-            let Some(message) = sampled(*provider, kind, usd(1_999)) else { continue };
+            let Some(message) = sampled(*provider, kind, usd(1_999)) else {
+                continue;
+            };
             let signature = message.headers.last().map(|(_, value)| value.clone());
             corpus.push((*provider, signature.unwrap_or_default(), message.body));
         }
@@ -92,13 +105,18 @@ fn corpus() -> Vec<(WebhookProvider, String, Vec<u8>)> {
 }
 
 fn folder(target: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fuzz/corpus")
+        .join(target)
 }
 
 /// The target takes every input of its corpus, and changes of it; what it does not take is printed, to be kept.
 fn holds(target: &str, take: impl Fn(&[u8]) + panic::RefUnwindSafe, seed: u64) {
     let mut dice = Dice(seed);
-    let mut inputs: Vec<PathBuf> = fs::read_dir(folder(target)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut inputs: Vec<PathBuf> = fs::read_dir(folder(target))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     inputs.sort();
     assert!(inputs.len() >= 60, "{} of {target}", inputs.len());
     for path in inputs {
@@ -109,7 +127,12 @@ fn holds(target: &str, take: impl Fn(&[u8]) + panic::RefUnwindSafe, seed: u64) {
                 dice.change(&mut input);
             }
             let taken = panic::catch_unwind(|| take(&input));
-            assert!(taken.is_ok(), "{target}, {} changed into {:?}", path.display(), String::from_utf8_lossy(&input));
+            assert!(
+                taken.is_ok(),
+                "{target}, {} changed into {:?}",
+                path.display(),
+                String::from_utf8_lossy(&input)
+            );
         }
     }
 }
@@ -143,8 +166,10 @@ fn no_change_of_body_or_header_is_let_through() {
             // What holds all the same is what no signature covers, or says the same in other words.
             if let Ok(after) = told(*provider, &changed) {
                 let harmless = after.iter().all(|event| {
-                    matches!(event.kind, PaymentEventKind::Unreadable { .. } | PaymentEventKind::Unconfirmed { .. })
-                        || before.contains(event)
+                    matches!(
+                        event.kind,
+                        PaymentEventKind::Unreadable { .. } | PaymentEventKind::Unconfirmed { .. }
+                    ) || before.contains(event)
                 });
                 assert!(harmless, "{provider} {:?} {after:?}", changed.headers);
             }
@@ -157,10 +182,19 @@ fn no_change_of_body_or_header_is_let_through() {
 fn the_fuzzers_corpus_is_there() {
     let mut there = BTreeSet::new();
     for (provider, signature, body) in corpus() {
-        let number = u8::try_from(WebhookProvider::ALL.iter().position(|other| *other == provider).unwrap()).unwrap();
+        let number = u8::try_from(
+            WebhookProvider::ALL
+                .iter()
+                .position(|other| *other == provider)
+                .unwrap(),
+        )
+        .unwrap();
         let seeds = [
             ("events", [&[number][..], &body].concat()),
-            ("verify", [&[number][..], signature.as_bytes(), b"\n", &body].concat()),
+            (
+                "verify",
+                [&[number][..], signature.as_bytes(), b"\n", &body].concat(),
+            ),
         ];
         // By what is in it, so that a case more gives the others no other names.
         let hash = HEXLOWER.encode(&Sha256::digest(&seeds[1].1)[..6]);
@@ -176,5 +210,9 @@ fn the_fuzzers_corpus_is_there() {
             }
         }
     }
-    assert_eq!(there.len(), 2 * WebhookProvider::ALL.len(), "UPDATE_CORPUS=1 renews it: {there:?}");
+    assert_eq!(
+        there.len(),
+        2 * WebhookProvider::ALL.len(),
+        "UPDATE_CORPUS=1 renews it: {there:?}"
+    );
 }

@@ -1,12 +1,19 @@
 //! Against the reference library of Standard Webhooks. The vendors' Python SDKs are in tests/webhook-sdks.
 
-use super::*;
 use proptest::{collection::vec, prelude::*};
 use standardwebhooks::Webhook;
 
+use super::*;
+
 /// It has no clock one can set.
 fn present() -> i64 {
-    i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap()
+    i64::try_from(
+        std::time::SystemTime::UNIX_EPOCH
+            .elapsed()
+            .unwrap()
+            .as_secs(),
+    )
+    .unwrap()
 }
 
 proptest! {

@@ -1,8 +1,9 @@
 //! What holds of every body, every key and every bit.
 
+use proptest::{collection::vec, prelude::*};
+
 use super::*;
 use domain::PaymentEventKind;
-use proptest::{collection::vec, prelude::*};
 
 fn provider() -> impl Strategy<Value = WebhookProvider> {
     proptest::sample::select(WebhookProvider::ALL)

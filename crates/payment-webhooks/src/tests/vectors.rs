@@ -1,9 +1,11 @@
 //! The cases of tests/vectors, each judged as it says.
 
+use std::{collections::BTreeMap, fs, path::Path};
+
+use serde_json::Value;
+
 use crate::{Environment, Request, Secrets, events, verify};
 use domain::WebhookProvider;
-use serde_json::Value;
-use std::{collections::BTreeMap, fs, path::Path};
 
 pub(super) fn provider(name: &str) -> WebhookProvider {
     match name {
@@ -15,13 +17,24 @@ pub(super) fn provider(name: &str) -> WebhookProvider {
 
 pub(super) fn cases() -> Vec<Value> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors");
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "json")
+    });
     files.sort();
     let read = |path| serde_json::from_slice::<Vec<Value>>(&fs::read(path).unwrap()).unwrap();
     // Schemes that we do not serve.
-    let is_foreign = |case: &Value| matches!(case["provider"].as_str(), Some("paypal" | "braintree"));
-    files.iter().flat_map(read).filter(|case| !is_foreign(case)).collect()
+    let is_foreign =
+        |case: &Value| matches!(case["provider"].as_str(), Some("paypal" | "braintree"));
+    files
+        .iter()
+        .flat_map(read)
+        .filter(|case| !is_foreign(case))
+        .collect()
 }
 
 /// What we do where a case leaves it open; why is in docs/webhooks.md. `None`: either verdict will do.
@@ -34,8 +47,14 @@ fn decided(name: &str) -> Option<&'static str> {
 }
 
 fn judged(case: &Value) -> String {
-    let several = case["secret"].as_array().cloned().unwrap_or_else(|| vec![case["secret"].clone()]);
-    let secrets: Vec<&str> = several.iter().map(|secret| secret.as_str().unwrap()).collect();
+    let several = case["secret"]
+        .as_array()
+        .cloned()
+        .unwrap_or_else(|| vec![case["secret"].clone()]);
+    let secrets: Vec<&str> = several
+        .iter()
+        .map(|secret| secret.as_str().unwrap())
+        .collect();
     let secrets = Secrets::new(provider(case["provider"].as_str().unwrap()), secrets).unwrap();
     let headers: Vec<_> = case["headers"]
         .as_object()
@@ -62,14 +81,20 @@ fn judged(case: &Value) -> String {
 fn each_case_is_judged_as_it_says() {
     let mut counted = BTreeMap::new();
     for case in cases() {
-        let name = format!("{}/{}", case["provider"].as_str().unwrap(), case["name"].as_str().unwrap());
+        let name = format!(
+            "{}/{}",
+            case["provider"].as_str().unwrap(),
+            case["name"].as_str().unwrap()
+        );
         let judged = judged(&case);
         let expected = match case["expect"].as_str().unwrap() {
             "policy" => decided(&name).unwrap_or(&judged),
             expected => expected,
         };
         assert_eq!(judged, expected, "{name}");
-        *counted.entry(case["provider"].as_str().unwrap().to_owned()).or_insert(0) += 1;
+        *counted
+            .entry(case["provider"].as_str().unwrap().to_owned())
+            .or_insert(0) += 1;
     }
     assert_eq!(counted.len(), WebhookProvider::ALL.len(), "{counted:?}");
 }

@@ -1,38 +1,65 @@
 //! Writing a backup.
 
-use super::{BackupError, END_OF_ROWS, FORMAT, Footer, Header, Rows, Section, Summary, tables};
-use crate::{error::Failed, pool};
+use std::io::Write;
+
 use chrono::{SubsecRound, Utc};
 use futures_util::TryStreamExt;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
-use std::io::Write;
+
+use super::{BackupError, END_OF_ROWS, FORMAT, Footer, Header, Rows, Section, Summary, tables};
+use crate::{error::Failed, pool};
 
 /// Writes everything as it is at one moment, whatever is written meanwhile.
 pub async fn create(pool: &PgPool, file: impl Write) -> Result<Summary, BackupError> {
-    let mut output = Output { file, digest: Sha256::new(), rows: 0 };
+    let mut output = Output {
+        file,
+        digest: Sha256::new(),
+        rows: 0,
+    };
     let snapshot = "begin transaction isolation level repeatable read read only";
     let mut transaction = pool.begin_with(snapshot).await.failed("begin")?;
     let schema = pool::newest_applied(&mut transaction).await?;
     let created_at = Utc::now().trunc_subsecs(3);
-    output.line(&Header { orderflow_backup: FORMAT, created_at, schema })?;
+    output.line(&Header {
+        orderflow_backup: FORMAT,
+        created_at,
+        schema,
+    })?;
     let mut written = Vec::new();
     for table in tables::all(&mut transaction).await? {
-        let section = Section { table: table.name.clone(), columns: table.columns.clone() };
+        let section = Section {
+            table: table.name.clone(),
+            columns: table.columns.clone(),
+        };
         output.line(&section)?;
         let before = output.rows;
-        let copy = format!("copy {} ({}) to stdout", table.name, table.columns.join(", "));
-        let mut rows = transaction.copy_out_raw(&copy).await.failed("read a table")?;
+        let copy = format!(
+            "copy {} ({}) to stdout",
+            table.name,
+            table.columns.join(", ")
+        );
+        let mut rows = transaction
+            .copy_out_raw(&copy)
+            .await
+            .failed("read a table")?;
         while let Some(bytes) = rows.try_next().await.failed("read a table")? {
             output.rows(&bytes)?;
         }
         output.write(END_OF_ROWS)?;
-        written.push(Rows { table: table.name, rows: output.rows - before });
+        written.push(Rows {
+            table: table.name,
+            rows: output.rows - before,
+        });
     }
     transaction.rollback().await.failed("end the snapshot")?;
     output.finish()?;
-    Ok(Summary { created_at, schema, tables: written })
+    Ok(Summary {
+        created_at,
+        schema,
+        tables: written,
+    })
 }
 
 struct Output<W> {
@@ -49,7 +76,10 @@ impl<W: Write> Output<W> {
 
     /// In `COPY`'s text every row is one line: what breaks a line is escaped in it.
     fn rows(&mut self, bytes: &[u8]) -> Result<(), BackupError> {
-        self.rows += bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum::<u64>();
+        self.rows += bytes
+            .iter()
+            .map(|byte| u64::from(*byte == b'\n'))
+            .sum::<u64>();
         self.write(bytes)
     }
 
@@ -60,7 +90,10 @@ impl<W: Write> Output<W> {
     }
 
     fn finish(mut self) -> Result<(), BackupError> {
-        let footer = Footer { rows: self.rows, sha256: hex(&self.digest.finalize_reset()) };
+        let footer = Footer {
+            rows: self.rows,
+            sha256: hex(&self.digest.finalize_reset()),
+        };
         self.line(&footer)?;
         Ok(self.file.flush()?)
     }

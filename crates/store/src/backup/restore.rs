@@ -1,10 +1,14 @@
 //! Reading a backup, first to see that it is whole, then into the database.
 
-use super::{BackupError, END_OF_ROWS, FORMAT, Footer, Header, Rows, Section, Summary, create::hex, tables};
-use crate::{error::Failed, pool};
+use std::{collections::BTreeMap, io::BufRead};
+
 use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, PgConnection, PgPool};
-use std::{collections::BTreeMap, io::BufRead};
+
+use super::{
+    BackupError, END_OF_ROWS, FORMAT, Footer, Header, Rows, Section, Summary, create::hex, tables,
+};
+use crate::{error::Failed, pool};
 
 /// Sent to the server at once.
 const CHUNK: usize = 64 << 10;
@@ -16,15 +20,25 @@ pub fn inspect(mut file: impl BufRead) -> Result<Header, BackupError> {
     loop {
         line.clear();
         if file.read_until(b'\n', &mut line)? == 0 {
-            return Err(if header.is_none() { BackupError::Foreign } else { BackupError::Damaged });
+            return Err(if header.is_none() {
+                BackupError::Foreign
+            } else {
+                BackupError::Damaged
+            });
         }
         if header.is_none() {
-            header = Some(check(serde_json::from_slice(&line).map_err(|_| BackupError::Foreign)?)?);
+            header = Some(check(
+                serde_json::from_slice(&line).map_err(|_| BackupError::Foreign)?,
+            )?);
         } else if in_rows {
             in_rows = line != END_OF_ROWS;
             rows += u64::from(in_rows);
         } else if let Ok(footer) = serde_json::from_slice::<Footer>(&line) {
-            let is_whole = footer == Footer { rows, sha256: hex(&digest.finalize()) };
+            let is_whole = footer
+                == Footer {
+                    rows,
+                    sha256: hex(&digest.finalize()),
+                };
             return header.filter(|_| is_whole).ok_or(BackupError::Damaged);
         } else {
             serde_json::from_slice::<Section>(&line).map_err(BackupError::line)?;
@@ -40,7 +54,10 @@ fn check(header: Header) -> Result<Header, BackupError> {
         return Err(BackupError::Format(header.orderflow_backup));
     }
     if header.schema > known {
-        return Err(BackupError::Newer { backup: header.schema, known });
+        return Err(BackupError::Newer {
+            backup: header.schema,
+            known,
+        });
     }
     Ok(header)
 }
@@ -51,8 +68,10 @@ pub async fn is_empty(pool: &PgPool) -> Result<bool, BackupError> {
     for table in tables::all(&mut connection).await? {
         // Names from the catalog, quoted there.
         let exists = AssertSqlSafe(format!("select exists (select from {})", table.name));
-        let occupied: bool =
-            sqlx::query_scalar(exists).fetch_one(&mut *connection).await.failed("look into a table")?;
+        let occupied: bool = sqlx::query_scalar(exists)
+            .fetch_one(&mut *connection)
+            .await
+            .failed("look into a table")?;
         if occupied {
             return Ok(false);
         }
@@ -63,11 +82,17 @@ pub async fn is_empty(pool: &PgPool) -> Result<bool, BackupError> {
 /// Replaces all that is in the database by what is in the file, or changes nothing.
 pub async fn restore(pool: &PgPool, mut file: impl BufRead) -> Result<Summary, BackupError> {
     let mut transaction = pool::begin(pool).await?;
-    sqlx::raw_sql("set local lock_timeout = '30s'").execute(&mut *transaction).await.failed("limit the wait")?;
+    sqlx::raw_sql("set local lock_timeout = '30s'")
+        .execute(&mut *transaction)
+        .await
+        .failed("limit the wait")?;
     let tables = tables::all(&mut transaction).await?;
     let names: Vec<_> = tables.iter().map(|table| table.name.as_str()).collect();
     let truncate = AssertSqlSafe(format!("truncate {}", names.join(", ")));
-    sqlx::raw_sql(truncate).execute(&mut *transaction).await.failed("empty the tables")?;
+    sqlx::raw_sql(truncate)
+        .execute(&mut *transaction)
+        .await
+        .failed("empty the tables")?;
     let mut line = Vec::new();
     file.read_until(b'\n', &mut line)?;
     let header: Header = serde_json::from_slice(&line).map_err(|_| BackupError::Foreign)?;
@@ -84,8 +109,15 @@ pub async fn restore(pool: &PgPool, mut file: impl BufRead) -> Result<Summary, B
         // Only names that the catalog has, quoted as it quotes them, become SQL.
         let table = tables.iter().find(|table| table.name == section.table);
         let table = table.ok_or_else(|| BackupError::NoTable(section.table.clone()))?;
-        if let Some(column) = section.columns.iter().find(|column| !table.columns.contains(column)) {
-            return Err(BackupError::NoTable(format!("{} with a column {column}", table.name)));
+        if let Some(column) = section
+            .columns
+            .iter()
+            .find(|column| !table.columns.contains(column))
+        {
+            return Err(BackupError::NoTable(format!(
+                "{} with a column {column}",
+                table.name
+            )));
         }
         let rows = fill(&mut transaction, &section, &mut file).await?;
         filled.insert(section.table, rows);
@@ -96,19 +128,36 @@ pub async fn restore(pool: &PgPool, mut file: impl BufRead) -> Result<Summary, B
     transaction.commit().await.failed("commit")?;
     let tables = tables.into_iter().filter_map(|table| {
         let rows = filled.get(&table.name).copied()?;
-        Some(Rows { table: table.name, rows })
+        Some(Rows {
+            table: table.name,
+            rows,
+        })
     });
-    Ok(Summary { created_at: header.created_at, schema: header.schema, tables: tables.collect() })
+    Ok(Summary {
+        created_at: header.created_at,
+        schema: header.schema,
+        tables: tables.collect(),
+    })
 }
 
-async fn fill(connection: &mut PgConnection, section: &Section, file: &mut impl BufRead) -> Result<u64, BackupError> {
-    let copy = format!("copy {} ({}) from stdin", section.table, section.columns.join(", "));
+async fn fill(
+    connection: &mut PgConnection,
+    section: &Section,
+    file: &mut impl BufRead,
+) -> Result<u64, BackupError> {
+    let copy = format!(
+        "copy {} ({}) from stdin",
+        section.table,
+        section.columns.join(", ")
+    );
     let mut rows = connection.copy_in_raw(&copy).await.failed("fill a table")?;
     let (mut chunk, mut line) = (Vec::with_capacity(CHUNK), Vec::new());
     loop {
         line.clear();
         if file.read_until(b'\n', &mut line)? == 0 {
-            rows.abort("the file ends too early").await.failed("fill a table")?;
+            rows.abort("the file ends too early")
+                .await
+                .failed("fill a table")?;
             return Err(BackupError::Damaged);
         }
         if line == END_OF_ROWS {
@@ -133,7 +182,10 @@ async fn count_on(connection: &mut PgConnection, table: &tables::Table) -> Resul
             table = table.name.replace('\'', "''"),
             plain = column.trim_matches('"').replace('\'', "''"),
         ));
-        sqlx::query(next).execute(&mut *connection).await.failed("set a counter")?;
+        sqlx::query(next)
+            .execute(&mut *connection)
+            .await
+            .failed("set a counter")?;
     }
     Ok(())
 }

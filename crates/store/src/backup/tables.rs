@@ -1,8 +1,10 @@
 //! Which tables there are, in an order in which they can be filled.
 
-use crate::{Error, error::Failed};
-use sqlx::PgConnection;
 use std::collections::BTreeSet;
+
+use sqlx::PgConnection;
+
+use crate::{Error, error::Failed};
 
 /// A table, its names quoted as SQL wants them.
 #[derive(Debug, Clone)]
@@ -26,7 +28,10 @@ pub(super) async fn all(connection: &mut PgConnection) -> Result<Vec<Table>, Err
          where relkind = 'r' and nspname <> 'information_schema' and nspname not like 'pg\_%' and relname <> '_sqlx_migrations'
          order by 1"#
     );
-    let tables = tables.fetch_all(&mut *connection).await.failed("list the tables")?;
+    let tables = tables
+        .fetch_all(&mut *connection)
+        .await
+        .failed("list the tables")?;
     let references = sqlx::query!(
         r#"select format('%I.%I', holder_schema.nspname, holder.relname) as "holder!",
              format('%I.%I', target_schema.nspname, target.relname) as "target!"
@@ -37,8 +42,14 @@ pub(super) async fn all(connection: &mut PgConnection) -> Result<Vec<Table>, Err
          join pg_namespace as target_schema on target_schema.oid = target.relnamespace
          where contype = 'f' and conrelid <> confrelid"#
     );
-    let references = references.fetch_all(connection).await.failed("list the foreign keys")?;
-    let references: Vec<_> = references.into_iter().map(|row| (row.holder, row.target)).collect();
+    let references = references
+        .fetch_all(connection)
+        .await
+        .failed("list the foreign keys")?;
+    let references: Vec<_> = references
+        .into_iter()
+        .map(|row| (row.holder, row.target))
+        .collect();
     Ok(sorted(tables, &references))
 }
 
@@ -46,7 +57,10 @@ fn sorted(mut waiting: Vec<Table>, references: &[(String, String)]) -> Vec<Table
     let (mut sorted, mut names) = (Vec::with_capacity(waiting.len()), BTreeSet::new());
     while !waiting.is_empty() {
         let needs_nothing = |table: &Table| {
-            references.iter().filter(|(holder, _)| *holder == table.name).all(|(_, target)| names.contains(target))
+            references
+                .iter()
+                .filter(|(holder, _)| *holder == table.name)
+                .all(|(_, target)| names.contains(target))
         };
         // Two tables that refer to each other have no order; the schema has none such, and a restore would say so.
         let next = waiting.iter().position(needs_nothing).unwrap_or_default();
@@ -63,10 +77,20 @@ mod tests {
 
     #[test]
     fn what_is_referred_to_comes_first() {
-        let table = |name: &str| Table { name: name.to_owned(), columns: Vec::new(), counters: Vec::new() };
+        let table = |name: &str| Table {
+            name: name.to_owned(),
+            columns: Vec::new(),
+            counters: Vec::new(),
+        };
         let references = [("events", "orders"), ("held", "stock"), ("held", "orders")];
-        let references: Vec<_> = references.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-        let sorted = sorted(["events", "held", "orders", "stock"].map(table).to_vec(), &references);
+        let references: Vec<_> = references
+            .iter()
+            .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+            .collect();
+        let sorted = sorted(
+            ["events", "held", "orders", "stock"].map(table).to_vec(),
+            &references,
+        );
         let names: Vec<_> = sorted.iter().map(|table| table.name.as_str()).collect();
         assert_eq!(names, ["orders", "events", "stock", "held"]);
     }

@@ -1,16 +1,18 @@
 //! What each request means for the order as it stands. What its state refuses is an answer too, and in the audit trail.
 
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
 use super::{
     OrderWorkflow, Review, Stop,
     requests::{CANCEL, CANCEL_PAYMENT, UPDATE_ADDRESS},
 };
 use crate::Message;
-use chrono::{DateTime, Utc};
 use domain::{
-    Address, AddressChange, Answer, Approval, Cancellation, DeliveryConfirmation, EventType, Money, OrderStatus,
-    PaymentCancellation, PaymentConfirmation, PaymentStatus, RefusalCode, Rejection, ReviewDecision,
+    Address, AddressChange, Answer, Approval, Cancellation, DeliveryConfirmation, EventType, Money,
+    OrderStatus, PaymentCancellation, PaymentConfirmation, PaymentStatus, RefusalCode, Rejection,
+    ReviewDecision,
 };
-use serde_json::json;
 
 const STOPPING: &str = "the order is being stopped";
 
@@ -26,11 +28,17 @@ pub(super) enum Reply {
 
 impl OrderWorkflow {
     /// The request in a signal, or an entry in the trail that it was no request.
-    pub(super) fn understood<T>(&mut self, request: &str, message: Message<T>, now: DateTime<Utc>) -> Option<T> {
+    pub(super) fn understood<T>(
+        &mut self,
+        request: &str,
+        message: Message<T>,
+        now: DateTime<Utc>,
+    ) -> Option<T> {
         match message {
             Message::Valid(request) => Some(request),
             Message::Malformed(reason) => {
-                let payload = json!({"request": request, "code": RefusalCode::Malformed, "detail": reason});
+                let payload =
+                    json!({"request": request, "code": RefusalCode::Malformed, "detail": reason});
                 self.audit(EventType::RequestRefused, payload, now);
                 None
             }
@@ -74,15 +82,25 @@ impl OrderWorkflow {
         }
     }
 
-    pub(super) fn request_cancel(&mut self, cancellation: Cancellation, now: DateTime<Utc>) -> Reply {
+    pub(super) fn request_cancel(
+        &mut self,
+        cancellation: Cancellation,
+        now: DateTime<Utc>,
+    ) -> Reply {
         match self.record.status() {
             OrderStatus::Cancelled => Reply::Now(self.done("Order cancelled.", true)),
-            OrderStatus::Failed => {
-                Reply::Now(self.refuse_answer(CANCEL, RefusalCode::OrderClosed, "the order has failed", now))
-            }
-            OrderStatus::Shipped | OrderStatus::Delivered => {
-                Reply::Now(self.refuse_answer(CANCEL, RefusalCode::AlreadyShipped, "the parcel has left", now))
-            }
+            OrderStatus::Failed => Reply::Now(self.refuse_answer(
+                CANCEL,
+                RefusalCode::OrderClosed,
+                "the order has failed",
+                now,
+            )),
+            OrderStatus::Shipped | OrderStatus::Delivered => Reply::Now(self.refuse_answer(
+                CANCEL,
+                RefusalCode::AlreadyShipped,
+                "the parcel has left",
+                now,
+            )),
             OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
                 let Some(shipping) = &mut self.shipping else {
                     self.cancel(cancellation.reason, "request", now);
@@ -91,9 +109,19 @@ impl OrderWorkflow {
                 let recall = shipping.recall.get_or_insert_default();
                 let already = matches!(recall.stop, Some(Stop::Cancel { .. }));
                 let reason = cancellation.reason.clone();
-                recall.stop.get_or_insert(Stop::Cancel { reason, by: "request" });
-                self.audit(EventType::CancelRequested, json!({"reason": cancellation.reason}), now);
-                Reply::AfterVerdict { ticket: self.recalls_decided, already }
+                recall.stop.get_or_insert(Stop::Cancel {
+                    reason,
+                    by: "request",
+                });
+                self.audit(
+                    EventType::CancelRequested,
+                    json!({"reason": cancellation.reason}),
+                    now,
+                );
+                Reply::AfterVerdict {
+                    ticket: self.recalls_decided,
+                    already,
+                }
             }
         }
     }
@@ -116,12 +144,26 @@ impl OrderWorkflow {
             ));
         }
         // A new address that is still undecided is what the next change builds on.
-        let recall = self.shipping.as_ref().and_then(|shipping| shipping.recall.as_ref());
-        let pending = recall.filter(|recall| recall.stop.is_none()).and_then(|recall| recall.address.as_ref());
-        let present = pending.or(self.record.order.as_ref().and_then(|order| order.shipping_address.as_ref()));
+        let recall = self
+            .shipping
+            .as_ref()
+            .and_then(|shipping| shipping.recall.as_ref());
+        let pending = recall
+            .filter(|recall| recall.stop.is_none())
+            .and_then(|recall| recall.address.as_ref());
+        let present = pending.or(self
+            .record
+            .order
+            .as_ref()
+            .and_then(|order| order.shipping_address.as_ref()));
         let Some(address) = change.applied_to(present) else {
             let detail = "the order has no address yet, so the new one must name a street";
-            return Reply::Now(self.refuse_answer(UPDATE_ADDRESS, RefusalCode::AddressIncomplete, detail, now));
+            return Reply::Now(self.refuse_answer(
+                UPDATE_ADDRESS,
+                RefusalCode::AddressIncomplete,
+                detail,
+                now,
+            ));
         };
         if pending.is_none() && present == Some(&address) {
             return Reply::Now(self.address_answer(true));
@@ -134,32 +176,58 @@ impl OrderWorkflow {
             Some(shipping) => {
                 let recall = shipping.recall.get_or_insert_default();
                 if recall.stop.is_some() {
-                    return Reply::Now(self.refuse_answer(UPDATE_ADDRESS, RefusalCode::OrderClosed, STOPPING, now));
+                    return Reply::Now(self.refuse_answer(
+                        UPDATE_ADDRESS,
+                        RefusalCode::OrderClosed,
+                        STOPPING,
+                        now,
+                    ));
                 }
                 recall.address = Some(address);
                 self.audit(EventType::AddressRequested, json!({}), now);
-                Reply::AfterVerdict { ticket: self.recalls_decided, already: false }
+                Reply::AfterVerdict {
+                    ticket: self.recalls_decided,
+                    already: false,
+                }
             }
         }
     }
 
-    pub(super) fn request_payment_cancel(&mut self, cancellation: PaymentCancellation, now: DateTime<Utc>) -> Reply {
-        let given_back = self.record.payment.as_ref().is_some_and(|payment| payment.status.is_given_back());
+    pub(super) fn request_payment_cancel(
+        &mut self,
+        cancellation: PaymentCancellation,
+        now: DateTime<Utc>,
+    ) -> Reply {
+        let given_back = self
+            .record
+            .payment
+            .as_ref()
+            .is_some_and(|payment| payment.status.is_given_back());
         let refusal = match self.record.status() {
             _ if given_back => return Reply::Now(self.payment_cancelled(true)),
-            OrderStatus::Shipped | OrderStatus::Delivered => (RefusalCode::AlreadyShipped, "the parcel has left"),
-            OrderStatus::Cancelled | OrderStatus::Failed => (RefusalCode::OrderClosed, "the order is stopped"),
+            OrderStatus::Shipped | OrderStatus::Delivered => {
+                (RefusalCode::AlreadyShipped, "the parcel has left")
+            }
+            OrderStatus::Cancelled | OrderStatus::Failed => {
+                (RefusalCode::OrderClosed, "the order is stopped")
+            }
             OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
                 match &mut self.shipping {
                     // What is paid ships in the same breath: an order without shipping is not paid.
-                    None => (RefusalCode::NotPaid, "nothing is paid that could be given back"),
+                    None => (
+                        RefusalCode::NotPaid,
+                        "nothing is paid that could be given back",
+                    ),
                     Some(shipping) => {
                         let recall = shipping.recall.get_or_insert_default();
                         if recall.stop.is_none() {
                             let already = std::mem::replace(&mut recall.payment, true);
                             let payload = json!({"reason": cancellation.reason});
                             self.audit(EventType::PaymentCancelRequested, payload, now);
-                            return Reply::AfterVerdict { ticket: self.recalls_decided, already };
+                            return Reply::AfterVerdict {
+                                ticket: self.recalls_decided,
+                                already,
+                            };
                         }
                         (RefusalCode::OrderClosed, STOPPING)
                     }
@@ -179,7 +247,10 @@ impl OrderWorkflow {
     }
 
     pub(super) fn is_refunding(&self) -> bool {
-        self.record.payment.as_ref().is_some_and(|payment| payment.status == PaymentStatus::Refunding)
+        self.record
+            .payment
+            .as_ref()
+            .is_some_and(|payment| payment.status == PaymentStatus::Refunding)
     }
 
     /// Whether the recall of this number has its verdict.
@@ -203,11 +274,17 @@ impl OrderWorkflow {
     ) -> Option<Answer> {
         const REQUEST: &str = "confirm_payment";
         let payment = self.record.payment.as_ref();
-        let recorded = payment.filter(|payment| self.record.is_paid() || payment.status.is_given_back());
+        let recorded =
+            payment.filter(|payment| self.record.is_paid() || payment.status.is_given_back());
         let paid_by = recorded.and_then(|payment| payment.transaction_id.as_ref());
-        let accepted = self.confirmation.as_ref().map(|accepted| &accepted.transaction_id);
+        let accepted = self
+            .confirmation
+            .as_ref()
+            .map(|accepted| &accepted.transaction_id);
         if paid_by == Some(&confirmation.transaction_id)
-            || self.cancelled_payments.contains(&confirmation.transaction_id)
+            || self
+                .cancelled_payments
+                .contains(&confirmation.transaction_id)
         {
             return Some(self.done("Payment confirmed.", true));
         }
@@ -215,7 +292,12 @@ impl OrderWorkflow {
             return None;
         }
         if self.is_stopped() {
-            return Some(self.refuse_answer(REQUEST, RefusalCode::OrderClosed, "the order is stopped", now));
+            return Some(self.refuse_answer(
+                REQUEST,
+                RefusalCode::OrderClosed,
+                "the order is stopped",
+                now,
+            ));
         }
         if accepted.is_some() || self.record.is_paid() {
             return Some(self.refuse_answer(
@@ -233,7 +315,10 @@ impl OrderWorkflow {
             let detail = "the order's own payment_id is charged";
             return Some(self.refuse_answer(REQUEST, RefusalCode::PaymentNotExpected, detail, now));
         }
-        let same_currency = confirmation.currency.as_deref().is_none_or(|code| code == order.currency.code());
+        let same_currency = confirmation
+            .currency
+            .as_deref()
+            .is_none_or(|code| code == order.currency.code());
         let amount = Money::from_decimal(confirmation.amount, order.currency);
         if !same_currency || amount.as_ref() != Ok(&order.total) {
             let expected = order.total;
@@ -242,16 +327,24 @@ impl OrderWorkflow {
                 "expected": expected.decimal(), "expected_currency": expected.currency(),
             });
             self.audit(EventType::PaymentMismatch, payload, now);
-            return Some(self.refused(RefusalCode::PaymentMismatch, &format!("the order's total is {expected}")));
+            return Some(self.refused(
+                RefusalCode::PaymentMismatch,
+                &format!("the order's total is {expected}"),
+            ));
         }
-        let payload = json!({"transaction_id": confirmation.transaction_id, "amount": confirmation.amount});
+        let payload =
+            json!({"transaction_id": confirmation.transaction_id, "amount": confirmation.amount});
         self.audit(EventType::PaymentAccepted, payload, now);
         self.confirmation = Some(confirmation);
         self.confirmation_verdict = None;
         None
     }
 
-    pub(super) fn accept_delivery(&mut self, confirmation: DeliveryConfirmation, now: DateTime<Utc>) -> Answer {
+    pub(super) fn accept_delivery(
+        &mut self,
+        confirmation: DeliveryConfirmation,
+        now: DateTime<Utc>,
+    ) -> Answer {
         match self.record.status() {
             OrderStatus::Shipped if self.delivery.is_none() && self.record.is_running() => {
                 self.delivery = Some(confirmation);
@@ -264,19 +357,30 @@ impl OrderWorkflow {
                 now,
             ),
             OrderStatus::Shipped | OrderStatus::Delivered => self.done("Delivery confirmed.", true),
-            OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
-                self.refuse_answer("confirm_delivery", RefusalCode::NotShipped, "the parcel has not left", now)
-            }
-            OrderStatus::Cancelled | OrderStatus::Failed => {
-                self.refuse_answer("confirm_delivery", RefusalCode::OrderClosed, "the order is stopped", now)
-            }
+            OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => self
+                .refuse_answer(
+                    "confirm_delivery",
+                    RefusalCode::NotShipped,
+                    "the parcel has not left",
+                    now,
+                ),
+            OrderStatus::Cancelled | OrderStatus::Failed => self.refuse_answer(
+                "confirm_delivery",
+                RefusalCode::OrderClosed,
+                "the order is stopped",
+                now,
+            ),
         }
     }
 
     /// Writes a refusal into the trail.
     pub(super) fn refuse(&mut self, request: &str, code: &str, now: DateTime<Utc>) {
         let status = self.record.status();
-        self.audit(EventType::RequestRefused, json!({"request": request, "code": code, "status": status}), now);
+        self.audit(
+            EventType::RequestRefused,
+            json!({"request": request, "code": code, "status": status}),
+            now,
+        );
     }
 
     pub(super) fn refuse_answer(
@@ -294,11 +398,19 @@ impl OrderWorkflow {
     }
 
     pub(super) fn refused(&self, code: RefusalCode, detail: &str) -> Answer {
-        Answer::Refused { code, detail: detail.to_owned(), status: self.record.status() }
+        Answer::Refused {
+            code,
+            detail: detail.to_owned(),
+            status: self.record.status(),
+        }
     }
 
     pub(super) fn malformed_answer(&self, reason: String) -> Answer {
-        Answer::Refused { code: RefusalCode::Malformed, detail: reason, status: self.record.status() }
+        Answer::Refused {
+            code: RefusalCode::Malformed,
+            detail: reason,
+            status: self.record.status(),
+        }
     }
 
     pub(super) fn done(&self, message: &str, already: bool) -> Answer {
@@ -312,7 +424,10 @@ impl OrderWorkflow {
     }
 
     pub(super) fn undecided(&self, message: &str) -> Answer {
-        Answer::Undecided { status: self.record.status(), message: message.to_owned() }
+        Answer::Undecided {
+            status: self.record.status(),
+            message: message.to_owned(),
+        }
     }
 
     pub(super) fn address_answer(&self, already: bool) -> Answer {
@@ -321,7 +436,11 @@ impl OrderWorkflow {
             step: self.record.step(),
             message: "Shipping address updated.".to_owned(),
             already,
-            shipping_address: self.record.order.as_ref().and_then(|order| order.shipping_address.clone()),
+            shipping_address: self
+                .record
+                .order
+                .as_ref()
+                .and_then(|order| order.shipping_address.clone()),
         }
     }
 }

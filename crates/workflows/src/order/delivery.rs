@@ -1,21 +1,26 @@
 //! Delivery: confirmed by the carrier, or taken for granted after a while.
 
+use serde_json::json;
+use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowContext, select};
+
 use super::{OrderWorkflow, now, save};
 use crate::activity::OrderSteps;
 use domain::{CompleteOn, EventType, OrderStatus, Step};
-use serde_json::json;
-use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowContext, select};
 
 /// Waits for the delivery, unless the order is complete when it is dispatched. A parcel that has left
 /// can't be called back, so nothing ends this wait but its own conditions.
 pub(super) async fn deliver(ctx: &WorkflowContext<OrderWorkflow>) {
-    let (complete_on, delivery) = ctx.state(|order| (order.policy.complete_on, order.policy.delivery));
+    let (complete_on, delivery) =
+        ctx.state(|order| (order.policy.complete_on, order.policy.delivery));
     if complete_on == CompleteOn::Dispatched {
         return;
     }
     let token = WorkflowCancellationToken::new();
-    let mut timer =
-        ctx.timer(TimerOptions::builder(delivery.after.duration()).cancellation_token(token.clone()).build());
+    let mut timer = ctx.timer(
+        TimerOptions::builder(delivery.after.duration())
+            .cancellation_token(token.clone())
+            .build(),
+    );
     loop {
         let wake = |order: &OrderWorkflow| order.delivery.is_some() || !order.unsaved.is_empty();
         let mut changed = ctx.wait_condition_with_options(wake, super::wait::detached());

@@ -1,10 +1,11 @@
 //! Holding the stock an order needs.
 
+use serde_json::json;
+use temporalio_workflow::WorkflowContext;
+
 use super::{OrderWorkflow, Progress, Stopped, now, save, wait};
 use crate::activity::{OrderSteps, Reserved};
 use domain::{EventType, FailureCode};
-use serde_json::json;
-use temporalio_workflow::WorkflowContext;
 
 /// Holds all of it, or fails the order with a clear refusal and holds nothing.
 pub(super) async fn reserve(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
@@ -17,8 +18,16 @@ pub(super) async fn reserve(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
             Ok(())
         }
         Reserved::Unavailable { sku, available } => {
-            order.audit(EventType::InventoryUnavailable, json!({"sku": sku, "available": available}), now);
-            order.fail(FailureCode::OutOfStock, format!("{sku} has {available} left"), now);
+            order.audit(
+                EventType::InventoryUnavailable,
+                json!({"sku": sku, "available": available}),
+                now,
+            );
+            order.fail(
+                FailureCode::OutOfStock,
+                format!("{sku} has {available} left"),
+                now,
+            );
             Err(Stopped)
         }
     })

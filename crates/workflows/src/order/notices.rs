@@ -3,19 +3,21 @@
 //! A payment that the order waits for is a confirmation like any other. One that it cannot use is left to a settlement,
 //! which gives it back.
 
+use chrono::{DateTime, Utc};
+use temporalio_workflow::{
+    ChildWorkflowOptions, ParentClosePolicy, SignalWorkflowOptions, WorkflowCancellationToken,
+    WorkflowContext,
+};
+
 use super::{OrderWorkflow, Verdict, now, requests, save, wait};
 use crate::{
     Message, Notice, SettlementWorkflow, StrayMoney,
     activity::{Delivered, Delivery, SettlementSteps},
     policies,
 };
-use chrono::{DateTime, Utc};
 use domain::{
-    Answer, Cancellation, DeliveryOutcome, EventType, Money, PaymentConfirmation, PaymentEvent, PaymentEventKind,
-    PaymentInfo, PaymentStatus, WebhookProvider, settlement_workflow_id,
-};
-use temporalio_workflow::{
-    ChildWorkflowOptions, ParentClosePolicy, SignalWorkflowOptions, WorkflowCancellationToken, WorkflowContext,
+    Answer, Cancellation, DeliveryOutcome, EventType, Money, PaymentConfirmation, PaymentEvent,
+    PaymentEventKind, PaymentInfo, PaymentStatus, WebhookProvider, settlement_workflow_id,
 };
 
 type Context = WorkflowContext<OrderWorkflow>;
@@ -50,7 +52,10 @@ pub(super) async fn payment_event(ctx: &Context, message: Message<Notice>) {
         Judgement::Accepted => {
             // Recorded when its turn comes; until then operators see that it is there.
             if !ctx.state(|order| order.payment_awaited) {
-                let delivery = Delivery { event: event.clone(), again: false };
+                let delivery = Delivery {
+                    event: event.clone(),
+                    again: false,
+                };
                 save::nothing(ctx, SettlementSteps::receive_delivery, delivery).await;
             }
             recorded(ctx).await
@@ -60,7 +65,11 @@ pub(super) async fn payment_event(ctx: &Context, message: Message<Notice>) {
             return;
         }
     };
-    let delivered = Delivered { event: event.clone(), outcome, detail: None };
+    let delivered = Delivered {
+        event: event.clone(),
+        outcome,
+        detail: None,
+    };
     let standing = save::nothing(ctx, SettlementSteps::record_delivery, delivered).await;
     // Now that the payment's row says that it went back, nobody gives it back once more.
     if let Some(standing) = standing {
@@ -72,7 +81,9 @@ pub(super) async fn payment_event(ctx: &Context, message: Message<Notice>) {
 async fn recorded(ctx: &Context) -> DeliveryOutcome {
     let known = |order: &OrderWorkflow| order.confirmation_verdict.is_some() || order.is_stopped();
     // Detached from cancellation, this wait has no way to fail.
-    let _ = ctx.wait_condition_with_options(known, wait::detached()).await;
+    let _ = ctx
+        .wait_condition_with_options(known, wait::detached())
+        .await;
     ctx.state(|order| match &order.confirmation_verdict {
         // The transaction pays another order: that one has the money.
         Some(Verdict::Refused(_)) => DeliveryOutcome::Refused,
@@ -83,7 +94,12 @@ async fn recorded(ctx: &Context) -> DeliveryOutcome {
 /// Leaves it to a settlement, which outlives the order.
 async fn leave(ctx: &Context, event: PaymentEvent) {
     let workflow_id = settlement_workflow_id(&event);
-    let notice = Notice { event, declined: true, again: false, grace: None };
+    let notice = Notice {
+        event,
+        declined: true,
+        again: false,
+        grace: None,
+    };
     let mut number = 0;
     loop {
         number += 1;
@@ -92,14 +108,23 @@ async fn leave(ctx: &Context, event: PaymentEvent) {
             .parent_close_policy(ParentClosePolicy::Abandon)
             .cancellation_token(WorkflowCancellationToken::new())
             .build();
-        if ctx.start_child_workflow(SettlementWorkflow::run, Some(notice.clone()), options).await.is_ok() {
+        if ctx
+            .start_child_workflow(SettlementWorkflow::run, Some(notice.clone()), options)
+            .await
+            .is_ok()
+        {
             return;
         }
         // There is one already, which has sent us the event, or is busy with another one of the same transaction.
-        let options = SignalWorkflowOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
+        let options = SignalWorkflowOptions::builder()
+            .cancellation_token(WorkflowCancellationToken::new())
+            .build();
         let settlement = ctx.external_workflow(workflow_id.clone(), None);
         let message = Message::Valid(notice.clone());
-        match settlement.signal(SettlementWorkflow::payment_event, message, options).await {
+        match settlement
+            .signal(SettlementWorkflow::payment_event, message, options)
+            .await
+        {
             Ok(()) => return,
             // It ended in between: now another one can start.
             Err(_) if number < policies::TRIES => {}
@@ -110,7 +135,9 @@ async fn leave(ctx: &Context, event: PaymentEvent) {
 
 /// Why an order is cancelled whose money went back at its provider, or never came.
 pub(super) fn taken_back(provider: WebhookProvider) -> Cancellation {
-    Cancellation { reason: Some(format!("the payment did not last, {provider} says")) }
+    Cancellation {
+        reason: Some(format!("the payment did not last, {provider} says")),
+    }
 }
 
 impl OrderWorkflow {
@@ -120,7 +147,10 @@ impl OrderWorkflow {
             return Judgement::Stray;
         }
         match &event.kind {
-            PaymentEventKind::Paid { amount, payment_method } => {
+            PaymentEventKind::Paid {
+                amount,
+                payment_method,
+            } => {
                 return self.judge_payment(event, *amount, payment_method.clone(), now);
             }
             PaymentEventKind::Failed { reason } => {
@@ -131,7 +161,11 @@ impl OrderWorkflow {
                 }
             }
             // The provider's word on a refund of our own.
-            PaymentEventKind::Refunded { .. } if self.own(event).is_some_and(|own| own.status.is_given_back()) => {
+            PaymentEventKind::Refunded { .. }
+                if self
+                    .own(event)
+                    .is_some_and(|own| own.status.is_given_back()) =>
+            {
                 return Judgement::Done(DeliveryOutcome::Known);
             }
             PaymentEventKind::Disputed { stage } => {
@@ -201,8 +235,13 @@ impl OrderWorkflow {
             }
             PaymentStatus::Refunded | PaymentStatus::RefundDue => own.status = standing,
             // A refund that did not arrive, of an order that has.
-            PaymentStatus::Captured if own.status == PaymentStatus::Refunded => own.status = standing,
-            PaymentStatus::Pending | PaymentStatus::Captured | PaymentStatus::Declined | PaymentStatus::Refunding => {}
+            PaymentStatus::Captured if own.status == PaymentStatus::Refunded => {
+                own.status = standing
+            }
+            PaymentStatus::Pending
+            | PaymentStatus::Captured
+            | PaymentStatus::Declined
+            | PaymentStatus::Refunding => {}
         }
     }
 
@@ -211,7 +250,11 @@ impl OrderWorkflow {
         let transaction = (told.event.provider, told.event.transaction_id.clone());
         // However many events told of it, it went back once.
         if self.strays.insert(transaction) && self.record.is_running() {
-            let kind = if told.refunded { EventType::StrayPaymentRefunded } else { EventType::StrayPaymentRefundDue };
+            let kind = if told.refunded {
+                EventType::StrayPaymentRefunded
+            } else {
+                EventType::StrayPaymentRefundDue
+            };
             self.audit(kind, told.event.source(), now);
         }
     }

@@ -1,17 +1,18 @@
 //! Getting paid: exactly once, by a charge of ours or by somebody's confirmation.
 
+use serde_json::json;
+use temporalio_workflow::WorkflowContext;
+use wait::Waited;
+
 use super::{OrderWorkflow, Progress, Stopped, Undo, Verdict, notices, now, save, unwind, wait};
 use crate::{
     activity::{Charge, Charged, ConfirmedPayment, OrderSteps, PaymentRecorded},
     policies,
 };
 use domain::{
-    Answer, EventType, FailureCode, Money, Order, OrderStatus, PaymentConfirmation, PaymentId, PaymentInfo,
-    PaymentStatus, RefusalCode, Step, TransactionId, WebhookProvider,
+    Answer, EventType, FailureCode, Money, Order, OrderStatus, PaymentConfirmation, PaymentId,
+    PaymentInfo, PaymentStatus, RefusalCode, Step, TransactionId, WebhookProvider,
 };
-use serde_json::json;
-use temporalio_workflow::WorkflowContext;
-use wait::Waited;
 
 type Context = WorkflowContext<OrderWorkflow>;
 
@@ -19,8 +20,14 @@ type Context = WorkflowContext<OrderWorkflow>;
 pub(super) async fn pay(ctx: &Context) -> Progress {
     wait::check(ctx)?;
     ctx.state_mut(|order| order.record.enter(Step::Pay));
-    wait::pause(ctx, ctx.state(|order| order.policy.payment_processing_delay.duration())).await?;
-    let Some(valid) = ctx.state(|order| order.record.order.clone()) else { return Err(Stopped) };
+    wait::pause(
+        ctx,
+        ctx.state(|order| order.policy.payment_processing_delay.duration()),
+    )
+    .await?;
+    let Some(valid) = ctx.state(|order| order.record.order.clone()) else {
+        return Err(Stopped);
+    };
     if ctx.state(|order| order.is_charged(&valid)) {
         charge(ctx, &valid).await?;
     } else {
@@ -35,7 +42,9 @@ pub(super) async fn pay_again(ctx: &Context) -> Progress {
     unwind::refund(ctx).await;
     ctx.state_mut(|order| order.undo.retain(|undo| *undo != Undo::RefundPayment));
     wait::check(ctx)?;
-    let Some(valid) = ctx.state(|order| order.record.order.clone()) else { return Err(Stopped) };
+    let Some(valid) = ctx.state(|order| order.record.order.clone()) else {
+        return Err(Stopped);
+    };
     await_confirmation(ctx, &valid).await?;
     paid(ctx)
 }
@@ -51,7 +60,13 @@ async fn charge(ctx: &Context, valid: &Order) -> Progress {
     ctx.state_mut(|order| {
         // Before the charge: if it took hold without our knowing, the refund finds out.
         order.undo.push(Undo::RefundPayment);
-        order.record.payment = Some(payment(&payment_id, None, valid.total, valid.payment_method.clone(), started));
+        order.record.payment = Some(payment(
+            &payment_id,
+            None,
+            valid.total,
+            valid.payment_method.clone(),
+            started,
+        ));
     });
     let mut number = 0;
     loop {
@@ -64,11 +79,21 @@ async fn charge(ctx: &Context, valid: &Order) -> Progress {
                 return await_confirmation(ctx, valid).await;
             }
             Charged::Declined { reason } => {
-                return refused(ctx, FailureCode::PaymentDeclined, EventType::PaymentDeclined, reason);
+                return refused(
+                    ctx,
+                    FailureCode::PaymentDeclined,
+                    EventType::PaymentDeclined,
+                    reason,
+                );
             }
             Charged::InUse => {
                 let reason = format!("{payment_id} pays another order");
-                return refused(ctx, FailureCode::PaymentIdInUse, EventType::PaymentDeclined, reason);
+                return refused(
+                    ctx,
+                    FailureCode::PaymentIdInUse,
+                    EventType::PaymentDeclined,
+                    reason,
+                );
             }
             Charged::Unavailable { reason } => unavailable(ctx, started, number, reason)?,
         }
@@ -90,23 +115,45 @@ async fn ask(ctx: &Context, valid: &Order, payment_id: &PaymentId) -> Charged {
 
 /// A last look at a charge that waited for its customer: what should have confirmed it may have been lost on the way.
 async fn unheard(ctx: &Context, valid: &Order) -> Option<TransactionId> {
-    let begun = |order: &OrderWorkflow| order.unfinished.as_ref().and(order.record.payment.as_ref()).cloned();
+    let begun = |order: &OrderWorkflow| {
+        order
+            .unfinished
+            .as_ref()
+            .and(order.record.payment.as_ref())
+            .cloned()
+    };
     let payment_id = ctx.state(begun)?.payment_id;
     match ask(ctx, valid, &payment_id).await {
         Charged::Captured { transaction_id } => Some(transaction_id),
-        Charged::Unfinished { .. } | Charged::Declined { .. } | Charged::InUse | Charged::Unavailable { .. } => None,
+        Charged::Unfinished { .. }
+        | Charged::Declined { .. }
+        | Charged::InUse
+        | Charged::Unavailable { .. } => None,
     }
 }
 
 /// Counts a try that got no clear answer; the order fails when the provider has been silent for too long.
-fn unavailable(ctx: &Context, started: chrono::DateTime<chrono::Utc>, number: u32, reason: String) -> Progress {
+fn unavailable(
+    ctx: &Context,
+    started: chrono::DateTime<chrono::Utc>,
+    number: u32,
+    reason: String,
+) -> Progress {
     let now = now(ctx);
     ctx.state_mut(|order| {
         order.record.count_retry(Step::Pay);
-        order.audit(EventType::PaymentUnavailable, json!({"reason": reason, "try": number}), now);
+        order.audit(
+            EventType::PaymentUnavailable,
+            json!({"reason": reason, "try": number}),
+            now,
+        );
         let silent = (now - started).to_std().unwrap_or_default() + policies::backoff(number);
         if silent > order.policy.payment_retry_for.duration() {
-            order.fail(FailureCode::PaymentUnavailable, format!("the payment provider did not answer: {reason}"), now);
+            order.fail(
+                FailureCode::PaymentUnavailable,
+                format!("the payment provider did not answer: {reason}"),
+                now,
+            );
             return Err(Stopped);
         }
         Ok(())
@@ -162,7 +209,8 @@ async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
         save::flush(ctx).await;
         let elapsed = (now(ctx) - requested).to_std().unwrap_or_default();
         let left = timeout.duration().saturating_sub(elapsed);
-        let settled = |order: &OrderWorkflow| order.confirmation.is_some() || order.payment_failed.is_some();
+        let settled =
+            |order: &OrderWorkflow| order.confirmation.is_some() || order.payment_failed.is_some();
         if wait::wait(ctx, settled, left).await? == Waited::TimedOut {
             if let Some(transaction_id) = unheard(ctx, valid).await {
                 return captured(ctx, transaction_id);
@@ -170,7 +218,11 @@ async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
             let now = now(ctx);
             ctx.state_mut(|order| {
                 order.audit(EventType::PaymentTimedOut, json!({"timeout": timeout}), now);
-                order.cancel(Some(format!("no payment within {timeout}")), "payment_timeout", now);
+                order.cancel(
+                    Some(format!("no payment within {timeout}")),
+                    "payment_timeout",
+                    now,
+                );
             });
             return Err(Stopped);
         }
@@ -180,7 +232,12 @@ async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
                 return Ok(());
             }
         } else if let Some(reason) = ctx.state(|order| order.payment_failed.clone()) {
-            return refused(ctx, FailureCode::PaymentDeclined, EventType::PaymentDeclined, reason);
+            return refused(
+                ctx,
+                FailureCode::PaymentDeclined,
+                EventType::PaymentDeclined,
+                reason,
+            );
         }
     }
 }
@@ -188,8 +245,15 @@ async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
 /// Records the confirmation that an order accepted before it was stopped.
 pub(super) async fn record_accepted(ctx: &Context) {
     let waiting = ctx.state(|order| {
-        let recorded = order.record.payment.as_ref().and_then(|payment| payment.transaction_id.as_ref());
-        let accepted = order.confirmation.clone().filter(|accepted| recorded != Some(&accepted.transaction_id));
+        let recorded = order
+            .record
+            .payment
+            .as_ref()
+            .and_then(|payment| payment.transaction_id.as_ref());
+        let accepted = order
+            .confirmation
+            .clone()
+            .filter(|accepted| recorded != Some(&accepted.transaction_id));
         order.record.order.clone().zip(accepted)
     });
     if let Some((valid, confirmation)) = waiting {
@@ -199,18 +263,28 @@ pub(super) async fn record_accepted(ctx: &Context) {
 }
 
 /// Records a confirmation; `false` when the transaction pays another order, and the wait goes on.
-async fn confirmed(ctx: &Context, valid: &Order, confirmation: PaymentConfirmation) -> Progress<bool> {
+async fn confirmed(
+    ctx: &Context,
+    valid: &Order,
+    confirmation: PaymentConfirmation,
+) -> Progress<bool> {
     // The order's own payment id names one payment; what comes after that was cancelled has another.
     let own = ctx.state(|order| match (&order.unfinished, &order.record.payment) {
         (Some(_), Some(begun)) => Some(begun.payment_id.clone()),
-        _ => valid.payment_id.clone().filter(|_| order.cancelled_payments.is_empty()),
+        _ => valid
+            .payment_id
+            .clone()
+            .filter(|_| order.cancelled_payments.is_empty()),
     });
     let is_own = own.is_some();
     let payment_id = match own {
         Some(payment_id) => payment_id,
         None => {
-            let provider = confirmation.provider.map_or("external", WebhookProvider::as_str);
-            PaymentId::parse(&format!("{provider}:{}", confirmation.transaction_id)).map_err(|_| Stopped)?
+            let provider = confirmation
+                .provider
+                .map_or("external", WebhookProvider::as_str);
+            PaymentId::parse(&format!("{provider}:{}", confirmation.transaction_id))
+                .map_err(|_| Stopped)?
         }
     };
     let used = payment_id.clone();
@@ -223,7 +297,13 @@ async fn confirmed(ctx: &Context, valid: &Order, confirmation: PaymentConfirmati
         if !order.undo.contains(&Undo::RefundPayment) {
             order.undo.push(Undo::RefundPayment);
         }
-        order.record.payment = Some(payment(&payment_id, transaction_id, valid.total, method, started));
+        order.record.payment = Some(payment(
+            &payment_id,
+            transaction_id,
+            valid.total,
+            method,
+            started,
+        ));
     });
     let recorded = save::outside(ctx, OrderSteps::record_payment, |write| ConfirmedPayment {
         write,
@@ -242,7 +322,8 @@ async fn confirmed(ctx: &Context, valid: &Order, confirmation: PaymentConfirmati
             let payment = order.record.payment.clone();
             order.audit(EventType::PaymentConfirmed, json!(payment), now);
             order.confirmation_verdict = Some(Verdict::Granted);
-            if let (PaymentRecorded::TakenBack, Some(provider)) = (recorded, confirmation.provider) {
+            if let (PaymentRecorded::TakenBack, Some(provider)) = (recorded, confirmation.provider)
+            {
                 order.request_cancel(notices::taken_back(provider), now);
             }
             Ok(true)
@@ -259,7 +340,11 @@ async fn confirmed(ctx: &Context, valid: &Order, confirmation: PaymentConfirmati
             );
             order.fail(FailureCode::PaymentIdInUse, detail.clone(), now);
             let status = order.record.status();
-            let refusal = Answer::Refused { code: RefusalCode::PaymentIdInUse, detail, status };
+            let refusal = Answer::Refused {
+                code: RefusalCode::PaymentIdInUse,
+                detail,
+                status,
+            };
             order.confirmation_verdict = Some(Verdict::Refused(refusal));
             Err(Stopped)
         }
@@ -271,7 +356,11 @@ async fn confirmed(ctx: &Context, valid: &Order, confirmation: PaymentConfirmati
             let detail = format!("{} pays another order", confirmation.transaction_id);
             order.refuse("confirm_payment", "payment_id_in_use", now);
             let status = order.record.status();
-            let refusal = Answer::Refused { code: RefusalCode::PaymentIdInUse, detail, status };
+            let refusal = Answer::Refused {
+                code: RefusalCode::PaymentIdInUse,
+                detail,
+                status,
+            };
             order.confirmation_verdict = Some(Verdict::Refused(refusal));
             Ok(false)
         }
@@ -291,7 +380,8 @@ impl OrderWorkflow {
         self.confirmation_verdict = None;
         if let Some(payment) = &mut self.record.payment {
             payment.status = PaymentStatus::Refunding;
-            self.cancelled_payments.extend(payment.transaction_id.clone());
+            self.cancelled_payments
+                .extend(payment.transaction_id.clone());
         }
         let payment = self.record.payment.clone();
         self.audit(EventType::PaymentCancelled, json!(payment), now);
@@ -300,8 +390,17 @@ impl OrderWorkflow {
 }
 
 fn payment_id(ctx: &Context, valid: &Order) -> Progress<PaymentId> {
-    let made_up = || PaymentId::parse(&format!("pmt-{}", ctx.state(|order| order.record.order_id.clone())));
-    valid.payment_id.clone().map_or_else(made_up, Ok).map_err(|_| Stopped)
+    let made_up = || {
+        PaymentId::parse(&format!(
+            "pmt-{}",
+            ctx.state(|order| order.record.order_id.clone())
+        ))
+    };
+    valid
+        .payment_id
+        .clone()
+        .map_or_else(made_up, Ok)
+        .map_err(|_| Stopped)
 }
 
 fn payment(

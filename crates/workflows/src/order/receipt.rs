@@ -1,10 +1,11 @@
 //! Receiving an order and finding out whether it is one.
 
+use serde_json::json;
+use temporalio_workflow::WorkflowContext;
+
 use super::{OrderWorkflow, Progress, Stopped, Undo, now, save, wait};
 use crate::activity::{OrderSteps, Receive, Received, Validate, Validated};
 use domain::{EventType, FailureCode, FieldError, Step, order_id_of_workflow};
-use serde_json::json;
-use temporalio_workflow::WorkflowContext;
 
 /// A workflow id that is not `order-{order_id}` names no order: the run says so and touches nothing.
 pub(super) fn named(ctx: &WorkflowContext<OrderWorkflow>) -> bool {
@@ -12,7 +13,11 @@ pub(super) fn named(ctx: &WorkflowContext<OrderWorkflow>) -> bool {
     if !named {
         let now = now(ctx);
         ctx.state_mut(|order| {
-            order.fail(FailureCode::InvalidOrder, "the workflow id must be order-{order_id}".to_owned(), now);
+            order.fail(
+                FailureCode::InvalidOrder,
+                "the workflow id must be order-{order_id}".to_owned(),
+                now,
+            );
             order.record.finish();
             order.unsaved.clear();
         });
@@ -24,14 +29,20 @@ pub(super) fn named(ctx: &WorkflowContext<OrderWorkflow>) -> bool {
 pub(super) async fn receive(ctx: &WorkflowContext<OrderWorkflow>) -> Received {
     let document = ctx.state(|order| order.document.clone());
     let run_id = ctx.run_id().to_owned();
-    let received = save::local(ctx, OrderSteps::receive_order, |write| Receive { write, run_id, document }).await;
+    let received = save::local(ctx, OrderSteps::receive_order, |write| Receive {
+        write,
+        run_id,
+        document,
+    })
+    .await;
     if received == Received::Fresh {
         // From here on, and not from the reservation: that one takes hold before its task is in the history, and
         // should the task be lost, the order may be cancelled in its place without having reserved anything it knows of.
         ctx.state_mut(|order| order.undo.push(Undo::ReleaseInventory));
     } else {
         let now = now(ctx);
-        let detail = "another order has this id; Temporal had forgotten it, the database has not".to_owned();
+        let detail =
+            "another order has this id; Temporal had forgotten it, the database has not".to_owned();
         ctx.state_mut(|order| {
             order.fail(FailureCode::DuplicateOrder, detail, now);
             order.record.finish();
@@ -52,7 +63,12 @@ pub(super) async fn validate(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
         (order.document.clone(), order.malformed.clone())
     });
     let validated = match malformed {
-        Some(detail) => Validated::Invalid { errors: vec![FieldError { pointer: String::new(), detail }] },
+        Some(detail) => Validated::Invalid {
+            errors: vec![FieldError {
+                pointer: String::new(),
+                detail,
+            }],
+        },
         None => save::nothing(ctx, OrderSteps::validate_order, Validate { document }).await,
     };
     let now = now(ctx);

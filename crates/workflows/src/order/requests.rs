@@ -3,12 +3,14 @@
 //!
 //! Signals and updates run the same code; a signal drops the answer.
 
+use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowContext, select};
+
 use super::{OrderWorkflow, Verdict, decisions::Reply, now, wait};
 use crate::{Message, policies, versions};
 use domain::{
-    AddressChange, Answer, Cancellation, OrderStatus, PaymentCancellation, PaymentConfirmation, RefusalCode, Step,
+    AddressChange, Answer, Cancellation, OrderStatus, PaymentCancellation, PaymentConfirmation,
+    RefusalCode, Step,
 };
-use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowContext, select};
 
 type Context = WorkflowContext<OrderWorkflow>;
 
@@ -26,7 +28,9 @@ pub(super) async fn cancel(ctx: &Context, message: Message<Cancellation>) -> Ans
     };
     match ctx.state_mut(|order| order.request_cancel(cancellation, now)) {
         Reply::Now(answer) => answer,
-        Reply::AfterVerdict { ticket, already } => recall_verdict(ctx, ticket, already, CANCEL).await,
+        Reply::AfterVerdict { ticket, already } => {
+            recall_verdict(ctx, ticket, already, CANCEL).await
+        }
     }
 }
 
@@ -40,7 +44,9 @@ pub(super) async fn update_address(ctx: &Context, message: Message<AddressChange
     let now = now(ctx);
     match ctx.state_mut(|order| order.request_address(&change, now)) {
         Reply::Now(answer) => answer,
-        Reply::AfterVerdict { ticket, already } => recall_verdict(ctx, ticket, already, UPDATE_ADDRESS).await,
+        Reply::AfterVerdict { ticket, already } => {
+            recall_verdict(ctx, ticket, already, UPDATE_ADDRESS).await
+        }
     }
 }
 
@@ -52,21 +58,28 @@ pub(super) async fn cancel_payment(ctx: &Context, message: Message<PaymentCancel
     };
     loaded(ctx).await;
     let now = now(ctx);
-    let (ticket, already) = match ctx.state_mut(|order| order.request_payment_cancel(cancellation, now)) {
-        Reply::Now(answer) => return answer,
-        Reply::AfterVerdict { ticket, already } => (ticket, already),
-    };
+    let (ticket, already) =
+        match ctx.state_mut(|order| order.request_payment_cancel(cancellation, now)) {
+            Reply::Now(answer) => return answer,
+            Reply::AfterVerdict { ticket, already } => (ticket, already),
+        };
     let settled = move |order: &OrderWorkflow| order.is_decided(ticket) && !order.is_refunding();
     within_verdict(ctx, settled).await;
     let now = super::now(ctx);
     ctx.state_mut(|order| match order.record.status() {
         _ if !order.is_decided(ticket) => order.undecided(UNDECIDED),
-        OrderStatus::Shipped | OrderStatus::Delivered => {
-            order.refuse_answer(CANCEL_PAYMENT, RefusalCode::AlreadyShipped, "the parcel has left", now)
-        }
-        OrderStatus::Cancelled | OrderStatus::Failed => {
-            order.refuse_answer(CANCEL_PAYMENT, RefusalCode::OrderClosed, "the order is stopped", now)
-        }
+        OrderStatus::Shipped | OrderStatus::Delivered => order.refuse_answer(
+            CANCEL_PAYMENT,
+            RefusalCode::AlreadyShipped,
+            "the parcel has left",
+            now,
+        ),
+        OrderStatus::Cancelled | OrderStatus::Failed => order.refuse_answer(
+            CANCEL_PAYMENT,
+            RefusalCode::OrderClosed,
+            "the order is stopped",
+            now,
+        ),
         OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
             order.payment_cancelled(already)
         }
@@ -74,7 +87,10 @@ pub(super) async fn cancel_payment(ctx: &Context, message: Message<PaymentCancel
 }
 
 /// Takes a payment for what it is; who waits for it is told once it is recorded.
-pub(super) async fn confirm_payment(ctx: &Context, message: Message<PaymentConfirmation>) -> Answer {
+pub(super) async fn confirm_payment(
+    ctx: &Context,
+    message: Message<PaymentConfirmation>,
+) -> Answer {
     let confirmation = match message {
         Message::Valid(confirmation) => confirmation,
         Message::Malformed(reason) => return malformed(ctx, "confirm_payment", reason),
@@ -86,10 +102,15 @@ pub(super) async fn confirm_payment(ctx: &Context, message: Message<PaymentConfi
     }
     let early = ctx.state(|order| order.record.step() < Step::Pay);
     if early && ctx.patched(versions::EARLY_CONFIRMATION) {
-        return ctx
-            .state(|order| order.done("Payment accepted. It is recorded when the order's review is over.", false));
+        return ctx.state(|order| {
+            order.done(
+                "Payment accepted. It is recorded when the order's review is over.",
+                false,
+            )
+        });
     }
-    let verdict = |order: &OrderWorkflow| order.confirmation_verdict.is_some() || order.is_stopped();
+    let verdict =
+        |order: &OrderWorkflow| order.confirmation_verdict.is_some() || order.is_stopped();
     within_verdict(ctx, verdict).await;
     let now = super::now(ctx);
     ctx.state_mut(|order| match order.confirmation_verdict.clone() {
@@ -104,19 +125,32 @@ pub(super) async fn confirm_payment(ctx: &Context, message: Message<PaymentConfi
 }
 
 /// Waits for the word on one recall: by then the order's status says who won.
-async fn recall_verdict(ctx: &Context, ticket: u32, already: bool, request: &'static str) -> Answer {
+async fn recall_verdict(
+    ctx: &Context,
+    ticket: u32,
+    already: bool,
+    request: &'static str,
+) -> Answer {
     within_verdict(ctx, |order| order.is_decided(ticket)).await;
     let now = now(ctx);
     ctx.state_mut(|order| match order.record.status() {
         _ if !order.is_decided(ticket) => order.undecided(UNDECIDED),
-        OrderStatus::Shipped | OrderStatus::Delivered => {
-            order.refuse_answer(request, RefusalCode::AlreadyShipped, "the parcel has left", now)
-        }
+        OrderStatus::Shipped | OrderStatus::Delivered => order.refuse_answer(
+            request,
+            RefusalCode::AlreadyShipped,
+            "the parcel has left",
+            now,
+        ),
         OrderStatus::Cancelled if request == CANCEL => order.done("Order cancelled.", already),
-        OrderStatus::Cancelled | OrderStatus::Failed => {
-            order.refuse_answer(request, RefusalCode::OrderClosed, "the order is stopped", now)
+        OrderStatus::Cancelled | OrderStatus::Failed => order.refuse_answer(
+            request,
+            RefusalCode::OrderClosed,
+            "the order is stopped",
+            now,
+        ),
+        OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
+            order.address_answer(already)
         }
-        OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => order.address_answer(already),
     })
 }
 
@@ -128,7 +162,11 @@ async fn within_verdict(ctx: &Context, condition: impl Fn(&OrderWorkflow) -> boo
         return;
     }
     let token = WorkflowCancellationToken::new();
-    let mut timer = ctx.timer(TimerOptions::builder(policies::VERDICT).cancellation_token(token.clone()).build());
+    let mut timer = ctx.timer(
+        TimerOptions::builder(policies::VERDICT)
+            .cancellation_token(token.clone())
+            .build(),
+    );
     let mut happened = ctx.wait_condition_with_options(|order| condition(order), wait::detached());
     select! {
         _ = timer => {}
@@ -140,7 +178,9 @@ async fn within_verdict(ctx: &Context, condition: impl Fn(&OrderWorkflow) -> boo
 pub(super) async fn loaded(ctx: &Context) {
     let loaded = |order: &OrderWorkflow| order.record.order.is_some() || order.is_stopped();
     // Detached from cancellation, this wait has no way to fail.
-    let _ = ctx.wait_condition_with_options(loaded, wait::detached()).await;
+    let _ = ctx
+        .wait_condition_with_options(loaded, wait::detached())
+        .await;
 }
 
 /// Only a signal gets here, updates are refused by their validators: nobody reads the answer, so the trail tells.

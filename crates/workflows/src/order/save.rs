@@ -1,14 +1,15 @@
 //! Getting what the workflow decided into the database.
 
+use serde_json::json;
+use temporalio_common::ActivityDefinition;
+use temporalio_workflow::{ActivityExecutionError, WorkflowContext};
+
 use super::{OrderWorkflow, now};
 use crate::{
     activity::{OrderSteps, Write},
     policies, search_attributes,
 };
 use domain::EventType;
-use serde_json::json;
-use temporalio_common::ActivityDefinition;
-use temporalio_workflow::{ActivityExecutionError, WorkflowContext};
 
 type Context = WorkflowContext<OrderWorkflow>;
 
@@ -19,7 +20,9 @@ pub(super) async fn local<A: ActivityDefinition>(
     input: impl FnOnce(Write) -> A::Input,
 ) -> A::Output {
     let write = ctx.state_mut(|order| order.snapshot(ctx.history_length()));
-    let result = ctx.execute_local_activity(activity, input(write.clone()), policies::local()).await;
+    let result = ctx
+        .execute_local_activity(activity, input(write.clone()), policies::local())
+        .await;
     settle(ctx, &write, result).await
 }
 
@@ -32,13 +35,22 @@ pub(super) async fn outside<A: ActivityDefinition>(
     input: impl FnOnce(Write) -> A::Input,
 ) -> A::Output {
     let write = ctx.state_mut(|order| order.snapshot(ctx.history_length()));
-    let result = ctx.execute_activity(activity, input(write.clone()), policies::payment()).await;
+    let result = ctx
+        .execute_activity(activity, input(write.clone()), policies::payment())
+        .await;
     settle(ctx, &write, result).await
 }
 
 /// Runs a step that writes nothing: what is not written yet stays so.
-pub(super) async fn nothing<A: ActivityDefinition>(ctx: &Context, activity: A, input: A::Input) -> A::Output {
-    match ctx.execute_local_activity(activity, input, policies::local()).await {
+pub(super) async fn nothing<A: ActivityDefinition>(
+    ctx: &Context,
+    activity: A,
+    input: A::Input,
+) -> A::Output {
+    match ctx
+        .execute_local_activity(activity, input, policies::local())
+        .await
+    {
         Ok(output) => output,
         Err(error) => held(ctx, error).await,
     }
@@ -90,7 +102,10 @@ async fn settle<T>(ctx: &Context, write: &Write, result: Result<T, ActivityExecu
 /// Fails the workflow task, for what an activity's error can only be: retries have no limit and cancellation does not
 /// reach them, so it is a bug, such as a result that can't be read or an activity nobody has. That holds the order, visibly, until a worker without the bug takes over;
 /// failing the order would lose it.
-pub(super) async fn held<T>(ctx: &Context, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> T {
+pub(super) async fn held<T>(
+    ctx: &Context,
+    error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> T {
     ctx.force_task_fail(error);
     std::future::pending().await
 }

@@ -3,17 +3,21 @@
 //! While a child runs, nothing that contradicts dispatch is decided here alone. It becomes a recall:
 //! the child is asked to stop, and its result, or the carrier's, is the one word on who won.
 
+use futures::FutureExt;
+use serde_json::json;
+use temporalio_workflow::{
+    ChildWorkflowOptions, SignalWorkflowOptions, TimerOptions, WorkflowCancellationToken,
+    WorkflowContext, select,
+};
+
 use super::{OrderWorkflow, Progress, Recall, Shipping, Stop, Stopped, now, save, wait};
 use crate::{
     ShippingInput, ShippingOutcome, ShippingWorkflow,
     activity::{OrderSteps, Shipment, ShipmentCancelled, ShippingSteps},
     policies,
 };
-use domain::{CompleteOn, EventType, FailureCode, OrderStatus, ShipmentInfo, Span, Step, shipping_workflow_id};
-use futures::FutureExt;
-use serde_json::json;
-use temporalio_workflow::{
-    ChildWorkflowOptions, SignalWorkflowOptions, TimerOptions, WorkflowCancellationToken, WorkflowContext, select,
+use domain::{
+    CompleteOn, EventType, FailureCode, OrderStatus, ShipmentInfo, Span, Step, shipping_workflow_id,
 };
 
 type Context = WorkflowContext<OrderWorkflow>;
@@ -35,7 +39,13 @@ pub(super) struct Tally {
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { attempt: 0, parcel: Parcel { number: 1, uncertain: false } }
+        Self {
+            attempt: 0,
+            parcel: Parcel {
+                number: 1,
+                uncertain: false,
+            },
+        }
     }
 }
 
@@ -64,7 +74,9 @@ pub(super) async fn ship(ctx: &Context, tally: &mut Tally) -> Progress<Shipped> 
     let shipped = attempts(ctx, tally).await;
     // Whoever still waits for a verdict gets it now; by then the status tells which.
     ctx.state_mut(OrderWorkflow::decide_recall);
-    let Some(dispatch) = shipped? else { return Ok(Shipped::PaymentCancelled) };
+    let Some(dispatch) = shipped? else {
+        return Ok(Shipped::PaymentCancelled);
+    };
     record_dispatch(ctx, dispatch).await;
     Ok(Shipped::Dispatched)
 }
@@ -78,8 +90,14 @@ async fn attempts(ctx: &Context, tally: &mut Tally) -> Progress<Option<Dispatch>
     loop {
         *attempt += 1;
         match run_attempt(ctx, *attempt, parcel, delay).await {
-            ShippingOutcome::Dispatched { tracking_number, provider } => {
-                return Ok(Some(Dispatch { tracking_number, provider }));
+            ShippingOutcome::Dispatched {
+                tracking_number,
+                provider,
+            } => {
+                return Ok(Some(Dispatch {
+                    tracking_number,
+                    provider,
+                }));
             }
             ShippingOutcome::Stopped { uncertain } => {
                 parcel.uncertain |= uncertain;
@@ -127,8 +145,16 @@ fn grant_recall(ctx: &Context, given_up: bool) -> Progress {
                 return Err(Stopped);
             }
             Some(Stop::Deadline) => {
-                order.audit(EventType::DeadlinePassed, json!({"deadline": order.policy.deadline}), now);
-                order.fail(FailureCode::DeadlinePassed, "the order was not on its way in time".to_owned(), now);
+                order.audit(
+                    EventType::DeadlinePassed,
+                    json!({"deadline": order.policy.deadline}),
+                    now,
+                );
+                order.fail(
+                    FailureCode::DeadlinePassed,
+                    "the order was not on its way in time".to_owned(),
+                    now,
+                );
                 return Err(Stopped);
             }
             None => {}
@@ -150,10 +176,21 @@ async fn void(ctx: &Context, parcel: &mut Parcel) -> Option<Dispatch> {
     if !parcel.uncertain {
         return None;
     }
-    let (order_id, queue) = ctx.state(|order| (order.record.order_id.clone(), order.shipping_task_queue.clone()));
-    let shipment = Shipment { shipment_id: shipment_id(ctx, parcel), order_id };
+    let (order_id, queue) = ctx.state(|order| {
+        (
+            order.record.order_id.clone(),
+            order.shipping_task_queue.clone(),
+        )
+    });
+    let shipment = Shipment {
+        shipment_id: shipment_id(ctx, parcel),
+        order_id,
+    };
     let options = policies::carrier(Some(queue));
-    let cancelled = match ctx.execute_activity(ShippingSteps::cancel_shipment, shipment, options).await {
+    let cancelled = match ctx
+        .execute_activity(ShippingSteps::cancel_shipment, shipment, options)
+        .await
+    {
         Ok(cancelled) => cancelled,
         Err(error) => save::held(ctx, error).await,
     };
@@ -163,9 +200,13 @@ async fn void(ctx: &Context, parcel: &mut Parcel) -> Option<Dispatch> {
             parcel.uncertain = false;
             None
         }
-        ShipmentCancelled::AlreadyDispatched { tracking_number, provider } => {
-            Some(Dispatch { tracking_number, provider })
-        }
+        ShipmentCancelled::AlreadyDispatched {
+            tracking_number,
+            provider,
+        } => Some(Dispatch {
+            tracking_number,
+            provider,
+        }),
     }
 }
 
@@ -174,11 +215,19 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
     let input = shipping_input(ctx, attempt, parcel, delay);
     let (workflow_id, queue, started) = ctx.state(|order| {
         let workflow_id = shipping_workflow_id(&order.record.order_id, attempt);
-        (workflow_id, order.shipping_task_queue.clone(), input.shipment_id.clone())
+        (
+            workflow_id,
+            order.shipping_task_queue.clone(),
+            input.shipment_id.clone(),
+        )
     });
     let now = now(ctx);
     ctx.state_mut(|order| {
-        order.audit(EventType::ShipmentStarted, json!({"attempt": attempt, "shipment_id": started}), now);
+        order.audit(
+            EventType::ShipmentStarted,
+            json!({"attempt": attempt, "shipment_id": started}),
+            now,
+        );
     });
     save::flush(ctx).await;
     let options = ChildWorkflowOptions::builder()
@@ -186,7 +235,10 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
         .task_queue(queue)
         .cancellation_token(WorkflowCancellationToken::new())
         .build();
-    let child = match ctx.start_child_workflow(ShippingWorkflow::run, input, options).await {
+    let child = match ctx
+        .start_child_workflow(ShippingWorkflow::run, input, options)
+        .await
+    {
         Ok(child) => child,
         // Only a bug or somebody else's workflow of that id can do this.
         Err(error) => return save::held(ctx, error).await,
@@ -197,8 +249,11 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
         let mut deadline = std::pin::pin!(deadline(ctx, timers.clone()).fuse());
         let mut told = false;
         loop {
-            let wake = move |order: &OrderWorkflow| (order.is_recalled() && !told) || !order.unsaved.is_empty();
-            let mut changed = std::pin::pin!(ctx.wait_condition_with_options(wake, wait::detached()));
+            let wake = move |order: &OrderWorkflow| {
+                (order.is_recalled() && !told) || !order.unsaved.is_empty()
+            };
+            let mut changed =
+                std::pin::pin!(ctx.wait_condition_with_options(wake, wait::detached()));
             let mut cancelled = std::pin::pin!(cancel_request(ctx, told).fuse());
             select! {
                 outcome = result => break outcome,
@@ -219,20 +274,29 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
     match outcome {
         Ok(outcome) => outcome,
         // The child never fails by itself; terminated by hand, the carrier may or may not have the parcel.
-        Err(error) => ShippingOutcome::Failed { reason: error.to_string() },
+        Err(error) => ShippingOutcome::Failed {
+            reason: error.to_string(),
+        },
     }
 }
 
 /// Reaches the child also after Temporal's own cancel request.
 fn detached() -> SignalWorkflowOptions {
-    SignalWorkflowOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build()
+    SignalWorkflowOptions::builder()
+        .cancellation_token(WorkflowCancellationToken::new())
+        .build()
 }
 
 /// Ends when the order's deadline passes; never for an order that has none.
 async fn deadline(ctx: &Context, timers: WorkflowCancellationToken) {
     match wait::deadline_left(ctx) {
         Some(left) => {
-            ctx.timer(TimerOptions::builder(left).cancellation_token(timers).build()).await;
+            ctx.timer(
+                TimerOptions::builder(left)
+                    .cancellation_token(timers)
+                    .build(),
+            )
+            .await;
         }
         None => std::future::pending().await,
     }
@@ -240,14 +304,21 @@ async fn deadline(ctx: &Context, timers: WorkflowCancellationToken) {
 
 /// Ends with Temporal's own cancel request; never when the child knows already.
 async fn cancel_request(ctx: &Context, told: bool) -> Option<String> {
-    if told { std::future::pending().await } else { ctx.cancelled().await }
+    if told {
+        std::future::pending().await
+    } else {
+        ctx.cancelled().await
+    }
 }
 
 /// What is wanted already is decided first: the order looks at its end again when that is done.
 fn want(ctx: &Context, stop: Stop) {
     ctx.state_mut(|order| {
         if let Some(shipping) = &mut order.shipping {
-            shipping.recall.get_or_insert_with(|| Recall { stop: Some(stop), ..Recall::default() });
+            shipping.recall.get_or_insert_with(|| Recall {
+                stop: Some(stop),
+                ..Recall::default()
+            });
         }
     });
 }
@@ -301,12 +372,16 @@ async fn record_dispatch(ctx: &Context, dispatch: Dispatch) {
 
 impl OrderWorkflow {
     fn is_recalled(&self) -> bool {
-        self.shipping.as_ref().is_some_and(|shipping| shipping.recall.is_some())
+        self.shipping
+            .as_ref()
+            .is_some_and(|shipping| shipping.recall.is_some())
     }
 
     /// Who waits for the word on a recall gets it.
     fn decide_recall(&mut self) -> Option<Recall> {
         self.recalls_decided += 1;
-        self.shipping.as_mut().and_then(|shipping| shipping.recall.take())
+        self.shipping
+            .as_mut()
+            .and_then(|shipping| shipping.recall.take())
     }
 }

@@ -1,10 +1,11 @@
 //! Undoing what was done, newest first, until each undo holds.
 
+use serde_json::json;
+use temporalio_workflow::WorkflowContext;
+
 use super::{OrderWorkflow, Undo, now, payment, save};
 use crate::activity::{OrderSteps, Refund};
 use domain::{EventType, PaymentStatus, Step};
-use serde_json::json;
-use temporalio_workflow::WorkflowContext;
 
 type Context = WorkflowContext<OrderWorkflow>;
 
@@ -21,10 +22,13 @@ pub(super) async fn unwind(ctx: &Context) {
         match undo {
             Undo::RefundPayment => refund(ctx).await,
             Undo::ReleaseInventory => {
-                let released = save::outside(ctx, OrderSteps::release_inventory, |write| write).await;
+                let released =
+                    save::outside(ctx, OrderSteps::release_inventory, |write| write).await;
                 let now = now(ctx);
                 if released {
-                    ctx.state_mut(|order| order.audit(EventType::InventoryReleased, json!({}), now));
+                    ctx.state_mut(|order| {
+                        order.audit(EventType::InventoryReleased, json!({}), now)
+                    });
                 }
             }
         }
@@ -33,8 +37,13 @@ pub(super) async fn unwind(ctx: &Context) {
 
 /// Gives back the payment, or makes sure that it is never taken.
 pub(super) async fn refund(ctx: &Context) {
-    let Some(payment_id) = ctx.state(|order| order.record.payment.as_ref().map(|payment| payment.payment_id.clone()))
-    else {
+    let Some(payment_id) = ctx.state(|order| {
+        order
+            .record
+            .payment
+            .as_ref()
+            .map(|payment| payment.payment_id.clone())
+    }) else {
         return;
     };
     ctx.state_mut(|order| {
@@ -42,7 +51,11 @@ pub(super) async fn refund(ctx: &Context) {
             payment.status = PaymentStatus::Refunding;
         }
     });
-    let refunded = save::outside(ctx, OrderSteps::refund_payment, |write| Refund { write, payment_id }).await;
+    let refunded = save::outside(ctx, OrderSteps::refund_payment, |write| Refund {
+        write,
+        payment_id,
+    })
+    .await;
     let now = now(ctx);
     ctx.state_mut(|order| {
         if let Some(payment) = &mut order.record.payment {
@@ -53,9 +66,10 @@ pub(super) async fn refund(ctx: &Context) {
             PaymentStatus::Refunded => EventType::PaymentRefunded,
             PaymentStatus::RefundDue => EventType::PaymentRefundDue,
             // Nothing had been captured, and the provider will not capture it any more.
-            PaymentStatus::Declined | PaymentStatus::Pending | PaymentStatus::Captured | PaymentStatus::Refunding => {
-                EventType::PaymentDeclined
-            }
+            PaymentStatus::Declined
+            | PaymentStatus::Pending
+            | PaymentStatus::Captured
+            | PaymentStatus::Refunding => EventType::PaymentDeclined,
         };
         let payment = order.record.payment.clone();
         order.audit(kind, json!(payment), now);

@@ -1,14 +1,17 @@
 //! The one place where an order waits.
 
+use std::time::Duration;
+
+use futures::FutureExt;
+use serde_json::json;
+use temporalio_workflow::{
+    TimerOptions, TimerResult, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext,
+    select,
+};
+
 use super::{OrderWorkflow, Progress, Stopped, now, save};
 use crate::versions;
 use domain::FailureCode;
-use futures::FutureExt;
-use serde_json::json;
-use std::time::Duration;
-use temporalio_workflow::{
-    TimerOptions, TimerResult, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext, select,
-};
 
 type Context = WorkflowContext<OrderWorkflow>;
 
@@ -22,7 +25,11 @@ pub(super) enum Waited {
 /// Waits for `happened`, at most `limit`. What requests write into the trail meanwhile reaches the
 /// database at once. Ends early when the order is stopped: by a request, by Temporal's own cancel,
 /// by the order's deadline.
-pub(super) async fn wait(ctx: &Context, happened: fn(&OrderWorkflow) -> bool, limit: Duration) -> Progress<Waited> {
+pub(super) async fn wait(
+    ctx: &Context,
+    happened: fn(&OrderWorkflow) -> bool,
+    limit: Duration,
+) -> Progress<Waited> {
     check(ctx)?;
     let timers = WorkflowCancellationToken::new();
     let (length, is_deadline) = match deadline_left(ctx) {
@@ -35,10 +42,16 @@ pub(super) async fn wait(ctx: &Context, happened: fn(&OrderWorkflow) -> bool, li
     if length.is_zero() {
         return Ok(Waited::TimedOut);
     }
-    let mut timer = ctx.timer(TimerOptions::builder(length).cancellation_token(timers.clone()).build());
+    let mut timer = ctx.timer(
+        TimerOptions::builder(length)
+            .cancellation_token(timers.clone())
+            .build(),
+    );
     loop {
         save::flush(ctx).await;
-        let wake = |order: &OrderWorkflow| happened(order) || order.is_stopped() || !order.unsaved.is_empty();
+        let wake = |order: &OrderWorkflow| {
+            happened(order) || order.is_stopped() || !order.unsaved.is_empty()
+        };
         let mut changed = ctx.wait_condition_with_options(wake, detached());
         let mut cancelled = std::pin::pin!(ctx.cancelled());
         let fired = select! {
@@ -93,9 +106,15 @@ pub(super) fn check(ctx: &Context) -> Progress {
 /// Runs the order under its deadline: a step may be tried again for longer than that, and nobody would look. What was
 /// begun is finished and undone. While the order ships, the carrier has a word in it: that is looked after there.
 pub(super) async fn with_deadline(ctx: &Context, order: impl Future<Output = ()>) {
-    let Some(left) = deadline_left(ctx).filter(|_| ctx.patched(versions::DEADLINE_WATCHED)) else { return order.await };
+    let Some(left) = deadline_left(ctx).filter(|_| ctx.patched(versions::DEADLINE_WATCHED)) else {
+        return order.await;
+    };
     let watch = WorkflowCancellationToken::new();
-    let mut timer = ctx.timer(TimerOptions::builder(left).cancellation_token(watch.clone()).build());
+    let mut timer = ctx.timer(
+        TimerOptions::builder(left)
+            .cancellation_token(watch.clone())
+            .build(),
+    );
     let mut order = std::pin::pin!(order.fuse());
     select! {
         () = order => return watch.cancel(),
@@ -124,12 +143,22 @@ pub(super) fn pass_deadline(ctx: &Context) {
     let now = now(ctx);
     ctx.state_mut(|order| {
         let deadline = order.policy.deadline;
-        order.audit(domain::EventType::DeadlinePassed, json!({"deadline": deadline}), now);
-        order.fail(FailureCode::DeadlinePassed, "the order was not on its way in time".to_owned(), now);
+        order.audit(
+            domain::EventType::DeadlinePassed,
+            json!({"deadline": deadline}),
+            now,
+        );
+        order.fail(
+            FailureCode::DeadlinePassed,
+            "the order was not on its way in time".to_owned(),
+            now,
+        );
     });
 }
 
 /// A wait on a condition that Temporal's cancel request does not break; it is looked at beside it.
 pub(super) fn detached() -> WaitConditionOptions {
-    WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build()
+    WaitConditionOptions::builder()
+        .cancellation_token(WorkflowCancellationToken::new())
+        .build()
 }

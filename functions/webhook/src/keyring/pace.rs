@@ -1,11 +1,13 @@
 //! How often Secrets Manager is asked: by nobody's wish but ours, and by one at a time.
 
-use domain::Span;
 use std::{
     sync::{Mutex as StdMutex, PoisonError},
     time::Duration,
 };
+
 use tokio::{sync::Mutex, time::Instant};
+
+use domain::Span;
 
 /// Between two looks that refused notifications bring about: a change takes hold soon, and who forges can't have us ask
 /// for ever.
@@ -33,7 +35,11 @@ struct Look {
 
 impl Pace {
     pub(super) fn new(refresh: Span) -> Self {
-        Self { refresh: refresh.duration(), asking: Mutex::default(), last: StdMutex::default() }
+        Self {
+            refresh: refresh.duration(),
+            asking: Mutex::default(),
+            last: StdMutex::default(),
+        }
     }
 
     /// Looks for the first time; who comes meanwhile waits for that.
@@ -47,8 +53,14 @@ impl Pace {
     /// Looks again, if nobody else does and the last look is long ago.
     pub(super) async fn when_due(&self, look: impl AsyncFnOnce() -> bool) {
         let failed = self.last().is_some_and(|last| !last.could);
-        let pause = if failed { self.refresh.min(AFTER_A_FAILURE) } else { self.refresh };
-        let Ok(_one) = self.asking.try_lock() else { return };
+        let pause = if failed {
+            self.refresh.min(AFTER_A_FAILURE)
+        } else {
+            self.refresh
+        };
+        let Ok(_one) = self.asking.try_lock() else {
+            return;
+        };
         if self.rested(pause) {
             self.look(look).await;
         }
@@ -66,7 +78,10 @@ impl Pace {
 
     async fn look(&self, look: impl AsyncFnOnce() -> bool) {
         let could = look().await;
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Look { at: Instant::now(), could });
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Look {
+            at: Instant::now(),
+            could,
+        });
     }
 
     fn last(&self) -> Option<Look> {

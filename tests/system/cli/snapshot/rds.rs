@@ -1,20 +1,22 @@
 //! RDS, as far as `orderflow snapshot` asks it: its query protocol over HTTP, with the answers that a test gives it.
 //! (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/Welcome.html>)
 
-use super::super::program;
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    process::Output,
+    sync::{Arc, Mutex},
+};
+
 use axum::{
     Router,
     body::Bytes,
     extract::State,
     http::{HeaderMap, StatusCode},
 };
-use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    process::Output,
-    sync::{Arc, Mutex},
-};
 use tokio::{net::TcpListener, task::JoinHandle};
 use url::form_urlencoded;
+
+use super::super::program;
 
 /// What was asked: `Action` and its parameters.
 pub(super) type Asked = BTreeMap<String, String>;
@@ -69,7 +71,13 @@ impl Rds {
     }
 
     fn answers(&self, action: &str, status: u16, text: String) -> &Self {
-        self.book.lock().unwrap().answers.entry(action.to_owned()).or_default().push_back((status, text));
+        self.book
+            .lock()
+            .unwrap()
+            .answers
+            .entry(action.to_owned())
+            .or_default()
+            .push_back((status, text));
         self
     }
 
@@ -79,32 +87,52 @@ impl Rds {
     }
 
     pub(super) fn actions(&self) -> Vec<String> {
-        self.asked().iter().map(|asked| asked["Action"].clone()).collect()
+        self.asked()
+            .iter()
+            .map(|asked| asked["Action"].clone())
+            .collect()
     }
 
     /// `orderflow snapshot …` against it, about the instance `orders`.
     pub(super) async fn orderflow(&self, arguments: &[&str]) -> Output {
         let mut command = program();
-        command.args(arguments).env("AWS_ENDPOINT_URL", &self.url).env("AWS_REGION", "eu-central-1");
-        command.env("AWS_ACCESS_KEY_ID", "marked-key-id").env("AWS_SECRET_ACCESS_KEY", "marked-access-key");
+        command
+            .args(arguments)
+            .env("AWS_ENDPOINT_URL", &self.url)
+            .env("AWS_REGION", "eu-central-1");
+        command
+            .env("AWS_ACCESS_KEY_ID", "marked-key-id")
+            .env("AWS_SECRET_ACCESS_KEY", "marked-access-key");
         command.env("ORDERFLOW_DB_INSTANCE", "orders");
         super::nowhere_else(&mut command);
         command.output().await.unwrap()
     }
 }
 
-async fn answer(State(book): State<Arc<Mutex<Book>>>, headers: HeaderMap, body: Bytes) -> (StatusCode, String) {
+async fn answer(
+    State(book): State<Arc<Mutex<Book>>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> (StatusCode, String) {
     let signed = headers["authorization"].to_str().unwrap();
     assert!(
-        signed.contains("Credential=marked-key-id/") && signed.contains("/eu-central-1/rds/aws4_request"),
+        signed.contains("Credential=marked-key-id/")
+            && signed.contains("/eu-central-1/rds/aws4_request"),
         "{signed}"
     );
     let asked: Asked = form_urlencoded::parse(&body).into_owned().collect();
     let mut book = book.lock().unwrap();
     let action = asked["Action"].clone();
     book.asked.push(asked);
-    let answers = book.answers.get_mut(&action).unwrap_or_else(|| panic!("{action} was not expected"));
-    let next = if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() };
+    let answers = book
+        .answers
+        .get_mut(&action)
+        .unwrap_or_else(|| panic!("{action} was not expected"));
+    let next = if answers.len() > 1 {
+        answers.pop_front()
+    } else {
+        answers.front().cloned()
+    };
     let (status, text) = next.unwrap();
     (StatusCode::from_u16(status).unwrap(), text)
 }

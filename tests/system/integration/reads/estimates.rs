@@ -1,49 +1,87 @@
 //! When the parcel should arrive.
 
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+
 use super::{cancel, resting};
 use crate::{
     api::{order_with_payment, paid_order},
     world::World,
 };
-use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::{Value, json};
 
 fn time(value: &Value) -> DateTime<Utc> {
-    value.as_str().unwrap_or_else(|| panic!("{value}")).parse().unwrap()
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value}"))
+        .parse()
+        .unwrap()
 }
 
 #[tokio::test]
 async fn before_shipping_it_is_counted_from_now() {
     let world = World::with(&[("PAYMENT", "confirm"), ("DELIVERY_ESTIMATE", "5d")]).await;
     let id = world.post("/orders", paid_order()).await.started();
-    world.eventually("the order in its row", async || world.trail(&id).await.len(), |count| *count > 0).await;
+    world
+        .eventually(
+            "the order in its row",
+            async || world.trail(&id).await.len(),
+            |count| *count > 0,
+        )
+        .await;
     for (path, field) in [
-        (format!("/orders/{id}/estimated-delivery"), "/estimated_delivery"),
-        (format!("/orders/{id}/estimated-delivery?source=database"), "/estimated_delivery"),
+        (
+            format!("/orders/{id}/estimated-delivery"),
+            "/estimated_delivery",
+        ),
+        (
+            format!("/orders/{id}/estimated-delivery?source=database"),
+            "/estimated_delivery",
+        ),
         (format!("/orders/{id}"), "/estimated_delivery"),
         ("/orders".to_owned(), "/orders/0/estimated_delivery"),
     ] {
         let before = Utc::now();
         let answer = world.get(&path).await.is(200);
         let counted_from = time(answer.pointer(field).unwrap()) - TimeDelta::days(5);
-        assert!(before <= counted_from && counted_from <= Utc::now(), "{path}: {counted_from}");
+        assert!(
+            before <= counted_from && counted_from <= Utc::now(),
+            "{path}: {counted_from}"
+        );
     }
-    let answer = world.get(&format!("/orders/{id}/estimated-delivery")).await.is(200);
-    assert_eq!((&answer["order_id"], &answer["basis"]), (&json!(id), &json!("now")));
+    let answer = world
+        .get(&format!("/orders/{id}/estimated-delivery"))
+        .await
+        .is(200);
+    assert_eq!(
+        (&answer["order_id"], &answer["basis"]),
+        (&json!(id), &json!("now"))
+    );
     cancel(&world, &id).await;
 }
 
 #[tokio::test]
 async fn after_shipping_it_is_counted_from_there_and_stays() {
     let world = World::start().await;
-    let id = world.post("/orders", order_with_payment("pmt-estimate")).await.started();
+    let id = world
+        .post("/orders", order_with_payment("pmt-estimate"))
+        .await
+        .started();
     world.ended(&id).await;
     let state = world.get(&format!("/orders/{id}")).await.is(200);
-    let answer = world.get(&format!("/orders/{id}/estimated-delivery")).await.is(200);
+    let answer = world
+        .get(&format!("/orders/{id}/estimated-delivery"))
+        .await
+        .is(200);
     assert_eq!(answer["basis"], "shipped");
-    assert_eq!(time(&answer["estimated_delivery"]), time(&state["shipment_info"]["shipped_at"]) + TimeDelta::days(3));
+    assert_eq!(
+        time(&answer["estimated_delivery"]),
+        time(&state["shipment_info"]["shipped_at"]) + TimeDelta::days(3)
+    );
     assert_eq!(state["estimated_delivery"], answer["estimated_delivery"]);
-    assert_eq!(state["shipment_info"]["estimated_delivery"], answer["estimated_delivery"]);
+    assert_eq!(
+        state["shipment_info"]["estimated_delivery"],
+        answer["estimated_delivery"]
+    );
 }
 
 #[tokio::test]
@@ -51,6 +89,12 @@ async fn what_will_not_come_has_none() {
     let world = World::start().await;
     let id = resting(&world).await;
     cancel(&world, &id).await;
-    let answer = world.get(&format!("/orders/{id}/estimated-delivery")).await.is(200);
-    assert_eq!(answer, json!({"order_id": id, "estimated_delivery": null, "basis": "none"}));
+    let answer = world
+        .get(&format!("/orders/{id}/estimated-delivery"))
+        .await
+        .is(200);
+    assert_eq!(
+        answer,
+        json!({"order_id": id, "estimated_delivery": null, "basis": "none"})
+    );
 }

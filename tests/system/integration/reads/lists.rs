@@ -1,27 +1,37 @@
 //! Lists of orders, and the trail of one, page by page.
 
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+
 use super::{cancel, get_with, resting};
 use crate::{api::paid_order, world::World};
-use chrono::{DateTime, TimeDelta, Utc};
 use domain::{EventType, OrderId, OrderRecord};
-use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use store::orders::Image;
 
 /// The rows of one page, and the path of the next.
 async fn page(world: &World, path: &str) -> (Vec<Value>, Option<String>) {
     let reply = world.get(path).await;
     let link = reply.header("link").to_owned();
-    let next = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).map(str::to_owned);
+    let next = link
+        .strip_prefix('<')
+        .and_then(|link| link.strip_suffix(">; rel=\"next\""))
+        .map(str::to_owned);
     assert_eq!(next.is_some(), !link.is_empty(), "{link}");
     let body = reply.is(200);
-    let rows = body.get("orders").or_else(|| body.get("events")).unwrap_or_else(|| panic!("{body}"));
+    let rows = body
+        .get("orders")
+        .or_else(|| body.get("events"))
+        .unwrap_or_else(|| panic!("{body}"));
     (rows.as_array().unwrap().clone(), next)
 }
 
 async fn ids(world: &World, path: &str) -> Vec<String> {
     let (rows, _) = page(world, path).await;
-    rows.iter().map(|order| order["order_id"].as_str().unwrap().to_owned()).collect()
+    rows.iter()
+        .map(|order| order["order_id"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// A row as the worker writes it when it receives an order, so many seconds after the epoch.
@@ -31,7 +41,12 @@ async fn received(world: &World, name: &str, second: i64) -> String {
     let events = [record.audit(EventType::OrderReceived, json!({}), created)];
     store::orders::insert(
         &world.pool,
-        Image { record: &record, version: 1, decided_at: record.updated_at(), events: &events },
+        Image {
+            record: &record,
+            version: 1,
+            decided_at: record.updated_at(),
+            events: &events,
+        },
         "run",
     )
     .await
@@ -49,17 +64,31 @@ async fn two_hundred_and_five_orders_come_once_each_while_new_ones_arrive() {
     }
     expected.reverse();
     for limit in [10, 50, 200] {
-        let (mut seen, mut next) =
-            (Vec::new(), Some(format!("/orders?limit={limit}&created_before=1971-01-01T00:00:00Z")));
+        let (mut seen, mut next) = (
+            Vec::new(),
+            Some(format!(
+                "/orders?limit={limit}&created_before=1971-01-01T00:00:00Z"
+            )),
+        );
         while let Some(path) = next {
             let (rows, link) = page(&world, &path).await;
-            assert!(rows.len() <= limit && (link.is_none() || rows.len() == limit), "{path}");
-            seen.extend(rows.into_iter().map(|order| order["order_id"].as_str().unwrap().to_owned()));
+            assert!(
+                rows.len() <= limit && (link.is_none() || rows.len() == limit),
+                "{path}"
+            );
+            seen.extend(
+                rows.into_iter()
+                    .map(|order| order["order_id"].as_str().unwrap().to_owned()),
+            );
             // One more at the head of the list, between any two pages.
             received(&world, &format!("new-{limit}-{}", seen.len()), 5_000).await;
             next = link;
         }
-        let old: Vec<_> = seen.iter().filter(|id| id.starts_with("page-")).cloned().collect();
+        let old: Vec<_> = seen
+            .iter()
+            .filter(|id| id.starts_with("page-"))
+            .cloned()
+            .collect();
         assert_eq!(old, expected, "limit {limit}: each once, the newest first");
     }
     let (rows, next) = page(&world, "/orders").await;
@@ -79,14 +108,23 @@ async fn filters_combine_and_go_along_from_page_to_page() {
     // A row tells its customer once the order is validated.
     let of = |customer: u8| format!("customer_id=C%2B{customer}%26x");
     let rows = async || {
-        let count = async |customer| ids(&world, &format!("/orders?{}", of(customer))).await.len();
+        let count = async |customer| {
+            ids(&world, &format!("/orders?{}", of(customer)))
+                .await
+                .len()
+        };
         (count(0).await, count(1).await)
     };
-    world.eventually("six rows", rows, |counts| *counts == (3, 3)).await;
+    world
+        .eventually("six rows", rows, |counts| *counts == (3, 3))
+        .await;
     cancel(&world, &orders[0]).await;
     cancel(&world, &orders[1]).await;
     assert_eq!(ids(&world, "/orders?status=cancelled").await.len(), 2);
-    assert_eq!(ids(&world, &format!("/orders?status=cancelled&{}", of(0))).await, [orders[0].clone()]);
+    assert_eq!(
+        ids(&world, &format!("/orders?status=cancelled&{}", of(0))).await,
+        [orders[0].clone()]
+    );
     let (mut seen, mut pages) = (BTreeSet::new(), 0);
     let mut next = Some(format!(
         "/orders?status=pending&{}&limit=1&created_after=2020-01-01T00:00:00%2B01:00&created_before=2100-01-01T00:00:00Z&source=database",
@@ -95,12 +133,24 @@ async fn filters_combine_and_go_along_from_page_to_page() {
     while let Some(path) = next {
         let (rows, link) = page(&world, &path).await;
         for order in rows {
-            assert_eq!((&order["status"], &order["customer_id"]), (&json!("pending"), &json!("C+1&x")));
+            assert_eq!(
+                (&order["status"], &order["customer_id"]),
+                (&json!("pending"), &json!("C+1&x"))
+            );
             assert!(seen.insert(order["order_id"].to_string()));
         }
         pages += 1;
-        for kept in ["status=pending", &of(1), "limit=1", "created_after=2019-12-31T23%3A00%3A00", "source=database"] {
-            assert!(link.as_ref().is_none_or(|link| link.contains(kept)), "{kept} is not in {link:?}");
+        for kept in [
+            "status=pending",
+            &of(1),
+            "limit=1",
+            "created_after=2019-12-31T23%3A00%3A00",
+            "source=database",
+        ] {
+            assert!(
+                link.as_ref().is_none_or(|link| link.contains(kept)),
+                "{kept} is not in {link:?}"
+            );
         }
         next = link;
     }
@@ -117,14 +167,30 @@ async fn the_bounds_of_time_are_exclusive() {
     for second in 1..=3 {
         received(&world, &format!("at-{second}"), second).await;
     }
-    let at = |second: i64| (DateTime::<Utc>::UNIX_EPOCH + TimeDelta::seconds(second)).to_rfc3339().replace('+', "%2B");
-    assert_eq!(ids(&world, &format!("/orders?created_after={}", at(1))).await, ["at-3", "at-2"]);
-    assert_eq!(ids(&world, &format!("/orders?created_before={}", at(3))).await, ["at-2", "at-1"]);
+    let at = |second: i64| {
+        (DateTime::<Utc>::UNIX_EPOCH + TimeDelta::seconds(second))
+            .to_rfc3339()
+            .replace('+', "%2B")
+    };
+    assert_eq!(
+        ids(&world, &format!("/orders?created_after={}", at(1))).await,
+        ["at-3", "at-2"]
+    );
+    assert_eq!(
+        ids(&world, &format!("/orders?created_before={}", at(3))).await,
+        ["at-2", "at-1"]
+    );
     let between = format!("/orders?created_after={}&created_before={}", at(1), at(3));
     assert_eq!(ids(&world, &between).await, ["at-2"]);
     // A plus sign that nobody escaped.
-    assert_eq!(ids(&world, "/orders?created_after=1970-01-01T01:00:02%2B01:00").await, ["at-3"]);
-    assert_eq!(ids(&world, "/orders?created_after=1970-01-01T01:00:02+01:00").await, ["at-3"]);
+    assert_eq!(
+        ids(&world, "/orders?created_after=1970-01-01T01:00:02%2B01:00").await,
+        ["at-3"]
+    );
+    assert_eq!(
+        ids(&world, "/orders?created_after=1970-01-01T01:00:02+01:00").await,
+        ["at-3"]
+    );
 }
 
 #[tokio::test]
@@ -144,7 +210,10 @@ async fn a_parameter_that_makes_no_sense_is_refused() {
         ("customer_id=a%20b".to_owned(), "/customer_id"),
         ("customer_id=%00".to_owned(), "/customer_id"),
         ("created_after=yesterday".to_owned(), "/created_after"),
-        ("created_after=-200000-01-01T00:00:00Z".to_owned(), "/created_after"),
+        (
+            "created_after=-200000-01-01T00:00:00Z".to_owned(),
+            "/created_after",
+        ),
         ("created_before=2026-11-21".to_owned(), "/created_before"),
         ("cursor=!!".to_owned(), "/cursor"),
         ("cursor=MTIz".to_owned(), "/cursor"),
@@ -153,17 +222,39 @@ async fn a_parameter_that_makes_no_sense_is_refused() {
         ("stauts=delivered".to_owned(), "/stauts"),
         ("offset=50".to_owned(), "/offset"),
     ] {
-        let problem = world.get(&format!("/orders?{bad}")).await.problem(422, "invalid_query");
+        let problem = world
+            .get(&format!("/orders?{bad}"))
+            .await
+            .problem(422, "invalid_query");
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{bad}");
     }
-    let problem = world.get("/orders?limit=0&status=lost&cursor=x&page=2").await.problem(422, "invalid_query");
+    let problem = world
+        .get("/orders?limit=0&status=lost&cursor=x&page=2")
+        .await
+        .problem(422, "invalid_query");
     assert_eq!(problem["errors"].as_array().unwrap().len(), 4, "{problem}");
-    for bad in ["after=-1", "after=x", "after=99999999999", "limit=0", "cursor=x"] {
-        world.get(&format!("/orders/o-1/events?{bad}")).await.problem(422, "invalid_query");
+    for bad in [
+        "after=-1",
+        "after=x",
+        "after=99999999999",
+        "limit=0",
+        "cursor=x",
+    ] {
+        world
+            .get(&format!("/orders/o-1/events?{bad}"))
+            .await
+            .problem(422, "invalid_query");
     }
     // A request that changes something knows none.
-    for path in ["/orders?dry_run=true", "/orders/o-1/start?profile=quick", "/orders/o-1/cancel?force=1"] {
-        world.post(path, paid_order()).await.problem(422, "invalid_query");
+    for path in [
+        "/orders?dry_run=true",
+        "/orders/o-1/start?profile=quick",
+        "/orders/o-1/cancel?force=1",
+    ] {
+        world
+            .post(path, paid_order())
+            .await
+            .problem(422, "invalid_query");
     }
     assert_eq!(ids(&world, "/orders").await.len(), 0, "nothing was started");
 }
@@ -177,17 +268,31 @@ async fn a_trail_comes_in_pages() {
     assert_eq!(whole.header("link"), "");
     let tag = whole.header("etag").to_owned();
     let whole = whole.is(200)["events"].as_array().unwrap().clone();
-    let (mut seen, mut next) = (Vec::new(), Some(format!("/orders/{id}/events?limit=2&source=database")));
+    let (mut seen, mut next) = (
+        Vec::new(),
+        Some(format!("/orders/{id}/events?limit=2&source=database")),
+    );
     while let Some(path) = next {
         let (events, link) = page(&world, &path).await;
         seen.extend(events);
         next = link;
     }
     assert_eq!(seen, whole);
-    let seqs: Vec<_> = seen.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+    let seqs: Vec<_> = seen
+        .iter()
+        .map(|event| event["seq"].as_u64().unwrap())
+        .collect();
     let numbers = 1..=u64::try_from(seen.len()).unwrap();
     assert_eq!(seqs, numbers.collect::<Vec<_>>());
     // The tag is the order's, on each page, and beyond the last.
-    let beyond = get_with(&world, &format!("/orders/{id}/events?after=4000000000"), &[]).await;
-    assert_eq!((beyond.header("etag"), &beyond.body), (tag.as_str(), &json!({"events": []})));
+    let beyond = get_with(
+        &world,
+        &format!("/orders/{id}/events?after=4000000000"),
+        &[],
+    )
+    .await;
+    assert_eq!(
+        (beyond.header("etag"), &beyond.body),
+        (tag.as_str(), &json!({"events": []}))
+    );
 }

@@ -1,5 +1,12 @@
 //! Where a read comes from: the workflow, its row, what Temporal describes, with each of them away.
 
+use serde_json::json;
+use temporalio_client::WorkflowDescribeOptions;
+use temporalio_common::protos::temporal::api::{
+    common::v1::WorkflowExecution, workflowservice::v1::DeleteWorkflowExecutionRequest,
+};
+use tonic::IntoRequest;
+
 use super::{cancel, get_with, paths, resting, timeless};
 use crate::{
     api::paid_order,
@@ -7,12 +14,6 @@ use crate::{
     world::World,
 };
 use devstack::{Postgres, PostgresOptions, Temporal, TemporalOptions};
-use serde_json::json;
-use temporalio_client::WorkflowDescribeOptions;
-use temporalio_common::protos::temporal::api::{
-    common::v1::WorkflowExecution, workflowservice::v1::DeleteWorkflowExecutionRequest,
-};
-use tonic::IntoRequest;
 use workflows::OrderWorkflow;
 
 #[tokio::test]
@@ -24,9 +25,15 @@ async fn a_state_reads_the_same_from_the_workflow_and_from_the_database() {
     let trail = world.get(&format!("/orders/{id}/events")).await;
     let tag = workflow.header("etag").to_owned();
     assert_eq!(tag, format!("W/\"{}\"", workflow.body["seq"]));
-    assert_eq!((database.header("etag"), trail.header("etag")), (tag.as_str(), tag.as_str()));
+    assert_eq!(
+        (database.header("etag"), trail.header("etag")),
+        (tag.as_str(), tag.as_str())
+    );
     let (workflow, database) = (workflow.is(200), database.is(200));
-    assert_eq!((&workflow["source"], &database["source"]), (&json!("workflow"), &json!("database")));
+    assert_eq!(
+        (&workflow["source"], &database["source"]),
+        (&json!("workflow"), &json!("database"))
+    );
     assert_eq!(timeless(workflow), timeless(database));
     let status = world.get(&format!("/orders/{id}/status")).await.is(200);
     assert_eq!(
@@ -35,17 +42,35 @@ async fn a_state_reads_the_same_from_the_workflow_and_from_the_database() {
     );
     // Nobody answers for the workflow: the row does, under the same tag.
     world.worker.kill().await;
-    for path in [format!("/orders/{id}/status"), format!("/orders/{id}"), format!("/orders/{id}?source=workflow")] {
+    for path in [
+        format!("/orders/{id}/status"),
+        format!("/orders/{id}"),
+        format!("/orders/{id}?source=workflow"),
+    ] {
         let reply = world.get(&path).await;
-        assert_eq!((reply.header("etag"), &reply.body["source"]), (tag.as_str(), &json!("database")), "{path}");
+        assert_eq!(
+            (reply.header("etag"), &reply.body["source"]),
+            (tag.as_str(), &json!("database")),
+            "{path}"
+        );
     }
     world.worker.restart().await.unwrap();
     cancel(&world, &id).await;
     // Closed: the row first, whatever was asked for. The row says so a moment before Temporal does.
     let source = async || world.get(&format!("/orders/{id}")).await.body["source"].clone();
-    world.eventually("the end in Temporal", source, |source| source == "database").await;
-    for path in [format!("/orders/{id}"), format!("/orders/{id}/result"), format!("/orders/{id}?source=workflow")] {
-        assert_eq!(world.get(&path).await.is(200)["source"], "database", "{path}");
+    world
+        .eventually("the end in Temporal", source, |source| source == "database")
+        .await;
+    for path in [
+        format!("/orders/{id}"),
+        format!("/orders/{id}/result"),
+        format!("/orders/{id}?source=workflow"),
+    ] {
+        assert_eq!(
+            world.get(&path).await.is(200)["source"],
+            "database",
+            "{path}"
+        );
     }
 }
 
@@ -59,19 +84,44 @@ async fn an_order_without_a_row_yet_is_read_from_temporal() {
         assert_eq!(reply.header("etag"), "W/\"0\"");
         let state = reply.is(200);
         assert_eq!(
-            (&state["source"], &state["status"], &state["step"], &state["is_running"]),
-            (&json!("temporal"), &json!("pending"), &json!("receive"), &json!(true))
+            (
+                &state["source"],
+                &state["status"],
+                &state["step"],
+                &state["is_running"]
+            ),
+            (
+                &json!("temporal"),
+                &json!("pending"),
+                &json!("receive"),
+                &json!(true)
+            )
         );
     }
-    assert_eq!(world.get(&format!("/orders/{id}")).await.is(200)["customer_id"], "CUST-001");
-    assert_eq!(world.get(&format!("/orders/{id}/estimated-delivery")).await.is(200)["basis"], "now");
-    let problem = world.get(&format!("/orders/{id}/result")).await.problem(409, "order_running");
+    assert_eq!(
+        world.get(&format!("/orders/{id}")).await.is(200)["customer_id"],
+        "CUST-001"
+    );
+    assert_eq!(
+        world
+            .get(&format!("/orders/{id}/estimated-delivery"))
+            .await
+            .is(200)["basis"],
+        "now"
+    );
+    let problem = world
+        .get(&format!("/orders/{id}/result"))
+        .await
+        .problem(409, "order_running");
     assert_eq!(problem["order_status"], "pending");
     let events = world.get(&format!("/orders/{id}/events")).await;
     assert_eq!(events.header("etag"), "W/\"0\"");
     assert_eq!(events.is(200), json!({"events": []}));
     let approve = format!("/orders/{id}/signals/approve");
-    world.post_once(&approve, &json!({}), &[]).await.problem(503, "worker_unavailable");
+    world
+        .post_once(&approve, &json!({}), &[])
+        .await
+        .problem(503, "worker_unavailable");
     world.worker.restart().await.unwrap();
     world.reaches(&id, "pending").await;
 }
@@ -86,57 +136,122 @@ async fn an_order_that_temporal_has_forgotten_is_read_from_its_row_and_an_unknow
         let reply = world.get(&path).await;
         assert!(!reply.header("etag").is_empty(), "{path}");
         let body = reply.is(200);
-        assert!(body["source"] == "database" || body["source"].is_null(), "{path}: {body}");
+        assert!(
+            body["source"] == "database" || body["source"].is_null(),
+            "{path}: {body}"
+        );
     }
-    assert_eq!(world.get(&format!("/orders/{id}/result")).await.is(200)["cancellation_reason"], "changed my mind");
+    assert_eq!(
+        world.get(&format!("/orders/{id}/result")).await.is(200)["cancellation_reason"],
+        "changed my mind"
+    );
     for path in paths("nobody") {
         for query in ["", "?source=database"] {
-            world.get(&format!("{path}{query}")).await.problem(404, "order_not_found");
+            world
+                .get(&format!("{path}{query}"))
+                .await
+                .problem(404, "order_not_found");
         }
     }
     // Waiting for what nobody knows is over at once: this test would not end otherwise.
     for path in paths("nobody") {
         let headers = [("if-none-match", "W/\"1\""), ("prefer", "wait=20")];
-        get_with(&world, &path, &headers).await.problem(404, "order_not_found");
+        get_with(&world, &path, &headers)
+            .await
+            .problem(404, "order_not_found");
     }
 }
 
 /// As Temporal itself does when an order's retention is over.
 async fn forget(world: &World, id: &str) {
     let client = world.temporal().await;
-    let execution = WorkflowExecution { workflow_id: format!("order-{id}"), run_id: String::new() };
-    let request =
-        DeleteWorkflowExecutionRequest { namespace: "default".to_owned(), workflow_execution: Some(execution) };
-    client.connection().workflow_service().delete_workflow_execution(request.into_request()).await.unwrap();
+    let execution = WorkflowExecution {
+        workflow_id: format!("order-{id}"),
+        run_id: String::new(),
+    };
+    let request = DeleteWorkflowExecutionRequest {
+        namespace: "default".to_owned(),
+        workflow_execution: Some(execution),
+    };
+    client
+        .connection()
+        .workflow_service()
+        .delete_workflow_execution(request.into_request())
+        .await
+        .unwrap();
     let handle = client.get_workflow_handle::<OrderWorkflow>(format!("order-{id}"));
-    let forgotten = async || handle.describe(WorkflowDescribeOptions::default()).await.is_err();
-    world.eventually("Temporal forgets", forgotten, |forgotten| *forgotten).await;
+    let forgotten = async || {
+        handle
+            .describe(WorkflowDescribeOptions::default())
+            .await
+            .is_err()
+    };
+    world
+        .eventually("Temporal forgets", forgotten, |forgotten| *forgotten)
+        .await;
 }
 
 #[tokio::test]
 async fn without_temporal_the_database_answers() {
     let temporal = Temporal::start(TemporalOptions::default()).await.unwrap();
-    let database = shared().await.database(&format!("db_reads_{}", std::process::id())).await;
+    let database = shared()
+        .await
+        .database(&format!("db_reads_{}", std::process::id()))
+        .await;
     let world = World::on(&database, &temporal.address, &[]).await;
     let id = resting(&world).await;
     temporal.process.kill().await;
-    for path in [format!("/orders/{id}"), format!("/orders/{id}/status"), format!("/orders/{id}?source=database")] {
+    for path in [
+        format!("/orders/{id}"),
+        format!("/orders/{id}/status"),
+        format!("/orders/{id}?source=database"),
+    ] {
         let state = world.get(&path).await.is(200);
-        assert_eq!((&state["source"], &state["status"]), (&json!("database"), &json!("pending")), "{path}");
+        assert_eq!(
+            (&state["source"], &state["status"]),
+            (&json!("database"), &json!("pending")),
+            "{path}"
+        );
     }
     world.get(&format!("/orders/{id}/events")).await.is(200);
-    assert_eq!(world.get(&format!("/orders/{id}/estimated-delivery")).await.is(200)["basis"], "now");
-    assert_eq!(world.get("/orders").await.is(200)["orders"][0]["order_id"], id.as_str());
+    assert_eq!(
+        world
+            .get(&format!("/orders/{id}/estimated-delivery"))
+            .await
+            .is(200)["basis"],
+        "now"
+    );
+    assert_eq!(
+        world.get("/orders").await.is(200)["orders"][0]["order_id"],
+        id.as_str()
+    );
     // Whether there is such an order, nobody can tell.
-    world.get("/orders/nobody").await.problem(503, "temporal_unavailable");
-    world.get("/orders/nobody/events").await.problem(503, "temporal_unavailable");
+    world
+        .get("/orders/nobody")
+        .await
+        .problem(503, "temporal_unavailable");
+    world
+        .get("/orders/nobody/events")
+        .await
+        .problem(503, "temporal_unavailable");
     let health = world.get("/health").await;
-    assert_eq!((health.status.as_u16(), &health.body["temporal"]["reachable"]), (503, &json!(false)));
+    assert_eq!(
+        (
+            health.status.as_u16(),
+            &health.body["temporal"]["reachable"]
+        ),
+        (503, &json!(false))
+    );
 }
 
 #[tokio::test]
 async fn without_the_database_the_workflow_answers() {
-    let postgres = Postgres::start(PostgresOptions { durable: true, ..PostgresOptions::default() }).await.unwrap();
+    let postgres = Postgres::start(PostgresOptions {
+        durable: true,
+        ..PostgresOptions::default()
+    })
+    .await
+    .unwrap();
     let template = postgres.create_database(TEMPLATE, None).await.unwrap();
     let pool = store::connect(&template).await.unwrap();
     store::migrate(&pool).await.unwrap();
@@ -146,17 +261,47 @@ async fn without_the_database_the_workflow_answers() {
     postgres.process.kill().await;
     for (id, status) in [(&open, "pending"), (&closed, "cancelled")] {
         let state = world.get(&format!("/orders/{id}")).await.is(200);
-        assert_eq!((&state["source"], &state["status"]), (&json!("workflow"), &json!(status)));
-        world.get(&format!("/orders/{id}?source=database")).await.problem(503, "database_unavailable");
-        world.get(&format!("/orders/{id}/events")).await.problem(503, "database_unavailable");
+        assert_eq!(
+            (&state["source"], &state["status"]),
+            (&json!("workflow"), &json!(status))
+        );
+        world
+            .get(&format!("/orders/{id}?source=database"))
+            .await
+            .problem(503, "database_unavailable");
+        world
+            .get(&format!("/orders/{id}/events"))
+            .await
+            .problem(503, "database_unavailable");
     }
-    assert_eq!(world.get(&format!("/orders/{closed}/result")).await.is(200)["status"], "cancelled");
-    assert_eq!(world.get(&format!("/orders/{open}/estimated-delivery")).await.is(200)["basis"], "now");
-    world.get("/orders").await.problem(503, "database_unavailable");
+    assert_eq!(
+        world.get(&format!("/orders/{closed}/result")).await.is(200)["status"],
+        "cancelled"
+    );
+    assert_eq!(
+        world
+            .get(&format!("/orders/{open}/estimated-delivery"))
+            .await
+            .is(200)["basis"],
+        "now"
+    );
+    world
+        .get("/orders")
+        .await
+        .problem(503, "database_unavailable");
     // A wait goes on without the row: it asks the workflow.
-    let tag = world.get(&format!("/orders/{open}")).await.header("etag").to_owned();
+    let tag = world
+        .get(&format!("/orders/{open}"))
+        .await
+        .header("etag")
+        .to_owned();
     let wait = [("if-none-match", tag.as_str()), ("prefer", "wait=1")];
-    assert_eq!(get_with(&world, &format!("/orders/{open}"), &wait).await.status, 304);
+    assert_eq!(
+        get_with(&world, &format!("/orders/{open}"), &wait)
+            .await
+            .status,
+        304
+    );
     // What it refuses meanwhile is news that no row has.
     let long = [("if-none-match", tag.as_str()), ("prefer", "wait=20")];
     let news = async || get_with(&world, &format!("/orders/{open}"), &long).await;
@@ -173,7 +318,9 @@ async fn without_the_database_the_workflow_answers() {
 async fn a_deployment_may_read_from_the_database_first() {
     let world = World::with(&[("READS", "database")]).await;
     let id = resting(&world).await;
-    let source = async |query: &str| world.get(&format!("/orders/{id}{query}")).await.is(200)["source"].clone();
+    let source = async |query: &str| {
+        world.get(&format!("/orders/{id}{query}")).await.is(200)["source"].clone()
+    };
     assert_eq!(source("").await, "database");
     assert_eq!(source("?source=workflow").await, "workflow");
     assert_eq!(source("?source=database").await, "database");
@@ -184,19 +331,49 @@ async fn a_deployment_may_read_from_the_database_first() {
 async fn a_source_that_cannot_answer_is_refused() {
     let world = World::start().await;
     let id = resting(&world).await;
-    for path in ["", "/status", "/estimated-delivery", "/result"].map(|rest| format!("/orders/{id}{rest}")) {
-        let problem = world.get(&format!("{path}?source=temporal")).await.problem(422, "invalid_query");
-        assert_eq!(problem["errors"], json!([{"pointer": "/source", "detail": "must be workflow or database"}]));
+    for path in
+        ["", "/status", "/estimated-delivery", "/result"].map(|rest| format!("/orders/{id}{rest}"))
+    {
+        let problem = world
+            .get(&format!("{path}?source=temporal"))
+            .await
+            .problem(422, "invalid_query");
+        assert_eq!(
+            problem["errors"],
+            json!([{"pointer": "/source", "detail": "must be workflow or database"}])
+        );
     }
     // The trail and lists are in the database alone.
     for path in [format!("/orders/{id}/events"), "/orders".to_owned()] {
         world.get(&format!("{path}?source=database")).await.is(200);
-        let problem = world.get(&format!("{path}?source=workflow")).await.problem(422, "invalid_query");
-        assert!(problem["detail"].as_str().unwrap().contains("source must be database"), "{problem}");
+        let problem = world
+            .get(&format!("{path}?source=workflow"))
+            .await
+            .problem(422, "invalid_query");
+        assert!(
+            problem["detail"]
+                .as_str()
+                .unwrap()
+                .contains("source must be database"),
+            "{problem}"
+        );
     }
-    for path in paths(&id).iter().map(String::as_str).chain(["/orders", "/health"]) {
-        let problem = world.get(&format!("{path}?sauce=workflow")).await.problem(422, "invalid_query");
-        assert!(problem["detail"].as_str().unwrap().contains("sauce is not known"), "{path}: {problem}");
+    for path in paths(&id)
+        .iter()
+        .map(String::as_str)
+        .chain(["/orders", "/health"])
+    {
+        let problem = world
+            .get(&format!("{path}?sauce=workflow"))
+            .await
+            .problem(422, "invalid_query");
+        assert!(
+            problem["detail"]
+                .as_str()
+                .unwrap()
+                .contains("sauce is not known"),
+            "{path}: {problem}"
+        );
     }
     cancel(&world, &id).await;
 }
@@ -204,5 +381,8 @@ async fn a_source_that_cannot_answer_is_refused() {
 #[tokio::test]
 async fn health_tells_that_temporal_is_there() {
     let world = World::start().await;
-    assert_eq!(world.get("/health").await.is(200), json!({"status": "ok", "temporal": {"reachable": true}}));
+    assert_eq!(
+        world.get("/health").await.is(200),
+        json!({"status": "ok", "temporal": {"reachable": true}})
+    );
 }

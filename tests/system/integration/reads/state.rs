@@ -1,16 +1,25 @@
 //! What the full and the short state tell.
 
-use crate::{api::order_with_payment, world::World};
-use serde_json::{Value, json};
 use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::{api::order_with_payment, world::World};
 use store::simulator::{Fault, add_fault};
 
 /// Fails unless the object has every one of these fields.
 #[track_caller]
 fn has(object: &Value, fields: &str) {
-    let there: BTreeSet<_> =
-        object.as_object().unwrap_or_else(|| panic!("{object}")).keys().map(String::as_str).collect();
-    let missing: Vec<_> = fields.split(", ").filter(|field| !there.contains(field)).collect();
+    let there: BTreeSet<_> = object
+        .as_object()
+        .unwrap_or_else(|| panic!("{object}"))
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let missing: Vec<_> = fields
+        .split(", ")
+        .filter(|field| !there.contains(field))
+        .collect();
     assert!(missing.is_empty(), "{missing:?} are not in {object}");
 }
 
@@ -21,22 +30,44 @@ const FULL: &str = "order_id, workflow_id, customer_id, customer, items, shippin
 #[tokio::test]
 async fn a_state_has_every_field_of_the_contract() {
     let world = World::start().await;
-    add_fault(&world.pool, "charge", "state-lost", Fault::Fail, 1).await.unwrap();
-    add_fault(&world.pool, "dispatch", "state-failed", Fault::Fail, 100).await.unwrap();
+    add_fault(&world.pool, "charge", "state-lost", Fault::Fail, 1)
+        .await
+        .unwrap();
+    add_fault(&world.pool, "dispatch", "state-failed", Fault::Fail, 100)
+        .await
+        .unwrap();
     for id in ["state-lost", "state-failed"] {
-        world.post(&format!("/orders/{id}/start"), order_with_payment(&format!("pmt-{id}"))).await.started();
+        world
+            .post(
+                &format!("/orders/{id}/start"),
+                order_with_payment(&format!("pmt-{id}")),
+            )
+            .await
+            .started();
     }
     futures::join!(world.ended("state-lost"), world.ended("state-failed"));
     for source in ["", "?source=database"] {
-        let delivered = world.get(&format!("/orders/state-lost{source}")).await.is(200);
+        let delivered = world
+            .get(&format!("/orders/state-lost{source}"))
+            .await
+            .is(200);
         has(&delivered, FULL);
-        has(&delivered["payment_info"], "payment_id, transaction_id, amount, payment_method, status, timestamp");
-        has(&delivered["shipment_info"], "tracking_number, provider, estimated_delivery, shipped_at, delivered_at");
+        has(
+            &delivered["payment_info"],
+            "payment_id, transaction_id, amount, payment_method, status, timestamp",
+        );
+        has(
+            &delivered["shipment_info"],
+            "tracking_number, provider, estimated_delivery, shipped_at, delivered_at",
+        );
         assert_eq!(
             (&delivered["status"], &delivered["workflow_id"]),
             (&json!("delivered"), &json!("order-state-lost"))
         );
-        assert_eq!((&delivered["retries"], &delivered["failure"]), (&json!({"pay": 1}), &json!(null)));
+        assert_eq!(
+            (&delivered["retries"], &delivered["failure"]),
+            (&json!({"pay": 1}), &json!(null))
+        );
         assert_eq!(
             (&delivered["customer_id"], &delivered["customer"]["name"]),
             (&json!("CUST-001"), &json!("John Doe"))
@@ -46,16 +77,43 @@ async fn a_state_has_every_field_of_the_contract() {
             json!([{"sku": "ABC123", "name": "Laptop", "quantity": 1, "unit_price": 99.99}])
         );
         assert_eq!(delivered["shipment_info"]["provider"], "fedex");
-        assert!(delivered["updated_at"].as_str().unwrap().ends_with('Z'), "UTC");
-        let failed = world.get(&format!("/orders/state-failed{source}")).await.is(200);
+        assert!(
+            delivered["updated_at"].as_str().unwrap().ends_with('Z'),
+            "UTC"
+        );
+        let failed = world
+            .get(&format!("/orders/state-failed{source}"))
+            .await
+            .is(200);
         has(&failed, FULL);
         has(&failed["failure"], "code, detail");
-        assert_eq!((&failed["status"], &failed["failure"]["code"]), (&json!("failed"), &json!("dispatch_failed")));
-        assert_eq!((&failed["payment_info"]["status"], &failed["shipment_info"]), (&json!("refunded"), &json!(null)));
-        assert_eq!((&failed["retries"]["dispatch"], &failed["estimated_delivery"]), (&json!(3), &json!(null)));
-        let status = world.get(&format!("/orders/state-failed/status{source}")).await.is(200);
-        has(&status, "order_id, workflow_id, status, step, is_running, updated_at, source");
-        assert_eq!((&status["step"], &status["is_running"]), (&json!("done"), &json!(false)));
+        assert_eq!(
+            (&failed["status"], &failed["failure"]["code"]),
+            (&json!("failed"), &json!("dispatch_failed"))
+        );
+        assert_eq!(
+            (&failed["payment_info"]["status"], &failed["shipment_info"]),
+            (&json!("refunded"), &json!(null))
+        );
+        assert_eq!(
+            (
+                &failed["retries"]["dispatch"],
+                &failed["estimated_delivery"]
+            ),
+            (&json!(3), &json!(null))
+        );
+        let status = world
+            .get(&format!("/orders/state-failed/status{source}"))
+            .await
+            .is(200);
+        has(
+            &status,
+            "order_id, workflow_id, status, step, is_running, updated_at, source",
+        );
+        assert_eq!(
+            (&status["step"], &status["is_running"]),
+            (&json!("done"), &json!(false))
+        );
     }
     world.verify().await;
 }

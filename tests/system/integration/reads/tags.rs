@@ -1,27 +1,44 @@
 //! `ETag` and `If-None-Match`.
 
+use reqwest::Method;
+
 use super::{cancel, get_with, paths, resting};
 use crate::world::World;
-use reqwest::Method;
 
 #[tokio::test]
 async fn what_the_caller_has_is_not_sent_again() {
     let world = World::start().await;
     let id = resting(&world).await;
-    let tag = world.get(&format!("/orders/{id}")).await.header("etag").to_owned();
+    let tag = world
+        .get(&format!("/orders/{id}"))
+        .await
+        .header("etag")
+        .to_owned();
     let strong = tag.strip_prefix("W/").unwrap().to_owned();
     let list = format!("\"abc\", {tag}");
     for path in paths(&id).iter().filter(|path| !path.ends_with("/result")) {
         for known in [&tag, &strong, &list, "*"] {
             let reply = get_with(&world, path, &[("if-none-match", known)]).await;
-            assert_eq!((reply.status.as_u16(), reply.body.as_str()), (304, Some("")), "{path} {known}");
-            assert_eq!((reply.header("etag"), reply.header("content-type")), (tag.as_str(), ""), "{path}");
+            assert_eq!(
+                (reply.status.as_u16(), reply.body.as_str()),
+                (304, Some("")),
+                "{path} {known}"
+            );
+            assert_eq!(
+                (reply.header("etag"), reply.header("content-type")),
+                (tag.as_str(), ""),
+                "{path}"
+            );
             assert_eq!(reply.header("cache-control"), "private, no-cache");
             assert!(!reply.header("x-request-id").is_empty());
         }
         for unknown in ["W/\"999\"", "\"abc\"", "nonsense", "\"0\""] {
             let reply = get_with(&world, path, &[("if-none-match", unknown)]).await;
-            assert_eq!((reply.status.as_u16(), reply.header("etag")), (200, tag.as_str()), "{path} {unknown}");
+            assert_eq!(
+                (reply.status.as_u16(), reply.header("etag")),
+                (200, tag.as_str()),
+                "{path} {unknown}"
+            );
         }
     }
     cancel(&world, &id).await;
@@ -30,7 +47,13 @@ async fn what_the_caller_has_is_not_sent_again() {
         let reply = get_with(&world, &path, &[("if-none-match", &tag)]).await;
         assert_eq!(reply.status, 200, "{path}");
         let new = reply.header("etag").to_owned();
-        assert_eq!(get_with(&world, &path, &[("if-none-match", &new)]).await.status, 304, "{path}");
+        assert_eq!(
+            get_with(&world, &path, &[("if-none-match", &new)])
+                .await
+                .status,
+            304,
+            "{path}"
+        );
     }
     world.verify().await;
 }
@@ -41,7 +64,13 @@ async fn a_method_that_no_route_has_is_refused_like_any_other() {
     for path in ["/orders/o-1", "/orders/o-1/result", "/health"] {
         let reply = world.send(Method::HEAD, path, &[], None).await;
         assert_eq!(reply.status, 405, "{path}");
-        assert!(reply.header("allow").contains("GET") && !reply.header("allow").contains("HEAD"), "{path}");
-        world.send(Method::PUT, path, &[], None).await.problem(405, "method_not_allowed");
+        assert!(
+            reply.header("allow").contains("GET") && !reply.header("allow").contains("HEAD"),
+            "{path}"
+        );
+        world
+            .send(Method::PUT, path, &[], None)
+            .await
+            .problem(405, "method_not_allowed");
     }
 }

@@ -3,20 +3,22 @@
 //! Neither the key nor what a customer or a card is called ever gets into an error: of what Stripe says only codes are
 //! passed on, never its messages.
 
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, redirect::Policy};
+use serde::{Deserialize, de::DeserializeOwned};
+use url::form_urlencoded;
+
 use super::{
     StripeSettings,
     object::{Intent, List, Refund, Refusal},
 };
 use crate::payment::NoAnswer;
 use domain::PaymentId;
-use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, redirect::Policy};
-use serde::{Deserialize, de::DeserializeOwned};
-use std::{
-    collections::BTreeSet,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
-use url::form_urlencoded;
 
 /// The version whose requests and answers this is written for; `stripe-mock` has its OpenAPI description.
 pub(super) const VERSION: &str = "2026-08-26.dahlia";
@@ -57,48 +59,87 @@ impl Api {
     pub(super) fn new(settings: StripeSettings) -> reqwest::Result<Self> {
         // Several crates bring rustls along and none chooses its cryptography; a second choice is refused, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().redirect(Policy::none()).connect_timeout(CONNECT).timeout(ANSWER).build()?;
-        Ok(Self { client, settings, forbidden: Mutex::default() })
+        let client = Client::builder()
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT)
+            .timeout(ANSWER)
+            .build()?;
+        Ok(Self {
+            client,
+            settings,
+            forbidden: Mutex::default(),
+        })
     }
 
     #[tracing::instrument(name = "stripe.payment_intents.create", skip_all)]
     pub(super) async fn create_intent(&self, form: &Form<'_>, key: &str) -> Result<Intent, Failed> {
-        self.send("payment_intents.create", self.post(&["payment_intents"], form, Some(key))).await
+        self.send(
+            "payment_intents.create",
+            self.post(&["payment_intents"], form, Some(key)),
+        )
+        .await
     }
 
     #[tracing::instrument(name = "stripe.payment_intents.retrieve", skip_all)]
     pub(super) async fn intent(&self, id: &str) -> Result<Intent, Failed> {
-        self.send("payment_intents.retrieve", self.get(&["payment_intents", id], &[])).await
+        self.send(
+            "payment_intents.retrieve",
+            self.get(&["payment_intents", id], &[]),
+        )
+        .await
     }
 
     /// Without a key: cancelling again changes nothing, and a key would have its first answer repeated for a day.
     #[tracing::instrument(name = "stripe.payment_intents.cancel", skip_all)]
     pub(super) async fn cancel_intent(&self, id: &str) -> Result<Intent, Failed> {
-        self.send("payment_intents.cancel", self.post(&["payment_intents", id, "cancel"], &Form::new(), None)).await
+        self.send(
+            "payment_intents.cancel",
+            self.post(&["payment_intents", id, "cancel"], &Form::new(), None),
+        )
+        .await
     }
 
     /// The newest intents: what was created a moment ago is there, unlike in a search.
     #[tracing::instrument(name = "stripe.payment_intents.list", skip_all)]
     pub(super) async fn newest_intents(&self) -> Result<List<Intent>, Failed> {
-        self.send("payment_intents.list", self.get(&["payment_intents"], &[("limit", PAGE)])).await
+        self.send(
+            "payment_intents.list",
+            self.get(&["payment_intents"], &[("limit", PAGE)]),
+        )
+        .await
     }
 
     /// Intents of any age; new ones are found within a minute, as a rule.
     #[tracing::instrument(name = "stripe.payment_intents.search", skip_all)]
-    pub(super) async fn search_intents(&self, payment_id: &PaymentId) -> Result<List<Intent>, Failed> {
-        let value = payment_id.as_str().replace('\\', "\\\\").replace('\'', "\\'");
+    pub(super) async fn search_intents(
+        &self,
+        payment_id: &PaymentId,
+    ) -> Result<List<Intent>, Failed> {
+        let value = payment_id
+            .as_str()
+            .replace('\\', "\\\\")
+            .replace('\'', "\\'");
         let query = format!("metadata['payment_id']:'{value}'");
-        self.send("payment_intents.search", self.get(&["payment_intents", "search"], &[("query", &query)])).await
+        self.send(
+            "payment_intents.search",
+            self.get(&["payment_intents", "search"], &[("query", &query)]),
+        )
+        .await
     }
 
     #[tracing::instrument(name = "stripe.refunds.create", skip_all)]
     pub(super) async fn create_refund(&self, form: &Form<'_>, key: &str) -> Result<Refund, Failed> {
-        self.send("refunds.create", self.post(&["refunds"], form, Some(key))).await
+        self.send("refunds.create", self.post(&["refunds"], form, Some(key)))
+            .await
     }
 
     #[tracing::instrument(name = "stripe.refunds.list", skip_all)]
     pub(super) async fn refunds(&self, intent: &str) -> Result<List<Refund>, Failed> {
-        self.send("refunds.list", self.get(&["refunds"], &[("payment_intent", intent), ("limit", PAGE)])).await
+        self.send(
+            "refunds.list",
+            self.get(&["refunds"], &[("payment_intent", intent), ("limit", PAGE)]),
+        )
+        .await
     }
 
     fn url(&self, path: &[&str]) -> Url {
@@ -119,7 +160,9 @@ impl Api {
     }
 
     fn post(&self, path: &[&str], form: &Form<'_>, key: Option<&str>) -> RequestBuilder {
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
         let request = self.client.request(Method::POST, self.url(path)).body(body);
         let request = request.header("Content-Type", "application/x-www-form-urlencoded");
         match key {
@@ -128,8 +171,14 @@ impl Api {
         }
     }
 
-    async fn send<T: DeserializeOwned>(&self, operation: &'static str, request: RequestBuilder) -> Result<T, Failed> {
-        let request = request.bearer_auth(&self.settings.key).header("Stripe-Version", VERSION);
+    async fn send<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        request: RequestBuilder,
+    ) -> Result<T, Failed> {
+        let request = request
+            .bearer_auth(&self.settings.key)
+            .header("Stripe-Version", VERSION);
         let mut response = request.send().await.map_err(|error| lost(&error))?;
         let status = response.status();
         let mut text = Vec::new();
@@ -152,8 +201,14 @@ impl Api {
         struct Body {
             error: Refusal,
         }
-        let refusal = serde_json::from_slice::<Body>(text).map(|body| body.error).unwrap_or_default();
-        let no_answer = NoAnswer(format!("Stripe answered {operation} with {} {}", status.as_u16(), refusal.code()));
+        let refusal = serde_json::from_slice::<Body>(text)
+            .map(|body| body.error)
+            .unwrap_or_default();
+        let no_answer = NoAnswer(format!(
+            "Stripe answered {operation} with {} {}",
+            status.as_u16(),
+            refusal.code()
+        ));
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 if self.forbidden().insert(operation) {
@@ -177,7 +232,9 @@ impl Api {
 
     fn forbidden(&self) -> std::sync::MutexGuard<'_, BTreeSet<&'static str>> {
         // Nobody panics while holding it.
-        self.forbidden.lock().unwrap_or_else(PoisonError::into_inner)
+        self.forbidden
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

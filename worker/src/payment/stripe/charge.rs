@@ -19,9 +19,14 @@ impl Stripe {
         let units = match WebhookProvider::Stripe.units(request.amount) {
             Ok(units) => units,
             Err(UnitsError::UnknownExponent) => return declined(&"currency_not_supported"),
-            Err(UnitsError::Inexact | UnitsError::Money(_)) => return declined(&"amount_not_chargeable"),
+            Err(UnitsError::Inexact | UnitsError::Money(_)) => {
+                return declined(&"amount_not_chargeable");
+            }
         };
-        let of = Of { order_id: &request.order_id, payment_id: &request.payment_id };
+        let of = Of {
+            order_id: &request.order_id,
+            payment_id: &request.payment_id,
+        };
         if request.past.asked {
             let found = match &request.past.transaction_id {
                 Some(id) => Some(self.api.intent(id.as_str()).await.map_err(unclear)?),
@@ -34,7 +39,10 @@ impl Stripe {
         let mut form = of.named();
         form.extend([
             ("amount", units.to_string()),
-            ("currency", request.amount.currency().code().to_ascii_lowercase()),
+            (
+                "currency",
+                request.amount.currency().code().to_ascii_lowercase(),
+            ),
             ("payment_method", method.to_owned()),
             // Cards, and the wallets that are cards: other methods may want a page to come back to.
             ("payment_method_types[]", "card".to_owned()),
@@ -44,9 +52,9 @@ impl Stripe {
             Ok(intent) => self.judge(intent).await,
             Err(Failed::NoAnswer(silence)) => Err(silence),
             // The release before, or an undo, sent something else under the key: what came of it is found next time.
-            Err(Failed::Refused(refusal)) if refusal.is_of_the_key() => {
-                Err(NoAnswer("Stripe knows this payment by another request".to_owned()))
-            }
+            Err(Failed::Refused(refusal)) if refusal.is_of_the_key() => Err(NoAnswer(
+                "Stripe knows this payment by another request".to_owned(),
+            )),
             Err(Failed::Refused(refusal)) => {
                 let left = match &refusal.payment_intent {
                     Some(intent) => Some(intent.as_ref().clone()),
@@ -60,7 +68,11 @@ impl Stripe {
                 if !refusal.is_of_the_card() {
                     // No customer can help that: something about the account or the order is not as Stripe wants it.
                     let order_id = of.order_id.as_str();
-                    tracing::warn!(order.id = order_id, "Stripe refuses the charge: {}", refusal.code());
+                    tracing::warn!(
+                        order.id = order_id,
+                        "Stripe refuses the charge: {}",
+                        refusal.code()
+                    );
                 }
                 declined(&refusal.code())
             }
@@ -71,7 +83,9 @@ impl Stripe {
     async fn judge(&self, intent: Intent) -> Result<Charge, NoAnswer> {
         match intent.status {
             IntentStatus::Succeeded => Ok(Charge::Captured(transaction(&intent)?)),
-            IntentStatus::RequiresAction | IntentStatus::Processing => Ok(Charge::Unfinished(transaction(&intent)?)),
+            IntentStatus::RequiresAction | IntentStatus::Processing => {
+                Ok(Charge::Unfinished(transaction(&intent)?))
+            }
             IntentStatus::Canceled => Ok(Charge::Declined(reason(&intent, "payment_canceled"))),
             IntentStatus::RequiresPaymentMethod
             | IntentStatus::RequiresConfirmation
@@ -79,11 +93,17 @@ impl Stripe {
                 self.close(&intent.id).await?;
                 Ok(Charge::Declined(reason(&intent, "card_declined")))
             }
-            IntentStatus::Unknown => Err(NoAnswer("the payment has a status that is not known here".to_owned())),
+            IntentStatus::Unknown => Err(NoAnswer(
+                "the payment has a status that is not known here".to_owned(),
+            )),
         }
     }
 }
 
 fn reason(intent: &Intent, otherwise: &str) -> String {
-    intent.last_payment_error.as_ref().map_or(otherwise, Refusal::code).to_owned()
+    intent
+        .last_payment_error
+        .as_ref()
+        .map_or(otherwise, Refusal::code)
+        .to_owned()
 }

@@ -1,8 +1,10 @@
 //! What of Stripe's objects we look at.
 
-use domain::{OrderId, PaymentId};
-use serde::Deserialize;
 use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use domain::{OrderId, PaymentId};
 
 pub(super) type Metadata = BTreeMap<String, String>;
 
@@ -59,8 +61,16 @@ pub(super) struct List<T> {
 }
 
 /// Whether metadata name this payment of ours. A deployment that shares the account may have one of the same id.
-pub(super) fn is_of(metadata: Option<&Metadata>, order_id: &OrderId, payment_id: &PaymentId) -> bool {
-    let names = |field, value| metadata.and_then(|metadata| metadata.get(field)).is_some_and(|named| named == value);
+pub(super) fn is_of(
+    metadata: Option<&Metadata>,
+    order_id: &OrderId,
+    payment_id: &PaymentId,
+) -> bool {
+    let names = |field, value| {
+        metadata
+            .and_then(|metadata| metadata.get(field))
+            .is_some_and(|named| named == value)
+    };
     names("order_id", order_id.as_str()) && names("payment_id", payment_id.as_str())
 }
 
@@ -82,13 +92,23 @@ impl Refusal {
     /// The most telling of Stripe's codes.
     pub(super) fn code(&self) -> &str {
         let codes = [&self.decline_code, &self.code, &self.kind];
-        let is_code = |code: &&str| code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        codes.into_iter().flatten().map(String::as_str).find(is_code).unwrap_or("refused")
+        let is_code = |code: &&str| {
+            code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        };
+        codes
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .find(is_code)
+            .unwrap_or("refused")
     }
 
     /// Stripe's code for it, also where the status alone says so, as localstripe has it.
     pub(super) fn of_what_is_not_there(self) -> Self {
-        Self { code: self.code.or_else(|| Some("resource_missing".to_owned())), ..self }
+        Self {
+            code: self.code.or_else(|| Some("resource_missing".to_owned())),
+            ..self
+        }
     }
 
     /// Whether the request differs from the first that came under its key.
@@ -117,14 +137,16 @@ mod tests {
         )
         .unwrap();
         assert_eq!(refusal.code(), "insufficient_funds");
-        let odd: Refusal = serde_json::from_str(r#"{"type": "card_error", "code": "rk_live 42"}"#).unwrap();
+        let odd: Refusal =
+            serde_json::from_str(r#"{"type": "card_error", "code": "rk_live 42"}"#).unwrap();
         assert_eq!(odd.code(), "card_error");
         assert_eq!(Refusal::default().code(), "refused");
     }
 
     #[test]
     fn what_stripe_adds_one_day_can_still_be_read() {
-        let intent: Intent = serde_json::from_str(r#"{"id": "pi_1", "status": "requires_patience"}"#).unwrap();
+        let intent: Intent =
+            serde_json::from_str(r#"{"id": "pi_1", "status": "requires_patience"}"#).unwrap();
         assert_eq!(intent.status, IntentStatus::Unknown);
     }
 }

@@ -11,13 +11,20 @@ use domain::{TransactionId, WebhookProvider};
 
 impl Stripe {
     pub(super) async fn give_back(&self, request: &RefundRequest) -> Result<Refund, NoAnswer> {
-        let known = request.past.transaction_id.as_ref().filter(|id| id.as_str().starts_with("pi_"));
+        let known = request
+            .past
+            .transaction_id
+            .as_ref()
+            .filter(|id| id.as_str().starts_with("pi_"));
         // Ours, or one that somebody confirmed to us; what is in other books is for a person.
         let confirmed = request.provider == EXTERNAL && known.is_some();
         if request.provider != self.name() && !confirmed {
             return Ok(Refund::Unsupported);
         }
-        let of = Of { order_id: &request.order_id, payment_id: &request.payment_id };
+        let of = Of {
+            order_id: &request.order_id,
+            payment_id: &request.payment_id,
+        };
         let found = match known {
             None => self.find(of, request.past.since).await?,
             Some(id) => match self.api.intent(id.as_str()).await {
@@ -46,17 +53,22 @@ impl Stripe {
                 self.close(&intent.id).await?;
                 Ok(Refund::NeverCaptured)
             }
-            IntentStatus::Processing => {
-                Err(NoAnswer("the payment is being processed; then it can be undone".to_owned()))
-            }
-            IntentStatus::Unknown => Err(NoAnswer("the payment has a status that is not known here".to_owned())),
+            IntentStatus::Processing => Err(NoAnswer(
+                "the payment is being processed; then it can be undone".to_owned(),
+            )),
+            IntentStatus::Unknown => Err(NoAnswer(
+                "the payment has a status that is not known here".to_owned(),
+            )),
         }
     }
 
     async fn refund_intent(&self, intent: &Intent, of: Of<'_>) -> Result<Refund, NoAnswer> {
         let capture = transaction(intent)?;
         let before = self.api.refunds(&intent.id).await.map_err(unclear)?;
-        let ours = before.data.iter().find(|refund| is_of(refund.metadata.as_ref(), of.order_id, of.payment_id));
+        let ours = before
+            .data
+            .iter()
+            .find(|refund| is_of(refund.metadata.as_ref(), of.order_id, of.payment_id));
         if let Some(refund) = ours {
             return Ok(refunded(refund.status, capture));
         }
@@ -65,10 +77,16 @@ impl Stripe {
         form.push(("payment_intent", intent.id.clone()));
         match self.api.create_refund(&form, &of.key("refund")).await {
             Ok(refund) => Ok(refunded(refund.status, capture)),
-            Err(Failed::Refused(refusal)) if refusal.is("charge_already_refunded") => Ok(Refund::Refunded(capture)),
+            Err(Failed::Refused(refusal)) if refusal.is("charge_already_refunded") => {
+                Ok(Refund::Refunded(capture))
+            }
             Err(Failed::Refused(refusal)) => {
                 let order_id = of.order_id.as_str();
-                tracing::error!(order.id = order_id, "Stripe refuses the refund, which is now due: {}", refusal.code());
+                tracing::error!(
+                    order.id = order_id,
+                    "Stripe refuses the refund, which is now due: {}",
+                    refusal.code()
+                );
                 Ok(Refund::Unsupported)
             }
             Err(Failed::NoAnswer(silence)) => Err(silence),
@@ -77,12 +95,21 @@ impl Stripe {
 
     /// Nothing was found, and a charge may still be on its way: its key is spent on an intent that takes nothing, and
     /// that is closed. Where the key is spent already, on the charge itself, its intent must be found.
-    async fn spend_key(&self, of: Of<'_>, request: &RefundRequest) -> Result<Option<Intent>, NoAnswer> {
-        let Ok(units) = WebhookProvider::Stripe.units(request.amount) else { return Ok(None) };
+    async fn spend_key(
+        &self,
+        of: Of<'_>,
+        request: &RefundRequest,
+    ) -> Result<Option<Intent>, NoAnswer> {
+        let Ok(units) = WebhookProvider::Stripe.units(request.amount) else {
+            return Ok(None);
+        };
         let mut form = of.named();
         form.extend([
             ("amount", units.to_string()),
-            ("currency", request.amount.currency().code().to_ascii_lowercase()),
+            (
+                "currency",
+                request.amount.currency().code().to_ascii_lowercase(),
+            ),
             ("payment_method_types[]", "card".to_owned()),
         ]);
         match self.api.create_intent(&form, &of.key("charge")).await {
@@ -90,10 +117,14 @@ impl Stripe {
                 self.close(&intent.id).await?;
                 Ok(None)
             }
-            Err(Failed::Refused(refusal)) if refusal.is_of_the_key() => match self.search(of).await? {
-                Some(intent) => Ok(Some(intent)),
-                None => Err(NoAnswer("Stripe has the charge, but its search does not find it yet".to_owned())),
-            },
+            Err(Failed::Refused(refusal)) if refusal.is_of_the_key() => {
+                match self.search(of).await? {
+                    Some(intent) => Ok(Some(intent)),
+                    None => Err(NoAnswer(
+                        "Stripe has the charge, but its search does not find it yet".to_owned(),
+                    )),
+                }
+            }
             // What Stripe refuses now, it refused as a charge.
             Err(Failed::Refused(_)) => Ok(None),
             Err(Failed::NoAnswer(silence)) => Err(silence),
@@ -108,6 +139,8 @@ fn refunded(status: Option<RefundStatus>, capture: TransactionId) -> Refund {
             Refund::Refunded(capture)
         }
         // The customer's bank does not take it, or wants to be asked: a person must.
-        Some(RefundStatus::RequiresAction | RefundStatus::Failed | RefundStatus::Canceled) => Refund::Unsupported,
+        Some(RefundStatus::RequiresAction | RefundStatus::Failed | RefundStatus::Canceled) => {
+            Refund::Unsupported
+        }
     }
 }

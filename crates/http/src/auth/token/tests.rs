@@ -1,11 +1,16 @@
-use super::*;
+use std::sync::LazyLock;
+
 use ::ring::{
     rand::SystemRandom,
     rsa::{KeyPairComponents, PublicKeyComponents},
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair},
+    signature::{
+        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
+        RsaKeyPair,
+    },
 };
 use serde_json::json;
-use std::sync::LazyLock;
+
+use super::*;
 
 fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
@@ -13,14 +18,30 @@ fn encode(bytes: impl AsRef<[u8]>) -> String {
 
 /// The example key of RFC 7515, appendix A.2: public, and of no use to anybody. ring makes no RSA keys.
 static RSA: LazyLock<RsaKeyPair> = LazyLock::new(|| {
-    let part = |name: &str| URL_SAFE_NO_PAD.decode(RFC_7515[name].as_str().unwrap()).unwrap();
-    let public_key = PublicKeyComponents { n: part("n"), e: part("e") };
+    let part = |name: &str| {
+        URL_SAFE_NO_PAD
+            .decode(RFC_7515[name].as_str().unwrap())
+            .unwrap()
+    };
+    let public_key = PublicKeyComponents {
+        n: part("n"),
+        e: part("e"),
+    };
     let (d, p, q) = (part("d"), part("p"), part("q"));
-    let components = KeyPairComponents { public_key, d, p, q, dP: part("dp"), dQ: part("dq"), qInv: part("qi") };
+    let components = KeyPairComponents {
+        public_key,
+        d,
+        p,
+        q,
+        dP: part("dp"),
+        dQ: part("dq"),
+        qInv: part("qi"),
+    };
     RsaKeyPair::from_components(&components).unwrap()
 });
 
-static RFC_7515: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(include_str!("rfc7515-a2.json")).unwrap());
+static RFC_7515: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("rfc7515-a2.json")).unwrap());
 
 static ED: LazyLock<Ed25519KeyPair> = LazyLock::new(|| {
     let generated = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
@@ -47,17 +68,31 @@ fn sign(algorithm: &str, message: &[u8]) -> Vec<u8> {
     match algorithm {
         "RS256" => {
             let mut signature = vec![0; RSA.public().modulus_len()];
-            RSA.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).unwrap();
+            RSA.sign(
+                &RSA_PKCS1_SHA256,
+                &SystemRandom::new(),
+                message,
+                &mut signature,
+            )
+            .unwrap();
             signature
         }
-        "ES256" => EC.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec(),
+        "ES256" => EC
+            .sign(&SystemRandom::new(), message)
+            .unwrap()
+            .as_ref()
+            .to_vec(),
         "EdDSA" => ED.sign(message).as_ref().to_vec(),
         _ => Vec::new(),
     }
 }
 
 fn token(header: &Value, claims: &Value) -> String {
-    let message = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
+    let message = format!(
+        "{}.{}",
+        encode(header.to_string()),
+        encode(claims.to_string())
+    );
     let signature = sign(header["alg"].as_str().unwrap(), message.as_bytes());
     format!("{message}.{}", encode(signature))
 }
@@ -78,14 +113,26 @@ fn changed(name: &str, value: Value) -> Value {
 
 fn tokens(more: &[(&str, &str)]) -> Tokens {
     let jwks = jwks();
-    let mut settings = vec![("JWT_ISSUER", "https://issuer"), ("JWT_AUDIENCE", "orders"), ("JWT_JWKS", jwks.as_str())];
+    let mut settings = vec![
+        ("JWT_ISSUER", "https://issuer"),
+        ("JWT_AUDIENCE", "orders"),
+        ("JWT_JWKS", jwks.as_str()),
+    ];
     settings.extend(more);
-    Tokens::read(|name| settings.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
-        .unwrap()
+    Tokens::read(|name| {
+        settings
+            .iter()
+            .rev()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| (*value).to_owned())
+    })
+    .unwrap()
 }
 
 async fn send(tokens: &Tokens, value: &str) -> Result<Caller, Refused> {
-    let headers = [(header::AUTHORIZATION, value.parse().unwrap())].into_iter().collect();
+    let headers = [(header::AUTHORIZATION, value.parse().unwrap())]
+        .into_iter()
+        .collect();
     tokens.caller(&headers).await
 }
 
@@ -106,8 +153,15 @@ async fn each_algorithm_lets_in_who_it_says() {
     for (algorithm, kid) in [("RS256", "rsa"), ("ES256", "ec"), ("EdDSA", "ed")] {
         let token = token(&json!({"alg": algorithm, "kid": kid}), &claims());
         let caller = send(&tokens, &format!("bearer {token}")).await.unwrap();
-        assert_eq!((caller.name(), caller.customer()), ("token:jane", None), "{algorithm}");
-        assert!(caller.may(Scope::Read) && caller.may(Scope::Write) && !caller.may(Scope::Operate), "{algorithm}");
+        assert_eq!(
+            (caller.name(), caller.customer()),
+            ("token:jane", None),
+            "{algorithm}"
+        );
+        assert!(
+            caller.may(Scope::Read) && caller.may(Scope::Write) && !caller.may(Scope::Operate),
+            "{algorithm}"
+        );
     }
 }
 
@@ -115,24 +169,51 @@ async fn each_algorithm_lets_in_who_it_says() {
 async fn an_algorithm_is_the_keys_and_not_the_tokens() {
     let tokens = tokens(&[]);
     let accepted = "is signed in a way that is not accepted";
-    for algorithm in ["none", "None", "HS256", "HS512", "RS512", "PS256", "ES384", "", "rs256"] {
-        assert_eq!(refused(&tokens, json!({"alg": algorithm, "kid": "rsa"}), &claims()).await, accepted, "{algorithm}");
+    for algorithm in [
+        "none", "None", "HS256", "HS512", "RS512", "PS256", "ES384", "", "rs256",
+    ] {
+        assert_eq!(
+            refused(&tokens, json!({"alg": algorithm, "kid": "rsa"}), &claims()).await,
+            accepted,
+            "{algorithm}"
+        );
     }
     // A signature that is good for one key, under another key's name.
-    for (algorithm, kid) in [("EdDSA", "rsa"), ("RS256", "ed"), ("ES256", "ed"), ("EdDSA", "nobody")] {
+    for (algorithm, kid) in [
+        ("EdDSA", "rsa"),
+        ("RS256", "ed"),
+        ("ES256", "ed"),
+        ("EdDSA", "nobody"),
+    ] {
         let why = refused(&tokens, json!({"alg": algorithm, "kid": kid}), &claims()).await;
-        assert_eq!(why, "was not signed with a key of its issuer", "{algorithm} {kid}");
+        assert_eq!(
+            why, "was not signed with a key of its issuer",
+            "{algorithm} {kid}"
+        );
     }
     // The public key as a shared secret: the oldest trick.
     let only = self::tokens(&[("JWT_ALGORITHMS", "RS256")]);
     assert_eq!(refused(&only, ed(), &claims()).await, accepted);
-    assert_eq!(refused(&tokens, json!({"alg": "EdDSA"}), &claims()).await, "does not name its key");
     assert_eq!(
-        refused(&tokens, json!({"alg": "EdDSA", "kid": "ed", "crit": ["x"]}), &claims()).await,
+        refused(&tokens, json!({"alg": "EdDSA"}), &claims()).await,
+        "does not name its key"
+    );
+    assert_eq!(
+        refused(
+            &tokens,
+            json!({"alg": "EdDSA", "kid": "ed", "crit": ["x"]}),
+            &claims()
+        )
+        .await,
         "asks for what is not supported"
     );
     assert_eq!(
-        refused(&tokens, json!({"alg": "EdDSA", "kid": "ed", "typ": "logout+jwt"}), &claims()).await,
+        refused(
+            &tokens,
+            json!({"alg": "EdDSA", "kid": "ed", "typ": "logout+jwt"}),
+            &claims()
+        )
+        .await,
         "is of another type"
     );
 }
@@ -143,7 +224,11 @@ async fn a_token_is_from_the_issuer_for_us_and_of_now() {
     let lacks = "lacks one of exp, iss, aud and sub";
     for (name, value, why) in [
         ("iss", json!("https://other"), "is from another issuer"),
-        ("iss", json!(["https://issuer", "https://other"]), "is from another issuer"),
+        (
+            "iss",
+            json!(["https://issuer", "https://other"]),
+            "is from another issuer",
+        ),
         ("aud", json!("others"), "is for somebody else"),
         ("aud", json!([]), "is for somebody else"),
         ("exp", json!(now() - 40), "has expired"),
@@ -159,14 +244,25 @@ async fn a_token_is_from_the_issuer_for_us_and_of_now() {
         ("customer_id", json!(7), "has a customer that is none"),
         ("customer_id", Value::Null, "has a customer that is none"),
         ("customer_id", json!(""), "has a customer that is none"),
-        ("customer_id", json!("two words"), "has a customer that is none"),
+        (
+            "customer_id",
+            json!("two words"),
+            "has a customer that is none",
+        ),
     ] {
-        assert_eq!(refused(&tokens, ed(), &changed(name, value.clone())).await, why, "{name}: {value}");
+        assert_eq!(
+            refused(&tokens, ed(), &changed(name, value.clone())).await,
+            why,
+            "{name}: {value}"
+        );
     }
     // Clocks differ.
     for (name, value) in [("exp", now() - 20), ("nbf", now() + 20)] {
         let token = token(&ed(), &changed(name, json!(value)));
-        assert!(send(&tokens, &format!("Bearer {token}")).await.is_ok(), "{name}");
+        assert!(
+            send(&tokens, &format!("Bearer {token}")).await.is_ok(),
+            "{name}"
+        );
     }
 }
 
@@ -177,29 +273,62 @@ async fn what_is_changed_after_signing_is_not_signed() {
     let parts: Vec<&str> = good.split('.').collect();
     let other = encode(changed("scope", json!("orders:operate")).to_string());
     let forged = format!("Bearer {}.{other}.{}", parts[0], parts[2]);
-    assert_eq!(send(&tokens, &forged).await, Err(Refused::Invalid("is not signed by its issuer")));
+    assert_eq!(
+        send(&tokens, &forged).await,
+        Err(Refused::Invalid("is not signed by its issuer"))
+    );
     let unsigned = format!("Bearer {}.{}.", parts[0], parts[1]);
-    assert_eq!(send(&tokens, &unsigned).await, Err(Refused::Invalid("is not signed by its issuer")));
-    for garbage in ["Bearer x", "Bearer a.b", "Bearer a.b.c", "Bearer a.b.c.d", "Bearer e30.e30.e30", "Bearer  "] {
-        assert!(matches!(send(&tokens, garbage).await, Err(Refused::Invalid(_) | Refused::Missing)), "{garbage}");
+    assert_eq!(
+        send(&tokens, &unsigned).await,
+        Err(Refused::Invalid("is not signed by its issuer"))
+    );
+    for garbage in [
+        "Bearer x",
+        "Bearer a.b",
+        "Bearer a.b.c",
+        "Bearer a.b.c.d",
+        "Bearer e30.e30.e30",
+        "Bearer  ",
+    ] {
+        assert!(
+            matches!(
+                send(&tokens, garbage).await,
+                Err(Refused::Invalid(_) | Refused::Missing)
+            ),
+            "{garbage}"
+        );
     }
     let huge = format!("Bearer {}", "a".repeat(LARGEST + 1));
-    assert_eq!(send(&tokens, &huge).await, Err(Refused::Invalid("is too large")));
+    assert_eq!(
+        send(&tokens, &huge).await,
+        Err(Refused::Invalid("is too large"))
+    );
     for other in ["Basic dXNlcjpwYXNz", "Bearer"] {
         assert_eq!(send(&tokens, other).await, Err(Refused::Missing), "{other}");
     }
-    assert_eq!(tokens.caller(&HeaderMap::new()).await, Err(Refused::Missing));
+    assert_eq!(
+        tokens.caller(&HeaderMap::new()).await,
+        Err(Refused::Missing)
+    );
     let mut twice = HeaderMap::new();
     for _ in 0..2 {
-        twice.append(header::AUTHORIZATION, format!("Bearer {good}").parse().unwrap());
+        twice.append(
+            header::AUTHORIZATION,
+            format!("Bearer {good}").parse().unwrap(),
+        );
     }
-    assert_eq!(tokens.caller(&twice).await, Err(Refused::Invalid("was sent more than once")));
+    assert_eq!(
+        tokens.caller(&twice).await,
+        Err(Refused::Invalid("was sent more than once"))
+    );
 }
 
 #[tokio::test]
 async fn claims_say_whose_orders_and_what_for() {
     let caller = async |tokens: &Tokens, claims: &Value| {
-        send(tokens, &format!("Bearer {}", token(&ed(), claims))).await.unwrap()
+        send(tokens, &format!("Bearer {}", token(&ed(), claims)))
+            .await
+            .unwrap()
     };
     let plain = tokens(&[]);
     let bound = caller(&plain, &changed("customer_id", json!("C-1"))).await;
