@@ -6,7 +6,7 @@ use chrono::DateTime;
 
 use crate::shared::shared;
 use domain::{
-    EventType, Money, Order, OrderId, OrderRecord, PaymentId, PaymentStatus, Sku, TransactionId,
+    EventType, Money, OrderId, OrderRecord, PaymentId, PaymentStatus, Sku, TransactionId,
 };
 use store::{
     PgPool,
@@ -22,7 +22,8 @@ async fn order(database: &str) -> (PgPool, OrderRecord) {
         .await
         .unwrap();
     let mut record = OrderRecord::new(OrderId::parse("twin-1").unwrap(), DateTime::UNIX_EPOCH);
-    let order = Order::parse(r#"{"items": [{"sku": "TWIN", "quantity": 2, "price": 5}]}"#).unwrap();
+    let order = contract::parse_order(r#"{"items": [{"sku": "TWIN", "quantity": 2, "price": 5}]}"#)
+        .unwrap();
     record.order = Some(order);
     let inserted = orders::insert(&pool, image(&record, 1), "run-1")
         .await

@@ -262,11 +262,11 @@ impl World {
     }
 
     /// Waits until the order has ended, with every undo, and the row says so.
-    pub(crate) async fn ended(&self, order_id: &str) -> domain::OrderView {
+    pub(crate) async fn ended(&self, order_id: &str) -> contract::OrderView {
         let id = OrderId::parse(order_id).unwrap();
         let look = async || store::orders::view(&self.pool, &id).await.ok().flatten();
         let ended =
-            |view: &Option<domain::OrderView>| view.as_ref().is_some_and(|view| !view.is_running);
+            |view: &Option<contract::OrderView>| view.as_ref().is_some_and(|view| !view.is_running);
         self.eventually(&format!("the end of {order_id}"), look, ended)
             .await
             .unwrap()

@@ -4,10 +4,11 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use contract::order_id_of_workflow;
 use devstack::Stack;
 use domain::{
     Currency, CustomerId, Decimal, DeliveryOutcome, OrderId, PaymentId, Profile, Sku,
-    TransactionId, WebhookProvider, order_id_of_workflow, parse_time,
+    TransactionId, WebhookProvider, parse_time,
 };
 use orderflow_http::Scope;
 use payment_webhooks::SampleKind;

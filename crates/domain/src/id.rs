@@ -13,6 +13,14 @@ pub enum IdError {
     Character(&'static str),
 }
 
+/// The limits of one kind of identifier.
+pub trait Identifier {
+    /// In characters.
+    const MAX_LENGTH: usize;
+    /// A regular expression of ECMA-262 that every valid identifier matches.
+    const PATTERN: &'static str;
+}
+
 fn check(
     text: &str,
     longest: usize,
@@ -38,11 +46,6 @@ macro_rules! identifier {
         pub struct $name(String);
 
         impl $name {
-            /// What is accepted, as JSON Schema.
-            pub fn schema() -> serde_json::Value {
-                serde_json::json!({"type": "string", "minLength": 1, "maxLength": $longest, "pattern": $pattern})
-            }
-
             /// Accepts a text that is a valid identifier of this kind.
             pub fn parse(text: &str) -> Result<Self, IdError> {
                 check(text, $longest, $allowed, $description)?;
@@ -52,6 +55,11 @@ macro_rules! identifier {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+        }
+
+        impl Identifier for $name {
+            const MAX_LENGTH: usize = $longest;
+            const PATTERN: &'static str = $pattern;
         }
 
         impl std::fmt::Display for $name {

@@ -5,10 +5,8 @@
 //! one order and the audit trail that goes with it; [`order`] is what a caller may ask for.
 
 mod address;
-mod answer;
 mod currency_serde;
 mod decimal;
-mod document;
 mod event;
 mod id;
 mod money;
@@ -19,42 +17,28 @@ mod payment_event;
 mod policy;
 mod profile;
 mod record;
-mod request;
-mod schema;
 mod shipment;
 mod span;
 mod status;
 mod time;
 mod units;
-mod view;
-mod workflow_id;
 
 pub use address::{Address, AddressChange};
-pub use answer::{Answer, Answered, RefusalCode, fingerprint};
 pub use decimal::{Decimal, DecimalError};
-pub use document::{Document, DocumentError, FieldError, Fields, Invalid};
 pub use event::{AuditEvent, EventType};
-pub use id::{CustomerId, IdError, OrderId, PaymentId, Sku, TransactionId};
+pub use id::{CustomerId, IdError, Identifier, OrderId, PaymentId, Sku, TransactionId};
 pub use money::{Currency, Money, MoneyError};
 pub use notification::NotificationKind;
-pub use order::{Customer, Line, LineView, Order, OrderRequest};
-pub use payment::{ChargeProvider, PaymentConfirmation, PaymentInfo, PaymentStatus};
+pub use order::{Customer, Line, Order, TotalError};
+pub use payment::{ChargeProvider, PaymentInfo, PaymentStatus};
 pub use payment_event::{
     DeliveryOutcome, DisputeStage, PaymentEvent, PaymentEventKind, WebhookProvider, standing,
 };
 pub use policy::{CompleteOn, Delivery, OnTimeout, OrderPolicy, PaymentMode, Review, ReviewMode};
 pub use profile::{Profile, SettingError, resolve_policy};
 pub use record::{Failure, FailureCode, OrderRecord, ReviewDecision, TransitionError};
-pub use request::{
-    Approval, Cancellation, DeliveryConfirmation, DispatchFailure, PaymentCancellation, Rejection,
-    Request, RequestError,
-};
 pub use shipment::ShipmentInfo;
 pub use span::{Span, SpanError};
 pub use status::{OrderStatus, Step};
 pub use time::parse_time;
 pub use units::UnitsError;
-pub use view::{EstimateBasis, EstimatedDeliveryView, OrderView, ResultView, Source, StatusView};
-pub use workflow_id::{
-    order_id_of_workflow, order_workflow_id, settlement_workflow_id, shipping_workflow_id,
-};

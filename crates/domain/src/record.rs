@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    AuditEvent, EventType, Order, OrderId, OrderStatus, OrderView, PaymentInfo, PaymentStatus,
-    ShipmentInfo, Source, Step, order_workflow_id, status::named,
+    AuditEvent, EventType, Order, OrderId, OrderStatus, PaymentInfo, PaymentStatus, ShipmentInfo,
+    Step, status::named,
 };
 
 named! {
@@ -163,39 +163,6 @@ impl OrderRecord {
         self.payment
             .as_ref()
             .is_some_and(|payment| payment.status == PaymentStatus::Captured)
-    }
-
-    pub fn view(&self, source: Source) -> OrderView {
-        let order = self.order.as_ref();
-        let customer = order
-            .map(|order| order.customer.clone())
-            .unwrap_or_default();
-        OrderView {
-            order_id: self.order_id.clone(),
-            workflow_id: order_workflow_id(&self.order_id),
-            customer_id: customer.id.as_ref().map(ToString::to_string),
-            customer,
-            items: order
-                .map(|order| order.lines.iter().map(crate::Line::document).collect())
-                .unwrap_or_default(),
-            shipping_address: order.and_then(|order| order.shipping_address.clone()),
-            currency: order.map(|order| order.currency),
-            total_amount: order.map(|order| order.total.decimal()),
-            status: self.status,
-            step: self.step,
-            is_running: self.running,
-            review: self.review,
-            payment_info: self.payment.clone(),
-            shipment_info: self.shipment.clone(),
-            estimated_delivery: self.estimated_delivery,
-            cancellation_reason: self.cancellation_reason.clone(),
-            failure: self.failure.clone(),
-            retries: self.retries.clone(),
-            created_at: self.created_at,
-            updated_at: self.updated_at,
-            seq: self.last_seq,
-            source,
-        }
     }
 }
 

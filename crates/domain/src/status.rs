@@ -1,5 +1,7 @@
 //! Where an order stands: its status for callers, its step for operators.
 
+/// Defines an enum whose variants have fixed texts, used by serde, `Display` and `parse` alike.
+#[macro_export]
 macro_rules! named {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident => $text:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -25,7 +27,7 @@ macro_rules! named {
         }
     };
 }
-pub(crate) use named;
+pub(crate) use crate::named;
 
 named! {
     /// What a caller sees.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use lambda_http::{Request, RequestExt, aws_lambda_events::query_map::QueryMap, http::HeaderMap};
 
 use crate::{Caller, IdempotencyKey, Known, Operation, Problem, Route, Wait, body};
-use domain::{OrderId, Request as OrderRequest};
+use contract::Request as OrderRequest;
+use domain::OrderId;
 
 /// A call that found its route.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{Call, Problem, problem::shown};
-use domain::FieldError;
+use contract::FieldError;
 
 /// How long a page is when nobody says.
 pub const DEFAULT_LIMIT: u32 = 50;

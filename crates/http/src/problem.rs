@@ -10,7 +10,8 @@ use lambda_http::{
 use serde::Serialize;
 
 use crate::{Scope, Wait, prefer::PREFERENCE_APPLIED};
-use domain::{DocumentError, FieldError, Invalid, OrderStatus, RefusalCode, RequestError};
+use contract::{DocumentError, FieldError, Invalid, RefusalCode, RequestError};
+use domain::OrderStatus;
 
 macro_rules! codes {
     ($(#[$doc:meta])* $name:ident { $($variant:ident => ($status:literal, $code:literal, $title:literal)),+ $(,)? }) => {
@@ -409,7 +410,7 @@ mod tests {
     #[test]
     fn bad_fields_are_all_in_the_document() {
         let invalid =
-            domain::Order::parse(r#"{"items": [{"sku": "A", "quantity": 0, "price": -1}]}"#)
+            contract::parse_order(r#"{"items": [{"sku": "A", "quantity": 0, "price": -1}]}"#)
                 .unwrap_err();
         insta::assert_snapshot!(show(invalid.into()), @r#"
         422 Unprocessable Entity
@@ -420,7 +421,7 @@ mod tests {
 
     #[test]
     fn bad_json_is_shown_with_its_place() {
-        let error = domain::Document::parse("{\n  \"items\": [}").unwrap_err();
+        let error = contract::Document::parse("{\n  \"items\": [}").unwrap_err();
         insta::assert_snapshot!(show(error.into()), @r#"
         400 Bad Request
         content-type: "application/problem+json"

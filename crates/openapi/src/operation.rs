@@ -9,7 +9,7 @@ use crate::{
     security, signals,
     types::Types,
 };
-use domain::{EstimatedDeliveryView, OrderView, ResultView, StatusView};
+use contract::{EstimatedDeliveryView, OrderView, ResultView, StatusView};
 use events::{OrderList, Trail};
 use orderflow_http::{
     Access, Code, Documenting, Kind, Listing, Operation, Querying, Route, Starting,

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use domain::{CustomerId, OrderId, OrderStatus, Source};
+use contract::{Source, id_schema};
+use domain::{CustomerId, OrderId, OrderStatus};
 use orderflow_http::{DEFAULT_LIMIT, LARGEST_LIMIT, LONGEST_IDEMPOTENCY_KEY, LONGEST_WAIT};
 
 /// Those that several routes have.
@@ -13,7 +14,7 @@ pub(crate) fn components() -> Map<String, Value> {
             "OrderId",
             json!({
                 "name": "id", "in": "path", "required": true, "description": "The order's id.",
-                "schema": OrderId::schema(), "example": "ORD-20261121-120000-AB12",
+                "schema": id_schema::<OrderId>(), "example": "ORD-20261121-120000-AB12",
             }),
         ),
         (
@@ -98,7 +99,7 @@ pub(crate) fn filters() -> Vec<Value> {
         query(
             "customer_id",
             "Only orders of this customer.",
-            &CustomerId::schema(),
+            &id_schema::<CustomerId>(),
         ),
         query(
             "created_after",

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::answer;
-use domain::{Document, Order, OrderStatus, RefusalCode};
+use contract::{Document, RefusalCode};
+use domain::OrderStatus;
 use orderflow_http::{Code, Kind, Problem};
 
 /// The answers that these kinds make, by status.
@@ -64,7 +65,7 @@ fn problem(kind: Kind) -> Problem {
             Ok(_) => Problem::new(Code::MalformedJson, kind.title()),
         },
         Kind::Ours(Code::InvalidRequest) => {
-            match Order::parse(
+            match contract::parse_order(
                 r#"{"items": [{"sku": "ABC123", "quantity": 0, "unit_price": "99.999"}]}"#,
             ) {
                 Err(invalid) => invalid.into(),
@@ -73,7 +74,7 @@ fn problem(kind: Kind) -> Problem {
         }
         Kind::Ours(Code::InvalidQuery) => {
             let detail = "must be a whole number from 1 to 200".to_owned();
-            Problem::invalid_query(vec![domain::FieldError {
+            Problem::invalid_query(vec![contract::FieldError {
                 pointer: "/limit".to_owned(),
                 detail,
             }])

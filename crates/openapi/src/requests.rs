@@ -3,10 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use crate::examples;
-use domain::{
-    AddressChange, Approval, Cancellation, DeliveryConfirmation, OrderRequest, PaymentCancellation,
+use contract::{
+    Approval, Cancellation, DeliveryConfirmation, OrderRequest, PaymentCancellation,
     PaymentConfirmation, Rejection, Request,
 };
+use domain::AddressChange;
 
 /// One kind of body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

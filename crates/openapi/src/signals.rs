@@ -10,7 +10,7 @@ use crate::{
     parameters,
     requests::Body,
 };
-use domain::RefusalCode;
+use contract::RefusalCode;
 use orderflow_http::{Code, Kind, Signalling};
 use signal::{Done, Undecided};
 

@@ -9,11 +9,12 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{check, document, path, requests::Body};
-use domain::{
-    AddressChange, Approval, AuditEvent, Cancellation, DeliveryConfirmation, Document,
-    EstimatedDeliveryView, EventType, Invalid, OrderRequest, OrderView, PaymentCancellation,
-    PaymentConfirmation, Rejection, Request, ResultView, StatusView,
+use contract::{
+    Approval, Cancellation, DeliveryConfirmation, Document, EstimatedDeliveryView, Invalid,
+    OrderRequest, OrderView, PaymentCancellation, PaymentConfirmation, Rejection, Request,
+    ResultView, StatusView,
 };
+use domain::{AddressChange, AuditEvent, EventType};
 use orderflow_http::{Code, Kind, ROUTES};
 
 #[test]
@@ -240,8 +241,8 @@ fn every_reference_leads_somewhere_and_every_component_is_referred_to() {
 fn read(body: Body, text: &str) -> Result<(), Vec<String>> {
     fn request<T: Request>(text: &str) -> Result<(), Vec<String>> {
         T::parse(text).map(drop).map_err(|error| match error {
-            domain::RequestError::Invalid(invalid) => pointers(invalid),
-            domain::RequestError::Syntax(error) => panic!("{error}"),
+            contract::RequestError::Invalid(invalid) => pointers(invalid),
+            contract::RequestError::Syntax(error) => panic!("{error}"),
         })
     }
     match body {

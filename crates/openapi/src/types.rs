@@ -8,12 +8,15 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
+use contract::{
+    EstimateBasis, EstimatedDeliveryView, FieldError, LineView, OrderView, ResultView, Source,
+    StatusView,
+};
 use domain::{
     Address, AuditEvent, CompleteOn, Currency, Customer, Decimal, Delivery, DisputeStage,
-    EstimateBasis, EstimatedDeliveryView, EventType, Failure, FailureCode, FieldError, LineView,
-    OnTimeout, OrderId, OrderPolicy, OrderStatus, OrderView, PaymentId, PaymentInfo, PaymentMode,
-    PaymentStatus, ResultView, Review, ReviewDecision, ReviewMode, ShipmentInfo, Sku, Source, Span,
-    StatusView, Step, TransactionId, WebhookProvider,
+    EventType, Failure, FailureCode, OnTimeout, OrderId, OrderPolicy, OrderStatus, PaymentId,
+    PaymentInfo, PaymentMode, PaymentStatus, Review, ReviewDecision, ReviewMode, ShipmentInfo, Sku,
+    Span, Step, TransactionId, WebhookProvider,
 };
 use events::{OrderList, Trail};
 use orderflow_http::ProblemDocument;
@@ -138,7 +141,7 @@ macro_rules! identifiers {
             const NAME: Option<&'static str> = Some(stringify!($type));
 
             fn schema(_: &mut Types) -> Value {
-                $type::schema()
+                contract::id_schema::<$type>()
             }
         })+
     };

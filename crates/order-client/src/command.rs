@@ -1,9 +1,10 @@
 //! What can be asked of an order.
 
-use domain::{
-    AddressChange, Approval, Cancellation, DeliveryConfirmation, PaymentCancellation,
-    PaymentConfirmation, Rejection,
+use contract::{
+    Approval, Cancellation, DeliveryConfirmation, PaymentCancellation, PaymentConfirmation,
+    Rejection,
 };
+use domain::AddressChange;
 
 /// One request, with its name on the wire.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,7 +7,8 @@ use futures_util::TryStreamExt;
 use temporalio_client::{Client, WorkflowExecution, WorkflowListOptions};
 
 use crate::{Error, Orders, describe::is_open, failure::Failure, orders::SERVER};
-use domain::{CustomerId, OrderStatus, Step, order_id_of_workflow};
+use contract::order_id_of_workflow;
+use domain::{CustomerId, OrderStatus, Step};
 use workflows::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP};
 
 /// One order as Temporal lists it.

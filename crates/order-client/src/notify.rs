@@ -10,7 +10,7 @@ use crate::{
     failure::Failure,
     orders::{SERVER, handle},
 };
-use domain::settlement_workflow_id;
+use contract::settlement_workflow_id;
 use workflows::{Message, Notice, OrderWorkflow, SettlementWorkflow};
 
 impl Orders {

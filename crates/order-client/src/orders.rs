@@ -7,7 +7,8 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::GetSystemInfo
 use tonic::IntoRequest;
 
 use crate::{Error, TemporalSettings, link::Link};
-use domain::{OrderId, order_workflow_id};
+use contract::order_workflow_id;
+use domain::OrderId;
 use workflows::OrderWorkflow;
 
 /// Calls that wait for nobody but Temporal itself. Milliseconds as a rule; a burst of hundreds of starts

@@ -7,7 +7,8 @@ use temporalio_client::{
 };
 
 use crate::{Error, Orders, failure::Failure, orders::handle};
-use domain::{OrderId, OrderView};
+use contract::OrderView;
+use domain::OrderId;
 use workflows::OrderWorkflow;
 
 /// How long a reader waits for a worker before the row has to do.

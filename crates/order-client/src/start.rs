@@ -11,7 +11,8 @@ use crate::{
     failure::Failure,
     orders::{SERVER, handle},
 };
-use domain::{Order, OrderId, OrderPolicy, OrderStatus, Step, order_workflow_id};
+use contract::order_workflow_id;
+use domain::{Order, OrderId, OrderPolicy, OrderStatus, Step};
 use workflows::{
     CUSTOMER_ID, Message, ORDER_STATUS, ORDER_STEP, ORDER_TOTAL, OrderInput, OrderWorkflow,
 };
@@ -56,7 +57,7 @@ impl Orders {
         let start_id = format!("{:016x}", rand::random::<u64>());
         let options = self.start_options(new, &start_id);
         let input = OrderInput {
-            order: new.order.document(),
+            order: contract::order_document(&new.order),
             policy: Some(new.policy.clone()),
             profile: None,
             shipping_task_queue: Some(self.link.settings().shipping_task_queue.clone()),

@@ -13,7 +13,8 @@ use crate::{
     failure::Failure,
     orders::{SERVER, handle},
 };
-use domain::{Answer, Answered, OrderId, fingerprint};
+use contract::{Answer, Answered, fingerprint};
+use domain::OrderId;
 use workflows::{Decode, Message, OrderWorkflow};
 
 /// A worker takes a request within this time, or there is none.

@@ -10,7 +10,8 @@ use temporalio_client::{
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 
 use crate::{Error, Orders, failure::Failure, orders::SERVER, payload};
-use domain::{OrderId, order_workflow_id};
+use contract::order_workflow_id;
+use domain::OrderId;
 
 /// A workflow, an order's or a shipment's.
 #[derive(Debug, Clone, PartialEq, Serialize)]

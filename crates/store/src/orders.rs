@@ -6,9 +6,9 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 
 use crate::{Error, error::Failed, events, notifications, pool};
+use contract::{OrderView, Source, order_workflow_id};
 use domain::{
-    AuditEvent, Currency, Money, OrderId, OrderRecord, OrderStatus, OrderView, ReviewDecision,
-    Source, Step, order_workflow_id,
+    AuditEvent, Currency, Money, OrderId, OrderRecord, OrderStatus, ReviewDecision, Step,
 };
 
 /// An order's image and the entries of its trail that may be new.
@@ -80,7 +80,7 @@ pub async fn write(connection: &mut PgConnection, image: Image<'_>) -> Result<()
     let order = record.order.as_ref();
     let customer = order.map(|order| &order.customer);
     let lines: Vec<Value> = order
-        .map(|order| order.lines.iter().map(domain::Line::document).collect())
+        .map(|order| order.lines.iter().map(contract::line_document).collect())
         .unwrap_or_default();
     let updated = sqlx::query!(
         "update orders set state = $3, step = $4, is_running = $5, customer_id = $6, customer_json = $7, items_json = $8,

@@ -7,9 +7,10 @@
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
 
+use contract::{FieldError, PaymentConfirmation};
 use domain::{
-    Address, AuditEvent, DeliveryOutcome, EventType, FieldError, Line, Money, Order, OrderId,
-    OrderRecord, PaymentConfirmation, PaymentEvent, PaymentId, PaymentStatus, Sku, TransactionId,
+    Address, AuditEvent, DeliveryOutcome, EventType, Line, Money, Order, OrderId, OrderRecord,
+    PaymentEvent, PaymentId, PaymentStatus, Sku, TransactionId,
 };
 
 /// The image of the order and the entries of its trail that the database may not have yet. Whatever

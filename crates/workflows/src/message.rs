@@ -11,7 +11,7 @@ use temporalio_common::{
     protos::temporal::api::common::v1::Payload,
 };
 
-use domain::{Request, fingerprint};
+use contract::{Request, fingerprint};
 
 /// What can be read from a JSON text.
 pub trait Decode: Sized + Serialize + 'static {

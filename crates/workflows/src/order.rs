@@ -32,11 +32,13 @@ use crate::{
     activity::{Received, Write},
     clock,
 };
+use contract::{
+    Answer, Answered, Approval, Cancellation, DeliveryConfirmation, DispatchFailure, OrderView,
+    PaymentCancellation, PaymentConfirmation, Rejection, Source, StatusView, order_id_of_workflow,
+};
 use domain::{
-    Address, AddressChange, Answer, Answered, Approval, AuditEvent, Cancellation,
-    DeliveryConfirmation, DispatchFailure, EventType, Failure, FailureCode, OrderId, OrderPolicy,
-    OrderRecord, OrderStatus, OrderView, PaymentCancellation, PaymentConfirmation, Rejection,
-    Source, StatusView, Step, TransactionId, WebhookProvider, order_id_of_workflow,
+    Address, AddressChange, AuditEvent, EventType, Failure, FailureCode, OrderId, OrderPolicy,
+    OrderRecord, OrderStatus, Step, TransactionId, WebhookProvider,
 };
 
 /// The order was cancelled or has failed; what was done must be undone.
@@ -440,18 +442,18 @@ impl OrderWorkflow {
 
     #[query(name = "get_full_state")]
     pub fn get_full_state(&self, _: &WorkflowContextView) -> OrderView {
-        self.record.view(Source::Workflow)
+        OrderView::from_record(&self.record, Source::Workflow)
     }
 
     #[query(name = "get_order_status")]
     pub fn get_order_status(&self, _: &WorkflowContextView) -> StatusView {
-        self.record.view(Source::Workflow).status_view()
+        OrderView::from_record(&self.record, Source::Workflow).status_view()
     }
 
     /// The same under the name that older callers know.
     #[query(name = "get_status")]
     pub fn get_status(&self, _: &WorkflowContextView) -> StatusView {
-        self.record.view(Source::Workflow).status_view()
+        OrderView::from_record(&self.record, Source::Workflow).status_view()
     }
 
     #[query(name = "get_estimated_delivery")]

@@ -16,9 +16,8 @@ use crate::{
     activity::{Delivered, Delivery, Found, Postscript, Settled, SettlementSteps, Stray, Whose},
     policies,
 };
-use domain::{
-    DeliveryOutcome, EventType, OrderId, PaymentEvent, PaymentEventKind, order_workflow_id,
-};
+use contract::order_workflow_id;
+use domain::{DeliveryOutcome, EventType, OrderId, PaymentEvent, PaymentEventKind};
 
 type Context = WorkflowContext<SettlementWorkflow>;
 

@@ -16,7 +16,7 @@ use crate::{
     activity::{Dispatched, Package, Shipment, ShippingSteps},
     policies,
 };
-use domain::DispatchFailure;
+use contract::DispatchFailure;
 
 /// What `get_shipment` answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

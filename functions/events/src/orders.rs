@@ -5,7 +5,8 @@ use lambda_http::http::header;
 use serde::Serialize;
 
 use crate::{App, app::failed};
-use domain::{CustomerId, OrderStatus, OrderView, parse_time};
+use contract::OrderView;
+use domain::{CustomerId, OrderStatus, parse_time};
 use orderflow_http::{Call, Page, Parameters, Problem, Reply, next_link};
 use store::orders::{Cursor, ListFilter};
 

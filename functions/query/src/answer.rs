@@ -3,7 +3,7 @@
 use chrono::Utc;
 
 use crate::{App, state, wait};
-use domain::{OrderView, Source};
+use contract::{OrderView, Source};
 use orderflow_http::{Call, ETag, Problem, Reply};
 
 /// The order as `shown`. With `If-None-Match` only what the caller does not have yet, and with `Prefer: wait=N`

@@ -4,7 +4,8 @@
 //! and costs no worker. Where there is no row yet, Temporal knows at least that the order was started.
 
 use crate::{App, app::Reads};
-use domain::{Customer, CustomerId, OrderId, OrderRecord, OrderStatus, OrderView, Source, Step};
+use contract::{OrderView, Source};
+use domain::{Customer, CustomerId, OrderId, OrderRecord, OrderStatus, Step};
 use order_client::{Described, Error};
 use orderflow_http::{Call, Parameters, Problem};
 
@@ -108,7 +109,10 @@ fn unknown(order_id: &OrderId) -> Problem {
 
 /// All that is known of an order that nobody has worked on.
 fn started(app: &App, order_id: &OrderId, described: Described) -> OrderView {
-    let blank = OrderRecord::new(order_id.clone(), described.started_at).view(Source::Temporal);
+    let blank = OrderView::from_record(
+        &OrderRecord::new(order_id.clone(), described.started_at),
+        Source::Temporal,
+    );
     let estimate = described.started_at + app.delivery_estimate.duration();
     let id: Option<CustomerId> = described.customer_id;
     OrderView {

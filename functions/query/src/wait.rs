@@ -8,7 +8,8 @@
 use tokio::time::timeout_at;
 
 use crate::{App, app::Reads, state::state};
-use domain::{OrderId, OrderView};
+use contract::OrderView;
+use domain::OrderId;
 use orderflow_http::{Glances, Problem, Wait};
 
 /// Every so many glances the order is read, whatever the row says.

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use domain::{Address, Answer, OrderId, OrderStatus, RefusalCode, Step};
+use contract::{Answer, RefusalCode};
+use domain::{Address, OrderId, OrderStatus, Step};
 use order_client::Error;
 use orderflow_http::{Problem, Reply};
 

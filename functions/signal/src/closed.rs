@@ -1,9 +1,8 @@
 //! A request to an order that is over: it holds already, or it is refused.
 
 use crate::answer;
-use domain::{
-    Answer, OrderId, OrderRecord, OrderStatus, OrderView, RefusalCode, ReviewDecision, Source, Step,
-};
+use contract::{Answer, OrderView, RefusalCode, Source};
+use domain::{OrderId, OrderRecord, OrderStatus, ReviewDecision, Step};
 use order_client::{Command, Error, Orders};
 use orderflow_http::{Problem, Reply};
 
@@ -24,8 +23,10 @@ pub(crate) async fn closed(
                 return Err(answer::failed(error, order_id));
             };
             // All that Temporal itself knows, and enough for these.
-            let blank =
-                OrderRecord::new(order_id.clone(), described.started_at).view(Source::Temporal);
+            let blank = OrderView::from_record(
+                &OrderRecord::new(order_id.clone(), described.started_at),
+                Source::Temporal,
+            );
             let view = OrderView {
                 status,
                 step: Step::Done,
@@ -110,7 +111,8 @@ fn judge(command: &Command, view: &OrderView) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{AddressChange, Approval, Cancellation, DeliveryConfirmation};
+    use contract::{Approval, Cancellation, DeliveryConfirmation};
+    use domain::AddressChange;
 
     fn ended(status: OrderStatus) -> OrderView {
         let record = OrderRecord::new(
@@ -126,7 +128,7 @@ mod tests {
             step: Step::Done,
             is_running: false,
             shipping_address: address.into_address(),
-            ..record.view(Source::Workflow)
+            ..OrderView::from_record(&record, Source::Workflow)
         }
     }
 

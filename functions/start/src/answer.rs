@@ -2,9 +2,8 @@
 
 use serde::Serialize;
 
-use domain::{
-    Currency, Decimal, Order, OrderId, OrderPolicy, OrderStatus, PaymentId, order_workflow_id,
-};
+use contract::order_workflow_id;
+use domain::{Currency, Decimal, Order, OrderId, OrderPolicy, OrderStatus, PaymentId};
 use order_client::Started;
 use orderflow_http::{Problem, Reply};
 

@@ -3,9 +3,8 @@
 use lambda_http::{Body, Request, Response};
 
 use crate::{create, start};
-use domain::{
-    ChargeProvider, FieldError, Invalid, Order, OrderPolicy, Profile, SettingError, resolve_policy,
-};
+use contract::{FieldError, Invalid};
+use domain::{ChargeProvider, Order, OrderPolicy, Profile, SettingError, resolve_policy};
 use order_client::{Orders, TemporalSettings};
 use orderflow_http::{
     Application, Call, Function, Operation, Parameters, Problem, Reply, Starting, from_env, is_on,

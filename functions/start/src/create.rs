@@ -23,7 +23,8 @@ pub(crate) async fn create(app: &App, call: &Call) -> Result<Reply, Problem> {
     let order = request.into_order()?;
     // Here a payment id is made up only where every order is charged.
     app.chargeable(&order, &policy)?;
-    let fingerprint = order.fingerprint(profile.map_or("", |profile| profile.as_str()));
+    let fingerprint =
+        contract::order_fingerprint(&order, profile.map_or("", |profile| profile.as_str()));
     let attempt = Attempt {
         app,
         call,

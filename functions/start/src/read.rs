@@ -1,7 +1,8 @@
 //! What a caller wants to order, from the body.
 
 use crate::App;
-use domain::{Document, Fields, OrderRequest, Profile};
+use contract::{Document, Fields, OrderRequest};
+use domain::Profile;
 use orderflow_http::{Call, Problem};
 
 const ADDRESS: [&str; 2] = ["shipping_address", "address"];

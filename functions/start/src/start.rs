@@ -5,7 +5,8 @@ use crate::{
     answer::{self, Payment},
     read::{self, Wanted},
 };
-use domain::{FieldError, Invalid, OrderId, PaymentMode};
+use contract::{FieldError, Invalid};
+use domain::{OrderId, PaymentMode};
 use order_client::{NewOrder, StartError};
 use orderflow_http::{Call, Code, Problem, Reply};
 
@@ -16,7 +17,8 @@ pub(crate) async fn start(app: &App, call: &Call) -> Result<Reply, Problem> {
     let Wanted { request, profile } = read::sketch(app, call)?;
     let policy = app.policy(profile)?;
     let order = request.into_order()?;
-    let fingerprint = order.fingerprint(profile.map_or("", |profile| profile.as_str()));
+    let fingerprint =
+        contract::order_fingerprint(&order, profile.map_or("", |profile| profile.as_str()));
     let payment = match policy.payment {
         PaymentMode::Charge | PaymentMode::Auto => Payment::MadeUp,
         PaymentMode::Confirm => Payment::AsGiven,

@@ -268,7 +268,7 @@ async fn the_signal_of_that_name_does_the_same_and_a_cancel_outweighs_it() {
     world.reaches(&id, "preparing").await;
     let client = world.temporal().await;
     let handle = client.get_workflow_handle::<OrderWorkflow>(format!("order-{id}"));
-    let message = Message::Valid(domain::PaymentCancellation::default());
+    let message = Message::Valid(contract::PaymentCancellation::default());
     handle
         .signal(
             OrderWorkflow::cancel_payment_signal,
@@ -304,7 +304,7 @@ async fn a_refund_that_waits_for_the_provider_survives_the_worker() {
     world.reaches("c-2", "preparing").await;
     let client = world.temporal().await;
     let handle = client.get_workflow_handle::<OrderWorkflow>("order-c-2");
-    let message = Message::Valid(domain::PaymentCancellation::default());
+    let message = Message::Valid(contract::PaymentCancellation::default());
     handle
         .signal(
             OrderWorkflow::cancel_payment_signal,

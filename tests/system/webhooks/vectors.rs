@@ -16,7 +16,8 @@ use super::{
     reply, request,
 };
 use crate::world::World;
-use domain::{PaymentEvent, WebhookProvider, settlement_workflow_id};
+use contract::settlement_workflow_id;
+use domain::{PaymentEvent, WebhookProvider};
 use payment_webhooks::{Environment, Request, Secrets, events, verify};
 use webhook::Keyring;
 use workflows::SettlementWorkflow;

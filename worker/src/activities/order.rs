@@ -11,7 +11,7 @@ use crate::payment::{
     Charge as Answer, ChargeRequest, EXTERNAL, Past, PaymentProvider, Refund as Undone,
     RefundRequest,
 };
-use domain::{Currency, Money, Order, PaymentStatus, TransactionId, WebhookProvider};
+use domain::{Currency, Money, PaymentStatus, TransactionId, WebhookProvider};
 use store::{
     PgPool,
     inventory::{self, Reservation},
@@ -51,12 +51,14 @@ impl OrderActivities {
         _: ActivityContext,
         validate: Validate,
     ) -> Result<Validated, ActivityError> {
-        Ok(match Order::parse(&validate.document.to_string()) {
-            Ok(order) => Validated::Valid {
-                order: Box::new(order),
+        Ok(
+            match contract::parse_order(&validate.document.to_string()) {
+                Ok(order) => Validated::Valid {
+                    order: Box::new(order),
+                },
+                Err(invalid) => Validated::Invalid { errors: invalid.0 },
             },
-            Err(invalid) => Validated::Invalid { errors: invalid.0 },
-        })
+        )
     }
 
     #[activity(definition = workflows::activity::ReserveInventory)]

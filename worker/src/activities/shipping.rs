@@ -25,7 +25,7 @@ impl ShippingActivities {
         package: Package,
     ) -> Result<(), ActivityError> {
         let address = serde_json::json!(package.address);
-        let items = package.lines.iter().map(domain::Line::document).collect();
+        let items = package.lines.iter().map(contract::line_document).collect();
         let prepared = shipments::prepare(
             &self.pool,
             &package.order_id,

@@ -4,9 +4,9 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
+use contract::OrderView;
 use domain::{
-    Address, Currency, Decimal, FailureCode, Money, NotificationKind, OrderStatus, OrderView,
-    PaymentStatus,
+    Address, Currency, Decimal, FailureCode, Money, NotificationKind, OrderStatus, PaymentStatus,
 };
 
 /// What the templates can name. Nothing in it has a control character or a line break.

@@ -9,7 +9,8 @@ use lettre::{
 };
 
 use super::{letter::Letter, settings::Smtp};
-use domain::{NotificationKind, OrderView};
+use contract::OrderView;
+use domain::NotificationKind;
 use store::notifications::Due;
 
 /// Why there is no mail to send, now or ever.

@@ -14,7 +14,8 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::target;
-use domain::{WebhookProvider, order_id_of_workflow};
+use contract::order_id_of_workflow;
+use domain::WebhookProvider;
 
 /// The API itself answers within 22 s.
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -9,7 +9,8 @@ use crate::{
     output::{fields, print, print_json, table},
     target,
 };
-use domain::{DeliveryOutcome, OrderId, order_id_of_workflow};
+use contract::order_id_of_workflow;
+use domain::{DeliveryOutcome, OrderId};
 use store::{
     PgPool,
     deliveries::{self, Delivery},

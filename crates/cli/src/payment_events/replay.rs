@@ -11,7 +11,8 @@ use crate::{
     output::{print, print_json},
     target,
 };
-use domain::{PaymentEvent, settlement_workflow_id};
+use contract::settlement_workflow_id;
+use domain::PaymentEvent;
 use order_client::Orders;
 use store::{PgPool, deliveries::Delivery};
 use workflows::Notice;

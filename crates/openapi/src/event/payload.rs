@@ -6,9 +6,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::{examples, types::Types};
+use contract::{FieldError, RefusalCode};
 use domain::{
-    Currency, Decimal, EventType, FailureCode, FieldError, OrderPolicy, OrderStatus, PaymentInfo,
-    RefusalCode, ReviewMode, ShipmentInfo, Sku, Span, TransactionId, WebhookProvider,
+    Currency, Decimal, EventType, FailureCode, OrderPolicy, OrderStatus, PaymentInfo, ReviewMode,
+    ShipmentInfo, Sku, Span, TransactionId, WebhookProvider,
 };
 
 /// What there is to say of one type of entry.

@@ -8,10 +8,12 @@ use super::{
     requests::{CANCEL, CANCEL_PAYMENT, UPDATE_ADDRESS},
 };
 use crate::Message;
+use contract::{
+    Answer, Approval, Cancellation, DeliveryConfirmation, PaymentCancellation, PaymentConfirmation,
+    RefusalCode, Rejection,
+};
 use domain::{
-    Address, AddressChange, Answer, Approval, Cancellation, DeliveryConfirmation, EventType, Money,
-    OrderStatus, PaymentCancellation, PaymentConfirmation, PaymentStatus, RefusalCode, Rejection,
-    ReviewDecision,
+    Address, AddressChange, EventType, Money, OrderStatus, PaymentStatus, ReviewDecision,
 };
 
 const STOPPING: &str = "the order is being stopped";

@@ -15,9 +15,10 @@ use crate::{
     activity::{Delivered, Delivery, SettlementSteps},
     policies,
 };
+use contract::{Answer, Cancellation, PaymentConfirmation, settlement_workflow_id};
 use domain::{
-    Answer, Cancellation, DeliveryOutcome, EventType, Money, PaymentConfirmation, PaymentEvent,
-    PaymentEventKind, PaymentInfo, PaymentStatus, WebhookProvider, settlement_workflow_id,
+    DeliveryOutcome, EventType, Money, PaymentEvent, PaymentEventKind, PaymentInfo, PaymentStatus,
+    WebhookProvider,
 };
 
 type Context = WorkflowContext<OrderWorkflow>;

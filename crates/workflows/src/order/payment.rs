@@ -9,9 +9,10 @@ use crate::{
     activity::{Charge, Charged, ConfirmedPayment, OrderSteps, PaymentRecorded},
     policies,
 };
+use contract::{Answer, PaymentConfirmation, RefusalCode};
 use domain::{
-    Answer, EventType, FailureCode, Money, Order, OrderStatus, PaymentConfirmation, PaymentId,
-    PaymentInfo, PaymentStatus, RefusalCode, Step, TransactionId, WebhookProvider,
+    EventType, FailureCode, Money, Order, OrderStatus, PaymentId, PaymentInfo, PaymentStatus, Step,
+    TransactionId, WebhookProvider,
 };
 
 type Context = WorkflowContext<OrderWorkflow>;

@@ -5,7 +5,8 @@ use temporalio_workflow::WorkflowContext;
 
 use super::{OrderWorkflow, Progress, Stopped, Undo, now, save, wait};
 use crate::activity::{OrderSteps, Receive, Received, Validate, Validated};
-use domain::{EventType, FailureCode, FieldError, Step, order_id_of_workflow};
+use contract::{FieldError, order_id_of_workflow};
+use domain::{EventType, FailureCode, Step};
 
 /// A workflow id that is not `order-{order_id}` names no order: the run says so and touches nothing.
 pub(super) fn named(ctx: &WorkflowContext<OrderWorkflow>) -> bool {
@@ -83,7 +84,7 @@ pub(super) async fn validate(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
             Ok(())
         }
         Validated::Invalid { errors } => {
-            let detail = domain::Invalid(errors.clone()).to_string();
+            let detail = contract::Invalid(errors.clone()).to_string();
             order.audit(EventType::OrderInvalid, json!({"errors": errors}), now);
             order.fail(FailureCode::InvalidOrder, detail, now);
             Err(Stopped)

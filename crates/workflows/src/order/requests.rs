@@ -7,10 +7,8 @@ use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowConte
 
 use super::{OrderWorkflow, Verdict, decisions::Reply, now, wait};
 use crate::{Message, policies, versions};
-use domain::{
-    AddressChange, Answer, Cancellation, OrderStatus, PaymentCancellation, PaymentConfirmation,
-    RefusalCode, Step,
-};
+use contract::{Answer, Cancellation, PaymentCancellation, PaymentConfirmation, RefusalCode};
+use domain::{AddressChange, OrderStatus, Step};
 
 type Context = WorkflowContext<OrderWorkflow>;
 

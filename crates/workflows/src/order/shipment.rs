@@ -16,9 +16,8 @@ use crate::{
     activity::{OrderSteps, Shipment, ShipmentCancelled, ShippingSteps},
     policies,
 };
-use domain::{
-    CompleteOn, EventType, FailureCode, OrderStatus, ShipmentInfo, Span, Step, shipping_workflow_id,
-};
+use contract::shipping_workflow_id;
+use domain::{CompleteOn, EventType, FailureCode, OrderStatus, ShipmentInfo, Span, Step};
 
 type Context = WorkflowContext<OrderWorkflow>;
 

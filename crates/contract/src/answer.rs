@@ -4,7 +4,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Address, OrderStatus, Step, status::named};
+use domain::{Address, OrderStatus, Step, named};
 
 named! {
     /// Why the order's state forbids it; the `code` of the caller's problem document.

@@ -6,10 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use crate::{
-    AddressChange, Document, DocumentError, Fields, Invalid, PaymentConfirmation, parse_time,
-    schema,
-};
+use crate::{Document, DocumentError, Fields, Invalid, schema};
+use domain::parse_time;
 
 /// Why a body is not such a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -196,29 +194,10 @@ impl Request for DeliveryConfirmation {
     }
 }
 
-impl Request for AddressChange {
-    const TEXT: Option<&'static str> = Some("street");
-    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        Self::read(fields)
-    }
-    fn fields() -> Value {
-        Self::schema()
-    }
-}
-
-impl Request for PaymentConfirmation {
-    const TEXT: Option<&'static str> = None;
-    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        Self::read(fields)
-    }
-    fn fields() -> Value {
-        Self::schema()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::PaymentConfirmation;
 
     #[test]
     fn a_plain_string_is_the_reason() {

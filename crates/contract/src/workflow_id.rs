@@ -1,6 +1,6 @@
 //! The one constructor and the one parser of each workflow id.
 
-use crate::{OrderId, PaymentEvent};
+use domain::{OrderId, PaymentEvent};
 
 const ORDER_PREFIX: &str = "order-";
 

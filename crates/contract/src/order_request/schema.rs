@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{EMAIL, LARGEST_QUANTITY, METHOD, MOST_LINES, NAME, OrderRequest, PROFILE};
-use crate::{AddressChange, CustomerId, PaymentId, Profile, Sku, schema};
+use crate::{address, schema};
+use domain::{CustomerId, PaymentId, Profile, Sku};
 
 impl OrderRequest {
     /// Of an order whose items and street must be there.
@@ -21,7 +22,7 @@ impl OrderRequest {
 fn fields(fewest_lines: usize) -> schema::Properties {
     let mut fields: schema::Properties = [
         ("customer", customer()),
-        ("customer_id", schema::identifier(CustomerId::schema())),
+        ("customer_id", schema::identifier::<CustomerId>()),
         ("customer_name", schema::text(NAME)),
         ("customer_email", email()),
         (
@@ -29,18 +30,18 @@ fn fields(fewest_lines: usize) -> schema::Properties {
             json!({"type": ["array", "null"], "minItems": fewest_lines, "maxItems": MOST_LINES, "items": line()}),
         ),
         ("currency", schema::currency()),
-        ("payment_id", schema::identifier(PaymentId::schema())),
+        ("payment_id", schema::identifier::<PaymentId>()),
         ("payment", payment()),
         ("profile", profile()),
     ]
     .into();
-    fields.append(&mut AddressChange::properties_of_order());
+    fields.append(&mut address::properties_of_order());
     fields
 }
 
 fn customer() -> Value {
     let fields = [
-        ("id", schema::identifier(CustomerId::schema())),
+        ("id", schema::identifier::<CustomerId>()),
         ("name", schema::text(NAME)),
         ("email", email()),
     ];
@@ -49,8 +50,8 @@ fn customer() -> Value {
 
 fn line() -> Value {
     let fields = [
-        ("sku", schema::identifier(Sku::schema())),
-        ("product_id", schema::identifier(Sku::schema())),
+        ("sku", schema::identifier::<Sku>()),
+        ("product_id", schema::identifier::<Sku>()),
         ("name", schema::text(NAME)),
         ("product_name", schema::text(NAME)),
         ("quantity", quantity()),
@@ -75,7 +76,7 @@ fn quantity() -> Value {
 
 fn payment() -> Value {
     let fields = [
-        ("payment_id", schema::identifier(PaymentId::schema())),
+        ("payment_id", schema::identifier::<PaymentId>()),
         ("method", schema::text(METHOD)),
     ];
     schema::nullable(schema::object(fields.into()))

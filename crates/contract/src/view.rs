@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Address, Currency, Customer, Decimal, Failure, OrderId, OrderStatus, PaymentInfo,
-    ReviewDecision, ShipmentInfo, Step, status::named,
+use crate::{line_document, order_workflow_id};
+use domain::{
+    Address, Currency, Customer, Decimal, Failure, OrderId, OrderRecord, OrderStatus, PaymentInfo,
+    ReviewDecision, ShipmentInfo, Step, named,
 };
 
 named! {
@@ -100,6 +101,40 @@ pub struct ResultView {
 }
 
 impl OrderView {
+    /// Returns the full state of `record`, as `source` reports it.
+    pub fn from_record(record: &OrderRecord, source: Source) -> Self {
+        let order = record.order.as_ref();
+        let customer = order
+            .map(|order| order.customer.clone())
+            .unwrap_or_default();
+        Self {
+            order_id: record.order_id.clone(),
+            workflow_id: order_workflow_id(&record.order_id),
+            customer_id: customer.id.as_ref().map(ToString::to_string),
+            customer,
+            items: order
+                .map(|order| order.lines.iter().map(line_document).collect())
+                .unwrap_or_default(),
+            shipping_address: order.and_then(|order| order.shipping_address.clone()),
+            currency: order.map(|order| order.currency),
+            total_amount: order.map(|order| order.total.decimal()),
+            status: record.status(),
+            step: record.step(),
+            is_running: record.is_running(),
+            review: record.review,
+            payment_info: record.payment.clone(),
+            shipment_info: record.shipment.clone(),
+            estimated_delivery: record.estimated_delivery,
+            cancellation_reason: record.cancellation_reason.clone(),
+            failure: record.failure.clone(),
+            retries: record.retries.clone(),
+            created_at: record.created_at(),
+            updated_at: record.updated_at(),
+            seq: record.last_seq(),
+            source,
+        }
+    }
+
     /// The same, read at `now`: the estimate of an order that has not left moves along with the clock. What is
     /// stored was counted from the last entry of the trail.
     #[must_use]
@@ -165,13 +200,12 @@ impl OrderView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::OrderRecord;
 
     fn view() -> OrderView {
         let record = OrderRecord::new(OrderId::parse("o-1").unwrap(), at(0));
         OrderView {
             estimated_delivery: Some(at(72)),
-            ..record.view(Source::Workflow)
+            ..OrderView::from_record(&record, Source::Workflow)
         }
     }
 

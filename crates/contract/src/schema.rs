@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use domain::Identifier;
+
 /// A known field is one of these, a `null` counts as absent, and there are no others.
 pub(crate) type Properties = BTreeMap<&'static str, Value>;
 
@@ -36,8 +38,14 @@ pub(crate) fn text(longest: usize) -> Value {
     json!({"type": ["string", "null"], "maxLength": longest, "pattern": pattern})
 }
 
-/// What `Fields::parsed` takes for an identifier of this schema.
-pub(crate) fn identifier(mut schema: Value) -> Value {
+/// Returns the schema of a valid identifier.
+pub fn id_schema<T: Identifier>() -> Value {
+    json!({"type": "string", "minLength": 1, "maxLength": T::MAX_LENGTH, "pattern": T::PATTERN})
+}
+
+/// What `Fields::parsed` takes for an identifier of this kind.
+pub(crate) fn identifier<T: Identifier>() -> Value {
+    let mut schema = id_schema::<T>();
     schema["type"] = json!(["string", "null"]);
     schema
 }

@@ -1,0 +1,30 @@
+//! The data that crosses a process boundary, defined once for HTTP and for Temporal: readers of
+//! requests, views, outcomes, JSON schemas and workflow ids.
+//!
+//! The readers accept every spelling of the HTTP contract and report all invalid fields at once.
+
+mod address;
+mod answer;
+mod document;
+mod order_document;
+mod order_request;
+mod payment_confirmation;
+mod request;
+mod schema;
+mod view;
+mod workflow_id;
+
+pub use answer::{Answer, Answered, RefusalCode, fingerprint};
+pub use document::{Document, DocumentError, FieldError, Fields, Invalid};
+pub use order_document::{LineView, line_document, order_document, order_fingerprint, parse_order};
+pub use order_request::OrderRequest;
+pub use payment_confirmation::PaymentConfirmation;
+pub use request::{
+    Approval, Cancellation, DeliveryConfirmation, DispatchFailure, PaymentCancellation, Rejection,
+    Request, RequestError,
+};
+pub use schema::id_schema;
+pub use view::{EstimateBasis, EstimatedDeliveryView, OrderView, ResultView, Source, StatusView};
+pub use workflow_id::{
+    order_id_of_workflow, order_workflow_id, settlement_workflow_id, shipping_workflow_id,
+};

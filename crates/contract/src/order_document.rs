@@ -1,0 +1,73 @@
+//! The canonical JSON document of an order.
+
+use data_encoding::HEXLOWER;
+use domain::{Decimal, Line, Order, Sku};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::{Document, DocumentError, FieldError, Invalid, OrderRequest};
+
+/// One line item as callers read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineView {
+    pub sku: Sku,
+    pub name: Option<String>,
+    pub quantity: u32,
+    pub unit_price: Decimal,
+}
+
+impl From<&Line> for LineView {
+    fn from(line: &Line) -> Self {
+        Self {
+            sku: line.sku.clone(),
+            name: line.name.clone(),
+            quantity: line.quantity,
+            unit_price: line.unit_price.decimal(),
+        }
+    }
+}
+
+/// Reads an order document in any accepted spelling.
+///
+/// # Errors
+///
+/// Names every field that is missing or not valid.
+pub fn parse_order(text: &str) -> Result<Order, Invalid> {
+    let not_json = |error: DocumentError| {
+        Invalid(vec![FieldError {
+            pointer: String::new(),
+            detail: error.to_string(),
+        }])
+    };
+    Document::parse(text)
+        .map_err(not_json)?
+        .read(OrderRequest::read)?
+        .into_order()
+}
+
+/// Returns the order in the first spelling of the HTTP contract; [`parse_order`] reads it back.
+pub fn order_document(order: &Order) -> Value {
+    json!({
+        "customer": order.customer,
+        "items": order.lines.iter().map(line_document).collect::<Vec<_>>(),
+        "currency": order.currency,
+        "shipping_address": order.shipping_address,
+        "payment": {"payment_id": order.payment_id, "method": order.payment_method},
+    })
+}
+
+/// Returns the JSON of one line item as callers read it.
+pub fn line_document(line: &Line) -> Value {
+    json!(LineView::from(line))
+}
+
+/// Returns the SHA-256 of the canonical document and `salt`, in hexadecimal. Requests that mean the
+/// same order have the same fingerprint.
+pub fn order_fingerprint(order: &Order, salt: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(order_document(order).to_string());
+    hash.update([0]);
+    hash.update(salt);
+    HEXLOWER.encode(&hash.finalize())
+}

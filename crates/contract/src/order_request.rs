@@ -1,0 +1,549 @@
+//! Reads every accepted spelling of a request to start an order.
+
+mod schema;
+
+use domain::{
+    Address, AddressChange, Currency, Customer, Decimal, Line, Money, Order, PaymentId, Sku,
+};
+
+use crate::{
+    Fields, Invalid,
+    address::{ADDRESS, read_address_of_order},
+};
+
+/// What a caller sent to start an order. Lines may be missing: then a sample cart may stand in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderRequest {
+    pub customer: Customer,
+    pub lines: Vec<Line>,
+    pub currency: Currency,
+    pub shipping_address: Option<Address>,
+    pub payment_id: Option<PaymentId>,
+    pub payment_method: Option<String>,
+    pub profile: Option<String>,
+}
+
+const MOST_LINES: usize = 100;
+const LARGEST_QUANTITY: u32 = 10_000;
+const NAME: usize = 200;
+const METHOD: usize = 200;
+const PROFILE: usize = 32;
+const EMAIL: usize = 254;
+
+impl OrderRequest {
+    /// Accepts each of the four spellings of the HTTP contract.
+    pub fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let customer = read_customer(fields);
+        let currency = fields.parsed(&["currency"]).unwrap_or(Currency::DEFAULT);
+        let lines = fields.objects(&["items"], MOST_LINES, |line| read_line(line, currency));
+        // With the rest and not after it, so that every bad field is named at once.
+        if let Some(Err(detail)) = lines
+            .as_ref()
+            .filter(|lines| !lines.is_empty())
+            .map(|lines| sum(lines, currency))
+        {
+            fields.refuse("items", detail);
+        }
+        let address = fields.sent_as(&ADDRESS);
+        let shipping_address = read_address_of_order(fields);
+        let is_partial =
+            shipping_address.street.is_none() && shipping_address != AddressChange::default();
+        if is_partial && !fields.is_refused(&ADDRESS) {
+            fields.refuse(address, "must name a street");
+        }
+        let (payment_id, payment_method) = read_payment(fields);
+        let profile = fields.text(&["profile"], PROFILE);
+        Some(Self {
+            customer,
+            lines: lines.unwrap_or_default(),
+            currency,
+            shipping_address: shipping_address.into_address(),
+            payment_id,
+            payment_method,
+            profile,
+        })
+    }
+
+    /// The order that this request makes; names what is missing or does not add up.
+    pub fn into_order(self) -> Result<Order, Invalid> {
+        let invalid = |detail: String| {
+            Invalid(vec![crate::FieldError {
+                pointer: "/items".to_owned(),
+                detail,
+            }])
+        };
+        if self.lines.is_empty() {
+            return Err(invalid("must have at least one element".to_owned()));
+        }
+        let total = sum(&self.lines, self.currency).map_err(invalid)?;
+        Ok(Order {
+            customer: self.customer,
+            lines: self.lines,
+            currency: self.currency,
+            total,
+            shipping_address: self.shipping_address,
+            payment_id: self.payment_id,
+            payment_method: self.payment_method,
+        })
+    }
+
+    /// The sample cart for an order that names no items (`SAMPLE_CART=on`).
+    pub fn with_sample_cart(mut self) -> Self {
+        if self.lines.is_empty()
+            && let (Ok(sku), Ok(unit_price)) = (
+                Sku::parse("SAMPLE-1"),
+                Money::from_minor(999, self.currency),
+            )
+        {
+            self.lines = vec![Line {
+                sku,
+                name: Some("Sample item".to_owned()),
+                quantity: 1,
+                unit_price,
+            }];
+        }
+        self
+    }
+}
+
+/// What the lines come to, or why no order can.
+fn sum(lines: &[Line], currency: Currency) -> Result<Money, String> {
+    Order::total_of(lines, currency).map_err(|error| error.to_string())
+}
+
+fn read_customer(fields: &mut Fields<'_, '_>) -> Customer {
+    let nested = fields.object(&["customer"], |customer| {
+        Some(Customer {
+            id: customer.parsed(&["id"]),
+            name: customer.text(&["name"], NAME),
+            email: customer.parsed::<Email>(&["email"]).map(|email| email.0),
+        })
+    });
+    let nested = nested.unwrap_or_default();
+    let id = fields.parsed(&["customer_id"]);
+    let name = fields.text(&["customer_name"], NAME);
+    let email = fields
+        .parsed::<Email>(&["customer_email"])
+        .map(|email| email.0);
+    Customer {
+        id: one(fields, ("customer_id", id), ("/customer/id", nested.id)),
+        name: one(
+            fields,
+            ("customer_name", name),
+            ("/customer/name", nested.name),
+        ),
+        email: one(
+            fields,
+            ("customer_email", email),
+            ("/customer/email", nested.email),
+        ),
+    }
+}
+
+/// One field that may stand in two places: what stands in both must be the same.
+fn one<T: PartialEq>(
+    fields: &mut Fields<'_, '_>,
+    flat: (&str, Option<T>),
+    nested: (&str, Option<T>),
+) -> Option<T> {
+    if let (Some(one), Some(other)) = (&flat.1, &nested.1)
+        && one != other
+    {
+        fields.refuse(flat.0, format!("contradicts {}", nested.0));
+    }
+    flat.1.or(nested.1)
+}
+
+fn read_line(line: &mut Fields<'_, '_>, currency: Currency) -> Option<Line> {
+    const SKU: [&str; 2] = ["sku", "product_id"];
+    const QUANTITY: [&str; 2] = ["quantity", "qty"];
+    const PRICE: [&str; 2] = ["unit_price", "price"];
+    for names in [SKU, QUANTITY, PRICE] {
+        line.require(&names);
+    }
+    let sku = line.parsed(&SKU);
+    let name = line.text(&["name", "product_name"], NAME);
+    let quantity = line.number::<Quantity>(&QUANTITY);
+    let named = line.sent_as(&PRICE);
+    let price = line.number::<Decimal>(&PRICE);
+    let unit_price = Money::from_decimal(price?, currency)
+        .map_err(|error| line.refuse(named, error.to_string()));
+    Some(Line {
+        sku: sku?,
+        name,
+        quantity: quantity?.0,
+        unit_price: unit_price.ok()?,
+    })
+}
+
+fn read_payment(fields: &mut Fields<'_, '_>) -> (Option<PaymentId>, Option<String>) {
+    let nested = fields.object(&["payment"], |payment| {
+        Some((
+            payment.parsed(&["payment_id"]),
+            payment.text(&["method"], METHOD),
+        ))
+    });
+    let (nested_id, method) = nested.unwrap_or_default();
+    let flat = fields.parsed(&["payment_id"]);
+    (
+        one(
+            fields,
+            ("payment_id", flat),
+            ("/payment/payment_id", nested_id),
+        ),
+        method,
+    )
+}
+
+struct Quantity(u32);
+impl std::str::FromStr for Quantity {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let within = |quantity: &u32| (1..=LARGEST_QUANTITY).contains(quantity);
+        let refused = || format!("must be a whole number from 1 to {LARGEST_QUANTITY}");
+        // `2.0` is a whole number too: some callers have no other kind.
+        let whole = text
+            .parse::<Decimal>()
+            .ok()
+            .and_then(|number| u32::try_from(number.at_scale(0)?).ok());
+        whole.filter(within).map(Self).ok_or_else(refused)
+    }
+}
+
+/// Only what mail cannot do without is checked; whether it arrives, only mail can tell.
+struct Email(String);
+impl std::str::FromStr for Email {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let plain = text.len() <= EMAIL
+            && !text.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;".contains(c));
+        match text.rsplit_once('@') {
+            Some((local, host)) if plain && !local.is_empty() && !host.is_empty() => {
+                Ok(Self(text.to_owned()))
+            }
+            _ => Err("must be an e-mail address such as john@example.com"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{order_document, parse_order};
+
+    fn refused(text: &str) -> Vec<String> {
+        parse_order(text)
+            .unwrap_err()
+            .0
+            .into_iter()
+            .map(|error| error.pointer)
+            .collect()
+    }
+
+    #[test]
+    fn the_four_spellings_are_one_order() {
+        let first = parse_order(
+            r#"{"customer": {"id": "CUST-001", "name": "John Doe", "email": "john@example.com"},
+            "items": [{"sku": "ABC123", "name": "Laptop", "quantity": 1, "unit_price": "99.99"}], "currency": "USD",
+            "shipping_address": {"street": "123 Main St", "city": "Anytown", "state": "CA", "postal_code": "94102", "country": "US"},
+            "payment": {"payment_id": "pmt-123", "method": "pm_card_visa"}}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            (
+                first.total.minor(),
+                first.payment_id.as_ref().unwrap().as_str()
+            ),
+            (9_999, "pmt-123")
+        );
+        let second = parse_order(
+            r#"{"customer_name": "John Doe", "customer_email": "john@example.com",
+            "items": [{"sku": "ABC123", "qty": 2, "price": 99.99}],
+            "shipping_address": {"street": "123 Main St", "city": "Anytown", "state": "CA"}}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            (second.total.minor(), second.customer.name.as_deref()),
+            (19_998, Some("John Doe"))
+        );
+        let third = parse_order(
+            r#"{"customer_id": "CUST-001",
+            "items": [{"product_id": "PROD-123", "product_name": "Laptop", "quantity": 1, "price": 999.99}],
+            "shipping_address": "123 Main St", "shipping_city": "San Francisco",
+            "shipping_postal_code": "94102", "shipping_country": "USA"}"#,
+        )
+        .unwrap();
+        let address = third.shipping_address.unwrap();
+        assert_eq!(
+            (address.street.as_str(), address.country.as_deref()),
+            ("123 Main St", Some("USA"))
+        );
+    }
+
+    #[test]
+    fn every_bad_field_is_named_at_once() {
+        let bad = r#"{"customer": {"email": "nobody"}, "currency": "US$", "colour": "red",
+            "items": [{"sku": "A", "quantity": -5, "price": "99.999"}, {"sku": "", "quantity": 1.5, "price": "x"}]}"#;
+        assert_eq!(
+            refused(bad),
+            [
+                "/customer/email",
+                "/currency",
+                "/items/0/quantity",
+                "/items/0/price",
+                "/items/1/sku",
+                "/items/1/quantity",
+                "/items/1/price",
+                "/colour"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_does_not_add_up_is_named_with_the_rest() {
+        for (bad, pointers) in [
+            (
+                r#"{"items": [{"sku": "A", "qty": 1, "price": 0}], "foo": 1}"#,
+                &["/items", "/foo"][..],
+            ),
+            (
+                r#"{"items": [{"sku": "A", "qty": 2, "price": "9999999999999.99"}], "foo": 1}"#,
+                &["/items", "/foo"],
+            ),
+            (
+                r#"{"items": [{"sku": "A", "qty": 1, "price": 0, "foo": 1}]}"#,
+                &["/items/0/foo", "/items"],
+            ),
+            (
+                r#"{"items": [{"sku": "", "qty": 1, "price": 1}], "shipping_address": {"street": "  "}}"#,
+                &["/items/0/sku", "/shipping_address/street"],
+            ),
+        ] {
+            assert_eq!(refused(bad), pointers, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_refused_by_the_name_that_was_sent() {
+        let with =
+            |rest: &str| format!(r#"{{"items": [{{"sku": "A", "qty": 1, "price": 1}}], {rest}}}"#);
+        for (rest, pointer) in [
+            (r#""address": {"city": "Anytown"}"#, "/address"),
+            (
+                r#""shipping_address": null, "address": {"city": "Anytown"}"#,
+                "/address",
+            ),
+            (
+                r#""shipping_address": {"city": "Anytown"}"#,
+                "/shipping_address",
+            ),
+            (r#""address": " ", "shipping_city": "Anytown""#, "/address"),
+            (r#""shipping_city": "Anytown""#, "/shipping_address"),
+            (
+                r#""address": {"street": "", "city": "Anytown"}"#,
+                "/address/street",
+            ),
+            (
+                r#""address": {"street": 5, "city": "Anytown"}"#,
+                "/address/street",
+            ),
+        ] {
+            assert_eq!(refused(&with(rest)), [pointer], "{rest}");
+        }
+    }
+
+    #[test]
+    fn one_number_may_be_written_in_two_ways() {
+        let both = r#"{"items": [{"sku": "A", "qty": "2", "quantity": 2.0, "price": 1, "unit_price": "1.00"}]}"#;
+        assert_eq!(parse_order(both).unwrap().total.minor(), 200);
+        let other = both.replace("1.00", "1.01");
+        assert_eq!(refused(&other), ["/items/0/price"]);
+    }
+
+    #[test]
+    fn one_field_in_two_spellings_must_say_one_thing() {
+        let item = r#""items": [{"sku": "A", "quantity": 1, "price": 1}]"#;
+        let same = r#""customer": {"id": "C-1"}, "customer_id": "C-1", "payment_id": "p", "payment": {"payment_id": "p"}"#;
+        assert!(parse_order(&format!("{{{item}, {same}}}")).is_ok());
+        for (other, pointer) in [
+            (
+                r#""customer": {"id": "C-1"}, "customer_id": "C-2""#,
+                "/customer_id",
+            ),
+            (
+                r#""customer": {"name": "a"}, "customer_name": "b""#,
+                "/customer_name",
+            ),
+            (
+                r#""customer": {"email": "a@b"}, "customer_email": "a@c""#,
+                "/customer_email",
+            ),
+            (
+                r#""payment": {"payment_id": "p"}, "payment_id": "q""#,
+                "/payment_id",
+            ),
+            (r#""address": "1 A", "shipping_address": "2 B""#, "/address"),
+        ] {
+            assert_eq!(
+                refused(&format!("{{{item}, {other}}}")),
+                [pointer],
+                "{other}"
+            );
+        }
+        let line = r#"{"items": [{"sku": "A", "product_id": "B", "qty": 1, "quantity": 2, "price": 1, "unit_price": 2}]}"#;
+        assert_eq!(
+            refused(line),
+            ["/items/0/product_id", "/items/0/qty", "/items/0/price"]
+        );
+    }
+
+    #[test]
+    fn texts_and_lines_have_limits() {
+        let line = r#"{"sku": "A", "quantity": 1, "price": 1}"#;
+        let order = |lines: &str, rest: &str| format!(r#"{{"items": [{lines}]{rest}}}"#);
+        assert!(parse_order(&order(&vec![line; 100].join(","), "")).is_ok());
+        assert_eq!(refused(&order(&vec![line; 101].join(","), "")), ["/items"]);
+        for (name, longest) in [
+            ("customer_name", 200),
+            ("customer_id", 64),
+            ("payment_id", 160),
+            ("address", 200),
+        ] {
+            let with =
+                |length: usize| order(line, &format!(r#", "{name}": "{}""#, "x".repeat(length)));
+            assert!(parse_order(&with(longest)).is_ok(), "{name}");
+            assert_eq!(refused(&with(longest + 1)), [format!("/{name}")]);
+        }
+        for bad in [
+            r#""customer_name": "a\u0000b""#,
+            r#""customer_name": ["a"]"#,
+            r#""customer_name": "\ud800""#,
+        ] {
+            assert_eq!(
+                refused(&order(line, &format!(", {bad}"))),
+                ["/customer_name"],
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn prices_are_exact_and_have_limits() {
+        let total = |currency: &str, quantity: &str, price: &str| {
+            let text = format!(
+                r#"{{"currency": "{currency}", "items": [{{"sku": "A", "quantity": {quantity}, "price": {price}}}]}}"#
+            );
+            parse_order(&text)
+                .map(|order| order.total.minor())
+                .map_err(|_| refused(&text).join(" "))
+        };
+        for (currency, quantity, price, minor) in [
+            ("USD", "3", "99.99", 29_997),
+            ("USD", "\"3\"", "\"99.99\"", 29_997),
+            ("USD", "3.0", "33.330", 9_999),
+            ("JPY", "2", "500", 1_000),
+            ("JPY", "2", "500.00", 1_000),
+            ("KWD", "1", "1.234", 1_234),
+            ("USD", "1", "9999999999999.99", 999_999_999_999_999),
+        ] {
+            assert_eq!(
+                total(currency, quantity, price),
+                Ok(minor),
+                "{currency} {quantity} {price}"
+            );
+        }
+        for price in [
+            "99.999",
+            "99.99000000000001",
+            "-0.01",
+            "1e400",
+            "1e2",
+            "-1e-400",
+            "1E+2",
+            "\"\"",
+            "\"1,5\"",
+            "\"NaN\"",
+            "true",
+            "[]",
+            "{}",
+            "123456789012345678901234567890",
+            "0.00000000000000000001",
+        ] {
+            assert_eq!(
+                total("USD", "1", price),
+                Err("/items/0/price".to_owned()),
+                "{price}"
+            );
+        }
+        assert_eq!(total("JPY", "1", "0.5"), Err("/items/0/price".to_owned()));
+        assert_eq!(
+            total("KWD", "1", "1.2345"),
+            Err("/items/0/price".to_owned())
+        );
+        // More than 15 digits, and more than 64 bits.
+        assert_eq!(
+            total("USD", "2", "9999999999999.99"),
+            Err("/items".to_owned())
+        );
+        assert_eq!(
+            total("USD", "10000", "9999999999999.99"),
+            Err("/items".to_owned())
+        );
+        assert_eq!(total("US$", "1", "1"), Err("/currency".to_owned()));
+    }
+
+    #[test]
+    fn quantities_and_totals_have_limits() {
+        for quantity in [
+            "0",
+            "-1",
+            "-0",
+            "10001",
+            "1.5",
+            "1e3",
+            "\"\"",
+            "\"+5\"",
+            "true",
+            "[1]",
+            "99999999999999999999",
+            "1e400",
+        ] {
+            let text =
+                format!(r#"{{"items": [{{"sku": "A", "quantity": {quantity}, "price": 1}}]}}"#);
+            assert_eq!(refused(&text), ["/items/0/quantity"], "{quantity}");
+        }
+        let huge = r#"{"items": [{"sku": "A", "quantity": 10000, "price": 999999999999.99}]}"#;
+        assert_eq!(refused(huge), ["/items"]);
+        assert_eq!(
+            refused(r#"{"items": [{"sku": "A", "quantity": 1, "price": 0}]}"#),
+            ["/items"]
+        );
+        assert_eq!(
+            refused(r#"{"items": [{}]}"#),
+            ["/items/0/sku", "/items/0/quantity", "/items/0/unit_price"]
+        );
+        assert_eq!(refused("[]"), [""]);
+    }
+
+    prop_compose! {
+        fn line()(sku in "[A-Z0-9]{1,8}", name in proptest::option::of("[a-z]{1,9}"), quantity in 1..=9_999_u32, price in 1..=9_999_999_i64) -> Line {
+            Line { sku: Sku::parse(&sku).unwrap(), name, quantity, unit_price: Money::from_minor(price, Currency::DEFAULT).unwrap() }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_document_reads_back(lines in proptest::collection::vec(line(), 1..9), street in proptest::option::of("[a-z]{1,9}")) {
+            let order = OrderRequest {
+                customer: Customer::default(), lines: lines.clone(), currency: Currency::DEFAULT,
+                shipping_address: AddressChange { street, ..AddressChange::default() }.into_address(),
+                payment_id: None, payment_method: None, profile: None,
+            }.into_order().unwrap();
+            let sum: i64 = lines.iter().map(|line| line.unit_price.minor() * i64::from(line.quantity)).sum();
+            prop_assert_eq!(order.total.minor(), sum);
+            prop_assert_eq!(parse_order(&order_document(&order).to_string()).unwrap(), order);
+        }
+    }
+}
