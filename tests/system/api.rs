@@ -6,17 +6,17 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::harness::Harness;
 
 /// An answer, read whole.
 #[derive(Debug)]
-pub(crate) struct Reply {
+pub(crate) struct ApiResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
 }
 
-impl Reply {
+impl ApiResponse {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
@@ -26,7 +26,7 @@ impl Reply {
 
     /// The order that was started.
     #[track_caller]
-    pub(crate) fn started(self) -> String {
+    pub(crate) fn expect_started(self) -> String {
         assert_eq!(self.status, 202, "{:?}", self.body);
         let order_id = self.body["order_id"].as_str().unwrap().to_owned();
         // Before it there may be a stage.
@@ -40,14 +40,14 @@ impl Reply {
     }
 
     #[track_caller]
-    pub(crate) fn is(self, status: u16) -> Value {
+    pub(crate) fn expect_status(self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{:?}", self.body);
         self.body
     }
 
     /// A problem document of this kind (RFC 9457), with all that it must have.
     #[track_caller]
-    pub(crate) fn problem(self, status: u16, code: &str) -> Value {
+    pub(crate) fn expect_problem(self, status: u16, code: &str) -> Value {
         assert_eq!(self.status.as_u16(), status, "{:?}", self.body);
         assert_eq!(
             self.header("content-type"),
@@ -70,14 +70,14 @@ impl Reply {
     }
 }
 
-impl World {
+impl Harness {
     pub(crate) async fn send(
         &self,
         method: Method,
         path: &str,
         headers: &[(&str, &str)],
         body: Option<String>,
-    ) -> Reply {
+    ) -> ApiResponse {
         let mut request = self.http.request(method, format!("{}{path}", self.url));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -88,41 +88,41 @@ impl World {
         let answer = request.send().await.unwrap();
         let (status, headers) = (answer.status(), answer.headers().clone());
         let text = answer.text().await.unwrap();
-        Reply {
+        ApiResponse {
             status,
             headers,
             body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
         }
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str) -> ApiResponse {
         self.send(Method::GET, path, &[], None).await
     }
 
-    pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
-        self.post_with(path, body, &[]).await
+    pub(crate) async fn post(&self, path: &str, body: Value) -> ApiResponse {
+        self.post_with_headers(path, body, &[]).await
     }
 
     /// As a client does that reads the contract: what could not be taken now is sent again.
-    pub(crate) async fn post_with(
+    pub(crate) async fn post_with_headers(
         &self,
         path: &str,
         body: Value,
         headers: &[(&str, &str)],
-    ) -> Reply {
-        let send = async || self.post_once(path, &body, headers).await;
-        self.eventually("an answer that is not 503", send, |reply| {
+    ) -> ApiResponse {
+        let send = async || self.post_without_retry(path, &body, headers).await;
+        self.wait_until("an answer that is not 503", send, |reply| {
             reply.status != 503
         })
         .await
     }
 
-    pub(crate) async fn post_once(
+    pub(crate) async fn post_without_retry(
         &self,
         path: &str,
         body: &Value,
         headers: &[(&str, &str)],
-    ) -> Reply {
+    ) -> ApiResponse {
         let headers: Vec<_> = [(CONTENT_TYPE.as_str(), "application/json")]
             .into_iter()
             .chain(headers.iter().copied())
@@ -133,7 +133,7 @@ impl World {
 }
 
 /// A small order that is charged, and runs through by itself.
-pub(crate) fn paid_order() -> Value {
+pub(crate) fn sample_order() -> Value {
     json!({
         "customer": {"id": "CUST-001", "name": "John Doe", "email": "john@example.com"},
         "items": [{"sku": "ABC123", "name": "Laptop", "quantity": 1, "unit_price": "99.99"}],
@@ -144,7 +144,7 @@ pub(crate) fn paid_order() -> Value {
 
 /// The same with a payment id, which no other order may use.
 pub(crate) fn order_with_payment(payment_id: &str) -> Value {
-    let mut order = paid_order();
+    let mut order = sample_order();
     order["payment"] = json!({"payment_id": payment_id});
     order
 }

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::{
-    api::{Reply, paid_order},
-    world::World,
+    api::{ApiResponse, sample_order},
+    harness::Harness,
 };
 use domain::WebhookProvider;
 use orderflow_http::{Access, ROUTES, Scope, create_api_key};
@@ -38,116 +38,126 @@ enum Foreign {
 
 /// Each route, what it needs, and what another customer gets. A new route needs a line here.
 const TABLE: &[(&str, &str, Access, Foreign)] = &[
-    ("POST", "/orders", Access::Needs(Scope::Write), Foreign::Own),
+    (
+        "POST",
+        "/orders",
+        Access::Requires(Scope::Write),
+        Foreign::Own,
+    ),
     (
         "POST",
         "/orders/{id}/start",
-        Access::Needs(Scope::Write),
+        Access::Requires(Scope::Write),
         Foreign::Conflict,
     ),
     (
         "POST",
         "/orders/{id}/signals/approve",
-        Access::Needs(Scope::Operate),
+        Access::Requires(Scope::Operate),
         Foreign::Unknown,
     ),
     (
         "POST",
         "/orders/{id}/signals/reject",
-        Access::Needs(Scope::Operate),
+        Access::Requires(Scope::Operate),
         Foreign::Unknown,
     ),
     (
         "POST",
         "/orders/{id}/signals/cancel",
-        Access::Needs(Scope::Write),
+        Access::Requires(Scope::Write),
         Foreign::Unknown,
     ),
     (
         "POST",
         "/orders/{id}/cancel",
-        Access::Needs(Scope::Write),
+        Access::Requires(Scope::Write),
         Foreign::Unknown,
     ),
     (
         "DELETE",
         "/orders/{id}",
-        Access::Needs(Scope::Write),
+        Access::Requires(Scope::Write),
         Foreign::Unknown,
     ),
     (
         "POST",
         "/orders/{id}/signals/update-address",
-        Access::Needs(Scope::Write),
+        Access::Requires(Scope::Write),
         Foreign::Unknown,
     ),
     (
         "POST",
         "/orders/{id}/signals/cancel-payment",
-        Access::Needs(Scope::Operate),
+        Access::Requires(Scope::Operate),
         Foreign::Unknown,
     ),
     (
         "POST",
         "/orders/{id}/payment",
-        Access::Needs(Scope::Operate),
+        Access::Requires(Scope::Operate),
         Foreign::Unknown,
     ),
     (
         "POST",
         "/orders/{id}/signals/confirm-payment",
-        Access::Needs(Scope::Operate),
+        Access::Requires(Scope::Operate),
         Foreign::Unknown,
     ),
     (
         "POST",
         "/orders/{id}/signals/confirm-delivery",
-        Access::Needs(Scope::Operate),
+        Access::Requires(Scope::Operate),
         Foreign::Unknown,
     ),
     (
         "POST",
         "/webhooks/{provider}",
-        Access::Open,
+        Access::Public,
         Foreign::Signed,
     ),
     (
         "GET",
         "/orders/{id}",
-        Access::Needs(Scope::Read),
+        Access::Requires(Scope::Read),
         Foreign::Unknown,
     ),
     (
         "GET",
         "/orders/{id}/status",
-        Access::Needs(Scope::Read),
+        Access::Requires(Scope::Read),
         Foreign::Unknown,
     ),
     (
         "GET",
         "/orders/{id}/estimated-delivery",
-        Access::Needs(Scope::Read),
+        Access::Requires(Scope::Read),
         Foreign::Unknown,
     ),
     (
         "GET",
         "/orders/{id}/result",
-        Access::Needs(Scope::Read),
+        Access::Requires(Scope::Read),
         Foreign::Unknown,
     ),
-    ("GET", "/health", Access::Open, Foreign::Anything),
-    ("GET", "/", Access::Open, Foreign::Anything),
-    ("GET", "/console/{path+}", Access::Open, Foreign::Anything),
-    ("GET", "/openapi.json", Access::Open, Foreign::Anything),
-    ("GET", "/docs", Access::Open, Foreign::Anything),
-    ("GET", "/docs/{path+}", Access::Open, Foreign::Anything),
-    ("GET", "/redoc", Access::Open, Foreign::Anything),
-    ("GET", "/redoc/{path+}", Access::Open, Foreign::Anything),
-    ("GET", "/orders", Access::Needs(Scope::Read), Foreign::Left),
+    ("GET", "/health", Access::Public, Foreign::Anything),
+    ("GET", "/", Access::Public, Foreign::Anything),
+    ("GET", "/console/{path+}", Access::Public, Foreign::Anything),
+    ("GET", "/openapi.json", Access::Public, Foreign::Anything),
+    ("GET", "/docs", Access::Public, Foreign::Anything),
+    ("GET", "/docs/{path+}", Access::Public, Foreign::Anything),
+    ("GET", "/redoc", Access::Public, Foreign::Anything),
+    ("GET", "/redoc/{path+}", Access::Public, Foreign::Anything),
+    (
+        "GET",
+        "/orders",
+        Access::Requires(Scope::Read),
+        Foreign::Left,
+    ),
     (
         "GET",
         "/orders/{id}/events",
-        Access::Needs(Scope::Read),
+        Access::Requires(Scope::Read),
         Foreign::Unknown,
     ),
 ];
@@ -190,15 +200,15 @@ impl Keys {
     }
 }
 
-async fn with_keys(keys: &Keys, more: &[(&str, &str)]) -> World {
+async fn with_keys(keys: &Keys, more: &[(&str, &str)]) -> Harness {
     let lines = keys.setting();
     let mut settings = vec![("API_AUTH", "api-key"), ("API_KEYS", lines.as_str())];
     settings.extend(more);
-    World::with(&settings).await
+    Harness::start_with(&settings).await
 }
 
-impl World {
-    async fn call(&self, key: &str, method: &str, path: &str, body: Option<Value>) -> Reply {
+impl Harness {
+    async fn call(&self, key: &str, method: &str, path: &str, body: Option<Value>) -> ApiResponse {
         let mut headers = vec![("content-type", "application/json")];
         if !key.is_empty() {
             headers.push(("x-api-key", key));
@@ -212,7 +222,7 @@ impl World {
         .await
     }
 
-    async fn with_token(&self, token: &str, path: &str) -> Reply {
+    async fn with_token(&self, token: &str, path: &str) -> ApiResponse {
         self.send(
             Method::GET,
             path,
@@ -225,7 +235,7 @@ impl World {
 
 /// An order of nobody yet, that waits for its payment.
 fn waiting_order() -> Value {
-    let mut order = paid_order();
+    let mut order = sample_order();
     order.as_object_mut().unwrap().remove("customer");
     order["profile"] = json!("checkout");
     order
@@ -272,7 +282,7 @@ async fn each_kind_of_caller_gets_on_every_route_what_the_table_says() {
     let id = world
         .call(keys.of("alice"), "POST", "/orders", Some(waiting_order()))
         .await
-        .started();
+        .expect_started();
     let one = |name| match name {
         "reader" => Some(Scope::Read),
         "writer" => Some(Scope::Write),
@@ -293,7 +303,7 @@ async fn each_kind_of_caller_gets_on_every_route_what_the_table_says() {
         }
         for stranger in ["", "ofk_made-up"] {
             let reply = send(stranger).await;
-            if access == Access::Open {
+            if access == Access::Public {
                 assert_eq!(reply.status, 200, "{method} {pattern}");
                 continue;
             }
@@ -302,7 +312,7 @@ async fn each_kind_of_caller_gets_on_every_route_what_the_table_says() {
                 challenge.starts_with("ApiKey realm="),
                 "{method} {pattern}: {challenge}"
             );
-            let shown = reply.problem(401, "unauthenticated").to_string();
+            let shown = reply.expect_problem(401, "unauthenticated").to_string();
             assert!(
                 !shown.contains("made-up") && !shown.contains("C-ALICE"),
                 "{shown}"
@@ -311,8 +321,8 @@ async fn each_kind_of_caller_gets_on_every_route_what_the_table_says() {
         for name in ["reader", "writer", "operator", "everything", "alice"] {
             let reply = send(keys.of(name)).await;
             let lacks = match (access, one(name)) {
-                (Access::Needs(needed), Some(only)) => needed != only,
-                (Access::Needs(_) | Access::Open, _) => false,
+                (Access::Requires(needed), Some(only)) => needed != only,
+                (Access::Requires(_) | Access::Public, _) => false,
             };
             if lacks {
                 assert!(
@@ -321,7 +331,7 @@ async fn each_kind_of_caller_gets_on_every_route_what_the_table_says() {
                         .contains("insufficient_scope"),
                     "{name} {method} {pattern}"
                 );
-                reply.problem(403, "insufficient_scope");
+                reply.expect_problem(403, "insufficient_scope");
             } else {
                 let seen = reply.status.as_u16();
                 assert!(
@@ -332,17 +342,17 @@ async fn each_kind_of_caller_gets_on_every_route_what_the_table_says() {
         }
         let reply = send(keys.of("bob")).await;
         match foreign {
-            Foreign::Unknown => drop(reply.problem(404, "order_not_found")),
-            Foreign::Conflict => drop(reply.problem(409, "order_exists")),
-            Foreign::Own => drop(reply.started()),
-            Foreign::Anything | Foreign::Signed => drop(reply.is(200)),
-            Foreign::Left => assert!(!reply.is(200).to_string().contains(&id)),
+            Foreign::Unknown => drop(reply.expect_problem(404, "order_not_found")),
+            Foreign::Conflict => drop(reply.expect_problem(409, "order_exists")),
+            Foreign::Own => drop(reply.expect_started()),
+            Foreign::Anything | Foreign::Signed => drop(reply.expect_status(200)),
+            Foreign::Left => assert!(!reply.expect_status(200).to_string().contains(&id)),
         }
     }
 }
 
 /// No credential is asked for, and none replaces the signature.
-async fn signed_alone(world: &World, keys: &Keys) {
+async fn signed_alone(world: &Harness, keys: &Keys) {
     let event = json!({"resource": "event", "id": "event_auth_table", "type": "profile.verified"})
         .to_string();
     let secrets = Secrets::new(WebhookProvider::Mollie, ["auth-table"]).unwrap();
@@ -378,11 +388,11 @@ async fn signed_alone(world: &World, keys: &Keys) {
                 .await
         };
         world
-            .eventually("an answer that is not 503", send, |reply| {
+            .wait_until("an answer that is not 503", send, |reply| {
                 reply.status != 503
             })
             .await
-            .is(200);
+            .expect_status(200);
         let unsigned: Vec<_> = with_key.collect();
         let reply = world
             .send(
@@ -392,7 +402,7 @@ async fn signed_alone(world: &World, keys: &Keys) {
                 Some(event.clone()),
             )
             .await;
-        reply.problem(400, "webhook_rejected");
+        reply.expect_problem(400, "webhook_rejected");
     }
 }
 
@@ -411,11 +421,11 @@ async fn a_customer_orders_for_itself_and_sees_its_own_from_the_start() {
             Some(waiting_order()),
         )
         .await
-        .started();
+        .expect_started();
     let order = world
         .call(alice, "GET", &format!("/orders/{id}"), None)
         .await
-        .is(200);
+        .expect_status(200);
     assert_eq!(
         (&order["source"], &order["customer_id"]),
         (&json!("temporal"), &json!("C-ALICE"))
@@ -426,11 +436,14 @@ async fn a_customer_orders_for_itself_and_sees_its_own_from_the_start() {
         "/orders/alice-1/events",
         "/orders/alice-1?source=database",
     ] {
-        world.call(alice, "GET", path, None).await.is(200);
+        world
+            .call(alice, "GET", path, None)
+            .await
+            .expect_status(200);
         let foreign = world
             .call(bob, "GET", path, None)
             .await
-            .problem(404, "order_not_found")
+            .expect_problem(404, "order_not_found")
             .to_string();
         let nobodys = world
             .call(bob, "GET", &path.replace("alice-1", "nobody-1"), None)
@@ -438,7 +451,7 @@ async fn a_customer_orders_for_itself_and_sees_its_own_from_the_start() {
         assert_eq!(
             foreign,
             nobodys
-                .problem(404, "order_not_found")
+                .expect_problem(404, "order_not_found")
                 .to_string()
                 .replace("nobody-1", "alice-1")
         );
@@ -448,14 +461,14 @@ async fn a_customer_orders_for_itself_and_sees_its_own_from_the_start() {
         world
             .call(key, "GET", &format!("/orders{query}"), None)
             .await
-            .is(200)["orders"]
+            .expect_status(200)["orders"]
             .as_array()
             .unwrap()
             .len()
     };
     let listed = async || list(alice, "").await;
     world
-        .eventually("the order in the list", listed, |count| *count == 1)
+        .wait_until("the order in the list", listed, |count| *count == 1)
         .await;
     assert_eq!(list(alice, "?customer_id=C-ALICE").await, 1);
     for (key, query) in [
@@ -472,16 +485,16 @@ async fn a_customer_orders_for_itself_and_sees_its_own_from_the_start() {
     let refused = world
         .call(bob, "POST", "/orders", Some(order.clone()))
         .await
-        .problem(422, "invalid_request");
+        .expect_problem(422, "invalid_request");
     assert_eq!(refused["errors"][0]["pointer"], "/customer");
     world
         .call(alice, "POST", "/orders", Some(order))
         .await
-        .started();
+        .expect_started();
     world
         .call(bob, "POST", "/orders/alice-1/start", Some(waiting_order()))
         .await
-        .problem(409, "order_exists");
+        .expect_problem(409, "order_exists");
     let again = world
         .call(
             alice,
@@ -490,7 +503,7 @@ async fn a_customer_orders_for_itself_and_sees_its_own_from_the_start() {
             Some(waiting_order()),
         )
         .await
-        .is(202);
+        .expect_status(202);
     assert_eq!(again["already_started"], true);
     // One key, two callers, two orders.
     let mut ids = Vec::new();
@@ -508,7 +521,7 @@ async fn a_customer_orders_for_itself_and_sees_its_own_from_the_start() {
                 Some(waiting_order().to_string()),
             )
             .await;
-        ids.push(reply.started());
+        ids.push(reply.expect_started());
     }
     assert!(ids[0] == ids[2] && ids[0] != ids[1], "{ids:?}");
     // What is wrong with a body would tell that the order is there.
@@ -516,21 +529,21 @@ async fn a_customer_orders_for_itself_and_sees_its_own_from_the_start() {
     world
         .call(bob, "POST", &path, Some(json!({"reason": 5})))
         .await
-        .problem(404, "order_not_found");
+        .expect_problem(404, "order_not_found");
     world
         .call(alice, "POST", &path, Some(json!({"reason": 5})))
         .await
-        .problem(422, "invalid_request");
+        .expect_problem(422, "invalid_request");
     world
         .call(alice, "POST", &path, Some(json!({})))
         .await
-        .is(200);
-    assert_eq!(world.ended(&id).await.status.as_str(), "cancelled");
+        .expect_status(200);
+    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "cancelled");
     world
         .call(bob, "POST", &path, Some(json!({})))
         .await
-        .problem(404, "order_not_found");
-    let log = world.log("api");
+        .expect_problem(404, "order_not_found");
+    let log = world.read_log("api");
     assert!(
         log.contains("key:alice") && !log.contains(alice) && !log.contains(bob),
         "a key is in the log"
@@ -541,7 +554,7 @@ async fn a_customer_orders_for_itself_and_sees_its_own_from_the_start() {
 async fn tokens_are_checked_with_the_keys_that_their_issuer_has_now() {
     let issuer = Issuer::start().await;
     let url = issuer.url();
-    let world = World::with(&[
+    let world = Harness::start_with(&[
         ("API_AUTH", "jwt"),
         ("JWT_ISSUER", "https://issuer.example"),
         ("JWT_AUDIENCE", "orderflow"),
@@ -554,16 +567,16 @@ async fn tokens_are_checked_with_the_keys_that_their_issuer_has_now() {
         reply.header("www-authenticate"),
         "Bearer realm=\"orderflow\""
     );
-    reply.problem(401, "unauthenticated");
+    reply.expect_problem(401, "unauthenticated");
     let reader = issuer.token("1", json!({"scope": "orders:read"}));
     // Nobody can tell while the issuer is away for the first time.
     let reply = world.with_token(&reader, "/orders").await;
     assert_eq!(reply.header("retry-after"), "5");
-    reply.problem(503, "auth_unavailable");
+    reply.expect_problem(503, "auth_unavailable");
     issuer.publish(&["1"]);
     let listed = async || world.with_token(&reader, "/orders").await.status.as_u16();
     world
-        .eventually("keys", listed, |status| *status == 200)
+        .wait_until("keys", listed, |status| *status == 200)
         .await;
 
     for (claims, why) in [
@@ -583,7 +596,7 @@ async fn tokens_are_checked_with_the_keys_that_their_issuer_has_now() {
             challenge.starts_with("Bearer ") && challenge.contains("error=\"invalid_token\""),
             "{challenge}"
         );
-        let problem = reply.problem(401, "unauthenticated");
+        let problem = reply.expect_problem(401, "unauthenticated");
         assert!(
             problem["detail"].as_str().unwrap().contains(why),
             "{problem}"
@@ -602,23 +615,23 @@ async fn tokens_are_checked_with_the_keys_that_their_issuer_has_now() {
         "{:?}",
         reply.headers
     );
-    reply.problem(403, "insufficient_scope");
+    reply.expect_problem(403, "insufficient_scope");
 
     // The issuer changes its keys: what the new one signed is let in, what the old one signed no more.
     let new = issuer.token("2", json!({"scope": "orders:read"}));
     world
         .with_token(&new, "/orders")
         .await
-        .problem(401, "unauthenticated");
+        .expect_problem(401, "unauthenticated");
     issuer.publish(&["2"]);
     let listed = async || world.with_token(&new, "/orders").await.status.as_u16();
     world
-        .eventually("the new key", listed, |status| *status == 200)
+        .wait_until("the new key", listed, |status| *status == 200)
         .await;
     world
         .with_token(&reader, "/orders")
         .await
-        .problem(401, "unauthenticated");
+        .expect_problem(401, "unauthenticated");
     // The issuer is away: what is known goes on.
     issuer.publish(&[]);
     world
@@ -627,8 +640,8 @@ async fn tokens_are_checked_with_the_keys_that_their_issuer_has_now() {
             "/orders",
         )
         .await
-        .problem(401, "unauthenticated");
-    world.with_token(&new, "/orders").await.is(200);
+        .expect_problem(401, "unauthenticated");
+    world.with_token(&new, "/orders").await.expect_status(200);
 
     let bound = issuer.token(
         "2",
@@ -649,17 +662,17 @@ async fn tokens_are_checked_with_the_keys_that_their_issuer_has_now() {
             Some(waiting_order().to_string()),
         )
         .await
-        .started();
+        .expect_started();
     world
         .with_token(&bound, &format!("/orders/{id}"))
         .await
-        .is(200);
+        .expect_status(200);
     let other = issuer.token("2", json!({"scope": "orders:read", "customer_id": "C-2"}));
     world
         .with_token(&other, &format!("/orders/{id}"))
         .await
-        .problem(404, "order_not_found");
-    let log = world.log("api");
+        .expect_problem(404, "order_not_found");
+    let log = world.read_log("api");
     assert!(
         !log.contains(&bound) && !log.contains("jane@example.com"),
         "a token or its subject is in the log"
@@ -675,26 +688,26 @@ async fn each_caller_has_its_own_rate() {
             world
                 .call(keys.of(name), "GET", "/orders", None)
                 .await
-                .is(200);
+                .expect_status(200);
         }
         let reply = world.call(keys.of(name), "GET", "/orders", None).await;
         let wait: u32 = reply.header("retry-after").parse().unwrap();
         assert!((1..=3_600).contains(&wait), "{wait}");
-        reply.problem(429, "rate_limited");
+        reply.expect_problem(429, "rate_limited");
     }
     // Who guesses keys is counted by its address.
     for _ in 0..3 {
         world
             .call("ofk_guess", "GET", "/orders", None)
             .await
-            .problem(401, "unauthenticated");
+            .expect_problem(401, "unauthenticated");
     }
     world
         .call("ofk_guess", "GET", "/orders", None)
         .await
-        .problem(429, "rate_limited");
+        .expect_problem(429, "rate_limited");
     for _ in 0..5 {
-        world.get("/health").await.is(200);
+        world.get("/health").await.expect_status(200);
     }
 }
 
@@ -726,7 +739,7 @@ async fn the_command_line_makes_a_key_and_uses_it() {
         line.starts_with("script ") && line.ends_with(" orders:read,orders:write customer=C-9"),
         "{line}"
     );
-    let world = World::with(&[("API_AUTH", "api-key"), ("API_KEYS", line)]).await;
+    let world = Harness::start_with(&[("API_AUTH", "api-key"), ("API_KEYS", line)]).await;
     let run = async |key: &str| {
         let mut command = Command::new(PROGRAM);
         command
@@ -750,7 +763,7 @@ async fn the_command_line_makes_a_key_and_uses_it() {
     let started: Value = serde_json::from_slice(&run(key).await.stdout).unwrap();
     assert_eq!(started["order_id"], "script-1");
     assert_eq!(
-        world.ended("script-1").await.customer_id.as_deref(),
+        world.wait_for_end("script-1").await.customer_id.as_deref(),
         Some("C-9")
     );
 }

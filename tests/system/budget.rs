@@ -2,7 +2,7 @@
 
 use temporalio_client::{Client, WorkflowDescribeOptions};
 
-use crate::{api::order_with_payment, world::World};
+use crate::{api::order_with_payment, harness::Harness};
 use workflows::OrderWorkflow;
 
 async fn cost(client: &Client, workflow_id: String) -> (i64, usize) {
@@ -22,16 +22,16 @@ async fn cost(client: &Client, workflow_id: String) -> (i64, usize) {
 
 #[tokio::test]
 async fn a_happy_order_stays_within_25_transitions_and_48_events() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let id = world
         .post("/orders", order_with_payment("pmt-budget"))
         .await
-        .started();
-    assert_eq!(world.ended(&id).await.status.as_str(), "delivered");
-    let client = world.temporal().await;
+        .expect_started();
+    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "delivered");
+    let client = world.connect_to_temporal().await;
     let closed = async || cost(&client, format!("order-{id}")).await;
     let order = world
-        .eventually("the closed workflow", closed, |(_, events)| *events >= 34)
+        .wait_until("the closed workflow", closed, |(_, events)| *events >= 34)
         .await;
     let shipping = cost(&client, format!("shipping-{id}-1")).await;
     let (transitions, events) = (order.0 + shipping.0, order.1 + shipping.1);

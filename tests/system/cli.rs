@@ -19,7 +19,7 @@ use std::{
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::world::World;
+use crate::harness::Harness;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_orderflow-under-test");
 
@@ -39,9 +39,9 @@ fn program() -> Command {
     command
 }
 
-impl World {
+impl Harness {
     /// Runs the program with this world's addresses.
-    async fn orderflow(&self, arguments: &[&str]) -> Output {
+    async fn run_orderflow(&self, arguments: &[&str]) -> Output {
         self.command().args(arguments).output().await.unwrap()
     }
 
@@ -58,28 +58,31 @@ impl World {
 
     /// What it prints when it works.
     #[track_caller]
-    fn printed(output: Output) -> String {
+    fn expect_stdout(output: Output) -> String {
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{}: {errors}", output.status);
         String::from_utf8(output.stdout).unwrap()
     }
 
-    async fn json(&self, arguments: &[&str]) -> Value {
-        serde_json::from_str(&Self::printed(self.orderflow(arguments).await)).unwrap()
+    async fn run_json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&Self::expect_stdout(self.run_orderflow(arguments).await)).unwrap()
     }
 
     /// The commands one after the other, as they would stand in a terminal.
-    async fn session(&self, commands: &[&[&str]]) -> String {
+    async fn record_session(&self, commands: &[&[&str]]) -> String {
         let mut session = String::new();
         for arguments in commands {
-            session.push_str(&shown(arguments, &self.orderflow(arguments).await));
+            session.push_str(&format_session_entry(
+                arguments,
+                &self.run_orderflow(arguments).await,
+            ));
         }
         session
     }
 }
 
 /// One command in a terminal: what was typed, what came, and the exit code.
-fn shown(arguments: &[&str], output: &Output) -> String {
+fn format_session_entry(arguments: &[&str], output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
     let quoted = |argument: &&str| {
         if argument.contains(' ') {
@@ -106,7 +109,7 @@ fn shown(arguments: &[&str], output: &Output) -> String {
 
 /// Compares with the snapshot of this name, without what differs from run to run.
 #[track_caller]
-fn looks_like(name: &str, text: &str) {
+fn assert_matches_snapshot(name: &str, text: &str) {
     insta::with_settings!({
         prepend_module_to_snapshot => false,
         omit_expression => true,

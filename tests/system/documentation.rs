@@ -11,10 +11,10 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::{api::Reply, world::World};
+use crate::{api::ApiResponse, harness::Harness};
 use orderflow_http::{Function, ROUTES};
 
-fn file(path: &str) -> String {
+fn read_file(path: &str) -> String {
     fs::read_to_string(
         PathBuf::from(env!("CARGO_MANIFEST_DIR"))
             .join("..")
@@ -23,7 +23,7 @@ fn file(path: &str) -> String {
     .unwrap()
 }
 
-fn text(reply: &Reply) -> String {
+fn text(reply: &ApiResponse) -> String {
     reply
         .body
         .as_str()
@@ -46,7 +46,7 @@ fn loaded(page: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn the_pages_and_all_that_they_load_come_from_here() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     for path in ["/", "/docs", "/redoc"] {
         let page = world.get(path).await;
         assert_eq!(
@@ -109,7 +109,7 @@ async fn the_pages_and_all_that_they_load_come_from_here() {
 /// What our own files load, too: no import and no address leads elsewhere.
 #[tokio::test]
 async fn no_file_of_ours_names_another_host() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     for folder in ["console", "pages"] {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
             .join("../functions/web")
@@ -157,18 +157,18 @@ async fn no_file_of_ours_names_another_host() {
 
 #[tokio::test]
 async fn the_document_that_is_served_is_the_one_that_is_checked_in() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let served = world.get("/openapi.json").await;
     assert_eq!(served.header("content-type"), "application/json");
     assert_eq!(
-        served.is(200),
-        serde_json::from_str::<Value>(&file("docs/openapi.json")).unwrap()
+        served.expect_status(200),
+        serde_json::from_str::<Value>(&read_file("docs/openapi.json")).unwrap()
     );
 }
 
 #[tokio::test]
 async fn what_nobody_serves_is_unknown_and_a_wrong_method_is_told_the_right_ones() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     for path in [
         "/nowhere",
         "/console/",
@@ -178,7 +178,7 @@ async fn what_nobody_serves_is_unknown_and_a_wrong_method_is_told_the_right_ones
         "/favicon.ico",
         "/orders/",
     ] {
-        world.get(path).await.problem(404, "route_not_found");
+        world.get(path).await.expect_problem(404, "route_not_found");
     }
     for route in ROUTES {
         let path = route
@@ -194,15 +194,15 @@ async fn what_nobody_serves_is_unknown_and_a_wrong_method_is_told_the_right_ones
                 allowed,
                 "{path}"
             );
-            reply.problem(405, "method_not_allowed");
+            reply.expect_problem(405, "method_not_allowed");
         }
     }
-    assert_eq!(Function::REST, Function::Web);
+    assert_eq!(Function::FALLBACK, Function::Web);
 }
 
 #[test]
 fn each_route_is_in_the_document_and_nothing_else_is() {
-    let document: Value = serde_json::from_str(&file("docs/openapi.json")).unwrap();
+    let document: Value = serde_json::from_str(&read_file("docs/openapi.json")).unwrap();
     let mut described = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
         described.extend(
@@ -221,7 +221,7 @@ fn each_route_is_in_the_document_and_nothing_else_is() {
 
 #[test]
 fn the_operators_page_tells_an_order_what_one_can_tell_it() {
-    let actions = file("functions/web/console/actions.js");
+    let actions = read_file("functions/web/console/actions.js");
     let told: BTreeSet<_> = actions
         .split("signal: '")
         .skip(1)

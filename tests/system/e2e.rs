@@ -8,68 +8,68 @@ pub(crate) mod lambda;
 
 use std::{fs, path::Path};
 
-use api_gateway::{Call, Shape, event};
+use api_gateway::{ApiKind, Call, gateway_event};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use lambda::{Ended, Lambda};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{api::order_with_payment, world::World};
+use crate::{api::order_with_payment, harness::Harness};
 use domain::WebhookProvider;
 use orderflow_http::Function;
 use payment_webhooks::{Message, Secrets, Signing};
 
 #[tokio::test]
 async fn an_order_goes_from_its_start_to_delivered_through_the_functions() {
-    let world = World::with(&[("REVIEW_THRESHOLD", "50")]).await;
+    let world = Harness::start_with(&[("REVIEW_THRESHOLD", "50")]).await;
     let lambda = Lambda::start(&world.environment).await;
     futures::join!(
-        deliver(&world, &lambda, Shape::Rest),
-        deliver(&world, &lambda, Shape::Http)
+        deliver(&world, &lambda, ApiKind::Rest),
+        deliver(&world, &lambda, ApiKind::Http)
     );
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
-async fn deliver(world: &World, lambda: &Lambda, shape: Shape) {
+async fn deliver(world: &Harness, lambda: &Lambda, shape: ApiKind) {
     let send = async |call: Call| lambda.call(shape, &call).await;
     let order = order_with_payment(&format!("pmt-{shape:?}"));
     let key = format!("key-{shape:?}");
     let start = Call::post("/orders", &order).header("Idempotency-Key", &key);
-    let id = send(start.clone()).await.started();
-    assert_eq!(send(start).await.started(), id, "one key, one order");
+    let id = send(start.clone()).await.expect_started();
+    assert_eq!(send(start).await.expect_started(), id, "one key, one order");
 
     let status = async || {
         send(Call::get(&format!("/orders/{id}/status")))
             .await
-            .is(200)
+            .expect_status(200)
     };
     let reviewed = |status: &Value| status["step"] == "manual_review";
     world
-        .eventually("the wait for a review", status, reviewed)
+        .wait_until("the wait for a review", status, reviewed)
         .await;
     let approve = Call::post(
         &format!("/orders/{id}/signals/approve"),
         &json!({"reviewer": "ann"}),
     );
     assert_eq!(
-        send(approve.clone()).await.is(200)["message"],
+        send(approve.clone()).await.expect_status(200)["message"],
         "Order approved."
     );
-    assert_eq!(send(approve).await.is(200)["already"], true);
+    assert_eq!(send(approve).await.expect_status(200)["already"], true);
 
     let trail = async || {
         send(Call::get(&format!("/orders/{id}/events")))
             .await
-            .is(200)["events"]
+            .expect_status(200)["events"]
             .clone()
     };
     let has_ended = |events: &Value| events.to_string().contains("delivered");
     let events = world
-        .eventually("the delivery in the trail", trail, has_ended)
+        .wait_until("the delivery in the trail", trail, has_ended)
         .await;
     let first = send(Call::get(&format!("/orders/{id}/events?limit=2&after=1")))
         .await
-        .is(200)["events"]
+        .expect_status(200)["events"]
         .clone();
     assert_eq!(
         first.as_array().unwrap()[..],
@@ -77,18 +77,18 @@ async fn deliver(world: &World, lambda: &Lambda, shape: Shape) {
         "parameters of the query arrive"
     );
 
-    world.ended(&id).await;
+    world.wait_for_end(&id).await;
     let path = format!("/orders/{id}?source=database");
-    let order = send(Call::get(&path)).await.is(200);
+    let order = send(Call::get(&path)).await.expect_status(200);
     assert_eq!(order["status"], "delivered");
     assert_eq!(
         order,
-        world.get(&path).await.is(200),
+        world.get(&path).await.expect_status(200),
         "the local gateway says the same"
     );
     let list = send(Call::get("/orders?status=delivered&customer_id=CUST-001"))
         .await
-        .is(200)["orders"]
+        .expect_status(200)["orders"]
         .clone();
     assert!(
         list.as_array()
@@ -115,12 +115,12 @@ async fn deliver(world: &World, lambda: &Lambda, shape: Shape) {
         method: Method::DELETE,
         ..Call::post(&format!("/orders/{id}"), &json!({"reason": "too late"}))
     };
-    send(late).await.problem(409, "already_shipped");
+    send(late).await.expect_problem(409, "already_shipped");
 }
 
 #[tokio::test]
 async fn what_is_refused_is_refused_as_the_local_gateway_does() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let lambda = Lambda::start(&world.environment).await;
     let json = Some("application/json");
     for (method, path, kind, body, status) in [
@@ -182,7 +182,7 @@ async fn what_is_refused_is_refused_as_the_local_gateway_does() {
             "{method} {path}: {:?}",
             expected.body
         );
-        for shape in Shape::ALL {
+        for shape in ApiKind::ALL {
             for base64 in [false, true] {
                 let headers = headers
                     .iter()
@@ -225,21 +225,24 @@ async fn what_is_refused_is_refused_as_the_local_gateway_does() {
 
 #[tokio::test]
 async fn where_an_answer_points_a_caller_gets_from_behind_a_stage_and_a_base_path() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let lambda = Lambda::start(&world.environment).await;
-    for shape in Shape::ALL {
+    for shape in ApiKind::ALL {
         let order = order_with_payment(&format!("pmt-pointed-{shape:?}"));
         let started = lambda.call(shape, &Call::post("/orders", &order)).await;
         let location = started.header("location").to_owned();
-        let id = started.started();
+        let id = started.expect_started();
         assert_eq!(location, format!("{}/orders/{id}", shape.prefix()));
         // As API Gateway takes what is asked for there.
         let follow = async |target: &str| {
             let path = target.strip_prefix(shape.prefix()).unwrap();
             lambda.call(shape, &Call::get(path)).await
         };
-        assert_eq!(follow(&location).await.is(200)["order_id"], id.as_str());
-        world.ended(&id).await;
+        assert_eq!(
+            follow(&location).await.expect_status(200)["order_id"],
+            id.as_str()
+        );
+        world.wait_for_end(&id).await;
         let first = lambda
             .call(shape, &Call::get(&format!("/orders/{id}/events?limit=1")))
             .await;
@@ -250,7 +253,11 @@ async fn where_an_answer_points_a_caller_gets_from_behind_a_stage_and_a_base_pat
             .split_once(">; rel=\"next\"")
             .unwrap()
             .0;
-        assert_eq!(follow(next).await.is(200)["events"][0]["seq"], 2, "{link}");
+        assert_eq!(
+            follow(next).await.expect_status(200)["events"][0]["seq"],
+            2,
+            "{link}"
+        );
         let files = lambda.call(shape, &Call::get("/docs/begin.js")).await;
         assert_eq!(files.status, 200, "{shape:?}");
     }
@@ -258,11 +265,11 @@ async fn where_an_answer_points_a_caller_gets_from_behind_a_stage_and_a_base_pat
 
 #[tokio::test]
 async fn a_panic_or_a_foreign_event_hangs_nobody() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let lambda = Lambda::start(&world.environment).await;
-    for shape in Shape::ALL {
+    for shape in ApiKind::ALL {
         // What is no base64 makes the runtime itself panic, before any code of ours.
-        let mut broken = event(shape, &Call::post("/orders", &json!({})));
+        let mut broken = gateway_event(shape, &Call::post("/orders", &json!({})));
         broken["body"] = json!("%");
         broken["isBase64Encoded"] = json!(true);
         let error = lambda.invoke(Function::Start, &broken).await.unwrap_err();
@@ -282,17 +289,17 @@ async fn a_panic_or_a_foreign_event_hangs_nobody() {
     // The same process serves on.
     lambda
         .call(
-            Shape::Http,
+            ApiKind::Http,
             &Call::post("/orders/after-the-panic/start", &json!({})),
         )
         .await
-        .started();
+        .expect_started();
 }
 
 #[tokio::test]
 async fn every_sample_event_is_answered() {
     // With this one the sample notifications are signed.
-    let world = World::with(&[("WEBHOOK_SECRETS_CHECKOUT", "sample-secret")]).await;
+    let world = Harness::start_with(&[("WEBHOOK_SECRETS_CHECKOUT", "sample-secret")]).await;
     let lambda = Lambda::start(&world.environment).await;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../localstack/events");
     let mut files: Vec<_> = fs::read_dir(folder)
@@ -303,9 +310,9 @@ async fn every_sample_event_is_answered() {
     files.sort_by_key(|path| (!path.ends_with("start-order.rest.json"), path.clone()));
     for path in files {
         let event: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-        let reply = api_gateway::reply(
+        let reply = api_gateway::parse_response(
             lambda
-                .invoke(api_gateway::function(&event), &event)
+                .invoke(api_gateway::function_of(&event), &event)
                 .await
                 .unwrap(),
         );
@@ -321,7 +328,7 @@ async fn every_sample_event_is_answered() {
 #[tokio::test]
 async fn a_signed_notification_passes_however_the_gateway_hands_it_over() {
     let secret = "marked-secret";
-    let world = World::with(&[("WEBHOOK_SECRETS_CHECKOUT", secret)]).await;
+    let world = Harness::start_with(&[("WEBHOOK_SECRETS_CHECKOUT", secret)]).await;
     let lambda = Lambda::start(&world.environment).await;
     let secrets = Secrets::new(WebhookProvider::Checkout, [secret]).unwrap();
     let signed = |body: &[u8]| {
@@ -338,7 +345,7 @@ async fn a_signed_notification_passes_however_the_gateway_hands_it_over() {
         base64,
         ..Call::post("/webhooks/checkout", &json!({})).header("Cko-Signature", signature)
     };
-    for (shape, name) in [(Shape::Rest, "rest"), (Shape::Http, "http")] {
+    for (shape, name) in [(ApiKind::Rest, "rest"), (ApiKind::Http, "http")] {
         for base64 in [false, true] {
             let body = format!(
                 "{{\"id\": \"evt_{name}_{base64}\", \"type\": \"dispute_evidence_required\",  \"é\": 1}}"
@@ -354,25 +361,26 @@ async fn a_signed_notification_passes_however_the_gateway_hands_it_over() {
                 .call(shape, &call(&format!("{body} "), base64, &signature))
                 .await;
             assert_eq!(
-                refused.problem(400, "webhook_rejected")["reason"],
+                refused.expect_problem(400, "webhook_rejected")["reason"],
                 "signature"
             );
         }
         // What is no text comes as base64 alone.
         let bytes = [b"\xff\x00\xfe".as_slice(), name.as_bytes()].concat();
-        let mut event = event(shape, &call("", true, &signed(&bytes)));
+        let mut event = gateway_event(shape, &call("", true, &signed(&bytes)));
         event["body"] = json!(STANDARD.encode(&bytes));
-        let taken = api_gateway::reply(lambda.invoke(Function::Webhook, &event).await.unwrap());
+        let taken =
+            api_gateway::parse_response(lambda.invoke(Function::Webhook, &event).await.unwrap());
         assert_eq!(taken.status, 200, "{name}: {taken:?}");
     }
     let rows = async || {
-        store::deliveries::list(&world.pool, None, None, 100)
+        store::webhook_events::list(&world.pool, None, None, 100)
             .await
             .unwrap()
             .len()
     };
     world
-        .eventually("a row of each", rows, |count| *count == 6)
+        .wait_until("a row of each", rows, |count| *count == 6)
         .await;
 }
 
@@ -384,11 +392,11 @@ async fn a_secret_that_is_none_ends_the_function_and_is_not_shown() {
         ("WEBHOOK_SECRETS_ADYEN", "marked-secret"),
     ];
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let Ended { success, words } = Lambda::start_one(Function::Webhook, &environment).await;
+    let Ended { success, last_line } = Lambda::start_failing(Function::Webhook, &environment).await;
     let said = "error: WEBHOOK_SECRETS_ADYEN=… is not allowed: secret 1 for adyen must be the hexadecimal HMAC key";
     assert!(
-        !success && words.starts_with(said) && !words.contains("marked"),
-        "{words}"
+        !success && last_line.starts_with(said) && !last_line.contains("marked"),
+        "{last_line}"
     );
 }
 
@@ -400,10 +408,10 @@ async fn a_function_without_a_setting_that_it_needs_ends_and_names_it() {
         ("API_AUTH", "none"),
     ];
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let Ended { success, words } = Lambda::start_one(Function::Events, &environment).await;
+    let Ended { success, last_line } = Lambda::start_failing(Function::Events, &environment).await;
     assert!(
-        !success && words.starts_with("error: DATABASE_URL= is not allowed"),
-        "{words}"
+        !success && last_line.starts_with("error: DATABASE_URL= is not allowed"),
+        "{last_line}"
     );
 }
 
@@ -412,11 +420,12 @@ async fn a_function_that_was_not_told_who_may_call_does_not_start() {
     for function in Function::ALL {
         let environment = [("TEMPORAL_ADDRESS", "127.0.0.1:1"), ("API_AUTH", "")];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let Ended { success, words } = Lambda::start_one(function, &environment).await;
+        let Ended { success, last_line } = Lambda::start_failing(function, &environment).await;
         assert!(
             !success
-                && words.starts_with("error: API_AUTH= is not allowed: on Lambda it must be set"),
-            "{words}"
+                && last_line
+                    .starts_with("error: API_AUTH= is not allowed: on Lambda it must be set"),
+            "{last_line}"
         );
     }
 }

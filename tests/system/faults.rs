@@ -9,78 +9,78 @@ use temporalio_common::protos::temporal::api::{
 
 use crate::{
     api::order_with_payment,
-    shared::{TEMPLATE, shared},
-    world::World,
+    harness::Harness,
+    shared_servers::{TEMPLATE_DATABASE, shared_servers},
 };
 use devstack::{Postgres, PostgresOptions};
 use store::simulator::{Fault, add_fault};
 use workflows::OrderWorkflow;
 
-async fn start(world: &World, id: &str) {
+async fn start(world: &Harness, id: &str) {
     let mut order = order_with_payment(&format!("pmt-{id}"));
     order["items"] = json!([{"sku": "A", "quantity": 2, "price": 3}, {"sku": "B", "quantity": 1, "price": "0.5"}]);
     world
         .post(&format!("/orders/{id}/start"), order)
         .await
-        .is(202);
+        .expect_status(202);
 }
 
 #[tokio::test]
 async fn a_carrier_that_fails_twice_ships_at_the_third_try() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     add_fault(&world.pool, "dispatch", "f-1", Fault::Fail, 2)
         .await
         .unwrap();
     start(&world, "f-1").await;
-    assert_eq!(world.ended("f-1").await.status.as_str(), "delivered");
-    world.verify().await;
+    assert_eq!(world.wait_for_end("f-1").await.status.as_str(), "delivered");
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_carrier_that_always_fails_ends_in_three_attempts_and_a_refund() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     add_fault(&world.pool, "dispatch", "f-2", Fault::Fail, 100)
         .await
         .unwrap();
     start(&world, "f-2").await;
-    let view = world.ended("f-2").await;
+    let view = world.wait_for_end("f-2").await;
     assert_eq!(
         (view.status.as_str(), view.failure.unwrap().code.as_str()),
         ("failed", "dispatch_failed")
     );
     let failed = world
-        .trail("f-2")
+        .audit_event_types("f-2")
         .await
         .into_iter()
         .filter(|kind| kind == "dispatch_failed")
         .count();
     assert_eq!(failed, 3);
-    assert_eq!(world.books("f-2").await, ["capture", "refund"]);
-    world.verify().await;
+    assert_eq!(world.provider_movements("f-2").await, ["capture", "refund"]);
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_parcel_that_left_although_the_carrier_never_said_so_is_shipped() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     add_fault(&world.pool, "dispatch", "f-3", Fault::Lose, 100)
         .await
         .unwrap();
     start(&world, "f-3").await;
-    assert_eq!(world.ended("f-3").await.status.as_str(), "delivered");
-    world.verify().await;
+    assert_eq!(world.wait_for_end("f-3").await.status.as_str(), "delivered");
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_parcel_that_the_carrier_may_have_is_recalled_before_it_goes_elsewhere() {
-    let world = World::with(&[("SHIPPING_DELAY", "1s")]).await;
+    let world = Harness::start_with(&[("SHIPPING_DELAY", "1s")]).await;
     // Three failures end the first attempt; the second is waiting when the new address comes.
     add_fault(&world.pool, "dispatch", "f-10", Fault::Fail, 3)
         .await
         .unwrap();
     start(&world, "f-10").await;
-    let trail = async || world.trail("f-10").await;
+    let trail = async || world.audit_event_types("f-10").await;
     world
-        .eventually("a failed attempt", trail, |trail| {
+        .wait_until("a failed attempt", trail, |trail| {
             trail.contains(&"dispatch_failed".to_owned())
         })
         .await;
@@ -90,35 +90,35 @@ async fn a_parcel_that_the_carrier_may_have_is_recalled_before_it_goes_elsewhere
             json!({"street": "2 Side St"}),
         )
         .await
-        .is(200);
+        .expect_status(200);
     assert_eq!(moved["shipping_address"]["street"], "2 Side St");
-    let view = world.ended("f-10").await;
+    let view = world.wait_for_end("f-10").await;
     assert_eq!(view.status.as_str(), "delivered");
     // The first parcel's number is burnt: whatever was lost on the way, the carrier never takes it now.
     assert_eq!(
         view.shipment_info.unwrap().tracking_number,
         "FEDEX-f-10-PKG-002"
     );
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_new_address_at_the_last_attempt_gives_no_fourth_one() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     add_fault(&world.pool, "dispatch", "f-13", Fault::Fail, 100)
         .await
         .unwrap();
     start(&world, "f-13").await;
     let attempts = async || {
         world
-            .trail("f-13")
+            .audit_event_types("f-13")
             .await
             .iter()
             .filter(|kind| *kind == "shipment_started")
             .count()
     };
     world
-        .eventually("the third attempt", attempts, |count| *count == 3)
+        .wait_until("the third attempt", attempts, |count| *count == 3)
         .await;
     // Taken or too late: either way the third attempt is the last.
     let reply = world
@@ -132,21 +132,21 @@ async fn a_new_address_at_the_last_attempt_gives_no_fourth_one() {
         "{:?}",
         reply.body
     );
-    let view = world.ended("f-13").await;
+    let view = world.wait_for_end("f-13").await;
     assert_eq!(
         (view.status.as_str(), view.failure.unwrap().code.as_str()),
         ("failed", "dispatch_failed")
     );
     assert!(attempts().await <= 4);
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn an_order_that_temporal_has_forgotten_is_left_as_it_was() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     start(&world, "f-11").await;
-    let before = world.ended("f-11").await;
-    let client = world.temporal().await;
+    let before = world.wait_for_end("f-11").await;
+    let client = world.connect_to_temporal().await;
     let execution = WorkflowExecution {
         workflow_id: "order-f-11".to_owned(),
         run_id: String::new(),
@@ -169,12 +169,15 @@ async fn an_order_that_temporal_has_forgotten_is_left_as_it_was() {
             .is_err()
     };
     world
-        .eventually("Temporal forgets", forgotten, |forgotten| *forgotten)
+        .wait_until("Temporal forgets", forgotten, |forgotten| *forgotten)
         .await;
     // The second start runs, finds the row, and touches nothing.
     let mut other = order_with_payment("pmt-other");
     other["items"][0]["quantity"] = json!(7);
-    world.post("/orders/f-11/start", other).await.is(202);
+    world
+        .post("/orders/f-11/start", other)
+        .await
+        .expect_status(202);
     let ended = async || {
         let described = handle
             .describe(WorkflowDescribeOptions::default())
@@ -183,58 +186,61 @@ async fn an_order_that_temporal_has_forgotten_is_left_as_it_was() {
         format!("{:?}", described.status())
     };
     world
-        .eventually("the second run's end", ended, |status| {
+        .wait_until("the second run's end", ended, |status| {
             status == "Completed"
         })
         .await;
     assert_eq!(
-        store::orders::view(&world.pool, &before.order_id)
+        store::orders::read_order(&world.pool, &before.order_id)
             .await
             .unwrap()
             .unwrap(),
         before
     );
-    let state = world.get("/orders/f-11").await.is(200);
+    let state = world.get("/orders/f-11").await.expect_status(200);
     assert_eq!(
         (&state["status"], &state["total_amount"]),
         (&json!("delivered"), &json!(6.5))
     );
-    assert_eq!(world.books("f-11").await, ["capture"]);
-    world.verify().await;
+    assert_eq!(world.provider_movements("f-11").await, ["capture"]);
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_worker_that_is_asked_to_stop_finishes_what_it_does() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     add_fault(&world.pool, "charge", "f-12", Fault::Hang, 1)
         .await
         .unwrap();
     start(&world, "f-12").await;
     let hanging = async || {
-        store::simulator::faults_left(&world.pool, "charge", "f-12")
+        store::simulator::count_faults(&world.pool, "charge", "f-12")
             .await
             .unwrap()
     };
     world
-        .eventually("the provider's call", hanging, |times| *times == 0)
+        .wait_until("the provider's call", hanging, |times| *times == 0)
         .await;
     // The charge is under way; it ends with no answer after 3 s, and the worker reports that before it goes.
     world.worker.stop().await;
-    let events = async || world.temporal_events("f-12").await;
+    let events = async || world.fetch_history_event_types("f-12").await;
     world
-        .eventually("the reported charge", events, |kinds| {
+        .wait_until("the reported charge", events, |kinds| {
             kinds.contains(&"EVENT_TYPE_ACTIVITY_TASK_COMPLETED".to_owned())
         })
         .await;
     world.worker.restart().await.unwrap();
-    assert_eq!(world.ended("f-12").await.status.as_str(), "delivered");
-    assert_eq!(world.books("f-12").await, ["capture"]);
-    world.verify().await;
+    assert_eq!(
+        world.wait_for_end("f-12").await.status.as_str(),
+        "delivered"
+    );
+    assert_eq!(world.provider_movements("f-12").await, ["capture"]);
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_charge_whose_answer_is_lost_or_late_is_charged_once() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     add_fault(&world.pool, "charge", "f-4", Fault::Lose, 2)
         .await
         .unwrap();
@@ -243,15 +249,15 @@ async fn a_charge_whose_answer_is_lost_or_late_is_charged_once() {
         .unwrap();
     futures::join!(start(&world, "f-4"), start(&world, "f-5"));
     for id in ["f-4", "f-5"] {
-        assert_eq!(world.ended(id).await.status.as_str(), "delivered");
-        assert_eq!(world.books(id).await, ["capture"]);
+        assert_eq!(world.wait_for_end(id).await.status.as_str(), "delivered");
+        assert_eq!(world.provider_movements(id).await, ["capture"]);
     }
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_provider_that_stays_down_fails_the_order_and_can_never_charge_it_later() {
-    let world = World::with(&[("PAYMENT_RETRY_FOR", "2s")]).await;
+    let world = Harness::start_with(&[("PAYMENT_RETRY_FOR", "2s")]).await;
     add_fault(&world.pool, "charge", "f-6", Fault::Fail, 100)
         .await
         .unwrap();
@@ -263,42 +269,45 @@ async fn a_provider_that_stays_down_fails_the_order_and_can_never_charge_it_late
         .unwrap();
     futures::join!(start(&world, "f-6"), start(&world, "f-7"));
     for id in ["f-6", "f-7"] {
-        let view = world.ended(id).await;
+        let view = world.wait_for_end(id).await;
         assert_eq!(
             (view.status.as_str(), view.failure.unwrap().code.as_str()),
             ("failed", "payment_unavailable")
         );
     }
-    assert_eq!(world.books("f-6").await, ["void"]);
-    assert_eq!(world.books("f-7").await, ["capture", "refund"]);
-    world.verify().await;
+    assert_eq!(world.provider_movements("f-6").await, ["void"]);
+    assert_eq!(world.provider_movements("f-7").await, ["capture", "refund"]);
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_cancel_while_the_provider_is_down_ends_without_a_charge() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     add_fault(&world.pool, "charge", "f-8", Fault::Fail, 100)
         .await
         .unwrap();
     start(&world, "f-8").await;
-    let trail = async || world.trail("f-8").await;
+    let trail = async || world.audit_event_types("f-8").await;
     world
-        .eventually("a failed charge", trail, |trail| {
+        .wait_until("a failed charge", trail, |trail| {
             trail.contains(&"payment_unavailable".to_owned())
         })
         .await;
     assert_eq!(
-        world.post("/orders/f-8/cancel", json!({})).await.is(200)["status"],
+        world
+            .post("/orders/f-8/cancel", json!({}))
+            .await
+            .expect_status(200)["status"],
         "cancelled"
     );
-    assert_eq!(world.ended("f-8").await.status.as_str(), "cancelled");
-    assert_eq!(world.books("f-8").await, ["void"]);
-    world.verify().await;
+    assert_eq!(world.wait_for_end("f-8").await.status.as_str(), "cancelled");
+    assert_eq!(world.provider_movements("f-8").await, ["void"]);
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_worker_killed_in_the_middle_uses_up_no_try() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     // Four deaths with the call to the carrier under way: more than the three tries that an order has.
     add_fault(&world.pool, "dispatch", "f-9", Fault::Hang, 4)
         .await
@@ -306,26 +315,26 @@ async fn a_worker_killed_in_the_middle_uses_up_no_try() {
     start(&world, "f-9").await;
     for left in (0..4).rev() {
         let hanging = async || {
-            store::simulator::faults_left(&world.pool, "dispatch", "f-9")
+            store::simulator::count_faults(&world.pool, "dispatch", "f-9")
                 .await
                 .unwrap()
         };
         world
-            .eventually("the carrier's call", hanging, |times| *times <= left)
+            .wait_until("the carrier's call", hanging, |times| *times <= left)
             .await;
         world.worker.kill().await;
         world.worker.restart().await.unwrap();
     }
-    let view = world.ended("f-9").await;
+    let view = world.wait_for_end("f-9").await;
     assert_eq!(view.status.as_str(), "delivered");
     assert_eq!(view.retries.values().sum::<u32>(), 0, "{:?}", view.retries);
     assert!(
         !world
-            .trail("f-9")
+            .audit_event_types("f-9")
             .await
             .contains(&"dispatch_failed".to_owned())
     );
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
@@ -334,32 +343,36 @@ async fn a_database_that_goes_away_is_waited_for() {
     let world = on(&postgres, &[("SHIPPING_DELAY", "2s")]).await;
     let ids: Vec<String> = (0..10).map(|number| format!("away-{number}")).collect();
     join_all(ids.iter().map(|id| start(&world, id))).await;
-    world.reaches("away-3", "preparing").await;
+    world.wait_for_status("away-3", "preparing").await;
     postgres.process.kill().await;
     // The API answers for open orders all the same: their workflows do.
-    let state = world.get("/orders/away-3/status").await.is(200);
+    let state = world.get("/orders/away-3/status").await.expect_status(200);
     assert_eq!(state["source"], "workflow");
     world
         .get("/orders")
         .await
-        .problem(503, "database_unavailable");
+        .expect_problem(503, "database_unavailable");
     // Orders that begin while it is away wait for it, and a change of mind waits with them.
     start(&world, "away-late").await;
     start(&world, "away-regretted").await;
     world
         .post("/orders/away-regretted/cancel", json!({}))
         .await
-        .is(200);
+        .expect_status(200);
     postgres.restart().await.unwrap();
     for id in ids.iter().map(String::as_str).chain(["away-late"]) {
-        assert_eq!(world.ended(id).await.status.as_str(), "delivered", "{id}");
-        assert_eq!(world.books(id).await, ["capture"]);
+        assert_eq!(
+            world.wait_for_end(id).await.status.as_str(),
+            "delivered",
+            "{id}"
+        );
+        assert_eq!(world.provider_movements(id).await, ["capture"]);
     }
     assert_eq!(
-        world.ended("away-regretted").await.status.as_str(),
+        world.wait_for_end("away-regretted").await.status.as_str(),
         "cancelled"
     );
-    let trail = world.trail("away-regretted").await;
+    let trail = world.audit_event_types("away-regretted").await;
     assert_eq!(
         trail,
         [
@@ -369,7 +382,7 @@ async fn a_database_that_goes_away_is_waited_for() {
             "compensation_finished"
         ]
     );
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
@@ -382,15 +395,15 @@ async fn a_deadline_counts_while_a_step_is_tried_again_and_again() {
     let status = async || world.get("/orders/late/status").await.body;
     let failed =
         |body: &serde_json::Value| body["status"] == "failed" && body["source"] == "workflow";
-    world.eventually("the deadline", status, failed).await;
+    world.wait_until("the deadline", status, failed).await;
     postgres.restart().await.unwrap();
-    let view = world.ended("late").await;
+    let view = world.wait_for_end("late").await;
     assert_eq!(
         (view.status.as_str(), view.failure.unwrap().code.as_str()),
         ("failed", "deadline_passed")
     );
-    assert_eq!(world.books("late").await, [] as [&str; 0]);
-    world.verify().await;
+    assert_eq!(world.provider_movements("late").await, [] as [&str; 0]);
+    world.assert_invariants().await;
 }
 
 /// A server of the test's own, durable: without that, one that is killed loses what it had acknowledged.
@@ -403,24 +416,27 @@ async fn database() -> Postgres {
     .unwrap()
 }
 
-async fn on(postgres: &Postgres, settings: &[(&str, &str)]) -> World {
-    let url = postgres.create_database(TEMPLATE, None).await.unwrap();
+async fn on(postgres: &Postgres, settings: &[(&str, &str)]) -> Harness {
+    let url = postgres
+        .create_database(TEMPLATE_DATABASE, None)
+        .await
+        .unwrap();
     store::migrate(&store::connect(&url).await.unwrap())
         .await
         .unwrap();
-    World::on(&url, &shared().await.temporal.address, settings).await
+    Harness::start_on(&url, &shared_servers().await.temporal.address, settings).await
 }
 
 #[tokio::test]
 async fn two_hundred_orders_end_right_while_the_worker_is_killed_five_times() {
-    let world = World::with(&[("SHIPPING_DELAY", "1s")]).await;
+    let world = Harness::start_with(&[("SHIPPING_DELAY", "1s")]).await;
     let ids: Vec<String> = (0..200).map(|number| format!("chaos-{number}")).collect();
     let kills = async {
         for kill in 1..=5 {
             // Each time some more have come through, whatever the machine's speed.
             let ended = async || ended(&world).await;
             world
-                .eventually("more ended orders", ended, |count| *count >= kill * 8)
+                .wait_until("more ended orders", ended, |count| *count >= kill * 8)
                 .await;
             world.worker.kill().await;
             world.worker.restart().await.unwrap();
@@ -429,10 +445,14 @@ async fn two_hundred_orders_end_right_while_the_worker_is_killed_five_times() {
     let starts = join_all(ids.iter().map(|id| start(&world, id)));
     futures::join!(starts, kills);
     for id in &ids {
-        assert_eq!(world.ended(id).await.status.as_str(), "delivered", "{id}");
-        assert_eq!(world.books(id).await, ["capture"], "{id}");
+        assert_eq!(
+            world.wait_for_end(id).await.status.as_str(),
+            "delivered",
+            "{id}"
+        );
+        assert_eq!(world.provider_movements(id).await, ["capture"], "{id}");
     }
-    let stock = store::inventory::stock(&world.pool, &domain::Sku::parse("A").unwrap())
+    let stock = store::inventory::read_stock(&world.pool, &domain::Sku::parse("A").unwrap())
         .await
         .unwrap()
         .unwrap();
@@ -440,10 +460,10 @@ async fn two_hundred_orders_end_right_while_the_worker_is_killed_five_times() {
         (stock.available, stock.held, stock.shipped),
         (1_000_000 - 400, 0, 400)
     );
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
-async fn ended(world: &World) -> i64 {
+async fn ended(world: &Harness) -> i64 {
     let filter = store::orders::ListFilter {
         status: Some(domain::OrderStatus::Delivered),
         limit: 200,

@@ -5,7 +5,7 @@ use std::{process::Output, time::Duration};
 use axum::{Router, http::StatusCode, routing::get};
 use tokio::{net::TcpListener, process::Command, time::Instant};
 
-use crate::world::World;
+use crate::harness::Harness;
 use devstack::ports;
 
 const WORKER: &str = env!("CARGO_BIN_EXE_worker-under-test");
@@ -49,7 +49,7 @@ fn well() -> (Option<i32>, String) {
 
 #[tokio::test]
 async fn a_worker_and_an_api_that_run_are_healthy() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let address = |name: &str| {
         let found = world.environment.iter().find(|(known, _)| known == name);
         found.unwrap().1.clone()

@@ -1,33 +1,33 @@
 //! Logging in to a database of RDS by IAM: tokens that are renewed, over TLS, to a PostgreSQL that checks them; and all
 //! that worker and functions do with what their users may.
 
-mod gate;
+mod tls_proxy;
 
 use std::{fs, path::Path};
 
 use axum::{Router, http::HeaderMap, routing::get};
 use chrono::{SecondsFormat, TimeDelta, Utc};
-use gate::{Gate, REGION, credentials};
 use serde_json::json;
+use tls_proxy::{REGION, TlsProxy, credentials};
 
 use crate::{
     e2e::{
-        api_gateway::{Call, Shape},
+        api_gateway::{ApiKind, Call},
         lambda::Lambda,
     },
-    shared::shared,
-    tls::Authority,
-    world::{World, refused_worker},
+    harness::{Harness, worker_start_error},
+    shared_servers::shared_servers,
+    tls::CertificateAuthority,
 };
 use devstack::{Postgres, PostgresOptions};
-use store::{Database, PgPool, iam::Tokens};
+use store::{Database, PgPool, rds_token::RdsTokenProvider};
 
 /// A server with the users of `orderflow migrate --iam-users`, behind the gate.
 struct Rds {
     server: Postgres,
     admin: PgPool,
-    gate: Gate,
-    authority: Authority,
+    gate: TlsProxy,
+    authority: CertificateAuthority,
 }
 
 impl Rds {
@@ -35,7 +35,7 @@ impl Rds {
         let server = Postgres::start(PostgresOptions::default()).await.unwrap();
         let admin = store::connect(&server.url).await.unwrap();
         store::migrate(&admin).await.unwrap();
-        let refused = store::users::create(&admin).await.unwrap_err();
+        let refused = store::roles::create(&admin).await.unwrap_err();
         assert!(refused.to_string().contains("rds_iam"), "{refused}");
         // What RDS brings along; and how it asks for a password.
         let rds = "create role rds_iam;
@@ -45,10 +45,10 @@ impl Rds {
             select pg_reload_conf()";
         sqlx::raw_sql(rds).execute(&admin).await.unwrap();
         // Twice, as with each deployment.
-        store::users::create(&admin).await.unwrap();
-        store::users::create(&admin).await.unwrap();
-        let authority = Authority::new();
-        let gate = Gate::open(&authority, admin.clone(), server.port).await;
+        store::roles::create(&admin).await.unwrap();
+        store::roles::create(&admin).await.unwrap();
+        let authority = CertificateAuthority::new();
+        let gate = TlsProxy::open(&authority, admin.clone(), server.port).await;
         Self {
             server,
             admin,
@@ -58,7 +58,7 @@ impl Rds {
     }
 
     fn url(&self, user: &str) -> String {
-        let (port, root) = (self.gate.port, self.authority.file("ca.pem"));
+        let (port, root) = (self.gate.port, self.authority.file_path("ca.pem"));
         format!("postgres://{user}@localhost:{port}/app?sslmode=verify-full&sslrootcert={root}")
     }
 }
@@ -69,7 +69,7 @@ async fn a_token_is_renewed_before_its_fifteen_minutes_end() {
     let url = rds.url("orderflow_reader");
     let open = |url: &str| store::connect_lazy(url, 1).unwrap();
     let tokens = |pool: &PgPool| {
-        Tokens::new(
+        RdsTokenProvider::new(
             pool,
             REGION.to_owned(),
             credentials(),
@@ -77,7 +77,7 @@ async fn a_token_is_renewed_before_its_fifteen_minutes_end() {
         )
     };
     let pool = open(&url);
-    let database = Database::with_tokens(pool.clone(), tokens(&pool).unwrap());
+    let database = Database::with_token_provider(pool.clone(), tokens(&pool).unwrap());
     store::ping(database.pool().await).await.unwrap();
     assert_eq!(
         rds.gate.tokens().len(),
@@ -169,13 +169,21 @@ async fn worker_and_functions_log_in_without_a_password() {
         ("AWS_CONFIG_FILE", "/dev/null"),
         ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
     ];
-    let world = World::on(&rds.server.url, &shared().await.temporal.address, &settings).await;
+    let world = Harness::start_on(
+        &rds.server.url,
+        &shared_servers().await.temporal.address,
+        &settings,
+    )
+    .await;
     world
         .post("/orders/by-iam/start", json!({"payment_id": "pmt-by-iam"}))
         .await
-        .started();
-    assert_eq!(world.ended("by-iam").await.status.as_str(), "delivered");
-    world.verify().await;
+        .expect_started();
+    assert_eq!(
+        world.wait_for_end("by-iam").await.status.as_str(),
+        "delivered"
+    );
+    world.assert_invariants().await;
 
     // As Lambda gives them.
     let held = credentials();
@@ -191,7 +199,12 @@ async fn worker_and_functions_log_in_without_a_password() {
         environment.push((name.to_owned(), value.to_owned()));
     }
     let lambda = Lambda::start(&environment).await;
-    let read = async |path: &str| lambda.call(Shape::Rest, &Call::get(path)).await.is(200);
+    let read = async |path: &str| {
+        lambda
+            .call(ApiKind::Rest, &Call::get(path))
+            .await
+            .expect_status(200)
+    };
     assert_eq!(
         read("/orders/by-iam?source=database").await["status"],
         "delivered"
@@ -218,7 +231,7 @@ async fn worker_and_functions_log_in_without_a_password() {
         "{users:?}"
     );
     assert!(
-        !world.log("worker").contains("session"),
+        !world.read_log("worker").contains("session"),
         "no credential is in a log"
     );
     rds.admin.close().await;
@@ -249,7 +262,7 @@ async fn what_cannot_be_logged_in_to_by_iam_is_said_at_the_start() {
             &none,
         ]
         .concat();
-        let said = refused_worker(&settings).await;
+        let said = worker_start_error(&settings).await;
         assert!(said.contains(words) && said.lines().count() == 1, "{said}");
     }
 }

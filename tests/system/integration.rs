@@ -1,5 +1,6 @@
 //! Each request in time and too late, each spelling, each kind of bad input.
 
+mod audit_events;
 mod bad_input;
 mod cancel_payment;
 mod matrix;
@@ -7,4 +8,3 @@ mod profiles;
 mod reads;
 mod signals;
 mod starts;
-mod trails;

@@ -1,20 +1,20 @@
 //! Mails to customers, over real SMTP into real mailboxes.
 
-mod sink;
-mod trouble;
+mod failures;
+mod servers;
 
 use serde_json::{Value, json};
-use sink::Mailbox;
+use servers::Mailbox;
 
 use crate::{
-    api::{order_with_payment, paid_order},
-    world::{World, refused_worker},
+    api::{order_with_payment, sample_order},
+    harness::{Harness, worker_start_error},
 };
 use domain::OrderId;
-use store::notifications::{self, Notification};
+use store::outbox::{self, Notification};
 
 /// A world whose mails go into this mailbox at once.
-async fn world(mailbox: &Mailbox, settings: &[(&str, &str)]) -> World {
+async fn start_with_mail(mailbox: &Mailbox, settings: &[(&str, &str)]) -> Harness {
     let url = mailbox.server.smtp_url.clone();
     let mail = [
         ("MAIL", "smtp"),
@@ -22,30 +22,30 @@ async fn world(mailbox: &Mailbox, settings: &[(&str, &str)]) -> World {
         ("MAIL_FROM", SENDER),
         ("MAIL_DELAY", "0s"),
     ];
-    World::with(&[&mail, settings].concat()).await
+    Harness::start_with(&[&mail, settings].concat()).await
 }
 
 const SENDER: &str = "Shop <orders@shop.example>";
 
-impl World {
-    async fn outbox(&self, order_id: &str) -> Vec<Notification> {
-        notifications::list(&self.pool, &OrderId::parse(order_id).unwrap())
+impl Harness {
+    async fn list_outbox(&self, order_id: &str) -> Vec<Notification> {
+        outbox::list(&self.pool, &OrderId::parse(order_id).unwrap())
             .await
             .unwrap()
     }
 
     /// Waits until nothing of the order's is to be sent any more; kind and status of each row.
-    async fn told(&self, order_id: &str) -> Vec<(String, String)> {
-        let look = async || self.outbox(order_id).await;
+    async fn wait_for_mails(&self, order_id: &str) -> Vec<(String, String)> {
+        let look = async || self.list_outbox(order_id).await;
         let settled = |rows: &Vec<Notification>| {
             !rows.is_empty() && rows.iter().all(|row| row.status != "pending")
         };
-        let rows = self.eventually("the outbox is empty", look, settled).await;
+        let rows = self.wait_until("the outbox is empty", look, settled).await;
         rows.into_iter().map(|row| (row.kind, row.status)).collect()
     }
 }
 
-fn all(status: &str, kinds: &[&str]) -> Vec<(String, String)> {
+fn rows_with_status(status: &str, kinds: &[&str]) -> Vec<(String, String)> {
     kinds
         .iter()
         .map(|kind| ((*kind).to_owned(), status.to_owned()))
@@ -61,19 +61,28 @@ const DELIVERED: [&str; 4] = [
 
 #[tokio::test]
 async fn a_delivered_order_is_told_of_in_four_mails_and_a_cancelled_one_in_its_own() {
-    let Some(mailbox) = Mailbox::open().await else {
+    let Some(mailbox) = Mailbox::start().await else {
         return;
     };
-    let world = world(&mailbox, &[("MAIL_REPLY_TO", "help@shop.example")]).await;
+    let world = start_with_mail(&mailbox, &[("MAIL_REPLY_TO", "help@shop.example")]).await;
     let mut order = order_with_payment("pmt-mail-1");
     order["items"] = json!([
         {"sku": "A", "name": "Laptop", "quantity": 2, "unit_price": "1234.50"},
         {"sku": "B", "quantity": 1, "unit_price": 1},
     ]);
-    world.post("/orders/mail-1/start", order).await.is(202);
-    assert_eq!(world.ended("mail-1").await.status.as_str(), "delivered");
-    assert_eq!(world.told("mail-1").await, all("sent", &DELIVERED));
-    let mails = mailbox.mails().await;
+    world
+        .post("/orders/mail-1/start", order)
+        .await
+        .expect_status(202);
+    assert_eq!(
+        world.wait_for_end("mail-1").await.status.as_str(),
+        "delivered"
+    );
+    assert_eq!(
+        world.wait_for_mails("mail-1").await,
+        rows_with_status("sent", &DELIVERED)
+    );
+    let mails = mailbox.list_mails().await;
     let subjects: Vec<_> = mails
         .iter()
         .map(|mail| mail["subject"].as_str().unwrap())
@@ -88,7 +97,7 @@ async fn a_delivered_order_is_told_of_in_four_mails_and_a_cancelled_one_in_its_o
         subjects,
         expected.map(|subject| format!("{subject}: mail-1"))
     );
-    for (mail, row) in mails.iter().zip(world.outbox("mail-1").await) {
+    for (mail, row) in mails.iter().zip(world.list_outbox("mail-1").await) {
         assert_eq!(
             mail["to"],
             json!([{"address": "john@example.com", "name": "John Doe"}])
@@ -141,23 +150,26 @@ async fn a_delivered_order_is_told_of_in_four_mails_and_a_cancelled_one_in_its_o
         );
     }
 
-    mailbox.empty().await;
+    mailbox.clear().await;
     let mut order = order_with_payment("pmt-mail-2");
     order["profile"] = json!("approval");
-    world.post("/orders/mail-2/start", order).await.is(202);
-    world.reaches("mail-2", "pending").await;
+    world
+        .post("/orders/mail-2/start", order)
+        .await
+        .expect_status(202);
+    world.wait_for_status("mail-2", "pending").await;
     world
         .post(
             "/orders/mail-2/cancel",
             json!({"reason": "I found <it> elsewhere"}),
         )
         .await
-        .is(200);
+        .expect_status(200);
     assert_eq!(
-        world.told("mail-2").await,
-        all("sent", &["order_received", "order_cancelled"])
+        world.wait_for_mails("mail-2").await,
+        rows_with_status("sent", &["order_received", "order_cancelled"])
     );
-    let mails = mailbox.mails().await;
+    let mails = mailbox.list_mails().await;
     assert_eq!(mails[1]["subject"], "Order cancelled: mail-2");
     let (text, html) = (
         mails[1]["text"].as_str().unwrap(),
@@ -168,15 +180,15 @@ async fn a_delivered_order_is_told_of_in_four_mails_and_a_cancelled_one_in_its_o
         "{text}"
     );
     assert!(html.contains("I found &#60;it&#62; elsewhere"), "{html}");
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn an_order_that_fails_is_told_of_as_cancelled_with_its_refund() {
-    let Some(mailbox) = Mailbox::open().await else {
+    let Some(mailbox) = Mailbox::start().await else {
         return;
     };
-    let world = world(&mailbox, &[]).await;
+    let world = start_with_mail(&mailbox, &[]).await;
     store::simulator::add_fault(
         &world.pool,
         "dispatch",
@@ -189,72 +201,99 @@ async fn an_order_that_fails_is_told_of_as_cancelled_with_its_refund() {
     world
         .post("/orders/mail-3/start", order_with_payment("pmt-mail-3"))
         .await
-        .is(202);
-    assert_eq!(world.ended("mail-3").await.status.as_str(), "failed");
+        .expect_status(202);
+    assert_eq!(world.wait_for_end("mail-3").await.status.as_str(), "failed");
     let kinds = ["order_received", "payment_confirmed", "order_cancelled"];
-    assert_eq!(world.told("mail-3").await, all("sent", &kinds));
-    let mails = mailbox.mails().await;
+    assert_eq!(
+        world.wait_for_mails("mail-3").await,
+        rows_with_status("sent", &kinds)
+    );
+    let mails = mailbox.list_mails().await;
     let text = mails[2]["text"].as_str().unwrap();
     assert!(
         text.contains("Reason: we could not hand it to the carrier\nYour payment "),
         "{text}"
     );
     assert!(text.contains(" refunded."), "{text}");
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_customer_without_an_address_and_mail_that_is_off_are_recorded_as_skipped() {
-    let Some(mailbox) = Mailbox::open().await else {
+    let Some(mailbox) = Mailbox::start().await else {
         return;
     };
-    let world = world(&mailbox, &[]).await;
+    let world = start_with_mail(&mailbox, &[]).await;
     let mut order = order_with_payment("pmt-mail-4");
     order["customer"].as_object_mut().unwrap().remove("email");
-    world.post("/orders/mail-4/start", order).await.is(202);
-    assert_eq!(world.ended("mail-4").await.status.as_str(), "delivered");
-    assert_eq!(world.told("mail-4").await, all("skipped", &DELIVERED));
-    assert_eq!(mailbox.mails().await, Vec::<Value>::new());
-    world.verify().await;
+    world
+        .post("/orders/mail-4/start", order)
+        .await
+        .expect_status(202);
+    assert_eq!(
+        world.wait_for_end("mail-4").await.status.as_str(),
+        "delivered"
+    );
+    assert_eq!(
+        world.wait_for_mails("mail-4").await,
+        rows_with_status("skipped", &DELIVERED)
+    );
+    assert_eq!(mailbox.list_mails().await, Vec::<Value>::new());
+    world.assert_invariants().await;
 
-    let silent = World::start().await;
+    let silent = Harness::start().await;
     silent
         .post("/orders/mail-5/start", order_with_payment("pmt-mail-5"))
         .await
-        .is(202);
-    assert_eq!(silent.ended("mail-5").await.status.as_str(), "delivered");
-    assert_eq!(silent.told("mail-5").await, all("skipped", &DELIVERED));
+        .expect_status(202);
+    assert_eq!(
+        silent.wait_for_end("mail-5").await.status.as_str(),
+        "delivered"
+    );
+    assert_eq!(
+        silent.wait_for_mails("mail-5").await,
+        rows_with_status("skipped", &DELIVERED)
+    );
     let reasons: Vec<_> = silent
-        .outbox("mail-5")
+        .list_outbox("mail-5")
         .await
         .into_iter()
         .filter_map(|row| row.reason)
         .collect();
     assert_eq!(reasons, ["mail is off (MAIL=off)"; 4]);
-    silent.verify().await;
+    silent.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_hostile_customer_gets_no_header_and_no_markup_in() {
-    let Some(mailbox) = Mailbox::open().await else {
+    let Some(mailbox) = Mailbox::start().await else {
         return;
     };
-    let world = world(&mailbox, &[]).await;
+    let world = start_with_mail(&mailbox, &[]).await;
     let mut order = order_with_payment("pmt-mail-6");
     order["customer"]["name"] = json!("Eve\r\nBcc: victim@example.com");
     world
         .post("/orders/mail-6/start", order.clone())
         .await
-        .problem(422, "invalid_request");
+        .expect_problem(422, "invalid_request");
     // What gets in is text and nothing else.
     let name = r#"Eve", <victim@example.com>, "<script>alert(1)</script>"#;
     order["customer"]["name"] = json!(name);
     order["items"][0]["name"] = json!("<img src=x onerror=alert(1)> & more");
     order["shipping_address"]["street"] = json!("1 <b>Main</b> St\u{2028}Bcc: victim@example.com");
-    world.post("/orders/mail-6/start", order).await.is(202);
-    assert_eq!(world.ended("mail-6").await.status.as_str(), "delivered");
-    assert_eq!(world.told("mail-6").await, all("sent", &DELIVERED));
-    for mail in mailbox.mails().await {
+    world
+        .post("/orders/mail-6/start", order)
+        .await
+        .expect_status(202);
+    assert_eq!(
+        world.wait_for_end("mail-6").await.status.as_str(),
+        "delivered"
+    );
+    assert_eq!(
+        world.wait_for_mails("mail-6").await,
+        rows_with_status("sent", &DELIVERED)
+    );
+    for mail in mailbox.list_mails().await {
         assert_eq!(
             mail["to"],
             json!([{"address": "john@example.com", "name": name}])
@@ -282,41 +321,44 @@ async fn a_hostile_customer_gets_no_header_and_no_markup_in() {
         );
         assert!(!text.lines().any(|line| line.starts_with("Bcc")), "{text}");
     }
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_mail_waits_until_its_entry_has_stood() {
-    let Some(mailbox) = Mailbox::open().await else {
+    let Some(mailbox) = Mailbox::start().await else {
         return;
     };
     // Nobody waits an hour in a test: that it has not gone out when the order ended is what can be seen.
-    let world = world(&mailbox, &[("MAIL_DELAY", "1h")]).await;
+    let world = start_with_mail(&mailbox, &[("MAIL_DELAY", "1h")]).await;
     world
         .post("/orders/mail-7/start", order_with_payment("pmt-mail-7"))
         .await
-        .is(202);
-    assert_eq!(world.ended("mail-7").await.status.as_str(), "delivered");
-    let rows = world.outbox("mail-7").await;
+        .expect_status(202);
+    assert_eq!(
+        world.wait_for_end("mail-7").await.status.as_str(),
+        "delivered"
+    );
+    let rows = world.list_outbox("mail-7").await;
     assert!(
         rows.iter()
             .all(|row| row.status == "pending" && row.attempts == 0),
         "{rows:?}"
     );
     assert_eq!(rows.len(), 4);
-    assert_eq!(mailbox.mails().await, Vec::<Value>::new());
-    world.verify().await;
+    assert_eq!(mailbox.list_mails().await, Vec::<Value>::new());
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_worker_with_a_bad_setting_says_so_in_one_line() {
-    let said = refused_worker(&[("MAIL", "carrier pigeon")]).await;
+    let said = worker_start_error(&[("MAIL", "carrier pigeon")]).await;
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(
         said.contains("MAIL=carrier pigeon is not allowed: must be smtp or off"),
         "{said}"
     );
-    let said = refused_worker(&[
+    let said = worker_start_error(&[
         ("SMTP_URL", "smtp://shop:secret@mail.example.com"),
         ("MAIL_FROM", SENDER),
     ])
@@ -331,26 +373,26 @@ async fn a_worker_with_a_bad_setting_says_so_in_one_line() {
 
 #[tokio::test]
 async fn an_order_that_never_was_one_is_told_to_nobody() {
-    let Some(mailbox) = Mailbox::open().await else {
+    let Some(mailbox) = Mailbox::start().await else {
         return;
     };
-    let world = world(&mailbox, &[]).await;
-    let mut order = paid_order();
+    let world = start_with_mail(&mailbox, &[]).await;
+    let mut order = sample_order();
     order["items"][0]["quantity"] = json!(10_000);
     store::inventory::set_available(&world.pool, &domain::Sku::parse("ABC123").unwrap(), 3)
         .await
         .unwrap();
-    let id = world.post("/orders", order).await.started();
+    let id = world.post("/orders", order).await.expect_started();
     assert_eq!(
-        world.ended(&id).await.failure.unwrap().code.as_str(),
+        world.wait_for_end(&id).await.failure.unwrap().code.as_str(),
         "out_of_stock"
     );
     // It was received, then it failed: both are told, and that nothing was charged.
     assert_eq!(
-        world.told(&id).await,
-        all("sent", &["order_received", "order_cancelled"])
+        world.wait_for_mails(&id).await,
+        rows_with_status("sent", &["order_received", "order_cancelled"])
     );
-    let text = mailbox.mails().await[1]["text"]
+    let text = mailbox.list_mails().await[1]["text"]
         .as_str()
         .unwrap()
         .to_owned();
@@ -359,5 +401,5 @@ async fn an_order_that_never_was_one_is_told_to_nobody() {
         "{text}"
     );
     assert!(!text.contains("has 3 left"), "{text}");
-    world.verify().await;
+    world.assert_invariants().await;
 }

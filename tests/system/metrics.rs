@@ -3,12 +3,12 @@
 use serde_json::json;
 
 use crate::{
-    api::{order_with_payment, paid_order},
-    world::World,
+    api::{order_with_payment, sample_order},
+    harness::Harness,
 };
 use store::simulator::{Fault, add_fault};
 
-impl World {
+impl Harness {
     /// The text at one of the addresses of `metrics_urls`.
     async fn measured(&self, url: &str) -> String {
         let answer = self.http.get(url).send().await.unwrap();
@@ -20,7 +20,7 @@ impl World {
     }
 
     /// Waits until each of these is the beginning of a line there.
-    pub(crate) async fn measures(&self, url: &str, lines: &[&str]) -> String {
+    pub(crate) async fn wait_for_metrics(&self, url: &str, lines: &[&str]) -> String {
         let missing = async || {
             let text = self.measured(url).await;
             lines
@@ -29,32 +29,35 @@ impl World {
                 .copied()
                 .collect::<Vec<_>>()
         };
-        self.eventually(url, missing, Vec::is_empty).await;
+        self.wait_until(url, missing, Vec::is_empty).await;
         self.measured(url).await
     }
 }
 
 #[tokio::test]
 async fn an_order_is_measured_from_its_call_to_its_end() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let id = world
         .post("/orders", order_with_payment("pmt-of-one"))
         .await
-        .started();
-    world.ended(&id).await;
+        .expect_started();
+    world.wait_for_end(&id).await;
     let shared = order_with_payment("pmt-shared");
-    let first = world.post("/orders", shared.clone()).await.started();
-    world.ended(&first).await;
-    let second = world.post("/orders", shared).await.started();
-    assert_eq!(world.ended(&second).await.status.as_str(), "failed");
+    let first = world.post("/orders", shared.clone()).await.expect_started();
+    world.wait_for_end(&first).await;
+    let second = world.post("/orders", shared).await.expect_started();
+    assert_eq!(world.wait_for_end(&second).await.status.as_str(), "failed");
     world
         .get("/orders/nobody")
         .await
-        .problem(404, "order_not_found");
-    world.get("/nowhere").await.problem(404, "route_not_found");
+        .expect_problem(404, "order_not_found");
+    world
+        .get("/nowhere")
+        .await
+        .expect_problem(404, "route_not_found");
     let [api, worker] = &world.metrics_urls;
     let text = world
-        .measures(
+        .wait_for_metrics(
             api,
             &[
                 "orderflow_http_request_seconds_count{method=\"POST\",route=\"/orders\",status=\"202\"} 3",
@@ -69,7 +72,7 @@ async fn an_order_is_measured_from_its_call_to_its_end() {
         )
         .await;
     let text = text + &world
-        .measures(
+        .wait_for_metrics(
             worker,
             &[
                 "orderflow_order_seconds_count{outcome=\"delivered\"} 2",
@@ -101,7 +104,7 @@ async fn an_order_is_measured_from_its_call_to_its_end() {
 
 #[tokio::test]
 async fn what_fails_and_is_tried_again_is_counted() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     // A refusal by the carrier is counted by the order, a provider that can't refund is an activity that is tried again.
     add_fault(&world.pool, "dispatch", "m-1", Fault::Fail, 100)
         .await
@@ -112,10 +115,10 @@ async fn what_fails_and_is_tried_again_is_counted() {
     world
         .post("/orders/m-1/start", order_with_payment("pmt-m-1"))
         .await
-        .is(202);
-    assert_eq!(world.ended("m-1").await.status.as_str(), "failed");
+        .expect_status(202);
+    assert_eq!(world.wait_for_end("m-1").await.status.as_str(), "failed");
     world
-        .measures(
+        .wait_for_metrics(
             &world.metrics_urls[1],
             &[
                 "orderflow_activity_seconds_count{activity=\"RefundPayment\",outcome=\"failed\"} 1",
@@ -138,25 +141,25 @@ async fn the_outbox_is_counted_when_somebody_looks() {
         ("SMTP_URL", nowhere.as_str()),
         ("MAIL_FROM", "Shop <orders@shop.example>"),
     ];
-    let world = World::with(&away).await;
+    let world = Harness::start_with(&away).await;
     world
-        .measures(&world.metrics_urls[1], &["orderflow_outbox_depth 0"])
+        .wait_for_metrics(&world.metrics_urls[1], &["orderflow_outbox_depth 0"])
         .await;
     let id = world
         .post("/orders", order_with_payment("pmt-mailed"))
         .await
-        .started();
-    assert_eq!(world.ended(&id).await.status.as_str(), "delivered");
+        .expect_started();
+    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "delivered");
     world
-        .measures(&world.metrics_urls[1], &["orderflow_outbox_depth 4"])
+        .wait_for_metrics(&world.metrics_urls[1], &["orderflow_outbox_depth 4"])
         .await;
 }
 
 #[tokio::test]
 async fn a_call_tells_what_it_spent_its_time_on() {
     for format in ["pretty", "json"] {
-        let world = World::with(&[("LOG_FORMAT", format)]).await;
-        let reply = world.post("/orders", paid_order()).await;
+        let world = Harness::start_with(&[("LOG_FORMAT", format)]).await;
+        let reply = world.post("/orders", sample_order()).await;
         let timing = reply.header("server-timing").to_owned();
         for step in [
             "auth;dur=",
@@ -166,7 +169,7 @@ async fn a_call_tells_what_it_spent_its_time_on() {
         ] {
             assert!(timing.contains(step), "{step} is not in {timing}");
         }
-        let id = reply.started();
+        let id = reply.expect_started();
         let reply = world.get(&format!("/orders/{id}?source=database")).await;
         assert!(
             reply
@@ -181,9 +184,9 @@ async fn a_call_tells_what_it_spent_its_time_on() {
                 .map(str::to_owned)
         };
         let line = world
-            .eventually(
+            .wait_until(
                 "the line",
-                async || world.log("api"),
+                async || world.read_log("api"),
                 |log| started(log).is_some(),
             )
             .await;

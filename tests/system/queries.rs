@@ -11,7 +11,7 @@ use std::{
     time::SystemTime,
 };
 
-use crate::shared::shared;
+use crate::shared_servers::shared_servers;
 
 fn descriptions(folder: &Path) -> BTreeMap<String, String> {
     fs::read_dir(folder)
@@ -33,7 +33,7 @@ async fn queries_are_described_as_the_schema_has_them() {
         return;
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let database = shared().await.database("queries").await;
+    let database = shared_servers().await.create_database("queries").await;
     let fresh = tempfile::tempdir().unwrap();
     // Cargo compiles what is newer than its last look; the content stays.
     let store = File::options()

@@ -7,15 +7,15 @@ use serde_json::json;
 use temporalio_client::WorkflowStartOptions;
 
 use crate::{
-    api::{order_with_payment, paid_order},
-    world::World,
+    api::{order_with_payment, sample_order},
+    harness::Harness,
 };
 use store::simulator::{Fault, add_fault};
 use workflows::{Message, OrderInput, OrderWorkflow};
 
 #[tokio::test]
 async fn a_quantity_below_one_is_refused_at_every_door() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     for quantity in [
         json!(0),
         json!(-1),
@@ -29,14 +29,14 @@ async fn a_quantity_below_one_is_refused_at_every_door() {
         let problem = world
             .post("/orders", order)
             .await
-            .problem(422, "invalid_request");
+            .expect_problem(422, "invalid_request");
         assert_eq!(
             problem["errors"][0]["pointer"], "/items/0/quantity",
             "{quantity}: {problem}"
         );
     }
     // Past the API, through Temporal: the order ends with its reason, nothing reserved, nothing charged.
-    let client = world.temporal().await;
+    let client = world.connect_to_temporal().await;
     let mut order = order_with_payment("pmt-negative");
     order["items"][0]["quantity"] = json!(-705);
     let input = OrderInput {
@@ -50,18 +50,18 @@ async fn a_quantity_below_one_is_refused_at_every_door() {
         .start_workflow(OrderWorkflow::run, Message::Valid(input), options)
         .await
         .unwrap();
-    let view = world.ended("negative").await;
+    let view = world.wait_for_end("negative").await;
     assert_eq!(
         (view.status.as_str(), view.failure.unwrap().code.as_str()),
         ("failed", "invalid_order")
     );
-    assert_eq!(world.books("negative").await, [] as [&str; 0]);
-    world.verify().await;
+    assert_eq!(world.provider_movements("negative").await, [] as [&str; 0]);
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn several_items_are_charged_to_the_cent() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let mut order = order_with_payment("pmt-sum");
     order["items"] = json!([
         {"sku": "A", "quantity": 3, "price": "19.99"},
@@ -71,8 +71,8 @@ async fn several_items_are_charged_to_the_cent() {
     ]);
     let started = world.post("/orders", order).await;
     assert_eq!(started.body["total_amount"], 1295.23);
-    let id = started.started();
-    let view = world.ended(&id).await;
+    let id = started.expect_started();
+    let view = world.wait_for_end(&id).await;
     assert_eq!(
         (
             view.status.as_str(),
@@ -81,19 +81,19 @@ async fn several_items_are_charged_to_the_cent() {
         ("delivered", "1295.23")
     );
     // Among its rules: the payment and the provider's own books agree on the amount.
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn unknown_fields_and_actions_are_named_and_change_nothing() {
-    let world = World::start().await;
-    let mut order = paid_order();
+    let world = Harness::start().await;
+    let mut order = sample_order();
     order["discout"] = json!(10);
     order["items"][0]["colour"] = json!("red");
     let problem = world
         .post("/orders", order)
         .await
-        .problem(422, "invalid_request");
+        .expect_problem(422, "invalid_request");
     let pointers: Vec<_> = problem["errors"]
         .as_array()
         .unwrap()
@@ -103,20 +103,20 @@ async fn unknown_fields_and_actions_are_named_and_change_nothing() {
     assert_eq!(pointers, ["/items/0/colour", "/discout"]);
     let id = world.post(
         "/orders",
-        json!({"profile": "checkout", "items": paid_order()["items"], "address": "1 A St"}),
+        json!({"profile": "checkout", "items": sample_order()["items"], "address": "1 A St"}),
     );
-    let id = id.await.started();
+    let id = id.await.expect_started();
     world
         .post(&format!("/orders/{id}/signals/explode"), json!({}))
         .await
-        .problem(404, "route_not_found");
+        .expect_problem(404, "route_not_found");
     world
         .post(
             &format!("/orders/{id}/signals/cancel"),
             json!({"cause": "x"}),
         )
         .await
-        .problem(422, "invalid_request");
+        .expect_problem(422, "invalid_request");
     assert_eq!(
         world.get(&format!("/orders/{id}/status")).await.body["status"],
         "pending"
@@ -124,17 +124,17 @@ async fn unknown_fields_and_actions_are_named_and_change_nothing() {
     world
         .post(&format!("/orders/{id}/cancel"), json!({}))
         .await
-        .is(200);
-    world.ended(&id).await;
+        .expect_status(200);
+    world.wait_for_end(&id).await;
 }
 
 #[tokio::test]
 async fn an_order_of_which_nothing_is_in_stock_ends_once_and_for_all() {
-    let world = World::with(&[("DEFAULT_STOCK", "0")]).await;
+    let world = Harness::start_with(&[("DEFAULT_STOCK", "0")]).await;
     let mut order = order_with_payment("pmt-nothing");
     order["items"] = json!([{"sku": "GONE-1", "quantity": 1, "price": 5}, {"sku": "GONE-2", "quantity": 2, "price": 5}]);
-    let id = world.post("/orders", order).await.started();
-    let view = world.ended(&id).await;
+    let id = world.post("/orders", order).await.expect_started();
+    let view = world.wait_for_end(&id).await;
     let failure = view.failure.unwrap();
     assert_eq!(
         (view.status.as_str(), failure.code.as_str()),
@@ -146,52 +146,60 @@ async fn an_order_of_which_nothing_is_in_stock_ends_once_and_for_all() {
         failure.detail
     );
     assert!(view.retries.is_empty(), "{:?}", view.retries);
-    assert_eq!(world.books(&id).await, [] as [&str; 0]);
-    world.verify().await;
+    assert_eq!(world.provider_movements(&id).await, [] as [&str; 0]);
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_failed_dispatch_does_not_leave_an_order_stuck() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     add_fault(&world.pool, "dispatch", "stuck", Fault::Fail, 100)
         .await
         .unwrap();
     world
         .post("/orders/stuck/start", order_with_payment("pmt-stuck"))
         .await
-        .is(202);
-    let view = world.ended("stuck").await;
+        .expect_status(202);
+    let view = world.wait_for_end("stuck").await;
     assert_eq!(
         (view.status.as_str(), view.failure.unwrap().code.as_str()),
         ("failed", "dispatch_failed")
     );
-    assert_eq!(world.books("stuck").await, ["capture", "refund"]);
-    world.verify().await;
+    assert_eq!(
+        world.provider_movements("stuck").await,
+        ["capture", "refund"]
+    );
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_new_address_is_the_one_that_the_carrier_gets() {
-    let world = World::with(&[("REVIEW_THRESHOLD", "1")]).await;
+    let world = Harness::start_with(&[("REVIEW_THRESHOLD", "1")]).await;
     let id = world
         .post("/orders", order_with_payment("pmt-address"))
         .await
-        .started();
+        .expect_started();
     world
         .post(
             &format!("/orders/{id}/signals/update-address"),
             json!({"street": "123 Main St, 2nd floor"}),
         )
         .await
-        .is(200);
+        .expect_status(200);
     world
         .post(&format!("/orders/{id}/signals/approve"), json!({}))
         .await
-        .is(200);
+        .expect_status(200);
     assert_eq!(
-        world.ended(&id).await.shipping_address.unwrap().street,
+        world
+            .wait_for_end(&id)
+            .await
+            .shipping_address
+            .unwrap()
+            .street,
         "123 Main St, 2nd floor"
     );
-    let address = store::shipments::address(&world.pool, &format!("{id}-PKG-001"))
+    let address = store::shipments::read_address(&world.pool, &format!("{id}-PKG-001"))
         .await
         .unwrap()
         .unwrap();
@@ -199,27 +207,27 @@ async fn a_new_address_is_the_one_that_the_carrier_gets() {
         (&address["street"], &address["city"]),
         (&json!("123 Main St, 2nd floor"), &json!("Anytown"))
     );
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_cancel_is_in_the_database_too() {
-    let world = World::start().await;
-    let mut order = paid_order();
+    let world = Harness::start().await;
+    let mut order = sample_order();
     order["profile"] = json!("checkout");
-    let id = world.post("/orders", order).await.started();
+    let id = world.post("/orders", order).await.expect_started();
     world
         .post(
             &format!("/orders/{id}/cancel"),
             json!({"reason": "changed my mind"}),
         )
         .await
-        .is(200);
-    world.ended(&id).await;
+        .expect_status(200);
+    world.wait_for_end(&id).await;
     let row = world
         .get(&format!("/orders/{id}?source=database"))
         .await
-        .is(200);
+        .expect_status(200);
     assert_eq!(
         (&row["status"], &row["source"]),
         (&json!("cancelled"), &json!("database"))
@@ -229,13 +237,16 @@ async fn a_cancel_is_in_the_database_too() {
 
 #[tokio::test]
 async fn a_second_start_is_told_that_it_is_one() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let body = json!({"payment_id": "pmt-twice"});
     let first = world
         .post("/orders/twice/start", body.clone())
         .await
-        .is(202);
-    let second = world.post("/orders/twice/start", body).await.is(202);
+        .expect_status(202);
+    let second = world
+        .post("/orders/twice/start", body)
+        .await
+        .expect_status(202);
     assert_eq!(
         (&second["already_started"], &second["run_id"]),
         (&json!(true), &first["run_id"])
@@ -243,16 +254,18 @@ async fn a_second_start_is_told_that_it_is_one() {
     world
         .post("/orders/twice/start", json!({"payment_id": "pmt-other"}))
         .await
-        .problem(409, "order_exists");
-    world.ended("twice").await;
-    world.verify().await;
+        .expect_problem(409, "order_exists");
+    world.wait_for_end("twice").await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn orders_of_one_second_have_ids_of_their_own() {
-    let world = World::start().await;
-    let started =
-        join_all((0..20).map(async |_| world.post("/orders", paid_order()).await.started())).await;
+    let world = Harness::start().await;
+    let started = join_all(
+        (0..20).map(async |_| world.post("/orders", sample_order()).await.expect_started()),
+    )
+    .await;
     assert_eq!(
         started.iter().collect::<BTreeSet<_>>().len(),
         20,
@@ -262,26 +275,26 @@ async fn orders_of_one_second_have_ids_of_their_own() {
         world
             .post(&format!("/orders/{id}/cancel"), json!({}))
             .await
-            .is(200);
-        world.ended(id).await;
+            .expect_status(200);
+        world.wait_for_end(id).await;
     }
 }
 
 #[tokio::test]
 async fn a_retry_charges_under_the_key_of_the_first_try() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     add_fault(&world.pool, "charge", "key", Fault::Lose, 3)
         .await
         .unwrap();
     world
         .post("/orders/key/start", order_with_payment("pmt-key"))
         .await
-        .is(202);
-    let view = world.ended("key").await;
+        .expect_status(202);
+    let view = world.wait_for_end("key").await;
     assert_eq!(
         (view.status.as_str(), view.retries.values().sum::<u32>()),
         ("delivered", 3)
     );
-    assert_eq!(world.books("key").await, ["capture"]);
-    world.verify().await;
+    assert_eq!(world.provider_movements("key").await, ["capture"]);
+    world.assert_invariants().await;
 }

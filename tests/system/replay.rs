@@ -10,8 +10,8 @@ use temporalio_client::{Client, WorkflowFetchHistoryOptions, WorkflowHistory};
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 
 use crate::{
-    api::{order_with_payment, paid_order},
-    world::World,
+    api::{order_with_payment, sample_order},
+    harness::Harness,
 };
 use store::simulator::{Fault, add_fault};
 use workflows::{OrderWorkflow, SettlementWorkflow, ShippingWorkflow};
@@ -92,8 +92,8 @@ async fn record() {
         println!("nothing recorded: RECORD_HISTORIES is not set");
         return;
     }
-    let world = World::with(&[("SHIPPING_DELAY", "2s")]).await;
-    let client = world.temporal().await;
+    let world = Harness::start_with(&[("SHIPPING_DELAY", "2s")]).await;
+    let client = world.connect_to_temporal().await;
     delivered(&world).await;
     recalled(&world).await;
     failed(&world).await;
@@ -128,7 +128,7 @@ async fn record() {
     ] {
         save(&client, name, workflow_id).await;
     }
-    let world = crate::settlements::notified().await;
+    let world = crate::settlements::run_webhook_orders().await;
     for (name, workflow_id) in [
         ("paid-by-notification", "order-notified"),
         ("refunded-at-the-provider", "order-notified-back"),
@@ -146,24 +146,29 @@ async fn record() {
             "settlement-square-notified-back",
         ),
     ] {
-        save(&world.temporal().await, name, workflow_id).await;
+        save(&world.connect_to_temporal().await, name, workflow_id).await;
     }
-    if let Some(world) = crate::stripe::unfinished_payments().await {
+    if let Some(world) = crate::stripe::run_unconfirmed_payments().await {
         for name in ["customer-confirmed", "customer-unheard", "customer-silent"] {
-            save(&world.temporal().await, name, &format!("order-{name}")).await;
+            save(
+                &world.connect_to_temporal().await,
+                name,
+                &format!("order-{name}"),
+            )
+            .await;
         }
     }
 }
 
-async fn delivered(world: &World) {
+async fn delivered(world: &Harness) {
     start(world, "delivered", order_with_payment("r-1")).await;
-    world.ended("delivered").await;
+    world.wait_for_end("delivered").await;
 }
 
-async fn recalled(world: &World) {
+async fn recalled(world: &Harness) {
     for id in ["cancelled", "redirected", "by-temporal"] {
         start(world, id, order_with_payment(id)).await;
-        world.reaches(id, "preparing").await;
+        world.wait_for_status(id, "preparing").await;
     }
     world
         .post(
@@ -171,16 +176,16 @@ async fn recalled(world: &World) {
             json!({"reason": "changed my mind"}),
         )
         .await
-        .is(200);
+        .expect_status(200);
     world
         .post(
             "/orders/redirected/signals/update-address",
             json!({"street": "2 Side St"}),
         )
         .await
-        .is(200);
+        .expect_status(200);
     let handle = world
-        .temporal()
+        .connect_to_temporal()
         .await
         .get_workflow_handle::<OrderWorkflow>("order-by-temporal");
     handle
@@ -188,11 +193,11 @@ async fn recalled(world: &World) {
         .await
         .unwrap();
     for id in ["cancelled", "redirected", "by-temporal"] {
-        world.ended(id).await;
+        world.wait_for_end(id).await;
     }
 }
 
-async fn failed(world: &World) {
+async fn failed(world: &Harness) {
     add_fault(&world.pool, "dispatch", "dispatch-failed", Fault::Fail, 100)
         .await
         .unwrap();
@@ -205,7 +210,7 @@ async fn failed(world: &World) {
     for id in ["dispatch-failed", "declined", "lost"] {
         start(world, id, order_with_payment(id)).await;
     }
-    let client = world.temporal().await;
+    let client = world.connect_to_temporal().await;
     let input = workflows::OrderInput {
         order: json!({"items": [{"sku": "A"}]}),
         ..workflows::OrderInput::default()
@@ -224,26 +229,26 @@ async fn failed(world: &World) {
         .await
         .unwrap();
     for id in ["dispatch-failed", "declined", "lost", "invalid"] {
-        world.ended(id).await;
+        world.wait_for_end(id).await;
     }
 }
 
-async fn waited(world: &World) {
+async fn waited(world: &Harness) {
     for (id, profile) in [
         ("approved", "approval"),
         ("rejected", "approval"),
         ("unreviewed", "lifecycle"),
         ("confirmed", "checkout"),
     ] {
-        let mut order = paid_order();
+        let mut order = sample_order();
         order["profile"] = json!(profile);
         start(world, id, order).await;
     }
-    let client = world.temporal().await;
+    let client = world.connect_to_temporal().await;
     let mut policy = domain::Profile::Checkout.policy();
     policy.payment_timeout = domain::Span::from_secs(1);
     let input = workflows::OrderInput {
-        order: paid_order(),
+        order: sample_order(),
         policy: Some(policy),
         ..workflows::OrderInput::default()
     };
@@ -266,34 +271,34 @@ async fn waited(world: &World) {
             json!({"reviewer": "ann"}),
         )
         .await
-        .is(200);
+        .expect_status(200);
     world
         .post(
             "/orders/rejected/signals/reject",
             json!({"reason": "fraud"}),
         )
         .await
-        .is(200);
+        .expect_status(200);
     world
         .post(
             "/orders/confirmed/payment",
             json!({"transaction_id": "r-tx", "amount": 99.99}),
         )
         .await
-        .is(200);
+        .expect_status(200);
     for id in ["approved", "rejected", "unreviewed", "confirmed", "unpaid"] {
-        world.ended(id).await;
+        world.wait_for_end(id).await;
     }
 }
 
-async fn paid_again(world: &World) {
+async fn paid_again(world: &Harness) {
     add_fault(&world.pool, "dispatch", "payment-uncertain", Fault::Fail, 3)
         .await
         .unwrap();
     let mut policy = domain::Profile::Approval.policy();
     policy.payment = domain::PaymentMode::Confirm;
     let input = workflows::OrderInput {
-        order: paid_order(),
+        order: sample_order(),
         policy: Some(policy),
         ..workflows::OrderInput::default()
     };
@@ -306,7 +311,7 @@ async fn paid_again(world: &World) {
         "order-early",
     )
     .build();
-    let client = world.temporal().await;
+    let client = world.connect_to_temporal().await;
     client
         .start_workflow(
             OrderWorkflow::run,
@@ -317,7 +322,7 @@ async fn paid_again(world: &World) {
         .unwrap();
     for id in ["payment-cancelled", "payment-uncertain"] {
         start(world, id, order_with_payment(id)).await;
-        world.reaches(id, "preparing").await;
+        world.wait_for_status(id, "preparing").await;
     }
     world
         .post(
@@ -325,10 +330,10 @@ async fn paid_again(world: &World) {
             json!({}),
         )
         .await
-        .is(200);
-    let trail = async || world.trail("payment-uncertain").await;
+        .expect_status(200);
+    let trail = async || world.audit_event_types("payment-uncertain").await;
     world
-        .eventually("a failed attempt", trail, |trail| {
+        .wait_until("a failed attempt", trail, |trail| {
             trail.contains(&"dispatch_failed".to_owned())
         })
         .await;
@@ -338,17 +343,17 @@ async fn paid_again(world: &World) {
             json!({}),
         )
         .await
-        .is(200);
+        .expect_status(200);
     for id in ["payment-cancelled", "payment-uncertain"] {
         let paid = json!({"transaction_id": format!("r-{id}"), "amount": 99.99});
         world
             .post(&format!("/orders/{id}/payment"), paid)
             .await
-            .is(200);
+            .expect_status(200);
     }
     let look = async || world.get("/orders/early/status").await.body;
     world
-        .eventually("the review", look, |body| body["step"] == "manual_review")
+        .wait_until("the review", look, |body| body["step"] == "manual_review")
         .await;
     world
         .post(
@@ -356,17 +361,17 @@ async fn paid_again(world: &World) {
             json!({"transaction_id": "r-early", "amount": 99.99}),
         )
         .await
-        .is(200);
+        .expect_status(200);
     world
         .post("/orders/early/signals/approve", json!({}))
         .await
-        .is(200);
+        .expect_status(200);
     for id in ["payment-cancelled", "payment-uncertain", "early"] {
-        world.ended(id).await;
+        world.wait_for_end(id).await;
     }
 }
 
-async fn under_a_deadline(world: &World) {
+async fn under_a_deadline(world: &Harness) {
     add_fault(&world.pool, "charge", "overdue", Fault::Fail, 100)
         .await
         .unwrap();
@@ -377,18 +382,18 @@ async fn under_a_deadline(world: &World) {
         world
             .post(&format!("/orders/{id}/signals/approve"), json!({}))
             .await
-            .is(200);
+            .expect_status(200);
     }
     for id in ["watched", "overdue"] {
-        world.ended(id).await;
+        world.wait_for_end(id).await;
     }
 }
 
-async fn start(world: &World, id: &str, order: Value) {
+async fn start(world: &Harness, id: &str, order: Value) {
     world
         .post(&format!("/orders/{id}/start"), order)
         .await
-        .is(202);
+        .expect_status(202);
 }
 
 async fn save(client: &Client, name: &str, workflow_id: &str) {

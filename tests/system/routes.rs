@@ -77,7 +77,7 @@ fn the_template_deploys_every_route_and_no_other() {
 
 /// The table as the template has it: on each path `web` gets what no other function serves there, and all other paths.
 fn deployed() -> Served {
-    let web = Function::REST.to_string();
+    let web = Function::FALLBACK.to_string();
     let of_others = table()
         .into_iter()
         .filter(|(_, _, function)| *function != web);
@@ -231,7 +231,8 @@ fn the_sample_events_call_every_route_through_both_kinds_of_api() {
             name.ends_with(&format!(".{shape}.json")),
             "{name} is of the kind {shape}"
         );
-        let (route, _) = orderflow_http::find(&method.parse().unwrap(), &called_path).unwrap();
+        let (route, _) =
+            orderflow_http::find_route(&method.parse().unwrap(), &called_path).unwrap();
         if shape == "rest" {
             assert_eq!(text("/resource"), route.pattern, "{name}");
         }

@@ -1,36 +1,36 @@
 //! Charging for real: the worker against localstripe, which keeps Stripe's books, and against Stripe's own description
 //! of its API.
 
+mod failures;
 pub(crate) mod localstripe;
-pub(crate) mod program;
-mod relay;
+mod proxy;
 mod requests;
-mod trouble;
+pub(crate) mod tools;
 mod webhooks;
 
-use localstripe::{KEY, Localstripe};
-use relay::Relay;
+use localstripe::{API_KEY, Localstripe};
+use proxy::Proxy;
 use serde_json::{Value, json};
 
-use crate::{api::order_with_payment, world::World};
+use crate::{api::order_with_payment, harness::Harness};
 
 /// A world that charges at Stripe, and what stands in for Stripe.
 struct Shop {
-    world: World,
+    world: Harness,
     books: Localstripe,
-    relay: Relay,
+    relay: Proxy,
 }
 
 impl Shop {
-    async fn open(settings: &[(&str, &str)]) -> Option<Self> {
+    async fn start(settings: &[(&str, &str)]) -> Option<Self> {
         let books = Localstripe::start().await?;
-        let relay = Relay::to(&books.url).await;
+        let relay = Proxy::start(&books.url).await;
         let stripe = [
             ("PAYMENT_PROVIDER", "stripe"),
-            ("STRIPE_API_KEY", KEY),
+            ("STRIPE_API_KEY", API_KEY),
             ("STRIPE_API_BASE", relay.url.as_str()),
         ];
-        let world = World::with(&[&stripe, settings].concat()).await;
+        let world = Harness::start_with(&[&stripe, settings].concat()).await;
         Some(Self {
             world,
             books,
@@ -38,22 +38,25 @@ impl Shop {
         })
     }
 
-    async fn order(&self, id: &str, payment_method: &str) {
+    async fn start_order(&self, id: &str, payment_method: &str) {
         self.world
-            .post(&format!("/orders/{id}/start"), order(id, payment_method))
+            .post(
+                &format!("/orders/{id}/start"),
+                stripe_order(id, payment_method),
+            )
             .await
-            .is(202);
+            .expect_status(202);
     }
 
     /// The only intent there is.
-    async fn intent(&self) -> Value {
-        let mut intents = self.books.intents().await;
+    async fn only_intent(&self) -> Value {
+        let mut intents = self.books.list_intents().await;
         assert_eq!(intents.len(), 1, "{intents:?}");
         intents.remove(0)
     }
 
     /// The entry of this type in the order's trail.
-    async fn entry(&self, id: &str, kind: &str) -> Value {
+    async fn wait_for_audit_event(&self, id: &str, kind: &str) -> Value {
         let look =
             async || self.world.get(&format!("/orders/{id}/events")).await.body["events"].clone();
         let find = |events: &Value| {
@@ -66,7 +69,7 @@ impl Shop {
         };
         let events = self
             .world
-            .eventually(&format!("{kind} of {id}"), look, |events| {
+            .wait_until(&format!("{kind} of {id}"), look, |events| {
                 find(events).is_some()
             })
             .await;
@@ -74,16 +77,16 @@ impl Shop {
     }
 
     /// Every invariant; and nobody was told the key, or what Stripe's messages say.
-    async fn close(self) {
-        self.world.verify().await;
+    async fn assert_clean(self) {
+        self.world.assert_invariants().await;
         for service in ["worker", "api"] {
-            let log = self.world.log(service);
-            assert!(!log.contains(KEY) && !log.contains("4242"), "{log}");
+            let log = self.world.read_log(service);
+            assert!(!log.contains(API_KEY) && !log.contains("4242"), "{log}");
         }
     }
 }
 
-fn order(id: &str, payment_method: &str) -> Value {
+fn stripe_order(id: &str, payment_method: &str) -> Value {
     let mut order = order_with_payment(&format!("pmt-{id}"));
     order["payment"]["method"] = json!(payment_method);
     order
@@ -91,16 +94,17 @@ fn order(id: &str, payment_method: &str) -> Value {
 
 /// For the recorded histories: `customer-confirmed`, `customer-unheard` and `customer-silent`, whose payments their
 /// customers had to confirm.
-pub(crate) async fn unfinished_payments() -> Option<World> {
-    let shop = Shop::open(&[("PAYMENT_TIMEOUT", "20s")]).await?;
-    let method = shop.books.card("4000002500003155").await;
+pub(crate) async fn run_unconfirmed_payments() -> Option<Harness> {
+    let shop = Shop::start(&[("PAYMENT_TIMEOUT", "20s")]).await?;
+    let method = shop.books.create_card("4000002500003155").await;
     let ids = ["customer-confirmed", "customer-unheard", "customer-silent"];
     for id in ids {
-        shop.order(id, &method).await;
-        let intent = shop.entry(id, "payment_requested").await["transaction_id"].clone();
+        shop.start_order(id, &method).await;
+        let intent =
+            shop.wait_for_audit_event(id, "payment_requested").await["transaction_id"].clone();
         let intent = shop
             .books
-            .intents()
+            .list_intents()
             .await
             .into_iter()
             .find(|known| known["id"] == intent)
@@ -113,24 +117,24 @@ pub(crate) async fn unfinished_payments() -> Option<World> {
             shop.world
                 .post(&format!("/orders/{id}/payment"), confirmation)
                 .await
-                .is(200);
+                .expect_status(200);
         }
     }
     for id in ids {
-        shop.world.ended(id).await;
+        shop.world.wait_for_end(id).await;
     }
     Some(shop.world)
 }
 
 #[tokio::test]
 async fn an_order_is_charged_once_and_delivered() {
-    let Some(shop) = Shop::open(&[]).await else {
+    let Some(shop) = Shop::start(&[]).await else {
         return;
     };
-    shop.order("s-1", "pm_card_visa").await;
-    let view = shop.world.ended("s-1").await;
+    shop.start_order("s-1", "pm_card_visa").await;
+    let view = shop.world.wait_for_end("s-1").await;
     assert_eq!(view.status.as_str(), "delivered");
-    let intent = shop.intent().await;
+    let intent = shop.only_intent().await;
     assert_eq!(
         (&intent["status"], &intent["amount"]),
         (&json!("succeeded"), &json!(9_999))
@@ -144,76 +148,88 @@ async fn an_order_is_charged_once_and_delivered() {
     assert_eq!(payment.status.as_str(), "captured");
     assert_eq!(json!(payment.transaction_id), intent["id"]);
     assert_eq!(
-        shop.relay.charges()[0].key.as_deref(),
+        shop.relay.charge_calls()[0].key.as_deref(),
         Some("charge:s-1:pmt-s-1")
     );
     // Neither localstripe nor anybody else was paid by our simulator.
-    assert_eq!(shop.world.books("s-1").await, Vec::<String>::new());
-    shop.close().await;
+    assert_eq!(
+        shop.world.provider_movements("s-1").await,
+        Vec::<String>::new()
+    );
+    shop.assert_clean().await;
 }
 
 #[tokio::test]
 async fn currencies_are_counted_as_stripe_counts_them() {
-    let Some(shop) = Shop::open(&[]).await else {
+    let Some(shop) = Shop::start(&[]).await else {
         return;
     };
-    let mut yen = order("s-2", "pm_card_visa");
+    let mut yen = stripe_order("s-2", "pm_card_visa");
     yen["currency"] = json!("ISK");
     yen["items"][0]["unit_price"] = json!("5");
-    shop.world.post("/orders/s-2/start", yen).await.is(202);
-    assert_eq!(shop.world.ended("s-2").await.status.as_str(), "delivered");
-    let intent = shop.intent().await;
+    shop.world
+        .post("/orders/s-2/start", yen)
+        .await
+        .expect_status(202);
+    assert_eq!(
+        shop.world.wait_for_end("s-2").await.status.as_str(),
+        "delivered"
+    );
+    let intent = shop.only_intent().await;
     assert_eq!(
         (&intent["amount"], &intent["currency"]),
         (&json!(500), &json!("isk"))
     );
     // A thousandth of a dinar is money, and no card network's.
-    let mut dinar = order("s-2b", "pm_card_visa");
+    let mut dinar = stripe_order("s-2b", "pm_card_visa");
     dinar["currency"] = json!("KWD");
     dinar["items"][0]["unit_price"] = json!("5.124");
-    shop.world.post("/orders/s-2b/start", dinar).await.is(202);
-    let failure = shop.world.ended("s-2b").await.failure.unwrap();
+    shop.world
+        .post("/orders/s-2b/start", dinar)
+        .await
+        .expect_status(202);
+    let failure = shop.world.wait_for_end("s-2b").await.failure.unwrap();
     assert_eq!(
         (failure.code.as_str(), failure.detail.as_str()),
         ("payment_declined", "amount_not_chargeable")
     );
-    assert_eq!(shop.books.intents().await.len(), 1);
-    shop.close().await;
+    assert_eq!(shop.books.list_intents().await.len(), 1);
+    shop.assert_clean().await;
 }
 
 #[tokio::test]
 async fn a_declined_card_ends_the_order_and_leaves_nothing_that_could_be_paid_later() {
-    let Some(shop) = Shop::open(&[]).await else {
+    let Some(shop) = Shop::start(&[]).await else {
         return;
     };
-    shop.order("s-3", "pm_card_chargeCustomerFail").await;
-    let view = shop.world.ended("s-3").await;
+    shop.start_order("s-3", "pm_card_chargeCustomerFail").await;
+    let view = shop.world.wait_for_end("s-3").await;
     assert_eq!(view.status.as_str(), "failed");
     let failure = view.failure.unwrap();
     assert_eq!(
         (failure.code.as_str(), failure.detail.as_str()),
         ("payment_declined", "card_declined")
     );
-    assert_eq!(shop.intent().await["status"], "canceled");
-    assert_eq!(shop.books.refunds().await, Vec::<Value>::new());
-    shop.close().await;
+    assert_eq!(shop.only_intent().await["status"], "canceled");
+    assert_eq!(shop.books.list_refunds().await, Vec::<Value>::new());
+    shop.assert_clean().await;
 }
 
 #[tokio::test]
 async fn a_cancel_after_payment_is_a_refund_in_stripes_books() {
-    let Some(shop) = Shop::open(&[("SHIPPING_DELAY", "1h")]).await else {
+    let Some(shop) = Shop::start(&[("SHIPPING_DELAY", "1h")]).await else {
         return;
     };
-    shop.order("s-4", "pm_card_visa").await;
-    shop.entry("s-4", "payment_captured").await;
+    shop.start_order("s-4", "pm_card_visa").await;
+    shop.wait_for_audit_event("s-4", "payment_captured").await;
     shop.world
         .post(
             "/orders/s-4/signals/cancel",
             json!({"reason": "changed my mind"}),
         )
         .await
-        .is(200);
-    let view = shop.world.ended("s-4").await;
+        .expect_status(200);
+    let view = shop.world.wait_for_end("s-4").await;
     assert_eq!(
         (
             view.status.as_str(),
@@ -221,25 +237,25 @@ async fn a_cancel_after_payment_is_a_refund_in_stripes_books() {
         ),
         ("cancelled", "refunded")
     );
-    let refunds = shop.books.refunds().await;
+    let refunds = shop.books.list_refunds().await;
     assert_eq!(refunds.len(), 1, "{refunds:?}");
     assert_eq!(
         (&refunds[0]["amount"], &refunds[0]["status"]),
         (&json!(9_999), &json!("succeeded"))
     );
-    assert_eq!(refunds[0]["payment_intent"], shop.intent().await["id"]);
-    shop.close().await;
+    assert_eq!(refunds[0]["payment_intent"], shop.only_intent().await["id"]);
+    shop.assert_clean().await;
 }
 
 #[tokio::test]
 async fn a_payment_that_its_customer_must_confirm_is_waited_for() {
-    let Some(shop) = Shop::open(&[]).await else {
+    let Some(shop) = Shop::start(&[]).await else {
         return;
     };
-    let method = shop.books.card("4000002500003155").await;
-    shop.order("s-5", &method).await;
-    let requested = shop.entry("s-5", "payment_requested").await;
-    let intent = shop.intent().await;
+    let method = shop.books.create_card("4000002500003155").await;
+    shop.start_order("s-5", &method).await;
+    let requested = shop.wait_for_audit_event("s-5", "payment_requested").await;
+    let intent = shop.only_intent().await;
     assert_eq!(
         (&intent["status"], &requested["transaction_id"]),
         (&json!("requires_action"), &intent["id"])
@@ -253,7 +269,7 @@ async fn a_payment_that_its_customer_must_confirm_is_waited_for() {
     shop.world
         .post("/orders/s-5/payment", other)
         .await
-        .problem(409, "payment_not_expected");
+        .expect_problem(409, "payment_not_expected");
 
     shop.books.authenticate(&intent).await;
     let confirmation =
@@ -261,70 +277,73 @@ async fn a_payment_that_its_customer_must_confirm_is_waited_for() {
     shop.world
         .post("/orders/s-5/payment", confirmation.clone())
         .await
-        .is(200);
-    let view = shop.world.ended("s-5").await;
+        .expect_status(200);
+    let view = shop.world.wait_for_end("s-5").await;
     assert_eq!(view.status.as_str(), "delivered");
     assert_eq!(
         json!(view.payment_info.unwrap().transaction_id),
         intent["id"]
     );
-    assert_eq!(shop.intent().await["status"], "succeeded");
+    assert_eq!(shop.only_intent().await["status"], "succeeded");
     let again = shop
         .world
         .post("/orders/s-5/payment", confirmation)
         .await
-        .is(200);
+        .expect_status(200);
     assert_eq!(again["already"], true);
-    shop.close().await;
+    shop.assert_clean().await;
 }
 
 #[tokio::test]
 async fn a_payment_that_its_customer_never_confirms_is_closed_at_stripe() {
-    let Some(shop) = Shop::open(&[("PAYMENT_TIMEOUT", "2s")]).await else {
+    let Some(shop) = Shop::start(&[("PAYMENT_TIMEOUT", "2s")]).await else {
         return;
     };
-    let method = shop.books.card("4000002500003155").await;
-    shop.order("s-6", &method).await;
-    let view = shop.world.ended("s-6").await;
+    let method = shop.books.create_card("4000002500003155").await;
+    shop.start_order("s-6", &method).await;
+    let view = shop.world.wait_for_end("s-6").await;
     assert_eq!(view.status.as_str(), "cancelled");
     assert_eq!(view.payment_info.unwrap().status.as_str(), "declined");
-    assert_eq!(shop.intent().await["status"], "canceled");
+    assert_eq!(shop.only_intent().await["status"], "canceled");
     assert!(
         shop.world
-            .trail("s-6")
+            .audit_event_types("s-6")
             .await
             .contains(&"payment_timed_out".to_owned())
     );
-    shop.close().await;
+    shop.assert_clean().await;
 }
 
 #[tokio::test]
 async fn a_payment_that_its_customer_confirmed_counts_although_nobody_told_us() {
-    let Some(shop) = Shop::open(&[("PAYMENT_TIMEOUT", "15s")]).await else {
+    let Some(shop) = Shop::start(&[("PAYMENT_TIMEOUT", "15s")]).await else {
         return;
     };
-    let method = shop.books.card("4000002500003155").await;
-    shop.order("s-8", &method).await;
-    shop.entry("s-8", "payment_requested").await;
-    shop.books.authenticate(&shop.intent().await).await;
-    assert_eq!(shop.world.ended("s-8").await.status.as_str(), "delivered");
-    assert_eq!(shop.intent().await["status"], "succeeded");
-    shop.close().await;
+    let method = shop.books.create_card("4000002500003155").await;
+    shop.start_order("s-8", &method).await;
+    shop.wait_for_audit_event("s-8", "payment_requested").await;
+    shop.books.authenticate(&shop.only_intent().await).await;
+    assert_eq!(
+        shop.world.wait_for_end("s-8").await.status.as_str(),
+        "delivered"
+    );
+    assert_eq!(shop.only_intent().await["status"], "succeeded");
+    shop.assert_clean().await;
 }
 
 #[tokio::test]
 async fn a_cancel_while_the_customer_is_waited_for_closes_the_payment() {
-    let Some(shop) = Shop::open(&[]).await else {
+    let Some(shop) = Shop::start(&[]).await else {
         return;
     };
-    let method = shop.books.card("4000002500003155").await;
-    shop.order("s-9", &method).await;
-    shop.entry("s-9", "payment_requested").await;
+    let method = shop.books.create_card("4000002500003155").await;
+    shop.start_order("s-9", &method).await;
+    shop.wait_for_audit_event("s-9", "payment_requested").await;
     shop.world
         .post("/orders/s-9/signals/cancel", json!({}))
         .await
-        .is(200);
-    let view = shop.world.ended("s-9").await;
+        .expect_status(200);
+    let view = shop.world.wait_for_end("s-9").await;
     assert_eq!(
         (
             view.status.as_str(),
@@ -332,13 +351,13 @@ async fn a_cancel_while_the_customer_is_waited_for_closes_the_payment() {
         ),
         ("cancelled", "declined")
     );
-    assert_eq!(shop.intent().await["status"], "canceled");
-    shop.close().await;
+    assert_eq!(shop.only_intent().await["status"], "canceled");
+    shop.assert_clean().await;
 }
 
 #[tokio::test]
 async fn an_order_that_stripe_is_to_charge_names_a_payment_method() {
-    let Some(shop) = Shop::open(&[]).await else {
+    let Some(shop) = Shop::start(&[]).await else {
         return;
     };
     for bad in [
@@ -356,7 +375,7 @@ async fn an_order_that_stripe_is_to_charge_names_a_payment_method() {
                 .world
                 .post(path, order.clone())
                 .await
-                .problem(422, "invalid_request");
+                .expect_problem(422, "invalid_request");
             assert_eq!(
                 problem["errors"][0]["pointer"], "/payment/method",
                 "{bad}: {problem}"
@@ -367,6 +386,9 @@ async fn an_order_that_stripe_is_to_charge_names_a_payment_method() {
     // Who only waits for a confirmation has nothing charged.
     let mut waits = order_with_payment("pmt-s-7");
     waits["profile"] = json!("checkout");
-    shop.world.post("/orders/s-7/start", waits).await.is(202);
-    shop.close().await;
+    shop.world
+        .post("/orders/s-7/start", waits)
+        .await
+        .expect_status(202);
+    shop.assert_clean().await;
 }

@@ -17,9 +17,9 @@ use temporalio_common::protos::temporal::api::{
 use url::Url;
 
 use crate::{
-    api::{order_with_payment, paid_order},
-    shared::shared,
-    world::World,
+    api::{order_with_payment, sample_order},
+    harness::Harness,
+    shared_servers::shared_servers,
 };
 use devstack::{
     SEARCH_ATTRIBUTES,
@@ -82,7 +82,7 @@ async fn server(folder: &Path) -> (Guard, String) {
         log: folder.join("server.log"),
         user: None,
         stop_signal: "TERM",
-        patience: Duration::from_secs(5),
+        grace_period: Duration::from_secs(5),
         remove_folder: None,
     });
     let address = format!("127.0.0.1:{port}");
@@ -125,19 +125,19 @@ async fn connect(address: &str) -> Connection {
 }
 
 /// An order of this profile, which runs into one of its time-outs.
-async fn start(world: &World, id: &str, profile: &str, price: &str, payment_id: Option<&str>) {
-    let mut order = payment_id.map_or_else(paid_order, order_with_payment);
+async fn start(world: &Harness, id: &str, profile: &str, price: &str, payment_id: Option<&str>) {
+    let mut order = payment_id.map_or_else(sample_order, order_with_payment);
     order["profile"] = json!(profile);
     order["items"][0]["unit_price"] = json!(price);
     world
         .post(&format!("/orders/{id}/start"), order)
         .await
-        .is(202);
+        .expect_status(202);
 }
 
 /// How the order ended, and after how many seconds.
-async fn end(world: &World, id: &str) -> (String, Option<String>, i64) {
-    let view = world.ended(id).await;
+async fn end(world: &Harness, id: &str) -> (String, Option<String>, i64) {
+    let view = world.wait_for_end(id).await;
     let why = view
         .cancellation_reason
         .or(view.failure.map(|failure| failure.code.to_string()));
@@ -160,18 +160,21 @@ async fn each_profile_ends_by_its_own_time_outs() {
     }
     let folder = tempfile::tempdir().unwrap();
     let (guard, address) = server(folder.path()).await;
-    let database = shared().await.database("time_skipping").await;
-    let world = World::on(&database, &address, &[("DELIVERY", "")]).await;
+    let database = shared_servers()
+        .await
+        .create_database("time_skipping")
+        .await;
+    let world = Harness::start_on(&database, &address, &[("DELIVERY", "")]).await;
 
     // Nobody pays.
     for profile in ["production", "checkout"] {
         let id = format!("unpaid-{profile}");
-        let mut order = paid_order();
+        let mut order = sample_order();
         order["profile"] = json!(profile);
         let id = world
-            .post_with("/orders", order, &[("idempotency-key", &id)])
+            .post_with_headers("/orders", order, &[("idempotency-key", &id)])
             .await
-            .started();
+            .expect_started();
         let (status, why, seconds) = end(&world, &id).await;
         assert_eq!(
             (status.as_str(), why.as_deref()),
@@ -181,7 +184,7 @@ async fn each_profile_ends_by_its_own_time_outs() {
         assert_eq!(seconds / HOUR, 24, "{profile}");
         assert!(
             world
-                .trail(&id)
+                .audit_event_types(&id)
                 .await
                 .contains(&"payment_timed_out".to_owned())
         );
@@ -249,12 +252,15 @@ async fn each_profile_ends_by_its_own_time_outs() {
     .await;
     let (status, _, seconds) = end(&world, "unconfirmed").await;
     assert_eq!((status.as_str(), seconds / HOUR / 24), ("delivered", 14));
-    world.verify().await;
+    world.assert_invariants().await;
     drop(world);
 
     // Without its review, only approval's own minute is left.
-    let database = shared().await.database("time_skipping_deadline").await;
-    let world = World::on(
+    let database = shared_servers()
+        .await
+        .create_database("time_skipping_deadline")
+        .await;
+    let world = Harness::start_on(
         &database,
         &address,
         &[("ORDER_PROFILE", "approval"), ("REVIEW", "none")],
@@ -264,16 +270,16 @@ async fn each_profile_ends_by_its_own_time_outs() {
         .await
         .unwrap();
     world
-        .post("/orders/approval-late/start", paid_order())
+        .post("/orders/approval-late/start", sample_order())
         .await
-        .is(202);
+        .expect_status(202);
     let (status, why, seconds) = end(&world, "approval-late").await;
     assert_eq!(
         (status.as_str(), why.as_deref()),
         ("failed", Some("deadline_passed"))
     );
     assert!((60..120).contains(&seconds), "{seconds}");
-    world.verify().await;
+    world.assert_invariants().await;
     drop(world);
     guard.stop().await;
 }

@@ -17,15 +17,15 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::{shared::shared, world::World};
+use crate::{harness::Harness, shared_servers::shared_servers};
 
 /// An authority, and files of what it signed.
-pub(crate) struct Authority {
+pub(crate) struct CertificateAuthority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: tempfile::TempDir,
 }
 
-impl Authority {
+impl CertificateAuthority {
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -35,7 +35,7 @@ impl Authority {
         Self { issuer, folder }
     }
 
-    pub(crate) fn file(&self, name: &str) -> String {
+    pub(crate) fn file_path(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 
@@ -46,8 +46,8 @@ impl Authority {
             .unwrap()
             .signed_by(&key, &self.issuer)
             .unwrap();
-        fs::write(self.file(&format!("{name}.pem")), certificate.pem()).unwrap();
-        fs::write(self.file(&format!("{name}.key")), key.serialize_pem()).unwrap();
+        fs::write(self.file_path(&format!("{name}.pem")), certificate.pem()).unwrap();
+        fs::write(self.file_path(&format!("{name}.key")), key.serialize_pem()).unwrap();
         (certificate, key)
     }
 
@@ -60,7 +60,7 @@ impl Authority {
             .unwrap()
     }
 
-    pub(crate) fn acceptor(
+    pub(crate) fn tls_acceptor(
         &self,
         clients: Arc<dyn ClientCertVerifier>,
         protocols: &[&str],
@@ -121,47 +121,56 @@ fn describe(id: &str, settings: &[(&str, String)]) -> (bool, String) {
 // The doors and the commands must not wait for each other.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_goes_through_tls_to_temporal_and_the_database_and_to_no_impostor() {
-    let shared = shared().await;
-    let (authority, stranger) = (Authority::new(), Authority::new());
+    let shared = shared_servers().await;
+    let (authority, stranger) = (CertificateAuthority::new(), CertificateAuthority::new());
     authority.sign("client");
     stranger.sign("client");
     let anybody = || WebPkiClientVerifier::no_client_auth();
     let temporal = door(
-        authority.acceptor(authority.verifier(), &["h2"]),
+        authority.tls_acceptor(authority.verifier(), &["h2"]),
         shared.temporal.address.clone(),
         false,
     )
     .await;
-    let plain = shared.database("tls").await;
+    let plain = shared.create_database("tls").await;
     let mut url = reqwest::Url::parse(&plain).unwrap();
     let to = format!("127.0.0.1:{}", url.port().unwrap());
-    let postgres = door(authority.acceptor(anybody(), &[]), to, true).await;
+    let postgres = door(authority.tls_acceptor(anybody(), &[]), to, true).await;
     url.set_host(Some("localhost")).unwrap();
     url.set_port(Some(postgres)).unwrap();
-    let database = |authority: &Authority| {
+    let database = |authority: &CertificateAuthority| {
         format!(
             "{url}?sslmode=verify-full&sslrootcert={}",
-            authority.file("ca.pem")
+            authority.file_path("ca.pem")
         )
     };
 
     let temporal = format!("localhost:{temporal}");
-    let settings = |server: &Authority, client: &Authority| {
+    let settings = |server: &CertificateAuthority, client: &CertificateAuthority| {
         [
             ("TEMPORAL_ADDRESS", temporal.clone()),
-            ("TEMPORAL_TLS_SERVER_CA_CERT_PATH", server.file("ca.pem")),
-            ("TEMPORAL_TLS_CLIENT_CERT_PATH", client.file("client.pem")),
-            ("TEMPORAL_TLS_CLIENT_KEY_PATH", client.file("client.key")),
+            (
+                "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+                server.file_path("ca.pem"),
+            ),
+            (
+                "TEMPORAL_TLS_CLIENT_CERT_PATH",
+                client.file_path("client.pem"),
+            ),
+            (
+                "TEMPORAL_TLS_CLIENT_KEY_PATH",
+                client.file_path("client.key"),
+            ),
         ]
     };
     let ours = settings(&authority, &authority);
     let told = ours.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let world = World::on(&database(&authority), &shared.temporal.address, &told).await;
+    let world = Harness::start_on(&database(&authority), &shared.temporal.address, &told).await;
     world
         .post("/orders/tls/start", json!({"payment_id": "pmt-tls"}))
         .await
-        .started();
-    assert_eq!(world.ended("tls").await.status.as_str(), "delivered");
+        .expect_started();
+    assert_eq!(world.wait_for_end("tls").await.status.as_str(), "delivered");
     let (described, said) = describe("tls", &ours);
     assert!(described, "{said}");
 

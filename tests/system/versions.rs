@@ -9,11 +9,11 @@ use temporalio_common::protos::temporal::api::{
     },
 };
 
-use crate::world::World;
+use crate::harness::Harness;
 
 /// From now on what is new goes to `build`. Refused until Temporal has seen a worker of it on both queues.
-pub(crate) async fn make_current(world: &World, deployment: &str, build: &str) {
-    let client = world.temporal().await;
+pub(crate) async fn make_current(world: &Harness, deployment: &str, build: &str) {
+    let client = world.connect_to_temporal().await;
     let set = async || {
         let request = SetWorkerDeploymentCurrentVersionRequest {
             namespace: "default".to_owned(),
@@ -28,13 +28,13 @@ pub(crate) async fn make_current(world: &World, deployment: &str, build: &str) {
             .map(|_| ())
     };
     world
-        .eventually("the current version", set, Result::is_ok)
+        .wait_until("the current version", set, Result::is_ok)
         .await
         .unwrap();
 }
 
 /// The build that worked on the order last.
-async fn build_of(world: &World, order_id: &str) -> String {
+async fn build_of(world: &Harness, order_id: &str) -> String {
     let request = DescribeWorkflowExecutionRequest {
         namespace: "default".to_owned(),
         execution: Some(WorkflowExecution {
@@ -42,7 +42,7 @@ async fn build_of(world: &World, order_id: &str) -> String {
             run_id: String::new(),
         }),
     };
-    let client = world.temporal().await;
+    let client = world.connect_to_temporal().await;
     let mut service = client.connection().workflow_service();
     let described = service
         .describe_workflow_execution(request.into_request())
@@ -65,24 +65,24 @@ async fn finish(behavior: &str, order: &str, finished_by: &str) {
         ("WORKER_VERSIONING_BEHAVIOR", behavior),
         ("REVIEW_THRESHOLD", "1"),
     ];
-    let world = World::with(&settings).await;
+    let world = Harness::start_with(&settings).await;
     make_current(&world, &deployment, "one").await;
     let start = async |id: &str| {
         let body = json!({"payment_id": format!("pmt-{id}")});
         world
             .post(&format!("/orders/{id}/start"), body)
             .await
-            .started();
+            .expect_started();
         let reviewed = |status: &Value| status["step"] == "manual_review";
         let status = async || world.get(&format!("/orders/{id}/status")).await.body;
         world
-            .eventually("the wait for a review", status, reviewed)
+            .wait_until("the wait for a review", status, reviewed)
             .await;
     };
     let (old, new) = (format!("{order}-old"), format!("{order}-new"));
     start(&old).await;
     let _two = world
-        .another_worker("two", &[("TEMPORAL_WORKER_BUILD_ID", "two")])
+        .start_another_worker("two", &[("TEMPORAL_WORKER_BUILD_ID", "two")])
         .await;
     make_current(&world, &deployment, "two").await;
     start(&new).await;
@@ -90,14 +90,14 @@ async fn finish(behavior: &str, order: &str, finished_by: &str) {
         world
             .post(&format!("/orders/{id}/signals/approve"), json!({}))
             .await
-            .is(200);
-        assert_eq!(world.ended(id).await.status.as_str(), "delivered");
+            .expect_status(200);
+        assert_eq!(world.wait_for_end(id).await.status.as_str(), "delivered");
     }
     assert_eq!(
         (build_of(&world, &old).await, build_of(&world, &new).await),
         (finished_by.to_owned(), "two".to_owned())
     );
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]

@@ -1,16 +1,16 @@
 //! The function `webhook` over real HTTP: whose notification is taken, and what becomes of it.
 
-mod door;
-mod fraud;
-mod rotation;
-mod vault;
+mod forgery;
+mod function_server;
+mod secret_rotation;
+mod secrets_manager;
 mod vectors;
 
 use chrono::Utc;
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::{api::Reply, world::World};
+use crate::{api::ApiResponse, harness::Harness};
 use domain::{Currency, Money, OrderId, TransactionId, WebhookProvider};
 use payment_webhooks::{
     Facts, Message, SampleKind, Secrets, Signing, sample, secrets_variable, sign,
@@ -20,21 +20,21 @@ use payment_webhooks::{
 const SQUARE_URL: &str = "https://shop.example/webhooks/square";
 
 /// A secret that is nobody's, and must be found in no log.
-fn secret(provider: WebhookProvider) -> String {
+fn test_secret(provider: WebhookProvider) -> String {
     let mut bytes = *b"marked-secret-of-a-system-test..";
     bytes[31] = provider.as_str().as_bytes()[0];
     payment_webhooks::made_up(provider, &bytes)
 }
 
-pub(crate) fn secrets(provider: WebhookProvider) -> Secrets {
-    Secrets::parse(provider, &secret(provider)).unwrap()
+pub(crate) fn test_secrets(provider: WebhookProvider) -> Secrets {
+    Secrets::parse(provider, &test_secret(provider)).unwrap()
 }
 
 /// What the API must be told to take what is signed here.
-pub(crate) fn environment() -> Vec<(String, String)> {
+pub(crate) fn webhook_settings() -> Vec<(String, String)> {
     let secrets = WebhookProvider::ALL
         .iter()
-        .map(|provider| (secrets_variable(*provider), secret(*provider)));
+        .map(|provider| (secrets_variable(*provider), test_secret(*provider)));
     let more = [
         ("WEBHOOK_URL_SQUARE", SQUARE_URL),
         ("WEBHOOK_ENVIRONMENT", "test"),
@@ -46,21 +46,21 @@ pub(crate) fn environment() -> Vec<(String, String)> {
 }
 
 /// A world whose API takes the notifications of every provider.
-async fn world() -> World {
-    with(&[]).await
+async fn start_harness() -> Harness {
+    start_with_webhooks(&[]).await
 }
 
-pub(crate) async fn with(more: &[(&str, &str)]) -> World {
-    let settings = environment();
+pub(crate) async fn start_with_webhooks(more: &[(&str, &str)]) -> Harness {
+    let settings = webhook_settings();
     let settings: Vec<_> = settings
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    World::with(&[&settings, more].concat()).await
+    Harness::start_with(&[&settings, more].concat()).await
 }
 
 /// A notification's body about 99.99 USD for an order, not signed yet. `id` names its event, its payment and its order.
-fn told(provider: WebhookProvider, id: &str) -> Message {
+fn sample_event(provider: WebhookProvider, id: &str) -> Message {
     let facts = Facts {
         order_id: &OrderId::parse(id).unwrap(),
         amount: Money::from_minor(9_999, Currency::parse("USD").unwrap()).unwrap(),
@@ -72,12 +72,7 @@ fn told(provider: WebhookProvider, id: &str) -> Message {
 }
 
 /// Signed with `secrets` at this time; `message_id` is what Standard Webhooks sign beside the body.
-pub(crate) fn signed_as(
-    secrets: &Secrets,
-    message: Message,
-    message_id: &str,
-    now: i64,
-) -> Message {
+pub(crate) fn sign_as(secrets: &Secrets, message: Message, message_id: &str, now: i64) -> Message {
     sign(
         secrets,
         message,
@@ -90,15 +85,20 @@ pub(crate) fn signed_as(
     .unwrap()
 }
 
-fn signed_at(secrets: &Secrets, message: Message, now: i64) -> Message {
-    signed_as(secrets, message, "msg_system_test", now)
+fn sign_at(secrets: &Secrets, message: Message, now: i64) -> Message {
+    sign_as(secrets, message, "msg_system_test", now)
 }
 
-fn signed(provider: WebhookProvider, message: Message) -> Message {
-    signed_at(&secrets(provider), message, Utc::now().timestamp())
+fn sign_now(provider: WebhookProvider, message: Message) -> Message {
+    sign_at(&test_secrets(provider), message, Utc::now().timestamp())
 }
 
-fn request(url: &str, provider: &str, headers: &[(&str, &str)], body: Vec<u8>) -> RequestBuilder {
+fn webhook_request(
+    url: &str,
+    provider: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> RequestBuilder {
     let mut request = Client::new()
         .post(format!("{url}/webhooks/{provider}"))
         .body(body);
@@ -109,9 +109,9 @@ fn request(url: &str, provider: &str, headers: &[(&str, &str)], body: Vec<u8>) -
 }
 
 /// As a provider does: what could not be taken now is sent again. Not for ever, since Temporal may be gone on purpose.
-async fn post(url: &str, provider: WebhookProvider, message: &Message) -> Reply {
+async fn post_webhook(url: &str, provider: WebhookProvider, message: &Message) -> ApiResponse {
     let send = || {
-        reply(request(
+        send_request(webhook_request(
             url,
             provider.as_str(),
             &message.header_pairs(),
@@ -128,27 +128,31 @@ async fn post(url: &str, provider: WebhookProvider, message: &Message) -> Reply 
 }
 
 /// Has it taken, genuine and new.
-async fn deliver(world: &World, provider: WebhookProvider, id: &str) {
-    post(&world.url, provider, &signed(provider, told(provider, id)))
-        .await
-        .taken(provider);
+async fn deliver_genuine_event(world: &Harness, provider: WebhookProvider, id: &str) {
+    post_webhook(
+        &world.url,
+        provider,
+        &sign_now(provider, sample_event(provider, id)),
+    )
+    .await
+    .expect_accepted(provider);
 }
 
-async fn reply(request: RequestBuilder) -> Reply {
+async fn send_request(request: RequestBuilder) -> ApiResponse {
     let answer = request.send().await.unwrap();
     let (status, headers) = (answer.status(), answer.headers().clone());
     let text = answer.text().await.unwrap();
-    Reply {
+    ApiResponse {
         status,
         headers,
         body: serde_json::from_str(&text).unwrap_or(json!(text)),
     }
 }
 
-impl Reply {
+impl ApiResponse {
     /// Taken, as this provider wants to be told.
     #[track_caller]
-    fn taken(self, provider: WebhookProvider) {
+    fn expect_accepted(self, provider: WebhookProvider) {
         let (status, text) = match provider {
             WebhookProvider::Adyen => (200, "[accepted]"),
             WebhookProvider::GoCardless => (204, ""),
@@ -169,26 +173,26 @@ impl Reply {
 
     /// Refused for this reason, as this provider wants to be told.
     #[track_caller]
-    fn refused(self, provider: WebhookProvider, reason: &str) -> Value {
+    fn expect_rejected(self, provider: WebhookProvider, reason: &str) -> Value {
         let problem = match provider {
-            WebhookProvider::GoCardless => self.problem(498, "webhook_token_invalid"),
+            WebhookProvider::GoCardless => self.expect_problem(498, "webhook_token_invalid"),
             WebhookProvider::Stripe
             | WebhookProvider::Adyen
             | WebhookProvider::Standard
             | WebhookProvider::Square
             | WebhookProvider::Mollie
             | WebhookProvider::Checkout
-            | WebhookProvider::Shopify => self.problem(400, "webhook_rejected"),
+            | WebhookProvider::Shopify => self.expect_problem(400, "webhook_rejected"),
         };
         assert_eq!(problem["reason"], reason, "{provider}: {problem}");
         problem
     }
 }
 
-impl World {
+impl Harness {
     /// What `webhook_deliveries` has, as event and outcome.
-    async fn deliveries(&self) -> Vec<(String, String)> {
-        let rows = store::deliveries::list(&self.pool, None, None, 10_000)
+    async fn webhook_outcomes(&self) -> Vec<(String, String)> {
+        let rows = store::webhook_events::list(&self.pool, None, None, 10_000)
             .await
             .unwrap();
         rows.into_iter()

@@ -14,22 +14,22 @@ use std::time::Duration;
 
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
-use store::orders::{Image, LAST_OF_ITS_TASK};
-use workflows::activity::Write;
+use store::orders::{FINAL_DECISION_TIME, OrderProjection};
+use workflows::activity::PendingWrite;
 
 /// How long we wait for a payment provider: within the activity's own 4 s, so that silence is an answer.
 const PAYMENT_ANSWER: Duration = Duration::from_secs(3);
 /// How long we wait for a carrier: within the activity's own 5 s.
 const CARRIER_ANSWER: Duration = Duration::from_secs(4);
 
-fn image<'a>(context: &ActivityContext, write: &'a Write) -> Image<'a> {
+fn image<'a>(context: &ActivityContext, write: &'a PendingWrite) -> OrderProjection<'a> {
     let info = context.info();
     // A local activity may belong to a task that is lost; another one waits for its result, and is in the history.
     let decided_at = match info.scheduled_time {
         Some(scheduled) if info.is_local => scheduled.into(),
-        _ => LAST_OF_ITS_TASK,
+        _ => FINAL_DECISION_TIME,
     };
-    Image {
+    OrderProjection {
         record: &write.record,
         version: write.version,
         decided_at,
@@ -45,7 +45,7 @@ fn again(context: &ActivityContext, error: &(dyn std::error::Error + 'static)) -
         workflow.id = info.workflow_id.as_deref(),
         attempt = info.attempt,
         "trying again: {}",
-        telemetry::chain(error)
+        telemetry::format_error_chain(error)
     );
     ActivityError::from(std::io::Error::other(error.to_string()))
 }

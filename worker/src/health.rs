@@ -36,10 +36,10 @@ pub(crate) async fn serve(
 /// Ours, and the SDK's, whose names begin with `temporal_`.
 async fn measured(pool: &PgPool, sdk: &SdkMetrics) -> String {
     // While the database is away, what was counted last stands.
-    if let Ok(waiting) = store::notifications::waiting(pool).await {
-        telemetry::metrics::outbox_depth(waiting);
+    if let Ok(waiting) = store::outbox::count_pending(pool).await {
+        telemetry::metrics::set_outbox_depth(waiting);
     }
-    telemetry::metrics::text() + &sdk.text().await
+    telemetry::metrics::encode_metrics() + &sdk.prometheus_text().await
 }
 
 /// A database that is away is no reason to restart the worker: orders wait for it. So it is told, with 200.

@@ -13,7 +13,7 @@ use tracing::Instrument;
 use domain::{AuditEvent, OrderRecord};
 use store::PgPool;
 use telemetry::metrics;
-use workflows::activity::Write;
+use workflows::activity::PendingWrite;
 
 /// No order comes near; a trail that does is measured up to there.
 const LONGEST_TRAIL: u32 = 1_000;
@@ -39,7 +39,7 @@ impl ActivityInboundInterceptor for Measured {
             let (activity, attempt) = (info.activity_type.clone(), info.attempt);
             // The last write of an order is the one that says that nothing more will happen.
             let write = input
-                .args_ref::<Write>()
+                .args_ref::<PendingWrite>()
                 .filter(|write| !write.record.is_running());
             let ended = write.map(|write| write.record.clone());
             let began = Instant::now();
@@ -50,7 +50,7 @@ impl ActivityInboundInterceptor for Measured {
                 Err(ActivityError::Cancelled { .. }) => "cancelled",
                 Err(_) => "failed",
             };
-            metrics::activity(&activity, outcome, attempt, began.elapsed());
+            metrics::observe_activity(&activity, outcome, attempt, began.elapsed());
             if let (Some(record), Ok(_)) = (ended, &result) {
                 // The order need not wait for this.
                 drop(tokio::spawn(order(self.pool.clone(), record)));
@@ -63,20 +63,21 @@ impl ActivityInboundInterceptor for Measured {
 /// Done twice where an order's last write was done twice, which a worker must die for at that very moment.
 async fn order(pool: PgPool, record: OrderRecord) {
     let whole = record.updated_at() - record.created_at();
-    metrics::order(record.status().as_str(), whole.to_std().unwrap_or_default());
+    metrics::observe_order(record.status().as_str(), whole.to_std().unwrap_or_default());
     if let Some(failure) = &record.failure {
-        metrics::order_failure(failure.code.as_str());
+        metrics::count_order_failure(failure.code.as_str());
     }
     for (step, count) in &record.retries {
-        metrics::order_step_errors(step.as_str(), *count);
+        metrics::count_order_step_errors(step.as_str(), *count);
     }
     // Without its trail an order is counted all the same.
-    let Ok(Some(trail)) = store::events::list(&pool, &record.order_id, 0, LONGEST_TRAIL).await
+    let Ok(Some(trail)) =
+        store::audit_events::list(&pool, &record.order_id, 0, LONGEST_TRAIL).await
     else {
         return;
     };
     for (step, took) in steps(&trail) {
-        metrics::order_step(step, took);
+        metrics::observe_order_step(step, took);
     }
 }
 

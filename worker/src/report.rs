@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use domain::{SettingError, Span};
-use order_client::Orders;
+use order_client::OrderClient;
 use store::PgPool;
 use telemetry::metrics;
 
@@ -52,7 +52,7 @@ impl ReportSettings {
 
 /// Tells how things stand until `stop` says so.
 pub(crate) async fn tell(
-    orders: Orders,
+    orders: OrderClient,
     pool: PgPool,
     settings: ReportSettings,
     mut stop: watch::Receiver<bool>,
@@ -76,8 +76,8 @@ pub(crate) async fn tell(
 
 /// The fields stand at the top of a JSON line. Their names are in the template's filters.
 fn line(waiting: Option<i64>, late: Option<i64>) {
-    waiting.inspect(|waiting| metrics::task_queue_backlog(*waiting));
-    late.inspect(|late| metrics::orders_late(*late));
+    waiting.inspect(|waiting| metrics::set_task_queue_backlog(*waiting));
+    late.inspect(|late| metrics::set_late_orders(*late));
     let words =
         |count: Option<i64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
     tracing::info!(
@@ -90,13 +90,13 @@ fn line(waiting: Option<i64>, late: Option<i64>) {
 }
 
 /// Of workflows and of activities, in both task queues: a worker that serves one of them knows of the other, too.
-async fn backlog(orders: &Orders) -> Option<i64> {
-    match orders.task_queues().await {
+async fn backlog(orders: &OrderClient) -> Option<i64> {
+    match orders.read_task_queues().await {
         Ok(queues) => queues.iter().map(|(_, state)| state.backlog).sum(),
         Err(error) => {
             tracing::warn!(
                 "the tasks that wait could not be counted: {}",
-                telemetry::chain(&error)
+                telemetry::format_error_chain(&error)
             );
             None
         }
@@ -104,10 +104,10 @@ async fn backlog(orders: &Orders) -> Option<i64> {
 }
 
 async fn late(pool: &PgPool, after: Duration) -> Option<i64> {
-    match store::late::count(pool, after).await {
+    match store::stalled_orders::count(pool, after).await {
         Ok(late) => Some(late),
         Err(error) => {
-            tracing::warn!("{}", telemetry::chain(&error));
+            tracing::warn!("{}", telemetry::format_error_chain(&error));
             None
         }
     }

@@ -29,7 +29,7 @@ use crate::{
     report,
     time_limit::TimeLimit,
 };
-use order_client::{Orders, SdkMetrics};
+use order_client::{OrderClient, SdkMetrics};
 use store::PgPool;
 use workflows::{OrderWorkflow, SettlementWorkflow, ShippingWorkflow};
 
@@ -38,7 +38,7 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let pool = settings.database.pool().await.clone();
     let metrics = SdkMetrics::start().context("the SDK's metrics could not be set up")?;
-    let temporal = settings.temporal.clone().measured(&metrics);
+    let temporal = settings.temporal.clone().with_metrics(&metrics);
     let client = order_client::connect_worker(&temporal)
         .await
         .with_context(|| {
@@ -47,7 +47,9 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
                 settings.temporal.address()
             )
         })?;
-    let telemetry_options = TelemetryOptions::builder().metrics(metrics.core()).build();
+    let telemetry_options = TelemetryOptions::builder()
+        .metrics(metrics.core_meter())
+        .build();
     let runtime_options = RuntimeOptions::builder().telemetry_options(telemetry_options);
     let runtime_options = runtime_options.build().map_err(anyhow::Error::msg)?;
     let runtime = Runtime::from_current_tokio(runtime_options)?;
@@ -73,7 +75,7 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     let mut ended = ending.clone();
     // On a connection of its own, which may be away without the workers' being so.
     let reporting = report::tell(
-        Orders::connect(settings.temporal.clone()),
+        OrderClient::new(settings.temporal.clone()),
         pool.clone(),
         settings.report,
         ending.clone(),
@@ -105,7 +107,7 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     let mut served = std::pin::pin!(futures::future::join4(asked, mailing, reporting, working));
     tokio::select! {
         (_, _, _, worked) = &mut served => worked.map(|_| ()).context("a task queue's worker ended"),
-        never = settings.database.keep_open() => match never {},
+        never = settings.database.keep_tokens_fresh() => match never {},
         refused = health => refused.context("the health endpoint failed; is its address free? (ORDERFLOW_HEALTH_ADDRESS)"),
     }
 }

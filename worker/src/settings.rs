@@ -77,8 +77,8 @@ impl WorkerSettings {
             }
             None => None,
         };
-        let payment = ProviderSettings::read(get)?;
-        let mail = MailSettings::read(get)?;
+        let payment = ProviderSettings::from_settings(get)?;
+        let mail = MailSettings::from_settings(get)?;
         let report = ReportSettings::read(get)?;
         let versioning = Versioning::read(get)?;
         let temporal = TemporalSettings::from_env()?;

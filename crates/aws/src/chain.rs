@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use crate::Http;
 
 /// Settings for a client of the SDK.
-pub async fn config() -> reqwest::Result<SdkConfig> {
+pub async fn load_config() -> reqwest::Result<SdkConfig> {
     Ok(aws_config::defaults(BehaviorVersion::latest())
         .http_client(Http::new()?)
         .load()
@@ -23,7 +23,7 @@ pub(crate) struct Chain(OnceCell<SharedCredentialsProvider>);
 impl Chain {
     async fn credentials(&self) -> aws_credential_types::provider::Result {
         let found = async {
-            let config = config().await.map_err(CredentialsError::not_loaded)?;
+            let config = load_config().await.map_err(CredentialsError::not_loaded)?;
             config
                 .credentials_provider()
                 .ok_or_else(|| CredentialsError::not_loaded("there is no place to look"))

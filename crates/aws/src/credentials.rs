@@ -4,12 +4,12 @@ use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 
 /// The variable that has to be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Missing(pub &'static str);
+pub struct MissingVariable(pub &'static str);
 
 /// Credentials as Lambda gives them to a function: by its environment, good for as long as its sandbox lives.
-pub fn of_environment() -> Result<Credentials, Missing> {
+pub fn credentials_from_env() -> Result<Credentials, MissingVariable> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let needed = |name| variable(name).ok_or(Missing(name));
+    let needed = |name| variable(name).ok_or(MissingVariable(name));
     let (id, secret) = (
         needed("AWS_ACCESS_KEY_ID")?,
         needed("AWS_SECRET_ACCESS_KEY")?,
@@ -25,7 +25,7 @@ pub fn of_environment() -> Result<Credentials, Missing> {
 
 /// Credentials as they are each time they are asked for: of the environment, of a profile or of the role of a task.
 #[cfg(feature = "chain")]
-pub fn credentials() -> SharedCredentialsProvider {
+pub fn credentials_provider() -> SharedCredentialsProvider {
     SharedCredentialsProvider::new(crate::chain::Chain::default())
 }
 
@@ -48,13 +48,13 @@ impl aws_credential_types::provider::ProvideCredentials for Environment {
     where
         Self: 'a,
     {
-        let missing = |Missing(name): Missing| {
+        let missing = |MissingVariable(name): MissingVariable| {
             aws_credential_types::provider::error::CredentialsError::not_loaded(format!(
                 "{name} is not set"
             ))
         };
         aws_credential_types::provider::future::ProvideCredentials::ready(
-            of_environment().map_err(missing),
+            credentials_from_env().map_err(missing),
         )
     }
 }

@@ -3,11 +3,11 @@
 #[cfg(feature = "chain")]
 mod chain;
 mod credentials;
+mod error_text;
 mod http;
-mod refusal;
 
 #[cfg(feature = "chain")]
-pub use chain::config;
-pub use credentials::{Missing, credentials, of_environment};
+pub use chain::load_config;
+pub use credentials::{MissingVariable, credentials_from_env, credentials_provider};
+pub use error_text::describe_error;
 pub use http::Http;
-pub use refusal::why;

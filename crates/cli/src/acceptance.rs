@@ -4,8 +4,8 @@
 mod arguments;
 mod demo;
 mod load;
+mod percentiles;
 mod scenarios;
-mod spread;
 mod test_workflow;
 
 use anyhow::Result;
@@ -17,10 +17,10 @@ use serde_json::{Value, json};
 pub(crate) async fn run(command: AcceptanceCommand) -> Result<ExitCode> {
     match command {
         AcceptanceCommand::Demo(arguments) => {
-            demo::demo(arguments).await.map(|()| ExitCode::SUCCESS)
+            demo::run_demo(arguments).await.map(|()| ExitCode::SUCCESS)
         }
-        AcceptanceCommand::TestWorkflow(arguments) => test_workflow::test_workflow(arguments).await,
-        AcceptanceCommand::Load(arguments) => load::load(arguments).await,
+        AcceptanceCommand::TestWorkflow(arguments) => test_workflow::run_scenarios(arguments).await,
+        AcceptanceCommand::Load(arguments) => load::run_load(arguments).await,
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     args::Output,
     output::{print, print_json},
-    typed,
+    value_parsers,
 };
 use domain::{CustomerId, parse_time};
 use orderflow_http::{Scope, create_api_key};
@@ -24,16 +24,16 @@ pub(crate) enum ApiKeyCommand {
 #[derive(Debug, Args)]
 pub(crate) struct Create {
     /// What the key is called in settings and logs.
-    #[arg(long, value_parser = typed::key_name)]
+    #[arg(long, value_parser = value_parsers::key_name)]
     name: String,
     /// What it may do, by commas.
-    #[arg(long, required = true, value_delimiter = ',', value_name = "SCOPES", value_parser = typed::scope())]
+    #[arg(long, required = true, value_delimiter = ',', value_name = "SCOPES", value_parser = value_parsers::scope())]
     scopes: Vec<Scope>,
     /// The one customer whose orders the key is for [default: all orders].
-    #[arg(long, value_name = "ID", value_parser = typed::customer_id)]
+    #[arg(long, value_name = "ID", value_parser = value_parsers::customer_id)]
     customer: Option<CustomerId>,
     /// When the key ends, such as 2027-01-01T00:00:00Z [default: never].
-    #[arg(long, value_name = "TIME", value_parser = typed::time)]
+    #[arg(long, value_name = "TIME", value_parser = value_parsers::time)]
     expires: Option<String>,
     #[command(flatten)]
     output: Output,

@@ -5,7 +5,7 @@ use clap_complete::Shell;
 
 use crate::{
     acceptance::AcceptanceCommand, api_key::ApiKeyCommand, database::DatabaseCommand,
-    orders::OrderCommand, payment_events::PaymentEventCommand, snapshot::SnapshotCommand, typed,
+    orders::OrderCommand, providers::ProviderCommand, snapshot::SnapshotCommand, value_parsers,
 };
 use domain::Profile;
 
@@ -53,7 +53,7 @@ pub(crate) enum Command {
   orderflow restart app")]
     Restart {
         /// Which one [default: everything].
-        #[arg(value_parser = typed::service())]
+        #[arg(value_parser = value_parsers::service())]
         service: Option<String>,
     },
     /// Show what runs.
@@ -86,7 +86,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     ApiKey(ApiKeyCommand),
     #[command(flatten)]
-    PaymentEvent(PaymentEventCommand),
+    PaymentEvent(ProviderCommand),
     #[command(flatten)]
     Database(DatabaseCommand),
     /// Take, list and restore RDS snapshots of the deployment's database.
@@ -150,7 +150,7 @@ pub(crate) struct Up {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct StackArguments {
     /// The settings that orders run with [default: production, delivered after 2 s].
-    #[arg(long, value_name = "NAME", value_parser = typed::profile())]
+    #[arg(long, value_name = "NAME", value_parser = value_parsers::profile())]
     pub(crate) profile: Option<Profile>,
     /// The HTTP API [default: 8000].
     #[arg(long, value_name = "PORT")]
@@ -178,7 +178,7 @@ pub(crate) struct StackArguments {
 #[derive(Debug, Args)]
 pub(crate) struct Logs {
     /// Which one [default: all].
-    #[arg(long, short, value_parser = typed::logging())]
+    #[arg(long, short, value_parser = value_parsers::logging())]
     pub(crate) service: Option<String>,
     /// How many lines of each.
     #[arg(long, short = 'n', default_value_t = 50)]

@@ -4,9 +4,9 @@
 //! [`DatabaseCommand`].
 
 mod arguments;
-mod ask;
 mod backup;
 mod migrate;
+mod query;
 mod shell;
 mod stock;
 mod verify;
@@ -20,23 +20,23 @@ use arguments::{BackupCommand, DbCommand, StockCommand};
 pub(crate) async fn run(command: DatabaseCommand) -> Result<ExitCode> {
     match command {
         DatabaseCommand::Db(arguments) => match arguments.command {
-            Some(DbCommand::Shell { arguments }) => return shell::shell(&arguments),
-            None => ask::ask(arguments.question).await,
+            Some(DbCommand::Shell { arguments }) => return shell::open_shell(&arguments),
+            None => query::run_query(arguments.question).await,
         },
         DatabaseCommand::Stock {
             command: StockCommand::List(output),
-        } => stock::list(output).await,
+        } => stock::list_stock(output).await,
         DatabaseCommand::Stock {
             command: StockCommand::Set(arguments),
-        } => stock::set(arguments).await,
-        DatabaseCommand::Verify(output) => return verify::verify(output).await,
-        DatabaseCommand::Migrate(asked) => return migrate::migrate(asked).await,
+        } => stock::set_stock(arguments).await,
+        DatabaseCommand::Verify(output) => return verify::verify_invariants(output).await,
+        DatabaseCommand::Migrate(asked) => return migrate::run_migrations(asked).await,
         DatabaseCommand::Backup {
             command: BackupCommand::Create(arguments),
-        } => backup::create(arguments).await,
+        } => backup::create_backup(arguments).await,
         DatabaseCommand::Backup {
             command: BackupCommand::Restore(arguments),
-        } => backup::restore(arguments).await,
+        } => backup::restore_backup(arguments).await,
     }?;
     Ok(ExitCode::SUCCESS)
 }

@@ -6,18 +6,18 @@
 //! orders through everything and looks whether they end as they should.
 
 mod acceptance;
-mod api;
 mod api_key;
 mod args;
 mod database;
+mod gateway;
 mod manual;
 mod orders;
 mod output;
-mod payment_events;
+mod providers;
 mod snapshot;
 mod stack;
 mod target;
-mod typed;
+mod value_parsers;
 
 use std::{io, process::ExitCode};
 
@@ -95,24 +95,24 @@ fn completions(shell: Shell) -> Result<()> {
 #[tokio::main]
 async fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Up(arguments) => stack::up(arguments).await,
-        Command::Down => stack::down().await,
-        Command::Restart { service } => stack::restart(service).await,
-        Command::Ps(output) => stack::ps(output.json).await,
-        Command::Logs(arguments) => stack::logs(arguments).await,
+        Command::Up(arguments) => stack::start_stack(arguments).await,
+        Command::Down => stack::stop_stack().await,
+        Command::Restart { service } => stack::restart_services(service).await,
+        Command::Ps(output) => stack::show_services(output.json).await,
+        Command::Logs(arguments) => stack::show_logs(arguments).await,
         Command::Env(output) => stack::env(output),
-        Command::Reset { yes } => stack::reset(yes).await,
+        Command::Reset { yes } => stack::reset_stack(yes).await,
         Command::Order(command) => return orders::run(command).await,
         Command::ApiKey(command) => api_key::run(command),
         Command::Database(command) => return database::run(command).await,
         Command::Snapshot { command } => snapshot::run(command).await,
         Command::Acceptance(command) => return acceptance::run(command).await,
-        Command::PaymentEvent(command) => payment_events::run(command).await,
+        Command::PaymentEvent(command) => providers::run(command).await,
         Command::Completions { shell } => completions(shell),
         Command::Manual => manual::manual(),
-        Command::Serve { service } => stack::serve(service).await,
-        Command::Health { service } => stack::health(service).await,
-        Command::Supervise(arguments) => stack::supervise(arguments).await,
+        Command::Serve { service } => stack::serve_service(service).await,
+        Command::Health { service } => stack::check_service_health(service).await,
+        Command::Supervise(arguments) => stack::supervise_stack(arguments).await,
     }
     .map(|()| ExitCode::SUCCESS)
 }

@@ -2,15 +2,15 @@
 //!
 //! Only `list`, `describe`, `history` and `check` look behind it. Start reading at [`OrderCommand`].
 
-pub(crate) mod api;
+pub(crate) mod api_client;
 pub(crate) mod arguments;
+mod audit_events;
 mod check;
 mod list;
 mod menu;
 mod signals;
 mod start;
 mod state;
-mod trail;
 mod workflow;
 
 use anyhow::Result;
@@ -20,23 +20,23 @@ use std::process::ExitCode;
 /// Does one command. What it prints for people is for people; `--json` is what machines may rely on.
 pub(crate) async fn run(command: OrderCommand) -> Result<ExitCode> {
     match command {
-        OrderCommand::StartOrder(arguments) => start::start(arguments).await,
+        OrderCommand::StartOrder(arguments) => start::start_order(arguments).await,
         OrderCommand::Approve(arguments) => signals::approve(arguments).await,
         OrderCommand::Reject(arguments) => signals::reject(arguments).await,
         OrderCommand::Cancel(arguments) => signals::cancel(arguments).await,
         OrderCommand::UpdateAddress(arguments) => signals::update_address(arguments).await,
         OrderCommand::ConfirmPayment(arguments) => signals::confirm_payment(arguments).await,
         OrderCommand::ConfirmDelivery(arguments) => signals::confirm_delivery(arguments).await,
-        OrderCommand::Status(arguments) => state::status(arguments).await,
-        OrderCommand::Show(arguments) => state::show(arguments).await,
-        OrderCommand::Events(arguments) => trail::events(arguments).await,
+        OrderCommand::Status(arguments) => state::show_status(arguments).await,
+        OrderCommand::Show(arguments) => state::show_order(arguments).await,
+        OrderCommand::Events(arguments) => audit_events::show_audit_events(arguments).await,
         OrderCommand::CancelPayment(arguments) => signals::cancel_payment(arguments).await,
-        OrderCommand::Signals(arguments) => menu::signals(arguments).await,
-        OrderCommand::Result(arguments) => state::result(arguments).await,
-        OrderCommand::Describe(arguments) => workflow::describe(arguments).await,
-        OrderCommand::History(arguments) => workflow::history(arguments).await,
-        OrderCommand::List(arguments) => list::list(arguments).await,
-        OrderCommand::Check(output) => return check::check(output).await,
+        OrderCommand::Signals(arguments) => menu::run_menu(arguments).await,
+        OrderCommand::Result(arguments) => state::show_result(arguments).await,
+        OrderCommand::Describe(arguments) => workflow::describe_workflow(arguments).await,
+        OrderCommand::History(arguments) => workflow::show_history(arguments).await,
+        OrderCommand::List(arguments) => list::list_orders(arguments).await,
+        OrderCommand::Check(output) => return check::check_dependencies(output).await,
     }?;
     Ok(ExitCode::SUCCESS)
 }

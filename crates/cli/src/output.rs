@@ -15,7 +15,7 @@ pub(crate) fn print(text: &str) -> Result<()> {
 }
 
 /// A question, whose answer is typed on the same line.
-pub(crate) fn ask(question: &str) -> Result<()> {
+pub(crate) fn print_prompt(question: &str) -> Result<()> {
     write(question)
 }
 
@@ -32,15 +32,15 @@ fn write(text: &str) -> Result<()> {
     }
 }
 
-pub(crate) fn good(text: &str) -> String {
+pub(crate) fn paint_ok(text: &str) -> String {
     painted(text, AnsiColor::Green.on_default())
 }
 
-pub(crate) fn bad(text: &str) -> String {
+pub(crate) fn paint_failure(text: &str) -> String {
     painted(text, AnsiColor::Red.on_default().bold())
 }
 
-pub(crate) fn headline(text: &str) -> String {
+pub(crate) fn paint_heading(text: &str) -> String {
     painted(text, Style::new().bold())
 }
 
@@ -49,13 +49,15 @@ fn painted(text: &str, style: Style) -> String {
 }
 
 /// Lines of `name  value`, the values below each other; without those that are empty.
-pub(crate) fn fields(pairs: &[(&str, String)]) -> String {
+pub(crate) fn format_fields(pairs: &[(&str, String)]) -> String {
     let width = pairs
         .iter()
         .map(|(name, _)| name.len())
         .max()
         .unwrap_or_default();
-    let line = |(name, value): &(&str, String)| format!("{name:width$}  {}", harmless(value));
+    let line = |(name, value): &(&str, String)| {
+        format!("{name:width$}  {}", replace_control_characters(value))
+    };
     pairs
         .iter()
         .filter(|(_, value)| !value.is_empty())
@@ -65,10 +67,14 @@ pub(crate) fn fields(pairs: &[(&str, String)]) -> String {
 }
 
 /// Columns below each other, under their names.
-pub(crate) fn table(names: &[&str], rows: &[Vec<String>]) -> String {
+pub(crate) fn format_table(names: &[&str], rows: &[Vec<String>]) -> String {
     let rows: Vec<Vec<String>> = rows
         .iter()
-        .map(|row| row.iter().map(|cell| harmless(cell)).collect())
+        .map(|row| {
+            row.iter()
+                .map(|cell| replace_control_characters(cell))
+                .collect()
+        })
         .collect();
     let longest = |column: usize| {
         rows.iter()
@@ -91,7 +97,7 @@ pub(crate) fn table(names: &[&str], rows: &[Vec<String>]) -> String {
             .map(|(cell, width)| format!("{cell:width$}"));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
-    let head = headline(&line(&mut names.iter().copied()));
+    let head = paint_heading(&line(&mut names.iter().copied()));
     let body = rows
         .iter()
         .map(|row| line(&mut row.iter().map(String::as_str)));
@@ -103,7 +109,7 @@ pub(crate) fn table(names: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 /// What customers typed must not steer a terminal, nor break a line.
-pub(crate) fn harmless(text: &str) -> String {
+pub(crate) fn replace_control_characters(text: &str) -> String {
     text.chars()
         .map(|character| {
             if character.is_control() {
@@ -116,7 +122,7 @@ pub(crate) fn harmless(text: &str) -> String {
 }
 
 /// An amount as people write it: `10.00 USD`, for the API's number `10.0`.
-pub(crate) fn money(amount: Option<&Value>, currency: &str) -> String {
+pub(crate) fn format_money(amount: Option<&Value>, currency: &str) -> String {
     let Some(amount) = amount
         .filter(|amount| !amount.is_null())
         .map(Value::to_string)
@@ -141,7 +147,7 @@ mod tests {
     fn a_tables_columns_stand_below_each_other() {
         let rows =
             [["a", "1"], ["longer", "2\u{1b}[2J"]].map(|row| row.map(str::to_owned).to_vec());
-        let shown = anstream::adapter::strip_str(&table(&["sku", "n"], &rows)).to_string();
+        let shown = anstream::adapter::strip_str(&format_table(&["sku", "n"], &rows)).to_string();
         assert_eq!(shown, "sku     n\na       1\nlonger  2\u{fffd}[2J");
     }
 }

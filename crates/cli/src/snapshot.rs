@@ -8,11 +8,11 @@ mod arguments;
 #[cfg(feature = "aws")]
 mod create;
 #[cfg(feature = "aws")]
+mod errors;
+#[cfg(feature = "aws")]
 mod list;
 #[cfg(feature = "aws")]
 mod rds;
-#[cfg(feature = "aws")]
-mod refusal;
 #[cfg(feature = "aws")]
 mod restore;
 #[cfg(feature = "aws")]
@@ -24,9 +24,9 @@ pub(crate) use arguments::SnapshotCommand;
 #[cfg(feature = "aws")]
 pub(crate) async fn run(command: SnapshotCommand) -> Result<()> {
     match command {
-        SnapshotCommand::Create(arguments) => create::create(arguments).await,
-        SnapshotCommand::List(arguments) => list::list(arguments).await,
-        SnapshotCommand::Restore(arguments) => restore::restore(arguments).await,
+        SnapshotCommand::Create(arguments) => create::create_snapshot(arguments).await,
+        SnapshotCommand::List(arguments) => list::list_snapshots(arguments).await,
+        SnapshotCommand::Restore(arguments) => restore::restore_instance(arguments).await,
     }
 }
 

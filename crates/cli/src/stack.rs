@@ -8,8 +8,8 @@ mod serve;
 mod up;
 
 pub(crate) use env::env;
-pub(crate) use logs::logs;
-pub(crate) use ps::ps;
-pub(crate) use reset::{down, reset, restart};
-pub(crate) use serve::{health, serve};
-pub(crate) use up::{supervise, up};
+pub(crate) use logs::show_logs;
+pub(crate) use ps::show_services;
+pub(crate) use reset::{reset_stack, restart_services, stop_stack};
+pub(crate) use serve::{check_service_health, serve_service};
+pub(crate) use up::{start_stack, supervise_stack};

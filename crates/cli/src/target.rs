@@ -4,8 +4,8 @@ use std::env;
 
 use anyhow::{Context, Result, anyhow};
 
-use devstack::{Project, State};
-use order_client::{Orders, TemporalSettings};
+use devstack::{Project, StackState};
+use order_client::{OrderClient, TemporalSettings};
 use store::{Database, PgPool};
 
 /// What a command needs at a time, at most.
@@ -13,16 +13,16 @@ const CONNECTIONS: u32 = 20;
 
 const DEFAULT_URL: &str = "http://127.0.0.1:8000";
 
-fn running() -> Option<State> {
-    Project::here().ok()?.state().ok()
+fn running() -> Option<StackState> {
+    Project::from_current_folder().ok()?.read_state().ok()
 }
 
-pub(crate) fn variable(name: &str) -> Option<String> {
+pub(crate) fn read_variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// What the running stack's programs were told.
-pub(crate) fn stack_setting(name: &str) -> Option<String> {
+pub(crate) fn read_stack_setting(name: &str) -> Option<String> {
     let mut settings = running()?.settings.into_iter();
     settings
         .find(|(known, value)| known == name && !value.is_empty())
@@ -32,12 +32,12 @@ pub(crate) fn stack_setting(name: &str) -> Option<String> {
 /// The HTTP API.
 pub(crate) fn api_url() -> String {
     let of_stack = || running().map(|state| state.addresses.http_url);
-    variable("ORDERFLOW_URL")
+    read_variable("ORDERFLOW_URL")
         .or_else(of_stack)
         .unwrap_or_else(|| DEFAULT_URL.to_owned())
 }
 
-pub(crate) fn temporal() -> Result<TemporalSettings> {
+pub(crate) fn temporal_settings() -> Result<TemporalSettings> {
     let Some(state) = running() else {
         return Ok(TemporalSettings::from_env()?);
     };
@@ -49,12 +49,12 @@ pub(crate) fn temporal() -> Result<TemporalSettings> {
 }
 
 /// The door to Temporal.
-pub(crate) fn orders() -> Result<Orders> {
-    Ok(Orders::connect(temporal()?))
+pub(crate) fn connect_orders() -> Result<OrderClient> {
+    Ok(OrderClient::new(temporal_settings()?))
 }
 
 /// What Temporal's refusal means for who typed the command.
-pub(crate) fn refused(error: order_client::Error, id: &str) -> anyhow::Error {
+pub(crate) fn explain_temporal_error(error: order_client::Error, id: &str) -> anyhow::Error {
     match error {
         order_client::Error::NotFound => {
             anyhow!(
@@ -70,37 +70,37 @@ pub(crate) fn refused(error: order_client::Error, id: &str) -> anyhow::Error {
 }
 
 pub(crate) fn database_url() -> Option<String> {
-    variable("DATABASE_URL").or_else(|| running().map(|state| state.addresses.database_url))
+    read_variable("DATABASE_URL").or_else(|| running().map(|state| state.addresses.database_url))
 }
 
 /// The database. Its errors never carry the URL.
-pub(crate) async fn database() -> Result<PgPool> {
+pub(crate) async fn open_database() -> Result<PgPool> {
     let url = database_url().context(
         "there is no database: start the stack with `orderflow up`, or set DATABASE_URL",
     )?;
-    connect(&url).await.map_err(|why| {
+    try_open_database(&url).await.map_err(|why| {
         anyhow!("{why}; start the stack with `orderflow up`, or correct DATABASE_URL")
     })
 }
 
 /// The database at [`database_url`], or why not.
-pub(crate) async fn connect(url: &str) -> Result<PgPool, String> {
+pub(crate) async fn try_open_database(url: &str) -> Result<PgPool, String> {
     // How it is logged in to is said with the variable; a local stack has a password.
-    let database = match variable("DATABASE_URL") {
+    let database = match read_variable("DATABASE_URL") {
         Some(_) => Database::from_env(CONNECTIONS).map_err(|refused| refused.to_string())?,
         None => store::connect_lazy(url, CONNECTIONS)
-            .map_err(|error| with_cause(&error))?
+            .map_err(|error| format_store_error(&error))?
             .into(),
     };
     let pool = database.pool().await;
-    store::reach(pool)
+    store::check_reachable(pool)
         .await
-        .map_err(|error| with_cause(&error))?;
+        .map_err(|error| format_store_error(&error))?;
     Ok(pool.clone())
 }
 
 /// What failed and why, without the driver's own words, which may have the URL.
-pub(crate) fn with_cause(error: &store::Error) -> String {
+pub(crate) fn format_store_error(error: &store::Error) -> String {
     error
         .cause()
         .map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))

@@ -1,9 +1,9 @@
 //! Reads the address of an order, and a change to it.
 
-use domain::AddressChange;
 use serde_json::{Value, json};
 
 use crate::{Fields, Request, schema};
+use domain::AddressChange;
 
 /// The names of an order's address.
 pub(crate) const ADDRESS: [&str; 2] = ["shipping_address", "address"];

@@ -1,12 +1,12 @@
 //! The canonical JSON document of an order.
 
 use data_encoding::HEXLOWER;
-use domain::{Decimal, Line, Order, Sku};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{Document, DocumentError, FieldError, Invalid, OrderRequest};
+use domain::{Decimal, Line, Order, Sku};
 
 /// One line item as callers read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

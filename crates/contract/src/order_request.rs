@@ -2,13 +2,12 @@
 
 mod schema;
 
-use domain::{
-    Address, AddressChange, Currency, Customer, Decimal, Line, Money, Order, PaymentId, Sku,
-};
-
 use crate::{
     Fields, Invalid,
     address::{ADDRESS, read_address_of_order},
+};
+use domain::{
+    Address, AddressChange, Currency, Customer, Decimal, Line, Money, Order, PaymentId, Sku,
 };
 
 /// What a caller sent to start an order. Lines may be missing: then a sample cart may stand in.

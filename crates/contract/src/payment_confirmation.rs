@@ -1,10 +1,10 @@
 //! A request to record a payment that was made elsewhere.
 
-use domain::{Currency, Decimal, TransactionId, WebhookProvider};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{Fields, Request, schema};
+use domain::{Currency, Decimal, TransactionId, WebhookProvider};
 
 /// A payment gateway's word that the customer has paid.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

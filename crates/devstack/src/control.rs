@@ -17,7 +17,7 @@ const ANSWER: Duration = Duration::from_secs(180);
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Request {
+pub(crate) enum ControlRequest {
     Status,
     Restart(Option<String>),
     Down,
@@ -25,32 +25,32 @@ pub(crate) enum Request {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Answer {
+pub(crate) enum ControlResponse {
     Done,
     Status(Vec<ServiceStatus>),
     Failed(String),
 }
 
 /// What runs, as the supervisor sees it.
-pub async fn status(project: &Project) -> Result<Vec<ServiceStatus>> {
-    match ask(project, &Request::Status).await? {
-        Answer::Status(status) => Ok(status),
-        Answer::Failed(error) => bail!("{error}"),
-        Answer::Done => bail!("the supervisor gave an answer to another question"),
+pub async fn request_status(project: &Project) -> Result<Vec<ServiceStatus>> {
+    match ask(project, &ControlRequest::Status).await? {
+        ControlResponse::Status(status) => Ok(status),
+        ControlResponse::Failed(error) => bail!("{error}"),
+        ControlResponse::Done => bail!("the supervisor gave an answer to another question"),
     }
 }
 
 /// Restarts one service, `app`, or everything.
-pub async fn restart(project: &Project, service: Option<String>) -> Result<()> {
-    match ask(project, &Request::Restart(service)).await? {
-        Answer::Failed(error) => bail!("{error}"),
-        Answer::Done | Answer::Status(_) => Ok(()),
+pub async fn request_restart(project: &Project, service: Option<String>) -> Result<()> {
+    match ask(project, &ControlRequest::Restart(service)).await? {
+        ControlResponse::Failed(error) => bail!("{error}"),
+        ControlResponse::Done | ControlResponse::Status(_) => Ok(()),
     }
 }
 
 /// Stops the stack and waits until its supervisor is gone.
-pub async fn down(project: &Project) -> Result<()> {
-    if let Answer::Failed(error) = ask(project, &Request::Down).await? {
+pub async fn request_shutdown(project: &Project) -> Result<()> {
+    if let ControlResponse::Failed(error) = ask(project, &ControlRequest::Down).await? {
         bail!("{error}");
     }
     let end = Instant::now() + ANSWER;
@@ -63,13 +63,13 @@ pub async fn down(project: &Project) -> Result<()> {
     Ok(())
 }
 
-async fn ask(project: &Project, request: &Request) -> Result<Answer> {
+async fn ask(project: &Project, request: &ControlRequest) -> Result<ControlResponse> {
     let socket = project.socket();
     let talk = async {
         let stream = UnixStream::connect(&socket).await?;
         let mut stream = BufReader::new(stream);
-        write(&mut stream, request).await?;
-        read(&mut stream).await
+        write_message(&mut stream, request).await?;
+        read_message(&mut stream).await
     };
     let answer = timeout(ANSWER, talk).await;
     answer.map_err(io::Error::from).and_then(|answer| answer).with_context(|| {
@@ -80,13 +80,15 @@ async fn ask(project: &Project, request: &Request) -> Result<Answer> {
     })
 }
 
-pub(crate) async fn read<T: DeserializeOwned>(stream: &mut BufReader<UnixStream>) -> io::Result<T> {
+pub(crate) async fn read_message<T: DeserializeOwned>(
+    stream: &mut BufReader<UnixStream>,
+) -> io::Result<T> {
     let mut line = String::new();
     stream.read_line(&mut line).await?;
     Ok(serde_json::from_str(&line)?)
 }
 
-pub(crate) async fn write<T: Serialize>(
+pub(crate) async fn write_message<T: Serialize>(
     stream: &mut BufReader<UnixStream>,
     message: &T,
 ) -> io::Result<()> {

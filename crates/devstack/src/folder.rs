@@ -32,7 +32,7 @@ fn effective_user() -> u32 {
 }
 
 /// What is downloaded or built once: `ORDERFLOW_CACHE`, else `XDG_CACHE_HOME/orderflow`, else `~/.cache/orderflow`.
-pub(crate) fn cache() -> Result<PathBuf> {
+pub(crate) fn cache_folder() -> Result<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let folder = if let Some(folder) = variable("ORDERFLOW_CACHE") {
         PathBuf::from(folder)
@@ -44,20 +44,20 @@ pub(crate) fn cache() -> Result<PathBuf> {
         bail!("there is no home folder for the cache; set ORDERFLOW_CACHE to a folder");
     };
     let folder = std::path::absolute(folder).context("the cache folder has no absolute path")?;
-    create_owned(&folder)
+    create_owned_folder(&folder)
         .with_context(|| "set ORDERFLOW_CACHE to a folder that you can write".to_owned())?;
     Ok(folder)
 }
 
 /// The cache for what the user of the database server must be able to read.
-pub(crate) fn server_cache() -> Result<PathBuf> {
-    let usual = cache()?;
+pub(crate) fn server_cache_folder() -> Result<PathBuf> {
+    let usual = cache_folder()?;
     if !is_root() || is_reachable(&usual) {
         return Ok(usual);
     }
     // Root's home is closed to others.
     let shared = PathBuf::from("/var/cache/orderflow");
-    create_owned(&shared).with_context(
+    create_owned_folder(&shared).with_context(
         || "set ORDERFLOW_CACHE to a folder that every user can enter and root can write",
     )?;
     Ok(shared)
@@ -70,12 +70,12 @@ pub(crate) fn database_folder(state: &Path) -> Result<PathBuf> {
         return Ok(usual);
     }
     let shared = PathBuf::from("/var/lib/orderflow");
-    create_owned(&shared)?;
-    Ok(shared.join(format!("postgres-{:016x}", fingerprint(state))))
+    create_owned_folder(&shared)?;
+    Ok(shared.join(format!("postgres-{:016x}", hash_path(state))))
 }
 
 /// A number that stands for a path; FNV-1a, so that it is the same with every compiler.
-pub(crate) fn fingerprint(path: &Path) -> u64 {
+pub(crate) fn hash_path(path: &Path) -> u64 {
     path.as_os_str()
         .as_encoded_bytes()
         .iter()
@@ -85,7 +85,7 @@ pub(crate) fn fingerprint(path: &Path) -> u64 {
 }
 
 /// Creates a folder that only its owner writes and everybody may enter, and checks that it is ours: programs are run from it.
-pub(crate) fn create_owned(folder: &Path) -> Result<()> {
+pub(crate) fn create_owned_folder(folder: &Path) -> Result<()> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o755)
@@ -103,7 +103,7 @@ pub(crate) fn create_owned(folder: &Path) -> Result<()> {
 }
 
 /// Writes a file anew that only its owner can read.
-pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn write_private_file(path: &Path, text: &str) -> io::Result<()> {
     // One that is there may be readable by others, and would stay so.
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -119,17 +119,17 @@ pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// Creates an empty folder for the database, owned by the user that the server runs as.
-pub(crate) fn create_for_server(folder: &Path) -> Result<()> {
+pub(crate) fn create_server_folder(folder: &Path) -> Result<()> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
-    give_to_server(folder)
+    chown_to_server_user(folder)
 }
 
 /// Makes the server's user the owner, where it is another one.
-pub(crate) fn give_to_server(path: &Path) -> Result<()> {
+pub(crate) fn chown_to_server_user(path: &Path) -> Result<()> {
     if let Some(user) = server_user() {
         chown(path, Some(user), Some(user))
             .with_context(|| format!("failed to hand {} to uid {user}", path.display()))?;
@@ -146,7 +146,7 @@ fn is_reachable(folder: &Path) -> bool {
 }
 
 /// Holds a lock file until it is dropped; the kernel lets go of it even after `kill -9`.
-pub(crate) async fn lock(path: &Path, progress: &Progress) -> Result<File> {
+pub(crate) async fn lock_file(path: &Path, progress: &Progress) -> Result<File> {
     let file = File::options()
         .create(true)
         .truncate(false)
@@ -156,7 +156,7 @@ pub(crate) async fn lock(path: &Path, progress: &Progress) -> Result<File> {
     if file.try_lock().is_ok() {
         return Ok(file);
     }
-    progress.say(format!(
+    progress.report(format!(
         "waiting for another process that holds {}",
         path.display()
     ));

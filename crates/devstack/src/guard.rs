@@ -50,7 +50,7 @@ pub struct GuardOptions {
     /// How the server is asked to end, for example `TERM`.
     pub stop_signal: &'static str,
     /// How long it may take to end before it is killed.
-    pub patience: Duration,
+    pub grace_period: Duration,
     /// Removed when this process has ended or hung up: for data that nobody needs afterwards.
     pub remove_folder: Option<PathBuf>,
 }
@@ -106,7 +106,7 @@ impl Guard {
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", SCRIPT, "orderflow-guard", options.stop_signal])
-            .arg(options.patience.as_millis().div_ceil(100).to_string())
+            .arg(options.grace_period.as_millis().div_ceil(100).to_string())
             .arg(options.remove_folder.clone().unwrap_or_default())
             .args(&options.command)
             .envs(options.environment.iter().map(|(key, value)| (key, value)))
@@ -151,7 +151,7 @@ impl Guard {
                 line,
                 ended,
                 stop_signal: options.stop_signal,
-                patience: options.patience,
+                patience: options.grace_period,
             }),
             Err(error) => {
                 line.hang_up();
@@ -168,12 +168,12 @@ impl Guard {
 
     /// Whether the server has ended.
     #[must_use]
-    pub fn has_ended(&self) -> bool {
+    pub fn has_exited(&self) -> bool {
         self.ended.borrow().is_some()
     }
 
     /// A future that waits for the end of the server, for whatever reason.
-    pub fn ended(&self) -> impl Future<Output = Option<ExitStatus>> + Send + use<> {
+    pub fn wait_for_exit(&self) -> impl Future<Output = Option<ExitStatus>> + Send + use<> {
         let mut ended = self.ended.clone();
         async move {
             match ended.wait_for(Option::is_some).await {
@@ -186,13 +186,13 @@ impl Guard {
     /// Asks the server to end, and waits until it has and its folder is removed.
     pub async fn stop(self) {
         self.line.hang_up();
-        self.ended().await;
+        self.wait_for_exit().await;
     }
 
     /// Asks the server to end, waits until it has, and leaves its folder for the next start.
-    pub async fn pause(self) {
+    pub async fn stop_and_keep_folder(self) {
         self.line.send(self.stop_signal);
-        if timeout(self.patience, self.ended()).await.is_err() {
+        if timeout(self.patience, self.wait_for_exit()).await.is_err() {
             self.kill().await;
         }
     }
@@ -200,7 +200,7 @@ impl Guard {
     /// Kills the server at once (`SIGKILL`), and waits until it is gone. Its folder stays for the next start.
     pub async fn kill(self) {
         self.line.send("KILL");
-        self.ended().await;
+        self.wait_for_exit().await;
     }
 }
 

@@ -10,8 +10,8 @@ use crate::{
     ports,
     process::Process,
     progress::Progress,
-    ready::Readiness,
-    toolchain::{self, MailSink},
+    readiness::Readiness,
+    toolchain::{self, MailProgram},
 };
 
 const START: Duration = Duration::from_secs(60);
@@ -20,7 +20,7 @@ const START: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub struct MailOptions {
     /// `None` is the one that [`toolchain::mail_sink`] finds.
-    pub sink: Option<MailSink>,
+    pub program: Option<MailProgram>,
     /// Of its web page; `None` is a free one.
     pub ui_port: Option<u16>,
     /// Where mails are kept; `None` forgets them.
@@ -34,7 +34,7 @@ pub struct MailOptions {
 impl Default for MailOptions {
     fn default() -> Self {
         Self {
-            sink: None,
+            program: None,
             ui_port: None,
             folder: None,
             log: None,
@@ -58,9 +58,9 @@ pub struct Mail {
 impl Mail {
     /// Fetches the program if need be, starts the server, waits until it answers.
     pub async fn start(options: MailOptions) -> Result<Self> {
-        let sink = match options.sink {
+        let sink = match options.program {
             Some(sink) => sink,
-            None => toolchain::mail_sink(&options.progress).await?,
+            None => toolchain::obtain_mail_server(&options.progress).await?,
         };
         let ui_port = match options.ui_port {
             Some(port) => port,
@@ -89,7 +89,7 @@ impl Mail {
                 user: None,
                 stop_signal: "TERM",
                 // It would wait for clients that keep their connections.
-                patience: Duration::from_secs(1),
+                grace_period: Duration::from_secs(1),
                 remove_folder: Some(temporary.path().to_owned()),
             },
             Readiness::Http {
@@ -109,20 +109,20 @@ impl Mail {
 
 /// How the program is run, and where it says that it is ready.
 fn command(
-    sink: &MailSink,
+    sink: &MailProgram,
     smtp_port: u16,
     ui_port: u16,
     folder: PathBuf,
 ) -> (Vec<OsString>, &'static str) {
     match sink {
-        MailSink::Mailpit(program) => {
+        MailProgram::Mailpit(program) => {
             let mut command: Vec<OsString> = vec![program.into()];
             command.extend(["--smtp".into(), format!("127.0.0.1:{smtp_port}").into()]);
             command.extend(["--listen".into(), format!("127.0.0.1:{ui_port}").into()]);
             command.extend(["--database".into(), folder.join("mailpit.db").into()]);
             (command, "/readyz")
         }
-        MailSink::MailDev { node, script, .. } => {
+        MailProgram::MailDev { node, script, .. } => {
             let mut command: Vec<OsString> = vec![
                 node.into(),
                 script.into(),

@@ -24,13 +24,13 @@ pub fn free_port() -> Result<u16> {
 
 /// Whether a server could listen on this port now.
 #[must_use]
-pub fn is_free(port: u16) -> bool {
+pub fn is_port_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
 /// Fails with the port and the flag that changes it if somebody listens on it.
-pub fn require_free(port: u16, flag: &str) -> Result<()> {
-    if !is_free(port) {
+pub fn require_free_port(port: u16, flag: &str) -> Result<()> {
+    if !is_port_free(port) {
         bail!("port {port} is taken; free it or choose another with {flag}");
     }
     Ok(())
@@ -51,16 +51,20 @@ impl Port {
     /// The number; an error that names the flag if a fixed one is taken.
     pub fn resolve(self, flag: &str) -> Result<u16> {
         match self {
-            Self::Fixed(port) => require_free(port, flag).map(|()| port),
-            Self::Prefer(port) => prefer(port),
+            Self::Fixed(port) => require_free_port(port, flag).map(|()| port),
+            Self::Prefer(port) => prefer_port(port),
             Self::Free => free_port(),
         }
     }
 }
 
 /// The port itself if it is free, else another one.
-pub fn prefer(port: u16) -> Result<u16> {
-    if is_free(port) { Ok(port) } else { free_port() }
+pub fn prefer_port(port: u16) -> Result<u16> {
+    if is_port_free(port) {
+        Ok(port)
+    } else {
+        free_port()
+    }
 }
 
 #[cfg(test)]
@@ -70,14 +74,16 @@ mod tests {
     #[test]
     fn a_taken_port_is_named_with_the_flag_that_changes_it() {
         let port = free_port().unwrap();
-        require_free(port, "--http-port").unwrap();
+        require_free_port(port, "--http-port").unwrap();
         let _taken = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
-        let error = require_free(port, "--http-port").unwrap_err().to_string();
+        let error = require_free_port(port, "--http-port")
+            .unwrap_err()
+            .to_string();
         assert_eq!(
             error,
             format!("port {port} is taken; free it or choose another with --http-port")
         );
-        assert_ne!(prefer(port).unwrap(), port);
+        assert_ne!(prefer_port(port).unwrap(), port);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::{
     ports,
     process::Process,
     progress::Progress,
-    ready::Readiness,
+    readiness::Readiness,
     toolchain,
 };
 
@@ -71,7 +71,7 @@ pub struct Postgres {
 impl Postgres {
     /// Fetches the programs if need be, creates the data if there is none, starts the server, waits until it answers.
     pub async fn start(options: PostgresOptions) -> Result<Self> {
-        let programs = toolchain::postgres(&options.progress).await?;
+        let programs = toolchain::obtain_postgres(&options.progress).await?;
         let port = match options.port {
             Some(port) => port,
             None => ports::free_port()?,
@@ -84,7 +84,7 @@ impl Postgres {
                     .tempdir()
                     .context("failed to create a temporary folder for PostgreSQL")?;
                 // The guard removes it, and runs as the server's user.
-                folder::give_to_server(folder.path())?;
+                folder::chown_to_server_user(folder.path())?;
                 (folder.path().join("data"), Some(folder))
             }
         };
@@ -93,7 +93,7 @@ impl Postgres {
             .unwrap_or_else(|| data_dir.with_extension("log"));
         let doomed = temporary.as_ref().map(|folder| folder.path().to_owned());
         if !data_dir.join("PG_VERSION").is_file() {
-            options.progress.say("PostgreSQL: creating the database");
+            options.progress.report("PostgreSQL: creating the database");
             initialise(&programs, &data_dir, &log, doomed.clone()).await?;
         }
         let process = Process::start(
@@ -107,7 +107,7 @@ impl Postgres {
                 user: folder::server_user(),
                 // Fast and orderly where the data matters, at once where it goes anyway.
                 stop_signal: if temporary.is_some() { "QUIT" } else { "INT" },
-                patience: Duration::from_secs(if temporary.is_some() { 5 } else { 20 }),
+                grace_period: Duration::from_secs(if temporary.is_some() { 5 } else { 20 }),
                 remove_folder: doomed,
             },
             Readiness::Postgres {
@@ -236,7 +236,7 @@ async fn initialise(
         fs::remove_dir_all(&fresh)
             .with_context(|| format!("failed to remove {}", fresh.display()))?;
     }
-    folder::create_for_server(&fresh)?;
+    folder::create_server_folder(&fresh)?;
     let log = log.with_file_name("initdb.log");
     let _ = fs::remove_file(&log);
     // The password goes through a pipe that the server's user owns: no file to clean up, nothing for `ps` to show.
@@ -267,10 +267,10 @@ async fn initialise(
         log: log.clone(),
         user: folder::server_user(),
         stop_signal: "TERM",
-        patience: Duration::from_secs(2),
+        grace_period: Duration::from_secs(2),
         remove_folder: Some(doomed.unwrap_or_else(|| fresh.clone())),
     })?;
-    let status = guard.ended().await;
+    let status = guard.wait_for_exit().await;
     if !status.is_some_and(|status| status.success()) {
         let text = fs::read_to_string(&log).unwrap_or_default();
         let problem = text

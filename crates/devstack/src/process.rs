@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{
     guard::{Guard, GuardOptions},
-    ready::Readiness,
+    readiness::Readiness,
 };
 
 const POLL: Duration = Duration::from_millis(50);
@@ -57,7 +57,7 @@ impl Process {
         let running = self.running.lock().await;
         running
             .as_ref()
-            .filter(|guard| !guard.has_ended())
+            .filter(|guard| !guard.has_exited())
             .map(Guard::pid)
     }
 
@@ -69,7 +69,7 @@ impl Process {
         };
         match running.as_ref() {
             None => ("stopped", None),
-            Some(guard) if guard.has_ended() => ("starting", None),
+            Some(guard) if guard.has_exited() => ("starting", None),
             Some(guard) => ("running", Some(guard.pid())),
         }
     }
@@ -92,7 +92,7 @@ impl Process {
     pub async fn restart(&self) -> Result<()> {
         let mut running = self.running.lock().await;
         if let Some(guard) = running.take() {
-            guard.pause().await;
+            guard.stop_and_keep_folder().await;
         }
         *running = Some(self.launch().await?);
         self.started.notify_waiters();
@@ -100,10 +100,10 @@ impl Process {
     }
 
     /// Waits for the end of the server; while it is stopped, for its next start first.
-    pub(crate) async fn ended(&self) -> Option<ExitStatus> {
+    pub(crate) async fn wait_for_exit(&self) -> Option<ExitStatus> {
         loop {
             let started = self.started.notified();
-            let ended = self.running.lock().await.as_ref().map(Guard::ended);
+            let ended = self.running.lock().await.as_ref().map(Guard::wait_for_exit);
             match ended {
                 Some(ended) => return ended.await,
                 None => started.await,
@@ -114,13 +114,13 @@ impl Process {
     /// Whether it died and nobody stopped or restarted it since.
     pub(crate) async fn is_dead(&self) -> bool {
         let running = self.running.lock().await;
-        running.as_ref().is_some_and(Guard::has_ended)
+        running.as_ref().is_some_and(Guard::has_exited)
     }
 
     /// Starts it again if it is dead and nobody stopped or restarted it meanwhile.
-    pub(crate) async fn revive(&self) -> Result<()> {
+    pub(crate) async fn restart_if_dead(&self) -> Result<()> {
         let mut running = self.running.lock().await;
-        if running.as_ref().is_some_and(Guard::has_ended) {
+        if running.as_ref().is_some_and(Guard::has_exited) {
             // On failure the dead guard stays in its place: still dead, still to be revived.
             *running = Some(self.launch().await?);
         }
@@ -132,7 +132,7 @@ impl Process {
         let mut guard = Guard::spawn(&self.options)?;
         loop {
             let problem = match self.readiness.check().await {
-                Ok(()) if !guard.has_ended() => return Ok(guard),
+                Ok(()) if !guard.has_exited() => return Ok(guard),
                 Ok(()) => anyhow!("something else answers in its place"),
                 Err(problem) => problem,
             };
@@ -146,8 +146,8 @@ impl Process {
                     )
                 });
             }
-            if guard.has_ended() {
-                if !self.readiness.may_start_late() {
+            if guard.has_exited() {
+                if !self.readiness.may_retry_start() {
                     return Err(anyhow!(
                         "{} ended while it started{}",
                         self.name(),

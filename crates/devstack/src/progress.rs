@@ -33,12 +33,16 @@ impl Progress {
     }
 
     /// Says one line.
-    pub fn say(&self, line: impl AsRef<str>) {
+    pub fn report(&self, line: impl AsRef<str>) {
         (self.0)(line.as_ref());
     }
 
     /// Waits for `work`, and says `line()` with the time that has passed every ten seconds.
-    pub async fn during<T>(&self, line: impl Fn() -> String, work: impl Future<Output = T>) -> T {
+    pub async fn report_while<T>(
+        &self,
+        line: impl Fn() -> String,
+        work: impl Future<Output = T>,
+    ) -> T {
         let started = Instant::now();
         let mut tick = tokio::time::interval(Duration::from_secs(10));
         tick.tick().await;
@@ -47,7 +51,7 @@ impl Progress {
             tokio::select! {
                 biased;
                 output = &mut work => return output,
-                _ = tick.tick() => self.say(format!("{} ({} s)", line(), started.elapsed().as_secs())),
+                _ = tick.tick() => self.report(format!("{} ({} s)", line(), started.elapsed().as_secs())),
             }
         }
     }

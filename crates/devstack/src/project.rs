@@ -10,15 +10,15 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::{folder, stack::Addresses};
+use crate::{folder, stack::StackAddresses};
 
 /// What other commands need to know about a running stack.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct State {
+pub struct StackState {
     /// The process that started everything and watches over it.
     pub supervisor_pid: u32,
     /// Where everything is.
-    pub addresses: Addresses,
+    pub addresses: StackAddresses,
     /// What worker and API were told by their environment.
     #[serde(default)]
     pub settings: Vec<(String, String)>,
@@ -32,7 +32,7 @@ pub struct Project {
 
 impl Project {
     /// The project of the current folder: the nearest one above that has a state folder, else the nearest workspace.
-    pub fn here() -> Result<Self> {
+    pub fn from_current_folder() -> Result<Self> {
         let current = env::current_dir().context("failed to find the current folder")?;
         let with = |name: &str| {
             current
@@ -40,12 +40,12 @@ impl Project {
                 .find(|folder| folder.join(name).exists())
         };
         let root = with(".orderflow").or_else(|| with("Cargo.lock"));
-        Ok(Self::at(root.unwrap_or(&current)))
+        Ok(Self::from_root(root.unwrap_or(&current)))
     }
 
     /// The project in this folder.
     #[must_use]
-    pub fn at(root: &Path) -> Self {
+    pub fn from_root(root: &Path) -> Self {
         Self {
             folder: root.join(".orderflow"),
         }
@@ -84,13 +84,13 @@ impl Project {
         if usual.as_os_str().len() < 100 {
             return usual;
         }
-        let name = format!("orderflow-{:016x}.sock", folder::fingerprint(&self.folder));
+        let name = format!("orderflow-{:016x}.sock", folder::hash_path(&self.folder));
         env::temp_dir().join(name)
     }
 
     /// Takes the project for this process, until the file is dropped; `None` if another process has it.
     /// The kernel lets go of the lock whatever ends its holder, so a stale one cannot be.
-    pub(crate) fn take(&self) -> Result<Option<File>> {
+    pub(crate) fn try_lock(&self) -> Result<Option<File>> {
         DirBuilder::new()
             .recursive(true)
             // Others may pass to the database's folder, which guards itself.
@@ -118,46 +118,46 @@ impl Project {
         if !self.folder.join("lock").exists() {
             return Ok(false);
         }
-        Ok(self.take()?.is_none())
+        Ok(self.try_lock()?.is_none())
     }
 
     /// What the last supervisor wrote when its stack was ready. Left behind if it was killed.
-    pub(crate) fn last_state(&self) -> Option<State> {
+    pub(crate) fn read_last_state(&self) -> Option<StackState> {
         let text = fs::read_to_string(self.state_file()).ok()?;
         serde_json::from_str(&text).ok()
     }
 
     /// The running stack; an error that says how to start it if there is none.
-    pub fn state(&self) -> Result<State> {
+    pub fn read_state(&self) -> Result<StackState> {
         if !self.is_running()? {
             bail!("the stack is not running; start it with `orderflow up`");
         }
-        self.last_state()
+        self.read_last_state()
             .context("the stack is still starting; wait for it with `orderflow up`")
     }
 
-    pub(crate) fn write_state(&self, state: &State) -> Result<()> {
+    pub(crate) fn write_state(&self, state: &StackState) -> Result<()> {
         let file = self.state_file();
         let fresh = file.with_extension("new");
         let text = serde_json::to_string_pretty(state).context("failed to write the state")?;
         // It has passwords and secrets, of this stack alone.
-        folder::write_private(&fresh, &text)
+        folder::write_private_file(&fresh, &text)
             .and_then(|()| fs::rename(&fresh, &file))
             .with_context(|| format!("failed to write {}", file.display()))
     }
 
-    pub(crate) fn forget_state(&self) {
+    pub(crate) fn remove_state(&self) {
         // They are gone already after an orderly end.
         let _ = fs::remove_file(self.state_file());
         let _ = fs::remove_file(self.socket());
     }
 
     /// Removes all data of a stack that does not run.
-    pub fn reset(&self) -> Result<()> {
-        let Some(_lock) = self.take()? else {
+    pub fn remove_data(&self) -> Result<()> {
+        let Some(_lock) = self.try_lock()? else {
             bail!("the stack is running; stop it with `orderflow down`");
         };
-        self.forget_state();
+        self.remove_state();
         let database = folder::database_folder(&self.folder)?;
         for folder in [&database, &self.folder] {
             if folder.exists() {

@@ -20,12 +20,12 @@ const LONGEST: u64 = 32 << 20;
 const LOOK: Duration = Duration::from_secs(15);
 
 /// Looks after every log in this folder until it is aborted.
-pub(crate) async fn rotate(folder: PathBuf, progress: Progress) {
+pub(crate) async fn rotate_logs(folder: PathBuf, progress: Progress) {
     let mut ticks = interval(LOOK);
     loop {
         ticks.tick().await;
         if let Err(error) = shorten(&folder, LONGEST) {
-            progress.say(format!(
+            progress.report(format!(
                 "failed to shorten a log in {}: {error}",
                 folder.display()
             ));

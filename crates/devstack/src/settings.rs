@@ -2,7 +2,7 @@
 
 use std::env;
 
-use crate::stack::Addresses;
+use crate::stack::StackAddresses;
 
 /// Set by `orderflow env` to the stack's own database, so that a later `up` in the same shell knows it from a foreign one.
 pub const LOCAL_DATABASE: &str = "ORDERFLOW_LOCAL_DATABASE_URL";
@@ -54,7 +54,7 @@ const INHERITED: [&str; 27] = [
 ];
 
 /// All that worker and API are told, by us and by the user, for `orderflow env`.
-pub(crate) fn told(environment: &[(String, String)]) -> Vec<(String, String)> {
+pub(crate) fn list_settings(environment: &[(String, String)]) -> Vec<(String, String)> {
     let is_ours = |name: &str| environment.iter().any(|(ours, _)| ours == name);
     let set = |name: &str| {
         Some((
@@ -75,7 +75,7 @@ pub(crate) fn told(environment: &[(String, String)]) -> Vec<(String, String)> {
 }
 
 /// A database of the user's own, by `DATABASE_URL`.
-pub(crate) fn foreign_database() -> Option<String> {
+pub(crate) fn external_database_url() -> Option<String> {
     let url = env::var("DATABASE_URL")
         .ok()
         .filter(|url| !url.is_empty())?;
@@ -83,14 +83,17 @@ pub(crate) fn foreign_database() -> Option<String> {
 }
 
 /// Mail as the user wants it, by `MAIL` or `SMTP_URL`: then the stack has no mail server of its own.
-pub(crate) fn has_own_mail() -> bool {
+pub(crate) fn has_external_mail() -> bool {
     let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
     set("MAIL").is_some()
         || set("SMTP_URL").is_some_and(|url| set(LOCAL_SMTP).as_ref() != Some(&url))
 }
 
 /// The addresses are the stack's; everything else is the user's, else a default that needs no set-up.
-pub(crate) fn environment(addresses: &Addresses, profile: Option<&str>) -> Vec<(String, String)> {
+pub(crate) fn service_environment(
+    addresses: &StackAddresses,
+    profile: Option<&str>,
+) -> Vec<(String, String)> {
     let host = |url: &str| url.trim_start_matches("http://").to_owned();
     let mut environment: Vec<(String, String)> = [
         ("DATABASE_URL", addresses.database_url.clone()),
@@ -125,7 +128,7 @@ pub(crate) fn environment(addresses: &Addresses, profile: Option<&str>) -> Vec<(
                 set("MAIL_FROM", LOCAL_SENDER);
             }
         }
-        None if has_own_mail() => {}
+        None if has_external_mail() => {}
         None => set("MAIL", "off"),
     }
     for (key, value) in DEFAULTS {

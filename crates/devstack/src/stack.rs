@@ -10,15 +10,14 @@ use tokio::task::JoinHandle;
 use crate::{
     folder,
     guard::GuardOptions,
-    keeper,
     mail::{Mail, MailOptions},
     ports::{self, Port},
     postgres::{Postgres, PostgresOptions},
     process::Process,
     progress::Progress,
     project::Project,
-    ready::Readiness,
-    settings,
+    readiness::Readiness,
+    restarter, settings,
     temporal::{Temporal, TemporalOptions},
     webhook_secrets,
 };
@@ -68,13 +67,13 @@ impl StackOptions {
             postgres_port: Port::Free,
             mail_port: None,
             worker: true,
-            database_url: settings::foreign_database(),
+            database_url: settings::external_database_url(),
             project: None,
         })
     }
 
     /// The stack of a project, on the usual ports; its orders outlive a restart.
-    pub fn of_project(project: Project) -> Result<Self> {
+    pub fn for_project(project: Project) -> Result<Self> {
         Ok(Self {
             http_port: Port::Fixed(8000),
             temporal_port: Port::Fixed(7233),
@@ -93,7 +92,7 @@ fn this_program() -> Result<OsString> {
 
 /// Where the parts of a running stack are.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Addresses {
+pub struct StackAddresses {
     /// The HTTP API, without a slash at the end.
     pub http_url: String,
     /// `host:port`.
@@ -145,7 +144,7 @@ pub struct ServiceStatus {
 #[derive(Debug)]
 pub struct Stack {
     /// Where everything is.
-    pub addresses: Addresses,
+    pub addresses: StackAddresses,
     /// What worker and API were told by their environment.
     pub settings: Vec<(String, String)>,
     services: Vec<Arc<Process>>,
@@ -180,7 +179,7 @@ impl Stack {
         };
         let log = |service: &str| logs.join(format!("{service}.log"));
 
-        progress.say("starting PostgreSQL and Temporal");
+        progress.report("starting PostgreSQL and Temporal");
         let (postgres, temporal, mail) = tokio::try_join!(
             start_postgres(&options, log("postgres"), progress),
             Temporal::start(TemporalOptions {
@@ -205,7 +204,7 @@ impl Stack {
             true => Some(format!("127.0.0.1:{}", ports::free_port()?)),
             false => None,
         };
-        let addresses = Addresses {
+        let addresses = StackAddresses {
             http_url: format!("http://127.0.0.1:{http_port}"),
             temporal_address: temporal.address.clone(),
             temporal_namespace: temporal.namespace.clone(),
@@ -220,16 +219,17 @@ impl Stack {
             mail_url: mail.as_ref().map(|mail| mail.ui_url.clone()),
         };
 
-        progress.say("migrating the database");
+        progress.report("migrating the database");
         migrate(&addresses.database_url).await?;
 
-        progress.say(match options.worker {
+        progress.report(match options.worker {
             true => "starting the worker and the HTTP API",
             false => "starting the HTTP API, and no worker",
         });
-        let environment = settings::environment(&addresses, options.profile.as_deref());
+        let environment = settings::service_environment(&addresses, options.profile.as_deref());
         // The worker has no use for them.
-        let signed = webhook_secrets::environment(options.project.as_ref(), &addresses.http_url)?;
+        let signed =
+            webhook_secrets::webhook_environment(options.project.as_ref(), &addresses.http_url)?;
         let of_api: Vec<_> = environment.iter().cloned().chain(signed).collect();
         let serve = |service: &str, environment: &[(String, String)], readiness: String| {
             let mut command = options.program.clone();
@@ -243,7 +243,7 @@ impl Stack {
                     log: log(service),
                     user: None,
                     stop_signal: "TERM",
-                    patience: PATIENCE,
+                    grace_period: PATIENCE,
                     remove_folder: temporary.as_ref().map(|folder| folder.path().to_owned()),
                 },
                 Readiness::Http {
@@ -273,9 +273,14 @@ impl Stack {
             .collect();
         let keepers = services
             .iter()
-            .map(|service| tokio::spawn(keeper::keep(Arc::clone(service), progress.clone())))
+            .map(|service| {
+                tokio::spawn(restarter::keep_running(
+                    Arc::clone(service),
+                    progress.clone(),
+                ))
+            })
             .collect();
-        let settings = settings::told(&of_api);
+        let settings = settings::list_settings(&of_api);
         Ok(Self {
             addresses,
             settings,
@@ -306,7 +311,7 @@ impl Stack {
     /// What runs.
     #[must_use]
     pub fn status(&self) -> Vec<ServiceStatus> {
-        let mut status = stopped();
+        let mut status = stopped_services();
         for line in &mut status {
             line.url = match line.service.as_str() {
                 "postgres" => self.addresses.database_url.clone(),
@@ -332,7 +337,7 @@ impl Stack {
             }
             let (state, pid) = match self.service(&line.service) {
                 Some(service) => service.state(),
-                None if line.service == "mail" && !settings::has_own_mail() => ("off", None),
+                None if line.service == "mail" && !settings::has_external_mail() => ("off", None),
                 None => ("external", None),
             };
             line.pid = pid;
@@ -359,7 +364,7 @@ impl Stack {
         }
         for name in wanted {
             if let Some(service) = self.service(name) {
-                progress.say(format!("restarting {name}"));
+                progress.report(format!("restarting {name}"));
                 service.restart().await?;
             }
         }
@@ -395,7 +400,7 @@ async fn stop_if_ours(service: Option<&Process>) {
 
 /// `ps` where nothing runs.
 #[must_use]
-pub fn stopped() -> Vec<ServiceStatus> {
+pub fn stopped_services() -> Vec<ServiceStatus> {
     let line = |service: &str| ServiceStatus {
         service: service.to_owned(),
         pid: None,
@@ -425,7 +430,7 @@ async fn start_postgres(
     progress: &Progress,
 ) -> Result<Option<Postgres>> {
     if options.database_url.is_some() {
-        progress.say("using the database of DATABASE_URL");
+        progress.report("using the database of DATABASE_URL");
         return Ok(None);
     }
     let data_dir = match &options.project {
@@ -449,7 +454,7 @@ async fn start_mail(
     log: PathBuf,
     progress: &Progress,
 ) -> Result<Option<Mail>> {
-    if ui_port.is_none() || settings::has_own_mail() {
+    if ui_port.is_none() || settings::has_external_mail() {
         return Ok(None);
     }
     let folder = options
@@ -461,11 +466,11 @@ async fn start_mail(
         folder,
         log: Some(log),
         progress: progress.clone(),
-        sink: None,
+        program: None,
     });
     Ok(mail
         .await
-        .inspect_err(|error| progress.say(format!("mail is off: {error:#}")))
+        .inspect_err(|error| progress.report(format!("mail is off: {error:#}")))
         .ok())
 }
 

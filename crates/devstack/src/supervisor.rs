@@ -16,12 +16,12 @@ use tokio::{
 use url::Url;
 
 use crate::{
-    control::{self, Answer, Request},
+    control::{self, ControlRequest, ControlResponse},
     ports,
     progress::Progress,
-    project::{Project, State},
+    project::{Project, StackState},
     rotation,
-    stack::{self, Addresses, Stack, StackOptions},
+    stack::{self, Stack, StackAddresses, StackOptions},
 };
 
 /// The guards of a killed supervisor need a moment to stop its servers.
@@ -29,19 +29,19 @@ const PREDECESSOR: Duration = Duration::from_secs(30);
 
 /// Starts the stack of a project, says `ready`, and runs it until Ctrl-C, SIGTERM, `orderflow down`, or the end of
 /// `abandoned` before it is ready.
-pub async fn supervise(
+pub async fn run_supervisor(
     project: &Project,
     options: StackOptions,
     progress: &Progress,
     abandoned: impl Future<Output = ()>,
-    ready: impl FnOnce(&State),
+    ready: impl FnOnce(&StackState),
 ) -> Result<()> {
-    let Some(_lock) = project.take()? else {
+    let Some(_lock) = project.try_lock()? else {
         bail!("the stack is running already; `orderflow ps` shows it");
     };
     let mut ends = Ends::new()?;
-    let predecessor = project.last_state();
-    project.forget_state();
+    let predecessor = project.read_last_state();
+    project.remove_state();
     let socket = project.socket();
     let listener = UnixListener::bind(&socket)
         .with_context(|| format!("failed to listen at {}", socket.display()))?;
@@ -50,7 +50,7 @@ pub async fn supervise(
 
     let start = async {
         if let Some(state) = predecessor {
-            progress.say("the last supervisor was killed; waiting for the rest of its services");
+            progress.report("the last supervisor was killed; waiting for the rest of its services");
             wait_for_end(&state.addresses).await;
         }
         Stack::start(options, progress).await
@@ -63,19 +63,19 @@ pub async fn supervise(
     };
     let result = match started {
         Ok(Some(stack)) => {
-            let state = State {
+            let state = StackState {
                 supervisor_pid: std::process::id(),
                 addresses: stack.addresses.clone(),
                 settings: stack.settings.clone(),
             };
-            let rotation = tokio::spawn(rotation::rotate(project.logs(), progress.clone()));
+            let rotation = tokio::spawn(rotation::rotate_logs(project.logs(), progress.clone()));
             let written = project.write_state(&state);
             if written.is_ok() {
                 ready(&state);
                 let waiting = run(&stack, &listener, &mut ends, progress).await;
-                progress.say("stopping everything");
+                progress.report("stopping everything");
                 stack.stop().await;
-                answer(waiting, &Answer::Done).await;
+                answer(waiting, &ControlResponse::Done).await;
             } else {
                 stack.stop().await;
             }
@@ -83,12 +83,12 @@ pub async fn supervise(
             written
         }
         Ok(None) => {
-            progress.say("stopped before it was ready");
+            progress.report("stopped before it was ready");
             Ok(())
         }
         Err(error) => Err(error),
     };
-    project.forget_state();
+    project.remove_state();
     result
 }
 
@@ -105,22 +105,22 @@ async fn run(
             () = ends.signal() => return None,
         };
         let reply = match request {
-            Request::Status => Answer::Status(stack.status()),
-            Request::Down => return Some(stream),
-            Request::Restart(service) => {
+            ControlRequest::Status => ControlResponse::Status(stack.status()),
+            ControlRequest::Down => return Some(stream),
+            ControlRequest::Restart(service) => {
                 let restart = stack.restart(service.as_deref(), progress);
                 let restarted = tokio::select! {
                     restarted = restart => restarted,
                     () = ends.signal() => return None,
                 };
                 match restarted {
-                    Ok(()) => Answer::Done,
-                    Err(error) => Answer::Failed(format!("{error:#}")),
+                    Ok(()) => ControlResponse::Done,
+                    Err(error) => ControlResponse::Failed(format!("{error:#}")),
                 }
             }
         };
         // Who asked may have gone.
-        let _ = control::write(&mut stream, &reply).await;
+        let _ = control::write_message(&mut stream, &reply).await;
     }
 }
 
@@ -129,26 +129,26 @@ async fn refuse_until_down(listener: &UnixListener) {
     loop {
         let (request, mut stream) = next_request(listener).await;
         let reply = match request {
-            Request::Down => {
-                answer(Some(stream), &Answer::Done).await;
+            ControlRequest::Down => {
+                answer(Some(stream), &ControlResponse::Done).await;
                 return;
             }
-            Request::Status => {
-                let mut status = stack::stopped();
+            ControlRequest::Status => {
+                let mut status = stack::stopped_services();
                 for line in &mut status {
                     "starting".clone_into(&mut line.state);
                 }
-                Answer::Status(status)
+                ControlResponse::Status(status)
             }
-            Request::Restart(_) => Answer::Failed(
+            ControlRequest::Restart(_) => ControlResponse::Failed(
                 "the stack is still starting; wait for it with `orderflow up`".to_owned(),
             ),
         };
-        let _ = control::write(&mut stream, &reply).await;
+        let _ = control::write_message(&mut stream, &reply).await;
     }
 }
 
-async fn next_request(listener: &UnixListener) -> (Request, BufReader<UnixStream>) {
+async fn next_request(listener: &UnixListener) -> (ControlRequest, BufReader<UnixStream>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Out of descriptors, for example: not worth a busy loop.
@@ -157,21 +157,21 @@ async fn next_request(listener: &UnixListener) -> (Request, BufReader<UnixStream
         };
         let mut stream = BufReader::new(stream);
         // Somebody who connects and says nothing must not block the others.
-        let read = tokio::time::timeout(Duration::from_secs(2), control::read(&mut stream));
+        let read = tokio::time::timeout(Duration::from_secs(2), control::read_message(&mut stream));
         if let Ok(Ok(request)) = read.await {
             return (request, stream);
         }
     }
 }
 
-async fn answer(stream: Option<BufReader<UnixStream>>, answer: &Answer) {
+async fn answer(stream: Option<BufReader<UnixStream>>, answer: &ControlResponse) {
     if let Some(mut stream) = stream {
-        let _ = control::write(&mut stream, answer).await;
+        let _ = control::write_message(&mut stream, answer).await;
     }
 }
 
 /// After `kill -9` of a supervisor, its guards may still be stopping what it started.
-async fn wait_for_end(addresses: &Addresses) {
+async fn wait_for_end(addresses: &StackAddresses) {
     let taken = || {
         [
             addresses.http_url.as_str(),
@@ -188,7 +188,7 @@ async fn wait_for_end(addresses: &Addresses) {
                 .then_some(addresses.database_url.as_str()),
         )
         .filter_map(|url| Url::parse(url).ok()?.port())
-        .any(|port| !ports::is_free(port))
+        .any(|port| !ports::is_port_free(port))
     };
     let end = Instant::now() + PREDECESSOR;
     while taken() && Instant::now() < end {

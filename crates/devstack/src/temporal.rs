@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::{
-    guard::GuardOptions, ports, process::Process, progress::Progress, ready::Readiness, toolchain,
+    guard::GuardOptions, ports, process::Process, progress::Progress, readiness::Readiness,
+    toolchain,
 };
 
 /// What orders can be searched by, with Temporal's types.
@@ -68,7 +69,7 @@ pub struct Temporal {
 impl Temporal {
     /// Fetches the program if need be, starts the server, waits until it knows namespace and search attributes.
     pub async fn start(options: TemporalOptions) -> Result<Self> {
-        let program = toolchain::temporal(&options.progress).await?;
+        let program = toolchain::obtain_temporal(&options.progress).await?;
         let port = match options.port {
             Some(port) => port,
             None => ports::free_port()?,
@@ -115,7 +116,7 @@ impl Temporal {
                 log,
                 user: None,
                 stop_signal: "TERM",
-                patience: Duration::from_secs(10),
+                grace_period: Duration::from_secs(10),
                 remove_folder: temporary.as_ref().map(|folder| folder.path().to_owned()),
             },
             Readiness::Temporal {

@@ -17,10 +17,10 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use crate::{
-    Port, Postgres, PostgresOptions, Progress, Project, StackOptions, State, Temporal,
+    Port, Postgres, PostgresOptions, Progress, Project, StackOptions, StackState, Temporal,
     TemporalOptions, control,
     guard::{Guard, GuardOptions},
-    ports, supervise, toolchain,
+    ports, run_supervisor, toolchain,
 };
 
 /// Set for the process that a test starts in order to see it die.
@@ -35,7 +35,7 @@ fn sleeper(folder: &Path, script: &str) -> GuardOptions {
         log: folder.join("log"),
         user: None,
         stop_signal: "TERM",
-        patience: Duration::from_millis(500),
+        grace_period: Duration::from_millis(500),
         remove_folder: None,
     }
 }
@@ -126,8 +126,8 @@ fn no_server_outlives_whoever_started_it() {
 async fn the_death_of_a_server_is_seen_with_its_status() {
     let folder = TempDir::new().unwrap();
     let guard = Guard::spawn(&sleeper(folder.path(), "exit 7")).unwrap();
-    assert_eq!(guard.ended().await.unwrap().code(), Some(7));
-    assert!(guard.has_ended());
+    assert_eq!(guard.wait_for_exit().await.unwrap().code(), Some(7));
+    assert!(guard.has_exited());
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn a_server_is_stopped_without_its_siblings_and_killed_if_it_will_not_go()
     let pids = [first.pid(), second.pid(), third.pid()];
     first.stop().await;
     assert_eq!(pids.map(is_alive), [false, true, true]);
-    second.pause().await;
+    second.stop_and_keep_folder().await;
     assert_eq!(pids.map(is_alive), [false, false, true]);
     third.kill().await;
     assert_eq!(pids.map(is_alive), [false, false, false]);
@@ -181,10 +181,10 @@ async fn postgres_starts_copies_databases_and_survives_a_crash() {
 #[tokio::test]
 async fn temporal_is_ready_when_it_says_so_and_comes_back_on_its_port() {
     let server = Temporal::start(TemporalOptions::default()).await.unwrap();
-    assert!(!ports::is_free(server.port));
+    assert!(!ports::is_port_free(server.port));
     server.process.restart().await.unwrap();
     server.stop().await;
-    assert!(ports::is_free(server.port));
+    assert!(ports::is_port_free(server.port));
 }
 
 /// Not a test by itself: the worker and the API of the stack below, as far as the stack can see them.
@@ -209,7 +209,7 @@ async fn a_supervised_stack_revives_what_dies_and_ends_when_asked() {
     let folder = TempDir::new().unwrap();
     // As root the database's user must be able to pass.
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let project = Project::at(folder.path());
+    let project = Project::from_root(folder.path());
     let program = std::env::current_exe().unwrap();
     let options = StackOptions {
         program: vec![
@@ -222,7 +222,7 @@ async fn a_supervised_stack_revives_what_dies_and_ends_when_asked() {
         ui_port: Port::Free,
         mail_port: Some(Port::Free),
         database_url: None,
-        ..StackOptions::of_project(project.clone()).unwrap()
+        ..StackOptions::for_project(project.clone()).unwrap()
     };
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&lines);
@@ -230,14 +230,14 @@ async fn a_supervised_stack_revives_what_dies_and_ends_when_asked() {
     let (report, ready) = oneshot::channel();
     let owner = project.clone();
     let supervisor = tokio::spawn(async move {
-        let ready = |_: &State| report.send(()).unwrap();
-        supervise(&owner, options, &progress, pending(), ready).await
+        let ready = |_: &StackState| report.send(()).unwrap();
+        run_supervisor(&owner, options, &progress, pending(), ready).await
     });
     ready.await.unwrap();
     assert!(project.is_running().unwrap());
 
     let pid = async |service: &str| {
-        let status = control::status(&project).await.unwrap();
+        let status = control::request_status(&project).await.unwrap();
         let line = status.into_iter().find(|line| line.service == service);
         line.unwrap().pid
     };
@@ -256,22 +256,24 @@ async fn a_supervised_stack_revives_what_dies_and_ends_when_asked() {
     assert_ne!(pid("worker").await.unwrap(), worker);
 
     let api = pid("api").await.unwrap();
-    control::restart(&project, Some("app".to_owned()))
+    control::request_restart(&project, Some("app".to_owned()))
         .await
         .unwrap();
     assert_ne!(pid("api").await.unwrap(), api);
     assert!(
-        control::restart(&project, Some("nobody".to_owned()))
+        control::request_restart(&project, Some("nobody".to_owned()))
             .await
             .is_err()
     );
 
     // Without a program for it, the stack does without a mailbox.
-    let mailbox = toolchain::mail_sink(&Progress::stderr()).await.is_ok();
+    let mailbox = toolchain::obtain_mail_server(&Progress::stderr())
+        .await
+        .is_ok();
     let mail = pid("mail").await;
     assert_eq!(mail.is_some(), mailbox);
     assert_eq!(
-        control::restart(&project, Some("mail".to_owned()))
+        control::request_restart(&project, Some("mail".to_owned()))
             .await
             .is_ok(),
         mailbox
@@ -283,11 +285,11 @@ async fn a_supervised_stack_revives_what_dies_and_ends_when_asked() {
     for service in services {
         pids.push(pid(service).await);
     }
-    control::down(&project).await.unwrap();
+    control::request_shutdown(&project).await.unwrap();
     supervisor.await.unwrap().unwrap();
     assert!(!pids.into_iter().flatten().any(is_alive));
-    assert!(project.state().is_err());
-    project.reset().unwrap();
+    assert!(project.read_state().is_err());
+    project.remove_data().unwrap();
     assert!(!project.folder().exists());
 }
 
@@ -295,8 +297,8 @@ async fn a_supervised_stack_revives_what_dies_and_ends_when_asked() {
 async fn programs_are_found_again_without_a_download() {
     let progress = Progress::stderr();
     let (first, second) = tokio::join!(
-        toolchain::postgres(&progress),
-        toolchain::postgres(&progress)
+        toolchain::obtain_postgres(&progress),
+        toolchain::obtain_postgres(&progress)
     );
     assert_eq!(first.unwrap(), second.unwrap());
 }

@@ -6,6 +6,6 @@ mod postgres;
 mod sdk;
 mod temporal;
 
-pub use mail::{MailSink, mail_sink, maildev};
-pub use postgres::{VERSION as POSTGRES_VERSION, postgres};
-pub use temporal::temporal;
+pub use mail::{MailProgram, obtain_mail_server, obtain_maildev};
+pub use postgres::{VERSION as POSTGRES_VERSION, obtain_postgres};
+pub use temporal::obtain_temporal;

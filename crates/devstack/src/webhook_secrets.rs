@@ -10,7 +10,7 @@ use domain::WebhookProvider;
 use payment_webhooks::{SQUARE_URL, made_up, secrets_variable};
 
 /// What the API is told of webhooks; what the user sets stays the user's, and is not repeated here.
-pub(crate) fn environment(
+pub(crate) fn webhook_environment(
     project: Option<&Project>,
     http_url: &str,
 ) -> Result<Vec<(String, String)>> {
@@ -48,7 +48,7 @@ fn kept(project: &Project) -> Result<BTreeMap<String, String>> {
             .map(|(name, secret)| format!("{name}={secret}\n"))
             .collect();
         let fresh = file.with_extension("new");
-        folder::write_private(&fresh, &lines)
+        folder::write_private_file(&fresh, &lines)
             .and_then(|()| fs::rename(&fresh, &file))
             .with_context(|| format!("failed to write {}", file.display()))?;
     }
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn the_secrets_of_a_project_are_made_up_once_and_nobody_else_can_read_them() {
         let folder = tempfile::tempdir().unwrap();
-        let project = Project::at(folder.path());
+        let project = Project::from_root(folder.path());
         fs::create_dir(project.folder()).unwrap();
         let first = kept(&project).unwrap();
         assert_eq!(first.len(), WebhookProvider::ALL.len());

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Listing, Operation, Querying, Signalling, Starting};
+use crate::{EventsOperation, Operation, QueryOperation, SignalOperation, StartOperation};
 
 /// What a caller may be allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,33 +42,38 @@ impl fmt::Display for Scope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Everybody, known or not.
-    Open,
+    Public,
     /// Who has this scope.
-    Needs(Scope),
+    Requires(Scope),
 }
 
 impl Operation {
     /// Who may do it. There is no default: a new operation says so here, or does not compile.
     pub const fn access(self) -> Access {
         match self {
-            Self::Start(Starting::Create | Starting::Start)
-            | Self::Signal(Signalling::Cancel | Signalling::UpdateAddress) => {
-                Access::Needs(Scope::Write)
+            Self::Start(StartOperation::Create | StartOperation::Start)
+            | Self::Signal(SignalOperation::Cancel | SignalOperation::UpdateAddress) => {
+                Access::Requires(Scope::Write)
             }
             Self::Signal(
-                Signalling::Approve
-                | Signalling::Reject
-                | Signalling::CancelPayment
-                | Signalling::ConfirmPayment
-                | Signalling::ConfirmDelivery,
-            ) => Access::Needs(Scope::Operate),
+                SignalOperation::Approve
+                | SignalOperation::Reject
+                | SignalOperation::CancelPayment
+                | SignalOperation::ConfirmPayment
+                | SignalOperation::ConfirmDelivery,
+            ) => Access::Requires(Scope::Operate),
             Self::Query(
-                Querying::Order | Querying::Status | Querying::EstimatedDelivery | Querying::Result,
+                QueryOperation::Order
+                | QueryOperation::Status
+                | QueryOperation::EstimatedDelivery
+                | QueryOperation::Result,
             )
-            | Self::Events(Listing::Orders | Listing::Trail) => Access::Needs(Scope::Read),
+            | Self::Events(EventsOperation::Orders | EventsOperation::AuditLog) => {
+                Access::Requires(Scope::Read)
+            }
             // The pages hold nothing: what they show, they ask for with the credentials of who looks.
             // A notification is let in by its signature alone.
-            Self::Query(Querying::Health) | Self::Web(_) | Self::Webhook => Access::Open,
+            Self::Query(QueryOperation::Health) | Self::Web(_) | Self::Webhook => Access::Public,
         }
     }
 }

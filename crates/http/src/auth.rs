@@ -10,12 +10,12 @@ mod token;
 
 use api_key::ApiKeys;
 
-use crate::{Access, Caller, Problem, Route, from_env, refused_setting};
+use crate::{Access, Caller, Problem, Route, read_setting, setting_error};
 pub use api_key::{NewApiKey, create_api_key};
 use std::sync::OnceLock;
 
 use lambda_http::http::{HeaderMap, HeaderName};
-use token::Tokens;
+use token::TokenVerifier;
 
 use domain::SettingError;
 
@@ -25,27 +25,27 @@ pub(crate) enum Auth {
     /// Not at all.
     None,
     ApiKey(ApiKeys),
-    Jwt(Box<Tokens>),
+    Jwt(Box<TokenVerifier>),
 }
 
 static AUTH: OnceLock<Auth> = OnceLock::new();
 
 /// Reads who may call from the environment, for all calls of this program.
-pub fn check_callers() -> Result<(), SettingError> {
-    let auth = Auth::read(from_env)?;
+pub fn configure_auth() -> Result<(), SettingError> {
+    let auth = Auth::from_settings(read_setting)?;
     // Set once; a second reading of the same environment says the same.
     let _ = AUTH.set(auth);
     Ok(())
 }
 
 /// What [`check_callers`] read.
-pub(crate) fn configured() -> Option<&'static Auth> {
+pub(crate) fn configured_auth() -> Option<&'static Auth> {
     AUTH.get()
 }
 
 /// Why a call is not let in. Neither text has a word of the credential.
 #[derive(Debug, PartialEq, Eq)]
-enum Refused {
+enum AuthError {
     /// There is no credential, or not one of the kind that is asked for.
     Missing,
     /// It is not accepted; why.
@@ -55,15 +55,17 @@ enum Refused {
 }
 
 impl Auth {
-    fn read(setting: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
+    fn from_settings(setting: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
         const ALLOWED: &str = "must be none, api-key or jwt";
         match setting("API_AUTH").as_deref() {
             Some("none") => Ok(Self::None),
-            Some("api-key") => ApiKeys::read(setting).map(Self::ApiKey),
-            Some("jwt") => Tokens::read(setting).map(|tokens| Self::Jwt(Box::new(tokens))),
-            Some(other) => Err(refused_setting("API_AUTH", other, ALLOWED)),
+            Some("api-key") => ApiKeys::from_settings(setting).map(Self::ApiKey),
+            Some("jwt") => {
+                TokenVerifier::from_settings(setting).map(|tokens| Self::Jwt(Box::new(tokens)))
+            }
+            Some(other) => Err(setting_error("API_AUTH", other, ALLOWED)),
             // Open is what a laptop may be, and what the internet must not be by an oversight.
-            None if setting("AWS_LAMBDA_FUNCTION_NAME").is_some() => Err(refused_setting(
+            None if setting("AWS_LAMBDA_FUNCTION_NAME").is_some() => Err(setting_error(
                 "API_AUTH",
                 "",
                 &format!("on Lambda it must be set; it {ALLOWED}"),
@@ -73,19 +75,19 @@ impl Auth {
     }
 
     /// Who sent these headers.
-    pub(crate) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+    pub(crate) async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
         let caller = match self {
             Self::None => Ok(Caller::anonymous()),
-            Self::ApiKey(keys) => keys.caller(headers),
-            Self::Jwt(tokens) => tokens.caller(headers).await,
+            Self::ApiKey(keys) => keys.authenticate(headers),
+            Self::Jwt(tokens) => tokens.authenticate(headers).await,
         };
         caller.map_err(|refused| self.problem(&refused))
     }
 
-    fn problem(&self, refused: &Refused) -> Problem {
+    fn problem(&self, refused: &AuthError) -> Problem {
         let challenge = self.challenge();
         match refused {
-            Refused::Missing => {
+            AuthError::Missing => {
                 let header = if matches!(self, Self::Jwt(_)) {
                     "Authorization: Bearer …"
                 } else {
@@ -96,7 +98,7 @@ impl Auth {
                     challenge.to_owned(),
                 )
             }
-            Refused::Invalid(why) => {
+            AuthError::Invalid(why) => {
                 let challenge =
                     format!("{challenge}, error=\"invalid_token\", error_description=\"it {why}\"");
                 Problem::unauthenticated(
@@ -104,7 +106,7 @@ impl Auth {
                     challenge,
                 )
             }
-            Refused::Unavailable(why) => Problem::auth_unavailable(why),
+            AuthError::Unavailable(why) => Problem::auth_unavailable(why),
         }
     }
 
@@ -117,31 +119,31 @@ impl Auth {
     }
 
     /// Whether `caller` may do what the route does.
-    pub(crate) fn admit(&self, caller: &Caller, route: &Route) -> Result<(), Problem> {
+    pub(crate) fn authorize(&self, caller: &Caller, route: &Route) -> Result<(), Problem> {
         match route.operation.access() {
-            Access::Needs(scope) if !caller.may(scope) => {
+            Access::Requires(scope) if !caller.has_scope(scope) => {
                 let challenge = format!(
                     "{}, error=\"insufficient_scope\", scope=\"{scope}\"",
                     self.challenge()
                 );
                 Err(Problem::insufficient_scope(scope, challenge))
             }
-            Access::Open | Access::Needs(_) => Ok(()),
+            Access::Public | Access::Requires(_) => Ok(()),
         }
     }
 }
 
 /// The one value of a header. Several are as good as none: which of them was checked would be anybody's guess.
-fn only(headers: &HeaderMap, name: HeaderName) -> Result<&str, Refused> {
+fn single_header(headers: &HeaderMap, name: HeaderName) -> Result<&str, AuthError> {
     let mut values = headers.get_all(name).iter();
-    let value = values.next().ok_or(Refused::Missing)?;
+    let value = values.next().ok_or(AuthError::Missing)?;
     if values.next().is_some() {
-        return Err(Refused::Invalid("was sent more than once"));
+        return Err(AuthError::Invalid("was sent more than once"));
     }
     value
         .to_str()
         .map(str::trim)
-        .map_err(|_| Refused::Invalid("is not plain text"))
+        .map_err(|_| AuthError::Invalid("is not plain text"))
 }
 
 #[cfg(test)]
@@ -155,7 +157,7 @@ mod tests {
                 .find(|(known, _)| *known == name)
                 .map(|(_, value)| (*value).to_owned())
         };
-        Auth::read(setting).map_err(|error| error.to_string())
+        Auth::from_settings(setting).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -2,16 +2,16 @@
 
 use lambda_http::http::{HeaderMap, header};
 
-use crate::{Code, Problem};
+use crate::{Problem, ProblemCode};
 
 /// What a body may have at most. No order of a hundred lines comes near.
-pub const LARGEST: usize = 256 * 1024;
+pub const MAX_BODY_BYTES: usize = 256 * 1024;
 
 /// The body as it is.
-pub(crate) fn bytes(body: &[u8]) -> Result<&[u8], Problem> {
-    if body.len() > LARGEST {
+pub(crate) fn check_size(body: &[u8]) -> Result<&[u8], Problem> {
+    if body.len() > MAX_BODY_BYTES {
         return Err(Problem::new(
-            Code::BodyTooLarge,
+            ProblemCode::BodyTooLarge,
             "A body has at most 256 KiB.",
         ));
     }
@@ -19,14 +19,14 @@ pub(crate) fn bytes(body: &[u8]) -> Result<&[u8], Problem> {
 }
 
 /// The body as text; an empty one needs no content type.
-pub(crate) fn text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<&'a str, Problem> {
-    let body = bytes(body)?;
+pub(crate) fn json_text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<&'a str, Problem> {
+    let body = check_size(body)?;
     if body.is_empty() {
         return Ok("");
     }
     if !is_json(headers) {
         return Err(Problem::new(
-            Code::UnsupportedMediaType,
+            ProblemCode::UnsupportedMediaType,
             "Send it with 'content-type: application/json'.",
         ));
     }
@@ -36,7 +36,7 @@ pub(crate) fn text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<&'a str, P
         .any(|encoding| encoding != "identity")
     {
         return Err(Problem::new(
-            Code::UnsupportedMediaType,
+            ProblemCode::UnsupportedMediaType,
             "Send it without 'content-encoding'.",
         ));
     }
@@ -46,7 +46,7 @@ pub(crate) fn text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<&'a str, P
         let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
         let column = good.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
         Problem::new(
-            Code::MalformedJson,
+            ProblemCode::MalformedJson,
             format!("the text is not UTF-8 (line {line}, column {column})"),
         )
     })
@@ -78,7 +78,7 @@ mod tests {
         if let Some(content_type) = content_type {
             headers.insert(header::CONTENT_TYPE, content_type.parse().unwrap());
         }
-        text(&headers, body)
+        json_text(&headers, body)
             .map(str::to_owned)
             .map_err(|problem| problem.status())
     }
@@ -114,7 +114,9 @@ mod tests {
                 .into_iter()
                 .collect();
             assert_eq!(
-                text(&headers, b"{}").err().map(|problem| problem.status()),
+                json_text(&headers, b"{}")
+                    .err()
+                    .map(|problem| problem.status()),
                 status,
                 "{encoding}"
             );
@@ -131,10 +133,10 @@ mod tests {
     fn what_is_too_large_or_not_utf8_is_refused() {
         let json = Some("application/json");
         assert_eq!(
-            read(json, &vec![b' '; LARGEST]).map(|text| text.len()),
-            Ok(LARGEST)
+            read(json, &vec![b' '; MAX_BODY_BYTES]).map(|text| text.len()),
+            Ok(MAX_BODY_BYTES)
         );
-        assert_eq!(read(json, &vec![b' '; LARGEST + 1]), Err(413));
+        assert_eq!(read(json, &vec![b' '; MAX_BODY_BYTES + 1]), Err(413));
         assert_eq!(read(json, b"{\"a\": \"\xff\"}"), Err(400));
     }
 }

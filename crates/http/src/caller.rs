@@ -33,7 +33,7 @@ impl Caller {
 
     /// A caller like anonymous that others tell apart.
     #[cfg(test)]
-    pub(crate) fn named(name: &str) -> Self {
+    pub(crate) fn with_name(name: &str) -> Self {
         Self {
             name: name.to_owned(),
             ..Self::anonymous()
@@ -48,7 +48,7 @@ impl Caller {
         self.name == ANONYMOUS
     }
 
-    pub(crate) fn may(&self, scope: Scope) -> bool {
+    pub(crate) fn has_scope(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
     }
 
@@ -58,7 +58,7 @@ impl Caller {
     }
 
     /// What the log calls it: a token's subject may be an e-mail address, so it is told by its hash.
-    pub(crate) fn in_log(&self) -> String {
+    pub(crate) fn log_name(&self) -> String {
         match self.name.strip_prefix("token:") {
             Some(subject) => format!("token:{}", HEXLOWER.encode(&Sha256::digest(subject)[..4])),
             None => self.name.clone(),
@@ -72,8 +72,8 @@ mod tests {
 
     #[test]
     fn a_subject_is_not_in_the_log() {
-        let caller = Caller::named("token:jane@example.com");
-        assert!(!caller.in_log().contains("jane"), "{}", caller.in_log());
-        assert_eq!(Caller::named("key:shop").in_log(), "key:shop");
+        let caller = Caller::with_name("token:jane@example.com");
+        assert!(!caller.log_name().contains("jane"), "{}", caller.log_name());
+        assert_eq!(Caller::with_name("key:shop").log_name(), "key:shop");
     }
 }

@@ -4,11 +4,11 @@ use data_encoding::HEXLOWER;
 use lambda_http::http::HeaderMap;
 use sha2::{Digest, Sha256};
 
-use crate::{Caller, Code, Problem};
+use crate::{Caller, Problem, ProblemCode};
 
 const HEADER: &str = "idempotency-key";
 /// How long a key may be.
-pub const LONGEST: usize = 255;
+pub const MAX_KEY_LENGTH: usize = 255;
 
 /// A valid key, bound to its caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,17 +18,20 @@ pub struct IdempotencyKey {
 }
 
 impl IdempotencyKey {
-    pub(crate) fn read(headers: &HeaderMap, caller: &Caller) -> Result<Option<Self>, Problem> {
+    pub(crate) fn from_headers(
+        headers: &HeaderMap,
+        caller: &Caller,
+    ) -> Result<Option<Self>, Problem> {
         let mut values = headers.get_all(HEADER).iter();
         let Some(value) = values.next() else {
             return Ok(None);
         };
         let key = value.to_str().unwrap_or_default().trim();
-        let is_valid =
-            (1..=LONGEST).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_valid = (1..=MAX_KEY_LENGTH).contains(&key.len())
+            && key.bytes().all(|byte| byte.is_ascii_graphic());
         if !is_valid || values.next().is_some() {
             let detail = "Idempotency-Key must be one value of 1 to 255 visible ASCII characters.";
-            return Err(Problem::new(Code::InvalidIdempotencyKey, detail));
+            return Err(Problem::new(ProblemCode::InvalidIdempotencyKey, detail));
         }
         Ok(Some(Self {
             caller: caller.name().to_owned(),
@@ -39,10 +42,10 @@ impl IdempotencyKey {
     /// The id of the update that this key makes on one order. Another operation under the same key is
     /// another update: its answer must not be that of the first.
     pub fn update_id(&self, operation: &str) -> String {
-        HEXLOWER.encode(&self.hash(operation)[..16])
+        HEXLOWER.encode(&self.digest_for(operation)[..16])
     }
 
-    pub(crate) fn hash(&self, purpose: &str) -> [u8; 32] {
+    pub(crate) fn digest_for(&self, purpose: &str) -> [u8; 32] {
         let mut hash = Sha256::new();
         for part in [purpose, &self.caller, &self.key] {
             hash.update(part);
@@ -62,7 +65,8 @@ mod tests {
         for value in values {
             headers.append(HEADER, value.parse().unwrap());
         }
-        IdempotencyKey::read(&headers, &Caller::named(caller)).map_err(|problem| problem.status())
+        IdempotencyKey::from_headers(&headers, &Caller::with_name(caller))
+            .map_err(|problem| problem.status())
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{convert::Infallible, process::ExitCode};
 
 use lambda_http::{Body, Request, Response, service_fn};
 
-use crate::check_callers;
+use crate::configure_auth;
 use domain::SettingError;
 
 /// A function: what it is set up with, and how it answers.
@@ -31,7 +31,7 @@ pub async fn run<A: Application>() -> ExitCode {
     if let Err(error) = telemetry::init() {
         return failed(&error);
     }
-    let application = match check_callers().and_then(|()| A::from_env()) {
+    let application = match configure_auth().and_then(|()| A::from_env()) {
         Ok(application) => application,
         Err(error) => return failed(&error),
     };

@@ -7,46 +7,46 @@
 
 mod access;
 mod auth;
+mod base_path;
 mod body;
-mod call;
 mod caller;
-mod etag;
-mod glances;
+mod conditional;
 mod idempotency;
 mod lambda;
+mod long_poll;
 mod order_id;
 mod ownership;
-mod page;
-mod parameters;
-mod place;
+mod pagination;
 mod prefer;
 mod problem;
-mod rate;
-mod reply;
+mod query_parameters;
+mod rate_limit;
+mod request;
 mod request_id;
+mod response;
 mod route;
 mod serve;
 mod setting;
 
 pub use access::{Access, Scope};
-pub use auth::{NewApiKey, check_callers, create_api_key};
-pub use body::LARGEST as LARGEST_BODY;
-pub use call::Call;
+pub use auth::{NewApiKey, configure_auth, create_api_key};
+pub use body::MAX_BODY_BYTES as LARGEST_BODY;
 pub use caller::Caller;
-pub use etag::{ETag, Known};
-pub use glances::Glances;
-pub use idempotency::{IdempotencyKey, LONGEST as LONGEST_IDEMPOTENCY_KEY};
+pub use conditional::{ETag, IfNoneMatch};
+pub use idempotency::{IdempotencyKey, MAX_KEY_LENGTH as LONGEST_IDEMPOTENCY_KEY};
 pub use lambda::{Application, run};
-pub use order_id::{fresh_order_id, keyed_order_id};
-pub use page::{Page, next_link};
-pub use parameters::{DEFAULT_LIMIT, LARGEST_LIMIT, Parameters};
-pub use prefer::{LONGEST as LONGEST_WAIT, Wait};
-pub use problem::{Code, Kind, Problem, ProblemDocument};
-pub use rate::limit_calls;
-pub use reply::Reply;
+pub use long_poll::LongPoll;
+pub use order_id::{order_id_from_key, random_order_id};
+pub use pagination::{PageCursor, next_link};
+pub use prefer::{MAX_WAIT_SECONDS as LONGEST_WAIT, Wait};
+pub use problem::{Problem, ProblemCode, ProblemDocument, ProblemKind};
+pub use query_parameters::{DEFAULT_LIMIT, MAX_LIMIT, QueryParameters};
+pub use rate_limit::set_rate_limiter;
+pub use request::ApiRequest;
+pub use response::ApiResponse;
 pub use route::{
-    Documenting, Function, Listing, NoRoute, Operation, Querying, ROUTES, Route, Signalling,
-    Starting, find,
+    EventsOperation, Function, Operation, QueryOperation, ROUTES, Route, RouteError,
+    SignalOperation, StartOperation, WebOperation, find_route,
 };
 pub use serve::serve;
-pub use setting::{from_env, is_on, refused_setting};
+pub use setting::{read_setting, read_switch, setting_error};

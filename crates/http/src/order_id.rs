@@ -7,13 +7,13 @@ use crate::{IdempotencyKey, Problem};
 use domain::OrderId;
 
 /// `ORD-` and 20 base32 characters: 100 bits of the hash of caller and key. The same key, the same order.
-pub fn keyed_order_id(key: &IdempotencyKey) -> Result<OrderId, Problem> {
-    let text = BASE32_NOPAD.encode(&key.hash("order"));
+pub fn order_id_from_key(key: &IdempotencyKey) -> Result<OrderId, Problem> {
+    let text = BASE32_NOPAD.encode(&key.digest_for("order"));
     OrderId::parse(&format!("ORD-{}", &text[..20])).map_err(Problem::internal)
 }
 
 /// `ORD-YYYYMMDD-HHMMSS-XXXX`, of which about a million fit into one second: on a collision, make another.
-pub fn fresh_order_id(now: DateTime<Utc>, random: u32) -> Result<OrderId, Problem> {
+pub fn random_order_id(now: DateTime<Utc>, random: u32) -> Result<OrderId, Problem> {
     let text = BASE32_NOPAD.encode(&random.to_be_bytes());
     OrderId::parse(&format!(
         "ORD-{}-{}",
@@ -34,11 +34,11 @@ mod tests {
     fn a_fresh_id_tells_the_time() {
         let now = "2026-11-21T09:08:07.6Z".parse().unwrap();
         assert_eq!(
-            fresh_order_id(now, 0).unwrap().as_str(),
+            random_order_id(now, 0).unwrap().as_str(),
             "ORD-20261121-090807-AAAA"
         );
         assert_eq!(
-            fresh_order_id(now, u32::MAX).unwrap().as_str(),
+            random_order_id(now, u32::MAX).unwrap().as_str(),
             "ORD-20261121-090807-7777"
         );
     }
@@ -48,11 +48,11 @@ mod tests {
         let headers: HeaderMap = [("idempotency-key".parse().unwrap(), "key-1".parse().unwrap())]
             .into_iter()
             .collect();
-        let key = IdempotencyKey::read(&headers, &Caller::anonymous())
+        let key = IdempotencyKey::from_headers(&headers, &Caller::anonymous())
             .unwrap()
             .unwrap();
         assert_eq!(
-            keyed_order_id(&key).unwrap().as_str(),
+            order_id_from_key(&key).unwrap().as_str(),
             "ORD-NPC3SJVUARQTD357TSYV"
         );
     }

@@ -1,10 +1,10 @@
 //! Whose order it is, for callers that are one customer's.
 
-use crate::{Call, Problem};
+use crate::{ApiRequest, Problem};
 use domain::{CustomerId, OrderId};
-use order_client::{Error, Orders};
+use order_client::{Error, OrderClient};
 
-impl Call {
+impl ApiRequest {
     /// The customer whose orders, and no others, there are for the caller.
     pub fn customer(&self) -> Option<&CustomerId> {
         self.caller.customer()
@@ -15,12 +15,12 @@ impl Call {
     ///
     /// `row` tells whose order the database has it, where a function reads one. Temporal knows it from the start on,
     /// and forgets it some time after the end.
-    pub async fn require_own(
+    pub async fn require_order_access(
         &self,
-        orders: &Orders,
+        orders: &OrderClient,
         row: impl AsyncFnOnce(&OrderId) -> Result<Option<String>, Problem>,
     ) -> Result<(), Problem> {
-        let Some(customer) = self.customer().filter(|_| self.has_id()) else {
+        let Some(customer) = self.customer().filter(|_| self.has_path_parameter()) else {
             return Ok(());
         };
         let order_id = self.order_id()?;
@@ -36,7 +36,7 @@ impl Call {
             Ok(None) => None,
             Err(problem) => Some(problem),
         };
-        match orders.describe(&order_id).await {
+        match orders.describe_order(&order_id).await {
             Ok(described) if described.customer_id.as_ref() == Some(customer) => Ok(()),
             Ok(_) => Err(unknown()),
             // Where Temporal has forgotten it, the row may still be there, and only be out of reach.

@@ -8,7 +8,7 @@ const PREFER: HeaderName = HeaderName::from_static("prefer");
 pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// API Gateway gives up after 29 s, and a function is paid for as long as it waits.
-pub const LONGEST: u64 = 20;
+pub const MAX_WAIT_SECONDS: u64 = 20;
 
 /// How long a caller is ready to wait, in whole seconds, at most 20.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,16 +16,16 @@ pub struct Wait(u64);
 
 impl Wait {
     /// What nobody can read is no preference: a server may ignore any of them (RFC 7240, 2).
-    pub(crate) fn read(headers: &HeaderMap) -> Option<Self> {
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let lines = headers
             .get_all(PREFER)
             .iter()
             .filter_map(|line| line.to_str().ok());
-        let mut preferences = lines.flat_map(|line| split(line, ','));
+        let mut preferences = lines.flat_map(|line| split_unquoted(line, ','));
         // Of one that is given twice, the first counts.
         let value = preferences.find_map(|preference| {
             // What follows a semicolon are parameters, and `wait` has none.
-            let (name, value) = split(preference, ';').next()?.split_once('=')?;
+            let (name, value) = split_unquoted(preference, ';').next()?.split_once('=')?;
             name.trim().eq_ignore_ascii_case("wait").then_some(value)
         })?;
         let value = value.trim();
@@ -36,10 +36,9 @@ impl Wait {
         let is_number = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
         // Digits beyond any number are many seconds.
         is_number.then(|| {
-            Self(
-                word.parse()
-                    .map_or(LONGEST, |seconds: u64| seconds.min(LONGEST)),
-            )
+            Self(word.parse().map_or(MAX_WAIT_SECONDS, |seconds: u64| {
+                seconds.min(MAX_WAIT_SECONDS)
+            }))
         })
     }
 
@@ -48,13 +47,13 @@ impl Wait {
     }
 
     /// The value of `Preference-Applied`: what holds, which may be less than what was asked for.
-    pub(crate) fn applied(self) -> String {
+    pub(crate) fn preference_applied(self) -> String {
         format!("wait={}", self.0)
     }
 }
 
 /// The parts of a header's value between separators that stand in no quoted string.
-pub(crate) fn split(value: &str, separator: char) -> impl Iterator<Item = &str> {
+pub(crate) fn split_unquoted(value: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     value.split(move |character| {
         if escaped {
@@ -77,7 +76,7 @@ mod tests {
         for line in lines {
             headers.append(PREFER, line.parse().unwrap());
         }
-        Wait::read(&headers).map(|wait| wait.0)
+        Wait::from_headers(&headers).map(|wait| wait.0)
     }
 
     #[test]

@@ -31,7 +31,7 @@ macro_rules! codes {
 
 codes! {
     /// Every kind of problem but the refusals of an order: its status, stable code and title.
-    Code {
+    ProblemCode {
         MalformedJson => (400, "malformed_json", "The body is not JSON"),
         InvalidIdempotencyKey => (400, "invalid_idempotency_key", "The idempotency key is not valid"),
         WebhookRejected => (400, "webhook_rejected", "The notification is not verified"),
@@ -62,16 +62,20 @@ const RETRY_AFTER: &str = "5";
 
 /// What kind of problem it is: ours, or a refusal of the order's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Ours(Code),
+pub enum ProblemKind {
+    Api(ProblemCode),
     Refusal(RefusalCode),
 }
 
-impl Kind {
+impl ProblemKind {
     /// Every kind that there is.
     pub fn all() -> impl Iterator<Item = Self> {
         let refusals = RefusalCode::ALL.iter().copied().map(Self::Refusal);
-        Code::ALL.iter().copied().map(Self::Ours).chain(refusals)
+        ProblemCode::ALL
+            .iter()
+            .copied()
+            .map(Self::Api)
+            .chain(refusals)
     }
 
     pub const fn status(self) -> u16 {
@@ -88,7 +92,7 @@ impl Kind {
 
     const fn describe(self) -> (u16, &'static str, &'static str) {
         match self {
-            Self::Ours(code) => code.describe(),
+            Self::Api(code) => code.describe(),
             Self::Refusal(code) => match code {
                 RefusalCode::PaymentMismatch
                 | RefusalCode::AddressIncomplete
@@ -113,7 +117,7 @@ impl Kind {
 /// One problem, on its way out.
 #[derive(Debug)]
 pub struct Problem {
-    kind: Kind,
+    kind: ProblemKind,
     detail: Box<str>,
     errors: Vec<FieldError>,
     order_status: Option<OrderStatus>,
@@ -144,11 +148,11 @@ pub struct ProblemDocument<'a> {
 }
 
 impl Problem {
-    pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self::of(Kind::Ours(code), detail)
+    pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
+        Self::of(ProblemKind::Api(code), detail)
     }
 
-    fn of(kind: Kind, detail: impl Into<String>) -> Self {
+    fn of(kind: ProblemKind, detail: impl Into<String>) -> Self {
         Self {
             kind,
             detail: detail.into().into_boxed_str(),
@@ -162,17 +166,17 @@ impl Problem {
     }
 
     /// A notification that is not verified. `reason` is one stable word, `detail` says it in a sentence.
-    pub fn unverified(code: Code, reason: &'static str, detail: &str) -> Self {
+    pub fn webhook_rejected(code: ProblemCode, reason: &'static str, detail: &str) -> Self {
         Self {
             reason: Some(reason),
             ..Self::new(code, detail)
         }
-        .because(reason)
+        .with_cause(reason)
     }
 
     /// For the log alone.
     #[must_use]
-    pub fn because(self, cause: impl std::fmt::Display) -> Self {
+    pub fn with_cause(self, cause: impl std::fmt::Display) -> Self {
         Self {
             cause: Some(cause.to_string().into_boxed_str()),
             ..self
@@ -181,20 +185,20 @@ impl Problem {
 
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         Self::new(
-            Code::InternalError,
+            ProblemCode::InternalError,
             "The request id tells operators where to look.",
         )
-        .because(cause)
+        .with_cause(cause)
     }
 
     pub fn database_unavailable(cause: impl std::fmt::Display) -> Self {
-        Self::new(Code::DatabaseUnavailable, "Try again in a moment.").because(cause)
+        Self::new(ProblemCode::DatabaseUnavailable, "Try again in a moment.").with_cause(cause)
     }
 
     pub fn order_not_found(id: &str) -> Self {
         Self::new(
-            Code::OrderNotFound,
-            format!("No order has the id '{}'.", shown(id)),
+            ProblemCode::OrderNotFound,
+            format!("No order has the id '{}'.", printable_excerpt(id)),
         )
     }
 
@@ -207,48 +211,48 @@ impl Problem {
         let detail = format!("{}.", texts.join("; "));
         Self {
             errors,
-            ..Self::new(Code::InvalidQuery, detail)
+            ..Self::new(ProblemCode::InvalidQuery, detail)
         }
     }
 
     /// There is no outcome yet; `waited` is how long the caller was ready to wait for it.
-    pub fn running(order_status: OrderStatus, waited: Option<Wait>) -> Self {
+    pub fn order_running(order_status: OrderStatus, waited: Option<Wait>) -> Self {
         let detail =
             format!("The order is {order_status} and runs. 'Prefer: wait=20' waits for its end.");
         Self {
             order_status: Some(order_status),
             waited,
-            ..Self::new(Code::OrderRunning, detail)
+            ..Self::new(ProblemCode::OrderRunning, detail)
         }
     }
 
-    pub(crate) fn wrong_method(allow: String) -> Self {
+    pub(crate) fn method_not_allowed(allow: String) -> Self {
         let detail = format!("Here one may: {allow}.");
-        Self::new(Code::MethodNotAllowed, detail).with(header::ALLOW, allow)
+        Self::new(ProblemCode::MethodNotAllowed, detail).with(header::ALLOW, allow)
     }
 
     /// Who calls is not known; `challenge` says how to tell (RFC 9110, RFC 6750).
     pub(crate) fn unauthenticated(detail: String, challenge: String) -> Self {
-        Self::new(Code::Unauthenticated, detail).with(header::WWW_AUTHENTICATE, challenge)
+        Self::new(ProblemCode::Unauthenticated, detail).with(header::WWW_AUTHENTICATE, challenge)
     }
 
     pub(crate) fn insufficient_scope(scope: Scope, challenge: String) -> Self {
         Self::new(
-            Code::InsufficientScope,
+            ProblemCode::InsufficientScope,
             format!("It needs the scope '{scope}'."),
         )
         .with(header::WWW_AUTHENTICATE, challenge)
     }
 
     pub(crate) fn auth_unavailable(cause: impl std::fmt::Display) -> Self {
-        Self::new(Code::AuthUnavailable, "Try again in a moment.").because(cause)
+        Self::new(ProblemCode::AuthUnavailable, "Try again in a moment.").with_cause(cause)
     }
 
     /// Whole seconds, and never "at once".
     pub(crate) fn rate_limited(wait: Duration) -> Self {
         let seconds = (wait.as_millis().div_ceil(1_000)).max(1);
         let detail = format!("Try again in {seconds} s.");
-        Self::new(Code::RateLimited, detail).with(header::RETRY_AFTER, seconds.to_string())
+        Self::new(ProblemCode::RateLimited, detail).with(header::RETRY_AFTER, seconds.to_string())
     }
 
     fn with(mut self, name: HeaderName, value: String) -> Self {
@@ -257,10 +261,14 @@ impl Problem {
     }
 
     /// What the order's state refuses, or what it cannot make sense of.
-    pub fn refused(code: RefusalCode, detail: &str, order_status: Option<OrderStatus>) -> Self {
+    pub fn refused_by_order(
+        code: RefusalCode,
+        detail: &str,
+        order_status: Option<OrderStatus>,
+    ) -> Self {
         Self {
             order_status,
-            ..Self::of(Kind::Refusal(code), detail)
+            ..Self::of(ProblemKind::Refusal(code), detail)
         }
     }
 
@@ -282,7 +290,7 @@ impl Problem {
     }
 
     /// What the caller of `instance` reads.
-    pub fn document<'a>(&'a self, instance: &'a str) -> ProblemDocument<'a> {
+    pub fn to_document<'a>(&'a self, instance: &'a str) -> ProblemDocument<'a> {
         let (status, code, title) = self.kind.describe();
         ProblemDocument {
             r#type: format!("urn:orderflow:problem:{code}"),
@@ -299,7 +307,7 @@ impl Problem {
 
     pub(crate) fn into_response(self, instance: &str) -> Response<Body> {
         let status = self.status();
-        let text = serde_json::to_string(&self.document(instance)).unwrap_or_default() + "\n";
+        let text = serde_json::to_string(&self.to_document(instance)).unwrap_or_default() + "\n";
         let mut response = Response::new(Body::Text(text));
         *response.status_mut() =
             StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -318,7 +326,7 @@ impl Problem {
         }
         if let Some(wait) = self
             .waited
-            .and_then(|wait| HeaderValue::from_str(&wait.applied()).ok())
+            .and_then(|wait| HeaderValue::from_str(&wait.preference_applied()).ok())
         {
             headers.insert(PREFERENCE_APPLIED, wait);
         }
@@ -327,7 +335,7 @@ impl Problem {
 }
 
 /// An id, or a name, as a caller may see it again: short, and without control characters.
-pub(crate) fn shown(id: &str) -> String {
+pub(crate) fn printable_excerpt(id: &str) -> String {
     id.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
@@ -339,7 +347,7 @@ impl From<DocumentError> for Problem {
             column,
         } = error;
         Self::new(
-            Code::MalformedJson,
+            ProblemCode::MalformedJson,
             format!("{message} (line {line}, column {column})"),
         )
     }
@@ -355,7 +363,7 @@ impl From<Invalid> for Problem {
         };
         Self {
             errors,
-            ..Self::new(Code::InvalidRequest, format!("{detail} not valid."))
+            ..Self::new(ProblemCode::InvalidRequest, format!("{detail} not valid."))
         }
     }
 }
@@ -373,15 +381,16 @@ impl From<order_client::Error> for Problem {
     fn from(error: order_client::Error) -> Self {
         match &error {
             order_client::Error::Unavailable(_) => {
-                Self::new(Code::TemporalUnavailable, "Try again in a moment.").because(error)
+                Self::new(ProblemCode::TemporalUnavailable, "Try again in a moment.")
+                    .with_cause(error)
             }
             order_client::Error::NoWorker => {
                 let detail = "Nothing took the request in time; it may yet take effect. Send it again in a moment, with the same \
                     Idempotency-Key or transaction_id if it has one.";
-                Self::new(Code::WorkerUnavailable, detail).because(error)
+                Self::new(ProblemCode::WorkerUnavailable, detail).with_cause(error)
             }
             order_client::Error::NotFound => {
-                Self::new(Code::OrderNotFound, "No order has this id.")
+                Self::new(ProblemCode::OrderNotFound, "No order has this id.")
             }
             order_client::Error::Unexpected(_) => Self::internal(error),
         }
@@ -431,7 +440,7 @@ mod tests {
 
     #[test]
     fn a_refusal_carries_the_orders_status() {
-        let problem = Problem::refused(
+        let problem = Problem::refused_by_order(
             RefusalCode::AlreadyShipped,
             "The parcel has left.",
             Some(OrderStatus::Shipped),
@@ -464,7 +473,8 @@ mod tests {
     #[test]
     fn a_wrong_method_tells_the_right_ones() {
         assert!(
-            show(Problem::wrong_method("GET, POST".to_owned())).contains("allow: \"GET, POST\"")
+            show(Problem::method_not_allowed("GET, POST".to_owned()))
+                .contains("allow: \"GET, POST\"")
         );
     }
 

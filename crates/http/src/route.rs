@@ -19,17 +19,17 @@ pub enum Function {
 /// What a route does, by the function that does it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
-    Start(Starting),
-    Signal(Signalling),
-    Query(Querying),
-    Events(Listing),
-    Web(Documenting),
+    Start(StartOperation),
+    Signal(SignalOperation),
+    Query(QueryOperation),
+    Events(EventsOperation),
+    Web(WebOperation),
     /// A payment provider's notification; the path names the provider.
     Webhook,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Starting {
+pub enum StartOperation {
     /// Under an id that we make.
     Create,
     /// Under the caller's id.
@@ -37,7 +37,7 @@ pub enum Starting {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signalling {
+pub enum SignalOperation {
     Approve,
     Reject,
     Cancel,
@@ -48,7 +48,7 @@ pub enum Signalling {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Querying {
+pub enum QueryOperation {
     Order,
     Status,
     EstimatedDelivery,
@@ -57,13 +57,13 @@ pub enum Querying {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Listing {
+pub enum EventsOperation {
     Orders,
-    Trail,
+    AuditLog,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Documenting {
+pub enum WebOperation {
     /// The operators' web page.
     Console,
     /// What that page loads.
@@ -84,7 +84,7 @@ pub struct Route {
     pub operation: Operation,
 }
 
-const fn start(method: Method, pattern: &'static str, operation: Starting) -> Route {
+const fn start(method: Method, pattern: &'static str, operation: StartOperation) -> Route {
     Route {
         method,
         pattern,
@@ -92,7 +92,7 @@ const fn start(method: Method, pattern: &'static str, operation: Starting) -> Ro
     }
 }
 
-const fn signal(method: Method, pattern: &'static str, operation: Signalling) -> Route {
+const fn signal(method: Method, pattern: &'static str, operation: SignalOperation) -> Route {
     Route {
         method,
         pattern,
@@ -100,7 +100,7 @@ const fn signal(method: Method, pattern: &'static str, operation: Signalling) ->
     }
 }
 
-const fn query(method: Method, pattern: &'static str, operation: Querying) -> Route {
+const fn query(method: Method, pattern: &'static str, operation: QueryOperation) -> Route {
     Route {
         method,
         pattern,
@@ -108,7 +108,7 @@ const fn query(method: Method, pattern: &'static str, operation: Querying) -> Ro
     }
 }
 
-const fn events(method: Method, pattern: &'static str, operation: Listing) -> Route {
+const fn events(method: Method, pattern: &'static str, operation: EventsOperation) -> Route {
     Route {
         method,
         pattern,
@@ -116,7 +116,7 @@ const fn events(method: Method, pattern: &'static str, operation: Listing) -> Ro
     }
 }
 
-const fn web(method: Method, pattern: &'static str, operation: Documenting) -> Route {
+const fn web(method: Method, pattern: &'static str, operation: WebOperation) -> Route {
     Route {
         method,
         pattern,
@@ -125,73 +125,77 @@ const fn web(method: Method, pattern: &'static str, operation: Documenting) -> R
 }
 
 pub static ROUTES: &[Route] = &[
-    start(Method::POST, "/orders", Starting::Create),
-    start(Method::POST, "/orders/{id}/start", Starting::Start),
+    start(Method::POST, "/orders", StartOperation::Create),
+    start(Method::POST, "/orders/{id}/start", StartOperation::Start),
     signal(
         Method::POST,
         "/orders/{id}/signals/approve",
-        Signalling::Approve,
+        SignalOperation::Approve,
     ),
     signal(
         Method::POST,
         "/orders/{id}/signals/reject",
-        Signalling::Reject,
+        SignalOperation::Reject,
     ),
     signal(
         Method::POST,
         "/orders/{id}/signals/cancel",
-        Signalling::Cancel,
+        SignalOperation::Cancel,
     ),
-    signal(Method::POST, "/orders/{id}/cancel", Signalling::Cancel),
-    signal(Method::DELETE, "/orders/{id}", Signalling::Cancel),
+    signal(Method::POST, "/orders/{id}/cancel", SignalOperation::Cancel),
+    signal(Method::DELETE, "/orders/{id}", SignalOperation::Cancel),
     signal(
         Method::POST,
         "/orders/{id}/signals/update-address",
-        Signalling::UpdateAddress,
+        SignalOperation::UpdateAddress,
     ),
     signal(
         Method::POST,
         "/orders/{id}/signals/cancel-payment",
-        Signalling::CancelPayment,
+        SignalOperation::CancelPayment,
     ),
     signal(
         Method::POST,
         "/orders/{id}/payment",
-        Signalling::ConfirmPayment,
+        SignalOperation::ConfirmPayment,
     ),
     signal(
         Method::POST,
         "/orders/{id}/signals/confirm-payment",
-        Signalling::ConfirmPayment,
+        SignalOperation::ConfirmPayment,
     ),
     signal(
         Method::POST,
         "/orders/{id}/signals/confirm-delivery",
-        Signalling::ConfirmDelivery,
+        SignalOperation::ConfirmDelivery,
     ),
     Route {
         method: Method::POST,
         pattern: "/webhooks/{provider}",
         operation: Operation::Webhook,
     },
-    query(Method::GET, "/orders/{id}", Querying::Order),
-    query(Method::GET, "/orders/{id}/status", Querying::Status),
+    query(Method::GET, "/orders/{id}", QueryOperation::Order),
+    query(Method::GET, "/orders/{id}/status", QueryOperation::Status),
     query(
         Method::GET,
         "/orders/{id}/estimated-delivery",
-        Querying::EstimatedDelivery,
+        QueryOperation::EstimatedDelivery,
     ),
-    query(Method::GET, "/orders/{id}/result", Querying::Result),
-    query(Method::GET, "/health", Querying::Health),
-    events(Method::GET, "/orders", Listing::Orders),
-    events(Method::GET, "/orders/{id}/events", Listing::Trail),
-    web(Method::GET, "/", Documenting::Console),
-    web(Method::GET, "/console/{path+}", Documenting::ConsoleFile),
-    web(Method::GET, "/openapi.json", Documenting::OpenApi),
-    web(Method::GET, "/docs", Documenting::SwaggerUi),
-    web(Method::GET, "/docs/{path+}", Documenting::SwaggerUiFile),
-    web(Method::GET, "/redoc", Documenting::ReDoc),
-    web(Method::GET, "/redoc/{path+}", Documenting::ReDocFile),
+    query(Method::GET, "/orders/{id}/result", QueryOperation::Result),
+    query(Method::GET, "/health", QueryOperation::Health),
+    events(Method::GET, "/orders", EventsOperation::Orders),
+    events(
+        Method::GET,
+        "/orders/{id}/events",
+        EventsOperation::AuditLog,
+    ),
+    web(Method::GET, "/", WebOperation::Console),
+    web(Method::GET, "/console/{path+}", WebOperation::ConsoleFile),
+    web(Method::GET, "/openapi.json", WebOperation::OpenApi),
+    web(Method::GET, "/docs", WebOperation::SwaggerUi),
+    web(Method::GET, "/docs/{path+}", WebOperation::SwaggerUiFile),
+    web(Method::GET, "/redoc", WebOperation::ReDoc),
+    web(Method::GET, "/redoc/{path+}", WebOperation::ReDocFile),
 ];
 
 impl Operation {
@@ -219,7 +223,7 @@ impl Function {
     ];
 
     /// Who answers what no route serves: with 404, or 405 by the one table, as any function would.
-    pub const REST: Self = Self::Web;
+    pub const FALLBACK: Self = Self::Web;
 
     /// The name of its package, its binary and its resource.
     pub const fn name(self) -> &'static str {
@@ -242,8 +246,8 @@ impl fmt::Display for Function {
 
 /// Why no route serves a call.
 #[derive(Debug, PartialEq, Eq)]
-pub enum NoRoute {
-    Unknown,
+pub enum RouteError {
+    UnknownPath,
     /// The methods that the path has, as the `Allow` header lists them.
     WrongMethod {
         allow: String,
@@ -251,26 +255,29 @@ pub enum NoRoute {
 }
 
 /// The route of a call, and what stands for the braces in its path, percent-decoded.
-pub fn find(method: &Method, path: &str) -> Result<(&'static Route, Option<String>), NoRoute> {
+pub fn find_route(
+    method: &Method,
+    path: &str,
+) -> Result<(&'static Route, Option<String>), RouteError> {
     let segments: Option<Vec<String>> = path
         .strip_prefix('/')
         .unwrap_or(path)
         .split('/')
         .map(decode)
         .collect();
-    let segments = segments.ok_or(NoRoute::Unknown)?;
+    let segments = segments.ok_or(RouteError::UnknownPath)?;
     let on_path: Vec<_> = ROUTES
         .iter()
-        .filter(|route| matches(route.pattern, &segments))
+        .filter(|route| matches_pattern(route.pattern, &segments))
         .collect();
     let Some(route) = on_path.iter().find(|route| route.method == *method) else {
         if on_path.is_empty() {
-            return Err(NoRoute::Unknown);
+            return Err(RouteError::UnknownPath);
         }
         let mut methods: Vec<_> = on_path.iter().map(|route| route.method.as_str()).collect();
         methods.sort_unstable();
         methods.dedup();
-        return Err(NoRoute::WrongMethod {
+        return Err(RouteError::WrongMethod {
             allow: methods.join(", "),
         });
     };
@@ -295,7 +302,7 @@ fn decode(segment: &str) -> Option<String> {
         .map(std::borrow::Cow::into_owned)
 }
 
-pub(crate) fn matches(pattern: &str, segments: &[String]) -> bool {
+pub(crate) fn matches_pattern(pattern: &str, segments: &[String]) -> bool {
     let is_greedy = is_greedy(pattern);
     let pattern: Vec<_> = pattern[1..].split('/').collect();
     let matches = |(part, segment): (&&str, &String)| {
@@ -317,8 +324,8 @@ pub(crate) fn matches(pattern: &str, segments: &[String]) -> bool {
 mod tests {
     use super::*;
 
-    fn found(method: &str, path: &str) -> Result<(Operation, Option<String>), NoRoute> {
-        find(&method.parse().unwrap(), path).map(|(route, id)| (route.operation, id))
+    fn found(method: &str, path: &str) -> Result<(Operation, Option<String>), RouteError> {
+        find_route(&method.parse().unwrap(), path).map(|(route, id)| (route.operation, id))
     }
 
     #[test]
@@ -364,9 +371,9 @@ mod tests {
         );
         assert_eq!(
             found("GET", "/orders/a%2Fevents").unwrap().0,
-            Operation::Query(Querying::Order)
+            Operation::Query(QueryOperation::Order)
         );
-        assert_eq!(found("GET", "/orders/%FF"), Err(NoRoute::Unknown));
+        assert_eq!(found("GET", "/orders/%FF"), Err(RouteError::UnknownPath));
     }
 
     #[test]
@@ -380,10 +387,10 @@ mod tests {
             "/orders/1/events/2",
             "/Orders",
         ] {
-            assert_eq!(found("GET", path), Err(NoRoute::Unknown), "{path}");
+            assert_eq!(found("GET", path), Err(RouteError::UnknownPath), "{path}");
         }
         let allow = |method, path| match found(method, path) {
-            Err(NoRoute::WrongMethod { allow }) => allow,
+            Err(RouteError::WrongMethod { allow }) => allow,
             other => panic!("{other:?}"),
         };
         assert_eq!(allow("PATCH", "/orders/1"), "DELETE, GET");

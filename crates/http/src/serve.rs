@@ -14,11 +14,10 @@ use lambda_http::{
 };
 
 use crate::{
-    Access, Call, Caller, Code, Function, NoRoute, Problem, Reply, Route,
+    Access, ApiRequest, ApiResponse, Caller, Function, Problem, ProblemCode, Route, RouteError,
     auth::{self, Auth},
-    find,
-    place::Place,
-    rate, request_id,
+    base_path::RequestPath,
+    find_route, rate_limit, request_id,
 };
 use telemetry::{Steps, metrics};
 
@@ -28,10 +27,10 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 /// (see [`crate::check_callers`]); a panic in it is a 500 like any other bug.
 pub async fn serve<F, Fut>(function: Function, request: Request, handle: F) -> Response<Body>
 where
-    F: FnOnce(Call) -> Fut,
-    Fut: Future<Output = Result<Reply, Problem>>,
+    F: FnOnce(ApiRequest) -> Fut,
+    Fut: Future<Output = Result<ApiResponse, Problem>>,
 {
-    serve_to(auth::configured(), function, request, handle).await
+    serve_to(auth::configured_auth(), function, request, handle).await
 }
 
 async fn serve_to<F, Fut>(
@@ -41,14 +40,14 @@ async fn serve_to<F, Fut>(
     handle: F,
 ) -> Response<Body>
 where
-    F: FnOnce(Call) -> Fut,
-    Fut: Future<Output = Result<Reply, Problem>>,
+    F: FnOnce(ApiRequest) -> Fut,
+    Fut: Future<Output = Result<ApiResponse, Problem>>,
 {
     let began = Instant::now();
     let request_id = request_id::request_id(&request);
     let method = request.method().clone();
-    let place = Place::of(&request);
-    let found = find(&method, place.path());
+    let place = RequestPath::from_request(&request);
+    let found = find_route(&method, place.path());
     let route = found.as_ref().map_or("-", |(route, _)| route.pattern);
     let mut caller = None;
     let (result, steps) = match found {
@@ -56,24 +55,31 @@ where
             // Nothing of the call outlives it but what it did to Temporal, so no half-changed state is seen.
             let answer = AssertUnwindSafe(async {
                 let known = admitted(auth, &request, route).await?;
-                caller = (!known.is_anonymous()).then(|| known.in_log());
-                handle(Call::new(request, route, id, known, request_id.clone())).await
+                caller = (!known.is_anonymous()).then(|| known.log_name());
+                handle(ApiRequest::new(
+                    request,
+                    route,
+                    id,
+                    known,
+                    request_id.clone(),
+                ))
+                .await
             });
-            let (answered, steps) = telemetry::call(answer.catch_unwind()).await;
+            let (answered, steps) = telemetry::collect_steps(answer.catch_unwind()).await;
             let answered = answered.unwrap_or_else(|panic| {
                 Err(Problem::internal(format!("panic: {}", message(&*panic))))
             });
             (answered, steps)
         }
-        Ok(_) | Err(NoRoute::Unknown) => (
+        Ok(_) | Err(RouteError::UnknownPath) => (
             Err(Problem::new(
-                Code::RouteNotFound,
+                ProblemCode::RouteNotFound,
                 "The path is not one of this API.",
             )),
             Steps::default(),
         ),
-        Err(NoRoute::WrongMethod { allow }) => {
-            (Err(Problem::wrong_method(allow)), Steps::default())
+        Err(RouteError::WrongMethod { allow }) => {
+            (Err(Problem::method_not_allowed(allow)), Steps::default())
         }
     };
     let took = began.elapsed();
@@ -87,12 +93,12 @@ where
     }
     .log(&result);
     let mut response = result.map_or_else(
-        |problem| problem.into_response(&place.whole()),
-        |reply| reply.into_response(place.prefix()),
+        |problem| problem.into_response(&place.full_path()),
+        |reply| reply.into_response(place.base_path()),
     );
     for (name, value) in [
         (request_id::HEADER, request_id),
-        (SERVER_TIMING, steps.server_timing(took)),
+        (SERVER_TIMING, steps.to_server_timing(took)),
     ] {
         if let Ok(value) = HeaderValue::from_str(&value) {
             response.headers_mut().insert(name, value);
@@ -111,21 +117,21 @@ async fn admitted(
     // Without this the program would be open by mistake; a program that starts says who may call.
     let auth =
         auth.ok_or_else(|| Problem::internal("nobody has said who may call: check_callers"))?;
-    if route.operation.access() == Access::Open {
-        rate::check(route.operation, &peer(request))?;
+    if route.operation.access() == Access::Public {
+        rate_limit::check_rate_limit(route.operation, &peer(request))?;
         return Ok(Caller::anonymous());
     }
     let known = {
-        let _step = telemetry::step("auth");
-        auth.caller(request.headers()).await
+        let _step = telemetry::start_step("auth");
+        auth.authenticate(request.headers()).await
     };
     let named = known.as_ref().ok().filter(|caller| !caller.is_anonymous());
-    rate::check(
+    rate_limit::check_rate_limit(
         route.operation,
         &named.map_or_else(|| peer(request), |caller| caller.name().to_owned()),
     )?;
     let caller = known?;
-    auth.admit(&caller, route)?;
+    auth.authorize(&caller, route)?;
     Ok(caller)
 }
 
@@ -156,7 +162,7 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    fn log(&self, result: &Result<Reply, Problem>) {
+    fn log(&self, result: &Result<ApiResponse, Problem>) {
         let Self {
             method,
             route,
@@ -165,8 +171,10 @@ impl Line<'_> {
             steps,
             took,
         } = *self;
-        let status = result.as_ref().map_or_else(Problem::status, Reply::status);
-        metrics::http(method.as_str(), route, status, took);
+        let status = result
+            .as_ref()
+            .map_or_else(Problem::status, ApiResponse::status);
+        metrics::observe_http_request(method.as_str(), route, status, took);
         let duration_ms = (took.as_secs_f64() * 10_000.0).round() / 10.0;
         let of = |kind| steps.milliseconds(kind);
         let (auth_ms, parse_ms, temporal_ms, database_ms) =
@@ -191,7 +199,7 @@ impl Line<'_> {
             Ok(_) => line!(info),
             Err(problem) => {
                 let (code, cause) = (problem.code(), problem.cause());
-                metrics::problem(code);
+                metrics::count_problem(code);
                 match status {
                     500 => line!(error, code = code, cause = cause.unwrap_or("-")),
                     501.. => line!(warn, code = code, cause = cause.unwrap_or("-")),
@@ -221,9 +229,11 @@ mod tests {
         ))
     }
 
-    async fn echo(call: Call) -> Result<Reply, Problem> {
-        assert!(call.raw_id() != "panic", "on purpose");
-        Reply::ok(&serde_json::json!({"id": call.raw_id(), "q": call.query("q")}))
+    async fn echo(call: ApiRequest) -> Result<ApiResponse, Problem> {
+        assert!(call.path_parameter() != "panic", "on purpose");
+        ApiResponse::ok(
+            &serde_json::json!({"id": call.path_parameter(), "q": call.query_parameter("q")}),
+        )
     }
 
     async fn answer(request: Request) -> (u16, String) {
@@ -266,7 +276,8 @@ mod tests {
         let told = async |request| {
             let reply = async |_| {
                 let next = next_link("/orders/ORD-1/events", &[("after", Some("1".to_owned()))]);
-                Ok(Reply::accepted("/orders/ORD-1".to_owned(), &())?.header(header::LINK, next))
+                Ok(ApiResponse::accepted("/orders/ORD-1".to_owned(), &())?
+                    .with_header(header::LINK, next))
             };
             let response = serve_to(Some(&Auth::None), Function::Query, request, reply).await;
             ["location", "link"].map(|name| response.headers()[name].to_str().unwrap().to_owned())

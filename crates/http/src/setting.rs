@@ -3,7 +3,7 @@
 use domain::SettingError;
 
 /// A variable of the environment; blank counts as absent.
-pub fn from_env(name: &str) -> Option<String> {
+pub fn read_setting(name: &str) -> Option<String> {
     std::env::var(name)
         .ok()
         .map(|value| value.trim().to_owned())
@@ -11,15 +11,18 @@ pub fn from_env(name: &str) -> Option<String> {
 }
 
 /// Whether a switch is `on`; it is `off` when nobody set it.
-pub fn is_on(name: &str, setting: impl Fn(&str) -> Option<String>) -> Result<bool, SettingError> {
+pub fn read_switch(
+    name: &str,
+    setting: impl Fn(&str) -> Option<String>,
+) -> Result<bool, SettingError> {
     match setting(name).as_deref() {
         None | Some("off") => Ok(false),
         Some("on") => Ok(true),
-        Some(other) => Err(refused_setting(name, other, "must be on or off")),
+        Some(other) => Err(setting_error(name, other, "must be on or off")),
     }
 }
 
-pub fn refused_setting(name: &str, value: &str, allowed: &str) -> SettingError {
+pub fn setting_error(name: &str, value: &str, allowed: &str) -> SettingError {
     SettingError {
         name: name.to_owned(),
         value: value.to_owned(),
@@ -34,7 +37,7 @@ mod tests {
     #[test]
     fn a_switch_is_on_or_off() {
         let read = |value: Option<&str>| {
-            is_on("S", |_| value.map(str::to_owned)).map_err(|error| error.to_string())
+            read_switch("S", |_| value.map(str::to_owned)).map_err(|error| error.to_string())
         };
         assert_eq!(
             (read(None), read(Some("on")), read(Some("off"))),

@@ -10,12 +10,13 @@ use crate::{
     types::Types,
 };
 use contract::{EstimatedDeliveryView, OrderView, ResultView, StatusView};
-use events::{OrderList, Trail};
+use events::{AuditLog, OrderList};
 use orderflow_http::{
-    Access, Code, Documenting, Kind, Listing, Operation, Querying, Route, Starting,
+    Access, EventsOperation, Operation, ProblemCode, ProblemKind, QueryOperation, Route,
+    StartOperation, WebOperation,
 };
 use query::Health;
-use start::Answer as StartedOrder;
+use start::StartResponse as StartedOrder;
 
 /// A route in words, and what goes in and out.
 pub(crate) struct Description {
@@ -25,7 +26,7 @@ pub(crate) struct Description {
     pub(crate) parameters: Vec<Value>,
     pub(crate) body: Option<Body>,
     pub(crate) answers: Vec<(u16, Value)>,
-    pub(crate) problems: Vec<Kind>,
+    pub(crate) problems: Vec<ProblemKind>,
 }
 
 const START: &str = "Start";
@@ -80,14 +81,14 @@ pub(crate) fn of(route: &Route, types: &mut Types) -> Value {
 }
 
 /// Who is not let in is told so, before anything else.
-const fn admission(access: Access) -> &'static [Code] {
+const fn admission(access: Access) -> &'static [ProblemCode] {
     match access {
-        Access::Open => &[Code::RateLimited],
-        Access::Needs(_) => &[
-            Code::Unauthenticated,
-            Code::InsufficientScope,
-            Code::RateLimited,
-            Code::AuthUnavailable,
+        Access::Public => &[ProblemCode::RateLimited],
+        Access::Requires(_) => &[
+            ProblemCode::Unauthenticated,
+            ProblemCode::InsufficientScope,
+            ProblemCode::RateLimited,
+            ProblemCode::AuthUnavailable,
         ],
     }
 }
@@ -120,19 +121,19 @@ fn description(operation: Operation, types: &mut Types) -> Description {
 }
 
 /// What may go wrong with any body.
-pub(crate) const BODY: [Code; 5] = [
-    Code::MalformedJson,
-    Code::BodyTooLarge,
-    Code::UnsupportedMediaType,
-    Code::InvalidRequest,
-    Code::InternalError,
+pub(crate) const BODY: [ProblemCode; 5] = [
+    ProblemCode::MalformedJson,
+    ProblemCode::BodyTooLarge,
+    ProblemCode::UnsupportedMediaType,
+    ProblemCode::InvalidRequest,
+    ProblemCode::InternalError,
 ];
 
-pub(crate) fn ours(lists: &[&[Code]]) -> Vec<Kind> {
-    lists.concat().into_iter().map(Kind::Ours).collect()
+pub(crate) fn ours(lists: &[&[ProblemCode]]) -> Vec<ProblemKind> {
+    lists.concat().into_iter().map(ProblemKind::Api).collect()
 }
 
-fn start(starting: Starting, types: &mut Types) -> Description {
+fn start(starting: StartOperation, types: &mut Types) -> Description {
     let content = json_content(&types.of::<StartedOrder<'static>>(), &examples::started());
     let answers = vec![(
         202,
@@ -143,25 +144,25 @@ fn start(starting: Starting, types: &mut Types) -> Description {
         ),
     )];
     let away = [
-        Code::InvalidIdempotencyKey,
-        Code::InvalidQuery,
-        Code::TemporalUnavailable,
-        Code::WorkerUnavailable,
+        ProblemCode::InvalidIdempotencyKey,
+        ProblemCode::InvalidQuery,
+        ProblemCode::TemporalUnavailable,
+        ProblemCode::WorkerUnavailable,
     ];
     let (summary, details, body, own) = match starting {
-        Starting::Create => (
+        StartOperation::Create => (
             "Create an order",
             "The server makes the id: from the `Idempotency-Key` where there is one, so that the same key with the same \
              body is the same order and answer, and with another body 422.",
             Body::Order,
-            Code::IdempotencyKeyReused,
+            ProblemCode::IdempotencyKeyReused,
         ),
-        Starting::Start => (
+        StartOperation::Start => (
             "Start an order under an id of your own",
             "The same request again gives the same answer with `already_started`; another request under the id is refused. \
              Everything may be left out where `SAMPLE_CART=on`: then it is one sample item.",
             Body::Sketch,
-            Code::OrderExists,
+            ProblemCode::OrderExists,
         ),
     };
     Description {
@@ -175,33 +176,33 @@ fn start(starting: Starting, types: &mut Types) -> Description {
     }
 }
 
-fn query(querying: Querying, types: &mut Types) -> Description {
+fn query(querying: QueryOperation, types: &mut Types) -> Description {
     let (summary, details, content) = match querying {
-        Querying::Order => (
+        QueryOperation::Order => (
             "The full state",
             "An open order answers itself; when no worker is there, its row does, and before there is a row, what Temporal \
              knows. Of a closed order the row comes first. `source` says which it was.",
             json_content(&types.of::<OrderView>(), &examples::order()),
         ),
-        Querying::Status => (
+        QueryOperation::Status => (
             "The short state",
             "",
             json_content(&types.of::<StatusView>(), &examples::status()),
         ),
-        Querying::EstimatedDelivery => (
+        QueryOperation::EstimatedDelivery => (
             "When the parcel should arrive",
             "After dispatch it is counted from there, before from now; what was cancelled or has failed has no estimate.",
             json_content(&types.of::<EstimatedDeliveryView>(), &examples::estimate()),
         ),
-        Querying::Result => (
+        QueryOperation::Result => (
             "How the order ended",
             "While it runs the answer is 409; `Prefer: wait=N` waits for the end.",
             json_content(&types.of::<ResultView>(), &examples::result()),
         ),
-        Querying::Health => return health(types),
+        QueryOperation::Health => return health(types),
     };
-    let ended: &[Code] = if querying == Querying::Result {
-        &[Code::OrderRunning]
+    let ended: &[ProblemCode] = if querying == QueryOperation::Result {
+        &[ProblemCode::OrderRunning]
     } else {
         &[]
     };
@@ -231,13 +232,13 @@ const TAGGED: [(&str, &str); 3] = [
 ];
 
 /// What may go wrong with any read of one order.
-const READING: [Code; 6] = [
-    Code::OrderNotFound,
-    Code::InvalidQuery,
-    Code::TemporalUnavailable,
-    Code::WorkerUnavailable,
-    Code::DatabaseUnavailable,
-    Code::InternalError,
+const READING: [ProblemCode; 6] = [
+    ProblemCode::OrderNotFound,
+    ProblemCode::InvalidQuery,
+    ProblemCode::TemporalUnavailable,
+    ProblemCode::WorkerUnavailable,
+    ProblemCode::DatabaseUnavailable,
+    ProblemCode::InternalError,
 ];
 
 fn health(types: &mut Types) -> Description {
@@ -266,13 +267,13 @@ fn health(types: &mut Types) -> Description {
                 ),
             ),
         ],
-        problems: ours(&[&[Code::InvalidQuery, Code::InternalError]]),
+        problems: ours(&[&[ProblemCode::InvalidQuery, ProblemCode::InternalError]]),
     }
 }
 
-fn list(listing: Listing, types: &mut Types) -> Description {
+fn list(listing: EventsOperation, types: &mut Types) -> Description {
     match listing {
-        Listing::Orders => Description {
+        EventsOperation::Orders => Description {
             tag: READ,
             summary: "Orders, the newest first",
             details: "From the database, page by page: follow `Link`.",
@@ -287,14 +288,14 @@ fn list(listing: Listing, types: &mut Types) -> Description {
                 ),
             )],
             problems: ours(&[&[
-                Code::InvalidQuery,
-                Code::DatabaseUnavailable,
-                Code::InternalError,
+                ProblemCode::InvalidQuery,
+                ProblemCode::DatabaseUnavailable,
+                ProblemCode::InternalError,
             ]]),
         },
-        Listing::Trail => {
+        EventsOperation::AuditLog => {
             let headers = [&[("link", "Link")], &TAGGED[..]].concat();
-            let content = json_content(&types.of::<Trail>(), &examples::trail());
+            let content = json_content(&types.of::<AuditLog>(), &examples::trail());
             Description {
                 tag: READ,
                 summary: "The audit trail of an order, the oldest first",
@@ -331,19 +332,19 @@ fn webhook() -> Description {
             (204, answer("It is kept; so GoCardless is told.", &[], None)),
         ],
         problems: ours(&[&[
-            Code::WebhookRejected,
-            Code::WebhookTokenInvalid,
-            Code::RouteNotFound,
-            Code::BodyTooLarge,
-            Code::TemporalUnavailable,
-            Code::WorkerUnavailable,
-            Code::AuthUnavailable,
-            Code::InternalError,
+            ProblemCode::WebhookRejected,
+            ProblemCode::WebhookTokenInvalid,
+            ProblemCode::RouteNotFound,
+            ProblemCode::BodyTooLarge,
+            ProblemCode::TemporalUnavailable,
+            ProblemCode::WorkerUnavailable,
+            ProblemCode::AuthUnavailable,
+            ProblemCode::InternalError,
         ]]),
     }
 }
 
-fn page(documenting: Documenting) -> Description {
+fn page(documenting: WebOperation) -> Description {
     const HTML: &[&str] = &["text/html; charset=utf-8"];
     const FILES: &[&str] = &[
         "text/javascript; charset=utf-8",
@@ -351,22 +352,22 @@ fn page(documenting: Documenting) -> Description {
         "image/svg+xml",
     ];
     let (summary, types, is_file) = match documenting {
-        Documenting::Console => ("The operators' page", HTML, false),
-        Documenting::ConsoleFile => ("A file of the operators' page", FILES, true),
-        Documenting::OpenApi => ("This document", &["application/json"][..], false),
-        Documenting::SwaggerUi => ("This document, to try out (Swagger UI)", HTML, false),
-        Documenting::SwaggerUiFile => ("A file of that page", FILES, true),
-        Documenting::ReDoc => ("This document, to read (ReDoc)", HTML, false),
-        Documenting::ReDocFile => ("A file of that page", FILES, true),
+        WebOperation::Console => ("The operators' page", HTML, false),
+        WebOperation::ConsoleFile => ("A file of the operators' page", FILES, true),
+        WebOperation::OpenApi => ("This document", &["application/json"][..], false),
+        WebOperation::SwaggerUi => ("This document, to try out (Swagger UI)", HTML, false),
+        WebOperation::SwaggerUiFile => ("A file of that page", FILES, true),
+        WebOperation::ReDoc => ("This document, to read (ReDoc)", HTML, false),
+        WebOperation::ReDocFile => ("A file of that page", FILES, true),
     };
     let content = match documenting {
-        Documenting::OpenApi => Some(json!({"application/json": {"schema": {"type": "object"}}})),
-        Documenting::Console
-        | Documenting::ConsoleFile
-        | Documenting::SwaggerUi
-        | Documenting::SwaggerUiFile
-        | Documenting::ReDoc
-        | Documenting::ReDocFile => text_content(types),
+        WebOperation::OpenApi => Some(json!({"application/json": {"schema": {"type": "object"}}})),
+        WebOperation::Console
+        | WebOperation::ConsoleFile
+        | WebOperation::SwaggerUi
+        | WebOperation::SwaggerUiFile
+        | WebOperation::ReDoc
+        | WebOperation::ReDocFile => text_content(types),
     };
     let headers: &[_] = &[
         ("etag", "ETag"),
@@ -388,9 +389,9 @@ fn page(documenting: Documenting) -> Description {
             (304, answer("The caller has it already.", headers, None)),
         ],
         problems: ours(&[if is_file {
-            &[Code::RouteNotFound, Code::InternalError]
+            &[ProblemCode::RouteNotFound, ProblemCode::InternalError]
         } else {
-            &[Code::InternalError]
+            &[ProblemCode::InternalError]
         }]),
     }
 }

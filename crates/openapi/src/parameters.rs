@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use contract::{Source, id_schema};
 use domain::{CustomerId, OrderId, OrderStatus};
-use orderflow_http::{DEFAULT_LIMIT, LARGEST_LIMIT, LONGEST_IDEMPOTENCY_KEY, LONGEST_WAIT};
+use orderflow_http::{DEFAULT_LIMIT, LONGEST_IDEMPOTENCY_KEY, LONGEST_WAIT, MAX_LIMIT};
 
 /// Those that several routes have.
 pub(crate) fn components() -> Map<String, Value> {
@@ -53,7 +53,7 @@ pub(crate) fn components() -> Map<String, Value> {
             "Limit",
             json!({
                 "name": "limit", "in": "query", "description": "How long the page is at most.",
-                "schema": {"type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT, "default": DEFAULT_LIMIT},
+                "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
             }),
         ),
     ];

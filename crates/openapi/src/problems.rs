@@ -7,11 +7,11 @@ use serde_json::{Map, Value, json};
 use crate::answer;
 use contract::{Document, RefusalCode};
 use domain::OrderStatus;
-use orderflow_http::{Code, Kind, Problem};
+use orderflow_http::{Problem, ProblemCode, ProblemKind};
 
 /// The answers that these kinds make, by status.
-pub(crate) fn answers(kinds: &[Kind]) -> Map<String, Value> {
-    let mut by_status: BTreeMap<u16, Vec<Kind>> = BTreeMap::new();
+pub(crate) fn answers(kinds: &[ProblemKind]) -> Map<String, Value> {
+    let mut by_status: BTreeMap<u16, Vec<ProblemKind>> = BTreeMap::new();
     for kind in kinds {
         by_status.entry(kind.status()).or_default().push(*kind);
     }
@@ -21,12 +21,12 @@ pub(crate) fn answers(kinds: &[Kind]) -> Map<String, Value> {
         .collect()
 }
 
-fn answer_of(status: u16, kinds: &[Kind]) -> Value {
-    let line = |kind: &Kind| format!("`{}`: {}.", kind.code(), kind.title());
+fn answer_of(status: u16, kinds: &[ProblemKind]) -> Value {
+    let line = |kind: &ProblemKind| format!("`{}`: {}.", kind.code(), kind.title());
     let description = kinds.iter().map(line).collect::<Vec<_>>().join("\n\n");
     let codes: Vec<_> = kinds.iter().map(|kind| kind.code()).collect();
     let narrowed = json!({"properties": {"status": {"const": status}, "code": {"enum": codes}}});
-    let example = |kind: &Kind| {
+    let example = |kind: &ProblemKind| {
         (
             kind.code().to_owned(),
             json!({"$ref": format!("#/components/examples/{}", kind.code())}),
@@ -46,41 +46,44 @@ fn answer_of(status: u16, kinds: &[Kind]) -> Value {
 
 /// An example of every kind, as the code writes it.
 pub(crate) fn examples() -> Map<String, Value> {
-    let example = |kind: Kind| {
+    let example = |kind: ProblemKind| {
         let instance = "/orders/ORD-20261121-120000-AB12";
         (
             kind.code().to_owned(),
-            json!({"summary": kind.title(), "value": problem(kind).document(instance)}),
+            json!({"summary": kind.title(), "value": problem(kind).to_document(instance)}),
         )
     };
-    Kind::all().map(example).collect()
+    ProblemKind::all().map(example).collect()
 }
 
-fn problem(kind: Kind) -> Problem {
-    let refused = |code, detail| Problem::refused(code, detail, Some(status_of(code)));
+fn problem(kind: ProblemKind) -> Problem {
+    let refused = |code, detail| Problem::refused_by_order(code, detail, Some(status_of(code)));
     match kind {
-        Kind::Refusal(code) => refused(code, refusal(code)),
-        Kind::Ours(Code::MalformedJson) => match Document::parse("{\n  \"items\": [}") {
+        ProblemKind::Refusal(code) => refused(code, refusal(code)),
+        ProblemKind::Api(ProblemCode::MalformedJson) => match Document::parse("{\n  \"items\": [}")
+        {
             Err(error) => error.into(),
-            Ok(_) => Problem::new(Code::MalformedJson, kind.title()),
+            Ok(_) => Problem::new(ProblemCode::MalformedJson, kind.title()),
         },
-        Kind::Ours(Code::InvalidRequest) => {
+        ProblemKind::Api(ProblemCode::InvalidRequest) => {
             match contract::parse_order(
                 r#"{"items": [{"sku": "ABC123", "quantity": 0, "unit_price": "99.999"}]}"#,
             ) {
                 Err(invalid) => invalid.into(),
-                Ok(_) => Problem::new(Code::InvalidRequest, kind.title()),
+                Ok(_) => Problem::new(ProblemCode::InvalidRequest, kind.title()),
             }
         }
-        Kind::Ours(Code::InvalidQuery) => {
+        ProblemKind::Api(ProblemCode::InvalidQuery) => {
             let detail = "must be a whole number from 1 to 200".to_owned();
             Problem::invalid_query(vec![contract::FieldError {
                 pointer: "/limit".to_owned(),
                 detail,
             }])
         }
-        Kind::Ours(Code::OrderNotFound) => Problem::order_not_found("ORD-20261121-120000-AB12"),
-        Kind::Ours(code) => Problem::new(code, format!("{}.", kind.title())),
+        ProblemKind::Api(ProblemCode::OrderNotFound) => {
+            Problem::order_not_found("ORD-20261121-120000-AB12")
+        }
+        ProblemKind::Api(code) => Problem::new(code, format!("{}.", kind.title())),
     }
 }
 
@@ -118,12 +121,13 @@ fn status_of(code: RefusalCode) -> OrderStatus {
 
 /// What the type does not say: which codes there are, and that each has one type and status.
 pub(crate) fn complete(schemas: &mut Map<String, Value>) {
-    let codes: Vec<_> = Kind::all().map(Kind::code).collect();
+    let codes: Vec<_> = ProblemKind::all().map(ProblemKind::code).collect();
     let types: Vec<_> = codes
         .iter()
         .map(|code| format!("urn:orderflow:problem:{code}"))
         .collect();
-    let statuses: std::collections::BTreeSet<_> = Kind::all().map(Kind::status).collect();
+    let statuses: std::collections::BTreeSet<_> =
+        ProblemKind::all().map(ProblemKind::status).collect();
     let properties = &mut schemas["Problem"]["properties"];
     properties["code"] = json!({"description": "The stable name of the kind.", "enum": codes});
     properties["type"] = json!({"enum": types});

@@ -7,9 +7,9 @@ use orderflow_http::Access;
 /// What a caller of such a route must bring.
 pub(crate) fn of(access: Access) -> Value {
     match access {
-        Access::Open => json!([]),
+        Access::Public => json!([]),
         // The empty one is `API_AUTH=none`, the local default.
-        Access::Needs(scope) => {
+        Access::Requires(scope) => {
             json!([{"apiKey": [scope.as_str()]}, {"bearer": [scope.as_str()]}, {}])
         }
     }

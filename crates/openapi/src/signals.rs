@@ -11,8 +11,8 @@ use crate::{
     requests::Body,
 };
 use contract::RefusalCode;
-use orderflow_http::{Code, Kind, Signalling};
-use signal::{Done, Undecided};
+use orderflow_http::{ProblemCode, ProblemKind, SignalOperation};
+use signal::{SignalDone, SignalUndecided};
 
 struct Words {
     summary: &'static str,
@@ -22,23 +22,23 @@ struct Words {
     refusals: &'static [RefusalCode],
 }
 
-fn words(signalling: Signalling) -> Words {
+fn words(signalling: SignalOperation) -> Words {
     match signalling {
-        Signalling::Approve => Words {
+        SignalOperation::Approve => Words {
             summary: "The manual review is passed",
             details: "Kept when it comes before the review begins.",
             body: Body::Approval,
             example: examples::accepted("pending", "manual_review", "Order approved."),
             refusals: &[RefusalCode::NotInReview, RefusalCode::OrderClosed],
         },
-        Signalling::Reject => Words {
+        SignalOperation::Reject => Words {
             summary: "The manual review is refused: the order is cancelled",
             details: "",
             body: Body::Rejection,
             example: examples::accepted("pending", "manual_review", "Order rejected."),
             refusals: &[RefusalCode::NotInReview, RefusalCode::OrderClosed],
         },
-        Signalling::Cancel => Words {
+        SignalOperation::Cancel => Words {
             summary: "Cancel before dispatch",
             details: "What was charged is refunded, what was reserved released. Where the parcel may be leaving just now, \
                 the answer waits for who won; after 22 s it is 202, and the status will tell.",
@@ -46,7 +46,7 @@ fn words(signalling: Signalling) -> Words {
             example: examples::accepted("cancelled", "compensate", "Order cancelled."),
             refusals: &[RefusalCode::AlreadyShipped, RefusalCode::OrderClosed],
         },
-        Signalling::UpdateAddress => Words {
+        SignalOperation::UpdateAddress => Words {
             summary: "Send it to another address",
             details: "Fields that are left out keep their value.",
             body: Body::Address,
@@ -57,7 +57,7 @@ fn words(signalling: Signalling) -> Words {
                 RefusalCode::AddressIncomplete,
             ],
         },
-        Signalling::CancelPayment => Words {
+        SignalOperation::CancelPayment => Words {
             summary: "Give the money back and wait for another payment",
             details: "The order is `pending` again, its payment time-out starts anew, and the next payment comes by confirmation.",
             body: Body::PaymentCancellation,
@@ -68,7 +68,7 @@ fn words(signalling: Signalling) -> Words {
                 RefusalCode::OrderClosed,
             ],
         },
-        Signalling::ConfirmPayment => Words {
+        SignalOperation::ConfirmPayment => Words {
             summary: "A payment gateway's word that the customer has paid",
             details: "The amount must be the order's total to the last digit. A transaction that the order knows has no second effect.",
             body: Body::Payment,
@@ -81,7 +81,7 @@ fn words(signalling: Signalling) -> Words {
                 RefusalCode::PaymentMismatch,
             ],
         },
-        Signalling::ConfirmDelivery => Words {
+        SignalOperation::ConfirmDelivery => Words {
             summary: "The carrier's word that the parcel arrived",
             details: "",
             body: Body::Delivery,
@@ -91,7 +91,7 @@ fn words(signalling: Signalling) -> Words {
     }
 }
 
-pub(crate) fn description(signalling: Signalling, types: &mut Types) -> Description {
+pub(crate) fn description(signalling: SignalOperation, types: &mut Types) -> Description {
     let Words {
         summary,
         details,
@@ -99,17 +99,20 @@ pub(crate) fn description(signalling: Signalling, types: &mut Types) -> Descript
         example,
         refusals,
     } = words(signalling);
-    let done = json_content(&types.of::<Done<'static>>(), &example);
-    let undecided = json_content(&types.of::<Undecided<'static>>(), &examples::undecided());
+    let done = json_content(&types.of::<SignalDone<'static>>(), &example);
+    let undecided = json_content(
+        &types.of::<SignalUndecided<'static>>(),
+        &examples::undecided(),
+    );
     let mut problems = ours(&[
         &BODY,
         &[
-            Code::InvalidIdempotencyKey,
-            Code::IdempotencyKeyReused,
-            Code::InvalidQuery,
-            Code::OrderNotFound,
-            Code::TemporalUnavailable,
-            Code::WorkerUnavailable,
+            ProblemCode::InvalidIdempotencyKey,
+            ProblemCode::IdempotencyKeyReused,
+            ProblemCode::InvalidQuery,
+            ProblemCode::OrderNotFound,
+            ProblemCode::TemporalUnavailable,
+            ProblemCode::WorkerUnavailable,
         ],
     ]);
     // An order of an older worker may understand less than this API does.
@@ -117,7 +120,7 @@ pub(crate) fn description(signalling: Signalling, types: &mut Types) -> Descript
         refusals
             .iter()
             .chain(&[RefusalCode::Malformed])
-            .map(|code| Kind::Refusal(*code)),
+            .map(|code| ProblemKind::Refusal(*code)),
     );
     Description {
         tag: TELL,

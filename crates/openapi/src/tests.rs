@@ -15,7 +15,7 @@ use contract::{
     ResultView, StatusView,
 };
 use domain::{AddressChange, AuditEvent, EventType};
-use orderflow_http::{Code, Kind, ROUTES};
+use orderflow_http::{ProblemCode, ProblemKind, ROUTES};
 
 #[test]
 fn the_checked_in_document_is_what_the_code_says() {
@@ -80,7 +80,7 @@ fn every_kind_of_problem_is_an_answer_of_some_route() {
             let content = &answer["content"]["application/problem+json"];
             let narrowed = &content["schema"]["allOf"][1]["properties"];
             for code in narrowed["code"]["enum"].as_array().into_iter().flatten() {
-                let kind = Kind::all().find(|kind| kind.code() == code).unwrap();
+                let kind = ProblemKind::all().find(|kind| kind.code() == code).unwrap();
                 assert_eq!(
                     (kind.status().to_string(), &narrowed["status"]["const"]),
                     (status.clone(), &json!(kind.status()))
@@ -95,9 +95,9 @@ fn every_kind_of_problem_is_an_answer_of_some_route() {
         }
     }
     // No route answers that there is no such method on it.
-    let elsewhere = [Code::MethodNotAllowed].map(|code| Kind::Ours(code).code());
-    let all: BTreeSet<_> = Kind::all()
-        .map(Kind::code)
+    let elsewhere = [ProblemCode::MethodNotAllowed].map(|code| ProblemKind::Api(code).code());
+    let all: BTreeSet<_> = ProblemKind::all()
+        .map(ProblemKind::code)
         .filter(|code| !elsewhere.contains(code))
         .collect();
     assert_eq!(answered, all);
@@ -106,7 +106,7 @@ fn every_kind_of_problem_is_an_answer_of_some_route() {
             .as_array()
             .unwrap()
             .len(),
-        Kind::all().count()
+        ProblemKind::all().count()
     );
 }
 

@@ -18,11 +18,11 @@ use domain::{
     PaymentInfo, PaymentMode, PaymentStatus, Review, ReviewDecision, ReviewMode, ShipmentInfo, Sku,
     Span, Step, TransactionId, WebhookProvider,
 };
-use events::{OrderList, Trail};
+use events::{AuditLog, OrderList};
 use orderflow_http::ProblemDocument;
-use query::{Dependency, Health};
-use signal::{Done, Undecided};
-use start::Answer as StartedOrder;
+use query::{DependencyHealth, Health};
+use signal::{SignalDone, SignalUndecided};
+use start::StartResponse as StartedOrder;
 
 /// The named types that were asked for so far.
 #[derive(Debug, Default)]
@@ -418,7 +418,7 @@ described! {
     OrderList as "OrderList" { orders: Vec<OrderView> }
 
     /// One page of an audit trail, the oldest first.
-    Trail as "EventList" { events: Vec<AuditEvent> }
+    AuditLog as "EventList" { events: Vec<AuditEvent> }
 
     /// The order that a request started.
     StartedOrder<'_> as "StartedOrder" {
@@ -435,7 +435,7 @@ described! {
     }
 
     /// The order's own answer.
-    Done<'_> as "Accepted" {
+    SignalDone<'_> as "Accepted" {
         order_id: &OrderId,
         status: OrderStatus,
         step: Step,
@@ -446,13 +446,13 @@ described! {
     }
 
     /// Nobody knows yet; the order's status will tell.
-    Undecided<'_> as "Undecided" { order_id: &OrderId, status [when_set]: Option<OrderStatus>, message: &str }
+    SignalUndecided<'_> as "Undecided" { order_id: &OrderId, status [when_set]: Option<OrderStatus>, message: &str }
 
     /// Whether calls can be served.
-    Health as "Health" { status: &'static str, temporal: Dependency }
+    Health as "Health" { status: &'static str, temporal: DependencyHealth }
 
     /// What calls need, and why it is not there.
-    Dependency as "Dependency" { reachable: bool, cause [when_set]: Option<String> }
+    DependencyHealth as "Dependency" { reachable: bool, cause [when_set]: Option<String> }
 
     /// One field that does not validate.
     FieldError as "FieldError" {

@@ -8,7 +8,7 @@ use domain::AddressChange;
 
 /// One request, with its name on the wire.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Command {
+pub enum OrderCommand {
     Approve(Approval),
     Reject(Rejection),
     Cancel(Cancellation),

@@ -4,17 +4,17 @@ use chrono::{DateTime, SubsecRound, Utc};
 use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowExecutionStatus};
 
 use crate::{
-    Error, Orders,
-    failure::Failure,
-    orders::{SERVER, handle},
-    start::{FINGERPRINT, REQUEST_ID},
+    Error, OrderClient,
+    client::{SERVER_TIMEOUT, order_handle},
+    grpc_error::CallError,
+    start::{FINGERPRINT_MEMO, REQUEST_ID_MEMO},
 };
 use domain::{CustomerId, OrderId, OrderStatus, Step};
 use workflows::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP};
 
 /// An order as Temporal describes it: its search attributes are as old as its last upsert.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Described {
+pub struct OrderDescription {
     pub run_id: String,
     pub is_open: bool,
     pub status: Option<OrderStatus>,
@@ -25,26 +25,26 @@ pub struct Described {
     pub request_id: Option<String>,
 }
 
-impl Orders {
+impl OrderClient {
     #[tracing::instrument(name = "temporal.describe", skip_all)]
-    pub async fn describe(&self, order_id: &OrderId) -> Result<Described, Error> {
+    pub async fn describe_order(&self, order_id: &OrderId) -> Result<OrderDescription, Error> {
         let call = |client: Client| async move {
-            handle(&client, order_id)
+            order_handle(&client, order_id)
                 .describe(WorkflowDescribeOptions::default())
                 .await
         };
         let description = self
-            .link
-            .call(SERVER, call)
+            .connection
+            .call(SERVER_TIMEOUT, call)
             .await
             .map_err(|failure| match failure {
-                Failure::Silent => Error::Unavailable("no answer to a describe".to_owned()),
-                Failure::Unreachable(_) | Failure::Said(_) => failure.into_error(),
+                CallError::TimedOut => Error::Unavailable("no answer to a describe".to_owned()),
+                CallError::Unreachable(_) | CallError::Sdk(_) => failure.into_error(),
             })?;
         let attributes = description.search_attributes();
         let memo = description.memo();
         let text = |key: &str| memo.get::<String>(key).ok().flatten();
-        Ok(Described {
+        Ok(OrderDescription {
             run_id: description.run_id().to_owned(),
             is_open: is_open(description.status()),
             status: attributes
@@ -61,8 +61,8 @@ impl Orders {
                 .start_time()
                 .map_or(DateTime::UNIX_EPOCH, DateTime::from)
                 .trunc_subsecs(6),
-            fingerprint: text(FINGERPRINT),
-            request_id: text(REQUEST_ID),
+            fingerprint: text(FINGERPRINT_MEMO),
+            request_id: text(REQUEST_ID_MEMO),
         })
     }
 }

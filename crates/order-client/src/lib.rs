@@ -4,33 +4,33 @@
 //! decides anything about orders, and nothing here knows HTTP. Start reading at [`Orders`]; how a
 //! connection is made, kept and replaced is in `link`.
 
-mod check;
+mod client;
 mod command;
+mod connection;
 mod describe;
+mod diagnostics;
 mod error;
-mod failure;
-mod link;
+mod grpc_error;
 mod list;
 mod metrics;
-mod notify;
-mod orders;
 mod payload;
+mod payment_event;
 mod query;
 mod settings;
 mod start;
 mod update;
 mod workflow;
 
-pub use check::QueueState;
-pub use command::Command;
-pub use describe::Described;
+pub use client::OrderClient;
+pub use command::OrderCommand;
+pub use connection::connect_worker;
+pub use describe::OrderDescription;
+pub use diagnostics::QueueState;
 pub use error::Error;
-pub use link::connect_worker;
-pub use list::{ListFilter, Listed};
+pub use list::{ListFilter, OrderSummary};
 pub use metrics::SdkMetrics;
-pub use orders::Orders;
 pub use settings::TemporalSettings;
-pub use start::{NewOrder, StartError, Started};
+pub use start::{NewOrder, StartError, StartedOrder};
 pub use temporalio_client::Client;
-pub use update::Reply;
+pub use update::UpdateResult;
 pub use workflow::{PendingActivity, WorkflowDescription, WorkflowEvent};

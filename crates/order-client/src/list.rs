@@ -6,14 +6,14 @@ use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use temporalio_client::{Client, WorkflowExecution, WorkflowListOptions};
 
-use crate::{Error, Orders, describe::is_open, failure::Failure, orders::SERVER};
+use crate::{Error, OrderClient, client::SERVER_TIMEOUT, describe::is_open, grpc_error::CallError};
 use contract::order_id_of_workflow;
 use domain::{CustomerId, OrderStatus, Step};
 use workflows::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP};
 
 /// One order as Temporal lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct OrderSummary {
     pub order_id: domain::OrderId,
     pub workflow_id: String,
     pub run_id: String,
@@ -54,11 +54,11 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
-impl Orders {
+impl OrderClient {
     /// Of those that Temporal lists first, the newest first: it lists what runs, then what closed last, and has no other
     /// order on a database of its own (SQL). Its lists lag behind its workflows by up to a second.
     #[tracing::instrument(name = "temporal.list", skip_all)]
-    pub async fn list(&self, filter: &ListFilter) -> Result<Vec<Listed>, Error> {
+    pub async fn list_orders(&self, filter: &ListFilter) -> Result<Vec<OrderSummary>, Error> {
         let query = filter.query();
         let call = |client: Client| {
             let options = WorkflowListOptions::builder().limit(filter.limit).build();
@@ -66,10 +66,10 @@ impl Orders {
             async move { found.try_collect::<Vec<WorkflowExecution>>().await }
         };
         let found = self
-            .link
-            .call(SERVER, call)
+            .connection
+            .call(SERVER_TIMEOUT, call)
             .await
-            .map_err(Failure::into_error)?;
+            .map_err(CallError::into_error)?;
         let mut found: Vec<_> = found.iter().filter_map(listed).collect();
         found.sort_by_key(|order| Reverse(order.started_at));
         Ok(found)
@@ -77,9 +77,9 @@ impl Orders {
 }
 
 /// `None` for a workflow that somebody started under an id that is no order's.
-fn listed(found: &WorkflowExecution) -> Option<Listed> {
+fn listed(found: &WorkflowExecution) -> Option<OrderSummary> {
     let attributes = found.search_attributes();
-    Some(Listed {
+    Some(OrderSummary {
         order_id: order_id_of_workflow(found.id())?,
         workflow_id: found.id().to_owned(),
         run_id: found.run_id().to_owned(),

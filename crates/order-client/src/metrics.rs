@@ -62,7 +62,7 @@ impl SdkMetrics {
     }
 
     /// For a worker's runtime.
-    pub fn core(&self) -> Arc<dyn CoreMeter> {
+    pub fn core_meter(&self) -> Arc<dyn CoreMeter> {
         Arc::clone(&self.core)
     }
 
@@ -72,7 +72,7 @@ impl SdkMetrics {
     }
 
     /// All of them as text; nothing when they can't be had, since ours are worth something alone.
-    pub async fn text(&self) -> String {
+    pub async fn prometheus_text(&self) -> String {
         match timeout(ANSWER, self.fetch()).await {
             Ok(Ok(text)) => text,
             Ok(Err(_)) | Err(_) => String::new(),

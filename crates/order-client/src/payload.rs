@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 
 /// Each payload by its name.
-pub(crate) fn all(payloads: &HashMap<String, Payload>) -> Map<String, Value> {
+pub(crate) fn decode_payloads(payloads: &HashMap<String, Payload>) -> Map<String, Value> {
     let mut read: Vec<_> = payloads
         .iter()
         .map(|(name, payload)| {
@@ -23,15 +23,15 @@ pub(crate) fn all(payloads: &HashMap<String, Payload>) -> Map<String, Value> {
 }
 
 /// The same JSON with every payload in it (`{"data": …, "metadata": {"encoding": …}}`) as what it says.
-pub(crate) fn readable(value: Value) -> Value {
+pub(crate) fn decode_nested_payloads(value: Value) -> Value {
     match value {
         Value::Object(members) => payload(&members).unwrap_or_else(|| {
             members
                 .into_iter()
-                .map(|(name, value)| (name, readable(value)))
+                .map(|(name, value)| (name, decode_nested_payloads(value)))
                 .collect()
         }),
-        Value::Array(values) => values.into_iter().map(readable).collect(),
+        Value::Array(values) => values.into_iter().map(decode_nested_payloads).collect(),
         plain @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => plain,
     }
 }
@@ -77,6 +77,6 @@ mod tests {
             "result": payload(b"binary/encrypted", b"xyz"), "data": "no payload"});
         let read = json!({"input": {"payloads": [{"a": 1}, null]},
             "result": {"encoding": "binary/encrypted", "bytes": 3}, "data": "no payload"});
-        assert_eq!(readable(event), read);
+        assert_eq!(decode_nested_payloads(event), read);
     }
 }

@@ -6,7 +6,7 @@ use temporalio_client::{
     Client, QueryRejectCondition, WorkflowQueryOptions, errors::WorkflowQueryError,
 };
 
-use crate::{Error, Orders, failure::Failure, orders::handle};
+use crate::{Error, OrderClient, client::order_handle, grpc_error::CallError};
 use contract::OrderView;
 use domain::OrderId;
 use workflows::OrderWorkflow;
@@ -14,21 +14,21 @@ use workflows::OrderWorkflow;
 /// How long a reader waits for a worker before the row has to do.
 const WORKER: Duration = Duration::from_secs(2);
 
-impl Orders {
+impl OrderClient {
     /// The workflow's own answer, whether the order is open or closed.
     #[tracing::instrument(name = "temporal.query", skip_all)]
-    pub async fn full_state(&self, order_id: &OrderId) -> Result<OrderView, Error> {
+    pub async fn query_order(&self, order_id: &OrderId) -> Result<OrderView, Error> {
         self.query(order_id, QueryRejectCondition::None)
             .await
-            .map_err(Failure::into_error)
+            .map_err(CallError::into_error)
     }
 
     /// The workflow's own answer; `None` for a closed order, without asking a worker.
     #[tracing::instrument(name = "temporal.query", skip_all)]
-    pub async fn open_state(&self, order_id: &OrderId) -> Result<Option<OrderView>, Error> {
+    pub async fn query_open_order(&self, order_id: &OrderId) -> Result<Option<OrderView>, Error> {
         match self.query(order_id, QueryRejectCondition::NotOpen).await {
             Ok(view) => Ok(Some(view)),
-            Err(Failure::Said(WorkflowQueryError::Rejected { .. })) => Ok(None),
+            Err(CallError::Sdk(WorkflowQueryError::Rejected { .. })) => Ok(None),
             Err(failure) => Err(failure.into_error()),
         }
     }
@@ -37,15 +37,15 @@ impl Orders {
         &self,
         order_id: &OrderId,
         reject: QueryRejectCondition,
-    ) -> Result<OrderView, Failure<WorkflowQueryError>> {
+    ) -> Result<OrderView, CallError<WorkflowQueryError>> {
         let call = |client: Client| async move {
             let options = WorkflowQueryOptions::builder()
                 .reject_condition(reject)
                 .build();
-            handle(&client, order_id)
+            order_handle(&client, order_id)
                 .query(OrderWorkflow::get_full_state, (), options)
                 .await
         };
-        self.link.call(WORKER, call).await
+        self.connection.call(WORKER, call).await
     }
 }

@@ -116,19 +116,19 @@ impl TemporalSettings {
 
     /// With what the SDK measures of its requests going to `metrics`.
     #[must_use]
-    pub fn measured(mut self, metrics: &SdkMetrics) -> Self {
+    pub fn with_metrics(mut self, metrics: &SdkMetrics) -> Self {
         self.connection.metrics_meter = metrics.meter();
         self
     }
 
     /// For a worker, which stays: the SDK's own patience and keep-alive.
-    pub(crate) fn for_worker(&self) -> (ConnectionOptions, ClientOptions) {
+    pub(crate) fn worker_options(&self) -> (ConnectionOptions, ClientOptions) {
         (self.connection.clone(), self.client.clone())
     }
 
     /// For a caller, which may be frozen between two calls and must answer soon: nothing runs in the
     /// background, and retries are ours, since a connection lost silently must be replaced, not retried.
-    pub(crate) fn for_caller(&self) -> (ConnectionOptions, ClientOptions) {
+    pub(crate) fn caller_options(&self) -> (ConnectionOptions, ClientOptions) {
         let mut connection = self.connection.clone();
         connection.connect_timeout = Some(Duration::from_millis(1_500));
         connection.dns_load_balancing = None;

@@ -7,9 +7,9 @@ use temporalio_client::{
 use temporalio_common::{MemoValues, search_attributes::SearchAttributes};
 
 use crate::{
-    Error, Orders,
-    failure::Failure,
-    orders::{SERVER, handle},
+    Error, OrderClient,
+    client::{SERVER_TIMEOUT, order_handle},
+    grpc_error::CallError,
 };
 use contract::order_workflow_id;
 use domain::{Order, OrderId, OrderPolicy, OrderStatus, Step};
@@ -17,8 +17,8 @@ use workflows::{
     CUSTOMER_ID, Message, ORDER_STATUS, ORDER_STEP, ORDER_TOTAL, OrderInput, OrderWorkflow,
 };
 
-pub(crate) const FINGERPRINT: &str = "fingerprint";
-pub(crate) const REQUEST_ID: &str = "request_id";
+pub(crate) const FINGERPRINT_MEMO: &str = "fingerprint";
+pub(crate) const REQUEST_ID_MEMO: &str = "request_id";
 /// Tells our own first try, whose answer was lost, from somebody else's start of the same order.
 const START_ID: &str = "start_id";
 
@@ -35,10 +35,10 @@ pub struct NewOrder<'a> {
 
 /// The order runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Started {
+pub struct StartedOrder {
     pub run_id: String,
     /// It was started before, by the same request.
-    pub already: bool,
+    pub already_started: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,17 +50,17 @@ pub enum StartError {
     Failed(#[from] Error),
 }
 
-impl Orders {
+impl OrderClient {
     /// Starts the order, or finds out that it was started.
     #[tracing::instrument(name = "temporal.start", skip_all)]
-    pub async fn start(&self, new: &NewOrder<'_>) -> Result<Started, StartError> {
+    pub async fn start_order(&self, new: &NewOrder<'_>) -> Result<StartedOrder, StartError> {
         let start_id = format!("{:016x}", rand::random::<u64>());
         let options = self.start_options(new, &start_id);
         let input = OrderInput {
             order: contract::order_document(&new.order),
             policy: Some(new.policy.clone()),
             profile: None,
-            shipping_task_queue: Some(self.link.settings().shipping_task_queue.clone()),
+            shipping_task_queue: Some(self.connection.settings().shipping_task_queue.clone()),
         };
         let call = |client: Client| {
             let (input, options) = (Message::Valid(input.clone()), options.clone());
@@ -70,18 +70,18 @@ impl Orders {
                     .await
             }
         };
-        match self.link.call(SERVER, call).await {
-            Ok(handle) => Ok(Started {
+        match self.connection.call(SERVER_TIMEOUT, call).await {
+            Ok(handle) => Ok(StartedOrder {
                 run_id: handle.run_id().unwrap_or_default().to_owned(),
-                already: false,
+                already_started: false,
             }),
-            Err(Failure::Said(WorkflowStartError::AlreadyStarted { .. })) => {
+            Err(CallError::Sdk(WorkflowStartError::AlreadyStarted { .. })) => {
                 self.started_by(new, &start_id).await
             }
-            Err(Failure::Silent) => {
+            Err(CallError::TimedOut) => {
                 Err(Error::Unavailable("no answer to a start".to_owned()).into())
             }
-            Err(failure @ (Failure::Unreachable(_) | Failure::Said(_))) => {
+            Err(failure @ (CallError::Unreachable(_) | CallError::Sdk(_))) => {
                 Err(failure.into_error().into())
             }
         }
@@ -89,8 +89,8 @@ impl Orders {
 
     fn start_options(&self, new: &NewOrder<'_>, start_id: &str) -> WorkflowStartOptions {
         let mut memo = MemoValues::new();
-        memo.insert(FINGERPRINT, new.fingerprint.to_owned());
-        memo.insert(REQUEST_ID, new.request_id.to_owned());
+        memo.insert(FINGERPRINT_MEMO, new.fingerprint.to_owned());
+        memo.insert(REQUEST_ID_MEMO, new.request_id.to_owned());
         memo.insert(START_ID, start_id.to_owned());
         let mut attributes = vec![
             ORDER_STATUS.value_set(OrderStatus::Pending.to_string()),
@@ -104,7 +104,7 @@ impl Orders {
                 .as_ref()
                 .map(|id| CUSTOMER_ID.value_set(id.to_string())),
         );
-        let queue = self.link.settings().orders_task_queue.clone();
+        let queue = self.connection.settings().orders_task_queue.clone();
         WorkflowStartOptions::new(queue, order_workflow_id(new.order_id))
             .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)
             .id_conflict_policy(WorkflowIdConflictPolicy::Fail)
@@ -114,17 +114,21 @@ impl Orders {
     }
 
     /// By whom the order that has this id was started.
-    async fn started_by(&self, new: &NewOrder<'_>, start_id: &str) -> Result<Started, StartError> {
+    async fn started_by(
+        &self,
+        new: &NewOrder<'_>,
+        start_id: &str,
+    ) -> Result<StartedOrder, StartError> {
         let call = |client: Client| async move {
-            handle(&client, new.order_id)
+            order_handle(&client, new.order_id)
                 .describe(WorkflowDescribeOptions::default())
                 .await
         };
         let description = self
-            .link
-            .call(SERVER, call)
+            .connection
+            .call(SERVER_TIMEOUT, call)
             .await
-            .map_err(Failure::into_error)?;
+            .map_err(CallError::into_error)?;
         let memo = description.memo();
         let says = |key: &str, value: &str| {
             memo.get::<String>(key)
@@ -132,12 +136,12 @@ impl Orders {
                 .flatten()
                 .is_some_and(|text| text == value)
         };
-        if !says(FINGERPRINT, new.fingerprint) {
+        if !says(FINGERPRINT_MEMO, new.fingerprint) {
             return Err(StartError::Conflict);
         }
-        Ok(Started {
+        Ok(StartedOrder {
             run_id: description.run_id().to_owned(),
-            already: !says(START_ID, start_id),
+            already_started: !says(START_ID, start_id),
         })
     }
 }

@@ -9,9 +9,9 @@ use temporalio_client::{
 use temporalio_common::{HasWorkflowDefinition, UpdateDefinition};
 
 use crate::{
-    Command, Error, Orders,
-    failure::Failure,
-    orders::{SERVER, handle},
+    Error, OrderClient, OrderCommand,
+    client::{SERVER_TIMEOUT, order_handle},
+    grpc_error::CallError,
 };
 use contract::{Answer, Answered, fingerprint};
 use domain::OrderId;
@@ -25,23 +25,23 @@ const RESULT: Duration = Duration::from_secs(17);
 
 /// What came of a request.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Reply {
+pub enum UpdateResult {
     /// The order's own answer. `repeated`: it was given to this update id before.
-    Answered { answer: Answer, repeated: bool },
+    Completed { answer: Answer, repeated: bool },
     /// A worker took it and has not said how it went; the order's state will tell.
     Undecided,
     /// The order is closed; nothing was asked of it.
-    Closed,
+    OrderClosed,
     /// Under this update id something else was asked before.
-    Reused,
+    UpdateIdReused,
 }
 
-impl Reply {
+impl UpdateResult {
     /// The answer, if it is one to `request`.
     fn to(request: Option<&str>, answered: Answered, repeated: bool) -> Self {
         match (request, answered.request) {
-            (Some(ours), Some(asked)) if ours != asked => Self::Reused,
-            _ => Self::Answered {
+            (Some(ours), Some(asked)) if ours != asked => Self::UpdateIdReused,
+            _ => Self::Completed {
                 answer: answered.answer,
                 repeated,
             },
@@ -49,42 +49,42 @@ impl Reply {
     }
 }
 
-impl Orders {
+impl OrderClient {
     /// Asks `command` of the order. With an `update_id` a repeat gets the first answer again, also
     /// after the order closed; without one each call is a request of its own.
     #[tracing::instrument(name = "temporal.update", skip_all)]
-    pub async fn ask(
+    pub async fn update_order(
         &self,
         order_id: &OrderId,
-        command: Command,
+        command: OrderCommand,
         update_id: Option<&str>,
-    ) -> Result<Reply, Error> {
+    ) -> Result<UpdateResult, Error> {
         match command {
-            Command::Approve(body) => {
+            OrderCommand::Approve(body) => {
                 self.update(order_id, || OrderWorkflow::approve_order, body, update_id)
                     .await
             }
-            Command::Reject(body) => {
+            OrderCommand::Reject(body) => {
                 self.update(order_id, || OrderWorkflow::reject_order, body, update_id)
                     .await
             }
-            Command::Cancel(body) => {
+            OrderCommand::Cancel(body) => {
                 self.update(order_id, || OrderWorkflow::cancel_order, body, update_id)
                     .await
             }
-            Command::UpdateAddress(body) => {
+            OrderCommand::UpdateAddress(body) => {
                 self.update(order_id, || OrderWorkflow::update_address, body, update_id)
                     .await
             }
-            Command::CancelPayment(body) => {
+            OrderCommand::CancelPayment(body) => {
                 self.update(order_id, || OrderWorkflow::cancel_payment, body, update_id)
                     .await
             }
-            Command::ConfirmPayment(body) => {
+            OrderCommand::ConfirmPayment(body) => {
                 self.update(order_id, || OrderWorkflow::confirm_payment, body, update_id)
                     .await
             }
-            Command::ConfirmDelivery(body) => {
+            OrderCommand::ConfirmDelivery(body) => {
                 self.update(
                     order_id,
                     || OrderWorkflow::confirm_delivery,
@@ -102,7 +102,7 @@ impl Orders {
         update: fn() -> U,
         body: T,
         update_id: Option<&str>,
-    ) -> Result<Reply, Error>
+    ) -> Result<UpdateResult, Error>
     where
         U: UpdateDefinition<
                 Workflow = <OrderWorkflow as HasWorkflowDefinition>::Run,
@@ -120,11 +120,14 @@ impl Orders {
         {
             match reply {
                 // Not decided then; by now it may be. The order itself knows a request that it has seen.
-                Reply::Answered {
+                UpdateResult::Completed {
                     answer: Answer::Undecided { .. },
                     ..
                 } => update_id = None,
-                Reply::Answered { .. } | Reply::Undecided | Reply::Closed | Reply::Reused => {
+                UpdateResult::Completed { .. }
+                | UpdateResult::Undecided
+                | UpdateResult::OrderClosed
+                | UpdateResult::UpdateIdReused => {
                     return Ok(reply);
                 }
             }
@@ -138,12 +141,12 @@ impl Orders {
                 .build();
             let body = Message::Valid(body.clone());
             async move {
-                handle(&client, order_id)
+                order_handle(&client, order_id)
                     .start_update(update(), body, options)
                     .await
             }
         };
-        match self.link.call(ACCEPTANCE, start).await {
+        match self.connection.call(ACCEPTANCE, start).await {
             Ok(accepted) => {
                 self.result(order_id, update, &accepted, request.as_deref())
                     .await
@@ -159,7 +162,7 @@ impl Orders {
         update: fn() -> U,
         update_id: &str,
         request: Option<&str>,
-    ) -> Result<Option<Reply>, Error>
+    ) -> Result<Option<UpdateResult>, Error>
     where
         U: UpdateDefinition<
                 Workflow = <OrderWorkflow as HasWorkflowDefinition>::Run,
@@ -167,13 +170,13 @@ impl Orders {
             >,
     {
         let poll = |client: Client| async move {
-            let known = handle(&client, order_id).get_update_handle(update(), update_id);
+            let known = order_handle(&client, order_id).get_update_handle(update(), update_id);
             known.get_result(RpcOptions::default()).await
         };
-        match self.link.call(RESULT, poll).await {
-            Ok(answered) => Ok(Some(Reply::to(request, answered, true))),
-            Err(Failure::Silent) => Ok(Some(Reply::Undecided)),
-            Err(failure @ (Failure::Unreachable(_) | Failure::Said(_))) => {
+        match self.connection.call(RESULT, poll).await {
+            Ok(answered) => Ok(Some(UpdateResult::to(request, answered, true))),
+            Err(CallError::TimedOut) => Ok(Some(UpdateResult::Undecided)),
+            Err(failure @ (CallError::Unreachable(_) | CallError::Sdk(_))) => {
                 match failure.into_error() {
                     Error::NotFound => Ok(None),
                     error @ (Error::Unavailable(_) | Error::NoWorker | Error::Unexpected(_)) => {
@@ -190,7 +193,7 @@ impl Orders {
         update: fn() -> U,
         accepted: &WorkflowUpdateHandle<Client, U::Output>,
         request: Option<&str>,
-    ) -> Result<Reply, Error>
+    ) -> Result<UpdateResult, Error>
     where
         U: UpdateDefinition<
                 Workflow = <OrderWorkflow as HasWorkflowDefinition>::Run,
@@ -200,19 +203,19 @@ impl Orders {
         // The handle may hold the outcome; asked on another connection, it is found by its id.
         let first = tokio::time::timeout(RESULT, accepted.get_result(RpcOptions::default())).await;
         match first {
-            Ok(Ok(answered)) => return Ok(Reply::to(request, answered, false)),
-            Err(_) => return Ok(Reply::Undecided),
+            Ok(Ok(answered)) => return Ok(UpdateResult::to(request, answered, false)),
+            Err(_) => return Ok(UpdateResult::Undecided),
             Ok(Err(_)) => {}
         }
         let poll = |client: Client| async move {
-            let known = handle(&client, order_id).get_update_handle(update(), accepted.id());
+            let known = order_handle(&client, order_id).get_update_handle(update(), accepted.id());
             known.get_result(RpcOptions::default()).await
         };
-        match self.link.call(SERVER, poll).await {
-            Ok(answered) => Ok(Reply::to(request, answered, false)),
+        match self.connection.call(SERVER_TIMEOUT, poll).await {
+            Ok(answered) => Ok(UpdateResult::to(request, answered, false)),
             // Accepted, and then the way to the answer was lost.
-            Err(Failure::Silent | Failure::Unreachable(_)) => Ok(Reply::Undecided),
-            Err(failure @ Failure::Said(_)) => self.without_answer(order_id, failure).await,
+            Err(CallError::TimedOut | CallError::Unreachable(_)) => Ok(UpdateResult::Undecided),
+            Err(failure @ CallError::Sdk(_)) => self.without_answer(order_id, failure).await,
         }
     }
 
@@ -220,16 +223,16 @@ impl Orders {
     async fn without_answer(
         &self,
         order_id: &OrderId,
-        failure: Failure<WorkflowUpdateError>,
-    ) -> Result<Reply, Error> {
+        failure: CallError<WorkflowUpdateError>,
+    ) -> Result<UpdateResult, Error> {
         match failure.into_error() {
             Error::NotFound => {
-                let described = self.describe(order_id).await?;
+                let described = self.describe_order(order_id).await?;
                 // Open after all: it closed and was not, which is a worker that must try again.
                 if described.is_open {
                     Err(Error::NoWorker)
                 } else {
-                    Ok(Reply::Closed)
+                    Ok(UpdateResult::OrderClosed)
                 }
             }
             error @ (Error::Unavailable(_) | Error::NoWorker | Error::Unexpected(_)) => Err(error),

@@ -9,7 +9,7 @@ use temporalio_client::{
 };
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 
-use crate::{Error, Orders, failure::Failure, orders::SERVER, payload};
+use crate::{Error, OrderClient, client::SERVER_TIMEOUT, grpc_error::CallError, payload};
 use contract::order_workflow_id;
 use domain::OrderId;
 
@@ -62,7 +62,7 @@ impl WorkflowEvent {
     }
 }
 
-impl Orders {
+impl OrderClient {
     /// The workflow of this id, or else of the order of this id.
     pub async fn describe_workflow(&self, id: &str) -> Result<WorkflowDescription, Error> {
         match self.describe_exactly(id).await {
@@ -72,7 +72,7 @@ impl Orders {
     }
 
     /// The history of the workflow of this id, or else of the order of this id; with the workflow's id.
-    pub async fn history(&self, id: &str) -> Result<(String, Vec<WorkflowEvent>), Error> {
+    pub async fn read_history(&self, id: &str) -> Result<(String, Vec<WorkflowEvent>), Error> {
         match self.history_exactly(id).await {
             Err(Error::NotFound) => {
                 let id = of_order(id)?;
@@ -88,11 +88,11 @@ impl Orders {
             let handle = client.get_workflow_handle::<UntypedWorkflow>(workflow_id);
             handle.describe(WorkflowDescribeOptions::default()).await
         };
-        self.link
-            .call(SERVER, call)
+        self.connection
+            .call(SERVER_TIMEOUT, call)
             .await
             .map(|found| description(&found))
-            .map_err(Failure::into_error)
+            .map_err(CallError::into_error)
     }
 
     async fn history_exactly(&self, workflow_id: &str) -> Result<Vec<WorkflowEvent>, Error> {
@@ -104,10 +104,10 @@ impl Orders {
                 .await
         };
         let events = self
-            .link
-            .call(SERVER, call)
+            .connection
+            .call(SERVER_TIMEOUT, call)
             .await
-            .map_err(Failure::into_error)?;
+            .map_err(CallError::into_error)?;
         Ok(events.iter().map(event).collect())
     }
 }
@@ -135,10 +135,10 @@ fn description(found: &WorkflowExecutionDescription) -> WorkflowDescription {
         history_events: found.history_length(),
         state_transitions: info.map_or(0, |info| info.state_transition_count),
         search_attributes: attributes
-            .map(|found| payload::all(&found.indexed_fields))
+            .map(|found| payload::decode_payloads(&found.indexed_fields))
             .unwrap_or_default(),
         memo: memo
-            .map(|found| payload::all(&found.fields))
+            .map(|found| payload::decode_payloads(&found.fields))
             .unwrap_or_default(),
         pending_activities: raw
             .pending_activities
@@ -187,6 +187,6 @@ fn event(event: &HistoryEvent) -> WorkflowEvent {
             .strip_suffix("EventAttributes")
             .unwrap_or(&name)
             .to_owned(),
-        attributes: payload::readable(attributes),
+        attributes: payload::decode_nested_payloads(attributes),
     }
 }

@@ -10,7 +10,7 @@ mod restore;
 mod tables;
 
 pub use create::create;
-pub use restore::{inspect, is_empty, restore};
+pub use restore::{check_file, is_database_empty, restore};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -48,11 +48,11 @@ struct Footer {
 pub struct Summary {
     pub created_at: DateTime<Utc>,
     pub schema: i64,
-    pub tables: Vec<Rows>,
+    pub tables: Vec<TableRows>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Rows {
+pub struct TableRows {
     pub table: String,
     pub rows: u64,
 }
@@ -61,15 +61,15 @@ pub struct Rows {
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     #[error("it is not a backup of orderflow")]
-    Foreign,
+    NotABackup,
     #[error("it was written by a newer orderflow (format {0})")]
-    Format(u32),
+    UnknownFormat(u32),
     #[error("it is incomplete, or was changed")]
     Damaged,
     #[error("it needs the schema {backup}, and this program knows {known}: use a newer orderflow")]
-    Newer { backup: i64, known: i64 },
+    NewerSchema { backup: i64, known: i64 },
     #[error("the database has no table {0}")]
-    NoTable(String),
+    MissingTable(String),
     #[error("the file cannot be read or written")]
     File(#[from] std::io::Error),
     #[error(transparent)]

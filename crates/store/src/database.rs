@@ -1,7 +1,7 @@
 //! The database of this program's settings, and how it is logged in to.
 
 #[cfg(feature = "iam")]
-use crate::iam::{Tokens, region_of};
+use crate::rds_token::{RdsTokenProvider, resolve_region};
 use std::{convert::Infallible, env};
 
 use crate::{PgPool, connect_lazy};
@@ -17,7 +17,7 @@ const IAM_AUTH: &str = "DATABASE_IAM_AUTH";
 pub struct Database {
     pool: PgPool,
     #[cfg(feature = "iam")]
-    tokens: Option<Arc<Tokens>>,
+    tokens: Option<Arc<RdsTokenProvider>>,
 }
 
 /// For a password that stands in the URL.
@@ -65,14 +65,15 @@ impl Database {
     #[cfg(feature = "iam")]
     fn by_iam(pool: PgPool) -> Result<Self, SettingError> {
         let now = aws_smithy_async::time::SystemTimeSource::new();
-        let tokens =
-            region_of(&pool).and_then(|region| Tokens::new(&pool, region, aws::credentials(), now));
+        let tokens = resolve_region(&pool).and_then(|region| {
+            RdsTokenProvider::new(&pool, region, aws::credentials_provider(), now)
+        });
         let tokens = tokens.map_err(|why| refused(URL, "…", &why.to_string()))?;
-        Ok(Self::with_tokens(pool, tokens))
+        Ok(Self::with_token_provider(pool, tokens))
     }
 
     #[cfg(feature = "iam")]
-    pub fn with_tokens(pool: PgPool, tokens: Tokens) -> Self {
+    pub fn with_token_provider(pool: PgPool, tokens: RdsTokenProvider) -> Self {
         Self {
             pool,
             tokens: Some(Arc::new(tokens)),
@@ -88,7 +89,7 @@ impl Database {
     pub async fn pool(&self) -> &PgPool {
         #[cfg(feature = "iam")]
         if let Some(tokens) = &self.tokens
-            && let Err(error) = tokens.renew(&self.pool).await
+            && let Err(error) = tokens.renew_if_due(&self.pool).await
         {
             // The connections that are open go on, and a new one says that it is not let in.
             tracing::warn!("no token for the database: {error}");
@@ -97,7 +98,7 @@ impl Database {
     }
 
     /// Renews passwords for as long as it is polled, for a program that hands its pool on and never sleeps.
-    pub async fn keep_open(&self) -> Infallible {
+    pub async fn keep_tokens_fresh(&self) -> Infallible {
         #[cfg(feature = "iam")]
         if self.tokens.is_some() {
             loop {

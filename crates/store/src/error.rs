@@ -11,7 +11,7 @@ pub enum Error {
     #[error("failed to apply the migrations")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     #[error("failed to read {table} row {key}: column {column} is not valid")]
-    Inconsistent {
+    InvalidColumn {
         table: &'static str,
         key: String,
         column: &'static str,
@@ -20,14 +20,14 @@ pub enum Error {
     #[error(
         "only a query (select, with, values, table, show, explain) can be run here, one at a time"
     )]
-    NotAQuery,
+    UnsupportedStatement,
     /// What somebody typed, in the database's own words.
     #[error("the database refuses the query: {0}")]
-    Question(String),
+    QueryRejected(String),
     #[error("the database has no role rds_iam: it is not one of RDS with IAM authentication")]
     NotRds,
     #[error("DATABASE_URL is not valid: it must be postgres://user:password@host:port/name")]
-    Url(#[source] sqlx::Error),
+    InvalidUrl(#[source] sqlx::Error),
 }
 
 impl Error {
@@ -36,11 +36,11 @@ impl Error {
         match self {
             Self::Query { source, .. } => cause(source),
             Self::Migrate(_)
-            | Self::Inconsistent { .. }
-            | Self::NotAQuery
-            | Self::Question(_)
+            | Self::InvalidColumn { .. }
+            | Self::UnsupportedStatement
+            | Self::QueryRejected(_)
             | Self::NotRds
-            | Self::Url(_) => None,
+            | Self::InvalidUrl(_) => None,
         }
     }
 
@@ -58,11 +58,11 @@ impl Error {
                     | sqlx::Error::Decode(_)
             ),
             Self::Migrate(_)
-            | Self::Inconsistent { .. }
-            | Self::NotAQuery
-            | Self::Question(_)
+            | Self::InvalidColumn { .. }
+            | Self::UnsupportedStatement
+            | Self::QueryRejected(_)
             | Self::NotRds
-            | Self::Url(_) => false,
+            | Self::InvalidUrl(_) => false,
         }
     }
 }
@@ -101,12 +101,12 @@ fn said(code: &str) -> String {
 }
 
 /// Names the operation that an error came from.
-pub(crate) trait Failed<T> {
-    fn failed(self, operation: &'static str) -> Result<T, Error>;
+pub(crate) trait SqlxResultExt<T> {
+    fn for_operation(self, operation: &'static str) -> Result<T, Error>;
 }
 
-impl<T> Failed<T> for Result<T, sqlx::Error> {
-    fn failed(self, operation: &'static str) -> Result<T, Error> {
+impl<T> SqlxResultExt<T> for Result<T, sqlx::Error> {
+    fn for_operation(self, operation: &'static str) -> Result<T, Error> {
         self.map_err(|source| {
             // No line of the log: that is written once, where it is handled. It marks the span around it as failed.
             tracing::info!(target: "span_failed", operation);

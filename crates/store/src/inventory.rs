@@ -6,8 +6,8 @@ use sqlx::{Acquire, PgConnection, PgPool};
 
 use crate::{
     Error,
-    error::Failed,
-    orders::{self, Image, number},
+    error::SqlxResultExt,
+    orders::{self, OrderProjection, to_i32},
     pool,
 };
 use domain::{Line, OrderId, Sku};
@@ -22,15 +22,15 @@ pub enum Reservation {
 #[tracing::instrument(name = "store.inventory.reserve", skip_all)]
 pub async fn reserve(
     pool: &PgPool,
-    image: Image<'_>,
+    image: OrderProjection<'_>,
     lines: &[Line],
     default_stock: i64,
 ) -> Result<Reservation, Error> {
     let order_id = &image.record.order_id;
     let mut transaction = pool::begin(pool).await?;
-    orders::write(&mut transaction, image).await?;
+    orders::write_projection(&mut transaction, image).await?;
     if let Some(decided) = decided(&mut transaction, image).await? {
-        transaction.commit().await.failed("commit")?;
+        transaction.commit().await.for_operation("commit")?;
         return Ok(decided);
     }
     // In the order of the skus: two orders that want the same two never wait for each other.
@@ -38,7 +38,7 @@ pub async fn reserve(
     for line in lines {
         *wanted.entry(&line.sku).or_default() += i64::from(line.quantity);
     }
-    let mut holding = transaction.begin().await.failed("set a savepoint")?;
+    let mut holding = transaction.begin().await.for_operation("set a savepoint")?;
     let mut reservation = Reservation::Held;
     for (sku, quantity) in wanted {
         if let Some(available) = hold(&mut holding, order_id, sku, quantity, default_stock).await? {
@@ -50,20 +50,23 @@ pub async fn reserve(
         }
     }
     match &reservation {
-        Reservation::Held => holding.commit().await.failed("keep what is held")?,
+        Reservation::Held => holding.commit().await.for_operation("keep what is held")?,
         Reservation::Unavailable { sku, available } => {
-            holding.rollback().await.failed("give back what was held")?;
+            holding
+                .rollback()
+                .await
+                .for_operation("give back what was held")?;
             refuse(&mut transaction, order_id, sku, *available).await?;
         }
     }
-    transaction.commit().await.failed("commit")?;
+    transaction.commit().await.for_operation("commit")?;
     Ok(reservation)
 }
 
 /// What was decided before. The row's lock keeps a twin of this try, late or early, from deciding otherwise.
 async fn decided(
     connection: &mut PgConnection,
-    image: Image<'_>,
+    image: OrderProjection<'_>,
 ) -> Result<Option<Reservation>, Error> {
     let row = sqlx::query!(
         r#"select version, refused_sku, refused_available,
@@ -73,8 +76,8 @@ async fn decided(
     )
     .fetch_one(connection)
     .await
-    .failed("look for the reservation")?;
-    if row.version > number(image.version) {
+    .for_operation("look for the reservation")?;
+    if row.version > to_i32(image.version) {
         // The order has gone on without this try: nobody reads the answer, and nothing may be held any more.
         return Ok(Some(Reservation::Held));
     }
@@ -102,7 +105,7 @@ async fn refuse(
     )
     .execute(connection)
     .await
-    .failed("record the refusal")
+    .for_operation("record the refusal")
     .map(|_| ())
 }
 
@@ -121,7 +124,7 @@ async fn hold(
     )
     .execute(&mut *connection)
     .await
-    .failed("open a sku")?;
+    .for_operation("open a sku")?;
     let held = sqlx::query!(
         "update inventory set available = available - $2, held = held + $2 where sku = $1 and available >= $2",
         sku.as_str(),
@@ -129,7 +132,7 @@ async fn hold(
     )
     .execute(&mut *connection)
     .await
-    .failed("hold stock")?;
+    .for_operation("hold stock")?;
     if held.rows_affected() == 0 {
         let available = sqlx::query_scalar!(
             "select available from inventory where sku = $1",
@@ -138,7 +141,7 @@ async fn hold(
         return available
             .fetch_one(connection)
             .await
-            .failed("read the stock")
+            .for_operation("read the stock")
             .map(Some);
     }
     sqlx::query!(
@@ -149,15 +152,15 @@ async fn hold(
     )
     .execute(connection)
     .await
-    .failed("insert the reservation")?;
+    .for_operation("insert the reservation")?;
     Ok(None)
 }
 
 /// Gives back what the order holds; whether it held anything.
 #[tracing::instrument(name = "store.inventory.release", skip_all)]
-pub async fn release(pool: &PgPool, image: Image<'_>) -> Result<bool, Error> {
+pub async fn release(pool: &PgPool, image: OrderProjection<'_>) -> Result<bool, Error> {
     let mut transaction = pool::begin(pool).await?;
-    orders::write(&mut transaction, image).await?;
+    orders::write_projection(&mut transaction, image).await?;
     sqlx::query!(
         "with released as (
              update reservations set state = 'released' where order_id = $1 and state = 'held' returning sku, quantity
@@ -170,7 +173,7 @@ pub async fn release(pool: &PgPool, image: Image<'_>) -> Result<bool, Error> {
     )
     .execute(&mut *transaction)
     .await
-    .failed("release stock")?;
+    .for_operation("release stock")?;
     let released = sqlx::query_scalar!(
         "select exists (select from reservations where order_id = $1 and state = 'released')",
         image.record.order_id.as_str(),
@@ -178,16 +181,16 @@ pub async fn release(pool: &PgPool, image: Image<'_>) -> Result<bool, Error> {
     let released = released
         .fetch_one(&mut *transaction)
         .await
-        .failed("look at what was released")?;
-    transaction.commit().await.failed("commit")?;
+        .for_operation("look at what was released")?;
+    transaction.commit().await.for_operation("commit")?;
     Ok(released == Some(true))
 }
 
 /// What the order held has left the house.
 #[tracing::instrument(name = "store.inventory.commit", skip_all)]
-pub async fn commit(pool: &PgPool, image: Image<'_>) -> Result<(), Error> {
+pub async fn commit(pool: &PgPool, image: OrderProjection<'_>) -> Result<(), Error> {
     let mut transaction = pool::begin(pool).await?;
-    orders::write(&mut transaction, image).await?;
+    orders::write_projection(&mut transaction, image).await?;
     sqlx::query!(
         "with gone as (
              update reservations set state = 'shipped' where order_id = $1 and state = 'held' returning sku, quantity
@@ -200,8 +203,8 @@ pub async fn commit(pool: &PgPool, image: Image<'_>) -> Result<(), Error> {
     )
     .execute(&mut *transaction)
     .await
-    .failed("commit stock")?;
-    transaction.commit().await.failed("commit")
+    .for_operation("commit stock")?;
+    transaction.commit().await.for_operation("commit")
 }
 
 /// The stock of one sku.
@@ -214,7 +217,7 @@ pub struct Stock {
 
 /// What there is of a sku; `None` when it was never seen.
 #[tracing::instrument(name = "store.inventory.stock", skip_all)]
-pub async fn stock(pool: &PgPool, sku: &Sku) -> Result<Option<Stock>, Error> {
+pub async fn read_stock(pool: &PgPool, sku: &Sku) -> Result<Option<Stock>, Error> {
     sqlx::query_as!(
         Stock,
         "select available, held, shipped from inventory where sku = $1",
@@ -222,14 +225,14 @@ pub async fn stock(pool: &PgPool, sku: &Sku) -> Result<Option<Stock>, Error> {
     )
     .fetch_optional(pool)
     .await
-    .failed("read the stock")
+    .for_operation("read the stock")
 }
 
 /// The stock of every sku that was ever seen, by name.
 #[tracing::instrument(name = "store.inventory.list", skip_all)]
 pub async fn list(pool: &PgPool) -> Result<Vec<(Sku, Stock)>, Error> {
     let rows = sqlx::query!("select sku, available, held, shipped from inventory order by sku");
-    let rows = rows.fetch_all(pool).await.failed("list the stock")?;
+    let rows = rows.fetch_all(pool).await.for_operation("list the stock")?;
     let stock = |available, held, shipped| Stock {
         available,
         held,
@@ -261,5 +264,5 @@ pub async fn set_available(pool: &PgPool, sku: &Sku, available: i64) -> Result<S
     )
     .fetch_one(pool)
     .await
-    .failed("set the stock")
+    .for_operation("set the stock")
 }

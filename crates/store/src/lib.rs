@@ -4,30 +4,30 @@
 //! (`CONTRIBUTING.md` says how to renew them). Every writing function may run twice: start reading at
 //! [`orders::write`], which the others build on.
 
+pub mod adhoc_query;
+pub mod audit_events;
 pub mod backup;
-pub mod console;
 mod database;
-pub mod deliveries;
 mod error;
-pub mod events;
-#[cfg(feature = "iam")]
-pub mod iam;
 pub mod inventory;
-pub mod late;
-pub mod notifications;
 pub mod orders;
+pub mod outbox;
 pub mod payments;
 mod pool;
+#[cfg(feature = "iam")]
+pub mod rds_token;
+pub mod roles;
 pub mod shipments;
 pub mod simulator;
+pub mod stalled_orders;
 pub mod strays;
-pub mod users;
 pub mod verify;
+pub mod webhook_events;
 
 pub use database::Database;
 pub use error::Error;
 pub use pool::{
-    Migration, connect, connect_lazy, database_url, is_migrated, migrate, migrations, ping, reach,
-    schema,
+    Migration, check_reachable, connect, connect_lazy, is_migrated, list_migrations, migrate,
+    normalize_database_url, ping, schema_version,
 };
 pub use sqlx::PgPool;

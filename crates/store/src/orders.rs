@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 
-use crate::{Error, error::Failed, events, notifications, pool};
+use crate::{Error, audit_events, error::SqlxResultExt, outbox, pool};
 use contract::{OrderView, Source, order_workflow_id};
 use domain::{
     AuditEvent, Currency, Money, OrderId, OrderRecord, OrderStatus, ReviewDecision, Step,
@@ -13,7 +13,7 @@ use domain::{
 
 /// An order's image and the entries of its trail that may be new.
 #[derive(Debug, Clone, Copy)]
-pub struct Image<'a> {
+pub struct OrderProjection<'a> {
     pub record: &'a OrderRecord,
     /// Goes up with the workflow's history, [`VERSIONS_OF_A_TASK`] for each of its events.
     pub version: u32,
@@ -23,23 +23,27 @@ pub struct Image<'a> {
 }
 
 /// How many versions one workflow task has for itself.
-pub const VERSIONS_OF_A_TASK: u32 = 1_024;
+pub const VERSIONS_PER_HISTORY_EVENT: u32 = 1_024;
 
 /// The last word of a workflow task: what it decides last, and the history knows.
-pub const LAST_OF_ITS_TASK: DateTime<Utc> = DateTime::<Utc>::MAX_UTC;
+pub const FINAL_DECISION_TIME: DateTime<Utc> = DateTime::<Utc>::MAX_UTC;
 
 /// Whose order the row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Inserted {
+pub enum RowOwner {
     /// Ours: made now, or by an earlier try of the same run.
-    Ours,
+    ThisRun,
     /// Another run's.
-    Theirs,
+    OtherRun,
 }
 
 /// Makes the row of an order and its first entries, unless another run has made one.
 #[tracing::instrument(name = "store.orders.insert", skip_all)]
-pub async fn insert(pool: &PgPool, image: Image<'_>, run_id: &str) -> Result<Inserted, Error> {
+pub async fn insert(
+    pool: &PgPool,
+    image: OrderProjection<'_>,
+    run_id: &str,
+) -> Result<RowOwner, Error> {
     let mut transaction = pool::begin(pool).await?;
     let record = image.record;
     sqlx::query!(
@@ -53,20 +57,20 @@ pub async fn insert(pool: &PgPool, image: Image<'_>, run_id: &str) -> Result<Ins
     )
     .execute(&mut *transaction)
     .await
-    .failed("insert the order")?;
+    .for_operation("insert the order")?;
     let owner = sqlx::query_scalar!(
         "select run_id from orders where id = $1 for update",
         record.order_id.as_str()
     )
     .fetch_one(&mut *transaction)
     .await
-    .failed("read the order's run")?;
+    .for_operation("read the order's run")?;
     if owner != run_id {
-        return Ok(Inserted::Theirs);
+        return Ok(RowOwner::OtherRun);
     }
-    write(&mut transaction, image).await?;
-    transaction.commit().await.failed("commit")?;
-    Ok(Inserted::Ours)
+    write_projection(&mut transaction, image).await?;
+    transaction.commit().await.for_operation("commit")?;
+    Ok(RowOwner::ThisRun)
 }
 
 /// Writes the image and its entries, unless the row has this image already, or a newer one.
@@ -75,7 +79,10 @@ pub async fn insert(pool: &PgPool, image: Image<'_>, run_id: &str) -> Result<Ins
 /// else under the same numbers: from the same place in the history, too, where the task was a repeat, which leaves no
 /// trace there. The later image is the one that is in the history, so its entries replace what the trail has from their
 /// first number on.
-pub async fn write(connection: &mut PgConnection, image: Image<'_>) -> Result<(), Error> {
+pub async fn write_projection(
+    connection: &mut PgConnection,
+    image: OrderProjection<'_>,
+) -> Result<(), Error> {
     let record = image.record;
     let order = record.order.as_ref();
     let customer = order.map(|order| &order.customer);
@@ -89,7 +96,7 @@ pub async fn write(connection: &mut PgConnection, image: Image<'_>) -> Result<()
              version = $2, last_seq = $18, updated_at = $19, review = $20, decided_at = $21
          where id = $1 and (version / $22, decided_at) < ($2::int / $22, $21)",
         record.order_id.as_str(),
-        number(image.version),
+        to_i32(image.version),
         record.status().as_str(),
         record.step().as_str(),
         record.is_running(),
@@ -105,35 +112,35 @@ pub async fn write(connection: &mut PgConnection, image: Image<'_>) -> Result<()
         record.cancellation_reason,
         json(&record.failure.as_ref())?,
         serde_json::to_value(&record.retries).map_err(unwritable)?,
-        number(record.last_seq()),
+        to_i32(record.last_seq()),
         record.updated_at(),
         record.review.map(ReviewDecision::as_str),
         image.decided_at,
-        number(VERSIONS_OF_A_TASK),
+        to_i32(VERSIONS_PER_HISTORY_EVENT),
     )
     .execute(&mut *connection)
     .await
-    .failed("update the order")?;
+    .for_operation("update the order")?;
     if updated.rows_affected() == 0 {
         return Ok(());
     }
     let new = u32::try_from(image.events.len()).unwrap_or(u32::MAX);
     let after = record.last_seq().saturating_sub(new);
-    events::replace(connection, &record.order_id, after, image.events).await?;
-    notifications::enlist(connection, record, after, image.events).await
+    audit_events::replace_after(connection, &record.order_id, after, image.events).await?;
+    outbox::enqueue(connection, record, after, image.events).await
 }
 
 /// Writes the image in a transaction of its own.
 #[tracing::instrument(name = "store.orders.record", skip_all)]
-pub async fn record(pool: &PgPool, image: Image<'_>) -> Result<(), Error> {
+pub async fn record_projection(pool: &PgPool, image: OrderProjection<'_>) -> Result<(), Error> {
     let mut transaction = pool::begin(pool).await?;
-    write(&mut transaction, image).await?;
-    transaction.commit().await.failed("commit")
+    write_projection(&mut transaction, image).await?;
+    transaction.commit().await.for_operation("commit")
 }
 
 /// The order as readers see it.
 #[tracing::instrument(name = "store.orders.view", skip_all)]
-pub async fn view(pool: &PgPool, order_id: &OrderId) -> Result<Option<OrderView>, Error> {
+pub async fn read_order(pool: &PgPool, order_id: &OrderId) -> Result<Option<OrderView>, Error> {
     let row = sqlx::query_as!(
         Row,
         "select id, state, step, is_running, customer_id, customer_json, items_json, address_json,
@@ -144,19 +151,19 @@ pub async fn view(pool: &PgPool, order_id: &OrderId) -> Result<Option<OrderView>
     )
     .fetch_optional(pool)
     .await
-    .failed("read the order")?;
+    .for_operation("read the order")?;
     row.map(Row::view).transpose()
 }
 
 /// The last entry of the trail that the row includes; `None` when there is no such order. The cheapest look at one.
-pub async fn last_seq(pool: &PgPool, order_id: &OrderId) -> Result<Option<u32>, Error> {
+pub async fn read_last_seq(pool: &PgPool, order_id: &OrderId) -> Result<Option<u32>, Error> {
     let seq = sqlx::query_scalar!(
         "select last_seq from orders where id = $1",
         order_id.as_str()
     )
     .fetch_optional(pool)
     .await
-    .failed("look at the order")?;
+    .for_operation("look at the order")?;
     Ok(seq.map(|seq| u32::try_from(seq).unwrap_or_default()))
 }
 
@@ -206,7 +213,7 @@ pub async fn list(pool: &PgPool, filter: &ListFilter) -> Result<Vec<OrderView>, 
     )
     .fetch_all(pool)
     .await
-    .failed("list orders")?;
+    .for_operation("list orders")?;
     rows.into_iter().map(Row::view).collect()
 }
 
@@ -280,7 +287,7 @@ struct Column {
 
 impl Column {
     fn read<T: DeserializeOwned>(self, value: Value) -> Result<T, Error> {
-        serde_json::from_value(value).map_err(|source| Error::Inconsistent {
+        serde_json::from_value(value).map_err(|source| Error::InvalidColumn {
             table: "orders",
             key: self.key,
             column: self.column,
@@ -305,6 +312,6 @@ fn unwritable(source: serde_json::Error) -> Error {
     }
 }
 
-pub(crate) fn number(value: u32) -> i32 {
+pub(crate) fn to_i32(value: u32) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
 }

@@ -5,8 +5,8 @@ use sqlx::PgPool;
 
 use crate::{
     Error,
-    error::Failed,
-    orders::{self, Image},
+    error::SqlxResultExt,
+    orders::{self, OrderProjection},
     pool,
 };
 use domain::{Money, OrderId, PaymentId, PaymentStatus, TransactionId};
@@ -48,10 +48,14 @@ pub enum Claim {
 
 /// Writes the order's image and binds the payment to the order, unless it is bound to one already.
 #[tracing::instrument(name = "store.payments.claim", skip_all)]
-pub async fn claim(pool: &PgPool, image: Image<'_>, payment: Payment<'_>) -> Result<Claim, Error> {
+pub async fn claim(
+    pool: &PgPool,
+    image: OrderProjection<'_>,
+    payment: Payment<'_>,
+) -> Result<Claim, Error> {
     let order_id = &image.record.order_id;
     let mut transaction = pool::begin(pool).await?;
-    orders::write(&mut transaction, image).await?;
+    orders::write_projection(&mut transaction, image).await?;
     let inserted = sqlx::query!(
         "insert into payments (payment_id, order_id, status, amount, currency, transaction_id, provider, payment_method)
          values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing",
@@ -66,7 +70,7 @@ pub async fn claim(pool: &PgPool, image: Image<'_>, payment: Payment<'_>) -> Res
     )
     .execute(&mut *transaction)
     .await
-    .failed("insert the payment")?;
+    .for_operation("insert the payment")?;
     let row = sqlx::query_as!(
         Row,
         "select order_id, status, amount, currency, provider, transaction_id, created_at from payments where payment_id = $1",
@@ -74,8 +78,8 @@ pub async fn claim(pool: &PgPool, image: Image<'_>, payment: Payment<'_>) -> Res
     )
     .fetch_optional(&mut *transaction)
     .await
-    .failed("read the payment")?;
-    transaction.commit().await.failed("commit")?;
+    .for_operation("read the payment")?;
+    transaction.commit().await.for_operation("commit")?;
     Ok(match row {
         Some(row) if row.order_id.as_deref() == Some(order_id.as_str()) => {
             Claim::Ours(row.standing(inserted.rows_affected() == 0))
@@ -88,7 +92,7 @@ pub async fn claim(pool: &PgPool, image: Image<'_>, payment: Payment<'_>) -> Res
 
 /// How a payment of the order stands.
 #[tracing::instrument(name = "store.payments.standing", skip_all)]
-pub async fn standing(
+pub async fn read_standing(
     pool: &PgPool,
     order_id: &OrderId,
     payment_id: &PaymentId,
@@ -101,7 +105,7 @@ pub async fn standing(
     )
     .fetch_optional(pool)
     .await
-    .failed("read the payment")?;
+    .for_operation("read the payment")?;
     Ok(row.map(|row| row.standing(true)))
 }
 
@@ -119,7 +123,7 @@ fn before(status: PaymentStatus) -> &'static [PaymentStatus] {
 
 /// Writes what became of a payment, if it can become that from what it is.
 #[tracing::instrument(name = "store.payments.settle", skip_all)]
-pub async fn settle(
+pub async fn record_status(
     pool: &PgPool,
     payment_id: &PaymentId,
     status: PaymentStatus,
@@ -136,13 +140,13 @@ pub async fn settle(
     )
     .execute(pool)
     .await
-    .failed("settle the payment")
+    .for_operation("settle the payment")
     .map(|_| ())
 }
 
 /// Writes which transaction a payment that is not decided yet has at its provider, so that it is found again.
 #[tracing::instrument(name = "store.payments.begun", skip_all)]
-pub async fn begun(
+pub async fn record_transaction(
     pool: &PgPool,
     payment_id: &PaymentId,
     transaction_id: &TransactionId,
@@ -154,13 +158,13 @@ pub async fn begun(
     )
     .execute(pool)
     .await
-    .failed("write the payment's transaction")
+    .for_operation("write the payment's transaction")
     .map(|_| ())
 }
 
 /// How the payment stands under which a provider's transaction is in our books.
 #[tracing::instrument(name = "store.payments.of_transaction", skip_all)]
-pub async fn of_transaction(
+pub async fn find_status_by_transaction(
     pool: &PgPool,
     provider: &str,
     transaction_id: &str,
@@ -173,7 +177,7 @@ pub async fn of_transaction(
     let status = status
         .fetch_optional(pool)
         .await
-        .failed("read the payment")?;
+        .for_operation("read the payment")?;
     Ok(status.as_deref().and_then(PaymentStatus::parse))
 }
 

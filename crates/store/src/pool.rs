@@ -8,28 +8,28 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::{Error, error::Failed};
+use crate::{Error, error::SqlxResultExt};
 
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
 /// The URL as the driver wants it: other systems write the driver's name into the scheme.
-pub fn database_url(url: &str) -> String {
+pub fn normalize_database_url(url: &str) -> String {
     url.replacen("postgresql+asyncpg://", "postgres://", 1)
 }
 
 /// A pool that connects when it is first used: a function starts, and answers, without the database.
 pub fn connect_lazy(url: &str, connections: u32) -> Result<PgPool, Error> {
-    let url = database_url(url);
+    let url = normalize_database_url(url);
     // The driver takes any scheme for its own.
     if !["postgres://", "postgresql://"]
         .iter()
         .any(|scheme| url.starts_with(scheme))
     {
-        return Err(Error::Url(sqlx::Error::Configuration(
+        return Err(Error::InvalidUrl(sqlx::Error::Configuration(
             "another scheme".into(),
         )));
     }
-    let connection = PgConnectOptions::from_str(&url).map_err(Error::Url)?;
+    let connection = PgConnectOptions::from_str(&url).map_err(Error::InvalidUrl)?;
     // A caller waits for seconds, not for the driver's 30: then it says that the database is away.
     let pool = PgPoolOptions::new()
         .max_connections(connections)
@@ -40,18 +40,18 @@ pub fn connect_lazy(url: &str, connections: u32) -> Result<PgPool, Error> {
 /// Connects, and fails at once when the database is not there.
 pub async fn connect(url: &str) -> Result<PgPool, Error> {
     let pool = connect_lazy(url, 20)?;
-    reach(&pool).await?;
+    check_reachable(&pool).await?;
     Ok(pool)
 }
 
 /// Fails at once when the database of `pool` is not there.
-pub async fn reach(pool: &PgPool) -> Result<(), Error> {
+pub async fn check_reachable(pool: &PgPool) -> Result<(), Error> {
     let reached = match pool.acquire().await {
         // The pool takes a refusal for a server that is starting up, and tries until its time is over: once more, for the cause.
         Err(sqlx::Error::PoolTimedOut) => Err(once(&pool.connect_options()).await),
         reached => reached.map(|_| ()),
     };
-    reached.failed("connect to the database")
+    reached.for_operation("connect to the database")
 }
 
 async fn once(options: &PgConnectOptions) -> sqlx::Error {
@@ -69,7 +69,7 @@ pub(crate) async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres
     #[expect(clippy::disallowed_methods, reason = "the one place")]
     let begun = tokio::spawn(async move { pool.begin().await });
     let begun = begun.await.map_err(|_| sqlx::Error::WorkerCrashed);
-    begun.and_then(|begun| begun).failed("begin")
+    begun.and_then(|begun| begun).for_operation("begin")
 }
 
 /// Applies what is missing of `migrations/`. Several at once wait for each other.
@@ -86,8 +86,14 @@ pub struct Migration {
 }
 
 /// Every migration that this program knows, oldest first, and whether the database has it.
-pub async fn migrations(pool: &PgPool) -> Result<Vec<Migration>, Error> {
-    let applied = applied(&mut *pool.acquire().await.failed("connect to the database")?).await?;
+pub async fn list_migrations(pool: &PgPool) -> Result<Vec<Migration>, Error> {
+    let applied = applied(
+        &mut *pool
+            .acquire()
+            .await
+            .for_operation("connect to the database")?,
+    )
+    .await?;
     let migration = |migration: &sqlx::migrate::Migration| Migration {
         version: migration.version,
         description: migration.description.to_string(),
@@ -98,14 +104,14 @@ pub async fn migrations(pool: &PgPool) -> Result<Vec<Migration>, Error> {
 
 /// Whether the database has every migration that this program knows.
 pub async fn is_migrated(pool: &PgPool) -> Result<bool, Error> {
-    Ok(migrations(pool)
+    Ok(list_migrations(pool)
         .await?
         .iter()
         .all(|migration| migration.is_applied))
 }
 
 /// The newest migration that this program knows.
-pub(crate) fn newest_known() -> i64 {
+pub(crate) fn latest_known_version() -> i64 {
     MIGRATOR
         .iter()
         .map(|migration| migration.version)
@@ -114,7 +120,7 @@ pub(crate) fn newest_known() -> i64 {
 }
 
 /// The newest migration that the database has.
-pub(crate) async fn newest_applied(connection: &mut PgConnection) -> Result<i64, Error> {
+pub(crate) async fn latest_applied_version(connection: &mut PgConnection) -> Result<i64, Error> {
     Ok(applied(connection)
         .await?
         .last()
@@ -129,7 +135,7 @@ async fn applied(connection: &mut PgConnection) -> Result<Vec<i64>, Error> {
     if there
         .fetch_one(&mut *connection)
         .await
-        .failed("look for migrations")?
+        .for_operation("look for migrations")?
         == Some(0)
     {
         return Ok(Vec::new());
@@ -138,12 +144,18 @@ async fn applied(connection: &mut PgConnection) -> Result<Vec<i64>, Error> {
     sqlx::query_scalar("select version from _sqlx_migrations where success order by version")
         .fetch_all(connection)
         .await
-        .failed("read the applied migrations")
+        .for_operation("read the applied migrations")
 }
 
 /// The newest migration that the database has, which may be newer than this program.
-pub async fn schema(pool: &PgPool) -> Result<i64, Error> {
-    newest_applied(&mut *pool.acquire().await.failed("connect to the database")?).await
+pub async fn schema_version(pool: &PgPool) -> Result<i64, Error> {
+    latest_applied_version(
+        &mut *pool
+            .acquire()
+            .await
+            .for_operation("connect to the database")?,
+    )
+    .await
 }
 
 /// Whether the database answers.
@@ -152,6 +164,6 @@ pub async fn ping(pool: &PgPool) -> Result<(), Error> {
     sqlx::query_scalar!("select 1 as one")
         .fetch_one(pool)
         .await
-        .failed("reach the database")
+        .for_operation("reach the database")
         .map(|_| ())
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sqlx::PgPool;
 
-use crate::{Error, error::Failed};
+use crate::{Error, error::SqlxResultExt};
 use domain::OrderId;
 
 /// Packs a parcel. Packing it again, for another address, replaces what was packed.
@@ -26,13 +26,13 @@ pub async fn prepare(
     )
     .execute(pool)
     .await
-    .failed("prepare the parcel")
+    .for_operation("prepare the parcel")
     .map(|_| ())
 }
 
 /// The carrier has the parcel.
 #[tracing::instrument(name = "store.shipments.dispatched", skip_all)]
-pub async fn dispatched(
+pub async fn record_dispatch(
     pool: &PgPool,
     shipment_id: &str,
     tracking_number: &str,
@@ -44,31 +44,31 @@ pub async fn dispatched(
     )
     .execute(pool)
     .await
-    .failed("record the dispatch")
+    .for_operation("record the dispatch")
     .map(|_| ())
 }
 
 /// The carrier will never have the parcel.
 #[tracing::instrument(name = "store.shipments.cancelled", skip_all)]
-pub async fn cancelled(pool: &PgPool, shipment_id: &str) -> Result<(), Error> {
+pub async fn record_cancellation(pool: &PgPool, shipment_id: &str) -> Result<(), Error> {
     sqlx::query!(
         "update shipments set state = 'cancelled', updated_at = now() where shipment_id = $1 and state = 'prepared'",
         shipment_id,
     )
     .execute(pool)
     .await
-    .failed("record the cancelled parcel")
+    .for_operation("record the cancelled parcel")
     .map(|_| ())
 }
 
 /// Where a parcel was to go when it was packed last.
-pub async fn address(pool: &PgPool, shipment_id: &str) -> Result<Option<Value>, Error> {
+pub async fn read_address(pool: &PgPool, shipment_id: &str) -> Result<Option<Value>, Error> {
     sqlx::query_scalar!(
         "select address_json from shipments where shipment_id = $1",
         shipment_id
     )
     .fetch_optional(pool)
     .await
-    .failed("read the parcel")
+    .for_operation("read the parcel")
     .map(Option::flatten)
 }

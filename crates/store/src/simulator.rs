@@ -2,7 +2,7 @@
 
 use sqlx::PgPool;
 
-use crate::{Error, error::Failed};
+use crate::{Error, error::SqlxResultExt};
 
 /// What the simulator was told to do wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub async fn take_fault(
     )
     .fetch_optional(pool)
     .await
-    .failed("take a fault")?;
+    .for_operation("take a fault")?;
     Ok(fault.map(|fault| match fault.as_str() {
         "fail" => Fault::Fail,
         "lose" => Fault::Lose,
@@ -68,7 +68,7 @@ pub async fn move_money(
     )
     .execute(pool)
     .await
-    .failed("write the provider's books")?;
+    .for_operation("write the provider's books")?;
     sqlx::query_as!(
         Movement,
         "select transaction_id, kind from simulator.payments where idempotency_key = $1",
@@ -76,7 +76,7 @@ pub async fn move_money(
     )
     .fetch_one(pool)
     .await
-    .failed("read the provider's books")
+    .for_operation("read the provider's books")
 }
 
 /// What the carrier has under this shipment.
@@ -102,7 +102,7 @@ pub async fn take_parcel(
     )
     .execute(pool)
     .await
-    .failed("write the carrier's books")?;
+    .for_operation("write the carrier's books")?;
     sqlx::query_as!(
         Parcel,
         "select tracking_number from simulator.parcels where shipment_id = $1",
@@ -110,7 +110,7 @@ pub async fn take_parcel(
     )
     .fetch_one(pool)
     .await
-    .failed("read the carrier's books")
+    .for_operation("read the carrier's books")
 }
 
 /// Has the next `times` calls of `operation` for this order go wrong.
@@ -136,12 +136,12 @@ pub async fn add_fault(
     )
     .execute(pool)
     .await
-    .failed("add a fault")
+    .for_operation("add a fault")
     .map(|_| ())
 }
 
 /// How often the provider captured, refunded, voided or declined for this order.
-pub async fn movements(pool: &PgPool, order_id: &str) -> Result<Vec<Movement>, Error> {
+pub async fn list_movements(pool: &PgPool, order_id: &str) -> Result<Vec<Movement>, Error> {
     sqlx::query_as!(
         Movement,
         "select transaction_id, kind from simulator.payments where order_id = $1 order by created_at, kind",
@@ -149,15 +149,15 @@ pub async fn movements(pool: &PgPool, order_id: &str) -> Result<Vec<Movement>, E
     )
     .fetch_all(pool)
     .await
-    .failed("read the provider's books")
+    .for_operation("read the provider's books")
 }
 
 /// How many faults are still to come for this order.
-pub async fn faults_left(pool: &PgPool, operation: &str, order_id: &str) -> Result<i64, Error> {
+pub async fn count_faults(pool: &PgPool, operation: &str, order_id: &str) -> Result<i64, Error> {
     let left = sqlx::query_scalar!(
         r#"select coalesce(sum(times), 0)::bigint as "left!" from simulator.faults where operation = $1 and order_id = $2"#,
         operation,
         order_id,
     );
-    left.fetch_one(pool).await.failed("count the faults")
+    left.fetch_one(pool).await.for_operation("count the faults")
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgPool;
 
-use crate::{Error, error::Failed, orders::number, pool};
+use crate::{Error, error::SqlxResultExt, orders::to_i32, pool};
 use domain::{
     Currency, EventType, Money, OrderId, PaymentEvent, PaymentEventKind, PaymentId, PaymentStatus,
     TransactionId, WebhookProvider,
@@ -21,7 +21,7 @@ pub enum Standing {
 /// The order that an event is about: the one that it names, or whose payment its transaction is. What is told of a
 /// payment afterwards belongs to the payment's order, whatever it names.
 #[tracing::instrument(name = "store.strays.find", skip_all)]
-pub async fn find(
+pub async fn find_order(
     pool: &PgPool,
     event: &PaymentEvent,
 ) -> Result<(Option<OrderId>, Standing), Error> {
@@ -35,7 +35,7 @@ pub async fn find(
     let paying = paying
         .fetch_optional(pool)
         .await
-        .failed("look for the payment")?
+        .for_operation("look for the payment")?
         .flatten();
     let paying = paying.and_then(|id| OrderId::parse(&id).ok());
     let named = event.order_id.clone();
@@ -61,7 +61,7 @@ pub async fn find(
     let standing = match running
         .fetch_optional(pool)
         .await
-        .failed("look for the order")?
+        .for_operation("look for the order")?
     {
         None => Standing::Unknown,
         Some(true) => Standing::Open,
@@ -114,7 +114,7 @@ pub async fn claim(pool: &PgPool, stray: Stray<'_>) -> Result<Claim, Error> {
     inserted
         .execute(pool)
         .await
-        .failed("write the stray payment")?;
+        .for_operation("write the stray payment")?;
     let found = sqlx::query!(
         "select payment_id, status from payments where provider = $1 and transaction_id = $2",
         stray.provider,
@@ -124,7 +124,7 @@ pub async fn claim(pool: &PgPool, stray: Stray<'_>) -> Result<Claim, Error> {
         match found
             .fetch_optional(pool)
             .await
-            .failed("read the stray payment")?
+            .for_operation("read the stray payment")?
         {
             Some(row) if row.payment_id == stray.payment_id.as_str() => {
                 match PaymentStatus::parse(&row.status) {
@@ -156,7 +156,11 @@ pub async fn take_stock(
         transaction_id.as_str(),
         provider.as_str(),
     );
-    let Some(row) = row.fetch_optional(pool).await.failed("read the payment")? else {
+    let Some(row) = row
+        .fetch_optional(pool)
+        .await
+        .for_operation("read the payment")?
+    else {
         return Ok(None);
     };
     let paid = Currency::parse(&row.currency)
@@ -174,7 +178,7 @@ pub async fn take_stock(
     let told = told
         .fetch_all(pool)
         .await
-        .failed("read what was told of the payment")?;
+        .for_operation("read what was told of the payment")?;
     let events: Vec<PaymentEvent> = told
         .into_iter()
         .filter_map(|event| serde_json::from_value(event).ok())
@@ -190,7 +194,7 @@ pub async fn take_stock(
         updated
             .execute(pool)
             .await
-            .failed("write how the payment stands")?;
+            .for_operation("write how the payment stands")?;
     }
     Ok(Some(standing))
 }
@@ -218,7 +222,7 @@ pub enum Appended {
 /// One more entry for the trail of an order that has ended, and what it changes in the order's image: once for each event
 /// of a provider, and of money that went back once for its transaction.
 #[tracing::instrument(name = "store.strays.append", skip_all)]
-pub async fn append(
+pub async fn append_late_entry(
     pool: &PgPool,
     postscript: Postscript<'_>,
     at: DateTime<Utc>,
@@ -238,7 +242,7 @@ pub async fn append(
     let row = row
         .fetch_optional(&mut *transaction)
         .await
-        .failed("lock the order")?;
+        .for_operation("lock the order")?;
     let Some(row) = row.filter(|row| !row.is_running) else {
         return Ok(Appended::StillOpen);
     };
@@ -254,7 +258,7 @@ pub async fn append(
     if known
         .fetch_one(&mut *transaction)
         .await
-        .failed("look for the entry")?
+        .for_operation("look for the entry")?
         == Some(true)
     {
         return Ok(Appended::Written);
@@ -300,18 +304,18 @@ pub async fn append(
     )
     .execute(&mut *transaction)
     .await
-    .failed("append to the audit trail")?;
+    .for_operation("append to the audit trail")?;
     sqlx::query!(
         "update orders set last_seq = $2, updated_at = $3, version = version + $4, payment_json = $5 where id = $1",
         order_id.as_str(),
         next,
         at,
-        number(crate::orders::VERSIONS_OF_A_TASK),
+        to_i32(crate::orders::VERSIONS_PER_HISTORY_EVENT),
         payment,
     )
     .execute(&mut *transaction)
     .await
-    .failed("count the entry")?;
-    transaction.commit().await.failed("commit")?;
+    .for_operation("count the entry")?;
+    transaction.commit().await.for_operation("commit")?;
     Ok(Appended::Written)
 }

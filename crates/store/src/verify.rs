@@ -2,7 +2,7 @@
 
 use sqlx::PgPool;
 
-use crate::{Error, error::Failed};
+use crate::{Error, error::SqlxResultExt};
 use domain::NotificationKind;
 
 /// A broken invariant, and the order or sku that breaks it.
@@ -14,7 +14,7 @@ pub struct Violation {
 
 /// Looks at everything. An order that is still running may be between two steps, so the rules about
 /// ends look only at those that have ended.
-pub async fn violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
+pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
     let told = NotificationKind::ALL
         .iter()
         .flat_map(|kind| kind.entries().iter().map(|entry| (*entry, *kind)));
@@ -95,13 +95,13 @@ pub async fn violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
     )
     .fetch_all(pool)
     .await
-    .failed("verify the database")
+    .for_operation("verify the database")
 }
 
 /// How many orders there are.
-pub async fn count(pool: &PgPool) -> Result<i64, Error> {
+pub async fn count_orders(pool: &PgPool) -> Result<i64, Error> {
     sqlx::query_scalar!(r#"select count(*) as "count!" from orders"#)
         .fetch_one(pool)
         .await
-        .failed("count the orders")
+        .for_operation("count the orders")
 }

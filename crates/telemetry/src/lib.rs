@@ -11,10 +11,10 @@ mod steps;
 
 pub use log::{BadSetting, init};
 use std::{error::Error, fmt::Write};
-pub use steps::{Step, Steps, call, step};
+pub use steps::{Step, Steps, collect_steps, start_step};
 
 /// An error and what caused it, in one line: for the one place where it is logged.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
+pub fn format_error_chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

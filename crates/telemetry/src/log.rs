@@ -71,7 +71,7 @@ pub fn init() -> Result<(), BadSetting> {
     };
     let _ = tracing_subscriber::registry()
         .with(lines.with_filter(filter.and(filter_fn(is_line))))
-        .with(spans::layer())
+        .with(spans::timing_layer())
         .try_init();
     Ok(())
 }

@@ -158,7 +158,7 @@ static LATE: LazyLock<IntGauge> = LazyLock::new(|| {
 const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
 /// A call of the API was answered; `route` is the pattern of the table, never the path.
-pub fn http(method: &str, route: &str, status: u16, took: Duration) {
+pub fn observe_http_request(method: &str, route: &str, status: u16, took: Duration) {
     let method = if METHODS.contains(&method) {
         method
     } else {
@@ -169,31 +169,31 @@ pub fn http(method: &str, route: &str, status: u16, took: Duration) {
 }
 
 /// A call was answered with a problem.
-pub fn problem(code: &str) {
+pub fn count_problem(code: &str) {
     PROBLEMS.with_label_values(&[code]).inc();
 }
 
-pub(crate) fn step_of_call(step: &str, took: Duration) {
+pub(crate) fn observe_http_step(step: &str, took: Duration) {
     HTTP_STEPS
         .with_label_values(&[step])
         .observe(took.as_secs_f64());
 }
 
-pub(crate) fn database(operation: &str, failed: bool, took: Duration) {
+pub(crate) fn observe_database_operation(operation: &str, failed: bool, took: Duration) {
     let outcome = if failed { "failed" } else { "ok" };
     DATABASE
         .with_label_values(&[operation, outcome])
         .observe(took.as_secs_f64());
 }
 
-pub(crate) fn temporal(operation: &str, took: Duration) {
+pub(crate) fn observe_temporal_request(operation: &str, took: Duration) {
     TEMPORAL
         .with_label_values(&[operation])
         .observe(took.as_secs_f64());
 }
 
 /// An activity ran; `attempt` counts from one.
-pub fn activity(activity: &str, outcome: &str, attempt: u32, took: Duration) {
+pub fn observe_activity(activity: &str, outcome: &str, attempt: u32, took: Duration) {
     ACTIVITIES
         .with_label_values(&[activity, outcome])
         .observe(took.as_secs_f64());
@@ -203,48 +203,48 @@ pub fn activity(activity: &str, outcome: &str, attempt: u32, took: Duration) {
 }
 
 /// An order ended.
-pub fn order(outcome: &str, took: Duration) {
+pub fn observe_order(outcome: &str, took: Duration) {
     ORDERS
         .with_label_values(&[outcome])
         .observe(took.as_secs_f64());
 }
 
 /// A step of an order that ended.
-pub fn order_step(step: &str, took: Duration) {
+pub fn observe_order_step(step: &str, took: Duration) {
     ORDER_STEPS
         .with_label_values(&[step])
         .observe(took.as_secs_f64());
 }
 
 /// Why an order failed.
-pub fn order_failure(code: &str) {
+pub fn count_order_failure(code: &str) {
     ORDER_FAILURES.with_label_values(&[code]).inc();
 }
 
 /// How many tries of a step failed in an order that ended.
-pub fn order_step_errors(step: &str, count: u32) {
+pub fn count_order_step_errors(step: &str, count: u32) {
     ORDER_RETRIES
         .with_label_values(&[step])
         .inc_by(u64::from(count));
 }
 
 /// How many messages wait in the outbox.
-pub fn outbox_depth(waiting: i64) {
+pub fn set_outbox_depth(waiting: i64) {
     OUTBOX.set(waiting);
 }
 
 /// How many tasks wait in the task queues.
-pub fn task_queue_backlog(waiting: i64) {
+pub fn set_task_queue_backlog(waiting: i64) {
     BACKLOG.set(waiting);
 }
 
 /// How many orders are late.
-pub fn orders_late(late: i64) {
+pub fn set_late_orders(late: i64) {
     LATE.set(late);
 }
 
 /// All of them, as Prometheus reads it.
-pub fn text() -> String {
+pub fn encode_metrics() -> String {
     TextEncoder::new()
         .encode_to_string(&REGISTRY.gather())
         .unwrap_or_default()
@@ -256,11 +256,11 @@ mod tests {
 
     #[test]
     fn a_method_that_is_none_makes_no_series_of_its_own() {
-        http("GET", "/orders/{id}", 200, Duration::from_millis(3));
-        http("BREW", "-", 405, Duration::ZERO);
-        activity("ChargePayment", "ok", 2, Duration::ZERO);
-        outbox_depth(3);
-        let text = text();
+        observe_http_request("GET", "/orders/{id}", 200, Duration::from_millis(3));
+        observe_http_request("BREW", "-", 405, Duration::ZERO);
+        observe_activity("ChargePayment", "ok", 2, Duration::ZERO);
+        set_outbox_depth(3);
+        let text = encode_metrics();
         for line in [
             r#"orderflow_http_request_seconds_count{method="GET",route="/orders/{id}",status="200"} 1"#,
             r#"orderflow_http_request_seconds_count{method="other",route="-",status="405"} 1"#,

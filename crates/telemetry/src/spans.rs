@@ -14,7 +14,7 @@ use crate::{metrics, steps};
 pub(crate) const FAILED: &str = "span_failed";
 
 /// The layer that measures. It sees nothing but what it needs, so all else costs what it did.
-pub(crate) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
+pub(crate) fn timing_layer<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
     Timings.with_filter(filter_fn(is_measured).with_max_level_hint(LevelFilter::INFO))
 }
 
@@ -81,10 +81,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Timings {
             return;
         };
         let took = began.elapsed();
-        steps::report(span.name(), took);
+        steps::record_step(span.name(), took);
         match kind {
-            Kind::Store => metrics::database(operation, failed, took),
-            Kind::Temporal => metrics::temporal(operation, took),
+            Kind::Store => metrics::observe_database_operation(operation, failed, took),
+            Kind::Temporal => metrics::observe_temporal_request(operation, took),
         }
     }
 }
@@ -98,12 +98,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_span_of_the_store_is_a_step_and_a_metric() {
-        let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer()));
+        let _guard =
+            tracing::subscriber::set_default(tracing_subscriber::registry().with(timing_layer()));
         let good = async { tokio::task::yield_now().await }
             .instrument(tracing::info_span!("store.test.good"));
         let bad = async { tracing::info!(target: "span_failed", "it failed") };
         let other = async {}.instrument(tracing::info_span!("something else"));
-        let ((), steps) = crate::call(async {
+        let ((), steps) = crate::collect_steps(async {
             good.await;
             bad.instrument(tracing::info_span!("store.test.bad")).await;
             other.await;
@@ -113,7 +114,7 @@ mod tests {
             steps.to_string().split(' ').step_by(2).collect::<Vec<_>>(),
             ["store.test.good", "store.test.bad"]
         );
-        let text = metrics::text();
+        let text = metrics::encode_metrics();
         for line in [
             r#"orderflow_database_seconds_count{operation="test.good",outcome="ok"} 1"#,
             r#"orderflow_database_seconds_count{operation="test.bad",outcome="failed"} 1"#,

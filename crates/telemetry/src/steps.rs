@@ -37,7 +37,7 @@ impl Steps {
     }
 
     /// The value of a `Server-Timing` header.
-    pub fn server_timing(&self, total: Duration) -> String {
+    pub fn to_server_timing(&self, total: Duration) -> String {
         let mut text = String::new();
         for (name, took) in self.0.iter().chain([&("total", total)]) {
             let separator = if text.is_empty() { "" } else { ", " };
@@ -65,7 +65,7 @@ pub(crate) fn milliseconds(took: Duration) -> f64 {
 }
 
 /// Answers one call, and tells what it did.
-pub async fn call<F: Future>(answer: F) -> (F::Output, Steps) {
+pub async fn collect_steps<F: Future>(answer: F) -> (F::Output, Steps) {
     let mut call = std::pin::pin!(STEPS.scope(RefCell::default(), answer));
     let output = call.as_mut().await;
     let steps = call
@@ -84,7 +84,7 @@ pub struct Step {
 }
 
 /// Begins a step of the call that this task answers.
-pub fn step(name: &'static str) -> Step {
+pub fn start_step(name: &'static str) -> Step {
     Step {
         name,
         began: Instant::now(),
@@ -93,19 +93,19 @@ pub fn step(name: &'static str) -> Step {
 
 impl Drop for Step {
     fn drop(&mut self) {
-        report(self.name, self.began.elapsed());
+        record_step(self.name, self.began.elapsed());
     }
 }
 
 /// Adds to the call that this task answers, if it answers one.
-pub(crate) fn report(name: &'static str, took: Duration) {
+pub(crate) fn record_step(name: &'static str, took: Duration) {
     let is_call = STEPS.try_with(|steps| {
         if let Ok(mut steps) = steps.try_borrow_mut() {
             steps.add(name, took);
         }
     });
     if is_call.is_ok() {
-        metrics::step_of_call(name, took);
+        metrics::observe_http_step(name, took);
     }
 }
 
@@ -116,12 +116,12 @@ mod tests {
     #[tokio::test]
     async fn a_call_knows_its_steps_and_no_other_calls() {
         let answer = async {
-            drop(step("parse"));
-            report("temporal.describe", Duration::from_micros(1_250));
-            report("temporal.describe", Duration::from_millis(1));
+            drop(start_step("parse"));
+            record_step("temporal.describe", Duration::from_micros(1_250));
+            record_step("temporal.describe", Duration::from_millis(1));
             7
         };
-        let (output, steps) = call(answer).await;
+        let (output, steps) = collect_steps(answer).await;
         assert_eq!((output, steps.0.len()), (7, 2));
         assert_eq!(steps.milliseconds("temporal"), Some(2.25));
         assert_eq!(steps.milliseconds("temp"), None);
@@ -129,12 +129,12 @@ mod tests {
             steps.to_string().starts_with("parse 0.")
                 && steps.to_string().ends_with(", temporal.describe 2.2")
         );
-        let header = steps.server_timing(Duration::from_millis(3));
+        let header = steps.to_server_timing(Duration::from_millis(3));
         assert!(
             header.ends_with(", temporal.describe;dur=2.2, total;dur=3.0"),
             "{header}"
         );
-        report("nobody's", Duration::ZERO);
-        assert_eq!(call(async {}).await.1, Steps::default());
+        record_step("nobody's", Duration::ZERO);
+        assert_eq!(collect_steps(async {}).await.1, Steps::default());
     }
 }

@@ -16,7 +16,7 @@ use domain::{
 /// The image of the order and the entries of its trail that the database may not have yet. Whatever
 /// activity writes next takes them along, in its first transaction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Write {
+pub struct PendingWrite {
     pub record: OrderRecord,
     /// Goes up with each write, so that a late twin of an old one changes nothing.
     pub version: u32,
@@ -24,8 +24,8 @@ pub struct Write {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Receive {
-    pub write: Write,
+pub struct ReceiveOrderInput {
+    pub write: PendingWrite,
     /// Tells this run from an older order of the same id that Temporal has forgotten.
     pub run_id: String,
     pub document: serde_json::Value,
@@ -33,7 +33,7 @@ pub struct Receive {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Received {
+pub enum ReceiveOrderOutcome {
     Fresh,
     /// The database has another order of this id; it was not touched.
     Duplicate,
@@ -41,26 +41,26 @@ pub enum Received {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Validated {
+pub enum ValidationOutcome {
     Valid { order: Box<Order> },
     Invalid { errors: Vec<FieldError> },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Validate {
+pub struct ValidateOrderInput {
     pub document: serde_json::Value,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Reserved {
+pub enum ReservationOutcome {
     Held,
     Unavailable { sku: Sku, available: i64 },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Charge {
-    pub write: Write,
+pub struct ChargePaymentInput {
+    pub write: PendingWrite,
     pub payment_id: PaymentId,
     pub amount: Money,
     pub payment_method: Option<String>,
@@ -68,7 +68,7 @@ pub struct Charge {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Charged {
+pub enum ChargeOutcome {
     Captured {
         transaction_id: TransactionId,
     },
@@ -89,8 +89,8 @@ pub enum Charged {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ConfirmedPayment {
-    pub write: Write,
+pub struct RecordPaymentInput {
+    pub write: PendingWrite,
     pub payment_id: PaymentId,
     pub amount: Money,
     pub confirmation: PaymentConfirmation,
@@ -98,7 +98,7 @@ pub struct ConfirmedPayment {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum PaymentRecorded {
+pub enum RecordPaymentOutcome {
     Recorded,
     /// The payment id pays another order.
     PaymentInUse,
@@ -109,21 +109,21 @@ pub enum PaymentRecorded {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Refund {
-    pub write: Write,
+pub struct RefundPaymentInput {
+    pub write: PendingWrite,
     pub payment_id: PaymentId,
 }
 
 /// What became of a payment that was undone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Refunded {
+pub struct RefundOutcome {
     /// `refunded`; `declined` when nothing had been captured and nothing can be any more; `refund_due`
     /// when the provider has no way to refund and an operator must.
     pub status: PaymentStatus,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Package {
+pub struct PreparePackageInput {
     pub order_id: OrderId,
     pub shipment_id: String,
     pub address: Option<Address>,
@@ -131,14 +131,14 @@ pub struct Package {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Shipment {
+pub struct ShipmentRequest {
     pub order_id: OrderId,
     pub shipment_id: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Dispatched {
+pub enum DispatchOutcome {
     Dispatched {
         tracking_number: String,
         provider: String,
@@ -149,7 +149,7 @@ pub enum Dispatched {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum ShipmentCancelled {
+pub enum CancelShipmentOutcome {
     /// The carrier does not have the parcel and will not take it any more.
     Cancelled,
     /// Too late: the carrier has it.
@@ -161,7 +161,7 @@ pub enum ShipmentCancelled {
 
 /// An event of a payment provider, before anything comes of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Delivery {
+pub struct ReceivePaymentEventInput {
     pub event: PaymentEvent,
     /// An operator wants it to be looked at again, whatever became of it.
     pub again: bool,
@@ -169,7 +169,7 @@ pub struct Delivery {
 
 /// What has become of an event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Delivered {
+pub struct RecordPaymentEventInput {
     pub event: PaymentEvent,
     pub outcome: DeliveryOutcome,
     /// Why, for operators.
@@ -205,7 +205,7 @@ pub struct Stray {
 /// What became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Settled {
+pub enum SettlePaymentOutcome {
     /// It is the order's own payment, of which the order takes care.
     Known,
     Refunded,
@@ -231,12 +231,12 @@ pub struct SettlementSteps;
 impl SettlementSteps {
     /// Writes that the event is there; what became of it, where it was settled before.
     #[activity(name = "ReceiveDelivery")]
-    pub fn receive_delivery(delivery: Delivery) -> Option<DeliveryOutcome> {
+    pub fn receive_delivery(delivery: ReceivePaymentEventInput) -> Option<DeliveryOutcome> {
         unimplemented!()
     }
     /// Writes what became of the event, and says how its payment stands by all that its provider has told.
     #[activity(name = "RecordDelivery")]
-    pub fn record_delivery(delivered: Delivered) -> Option<PaymentStatus> {
+    pub fn record_delivery(delivered: RecordPaymentEventInput) -> Option<PaymentStatus> {
         unimplemented!()
     }
     #[activity(name = "FindOrder")]
@@ -244,7 +244,7 @@ impl SettlementSteps {
         unimplemented!()
     }
     #[activity(name = "SettlePayment")]
-    pub fn settle_payment(stray: Stray) -> Settled {
+    pub fn settle_payment(stray: Stray) -> SettlePaymentOutcome {
         unimplemented!()
     }
     /// Has the trail of an order that has ended go on; what that makes of the event, nothing where it has not ended.
@@ -260,46 +260,46 @@ pub struct OrderSteps;
 #[activity_definitions]
 impl OrderSteps {
     #[activity(name = "ReceiveOrder")]
-    pub fn receive_order(receive: Receive) -> Received {
+    pub fn receive_order(receive: ReceiveOrderInput) -> ReceiveOrderOutcome {
         unimplemented!()
     }
     #[activity(name = "ValidateOrder")]
-    pub fn validate_order(validate: Validate) -> Validated {
+    pub fn validate_order(validate: ValidateOrderInput) -> ValidationOutcome {
         unimplemented!()
     }
     #[activity(name = "ReserveInventory")]
-    pub fn reserve_inventory(write: Write) -> Reserved {
+    pub fn reserve_inventory(write: PendingWrite) -> ReservationOutcome {
         unimplemented!()
     }
     #[activity(name = "ChargePayment")]
-    pub fn charge_payment(charge: Charge) -> Charged {
+    pub fn charge_payment(charge: ChargePaymentInput) -> ChargeOutcome {
         unimplemented!()
     }
     #[activity(name = "RecordPayment")]
-    pub fn record_payment(payment: ConfirmedPayment) -> PaymentRecorded {
+    pub fn record_payment(payment: RecordPaymentInput) -> RecordPaymentOutcome {
         unimplemented!()
     }
     #[activity(name = "RefundPayment")]
-    pub fn refund_payment(refund: Refund) -> Refunded {
+    pub fn refund_payment(refund: RefundPaymentInput) -> RefundOutcome {
         unimplemented!()
     }
     /// Gives back what the order holds, and says whether it held anything.
     #[activity(name = "ReleaseInventory")]
-    pub fn release_inventory(write: Write) -> bool {
+    pub fn release_inventory(write: PendingWrite) -> bool {
         unimplemented!()
     }
     /// The parcel has left: what was held is shipped.
     #[activity(name = "CommitInventory")]
-    pub fn commit_inventory(write: Write) {
+    pub fn commit_inventory(write: PendingWrite) {
         unimplemented!()
     }
     #[activity(name = "ConfirmDelivery")]
-    pub fn confirm_delivery(write: Write) {
+    pub fn confirm_delivery(write: PendingWrite) {
         unimplemented!()
     }
     /// Writes the order's image and the new entries of its trail, nothing else.
     #[activity(name = "RecordOrder")]
-    pub fn record_order(write: Write) {
+    pub fn record_order(write: PendingWrite) {
         unimplemented!()
     }
 }
@@ -310,15 +310,15 @@ pub struct ShippingSteps;
 #[activity_definitions]
 impl ShippingSteps {
     #[activity(name = "PreparePackage")]
-    pub fn prepare_package(package: Package) {
+    pub fn prepare_package(package: PreparePackageInput) {
         unimplemented!()
     }
     #[activity(name = "DispatchCarrier")]
-    pub fn dispatch_carrier(shipment: Shipment) -> Dispatched {
+    pub fn dispatch_carrier(shipment: ShipmentRequest) -> DispatchOutcome {
         unimplemented!()
     }
     #[activity(name = "CancelShipment")]
-    pub fn cancel_shipment(shipment: Shipment) -> ShipmentCancelled {
+    pub fn cancel_shipment(shipment: ShipmentRequest) -> CancelShipmentOutcome {
         unimplemented!()
     }
 }

@@ -52,7 +52,7 @@ pub struct OrderOutcome {
 
 /// An event of a payment provider on its way to where something comes of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Notice {
+pub struct PaymentEventSignal {
     pub event: PaymentEvent,
     /// Its order has it and has no use for it.
     #[serde(default)]
@@ -65,7 +65,7 @@ pub struct Notice {
     pub grace: Option<Span>,
 }
 
-impl Decode for Notice {
+impl Decode for PaymentEventSignal {
     fn decode(text: &str) -> Result<Self, String> {
         serde_json::from_str(text).map_err(|error| format!("the notice {error}"))
     }
@@ -73,12 +73,12 @@ impl Decode for Notice {
 
 /// What became of money that an order had no use for, told to the order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StrayMoney {
+pub struct UnmatchedPaymentSignal {
     pub event: PaymentEvent,
     pub refunded: bool,
 }
 
-impl Decode for StrayMoney {
+impl Decode for UnmatchedPaymentSignal {
     fn decode(text: &str) -> Result<Self, String> {
         serde_json::from_str(text).map_err(|error| format!("the settlement {error}"))
     }

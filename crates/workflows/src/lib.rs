@@ -11,13 +11,16 @@ mod clock;
 mod input;
 mod message;
 pub mod order;
+mod patches;
 mod policies;
 mod search_attributes;
 pub mod settlement;
 pub mod shipping;
-mod versions;
 
-pub use input::{Notice, OrderInput, OrderOutcome, ShippingInput, ShippingOutcome, StrayMoney};
+pub use input::{
+    OrderInput, OrderOutcome, PaymentEventSignal, ShippingInput, ShippingOutcome,
+    UnmatchedPaymentSignal,
+};
 pub use message::{Decode, Message};
 pub use order::OrderWorkflow;
 pub use search_attributes::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP, ORDER_TOTAL};

@@ -3,18 +3,18 @@
 //! [`OrderWorkflow::run`] is the process, top to bottom. The steps are in the modules below; requests
 //! from outside are in [`requests`], and [`wait`] is the one place where an order waits.
 
+mod compensation;
 mod decisions;
 mod delivery;
+mod intake;
 mod inventory;
-mod notices;
 mod payment;
-mod receipt;
+mod payment_events;
+mod persistence;
 mod requests;
 mod review;
-mod save;
 mod shipment;
-mod unwind;
-mod wait;
+mod waiting;
 
 use std::collections::BTreeSet;
 
@@ -28,8 +28,9 @@ use temporalio_workflow::{
 };
 
 use crate::{
-    Decode, Message, Notice, OrderInput, OrderOutcome, SHIPPING_TASK_QUEUE, StrayMoney,
-    activity::{Received, Write},
+    Decode, Message, OrderInput, OrderOutcome, PaymentEventSignal, SHIPPING_TASK_QUEUE,
+    UnmatchedPaymentSignal,
+    activity::{PendingWrite, ReceiveOrderOutcome},
     clock,
 };
 use contract::{
@@ -42,21 +43,21 @@ use domain::{
 };
 
 /// The order was cancelled or has failed; what was done must be undone.
-struct Stopped;
+struct OrderStopped;
 
-type Progress<T = ()> = Result<T, Stopped>;
+type Progress<T = ()> = Result<T, OrderStopped>;
 
 /// What took hold and must be undone if the order stops, in the order it happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Undo {
+enum Compensation {
     ReleaseInventory,
     RefundPayment,
 }
 
 /// The answer that a caller waits for while the order finds it out.
 #[derive(Debug, Clone, PartialEq)]
-enum Verdict {
-    Granted,
+enum ConfirmationOutcome {
+    Recorded,
     Refused(Answer),
 }
 
@@ -64,7 +65,7 @@ enum Verdict {
 #[derive(Debug, Default, Clone, PartialEq)]
 struct Recall {
     /// The end of the order; it outweighs the rest.
-    stop: Option<Stop>,
+    stop: Option<StopReason>,
     address: Option<Address>,
     /// The payment is given back, and another one will come.
     payment: bool,
@@ -72,7 +73,7 @@ struct Recall {
 
 /// Why an order is stopped while it ships.
 #[derive(Debug, Clone, PartialEq)]
-enum Stop {
+enum StopReason {
     Cancel {
         reason: Option<String>,
         by: &'static str,
@@ -99,27 +100,27 @@ enum Review {
 
 #[workflow]
 pub struct OrderWorkflow {
-    record: OrderRecord,
+    state: OrderRecord,
     /// Entries of the audit trail that no finished activity has written.
-    unsaved: Vec<AuditEvent>,
+    unsaved_events: Vec<AuditEvent>,
     version: u32,
     policy: OrderPolicy,
     document: serde_json::Value,
     malformed: Option<String>,
     shipping_task_queue: String,
-    undo: Vec<Undo>,
+    compensations: Vec<Compensation>,
     review: Review,
     /// The confirmation that was accepted; its verdict comes when it is recorded.
     confirmation: Option<PaymentConfirmation>,
-    confirmation_verdict: Option<Verdict>,
+    confirmation_outcome: Option<ConfirmationOutcome>,
     /// Our own charge that waits for its customer; only this transaction's confirmation pays the order.
-    unfinished: Option<TransactionId>,
+    unfinished_transaction: Option<TransactionId>,
     /// Transactions that paid the order and were cancelled: a repeat of one is no new payment.
     cancelled_payments: Vec<TransactionId>,
     /// Events of payment providers that were taken: each counts once.
-    heard: BTreeSet<(WebhookProvider, String)>,
+    seen_event_ids: BTreeSet<(WebhookProvider, String)>,
     /// Money that it had no use for and that went back.
-    strays: BTreeSet<(WebhookProvider, Option<TransactionId>)>,
+    settled_payments: BTreeSet<(WebhookProvider, Option<TransactionId>)>,
     /// A payment is waited for, and a provider may say that it will never come.
     payment_awaited: bool,
     payment_failed: Option<String>,
@@ -143,15 +144,15 @@ pub struct EstimatedDelivery {
 impl OrderWorkflow {
     #[init]
     fn new(view: &WorkflowContextView, input: Message<OrderInput>) -> Self {
-        let now = clock::utc(view.start_time());
+        let now = clock::utc_from_workflow_time(view.start_time());
         let (input, malformed) = match input {
             Message::Valid(input) => (input, None),
             Message::Malformed(reason) => (OrderInput::default(), Some(reason)),
         };
         let order_id = order_id_of_workflow(view.workflow_id()).unwrap_or_else(OrderId::unnamed);
         let mut order = Self {
-            record: OrderRecord::new(order_id, now),
-            unsaved: Vec::new(),
+            state: OrderRecord::new(order_id, now),
+            unsaved_events: Vec::new(),
             version: 0,
             policy: input.policy(),
             shipping_task_queue: input
@@ -159,14 +160,14 @@ impl OrderWorkflow {
                 .unwrap_or_else(|| SHIPPING_TASK_QUEUE.to_owned()),
             document: input.order,
             malformed,
-            undo: Vec::new(),
+            compensations: Vec::new(),
             review: Review::Open,
             confirmation: None,
-            confirmation_verdict: None,
-            unfinished: None,
+            confirmation_outcome: None,
+            unfinished_transaction: None,
             cancelled_payments: Vec::new(),
-            heard: BTreeSet::new(),
-            strays: BTreeSet::new(),
+            seen_event_ids: BTreeSet::new(),
+            settled_payments: BTreeSet::new(),
             payment_awaited: false,
             payment_failed: None,
             shipping: None,
@@ -175,7 +176,7 @@ impl OrderWorkflow {
             published: None,
         };
         // Here, and not in the first step: a signal may come with the start, and goes first.
-        order.audit(
+        order.append_audit_event(
             EventType::OrderReceived,
             json!({"policy": order.policy}),
             now,
@@ -185,18 +186,18 @@ impl OrderWorkflow {
 
     #[run(name = "OrderWorkflow")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<OrderOutcome> {
-        if receipt::named(ctx) {
-            wait::with_deadline(ctx, process(ctx)).await;
+        if intake::check_workflow_id(ctx) {
+            waiting::run_with_deadline(ctx, process(ctx)).await;
         }
         finished(ctx).await;
-        while ctx.state(|order| !order.unsaved.is_empty()) {
-            save::flush(ctx).await;
+        while ctx.state(|order| !order.unsaved_events.is_empty()) {
+            persistence::write_pending(ctx).await;
             // What came while that was written: nobody hears of it if the run ends first.
             finished(ctx).await;
         }
         // Completed for every business end. Canceled only where Temporal's own cancel request ended the order.
         if ctx.cancellation_token().is_cancelled()
-            && ctx.state(|order| order.record.status() == OrderStatus::Cancelled)
+            && ctx.state(|order| order.state.status() == OrderStatus::Cancelled)
         {
             return Err(WorkflowTermination::cancelled());
         }
@@ -209,9 +210,9 @@ impl OrderWorkflow {
         ctx: &mut SyncWorkflowContext<Self>,
         message: Message<Approval>,
     ) {
-        let now = clock::utc(ctx.workflow_time());
-        if let Some(approval) = self.understood("approve_order", message, now) {
-            self.approve(approval, now);
+        let now = clock::utc_from_workflow_time(ctx.workflow_time());
+        if let Some(approval) = self.accept_message("approve_order", message, now) {
+            self.decide_approval(approval, now);
         }
     }
 
@@ -221,9 +222,9 @@ impl OrderWorkflow {
         ctx: &mut SyncWorkflowContext<Self>,
         message: Message<Rejection>,
     ) {
-        let now = clock::utc(ctx.workflow_time());
-        if let Some(rejection) = self.understood("reject_order", message, now) {
-            self.reject(rejection, now);
+        let now = clock::utc_from_workflow_time(ctx.workflow_time());
+        if let Some(rejection) = self.accept_message("reject_order", message, now) {
+            self.decide_rejection(rejection, now);
         }
     }
 
@@ -232,7 +233,7 @@ impl OrderWorkflow {
         ctx: &mut WorkflowContext<Self>,
         message: Message<Cancellation>,
     ) {
-        requests::cancel(ctx, message).await;
+        requests::cancel_order(ctx, message).await;
     }
 
     #[signal(name = "update_address")]
@@ -261,8 +262,11 @@ impl OrderWorkflow {
 
     /// From the webhook function or a settlement: a payment provider's signed notification.
     #[signal(name = "payment_event")]
-    pub async fn payment_event(ctx: &mut WorkflowContext<Self>, message: Message<Notice>) {
-        notices::payment_event(ctx, message).await;
+    pub async fn payment_event(
+        ctx: &mut WorkflowContext<Self>,
+        message: Message<PaymentEventSignal>,
+    ) {
+        payment_events::handle_payment_event(ctx, message).await;
     }
 
     /// From a settlement: what became of money that this order had no use for.
@@ -270,11 +274,11 @@ impl OrderWorkflow {
     pub fn stray_money_signal(
         &mut self,
         ctx: &mut SyncWorkflowContext<Self>,
-        message: Message<StrayMoney>,
+        message: Message<UnmatchedPaymentSignal>,
     ) {
-        let now = clock::utc(ctx.workflow_time());
-        if let Some(told) = self.understood("stray_money", message, now) {
-            self.stray_money(&told, now);
+        let now = clock::utc_from_workflow_time(ctx.workflow_time());
+        if let Some(told) = self.accept_message("stray_money", message, now) {
+            self.record_settled_payment(&told, now);
         }
     }
 
@@ -284,9 +288,9 @@ impl OrderWorkflow {
         ctx: &mut SyncWorkflowContext<Self>,
         message: Message<DeliveryConfirmation>,
     ) {
-        let now = clock::utc(ctx.workflow_time());
-        if let Some(confirmation) = self.understood("confirm_delivery", message, now) {
-            self.accept_delivery(confirmation, now);
+        let now = clock::utc_from_workflow_time(ctx.workflow_time());
+        if let Some(confirmation) = self.accept_message("confirm_delivery", message, now) {
+            self.decide_delivery_confirmation(confirmation, now);
         }
     }
 
@@ -297,15 +301,15 @@ impl OrderWorkflow {
         ctx: &mut SyncWorkflowContext<Self>,
         message: Message<DispatchFailure>,
     ) {
-        let now = clock::utc(ctx.workflow_time());
-        let Some(failure) = self.understood("dispatch_failed", message, now) else {
+        let now = clock::utc_from_workflow_time(ctx.workflow_time());
+        let Some(failure) = self.accept_message("dispatch_failed", message, now) else {
             return;
         };
         if self.shipping.is_some() {
-            self.record.count_retry(Step::Dispatch);
-            self.audit(EventType::DispatchFailed, json!(failure), now);
+            self.state.count_retry(Step::Dispatch);
+            self.append_audit_event(EventType::DispatchFailed, json!(failure), now);
         } else {
-            self.refuse("dispatch_failed", "not_shipping", now);
+            self.audit_refusal("dispatch_failed", "not_shipping", now);
         }
     }
 
@@ -323,7 +327,7 @@ impl OrderWorkflow {
         ctx: &mut SyncWorkflowContext<Self>,
         message: Message<Approval>,
     ) -> Answered {
-        self.answered(ctx, message, Self::approve)
+        self.answered(ctx, message, Self::decide_approval)
     }
 
     #[update_validator(reject_order)]
@@ -340,7 +344,7 @@ impl OrderWorkflow {
         ctx: &mut SyncWorkflowContext<Self>,
         message: Message<Rejection>,
     ) -> Answered {
-        self.answered(ctx, message, Self::reject)
+        self.answered(ctx, message, Self::decide_rejection)
     }
 
     #[update_validator(cancel_order)]
@@ -358,7 +362,7 @@ impl OrderWorkflow {
     ) -> Answered {
         let request = message.fingerprint();
         Answered {
-            answer: requests::cancel(ctx, message).await,
+            answer: requests::cancel_order(ctx, message).await,
             request,
         }
     }
@@ -437,35 +441,35 @@ impl OrderWorkflow {
         ctx: &mut SyncWorkflowContext<Self>,
         message: Message<DeliveryConfirmation>,
     ) -> Answered {
-        self.answered(ctx, message, Self::accept_delivery)
+        self.answered(ctx, message, Self::decide_delivery_confirmation)
     }
 
     #[query(name = "get_full_state")]
     pub fn get_full_state(&self, _: &WorkflowContextView) -> OrderView {
-        OrderView::from_record(&self.record, Source::Workflow)
+        OrderView::from_record(&self.state, Source::Workflow)
     }
 
     #[query(name = "get_order_status")]
     pub fn get_order_status(&self, _: &WorkflowContextView) -> StatusView {
-        OrderView::from_record(&self.record, Source::Workflow).status_view()
+        OrderView::from_record(&self.state, Source::Workflow).status_view()
     }
 
     /// The same under the name that older callers know.
     #[query(name = "get_status")]
     pub fn get_status(&self, _: &WorkflowContextView) -> StatusView {
-        OrderView::from_record(&self.record, Source::Workflow).status_view()
+        OrderView::from_record(&self.state, Source::Workflow).status_view()
     }
 
     #[query(name = "get_estimated_delivery")]
     pub fn get_estimated_delivery(&self, _: &WorkflowContextView) -> EstimatedDelivery {
-        let basis = if self.record.shipment.is_some() {
+        let basis = if self.state.shipment.is_some() {
             "shipped"
         } else {
             "now"
         };
         EstimatedDelivery {
-            order_id: self.record.order_id.clone(),
-            estimated_delivery: self.record.estimated_delivery,
+            order_id: self.state.order_id.clone(),
+            estimated_delivery: self.state.estimated_delivery,
             basis: basis.to_owned(),
         }
     }
@@ -481,25 +485,27 @@ fn well_formed<T>(message: &Message<T>) -> Result<(), Malformed> {
 }
 
 async fn process(ctx: &WorkflowContext<OrderWorkflow>) {
-    if receipt::receive(ctx).await == Received::Fresh {
+    if intake::receive_order(ctx).await == ReceiveOrderOutcome::Fresh {
         if fulfil(ctx).await.is_err() {
-            unwind::unwind(ctx).await;
+            compensation::compensate_order(ctx).await;
         }
-        save::last(ctx).await;
+        persistence::write_final(ctx).await;
     }
 }
 
 /// The way forward. Each step returns early when the order was stopped on the way.
 async fn fulfil(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
-    receipt::validate(ctx).await?;
-    inventory::reserve(ctx).await?;
-    review::review(ctx).await?;
-    payment::pay(ctx).await?;
-    let mut tally = shipment::Tally::default();
-    while shipment::ship(ctx, &mut tally).await? == shipment::Shipped::PaymentCancelled {
-        payment::pay_again(ctx).await?;
+    intake::validate_order(ctx).await?;
+    inventory::reserve_inventory(ctx).await?;
+    review::await_review(ctx).await?;
+    payment::collect_payment(ctx).await?;
+    let mut tally = shipment::AttemptCounter::default();
+    while shipment::ship_order(ctx, &mut tally).await?
+        == shipment::ShippingPhaseResult::PaymentCancelled
+    {
+        payment::replace_payment(ctx).await?;
     }
-    delivery::deliver(ctx).await;
+    delivery::await_delivery(ctx).await;
     Ok(())
 }
 
@@ -516,28 +522,33 @@ async fn finished(ctx: &WorkflowContext<OrderWorkflow>) {
 }
 
 impl OrderWorkflow {
-    fn audit(&mut self, kind: EventType, payload: serde_json::Value, now: DateTime<Utc>) {
-        let event = self.record.audit(kind, payload, now);
-        self.unsaved.push(event);
-        if self.record.shipment.is_none() {
-            self.record.estimated_delivery =
+    fn append_audit_event(
+        &mut self,
+        kind: EventType,
+        payload: serde_json::Value,
+        now: DateTime<Utc>,
+    ) {
+        let event = self.state.audit(kind, payload, now);
+        self.unsaved_events.push(event);
+        if self.state.shipment.is_none() {
+            self.state.estimated_delivery =
                 (!self.is_stopped()).then(|| now + self.policy.delivery_estimate.duration());
         }
     }
 
     fn is_stopped(&self) -> bool {
         matches!(
-            self.record.status(),
+            self.state.status(),
             OrderStatus::Cancelled | OrderStatus::Failed
         )
     }
 
     /// Decides that the order is cancelled. From here there is no way back.
-    fn cancel(&mut self, reason: Option<String>, by: &str, now: DateTime<Utc>) {
-        if self.record.become_status(OrderStatus::Cancelled).is_ok() {
-            self.record.enter(Step::Compensate);
-            self.record.cancellation_reason = reason.clone().or_else(|| Some(by.to_owned()));
-            self.audit(
+    fn transition_to_cancelled(&mut self, reason: Option<String>, by: &str, now: DateTime<Utc>) {
+        if self.state.become_status(OrderStatus::Cancelled).is_ok() {
+            self.state.enter(Step::Compensate);
+            self.state.cancellation_reason = reason.clone().or_else(|| Some(by.to_owned()));
+            self.append_audit_event(
                 EventType::OrderCancelled,
                 json!({"reason": reason, "by": by}),
                 now,
@@ -546,22 +557,22 @@ impl OrderWorkflow {
     }
 
     /// Decides that the order has failed.
-    fn fail(&mut self, code: FailureCode, detail: String, now: DateTime<Utc>) {
-        if self.record.become_status(OrderStatus::Failed).is_ok() {
-            self.record.enter(Step::Compensate);
-            self.audit(
+    fn transition_to_failed(&mut self, code: FailureCode, detail: String, now: DateTime<Utc>) {
+        if self.state.become_status(OrderStatus::Failed).is_ok() {
+            self.state.enter(Step::Compensate);
+            self.append_audit_event(
                 EventType::OrderFailed,
                 json!({"code": code, "detail": detail}),
                 now,
             );
-            self.record.failure = Some(Failure { code, detail });
+            self.state.failure = Some(Failure { code, detail });
         }
     }
 
     /// Goes on to a status that the state machine has from here.
-    fn advance(&mut self, status: OrderStatus, step: Step) -> Progress {
-        self.record.become_status(status).map_err(|_| Stopped)?;
-        self.record.enter(step);
+    fn advance_to(&mut self, status: OrderStatus, step: Step) -> Progress {
+        self.state.become_status(status).map_err(|_| OrderStopped)?;
+        self.state.enter(step);
         Ok(())
     }
 
@@ -574,34 +585,38 @@ impl OrderWorkflow {
     ) -> Answered {
         let request = message.fingerprint();
         let answer = match message {
-            Message::Valid(wanted) => decide(self, wanted, clock::utc(ctx.workflow_time())),
-            Message::Malformed(reason) => self.malformed_answer(reason),
+            Message::Valid(wanted) => decide(
+                self,
+                wanted,
+                clock::utc_from_workflow_time(ctx.workflow_time()),
+            ),
+            Message::Malformed(reason) => self.malformed_refusal(reason),
         };
         Answered { answer, request }
     }
 
     /// The version goes up with the history: what a task wrote that was lost before Temporal heard of it is older
     /// than anything that the task in its place writes, however much that was.
-    fn snapshot(&mut self, history_length: u32) -> Write {
+    fn prepare_write(&mut self, history_length: u32) -> PendingWrite {
         self.version = (self.version + 1).max(history_length.saturating_mul(1_024));
-        Write {
-            record: self.record.clone(),
+        PendingWrite {
+            record: self.state.clone(),
             version: self.version,
-            events: self.unsaved.clone(),
+            events: self.unsaved_events.clone(),
         }
     }
 
     fn outcome(&self) -> OrderOutcome {
         OrderOutcome {
-            order_id: self.record.order_id.clone(),
-            status: self.record.status(),
-            cancellation_reason: self.record.cancellation_reason.clone(),
-            failure: self.record.failure.clone(),
-            shipment: self.record.shipment.clone(),
+            order_id: self.state.order_id.clone(),
+            status: self.state.status(),
+            cancellation_reason: self.state.cancellation_reason.clone(),
+            failure: self.state.failure.clone(),
+            shipment: self.state.shipment.clone(),
         }
     }
 }
 
-fn now(ctx: &WorkflowContext<OrderWorkflow>) -> DateTime<Utc> {
-    clock::utc(ctx.workflow_time())
+fn current_time(ctx: &WorkflowContext<OrderWorkflow>) -> DateTime<Utc> {
+    clock::utc_from_workflow_time(ctx.workflow_time())
 }

@@ -13,17 +13,17 @@ use temporalio_workflow::{
 };
 
 /// Tries of an outside call going forward, before its step has failed.
-pub(crate) const TRIES: u32 = 3;
+pub(crate) const MAX_CALLS: u32 = 3;
 
 /// Attempts to ship, each a child workflow of its own with [`TRIES`] calls to the carrier.
-pub(crate) const SHIPPING_ATTEMPTS: u32 = 3;
+pub(crate) const MAX_SHIPPING_ATTEMPTS: u32 = 3;
 
 /// How often an order that a payment names, and that is not there, is looked for again.
-pub(crate) const APPEARANCE: Duration = Duration::from_secs(60);
+pub(crate) const ORDER_LOOKUP_INTERVAL: Duration = Duration::from_secs(60);
 
 /// How long a caller waits for the carrier's word on who won, cancel or dispatch. The HTTP function
 /// gives the answer 17 s; two are left for the way.
-pub(crate) const VERDICT: Duration = Duration::from_secs(15);
+pub(crate) const DECISION_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Our own steps are one short transaction: three seconds is a database in trouble.
 const DATABASE: Duration = Duration::from_secs(3);
@@ -63,12 +63,12 @@ fn until_it_holds() -> RetryPolicy {
 const AS_LONG_AS_IT_TAKES: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// A step that touches only our database. Detached from cancellation: what was decided is written.
-pub(crate) fn local() -> LocalActivityOptions {
+pub(crate) fn local_options() -> LocalActivityOptions {
     in_house(DATABASE)
 }
 
 /// `PreparePackage`: in house as well, with a time of its own.
-pub(crate) fn prepare() -> LocalActivityOptions {
+pub(crate) fn prepare_options() -> LocalActivityOptions {
     in_house(PREPARE)
 }
 
@@ -92,12 +92,12 @@ fn outside(start_to_close: Duration, task_queue: Option<String>) -> ActivityOpti
         .build()
 }
 
-pub(crate) fn payment() -> ActivityOptions {
+pub(crate) fn payment_options() -> ActivityOptions {
     outside(PAYMENT, None)
 }
 
 /// On the shipping queue, named where the order's own workflow asks.
-pub(crate) fn carrier(task_queue: Option<String>) -> ActivityOptions {
+pub(crate) fn carrier_options(task_queue: Option<String>) -> ActivityOptions {
     outside(CARRIER, task_queue)
 }
 
@@ -112,7 +112,7 @@ mod tests {
             options.start_to_close_timeout.map(|time| time.as_secs())
         };
         assert_eq!(
-            (local(super::local()), local(prepare())),
+            (local(local_options()), local(prepare_options())),
             (Some(3), Some(5))
         );
         assert_eq!((PAYMENT.as_secs(), CARRIER.as_secs()), (4, 5));

@@ -12,8 +12,11 @@ use temporalio_workflow::{
 };
 
 use crate::{
-    Message, Notice, OrderWorkflow, StrayMoney,
-    activity::{Delivered, Delivery, Found, Postscript, Settled, SettlementSteps, Stray, Whose},
+    Message, OrderWorkflow, PaymentEventSignal, UnmatchedPaymentSignal,
+    activity::{
+        Found, Postscript, ReceivePaymentEventInput, RecordPaymentEventInput, SettlePaymentOutcome,
+        SettlementSteps, Stray, Whose,
+    },
     policies,
 };
 use contract::order_workflow_id;
@@ -24,13 +27,13 @@ type Context = WorkflowContext<SettlementWorkflow>;
 #[workflow]
 #[derive(Default)]
 pub struct SettlementWorkflow {
-    waiting: VecDeque<Notice>,
+    waiting: VecDeque<PaymentEventSignal>,
 }
 
 #[workflow_methods]
 impl SettlementWorkflow {
     #[init]
-    fn new(_: &WorkflowContextView, first: Option<Notice>) -> Self {
+    fn new(_: &WorkflowContextView, first: Option<PaymentEventSignal>) -> Self {
         Self {
             waiting: first.into_iter().collect(),
         }
@@ -53,7 +56,11 @@ impl SettlementWorkflow {
 
     /// One more event of the same transaction.
     #[signal(name = "payment_event")]
-    pub fn payment_event(&mut self, _: &mut SyncWorkflowContext<Self>, message: Message<Notice>) {
+    pub fn payment_event(
+        &mut self,
+        _: &mut SyncWorkflowContext<Self>,
+        message: Message<PaymentEventSignal>,
+    ) {
         // Only our own programs send these, and what cannot be read is nobody's money.
         if let Message::Valid(notice) = message {
             self.waiting.push_back(notice);
@@ -61,14 +68,14 @@ impl SettlementWorkflow {
     }
 }
 
-async fn settle(ctx: &Context, notice: Notice) -> WorkflowResult<()> {
-    let Notice {
+async fn settle(ctx: &Context, notice: PaymentEventSignal) -> WorkflowResult<()> {
+    let PaymentEventSignal {
         event,
         declined,
         again,
         grace,
     } = notice.clone();
-    let delivery = Delivery {
+    let delivery = ReceivePaymentEventInput {
         event: event.clone(),
         again,
     };
@@ -76,7 +83,7 @@ async fn settle(ctx: &Context, notice: Notice) -> WorkflowResult<()> {
         .execute_local_activity(
             SettlementSteps::receive_delivery,
             delivery,
-            policies::local(),
+            policies::local_options(),
         )
         .await?;
     // The order that declined it has left the rest to us.
@@ -101,7 +108,7 @@ async fn settle(ctx: &Context, notice: Notice) -> WorkflowResult<()> {
         }
     };
     let (outcome, detail) = conclude(ctx, &event, found).await?;
-    let delivered = Delivered {
+    let delivered = RecordPaymentEventInput {
         event,
         outcome,
         detail,
@@ -109,7 +116,7 @@ async fn settle(ctx: &Context, notice: Notice) -> WorkflowResult<()> {
     ctx.execute_local_activity(
         SettlementSteps::record_delivery,
         delivered,
-        policies::local(),
+        policies::local_options(),
     )
     .await?;
     Ok(())
@@ -118,7 +125,7 @@ async fn settle(ctx: &Context, notice: Notice) -> WorkflowResult<()> {
 /// Tells the order, now or when it has appeared; `None` when it has been told.
 async fn find(
     ctx: &Context,
-    notice: &Notice,
+    notice: &PaymentEventSignal,
     grace: Option<domain::Span>,
 ) -> WorkflowResult<Option<Found>> {
     let mut left = grace.map(domain::Span::duration).unwrap_or_default();
@@ -126,7 +133,11 @@ async fn find(
     loop {
         let event = notice.event.clone();
         let found = ctx
-            .execute_local_activity(SettlementSteps::find_order, event, policies::local())
+            .execute_local_activity(
+                SettlementSteps::find_order,
+                event,
+                policies::local_options(),
+            )
             .await?;
         if let Some(order_id) = found
             .order_id
@@ -151,7 +162,7 @@ async fn find(
         let pause = match found.whose {
             Whose::Closed => return Ok(Some(found)),
             // Temporal says that it has ended: its row will say so in a moment, unless somebody terminated it.
-            Whose::Open if closing == policies::TRIES => {
+            Whose::Open if closing == policies::MAX_CALLS => {
                 return Ok(Some(Found {
                     whose: Whose::Closed,
                     ..found
@@ -163,7 +174,7 @@ async fn find(
             }
             Whose::Unknown if left.is_zero() => return Ok(Some(found)),
             Whose::Unknown => {
-                let pause = left.min(policies::APPEARANCE);
+                let pause = left.min(policies::ORDER_LOOKUP_INTERVAL);
                 left = left.saturating_sub(pause);
                 pause
             }
@@ -228,18 +239,26 @@ async fn stray(
         amount,
     };
     let settled = ctx
-        .execute_activity(SettlementSteps::settle_payment, stray, policies::payment())
+        .execute_activity(
+            SettlementSteps::settle_payment,
+            stray,
+            policies::payment_options(),
+        )
         .await?;
     let (kind, outcome) = match settled {
-        Settled::Known => return Ok((DeliveryOutcome::Known, None)),
-        Settled::NothingToRefund => {
+        SettlePaymentOutcome::Known => return Ok((DeliveryOutcome::Known, None)),
+        SettlePaymentOutcome::NothingToRefund => {
             return Ok((
                 DeliveryOutcome::Known,
                 Some("there is nothing to give back".to_owned()),
             ));
         }
-        Settled::Refunded => (EventType::StrayPaymentRefunded, DeliveryOutcome::Refunded),
-        Settled::RefundDue => (EventType::StrayPaymentRefundDue, DeliveryOutcome::RefundDue),
+        SettlePaymentOutcome::Refunded => {
+            (EventType::StrayPaymentRefunded, DeliveryOutcome::Refunded)
+        }
+        SettlePaymentOutcome::RefundDue => {
+            (EventType::StrayPaymentRefundDue, DeliveryOutcome::RefundDue)
+        }
     };
     let Some(order_id) = event.order_id.clone() else {
         return Ok((outcome, Some("it names no order".to_owned())));
@@ -248,9 +267,9 @@ async fn stray(
         return Ok((outcome, Some("there is no such order".to_owned())));
     }
     let order = ctx.external_workflow(order_workflow_id(&order_id), None);
-    let told = StrayMoney {
+    let told = UnmatchedPaymentSignal {
         event: event.clone(),
-        refunded: settled == Settled::Refunded,
+        refunded: settled == SettlePaymentOutcome::Refunded,
     };
     let message = Message::Valid(told);
     if order
@@ -286,12 +305,12 @@ async fn append(
         number += 1;
         let step = SettlementSteps::append_to_trail;
         let appended = ctx
-            .execute_local_activity(step, postscript.clone(), policies::local())
+            .execute_local_activity(step, postscript.clone(), policies::local_options())
             .await?;
         match appended {
             Some(outcome) => return Ok((outcome, None)),
             // Its last entries are being written, unless somebody terminated it.
-            None if number < policies::TRIES => ctx.timer(policies::backoff(number)).await,
+            None if number < policies::MAX_CALLS => ctx.timer(policies::backoff(number)).await,
             None => {
                 return Ok((
                     DeliveryOutcome::Recorded,

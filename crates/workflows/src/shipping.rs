@@ -13,7 +13,7 @@ use temporalio_workflow::{
 
 use crate::{
     Message, OrderWorkflow, ShippingInput, ShippingOutcome,
-    activity::{Dispatched, Package, Shipment, ShippingSteps},
+    activity::{DispatchOutcome, PreparePackageInput, ShipmentRequest, ShippingSteps},
     policies,
 };
 use contract::DispatchFailure;
@@ -56,14 +56,18 @@ impl ShippingWorkflow {
         if ctx.state(|state| state.stopping) {
             return Ok(ShippingOutcome::Stopped { uncertain: false });
         }
-        let package = Package {
+        let package = PreparePackageInput {
             order_id: input.order_id.clone(),
             shipment_id: input.shipment_id.clone(),
             address: input.address.clone(),
             lines: input.lines.clone(),
         };
-        ctx.execute_local_activity(ShippingSteps::prepare_package, package, policies::prepare())
-            .await?;
+        ctx.execute_local_activity(
+            ShippingSteps::prepare_package,
+            package,
+            policies::prepare_options(),
+        )
+        .await?;
         let outcome = dispatch(ctx, &input).await?;
         if let ShippingOutcome::Failed { reason } = &outcome {
             let failure = DispatchFailure {
@@ -103,7 +107,7 @@ async fn dispatch(
     ctx: &WorkflowContext<ShippingWorkflow>,
     input: &ShippingInput,
 ) -> WorkflowResult<ShippingOutcome> {
-    let shipment = Shipment {
+    let shipment = ShipmentRequest {
         order_id: input.order_id.clone(),
         shipment_id: input.shipment_id.clone(),
     };
@@ -118,10 +122,10 @@ async fn dispatch(
         let dispatched = ctx.execute_activity(
             ShippingSteps::dispatch_carrier,
             shipment.clone(),
-            policies::carrier(None),
+            policies::carrier_options(None),
         );
         match dispatched.await? {
-            Dispatched::Dispatched {
+            DispatchOutcome::Dispatched {
                 tracking_number,
                 provider,
             } => {
@@ -131,9 +135,9 @@ async fn dispatch(
                     provider,
                 });
             }
-            Dispatched::Failed { reason } => {
+            DispatchOutcome::Failed { reason } => {
                 ctx.state_mut(|state| state.failures = number);
-                if number == policies::TRIES {
+                if number == policies::MAX_CALLS {
                     return Ok(ShippingOutcome::Failed { reason });
                 }
             }

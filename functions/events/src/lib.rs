@@ -3,9 +3,9 @@
 //! It only reads. Start reading at [`App`].
 
 mod app;
+mod audit_log;
 mod orders;
-mod trail;
 
 pub use app::App;
+pub use audit_log::AuditLog;
 pub use orders::OrderList;
-pub use trail::Trail;

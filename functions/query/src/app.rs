@@ -2,12 +2,12 @@
 
 use lambda_http::{Body, Request, Response};
 
-use crate::{answer, health, state};
+use crate::{health, order_source, response};
 use domain::{Profile, SettingError, Span, SpanError};
-use order_client::{Orders, TemporalSettings};
+use order_client::{OrderClient, TemporalSettings};
 use orderflow_http::{
-    Application, Call, Function, Operation, Parameters, Problem, Querying, Reply, from_env,
-    refused_setting, serve,
+    ApiRequest, ApiResponse, Application, Function, Operation, Problem, QueryOperation,
+    QueryParameters, read_setting, serve, setting_error,
 };
 use store::Database;
 
@@ -16,7 +16,7 @@ const CONNECTIONS: u32 = 2;
 
 /// Which source is asked first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reads {
+pub(crate) enum ReadSource {
     Workflow,
     Database,
 }
@@ -24,37 +24,37 @@ pub(crate) enum Reads {
 /// The doors to Temporal and to the database, made once.
 #[derive(Debug)]
 pub struct App {
-    pub(crate) orders: Orders,
+    pub(crate) orders: OrderClient,
     pub(crate) database: Database,
-    pub(crate) reads: Reads,
+    pub(crate) default_source: ReadSource,
     /// For an order that nobody has worked on; each other one has an estimate of its own.
     pub(crate) delivery_estimate: Span,
 }
 
 impl App {
     /// With doors that others use as well.
-    pub fn new(orders: Orders, database: Database) -> Result<Self, SettingError> {
-        let reads = match from_env("READS").as_deref() {
-            None | Some("workflow") => Reads::Workflow,
-            Some("database") => Reads::Database,
+    pub fn new(orders: OrderClient, database: Database) -> Result<Self, SettingError> {
+        let reads = match read_setting("READS").as_deref() {
+            None | Some("workflow") => ReadSource::Workflow,
+            Some("database") => ReadSource::Database,
             Some(other) => {
-                return Err(refused_setting(
+                return Err(setting_error(
                     "READS",
                     other,
                     "must be workflow or database",
                 ));
             }
         };
-        let delivery_estimate = match from_env("DELIVERY_ESTIMATE") {
+        let delivery_estimate = match read_setting("DELIVERY_ESTIMATE") {
             None => Profile::Production.policy().delivery_estimate,
             Some(text) => text.parse().map_err(|error: SpanError| {
-                refused_setting("DELIVERY_ESTIMATE", &text, &error.to_string())
+                setting_error("DELIVERY_ESTIMATE", &text, &error.to_string())
             })?,
         };
         Ok(Self {
             orders,
             database,
-            reads,
+            default_source: reads,
             delivery_estimate,
         })
     }
@@ -63,13 +63,13 @@ impl App {
 impl Application for App {
     fn from_env() -> Result<Self, SettingError> {
         Self::new(
-            Orders::connect(TemporalSettings::from_env()?),
+            OrderClient::new(TemporalSettings::from_env()?),
             Database::from_env(CONNECTIONS)?,
         )
     }
 
     async fn warm_up(&self) {
-        let _ = self.orders.health().await;
+        let _ = self.orders.check_health().await;
     }
 
     async fn handle(&self, request: Request) -> Response<Body> {
@@ -80,26 +80,31 @@ impl Application for App {
     }
 }
 
-async fn route(app: &App, call: &Call) -> Result<Reply, Problem> {
+async fn route(app: &App, call: &ApiRequest) -> Result<ApiResponse, Problem> {
     let Operation::Query(operation) = call.operation else {
         return Err(Problem::internal("a call of another function"));
     };
-    call.require_own(&app.orders, async |order_id| {
-        Ok(state::row(app, order_id)
+    call.require_order_access(&app.orders, async |order_id| {
+        Ok(order_source::read_projection(app, order_id)
             .await?
             .and_then(|row| row.customer_id))
     })
     .await?;
     match operation {
-        Querying::Order => answer::state(app, call, Reply::ok).await,
-        Querying::Status => answer::state(app, call, |view| Reply::ok(&view.status_view())).await,
-        Querying::EstimatedDelivery => {
-            answer::state(app, call, |view| Reply::ok(&view.estimated_delivery_view())).await
+        QueryOperation::Order => response::order_response(app, call, ApiResponse::ok).await,
+        QueryOperation::Status => {
+            response::order_response(app, call, |view| ApiResponse::ok(&view.status_view())).await
         }
-        Querying::Result => answer::result(app, call).await,
-        Querying::Health => {
-            Parameters::of(call).finish()?;
-            health::health(app).await
+        QueryOperation::EstimatedDelivery => {
+            response::order_response(app, call, |view| {
+                ApiResponse::ok(&view.estimated_delivery_view())
+            })
+            .await
+        }
+        QueryOperation::Result => response::result_response(app, call).await,
+        QueryOperation::Health => {
+            QueryParameters::new(call).finish()?;
+            health::check_health(app).await
         }
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! It only reads. Start reading at [`App`]; the order of sources is in `state`, how a caller waits in `wait`.
 
-mod answer;
 mod app;
 mod health;
-mod state;
+mod order_source;
+mod response;
 mod wait;
 
 pub use app::App;
-pub use health::{Dependency, Health};
+pub use health::{DependencyHealth, Health};

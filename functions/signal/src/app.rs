@@ -2,33 +2,34 @@
 
 use lambda_http::{Body, Request, Response};
 
-use crate::{answer, closed};
+use crate::{closed_order, response};
 use domain::SettingError;
-use order_client::{Command, Orders, Reply as Outcome, TemporalSettings};
+use order_client::{OrderClient, OrderCommand, TemporalSettings, UpdateResult as Outcome};
 use orderflow_http::{
-    Application, Call, Code, Function, Operation, Parameters, Problem, Reply, Signalling, serve,
+    ApiRequest, ApiResponse, Application, Function, Operation, Problem, ProblemCode,
+    QueryParameters, SignalOperation, serve,
 };
 
 /// The door to Temporal, made once.
 #[derive(Debug)]
 pub struct App {
-    orders: Orders,
+    orders: OrderClient,
 }
 
 impl App {
     /// With a door that others use as well.
-    pub fn new(orders: Orders) -> Self {
+    pub fn new(orders: OrderClient) -> Self {
         Self { orders }
     }
 }
 
 impl Application for App {
     fn from_env() -> Result<Self, SettingError> {
-        Ok(Self::new(Orders::connect(TemporalSettings::from_env()?)))
+        Ok(Self::new(OrderClient::new(TemporalSettings::from_env()?)))
     }
 
     async fn warm_up(&self) {
-        let _ = self.orders.health().await;
+        let _ = self.orders.check_health().await;
     }
 
     async fn handle(&self, request: Request) -> Response<Body> {
@@ -39,13 +40,14 @@ impl Application for App {
     }
 }
 
-async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
+async fn answer(app: &App, call: &ApiRequest) -> Result<ApiResponse, Problem> {
     let Operation::Signal(operation) = call.operation else {
         return Err(Problem::internal("a call of another function"));
     };
     // Before the body: what is wrong with it would tell that the order is there.
-    call.require_own(&app.orders, async |_| Ok(None)).await?;
-    Parameters::of(call).finish()?;
+    call.require_order_access(&app.orders, async |_| Ok(None))
+        .await?;
+    QueryParameters::new(call).finish()?;
     let order_id = call.order_id()?;
     let (name, command) = command(operation, call)?;
     // Without a key there is no update id, not even a payment's transaction id: a refusal (too early, a
@@ -53,27 +55,48 @@ async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
     let update_id = call.idempotency_key()?.map(|key| key.update_id(name));
     let outcome = app
         .orders
-        .ask(&order_id, command.clone(), update_id.as_deref())
+        .update_order(&order_id, command.clone(), update_id.as_deref())
         .await;
-    match outcome.map_err(|error| answer::failed(error, &order_id))? {
-        Outcome::Answered { answer, repeated } => answer::answered(&order_id, answer, repeated),
-        Outcome::Undecided => answer::undecided(&order_id, None, "The order has not decided yet."),
-        Outcome::Reused => {
-            let detail = "Something else was asked of this order under the same Idempotency-Key; send another key.";
-            Err(Problem::new(Code::IdempotencyKeyReused, detail))
+    match outcome.map_err(|error| response::client_problem(error, &order_id))? {
+        Outcome::Completed { answer, repeated } => {
+            response::outcome_response(&order_id, answer, repeated)
         }
-        Outcome::Closed => closed::closed(&app.orders, &order_id, &command).await,
+        Outcome::Undecided => {
+            response::undecided_response(&order_id, None, "The order has not decided yet.")
+        }
+        Outcome::UpdateIdReused => {
+            let detail = "Something else was asked of this order under the same Idempotency-Key; send another key.";
+            Err(Problem::new(ProblemCode::IdempotencyKeyReused, detail))
+        }
+        Outcome::OrderClosed => {
+            closed_order::closed_order_response(&app.orders, &order_id, &command).await
+        }
     }
 }
 
-fn command(operation: Signalling, call: &Call) -> Result<(&'static str, Command), Problem> {
+fn command(
+    operation: SignalOperation,
+    call: &ApiRequest,
+) -> Result<(&'static str, OrderCommand), Problem> {
     Ok(match operation {
-        Signalling::Approve => ("approve", Command::Approve(call.read()?)),
-        Signalling::Reject => ("reject", Command::Reject(call.read()?)),
-        Signalling::Cancel => ("cancel", Command::Cancel(call.read()?)),
-        Signalling::UpdateAddress => ("update-address", Command::UpdateAddress(call.read()?)),
-        Signalling::CancelPayment => ("cancel-payment", Command::CancelPayment(call.read()?)),
-        Signalling::ConfirmPayment => ("confirm-payment", Command::ConfirmPayment(call.read()?)),
-        Signalling::ConfirmDelivery => ("confirm-delivery", Command::ConfirmDelivery(call.read()?)),
+        SignalOperation::Approve => ("approve", OrderCommand::Approve(call.parse_body()?)),
+        SignalOperation::Reject => ("reject", OrderCommand::Reject(call.parse_body()?)),
+        SignalOperation::Cancel => ("cancel", OrderCommand::Cancel(call.parse_body()?)),
+        SignalOperation::UpdateAddress => (
+            "update-address",
+            OrderCommand::UpdateAddress(call.parse_body()?),
+        ),
+        SignalOperation::CancelPayment => (
+            "cancel-payment",
+            OrderCommand::CancelPayment(call.parse_body()?),
+        ),
+        SignalOperation::ConfirmPayment => (
+            "confirm-payment",
+            OrderCommand::ConfirmPayment(call.parse_body()?),
+        ),
+        SignalOperation::ConfirmDelivery => (
+            "confirm-delivery",
+            OrderCommand::ConfirmDelivery(call.parse_body()?),
+        ),
     })
 }

@@ -2,9 +2,9 @@
 //!
 //! A Temporal client and nothing else. Start reading at [`App`].
 
-mod answer;
 mod app;
-mod closed;
+mod closed_order;
+mod response;
 
-pub use answer::{Done, Undecided};
 pub use app::App;
+pub use response::{SignalDone, SignalUndecided};

@@ -5,16 +5,16 @@ use lambda_http::{Body, Request, Response};
 use crate::{create, start};
 use contract::{FieldError, Invalid};
 use domain::{ChargeProvider, Order, OrderPolicy, Profile, SettingError, resolve_policy};
-use order_client::{Orders, TemporalSettings};
+use order_client::{OrderClient, TemporalSettings};
 use orderflow_http::{
-    Application, Call, Function, Operation, Parameters, Problem, Reply, Starting, from_env, is_on,
-    serve,
+    ApiRequest, ApiResponse, Application, Function, Operation, Problem, QueryParameters,
+    StartOperation, read_setting, read_switch, serve,
 };
 
 /// The settings and the door to Temporal, made once.
 #[derive(Debug)]
 pub struct App {
-    pub(crate) orders: Orders,
+    pub(crate) orders: OrderClient,
     policy: OrderPolicy,
     charges_at: ChargeProvider,
     pub(crate) sample_cart: bool,
@@ -23,26 +23,30 @@ pub struct App {
 
 impl App {
     /// With a door that others use as well.
-    pub fn new(orders: Orders) -> Result<Self, SettingError> {
+    pub fn new(orders: OrderClient) -> Result<Self, SettingError> {
         Ok(Self {
             orders,
-            policy: resolve_policy(None, from_env)?,
-            charges_at: ChargeProvider::read(from_env)?,
-            sample_cart: is_on("SAMPLE_CART", from_env)?,
-            profile_override: is_on("ALLOW_PROFILE_OVERRIDE", from_env)?,
+            policy: resolve_policy(None, read_setting)?,
+            charges_at: ChargeProvider::read(read_setting)?,
+            sample_cart: read_switch("SAMPLE_CART", read_setting)?,
+            profile_override: read_switch("ALLOW_PROFILE_OVERRIDE", read_setting)?,
         })
     }
 
     /// How an order is handled that names this profile, or none.
-    pub(crate) fn policy(&self, profile: Option<Profile>) -> Result<OrderPolicy, Problem> {
+    pub(crate) fn policy_for(&self, profile: Option<Profile>) -> Result<OrderPolicy, Problem> {
         let Some(profile) = profile else {
             return Ok(self.policy.clone());
         };
-        resolve_policy(Some(profile), from_env).map_err(Problem::internal)
+        resolve_policy(Some(profile), read_setting).map_err(Problem::internal)
     }
 
     /// Refuses an order that is to be charged, and does not say what.
-    pub(crate) fn chargeable(&self, order: &Order, policy: &OrderPolicy) -> Result<(), Problem> {
+    pub(crate) fn check_chargeable(
+        &self,
+        order: &Order,
+        policy: &OrderPolicy,
+    ) -> Result<(), Problem> {
         let objection = self.charges_at.objection(order.payment_method.as_deref());
         match objection.filter(|_| policy.charges(order)) {
             None => Ok(()),
@@ -59,11 +63,11 @@ impl App {
 
 impl Application for App {
     fn from_env() -> Result<Self, SettingError> {
-        Self::new(Orders::connect(TemporalSettings::from_env()?))
+        Self::new(OrderClient::new(TemporalSettings::from_env()?))
     }
 
     async fn warm_up(&self) {
-        let _ = self.orders.health().await;
+        let _ = self.orders.check_health().await;
     }
 
     async fn handle(&self, request: Request) -> Response<Body> {
@@ -74,13 +78,13 @@ impl Application for App {
     }
 }
 
-async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
+async fn answer(app: &App, call: &ApiRequest) -> Result<ApiResponse, Problem> {
     let Operation::Start(operation) = call.operation else {
         return Err(Problem::internal("a call of another function"));
     };
-    Parameters::of(call).finish()?;
+    QueryParameters::new(call).finish()?;
     match operation {
-        Starting::Create => create::create(app, call).await,
-        Starting::Start => start::start(app, call).await,
+        StartOperation::Create => create::create_order(app, call).await,
+        StartOperation::Start => start::start_order(app, call).await,
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! A Temporal client and nothing else: it writes no database. Start reading at [`App`].
 
-mod answer;
 mod app;
+mod body;
 mod create;
-mod read;
+mod response;
 mod start;
 
-pub use answer::Answer;
 pub use app::App;
+pub use response::StartResponse;

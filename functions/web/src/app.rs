@@ -3,12 +3,13 @@
 use lambda_http::{Body, Request, Response, http::header};
 
 use crate::{
-    files::{self, File, Keep},
-    policy,
+    browser_policy,
+    files::{self, CachePolicy, File},
 };
 use domain::SettingError;
 use orderflow_http::{
-    Application, Call, Code, Documenting, Function, Operation, Problem, Reply, serve,
+    ApiRequest, ApiResponse, Application, Function, Operation, Problem, ProblemCode, WebOperation,
+    serve,
 };
 
 /// It has no settings and no doors.
@@ -27,34 +28,40 @@ impl Application for App {
     }
 }
 
-fn answer(call: &Call) -> Result<Reply, Problem> {
+fn answer(call: &ApiRequest) -> Result<ApiResponse, Problem> {
     let Operation::Web(operation) = call.operation else {
         return Err(Problem::internal("a call of another function"));
     };
     let file = match operation {
-        Documenting::Console => Some(&files::CONSOLE),
-        Documenting::ConsoleFile => files::find(files::CONSOLE_FILES, call.rest()),
-        Documenting::OpenApi => Some(&files::OPEN_API),
-        Documenting::SwaggerUi => Some(&files::SWAGGER_UI),
-        Documenting::SwaggerUiFile => files::find(files::SWAGGER_UI_FILES, call.rest()),
-        Documenting::ReDoc => Some(&files::REDOC),
-        Documenting::ReDocFile => files::find(files::REDOC_FILES, call.rest()),
+        WebOperation::Console => Some(&files::CONSOLE),
+        WebOperation::ConsoleFile => files::find_file(files::CONSOLE_FILES, call.path_remainder()),
+        WebOperation::OpenApi => Some(&files::OPEN_API),
+        WebOperation::SwaggerUi => Some(&files::SWAGGER_UI),
+        WebOperation::SwaggerUiFile => {
+            files::find_file(files::SWAGGER_UI_FILES, call.path_remainder())
+        }
+        WebOperation::ReDoc => Some(&files::REDOC),
+        WebOperation::ReDocFile => files::find_file(files::REDOC_FILES, call.path_remainder()),
     };
     file.map(|file| send(call, file))
-        .ok_or_else(|| Problem::new(Code::RouteNotFound, "There is no such file."))
+        .ok_or_else(|| Problem::new(ProblemCode::RouteNotFound, "There is no such file."))
 }
 
 /// The file, or that the caller has it already.
-fn send(call: &Call, file: &File) -> Reply {
-    let (version, cache) = match file.keep {
-        Keep::Forever(version) => (version.to_owned(), "public, max-age=31536000, immutable"),
-        Keep::Checked => (file.hash(), "no-cache"),
+fn send(call: &ApiRequest, file: &File) -> ApiResponse {
+    let (version, cache) = match file.cache {
+        CachePolicy::Immutable(version) => {
+            (version.to_owned(), "public, max-age=31536000, immutable")
+        }
+        CachePolicy::Revalidated => (file.content_hash(), "no-cache"),
     };
-    let is_known = call.known().is_some_and(|known| known.names(&version));
+    let is_known = call
+        .if_none_match()
+        .is_some_and(|known| known.matches_opaque_tag(&version));
     let reply = if is_known {
-        Reply::same_file()
+        ApiResponse::file_not_modified()
     } else {
-        Reply::file(file.content_type, file.text)
+        ApiResponse::file(file.content_type, file.text)
     };
     let etag = format!("\"{version}\"");
     let headers = [
@@ -63,11 +70,11 @@ fn send(call: &Call, file: &File) -> Reply {
         (header::CONTENT_SECURITY_POLICY, file.policy),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
-        (policy::OPENER, "same-origin"),
-        (policy::RESOURCE, "same-origin"),
+        (browser_policy::OPENER_POLICY, "same-origin"),
+        (browser_policy::RESOURCE_POLICY, "same-origin"),
     ];
     headers.into_iter().fold(reply, |reply, (name, value)| {
-        reply.header(name, value.to_owned())
+        reply.with_header(name, value.to_owned())
     })
 }
 
@@ -78,7 +85,7 @@ mod tests {
     use super::*;
 
     async fn get(path: &str, if_none_match: &str) -> (u16, HeaderMap, Body) {
-        orderflow_http::check_callers().unwrap();
+        orderflow_http::configure_auth().unwrap();
         let event = format!(
             r#"{{"resource":"/{{proxy+}}","path":"{path}","httpMethod":"GET","headers":{{"host":"x","if-none-match":{if_none_match:?}}},
             "multiValueHeaders":{{"host":["x"],"if-none-match":[{if_none_match:?}]}},"queryStringParameters":null,

@@ -3,15 +3,15 @@
 use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
 
-use crate::policy;
+use crate::browser_policy;
 
 /// How long a browser may keep a file.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Keep {
+pub(crate) enum CachePolicy {
     /// It has its version in its path.
-    Forever(&'static str),
+    Immutable(&'static str),
     /// It asks each time whether the file has changed.
-    Checked,
+    Revalidated,
 }
 
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct File {
     path: &'static str,
     pub(crate) content_type: &'static str,
     pub(crate) text: &'static str,
-    pub(crate) keep: Keep,
+    pub(crate) cache: CachePolicy,
     pub(crate) policy: &'static str,
 }
 
@@ -35,7 +35,7 @@ impl File {
             path: "",
             content_type: HTML,
             text,
-            keep: Keep::Checked,
+            cache: CachePolicy::Revalidated,
             policy,
         }
     }
@@ -45,8 +45,8 @@ impl File {
             path,
             content_type,
             text,
-            keep: Keep::Checked,
-            policy: policy::STRICT,
+            cache: CachePolicy::Revalidated,
+            policy: browser_policy::STRICT,
         }
     }
 
@@ -60,18 +60,18 @@ impl File {
             path,
             content_type,
             text,
-            keep: Keep::Forever(version),
-            policy: policy::STRICT,
+            cache: CachePolicy::Immutable(version),
+            policy: browser_policy::STRICT,
         }
     }
 
     /// An entity tag of the content.
-    pub(crate) fn hash(&self) -> String {
+    pub(crate) fn content_hash(&self) -> String {
         BASE64URL_NOPAD.encode(&Sha256::digest(self.text)[..12])
     }
 }
 
-pub(crate) fn find(files: &'static [File], path: &str) -> Option<&'static File> {
+pub(crate) fn find_file(files: &'static [File], path: &str) -> Option<&'static File> {
     files.iter().find(|file| file.path == path)
 }
 
@@ -81,8 +81,10 @@ pub(crate) static OPEN_API: File = File::ours(
     include_str!("../../../docs/openapi.json"),
 );
 
-pub(crate) static SWAGGER_UI: File =
-    File::page(include_str!("../pages/docs.html"), policy::PICTURES);
+pub(crate) static SWAGGER_UI: File = File::page(
+    include_str!("../pages/docs.html"),
+    browser_policy::DATA_IMAGES,
+);
 pub(crate) static SWAGGER_UI_FILES: &[File] = &[
     File::ours("begin.js", SCRIPT, include_str!("../pages/docs.js")),
     File::theirs(
@@ -99,7 +101,10 @@ pub(crate) static SWAGGER_UI_FILES: &[File] = &[
     ),
 ];
 
-pub(crate) static REDOC: File = File::page(include_str!("../pages/redoc.html"), policy::STYLES);
+pub(crate) static REDOC: File = File::page(
+    include_str!("../pages/redoc.html"),
+    browser_policy::INLINE_STYLES,
+);
 pub(crate) static REDOC_FILES: &[File] = &[
     File::ours("begin.js", SCRIPT, include_str!("../pages/redoc.js")),
     File::ours("page.css", STYLE, include_str!("../pages/redoc.css")),
@@ -111,7 +116,10 @@ pub(crate) static REDOC_FILES: &[File] = &[
     ),
 ];
 
-pub(crate) static CONSOLE: File = File::page(include_str!("../console/index.html"), policy::STRICT);
+pub(crate) static CONSOLE: File = File::page(
+    include_str!("../console/index.html"),
+    browser_policy::STRICT,
+);
 pub(crate) static CONSOLE_FILES: &[File] = &[
     File::ours("icon.svg", PICTURE, include_str!("../console/icon.svg")),
     File::ours("style.css", STYLE, include_str!("../console/style.css")),
@@ -174,7 +182,7 @@ mod tests {
         for file in SWAGGER_UI_FILES.iter().chain(REDOC_FILES) {
             assert_eq!(
                 listed.contains(file.path),
-                matches!(file.keep, Keep::Forever(_)),
+                matches!(file.cache, CachePolicy::Immutable(_)),
                 "{}",
                 file.path
             );
@@ -207,10 +215,10 @@ mod tests {
                     ["docs", "redoc", "openapi.json", "#"].contains(&name) || name.starts_with('#');
                 let known = name
                     .strip_prefix(at)
-                    .is_some_and(|path| find(files, path).is_some());
+                    .is_some_and(|path| find_file(files, path).is_some());
                 let icon = name
                     .strip_prefix("console/")
-                    .is_some_and(|path| find(CONSOLE_FILES, path).is_some());
+                    .is_some_and(|path| find_file(CONSOLE_FILES, path).is_some());
                 assert!(page_of_ours || known || icon, "{name} in {at}");
             }
             assert!(

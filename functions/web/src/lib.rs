@@ -4,7 +4,7 @@
 //! route table answers it. Start reading at [`App`]; what is served is in `files`, under which rules in `policy`.
 
 mod app;
+mod browser_policy;
 mod files;
-mod policy;
 
 pub use app::App;

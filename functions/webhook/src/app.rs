@@ -3,12 +3,14 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lambda_http::{Body, Request, Response};
 
-use crate::{Clock, Keyring, Settings};
+use crate::{Clock, Settings, WebhookSecrets};
 use domain::{SettingError, WebhookProvider};
-use order_client::{Orders, TemporalSettings};
-use orderflow_http::{Application, Call, Code, Function, Operation, Problem, Reply, serve};
+use order_client::{OrderClient, TemporalSettings};
+use orderflow_http::{
+    ApiRequest, ApiResponse, Application, Function, Operation, Problem, ProblemCode, serve,
+};
 use payment_webhooks::{Rejection, Secrets, Verified};
-use workflows::Notice;
+use workflows::PaymentEventSignal;
 
 /// How many of a batch's events Temporal is told of at once: 250 of them, one by one, might take longer than a provider
 /// waits.
@@ -17,25 +19,30 @@ const AT_ONCE: usize = 16;
 /// The door to Temporal and the providers' secrets.
 #[derive(Debug)]
 pub struct App {
-    orders: Orders,
-    keyring: Keyring,
+    orders: OrderClient,
+    keyring: WebhookSecrets,
     settings: Settings,
     clock: Clock,
 }
 
 impl App {
     /// With a door that others use as well.
-    pub fn new(orders: Orders) -> Result<Self, SettingError> {
-        Ok(Self::with(
+    pub fn new(orders: OrderClient) -> Result<Self, SettingError> {
+        Ok(Self::from_parts(
             orders,
-            Keyring::from_env()?,
+            WebhookSecrets::from_env()?,
             Settings::from_env()?,
             Clock::system(),
         ))
     }
 
     /// With everything given.
-    pub fn with(orders: Orders, keyring: Keyring, settings: Settings, clock: Clock) -> Self {
+    pub fn from_parts(
+        orders: OrderClient,
+        keyring: WebhookSecrets,
+        settings: Settings,
+        clock: Clock,
+    ) -> Self {
         Self {
             orders,
             keyring,
@@ -47,17 +54,17 @@ impl App {
 
 impl Application for App {
     fn from_env() -> Result<Self, SettingError> {
-        Self::new(Orders::connect(TemporalSettings::from_env()?))
+        Self::new(OrderClient::new(TemporalSettings::from_env()?))
     }
 
     async fn warm_up(&self) {
-        let _ = tokio::join!(self.orders.health(), self.keyring.renew());
+        let _ = tokio::join!(self.orders.check_health(), self.keyring.refresh_if_due());
     }
 
     async fn handle(&self, request: Request) -> Response<Body> {
         serve(Function::Webhook, request, async |call| {
             // Beside the answer and not after it: then the sandbox is frozen. It is short, and fails nobody.
-            let (answered, ()) = tokio::join!(answer(self, &call), self.keyring.renew());
+            let (answered, ()) = tokio::join!(answer(self, &call), self.keyring.refresh_if_due());
             answered
         })
         .await
@@ -68,9 +75,10 @@ type Secret = (Secrets, Option<String>);
 
 impl App {
     async fn known(&self, provider: WebhookProvider) -> Result<Option<Secret>, Problem> {
-        let away =
-            |error| Problem::new(Code::AuthUnavailable, "Try again in a moment.").because(error);
-        self.keyring.of(provider).await.map_err(away)
+        let away = |error| {
+            Problem::new(ProblemCode::AuthUnavailable, "Try again in a moment.").with_cause(error)
+        };
+        self.keyring.for_provider(provider).await.map_err(away)
     }
 }
 
@@ -91,29 +99,29 @@ fn judge<'a>(
     )
 }
 
-async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
+async fn answer(app: &App, call: &ApiRequest) -> Result<ApiResponse, Problem> {
     let Operation::Webhook = call.operation else {
         return Err(Problem::internal("a call of another function"));
     };
     let unknown = || {
         Problem::new(
-            Code::RouteNotFound,
+            ProblemCode::RouteNotFound,
             "No webhooks of this provider are taken here.",
         )
     };
-    let provider = WebhookProvider::parse(call.raw_id()).ok_or_else(unknown)?;
-    let body = call.bytes()?;
-    let headers = call.header_texts();
+    let provider = WebhookProvider::parse(call.path_parameter()).ok_or_else(unknown)?;
+    let body = call.body_bytes()?;
+    let headers = call.text_headers();
     let now = app.clock.now();
     let known = match app.known(provider).await? {
         // Its first secret may have come a moment ago.
-        None if app.keyring.look_again().await => app.known(provider).await?,
+        None if app.keyring.refresh_after_rejection().await => app.known(provider).await?,
         known => known,
     };
     let known = known.ok_or_else(unknown)?;
     let renewed;
     let verified = match judge(&known, &headers, body, now) {
-        Err(Rejection::Signature) if app.keyring.look_again().await => {
+        Err(Rejection::Signature) if app.keyring.refresh_after_rejection().await => {
             renewed = app.known(provider).await?.ok_or_else(unknown)?;
             judge(&renewed, &headers, body, now)
         }
@@ -123,13 +131,13 @@ async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
     let told = payment_webhooks::events(&verified, app.settings.environment)
         .into_iter()
         .map(|event| {
-            let notice = Notice {
+            let notice = PaymentEventSignal {
                 event,
                 declined: false,
                 again: false,
                 grace: Some(app.settings.grace),
             };
-            app.orders.notify(notice)
+            app.orders.send_payment_event(notice)
         });
     // In no order: events of one order may come in any. One that fails fails all, and all come again.
     stream::iter(told)
@@ -138,34 +146,34 @@ async fn answer(app: &App, call: &Call) -> Result<Reply, Problem> {
         .await?;
     Ok(match provider {
         // What Adyen waits for, word for word.
-        WebhookProvider::Adyen => Reply::file("text/plain; charset=utf-8", "[accepted]"),
+        WebhookProvider::Adyen => ApiResponse::file("text/plain; charset=utf-8", "[accepted]"),
         // As its own libraries answer.
-        WebhookProvider::GoCardless => Reply::nothing(),
+        WebhookProvider::GoCardless => ApiResponse::no_content(),
         WebhookProvider::Stripe
         | WebhookProvider::Standard
         | WebhookProvider::Square
         | WebhookProvider::Mollie
         | WebhookProvider::Checkout
-        | WebhookProvider::Shopify => Reply::file("text/plain; charset=utf-8", "accepted"),
+        | WebhookProvider::Shopify => ApiResponse::file("text/plain; charset=utf-8", "accepted"),
     })
 }
 
 fn rejected(provider: WebhookProvider, rejection: Rejection) -> Problem {
     let code = match provider {
         // Its own code for that; by it GoCardless tells its users.
-        WebhookProvider::GoCardless => Code::WebhookTokenInvalid,
+        WebhookProvider::GoCardless => ProblemCode::WebhookTokenInvalid,
         WebhookProvider::Stripe
         | WebhookProvider::Adyen
         | WebhookProvider::Standard
         | WebhookProvider::Square
         | WebhookProvider::Mollie
         | WebhookProvider::Checkout
-        | WebhookProvider::Shopify => Code::WebhookRejected,
+        | WebhookProvider::Shopify => ProblemCode::WebhookRejected,
     };
     let detail = match rejection {
         Rejection::Header => "The signature is missing or not one.",
         Rejection::Signature => "The signature is not that of this body.",
         Rejection::Timestamp => "The signature is too old, or from the future.",
     };
-    Problem::unverified(code, rejection.as_str(), detail)
+    Problem::webhook_rejected(code, rejection.as_str(), detail)
 }

@@ -5,12 +5,12 @@
 
 mod app;
 mod clock;
-mod keyring;
-mod keys;
+mod secret_file;
+mod secrets;
+mod secrets_manager;
 mod settings;
-mod vault;
 
 pub use app::App;
 pub use clock::Clock;
-pub use keyring::Keyring;
+pub use secrets::WebhookSecrets;
 pub use settings::Settings;

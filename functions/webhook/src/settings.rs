@@ -1,7 +1,7 @@
 //! What of a deployment decides about its notifications, beside the secrets.
 
 use domain::{SettingError, Span, SpanError};
-use orderflow_http::{from_env, refused_setting};
+use orderflow_http::{read_setting, setting_error};
 use payment_webhooks::Environment;
 
 /// How long an order that a payment names may still appear, unless `SETTLEMENT_GRACE` says otherwise.
@@ -16,21 +16,21 @@ pub struct Settings {
 
 impl Settings {
     pub fn from_env() -> Result<Self, SettingError> {
-        let environment = match from_env("WEBHOOK_ENVIRONMENT").as_deref() {
+        let environment = match read_setting("WEBHOOK_ENVIRONMENT").as_deref() {
             None | Some("live") => Environment::Live,
             Some("test") => Environment::Test,
             Some(other) => {
-                return Err(refused_setting(
+                return Err(setting_error(
                     "WEBHOOK_ENVIRONMENT",
                     other,
                     "must be live or test",
                 ));
             }
         };
-        let grace = match from_env("SETTLEMENT_GRACE") {
+        let grace = match read_setting("SETTLEMENT_GRACE") {
             None => Span::from_secs(GRACE),
             Some(text) => text.parse().map_err(|error: SpanError| {
-                refused_setting("SETTLEMENT_GRACE", &text, &error.to_string())
+                setting_error("SETTLEMENT_GRACE", &text, &error.to_string())
             })?,
         };
         Ok(Self { environment, grace })

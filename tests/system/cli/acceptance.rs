@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::program;
-use crate::world::World;
+use crate::harness::Harness;
 
 /// The README's first command. It must end well, and nothing of it may live on.
 #[tokio::test]
@@ -16,7 +16,7 @@ async fn the_demo_shows_both_orders_and_leaves_nothing() {
             .output()
             .await
             .unwrap();
-        let shown = World::printed(output);
+        let shown = Harness::expect_stdout(output);
         for part in [
             "order_delivered",
             "→ delivered, payment captured",
@@ -44,14 +44,14 @@ async fn the_demo_shows_both_orders_and_leaves_nothing() {
 
 #[tokio::test]
 async fn the_acceptance_run_passes_and_says_what_it_saw() {
-    let world = World::start().await;
-    let lines = world.json(&["test-workflow", "--json"]).await;
+    let world = Harness::start().await;
+    let lines = world.run_json(&["test-workflow", "--json"]).await;
     let lines = lines.as_array().unwrap();
     assert!(lines.len() >= 11, "{lines:?}");
     for line in lines {
         assert_eq!(line["outcome"], "passed", "{line}");
     }
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
@@ -62,9 +62,13 @@ async fn the_acceptance_run_skips_what_a_deployment_does_not_allow() {
         ("DELIVERY", "confirm"),
         ("DEFAULT_STOCK", "0"),
     ];
-    let world = World::with(&strict).await;
-    World::printed(world.orderflow(&["stock", "set", "ABC123", "100"]).await);
-    let shown = World::printed(
+    let world = Harness::start_with(&strict).await;
+    Harness::expect_stdout(
+        world
+            .run_orderflow(&["stock", "set", "ABC123", "100"])
+            .await,
+    );
+    let shown = Harness::expect_stdout(
         program()
             .args(["test-workflow", "--url", &world.url])
             .output()
@@ -86,7 +90,7 @@ async fn the_acceptance_run_skips_what_a_deployment_does_not_allow() {
         outcome("approval").contains("ALLOW_PROFILE_OVERRIDE"),
         "{shown}"
     );
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
@@ -98,8 +102,8 @@ async fn the_acceptance_run_fails_where_orders_do_not_end_as_they_should() {
         ("REVIEW_ON_TIMEOUT", "cancel"),
         ("REVIEW_THRESHOLD", "0.01"),
     ];
-    let world = World::with(&broken).await;
-    let output = world.orderflow(&["test-workflow"]).await;
+    let world = Harness::start_with(&broken).await;
+    let output = world.run_orderflow(&["test-workflow"]).await;
     let (shown, said) = (
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
@@ -113,9 +117,9 @@ async fn the_acceptance_run_fails_where_orders_do_not_end_as_they_should() {
 
 #[tokio::test]
 async fn load_measures_and_looks_at_every_order() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let report = world
-        .json(&["load", "--orders", "12", "--concurrency", "4", "--json"])
+        .run_json(&["load", "--orders", "12", "--concurrency", "4", "--json"])
         .await;
     assert_eq!(
         (&report["started"], &report["ended_right"]),
@@ -134,10 +138,10 @@ async fn load_measures_and_looks_at_every_order() {
             .is_some_and(|rate| rate > 0.0),
         "{report}"
     );
-    world.verify().await;
+    world.assert_invariants().await;
     // Nothing is in stock: every order ends, and none of them right.
-    World::printed(world.orderflow(&["stock", "set", "ABC123", "0"]).await);
-    let failed = world.orderflow(&["load", "--orders", "2"]).await;
+    Harness::expect_stdout(world.run_orderflow(&["stock", "set", "ABC123", "0"]).await);
+    let failed = world.run_orderflow(&["load", "--orders", "2"]).await;
     assert_eq!(failed.status.code(), Some(1));
     assert!(
         String::from_utf8_lossy(&failed.stdout).starts_with("FAILED  0 of 2"),
@@ -147,14 +151,14 @@ async fn load_measures_and_looks_at_every_order() {
         String::from_utf8_lossy(&failed.stderr).contains("ended failed with payment none"),
         "{failed:?}"
     );
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_status_is_watched_as_it_changes() {
-    let world = World::with(&[("DELIVERY", "confirm")]).await;
+    let world = Harness::start_with(&[("DELIVERY", "confirm")]).await;
     world
-        .json(&["start-order", "watched", "pmt-watched", "--json"])
+        .run_json(&["start-order", "watched", "pmt-watched", "--json"])
         .await;
     let began = Instant::now();
     let mut watch = world.command();
@@ -162,9 +166,9 @@ async fn a_status_is_watched_as_it_changes() {
         .args(["status", "watched", "--watch", "--json"])
         .stdout(std::process::Stdio::piped());
     let watch = watch.spawn().unwrap();
-    world.reaches("watched", "shipped").await;
-    World::printed(world.orderflow(&["confirm-delivery", "watched"]).await);
-    let seen = World::printed(watch.wait_with_output().await.unwrap());
+    world.wait_for_status("watched", "shipped").await;
+    Harness::expect_stdout(world.run_orderflow(&["confirm-delivery", "watched"]).await);
+    let seen = Harness::expect_stdout(watch.wait_with_output().await.unwrap());
     let last: serde_json::Value = serde_json::from_str(seen.lines().last().unwrap()).unwrap();
     assert_eq!(
         (&last["status"], &last["is_running"]),

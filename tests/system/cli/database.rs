@@ -1,21 +1,24 @@
 //! The database from the command line.
 
-use super::looks_like;
-use crate::{shared::shared, world::World};
+use super::assert_matches_snapshot;
+use crate::{harness::Harness, shared_servers::shared_servers};
 use domain::Sku;
 
 #[tokio::test]
 async fn stock_is_set_and_listed() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let mut session = world
-        .session(&[&["stock", "list"], &["stock", "set", "SAMPLE-1", "5"]])
+        .record_session(&[&["stock", "list"], &["stock", "set", "SAMPLE-1", "5"]])
         .await;
     world
-        .json(&["start-order", "stock-1", "pmt-stock-1", "--json"])
+        .run_json(&["start-order", "stock-1", "pmt-stock-1", "--json"])
         .await;
-    assert_eq!(world.ended("stock-1").await.status.as_str(), "delivered");
+    assert_eq!(
+        world.wait_for_end("stock-1").await.status.as_str(),
+        "delivered"
+    );
     session += &world
-        .session(&[
+        .record_session(&[
             &["stock", "list"],
             // What was shipped stays: the shelf is counted anew.
             &["stock", "set", "SAMPLE-1", "0", "--json"],
@@ -23,27 +26,27 @@ async fn stock_is_set_and_listed() {
             &["stock", "set", "SAMPLE-1", "-1"],
         ])
         .await;
-    looks_like("stock_is_set_and_listed", &session);
-    world.verify().await;
+    assert_matches_snapshot("stock_is_set_and_listed", &session);
+    world.assert_invariants().await;
     // Nothing is left: the next order is refused, and nothing of it is charged.
     world
-        .json(&["start-order", "stock-2", "pmt-stock-2", "--json"])
+        .run_json(&["start-order", "stock-2", "pmt-stock-2", "--json"])
         .await;
-    let refused = world.ended("stock-2").await;
+    let refused = world.wait_for_end("stock-2").await;
     assert_eq!(refused.failure.unwrap().code.as_str(), "out_of_stock");
-    assert!(world.books("stock-2").await.is_empty());
-    world.verify().await;
+    assert!(world.provider_movements("stock-2").await.is_empty());
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn the_database_answers_questions_and_changes_nothing() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     world
-        .json(&["start-order", "db-1", "pmt-db-1", "--json"])
+        .run_json(&["start-order", "db-1", "pmt-db-1", "--json"])
         .await;
-    world.ended("db-1").await;
+    world.wait_for_end("db-1").await;
     let session = world
-        .session(&[
+        .record_session(&[
             &["db"],
             &["db", "--json"],
             &["db", "select id, state, is_running, total_amount, failure_json from orders"],
@@ -62,18 +65,20 @@ async fn the_database_answers_questions_and_changes_nothing() {
             &["db", "select nothing from orders"],
         ])
         .await;
-    looks_like("the_database_answers_questions", &session);
-    assert_eq!(world.trail("db-1").await.len(), 7);
+    assert_matches_snapshot("the_database_answers_questions", &session);
+    assert_eq!(world.audit_event_types("db-1").await.len(), 7);
 }
 
 #[tokio::test]
 async fn verify_names_the_orders_concerned() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     world
-        .json(&["start-order", "verify-1", "pmt-verify-1", "--json"])
+        .run_json(&["start-order", "verify-1", "pmt-verify-1", "--json"])
         .await;
-    world.ended("verify-1").await;
-    let mut session = world.session(&[&["verify"], &["verify", "--json"]]).await;
+    world.wait_for_end("verify-1").await;
+    let mut session = world
+        .record_session(&[&["verify"], &["verify", "--json"]])
+        .await;
     // The provider's books say that it was charged twice.
     let movement = store::simulator::Movement {
         transaction_id: "txn_twice".to_owned(),
@@ -89,22 +94,24 @@ async fn verify_names_the_orders_concerned() {
     )
     .await
     .unwrap();
-    session += &world.session(&[&["verify"], &["verify", "--json"]]).await;
+    session += &world
+        .record_session(&[&["verify"], &["verify", "--json"]])
+        .await;
     // Its customer was told of nothing: each mail that is missing is named, once.
-    store::console::run(
+    store::adhoc_query::run_script(
         &world.pool,
         "delete from notifications; delete from simulator.payments where transaction_id = 'txn_twice'",
     )
     .await
     .unwrap();
-    session += &world.session(&[&["verify"]]).await;
-    looks_like("verify", &session);
+    session += &world.record_session(&[&["verify"]]).await;
+    assert_matches_snapshot("verify", &session);
 }
 
 #[tokio::test]
 async fn migrate_says_what_it_did() {
-    let world = World::start().await;
-    let empty = shared()
+    let world = Harness::start().await;
+    let empty = shared_servers()
         .await
         .postgres
         .create_database(&format!("empty_{}", std::process::id()), None)
@@ -118,7 +125,7 @@ async fn migrate_says_what_it_did() {
             .output()
             .await
             .unwrap();
-        World::printed(output)
+        Harness::expect_stdout(output)
     };
     let first = migrate(&["migrate"]).await;
     assert!(
@@ -157,7 +164,7 @@ async fn migrate_says_what_it_did() {
 }
 
 /// Everything that is in a database, as its own backup has it: without the times in the first line.
-async fn contents(world: &World) -> Vec<String> {
+async fn contents(world: &Harness) -> Vec<String> {
     let mut file = Vec::new();
     store::backup::create(&world.pool, &mut file).await.unwrap();
     let mut lines: Vec<String> = String::from_utf8(file)
@@ -174,10 +181,10 @@ async fn contents(world: &World) -> Vec<String> {
 
 #[tokio::test]
 async fn a_backup_brings_everything_back() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     for id in ["kept-1", "kept-2"] {
         world
-            .json(&[
+            .run_json(&[
                 "start-order",
                 id,
                 &format!("pmt-{id}"),
@@ -186,59 +193,70 @@ async fn a_backup_brings_everything_back() {
                 "--json",
             ])
             .await;
-        world.ended(id).await;
+        world.wait_for_end(id).await;
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders.backup");
     let file = path.to_str().unwrap();
     let before = contents(&world).await;
-    let created = world.json(&["backup", "create", file, "--json"]).await;
+    let created = world.run_json(&["backup", "create", file, "--json"]).await;
     let orders = created["tables"]
         .as_array()
         .unwrap()
         .iter()
         .find(|table| table["table"] == "public.orders");
     assert_eq!(orders.unwrap()["rows"], 2, "{created}");
-    let overwritten = world.orderflow(&["backup", "create", file]).await;
+    let overwritten = world.run_orderflow(&["backup", "create", file]).await;
     assert_eq!(overwritten.status.code(), Some(1));
-    World::printed(world.orderflow(&["backup", "create", file, "--yes"]).await);
+    Harness::expect_stdout(
+        world
+            .run_orderflow(&["backup", "create", file, "--yes"])
+            .await,
+    );
 
     // What came later is gone afterwards, but only where that was wanted.
     world
-        .json(&["start-order", "later", "pmt-later", "--json"])
+        .run_json(&["start-order", "later", "pmt-later", "--json"])
         .await;
-    world.ended("later").await;
-    let refused = world.orderflow(&["backup", "restore", file]).await;
+    world.wait_for_end("later").await;
+    let refused = world.run_orderflow(&["backup", "restore", file]).await;
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(
         refused.status.code() == Some(1) && said.contains("not empty"),
         "{said}"
     );
-    assert!(world.trail("later").await.len() == 7);
-    World::printed(world.orderflow(&["backup", "restore", file, "--yes"]).await);
+    assert!(world.audit_event_types("later").await.len() == 7);
+    Harness::expect_stdout(
+        world
+            .run_orderflow(&["backup", "restore", file, "--yes"])
+            .await,
+    );
     assert_eq!(contents(&world).await, before);
-    world.verify().await;
+    world.assert_invariants().await;
     // Ids go on after those that were restored, and the service does too.
     world
-        .json(&["start-order", "next", "pmt-next", "--json"])
+        .run_json(&["start-order", "next", "pmt-next", "--json"])
         .await;
-    assert_eq!(world.ended("next").await.status.as_str(), "delivered");
-    world.verify().await;
+    assert_eq!(
+        world.wait_for_end("next").await.status.as_str(),
+        "delivered"
+    );
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_backup_is_restored_into_an_empty_database_or_not_at_all() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     world
-        .json(&["start-order", "moved-1", "pmt-moved-1", "--json"])
+        .run_json(&["start-order", "moved-1", "pmt-moved-1", "--json"])
         .await;
-    world.ended("moved-1").await;
+    world.wait_for_end("moved-1").await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders.backup");
     let file = path.to_str().unwrap();
-    World::printed(world.orderflow(&["backup", "create", file]).await);
+    Harness::expect_stdout(world.run_orderflow(&["backup", "create", file]).await);
     let name = format!("restored_{}", std::process::id());
-    let empty = shared()
+    let empty = shared_servers()
         .await
         .postgres
         .create_database(&name, None)
@@ -271,11 +289,11 @@ async fn a_backup_is_restored_into_an_empty_database_or_not_at_all() {
         );
         assert!(said.contains("nothing was changed"), "{said}");
     }
-    World::printed(restore(file).await);
+    Harness::expect_stdout(restore(file).await);
     let pool = store::connect(&empty).await.unwrap();
     let order = domain::OrderId::parse("moved-1").unwrap();
     assert_eq!(
-        store::orders::view(&pool, &order)
+        store::orders::read_order(&pool, &order)
             .await
             .unwrap()
             .unwrap()
@@ -283,17 +301,17 @@ async fn a_backup_is_restored_into_an_empty_database_or_not_at_all() {
             .as_str(),
         "delivered"
     );
-    let stock = store::inventory::stock(&pool, &Sku::parse("SAMPLE-1").unwrap())
+    let stock = store::inventory::read_stock(&pool, &Sku::parse("SAMPLE-1").unwrap())
         .await
         .unwrap()
         .unwrap();
     assert_eq!(stock.shipped, 1);
-    assert_eq!(store::verify::violations(&pool).await.unwrap(), []);
+    assert_eq!(store::verify::find_violations(&pool).await.unwrap(), []);
 }
 
 #[tokio::test]
 async fn a_shell_says_what_to_do_where_there_is_no_psql() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let empty = tempfile::tempdir().unwrap();
     let without = world
         .command()

@@ -2,12 +2,12 @@
 
 use std::{fs, path::Path, process::Stdio};
 
-use super::{looks_like, program, shown};
-use crate::world::World;
+use super::{assert_matches_snapshot, format_session_entry, program};
+use crate::harness::Harness;
 
 /// Every command that is not hidden, by its words.
 async fn commands() -> Vec<Vec<String>> {
-    let manual = World::printed(program().arg("manual").output().await.unwrap());
+    let manual = Harness::expect_stdout(program().arg("manual").output().await.unwrap());
     let lines = manual
         .lines()
         .filter_map(|line| line.strip_prefix("## orderflow "));
@@ -18,23 +18,23 @@ async fn commands() -> Vec<Vec<String>> {
 
 #[tokio::test]
 async fn every_command_has_help_with_an_example() {
-    let mut pages = shown(
+    let mut pages = format_session_entry(
         &["--help"],
         &program().arg("--help").output().await.unwrap(),
     );
     for words in commands().await {
         let arguments: Vec<&str> = words.iter().map(String::as_str).chain(["--help"]).collect();
         let help = program().args(&arguments).output().await.unwrap();
-        let page = shown(&arguments, &help);
+        let page = format_session_entry(&arguments, &help);
         assert!(page.contains("Examples:\n  "), "no example: {page}");
         pages += &page;
     }
-    looks_like("help", &pages);
+    assert_matches_snapshot("help", &pages);
 }
 
 #[tokio::test]
 async fn docs_cli_md_is_what_the_program_says() {
-    let manual = World::printed(program().arg("manual").output().await.unwrap());
+    let manual = Harness::expect_stdout(program().arg("manual").output().await.unwrap());
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cli.md");
     let written = fs::read_to_string(page).unwrap();
     assert!(
@@ -127,16 +127,16 @@ async fn a_slip_is_told_in_one_line_with_exit_code_2() {
             (Some(2), 1),
             "{slip:?}: {said}"
         );
-        session += &shown(slip, &output);
+        session += &format_session_entry(slip, &output);
     }
-    looks_like("slips", &session);
+    assert_matches_snapshot("slips", &session);
     assert_eq!(program().output().await.unwrap().status.code(), Some(2));
 }
 
 #[tokio::test]
 async fn every_shell_has_completions() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let script = World::printed(
+        let script = Harness::expect_stdout(
             program()
                 .args(["completions", shell])
                 .output()
@@ -199,15 +199,15 @@ async fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is_one() {
 
 #[tokio::test]
 async fn nothing_is_coloured_where_nobody_sees_it() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     for service in ["worker", "api"] {
         assert!(
-            world.log(service).contains("INFO") && !world.log(service).contains('\u{1b}'),
+            world.read_log(service).contains("INFO") && !world.read_log(service).contains('\u{1b}'),
             "{}",
-            world.log(service)
+            world.read_log(service)
         );
     }
-    let check = World::printed(world.orderflow(&["check"]).await);
+    let check = Harness::expect_stdout(world.run_orderflow(&["check"]).await);
     assert!(!check.contains('\u{1b}'), "{check:?}");
     let wanted = world
         .command()
@@ -216,7 +216,7 @@ async fn nothing_is_coloured_where_nobody_sees_it() {
         .output()
         .await
         .unwrap();
-    assert!(World::printed(wanted).contains('\u{1b}'));
+    assert!(Harness::expect_stdout(wanted).contains('\u{1b}'));
     let unwanted = world
         .command()
         .arg("check")
@@ -225,5 +225,5 @@ async fn nothing_is_coloured_where_nobody_sees_it() {
         .output()
         .await
         .unwrap();
-    assert!(!World::printed(unwanted).contains('\u{1b}'));
+    assert!(!Harness::expect_stdout(unwanted).contains('\u{1b}'));
 }

@@ -4,10 +4,10 @@ use std::process::{Output, Stdio};
 
 use tokio::io::AsyncWriteExt;
 
-use super::looks_like;
-use crate::world::World;
+use super::assert_matches_snapshot;
+use crate::harness::Harness;
 
-impl World {
+impl Harness {
     /// Types these lines, and then nothing more.
     async fn typed(&self, arguments: &[&str], lines: &str) -> Output {
         let mut command = self.command();
@@ -30,13 +30,13 @@ impl World {
 
 #[tokio::test]
 async fn signals_are_picked_from_a_menu() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     world
-        .json(&["start-order", "menu-1", "--profile", "checkout", "--json"])
+        .run_json(&["start-order", "menu-1", "--profile", "checkout", "--json"])
         .await;
     let look = async || world.get("/orders/menu-1").await.body;
     world
-        .eventually("waiting for its payment", look, |order| {
+        .wait_until("waiting for its payment", look, |order| {
             order["step"] == "pay"
         })
         .await;
@@ -44,20 +44,20 @@ async fn signals_are_picked_from_a_menu() {
     let lines = "order-menu-1\n2\n2 Side St\nAnytown\n\n\n\n3\n9\n6\ntx-menu\n1.00\n\n8\n1\nchanged my mind\n0\n";
     let typed = world.typed(&["signals"], lines).await;
     let (said, refused) = (
-        World::printed(typed.clone()),
+        Harness::expect_stdout(typed.clone()),
         String::from_utf8_lossy(&typed.stderr).into_owned(),
     );
-    looks_like("signals_are_picked_from_a_menu", &said);
+    assert_matches_snapshot("signals_are_picked_from_a_menu", &said);
     assert_eq!(refused.lines().count(), 2, "{refused}");
     assert!(refused.contains("payment_mismatch"), "{refused}");
-    let order = world.ended("menu-1").await;
+    let order = world.wait_for_end("menu-1").await;
     assert_eq!(
         order.cancellation_reason.as_deref(),
         Some("changed my mind")
     );
     assert_eq!(order.shipping_address.unwrap().street.as_str(), "2 Side St");
     // The end of what is typed is an end as well.
-    World::printed(world.typed(&["signals", "menu-1"], "8\n").await);
+    Harness::expect_stdout(world.typed(&["signals", "menu-1"], "8\n").await);
     let unknown = world.typed(&["signals", "menu-2"], "0\n").await;
     assert_eq!(unknown.status.code(), Some(1));
     let nobody = world.typed(&["signals"], "").await;

@@ -2,32 +2,34 @@
 
 use std::io::Write;
 
-use super::{looks_like, program};
-use crate::world::World;
+use super::{assert_matches_snapshot, program};
+use crate::harness::Harness;
 
 #[tokio::test]
 async fn an_order_from_the_command_line() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let started = world
-        .json(&["start-order", "cli-1", "pmt-cli-1", "--json"])
+        .run_json(&["start-order", "cli-1", "pmt-cli-1", "--json"])
         .await;
     assert_eq!(
         (&started["order_id"], &started["payment_id"]),
         (&"cli-1".into(), &"pmt-cli-1".into())
     );
-    let watched = World::printed(world.orderflow(&["status", "cli-1", "--watch"]).await);
+    let watched =
+        Harness::expect_stdout(world.run_orderflow(&["status", "cli-1", "--watch"]).await);
     assert!(
         watched.lines().last().unwrap().contains("delivered"),
         "{watched}"
     );
     // Either id will do.
-    let shown = World::printed(world.orderflow(&["show", "order-cli-1"]).await);
+    let shown = Harness::expect_stdout(world.run_orderflow(&["show", "order-cli-1"]).await);
     for part in ["cli-1", "delivered", "9.99 USD", "FEDEX-cli-1-PKG-001"] {
         assert!(shown.contains(part), "{part} is not in {shown}");
     }
-    let followed = World::printed(world.orderflow(&["events", "cli-1", "--follow"]).await);
+    let followed =
+        Harness::expect_stdout(world.run_orderflow(&["events", "cli-1", "--follow"]).await);
     assert_eq!(followed.lines().count(), 7, "{followed}");
-    let late = world.orderflow(&["cancel", "cli-1"]).await;
+    let late = world.run_orderflow(&["cancel", "cli-1"]).await;
     let said = String::from_utf8_lossy(&late.stderr).into_owned();
     assert_eq!(
         (late.status.code(), said.lines().count()),
@@ -39,9 +41,9 @@ async fn an_order_from_the_command_line() {
 
 #[tokio::test]
 async fn what_an_order_says_of_itself() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     world
-        .json(&[
+        .run_json(&[
             "start-order",
             "cli-says",
             "--payment-id",
@@ -51,9 +53,9 @@ async fn what_an_order_says_of_itself() {
             "--json",
         ])
         .await;
-    world.ended("cli-says").await;
+    world.wait_for_end("cli-says").await;
     let session = world
-        .session(&[
+        .record_session(&[
             // The same as start-order, and the same again.
             &[
                 "start-workflow",
@@ -74,34 +76,38 @@ async fn what_an_order_says_of_itself() {
             &["show", "cli-unknown"],
         ])
         .await;
-    looks_like("what_an_order_says_of_itself", &session);
+    assert_matches_snapshot("what_an_order_says_of_itself", &session);
 }
 
 #[tokio::test]
 async fn signals_from_the_command_line() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let start = async |id: &str, profile: &str| {
         world
-            .json(&["start-order", id, "--profile", profile, "--json"])
+            .run_json(&["start-order", id, "--profile", profile, "--json"])
             .await
     };
     start("cli-2", "approval").await;
-    World::printed(world.orderflow(&["approve", "cli-2"]).await);
-    assert_eq!(world.ended("cli-2").await.status.as_str(), "shipped");
+    Harness::expect_stdout(world.run_orderflow(&["approve", "cli-2"]).await);
+    assert_eq!(world.wait_for_end("cli-2").await.status.as_str(), "shipped");
     start("cli-3", "approval").await;
-    World::printed(
+    Harness::expect_stdout(
         world
-            .orderflow(&["reject", "cli-3", "--reason", "fraud"])
+            .run_orderflow(&["reject", "cli-3", "--reason", "fraud"])
             .await,
     );
     assert_eq!(
-        world.ended("cli-3").await.cancellation_reason.as_deref(),
+        world
+            .wait_for_end("cli-3")
+            .await
+            .cancellation_reason
+            .as_deref(),
         Some("fraud")
     );
     start("cli-4", "checkout").await;
-    World::printed(
+    Harness::expect_stdout(
         world
-            .orderflow(&["update-address", "cli-4", "--street", "1 A", "--city", "B"])
+            .run_orderflow(&["update-address", "cli-4", "--street", "1 A", "--city", "B"])
             .await,
     );
     let paid = [
@@ -114,8 +120,8 @@ async fn signals_from_the_command_line() {
         "--method",
         "card",
     ];
-    World::printed(world.orderflow(&paid).await);
-    let view = world.ended("cli-4").await;
+    Harness::expect_stdout(world.run_orderflow(&paid).await);
+    let view = world.wait_for_end("cli-4").await;
     assert_eq!(
         (
             view.status.as_str(),
@@ -124,10 +130,10 @@ async fn signals_from_the_command_line() {
         ("delivered", "1 A")
     );
     let mut file = tempfile::NamedTempFile::new().unwrap();
-    write!(file, "{}", crate::api::paid_order()).unwrap();
+    write!(file, "{}", crate::api::sample_order()).unwrap();
     let path = file.path().to_str().unwrap();
     let started = world
-        .json(&[
+        .run_json(&[
             "start-order",
             "cli-5",
             "--file",
@@ -138,22 +144,25 @@ async fn signals_from_the_command_line() {
         ])
         .await;
     assert_eq!(started["total_amount"], 99.99);
-    World::printed(
+    Harness::expect_stdout(
         world
-            .orderflow(&["cancel", "cli-5", "--reason", "changed my mind"])
+            .run_orderflow(&["cancel", "cli-5", "--reason", "changed my mind"])
             .await,
     );
-    assert_eq!(world.ended("cli-5").await.status.as_str(), "cancelled");
+    assert_eq!(
+        world.wait_for_end("cli-5").await.status.as_str(),
+        "cancelled"
+    );
     // Temporal's search is a moment behind.
     let listed = async || {
-        World::printed(
+        Harness::expect_stdout(
             world
-                .orderflow(&["list", "--limit", "200", "--status", "cancelled"])
+                .run_orderflow(&["list", "--limit", "200", "--status", "cancelled"])
                 .await,
         )
     };
     world
-        .eventually("the list", listed, |list| {
+        .wait_until("the list", listed, |list| {
             list.contains("cli-5") && list.contains("cli-3")
         })
         .await;
@@ -162,16 +171,16 @@ async fn signals_from_the_command_line() {
 /// Each signal once more in both forms, on orders that wait for it.
 #[tokio::test]
 async fn what_signals_answer() {
-    let world = World::with(&[("DELIVERY", "confirm")]).await;
+    let world = Harness::start_with(&[("DELIVERY", "confirm")]).await;
     let start = async |id: &str, profile: &str| {
         world
-            .json(&["start-order", id, "--profile", profile, "--json"])
+            .run_json(&["start-order", id, "--profile", profile, "--json"])
             .await
     };
     let waits = async |id: &str, step: &str| {
         let look = async || world.get(&format!("/orders/{id}")).await.body;
         world
-            .eventually(step, look, |order| order["step"] == step)
+            .wait_until(step, look, |order| order["step"] == step)
             .await
     };
     for id in ["approved", "rejected", "regretted"] {
@@ -181,7 +190,7 @@ async fn what_signals_answer() {
     start("paid", "checkout").await;
     waits("paid", "pay").await;
     let mut session = world
-        .session(&[
+        .record_session(&[
             &["approve", "approved", "--reviewer", "ann"],
             &["reject", "rejected", "--reason", "fraud", "--json"],
             &["update-address", "regretted", "--street", "2 Side St"],
@@ -199,7 +208,7 @@ async fn what_signals_answer() {
         ])
         .await;
     world
-        .json(&[
+        .run_json(&[
             "confirm-payment",
             "paid",
             "--transaction-id",
@@ -211,16 +220,16 @@ async fn what_signals_answer() {
         .await;
     // Without naming the profile, so that deliveries are confirmed.
     world
-        .json(&["start-order", "delivered", "pmt-delivered", "--json"])
+        .run_json(&["start-order", "delivered", "pmt-delivered", "--json"])
         .await;
-    world.reaches("delivered", "shipped").await;
+    world.wait_for_status("delivered", "shipped").await;
     session += &world
-        .session(&[&["confirm-delivery", "delivered", "--signed-by", "J. Doe"]])
+        .record_session(&[&["confirm-delivery", "delivered", "--signed-by", "J. Doe"]])
         .await;
-    world.ended("delivered").await;
+    world.wait_for_end("delivered").await;
     // A payment is taken back while the order waits to ship.
     world
-        .json(&[
+        .run_json(&[
             "start-order",
             "taken-back",
             "pmt-taken-back",
@@ -229,20 +238,20 @@ async fn what_signals_answer() {
             "--json",
         ])
         .await;
-    world.reaches("taken-back", "preparing").await;
+    world.wait_for_status("taken-back", "preparing").await;
     session += &world
-        .session(&[
+        .record_session(&[
             &["cancel-payment", "taken-back"],
             &["cancel", "taken-back", "--json"],
         ])
         .await;
     for id in ["rejected", "regretted", "taken-back"] {
-        assert_eq!(world.ended(id).await.status.as_str(), "cancelled");
+        assert_eq!(world.wait_for_end(id).await.status.as_str(), "cancelled");
     }
     // Again, and what an order that is closed refuses.
-    world.ended("paid").await;
+    world.wait_for_end("paid").await;
     session += &world
-        .session(&[
+        .record_session(&[
             &["cancel", "regretted"],
             &["approve", "regretted"],
             &["cancel", "delivered"],
@@ -258,21 +267,21 @@ async fn what_signals_answer() {
             ],
         ])
         .await;
-    looks_like("what_signals_answer", &session);
-    world.ended("paid").await;
-    world.verify().await;
+    assert_matches_snapshot("what_signals_answer", &session);
+    world.wait_for_end("paid").await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn lists_are_filtered_by_customer() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let mut file = tempfile::NamedTempFile::new().unwrap();
     let customer = format!("O'Neil-{}", world.orders_task_queue);
-    let mut order = crate::api::paid_order();
+    let mut order = crate::api::sample_order();
     order["customer"]["id"] = customer.clone().into();
     write!(file, "{order}").unwrap();
     world
-        .json(&[
+        .run_json(&[
             "start-order",
             "cli-list",
             "--file",
@@ -280,16 +289,16 @@ async fn lists_are_filtered_by_customer() {
             "--json",
         ])
         .await;
-    world.ended("cli-list").await;
+    world.wait_for_end("cli-list").await;
     let list = async || {
-        World::printed(
+        Harness::expect_stdout(
             world
-                .orderflow(&["list", "--customer", &customer, "--json"])
+                .run_orderflow(&["list", "--customer", &customer, "--json"])
                 .await,
         )
     };
     let listed = world
-        .eventually("the list", list, |list| list.contains("delivered"))
+        .wait_until("the list", list, |list| list.contains("delivered"))
         .await;
     let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
     assert_eq!(
@@ -298,21 +307,21 @@ async fn lists_are_filtered_by_customer() {
         "{listed}"
     );
     let session = world
-        .session(&[
+        .record_session(&[
             &["list", "--customer", &customer],
             &["list", "--customer", "nobody"],
             &["list", "--limit", "0"],
         ])
         .await;
-    looks_like("lists_are_filtered_by_customer", &session);
+    assert_matches_snapshot("lists_are_filtered_by_customer", &session);
 }
 
 #[tokio::test]
 async fn lists_have_the_newest_first_whichever_closed_last() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let customer = format!("C-{}", world.orders_task_queue);
     let mut file = tempfile::NamedTempFile::new().unwrap();
-    let mut order = crate::api::paid_order();
+    let mut order = crate::api::sample_order();
     order["customer"]["id"] = customer.clone().into();
     write!(file, "{order}").unwrap();
     let path = file.path().to_str().unwrap();
@@ -325,17 +334,17 @@ async fn lists_have_the_newest_first_whichever_closed_last() {
         "lifecycle",
         "--json",
     ];
-    world.json(&start).await;
+    world.run_json(&start).await;
     world
-        .json(&["start-order", "newer", "--file", path, "--json"])
+        .run_json(&["start-order", "newer", "--file", path, "--json"])
         .await;
-    world.json(&["cancel", "newer", "--json"]).await;
-    world.ended("newer").await;
-    world.json(&["cancel", "older", "--json"]).await;
-    world.ended("older").await;
+    world.run_json(&["cancel", "newer", "--json"]).await;
+    world.wait_for_end("newer").await;
+    world.run_json(&["cancel", "older", "--json"]).await;
+    world.wait_for_end("older").await;
     let list = async || {
         let listed = world
-            .json(&["list", "--customer", &customer, "--json"])
+            .run_json(&["list", "--customer", &customer, "--json"])
             .await;
         let listed = listed.as_array().unwrap().clone();
         listed
@@ -346,14 +355,14 @@ async fn lists_have_the_newest_first_whichever_closed_last() {
     let closed = |listed: &Vec<String>| {
         listed.len() == 2 && listed.iter().all(|order| order.ends_with("false"))
     };
-    let listed = world.eventually("both closed", list, closed).await;
+    let listed = world.wait_until("both closed", list, closed).await;
     assert_eq!(listed, ["\"newer\" false", "\"older\" false"]);
 }
 
 /// What is wrong with a file is told with what to do about it.
 #[tokio::test]
 async fn a_file_that_is_none_is_told() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("bad.json"), "{").unwrap();
     std::fs::write(folder.path().join("list.json"), "[]").unwrap();
@@ -372,15 +381,15 @@ async fn a_file_that_is_none_is_told() {
             .output()
             .await
             .unwrap();
-        session += &super::shown(arguments, &output);
+        session += &super::format_session_entry(arguments, &output);
     }
-    looks_like("a_file_that_is_none_is_told", &session);
+    assert_matches_snapshot("a_file_that_is_none_is_told", &session);
 }
 
 /// Why, and never the password.
 #[tokio::test]
 async fn a_database_that_cannot_be_reached_is_told_with_the_cause() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let (server, name) = world.database_url.rsplit_once('/').unwrap();
     let (scheme, host) = server.split_once("://").unwrap();
     let (user, host) = host.rsplit_once('@').unwrap();
@@ -422,10 +431,12 @@ async fn a_database_that_cannot_be_reached_is_told_with_the_cause() {
 
 #[tokio::test]
 async fn check_names_what_is_wrong() {
-    let world = World::start().await;
-    looks_like(
+    let world = Harness::start().await;
+    assert_matches_snapshot(
         "check",
-        &world.session(&[&["check"], &["check", "--json"]]).await,
+        &world
+            .record_session(&[&["check"], &["check", "--json"]])
+            .await,
     );
     let mut broken = program();
     let broken = broken
@@ -493,7 +504,7 @@ async fn check_names_what_is_wrong() {
     assert!(!said.contains("find the order"), "{said}");
     // A database without a schema: what needs it says what brings it.
     let name = format!("bare_{}", std::process::id());
-    let bare = crate::shared::shared()
+    let bare = crate::shared_servers::shared_servers()
         .await
         .postgres
         .create_database(&name, None)

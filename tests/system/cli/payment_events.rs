@@ -4,20 +4,20 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use super::{looks_like, shown};
-use crate::{webhooks, world::World};
+use super::{assert_matches_snapshot, format_session_entry};
+use crate::{harness::Harness, webhooks};
 
 const WAITS: &[&str] = &["--profile", "checkout", "--json"];
 
 /// What the API is told, and the command line too.
-async fn world() -> World {
-    webhooks::with(&[("SETTLEMENT_GRACE", "1s")]).await
+async fn world() -> Harness {
+    webhooks::start_with_webhooks(&[("SETTLEMENT_GRACE", "1s")]).await
 }
 
-impl World {
+impl Harness {
     async fn with_secrets(&self, arguments: &[&str]) -> Output {
         self.command()
-            .envs(webhooks::environment())
+            .envs(webhooks::webhook_settings())
             .args(arguments)
             .output()
             .await
@@ -26,7 +26,7 @@ impl World {
 
     async fn sent(&self, arguments: &[&str]) -> Value {
         let arguments = [&["webhook", "send"], arguments, &["--json"]].concat();
-        serde_json::from_str(&Self::printed(self.with_secrets(&arguments).await)).unwrap()
+        serde_json::from_str(&Self::expect_stdout(self.with_secrets(&arguments).await)).unwrap()
     }
 
     /// The error of a command that must fail, in one line.
@@ -45,7 +45,7 @@ impl World {
     async fn came_of(&self, event_id: &str) -> Value {
         let look = async || {
             let output = self
-                .orderflow(&["webhooks", "show", event_id, "--json"])
+                .run_orderflow(&["webhooks", "show", event_id, "--json"])
                 .await;
             serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default()
         };
@@ -54,7 +54,7 @@ impl World {
                 .as_str()
                 .is_some_and(|outcome| outcome != "pending")
         };
-        self.eventually(&format!("the outcome of {event_id}"), look, is_known)
+        self.wait_until(&format!("the outcome of {event_id}"), look, is_known)
             .await
     }
 }
@@ -63,9 +63,9 @@ impl World {
 async fn a_test_notification_pays_an_order_once_and_the_commands_tell_it() {
     let world = world().await;
     world
-        .json(&[&["start-order", "wh-cli-1", "pmt-wh-cli-1"], WAITS].concat())
+        .run_json(&[&["start-order", "wh-cli-1", "pmt-wh-cli-1"], WAITS].concat())
         .await;
-    world.reaches("wh-cli-1", "pending").await;
+    world.wait_for_status("wh-cli-1", "pending").await;
     let send = [
         "webhook",
         "send",
@@ -76,11 +76,14 @@ async fn a_test_notification_pays_an_order_once_and_the_commands_tell_it() {
         "--transaction-id",
         "tx-wh-1",
     ];
-    let mut session = shown(&send, &world.with_secrets(&send).await);
-    assert_eq!(world.ended("wh-cli-1").await.status.as_str(), "delivered");
+    let mut session = format_session_entry(&send, &world.with_secrets(&send).await);
+    assert_eq!(
+        world.wait_for_end("wh-cli-1").await.status.as_str(),
+        "delivered"
+    );
     assert_eq!(world.came_of("evt-wh-1").await["outcome"], "applied");
     // The same event again, signed afresh, is the same event; the same payment in another event is the same payment.
-    session += &shown(&send, &world.with_secrets(&send).await);
+    session += &format_session_entry(&send, &world.with_secrets(&send).await);
     let told = world
         .sent(&["standard", "wh-cli-1", "--event-id", "evt-wh-2"])
         .await;
@@ -90,7 +93,7 @@ async fn a_test_notification_pays_an_order_once_and_the_commands_tell_it() {
     );
     assert_eq!(world.came_of("evt-wh-2").await["outcome"], "known");
     session += &world
-        .session(&[
+        .record_session(&[
             &["webhooks", "list", "--order", "wh-cli-1"],
             &["webhooks", "show", "evt-wh-1"],
             &["webhooks", "show", "evt-wh-1", "--json"],
@@ -100,34 +103,34 @@ async fn a_test_notification_pays_an_order_once_and_the_commands_tell_it() {
             &["webhooks", "show", "evt-wh-1", "--provider", "stripe"],
         ])
         .await;
-    looks_like("payment_events", &session);
-    let all = world.json(&["webhooks", "list", "--json"]).await;
+    assert_matches_snapshot("payment_events", &session);
+    let all = world.run_json(&["webhooks", "list", "--json"]).await;
     assert_eq!(all.as_array().unwrap().len(), 2, "{all}");
     let newest = world
-        .json(&["webhooks", "list", "--limit", "1", "--json"])
+        .run_json(&["webhooks", "list", "--limit", "1", "--json"])
         .await;
     assert_eq!(newest[0]["event_id"], "evt-wh-2");
     let of_transaction = world
-        .json(&["webhooks", "list", "--order", "tx-wh-1", "--json"])
+        .run_json(&["webhooks", "list", "--order", "tx-wh-1", "--json"])
         .await;
     assert_eq!(of_transaction.as_array().unwrap().len(), 2);
     let of_workflow = world
-        .json(&["webhooks", "list", "--order", "order-wh-cli-1", "--json"])
+        .run_json(&["webhooks", "list", "--order", "order-wh-cli-1", "--json"])
         .await;
     assert_eq!(of_workflow.as_array().unwrap().len(), 2);
 
     // Looked at once more it does nothing once more.
-    let trail = world.trail("wh-cli-1").await;
+    let trail = world.audit_event_types("wh-cli-1").await;
     let again = world
-        .json(&["webhooks", "replay", "evt-wh-1", "--json"])
+        .run_json(&["webhooks", "replay", "evt-wh-1", "--json"])
         .await;
     assert_eq!(again["outcome_before"], "applied");
     assert!(
         ["applied", "known"].contains(&again["outcome"].as_str().unwrap()),
         "{again}"
     );
-    assert_eq!(world.trail("wh-cli-1").await, trail);
-    world.verify().await;
+    assert_eq!(world.audit_event_types("wh-cli-1").await, trail);
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
@@ -136,9 +139,9 @@ async fn every_provider_pays_an_order_or_tells_operators_of_it() {
     for provider in ["stripe", "adyen", "standard", "square", "checkout"] {
         let id = format!("wh-by-{provider}");
         world
-            .json(&[&["start-order", id.as_str()], WAITS].concat())
+            .run_json(&[&["start-order", id.as_str()], WAITS].concat())
             .await;
-        world.reaches(&id, "pending").await;
+        world.wait_for_status(&id, "pending").await;
         let sent = world.sent(&[provider, &id]).await;
         assert_eq!(
             (&sent["status"], &sent["amount"]),
@@ -146,7 +149,7 @@ async fn every_provider_pays_an_order_or_tells_operators_of_it() {
             "{provider}"
         );
         assert_eq!(
-            world.ended(&id).await.status.as_str(),
+            world.wait_for_end(&id).await.status.as_str(),
             "delivered",
             "{provider}"
         );
@@ -158,10 +161,10 @@ async fn every_provider_pays_an_order_or_tells_operators_of_it() {
         );
     }
     world
-        .json(&[&["start-order", "wh-by-nobody"], WAITS].concat())
+        .run_json(&[&["start-order", "wh-by-nobody"], WAITS].concat())
         .await;
     for provider in ["mollie", "gocardless", "shopify"] {
-        let said = World::printed(
+        let said = Harness::expect_stdout(
             world
                 .with_secrets(&["webhook", "send", provider, "wh-by-nobody"])
                 .await,
@@ -183,19 +186,19 @@ async fn every_provider_pays_an_order_or_tells_operators_of_it() {
         "pending"
     );
     let listed = world
-        .json(&["webhooks", "list", "--outcome", "unconfirmed", "--json"])
+        .run_json(&["webhooks", "list", "--outcome", "unconfirmed", "--json"])
         .await;
     assert_eq!(listed.as_array().unwrap().len(), 6, "{listed}");
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn what_is_no_payment_is_told_too() {
     let world = world().await;
     world
-        .json(&[&["start-order", "wh-cli-2"], WAITS].concat())
+        .run_json(&[&["start-order", "wh-cli-2"], WAITS].concat())
         .await;
-    world.reaches("wh-cli-2", "pending").await;
+    world.wait_for_status("wh-cli-2", "pending").await;
     // A try that failed leaves the order waiting; the next pays it.
     let failed = world
         .sent(&["checkout", "wh-cli-2", "--event", "failed"])
@@ -207,31 +210,34 @@ async fn what_is_no_payment_is_told_too() {
         "pending"
     );
     let again = world
-        .json(&["webhooks", "replay", event_id, "--json"])
+        .run_json(&["webhooks", "replay", event_id, "--json"])
         .await;
     assert_eq!(
         (&again["outcome"], &again["is_new"]),
         (&json!("recorded"), &json!(false)),
         "its order has it"
     );
-    let said = World::printed(world.orderflow(&["webhooks", "replay", event_id]).await);
+    let said = Harness::expect_stdout(world.run_orderflow(&["webhooks", "replay", event_id]).await);
     assert!(said.contains("its order had it already"), "{said}");
     world.sent(&["checkout", "wh-cli-2"]).await;
-    assert_eq!(world.ended("wh-cli-2").await.status.as_str(), "delivered");
+    assert_eq!(
+        world.wait_for_end("wh-cli-2").await.status.as_str(),
+        "delivered"
+    );
     let disputed = world
         .sent(&["checkout", "wh-cli-2", "--event", "disputed"])
         .await;
     let event_id = disputed["event_id"].as_str().unwrap();
     assert_eq!(world.came_of(event_id).await["outcome"], "recorded");
-    let said = World::printed(world.orderflow(&["webhooks", "show", event_id]).await);
+    let said = Harness::expect_stdout(world.run_orderflow(&["webhooks", "show", event_id]).await);
     assert!(said.contains("answer the dispute at checkout"), "{said}");
     assert!(
         world
-            .trail("wh-cli-2")
+            .audit_event_types("wh-cli-2")
             .await
             .contains(&"payment_disputed".to_owned())
     );
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
@@ -241,7 +247,8 @@ async fn money_that_nobody_here_can_give_back_is_due_and_says_so() {
         ("STRIPE_API_KEY", "sk_test_nobody"),
         ("STRIPE_API_BASE", "http://127.0.0.1:9"),
     ];
-    let world = webhooks::with(&[&stripe[..], &[("SETTLEMENT_GRACE", "1s")]].concat()).await;
+    let world =
+        webhooks::start_with_webhooks(&[&stripe[..], &[("SETTLEMENT_GRACE", "1s")]].concat()).await;
     let send = [
         "standard",
         "wh-cli-due",
@@ -257,28 +264,28 @@ async fn money_that_nobody_here_can_give_back_is_due_and_says_so() {
         .await;
     assert_eq!(world.came_of("evt-wh-due").await["outcome"], "refund_due");
     let session = world
-        .session(&[
+        .record_session(&[
             &["webhooks", "list", "--outcome", "refund_due"],
             &["webhooks", "show", "evt-wh-due"],
             &["webhooks", "replay", "evt-wh-due"],
         ])
         .await;
-    looks_like("payment_refund_due", &session);
-    world.verify().await;
+    assert_matches_snapshot("payment_refund_due", &session);
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_notification_that_can_not_be_sent_says_what_to_do() {
     // Only two providers are on there, and one of them has another secret.
-    let world = World::with(&[
+    let world = Harness::start_with(&[
         ("WEBHOOK_SECRETS_STRIPE", "whsec_stripe"),
         ("WEBHOOK_SECRETS_GOCARDLESS", "another"),
     ])
     .await;
     world
-        .json(&[&["start-order", "wh-cli-3"], WAITS].concat())
+        .run_json(&[&["start-order", "wh-cli-3"], WAITS].concat())
         .await;
-    world.reaches("wh-cli-3", "pending").await;
+    world.wait_for_status("wh-cli-3", "pending").await;
     let mut session = String::new();
     let slips: &[&[&str]] = &[
         &["webhook", "send", "mollie", "wh-cli-3", "--event", "failed"],
@@ -299,8 +306,8 @@ async fn a_notification_that_can_not_be_sent_says_what_to_do() {
     ];
     for slip in slips {
         let output = world.with_secrets(slip).await;
-        World::refused(&output);
-        session += &shown(slip, &output);
+        Harness::refused(&output);
+        session += &format_session_entry(slip, &output);
     }
     let send = ["webhook", "send", "square", "wh-cli-3"];
     for (name, value) in [
@@ -311,14 +318,14 @@ async fn a_notification_that_can_not_be_sent_says_what_to_do() {
     ] {
         let mut command = world.command();
         let output = command
-            .envs(webhooks::environment())
+            .envs(webhooks::webhook_settings())
             .env(name, value)
             .args(send)
             .output()
             .await
             .unwrap();
-        World::refused(&output);
-        session += &shown(&send, &output);
+        Harness::refused(&output);
+        session += &format_session_entry(&send, &output);
     }
     let adyen = ["webhook", "send", "adyen", "wh-cli-3"];
     let mut command = world.command();
@@ -328,10 +335,13 @@ async fn a_notification_that_can_not_be_sent_says_what_to_do() {
         .output()
         .await
         .unwrap();
-    assert!(!World::refused(&output).contains("topsecret"));
-    session += &shown(&adyen, &output);
-    looks_like("webhook_send_refused", &session);
-    assert_eq!(world.json(&["webhooks", "list", "--json"]).await, json!([]));
+    assert!(!Harness::refused(&output).contains("topsecret"));
+    session += &format_session_entry(&adyen, &output);
+    assert_matches_snapshot("webhook_send_refused", &session);
+    assert_eq!(
+        world.run_json(&["webhooks", "list", "--json"]).await,
+        json!([])
+    );
 }
 
 #[tokio::test]
@@ -343,13 +353,13 @@ async fn secrets_are_read_where_the_api_reads_them() {
         ("WEBHOOK_SECRETS_FILE", file.to_str().unwrap()),
         ("WEBHOOK_SECRETS_STRIPE", "whsec_environment"),
     ];
-    let world = World::with(&settings).await;
+    let world = Harness::start_with(&settings).await;
     world
-        .json(&[&["start-order", "wh-cli-4"], WAITS].concat())
+        .run_json(&[&["start-order", "wh-cli-4"], WAITS].concat())
         .await;
-    world.reaches("wh-cli-4", "pending").await;
+    world.wait_for_status("wh-cli-4", "pending").await;
     let send = ["webhook", "send", "stripe", "wh-cli-4"];
-    World::printed(
+    Harness::expect_stdout(
         world
             .command()
             .envs(settings)
@@ -358,5 +368,8 @@ async fn secrets_are_read_where_the_api_reads_them() {
             .await
             .unwrap(),
     );
-    assert_eq!(world.ended("wh-cli-4").await.status.as_str(), "delivered");
+    assert_eq!(
+        world.wait_for_end("wh-cli-4").await.status.as_str(),
+        "delivered"
+    );
 }

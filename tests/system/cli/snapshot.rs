@@ -7,8 +7,8 @@ use rds::{Asked, ENCRYPTED, Rds, instance, restored, snapshot, snapshots};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::{looks_like, program, shown};
-use crate::world::World;
+use super::{assert_matches_snapshot, format_session_entry, program};
+use crate::harness::Harness;
 
 const DESCRIBE: &str = "DescribeDBSnapshots";
 const INSTANCES: &str = "DescribeDBInstances";
@@ -38,23 +38,23 @@ fn of_it(status: &str) -> String {
 #[tokio::test]
 async fn create_waits_through_everything_that_passes_and_shows_how_far_it_is() {
     let rds = Rds::start().await;
-    rds.says(
+    rds.respond(
         "CreateDBSnapshot",
         &snapshot("before", "orders", "<Status>creating</Status>"),
     );
-    rds.says(
+    rds.respond(
         DESCRIBE,
         &of_it("<Status>creating</Status><PercentProgress>10</PercentProgress>"),
     );
     // More than the SDK itself puts up with.
     for _ in 0..4 {
-        rds.refuses(DESCRIBE, 503, "ServiceUnavailable");
+        rds.respond_with_error(DESCRIBE, 503, "ServiceUnavailable");
     }
-    rds.says(
+    rds.respond(
         DESCRIBE,
         &of_it("<Status>creating</Status><PercentProgress>60</PercentProgress>"),
     );
-    rds.says(DESCRIBE, &of_it("<Status>available</Status>"));
+    rds.respond(DESCRIBE, &of_it("<Status>available</Status>"));
     let output = rds.orderflow(&["snapshot", "create", "before"]).await;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let lines: Vec<_> = said.lines().collect();
@@ -66,12 +66,12 @@ async fn create_waits_through_everything_that_passes_and_shows_how_far_it_is() {
             "the snapshot before: creating, 60 %"
         ]
     );
-    let printed = World::printed(output);
+    let printed = Harness::expect_stdout(output);
     assert!(
         printed.starts_with("took before, a snapshot of orders: 100 GiB, encrypted\n"),
         "{printed}"
     );
-    let first = &rds.asked()[0];
+    let first = &rds.received_requests()[0];
     assert_eq!(
         (
             &*first["DBSnapshotIdentifier"],
@@ -84,12 +84,12 @@ async fn create_waits_through_everything_that_passes_and_shows_how_far_it_is() {
 #[tokio::test]
 async fn create_with_the_same_name_takes_one_snapshot() {
     let rds = Rds::start().await;
-    rds.refuses("CreateDBSnapshot", 400, "DBSnapshotAlreadyExists")
-        .says(DESCRIBE, &of_it("<Status>available</Status>"));
+    rds.respond_with_error("CreateDBSnapshot", 400, "DBSnapshotAlreadyExists")
+        .respond(DESCRIBE, &of_it("<Status>available</Status>"));
     let again = rds
         .orderflow(&["snapshot", "create", "before", "--json"])
         .await;
-    let listed: Value = serde_json::from_str(&World::printed(again)).unwrap();
+    let listed: Value = serde_json::from_str(&Harness::expect_stdout(again)).unwrap();
     assert_eq!(
         (&listed["name"], &listed["status"]),
         (&json!("before"), &json!("available"))
@@ -109,7 +109,7 @@ async fn create_with_the_same_name_takes_one_snapshot() {
 #[tokio::test]
 async fn create_makes_a_name_of_the_instance_and_the_time_and_need_not_wait() {
     let rds = Rds::start().await;
-    rds.says(
+    rds.respond(
         "CreateDBSnapshot",
         &snapshot(
             "orders-20261121-093000",
@@ -117,10 +117,10 @@ async fn create_makes_a_name_of_the_instance_and_the_time_and_need_not_wait() {
             "<Status>creating</Status>",
         ),
     );
-    let printed = World::printed(rds.orderflow(&["snapshot", "create", "--no-wait"]).await);
+    let printed = Harness::expect_stdout(rds.orderflow(&["snapshot", "create", "--no-wait"]).await);
     assert!(printed.starts_with("began orders-2"), "{printed}");
     assert_eq!(rds.actions(), ["CreateDBSnapshot"]);
-    let name = rds.asked()[0]["DBSnapshotIdentifier"].clone();
+    let name = rds.received_requests()[0]["DBSnapshotIdentifier"].clone();
     let digits = name.strip_prefix("orders-").unwrap().replace('-', "");
     assert!(
         digits.len() == 14 && digits.bytes().all(|digit| digit.is_ascii_digit()),
@@ -132,11 +132,11 @@ async fn create_makes_a_name_of_the_instance_and_the_time_and_need_not_wait() {
 async fn what_fails_while_it_is_made_is_told() {
     for status in ["failed", "incompatible-restore"] {
         let rds = Rds::start().await;
-        rds.says(
+        rds.respond(
             "CreateDBSnapshot",
             &snapshot("before", "orders", "<Status>creating</Status>"),
         );
-        rds.says(DESCRIBE, &of_it(&format!("<Status>{status}</Status>")));
+        rds.respond(DESCRIBE, &of_it(&format!("<Status>{status}</Status>")));
         let output = rds.orderflow(&["snapshot", "create", "before"]).await;
         assert_eq!(output.status.code(), Some(1));
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -161,9 +161,9 @@ async fn list_shows_every_page_newest_first() {
     let nightly = snapshot("rds:orders-2026-11-19-02-05", "orders", &at(19, encrypted))
         .replace("manual", "automated");
     let first = snapshots(&[nightly, snapshot("before", "orders", &at(20, encrypted))]);
-    rds.says(DESCRIBE, &format!("<Marker>more</Marker>{first}"));
+    rds.respond(DESCRIBE, &format!("<Marker>more</Marker>{first}"));
     let begun = "<Status>creating</Status>";
-    rds.says(
+    rds.respond(
         DESCRIBE,
         &snapshots(&[
             snapshot("old", "orders", &at(18, "")),
@@ -171,7 +171,7 @@ async fn list_shows_every_page_newest_first() {
         ]),
     );
     let table = rds.orderflow(&["snapshot", "list"]).await;
-    let asked = rds.asked();
+    let asked = rds.received_requests();
     assert_eq!(
         (
             asked.len(),
@@ -181,19 +181,19 @@ async fn list_shows_every_page_newest_first() {
         (2, "orders", "more")
     );
     let other = Rds::start().await;
-    other.says(DESCRIBE, &snapshots(&[]));
+    other.respond(DESCRIBE, &snapshots(&[]));
     let none = other
         .orderflow(&["snapshot", "list", "--instance", "other"])
         .await;
-    let session = shown(&["snapshot", "list"], &table)
-        + &shown(&["snapshot", "list", "--instance", "other"], &none);
-    looks_like("snapshot_list", &session);
+    let session = format_session_entry(&["snapshot", "list"], &table)
+        + &format_session_entry(&["snapshot", "list", "--instance", "other"], &none);
+    assert_matches_snapshot("snapshot_list", &session);
     let rds = Rds::start().await;
-    rds.says(
+    rds.respond(
         DESCRIBE,
         &snapshots(&[snapshot("before", "orders", ENCRYPTED)]),
     );
-    let listed: Value = serde_json::from_str(&World::printed(
+    let listed: Value = serde_json::from_str(&Harness::expect_stdout(
         rds.orderflow(&["snapshot", "list", "--json"]).await,
     ))
     .unwrap();
@@ -205,9 +205,12 @@ async fn list_shows_every_page_newest_first() {
 /// Ready for a restore into `to`.
 async fn before_a_restore(to: &str) -> Rds {
     let rds = Rds::start().await;
-    rds.says(INSTANCES, &instance(true))
-        .refuses(INSTANCES, 404, "DBInstanceNotFound");
-    rds.says(
+    rds.respond(INSTANCES, &instance(true)).respond_with_error(
+        INSTANCES,
+        404,
+        "DBInstanceNotFound",
+    );
+    rds.respond(
         DESCRIBE,
         &snapshots(&[snapshot("before", "orders", ENCRYPTED)]),
     );
@@ -215,11 +218,11 @@ async fn before_a_restore(to: &str) -> Rds {
         "RestoreDBInstanceFromDBSnapshot",
         "RestoreDBInstanceToPointInTime",
     ] {
-        rds.says(action, "");
+        rds.respond(action, "");
     }
-    rds.says(INSTANCES, &restored(to, "creating"))
-        .says(INSTANCES, &restored(to, "backing-up"));
-    rds.says(INSTANCES, &restored(to, "available"));
+    rds.respond(INSTANCES, &restored(to, "creating"))
+        .respond(INSTANCES, &restored(to, "backing-up"));
+    rds.respond(INSTANCES, &restored(to, "available"));
     rds
 }
 
@@ -227,7 +230,7 @@ async fn before_a_restore(to: &str) -> Rds {
 #[track_caller]
 fn the_restore(rds: &Rds, action: &str) -> Asked {
     let changes: Vec<_> = rds
-        .asked()
+        .received_requests()
         .into_iter()
         .filter(|asked| !asked["Action"].starts_with("Describe"))
         .collect();
@@ -274,9 +277,9 @@ fn is_as_safe_as_the_old_one(asked: &Asked) {
 async fn restore_makes_a_new_instance_like_the_old_one_and_says_what_to_do_next() {
     let rds = before_a_restore("orders-restored").await;
     let output = rds.orderflow(&["snapshot", "restore", "before"]).await;
-    looks_like(
+    assert_matches_snapshot(
         "snapshot_restore",
-        &shown(&["snapshot", "restore", "before"], &output),
+        &format_session_entry(&["snapshot", "restore", "before"], &output),
     );
     let asked = the_restore(&rds, "RestoreDBInstanceFromDBSnapshot");
     assert_eq!(
@@ -310,7 +313,7 @@ async fn restore_takes_a_moment_in_place_of_a_snapshot() {
             "--json",
         ];
         let told: Value =
-            serde_json::from_str(&World::printed(rds.orderflow(&arguments).await)).unwrap();
+            serde_json::from_str(&Harness::expect_stdout(rds.orderflow(&arguments).await)).unwrap();
         assert_eq!(
             (&told["instance"], &told["status"]),
             (&json!("rehearsal"), &json!("available"))
@@ -351,7 +354,7 @@ async fn restore_touches_nothing_that_is_there_and_makes_nothing_that_is_not_enc
         );
     };
     let rds = Rds::start().await;
-    rds.says(INSTANCES, &instance(true));
+    rds.respond(INSTANCES, &instance(true));
     let to_itself = ["snapshot", "restore", "before", "--to", "orders"];
     refused(
         &rds,
@@ -360,9 +363,12 @@ async fn restore_touches_nothing_that_is_there_and_makes_nothing_that_is_not_enc
     )
     .await;
     let rds = Rds::start().await;
-    rds.says(INSTANCES, &instance(true))
-        .refuses(INSTANCES, 404, "DBInstanceNotFound");
-    rds.says(
+    rds.respond(INSTANCES, &instance(true)).respond_with_error(
+        INSTANCES,
+        404,
+        "DBInstanceNotFound",
+    );
+    rds.respond(
         DESCRIBE,
         &snapshots(&[snapshot("before", "orders", "<Status>available</Status>")]),
     );
@@ -373,8 +379,11 @@ async fn restore_touches_nothing_that_is_there_and_makes_nothing_that_is_not_enc
     )
     .await;
     let rds = Rds::start().await;
-    rds.says(INSTANCES, &instance(false))
-        .refuses(INSTANCES, 404, "DBInstanceNotFound");
+    rds.respond(INSTANCES, &instance(false)).respond_with_error(
+        INSTANCES,
+        404,
+        "DBInstanceNotFound",
+    );
     refused(
         &rds,
         &["snapshot", "restore", "--at", "latest"],
@@ -397,17 +406,20 @@ async fn a_refusal_is_one_line_that_says_what_to_do() {
         "SomethingNew",
     ] {
         let rds = Rds::start().await;
-        rds.refuses("CreateDBSnapshot", 400, code);
-        session += &shown(
+        rds.respond_with_error("CreateDBSnapshot", 400, code);
+        session += &format_session_entry(
             &["snapshot", "create", "before"],
             &rds.orderflow(&["snapshot", "create", "before"]).await,
         );
     }
     let rds = Rds::start().await;
-    rds.refuses(DESCRIBE, 404, "DBSnapshotNotFound");
-    rds.says(INSTANCES, &instance(true))
-        .refuses(INSTANCES, 404, "DBInstanceNotFound");
-    session += &shown(
+    rds.respond_with_error(DESCRIBE, 404, "DBSnapshotNotFound");
+    rds.respond(INSTANCES, &instance(true)).respond_with_error(
+        INSTANCES,
+        404,
+        "DBInstanceNotFound",
+    );
+    session += &format_session_entry(
         &["snapshot", "restore", "gone"],
         &rds.orderflow(&["snapshot", "restore", "gone"]).await,
     );
@@ -416,30 +428,36 @@ async fn a_refusal_is_one_line_that_says_what_to_do() {
         ("InsufficientDBInstanceCapacity", "before"),
     ] {
         let rds = Rds::start().await;
-        rds.says(INSTANCES, &instance(true))
-            .refuses(INSTANCES, 404, "DBInstanceNotFound");
-        rds.says(
+        rds.respond(INSTANCES, &instance(true)).respond_with_error(
+            INSTANCES,
+            404,
+            "DBInstanceNotFound",
+        );
+        rds.respond(
             DESCRIBE,
             &snapshots(&[snapshot("before", "orders", ENCRYPTED)]),
         );
-        rds.refuses("RestoreDBInstanceFromDBSnapshot", 400, code);
-        session += &shown(
+        rds.respond_with_error("RestoreDBInstanceFromDBSnapshot", 400, code);
+        session += &format_session_entry(
             &["snapshot", "restore", at],
             &rds.orderflow(&["snapshot", "restore", at]).await,
         );
     }
     let rds = Rds::start().await;
-    rds.says(INSTANCES, &instance(true))
-        .refuses(INSTANCES, 404, "DBInstanceNotFound");
-    rds.refuses(
+    rds.respond(INSTANCES, &instance(true)).respond_with_error(
+        INSTANCES,
+        404,
+        "DBInstanceNotFound",
+    );
+    rds.respond_with_error(
         "RestoreDBInstanceToPointInTime",
         400,
         "PointInTimeRestoreNotEnabled",
     );
     let at = ["snapshot", "restore", "--at", "latest"];
-    session += &shown(&at, &rds.orderflow(&at).await);
+    session += &format_session_entry(&at, &rds.orderflow(&at).await);
     assert!(!session.contains("marked"), "{session}");
-    looks_like("snapshot_refusals", &session);
+    assert_matches_snapshot("snapshot_refusals", &session);
 }
 
 #[tokio::test]
@@ -455,7 +473,7 @@ async fn what_has_to_be_set_is_named() {
         ] {
             command.env_remove(name);
         }
-        shown(
+        format_session_entry(
             arguments,
             &command
                 .args(arguments)
@@ -479,13 +497,13 @@ async fn what_has_to_be_set_is_named() {
     session += &run(&["snapshot", "restore", "a", "--at", "latest"], &[]).await;
     session += &run(&["snapshot", "restore", "--at", "yesterday"], &[]).await;
     session += &run(&["snapshot", "create", "no_such_name"], &[]).await;
-    looks_like("snapshot_settings", &session);
+    assert_matches_snapshot("snapshot_settings", &session);
 }
 
 #[tokio::test]
 async fn the_instance_and_the_region_are_those_of_the_databases_address() {
     let rds = Rds::start().await;
-    rds.says(DESCRIBE, &snapshots(&[]));
+    rds.respond(DESCRIBE, &snapshots(&[]));
     let mut command = program();
     nowhere_else(&mut command);
     command
@@ -500,10 +518,14 @@ async fn the_instance_and_the_region_are_those_of_the_databases_address() {
         "DATABASE_URL",
         format!("postgres://reader@{host}:5432/orderflow"),
     );
-    let printed = World::printed(command.args(["snapshot", "list"]).output().await.unwrap());
+    let printed =
+        Harness::expect_stdout(command.args(["snapshot", "list"]).output().await.unwrap());
     assert!(
         printed.contains("there is no snapshot of orders-prod"),
         "{printed}"
     );
-    assert_eq!(rds.asked()[0]["DBInstanceIdentifier"], "orders-prod");
+    assert_eq!(
+        rds.received_requests()[0]["DBInstanceIdentifier"],
+        "orders-prod"
+    );
 }

@@ -13,8 +13,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-use super::{looks_like, program, shown};
-use crate::world::{PATIENCE, World};
+use super::{assert_matches_snapshot, format_session_entry, program};
+use crate::harness::{Harness, MAX_WAIT};
 use devstack::{Process, Readiness, guard::GuardOptions, ports};
 use domain::{Currency, Money, OrderId, TransactionId, WebhookProvider};
 use payment_webhooks::{
@@ -85,7 +85,7 @@ async fn in_foreground(folder: &Path, ports: &[String; 5], arguments: &[&str]) -
         log: folder.join("up.log"),
         user: None,
         stop_signal: "TERM",
-        patience: Duration::from_secs(60),
+        grace_period: Duration::from_secs(60),
         remove_folder: Some(folder.to_owned()),
     };
     let address = format!("127.0.0.1:{}", ports[0]);
@@ -95,7 +95,7 @@ async fn in_foreground(folder: &Path, ports: &[String; 5], arguments: &[&str]) -
             address,
             path: "/health".to_owned(),
         },
-        PATIENCE,
+        MAX_WAIT,
     )
     .await
     .unwrap()
@@ -124,7 +124,7 @@ impl Up {
         let began = Instant::now();
         let mut ticks = tokio::time::interval(Duration::from_millis(100));
         while !self.run(&["env"]).await.status.success() {
-            assert!(began.elapsed() < PATIENCE, "the stack is not ready");
+            assert!(began.elapsed() < MAX_WAIT, "the stack is not ready");
             ticks.tick().await;
         }
     }
@@ -134,7 +134,7 @@ impl Up {
     }
 
     async fn json(&self, arguments: &[&str]) -> Value {
-        serde_json::from_str(&World::printed(self.run(arguments).await)).unwrap()
+        serde_json::from_str(&Harness::expect_stdout(self.run(arguments).await)).unwrap()
     }
 }
 
@@ -161,7 +161,7 @@ async fn ps_shows_what_runs() {
             "{service}"
         );
     }
-    let shown = World::printed(up.run(&["ps"]).await);
+    let shown = Harness::expect_stdout(up.run(&["ps"]).await);
     for service in ["postgres", "temporal", "mail", "worker", "api"] {
         assert!(
             shown
@@ -182,7 +182,7 @@ async fn up_again_tells_where_everything_is() {
     let up = up().await;
     let arguments = up_arguments(&up.ports);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let again = World::printed(up.run(&arguments).await);
+    let again = Harness::expect_stdout(up.run(&arguments).await);
     assert!(again.starts_with("the stack is running already"), "{again}");
     assert!(
         again.contains(&format!("http://127.0.0.1:{}", up.ports[0])),
@@ -253,7 +253,7 @@ async fn env_has_all_that_another_worker_needs() {
         .output()
         .await
         .unwrap();
-    let said = World::printed(shell);
+    let said = Harness::expect_stdout(shell);
     assert!(
         said.lines().filter(|line| line.starts_with("ok")).count() >= 7,
         "{said}"
@@ -335,7 +335,7 @@ async fn the_stack_takes_notifications_signed_with_the_secrets_that_env_shows() 
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }
     // It is nobody's to see but the owner's who asks for it.
-    let logs = World::printed(up.run(&["logs", "--lines", "100000"]).await);
+    let logs = Harness::expect_stdout(up.run(&["logs", "--lines", "100000"]).await);
     for provider in WebhookProvider::ALL {
         assert!(
             !logs.contains(&shown(&secrets_variable(*provider))),
@@ -353,22 +353,22 @@ async fn commands_find_the_stack_of_their_folder() {
     let id = started["order_id"].as_str().unwrap();
     let result = up.json(&["result", id, "--wait", "--json"]).await;
     assert_eq!(result["status"], "delivered", "{result}");
-    assert!(World::printed(up.run(&["db", "select id from orders"]).await).contains(id));
-    assert!(World::printed(up.run(&["verify"]).await).starts_with("ok"));
-    assert!(World::printed(up.run(&["describe", id]).await).contains("OrderWorkflow"));
+    assert!(Harness::expect_stdout(up.run(&["db", "select id from orders"]).await).contains(id));
+    assert!(Harness::expect_stdout(up.run(&["verify"]).await).starts_with("ok"));
+    assert!(Harness::expect_stdout(up.run(&["describe", id]).await).contains("OrderWorkflow"));
 }
 
 #[tokio::test]
 async fn logs_are_shown_by_service() {
     let up = up().await;
-    let both = World::printed(up.run(&["logs", "--service", "app", "--lines", "50"]).await);
+    let both = Harness::expect_stdout(up.run(&["logs", "--service", "app", "--lines", "50"]).await);
     assert!(
         both.contains("worker     | ") && both.contains("api        | "),
         "{both}"
     );
-    let last = World::printed(up.run(&["logs", "--service", "worker", "-n", "1"]).await);
+    let last = Harness::expect_stdout(up.run(&["logs", "--service", "worker", "-n", "1"]).await);
     assert_eq!(last.lines().count(), 1, "{last}");
-    let json = World::printed(
+    let json = Harness::expect_stdout(
         up.run(&["logs", "--service", "api", "-n", "1", "--json"])
             .await,
     );
@@ -379,12 +379,12 @@ async fn logs_are_shown_by_service() {
         &["logs", "--lines", "1000"][..],
         &["logs", "--lines", "1000", "--json"],
     ] {
-        let all = World::printed(up.run(arguments).await);
+        let all = Harness::expect_stdout(up.run(arguments).await);
         assert!(!all.contains('\u{1b}') && !all.contains("\\u001b"), "{all}");
     }
-    looks_like(
+    assert_matches_snapshot(
         "logs_of_nothing",
-        &shown(
+        &format_session_entry(
             &["logs", "--service", "mainframe"],
             &up.run(&["logs", "--service", "mainframe"]).await,
         ),
@@ -418,7 +418,7 @@ async fn a_stack_without_a_worker_leaves_its_orders_to_the_users_own() {
         refused.status.code() == Some(1) && said.contains("started without a worker"),
         "{said}"
     );
-    World::printed(up.run(&["restart", "app"]).await);
+    Harness::expect_stdout(up.run(&["restart", "app"]).await);
     // Another one, by nothing but what `env` tells.
     let env = up.json(&["env", "--json"]).await;
     assert_eq!(env.get("ORDERFLOW_WORKER_METRICS_URL"), None);
@@ -435,21 +435,21 @@ async fn a_stack_without_a_worker_leaves_its_orders_to_the_users_own() {
         log: up.folder.join("own-worker.log"),
         user: None,
         stop_signal: "TERM",
-        patience: Duration::from_secs(15),
+        grace_period: Duration::from_secs(15),
         remove_folder: None,
     };
     let ready = Readiness::Http {
         address,
         path: "/health".to_owned(),
     };
-    let own = Process::start(options, ready, PATIENCE).await.unwrap();
-    World::printed(
+    let own = Process::start(options, ready, MAX_WAIT).await.unwrap();
+    Harness::expect_stdout(
         up.run(&["start-order", "own-worker", "pmt-own-worker"])
             .await,
     );
     let result = up.json(&["result", "own-worker", "--wait", "--json"]).await;
     assert_eq!(result["status"], "delivered", "{result}");
-    assert!(World::printed(up.run(&["verify"]).await).starts_with("ok"));
+    assert!(Harness::expect_stdout(up.run(&["verify"]).await).starts_with("ok"));
     own.stop().await;
 }
 
@@ -474,19 +474,19 @@ async fn a_stack_has_a_life_of_its_own() {
         &["down"],
         &["reset"],
     ] {
-        session += &shown(arguments, &run(arguments).await);
+        session += &format_session_entry(arguments, &run(arguments).await);
     }
-    looks_like("without_a_stack", &session);
+    assert_matches_snapshot("without_a_stack", &session);
     // `.env` in the working folder is read.
     fs::write(
         folder.path().join(".env"),
         "ORDER_PROFILE=approval\nWEBHOOK_SECRETS_MOLLIE=my-own-secret\n",
     )
     .unwrap();
-    let ready = World::printed(run(&alias).await);
+    let ready = Harness::expect_stdout(run(&alias).await);
     assert!(ready.starts_with("the stack is ready"), "{ready}");
-    let started = World::printed(run(&["start-order", "mine", "pmt-mine", "--json"]).await);
-    let env = World::printed(run(&["env"]).await);
+    let started = Harness::expect_stdout(run(&["start-order", "mine", "pmt-mine", "--json"]).await);
+    let env = Harness::expect_stdout(run(&["env"]).await);
     assert!(env.contains("export ORDER_PROFILE='approval'"), "{env}");
     // What is the user's own is used, and not shown.
     assert!(
@@ -522,7 +522,7 @@ async fn a_stack_has_a_life_of_its_own() {
     );
     let pid = async |service: &str| {
         let services: Value =
-            serde_json::from_str(&World::printed(run(&["ps", "--json"]).await)).unwrap();
+            serde_json::from_str(&Harness::expect_stdout(run(&["ps", "--json"]).await)).unwrap();
         services
             .as_array()
             .unwrap()
@@ -532,21 +532,21 @@ async fn a_stack_has_a_life_of_its_own() {
             .clone()
     };
     let (worker, api) = (pid("worker").await, pid("api").await);
-    World::printed(run(&["restart", "worker"]).await);
+    Harness::expect_stdout(run(&["restart", "worker"]).await);
     assert!(pid("worker").await != worker && pid("api").await == api);
     assert_eq!(run(&["restart", "mainframe"]).await.status.code(), Some(2));
-    World::printed(run(&["approve", "mine"]).await);
-    World::printed(run(&["result", "mine", "--wait"]).await);
+    Harness::expect_stdout(run(&["approve", "mine"]).await);
+    Harness::expect_stdout(run(&["result", "mine", "--wait"]).await);
     // Data stays when it is stopped, and goes with a reset.
-    World::printed(run(&["stop"]).await);
+    Harness::expect_stdout(run(&["stop"]).await);
     assert!(
         tokio::net::TcpStream::connect(format!("127.0.0.1:{}", ports[0]))
             .await
             .is_err()
     );
-    World::printed(run(&alias).await);
+    Harness::expect_stdout(run(&alias).await);
     assert!(
-        World::printed(run(&["show", "mine"]).await).contains("mine"),
+        Harness::expect_stdout(run(&["show", "mine"]).await).contains("mine"),
         "{started}"
     );
     let secrets = |env: &str| {
@@ -556,10 +556,10 @@ async fn a_stack_has_a_life_of_its_own() {
             .collect::<Vec<_>>()
     };
     assert_eq!(
-        secrets(&World::printed(run(&["env"]).await)),
+        secrets(&Harness::expect_stdout(run(&["env"]).await)),
         secrets(&env),
         "other secrets after a restart"
     );
-    World::printed(run(&["reset", "--yes"]).await);
+    Harness::expect_stdout(run(&["reset", "--yes"]).await);
     assert!(!folder.path().join(".orderflow").exists());
 }

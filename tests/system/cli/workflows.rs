@@ -1,52 +1,52 @@
 //! `describe` and `history`: what Temporal has of an order.
 
-use super::looks_like;
-use crate::world::World;
+use super::assert_matches_snapshot;
+use crate::harness::Harness;
 
 #[tokio::test]
 async fn a_workflow_is_described_by_either_id() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     world
-        .json(&["start-order", "cli-history", "pmt-history", "--json"])
+        .run_json(&["start-order", "cli-history", "pmt-history", "--json"])
         .await;
-    world.ended("cli-history").await;
+    world.wait_for_end("cli-history").await;
     let look = async || {
         world
-            .json(&["describe", "order-cli-history", "--json"])
+            .run_json(&["describe", "order-cli-history", "--json"])
             .await
     };
     let by_workflow = world
-        .eventually("the close", look, |found| found["status"] == "Completed")
+        .wait_until("the close", look, |found| found["status"] == "Completed")
         .await;
     assert_eq!(
-        world.json(&["describe", "cli-history", "--json"]).await,
+        world.run_json(&["describe", "cli-history", "--json"]).await,
         by_workflow
     );
     assert_eq!(
         by_workflow["search_attributes"]["OrderStatus"], "delivered",
         "{by_workflow}"
     );
-    let shown = World::printed(
+    let shown = Harness::expect_stdout(
         world
-            .orderflow(&["describe", "shipping-cli-history-1"])
+            .run_orderflow(&["describe", "shipping-cli-history-1"])
             .await,
     );
     for part in ["ShippingWorkflow", "order-cli-history", "Completed"] {
         assert!(shown.contains(part), "{part} is not in {shown}");
     }
-    looks_like(
+    assert_matches_snapshot(
         "describe_unknown",
         &world
-            .session(&[&["describe", "nothing"], &["history", "not an id"]])
+            .record_session(&[&["describe", "nothing"], &["history", "not an id"]])
             .await,
     );
 }
 
 #[tokio::test]
 async fn a_history_can_be_read_and_has_its_shipments() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     world
-        .json(&[
+        .run_json(&[
             "start-order",
             "cli-told",
             "pmt-told",
@@ -55,8 +55,12 @@ async fn a_history_can_be_read_and_has_its_shipments() {
             "--json",
         ])
         .await;
-    world.ended("cli-told").await;
-    let look = async || world.json(&["history", "order-cli-told", "--json"]).await;
+    world.wait_for_end("cli-told").await;
+    let look = async || {
+        world
+            .run_json(&["history", "order-cli-told", "--json"])
+            .await
+    };
     let closed = |history: &serde_json::Value| {
         history["events"].as_array().is_some_and(|events| {
             events
@@ -64,7 +68,7 @@ async fn a_history_can_be_read_and_has_its_shipments() {
                 .any(|event| event["type"] == "WorkflowExecutionCompleted")
         })
     };
-    let history = world.eventually("the close", look, closed).await;
+    let history = world.wait_until("the close", look, closed).await;
     let started = &history["events"][0];
     assert_eq!(
         (&started["event_id"], &started["type"]),
@@ -82,7 +86,7 @@ async fn a_history_can_be_read_and_has_its_shipments() {
         "{child}"
     );
     // For people: a line each, either id will do.
-    let told = World::printed(world.orderflow(&["history", "cli-told"]).await);
+    let told = Harness::expect_stdout(world.run_orderflow(&["history", "cli-told"]).await);
     let line = |part: &str| {
         told.lines()
             .find(|line| line.contains(part))
@@ -110,5 +114,5 @@ async fn a_history_can_be_read_and_has_its_shipments() {
     let lines =
         history["events"].as_array().unwrap().len() + child["events"].as_array().unwrap().len() + 2;
     assert_eq!(told.lines().count(), lines, "{told}");
-    looks_like("history_line", line("  OrderWorkflow  input"));
+    assert_matches_snapshot("history_line", line("  OrderWorkflow  input"));
 }

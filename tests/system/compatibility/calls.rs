@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use temporalio_client::{UntypedQuery, UntypedSignal, WorkflowQueryOptions, WorkflowSignalOptions};
 use temporalio_common::{data_converters::RawValue, protos::temporal::api::common::v1::Payload};
 
-use crate::{api::Reply, shared::shared, world::World};
+use crate::{api::ApiResponse, harness::Harness, shared_servers::shared_servers};
 use workflows::OrderWorkflow;
 
-impl World {
+impl Harness {
     /// One line of an other system's manual: `POST /orders/order-123/start {"payment_id": "payment-456"}`.
-    async fn known(&self, call: &str) -> Reply {
+    async fn known(&self, call: &str) -> ApiResponse {
         let mut words = call.splitn(3, ' ');
         let (method, path) = (
             words.next().unwrap().parse::<Method>().unwrap(),
@@ -29,22 +29,25 @@ impl World {
 #[tokio::test]
 async fn system_a() {
     // Its users have ten seconds to change their mind.
-    let world = World::with(&[("PAYMENT_PROCESSING_DELAY", "10s")]).await;
+    let world = Harness::start_with(&[("PAYMENT_PROCESSING_DELAY", "10s")]).await;
     world
         .known(r#"POST /orders/order-123/start {"payment_id": "payment-456"}"#)
         .await
-        .started();
-    world.is_at("order-123", "pay").await;
+        .expect_started();
+    world.wait_for_step("order-123", "pay").await;
     let moved = world
         .known(r#"POST /orders/order-123/signals/update-address {"street": "123 Main St"}"#)
         .await
-        .is(200);
+        .expect_status(200);
     assert_eq!(moved["shipping_address"]["street"], "123 Main St");
     world
         .known("POST /orders/order-123/signals/cancel")
         .await
-        .is(200);
-    let status = world.known("GET /orders/order-123/status").await.is(200);
+        .expect_status(200);
+    let status = world
+        .known("GET /orders/order-123/status")
+        .await
+        .expect_status(200);
     assert_eq!(
         (&status["order_id"], &status["status"]),
         (&json!("order-123"), &json!("cancelled"))
@@ -53,31 +56,34 @@ async fn system_a() {
         world
             .known("GET /docs")
             .await
-            .is(200)
+            .expect_status(200)
             .as_str()
             .unwrap()
             .contains("swagger-ui")
     );
-    world.ended("order-123").await;
-    world.verify().await;
+    world.wait_for_end("order-123").await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn system_b() {
-    let world = World::with(&[("ORDER_PROFILE", "lifecycle"), ("DELIVERY", "")]).await;
+    let world = Harness::start_with(&[("ORDER_PROFILE", "lifecycle"), ("DELIVERY", "")]).await;
     let order = r#"POST /orders {"customer_name": "John Doe", "customer_email": "john@example.com",
         "items": [{"sku": "ABC123", "qty": 2, "price": 99.99}],
         "shipping_address": {"street": "123 Main St", "city": "Anytown", "state": "CA"}}"#;
     let [kept, regretted] = [
-        world.known(order).await.started(),
-        world.known(order).await.started(),
+        world.known(order).await.expect_started(),
+        world.known(order).await.expect_started(),
     ];
     world
         .known(&format!("POST /orders/{regretted}/cancel"))
         .await
-        .is(200);
-    world.ended(&kept).await;
-    let state = world.known(&format!("GET /orders/{kept}")).await.is(200);
+        .expect_status(200);
+    world.wait_for_end(&kept).await;
+    let state = world
+        .known(&format!("GET /orders/{kept}"))
+        .await
+        .expect_status(200);
     assert_eq!(
         (&state["status"], &state["total_amount"]),
         (&json!("delivered"), &json!(199.98))
@@ -89,7 +95,7 @@ async fn system_b() {
     let trail = world
         .known(&format!("GET /orders/{kept}/events"))
         .await
-        .is(200);
+        .expect_status(200);
     let kinds: Vec<_> = trail["events"]
         .as_array()
         .unwrap()
@@ -111,20 +117,23 @@ async fn system_b() {
             .collect::<Vec<_>>(),
         steps
     );
-    assert_eq!(world.ended(&regretted).await.status.as_str(), "cancelled");
-    world.verify().await;
+    assert_eq!(
+        world.wait_for_end(&regretted).await.status.as_str(),
+        "cancelled"
+    );
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn system_c() {
-    let world = World::with(&[("ORDER_PROFILE", "checkout"), ("DELIVERY", "")]).await;
+    let world = Harness::start_with(&[("ORDER_PROFILE", "checkout"), ("DELIVERY", "")]).await;
     let order = r#"POST /orders {"customer_id": "CUST-001",
         "items": [{"product_id": "PROD-123", "product_name": "Laptop", "quantity": 1, "price": 999.99}],
         "shipping_address": "123 Main St", "shipping_city": "San Francisco",
         "shipping_postal_code": "94102", "shipping_country": "USA"}"#;
     let reply = world.known(order).await;
     let answer = reply.body.clone();
-    let paid = reply.started();
+    let paid = reply.expect_started();
     assert!(
         paid.starts_with("ORD-") && paid.len() == "ORD-YYYYMMDD-HHMMSS-XXXX".len(),
         "{paid}"
@@ -138,41 +147,47 @@ async fn system_c() {
         answer["message"],
         "Order created successfully. Awaiting payment confirmation."
     );
-    let unpaid = world.known(order).await.started();
+    let unpaid = world.known(order).await.expect_started();
     let payment =
         r#"{"transaction_id": "TXN-789", "amount": 999.99, "payment_method": "credit_card"}"#;
     world
         .known(&format!("POST /orders/{paid}/payment {payment}"))
         .await
-        .is(200);
+        .expect_status(200);
     world
         .known(&format!(
             r#"DELETE /orders/{unpaid} {{"reason": "Customer changed mind"}}"#
         ))
         .await
-        .is(200);
+        .expect_status(200);
     for (id, end) in [(&paid, "delivered"), (&unpaid, "cancelled")] {
-        assert_eq!(world.ended(id).await.status.as_str(), end);
+        assert_eq!(world.wait_for_end(id).await.status.as_str(), end);
         assert_eq!(
             world
                 .known(&format!("GET /orders/{id}/status"))
                 .await
-                .is(200)["status"],
+                .expect_status(200)["status"],
             end
         );
     }
-    let state = world.known(&format!("GET /orders/{unpaid}")).await.is(200);
+    let state = world
+        .known(&format!("GET /orders/{unpaid}"))
+        .await
+        .expect_status(200);
     assert_eq!(state["cancellation_reason"], "Customer changed mind");
     for page in ["/docs", "/redoc"] {
-        world.known(&format!("GET {page}")).await.is(200);
+        world.known(&format!("GET {page}")).await.expect_status(200);
     }
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn system_d() {
-    let world = World::with(&[("ORDER_PROFILE", "quick"), ("DELIVERY", "")]).await;
-    world.known("POST /orders/quick-1/start").await.started();
+    let world = Harness::start_with(&[("ORDER_PROFILE", "quick"), ("DELIVERY", "")]).await;
+    world
+        .known("POST /orders/quick-1/start")
+        .await
+        .expect_started();
     let address =
         r#"{"street": "1 New St", "city": "Anytown", "state": "CA", "zip_code": "12345"}"#;
     let moved = world
@@ -180,45 +195,57 @@ async fn system_d() {
             "POST /orders/quick-1/signals/update-address {address}"
         ))
         .await
-        .is(200);
+        .expect_status(200);
     assert_eq!(moved["shipping_address"]["postal_code"], "12345");
     world
         .known("GET /orders/quick-1/result")
         .await
-        .problem(409, "order_running");
+        .expect_problem(409, "order_running");
     world
         .known("POST /orders/quick-1/signals/approve")
         .await
-        .is(200);
-    world.ended("quick-1").await;
+        .expect_status(200);
+    world.wait_for_end("quick-1").await;
     assert_eq!(
-        world.known("GET /orders/quick-1/status").await.is(200)["status"],
+        world
+            .known("GET /orders/quick-1/status")
+            .await
+            .expect_status(200)["status"],
         "shipped"
     );
     assert_eq!(
-        world.known("GET /orders/quick-1/result").await.is(200)["status"],
+        world
+            .known("GET /orders/quick-1/result")
+            .await
+            .expect_status(200)["status"],
         "shipped"
     );
-    world.known("POST /orders/quick-2/start").await.started();
+    world
+        .known("POST /orders/quick-2/start")
+        .await
+        .expect_started();
     world
         .known("POST /orders/quick-2/signals/cancel")
         .await
-        .is(200);
-    assert_eq!(world.ended("quick-2").await.status.as_str(), "cancelled");
-    world.verify().await;
+        .expect_status(200);
+    assert_eq!(
+        world.wait_for_end("quick-2").await.status.as_str(),
+        "cancelled"
+    );
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn system_e() {
-    let world = World::with(&[("ORDER_PROFILE", "approval"), ("DELIVERY", "")]).await;
+    let world = Harness::start_with(&[("ORDER_PROFILE", "approval"), ("DELIVERY", "")]).await;
     let address =
         r#"{"street": "1 A St", "city": "B", "state": "CA", "zip": "12345", "country": "USA"}"#;
     let start = |id: &str| {
         format!(r#"POST /orders/{id}/start {{"payment_id": "PMT-{id}", "address": {address}}}"#)
     };
-    world.known(&start("e-kept")).await.started();
+    world.known(&start("e-kept")).await.expect_started();
     let moved = r#"POST /orders/e-kept/signals/update-address {"address": {"street": "2 Side St", "zip": "54321"}}"#;
-    let moved: Value = world.known(moved).await.is(200);
+    let moved: Value = world.known(moved).await.expect_status(200);
     let address = &moved["shipping_address"];
     assert_eq!(
         (
@@ -231,30 +258,30 @@ async fn system_e() {
     world
         .known("POST /orders/e-kept/signals/approve")
         .await
-        .is(200);
-    world.known(&start("e-regretted")).await.started();
+        .expect_status(200);
+    world.known(&start("e-regretted")).await.expect_started();
     world
         .known("POST /orders/e-regretted/signals/cancel")
         .await
-        .is(200);
+        .expect_status(200);
     for (id, end) in [("e-kept", "shipped"), ("e-regretted", "cancelled")] {
-        assert_eq!(world.ended(id).await.status.as_str(), end);
+        assert_eq!(world.wait_for_end(id).await.status.as_str(), end);
         assert_eq!(
             world
                 .known(&format!("GET /orders/{id}/status"))
                 .await
-                .is(200)["status"],
+                .expect_status(200)["status"],
             end
         );
     }
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 /// C's users talk to Temporal itself: signals, and queries on closed orders too.
 #[tokio::test]
 async fn system_c_through_temporal() {
-    let world = World::with(&[("ORDER_PROFILE", "checkout"), ("DELIVERY", "")]).await;
-    let client = world.temporal().await;
+    let world = Harness::start_with(&[("ORDER_PROFILE", "checkout"), ("DELIVERY", "")]).await;
+    let client = world.connect_to_temporal().await;
     let signal = async |id: &str, name: &str, argument: Value| {
         let handle = client.get_workflow_handle::<OrderWorkflow>(format!("order-{id}"));
         let metadata = [("encoding".to_owned(), b"json/plain".to_vec())].into();
@@ -286,8 +313,8 @@ async fn system_c_through_temporal() {
         world
             .known(&format!("POST /orders/{id}/start"))
             .await
-            .started();
-        world.is_at(id, "pay").await;
+            .expect_started();
+        world.wait_for_step(id, "pay").await;
         assert_eq!(query(id, "get_order_status").await["status"], "pending");
     }
     signal(
@@ -298,7 +325,7 @@ async fn system_c_through_temporal() {
     .await;
     signal("c-regretted", "cancel_order", json!("changed my mind")).await;
     for (id, end) in [("c-paid", "delivered"), ("c-regretted", "cancelled")] {
-        world.ended(id).await;
+        world.wait_for_end(id).await;
         // Closed by now, or about to be.
         assert_eq!(query(id, "get_order_status").await["status"], end);
         let state = query(id, "get_full_state").await;
@@ -308,20 +335,20 @@ async fn system_c_through_temporal() {
         );
         assert_eq!(query(id, "get_estimated_delivery").await["order_id"], id);
     }
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 /// B's two workers: one takes orders to the carrier's door, the other ships.
 #[tokio::test]
 async fn one_worker_for_orders_and_one_for_shipping() {
-    let world = World::with(&[("WORKER_QUEUES", "orders")]).await;
+    let world = Harness::start_with(&[("WORKER_QUEUES", "orders")]).await;
     world
         .known(r#"POST /orders/two/start {"payment_id": "payment-two"}"#)
         .await
-        .started();
-    let trail = async || world.trail("two").await;
+        .expect_started();
+    let trail = async || world.audit_event_types("two").await;
     world
-        .eventually("the shipment", trail, |trail| {
+        .wait_until("the shipment", trail, |trail| {
             trail.contains(&"shipment_started".to_owned())
         })
         .await;
@@ -331,21 +358,20 @@ async fn one_worker_for_orders_and_one_for_shipping() {
         "preparing"
     );
     let _shipping = world
-        .another_worker("shipping", &[("WORKER_QUEUES", "shipping")])
+        .start_another_worker("shipping", &[("WORKER_QUEUES", "shipping")])
         .await;
-    assert_eq!(world.ended("two").await.status.as_str(), "delivered");
-    world.verify().await;
+    assert_eq!(world.wait_for_end("two").await.status.as_str(), "delivered");
+    world.assert_invariants().await;
 }
 
 /// The settings of D and E under their own names.
 #[tokio::test]
 async fn the_names_of_other_systems_settings_are_read() {
-    let shared = shared().await;
-    let database = shared.database("compatibility_settings").await.replacen(
-        "postgres://",
-        "postgresql+asyncpg://",
-        1,
-    );
+    let shared = shared_servers().await;
+    let database = shared
+        .create_database("compatibility_settings")
+        .await
+        .replacen("postgres://", "postgresql+asyncpg://", 1);
     let address = &shared.temporal.address;
     let settings = [
         ("TEMPORAL_ADDRESS", ""),
@@ -354,11 +380,11 @@ async fn the_names_of_other_systems_settings_are_read() {
         ("SHIPPING_TASK_QUEUE", "shipping-tq"),
         ("LOG_LEVEL", "DEBUG"),
     ];
-    let world = World::on(&database, address, &settings).await;
+    let world = Harness::start_on(&database, address, &settings).await;
     let id = world
         .known(r#"POST /orders/order-main/start {"payment_id": "payment-main"}"#)
         .await
-        .started();
-    assert_eq!(world.ended(&id).await.status.as_str(), "delivered");
-    assert!(world.log("worker").contains("DEBUG"));
+        .expect_started();
+    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "delivered");
+    assert!(world.read_log("worker").contains("DEBUG"));
 }

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{api::order_with_payment, world::World};
+use crate::{api::order_with_payment, harness::Harness};
 
 const BROWSERS: [&str; 3] = ["chromium-headless-shell", "chromium", "google-chrome"];
 
@@ -94,11 +94,11 @@ async fn the_pages_work_in_a_browser_and_it_calls_nobody_else() {
         println!("SKIPPED: no browser is there (Debian: chromium-headless-shell)");
         return;
     };
-    let world = World::start().await;
+    let world = Harness::start().await;
     let mut order = order_with_payment("pmt-browser");
     order["customer"]["name"] = json!("<img src=x onerror=alert(1)>");
-    let id = world.post("/orders", order).await.started();
-    world.ended(&id).await;
+    let id = world.post("/orders", order).await.expect_started();
+    world.wait_for_end(&id).await;
     for (path, shown) in [
         (
             "/".to_owned(),

@@ -3,10 +3,10 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::file;
+use super::read_file;
 use crate::{
-    api::{Reply, paid_order},
-    world::World,
+    api::{ApiResponse, sample_order},
+    harness::Harness,
 };
 
 struct Sent {
@@ -39,7 +39,7 @@ fn bodies(document: &Value) -> Vec<Sent> {
 
 /// The fields of an answer are those that its schema has.
 #[track_caller]
-fn fits(document: &Value, operation: &Value, reply: &Reply) {
+fn fits(document: &Value, operation: &Value, reply: &ApiResponse) {
     let answer = &operation["responses"][reply.status.as_str()];
     assert!(
         answer.is_object(),
@@ -124,8 +124,8 @@ async fn each_documented_example_works_against_the_running_api() {
         ("SHIPPING_DELAY", "30s"),
         ("DELIVERY", "confirm"),
     ];
-    let world = World::with(&slow).await;
-    let document: Value = serde_json::from_str(&file("docs/openapi.json")).unwrap();
+    let world = Harness::start_with(&slow).await;
+    let document: Value = serde_json::from_str(&read_file("docs/openapi.json")).unwrap();
     let bodies = bodies(&document);
     assert!(bodies.len() > 20, "{}", bodies.len());
     futures::future::join_all(bodies.into_iter().enumerate().map(|(number, sent)| {
@@ -157,11 +157,11 @@ async fn each_documented_example_works_against_the_running_api() {
             );
         }
     }
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 async fn works(
-    world: &World,
+    world: &Harness,
     document: &Value,
     number: usize,
     Sent {
@@ -199,9 +199,10 @@ async fn works(
         200
     };
     // Under one key it is one request: on a slow machine it may be undecided for a while, which is 202 elsewhere.
-    let decided = |reply: &Reply| reply.status != 503 && (reply.status != 202 || expected == 202);
+    let decided =
+        |reply: &ApiResponse| reply.status != 503 && (reply.status != 202 || expected == 202);
     let reply = world
-        .eventually(
+        .wait_until(
             &format!("an answer to {method} {path}, {name}"),
             send,
             decided,
@@ -235,22 +236,22 @@ async fn works(
 }
 
 /// Brings an order to where the route can tell it something.
-async fn ready(world: &World, path: &str, id: &str) {
+async fn ready(world: &Harness, path: &str, id: &str) {
     let Some(signal) = path.strip_prefix("/orders/{id}") else {
         return;
     };
     let with = async |profile: &str| {
-        let mut order = paid_order();
+        let mut order = sample_order();
         order["profile"] = json!(profile);
         world
             .post(&format!("/orders/{id}/start"), order)
             .await
-            .started();
+            .expect_started();
     };
     let step = async |step: &str| {
         let look = async || world.get(&format!("/orders/{id}/status")).await.body;
         world
-            .eventually(&format!("{id} at {step}"), look, |status| {
+            .wait_until(&format!("{id} at {step}"), look, |status| {
                 status["step"] == step
             })
             .await;
@@ -269,7 +270,7 @@ async fn ready(world: &World, path: &str, id: &str) {
             with("lifecycle").await;
             let look = async || world.get(&format!("/orders/{id}")).await.body;
             let paid = |order: &Value| order["payment_info"]["status"] == "captured";
-            world.eventually(&format!("{id} paid"), look, paid).await;
+            world.wait_until(&format!("{id} paid"), look, paid).await;
         }
         _ => {
             with("checkout").await;

@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use super::file;
-use crate::world::World;
+use super::read_file;
+use crate::harness::Harness;
 
 /// The commands of the page with what each says, in order.
 fn commands(page: &str) -> Vec<(String, String)> {
@@ -24,8 +24,9 @@ fn commands(page: &str) -> Vec<(String, String)> {
 #[tokio::test]
 async fn the_page_on_signals_and_queries_is_true() {
     // A longer wait before dispatch than the profile's own: a slow machine must find its moment for the third story.
-    let world = World::with(&[("ORDER_PROFILE", "lifecycle"), ("SHIPPING_DELAY", "15s")]).await;
-    let commands = commands(&file("docs/signals-and-queries.md"));
+    let world =
+        Harness::start_with(&[("ORDER_PROFILE", "lifecycle"), ("SHIPPING_DELAY", "15s")]).await;
+    let commands = commands(&read_file("docs/signals-and-queries.md"));
     assert!(commands.len() > 15, "{}", commands.len());
     for (command, says) in commands {
         let here = command.replace("localhost:8000", world.url.trim_start_matches("http://"));
@@ -38,8 +39,8 @@ async fn the_page_on_signals_and_queries_is_true() {
         };
         // What takes its time is asked again, as a reader would.
         world
-            .eventually(&command, run, |said| said.contains(&says))
+            .wait_until(&command, run, |said| said.contains(&says))
             .await;
     }
-    world.verify().await;
+    world.assert_invariants().await;
 }

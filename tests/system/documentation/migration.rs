@@ -1,8 +1,8 @@
 //! `docs/data-migration.md`: its SQL, as it stands, moves orders that `orderflow verify` then finds sound.
 
-use super::file;
-use crate::{api::order_with_payment, world::World};
-use store::{console, notifications, verify};
+use super::read_file;
+use crate::{api::order_with_payment, harness::Harness};
+use store::{adhoc_query, outbox, verify};
 
 /// The schema that the page expects, with orders of every end and every kind of money.
 const LEGACY: &str = r#"
@@ -39,7 +39,7 @@ insert into legacy.events (order_id, type, payload_json, ts) values
 "#;
 
 fn script() -> String {
-    let page = file("docs/data-migration.md");
+    let page = read_file("docs/data-migration.md");
     page.split("```sql\n")
         .nth(1)
         .unwrap()
@@ -51,10 +51,12 @@ fn script() -> String {
 
 #[tokio::test]
 async fn orders_of_an_older_system_move_and_are_sound() {
-    let world = World::start().await;
-    console::run(&world.pool, LEGACY).await.unwrap();
-    console::run(&world.pool, &script()).await.unwrap();
-    assert_eq!(verify::violations(&world.pool).await.unwrap(), []);
+    let world = Harness::start().await;
+    adhoc_query::run_script(&world.pool, LEGACY).await.unwrap();
+    adhoc_query::run_script(&world.pool, &script())
+        .await
+        .unwrap();
+    assert_eq!(verify::find_violations(&world.pool).await.unwrap(), []);
     let moved = world.get("/orders/old-1?source=database").await.body;
     assert_eq!(
         (&moved["status"], &moved["total_amount"]),
@@ -63,7 +65,7 @@ async fn orders_of_an_older_system_move_and_are_sound() {
     );
     assert_eq!(moved["payment_info"]["payment_id"], "old-pmt-1", "{moved}");
     assert_eq!(
-        world.trail("old-1").await.last().unwrap(),
+        world.audit_event_types("old-1").await.last().unwrap(),
         "order_delivered"
     );
     assert_eq!(
@@ -72,7 +74,7 @@ async fn orders_of_an_older_system_move_and_are_sound() {
     );
     // Nobody is told of what is past, now or later.
     let id = domain::OrderId::parse("old-1").unwrap();
-    let outbox = notifications::list(&world.pool, &id).await.unwrap();
+    let outbox = outbox::list(&world.pool, &id).await.unwrap();
     let mails: Vec<_> = outbox
         .iter()
         .map(|mail| (mail.kind.as_str(), mail.status.as_str()))
@@ -88,18 +90,18 @@ async fn orders_of_an_older_system_move_and_are_sound() {
     let id = world
         .post("/orders", order_with_payment("pmt-new-1"))
         .await
-        .started();
-    world.ended(&id).await;
-    world.verify().await;
+        .expect_started();
+    world.wait_for_end(&id).await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn an_open_order_of_an_older_system_is_named_and_nothing_moves() {
-    let world = World::start().await;
-    console::run(&world.pool, LEGACY).await.unwrap();
+    let world = Harness::start().await;
+    adhoc_query::run_script(&world.pool, LEGACY).await.unwrap();
     let open = "update legacy.orders set state = 'PAYMENT_CHARGED' where id = 'old-2'";
-    console::run(&world.pool, open).await.unwrap();
-    let refused = console::run(&world.pool, &script())
+    adhoc_query::run_script(&world.pool, open).await.unwrap();
+    let refused = adhoc_query::run_script(&world.pool, &script())
         .await
         .unwrap_err()
         .to_string();
@@ -107,5 +109,5 @@ async fn an_open_order_of_an_older_system_is_named_and_nothing_moves() {
         refused.contains("open, or of an unknown state: old-2 is PAYMENT_CHARGED"),
         "{refused}"
     );
-    assert_eq!(verify::count(&world.pool).await.unwrap(), 0);
+    assert_eq!(verify::count_orders(&world.pool).await.unwrap(), 0);
 }

@@ -1,20 +1,20 @@
 //! `docs/performance.md`: its query, as it stands, answers.
 
-use super::file;
-use crate::{api::order_with_payment, world::World};
-use store::console;
+use super::read_file;
+use crate::{api::order_with_payment, harness::Harness};
+use store::adhoc_query;
 
 #[tokio::test]
 async fn the_query_of_the_performance_page_tells_how_long_charges_take() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let id = world
         .post("/orders", order_with_payment("pmt-measured"))
         .await
-        .started();
-    assert_eq!(world.ended(&id).await.status.as_str(), "delivered");
+        .expect_started();
+    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "delivered");
     // What the page says of a happy order.
-    assert_eq!(world.trail(&id).await.len(), 7);
-    let page = file("docs/performance.md");
+    assert_eq!(world.audit_event_types(&id).await.len(), 7);
+    let page = read_file("docs/performance.md");
     assert!(page.contains("seven rows of a happy order"));
     let query = page
         .split("```sql\n")
@@ -23,7 +23,9 @@ async fn the_query_of_the_performance_page_tells_how_long_charges_take() {
         .split("```")
         .next()
         .unwrap();
-    let answer = console::ask(&world.pool, query.trim(), 10).await.unwrap();
+    let answer = adhoc_query::run_query(&world.pool, query.trim(), 10)
+        .await
+        .unwrap();
     // {median,nineteen of twenty}, in seconds.
     let seconds = answer.rows[0][0]
         .clone()

@@ -11,12 +11,12 @@ use reqwest::{
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
-use crate::api::Reply;
-use orderflow_http::{Function, find};
+use crate::api::ApiResponse;
+use orderflow_http::{Function, find_route};
 
 /// Which kind of API stands in front of the functions.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Shape {
+pub(crate) enum ApiKind {
     /// A REST API at its own address, with a named stage, and every route of the template.
     Rest,
     /// The same at a domain of ours, under a base path.
@@ -27,7 +27,7 @@ pub(crate) enum Shape {
     HttpWithStage,
 }
 
-impl Shape {
+impl ApiKind {
     pub(crate) const ALL: [Self; 4] = [
         Self::Rest,
         Self::RestAtDomain,
@@ -93,11 +93,11 @@ impl Call {
 }
 
 fn serving(method: &Method, path: &str) -> Function {
-    find(method, path).map_or(Function::REST, |(route, _)| route.operation.function())
+    find_route(method, path).map_or(Function::FALLBACK, |(route, _)| route.operation.function())
 }
 
 /// Who serves an event of either shape.
-pub(crate) fn function(event: &Value) -> Function {
+pub(crate) fn function_of(event: &Value) -> Function {
     let method = event
         .get("httpMethod")
         .unwrap_or(&event["requestContext"]["http"]["method"]);
@@ -108,7 +108,7 @@ pub(crate) fn function(event: &Value) -> Function {
     )
 }
 
-pub(crate) fn event(shape: Shape, call: &Call) -> Value {
+pub(crate) fn gateway_event(shape: ApiKind, call: &Call) -> Value {
     let body = call.body.as_ref().map(|body| {
         if call.base64 {
             STANDARD.encode(body)
@@ -118,13 +118,13 @@ pub(crate) fn event(shape: Shape, call: &Call) -> Value {
     });
     let (path, query) = call.split();
     match shape {
-        Shape::Rest | Shape::RestAtDomain => rest(shape, call, path, query, body),
-        Shape::Http | Shape::HttpWithStage => http(shape, call, path, query, body),
+        ApiKind::Rest | ApiKind::RestAtDomain => rest(shape, call, path, query, body),
+        ApiKind::Http | ApiKind::HttpWithStage => http(shape, call, path, query, body),
     }
 }
 
-fn rest(shape: Shape, call: &Call, path: &str, query: &str, body: Option<String>) -> Value {
-    let found = find(&call.method, path).ok();
+fn rest(shape: ApiKind, call: &Call, path: &str, query: &str, body: Option<String>) -> Value {
+    let found = find_route(&call.method, path).ok();
     let (mut single, mut multiple) = (Map::new(), Map::new());
     for (name, value) in call.headers.iter().cloned().chain([(
         "Host".to_owned(),
@@ -153,7 +153,7 @@ fn rest(shape: Shape, call: &Call, path: &str, query: &str, body: Option<String>
     };
     let whole = format!("{}{path}", shape.prefix());
     // A domain's base path stays in both.
-    let path = if matches!(shape, Shape::RestAtDomain) {
+    let path = if matches!(shape, ApiKind::RestAtDomain) {
         whole.clone()
     } else {
         path.to_owned()
@@ -182,7 +182,7 @@ fn rest(shape: Shape, call: &Call, path: &str, query: &str, body: Option<String>
     })
 }
 
-fn http(shape: Shape, call: &Call, path: &str, query: &str, body: Option<String>) -> Value {
+fn http(shape: ApiKind, call: &Call, path: &str, query: &str, body: Option<String>) -> Value {
     let mut headers: Map<_, _> = call
         .headers
         .iter()
@@ -219,7 +219,7 @@ fn http(shape: Shape, call: &Call, path: &str, query: &str, body: Option<String>
 }
 
 /// The answer, as either kind of API reads it.
-pub(crate) fn reply(response: Value) -> Reply {
+pub(crate) fn parse_response(response: Value) -> ApiResponse {
     let mut headers = HeaderMap::new();
     let mut add = |name: &str, value: &Value| {
         headers.append(
@@ -248,7 +248,7 @@ pub(crate) fn reply(response: Value) -> Reply {
     let text = response["body"].as_str().unwrap_or_default();
     let status =
         StatusCode::from_u16(response["statusCode"].as_u64().unwrap().try_into().unwrap()).unwrap();
-    Reply {
+    ApiResponse {
         status,
         headers,
         body: serde_json::from_str(text).unwrap_or_else(|_| json!(text)),

@@ -27,8 +27,8 @@ use tokio::{
     time::timeout,
 };
 
-use super::api_gateway::{self, Call, Shape};
-use crate::{api::Reply, world::PATIENCE};
+use super::api_gateway::{self, ApiKind, Call};
+use crate::{api::ApiResponse, harness::MAX_WAIT};
 use devstack::guard::{Guard, GuardOptions};
 use orderflow_http::Function;
 
@@ -55,7 +55,7 @@ type Queues = Arc<BTreeMap<&'static str, Queue>>;
 pub(crate) struct Ended {
     pub(crate) success: bool,
     /// The last line of its log.
-    pub(crate) words: String,
+    pub(crate) last_line: String,
 }
 
 pub(crate) struct Lambda {
@@ -78,14 +78,20 @@ impl Lambda {
     }
 
     /// Starts a function that can't serve, and waits until it has ended.
-    pub(crate) async fn start_one(function: Function, environment: &[(String, String)]) -> Ended {
+    pub(crate) async fn start_failing(
+        function: Function,
+        environment: &[(String, String)],
+    ) -> Ended {
         let lambda = Self::without_functions().await;
-        let ended = timeout(PATIENCE, lambda.process(function, environment).ended())
-            .await
-            .unwrap();
+        let ended = timeout(
+            MAX_WAIT,
+            lambda.process(function, environment).wait_for_exit(),
+        )
+        .await
+        .unwrap();
         Ended {
             success: ended.is_some_and(|status| status.success()),
-            words: lambda.last_words(function),
+            last_line: lambda.last_words(function),
         }
     }
 
@@ -146,7 +152,7 @@ impl Lambda {
             user: None,
             // As Lambda does: a function without an extension gets no warning.
             stop_signal: "KILL",
-            patience: Duration::from_secs(5),
+            grace_period: Duration::from_secs(5),
             remove_folder: None,
         };
         Guard::spawn(&options).unwrap()
@@ -172,20 +178,20 @@ impl Lambda {
             })
             .unwrap();
         tokio::select! {
-            outcome = timeout(PATIENCE, answered) => match outcome {
+            outcome = timeout(MAX_WAIT, answered) => match outcome {
                 Ok(outcome) => outcome.unwrap(),
                 Err(_) => panic!("{function}: no answer to {event}; its last words: {}", self.last_words(function)),
             },
-            _ = self.processes[function.name()].ended() => panic!("{function} has ended: {}", self.last_words(function)),
+            _ = self.processes[function.name()].wait_for_exit() => panic!("{function} has ended: {}", self.last_words(function)),
         }
     }
 
     /// The answer to a call through API Gateway.
-    pub(crate) async fn call(&self, shape: Shape, call: &Call) -> Reply {
+    pub(crate) async fn call(&self, shape: ApiKind, call: &Call) -> ApiResponse {
         let outcome = self
-            .invoke(call.function(), &api_gateway::event(shape, call))
+            .invoke(call.function(), &api_gateway::gateway_event(shape, call))
             .await;
-        api_gateway::reply(outcome.unwrap_or_else(|error| panic!("{call:?}: {error}")))
+        api_gateway::parse_response(outcome.unwrap_or_else(|error| panic!("{call:?}: {error}")))
     }
 }
 
@@ -208,7 +214,7 @@ async fn next(State(queues): State<Queues>, Path(function): Path<String>) -> Res
     let deadline = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap()
-        + PATIENCE;
+        + MAX_WAIT;
     Response::builder()
         .header("lambda-runtime-aws-request-id", id)
         .header(

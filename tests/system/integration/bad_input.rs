@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{api::paid_order, world::World};
+use crate::{api::sample_order, harness::Harness};
 
 fn pointers(problem: &Value) -> Vec<&str> {
     problem["errors"]
@@ -16,7 +16,7 @@ fn pointers(problem: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn every_bad_field_is_named_at_once() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let bad = json!({
         "customer": {"email": "nobody"}, "currency": "DOLLARS", "colour": "red",
         "items": [{"sku": "A", "quantity": -7, "unit_price": "99.999"}, {"sku": "A"}],
@@ -25,7 +25,7 @@ async fn every_bad_field_is_named_at_once() {
     let problem = world
         .post("/orders", bad)
         .await
-        .problem(422, "invalid_request");
+        .expect_problem(422, "invalid_request");
     let named = pointers(&problem);
     for pointer in [
         "/customer/email",
@@ -48,7 +48,7 @@ async fn every_bad_field_is_named_at_once() {
             "/payment/payment_id",
         ),
     ] {
-        let mut order = paid_order();
+        let mut order = sample_order();
         order
             .as_object_mut()
             .unwrap()
@@ -56,7 +56,7 @@ async fn every_bad_field_is_named_at_once() {
         let problem = world
             .post("/orders", order)
             .await
-            .problem(422, "invalid_request");
+            .expect_problem(422, "invalid_request");
         assert!(
             pointers(&problem)
                 .iter()
@@ -68,7 +68,7 @@ async fn every_bad_field_is_named_at_once() {
 
 #[tokio::test]
 async fn what_is_wrong_with_the_whole_is_named_with_its_parts_and_as_it_was_sent() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     for (bad, expected) in [
         (
             json!({"items": [{"sku": "", "qty": 1, "price": 1}], "shipping_address": {"street": "  "}}),
@@ -94,16 +94,16 @@ async fn what_is_wrong_with_the_whole_is_named_with_its_parts_and_as_it_was_sent
         let problem = world
             .post("/orders", bad)
             .await
-            .problem(422, "invalid_request");
+            .expect_problem(422, "invalid_request");
         assert_eq!(pointers(&problem), expected);
     }
     let equal = json!({"items": [{"sku": "A", "qty": 1, "price": 1, "unit_price": "1.00"}], "address": "1 Main St"});
-    world.post("/orders", equal).await.is(202);
+    world.post("/orders", equal).await.expect_status(202);
 }
 
 #[tokio::test]
 async fn what_is_not_a_request_is_a_problem() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let send = async |method: Method, path: &str, kind: &str, body: &str| {
         let headers: Vec<_> = (!kind.is_empty())
             .then_some(("content-type", kind))
@@ -116,7 +116,7 @@ async fn what_is_not_a_request_is_a_problem() {
     let json = "application/json";
     let problem = send(Method::POST, "/orders", json, "{\n  \"items\": [,]}")
         .await
-        .problem(400, "malformed_json");
+        .expect_problem(400, "malformed_json");
     assert!(
         problem["detail"]
             .as_str()
@@ -126,7 +126,7 @@ async fn what_is_not_a_request_is_a_problem() {
     );
     send(Method::POST, "/orders", "text/plain", "{}")
         .await
-        .problem(415, "unsupported_media_type");
+        .expect_problem(415, "unsupported_media_type");
     send(
         Method::POST,
         "/orders",
@@ -134,7 +134,7 @@ async fn what_is_not_a_request_is_a_problem() {
         "a=b",
     )
     .await
-    .problem(415, "unsupported_media_type");
+    .expect_problem(415, "unsupported_media_type");
     send(
         Method::POST,
         "/orders",
@@ -142,36 +142,39 @@ async fn what_is_not_a_request_is_a_problem() {
         &format!("{{\"x\": \"{}\"}}", "x".repeat(300 << 10)),
     )
     .await
-    .problem(413, "body_too_large");
+    .expect_problem(413, "body_too_large");
     send(Method::POST, "/orders", json, "[1, 2]")
         .await
-        .problem(422, "invalid_request");
-    world.get("/nowhere").await.problem(404, "route_not_found");
+        .expect_problem(422, "invalid_request");
+    world
+        .get("/nowhere")
+        .await
+        .expect_problem(404, "route_not_found");
     let reply = send(Method::PUT, "/orders/o-1", "", "").await;
     let allow = reply.header("allow").to_owned();
     assert!(allow.contains("GET") && allow.contains("DELETE"), "{allow}");
-    reply.problem(405, "method_not_allowed");
+    reply.expect_problem(405, "method_not_allowed");
     world
         .get("/orders/a%20b")
         .await
-        .problem(404, "order_not_found");
+        .expect_problem(404, "order_not_found");
     world
         .post("/orders/a%2Fb/start", json!({}))
         .await
-        .problem(422, "invalid_request");
+        .expect_problem(422, "invalid_request");
     world
         .get("/orders/nobody")
         .await
-        .problem(404, "order_not_found");
+        .expect_problem(404, "order_not_found");
     world
         .get("/orders/nobody/status")
         .await
-        .problem(404, "order_not_found");
+        .expect_problem(404, "order_not_found");
     for key in ["", "two words", &"k".repeat(256)] {
         world
-            .post_with("/orders", paid_order(), &[("idempotency-key", key)])
+            .post_with_headers("/orders", sample_order(), &[("idempotency-key", key)])
             .await
-            .problem(400, "invalid_idempotency_key");
+            .expect_problem(400, "invalid_idempotency_key");
     }
     let reply = world
         .send(Method::GET, "/health", &[("x-request-id", "abc-123")], None)
@@ -182,7 +185,7 @@ async fn what_is_not_a_request_is_a_problem() {
 
 #[tokio::test]
 async fn a_body_that_readers_could_take_two_ways_starts_nothing() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let send = async |body: Vec<u8>| {
         let request = world
             .http
@@ -192,7 +195,7 @@ async fn a_body_that_readers_could_take_two_ways_starts_nothing() {
         let status = answer.status().as_u16();
         (status, answer.json::<Value>().await.unwrap())
     };
-    let order = paid_order().to_string();
+    let order = sample_order().to_string();
     let with = |from: &str, to: &str| {
         assert!(order.contains(from), "{from} is not in {order}");
         order.replacen(from, to, 1).into_bytes()
@@ -275,13 +278,13 @@ async fn a_body_that_readers_could_take_two_ways_starts_nothing() {
 
 #[tokio::test]
 async fn currencies_have_their_own_decimals() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     for (currency, price, quantity, total) in [
         ("JPY", json!(500), 3, json!(1500)),
         ("KWD", json!("1.234"), 3, json!(3.702)),
         ("USD", json!(99.99), 3, json!(299.97)),
     ] {
-        let mut order = paid_order();
+        let mut order = sample_order();
         order["currency"] = json!(currency);
         order["items"] = json!([{"sku": "A", "quantity": quantity, "price": price}]);
         let reply = world.post("/orders", order).await;
@@ -289,10 +292,10 @@ async fn currencies_have_their_own_decimals() {
             (&reply.body["total_amount"], &reply.body["currency"]),
             (&total, &json!(currency))
         );
-        let id = reply.started();
-        let state = async || world.get(&format!("/orders/{id}")).await.is(200);
+        let id = reply.expect_started();
+        let state = async || world.get(&format!("/orders/{id}")).await.expect_status(200);
         let state = world
-            .eventually("the total", state, |state| !state["total_amount"].is_null())
+            .wait_until("the total", state, |state| !state["total_amount"].is_null())
             .await;
         assert_eq!(state["total_amount"], total);
     }
@@ -303,22 +306,22 @@ async fn currencies_have_their_own_decimals() {
         ("XAU", "1"),
         ("usd", "1"),
     ] {
-        let mut order = paid_order();
+        let mut order = sample_order();
         order["currency"] = json!(currency);
         order["items"][0]["unit_price"] = json!(price);
         world
             .post("/orders", order)
             .await
-            .problem(422, "invalid_request");
+            .expect_problem(422, "invalid_request");
     }
 }
 
 #[tokio::test]
 async fn bad_bodies_of_signals_are_refused_and_change_nothing() {
-    let world = World::start().await;
-    let mut order = paid_order();
+    let world = Harness::start().await;
+    let mut order = sample_order();
     order["profile"] = json!("checkout");
-    let id = world.post("/orders", order).await.started();
+    let id = world.post("/orders", order).await.expect_started();
     for (signal, body, pointer) in [
         ("signals/cancel", json!({"why": "x"}), "/why"),
         ("signals/approve", json!({"reviewer": 5}), "/reviewer"),
@@ -384,7 +387,7 @@ async fn bad_bodies_of_signals_are_refused_and_change_nothing() {
         let problem = world
             .post(&format!("/orders/{id}/{signal}"), body)
             .await
-            .problem(422, "invalid_request");
+            .expect_problem(422, "invalid_request");
         assert!(
             pointers(&problem).contains(&pointer),
             "{pointer:?} is not in {problem}"
@@ -400,32 +403,36 @@ async fn bad_bodies_of_signals_are_refused_and_change_nothing() {
         world
             .send(Method::POST, &path, &headers, Some(body.to_owned()))
             .await
-            .problem(400, "malformed_json");
+            .expect_problem(400, "malformed_json");
     }
     assert_eq!(
-        world.get(&format!("/orders/{id}/status")).await.is(200)["status"],
+        world
+            .get(&format!("/orders/{id}/status"))
+            .await
+            .expect_status(200)["status"],
         "pending"
     );
     world
         .post(&format!("/orders/{id}/cancel"), json!({}))
         .await
-        .is(200);
-    world.ended(&id).await;
+        .expect_status(200);
+    world.wait_for_end(&id).await;
 }
 
 #[tokio::test]
 async fn outside_the_local_stack_orders_need_items_and_their_own_profile() {
-    let world = World::with(&[("SAMPLE_CART", "off"), ("ALLOW_PROFILE_OVERRIDE", "off")]).await;
+    let world =
+        Harness::start_with(&[("SAMPLE_CART", "off"), ("ALLOW_PROFILE_OVERRIDE", "off")]).await;
     let problem = world
         .post("/orders/strict-1/start", json!({"payment_id": "p"}))
         .await
-        .problem(422, "invalid_request");
+        .expect_problem(422, "invalid_request");
     assert_eq!(pointers(&problem), ["/items"]);
-    let mut order = paid_order();
+    let mut order = sample_order();
     order["profile"] = json!("quick");
     let problem = world
         .post("/orders", order)
         .await
-        .problem(422, "invalid_request");
+        .expect_problem(422, "invalid_request");
     assert_eq!(pointers(&problem), ["/profile"]);
 }

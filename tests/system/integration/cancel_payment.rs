@@ -4,8 +4,8 @@ use serde_json::json;
 use temporalio_client::WorkflowSignalOptions;
 
 use crate::{
-    api::{order_with_payment, paid_order},
-    world::World,
+    api::{order_with_payment, sample_order},
+    harness::Harness,
 };
 use store::simulator::{Fault, add_fault};
 use workflows::{Message, OrderWorkflow};
@@ -15,8 +15,8 @@ fn paid(transaction_id: &str) -> serde_json::Value {
 }
 
 /// How often the trail has each of these.
-async fn counts(world: &World, id: &str, kinds: &[&str]) -> Vec<usize> {
-    let trail = world.trail(id).await;
+async fn counts(world: &Harness, id: &str, kinds: &[&str]) -> Vec<usize> {
+    let trail = world.audit_event_types(id).await;
     kinds
         .iter()
         .map(|kind| trail.iter().filter(|entry| entry == kind).count())
@@ -25,17 +25,17 @@ async fn counts(world: &World, id: &str, kinds: &[&str]) -> Vec<usize> {
 
 #[tokio::test]
 async fn a_charged_order_gives_its_payment_back_and_waits_for_a_confirmation() {
-    let world = World::with(&[("SHIPPING_DELAY", "60s")]).await;
+    let world = Harness::start_with(&[("SHIPPING_DELAY", "60s")]).await;
     let id = world
         .post("/orders", order_with_payment("pmt-first"))
         .await
-        .started();
-    world.reaches(&id, "preparing").await;
+        .expect_started();
+    world.wait_for_status(&id, "preparing").await;
     let path = format!("/orders/{id}/signals/cancel-payment");
     let cancelled = world
         .post(&path, json!({"reason": "wrong card"}))
         .await
-        .is(200);
+        .expect_status(200);
     assert_eq!(
         (&cancelled["status"], &cancelled["step"]),
         (&json!("pending"), &json!("pay"))
@@ -44,10 +44,13 @@ async fn a_charged_order_gives_its_payment_back_and_waits_for_a_confirmation() {
         (&cancelled["message"], cancelled.get("already")),
         (&json!("Payment cancelled and given back."), None)
     );
-    assert_eq!(world.post(&path, json!({})).await.is(200)["already"], true);
+    assert_eq!(
+        world.post(&path, json!({})).await.expect_status(200)["already"],
+        true
+    );
     let look = async || world.get(&format!("/orders/{id}")).await.body;
     let view = world
-        .eventually("the refund", look, |body| {
+        .wait_until("the refund", look, |body| {
             body["payment_info"]["status"] == "refunded"
         })
         .await;
@@ -55,14 +58,14 @@ async fn a_charged_order_gives_its_payment_back_and_waits_for_a_confirmation() {
         (&view["status"], &view["payment_info"]["payment_id"]),
         (&json!("pending"), &json!("pmt-first"))
     );
-    assert_eq!(world.books(&id).await, ["capture", "refund"]);
+    assert_eq!(world.provider_movements(&id).await, ["capture", "refund"]);
     // The transaction that was given back does not pay again.
     let first = view["payment_info"]["transaction_id"].as_str().unwrap();
     assert_eq!(
         world
             .post(&format!("/orders/{id}/payment"), paid(first))
             .await
-            .is(200)["already"],
+            .expect_status(200)["already"],
         true
     );
     assert_eq!(
@@ -74,12 +77,12 @@ async fn a_charged_order_gives_its_payment_back_and_waits_for_a_confirmation() {
     world
         .post(&format!("/orders/{id}/payment"), little)
         .await
-        .problem(422, "payment_mismatch");
+        .expect_problem(422, "payment_mismatch");
     world
         .post(&format!("/orders/{id}/payment"), paid("tx-second"))
         .await
-        .is(200);
-    let view = world.reaches(&id, "preparing").await;
+        .expect_status(200);
+    let view = world.wait_for_status(&id, "preparing").await;
     assert_eq!(view["payment_info"]["payment_id"], "external:tx-second");
     assert_eq!(
         counts(
@@ -93,17 +96,23 @@ async fn a_charged_order_gives_its_payment_back_and_waits_for_a_confirmation() {
     world
         .post(&format!("/orders/{id}/cancel"), json!({}))
         .await
-        .is(200);
+        .expect_status(200);
     assert_eq!(
-        world.ended(&id).await.payment_info.unwrap().status.as_str(),
+        world
+            .wait_for_end(&id)
+            .await
+            .payment_info
+            .unwrap()
+            .status
+            .as_str(),
         "refunded"
     );
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_parcel_that_the_carrier_may_have_is_recalled_before_the_money_goes_back() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     // The carrier says nothing clear for one attempt of three tries: who has the parcel?
     add_fault(&world.pool, "dispatch", "c-1", Fault::Fail, 3)
         .await
@@ -111,10 +120,10 @@ async fn a_parcel_that_the_carrier_may_have_is_recalled_before_the_money_goes_ba
     world
         .post("/orders/c-1/start", order_with_payment("pmt-c-1"))
         .await
-        .is(202);
-    let trail = async || world.trail("c-1").await;
+        .expect_status(202);
+    let trail = async || world.audit_event_types("c-1").await;
     world
-        .eventually("a failed attempt", trail, |trail| {
+        .wait_until("a failed attempt", trail, |trail| {
             trail.contains(&"dispatch_failed".to_owned())
         })
         .await;
@@ -125,13 +134,16 @@ async fn a_parcel_that_the_carrier_may_have_is_recalled_before_the_money_goes_ba
     let payment = world.post("/orders/c-1/signals/cancel-payment", json!({}));
     // Both are wanted while the second attempt waits; one word of the carrier decides both.
     let (address, payment) = futures::join!(address, payment);
-    assert_eq!(address.is(200)["shipping_address"]["street"], "2 Side St");
-    assert_eq!(payment.is(200)["status"], "pending");
+    assert_eq!(
+        address.expect_status(200)["shipping_address"]["street"],
+        "2 Side St"
+    );
+    assert_eq!(payment.expect_status(200)["status"], "pending");
     world
         .post("/orders/c-1/payment", paid("tx-c-1"))
         .await
-        .is(200);
-    let view = world.ended("c-1").await;
+        .expect_status(200);
+    let view = world.wait_for_end("c-1").await;
     assert_eq!(
         (
             view.status.as_str(),
@@ -143,22 +155,22 @@ async fn a_parcel_that_the_carrier_may_have_is_recalled_before_the_money_goes_ba
         view.shipment_info.unwrap().tracking_number,
         "FEDEX-c-1-PKG-002"
     );
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn the_time_to_pay_starts_anew() {
-    let world = World::with(&[("SHIPPING_DELAY", "60s"), ("PAYMENT_TIMEOUT", "1s")]).await;
+    let world = Harness::start_with(&[("SHIPPING_DELAY", "60s"), ("PAYMENT_TIMEOUT", "1s")]).await;
     let id = world
         .post("/orders", order_with_payment("pmt-anew"))
         .await
-        .started();
-    world.reaches(&id, "preparing").await;
+        .expect_started();
+    world.wait_for_status(&id, "preparing").await;
     world
         .post(&format!("/orders/{id}/signals/cancel-payment"), json!({}))
         .await
-        .is(200);
-    let view = world.ended(&id).await;
+        .expect_status(200);
+    let view = world.wait_for_end(&id).await;
     assert_eq!(
         (view.status.as_str(), view.cancellation_reason.as_deref()),
         ("cancelled", Some("no payment within 1s"))
@@ -167,40 +179,40 @@ async fn the_time_to_pay_starts_anew() {
         counts(&world, &id, &["payment_requested", "payment_timed_out"]).await,
         [1, 1]
     );
-    assert_eq!(world.books(&id).await, ["capture", "refund"]);
+    assert_eq!(world.provider_movements(&id).await, ["capture", "refund"]);
     // Closed: its payment was given back, so that holds already.
     let again = world
         .post(&format!("/orders/{id}/signals/cancel-payment"), json!({}))
         .await
-        .is(200);
+        .expect_status(200);
     assert_eq!(
         (&again["status"], &again["already"]),
         (&json!("cancelled"), &json!(true))
     );
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_payment_that_was_confirmed_can_be_cancelled_more_than_once() {
-    let world = World::with(&[("PAYMENT", "confirm"), ("SHIPPING_DELAY", "60s")]).await;
-    let id = world.post("/orders", paid_order()).await.started();
+    let world = Harness::start_with(&[("PAYMENT", "confirm"), ("SHIPPING_DELAY", "60s")]).await;
+    let id = world.post("/orders", sample_order()).await.expect_started();
     for transaction_id in ["tx-a", "tx-b", "tx-c"] {
         world
             .post(&format!("/orders/{id}/payment"), paid(transaction_id))
             .await
-            .is(200);
-        world.reaches(&id, "preparing").await;
+            .expect_status(200);
+        world.wait_for_status(&id, "preparing").await;
         let cancelled = world
             .post(&format!("/orders/{id}/signals/cancel-payment"), json!({}))
             .await
-            .is(200);
+            .expect_status(200);
         assert_eq!(cancelled["status"], "pending");
     }
     for transaction_id in ["tx-a", "tx-b", "tx-c"] {
         let again = world
             .post(&format!("/orders/{id}/payment"), paid(transaction_id))
             .await
-            .is(200);
+            .expect_status(200);
         assert_eq!(
             (&again["already"], &again["status"]),
             (&json!(true), &json!("pending"))
@@ -209,64 +221,73 @@ async fn a_payment_that_was_confirmed_can_be_cancelled_more_than_once() {
     world
         .post(&format!("/orders/{id}/cancel"), json!({}))
         .await
-        .is(200);
-    world.ended(&id).await;
-    assert_eq!(world.books(&id).await, ["refund", "refund", "refund"]);
-    world.verify().await;
+        .expect_status(200);
+    world.wait_for_end(&id).await;
+    assert_eq!(
+        world.provider_movements(&id).await,
+        ["refund", "refund", "refund"]
+    );
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn what_is_not_paid_or_has_left_has_no_payment_to_cancel() {
-    let world = World::with(&[("DELIVERY", "confirm")]).await;
+    let world = Harness::start_with(&[("DELIVERY", "confirm")]).await;
     let unpaid = world.post(
         "/orders",
-        json!({"profile": "checkout", "items": paid_order()["items"], "address": {"street": "1 A St"}}),
+        json!({"profile": "checkout", "items": sample_order()["items"], "address": {"street": "1 A St"}}),
     );
-    let unpaid = unpaid.await.started();
+    let unpaid = unpaid.await.expect_started();
     let cancel = async |id: &str| {
         world
             .post(&format!("/orders/{id}/signals/cancel-payment"), json!({}))
             .await
     };
     assert_eq!(
-        cancel(&unpaid).await.problem(409, "not_paid")["order_status"],
+        cancel(&unpaid).await.expect_problem(409, "not_paid")["order_status"],
         "pending"
     );
     world
         .post(&format!("/orders/{unpaid}/cancel"), json!({}))
         .await
-        .is(200);
-    world.ended(&unpaid).await;
-    cancel(&unpaid).await.problem(409, "order_closed");
+        .expect_status(200);
+    world.wait_for_end(&unpaid).await;
+    cancel(&unpaid).await.expect_problem(409, "order_closed");
     let shipped = world
         .post("/orders", order_with_payment("pmt-left"))
         .await
-        .started();
-    world.reaches(&shipped, "shipped").await;
-    cancel(&shipped).await.problem(409, "already_shipped");
+        .expect_started();
+    world.wait_for_status(&shipped, "shipped").await;
+    cancel(&shipped)
+        .await
+        .expect_problem(409, "already_shipped");
     world
         .post(
             &format!("/orders/{shipped}/signals/confirm-delivery"),
             json!({}),
         )
         .await
-        .is(200);
-    world.ended(&shipped).await;
-    cancel(&shipped).await.problem(409, "already_shipped");
-    cancel("nobody").await.problem(404, "order_not_found");
+        .expect_status(200);
+    world.wait_for_end(&shipped).await;
+    cancel(&shipped)
+        .await
+        .expect_problem(409, "already_shipped");
+    cancel("nobody")
+        .await
+        .expect_problem(404, "order_not_found");
     assert_eq!(counts(&world, &unpaid, &["request_refused"]).await, [1]);
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn the_signal_of_that_name_does_the_same_and_a_cancel_outweighs_it() {
-    let world = World::with(&[("SHIPPING_DELAY", "60s")]).await;
+    let world = Harness::start_with(&[("SHIPPING_DELAY", "60s")]).await;
     let id = world
         .post("/orders", order_with_payment("pmt-signal"))
         .await
-        .started();
-    world.reaches(&id, "preparing").await;
-    let client = world.temporal().await;
+        .expect_started();
+    world.wait_for_status(&id, "preparing").await;
+    let client = world.connect_to_temporal().await;
     let handle = client.get_workflow_handle::<OrderWorkflow>(format!("order-{id}"));
     let message = Message::Valid(contract::PaymentCancellation::default());
     handle
@@ -277,32 +298,32 @@ async fn the_signal_of_that_name_does_the_same_and_a_cancel_outweighs_it() {
         )
         .await
         .unwrap();
-    world.reaches(&id, "pending").await;
+    world.wait_for_status(&id, "pending").await;
     world
         .post(&format!("/orders/{id}/cancel"), json!({"reason": "enough"}))
         .await
-        .is(200);
-    let view = world.ended(&id).await;
+        .expect_status(200);
+    let view = world.wait_for_end(&id).await;
     assert_eq!(
         (view.status.as_str(), view.cancellation_reason.as_deref()),
         ("cancelled", Some("enough"))
     );
-    assert_eq!(world.books(&id).await, ["capture", "refund"]);
-    world.verify().await;
+    assert_eq!(world.provider_movements(&id).await, ["capture", "refund"]);
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_refund_that_waits_for_the_provider_survives_the_worker() {
-    let world = World::with(&[("SHIPPING_DELAY", "60s")]).await;
+    let world = Harness::start_with(&[("SHIPPING_DELAY", "60s")]).await;
     add_fault(&world.pool, "refund", "c-2", Fault::Fail, 2)
         .await
         .unwrap();
     world
         .post("/orders/c-2/start", order_with_payment("pmt-c-2"))
         .await
-        .is(202);
-    world.reaches("c-2", "preparing").await;
-    let client = world.temporal().await;
+        .expect_status(202);
+    world.wait_for_status("c-2", "preparing").await;
+    let client = world.connect_to_temporal().await;
     let handle = client.get_workflow_handle::<OrderWorkflow>("order-c-2");
     let message = Message::Valid(contract::PaymentCancellation::default());
     handle
@@ -313,9 +334,9 @@ async fn a_refund_that_waits_for_the_provider_survives_the_worker() {
         )
         .await
         .unwrap();
-    let trail = async || world.trail("c-2").await;
+    let trail = async || world.audit_event_types("c-2").await;
     world
-        .eventually("the decision", trail, |trail| {
+        .wait_until("the decision", trail, |trail| {
             trail.contains(&"payment_cancelled".to_owned())
         })
         .await;
@@ -324,11 +345,14 @@ async fn a_refund_that_waits_for_the_provider_survives_the_worker() {
     world
         .post("/orders/c-2/payment", paid("tx-c-2"))
         .await
-        .is(200);
-    let view = world.reaches("c-2", "preparing").await;
+        .expect_status(200);
+    let view = world.wait_for_status("c-2", "preparing").await;
     assert_eq!(view["payment_info"]["transaction_id"], "tx-c-2");
-    assert_eq!(world.books("c-2").await, ["capture", "refund"]);
-    world.post("/orders/c-2/cancel", json!({})).await.is(200);
-    world.ended("c-2").await;
-    world.verify().await;
+    assert_eq!(world.provider_movements("c-2").await, ["capture", "refund"]);
+    world
+        .post("/orders/c-2/cancel", json!({}))
+        .await
+        .expect_status(200);
+    world.wait_for_end("c-2").await;
+    world.assert_invariants().await;
 }

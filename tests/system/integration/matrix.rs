@@ -5,8 +5,8 @@ use temporalio_client::{UntypedSignal, WorkflowSignalOptions};
 use temporalio_common::{data_converters::RawValue, protos::temporal::api::common::v1::Payload};
 
 use crate::{
-    api::{Reply, order_with_payment, paid_order},
-    world::World,
+    api::{ApiResponse, order_with_payment, sample_order},
+    harness::Harness,
 };
 use workflows::OrderWorkflow;
 
@@ -44,7 +44,7 @@ fn requests() -> [(&'static str, &'static str, Value); 7] {
 }
 
 /// `200`, `200 already`, or the problem's status and code.
-fn told(reply: &Reply) -> String {
+fn told(reply: &ApiResponse) -> String {
     let status = reply.status.as_u16();
     match (
         status,
@@ -58,7 +58,7 @@ fn told(reply: &Reply) -> String {
 }
 
 /// Sends each request to the order and compares what it is told.
-async fn expect(world: &World, state: &str, id: &str, expected: [&str; 7]) {
+async fn expect(world: &Harness, state: &str, id: &str, expected: [&str; 7]) {
     for ((route, _, body), expected) in requests().into_iter().zip(expected) {
         let reply = world.post(&format!("/orders/{id}/{route}"), body).await;
         assert_eq!(
@@ -72,16 +72,16 @@ async fn expect(world: &World, state: &str, id: &str, expected: [&str; 7]) {
 
 #[tokio::test]
 async fn each_request_is_answered_by_what_the_order_is() {
-    let world = World::with(&[("DELIVERY", "confirm")]).await;
+    let world = Harness::start_with(&[("DELIVERY", "confirm")]).await;
     let unknown = "404 order_not_found";
     expect(&world, "unknown", "nobody", [unknown; 7]).await;
 
-    let mut order = paid_order();
+    let mut order = sample_order();
     order["profile"] = json!("checkout");
-    let unpaid = world.post("/orders", order).await.started();
+    let unpaid = world.post("/orders", order).await.expect_started();
     let look = async || world.get(&format!("/orders/{unpaid}")).await.body;
     world
-        .eventually("the wait for a payment", look, |body| body["step"] == "pay")
+        .wait_until("the wait for a payment", look, |body| body["step"] == "pay")
         .await;
     for ((route, _, body), expected) in requests().into_iter().zip([
         "409 not_in_review",
@@ -113,8 +113,8 @@ async fn each_request_is_answered_by_what_the_order_is() {
     world
         .post(&format!("/orders/{unpaid}/cancel"), json!({}))
         .await
-        .is(200);
-    world.ended(&unpaid).await;
+        .expect_status(200);
+    world.wait_for_end(&unpaid).await;
     let closed = "409 order_closed";
     let cancelled = [
         closed,
@@ -130,8 +130,8 @@ async fn each_request_is_answered_by_what_the_order_is() {
     let shipped = world
         .post("/orders", order_with_payment("pmt-matrix"))
         .await
-        .started();
-    world.reaches(&shipped, "shipped").await;
+        .expect_started();
+    world.wait_for_status(&shipped, "shipped").await;
     let (review, left) = ("409 not_in_review", "409 already_shipped");
     expect(
         &world,
@@ -140,7 +140,7 @@ async fn each_request_is_answered_by_what_the_order_is() {
         [review, review, left, left, left, "409 already_paid", "200"],
     )
     .await;
-    world.ended(&shipped).await;
+    world.wait_for_end(&shipped).await;
     expect(
         &world,
         "delivered",
@@ -151,16 +151,16 @@ async fn each_request_is_answered_by_what_the_order_is() {
 
     let mut order = order_with_payment("pmt-declined");
     order["payment"]["method"] = json!("pm_card_chargeDeclined");
-    let failed = world.post("/orders", order).await.started();
-    assert_eq!(world.ended(&failed).await.status.as_str(), "failed");
+    let failed = world.post("/orders", order).await.expect_started();
+    assert_eq!(world.wait_for_end(&failed).await.status.as_str(), "failed");
     expect(&world, "failed", &failed, [closed; 7]).await;
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 /// A plain signal of Temporal, with whatever body.
-pub(super) async fn signal(world: &World, id: &str, name: &str, body: &Value) {
+pub(super) async fn send_signal(world: &Harness, id: &str, name: &str, body: &Value) {
     let handle = world
-        .temporal()
+        .connect_to_temporal()
         .await
         .get_workflow_handle::<OrderWorkflow>(format!("order-{id}"));
     let metadata = [("encoding".to_owned(), b"json/plain".to_vec())].into();
@@ -182,12 +182,12 @@ pub(super) async fn signal(world: &World, id: &str, name: &str, body: &Value) {
 
 #[tokio::test]
 async fn a_signal_that_comes_before_the_order_is_loaded_is_kept() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     // Nobody works: each signal is in the workflow's history before its first task.
     world.worker.stop().await;
     for (index, (_, name, body)) in requests().into_iter().enumerate() {
         let id = format!("early-{index}");
-        let mut order = paid_order();
+        let mut order = sample_order();
         order["profile"] = json!(if name == "confirm_payment" {
             "checkout"
         } else {
@@ -196,14 +196,17 @@ async fn a_signal_that_comes_before_the_order_is_loaded_is_kept() {
         world
             .post(&format!("/orders/{id}/start"), order)
             .await
-            .is(202);
-        signal(&world, &id, name, &body).await;
+            .expect_status(202);
+        send_signal(&world, &id, name, &body).await;
         // Sent twice it is not done twice.
-        signal(&world, &id, name, &body).await;
+        send_signal(&world, &id, name, &body).await;
     }
     world.worker.restart().await.unwrap();
-    assert_eq!(world.ended("early-0").await.status.as_str(), "shipped");
-    let rejected = world.ended("early-1").await;
+    assert_eq!(
+        world.wait_for_end("early-0").await.status.as_str(),
+        "shipped"
+    );
+    let rejected = world.wait_for_end("early-1").await;
     assert_eq!(
         (
             rejected.status.as_str(),
@@ -211,7 +214,7 @@ async fn a_signal_that_comes_before_the_order_is_loaded_is_kept() {
         ),
         ("cancelled", Some("fraud"))
     );
-    let cancelled = world.ended("early-2").await;
+    let cancelled = world.wait_for_end("early-2").await;
     assert_eq!(
         (
             cancelled.status.as_str(),
@@ -219,10 +222,13 @@ async fn a_signal_that_comes_before_the_order_is_loaded_is_kept() {
         ),
         ("cancelled", Some("enough"))
     );
-    assert_eq!(world.ended("early-5").await.status.as_str(), "delivered");
+    assert_eq!(
+        world.wait_for_end("early-5").await.status.as_str(),
+        "delivered"
+    );
     let count = async |id: &str, kind: &str| {
         world
-            .trail(id)
+            .audit_event_types(id)
             .await
             .iter()
             .filter(|entry| *entry == kind)
@@ -231,14 +237,14 @@ async fn a_signal_that_comes_before_the_order_is_loaded_is_kept() {
     let moved =
         async || world.get("/orders/early-3").await.body["shipping_address"]["street"].clone();
     world
-        .eventually("the new address", moved, |street| street == "2 Side St")
+        .wait_until("the new address", moved, |street| street == "2 Side St")
         .await;
     for index in 0..requests().len() {
         let id = format!("early-{index}");
         world
-            .eventually(
+            .wait_until(
                 &format!("{id}'s first entry"),
-                async || world.trail(&id).await,
+                async || world.audit_event_types(&id).await,
                 |trail| trail.first().is_some_and(|kind| kind == "order_received"),
             )
             .await;
@@ -254,7 +260,7 @@ async fn a_signal_that_comes_before_the_order_is_loaded_is_kept() {
         ("early-6", "request_refused", 2),
     ] {
         world
-            .eventually(
+            .wait_until(
                 &format!("{kind} of {id}"),
                 async || count(id, kind).await,
                 |seen| *seen == times,
@@ -265,33 +271,33 @@ async fn a_signal_that_comes_before_the_order_is_loaded_is_kept() {
         world
             .post(&format!("/orders/{id}/cancel"), json!({}))
             .await
-            .is(200);
-        world.ended(id).await;
+            .expect_status(200);
+        world.wait_for_end(id).await;
     }
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_repeat_under_its_idempotency_key_gets_the_first_answer_again() {
-    let world = World::start().await;
-    let mut order = paid_order();
+    let world = Harness::start().await;
+    let mut order = sample_order();
     order["profile"] = json!("checkout");
-    let id = world.post("/orders", order).await.started();
+    let id = world.post("/orders", order).await.expect_started();
     let key = [("idempotency-key", "k-1")];
     let path = format!("/orders/{id}/signals/update-address");
     let first = world
-        .post_with(&path, json!({"street": "2 Side St"}), &key)
+        .post_with_headers(&path, json!({"street": "2 Side St"}), &key)
         .await
-        .is(200);
+        .expect_status(200);
     assert_eq!(first.get("already"), None);
     world
         .post(&path, json!({"street": "3 Other St"}))
         .await
-        .is(200);
+        .expect_status(200);
     let again = world
-        .post_with(&path, json!({"street": "2 Side St"}), &key)
+        .post_with_headers(&path, json!({"street": "2 Side St"}), &key)
         .await
-        .is(200);
+        .expect_status(200);
     assert_eq!(
         (&again["already"], &again["shipping_address"]["street"]),
         (&json!(true), &json!("2 Side St"))
@@ -304,20 +310,20 @@ async fn a_repeat_under_its_idempotency_key_gets_the_first_answer_again() {
     world
         .post(&format!("/orders/{id}/cancel"), json!({}))
         .await
-        .is(200);
-    world.ended(&id).await;
+        .expect_status(200);
+    world.wait_for_end(&id).await;
     // On the closed order too.
     assert_eq!(
         world
-            .post_with(&path, json!({"street": "2 Side St"}), &key)
+            .post_with_headers(&path, json!({"street": "2 Side St"}), &key)
             .await
-            .is(200)["already"],
+            .expect_status(200)["already"],
         true
     );
     // Something else under the same key is no repeat.
     let other = world
-        .post_with(&path, json!({"street": "4 Third St"}), &key)
+        .post_with_headers(&path, json!({"street": "4 Third St"}), &key)
         .await;
-    other.problem(422, "idempotency_key_reused");
-    world.verify().await;
+    other.expect_problem(422, "idempotency_key_reused");
+    world.assert_invariants().await;
 }

@@ -4,24 +4,24 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use crate::{
-    api::{order_with_payment, paid_order},
-    world::World,
+    api::{order_with_payment, sample_order},
+    harness::Harness,
 };
 use domain::OrderId;
 
 /// The local stack, without a setting of its own beside the profile.
-async fn stack() -> World {
-    World::with(&[("DELIVERY", "")]).await
+async fn stack() -> Harness {
+    Harness::start_with(&[("DELIVERY", "")]).await
 }
 
-async fn start(world: &World, profile: &str, mut order: Value) -> String {
+async fn start(world: &Harness, profile: &str, mut order: Value) -> String {
     order["profile"] = json!(profile);
-    world.post("/orders", order).await.started()
+    world.post("/orders", order).await.expect_started()
 }
 
 /// When each entry of the trail was written.
-async fn times(world: &World, id: &str) -> Vec<(String, DateTime<Utc>)> {
-    let events = store::events::list(&world.pool, &OrderId::parse(id).unwrap(), 0, 1_000)
+async fn times(world: &Harness, id: &str) -> Vec<(String, DateTime<Utc>)> {
+    let events = store::audit_events::list(&world.pool, &OrderId::parse(id).unwrap(), 0, 1_000)
         .await
         .unwrap()
         .unwrap();
@@ -51,10 +51,10 @@ async fn production_reviews_what_is_dear_and_waits_for_the_carriers_word() {
     let mut cheap = order_with_payment("pmt-cheap");
     cheap["items"][0]["unit_price"] = json!("9999.99");
     let cheap = start(&world, "production", cheap).await;
-    world.reaches(&cheap, "shipped").await;
+    world.wait_for_status(&cheap, "shipped").await;
     let look = async || world.get(&format!("/orders/{dear}")).await.body;
     world
-        .eventually("the review", look, |body| body["step"] == "manual_review")
+        .wait_until("the review", look, |body| body["step"] == "manual_review")
         .await;
     world
         .post(
@@ -62,8 +62,8 @@ async fn production_reviews_what_is_dear_and_waits_for_the_carriers_word() {
             json!({"reviewer": "ann"}),
         )
         .await
-        .is(200);
-    world.reaches(&dear, "shipped").await;
+        .expect_status(200);
+    world.wait_for_status(&dear, "shipped").await;
     for id in [&dear, &cheap] {
         assert_eq!(
             world.get(&format!("/orders/{id}/status")).await.body["is_running"],
@@ -75,28 +75,28 @@ async fn production_reviews_what_is_dear_and_waits_for_the_carriers_word() {
                 json!({"signed_by": "bob"}),
             )
             .await
-            .is(200);
-        assert_eq!(world.ended(id).await.status.as_str(), "delivered");
+            .expect_status(200);
+        assert_eq!(world.wait_for_end(id).await.status.as_str(), "delivered");
     }
     // Without a payment id it is paid by a confirmation.
-    let unpaid = start(&world, "production", paid_order()).await;
+    let unpaid = start(&world, "production", sample_order()).await;
     let look = async || world.get(&format!("/orders/{unpaid}")).await.body;
     world
-        .eventually("the wait for a payment", look, |body| body["step"] == "pay")
+        .wait_until("the wait for a payment", look, |body| body["step"] == "pay")
         .await;
     world
         .post(&format!("/orders/{unpaid}/cancel"), json!({}))
         .await
-        .is(200);
-    world.ended(&unpaid).await;
-    world.verify().await;
+        .expect_status(200);
+    world.wait_for_end(&unpaid).await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn lifecycle_takes_its_time_at_each_step_and_ends_by_itself() {
     let world = stack().await;
-    let id = start(&world, "lifecycle", paid_order()).await;
-    assert_eq!(world.ended(&id).await.status.as_str(), "delivered");
+    let id = start(&world, "lifecycle", sample_order()).await;
+    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "delivered");
     let times = times(&world, &id).await;
     assert!(
         between(&times, "review_started", "review_timed_out") >= TimeDelta::seconds(3),
@@ -114,59 +114,65 @@ async fn lifecycle_takes_its_time_at_each_step_and_ends_by_itself() {
         between(&times, "order_shipped", "order_delivered") >= TimeDelta::seconds(2),
         "{times:?}"
     );
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn approval_waits_for_a_person_and_ends_at_dispatch() {
     let world = stack().await;
-    let id = start(&world, "approval", paid_order()).await;
+    let id = start(&world, "approval", sample_order()).await;
     let look = async || world.get(&format!("/orders/{id}")).await.body;
     world
-        .eventually("the review", look, |body| body["step"] == "manual_review")
+        .wait_until("the review", look, |body| body["step"] == "manual_review")
         .await;
-    assert_eq!(world.books(&id).await, [] as [&str; 0]);
+    assert_eq!(world.provider_movements(&id).await, [] as [&str; 0]);
     world
         .post(&format!("/orders/{id}/signals/approve"), json!({}))
         .await
-        .is(200);
-    let view = world.ended(&id).await;
+        .expect_status(200);
+    let view = world.wait_for_end(&id).await;
     assert_eq!(
         (view.status.as_str(), view.step.as_str()),
         ("shipped", "done")
     );
     let times = times(&world, &id).await;
-    let policy = store::events::list(&world.pool, &OrderId::parse(&id).unwrap(), 0, 1)
+    let policy = store::audit_events::list(&world.pool, &OrderId::parse(&id).unwrap(), 0, 1)
         .await
         .unwrap()
         .unwrap();
     assert_eq!(policy[0].payload["policy"]["deadline"], "1m", "{times:?}");
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn quick_goes_on_without_a_person_after_eight_seconds() {
     let world = stack().await;
-    let left_alone = start(&world, "quick", paid_order()).await;
-    let approved = start(&world, "quick", paid_order()).await;
+    let left_alone = start(&world, "quick", sample_order()).await;
+    let approved = start(&world, "quick", sample_order()).await;
     world
         .post(&format!("/orders/{approved}/signals/approve"), json!({}))
         .await
-        .is(200);
-    assert_eq!(world.ended(&approved).await.status.as_str(), "shipped");
+        .expect_status(200);
+    assert_eq!(
+        world.wait_for_end(&approved).await.status.as_str(),
+        "shipped"
+    );
     assert!(
         !world
-            .trail(&approved)
+            .audit_event_types(&approved)
             .await
             .contains(&"review_timed_out".to_owned())
     );
-    assert_eq!(world.ended(&left_alone).await.status.as_str(), "shipped");
+    assert_eq!(
+        world.wait_for_end(&left_alone).await.status.as_str(),
+        "shipped"
+    );
     let times = times(&world, &left_alone).await;
     assert!(
         between(&times, "review_started", "review_timed_out") >= TimeDelta::seconds(8),
         "{times:?}"
     );
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
@@ -179,34 +185,34 @@ async fn checkout_never_charges_and_is_delivered_by_itself() {
     world
         .post(&format!("/orders/{id}/payment"), paid)
         .await
-        .is(200);
-    let view = world.ended(&id).await;
+        .expect_status(200);
+    let view = world.wait_for_end(&id).await;
     assert_eq!(view.status.as_str(), "delivered");
     let payment = view.payment_info.unwrap();
     assert_eq!(
         (payment.payment_id.as_str(), payment.status.as_str()),
         ("pmt-shop", "captured")
     );
-    assert_eq!(world.books(&id).await, [] as [&str; 0]);
+    assert_eq!(world.provider_movements(&id).await, [] as [&str; 0]);
     let times = times(&world, &id).await;
     assert!(
         between(&times, "order_shipped", "order_delivered") >= TimeDelta::seconds(2),
         "{times:?}"
     );
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_single_variable_overrides_the_profile_and_a_bad_one_stops_the_program() {
-    let world = World::with(&[
+    let world = Harness::start_with(&[
         ("ORDER_PROFILE", "lifecycle"),
         ("MANUAL_REVIEW_TIMEOUT", "0"),
         ("DELIVERY", "auto:0s"),
     ]);
     let world = world.await;
-    let id = world.post("/orders", paid_order()).await.started();
-    assert_eq!(world.ended(&id).await.status.as_str(), "delivered");
-    let trail = store::events::list(&world.pool, &OrderId::parse(&id).unwrap(), 0, 1)
+    let id = world.post("/orders", sample_order()).await.expect_started();
+    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "delivered");
+    let trail = store::audit_events::list(&world.pool, &OrderId::parse(&id).unwrap(), 0, 1)
         .await
         .unwrap()
         .unwrap();

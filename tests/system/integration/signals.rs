@@ -6,31 +6,31 @@ use temporalio_client::{UntypedSignal, WorkflowSignalOptions};
 use temporalio_common::{data_converters::RawValue, protos::temporal::api::common::v1::Payload};
 
 use crate::{
-    api::{order_with_payment, paid_order},
-    world::World,
+    api::{order_with_payment, sample_order},
+    harness::Harness,
 };
 use workflows::OrderWorkflow;
 
 fn in_profile(profile: &str) -> Value {
-    let mut order = paid_order();
+    let mut order = sample_order();
     order["profile"] = json!(profile);
     order
 }
 
 #[tokio::test]
 async fn approve_lets_the_order_go_on() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let id = world
         .post("/orders", in_profile("approval"))
         .await
-        .started();
+        .expect_started();
     let approved = world
         .post(
             &format!("/orders/{id}/signals/approve"),
             json!({"reviewer": "ann"}),
         )
         .await
-        .is(200);
+        .expect_status(200);
     assert_eq!(
         (&approved["order_id"], &approved["message"]),
         (&json!(id), &json!("Order approved."))
@@ -38,82 +38,83 @@ async fn approve_lets_the_order_go_on() {
     let again = world
         .post(&format!("/orders/{id}/signals/approve"), json!({}))
         .await
-        .is(200);
+        .expect_status(200);
     assert_eq!(again["already"], true);
-    assert_eq!(world.ended(&id).await.status.as_str(), "shipped");
+    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "shipped");
     // Closed: what already holds is answered as such, what does not is refused.
     assert_eq!(
         world
             .post(&format!("/orders/{id}/signals/approve"), json!({}))
             .await
-            .is(200)["already"],
+            .expect_status(200)["already"],
         true
     );
     world
         .post(&format!("/orders/{id}/signals/reject"), json!({}))
         .await
-        .problem(409, "order_closed");
+        .expect_problem(409, "order_closed");
     world
         .post("/orders/nobody/signals/approve", json!({}))
         .await
-        .problem(404, "order_not_found");
-    world.verify().await;
+        .expect_problem(404, "order_not_found");
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn reject_cancels_the_order() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let id = world
         .post("/orders", in_profile("approval"))
         .await
-        .started();
+        .expect_started();
     let rejected = world
         .post(
             &format!("/orders/{id}/signals/reject"),
             json!({"reason": "fraud"}),
         )
         .await
-        .is(200);
+        .expect_status(200);
     assert_eq!(rejected["status"], "cancelled");
-    let view = world.ended(&id).await;
+    let view = world.wait_for_end(&id).await;
     assert_eq!(
         (view.status.as_str(), view.cancellation_reason.as_deref()),
         ("cancelled", Some("fraud"))
     );
-    assert_eq!(world.books(&id).await, [] as [&str; 0]);
-    world.verify().await;
+    assert_eq!(world.provider_movements(&id).await, [] as [&str; 0]);
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_review_that_nobody_does_ends_as_the_policy_says() {
-    let world = World::with(&[
+    let world = Harness::start_with(&[
         ("MANUAL_REVIEW_TIMEOUT", "1s"),
         ("ORDER_PROFILE", "approval"),
     ])
     .await;
-    let id = world.post("/orders", paid_order()).await.started();
-    assert_eq!(world.ended(&id).await.status.as_str(), "cancelled");
+    let id = world.post("/orders", sample_order()).await.expect_started();
+    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "cancelled");
     assert!(
         world
-            .trail(&id)
+            .audit_event_types(&id)
             .await
             .contains(&"review_timed_out".to_owned())
     );
-    let world = World::with(&[("MANUAL_REVIEW_TIMEOUT", "1s"), ("ORDER_PROFILE", "quick")]).await;
-    let id = world.post("/orders", paid_order()).await.started();
-    assert_eq!(world.ended(&id).await.status.as_str(), "shipped");
-    world.verify().await;
+    let world =
+        Harness::start_with(&[("MANUAL_REVIEW_TIMEOUT", "1s"), ("ORDER_PROFILE", "quick")]).await;
+    let id = world.post("/orders", sample_order()).await.expect_started();
+    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "shipped");
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn cancel_works_on_all_three_routes_and_twice() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     for route in ["signals/cancel", "cancel", ""] {
         let id = world
             .post("/orders", in_profile("checkout"))
             .await
-            .started();
-        world.reaches(&id, "pending").await;
+            .expect_started();
+        world.wait_for_status(&id, "pending").await;
         let body = json!({"reason": "changed my mind"});
         let cancel = async || match route {
             "" => {
@@ -133,45 +134,45 @@ async fn cancel_works_on_all_three_routes_and_twice() {
                     .await
             }
         };
-        assert_eq!(cancel().await.is(200)["status"], "cancelled");
-        let view = world.ended(&id).await;
+        assert_eq!(cancel().await.expect_status(200)["status"], "cancelled");
+        let view = world.wait_for_end(&id).await;
         assert_eq!(
             (view.status.as_str(), view.cancellation_reason.as_deref()),
             ("cancelled", Some("changed my mind"))
         );
         // On the closed order too: it holds already.
-        assert_eq!(cancel().await.is(200)["already"], true);
+        assert_eq!(cancel().await.expect_status(200)["already"], true);
     }
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn cancel_after_payment_refunds_and_cancel_after_dispatch_is_refused() {
-    let world = World::with(&[("SHIPPING_DELAY", "60s")]).await;
+    let world = Harness::start_with(&[("SHIPPING_DELAY", "60s")]).await;
     let id = world
         .post("/orders", order_with_payment("pmt-cancel"))
         .await
-        .started();
-    world.reaches(&id, "preparing").await;
+        .expect_started();
+    world.wait_for_status(&id, "preparing").await;
     let cancelled = world
         .post(&format!("/orders/{id}/cancel"), json!({}))
         .await
-        .is(200);
+        .expect_status(200);
     assert_eq!(cancelled["status"], "cancelled");
-    assert_eq!(world.ended(&id).await.status.as_str(), "cancelled");
-    assert_eq!(world.books(&id).await, ["capture", "refund"]);
-    world.verify().await;
+    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "cancelled");
+    assert_eq!(world.provider_movements(&id).await, ["capture", "refund"]);
+    world.assert_invariants().await;
 
-    let world = World::with(&[("DELIVERY", "confirm")]).await;
+    let world = Harness::start_with(&[("DELIVERY", "confirm")]).await;
     let id = world
         .post("/orders", order_with_payment("pmt-late"))
         .await
-        .started();
-    world.reaches(&id, "shipped").await;
+        .expect_started();
+    world.wait_for_status(&id, "shipped").await;
     let problem = world
         .post(&format!("/orders/{id}/cancel"), json!({}))
         .await
-        .problem(409, "already_shipped");
+        .expect_problem(409, "already_shipped");
     assert_eq!(problem["order_status"], "shipped");
     world
         .post(
@@ -179,40 +180,40 @@ async fn cancel_after_payment_refunds_and_cancel_after_dispatch_is_refused() {
             json!({"street": "2 Side St"}),
         )
         .await
-        .problem(409, "already_shipped");
+        .expect_problem(409, "already_shipped");
     world
         .post(
             &format!("/orders/{id}/signals/confirm-delivery"),
             json!({"signed_by": "neighbour"}),
         )
         .await
-        .is(200);
-    assert_eq!(world.ended(&id).await.status.as_str(), "delivered");
+        .expect_status(200);
+    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "delivered");
     world
         .post(&format!("/orders/{id}/cancel"), json!({}))
         .await
-        .problem(409, "already_shipped");
+        .expect_problem(409, "already_shipped");
     assert!(
         world
-            .trail(&id)
+            .audit_event_types(&id)
             .await
             .contains(&"request_refused".to_owned())
     );
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn an_address_can_change_until_dispatch_in_both_spellings() {
-    let world = World::with(&[("SHIPPING_DELAY", "60s")]).await;
+    let world = Harness::start_with(&[("SHIPPING_DELAY", "60s")]).await;
     let id = world
         .post("/orders", in_profile("checkout"))
         .await
-        .started();
+        .expect_started();
     let path = format!("/orders/{id}/signals/update-address");
     let changed = world
         .post(&path, json!({"street": "2 Side St"}))
         .await
-        .is(200);
+        .expect_status(200);
     assert_eq!(changed["shipping_address"]["street"], "2 Side St");
     assert_eq!(changed["shipping_address"]["city"], "Anytown");
     let changed = world
@@ -221,7 +222,7 @@ async fn an_address_can_change_until_dispatch_in_both_spellings() {
             json!({"address": {"street": "3 New St", "city": "Newtown", "zip_code": "1"}}),
         )
         .await
-        .is(200);
+        .expect_status(200);
     assert_eq!(
         (
             &changed["shipping_address"]["city"],
@@ -229,26 +230,29 @@ async fn an_address_can_change_until_dispatch_in_both_spellings() {
         ),
         (&json!("Newtown"), &json!("1"))
     );
-    let again = world.post(&path, json!({"city": "Newtown"})).await.is(200);
+    let again = world
+        .post(&path, json!({"city": "Newtown"}))
+        .await
+        .expect_status(200);
     assert_eq!(again["already"], true);
     // The parcel is being prepared: the shipment is stopped and starts again with the new address.
     let id = world
         .post("/orders", order_with_payment("pmt-address"))
         .await
-        .started();
-    world.reaches(&id, "preparing").await;
+        .expect_started();
+    world.wait_for_status(&id, "preparing").await;
     let changed = world
         .post(
             &format!("/orders/{id}/signals/update-address"),
             json!({"street": "9 Late St"}),
         )
         .await
-        .is(200);
+        .expect_status(200);
     assert_eq!(
         (&changed["status"], &changed["shipping_address"]["street"]),
         (&json!("preparing"), &json!("9 Late St"))
     );
-    let view = world.ended(&id).await;
+    let view = world.wait_for_end(&id).await;
     assert_eq!(
         (
             view.status.as_str(),
@@ -256,52 +260,55 @@ async fn an_address_can_change_until_dispatch_in_both_spellings() {
         ),
         ("delivered", "9 Late St")
     );
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_confirmed_payment_is_recorded_once_and_only_when_it_fits() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let reply = world.post("/orders", in_profile("checkout")).await;
     assert_eq!(
         reply.body["message"],
         "Order created successfully. Awaiting payment confirmation."
     );
-    let id = reply.started();
+    let id = reply.expect_started();
     // What comes before an order asks for its payment is answered at once, and judged later.
-    world.is_at(&id, "pay").await;
+    world.wait_for_step(&id, "pay").await;
     let path = format!("/orders/{id}/payment");
     let paid = json!({"transaction_id": "tx-1", "amount": 99.99, "payment_method": "card"});
     world
         .post(&path, json!({"transaction_id": "tx-0", "amount": 99.98}))
         .await
-        .problem(422, "payment_mismatch");
+        .expect_problem(422, "payment_mismatch");
     world
         .post(
             &path,
             json!({"transaction_id": "tx-0", "amount": 99.99, "currency": "EUR"}),
         )
         .await
-        .problem(422, "payment_mismatch");
+        .expect_problem(422, "payment_mismatch");
     assert_eq!(
-        world.post(&path, paid.clone()).await.is(200)["message"],
+        world.post(&path, paid.clone()).await.expect_status(200)["message"],
         "Payment confirmed."
     );
-    world.post(&path, paid.clone()).await.is(200);
+    world.post(&path, paid.clone()).await.expect_status(200);
     let other = json!({"transaction_id": "tx-2", "amount": 99.99});
-    let view = world.ended(&id).await;
+    let view = world.wait_for_end(&id).await;
     assert_eq!(view.status.as_str(), "delivered");
     assert_eq!(
         view.payment_info.unwrap().transaction_id.unwrap().as_str(),
         "tx-1"
     );
     assert_eq!(
-        world.post(&path, paid.clone()).await.is(200)["order_id"],
+        world.post(&path, paid.clone()).await.expect_status(200)["order_id"],
         json!(id)
     );
-    world.post(&path, other).await.problem(409, "order_closed");
+    world
+        .post(&path, other)
+        .await
+        .expect_problem(409, "order_closed");
     let mismatches = world
-        .trail(&id)
+        .audit_event_types(&id)
         .await
         .into_iter()
         .filter(|kind| kind == "payment_mismatch")
@@ -311,33 +318,36 @@ async fn a_confirmed_payment_is_recorded_once_and_only_when_it_fits() {
     let second = world
         .post("/orders", in_profile("checkout"))
         .await
-        .started();
-    world.is_at(&second, "pay").await;
+        .expect_started();
+    world.wait_for_step(&second, "pay").await;
     world
         .post(&format!("/orders/{second}/signals/confirm-payment"), paid)
         .await
-        .problem(409, "payment_id_in_use");
+        .expect_problem(409, "payment_id_in_use");
     let fresh = json!({"transaction_id": "tx-3", "amount": "99.99"});
     world
         .post(&format!("/orders/{second}/signals/confirm-payment"), fresh)
         .await
-        .is(200);
-    assert_eq!(world.ended(&second).await.status.as_str(), "delivered");
-    world.verify().await;
+        .expect_status(200);
+    assert_eq!(
+        world.wait_for_end(&second).await.status.as_str(),
+        "delivered"
+    );
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_payment_that_came_before_the_rejection_is_refunded() {
-    let world = World::with(&[("PAYMENT", "confirm"), ("REVIEW_THRESHOLD", "1")]).await;
-    let id = world.post("/orders", paid_order()).await.started();
+    let world = Harness::start_with(&[("PAYMENT", "confirm"), ("REVIEW_THRESHOLD", "1")]).await;
+    let id = world.post("/orders", sample_order()).await.expect_started();
     let paid = json!({"transaction_id": "tx-early", "amount": 99.99});
     let path = format!("/orders/{id}/payment");
     // Early is no error: it is kept until the review is over, and nobody waits for that.
     let look = async || world.get(&format!("/orders/{id}/status")).await.body;
     world
-        .eventually("the review", look, |body| body["step"] == "manual_review")
+        .wait_until("the review", look, |body| body["step"] == "manual_review")
         .await;
-    let accepted = world.post(&path, paid.clone()).await.is(200);
+    let accepted = world.post(&path, paid.clone()).await.expect_status(200);
     assert_eq!(
         (&accepted["status"], &accepted["step"]),
         (&json!("pending"), &json!("manual_review"))
@@ -348,21 +358,21 @@ async fn a_payment_that_came_before_the_rejection_is_refunded() {
             json!({"reason": "fraud"}),
         )
         .await
-        .is(200);
-    let view = world.ended(&id).await;
+        .expect_status(200);
+    let view = world.wait_for_end(&id).await;
     assert_eq!(view.payment_info.unwrap().status.as_str(), "refunded");
-    assert_eq!(world.books(&id).await, ["refund"]);
-    world.verify().await;
+    assert_eq!(world.provider_movements(&id).await, ["refund"]);
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn signals_that_say_nothing_hold_no_order() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let id = world
         .post("/orders", in_profile("checkout"))
         .await
-        .started();
-    let client = world.temporal().await;
+        .expect_started();
+    let client = world.connect_to_temporal().await;
     let handle = client.get_workflow_handle::<OrderWorkflow>(format!("order-{id}"));
     let signals = [
         "cancel_order",
@@ -393,88 +403,88 @@ async fn signals_that_say_nothing_hold_no_order() {
     }
     let trail = async || {
         world
-            .trail(&id)
+            .audit_event_types(&id)
             .await
             .into_iter()
             .filter(|kind| kind == "request_refused")
             .count()
     };
     world
-        .eventually("all refusals in the trail", trail, |count| *count == 15)
+        .wait_until("all refusals in the trail", trail, |count| *count == 15)
         .await;
     world
         .post(&format!("/orders/{id}/cancel"), json!({}))
         .await
-        .is(200);
-    assert_eq!(world.ended(&id).await.status.as_str(), "cancelled");
-    world.verify().await;
+        .expect_status(200);
+    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "cancelled");
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_payment_that_nobody_expects_is_refused() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let id = world
         .post("/orders", in_profile("approval"))
         .await
-        .started();
+        .expect_started();
     let paid = json!({"transaction_id": "tx-1", "amount": 99.99});
     world
         .post(&format!("/orders/{id}/payment"), paid.clone())
         .await
-        .problem(409, "payment_not_expected");
+        .expect_problem(409, "payment_not_expected");
     world
         .post(&format!("/orders/{id}/cancel"), json!({}))
         .await
-        .is(200);
-    world.ended(&id).await;
+        .expect_status(200);
+    world.wait_for_end(&id).await;
     world
         .post(&format!("/orders/{id}/payment"), paid)
         .await
-        .problem(409, "order_closed");
-    world.verify().await;
+        .expect_problem(409, "order_closed");
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn an_unpaid_order_is_cancelled_when_its_time_is_over() {
-    let world = World::with(&[("PAYMENT", "confirm"), ("PAYMENT_TIMEOUT", "1s")]).await;
-    let id = world.post("/orders", paid_order()).await.started();
-    assert_eq!(world.ended(&id).await.status.as_str(), "cancelled");
+    let world = Harness::start_with(&[("PAYMENT", "confirm"), ("PAYMENT_TIMEOUT", "1s")]).await;
+    let id = world.post("/orders", sample_order()).await.expect_started();
+    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "cancelled");
     assert!(
         world
-            .trail(&id)
+            .audit_event_types(&id)
             .await
             .contains(&"payment_timed_out".to_owned())
     );
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_declined_charge_fails_the_order_and_keeps_nothing() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let mut order = order_with_payment("pmt-declined");
     order["payment"]["method"] = json!("pm_card_chargeDeclined");
-    let id = world.post("/orders", order).await.started();
-    let view = world.ended(&id).await;
+    let id = world.post("/orders", order).await.expect_started();
+    let view = world.wait_for_end(&id).await;
     assert_eq!(
         (view.status.as_str(), view.failure.unwrap().code.as_str()),
         ("failed", "payment_declined")
     );
-    assert_eq!(world.books(&id).await, ["decline"]);
-    world.verify().await;
+    assert_eq!(world.provider_movements(&id).await, ["decline"]);
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn the_deadline_fails_and_unwinds_the_order() {
-    let world = World::with(&[("ORDER_DEADLINE", "2s"), ("SHIPPING_DELAY", "60s")]).await;
+    let world = Harness::start_with(&[("ORDER_DEADLINE", "2s"), ("SHIPPING_DELAY", "60s")]).await;
     let id = world
         .post("/orders", order_with_payment("pmt-deadline"))
         .await
-        .started();
-    let view = world.ended(&id).await;
+        .expect_started();
+    let view = world.wait_for_end(&id).await;
     assert_eq!(
         (view.status.as_str(), view.failure.unwrap().code.as_str()),
         ("failed", "deadline_passed")
     );
-    assert_eq!(world.books(&id).await, ["capture", "refund"]);
-    world.verify().await;
+    assert_eq!(world.provider_movements(&id).await, ["capture", "refund"]);
+    world.assert_invariants().await;
 }

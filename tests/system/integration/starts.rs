@@ -3,13 +3,13 @@
 use serde_json::json;
 
 use crate::{
-    api::{order_with_payment, paid_order},
-    world::World,
+    api::{order_with_payment, sample_order},
+    harness::Harness,
 };
 
 #[tokio::test]
 async fn an_order_runs_from_the_call_to_delivered() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let reply = world.post("/orders", order_with_payment("pmt-happy")).await;
     assert_eq!(reply.body["status"], "pending");
     assert_eq!(reply.body["total_amount"], 99.99);
@@ -22,8 +22,8 @@ async fn an_order_runs_from_the_call_to_delivered() {
         "{:?}",
         reply.body
     );
-    let id = reply.started();
-    assert_eq!(world.ended(&id).await.status.as_str(), "delivered");
+    let id = reply.expect_started();
+    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "delivered");
     let trail = [
         "order_received",
         "order_validated",
@@ -33,9 +33,9 @@ async fn an_order_runs_from_the_call_to_delivered() {
         "order_shipped",
         "order_delivered",
     ];
-    assert_eq!(world.trail(&id).await, trail);
-    assert_eq!(world.books(&id).await, ["capture"]);
-    let state = world.get(&format!("/orders/{id}")).await.is(200);
+    assert_eq!(world.audit_event_types(&id).await, trail);
+    assert_eq!(world.provider_movements(&id).await, ["capture"]);
+    let state = world.get(&format!("/orders/{id}")).await.expect_status(200);
     assert_eq!(
         state["shipment_info"]["tracking_number"],
         format!("FEDEX-{id}-PKG-001")
@@ -46,7 +46,10 @@ async fn an_order_runs_from_the_call_to_delivered() {
         (&state["step"], &state["is_running"]),
         (&json!("done"), &json!(false))
     );
-    let events = world.get(&format!("/orders/{id}/events")).await.is(200);
+    let events = world
+        .get(&format!("/orders/{id}/events"))
+        .await
+        .expect_status(200);
     let seqs: Vec<_> = events["events"]
         .as_array()
         .unwrap()
@@ -54,14 +57,14 @@ async fn an_order_runs_from_the_call_to_delivered() {
         .map(|event| event["seq"].as_u64().unwrap())
         .collect();
     assert_eq!(seqs, [1, 2, 3, 4, 5, 6, 7]);
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn the_four_spellings_start_the_same_kind_of_order() {
-    let world = World::with(&[("PAYMENT", "charge")]).await;
+    let world = Harness::start_with(&[("PAYMENT", "charge")]).await;
     let bodies = [
-        paid_order(),
+        sample_order(),
         json!({"customer_name": "John Doe", "customer_email": "john@example.com", "items": [{"sku": "ABC123", "qty": 1, "price": 99.99}],
             "shipping_address": {"street": "123 Main St", "city": "Anytown", "state": "CA"}}),
         json!({"customer_id": "CUST-001", "items": [{"product_id": "ABC123", "product_name": "Laptop", "quantity": 1, "price": 99.99}],
@@ -70,8 +73,8 @@ async fn the_four_spellings_start_the_same_kind_of_order() {
     for body in bodies {
         let reply = world.post("/orders", body).await;
         assert_eq!(reply.body["total_amount"], 99.99);
-        let id = reply.started();
-        let view = world.ended(&id).await;
+        let id = reply.expect_started();
+        let view = world.wait_for_end(&id).await;
         assert_eq!(view.status.as_str(), "delivered");
         assert_eq!(view.shipping_address.unwrap().street, "123 Main St");
     }
@@ -98,59 +101,72 @@ async fn the_four_spellings_start_the_same_kind_of_order() {
                 body,
             )
             .await;
-        assert_eq!(reply.started(), id);
-        assert_eq!(world.ended(id).await.status.as_str(), "delivered", "{id}");
+        assert_eq!(reply.expect_started(), id);
+        assert_eq!(
+            world.wait_for_end(id).await.status.as_str(),
+            "delivered",
+            "{id}"
+        );
     }
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_repeated_start_is_the_same_order() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let body = json!({"payment_id": "pmt-again"});
     let first = world
         .post("/orders/again-1/start", body.clone())
         .await
-        .is(202);
+        .expect_status(202);
     let second = world
         .post("/orders/again-1/start", body.clone())
         .await
-        .is(202);
+        .expect_status(202);
     assert_eq!(second["already_started"], true);
     assert_eq!(first["run_id"], second["run_id"]);
     world
         .post("/orders/again-1/start", json!({"payment_id": "another"}))
         .await
-        .problem(409, "order_exists");
-    world.ended("again-1").await;
-    let third = world.post("/orders/again-1/start", body).await.is(202);
+        .expect_problem(409, "order_exists");
+    world.wait_for_end("again-1").await;
+    let third = world
+        .post("/orders/again-1/start", body)
+        .await
+        .expect_status(202);
     assert_eq!(
         (&third["already_started"], &third["run_id"]),
         (&json!(true), &first["run_id"])
     );
-    assert_eq!(world.books("again-1").await, ["capture"]);
-    world.verify().await;
+    assert_eq!(world.provider_movements("again-1").await, ["capture"]);
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn an_idempotency_key_makes_one_order() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let key = [("idempotency-key", "checkout-7")];
-    let first = world.post_with("/orders", paid_order(), &key).await.is(202);
+    let first = world
+        .post_with_headers("/orders", sample_order(), &key)
+        .await
+        .expect_status(202);
     let id = first["order_id"].as_str().unwrap().to_owned();
     assert!(id.starts_with("ORD-") && id.len() == 24, "{id}");
-    let again = world.post_with("/orders", paid_order(), &key).await.is(202);
+    let again = world
+        .post_with_headers("/orders", sample_order(), &key)
+        .await
+        .expect_status(202);
     assert_eq!(
         (&again["order_id"], &again["run_id"]),
         (&first["order_id"], &first["run_id"])
     );
-    let mut other = paid_order();
+    let mut other = sample_order();
     other["items"][0]["quantity"] = json!(2);
     world
-        .post_with("/orders", other, &key)
+        .post_with_headers("/orders", other, &key)
         .await
-        .problem(422, "idempotency_key_reused");
-    let without = world.post("/orders", paid_order()).await.started();
+        .expect_problem(422, "idempotency_key_reused");
+    let without = world.post("/orders", sample_order()).await.expect_started();
     assert_ne!(without, id);
     let parts: Vec<_> = without.split('-').map(str::len).collect();
     assert_eq!(parts, [3, 8, 6, 4], "{without}");
@@ -158,7 +174,7 @@ async fn an_idempotency_key_makes_one_order() {
 
 #[tokio::test]
 async fn racing_starts_make_one_order() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let body = json!({"payment_id": "pmt-race"});
     let starts = (0..20).map(|_| world.post("/orders/race-1/start", body.clone()));
     let replies = futures::future::join_all(starts).await;
@@ -172,34 +188,40 @@ async fn racing_starts_make_one_order() {
         .map(|reply| reply.body["run_id"].to_string())
         .collect();
     assert_eq!(runs.len(), 1, "{runs:?}");
-    assert_eq!(world.ended("race-1").await.status.as_str(), "delivered");
-    assert_eq!(world.books("race-1").await, ["capture"]);
+    assert_eq!(
+        world.wait_for_end("race-1").await.status.as_str(),
+        "delivered"
+    );
+    assert_eq!(world.provider_movements("race-1").await, ["capture"]);
 }
 
 #[tokio::test]
 async fn one_payment_pays_one_order() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let first = world
         .post("/orders", order_with_payment("pmt-one"))
         .await
-        .started();
-    assert_eq!(world.ended(&first).await.status.as_str(), "delivered");
+        .expect_started();
+    assert_eq!(
+        world.wait_for_end(&first).await.status.as_str(),
+        "delivered"
+    );
     let second = world
         .post("/orders", order_with_payment("pmt-one"))
         .await
-        .started();
-    let view = world.ended(&second).await;
+        .expect_started();
+    let view = world.wait_for_end(&second).await;
     assert_eq!(
         (view.status.as_str(), view.failure.unwrap().code.as_str()),
         ("failed", "payment_id_in_use")
     );
-    assert_eq!(world.books(&second).await, [] as [&str; 0]);
-    world.verify().await;
+    assert_eq!(world.provider_movements(&second).await, [] as [&str; 0]);
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn two_orders_for_the_last_piece_have_one_winner() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let sku = domain::Sku::parse("LAST").unwrap();
     store::inventory::set_available(&world.pool, &sku, 1)
         .await
@@ -214,8 +236,8 @@ async fn two_orders_for_the_last_piece_have_one_winner() {
         world.post("/orders", order("p-2"))
     );
     let views = [
-        world.ended(&one.started()).await,
-        world.ended(&two.started()).await,
+        world.wait_for_end(&one.expect_started()).await,
+        world.wait_for_end(&two.expect_started()).await,
     ];
     let delivered = views
         .iter()
@@ -227,14 +249,17 @@ async fn two_orders_for_the_last_piece_have_one_winner() {
         .find(|view| view.status.as_str() == "failed")
         .unwrap();
     assert_eq!(lost.failure.as_ref().unwrap().code.as_str(), "out_of_stock");
-    assert_eq!(world.books(lost.order_id.as_str()).await, [] as [&str; 0]);
     assert_eq!(
-        store::inventory::stock(&world.pool, &sku)
+        world.provider_movements(lost.order_id.as_str()).await,
+        [] as [&str; 0]
+    );
+    assert_eq!(
+        store::inventory::read_stock(&world.pool, &sku)
             .await
             .unwrap()
             .unwrap()
             .shipped,
         1
     );
-    world.verify().await;
+    world.assert_invariants().await;
 }

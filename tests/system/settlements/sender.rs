@@ -5,50 +5,55 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::{
-    webhooks::{secrets, signed_as},
-    world::World,
+    harness::Harness,
+    webhooks::{sign_as, test_secrets},
 };
 use domain::{Currency, Decimal, Money, OrderId, TransactionId, WebhookProvider};
 use payment_webhooks::{Facts, Message, SampleKind, Secrets, sample};
 
-pub(crate) struct Sender<'a> {
-    world: &'a World,
+pub(crate) struct WebhookSender<'a> {
+    world: &'a Harness,
     pub(crate) provider: WebhookProvider,
     secrets: Secrets,
 }
 
 /// A payment that a notification is about.
 #[derive(Debug, Clone)]
-pub(crate) struct About {
+pub(crate) struct SamplePayment {
     pub(crate) order_id: String,
     pub(crate) transaction_id: String,
     pub(crate) amount: Money,
 }
 
-pub(crate) fn money(amount: &str, currency: &str) -> Money {
+pub(crate) fn parse_money(amount: &str, currency: &str) -> Money {
     let amount: Decimal = amount.parse().unwrap();
     Money::from_decimal(amount, Currency::parse(currency).unwrap()).unwrap()
 }
 
-impl<'a> Sender<'a> {
-    pub(crate) fn of(world: &'a World, provider: WebhookProvider) -> Self {
+impl<'a> WebhookSender<'a> {
+    pub(crate) fn new(world: &'a Harness, provider: WebhookProvider) -> Self {
         Self {
             world,
             provider,
-            secrets: secrets(provider),
+            secrets: test_secrets(provider),
         }
     }
 
-    pub(crate) fn about(&self, order_id: &str, transaction_id: &str, amount: &str) -> About {
-        About {
+    pub(crate) fn payment(
+        &self,
+        order_id: &str,
+        transaction_id: &str,
+        amount: &str,
+    ) -> SamplePayment {
+        SamplePayment {
             order_id: order_id.to_owned(),
             transaction_id: transaction_id.to_owned(),
-            amount: money(amount, "USD"),
+            amount: parse_money(amount, "USD"),
         }
     }
 
     /// The id under which the event is recorded that [`Sender::send`] sends under this name.
-    pub(crate) fn event_id(&self, kind: SampleKind, about: &About, name: &str) -> String {
+    pub(crate) fn event_id(&self, kind: SampleKind, about: &SamplePayment, name: &str) -> String {
         let event_id = Self::named(kind, about, name);
         match (self.provider, kind) {
             // Adyen's are made of what it signs.
@@ -64,16 +69,28 @@ impl<'a> Sender<'a> {
         }
     }
 
-    fn named(kind: SampleKind, about: &About, name: &str) -> String {
+    fn named(kind: SampleKind, about: &SamplePayment, name: &str) -> String {
         format!("{}-{name}-{}", kind.as_str(), about.transaction_id)
     }
 
     /// A notification, signed now; the status of the answer.
-    pub(crate) async fn send(&self, kind: SampleKind, about: &About, name: &str) -> u16 {
-        self.deliver(&self.message(kind, about, name, now())).await
+    pub(crate) async fn send_event(
+        &self,
+        kind: SampleKind,
+        about: &SamplePayment,
+        name: &str,
+    ) -> u16 {
+        self.post_message(&self.sign_event(kind, about, name, unix_now()))
+            .await
     }
 
-    pub(crate) fn message(&self, kind: SampleKind, about: &About, name: &str, now: i64) -> Message {
+    pub(crate) fn sign_event(
+        &self,
+        kind: SampleKind,
+        about: &SamplePayment,
+        name: &str,
+        now: i64,
+    ) -> Message {
         let event_id = Self::named(kind, about, name);
         let facts = Facts {
             order_id: &OrderId::parse(&about.order_id).unwrap(),
@@ -82,7 +99,7 @@ impl<'a> Sender<'a> {
             event_id: &event_id,
             now,
         };
-        signed_as(
+        sign_as(
             &self.secrets,
             sample(self.provider, kind, &facts).unwrap(),
             &event_id,
@@ -91,19 +108,19 @@ impl<'a> Sender<'a> {
     }
 
     /// A body of one's own.
-    pub(crate) async fn post(&self, body: &Value) -> u16 {
+    pub(crate) async fn post_body(&self, body: &Value) -> u16 {
         let id = body["id"].as_str().unwrap_or("unnamed");
-        self.deliver(&signed_as(
+        self.post_message(&sign_as(
             &self.secrets,
             Message::new(body.to_string()),
             id,
-            now(),
+            unix_now(),
         ))
         .await
     }
 
     /// As a provider does: what is not taken is sent again.
-    pub(crate) async fn deliver(&self, message: &Message) -> u16 {
+    pub(crate) async fn post_message(&self, message: &Message) -> u16 {
         let path = format!("/webhooks/{}", self.provider);
         let body = String::from_utf8(message.body.clone()).unwrap();
         let headers = message.header_pairs();
@@ -115,11 +132,11 @@ impl<'a> Sender<'a> {
                 .as_u16()
         };
         self.world
-            .eventually("an answer that is not 503", send, |status| *status != 503)
+            .wait_until("an answer that is not 503", send, |status| *status != 503)
             .await
     }
 }
 
-pub(crate) fn now() -> i64 {
+pub(crate) fn unix_now() -> i64 {
     Utc::now().timestamp()
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 
-use super::program;
-use crate::shared::shared;
+use super::tools;
+use crate::shared_servers::shared_servers;
 use devstack::{Process, Readiness, guard::GuardOptions, ports};
 
 /// It takes any key that looks like one.
-pub(crate) const KEY: &str = "sk_test_thekeythatnobodymaysee";
+pub(crate) const API_KEY: &str = "sk_test_thekeythatnobodymaysee";
 
 pub(crate) struct Localstripe {
     pub(crate) url: String,
@@ -22,9 +22,9 @@ pub(crate) struct Localstripe {
 impl Localstripe {
     /// With empty books, on a free port; `None` where there is no Python to run it with.
     pub(crate) async fn start() -> Option<Self> {
-        let python = program::localstripe().await?;
+        let python = tools::install_localstripe().await?;
         // It makes TLS ready as well, which an HTTP client asks for.
-        shared().await;
+        shared_servers().await;
         let folder = tempfile::tempdir().unwrap();
         let port = ports::free_port().unwrap();
         let command = [
@@ -43,7 +43,7 @@ impl Localstripe {
             log: folder.path().join("log"),
             user: None,
             stop_signal: "TERM",
-            patience: Duration::from_secs(2),
+            grace_period: Duration::from_secs(2),
             remove_folder: None,
         };
         // The one page that asks for no key.
@@ -76,7 +76,7 @@ impl Localstripe {
     }
 
     /// Its books: every PaymentIntent there is.
-    pub(crate) async fn intents(&self) -> Vec<Value> {
+    pub(crate) async fn list_intents(&self) -> Vec<Value> {
         self.get("/v1/payment_intents?limit=100").await["data"]
             .as_array()
             .unwrap()
@@ -84,24 +84,24 @@ impl Localstripe {
     }
 
     /// Every refund there is.
-    pub(crate) async fn refunds(&self) -> Vec<Value> {
+    pub(crate) async fn list_refunds(&self) -> Vec<Value> {
         self.get("/v1/refunds?limit=100").await["data"]
             .as_array()
             .unwrap()
             .clone()
     }
 
-    pub(crate) async fn charge(&self, id: &str) -> Value {
+    pub(crate) async fn get_charge(&self, id: &str) -> Value {
         self.get(&format!("/v1/charges/{id}")).await
     }
 
     /// What it says of itself, such as how its webhooks were answered.
-    pub(crate) fn log(&self) -> String {
+    pub(crate) fn read_log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
     /// A payment method for a card of this number; docs.stripe.com/testing says what each does.
-    pub(crate) async fn card(&self, number: &str) -> String {
+    pub(crate) async fn create_card(&self, number: &str) -> String {
         let fields = [
             ("type", "card"),
             ("card[number]", number),
@@ -116,11 +116,16 @@ impl Localstripe {
     }
 
     /// The id of an intent that somebody paid, for this order.
-    pub(crate) async fn paid_intent(&self, units: u32, currency: &str, order_id: &str) -> String {
+    pub(crate) async fn create_paid_intent(
+        &self,
+        units: u32,
+        currency: &str,
+        order_id: &str,
+    ) -> String {
         let fields = [
             ("amount", units.to_string()),
             ("currency", currency.to_owned()),
-            ("payment_method", self.card("4242424242424242").await),
+            ("payment_method", self.create_card("4242424242424242").await),
             ("confirm", "true".to_owned()),
             ("metadata[order_id]", order_id.to_owned()),
         ];
@@ -148,7 +153,7 @@ impl Localstripe {
         let answer = self
             .http
             .get(format!("{}{path}", self.url))
-            .bearer_auth(KEY)
+            .bearer_auth(API_KEY)
             .send()
             .await
             .unwrap();
@@ -160,7 +165,7 @@ impl Localstripe {
         let request = form(
             self.http
                 .post(format!("{}{path}", self.url))
-                .bearer_auth(KEY),
+                .bearer_auth(API_KEY),
             fields,
         );
         let answer = request.send().await.unwrap();

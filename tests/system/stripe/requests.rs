@@ -6,10 +6,10 @@ use chrono::{TimeDelta, Utc};
 use serde_json::json;
 
 use super::{
-    program,
-    relay::{Call, Relay},
+    proxy::{Proxy, RecordedCall},
+    tools,
 };
-use crate::shared::shared;
+use crate::shared_servers::shared_servers;
 use devstack::{
     guard::{Guard, GuardOptions},
     ports,
@@ -28,8 +28,8 @@ struct StripeMock {
 
 impl StripeMock {
     async fn start() -> Option<Self> {
-        let program = program::stripe_mock().await?;
-        shared().await;
+        let program = tools::install_stripe_mock().await?;
+        shared_servers().await;
         let folder = tempfile::tempdir().unwrap();
         let address = format!("127.0.0.1:{}", ports::free_port().unwrap());
         let options = GuardOptions {
@@ -47,7 +47,7 @@ impl StripeMock {
             log: folder.path().join("log"),
             user: None,
             stop_signal: "TERM",
-            patience: Duration::from_secs(1),
+            grace_period: Duration::from_secs(1),
             remove_folder: None,
         };
         let guard = Guard::spawn(&options).unwrap();
@@ -112,12 +112,12 @@ async fn every_request_is_one_that_stripes_own_description_allows() {
     let Some(mock) = StripeMock::start().await else {
         return;
     };
-    let relay = Relay::to(&mock.url).await;
+    let relay = Proxy::start(&mock.url).await;
     let settings = StripeSettings::new(relay.url.parse().unwrap(), "rk_test_123");
     let stripe = Stripe::new(settings).unwrap();
 
     // Its answers are examples: each time they are made to say what leads to the next request.
-    relay.overlay(json!({"status": "succeeded"}));
+    relay.override_fields(json!({"status": "succeeded"}));
     assert!(matches!(
         stripe.charge(&charge(past(false, 0, None))).await,
         Ok(Charge::Captured(_))
@@ -127,17 +127,17 @@ async fn every_request_is_one_that_stripes_own_description_allows() {
         stripe.charge(&charge(past(true, 30, None))).await,
         Ok(Charge::Captured(_))
     ));
-    relay.overlay(json!({"status": "requires_action"}));
+    relay.override_fields(json!({"status": "requires_action"}));
     assert!(matches!(
         stripe.charge(&charge(past(true, 0, Some("pi_1")))).await,
         Ok(Charge::Unfinished(_))
     ));
-    relay.overlay(json!({"status": "requires_payment_method"}));
+    relay.override_fields(json!({"status": "requires_payment_method"}));
     assert!(matches!(
         stripe.charge(&charge(past(true, 0, Some("pi_1")))).await,
         Ok(Charge::Declined(_))
     ));
-    relay.overlay(json!({"status": "succeeded"}));
+    relay.override_fields(json!({"status": "succeeded"}));
     assert!(matches!(
         stripe.refund(&refund(past(true, 0, Some("pi_1")))).await,
         Ok(Refund::Refunded(_))
@@ -147,7 +147,7 @@ async fn every_request_is_one_that_stripes_own_description_allows() {
         payment_id: PaymentId::parse("pmt-2").unwrap(),
         ..refund(past(true, 0, None))
     };
-    relay.overlay(json!({}));
+    relay.override_fields(json!({}));
     assert!(matches!(
         stripe.refund(&unheard_of).await,
         Ok(Refund::NeverCaptured)
@@ -156,7 +156,7 @@ async fn every_request_is_one_that_stripes_own_description_allows() {
     let calls = relay.calls();
     let refused: Vec<_> = calls.iter().filter(|call| call.status != 200).collect();
     assert!(refused.is_empty(), "{refused:?}");
-    let kind = |call: &Call| {
+    let kind = |call: &RecordedCall| {
         format!(
             "{} {}",
             call.method,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Shop;
 use payment_webhooks::{Message, Secrets, Signing, sign};
-use store::deliveries::{self, Delivery};
+use store::webhook_events::{self, WebhookEvent};
 
 const SECRET: &str = "whsec_ofthisendpoint";
 const SENT: &[&str] = &["payment_intent.succeeded", "payment_intent.payment_failed"];
@@ -21,7 +21,7 @@ impl Shop {
             ("WEBHOOK_ENVIRONMENT", "test"),
             ("SETTLEMENT_GRACE", "1s"),
         ];
-        let shop = Self::open(&[&webhooks, settings].concat()).await?;
+        let shop = Self::start(&[&webhooks, settings].concat()).await?;
         shop.books
             .register_webhook(&shop.route(), SECRET, SENT)
             .await;
@@ -33,17 +33,17 @@ impl Shop {
     }
 
     /// What came of the events about this order or transaction, once there are so many and all are decided.
-    async fn deliveries(&self, about: &str, number: usize) -> Vec<Delivery> {
+    async fn deliveries(&self, about: &str, number: usize) -> Vec<WebhookEvent> {
         let look = async || {
-            deliveries::list(&self.world.pool, None, Some(about), 10)
+            webhook_events::list(&self.world.pool, None, Some(about), 10)
                 .await
                 .unwrap()
         };
-        let done = |found: &Vec<Delivery>| {
+        let done = |found: &Vec<WebhookEvent>| {
             found.len() == number && found.iter().all(|delivery| delivery.outcome != "pending")
         };
         self.world
-            .eventually(&format!("{number} events of {about}"), look, done)
+            .wait_until(&format!("{number} events of {about}"), look, done)
             .await
     }
 
@@ -74,10 +74,13 @@ async fn stripes_word_on_a_charge_of_ours_is_known_already() {
     let Some(shop) = Shop::told(&[]).await else {
         return;
     };
-    shop.order("sw-1", "pm_card_visa").await;
-    assert_eq!(shop.world.ended("sw-1").await.status.as_str(), "delivered");
+    shop.start_order("sw-1", "pm_card_visa").await;
+    assert_eq!(
+        shop.world.wait_for_end("sw-1").await.status.as_str(),
+        "delivered"
+    );
     let delivery = shop.deliveries("sw-1", 1).await.remove(0);
-    let intent = shop.intent().await;
+    let intent = shop.only_intent().await;
     assert_eq!(
         (delivery.provider.as_str(), delivery.outcome.as_str()),
         ("stripe", "known")
@@ -97,7 +100,7 @@ async fn stripes_word_on_a_charge_of_ours_is_known_already() {
     // One charge, one payment in the trail, nothing given back.
     let captured = shop
         .world
-        .trail("sw-1")
+        .audit_event_types("sw-1")
         .await
         .into_iter()
         .filter(|entry| entry == "payment_captured")
@@ -105,12 +108,12 @@ async fn stripes_word_on_a_charge_of_ours_is_known_already() {
     assert_eq!(
         (
             captured,
-            shop.relay.charges().len(),
-            shop.books.refunds().await.len()
+            shop.relay.charge_calls().len(),
+            shop.books.list_refunds().await.len()
         ),
         (1, 1, 0)
     );
-    shop.close().await;
+    shop.assert_clean().await;
 }
 
 #[tokio::test]
@@ -119,17 +122,17 @@ async fn a_payment_that_its_customer_confirms_goes_on_by_stripes_word() {
     let Some(shop) = Shop::told(&[("PAYMENT_TIMEOUT", "24h")]).await else {
         return;
     };
-    let method = shop.books.card("4000002500003155").await;
-    shop.order("sw-2", &method).await;
-    shop.entry("sw-2", "payment_requested").await;
+    let method = shop.books.create_card("4000002500003155").await;
+    shop.start_order("sw-2", &method).await;
+    shop.wait_for_audit_event("sw-2", "payment_requested").await;
     assert_eq!(
         shop.world.get("/orders/sw-2").await.body["status"],
         "pending"
     );
-    let intent = shop.intent().await;
+    let intent = shop.only_intent().await;
     assert_eq!(intent["status"], "requires_action");
     shop.books.authenticate(&intent).await;
-    let view = shop.world.ended("sw-2").await;
+    let view = shop.world.wait_for_end("sw-2").await;
     assert_eq!(view.status.as_str(), "delivered");
     let payment = view.payment_info.unwrap();
     assert_eq!(
@@ -138,10 +141,13 @@ async fn a_payment_that_its_customer_confirms_goes_on_by_stripes_word() {
     );
     assert_eq!(shop.deliveries("sw-2", 1).await[0].outcome, "applied");
     assert_eq!(
-        (shop.relay.charges().len(), shop.books.refunds().await.len()),
+        (
+            shop.relay.charge_calls().len(),
+            shop.books.list_refunds().await.len()
+        ),
         (1, 0)
     );
-    shop.close().await;
+    shop.assert_clean().await;
 }
 
 #[tokio::test]
@@ -149,8 +155,8 @@ async fn stripes_word_on_a_decline_is_written_down_and_changes_nothing() {
     let Some(shop) = Shop::told(&[]).await else {
         return;
     };
-    shop.order("sw-3", "pm_card_chargeCustomerFail").await;
-    let view = shop.world.ended("sw-3").await;
+    shop.start_order("sw-3", "pm_card_chargeCustomerFail").await;
+    let view = shop.world.wait_for_end("sw-3").await;
     let failure = view.failure.unwrap();
     assert_eq!(
         (failure.code.as_str(), failure.detail.as_str()),
@@ -162,15 +168,18 @@ async fn stripes_word_on_a_decline_is_written_down_and_changes_nothing() {
         (&json!("attempt_failed"), "recorded")
     );
     assert_eq!(delivery.event["reason"], "card_declined");
-    assert_eq!(shop.world.ended("sw-3").await.status.as_str(), "failed");
+    assert_eq!(
+        shop.world.wait_for_end("sw-3").await.status.as_str(),
+        "failed"
+    );
     assert_eq!(
         (
-            shop.intent().await["status"].as_str(),
-            shop.books.refunds().await.len()
+            shop.only_intent().await["status"].as_str(),
+            shop.books.list_refunds().await.len()
         ),
         (Some("canceled"), 0)
     );
-    shop.close().await;
+    shop.assert_clean().await;
 }
 
 #[tokio::test]
@@ -178,8 +187,8 @@ async fn stripes_word_on_our_own_refund_gives_nothing_back_again() {
     let Some(shop) = Shop::told(&[("SHIPPING_DELAY", "1h")]).await else {
         return;
     };
-    shop.order("sw-4", "pm_card_visa").await;
-    shop.entry("sw-4", "payment_captured").await;
+    shop.start_order("sw-4", "pm_card_visa").await;
+    shop.wait_for_audit_event("sw-4", "payment_captured").await;
     shop.deliveries("sw-4", 1).await;
     shop.world
         .post(
@@ -187,8 +196,8 @@ async fn stripes_word_on_our_own_refund_gives_nothing_back_again() {
             json!({"reason": "changed my mind"}),
         )
         .await
-        .is(200);
-    let view = shop.world.ended("sw-4").await;
+        .expect_status(200);
+    let view = shop.world.wait_for_end("sw-4").await;
     assert_eq!(
         (
             view.status.as_str(),
@@ -196,17 +205,17 @@ async fn stripes_word_on_our_own_refund_gives_nothing_back_again() {
         ),
         ("cancelled", "refunded")
     );
-    let intent = shop.intent().await;
+    let intent = shop.only_intent().await;
     let charge = intent["latest_charge"]["id"]
         .as_str()
         .or_else(|| intent["latest_charge"].as_str())
         .unwrap();
-    let charge = shop.books.charge(charge).await;
+    let charge = shop.books.get_charge(charge).await;
     assert_eq!(
         (&charge["amount_refunded"], &charge["payment_intent"]),
         (&json!(9_999), &intent["id"])
     );
-    let refund = shop.books.refunds().await.remove(0);
+    let refund = shop.books.list_refunds().await.remove(0);
     for (number, (event_type, object)) in [
         ("charge.refunded", &charge),
         ("refund.created", &refund),
@@ -229,8 +238,8 @@ async fn stripes_word_on_our_own_refund_gives_nothing_back_again() {
             "{delivery:?}"
         );
     }
-    assert_eq!(shop.books.refunds().await.len(), 1);
-    let view = shop.world.ended("sw-4").await;
+    assert_eq!(shop.books.list_refunds().await.len(), 1);
+    let view = shop.world.wait_for_end("sw-4").await;
     assert_eq!(
         (
             view.status.as_str(),
@@ -238,7 +247,7 @@ async fn stripes_word_on_our_own_refund_gives_nothing_back_again() {
         ),
         ("cancelled", "refunded")
     );
-    shop.close().await;
+    shop.assert_clean().await;
 }
 
 #[tokio::test]
@@ -249,23 +258,26 @@ async fn a_webhook_under_another_secret_is_refused_and_the_order_does_without() 
     shop.books
         .register_webhook(&shop.route(), "whsec_ofanotherendpoint", SENT)
         .await;
-    shop.order("sw-5", "pm_card_visa").await;
-    assert_eq!(shop.world.ended("sw-5").await.status.as_str(), "delivered");
+    shop.start_order("sw-5", "pm_card_visa").await;
+    assert_eq!(
+        shop.world.wait_for_end("sw-5").await.status.as_str(),
+        "delivered"
+    );
     let refused = |log: &String| {
         log.contains("webhook \"payment_intent.succeeded\" failed with response code 400")
     };
     shop.world
-        .eventually(
+        .wait_until(
             "localstripe to be refused",
-            async || shop.books.log(),
+            async || shop.books.read_log(),
             refused,
         )
         .await;
     assert!(
-        deliveries::list(&shop.world.pool, None, None, 10)
+        webhook_events::list(&shop.world.pool, None, None, 10)
             .await
             .unwrap()
             .is_empty()
     );
-    shop.close().await;
+    shop.assert_clean().await;
 }

@@ -12,14 +12,14 @@ use temporalio_client::WorkflowDescribeOptions;
 use temporalio_common::protos::temporal::api::enums::v1::WorkflowExecutionStatus;
 
 use super::{
-    door::{Door, Shape, orders},
-    reply, request,
+    function_server::{FunctionServer, PayloadFormat, connect_client},
+    send_request, webhook_request,
 };
-use crate::world::World;
+use crate::harness::Harness;
 use contract::settlement_workflow_id;
 use domain::{PaymentEvent, WebhookProvider};
 use payment_webhooks::{Environment, Request, Secrets, events, verify};
-use webhook::Keyring;
+use webhook::WebhookSecrets;
 use workflows::SettlementWorkflow;
 
 struct Case {
@@ -143,18 +143,18 @@ impl Case {
 
 #[tokio::test]
 async fn each_case_is_judged_over_http_as_it_says() {
-    let world = World::start().await;
-    let orders = orders(&world);
+    let world = Harness::start().await;
+    let orders = connect_client(&world);
     let mut counted = BTreeMap::new();
     for case in cases() {
-        for shape in [Shape::Http, Shape::Rest] {
+        for shape in [PayloadFormat::Http, PayloadFormat::Rest] {
             let told = case.told().unwrap_or_default();
             let before = settlements(&world, &told).await;
-            let rows = world.deliveries().await.len();
-            let keyring = Keyring::fixed([case.secrets.clone()], case.url.clone());
-            let door = Door::open(&orders, keyring, case.now, shape).await;
+            let rows = world.webhook_outcomes().await.len();
+            let keyring = WebhookSecrets::from_secrets([case.secrets.clone()], case.url.clone());
+            let door = FunctionServer::start(&orders, keyring, case.now, shape).await;
             let body = case.body.clone().into_bytes();
-            let reply = reply(request(
+            let reply = send_request(webhook_request(
                 &door.url,
                 case.provider.as_str(),
                 &case.pairs(),
@@ -179,11 +179,11 @@ async fn each_case_is_judged_over_http_as_it_says() {
                 expected.map_or(reply.status.is_success(), |expected| expected == "accept");
             if accepts {
                 assert!(reply.status.is_success(), "{name}: {seen:?}");
-                reply.taken(case.provider);
+                reply.expect_accepted(case.provider);
                 assert!(!told.is_empty(), "{name}");
                 for (event, before) in told.iter().zip(before) {
                     settled(&world, event, before).await;
-                    world.outcome(&event.event_id).await;
+                    world.wait_for_outcome(&event.event_id).await;
                 }
                 continue;
             }
@@ -191,7 +191,7 @@ async fn each_case_is_judged_over_http_as_it_says() {
                 expected.map(|expected| expected.strip_prefix("reject:").unwrap().to_owned());
             let reason = reason
                 .unwrap_or_else(|| seen.1["reason"].as_str().unwrap_or("a reason").to_owned());
-            let problem = reply.refused(case.provider, &reason);
+            let problem = reply.expect_rejected(case.provider, &reason);
             let detail = problem["detail"].as_str().unwrap();
             let word = match reason.as_str() {
                 "header" => "missing",
@@ -201,19 +201,19 @@ async fn each_case_is_judged_over_http_as_it_says() {
             };
             assert!(detail.contains(word), "{name}: {detail}");
             assert_eq!(settlements(&world, &told).await, before, "{name}");
-            assert_eq!(world.deliveries().await.len(), rows, "{name}");
+            assert_eq!(world.webhook_outcomes().await.len(), rows, "{name}");
         }
         *counted.entry(case.provider.as_str()).or_insert(0) += 1;
     }
-    world.verify().await;
+    world.assert_invariants().await;
     // Each of ours has some, of both kinds.
     assert_eq!(counted.len(), WebhookProvider::ALL.len(), "{counted:?}");
 }
 
 /// The latest run of an event's settlement and whether it has ended; cases share events, and so rows.
-async fn settlement(world: &World, event: &PaymentEvent) -> Option<(String, bool)> {
+async fn settlement(world: &Harness, event: &PaymentEvent) -> Option<(String, bool)> {
     let handle = world
-        .temporal()
+        .connect_to_temporal()
         .await
         .get_workflow_handle::<SettlementWorkflow>(settlement_workflow_id(event));
     let described = handle
@@ -226,7 +226,7 @@ async fn settlement(world: &World, event: &PaymentEvent) -> Option<(String, bool
     Some((info.execution.unwrap().run_id, ended))
 }
 
-async fn settlements(world: &World, told: &[PaymentEvent]) -> Vec<Option<(String, bool)>> {
+async fn settlements(world: &Harness, told: &[PaymentEvent]) -> Vec<Option<(String, bool)>> {
     let mut settlements = Vec::new();
     for event in told {
         settlements.push(settlement(world, event).await);
@@ -235,7 +235,7 @@ async fn settlements(world: &World, told: &[PaymentEvent]) -> Vec<Option<(String
 }
 
 /// Waits until Temporal has ended a settlement of this event that was not there before.
-async fn settled(world: &World, event: &PaymentEvent, before: Option<(String, bool)>) {
+async fn settled(world: &Harness, event: &PaymentEvent, before: Option<(String, bool)>) {
     let before = before.map(|(run, _)| run);
     let ended = |seen: &Option<(String, bool)>| {
         seen.as_ref()
@@ -243,7 +243,7 @@ async fn settled(world: &World, event: &PaymentEvent, before: Option<(String, bo
     };
     let look = async || settlement(world, event).await;
     world
-        .eventually(
+        .wait_until(
             &format!("the settlement of {}", event.event_id),
             look,
             ended,

@@ -15,13 +15,14 @@ use domain::{Currency, Money, PaymentStatus, TransactionId, WebhookProvider};
 use store::{
     PgPool,
     inventory::{self, Reservation},
-    orders::{self, Image, Inserted},
+    orders::{self, OrderProjection, RowOwner},
     payments::{self, Claim, Payment, Standing},
     strays,
 };
 use workflows::activity::{
-    Charge, Charged, ConfirmedPayment, PaymentRecorded, Receive, Received, Refund, Refunded,
-    Reserved, Validate, Validated, Write,
+    ChargeOutcome, ChargePaymentInput, PendingWrite, ReceiveOrderInput, ReceiveOrderOutcome,
+    RecordPaymentInput, RecordPaymentOutcome, RefundOutcome, RefundPaymentInput,
+    ReservationOutcome, ValidateOrderInput, ValidationOutcome,
 };
 
 pub struct OrderActivities {
@@ -36,11 +37,11 @@ impl OrderActivities {
     pub async fn receive_order(
         self: Arc<Self>,
         context: ActivityContext,
-        receive: Receive,
-    ) -> Result<Received, ActivityError> {
+        receive: ReceiveOrderInput,
+    ) -> Result<ReceiveOrderOutcome, ActivityError> {
         match orders::insert(&self.pool, image(&context, &receive.write), &receive.run_id).await {
-            Ok(Inserted::Ours) => Ok(Received::Fresh),
-            Ok(Inserted::Theirs) => Ok(Received::Duplicate),
+            Ok(RowOwner::ThisRun) => Ok(ReceiveOrderOutcome::Fresh),
+            Ok(RowOwner::OtherRun) => Ok(ReceiveOrderOutcome::Duplicate),
             Err(error) => Err(again(&context, &error)),
         }
     }
@@ -49,14 +50,14 @@ impl OrderActivities {
     pub async fn validate_order(
         self: Arc<Self>,
         _: ActivityContext,
-        validate: Validate,
-    ) -> Result<Validated, ActivityError> {
+        validate: ValidateOrderInput,
+    ) -> Result<ValidationOutcome, ActivityError> {
         Ok(
             match contract::parse_order(&validate.document.to_string()) {
-                Ok(order) => Validated::Valid {
+                Ok(order) => ValidationOutcome::Valid {
                     order: Box::new(order),
                 },
-                Err(invalid) => Validated::Invalid { errors: invalid.0 },
+                Err(invalid) => ValidationOutcome::Invalid { errors: invalid.0 },
             },
         )
     }
@@ -65,8 +66,8 @@ impl OrderActivities {
     pub async fn reserve_inventory(
         self: Arc<Self>,
         context: ActivityContext,
-        write: Write,
-    ) -> Result<Reserved, ActivityError> {
+        write: PendingWrite,
+    ) -> Result<ReservationOutcome, ActivityError> {
         let lines = write
             .record
             .order
@@ -81,9 +82,9 @@ impl OrderActivities {
         )
         .await
         {
-            Ok(Reservation::Held) => Ok(Reserved::Held),
+            Ok(Reservation::Held) => Ok(ReservationOutcome::Held),
             Ok(Reservation::Unavailable { sku, available }) => {
-                Ok(Reserved::Unavailable { sku, available })
+                Ok(ReservationOutcome::Unavailable { sku, available })
             }
             Err(error) => Err(again(&context, &error)),
         }
@@ -93,8 +94,8 @@ impl OrderActivities {
     pub async fn charge_payment(
         self: Arc<Self>,
         context: ActivityContext,
-        charge: Charge,
-    ) -> Result<Charged, ActivityError> {
+        charge: ChargePaymentInput,
+    ) -> Result<ChargeOutcome, ActivityError> {
         self.charge(image(&context, &charge.write), &charge)
             .await
             .map_err(|error| again(&context, &error))
@@ -104,8 +105,8 @@ impl OrderActivities {
     pub async fn record_payment(
         self: Arc<Self>,
         context: ActivityContext,
-        paid: ConfirmedPayment,
-    ) -> Result<PaymentRecorded, ActivityError> {
+        paid: RecordPaymentInput,
+    ) -> Result<RecordPaymentOutcome, ActivityError> {
         let payment = Payment {
             payment_id: &paid.payment_id,
             amount: paid.amount,
@@ -127,10 +128,10 @@ impl OrderActivities {
     pub async fn refund_payment(
         self: Arc<Self>,
         context: ActivityContext,
-        refund: Refund,
-    ) -> Result<Refunded, ActivityError> {
+        refund: RefundPaymentInput,
+    ) -> Result<RefundOutcome, ActivityError> {
         match self.refund(image(&context, &refund.write), &refund).await {
-            Ok(status) => Ok(Refunded { status }),
+            Ok(status) => Ok(RefundOutcome { status }),
             Err(error) => Err(again(&context, &error)),
         }
     }
@@ -139,7 +140,7 @@ impl OrderActivities {
     pub async fn release_inventory(
         self: Arc<Self>,
         context: ActivityContext,
-        write: Write,
+        write: PendingWrite,
     ) -> Result<bool, ActivityError> {
         inventory::release(&self.pool, image(&context, &write))
             .await
@@ -150,7 +151,7 @@ impl OrderActivities {
     pub async fn commit_inventory(
         self: Arc<Self>,
         context: ActivityContext,
-        write: Write,
+        write: PendingWrite,
     ) -> Result<(), ActivityError> {
         inventory::commit(&self.pool, image(&context, &write))
             .await
@@ -161,9 +162,9 @@ impl OrderActivities {
     pub async fn confirm_delivery(
         self: Arc<Self>,
         context: ActivityContext,
-        write: Write,
+        write: PendingWrite,
     ) -> Result<(), ActivityError> {
-        orders::record(&self.pool, image(&context, &write))
+        orders::record_projection(&self.pool, image(&context, &write))
             .await
             .map_err(|error| again(&context, &error))
     }
@@ -172,9 +173,9 @@ impl OrderActivities {
     pub async fn record_order(
         self: Arc<Self>,
         context: ActivityContext,
-        write: Write,
+        write: PendingWrite,
     ) -> Result<(), ActivityError> {
-        orders::record(&self.pool, image(&context, &write))
+        orders::record_projection(&self.pool, image(&context, &write))
             .await
             .map_err(|error| again(&context, &error))
     }
@@ -196,7 +197,11 @@ enum RefundError {
 impl OrderActivities {
     /// Row first, then the provider under the same key, then the row again. Whoever dies in between, the
     /// next try finds the row, asks the provider under the same key, and gets the first answer.
-    async fn charge(&self, image: Image<'_>, charge: &Charge) -> Result<Charged, store::Error> {
+    async fn charge(
+        &self,
+        image: OrderProjection<'_>,
+        charge: &ChargePaymentInput,
+    ) -> Result<ChargeOutcome, store::Error> {
         let payment = Payment {
             payment_id: &charge.payment_id,
             amount: charge.amount,
@@ -206,7 +211,7 @@ impl OrderActivities {
             transaction_id: None,
         };
         let Claim::Ours(standing) = payments::claim(&self.pool, image, payment).await? else {
-            return Ok(Charged::InUse);
+            return Ok(ChargeOutcome::InUse);
         };
         if let Some(charged) = charged_before(&standing) {
             return Ok(charged);
@@ -217,7 +222,7 @@ impl OrderActivities {
                 "this payment began at {}, and this worker charges elsewhere",
                 standing.provider
             );
-            return Ok(Charged::Unavailable { reason });
+            return Ok(ChargeOutcome::Unavailable { reason });
         }
         let request = ChargeRequest {
             past: past(&standing),
@@ -229,33 +234,34 @@ impl OrderActivities {
         match timeout(PAYMENT_ANSWER, self.provider.charge(&request)).await {
             Ok(Ok(Answer::Captured(transaction_id))) => {
                 let captured = PaymentStatus::Captured;
-                payments::settle(
+                payments::record_status(
                     &self.pool,
                     &charge.payment_id,
                     captured,
                     Some(&transaction_id),
                 )
                 .await?;
-                Ok(Charged::Captured { transaction_id })
+                Ok(ChargeOutcome::Captured { transaction_id })
             }
             Ok(Ok(Answer::Unfinished(transaction_id))) => {
-                payments::begun(&self.pool, &charge.payment_id, &transaction_id).await?;
-                Ok(Charged::Unfinished { transaction_id })
+                payments::record_transaction(&self.pool, &charge.payment_id, &transaction_id)
+                    .await?;
+                Ok(ChargeOutcome::Unfinished { transaction_id })
             }
             Ok(Ok(Answer::Declined(reason))) => {
-                payments::settle(
+                payments::record_status(
                     &self.pool,
                     &charge.payment_id,
                     PaymentStatus::Declined,
                     None,
                 )
                 .await?;
-                Ok(Charged::Declined { reason })
+                Ok(ChargeOutcome::Declined { reason })
             }
-            Ok(Err(error)) => Ok(Charged::Unavailable {
+            Ok(Err(error)) => Ok(ChargeOutcome::Unavailable {
                 reason: error.to_string(),
             }),
-            Err(_) => Ok(Charged::Unavailable {
+            Err(_) => Ok(ChargeOutcome::Unavailable {
                 reason: format!("no answer within {PAYMENT_ANSWER:?}"),
             }),
         }
@@ -263,19 +269,19 @@ impl OrderActivities {
 
     async fn confirm(
         &self,
-        image: Image<'_>,
-        paid: &ConfirmedPayment,
+        image: OrderProjection<'_>,
+        paid: &RecordPaymentInput,
         payment: Payment<'_>,
-    ) -> Result<PaymentRecorded, store::Error> {
+    ) -> Result<RecordPaymentOutcome, store::Error> {
         let standing = match payments::claim(&self.pool, image, payment).await? {
             Claim::Ours(standing) => standing,
-            Claim::PaymentInUse => return Ok(PaymentRecorded::PaymentInUse),
-            Claim::TransactionInUse => return Ok(PaymentRecorded::TransactionInUse),
+            Claim::PaymentInUse => return Ok(RecordPaymentOutcome::PaymentInUse),
+            Claim::TransactionInUse => return Ok(RecordPaymentOutcome::TransactionInUse),
         };
         let transaction_id = &paid.confirmation.transaction_id;
         if standing.status == PaymentStatus::Pending {
             // A charge of ours that was not decided, and now is.
-            payments::settle(
+            payments::record_status(
                 &self.pool,
                 &paid.payment_id,
                 PaymentStatus::Captured,
@@ -284,13 +290,13 @@ impl OrderActivities {
             .await?;
         }
         let Some(provider) = paid.confirmation.provider else {
-            return Ok(PaymentRecorded::Recorded);
+            return Ok(RecordPaymentOutcome::Recorded);
         };
         // What its provider did with it afterwards may have been told before.
         Ok(
             match strays::take_stock(&self.pool, provider, transaction_id).await? {
                 Some(PaymentStatus::Refunded | PaymentStatus::Declined) => {
-                    PaymentRecorded::TakenBack
+                    RecordPaymentOutcome::TakenBack
                 }
                 Some(
                     PaymentStatus::Pending
@@ -298,7 +304,7 @@ impl OrderActivities {
                     | PaymentStatus::Refunding
                     | PaymentStatus::RefundDue,
                 )
-                | None => PaymentRecorded::Recorded,
+                | None => RecordPaymentOutcome::Recorded,
             },
         )
     }
@@ -306,12 +312,13 @@ impl OrderActivities {
     /// Undoes a payment whatever became of it: refunds what was captured, closes what was not.
     async fn refund(
         &self,
-        image: Image<'_>,
-        refund: &Refund,
+        image: OrderProjection<'_>,
+        refund: &RefundPaymentInput,
     ) -> Result<PaymentStatus, RefundError> {
         let order_id = &refund.write.record.order_id;
-        orders::record(&self.pool, image).await?;
-        let Some(standing) = payments::standing(&self.pool, order_id, &refund.payment_id).await?
+        orders::record_projection(&self.pool, image).await?;
+        let Some(standing) =
+            payments::read_standing(&self.pool, order_id, &refund.payment_id).await?
         else {
             return Ok(PaymentStatus::Declined);
         };
@@ -331,7 +338,7 @@ impl OrderActivities {
             past: past(&standing),
             provider: standing.provider,
         };
-        payments::settle(
+        payments::record_status(
             &self.pool,
             &refund.payment_id,
             PaymentStatus::Refunding,
@@ -346,7 +353,7 @@ impl OrderActivities {
             Undone::NeverCaptured => (PaymentStatus::Declined, None),
             Undone::Unsupported => (PaymentStatus::RefundDue, None),
         };
-        payments::settle(&self.pool, &refund.payment_id, status, capture.as_ref()).await?;
+        payments::record_status(&self.pool, &refund.payment_id, status, capture.as_ref()).await?;
         Ok(status)
     }
 }
@@ -364,21 +371,21 @@ fn past(standing: &Standing) -> Past {
 }
 
 /// What an earlier try of this charge wrote down.
-fn charged_before(standing: &Standing) -> Option<Charged> {
+fn charged_before(standing: &Standing) -> Option<ChargeOutcome> {
     let transaction_id = standing
         .transaction_id
         .as_deref()
         .and_then(|id| TransactionId::parse(id).ok());
     match (standing.status, transaction_id) {
         (PaymentStatus::Captured, Some(transaction_id)) => {
-            Some(Charged::Captured { transaction_id })
+            Some(ChargeOutcome::Captured { transaction_id })
         }
-        (PaymentStatus::Declined, _) => Some(Charged::Declined {
+        (PaymentStatus::Declined, _) => Some(ChargeOutcome::Declined {
             reason: "declined before".to_owned(),
         }),
         // A try that was given up, and wakes when all is undone: the provider may have forgotten the key by now.
         (PaymentStatus::Refunding | PaymentStatus::Refunded | PaymentStatus::RefundDue, _) => {
-            Some(Charged::Declined {
+            Some(ChargeOutcome::Declined {
                 reason: "refunded before".to_owned(),
             })
         }

@@ -11,10 +11,14 @@ use super::{PAYMENT_ANSWER, again};
 use crate::payment::{Past, PaymentProvider, Refund, RefundRequest};
 use domain::{DeliveryOutcome, PaymentEvent, PaymentId, PaymentStatus};
 use store::{
-    PgPool, deliveries, payments,
+    PgPool, payments,
     strays::{self, Appended, Claim, Standing},
+    webhook_events,
 };
-use workflows::activity::{Delivered, Delivery, Found, Postscript, Settled, Stray, Whose};
+use workflows::activity::{
+    Found, Postscript, ReceivePaymentEventInput, RecordPaymentEventInput, SettlePaymentOutcome,
+    Stray, Whose,
+};
 
 pub struct SettlementActivities {
     pub pool: PgPool,
@@ -27,9 +31,9 @@ impl SettlementActivities {
     pub async fn receive_delivery(
         self: Arc<Self>,
         context: ActivityContext,
-        delivery: Delivery,
+        delivery: ReceivePaymentEventInput,
     ) -> Result<Option<DeliveryOutcome>, ActivityError> {
-        let outcome = deliveries::receive(&self.pool, &delivery.event).await;
+        let outcome = webhook_events::receive(&self.pool, &delivery.event).await;
         let outcome = outcome.map_err(|error| again(&context, &error))?;
         Ok(outcome.filter(|_| !delivery.again))
     }
@@ -38,7 +42,7 @@ impl SettlementActivities {
     pub async fn record_delivery(
         self: Arc<Self>,
         context: ActivityContext,
-        delivered: Delivered,
+        delivered: RecordPaymentEventInput,
     ) -> Result<Option<PaymentStatus>, ActivityError> {
         self.record(&delivered)
             .await
@@ -51,7 +55,7 @@ impl SettlementActivities {
         context: ActivityContext,
         event: PaymentEvent,
     ) -> Result<Found, ActivityError> {
-        let (order_id, standing) = strays::find(&self.pool, &event)
+        let (order_id, standing) = strays::find_order(&self.pool, &event)
             .await
             .map_err(|error| again(&context, &error))?;
         let whose = match standing {
@@ -67,7 +71,7 @@ impl SettlementActivities {
         self: Arc<Self>,
         context: ActivityContext,
         stray: Stray,
-    ) -> Result<Settled, ActivityError> {
+    ) -> Result<SettlePaymentOutcome, ActivityError> {
         self.settle(&stray)
             .await
             .map_err(|error| again(&context, &*error))
@@ -86,17 +90,20 @@ impl SettlementActivities {
 }
 
 impl SettlementActivities {
-    async fn record(&self, delivered: &Delivered) -> Result<Option<PaymentStatus>, store::Error> {
-        let Delivered {
+    async fn record(
+        &self,
+        delivered: &RecordPaymentEventInput,
+    ) -> Result<Option<PaymentStatus>, store::Error> {
+        let RecordPaymentEventInput {
             event,
             outcome,
             detail,
         } = delivered;
         // First among those that tell of the payment, so that of two at once one sees both.
-        deliveries::receive(&self.pool, event).await?;
+        webhook_events::receive(&self.pool, event).await?;
         // Before it counts as done: whoever looks at the payment then must find it so.
         let standing = self.standing_of(event).await?;
-        deliveries::record(&self.pool, event, *outcome, detail.as_deref()).await?;
+        webhook_events::record_outcome(&self.pool, event, *outcome, detail.as_deref()).await?;
         Ok(standing)
     }
 
@@ -129,7 +136,7 @@ impl SettlementActivities {
             standing,
         };
         Ok(
-            match strays::append(&self.pool, postscript, Utc::now()).await? {
+            match strays::append_late_entry(&self.pool, postscript, Utc::now()).await? {
                 Appended::StillOpen => None,
                 Appended::Written => Some(DeliveryOutcome::Recorded),
                 Appended::Known => Some(DeliveryOutcome::Known),
@@ -139,9 +146,12 @@ impl SettlementActivities {
 
     /// The row first, then the provider under the payment's own name, then the row again: whoever dies in between, the
     /// next try finds the row and asks under the same name.
-    async fn settle(&self, stray: &Stray) -> Result<Settled, Box<dyn Error + Send + Sync>> {
+    async fn settle(
+        &self,
+        stray: &Stray,
+    ) -> Result<SettlePaymentOutcome, Box<dyn Error + Send + Sync>> {
         if stray.amount.minor() == 0 {
-            return Ok(Settled::NothingToRefund);
+            return Ok(SettlePaymentOutcome::NothingToRefund);
         }
         let provider = stray.event.provider.as_str();
         let payment_id = PaymentId::parse(&format!("{provider}:{}", stray.transaction_id))?;
@@ -156,18 +166,21 @@ impl SettlementActivities {
             },
         );
         match claimed.await? {
-            Claim::Paid => return Ok(Settled::Known),
-            Claim::Stray(PaymentStatus::Refunded) => return Ok(Settled::Refunded),
-            Claim::Stray(PaymentStatus::RefundDue) => return Ok(Settled::RefundDue),
-            Claim::Stray(PaymentStatus::Declined) => return Ok(Settled::NothingToRefund),
+            Claim::Paid => return Ok(SettlePaymentOutcome::Known),
+            Claim::Stray(PaymentStatus::Refunded) => return Ok(SettlePaymentOutcome::Refunded),
+            Claim::Stray(PaymentStatus::RefundDue) => return Ok(SettlePaymentOutcome::RefundDue),
+            Claim::Stray(PaymentStatus::Declined) => {
+                return Ok(SettlePaymentOutcome::NothingToRefund);
+            }
             Claim::Stray(
                 PaymentStatus::Refunding | PaymentStatus::Pending | PaymentStatus::Captured,
             ) => {}
         }
         let Some(order_id) = stray.event.order_id.clone() else {
             // It may be for something else altogether that is sold here: a person must look.
-            payments::settle(&self.pool, &payment_id, PaymentStatus::RefundDue, None).await?;
-            return Ok(Settled::RefundDue);
+            payments::record_status(&self.pool, &payment_id, PaymentStatus::RefundDue, None)
+                .await?;
+            return Ok(SettlePaymentOutcome::RefundDue);
         };
         let request = RefundRequest {
             payment_id: payment_id.clone(),
@@ -182,12 +195,12 @@ impl SettlementActivities {
         };
         let (settled, status) =
             match timeout(PAYMENT_ANSWER, self.provider.refund(&request)).await?? {
-                Refund::Refunded(_) => (Settled::Refunded, PaymentStatus::Refunded),
+                Refund::Refunded(_) => (SettlePaymentOutcome::Refunded, PaymentStatus::Refunded),
                 Refund::Unsupported | Refund::NeverCaptured => {
-                    (Settled::RefundDue, PaymentStatus::RefundDue)
+                    (SettlePaymentOutcome::RefundDue, PaymentStatus::RefundDue)
                 }
             };
-        payments::settle(&self.pool, &payment_id, status, None).await?;
+        payments::record_status(&self.pool, &payment_id, status, None).await?;
         Ok(settled)
     }
 }

@@ -9,7 +9,9 @@ use tokio::time::timeout;
 use super::{CARRIER_ANSWER, again};
 use crate::carrier::{Carrier, Recalled};
 use store::{PgPool, shipments};
-use workflows::activity::{Dispatched, Package, Shipment, ShipmentCancelled};
+use workflows::activity::{
+    CancelShipmentOutcome, DispatchOutcome, PreparePackageInput, ShipmentRequest,
+};
 
 pub struct ShippingActivities {
     pub pool: PgPool,
@@ -22,7 +24,7 @@ impl ShippingActivities {
     pub async fn prepare_package(
         self: Arc<Self>,
         context: ActivityContext,
-        package: Package,
+        package: PreparePackageInput,
     ) -> Result<(), ActivityError> {
         let address = serde_json::json!(package.address);
         let items = package.lines.iter().map(contract::line_document).collect();
@@ -40,28 +42,29 @@ impl ShippingActivities {
     pub async fn dispatch_carrier(
         self: Arc<Self>,
         context: ActivityContext,
-        shipment: Shipment,
-    ) -> Result<Dispatched, ActivityError> {
+        shipment: ShipmentRequest,
+    ) -> Result<DispatchOutcome, ActivityError> {
         let call = self
             .carrier
             .dispatch(&shipment.order_id, &shipment.shipment_id);
         let parcel = match timeout(CARRIER_ANSWER, call).await {
             Ok(Ok(parcel)) => parcel,
             Ok(Err(error)) => {
-                return Ok(Dispatched::Failed {
+                return Ok(DispatchOutcome::Failed {
                     reason: error.to_string(),
                 });
             }
             Err(_) => {
-                return Ok(Dispatched::Failed {
+                return Ok(DispatchOutcome::Failed {
                     reason: format!("no answer within {CARRIER_ANSWER:?}"),
                 });
             }
         };
         let recorded =
-            shipments::dispatched(&self.pool, &shipment.shipment_id, &parcel.tracking_number).await;
+            shipments::record_dispatch(&self.pool, &shipment.shipment_id, &parcel.tracking_number)
+                .await;
         recorded.map_err(|error| again(&context, &error))?;
-        Ok(Dispatched::Dispatched {
+        Ok(DispatchOutcome::Dispatched {
             tracking_number: parcel.tracking_number,
             provider: self.carrier.name().to_owned(),
         })
@@ -71,8 +74,8 @@ impl ShippingActivities {
     pub async fn cancel_shipment(
         self: Arc<Self>,
         context: ActivityContext,
-        shipment: Shipment,
-    ) -> Result<ShipmentCancelled, ActivityError> {
+        shipment: ShipmentRequest,
+    ) -> Result<CancelShipmentOutcome, ActivityError> {
         let call = timeout(
             CARRIER_ANSWER,
             self.carrier
@@ -83,16 +86,22 @@ impl ShippingActivities {
             .map_err(|elapsed| again(&context, &elapsed))?
             .map_err(|error| again(&context, &error))?;
         let recorded = match &recalled {
-            Recalled::NeverTaken => shipments::cancelled(&self.pool, &shipment.shipment_id).await,
+            Recalled::NeverTaken => {
+                shipments::record_cancellation(&self.pool, &shipment.shipment_id).await
+            }
             Recalled::TooLate(parcel) => {
-                shipments::dispatched(&self.pool, &shipment.shipment_id, &parcel.tracking_number)
-                    .await
+                shipments::record_dispatch(
+                    &self.pool,
+                    &shipment.shipment_id,
+                    &parcel.tracking_number,
+                )
+                .await
             }
         };
         recorded.map_err(|error| again(&context, &error))?;
         Ok(match recalled {
-            Recalled::NeverTaken => ShipmentCancelled::Cancelled,
-            Recalled::TooLate(parcel) => ShipmentCancelled::AlreadyDispatched {
+            Recalled::NeverTaken => CancelShipmentOutcome::Cancelled,
+            Recalled::TooLate(parcel) => CancelShipmentOutcome::AlreadyDispatched {
                 tracking_number: parcel.tracking_number,
                 provider: self.carrier.name().to_owned(),
             },

@@ -13,7 +13,7 @@ use super::{
 use domain::OrderId;
 use store::{
     PgPool,
-    notifications::{self, Claim, Due, Fate},
+    outbox::{self, ClaimOptions, DueMail, MailOutcome},
 };
 
 /// How often the outbox is looked at when it was empty.
@@ -79,8 +79,8 @@ async fn wait(pause: Duration, stop: &mut watch::Receiver<bool>) -> bool {
 async fn skip(pool: &PgPool, stop: &mut watch::Receiver<bool>) {
     tracing::info!("mail is off: what would be sent is recorded as skipped");
     loop {
-        if let Err(error) = notifications::skip_pending(pool, "mail is off (MAIL=off)").await {
-            tracing::warn!("{}", telemetry::chain(&error));
+        if let Err(error) = outbox::skip_pending(pool, "mail is off (MAIL=off)").await {
+            tracing::warn!("{}", telemetry::format_error_chain(&error));
         }
         if !wait(LOOK_WHEN_OFF, stop).await {
             return;
@@ -100,7 +100,7 @@ async fn send(pool: &PgPool, smtp: Box<Smtp>, stop: &mut watch::Receiver<bool>) 
         "mail is on"
     );
     // While no worker ran, nothing that a lost task wrote could give way: its time begins now.
-    let settle = outbox.smtp.settle;
+    let settle = outbox.smtp.delay;
     let (mut pause, mut away) = (settle, Duration::ZERO);
     while wait(pause, stop).await {
         pause = match outbox.look().await {
@@ -128,17 +128,17 @@ struct Outbox {
 impl Outbox {
     /// Sends what is due, some at once. No lock is held meanwhile, only leases.
     async fn look(self: &Arc<Self>) -> Look {
-        let claim = Claim {
-            settle: self.smtp.settle,
+        let claim = ClaimOptions {
+            record_outcome: self.smtp.delay,
             lease: LEASE,
             host: self.smtp.from.email.domain(),
-            most: AT_ONCE,
+            limit: AT_ONCE,
         };
-        let due = match notifications::claim(&self.pool, claim).await {
+        let due = match outbox::claim_due(&self.pool, claim).await {
             Ok(due) if due.is_empty() => return Look::Empty,
             Ok(due) => due,
             Err(error) => {
-                tracing::warn!("{}", telemetry::chain(&error));
+                tracing::warn!("{}", telemetry::format_error_chain(&error));
                 return Look::Blind;
             }
         };
@@ -170,10 +170,10 @@ impl Outbox {
     }
 
     /// Sends one mail and records what became of it; `false` when it was the server that would not.
-    async fn send(&self, due: &Due) -> bool {
+    async fn send(&self, due: &DueMail) -> bool {
         let (order_id, kind) = (due.order_id.as_str(), due.kind.as_str());
         let view = async {
-            store::orders::view(&self.pool, &OrderId::parse(order_id).ok()?)
+            store::orders::read_order(&self.pool, &OrderId::parse(order_id).ok()?)
                 .await
                 .ok()
                 .flatten()
@@ -182,7 +182,7 @@ impl Outbox {
         let Some(order) = view.await else { return true };
         let fate = match message::write(due, &order, &self.smtp) {
             Ok(message) => match self.server.send(message).await {
-                Ok(()) => Fate::Sent,
+                Ok(()) => MailOutcome::Sent,
                 Err(Trouble::Server(words)) => {
                     tracing::warn!(
                         order.id = order_id,
@@ -193,20 +193,22 @@ impl Outbox {
                     return false;
                 }
                 Err(Trouble::Later(words)) if Utc::now() - due.created_at < GIVEN_UP_AFTER => {
-                    Fate::Again {
+                    MailOutcome::Retry {
                         pause: try_again(due.attempts),
                         attempts: due.attempts,
                         reason: words,
                     }
                 }
-                Err(Trouble::Later(words) | Trouble::Refused(words)) => Fate::Refused(words),
+                Err(Trouble::Later(words) | Trouble::Refused(words)) => {
+                    MailOutcome::Rejected(words)
+                }
             },
-            Err(error) => Fate::Refused(error.to_string()),
+            Err(error) => MailOutcome::Rejected(error.to_string()),
         };
         // Without the server's words, which may name the recipient; the row has them.
         match &fate {
-            Fate::Sent => tracing::info!(order.id = order_id, kind, "mail sent"),
-            Fate::Again { .. } => {
+            MailOutcome::Sent => tracing::info!(order.id = order_id, kind, "mail sent"),
+            MailOutcome::Retry { .. } => {
                 tracing::warn!(
                     order.id = order_id,
                     kind,
@@ -214,7 +216,7 @@ impl Outbox {
                     "a mail was put off; it waits"
                 )
             }
-            Fate::Refused(_) => tracing::error!(
+            MailOutcome::Rejected(_) => tracing::error!(
                 order.id = order_id,
                 kind,
                 "a mail was refused for good; its row in notifications says why"
@@ -225,11 +227,11 @@ impl Outbox {
     }
 
     /// Records what became of a mail. Tried a few times: one whose sending is not recorded is sent again.
-    async fn record(&self, due: &Due, fate: &Fate) {
+    async fn record(&self, due: &DueMail, fate: &MailOutcome) {
         for _ in 0..5 {
-            match notifications::settle(&self.pool, due.id, fate).await {
+            match outbox::settle_time(&self.pool, due.id, fate).await {
                 Ok(()) => return,
-                Err(error) => tracing::warn!("{}", telemetry::chain(&error)),
+                Err(error) => tracing::warn!("{}", telemetry::format_error_chain(&error)),
             }
             sleep(Duration::from_secs(1)).await;
         }
@@ -237,8 +239,8 @@ impl Outbox {
 }
 
 /// As if it had not been tried: the server's trouble is not the mail's.
-fn as_before(due: &Due, words: &str) -> Fate {
-    Fate::Again {
+fn as_before(due: &DueMail, words: &str) -> MailOutcome {
+    MailOutcome::Retry {
         pause: Duration::ZERO,
         attempts: due.attempts - 1,
         reason: words.to_owned(),

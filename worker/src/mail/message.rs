@@ -11,7 +11,7 @@ use lettre::{
 use super::{letter::Letter, settings::Smtp};
 use contract::OrderView;
 use domain::NotificationKind;
-use store::notifications::Due;
+use store::outbox::DueMail;
 
 /// Why there is no mail to send, now or ever.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +27,7 @@ pub(super) enum Unwritable {
 }
 
 /// The mail for this row of the outbox. Headers are built from parsed values alone, so nothing can add one.
-pub(super) fn write(due: &Due, order: &OrderView, smtp: &Smtp) -> Result<Message, Unwritable> {
+pub(super) fn write(due: &DueMail, order: &OrderView, smtp: &Smtp) -> Result<Message, Unwritable> {
     let kind = NotificationKind::parse(&due.kind).ok_or(Unwritable::Kind)?;
     let letter = Letter::of(order);
     let rendered = letter.render(kind)?;

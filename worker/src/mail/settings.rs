@@ -31,7 +31,7 @@ pub struct Smtp {
     pub(super) from: Mailbox,
     pub(super) reply_to: Option<Mailbox>,
     /// How long an entry must have stood before it is mailed.
-    pub(super) settle: Duration,
+    pub(super) delay: Duration,
 }
 
 impl std::fmt::Debug for Smtp {
@@ -111,7 +111,9 @@ fn refused(name: &str, value: &str, allowed: &str) -> SettingError {
 
 impl MailSettings {
     /// Mail is on where it was said where to send it, unless `MAIL` says otherwise.
-    pub(crate) fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
+    pub(crate) fn from_settings(
+        get: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, SettingError> {
         let url = get("SMTP_URL");
         match (get("MAIL").as_deref(), url) {
             (Some("off"), _) | (None, None) => Ok(Self::Off),
@@ -171,7 +173,7 @@ impl Smtp {
                 )
             })?,
             reply_to: mailbox("MAIL_REPLY_TO")?,
-            settle: settle.duration(),
+            delay: settle.duration(),
         })
     }
 }
@@ -255,7 +257,7 @@ mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<MailSettings, SettingError> {
-        MailSettings::read(|name| {
+        MailSettings::from_settings(|name| {
             variables
                 .iter()
                 .find(|(key, _)| *key == name)
@@ -280,7 +282,7 @@ mod tests {
         ));
         let on = smtp(&[url]);
         assert_eq!(
-            (on.host.as_str(), on.port, on.settle),
+            (on.host.as_str(), on.port, on.delay),
             ("127.0.0.1", 1025, Duration::from_secs(15))
         );
         assert!(matches!(on.tls, Tls::None) && on.credentials.is_none());

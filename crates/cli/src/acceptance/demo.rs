@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use tokio::time::{Duration, interval};
 
 use super::arguments::Demo;
-use crate::{orders::api::Api, output::print};
+use crate::{orders::api_client::ApiClient, output::print};
 use devstack::{Progress, Stack, StackOptions};
 
 /// Far more than any of the two needs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(crate) async fn demo(arguments: Demo) -> Result<()> {
+pub(crate) async fn run_demo(arguments: Demo) -> Result<()> {
     let stack = Stack::start(StackOptions::in_memory()?, &Progress::stderr()).await?;
     let shown = tokio::select! {
         shown = show(&stack, arguments.fast) => shown,
@@ -34,7 +34,7 @@ async fn show(stack: &Stack, fast: bool) -> Result<()> {
     print(&format!("API       {}", addresses.http_url))?;
     print(&format!("Temporal  {}", addresses.ui_url))?;
     print(&format!("Database  {}", addresses.database_url))?;
-    let api = Api::at(&addresses.http_url)?.patiently();
+    let api = ApiClient::from_url(&addresses.http_url)?.with_retries();
     if fast {
         print("\nTwo orders at once: POST /orders, twice")?;
         let (kept, regretted) = (to_deliver(&api).await?, to_cancel(&api).await?);
@@ -53,12 +53,12 @@ async fn show(stack: &Stack, fast: bool) -> Result<()> {
     print("\nBoth orders ended as they should. `cargo orderflow up` starts a stack that stays.")
 }
 
-async fn to_deliver(api: &Api) -> Result<Timeline<'_>> {
+async fn to_deliver(api: &ApiClient) -> Result<Timeline<'_>> {
     Timeline::start(api, order("pmt-demo-1", "production")).await
 }
 
 /// With the waits of `lifecycle`, so that there is time to change one's mind between payment and dispatch.
-async fn to_cancel(api: &Api) -> Result<Timeline<'_>> {
+async fn to_cancel(api: &ApiClient) -> Result<Timeline<'_>> {
     Timeline::start(api, order("pmt-demo-2", "lifecycle")).await
 }
 
@@ -67,10 +67,10 @@ async fn delivered(mut order: Timeline<'_>) -> Result<()> {
     order.ends_as("delivered", "captured").await
 }
 
-async fn cancelled(api: &Api, mut order: Timeline<'_>) -> Result<()> {
+async fn cancelled(api: &ApiClient, mut order: Timeline<'_>) -> Result<()> {
     order.until("preparing").await?;
     let reason = json!({"reason": "changed my mind"});
-    api.order(Method::DELETE, &order.id, &[], Some(&reason))
+    api.call_order(Method::DELETE, &order.id, &[], Some(&reason))
         .await?;
     order.until("cancelled").await?;
     order.ends_as("cancelled", "refunded").await
@@ -88,17 +88,17 @@ fn order(payment_id: &str, profile: &str) -> Value {
 
 /// An order's audit trail, printed as it grows.
 struct Timeline<'a> {
-    api: &'a Api,
+    api: &'a ApiClient,
     id: String,
     started: Instant,
     seen: u64,
 }
 
 impl<'a> Timeline<'a> {
-    async fn start(api: &'a Api, body: Value) -> Result<Self> {
+    async fn start(api: &'a ApiClient, body: Value) -> Result<Self> {
         let started = Instant::now();
-        let answer = api.create(&body).await?;
-        let id = answer.text("/order_id").to_owned();
+        let answer = api.create_order(&body).await?;
+        let id = answer.text_at("/order_id").to_owned();
         print(&format!(
             "  {id} is accepted after {} ms",
             started.elapsed().as_millis()
@@ -143,7 +143,11 @@ impl<'a> Timeline<'a> {
         let mut ticks = interval(Duration::from_millis(100));
         loop {
             ticks.tick().await;
-            let state = self.api.order(Method::GET, &self.id, &[], None).await?.body;
+            let state = self
+                .api
+                .call_order(Method::GET, &self.id, &[], None)
+                .await?
+                .body;
             self.print_new().await?;
             if done(&state) {
                 return Ok(state);
@@ -162,7 +166,7 @@ impl<'a> Timeline<'a> {
         let path = format!("events?after={}", self.seen);
         let answer = self
             .api
-            .order(Method::GET, &self.id, &[&path], None)
+            .call_order(Method::GET, &self.id, &[&path], None)
             .await?;
         let events = answer.body["events"]
             .as_array()

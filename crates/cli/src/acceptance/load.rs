@@ -22,10 +22,10 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{arguments::Load, order, spread::Spread};
+use super::{arguments::Load, order, percentiles::Percentiles};
 use crate::{
-    orders::api::Api,
-    output::{bad, good, print, print_json},
+    orders::api_client::ApiClient,
+    output::{paint_failure, paint_ok, print, print_json},
 };
 
 const LOOK: Duration = Duration::from_secs(1);
@@ -40,9 +40,9 @@ struct Report {
     orders_per_second: f64,
     starts_per_second: f64,
     /// Of the call that starts an order.
-    start_latency: Option<Spread>,
+    start_latency: Option<Percentiles>,
     /// From the order's receipt to its last change, by the service's own clock.
-    time_to_end: Option<Spread>,
+    time_to_end: Option<Percentiles>,
     /// What went wrong, an order or a call each.
     wrong: Vec<String>,
 }
@@ -74,9 +74,9 @@ impl Listed {
     }
 }
 
-pub(crate) async fn load(arguments: Load) -> Result<ExitCode> {
-    let api = Arc::new(Api::of(arguments.url.as_deref())?.patiently());
-    api.health().await?;
+pub(crate) async fn run_load(arguments: Load) -> Result<ExitCode> {
+    let api = Arc::new(ApiClient::from_url_or_env(arguments.url.as_deref())?.with_retries());
+    api.check_health().await?;
     let customer = format!(
         "LOAD-{}-{}",
         std::process::id(),
@@ -114,8 +114,8 @@ pub(crate) async fn load(arguments: Load) -> Result<ExitCode> {
         seconds: ended_within.as_secs_f64(),
         orders_per_second: rate(ended.len(), ended_within),
         starts_per_second: rate(started.len(), started_within),
-        start_latency: Spread::of(latencies),
-        time_to_end: Spread::of(
+        start_latency: Percentiles::from_durations(latencies),
+        time_to_end: Percentiles::from_durations(
             ended
                 .iter()
                 .filter_map(|order| (order.updated_at - order.created_at).to_std().ok())
@@ -129,7 +129,7 @@ pub(crate) async fn load(arguments: Load) -> Result<ExitCode> {
 type Starts = (BTreeSet<String>, Vec<Duration>, Vec<String>);
 
 /// Starts every order, `concurrency` at a time.
-async fn start_all(api: &Arc<Api>, customer: &str, arguments: &Load) -> Result<Starts> {
+async fn start_all(api: &Arc<ApiClient>, customer: &str, arguments: &Load) -> Result<Starts> {
     let (next, mut callers) = (Arc::new(AtomicU32::new(0)), JoinSet::new());
     for _ in 0..u32::from(arguments.concurrency).min(arguments.orders) {
         let (api, next, customer, orders) = (
@@ -149,9 +149,9 @@ async fn start_all(api: &Arc<Api>, customer: &str, arguments: &Load) -> Result<S
                 body["payment"] = json!({"payment_id": format!("pmt-{customer}-{number}")});
                 let began = Instant::now();
                 let answer = api
-                    .create(&body)
+                    .create_order(&body)
                     .await
-                    .map(|answer| answer.text("/order_id").to_owned());
+                    .map(|answer| answer.text_at("/order_id").to_owned());
                 done.push((answer, began.elapsed()));
             }
         });
@@ -171,7 +171,7 @@ async fn start_all(api: &Arc<Api>, customer: &str, arguments: &Load) -> Result<S
 
 /// Waits until every order that was started has ended, or patience has.
 async fn ends(
-    api: &Api,
+    api: &ApiClient,
     customer: &str,
     started: &BTreeSet<String>,
     arguments: &Load,
@@ -191,11 +191,11 @@ async fn ends(
 }
 
 /// Page by page, as any caller would.
-async fn all(api: &Api, customer: &str) -> Result<Vec<Listed>> {
+async fn all(api: &ApiClient, customer: &str) -> Result<Vec<Listed>> {
     let mut found = Vec::new();
     let mut page = Some(format!("orders?customer_id={customer}&limit=200"));
     while let Some(path) = page {
-        let answer = api.get(&path).await?;
+        let answer = api.get_path(&path).await?;
         let Some(orders) = answer.body.get("orders") else {
             bail!("the API's answer has no orders")
         };
@@ -220,9 +220,9 @@ fn show(report: &Report, json: bool) -> Result<ExitCode> {
             ..
         } = report;
         let verdict = if report.wrong.is_empty() {
-            good("ok")
+            paint_ok("ok")
         } else {
-            bad("FAILED")
+            paint_failure("FAILED")
         };
         print(&format!(
             "{verdict}  {ended_right} of {orders} orders ended right, {started} started by {concurrency} callers"
@@ -230,7 +230,7 @@ fn show(report: &Report, json: bool) -> Result<ExitCode> {
         print(&format!(
             "in {seconds:.1} s: {orders_per_second:.1} orders/s to the end, {starts_per_second:.1} starts/s"
         ))?;
-        let spread = |name: &str, spread: Option<Spread>| {
+        let spread = |name: &str, spread: Option<Percentiles>| {
             spread.map(|spread| format!("{name:<12} {spread}"))
         };
         for line in [

@@ -5,12 +5,12 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{order, test_workflow::Bench};
+use super::{order, test_workflow::TestRun};
 
 type Scenario<'a> = (&'static str, BoxFuture<'a, Result<String>>);
 
 /// In the order in which they run.
-pub(super) fn all(bench: &Bench) -> Vec<Scenario<'_>> {
+pub(super) fn list_scenarios(bench: &TestRun) -> Vec<Scenario<'_>> {
     vec![
         ("happy path", happy_path(bench).boxed()),
         ("queries of a completed order", completed(bench).boxed()),
@@ -40,25 +40,25 @@ pub(super) fn all(bench: &Bench) -> Vec<Scenario<'_>> {
 
 const FULFILLED: &[&str] = &["shipped", "delivered"];
 
-async fn happy_path(bench: &Bench) -> Result<String> {
+async fn happy_path(bench: &TestRun) -> Result<String> {
     let mut body = order(&bench.run);
-    body["payment"] = json!({"payment_id": format!("pmt-{}", bench.id("happy"))});
-    let key = bench.id("happy");
+    body["payment"] = json!({"payment_id": format!("pmt-{}", bench.order_id("happy"))});
+    let key = bench.order_id("happy");
     let started = bench
         .api
-        .attempt(Method::POST, "orders", Some(body.to_string()), Some(&key))
+        .try_call(Method::POST, "orders", Some(body.to_string()), Some(&key))
         .await??;
-    let id = started.text("/order_id").to_owned();
+    let id = started.text_at("/order_id").to_owned();
     ensure!(
         started.body["total_amount"] == 99.99,
         "the total is {}, not 99.99",
         started.body["total_amount"]
     );
-    let state = bench.state(&id).await?;
+    let state = bench.read_order(&id).await?;
     if state["step"] == "manual_review" {
-        bench.signal(&id, "approve", json!({})).await?;
+        bench.send_signal(&id, "approve", json!({})).await?;
     }
-    let state = bench.ends_as(&id, FULFILLED, Some("captured")).await?;
+    let state = bench.expect_end(&id, FULFILLED, Some("captured")).await?;
     ensure!(
         !state["shipment_info"]["tracking_number"].is_null(),
         "{id} has no tracking number"
@@ -69,11 +69,11 @@ async fn happy_path(bench: &Bench) -> Result<String> {
     ))
 }
 
-async fn completed(bench: &Bench) -> Result<String> {
-    let id = bench.start("completed", None, true).await?;
-    let whole = bench.ends_as(&id, FULFILLED, Some("captured")).await?;
+async fn completed(bench: &TestRun) -> Result<String> {
+    let id = bench.start_order("completed", None, true).await?;
+    let whole = bench.expect_end(&id, FULFILLED, Some("captured")).await?;
     let short = bench
-        .call(Method::GET, &format!("orders/{id}/status"), None)
+        .call_api(Method::GET, &format!("orders/{id}/status"), None)
         .await??
         .body;
     ensure!(
@@ -81,7 +81,7 @@ async fn completed(bench: &Bench) -> Result<String> {
         "status and full state differ"
     );
     let events = bench
-        .call(Method::GET, &format!("orders/{id}/events?limit=200"), None)
+        .call_api(Method::GET, &format!("orders/{id}/events?limit=200"), None)
         .await??
         .body;
     let events = events["events"]
@@ -93,7 +93,7 @@ async fn completed(bench: &Bench) -> Result<String> {
         .all(|(event, seq)| event["seq"] == seq);
     ensure!(gapless && !events.is_empty(), "the audit trail has a gap");
     let late = bench
-        .call(
+        .call_api(
             Method::POST,
             &format!("orders/{id}/signals/cancel"),
             Some(&json!({})),
@@ -109,86 +109,96 @@ async fn completed(bench: &Bench) -> Result<String> {
     ))
 }
 
-async fn approval(bench: &Bench) -> Result<String> {
-    let id = bench.start("approval", Some("approval"), true).await?;
-    bench
-        .until(&id, "in review", |state| state["step"] == "manual_review")
+async fn approval(bench: &TestRun) -> Result<String> {
+    let id = bench
+        .start_order("approval", Some("approval"), true)
         .await?;
     bench
-        .signal(&id, "approve", json!({"reviewer": "test-workflow"}))
+        .wait_until(&id, "in review", |state| state["step"] == "manual_review")
         .await?;
-    bench.ends_as(&id, FULFILLED, Some("captured")).await?;
+    bench
+        .send_signal(&id, "approve", json!({"reviewer": "test-workflow"}))
+        .await?;
+    bench.expect_end(&id, FULFILLED, Some("captured")).await?;
     Ok("held until it was approved".to_owned())
 }
 
-async fn rejection(bench: &Bench) -> Result<String> {
-    let id = bench.start("rejection", Some("approval"), true).await?;
-    bench
-        .until(&id, "in review", |state| state["step"] == "manual_review")
+async fn rejection(bench: &TestRun) -> Result<String> {
+    let id = bench
+        .start_order("rejection", Some("approval"), true)
         .await?;
     bench
-        .signal(&id, "reject", json!({"reason": "a test"}))
+        .wait_until(&id, "in review", |state| state["step"] == "manual_review")
         .await?;
-    bench.ends_as(&id, &["cancelled"], None).await?;
+    bench
+        .send_signal(&id, "reject", json!({"reason": "a test"}))
+        .await?;
+    bench.expect_end(&id, &["cancelled"], None).await?;
     Ok("cancelled, nothing charged".to_owned())
 }
 
-async fn cancel_before_payment(bench: &Bench) -> Result<String> {
-    let id = bench.start("unpaid", Some("checkout"), false).await?;
+async fn cancel_before_payment(bench: &TestRun) -> Result<String> {
+    let id = bench.start_order("unpaid", Some("checkout"), false).await?;
     bench
-        .until(&id, "waiting for its payment", |state| {
+        .wait_until(&id, "waiting for its payment", |state| {
             state["step"] == "pay"
         })
         .await?;
     bench
-        .signal(&id, "cancel", json!({"reason": "a test"}))
+        .send_signal(&id, "cancel", json!({"reason": "a test"}))
         .await?;
-    let state = bench.ends_as(&id, &["cancelled"], None).await?;
+    let state = bench.expect_end(&id, &["cancelled"], None).await?;
     ensure!(
         state["cancellation_reason"] == "a test",
         "the reason was lost"
     );
     let again = bench
-        .signal(&id, "cancel", json!({"reason": "a test"}))
+        .send_signal(&id, "cancel", json!({"reason": "a test"}))
         .await?;
     ensure!(
-        again.is("/already"),
+        again.is_true("/already"),
         "a second cancel is not said to be one"
     );
     Ok("cancelled, nothing charged; again changes nothing".to_owned())
 }
 
-async fn cancel_after_payment(bench: &Bench) -> Result<String> {
+async fn cancel_after_payment(bench: &TestRun) -> Result<String> {
     // It waits before it ships, so that there is time to change one's mind.
-    let id = bench.start("paid", Some("lifecycle"), true).await?;
+    let id = bench.start_order("paid", Some("lifecycle"), true).await?;
     bench
-        .until(&id, "paid", |state| {
+        .wait_until(&id, "paid", |state| {
             state["payment_info"]["status"] == "captured"
         })
         .await?;
     bench
-        .signal(&id, "cancel", json!({"reason": "a test"}))
+        .send_signal(&id, "cancel", json!({"reason": "a test"}))
         .await?;
-    bench.ends_as(&id, &["cancelled"], Some("refunded")).await?;
+    bench
+        .expect_end(&id, &["cancelled"], Some("refunded"))
+        .await?;
     Ok("cancelled and refunded".to_owned())
 }
 
-async fn address(bench: &Bench) -> Result<String> {
-    let id = bench.start("address", Some("checkout"), false).await?;
+async fn address(bench: &TestRun) -> Result<String> {
+    let id = bench
+        .start_order("address", Some("checkout"), false)
+        .await?;
     bench
-        .until(&id, "waiting for its payment", |state| {
+        .wait_until(&id, "waiting for its payment", |state| {
             state["step"] == "pay"
         })
         .await?;
     bench
-        .signal(&id, "update-address", json!({"street": "2 Side St"}))
+        .send_signal(&id, "update-address", json!({"street": "2 Side St"}))
         .await?;
     let paid = |amount: f64| json!({"transaction_id": format!("tx-{id}"), "amount": amount, "payment_method": "card"});
     bench
-        .refused(&id, "confirm-payment", paid(1.0), "payment_mismatch")
+        .expect_refusal(&id, "confirm-payment", paid(1.0), "payment_mismatch")
         .await?;
-    bench.signal(&id, "confirm-payment", paid(99.99)).await?;
-    let state = bench.ends_as(&id, FULFILLED, Some("captured")).await?;
+    bench
+        .send_signal(&id, "confirm-payment", paid(99.99))
+        .await?;
+    let state = bench.expect_end(&id, FULFILLED, Some("captured")).await?;
     let to = &state["shipping_address"];
     ensure!(
         to["street"] == "2 Side St" && to["city"] == "Anytown",
@@ -197,18 +207,18 @@ async fn address(bench: &Bench) -> Result<String> {
     Ok("sent to the new address; a wrong amount is refused".to_owned())
 }
 
-async fn duplicate_starts(bench: &Bench) -> Result<String> {
-    let id = bench.start("twice", None, true).await?;
+async fn duplicate_starts(bench: &TestRun) -> Result<String> {
+    let id = bench.start_order("twice", None, true).await?;
     let path = format!("orders/{id}/start");
     let mut body = order(&bench.run);
     body["payment_id"] = json!(format!("pmt-{id}"));
-    let again = bench.call(Method::POST, &path, Some(&body)).await??;
+    let again = bench.call_api(Method::POST, &path, Some(&body)).await??;
     ensure!(
-        again.is("/already_started"),
+        again.is_true("/already_started"),
         "the same start is not said to be one"
     );
     body["items"][0]["quantity"] = json!(2);
-    match bench.call(Method::POST, &path, Some(&body)).await? {
+    match bench.call_api(Method::POST, &path, Some(&body)).await? {
         Err(problem) if problem.status == 409 => {}
         Err(problem) => bail!(
             "another order under the same id was refused with {}, not 409",
@@ -216,23 +226,23 @@ async fn duplicate_starts(bench: &Bench) -> Result<String> {
         ),
         Ok(_) => bail!("another order was started under the same id"),
     }
-    bench.end(&id).await?;
+    bench.wait_for_end(&id).await?;
     Ok("one order; another one under its id is refused".to_owned())
 }
 
-async fn duplicate_keys(bench: &Bench) -> Result<String> {
-    let key = bench.id("key");
+async fn duplicate_keys(bench: &TestRun) -> Result<String> {
+    let key = bench.order_id("key");
     let create = async |body: &Value| {
         bench
             .api
-            .attempt(Method::POST, "orders", Some(body.to_string()), Some(&key))
+            .try_call(Method::POST, "orders", Some(body.to_string()), Some(&key))
             .await
     };
     let mut body = order(&bench.run);
     body["payment"] = json!({"payment_id": format!("pmt-{key}")});
     let (first, second) = (create(&body).await??, create(&body).await??);
-    let id = first.text("/order_id");
-    ensure!(id == second.text("/order_id"), "one key made two orders");
+    let id = first.text_at("/order_id");
+    ensure!(id == second.text_at("/order_id"), "one key made two orders");
     body["items"][0]["quantity"] = json!(2);
     match create(&body).await? {
         Err(problem) if problem.status == 422 => {}
@@ -242,20 +252,20 @@ async fn duplicate_keys(bench: &Bench) -> Result<String> {
         ),
         Ok(_) => bail!("another body was taken under the same key"),
     }
-    bench.end(id).await?;
+    bench.wait_for_end(id).await?;
     Ok("one order; another body under its key is refused".to_owned())
 }
 
-async fn duplicate_payment(bench: &Bench) -> Result<String> {
+async fn duplicate_payment(bench: &TestRun) -> Result<String> {
     let mut ids = Vec::new();
     for name in ["payer", "second"] {
         let mut body = order(&bench.run);
-        body["payment_id"] = json!(bench.id("pmt"));
-        let id = bench.id(name);
+        body["payment_id"] = json!(bench.order_id("pmt"));
+        let id = bench.order_id(name);
         bench
-            .call(Method::POST, &format!("orders/{id}/start"), Some(&body))
+            .call_api(Method::POST, &format!("orders/{id}/start"), Some(&body))
             .await??;
-        let state = bench.end(&id).await?;
+        let state = bench.wait_for_end(&id).await?;
         ids.push((id, state));
     }
     let [(_, first), (id, second)] = ids.as_slice() else {
@@ -274,7 +284,7 @@ async fn duplicate_payment(bench: &Bench) -> Result<String> {
     Ok("the second order failed, nothing charged".to_owned())
 }
 
-async fn bad_input(bench: &Bench) -> Result<String> {
+async fn bad_input(bench: &TestRun) -> Result<String> {
     let whole = || order(&bench.run);
     let with = |pointer: &str, value: Value| {
         let mut body = whole();
@@ -353,7 +363,7 @@ async fn bad_input(bench: &Bench) -> Result<String> {
     let count = cases.len();
     for (method, path, body, status, code) in cases {
         let sent = body.clone().unwrap_or_default();
-        match bench.api.attempt(method.clone(), path, body, None).await? {
+        match bench.api.try_call(method.clone(), path, body, None).await? {
             Err(problem) if problem.status == status && problem.code == code => {}
             Err(problem) => {
                 bail!(

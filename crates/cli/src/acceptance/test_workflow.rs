@@ -15,8 +15,8 @@ use tokio::time::interval;
 
 use super::{arguments::TestWorkflow, scenarios};
 use crate::{
-    orders::api::{Answer, Api, Problem},
-    output::{bad, good, print, print_json},
+    orders::api_client::{ApiClient, ApiResponse, Problem},
+    output::{paint_failure, paint_ok, print, print_json},
 };
 
 /// Of one step of an order; far more than any needs where `production` waits for nobody.
@@ -46,14 +46,14 @@ struct Line {
 }
 
 /// Fails when one scenario does.
-pub(crate) async fn test_workflow(arguments: TestWorkflow) -> Result<ExitCode> {
-    let bench = Bench {
-        api: Api::of(arguments.url.as_deref())?.patiently(),
+pub(crate) async fn run_scenarios(arguments: TestWorkflow) -> Result<ExitCode> {
+    let bench = TestRun {
+        api: ApiClient::from_url_or_env(arguments.url.as_deref())?.with_retries(),
         run: format!("test-{:x}", Utc::now().timestamp_micros()),
     };
-    bench.api.health().await?;
+    bench.api.check_health().await?;
     let mut lines = Vec::new();
-    for (name, scenario) in scenarios::all(&bench) {
+    for (name, scenario) in scenarios::list_scenarios(&bench) {
         let began = Instant::now();
         let (outcome, detail) = match scenario.await {
             Ok(detail) => ("passed", detail),
@@ -68,8 +68,8 @@ pub(crate) async fn test_workflow(arguments: TestWorkflow) -> Result<ExitCode> {
         };
         if !arguments.output.json {
             let verdict = match outcome {
-                "passed" => good("ok     "),
-                "failed" => bad("FAILED "),
+                "passed" => paint_ok("ok     "),
+                "failed" => paint_failure("FAILED "),
                 _ => "skipped".to_owned(),
             };
             print(&format!(
@@ -96,25 +96,25 @@ pub(crate) async fn test_workflow(arguments: TestWorkflow) -> Result<ExitCode> {
 
 /// What the scenarios work with.
 #[derive(Debug)]
-pub(super) struct Bench {
-    pub(super) api: Api,
+pub(super) struct TestRun {
+    pub(super) api: ApiClient,
     /// Begins every id of this run.
     pub(super) run: String,
 }
 
-impl Bench {
-    pub(super) fn id(&self, name: &str) -> String {
+impl TestRun {
+    pub(super) fn order_id(&self, name: &str) -> String {
         format!("{}-{name}", self.run)
     }
 
     /// Starts an order under an id of this run. A profile that the deployment does not allow skips the scenario.
-    pub(super) async fn start(
+    pub(super) async fn start_order(
         &self,
         name: &str,
         profile: Option<&str>,
         payment: bool,
     ) -> Result<String> {
-        let id = self.id(name);
+        let id = self.order_id(name);
         let mut body = super::order(&self.run);
         if payment {
             body["payment_id"] = json!(format!("pmt-{id}"));
@@ -123,7 +123,7 @@ impl Bench {
             body["profile"] = json!(profile);
         }
         match self
-            .call(Method::POST, &format!("orders/{id}/start"), Some(&body))
+            .call_api(Method::POST, &format!("orders/{id}/start"), Some(&body))
             .await?
         {
             Ok(_) => Ok(id),
@@ -138,20 +138,25 @@ impl Bench {
         }
     }
 
-    pub(super) async fn call(
+    pub(super) async fn call_api(
         &self,
         method: Method,
         path: &str,
         body: Option<&Value>,
-    ) -> Result<std::result::Result<Answer, Problem>> {
+    ) -> Result<std::result::Result<ApiResponse, Problem>> {
         self.api
-            .attempt(method, path, body.map(Value::to_string), None)
+            .try_call(method, path, body.map(Value::to_string), None)
             .await
     }
 
-    pub(super) async fn signal(&self, id: &str, name: &str, body: Value) -> Result<Answer> {
+    pub(super) async fn send_signal(
+        &self,
+        id: &str,
+        name: &str,
+        body: Value,
+    ) -> Result<ApiResponse> {
         Ok(self
-            .call(
+            .call_api(
                 Method::POST,
                 &format!("orders/{id}/signals/{name}"),
                 Some(&body),
@@ -160,7 +165,7 @@ impl Bench {
     }
 
     /// The refusal of a signal, which must have this code.
-    pub(super) async fn refused(
+    pub(super) async fn expect_refusal(
         &self,
         id: &str,
         name: &str,
@@ -168,7 +173,7 @@ impl Bench {
         code: &str,
     ) -> Result<()> {
         match self
-            .call(
+            .call_api(
                 Method::POST,
                 &format!("orders/{id}/signals/{name}"),
                 Some(&body),
@@ -184,15 +189,15 @@ impl Bench {
         }
     }
 
-    pub(super) async fn state(&self, id: &str) -> Result<Value> {
+    pub(super) async fn read_order(&self, id: &str) -> Result<Value> {
         Ok(self
-            .call(Method::GET, &format!("orders/{id}"), None)
+            .call_api(Method::GET, &format!("orders/{id}"), None)
             .await??
             .body)
     }
 
     /// Waits until the order is so; an order that ends before is a failure.
-    pub(super) async fn until(
+    pub(super) async fn wait_until(
         &self,
         id: &str,
         what: &str,
@@ -201,7 +206,7 @@ impl Bench {
         let (began, mut ticks) = (Instant::now(), interval(Duration::from_millis(200)));
         loop {
             ticks.tick().await;
-            let state = self.state(id).await?;
+            let state = self.read_order(id).await?;
             if so(&state) {
                 return Ok(state);
             }
@@ -222,13 +227,13 @@ impl Bench {
     }
 
     /// Waits for the end, and confirms the delivery where somebody has to.
-    pub(super) async fn end(&self, id: &str) -> Result<Value> {
+    pub(super) async fn wait_for_end(&self, id: &str) -> Result<Value> {
         let ended = |state: &Value| state["is_running"] == false;
         let (began, mut ticks) = (Instant::now(), interval(Duration::from_millis(200)));
         let mut shipped = None;
         loop {
             ticks.tick().await;
-            let state = self.state(id).await?;
+            let state = self.read_order(id).await?;
             if ended(&state) {
                 return Ok(state);
             }
@@ -244,7 +249,7 @@ impl Bench {
             {
                 // It may have been delivered by now, which is as good.
                 let _ = self
-                    .call(
+                    .call_api(
                         Method::POST,
                         &format!("orders/{id}/signals/confirm-delivery"),
                         Some(&json!({})),
@@ -255,13 +260,13 @@ impl Bench {
     }
 
     /// Waits for the end, which must be this one.
-    pub(super) async fn ends_as(
+    pub(super) async fn expect_end(
         &self,
         id: &str,
         statuses: &[&str],
         payment: Option<&str>,
     ) -> Result<Value> {
-        let state = self.end(id).await?;
+        let state = self.wait_for_end(id).await?;
         if state["failure"]["code"] == "out_of_stock" && !statuses.contains(&"failed") {
             return Err(
                 Skip("ABC123 is out of stock here; see `orderflow stock set`".to_owned()).into(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::{args::Output, typed};
+use crate::{args::Output, value_parsers};
 use domain::Sku;
 
 #[derive(Debug, Subcommand)]
@@ -59,13 +59,13 @@ pub(crate) struct Db {
     #[command(subcommand)]
     pub(crate) command: Option<DbCommand>,
     #[command(flatten)]
-    pub(crate) question: Question,
+    pub(crate) question: QueryArguments,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Question {
+pub(crate) struct QueryArguments {
     /// One query; it can change nothing, and has 15 s.
-    #[arg(value_parser = typed::sql)]
+    #[arg(value_parser = value_parsers::sql)]
     pub(crate) sql: Option<String>,
     /// How many rows to show at most.
     #[arg(long, default_value_t = 200, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -104,7 +104,7 @@ pub(crate) enum StockCommand {
 #[derive(Debug, Args)]
 pub(crate) struct SetStock {
     /// Which.
-    #[arg(value_parser = typed::sku)]
+    #[arg(value_parser = value_parsers::sku)]
     pub(crate) sku: Sku,
     /// How many can be sold from now on.
     #[arg(value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(0..=1_000_000_000_000))]

@@ -17,7 +17,7 @@ use crate::{
 };
 use store::backup::{self, Summary};
 
-pub(crate) async fn create(arguments: CreateBackup) -> Result<()> {
+pub(crate) async fn create_backup(arguments: CreateBackup) -> Result<()> {
     let path = &arguments.file;
     if path.exists() && !arguments.yes {
         bail!(
@@ -25,7 +25,7 @@ pub(crate) async fn create(arguments: CreateBackup) -> Result<()> {
             path.display()
         );
     }
-    let pool = target::database().await?;
+    let pool = target::open_database().await?;
     // Under another name until it is whole, and for its owner alone: it has what customers told us.
     let mut unfinished = path.clone().into_os_string();
     unfinished.push(".unfinished");
@@ -60,7 +60,7 @@ pub(crate) async fn create(arguments: CreateBackup) -> Result<()> {
     )
 }
 
-pub(crate) async fn restore(arguments: RestoreBackup) -> Result<()> {
+pub(crate) async fn restore_backup(arguments: RestoreBackup) -> Result<()> {
     let path = &arguments.file;
     let read = || {
         File::open(path).map(BufReader::new).map_err(|error| {
@@ -71,9 +71,9 @@ pub(crate) async fn restore(arguments: RestoreBackup) -> Result<()> {
         })
     };
     let unusable = || format!("{} cannot be restored; nothing was changed", path.display());
-    let header = backup::inspect(read()?).with_context(unusable)?;
-    let pool = target::database().await?;
-    let schema = store::schema(&pool).await?;
+    let header = backup::check_file(read()?).with_context(unusable)?;
+    let pool = target::open_database().await?;
+    let schema = store::schema_version(&pool).await?;
     if schema > header.schema && !arguments.yes {
         bail!(
             "the database has the schema {schema}, the backup {}; what is new in between gets its defaults: confirm with --yes",
@@ -81,7 +81,7 @@ pub(crate) async fn restore(arguments: RestoreBackup) -> Result<()> {
         );
     }
     store::migrate(&pool).await?;
-    if !arguments.yes && !backup::is_empty(&pool).await? {
+    if !arguments.yes && !backup::is_database_empty(&pool).await? {
         bail!(
             "the database is not empty; `orderflow backup restore {} --yes` replaces all that is in it",
             path.display()

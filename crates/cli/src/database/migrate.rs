@@ -7,14 +7,14 @@ use serde_json::json;
 
 use super::arguments::Migrate;
 use crate::{
-    output::{bad, print, print_json},
+    output::{paint_failure, print, print_json},
     target,
 };
 
 /// Does both, also where one of the two fails.
-pub(crate) async fn migrate(Migrate { iam_users, output }: Migrate) -> Result<ExitCode> {
-    let pool = target::database().await?;
-    let missing: Vec<_> = store::migrations(&pool)
+pub(crate) async fn run_migrations(Migrate { iam_users, output }: Migrate) -> Result<ExitCode> {
+    let pool = target::open_database().await?;
+    let missing: Vec<_> = store::list_migrations(&pool)
         .await?
         .into_iter()
         .filter(|known| !known.is_applied)
@@ -23,16 +23,16 @@ pub(crate) async fn migrate(Migrate { iam_users, output }: Migrate) -> Result<Ex
         .await
         .context("the database is as it was before the migration that failed")?;
     if iam_users {
-        store::users::create(&pool)
+        store::roles::create(&pool)
             .await
             .context("the schema is up to date, and no user was made")?;
     }
-    let schema = store::schema(&pool).await?;
+    let schema = store::schema_version(&pool).await?;
     let applied: Vec<String> = missing
         .iter()
         .map(|migration| format!("{:04} {}", migration.version, migration.description))
         .collect();
-    let registered = target::orders()?.register_search_attributes().await;
+    let registered = target::connect_orders()?.register_search_attributes().await;
     let failure = registered
         .as_ref()
         .err()
@@ -58,7 +58,10 @@ pub(crate) async fn migrate(Migrate { iam_users, output }: Migrate) -> Result<Ex
         match (&failure, registered.is_empty()) {
             (None, true) => print("temporal: all search attributes were registered already")?,
             (None, false) => print(&format!("temporal: registered {}", registered.join(", ")))?,
-            (Some(_), _) => print(&format!("temporal: {}", bad("nothing was registered")))?,
+            (Some(_), _) => print(&format!(
+                "temporal: {}",
+                paint_failure("nothing was registered")
+            ))?,
         }
     }
     let Some(failure) = failure else {

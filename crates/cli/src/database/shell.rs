@@ -12,11 +12,11 @@ use reqwest::Url;
 use crate::target;
 
 /// Runs psql until it ends, with its own exit code.
-pub(crate) fn shell(arguments: &[String]) -> Result<ExitCode> {
+pub(crate) fn open_shell(arguments: &[String]) -> Result<ExitCode> {
     let url = target::database_url().context(
         "there is no database: start the stack with `orderflow up`, or set DATABASE_URL",
     )?;
-    let mut url: Url = store::database_url(&url)
+    let mut url: Url = store::normalize_database_url(&url)
         .parse()
         .context("DATABASE_URL is no URL")?;
     let mut psql = Command::new("psql");

@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use super::arguments::SetStock;
 use crate::{
     args::Output,
-    output::{print, print_json, table},
+    output::{format_table, print, print_json},
     target,
 };
 use domain::Sku;
 use store::inventory::{self, Stock};
 
-pub(crate) async fn list(output: Output) -> Result<()> {
-    let stock = inventory::list(&target::database().await?).await?;
+pub(crate) async fn list_stock(output: Output) -> Result<()> {
+    let stock = inventory::list(&target::open_database().await?).await?;
     if output.json {
         return print_json(
             &stock
@@ -31,16 +31,17 @@ pub(crate) async fn list(output: Output) -> Result<()> {
         let numbers = [stock.available, stock.held, stock.shipped].map(|number| number.to_string());
         [vec![sku.to_string()], numbers.to_vec()].concat()
     };
-    print(&table(
+    print(&format_table(
         &["SKU", "AVAILABLE", "HELD", "SHIPPED"],
         &stock.iter().map(row).collect::<Vec<_>>(),
     ))
 }
 
-pub(crate) async fn set(arguments: SetStock) -> Result<()> {
+pub(crate) async fn set_stock(arguments: SetStock) -> Result<()> {
     let sku = arguments.sku;
     let stock =
-        inventory::set_available(&target::database().await?, &sku, arguments.available).await?;
+        inventory::set_available(&target::open_database().await?, &sku, arguments.available)
+            .await?;
     if arguments.output.json {
         return print_json(&document(&sku, stock));
     }

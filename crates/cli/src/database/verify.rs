@@ -7,16 +7,16 @@ use serde_json::json;
 
 use crate::{
     args::Output,
-    output::{bad, good, print, print_json},
+    output::{paint_failure, paint_ok, print, print_json},
     target,
 };
-use store::verify::{Violation, count, violations};
+use store::verify::{Violation, count_orders, find_violations};
 
 /// Fails when an invariant is broken.
-pub(crate) async fn verify(output: Output) -> Result<ExitCode> {
-    let pool = target::database().await?;
-    let orders = count(&pool).await?;
-    let found = violations(&pool).await?;
+pub(crate) async fn verify_invariants(output: Output) -> Result<ExitCode> {
+    let pool = target::open_database().await?;
+    let orders = count_orders(&pool).await?;
+    let found = find_violations(&pool).await?;
     if output.json {
         let document =
             |Violation { rule, subject }: &Violation| json!({"rule": rule, "subject": subject});
@@ -25,11 +25,11 @@ pub(crate) async fn verify(output: Output) -> Result<ExitCode> {
     } else if found.is_empty() {
         print(&format!(
             "{}  every invariant holds, of {orders} orders, their stock and the simulators' books",
-            good("ok")
+            paint_ok("ok")
         ))?;
     } else {
         for Violation { rule, subject } in &found {
-            print(&format!("{}  {subject}: {rule}", bad("BROKEN")))?;
+            print(&format!("{}  {subject}: {rule}", paint_failure("BROKEN")))?;
         }
     }
     if found.is_empty() {

@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::api::Api;
+use super::api_client::ApiClient;
 use crate::{
     args::Output,
-    output::{bad, good, print, print_json},
+    output::{paint_failure, paint_ok, print, print_json},
     target,
 };
-use order_client::{Orders, QueueState};
+use order_client::{OrderClient, QueueState};
 
 /// How one check went: what is there, or what is wrong and what to do about it.
 #[derive(Debug, Serialize)]
@@ -67,9 +67,9 @@ impl Finding {
             remedy,
         } = self;
         let verdict = match (ok, skipped) {
-            (true, _) => good("ok    "),
+            (true, _) => paint_ok("ok    "),
             (false, true) => "--    ".to_owned(),
-            (false, false) => bad("FAILED"),
+            (false, false) => paint_failure("FAILED"),
         };
         let remedy = remedy
             .map(|remedy| format!("; {remedy}"))
@@ -87,7 +87,7 @@ const NAMESPACE: &str =
 const TEMPORAL: &str = "Temporal";
 
 /// Fails when one of them does.
-pub(crate) async fn check(output: Output) -> Result<ExitCode> {
+pub(crate) async fn check_dependencies(output: Output) -> Result<ExitCode> {
     let mut findings: Vec<_> = database().await.into();
     findings.extend(temporal().await);
     findings.push(api().await);
@@ -118,14 +118,14 @@ async fn database() -> [Finding; 3] {
     let Some(url) = target::database_url() else {
         return without("DATABASE_URL is not set and no stack runs here".to_owned());
     };
-    let pool = match target::connect(&url).await {
+    let pool = match target::try_open_database(&url).await {
         Ok(pool) => pool,
         Err(why) => return without(why),
     };
     let reached = Finding::good("database", "reachable");
-    let migrations = match store::migrations(&pool).await {
+    let migrations = match store::list_migrations(&pool).await {
         Ok(all) => migrations(&all),
-        Err(error) => Finding::bad("migrations", target::with_cause(&error), MIGRATE),
+        Err(error) => Finding::bad("migrations", target::format_store_error(&error), MIGRATE),
     };
     let mail = mail(&pool).await;
     pool.close().await;
@@ -138,7 +138,7 @@ async fn mail(pool: &store::PgPool) -> Finding {
     let place = target::mail_url()
         .map(|url| format!("{url}; "))
         .unwrap_or_default();
-    match store::notifications::backlog(pool).await {
+    match store::outbox::read_backlog(pool).await {
         Ok(backlog) if backlog.oldest_seconds > SLOW => Finding::bad(
             "mail",
             format!(
@@ -154,7 +154,7 @@ async fn mail(pool: &store::PgPool) -> Finding {
                 backlog.pending, backlog.failed
             ),
         ),
-        Err(error) => Finding::bad("mail", target::with_cause(&error), MIGRATE),
+        Err(error) => Finding::bad("mail", target::format_store_error(&error), MIGRATE),
     }
 }
 
@@ -176,7 +176,7 @@ fn migrations(all: &[store::Migration]) -> Finding {
 }
 
 async fn temporal() -> Vec<Finding> {
-    let settings = match target::temporal() {
+    let settings = match target::temporal_settings() {
         Ok(settings) => settings,
         Err(error) => {
             let bad = Finding::bad("temporal", error.to_string(), "correct that setting");
@@ -192,8 +192,8 @@ async fn temporal() -> Vec<Finding> {
         settings.orders_task_queue.clone(),
         settings.shipping_task_queue.clone(),
     ];
-    let orders = Orders::connect(settings);
-    let reached = match orders.health().await {
+    let orders = OrderClient::new(settings);
+    let reached = match orders.check_health().await {
         Ok(()) => orders.has_namespace().await,
         Err(error) => Err(error),
     };
@@ -219,7 +219,7 @@ async fn temporal() -> Vec<Finding> {
             .chain(queues)
             .collect();
     }
-    let attributes = match orders.missing_search_attributes().await {
+    let attributes = match orders.read_missing_search_attributes().await {
         Ok(missing) if missing.is_empty() => Finding::good("search attributes", "registered"),
         Ok(missing) => {
             let remedy = "register them with `orderflow migrate`, or `temporal operator search-attribute create`";
@@ -232,7 +232,7 @@ async fn temporal() -> Vec<Finding> {
         Err(error) => Finding::bad("search attributes", format!("failed to {error}"), NAMESPACE),
     };
     let mut findings = vec![Finding::good("temporal", place), attributes];
-    match orders.task_queues().await {
+    match orders.read_task_queues().await {
         Ok(states) => findings.extend(states.iter().map(|(name, state)| queue(name, *state))),
         Err(error) => findings.extend(queues.iter().map(|name| {
             Finding::bad(
@@ -267,8 +267,8 @@ fn queue(name: &str, state: QueueState) -> Finding {
 
 async fn api() -> Finding {
     let url = target::api_url();
-    match Api::open() {
-        Ok(api) => match api.health().await {
+    match ApiClient::from_env() {
+        Ok(api) => match api.check_health().await {
             Ok(()) => Finding::good("api", url),
             Err(error) => Finding::bad(
                 "api",

@@ -3,21 +3,21 @@
 use anyhow::{Result, anyhow};
 use serde_json::json;
 
-use super::arguments::List;
+use super::arguments::ListArguments;
 use crate::{
-    output::{print, print_json, table},
+    output::{format_table, print, print_json},
     target,
 };
 use domain::OrderStatus;
-use order_client::{ListFilter, Listed};
+use order_client::{ListFilter, OrderSummary};
 
-pub(crate) async fn list(arguments: List) -> Result<()> {
+pub(crate) async fn list_orders(arguments: ListArguments) -> Result<()> {
     let filter = ListFilter {
         status: arguments.status,
         customer_id: arguments.customer,
         limit: usize::from(arguments.limit),
     };
-    let found = target::orders()?.list(&filter).await;
+    let found = target::connect_orders()?.list_orders(&filter).await;
     let found = found.map_err(|error| anyhow!("failed to {error}; look at `orderflow check`"))?;
     if arguments.output.json {
         return print_json(&found.iter().map(document).collect::<Vec<_>>());
@@ -25,7 +25,7 @@ pub(crate) async fn list(arguments: List) -> Result<()> {
     if found.is_empty() {
         return print("no orders; start one with `orderflow start-order`");
     }
-    let row = |order: &Listed| {
+    let row = |order: &OrderSummary| {
         let (status, step) = (
             name(order.status.map(OrderStatus::as_str)),
             name(order.step.map(domain::Step::as_str)),
@@ -42,14 +42,17 @@ pub(crate) async fn list(arguments: List) -> Result<()> {
         .to_vec()
     };
     let names = ["ORDER", "STATUS", "STEP", "STARTED", "WORKFLOW"];
-    print(&table(&names, &found.iter().map(row).collect::<Vec<_>>()))
+    print(&format_table(
+        &names,
+        &found.iter().map(row).collect::<Vec<_>>(),
+    ))
 }
 
 fn name(name: Option<&'static str>) -> &'static str {
     name.unwrap_or("-")
 }
 
-fn document(order: &Listed) -> serde_json::Value {
+fn document(order: &OrderSummary) -> serde_json::Value {
     json!({
         "order_id": order.order_id,
         "workflow_id": order.workflow_id,

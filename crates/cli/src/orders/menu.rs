@@ -6,16 +6,16 @@ use anyhow::{Result, bail};
 use reqwest::Method;
 
 use super::{
-    api::Api,
+    api_client::ApiClient,
     arguments::{
-        Address, Approve, Cancel, ConfirmDelivery, ConfirmPayment, Order, Reject, Signals, Status,
-        UpdateAddress,
+        AddressArguments, Approve, Cancel, ConfirmDelivery, ConfirmPayment, OrderArguments, Reject,
+        SignalsArguments, StatusArguments, UpdateAddress,
     },
     signals, state,
 };
 use crate::{
     args::Output,
-    output::{ask, headline, print},
+    output::{paint_heading, print, print_prompt},
 };
 
 const MENU: &str = "
@@ -30,7 +30,7 @@ const MENU: &str = "
   0  Quit";
 
 /// Goes on until somebody quits, or nobody types any more. A signal that is refused is no end.
-pub(crate) async fn signals(arguments: Signals) -> Result<()> {
+pub(crate) async fn run_menu(arguments: SignalsArguments) -> Result<()> {
     let person = Person(std::io::stdin());
     let id = match arguments.id {
         Some(id) => id,
@@ -40,18 +40,18 @@ pub(crate) async fn signals(arguments: Signals) -> Result<()> {
         },
     };
     // An unknown order is told before the menu is.
-    Api::open()?
-        .order(Method::GET, &id, &["status"], None)
+    ApiClient::from_env()?
+        .call_order(Method::GET, &id, &["status"], None)
         .await?;
     loop {
         print(&format!(
             "\n{}{MENU}",
-            headline(&format!("Signals for {id}"))
+            paint_heading(&format!("Signals for {id}"))
         ))?;
         let Some(choice) = person.says("Which? ")? else {
             return Ok(());
         };
-        let order = Order {
+        let order = OrderArguments {
             id: id.clone(),
             output: Output { json: false },
         };
@@ -112,7 +112,7 @@ pub(crate) async fn signals(arguments: Signals) -> Result<()> {
                 .await
             }
             "8" => {
-                state::status(Status {
+                state::show_status(StatusArguments {
                     order,
                     watch: false,
                 })
@@ -138,15 +138,15 @@ struct Person(Stdin);
 impl Person {
     /// The next line that is typed, without spaces around it; `None` for an empty one, and at the end.
     fn says(&self, question: &str) -> Result<Option<String>> {
-        ask(question)?;
+        print_prompt(question)?;
         let mut line = String::new();
         self.0.lock().read_line(&mut line)?;
         Ok(Some(line.trim().to_owned()).filter(|line| !line.is_empty()))
     }
 
-    fn address(&self) -> Result<Address> {
+    fn address(&self) -> Result<AddressArguments> {
         print("What is left empty keeps its value.")?;
-        Ok(Address {
+        Ok(AddressArguments {
             street: self.says("Street: ")?,
             city: self.says("City: ")?,
             state: self.says("State: ")?,

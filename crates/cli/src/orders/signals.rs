@@ -5,9 +5,11 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use super::{
-    api::Api,
-    arguments::{Approve, Cancel, ConfirmDelivery, ConfirmPayment, Order, Reject, UpdateAddress},
-    start::fields,
+    api_client::ApiClient,
+    arguments::{
+        Approve, Cancel, ConfirmDelivery, ConfirmPayment, OrderArguments, Reject, UpdateAddress,
+    },
+    start::address_fields,
 };
 use crate::output::print;
 
@@ -34,7 +36,7 @@ pub(crate) async fn cancel(arguments: Cancel) -> Result<()> {
 }
 
 pub(crate) async fn update_address(arguments: UpdateAddress) -> Result<()> {
-    let address = fields(arguments.address);
+    let address = address_fields(arguments.address);
     if address.is_empty() {
         bail!(
             "nothing would change: name at least one of --street, --city, --state, --postal-code, --country"
@@ -43,7 +45,7 @@ pub(crate) async fn update_address(arguments: UpdateAddress) -> Result<()> {
     signal(&arguments.order, "update-address", address).await
 }
 
-pub(crate) async fn cancel_payment(order: Order) -> Result<()> {
+pub(crate) async fn cancel_payment(order: OrderArguments) -> Result<()> {
     signal(&order, "cancel-payment", Map::new()).await
 }
 
@@ -73,9 +75,9 @@ fn given<const N: usize>(values: [(&str, Option<String>); N]) -> Map<String, Val
         .collect()
 }
 
-async fn signal(order: &Order, name: &str, body: Map<String, Value>) -> Result<()> {
-    let answer = Api::open()?
-        .order(
+async fn signal(order: &OrderArguments, name: &str, body: Map<String, Value>) -> Result<()> {
+    let answer = ApiClient::from_env()?
+        .call_order(
             Method::POST,
             &order.id,
             &["signals", name],
@@ -91,8 +93,8 @@ async fn signal(order: &Order, name: &str, body: Map<String, Value>) -> Result<(
         .and_then(Value::as_str)
         .context("the API's answer names no order")?;
     // The state in the answer is the one that the request met; where it goes from there, `status` tells.
-    let message = answer.text("/message");
-    let already = if answer.is("/already") && !message.contains("already") {
+    let message = answer.text_at("/message");
+    let already = if answer.is_true("/already") && !message.contains("already") {
         " It held already."
     } else {
         ""

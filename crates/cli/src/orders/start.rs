@@ -7,13 +7,13 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use super::{
-    api::Api,
-    arguments::{Address, Start},
+    api_client::ApiClient,
+    arguments::{AddressArguments, StartArguments},
 };
-use crate::output::{money, print};
+use crate::output::{format_money, print};
 
-pub(crate) async fn start(arguments: Start) -> Result<()> {
-    let api = Api::open()?;
+pub(crate) async fn start_order(arguments: StartArguments) -> Result<()> {
+    let api = ApiClient::from_env()?;
     // The id is made here, not by the server: so the same command line works with and without items.
     let id = match arguments.id {
         Some(id) => id,
@@ -29,31 +29,31 @@ pub(crate) async fn start(arguments: Start) -> Result<()> {
     if let Some(profile) = arguments.profile {
         body.insert("profile".to_owned(), profile.as_str().into());
     }
-    let address = fields(arguments.address);
+    let address = address_fields(arguments.address);
     if !address.is_empty() {
         body.insert("address".to_owned(), address.into());
     }
     let answer = api
-        .order(Method::POST, &id, &["start"], Some(&body.into()))
+        .call_order(Method::POST, &id, &["start"], Some(&body.into()))
         .await?;
     if arguments.output.json {
         return print(&answer.text);
     }
-    let order_id = answer.text("/order_id");
-    let message = if answer.is("/already_started") {
+    let order_id = answer.text_at("/order_id");
+    let message = if answer.is_true("/already_started") {
         "It was started before."
     } else {
-        answer.text("/message")
+        answer.text_at("/message")
     };
-    let total = money(answer.body.get("total_amount"), answer.text("/currency"));
+    let total = format_money(answer.body.get("total_amount"), answer.text_at("/currency"));
     print(&format!(
         "{order_id}: {message} {total}\nfollow it with: orderflow status {order_id} --watch"
     ))
 }
 
 /// The address that was typed, without what was not.
-pub(crate) fn fields(address: Address) -> Map<String, Value> {
-    let Address {
+pub(crate) fn address_fields(address: AddressArguments) -> Map<String, Value> {
+    let AddressArguments {
         street,
         city,
         state,

@@ -9,28 +9,30 @@ use serde_json::Value;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
-    api::{Answer, Api},
-    arguments::{Order, Outcome, Status},
+    api_client::{ApiClient, ApiResponse},
+    arguments::{OrderArguments, ResultArguments, StatusArguments},
 };
-use crate::output::{fields, money, print};
+use crate::output::{format_fields, format_money, print};
 
 /// How often a watched order is asked.
-pub(crate) const GLANCE: Duration = Duration::from_millis(500);
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-pub(crate) async fn status(arguments: Status) -> Result<()> {
-    let (api, order) = (Api::open()?, arguments.order);
+pub(crate) async fn show_status(arguments: StatusArguments) -> Result<()> {
+    let (api, order) = (ApiClient::from_env()?, arguments.order);
     let api = if arguments.watch {
-        api.patiently()
+        api.with_retries()
     } else {
         api
     };
-    let mut ticks = interval(GLANCE);
+    let mut ticks = interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = String::new();
     let waiting = spinner(arguments.watch);
     loop {
         ticks.tick().await;
-        let answer = api.order(Method::GET, &order.id, &["status"], None).await?;
+        let answer = api
+            .call_order(Method::GET, &order.id, &["status"], None)
+            .await?;
         let line = if order.output.json {
             answer.text.clone()
         } else {
@@ -38,13 +40,13 @@ pub(crate) async fn status(arguments: Status) -> Result<()> {
         };
         // What it was read from may change while the order does not.
         let state = ["/status", "/step", "/updated_at"]
-            .map(|pointer| answer.text(pointer))
+            .map(|pointer| answer.text_at(pointer))
             .join(" ");
         if state != last {
             waiting.suspend(|| print(&line))?;
             last = state;
         }
-        if !arguments.watch || !answer.is("/is_running") {
+        if !arguments.watch || !answer.is_true("/is_running") {
             return Ok(());
         }
     }
@@ -60,30 +62,30 @@ fn spinner(shown: bool) -> ProgressBar {
     spinner
 }
 
-fn line(answer: &Answer) -> String {
-    let ended = if answer.is("/is_running") {
+fn line(answer: &ApiResponse) -> String {
+    let ended = if answer.is_true("/is_running") {
         ""
     } else {
         ", ended"
     };
     let [id, status, step, updated_at, source] =
         ["/order_id", "/status", "/step", "/updated_at", "/source"]
-            .map(|pointer| answer.text(pointer));
+            .map(|pointer| answer.text_at(pointer));
     format!("{updated_at}  {id}  {status} (step {step}{ended}; from {source})")
 }
 
-pub(crate) async fn show(order: Order) -> Result<()> {
-    let answer = Api::open()?
-        .order(Method::GET, &order.id, &[], None)
+pub(crate) async fn show_order(order: OrderArguments) -> Result<()> {
+    let answer = ApiClient::from_env()?
+        .call_order(Method::GET, &order.id, &[], None)
         .await?;
     if order.output.json {
         return print(&answer.text);
     }
-    let text = |pointer: &str| answer.text(pointer).to_owned();
+    let text = |pointer: &str| answer.text_at(pointer).to_owned();
     let joined = |pointers: &[&str]| {
         let parts: Vec<_> = pointers
             .iter()
-            .map(|pointer| answer.text(pointer))
+            .map(|pointer| answer.text_at(pointer))
             .filter(|part| !part.is_empty())
             .collect();
         parts.join(", ")
@@ -91,7 +93,7 @@ pub(crate) async fn show(order: Order) -> Result<()> {
     let address = ["street", "city", "state", "postal_code", "country"]
         .map(|part| format!("/shipping_address/{part}"));
     let address: Vec<&str> = address.iter().map(String::as_str).collect();
-    print(&fields(&[
+    print(&format_fields(&[
         ("order", text("/order_id")),
         ("workflow", text("/workflow_id")),
         (
@@ -103,7 +105,7 @@ pub(crate) async fn show(order: Order) -> Result<()> {
                 text("/source")
             ),
         ),
-        ("running", answer.is("/is_running").to_string()),
+        ("running", answer.is_true("/is_running").to_string()),
         (
             "customer",
             joined(&["/customer/id", "/customer/name", "/customer/email"]),
@@ -111,7 +113,7 @@ pub(crate) async fn show(order: Order) -> Result<()> {
         ("items", items(&answer)),
         (
             "total",
-            money(answer.body.get("total_amount"), answer.text("/currency")),
+            format_money(answer.body.get("total_amount"), answer.text_at("/currency")),
         ),
         ("address", joined(&address)),
         (
@@ -134,10 +136,10 @@ pub(crate) async fn show(order: Order) -> Result<()> {
     ]))
 }
 
-fn items(answer: &Answer) -> String {
+fn items(answer: &ApiResponse) -> String {
     let item = |item: &Value| {
         let part = |name: &str| item.get(name).map(Value::to_string).unwrap_or_default();
-        let price = money(item.get("unit_price"), answer.text("/currency"));
+        let price = format_money(item.get("unit_price"), answer.text_at("/currency"));
         format!(
             "{} × {} at {price}",
             part("quantity"),
@@ -151,23 +153,27 @@ fn items(answer: &Answer) -> String {
 }
 
 /// The final outcome; an error while there is none.
-pub(crate) async fn result(arguments: Outcome) -> Result<()> {
-    let (api, order) = (Api::open()?, arguments.order);
-    let api = if arguments.wait { api.patiently() } else { api };
+pub(crate) async fn show_result(arguments: ResultArguments) -> Result<()> {
+    let (api, order) = (ApiClient::from_env()?, arguments.order);
+    let api = if arguments.wait {
+        api.with_retries()
+    } else {
+        api
+    };
     let waiting = spinner(arguments.wait);
-    let mut ticks = interval(GLANCE);
+    let mut ticks = interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let answer = loop {
         ticks.tick().await;
-        let answer = api.order(Method::GET, &order.id, &[], None).await?;
-        if !answer.is("/is_running") {
+        let answer = api.call_order(Method::GET, &order.id, &[], None).await?;
+        if !answer.is_true("/is_running") {
             break answer;
         }
         if !arguments.wait {
-            let (status, step) = (answer.text("/status"), answer.text("/step"));
+            let (status, step) = (answer.text_at("/status"), answer.text_at("/step"));
             bail!(
                 "{} still runs: {status}, step {step}; wait for its end with --wait",
-                answer.text("/order_id")
+                answer.text_at("/order_id")
             );
         }
     };
@@ -175,9 +181,13 @@ pub(crate) async fn result(arguments: Outcome) -> Result<()> {
     if order.output.json {
         return print(&answer.text);
     }
-    let text = |pointer: &str| answer.text(pointer).to_owned();
-    let failure = [answer.text("/failure/code"), answer.text("/failure/detail")].join(": ");
-    print(&fields(&[
+    let text = |pointer: &str| answer.text_at(pointer).to_owned();
+    let failure = [
+        answer.text_at("/failure/code"),
+        answer.text_at("/failure/detail"),
+    ]
+    .join(": ");
+    print(&format_fields(&[
         ("order", text("/order_id")),
         ("outcome", text("/status")),
         ("reason", text("/cancellation_reason")),

@@ -4,16 +4,18 @@ use anyhow::Result;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
-use super::arguments::Workflow;
+use super::arguments::WorkflowArguments;
 use crate::{
-    output::{fields, harmless, headline, print, print_json},
+    output::{format_fields, paint_heading, print, print_json, replace_control_characters},
     target,
 };
 use order_client::{PendingActivity, WorkflowDescription, WorkflowEvent};
 
-pub(crate) async fn describe(arguments: Workflow) -> Result<()> {
-    let found = target::orders()?.describe_workflow(&arguments.id).await;
-    let found = found.map_err(|error| target::refused(error, &arguments.id))?;
+pub(crate) async fn describe_workflow(arguments: WorkflowArguments) -> Result<()> {
+    let found = target::connect_orders()?
+        .describe_workflow(&arguments.id)
+        .await;
+    let found = found.map_err(|error| target::explain_temporal_error(error, &arguments.id))?;
     if arguments.output.json {
         print_json(&found)
     } else {
@@ -40,7 +42,7 @@ fn text(found: &WorkflowDescription) -> String {
             pending.activity, pending.attempt
         )
     };
-    fields(&[
+    format_fields(&[
         ("workflow", found.workflow_id.clone()),
         ("run", found.run_id.clone()),
         ("type", found.workflow_type.clone()),
@@ -74,12 +76,12 @@ fn text(found: &WorkflowDescription) -> String {
     ])
 }
 
-pub(crate) async fn history(arguments: Workflow) -> Result<()> {
-    let orders = target::orders()?;
+pub(crate) async fn show_history(arguments: WorkflowArguments) -> Result<()> {
+    let orders = target::connect_orders()?;
     let (workflow_id, events) = orders
-        .history(&arguments.id)
+        .read_history(&arguments.id)
         .await
-        .map_err(|error| target::refused(error, &arguments.id))?;
+        .map_err(|error| target::explain_temporal_error(error, &arguments.id))?;
     let mut histories = vec![(workflow_id, events)];
     let children: Vec<_> = histories[0]
         .1
@@ -89,9 +91,9 @@ pub(crate) async fn history(arguments: Workflow) -> Result<()> {
     for child in children {
         histories.push(
             orders
-                .history(&child)
+                .read_history(&child)
                 .await
-                .map_err(|error| target::refused(error, &child))?,
+                .map_err(|error| target::explain_temporal_error(error, &child))?,
         );
     }
     if arguments.output.json {
@@ -108,7 +110,7 @@ pub(crate) async fn history(arguments: Workflow) -> Result<()> {
         .max()
         .unwrap_or_default();
     for (id, events) in &histories {
-        print(&headline(id))?;
+        print(&paint_heading(id))?;
         for event in events {
             let line = format!(
                 "{:>4}  {}  {:<width$}  {}",
@@ -169,7 +171,7 @@ fn gist(event: &WorkflowEvent) -> String {
     if event.kind.starts_with("WorkflowTask") && event.kind != "WorkflowTaskFailed" {
         return String::new();
     }
-    harmless(
+    replace_control_characters(
         &TELLING
             .iter()
             .filter_map(part)

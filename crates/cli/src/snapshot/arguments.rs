@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use crate::{args::Output, typed};
+use crate::{args::Output, value_parsers};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SnapshotCommand {
@@ -29,14 +29,14 @@ pub(crate) enum SnapshotCommand {
 #[derive(Debug, Args)]
 pub(crate) struct Instance {
     /// Which one [default: ORDERFLOW_DB_INSTANCE, else the one in DATABASE_URL].
-    #[arg(long, value_name = "INSTANCE", value_parser = typed::instance)]
+    #[arg(long, value_name = "INSTANCE", value_parser = value_parsers::instance)]
     pub(crate) instance: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct CreateSnapshot {
     /// What to call it [default: the instance's name and the time].
-    #[arg(value_parser = typed::snapshot)]
+    #[arg(value_parser = value_parsers::snapshot)]
     pub(crate) name: Option<String>,
     /// Return as soon as it has begun.
     #[arg(long)]
@@ -58,13 +58,13 @@ pub(crate) struct ListSnapshots {
 #[derive(Debug, Args)]
 pub(crate) struct RestoreSnapshot {
     /// Which snapshot, unless --at says a moment.
-    #[arg(required_unless_present = "at", conflicts_with = "at", value_parser = typed::known_snapshot)]
+    #[arg(required_unless_present = "at", conflicts_with = "at", value_parser = value_parsers::known_snapshot)]
     pub(crate) name: Option<String>,
     /// The instance as it was then, such as 2026-11-21T09:30:00Z, or `latest`.
-    #[arg(long, value_name = "TIME", value_parser = typed::moment)]
+    #[arg(long, value_name = "TIME", value_parser = value_parsers::moment)]
     pub(crate) at: Option<String>,
     /// The new instance [default: the old one's name and `-restored`].
-    #[arg(long, value_name = "INSTANCE", value_parser = typed::instance)]
+    #[arg(long, value_name = "INSTANCE", value_parser = value_parsers::instance)]
     pub(crate) to: Option<String>,
     /// Return as soon as it has begun.
     #[arg(long)]

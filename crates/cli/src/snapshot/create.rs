@@ -6,18 +6,18 @@ use chrono::Utc;
 
 use super::{
     arguments::CreateSnapshot,
-    list::Listed,
+    errors::explain_error,
+    list::SnapshotSummary,
     rds,
-    refusal::refused,
-    wait::{Stage, until_available},
+    wait::{Stage, wait_until_available},
 };
 use crate::output::{print, print_json};
 
 const ACTION: &str = "rds:CreateDBSnapshot";
 
-pub(super) async fn create(arguments: CreateSnapshot) -> Result<()> {
-    let instance = rds::instance(&arguments.instance)?;
-    let client = rds::client().await?;
+pub(super) async fn create_snapshot(arguments: CreateSnapshot) -> Result<()> {
+    let instance = rds::require_instance(&arguments.instance)?;
+    let client = rds::connect().await?;
     let name = arguments
         .name
         .unwrap_or_else(|| format!("{instance}-{}", Utc::now().format("%Y%m%d-%H%M%S")));
@@ -40,9 +40,9 @@ pub(super) async fn create(arguments: CreateSnapshot) -> Result<()> {
                 .code()
                 .is_some_and(|code| code.starts_with("DBSnapshotAlreadyExists")) =>
         {
-            (false, describe(&client, &name).await?)
+            (false, describe_snapshot(&client, &name).await?)
         }
-        Err(error) => return Err(refused(&error, &client, ACTION, &instance)),
+        Err(error) => return Err(explain_error(&error, &client, ACTION, &instance)),
     };
     if snapshot
         .db_instance_identifier()
@@ -58,7 +58,7 @@ pub(super) async fn create(arguments: CreateSnapshot) -> Result<()> {
     } else {
         wait(&client, &name).await?
     };
-    let listed = Listed::of(&snapshot);
+    let listed = SnapshotSummary::from_snapshot(&snapshot);
     if arguments.output.json {
         return print_json(&listed);
     }
@@ -70,8 +70,8 @@ pub(super) async fn create(arguments: CreateSnapshot) -> Result<()> {
     };
     print(&format!(
         "{what} {name}, a snapshot of {instance}: {}, {}",
-        listed.size(),
-        listed.is_encrypted()
+        listed.size_text(),
+        listed.encryption_text()
     ))?;
     if is_there {
         return print(&format!(
@@ -82,13 +82,14 @@ pub(super) async fn create(arguments: CreateSnapshot) -> Result<()> {
 }
 
 /// One that exists.
-pub(super) async fn describe(client: &Client, name: &str) -> Result<DbSnapshot> {
+pub(super) async fn describe_snapshot(client: &Client, name: &str) -> Result<DbSnapshot> {
     let answer = client
         .describe_db_snapshots()
         .db_snapshot_identifier(name)
         .send()
         .await;
-    let found = answer.map_err(|error| refused(&error, client, "rds:DescribeDBSnapshots", name))?;
+    let found =
+        answer.map_err(|error| explain_error(&error, client, "rds:DescribeDBSnapshots", name))?;
     found
         .db_snapshots
         .unwrap_or_default()
@@ -123,7 +124,8 @@ async fn wait(client: &Client, name: &str) -> Result<DbSnapshot> {
                 .map(|of| of.to_string()),
         }
     };
-    let refused = |error: &_| refused(error, client, "rds:DescribeDBSnapshots", name);
-    let answer = until_available(&format!("the snapshot {name}"), look, stage, refused).await?;
+    let refused = |error: &_| explain_error(error, client, "rds:DescribeDBSnapshots", name);
+    let answer =
+        wait_until_available(&format!("the snapshot {name}"), look, stage, refused).await?;
     first(&answer).with_context(|| format!("RDS says nothing of the snapshot {name}"))
 }

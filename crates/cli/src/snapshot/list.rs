@@ -5,12 +5,12 @@ use aws_sdk_rds::{primitives::DateTime, types::DbSnapshot};
 use chrono::{SecondsFormat, Utc};
 use serde::Serialize;
 
-use super::{arguments::ListSnapshots, rds, refusal::refused};
-use crate::output::{print, print_json, table};
+use super::{arguments::ListSnapshots, errors::explain_error, rds};
+use crate::output::{format_table, print, print_json};
 
 /// What is told of a snapshot.
 #[derive(Debug, Serialize)]
-pub(super) struct Listed {
+pub(super) struct SnapshotSummary {
     name: String,
     instance: String,
     created: Option<String>,
@@ -21,8 +21,8 @@ pub(super) struct Listed {
     kind: String,
 }
 
-impl Listed {
-    pub(super) fn of(snapshot: &DbSnapshot) -> Self {
+impl SnapshotSummary {
+    pub(super) fn from_snapshot(snapshot: &DbSnapshot) -> Self {
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
         Self {
             name: text(snapshot.db_snapshot_identifier()),
@@ -35,13 +35,13 @@ impl Listed {
         }
     }
 
-    pub(super) fn size(&self) -> String {
+    pub(super) fn size_text(&self) -> String {
         self.size_gib
             .map(|size| format!("{size} GiB"))
             .unwrap_or_default()
     }
 
-    pub(super) fn is_encrypted(&self) -> &'static str {
+    pub(super) fn encryption_text(&self) -> &'static str {
         if self.encrypted {
             "encrypted"
         } else {
@@ -55,17 +55,17 @@ fn time(time: &DateTime) -> Option<String> {
     Some(time.to_rfc3339_opts(SecondsFormat::Secs, true))
 }
 
-pub(super) async fn list(arguments: ListSnapshots) -> Result<()> {
-    let instance = rds::known(&arguments.instance);
-    let client = rds::client().await?;
+pub(super) async fn list_snapshots(arguments: ListSnapshots) -> Result<()> {
+    let instance = rds::find_instance(&arguments.instance);
+    let client = rds::connect().await?;
     let pages = client
         .describe_db_snapshots()
         .set_db_instance_identifier(instance.clone());
     let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
     let subject = instance.as_deref().unwrap_or("all instances");
-    let found =
-        found.map_err(|error| refused(&error, &client, "rds:DescribeDBSnapshots", subject))?;
-    let mut found: Vec<_> = found.iter().map(Listed::of).collect();
+    let found = found
+        .map_err(|error| explain_error(&error, &client, "rds:DescribeDBSnapshots", subject))?;
+    let mut found: Vec<_> = found.iter().map(SnapshotSummary::from_snapshot).collect();
     // One that has just begun has no time yet.
     found.sort_by_key(|snapshot| {
         std::cmp::Reverse(snapshot.created.clone().unwrap_or_else(|| "now".to_owned()))
@@ -78,10 +78,10 @@ pub(super) async fn list(arguments: ListSnapshots) -> Result<()> {
             "there is no snapshot of {subject}; `orderflow snapshot create` takes one"
         ));
     }
-    let row = |snapshot: &Listed| {
+    let row = |snapshot: &SnapshotSummary| {
         let encrypted = if snapshot.encrypted { "yes" } else { "no" };
         let created = snapshot.created.clone().unwrap_or_default();
-        let Listed {
+        let SnapshotSummary {
             name,
             instance,
             status,
@@ -92,7 +92,7 @@ pub(super) async fn list(arguments: ListSnapshots) -> Result<()> {
             name,
             instance,
             &created,
-            &snapshot.size(),
+            &snapshot.size_text(),
             status,
             encrypted,
             kind,
@@ -101,7 +101,7 @@ pub(super) async fn list(arguments: ListSnapshots) -> Result<()> {
         .to_vec()
     };
     let rows: Vec<_> = found.iter().map(row).collect();
-    print(&table(
+    print(&format_table(
         &[
             "NAME",
             "INSTANCE",

@@ -9,8 +9,8 @@ use aws_sdk_rds::{
     types::DbInstance,
 };
 
-use super::{arguments::Instance, refusal::refused};
-use crate::target::variable;
+use super::{arguments::Instance, errors::explain_error};
+use crate::target::read_variable;
 
 const INSTANCE: &str = "ORDERFLOW_DB_INSTANCE";
 
@@ -18,8 +18,10 @@ const INSTANCE: &str = "ORDERFLOW_DB_INSTANCE";
 const ANSWER: Duration = Duration::from_secs(20);
 
 /// A client, once it is known who asks and where: the SDK's own words for what is missing are long.
-pub(super) async fn client() -> Result<Client> {
-    let config = aws::config().await.context("HTTP could not be set up")?;
+pub(super) async fn connect() -> Result<Client> {
+    let config = aws::load_config()
+        .await
+        .context("HTTP could not be set up")?;
     let region = config
         .region()
         .cloned()
@@ -49,8 +51,8 @@ pub(super) async fn client() -> Result<Client> {
 }
 
 /// Which instance is meant, or why nobody knows.
-pub(super) fn instance(named: &Instance) -> Result<String> {
-    known(named).ok_or_else(|| {
+pub(super) fn require_instance(named: &Instance) -> Result<String> {
+    find_instance(named).ok_or_else(|| {
         anyhow!(
             "which instance? Name it with --instance or {INSTANCE}; the stack's output `Database` has it (docs/runbook.md)"
         )
@@ -58,11 +60,11 @@ pub(super) fn instance(named: &Instance) -> Result<String> {
 }
 
 /// The one that was named, else the one that `DATABASE_URL` leads to.
-pub(super) fn known(named: &Instance) -> Option<String> {
+pub(super) fn find_instance(named: &Instance) -> Option<String> {
     named
         .instance
         .clone()
-        .or_else(|| variable(INSTANCE))
+        .or_else(|| read_variable(INSTANCE))
         .or_else(|| Some(of_database()?.name))
 }
 
@@ -74,7 +76,7 @@ struct Host {
 }
 
 fn of_database() -> Option<Host> {
-    host_of(&variable("DATABASE_URL")?)
+    host_of(&read_variable("DATABASE_URL")?)
 }
 
 /// `NAME.RANDOM.REGION.rds.amazonaws.com`; a proxy or a cluster has another label where the random one is.
@@ -97,13 +99,14 @@ fn host_of(url: &str) -> Option<Host> {
 }
 
 /// The instance as RDS describes it.
-pub(super) async fn describe(client: &Client, name: &str) -> Result<DbInstance> {
+pub(super) async fn describe_instance(client: &Client, name: &str) -> Result<DbInstance> {
     let answer = client
         .describe_db_instances()
         .db_instance_identifier(name)
         .send()
         .await;
-    let found = answer.map_err(|error| refused(&error, client, "rds:DescribeDBInstances", name))?;
+    let found =
+        answer.map_err(|error| explain_error(&error, client, "rds:DescribeDBInstances", name))?;
     let found = found.db_instances.unwrap_or_default().into_iter().next();
     found.with_context(|| format!("RDS says nothing of the instance {name}"))
 }

@@ -13,9 +13,10 @@ use serde_json::json;
 
 use super::{
     arguments::RestoreSnapshot,
-    create, rds,
-    refusal::refused,
-    wait::{Stage, until_available},
+    create,
+    errors::explain_error,
+    rds,
+    wait::{Stage, wait_until_available},
 };
 use crate::output::{print, print_json};
 use domain::parse_time;
@@ -27,8 +28,8 @@ enum Source {
     Moment(Option<DateTime>),
 }
 
-pub(super) async fn restore(arguments: RestoreSnapshot) -> Result<()> {
-    let old = rds::instance(&arguments.instance)?;
+pub(super) async fn restore_instance(arguments: RestoreSnapshot) -> Result<()> {
+    let old = rds::require_instance(&arguments.instance)?;
     let new = arguments.to.unwrap_or_else(|| format!("{old}-restored"));
     let (source, from) = match (arguments.name, arguments.at.as_deref()) {
         (Some(name), _) => (
@@ -47,13 +48,13 @@ pub(super) async fn restore(arguments: RestoreSnapshot) -> Result<()> {
             )
         }
     };
-    let client = rds::client().await?;
-    let like = rds::describe(&client, &old).await?;
+    let client = rds::connect().await?;
+    let like = rds::describe_instance(&client, &old).await?;
     is_free(&client, &new).await?;
     is_encrypted(&client, &source, &like).await?;
     begin(&client, &source, &like, &old, &new).await?;
     let made = if arguments.no_wait {
-        rds::describe(&client, &new).await?
+        rds::describe_instance(&client, &new).await?
     } else {
         wait(&client, &new).await?
     };
@@ -112,7 +113,12 @@ async fn is_free(client: &Client, new: &str) -> Result<()> {
         {
             Ok(())
         }
-        Err(error) => Err(refused(&error, client, "rds:DescribeDBInstances", new)),
+        Err(error) => Err(explain_error(
+            &error,
+            client,
+            "rds:DescribeDBInstances",
+            new,
+        )),
     }
 }
 
@@ -120,7 +126,7 @@ async fn is_free(client: &Client, new: &str) -> Result<()> {
 async fn is_encrypted(client: &Client, source: &Source, like: &DbInstance) -> Result<()> {
     let (what, is_encrypted) = match source {
         Source::Snapshot(name) => {
-            let snapshot = create::describe(client, name).await?;
+            let snapshot = create::describe_snapshot(client, name).await?;
             (format!("the snapshot {name}"), snapshot.encrypted())
         }
         Source::Moment(_) => (
@@ -186,7 +192,7 @@ async fn begin(
             };
             let action = "rds:RestoreDBInstanceFromDBSnapshot";
             begun.map(drop).map_err(|error| {
-                refused(
+                explain_error(
                     &error,
                     client,
                     action,
@@ -215,7 +221,7 @@ async fn begin(
             };
             let action = "rds:RestoreDBInstanceToPointInTime";
             begun.map(drop).map_err(|error| {
-                refused(
+                explain_error(
                     &error,
                     client,
                     action,
@@ -274,7 +280,7 @@ async fn wait(client: &Client, new: &str) -> Result<DbInstance> {
             percent: first(answer).and_then(|instance| instance.percent_progress),
         }
     };
-    let refused = |error: &_| refused(error, client, "rds:DescribeDBInstances", new);
-    let answer = until_available(&format!("the instance {new}"), look, stage, refused).await?;
+    let refused = |error: &_| explain_error(error, client, "rds:DescribeDBInstances", new);
+    let answer = wait_until_available(&format!("the instance {new}"), look, stage, refused).await?;
     first(&answer).with_context(|| format!("RDS says nothing of the instance {new}"))
 }

@@ -10,7 +10,7 @@ use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
 use indicatif::ProgressBar;
 use tokio::time::sleep;
 
-use super::refusal::is_passing;
+use super::errors::is_transient;
 
 /// What is small is done soon, what is large takes hours.
 const FIRST_LOOK: Duration = Duration::from_millis(300);
@@ -40,7 +40,7 @@ pub(super) struct Stage {
 }
 
 /// Looks until `what` is available, and returns what was seen last.
-pub(super) async fn until_available<T, E: ProvideErrorMetadata, R>(
+pub(super) async fn wait_until_available<T, E: ProvideErrorMetadata, R>(
     what: &str,
     mut look: impl AsyncFnMut() -> Result<T, SdkError<E, R>>,
     stage: impl Fn(&T) -> Stage,
@@ -65,7 +65,7 @@ pub(super) async fn until_available<T, E: ProvideErrorMetadata, R>(
                     &percent.map_or(status.clone(), |percent| format!("{status}, {percent} %")),
                 );
             }
-            Err(error) if is_passing(&error) && answered.elapsed() < PATIENCE => {
+            Err(error) if is_transient(&error) && answered.elapsed() < PATIENCE => {
                 progress.show("AWS does not answer")
             }
             Err(error) => return Err(anyhow!("{:#} ({what} goes on in AWS)", refused(&error))),

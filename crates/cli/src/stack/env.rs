@@ -20,7 +20,7 @@ const NOT_FOR_OTHERS: [&str; 4] = [
 
 /// Prints the running stack's settings, all that a function or a worker needs to join in.
 pub(crate) fn env(output: Output) -> Result<()> {
-    let state = Project::here()?.state()?;
+    let state = Project::from_current_folder()?.read_state()?;
     let mut variables = state.settings;
     variables.retain(|(name, _)| !NOT_FOR_OTHERS.contains(&name.as_str()));
     let addresses = state.addresses;

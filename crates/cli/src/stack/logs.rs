@@ -19,8 +19,8 @@ use devstack::{Project, Stack};
 const WINDOW: u64 = 1 << 20;
 
 /// Shows the last lines of the wanted services, and with `--follow` what comes.
-pub(crate) async fn logs(arguments: Logs) -> Result<()> {
-    let project = Project::here()?;
+pub(crate) async fn show_logs(arguments: Logs) -> Result<()> {
+    let project = Project::from_current_folder()?;
     let names = names(arguments.service.as_deref());
     let mut logs: Vec<Log> = names
         .iter()

@@ -6,12 +6,12 @@ use crate::output::print;
 use devstack::{Project, ServiceStatus, control};
 
 /// Shows what runs, also where nothing does.
-pub(crate) async fn ps(json: bool) -> Result<()> {
-    let project = Project::here()?;
+pub(crate) async fn show_services(json: bool) -> Result<()> {
+    let project = Project::from_current_folder()?;
     let services = if project.is_running()? {
-        control::status(&project).await?
+        control::request_status(&project).await?
     } else {
-        devstack::stopped()
+        devstack::stopped_services()
     };
     if json {
         return print(&serde_json::to_string_pretty(&services)?);

@@ -7,36 +7,36 @@ use anyhow::{Result, bail};
 use devstack::{Project, control};
 
 /// Stops the stack.
-pub(crate) async fn down() -> Result<()> {
-    let project = Project::here()?;
+pub(crate) async fn stop_stack() -> Result<()> {
+    let project = Project::from_current_folder()?;
     if !project.is_running()? {
         eprintln!("nothing is running");
         return Ok(());
     }
-    control::down(&project).await?;
+    control::request_shutdown(&project).await?;
     eprintln!("everything is stopped");
     Ok(())
 }
 
 /// Restarts one service, `app`, or everything.
-pub(crate) async fn restart(service: Option<String>) -> Result<()> {
-    let project = Project::here()?;
-    project.state()?;
-    control::restart(&project, service.clone()).await?;
+pub(crate) async fn restart_services(service: Option<String>) -> Result<()> {
+    let project = Project::from_current_folder()?;
+    project.read_state()?;
+    control::request_restart(&project, service.clone()).await?;
     eprintln!("{} restarted", service.as_deref().unwrap_or("everything"));
     Ok(())
 }
 
 /// Stops the stack and removes its data.
-pub(crate) async fn reset(yes: bool) -> Result<()> {
-    let project = Project::here()?;
+pub(crate) async fn reset_stack(yes: bool) -> Result<()> {
+    let project = Project::from_current_folder()?;
     if !yes && !confirmed(&project)? {
         bail!("nothing was removed");
     }
     if project.is_running()? {
-        control::down(&project).await?;
+        control::request_shutdown(&project).await?;
     }
-    project.reset()?;
+    project.remove_data()?;
     eprintln!("stopped, and all local data removed");
     Ok(())
 }

@@ -5,18 +5,18 @@ use anyhow::Result;
 use crate::args::Service;
 
 /// Runs one service until SIGTERM.
-pub(crate) async fn serve(service: Service) -> Result<()> {
+pub(crate) async fn serve_service(service: Service) -> Result<()> {
     match service {
         Service::Worker => {
             telemetry::init()?;
             worker::run(worker::WorkerSettings::from_env()?).await
         }
-        Service::Api => crate::api::serve().await,
+        Service::Api => crate::gateway::serve_gateway().await,
     }
 }
 
 /// Fails unless the service that runs beside this process is well.
-pub(crate) async fn health(service: Service) -> Result<()> {
+pub(crate) async fn check_service_health(service: Service) -> Result<()> {
     let address = match service {
         Service::Worker => "ORDERFLOW_HEALTH_ADDRESS",
         Service::Api => "ORDERFLOW_HTTP_ADDRESS",

@@ -10,7 +10,7 @@ use crate::{
     args::{StackArguments, Up},
     output::{print, print_json},
 };
-use devstack::{Launcher, Port, Progress, Project, StackOptions, State};
+use devstack::{Launcher, Port, Progress, Project, StackOptions, StackState};
 use domain::Profile;
 
 /// The usual ports of what everybody looks for there.
@@ -19,8 +19,8 @@ const TEMPORAL: u16 = 7233;
 const UI: u16 = 8233;
 
 /// Starts the stack, unless it runs already.
-pub(crate) async fn up(arguments: Up) -> Result<()> {
-    let (project, json) = (Project::here()?, arguments.output.json);
+pub(crate) async fn start_stack(arguments: Up) -> Result<()> {
+    let (project, json) = (Project::from_current_folder()?, arguments.output.json);
     if project.is_running()? {
         let state = wait_until_ready(&project).await?;
         let refused = not_taken(&arguments.stack, &state);
@@ -34,7 +34,8 @@ pub(crate) async fn up(arguments: Up) -> Result<()> {
     }
     let progress = Progress::stderr();
     if arguments.detach {
-        let state = devstack::launch(&project, supervisor(&arguments.stack), &progress).await?;
+        let state =
+            devstack::launch_supervisor(&project, supervisor(&arguments.stack), &progress).await?;
         return show(
             "the stack is ready; stop it with `orderflow down`",
             &state,
@@ -42,7 +43,7 @@ pub(crate) async fn up(arguments: Up) -> Result<()> {
         );
     }
     let options = options(&arguments.stack, project.clone())?;
-    devstack::supervise(&project, options, &progress, pending(), |state| {
+    devstack::run_supervisor(&project, options, &progress, pending(), |state| {
         // A closed standard output is no reason to stop.
         let _ = show("the stack is ready; stop it with Ctrl-C", state, json);
     })
@@ -50,18 +51,25 @@ pub(crate) async fn up(arguments: Up) -> Result<()> {
 }
 
 /// The hidden command that `up --detach` runs in the background.
-pub(crate) async fn supervise(arguments: StackArguments) -> Result<()> {
-    let project = Project::here()?;
+pub(crate) async fn supervise_stack(arguments: StackArguments) -> Result<()> {
+    let project = Project::from_current_folder()?;
     let progress = Launcher.progress();
     let end = match options(&arguments, project.clone()) {
         Ok(options) => {
-            let ready = |_: &State| Launcher.ready();
-            devstack::supervise(&project, options, &progress, Launcher.gone(), ready).await
+            let ready = |_: &StackState| Launcher.report_ready();
+            devstack::run_supervisor(
+                &project,
+                options,
+                &progress,
+                Launcher.wait_for_exit(),
+                ready,
+            )
+            .await
         }
         Err(error) => Err(error),
     };
     if let Err(error) = &end {
-        Launcher.failed(&format!("{error:#}"));
+        Launcher.report_failure(&format!("{error:#}"));
     }
     end
 }
@@ -78,7 +86,7 @@ fn options(arguments: &StackArguments, project: Project) -> Result<StackOptions>
         postgres_port: arguments.postgres_port.map_or(Port::Free, Port::Fixed),
         mail_port: Some(arguments.mail_port.map_or(Port::Prefer(8025), Port::Fixed)),
         worker: !arguments.no_worker,
-        ..StackOptions::of_project(project)?
+        ..StackOptions::for_project(project)?
     })
 }
 
@@ -110,7 +118,7 @@ fn ports(arguments: &StackArguments) -> [(&'static str, Option<u16>); 6] {
 }
 
 /// What was asked for that a stack which runs already has otherwise.
-fn not_taken(arguments: &StackArguments, state: &State) -> Vec<String> {
+fn not_taken(arguments: &StackArguments, state: &StackState) -> Vec<String> {
     let addresses = &state.addresses;
     let temporal = format!("http://{}", addresses.temporal_address);
     let there = [
@@ -152,9 +160,9 @@ fn not_taken(arguments: &StackArguments, state: &State) -> Vec<String> {
     refused
 }
 
-async fn wait_until_ready(project: &Project) -> Result<State> {
+async fn wait_until_ready(project: &Project) -> Result<StackState> {
     loop {
-        if let Ok(state) = project.state() {
+        if let Ok(state) = project.read_state() {
             return Ok(state);
         }
         if !project.is_running()? {
@@ -164,7 +172,7 @@ async fn wait_until_ready(project: &Project) -> Result<State> {
     }
 }
 
-fn show(headline: &str, state: &State, json: bool) -> Result<()> {
+fn show(headline: &str, state: &StackState, json: bool) -> Result<()> {
     let addresses = &state.addresses;
     let metrics: Vec<_> = [
         Some(&addresses.metrics_url),

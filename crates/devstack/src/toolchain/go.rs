@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::temporal::on_path;
+use super::temporal::find_on_path;
 use crate::{
     guard::{Guard, GuardOptions},
     progress::Progress,
@@ -19,16 +19,16 @@ const VERSION: &str = "v1.5.1";
 const GO_MOD: &str = include_str!("../../temporal-cli/go.mod");
 const GO_SUM: &str = include_str!("../../temporal-cli/go.sum");
 
-pub(super) fn destination(cache: &Path) -> PathBuf {
+pub(super) fn program_path(cache: &Path) -> PathBuf {
     cache.join("go").join(format!("temporal-{VERSION}"))
 }
 
 /// Builds the server and puts it into the cache; a build that is killed leaves nothing that looks finished.
-pub(super) async fn build(cache: &Path, progress: &Progress) -> Result<PathBuf> {
-    let Some(go) = on_path("go") else {
+pub(super) async fn build_temporal(cache: &Path, progress: &Progress) -> Result<PathBuf> {
+    let Some(go) = find_on_path("go") else {
         bail!("there is no `go` on the PATH");
     };
-    let program = destination(cache);
+    let program = program_path(cache);
     let folder = cache.join("go");
     let output = folder.join("bin");
     fs::create_dir_all(&output)
@@ -36,7 +36,7 @@ pub(super) async fn build(cache: &Path, progress: &Progress) -> Result<PathBuf> 
     fs::write(folder.join("go.mod"), GO_MOD).context("failed to write go.mod")?;
     fs::write(folder.join("go.sum"), GO_SUM).context("failed to write go.sum")?;
 
-    progress.say(format!(
+    progress.report(format!(
         "Temporal: building {VERSION} from its Go module, once; this takes 2 to 6 minutes"
     ));
     let started = Instant::now();
@@ -65,11 +65,11 @@ pub(super) async fn build(cache: &Path, progress: &Progress) -> Result<PathBuf> 
         log: log.clone(),
         user: None,
         stop_signal: "TERM",
-        patience: Duration::from_secs(2),
+        grace_period: Duration::from_secs(2),
         remove_folder: None,
     })?;
     let status = progress
-        .during(|| "Temporal: building".to_owned(), guard.ended())
+        .report_while(|| "Temporal: building".to_owned(), guard.wait_for_exit())
         .await;
     if !status.is_some_and(|status| status.success()) {
         let text = fs::read_to_string(&log).unwrap_or_default();
@@ -82,7 +82,7 @@ pub(super) async fn build(cache: &Path, progress: &Progress) -> Result<PathBuf> 
     }
     fs::rename(output.join("temporal"), &program)
         .with_context(|| format!("failed to move the program to {}", program.display()))?;
-    progress.say(format!(
+    progress.report(format!(
         "Temporal: built in {} s, kept in {}",
         started.elapsed().as_secs(),
         program.display()

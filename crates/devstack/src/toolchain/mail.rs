@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::temporal::on_path;
+use super::temporal::find_on_path;
 use crate::{
     folder,
     guard::{Guard, GuardOptions},
@@ -26,7 +26,7 @@ const REMEDY: &str = "put `mailpit`, or `node` (18 or later) and `npm`, on the P
 
 /// A program that takes mails.
 #[derive(Clone, Debug)]
-pub enum MailSink {
+pub enum MailProgram {
     Mailpit(PathBuf),
     MailDev {
         node: PathBuf,
@@ -37,28 +37,28 @@ pub enum MailSink {
 }
 
 /// The first that there is.
-pub async fn mail_sink(progress: &Progress) -> Result<MailSink> {
-    match on_path("mailpit") {
-        Some(program) => Ok(MailSink::Mailpit(program)),
-        None => maildev(progress).await,
+pub async fn obtain_mail_server(progress: &Progress) -> Result<MailProgram> {
+    match find_on_path("mailpit") {
+        Some(program) => Ok(MailProgram::Mailpit(program)),
+        None => obtain_maildev(progress).await,
     }
 }
 
 /// MailDev, installed once into the cache, as its lock file says.
-pub async fn maildev(progress: &Progress) -> Result<MailSink> {
-    let Some(node) = on_path("node") else {
+pub async fn obtain_maildev(progress: &Progress) -> Result<MailProgram> {
+    let Some(node) = find_on_path("node") else {
         bail!("there is no `node` on the PATH; {REMEDY}")
     };
-    let cache = folder::cache()?;
+    let cache = folder::cache_folder()?;
     let home = cache.join(format!("maildev-{VERSION}"));
     if !script(&home).is_file() {
-        let _lock = folder::lock(&cache.join("maildev.lock"), progress).await?;
+        let _lock = folder::lock_file(&cache.join("maildev.lock"), progress).await?;
         // Whoever held the lock may have installed it for us.
         if !script(&home).is_file() {
             install(&cache, &home, progress).await?;
         }
     }
-    Ok(MailSink::MailDev {
+    Ok(MailProgram::MailDev {
         node,
         script: script(&home),
         packages: home.join("node_modules"),
@@ -70,10 +70,10 @@ fn script(home: &Path) -> PathBuf {
 }
 
 async fn install(cache: &Path, home: &Path, progress: &Progress) -> Result<()> {
-    let Some(npm) = on_path("npm") else {
+    let Some(npm) = find_on_path("npm") else {
         bail!("there is no `npm` on the PATH; {REMEDY}")
     };
-    progress.say(format!("mail: installing MailDev {VERSION} from npm, once"));
+    progress.report(format!("mail: installing MailDev {VERSION} from npm, once"));
     // Beside its place and renamed, so that an install that is killed leaves nothing that looks finished.
     let fresh = tempfile::tempdir_in(cache).context("failed to create a folder to install in")?;
     let folder = fresh.path().join("maildev");
@@ -98,11 +98,14 @@ async fn install(cache: &Path, home: &Path, progress: &Progress) -> Result<()> {
         log: log.clone(),
         user: None,
         stop_signal: "TERM",
-        patience: Duration::from_secs(2),
+        grace_period: Duration::from_secs(2),
         remove_folder: None,
     })?;
     let status = progress
-        .during(|| "mail: installing MailDev".to_owned(), guard.ended())
+        .report_while(
+            || "mail: installing MailDev".to_owned(),
+            guard.wait_for_exit(),
+        )
         .await;
     if !status.is_some_and(|status| status.success()) {
         bail!("`npm ci` failed (see {}); {REMEDY}", log.display());
@@ -110,6 +113,6 @@ async fn install(cache: &Path, home: &Path, progress: &Progress) -> Result<()> {
     let _ = fs::remove_dir_all(home);
     fs::rename(&folder, home)
         .with_context(|| format!("failed to move MailDev to {}", home.display()))?;
-    progress.say(format!("mail: kept in {}", home.display()));
+    progress.report(format!("mail: kept in {}", home.display()));
     Ok(())
 }

@@ -20,18 +20,18 @@ const DOWNLOAD: Duration = Duration::from_secs(15 * 60);
 const REMEDY: &str = "open the way to https://repo1.maven.org, or set DATABASE_URL to a PostgreSQL server of your own";
 
 /// The folder with `initdb` and `postgres`, readable by the user that the server runs as.
-pub async fn postgres(progress: &Progress) -> Result<PathBuf> {
-    let cache = folder::server_cache()?;
+pub async fn obtain_postgres(progress: &Progress) -> Result<PathBuf> {
+    let cache = folder::server_cache_folder()?;
     let home = cache.join(format!("postgres-{VERSION}"));
     let programs = home.join("bin");
     if programs.join("postgres").is_file() {
         return Ok(programs);
     }
-    let _lock = folder::lock(&cache.join("postgres.lock"), progress).await?;
+    let _lock = folder::lock_file(&cache.join("postgres.lock"), progress).await?;
     if programs.join("postgres").is_file() {
         return Ok(programs);
     }
-    progress.say(format!(
+    progress.report(format!(
         "PostgreSQL: downloading {VERSION} from Maven Central, once"
     ));
     let wanted = VersionReq::parse(&format!("={VERSION}")).context("the pinned version")?;
@@ -48,7 +48,7 @@ pub async fn postgres(progress: &Progress) -> Result<PathBuf> {
         ),
     }
     let line = || "PostgreSQL: downloading".to_owned();
-    let download = progress.during(line, get_archive(zonky::URL, &wanted));
+    let download = progress.report_while(line, get_archive(zonky::URL, &wanted));
     let (_, bytes) = timeout(DOWNLOAD, download)
         .await
         .with_context(|| format!("the download took too long: {REMEDY}"))?
@@ -65,6 +65,6 @@ pub async fn postgres(progress: &Progress) -> Result<PathBuf> {
         .with_context(|| format!("failed to open {}", unpacked.display()))?;
     fs::rename(&unpacked, &home)
         .with_context(|| format!("failed to move PostgreSQL to {}", home.display()))?;
-    progress.say(format!("PostgreSQL: kept in {}", home.display()));
+    progress.report(format!("PostgreSQL: kept in {}", home.display()));
     Ok(programs)
 }

@@ -72,7 +72,7 @@ pub(super) async fn download(cache: &Path, progress: &Progress) -> Result<PathBu
         Ok(None) => {
             let size = || fs::metadata(&partial).map_or(0, |about| about.len() / 1_000_000);
             let line = || format!("Temporal: downloading, {} MB unpacked", size());
-            let Ok(end) = timeout(DOWNLOAD, progress.during(line, start)).await else {
+            let Ok(end) = timeout(DOWNLOAD, progress.report_while(line, start)).await else {
                 let _ = fs::remove_file(&partial);
                 bail!(
                     "the download took longer than {} minutes",

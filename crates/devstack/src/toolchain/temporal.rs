@@ -11,27 +11,28 @@ use super::{go, sdk};
 use crate::{folder, progress::Progress};
 
 /// The path of a program whose `server start-dev` runs a Temporal server.
-pub async fn temporal(progress: &Progress) -> Result<PathBuf> {
-    if let Some(found) = on_path("temporal") {
+pub async fn obtain_temporal(progress: &Progress) -> Result<PathBuf> {
+    if let Some(found) = find_on_path("temporal") {
         return Ok(found);
     }
-    let cache = folder::cache()?;
+    let cache = folder::cache_folder()?;
     if let Some(found) = cached(&cache) {
         return Ok(found);
     }
-    let _lock = folder::lock(&cache.join("temporal.lock"), progress).await?;
+    let _lock = folder::lock_file(&cache.join("temporal.lock"), progress).await?;
     // Whoever held the lock may have been getting it for us.
     if let Some(found) = cached(&cache) {
         return Ok(found);
     }
-    progress.say("Temporal: there is no `temporal` on the PATH; downloading the dev server once");
+    progress
+        .report("Temporal: there is no `temporal` on the PATH; downloading the dev server once");
     let download = match sdk::download(&cache, progress).await {
         Ok(program) => return Ok(program),
         Err(error) => error,
     };
     let download = download.root_cause().to_string();
-    progress.say(format!("Temporal: the download failed ({download})"));
-    match go::build(&cache, progress).await {
+    progress.report(format!("Temporal: the download failed ({download})"));
+    match go::build_temporal(&cache, progress).await {
         Ok(program) => Ok(program),
         Err(build) => Err(anyhow!(
             "there is no Temporal dev server (the download failed: {download}; the build from the Go module failed: \
@@ -42,13 +43,13 @@ pub async fn temporal(progress: &Progress) -> Result<PathBuf> {
 }
 
 fn cached(cache: &Path) -> Option<PathBuf> {
-    [sdk::destination(cache), go::destination(cache)]
+    [sdk::destination(cache), go::program_path(cache)]
         .into_iter()
         .find(|program| program.is_file())
 }
 
 /// The first file of that name in the folders of `PATH`.
-pub(super) fn on_path(program: &str) -> Option<PathBuf> {
+pub(super) fn find_on_path(program: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?)
         .map(|folder| folder.join(program))
         .find(|candidate| candidate.is_absolute() && candidate.is_file())

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
-use super::{Refused, only};
-use crate::{Caller, Scope, refused_setting};
+use super::{AuthError, single_header};
+use crate::{Caller, Scope, setting_error};
 use domain::{CustomerId, SettingError};
 
 const HEADER: HeaderName = HeaderName::from_static("x-api-key");
@@ -45,12 +45,14 @@ struct Spelled {
 
 impl ApiKeys {
     /// From `API_KEYS` or from the file that `API_KEYS_FILE` names: a JSON array, or lines.
-    pub(super) fn read(setting: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
+    pub(super) fn from_settings(
+        setting: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, SettingError> {
         const MISSING: &str =
             "there must be a key; make one with `orderflow api-key create`, or set API_KEYS_FILE";
         let (name, text) = match (setting("API_KEYS"), setting("API_KEYS_FILE")) {
             (Some(_), Some(_)) => {
-                return Err(refused_setting(
+                return Err(setting_error(
                     "API_KEYS_FILE",
                     "…",
                     "must not be set together with API_KEYS",
@@ -60,18 +62,18 @@ impl ApiKeys {
             (None, Some(path)) => match std::fs::read_to_string(&path) {
                 Ok(text) => ("API_KEYS_FILE", text),
                 Err(error) => {
-                    return Err(refused_setting(
+                    return Err(setting_error(
                         "API_KEYS_FILE",
                         &path,
                         &format!("the file must be readable: {error}"),
                     ));
                 }
             },
-            (None, None) => return Err(refused_setting("API_KEYS", "", MISSING)),
+            (None, None) => return Err(setting_error("API_KEYS", "", MISSING)),
         };
-        let keys = Self::parse(&text).map_err(|why| refused_setting(name, "…", &why))?;
+        let keys = Self::parse(&text).map_err(|why| setting_error(name, "…", &why))?;
         if keys.0.is_empty() {
-            Err(refused_setting(name, "…", MISSING))
+            Err(setting_error(name, "…", MISSING))
         } else {
             Ok(keys)
         }
@@ -109,14 +111,14 @@ impl ApiKeys {
         Ok(Self(keys))
     }
 
-    pub(super) fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refused> {
-        let key = only(headers, HEADER)?;
+    pub(super) fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, AuthError> {
+        let key = single_header(headers, HEADER)?;
         let now = DateTime::<Utc>::from(SystemTime::now());
         let found = self
             .find(key)
-            .ok_or(Refused::Invalid("is no key of this API"))?;
+            .ok_or(AuthError::Invalid("is no key of this API"))?;
         if found.expires.is_some_and(|expires| expires <= now) {
-            return Err(Refused::Invalid("has expired"));
+            return Err(AuthError::Invalid("has expired"));
         }
         Ok(Caller::new(
             format!("key:{}", found.name),
@@ -262,12 +264,12 @@ pub fn create_api_key(
 mod tests {
     use super::*;
 
-    fn send(keys: &ApiKeys, values: &[&str]) -> Result<Caller, Refused> {
+    fn send(keys: &ApiKeys, values: &[&str]) -> Result<Caller, AuthError> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(HEADER, value.parse().unwrap());
         }
-        keys.caller(&headers)
+        keys.authenticate(&headers)
     }
 
     #[test]
@@ -280,9 +282,13 @@ mod tests {
             (caller.name(), caller.customer().map(CustomerId::as_str)),
             ("key:shop", Some("C-1"))
         );
-        assert!(caller.may(Scope::Read) && caller.may(Scope::Write) && !caller.may(Scope::Operate));
+        assert!(
+            caller.has_scope(Scope::Read)
+                && caller.has_scope(Scope::Write)
+                && !caller.has_scope(Scope::Operate)
+        );
         assert_eq!(send(&keys, &[&desk.key]).unwrap().name(), "key:desk");
-        assert_eq!(send(&keys, &[]), Err(Refused::Missing));
+        assert_eq!(send(&keys, &[]), Err(AuthError::Missing));
         for bad in [
             &[""][..],
             &["ofk_x"],
@@ -291,7 +297,7 @@ mod tests {
             &[&"x".repeat(600)],
         ] {
             assert!(
-                matches!(send(&keys, bad), Err(Refused::Invalid(_))),
+                matches!(send(&keys, bad), Err(AuthError::Invalid(_))),
                 "{bad:?}"
             );
         }
@@ -307,7 +313,7 @@ mod tests {
         let keys = ApiKeys::parse(&format!("{}\n{}", old.line, new.line)).unwrap();
         assert_eq!(
             send(&keys, &[&old.key]),
-            Err(Refused::Invalid("has expired"))
+            Err(AuthError::Invalid("has expired"))
         );
         assert!(send(&keys, &[&new.key]).is_ok());
     }

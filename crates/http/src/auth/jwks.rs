@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::refused_setting;
+use crate::setting_error;
 use domain::{SettingError, Span};
 
 /// An issuer has a handful of keys of a few hundred bytes each.
@@ -24,7 +24,7 @@ const SOON: Duration = Duration::from_secs(1);
 
 /// The keys as an issuer publishes them (RFC 7517).
 #[derive(Debug, Default)]
-pub(super) struct Keys(Vec<(String, Algorithm, DecodingKey)>);
+pub(super) struct KeySet(Vec<(String, Algorithm, DecodingKey)>);
 
 #[derive(Deserialize)]
 struct Published {
@@ -39,7 +39,7 @@ struct Published {
     y: Option<String>,
 }
 
-impl Keys {
+impl KeySet {
     /// What can be used of a set; a key of another kind, or one that is broken, is left out and spoils no other.
     pub(super) fn parse(text: &[u8]) -> Result<Self, &'static str> {
         #[derive(Deserialize)]
@@ -98,22 +98,26 @@ impl Published {
 
 /// Why there is no key.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum NoKey {
+pub(super) enum KeyError {
     Unknown,
     Unavailable(String),
 }
 
 /// Where keys come from.
 #[derive(Debug)]
-pub(super) enum Source {
-    Given(Keys),
-    Fetched(Box<Fetched>),
+pub(super) enum KeySource {
+    Given(KeySet),
+    Fetched(Box<RemoteKeySet>),
 }
 
-impl Source {
-    pub(super) async fn key(&self, kid: &str, algorithm: Algorithm) -> Result<DecodingKey, NoKey> {
+impl KeySource {
+    pub(super) async fn find_key(
+        &self,
+        kid: &str,
+        algorithm: Algorithm,
+    ) -> Result<DecodingKey, KeyError> {
         match self {
-            Self::Given(keys) => keys.find(kid, algorithm).ok_or(NoKey::Unknown),
+            Self::Given(keys) => keys.find(kid, algorithm).ok_or(KeyError::Unknown),
             Self::Fetched(fetched) => fetched.key(kid, algorithm).await,
         }
     }
@@ -123,7 +127,7 @@ impl Source {
 /// one that is not there: an issuer that changes its keys needs no word to us. Between two fetches there is a pause,
 /// or made-up names would have us ask all day. What was fetched once stays in use while the issuer is away.
 #[derive(Debug)]
-pub(super) struct Fetched {
+pub(super) struct RemoteKeySet {
     url: Url,
     client: Client,
     ttl: Duration,
@@ -135,17 +139,17 @@ pub(super) struct Fetched {
 
 #[derive(Debug, Clone, Default)]
 struct State {
-    keys: Option<Arc<Keys>>,
+    keys: Option<Arc<KeySet>>,
     fetched: Option<Instant>,
     tried: Option<Instant>,
     failure: String,
 }
 
-impl Fetched {
+impl RemoteKeySet {
     pub(super) fn new(url: &str, ttl: Span, pause: Span) -> Result<Self, SettingError> {
         const ALLOWED: &str =
             "must be an https:// URL; http:// is for this machine's own addresses";
-        let refused = |allowed: &str| refused_setting("JWT_JWKS_URL", url, allowed);
+        let refused = |allowed: &str| setting_error("JWT_JWKS_URL", url, allowed);
         let parsed = Url::parse(url).map_err(|_| refused(ALLOWED))?;
         let is_here = matches!(parsed.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
         if !(parsed.scheme() == "https" || (parsed.scheme() == "http" && is_here)) {
@@ -183,7 +187,7 @@ impl Fetched {
         change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner));
     }
 
-    async fn key(&self, kid: &str, algorithm: Algorithm) -> Result<DecodingKey, NoKey> {
+    async fn key(&self, kid: &str, algorithm: Algorithm) -> Result<DecodingKey, KeyError> {
         let state = self.state();
         let is_old = state
             .fetched
@@ -193,8 +197,8 @@ impl Fetched {
             self.renew(is_there).await;
         }
         let state = self.state();
-        let keys = state.keys.ok_or(NoKey::Unavailable(state.failure))?;
-        keys.find(kid, algorithm).ok_or(NoKey::Unknown)
+        let keys = state.keys.ok_or(KeyError::Unavailable(state.failure))?;
+        keys.find(kid, algorithm).ok_or(KeyError::Unknown)
     }
 
     /// Fetches, unless that was tried a moment ago. Who can go on with what there is does not wait for another's fetch.
@@ -232,7 +236,7 @@ impl Fetched {
         });
     }
 
-    async fn fetch(&self) -> Result<Keys, String> {
+    async fn fetch(&self) -> Result<KeySet, String> {
         let failed = |error: reqwest::Error| error.without_url().to_string();
         let mut response = self
             .client
@@ -250,7 +254,7 @@ impl Fetched {
                 return Err(format!("the answer has more than {LARGEST} bytes"));
             }
         }
-        let keys = Keys::parse(&text).map_err(|why| format!("the answer {why}"))?;
+        let keys = KeySet::parse(&text).map_err(|why| format!("the answer {why}"))?;
         if keys.is_empty() {
             Err("the answer has no key that can be used".to_owned())
         } else {
@@ -267,7 +271,7 @@ mod tests {
     fn keys_come_from_https_or_from_this_machine() {
         let span = Span::from_secs(1);
         let new = |url| {
-            Fetched::new(url, span, span)
+            RemoteKeySet::new(url, span, span)
                 .map(|_| ())
                 .map_err(|error| error.to_string())
         };
@@ -305,7 +309,7 @@ mod tests {
             r#"{"kty": 5}"#,
         ];
         let keys =
-            Keys::parse(format!(r#"{{"keys": [{}, {good}]}}"#, others.join(", ")).as_bytes())
+            KeySet::parse(format!(r#"{{"keys": [{}, {good}]}}"#, others.join(", ")).as_bytes())
                 .unwrap();
         assert_eq!(keys.0.len(), 1);
         assert!(keys.find("a", Algorithm::EdDSA).is_some());
@@ -313,6 +317,6 @@ mod tests {
             keys.find("a", Algorithm::RS256).is_none()
                 && keys.find("c", Algorithm::RS256).is_none()
         );
-        assert!(Keys::parse(b"[]").is_err());
+        assert!(KeySet::parse(b"[]").is_err());
     }
 }

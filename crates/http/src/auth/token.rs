@@ -7,11 +7,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Refused,
-    jwks::{Fetched, Keys, NoKey, Source},
-    only, ring,
+    AuthError,
+    jwks::{KeyError, KeySet, KeySource, RemoteKeySet},
+    ring, single_header,
 };
-use crate::{Caller, Scope, refused_setting};
+use crate::{Caller, Scope, setting_error};
 use domain::{CustomerId, SettingError, Span};
 
 /// Of a header that API Gateway takes (10 KiB in all), the most that a token may be.
@@ -27,8 +27,8 @@ const ALGORITHMS: [(&str, Algorithm); 3] = [
 
 /// Which tokens are let in.
 #[derive(Debug)]
-pub(crate) struct Tokens {
-    source: Source,
+pub(crate) struct TokenVerifier {
+    source: KeySource,
     issuer: String,
     audience: Vec<String>,
     algorithms: Vec<(&'static str, Algorithm)>,
@@ -46,10 +46,12 @@ struct Header {
 
 type Claims = Map<String, Value>;
 
-impl Tokens {
-    pub(super) fn read(setting: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
+impl TokenVerifier {
+    pub(super) fn from_settings(
+        setting: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, SettingError> {
         let needed = |name: &str, allowed: &str| {
-            setting(name).ok_or_else(|| refused_setting(name, "", allowed))
+            setting(name).ok_or_else(|| setting_error(name, "", allowed))
         };
         let issuer = needed("JWT_ISSUER", "must be the `iss` of the tokens to let in")?;
         let audience = needed(
@@ -58,38 +60,38 @@ impl Tokens {
         )?;
         let audience: Vec<String> = words(&audience).map(str::to_owned).collect();
         if audience.is_empty() {
-            return Err(refused_setting("JWT_AUDIENCE", ",", "must have a name"));
+            return Err(setting_error("JWT_AUDIENCE", ",", "must have a name"));
         }
         let span = |name: &str, default: u64| match setting(name) {
-            Some(text) => text.parse().map_err(|error: domain::SpanError| {
-                refused_setting(name, &text, &error.to_string())
-            }),
+            Some(text) => text
+                .parse()
+                .map_err(|error: domain::SpanError| setting_error(name, &text, &error.to_string())),
             None => Ok(Span::from_secs(default)),
         };
         let (ttl, pause) = (span("JWT_JWKS_TTL", 600)?, span("JWT_JWKS_PAUSE", 10)?);
         let source = match (setting("JWT_JWKS_URL"), setting("JWT_JWKS")) {
-            (Some(url), None) => Source::Fetched(Box::new(Fetched::new(&url, ttl, pause)?)),
+            (Some(url), None) => KeySource::Fetched(Box::new(RemoteKeySet::new(&url, ttl, pause)?)),
             (None, Some(text)) => {
-                let keys = Keys::parse(text.as_bytes())
-                    .map_err(|why| refused_setting("JWT_JWKS", "…", why))?;
+                let keys = KeySet::parse(text.as_bytes())
+                    .map_err(|why| setting_error("JWT_JWKS", "…", why))?;
                 if keys.is_empty() {
-                    return Err(refused_setting(
+                    return Err(setting_error(
                         "JWT_JWKS",
                         "…",
                         "must have a key that can be used, with a kid",
                     ));
                 }
-                Source::Given(keys)
+                KeySource::Given(keys)
             }
             (None, None) => {
-                return Err(refused_setting(
+                return Err(setting_error(
                     "JWT_JWKS_URL",
                     "",
                     "must be where the issuer's keys are, or set JWT_JWKS",
                 ));
             }
             (Some(_), Some(_)) => {
-                return Err(refused_setting(
+                return Err(setting_error(
                     "JWT_JWKS",
                     "…",
                     "must not be set together with JWT_JWKS_URL",
@@ -110,28 +112,28 @@ impl Tokens {
         })
     }
 
-    pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refused> {
-        let value = only(headers, header::AUTHORIZATION)?;
-        let (scheme, token) = value.split_once(' ').ok_or(Refused::Missing)?;
+    pub(super) async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, AuthError> {
+        let value = single_header(headers, header::AUTHORIZATION)?;
+        let (scheme, token) = value.split_once(' ').ok_or(AuthError::Missing)?;
         if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Refused::Missing);
+            return Err(AuthError::Missing);
         }
         let claims = self.verified(token.trim()).await?;
         self.of_claims(&claims)
     }
 
-    async fn verified(&self, token: &str) -> Result<Claims, Refused> {
+    async fn verified(&self, token: &str) -> Result<Claims, AuthError> {
         if token.len() > LARGEST {
-            return Err(Refused::Invalid("is too large"));
+            return Err(AuthError::Invalid("is too large"));
         }
         let (algorithm, kid) = self.announced(token)?;
         let key = self
             .source
-            .key(&kid, algorithm)
+            .find_key(&kid, algorithm)
             .await
             .map_err(|no_key| match no_key {
-                NoKey::Unknown => Refused::Invalid("was not signed with a key of its issuer"),
-                NoKey::Unavailable(why) => Refused::Unavailable(why),
+                KeyError::Unknown => AuthError::Invalid("was not signed with a key of its issuer"),
+                KeyError::Unavailable(why) => AuthError::Unavailable(why),
             })?;
         let mut validation = Validation::new(algorithm);
         validation.leeway = LEEWAY;
@@ -141,13 +143,13 @@ impl Tokens {
         validation.set_audience(&self.audience);
         match decode::<Claims>(token, &key, &validation) {
             Ok(decoded) => Ok(decoded.claims),
-            Err(error) => Err(Refused::Invalid(reason(error.kind()))),
+            Err(error) => Err(AuthError::Invalid(reason(error.kind()))),
         }
     }
 
     /// Which key a token wants to be checked with, and how. Both must be ours to give.
-    fn announced(&self, token: &str) -> Result<(Algorithm, String), Refused> {
-        const NONE: Refused = Refused::Invalid("is no token");
+    fn announced(&self, token: &str) -> Result<(Algorithm, String), AuthError> {
+        const NONE: AuthError = AuthError::Invalid("is no token");
         let mut parts = token.split('.');
         let (Some(header), Some(_), Some(_), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -157,40 +159,43 @@ impl Tokens {
         let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| NONE)?;
         let header: Header = serde_json::from_slice(&header).map_err(|_| NONE)?;
         let known = self.algorithms.iter().find(|(name, _)| *name == header.alg);
-        let (_, algorithm) =
-            known.ok_or(Refused::Invalid("is signed in a way that is not accepted"))?;
+        let (_, algorithm) = known.ok_or(AuthError::Invalid(
+            "is signed in a way that is not accepted",
+        ))?;
         if header.crit.is_some() {
-            return Err(Refused::Invalid("asks for what is not supported"));
+            return Err(AuthError::Invalid("asks for what is not supported"));
         }
         let is_token = |kind: &String| {
             ["jwt", "at+jwt", "application/at+jwt"].contains(&kind.to_ascii_lowercase().as_str())
         };
         if !header.typ.as_ref().is_none_or(is_token) {
-            return Err(Refused::Invalid("is of another type"));
+            return Err(AuthError::Invalid("is of another type"));
         }
         let kid = header.kid.filter(|kid| !kid.is_empty());
         Ok((
             *algorithm,
-            kid.ok_or(Refused::Invalid("does not name its key"))?,
+            kid.ok_or(AuthError::Invalid("does not name its key"))?,
         ))
     }
 
-    fn of_claims(&self, claims: &Claims) -> Result<Caller, Refused> {
+    fn of_claims(&self, claims: &Claims) -> Result<Caller, AuthError> {
         let text = |name: &str| {
             claims
                 .get(name)
                 .and_then(Value::as_str)
                 .filter(|text| !text.is_empty())
         };
-        let subject = text("sub").ok_or(Refused::Invalid("has no subject"))?;
+        let subject = text("sub").ok_or(AuthError::Invalid("has no subject"))?;
         // A list with ours among others would be an issuer that is nobody in particular.
-        text("iss").ok_or(Refused::Invalid("is from another issuer"))?;
+        text("iss").ok_or(AuthError::Invalid("is from another issuer"))?;
         let customer = match claims.get(&self.customer_claim) {
             None => None,
             // A claim that is there and is no customer's id must not make a caller that sees all of them.
             Some(id) => match id.as_str().map(CustomerId::parse) {
                 Some(Ok(id)) => Some(id),
-                Some(Err(_)) | None => return Err(Refused::Invalid("has a customer that is none")),
+                Some(Err(_)) | None => {
+                    return Err(AuthError::Invalid("has a customer that is none"));
+                }
             },
         };
         let scopes = scopes(claims.get("scope").or(claims.get("scp")))?;
@@ -213,7 +218,7 @@ fn algorithms(setting: Option<String>) -> Result<Vec<(&'static str, Algorithm)>,
         .collect();
     let chosen = chosen.filter(|chosen| !chosen.is_empty());
     chosen.ok_or_else(|| {
-        refused_setting(
+        setting_error(
             "JWT_ALGORITHMS",
             &text,
             "must be some of RS256, ES256, EdDSA",
@@ -222,7 +227,7 @@ fn algorithms(setting: Option<String>) -> Result<Vec<(&'static str, Algorithm)>,
 }
 
 /// A text with spaces, or a list. What is no scope of ours is another API's.
-fn scopes(claim: Option<&Value>) -> Result<Vec<Scope>, Refused> {
+fn scopes(claim: Option<&Value>) -> Result<Vec<Scope>, AuthError> {
     match claim {
         None => Ok(Vec::new()),
         Some(Value::String(text)) => Ok(text.split(' ').filter_map(Scope::parse).collect()),
@@ -232,7 +237,7 @@ fn scopes(claim: Option<&Value>) -> Result<Vec<Scope>, Refused> {
             .filter_map(Scope::parse)
             .collect()),
         Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => {
-            Err(Refused::Invalid("has scopes that are none"))
+            Err(AuthError::Invalid("has scopes that are none"))
         }
     }
 }

@@ -8,8 +8,10 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 
-use super::{BackupError, END_OF_ROWS, FORMAT, Footer, Header, Rows, Section, Summary, tables};
-use crate::{error::Failed, pool};
+use super::{
+    BackupError, END_OF_ROWS, FORMAT, Footer, Header, Section, Summary, TableRows, tables,
+};
+use crate::{error::SqlxResultExt, pool};
 
 /// Writes everything as it is at one moment, whatever is written meanwhile.
 pub async fn create(pool: &PgPool, file: impl Write) -> Result<Summary, BackupError> {
@@ -19,8 +21,8 @@ pub async fn create(pool: &PgPool, file: impl Write) -> Result<Summary, BackupEr
         rows: 0,
     };
     let snapshot = "begin transaction isolation level repeatable read read only";
-    let mut transaction = pool.begin_with(snapshot).await.failed("begin")?;
-    let schema = pool::newest_applied(&mut transaction).await?;
+    let mut transaction = pool.begin_with(snapshot).await.for_operation("begin")?;
+    let schema = pool::latest_applied_version(&mut transaction).await?;
     let created_at = Utc::now().trunc_subsecs(3);
     output.line(&Header {
         orderflow_backup: FORMAT,
@@ -28,7 +30,7 @@ pub async fn create(pool: &PgPool, file: impl Write) -> Result<Summary, BackupEr
         schema,
     })?;
     let mut written = Vec::new();
-    for table in tables::all(&mut transaction).await? {
+    for table in tables::list_tables(&mut transaction).await? {
         let section = Section {
             table: table.name.clone(),
             columns: table.columns.clone(),
@@ -43,17 +45,20 @@ pub async fn create(pool: &PgPool, file: impl Write) -> Result<Summary, BackupEr
         let mut rows = transaction
             .copy_out_raw(&copy)
             .await
-            .failed("read a table")?;
-        while let Some(bytes) = rows.try_next().await.failed("read a table")? {
+            .for_operation("read a table")?;
+        while let Some(bytes) = rows.try_next().await.for_operation("read a table")? {
             output.rows(&bytes)?;
         }
         output.write(END_OF_ROWS)?;
-        written.push(Rows {
+        written.push(TableRows {
             table: table.name,
             rows: output.rows - before,
         });
     }
-    transaction.rollback().await.failed("end the snapshot")?;
+    transaction
+        .rollback()
+        .await
+        .for_operation("end the snapshot")?;
     output.finish()?;
     Ok(Summary {
         created_at,

@@ -6,29 +6,30 @@ use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 
 use super::{
-    BackupError, END_OF_ROWS, FORMAT, Footer, Header, Rows, Section, Summary, create::hex, tables,
+    BackupError, END_OF_ROWS, FORMAT, Footer, Header, Section, Summary, TableRows, create::hex,
+    tables,
 };
-use crate::{error::Failed, pool};
+use crate::{error::SqlxResultExt, pool};
 
 /// Sent to the server at once.
 const CHUNK: usize = 64 << 10;
 
 /// Reads the file to its end: an error unless it is whole and this program can restore it.
-pub fn inspect(mut file: impl BufRead) -> Result<Header, BackupError> {
+pub fn check_file(mut file: impl BufRead) -> Result<Header, BackupError> {
     let (mut digest, mut rows, mut header, mut in_rows) = (Sha256::new(), 0_u64, None, false);
     let mut line = Vec::new();
     loop {
         line.clear();
         if file.read_until(b'\n', &mut line)? == 0 {
             return Err(if header.is_none() {
-                BackupError::Foreign
+                BackupError::NotABackup
             } else {
                 BackupError::Damaged
             });
         }
         if header.is_none() {
             header = Some(check(
-                serde_json::from_slice(&line).map_err(|_| BackupError::Foreign)?,
+                serde_json::from_slice(&line).map_err(|_| BackupError::NotABackup)?,
             )?);
         } else if in_rows {
             in_rows = line != END_OF_ROWS;
@@ -49,12 +50,12 @@ pub fn inspect(mut file: impl BufRead) -> Result<Header, BackupError> {
 }
 
 fn check(header: Header) -> Result<Header, BackupError> {
-    let known = pool::newest_known();
+    let known = pool::latest_known_version();
     if header.orderflow_backup != FORMAT {
-        return Err(BackupError::Format(header.orderflow_backup));
+        return Err(BackupError::UnknownFormat(header.orderflow_backup));
     }
     if header.schema > known {
-        return Err(BackupError::Newer {
+        return Err(BackupError::NewerSchema {
             backup: header.schema,
             known,
         });
@@ -63,15 +64,18 @@ fn check(header: Header) -> Result<Header, BackupError> {
 }
 
 /// Whether no table has a row.
-pub async fn is_empty(pool: &PgPool) -> Result<bool, BackupError> {
-    let mut connection = pool.acquire().await.failed("connect to the database")?;
-    for table in tables::all(&mut connection).await? {
+pub async fn is_database_empty(pool: &PgPool) -> Result<bool, BackupError> {
+    let mut connection = pool
+        .acquire()
+        .await
+        .for_operation("connect to the database")?;
+    for table in tables::list_tables(&mut connection).await? {
         // Names from the catalog, quoted there.
         let exists = AssertSqlSafe(format!("select exists (select from {})", table.name));
         let occupied: bool = sqlx::query_scalar(exists)
             .fetch_one(&mut *connection)
             .await
-            .failed("look into a table")?;
+            .for_operation("look into a table")?;
         if occupied {
             return Ok(false);
         }
@@ -85,17 +89,17 @@ pub async fn restore(pool: &PgPool, mut file: impl BufRead) -> Result<Summary, B
     sqlx::raw_sql("set local lock_timeout = '30s'")
         .execute(&mut *transaction)
         .await
-        .failed("limit the wait")?;
-    let tables = tables::all(&mut transaction).await?;
+        .for_operation("limit the wait")?;
+    let tables = tables::list_tables(&mut transaction).await?;
     let names: Vec<_> = tables.iter().map(|table| table.name.as_str()).collect();
     let truncate = AssertSqlSafe(format!("truncate {}", names.join(", ")));
     sqlx::raw_sql(truncate)
         .execute(&mut *transaction)
         .await
-        .failed("empty the tables")?;
+        .for_operation("empty the tables")?;
     let mut line = Vec::new();
     file.read_until(b'\n', &mut line)?;
-    let header: Header = serde_json::from_slice(&line).map_err(|_| BackupError::Foreign)?;
+    let header: Header = serde_json::from_slice(&line).map_err(|_| BackupError::NotABackup)?;
     let mut filled = BTreeMap::new();
     loop {
         line.clear();
@@ -108,13 +112,13 @@ pub async fn restore(pool: &PgPool, mut file: impl BufRead) -> Result<Summary, B
         let section: Section = serde_json::from_slice(&line).map_err(BackupError::line)?;
         // Only names that the catalog has, quoted as it quotes them, become SQL.
         let table = tables.iter().find(|table| table.name == section.table);
-        let table = table.ok_or_else(|| BackupError::NoTable(section.table.clone()))?;
+        let table = table.ok_or_else(|| BackupError::MissingTable(section.table.clone()))?;
         if let Some(column) = section
             .columns
             .iter()
             .find(|column| !table.columns.contains(column))
         {
-            return Err(BackupError::NoTable(format!(
+            return Err(BackupError::MissingTable(format!(
                 "{} with a column {column}",
                 table.name
             )));
@@ -125,10 +129,10 @@ pub async fn restore(pool: &PgPool, mut file: impl BufRead) -> Result<Summary, B
     for table in &tables {
         count_on(&mut transaction, table).await?;
     }
-    transaction.commit().await.failed("commit")?;
+    transaction.commit().await.for_operation("commit")?;
     let tables = tables.into_iter().filter_map(|table| {
         let rows = filled.get(&table.name).copied()?;
-        Some(Rows {
+        Some(TableRows {
             table: table.name,
             rows,
         })
@@ -150,14 +154,17 @@ async fn fill(
         section.table,
         section.columns.join(", ")
     );
-    let mut rows = connection.copy_in_raw(&copy).await.failed("fill a table")?;
+    let mut rows = connection
+        .copy_in_raw(&copy)
+        .await
+        .for_operation("fill a table")?;
     let (mut chunk, mut line) = (Vec::with_capacity(CHUNK), Vec::new());
     loop {
         line.clear();
         if file.read_until(b'\n', &mut line)? == 0 {
             rows.abort("the file ends too early")
                 .await
-                .failed("fill a table")?;
+                .for_operation("fill a table")?;
             return Err(BackupError::Damaged);
         }
         if line == END_OF_ROWS {
@@ -165,12 +172,12 @@ async fn fill(
         }
         chunk.extend_from_slice(&line);
         if chunk.len() >= CHUNK {
-            rows.send(&*chunk).await.failed("fill a table")?;
+            rows.send(&*chunk).await.for_operation("fill a table")?;
             chunk.clear();
         }
     }
-    rows.send(&*chunk).await.failed("fill a table")?;
-    Ok(rows.finish().await.failed("fill a table")?)
+    rows.send(&*chunk).await.for_operation("fill a table")?;
+    Ok(rows.finish().await.for_operation("fill a table")?)
 }
 
 /// Has the columns that count by themselves go on after what was restored.
@@ -185,7 +192,7 @@ async fn count_on(connection: &mut PgConnection, table: &tables::Table) -> Resul
         sqlx::query(next)
             .execute(&mut *connection)
             .await
-            .failed("set a counter")?;
+            .for_operation("set a counter")?;
     }
     Ok(())
 }

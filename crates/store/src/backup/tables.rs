@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
-use crate::{Error, error::Failed};
+use crate::{Error, error::SqlxResultExt};
 
 /// A table, its names quoted as SQL wants them.
 #[derive(Debug, Clone)]
@@ -16,7 +16,7 @@ pub(super) struct Table {
 }
 
 /// Every table but the list of migrations; what is referred to stands before what refers to it.
-pub(super) async fn all(connection: &mut PgConnection) -> Result<Vec<Table>, Error> {
+pub(super) async fn list_tables(connection: &mut PgConnection) -> Result<Vec<Table>, Error> {
     let tables = sqlx::query_as!(
         Table,
         r#"select format('%I.%I', nspname, relname) as "name!",
@@ -31,7 +31,7 @@ pub(super) async fn all(connection: &mut PgConnection) -> Result<Vec<Table>, Err
     let tables = tables
         .fetch_all(&mut *connection)
         .await
-        .failed("list the tables")?;
+        .for_operation("list the tables")?;
     let references = sqlx::query!(
         r#"select format('%I.%I', holder_schema.nspname, holder.relname) as "holder!",
              format('%I.%I', target_schema.nspname, target.relname) as "target!"
@@ -45,7 +45,7 @@ pub(super) async fn all(connection: &mut PgConnection) -> Result<Vec<Table>, Err
     let references = references
         .fetch_all(connection)
         .await
-        .failed("list the foreign keys")?;
+        .for_operation("list the foreign keys")?;
     let references: Vec<_> = references
         .into_iter()
         .map(|row| (row.holder, row.target))

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::{
-    OrderWorkflow, Review, Stop,
-    requests::{CANCEL, CANCEL_PAYMENT, UPDATE_ADDRESS},
+    OrderWorkflow, Review, StopReason,
+    requests::{CANCEL_ORDER, CANCEL_PAYMENT, UPDATE_ADDRESS},
 };
 use crate::Message;
 use contract::{
@@ -19,10 +19,10 @@ use domain::{
 const STOPPING: &str = "the order is being stopped";
 
 /// What a request gets at once, or the number of the verdict it must wait for.
-pub(super) enum Reply {
-    Now(Answer),
+pub(super) enum Decision {
+    Immediate(Answer),
     /// `already`: somebody wanted the same before.
-    AfterVerdict {
+    AfterRecall {
         ticket: u32,
         already: bool,
     },
@@ -30,7 +30,7 @@ pub(super) enum Reply {
 
 impl OrderWorkflow {
     /// The request in a signal, or an entry in the trail that it was no request.
-    pub(super) fn understood<T>(
+    pub(super) fn accept_message<T>(
         &mut self,
         request: &str,
         message: Message<T>,
@@ -41,22 +41,22 @@ impl OrderWorkflow {
             Message::Malformed(reason) => {
                 let payload =
                     json!({"request": request, "code": RefusalCode::Malformed, "detail": reason});
-                self.audit(EventType::RequestRefused, payload, now);
+                self.append_audit_event(EventType::RequestRefused, payload, now);
                 None
             }
         }
     }
 
-    pub(super) fn approve(&mut self, approval: Approval, now: DateTime<Utc>) -> Answer {
+    pub(super) fn decide_approval(&mut self, approval: Approval, now: DateTime<Utc>) -> Answer {
         match &self.review {
             Review::Open if !self.is_stopped() => {
-                self.audit(EventType::ReviewApproved, json!(approval), now);
+                self.append_audit_event(EventType::ReviewApproved, json!(approval), now);
                 self.review = Review::Approved;
-                self.record.review = Some(ReviewDecision::Approved);
-                self.done("Order approved.", false)
+                self.state.review = Some(ReviewDecision::Approved);
+                self.success("Order approved.", false)
             }
-            Review::Approved => self.done("Order approved.", true),
-            Review::Open | Review::Rejected | Review::Over => self.refuse_answer(
+            Review::Approved => self.success("Order approved.", true),
+            Review::Open | Review::Rejected | Review::Over => self.refuse_request(
                 "approve_order",
                 RefusalCode::NotInReview,
                 "the order is not waiting for a review",
@@ -65,17 +65,17 @@ impl OrderWorkflow {
         }
     }
 
-    pub(super) fn reject(&mut self, rejection: Rejection, now: DateTime<Utc>) -> Answer {
+    pub(super) fn decide_rejection(&mut self, rejection: Rejection, now: DateTime<Utc>) -> Answer {
         match &self.review {
             Review::Open if !self.is_stopped() => {
-                self.audit(EventType::ReviewRejected, json!(rejection), now);
+                self.append_audit_event(EventType::ReviewRejected, json!(rejection), now);
                 self.review = Review::Rejected;
-                self.record.review = Some(ReviewDecision::Rejected);
-                self.cancel(rejection.reason, "review", now);
-                self.done("Order rejected.", false)
+                self.state.review = Some(ReviewDecision::Rejected);
+                self.transition_to_cancelled(rejection.reason, "review", now);
+                self.success("Order rejected.", false)
             }
-            Review::Rejected => self.done("Order rejected.", true),
-            Review::Open | Review::Approved | Review::Over => self.refuse_answer(
+            Review::Rejected => self.success("Order rejected.", true),
+            Review::Open | Review::Approved | Review::Over => self.refuse_request(
                 "reject_order",
                 RefusalCode::NotInReview,
                 "the order is not waiting for a review",
@@ -84,43 +84,45 @@ impl OrderWorkflow {
         }
     }
 
-    pub(super) fn request_cancel(
+    pub(super) fn decide_cancel(
         &mut self,
         cancellation: Cancellation,
         now: DateTime<Utc>,
-    ) -> Reply {
-        match self.record.status() {
-            OrderStatus::Cancelled => Reply::Now(self.done("Order cancelled.", true)),
-            OrderStatus::Failed => Reply::Now(self.refuse_answer(
-                CANCEL,
+    ) -> Decision {
+        match self.state.status() {
+            OrderStatus::Cancelled => Decision::Immediate(self.success("Order cancelled.", true)),
+            OrderStatus::Failed => Decision::Immediate(self.refuse_request(
+                CANCEL_ORDER,
                 RefusalCode::OrderClosed,
                 "the order has failed",
                 now,
             )),
-            OrderStatus::Shipped | OrderStatus::Delivered => Reply::Now(self.refuse_answer(
-                CANCEL,
-                RefusalCode::AlreadyShipped,
-                "the parcel has left",
-                now,
-            )),
+            OrderStatus::Shipped | OrderStatus::Delivered => {
+                Decision::Immediate(self.refuse_request(
+                    CANCEL_ORDER,
+                    RefusalCode::AlreadyShipped,
+                    "the parcel has left",
+                    now,
+                ))
+            }
             OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
                 let Some(shipping) = &mut self.shipping else {
-                    self.cancel(cancellation.reason, "request", now);
-                    return Reply::Now(self.done("Order cancelled.", false));
+                    self.transition_to_cancelled(cancellation.reason, "request", now);
+                    return Decision::Immediate(self.success("Order cancelled.", false));
                 };
                 let recall = shipping.recall.get_or_insert_default();
-                let already = matches!(recall.stop, Some(Stop::Cancel { .. }));
+                let already = matches!(recall.stop, Some(StopReason::Cancel { .. }));
                 let reason = cancellation.reason.clone();
-                recall.stop.get_or_insert(Stop::Cancel {
+                recall.stop.get_or_insert(StopReason::Cancel {
                     reason,
                     by: "request",
                 });
-                self.audit(
+                self.append_audit_event(
                     EventType::CancelRequested,
                     json!({"reason": cancellation.reason}),
                     now,
                 );
-                Reply::AfterVerdict {
+                Decision::AfterRecall {
                     ticket: self.recalls_decided,
                     already,
                 }
@@ -128,17 +130,21 @@ impl OrderWorkflow {
         }
     }
 
-    pub(super) fn request_address(&mut self, change: &AddressChange, now: DateTime<Utc>) -> Reply {
+    pub(super) fn decide_address_change(
+        &mut self,
+        change: &AddressChange,
+        now: DateTime<Utc>,
+    ) -> Decision {
         if self.is_stopped() {
-            return Reply::Now(self.refuse_answer(
+            return Decision::Immediate(self.refuse_request(
                 UPDATE_ADDRESS,
                 RefusalCode::OrderClosed,
                 "the order is stopped",
                 now,
             ));
         }
-        if self.record.status().is_dispatched() {
-            return Reply::Now(self.refuse_answer(
+        if self.state.status().is_dispatched() {
+            return Decision::Immediate(self.refuse_request(
                 UPDATE_ADDRESS,
                 RefusalCode::AlreadyShipped,
                 "the parcel has left",
@@ -154,13 +160,13 @@ impl OrderWorkflow {
             .filter(|recall| recall.stop.is_none())
             .and_then(|recall| recall.address.as_ref());
         let present = pending.or(self
-            .record
+            .state
             .order
             .as_ref()
             .and_then(|order| order.shipping_address.as_ref()));
         let Some(address) = change.applied_to(present) else {
             let detail = "the order has no address yet, so the new one must name a street";
-            return Reply::Now(self.refuse_answer(
+            return Decision::Immediate(self.refuse_request(
                 UPDATE_ADDRESS,
                 RefusalCode::AddressIncomplete,
                 detail,
@@ -168,17 +174,17 @@ impl OrderWorkflow {
             ));
         };
         if pending.is_none() && present == Some(&address) {
-            return Reply::Now(self.address_answer(true));
+            return Decision::Immediate(self.address_success(true));
         }
         match &mut self.shipping {
             None => {
                 self.change_address(address, now);
-                Reply::Now(self.address_answer(false))
+                Decision::Immediate(self.address_success(false))
             }
             Some(shipping) => {
                 let recall = shipping.recall.get_or_insert_default();
                 if recall.stop.is_some() {
-                    return Reply::Now(self.refuse_answer(
+                    return Decision::Immediate(self.refuse_request(
                         UPDATE_ADDRESS,
                         RefusalCode::OrderClosed,
                         STOPPING,
@@ -186,8 +192,8 @@ impl OrderWorkflow {
                     ));
                 }
                 recall.address = Some(address);
-                self.audit(EventType::AddressRequested, json!({}), now);
-                Reply::AfterVerdict {
+                self.append_audit_event(EventType::AddressRequested, json!({}), now);
+                Decision::AfterRecall {
                     ticket: self.recalls_decided,
                     already: false,
                 }
@@ -195,18 +201,18 @@ impl OrderWorkflow {
         }
     }
 
-    pub(super) fn request_payment_cancel(
+    pub(super) fn decide_payment_cancel(
         &mut self,
         cancellation: PaymentCancellation,
         now: DateTime<Utc>,
-    ) -> Reply {
+    ) -> Decision {
         let given_back = self
-            .record
+            .state
             .payment
             .as_ref()
             .is_some_and(|payment| payment.status.is_given_back());
-        let refusal = match self.record.status() {
-            _ if given_back => return Reply::Now(self.payment_cancelled(true)),
+        let refusal = match self.state.status() {
+            _ if given_back => return Decision::Immediate(self.payment_cancel_success(true)),
             OrderStatus::Shipped | OrderStatus::Delivered => {
                 (RefusalCode::AlreadyShipped, "the parcel has left")
             }
@@ -225,8 +231,12 @@ impl OrderWorkflow {
                         if recall.stop.is_none() {
                             let already = std::mem::replace(&mut recall.payment, true);
                             let payload = json!({"reason": cancellation.reason});
-                            self.audit(EventType::PaymentCancelRequested, payload, now);
-                            return Reply::AfterVerdict {
+                            self.append_audit_event(
+                                EventType::PaymentCancelRequested,
+                                payload,
+                                now,
+                            );
+                            return Decision::AfterRecall {
                                 ticket: self.recalls_decided,
                                 already,
                             };
@@ -236,48 +246,48 @@ impl OrderWorkflow {
                 }
             }
         };
-        Reply::Now(self.refuse_answer(CANCEL_PAYMENT, refusal.0, refusal.1, now))
+        Decision::Immediate(self.refuse_request(CANCEL_PAYMENT, refusal.0, refusal.1, now))
     }
 
-    pub(super) fn payment_cancelled(&self, already: bool) -> Answer {
+    pub(super) fn payment_cancel_success(&self, already: bool) -> Answer {
         let message = if self.is_refunding() {
             "Payment cancelled. Its refund is under way."
         } else {
             "Payment cancelled and given back."
         };
-        self.done(message, already)
+        self.success(message, already)
     }
 
     pub(super) fn is_refunding(&self) -> bool {
-        self.record
+        self.state
             .payment
             .as_ref()
             .is_some_and(|payment| payment.status == PaymentStatus::Refunding)
     }
 
     /// Whether the recall of this number has its verdict.
-    pub(super) fn is_decided(&self, ticket: u32) -> bool {
+    pub(super) fn is_recall_decided(&self, ticket: u32) -> bool {
         self.shipping.is_none() || self.recalls_decided > ticket
     }
 
     pub(super) fn change_address(&mut self, address: Address, now: DateTime<Utc>) {
-        if let Some(order) = &mut self.record.order {
+        if let Some(order) = &mut self.state.order {
             order.shipping_address = Some(address);
         }
         // Not the address itself: the trail is read by more people than the order.
-        self.audit(EventType::AddressUpdated, json!({}), now);
+        self.append_audit_event(EventType::AddressUpdated, json!({}), now);
     }
 
     /// `None` when the payment is accepted and must still be recorded.
-    pub(super) fn accept_confirmation(
+    pub(super) fn decide_payment_confirmation(
         &mut self,
         confirmation: PaymentConfirmation,
         now: DateTime<Utc>,
     ) -> Option<Answer> {
         const REQUEST: &str = "confirm_payment";
-        let payment = self.record.payment.as_ref();
+        let payment = self.state.payment.as_ref();
         let recorded =
-            payment.filter(|payment| self.record.is_paid() || payment.status.is_given_back());
+            payment.filter(|payment| self.state.is_paid() || payment.status.is_given_back());
         let paid_by = recorded.and_then(|payment| payment.transaction_id.as_ref());
         let accepted = self
             .confirmation
@@ -288,34 +298,39 @@ impl OrderWorkflow {
                 .cancelled_payments
                 .contains(&confirmation.transaction_id)
         {
-            return Some(self.done("Payment confirmed.", true));
+            return Some(self.success("Payment confirmed.", true));
         }
         if accepted == Some(&confirmation.transaction_id) {
             return None;
         }
         if self.is_stopped() {
-            return Some(self.refuse_answer(
+            return Some(self.refuse_request(
                 REQUEST,
                 RefusalCode::OrderClosed,
                 "the order is stopped",
                 now,
             ));
         }
-        if accepted.is_some() || self.record.is_paid() {
-            return Some(self.refuse_answer(
+        if accepted.is_some() || self.state.is_paid() {
+            return Some(self.refuse_request(
                 REQUEST,
                 RefusalCode::AlreadyPaid,
                 "the order is paid by another transaction",
                 now,
             ));
         }
-        let Some(order) = &self.record.order else {
-            return Some(self.refused(RefusalCode::OrderClosed, "the order was never loaded"));
+        let Some(order) = &self.state.order else {
+            return Some(self.refusal(RefusalCode::OrderClosed, "the order was never loaded"));
         };
-        let finishes = self.unfinished.as_ref() == Some(&confirmation.transaction_id);
+        let finishes = self.unfinished_transaction.as_ref() == Some(&confirmation.transaction_id);
         if self.is_charged(order) && !finishes {
             let detail = "the order's own payment_id is charged";
-            return Some(self.refuse_answer(REQUEST, RefusalCode::PaymentNotExpected, detail, now));
+            return Some(self.refuse_request(
+                REQUEST,
+                RefusalCode::PaymentNotExpected,
+                detail,
+                now,
+            ));
         }
         let same_currency = confirmation
             .currency
@@ -328,45 +343,47 @@ impl OrderWorkflow {
                 "transaction_id": confirmation.transaction_id, "amount": confirmation.amount, "currency": confirmation.currency,
                 "expected": expected.decimal(), "expected_currency": expected.currency(),
             });
-            self.audit(EventType::PaymentMismatch, payload, now);
-            return Some(self.refused(
+            self.append_audit_event(EventType::PaymentMismatch, payload, now);
+            return Some(self.refusal(
                 RefusalCode::PaymentMismatch,
                 &format!("the order's total is {expected}"),
             ));
         }
         let payload =
             json!({"transaction_id": confirmation.transaction_id, "amount": confirmation.amount});
-        self.audit(EventType::PaymentAccepted, payload, now);
+        self.append_audit_event(EventType::PaymentAccepted, payload, now);
         self.confirmation = Some(confirmation);
-        self.confirmation_verdict = None;
+        self.confirmation_outcome = None;
         None
     }
 
-    pub(super) fn accept_delivery(
+    pub(super) fn decide_delivery_confirmation(
         &mut self,
         confirmation: DeliveryConfirmation,
         now: DateTime<Utc>,
     ) -> Answer {
-        match self.record.status() {
-            OrderStatus::Shipped if self.delivery.is_none() && self.record.is_running() => {
+        match self.state.status() {
+            OrderStatus::Shipped if self.delivery.is_none() && self.state.is_running() => {
                 self.delivery = Some(confirmation);
-                self.done("Delivery confirmed.", false)
+                self.success("Delivery confirmed.", false)
             }
-            OrderStatus::Shipped if self.delivery.is_none() => self.refuse_answer(
+            OrderStatus::Shipped if self.delivery.is_none() => self.refuse_request(
                 "confirm_delivery",
                 RefusalCode::OrderClosed,
                 "the order ended with its dispatch",
                 now,
             ),
-            OrderStatus::Shipped | OrderStatus::Delivered => self.done("Delivery confirmed.", true),
+            OrderStatus::Shipped | OrderStatus::Delivered => {
+                self.success("Delivery confirmed.", true)
+            }
             OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => self
-                .refuse_answer(
+                .refuse_request(
                     "confirm_delivery",
                     RefusalCode::NotShipped,
                     "the parcel has not left",
                     now,
                 ),
-            OrderStatus::Cancelled | OrderStatus::Failed => self.refuse_answer(
+            OrderStatus::Cancelled | OrderStatus::Failed => self.refuse_request(
                 "confirm_delivery",
                 RefusalCode::OrderClosed,
                 "the order is stopped",
@@ -376,16 +393,16 @@ impl OrderWorkflow {
     }
 
     /// Writes a refusal into the trail.
-    pub(super) fn refuse(&mut self, request: &str, code: &str, now: DateTime<Utc>) {
-        let status = self.record.status();
-        self.audit(
+    pub(super) fn audit_refusal(&mut self, request: &str, code: &str, now: DateTime<Utc>) {
+        let status = self.state.status();
+        self.append_audit_event(
             EventType::RequestRefused,
             json!({"request": request, "code": code, "status": status}),
             now,
         );
     }
 
-    pub(super) fn refuse_answer(
+    pub(super) fn refuse_request(
         &mut self,
         request: &str,
         code: RefusalCode,
@@ -393,53 +410,53 @@ impl OrderWorkflow {
         now: DateTime<Utc>,
     ) -> Answer {
         // The trail of an order that is over is closed: this request never reached an open order.
-        if self.record.is_running() {
-            self.refuse(request, code.as_str(), now);
+        if self.state.is_running() {
+            self.audit_refusal(request, code.as_str(), now);
         }
-        self.refused(code, detail)
+        self.refusal(code, detail)
     }
 
-    pub(super) fn refused(&self, code: RefusalCode, detail: &str) -> Answer {
+    pub(super) fn refusal(&self, code: RefusalCode, detail: &str) -> Answer {
         Answer::Refused {
             code,
             detail: detail.to_owned(),
-            status: self.record.status(),
+            status: self.state.status(),
         }
     }
 
-    pub(super) fn malformed_answer(&self, reason: String) -> Answer {
+    pub(super) fn malformed_refusal(&self, reason: String) -> Answer {
         Answer::Refused {
             code: RefusalCode::Malformed,
             detail: reason,
-            status: self.record.status(),
+            status: self.state.status(),
         }
     }
 
-    pub(super) fn done(&self, message: &str, already: bool) -> Answer {
+    pub(super) fn success(&self, message: &str, already: bool) -> Answer {
         Answer::Done {
-            status: self.record.status(),
-            step: self.record.step(),
+            status: self.state.status(),
+            step: self.state.step(),
             message: message.to_owned(),
             already,
             shipping_address: None,
         }
     }
 
-    pub(super) fn undecided(&self, message: &str) -> Answer {
+    pub(super) fn still_undecided(&self, message: &str) -> Answer {
         Answer::Undecided {
-            status: self.record.status(),
+            status: self.state.status(),
             message: message.to_owned(),
         }
     }
 
-    pub(super) fn address_answer(&self, already: bool) -> Answer {
+    pub(super) fn address_success(&self, already: bool) -> Answer {
         Answer::Done {
-            status: self.record.status(),
-            step: self.record.step(),
+            status: self.state.status(),
+            step: self.state.step(),
             message: "Shipping address updated.".to_owned(),
             already,
             shipping_address: self
-                .record
+                .state
                 .order
                 .as_ref()
                 .and_then(|order| order.shipping_address.clone()),

@@ -3,13 +3,13 @@
 use serde_json::json;
 use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowContext, select};
 
-use super::{OrderWorkflow, now, save};
+use super::{OrderWorkflow, current_time, persistence};
 use crate::activity::OrderSteps;
 use domain::{CompleteOn, EventType, OrderStatus, Step};
 
 /// Waits for the delivery, unless the order is complete when it is dispatched. A parcel that has left
 /// can't be called back, so nothing ends this wait but its own conditions.
-pub(super) async fn deliver(ctx: &WorkflowContext<OrderWorkflow>) {
+pub(super) async fn await_delivery(ctx: &WorkflowContext<OrderWorkflow>) {
     let (complete_on, delivery) =
         ctx.state(|order| (order.policy.complete_on, order.policy.delivery));
     if complete_on == CompleteOn::Dispatched {
@@ -22,8 +22,9 @@ pub(super) async fn deliver(ctx: &WorkflowContext<OrderWorkflow>) {
             .build(),
     );
     loop {
-        let wake = |order: &OrderWorkflow| order.delivery.is_some() || !order.unsaved.is_empty();
-        let mut changed = ctx.wait_condition_with_options(wake, super::wait::detached());
+        let wake =
+            |order: &OrderWorkflow| order.delivery.is_some() || !order.unsaved_events.is_empty();
+        let mut changed = ctx.wait_condition_with_options(wake, super::waiting::detached_wait());
         let fired = select! {
             _ = timer => true,
             _ = changed => false,
@@ -32,9 +33,9 @@ pub(super) async fn deliver(ctx: &WorkflowContext<OrderWorkflow>) {
             token.cancel();
             break;
         }
-        save::flush(ctx).await;
+        persistence::write_pending(ctx).await;
     }
-    let now = now(ctx);
+    let now = current_time(ctx);
     ctx.state_mut(|order| {
         let confirmation = order.delivery.clone();
         let basis = match (&confirmation, delivery.auto) {
@@ -44,15 +45,15 @@ pub(super) async fn deliver(ctx: &WorkflowContext<OrderWorkflow>) {
         };
         let confirmation = confirmation.unwrap_or_default();
         let delivered_at = confirmation.delivered_at.unwrap_or(now);
-        if let Some(shipment) = &mut order.record.shipment {
+        if let Some(shipment) = &mut order.state.shipment {
             shipment.delivered_at = Some(delivered_at);
         }
         // From `shipped` this is always a step of the state machine.
-        let _ = order.advance(OrderStatus::Delivered, Step::Deliver);
+        let _ = order.advance_to(OrderStatus::Delivered, Step::Deliver);
         let payload = json!({"basis": basis, "delivered_at": delivered_at, "signed_by": confirmation.signed_by});
-        order.audit(EventType::OrderDelivered, payload, now);
-        order.record.finish();
+        order.append_audit_event(EventType::OrderDelivered, payload, now);
+        order.state.finish();
     });
-    save::publish(ctx);
-    save::local(ctx, OrderSteps::confirm_delivery, |write| write).await;
+    persistence::publish_search_attributes(ctx);
+    persistence::run_local(ctx, OrderSteps::confirm_delivery, |write| write).await;
 }

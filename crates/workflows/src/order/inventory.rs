@@ -3,32 +3,32 @@
 use serde_json::json;
 use temporalio_workflow::WorkflowContext;
 
-use super::{OrderWorkflow, Progress, Stopped, now, save, wait};
-use crate::activity::{OrderSteps, Reserved};
+use super::{OrderStopped, OrderWorkflow, Progress, current_time, persistence, waiting};
+use crate::activity::{OrderSteps, ReservationOutcome};
 use domain::{EventType, FailureCode};
 
 /// Holds all of it, or fails the order with a clear refusal and holds nothing.
-pub(super) async fn reserve(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
-    wait::check(ctx)?;
-    let reserved = save::local(ctx, OrderSteps::reserve_inventory, |write| write).await;
-    let now = now(ctx);
+pub(super) async fn reserve_inventory(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
+    waiting::ensure_not_stopped(ctx)?;
+    let reserved = persistence::run_local(ctx, OrderSteps::reserve_inventory, |write| write).await;
+    let now = current_time(ctx);
     ctx.state_mut(|order| match reserved {
-        Reserved::Held => {
-            order.audit(EventType::InventoryReserved, json!({}), now);
+        ReservationOutcome::Held => {
+            order.append_audit_event(EventType::InventoryReserved, json!({}), now);
             Ok(())
         }
-        Reserved::Unavailable { sku, available } => {
-            order.audit(
+        ReservationOutcome::Unavailable { sku, available } => {
+            order.append_audit_event(
                 EventType::InventoryUnavailable,
                 json!({"sku": sku, "available": available}),
                 now,
             );
-            order.fail(
+            order.transition_to_failed(
                 FailureCode::OutOfStock,
                 format!("{sku} has {available} left"),
                 now,
             );
-            Err(Stopped)
+            Err(OrderStopped)
         }
     })
 }

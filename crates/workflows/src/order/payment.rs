@@ -2,11 +2,16 @@
 
 use serde_json::json;
 use temporalio_workflow::WorkflowContext;
-use wait::Waited;
+use waiting::WaitOutcome;
 
-use super::{OrderWorkflow, Progress, Stopped, Undo, Verdict, notices, now, save, unwind, wait};
+use super::{
+    Compensation, ConfirmationOutcome, OrderStopped, OrderWorkflow, Progress, compensation,
+    current_time, payment_events, persistence, waiting,
+};
 use crate::{
-    activity::{Charge, Charged, ConfirmedPayment, OrderSteps, PaymentRecorded},
+    activity::{
+        ChargeOutcome, ChargePaymentInput, OrderSteps, RecordPaymentInput, RecordPaymentOutcome,
+    },
     policies,
 };
 use contract::{Answer, PaymentConfirmation, RefusalCode};
@@ -18,16 +23,16 @@ use domain::{
 type Context = WorkflowContext<OrderWorkflow>;
 
 /// Charges the order or waits for its payment; the order is `payment_confirmed` after it.
-pub(super) async fn pay(ctx: &Context) -> Progress {
-    wait::check(ctx)?;
-    ctx.state_mut(|order| order.record.enter(Step::Pay));
-    wait::pause(
+pub(super) async fn collect_payment(ctx: &Context) -> Progress {
+    waiting::ensure_not_stopped(ctx)?;
+    ctx.state_mut(|order| order.state.enter(Step::Pay));
+    waiting::wait_for(
         ctx,
         ctx.state(|order| order.policy.payment_processing_delay.duration()),
     )
     .await?;
-    let Some(valid) = ctx.state(|order| order.record.order.clone()) else {
-        return Err(Stopped);
+    let Some(valid) = ctx.state(|order| order.state.order.clone()) else {
+        return Err(OrderStopped);
     };
     if ctx.state(|order| order.is_charged(&valid)) {
         charge(ctx, &valid).await?;
@@ -38,30 +43,34 @@ pub(super) async fn pay(ctx: &Context) -> Progress {
 }
 
 /// Gives back a payment that was cancelled, and waits for another one.
-pub(super) async fn pay_again(ctx: &Context) -> Progress {
-    save::publish(ctx);
-    unwind::refund(ctx).await;
-    ctx.state_mut(|order| order.undo.retain(|undo| *undo != Undo::RefundPayment));
-    wait::check(ctx)?;
-    let Some(valid) = ctx.state(|order| order.record.order.clone()) else {
-        return Err(Stopped);
+pub(super) async fn replace_payment(ctx: &Context) -> Progress {
+    persistence::publish_search_attributes(ctx);
+    compensation::refund_payment(ctx).await;
+    ctx.state_mut(|order| {
+        order
+            .compensations
+            .retain(|undo| *undo != Compensation::RefundPayment)
+    });
+    waiting::ensure_not_stopped(ctx)?;
+    let Some(valid) = ctx.state(|order| order.state.order.clone()) else {
+        return Err(OrderStopped);
     };
     await_confirmation(ctx, &valid).await?;
     paid(ctx)
 }
 
 fn paid(ctx: &Context) -> Progress {
-    wait::check(ctx)?;
-    ctx.state_mut(|order| order.advance(OrderStatus::PaymentConfirmed, Step::Pay))
+    waiting::ensure_not_stopped(ctx)?;
+    ctx.state_mut(|order| order.advance_to(OrderStatus::PaymentConfirmed, Step::Pay))
 }
 
 async fn charge(ctx: &Context, valid: &Order) -> Progress {
     let payment_id = payment_id(ctx, valid)?;
-    let started = now(ctx);
+    let started = current_time(ctx);
     ctx.state_mut(|order| {
         // Before the charge: if it took hold without our knowing, the refund finds out.
-        order.undo.push(Undo::RefundPayment);
-        order.record.payment = Some(payment(
+        order.compensations.push(Compensation::RefundPayment);
+        order.state.payment = Some(payment(
             &payment_id,
             None,
             valid.total,
@@ -73,13 +82,13 @@ async fn charge(ctx: &Context, valid: &Order) -> Progress {
     loop {
         number += 1;
         match ask(ctx, valid, &payment_id).await {
-            Charged::Captured { transaction_id } => return captured(ctx, transaction_id),
-            Charged::Unfinished { transaction_id } => {
+            ChargeOutcome::Captured { transaction_id } => return captured(ctx, transaction_id),
+            ChargeOutcome::Unfinished { transaction_id } => {
                 // It can't be declined any more without our asking: the refund closes it when nobody confirms it.
-                ctx.state_mut(|order| order.unfinished = Some(transaction_id));
+                ctx.state_mut(|order| order.unfinished_transaction = Some(transaction_id));
                 return await_confirmation(ctx, valid).await;
             }
-            Charged::Declined { reason } => {
+            ChargeOutcome::Declined { reason } => {
                 return refused(
                     ctx,
                     FailureCode::PaymentDeclined,
@@ -87,7 +96,7 @@ async fn charge(ctx: &Context, valid: &Order) -> Progress {
                     reason,
                 );
             }
-            Charged::InUse => {
+            ChargeOutcome::InUse => {
                 let reason = format!("{payment_id} pays another order");
                 return refused(
                     ctx,
@@ -96,40 +105,40 @@ async fn charge(ctx: &Context, valid: &Order) -> Progress {
                     reason,
                 );
             }
-            Charged::Unavailable { reason } => unavailable(ctx, started, number, reason)?,
+            ChargeOutcome::Unavailable { reason } => unavailable(ctx, started, number, reason)?,
         }
         // Cancelled meanwhile: the refund finds out whether this charge holds.
-        wait::pause(ctx, policies::backoff(number)).await?;
+        waiting::wait_for(ctx, policies::backoff(number)).await?;
     }
 }
 
 /// Asks the provider once; as often as it is asked, it charges once.
-async fn ask(ctx: &Context, valid: &Order, payment_id: &PaymentId) -> Charged {
-    let charge = |write| Charge {
+async fn ask(ctx: &Context, valid: &Order, payment_id: &PaymentId) -> ChargeOutcome {
+    let charge = |write| ChargePaymentInput {
         write,
         payment_id: payment_id.clone(),
         amount: valid.total,
         payment_method: valid.payment_method.clone(),
     };
-    save::outside(ctx, OrderSteps::charge_payment, charge).await
+    persistence::run_durable(ctx, OrderSteps::charge_payment, charge).await
 }
 
 /// A last look at a charge that waited for its customer: what should have confirmed it may have been lost on the way.
 async fn unheard(ctx: &Context, valid: &Order) -> Option<TransactionId> {
     let begun = |order: &OrderWorkflow| {
         order
-            .unfinished
+            .unfinished_transaction
             .as_ref()
-            .and(order.record.payment.as_ref())
+            .and(order.state.payment.as_ref())
             .cloned()
     };
     let payment_id = ctx.state(begun)?.payment_id;
     match ask(ctx, valid, &payment_id).await {
-        Charged::Captured { transaction_id } => Some(transaction_id),
-        Charged::Unfinished { .. }
-        | Charged::Declined { .. }
-        | Charged::InUse
-        | Charged::Unavailable { .. } => None,
+        ChargeOutcome::Captured { transaction_id } => Some(transaction_id),
+        ChargeOutcome::Unfinished { .. }
+        | ChargeOutcome::Declined { .. }
+        | ChargeOutcome::InUse
+        | ChargeOutcome::Unavailable { .. } => None,
     }
 }
 
@@ -140,92 +149,98 @@ fn unavailable(
     number: u32,
     reason: String,
 ) -> Progress {
-    let now = now(ctx);
+    let now = current_time(ctx);
     ctx.state_mut(|order| {
-        order.record.count_retry(Step::Pay);
-        order.audit(
+        order.state.count_retry(Step::Pay);
+        order.append_audit_event(
             EventType::PaymentUnavailable,
             json!({"reason": reason, "try": number}),
             now,
         );
         let silent = (now - started).to_std().unwrap_or_default() + policies::backoff(number);
         if silent > order.policy.payment_retry_for.duration() {
-            order.fail(
+            order.transition_to_failed(
                 FailureCode::PaymentUnavailable,
                 format!("the payment provider did not answer: {reason}"),
                 now,
             );
-            return Err(Stopped);
+            return Err(OrderStopped);
         }
         Ok(())
     })
 }
 
 fn captured(ctx: &Context, transaction_id: TransactionId) -> Progress {
-    let now = now(ctx);
+    let now = current_time(ctx);
     ctx.state_mut(|order| {
-        if let Some(payment) = &mut order.record.payment {
+        if let Some(payment) = &mut order.state.payment {
             payment.transaction_id = Some(transaction_id.clone());
             payment.status = PaymentStatus::Captured;
             payment.timestamp = now;
         }
         // Who confirmed it while it was being asked for has the answer, too.
-        if order.unfinished.take().is_some() && order.confirmation.is_some() {
-            order.confirmation_verdict = Some(Verdict::Granted);
+        if order.unfinished_transaction.take().is_some() && order.confirmation.is_some() {
+            order.confirmation_outcome = Some(ConfirmationOutcome::Recorded);
         }
-        let payment = order.record.payment.clone();
-        order.audit(EventType::PaymentCaptured, json!(payment), now);
+        let payment = order.state.payment.clone();
+        order.append_audit_event(EventType::PaymentCaptured, json!(payment), now);
         Ok(())
     })
 }
 
 /// The payment did not and will not take hold: there is nothing to refund.
 fn refused(ctx: &Context, code: FailureCode, kind: EventType, reason: String) -> Progress {
-    let now = now(ctx);
+    let now = current_time(ctx);
     ctx.state_mut(|order| {
-        order.undo.retain(|undo| *undo != Undo::RefundPayment);
-        if let Some(payment) = &mut order.record.payment {
+        order
+            .compensations
+            .retain(|undo| *undo != Compensation::RefundPayment);
+        if let Some(payment) = &mut order.state.payment {
             payment.status = PaymentStatus::Declined;
             payment.timestamp = now;
         }
-        order.audit(kind, json!({"code": code, "reason": reason}), now);
-        order.fail(code, reason, now);
+        order.append_audit_event(kind, json!({"code": code, "reason": reason}), now);
+        order.transition_to_failed(code, reason, now);
     });
-    Err(Stopped)
+    Err(OrderStopped)
 }
 
 async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
-    let requested = now(ctx);
+    let requested = current_time(ctx);
     let timeout = ctx.state_mut(|order| {
         let mut payload = json!({"amount": valid.total.decimal(), "currency": valid.currency, "timeout": order.policy.payment_timeout});
-        if let Some(transaction_id) = &order.unfinished {
+        if let Some(transaction_id) = &order.unfinished_transaction {
             payload["transaction_id"] = json!(transaction_id);
         }
-        order.audit(EventType::PaymentRequested, payload, requested);
+        order.append_audit_event(EventType::PaymentRequested, payload, requested);
         order.payment_awaited = true;
         order.policy.payment_timeout
     });
-    save::publish(ctx);
+    persistence::publish_search_attributes(ctx);
     loop {
-        save::flush(ctx).await;
-        let elapsed = (now(ctx) - requested).to_std().unwrap_or_default();
+        persistence::write_pending(ctx).await;
+        let elapsed = (current_time(ctx) - requested).to_std().unwrap_or_default();
         let left = timeout.duration().saturating_sub(elapsed);
         let settled =
             |order: &OrderWorkflow| order.confirmation.is_some() || order.payment_failed.is_some();
-        if wait::wait(ctx, settled, left).await? == Waited::TimedOut {
+        if waiting::wait_until(ctx, settled, left).await? == WaitOutcome::TimedOut {
             if let Some(transaction_id) = unheard(ctx, valid).await {
                 return captured(ctx, transaction_id);
             }
-            let now = now(ctx);
+            let now = current_time(ctx);
             ctx.state_mut(|order| {
-                order.audit(EventType::PaymentTimedOut, json!({"timeout": timeout}), now);
-                order.cancel(
+                order.append_audit_event(
+                    EventType::PaymentTimedOut,
+                    json!({"timeout": timeout}),
+                    now,
+                );
+                order.transition_to_cancelled(
                     Some(format!("no payment within {timeout}")),
                     "payment_timeout",
                     now,
                 );
             });
-            return Err(Stopped);
+            return Err(OrderStopped);
         }
         if let Some(confirmation) = ctx.state(|order| order.confirmation.clone()) {
             if confirmed(ctx, valid, confirmation).await? {
@@ -244,10 +259,10 @@ async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
 }
 
 /// Records the confirmation that an order accepted before it was stopped.
-pub(super) async fn record_accepted(ctx: &Context) {
+pub(super) async fn record_accepted_confirmation(ctx: &Context) {
     let waiting = ctx.state(|order| {
         let recorded = order
-            .record
+            .state
             .payment
             .as_ref()
             .and_then(|payment| payment.transaction_id.as_ref());
@@ -255,7 +270,7 @@ pub(super) async fn record_accepted(ctx: &Context) {
             .confirmation
             .clone()
             .filter(|accepted| recorded != Some(&accepted.transaction_id));
-        order.record.order.clone().zip(accepted)
+        order.state.order.clone().zip(accepted)
     });
     if let Some((valid, confirmation)) = waiting {
         // Whether it holds or is refused, the order is stopped, and the undo knows of it.
@@ -270,13 +285,15 @@ async fn confirmed(
     confirmation: PaymentConfirmation,
 ) -> Progress<bool> {
     // The order's own payment id names one payment; what comes after that was cancelled has another.
-    let own = ctx.state(|order| match (&order.unfinished, &order.record.payment) {
-        (Some(_), Some(begun)) => Some(begun.payment_id.clone()),
-        _ => valid
-            .payment_id
-            .clone()
-            .filter(|_| order.cancelled_payments.is_empty()),
-    });
+    let own = ctx.state(
+        |order| match (&order.unfinished_transaction, &order.state.payment) {
+            (Some(_), Some(begun)) => Some(begun.payment_id.clone()),
+            _ => valid
+                .payment_id
+                .clone()
+                .filter(|_| order.cancelled_payments.is_empty()),
+        },
+    );
     let is_own = own.is_some();
     let payment_id = match own {
         Some(payment_id) => payment_id,
@@ -285,20 +302,20 @@ async fn confirmed(
                 .provider
                 .map_or("external", WebhookProvider::as_str);
             PaymentId::parse(&format!("{provider}:{}", confirmation.transaction_id))
-                .map_err(|_| Stopped)?
+                .map_err(|_| OrderStopped)?
         }
     };
     let used = payment_id.clone();
-    let started = now(ctx);
-    let before = ctx.state(|order| order.record.payment.clone());
+    let started = current_time(ctx);
+    let before = ctx.state(|order| order.state.payment.clone());
     ctx.state_mut(|order| {
         let method = confirmation.payment_method.clone();
         let transaction_id = Some(confirmation.transaction_id.clone());
         // A charge that waited for its customer has its undo already.
-        if !order.undo.contains(&Undo::RefundPayment) {
-            order.undo.push(Undo::RefundPayment);
+        if !order.compensations.contains(&Compensation::RefundPayment) {
+            order.compensations.push(Compensation::RefundPayment);
         }
-        order.record.payment = Some(payment(
+        order.state.payment = Some(payment(
             &payment_id,
             transaction_id,
             valid.total,
@@ -306,63 +323,70 @@ async fn confirmed(
             started,
         ));
     });
-    let recorded = save::outside(ctx, OrderSteps::record_payment, |write| ConfirmedPayment {
-        write,
-        payment_id,
-        amount: valid.total,
-        confirmation: confirmation.clone(),
+    let recorded = persistence::run_durable(ctx, OrderSteps::record_payment, |write| {
+        RecordPaymentInput {
+            write,
+            payment_id,
+            amount: valid.total,
+            confirmation: confirmation.clone(),
+        }
     });
     let recorded = recorded.await;
-    let now = now(ctx);
+    let now = current_time(ctx);
     ctx.state_mut(|order| match recorded {
-        PaymentRecorded::Recorded | PaymentRecorded::TakenBack => {
-            order.unfinished = None;
-            if let Some(payment) = &mut order.record.payment {
+        RecordPaymentOutcome::Recorded | RecordPaymentOutcome::TakenBack => {
+            order.unfinished_transaction = None;
+            if let Some(payment) = &mut order.state.payment {
                 payment.status = PaymentStatus::Captured;
             }
-            let payment = order.record.payment.clone();
-            order.audit(EventType::PaymentConfirmed, json!(payment), now);
-            order.confirmation_verdict = Some(Verdict::Granted);
-            if let (PaymentRecorded::TakenBack, Some(provider)) = (recorded, confirmation.provider)
+            let payment = order.state.payment.clone();
+            order.append_audit_event(EventType::PaymentConfirmed, json!(payment), now);
+            order.confirmation_outcome = Some(ConfirmationOutcome::Recorded);
+            if let (RecordPaymentOutcome::TakenBack, Some(provider)) =
+                (recorded, confirmation.provider)
             {
-                order.request_cancel(notices::taken_back(provider), now);
+                order.decide_cancel(payment_events::cancellation_for_lost_payment(provider), now);
             }
             Ok(true)
         }
-        PaymentRecorded::PaymentInUse if is_own => {
-            order.undo.retain(|undo| *undo != Undo::RefundPayment);
-            order.record.payment = before;
+        RecordPaymentOutcome::PaymentInUse if is_own => {
+            order
+                .compensations
+                .retain(|undo| *undo != Compensation::RefundPayment);
+            order.state.payment = before;
             order.confirmation = None;
             let detail = format!("{used} pays another order");
-            order.audit(
+            order.append_audit_event(
                 EventType::PaymentDeclined,
                 json!({"code": FailureCode::PaymentIdInUse, "reason": detail}),
                 now,
             );
-            order.fail(FailureCode::PaymentIdInUse, detail.clone(), now);
-            let status = order.record.status();
+            order.transition_to_failed(FailureCode::PaymentIdInUse, detail.clone(), now);
+            let status = order.state.status();
             let refusal = Answer::Refused {
                 code: RefusalCode::PaymentIdInUse,
                 detail,
                 status,
             };
-            order.confirmation_verdict = Some(Verdict::Refused(refusal));
-            Err(Stopped)
+            order.confirmation_outcome = Some(ConfirmationOutcome::Refused(refusal));
+            Err(OrderStopped)
         }
         // A payment id that we made of the transaction collides where the transaction does.
-        PaymentRecorded::PaymentInUse | PaymentRecorded::TransactionInUse => {
-            order.undo.retain(|undo| *undo != Undo::RefundPayment);
-            order.record.payment = before;
+        RecordPaymentOutcome::PaymentInUse | RecordPaymentOutcome::TransactionInUse => {
+            order
+                .compensations
+                .retain(|undo| *undo != Compensation::RefundPayment);
+            order.state.payment = before;
             order.confirmation = None;
             let detail = format!("{} pays another order", confirmation.transaction_id);
-            order.refuse("confirm_payment", "payment_id_in_use", now);
-            let status = order.record.status();
+            order.audit_refusal("confirm_payment", "payment_id_in_use", now);
+            let status = order.state.status();
             let refusal = Answer::Refused {
                 code: RefusalCode::PaymentIdInUse,
                 detail,
                 status,
             };
-            order.confirmation_verdict = Some(Verdict::Refused(refusal));
+            order.confirmation_outcome = Some(ConfirmationOutcome::Refused(refusal));
             Ok(false)
         }
     })
@@ -375,17 +399,17 @@ impl OrderWorkflow {
     }
 
     /// Decides that the payment goes back and the order waits for another one.
-    pub(super) fn cancel_payment_now(&mut self, now: chrono::DateTime<chrono::Utc>) -> Progress {
-        self.advance(OrderStatus::Pending, Step::Pay)?;
+    pub(super) fn apply_payment_cancel(&mut self, now: chrono::DateTime<chrono::Utc>) -> Progress {
+        self.advance_to(OrderStatus::Pending, Step::Pay)?;
         self.confirmation = None;
-        self.confirmation_verdict = None;
-        if let Some(payment) = &mut self.record.payment {
+        self.confirmation_outcome = None;
+        if let Some(payment) = &mut self.state.payment {
             payment.status = PaymentStatus::Refunding;
             self.cancelled_payments
                 .extend(payment.transaction_id.clone());
         }
-        let payment = self.record.payment.clone();
-        self.audit(EventType::PaymentCancelled, json!(payment), now);
+        let payment = self.state.payment.clone();
+        self.append_audit_event(EventType::PaymentCancelled, json!(payment), now);
         Ok(())
     }
 }
@@ -394,14 +418,14 @@ fn payment_id(ctx: &Context, valid: &Order) -> Progress<PaymentId> {
     let made_up = || {
         PaymentId::parse(&format!(
             "pmt-{}",
-            ctx.state(|order| order.record.order_id.clone())
+            ctx.state(|order| order.state.order_id.clone())
         ))
     };
     valid
         .payment_id
         .clone()
         .map_or_else(made_up, Ok)
-        .map_err(|_| Stopped)
+        .map_err(|_| OrderStopped)
 }
 
 fn payment(

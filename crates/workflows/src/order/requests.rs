@@ -5,29 +5,29 @@
 
 use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowContext, select};
 
-use super::{OrderWorkflow, Verdict, decisions::Reply, now, wait};
-use crate::{Message, policies, versions};
+use super::{ConfirmationOutcome, OrderWorkflow, current_time, decisions::Decision, waiting};
+use crate::{Message, patches, policies};
 use contract::{Answer, Cancellation, PaymentCancellation, PaymentConfirmation, RefusalCode};
 use domain::{AddressChange, OrderStatus, Step};
 
 type Context = WorkflowContext<OrderWorkflow>;
 
 // The wire names, for the trail.
-pub(super) const CANCEL: &str = "cancel_order";
+pub(super) const CANCEL_ORDER: &str = "cancel_order";
 pub(super) const UPDATE_ADDRESS: &str = "update_address";
 pub(super) const CANCEL_PAYMENT: &str = "cancel_payment";
 
 /// Cancels the order, or finds out whether the parcel has left.
-pub(super) async fn cancel(ctx: &Context, message: Message<Cancellation>) -> Answer {
-    let now = now(ctx);
+pub(super) async fn cancel_order(ctx: &Context, message: Message<Cancellation>) -> Answer {
+    let now = current_time(ctx);
     let cancellation = match message {
         Message::Valid(cancellation) => cancellation,
-        Message::Malformed(reason) => return malformed(ctx, CANCEL, reason),
+        Message::Malformed(reason) => return refuse_malformed(ctx, CANCEL_ORDER, reason),
     };
-    match ctx.state_mut(|order| order.request_cancel(cancellation, now)) {
-        Reply::Now(answer) => answer,
-        Reply::AfterVerdict { ticket, already } => {
-            recall_verdict(ctx, ticket, already, CANCEL).await
+    match ctx.state_mut(|order| order.decide_cancel(cancellation, now)) {
+        Decision::Immediate(answer) => answer,
+        Decision::AfterRecall { ticket, already } => {
+            recall_verdict(ctx, ticket, already, CANCEL_ORDER).await
         }
     }
 }
@@ -36,13 +36,13 @@ pub(super) async fn cancel(ctx: &Context, message: Message<Cancellation>) -> Ans
 pub(super) async fn update_address(ctx: &Context, message: Message<AddressChange>) -> Answer {
     let change = match message {
         Message::Valid(change) => change,
-        Message::Malformed(reason) => return malformed(ctx, UPDATE_ADDRESS, reason),
+        Message::Malformed(reason) => return refuse_malformed(ctx, UPDATE_ADDRESS, reason),
     };
-    loaded(ctx).await;
-    let now = now(ctx);
-    match ctx.state_mut(|order| order.request_address(&change, now)) {
-        Reply::Now(answer) => answer,
-        Reply::AfterVerdict { ticket, already } => {
+    wait_until_loaded(ctx).await;
+    let now = current_time(ctx);
+    match ctx.state_mut(|order| order.decide_address_change(&change, now)) {
+        Decision::Immediate(answer) => answer,
+        Decision::AfterRecall { ticket, already } => {
             recall_verdict(ctx, ticket, already, UPDATE_ADDRESS).await
         }
     }
@@ -52,34 +52,35 @@ pub(super) async fn update_address(ctx: &Context, message: Message<AddressChange
 pub(super) async fn cancel_payment(ctx: &Context, message: Message<PaymentCancellation>) -> Answer {
     let cancellation = match message {
         Message::Valid(cancellation) => cancellation,
-        Message::Malformed(reason) => return malformed(ctx, CANCEL_PAYMENT, reason),
+        Message::Malformed(reason) => return refuse_malformed(ctx, CANCEL_PAYMENT, reason),
     };
-    loaded(ctx).await;
-    let now = now(ctx);
+    wait_until_loaded(ctx).await;
+    let now = current_time(ctx);
     let (ticket, already) =
-        match ctx.state_mut(|order| order.request_payment_cancel(cancellation, now)) {
-            Reply::Now(answer) => return answer,
-            Reply::AfterVerdict { ticket, already } => (ticket, already),
+        match ctx.state_mut(|order| order.decide_payment_cancel(cancellation, now)) {
+            Decision::Immediate(answer) => return answer,
+            Decision::AfterRecall { ticket, already } => (ticket, already),
         };
-    let settled = move |order: &OrderWorkflow| order.is_decided(ticket) && !order.is_refunding();
+    let settled =
+        move |order: &OrderWorkflow| order.is_recall_decided(ticket) && !order.is_refunding();
     within_verdict(ctx, settled).await;
-    let now = super::now(ctx);
-    ctx.state_mut(|order| match order.record.status() {
-        _ if !order.is_decided(ticket) => order.undecided(UNDECIDED),
-        OrderStatus::Shipped | OrderStatus::Delivered => order.refuse_answer(
+    let now = current_time(ctx);
+    ctx.state_mut(|order| match order.state.status() {
+        _ if !order.is_recall_decided(ticket) => order.still_undecided(UNDECIDED),
+        OrderStatus::Shipped | OrderStatus::Delivered => order.refuse_request(
             CANCEL_PAYMENT,
             RefusalCode::AlreadyShipped,
             "the parcel has left",
             now,
         ),
-        OrderStatus::Cancelled | OrderStatus::Failed => order.refuse_answer(
+        OrderStatus::Cancelled | OrderStatus::Failed => order.refuse_request(
             CANCEL_PAYMENT,
             RefusalCode::OrderClosed,
             "the order is stopped",
             now,
         ),
         OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
-            order.payment_cancelled(already)
+            order.payment_cancel_success(already)
         }
     })
 }
@@ -91,34 +92,36 @@ pub(super) async fn confirm_payment(
 ) -> Answer {
     let confirmation = match message {
         Message::Valid(confirmation) => confirmation,
-        Message::Malformed(reason) => return malformed(ctx, "confirm_payment", reason),
+        Message::Malformed(reason) => return refuse_malformed(ctx, "confirm_payment", reason),
     };
-    loaded(ctx).await;
-    let now = now(ctx);
-    if let Some(answer) = ctx.state_mut(|order| order.accept_confirmation(confirmation, now)) {
+    wait_until_loaded(ctx).await;
+    let now = current_time(ctx);
+    if let Some(answer) =
+        ctx.state_mut(|order| order.decide_payment_confirmation(confirmation, now))
+    {
         return answer;
     }
-    let early = ctx.state(|order| order.record.step() < Step::Pay);
-    if early && ctx.patched(versions::EARLY_CONFIRMATION) {
+    let early = ctx.state(|order| order.state.step() < Step::Pay);
+    if early && ctx.patched(patches::EARLY_CONFIRMATION) {
         return ctx.state(|order| {
-            order.done(
+            order.success(
                 "Payment accepted. It is recorded when the order's review is over.",
                 false,
             )
         });
     }
     let verdict =
-        |order: &OrderWorkflow| order.confirmation_verdict.is_some() || order.is_stopped();
+        |order: &OrderWorkflow| order.confirmation_outcome.is_some() || order.is_stopped();
     within_verdict(ctx, verdict).await;
-    let now = super::now(ctx);
-    ctx.state_mut(|order| match order.confirmation_verdict.clone() {
-        Some(Verdict::Refused(answer)) => answer,
+    let now = current_time(ctx);
+    ctx.state_mut(|order| match order.confirmation_outcome.clone() {
+        Some(ConfirmationOutcome::Refused(answer)) => answer,
         _ if order.is_stopped() => {
             let detail = "the order was stopped before the payment was recorded; it is refunded";
-            order.refuse_answer("confirm_payment", RefusalCode::OrderClosed, detail, now)
+            order.refuse_request("confirm_payment", RefusalCode::OrderClosed, detail, now)
         }
-        Some(Verdict::Granted) => order.done("Payment confirmed.", false),
-        None => order.undecided("The payment is being recorded."),
+        Some(ConfirmationOutcome::Recorded) => order.success("Payment confirmed.", false),
+        None => order.still_undecided("The payment is being recorded."),
     })
 }
 
@@ -129,25 +132,27 @@ async fn recall_verdict(
     already: bool,
     request: &'static str,
 ) -> Answer {
-    within_verdict(ctx, |order| order.is_decided(ticket)).await;
-    let now = now(ctx);
-    ctx.state_mut(|order| match order.record.status() {
-        _ if !order.is_decided(ticket) => order.undecided(UNDECIDED),
-        OrderStatus::Shipped | OrderStatus::Delivered => order.refuse_answer(
+    within_verdict(ctx, |order| order.is_recall_decided(ticket)).await;
+    let now = current_time(ctx);
+    ctx.state_mut(|order| match order.state.status() {
+        _ if !order.is_recall_decided(ticket) => order.still_undecided(UNDECIDED),
+        OrderStatus::Shipped | OrderStatus::Delivered => order.refuse_request(
             request,
             RefusalCode::AlreadyShipped,
             "the parcel has left",
             now,
         ),
-        OrderStatus::Cancelled if request == CANCEL => order.done("Order cancelled.", already),
-        OrderStatus::Cancelled | OrderStatus::Failed => order.refuse_answer(
+        OrderStatus::Cancelled if request == CANCEL_ORDER => {
+            order.success("Order cancelled.", already)
+        }
+        OrderStatus::Cancelled | OrderStatus::Failed => order.refuse_request(
             request,
             RefusalCode::OrderClosed,
             "the order is stopped",
             now,
         ),
         OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
-            order.address_answer(already)
+            order.address_success(already)
         }
     })
 }
@@ -161,11 +166,12 @@ async fn within_verdict(ctx: &Context, condition: impl Fn(&OrderWorkflow) -> boo
     }
     let token = WorkflowCancellationToken::new();
     let mut timer = ctx.timer(
-        TimerOptions::builder(policies::VERDICT)
+        TimerOptions::builder(policies::DECISION_TIMEOUT)
             .cancellation_token(token.clone())
             .build(),
     );
-    let mut happened = ctx.wait_condition_with_options(|order| condition(order), wait::detached());
+    let mut happened =
+        ctx.wait_condition_with_options(|order| condition(order), waiting::detached_wait());
     select! {
         _ = timer => {}
         _ = happened => token.cancel(),
@@ -173,19 +179,19 @@ async fn within_verdict(ctx: &Context, condition: impl Fn(&OrderWorkflow) -> boo
 }
 
 /// What comes before the order is loaded is kept until it is.
-pub(super) async fn loaded(ctx: &Context) {
-    let loaded = |order: &OrderWorkflow| order.record.order.is_some() || order.is_stopped();
+pub(super) async fn wait_until_loaded(ctx: &Context) {
+    let loaded = |order: &OrderWorkflow| order.state.order.is_some() || order.is_stopped();
     // Detached from cancellation, this wait has no way to fail.
     let _ = ctx
-        .wait_condition_with_options(loaded, wait::detached())
+        .wait_condition_with_options(loaded, waiting::detached_wait())
         .await;
 }
 
 /// Only a signal gets here, updates are refused by their validators: nobody reads the answer, so the trail tells.
-pub(super) fn malformed(ctx: &Context, request: &str, reason: String) -> Answer {
-    let now = now(ctx);
+pub(super) fn refuse_malformed(ctx: &Context, request: &str, reason: String) -> Answer {
+    let now = current_time(ctx);
     ctx.state_mut(|order| {
-        order.understood::<()>(request, Message::Malformed(reason.clone()), now);
-        order.malformed_answer(reason)
+        order.accept_message::<()>(request, Message::Malformed(reason.clone()), now);
+        order.malformed_refusal(reason)
     })
 }

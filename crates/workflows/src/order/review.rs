@@ -2,17 +2,17 @@
 
 use serde_json::json;
 use temporalio_workflow::WorkflowContext;
-use wait::Waited;
+use waiting::WaitOutcome;
 
-use super::{OrderWorkflow, Progress, Review, now, save, wait};
+use super::{OrderWorkflow, Progress, Review, current_time, persistence, waiting};
 use domain::{EventType, OnTimeout, ReviewMode, Step};
 
 /// Lets the order through, or cancels it. A decision that came early counts.
-pub(super) async fn review(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
-    wait::check(ctx)?;
+pub(super) async fn await_review(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
+    waiting::ensure_not_stopped(ctx)?;
     let (mode, policy) = ctx.state(|order| {
         let mode = order
-            .record
+            .state
             .order
             .as_ref()
             .map_or(ReviewMode::None, |valid| order.policy.review_of(valid));
@@ -22,31 +22,31 @@ pub(super) async fn review(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
         ctx.state_mut(|order| order.review = Review::Over);
         return Ok(());
     }
-    let started = now(ctx);
+    let started = current_time(ctx);
     ctx.state_mut(|order| {
-        order.record.enter(Step::ManualReview);
-        order.audit(
+        order.state.enter(Step::ManualReview);
+        order.append_audit_event(
             EventType::ReviewStarted,
             json!({"mode": mode, "timeout": policy.timeout}),
             started,
         );
     });
-    save::publish(ctx);
-    save::flush(ctx).await;
+    persistence::publish_search_attributes(ctx);
+    persistence::write_pending(ctx).await;
     let decided = |order: &OrderWorkflow| order.review != Review::Open;
-    let waited = wait::wait(ctx, decided, policy.timeout.duration()).await?;
-    let now = now(ctx);
+    let waited = waiting::wait_until(ctx, decided, policy.timeout.duration()).await?;
+    let now = current_time(ctx);
     ctx.state_mut(|order| {
-        if waited == Waited::TimedOut {
+        if waited == WaitOutcome::TimedOut {
             order.review = Review::Over;
             let proceeds = mode == ReviewMode::Timer || policy.on_timeout == OnTimeout::Proceed;
-            order.audit(
+            order.append_audit_event(
                 EventType::ReviewTimedOut,
                 json!({"proceeds": proceeds}),
                 now,
             );
             if !proceeds {
-                order.cancel(
+                order.transition_to_cancelled(
                     Some("the review was not done in time".to_owned()),
                     "review_timeout",
                     now,
@@ -54,5 +54,5 @@ pub(super) async fn review(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
             }
         }
     });
-    wait::check(ctx)
+    waiting::ensure_not_stopped(ctx)
 }

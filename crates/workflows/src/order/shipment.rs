@@ -10,10 +10,13 @@ use temporalio_workflow::{
     WorkflowContext, select,
 };
 
-use super::{OrderWorkflow, Progress, Recall, Shipping, Stop, Stopped, now, save, wait};
+use super::{
+    OrderStopped, OrderWorkflow, Progress, Recall, Shipping, StopReason, current_time, persistence,
+    waiting,
+};
 use crate::{
     ShippingInput, ShippingOutcome, ShippingWorkflow,
-    activity::{OrderSteps, Shipment, ShipmentCancelled, ShippingSteps},
+    activity::{CancelShipmentOutcome, OrderSteps, ShipmentRequest, ShippingSteps},
     policies,
 };
 use contract::shipping_workflow_id;
@@ -31,12 +34,12 @@ struct Parcel {
 
 /// What goes on counting when an order is shipped again after its payment was cancelled: a child's id and a parcel's
 /// name are used once.
-pub(super) struct Tally {
+pub(super) struct AttemptCounter {
     attempt: u32,
     parcel: Parcel,
 }
 
-impl Default for Tally {
+impl Default for AttemptCounter {
     fn default() -> Self {
         Self {
             attempt: 0,
@@ -55,34 +58,37 @@ struct Dispatch {
 
 /// How shipping ended where the order was not stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shipped {
+pub(super) enum ShippingPhaseResult {
     Dispatched,
     /// The parcel is in our hands and waits for another payment.
     PaymentCancelled,
 }
 
 /// Ships the order. After it the order is `shipped`, or not paid any more, or stopped with the parcel in our hands.
-pub(super) async fn ship(ctx: &Context, tally: &mut Tally) -> Progress<Shipped> {
-    wait::check(ctx)?;
+pub(super) async fn ship_order(
+    ctx: &Context,
+    tally: &mut AttemptCounter,
+) -> Progress<ShippingPhaseResult> {
+    waiting::ensure_not_stopped(ctx)?;
     ctx.state_mut(|order| {
-        order.advance(OrderStatus::Preparing, Step::Prepare)?;
+        order.advance_to(OrderStatus::Preparing, Step::Prepare)?;
         order.shipping = Some(Shipping::default());
         Ok(())
     })?;
-    save::publish(ctx);
+    persistence::publish_search_attributes(ctx);
     let shipped = attempts(ctx, tally).await;
     // Whoever still waits for a verdict gets it now; by then the status tells which.
     ctx.state_mut(OrderWorkflow::decide_recall);
     let Some(dispatch) = shipped? else {
-        return Ok(Shipped::PaymentCancelled);
+        return Ok(ShippingPhaseResult::PaymentCancelled);
     };
     record_dispatch(ctx, dispatch).await;
-    Ok(Shipped::Dispatched)
+    Ok(ShippingPhaseResult::Dispatched)
 }
 
 /// Nothing when the payment was cancelled before any attempt had dispatched.
-async fn attempts(ctx: &Context, tally: &mut Tally) -> Progress<Option<Dispatch>> {
-    let Tally { attempt, parcel } = tally;
+async fn attempts(ctx: &Context, tally: &mut AttemptCounter) -> Progress<Option<Dispatch>> {
+    let AttemptCounter { attempt, parcel } = tally;
     let mut failures = 0;
     let mut why = String::new();
     let mut delay = ctx.state(|order| order.policy.shipping_delay);
@@ -109,7 +115,7 @@ async fn attempts(ctx: &Context, tally: &mut Tally) -> Progress<Option<Dispatch>
                 why = reason;
             }
         }
-        let given_up = failures >= policies::SHIPPING_ATTEMPTS;
+        let given_up = failures >= policies::MAX_SHIPPING_ATTEMPTS;
         if (given_up || ctx.state(OrderWorkflow::is_recalled))
             && let Some(dispatch) = void(ctx, parcel).await
         {
@@ -120,10 +126,12 @@ async fn attempts(ctx: &Context, tally: &mut Tally) -> Progress<Option<Dispatch>
             grant_recall(ctx, given_up)?;
         }
         if given_up {
-            let now = now(ctx);
+            let now = current_time(ctx);
             let detail = format!("{failures} attempts to dispatch failed: {why}");
-            ctx.state_mut(|order| order.fail(FailureCode::DispatchFailed, detail, now));
-            return Err(Stopped);
+            ctx.state_mut(|order| {
+                order.transition_to_failed(FailureCode::DispatchFailed, detail, now)
+            });
+            return Err(OrderStopped);
         }
         if ctx.state(|order| order.shipping.is_none()) {
             return Ok(None);
@@ -134,27 +142,27 @@ async fn attempts(ctx: &Context, tally: &mut Tally) -> Progress<Option<Dispatch>
 /// The parcel is ours: what was wanted happens. Stops the order, or lets it ship again somewhere else, or ends its
 /// shipping until it is paid again.
 fn grant_recall(ctx: &Context, given_up: bool) -> Progress {
-    let now = now(ctx);
+    let now = current_time(ctx);
     ctx.state_mut(|order| {
         let recall = order.decide_recall().unwrap_or_default();
-        order.audit(EventType::ShipmentStopped, json!({}), now);
+        order.append_audit_event(EventType::ShipmentStopped, json!({}), now);
         match recall.stop {
-            Some(Stop::Cancel { reason, by }) => {
-                order.cancel(reason, by, now);
-                return Err(Stopped);
+            Some(StopReason::Cancel { reason, by }) => {
+                order.transition_to_cancelled(reason, by, now);
+                return Err(OrderStopped);
             }
-            Some(Stop::Deadline) => {
-                order.audit(
+            Some(StopReason::Deadline) => {
+                order.append_audit_event(
                     EventType::DeadlinePassed,
                     json!({"deadline": order.policy.deadline}),
                     now,
                 );
-                order.fail(
+                order.transition_to_failed(
                     FailureCode::DeadlinePassed,
                     "the order was not on its way in time".to_owned(),
                     now,
                 );
-                return Err(Stopped);
+                return Err(OrderStopped);
             }
             None => {}
         }
@@ -164,7 +172,7 @@ fn grant_recall(ctx: &Context, given_up: bool) -> Progress {
         // An order that is given up is stopped, and its money goes back with the rest.
         if recall.payment && !given_up {
             order.shipping = None;
-            order.cancel_payment_now(now)?;
+            order.apply_payment_cancel(now)?;
         }
         Ok(())
     })
@@ -177,29 +185,29 @@ async fn void(ctx: &Context, parcel: &mut Parcel) -> Option<Dispatch> {
     }
     let (order_id, queue) = ctx.state(|order| {
         (
-            order.record.order_id.clone(),
+            order.state.order_id.clone(),
             order.shipping_task_queue.clone(),
         )
     });
-    let shipment = Shipment {
+    let shipment = ShipmentRequest {
         shipment_id: shipment_id(ctx, parcel),
         order_id,
     };
-    let options = policies::carrier(Some(queue));
+    let options = policies::carrier_options(Some(queue));
     let cancelled = match ctx
         .execute_activity(ShippingSteps::cancel_shipment, shipment, options)
         .await
     {
         Ok(cancelled) => cancelled,
-        Err(error) => save::held(ctx, error).await,
+        Err(error) => persistence::park_for_fix(ctx, error).await,
     };
     match cancelled {
-        ShipmentCancelled::Cancelled => {
+        CancelShipmentOutcome::Cancelled => {
             parcel.number += 1;
             parcel.uncertain = false;
             None
         }
-        ShipmentCancelled::AlreadyDispatched {
+        CancelShipmentOutcome::AlreadyDispatched {
             tracking_number,
             provider,
         } => Some(Dispatch {
@@ -213,22 +221,22 @@ async fn void(ctx: &Context, parcel: &mut Parcel) -> Option<Dispatch> {
 async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) -> ShippingOutcome {
     let input = shipping_input(ctx, attempt, parcel, delay);
     let (workflow_id, queue, started) = ctx.state(|order| {
-        let workflow_id = shipping_workflow_id(&order.record.order_id, attempt);
+        let workflow_id = shipping_workflow_id(&order.state.order_id, attempt);
         (
             workflow_id,
             order.shipping_task_queue.clone(),
             input.shipment_id.clone(),
         )
     });
-    let now = now(ctx);
+    let now = current_time(ctx);
     ctx.state_mut(|order| {
-        order.audit(
+        order.append_audit_event(
             EventType::ShipmentStarted,
             json!({"attempt": attempt, "shipment_id": started}),
             now,
         );
     });
-    save::flush(ctx).await;
+    persistence::write_pending(ctx).await;
     let options = ChildWorkflowOptions::builder()
         .workflow_id(workflow_id.clone())
         .task_queue(queue)
@@ -240,7 +248,7 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
     {
         Ok(child) => child,
         // Only a bug or somebody else's workflow of that id can do this.
-        Err(error) => return save::held(ctx, error).await,
+        Err(error) => return persistence::park_for_fix(ctx, error).await,
     };
     let timers = WorkflowCancellationToken::new();
     let outcome = {
@@ -249,16 +257,16 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
         let mut told = false;
         loop {
             let wake = move |order: &OrderWorkflow| {
-                (order.is_recalled() && !told) || !order.unsaved.is_empty()
+                (order.is_recalled() && !told) || !order.unsaved_events.is_empty()
             };
             let mut changed =
-                std::pin::pin!(ctx.wait_condition_with_options(wake, wait::detached()));
+                std::pin::pin!(ctx.wait_condition_with_options(wake, waiting::detached_wait()));
             let mut cancelled = std::pin::pin!(cancel_request(ctx, told).fuse());
             select! {
                 outcome = result => break outcome,
                 _ = changed => {}
-                reason = cancelled => want(ctx, Stop::Cancel { reason, by: "temporal" }),
-                _ = deadline => want(ctx, Stop::Deadline),
+                reason = cancelled => want(ctx, StopReason::Cancel { reason, by: "temporal" }),
+                _ = deadline => want(ctx, StopReason::Deadline),
             }
             if ctx.state(OrderWorkflow::is_recalled) && !told {
                 let child = ctx.external_workflow(workflow_id.clone(), None);
@@ -266,7 +274,7 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
                 let _ = child.signal(ShippingWorkflow::stop, (), detached()).await;
                 told = true;
             }
-            save::flush(ctx).await;
+            persistence::write_pending(ctx).await;
         }
     };
     timers.cancel();
@@ -288,7 +296,7 @@ fn detached() -> SignalWorkflowOptions {
 
 /// Ends when the order's deadline passes; never for an order that has none.
 async fn deadline(ctx: &Context, timers: WorkflowCancellationToken) {
-    match wait::deadline_left(ctx) {
+    match waiting::deadline_left(ctx) {
         Some(left) => {
             ctx.timer(
                 TimerOptions::builder(left)
@@ -311,7 +319,7 @@ async fn cancel_request(ctx: &Context, told: bool) -> Option<String> {
 }
 
 /// What is wanted already is decided first: the order looks at its end again when that is done.
-fn want(ctx: &Context, stop: Stop) {
+fn want(ctx: &Context, stop: StopReason) {
     ctx.state_mut(|order| {
         if let Some(shipping) = &mut order.shipping {
             shipping.recall.get_or_insert_with(|| Recall {
@@ -323,15 +331,15 @@ fn want(ctx: &Context, stop: Stop) {
 }
 
 fn shipment_id(ctx: &Context, parcel: &Parcel) -> String {
-    ctx.state(|order| format!("{}-PKG-{:03}", order.record.order_id, parcel.number))
+    ctx.state(|order| format!("{}-PKG-{:03}", order.state.order_id, parcel.number))
 }
 
 fn shipping_input(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) -> ShippingInput {
     let shipment_id = shipment_id(ctx, parcel);
     ctx.state(|order| {
-        let valid = order.record.order.as_ref();
+        let valid = order.state.order.as_ref();
         ShippingInput {
-            order_id: order.record.order_id.clone(),
+            order_id: order.state.order_id.clone(),
             attempt,
             shipment_id,
             address: valid.and_then(|valid| valid.shipping_address.clone()),
@@ -343,13 +351,13 @@ fn shipping_input(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) -> 
 }
 
 async fn record_dispatch(ctx: &Context, dispatch: Dispatch) {
-    let now = now(ctx);
+    let now = current_time(ctx);
     ctx.state_mut(|order| {
         order.shipping = None;
         // What was held is shipped now; there is nothing left to undo.
-        order.undo.clear();
+        order.compensations.clear();
         let estimate = now + order.policy.delivery_estimate.duration();
-        order.record.estimated_delivery = Some(estimate);
+        order.state.estimated_delivery = Some(estimate);
         let shipment = ShipmentInfo {
             tracking_number: dispatch.tracking_number,
             provider: dispatch.provider,
@@ -357,16 +365,16 @@ async fn record_dispatch(ctx: &Context, dispatch: Dispatch) {
             shipped_at: Some(now),
             delivered_at: None,
         };
-        order.record.shipment = Some(shipment.clone());
+        order.state.shipment = Some(shipment.clone());
         // From `preparing` this is always a step of the state machine.
-        let _ = order.advance(OrderStatus::Shipped, Step::Deliver);
-        order.audit(EventType::OrderShipped, json!(shipment), now);
+        let _ = order.advance_to(OrderStatus::Shipped, Step::Deliver);
+        order.append_audit_event(EventType::OrderShipped, json!(shipment), now);
         if order.policy.complete_on == CompleteOn::Dispatched {
-            order.record.finish();
+            order.state.finish();
         }
     });
-    save::publish(ctx);
-    save::local(ctx, OrderSteps::commit_inventory, |write| write).await;
+    persistence::publish_search_attributes(ctx);
+    persistence::run_local(ctx, OrderSteps::commit_inventory, |write| write).await;
 }
 
 impl OrderWorkflow {

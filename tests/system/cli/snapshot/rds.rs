@@ -54,7 +54,7 @@ impl Rds {
     }
 
     /// The next answer to this action; the last stays.
-    pub(super) fn says(&self, action: &str, result: &str) -> &Self {
+    pub(super) fn respond(&self, action: &str, result: &str) -> &Self {
         let text = format!(
             "<{action}Response xmlns=\"http://rds.amazonaws.com/doc/2014-10-31/\"><{action}Result>{result}</{action}Result>\
              <ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></{action}Response>"
@@ -62,7 +62,7 @@ impl Rds {
         self.answers(action, 200, text)
     }
 
-    pub(super) fn refuses(&self, action: &str, status: u16, code: &str) -> &Self {
+    pub(super) fn respond_with_error(&self, action: &str, status: u16, code: &str) -> &Self {
         let text = format!(
             "<ErrorResponse xmlns=\"http://rds.amazonaws.com/doc/2014-10-31/\"><Error><Type>Sender</Type><Code>{code}</Code>\
              <Message>AWS's own words.</Message></Error><RequestId>r-1</RequestId></ErrorResponse>"
@@ -82,12 +82,12 @@ impl Rds {
     }
 
     /// Everything that was asked so far.
-    pub(super) fn asked(&self) -> Vec<Asked> {
+    pub(super) fn received_requests(&self) -> Vec<Asked> {
         self.book.lock().unwrap().asked.clone()
     }
 
     pub(super) fn actions(&self) -> Vec<String> {
-        self.asked()
+        self.received_requests()
             .iter()
             .map(|asked| asked["Action"].clone())
             .collect()

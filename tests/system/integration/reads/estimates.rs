@@ -3,10 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use super::{cancel, resting};
+use super::{cancel_order, create_waiting_order};
 use crate::{
-    api::{order_with_payment, paid_order},
-    world::World,
+    api::{order_with_payment, sample_order},
+    harness::Harness,
 };
 
 fn time(value: &Value) -> DateTime<Utc> {
@@ -19,12 +19,12 @@ fn time(value: &Value) -> DateTime<Utc> {
 
 #[tokio::test]
 async fn before_shipping_it_is_counted_from_now() {
-    let world = World::with(&[("PAYMENT", "confirm"), ("DELIVERY_ESTIMATE", "5d")]).await;
-    let id = world.post("/orders", paid_order()).await.started();
+    let world = Harness::start_with(&[("PAYMENT", "confirm"), ("DELIVERY_ESTIMATE", "5d")]).await;
+    let id = world.post("/orders", sample_order()).await.expect_started();
     world
-        .eventually(
+        .wait_until(
             "the order in its row",
-            async || world.trail(&id).await.len(),
+            async || world.audit_event_types(&id).await.len(),
             |count| *count > 0,
         )
         .await;
@@ -41,7 +41,7 @@ async fn before_shipping_it_is_counted_from_now() {
         ("/orders".to_owned(), "/orders/0/estimated_delivery"),
     ] {
         let before = Utc::now();
-        let answer = world.get(&path).await.is(200);
+        let answer = world.get(&path).await.expect_status(200);
         let counted_from = time(answer.pointer(field).unwrap()) - TimeDelta::days(5);
         assert!(
             before <= counted_from && counted_from <= Utc::now(),
@@ -51,27 +51,27 @@ async fn before_shipping_it_is_counted_from_now() {
     let answer = world
         .get(&format!("/orders/{id}/estimated-delivery"))
         .await
-        .is(200);
+        .expect_status(200);
     assert_eq!(
         (&answer["order_id"], &answer["basis"]),
         (&json!(id), &json!("now"))
     );
-    cancel(&world, &id).await;
+    cancel_order(&world, &id).await;
 }
 
 #[tokio::test]
 async fn after_shipping_it_is_counted_from_there_and_stays() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let id = world
         .post("/orders", order_with_payment("pmt-estimate"))
         .await
-        .started();
-    world.ended(&id).await;
-    let state = world.get(&format!("/orders/{id}")).await.is(200);
+        .expect_started();
+    world.wait_for_end(&id).await;
+    let state = world.get(&format!("/orders/{id}")).await.expect_status(200);
     let answer = world
         .get(&format!("/orders/{id}/estimated-delivery"))
         .await
-        .is(200);
+        .expect_status(200);
     assert_eq!(answer["basis"], "shipped");
     assert_eq!(
         time(&answer["estimated_delivery"]),
@@ -86,13 +86,13 @@ async fn after_shipping_it_is_counted_from_there_and_stays() {
 
 #[tokio::test]
 async fn what_will_not_come_has_none() {
-    let world = World::start().await;
-    let id = resting(&world).await;
-    cancel(&world, &id).await;
+    let world = Harness::start().await;
+    let id = create_waiting_order(&world).await;
+    cancel_order(&world, &id).await;
     let answer = world
         .get(&format!("/orders/{id}/estimated-delivery"))
         .await
-        .is(200);
+        .expect_status(200);
     assert_eq!(
         answer,
         json!({"order_id": id, "estimated_delivery": null, "basis": "none"})

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use super::{cancel, get_with, resting};
-use crate::{api::paid_order, world::World};
+use super::{cancel_order, create_waiting_order, get_with_headers};
+use crate::{api::sample_order, harness::Harness};
 use domain::{EventType, OrderId, OrderRecord};
-use store::orders::Image;
+use store::orders::OrderProjection;
 
 /// The rows of one page, and the path of the next.
-async fn page(world: &World, path: &str) -> (Vec<Value>, Option<String>) {
+async fn page(world: &Harness, path: &str) -> (Vec<Value>, Option<String>) {
     let reply = world.get(path).await;
     let link = reply.header("link").to_owned();
     let next = link
@@ -19,7 +19,7 @@ async fn page(world: &World, path: &str) -> (Vec<Value>, Option<String>) {
         .and_then(|link| link.strip_suffix(">; rel=\"next\""))
         .map(str::to_owned);
     assert_eq!(next.is_some(), !link.is_empty(), "{link}");
-    let body = reply.is(200);
+    let body = reply.expect_status(200);
     let rows = body
         .get("orders")
         .or_else(|| body.get("events"))
@@ -27,7 +27,7 @@ async fn page(world: &World, path: &str) -> (Vec<Value>, Option<String>) {
     (rows.as_array().unwrap().clone(), next)
 }
 
-async fn ids(world: &World, path: &str) -> Vec<String> {
+async fn ids(world: &Harness, path: &str) -> Vec<String> {
     let (rows, _) = page(world, path).await;
     rows.iter()
         .map(|order| order["order_id"].as_str().unwrap().to_owned())
@@ -35,13 +35,13 @@ async fn ids(world: &World, path: &str) -> Vec<String> {
 }
 
 /// A row as the worker writes it when it receives an order, so many seconds after the epoch.
-async fn received(world: &World, name: &str, second: i64) -> String {
+async fn received(world: &Harness, name: &str, second: i64) -> String {
     let created = DateTime::UNIX_EPOCH + TimeDelta::seconds(second);
     let mut record = OrderRecord::new(OrderId::parse(name).unwrap(), created);
     let events = [record.audit(EventType::OrderReceived, json!({}), created)];
     store::orders::insert(
         &world.pool,
-        Image {
+        OrderProjection {
             record: &record,
             version: 1,
             decided_at: record.updated_at(),
@@ -56,7 +56,7 @@ async fn received(world: &World, name: &str, second: i64) -> String {
 
 #[tokio::test]
 async fn two_hundred_and_five_orders_come_once_each_while_new_ones_arrive() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let mut expected = Vec::new();
     for number in 0..205 {
         // Five share each second: the id decides between them.
@@ -97,13 +97,13 @@ async fn two_hundred_and_five_orders_come_once_each_while_new_ones_arrive() {
 
 #[tokio::test]
 async fn filters_combine_and_go_along_from_page_to_page() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     let mut orders = Vec::new();
     for number in 0..6 {
-        let mut order = paid_order();
+        let mut order = sample_order();
         order["customer"]["id"] = json!(format!("C+{}&x", number % 2));
         order["profile"] = json!("checkout");
-        orders.push(world.post("/orders", order).await.started());
+        orders.push(world.post("/orders", order).await.expect_started());
     }
     // A row tells its customer once the order is validated.
     let of = |customer: u8| format!("customer_id=C%2B{customer}%26x");
@@ -116,10 +116,10 @@ async fn filters_combine_and_go_along_from_page_to_page() {
         (count(0).await, count(1).await)
     };
     world
-        .eventually("six rows", rows, |counts| *counts == (3, 3))
+        .wait_until("six rows", rows, |counts| *counts == (3, 3))
         .await;
-    cancel(&world, &orders[0]).await;
-    cancel(&world, &orders[1]).await;
+    cancel_order(&world, &orders[0]).await;
+    cancel_order(&world, &orders[1]).await;
     assert_eq!(ids(&world, "/orders?status=cancelled").await.len(), 2);
     assert_eq!(
         ids(&world, &format!("/orders?status=cancelled&{}", of(0))).await,
@@ -156,14 +156,14 @@ async fn filters_combine_and_go_along_from_page_to_page() {
     }
     assert_eq!((seen.len(), pages), (2, 2));
     for id in &orders[2..] {
-        cancel(&world, id).await;
+        cancel_order(&world, id).await;
     }
-    world.verify().await;
+    world.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn the_bounds_of_time_are_exclusive() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     for second in 1..=3 {
         received(&world, &format!("at-{second}"), second).await;
     }
@@ -195,7 +195,7 @@ async fn the_bounds_of_time_are_exclusive() {
 
 #[tokio::test]
 async fn a_parameter_that_makes_no_sense_is_refused() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     // A cursor of a time that no database has, and one of an id that no order has.
     let (far, nobody) = ("OTAwMDAwMDAwMDAwMDAwMDAwMHxPUkQtMQ", "MHxhIGI");
     for (bad, pointer) in [
@@ -225,13 +225,13 @@ async fn a_parameter_that_makes_no_sense_is_refused() {
         let problem = world
             .get(&format!("/orders?{bad}"))
             .await
-            .problem(422, "invalid_query");
+            .expect_problem(422, "invalid_query");
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{bad}");
     }
     let problem = world
         .get("/orders?limit=0&status=lost&cursor=x&page=2")
         .await
-        .problem(422, "invalid_query");
+        .expect_problem(422, "invalid_query");
     assert_eq!(problem["errors"].as_array().unwrap().len(), 4, "{problem}");
     for bad in [
         "after=-1",
@@ -243,7 +243,7 @@ async fn a_parameter_that_makes_no_sense_is_refused() {
         world
             .get(&format!("/orders/o-1/events?{bad}"))
             .await
-            .problem(422, "invalid_query");
+            .expect_problem(422, "invalid_query");
     }
     // A request that changes something knows none.
     for path in [
@@ -252,22 +252,25 @@ async fn a_parameter_that_makes_no_sense_is_refused() {
         "/orders/o-1/cancel?force=1",
     ] {
         world
-            .post(path, paid_order())
+            .post(path, sample_order())
             .await
-            .problem(422, "invalid_query");
+            .expect_problem(422, "invalid_query");
     }
     assert_eq!(ids(&world, "/orders").await.len(), 0, "nothing was started");
 }
 
 #[tokio::test]
 async fn a_trail_comes_in_pages() {
-    let world = World::start().await;
-    let id = resting(&world).await;
-    cancel(&world, &id).await;
+    let world = Harness::start().await;
+    let id = create_waiting_order(&world).await;
+    cancel_order(&world, &id).await;
     let whole = world.get(&format!("/orders/{id}/events")).await;
     assert_eq!(whole.header("link"), "");
     let tag = whole.header("etag").to_owned();
-    let whole = whole.is(200)["events"].as_array().unwrap().clone();
+    let whole = whole.expect_status(200)["events"]
+        .as_array()
+        .unwrap()
+        .clone();
     let (mut seen, mut next) = (
         Vec::new(),
         Some(format!("/orders/{id}/events?limit=2&source=database")),
@@ -285,7 +288,7 @@ async fn a_trail_comes_in_pages() {
     let numbers = 1..=u64::try_from(seen.len()).unwrap();
     assert_eq!(seqs, numbers.collect::<Vec<_>>());
     // The tag is the order's, on each page, and beyond the last.
-    let beyond = get_with(
+    let beyond = get_with_headers(
         &world,
         &format!("/orders/{id}/events?after=4000000000"),
         &[],

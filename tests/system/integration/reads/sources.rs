@@ -7,19 +7,21 @@ use temporalio_common::protos::temporal::api::{
 };
 use tonic::IntoRequest;
 
-use super::{cancel, get_with, paths, resting, timeless};
+use super::{
+    cancel_order, create_waiting_order, get_with_headers, read_paths, without_volatile_fields,
+};
 use crate::{
-    api::paid_order,
-    shared::{TEMPLATE, shared},
-    world::World,
+    api::sample_order,
+    harness::Harness,
+    shared_servers::{TEMPLATE_DATABASE, shared_servers},
 };
 use devstack::{Postgres, PostgresOptions, Temporal, TemporalOptions};
 use workflows::OrderWorkflow;
 
 #[tokio::test]
 async fn a_state_reads_the_same_from_the_workflow_and_from_the_database() {
-    let world = World::start().await;
-    let id = resting(&world).await;
+    let world = Harness::start().await;
+    let id = create_waiting_order(&world).await;
     let workflow = world.get(&format!("/orders/{id}")).await;
     let database = world.get(&format!("/orders/{id}?source=database")).await;
     let trail = world.get(&format!("/orders/{id}/events")).await;
@@ -29,13 +31,19 @@ async fn a_state_reads_the_same_from_the_workflow_and_from_the_database() {
         (database.header("etag"), trail.header("etag")),
         (tag.as_str(), tag.as_str())
     );
-    let (workflow, database) = (workflow.is(200), database.is(200));
+    let (workflow, database) = (workflow.expect_status(200), database.expect_status(200));
     assert_eq!(
         (&workflow["source"], &database["source"]),
         (&json!("workflow"), &json!("database"))
     );
-    assert_eq!(timeless(workflow), timeless(database));
-    let status = world.get(&format!("/orders/{id}/status")).await.is(200);
+    assert_eq!(
+        without_volatile_fields(workflow),
+        without_volatile_fields(database)
+    );
+    let status = world
+        .get(&format!("/orders/{id}/status"))
+        .await
+        .expect_status(200);
     assert_eq!(
         (&status["status"], &status["step"], &status["is_running"]),
         (&json!("pending"), &json!("pay"), &json!(true))
@@ -55,11 +63,11 @@ async fn a_state_reads_the_same_from_the_workflow_and_from_the_database() {
         );
     }
     world.worker.restart().await.unwrap();
-    cancel(&world, &id).await;
+    cancel_order(&world, &id).await;
     // Closed: the row first, whatever was asked for. The row says so a moment before Temporal does.
     let source = async || world.get(&format!("/orders/{id}")).await.body["source"].clone();
     world
-        .eventually("the end in Temporal", source, |source| source == "database")
+        .wait_until("the end in Temporal", source, |source| source == "database")
         .await;
     for path in [
         format!("/orders/{id}"),
@@ -67,7 +75,7 @@ async fn a_state_reads_the_same_from_the_workflow_and_from_the_database() {
         format!("/orders/{id}?source=workflow"),
     ] {
         assert_eq!(
-            world.get(&path).await.is(200)["source"],
+            world.get(&path).await.expect_status(200)["source"],
             "database",
             "{path}"
         );
@@ -76,13 +84,13 @@ async fn a_state_reads_the_same_from_the_workflow_and_from_the_database() {
 
 #[tokio::test]
 async fn an_order_without_a_row_yet_is_read_from_temporal() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     world.worker.kill().await;
-    let id = world.post("/orders", paid_order()).await.started();
+    let id = world.post("/orders", sample_order()).await.expect_started();
     for query in ["", "?source=database", "?source=workflow"] {
         let reply = world.get(&format!("/orders/{id}/status{query}")).await;
         assert_eq!(reply.header("etag"), "W/\"0\"");
-        let state = reply.is(200);
+        let state = reply.expect_status(200);
         assert_eq!(
             (
                 &state["source"],
@@ -99,72 +107,75 @@ async fn an_order_without_a_row_yet_is_read_from_temporal() {
         );
     }
     assert_eq!(
-        world.get(&format!("/orders/{id}")).await.is(200)["customer_id"],
+        world.get(&format!("/orders/{id}")).await.expect_status(200)["customer_id"],
         "CUST-001"
     );
     assert_eq!(
         world
             .get(&format!("/orders/{id}/estimated-delivery"))
             .await
-            .is(200)["basis"],
+            .expect_status(200)["basis"],
         "now"
     );
     let problem = world
         .get(&format!("/orders/{id}/result"))
         .await
-        .problem(409, "order_running");
+        .expect_problem(409, "order_running");
     assert_eq!(problem["order_status"], "pending");
     let events = world.get(&format!("/orders/{id}/events")).await;
     assert_eq!(events.header("etag"), "W/\"0\"");
-    assert_eq!(events.is(200), json!({"events": []}));
+    assert_eq!(events.expect_status(200), json!({"events": []}));
     let approve = format!("/orders/{id}/signals/approve");
     world
-        .post_once(&approve, &json!({}), &[])
+        .post_without_retry(&approve, &json!({}), &[])
         .await
-        .problem(503, "worker_unavailable");
+        .expect_problem(503, "worker_unavailable");
     world.worker.restart().await.unwrap();
-    world.reaches(&id, "pending").await;
+    world.wait_for_status(&id, "pending").await;
 }
 
 #[tokio::test]
 async fn an_order_that_temporal_has_forgotten_is_read_from_its_row_and_an_unknown_one_nowhere() {
-    let world = World::start().await;
-    let id = resting(&world).await;
-    cancel(&world, &id).await;
+    let world = Harness::start().await;
+    let id = create_waiting_order(&world).await;
+    cancel_order(&world, &id).await;
     forget(&world, &id).await;
-    for path in paths(&id) {
+    for path in read_paths(&id) {
         let reply = world.get(&path).await;
         assert!(!reply.header("etag").is_empty(), "{path}");
-        let body = reply.is(200);
+        let body = reply.expect_status(200);
         assert!(
             body["source"] == "database" || body["source"].is_null(),
             "{path}: {body}"
         );
     }
     assert_eq!(
-        world.get(&format!("/orders/{id}/result")).await.is(200)["cancellation_reason"],
+        world
+            .get(&format!("/orders/{id}/result"))
+            .await
+            .expect_status(200)["cancellation_reason"],
         "changed my mind"
     );
-    for path in paths("nobody") {
+    for path in read_paths("nobody") {
         for query in ["", "?source=database"] {
             world
                 .get(&format!("{path}{query}"))
                 .await
-                .problem(404, "order_not_found");
+                .expect_problem(404, "order_not_found");
         }
     }
     // Waiting for what nobody knows is over at once: this test would not end otherwise.
-    for path in paths("nobody") {
+    for path in read_paths("nobody") {
         let headers = [("if-none-match", "W/\"1\""), ("prefer", "wait=20")];
-        get_with(&world, &path, &headers)
+        get_with_headers(&world, &path, &headers)
             .await
-            .problem(404, "order_not_found");
+            .expect_problem(404, "order_not_found");
     }
 }
 
 /// As Temporal itself does when an order's retention is over.
-async fn forget(world: &World, id: &str) {
-    let client = world.temporal().await;
+async fn forget(world: &Harness, id: &str) {
+    let client = world.connect_to_temporal().await;
     let execution = WorkflowExecution {
         workflow_id: format!("order-{id}"),
         run_id: String::new(),
@@ -187,53 +198,56 @@ async fn forget(world: &World, id: &str) {
             .is_err()
     };
     world
-        .eventually("Temporal forgets", forgotten, |forgotten| *forgotten)
+        .wait_until("Temporal forgets", forgotten, |forgotten| *forgotten)
         .await;
 }
 
 #[tokio::test]
 async fn without_temporal_the_database_answers() {
     let temporal = Temporal::start(TemporalOptions::default()).await.unwrap();
-    let database = shared()
+    let database = shared_servers()
         .await
-        .database(&format!("db_reads_{}", std::process::id()))
+        .create_database(&format!("db_reads_{}", std::process::id()))
         .await;
-    let world = World::on(&database, &temporal.address, &[]).await;
-    let id = resting(&world).await;
+    let world = Harness::start_on(&database, &temporal.address, &[]).await;
+    let id = create_waiting_order(&world).await;
     temporal.process.kill().await;
     for path in [
         format!("/orders/{id}"),
         format!("/orders/{id}/status"),
         format!("/orders/{id}?source=database"),
     ] {
-        let state = world.get(&path).await.is(200);
+        let state = world.get(&path).await.expect_status(200);
         assert_eq!(
             (&state["source"], &state["status"]),
             (&json!("database"), &json!("pending")),
             "{path}"
         );
     }
-    world.get(&format!("/orders/{id}/events")).await.is(200);
+    world
+        .get(&format!("/orders/{id}/events"))
+        .await
+        .expect_status(200);
     assert_eq!(
         world
             .get(&format!("/orders/{id}/estimated-delivery"))
             .await
-            .is(200)["basis"],
+            .expect_status(200)["basis"],
         "now"
     );
     assert_eq!(
-        world.get("/orders").await.is(200)["orders"][0]["order_id"],
+        world.get("/orders").await.expect_status(200)["orders"][0]["order_id"],
         id.as_str()
     );
     // Whether there is such an order, nobody can tell.
     world
         .get("/orders/nobody")
         .await
-        .problem(503, "temporal_unavailable");
+        .expect_problem(503, "temporal_unavailable");
     world
         .get("/orders/nobody/events")
         .await
-        .problem(503, "temporal_unavailable");
+        .expect_problem(503, "temporal_unavailable");
     let health = world.get("/health").await;
     assert_eq!(
         (
@@ -252,15 +266,21 @@ async fn without_the_database_the_workflow_answers() {
     })
     .await
     .unwrap();
-    let template = postgres.create_database(TEMPLATE, None).await.unwrap();
+    let template = postgres
+        .create_database(TEMPLATE_DATABASE, None)
+        .await
+        .unwrap();
     let pool = store::connect(&template).await.unwrap();
     store::migrate(&pool).await.unwrap();
-    let world = World::on(&template, &shared().await.temporal.address, &[]).await;
-    let (open, closed) = (resting(&world).await, resting(&world).await);
-    cancel(&world, &closed).await;
+    let world = Harness::start_on(&template, &shared_servers().await.temporal.address, &[]).await;
+    let (open, closed) = (
+        create_waiting_order(&world).await,
+        create_waiting_order(&world).await,
+    );
+    cancel_order(&world, &closed).await;
     postgres.process.kill().await;
     for (id, status) in [(&open, "pending"), (&closed, "cancelled")] {
-        let state = world.get(&format!("/orders/{id}")).await.is(200);
+        let state = world.get(&format!("/orders/{id}")).await.expect_status(200);
         assert_eq!(
             (&state["source"], &state["status"]),
             (&json!("workflow"), &json!(status))
@@ -268,27 +288,30 @@ async fn without_the_database_the_workflow_answers() {
         world
             .get(&format!("/orders/{id}?source=database"))
             .await
-            .problem(503, "database_unavailable");
+            .expect_problem(503, "database_unavailable");
         world
             .get(&format!("/orders/{id}/events"))
             .await
-            .problem(503, "database_unavailable");
+            .expect_problem(503, "database_unavailable");
     }
     assert_eq!(
-        world.get(&format!("/orders/{closed}/result")).await.is(200)["status"],
+        world
+            .get(&format!("/orders/{closed}/result"))
+            .await
+            .expect_status(200)["status"],
         "cancelled"
     );
     assert_eq!(
         world
             .get(&format!("/orders/{open}/estimated-delivery"))
             .await
-            .is(200)["basis"],
+            .expect_status(200)["basis"],
         "now"
     );
     world
         .get("/orders")
         .await
-        .problem(503, "database_unavailable");
+        .expect_problem(503, "database_unavailable");
     // A wait goes on without the row: it asks the workflow.
     let tag = world
         .get(&format!("/orders/{open}"))
@@ -297,47 +320,51 @@ async fn without_the_database_the_workflow_answers() {
         .to_owned();
     let wait = [("if-none-match", tag.as_str()), ("prefer", "wait=1")];
     assert_eq!(
-        get_with(&world, &format!("/orders/{open}"), &wait)
+        get_with_headers(&world, &format!("/orders/{open}"), &wait)
             .await
             .status,
         304
     );
     // What it refuses meanwhile is news that no row has.
     let long = [("if-none-match", tag.as_str()), ("prefer", "wait=20")];
-    let news = async || get_with(&world, &format!("/orders/{open}"), &long).await;
-    let news = world.eventually("news", news, |reply| reply.status == 200);
+    let news = async || get_with_headers(&world, &format!("/orders/{open}"), &long).await;
+    let news = world.wait_until("news", news, |reply| reply.status == 200);
     let approve = format!("/orders/{open}/signals/approve");
     let (news, refused) = futures::join!(news, world.post(&approve, json!({})));
-    refused.problem(409, "not_in_review");
-    assert_eq!(news.is(200)["source"], "workflow");
+    refused.expect_problem(409, "not_in_review");
+    assert_eq!(news.expect_status(200)["source"], "workflow");
     postgres.restart().await.unwrap();
-    cancel(&world, &open).await;
+    cancel_order(&world, &open).await;
 }
 
 #[tokio::test]
 async fn a_deployment_may_read_from_the_database_first() {
-    let world = World::with(&[("READS", "database")]).await;
-    let id = resting(&world).await;
+    let world = Harness::start_with(&[("READS", "database")]).await;
+    let id = create_waiting_order(&world).await;
     let source = async |query: &str| {
-        world.get(&format!("/orders/{id}{query}")).await.is(200)["source"].clone()
+        world
+            .get(&format!("/orders/{id}{query}"))
+            .await
+            .expect_status(200)["source"]
+            .clone()
     };
     assert_eq!(source("").await, "database");
     assert_eq!(source("?source=workflow").await, "workflow");
     assert_eq!(source("?source=database").await, "database");
-    cancel(&world, &id).await;
+    cancel_order(&world, &id).await;
 }
 
 #[tokio::test]
 async fn a_source_that_cannot_answer_is_refused() {
-    let world = World::start().await;
-    let id = resting(&world).await;
+    let world = Harness::start().await;
+    let id = create_waiting_order(&world).await;
     for path in
         ["", "/status", "/estimated-delivery", "/result"].map(|rest| format!("/orders/{id}{rest}"))
     {
         let problem = world
             .get(&format!("{path}?source=temporal"))
             .await
-            .problem(422, "invalid_query");
+            .expect_problem(422, "invalid_query");
         assert_eq!(
             problem["errors"],
             json!([{"pointer": "/source", "detail": "must be workflow or database"}])
@@ -345,11 +372,14 @@ async fn a_source_that_cannot_answer_is_refused() {
     }
     // The trail and lists are in the database alone.
     for path in [format!("/orders/{id}/events"), "/orders".to_owned()] {
-        world.get(&format!("{path}?source=database")).await.is(200);
+        world
+            .get(&format!("{path}?source=database"))
+            .await
+            .expect_status(200);
         let problem = world
             .get(&format!("{path}?source=workflow"))
             .await
-            .problem(422, "invalid_query");
+            .expect_problem(422, "invalid_query");
         assert!(
             problem["detail"]
                 .as_str()
@@ -358,7 +388,7 @@ async fn a_source_that_cannot_answer_is_refused() {
             "{problem}"
         );
     }
-    for path in paths(&id)
+    for path in read_paths(&id)
         .iter()
         .map(String::as_str)
         .chain(["/orders", "/health"])
@@ -366,7 +396,7 @@ async fn a_source_that_cannot_answer_is_refused() {
         let problem = world
             .get(&format!("{path}?sauce=workflow"))
             .await
-            .problem(422, "invalid_query");
+            .expect_problem(422, "invalid_query");
         assert!(
             problem["detail"]
                 .as_str()
@@ -375,14 +405,14 @@ async fn a_source_that_cannot_answer_is_refused() {
             "{path}: {problem}"
         );
     }
-    cancel(&world, &id).await;
+    cancel_order(&world, &id).await;
 }
 
 #[tokio::test]
 async fn health_tells_that_temporal_is_there() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     assert_eq!(
-        world.get("/health").await.is(200),
+        world.get("/health").await.expect_status(200),
         json!({"status": "ok", "temporal": {"reachable": true}})
     );
 }

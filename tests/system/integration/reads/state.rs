@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::{api::order_with_payment, world::World};
+use crate::{api::order_with_payment, harness::Harness};
 use store::simulator::{Fault, add_fault};
 
 /// Fails unless the object has every one of these fields.
@@ -29,7 +29,7 @@ const FULL: &str = "order_id, workflow_id, customer_id, customer, items, shippin
 
 #[tokio::test]
 async fn a_state_has_every_field_of_the_contract() {
-    let world = World::start().await;
+    let world = Harness::start().await;
     add_fault(&world.pool, "charge", "state-lost", Fault::Fail, 1)
         .await
         .unwrap();
@@ -43,14 +43,17 @@ async fn a_state_has_every_field_of_the_contract() {
                 order_with_payment(&format!("pmt-{id}")),
             )
             .await
-            .started();
+            .expect_started();
     }
-    futures::join!(world.ended("state-lost"), world.ended("state-failed"));
+    futures::join!(
+        world.wait_for_end("state-lost"),
+        world.wait_for_end("state-failed")
+    );
     for source in ["", "?source=database"] {
         let delivered = world
             .get(&format!("/orders/state-lost{source}"))
             .await
-            .is(200);
+            .expect_status(200);
         has(&delivered, FULL);
         has(
             &delivered["payment_info"],
@@ -84,7 +87,7 @@ async fn a_state_has_every_field_of_the_contract() {
         let failed = world
             .get(&format!("/orders/state-failed{source}"))
             .await
-            .is(200);
+            .expect_status(200);
         has(&failed, FULL);
         has(&failed["failure"], "code, detail");
         assert_eq!(
@@ -105,7 +108,7 @@ async fn a_state_has_every_field_of_the_contract() {
         let status = world
             .get(&format!("/orders/state-failed/status{source}"))
             .await
-            .is(200);
+            .expect_status(200);
         has(
             &status,
             "order_id, workflow_id, status, step, is_running, updated_at, source",
@@ -115,5 +118,5 @@ async fn a_state_has_every_field_of_the_contract() {
             (&json!("done"), &json!(false))
         );
     }
-    world.verify().await;
+    world.assert_invariants().await;
 }

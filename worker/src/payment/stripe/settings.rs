@@ -34,7 +34,9 @@ fn refused(name: &str, value: &str, allowed: impl Into<String>) -> SettingError 
 }
 
 impl ProviderSettings {
-    pub(crate) fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
+    pub(crate) fn from_settings(
+        get: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, SettingError> {
         Ok(match ChargeProvider::read(&get)? {
             ChargeProvider::Simulator => Self::Simulator,
             ChargeProvider::Stripe => {
@@ -123,7 +125,7 @@ mod tests {
                 .find(|(known, _)| *known == name)
                 .map(|(_, value)| (*value).to_owned())
         };
-        ProviderSettings::read(find).map_err(|error| error.to_string())
+        ProviderSettings::from_settings(find).map_err(|error| error.to_string())
     }
 
     #[test]

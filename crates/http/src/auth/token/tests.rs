@@ -111,7 +111,7 @@ fn changed(name: &str, value: Value) -> Value {
     claims
 }
 
-fn tokens(more: &[(&str, &str)]) -> Tokens {
+fn tokens(more: &[(&str, &str)]) -> TokenVerifier {
     let jwks = jwks();
     let mut settings = vec![
         ("JWT_ISSUER", "https://issuer"),
@@ -119,7 +119,7 @@ fn tokens(more: &[(&str, &str)]) -> Tokens {
         ("JWT_JWKS", jwks.as_str()),
     ];
     settings.extend(more);
-    Tokens::read(|name| {
+    TokenVerifier::from_settings(|name| {
         settings
             .iter()
             .rev()
@@ -129,16 +129,16 @@ fn tokens(more: &[(&str, &str)]) -> Tokens {
     .unwrap()
 }
 
-async fn send(tokens: &Tokens, value: &str) -> Result<Caller, Refused> {
+async fn send(tokens: &TokenVerifier, value: &str) -> Result<Caller, AuthError> {
     let headers = [(header::AUTHORIZATION, value.parse().unwrap())]
         .into_iter()
         .collect();
-    tokens.caller(&headers).await
+    tokens.authenticate(&headers).await
 }
 
-async fn refused(tokens: &Tokens, header: Value, claims: &Value) -> &'static str {
+async fn refused(tokens: &TokenVerifier, header: Value, claims: &Value) -> &'static str {
     match send(tokens, &format!("Bearer {}", token(&header, claims))).await {
-        Err(Refused::Invalid(why)) => why,
+        Err(AuthError::Invalid(why)) => why,
         other => panic!("{other:?} for {header} {claims}"),
     }
 }
@@ -159,7 +159,9 @@ async fn each_algorithm_lets_in_who_it_says() {
             "{algorithm}"
         );
         assert!(
-            caller.may(Scope::Read) && caller.may(Scope::Write) && !caller.may(Scope::Operate),
+            caller.has_scope(Scope::Read)
+                && caller.has_scope(Scope::Write)
+                && !caller.has_scope(Scope::Operate),
             "{algorithm}"
         );
     }
@@ -275,12 +277,12 @@ async fn what_is_changed_after_signing_is_not_signed() {
     let forged = format!("Bearer {}.{other}.{}", parts[0], parts[2]);
     assert_eq!(
         send(&tokens, &forged).await,
-        Err(Refused::Invalid("is not signed by its issuer"))
+        Err(AuthError::Invalid("is not signed by its issuer"))
     );
     let unsigned = format!("Bearer {}.{}.", parts[0], parts[1]);
     assert_eq!(
         send(&tokens, &unsigned).await,
-        Err(Refused::Invalid("is not signed by its issuer"))
+        Err(AuthError::Invalid("is not signed by its issuer"))
     );
     for garbage in [
         "Bearer x",
@@ -293,7 +295,7 @@ async fn what_is_changed_after_signing_is_not_signed() {
         assert!(
             matches!(
                 send(&tokens, garbage).await,
-                Err(Refused::Invalid(_) | Refused::Missing)
+                Err(AuthError::Invalid(_) | AuthError::Missing)
             ),
             "{garbage}"
         );
@@ -301,14 +303,18 @@ async fn what_is_changed_after_signing_is_not_signed() {
     let huge = format!("Bearer {}", "a".repeat(LARGEST + 1));
     assert_eq!(
         send(&tokens, &huge).await,
-        Err(Refused::Invalid("is too large"))
+        Err(AuthError::Invalid("is too large"))
     );
     for other in ["Basic dXNlcjpwYXNz", "Bearer"] {
-        assert_eq!(send(&tokens, other).await, Err(Refused::Missing), "{other}");
+        assert_eq!(
+            send(&tokens, other).await,
+            Err(AuthError::Missing),
+            "{other}"
+        );
     }
     assert_eq!(
-        tokens.caller(&HeaderMap::new()).await,
-        Err(Refused::Missing)
+        tokens.authenticate(&HeaderMap::new()).await,
+        Err(AuthError::Missing)
     );
     let mut twice = HeaderMap::new();
     for _ in 0..2 {
@@ -318,14 +324,14 @@ async fn what_is_changed_after_signing_is_not_signed() {
         );
     }
     assert_eq!(
-        tokens.caller(&twice).await,
-        Err(Refused::Invalid("was sent more than once"))
+        tokens.authenticate(&twice).await,
+        Err(AuthError::Invalid("was sent more than once"))
     );
 }
 
 #[tokio::test]
 async fn claims_say_whose_orders_and_what_for() {
-    let caller = async |tokens: &Tokens, claims: &Value| {
+    let caller = async |tokens: &TokenVerifier, claims: &Value| {
         send(tokens, &format!("Bearer {}", token(&ed(), claims)))
             .await
             .unwrap()
@@ -337,8 +343,8 @@ async fn claims_say_whose_orders_and_what_for() {
     assert_eq!(by_subject.customer().map(CustomerId::as_str), Some("jane"));
     let mut listed = claims();
     listed.as_object_mut().unwrap().remove("scope");
-    assert!(!caller(&plain, &listed).await.may(Scope::Read));
+    assert!(!caller(&plain, &listed).await.has_scope(Scope::Read));
     listed["scp"] = json!(["orders:operate", 7]);
     listed["aud"] = json!(["others", "orders"]);
-    assert!(caller(&plain, &listed).await.may(Scope::Operate));
+    assert!(caller(&plain, &listed).await.has_scope(Scope::Operate));
 }

@@ -1,0 +1,49 @@
+//! The six functions, sharing one connection to Temporal and one pool of the database.
+
+use anyhow::Result;
+use lambda_http::{Body, Request, RequestExt, Response};
+
+use order_client::{OrderClient, SdkMetrics, TemporalSettings};
+use orderflow_http::{Application, Function};
+
+/// Reads that go to the row. The worker has connections of its own.
+const CONNECTIONS: u32 = 10;
+
+#[derive(Debug)]
+pub(crate) struct Functions {
+    start: start::App,
+    signal: signal::App,
+    query: query::App,
+    events: events::App,
+    web: web::App,
+    webhook: webhook::App,
+}
+
+impl Functions {
+    pub(crate) fn from_env(metrics: &SdkMetrics) -> Result<Self> {
+        orderflow_http::configure_auth()?;
+        let orders = OrderClient::new(TemporalSettings::from_env()?.with_metrics(metrics));
+        let database = store::Database::from_env(CONNECTIONS)?;
+        Ok(Self {
+            start: start::App::new(orders.clone())?,
+            signal: signal::App::new(orders.clone()),
+            query: query::App::new(orders.clone(), database.clone())?,
+            events: events::App::new(orders.clone(), database),
+            webhook: webhook::App::new(orders)?,
+            web: web::App,
+        })
+    }
+
+    /// What no route serves goes to one of them as well: each would answer 404 and 405 by the same table.
+    pub(crate) async fn handle(&self, request: Request) -> Response<Body> {
+        let found = orderflow_http::find_route(request.method(), request.raw_http_path());
+        match found.map_or(Function::FALLBACK, |(route, _)| route.operation.function()) {
+            Function::Start => self.start.handle(request).await,
+            Function::Signal => self.signal.handle(request).await,
+            Function::Query => self.query.handle(request).await,
+            Function::Events => self.events.handle(request).await,
+            Function::Web => self.web.handle(request).await,
+            Function::Webhook => self.webhook.handle(request).await,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! `RATE_LIMIT`: how often one caller may call the local gateway. In AWS, API Gateway does this.
+
+use std::{
+    num::NonZeroU32,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use anyhow::Result;
+use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock};
+
+use orderflow_http::{read_setting, set_rate_limiter, setting_error};
+
+/// After how many calls those callers are forgotten that may call as if they never had.
+const TIDY: u32 = 10_000;
+
+/// Limits the calls of this program, if `RATE_LIMIT` says so.
+pub(crate) fn apply_rate_limit() -> Result<()> {
+    const ALLOWED: &str = "must be such as 100/s, 6000/m or, with a burst, 100/s:200";
+    let Some(text) = read_setting("RATE_LIMIT").filter(|text| text != "off") else {
+        return Ok(());
+    };
+    let quota = parse(&text).ok_or_else(|| setting_error("RATE_LIMIT", &text, ALLOWED))?;
+    let (limiter, calls) = (
+        DefaultKeyedRateLimiter::<String>::keyed(quota),
+        AtomicU32::new(0),
+    );
+    set_rate_limiter(move |caller| {
+        if calls.fetch_add(1, Ordering::Relaxed) % TIDY == TIDY - 1 {
+            limiter.retain_recent();
+        }
+        let checked = limiter.check_key(&caller.to_owned());
+        checked.map_err(|until| until.wait_time_from(limiter.clock().now()))
+    });
+    Ok(())
+}
+
+fn parse(text: &str) -> Option<Quota> {
+    let (rate, burst) = text
+        .split_once(':')
+        .map_or((text, None), |(rate, burst)| (rate, Some(burst)));
+    let (count, unit) = rate.split_once('/')?;
+    let count: NonZeroU32 = count.parse().ok()?;
+    let quota = match unit {
+        "s" => Quota::per_second(count),
+        "m" => Quota::per_minute(count),
+        "h" => Quota::per_hour(count),
+        _ => return None,
+    };
+    burst.map_or(Some(quota), |burst| {
+        Some(quota.allow_burst(burst.parse().ok()?))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_a_count_a_unit_and_perhaps_a_burst() {
+        let read = |text| {
+            parse(text).map(|quota| {
+                (
+                    quota.replenish_interval().as_millis(),
+                    quota.burst_size().get(),
+                )
+            })
+        };
+        assert_eq!(read("100/s"), Some((10, 100)));
+        assert_eq!(read("100/s:200"), Some((10, 200)));
+        assert_eq!(
+            (read("60/m"), read("3600/h:1")),
+            (Some((1_000, 60)), Some((1_000, 1)))
+        );
+        for bad in [
+            "", "100", "0/s", "-1/s", "100/d", "100/s:0", "100/s:", "1.5/s", "100 / s",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+}

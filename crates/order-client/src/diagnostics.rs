@@ -1,0 +1,190 @@
+//! What `orderflow check` asks of Temporal.
+
+use temporalio_client::Client;
+use temporalio_common::protos::temporal::api::{
+    enums::v1::{IndexedValueType, TaskQueueType},
+    operatorservice::v1::{AddSearchAttributesRequest, ListSearchAttributesRequest},
+    taskqueue::v1::TaskQueue,
+    workflowservice::v1::{
+        DescribeNamespaceRequest, DescribeTaskQueueRequest, DescribeTaskQueueResponse,
+    },
+};
+use tonic::IntoRequest;
+
+use crate::{Error, OrderClient, client::SERVER_TIMEOUT, grpc_error::CallError};
+use workflows::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP, ORDER_TOTAL};
+
+/// How many workers ask for work of each kind on one task queue, and how much of it waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueState {
+    pub workflow_pollers: usize,
+    pub activity_pollers: usize,
+    /// Tasks of both kinds that nobody has taken yet, about; `None` when Temporal does not say.
+    pub backlog: Option<i64>,
+}
+
+impl OrderClient {
+    /// Whether Temporal has the namespace that orders run in.
+    pub async fn has_namespace(&self) -> Result<bool, Error> {
+        let call = |client: Client| {
+            let namespace = self.connection.settings().namespace().to_owned();
+            let request = DescribeNamespaceRequest {
+                namespace,
+                ..DescribeNamespaceRequest::default()
+            };
+            async move {
+                client
+                    .connection()
+                    .workflow_service()
+                    .describe_namespace(request.into_request())
+                    .await
+            }
+        };
+        match self
+            .connection
+            .call(SERVER_TIMEOUT, call)
+            .await
+            .map_err(CallError::into_error)
+        {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The search attributes that orders need and the namespace does not have.
+    pub async fn read_missing_search_attributes(&self) -> Result<Vec<&'static str>, Error> {
+        let call = |client: Client| {
+            let namespace = self.connection.settings().namespace().to_owned();
+            async move {
+                let mut service = client.connection().operator_service();
+                service
+                    .list_search_attributes(
+                        ListSearchAttributesRequest { namespace }.into_request(),
+                    )
+                    .await
+            }
+        };
+        let there = self
+            .connection
+            .call(SERVER_TIMEOUT, call)
+            .await
+            .map_err(CallError::into_error)?
+            .into_inner()
+            .custom_attributes;
+        let needed = [
+            ORDER_STATUS.name(),
+            ORDER_STEP.name(),
+            CUSTOMER_ID.name(),
+            ORDER_TOTAL.name(),
+        ];
+        Ok(needed
+            .into_iter()
+            .filter(|name| !there.contains_key(*name))
+            .collect())
+    }
+
+    /// Has the namespace know the search attributes that orders need; tells which were added.
+    pub async fn register_search_attributes(&self) -> Result<Vec<&'static str>, Error> {
+        let missing = self.read_missing_search_attributes().await?;
+        if missing.is_empty() {
+            return Ok(missing);
+        }
+        let kind = |name: &str| {
+            if name == ORDER_TOTAL.name() {
+                IndexedValueType::Int
+            } else {
+                IndexedValueType::Keyword
+            }
+        };
+        let search_attributes = missing
+            .iter()
+            .map(|name| ((*name).to_owned(), kind(name).into()))
+            .collect();
+        let request = AddSearchAttributesRequest {
+            search_attributes,
+            namespace: self.connection.settings().namespace().to_owned(),
+        };
+        let call = |client: Client| {
+            let request = request.clone();
+            async move {
+                client
+                    .connection()
+                    .operator_service()
+                    .add_search_attributes(request.into_request())
+                    .await
+            }
+        };
+        match self
+            .connection
+            .call(SERVER_TIMEOUT, call)
+            .await
+            .map_err(CallError::into_error)
+        {
+            Ok(_) => Ok(missing),
+            // Somebody else may have added them meanwhile.
+            Err(error) if !self.read_missing_search_attributes().await?.is_empty() => Err(error),
+            Err(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Who works on the task queue of orders, and on that of shipping, and what waits there.
+    pub async fn read_task_queues(&self) -> Result<[(String, QueueState); 2], Error> {
+        let settings = self.connection.settings();
+        let (orders, shipping) = (
+            settings.orders_task_queue.clone(),
+            settings.shipping_task_queue.clone(),
+        );
+        let states = [
+            self.queue_state(&orders).await?,
+            self.queue_state(&shipping).await?,
+        ];
+        Ok([(orders, states[0]), (shipping, states[1])])
+    }
+
+    async fn queue_state(&self, queue: &str) -> Result<QueueState, Error> {
+        let workflows = self.described(queue, TaskQueueType::Workflow).await?;
+        let activities = self.described(queue, TaskQueueType::Activity).await?;
+        let waiting = [&workflows, &activities].map(|described| described.stats.as_ref());
+        Ok(QueueState {
+            workflow_pollers: workflows.pollers.len(),
+            activity_pollers: activities.pollers.len(),
+            backlog: waiting
+                .into_iter()
+                .map(|stats| Some(stats?.approximate_backlog_count))
+                .sum(),
+        })
+    }
+
+    async fn described(
+        &self,
+        queue: &str,
+        kind: TaskQueueType,
+    ) -> Result<DescribeTaskQueueResponse, Error> {
+        let call = |client: Client| {
+            let request = DescribeTaskQueueRequest {
+                namespace: self.connection.settings().namespace().to_owned(),
+                task_queue: Some(TaskQueue {
+                    name: queue.to_owned(),
+                    ..TaskQueue::default()
+                }),
+                task_queue_type: kind.into(),
+                report_stats: true,
+                ..DescribeTaskQueueRequest::default()
+            };
+            async move {
+                client
+                    .connection()
+                    .workflow_service()
+                    .describe_task_queue(request.into_request())
+                    .await
+            }
+        };
+        Ok(self
+            .connection
+            .call(SERVER_TIMEOUT, call)
+            .await
+            .map_err(CallError::into_error)?
+            .into_inner())
+    }
+}

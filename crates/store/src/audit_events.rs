@@ -1,0 +1,89 @@
+//! The audit trail.
+
+use sqlx::{PgConnection, PgPool};
+
+use crate::{Error, error::SqlxResultExt, orders::to_i32};
+use domain::{AuditEvent, EventType, OrderId};
+
+/// Has the trail go on after the entry `after` with these, which the workflow numbered, and with nothing else.
+pub(crate) async fn replace_after(
+    connection: &mut PgConnection,
+    order_id: &OrderId,
+    after: u32,
+    events: &[AuditEvent],
+) -> Result<(), Error> {
+    sqlx::query!(
+        "delete from events where order_id = $1 and seq > $2",
+        order_id.as_str(),
+        to_i32(after)
+    )
+    .execute(&mut *connection)
+    .await
+    .for_operation("take back what was lost")?;
+    if events.is_empty() {
+        return Ok(());
+    }
+    let seqs: Vec<i32> = events.iter().map(|event| to_i32(event.seq)).collect();
+    let kinds: Vec<String> = events.iter().map(|event| event.kind.to_string()).collect();
+    let payloads: Vec<serde_json::Value> =
+        events.iter().map(|event| event.payload.clone()).collect();
+    let times: Vec<_> = events.iter().map(|event| event.ts).collect();
+    sqlx::query!(
+        "insert into events (order_id, seq, type, payload_json, ts)
+         select $1, * from unnest($2::int[], $3::text[], $4::jsonb[], $5::timestamptz[])",
+        order_id.as_str(),
+        &seqs,
+        &kinds,
+        &payloads,
+        &times,
+    )
+    .execute(connection)
+    .await
+    .for_operation("append to the audit trail")
+    .map(|_| ())
+}
+
+/// The entries after `after`, oldest first; `None` when there is no such order.
+#[tracing::instrument(name = "store.events.list", skip_all)]
+pub async fn list(
+    pool: &PgPool,
+    order_id: &OrderId,
+    after: u32,
+    limit: u32,
+) -> Result<Option<Vec<AuditEvent>>, Error> {
+    let rows = sqlx::query!(
+        "select seq, type as kind, payload_json, ts from events where order_id = $1 and seq > $2 order by seq limit $3",
+        order_id.as_str(),
+        to_i32(after),
+        i64::from(limit),
+    )
+    .fetch_all(pool)
+    .await
+    .for_operation("read the audit trail")?;
+    if rows.is_empty() {
+        let known = sqlx::query_scalar!(
+            "select exists (select from orders where id = $1)",
+            order_id.as_str()
+        );
+        return Ok((known
+            .fetch_one(pool)
+            .await
+            .for_operation("look for the order")?
+            == Some(true))
+        .then(Vec::new));
+    }
+    // An entry of a newer release's kind is left out by an older reader, not an error for all the others.
+    let entry = |seq: i32, kind: &str, payload, ts| {
+        Some(AuditEvent {
+            seq: u32::try_from(seq).ok()?,
+            kind: EventType::parse(kind)?,
+            payload,
+            ts,
+        })
+    };
+    Ok(Some(
+        rows.into_iter()
+            .filter_map(|row| entry(row.seq, &row.kind, row.payload_json, row.ts))
+            .collect(),
+    ))
+}

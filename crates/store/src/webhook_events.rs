@@ -1,0 +1,133 @@
+//! Events of payment providers: each one once, and what became of it.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgPool;
+
+use crate::{Error, error::SqlxResultExt};
+use domain::{DeliveryOutcome, OrderId, PaymentEvent, WebhookProvider};
+
+/// One event, for operators.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WebhookEvent {
+    pub provider: String,
+    pub event_id: String,
+    pub order_id: Option<String>,
+    pub transaction_id: Option<String>,
+    pub outcome: String,
+    pub detail: Option<String>,
+    pub event: Value,
+    pub received_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Writes that the event is there; what became of it, where that is known.
+#[tracing::instrument(name = "store.deliveries.receive", skip_all)]
+pub async fn receive(
+    pool: &PgPool,
+    event: &PaymentEvent,
+) -> Result<Option<DeliveryOutcome>, Error> {
+    put(pool, event, DeliveryOutcome::Pending, None, false).await?;
+    let outcome = sqlx::query_scalar!(
+        "select outcome from webhook_deliveries where provider = $1 and event_id = $2",
+        event.provider.as_str(),
+        event.event_id,
+    );
+    let outcome = outcome
+        .fetch_one(pool)
+        .await
+        .for_operation("read the delivery")?;
+    Ok(DeliveryOutcome::parse(&outcome).filter(|outcome| *outcome != DeliveryOutcome::Pending))
+}
+
+/// Writes what became of the event.
+#[tracing::instrument(name = "store.deliveries.record", skip_all)]
+pub async fn record_outcome(
+    pool: &PgPool,
+    event: &PaymentEvent,
+    outcome: DeliveryOutcome,
+    detail: Option<&str>,
+) -> Result<(), Error> {
+    put(pool, event, outcome, detail, true).await
+}
+
+async fn put(
+    pool: &PgPool,
+    event: &PaymentEvent,
+    outcome: DeliveryOutcome,
+    detail: Option<&str>,
+    replace: bool,
+) -> Result<(), Error> {
+    let document = serde_json::to_value(event).map_err(|error| Error::Query {
+        operation: "write the delivery",
+        source: sqlx::Error::Encode(error.into()),
+    })?;
+    sqlx::query!(
+        "insert into webhook_deliveries (provider, event_id, order_id, transaction_id, outcome, detail, event_json)
+         values ($1, $2, $3, $4, $5, $6, $7)
+         on conflict (provider, event_id) do update set outcome = $5, detail = $6, updated_at = now(),
+             order_id = coalesce(webhook_deliveries.order_id, $3) where $8",
+        event.provider.as_str(),
+        event.event_id,
+        event.order_id.as_ref().map(OrderId::as_str),
+        event.transaction_id.as_ref().map(domain::TransactionId::as_str),
+        outcome.as_str(),
+        detail,
+        document,
+        replace,
+    )
+    .execute(pool)
+    .await
+    .for_operation("write the delivery")
+    .map(|_| ())
+}
+
+/// The newest first; of one outcome, or of one order or transaction.
+#[tracing::instrument(name = "store.deliveries.list", skip_all)]
+pub async fn list(
+    pool: &PgPool,
+    outcome: Option<DeliveryOutcome>,
+    about: Option<&str>,
+    limit: u32,
+) -> Result<Vec<WebhookEvent>, Error> {
+    sqlx::query_as!(
+        WebhookEvent,
+        "select provider, event_id, order_id, transaction_id, outcome, detail, event_json as event, received_at, updated_at
+         from webhook_deliveries
+         where ($1::text is null or outcome = $1)
+             and ($2::text is null or order_id = $2 or transaction_id = $2 or event_id = $2)
+         order by received_at desc, id desc limit $3",
+        outcome.map(DeliveryOutcome::as_str),
+        about,
+        i64::from(limit),
+    )
+    .fetch_all(pool)
+    .await
+    .for_operation("list the deliveries")
+}
+
+/// The event of this id; of each provider that has one, unless it is named.
+#[tracing::instrument(name = "store.deliveries.find", skip_all)]
+pub async fn find_by_event_id(
+    pool: &PgPool,
+    event_id: &str,
+    of: Option<WebhookProvider>,
+) -> Result<Vec<WebhookEvent>, Error> {
+    let providers: Vec<String> = match of {
+        Some(provider) => vec![provider.to_string()],
+        None => WebhookProvider::ALL
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+    };
+    sqlx::query_as!(
+        WebhookEvent,
+        "select provider, event_id, order_id, transaction_id, outcome, detail, event_json as event, received_at, updated_at
+         from webhook_deliveries where provider = any($1) and event_id = $2 order by provider",
+        &providers,
+        event_id,
+    )
+    .fetch_all(pool)
+    .await
+    .for_operation("look for the delivery")
+}

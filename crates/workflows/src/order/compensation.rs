@@ -1,0 +1,77 @@
+//! Undoing what was done, newest first, until each undo holds.
+
+use serde_json::json;
+use temporalio_workflow::WorkflowContext;
+
+use super::{Compensation, OrderWorkflow, current_time, payment, persistence};
+use crate::activity::{OrderSteps, RefundPaymentInput};
+use domain::{EventType, PaymentStatus, Step};
+
+type Context = WorkflowContext<OrderWorkflow>;
+
+/// Runs every undo. There is no limit: an order whose undo can't proceed stays visible in `compensate`.
+pub(super) async fn compensate_order(ctx: &Context) {
+    ctx.state_mut(|order| {
+        order.shipping = None;
+        order.state.enter(Step::Compensate);
+    });
+    persistence::publish_search_attributes(ctx);
+    // A confirmation that was accepted and not recorded yet is money that came: recorded, it can be refunded.
+    payment::record_accepted_confirmation(ctx).await;
+    while let Some(undo) = ctx.state_mut(|order| order.compensations.pop()) {
+        match undo {
+            Compensation::RefundPayment => refund_payment(ctx).await,
+            Compensation::ReleaseInventory => {
+                let released =
+                    persistence::run_durable(ctx, OrderSteps::release_inventory, |write| write)
+                        .await;
+                let now = current_time(ctx);
+                if released {
+                    ctx.state_mut(|order| {
+                        order.append_audit_event(EventType::InventoryReleased, json!({}), now)
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Gives back the payment, or makes sure that it is never taken.
+pub(super) async fn refund_payment(ctx: &Context) {
+    let Some(payment_id) = ctx.state(|order| {
+        order
+            .state
+            .payment
+            .as_ref()
+            .map(|payment| payment.payment_id.clone())
+    }) else {
+        return;
+    };
+    ctx.state_mut(|order| {
+        if let Some(payment) = &mut order.state.payment {
+            payment.status = PaymentStatus::Refunding;
+        }
+    });
+    let refunded = persistence::run_durable(ctx, OrderSteps::refund_payment, |write| {
+        RefundPaymentInput { write, payment_id }
+    })
+    .await;
+    let now = current_time(ctx);
+    ctx.state_mut(|order| {
+        if let Some(payment) = &mut order.state.payment {
+            payment.status = refunded.status;
+            payment.timestamp = now;
+        }
+        let kind = match refunded.status {
+            PaymentStatus::Refunded => EventType::PaymentRefunded,
+            PaymentStatus::RefundDue => EventType::PaymentRefundDue,
+            // Nothing had been captured, and the provider will not capture it any more.
+            PaymentStatus::Declined
+            | PaymentStatus::Pending
+            | PaymentStatus::Captured
+            | PaymentStatus::Refunding => EventType::PaymentDeclined,
+        };
+        let payment = order.state.payment.clone();
+        order.append_audit_event(kind, json!(payment), now);
+    });
+}

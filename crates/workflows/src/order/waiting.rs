@@ -1,0 +1,164 @@
+//! The one place where an order waits.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use serde_json::json;
+use temporalio_workflow::{
+    TimerOptions, TimerResult, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext,
+    select,
+};
+
+use super::{OrderStopped, OrderWorkflow, Progress, current_time, persistence};
+use crate::patches;
+use domain::FailureCode;
+
+type Context = WorkflowContext<OrderWorkflow>;
+
+/// Why a wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WaitOutcome {
+    Happened,
+    TimedOut,
+}
+
+/// Waits for `happened`, at most `limit`. What requests write into the trail meanwhile reaches the
+/// database at once. Ends early when the order is stopped: by a request, by Temporal's own cancel,
+/// by the order's deadline.
+pub(super) async fn wait_until(
+    ctx: &Context,
+    happened: fn(&OrderWorkflow) -> bool,
+    limit: Duration,
+) -> Progress<WaitOutcome> {
+    ensure_not_stopped(ctx)?;
+    let timers = WorkflowCancellationToken::new();
+    let (length, is_deadline) = match deadline_left(ctx) {
+        Some(left) if left < limit => (left, true),
+        _ => (limit, false),
+    };
+    if ctx.state(happened) {
+        return Ok(WaitOutcome::Happened);
+    }
+    if length.is_zero() {
+        return Ok(WaitOutcome::TimedOut);
+    }
+    let mut timer = ctx.timer(
+        TimerOptions::builder(length)
+            .cancellation_token(timers.clone())
+            .build(),
+    );
+    loop {
+        persistence::write_pending(ctx).await;
+        let wake = |order: &OrderWorkflow| {
+            happened(order) || order.is_stopped() || !order.unsaved_events.is_empty()
+        };
+        let mut changed = ctx.wait_condition_with_options(wake, detached_wait());
+        let mut cancelled = std::pin::pin!(ctx.cancelled());
+        let fired = select! {
+            result = timer => result == TimerResult::Fired,
+            _ = changed => false,
+            _ = cancelled => false,
+        };
+        if !fired && ensure_not_stopped(ctx).is_ok() && !ctx.state(happened) {
+            continue;
+        }
+        if !fired {
+            timers.cancel();
+        }
+        ensure_not_stopped(ctx)?;
+        if ctx.state(happened) {
+            return Ok(WaitOutcome::Happened);
+        }
+        if is_deadline {
+            fail_at_deadline(ctx);
+            return Err(OrderStopped);
+        }
+        return Ok(WaitOutcome::TimedOut);
+    }
+}
+
+/// Waits for a fixed time, unless the order is stopped.
+pub(super) async fn wait_for(ctx: &Context, length: Duration) -> Progress {
+    if !length.is_zero() {
+        wait_until(ctx, |_| false, length).await?;
+    }
+    ensure_not_stopped(ctx)
+}
+
+/// Whether the order may go on. Looked at before each step, and never between the carrier's word and its writing.
+pub(super) fn ensure_not_stopped(ctx: &Context) -> Progress {
+    if ctx.state(OrderWorkflow::is_stopped) {
+        return Err(OrderStopped);
+    }
+    let token = ctx.cancellation_token();
+    if token.is_cancelled() {
+        let now = current_time(ctx);
+        ctx.state_mut(|order| order.transition_to_cancelled(token.reason(), "temporal", now));
+        return Err(OrderStopped);
+    }
+    if deadline_left(ctx).is_some_and(|left| left.is_zero()) {
+        fail_at_deadline(ctx);
+        return Err(OrderStopped);
+    }
+    Ok(())
+}
+
+/// Runs the order under its deadline: a step may be tried again for longer than that, and nobody would look. What was
+/// begun is finished and undone. While the order ships, the carrier has a word in it: that is looked after there.
+pub(super) async fn run_with_deadline(ctx: &Context, order: impl Future<Output = ()>) {
+    let Some(left) = deadline_left(ctx).filter(|_| ctx.patched(patches::DEADLINE_WATCHED)) else {
+        return order.await;
+    };
+    let watch = WorkflowCancellationToken::new();
+    let mut timer = ctx.timer(
+        TimerOptions::builder(left)
+            .cancellation_token(watch.clone())
+            .build(),
+    );
+    let mut order = std::pin::pin!(order.fuse());
+    select! {
+        () = order => return watch.cancel(),
+        _ = timer => {}
+    }
+    let is_late = ctx.state(|order| {
+        let is_shipping = order.shipping.is_some() || order.state.status().is_dispatched();
+        !order.is_stopped() && !is_shipping && order.state.is_running()
+    });
+    if is_late {
+        fail_at_deadline(ctx);
+    }
+    order.await;
+}
+
+/// What is left until the order's deadline, if it has one.
+pub(super) fn deadline_left(ctx: &Context) -> Option<Duration> {
+    let now = current_time(ctx);
+    ctx.state(|order| {
+        let end = order.state.created_at() + order.policy.deadline?.duration();
+        Some((end - now).to_std().unwrap_or(Duration::ZERO))
+    })
+}
+
+pub(super) fn fail_at_deadline(ctx: &Context) {
+    let now = current_time(ctx);
+    ctx.state_mut(|order| {
+        let deadline = order.policy.deadline;
+        order.append_audit_event(
+            domain::EventType::DeadlinePassed,
+            json!({"deadline": deadline}),
+            now,
+        );
+        order.transition_to_failed(
+            FailureCode::DeadlinePassed,
+            "the order was not on its way in time".to_owned(),
+            now,
+        );
+    });
+}
+
+/// A wait on a condition that Temporal's cancel request does not break; it is looked at beside it.
+pub(super) fn detached_wait() -> WaitConditionOptions {
+    WaitConditionOptions::builder()
+        .cancellation_token(WorkflowCancellationToken::new())
+        .build()
+}

@@ -1,0 +1,198 @@
+//! A request to an order that is over: it holds already, or it is refused.
+
+use crate::response;
+use contract::{Answer, OrderView, RefusalCode, Source};
+use domain::{OrderId, OrderRecord, OrderStatus, ReviewDecision, Step};
+use order_client::{Error, OrderClient, OrderCommand};
+use orderflow_http::{ApiResponse, Problem};
+
+/// Asks the closed order how it ended and answers by that.
+pub(crate) async fn closed_order_response(
+    orders: &OrderClient,
+    order_id: &OrderId,
+    command: &OrderCommand,
+) -> Result<ApiResponse, Problem> {
+    match orders.query_order(order_id).await {
+        Ok(view) => response::outcome_response(order_id, judge(command, &view), false),
+        Err(error @ Error::NoWorker) if needs_only_status(command) => {
+            let described = orders
+                .describe_order(order_id)
+                .await
+                .map_err(|error| response::client_problem(error, order_id))?;
+            let Some(status) = described.status else {
+                return Err(response::client_problem(error, order_id));
+            };
+            // All that Temporal itself knows, and enough for these.
+            let blank = OrderView::from_record(
+                &OrderRecord::new(order_id.clone(), described.started_at),
+                Source::Temporal,
+            );
+            let view = OrderView {
+                status,
+                step: Step::Done,
+                is_running: false,
+                ..blank
+            };
+            response::outcome_response(order_id, judge(command, &view), false)
+        }
+        Err(error) => Err(response::client_problem(error, order_id)),
+    }
+}
+
+/// For the others a refusal could be wrong: it may be a repeat of what the order accepted.
+fn needs_only_status(command: &OrderCommand) -> bool {
+    match command {
+        OrderCommand::Cancel(_) | OrderCommand::ConfirmDelivery(_) => true,
+        OrderCommand::Approve(_)
+        | OrderCommand::Reject(_)
+        | OrderCommand::UpdateAddress(_)
+        | OrderCommand::CancelPayment(_)
+        | OrderCommand::ConfirmPayment(_) => false,
+    }
+}
+
+fn judge(command: &OrderCommand, view: &OrderView) -> Answer {
+    let left = matches!(view.status, OrderStatus::Shipped | OrderStatus::Delivered);
+    let holds = match command {
+        OrderCommand::Approve(_) => view.review == Some(ReviewDecision::Approved),
+        OrderCommand::Reject(_) => view.review == Some(ReviewDecision::Rejected),
+        OrderCommand::Cancel(_) => view.status == OrderStatus::Cancelled,
+        OrderCommand::UpdateAddress(change) => {
+            let present = view.shipping_address.as_ref();
+            present.is_some() && change.applied_to(present).as_ref() == present
+        }
+        OrderCommand::CancelPayment(_) => view
+            .payment_info
+            .as_ref()
+            .is_some_and(|payment| payment.status.is_given_back()),
+        OrderCommand::ConfirmPayment(confirmation) => {
+            let paid_by = view
+                .payment_info
+                .as_ref()
+                .and_then(|payment| payment.transaction_id.as_ref());
+            paid_by == Some(&confirmation.transaction_id)
+        }
+        OrderCommand::ConfirmDelivery(_) => view.status == OrderStatus::Delivered,
+    };
+    if holds {
+        let address = matches!(command, OrderCommand::UpdateAddress(_))
+            .then(|| view.shipping_address.clone())
+            .flatten();
+        return Answer::Done {
+            status: view.status,
+            step: view.step,
+            message: format!(
+                "The order is {} and closed; this held already.",
+                view.status
+            ),
+            already: true,
+            shipping_address: address,
+        };
+    }
+    let code = match command {
+        OrderCommand::Cancel(_)
+        | OrderCommand::UpdateAddress(_)
+        | OrderCommand::CancelPayment(_)
+            if left =>
+        {
+            RefusalCode::AlreadyShipped
+        }
+        OrderCommand::Approve(_)
+        | OrderCommand::Reject(_)
+        | OrderCommand::Cancel(_)
+        | OrderCommand::UpdateAddress(_)
+        | OrderCommand::CancelPayment(_)
+        | OrderCommand::ConfirmPayment(_)
+        | OrderCommand::ConfirmDelivery(_) => RefusalCode::OrderClosed,
+    };
+    Answer::Refused {
+        code,
+        detail: format!("the order is {} and closed", view.status),
+        status: view.status,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contract::{Approval, Cancellation, DeliveryConfirmation};
+    use domain::AddressChange;
+
+    fn ended(status: OrderStatus) -> OrderView {
+        let record = OrderRecord::new(
+            OrderId::parse("o-1").unwrap(),
+            "2026-11-21T00:00:00Z".parse().unwrap(),
+        );
+        let address = AddressChange {
+            street: Some("1 Main St".to_owned()),
+            ..AddressChange::default()
+        };
+        OrderView {
+            status,
+            step: Step::Done,
+            is_running: false,
+            shipping_address: address.into_address(),
+            ..OrderView::from_record(&record, Source::Workflow)
+        }
+    }
+
+    fn answer(command: OrderCommand, status: OrderStatus) -> Result<bool, RefusalCode> {
+        match judge(&command, &ended(status)) {
+            Answer::Done { already, .. } => Ok(already),
+            Answer::Refused { code, .. } => Err(code),
+            Answer::Undecided { .. } => panic!("a closed order has decided"),
+        }
+    }
+
+    #[test]
+    fn what_holds_already_is_no_error() {
+        let cancel = || OrderCommand::Cancel(Cancellation::default());
+        assert_eq!(answer(cancel(), OrderStatus::Cancelled), Ok(true));
+        assert_eq!(
+            answer(cancel(), OrderStatus::Delivered),
+            Err(RefusalCode::AlreadyShipped)
+        );
+        assert_eq!(
+            answer(cancel(), OrderStatus::Failed),
+            Err(RefusalCode::OrderClosed)
+        );
+        let delivered = OrderCommand::ConfirmDelivery(DeliveryConfirmation::default());
+        assert_eq!(answer(delivered, OrderStatus::Delivered), Ok(true));
+    }
+
+    #[test]
+    fn a_new_address_is_refused_and_the_present_one_is_not() {
+        let to = |street: &str| {
+            OrderCommand::UpdateAddress(AddressChange {
+                street: Some(street.to_owned()),
+                ..AddressChange::default()
+            })
+        };
+        assert_eq!(answer(to("1 Main St"), OrderStatus::Delivered), Ok(true));
+        assert_eq!(
+            answer(to("2 Side St"), OrderStatus::Delivered),
+            Err(RefusalCode::AlreadyShipped)
+        );
+        assert_eq!(
+            answer(to("2 Side St"), OrderStatus::Cancelled),
+            Err(RefusalCode::OrderClosed)
+        );
+    }
+
+    #[test]
+    fn an_approval_that_was_not_given_is_too_late() {
+        let approve = OrderCommand::Approve(Approval::default());
+        assert_eq!(
+            answer(approve.clone(), OrderStatus::Delivered),
+            Err(RefusalCode::OrderClosed)
+        );
+        let approved = OrderView {
+            review: Some(ReviewDecision::Approved),
+            ..ended(OrderStatus::Delivered)
+        };
+        assert!(matches!(
+            judge(&approve, &approved),
+            Answer::Done { already: true, .. }
+        ));
+    }
+}

@@ -1,0 +1,69 @@
+//! What a caller is told of an order that was started.
+
+use serde::Serialize;
+
+use contract::order_workflow_id;
+use domain::{Currency, Decimal, Order, OrderId, OrderPolicy, OrderStatus, PaymentId};
+use order_client::StartedOrder;
+use orderflow_http::{ApiResponse, Problem};
+
+#[derive(Debug, Serialize)]
+pub struct StartResponse<'a> {
+    pub order_id: &'a OrderId,
+    pub workflow_id: String,
+    pub run_id: &'a str,
+    pub status: OrderStatus,
+    pub total_amount: Decimal,
+    pub currency: Currency,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment_id: Option<&'a PaymentId>,
+    pub message: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub already_started: bool,
+}
+
+/// The same for the first request and for each repeat, whatever became of the order meanwhile.
+pub(crate) fn accepted_response(
+    order_id: &OrderId,
+    order: &Order,
+    policy: &OrderPolicy,
+    started: &StartedOrder,
+    already_started: bool,
+) -> Result<ApiResponse, Problem> {
+    let message = if policy.charges(order) {
+        "Order created successfully."
+    } else {
+        "Order created successfully. Awaiting payment confirmation."
+    };
+    let answer = StartResponse {
+        order_id,
+        workflow_id: order_workflow_id(order_id),
+        run_id: &started.run_id,
+        status: OrderStatus::Pending,
+        total_amount: order.total.decimal(),
+        currency: order.currency,
+        payment_id: order.payment_id.as_ref(),
+        message,
+        already_started,
+    };
+    ApiResponse::accepted(format!("/orders/{order_id}"), &answer)
+}
+
+/// Whether an order without a payment id gets one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PaymentIdRule {
+    Generated,
+    AsGiven,
+}
+
+/// The made-up id follows from the order's, so each repeat makes up the same.
+pub(crate) fn with_payment_id(
+    mut order: Order,
+    order_id: &OrderId,
+    payment: PaymentIdRule,
+) -> Order {
+    if payment == PaymentIdRule::Generated && order.payment_id.is_none() {
+        order.payment_id = PaymentId::parse(&format!("pmt-{order_id}")).ok();
+    }
+    order
+}

@@ -1,0 +1,164 @@
+//! Lines such as those of `.env`, and the providers' secrets in them.
+
+use std::collections::BTreeMap;
+
+use domain::{SettingError, WebhookProvider};
+use orderflow_http::{read_setting, setting_error};
+use payment_webhooks::{SQUARE_URL, SecretError, Secrets, secrets_variable};
+
+/// Settings by their names.
+pub(crate) type Lines = BTreeMap<String, String>;
+
+/// What is known of the providers at one time.
+#[derive(Clone, Default)]
+pub(crate) struct ProviderSecrets {
+    secrets: BTreeMap<WebhookProvider, Secrets>,
+    square_url: Option<String>,
+}
+
+impl ProviderSecrets {
+    pub(crate) fn new(
+        secrets: impl IntoIterator<Item = Secrets>,
+        square_url: Option<String>,
+    ) -> Self {
+        Self {
+            secrets: secrets
+                .into_iter()
+                .map(|secrets| (secrets.provider(), secrets))
+                .collect(),
+            square_url,
+        }
+    }
+
+    /// Reads each provider's secrets from `lines`, or else from `environment`.
+    pub(crate) fn from_lines(environment: &Lines, lines: &Lines) -> Result<Self, SettingError> {
+        let get = |name: &str| {
+            lines
+                .get(name)
+                .or_else(|| environment.get(name))
+                .filter(|text| !text.is_empty())
+        };
+        let mut secrets = Vec::new();
+        for provider in WebhookProvider::ALL {
+            let name = secrets_variable(*provider);
+            let Some(text) = get(&name) else { continue };
+            // The text is never shown.
+            let refused = |error: SecretError| setting_error(&name, "…", &error.to_string());
+            secrets.push(Secrets::parse(*provider, text).map_err(refused)?);
+        }
+        let keys = Self::new(secrets, get(SQUARE_URL).cloned());
+        if keys.secrets.contains_key(&WebhookProvider::Square) && keys.square_url.is_none() {
+            return Err(setting_error(
+                SQUARE_URL,
+                "",
+                "must be the notification URL as it is registered at Square",
+            ));
+        }
+        Ok(keys)
+    }
+
+    /// The provider's secrets, and the URL where it signs one; `None` for a provider that is off.
+    pub(crate) fn provider(&self, provider: WebhookProvider) -> Option<(Secrets, Option<String>)> {
+        let url = self
+            .square_url
+            .clone()
+            .filter(|_| provider == WebhookProvider::Square);
+        Some((self.secrets.get(&provider)?.clone(), url))
+    }
+}
+
+/// What of it the environment says.
+pub(crate) fn read_environment() -> Lines {
+    let names = WebhookProvider::ALL
+        .iter()
+        .map(|provider| secrets_variable(*provider))
+        .chain([SQUARE_URL.to_owned()]);
+    names
+        .filter_map(|name| read_setting(&name).map(|value| (name, value)))
+        .collect()
+}
+
+/// Reads a text of lines; `name` is the setting that says where it came from, `place` where that is. A text without any
+/// secret is refused: it is one that somebody is just writing, or the wrong one.
+pub(crate) fn parse_lines(name: &str, place: &str, text: &str) -> Result<Lines, SettingError> {
+    let refused = || {
+        setting_error(
+            name,
+            place,
+            "must have lines like WEBHOOK_SECRETS_STRIPE=whsec_…,whsec_…",
+        )
+    };
+    // Its own error would show the line.
+    let lines = dotenvy::from_read_iter(text.as_bytes())
+        .collect::<Result<Lines, _>>()
+        .map_err(|_| refused())?;
+    let is_secret = |provider: &WebhookProvider| {
+        lines
+            .get(&secrets_variable(*provider))
+            .is_some_and(|text| !text.is_empty())
+    };
+    if WebhookProvider::ALL.iter().any(is_secret) {
+        Ok(lines)
+    } else {
+        Err(refused())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(environment: &str, text: &str) -> Result<ProviderSecrets, String> {
+        let environment = dotenvy::from_read_iter(environment.as_bytes())
+            .map(Result::unwrap)
+            .collect();
+        let lines =
+            parse_lines("WEBHOOK_SECRETS_FILE", "/f", text).map_err(|error| error.to_string())?;
+        ProviderSecrets::from_lines(&environment, &lines).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_line_wins_over_the_environment() {
+        let environment = "WEBHOOK_SECRETS_MOLLIE=a,b\nWEBHOOK_SECRETS_SHOPIFY=c\n";
+        let keys = read(environment, "# rotated\nWEBHOOK_SECRETS_MOLLIE='d$e'\n").unwrap();
+        let count = |provider| keys.provider(provider).map(|(secrets, _)| secrets.count());
+        assert_eq!(count(WebhookProvider::Mollie), Some(1));
+        assert_eq!(
+            (
+                count(WebhookProvider::Shopify),
+                count(WebhookProvider::Stripe)
+            ),
+            (Some(1), None)
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_without_a_secret() {
+        for text in [
+            "",
+            "\n",
+            "OTHER=topsecret\n",
+            "WEBHOOK_SECRETS_MOLLIE=\n",
+            "topsecret\n",
+            "WEBHOOK_SECRETS_MOLLIE='topsecret\n",
+        ] {
+            let error = read("", text).err().unwrap();
+            assert!(
+                error.starts_with("WEBHOOK_SECRETS_FILE=/f is not allowed: must have lines"),
+                "{error}"
+            );
+        }
+        let error = read("", "WEBHOOK_SECRETS_ADYEN=topsecret\n").err().unwrap();
+        assert!(
+            error.starts_with("WEBHOOK_SECRETS_ADYEN=… is not allowed: secret 1 for adyen"),
+            "{error}"
+        );
+        let error = read("", "WEBHOOK_SECRETS_SQUARE=topsecret\n")
+            .err()
+            .unwrap();
+        assert!(
+            error.starts_with("WEBHOOK_URL_SQUARE= is not allowed"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,76 @@
+//! `FLAKY`: two of three calls outside fail or hang, and every order still ends as one that is right.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures::future::join_all;
+use serde_json::json;
+
+use crate::{api::order_with_payment, harness::Harness};
+use store::orders::ListFilter;
+
+const ORDERS: usize = 100;
+
+#[tokio::test]
+async fn a_hundred_orders_end_right_where_two_of_three_calls_fail_or_hang() {
+    let world = Harness::start_with(&[("FLAKY", "fail:0.33,hang:0.33,hang_for:300s")]).await;
+    let ids: Vec<_> = (0..ORDERS)
+        .map(|number| format!("flaky-{number}"))
+        .collect();
+    join_all(ids.iter().map(async |id| {
+        let path = format!("/orders/{id}/start");
+        world
+            .post(&path, order_with_payment(&format!("pmt-{id}")))
+            .await
+            .expect_status(202);
+    }))
+    .await;
+    // Some change their mind, whatever the order is doing: 200, too late, or not decided yet.
+    join_all(ids.iter().step_by(7).map(async |id| {
+        let reply = world.post(&format!("/orders/{id}/cancel"), json!({})).await;
+        assert!(
+            [200, 202, 409].contains(&reply.status.as_u16()),
+            "{reply:?}"
+        );
+    }))
+    .await;
+    // Nearly all of it is waiting: a call that hangs is given up after seconds, and tried again after more of them.
+    let filter = ListFilter {
+        limit: 200,
+        ..ListFilter::default()
+    };
+    let running = async || {
+        let orders = store::orders::list(&world.pool, &filter).await.unwrap();
+        orders.iter().filter(|order| order.is_running).count() + ORDERS - orders.len()
+    };
+    world
+        .wait_until_within(
+            Duration::from_secs(1_200),
+            "the end of all",
+            running,
+            |running| *running == 0,
+        )
+        .await;
+    let mut ends = BTreeMap::new();
+    for id in &ids {
+        let (view, books) = (
+            world.wait_for_end(id).await,
+            world.provider_movements(id).await,
+        );
+        let captures = books.iter().filter(|kind| *kind == "capture").count();
+        *ends.entry(view.status).or_insert(0) += 1;
+        match view.status.as_str() {
+            "delivered" => assert_eq!((captures, books.len()), (1, 1), "{id}: {books:?}"),
+            // Undone: what was captured is refunded, what was not can't be any more.
+            "cancelled" | "failed" => {
+                assert_eq!(
+                    captures,
+                    books.iter().filter(|kind| *kind == "refund").count(),
+                    "{id}"
+                )
+            }
+            other => panic!("{id} ended {other}"),
+        }
+    }
+    println!("{ends:?}");
+    world.assert_invariants().await;
+}

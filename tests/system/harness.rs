@@ -1,0 +1,330 @@
+//! One test's world: its database, its task queues, its worker and its HTTP API as processes of their own.
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use temporalio_client::{
+    Client, ClientOptions, Connection, ConnectionOptions, WorkflowFetchHistoryOptions,
+};
+use url::Url;
+
+use crate::shared_servers::shared_servers;
+use devstack::{Process, Readiness, guard::GuardOptions, ports};
+use domain::OrderId;
+use store::PgPool;
+use workflows::OrderWorkflow;
+
+static WORLDS: AtomicU32 = AtomicU32::new(0);
+
+/// What a test waits for at most. Generous: a slow machine is no failure.
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(240);
+
+pub(crate) struct Harness {
+    pub(crate) url: String,
+    /// Where the API's metrics are, and the worker's.
+    pub(crate) metrics_urls: [String; 2],
+    pub(crate) pool: PgPool,
+    pub(crate) worker: Process,
+    pub(crate) api: Process,
+    pub(crate) http: reqwest::Client,
+    pub(crate) temporal_address: String,
+    pub(crate) orders_task_queue: String,
+    pub(crate) shipping_task_queue: String,
+    pub(crate) database_url: String,
+    /// What its programs are told.
+    pub(crate) environment: Vec<(String, String)>,
+    folder: tempfile::TempDir,
+}
+
+/// Starts one of the programs, and waits until it is ready.
+async fn serve(
+    service: &str,
+    environment: Vec<(String, String)>,
+    log: PathBuf,
+    address: String,
+) -> Process {
+    let options = GuardOptions {
+        name: service.to_owned(),
+        command: vec![
+            env!("CARGO_BIN_EXE_orderflow-under-test").into(),
+            "serve".into(),
+            service.into(),
+        ],
+        environment,
+        removed_environment: Vec::new(),
+        log,
+        user: None,
+        stop_signal: "TERM",
+        grace_period: Duration::from_secs(15),
+        remove_folder: None,
+    };
+    let ready = Readiness::Http {
+        address,
+        path: "/health".to_owned(),
+    };
+    Process::start(options, ready, Duration::from_secs(60))
+        .await
+        .unwrap()
+}
+
+/// What a worker says that these settings keep from starting.
+pub(crate) async fn worker_start_error(settings: &[(&str, &str)]) -> String {
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_orderflow-under-test"))
+        .args(["serve", "worker"])
+        .env("DATABASE_URL", "postgres://app:app@127.0.0.1:9/app")
+        .envs(settings.iter().copied())
+        .output()
+        .await
+        .unwrap();
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// A test that fails tells what its worker had to say.
+impl Drop for Harness {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log =
+                std::fs::read_to_string(self.folder.path().join("worker.log")).unwrap_or_default();
+            let lines: Vec<_> = log.lines().collect();
+            eprintln!(
+                "the worker's last words:\n{}",
+                lines[lines.len().saturating_sub(80)..].join("\n")
+            );
+        }
+    }
+}
+
+impl Harness {
+    /// As the local stack is by default.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With these settings changed.
+    pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let shared = shared_servers().await;
+        let database_url = shared.create_database(&Self::name("db")).await;
+        Self::start_on(&database_url, &shared.temporal.address, settings).await
+    }
+
+    fn name(kind: &str) -> String {
+        format!(
+            "{kind}_{}_{}",
+            std::process::id(),
+            WORLDS.fetch_add(1, Ordering::Relaxed)
+        )
+    }
+
+    /// On servers of the caller's own.
+    pub(crate) async fn start_on(
+        database_url: &str,
+        temporal_address: &str,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let [http, health, metrics] =
+            [(); 3].map(|()| format!("127.0.0.1:{}", ports::free_port().unwrap()));
+        let queues = [Self::name("orders"), Self::name("shipping")];
+        let mut environment: Vec<(String, String)> = [
+            ("DATABASE_URL", database_url),
+            ("TEMPORAL_ADDRESS", temporal_address),
+            ("TEMPORAL_NAMESPACE", "default"),
+            ("ORDER_TASK_QUEUE", &queues[0]),
+            ("SHIPPING_TASK_QUEUE", &queues[1]),
+            ("ORDERFLOW_HTTP_ADDRESS", &http),
+            ("ORDERFLOW_HEALTH_ADDRESS", &health),
+            ("ORDERFLOW_METRICS_ADDRESS", &metrics),
+            ("API_AUTH", "none"),
+            ("DEFAULT_STOCK", "1000000"),
+            ("SAMPLE_CART", "on"),
+            ("ALLOW_PROFILE_OVERRIDE", "on"),
+            ("DELIVERY", "auto:1s"),
+            ("ORDER_PROFILE", "production"),
+            ("LOG_LEVEL", "info"),
+            // The tests in `mail` have a mailbox.
+            ("MAIL", "off"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec();
+        for (name, value) in settings {
+            environment.retain(|(known, _)| known != name);
+            environment.push(((*name).to_owned(), (*value).to_owned()));
+        }
+        let start = async |service: &str, address: String| {
+            let log = folder.path().join(format!("{service}.log"));
+            serve(service, environment.clone(), log, address).await
+        };
+        let metrics_urls = [&metrics, &health].map(|address| format!("http://{address}/metrics"));
+        let (worker, api) = futures::join!(start("worker", health), start("api", http.clone()));
+        Self {
+            url: format!("http://{http}"),
+            metrics_urls,
+            pool: store::connect(database_url).await.unwrap(),
+            worker,
+            api,
+            http: reqwest::Client::new(),
+            temporal_address: temporal_address.to_owned(),
+            orders_task_queue: queues[0].clone(),
+            shipping_task_queue: queues[1].clone(),
+            database_url: database_url.to_owned(),
+            environment,
+            folder,
+        }
+    }
+
+    /// One more worker of the same world, with these settings changed.
+    pub(crate) async fn start_another_worker(
+        &self,
+        name: &str,
+        settings: &[(&str, &str)],
+    ) -> Process {
+        let address = format!("127.0.0.1:{}", ports::free_port().unwrap());
+        let mut environment = self.environment.clone();
+        for (name, value) in settings
+            .iter()
+            .chain([&("ORDERFLOW_HEALTH_ADDRESS", address.as_str())])
+        {
+            environment.retain(|(known, _)| known != name);
+            environment.push(((*name).to_owned(), (*value).to_owned()));
+        }
+        serve(
+            "worker",
+            environment,
+            self.folder.path().join(format!("{name}.log")),
+            address,
+        )
+        .await
+    }
+
+    /// What one of its programs has logged so far.
+    pub(crate) fn read_log(&self, service: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(format!("{service}.log"))).unwrap()
+    }
+
+    /// A Temporal client, for what HTTP does not offer.
+    pub(crate) async fn connect_to_temporal(&self) -> Client {
+        let url = Url::parse(&format!("http://{}", self.temporal_address)).unwrap();
+        let connection = Connection::connect(ConnectionOptions::new(url).build())
+            .await
+            .unwrap();
+        Client::new(connection, ClientOptions::new("default").build()).unwrap()
+    }
+
+    /// The types of the events in the order's history.
+    pub(crate) async fn fetch_history_event_types(&self, order_id: &str) -> Vec<String> {
+        let handle = self
+            .connect_to_temporal()
+            .await
+            .get_workflow_handle::<OrderWorkflow>(format!("order-{order_id}"));
+        let events = handle
+            .fetch_history(WorkflowFetchHistoryOptions::default())
+            .into_events()
+            .await
+            .unwrap();
+        events
+            .iter()
+            .map(|event| event.event_type().as_str_name().to_owned())
+            .collect()
+    }
+
+    /// Waits until `done` says so; fails with what it saw last.
+    pub(crate) async fn wait_until<T: std::fmt::Debug>(
+        &self,
+        what: &str,
+        look: impl AsyncFnMut() -> T,
+        done: impl Fn(&T) -> bool,
+    ) -> T {
+        self.wait_until_within(MAX_WAIT, what, look, done).await
+    }
+
+    /// The same for what takes longer.
+    pub(crate) async fn wait_until_within<T: std::fmt::Debug>(
+        &self,
+        patience: Duration,
+        what: &str,
+        mut look: impl AsyncFnMut() -> T,
+        done: impl Fn(&T) -> bool,
+    ) -> T {
+        let started = Instant::now();
+        let mut tick = tokio::time::interval(Duration::from_millis(50));
+        loop {
+            tick.tick().await;
+            let seen = look().await;
+            if done(&seen) {
+                return seen;
+            }
+            assert!(
+                started.elapsed() < patience,
+                "{what}: not within {patience:?}; last seen: {seen:?}"
+            );
+        }
+    }
+
+    /// Waits until the order has ended, with every undo, and the row says so.
+    pub(crate) async fn wait_for_end(&self, order_id: &str) -> contract::OrderView {
+        let id = OrderId::parse(order_id).unwrap();
+        let look = async || {
+            store::orders::read_order(&self.pool, &id)
+                .await
+                .ok()
+                .flatten()
+        };
+        let ended =
+            |view: &Option<contract::OrderView>| view.as_ref().is_some_and(|view| !view.is_running);
+        self.wait_until(&format!("the end of {order_id}"), look, ended)
+            .await
+            .unwrap()
+    }
+
+    /// Waits until the API says that the order has this status.
+    pub(crate) async fn wait_for_status(&self, order_id: &str, status: &str) -> Value {
+        let look = async || self.get(&format!("/orders/{order_id}")).await.body;
+        self.wait_until(&format!("{order_id} {status}"), look, |body| {
+            body["status"] == status
+        })
+        .await
+    }
+
+    /// Waits until the order has come to this step.
+    pub(crate) async fn wait_for_step(&self, id: &str, step: &str) {
+        let look = async || self.get(&format!("/orders/{id}/status")).await.body;
+        self.wait_until(&format!("{id} at {step}"), look, |body| {
+            body["step"] == step
+        })
+        .await;
+    }
+
+    /// The types of the order's audit trail, from the database.
+    pub(crate) async fn audit_event_types(&self, order_id: &str) -> Vec<String> {
+        let id = OrderId::parse(order_id).unwrap();
+        let events = store::audit_events::list(&self.pool, &id, 0, 1_000)
+            .await
+            .unwrap()
+            .unwrap_or_default();
+        events.iter().map(|event| event.kind.to_string()).collect()
+    }
+
+    /// What the payment provider's own books say it did for the order.
+    pub(crate) async fn provider_movements(&self, order_id: &str) -> Vec<String> {
+        let movements = store::simulator::list_movements(&self.pool, order_id)
+            .await
+            .unwrap();
+        movements
+            .into_iter()
+            .map(|movement| movement.kind)
+            .collect()
+    }
+
+    /// Every invariant, on the whole database.
+    pub(crate) async fn assert_invariants(&self) {
+        assert_eq!(
+            store::verify::find_violations(&self.pool).await.unwrap(),
+            []
+        );
+    }
+}

@@ -1,0 +1,479 @@
+//! Each step that touches the database, done twice and done late: a try that Temporal has given up may go on.
+
+use std::time::Duration;
+
+use chrono::DateTime;
+
+use crate::shared_servers::shared_servers;
+use domain::{
+    EventType, Money, OrderId, OrderRecord, PaymentId, PaymentStatus, Sku, TransactionId,
+};
+use store::{
+    PgPool,
+    inventory::{self, Reservation, Stock},
+    orders::{self, OrderProjection, RowOwner},
+    outbox::{self, MailOutcome},
+    payments::{self, Claim, Payment},
+};
+
+/// An order for two pieces of `TWIN`, received and validated.
+async fn order(database: &str) -> (PgPool, OrderRecord) {
+    let pool = store::connect(&shared_servers().await.create_database(database).await)
+        .await
+        .unwrap();
+    let mut record = OrderRecord::new(OrderId::parse("twin-1").unwrap(), DateTime::UNIX_EPOCH);
+    let order = contract::parse_order(r#"{"items": [{"sku": "TWIN", "quantity": 2, "price": 5}]}"#)
+        .unwrap();
+    record.order = Some(order);
+    let inserted = orders::insert(&pool, image(&record, 1), "run-1")
+        .await
+        .unwrap();
+    assert_eq!(inserted, RowOwner::ThisRun);
+    (pool, record)
+}
+
+fn image(record: &OrderRecord, version: u32) -> OrderProjection<'_> {
+    let decided_at = DateTime::from_timestamp(version.into(), 0).unwrap();
+    OrderProjection {
+        record,
+        version,
+        decided_at,
+        events: &[],
+    }
+}
+
+fn sku() -> Sku {
+    Sku::parse("TWIN").unwrap()
+}
+
+async fn stock(pool: &PgPool) -> Stock {
+    inventory::read_stock(pool, &sku()).await.unwrap().unwrap()
+}
+
+async fn reserve(pool: &PgPool, record: &OrderRecord) -> Reservation {
+    let lines = &record.order.as_ref().unwrap().lines;
+    inventory::reserve(pool, image(record, 2), lines, 0)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn stock_is_held_released_and_shipped_once() {
+    let (pool, record) = order("twins_stock").await;
+    inventory::set_available(&pool, &sku(), 5).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(reserve(&pool, &record).await, Reservation::Held);
+        assert_eq!(
+            stock(&pool).await,
+            Stock {
+                available: 3,
+                held: 2,
+                shipped: 0
+            }
+        );
+    }
+    for _ in 0..2 {
+        inventory::release(&pool, image(&record, 3)).await.unwrap();
+        assert_eq!(
+            stock(&pool).await,
+            Stock {
+                available: 5,
+                held: 0,
+                shipped: 0
+            }
+        );
+    }
+    // Late twins of what came before.
+    assert_eq!(reserve(&pool, &record).await, Reservation::Held);
+    inventory::commit(&pool, image(&record, 4)).await.unwrap();
+    assert_eq!(
+        stock(&pool).await,
+        Stock {
+            available: 5,
+            held: 0,
+            shipped: 0
+        }
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_of_stock_stands_when_stock_arrives() {
+    let (pool, record) = order("twins_refusal").await;
+    inventory::set_available(&pool, &sku(), 1).await.unwrap();
+    let refused = Reservation::Unavailable {
+        sku: sku(),
+        available: 1,
+    };
+    assert_eq!(reserve(&pool, &record).await, refused);
+    inventory::set_available(&pool, &sku(), 10).await.unwrap();
+    assert_eq!(reserve(&pool, &record).await, refused);
+    assert_eq!(
+        stock(&pool).await,
+        Stock {
+            available: 10,
+            held: 0,
+            shipped: 0
+        }
+    );
+}
+
+#[tokio::test]
+async fn an_older_image_and_another_run_change_nothing() {
+    let (pool, mut record) = order("twins_image").await;
+    record.cancellation_reason = Some("new".to_owned());
+    orders::record_projection(&pool, image(&record, 7))
+        .await
+        .unwrap();
+    record.cancellation_reason = Some("old".to_owned());
+    orders::record_projection(&pool, image(&record, 6))
+        .await
+        .unwrap();
+    assert_eq!(
+        orders::insert(&pool, image(&record, 1), "run-2")
+            .await
+            .unwrap(),
+        RowOwner::OtherRun
+    );
+    assert_eq!(
+        orders::insert(&pool, image(&record, 1), "run-1")
+            .await
+            .unwrap(),
+        RowOwner::ThisRun
+    );
+    let view = orders::read_order(&pool, &record.order_id)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(view.cancellation_reason.as_deref(), Some("new"));
+}
+
+#[tokio::test]
+async fn what_a_lost_task_wrote_gives_way_to_what_was_decided_in_its_place() {
+    let (pool, mut record) = order("twins_lost").await;
+    let entry = |record: &mut OrderRecord, kind| {
+        record.audit(kind, serde_json::json!({}), DateTime::UNIX_EPOCH)
+    };
+    let received = [entry(&mut record, EventType::OrderReceived)];
+    orders::record_projection(
+        &pool,
+        OrderProjection {
+            events: &received,
+            ..image(&record, 3_072)
+        },
+    )
+    .await
+    .unwrap();
+    // The task that is lost: three entries under one number each.
+    let mut lost = record.clone();
+    let written = [
+        EventType::OrderValidated,
+        EventType::InventoryReserved,
+        EventType::PaymentRequested,
+    ];
+    let written = written.map(|kind| entry(&mut lost, kind));
+    orders::record_projection(
+        &pool,
+        OrderProjection {
+            events: &written,
+            ..image(&lost, 3_074)
+        },
+    )
+    .await
+    .unwrap();
+    // In its place, with a longer history, the order is cancelled: fewer entries, others under the same numbers.
+    let decided = [entry(&mut record, EventType::OrderCancelled)];
+    orders::record_projection(
+        &pool,
+        OrderProjection {
+            events: &decided,
+            ..image(&record, 9_216)
+        },
+    )
+    .await
+    .unwrap();
+    // And the lost task's activity wakes once more.
+    orders::record_projection(
+        &pool,
+        OrderProjection {
+            events: &written,
+            ..image(&lost, 3_074)
+        },
+    )
+    .await
+    .unwrap();
+    let trail = store::audit_events::list(&pool, &record.order_id, 0, 10)
+        .await
+        .unwrap()
+        .unwrap();
+    let kinds: Vec<_> = trail.iter().map(|event| (event.seq, event.kind)).collect();
+    assert_eq!(
+        kinds,
+        [
+            (1, EventType::OrderReceived),
+            (2, EventType::OrderCancelled)
+        ]
+    );
+    assert_eq!(store::verify::find_violations(&pool).await.unwrap(), []);
+}
+
+/// A task that is tried for the third time has the place in the history that the second had.
+#[tokio::test]
+async fn what_a_repeated_task_decides_stands_whatever_the_try_before_it_wrote() {
+    let (pool, mut record) = order("twins_repeated").await;
+    let at = |second| DateTime::from_timestamp(second, 0).unwrap();
+    let entry = |record: &mut OrderRecord, kind| {
+        record.audit(kind, serde_json::json!({}), DateTime::UNIX_EPOCH)
+    };
+    let received = [entry(&mut record, EventType::OrderReceived)];
+    orders::record_projection(
+        &pool,
+        OrderProjection {
+            events: &received,
+            ..image(&record, 3_072)
+        },
+    )
+    .await
+    .unwrap();
+    let write = async |record: &OrderRecord, version, decided_at, events: &[_]| {
+        orders::record_projection(
+            &pool,
+            OrderProjection {
+                record,
+                version,
+                decided_at,
+                events,
+            },
+        )
+        .await
+        .unwrap();
+        let trail = store::audit_events::list(&pool, &record.order_id, 1, 10)
+            .await
+            .unwrap()
+            .unwrap();
+        trail.iter().map(|event| event.kind).collect::<Vec<_>>()
+    };
+    // The try that is lost gets far.
+    let mut lost = record.clone();
+    let first = [entry(&mut lost, EventType::OrderValidated)];
+    write(&lost, 5_120, at(10), &first).await;
+    let second = [entry(&mut lost, EventType::InventoryReserved)];
+    write(&lost, 5_121, at(11), &second).await;
+    // The next one, with an update that came meanwhile, does not.
+    let mut cancelled = record.clone();
+    let decided = [entry(&mut cancelled, EventType::OrderCancelled)];
+    assert_eq!(
+        write(&cancelled, 5_120, at(20), &decided).await,
+        [EventType::OrderCancelled]
+    );
+    // A late twin of the first.
+    assert_eq!(
+        write(&lost, 5_121, at(11), &second).await,
+        [EventType::OrderCancelled]
+    );
+    // What the task has done outside at its end, whatever that server's clock says; and the late twin again.
+    let outside = [entry(&mut cancelled, EventType::InventoryReleased)];
+    let both = [EventType::OrderCancelled, EventType::InventoryReleased];
+    assert_eq!(
+        write(&cancelled, 5_121, orders::FINAL_DECISION_TIME, &outside).await,
+        both
+    );
+    assert_eq!(write(&lost, 5_121, at(30), &second).await, both);
+    assert_eq!(store::verify::find_violations(&pool).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_mail_of_what_a_lost_task_wrote_gives_way_unless_it_was_sent() {
+    let (pool, mut record) = order("twins_mail").await;
+    record.order.as_mut().unwrap().customer.email = Some("john@example.com".to_owned());
+    let entry = |record: &mut OrderRecord, kind| {
+        record.audit(kind, serde_json::json!({}), DateTime::UNIX_EPOCH)
+    };
+    let received =
+        [EventType::OrderReceived, EventType::OrderValidated].map(|kind| entry(&mut record, kind));
+    orders::record_projection(
+        &pool,
+        OrderProjection {
+            events: &received,
+            ..image(&record, 2)
+        },
+    )
+    .await
+    .unwrap();
+    let claim = async || {
+        let claim = outbox::ClaimOptions {
+            record_outcome: Duration::ZERO,
+            lease: Duration::from_secs(60),
+            host: "shop.example",
+            limit: 9,
+        };
+        outbox::claim_due(&pool, claim).await.unwrap()
+    };
+    let rows = async || {
+        let rows = outbox::list(&pool, &record.order_id).await.unwrap();
+        rows.into_iter()
+            .map(|row| (row.kind, row.status))
+            .collect::<Vec<_>>()
+    };
+    let row = |kind: &str, status: &str| (kind.to_owned(), status.to_owned());
+    // One takes it, nobody else does meanwhile.
+    let [due] = &claim().await[..] else {
+        panic!("one mail is due")
+    };
+    assert_eq!(
+        (due.kind.as_str(), due.recipient.as_str()),
+        ("order_received", "john@example.com")
+    );
+    assert_eq!(claim().await, []);
+    outbox::settle_time(&pool, due.id, &MailOutcome::Sent)
+        .await
+        .unwrap();
+    // A task that is lost: paid and shipped. The later one waits for the earlier one.
+    let mut lost = record.clone();
+    let written =
+        [EventType::PaymentCaptured, EventType::OrderShipped].map(|kind| entry(&mut lost, kind));
+    orders::record_projection(
+        &pool,
+        OrderProjection {
+            events: &written,
+            ..image(&lost, 3)
+        },
+    )
+    .await
+    .unwrap();
+    let kinds = [
+        row("order_received", "sent"),
+        row("payment_confirmed", "pending"),
+        row("order_shipped", "pending"),
+    ];
+    assert_eq!(rows().await, kinds);
+    assert_eq!(
+        claim()
+            .await
+            .iter()
+            .map(|due| due.kind.as_str())
+            .collect::<Vec<_>>(),
+        ["payment_confirmed"]
+    );
+    // In its place the payment is confirmed one entry later, and nothing was shipped.
+    let mut decided = record.clone();
+    let written = [EventType::PaymentAccepted, EventType::PaymentConfirmed]
+        .map(|kind| entry(&mut decided, kind));
+    orders::record_projection(
+        &pool,
+        OrderProjection {
+            events: &written,
+            ..image(&decided, 4)
+        },
+    )
+    .await
+    .unwrap();
+    assert_eq!(rows().await, kinds[..2]);
+    assert_eq!(
+        claim()
+            .await
+            .iter()
+            .map(|due| due.kind.as_str())
+            .collect::<Vec<_>>(),
+        ["payment_confirmed"]
+    );
+    // All of it is lost as well: what was sent stays, and is not sent again when it is decided again.
+    orders::record_projection(
+        &pool,
+        OrderProjection {
+            events: &received,
+            ..image(&record, 5)
+        },
+    )
+    .await
+    .unwrap();
+    assert_eq!(rows().await, kinds[..1]);
+    assert_eq!(claim().await, []);
+    assert_eq!(store::verify::find_violations(&pool).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_payment_that_was_refunded_is_not_captured_by_a_late_twin() {
+    let (pool, record) = order("twins_payment").await;
+    let payment_id = PaymentId::parse("pmt-twin").unwrap();
+    let capture = TransactionId::parse("txn-twin").unwrap();
+    let payment = Payment {
+        payment_id: &payment_id,
+        amount: Money::from_minor(1_000, domain::Currency::DEFAULT).unwrap(),
+        provider: "simulator",
+        payment_method: None,
+        status: PaymentStatus::Pending,
+        transaction_id: None,
+    };
+    for _ in 0..2 {
+        let claimed = payments::claim(&pool, image(&record, 2), payment)
+            .await
+            .unwrap();
+        assert!(
+            matches!(claimed, Claim::Ours(standing) if standing.status == PaymentStatus::Pending)
+        );
+    }
+    let settle = async |status, transaction| {
+        payments::record_status(&pool, &payment_id, status, transaction)
+            .await
+            .unwrap()
+    };
+    settle(PaymentStatus::Refunding, None).await;
+    settle(PaymentStatus::Refunded, Some(&capture)).await;
+    settle(PaymentStatus::Captured, Some(&capture)).await;
+    settle(PaymentStatus::Refunding, None).await;
+    let standing = payments::read_standing(&pool, &record.order_id, &payment_id)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (standing.status, standing.transaction_id.as_deref()),
+        (PaymentStatus::Refunded, Some("txn-twin"))
+    );
+}
+
+/// Activities end when their time is over, wherever they are: the next one finds a connection that is as new.
+#[tokio::test]
+async fn a_write_that_is_given_up_anywhere_takes_nothing_along() {
+    let url = shared_servers()
+        .await
+        .create_database("twins_given_up")
+        .await;
+    let (one, reader) = (
+        store::connect_lazy(&url, 1).unwrap(),
+        store::connect(&url).await.unwrap(),
+    );
+    let mut record = OrderRecord::new(OrderId::parse("twin-1").unwrap(), DateTime::UNIX_EPOCH);
+    orders::insert(&one, image(&record, 1), "run-1")
+        .await
+        .unwrap();
+    let mut version = 1;
+    for polls in 1..60 {
+        version += 1;
+        let given_up = image(&record, version);
+        let mut write = Box::pin(orders::record_projection(&one, given_up));
+        // Given up at its first wait, at its second …
+        for _ in 0..polls {
+            if futures::poll!(&mut write).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(write);
+        version += 1;
+        let event = record.audit(
+            EventType::OrderValidated,
+            serde_json::json!({"polls": polls}),
+            DateTime::UNIX_EPOCH,
+        );
+        let written = OrderProjection {
+            events: std::slice::from_ref(&event),
+            ..image(&record, version)
+        };
+        orders::record_projection(&one, written).await.unwrap();
+        let seen = store::audit_events::list(&reader, &record.order_id, 0, 100)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(seen.len(), polls, "given up after {polls} polls");
+    }
+}

@@ -1,0 +1,363 @@
+//! Every entry that an order writes is what the published schema says of its type.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use temporalio_client::WorkflowStartOptions;
+
+use super::matrix::send_signal;
+use crate::{
+    api::{order_with_payment, sample_order},
+    harness::Harness,
+    settlements::WebhookSender,
+};
+use domain::{
+    CompleteOn, Delivery, EventType, OrderPolicy, PaymentMode, Profile, ReviewMode, Sku, Span,
+    WebhookProvider,
+};
+use payment_webhooks::SampleKind;
+use store::simulator::{Fault, add_fault};
+use workflows::{Message, OrderInput, OrderWorkflow};
+
+const LONG: Span = Span::from_secs(3_600);
+
+/// Charged at once, shipped at once, delivered at once; `change` says what else.
+fn policy(change: impl FnOnce(&mut OrderPolicy)) -> OrderPolicy {
+    let mut policy = Profile::Production.policy();
+    policy.review.mode = ReviewMode::None;
+    policy.review.threshold = None;
+    policy.payment = PaymentMode::Charge;
+    policy.shipping_delay = Span::ZERO;
+    policy.complete_on = CompleteOn::Delivered;
+    policy.delivery = Delivery {
+        auto: true,
+        after: Span::ZERO,
+    };
+    change(&mut policy);
+    policy
+}
+
+/// Through Temporal, which takes a policy, and orders that the API refuses.
+async fn start(world: &Harness, id: &str, order: Value, policy: OrderPolicy) {
+    let shipping_task_queue = Some(world.shipping_task_queue.clone());
+    let input = OrderInput {
+        order,
+        policy: Some(policy),
+        shipping_task_queue,
+        ..OrderInput::default()
+    };
+    let options =
+        WorkflowStartOptions::new(world.orders_task_queue.clone(), format!("order-{id}")).build();
+    world
+        .connect_to_temporal()
+        .await
+        .start_workflow(OrderWorkflow::run, Message::Valid(input), options)
+        .await
+        .unwrap();
+}
+
+async fn tell(world: &Harness, id: &str, what: &str, body: Value) -> u16 {
+    world
+        .post(&format!("/orders/{id}/{what}"), body)
+        .await
+        .status
+        .as_u16()
+}
+
+async fn written(world: &Harness, id: &str, kind: EventType) {
+    let trail = async || world.audit_event_types(id).await;
+    world
+        .wait_until(&format!("{kind} of {id}"), trail, |trail| {
+            trail.contains(&kind.to_string())
+        })
+        .await;
+}
+
+async fn reviewed(world: &Harness) {
+    let by_a_person = || {
+        policy(|policy| {
+            policy.review.mode = ReviewMode::Approval;
+            policy.delivery = Delivery {
+                auto: false,
+                after: LONG,
+            };
+        })
+    };
+    start(
+        world,
+        "approved",
+        order_with_payment("t-approved"),
+        by_a_person(),
+    )
+    .await;
+    start(
+        world,
+        "rejected",
+        order_with_payment("t-rejected"),
+        by_a_person(),
+    )
+    .await;
+    let late = OrderPolicy {
+        deadline: Some(Span::from_secs(1)),
+        ..by_a_person()
+    };
+    start(world, "late", order_with_payment("t-late"), late).await;
+    for id in ["approved", "rejected"] {
+        written(world, id, EventType::ReviewStarted).await;
+    }
+    let too_early = json!({"transaction_id": "t-early", "amount": 99.99});
+    assert_eq!(tell(world, "approved", "payment", too_early).await, 409);
+    send_signal(world, "approved", "reject_order", &json!({"why": 1})).await;
+    assert_eq!(
+        tell(
+            world,
+            "approved",
+            "signals/approve",
+            json!({"reviewer": "ann", "note": "fine"})
+        )
+        .await,
+        200
+    );
+    assert_eq!(
+        tell(world, "rejected", "signals/reject", json!({})).await,
+        200
+    );
+    written(world, "approved", EventType::OrderShipped).await;
+    assert_eq!(
+        tell(
+            world,
+            "approved",
+            "signals/update-address",
+            json!({"street": "2 Side St"})
+        )
+        .await,
+        409
+    );
+    assert_eq!(
+        tell(
+            world,
+            "approved",
+            "signals/confirm-delivery",
+            json!({"signed_by": "bob"})
+        )
+        .await,
+        200
+    );
+}
+
+async fn paid(world: &Harness) {
+    let confirmed = policy(|policy| {
+        policy.payment = PaymentMode::Confirm;
+        policy.shipping_delay = LONG;
+    });
+    start(world, "confirmed", sample_order(), confirmed).await;
+    let given_back = policy(|policy| {
+        policy.payment_timeout = Span::from_secs(1);
+        policy.shipping_delay = LONG;
+    });
+    start(
+        world,
+        "given-back",
+        order_with_payment("t-given-back"),
+        given_back,
+    )
+    .await;
+    written(world, "confirmed", EventType::PaymentRequested).await;
+    let paid = |amount: f64| json!({"transaction_id": "t-confirmed", "amount": amount});
+    assert_eq!(tell(world, "confirmed", "payment", paid(1.0)).await, 422);
+    assert_eq!(tell(world, "confirmed", "payment", paid(99.99)).await, 200);
+    world.wait_for_status("confirmed", "preparing").await;
+    assert_eq!(
+        tell(
+            world,
+            "confirmed",
+            "cancel",
+            json!({"reason": "changed my mind"})
+        )
+        .await,
+        200
+    );
+    world.wait_for_status("given-back", "preparing").await;
+    assert_eq!(
+        tell(
+            world,
+            "given-back",
+            "signals/cancel-payment",
+            json!({"reason": "wrong card"})
+        )
+        .await,
+        200
+    );
+}
+
+async fn shipped_elsewhere(world: &Harness) {
+    start(
+        world,
+        "redirected",
+        order_with_payment("t-redirected"),
+        policy(|policy| policy.shipping_delay = LONG),
+    )
+    .await;
+    world.wait_for_status("redirected", "preparing").await;
+    assert_eq!(
+        tell(
+            world,
+            "redirected",
+            "signals/update-address",
+            json!({"street": "2 Side St"})
+        )
+        .await,
+        200
+    );
+}
+
+async fn failed(world: &Harness) {
+    for (operation, id, fault, times) in [
+        ("charge", "declined", Fault::Decline, 1),
+        ("charge", "unavailable", Fault::Fail, 1_000),
+        ("dispatch", "dispatch-failed", Fault::Fail, 1_000),
+    ] {
+        add_fault(&world.pool, operation, id, fault, times)
+            .await
+            .unwrap();
+        let impatient = policy(|policy| policy.payment_retry_for = Span::ZERO);
+        start(world, id, order_with_payment(&format!("t-{id}")), impatient).await;
+    }
+    store::inventory::set_available(&world.pool, &Sku::parse("RARE").unwrap(), 0)
+        .await
+        .unwrap();
+    let mut rare = order_with_payment("t-rare");
+    rare["items"][0]["sku"] = json!("RARE");
+    start(world, "out-of-stock", rare, policy(|_| {})).await;
+    start(
+        world,
+        "invalid",
+        json!({"items": [{"sku": "A"}]}),
+        policy(|_| {}),
+    )
+    .await;
+    let unreviewed = policy(|policy| {
+        policy.review.mode = ReviewMode::Timer;
+        policy.review.timeout = Span::from_secs(1);
+    });
+    start(
+        world,
+        "unreviewed",
+        order_with_payment("t-unreviewed"),
+        unreviewed,
+    )
+    .await;
+}
+
+/// By payment providers.
+async fn noticed(world: &Harness) {
+    let confirmed = policy(|policy| {
+        policy.payment = PaymentMode::Confirm;
+        policy.shipping_delay = LONG;
+    });
+    start(world, "noticed", sample_order(), confirmed).await;
+    written(world, "noticed", EventType::PaymentRequested).await;
+    let stripe = WebhookSender::new(world, WebhookProvider::Stripe);
+    let payment = stripe.payment("noticed", "t-noticed", "99.99");
+    let event = |event_type: &str, object: Value| json!({"id": format!("evt-t-{event_type}"), "type": event_type, "data": {"object": object}});
+    let processing = json!({"id": "t-noticed", "metadata": {"order_id": "noticed"}});
+    stripe
+        .post_body(&event("payment_intent.processing", processing))
+        .await;
+    for kind in [SampleKind::Failed, SampleKind::Paid] {
+        stripe.send_event(kind, &payment, "t").await;
+    }
+    world.wait_for_status("noticed", "preparing").await;
+    stripe.send_event(SampleKind::Disputed, &payment, "t").await;
+    stripe
+        .send_event(
+            SampleKind::Refunded,
+            &stripe.payment("noticed", "t-noticed", "1.00"),
+            "t",
+        )
+        .await;
+    let bounced = json!({"id": "re_1", "payment_intent": "t-noticed", "amount": 100, "currency": "usd", "status": "failed"});
+    stripe.post_body(&event("refund.failed", bounced)).await;
+    stripe
+        .send_event(
+            SampleKind::Paid,
+            &stripe.payment("noticed", "t-noticed-twice", "99.99"),
+            "t",
+        )
+        .await;
+    for kind in [
+        EventType::PaymentDisputed,
+        EventType::PaymentRefundReported,
+        EventType::PaymentRefundFailed,
+        EventType::StrayPaymentRefundDue,
+    ] {
+        written(world, "noticed", kind).await;
+    }
+    assert_eq!(tell(world, "noticed", "cancel", json!({})).await, 200);
+}
+
+#[tokio::test]
+async fn every_entry_of_every_trail_is_as_published() {
+    let world = crate::webhooks::start_with_webhooks(&[]).await;
+    futures::join!(
+        reviewed(&world),
+        paid(&world),
+        shipped_elsewhere(&world),
+        failed(&world),
+        noticed(&world)
+    );
+    let document: Value = serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap();
+    let answer = &document["paths"]["/orders/{id}/events"]["get"]["responses"]["200"];
+    let published = &answer["content"]["application/json"]["schema"];
+    let mut seen = BTreeSet::new();
+    for id in [
+        "approved",
+        "rejected",
+        "late",
+        "confirmed",
+        "given-back",
+        "redirected",
+        "declined",
+        "unavailable",
+        "dispatch-failed",
+        "out-of-stock",
+        "invalid",
+        "unreviewed",
+        "noticed",
+    ] {
+        world.wait_for_end(id).await;
+        let trail = world
+            .get(&format!("/orders/{id}/events"))
+            .await
+            .expect_status(200);
+        // By its own type first: that names the field, where "none of 35" does not.
+        for event in trail["events"].as_array().unwrap() {
+            let place = &document["components"]["schemas"]["Event"]["discriminator"]["mapping"];
+            let one = json!({"$ref": place[event["type"].as_str().unwrap()]});
+            assert_eq!(
+                openapi::check::violations(&document, &one, event),
+                [""; 0],
+                "{id}: {event}"
+            );
+            seen.insert(event["type"].as_str().unwrap().to_owned());
+        }
+        assert_eq!(
+            openapi::check::violations(&document, published, &trail),
+            [""; 0],
+            "{id}"
+        );
+        for personal in ["John Doe", "john@example.com", "Main St", "Side St"] {
+            assert!(
+                !trail.to_string().contains(personal),
+                "{personal} is in {trail}"
+            );
+        }
+    }
+    // The simulator gives no provider's money back; `settlements::stripe` has one that does.
+    let unseen: Vec<_> = EventType::ALL
+        .iter()
+        .filter(|kind| !seen.contains(kind.as_str()))
+        .collect();
+    assert_eq!(unseen, [&EventType::StrayPaymentRefunded]);
+    world.assert_invariants().await;
+}

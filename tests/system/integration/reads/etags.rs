@@ -1,0 +1,79 @@
+//! `ETag` and `If-None-Match`.
+
+use reqwest::Method;
+
+use super::{cancel_order, create_waiting_order, get_with_headers, read_paths};
+use crate::harness::Harness;
+
+#[tokio::test]
+async fn what_the_caller_has_is_not_sent_again() {
+    let world = Harness::start().await;
+    let id = create_waiting_order(&world).await;
+    let tag = world
+        .get(&format!("/orders/{id}"))
+        .await
+        .header("etag")
+        .to_owned();
+    let strong = tag.strip_prefix("W/").unwrap().to_owned();
+    let list = format!("\"abc\", {tag}");
+    for path in read_paths(&id)
+        .iter()
+        .filter(|path| !path.ends_with("/result"))
+    {
+        for known in [&tag, &strong, &list, "*"] {
+            let reply = get_with_headers(&world, path, &[("if-none-match", known)]).await;
+            assert_eq!(
+                (reply.status.as_u16(), reply.body.as_str()),
+                (304, Some("")),
+                "{path} {known}"
+            );
+            assert_eq!(
+                (reply.header("etag"), reply.header("content-type")),
+                (tag.as_str(), ""),
+                "{path}"
+            );
+            assert_eq!(reply.header("cache-control"), "private, no-cache");
+            assert!(!reply.header("x-request-id").is_empty());
+        }
+        for unknown in ["W/\"999\"", "\"abc\"", "nonsense", "\"0\""] {
+            let reply = get_with_headers(&world, path, &[("if-none-match", unknown)]).await;
+            assert_eq!(
+                (reply.status.as_u16(), reply.header("etag")),
+                (200, tag.as_str()),
+                "{path} {unknown}"
+            );
+        }
+    }
+    cancel_order(&world, &id).await;
+    // It moved: under the old tag everybody gets the news, and there is an outcome to tag.
+    for path in read_paths(&id) {
+        let reply = get_with_headers(&world, &path, &[("if-none-match", &tag)]).await;
+        assert_eq!(reply.status, 200, "{path}");
+        let new = reply.header("etag").to_owned();
+        assert_eq!(
+            get_with_headers(&world, &path, &[("if-none-match", &new)])
+                .await
+                .status,
+            304,
+            "{path}"
+        );
+    }
+    world.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn a_method_that_no_route_has_is_refused_like_any_other() {
+    let world = Harness::start().await;
+    for path in ["/orders/o-1", "/orders/o-1/result", "/health"] {
+        let reply = world.send(Method::HEAD, path, &[], None).await;
+        assert_eq!(reply.status, 405, "{path}");
+        assert!(
+            reply.header("allow").contains("GET") && !reply.header("allow").contains("HEAD"),
+            "{path}"
+        );
+        world
+            .send(Method::PUT, path, &[], None)
+            .await
+            .expect_problem(405, "method_not_allowed");
+    }
+}

@@ -1,0 +1,290 @@
+//! `Prefer: wait=N`: for a change, and for the end.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{cancel_order, create_waiting_order, get_with_headers};
+use crate::{api::sample_order, harness::Harness};
+
+#[tokio::test]
+async fn a_change_ends_the_wait() {
+    let world = Harness::start().await;
+    let id = create_waiting_order(&world).await;
+    let tag = world
+        .get(&format!("/orders/{id}"))
+        .await
+        .header("etag")
+        .to_owned();
+    let headers = [
+        ("if-none-match", tag.as_str()),
+        ("prefer", "respond-async, wait=20"),
+    ];
+    let changed = async |path: String| {
+        let news = async || get_with_headers(&world, &path, &headers).await;
+        // On a machine so slow that a cancel takes longer than a wait, the caller asks again.
+        world
+            .wait_until("news", news, |reply| reply.status != 304)
+            .await
+    };
+    let [order, events, row] =
+        ["", "/events", "?source=database"].map(|rest| format!("/orders/{id}{rest}"));
+    let (order, events, row, ()) = futures::join!(
+        changed(order),
+        changed(events),
+        changed(row),
+        cancel_order(&world, &id)
+    );
+    for reply in [&order, &events, &row] {
+        assert_eq!(
+            (reply.status.as_u16(), reply.header("preference-applied")),
+            (200, "wait=20")
+        );
+        assert_ne!(reply.header("etag"), tag);
+    }
+    assert_eq!(
+        (&order.body["status"], &row.body["status"]),
+        (&json!("cancelled"), &json!("cancelled"))
+    );
+    assert!(
+        events.body.to_string().contains("cancel"),
+        "{:?}",
+        events.body
+    );
+    world.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn a_wait_in_which_nothing_happens_ends_without_news() {
+    let world = Harness::start().await;
+    let id = create_waiting_order(&world).await;
+    let tag = world
+        .get(&format!("/orders/{id}"))
+        .await
+        .header("etag")
+        .to_owned();
+    for rest in ["", "/status", "/estimated-delivery", "/events"] {
+        let began = Instant::now();
+        let headers = [("if-none-match", tag.as_str()), ("prefer", "wait=1")];
+        let reply = get_with_headers(&world, &format!("/orders/{id}{rest}"), &headers).await;
+        assert_eq!(
+            (reply.status.as_u16(), reply.header("preference-applied")),
+            (304, "wait=1"),
+            "{rest}"
+        );
+        assert!(began.elapsed() >= Duration::from_secs(1), "{rest}");
+    }
+    // Whoever has nothing to compare with need not wait, and is told by the header's absence.
+    let reply = get_with_headers(&world, &format!("/orders/{id}"), &[("prefer", "wait=20")]).await;
+    assert_eq!(
+        (reply.status.as_u16(), reply.header("preference-applied")),
+        (200, "")
+    );
+    // What has passed already is not waited for.
+    let headers = [("if-none-match", "W/\"1\""), ("prefer", "wait=20")];
+    let reply = get_with_headers(&world, &format!("/orders/{id}"), &headers).await;
+    assert_eq!(
+        (reply.status.as_u16(), reply.header("preference-applied")),
+        (200, "wait=20")
+    );
+    // No preference that can be read is none.
+    let headers = [("if-none-match", tag.as_str()), ("prefer", "wait=soon")];
+    let reply = get_with_headers(&world, &format!("/orders/{id}"), &headers).await;
+    assert_eq!(
+        (reply.status.as_u16(), reply.header("preference-applied")),
+        (304, "")
+    );
+    cancel_order(&world, &id).await;
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_ends_its_wait() {
+    let world = Harness::start().await;
+    let id = create_waiting_order(&world).await;
+    let tag = world
+        .get(&format!("/orders/{id}"))
+        .await
+        .header("etag")
+        .to_owned();
+    let url = format!("{}/orders/{id}", world.url);
+    let wait = world
+        .http
+        .get(url)
+        .header("if-none-match", &tag)
+        .header("prefer", "wait=2");
+    assert!(
+        wait.timeout(Duration::from_millis(500))
+            .send()
+            .await
+            .unwrap_err()
+            .is_timeout()
+    );
+    // This one begins later and takes longer: by its end the other would have been answered, and logged.
+    let headers = [("if-none-match", tag.as_str()), ("prefer", "wait=3")];
+    assert_eq!(
+        get_with_headers(&world, &format!("/orders/{id}"), &headers)
+            .await
+            .status,
+        304
+    );
+    let answered = async || {
+        world
+            .read_log("api")
+            .matches("GET /orders/{id} 304")
+            .count()
+    };
+    world
+        .wait_until("the line of the call that stayed", answered, |count| {
+            *count > 0
+        })
+        .await;
+    assert_eq!(answered().await, 1);
+    cancel_order(&world, &id).await;
+}
+
+#[tokio::test]
+async fn an_order_that_nobody_has_received_is_waited_for() {
+    let world = Harness::start().await;
+    world.worker.kill().await;
+    let mut order = sample_order();
+    order["profile"] = json!("checkout");
+    let id = world.post("/orders", order).await.expect_started();
+    let received = async |path: String| {
+        let headers = [("if-none-match", "W/\"0\""), ("prefer", "wait=20")];
+        let news = async || get_with_headers(&world, &path, &headers).await;
+        world
+            .wait_until("the receipt", news, |reply| reply.status != 304)
+            .await
+            .expect_status(200)
+    };
+    let restart = async { world.worker.restart().await.unwrap() };
+    let [status, events] = ["status", "events"].map(|rest| format!("/orders/{id}/{rest}"));
+    let (status, events, ()) = futures::join!(received(status), received(events), restart);
+    assert_ne!(status["source"], "temporal");
+    assert_eq!(events["events"][0]["type"], "order_received");
+    cancel_order(&world, &id).await;
+}
+
+#[tokio::test]
+async fn a_result_is_there_when_the_order_has_ended() {
+    let world = Harness::start().await;
+    let id = create_waiting_order(&world).await;
+    let result = format!("/orders/{id}/result");
+    let problem = world
+        .get(&result)
+        .await
+        .expect_problem(409, "order_running");
+    assert_eq!(problem["order_status"], "pending");
+    let began = Instant::now();
+    let reply = get_with_headers(&world, &result, &[("prefer", "wait=1")]).await;
+    assert!(began.elapsed() >= Duration::from_secs(1));
+    assert_eq!(reply.header("preference-applied"), "wait=1");
+    reply.expect_problem(409, "order_running");
+    let ended = async |path: String| {
+        let result = async || get_with_headers(&world, &path, &[("prefer", "wait=20")]).await;
+        world
+            .wait_until("the result", result, |reply| reply.status != 409)
+            .await
+    };
+    let (reply, row, ()) = futures::join!(
+        ended(result.clone()),
+        ended(format!("{result}?source=database")),
+        cancel_order(&world, &id)
+    );
+    assert_eq!(
+        (reply.header("preference-applied"), row.status.as_u16()),
+        ("wait=20", 200)
+    );
+    let tag = reply.header("etag").to_owned();
+    let outcome = reply.expect_status(200);
+    assert_eq!(
+        (
+            &outcome["status"],
+            &outcome["cancellation_reason"],
+            &outcome["failure"]
+        ),
+        (&json!("cancelled"), &json!("changed my mind"), &json!(null))
+    );
+    assert_eq!(
+        get_with_headers(
+            &world,
+            &result,
+            &[("if-none-match", &tag), ("prefer", "wait=20")]
+        )
+        .await
+        .status,
+        304
+    );
+    world.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn each_kind_of_end_has_its_result() {
+    let world = Harness::start().await;
+    let order = async |id: &str, change: serde_json::Value| {
+        let mut order = sample_order();
+        order["payment"] = json!({"payment_id": format!("pmt-{id}")});
+        order
+            .as_object_mut()
+            .unwrap()
+            .extend(change.as_object().unwrap().clone());
+        world
+            .post(&format!("/orders/{id}/start"), order)
+            .await
+            .expect_started();
+        world.wait_for_end(id).await;
+        world
+            .get(&format!("/orders/{id}/result"))
+            .await
+            .expect_status(200)
+    };
+    store::simulator::add_fault(
+        &world.pool,
+        "charge",
+        "r-declined",
+        store::simulator::Fault::Decline,
+        1,
+    )
+    .await
+    .unwrap();
+    let delivered = order("r-delivered", json!({})).await;
+    assert_eq!(
+        (&delivered["status"], &delivered["total_amount"]),
+        (&json!("delivered"), &json!(99.99))
+    );
+    assert_eq!(delivered["payment_info"]["status"], "captured");
+    assert_eq!(
+        delivered["shipment_info"]["tracking_number"],
+        "FEDEX-r-delivered-PKG-001"
+    );
+    assert!(
+        delivered["shipment_info"]["delivered_at"].is_string(),
+        "{delivered}"
+    );
+    let declined = order("r-declined", json!({})).await;
+    assert_eq!(
+        (&declined["status"], &declined["failure"]["code"]),
+        (&json!("failed"), &json!("payment_declined"))
+    );
+    assert_eq!(
+        (
+            &declined["shipment_info"],
+            &declined["payment_info"]["status"]
+        ),
+        (&json!(null), &json!("declined"))
+    );
+    let rejected = order("r-rejected", json!({"profile": "approval"}));
+    let reject = async {
+        let path = "/orders/r-rejected/signals/reject";
+        let decided = async || world.post(path, json!({"reason": "too dear"})).await;
+        world
+            .wait_until("the rejection", decided, |reply| reply.status == 200)
+            .await;
+    };
+    let (rejected, ()) = futures::join!(rejected, reject);
+    assert_eq!(
+        (&rejected["status"], &rejected["cancellation_reason"]),
+        (&json!("cancelled"), &json!("too dear"))
+    );
+    world.assert_invariants().await;
+}

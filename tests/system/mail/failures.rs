@@ -1,0 +1,239 @@
+//! What dies, refuses, or is away: each mail goes out all the same, and in the ordinary case once.
+
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+use serde_json::json;
+
+use super::{
+    DELIVERED, SENDER, rows_with_status,
+    servers::{MailProvider, Mailbox},
+    start_with_mail,
+};
+use crate::{api::order_with_payment, harness::Harness};
+use store::outbox::Notification;
+
+async fn start(world: &Harness, id: &str, email: &str) {
+    let mut order = order_with_payment(&format!("pmt-{id}"));
+    order["customer"]["email"] = json!(email);
+    world
+        .post(&format!("/orders/{id}/start"), order)
+        .await
+        .expect_status(202);
+}
+
+#[tokio::test]
+async fn a_mail_server_that_is_down_holds_no_order_up_and_gets_its_mails_when_it_is_back() {
+    let Some(mailbox) = Mailbox::start().await else {
+        return;
+    };
+    let world = start_with_mail(&mailbox, &[]).await;
+    mailbox.server.process.stop().await;
+    for id in ["down-1", "down-2"] {
+        start(&world, id, "john@example.com").await;
+        assert_eq!(world.wait_for_end(id).await.status.as_str(), "delivered");
+    }
+    // It was tried, and it says why it waits; that is not the mails' fault, so it does not count against them.
+    let tried = async || world.list_outbox("down-1").await;
+    let rows = world
+        .wait_until("a try", tried, |rows: &Vec<Notification>| {
+            rows[0].reason.is_some()
+        })
+        .await;
+    assert!(rows.iter().all(|row| row.status == "pending"), "{rows:?}");
+    mailbox.server.process.restart().await.unwrap();
+    for id in ["down-1", "down-2"] {
+        assert_eq!(
+            world.wait_for_mails(id).await,
+            rows_with_status("sent", &DELIVERED)
+        );
+    }
+    assert_eq!(mailbox.list_mails().await.len(), 8);
+    world.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn a_worker_killed_again_and_again_loses_no_mail_and_writes_no_second_row() {
+    let Some(mailbox) = Mailbox::start().await else {
+        return;
+    };
+    let world = start_with_mail(&mailbox, &[("SHIPPING_DELAY", "1s")]).await;
+    let ids: Vec<String> = (0..12).map(|number| format!("killed-{number}")).collect();
+    let kills = async {
+        for kill in 1..=3 {
+            let arrived = async || mailbox.list_mails().await.len();
+            world
+                .wait_until("more mails", arrived, |count| *count >= kill * 6)
+                .await;
+            world.worker.kill().await;
+            world.worker.restart().await.unwrap();
+        }
+    };
+    futures::join!(
+        join_all(ids.iter().map(|id| start(&world, id, "john@example.com"))),
+        kills
+    );
+    let mut sent = BTreeSet::new();
+    for id in &ids {
+        assert_eq!(
+            world.wait_for_end(id).await.status.as_str(),
+            "delivered",
+            "{id}"
+        );
+        assert_eq!(
+            world.wait_for_mails(id).await,
+            rows_with_status("sent", &DELIVERED),
+            "{id}"
+        );
+        sent.extend(
+            world
+                .list_outbox(id)
+                .await
+                .into_iter()
+                .map(|row| format!("<{}>", row.message_id.unwrap())),
+        );
+    }
+    // At least once each, under the Message-ID of its row whatever was repeated.
+    let arrived = mailbox.list_mails().await;
+    let arrived: BTreeSet<_> = arrived
+        .iter()
+        .map(|mail| mail["headers"]["message-id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(arrived, sent);
+    assert_eq!(sent.len(), 48);
+    world.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn two_workers_send_each_mail_once() {
+    let Some(mailbox) = Mailbox::start().await else {
+        return;
+    };
+    let world = start_with_mail(&mailbox, &[]).await;
+    let _second = world.start_another_worker("second", &[]).await;
+    let ids: Vec<String> = (0..20).map(|number| format!("two-{number}")).collect();
+    join_all(ids.iter().map(|id| start(&world, id, "john@example.com"))).await;
+    for id in &ids {
+        assert_eq!(
+            world.wait_for_end(id).await.status.as_str(),
+            "delivered",
+            "{id}"
+        );
+        assert_eq!(
+            world.wait_for_mails(id).await,
+            rows_with_status("sent", &DELIVERED),
+            "{id}"
+        );
+    }
+    assert_eq!(mailbox.list_mails().await.len(), 80);
+    world.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn a_provider_with_starttls_and_a_password_takes_what_it_takes_and_the_rest_is_recorded() {
+    let Some(provider) = MailProvider::start().await else {
+        return;
+    };
+    let url = format!(
+        "smtp://shop:p%40ss%3Aword@localhost:{}?tls=required",
+        provider.port
+    );
+    let settings = [
+        ("MAIL", "smtp"),
+        ("SMTP_URL", url.as_str()),
+        ("SMTP_CA_FILE", provider.authority.as_str()),
+        ("MAIL_FROM", SENDER),
+        ("MAIL_DELAY", "0s"),
+    ];
+    let world = Harness::start_with(&settings).await;
+    for (id, email) in [
+        ("tls-1", "nobody@example.com"),
+        ("tls-2", "later@example.com"),
+        ("tls-3", "john@example.com"),
+    ] {
+        start(&world, id, email).await;
+    }
+    for id in ["tls-1", "tls-2", "tls-3"] {
+        assert_eq!(world.wait_for_end(id).await.status.as_str(), "delivered");
+    }
+    assert_eq!(
+        world.wait_for_mails("tls-3").await,
+        rows_with_status("sent", &DELIVERED)
+    );
+    // Refused for good: recorded with the server's words.
+    assert_eq!(
+        world.wait_for_mails("tls-1").await,
+        rows_with_status("failed", &DELIVERED)
+    );
+    let reason = world.list_outbox("tls-1").await[0].reason.clone().unwrap();
+    assert!(
+        reason.contains("550") && reason.contains("there is no such mailbox"),
+        "{reason}"
+    );
+    // Put off: the first waits, and the later ones wait for it.
+    let tried = async || world.list_outbox("tls-2").await;
+    let rows = world
+        .wait_until("a try", tried, |rows: &Vec<Notification>| {
+            rows[0].reason.is_some()
+        })
+        .await;
+    assert!(rows.iter().all(|row| row.status == "pending"), "{rows:?}");
+    assert_eq!(
+        rows.iter().map(|row| row.attempts).collect::<Vec<_>>(),
+        [1, 0, 0, 0]
+    );
+    let taken = provider.accepted_mails().await;
+    assert_eq!(taken.len(), 4);
+    for mail in taken {
+        assert_eq!(
+            (&mail["to"], &mail["user"], &mail["secure"]),
+            (&json!(["john@example.com"]), &json!("shop"), &json!(true))
+        );
+    }
+    world.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_or_an_unknown_certificate_is_the_servers_trouble_and_not_the_mails() {
+    let Some(provider) = MailProvider::start().await else {
+        return;
+    };
+    let wrong = format!("smtp://shop:guess@localhost:{}?tls=required", provider.port);
+    let right = format!(
+        "smtp://shop:p%40ss%3Aword@localhost:{}?tls=required",
+        provider.port
+    );
+    let common = [
+        ("MAIL", "smtp"),
+        ("MAIL_FROM", SENDER),
+        ("MAIL_DELAY", "0s"),
+    ];
+    for (id, word, settings) in [
+        (
+            "shut-1",
+            "535",
+            vec![
+                ("SMTP_URL", wrong.as_str()),
+                ("SMTP_CA_FILE", provider.authority.as_str()),
+            ],
+        ),
+        ("shut-2", "certificate", vec![("SMTP_URL", right.as_str())]),
+    ] {
+        let world = Harness::start_with(&[&common, settings.as_slice()].concat()).await;
+        start(&world, id, "john@example.com").await;
+        assert_eq!(world.wait_for_end(id).await.status.as_str(), "delivered");
+        let tried = async || world.list_outbox(id).await;
+        let rows = world
+            .wait_until("a try", tried, |rows: &Vec<Notification>| {
+                rows[0].reason.is_some()
+            })
+            .await;
+        assert!(
+            rows.iter()
+                .all(|row| row.status == "pending" && row.attempts <= 1),
+            "{rows:?}"
+        );
+        assert!(rows[0].reason.as_ref().unwrap().contains(word), "{rows:?}");
+    }
+    assert_eq!(provider.accepted_mails().await.len(), 0);
+}

@@ -1,0 +1,246 @@
+//! What providers do with a payment afterwards: refunds, disputes, captures that fail.
+
+use serde_json::json;
+
+use super::{TOTAL, WebhookSender, start_shop};
+use crate::harness::Harness;
+use domain::WebhookProvider::{Adyen, Checkout, Square, Standard, Stripe};
+use payment_webhooks::SampleKind::{Disputed, Paid, Refunded};
+
+#[tokio::test]
+async fn an_order_whose_money_went_back_at_the_provider_does_not_leave() {
+    let world = start_shop(&[("SHIPPING_DELAY", "60s")]).await;
+    // Square's refund names the payment only.
+    for provider in [Stripe, Square] {
+        let id = world.create_unpaid_order().await;
+        let sender = WebhookSender::new(&world, provider);
+        let paid = sender.payment(&id, &format!("back-{id}"), TOTAL);
+        sender.send_event(Paid, &paid, "paid").await;
+        world.wait_for_status(&id, "preparing").await;
+        sender.send_event(Refunded, &paid, "back").await;
+        let view = world.wait_for_end(&id).await;
+        assert_eq!(view.status.as_str(), "cancelled", "{provider}");
+        assert_eq!(
+            view.payment_info.unwrap().status.as_str(),
+            "refunded",
+            "{provider}"
+        );
+        assert_eq!(
+            world
+                .wait_for_outcome(&sender.event_id(Refunded, &paid, "back"))
+                .await,
+            "recorded",
+            "{provider}"
+        );
+        assert_eq!(
+            world
+                .count_audit_events(&id, "payment_refund_reported")
+                .await,
+            1,
+            "{provider}"
+        );
+        // Nobody gave it back once more.
+        assert_eq!(
+            world.provider_movements(&id).await,
+            [] as [&str; 0],
+            "{provider}"
+        );
+    }
+    world.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn a_refund_that_is_told_before_its_payment_ends_the_order_the_same_way() {
+    let world = start_shop(&[("SHIPPING_DELAY", "60s"), ("SETTLEMENT_GRACE", "30s")]).await;
+    // One names the order, the other only the payment that nobody knows yet.
+    for provider in [Standard, Square] {
+        let id = world.create_unpaid_order().await;
+        let sender = WebhookSender::new(&world, provider);
+        let paid = sender.payment(&id, &format!("backwards-{id}"), TOTAL);
+        sender.send_event(Refunded, &paid, "back").await;
+        let event_id = sender.event_id(Refunded, &paid, "back");
+        let look = async || {
+            store::webhook_events::list(&world.pool, None, Some(&event_id), 1)
+                .await
+                .unwrap()
+                .len()
+        };
+        world
+            .wait_until("the refund's delivery", look, |found| *found == 1)
+            .await;
+        sender.send_event(Paid, &paid, "paid").await;
+        let view = world.wait_for_end(&id).await;
+        assert_eq!(view.status.as_str(), "cancelled", "{provider}");
+        assert_eq!(
+            view.payment_info.unwrap().status.as_str(),
+            "refunded",
+            "{provider}"
+        );
+        assert_eq!(
+            world
+                .payment_status(provider, &paid.transaction_id)
+                .await
+                .as_deref(),
+            Some("refunded"),
+            "{provider}"
+        );
+        world.wait_for_outcome(&event_id).await;
+    }
+    world.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn refunds_of_a_delivered_order_add_up_and_show() {
+    let world = start_shop(&[]).await;
+    let (id, sender) = (
+        world.create_unpaid_order().await,
+        WebhookSender::new(&world, Checkout),
+    );
+    let paid = sender.payment(&id, &format!("parts-{id}"), TOTAL);
+    sender.send_event(Paid, &paid, "paid").await;
+    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "delivered");
+    let parts = ["50.00", "49.99"].map(|part| sender.payment(&id, &paid.transaction_id, part));
+    for (part, standing) in parts.iter().zip(["captured", "refunded"]) {
+        sender.send_event(Refunded, part, standing).await;
+        world
+            .wait_for_outcome(&sender.event_id(Refunded, part, standing))
+            .await;
+        assert_eq!(world.payment_info(&id).await["status"], standing);
+    }
+    let view = world.wait_for_end(&id).await;
+    assert_eq!(
+        (
+            view.status.as_str(),
+            world
+                .count_audit_events(&id, "payment_refund_reported")
+                .await
+        ),
+        ("delivered", 2)
+    );
+    world.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn a_dispute_shows_while_the_order_runs_and_after() {
+    let world = start_shop(&[("SHIPPING_DELAY", "60s")]).await;
+    let sender = WebhookSender::new(&world, Square);
+    let running = disputed(&world, &sender).await;
+    world
+        .post(&format!("/orders/{running}/cancel"), json!({}))
+        .await
+        .expect_status(200);
+    world.wait_for_end(&running).await;
+    let quick = start_shop(&[]).await;
+    let sender = WebhookSender::new(&quick, Stripe);
+    let (id, paid) = {
+        let id = quick.create_unpaid_order().await;
+        let paid = sender.payment(&id, &format!("disputed-{id}"), TOTAL);
+        sender.send_event(Paid, &paid, "paid").await;
+        quick.wait_for_end(&id).await;
+        (id, paid)
+    };
+    sender.send_event(Disputed, &paid, "dispute").await;
+    assert_eq!(
+        quick
+            .wait_for_outcome(&sender.event_id(Disputed, &paid, "dispute"))
+            .await,
+        "recorded"
+    );
+    assert_eq!(quick.payment_info(&id).await["dispute"], "opened");
+    assert_eq!(quick.count_audit_events(&id, "payment_disputed").await, 1);
+    let won = json!({"id": format!("evt-won-{id}"), "type": "charge.dispute.closed", "data": {"object": {
+        "id": "dp_1", "payment_intent": paid.transaction_id, "status": "won",
+    }}});
+    sender.post_body(&won).await;
+    quick.wait_for_outcome(&format!("evt-won-{id}")).await;
+    assert_eq!(quick.payment_info(&id).await["dispute"], "won");
+    world.assert_invariants().await;
+    quick.assert_invariants().await;
+}
+
+/// An order whose payment is disputed while it is prepared. The dispute names the payment only.
+async fn disputed(world: &Harness, sender: &WebhookSender<'_>) -> String {
+    let id = world.create_unpaid_order().await;
+    let paid = sender.payment(&id, &format!("disputed-{id}"), TOTAL);
+    sender.send_event(Paid, &paid, "paid").await;
+    world.wait_for_status(&id, "preparing").await;
+    sender.send_event(Disputed, &paid, "dispute").await;
+    assert_eq!(
+        world
+            .wait_for_outcome(&sender.event_id(Disputed, &paid, "dispute"))
+            .await,
+        "recorded"
+    );
+    assert_eq!(world.payment_info(&id).await["dispute"], "opened");
+    id
+}
+
+#[tokio::test]
+async fn an_order_whose_capture_failed_does_not_leave() {
+    let world = start_shop(&[("SHIPPING_DELAY", "60s")]).await;
+    let (id, sender) = (
+        world.create_unpaid_order().await,
+        WebhookSender::new(&world, Adyen),
+    );
+    let paid = sender.payment(&id, &format!("uncaptured-{id}"), TOTAL);
+    sender.send_event(Paid, &paid, "paid").await;
+    world.wait_for_status(&id, "preparing").await;
+    let failed = json!({"live": "false", "notificationItems": [{"NotificationRequestItem": {
+        "pspReference": format!("C-{id}"), "originalReference": paid.transaction_id, "merchantReference": id,
+        "merchantAccountCode": "Orderflow", "amount": {"currency": "USD", "value": 9_999},
+        "eventCode": "CAPTURE_FAILED", "success": "true",
+    }}]});
+    assert_eq!(sender.post_body(&failed).await, 200);
+    let view = world.wait_for_end(&id).await;
+    assert_eq!(view.status.as_str(), "cancelled");
+    // There is nothing to give back.
+    assert_eq!(
+        world
+            .payment_status(Adyen, &paid.transaction_id)
+            .await
+            .as_deref(),
+        Some("declined")
+    );
+    world.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn a_refund_that_did_not_arrive_is_due_again() {
+    let world = start_shop(&[("SHIPPING_DELAY", "60s")]).await;
+    let (id, sender) = (
+        world.create_unpaid_order().await,
+        WebhookSender::new(&world, Stripe),
+    );
+    let paid = sender.payment(&id, &format!("bounced-{id}"), TOTAL);
+    sender.send_event(Paid, &paid, "paid").await;
+    world.wait_for_status(&id, "preparing").await;
+    sender.send_event(Refunded, &paid, "back").await;
+    assert_eq!(
+        world
+            .wait_for_end(&id)
+            .await
+            .payment_info
+            .unwrap()
+            .status
+            .as_str(),
+        "refunded"
+    );
+    let bounced = json!({"id": format!("evt-bounced-{id}"), "type": "refund.failed", "data": {"object": {
+        "id": format!("re_{}", sender.event_id(Refunded, &paid, "back")), "object": "refund", "amount": 9_999, "currency": "usd",
+        "payment_intent": paid.transaction_id, "status": "failed", "failure_reason": "expired_or_canceled_card",
+    }}});
+    assert_eq!(sender.post_body(&bounced).await, 200);
+    assert_eq!(
+        world.wait_for_outcome(&format!("evt-bounced-{id}")).await,
+        "recorded"
+    );
+    assert_eq!(world.payment_info(&id).await["status"], "refund_due");
+    assert_eq!(
+        world
+            .payment_status(Stripe, &paid.transaction_id)
+            .await
+            .as_deref(),
+        Some("refund_due")
+    );
+    world.assert_invariants().await;
+}

@@ -1,0 +1,215 @@
+//! Many orders, each paid by notifications that come three times, shuffled, some forged or stale, while workers die.
+
+use std::{
+    env,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use futures::{StreamExt, stream};
+
+use super::{
+    TOTAL, WebhookSender,
+    sender::{SamplePayment, unix_now},
+    start_shop,
+};
+use crate::{api::sample_order, harness::Harness};
+use domain::WebhookProvider::{Adyen, Checkout, Square, Standard, Stripe};
+use payment_webhooks::{Message, SampleKind::Paid};
+use store::adhoc_query;
+
+/// `STORM_ORDERS=2000` for the figures.
+const ORDERS: usize = 200;
+const COPIES: usize = 3;
+/// One notification of so many is forged or stale.
+const FORGED: usize = 100;
+const KILLS: usize = 5;
+const AT_ONCE: usize = 32;
+
+/// What is sent: a copy of an order's notification, or one that must not be believed.
+#[derive(Clone, Copy)]
+enum Sent {
+    Genuine { order: usize, copy: usize },
+    Tampered { order: usize },
+    Stale { order: usize },
+}
+
+#[tokio::test]
+async fn a_storm_of_notifications_has_one_effect_each() {
+    let orders: usize = env::var("STORM_ORDERS")
+        .ok()
+        .map_or(ORDERS, |orders| orders.parse().unwrap());
+    let forged = orders * COPIES / FORGED;
+    let world = start_shop(&[("SHIPPING_DELAY", "1s"), ("RATE_LIMIT", "off")]).await;
+    let started = Instant::now();
+    // The last ones are paid by forged notifications only.
+    stream::iter(0..orders + forged)
+        .for_each_concurrent(AT_ONCE, async |order| {
+            world
+                .post(&format!("/orders/{}/start", id(order)), sample_order())
+                .await
+                .expect_status(202);
+        })
+        .await;
+    let mut sent: Vec<_> = (0..orders)
+        .flat_map(|order| (0..COPIES).map(move |copy| Sent::Genuine { order, copy }))
+        .collect();
+    for number in 0..forged {
+        let order = orders + number;
+        sent.push(if number % 2 == 0 {
+            Sent::Tampered { order }
+        } else {
+            Sent::Stale { order }
+        });
+    }
+    // The same way each time.
+    sent.sort_by_key(|sent| {
+        let mut hasher = DefaultHasher::new();
+        match sent {
+            Sent::Genuine { order, copy } => (order, copy).hash(&mut hasher),
+            Sent::Tampered { order } | Sent::Stale { order } => order.hash(&mut hasher),
+        }
+        hasher.finish()
+    });
+    let (taken, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let deliveries = stream::iter(&sent).for_each_concurrent(AT_ONCE, async |sent| {
+        let status = deliver(&world, *sent).await;
+        match sent {
+            Sent::Genuine { order, .. } => assert_eq!(status, 200, "{order}"),
+            Sent::Tampered { .. } | Sent::Stale { .. } => assert_eq!(status, 400),
+        }
+        if status == 200 { &taken } else { &refused }.fetch_add(1, Ordering::Relaxed);
+    });
+    let kills = async {
+        for kill in 1..=KILLS {
+            let look = async || taken.load(Ordering::Relaxed);
+            let enough = orders * COPIES * kill / (KILLS + 1);
+            world
+                .wait_until_within(
+                    Duration::from_secs(900),
+                    "more notifications",
+                    look,
+                    |taken| *taken >= enough,
+                )
+                .await;
+            world.worker.kill().await;
+            world.worker.restart().await.unwrap();
+        }
+    };
+    futures::join!(deliveries, kills);
+    let delivered = started.elapsed();
+    let look = async || {
+        count(
+            &world,
+            "select count(*) from orders where state = 'delivered' and not is_running",
+        )
+        .await
+    };
+    world
+        .wait_until_within(Duration::from_secs(900), "all delivered", look, |count| {
+            *count == orders
+        })
+        .await;
+    let ended = started.elapsed();
+
+    let counts = [
+        (
+            "payments captured",
+            "select count(*) from payments where status = 'captured'",
+            orders,
+        ),
+        (
+            "other payments",
+            "select count(*) from payments where status <> 'captured'",
+            0,
+        ),
+        (
+            "events that took effect",
+            "select count(*) from webhook_deliveries where outcome = 'applied'",
+            orders,
+        ),
+        (
+            "other events",
+            "select count(*) from webhook_deliveries where outcome <> 'applied'",
+            0,
+        ),
+        (
+            "confirmations in the trails",
+            "select count(*) from events where type = 'payment_confirmed'",
+            orders,
+        ),
+        (
+            "orders that wait for a payment",
+            "select count(*) from orders where state = 'pending'",
+            forged,
+        ),
+    ];
+    for (what, query, expected) in counts {
+        assert_eq!(count(&world, query).await, expected, "{what}");
+    }
+    assert_eq!(
+        (taken.into_inner(), refused.into_inner()),
+        (orders * COPIES, forged)
+    );
+    world.assert_invariants().await;
+    println!(
+        "{orders} orders, {} notifications taken, {forged} refused, {KILLS} workers killed: all taken after {:.0} s, \
+         all delivered after {:.0} s",
+        orders * COPIES,
+        delivered.as_secs_f64(),
+        ended.as_secs_f64()
+    );
+}
+
+fn id(order: usize) -> String {
+    format!("storm-{order}")
+}
+
+async fn deliver(world: &Harness, sent: Sent) -> u16 {
+    let order = match sent {
+        Sent::Genuine { order, .. } | Sent::Tampered { order } | Sent::Stale { order } => order,
+    };
+    let provider = [Stripe, Adyen, Standard, Square, Checkout][order % 5];
+    match sent {
+        Sent::Genuine { .. } => {
+            let sender = WebhookSender::new(world, provider);
+            sender
+                .send_event(Paid, &about(&sender, order), "storm")
+                .await
+        }
+        Sent::Tampered { .. } => {
+            let sender = WebhookSender::new(world, Stripe);
+            let message = sender.sign_event(Paid, &about(&sender, order), "forged", unix_now());
+            let body = String::from_utf8(message.body)
+                .unwrap()
+                .replace("usd", "eur");
+            sender
+                .post_message(&Message {
+                    body: body.into_bytes(),
+                    ..message
+                })
+                .await
+        }
+        Sent::Stale { .. } => {
+            let sender = WebhookSender::new(world, Standard);
+            sender
+                .post_message(&sender.sign_event(
+                    Paid,
+                    &about(&sender, order),
+                    "stale",
+                    unix_now() - 3_600,
+                ))
+                .await
+        }
+    }
+}
+
+fn about(sender: &WebhookSender<'_>, order: usize) -> SamplePayment {
+    sender.payment(&id(order), &format!("storm-payment-{order}"), TOTAL)
+}
+
+async fn count(world: &Harness, query: &str) -> usize {
+    let answer = adhoc_query::run_query(&world.pool, query, 1).await.unwrap();
+    answer.rows[0][0].as_ref().unwrap().parse().unwrap()
+}

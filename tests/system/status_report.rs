@@ -1,0 +1,244 @@
+//! The line in which a worker tells how things stand, as the template's filters read it.
+
+use std::{fs, path::Path};
+
+use serde_json::{Value, json};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    task::{AbortHandle, JoinSet},
+};
+use yaml_rust2::{Yaml, YamlLoader};
+
+use crate::{
+    api::sample_order, harness::Harness, shared_servers::shared_servers, versions::make_current,
+};
+
+/// Often, and in the template's format.
+const SOON: [(&str, &str); 2] = [("LOG_FORMAT", "json"), ("REPORT_EVERY", "250ms")];
+
+/// The fields that the metric filters of the worker's log look for: `{ $.NAME >= 0 }`, and `$.NAME` is the number.
+fn filtered() -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infrastructure/worker.yaml");
+    let template = YamlLoader::load_from_str(&fs::read_to_string(path).unwrap())
+        .unwrap()
+        .remove(0);
+    let filters = template["Resources"].as_hash().unwrap().values();
+    let filters =
+        filters.filter(|resource| resource["Type"].as_str() == Some("AWS::Logs::MetricFilter"));
+    let field = |filter: &Yaml| {
+        let properties = &filter["Properties"];
+        let pattern = properties["FilterPattern"].as_str().unwrap();
+        let field = pattern
+            .strip_prefix("{ $.")
+            .unwrap()
+            .strip_suffix(" >= 0 }")
+            .unwrap();
+        assert_eq!(
+            properties["MetricTransformations"][0]["MetricValue"].as_str(),
+            Some(&*format!("$.{field}"))
+        );
+        field.to_owned()
+    };
+    filters.map(field).collect()
+}
+
+/// What the filters find in the newest line that tells how things stand, by their order in the template.
+fn told(world: &Harness, log: &str, fields: &[String]) -> Vec<Option<u64>> {
+    let log = world.read_log(log);
+    let mut lines = log
+        .lines()
+        .rev()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let is_told = |line: &Value| {
+        line["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("tasks that wait"))
+    };
+    let newest = lines.find(is_told).unwrap_or_default();
+    fields.iter().map(|field| newest[field].as_u64()).collect()
+}
+
+#[tokio::test]
+async fn what_waits_and_what_is_late_is_told_as_the_templates_filters_read_it() {
+    let settings = [
+        ("PAYMENT_TIMEOUT", "8s"),
+        ("REVIEW_THRESHOLD", "1000"),
+        ("DELIVERY", "confirm"),
+        ("ORDERS_LATE_AFTER", "1s"),
+        SOON[0],
+        SOON[1],
+    ];
+    let world = Harness::start_with(&settings).await;
+    let fields = filtered();
+    assert_eq!(fields, ["task_queue_backlog", "orders_late"]);
+    let told = async |log: &str| told(&world, log, &fields);
+    world
+        .wait_until(
+            "nothing waits",
+            async || told("worker").await,
+            |told| *told == [Some(0), Some(0)],
+        )
+        .await;
+    let gauges = ["orderflow_task_queue_backlog 0", "orderflow_orders_late 0"];
+    world
+        .wait_for_metrics(&world.metrics_urls[1], &gauges)
+        .await;
+
+    // Two that wait for a person and for a carrier, and have their reason to stand still; one that is not paid in time.
+    let mut large = sample_order();
+    large["items"][0]["quantity"] = json!(20);
+    world
+        .post("/orders/report-reviewed/start", large)
+        .await
+        .expect_status(202);
+    world
+        .post(
+            "/orders/report-sent/start",
+            json!({"payment_id": "pmt-report-sent"}),
+        )
+        .await
+        .expect_status(202);
+    let step = async |id: &str| {
+        world
+            .get(&format!("/orders/{id}?source=database"))
+            .await
+            .body["step"]
+            .clone()
+    };
+    world
+        .wait_until(
+            "a review",
+            async || step("report-reviewed").await,
+            |step| step == "manual_review",
+        )
+        .await;
+    world
+        .wait_until(
+            "a parcel",
+            async || step("report-sent").await,
+            |step| step == "deliver",
+        )
+        .await;
+    let unpaid = world.post("/orders", sample_order()).await.expect_started();
+    world
+        .wait_until(
+            "a payment that is asked for",
+            async || step(&unpaid).await,
+            |step| step == "pay",
+        )
+        .await;
+    world.worker.kill().await;
+    // Nobody is there to see that its time is over, and to begin what comes in.
+    for id in ["report-1", "report-2", "report-3"] {
+        world
+            .post(&format!("/orders/{id}/start"), json!({}))
+            .await
+            .expect_status(202);
+    }
+    let _shipping = world
+        .start_another_worker("shipping", &[("WORKER_QUEUES", "shipping")])
+        .await;
+    let newest = async || told("shipping").await;
+    let stands =
+        |told: &Vec<Option<u64>>| told[0].is_some_and(|waiting| waiting >= 3) && told[1] == Some(1);
+    world
+        .wait_until("what the dead worker leaves", newest, stands)
+        .await;
+
+    let _again = world.start_another_worker("again", &[]).await;
+    world
+        .wait_until(
+            "all is well again",
+            async || told("again").await,
+            |told| *told == [Some(0), Some(0)],
+        )
+        .await;
+    assert_eq!(
+        world.wait_for_end(&unpaid).await.status.as_str(),
+        "cancelled"
+    );
+}
+
+#[tokio::test]
+async fn what_waits_for_a_build_of_the_worker_is_counted_too() {
+    let deployment = format!("reporting-{}", std::process::id());
+    let build = [
+        ("TEMPORAL_DEPLOYMENT_NAME", deployment.as_str()),
+        ("TEMPORAL_WORKER_BUILD_ID", "one"),
+    ];
+    let world = Harness::start_with(&[&build, &SOON[..]].concat()).await;
+    make_current(&world, &deployment, "one").await;
+    world.worker.kill().await;
+    for id in ["report-built-1", "report-built-2"] {
+        world
+            .post(&format!("/orders/{id}/start"), json!({}))
+            .await
+            .expect_status(202);
+    }
+    let _shipping = world
+        .start_another_worker("shipping", &[("WORKER_QUEUES", "shipping")])
+        .await;
+    let fields = filtered();
+    let waits = |told: &Vec<Option<u64>>| told[0].is_some_and(|waiting| waiting >= 2);
+    world
+        .wait_until(
+            "what waits",
+            async || told(&world, "shipping", &fields),
+            waits,
+        )
+        .await;
+}
+
+/// A connection to a server that can be cut: its address, and what cuts it.
+async fn cable(to: String) -> (String, AbortHandle) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let serving = tokio::spawn(async move {
+        // All end with this task.
+        let mut callers = JoinSet::new();
+        while let Ok((mut caller, _)) = listener.accept().await {
+            let to = to.clone();
+            callers.spawn(async move {
+                let mut server = TcpStream::connect(to).await.ok()?;
+                copy_bidirectional(&mut caller, &mut server).await.ok()
+            });
+        }
+    });
+    (address, serving.abort_handle())
+}
+
+#[tokio::test]
+async fn what_cannot_be_counted_is_left_out_and_is_not_zero() {
+    let world = Harness::start().await;
+    let (temporal, cut_temporal) = cable(shared_servers().await.temporal.address.clone()).await;
+    let mut database = reqwest::Url::parse(&world.database_url).unwrap();
+    let (address, cut_database) = cable(format!("127.0.0.1:{}", database.port().unwrap())).await;
+    database
+        .set_port(
+            address
+                .rsplit_once(':')
+                .and_then(|(_, port)| port.parse().ok()),
+        )
+        .unwrap();
+    let settings = [
+        ("TEMPORAL_ADDRESS", temporal.as_str()),
+        ("DATABASE_URL", database.as_str()),
+        SOON[0],
+        SOON[1],
+    ];
+    let _worker = world.start_another_worker("cabled", &settings).await;
+    let fields = filtered();
+    let told = async || told(&world, "cabled", &fields);
+    world
+        .wait_until("both are counted", told, |told| *told == [Some(0), Some(0)])
+        .await;
+    cut_temporal.abort();
+    world
+        .wait_until("no backlog", told, |told| *told == [None, Some(0)])
+        .await;
+    cut_database.abort();
+    world
+        .wait_until("neither", told, |told| *told == [None, None])
+        .await;
+}

@@ -1,0 +1,239 @@
+//! What is lost, broken or too late on the way to Stripe: one charge, or none, all the same.
+
+use serde_json::{Value, json};
+
+use super::{Shop, proxy::Fault, stripe_order};
+use crate::harness::worker_start_error;
+
+#[tokio::test]
+async fn a_worker_that_is_killed_before_it_has_the_answer_charges_once() {
+    let Some(shop) = Shop::start(&[]).await else {
+        return;
+    };
+    shop.relay
+        .fail_next("POST", "/payment_intents", Fault::LoseResponse);
+    shop.start_order("t-1", "pm_card_visa").await;
+    let charged = async || shop.relay.charge_calls().len();
+    shop.world
+        .wait_until("the charge is at Stripe", charged, |charges| *charges == 1)
+        .await;
+    shop.world.worker.kill().await;
+    shop.world.worker.restart().await.unwrap();
+    assert_eq!(
+        shop.world.wait_for_end("t-1").await.status.as_str(),
+        "delivered"
+    );
+    assert_eq!(shop.only_intent().await["status"], "succeeded");
+    shop.assert_clean().await;
+}
+
+#[tokio::test]
+async fn what_is_no_answer_is_asked_again_under_the_same_key() {
+    let Some(shop) = Shop::start(&[]).await else {
+        return;
+    };
+    for status in [429, 500, 503] {
+        shop.relay
+            .fail_next("POST", "/payment_intents", Fault::Reject(status));
+    }
+    shop.start_order("t-2", "pm_card_visa").await;
+    assert_eq!(
+        shop.world.wait_for_end("t-2").await.status.as_str(),
+        "delivered"
+    );
+    let charges = shop.relay.charge_calls();
+    assert_eq!(
+        charges.iter().map(|call| call.status).collect::<Vec<_>>(),
+        [429, 500, 503, 200]
+    );
+    assert!(
+        charges
+            .iter()
+            .all(|call| call.key == charges[0].key && call.body == charges[0].body),
+        "{charges:?}"
+    );
+    let unavailable = shop
+        .wait_for_audit_event("t-2", "payment_unavailable")
+        .await;
+    assert_eq!(
+        unavailable["reason"],
+        "Stripe answered payment_intents.create with 429 api_error"
+    );
+    shop.only_intent().await;
+    shop.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_charge_whose_answer_was_an_error_is_found_and_not_made_again() {
+    let Some(shop) = Shop::start(&[]).await else {
+        return;
+    };
+    shop.relay
+        .fail_next("POST", "/payment_intents", Fault::ExecuteThenFail(500));
+    shop.start_order("t-3", "pm_card_visa").await;
+    assert_eq!(
+        shop.world.wait_for_end("t-3").await.status.as_str(),
+        "delivered"
+    );
+    assert_eq!(shop.relay.charge_calls().len(), 1);
+    assert_eq!(shop.only_intent().await["status"], "succeeded");
+    shop.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_charge_that_nobody_knows_of_is_undone_when_the_order_gives_up() {
+    let Some(shop) = Shop::start(&[("PAYMENT_RETRY_FOR", "0s")]).await else {
+        return;
+    };
+    shop.relay
+        .fail_next("POST", "/payment_intents", Fault::ExecuteThenFail(502));
+    // And what undoes it is not told either, the first time.
+    shop.relay
+        .fail_next("POST", "/refunds", Fault::ExecuteThenFail(500));
+    shop.start_order("t-4", "pm_card_visa").await;
+    let view = shop.world.wait_for_end("t-4").await;
+    assert_eq!(view.failure.unwrap().code.as_str(), "payment_unavailable");
+    assert_eq!(view.payment_info.unwrap().status.as_str(), "refunded");
+    assert_eq!(shop.only_intent().await["status"], "succeeded");
+    assert_eq!(shop.books.list_refunds().await.len(), 1);
+    shop.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_charge_that_never_arrived_can_not_arrive_later() {
+    let Some(shop) = Shop::start(&[("PAYMENT_RETRY_FOR", "0s")]).await else {
+        return;
+    };
+    shop.relay
+        .fail_next("POST", "/payment_intents", Fault::Reject(503));
+    shop.start_order("t-5", "pm_card_visa").await;
+    let view = shop.world.wait_for_end("t-5").await;
+    assert_eq!(view.failure.unwrap().code.as_str(), "payment_unavailable");
+    assert_eq!(view.payment_info.unwrap().status.as_str(), "declined");
+    // Its key is spent on an intent that took nothing.
+    let charges = shop.relay.charge_calls();
+    assert_eq!(charges.len(), 2);
+    assert_eq!(charges[0].key, charges[1].key);
+    assert!(
+        charges[0].body.contains("confirm=true") && !charges[1].body.contains("confirm"),
+        "{charges:?}"
+    );
+    assert_eq!(shop.only_intent().await["status"], "canceled");
+    assert_eq!(shop.books.list_refunds().await, Vec::<Value>::new());
+    // The request that was lost, and now comes after all.
+    let late = reqwest::Client::new().post(format!("{}/v1/payment_intents", shop.relay.url));
+    let late = late
+        .header("idempotency-key", charges[0].key.as_deref().unwrap())
+        .body(charges[0].body.clone());
+    assert_eq!(late.send().await.unwrap().status(), 400);
+    shop.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_refund_that_stripe_refuses_is_due() {
+    let Some(shop) = Shop::start(&[("SHIPPING_DELAY", "1h")]).await else {
+        return;
+    };
+    shop.start_order("t-6", "pm_card_visa").await;
+    shop.wait_for_audit_event("t-6", "payment_captured").await;
+    shop.relay.fail_next("POST", "/refunds", Fault::Reject(400));
+    shop.world
+        .post("/orders/t-6/signals/cancel", json!({}))
+        .await
+        .expect_status(200);
+    let view = shop.world.wait_for_end("t-6").await;
+    assert_eq!(
+        (
+            view.status.as_str(),
+            view.payment_info.unwrap().status.as_str()
+        ),
+        ("cancelled", "refund_due")
+    );
+    assert!(
+        shop.world
+            .audit_event_types("t-6")
+            .await
+            .contains(&"payment_refund_due".to_owned())
+    );
+    shop.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_key_that_stripe_refuses_is_told_once_and_orders_wait() {
+    let Some(shop) = Shop::start(&[]).await else {
+        return;
+    };
+    for _ in 0..3 {
+        shop.relay
+            .fail_next("POST", "/payment_intents", Fault::Reject(401));
+    }
+    shop.start_order("t-7", "pm_card_visa").await;
+    assert_eq!(
+        shop.world.wait_for_end("t-7").await.status.as_str(),
+        "delivered"
+    );
+    assert_eq!(
+        shop.world
+            .read_log("worker")
+            .matches("Stripe refuses our key")
+            .count(),
+        1
+    );
+    shop.assert_clean().await;
+}
+
+#[tokio::test]
+async fn calls_that_fail_or_lose_their_answers_charge_each_order_once() {
+    let Some(shop) = Shop::start(&[("FLAKY", "fail:0.4")]).await else {
+        return;
+    };
+    let ids: Vec<_> = (0..6).map(|number| format!("t-8-{number}")).collect();
+    for id in &ids {
+        shop.world
+            .post(
+                &format!("/orders/{id}/start"),
+                stripe_order(id, "pm_card_visa"),
+            )
+            .await
+            .expect_status(202);
+    }
+    let mut delivered = 0;
+    for id in &ids {
+        let view = shop.world.wait_for_end(id).await;
+        delivered += usize::from(view.status.as_str() == "delivered");
+    }
+    let captured = shop
+        .books
+        .list_intents()
+        .await
+        .into_iter()
+        .filter(|intent| intent["status"] == "succeeded")
+        .count();
+    assert_eq!(captured - shop.books.list_refunds().await.len(), delivered);
+    shop.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_can_not_charge_says_so_in_one_line() {
+    let said = worker_start_error(&[("PAYMENT_PROVIDER", "paypal")]).await;
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(
+        said.contains("PAYMENT_PROVIDER=paypal is not allowed: must be one of simulator, stripe"),
+        "{said}"
+    );
+    let said = worker_start_error(&[("PAYMENT_PROVIDER", "stripe")]).await;
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("PAYMENT_PROVIDER=stripe needs it"), "{said}");
+    let said = worker_start_error(&[
+        ("PAYMENT_PROVIDER", "stripe"),
+        ("STRIPE_API_KEY", "pk_live_secret"),
+    ])
+    .await;
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(
+        said.contains("must be a restricted key")
+            && !said.contains("secret,")
+            && !said.contains("pk_live"),
+        "{said}"
+    );
+}

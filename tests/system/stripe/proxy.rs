@@ -1,0 +1,209 @@
+//! What stands between the worker and Stripe in these tests: it passes calls on and writes them down, loses answers on
+//! request, and keeps to `Idempotency-Key` as Stripe's documentation says, which localstripe ignores.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes, to_bytes},
+    extract::{Request, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+/// What goes wrong with one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It is carried out, and nobody ever hears of it.
+    LoseResponse,
+    /// It is answered with this status, and not carried out.
+    Reject(u16),
+    /// It is carried out, and answered with this status.
+    ExecuteThenFail(u16),
+}
+
+/// One call as the worker made it, and what it was told.
+#[derive(Debug, Clone)]
+pub(super) struct RecordedCall {
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) key: Option<String>,
+    pub(super) body: String,
+    pub(super) status: u16,
+}
+
+type Answer = (u16, Bytes);
+
+#[derive(Default)]
+struct Shared {
+    target: String,
+    http: reqwest::Client,
+    calls: Mutex<Vec<RecordedCall>>,
+    /// What happens to the next calls of a method whose path ends so.
+    faults: Mutex<VecDeque<(&'static str, &'static str, Fault)>>,
+    /// The first request of each key, and its answer.
+    keys: Mutex<BTreeMap<String, (String, Answer)>>,
+    /// What every answer is made to say instead.
+    overlay: Mutex<Option<Value>>,
+}
+
+pub(super) struct Proxy {
+    pub(super) url: String,
+    shared: Arc<Shared>,
+    server: JoinHandle<()>,
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Proxy {
+    pub(super) async fn start(target: &str) -> Self {
+        let shared = Arc::new(Shared {
+            target: target.to_owned(),
+            ..Shared::default()
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let app = Router::new()
+            .fallback(pass_on)
+            .with_state(Arc::clone(&shared));
+        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self {
+            url,
+            shared,
+            server,
+        }
+    }
+
+    pub(super) fn calls(&self) -> Vec<RecordedCall> {
+        self.shared.calls.lock().unwrap().clone()
+    }
+
+    /// The calls that asked for a charge.
+    pub(super) fn charge_calls(&self) -> Vec<RecordedCall> {
+        let is_charge =
+            |call: &RecordedCall| call.method == "POST" && call.path == "/v1/payment_intents";
+        self.calls().into_iter().filter(is_charge).collect()
+    }
+
+    /// The next call of `method` whose path ends with `ending` goes wrong.
+    pub(super) fn fail_next(&self, method: &'static str, ending: &'static str, fault: Fault) {
+        self.shared
+            .faults
+            .lock()
+            .unwrap()
+            .push_back((method, ending, fault));
+    }
+
+    /// From now on every object in an answer has these fields too.
+    pub(super) fn override_fields(&self, fields: Value) {
+        *self.shared.overlay.lock().unwrap() = Some(fields);
+    }
+}
+
+async fn pass_on(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = String::from_utf8(to_bytes(body, 1024 * 1024).await.unwrap().to_vec()).unwrap();
+    let (method, path) = (parts.method.to_string(), parts.uri.path().to_owned());
+    let key = parts
+        .headers
+        .get("idempotency-key")
+        .map(|key| key.to_str().unwrap().to_owned());
+    let fault = {
+        let mut faults = shared.faults.lock().unwrap();
+        let found = faults
+            .iter()
+            .position(|(of, ending, _)| *of == method && path.ends_with(ending));
+        found
+            .and_then(|found| faults.remove(found))
+            .map(|(_, _, fault)| fault)
+    };
+    let write_down = |status: u16| {
+        let call = RecordedCall {
+            method: method.clone(),
+            path: path.clone(),
+            key: key.clone(),
+            body: body.clone(),
+            status,
+        };
+        shared.calls.lock().unwrap().push(call);
+    };
+    if let Some(Fault::Reject(status)) = fault {
+        write_down(status);
+        return error(status, "api_error");
+    }
+    let known = key
+        .as_ref()
+        .and_then(|key| shared.keys.lock().unwrap().get(key).cloned());
+    let (status, text) = match known {
+        Some((first, answer)) if first == body => answer,
+        Some(_) => {
+            write_down(400);
+            return error(400, "idempotency_error");
+        }
+        None => {
+            let mut call = shared.http.request(
+                parts.method.clone(),
+                format!("{}{}", shared.target, parts.uri),
+            );
+            for name in ["authorization", "content-type", "stripe-version"] {
+                if let Some(value) = parts.headers.get(name) {
+                    call = call.header(name, value);
+                }
+            }
+            let answer = call.body(body.clone()).send().await.unwrap();
+            let answer: Answer = (answer.status().as_u16(), answer.bytes().await.unwrap());
+            if let Some(key) = &key {
+                shared
+                    .keys
+                    .lock()
+                    .unwrap()
+                    .insert(key.clone(), (body.clone(), answer.clone()));
+            }
+            answer
+        }
+    };
+    match fault {
+        Some(Fault::LoseResponse) => {
+            write_down(0);
+            std::future::pending().await
+        }
+        Some(Fault::ExecuteThenFail(status)) => {
+            write_down(status);
+            error(status, "api_error")
+        }
+        Some(Fault::Reject(_)) | None => {
+            write_down(status);
+            let overlay = shared.overlay.lock().unwrap().clone();
+            let text = overlay.map_or(text.clone(), |fields| laid_over(&text, &fields));
+            (StatusCode::from_u16(status).unwrap(), Body::from(text)).into_response()
+        }
+    }
+}
+
+fn error(status: u16, kind: &str) -> Response {
+    let body = json!({"error": {"type": kind, "message": "made up: 4242 4242 4242 4242"}});
+    (StatusCode::from_u16(status).unwrap(), body.to_string()).into_response()
+}
+
+fn laid_over(text: &[u8], fields: &Value) -> Bytes {
+    let mut answer: Value = serde_json::from_slice(text).unwrap();
+    let add = |object: &mut Value| {
+        for (name, value) in fields.as_object().unwrap() {
+            object[name] = value.clone();
+        }
+    };
+    match answer.get_mut("data").and_then(Value::as_array_mut) {
+        Some(list) => list.iter_mut().for_each(add),
+        None => add(&mut answer),
+    }
+    answer.to_string().into()
+}

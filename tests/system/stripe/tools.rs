@@ -1,0 +1,135 @@
+//! The two programs that stand in for Stripe, fetched once: localstripe from PyPI, stripe-mock as a Go module.
+
+use std::{
+    env, fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use tokio::{process::Command, sync::OnceCell};
+
+const LOCALSTRIPE: &str = include_str!("../../localstripe/requirements.txt");
+const STRIPE_MOCK: [(&str, &str); 2] = [
+    ("go.mod", include_str!("../../stripe-mock/go.mod")),
+    ("go.sum", include_str!("../../stripe-mock/go.sum")),
+];
+
+/// The Python that has localstripe; `None`, and a word about it, where there is none.
+pub(super) async fn install_localstripe() -> Option<&'static Path> {
+    static PYTHON: OnceCell<Option<PathBuf>> = OnceCell::const_new();
+    let install = || {
+        install_python(
+            "localstripe",
+            LOCALSTRIPE,
+            "the tests of payments at Stripe need python3 with venv",
+        )
+    };
+    PYTHON.get_or_init(install).await.as_deref()
+}
+
+/// A Python with what this list of versions names; `None`, and the word about it, where there is none.
+pub(crate) async fn install_python(name: &str, versions: &str, missing: &str) -> Option<PathBuf> {
+    if !runs("python3", &["-c", "import ensurepip, venv"]).await {
+        return skipped(missing);
+    }
+    let home = installed(name, versions, async |fresh| {
+        run(Command::new("python3").args(["-m", "venv"]).arg(fresh)).await;
+        let list = fresh.join("requirements.txt");
+        fs::write(&list, versions).unwrap();
+        let options = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--requirement",
+        ];
+        run(Command::new(fresh.join("bin/python"))
+            .args(options)
+            .arg(list))
+        .await;
+    });
+    Some(home.await.join("bin/python"))
+}
+
+/// The program stripe-mock; `None`, and a word about it, where there is no Go to build it with.
+pub(super) async fn install_stripe_mock() -> Option<&'static Path> {
+    static PROGRAM: OnceCell<Option<PathBuf>> = OnceCell::const_new();
+    let program = PROGRAM.get_or_init(async || {
+        if !runs("go", &["version"]).await {
+            return skipped("the test of requests to Stripe needs Go");
+        }
+        let home = installed("stripe-mock", STRIPE_MOCK[1].1, async |fresh| {
+            for (name, text) in STRIPE_MOCK {
+                fs::write(fresh.join(name), text).unwrap();
+            }
+            let mut go = Command::new("go");
+            go.arg("-C")
+                .arg(fresh)
+                .args(["install", "tool"])
+                .env("GOBIN", fresh.join("bin"));
+            // Flags and a workspace of the user's own would change what is built.
+            run(go
+                .env("GOFLAGS", "-buildvcs=false -mod=readonly")
+                .env("GOWORK", "off")
+                .env("CGO_ENABLED", "0"))
+            .await;
+        });
+        Some(home.await.join("bin/stripe-mock"))
+    });
+    program.await.as_deref()
+}
+
+/// A folder below `target` for this list of versions. It is made beside its place and renamed, so that what was broken
+/// off looks like nothing.
+async fn installed(name: &str, versions: &str, install: impl AsyncFnOnce(&Path)) -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let home = target.join(format!("{name}-{}", fingerprint(versions)));
+    if !home.is_dir() {
+        fs::create_dir_all(target).unwrap();
+        let fresh = tempfile::tempdir_in(target).unwrap();
+        install(fresh.path()).await;
+        // Another run of the tests may have been quicker.
+        if fs::rename(fresh.path(), &home).is_err() {
+            assert!(home.is_dir(), "{} could not be made", home.display());
+        }
+    }
+    home
+}
+
+/// FNV-1a: the same for the same text, on any machine.
+fn fingerprint(text: &str) -> String {
+    let add = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    format!("{:016x}", text.bytes().fold(0xcbf2_9ce4_8422_2325, add))
+}
+
+async fn runs(program: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    command.status().await.is_ok_and(|status| status.success())
+}
+
+async fn run(command: &mut Command) {
+    let output = command
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// `.ci/run` looks for this. Past the test harness's capture, so that it is seen.
+fn skipped(why: &str) -> Option<PathBuf> {
+    writeln!(std::io::stderr().lock(), "SKIPPED: {why}").unwrap();
+    None
+}

@@ -1,0 +1,560 @@
+//! What is tried at the one open door, through the very program that serves it.
+
+use std::fs;
+
+use chrono::Utc;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{
+    deliver_genuine_event, post_webhook, sample_event, send_request, sign_at, sign_now,
+    start_harness, start_with_webhooks, test_secret, test_secrets, webhook_request,
+};
+use crate::{
+    api::{ApiResponse, sample_order},
+    harness::Harness,
+    shared_servers::shared_servers,
+};
+use devstack::{Temporal, TemporalOptions};
+use domain::WebhookProvider;
+use payment_webhooks::{LARGEST_BATCH, Message, Secrets, made_up};
+
+/// Which providers sign a time.
+const TIMED: [WebhookProvider; 2] = [WebhookProvider::Stripe, WebhookProvider::Standard];
+
+/// Starts an order of 99.99 USD that waits for somebody's word that it is paid.
+async fn waiting(world: &Harness, id: &str) {
+    let mut order = sample_order();
+    order["profile"] = json!("checkout");
+    world
+        .post(&format!("/orders/{id}/start"), order)
+        .await
+        .expect_started();
+    let look = async || world.audit_event_types(id).await;
+    let asked = |trail: &Vec<String>| trail.iter().any(|kind| kind == "payment_requested");
+    world
+        .wait_until("the wait for the payment", look, asked)
+        .await;
+}
+
+/// Changes what is signed, and nothing else.
+fn tampered(provider: WebhookProvider, message: &Message) -> Message {
+    let mut message = message.clone();
+    match provider {
+        // Its amount.
+        WebhookProvider::Adyen => {
+            let body = String::from_utf8(message.body).unwrap();
+            assert!(body.contains("9999"));
+            message.body = body.replace("9999", "9998").into_bytes();
+        }
+        WebhookProvider::Stripe
+        | WebhookProvider::Standard
+        | WebhookProvider::Square
+        | WebhookProvider::Mollie
+        | WebhookProvider::GoCardless
+        | WebhookProvider::Checkout
+        | WebhookProvider::Shopify => message.body.push(b' '),
+    }
+    message
+}
+
+#[tokio::test]
+async fn what_is_forged_is_refused_for_its_reason_and_leaves_nothing() {
+    let world = start_harness().await;
+    let now = Utc::now().timestamp();
+    for &provider in WebhookProvider::ALL {
+        let id = format!("fraud-{provider}");
+        let good = sign_now(provider, sample_event(provider, &id));
+        post_webhook(&world.url, provider, &tampered(provider, &good))
+            .await
+            .expect_rejected(provider, "signature");
+
+        let other = Secrets::parse(provider, &made_up(provider, &[9; 32])).unwrap();
+        let forged = sign_at(&other, sample_event(provider, &id), now);
+        post_webhook(&world.url, provider, &forged)
+            .await
+            .expect_rejected(provider, "signature");
+
+        post_webhook(&world.url, provider, &sample_event(provider, &id))
+            .await
+            .expect_rejected(provider, "header");
+        post_webhook(&world.url, provider, &Message::new(""))
+            .await
+            .expect_rejected(provider, "header");
+        post_webhook(
+            &world.url,
+            provider,
+            &Message::new(b"\xff\xfe\x00{".to_vec()),
+        )
+        .await
+        .expect_rejected(provider, "header");
+
+        // Whoever has another provider's secret has not this one's.
+        for &foreign in WebhookProvider::ALL
+            .iter()
+            .filter(|foreign| **foreign != provider)
+        {
+            let message = sign_now(foreign, sample_event(foreign, &id));
+            let answer = post_webhook(&world.url, provider, &message).await;
+            let reason = answer.body["reason"].clone();
+            assert!(
+                reason == "header" || reason == "signature",
+                "{foreign} at {provider}: {answer:?}"
+            );
+            answer.expect_rejected(provider, reason.as_str().unwrap());
+        }
+    }
+    for provider in TIMED {
+        for away in [-100_000, -310, 310, 100_000] {
+            let message = sign_at(
+                &test_secrets(provider),
+                sample_event(provider, "fraud-late"),
+                now + away,
+            );
+            let problem = post_webhook(&world.url, provider, &message)
+                .await
+                .expect_rejected(provider, "timestamp");
+            assert_eq!(
+                problem["detail"], "The signature is too old, or from the future.",
+                "{away}"
+            );
+        }
+    }
+    assert_eq!(world.webhook_outcomes().await, []);
+    // The same door takes what is genuine.
+    for &provider in WebhookProvider::ALL {
+        deliver_genuine_event(&world, provider, &format!("fraud-{provider}")).await;
+    }
+    let taken = async || world.webhook_outcomes().await.len();
+    world
+        .wait_until("one row of each", taken, |count| {
+            *count == WebhookProvider::ALL.len()
+        })
+        .await;
+    world.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn the_same_notification_many_times_pays_its_order_once() {
+    let world = start_harness().await;
+    for (provider, id) in [
+        (WebhookProvider::Stripe, "replay-stripe"),
+        (WebhookProvider::Standard, "replay-standard"),
+        (WebhookProvider::Adyen, "replay-adyen"),
+        (WebhookProvider::Square, "replay-square"),
+        (WebhookProvider::Checkout, "replay-checkout"),
+    ] {
+        waiting(&world, id).await;
+        let first = sign_now(provider, sample_event(provider, id));
+        post_webhook(&world.url, provider, &first)
+            .await
+            .expect_accepted(provider);
+        post_webhook(&world.url, provider, &first)
+            .await
+            .expect_accepted(provider);
+        assert_eq!(
+            world.wait_for_end(id).await.status.as_str(),
+            "delivered",
+            "{provider}"
+        );
+        // Long after, and signed afresh.
+        let again = sign_at(
+            &test_secrets(provider),
+            sample_event(provider, id),
+            Utc::now().timestamp() - 5,
+        );
+        for message in [&first, &again] {
+            post_webhook(&world.url, provider, message)
+                .await
+                .expect_accepted(provider);
+        }
+        let trail = world.audit_event_types(id).await;
+        assert_eq!(
+            trail
+                .iter()
+                .filter(|kind| *kind == "payment_confirmed")
+                .count(),
+            1,
+            "{trail:?}"
+        );
+    }
+    // The last repeat has been looked at, too.
+    let settled = async || world.webhook_outcomes().await;
+    let rows = world
+        .wait_until("five rows", settled, |rows| rows.len() == 5)
+        .await;
+    assert!(
+        rows.iter().all(|(_, outcome)| outcome == "applied"),
+        "{rows:?}"
+    );
+    world.assert_invariants().await;
+}
+
+/// A batch of what each of these orders' payment says.
+fn batch(ids: &[String]) -> Message {
+    let item = |id: &String| {
+        let body: Value =
+            serde_json::from_slice(&sample_event(WebhookProvider::Adyen, id).body).unwrap();
+        body["notificationItems"][0].clone()
+    };
+    let items: Vec<_> = ids.iter().map(item).collect();
+    Message::new(json!({"live": "false", "notificationItems": items}).to_string())
+}
+
+fn names(prefix: &str, count: usize) -> Vec<String> {
+    (0..count)
+        .map(|number| format!("{prefix}-{number}"))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_batch_is_taken_whole_or_not_at_all() {
+    const ADYEN: WebhookProvider = WebhookProvider::Adyen;
+    let world = start_harness().await;
+    let ids = names("batch", 2);
+    for id in &ids {
+        waiting(&world, id).await;
+    }
+    let good = sign_now(ADYEN, batch(&ids));
+    // One item is another's, or says something else, or is not signed.
+    let mut body: Value = serde_json::from_slice(&good.body).unwrap();
+    let last = "/notificationItems/1/NotificationRequestItem";
+    let mut forged = body.clone();
+    forged.pointer_mut(last).unwrap()["merchantReference"] = json!("batch-elsewhere");
+    post_webhook(&world.url, ADYEN, &Message::new(forged.to_string()))
+        .await
+        .expect_rejected(ADYEN, "signature");
+    let mut unsigned = body.clone();
+    unsigned.pointer_mut(last).unwrap()["additionalData"] = json!({});
+    post_webhook(&world.url, ADYEN, &Message::new(unsigned.to_string()))
+        .await
+        .expect_rejected(ADYEN, "header");
+    let empty = json!({"live": "false", "notificationItems": []});
+    post_webhook(&world.url, ADYEN, &Message::new(empty.to_string()))
+        .await
+        .expect_rejected(ADYEN, "header");
+    for id in &ids {
+        assert_eq!(
+            world.get(&format!("/orders/{id}")).await.expect_status(200)["status"],
+            "pending",
+            "{id}"
+        );
+    }
+    assert_eq!(world.webhook_outcomes().await, []);
+    // An item that is doubled is one event.
+    let doubled = body["notificationItems"][0].clone();
+    body["notificationItems"]
+        .as_array_mut()
+        .unwrap()
+        .push(doubled);
+    post_webhook(&world.url, ADYEN, &Message::new(body.to_string()))
+        .await
+        .expect_accepted(ADYEN);
+    for id in &ids {
+        assert_eq!(world.wait_for_end(id).await.status.as_str(), "delivered");
+    }
+    let rows = world.webhook_outcomes().await;
+    assert!(
+        rows.len() == 2 && rows.iter().all(|(_, outcome)| outcome == "applied"),
+        "{rows:?}"
+    );
+    world.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn a_huge_batch_is_taken_whole_or_refused() {
+    const ADYEN: WebhookProvider = WebhookProvider::Adyen;
+    let world = start_harness().await;
+    let too_many = sign_now(ADYEN, batch(&names("huge", LARGEST_BATCH + 1)));
+    post_webhook(&world.url, ADYEN, &too_many)
+        .await
+        .expect_rejected(ADYEN, "signature");
+    let items = vec![json!({"NotificationRequestItem": {}}); 7_000];
+    let nothing = Message::new(json!({"notificationItems": items}).to_string());
+    post_webhook(&world.url, ADYEN, &nothing)
+        .await
+        .expect_rejected(ADYEN, "header");
+    assert_eq!(world.webhook_outcomes().await, []);
+    post_webhook(
+        &world.url,
+        ADYEN,
+        &sign_now(ADYEN, batch(&names("huge", LARGEST_BATCH))),
+    )
+    .await
+    .expect_accepted(ADYEN);
+    let recorded = async || world.webhook_outcomes().await.len();
+    world
+        .wait_until("a row of each", recorded, |count| *count == LARGEST_BATCH)
+        .await;
+}
+
+/// The most memory that the API's process has had, in KiB.
+async fn peak(world: &Harness) -> u64 {
+    let status =
+        fs::read_to_string(format!("/proc/{}/status", world.api.pid().await.unwrap())).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
+    line.trim_end_matches("kB").trim().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused_and_not_kept() {
+    const STRIPE: WebhookProvider = WebhookProvider::Stripe;
+    let world = start_harness().await;
+    deliver_genuine_event(&world, STRIPE, "large").await;
+    let before = peak(&world).await;
+    for size in [(256 << 10) + 1, 10 << 20, (10 << 20) + 1, 12 << 20] {
+        for _ in 0..4 {
+            let message = sign_now(STRIPE, Message::new(vec![b'['; size]));
+            post_webhook(&world.url, STRIPE, &message)
+                .await
+                .expect_problem(413, "body_too_large");
+        }
+    }
+    // One after the other: a few copies of one body at most, not of sixteen.
+    let grown = peak(&world).await - before;
+    assert!(grown < 120 << 10, "{grown} KiB more");
+    // As deep as it gets within the limit: signed, so it must be out of the way.
+    let deep = sign_now(STRIPE, Message::new(vec![b'['; 256 << 10]));
+    post_webhook(&world.url, STRIPE, &deep)
+        .await
+        .expect_accepted(STRIPE);
+    let look = async || world.webhook_outcomes().await;
+    let both = |rows: &Vec<(String, String)>| {
+        rows.len() == 2 && rows.iter().any(|(_, outcome)| outcome == "unreadable")
+    };
+    world.wait_until("the unreadable one", look, both).await;
+}
+
+#[tokio::test]
+async fn what_is_signed_and_is_no_text_is_recorded_and_out_of_the_way() {
+    let world = start_harness().await;
+    for &provider in WebhookProvider::ALL {
+        // Another body for each: an event without an id goes by its bytes.
+        let body = [b"\xff\xfe\x00".as_slice(), provider.as_str().as_bytes()].concat();
+        post_webhook(
+            &world.url,
+            provider,
+            &sign_now(provider, Message::new(body)),
+        )
+        .await
+        .expect_accepted(provider);
+    }
+    let look = async || world.webhook_outcomes().await;
+    let all = |rows: &Vec<(String, String)>| {
+        rows.len() == WebhookProvider::ALL.len()
+            && rows.iter().all(|(_, outcome)| outcome == "unreadable")
+    };
+    world.wait_until("a row of each", look, all).await;
+}
+
+#[tokio::test]
+async fn a_provider_without_a_secret_is_not_there() {
+    let world = start_with_webhooks(&[("WEBHOOK_SECRETS_SHOPIFY", "")]).await;
+    let shopify = WebhookProvider::Shopify;
+    post_webhook(
+        &world.url,
+        shopify,
+        &sign_now(shopify, sample_event(shopify, "off")),
+    )
+    .await
+    .expect_problem(404, "route_not_found");
+    for unknown in ["paypal", "Stripe", "stripe%20", "%00", "stripe%2F"] {
+        send_request(webhook_request(&world.url, unknown, &[], b"{}".to_vec()))
+            .await
+            .expect_problem(404, "route_not_found");
+    }
+    for (method, body) in [
+        (Method::GET, None),
+        (Method::PUT, Some("{}".to_owned())),
+        (Method::DELETE, None),
+    ] {
+        let answer = world.send(method, "/webhooks/stripe", &[], body).await;
+        assert_eq!(answer.header("allow"), "POST");
+        answer.expect_problem(405, "method_not_allowed");
+    }
+    deliver_genuine_event(&world, WebhookProvider::Stripe, "on").await;
+}
+
+#[tokio::test]
+async fn without_a_worker_it_is_taken_and_without_temporal_it_must_come_again() {
+    let temporal = Temporal::start(TemporalOptions::default()).await.unwrap();
+    let database = shared_servers()
+        .await
+        .create_database(&format!("db_webhooks_{}", std::process::id()))
+        .await;
+    let settings = super::webhook_settings();
+    let settings: Vec<_> = settings
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let world = Harness::start_on(&database, &temporal.address, &settings).await;
+    world.worker.kill().await;
+    for &provider in WebhookProvider::ALL {
+        deliver_genuine_event(&world, provider, &format!("no-worker-{provider}")).await;
+    }
+    assert_eq!(world.webhook_outcomes().await, []);
+    world.worker.restart().await.unwrap();
+    let taken = async || world.webhook_outcomes().await.len();
+    world
+        .wait_until("one row of each", taken, |count| {
+            *count == WebhookProvider::ALL.len()
+        })
+        .await;
+    temporal.process.kill().await;
+    for &provider in WebhookProvider::ALL {
+        let id = format!("no-temporal-{provider}");
+        let good = sign_now(provider, sample_event(provider, &id));
+        let answer: ApiResponse = post_webhook(&world.url, provider, &good).await;
+        assert_eq!(answer.header("retry-after"), "5");
+        answer.expect_problem(503, "temporal_unavailable");
+        // Who is refused is refused all the same.
+        post_webhook(&world.url, provider, &tampered(provider, &good))
+            .await
+            .expect_rejected(provider, "signature");
+    }
+}
+
+const MARKS: [&str; 6] = [
+    "4242424242424242",
+    "marked@example.com",
+    "Marked Person",
+    "7 Marked Street",
+    "marked-secret",
+    "MARKEDTOKEN",
+];
+
+/// The same, with what providers put beside what we read.
+fn talkative(provider: WebhookProvider, id: &str) -> Message {
+    let mut message = sample_event(provider, id);
+    let mut body: Value = serde_json::from_slice(&message.body).unwrap();
+    let marks = json!({
+        "number": MARKS[0], "receipt_email": MARKS[1], "name": MARKS[2], "address": {"line1": MARKS[3]}, "token": MARKS[5],
+    });
+    for place in [
+        "",
+        "/data",
+        "/data/object",
+        "/data/object/payment",
+        "/notificationItems/0/NotificationRequestItem",
+        "/events/0",
+    ] {
+        if let Some(object) = body.pointer_mut(place).and_then(Value::as_object_mut) {
+            for name in [
+                "billing_details",
+                "card",
+                "customer",
+                "shopperEmail",
+                "description",
+                "reason",
+                "paymentMethod",
+            ] {
+                object.insert(name.to_owned(), marks.clone());
+            }
+        }
+    }
+    message.body = body.to_string().into_bytes();
+    message
+}
+
+#[tokio::test]
+async fn nothing_of_a_secret_a_card_or_an_address_is_seen_anywhere() {
+    let world = start_with_webhooks(&[("LOG_LEVEL", "debug")]).await;
+    let mut seen = String::new();
+    for &provider in WebhookProvider::ALL {
+        let id = format!("marked-{provider}");
+        let good = sign_now(provider, talkative(provider, &id));
+        assert!(
+            MARKS[..4]
+                .iter()
+                .all(|mark| String::from_utf8_lossy(&good.body).contains(mark)),
+            "{provider}"
+        );
+        let mut answers = vec![post_webhook(&world.url, provider, &good).await];
+        assert!(answers[0].status.is_success(), "{provider}: {answers:?}");
+        answers.push(post_webhook(&world.url, provider, &tampered(provider, &good)).await);
+        answers.push(post_webhook(&world.url, provider, &Message::new(good.body.clone())).await);
+        // The secret itself where a signature belongs, and in the path.
+        let secret = test_secret(provider);
+        let headers: Vec<_> = good
+            .header_pairs()
+            .into_iter()
+            .map(|(name, _)| (name, secret.as_str()))
+            .collect();
+        answers.push(
+            send_request(webhook_request(
+                &world.url,
+                provider.as_str(),
+                &headers,
+                good.body.clone(),
+            ))
+            .await,
+        );
+        answers.push(
+            send_request(webhook_request(
+                &world.url,
+                MARKS[5],
+                &headers,
+                good.body.clone(),
+            ))
+            .await,
+        );
+        seen.extend(
+            answers
+                .iter()
+                .map(|answer| format!("{:?} {}\n", answer.headers, answer.body)),
+        );
+    }
+    let look = async || world.webhook_outcomes().await;
+    let decided = |rows: &Vec<(String, String)>| {
+        rows.len() == WebhookProvider::ALL.len()
+            && rows.iter().all(|(_, outcome)| outcome != "pending")
+    };
+    world.wait_until("an outcome of each", look, decided).await;
+    for row in store::webhook_events::list(&world.pool, None, None, 100)
+        .await
+        .unwrap()
+    {
+        seen += &format!("{row:?}\n");
+    }
+    for url in &world.metrics_urls {
+        seen += &world
+            .http
+            .get(url)
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
+    }
+    for program in ["api", "worker"] {
+        let log = world.read_log(program);
+        assert!(
+            log.lines().count() > 10 && log.contains("DEBUG"),
+            "{program} logs nothing"
+        );
+        seen += &log;
+    }
+    // What was looked at is what it must be.
+    assert!(
+        seen.contains("/webhooks/{provider}") && seen.contains("evt_marked-stripe"),
+        "{seen}"
+    );
+    let secrets: Vec<String> = WebhookProvider::ALL
+        .iter()
+        .map(|provider| test_secret(*provider))
+        .collect();
+    for mark in MARKS
+        .iter()
+        .copied()
+        .chain(secrets.iter().map(String::as_str))
+    {
+        let line = seen.lines().find(|line| line.contains(mark));
+        // The path of an unknown provider is the caller's own word, and told to nobody else.
+        let line = line.filter(|line| !(mark == MARKS[5] && line.contains("\"instance\"")));
+        assert_eq!(line, None, "{mark} is seen");
+    }
+}
