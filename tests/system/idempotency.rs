@@ -6,7 +6,7 @@ use chrono::DateTime;
 
 use crate::shared_servers::shared_servers;
 use domain::{
-    EventType, Money, OrderId, OrderRecord, PaymentId, PaymentStatus, Sku, TransactionId,
+    AuditEventType, Money, OrderId, OrderState, PaymentId, PaymentStatus, Sku, TransactionId,
 };
 use store::{
     PgPool,
@@ -17,11 +17,11 @@ use store::{
 };
 
 /// An order for two pieces of `TWIN`, received and validated.
-async fn order(database: &str) -> (PgPool, OrderRecord) {
+async fn order(database: &str) -> (PgPool, OrderState) {
     let pool = store::connect(&shared_servers().await.create_database(database).await)
         .await
         .unwrap();
-    let mut record = OrderRecord::new(OrderId::parse("twin-1").unwrap(), DateTime::UNIX_EPOCH);
+    let mut record = OrderState::new(OrderId::parse("twin-1").unwrap(), DateTime::UNIX_EPOCH);
     let order = contract::parse_order(r#"{"items": [{"sku": "TWIN", "quantity": 2, "price": 5}]}"#)
         .unwrap();
     record.order = Some(order);
@@ -32,7 +32,7 @@ async fn order(database: &str) -> (PgPool, OrderRecord) {
     (pool, record)
 }
 
-fn image(record: &OrderRecord, version: u32) -> OrderProjection<'_> {
+fn image(record: &OrderState, version: u32) -> OrderProjection<'_> {
     let decided_at = DateTime::from_timestamp(version.into(), 0).unwrap();
     OrderProjection {
         record,
@@ -50,7 +50,7 @@ async fn stock(pool: &PgPool) -> Stock {
     inventory::read_stock(pool, &sku()).await.unwrap().unwrap()
 }
 
-async fn reserve(pool: &PgPool, record: &OrderRecord) -> Reservation {
+async fn reserve(pool: &PgPool, record: &OrderState) -> Reservation {
     let lines = &record.order.as_ref().unwrap().lines;
     inventory::reserve(pool, image(record, 2), lines, 0)
         .await
@@ -150,10 +150,10 @@ async fn an_older_image_and_another_run_change_nothing() {
 #[tokio::test]
 async fn what_a_lost_task_wrote_gives_way_to_what_was_decided_in_its_place() {
     let (pool, mut record) = order("twins_lost").await;
-    let entry = |record: &mut OrderRecord, kind| {
-        record.audit(kind, serde_json::json!({}), DateTime::UNIX_EPOCH)
+    let entry = |record: &mut OrderState, kind| {
+        record.append_audit_event(kind, serde_json::json!({}), DateTime::UNIX_EPOCH)
     };
-    let received = [entry(&mut record, EventType::OrderReceived)];
+    let received = [entry(&mut record, AuditEventType::OrderReceived)];
     orders::record_projection(
         &pool,
         OrderProjection {
@@ -166,9 +166,9 @@ async fn what_a_lost_task_wrote_gives_way_to_what_was_decided_in_its_place() {
     // The task that is lost: three entries under one number each.
     let mut lost = record.clone();
     let written = [
-        EventType::OrderValidated,
-        EventType::InventoryReserved,
-        EventType::PaymentRequested,
+        AuditEventType::OrderValidated,
+        AuditEventType::InventoryReserved,
+        AuditEventType::PaymentRequested,
     ];
     let written = written.map(|kind| entry(&mut lost, kind));
     orders::record_projection(
@@ -181,7 +181,7 @@ async fn what_a_lost_task_wrote_gives_way_to_what_was_decided_in_its_place() {
     .await
     .unwrap();
     // In its place, with a longer history, the order is cancelled: fewer entries, others under the same numbers.
-    let decided = [entry(&mut record, EventType::OrderCancelled)];
+    let decided = [entry(&mut record, AuditEventType::OrderCancelled)];
     orders::record_projection(
         &pool,
         OrderProjection {
@@ -209,8 +209,8 @@ async fn what_a_lost_task_wrote_gives_way_to_what_was_decided_in_its_place() {
     assert_eq!(
         kinds,
         [
-            (1, EventType::OrderReceived),
-            (2, EventType::OrderCancelled)
+            (1, AuditEventType::OrderReceived),
+            (2, AuditEventType::OrderCancelled)
         ]
     );
     assert_eq!(store::verify::find_violations(&pool).await.unwrap(), []);
@@ -221,10 +221,10 @@ async fn what_a_lost_task_wrote_gives_way_to_what_was_decided_in_its_place() {
 async fn what_a_repeated_task_decides_stands_whatever_the_try_before_it_wrote() {
     let (pool, mut record) = order("twins_repeated").await;
     let at = |second| DateTime::from_timestamp(second, 0).unwrap();
-    let entry = |record: &mut OrderRecord, kind| {
-        record.audit(kind, serde_json::json!({}), DateTime::UNIX_EPOCH)
+    let entry = |record: &mut OrderState, kind| {
+        record.append_audit_event(kind, serde_json::json!({}), DateTime::UNIX_EPOCH)
     };
-    let received = [entry(&mut record, EventType::OrderReceived)];
+    let received = [entry(&mut record, AuditEventType::OrderReceived)];
     orders::record_projection(
         &pool,
         OrderProjection {
@@ -234,7 +234,7 @@ async fn what_a_repeated_task_decides_stands_whatever_the_try_before_it_wrote() 
     )
     .await
     .unwrap();
-    let write = async |record: &OrderRecord, version, decided_at, events: &[_]| {
+    let write = async |record: &OrderState, version, decided_at, events: &[_]| {
         orders::record_projection(
             &pool,
             OrderProjection {
@@ -254,25 +254,28 @@ async fn what_a_repeated_task_decides_stands_whatever_the_try_before_it_wrote() 
     };
     // The try that is lost gets far.
     let mut lost = record.clone();
-    let first = [entry(&mut lost, EventType::OrderValidated)];
+    let first = [entry(&mut lost, AuditEventType::OrderValidated)];
     write(&lost, 5_120, at(10), &first).await;
-    let second = [entry(&mut lost, EventType::InventoryReserved)];
+    let second = [entry(&mut lost, AuditEventType::InventoryReserved)];
     write(&lost, 5_121, at(11), &second).await;
     // The next one, with an update that came meanwhile, does not.
     let mut cancelled = record.clone();
-    let decided = [entry(&mut cancelled, EventType::OrderCancelled)];
+    let decided = [entry(&mut cancelled, AuditEventType::OrderCancelled)];
     assert_eq!(
         write(&cancelled, 5_120, at(20), &decided).await,
-        [EventType::OrderCancelled]
+        [AuditEventType::OrderCancelled]
     );
     // A late twin of the first.
     assert_eq!(
         write(&lost, 5_121, at(11), &second).await,
-        [EventType::OrderCancelled]
+        [AuditEventType::OrderCancelled]
     );
     // What the task has done outside at its end, whatever that server's clock says; and the late twin again.
-    let outside = [entry(&mut cancelled, EventType::InventoryReleased)];
-    let both = [EventType::OrderCancelled, EventType::InventoryReleased];
+    let outside = [entry(&mut cancelled, AuditEventType::InventoryReleased)];
+    let both = [
+        AuditEventType::OrderCancelled,
+        AuditEventType::InventoryReleased,
+    ];
     assert_eq!(
         write(&cancelled, 5_121, orders::FINAL_DECISION_TIME, &outside).await,
         both
@@ -285,11 +288,14 @@ async fn what_a_repeated_task_decides_stands_whatever_the_try_before_it_wrote() 
 async fn a_mail_of_what_a_lost_task_wrote_gives_way_unless_it_was_sent() {
     let (pool, mut record) = order("twins_mail").await;
     record.order.as_mut().unwrap().customer.email = Some("john@example.com".to_owned());
-    let entry = |record: &mut OrderRecord, kind| {
-        record.audit(kind, serde_json::json!({}), DateTime::UNIX_EPOCH)
+    let entry = |record: &mut OrderState, kind| {
+        record.append_audit_event(kind, serde_json::json!({}), DateTime::UNIX_EPOCH)
     };
-    let received =
-        [EventType::OrderReceived, EventType::OrderValidated].map(|kind| entry(&mut record, kind));
+    let received = [
+        AuditEventType::OrderReceived,
+        AuditEventType::OrderValidated,
+    ]
+    .map(|kind| entry(&mut record, kind));
     orders::record_projection(
         &pool,
         OrderProjection {
@@ -329,8 +335,11 @@ async fn a_mail_of_what_a_lost_task_wrote_gives_way_unless_it_was_sent() {
         .unwrap();
     // A task that is lost: paid and shipped. The later one waits for the earlier one.
     let mut lost = record.clone();
-    let written =
-        [EventType::PaymentCaptured, EventType::OrderShipped].map(|kind| entry(&mut lost, kind));
+    let written = [
+        AuditEventType::PaymentCaptured,
+        AuditEventType::OrderShipped,
+    ]
+    .map(|kind| entry(&mut lost, kind));
     orders::record_projection(
         &pool,
         OrderProjection {
@@ -356,8 +365,11 @@ async fn a_mail_of_what_a_lost_task_wrote_gives_way_unless_it_was_sent() {
     );
     // In its place the payment is confirmed one entry later, and nothing was shipped.
     let mut decided = record.clone();
-    let written = [EventType::PaymentAccepted, EventType::PaymentConfirmed]
-        .map(|kind| entry(&mut decided, kind));
+    let written = [
+        AuditEventType::PaymentAccepted,
+        AuditEventType::PaymentConfirmed,
+    ]
+    .map(|kind| entry(&mut decided, kind));
     orders::record_projection(
         &pool,
         OrderProjection {
@@ -442,7 +454,7 @@ async fn a_write_that_is_given_up_anywhere_takes_nothing_along() {
         store::connect_lazy(&url, 1).unwrap(),
         store::connect(&url).await.unwrap(),
     );
-    let mut record = OrderRecord::new(OrderId::parse("twin-1").unwrap(), DateTime::UNIX_EPOCH);
+    let mut record = OrderState::new(OrderId::parse("twin-1").unwrap(), DateTime::UNIX_EPOCH);
     orders::insert(&one, image(&record, 1), "run-1")
         .await
         .unwrap();
@@ -460,8 +472,8 @@ async fn a_write_that_is_given_up_anywhere_takes_nothing_along() {
         }
         drop(write);
         version += 1;
-        let event = record.audit(
-            EventType::OrderValidated,
+        let event = record.append_audit_event(
+            AuditEventType::OrderValidated,
             serde_json::json!({"polls": polls}),
             DateTime::UNIX_EPOCH,
         );

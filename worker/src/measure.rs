@@ -10,7 +10,7 @@ use temporalio_sdk::{
 };
 use tracing::Instrument;
 
-use domain::{AuditEvent, OrderRecord};
+use domain::{AuditEvent, OrderState};
 use store::PgPool;
 use telemetry::metrics;
 use workflows::activity::PendingWrite;
@@ -61,7 +61,7 @@ impl ActivityInboundInterceptor for Measured {
 }
 
 /// Done twice where an order's last write was done twice, which a worker must die for at that very moment.
-async fn order(pool: PgPool, record: OrderRecord) {
+async fn order(pool: PgPool, record: OrderState) {
     let whole = record.updated_at() - record.created_at();
     metrics::observe_order(record.status().as_str(), whole.to_std().unwrap_or_default());
     if let Some(failure) = &record.failure {
@@ -96,7 +96,7 @@ fn steps(trail: &[AuditEvent]) -> impl Iterator<Item = (&'static str, Duration)>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::EventType;
+    use domain::AuditEventType;
 
     #[test]
     fn a_step_is_named_by_the_entry_that_ends_it() {
@@ -107,10 +107,10 @@ mod tests {
             ts: ts.parse().unwrap_or_default(),
         };
         let trail = [
-            entry(1, EventType::OrderReceived, "2026-11-21T00:00:00Z"),
-            entry(2, EventType::OrderValidated, "2026-11-21T00:00:01Z"),
-            entry(3, EventType::ReviewStarted, "2026-11-21T00:00:01Z"),
-            entry(4, EventType::ReviewApproved, "2026-11-21T01:00:01Z"),
+            entry(1, AuditEventType::OrderReceived, "2026-11-21T00:00:00Z"),
+            entry(2, AuditEventType::OrderValidated, "2026-11-21T00:00:01Z"),
+            entry(3, AuditEventType::ReviewStarted, "2026-11-21T00:00:01Z"),
+            entry(4, AuditEventType::ReviewApproved, "2026-11-21T01:00:01Z"),
         ];
         let steps: Vec<_> = steps(&trail)
             .map(|(step, took)| (step, took.as_secs()))

@@ -4,11 +4,11 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use contract::order_id_of_workflow;
+use contract::parse_order_workflow_id;
 use devstack::Stack;
 use domain::{
-    Currency, CustomerId, Decimal, DeliveryOutcome, OrderId, PaymentId, Profile, Sku,
-    TransactionId, WebhookProvider, parse_time,
+    Currency, CustomerId, Decimal, OrderId, PaymentId, Profile, Sku, TransactionId, WebhookOutcome,
+    WebhookProvider, parse_time,
 };
 use orderflow_http::Scope;
 use payment_webhooks::SampleKind;
@@ -16,7 +16,9 @@ use payment_webhooks::SampleKind;
 /// An order's id, or its workflow's.
 pub(crate) fn order_id(text: &str) -> Result<String, String> {
     match OrderId::parse(text) {
-        Err(error) if order_id_of_workflow(text).is_none() => Err(format!("an order's id {error}")),
+        Err(error) if parse_order_workflow_id(text).is_none() => {
+            Err(format!("an order's id {error}"))
+        }
         Err(_) | Ok(_) => Ok(text.to_owned()),
     }
 }
@@ -154,7 +156,7 @@ one_of!(status, domain::OrderStatus);
 one_of!(profile, Profile);
 one_of!(scope, Scope);
 one_of!(provider, WebhookProvider);
-one_of!(outcome, DeliveryOutcome);
+one_of!(outcome, WebhookOutcome);
 one_of!(sample, SampleKind);
 
 /// What can be restarted.

@@ -13,38 +13,38 @@ const PLACE: usize = 100;
 const CODE: usize = 20;
 
 impl Request for AddressChange {
-    const TEXT: Option<&'static str> = Some("street");
-    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+    const TEXT_FIELD: Option<&'static str> = Some("street");
+    fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         read_change(fields)
     }
-    fn fields() -> Value {
+    fn object_schema() -> Value {
         change_schema()
     }
 }
 
 fn read_fields(fields: &mut Fields<'_, '_>) -> AddressChange {
     AddressChange {
-        street: fields.filled("street", STREET),
-        city: fields.text(&["city"], PLACE),
-        state: fields.text(&["state"], PLACE),
-        postal_code: fields.text(&POSTAL_CODE, CODE),
-        country: fields.text(&["country"], PLACE),
+        street: fields.take_filled_text("street", STREET),
+        city: fields.take_text(&["city"], PLACE),
+        state: fields.take_text(&["state"], PLACE),
+        postal_code: fields.take_text(&POSTAL_CODE, CODE),
+        country: fields.take_text(&["country"], PLACE),
     }
 }
 
 /// The body of an address update: `{"street": …}`, flat fields, or `{"address": {…}}`.
 fn read_change(fields: &mut Fields<'_, '_>) -> Option<AddressChange> {
     let (place, change) = if fields.starts_with(&ADDRESS, '{') {
-        let place = fields.sent_as(&ADDRESS);
+        let place = fields.sent_name(&ADDRESS);
         (
             place,
-            fields.object(&ADDRESS, |address| Some(read_fields(address)))?,
+            fields.take_object(&ADDRESS, |address| Some(read_fields(address)))?,
         )
     } else {
         ("", read_fields(fields))
     };
-    if change == AddressChange::default() && !fields.any_refused() {
-        fields.refuse(
+    if change == AddressChange::default() && !fields.has_errors() {
+        fields.reject(
             place,
             "must name at least one of street, city, state, postal_code, country",
         );
@@ -56,18 +56,18 @@ fn read_change(fields: &mut Fields<'_, '_>) -> Option<AddressChange> {
 pub(crate) fn read_address_of_order(fields: &mut Fields<'_, '_>) -> AddressChange {
     if fields.starts_with(&ADDRESS, '{') {
         return fields
-            .object(&ADDRESS, |address| Some(read_fields(address)))
+            .take_object(&ADDRESS, |address| Some(read_fields(address)))
             .unwrap_or_default();
     }
     AddressChange {
-        street: fields.text(&ADDRESS, STREET),
-        city: fields.text(&["shipping_city"], PLACE),
-        state: fields.text(&["shipping_state"], PLACE),
-        postal_code: fields.text(
+        street: fields.take_text(&ADDRESS, STREET),
+        city: fields.take_text(&["shipping_city"], PLACE),
+        state: fields.take_text(&["shipping_state"], PLACE),
+        postal_code: fields.take_text(
             &["shipping_postal_code", "shipping_zip_code", "shipping_zip"],
             CODE,
         ),
-        country: fields.text(&["shipping_country"], PLACE),
+        country: fields.take_text(&["shipping_country"], PLACE),
     }
 }
 
@@ -118,11 +118,12 @@ mod tests {
     use crate::Document;
 
     fn read(text: &str) -> Result<AddressChange, Vec<String>> {
-        let refused =
-            |invalid: crate::Invalid| invalid.0.into_iter().map(|e| e.pointer).collect::<Vec<_>>();
+        let refused = |invalid: crate::InvalidFields| {
+            invalid.0.into_iter().map(|e| e.pointer).collect::<Vec<_>>()
+        };
         Document::parse(text)
             .unwrap()
-            .read(read_change)
+            .read_object(read_change)
             .map_err(refused)
     }
 

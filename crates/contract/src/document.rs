@@ -42,7 +42,7 @@ impl std::fmt::Display for FieldError {
 /// A document that is JSON but not what was asked for: every bad field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-pub struct Invalid(pub Vec<FieldError>);
+pub struct InvalidFields(pub Vec<FieldError>);
 
 const MOST_ERRORS: usize = 1_000;
 
@@ -73,10 +73,10 @@ impl<'a> Document<'a> {
 
     /// Reads the document as an object with `read`; what is refused on the way is returned as a whole. Of a document
     /// that is mostly wrong the first thousand: no order has as many fields, and an answer has a size.
-    pub fn read<T>(
+    pub fn read_object<T>(
         &self,
         read: impl FnOnce(&mut Fields<'a, '_>) -> Option<T>,
-    ) -> Result<T, Invalid> {
+    ) -> Result<T, InvalidFields> {
         let mut errors = Vec::new();
         let value = Fields::open(self.0, String::new(), &mut errors).and_then(|mut fields| {
             let value = read(&mut fields);
@@ -93,7 +93,7 @@ impl<'a> Document<'a> {
         }
         match value {
             Some(value) if errors.is_empty() => Ok(value),
-            _ => Err(Invalid(errors)),
+            _ => Err(InvalidFields(errors)),
         }
     }
 }
@@ -212,7 +212,7 @@ impl<'a> Fields<'a, '_> {
     }
 
     /// Refuses the field of this name, or this object when the name is empty.
-    pub fn refuse(&mut self, name: &str, detail: impl Into<String>) {
+    pub fn reject(&mut self, name: &str, detail: impl Into<String>) {
         let pointer = if name.is_empty() {
             self.pointer.clone()
         } else {
@@ -225,7 +225,7 @@ impl<'a> Fields<'a, '_> {
     }
 
     /// Whether the field of one of these names was refused, or something in it.
-    pub fn is_refused(&self, names: &[&str]) -> bool {
+    pub fn is_rejected(&self, names: &[&str]) -> bool {
         names.iter().any(|name| {
             let field = format!("{}/{}", self.pointer, escape(name));
             let within = |error: &FieldError| {
@@ -243,17 +243,17 @@ impl<'a> Fields<'a, '_> {
     }
 
     /// Refuses the object when none of these fields is there.
-    pub fn require(&mut self, names: &[&str]) {
+    pub fn require_any(&mut self, names: &[&str]) {
         if let Some(first) = names
             .first()
             .filter(|_| !names.iter().any(|name| self.has(name)))
         {
-            self.refuse(first, "is required");
+            self.reject(first, "is required");
         }
     }
 
     /// The name by which a field was sent; the first of them when it was not.
-    pub fn sent_as<'n>(&self, names: &[&'n str]) -> &'n str {
+    pub fn sent_name<'n>(&self, names: &[&'n str]) -> &'n str {
         let sent = names.iter().find(|name| self.has(name));
         sent.or(names.first()).copied().unwrap_or_default()
     }
@@ -267,7 +267,7 @@ impl<'a> Fields<'a, '_> {
     }
 
     /// A text of at most `longest` characters, trimmed; blank counts as absent.
-    pub fn text(&mut self, names: &[&str], longest: usize) -> Option<String> {
+    pub fn take_text(&mut self, names: &[&str], longest: usize) -> Option<String> {
         let (pointer, raw) = self.take(names)?;
         let text = self.string(&pointer, raw)?;
         let text = text.trim();
@@ -289,17 +289,17 @@ impl<'a> Fields<'a, '_> {
     }
 
     /// A text that must not be blank where it is there.
-    pub fn filled(&mut self, name: &str, longest: usize) -> Option<String> {
+    pub fn take_filled_text(&mut self, name: &str, longest: usize) -> Option<String> {
         let there = self.has(name);
-        let text = self.text(&[name], longest);
-        if there && text.is_none() && !self.is_refused(&[name]) {
-            self.refuse(name, "must not be blank");
+        let text = self.take_text(&[name], longest);
+        if there && text.is_none() && !self.is_rejected(&[name]) {
+            self.reject(name, "must not be blank");
         }
         text
     }
 
     /// A text that parses as `T`.
-    pub fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self, names: &[&str]) -> Option<T> {
+    pub fn take_parsed<T: FromStr<Err: std::fmt::Display>>(&mut self, names: &[&str]) -> Option<T> {
         let (pointer, raw) = self.take(names)?;
         let text = self.string(&pointer, raw)?;
         self.accept(pointer, &text)
@@ -323,7 +323,7 @@ impl<'a> Fields<'a, '_> {
     }
 
     /// A number, or a string that holds one, that parses as `T` from exactly the text that was sent.
-    pub fn number<T: FromStr<Err: std::fmt::Display>>(&mut self, names: &[&str]) -> Option<T> {
+    pub fn take_number<T: FromStr<Err: std::fmt::Display>>(&mut self, names: &[&str]) -> Option<T> {
         // `1` and `"1.00"` are one number.
         let same = |one: &RawValue, other: &RawValue| match (
             digits(one).parse::<Decimal>(),
@@ -352,7 +352,7 @@ impl<'a> Fields<'a, '_> {
     }
 
     /// An object, read by `read`.
-    pub fn object<T>(
+    pub fn take_object<T>(
         &mut self,
         names: &[&str],
         read: impl FnOnce(&mut Fields<'a, '_>) -> Option<T>,
@@ -365,7 +365,7 @@ impl<'a> Fields<'a, '_> {
     }
 
     /// An array of at most `most` objects, each read by `read`; `None` when it is absent or one is bad.
-    pub fn objects<T>(
+    pub fn take_objects<T>(
         &mut self,
         names: &[&str],
         most: usize,
@@ -398,7 +398,7 @@ impl<'a> Fields<'a, '_> {
     }
 
     /// Whether something was refused so far, here or anywhere in the document.
-    pub fn any_refused(&self) -> bool {
+    pub fn has_errors(&self) -> bool {
         !self.errors.is_empty()
     }
 }
@@ -435,16 +435,16 @@ mod tests {
     /// Reads `{"name": …, "count": …, "inner": {…}}`.
     fn refused(text: &str) -> Vec<String> {
         let read = |fields: &mut Fields<'_, '_>| {
-            fields.text(&["name"], 10);
-            fields.number::<i64>(&["count", "number"]);
-            fields.object(&["inner"], |inner| inner.text(&["name"], 10));
+            fields.take_text(&["name"], 10);
+            fields.take_number::<i64>(&["count", "number"]);
+            fields.take_object(&["inner"], |inner| inner.take_text(&["name"], 10));
             Some(())
         };
         match Document::parse(text) {
             Ok(document) => document
-                .read(read)
+                .read_object(read)
                 .err()
-                .map(|Invalid(errors)| errors)
+                .map(|InvalidFields(errors)| errors)
                 .unwrap_or_default(),
             Err(error) => vec![FieldError {
                 pointer: "-".to_owned(),

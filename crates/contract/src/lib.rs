@@ -4,19 +4,20 @@
 //! The readers accept every spelling of the HTTP contract and report all invalid fields at once.
 
 mod address;
-mod answer;
 mod document;
 mod order_document;
 mod order_request;
 mod payment_confirmation;
 mod request;
 mod schema;
+mod update_outcome;
 mod view;
 mod workflow_id;
 
-pub use answer::{Answer, Answered, RefusalCode, fingerprint};
-pub use document::{Document, DocumentError, FieldError, Fields, Invalid};
-pub use order_document::{LineView, line_document, order_document, order_fingerprint, parse_order};
+pub use document::{Document, DocumentError, FieldError, Fields, InvalidFields};
+pub use order_document::{
+    LineItemView, line_document, order_document, order_fingerprint, parse_order,
+};
 pub use order_request::OrderRequest;
 pub use payment_confirmation::PaymentConfirmation;
 pub use request::{
@@ -24,7 +25,8 @@ pub use request::{
     Request, RequestError,
 };
 pub use schema::id_schema;
+pub use update_outcome::{RecordedOutcome, RefusalCode, UpdateOutcome, request_fingerprint};
 pub use view::{EstimateBasis, EstimatedDeliveryView, OrderView, ResultView, Source, StatusView};
 pub use workflow_id::{
-    order_id_of_workflow, order_workflow_id, settlement_workflow_id, shipping_workflow_id,
+    order_workflow_id, parse_order_workflow_id, settlement_workflow_id, shipping_workflow_id,
 };

@@ -5,20 +5,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::{Document, DocumentError, FieldError, Invalid, OrderRequest};
-use domain::{Decimal, Line, Order, Sku};
+use crate::{Document, DocumentError, FieldError, InvalidFields, OrderRequest};
+use domain::{Decimal, LineItem, Order, Sku};
 
 /// One line item as callers read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LineView {
+pub struct LineItemView {
     pub sku: Sku,
     pub name: Option<String>,
     pub quantity: u32,
     pub unit_price: Decimal,
 }
 
-impl From<&Line> for LineView {
-    fn from(line: &Line) -> Self {
+impl From<&LineItem> for LineItemView {
+    fn from(line: &LineItem) -> Self {
         Self {
             sku: line.sku.clone(),
             name: line.name.clone(),
@@ -33,16 +33,16 @@ impl From<&Line> for LineView {
 /// # Errors
 ///
 /// Names every field that is missing or not valid.
-pub fn parse_order(text: &str) -> Result<Order, Invalid> {
+pub fn parse_order(text: &str) -> Result<Order, InvalidFields> {
     let not_json = |error: DocumentError| {
-        Invalid(vec![FieldError {
+        InvalidFields(vec![FieldError {
             pointer: String::new(),
             detail: error.to_string(),
         }])
     };
     Document::parse(text)
         .map_err(not_json)?
-        .read(OrderRequest::read)?
+        .read_object(OrderRequest::from_fields)?
         .into_order()
 }
 
@@ -58,8 +58,8 @@ pub fn order_document(order: &Order) -> Value {
 }
 
 /// Returns the JSON of one line item as callers read it.
-pub fn line_document(line: &Line) -> Value {
-    json!(LineView::from(line))
+pub fn line_document(line: &LineItem) -> Value {
+    json!(LineItemView::from(line))
 }
 
 /// Returns the SHA-256 of the canonical document and `salt`, in hexadecimal. Requests that mean the

@@ -3,18 +3,18 @@
 mod schema;
 
 use crate::{
-    Fields, Invalid,
+    Fields, InvalidFields,
     address::{ADDRESS, read_address_of_order},
 };
 use domain::{
-    Address, AddressChange, Currency, Customer, Decimal, Line, Money, Order, PaymentId, Sku,
+    Address, AddressChange, Currency, Customer, Decimal, LineItem, Money, Order, PaymentId, Sku,
 };
 
 /// What a caller sent to start an order. Lines may be missing: then a sample cart may stand in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderRequest {
     pub customer: Customer,
-    pub lines: Vec<Line>,
+    pub lines: Vec<LineItem>,
     pub currency: Currency,
     pub shipping_address: Option<Address>,
     pub payment_id: Option<PaymentId>,
@@ -31,27 +31,29 @@ const EMAIL: usize = 254;
 
 impl OrderRequest {
     /// Accepts each of the four spellings of the HTTP contract.
-    pub fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+    pub fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let customer = read_customer(fields);
-        let currency = fields.parsed(&["currency"]).unwrap_or(Currency::DEFAULT);
-        let lines = fields.objects(&["items"], MOST_LINES, |line| read_line(line, currency));
+        let currency = fields
+            .take_parsed(&["currency"])
+            .unwrap_or(Currency::DEFAULT);
+        let lines = fields.take_objects(&["items"], MOST_LINES, |line| read_line(line, currency));
         // With the rest and not after it, so that every bad field is named at once.
         if let Some(Err(detail)) = lines
             .as_ref()
             .filter(|lines| !lines.is_empty())
             .map(|lines| sum(lines, currency))
         {
-            fields.refuse("items", detail);
+            fields.reject("items", detail);
         }
-        let address = fields.sent_as(&ADDRESS);
+        let address = fields.sent_name(&ADDRESS);
         let shipping_address = read_address_of_order(fields);
         let is_partial =
             shipping_address.street.is_none() && shipping_address != AddressChange::default();
-        if is_partial && !fields.is_refused(&ADDRESS) {
-            fields.refuse(address, "must name a street");
+        if is_partial && !fields.is_rejected(&ADDRESS) {
+            fields.reject(address, "must name a street");
         }
         let (payment_id, payment_method) = read_payment(fields);
-        let profile = fields.text(&["profile"], PROFILE);
+        let profile = fields.take_text(&["profile"], PROFILE);
         Some(Self {
             customer,
             lines: lines.unwrap_or_default(),
@@ -64,9 +66,9 @@ impl OrderRequest {
     }
 
     /// The order that this request makes; names what is missing or does not add up.
-    pub fn into_order(self) -> Result<Order, Invalid> {
+    pub fn into_order(self) -> Result<Order, InvalidFields> {
         let invalid = |detail: String| {
-            Invalid(vec![crate::FieldError {
+            InvalidFields(vec![crate::FieldError {
                 pointer: "/items".to_owned(),
                 detail,
             }])
@@ -94,7 +96,7 @@ impl OrderRequest {
                 Money::from_minor(999, self.currency),
             )
         {
-            self.lines = vec![Line {
+            self.lines = vec![LineItem {
                 sku,
                 name: Some("Sample item".to_owned()),
                 quantity: 1,
@@ -106,23 +108,25 @@ impl OrderRequest {
 }
 
 /// What the lines come to, or why no order can.
-fn sum(lines: &[Line], currency: Currency) -> Result<Money, String> {
+fn sum(lines: &[LineItem], currency: Currency) -> Result<Money, String> {
     Order::total_of(lines, currency).map_err(|error| error.to_string())
 }
 
 fn read_customer(fields: &mut Fields<'_, '_>) -> Customer {
-    let nested = fields.object(&["customer"], |customer| {
+    let nested = fields.take_object(&["customer"], |customer| {
         Some(Customer {
-            id: customer.parsed(&["id"]),
-            name: customer.text(&["name"], NAME),
-            email: customer.parsed::<Email>(&["email"]).map(|email| email.0),
+            id: customer.take_parsed(&["id"]),
+            name: customer.take_text(&["name"], NAME),
+            email: customer
+                .take_parsed::<Email>(&["email"])
+                .map(|email| email.0),
         })
     });
     let nested = nested.unwrap_or_default();
-    let id = fields.parsed(&["customer_id"]);
-    let name = fields.text(&["customer_name"], NAME);
+    let id = fields.take_parsed(&["customer_id"]);
+    let name = fields.take_text(&["customer_name"], NAME);
     let email = fields
-        .parsed::<Email>(&["customer_email"])
+        .take_parsed::<Email>(&["customer_email"])
         .map(|email| email.0);
     Customer {
         id: one(fields, ("customer_id", id), ("/customer/id", nested.id)),
@@ -148,26 +152,26 @@ fn one<T: PartialEq>(
     if let (Some(one), Some(other)) = (&flat.1, &nested.1)
         && one != other
     {
-        fields.refuse(flat.0, format!("contradicts {}", nested.0));
+        fields.reject(flat.0, format!("contradicts {}", nested.0));
     }
     flat.1.or(nested.1)
 }
 
-fn read_line(line: &mut Fields<'_, '_>, currency: Currency) -> Option<Line> {
+fn read_line(line: &mut Fields<'_, '_>, currency: Currency) -> Option<LineItem> {
     const SKU: [&str; 2] = ["sku", "product_id"];
     const QUANTITY: [&str; 2] = ["quantity", "qty"];
     const PRICE: [&str; 2] = ["unit_price", "price"];
     for names in [SKU, QUANTITY, PRICE] {
-        line.require(&names);
+        line.require_any(&names);
     }
-    let sku = line.parsed(&SKU);
-    let name = line.text(&["name", "product_name"], NAME);
-    let quantity = line.number::<Quantity>(&QUANTITY);
-    let named = line.sent_as(&PRICE);
-    let price = line.number::<Decimal>(&PRICE);
+    let sku = line.take_parsed(&SKU);
+    let name = line.take_text(&["name", "product_name"], NAME);
+    let quantity = line.take_number::<Quantity>(&QUANTITY);
+    let named = line.sent_name(&PRICE);
+    let price = line.take_number::<Decimal>(&PRICE);
     let unit_price = Money::from_decimal(price?, currency)
-        .map_err(|error| line.refuse(named, error.to_string()));
-    Some(Line {
+        .map_err(|error| line.reject(named, error.to_string()));
+    Some(LineItem {
         sku: sku?,
         name,
         quantity: quantity?.0,
@@ -176,14 +180,14 @@ fn read_line(line: &mut Fields<'_, '_>, currency: Currency) -> Option<Line> {
 }
 
 fn read_payment(fields: &mut Fields<'_, '_>) -> (Option<PaymentId>, Option<String>) {
-    let nested = fields.object(&["payment"], |payment| {
+    let nested = fields.take_object(&["payment"], |payment| {
         Some((
-            payment.parsed(&["payment_id"]),
-            payment.text(&["method"], METHOD),
+            payment.take_parsed(&["payment_id"]),
+            payment.take_text(&["method"], METHOD),
         ))
     });
     let (nested_id, method) = nested.unwrap_or_default();
-    let flat = fields.parsed(&["payment_id"]);
+    let flat = fields.take_parsed(&["payment_id"]);
     (
         one(
             fields,
@@ -527,8 +531,8 @@ mod tests {
     }
 
     prop_compose! {
-        fn line()(sku in "[A-Z0-9]{1,8}", name in proptest::option::of("[a-z]{1,9}"), quantity in 1..=9_999_u32, price in 1..=9_999_999_i64) -> Line {
-            Line { sku: Sku::parse(&sku).unwrap(), name, quantity, unit_price: Money::from_minor(price, Currency::DEFAULT).unwrap() }
+        fn line()(sku in "[A-Z0-9]{1,8}", name in proptest::option::of("[a-z]{1,9}"), quantity in 1..=9_999_u32, price in 1..=9_999_999_i64) -> LineItem {
+            LineItem { sku: Sku::parse(&sku).unwrap(), name, quantity, unit_price: Money::from_minor(price, Currency::DEFAULT).unwrap() }
         }
     }
 

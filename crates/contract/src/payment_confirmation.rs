@@ -23,9 +23,9 @@ pub struct PaymentConfirmation {
 const METHOD: usize = 200;
 
 impl Request for PaymentConfirmation {
-    const TEXT: Option<&'static str> = None;
+    const TEXT_FIELD: Option<&'static str> = None;
 
-    fn fields() -> Value {
+    fn object_schema() -> Value {
         let fields = schema::object(
             [
                 ("transaction_id", schema::identifier::<TransactionId>()),
@@ -38,18 +38,18 @@ impl Request for PaymentConfirmation {
         schema::requiring(fields, &[&["transaction_id"], &["amount"]])
     }
 
-    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        fields.require(&["transaction_id"]);
-        fields.require(&["amount"]);
-        let transaction_id = fields.parsed(&["transaction_id"]);
-        let amount = fields.number::<Decimal>(&["amount"]);
+    fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        fields.require_any(&["transaction_id"]);
+        fields.require_any(&["amount"]);
+        let transaction_id = fields.take_parsed(&["transaction_id"]);
+        let amount = fields.take_number::<Decimal>(&["amount"]);
         if amount.is_some_and(|amount| !amount.is_positive()) {
-            fields.refuse("amount", "must be above zero");
+            fields.reject("amount", "must be above zero");
         }
         let currency = fields
-            .parsed::<Currency>(&["currency"])
+            .take_parsed::<Currency>(&["currency"])
             .map(|currency| currency.to_string());
-        let payment_method = fields.text(&["payment_method"], METHOD);
+        let payment_method = fields.take_text(&["payment_method"], METHOD);
         Some(Self {
             transaction_id: transaction_id?,
             amount: amount?,

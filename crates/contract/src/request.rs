@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use crate::{Document, DocumentError, Fields, Invalid, schema};
+use crate::{Document, DocumentError, Fields, InvalidFields, schema};
 use domain::parse_time;
 
 /// Why a body is not such a request.
@@ -15,23 +15,23 @@ pub enum RequestError {
     #[error("is not JSON: {0}")]
     Syntax(#[from] DocumentError),
     #[error("is not valid: {0}")]
-    Invalid(#[from] Invalid),
+    Invalid(#[from] InvalidFields),
 }
 
 /// A request that can be read from a JSON object.
 pub trait Request: Serialize + DeserializeOwned + 'static {
     /// The field that a plain string stands for: Temporal's users send `"changed my mind"` for a reason.
-    const TEXT: Option<&'static str>;
+    const TEXT_FIELD: Option<&'static str>;
 
-    fn read(fields: &mut Fields<'_, '_>) -> Option<Self>;
+    fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self>;
 
     /// The object that [`Self::read`] accepts.
-    fn fields() -> Value;
+    fn object_schema() -> Value;
 
     /// All that [`Self::parse`] accepts, but for nothing at all.
     fn schema() -> Value {
-        let mut any = vec![Self::fields()];
-        if let Some(text) = Self::TEXT {
+        let mut any = vec![Self::object_schema()];
+        if let Some(text) = Self::TEXT_FIELD {
             // Which says that it may be `null`, too.
             any.push(any[0]["properties"][text].clone());
         }
@@ -47,11 +47,10 @@ pub trait Request: Serialize + DeserializeOwned + 'static {
         let text = if text.trim() == "null" { "" } else { text };
         // As it was sent: what is wrong is told by its place in that.
         let document = Document::parse(text)?;
-        match Self::TEXT.filter(|_| text.trim_start().starts_with('"')) {
-            Some(field) => {
-                Ok(Document::parse(&format!("{{\"{field}\":{text}}}"))?.read(Self::read)?)
-            }
-            None => Ok(document.read(Self::read)?),
+        match Self::TEXT_FIELD.filter(|_| text.trim_start().starts_with('"')) {
+            Some(field) => Ok(Document::parse(&format!("{{\"{field}\":{text}}}"))?
+                .read_object(Self::from_fields)?),
+            None => Ok(document.read_object(Self::from_fields)?),
         }
     }
 }
@@ -106,14 +105,14 @@ const REASON: usize = 500;
 const PERSON: usize = 200;
 
 impl Request for Approval {
-    const TEXT: Option<&'static str> = Some("note");
-    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+    const TEXT_FIELD: Option<&'static str> = Some("note");
+    fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self {
-            reviewer: fields.text(&["reviewer"], PERSON),
-            note: fields.text(&["note"], REASON),
+            reviewer: fields.take_text(&["reviewer"], PERSON),
+            note: fields.take_text(&["note"], REASON),
         })
     }
-    fn fields() -> Value {
+    fn object_schema() -> Value {
         schema::object(
             [
                 ("reviewer", schema::text(PERSON)),
@@ -125,14 +124,14 @@ impl Request for Approval {
 }
 
 impl Request for Rejection {
-    const TEXT: Option<&'static str> = Some("reason");
-    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+    const TEXT_FIELD: Option<&'static str> = Some("reason");
+    fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self {
-            reviewer: fields.text(&["reviewer"], PERSON),
-            reason: fields.text(&["reason"], REASON),
+            reviewer: fields.take_text(&["reviewer"], PERSON),
+            reason: fields.take_text(&["reason"], REASON),
         })
     }
-    fn fields() -> Value {
+    fn object_schema() -> Value {
         schema::object(
             [
                 ("reviewer", schema::text(PERSON)),
@@ -144,51 +143,53 @@ impl Request for Rejection {
 }
 
 impl Request for Cancellation {
-    const TEXT: Option<&'static str> = Some("reason");
-    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+    const TEXT_FIELD: Option<&'static str> = Some("reason");
+    fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self {
-            reason: fields.text(&["reason"], REASON),
+            reason: fields.take_text(&["reason"], REASON),
         })
     }
-    fn fields() -> Value {
+    fn object_schema() -> Value {
         schema::object([("reason", schema::text(REASON))].into())
     }
 }
 
 impl Request for PaymentCancellation {
-    const TEXT: Option<&'static str> = Some("reason");
-    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+    const TEXT_FIELD: Option<&'static str> = Some("reason");
+    fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self {
-            reason: fields.text(&["reason"], REASON),
+            reason: fields.take_text(&["reason"], REASON),
         })
     }
-    fn fields() -> Value {
+    fn object_schema() -> Value {
         schema::object([("reason", schema::text(REASON))].into())
     }
 }
 
 impl Request for DispatchFailure {
-    const TEXT: Option<&'static str> = Some("reason");
-    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+    const TEXT_FIELD: Option<&'static str> = Some("reason");
+    fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self {
-            reason: fields.text(&["reason"], REASON),
+            reason: fields.take_text(&["reason"], REASON),
         })
     }
-    fn fields() -> Value {
+    fn object_schema() -> Value {
         schema::object([("reason", schema::text(REASON))].into())
     }
 }
 
 impl Request for DeliveryConfirmation {
-    const TEXT: Option<&'static str> = Some("signed_by");
-    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        let delivered_at = fields.parsed::<Time>(&["delivered_at"]).map(|time| time.0);
+    const TEXT_FIELD: Option<&'static str> = Some("signed_by");
+    fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let delivered_at = fields
+            .take_parsed::<Time>(&["delivered_at"])
+            .map(|time| time.0);
         Some(Self {
             delivered_at,
-            signed_by: fields.text(&["signed_by"], PERSON),
+            signed_by: fields.take_text(&["signed_by"], PERSON),
         })
     }
-    fn fields() -> Value {
+    fn object_schema() -> Value {
         let time = json!({"type": ["string", "null"], "format": "date-time"});
         schema::object([("delivered_at", time), ("signed_by", schema::text(PERSON))].into())
     }

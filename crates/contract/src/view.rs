@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{line_document, order_workflow_id};
 use domain::{
-    Address, Currency, Customer, Decimal, Failure, OrderId, OrderRecord, OrderStatus, PaymentInfo,
+    Address, Currency, Customer, Decimal, Failure, OrderId, OrderState, OrderStatus, PaymentInfo,
     ReviewDecision, ShipmentInfo, Step, named,
 };
 
@@ -102,7 +102,7 @@ pub struct ResultView {
 
 impl OrderView {
     /// Returns the full state of `record`, as `source` reports it.
-    pub fn from_record(record: &OrderRecord, source: Source) -> Self {
+    pub fn from_state(record: &OrderState, source: Source) -> Self {
         let order = record.order.as_ref();
         let customer = order
             .map(|order| order.customer.clone())
@@ -138,7 +138,7 @@ impl OrderView {
     /// The same, read at `now`: the estimate of an order that has not left moves along with the clock. What is
     /// stored was counted from the last entry of the trail.
     #[must_use]
-    pub fn read_at(self, now: DateTime<Utc>) -> Self {
+    pub fn as_of(self, now: DateTime<Utc>) -> Self {
         // In microseconds, as every other time.
         let passed = (now.trunc_subsecs(6) - self.updated_at).max(TimeDelta::zero());
         let estimated_delivery = match (&self.shipment_info, self.estimated_delivery) {
@@ -202,10 +202,10 @@ mod tests {
     use super::*;
 
     fn view() -> OrderView {
-        let record = OrderRecord::new(OrderId::parse("o-1").unwrap(), at(0));
+        let record = OrderState::new(OrderId::parse("o-1").unwrap(), at(0));
         OrderView {
             estimated_delivery: Some(at(72)),
-            ..OrderView::from_record(&record, Source::Workflow)
+            ..OrderView::from_state(&record, Source::Workflow)
         }
     }
 
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_estimate_of_what_has_not_left_is_counted_from_now() {
-        let read = view().read_at(at(10));
+        let read = view().as_of(at(10));
         let expected = EstimatedDeliveryView {
             order_id: read.order_id.clone(),
             estimated_delivery: Some(at(82)),
@@ -224,11 +224,11 @@ mod tests {
         assert_eq!(read.estimated_delivery_view(), expected);
         let finer = at(10) + TimeDelta::nanoseconds(1_999);
         assert_eq!(
-            view().read_at(finer).estimated_delivery,
+            view().as_of(finer).estimated_delivery,
             Some(at(82) + TimeDelta::microseconds(1))
         );
         // A reader's clock that is behind takes nothing off.
-        assert_eq!(view().read_at(at(-5)).estimated_delivery, Some(at(72)));
+        assert_eq!(view().as_of(at(-5)).estimated_delivery, Some(at(72)));
     }
 
     #[test]
@@ -244,7 +244,7 @@ mod tests {
             shipment_info: Some(shipment),
             ..view()
         }
-        .read_at(at(10));
+        .as_of(at(10));
         let answer = shipped.estimated_delivery_view();
         assert_eq!(
             (answer.estimated_delivery, answer.basis),
@@ -259,7 +259,7 @@ mod tests {
             is_running: false,
             ..view()
         }
-        .read_at(at(10));
+        .as_of(at(10));
         assert_eq!(
             cancelled.estimated_delivery_view().basis,
             EstimateBasis::None

@@ -10,7 +10,7 @@ pub fn order_workflow_id(order_id: &OrderId) -> String {
 }
 
 /// The order whose workflow this is, or `None` for another workflow's id.
-pub fn order_id_of_workflow(workflow_id: &str) -> Option<OrderId> {
+pub fn parse_order_workflow_id(workflow_id: &str) -> Option<OrderId> {
     OrderId::parse(workflow_id.strip_prefix(ORDER_PREFIX)?).ok()
 }
 
@@ -36,8 +36,8 @@ mod tests {
     fn parsing_undoes_construction() {
         let id = OrderId::parse("order-123").unwrap();
         assert_eq!(order_workflow_id(&id), "order-order-123");
-        assert_eq!(order_id_of_workflow("order-order-123"), Some(id));
-        assert_eq!(order_id_of_workflow("shipping-1-1"), None);
-        assert_eq!(order_id_of_workflow("order-"), None);
+        assert_eq!(parse_order_workflow_id("order-order-123"), Some(id));
+        assert_eq!(parse_order_workflow_id("shipping-1-1"), None);
+        assert_eq!(parse_order_workflow_id("order-"), None);
     }
 }

@@ -97,7 +97,7 @@ identifier!(
 );
 impl OrderId {
     /// Stands where an order has no valid id of its own, and is never written anywhere.
-    pub fn unnamed() -> Self {
+    pub fn placeholder() -> Self {
         Self("unnamed".to_owned())
     }
 }

@@ -5,40 +5,43 @@
 //! one order and the audit trail that goes with it; [`order`] is what a caller may ask for.
 
 mod address;
+mod audit_event;
 mod currency_serde;
 mod decimal;
-mod event;
 mod id;
 mod money;
 mod notification;
 mod order;
+mod order_state;
 mod payment;
 mod payment_event;
 mod policy;
 mod profile;
-mod record;
+mod provider_units;
 mod shipment;
 mod span;
 mod status;
 mod time;
-mod units;
 
 pub use address::{Address, AddressChange};
+pub use audit_event::{AuditEvent, AuditEventType};
 pub use decimal::{Decimal, DecimalError};
-pub use event::{AuditEvent, EventType};
 pub use id::{CustomerId, IdError, Identifier, OrderId, PaymentId, Sku, TransactionId};
 pub use money::{Currency, Money, MoneyError};
 pub use notification::NotificationKind;
-pub use order::{Customer, Line, Order, TotalError};
+pub use order::{Customer, LineItem, Order, TotalError};
+pub use order_state::{Failure, FailureCode, OrderState, ReviewDecision, TransitionError};
 pub use payment::{ChargeProvider, PaymentInfo, PaymentStatus};
 pub use payment_event::{
-    DeliveryOutcome, DisputeStage, PaymentEvent, PaymentEventKind, WebhookProvider, standing,
+    DisputeStage, PaymentEvent, PaymentEventKind, WebhookOutcome, WebhookProvider,
+    status_after_events,
 };
-pub use policy::{CompleteOn, Delivery, OnTimeout, OrderPolicy, PaymentMode, Review, ReviewMode};
+pub use policy::{
+    CompleteOn, DeliveryPolicy, OnTimeout, OrderPolicy, PaymentMode, ReviewMode, ReviewPolicy,
+};
 pub use profile::{Profile, SettingError, resolve_policy};
-pub use record::{Failure, FailureCode, OrderRecord, ReviewDecision, TransitionError};
+pub use provider_units::UnitsError;
 pub use shipment::ShipmentInfo;
 pub use span::{Span, SpanError};
 pub use status::{OrderStatus, Step};
 pub use time::parse_time;
-pub use units::UnitsError;

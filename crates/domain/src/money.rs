@@ -116,7 +116,7 @@ impl Money {
         Decimal::new(self.minor, self.currency.exponent())
     }
 
-    pub fn times(self, quantity: u32) -> Result<Self, MoneyError> {
+    pub fn checked_mul(self, quantity: u32) -> Result<Self, MoneyError> {
         let minor = self
             .minor
             .checked_mul(i64::from(quantity))
@@ -125,7 +125,7 @@ impl Money {
     }
 
     /// The sum; both must be of one currency, which an order's parser guarantees.
-    pub fn plus(self, other: Self) -> Result<Self, MoneyError> {
+    pub fn checked_add(self, other: Self) -> Result<Self, MoneyError> {
         if self.currency != other.currency {
             return Err(MoneyError::UnknownCurrency);
         }

@@ -1,6 +1,6 @@
 //! What a customer is told of by mail, and which entries of the audit trail tell it.
 
-use crate::{EventType, status::named};
+use crate::{AuditEventType, status::named};
 
 named! {
     /// A mail to the customer; each goes out once for an order.
@@ -15,23 +15,26 @@ named! {
 
 impl NotificationKind {
     /// The entries of the audit trail that this mail tells of.
-    pub const fn entries(self) -> &'static [EventType] {
+    pub const fn event_types(self) -> &'static [AuditEventType] {
         match self {
             // Not `order_received`: whom to write to is known once the order was read.
-            Self::OrderReceived => &[EventType::OrderValidated],
-            Self::PaymentConfirmed => &[EventType::PaymentCaptured, EventType::PaymentConfirmed],
-            Self::OrderShipped => &[EventType::OrderShipped],
-            Self::OrderDelivered => &[EventType::OrderDelivered],
-            Self::OrderCancelled => &[EventType::OrderCancelled, EventType::OrderFailed],
+            Self::OrderReceived => &[AuditEventType::OrderValidated],
+            Self::PaymentConfirmed => &[
+                AuditEventType::PaymentCaptured,
+                AuditEventType::PaymentConfirmed,
+            ],
+            Self::OrderShipped => &[AuditEventType::OrderShipped],
+            Self::OrderDelivered => &[AuditEventType::OrderDelivered],
+            Self::OrderCancelled => &[AuditEventType::OrderCancelled, AuditEventType::OrderFailed],
         }
     }
 
     /// The mail that tells of this entry, if one does.
-    pub fn of(entry: EventType) -> Option<Self> {
+    pub fn for_event(entry: AuditEventType) -> Option<Self> {
         Self::ALL
             .iter()
             .copied()
-            .find(|kind| kind.entries().contains(&entry))
+            .find(|kind| kind.event_types().contains(&entry))
     }
 }
 
@@ -41,21 +44,24 @@ mod tests {
 
     #[test]
     fn an_order_that_fails_is_told_of_like_one_that_is_cancelled() {
-        for entry in [EventType::OrderCancelled, EventType::OrderFailed] {
+        for entry in [AuditEventType::OrderCancelled, AuditEventType::OrderFailed] {
             assert_eq!(
-                NotificationKind::of(entry),
+                NotificationKind::for_event(entry),
                 Some(NotificationKind::OrderCancelled)
             );
         }
-        assert_eq!(NotificationKind::of(EventType::AddressUpdated), None);
+        assert_eq!(
+            NotificationKind::for_event(AuditEventType::AddressUpdated),
+            None
+        );
     }
 
     #[test]
     fn no_entry_belongs_to_two_mails() {
-        for entry in EventType::ALL {
+        for entry in AuditEventType::ALL {
             let kinds = NotificationKind::ALL
                 .iter()
-                .filter(|kind| kind.entries().contains(entry))
+                .filter(|kind| kind.event_types().contains(entry))
                 .count();
             assert!(kinds <= 1, "{entry}");
         }

@@ -17,7 +17,7 @@ pub struct Customer {
 
 /// One line of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Line {
+pub struct LineItem {
     pub sku: Sku,
     #[serde(default)]
     pub name: Option<String>,
@@ -29,7 +29,7 @@ pub struct Line {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     pub customer: Customer,
-    pub lines: Vec<Line>,
+    pub lines: Vec<LineItem>,
     pub currency: Currency,
     pub total: Money,
     #[serde(default)]
@@ -51,9 +51,9 @@ pub enum TotalError {
 
 impl Order {
     /// Returns the sum of all lines, each of which must be in `currency`.
-    pub fn total_of(lines: &[Line], currency: Currency) -> Result<Money, TotalError> {
+    pub fn total_of(lines: &[LineItem], currency: Currency) -> Result<Money, TotalError> {
         let total = lines.iter().try_fold(Money::zero(currency), |sum, line| {
-            sum.plus(line.unit_price.times(line.quantity)?)
+            sum.checked_add(line.unit_price.checked_mul(line.quantity)?)
         })?;
         if total.is_zero() {
             return Err(TotalError::Zero);

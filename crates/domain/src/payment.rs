@@ -19,7 +19,7 @@ named! {
 
 impl PaymentStatus {
     /// Whether it was captured and is given back, or will be.
-    pub fn is_given_back(self) -> bool {
+    pub fn is_refunded_or_due(self) -> bool {
         match self {
             Self::Refunding | Self::Refunded | Self::RefundDue => true,
             Self::Pending | Self::Captured | Self::Declined => false,
@@ -34,7 +34,7 @@ named! {
 
 impl ChargeProvider {
     /// What the deployment is set to; the simulator where nothing is said.
-    pub fn read(setting: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
+    pub fn from_setting(setting: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
         const NAME: &str = "PAYMENT_PROVIDER";
         let value = setting(NAME)
             .map(|value| value.trim().to_owned())
@@ -52,7 +52,7 @@ impl ChargeProvider {
     }
 
     /// What is wrong with a payment method that is to be charged there; nothing, when it may be tried.
-    pub fn objection(self, payment_method: Option<&str>) -> Option<&'static str> {
+    pub fn payment_method_error(self, payment_method: Option<&str>) -> Option<&'static str> {
         const WANTED: &str = "must name a payment method of Stripe's, such as pm_card_visa";
         let is_id = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         match self {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{EventType, Money, OrderId, PaymentId, PaymentStatus, TransactionId, status::named};
+use crate::{
+    AuditEventType, Money, OrderId, PaymentId, PaymentStatus, TransactionId, status::named,
+};
 
 named! {
     /// Who sends webhooks; the name in their path and in `payments.provider`.
@@ -82,7 +84,7 @@ pub enum PaymentEventKind {
 
 impl PaymentEvent {
     /// Whether an order must hear of it. The others are only recorded.
-    pub fn concerns_an_order(&self) -> bool {
+    pub fn concerns_order(&self) -> bool {
         match self.kind {
             PaymentEventKind::Paid { .. }
             | PaymentEventKind::Failed { .. }
@@ -103,28 +105,30 @@ impl PaymentEvent {
 
     /// The entry of its order's audit trail by which it is told; nothing of money, which is judged first, and of what is
     /// no order's concern.
-    pub fn entry(&self) -> Option<(EventType, Value)> {
+    pub fn audit_entry(&self) -> Option<(AuditEventType, Value)> {
         let (kind, more) = match &self.kind {
-            PaymentEventKind::AttemptFailed { reason } | PaymentEventKind::Failed { reason } => {
-                (EventType::PaymentAttemptFailed, json!({"reason": reason}))
-            }
-            PaymentEventKind::Processing => (EventType::PaymentProcessing, json!({})),
+            PaymentEventKind::AttemptFailed { reason } | PaymentEventKind::Failed { reason } => (
+                AuditEventType::PaymentAttemptFailed,
+                json!({"reason": reason}),
+            ),
+            PaymentEventKind::Processing => (AuditEventType::PaymentProcessing, json!({})),
             PaymentEventKind::Refunded { amount, .. } => (
-                EventType::PaymentRefundReported,
+                AuditEventType::PaymentRefundReported,
                 json!({"amount": amount.decimal()}),
             ),
-            PaymentEventKind::RefundFailed { reason, .. } => {
-                (EventType::PaymentRefundFailed, json!({"reason": reason}))
-            }
+            PaymentEventKind::RefundFailed { reason, .. } => (
+                AuditEventType::PaymentRefundFailed,
+                json!({"reason": reason}),
+            ),
             PaymentEventKind::Disputed { stage } => {
-                (EventType::PaymentDisputed, json!({"stage": stage}))
+                (AuditEventType::PaymentDisputed, json!({"stage": stage}))
             }
             PaymentEventKind::Paid { .. }
             | PaymentEventKind::Unconfirmed { .. }
             | PaymentEventKind::Ignored { .. }
             | PaymentEventKind::Unreadable { .. } => return None,
         };
-        let mut payload = self.source();
+        let mut payload = self.audit_source();
         if let (Some(payload), Value::Object(more)) = (payload.as_object_mut(), more) {
             payload.extend(more);
         }
@@ -132,14 +136,14 @@ impl PaymentEvent {
     }
 
     /// What the audit trail says of whose event it is.
-    pub fn source(&self) -> Value {
+    pub fn audit_source(&self) -> Value {
         json!({"provider": self.provider, "event_id": self.event_id, "transaction_id": self.transaction_id})
     }
 }
 
 /// How a payment stands by all that its provider has told of it, in whatever order that came. Of an order that is
 /// `fulfilled` the money may be kept.
-pub fn standing(
+pub fn status_after_events(
     status: PaymentStatus,
     paid: Money,
     fulfilled: bool,
@@ -225,7 +229,7 @@ fn given_back(paid: Money, events: &[PaymentEvent]) -> (i64, i64) {
 
 named! {
     /// What became of an event; the column `webhook_deliveries.outcome`.
-    DeliveryOutcome {
+    WebhookOutcome {
         /// On its way to an order or a settlement.
         Pending => "pending",
         /// It took effect on its order.
@@ -301,9 +305,12 @@ mod tests {
 
     /// In the order given, and in the opposite one.
     fn stands(status: PaymentStatus, mut events: Vec<PaymentEvent>) -> PaymentStatus {
-        let there = standing(status, money(1_000), false, &events);
+        let there = status_after_events(status, money(1_000), false, &events);
         events.reverse();
-        assert_eq!(standing(status, money(1_000), false, &events), there);
+        assert_eq!(
+            status_after_events(status, money(1_000), false, &events),
+            there
+        );
         there
     }
 
@@ -346,7 +353,10 @@ mod tests {
             ),
             RefundDue
         );
-        assert_eq!(standing(Refunded, money(1_000), true, &failed()), Captured);
+        assert_eq!(
+            status_after_events(Refunded, money(1_000), true, &failed()),
+            Captured
+        );
     }
 
     #[test]

@@ -26,7 +26,7 @@ named! {
 
 /// The manual review.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Review {
+pub struct ReviewPolicy {
     pub mode: ReviewMode,
     /// With it, only orders of at least this total (in their own currency) are reviewed.
     pub threshold: Option<Decimal>,
@@ -36,7 +36,7 @@ pub struct Review {
 
 /// How an order counts as delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Delivery {
+pub struct DeliveryPolicy {
     /// Whether the end of `after` is the ordinary way (`auto`), or just where waiting for a confirmation ends.
     pub auto: bool,
     pub after: Span,
@@ -44,7 +44,7 @@ pub struct Delivery {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OrderPolicy {
-    pub review: Review,
+    pub review: ReviewPolicy,
     pub payment: PaymentMode,
     pub payment_timeout: Span,
     /// How long a payment provider that is down is retried.
@@ -52,7 +52,7 @@ pub struct OrderPolicy {
     pub payment_processing_delay: Span,
     pub shipping_delay: Span,
     pub complete_on: CompleteOn,
-    pub delivery: Delivery,
+    pub delivery: DeliveryPolicy,
     /// From dispatch to the estimated delivery.
     pub delivery_estimate: Span,
     /// From the start; it no longer counts after dispatch.
@@ -61,7 +61,7 @@ pub struct OrderPolicy {
 
 impl OrderPolicy {
     /// Whether this order is reviewed, and how.
-    pub fn review_of(&self, order: &Order) -> ReviewMode {
+    pub fn review_mode_for(&self, order: &Order) -> ReviewMode {
         let exponent = order.currency.exponent();
         let least = self
             .review
@@ -74,7 +74,7 @@ impl OrderPolicy {
     }
 
     /// Whether we charge, rather than wait for somebody's confirmation.
-    pub fn charges(&self, order: &Order) -> bool {
+    pub fn charges_payment(&self, order: &Order) -> bool {
         match self.payment {
             PaymentMode::Charge => true,
             PaymentMode::Confirm => false,

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::{
-    CompleteOn, Decimal, Delivery, OnTimeout, OrderPolicy, PaymentMode, Review, ReviewMode, Span,
-    status::named,
+    CompleteOn, Decimal, DeliveryPolicy, OnTimeout, OrderPolicy, PaymentMode, ReviewMode,
+    ReviewPolicy, Span, status::named,
 };
 
 named! {
@@ -33,7 +33,7 @@ impl Profile {
     /// The set as the contract's table has it.
     pub fn policy(self) -> OrderPolicy {
         let common = OrderPolicy {
-            review: Review {
+            review: ReviewPolicy {
                 mode: ReviewMode::Approval,
                 threshold: None,
                 timeout: Span::from_secs(DAY),
@@ -45,14 +45,14 @@ impl Profile {
             payment_processing_delay: Span::ZERO,
             shipping_delay: Span::ZERO,
             complete_on: CompleteOn::Delivered,
-            delivery: Delivery {
+            delivery: DeliveryPolicy {
                 auto: true,
                 after: Span::from_secs(2),
             },
             delivery_estimate: Span::from_secs(3 * DAY),
             deadline: None,
         };
-        let review = |mode, seconds, on_timeout| Review {
+        let review = |mode, seconds, on_timeout| ReviewPolicy {
             mode,
             threshold: None,
             timeout: Span::from_secs(seconds),
@@ -60,12 +60,12 @@ impl Profile {
         };
         match self {
             Self::Production => OrderPolicy {
-                review: Review {
+                review: ReviewPolicy {
                     threshold: Some(Decimal::new(10_000, 0)),
                     ..common.review
                 },
                 payment: PaymentMode::Auto,
-                delivery: Delivery {
+                delivery: DeliveryPolicy {
                     auto: false,
                     after: Span::from_secs(14 * DAY),
                 },
@@ -90,7 +90,7 @@ impl Profile {
                 ..common
             },
             Self::Checkout => OrderPolicy {
-                review: Review {
+                review: ReviewPolicy {
                     mode: ReviewMode::None,
                     ..common.review
                 },
@@ -240,7 +240,7 @@ impl std::str::FromStr for Deadline {
     }
 }
 
-impl std::str::FromStr for Delivery {
+impl std::str::FromStr for DeliveryPolicy {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const ALLOWED: &str = "must be confirm or auto:DURATION such as auto:2s";

@@ -60,7 +60,7 @@ named! {
 impl OrderStatus {
     /// The whole state machine. From `cancelled` and `failed` there is no way back; a paid order that
     /// has not left may become `pending` again, when its payment is cancelled.
-    pub fn may_become(self, next: Self) -> bool {
+    pub fn can_transition_to(self, next: Self) -> bool {
         match self {
             Self::Pending => matches!(
                 next,
@@ -87,7 +87,7 @@ impl OrderStatus {
     }
 
     pub fn is_terminal(self) -> bool {
-        Self::ALL.iter().all(|next| !self.may_become(*next))
+        Self::ALL.iter().all(|next| !self.can_transition_to(*next))
     }
 }
 
@@ -113,8 +113,8 @@ mod tests {
 
     #[test]
     fn what_was_dispatched_is_never_cancelled() {
-        assert!(!OrderStatus::Shipped.may_become(OrderStatus::Cancelled));
-        assert!(!OrderStatus::Shipped.may_become(OrderStatus::Failed));
+        assert!(!OrderStatus::Shipped.can_transition_to(OrderStatus::Cancelled));
+        assert!(!OrderStatus::Shipped.can_transition_to(OrderStatus::Failed));
     }
 
     #[test]

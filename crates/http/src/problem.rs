@@ -10,7 +10,7 @@ use lambda_http::{
 use serde::Serialize;
 
 use crate::{Scope, Wait, prefer::PREFERENCE_APPLIED};
-use contract::{DocumentError, FieldError, Invalid, RefusalCode, RequestError};
+use contract::{DocumentError, FieldError, InvalidFields, RefusalCode, RequestError};
 use domain::OrderStatus;
 
 macro_rules! codes {
@@ -353,8 +353,8 @@ impl From<DocumentError> for Problem {
     }
 }
 
-impl From<Invalid> for Problem {
-    fn from(Invalid(errors): Invalid) -> Self {
+impl From<InvalidFields> for Problem {
+    fn from(InvalidFields(errors): InvalidFields) -> Self {
         let count = errors.len();
         let detail = if count == 1 {
             "One field is".to_owned()

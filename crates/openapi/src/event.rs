@@ -10,21 +10,21 @@ use crate::{
     examples,
     types::{Described, Types, reference},
 };
-use domain::{AuditEvent, EventType};
+use domain::{AuditEvent, AuditEventType};
 
 impl Described for AuditEvent {
     const NAME: Option<&'static str> = Some("Event");
 
     fn schema(types: &mut Types) -> Value {
         // The list of their names by itself, for who wants no more.
-        types.of::<EventType>();
+        types.of::<AuditEventType>();
         let mut mapping = Map::new();
-        for kind in EventType::ALL {
+        for kind in AuditEventType::ALL {
             let one = one(*kind, types);
             types.define(name(*kind), one);
             mapping.insert(kind.to_string(), json!(place(*kind)));
         }
-        let any: Vec<_> = EventType::ALL
+        let any: Vec<_> = AuditEventType::ALL
             .iter()
             .map(|kind| reference(&name(*kind)))
             .collect();
@@ -36,7 +36,7 @@ impl Described for AuditEvent {
     }
 }
 
-fn one(kind: EventType, types: &mut Types) -> Value {
+fn one(kind: AuditEventType, types: &mut Types) -> Value {
     // Never called: that it compiles is what it is for.
     fn _is_complete(
         AuditEvent {
@@ -64,20 +64,20 @@ fn one(kind: EventType, types: &mut Types) -> Value {
 }
 
 /// An entry as a trail has it.
-pub(crate) fn example(kind: EventType, seq: u32) -> Value {
+pub(crate) fn example(kind: AuditEventType, seq: u32) -> Value {
     entry(kind, seq, &payload::of(kind, &mut Types::default()).example)
 }
 
-fn entry(kind: EventType, seq: u32, payload: &Value) -> Value {
+fn entry(kind: AuditEventType, seq: u32, payload: &Value) -> Value {
     json!({"seq": seq, "type": kind.as_str(), "payload": payload, "ts": examples::NOON})
 }
 
-fn place(kind: EventType) -> String {
+fn place(kind: AuditEventType) -> String {
     format!("#/components/schemas/{}", name(kind))
 }
 
 /// `order_received` is `OrderReceivedEvent`.
-pub(crate) fn name(kind: EventType) -> String {
+pub(crate) fn name(kind: AuditEventType) -> String {
     let capital = |word: &str| {
         let (first, rest) = word.split_at(1);
         first.to_uppercase() + rest

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{event, problems};
-use domain::EventType;
+use domain::AuditEventType;
 
 pub(crate) const ID: &str = "ORD-20261121-120000-AB12";
 pub(crate) const NOON: &str = "2026-11-21T12:00:00Z";
@@ -202,7 +202,7 @@ pub(crate) fn list() -> Value {
 }
 
 pub(crate) fn trail() -> Value {
-    json!({"events": [event::example(EventType::OrderReceived, 1), event::example(EventType::OrderValidated, 2)]})
+    json!({"events": [event::example(AuditEventType::OrderReceived, 1), event::example(AuditEventType::OrderValidated, 2)]})
 }
 
 pub(crate) fn healthy() -> Value {
@@ -226,9 +226,9 @@ pub(crate) fn of_type(name: &str) -> Option<Value> {
         "Dependency" => healthy()["temporal"].clone(),
         "Duration" => policy()["payment_timeout"].clone(),
         "EstimatedDelivery" => estimate(),
-        "Event" => event::example(EventType::OrderValidated, 2),
+        "Event" => event::example(AuditEventType::OrderValidated, 2),
         "EventList" => trail(),
-        "Failure" => event::example(EventType::OrderFailed, 4)["payload"].clone(),
+        "Failure" => event::example(AuditEventType::OrderFailed, 4)["payload"].clone(),
         "FieldError" => field_error(),
         "Health" => healthy(),
         "Line" => order["items"][0].clone(),

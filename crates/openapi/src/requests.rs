@@ -53,7 +53,7 @@ impl Body {
     fn schema(self) -> Value {
         match self {
             Self::Order => OrderRequest::schema(),
-            Self::Sketch => OrderRequest::sketch_schema(),
+            Self::Sketch => OrderRequest::partial_schema(),
             Self::Approval => <Approval as Request>::schema(),
             Self::Rejection => <Rejection as Request>::schema(),
             Self::Cancellation => <Cancellation as Request>::schema(),

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 
 use crate::{check, document, path, requests::Body};
 use contract::{
-    Approval, Cancellation, DeliveryConfirmation, Document, EstimatedDeliveryView, Invalid,
+    Approval, Cancellation, DeliveryConfirmation, Document, EstimatedDeliveryView, InvalidFields,
     OrderRequest, OrderView, PaymentCancellation, PaymentConfirmation, Rejection, Request,
     ResultView, StatusView,
 };
-use domain::{AddressChange, AuditEvent, EventType};
+use domain::{AddressChange, AuditEvent, AuditEventType};
 use orderflow_http::{ProblemCode, ProblemKind, ROUTES};
 
 #[test]
@@ -114,11 +114,14 @@ fn every_kind_of_problem_is_an_answer_of_some_route() {
 fn event_types_are_a_closed_list_with_a_schema_and_an_example_each() {
     let document = document();
     let schemas = &document["components"]["schemas"];
-    let names: Vec<_> = EventType::ALL.iter().map(|kind| kind.as_str()).collect();
+    let names: Vec<_> = AuditEventType::ALL
+        .iter()
+        .map(|kind| kind.as_str())
+        .collect();
     assert_eq!(schemas["EventType"]["enum"], json!(names));
     let any = schemas["Event"]["oneOf"].as_array().unwrap();
     assert_eq!(any.len(), names.len());
-    for (kind, one) in EventType::ALL.iter().zip(any) {
+    for (kind, one) in AuditEventType::ALL.iter().zip(any) {
         let schema = resolve(&document, one);
         assert_eq!(schema["properties"]["type"]["const"], kind.as_str());
         assert_eq!(
@@ -249,7 +252,7 @@ fn read(body: Body, text: &str) -> Result<(), Vec<String>> {
         Body::Order | Body::Sketch => {
             let parsed = Document::parse(text)
                 .unwrap()
-                .read(OrderRequest::read)
+                .read_object(OrderRequest::from_fields)
                 .map_err(pointers)?;
             if body == Body::Order {
                 parsed.into_order().map(drop).map_err(pointers)
@@ -267,7 +270,7 @@ fn read(body: Body, text: &str) -> Result<(), Vec<String>> {
     }
 }
 
-fn pointers(Invalid(errors): Invalid) -> Vec<String> {
+fn pointers(InvalidFields(errors): InvalidFields) -> Vec<String> {
     errors.into_iter().map(|error| error.pointer).collect()
 }
 

@@ -9,14 +9,14 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use contract::{
-    EstimateBasis, EstimatedDeliveryView, FieldError, LineView, OrderView, ResultView, Source,
+    EstimateBasis, EstimatedDeliveryView, FieldError, LineItemView, OrderView, ResultView, Source,
     StatusView,
 };
 use domain::{
-    Address, AuditEvent, CompleteOn, Currency, Customer, Decimal, Delivery, DisputeStage,
-    EventType, Failure, FailureCode, OnTimeout, OrderId, OrderPolicy, OrderStatus, PaymentId,
-    PaymentInfo, PaymentMode, PaymentStatus, Review, ReviewDecision, ReviewMode, ShipmentInfo, Sku,
-    Span, Step, TransactionId, WebhookProvider,
+    Address, AuditEvent, AuditEventType, CompleteOn, Currency, Customer, Decimal, DeliveryPolicy,
+    DisputeStage, Failure, FailureCode, OnTimeout, OrderId, OrderPolicy, OrderStatus, PaymentId,
+    PaymentInfo, PaymentMode, PaymentStatus, ReviewDecision, ReviewMode, ReviewPolicy,
+    ShipmentInfo, Sku, Span, Step, TransactionId, WebhookProvider,
 };
 use events::{AuditLog, OrderList};
 use orderflow_http::ProblemDocument;
@@ -201,7 +201,7 @@ closed_lists! {
     /// What an order is doing.
     Step,
     /// What happened to an order. The list is closed.
-    EventType,
+    AuditEventType,
     /// Why an order failed.
     FailureCode,
     /// Where one payment stands.
@@ -288,7 +288,7 @@ described! {
     }
 
     /// One sku of an order.
-    LineView as "Line" { sku: Sku, name: Option<String>, quantity: u32, unit_price: Decimal }
+    LineItemView as "Line" { sku: Sku, name: Option<String>, quantity: u32, unit_price: Decimal }
 
     /// The payment of an order.
     PaymentInfo as "PaymentInfo" {
@@ -320,7 +320,7 @@ described! {
         workflow_id: String,
         customer_id: Option<String>,
         customer: Customer,
-        items: Vec<Value> => Vec<LineView>,
+        items: Vec<Value> => Vec<LineItemView>,
         shipping_address: Option<Address>,
         currency: Option<Currency>,
         total_amount: Option<Decimal>,
@@ -383,7 +383,7 @@ described! {
 
     /// How one order is handled; fixed when it starts.
     OrderPolicy as "OrderPolicy" {
-        review: Review,
+        review: ReviewPolicy,
         payment: PaymentMode,
         payment_timeout: Span,
         /// How long a payment provider that is down is asked again.
@@ -391,7 +391,7 @@ described! {
         payment_processing_delay: Span,
         shipping_delay: Span,
         complete_on: CompleteOn,
-        delivery: Delivery,
+        delivery: DeliveryPolicy,
         /// From dispatch to the estimated delivery.
         delivery_estimate: Span,
         /// From the start; it no longer counts after dispatch.
@@ -399,7 +399,7 @@ described! {
     }
 
     /// The manual review.
-    Review as "ReviewPolicy" {
+    ReviewPolicy as "ReviewPolicy" {
         mode: ReviewMode,
         /// With it, only orders of at least this total are reviewed.
         threshold: Option<Decimal>,
@@ -408,7 +408,7 @@ described! {
     }
 
     /// How an order counts as delivered.
-    Delivery as "DeliveryPolicy" {
+    DeliveryPolicy as "DeliveryPolicy" {
         /// Whether the end of `after` is the ordinary way, or just where waiting for a confirmation ends.
         auto: bool,
         after: Span,

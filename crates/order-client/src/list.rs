@@ -7,7 +7,7 @@ use futures_util::TryStreamExt;
 use temporalio_client::{Client, WorkflowExecution, WorkflowListOptions};
 
 use crate::{Error, OrderClient, client::SERVER_TIMEOUT, describe::is_open, grpc_error::CallError};
-use contract::order_id_of_workflow;
+use contract::parse_order_workflow_id;
 use domain::{CustomerId, OrderStatus, Step};
 use workflows::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP};
 
@@ -80,7 +80,7 @@ impl OrderClient {
 fn listed(found: &WorkflowExecution) -> Option<OrderSummary> {
     let attributes = found.search_attributes();
     Some(OrderSummary {
-        order_id: order_id_of_workflow(found.id())?,
+        order_id: parse_order_workflow_id(found.id())?,
         workflow_id: found.id().to_owned(),
         run_id: found.run_id().to_owned(),
         status: attributes

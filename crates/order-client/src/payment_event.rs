@@ -17,7 +17,7 @@ impl OrderClient {
     /// Has Temporal keep the event, whether a worker runs or not. The same event again has no second effect.
     #[tracing::instrument(name = "temporal.notify", skip_all)]
     pub async fn send_payment_event(&self, notice: PaymentEventSignal) -> Result<(), Error> {
-        if notice.event.concerns_an_order() && !notice.again && self.tell(&notice).await? {
+        if notice.event.concerns_order() && !notice.again && self.tell(&notice).await? {
             return Ok(());
         }
         self.settle(&notice).await

@@ -13,7 +13,7 @@ use crate::{
     client::{SERVER_TIMEOUT, order_handle},
     grpc_error::CallError,
 };
-use contract::{Answer, Answered, fingerprint};
+use contract::{RecordedOutcome, UpdateOutcome, request_fingerprint};
 use domain::OrderId;
 use workflows::{Decode, Message, OrderWorkflow};
 
@@ -27,7 +27,10 @@ const RESULT: Duration = Duration::from_secs(17);
 #[derive(Debug, Clone, PartialEq)]
 pub enum UpdateResult {
     /// The order's own answer. `repeated`: it was given to this update id before.
-    Completed { answer: Answer, repeated: bool },
+    Completed {
+        answer: UpdateOutcome,
+        repeated: bool,
+    },
     /// A worker took it and has not said how it went; the order's state will tell.
     Undecided,
     /// The order is closed; nothing was asked of it.
@@ -38,11 +41,11 @@ pub enum UpdateResult {
 
 impl UpdateResult {
     /// The answer, if it is one to `request`.
-    fn to(request: Option<&str>, answered: Answered, repeated: bool) -> Self {
+    fn to(request: Option<&str>, answered: RecordedOutcome, repeated: bool) -> Self {
         match (request, answered.request) {
             (Some(ours), Some(asked)) if ours != asked => Self::UpdateIdReused,
             _ => Self::Completed {
-                answer: answered.answer,
+                answer: answered.outcome,
                 repeated,
             },
         }
@@ -107,12 +110,12 @@ impl OrderClient {
         U: UpdateDefinition<
                 Workflow = <OrderWorkflow as HasWorkflowDefinition>::Run,
                 Input = Message<T>,
-                Output = Answered,
+                Output = RecordedOutcome,
             >,
         T: Decode + Clone + Send + Sync,
     {
         let mut update_id = update_id;
-        let request = fingerprint(&body);
+        let request = request_fingerprint(&body);
         if let Some(known) = update_id
             && let Some(reply) = self
                 .earlier(order_id, update, known, request.as_deref())
@@ -121,7 +124,7 @@ impl OrderClient {
             match reply {
                 // Not decided then; by now it may be. The order itself knows a request that it has seen.
                 UpdateResult::Completed {
-                    answer: Answer::Undecided { .. },
+                    answer: UpdateOutcome::Undecided { .. },
                     ..
                 } => update_id = None,
                 UpdateResult::Completed { .. }
@@ -166,7 +169,7 @@ impl OrderClient {
     where
         U: UpdateDefinition<
                 Workflow = <OrderWorkflow as HasWorkflowDefinition>::Run,
-                Output = Answered,
+                Output = RecordedOutcome,
             >,
     {
         let poll = |client: Client| async move {
@@ -197,7 +200,7 @@ impl OrderClient {
     where
         U: UpdateDefinition<
                 Workflow = <OrderWorkflow as HasWorkflowDefinition>::Run,
-                Output = Answered,
+                Output = RecordedOutcome,
             >,
     {
         // The handle may hold the outcome; asked on another connection, it is found by its id.

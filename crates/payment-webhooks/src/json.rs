@@ -75,7 +75,7 @@ pub(crate) fn money_of(provider: WebhookProvider, units: i64, code: &str) -> Res
     let currency = Currency::parse(&code.to_ascii_uppercase())
         .map_err(|_| "the currency is not one we know")?;
     provider
-        .money(units, currency)
+        .money_from_units(units, currency)
         .map_err(|_| "the amount can't be written exactly in its currency")
 }
 

@@ -75,7 +75,7 @@ pub fn sample(
     }
     let units = || {
         provider
-            .units(facts.amount)
+            .units_from_money(facts.amount)
             .map_err(|source| SampleError::Amount { provider, source })
     };
     let body = match provider {

@@ -3,7 +3,7 @@
 use sqlx::{PgConnection, PgPool};
 
 use crate::{Error, error::SqlxResultExt, orders::to_i32};
-use domain::{AuditEvent, EventType, OrderId};
+use domain::{AuditEvent, AuditEventType, OrderId};
 
 /// Has the trail go on after the entry `after` with these, which the workflow numbered, and with nothing else.
 pub(crate) async fn replace_after(
@@ -76,7 +76,7 @@ pub async fn list(
     let entry = |seq: i32, kind: &str, payload, ts| {
         Some(AuditEvent {
             seq: u32::try_from(seq).ok()?,
-            kind: EventType::parse(kind)?,
+            kind: AuditEventType::parse(kind)?,
             payload,
             ts,
         })

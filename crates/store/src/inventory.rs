@@ -10,7 +10,7 @@ use crate::{
     orders::{self, OrderProjection, to_i32},
     pool,
 };
-use domain::{Line, OrderId, Sku};
+use domain::{LineItem, OrderId, Sku};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reservation {
@@ -23,7 +23,7 @@ pub enum Reservation {
 pub async fn reserve(
     pool: &PgPool,
     image: OrderProjection<'_>,
-    lines: &[Line],
+    lines: &[LineItem],
     default_stock: i64,
 ) -> Result<Reservation, Error> {
     let order_id = &image.record.order_id;

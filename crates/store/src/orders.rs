@@ -7,14 +7,12 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{Error, audit_events, error::SqlxResultExt, outbox, pool};
 use contract::{OrderView, Source, order_workflow_id};
-use domain::{
-    AuditEvent, Currency, Money, OrderId, OrderRecord, OrderStatus, ReviewDecision, Step,
-};
+use domain::{AuditEvent, Currency, Money, OrderId, OrderState, OrderStatus, ReviewDecision, Step};
 
 /// An order's image and the entries of its trail that may be new.
 #[derive(Debug, Clone, Copy)]
 pub struct OrderProjection<'a> {
-    pub record: &'a OrderRecord,
+    pub record: &'a OrderState,
     /// Goes up with the workflow's history, [`VERSIONS_OF_A_TASK`] for each of its events.
     pub version: u32,
     /// When the step that writes it was decided: of two images from one place in the history the later stands.

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
 use crate::{Error, error::SqlxResultExt, orders::to_i32};
-use domain::{AuditEvent, NotificationKind, OrderId, OrderRecord};
+use domain::{AuditEvent, NotificationKind, OrderId, OrderState};
 
 /// Has the outbox tell of these entries after `after`, and of no others there: what a lost task wrote is not mailed.
 ///
@@ -14,13 +14,13 @@ use domain::{AuditEvent, NotificationKind, OrderId, OrderRecord};
 /// decided otherwise goes. What was sent is sent.
 pub(crate) async fn enqueue(
     connection: &mut PgConnection,
-    record: &OrderRecord,
+    record: &OrderState,
     after: u32,
     entries: &[AuditEvent],
 ) -> Result<(), Error> {
     let mut told = BTreeMap::new();
     for entry in entries {
-        if let Some(kind) = NotificationKind::of(entry.kind) {
+        if let Some(kind) = NotificationKind::for_event(entry.kind) {
             told.entry(kind).or_insert(to_i32(entry.seq));
         }
     }

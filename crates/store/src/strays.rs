@@ -6,8 +6,8 @@ use sqlx::PgPool;
 
 use crate::{Error, error::SqlxResultExt, orders::to_i32, pool};
 use domain::{
-    Currency, EventType, Money, OrderId, PaymentEvent, PaymentEventKind, PaymentId, PaymentStatus,
-    TransactionId, WebhookProvider,
+    AuditEventType, Currency, Money, OrderId, PaymentEvent, PaymentEventKind, PaymentId,
+    PaymentStatus, TransactionId, WebhookProvider,
 };
 
 /// What the row says of an order.
@@ -183,7 +183,7 @@ pub async fn take_stock(
         .into_iter()
         .filter_map(|event| serde_json::from_value(event).ok())
         .collect();
-    let standing = domain::standing(before, paid, row.fulfilled, &events);
+    let standing = domain::status_after_events(before, paid, row.fulfilled, &events);
     if standing != before {
         let updated = sqlx::query!(
             "update payments set status = $2, updated_at = now() where payment_id = $1 and status = $3",
@@ -204,7 +204,7 @@ pub async fn take_stock(
 pub struct Postscript<'a> {
     pub order_id: &'a OrderId,
     pub event: &'a PaymentEvent,
-    pub kind: EventType,
+    pub kind: AuditEventType,
     pub payload: &'a Value,
     /// How the payment stands that the event is about.
     pub standing: Option<PaymentStatus>,

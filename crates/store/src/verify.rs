@@ -17,7 +17,7 @@ pub struct Violation {
 pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
     let told = NotificationKind::ALL
         .iter()
-        .flat_map(|kind| kind.entries().iter().map(|entry| (*entry, *kind)));
+        .flat_map(|kind| kind.event_types().iter().map(|entry| (*entry, *kind)));
     let (entries, kinds): (Vec<String>, Vec<String>) = told
         .map(|(entry, kind)| (entry.to_string(), kind.to_string()))
         .unzip();

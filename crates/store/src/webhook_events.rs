@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::PgPool;
 
 use crate::{Error, error::SqlxResultExt};
-use domain::{DeliveryOutcome, OrderId, PaymentEvent, WebhookProvider};
+use domain::{OrderId, PaymentEvent, WebhookOutcome, WebhookProvider};
 
 /// One event, for operators.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,11 +23,8 @@ pub struct WebhookEvent {
 
 /// Writes that the event is there; what became of it, where that is known.
 #[tracing::instrument(name = "store.deliveries.receive", skip_all)]
-pub async fn receive(
-    pool: &PgPool,
-    event: &PaymentEvent,
-) -> Result<Option<DeliveryOutcome>, Error> {
-    put(pool, event, DeliveryOutcome::Pending, None, false).await?;
+pub async fn receive(pool: &PgPool, event: &PaymentEvent) -> Result<Option<WebhookOutcome>, Error> {
+    put(pool, event, WebhookOutcome::Pending, None, false).await?;
     let outcome = sqlx::query_scalar!(
         "select outcome from webhook_deliveries where provider = $1 and event_id = $2",
         event.provider.as_str(),
@@ -37,7 +34,7 @@ pub async fn receive(
         .fetch_one(pool)
         .await
         .for_operation("read the delivery")?;
-    Ok(DeliveryOutcome::parse(&outcome).filter(|outcome| *outcome != DeliveryOutcome::Pending))
+    Ok(WebhookOutcome::parse(&outcome).filter(|outcome| *outcome != WebhookOutcome::Pending))
 }
 
 /// Writes what became of the event.
@@ -45,7 +42,7 @@ pub async fn receive(
 pub async fn record_outcome(
     pool: &PgPool,
     event: &PaymentEvent,
-    outcome: DeliveryOutcome,
+    outcome: WebhookOutcome,
     detail: Option<&str>,
 ) -> Result<(), Error> {
     put(pool, event, outcome, detail, true).await
@@ -54,7 +51,7 @@ pub async fn record_outcome(
 async fn put(
     pool: &PgPool,
     event: &PaymentEvent,
-    outcome: DeliveryOutcome,
+    outcome: WebhookOutcome,
     detail: Option<&str>,
     replace: bool,
 ) -> Result<(), Error> {
@@ -86,7 +83,7 @@ async fn put(
 #[tracing::instrument(name = "store.deliveries.list", skip_all)]
 pub async fn list(
     pool: &PgPool,
-    outcome: Option<DeliveryOutcome>,
+    outcome: Option<WebhookOutcome>,
     about: Option<&str>,
     limit: u32,
 ) -> Result<Vec<WebhookEvent>, Error> {
@@ -97,7 +94,7 @@ pub async fn list(
          where ($1::text is null or outcome = $1)
              and ($2::text is null or order_id = $2 or transaction_id = $2 or event_id = $2)
          order by received_at desc, id desc limit $3",
-        outcome.map(DeliveryOutcome::as_str),
+        outcome.map(WebhookOutcome::as_str),
         about,
         i64::from(limit),
     )

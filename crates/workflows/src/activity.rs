@@ -9,15 +9,15 @@ use temporalio_macros::activity_definitions;
 
 use contract::{FieldError, PaymentConfirmation};
 use domain::{
-    Address, AuditEvent, DeliveryOutcome, EventType, Line, Money, Order, OrderId, OrderRecord,
-    PaymentEvent, PaymentId, PaymentStatus, Sku, TransactionId,
+    Address, AuditEvent, AuditEventType, LineItem, Money, Order, OrderId, OrderState, PaymentEvent,
+    PaymentId, PaymentStatus, Sku, TransactionId, WebhookOutcome,
 };
 
 /// The image of the order and the entries of its trail that the database may not have yet. Whatever
 /// activity writes next takes them along, in its first transaction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PendingWrite {
-    pub record: OrderRecord,
+    pub record: OrderState,
     /// Goes up with each write, so that a late twin of an old one changes nothing.
     pub version: u32,
     pub events: Vec<AuditEvent>,
@@ -127,7 +127,7 @@ pub struct PreparePackageInput {
     pub order_id: OrderId,
     pub shipment_id: String,
     pub address: Option<Address>,
-    pub lines: Vec<Line>,
+    pub lines: Vec<LineItem>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -171,7 +171,7 @@ pub struct ReceivePaymentEventInput {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecordPaymentEventInput {
     pub event: PaymentEvent,
-    pub outcome: DeliveryOutcome,
+    pub outcome: WebhookOutcome,
     /// Why, for operators.
     pub detail: Option<String>,
 }
@@ -220,7 +220,7 @@ pub enum SettlePaymentOutcome {
 pub struct Postscript {
     pub event: PaymentEvent,
     pub order_id: OrderId,
-    pub kind: EventType,
+    pub kind: AuditEventType,
     pub payload: serde_json::Value,
 }
 
@@ -231,7 +231,7 @@ pub struct SettlementSteps;
 impl SettlementSteps {
     /// Writes that the event is there; what became of it, where it was settled before.
     #[activity(name = "ReceiveDelivery")]
-    pub fn receive_delivery(delivery: ReceivePaymentEventInput) -> Option<DeliveryOutcome> {
+    pub fn receive_delivery(delivery: ReceivePaymentEventInput) -> Option<WebhookOutcome> {
         unimplemented!()
     }
     /// Writes what became of the event, and says how its payment stands by all that its provider has told.
@@ -249,7 +249,7 @@ impl SettlementSteps {
     }
     /// Has the trail of an order that has ended go on; what that makes of the event, nothing where it has not ended.
     #[activity(name = "AppendToTrail")]
-    pub fn append_to_trail(postscript: Postscript) -> Option<DeliveryOutcome> {
+    pub fn append_to_trail(postscript: Postscript) -> Option<WebhookOutcome> {
         unimplemented!()
     }
 }

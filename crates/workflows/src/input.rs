@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::message::Decode;
 use domain::{
-    Address, Failure, Line, OrderId, OrderPolicy, OrderStatus, PaymentEvent, Profile, ShipmentInfo,
-    Span,
+    Address, Failure, LineItem, OrderId, OrderPolicy, OrderStatus, PaymentEvent, Profile,
+    ShipmentInfo, Span,
 };
 
 /// The input of `OrderWorkflow`. Only `order` is needed; the id is in the workflow's id.
@@ -92,7 +92,7 @@ pub struct ShippingInput {
     /// Names the parcel at the carrier, the same over all attempts: however often we ask, one parcel.
     pub shipment_id: String,
     pub address: Option<Address>,
-    pub lines: Vec<Line>,
+    pub lines: Vec<LineItem>,
     /// To wait before anything is done: the back-off after a failed attempt, or the shipping delay.
     pub delay: Span,
     /// The order's workflow, to be told of a failed dispatch.

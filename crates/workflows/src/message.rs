@@ -11,7 +11,7 @@ use temporalio_common::{
     protos::temporal::api::common::v1::Payload,
 };
 
-use contract::{Request, fingerprint};
+use contract::{Request, request_fingerprint};
 
 /// What can be read from a JSON text.
 pub trait Decode: Sized + Serialize + 'static {
@@ -48,7 +48,7 @@ impl<T: Decode> Message<T> {
     /// What tells this request from another one under the same update id.
     pub(crate) fn fingerprint(&self) -> Option<String> {
         match self {
-            Self::Valid(request) => fingerprint(request),
+            Self::Valid(request) => request_fingerprint(request),
             Self::Malformed(_) => None,
         }
     }

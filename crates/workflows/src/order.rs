@@ -34,12 +34,13 @@ use crate::{
     clock,
 };
 use contract::{
-    Answer, Answered, Approval, Cancellation, DeliveryConfirmation, DispatchFailure, OrderView,
-    PaymentCancellation, PaymentConfirmation, Rejection, Source, StatusView, order_id_of_workflow,
+    Approval, Cancellation, DeliveryConfirmation, DispatchFailure, OrderView, PaymentCancellation,
+    PaymentConfirmation, RecordedOutcome, Rejection, Source, StatusView, UpdateOutcome,
+    parse_order_workflow_id,
 };
 use domain::{
-    Address, AddressChange, AuditEvent, EventType, Failure, FailureCode, OrderId, OrderPolicy,
-    OrderRecord, OrderStatus, Step, TransactionId, WebhookProvider,
+    Address, AddressChange, AuditEvent, AuditEventType, Failure, FailureCode, OrderId, OrderPolicy,
+    OrderState, OrderStatus, Step, TransactionId, WebhookProvider,
 };
 
 /// The order was cancelled or has failed; what was done must be undone.
@@ -58,7 +59,7 @@ enum Compensation {
 #[derive(Debug, Clone, PartialEq)]
 enum ConfirmationOutcome {
     Recorded,
-    Refused(Answer),
+    Refused(UpdateOutcome),
 }
 
 /// What is wanted while the parcel may be on its way out of the door. All of it waits for one word of the carrier.
@@ -100,7 +101,7 @@ enum Review {
 
 #[workflow]
 pub struct OrderWorkflow {
-    state: OrderRecord,
+    state: OrderState,
     /// Entries of the audit trail that no finished activity has written.
     unsaved_events: Vec<AuditEvent>,
     version: u32,
@@ -149,9 +150,10 @@ impl OrderWorkflow {
             Message::Valid(input) => (input, None),
             Message::Malformed(reason) => (OrderInput::default(), Some(reason)),
         };
-        let order_id = order_id_of_workflow(view.workflow_id()).unwrap_or_else(OrderId::unnamed);
+        let order_id =
+            parse_order_workflow_id(view.workflow_id()).unwrap_or_else(OrderId::placeholder);
         let mut order = Self {
-            state: OrderRecord::new(order_id, now),
+            state: OrderState::new(order_id, now),
             unsaved_events: Vec::new(),
             version: 0,
             policy: input.policy(),
@@ -177,7 +179,7 @@ impl OrderWorkflow {
         };
         // Here, and not in the first step: a signal may come with the start, and goes first.
         order.append_audit_event(
-            EventType::OrderReceived,
+            AuditEventType::OrderReceived,
             json!({"policy": order.policy}),
             now,
         );
@@ -307,7 +309,7 @@ impl OrderWorkflow {
         };
         if self.shipping.is_some() {
             self.state.count_retry(Step::Dispatch);
-            self.append_audit_event(EventType::DispatchFailed, json!(failure), now);
+            self.append_audit_event(AuditEventType::DispatchFailed, json!(failure), now);
         } else {
             self.audit_refusal("dispatch_failed", "not_shipping", now);
         }
@@ -326,7 +328,7 @@ impl OrderWorkflow {
         &mut self,
         ctx: &mut SyncWorkflowContext<Self>,
         message: Message<Approval>,
-    ) -> Answered {
+    ) -> RecordedOutcome {
         self.answered(ctx, message, Self::decide_approval)
     }
 
@@ -343,7 +345,7 @@ impl OrderWorkflow {
         &mut self,
         ctx: &mut SyncWorkflowContext<Self>,
         message: Message<Rejection>,
-    ) -> Answered {
+    ) -> RecordedOutcome {
         self.answered(ctx, message, Self::decide_rejection)
     }
 
@@ -359,10 +361,10 @@ impl OrderWorkflow {
     pub async fn cancel_order(
         ctx: &mut WorkflowContext<Self>,
         message: Message<Cancellation>,
-    ) -> Answered {
+    ) -> RecordedOutcome {
         let request = message.fingerprint();
-        Answered {
-            answer: requests::cancel_order(ctx, message).await,
+        RecordedOutcome {
+            outcome: requests::cancel_order(ctx, message).await,
             request,
         }
     }
@@ -379,10 +381,10 @@ impl OrderWorkflow {
     pub async fn update_address(
         ctx: &mut WorkflowContext<Self>,
         message: Message<AddressChange>,
-    ) -> Answered {
+    ) -> RecordedOutcome {
         let request = message.fingerprint();
-        Answered {
-            answer: requests::update_address(ctx, message).await,
+        RecordedOutcome {
+            outcome: requests::update_address(ctx, message).await,
             request,
         }
     }
@@ -399,10 +401,10 @@ impl OrderWorkflow {
     pub async fn cancel_payment(
         ctx: &mut WorkflowContext<Self>,
         message: Message<PaymentCancellation>,
-    ) -> Answered {
+    ) -> RecordedOutcome {
         let request = message.fingerprint();
-        Answered {
-            answer: requests::cancel_payment(ctx, message).await,
+        RecordedOutcome {
+            outcome: requests::cancel_payment(ctx, message).await,
             request,
         }
     }
@@ -419,10 +421,10 @@ impl OrderWorkflow {
     pub async fn confirm_payment(
         ctx: &mut WorkflowContext<Self>,
         message: Message<PaymentConfirmation>,
-    ) -> Answered {
+    ) -> RecordedOutcome {
         let request = message.fingerprint();
-        Answered {
-            answer: requests::confirm_payment(ctx, message).await,
+        RecordedOutcome {
+            outcome: requests::confirm_payment(ctx, message).await,
             request,
         }
     }
@@ -440,24 +442,24 @@ impl OrderWorkflow {
         &mut self,
         ctx: &mut SyncWorkflowContext<Self>,
         message: Message<DeliveryConfirmation>,
-    ) -> Answered {
+    ) -> RecordedOutcome {
         self.answered(ctx, message, Self::decide_delivery_confirmation)
     }
 
     #[query(name = "get_full_state")]
     pub fn get_full_state(&self, _: &WorkflowContextView) -> OrderView {
-        OrderView::from_record(&self.state, Source::Workflow)
+        OrderView::from_state(&self.state, Source::Workflow)
     }
 
     #[query(name = "get_order_status")]
     pub fn get_order_status(&self, _: &WorkflowContextView) -> StatusView {
-        OrderView::from_record(&self.state, Source::Workflow).status_view()
+        OrderView::from_state(&self.state, Source::Workflow).status_view()
     }
 
     /// The same under the name that older callers know.
     #[query(name = "get_status")]
     pub fn get_status(&self, _: &WorkflowContextView) -> StatusView {
-        OrderView::from_record(&self.state, Source::Workflow).status_view()
+        OrderView::from_state(&self.state, Source::Workflow).status_view()
     }
 
     #[query(name = "get_estimated_delivery")]
@@ -524,11 +526,11 @@ async fn finished(ctx: &WorkflowContext<OrderWorkflow>) {
 impl OrderWorkflow {
     fn append_audit_event(
         &mut self,
-        kind: EventType,
+        kind: AuditEventType,
         payload: serde_json::Value,
         now: DateTime<Utc>,
     ) {
-        let event = self.state.audit(kind, payload, now);
+        let event = self.state.append_audit_event(kind, payload, now);
         self.unsaved_events.push(event);
         if self.state.shipment.is_none() {
             self.state.estimated_delivery =
@@ -545,11 +547,11 @@ impl OrderWorkflow {
 
     /// Decides that the order is cancelled. From here there is no way back.
     fn transition_to_cancelled(&mut self, reason: Option<String>, by: &str, now: DateTime<Utc>) {
-        if self.state.become_status(OrderStatus::Cancelled).is_ok() {
-            self.state.enter(Step::Compensate);
+        if self.state.transition_to(OrderStatus::Cancelled).is_ok() {
+            self.state.enter_step(Step::Compensate);
             self.state.cancellation_reason = reason.clone().or_else(|| Some(by.to_owned()));
             self.append_audit_event(
-                EventType::OrderCancelled,
+                AuditEventType::OrderCancelled,
                 json!({"reason": reason, "by": by}),
                 now,
             );
@@ -558,10 +560,10 @@ impl OrderWorkflow {
 
     /// Decides that the order has failed.
     fn transition_to_failed(&mut self, code: FailureCode, detail: String, now: DateTime<Utc>) {
-        if self.state.become_status(OrderStatus::Failed).is_ok() {
-            self.state.enter(Step::Compensate);
+        if self.state.transition_to(OrderStatus::Failed).is_ok() {
+            self.state.enter_step(Step::Compensate);
             self.append_audit_event(
-                EventType::OrderFailed,
+                AuditEventType::OrderFailed,
                 json!({"code": code, "detail": detail}),
                 now,
             );
@@ -571,8 +573,8 @@ impl OrderWorkflow {
 
     /// Goes on to a status that the state machine has from here.
     fn advance_to(&mut self, status: OrderStatus, step: Step) -> Progress {
-        self.state.become_status(status).map_err(|_| OrderStopped)?;
-        self.state.enter(step);
+        self.state.transition_to(status).map_err(|_| OrderStopped)?;
+        self.state.enter_step(step);
         Ok(())
     }
 
@@ -581,8 +583,8 @@ impl OrderWorkflow {
         &mut self,
         ctx: &SyncWorkflowContext<Self>,
         message: Message<T>,
-        decide: fn(&mut Self, T, DateTime<Utc>) -> Answer,
-    ) -> Answered {
+        decide: fn(&mut Self, T, DateTime<Utc>) -> UpdateOutcome,
+    ) -> RecordedOutcome {
         let request = message.fingerprint();
         let answer = match message {
             Message::Valid(wanted) => decide(
@@ -592,7 +594,10 @@ impl OrderWorkflow {
             ),
             Message::Malformed(reason) => self.malformed_refusal(reason),
         };
-        Answered { answer, request }
+        RecordedOutcome {
+            outcome: answer,
+            request,
+        }
     }
 
     /// The version goes up with the history: what a task wrote that was lost before Temporal heard of it is older

@@ -2,7 +2,7 @@
 
 use temporalio_common::search_attributes::{SearchAttributeKey, SearchAttributeUpdate};
 
-use domain::OrderRecord;
+use domain::OrderState;
 
 pub const ORDER_STATUS: SearchAttributeKey<String> = SearchAttributeKey::keyword("OrderStatus");
 pub const ORDER_STEP: SearchAttributeKey<String> = SearchAttributeKey::keyword("OrderStep");
@@ -11,7 +11,7 @@ pub const CUSTOMER_ID: SearchAttributeKey<String> = SearchAttributeKey::keyword(
 pub const ORDER_TOTAL: SearchAttributeKey<i64> = SearchAttributeKey::int("OrderTotal");
 
 /// All four as the record has them.
-pub(crate) fn updates_from_state(record: &OrderRecord) -> Vec<SearchAttributeUpdate> {
+pub(crate) fn updates_from_state(record: &OrderState) -> Vec<SearchAttributeUpdate> {
     let mut updates = vec![
         ORDER_STATUS.value_set(record.status().to_string()),
         ORDER_STEP.value_set(record.step().to_string()),

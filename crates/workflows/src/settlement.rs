@@ -20,7 +20,7 @@ use crate::{
     policies,
 };
 use contract::order_workflow_id;
-use domain::{DeliveryOutcome, EventType, OrderId, PaymentEvent, PaymentEventKind};
+use domain::{AuditEventType, OrderId, PaymentEvent, PaymentEventKind, WebhookOutcome};
 
 type Context = WorkflowContext<SettlementWorkflow>;
 
@@ -95,7 +95,7 @@ async fn settle(ctx: &Context, notice: PaymentEventSignal) -> WorkflowResult<()>
             order_id: event.order_id.clone(),
             whose: Whose::Closed,
         }
-    } else if event.concerns_an_order() {
+    } else if event.concerns_order() {
         match find(ctx, &notice, grace).await? {
             // It writes itself what comes of it.
             None => return Ok(()),
@@ -188,19 +188,19 @@ async fn conclude(
     ctx: &Context,
     event: &PaymentEvent,
     found: Found,
-) -> WorkflowResult<(DeliveryOutcome, Option<String>)> {
+) -> WorkflowResult<(WebhookOutcome, Option<String>)> {
     match &event.kind {
         PaymentEventKind::Paid { amount, .. } => {
             return stray(ctx, event, *amount, found.whose).await;
         }
         PaymentEventKind::Unconfirmed { event_type } => {
-            return Ok((DeliveryOutcome::Unconfirmed, Some(event_type.clone())));
+            return Ok((WebhookOutcome::Unconfirmed, Some(event_type.clone())));
         }
         PaymentEventKind::Ignored { event_type } => {
-            return Ok((DeliveryOutcome::Ignored, Some(event_type.clone())));
+            return Ok((WebhookOutcome::Ignored, Some(event_type.clone())));
         }
         PaymentEventKind::Unreadable { reason } => {
-            return Ok((DeliveryOutcome::Unreadable, Some(reason.clone())));
+            return Ok((WebhookOutcome::Unreadable, Some(reason.clone())));
         }
         PaymentEventKind::AttemptFailed { .. }
         | PaymentEventKind::Failed { .. }
@@ -210,13 +210,13 @@ async fn conclude(
         | PaymentEventKind::Disputed { .. } => {}
     }
     match (
-        event.entry(),
+        event.audit_entry(),
         found.order_id.filter(|_| found.whose != Whose::Unknown),
     ) {
         (Some((kind, payload)), Some(order_id)) => {
             append(ctx, event, order_id, kind, payload).await
         }
-        (None, _) | (_, None) => Ok((DeliveryOutcome::UnknownOrder, None)),
+        (None, _) | (_, None) => Ok((WebhookOutcome::UnknownOrder, None)),
     }
 }
 
@@ -226,10 +226,10 @@ async fn stray(
     event: &PaymentEvent,
     amount: domain::Money,
     whose: Whose,
-) -> WorkflowResult<(DeliveryOutcome, Option<String>)> {
+) -> WorkflowResult<(WebhookOutcome, Option<String>)> {
     let Some(transaction_id) = event.transaction_id.clone() else {
         return Ok((
-            DeliveryOutcome::Unreadable,
+            WebhookOutcome::Unreadable,
             Some("a payment without a transaction".to_owned()),
         ));
     };
@@ -246,19 +246,21 @@ async fn stray(
         )
         .await?;
     let (kind, outcome) = match settled {
-        SettlePaymentOutcome::Known => return Ok((DeliveryOutcome::Known, None)),
+        SettlePaymentOutcome::Known => return Ok((WebhookOutcome::Known, None)),
         SettlePaymentOutcome::NothingToRefund => {
             return Ok((
-                DeliveryOutcome::Known,
+                WebhookOutcome::Known,
                 Some("there is nothing to give back".to_owned()),
             ));
         }
-        SettlePaymentOutcome::Refunded => {
-            (EventType::StrayPaymentRefunded, DeliveryOutcome::Refunded)
-        }
-        SettlePaymentOutcome::RefundDue => {
-            (EventType::StrayPaymentRefundDue, DeliveryOutcome::RefundDue)
-        }
+        SettlePaymentOutcome::Refunded => (
+            AuditEventType::UnmatchedPaymentRefunded,
+            WebhookOutcome::Refunded,
+        ),
+        SettlePaymentOutcome::RefundDue => (
+            AuditEventType::UnmatchedPaymentRefundDue,
+            WebhookOutcome::RefundDue,
+        ),
     };
     let Some(order_id) = event.order_id.clone() else {
         return Ok((outcome, Some("it names no order".to_owned())));
@@ -281,7 +283,7 @@ async fn stray(
         .await
         .is_err()
     {
-        append(ctx, event, order_id, kind, event.source()).await?;
+        append(ctx, event, order_id, kind, event.audit_source()).await?;
     }
     Ok((outcome, None))
 }
@@ -291,9 +293,9 @@ async fn append(
     ctx: &Context,
     event: &PaymentEvent,
     order_id: OrderId,
-    kind: EventType,
+    kind: AuditEventType,
     payload: serde_json::Value,
-) -> WorkflowResult<(DeliveryOutcome, Option<String>)> {
+) -> WorkflowResult<(WebhookOutcome, Option<String>)> {
     let postscript = Postscript {
         event: event.clone(),
         order_id,
@@ -313,7 +315,7 @@ async fn append(
             None if number < policies::MAX_CALLS => ctx.timer(policies::backoff(number)).await,
             None => {
                 return Ok((
-                    DeliveryOutcome::Recorded,
+                    WebhookOutcome::Recorded,
                     Some("the order's workflow did not end by itself".to_owned()),
                 ));
             }

@@ -41,7 +41,7 @@ pub(crate) async fn list_orders(app: &App, call: &ApiRequest) -> Result<ApiRespo
     });
     let now = Utc::now();
     let reply = ApiResponse::ok(&OrderList {
-        orders: orders.into_iter().map(|order| order.read_at(now)).collect(),
+        orders: orders.into_iter().map(|order| order.as_of(now)).collect(),
     })?;
     Ok(match next {
         Some(next) => reply.with_header(header::LINK, link(call, &filter, &next)),

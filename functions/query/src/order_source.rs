@@ -5,7 +5,7 @@
 
 use crate::{App, app::ReadSource};
 use contract::{OrderView, Source};
-use domain::{Customer, CustomerId, OrderId, OrderRecord, OrderStatus, Step};
+use domain::{Customer, CustomerId, OrderId, OrderState, OrderStatus, Step};
 use order_client::{Error, OrderDescription};
 use orderflow_http::{ApiRequest, Problem, QueryParameters};
 
@@ -114,8 +114,8 @@ fn unknown(order_id: &OrderId) -> Problem {
 
 /// All that is known of an order that nobody has worked on.
 fn started(app: &App, order_id: &OrderId, described: OrderDescription) -> OrderView {
-    let blank = OrderView::from_record(
-        &OrderRecord::new(order_id.clone(), described.started_at),
+    let blank = OrderView::from_state(
+        &OrderState::new(order_id.clone(), described.started_at),
         Source::Temporal,
     );
     let estimate = described.started_at + app.delivery_estimate.duration();

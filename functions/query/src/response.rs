@@ -28,7 +28,7 @@ pub(crate) async fn order_response(
     let view = wait::wait_until(app, &order_id, reads, wait, is_news).await?;
     let tag = ETag(view.seq);
     let reply = if is_news(&view) {
-        shown(&view.read_at(Utc::now()))?.with_etag(tag)
+        shown(&view.as_of(Utc::now()))?.with_etag(tag)
     } else {
         ApiResponse::not_modified(tag)
     };

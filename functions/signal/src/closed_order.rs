@@ -1,8 +1,8 @@
 //! A request to an order that is over: it holds already, or it is refused.
 
 use crate::response;
-use contract::{Answer, OrderView, RefusalCode, Source};
-use domain::{OrderId, OrderRecord, OrderStatus, ReviewDecision, Step};
+use contract::{OrderView, RefusalCode, Source, UpdateOutcome};
+use domain::{OrderId, OrderState, OrderStatus, ReviewDecision, Step};
 use order_client::{Error, OrderClient, OrderCommand};
 use orderflow_http::{ApiResponse, Problem};
 
@@ -23,8 +23,8 @@ pub(crate) async fn closed_order_response(
                 return Err(response::client_problem(error, order_id));
             };
             // All that Temporal itself knows, and enough for these.
-            let blank = OrderView::from_record(
-                &OrderRecord::new(order_id.clone(), described.started_at),
+            let blank = OrderView::from_state(
+                &OrderState::new(order_id.clone(), described.started_at),
                 Source::Temporal,
             );
             let view = OrderView {
@@ -51,7 +51,7 @@ fn needs_only_status(command: &OrderCommand) -> bool {
     }
 }
 
-fn judge(command: &OrderCommand, view: &OrderView) -> Answer {
+fn judge(command: &OrderCommand, view: &OrderView) -> UpdateOutcome {
     let left = matches!(view.status, OrderStatus::Shipped | OrderStatus::Delivered);
     let holds = match command {
         OrderCommand::Approve(_) => view.review == Some(ReviewDecision::Approved),
@@ -64,7 +64,7 @@ fn judge(command: &OrderCommand, view: &OrderView) -> Answer {
         OrderCommand::CancelPayment(_) => view
             .payment_info
             .as_ref()
-            .is_some_and(|payment| payment.status.is_given_back()),
+            .is_some_and(|payment| payment.status.is_refunded_or_due()),
         OrderCommand::ConfirmPayment(confirmation) => {
             let paid_by = view
                 .payment_info
@@ -78,7 +78,7 @@ fn judge(command: &OrderCommand, view: &OrderView) -> Answer {
         let address = matches!(command, OrderCommand::UpdateAddress(_))
             .then(|| view.shipping_address.clone())
             .flatten();
-        return Answer::Done {
+        return UpdateOutcome::Done {
             status: view.status,
             step: view.step,
             message: format!(
@@ -105,7 +105,7 @@ fn judge(command: &OrderCommand, view: &OrderView) -> Answer {
         | OrderCommand::ConfirmPayment(_)
         | OrderCommand::ConfirmDelivery(_) => RefusalCode::OrderClosed,
     };
-    Answer::Refused {
+    UpdateOutcome::Refused {
         code,
         detail: format!("the order is {} and closed", view.status),
         status: view.status,
@@ -119,7 +119,7 @@ mod tests {
     use domain::AddressChange;
 
     fn ended(status: OrderStatus) -> OrderView {
-        let record = OrderRecord::new(
+        let record = OrderState::new(
             OrderId::parse("o-1").unwrap(),
             "2026-11-21T00:00:00Z".parse().unwrap(),
         );
@@ -132,15 +132,15 @@ mod tests {
             step: Step::Done,
             is_running: false,
             shipping_address: address.into_address(),
-            ..OrderView::from_record(&record, Source::Workflow)
+            ..OrderView::from_state(&record, Source::Workflow)
         }
     }
 
     fn answer(command: OrderCommand, status: OrderStatus) -> Result<bool, RefusalCode> {
         match judge(&command, &ended(status)) {
-            Answer::Done { already, .. } => Ok(already),
-            Answer::Refused { code, .. } => Err(code),
-            Answer::Undecided { .. } => panic!("a closed order has decided"),
+            UpdateOutcome::Done { already, .. } => Ok(already),
+            UpdateOutcome::Refused { code, .. } => Err(code),
+            UpdateOutcome::Undecided { .. } => panic!("a closed order has decided"),
         }
     }
 
@@ -192,7 +192,7 @@ mod tests {
         };
         assert!(matches!(
             judge(&approve, &approved),
-            Answer::Done { already: true, .. }
+            UpdateOutcome::Done { already: true, .. }
         ));
     }
 }

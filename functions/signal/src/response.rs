@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use contract::{Answer, RefusalCode};
+use contract::{RefusalCode, UpdateOutcome};
 use domain::{Address, OrderId, OrderStatus, Step};
 use order_client::Error;
 use orderflow_http::{ApiResponse, Problem};
@@ -32,11 +32,11 @@ pub struct SignalUndecided<'a> {
 /// The order's own answer; `repeated` when it was given before.
 pub(crate) fn outcome_response(
     order_id: &OrderId,
-    answer: Answer,
+    answer: UpdateOutcome,
     repeated: bool,
 ) -> Result<ApiResponse, Problem> {
     match answer {
-        Answer::Done {
+        UpdateOutcome::Done {
             status,
             step,
             message,
@@ -50,7 +50,7 @@ pub(crate) fn outcome_response(
             already: already || repeated,
             shipping_address: shipping_address.as_ref(),
         }),
-        Answer::Refused {
+        UpdateOutcome::Refused {
             code,
             detail,
             status,
@@ -68,7 +68,7 @@ pub(crate) fn outcome_response(
                 Some(status),
             ))
         }
-        Answer::Undecided { status, message } => {
+        UpdateOutcome::Undecided { status, message } => {
             undecided_response(order_id, Some(status), &message)
         }
     }

@@ -3,7 +3,7 @@
 use lambda_http::{Body, Request, Response};
 
 use crate::{create, start};
-use contract::{FieldError, Invalid};
+use contract::{FieldError, InvalidFields};
 use domain::{ChargeProvider, Order, OrderPolicy, Profile, SettingError, resolve_policy};
 use order_client::{OrderClient, TemporalSettings};
 use orderflow_http::{
@@ -27,7 +27,7 @@ impl App {
         Ok(Self {
             orders,
             policy: resolve_policy(None, read_setting)?,
-            charges_at: ChargeProvider::read(read_setting)?,
+            charges_at: ChargeProvider::from_setting(read_setting)?,
             sample_cart: read_switch("SAMPLE_CART", read_setting)?,
             profile_override: read_switch("ALLOW_PROFILE_OVERRIDE", read_setting)?,
         })
@@ -47,15 +47,17 @@ impl App {
         order: &Order,
         policy: &OrderPolicy,
     ) -> Result<(), Problem> {
-        let objection = self.charges_at.objection(order.payment_method.as_deref());
-        match objection.filter(|_| policy.charges(order)) {
+        let objection = self
+            .charges_at
+            .payment_method_error(order.payment_method.as_deref());
+        match objection.filter(|_| policy.charges_payment(order)) {
             None => Ok(()),
             Some(detail) => {
                 let error = FieldError {
                     pointer: "/payment/method".to_owned(),
                     detail: detail.to_owned(),
                 };
-                Err(Invalid(vec![error]).into())
+                Err(InvalidFields(vec![error]).into())
             }
         }
     }

@@ -17,26 +17,27 @@ pub(crate) struct ParsedBody {
 pub(crate) fn parse_create_body(app: &App, call: &ApiRequest) -> Result<ParsedBody, Problem> {
     let _step = telemetry::start_step("parse");
     let read = |fields: &mut Fields<'_, '_>| {
-        fields.require(&["items"]);
-        fields.require(&ADDRESS);
-        let address = fields.sent_as(&ADDRESS);
+        fields.require_any(&["items"]);
+        fields.require_any(&ADDRESS);
+        let address = fields.sent_name(&ADDRESS);
         let wanted = read(app, call, fields)?;
         // Each is there, but may be empty.
-        if wanted.request.lines.is_empty() && !fields.is_refused(&["items"]) {
-            fields.refuse("items", "must have at least one element");
+        if wanted.request.lines.is_empty() && !fields.is_rejected(&["items"]) {
+            fields.reject("items", "must have at least one element");
         }
-        if wanted.request.shipping_address.is_none() && !fields.is_refused(&ADDRESS) {
-            fields.refuse(address, "must name a street");
+        if wanted.request.shipping_address.is_none() && !fields.is_rejected(&ADDRESS) {
+            fields.reject(address, "must name a street");
         }
         Some(wanted)
     };
-    Ok(Document::parse(call.json_body()?)?.read(read)?)
+    Ok(Document::parse(call.json_body()?)?.read_object(read)?)
 }
 
 /// Of `POST /orders/{id}/start`: everything may be missing.
 pub(crate) fn parse_start_body(app: &App, call: &ApiRequest) -> Result<ParsedBody, Problem> {
     let _step = telemetry::start_step("parse");
-    let wanted = Document::parse(call.json_body()?)?.read(|fields| read(app, call, fields))?;
+    let wanted =
+        Document::parse(call.json_body()?)?.read_object(|fields| read(app, call, fields))?;
     let request = if app.sample_cart {
         wanted.request.with_sample_cart()
     } else {
@@ -51,7 +52,7 @@ fn read(app: &App, call: &ApiRequest, fields: &mut Fields<'_, '_>) -> Option<Par
     } else {
         "customer"
     };
-    let mut request = OrderRequest::read(fields)?;
+    let mut request = OrderRequest::from_fields(fields)?;
     // A customer orders for itself: that is filled in where it is left out, and refused where it says otherwise.
     if let Some(customer) = call.customer() {
         if request
@@ -60,13 +61,13 @@ fn read(app: &App, call: &ApiRequest, fields: &mut Fields<'_, '_>) -> Option<Par
             .as_ref()
             .is_some_and(|id| id != customer)
         {
-            fields.refuse(spelled, "must be the caller itself");
+            fields.reject(spelled, "must be the caller itself");
         }
         request.customer.id = Some(customer.clone());
     }
     let profile = request.profile.as_deref().and_then(|name| {
         if !app.profile_override {
-            fields.refuse(
+            fields.reject(
                 "profile",
                 "must not be given: this deployment has one profile for all orders",
             );
@@ -78,7 +79,7 @@ fn read(app: &App, call: &ApiRequest, fields: &mut Fields<'_, '_>) -> Option<Par
                 .iter()
                 .map(|profile| profile.as_str())
                 .collect();
-            fields.refuse("profile", format!("must be one of {}", names.join(", ")));
+            fields.reject("profile", format!("must be one of {}", names.join(", ")));
         }
         profile
     });

@@ -30,7 +30,7 @@ pub(crate) fn accepted_response(
     started: &StartedOrder,
     already_started: bool,
 ) -> Result<ApiResponse, Problem> {
-    let message = if policy.charges(order) {
+    let message = if policy.charges_payment(order) {
         "Order created successfully."
     } else {
         "Order created successfully. Awaiting payment confirmation."

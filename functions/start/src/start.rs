@@ -5,7 +5,7 @@ use crate::{
     body::{self, ParsedBody},
     response::{self, PaymentIdRule},
 };
-use contract::{FieldError, Invalid};
+use contract::{FieldError, InvalidFields};
 use domain::{OrderId, PaymentMode};
 use order_client::{NewOrder, StartError};
 use orderflow_http::{ApiRequest, ApiResponse, Problem, ProblemCode};
@@ -52,7 +52,7 @@ pub(crate) async fn start_order(app: &App, call: &ApiRequest) -> Result<ApiRespo
 fn order_id(call: &ApiRequest) -> Result<OrderId, Problem> {
     let refused = |error: domain::IdError| {
         let detail = format!("the order id in the path {error}");
-        Problem::from(Invalid(vec![FieldError {
+        Problem::from(InvalidFields(vec![FieldError {
             pointer: String::new(),
             detail,
         }]))

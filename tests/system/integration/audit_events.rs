@@ -12,8 +12,8 @@ use crate::{
     settlements::WebhookSender,
 };
 use domain::{
-    CompleteOn, Delivery, EventType, OrderPolicy, PaymentMode, Profile, ReviewMode, Sku, Span,
-    WebhookProvider,
+    AuditEventType, CompleteOn, DeliveryPolicy, OrderPolicy, PaymentMode, Profile, ReviewMode, Sku,
+    Span, WebhookProvider,
 };
 use payment_webhooks::SampleKind;
 use store::simulator::{Fault, add_fault};
@@ -29,7 +29,7 @@ fn policy(change: impl FnOnce(&mut OrderPolicy)) -> OrderPolicy {
     policy.payment = PaymentMode::Charge;
     policy.shipping_delay = Span::ZERO;
     policy.complete_on = CompleteOn::Delivered;
-    policy.delivery = Delivery {
+    policy.delivery = DeliveryPolicy {
         auto: true,
         after: Span::ZERO,
     };
@@ -64,7 +64,7 @@ async fn tell(world: &Harness, id: &str, what: &str, body: Value) -> u16 {
         .as_u16()
 }
 
-async fn written(world: &Harness, id: &str, kind: EventType) {
+async fn written(world: &Harness, id: &str, kind: AuditEventType) {
     let trail = async || world.audit_event_types(id).await;
     world
         .wait_until(&format!("{kind} of {id}"), trail, |trail| {
@@ -77,7 +77,7 @@ async fn reviewed(world: &Harness) {
     let by_a_person = || {
         policy(|policy| {
             policy.review.mode = ReviewMode::Approval;
-            policy.delivery = Delivery {
+            policy.delivery = DeliveryPolicy {
                 auto: false,
                 after: LONG,
             };
@@ -103,7 +103,7 @@ async fn reviewed(world: &Harness) {
     };
     start(world, "late", order_with_payment("t-late"), late).await;
     for id in ["approved", "rejected"] {
-        written(world, id, EventType::ReviewStarted).await;
+        written(world, id, AuditEventType::ReviewStarted).await;
     }
     let too_early = json!({"transaction_id": "t-early", "amount": 99.99});
     assert_eq!(tell(world, "approved", "payment", too_early).await, 409);
@@ -122,7 +122,7 @@ async fn reviewed(world: &Harness) {
         tell(world, "rejected", "signals/reject", json!({})).await,
         200
     );
-    written(world, "approved", EventType::OrderShipped).await;
+    written(world, "approved", AuditEventType::OrderShipped).await;
     assert_eq!(
         tell(
             world,
@@ -162,7 +162,7 @@ async fn paid(world: &Harness) {
         given_back,
     )
     .await;
-    written(world, "confirmed", EventType::PaymentRequested).await;
+    written(world, "confirmed", AuditEventType::PaymentRequested).await;
     let paid = |amount: f64| json!({"transaction_id": "t-confirmed", "amount": amount});
     assert_eq!(tell(world, "confirmed", "payment", paid(1.0)).await, 422);
     assert_eq!(tell(world, "confirmed", "payment", paid(99.99)).await, 200);
@@ -256,7 +256,7 @@ async fn noticed(world: &Harness) {
         policy.shipping_delay = LONG;
     });
     start(world, "noticed", sample_order(), confirmed).await;
-    written(world, "noticed", EventType::PaymentRequested).await;
+    written(world, "noticed", AuditEventType::PaymentRequested).await;
     let stripe = WebhookSender::new(world, WebhookProvider::Stripe);
     let payment = stripe.payment("noticed", "t-noticed", "99.99");
     let event = |event_type: &str, object: Value| json!({"id": format!("evt-t-{event_type}"), "type": event_type, "data": {"object": object}});
@@ -286,10 +286,10 @@ async fn noticed(world: &Harness) {
         )
         .await;
     for kind in [
-        EventType::PaymentDisputed,
-        EventType::PaymentRefundReported,
-        EventType::PaymentRefundFailed,
-        EventType::StrayPaymentRefundDue,
+        AuditEventType::PaymentDisputed,
+        AuditEventType::PaymentRefundReported,
+        AuditEventType::PaymentRefundFailed,
+        AuditEventType::UnmatchedPaymentRefundDue,
     ] {
         written(world, "noticed", kind).await;
     }
@@ -354,10 +354,10 @@ async fn every_entry_of_every_trail_is_as_published() {
         }
     }
     // The simulator gives no provider's money back; `settlements::stripe` has one that does.
-    let unseen: Vec<_> = EventType::ALL
+    let unseen: Vec<_> = AuditEventType::ALL
         .iter()
         .filter(|kind| !seen.contains(kind.as_str()))
         .collect();
-    assert_eq!(unseen, [&EventType::StrayPaymentRefunded]);
+    assert_eq!(unseen, [&AuditEventType::UnmatchedPaymentRefunded]);
     world.assert_invariants().await;
 }

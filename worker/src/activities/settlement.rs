@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::{PAYMENT_ANSWER, again};
 use crate::payment::{Past, PaymentProvider, Refund, RefundRequest};
-use domain::{DeliveryOutcome, PaymentEvent, PaymentId, PaymentStatus};
+use domain::{PaymentEvent, PaymentId, PaymentStatus, WebhookOutcome};
 use store::{
     PgPool, payments,
     strays::{self, Appended, Claim, Standing},
@@ -32,7 +32,7 @@ impl SettlementActivities {
         self: Arc<Self>,
         context: ActivityContext,
         delivery: ReceivePaymentEventInput,
-    ) -> Result<Option<DeliveryOutcome>, ActivityError> {
+    ) -> Result<Option<WebhookOutcome>, ActivityError> {
         let outcome = webhook_events::receive(&self.pool, &delivery.event).await;
         let outcome = outcome.map_err(|error| again(&context, &error))?;
         Ok(outcome.filter(|_| !delivery.again))
@@ -82,7 +82,7 @@ impl SettlementActivities {
         self: Arc<Self>,
         context: ActivityContext,
         postscript: Postscript,
-    ) -> Result<Option<DeliveryOutcome>, ActivityError> {
+    ) -> Result<Option<WebhookOutcome>, ActivityError> {
         self.append(&postscript)
             .await
             .map_err(|error| again(&context, &error))
@@ -120,7 +120,7 @@ impl SettlementActivities {
     async fn append(
         &self,
         postscript: &Postscript,
-    ) -> Result<Option<DeliveryOutcome>, store::Error> {
+    ) -> Result<Option<WebhookOutcome>, store::Error> {
         let Postscript {
             event,
             order_id,
@@ -138,8 +138,8 @@ impl SettlementActivities {
         Ok(
             match strays::append_late_entry(&self.pool, postscript, Utc::now()).await? {
                 Appended::StillOpen => None,
-                Appended::Written => Some(DeliveryOutcome::Recorded),
-                Appended::Known => Some(DeliveryOutcome::Known),
+                Appended::Written => Some(WebhookOutcome::Recorded),
+                Appended::Known => Some(WebhookOutcome::Known),
             },
         )
     }

@@ -148,7 +148,7 @@ impl Item {
             name: one_line(&line.name.unwrap_or(line.sku)),
             quantity: line.quantity,
             unit_price: amount(unit_price),
-            amount: amount(unit_price.times(line.quantity).ok()?),
+            amount: amount(unit_price.checked_mul(line.quantity).ok()?),
         })
     }
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::target;
-use contract::order_id_of_workflow;
+use contract::parse_order_workflow_id;
 use domain::WebhookProvider;
 
 /// The API itself answers within 22 s.
@@ -145,7 +145,7 @@ impl ApiClient {
                 .collect()
         };
         let first = self.try_send(method.clone(), &at(id), body).await?;
-        match (first, order_id_of_workflow(id)) {
+        match (first, parse_order_workflow_id(id)) {
             (Err(problem), Some(order_id)) if problem.code == "order_not_found" => {
                 let second = self.try_send(method, &at(order_id.as_str()), body).await?;
                 // What a known order refuses is the answer; where neither is known, what was typed is what is not there.

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use crate::{args::Output, value_parsers};
-use domain::{Currency, DeliveryOutcome, WebhookProvider};
+use domain::{Currency, WebhookOutcome, WebhookProvider};
 use payment_webhooks::SampleKind;
 
 #[derive(Debug, Subcommand)]
@@ -84,7 +84,7 @@ pub(crate) enum WebhookEventsCommand {
 pub(crate) struct ListWebhookEvents {
     /// Only those that came to this.
     #[arg(long, value_parser = value_parsers::outcome())]
-    pub(crate) outcome: Option<DeliveryOutcome>,
+    pub(crate) outcome: Option<WebhookOutcome>,
     /// Only those about this order, or this transaction.
     #[arg(long, value_name = "ID")]
     pub(crate) order: Option<String>,

@@ -9,8 +9,8 @@ use crate::{
     output::{format_fields, format_table, print, print_json},
     target,
 };
-use contract::order_id_of_workflow;
-use domain::{DeliveryOutcome, OrderId};
+use contract::parse_order_workflow_id;
+use domain::{OrderId, WebhookOutcome};
 use store::{
     PgPool,
     webhook_events::{self, WebhookEvent},
@@ -26,7 +26,7 @@ pub(super) async fn list_webhook_events(arguments: ListWebhookEvents) -> Result<
     // People paste workflow ids too.
     if let Some(order_id) = about
         .filter(|_| found.is_empty())
-        .and_then(order_id_of_workflow)
+        .and_then(parse_order_workflow_id)
     {
         found = find(Some(order_id.as_str())).await?;
     }
@@ -117,7 +117,7 @@ pub(super) fn format_webhook_event(delivery: &WebhookEvent) -> String {
         amount().unwrap_or_default(),
         reason,
     ];
-    let outcome = DeliveryOutcome::parse(&delivery.outcome);
+    let outcome = WebhookOutcome::parse(&delivery.outcome);
     format_fields(&[
         ("event", delivery.event_id.clone()),
         ("provider", delivery.provider.clone()),
@@ -147,7 +147,7 @@ pub(super) fn format_webhook_event(delivery: &WebhookEvent) -> String {
 }
 
 /// What an operator does about it; docs/webhooks.md has the same as a table.
-fn to_do(delivery: &WebhookEvent, outcome: DeliveryOutcome) -> String {
+fn to_do(delivery: &WebhookEvent, outcome: WebhookOutcome) -> String {
     let provider = &delivery.provider;
     let order = delivery
         .order_id
@@ -156,50 +156,50 @@ fn to_do(delivery: &WebhookEvent, outcome: DeliveryOutcome) -> String {
         .unwrap_or("ORDER_ID");
     let transaction = delivery.transaction_id.as_deref().unwrap_or("the payment");
     match outcome {
-        DeliveryOutcome::Pending => {
+        WebhookOutcome::Pending => {
             format!(
                 "nothing, for a moment; if it stays so: orderflow check, orderflow describe {}",
                 settlement(delivery)
             )
         }
-        DeliveryOutcome::Applied
-        | DeliveryOutcome::Known
-        | DeliveryOutcome::Refunded
-        | DeliveryOutcome::Ignored => "nothing".to_owned(),
-        DeliveryOutcome::Recorded if kind(delivery) == "disputed" => {
+        WebhookOutcome::Applied
+        | WebhookOutcome::Known
+        | WebhookOutcome::Refunded
+        | WebhookOutcome::Ignored => "nothing".to_owned(),
+        WebhookOutcome::Recorded if kind(delivery) == "disputed" => {
             format!("answer the dispute at {provider}, in time")
         }
-        DeliveryOutcome::Recorded if kind(delivery) == "refund_failed" => {
+        WebhookOutcome::Recorded if kind(delivery) == "refund_failed" => {
             format!("give {transaction} back at {provider} by other means")
         }
-        DeliveryOutcome::Recorded => {
+        WebhookOutcome::Recorded => {
             format!("nothing; it stands in the order's trail: orderflow events {order}")
         }
-        DeliveryOutcome::Refused => {
+        WebhookOutcome::Refused => {
             format!(
                 "look whose payment {transaction} is: orderflow webhooks list --order {transaction}"
             )
         }
-        DeliveryOutcome::RefundDue if delivery.order_id.is_none() => {
+        WebhookOutcome::RefundDue if delivery.order_id.is_none() => {
             format!(
                 "find out at {provider} whose money {transaction} is, and give it back there by hand: nobody else will"
             )
         }
-        DeliveryOutcome::RefundDue => {
+        WebhookOutcome::RefundDue => {
             format!("give {transaction} back at {provider} by hand: nobody else will")
         }
-        DeliveryOutcome::UnknownOrder => {
+        WebhookOutcome::UnknownOrder => {
             format!(
                 "find out at {provider} what {transaction} is for; when its order is there: orderflow webhooks replay {}",
                 delivery.event_id
             )
         }
-        DeliveryOutcome::Unconfirmed => {
+        WebhookOutcome::Unconfirmed => {
             format!(
                 "look {transaction} up at {provider}; if it pays an order: orderflow confirm-payment {order} …"
             )
         }
-        DeliveryOutcome::Unreadable => {
+        WebhookOutcome::Unreadable => {
             format!("look the event up at {provider}: it was signed, and nothing came of it")
         }
     }

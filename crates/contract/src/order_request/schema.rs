@@ -14,7 +14,7 @@ impl OrderRequest {
     }
 
     /// Of an order of which everything may be missing.
-    pub fn sketch_schema() -> Value {
+    pub fn partial_schema() -> Value {
         schema::object(fields(0))
     }
 }

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use crate::{examples, types::Types};
 use contract::{FieldError, RefusalCode};
 use domain::{
-    Currency, Decimal, EventType, FailureCode, OrderPolicy, OrderStatus, PaymentInfo, ReviewMode,
-    ShipmentInfo, Sku, Span, TransactionId, WebhookProvider,
+    AuditEventType, Currency, Decimal, FailureCode, OrderPolicy, OrderStatus, PaymentInfo,
+    ReviewMode, ShipmentInfo, Sku, Span, TransactionId, WebhookProvider,
 };
 
 /// What there is to say of one type of entry.
@@ -79,7 +79,7 @@ fn noticed<const N: usize>(written: &'static str, types: &mut Types, more: [Fiel
     }
 }
 
-pub(super) fn of(kind: EventType, types: &mut Types) -> Payload {
+pub(super) fn of(kind: AuditEventType, types: &mut Types) -> Payload {
     let words = |name, example: Value| Field(name, json!({"type": ["string", "null"]}), example);
     let text = |name, example: &str| Field(name, json!({"type": "string"}), json!(example));
     let count = |name, least: u32| {
@@ -90,7 +90,7 @@ pub(super) fn of(kind: EventType, types: &mut Types) -> Payload {
         )
     };
     match kind {
-        EventType::OrderReceived => fields(
+        AuditEventType::OrderReceived => fields(
             "The order has a row. `policy`: how it will be handled, fixed here.",
             [Field(
                 "policy",
@@ -98,14 +98,14 @@ pub(super) fn of(kind: EventType, types: &mut Types) -> Payload {
                 examples::policy(),
             )],
         ),
-        EventType::OrderValidated => fields(
+        AuditEventType::OrderValidated => fields(
             "It is an order that can be carried out.",
             [
                 Field("total", types.of::<Decimal>(), json!(99.99)),
                 Field("currency", types.of::<Currency>(), json!("USD")),
             ],
         ),
-        EventType::OrderInvalid => fields(
+        AuditEventType::OrderInvalid => fields(
             "It is none (started through Temporal: the API refuses such an order); it fails.",
             [Field(
                 "errors",
@@ -113,45 +113,45 @@ pub(super) fn of(kind: EventType, types: &mut Types) -> Payload {
                 json!([examples::field_error()]),
             )],
         ),
-        EventType::InventoryReserved => nothing("All of its pieces are held for it."),
-        EventType::InventoryUnavailable => fields(
+        AuditEventType::InventoryReserved => nothing("All of its pieces are held for it."),
+        AuditEventType::InventoryUnavailable => fields(
             "There is less of `sku` than it needs; nothing is held, it fails.",
             [
                 Field("sku", types.of::<Sku>(), json!("ABC123")),
                 count("available", 0),
             ],
         ),
-        EventType::InventoryReleased => {
+        AuditEventType::InventoryReleased => {
             nothing("Of an order that is stopped: what was held is free again.")
         }
-        EventType::ReviewStarted => fields(
+        AuditEventType::ReviewStarted => fields(
             "It waits for a reviewer, at most `timeout`.",
             [
                 Field("mode", types.of::<ReviewMode>(), json!("approval")),
                 Field("timeout", types.of::<Span>(), json!("1d")),
             ],
         ),
-        EventType::ReviewApproved => fields(
+        AuditEventType::ReviewApproved => fields(
             "A reviewer let it through.",
             [
                 words("reviewer", json!("reviewer-7")),
                 words("note", json!("stock is reserved")),
             ],
         ),
-        EventType::ReviewRejected => fields(
+        AuditEventType::ReviewRejected => fields(
             "A reviewer refused it; it is cancelled.",
             [
                 words("reviewer", json!("reviewer-7")),
                 words("reason", json!("looks like fraud")),
             ],
         ),
-        EventType::ReviewTimedOut => fields(
+        AuditEventType::ReviewTimedOut => fields(
             "Nobody decided in time. `proceeds`: it goes on, otherwise it is cancelled.",
             [Field("proceeds", json!({"type": "boolean"}), json!(true))],
         ),
-        EventType::PaymentRequested => requested(types),
-        EventType::PaymentCaptured => payment("The charge took hold.", types, "captured"),
-        EventType::PaymentAccepted => fields(
+        AuditEventType::PaymentRequested => requested(types),
+        AuditEventType::PaymentCaptured => payment("The charge took hold.", types, "captured"),
+        AuditEventType::PaymentAccepted => fields(
             "A confirmation of the right amount came; it is recorded next.",
             [
                 Field(
@@ -162,17 +162,17 @@ pub(super) fn of(kind: EventType, types: &mut Types) -> Payload {
                 Field("amount", types.of::<Decimal>(), json!(99.99)),
             ],
         ),
-        EventType::PaymentConfirmed => payment(
+        AuditEventType::PaymentConfirmed => payment(
             "A confirmed payment is recorded; the order is paid.",
             types,
             "captured",
         ),
-        EventType::PaymentDeclined => declined(types),
-        EventType::PaymentUnavailable => fields(
+        AuditEventType::PaymentDeclined => declined(types),
+        AuditEventType::PaymentUnavailable => fields(
             "The payment provider gave no clear answer to this try; it is asked again, under the same key.",
             [text("reason", "the provider is down"), count("try", 1)],
         ),
-        EventType::PaymentMismatch => fields(
+        AuditEventType::PaymentMismatch => fields(
             "A confirmation was refused: its amount or currency is not the order's. The order keeps waiting.",
             [
                 Field(
@@ -186,39 +186,41 @@ pub(super) fn of(kind: EventType, types: &mut Types) -> Payload {
                 Field("expected_currency", types.of::<Currency>(), json!("USD")),
             ],
         ),
-        EventType::PaymentTimedOut => fields(
+        AuditEventType::PaymentTimedOut => fields(
             "No payment came within `timeout`; it is cancelled.",
             [Field("timeout", types.of::<Span>(), json!("1d"))],
         ),
-        EventType::PaymentCancelRequested => fields(
+        AuditEventType::PaymentCancelRequested => fields(
             "Somebody wants the money back while the parcel may be leaving; the carrier's word decides.",
             [words("reason", json!("wrong card"))],
         ),
-        EventType::PaymentCancelled => payment(
+        AuditEventType::PaymentCancelled => payment(
             "The money goes back, and the order waits for another payment.",
             types,
             "refunding",
         ),
-        EventType::PaymentRefunded => {
+        AuditEventType::PaymentRefunded => {
             payment("The provider gave the money back.", types, "refunded")
         }
-        EventType::PaymentRefundDue => payment(
+        AuditEventType::PaymentRefundDue => payment(
             "The money was taken by another gateway, which must give it back.",
             types,
             "refund_due",
         ),
-        EventType::PaymentProcessing => noticed("The provider has not decided yet.", types, []),
-        EventType::PaymentAttemptFailed => noticed(
+        AuditEventType::PaymentProcessing => {
+            noticed("The provider has not decided yet.", types, [])
+        }
+        AuditEventType::PaymentAttemptFailed => noticed(
             "An attempt to pay failed; another may follow.",
             types,
             [text("reason", "card_declined")],
         ),
-        EventType::PaymentDisputed => noticed(
+        AuditEventType::PaymentDisputed => noticed(
             "The customer disputes the payment, or that was decided.",
             types,
             [text("stage", "opened")],
         ),
-        EventType::PaymentRefundReported => {
+        AuditEventType::PaymentRefundReported => {
             let amount = Field("amount", types.of::<Decimal>(), json!(99.99));
             noticed(
                 "The provider gave money back of its own accord.",
@@ -226,45 +228,45 @@ pub(super) fn of(kind: EventType, types: &mut Types) -> Payload {
                 [amount],
             )
         }
-        EventType::PaymentRefundFailed => noticed(
+        AuditEventType::PaymentRefundFailed => noticed(
             "A refund did not reach the customer.",
             types,
             [text("reason", "lost_or_stolen_card")],
         ),
-        EventType::StrayPaymentRefunded => noticed(
+        AuditEventType::UnmatchedPaymentRefunded => noticed(
             "A payment that the order could not use, or that came after its end, went back.",
             types,
             [],
         ),
-        EventType::StrayPaymentRefundDue => {
+        AuditEventType::UnmatchedPaymentRefundDue => {
             noticed("Such a payment must be given back by a person.", types, [])
         }
-        EventType::AddressRequested => nothing(
+        AuditEventType::AddressRequested => nothing(
             "Another address is wanted while the parcel may be leaving; the carrier's word decides.",
         ),
-        EventType::AddressUpdated => {
+        AuditEventType::AddressUpdated => {
             nothing("It goes to another address, which the order has and the trail does not.")
         }
-        EventType::ShipmentStarted => fields(
+        AuditEventType::ShipmentStarted => fields(
             "An attempt to hand the parcel over begins.",
             [
                 count("attempt", 1),
                 text("shipment_id", &format!("{}-PKG-001", examples::ID)),
             ],
         ),
-        EventType::DispatchFailed => fields(
+        AuditEventType::DispatchFailed => fields(
             "An attempt to hand the parcel over failed.",
             [words("reason", json!("the carrier is down"))],
         ),
-        EventType::ShipmentStopped => {
+        AuditEventType::ShipmentStopped => {
             nothing("The parcel is in our hands, and stays there for now.")
         }
-        EventType::OrderShipped => Payload {
+        AuditEventType::OrderShipped => Payload {
             written: "The carrier has the parcel.",
             schema: types.of::<ShipmentInfo>(),
             example: examples::shipment(),
         },
-        EventType::OrderDelivered => fields(
+        AuditEventType::OrderDelivered => fields(
             "The parcel arrived: by the carrier's word, by the passing of time, or taken for granted when no word came.",
             [
                 Field(
@@ -280,11 +282,11 @@ pub(super) fn of(kind: EventType, types: &mut Types) -> Payload {
                 words("signed_by", Value::Null),
             ],
         ),
-        EventType::CancelRequested => fields(
+        AuditEventType::CancelRequested => fields(
             "It is to be cancelled while the parcel may be leaving; the carrier's word decides.",
             [words("reason", json!("changed my mind"))],
         ),
-        EventType::OrderCancelled => fields(
+        AuditEventType::OrderCancelled => fields(
             "It is cancelled, and there is no way back. `by`: what decided it.",
             [
                 words("reason", json!("changed my mind")),
@@ -295,19 +297,19 @@ pub(super) fn of(kind: EventType, types: &mut Types) -> Payload {
                 ),
             ],
         ),
-        EventType::OrderFailed => fields(
+        AuditEventType::OrderFailed => fields(
             "It has failed, and there is no way back.",
             [
                 Field("code", types.of::<FailureCode>(), json!("out_of_stock")),
                 text("detail", "ABC123 has 0 left"),
             ],
         ),
-        EventType::RequestRefused => refused(types),
-        EventType::DeadlinePassed => fields(
+        AuditEventType::RequestRefused => refused(types),
+        AuditEventType::DeadlinePassed => fields(
             "It was not on its way within `deadline`; it fails.",
             [Field("deadline", types.of::<Span>(), json!("1m"))],
         ),
-        EventType::CompensationFinished => {
+        AuditEventType::CompensationFinished => {
             nothing("Of an order that was stopped: everything is undone.")
         }
     }

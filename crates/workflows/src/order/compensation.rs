@@ -5,7 +5,7 @@ use temporalio_workflow::WorkflowContext;
 
 use super::{Compensation, OrderWorkflow, current_time, payment, persistence};
 use crate::activity::{OrderSteps, RefundPaymentInput};
-use domain::{EventType, PaymentStatus, Step};
+use domain::{AuditEventType, PaymentStatus, Step};
 
 type Context = WorkflowContext<OrderWorkflow>;
 
@@ -13,7 +13,7 @@ type Context = WorkflowContext<OrderWorkflow>;
 pub(super) async fn compensate_order(ctx: &Context) {
     ctx.state_mut(|order| {
         order.shipping = None;
-        order.state.enter(Step::Compensate);
+        order.state.enter_step(Step::Compensate);
     });
     persistence::publish_search_attributes(ctx);
     // A confirmation that was accepted and not recorded yet is money that came: recorded, it can be refunded.
@@ -28,7 +28,7 @@ pub(super) async fn compensate_order(ctx: &Context) {
                 let now = current_time(ctx);
                 if released {
                     ctx.state_mut(|order| {
-                        order.append_audit_event(EventType::InventoryReleased, json!({}), now)
+                        order.append_audit_event(AuditEventType::InventoryReleased, json!({}), now)
                     });
                 }
             }
@@ -63,13 +63,13 @@ pub(super) async fn refund_payment(ctx: &Context) {
             payment.timestamp = now;
         }
         let kind = match refunded.status {
-            PaymentStatus::Refunded => EventType::PaymentRefunded,
-            PaymentStatus::RefundDue => EventType::PaymentRefundDue,
+            PaymentStatus::Refunded => AuditEventType::PaymentRefunded,
+            PaymentStatus::RefundDue => AuditEventType::PaymentRefundDue,
             // Nothing had been captured, and the provider will not capture it any more.
             PaymentStatus::Declined
             | PaymentStatus::Pending
             | PaymentStatus::Captured
-            | PaymentStatus::Refunding => EventType::PaymentDeclined,
+            | PaymentStatus::Refunding => AuditEventType::PaymentDeclined,
         };
         let payment = order.state.payment.clone();
         order.append_audit_event(kind, json!(payment), now);

@@ -9,18 +9,18 @@ use super::{
 };
 use crate::Message;
 use contract::{
-    Answer, Approval, Cancellation, DeliveryConfirmation, PaymentCancellation, PaymentConfirmation,
-    RefusalCode, Rejection,
+    Approval, Cancellation, DeliveryConfirmation, PaymentCancellation, PaymentConfirmation,
+    RefusalCode, Rejection, UpdateOutcome,
 };
 use domain::{
-    Address, AddressChange, EventType, Money, OrderStatus, PaymentStatus, ReviewDecision,
+    Address, AddressChange, AuditEventType, Money, OrderStatus, PaymentStatus, ReviewDecision,
 };
 
 const STOPPING: &str = "the order is being stopped";
 
 /// What a request gets at once, or the number of the verdict it must wait for.
 pub(super) enum Decision {
-    Immediate(Answer),
+    Immediate(UpdateOutcome),
     /// `already`: somebody wanted the same before.
     AfterRecall {
         ticket: u32,
@@ -41,16 +41,20 @@ impl OrderWorkflow {
             Message::Malformed(reason) => {
                 let payload =
                     json!({"request": request, "code": RefusalCode::Malformed, "detail": reason});
-                self.append_audit_event(EventType::RequestRefused, payload, now);
+                self.append_audit_event(AuditEventType::RequestRefused, payload, now);
                 None
             }
         }
     }
 
-    pub(super) fn decide_approval(&mut self, approval: Approval, now: DateTime<Utc>) -> Answer {
+    pub(super) fn decide_approval(
+        &mut self,
+        approval: Approval,
+        now: DateTime<Utc>,
+    ) -> UpdateOutcome {
         match &self.review {
             Review::Open if !self.is_stopped() => {
-                self.append_audit_event(EventType::ReviewApproved, json!(approval), now);
+                self.append_audit_event(AuditEventType::ReviewApproved, json!(approval), now);
                 self.review = Review::Approved;
                 self.state.review = Some(ReviewDecision::Approved);
                 self.success("Order approved.", false)
@@ -65,10 +69,14 @@ impl OrderWorkflow {
         }
     }
 
-    pub(super) fn decide_rejection(&mut self, rejection: Rejection, now: DateTime<Utc>) -> Answer {
+    pub(super) fn decide_rejection(
+        &mut self,
+        rejection: Rejection,
+        now: DateTime<Utc>,
+    ) -> UpdateOutcome {
         match &self.review {
             Review::Open if !self.is_stopped() => {
-                self.append_audit_event(EventType::ReviewRejected, json!(rejection), now);
+                self.append_audit_event(AuditEventType::ReviewRejected, json!(rejection), now);
                 self.review = Review::Rejected;
                 self.state.review = Some(ReviewDecision::Rejected);
                 self.transition_to_cancelled(rejection.reason, "review", now);
@@ -118,7 +126,7 @@ impl OrderWorkflow {
                     by: "request",
                 });
                 self.append_audit_event(
-                    EventType::CancelRequested,
+                    AuditEventType::CancelRequested,
                     json!({"reason": cancellation.reason}),
                     now,
                 );
@@ -192,7 +200,7 @@ impl OrderWorkflow {
                     ));
                 }
                 recall.address = Some(address);
-                self.append_audit_event(EventType::AddressRequested, json!({}), now);
+                self.append_audit_event(AuditEventType::AddressRequested, json!({}), now);
                 Decision::AfterRecall {
                     ticket: self.recalls_decided,
                     already: false,
@@ -210,7 +218,7 @@ impl OrderWorkflow {
             .state
             .payment
             .as_ref()
-            .is_some_and(|payment| payment.status.is_given_back());
+            .is_some_and(|payment| payment.status.is_refunded_or_due());
         let refusal = match self.state.status() {
             _ if given_back => return Decision::Immediate(self.payment_cancel_success(true)),
             OrderStatus::Shipped | OrderStatus::Delivered => {
@@ -232,7 +240,7 @@ impl OrderWorkflow {
                             let already = std::mem::replace(&mut recall.payment, true);
                             let payload = json!({"reason": cancellation.reason});
                             self.append_audit_event(
-                                EventType::PaymentCancelRequested,
+                                AuditEventType::PaymentCancelRequested,
                                 payload,
                                 now,
                             );
@@ -249,7 +257,7 @@ impl OrderWorkflow {
         Decision::Immediate(self.refuse_request(CANCEL_PAYMENT, refusal.0, refusal.1, now))
     }
 
-    pub(super) fn payment_cancel_success(&self, already: bool) -> Answer {
+    pub(super) fn payment_cancel_success(&self, already: bool) -> UpdateOutcome {
         let message = if self.is_refunding() {
             "Payment cancelled. Its refund is under way."
         } else {
@@ -275,7 +283,7 @@ impl OrderWorkflow {
             order.shipping_address = Some(address);
         }
         // Not the address itself: the trail is read by more people than the order.
-        self.append_audit_event(EventType::AddressUpdated, json!({}), now);
+        self.append_audit_event(AuditEventType::AddressUpdated, json!({}), now);
     }
 
     /// `None` when the payment is accepted and must still be recorded.
@@ -283,11 +291,11 @@ impl OrderWorkflow {
         &mut self,
         confirmation: PaymentConfirmation,
         now: DateTime<Utc>,
-    ) -> Option<Answer> {
+    ) -> Option<UpdateOutcome> {
         const REQUEST: &str = "confirm_payment";
         let payment = self.state.payment.as_ref();
         let recorded =
-            payment.filter(|payment| self.state.is_paid() || payment.status.is_given_back());
+            payment.filter(|payment| self.state.is_paid() || payment.status.is_refunded_or_due());
         let paid_by = recorded.and_then(|payment| payment.transaction_id.as_ref());
         let accepted = self
             .confirmation
@@ -343,7 +351,7 @@ impl OrderWorkflow {
                 "transaction_id": confirmation.transaction_id, "amount": confirmation.amount, "currency": confirmation.currency,
                 "expected": expected.decimal(), "expected_currency": expected.currency(),
             });
-            self.append_audit_event(EventType::PaymentMismatch, payload, now);
+            self.append_audit_event(AuditEventType::PaymentMismatch, payload, now);
             return Some(self.refusal(
                 RefusalCode::PaymentMismatch,
                 &format!("the order's total is {expected}"),
@@ -351,7 +359,7 @@ impl OrderWorkflow {
         }
         let payload =
             json!({"transaction_id": confirmation.transaction_id, "amount": confirmation.amount});
-        self.append_audit_event(EventType::PaymentAccepted, payload, now);
+        self.append_audit_event(AuditEventType::PaymentAccepted, payload, now);
         self.confirmation = Some(confirmation);
         self.confirmation_outcome = None;
         None
@@ -361,7 +369,7 @@ impl OrderWorkflow {
         &mut self,
         confirmation: DeliveryConfirmation,
         now: DateTime<Utc>,
-    ) -> Answer {
+    ) -> UpdateOutcome {
         match self.state.status() {
             OrderStatus::Shipped if self.delivery.is_none() && self.state.is_running() => {
                 self.delivery = Some(confirmation);
@@ -396,7 +404,7 @@ impl OrderWorkflow {
     pub(super) fn audit_refusal(&mut self, request: &str, code: &str, now: DateTime<Utc>) {
         let status = self.state.status();
         self.append_audit_event(
-            EventType::RequestRefused,
+            AuditEventType::RequestRefused,
             json!({"request": request, "code": code, "status": status}),
             now,
         );
@@ -408,7 +416,7 @@ impl OrderWorkflow {
         code: RefusalCode,
         detail: &str,
         now: DateTime<Utc>,
-    ) -> Answer {
+    ) -> UpdateOutcome {
         // The trail of an order that is over is closed: this request never reached an open order.
         if self.state.is_running() {
             self.audit_refusal(request, code.as_str(), now);
@@ -416,24 +424,24 @@ impl OrderWorkflow {
         self.refusal(code, detail)
     }
 
-    pub(super) fn refusal(&self, code: RefusalCode, detail: &str) -> Answer {
-        Answer::Refused {
+    pub(super) fn refusal(&self, code: RefusalCode, detail: &str) -> UpdateOutcome {
+        UpdateOutcome::Refused {
             code,
             detail: detail.to_owned(),
             status: self.state.status(),
         }
     }
 
-    pub(super) fn malformed_refusal(&self, reason: String) -> Answer {
-        Answer::Refused {
+    pub(super) fn malformed_refusal(&self, reason: String) -> UpdateOutcome {
+        UpdateOutcome::Refused {
             code: RefusalCode::Malformed,
             detail: reason,
             status: self.state.status(),
         }
     }
 
-    pub(super) fn success(&self, message: &str, already: bool) -> Answer {
-        Answer::Done {
+    pub(super) fn success(&self, message: &str, already: bool) -> UpdateOutcome {
+        UpdateOutcome::Done {
             status: self.state.status(),
             step: self.state.step(),
             message: message.to_owned(),
@@ -442,15 +450,15 @@ impl OrderWorkflow {
         }
     }
 
-    pub(super) fn still_undecided(&self, message: &str) -> Answer {
-        Answer::Undecided {
+    pub(super) fn still_undecided(&self, message: &str) -> UpdateOutcome {
+        UpdateOutcome::Undecided {
             status: self.state.status(),
             message: message.to_owned(),
         }
     }
 
-    pub(super) fn address_success(&self, already: bool) -> Answer {
-        Answer::Done {
+    pub(super) fn address_success(&self, already: bool) -> UpdateOutcome {
+        UpdateOutcome::Done {
             status: self.state.status(),
             step: self.state.step(),
             message: "Shipping address updated.".to_owned(),

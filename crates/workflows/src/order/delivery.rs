@@ -5,7 +5,7 @@ use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowConte
 
 use super::{OrderWorkflow, current_time, persistence};
 use crate::activity::OrderSteps;
-use domain::{CompleteOn, EventType, OrderStatus, Step};
+use domain::{AuditEventType, CompleteOn, OrderStatus, Step};
 
 /// Waits for the delivery, unless the order is complete when it is dispatched. A parcel that has left
 /// can't be called back, so nothing ends this wait but its own conditions.
@@ -51,7 +51,7 @@ pub(super) async fn await_delivery(ctx: &WorkflowContext<OrderWorkflow>) {
         // From `shipped` this is always a step of the state machine.
         let _ = order.advance_to(OrderStatus::Delivered, Step::Deliver);
         let payload = json!({"basis": basis, "delivered_at": delivered_at, "signed_by": confirmation.signed_by});
-        order.append_audit_event(EventType::OrderDelivered, payload, now);
+        order.append_audit_event(AuditEventType::OrderDelivered, payload, now);
         order.state.finish();
     });
     persistence::publish_search_attributes(ctx);

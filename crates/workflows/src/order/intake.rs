@@ -9,12 +9,12 @@ use super::{
 use crate::activity::{
     OrderSteps, ReceiveOrderInput, ReceiveOrderOutcome, ValidateOrderInput, ValidationOutcome,
 };
-use contract::{FieldError, order_id_of_workflow};
-use domain::{EventType, FailureCode, Step};
+use contract::{FieldError, parse_order_workflow_id};
+use domain::{AuditEventType, FailureCode, Step};
 
 /// A workflow id that is not `order-{order_id}` names no order: the run says so and touches nothing.
 pub(super) fn check_workflow_id(ctx: &WorkflowContext<OrderWorkflow>) -> bool {
-    let named = order_id_of_workflow(ctx.workflow_id()).is_some();
+    let named = parse_order_workflow_id(ctx.workflow_id()).is_some();
     if !named {
         let now = current_time(ctx);
         ctx.state_mut(|order| {
@@ -64,7 +64,7 @@ pub(super) async fn receive_order(ctx: &WorkflowContext<OrderWorkflow>) -> Recei
 pub(super) async fn validate_order(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
     let (document, malformed) = ctx.state_mut(|order| {
         if !order.is_stopped() {
-            order.state.enter(Step::Validate);
+            order.state.enter_step(Step::Validate);
         }
         (order.document.clone(), order.malformed.clone())
     });
@@ -88,7 +88,7 @@ pub(super) async fn validate_order(ctx: &WorkflowContext<OrderWorkflow>) -> Prog
     let accepted = ctx.state_mut(|order| match validated {
         ValidationOutcome::Valid { order: valid } => {
             order.append_audit_event(
-                EventType::OrderValidated,
+                AuditEventType::OrderValidated,
                 json!({"total": valid.total.decimal(), "currency": valid.currency}),
                 now,
             );
@@ -96,8 +96,8 @@ pub(super) async fn validate_order(ctx: &WorkflowContext<OrderWorkflow>) -> Prog
             Ok(())
         }
         ValidationOutcome::Invalid { errors } => {
-            let detail = contract::Invalid(errors.clone()).to_string();
-            order.append_audit_event(EventType::OrderInvalid, json!({"errors": errors}), now);
+            let detail = contract::InvalidFields(errors.clone()).to_string();
+            order.append_audit_event(AuditEventType::OrderInvalid, json!({"errors": errors}), now);
             order.transition_to_failed(FailureCode::InvalidOrder, detail, now);
             Err(OrderStopped)
         }

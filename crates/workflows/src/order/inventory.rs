@@ -5,7 +5,7 @@ use temporalio_workflow::WorkflowContext;
 
 use super::{OrderStopped, OrderWorkflow, Progress, current_time, persistence, waiting};
 use crate::activity::{OrderSteps, ReservationOutcome};
-use domain::{EventType, FailureCode};
+use domain::{AuditEventType, FailureCode};
 
 /// Holds all of it, or fails the order with a clear refusal and holds nothing.
 pub(super) async fn reserve_inventory(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
@@ -14,12 +14,12 @@ pub(super) async fn reserve_inventory(ctx: &WorkflowContext<OrderWorkflow>) -> P
     let now = current_time(ctx);
     ctx.state_mut(|order| match reserved {
         ReservationOutcome::Held => {
-            order.append_audit_event(EventType::InventoryReserved, json!({}), now);
+            order.append_audit_event(AuditEventType::InventoryReserved, json!({}), now);
             Ok(())
         }
         ReservationOutcome::Unavailable { sku, available } => {
             order.append_audit_event(
-                EventType::InventoryUnavailable,
+                AuditEventType::InventoryUnavailable,
                 json!({"sku": sku, "available": available}),
                 now,
             );

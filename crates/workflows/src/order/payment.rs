@@ -14,10 +14,10 @@ use crate::{
     },
     policies,
 };
-use contract::{Answer, PaymentConfirmation, RefusalCode};
+use contract::{PaymentConfirmation, RefusalCode, UpdateOutcome};
 use domain::{
-    EventType, FailureCode, Money, Order, OrderStatus, PaymentId, PaymentInfo, PaymentStatus, Step,
-    TransactionId, WebhookProvider,
+    AuditEventType, FailureCode, Money, Order, OrderStatus, PaymentId, PaymentInfo, PaymentStatus,
+    Step, TransactionId, WebhookProvider,
 };
 
 type Context = WorkflowContext<OrderWorkflow>;
@@ -25,7 +25,7 @@ type Context = WorkflowContext<OrderWorkflow>;
 /// Charges the order or waits for its payment; the order is `payment_confirmed` after it.
 pub(super) async fn collect_payment(ctx: &Context) -> Progress {
     waiting::ensure_not_stopped(ctx)?;
-    ctx.state_mut(|order| order.state.enter(Step::Pay));
+    ctx.state_mut(|order| order.state.enter_step(Step::Pay));
     waiting::wait_for(
         ctx,
         ctx.state(|order| order.policy.payment_processing_delay.duration()),
@@ -92,7 +92,7 @@ async fn charge(ctx: &Context, valid: &Order) -> Progress {
                 return refused(
                     ctx,
                     FailureCode::PaymentDeclined,
-                    EventType::PaymentDeclined,
+                    AuditEventType::PaymentDeclined,
                     reason,
                 );
             }
@@ -101,7 +101,7 @@ async fn charge(ctx: &Context, valid: &Order) -> Progress {
                 return refused(
                     ctx,
                     FailureCode::PaymentIdInUse,
-                    EventType::PaymentDeclined,
+                    AuditEventType::PaymentDeclined,
                     reason,
                 );
             }
@@ -153,7 +153,7 @@ fn unavailable(
     ctx.state_mut(|order| {
         order.state.count_retry(Step::Pay);
         order.append_audit_event(
-            EventType::PaymentUnavailable,
+            AuditEventType::PaymentUnavailable,
             json!({"reason": reason, "try": number}),
             now,
         );
@@ -183,13 +183,13 @@ fn captured(ctx: &Context, transaction_id: TransactionId) -> Progress {
             order.confirmation_outcome = Some(ConfirmationOutcome::Recorded);
         }
         let payment = order.state.payment.clone();
-        order.append_audit_event(EventType::PaymentCaptured, json!(payment), now);
+        order.append_audit_event(AuditEventType::PaymentCaptured, json!(payment), now);
         Ok(())
     })
 }
 
 /// The payment did not and will not take hold: there is nothing to refund.
-fn refused(ctx: &Context, code: FailureCode, kind: EventType, reason: String) -> Progress {
+fn refused(ctx: &Context, code: FailureCode, kind: AuditEventType, reason: String) -> Progress {
     let now = current_time(ctx);
     ctx.state_mut(|order| {
         order
@@ -212,7 +212,7 @@ async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
         if let Some(transaction_id) = &order.unfinished_transaction {
             payload["transaction_id"] = json!(transaction_id);
         }
-        order.append_audit_event(EventType::PaymentRequested, payload, requested);
+        order.append_audit_event(AuditEventType::PaymentRequested, payload, requested);
         order.payment_awaited = true;
         order.policy.payment_timeout
     });
@@ -230,7 +230,7 @@ async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
             let now = current_time(ctx);
             ctx.state_mut(|order| {
                 order.append_audit_event(
-                    EventType::PaymentTimedOut,
+                    AuditEventType::PaymentTimedOut,
                     json!({"timeout": timeout}),
                     now,
                 );
@@ -251,7 +251,7 @@ async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
             return refused(
                 ctx,
                 FailureCode::PaymentDeclined,
-                EventType::PaymentDeclined,
+                AuditEventType::PaymentDeclined,
                 reason,
             );
         }
@@ -340,7 +340,7 @@ async fn confirmed(
                 payment.status = PaymentStatus::Captured;
             }
             let payment = order.state.payment.clone();
-            order.append_audit_event(EventType::PaymentConfirmed, json!(payment), now);
+            order.append_audit_event(AuditEventType::PaymentConfirmed, json!(payment), now);
             order.confirmation_outcome = Some(ConfirmationOutcome::Recorded);
             if let (RecordPaymentOutcome::TakenBack, Some(provider)) =
                 (recorded, confirmation.provider)
@@ -357,13 +357,13 @@ async fn confirmed(
             order.confirmation = None;
             let detail = format!("{used} pays another order");
             order.append_audit_event(
-                EventType::PaymentDeclined,
+                AuditEventType::PaymentDeclined,
                 json!({"code": FailureCode::PaymentIdInUse, "reason": detail}),
                 now,
             );
             order.transition_to_failed(FailureCode::PaymentIdInUse, detail.clone(), now);
             let status = order.state.status();
-            let refusal = Answer::Refused {
+            let refusal = UpdateOutcome::Refused {
                 code: RefusalCode::PaymentIdInUse,
                 detail,
                 status,
@@ -381,7 +381,7 @@ async fn confirmed(
             let detail = format!("{} pays another order", confirmation.transaction_id);
             order.audit_refusal("confirm_payment", "payment_id_in_use", now);
             let status = order.state.status();
-            let refusal = Answer::Refused {
+            let refusal = UpdateOutcome::Refused {
                 code: RefusalCode::PaymentIdInUse,
                 detail,
                 status,
@@ -395,7 +395,7 @@ async fn confirmed(
 impl OrderWorkflow {
     /// Whether the order's own payment id is charged. Once a payment was cancelled, the next comes by confirmation.
     pub(super) fn is_charged(&self, valid: &Order) -> bool {
-        self.policy.charges(valid) && self.cancelled_payments.is_empty()
+        self.policy.charges_payment(valid) && self.cancelled_payments.is_empty()
     }
 
     /// Decides that the payment goes back and the order waits for another one.
@@ -409,7 +409,7 @@ impl OrderWorkflow {
                 .extend(payment.transaction_id.clone());
         }
         let payment = self.state.payment.clone();
-        self.append_audit_event(EventType::PaymentCancelled, json!(payment), now);
+        self.append_audit_event(AuditEventType::PaymentCancelled, json!(payment), now);
         Ok(())
     }
 }

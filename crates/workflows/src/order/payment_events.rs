@@ -15,17 +15,17 @@ use crate::{
     activity::{ReceivePaymentEventInput, RecordPaymentEventInput, SettlementSteps},
     policies,
 };
-use contract::{Answer, Cancellation, PaymentConfirmation, settlement_workflow_id};
+use contract::{Cancellation, PaymentConfirmation, UpdateOutcome, settlement_workflow_id};
 use domain::{
-    DeliveryOutcome, EventType, Money, PaymentEvent, PaymentEventKind, PaymentInfo, PaymentStatus,
-    WebhookProvider,
+    AuditEventType, Money, PaymentEvent, PaymentEventKind, PaymentInfo, PaymentStatus,
+    WebhookOutcome, WebhookProvider,
 };
 
 type Context = WorkflowContext<OrderWorkflow>;
 
 /// What an event means for the order.
 enum Judgement {
-    Done(DeliveryOutcome),
+    Done(WebhookOutcome),
     /// It is a payment that the order takes; whether it holds is known when it is recorded.
     Accepted,
     /// The order has no use for it.
@@ -84,7 +84,7 @@ pub(super) async fn handle_payment_event(ctx: &Context, message: Message<Payment
 }
 
 /// Waits until the accepted payment is recorded. An order that was stopped records it too, and gives it back.
-async fn recorded(ctx: &Context) -> DeliveryOutcome {
+async fn recorded(ctx: &Context) -> WebhookOutcome {
     let known = |order: &OrderWorkflow| order.confirmation_outcome.is_some() || order.is_stopped();
     // Detached from cancellation, this wait has no way to fail.
     let _ = ctx
@@ -92,8 +92,8 @@ async fn recorded(ctx: &Context) -> DeliveryOutcome {
         .await;
     ctx.state(|order| match &order.confirmation_outcome {
         // The transaction pays another order: that one has the money.
-        Some(ConfirmationOutcome::Refused(_)) => DeliveryOutcome::Refused,
-        Some(ConfirmationOutcome::Recorded) | None => DeliveryOutcome::Applied,
+        Some(ConfirmationOutcome::Refused(_)) => WebhookOutcome::Refused,
+        Some(ConfirmationOutcome::Recorded) | None => WebhookOutcome::Applied,
     })
 }
 
@@ -164,16 +164,16 @@ impl OrderWorkflow {
                     && self.unfinished_transaction != event.transaction_id;
                 if self.payment_awaited && self.confirmation.is_none() && !another {
                     self.payment_failed = Some(reason.clone());
-                    return Judgement::Done(DeliveryOutcome::Applied);
+                    return Judgement::Done(WebhookOutcome::Applied);
                 }
             }
             // The provider's word on a refund of our own.
             PaymentEventKind::Refunded { .. }
                 if self
                     .own(event)
-                    .is_some_and(|own| own.status.is_given_back()) =>
+                    .is_some_and(|own| own.status.is_refunded_or_due()) =>
             {
-                return Judgement::Done(DeliveryOutcome::Known);
+                return Judgement::Done(WebhookOutcome::Known);
             }
             PaymentEventKind::Disputed { stage } => {
                 if let Some(own) = self.own(event) {
@@ -188,10 +188,10 @@ impl OrderWorkflow {
             | PaymentEventKind::Ignored { .. }
             | PaymentEventKind::Unreadable { .. } => {}
         }
-        if let Some((kind, payload)) = event.entry() {
+        if let Some((kind, payload)) = event.audit_entry() {
             self.append_audit_event(kind, payload, now);
         }
-        Judgement::Done(DeliveryOutcome::Recorded)
+        Judgement::Done(WebhookOutcome::Recorded)
     }
 
     fn judge_payment(
@@ -202,13 +202,13 @@ impl OrderWorkflow {
         now: DateTime<Utc>,
     ) -> Judgement {
         let Some(transaction_id) = event.transaction_id.clone() else {
-            return Judgement::Done(DeliveryOutcome::Unreadable);
+            return Judgement::Done(WebhookOutcome::Unreadable);
         };
         // The provider's word on a charge of our own is no second payment, unless that is what the charge waits for.
         if self.unfinished_transaction.as_ref() != Some(&transaction_id)
             && self.own(event).is_some()
         {
-            return Judgement::Done(DeliveryOutcome::Known);
+            return Judgement::Done(WebhookOutcome::Known);
         }
         let confirmation = PaymentConfirmation {
             transaction_id,
@@ -219,8 +219,10 @@ impl OrderWorkflow {
         };
         match self.decide_payment_confirmation(confirmation, now) {
             None => Judgement::Accepted,
-            Some(Answer::Done { .. }) => Judgement::Done(DeliveryOutcome::Known),
-            Some(Answer::Refused { .. } | Answer::Undecided { .. }) => Judgement::Stray,
+            Some(UpdateOutcome::Done { .. }) => Judgement::Done(WebhookOutcome::Known),
+            Some(UpdateOutcome::Refused { .. } | UpdateOutcome::Undecided { .. }) => {
+                Judgement::Stray
+            }
         }
     }
 
@@ -269,11 +271,11 @@ impl OrderWorkflow {
         // However many events told of it, it went back once.
         if self.settled_payments.insert(transaction) && self.state.is_running() {
             let kind = if told.refunded {
-                EventType::StrayPaymentRefunded
+                AuditEventType::UnmatchedPaymentRefunded
             } else {
-                EventType::StrayPaymentRefundDue
+                AuditEventType::UnmatchedPaymentRefundDue
             };
-            self.append_audit_event(kind, told.event.source(), now);
+            self.append_audit_event(kind, told.event.audit_source(), now);
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     activity::{OrderSteps, PendingWrite},
     policies, search_attributes,
 };
-use domain::EventType;
+use domain::AuditEventType;
 
 type Context = WorkflowContext<OrderWorkflow>;
 
@@ -73,7 +73,7 @@ pub(super) async fn write_final(ctx: &Context) {
     if compensated {
         let now = current_time(ctx);
         ctx.state_mut(|order| {
-            order.append_audit_event(EventType::CompensationFinished, json!({}), now)
+            order.append_audit_event(AuditEventType::CompensationFinished, json!({}), now)
         });
     }
     publish_search_attributes(ctx);

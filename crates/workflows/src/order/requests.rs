@@ -7,7 +7,9 @@ use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowConte
 
 use super::{ConfirmationOutcome, OrderWorkflow, current_time, decisions::Decision, waiting};
 use crate::{Message, patches, policies};
-use contract::{Answer, Cancellation, PaymentCancellation, PaymentConfirmation, RefusalCode};
+use contract::{
+    Cancellation, PaymentCancellation, PaymentConfirmation, RefusalCode, UpdateOutcome,
+};
 use domain::{AddressChange, OrderStatus, Step};
 
 type Context = WorkflowContext<OrderWorkflow>;
@@ -18,7 +20,7 @@ pub(super) const UPDATE_ADDRESS: &str = "update_address";
 pub(super) const CANCEL_PAYMENT: &str = "cancel_payment";
 
 /// Cancels the order, or finds out whether the parcel has left.
-pub(super) async fn cancel_order(ctx: &Context, message: Message<Cancellation>) -> Answer {
+pub(super) async fn cancel_order(ctx: &Context, message: Message<Cancellation>) -> UpdateOutcome {
     let now = current_time(ctx);
     let cancellation = match message {
         Message::Valid(cancellation) => cancellation,
@@ -33,7 +35,10 @@ pub(super) async fn cancel_order(ctx: &Context, message: Message<Cancellation>) 
 }
 
 /// Changes the address, or finds out whether the parcel has left.
-pub(super) async fn update_address(ctx: &Context, message: Message<AddressChange>) -> Answer {
+pub(super) async fn update_address(
+    ctx: &Context,
+    message: Message<AddressChange>,
+) -> UpdateOutcome {
     let change = match message {
         Message::Valid(change) => change,
         Message::Malformed(reason) => return refuse_malformed(ctx, UPDATE_ADDRESS, reason),
@@ -49,7 +54,10 @@ pub(super) async fn update_address(ctx: &Context, message: Message<AddressChange
 }
 
 /// Gives a payment back and has the order wait for another one, or finds out that the parcel has left.
-pub(super) async fn cancel_payment(ctx: &Context, message: Message<PaymentCancellation>) -> Answer {
+pub(super) async fn cancel_payment(
+    ctx: &Context,
+    message: Message<PaymentCancellation>,
+) -> UpdateOutcome {
     let cancellation = match message {
         Message::Valid(cancellation) => cancellation,
         Message::Malformed(reason) => return refuse_malformed(ctx, CANCEL_PAYMENT, reason),
@@ -89,7 +97,7 @@ pub(super) async fn cancel_payment(ctx: &Context, message: Message<PaymentCancel
 pub(super) async fn confirm_payment(
     ctx: &Context,
     message: Message<PaymentConfirmation>,
-) -> Answer {
+) -> UpdateOutcome {
     let confirmation = match message {
         Message::Valid(confirmation) => confirmation,
         Message::Malformed(reason) => return refuse_malformed(ctx, "confirm_payment", reason),
@@ -131,7 +139,7 @@ async fn recall_verdict(
     ticket: u32,
     already: bool,
     request: &'static str,
-) -> Answer {
+) -> UpdateOutcome {
     within_verdict(ctx, |order| order.is_recall_decided(ticket)).await;
     let now = current_time(ctx);
     ctx.state_mut(|order| match order.state.status() {
@@ -188,7 +196,7 @@ pub(super) async fn wait_until_loaded(ctx: &Context) {
 }
 
 /// Only a signal gets here, updates are refused by their validators: nobody reads the answer, so the trail tells.
-pub(super) fn refuse_malformed(ctx: &Context, request: &str, reason: String) -> Answer {
+pub(super) fn refuse_malformed(ctx: &Context, request: &str, reason: String) -> UpdateOutcome {
     let now = current_time(ctx);
     ctx.state_mut(|order| {
         order.accept_message::<()>(request, Message::Malformed(reason.clone()), now);

@@ -5,7 +5,7 @@ use temporalio_workflow::WorkflowContext;
 use waiting::WaitOutcome;
 
 use super::{OrderWorkflow, Progress, Review, current_time, persistence, waiting};
-use domain::{EventType, OnTimeout, ReviewMode, Step};
+use domain::{AuditEventType, OnTimeout, ReviewMode, Step};
 
 /// Lets the order through, or cancels it. A decision that came early counts.
 pub(super) async fn await_review(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
@@ -15,7 +15,9 @@ pub(super) async fn await_review(ctx: &WorkflowContext<OrderWorkflow>) -> Progre
             .state
             .order
             .as_ref()
-            .map_or(ReviewMode::None, |valid| order.policy.review_of(valid));
+            .map_or(ReviewMode::None, |valid| {
+                order.policy.review_mode_for(valid)
+            });
         (mode, order.policy.review.clone())
     });
     if mode == ReviewMode::None {
@@ -24,9 +26,9 @@ pub(super) async fn await_review(ctx: &WorkflowContext<OrderWorkflow>) -> Progre
     }
     let started = current_time(ctx);
     ctx.state_mut(|order| {
-        order.state.enter(Step::ManualReview);
+        order.state.enter_step(Step::ManualReview);
         order.append_audit_event(
-            EventType::ReviewStarted,
+            AuditEventType::ReviewStarted,
             json!({"mode": mode, "timeout": policy.timeout}),
             started,
         );
@@ -41,7 +43,7 @@ pub(super) async fn await_review(ctx: &WorkflowContext<OrderWorkflow>) -> Progre
             order.review = Review::Over;
             let proceeds = mode == ReviewMode::Timer || policy.on_timeout == OnTimeout::Proceed;
             order.append_audit_event(
-                EventType::ReviewTimedOut,
+                AuditEventType::ReviewTimedOut,
                 json!({"proceeds": proceeds}),
                 now,
             );

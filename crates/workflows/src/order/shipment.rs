@@ -20,7 +20,7 @@ use crate::{
     policies,
 };
 use contract::shipping_workflow_id;
-use domain::{CompleteOn, EventType, FailureCode, OrderStatus, ShipmentInfo, Span, Step};
+use domain::{AuditEventType, CompleteOn, FailureCode, OrderStatus, ShipmentInfo, Span, Step};
 
 type Context = WorkflowContext<OrderWorkflow>;
 
@@ -145,7 +145,7 @@ fn grant_recall(ctx: &Context, given_up: bool) -> Progress {
     let now = current_time(ctx);
     ctx.state_mut(|order| {
         let recall = order.decide_recall().unwrap_or_default();
-        order.append_audit_event(EventType::ShipmentStopped, json!({}), now);
+        order.append_audit_event(AuditEventType::ShipmentStopped, json!({}), now);
         match recall.stop {
             Some(StopReason::Cancel { reason, by }) => {
                 order.transition_to_cancelled(reason, by, now);
@@ -153,7 +153,7 @@ fn grant_recall(ctx: &Context, given_up: bool) -> Progress {
             }
             Some(StopReason::Deadline) => {
                 order.append_audit_event(
-                    EventType::DeadlinePassed,
+                    AuditEventType::DeadlinePassed,
                     json!({"deadline": order.policy.deadline}),
                     now,
                 );
@@ -231,7 +231,7 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
     let now = current_time(ctx);
     ctx.state_mut(|order| {
         order.append_audit_event(
-            EventType::ShipmentStarted,
+            AuditEventType::ShipmentStarted,
             json!({"attempt": attempt, "shipment_id": started}),
             now,
         );
@@ -368,7 +368,7 @@ async fn record_dispatch(ctx: &Context, dispatch: Dispatch) {
         order.state.shipment = Some(shipment.clone());
         // From `preparing` this is always a step of the state machine.
         let _ = order.advance_to(OrderStatus::Shipped, Step::Deliver);
-        order.append_audit_event(EventType::OrderShipped, json!(shipment), now);
+        order.append_audit_event(AuditEventType::OrderShipped, json!(shipment), now);
         if order.policy.complete_on == CompleteOn::Dispatched {
             order.state.finish();
         }

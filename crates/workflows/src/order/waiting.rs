@@ -144,7 +144,7 @@ pub(super) fn fail_at_deadline(ctx: &Context) {
     ctx.state_mut(|order| {
         let deadline = order.policy.deadline;
         order.append_audit_event(
-            domain::EventType::DeadlinePassed,
+            domain::AuditEventType::DeadlinePassed,
             json!({"deadline": deadline}),
             now,
         );

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{cancel_order, create_waiting_order, get_with_headers};
 use crate::{api::sample_order, harness::Harness};
-use domain::{EventType, OrderId, OrderRecord};
+use domain::{AuditEventType, OrderId, OrderState};
 use store::orders::OrderProjection;
 
 /// The rows of one page, and the path of the next.
@@ -37,8 +37,8 @@ async fn ids(world: &Harness, path: &str) -> Vec<String> {
 /// A row as the worker writes it when it receives an order, so many seconds after the epoch.
 async fn received(world: &Harness, name: &str, second: i64) -> String {
     let created = DateTime::UNIX_EPOCH + TimeDelta::seconds(second);
-    let mut record = OrderRecord::new(OrderId::parse(name).unwrap(), created);
-    let events = [record.audit(EventType::OrderReceived, json!({}), created)];
+    let mut record = OrderState::new(OrderId::parse(name).unwrap(), created);
+    let events = [record.append_audit_event(AuditEventType::OrderReceived, json!({}), created)];
     store::orders::insert(
         &world.pool,
         OrderProjection {

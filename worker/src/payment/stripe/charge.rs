@@ -13,10 +13,11 @@ impl Stripe {
     pub(super) async fn take(&self, request: &ChargeRequest) -> Result<Charge, NoAnswer> {
         let declined = |reason: &dyn ToString| Ok(Charge::Declined(reason.to_string()));
         let method = request.payment_method.as_deref();
-        let (Some(method), None) = (method, ChargeProvider::Stripe.objection(method)) else {
+        let (Some(method), None) = (method, ChargeProvider::Stripe.payment_method_error(method))
+        else {
             return declined(&"payment_method_missing");
         };
-        let units = match WebhookProvider::Stripe.units(request.amount) {
+        let units = match WebhookProvider::Stripe.units_from_money(request.amount) {
             Ok(units) => units,
             Err(UnitsError::UnknownExponent) => return declined(&"currency_not_supported"),
             Err(UnitsError::Inexact | UnitsError::Money(_)) => {

@@ -100,7 +100,7 @@ impl Stripe {
         of: Of<'_>,
         request: &RefundRequest,
     ) -> Result<Option<Intent>, NoAnswer> {
-        let Ok(units) = WebhookProvider::Stripe.units(request.amount) else {
+        let Ok(units) = WebhookProvider::Stripe.units_from_money(request.amount) else {
             return Ok(None);
         };
         let mut form = of.named();

@@ -37,7 +37,7 @@ impl ProviderSettings {
     pub(crate) fn from_settings(
         get: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, SettingError> {
-        Ok(match ChargeProvider::read(&get)? {
+        Ok(match ChargeProvider::from_setting(&get)? {
             ChargeProvider::Simulator => Self::Simulator,
             ChargeProvider::Stripe => {
                 let base =

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    AuditEvent, EventType, Order, OrderId, OrderStatus, PaymentInfo, PaymentStatus, ShipmentInfo,
-    Step, status::named,
+    AuditEvent, AuditEventType, Order, OrderId, OrderStatus, PaymentInfo, PaymentStatus,
+    ShipmentInfo, Step, status::named,
 };
 
 named! {
@@ -49,7 +49,7 @@ pub struct TransitionError {
 
 /// The authority on one order while it runs; the database has its image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OrderRecord {
+pub struct OrderState {
     pub order_id: OrderId,
     /// Nothing before the order was validated.
     pub order: Option<Order>,
@@ -70,7 +70,7 @@ pub struct OrderRecord {
     last_seq: u32,
 }
 
-impl OrderRecord {
+impl OrderState {
     pub fn new(order_id: OrderId, now: DateTime<Utc>) -> Self {
         Self {
             order_id,
@@ -116,13 +116,18 @@ impl OrderRecord {
     }
 
     /// Goes on to `step`; it is told with the next entry of the trail.
-    pub fn enter(&mut self, step: Step) {
+    pub fn enter_step(&mut self, step: Step) {
         self.step = step;
     }
 
     /// Writes the next entry of the audit trail.
     #[must_use = "the entry must reach the database"]
-    pub fn audit(&mut self, kind: EventType, payload: Value, now: DateTime<Utc>) -> AuditEvent {
+    pub fn append_audit_event(
+        &mut self,
+        kind: AuditEventType,
+        payload: Value,
+        now: DateTime<Utc>,
+    ) -> AuditEvent {
         self.last_seq += 1;
         self.updated_at = now;
         AuditEvent {
@@ -134,9 +139,9 @@ impl OrderRecord {
     }
 
     /// Changes the status, if the state machine has that change. No change is none.
-    pub fn become_status(&mut self, status: OrderStatus) -> Result<(), TransitionError> {
+    pub fn transition_to(&mut self, status: OrderStatus) -> Result<(), TransitionError> {
         if self.status != status {
-            if !self.status.may_become(status) {
+            if !self.status.can_transition_to(status) {
                 return Err(TransitionError {
                     from: self.status,
                     to: status,
@@ -172,14 +177,14 @@ mod tests {
 
     use super::*;
 
-    fn record() -> OrderRecord {
-        OrderRecord::new(OrderId::parse("o-1").unwrap(), DateTime::UNIX_EPOCH)
+    fn record() -> OrderState {
+        OrderState::new(OrderId::parse("o-1").unwrap(), DateTime::UNIX_EPOCH)
     }
 
     #[test]
     fn a_change_that_the_machine_does_not_have_changes_nothing() {
         let mut record = record();
-        let refused = record.become_status(OrderStatus::Shipped).unwrap_err();
+        let refused = record.transition_to(OrderStatus::Shipped).unwrap_err();
         assert_eq!(
             refused.to_string(),
             "an order that is pending can't become shipped"
@@ -196,8 +201,8 @@ mod tests {
             for index in tries {
                 let before = record.status();
                 let next = OrderStatus::ALL[index];
-                if record.become_status(next).is_ok() && before != next {
-                    trail.push(record.audit(EventType::OrderValidated, Value::Null, DateTime::UNIX_EPOCH));
+                if record.transition_to(next).is_ok() && before != next {
+                    trail.push(record.append_audit_event(AuditEventType::OrderValidated, Value::Null, DateTime::UNIX_EPOCH));
                 }
                 if let Some(ended) = ended {
                     prop_assert_eq!(record.status(), ended);

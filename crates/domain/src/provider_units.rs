@@ -50,14 +50,14 @@ fn exponent(provider: WebhookProvider, currency: Currency) -> Option<u8> {
 
 impl WebhookProvider {
     /// The amount that the provider means by this integer, exactly.
-    pub fn money(self, units: i64, currency: Currency) -> Result<Money, UnitsError> {
+    pub fn money_from_units(self, units: i64, currency: Currency) -> Result<Money, UnitsError> {
         let theirs = exponent(self, currency).ok_or(UnitsError::UnknownExponent)?;
         let minor = rescale(units, theirs, currency.exponent()).ok_or(UnitsError::Inexact)?;
         Ok(Money::from_minor(minor, currency)?)
     }
 
     /// The integer by which the provider can be asked for this amount, exactly.
-    pub fn units(self, amount: Money) -> Result<i64, UnitsError> {
+    pub fn units_from_money(self, amount: Money) -> Result<i64, UnitsError> {
         let currency = amount.currency();
         let theirs = exponent(self, currency).ok_or(UnitsError::UnknownExponent)?;
         let units =
@@ -92,7 +92,7 @@ mod tests {
 
     fn minor(provider: WebhookProvider, units: i64, code: &str) -> Result<i64, UnitsError> {
         provider
-            .money(units, Currency::parse(code).unwrap())
+            .money_from_units(units, Currency::parse(code).unwrap())
             .map(Money::minor)
     }
 
@@ -171,7 +171,7 @@ mod tests {
                 Money::from_decimal(amount.parse().unwrap(), Currency::parse(code).unwrap())
                     .unwrap();
             assert_eq!(
-                WebhookProvider::Stripe.units(money),
+                WebhookProvider::Stripe.units_from_money(money),
                 expected,
                 "{amount} {code}"
             );
@@ -186,8 +186,8 @@ mod tests {
         ) {
             let amount = Money::from_minor(minor, Currency::parse(&code).unwrap()).unwrap();
             for provider in WebhookProvider::ALL {
-                if let Ok(theirs) = provider.units(amount) {
-                    prop_assert_eq!(provider.money(theirs, amount.currency()), Ok(amount));
+                if let Ok(theirs) = provider.units_from_money(amount) {
+                    prop_assert_eq!(provider.money_from_units(theirs, amount.currency()), Ok(amount));
                 }
             }
         }

@@ -25,7 +25,7 @@ named! {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Answer {
+pub enum UpdateOutcome {
     /// It holds. `already`: it held before, nothing new happened.
     Done {
         status: OrderStatus,
@@ -51,15 +51,15 @@ pub enum Answer {
 /// An answer as an update gives it, with the fingerprint of what was asked: under the same update id the first answer
 /// comes again, and who asked for something else then must not take it for its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Answered {
+pub struct RecordedOutcome {
     #[serde(flatten)]
-    pub answer: Answer,
+    pub outcome: UpdateOutcome,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
 }
 
 /// The same for two requests that ask the same.
-pub fn fingerprint(request: &impl Serialize) -> Option<String> {
+pub fn request_fingerprint(request: &impl Serialize) -> Option<String> {
     let text = serde_json::to_vec(request).ok()?;
     Some(HEXLOWER.encode(&Sha256::digest(text)[..8]))
 }
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn an_answer_without_a_fingerprint_is_read_as_before() {
         let text = r#"{"outcome":"undecided","status":"pending","message":"later"}"#;
-        let read: Answered = serde_json::from_str(text).unwrap();
+        let read: RecordedOutcome = serde_json::from_str(text).unwrap();
         assert_eq!(
             (
                 read.request.as_deref(),
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_fingerprint_tells_requests_apart() {
-        assert_eq!(fingerprint(&"a"), fingerprint(&"a"));
-        assert_ne!(fingerprint(&"a"), fingerprint(&"b"));
+        assert_eq!(request_fingerprint(&"a"), request_fingerprint(&"a"));
+        assert_ne!(request_fingerprint(&"a"), request_fingerprint(&"b"));
     }
 }

@@ -7,7 +7,7 @@ use crate::status::named;
 
 named! {
     /// What happened to an order.
-    EventType {
+    AuditEventType {
         OrderReceived => "order_received",
         OrderValidated => "order_validated",
         OrderInvalid => "order_invalid",
@@ -31,8 +31,8 @@ named! {
         PaymentDisputed => "payment_disputed",
         PaymentRefundReported => "payment_refund_reported",
         PaymentRefundFailed => "payment_refund_failed",
-        StrayPaymentRefunded => "stray_payment_refunded",
-        StrayPaymentRefundDue => "stray_payment_refund_due",
+        UnmatchedPaymentRefunded => "stray_payment_refunded",
+        UnmatchedPaymentRefundDue => "stray_payment_refund_due",
         PaymentCancelRequested => "payment_cancel_requested",
         PaymentCancelled => "payment_cancelled",
         PaymentRefunded => "payment_refunded",
@@ -59,7 +59,7 @@ pub struct AuditEvent {
     /// 1, 2, 3 … within its order, without a gap.
     pub seq: u32,
     #[serde(rename = "type")]
-    pub kind: EventType,
+    pub kind: AuditEventType,
     pub payload: serde_json::Value,
     pub ts: DateTime<Utc>,
 }
