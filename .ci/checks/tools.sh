@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Installs the programs that `.ci/run` checks with into target/tools, pinned, and prints the folder of the programs.
+# A version that is installed already is kept.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+tools=$(cd "$here/../.." && pwd)/target/tools
+vale=v3.16.0
+cargo_tools=(cargo-deny@0.20.2 cargo-machete@0.9.2)
+mkdir -p "$tools/bin"
+
+# Vale is a Go program. The package on PyPI only downloads a binary from GitHub.
+if [ ! -e "$tools/vale-$vale" ]; then
+    GOBIN=$tools/bin go install "github.com/errata-ai/vale/v3/cmd/vale@$vale" >&2
+    touch "$tools/vale-$vale"
+fi
+# Without optimisation they compile in a third of the time and still run in seconds.
+cargo install --quiet --debug --locked --root "$tools" --target-dir "$tools/build" "${cargo_tools[@]}" >&2
+if ! cmp -s "$here/requirements.txt" "$tools/python/requirements.txt"; then
+    rm -rf "$tools/python"
+    python3 -m venv "$tools/python"
+    "$tools/python/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt" >&2
+    ln -sf "$tools/python/bin/typos" "$tools/python/bin/lychee" "$tools/bin/"
+    cp "$here/requirements.txt" "$tools/python/"
+fi
+echo "$tools/bin"
