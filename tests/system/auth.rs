@@ -789,7 +789,7 @@ async fn a_bad_setting_stops_the_gateway_with_one_line() {
         (
             "LOG_FORMAT",
             "xml",
-            "LOG_FORMAT=xml is not allowed: must be pretty or json",
+            "LOG_FORMAT=xml: unknown value; allowed: pretty, json",
         ),
     ] {
         let output = Command::new(PROGRAM)

@@ -9,16 +9,20 @@ use serde_json::Value;
 
 /// Each room and all it may lean on: of ours by name, of others only what would break an invariant.
 const DOORS: &[(&str, &[&str])] = &[
-    ("domain", &[]),
-    ("contract", &["domain"]),
+    ("settings", &[]),
+    ("domain", &["settings"]),
+    ("contract", &["domain", "settings"]),
     ("workflows", &["contract", "domain"]),
-    ("order-client", &["contract", "domain", "workflows"]),
+    (
+        "order-client",
+        &["contract", "domain", "workflows", "settings"],
+    ),
     // Credentials and the SDK's calls, for whoever asks AWS for something.
-    ("aws", &[]),
-    ("store", &["aws", "contract", "domain"]),
-    ("telemetry", &[]),
+    ("aws", &["settings"]),
+    ("store", &["aws", "contract", "domain", "settings"]),
+    ("telemetry", &["settings"]),
     // Bytes in, a verdict out: whoever has bytes may ask.
-    ("payment-webhooks", &["domain"]),
+    ("payment-webhooks", &["domain", "settings"]),
     (
         "http",
         &[
@@ -27,6 +31,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "domain",
             "telemetry",
             "workflows",
+            "settings",
         ],
     ),
     // Thin Temporal clients: no database behind them.
@@ -39,6 +44,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "http",
             "telemetry",
             "workflows",
+            "settings",
         ],
     ),
     (
@@ -50,6 +56,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "http",
             "telemetry",
             "workflows",
+            "settings",
         ],
     ),
     (
@@ -62,6 +69,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "telemetry",
             "payment-webhooks",
             "workflows",
+            "settings",
         ],
     ),
     // These two read.
@@ -75,6 +83,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "store",
             "telemetry",
             "workflows",
+            "settings",
         ],
     ),
     (
@@ -87,15 +96,16 @@ const DOORS: &[(&str, &[&str])] = &[
             "store",
             "telemetry",
             "workflows",
+            "settings",
         ],
     ),
     // Files and the route table, nobody behind it.
-    ("web", &["domain", "http"]),
+    ("web", &["domain", "http", "settings"]),
     // No program: it describes all the functions.
     (
         "openapi",
         &[
-            "contract", "domain", "events", "http", "query", "signal", "start",
+            "contract", "domain", "events", "http", "query", "signal", "start", "settings",
         ],
     ),
     (
@@ -108,6 +118,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "store",
             "telemetry",
             "workflows",
+            "settings",
         ],
     ),
 ];

@@ -9,7 +9,7 @@ pub mod metrics;
 mod spans;
 mod steps;
 
-pub use log::{BadSetting, init};
+pub use log::init;
 use std::{error::Error, fmt::Write};
 pub use steps::{Step, Steps, collect_steps, start_step};
 
