@@ -5,14 +5,14 @@ mod arguments;
 mod demo;
 mod load;
 mod percentiles;
+mod sample_order;
 mod scenarios;
+mod test_run;
 mod test_workflow;
 
 use anyhow::Result;
 pub(crate) use arguments::AcceptanceCommand;
 use std::process::ExitCode;
-
-use serde_json::{Value, json};
 
 pub(crate) async fn run(command: AcceptanceCommand) -> Result<ExitCode> {
     match command {
@@ -22,13 +22,4 @@ pub(crate) async fn run(command: AcceptanceCommand) -> Result<ExitCode> {
         AcceptanceCommand::TestWorkflow(arguments) => test_workflow::run_scenarios(arguments).await,
         AcceptanceCommand::Load(arguments) => load::run_load(arguments).await,
     }
-}
-
-/// A small order of a customer of its own, for one laptop.
-fn order(customer_id: &str) -> Value {
-    json!({
-        "customer": {"id": customer_id, "name": "John Doe", "email": "john@example.com"},
-        "items": [{"sku": "ABC123", "name": "Laptop", "quantity": 1, "unit_price": "99.99"}],
-        "shipping_address": {"street": "123 Main St", "city": "Anytown", "state": "CA", "postal_code": "94102", "country": "US"},
-    })
 }

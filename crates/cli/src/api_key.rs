@@ -5,8 +5,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::{
-    args::Output,
-    output::{print, print_json},
+    output::{OutputArguments, print, print_json},
     value_parsers,
 };
 use domain::{CustomerId, parse_time};
@@ -36,7 +35,7 @@ pub(crate) struct Create {
     #[arg(long, value_name = "TIME", value_parser = value_parsers::time)]
     expires: Option<String>,
     #[command(flatten)]
-    output: Output,
+    output: OutputArguments,
 }
 
 pub(crate) fn run(command: ApiKeyCommand) -> Result<()> {

@@ -1,13 +1,19 @@
 //! What can be typed.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::{
-    acceptance::AcceptanceCommand, api_key::ApiKeyCommand, database::DatabaseCommand,
-    orders::OrderCommand, providers::ProviderCommand, snapshot::SnapshotCommand, value_parsers,
+    acceptance::AcceptanceCommand,
+    api_key::ApiKeyCommand,
+    database::DatabaseCommand,
+    orders::OrderCommand,
+    output::OutputArguments,
+    providers::ProviderCommand,
+    snapshot::SnapshotCommand,
+    stack::arguments::{Logs, Service, StackArguments, Up},
+    value_parsers,
 };
-use domain::Profile;
 
 /// Order fulfilment on AWS Lambda, Temporal and PostgreSQL.
 #[derive(Debug, Parser)]
@@ -60,7 +66,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:
   orderflow ps
   orderflow ps --json")]
-    Ps(Output),
+    Ps(OutputArguments),
     /// Show what the services wrote.
     #[command(after_help = "Examples:
   orderflow logs --service worker --follow
@@ -70,7 +76,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:
   eval \"$(orderflow env)\"
   orderflow env --json")]
-    Env(Output),
+    Env(OutputArguments),
     /// Stop the local stack and remove its data.
     #[command(after_help = "Examples:
   orderflow reset
@@ -127,71 +133,4 @@ pub(crate) enum Command {
     /// Watch over the stack for `up --detach`.
     #[command(hide = true)]
     Supervise(StackArguments),
-}
-
-#[derive(Clone, Copy, Debug, Args)]
-pub(crate) struct Output {
-    /// For machines.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Up {
-    /// Return as soon as everything is ready.
-    #[arg(long, short)]
-    pub(crate) detach: bool,
-    #[command(flatten)]
-    pub(crate) stack: StackArguments,
-    #[command(flatten)]
-    pub(crate) output: Output,
-}
-
-#[derive(Clone, Debug, Args)]
-pub(crate) struct StackArguments {
-    /// The settings that orders run with [default: production, delivered after 2 s].
-    #[arg(long, value_name = "NAME", value_parser = value_parsers::profile())]
-    pub(crate) profile: Option<Profile>,
-    /// The HTTP API [default: 8000].
-    #[arg(long, value_name = "PORT")]
-    pub(crate) http_port: Option<u16>,
-    /// Temporal's API [default: 7233].
-    #[arg(long, value_name = "PORT")]
-    pub(crate) temporal_port: Option<u16>,
-    /// Temporal's web pages [default: 8233].
-    #[arg(long, value_name = "PORT")]
-    pub(crate) ui_port: Option<u16>,
-    /// The API's metrics [default: 9464, or a free one].
-    #[arg(long, value_name = "PORT")]
-    pub(crate) metrics_port: Option<u16>,
-    /// PostgreSQL [default: a free one].
-    #[arg(long, value_name = "PORT")]
-    pub(crate) postgres_port: Option<u16>,
-    /// The web page with the mails that were sent [default: 8025, or a free one].
-    #[arg(long, value_name = "PORT")]
-    pub(crate) mail_port: Option<u16>,
-    /// Start no worker: orders wait for one of yours, which finds all it needs in `orderflow env`.
-    #[arg(long)]
-    pub(crate) no_worker: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Logs {
-    /// Which one [default: all].
-    #[arg(long, short, value_parser = value_parsers::logging())]
-    pub(crate) service: Option<String>,
-    /// How many lines of each.
-    #[arg(long, short = 'n', default_value_t = 50)]
-    pub(crate) lines: usize,
-    /// Go on with what comes, until Ctrl-C.
-    #[arg(long, short)]
-    pub(crate) follow: bool,
-    #[command(flatten)]
-    pub(crate) output: Output,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Service {
-    Worker,
-    Api,
 }

@@ -4,10 +4,18 @@ use std::io::{ErrorKind, Write};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result};
+use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
 use domain::{Currency, Decimal, Money};
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct OutputArguments {
+    /// For machines.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 /// One line or more on standard output. A reader that has had enough (`| head`) is no failure.
 pub(crate) fn print(text: &str) -> Result<()> {

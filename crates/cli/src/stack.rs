@@ -1,5 +1,6 @@
 //! The commands around the local stack.
 
+pub(crate) mod arguments;
 mod env;
 mod logs;
 mod ps;

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use crate::args::Output;
+use crate::output::OutputArguments;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AcceptanceCommand {
@@ -36,7 +36,7 @@ pub(crate) struct TestWorkflow {
     #[arg(long)]
     pub(crate) url: Option<String>,
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Args)]
@@ -54,5 +54,5 @@ pub(crate) struct Load {
     #[arg(long)]
     pub(crate) url: Option<String>,
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputArguments,
 }

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Duration, interval};
 
-use super::arguments::Demo;
+use super::{arguments::Demo, sample_order::sample_order};
 use crate::{orders::api_client::ApiClient, output::print};
 use devstack::{Progress, Stack, StackOptions};
 
@@ -77,7 +77,7 @@ async fn cancelled(api: &ApiClient, mut order: Timeline<'_>) -> Result<()> {
 }
 
 fn order(payment_id: &str, profile: &str) -> Value {
-    let mut body = super::order("CUST-001");
+    let mut body = sample_order("CUST-001");
     body["payment"] = json!({"payment_id": payment_id});
     // The stack's own profile needs no naming, and keeps its short wait for the delivery.
     if profile != "production" {

@@ -22,7 +22,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{arguments::Load, order, percentiles::Percentiles};
+use super::{arguments::Load, percentiles::Percentiles, sample_order::sample_order};
 use crate::{
     orders::api_client::ApiClient,
     output::{paint_failure, paint_ok, print, print_json},
@@ -145,7 +145,7 @@ async fn start_all(api: &Arc<ApiClient>, customer: &str, arguments: &Load) -> Re
                 if number >= orders {
                     return done;
                 }
-                let mut body = order(&customer);
+                let mut body = sample_order(&customer);
                 body["payment"] = json!({"payment_id": format!("pmt-{customer}-{number}")});
                 let began = Instant::now();
                 let answer = api

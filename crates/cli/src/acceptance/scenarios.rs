@@ -5,7 +5,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{order, test_workflow::TestRun};
+use super::{sample_order::sample_order, test_run::TestRun};
 
 type Scenario<'a> = (&'static str, BoxFuture<'a, Result<String>>);
 
@@ -41,7 +41,7 @@ pub(super) fn list_scenarios(bench: &TestRun) -> Vec<Scenario<'_>> {
 const FULFILLED: &[&str] = &["shipped", "delivered"];
 
 async fn happy_path(bench: &TestRun) -> Result<String> {
-    let mut body = order(&bench.run);
+    let mut body = sample_order(&bench.run);
     body["payment"] = json!({"payment_id": format!("pmt-{}", bench.order_id("happy"))});
     let key = bench.order_id("happy");
     let started = bench
@@ -210,7 +210,7 @@ async fn address(bench: &TestRun) -> Result<String> {
 async fn duplicate_starts(bench: &TestRun) -> Result<String> {
     let id = bench.start_order("twice", None, true).await?;
     let path = format!("orders/{id}/start");
-    let mut body = order(&bench.run);
+    let mut body = sample_order(&bench.run);
     body["payment_id"] = json!(format!("pmt-{id}"));
     let again = bench.call_api(Method::POST, &path, Some(&body)).await??;
     ensure!(
@@ -238,7 +238,7 @@ async fn duplicate_keys(bench: &TestRun) -> Result<String> {
             .try_call(Method::POST, "orders", Some(body.to_string()), Some(&key))
             .await
     };
-    let mut body = order(&bench.run);
+    let mut body = sample_order(&bench.run);
     body["payment"] = json!({"payment_id": format!("pmt-{key}")});
     let (first, second) = (create(&body).await??, create(&body).await??);
     let id = first.text_at("/order_id");
@@ -259,7 +259,7 @@ async fn duplicate_keys(bench: &TestRun) -> Result<String> {
 async fn duplicate_payment(bench: &TestRun) -> Result<String> {
     let mut ids = Vec::new();
     for name in ["payer", "second"] {
-        let mut body = order(&bench.run);
+        let mut body = sample_order(&bench.run);
         body["payment_id"] = json!(bench.order_id("pmt"));
         let id = bench.order_id(name);
         bench
@@ -285,7 +285,7 @@ async fn duplicate_payment(bench: &TestRun) -> Result<String> {
 }
 
 async fn bad_input(bench: &TestRun) -> Result<String> {
-    let whole = || order(&bench.run);
+    let whole = || sample_order(&bench.run);
     let with = |pointer: &str, value: Value| {
         let mut body = whole();
         if let Some(place) = body.pointer_mut(pointer) {

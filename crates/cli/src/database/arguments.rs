@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::{args::Output, value_parsers};
+use crate::{output::OutputArguments, value_parsers};
 use domain::Sku;
 
 #[derive(Debug, Subcommand)]
@@ -28,7 +28,7 @@ pub(crate) enum DatabaseCommand {
     #[command(after_help = "Examples:
   orderflow verify
   orderflow verify --json")]
-    Verify(Output),
+    Verify(OutputArguments),
     /// Bring the database's schema and Temporal's search attributes up to date; again changes nothing.
     #[command(after_help = "Examples:
   orderflow migrate
@@ -50,7 +50,7 @@ pub(crate) struct Migrate {
     #[arg(long)]
     pub(crate) iam_users: bool,
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Args)]
@@ -71,7 +71,7 @@ pub(crate) struct QueryArguments {
     #[arg(long, default_value_t = 200, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) limit: u32,
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Subcommand)]
@@ -93,7 +93,7 @@ pub(crate) enum StockCommand {
     #[command(after_help = "Examples:
   orderflow stock list
   orderflow stock list --json")]
-    List(Output),
+    List(OutputArguments),
     /// Set what is available of a sku; what orders hold, and what was shipped, stays.
     #[command(after_help = "Examples:
   orderflow stock set ABC123 500
@@ -110,7 +110,7 @@ pub(crate) struct SetStock {
     #[arg(value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(0..=1_000_000_000_000))]
     pub(crate) available: i64,
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Subcommand)]
@@ -134,7 +134,7 @@ pub(crate) struct CreateBackup {
     #[arg(long, short)]
     pub(crate) yes: bool,
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Args)]
@@ -145,5 +145,5 @@ pub(crate) struct RestoreBackup {
     #[arg(long, short)]
     pub(crate) yes: bool,
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputArguments,
 }

@@ -5,14 +5,13 @@ use serde_json::{Value, json};
 
 use super::arguments::SetStock;
 use crate::{
-    args::Output,
-    output::{format_table, print, print_json},
+    output::{OutputArguments, format_table, print, print_json},
     target,
 };
 use domain::Sku;
 use store::inventory::{self, Stock};
 
-pub(crate) async fn list_stock(output: Output) -> Result<()> {
+pub(crate) async fn list_stock(output: OutputArguments) -> Result<()> {
     let stock = inventory::list(&target::open_database().await?).await?;
     if output.json {
         return print_json(

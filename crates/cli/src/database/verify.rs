@@ -6,14 +6,13 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::{
-    args::Output,
-    output::{paint_failure, paint_ok, print, print_json},
+    output::{OutputArguments, paint_failure, paint_ok, print, print_json},
     target,
 };
 use store::verify::{Violation, count_orders, find_violations};
 
 /// Fails when an invariant is broken.
-pub(crate) async fn verify_invariants(output: Output) -> Result<ExitCode> {
+pub(crate) async fn verify_invariants(output: OutputArguments) -> Result<ExitCode> {
     let pool = target::open_database().await?;
     let orders = count_orders(&pool).await?;
     let found = find_violations(&pool).await?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
 
-use crate::{args::Output, value_parsers};
+use crate::{output::OutputArguments, value_parsers};
 use domain::{CustomerId, OrderStatus, Profile};
 
 #[derive(Debug, Subcommand)]
@@ -96,7 +96,7 @@ pub(crate) enum OrderCommand {
     #[command(after_help = "Examples:
   orderflow check
   orderflow check --json")]
-    Check(Output),
+    Check(OutputArguments),
 }
 
 /// One order.
@@ -106,7 +106,7 @@ pub(crate) struct OrderArguments {
     #[arg(value_parser = value_parsers::order_id)]
     pub(crate) id: String,
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Default, Args)]
@@ -143,7 +143,7 @@ pub(crate) struct StartArguments {
     #[command(flatten)]
     pub(crate) address: AddressArguments,
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Args)]
@@ -240,7 +240,7 @@ pub(crate) struct ListArguments {
     #[arg(long, value_name = "CUSTOMER_ID", value_parser = value_parsers::customer_id)]
     pub(crate) customer: Option<CustomerId>,
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Args)]
@@ -265,5 +265,5 @@ pub(crate) struct WorkflowArguments {
     #[arg(value_name = "WORKFLOW_ID", value_parser = value_parsers::workflow_id)]
     pub(crate) id: String,
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputArguments,
 }

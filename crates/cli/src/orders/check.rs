@@ -7,8 +7,7 @@ use serde::Serialize;
 
 use super::api_client::ApiClient;
 use crate::{
-    args::Output,
-    output::{paint_failure, paint_ok, print, print_json},
+    output::{OutputArguments, paint_failure, paint_ok, print, print_json},
     target,
 };
 use order_client::{OrderClient, QueueState};
@@ -87,7 +86,7 @@ const NAMESPACE: &str =
 const TEMPORAL: &str = "Temporal";
 
 /// Fails when one of them does.
-pub(crate) async fn check_dependencies(output: Output) -> Result<ExitCode> {
+pub(crate) async fn check_dependencies(output: OutputArguments) -> Result<ExitCode> {
     let mut findings: Vec<_> = database().await.into();
     findings.extend(temporal().await);
     findings.push(api().await);

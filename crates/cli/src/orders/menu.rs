@@ -13,10 +13,7 @@ use super::{
     },
     signals, state,
 };
-use crate::{
-    args::Output,
-    output::{paint_heading, print, print_prompt},
-};
+use crate::output::{OutputArguments, paint_heading, print, print_prompt};
 
 const MENU: &str = "
   1  Cancel
@@ -53,7 +50,7 @@ pub(crate) async fn run_menu(arguments: SignalsArguments) -> Result<()> {
         };
         let order = OrderArguments {
             id: id.clone(),
-            output: Output { json: false },
+            output: OutputArguments { json: false },
         };
         let done = match choice.as_str() {
             "1" => {

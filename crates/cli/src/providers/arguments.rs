@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use crate::{args::Output, value_parsers};
+use crate::{output::OutputArguments, value_parsers};
 use domain::{Currency, WebhookOutcome, WebhookProvider};
 use payment_webhooks::SampleKind;
 
@@ -57,7 +57,7 @@ pub(crate) struct SendWebhook {
     #[arg(long)]
     pub(crate) url: Option<String>,
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Subcommand)]
@@ -92,7 +92,7 @@ pub(crate) struct ListWebhookEvents {
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) limit: u32,
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Args)]
@@ -104,5 +104,5 @@ pub(crate) struct WebhookEventArguments {
     #[arg(long, value_parser = value_parsers::provider())]
     pub(crate) provider: Option<WebhookProvider>,
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputArguments,
 }

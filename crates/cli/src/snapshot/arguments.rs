@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use crate::{args::Output, value_parsers};
+use crate::{output::OutputArguments, value_parsers};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SnapshotCommand {
@@ -44,7 +44,7 @@ pub(crate) struct CreateSnapshot {
     #[command(flatten)]
     pub(crate) instance: Instance,
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Args)]
@@ -52,7 +52,7 @@ pub(crate) struct ListSnapshots {
     #[command(flatten)]
     pub(crate) instance: Instance,
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Args)]
@@ -72,5 +72,5 @@ pub(crate) struct RestoreSnapshot {
     #[command(flatten)]
     pub(crate) instance: Instance,
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputArguments,
 }

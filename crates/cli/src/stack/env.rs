@@ -3,10 +3,7 @@
 use anyhow::Result;
 use serde_json::{Map, Value};
 
-use crate::{
-    args::Output,
-    output::{print, print_json},
-};
+use crate::output::{OutputArguments, print, print_json};
 use devstack::{Project, settings};
 
 /// Where the running ones listen is no place for another one; and mail follows from `SMTP_URL`, while `MAIL` in the
@@ -19,7 +16,7 @@ const NOT_FOR_OTHERS: [&str; 4] = [
 ];
 
 /// Prints the running stack's settings, all that a function or a worker needs to join in.
-pub(crate) fn env(output: Output) -> Result<()> {
+pub(crate) fn env(output: OutputArguments) -> Result<()> {
     let state = Project::from_current_folder()?.read_state()?;
     let mut variables = state.settings;
     variables.retain(|(name, _)| !NOT_FOR_OTHERS.contains(&name.as_str()));

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::args::Logs;
+use crate::stack::arguments::Logs;
 use devstack::{Project, Stack};
 
 /// How far back to look for the last lines.

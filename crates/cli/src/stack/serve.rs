@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::args::Service;
+use crate::stack::arguments::Service;
 
 /// Runs one service until SIGTERM.
 pub(crate) async fn serve_service(service: Service) -> Result<()> {

@@ -7,8 +7,8 @@ use reqwest::Url;
 use tokio::time::sleep;
 
 use crate::{
-    args::{StackArguments, Up},
     output::{print, print_json},
+    stack::arguments::{StackArguments, Up},
 };
 use devstack::{Launcher, Port, Progress, Project, StackOptions, StackState};
 use domain::Profile;
