@@ -1,4 +1,4 @@
-//! `docs/compatibility.md` names, line by line, the test that proves it: each of them is there.
+//! Each entry of `docs/compatibility.md` names existing tests, and links between pages lead to existing files.
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
@@ -6,19 +6,13 @@ fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// The cells of each line of the page's tables, without their heads.
-fn lines() -> Vec<Vec<String>> {
+/// Returns the entries of the page's lists: each line that begins with a hyphen, with the lines that belong to it.
+fn list_entries() -> Vec<String> {
     let page = fs::read_to_string(root().join("docs/compatibility.md")).unwrap();
-    let lines = page
-        .lines()
-        .filter(|line| line.starts_with("| ") && !line.starts_with("| they know"));
-    lines
-        .map(|line| {
-            line.trim_matches('|')
-                .split(" | ")
-                .map(|cell| cell.trim().to_owned())
-                .collect()
-        })
+    let sections = page.split("\n## ").skip(1);
+    sections
+        .flat_map(|section| section.split("\n- ").skip(1))
+        .map(ToOwned::to_owned)
         .collect()
 }
 
@@ -42,26 +36,23 @@ fn tests() -> BTreeSet<String> {
 }
 
 #[test]
-fn every_line_names_tests_that_there_are() {
-    let (tests, lines) = (tests(), lines());
+fn each_entry_names_existing_tests() {
+    let (tests, entries) = (tests(), list_entries());
     assert!(
-        lines.len() >= 35 && tests.len() >= 150,
-        "{} lines, {} tests",
-        lines.len(),
+        entries.len() >= 35 && tests.len() >= 150,
+        "{} entries, {} tests",
+        entries.len(),
         tests.len()
     );
-    for line in lines {
-        let [known, here, proof] = &line[..] else {
-            panic!("not three cells: {line:?}")
-        };
-        assert!(
-            !here.is_empty() && quoted(proof).count() > 0,
-            "nothing proves {known}"
-        );
-        for name in quoted(proof) {
+    for entry in entries {
+        let (_, names) = entry
+            .split_once("\n  - Tests: ")
+            .unwrap_or_else(|| panic!("no tests are named: {entry}"));
+        assert!(quoted(names).count() > 0, "no tests are named: {entry}");
+        for name in quoted(names) {
             assert!(
                 tests.contains(name) || root().join(name).is_file(),
-                "{known}: there is no {name}"
+                "no such test: {name}"
             );
         }
     }
