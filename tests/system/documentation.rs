@@ -45,7 +45,7 @@ fn loaded(page: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_pages_and_all_that_they_load_come_from_here() {
+async fn pages_and_their_files_are_served_locally() {
     let world = Harness::start().await;
     for path in ["/", "/docs", "/redoc"] {
         let page = world.get(path).await;
@@ -108,7 +108,7 @@ async fn the_pages_and_all_that_they_load_come_from_here() {
 
 /// What our own files load, too: no import and no address leads elsewhere.
 #[tokio::test]
-async fn no_file_of_ours_names_another_host() {
+async fn web_files_reference_no_foreign_host() {
     let world = Harness::start().await;
     for folder in ["console", "pages"] {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -156,7 +156,7 @@ async fn no_file_of_ours_names_another_host() {
 }
 
 #[tokio::test]
-async fn the_document_that_is_served_is_the_one_that_is_checked_in() {
+async fn served_openapi_document_equals_checked_in_document() {
     let world = Harness::start().await;
     let served = world.get("/openapi.json").await;
     assert_eq!(served.header("content-type"), "application/json");
@@ -167,7 +167,7 @@ async fn the_document_that_is_served_is_the_one_that_is_checked_in() {
 }
 
 #[tokio::test]
-async fn what_nobody_serves_is_unknown_and_a_wrong_method_is_told_the_right_ones() {
+async fn unknown_path_is_404_and_wrong_method_405() {
     let world = Harness::start().await;
     for path in [
         "/nowhere",
@@ -201,7 +201,7 @@ async fn what_nobody_serves_is_unknown_and_a_wrong_method_is_told_the_right_ones
 }
 
 #[test]
-fn each_route_is_in_the_document_and_nothing_else_is() {
+fn openapi_document_describes_exactly_the_served_routes() {
     let document: Value = serde_json::from_str(&read_file("docs/openapi.json")).unwrap();
     let mut described = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
@@ -220,7 +220,7 @@ fn each_route_is_in_the_document_and_nothing_else_is() {
 }
 
 #[test]
-fn the_operators_page_tells_an_order_what_one_can_tell_it() {
+fn console_offers_every_signal_of_the_api() {
     let actions = read_file("functions/web/console/actions.js");
     let told: BTreeSet<_> = actions
         .split("signal: '")

@@ -26,7 +26,7 @@ async fn start(world: &Harness, id: &str) {
 }
 
 #[tokio::test]
-async fn a_carrier_that_fails_twice_ships_at_the_third_try() {
+async fn carrier_failing_twice_ships_at_third_try() {
     let world = Harness::start().await;
     add_fault(&world.pool, "dispatch", "f-1", Fault::Fail, 2)
         .await
@@ -37,7 +37,7 @@ async fn a_carrier_that_fails_twice_ships_at_the_third_try() {
 }
 
 #[tokio::test]
-async fn a_carrier_that_always_fails_ends_in_three_attempts_and_a_refund() {
+async fn carrier_failing_permanently_causes_three_attempts_and_refund() {
     let world = Harness::start().await;
     add_fault(&world.pool, "dispatch", "f-2", Fault::Fail, 100)
         .await
@@ -60,7 +60,7 @@ async fn a_carrier_that_always_fails_ends_in_three_attempts_and_a_refund() {
 }
 
 #[tokio::test]
-async fn a_parcel_that_left_although_the_carrier_never_said_so_is_shipped() {
+async fn dispatch_with_lost_responses_is_shipped() {
     let world = Harness::start().await;
     add_fault(&world.pool, "dispatch", "f-3", Fault::Lose, 100)
         .await
@@ -71,7 +71,7 @@ async fn a_parcel_that_left_although_the_carrier_never_said_so_is_shipped() {
 }
 
 #[tokio::test]
-async fn a_parcel_that_the_carrier_may_have_is_recalled_before_it_goes_elsewhere() {
+async fn parcel_is_recalled_before_dispatch_to_new_address() {
     let world = Harness::start_with(&[("SHIPPING_DELAY", "1s")]).await;
     // Three failures end the first attempt; the second is waiting when the new address comes.
     add_fault(&world.pool, "dispatch", "f-10", Fault::Fail, 3)
@@ -103,7 +103,7 @@ async fn a_parcel_that_the_carrier_may_have_is_recalled_before_it_goes_elsewhere
 }
 
 #[tokio::test]
-async fn a_new_address_at_the_last_attempt_gives_no_fourth_one() {
+async fn address_change_at_last_attempt_adds_no_attempt() {
     let world = Harness::start().await;
     add_fault(&world.pool, "dispatch", "f-13", Fault::Fail, 100)
         .await
@@ -142,7 +142,7 @@ async fn a_new_address_at_the_last_attempt_gives_no_fourth_one() {
 }
 
 #[tokio::test]
-async fn an_order_that_temporal_has_forgotten_is_left_as_it_was() {
+async fn reused_id_after_retention_keeps_old_order() {
     let world = Harness::start().await;
     start(&world, "f-11").await;
     let before = world.wait_for_end("f-11").await;
@@ -207,7 +207,7 @@ async fn an_order_that_temporal_has_forgotten_is_left_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_worker_that_is_asked_to_stop_finishes_what_it_does() {
+async fn stopping_worker_finishes_running_activity() {
     let world = Harness::start().await;
     add_fault(&world.pool, "charge", "f-12", Fault::Hang, 1)
         .await
@@ -239,7 +239,7 @@ async fn a_worker_that_is_asked_to_stop_finishes_what_it_does() {
 }
 
 #[tokio::test]
-async fn a_charge_whose_answer_is_lost_or_late_is_charged_once() {
+async fn lost_or_late_charge_response_charges_once() {
     let world = Harness::start().await;
     add_fault(&world.pool, "charge", "f-4", Fault::Lose, 2)
         .await
@@ -256,7 +256,7 @@ async fn a_charge_whose_answer_is_lost_or_late_is_charged_once() {
 }
 
 #[tokio::test]
-async fn a_provider_that_stays_down_fails_the_order_and_can_never_charge_it_later() {
+async fn unavailable_provider_fails_order_and_voids_charge() {
     let world = Harness::start_with(&[("PAYMENT_RETRY_FOR", "2s")]).await;
     add_fault(&world.pool, "charge", "f-6", Fault::Fail, 100)
         .await
@@ -281,7 +281,7 @@ async fn a_provider_that_stays_down_fails_the_order_and_can_never_charge_it_late
 }
 
 #[tokio::test]
-async fn a_cancel_while_the_provider_is_down_ends_without_a_charge() {
+async fn cancel_during_provider_outage_charges_nothing() {
     let world = Harness::start().await;
     add_fault(&world.pool, "charge", "f-8", Fault::Fail, 100)
         .await
@@ -306,7 +306,7 @@ async fn a_cancel_while_the_provider_is_down_ends_without_a_charge() {
 }
 
 #[tokio::test]
-async fn a_worker_killed_in_the_middle_uses_up_no_try() {
+async fn killed_worker_uses_no_dispatch_attempt() {
     let world = Harness::start().await;
     // Four deaths with the call to the carrier under way: more than the three tries that an order has.
     add_fault(&world.pool, "dispatch", "f-9", Fault::Hang, 4)
@@ -338,7 +338,7 @@ async fn a_worker_killed_in_the_middle_uses_up_no_try() {
 }
 
 #[tokio::test]
-async fn a_database_that_goes_away_is_waited_for() {
+async fn orders_wait_during_database_outage() {
     let postgres = database().await;
     let world = on(&postgres, &[("SHIPPING_DELAY", "2s")]).await;
     let ids: Vec<String> = (0..10).map(|number| format!("away-{number}")).collect();
@@ -386,7 +386,7 @@ async fn a_database_that_goes_away_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_deadline_counts_while_a_step_is_tried_again_and_again() {
+async fn deadline_passes_while_step_retries() {
     let postgres = database().await;
     let world = on(&postgres, &[("ORDER_DEADLINE", "5s")]).await;
     postgres.process.kill().await;
@@ -428,7 +428,7 @@ async fn on(postgres: &Postgres, settings: &[(&str, &str)]) -> Harness {
 }
 
 #[tokio::test]
-async fn two_hundred_orders_end_right_while_the_worker_is_killed_five_times() {
+async fn orders_complete_while_worker_is_killed_five_times() {
     let world = Harness::start_with(&[("SHIPPING_DELAY", "1s")]).await;
     let ids: Vec<String> = (0..200).map(|number| format!("chaos-{number}")).collect();
     let kills = async {

@@ -48,7 +48,7 @@ fn well() -> (Option<i32>, String) {
 }
 
 #[tokio::test]
-async fn a_worker_and_an_api_that_run_are_healthy() {
+async fn running_worker_and_api_are_healthy() {
     let world = Harness::start().await;
     let address = |name: &str| {
         let found = world.environment.iter().find(|(known, _)| known == name);
@@ -88,7 +88,7 @@ async fn a_worker_and_an_api_that_run_are_healthy() {
 }
 
 #[tokio::test]
-async fn where_none_answers_or_not_with_200_the_address_is_told() {
+async fn failed_health_check_names_the_address() {
     let nobody = format!("127.0.0.1:{}", ports::free_port().unwrap());
     let (code, said) = worker(&nobody).await;
     assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
@@ -111,7 +111,7 @@ async fn where_none_answers_or_not_with_200_the_address_is_told() {
 
 /// Docker gives it 5 s; then it would be killed, and nobody would hear why.
 #[tokio::test]
-async fn a_worker_that_takes_a_call_and_says_nothing_is_not_waited_for() {
+async fn silent_worker_fails_health_check_in_time() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = silent.local_addr().unwrap().to_string();
     let began = Instant::now();
@@ -125,7 +125,7 @@ async fn a_worker_that_takes_a_call_and_says_nothing_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn without_an_address_the_setting_is_named() {
+async fn health_check_without_address_names_the_setting() {
     for settings in [
         &[][..],
         &[("ORDERFLOW_HEALTH_ADDRESS", "")],
@@ -140,7 +140,7 @@ async fn without_an_address_the_setting_is_named() {
 }
 
 #[tokio::test]
-async fn a_worker_does_not_start_by_what_it_does_not_understand() {
+async fn worker_rejects_unknown_arguments() {
     for arguments in [&["fly"][..], &["health", "now"], &["--help"], &[""]] {
         let (code, said) = told(&ask(WORKER, arguments, &[]).await);
         assert!(

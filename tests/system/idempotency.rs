@@ -58,7 +58,7 @@ async fn reserve(pool: &PgPool, record: &OrderState) -> Reservation {
 }
 
 #[tokio::test]
-async fn stock_is_held_released_and_shipped_once() {
+async fn stock_changes_apply_once() {
     let (pool, record) = order("twins_stock").await;
     inventory::set_available(&pool, &sku(), 5).await.unwrap();
     for _ in 0..2 {
@@ -97,7 +97,7 @@ async fn stock_is_held_released_and_shipped_once() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_stock_stands_when_stock_arrives() {
+async fn stock_refusal_remains_after_restock() {
     let (pool, record) = order("twins_refusal").await;
     inventory::set_available(&pool, &sku(), 1).await.unwrap();
     let refused = Reservation::Unavailable {
@@ -118,7 +118,7 @@ async fn a_refusal_of_stock_stands_when_stock_arrives() {
 }
 
 #[tokio::test]
-async fn an_older_image_and_another_run_change_nothing() {
+async fn older_projection_and_other_run_change_nothing() {
     let (pool, mut record) = order("twins_image").await;
     record.cancellation_reason = Some("new".to_owned());
     orders::record_projection(&pool, image(&record, 7))
@@ -148,7 +148,7 @@ async fn an_older_image_and_another_run_change_nothing() {
 }
 
 #[tokio::test]
-async fn what_a_lost_task_wrote_gives_way_to_what_was_decided_in_its_place() {
+async fn lost_task_entries_are_replaced_by_new_decision() {
     let (pool, mut record) = order("twins_lost").await;
     let entry = |record: &mut OrderState, kind| {
         record.append_audit_event(kind, serde_json::json!({}), DateTime::UNIX_EPOCH)
@@ -218,7 +218,7 @@ async fn what_a_lost_task_wrote_gives_way_to_what_was_decided_in_its_place() {
 
 /// A task that is tried for the third time has the place in the history that the second had.
 #[tokio::test]
-async fn what_a_repeated_task_decides_stands_whatever_the_try_before_it_wrote() {
+async fn retried_task_overrides_earlier_try() {
     let (pool, mut record) = order("twins_repeated").await;
     let at = |second| DateTime::from_timestamp(second, 0).unwrap();
     let entry = |record: &mut OrderState, kind| {
@@ -285,7 +285,7 @@ async fn what_a_repeated_task_decides_stands_whatever_the_try_before_it_wrote() 
 }
 
 #[tokio::test]
-async fn a_mail_of_what_a_lost_task_wrote_gives_way_unless_it_was_sent() {
+async fn unsent_mail_of_lost_task_is_removed() {
     let (pool, mut record) = order("twins_mail").await;
     record.order.as_mut().unwrap().customer.email = Some("john@example.com".to_owned());
     let entry = |record: &mut OrderState, kind| {
@@ -404,7 +404,7 @@ async fn a_mail_of_what_a_lost_task_wrote_gives_way_unless_it_was_sent() {
 }
 
 #[tokio::test]
-async fn a_payment_that_was_refunded_is_not_captured_by_a_late_twin() {
+async fn late_duplicate_does_not_recapture_refunded_payment() {
     let (pool, record) = order("twins_payment").await;
     let payment_id = PaymentId::parse("pmt-twin").unwrap();
     let capture = TransactionId::parse("txn-twin").unwrap();
@@ -445,7 +445,7 @@ async fn a_payment_that_was_refunded_is_not_captured_by_a_late_twin() {
 
 /// Activities end when their time is over, wherever they are: the next one finds a connection that is as new.
 #[tokio::test]
-async fn a_write_that_is_given_up_anywhere_takes_nothing_along() {
+async fn abandoned_write_leaves_connection_clean() {
     let url = shared_servers()
         .await
         .create_database("twins_given_up")

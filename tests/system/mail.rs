@@ -60,7 +60,7 @@ const DELIVERED: [&str; 4] = [
 ];
 
 #[tokio::test]
-async fn a_delivered_order_is_told_of_in_four_mails_and_a_cancelled_one_in_its_own() {
+async fn delivered_and_cancelled_orders_send_their_mails() {
     let Some(mailbox) = Mailbox::start().await else {
         return;
     };
@@ -184,7 +184,7 @@ async fn a_delivered_order_is_told_of_in_four_mails_and_a_cancelled_one_in_its_o
 }
 
 #[tokio::test]
-async fn an_order_that_fails_is_told_of_as_cancelled_with_its_refund() {
+async fn failed_order_mail_reports_cancellation_and_refund() {
     let Some(mailbox) = Mailbox::start().await else {
         return;
     };
@@ -219,7 +219,7 @@ async fn an_order_that_fails_is_told_of_as_cancelled_with_its_refund() {
 }
 
 #[tokio::test]
-async fn a_customer_without_an_address_and_mail_that_is_off_are_recorded_as_skipped() {
+async fn mail_without_address_or_server_is_skipped() {
     let Some(mailbox) = Mailbox::start().await else {
         return;
     };
@@ -265,7 +265,7 @@ async fn a_customer_without_an_address_and_mail_that_is_off_are_recorded_as_skip
 }
 
 #[tokio::test]
-async fn a_hostile_customer_gets_no_header_and_no_markup_in() {
+async fn hostile_customer_input_injects_no_header_or_markup() {
     let Some(mailbox) = Mailbox::start().await else {
         return;
     };
@@ -325,7 +325,7 @@ async fn a_hostile_customer_gets_no_header_and_no_markup_in() {
 }
 
 #[tokio::test]
-async fn a_mail_waits_until_its_entry_has_stood() {
+async fn mail_waits_for_the_configured_delay() {
     let Some(mailbox) = Mailbox::start().await else {
         return;
     };
@@ -351,7 +351,7 @@ async fn a_mail_waits_until_its_entry_has_stood() {
 }
 
 #[tokio::test]
-async fn a_worker_with_a_bad_setting_says_so_in_one_line() {
+async fn invalid_mail_setting_fails_in_one_line() {
     let said = worker_start_error(&[("MAIL", "carrier pigeon")]).await;
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(
@@ -372,7 +372,7 @@ async fn a_worker_with_a_bad_setting_says_so_in_one_line() {
 }
 
 #[tokio::test]
-async fn an_order_that_never_was_one_is_told_to_nobody() {
+async fn out_of_stock_order_sends_cancellation_mail() {
     let Some(mailbox) = Mailbox::start().await else {
         return;
     };

@@ -35,7 +35,7 @@ impl Harness {
 }
 
 #[tokio::test]
-async fn an_order_is_measured_from_its_call_to_its_end() {
+async fn order_metrics_cover_request_to_end() {
     let world = Harness::start().await;
     let id = world
         .post("/orders", order_with_payment("pmt-of-one"))
@@ -103,7 +103,7 @@ async fn an_order_is_measured_from_its_call_to_its_end() {
 }
 
 #[tokio::test]
-async fn what_fails_and_is_tried_again_is_counted() {
+async fn failures_and_retries_are_counted() {
     let world = Harness::start().await;
     // A refusal by the carrier is counted by the order, a provider that can't refund is an activity that is tried again.
     add_fault(&world.pool, "dispatch", "m-1", Fault::Fail, 100)
@@ -133,7 +133,7 @@ async fn what_fails_and_is_tried_again_is_counted() {
 }
 
 #[tokio::test]
-async fn the_outbox_is_counted_when_somebody_looks() {
+async fn outbox_depth_is_counted_at_each_scrape() {
     // Nobody listens there: the mails of an order that was delivered wait.
     let nowhere = format!("smtp://127.0.0.1:{}", devstack::ports::free_port().unwrap());
     let away = [
@@ -156,7 +156,7 @@ async fn the_outbox_is_counted_when_somebody_looks() {
 }
 
 #[tokio::test]
-async fn a_call_tells_what_it_spent_its_time_on() {
+async fn response_reports_time_of_each_step() {
     for format in ["pretty", "json"] {
         let world = Harness::start_with(&[("LOG_FORMAT", format)]).await;
         let reply = world.post("/orders", sample_order()).await;

@@ -14,7 +14,7 @@ use store::simulator::{Fault, add_fault};
 use workflows::{Message, OrderInput, OrderWorkflow};
 
 #[tokio::test]
-async fn a_quantity_below_one_is_refused_at_every_door() {
+async fn quantity_below_one_is_rejected_on_every_route() {
     let world = Harness::start().await;
     for quantity in [
         json!(0),
@@ -60,7 +60,7 @@ async fn a_quantity_below_one_is_refused_at_every_door() {
 }
 
 #[tokio::test]
-async fn several_items_are_charged_to_the_cent() {
+async fn multiple_items_are_charged_exactly() {
     let world = Harness::start().await;
     let mut order = order_with_payment("pmt-sum");
     order["items"] = json!([
@@ -85,7 +85,7 @@ async fn several_items_are_charged_to_the_cent() {
 }
 
 #[tokio::test]
-async fn unknown_fields_and_actions_are_named_and_change_nothing() {
+async fn unknown_fields_and_actions_are_rejected() {
     let world = Harness::start().await;
     let mut order = sample_order();
     order["discout"] = json!(10);
@@ -129,7 +129,7 @@ async fn unknown_fields_and_actions_are_named_and_change_nothing() {
 }
 
 #[tokio::test]
-async fn an_order_of_which_nothing_is_in_stock_ends_once_and_for_all() {
+async fn unstocked_order_fails_without_retries() {
     let world = Harness::start_with(&[("DEFAULT_STOCK", "0")]).await;
     let mut order = order_with_payment("pmt-nothing");
     order["items"] = json!([{"sku": "GONE-1", "quantity": 1, "price": 5}, {"sku": "GONE-2", "quantity": 2, "price": 5}]);
@@ -151,7 +151,7 @@ async fn an_order_of_which_nothing_is_in_stock_ends_once_and_for_all() {
 }
 
 #[tokio::test]
-async fn a_failed_dispatch_does_not_leave_an_order_stuck() {
+async fn failed_dispatch_ends_order() {
     let world = Harness::start().await;
     add_fault(&world.pool, "dispatch", "stuck", Fault::Fail, 100)
         .await
@@ -173,7 +173,7 @@ async fn a_failed_dispatch_does_not_leave_an_order_stuck() {
 }
 
 #[tokio::test]
-async fn a_new_address_is_the_one_that_the_carrier_gets() {
+async fn carrier_receives_changed_address() {
     let world = Harness::start_with(&[("REVIEW_THRESHOLD", "1")]).await;
     let id = world
         .post("/orders", order_with_payment("pmt-address"))
@@ -211,7 +211,7 @@ async fn a_new_address_is_the_one_that_the_carrier_gets() {
 }
 
 #[tokio::test]
-async fn a_cancel_is_in_the_database_too() {
+async fn cancellation_is_written_to_database() {
     let world = Harness::start().await;
     let mut order = sample_order();
     order["profile"] = json!("checkout");
@@ -236,7 +236,7 @@ async fn a_cancel_is_in_the_database_too() {
 }
 
 #[tokio::test]
-async fn a_second_start_is_told_that_it_is_one() {
+async fn second_start_reports_already_started() {
     let world = Harness::start().await;
     let body = json!({"payment_id": "pmt-twice"});
     let first = world
@@ -260,7 +260,7 @@ async fn a_second_start_is_told_that_it_is_one() {
 }
 
 #[tokio::test]
-async fn orders_of_one_second_have_ids_of_their_own() {
+async fn orders_of_one_second_have_unique_ids() {
     let world = Harness::start().await;
     let started = join_all(
         (0..20).map(async |_| world.post("/orders", sample_order()).await.expect_started()),
@@ -281,7 +281,7 @@ async fn orders_of_one_second_have_ids_of_their_own() {
 }
 
 #[tokio::test]
-async fn a_retry_charges_under_the_key_of_the_first_try() {
+async fn charge_retry_uses_first_idempotency_key() {
     let world = Harness::start().await;
     add_fault(&world.pool, "charge", "key", Fault::Lose, 3)
         .await

@@ -132,7 +132,7 @@ pub(crate) async fn run_webhook_orders() -> Harness {
 }
 
 #[tokio::test]
-async fn each_provider_that_can_say_so_pays_an_order_once() {
+async fn paid_event_of_each_provider_pays_once() {
     let world = start_shop(&[]).await;
     for provider in [Stripe, Adyen, Standard, Square, Checkout] {
         let id = world.create_unpaid_order().await;
@@ -186,7 +186,7 @@ async fn each_provider_that_can_say_so_pays_an_order_once() {
 }
 
 #[tokio::test]
-async fn a_failed_try_is_told_and_the_order_waits_on() {
+async fn failed_payment_attempt_keeps_order_waiting() {
     let world = start_shop(&[]).await;
     let id = world.create_unpaid_order().await;
     let sender = WebhookSender::new(&world, Stripe);
@@ -210,7 +210,7 @@ async fn a_failed_try_is_told_and_the_order_waits_on() {
 }
 
 #[tokio::test]
-async fn a_payment_that_failed_for_good_ends_the_order() {
+async fn permanently_failed_payment_ends_order() {
     let world = start_shop(&[]).await;
     let id = world.create_unpaid_order().await;
     let sender = WebhookSender::new(&world, Stripe);
@@ -225,7 +225,7 @@ async fn a_payment_that_failed_for_good_ends_the_order() {
 }
 
 #[tokio::test]
-async fn three_providers_events_are_recorded_and_pay_nothing() {
+async fn unconfirmed_provider_events_are_recorded_only() {
     let world = start_shop(&[]).await;
     let id = world.create_unpaid_order().await;
     for provider in [
@@ -265,7 +265,7 @@ async fn three_providers_events_are_recorded_and_pay_nothing() {
 }
 
 #[tokio::test]
-async fn what_no_worker_takes_yet_is_kept() {
+async fn events_without_worker_are_kept() {
     let world = start_shop(&[("SETTLEMENT_GRACE", "1s")]).await;
     let id = world.create_unpaid_order().await;
     world.worker.kill().await;
@@ -286,7 +286,7 @@ async fn what_no_worker_takes_yet_is_kept() {
 }
 
 #[tokio::test]
-async fn a_refund_of_our_own_is_no_news() {
+async fn event_of_own_refund_is_recorded_only() {
     let world = start_shop(&[("SHIPPING_DELAY", "60s")]).await;
     let id = world.create_unpaid_order().await;
     let sender = WebhookSender::new(&world, Stripe);

@@ -60,7 +60,7 @@ fn told(world: &Harness, log: &str, fields: &[String]) -> Vec<Option<u64>> {
 }
 
 #[tokio::test]
-async fn what_waits_and_what_is_late_is_told_as_the_templates_filters_read_it() {
+async fn status_report_matches_template_metric_filters() {
     let settings = [
         ("PAYMENT_TIMEOUT", "8s"),
         ("REVIEW_THRESHOLD", "1000"),
@@ -161,7 +161,7 @@ async fn what_waits_and_what_is_late_is_told_as_the_templates_filters_read_it() 
 }
 
 #[tokio::test]
-async fn what_waits_for_a_build_of_the_worker_is_counted_too() {
+async fn report_counts_tasks_of_other_worker_builds() {
     let deployment = format!("reporting-{}", std::process::id());
     let build = [
         ("TEMPORAL_DEPLOYMENT_NAME", deployment.as_str()),
@@ -209,7 +209,7 @@ async fn cable(to: String) -> (String, AbortHandle) {
 }
 
 #[tokio::test]
-async fn what_cannot_be_counted_is_left_out_and_is_not_zero() {
+async fn report_omits_unavailable_counts() {
     let world = Harness::start().await;
     let (temporal, cut_temporal) = cable(shared_servers().await.temporal.address.clone()).await;
     let mut database = reqwest::Url::parse(&world.database_url).unwrap();

@@ -127,7 +127,7 @@ pub(crate) async fn run_unconfirmed_payments() -> Option<Harness> {
 }
 
 #[tokio::test]
-async fn an_order_is_charged_once_and_delivered() {
+async fn stripe_order_is_charged_once_and_delivered() {
     let Some(shop) = Shop::start(&[]).await else {
         return;
     };
@@ -160,7 +160,7 @@ async fn an_order_is_charged_once_and_delivered() {
 }
 
 #[tokio::test]
-async fn currencies_are_counted_as_stripe_counts_them() {
+async fn amounts_use_stripes_currency_units() {
     let Some(shop) = Shop::start(&[]).await else {
         return;
     };
@@ -198,7 +198,7 @@ async fn currencies_are_counted_as_stripe_counts_them() {
 }
 
 #[tokio::test]
-async fn a_declined_card_ends_the_order_and_leaves_nothing_that_could_be_paid_later() {
+async fn declined_card_fails_order_and_cancels_intent() {
     let Some(shop) = Shop::start(&[]).await else {
         return;
     };
@@ -216,7 +216,7 @@ async fn a_declined_card_ends_the_order_and_leaves_nothing_that_could_be_paid_la
 }
 
 #[tokio::test]
-async fn a_cancel_after_payment_is_a_refund_in_stripes_books() {
+async fn cancel_after_payment_refunds_at_stripe() {
     let Some(shop) = Shop::start(&[("SHIPPING_DELAY", "1h")]).await else {
         return;
     };
@@ -248,7 +248,7 @@ async fn a_cancel_after_payment_is_a_refund_in_stripes_books() {
 }
 
 #[tokio::test]
-async fn a_payment_that_its_customer_must_confirm_is_waited_for() {
+async fn order_waits_for_customer_authentication() {
     let Some(shop) = Shop::start(&[]).await else {
         return;
     };
@@ -295,7 +295,7 @@ async fn a_payment_that_its_customer_must_confirm_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_payment_that_its_customer_never_confirms_is_closed_at_stripe() {
+async fn unauthenticated_payment_times_out_and_is_cancelled() {
     let Some(shop) = Shop::start(&[("PAYMENT_TIMEOUT", "2s")]).await else {
         return;
     };
@@ -315,7 +315,7 @@ async fn a_payment_that_its_customer_never_confirms_is_closed_at_stripe() {
 }
 
 #[tokio::test]
-async fn a_payment_that_its_customer_confirmed_counts_although_nobody_told_us() {
+async fn authenticated_payment_counts_without_webhook_event() {
     let Some(shop) = Shop::start(&[("PAYMENT_TIMEOUT", "15s")]).await else {
         return;
     };
@@ -332,7 +332,7 @@ async fn a_payment_that_its_customer_confirmed_counts_although_nobody_told_us() 
 }
 
 #[tokio::test]
-async fn a_cancel_while_the_customer_is_waited_for_closes_the_payment() {
+async fn cancel_during_authentication_cancels_intent() {
     let Some(shop) = Shop::start(&[]).await else {
         return;
     };
@@ -356,7 +356,7 @@ async fn a_cancel_while_the_customer_is_waited_for_closes_the_payment() {
 }
 
 #[tokio::test]
-async fn an_order_that_stripe_is_to_charge_names_a_payment_method() {
+async fn stripe_order_requires_a_payment_method() {
     let Some(shop) = Shop::start(&[]).await else {
         return;
     };

@@ -151,7 +151,7 @@ async fn end(world: &Harness, id: &str) -> (String, Option<String>, i64) {
 const HOUR: i64 = 3_600;
 
 #[tokio::test]
-async fn each_profile_ends_by_its_own_time_outs() {
+async fn each_profile_ends_by_its_timeouts() {
     if !has("java") || !has("mvn") {
         // Past the test harness's capture, so that it is seen.
         use std::io::Write;

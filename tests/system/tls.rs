@@ -120,7 +120,7 @@ fn describe(id: &str, settings: &[(&str, String)]) -> (bool, String) {
 
 // The doors and the commands must not wait for each other.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_goes_through_tls_to_temporal_and_the_database_and_to_no_impostor() {
+async fn order_uses_verified_tls_to_temporal_and_database() {
     let shared = shared_servers().await;
     let (authority, stranger) = (CertificateAuthority::new(), CertificateAuthority::new());
     authority.sign("client");

@@ -27,7 +27,7 @@ impl Harness {
 }
 
 #[tokio::test]
-async fn system_a() {
+async fn system_a_requests_work() {
     // Its users have ten seconds to change their mind.
     let world = Harness::start_with(&[("PAYMENT_PROCESSING_DELAY", "10s")]).await;
     world
@@ -66,7 +66,7 @@ async fn system_a() {
 }
 
 #[tokio::test]
-async fn system_b() {
+async fn system_b_requests_work() {
     let world = Harness::start_with(&[("ORDER_PROFILE", "lifecycle"), ("DELIVERY", "")]).await;
     let order = r#"POST /orders {"customer_name": "John Doe", "customer_email": "john@example.com",
         "items": [{"sku": "ABC123", "qty": 2, "price": 99.99}],
@@ -125,7 +125,7 @@ async fn system_b() {
 }
 
 #[tokio::test]
-async fn system_c() {
+async fn system_c_requests_work() {
     let world = Harness::start_with(&[("ORDER_PROFILE", "checkout"), ("DELIVERY", "")]).await;
     let order = r#"POST /orders {"customer_id": "CUST-001",
         "items": [{"product_id": "PROD-123", "product_name": "Laptop", "quantity": 1, "price": 999.99}],
@@ -182,7 +182,7 @@ async fn system_c() {
 }
 
 #[tokio::test]
-async fn system_d() {
+async fn system_d_requests_work() {
     let world = Harness::start_with(&[("ORDER_PROFILE", "quick"), ("DELIVERY", "")]).await;
     world
         .known("POST /orders/quick-1/start")
@@ -236,7 +236,7 @@ async fn system_d() {
 }
 
 #[tokio::test]
-async fn system_e() {
+async fn system_e_requests_work() {
     let world = Harness::start_with(&[("ORDER_PROFILE", "approval"), ("DELIVERY", "")]).await;
     let address =
         r#"{"street": "1 A St", "city": "B", "state": "CA", "zip": "12345", "country": "USA"}"#;
@@ -279,7 +279,7 @@ async fn system_e() {
 
 /// C's users talk to Temporal itself: signals, and queries on closed orders too.
 #[tokio::test]
-async fn system_c_through_temporal() {
+async fn system_c_temporal_signals_and_queries_work() {
     let world = Harness::start_with(&[("ORDER_PROFILE", "checkout"), ("DELIVERY", "")]).await;
     let client = world.connect_to_temporal().await;
     let signal = async |id: &str, name: &str, argument: Value| {
@@ -340,7 +340,7 @@ async fn system_c_through_temporal() {
 
 /// B's two workers: one takes orders to the carrier's door, the other ships.
 #[tokio::test]
-async fn one_worker_for_orders_and_one_for_shipping() {
+async fn separate_workers_serve_orders_and_shipping() {
     let world = Harness::start_with(&[("WORKER_QUEUES", "orders")]).await;
     world
         .known(r#"POST /orders/two/start {"payment_id": "payment-two"}"#)
@@ -366,7 +366,7 @@ async fn one_worker_for_orders_and_one_for_shipping() {
 
 /// The settings of D and E under their own names.
 #[tokio::test]
-async fn the_names_of_other_systems_settings_are_read() {
+async fn setting_names_of_other_systems_are_read() {
     let shared = shared_servers().await;
     let database = shared
         .create_database("compatibility_settings")

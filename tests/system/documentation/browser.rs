@@ -89,7 +89,7 @@ async fn look(browser: &'static str, url: String) -> Seen {
 }
 
 #[tokio::test]
-async fn the_pages_work_in_a_browser_and_it_calls_nobody_else() {
+async fn pages_work_in_browser_without_foreign_requests() {
     let Some(browser) = browser() else {
         println!("SKIPPED: no browser is there (Debian: chromium-headless-shell)");
         return;

@@ -117,7 +117,7 @@ fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
 }
 
 #[tokio::test]
-async fn each_documented_example_works_against_the_running_api() {
+async fn each_documented_example_works_against_running_api() {
     // Nobody confirms a delivery but the example, and a payment can be cancelled for a while.
     let slow = [
         ("ORDER_PROFILE", "lifecycle"),

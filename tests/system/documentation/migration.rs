@@ -50,7 +50,7 @@ fn script() -> String {
 }
 
 #[tokio::test]
-async fn orders_of_an_older_system_move_and_are_sound() {
+async fn migrated_orders_satisfy_every_invariant() {
     let world = Harness::start().await;
     adhoc_query::run_script(&world.pool, LEGACY).await.unwrap();
     adhoc_query::run_script(&world.pool, &script())
@@ -96,7 +96,7 @@ async fn orders_of_an_older_system_move_and_are_sound() {
 }
 
 #[tokio::test]
-async fn an_open_order_of_an_older_system_is_named_and_nothing_moves() {
+async fn open_order_stops_migration_and_is_named() {
     let world = Harness::start().await;
     adhoc_query::run_script(&world.pool, LEGACY).await.unwrap();
     let open = "update legacy.orders set state = 'PAYMENT_CHARGED' where id = 'old-2'";

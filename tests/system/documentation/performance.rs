@@ -5,7 +5,7 @@ use crate::{api::order_with_payment, harness::Harness};
 use store::adhoc_query;
 
 #[tokio::test]
-async fn the_query_of_the_performance_page_tells_how_long_charges_take() {
+async fn performance_page_query_returns_charge_durations() {
     let world = Harness::start().await;
     let id = world
         .post("/orders", order_with_payment("pmt-measured"))

@@ -297,7 +297,7 @@ async fn noticed(world: &Harness) {
 }
 
 #[tokio::test]
-async fn every_entry_of_every_trail_is_as_published() {
+async fn every_audit_event_matches_published_schema() {
     let world = crate::webhooks::start_with_webhooks(&[]).await;
     futures::join!(
         reviewed(&world),

@@ -15,7 +15,7 @@ fn pointers(problem: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn every_bad_field_is_named_at_once() {
+async fn every_invalid_field_is_reported_together() {
     let world = Harness::start().await;
     let bad = json!({
         "customer": {"email": "nobody"}, "currency": "DOLLARS", "colour": "red",
@@ -67,7 +67,7 @@ async fn every_bad_field_is_named_at_once() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_whole_is_named_with_its_parts_and_as_it_was_sent() {
+async fn errors_use_submitted_spelling_of_each_field() {
     let world = Harness::start().await;
     for (bad, expected) in [
         (
@@ -102,7 +102,7 @@ async fn what_is_wrong_with_the_whole_is_named_with_its_parts_and_as_it_was_sent
 }
 
 #[tokio::test]
-async fn what_is_not_a_request_is_a_problem() {
+async fn malformed_requests_return_problem_documents() {
     let world = Harness::start().await;
     let send = async |method: Method, path: &str, kind: &str, body: &str| {
         let headers: Vec<_> = (!kind.is_empty())
@@ -184,7 +184,7 @@ async fn what_is_not_a_request_is_a_problem() {
 }
 
 #[tokio::test]
-async fn a_body_that_readers_could_take_two_ways_starts_nothing() {
+async fn ambiguous_json_bodies_are_rejected() {
     let world = Harness::start().await;
     let send = async |body: Vec<u8>| {
         let request = world
@@ -277,7 +277,7 @@ async fn a_body_that_readers_could_take_two_ways_starts_nothing() {
 }
 
 #[tokio::test]
-async fn currencies_have_their_own_decimals() {
+async fn prices_follow_decimals_of_their_currency() {
     let world = Harness::start().await;
     for (currency, price, quantity, total) in [
         ("JPY", json!(500), 3, json!(1500)),
@@ -317,7 +317,7 @@ async fn currencies_have_their_own_decimals() {
 }
 
 #[tokio::test]
-async fn bad_bodies_of_signals_are_refused_and_change_nothing() {
+async fn invalid_signal_bodies_are_rejected_without_effect() {
     let world = Harness::start().await;
     let mut order = sample_order();
     order["profile"] = json!("checkout");
@@ -420,7 +420,7 @@ async fn bad_bodies_of_signals_are_refused_and_change_nothing() {
 }
 
 #[tokio::test]
-async fn outside_the_local_stack_orders_need_items_and_their_own_profile() {
+async fn production_settings_require_items_and_forbid_profile() {
     let world =
         Harness::start_with(&[("SAMPLE_CART", "off"), ("ALLOW_PROFILE_OVERRIDE", "off")]).await;
     let problem = world

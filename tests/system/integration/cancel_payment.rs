@@ -24,7 +24,7 @@ async fn counts(world: &Harness, id: &str, kinds: &[&str]) -> Vec<usize> {
 }
 
 #[tokio::test]
-async fn a_charged_order_gives_its_payment_back_and_waits_for_a_confirmation() {
+async fn charged_order_refunds_and_waits_for_confirmation() {
     let world = Harness::start_with(&[("SHIPPING_DELAY", "60s")]).await;
     let id = world
         .post("/orders", order_with_payment("pmt-first"))
@@ -111,7 +111,7 @@ async fn a_charged_order_gives_its_payment_back_and_waits_for_a_confirmation() {
 }
 
 #[tokio::test]
-async fn a_parcel_that_the_carrier_may_have_is_recalled_before_the_money_goes_back() {
+async fn parcel_is_recalled_before_payment_is_refunded() {
     let world = Harness::start().await;
     // The carrier says nothing clear for one attempt of three tries: who has the parcel?
     add_fault(&world.pool, "dispatch", "c-1", Fault::Fail, 3)
@@ -159,7 +159,7 @@ async fn a_parcel_that_the_carrier_may_have_is_recalled_before_the_money_goes_ba
 }
 
 #[tokio::test]
-async fn the_time_to_pay_starts_anew() {
+async fn cancelled_payment_restarts_payment_timeout() {
     let world = Harness::start_with(&[("SHIPPING_DELAY", "60s"), ("PAYMENT_TIMEOUT", "1s")]).await;
     let id = world
         .post("/orders", order_with_payment("pmt-anew"))
@@ -193,7 +193,7 @@ async fn the_time_to_pay_starts_anew() {
 }
 
 #[tokio::test]
-async fn a_payment_that_was_confirmed_can_be_cancelled_more_than_once() {
+async fn confirmed_payment_can_be_cancelled_repeatedly() {
     let world = Harness::start_with(&[("PAYMENT", "confirm"), ("SHIPPING_DELAY", "60s")]).await;
     let id = world.post("/orders", sample_order()).await.expect_started();
     for transaction_id in ["tx-a", "tx-b", "tx-c"] {
@@ -231,7 +231,7 @@ async fn a_payment_that_was_confirmed_can_be_cancelled_more_than_once() {
 }
 
 #[tokio::test]
-async fn what_is_not_paid_or_has_left_has_no_payment_to_cancel() {
+async fn unpaid_or_shipped_order_refuses_cancel_payment() {
     let world = Harness::start_with(&[("DELIVERY", "confirm")]).await;
     let unpaid = world.post(
         "/orders",
@@ -280,7 +280,7 @@ async fn what_is_not_paid_or_has_left_has_no_payment_to_cancel() {
 }
 
 #[tokio::test]
-async fn the_signal_of_that_name_does_the_same_and_a_cancel_outweighs_it() {
+async fn temporal_signal_refunds_and_cancel_takes_precedence() {
     let world = Harness::start_with(&[("SHIPPING_DELAY", "60s")]).await;
     let id = world
         .post("/orders", order_with_payment("pmt-signal"))
@@ -313,7 +313,7 @@ async fn the_signal_of_that_name_does_the_same_and_a_cancel_outweighs_it() {
 }
 
 #[tokio::test]
-async fn a_refund_that_waits_for_the_provider_survives_the_worker() {
+async fn pending_refund_survives_worker_restart() {
     let world = Harness::start_with(&[("SHIPPING_DELAY", "60s")]).await;
     add_fault(&world.pool, "refund", "c-2", Fault::Fail, 2)
         .await

@@ -71,7 +71,7 @@ async fn expect(world: &Harness, state: &str, id: &str, expected: [&str; 7]) {
 }
 
 #[tokio::test]
-async fn each_request_is_answered_by_what_the_order_is() {
+async fn response_depends_on_order_state() {
     let world = Harness::start_with(&[("DELIVERY", "confirm")]).await;
     let unknown = "404 order_not_found";
     expect(&world, "unknown", "nobody", [unknown; 7]).await;
@@ -181,7 +181,7 @@ pub(super) async fn send_signal(world: &Harness, id: &str, name: &str, body: &Va
 }
 
 #[tokio::test]
-async fn a_signal_that_comes_before_the_order_is_loaded_is_kept() {
+async fn signal_before_first_workflow_task_is_kept() {
     let world = Harness::start().await;
     // Nobody works: each signal is in the workflow's history before its first task.
     world.worker.stop().await;
@@ -278,7 +278,7 @@ async fn a_signal_that_comes_before_the_order_is_loaded_is_kept() {
 }
 
 #[tokio::test]
-async fn a_repeat_under_its_idempotency_key_gets_the_first_answer_again() {
+async fn repeated_idempotency_key_returns_first_response() {
     let world = Harness::start().await;
     let mut order = sample_order();
     order["profile"] = json!("checkout");

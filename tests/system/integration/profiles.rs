@@ -43,7 +43,7 @@ fn between(times: &[(String, DateTime<Utc>)], from: &str, to: &str) -> TimeDelta
 }
 
 #[tokio::test]
-async fn production_reviews_what_is_dear_and_waits_for_the_carriers_word() {
+async fn production_reviews_expensive_orders_and_awaits_delivery_confirmation() {
     let world = stack().await;
     let mut dear = order_with_payment("pmt-dear");
     dear["items"][0]["unit_price"] = json!("10000.00");
@@ -93,7 +93,7 @@ async fn production_reviews_what_is_dear_and_waits_for_the_carriers_word() {
 }
 
 #[tokio::test]
-async fn lifecycle_takes_its_time_at_each_step_and_ends_by_itself() {
+async fn lifecycle_delays_each_step_and_completes_unattended() {
     let world = stack().await;
     let id = start(&world, "lifecycle", sample_order()).await;
     assert_eq!(world.wait_for_end(&id).await.status.as_str(), "delivered");
@@ -118,7 +118,7 @@ async fn lifecycle_takes_its_time_at_each_step_and_ends_by_itself() {
 }
 
 #[tokio::test]
-async fn approval_waits_for_a_person_and_ends_at_dispatch() {
+async fn approval_waits_for_review_and_ends_at_dispatch() {
     let world = stack().await;
     let id = start(&world, "approval", sample_order()).await;
     let look = async || world.get(&format!("/orders/{id}")).await.body;
@@ -145,7 +145,7 @@ async fn approval_waits_for_a_person_and_ends_at_dispatch() {
 }
 
 #[tokio::test]
-async fn quick_goes_on_without_a_person_after_eight_seconds() {
+async fn quick_proceeds_unreviewed_after_eight_seconds() {
     let world = stack().await;
     let left_alone = start(&world, "quick", sample_order()).await;
     let approved = start(&world, "quick", sample_order()).await;
@@ -176,7 +176,7 @@ async fn quick_goes_on_without_a_person_after_eight_seconds() {
 }
 
 #[tokio::test]
-async fn checkout_never_charges_and_is_delivered_by_itself() {
+async fn checkout_never_charges_and_delivers_unattended() {
     let world = stack().await;
     // Even with a payment id: this shop's gateway does the charging.
     let id = start(&world, "checkout", order_with_payment("pmt-shop")).await;
@@ -203,7 +203,7 @@ async fn checkout_never_charges_and_is_delivered_by_itself() {
 }
 
 #[tokio::test]
-async fn a_single_variable_overrides_the_profile_and_a_bad_one_stops_the_program() {
+async fn setting_overrides_profile_and_invalid_value_stops_worker() {
     let world = Harness::start_with(&[
         ("ORDER_PROFILE", "lifecycle"),
         ("MANUAL_REVIEW_TIMEOUT", "0"),

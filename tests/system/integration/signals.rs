@@ -18,7 +18,7 @@ fn in_profile(profile: &str) -> Value {
 }
 
 #[tokio::test]
-async fn approve_lets_the_order_go_on() {
+async fn approve_completes_review() {
     let world = Harness::start().await;
     let id = world
         .post("/orders", in_profile("approval"))
@@ -61,7 +61,7 @@ async fn approve_lets_the_order_go_on() {
 }
 
 #[tokio::test]
-async fn reject_cancels_the_order() {
+async fn reject_cancels_order() {
     let world = Harness::start().await;
     let id = world
         .post("/orders", in_profile("approval"))
@@ -85,7 +85,7 @@ async fn reject_cancels_the_order() {
 }
 
 #[tokio::test]
-async fn a_review_that_nobody_does_ends_as_the_policy_says() {
+async fn review_timeout_follows_policy() {
     let world = Harness::start_with(&[
         ("MANUAL_REVIEW_TIMEOUT", "1s"),
         ("ORDER_PROFILE", "approval"),
@@ -107,7 +107,7 @@ async fn a_review_that_nobody_does_ends_as_the_policy_says() {
 }
 
 #[tokio::test]
-async fn cancel_works_on_all_three_routes_and_twice() {
+async fn cancel_works_on_three_routes_and_repeats() {
     let world = Harness::start().await;
     for route in ["signals/cancel", "cancel", ""] {
         let id = world
@@ -147,7 +147,7 @@ async fn cancel_works_on_all_three_routes_and_twice() {
 }
 
 #[tokio::test]
-async fn cancel_after_payment_refunds_and_cancel_after_dispatch_is_refused() {
+async fn cancel_refunds_payment_and_fails_after_dispatch() {
     let world = Harness::start_with(&[("SHIPPING_DELAY", "60s")]).await;
     let id = world
         .post("/orders", order_with_payment("pmt-cancel"))
@@ -203,7 +203,7 @@ async fn cancel_after_payment_refunds_and_cancel_after_dispatch_is_refused() {
 }
 
 #[tokio::test]
-async fn an_address_can_change_until_dispatch_in_both_spellings() {
+async fn address_changes_until_dispatch_in_both_spellings() {
     let world = Harness::start_with(&[("SHIPPING_DELAY", "60s")]).await;
     let id = world
         .post("/orders", in_profile("checkout"))
@@ -264,7 +264,7 @@ async fn an_address_can_change_until_dispatch_in_both_spellings() {
 }
 
 #[tokio::test]
-async fn a_confirmed_payment_is_recorded_once_and_only_when_it_fits() {
+async fn matching_payment_confirmation_is_recorded_once() {
     let world = Harness::start().await;
     let reply = world.post("/orders", in_profile("checkout")).await;
     assert_eq!(
@@ -337,7 +337,7 @@ async fn a_confirmed_payment_is_recorded_once_and_only_when_it_fits() {
 }
 
 #[tokio::test]
-async fn a_payment_that_came_before_the_rejection_is_refunded() {
+async fn payment_before_rejection_is_refunded() {
     let world = Harness::start_with(&[("PAYMENT", "confirm"), ("REVIEW_THRESHOLD", "1")]).await;
     let id = world.post("/orders", sample_order()).await.expect_started();
     let paid = json!({"transaction_id": "tx-early", "amount": 99.99});
@@ -366,7 +366,7 @@ async fn a_payment_that_came_before_the_rejection_is_refunded() {
 }
 
 #[tokio::test]
-async fn signals_that_say_nothing_hold_no_order() {
+async fn empty_signals_do_not_block_order() {
     let world = Harness::start().await;
     let id = world
         .post("/orders", in_profile("checkout"))
@@ -421,7 +421,7 @@ async fn signals_that_say_nothing_hold_no_order() {
 }
 
 #[tokio::test]
-async fn a_payment_that_nobody_expects_is_refused() {
+async fn unexpected_payment_confirmation_is_rejected() {
     let world = Harness::start().await;
     let id = world
         .post("/orders", in_profile("approval"))
@@ -445,7 +445,7 @@ async fn a_payment_that_nobody_expects_is_refused() {
 }
 
 #[tokio::test]
-async fn an_unpaid_order_is_cancelled_when_its_time_is_over() {
+async fn unpaid_order_is_cancelled_after_payment_timeout() {
     let world = Harness::start_with(&[("PAYMENT", "confirm"), ("PAYMENT_TIMEOUT", "1s")]).await;
     let id = world.post("/orders", sample_order()).await.expect_started();
     assert_eq!(world.wait_for_end(&id).await.status.as_str(), "cancelled");
@@ -459,7 +459,7 @@ async fn an_unpaid_order_is_cancelled_when_its_time_is_over() {
 }
 
 #[tokio::test]
-async fn a_declined_charge_fails_the_order_and_keeps_nothing() {
+async fn declined_charge_fails_order_and_releases_stock() {
     let world = Harness::start().await;
     let mut order = order_with_payment("pmt-declined");
     order["payment"]["method"] = json!("pm_card_chargeDeclined");
@@ -474,7 +474,7 @@ async fn a_declined_charge_fails_the_order_and_keeps_nothing() {
 }
 
 #[tokio::test]
-async fn the_deadline_fails_and_unwinds_the_order() {
+async fn passed_deadline_fails_and_compensates_order() {
     let world = Harness::start_with(&[("ORDER_DEADLINE", "2s"), ("SHIPPING_DELAY", "60s")]).await;
     let id = world
         .post("/orders", order_with_payment("pmt-deadline"))

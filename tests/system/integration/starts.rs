@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn an_order_runs_from_the_call_to_delivered() {
+async fn started_order_is_delivered() {
     let world = Harness::start().await;
     let reply = world.post("/orders", order_with_payment("pmt-happy")).await;
     assert_eq!(reply.body["status"], "pending");
@@ -61,7 +61,7 @@ async fn an_order_runs_from_the_call_to_delivered() {
 }
 
 #[tokio::test]
-async fn the_four_spellings_start_the_same_kind_of_order() {
+async fn four_request_spellings_start_equal_orders() {
     let world = Harness::start_with(&[("PAYMENT", "charge")]).await;
     let bodies = [
         sample_order(),
@@ -112,7 +112,7 @@ async fn the_four_spellings_start_the_same_kind_of_order() {
 }
 
 #[tokio::test]
-async fn a_repeated_start_is_the_same_order() {
+async fn repeated_start_returns_same_order() {
     let world = Harness::start().await;
     let body = json!({"payment_id": "pmt-again"});
     let first = world
@@ -143,7 +143,7 @@ async fn a_repeated_start_is_the_same_order() {
 }
 
 #[tokio::test]
-async fn an_idempotency_key_makes_one_order() {
+async fn idempotency_key_creates_one_order() {
     let world = Harness::start().await;
     let key = [("idempotency-key", "checkout-7")];
     let first = world
@@ -173,7 +173,7 @@ async fn an_idempotency_key_makes_one_order() {
 }
 
 #[tokio::test]
-async fn racing_starts_make_one_order() {
+async fn concurrent_starts_create_one_order() {
     let world = Harness::start().await;
     let body = json!({"payment_id": "pmt-race"});
     let starts = (0..20).map(|_| world.post("/orders/race-1/start", body.clone()));
@@ -196,7 +196,7 @@ async fn racing_starts_make_one_order() {
 }
 
 #[tokio::test]
-async fn one_payment_pays_one_order() {
+async fn payment_id_pays_one_order() {
     let world = Harness::start().await;
     let first = world
         .post("/orders", order_with_payment("pmt-one"))
@@ -220,7 +220,7 @@ async fn one_payment_pays_one_order() {
 }
 
 #[tokio::test]
-async fn two_orders_for_the_last_piece_have_one_winner() {
+async fn last_item_goes_to_one_order() {
     let world = Harness::start().await;
     let sku = domain::Sku::parse("LAST").unwrap();
     store::inventory::set_available(&world.pool, &sku, 1)

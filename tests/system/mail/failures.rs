@@ -23,7 +23,7 @@ async fn start(world: &Harness, id: &str, email: &str) {
 }
 
 #[tokio::test]
-async fn a_mail_server_that_is_down_holds_no_order_up_and_gets_its_mails_when_it_is_back() {
+async fn mail_outage_delays_mails_but_no_order() {
     let Some(mailbox) = Mailbox::start().await else {
         return;
     };
@@ -53,7 +53,7 @@ async fn a_mail_server_that_is_down_holds_no_order_up_and_gets_its_mails_when_it
 }
 
 #[tokio::test]
-async fn a_worker_killed_again_and_again_loses_no_mail_and_writes_no_second_row() {
+async fn killed_worker_loses_and_duplicates_no_mail() {
     let Some(mailbox) = Mailbox::start().await else {
         return;
     };
@@ -130,7 +130,7 @@ async fn two_workers_send_each_mail_once() {
 }
 
 #[tokio::test]
-async fn a_provider_with_starttls_and_a_password_takes_what_it_takes_and_the_rest_is_recorded() {
+async fn rejected_recipients_are_recorded_as_failed() {
     let Some(provider) = MailProvider::start().await else {
         return;
     };
@@ -194,7 +194,7 @@ async fn a_provider_with_starttls_and_a_password_takes_what_it_takes_and_the_res
 }
 
 #[tokio::test]
-async fn a_wrong_password_or_an_unknown_certificate_is_the_servers_trouble_and_not_the_mails() {
+async fn misconfigured_mail_server_leaves_mails_pending() {
     let Some(provider) = MailProvider::start().await else {
         return;
     };

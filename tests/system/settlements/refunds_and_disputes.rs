@@ -8,7 +8,7 @@ use domain::WebhookProvider::{Adyen, Checkout, Square, Standard, Stripe};
 use payment_webhooks::SampleKind::{Disputed, Paid, Refunded};
 
 #[tokio::test]
-async fn an_order_whose_money_went_back_at_the_provider_does_not_leave() {
+async fn order_refunded_at_provider_does_not_ship() {
     let world = start_shop(&[("SHIPPING_DELAY", "60s")]).await;
     // Square's refund names the payment only.
     for provider in [Stripe, Square] {
@@ -50,7 +50,7 @@ async fn an_order_whose_money_went_back_at_the_provider_does_not_leave() {
 }
 
 #[tokio::test]
-async fn a_refund_that_is_told_before_its_payment_ends_the_order_the_same_way() {
+async fn refund_event_before_payment_event_cancels_order() {
     let world = start_shop(&[("SHIPPING_DELAY", "60s"), ("SETTLEMENT_GRACE", "30s")]).await;
     // One names the order, the other only the payment that nobody knows yet.
     for provider in [Standard, Square] {
@@ -90,7 +90,7 @@ async fn a_refund_that_is_told_before_its_payment_ends_the_order_the_same_way() 
 }
 
 #[tokio::test]
-async fn refunds_of_a_delivered_order_add_up_and_show() {
+async fn partial_refunds_of_delivered_order_are_summed() {
     let world = start_shop(&[]).await;
     let (id, sender) = (
         world.create_unpaid_order().await,
@@ -121,7 +121,7 @@ async fn refunds_of_a_delivered_order_add_up_and_show() {
 }
 
 #[tokio::test]
-async fn a_dispute_shows_while_the_order_runs_and_after() {
+async fn dispute_is_visible_during_and_after_order() {
     let world = start_shop(&[("SHIPPING_DELAY", "60s")]).await;
     let sender = WebhookSender::new(&world, Square);
     let running = disputed(&world, &sender).await;
@@ -176,7 +176,7 @@ async fn disputed(world: &Harness, sender: &WebhookSender<'_>) -> String {
 }
 
 #[tokio::test]
-async fn an_order_whose_capture_failed_does_not_leave() {
+async fn order_with_failed_capture_does_not_ship() {
     let world = start_shop(&[("SHIPPING_DELAY", "60s")]).await;
     let (id, sender) = (
         world.create_unpaid_order().await,
@@ -205,7 +205,7 @@ async fn an_order_whose_capture_failed_does_not_leave() {
 }
 
 #[tokio::test]
-async fn a_refund_that_did_not_arrive_is_due_again() {
+async fn failed_refund_is_due_again() {
     let world = start_shop(&[("SHIPPING_DELAY", "60s")]).await;
     let (id, sender) = (
         world.create_unpaid_order().await,

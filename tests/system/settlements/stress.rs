@@ -36,7 +36,7 @@ enum Sent {
 }
 
 #[tokio::test]
-async fn a_storm_of_notifications_has_one_effect_each() {
+async fn duplicate_and_forged_events_apply_once() {
     let orders: usize = env::var("STORM_ORDERS")
         .ok()
         .map_or(ORDERS, |orders| orders.parse().unwrap());

@@ -8,7 +8,7 @@ use domain::WebhookProvider::Stripe;
 use payment_webhooks::SampleKind::Paid;
 
 #[tokio::test]
-async fn money_that_no_order_waits_for_is_refunded_at_stripe_once() {
+async fn unmatched_payment_is_refunded_at_stripe_once() {
     let Some(books) = Localstripe::start().await else {
         return;
     };

@@ -8,7 +8,7 @@ use domain::WebhookProvider::{Adyen, Square, Standard, Stripe};
 use payment_webhooks::SampleKind::Paid;
 
 #[tokio::test]
-async fn an_order_that_is_paid_twice_keeps_the_first() {
+async fn second_payment_of_order_is_refunded() {
     let world = start_shop(&[("SHIPPING_DELAY", "60s"), ("DELIVERY", "auto:60s")]).await;
     let id = world.create_unpaid_order().await;
     let sender = WebhookSender::new(&world, Stripe);
@@ -73,7 +73,7 @@ async fn an_order_that_is_paid_twice_keeps_the_first() {
 }
 
 #[tokio::test]
-async fn too_little_or_another_currency_goes_back_and_the_order_waits_on() {
+async fn wrong_amount_or_currency_is_refunded() {
     let world = start_shop(&[]).await;
     let id = world.create_unpaid_order().await;
     let sender = WebhookSender::new(&world, Standard);
@@ -117,7 +117,7 @@ async fn too_little_or_another_currency_goes_back_and_the_order_waits_on() {
 }
 
 #[tokio::test]
-async fn money_for_an_order_that_has_ended_goes_back_and_its_trail_says_so() {
+async fn payment_after_order_end_is_refunded_and_audited() {
     let world = start_shop(&[("PAYMENT_TIMEOUT", "2s")]).await;
     let cancelled = world.create_unpaid_order().await;
     world
@@ -156,7 +156,7 @@ async fn money_for_an_order_that_has_ended_goes_back_and_its_trail_says_so() {
 }
 
 #[tokio::test]
-async fn money_for_an_order_that_nobody_knows_goes_back_after_the_grace() {
+async fn payment_for_unknown_order_is_refunded_after_grace() {
     let world = start_shop(&[("SETTLEMENT_GRACE", "2s")]).await;
     let sender = WebhookSender::new(&world, Stripe);
     let paid = sender.payment("an-order-of-another-shop", "another-shops-payment", TOTAL);
@@ -197,7 +197,7 @@ async fn money_for_an_order_that_nobody_knows_goes_back_after_the_grace() {
 }
 
 #[tokio::test]
-async fn an_order_that_appears_within_the_grace_is_paid() {
+async fn order_created_within_grace_is_paid() {
     let world = start_shop(&[("SETTLEMENT_GRACE", "30s")]).await;
     let sender = WebhookSender::new(&world, Standard);
     let paid = sender.payment(
@@ -234,7 +234,7 @@ async fn an_order_that_appears_within_the_grace_is_paid() {
 
 /// A checkout session names the order, its intent does not, and is told first.
 #[tokio::test]
-async fn an_intent_that_names_no_order_waits_for_the_session_that_does() {
+async fn intent_without_order_waits_for_its_session() {
     let world = start_shop(&[("SETTLEMENT_GRACE", "5s")]).await;
     let id = world.create_unpaid_order().await;
     let sender = WebhookSender::new(&world, Stripe);
@@ -265,7 +265,7 @@ async fn an_intent_that_names_no_order_waits_for_the_session_that_does() {
 }
 
 #[tokio::test]
-async fn money_that_names_no_order_is_for_a_person() {
+async fn payment_without_order_needs_an_operator() {
     let world = start_shop(&[("SETTLEMENT_GRACE", "1s")]).await;
     let sender = WebhookSender::new(&world, Stripe);
     let event = json!({"id": "evt-nameless", "type": "payment_intent.succeeded", "data": {"object": {

@@ -6,7 +6,7 @@ use super::{Shop, proxy::Fault, stripe_order};
 use crate::harness::worker_start_error;
 
 #[tokio::test]
-async fn a_worker_that_is_killed_before_it_has_the_answer_charges_once() {
+async fn worker_killed_before_response_charges_once() {
     let Some(shop) = Shop::start(&[]).await else {
         return;
     };
@@ -28,7 +28,7 @@ async fn a_worker_that_is_killed_before_it_has_the_answer_charges_once() {
 }
 
 #[tokio::test]
-async fn what_is_no_answer_is_asked_again_under_the_same_key() {
+async fn unusable_response_is_retried_with_same_key() {
     let Some(shop) = Shop::start(&[]).await else {
         return;
     };
@@ -64,7 +64,7 @@ async fn what_is_no_answer_is_asked_again_under_the_same_key() {
 }
 
 #[tokio::test]
-async fn a_charge_whose_answer_was_an_error_is_found_and_not_made_again() {
+async fn charge_with_error_response_is_not_repeated() {
     let Some(shop) = Shop::start(&[]).await else {
         return;
     };
@@ -81,7 +81,7 @@ async fn a_charge_whose_answer_was_an_error_is_found_and_not_made_again() {
 }
 
 #[tokio::test]
-async fn a_charge_that_nobody_knows_of_is_undone_when_the_order_gives_up() {
+async fn unknown_charge_is_refunded_when_order_fails() {
     let Some(shop) = Shop::start(&[("PAYMENT_RETRY_FOR", "0s")]).await else {
         return;
     };
@@ -100,7 +100,7 @@ async fn a_charge_that_nobody_knows_of_is_undone_when_the_order_gives_up() {
 }
 
 #[tokio::test]
-async fn a_charge_that_never_arrived_can_not_arrive_later() {
+async fn late_duplicate_of_abandoned_charge_is_rejected() {
     let Some(shop) = Shop::start(&[("PAYMENT_RETRY_FOR", "0s")]).await else {
         return;
     };
@@ -130,7 +130,7 @@ async fn a_charge_that_never_arrived_can_not_arrive_later() {
 }
 
 #[tokio::test]
-async fn a_refund_that_stripe_refuses_is_due() {
+async fn refund_rejected_by_stripe_is_due() {
     let Some(shop) = Shop::start(&[("SHIPPING_DELAY", "1h")]).await else {
         return;
     };
@@ -159,7 +159,7 @@ async fn a_refund_that_stripe_refuses_is_due() {
 }
 
 #[tokio::test]
-async fn a_key_that_stripe_refuses_is_told_once_and_orders_wait() {
+async fn rejected_api_key_is_logged_once() {
     let Some(shop) = Shop::start(&[]).await else {
         return;
     };
@@ -183,7 +183,7 @@ async fn a_key_that_stripe_refuses_is_told_once_and_orders_wait() {
 }
 
 #[tokio::test]
-async fn calls_that_fail_or_lose_their_answers_charge_each_order_once() {
+async fn failing_calls_charge_each_order_once() {
     let Some(shop) = Shop::start(&[("FLAKY", "fail:0.4")]).await else {
         return;
     };
@@ -214,7 +214,7 @@ async fn calls_that_fail_or_lose_their_answers_charge_each_order_once() {
 }
 
 #[tokio::test]
-async fn a_worker_that_can_not_charge_says_so_in_one_line() {
+async fn invalid_payment_setting_fails_in_one_line() {
     let said = worker_start_error(&[("PAYMENT_PROVIDER", "paypal")]).await;
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(

@@ -108,7 +108,7 @@ fn refund(past: Past) -> RefundRequest {
 }
 
 #[tokio::test]
-async fn every_request_is_one_that_stripes_own_description_allows() {
+async fn every_request_matches_stripes_openapi_description() {
     let Some(mock) = StripeMock::start().await else {
         return;
     };

@@ -70,7 +70,7 @@ impl Shop {
 }
 
 #[tokio::test]
-async fn stripes_word_on_a_charge_of_ours_is_known_already() {
+async fn event_of_own_charge_is_already_known() {
     let Some(shop) = Shop::told(&[]).await else {
         return;
     };
@@ -117,7 +117,7 @@ async fn stripes_word_on_a_charge_of_ours_is_known_already() {
 }
 
 #[tokio::test]
-async fn a_payment_that_its_customer_confirms_goes_on_by_stripes_word() {
+async fn event_of_customer_confirmation_continues_order() {
     // Nothing else would: until it is over, Stripe is not asked.
     let Some(shop) = Shop::told(&[("PAYMENT_TIMEOUT", "24h")]).await else {
         return;
@@ -151,7 +151,7 @@ async fn a_payment_that_its_customer_confirms_goes_on_by_stripes_word() {
 }
 
 #[tokio::test]
-async fn stripes_word_on_a_decline_is_written_down_and_changes_nothing() {
+async fn event_of_declined_charge_is_recorded_only() {
     let Some(shop) = Shop::told(&[]).await else {
         return;
     };
@@ -183,7 +183,7 @@ async fn stripes_word_on_a_decline_is_written_down_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn stripes_word_on_our_own_refund_gives_nothing_back_again() {
+async fn event_of_own_refund_refunds_nothing() {
     let Some(shop) = Shop::told(&[("SHIPPING_DELAY", "1h")]).await else {
         return;
     };
@@ -251,7 +251,7 @@ async fn stripes_word_on_our_own_refund_gives_nothing_back_again() {
 }
 
 #[tokio::test]
-async fn a_webhook_under_another_secret_is_refused_and_the_order_does_without() {
+async fn webhook_with_wrong_secret_is_rejected() {
     let Some(shop) = Shop::told(&[]).await else {
         return;
     };

@@ -59,7 +59,7 @@ fn tampered(provider: WebhookProvider, message: &Message) -> Message {
 }
 
 #[tokio::test]
-async fn what_is_forged_is_refused_for_its_reason_and_leaves_nothing() {
+async fn forged_event_is_rejected_and_not_stored() {
     let world = start_harness().await;
     let now = Utc::now().timestamp();
     for &provider in WebhookProvider::ALL {
@@ -135,7 +135,7 @@ async fn what_is_forged_is_refused_for_its_reason_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn the_same_notification_many_times_pays_its_order_once() {
+async fn repeated_webhook_event_pays_order_once() {
     let world = start_harness().await;
     for (provider, id) in [
         (WebhookProvider::Stripe, "replay-stripe"),
@@ -208,7 +208,7 @@ fn names(prefix: &str, count: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_batch_is_taken_whole_or_not_at_all() {
+async fn batch_is_accepted_entirely_or_rejected() {
     const ADYEN: WebhookProvider = WebhookProvider::Adyen;
     let world = start_harness().await;
     let ids = names("batch", 2);
@@ -262,7 +262,7 @@ async fn a_batch_is_taken_whole_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn a_huge_batch_is_taken_whole_or_refused() {
+async fn oversized_batch_is_rejected() {
     const ADYEN: WebhookProvider = WebhookProvider::Adyen;
     let world = start_harness().await;
     let too_many = sign_now(ADYEN, batch(&names("huge", LARGEST_BATCH + 1)));
@@ -300,7 +300,7 @@ async fn peak(world: &Harness) -> u64 {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_large_is_refused_and_not_kept() {
+async fn oversized_webhook_body_is_rejected_and_not_stored() {
     const STRIPE: WebhookProvider = WebhookProvider::Stripe;
     let world = start_harness().await;
     deliver_genuine_event(&world, STRIPE, "large").await;
@@ -329,7 +329,7 @@ async fn a_body_that_is_too_large_is_refused_and_not_kept() {
 }
 
 #[tokio::test]
-async fn what_is_signed_and_is_no_text_is_recorded_and_out_of_the_way() {
+async fn signed_binary_body_is_recorded_and_acknowledged() {
     let world = start_harness().await;
     for &provider in WebhookProvider::ALL {
         // Another body for each: an event without an id goes by its bytes.
@@ -351,7 +351,7 @@ async fn what_is_signed_and_is_no_text_is_recorded_and_out_of_the_way() {
 }
 
 #[tokio::test]
-async fn a_provider_without_a_secret_is_not_there() {
+async fn provider_without_secret_is_404() {
     let world = start_with_webhooks(&[("WEBHOOK_SECRETS_SHOPIFY", "")]).await;
     let shopify = WebhookProvider::Shopify;
     post_webhook(
@@ -379,7 +379,7 @@ async fn a_provider_without_a_secret_is_not_there() {
 }
 
 #[tokio::test]
-async fn without_a_worker_it_is_taken_and_without_temporal_it_must_come_again() {
+async fn event_is_accepted_without_worker_but_needs_temporal() {
     let temporal = Temporal::start(TemporalOptions::default()).await.unwrap();
     let database = shared_servers()
         .await
@@ -460,7 +460,7 @@ fn talkative(provider: WebhookProvider, id: &str) -> Message {
 }
 
 #[tokio::test]
-async fn nothing_of_a_secret_a_card_or_an_address_is_seen_anywhere() {
+async fn secrets_and_personal_data_are_never_logged() {
     let world = start_with_webhooks(&[("LOG_LEVEL", "debug")]).await;
     let mut seen = String::new();
     for &provider in WebhookProvider::ALL {

@@ -77,7 +77,7 @@ async fn refuses(world: &Harness, generation: u8) {
 }
 
 #[tokio::test]
-async fn a_file_of_secrets_may_change_while_the_function_runs() {
+async fn secret_file_changes_apply_while_running() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("secrets.env");
     write(&file, &secret_lines(&[1]));

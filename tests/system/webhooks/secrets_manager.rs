@@ -204,7 +204,7 @@ async fn pass(State(door): State<Arc<Door>>, request: Request) -> (StatusCode, B
 }
 
 #[tokio::test]
-async fn a_secret_that_is_changed_in_secrets_manager_takes_hold_at_once_and_nobody_can_make_us_ask_for_ever()
+async fn changed_secret_applies_immediately_with_limited_refreshes()
  {
     let Some(manager) = Manager::start(&secret_lines(&[1])).await else {
         return;
@@ -283,7 +283,7 @@ async fn a_secret_that_is_changed_in_secrets_manager_takes_hold_at_once_and_nobo
 }
 
 #[tokio::test]
-async fn while_secrets_manager_is_away_what_is_known_goes_on_and_it_is_asked_again_later() {
+async fn cached_secrets_work_while_secrets_manager_is_unavailable() {
     let Some(manager) = Manager::start(&secret_lines(&[1])).await else {
         return;
     };

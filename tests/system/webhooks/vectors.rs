@@ -142,7 +142,7 @@ impl Case {
 }
 
 #[tokio::test]
-async fn each_case_is_judged_over_http_as_it_says() {
+async fn each_vector_gets_its_expected_verdict_over_http() {
     let world = Harness::start().await;
     let orders = connect_client(&world);
     let mut counted = BTreeMap::new();

@@ -18,7 +18,7 @@ fn time(value: &Value) -> DateTime<Utc> {
 }
 
 #[tokio::test]
-async fn before_shipping_it_is_counted_from_now() {
+async fn estimate_before_shipping_starts_at_current_time() {
     let world = Harness::start_with(&[("PAYMENT", "confirm"), ("DELIVERY_ESTIMATE", "5d")]).await;
     let id = world.post("/orders", sample_order()).await.expect_started();
     world
@@ -60,7 +60,7 @@ async fn before_shipping_it_is_counted_from_now() {
 }
 
 #[tokio::test]
-async fn after_shipping_it_is_counted_from_there_and_stays() {
+async fn estimate_after_shipping_is_fixed() {
     let world = Harness::start().await;
     let id = world
         .post("/orders", order_with_payment("pmt-estimate"))
@@ -85,7 +85,7 @@ async fn after_shipping_it_is_counted_from_there_and_stays() {
 }
 
 #[tokio::test]
-async fn what_will_not_come_has_none() {
+async fn cancelled_order_has_no_delivery_estimate() {
     let world = Harness::start().await;
     let id = create_waiting_order(&world).await;
     cancel_order(&world, &id).await;

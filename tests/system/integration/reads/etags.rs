@@ -6,7 +6,7 @@ use super::{cancel_order, create_waiting_order, get_with_headers, read_paths};
 use crate::harness::Harness;
 
 #[tokio::test]
-async fn what_the_caller_has_is_not_sent_again() {
+async fn matching_etag_returns_304() {
     let world = Harness::start().await;
     let id = create_waiting_order(&world).await;
     let tag = world
@@ -62,7 +62,7 @@ async fn what_the_caller_has_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_method_that_no_route_has_is_refused_like_any_other() {
+async fn head_is_rejected_with_405() {
     let world = Harness::start().await;
     for path in ["/orders/o-1", "/orders/o-1/result", "/health"] {
         let reply = world.send(Method::HEAD, path, &[], None).await;

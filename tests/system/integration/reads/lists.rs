@@ -55,7 +55,7 @@ async fn received(world: &Harness, name: &str, second: i64) -> String {
 }
 
 #[tokio::test]
-async fn two_hundred_and_five_orders_come_once_each_while_new_ones_arrive() {
+async fn pages_list_each_order_once_during_inserts() {
     let world = Harness::start().await;
     let mut expected = Vec::new();
     for number in 0..205 {
@@ -96,7 +96,7 @@ async fn two_hundred_and_five_orders_come_once_each_while_new_ones_arrive() {
 }
 
 #[tokio::test]
-async fn filters_combine_and_go_along_from_page_to_page() {
+async fn combined_filters_persist_across_pages() {
     let world = Harness::start().await;
     let mut orders = Vec::new();
     for number in 0..6 {
@@ -162,7 +162,7 @@ async fn filters_combine_and_go_along_from_page_to_page() {
 }
 
 #[tokio::test]
-async fn the_bounds_of_time_are_exclusive() {
+async fn time_bounds_are_exclusive() {
     let world = Harness::start().await;
     for second in 1..=3 {
         received(&world, &format!("at-{second}"), second).await;
@@ -194,7 +194,7 @@ async fn the_bounds_of_time_are_exclusive() {
 }
 
 #[tokio::test]
-async fn a_parameter_that_makes_no_sense_is_refused() {
+async fn invalid_list_parameters_are_rejected() {
     let world = Harness::start().await;
     // A cursor of a time that no database has, and one of an id that no order has.
     let (far, nobody) = ("OTAwMDAwMDAwMDAwMDAwMDAwMHxPUkQtMQ", "MHxhIGI");
@@ -260,7 +260,7 @@ async fn a_parameter_that_makes_no_sense_is_refused() {
 }
 
 #[tokio::test]
-async fn a_trail_comes_in_pages() {
+async fn audit_events_are_paginated() {
     let world = Harness::start().await;
     let id = create_waiting_order(&world).await;
     cancel_order(&world, &id).await;

@@ -8,7 +8,7 @@ use super::{cancel_order, create_waiting_order, get_with_headers};
 use crate::{api::sample_order, harness::Harness};
 
 #[tokio::test]
-async fn a_change_ends_the_wait() {
+async fn change_ends_long_poll() {
     let world = Harness::start().await;
     let id = create_waiting_order(&world).await;
     let tag = world
@@ -55,7 +55,7 @@ async fn a_change_ends_the_wait() {
 }
 
 #[tokio::test]
-async fn a_wait_in_which_nothing_happens_ends_without_news() {
+async fn long_poll_without_change_returns_304() {
     let world = Harness::start().await;
     let id = create_waiting_order(&world).await;
     let tag = world
@@ -98,7 +98,7 @@ async fn a_wait_in_which_nothing_happens_ends_without_news() {
 }
 
 #[tokio::test]
-async fn a_caller_that_leaves_ends_its_wait() {
+async fn disconnected_client_ends_its_long_poll() {
     let world = Harness::start().await;
     let id = create_waiting_order(&world).await;
     let tag = world
@@ -143,7 +143,7 @@ async fn a_caller_that_leaves_ends_its_wait() {
 }
 
 #[tokio::test]
-async fn an_order_that_nobody_has_received_is_waited_for() {
+async fn long_poll_waits_for_unreceived_order() {
     let world = Harness::start().await;
     world.worker.kill().await;
     let mut order = sample_order();
@@ -166,7 +166,7 @@ async fn an_order_that_nobody_has_received_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_result_is_there_when_the_order_has_ended() {
+async fn result_is_available_after_order_end() {
     let world = Harness::start().await;
     let id = create_waiting_order(&world).await;
     let result = format!("/orders/{id}/result");
@@ -219,7 +219,7 @@ async fn a_result_is_there_when_the_order_has_ended() {
 }
 
 #[tokio::test]
-async fn each_kind_of_end_has_its_result() {
+async fn each_outcome_has_its_result() {
     let world = Harness::start().await;
     let order = async |id: &str, change: serde_json::Value| {
         let mut order = sample_order();

@@ -19,7 +19,7 @@ use devstack::{Postgres, PostgresOptions, Temporal, TemporalOptions};
 use workflows::OrderWorkflow;
 
 #[tokio::test]
-async fn a_state_reads_the_same_from_the_workflow_and_from_the_database() {
+async fn workflow_and_database_return_equal_state() {
     let world = Harness::start().await;
     let id = create_waiting_order(&world).await;
     let workflow = world.get(&format!("/orders/{id}")).await;
@@ -83,7 +83,7 @@ async fn a_state_reads_the_same_from_the_workflow_and_from_the_database() {
 }
 
 #[tokio::test]
-async fn an_order_without_a_row_yet_is_read_from_temporal() {
+async fn order_without_row_is_read_from_temporal() {
     let world = Harness::start().await;
     world.worker.kill().await;
     let id = world.post("/orders", sample_order()).await.expect_started();
@@ -135,7 +135,7 @@ async fn an_order_without_a_row_yet_is_read_from_temporal() {
 }
 
 #[tokio::test]
-async fn an_order_that_temporal_has_forgotten_is_read_from_its_row_and_an_unknown_one_nowhere() {
+async fn deleted_workflow_is_read_from_its_row() {
     let world = Harness::start().await;
     let id = create_waiting_order(&world).await;
     cancel_order(&world, &id).await;
@@ -203,7 +203,7 @@ async fn forget(world: &Harness, id: &str) {
 }
 
 #[tokio::test]
-async fn without_temporal_the_database_answers() {
+async fn database_answers_while_temporal_is_unavailable() {
     let temporal = Temporal::start(TemporalOptions::default()).await.unwrap();
     let database = shared_servers()
         .await
@@ -259,7 +259,7 @@ async fn without_temporal_the_database_answers() {
 }
 
 #[tokio::test]
-async fn without_the_database_the_workflow_answers() {
+async fn workflow_answers_while_database_is_unavailable() {
     let postgres = Postgres::start(PostgresOptions {
         durable: true,
         ..PostgresOptions::default()
@@ -338,7 +338,7 @@ async fn without_the_database_the_workflow_answers() {
 }
 
 #[tokio::test]
-async fn a_deployment_may_read_from_the_database_first() {
+async fn database_first_setting_reads_the_row() {
     let world = Harness::start_with(&[("READS", "database")]).await;
     let id = create_waiting_order(&world).await;
     let source = async |query: &str| {
@@ -355,7 +355,7 @@ async fn a_deployment_may_read_from_the_database_first() {
 }
 
 #[tokio::test]
-async fn a_source_that_cannot_answer_is_refused() {
+async fn unavailable_source_is_reported() {
     let world = Harness::start().await;
     let id = create_waiting_order(&world).await;
     for path in
@@ -409,7 +409,7 @@ async fn a_source_that_cannot_answer_is_refused() {
 }
 
 #[tokio::test]
-async fn health_tells_that_temporal_is_there() {
+async fn health_reports_temporal_status() {
     let world = Harness::start().await;
     assert_eq!(
         world.get("/health").await.expect_status(200),

@@ -28,7 +28,7 @@ const FULL: &str = "order_id, workflow_id, customer_id, customer, items, shippin
     source";
 
 #[tokio::test]
-async fn a_state_has_every_field_of_the_contract() {
+async fn order_state_has_every_documented_field() {
     let world = Harness::start().await;
     add_fault(&world.pool, "charge", "state-lost", Fault::Fail, 1)
         .await
