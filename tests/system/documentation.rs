@@ -23,7 +23,7 @@ fn read_file(path: &str) -> String {
     .unwrap()
 }
 
-fn text(reply: &ApiResponse) -> String {
+fn body_text(reply: &ApiResponse) -> String {
     reply
         .body
         .as_str()
@@ -31,7 +31,7 @@ fn text(reply: &ApiResponse) -> String {
 }
 
 /// What a page loads: the values of `src`, and of `href` in `<link>`.
-fn loaded(page: &str) -> Vec<String> {
+fn loaded_files(page: &str) -> Vec<String> {
     let tags = page.split('<').filter(|tag| {
         tag.starts_with("script") || tag.starts_with("link") || tag.starts_with("img")
     });
@@ -46,9 +46,9 @@ fn loaded(page: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn pages_and_their_files_are_served_locally() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     for path in ["/", "/docs", "/redoc"] {
-        let page = world.get(path).await;
+        let page = harness.get(path).await;
         assert_eq!(
             (page.status.as_u16(), page.header("content-type")),
             (200, "text/html; charset=utf-8"),
@@ -67,10 +67,10 @@ async fn pages_and_their_files_are_served_locally() {
             path == "/redoc" || !policy.contains("unsafe-inline"),
             "{path}: {policy}"
         );
-        let loads = loaded(&text(&page));
+        let loads = loaded_files(&body_text(&page));
         assert!(loads.len() > 2, "{path}: {loads:?}");
         for name in loads {
-            let file = world.get(&format!("/{name}")).await;
+            let file = harness.get(&format!("/{name}")).await;
             let kind = match name.rsplit('.').next().unwrap() {
                 "js" => "text/javascript; charset=utf-8",
                 "css" => "text/css; charset=utf-8",
@@ -89,7 +89,7 @@ async fn pages_and_their_files_are_served_locally() {
                 "no-cache"
             };
             assert_eq!(file.header("cache-control"), cache, "{name}");
-            let known = world
+            let known = harness
                 .send(
                     Method::GET,
                     &format!("/{name}"),
@@ -109,7 +109,7 @@ async fn pages_and_their_files_are_served_locally() {
 /// What our own files load, too: no import and no address leads elsewhere.
 #[tokio::test]
 async fn web_files_reference_no_foreign_host() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     for folder in ["console", "pages"] {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
             .join("../functions/web")
@@ -135,7 +135,7 @@ async fn web_files_reference_no_foreign_host() {
                     .strip_prefix("./")
                     .unwrap_or_else(|| panic!("{}: {import}", entry.display()));
                 assert_eq!(
-                    world.get(&format!("/console/{name}")).await.status,
+                    harness.get(&format!("/console/{name}")).await.status,
                     200,
                     "{}: {name}",
                     entry.display()
@@ -157,8 +157,8 @@ async fn web_files_reference_no_foreign_host() {
 
 #[tokio::test]
 async fn served_openapi_document_equals_checked_in_document() {
-    let world = Harness::start().await;
-    let served = world.get("/openapi.json").await;
+    let harness = Harness::start().await;
+    let served = harness.get("/openapi.json").await;
     assert_eq!(served.header("content-type"), "application/json");
     assert_eq!(
         served.expect_status(200),
@@ -168,7 +168,7 @@ async fn served_openapi_document_equals_checked_in_document() {
 
 #[tokio::test]
 async fn unknown_path_is_404_and_wrong_method_405() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     for path in [
         "/nowhere",
         "/console/",
@@ -178,7 +178,10 @@ async fn unknown_path_is_404_and_wrong_method_405() {
         "/favicon.ico",
         "/orders/",
     ] {
-        world.get(path).await.expect_problem(404, "route_not_found");
+        harness
+            .get(path)
+            .await
+            .expect_problem(404, "route_not_found");
     }
     for route in ROUTES {
         let path = route
@@ -188,7 +191,7 @@ async fn unknown_path_is_404_and_wrong_method_405() {
         let on_path = ROUTES.iter().filter(|other| other.pattern == route.pattern);
         let allowed: BTreeSet<_> = on_path.map(|other| other.method.as_str()).collect();
         for method in [Method::PUT, Method::PATCH] {
-            let reply = world.send(method, &path, &[], None).await;
+            let reply = harness.send(method, &path, &[], None).await;
             assert_eq!(
                 reply.header("allow").split(", ").collect::<BTreeSet<_>>(),
                 allowed,

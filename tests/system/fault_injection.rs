@@ -12,13 +12,13 @@ const ORDERS: usize = 100;
 
 #[tokio::test]
 async fn orders_complete_when_most_calls_fail_or_hang() {
-    let world = Harness::start_with(&[("FLAKY", "fail:0.33,hang:0.33,hang_for:300s")]).await;
+    let harness = Harness::start_with(&[("FLAKY", "fail:0.33,hang:0.33,hang_for:300s")]).await;
     let ids: Vec<_> = (0..ORDERS)
         .map(|number| format!("flaky-{number}"))
         .collect();
     join_all(ids.iter().map(async |id| {
         let path = format!("/orders/{id}/start");
-        world
+        harness
             .post(&path, order_with_payment(&format!("pmt-{id}")))
             .await
             .expect_status(202);
@@ -26,7 +26,9 @@ async fn orders_complete_when_most_calls_fail_or_hang() {
     .await;
     // Some change their mind, whatever the order is doing: 200, too late, or not decided yet.
     join_all(ids.iter().step_by(7).map(async |id| {
-        let reply = world.post(&format!("/orders/{id}/cancel"), json!({})).await;
+        let reply = harness
+            .post(&format!("/orders/{id}/cancel"), json!({}))
+            .await;
         assert!(
             [200, 202, 409].contains(&reply.status.as_u16()),
             "{reply:?}"
@@ -39,10 +41,10 @@ async fn orders_complete_when_most_calls_fail_or_hang() {
         ..ListFilter::default()
     };
     let running = async || {
-        let orders = store::orders::list(&world.pool, &filter).await.unwrap();
+        let orders = store::orders::list(&harness.pool, &filter).await.unwrap();
         orders.iter().filter(|order| order.is_running).count() + ORDERS - orders.len()
     };
-    world
+    harness
         .wait_until_within(
             Duration::from_secs(1_200),
             "the end of all",
@@ -53,8 +55,8 @@ async fn orders_complete_when_most_calls_fail_or_hang() {
     let mut ends = BTreeMap::new();
     for id in &ids {
         let (view, books) = (
-            world.wait_for_end(id).await,
-            world.provider_movements(id).await,
+            harness.wait_for_end(id).await,
+            harness.provider_movements(id).await,
         );
         let captures = books.iter().filter(|kind| *kind == "capture").count();
         *ends.entry(view.status).or_insert(0) += 1;
@@ -72,5 +74,5 @@ async fn orders_complete_when_most_calls_fail_or_hang() {
         }
     }
     println!("{ends:?}");
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }

@@ -16,10 +16,10 @@ use devstack::{Postgres, PostgresOptions};
 use store::simulator::{Fault, add_fault};
 use workflows::OrderWorkflow;
 
-async fn start(world: &Harness, id: &str) {
+async fn start_order(harness: &Harness, id: &str) {
     let mut order = order_with_payment(&format!("pmt-{id}"));
     order["items"] = json!([{"sku": "A", "quantity": 2, "price": 3}, {"sku": "B", "quantity": 1, "price": "0.5"}]);
-    world
+    harness
         .post(&format!("/orders/{id}/start"), order)
         .await
         .expect_status(202);
@@ -27,64 +27,73 @@ async fn start(world: &Harness, id: &str) {
 
 #[tokio::test]
 async fn carrier_failing_twice_ships_at_third_try() {
-    let world = Harness::start().await;
-    add_fault(&world.pool, "dispatch", "f-1", Fault::Fail, 2)
+    let harness = Harness::start().await;
+    add_fault(&harness.pool, "dispatch", "f-1", Fault::Fail, 2)
         .await
         .unwrap();
-    start(&world, "f-1").await;
-    assert_eq!(world.wait_for_end("f-1").await.status.as_str(), "delivered");
-    world.assert_invariants().await;
+    start_order(&harness, "f-1").await;
+    assert_eq!(
+        harness.wait_for_end("f-1").await.status.as_str(),
+        "delivered"
+    );
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn carrier_failing_permanently_causes_three_attempts_and_refund() {
-    let world = Harness::start().await;
-    add_fault(&world.pool, "dispatch", "f-2", Fault::Fail, 100)
+    let harness = Harness::start().await;
+    add_fault(&harness.pool, "dispatch", "f-2", Fault::Fail, 100)
         .await
         .unwrap();
-    start(&world, "f-2").await;
-    let view = world.wait_for_end("f-2").await;
+    start_order(&harness, "f-2").await;
+    let view = harness.wait_for_end("f-2").await;
     assert_eq!(
         (view.status.as_str(), view.failure.unwrap().code.as_str()),
         ("failed", "dispatch_failed")
     );
-    let failed = world
+    let failed = harness
         .audit_event_types("f-2")
         .await
         .into_iter()
         .filter(|kind| kind == "dispatch_failed")
         .count();
     assert_eq!(failed, 3);
-    assert_eq!(world.provider_movements("f-2").await, ["capture", "refund"]);
-    world.assert_invariants().await;
+    assert_eq!(
+        harness.provider_movements("f-2").await,
+        ["capture", "refund"]
+    );
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn dispatch_with_lost_responses_is_shipped() {
-    let world = Harness::start().await;
-    add_fault(&world.pool, "dispatch", "f-3", Fault::Lose, 100)
+    let harness = Harness::start().await;
+    add_fault(&harness.pool, "dispatch", "f-3", Fault::Lose, 100)
         .await
         .unwrap();
-    start(&world, "f-3").await;
-    assert_eq!(world.wait_for_end("f-3").await.status.as_str(), "delivered");
-    world.assert_invariants().await;
+    start_order(&harness, "f-3").await;
+    assert_eq!(
+        harness.wait_for_end("f-3").await.status.as_str(),
+        "delivered"
+    );
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn parcel_is_recalled_before_dispatch_to_new_address() {
-    let world = Harness::start_with(&[("SHIPPING_DELAY", "1s")]).await;
+    let harness = Harness::start_with(&[("SHIPPING_DELAY", "1s")]).await;
     // Three failures end the first attempt; the second is waiting when the new address comes.
-    add_fault(&world.pool, "dispatch", "f-10", Fault::Fail, 3)
+    add_fault(&harness.pool, "dispatch", "f-10", Fault::Fail, 3)
         .await
         .unwrap();
-    start(&world, "f-10").await;
-    let trail = async || world.audit_event_types("f-10").await;
-    world
+    start_order(&harness, "f-10").await;
+    let trail = async || harness.audit_event_types("f-10").await;
+    harness
         .wait_until("a failed attempt", trail, |trail| {
             trail.contains(&"dispatch_failed".to_owned())
         })
         .await;
-    let moved = world
+    let moved = harness
         .post(
             "/orders/f-10/signals/update-address",
             json!({"street": "2 Side St"}),
@@ -92,36 +101,36 @@ async fn parcel_is_recalled_before_dispatch_to_new_address() {
         .await
         .expect_status(200);
     assert_eq!(moved["shipping_address"]["street"], "2 Side St");
-    let view = world.wait_for_end("f-10").await;
+    let view = harness.wait_for_end("f-10").await;
     assert_eq!(view.status.as_str(), "delivered");
     // The first parcel's number is burnt: whatever was lost on the way, the carrier never takes it now.
     assert_eq!(
         view.shipment_info.unwrap().tracking_number,
         "FEDEX-f-10-PKG-002"
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn address_change_at_last_attempt_adds_no_attempt() {
-    let world = Harness::start().await;
-    add_fault(&world.pool, "dispatch", "f-13", Fault::Fail, 100)
+    let harness = Harness::start().await;
+    add_fault(&harness.pool, "dispatch", "f-13", Fault::Fail, 100)
         .await
         .unwrap();
-    start(&world, "f-13").await;
+    start_order(&harness, "f-13").await;
     let attempts = async || {
-        world
+        harness
             .audit_event_types("f-13")
             .await
             .iter()
             .filter(|kind| *kind == "shipment_started")
             .count()
     };
-    world
+    harness
         .wait_until("the third attempt", attempts, |count| *count == 3)
         .await;
     // Taken or too late: either way the third attempt is the last.
-    let reply = world
+    let reply = harness
         .post(
             "/orders/f-13/signals/update-address",
             json!({"street": "2 Side St"}),
@@ -132,21 +141,21 @@ async fn address_change_at_last_attempt_adds_no_attempt() {
         "{:?}",
         reply.body
     );
-    let view = world.wait_for_end("f-13").await;
+    let view = harness.wait_for_end("f-13").await;
     assert_eq!(
         (view.status.as_str(), view.failure.unwrap().code.as_str()),
         ("failed", "dispatch_failed")
     );
     assert!(attempts().await <= 4);
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn reused_id_after_retention_keeps_old_order() {
-    let world = Harness::start().await;
-    start(&world, "f-11").await;
-    let before = world.wait_for_end("f-11").await;
-    let client = world.connect_to_temporal().await;
+    let harness = Harness::start().await;
+    start_order(&harness, "f-11").await;
+    let before = harness.wait_for_end("f-11").await;
+    let client = harness.connect_to_temporal().await;
     let execution = WorkflowExecution {
         workflow_id: "order-f-11".to_owned(),
         run_id: String::new(),
@@ -168,13 +177,13 @@ async fn reused_id_after_retention_keeps_old_order() {
             .await
             .is_err()
     };
-    world
+    harness
         .wait_until("Temporal forgets", forgotten, |forgotten| *forgotten)
         .await;
     // The second start runs, finds the row, and touches nothing.
     let mut other = order_with_payment("pmt-other");
     other["items"][0]["quantity"] = json!(7);
-    world
+    harness
         .post("/orders/f-11/start", other)
         .await
         .expect_status(202);
@@ -185,194 +194,203 @@ async fn reused_id_after_retention_keeps_old_order() {
             .unwrap();
         format!("{:?}", described.status())
     };
-    world
+    harness
         .wait_until("the second run's end", ended, |status| {
             status == "Completed"
         })
         .await;
     assert_eq!(
-        store::orders::read_order(&world.pool, &before.order_id)
+        store::orders::read_order(&harness.pool, &before.order_id)
             .await
             .unwrap()
             .unwrap(),
         before
     );
-    let state = world.get("/orders/f-11").await.expect_status(200);
+    let state = harness.get("/orders/f-11").await.expect_status(200);
     assert_eq!(
         (&state["status"], &state["total_amount"]),
         (&json!("delivered"), &json!(6.5))
     );
-    assert_eq!(world.provider_movements("f-11").await, ["capture"]);
-    world.assert_invariants().await;
+    assert_eq!(harness.provider_movements("f-11").await, ["capture"]);
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn stopping_worker_finishes_running_activity() {
-    let world = Harness::start().await;
-    add_fault(&world.pool, "charge", "f-12", Fault::Hang, 1)
+    let harness = Harness::start().await;
+    add_fault(&harness.pool, "charge", "f-12", Fault::Hang, 1)
         .await
         .unwrap();
-    start(&world, "f-12").await;
+    start_order(&harness, "f-12").await;
     let hanging = async || {
-        store::simulator::count_faults(&world.pool, "charge", "f-12")
+        store::simulator::count_faults(&harness.pool, "charge", "f-12")
             .await
             .unwrap()
     };
-    world
+    harness
         .wait_until("the provider's call", hanging, |times| *times == 0)
         .await;
     // The charge is under way; it ends with no answer after 3 s, and the worker reports that before it goes.
-    world.worker.stop().await;
-    let events = async || world.fetch_history_event_types("f-12").await;
-    world
+    harness.worker.stop().await;
+    let events = async || harness.fetch_history_event_types("f-12").await;
+    harness
         .wait_until("the reported charge", events, |kinds| {
             kinds.contains(&"EVENT_TYPE_ACTIVITY_TASK_COMPLETED".to_owned())
         })
         .await;
-    world.worker.restart().await.unwrap();
+    harness.worker.restart().await.unwrap();
     assert_eq!(
-        world.wait_for_end("f-12").await.status.as_str(),
+        harness.wait_for_end("f-12").await.status.as_str(),
         "delivered"
     );
-    assert_eq!(world.provider_movements("f-12").await, ["capture"]);
-    world.assert_invariants().await;
+    assert_eq!(harness.provider_movements("f-12").await, ["capture"]);
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn lost_or_late_charge_response_charges_once() {
-    let world = Harness::start().await;
-    add_fault(&world.pool, "charge", "f-4", Fault::Lose, 2)
+    let harness = Harness::start().await;
+    add_fault(&harness.pool, "charge", "f-4", Fault::Lose, 2)
         .await
         .unwrap();
-    add_fault(&world.pool, "charge", "f-5", Fault::Hang, 1)
+    add_fault(&harness.pool, "charge", "f-5", Fault::Hang, 1)
         .await
         .unwrap();
-    futures::join!(start(&world, "f-4"), start(&world, "f-5"));
+    futures::join!(start_order(&harness, "f-4"), start_order(&harness, "f-5"));
     for id in ["f-4", "f-5"] {
-        assert_eq!(world.wait_for_end(id).await.status.as_str(), "delivered");
-        assert_eq!(world.provider_movements(id).await, ["capture"]);
+        assert_eq!(harness.wait_for_end(id).await.status.as_str(), "delivered");
+        assert_eq!(harness.provider_movements(id).await, ["capture"]);
     }
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn unavailable_provider_fails_order_and_voids_charge() {
-    let world = Harness::start_with(&[("PAYMENT_RETRY_FOR", "2s")]).await;
-    add_fault(&world.pool, "charge", "f-6", Fault::Fail, 100)
+    let harness = Harness::start_with(&[("PAYMENT_RETRY_FOR", "2s")]).await;
+    add_fault(&harness.pool, "charge", "f-6", Fault::Fail, 100)
         .await
         .unwrap();
-    add_fault(&world.pool, "charge", "f-7", Fault::Lose, 100)
+    add_fault(&harness.pool, "charge", "f-7", Fault::Lose, 100)
         .await
         .unwrap();
-    add_fault(&world.pool, "refund", "f-7", Fault::Fail, 1)
+    add_fault(&harness.pool, "refund", "f-7", Fault::Fail, 1)
         .await
         .unwrap();
-    futures::join!(start(&world, "f-6"), start(&world, "f-7"));
+    futures::join!(start_order(&harness, "f-6"), start_order(&harness, "f-7"));
     for id in ["f-6", "f-7"] {
-        let view = world.wait_for_end(id).await;
+        let view = harness.wait_for_end(id).await;
         assert_eq!(
             (view.status.as_str(), view.failure.unwrap().code.as_str()),
             ("failed", "payment_unavailable")
         );
     }
-    assert_eq!(world.provider_movements("f-6").await, ["void"]);
-    assert_eq!(world.provider_movements("f-7").await, ["capture", "refund"]);
-    world.assert_invariants().await;
+    assert_eq!(harness.provider_movements("f-6").await, ["void"]);
+    assert_eq!(
+        harness.provider_movements("f-7").await,
+        ["capture", "refund"]
+    );
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn cancel_during_provider_outage_charges_nothing() {
-    let world = Harness::start().await;
-    add_fault(&world.pool, "charge", "f-8", Fault::Fail, 100)
+    let harness = Harness::start().await;
+    add_fault(&harness.pool, "charge", "f-8", Fault::Fail, 100)
         .await
         .unwrap();
-    start(&world, "f-8").await;
-    let trail = async || world.audit_event_types("f-8").await;
-    world
+    start_order(&harness, "f-8").await;
+    let trail = async || harness.audit_event_types("f-8").await;
+    harness
         .wait_until("a failed charge", trail, |trail| {
             trail.contains(&"payment_unavailable".to_owned())
         })
         .await;
     assert_eq!(
-        world
+        harness
             .post("/orders/f-8/cancel", json!({}))
             .await
             .expect_status(200)["status"],
         "cancelled"
     );
-    assert_eq!(world.wait_for_end("f-8").await.status.as_str(), "cancelled");
-    assert_eq!(world.provider_movements("f-8").await, ["void"]);
-    world.assert_invariants().await;
+    assert_eq!(
+        harness.wait_for_end("f-8").await.status.as_str(),
+        "cancelled"
+    );
+    assert_eq!(harness.provider_movements("f-8").await, ["void"]);
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn killed_worker_uses_no_dispatch_attempt() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     // Four deaths with the call to the carrier under way: more than the three tries that an order has.
-    add_fault(&world.pool, "dispatch", "f-9", Fault::Hang, 4)
+    add_fault(&harness.pool, "dispatch", "f-9", Fault::Hang, 4)
         .await
         .unwrap();
-    start(&world, "f-9").await;
+    start_order(&harness, "f-9").await;
     for left in (0..4).rev() {
         let hanging = async || {
-            store::simulator::count_faults(&world.pool, "dispatch", "f-9")
+            store::simulator::count_faults(&harness.pool, "dispatch", "f-9")
                 .await
                 .unwrap()
         };
-        world
+        harness
             .wait_until("the carrier's call", hanging, |times| *times <= left)
             .await;
-        world.worker.kill().await;
-        world.worker.restart().await.unwrap();
+        harness.worker.kill().await;
+        harness.worker.restart().await.unwrap();
     }
-    let view = world.wait_for_end("f-9").await;
+    let view = harness.wait_for_end("f-9").await;
     assert_eq!(view.status.as_str(), "delivered");
     assert_eq!(view.retries.values().sum::<u32>(), 0, "{:?}", view.retries);
     assert!(
-        !world
+        !harness
             .audit_event_types("f-9")
             .await
             .contains(&"dispatch_failed".to_owned())
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn orders_wait_during_database_outage() {
-    let postgres = database().await;
-    let world = on(&postgres, &[("SHIPPING_DELAY", "2s")]).await;
+    let postgres = start_durable_postgres().await;
+    let harness = start_on_postgres(&postgres, &[("SHIPPING_DELAY", "2s")]).await;
     let ids: Vec<String> = (0..10).map(|number| format!("away-{number}")).collect();
-    join_all(ids.iter().map(|id| start(&world, id))).await;
-    world.wait_for_status("away-3", "preparing").await;
+    join_all(ids.iter().map(|id| start_order(&harness, id))).await;
+    harness.wait_for_status("away-3", "preparing").await;
     postgres.process.kill().await;
     // The API answers for open orders all the same: their workflows do.
-    let state = world.get("/orders/away-3/status").await.expect_status(200);
+    let state = harness
+        .get("/orders/away-3/status")
+        .await
+        .expect_status(200);
     assert_eq!(state["source"], "workflow");
-    world
+    harness
         .get("/orders")
         .await
         .expect_problem(503, "database_unavailable");
     // Orders that begin while it is away wait for it, and a change of mind waits with them.
-    start(&world, "away-late").await;
-    start(&world, "away-regretted").await;
-    world
+    start_order(&harness, "away-late").await;
+    start_order(&harness, "away-regretted").await;
+    harness
         .post("/orders/away-regretted/cancel", json!({}))
         .await
         .expect_status(200);
     postgres.restart().await.unwrap();
     for id in ids.iter().map(String::as_str).chain(["away-late"]) {
         assert_eq!(
-            world.wait_for_end(id).await.status.as_str(),
+            harness.wait_for_end(id).await.status.as_str(),
             "delivered",
             "{id}"
         );
-        assert_eq!(world.provider_movements(id).await, ["capture"]);
+        assert_eq!(harness.provider_movements(id).await, ["capture"]);
     }
     assert_eq!(
-        world.wait_for_end("away-regretted").await.status.as_str(),
+        harness.wait_for_end("away-regretted").await.status.as_str(),
         "cancelled"
     );
-    let trail = world.audit_event_types("away-regretted").await;
+    let trail = harness.audit_event_types("away-regretted").await;
     assert_eq!(
         trail,
         [
@@ -382,32 +400,32 @@ async fn orders_wait_during_database_outage() {
             "compensation_finished"
         ]
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn deadline_passes_while_step_retries() {
-    let postgres = database().await;
-    let world = on(&postgres, &[("ORDER_DEADLINE", "5s")]).await;
+    let postgres = start_durable_postgres().await;
+    let harness = start_on_postgres(&postgres, &[("ORDER_DEADLINE", "5s")]).await;
     postgres.process.kill().await;
-    start(&world, "late").await;
+    start_order(&harness, "late").await;
     // Its row is written when there is a database again; the order knows now.
-    let status = async || world.get("/orders/late/status").await.body;
+    let status = async || harness.get("/orders/late/status").await.body;
     let failed =
         |body: &serde_json::Value| body["status"] == "failed" && body["source"] == "workflow";
-    world.wait_until("the deadline", status, failed).await;
+    harness.wait_until("the deadline", status, failed).await;
     postgres.restart().await.unwrap();
-    let view = world.wait_for_end("late").await;
+    let view = harness.wait_for_end("late").await;
     assert_eq!(
         (view.status.as_str(), view.failure.unwrap().code.as_str()),
         ("failed", "deadline_passed")
     );
-    assert_eq!(world.provider_movements("late").await, [] as [&str; 0]);
-    world.assert_invariants().await;
+    assert_eq!(harness.provider_movements("late").await, [] as [&str; 0]);
+    harness.assert_invariants().await;
 }
 
 /// A server of the test's own, durable: without that, one that is killed loses what it had acknowledged.
-async fn database() -> Postgres {
+async fn start_durable_postgres() -> Postgres {
     Postgres::start(PostgresOptions {
         durable: true,
         ..PostgresOptions::default()
@@ -416,7 +434,7 @@ async fn database() -> Postgres {
     .unwrap()
 }
 
-async fn on(postgres: &Postgres, settings: &[(&str, &str)]) -> Harness {
+async fn start_on_postgres(postgres: &Postgres, settings: &[(&str, &str)]) -> Harness {
     let url = postgres
         .create_database(TEMPLATE_DATABASE, None)
         .await
@@ -429,30 +447,30 @@ async fn on(postgres: &Postgres, settings: &[(&str, &str)]) -> Harness {
 
 #[tokio::test]
 async fn orders_complete_while_worker_is_killed_five_times() {
-    let world = Harness::start_with(&[("SHIPPING_DELAY", "1s")]).await;
+    let harness = Harness::start_with(&[("SHIPPING_DELAY", "1s")]).await;
     let ids: Vec<String> = (0..200).map(|number| format!("chaos-{number}")).collect();
     let kills = async {
         for kill in 1..=5 {
             // Each time some more have come through, whatever the machine's speed.
-            let ended = async || ended(&world).await;
-            world
+            let ended = async || ended(&harness).await;
+            harness
                 .wait_until("more ended orders", ended, |count| *count >= kill * 8)
                 .await;
-            world.worker.kill().await;
-            world.worker.restart().await.unwrap();
+            harness.worker.kill().await;
+            harness.worker.restart().await.unwrap();
         }
     };
-    let starts = join_all(ids.iter().map(|id| start(&world, id)));
+    let starts = join_all(ids.iter().map(|id| start_order(&harness, id)));
     futures::join!(starts, kills);
     for id in &ids {
         assert_eq!(
-            world.wait_for_end(id).await.status.as_str(),
+            harness.wait_for_end(id).await.status.as_str(),
             "delivered",
             "{id}"
         );
-        assert_eq!(world.provider_movements(id).await, ["capture"], "{id}");
+        assert_eq!(harness.provider_movements(id).await, ["capture"], "{id}");
     }
-    let stock = store::inventory::read_stock(&world.pool, &domain::Sku::parse("A").unwrap())
+    let stock = store::inventory::read_stock(&harness.pool, &domain::Sku::parse("A").unwrap())
         .await
         .unwrap()
         .unwrap();
@@ -460,17 +478,17 @@ async fn orders_complete_while_worker_is_killed_five_times() {
         (stock.available, stock.held, stock.shipped),
         (1_000_000 - 400, 0, 400)
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
-async fn ended(world: &Harness) -> i64 {
+async fn ended(harness: &Harness) -> i64 {
     let filter = store::orders::ListFilter {
         status: Some(domain::OrderStatus::Delivered),
         limit: 200,
         ..store::orders::ListFilter::default()
     };
     i64::try_from(
-        store::orders::list(&world.pool, &filter)
+        store::orders::list(&harness.pool, &filter)
             .await
             .unwrap()
             .len(),

@@ -41,7 +41,7 @@ pub(crate) struct Harness {
 }
 
 /// Starts one of the programs, and waits until it is ready.
-async fn serve(
+async fn start_program(
     service: &str,
     environment: Vec<(String, String)>,
     log: PathBuf,
@@ -108,11 +108,11 @@ impl Harness {
     /// With these settings changed.
     pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
         let shared = shared_servers().await;
-        let database_url = shared.create_database(&Self::name("db")).await;
+        let database_url = shared.create_database(&Self::unique_name("db")).await;
         Self::start_on(&database_url, &shared.temporal.address, settings).await
     }
 
-    fn name(kind: &str) -> String {
+    fn unique_name(kind: &str) -> String {
         format!(
             "{kind}_{}_{}",
             std::process::id(),
@@ -129,7 +129,7 @@ impl Harness {
         let folder = tempfile::tempdir().unwrap();
         let [http, health, metrics] =
             [(); 3].map(|()| format!("127.0.0.1:{}", ports::free_port().unwrap()));
-        let queues = [Self::name("orders"), Self::name("shipping")];
+        let queues = [Self::unique_name("orders"), Self::unique_name("shipping")];
         let mut environment: Vec<(String, String)> = [
             ("DATABASE_URL", database_url),
             ("TEMPORAL_ADDRESS", temporal_address),
@@ -157,7 +157,7 @@ impl Harness {
         }
         let start = async |service: &str, address: String| {
             let log = folder.path().join(format!("{service}.log"));
-            serve(service, environment.clone(), log, address).await
+            start_program(service, environment.clone(), log, address).await
         };
         let metrics_urls = [&metrics, &health].map(|address| format!("http://{address}/metrics"));
         let (worker, api) = futures::join!(start("worker", health), start("api", http.clone()));
@@ -192,7 +192,7 @@ impl Harness {
             environment.retain(|(known, _)| known != name);
             environment.push(((*name).to_owned(), (*value).to_owned()));
         }
-        serve(
+        start_program(
             "worker",
             environment,
             self.folder.path().join(format!("{name}.log")),

@@ -12,7 +12,7 @@ const WORKER: &str = env!("CARGO_BIN_EXE_worker-under-test");
 const ORDERFLOW: &str = env!("CARGO_BIN_EXE_orderflow-under-test");
 
 /// In an empty environment but for this.
-async fn ask(program: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+async fn run_check(program: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(program);
     command
@@ -23,9 +23,9 @@ async fn ask(program: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Ou
     command.output().await.unwrap()
 }
 
-async fn worker(address: &str) -> (Option<i32>, String) {
-    told(
-        &ask(
+async fn check_worker(address: &str) -> (Option<i32>, String) {
+    exit_code_and_stderr(
+        &run_check(
             WORKER,
             &["health"],
             &[("ORDERFLOW_HEALTH_ADDRESS", address)],
@@ -35,7 +35,7 @@ async fn worker(address: &str) -> (Option<i32>, String) {
 }
 
 /// How it ended, and what it said: of one that is well, nothing.
-fn told(output: &Output) -> (Option<i32>, String) {
+fn exit_code_and_stderr(output: &Output) -> (Option<i32>, String) {
     assert!(output.stdout.is_empty(), "{output:?}");
     (
         output.status.code(),
@@ -43,19 +43,19 @@ fn told(output: &Output) -> (Option<i32>, String) {
     )
 }
 
-fn well() -> (Option<i32>, String) {
+fn healthy() -> (Option<i32>, String) {
     (Some(0), String::new())
 }
 
 #[tokio::test]
 async fn running_worker_and_api_are_healthy() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let address = |name: &str| {
-        let found = world.environment.iter().find(|(known, _)| known == name);
+        let found = harness.environment.iter().find(|(known, _)| known == name);
         found.unwrap().1.clone()
     };
     let at = address("ORDERFLOW_HEALTH_ADDRESS");
-    assert_eq!(worker(&at).await, well());
+    assert_eq!(check_worker(&at).await, healthy());
     // A worker that listens at every address is asked at this machine's own, and never through a proxy.
     let everywhere = at.replace("127.0.0.1", "0.0.0.0");
     let proxy = ("HTTP_PROXY", "http://127.0.0.1:9");
@@ -64,33 +64,36 @@ async fn running_worker_and_api_are_healthy() {
         proxy,
         ("http_proxy", proxy.1),
     ];
-    assert_eq!(told(&ask(WORKER, &["health"], &settings).await), well());
+    assert_eq!(
+        exit_code_and_stderr(&run_check(WORKER, &["health"], &settings).await),
+        healthy()
+    );
     // In the image for compose.yaml the whole program asks.
     assert_eq!(
-        told(&ask(ORDERFLOW, &["health", "worker"], &settings).await),
-        well()
+        exit_code_and_stderr(&run_check(ORDERFLOW, &["health", "worker"], &settings).await),
+        healthy()
     );
     let http = address("ORDERFLOW_HTTP_ADDRESS");
     assert_eq!(
-        told(
-            &ask(
+        exit_code_and_stderr(
+            &run_check(
                 ORDERFLOW,
                 &["health", "api"],
                 &[("ORDERFLOW_HTTP_ADDRESS", &http)]
             )
             .await
         ),
-        well()
+        healthy()
     );
     // It is the same worker that is not well once it is gone.
-    world.worker.kill().await;
-    assert_eq!(worker(&at).await.0, Some(1));
+    harness.worker.kill().await;
+    assert_eq!(check_worker(&at).await.0, Some(1));
 }
 
 #[tokio::test]
 async fn failed_health_check_names_the_address() {
     let nobody = format!("127.0.0.1:{}", ports::free_port().unwrap());
-    let (code, said) = worker(&nobody).await;
+    let (code, said) = check_worker(&nobody).await;
     assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
     assert!(said.contains(&nobody) && said.contains("refused"), "{said}");
 
@@ -98,7 +101,7 @@ async fn failed_health_check_names_the_address() {
     let ill = listener.local_addr().unwrap().to_string();
     let app = Router::new().route("/health", get(|| async { StatusCode::SERVICE_UNAVAILABLE }));
     let server = tokio::spawn(async move { axum::serve(listener, app).await });
-    let (code, said) = worker(&ill).await;
+    let (code, said) = check_worker(&ill).await;
     assert_eq!(
         (code, said.trim()),
         (
@@ -115,7 +118,7 @@ async fn silent_worker_fails_health_check_in_time() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = silent.local_addr().unwrap().to_string();
     let began = Instant::now();
-    let (code, said) = worker(&address).await;
+    let (code, said) = check_worker(&address).await;
     assert!(code == Some(1) && said.contains(&address), "{said}");
     assert!(
         began.elapsed() < Duration::from_secs(5),
@@ -131,7 +134,7 @@ async fn health_check_without_address_names_the_setting() {
         &[("ORDERFLOW_HEALTH_ADDRESS", "")],
         &[("ORDERFLOW_HEALTH_ADDRESS", "here")],
     ] {
-        let (code, said) = told(&ask(WORKER, &["health"], settings).await);
+        let (code, said) = exit_code_and_stderr(&run_check(WORKER, &["health"], settings).await);
         assert!(
             code == Some(1) && said.contains("ORDERFLOW_HEALTH_ADDRESS"),
             "{settings:?}: {said}"
@@ -142,7 +145,7 @@ async fn health_check_without_address_names_the_setting() {
 #[tokio::test]
 async fn worker_rejects_unknown_arguments() {
     for arguments in [&["fly"][..], &["health", "now"], &["--help"], &[""]] {
-        let (code, said) = told(&ask(WORKER, arguments, &[]).await);
+        let (code, said) = exit_code_and_stderr(&run_check(WORKER, arguments, &[]).await);
         assert!(
             code == Some(2) && said.starts_with("usage: worker") && said.contains("worker health"),
             "{said}"

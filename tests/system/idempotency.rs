@@ -17,7 +17,7 @@ use store::{
 };
 
 /// An order for two pieces of `TWIN`, received and validated.
-async fn order(database: &str) -> (PgPool, OrderState) {
+async fn create_order(database: &str) -> (PgPool, OrderState) {
     let pool = store::connect(&shared_servers().await.create_database(database).await)
         .await
         .unwrap();
@@ -42,12 +42,15 @@ fn image(record: &OrderState, version: u32) -> OrderProjection<'_> {
     }
 }
 
-fn sku() -> Sku {
+fn twin_sku() -> Sku {
     Sku::parse("TWIN").unwrap()
 }
 
-async fn stock(pool: &PgPool) -> Stock {
-    inventory::read_stock(pool, &sku()).await.unwrap().unwrap()
+async fn read_stock(pool: &PgPool) -> Stock {
+    inventory::read_stock(pool, &twin_sku())
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 async fn reserve(pool: &PgPool, record: &OrderState) -> Reservation {
@@ -59,12 +62,14 @@ async fn reserve(pool: &PgPool, record: &OrderState) -> Reservation {
 
 #[tokio::test]
 async fn stock_changes_apply_once() {
-    let (pool, record) = order("twins_stock").await;
-    inventory::set_available(&pool, &sku(), 5).await.unwrap();
+    let (pool, record) = create_order("twins_stock").await;
+    inventory::set_available(&pool, &twin_sku(), 5)
+        .await
+        .unwrap();
     for _ in 0..2 {
         assert_eq!(reserve(&pool, &record).await, Reservation::Held);
         assert_eq!(
-            stock(&pool).await,
+            read_stock(&pool).await,
             Stock {
                 available: 3,
                 held: 2,
@@ -75,7 +80,7 @@ async fn stock_changes_apply_once() {
     for _ in 0..2 {
         inventory::release(&pool, image(&record, 3)).await.unwrap();
         assert_eq!(
-            stock(&pool).await,
+            read_stock(&pool).await,
             Stock {
                 available: 5,
                 held: 0,
@@ -87,7 +92,7 @@ async fn stock_changes_apply_once() {
     assert_eq!(reserve(&pool, &record).await, Reservation::Held);
     inventory::commit(&pool, image(&record, 4)).await.unwrap();
     assert_eq!(
-        stock(&pool).await,
+        read_stock(&pool).await,
         Stock {
             available: 5,
             held: 0,
@@ -98,17 +103,21 @@ async fn stock_changes_apply_once() {
 
 #[tokio::test]
 async fn stock_refusal_remains_after_restock() {
-    let (pool, record) = order("twins_refusal").await;
-    inventory::set_available(&pool, &sku(), 1).await.unwrap();
+    let (pool, record) = create_order("twins_refusal").await;
+    inventory::set_available(&pool, &twin_sku(), 1)
+        .await
+        .unwrap();
     let refused = Reservation::Unavailable {
-        sku: sku(),
+        sku: twin_sku(),
         available: 1,
     };
     assert_eq!(reserve(&pool, &record).await, refused);
-    inventory::set_available(&pool, &sku(), 10).await.unwrap();
+    inventory::set_available(&pool, &twin_sku(), 10)
+        .await
+        .unwrap();
     assert_eq!(reserve(&pool, &record).await, refused);
     assert_eq!(
-        stock(&pool).await,
+        read_stock(&pool).await,
         Stock {
             available: 10,
             held: 0,
@@ -119,7 +128,7 @@ async fn stock_refusal_remains_after_restock() {
 
 #[tokio::test]
 async fn older_projection_and_other_run_change_nothing() {
-    let (pool, mut record) = order("twins_image").await;
+    let (pool, mut record) = create_order("twins_image").await;
     record.cancellation_reason = Some("new".to_owned());
     orders::record_projection(&pool, image(&record, 7))
         .await
@@ -149,7 +158,7 @@ async fn older_projection_and_other_run_change_nothing() {
 
 #[tokio::test]
 async fn lost_task_entries_are_replaced_by_new_decision() {
-    let (pool, mut record) = order("twins_lost").await;
+    let (pool, mut record) = create_order("twins_lost").await;
     let entry = |record: &mut OrderState, kind| {
         record.append_audit_event(kind, serde_json::json!({}), DateTime::UNIX_EPOCH)
     };
@@ -219,7 +228,7 @@ async fn lost_task_entries_are_replaced_by_new_decision() {
 /// A task that is tried for the third time has the place in the history that the second had.
 #[tokio::test]
 async fn retried_task_overrides_earlier_try() {
-    let (pool, mut record) = order("twins_repeated").await;
+    let (pool, mut record) = create_order("twins_repeated").await;
     let at = |second| DateTime::from_timestamp(second, 0).unwrap();
     let entry = |record: &mut OrderState, kind| {
         record.append_audit_event(kind, serde_json::json!({}), DateTime::UNIX_EPOCH)
@@ -286,7 +295,7 @@ async fn retried_task_overrides_earlier_try() {
 
 #[tokio::test]
 async fn unsent_mail_of_lost_task_is_removed() {
-    let (pool, mut record) = order("twins_mail").await;
+    let (pool, mut record) = create_order("twins_mail").await;
     record.order.as_mut().unwrap().customer.email = Some("john@example.com".to_owned());
     let entry = |record: &mut OrderState, kind| {
         record.append_audit_event(kind, serde_json::json!({}), DateTime::UNIX_EPOCH)
@@ -405,7 +414,7 @@ async fn unsent_mail_of_lost_task_is_removed() {
 
 #[tokio::test]
 async fn late_duplicate_does_not_recapture_refunded_payment() {
-    let (pool, record) = order("twins_payment").await;
+    let (pool, record) = create_order("twins_payment").await;
     let payment_id = PaymentId::parse("pmt-twin").unwrap();
     let capture = TransactionId::parse("txn-twin").unwrap();
     let payment = Payment {

@@ -64,22 +64,22 @@ async fn delivered_and_cancelled_orders_send_their_mails() {
     let Some(mailbox) = Mailbox::start().await else {
         return;
     };
-    let world = start_with_mail(&mailbox, &[("MAIL_REPLY_TO", "help@shop.example")]).await;
+    let harness = start_with_mail(&mailbox, &[("MAIL_REPLY_TO", "help@shop.example")]).await;
     let mut order = order_with_payment("pmt-mail-1");
     order["items"] = json!([
         {"sku": "A", "name": "Laptop", "quantity": 2, "unit_price": "1234.50"},
         {"sku": "B", "quantity": 1, "unit_price": 1},
     ]);
-    world
+    harness
         .post("/orders/mail-1/start", order)
         .await
         .expect_status(202);
     assert_eq!(
-        world.wait_for_end("mail-1").await.status.as_str(),
+        harness.wait_for_end("mail-1").await.status.as_str(),
         "delivered"
     );
     assert_eq!(
-        world.wait_for_mails("mail-1").await,
+        harness.wait_for_mails("mail-1").await,
         rows_with_status("sent", &DELIVERED)
     );
     let mails = mailbox.list_mails().await;
@@ -97,7 +97,7 @@ async fn delivered_and_cancelled_orders_send_their_mails() {
         subjects,
         expected.map(|subject| format!("{subject}: mail-1"))
     );
-    for (mail, row) in mails.iter().zip(world.list_outbox("mail-1").await) {
+    for (mail, row) in mails.iter().zip(harness.list_outbox("mail-1").await) {
         assert_eq!(
             mail["to"],
             json!([{"address": "john@example.com", "name": "John Doe"}])
@@ -153,12 +153,12 @@ async fn delivered_and_cancelled_orders_send_their_mails() {
     mailbox.clear().await;
     let mut order = order_with_payment("pmt-mail-2");
     order["profile"] = json!("approval");
-    world
+    harness
         .post("/orders/mail-2/start", order)
         .await
         .expect_status(202);
-    world.wait_for_status("mail-2", "pending").await;
-    world
+    harness.wait_for_status("mail-2", "pending").await;
+    harness
         .post(
             "/orders/mail-2/cancel",
             json!({"reason": "I found <it> elsewhere"}),
@@ -166,7 +166,7 @@ async fn delivered_and_cancelled_orders_send_their_mails() {
         .await
         .expect_status(200);
     assert_eq!(
-        world.wait_for_mails("mail-2").await,
+        harness.wait_for_mails("mail-2").await,
         rows_with_status("sent", &["order_received", "order_cancelled"])
     );
     let mails = mailbox.list_mails().await;
@@ -180,7 +180,7 @@ async fn delivered_and_cancelled_orders_send_their_mails() {
         "{text}"
     );
     assert!(html.contains("I found &#60;it&#62; elsewhere"), "{html}");
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
@@ -188,9 +188,9 @@ async fn failed_order_mail_reports_cancellation_and_refund() {
     let Some(mailbox) = Mailbox::start().await else {
         return;
     };
-    let world = start_with_mail(&mailbox, &[]).await;
+    let harness = start_with_mail(&mailbox, &[]).await;
     store::simulator::add_fault(
-        &world.pool,
+        &harness.pool,
         "dispatch",
         "mail-3",
         store::simulator::Fault::Fail,
@@ -198,14 +198,17 @@ async fn failed_order_mail_reports_cancellation_and_refund() {
     )
     .await
     .unwrap();
-    world
+    harness
         .post("/orders/mail-3/start", order_with_payment("pmt-mail-3"))
         .await
         .expect_status(202);
-    assert_eq!(world.wait_for_end("mail-3").await.status.as_str(), "failed");
+    assert_eq!(
+        harness.wait_for_end("mail-3").await.status.as_str(),
+        "failed"
+    );
     let kinds = ["order_received", "payment_confirmed", "order_cancelled"];
     assert_eq!(
-        world.wait_for_mails("mail-3").await,
+        harness.wait_for_mails("mail-3").await,
         rows_with_status("sent", &kinds)
     );
     let mails = mailbox.list_mails().await;
@@ -215,7 +218,7 @@ async fn failed_order_mail_reports_cancellation_and_refund() {
         "{text}"
     );
     assert!(text.contains(" refunded."), "{text}");
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
@@ -223,23 +226,23 @@ async fn mail_without_address_or_server_is_skipped() {
     let Some(mailbox) = Mailbox::start().await else {
         return;
     };
-    let world = start_with_mail(&mailbox, &[]).await;
+    let harness = start_with_mail(&mailbox, &[]).await;
     let mut order = order_with_payment("pmt-mail-4");
     order["customer"].as_object_mut().unwrap().remove("email");
-    world
+    harness
         .post("/orders/mail-4/start", order)
         .await
         .expect_status(202);
     assert_eq!(
-        world.wait_for_end("mail-4").await.status.as_str(),
+        harness.wait_for_end("mail-4").await.status.as_str(),
         "delivered"
     );
     assert_eq!(
-        world.wait_for_mails("mail-4").await,
+        harness.wait_for_mails("mail-4").await,
         rows_with_status("skipped", &DELIVERED)
     );
     assert_eq!(mailbox.list_mails().await, Vec::<Value>::new());
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 
     let silent = Harness::start().await;
     silent
@@ -269,10 +272,10 @@ async fn hostile_customer_input_injects_no_header_or_markup() {
     let Some(mailbox) = Mailbox::start().await else {
         return;
     };
-    let world = start_with_mail(&mailbox, &[]).await;
+    let harness = start_with_mail(&mailbox, &[]).await;
     let mut order = order_with_payment("pmt-mail-6");
     order["customer"]["name"] = json!("Eve\r\nBcc: victim@example.com");
-    world
+    harness
         .post("/orders/mail-6/start", order.clone())
         .await
         .expect_problem(422, "invalid_request");
@@ -281,16 +284,16 @@ async fn hostile_customer_input_injects_no_header_or_markup() {
     order["customer"]["name"] = json!(name);
     order["items"][0]["name"] = json!("<img src=x onerror=alert(1)> & more");
     order["shipping_address"]["street"] = json!("1 <b>Main</b> St\u{2028}Bcc: victim@example.com");
-    world
+    harness
         .post("/orders/mail-6/start", order)
         .await
         .expect_status(202);
     assert_eq!(
-        world.wait_for_end("mail-6").await.status.as_str(),
+        harness.wait_for_end("mail-6").await.status.as_str(),
         "delivered"
     );
     assert_eq!(
-        world.wait_for_mails("mail-6").await,
+        harness.wait_for_mails("mail-6").await,
         rows_with_status("sent", &DELIVERED)
     );
     for mail in mailbox.list_mails().await {
@@ -321,7 +324,7 @@ async fn hostile_customer_input_injects_no_header_or_markup() {
         );
         assert!(!text.lines().any(|line| line.starts_with("Bcc")), "{text}");
     }
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
@@ -330,16 +333,16 @@ async fn mail_waits_for_the_configured_delay() {
         return;
     };
     // Nobody waits an hour in a test: that it has not gone out when the order ended is what can be seen.
-    let world = start_with_mail(&mailbox, &[("MAIL_DELAY", "1h")]).await;
-    world
+    let harness = start_with_mail(&mailbox, &[("MAIL_DELAY", "1h")]).await;
+    harness
         .post("/orders/mail-7/start", order_with_payment("pmt-mail-7"))
         .await
         .expect_status(202);
     assert_eq!(
-        world.wait_for_end("mail-7").await.status.as_str(),
+        harness.wait_for_end("mail-7").await.status.as_str(),
         "delivered"
     );
-    let rows = world.list_outbox("mail-7").await;
+    let rows = harness.list_outbox("mail-7").await;
     assert!(
         rows.iter()
             .all(|row| row.status == "pending" && row.attempts == 0),
@@ -347,7 +350,7 @@ async fn mail_waits_for_the_configured_delay() {
     );
     assert_eq!(rows.len(), 4);
     assert_eq!(mailbox.list_mails().await, Vec::<Value>::new());
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
@@ -376,20 +379,26 @@ async fn out_of_stock_order_sends_cancellation_mail() {
     let Some(mailbox) = Mailbox::start().await else {
         return;
     };
-    let world = start_with_mail(&mailbox, &[]).await;
+    let harness = start_with_mail(&mailbox, &[]).await;
     let mut order = sample_order();
     order["items"][0]["quantity"] = json!(10_000);
-    store::inventory::set_available(&world.pool, &domain::Sku::parse("ABC123").unwrap(), 3)
+    store::inventory::set_available(&harness.pool, &domain::Sku::parse("ABC123").unwrap(), 3)
         .await
         .unwrap();
-    let id = world.post("/orders", order).await.expect_started();
+    let id = harness.post("/orders", order).await.expect_started();
     assert_eq!(
-        world.wait_for_end(&id).await.failure.unwrap().code.as_str(),
+        harness
+            .wait_for_end(&id)
+            .await
+            .failure
+            .unwrap()
+            .code
+            .as_str(),
         "out_of_stock"
     );
     // It was received, then it failed: both are told, and that nothing was charged.
     assert_eq!(
-        world.wait_for_mails(&id).await,
+        harness.wait_for_mails(&id).await,
         rows_with_status("sent", &["order_received", "order_cancelled"])
     );
     let text = mailbox.list_mails().await[1]["text"]
@@ -401,5 +410,5 @@ async fn out_of_stock_order_sends_cancellation_mail() {
         "{text}"
     );
     assert!(!text.contains("has 3 left"), "{text}");
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }

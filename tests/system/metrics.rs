@@ -10,7 +10,7 @@ use store::simulator::{Fault, add_fault};
 
 impl Harness {
     /// The text at one of the addresses of `metrics_urls`.
-    async fn measured(&self, url: &str) -> String {
+    async fn read_metrics(&self, url: &str) -> String {
         let answer = self.http.get(url).send().await.unwrap();
         assert_eq!(
             answer.headers()["content-type"],
@@ -22,7 +22,7 @@ impl Harness {
     /// Waits until each of these is the beginning of a line there.
     pub(crate) async fn wait_for_metrics(&self, url: &str, lines: &[&str]) -> String {
         let missing = async || {
-            let text = self.measured(url).await;
+            let text = self.read_metrics(url).await;
             lines
                 .iter()
                 .filter(|line| !text.lines().any(|known| known.starts_with(**line)))
@@ -30,33 +30,39 @@ impl Harness {
                 .collect::<Vec<_>>()
         };
         self.wait_until(url, missing, Vec::is_empty).await;
-        self.measured(url).await
+        self.read_metrics(url).await
     }
 }
 
 #[tokio::test]
 async fn order_metrics_cover_request_to_end() {
-    let world = Harness::start().await;
-    let id = world
+    let harness = Harness::start().await;
+    let id = harness
         .post("/orders", order_with_payment("pmt-of-one"))
         .await
         .expect_started();
-    world.wait_for_end(&id).await;
+    harness.wait_for_end(&id).await;
     let shared = order_with_payment("pmt-shared");
-    let first = world.post("/orders", shared.clone()).await.expect_started();
-    world.wait_for_end(&first).await;
-    let second = world.post("/orders", shared).await.expect_started();
-    assert_eq!(world.wait_for_end(&second).await.status.as_str(), "failed");
-    world
+    let first = harness
+        .post("/orders", shared.clone())
+        .await
+        .expect_started();
+    harness.wait_for_end(&first).await;
+    let second = harness.post("/orders", shared).await.expect_started();
+    assert_eq!(
+        harness.wait_for_end(&second).await.status.as_str(),
+        "failed"
+    );
+    harness
         .get("/orders/nobody")
         .await
         .expect_problem(404, "order_not_found");
-    world
+    harness
         .get("/nowhere")
         .await
         .expect_problem(404, "route_not_found");
-    let [api, worker] = &world.metrics_urls;
-    let text = world
+    let [api, worker] = &harness.metrics_urls;
+    let text = harness
         .wait_for_metrics(
             api,
             &[
@@ -71,7 +77,7 @@ async fn order_metrics_cover_request_to_end() {
             ],
         )
         .await;
-    let text = text + &world
+    let text = text + &harness
         .wait_for_metrics(
             worker,
             &[
@@ -94,32 +100,32 @@ async fn order_metrics_cover_request_to_end() {
         assert!(!text.contains(secret), "{secret} is in a metric");
     }
     // The API's own port has no metrics, and the metrics' port no API.
-    assert_eq!(world.get("/metrics").await.status, 404);
-    let elsewhere = world.metrics_urls[0].replace("/metrics", "/health");
+    assert_eq!(harness.get("/metrics").await.status, 404);
+    let elsewhere = harness.metrics_urls[0].replace("/metrics", "/health");
     assert_eq!(
-        world.http.get(elsewhere).send().await.unwrap().status(),
+        harness.http.get(elsewhere).send().await.unwrap().status(),
         404
     );
 }
 
 #[tokio::test]
 async fn failures_and_retries_are_counted() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     // A refusal by the carrier is counted by the order, a provider that can't refund is an activity that is tried again.
-    add_fault(&world.pool, "dispatch", "m-1", Fault::Fail, 100)
+    add_fault(&harness.pool, "dispatch", "m-1", Fault::Fail, 100)
         .await
         .unwrap();
-    add_fault(&world.pool, "refund", "m-1", Fault::Fail, 1)
+    add_fault(&harness.pool, "refund", "m-1", Fault::Fail, 1)
         .await
         .unwrap();
-    world
+    harness
         .post("/orders/m-1/start", order_with_payment("pmt-m-1"))
         .await
         .expect_status(202);
-    assert_eq!(world.wait_for_end("m-1").await.status.as_str(), "failed");
-    world
+    assert_eq!(harness.wait_for_end("m-1").await.status.as_str(), "failed");
+    harness
         .wait_for_metrics(
-            &world.metrics_urls[1],
+            &harness.metrics_urls[1],
             &[
                 "orderflow_activity_seconds_count{activity=\"RefundPayment\",outcome=\"failed\"} 1",
                 "orderflow_activity_seconds_count{activity=\"RefundPayment\",outcome=\"ok\"} 1",
@@ -141,25 +147,25 @@ async fn outbox_depth_is_counted_at_each_scrape() {
         ("SMTP_URL", nowhere.as_str()),
         ("MAIL_FROM", "Shop <orders@shop.example>"),
     ];
-    let world = Harness::start_with(&away).await;
-    world
-        .wait_for_metrics(&world.metrics_urls[1], &["orderflow_outbox_depth 0"])
+    let harness = Harness::start_with(&away).await;
+    harness
+        .wait_for_metrics(&harness.metrics_urls[1], &["orderflow_outbox_depth 0"])
         .await;
-    let id = world
+    let id = harness
         .post("/orders", order_with_payment("pmt-mailed"))
         .await
         .expect_started();
-    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "delivered");
-    world
-        .wait_for_metrics(&world.metrics_urls[1], &["orderflow_outbox_depth 4"])
+    assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "delivered");
+    harness
+        .wait_for_metrics(&harness.metrics_urls[1], &["orderflow_outbox_depth 4"])
         .await;
 }
 
 #[tokio::test]
 async fn response_reports_time_of_each_step() {
     for format in ["pretty", "json"] {
-        let world = Harness::start_with(&[("LOG_FORMAT", format)]).await;
-        let reply = world.post("/orders", sample_order()).await;
+        let harness = Harness::start_with(&[("LOG_FORMAT", format)]).await;
+        let reply = harness.post("/orders", sample_order()).await;
         let timing = reply.header("server-timing").to_owned();
         for step in [
             "auth;dur=",
@@ -170,7 +176,7 @@ async fn response_reports_time_of_each_step() {
             assert!(timing.contains(step), "{step} is not in {timing}");
         }
         let id = reply.expect_started();
-        let reply = world.get(&format!("/orders/{id}?source=database")).await;
+        let reply = harness.get(&format!("/orders/{id}?source=database")).await;
         assert!(
             reply
                 .header("server-timing")
@@ -183,10 +189,10 @@ async fn response_reports_time_of_each_step() {
                 .find(|line| line.contains("POST /orders 202"))
                 .map(str::to_owned)
         };
-        let line = world
+        let line = harness
             .wait_until(
                 "the line",
-                async || world.read_log("api"),
+                async || harness.read_log("api"),
                 |log| started(log).is_some(),
             )
             .await;

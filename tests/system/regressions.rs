@@ -15,7 +15,7 @@ use workflows::{Message, OrderInput, OrderWorkflow};
 
 #[tokio::test]
 async fn quantity_below_one_is_rejected_on_every_route() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     for quantity in [
         json!(0),
         json!(-1),
@@ -26,7 +26,7 @@ async fn quantity_below_one_is_rejected_on_every_route() {
     ] {
         let mut order = order_with_payment("pmt-negative");
         order["items"][0]["quantity"] = quantity.clone();
-        let problem = world
+        let problem = harness
             .post("/orders", order)
             .await
             .expect_problem(422, "invalid_request");
@@ -36,32 +36,35 @@ async fn quantity_below_one_is_rejected_on_every_route() {
         );
     }
     // Past the API, through Temporal: the order ends with its reason, nothing reserved, nothing charged.
-    let client = world.connect_to_temporal().await;
+    let client = harness.connect_to_temporal().await;
     let mut order = order_with_payment("pmt-negative");
     order["items"][0]["quantity"] = json!(-705);
     let input = OrderInput {
         order,
-        shipping_task_queue: Some(world.shipping_task_queue.clone()),
+        shipping_task_queue: Some(harness.shipping_task_queue.clone()),
         ..OrderInput::default()
     };
     let options =
-        WorkflowStartOptions::new(world.orders_task_queue.clone(), "order-negative").build();
+        WorkflowStartOptions::new(harness.orders_task_queue.clone(), "order-negative").build();
     client
         .start_workflow(OrderWorkflow::run, Message::Valid(input), options)
         .await
         .unwrap();
-    let view = world.wait_for_end("negative").await;
+    let view = harness.wait_for_end("negative").await;
     assert_eq!(
         (view.status.as_str(), view.failure.unwrap().code.as_str()),
         ("failed", "invalid_order")
     );
-    assert_eq!(world.provider_movements("negative").await, [] as [&str; 0]);
-    world.assert_invariants().await;
+    assert_eq!(
+        harness.provider_movements("negative").await,
+        [] as [&str; 0]
+    );
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn multiple_items_are_charged_exactly() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let mut order = order_with_payment("pmt-sum");
     order["items"] = json!([
         {"sku": "A", "quantity": 3, "price": "19.99"},
@@ -69,10 +72,10 @@ async fn multiple_items_are_charged_exactly() {
         {"sku": "C", "quantity": 1, "price": 1234.56},
         {"sku": "D", "quantity": 2, "price": "0.00"},
     ]);
-    let started = world.post("/orders", order).await;
+    let started = harness.post("/orders", order).await;
     assert_eq!(started.body["total_amount"], 1295.23);
     let id = started.expect_started();
-    let view = world.wait_for_end(&id).await;
+    let view = harness.wait_for_end(&id).await;
     assert_eq!(
         (
             view.status.as_str(),
@@ -81,16 +84,16 @@ async fn multiple_items_are_charged_exactly() {
         ("delivered", "1295.23")
     );
     // Among its rules: the payment and the provider's own books agree on the amount.
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn unknown_fields_and_actions_are_rejected() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let mut order = sample_order();
     order["discout"] = json!(10);
     order["items"][0]["colour"] = json!("red");
-    let problem = world
+    let problem = harness
         .post("/orders", order)
         .await
         .expect_problem(422, "invalid_request");
@@ -101,16 +104,16 @@ async fn unknown_fields_and_actions_are_rejected() {
         .map(|error| error["pointer"].clone())
         .collect();
     assert_eq!(pointers, ["/items/0/colour", "/discout"]);
-    let id = world.post(
+    let id = harness.post(
         "/orders",
         json!({"profile": "checkout", "items": sample_order()["items"], "address": "1 A St"}),
     );
     let id = id.await.expect_started();
-    world
+    harness
         .post(&format!("/orders/{id}/signals/explode"), json!({}))
         .await
         .expect_problem(404, "route_not_found");
-    world
+    harness
         .post(
             &format!("/orders/{id}/signals/cancel"),
             json!({"cause": "x"}),
@@ -118,23 +121,23 @@ async fn unknown_fields_and_actions_are_rejected() {
         .await
         .expect_problem(422, "invalid_request");
     assert_eq!(
-        world.get(&format!("/orders/{id}/status")).await.body["status"],
+        harness.get(&format!("/orders/{id}/status")).await.body["status"],
         "pending"
     );
-    world
+    harness
         .post(&format!("/orders/{id}/cancel"), json!({}))
         .await
         .expect_status(200);
-    world.wait_for_end(&id).await;
+    harness.wait_for_end(&id).await;
 }
 
 #[tokio::test]
 async fn unstocked_order_fails_without_retries() {
-    let world = Harness::start_with(&[("DEFAULT_STOCK", "0")]).await;
+    let harness = Harness::start_with(&[("DEFAULT_STOCK", "0")]).await;
     let mut order = order_with_payment("pmt-nothing");
     order["items"] = json!([{"sku": "GONE-1", "quantity": 1, "price": 5}, {"sku": "GONE-2", "quantity": 2, "price": 5}]);
-    let id = world.post("/orders", order).await.expect_started();
-    let view = world.wait_for_end(&id).await;
+    let id = harness.post("/orders", order).await.expect_started();
+    let view = harness.wait_for_end(&id).await;
     let failure = view.failure.unwrap();
     assert_eq!(
         (view.status.as_str(), failure.code.as_str()),
@@ -146,52 +149,52 @@ async fn unstocked_order_fails_without_retries() {
         failure.detail
     );
     assert!(view.retries.is_empty(), "{:?}", view.retries);
-    assert_eq!(world.provider_movements(&id).await, [] as [&str; 0]);
-    world.assert_invariants().await;
+    assert_eq!(harness.provider_movements(&id).await, [] as [&str; 0]);
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn failed_dispatch_ends_order() {
-    let world = Harness::start().await;
-    add_fault(&world.pool, "dispatch", "stuck", Fault::Fail, 100)
+    let harness = Harness::start().await;
+    add_fault(&harness.pool, "dispatch", "stuck", Fault::Fail, 100)
         .await
         .unwrap();
-    world
+    harness
         .post("/orders/stuck/start", order_with_payment("pmt-stuck"))
         .await
         .expect_status(202);
-    let view = world.wait_for_end("stuck").await;
+    let view = harness.wait_for_end("stuck").await;
     assert_eq!(
         (view.status.as_str(), view.failure.unwrap().code.as_str()),
         ("failed", "dispatch_failed")
     );
     assert_eq!(
-        world.provider_movements("stuck").await,
+        harness.provider_movements("stuck").await,
         ["capture", "refund"]
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn carrier_receives_changed_address() {
-    let world = Harness::start_with(&[("REVIEW_THRESHOLD", "1")]).await;
-    let id = world
+    let harness = Harness::start_with(&[("REVIEW_THRESHOLD", "1")]).await;
+    let id = harness
         .post("/orders", order_with_payment("pmt-address"))
         .await
         .expect_started();
-    world
+    harness
         .post(
             &format!("/orders/{id}/signals/update-address"),
             json!({"street": "123 Main St, 2nd floor"}),
         )
         .await
         .expect_status(200);
-    world
+    harness
         .post(&format!("/orders/{id}/signals/approve"), json!({}))
         .await
         .expect_status(200);
     assert_eq!(
-        world
+        harness
             .wait_for_end(&id)
             .await
             .shipping_address
@@ -199,7 +202,7 @@ async fn carrier_receives_changed_address() {
             .street,
         "123 Main St, 2nd floor"
     );
-    let address = store::shipments::read_address(&world.pool, &format!("{id}-PKG-001"))
+    let address = store::shipments::read_address(&harness.pool, &format!("{id}-PKG-001"))
         .await
         .unwrap()
         .unwrap();
@@ -207,24 +210,24 @@ async fn carrier_receives_changed_address() {
         (&address["street"], &address["city"]),
         (&json!("123 Main St, 2nd floor"), &json!("Anytown"))
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn cancellation_is_written_to_database() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let mut order = sample_order();
     order["profile"] = json!("checkout");
-    let id = world.post("/orders", order).await.expect_started();
-    world
+    let id = harness.post("/orders", order).await.expect_started();
+    harness
         .post(
             &format!("/orders/{id}/cancel"),
             json!({"reason": "changed my mind"}),
         )
         .await
         .expect_status(200);
-    world.wait_for_end(&id).await;
-    let row = world
+    harness.wait_for_end(&id).await;
+    let row = harness
         .get(&format!("/orders/{id}?source=database"))
         .await
         .expect_status(200);
@@ -237,13 +240,13 @@ async fn cancellation_is_written_to_database() {
 
 #[tokio::test]
 async fn second_start_reports_already_started() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let body = json!({"payment_id": "pmt-twice"});
-    let first = world
+    let first = harness
         .post("/orders/twice/start", body.clone())
         .await
         .expect_status(202);
-    let second = world
+    let second = harness
         .post("/orders/twice/start", body)
         .await
         .expect_status(202);
@@ -251,20 +254,23 @@ async fn second_start_reports_already_started() {
         (&second["already_started"], &second["run_id"]),
         (&json!(true), &first["run_id"])
     );
-    world
+    harness
         .post("/orders/twice/start", json!({"payment_id": "pmt-other"}))
         .await
         .expect_problem(409, "order_exists");
-    world.wait_for_end("twice").await;
-    world.assert_invariants().await;
+    harness.wait_for_end("twice").await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn orders_of_one_second_have_unique_ids() {
-    let world = Harness::start().await;
-    let started = join_all(
-        (0..20).map(async |_| world.post("/orders", sample_order()).await.expect_started()),
-    )
+    let harness = Harness::start().await;
+    let started = join_all((0..20).map(async |_| {
+        harness
+            .post("/orders", sample_order())
+            .await
+            .expect_started()
+    }))
     .await;
     assert_eq!(
         started.iter().collect::<BTreeSet<_>>().len(),
@@ -272,29 +278,29 @@ async fn orders_of_one_second_have_unique_ids() {
         "{started:?}"
     );
     for id in &started {
-        world
+        harness
             .post(&format!("/orders/{id}/cancel"), json!({}))
             .await
             .expect_status(200);
-        world.wait_for_end(id).await;
+        harness.wait_for_end(id).await;
     }
 }
 
 #[tokio::test]
 async fn charge_retry_uses_first_idempotency_key() {
-    let world = Harness::start().await;
-    add_fault(&world.pool, "charge", "key", Fault::Lose, 3)
+    let harness = Harness::start().await;
+    add_fault(&harness.pool, "charge", "key", Fault::Lose, 3)
         .await
         .unwrap();
-    world
+    harness
         .post("/orders/key/start", order_with_payment("pmt-key"))
         .await
         .expect_status(202);
-    let view = world.wait_for_end("key").await;
+    let view = harness.wait_for_end("key").await;
     assert_eq!(
         (view.status.as_str(), view.retries.values().sum::<u32>()),
         ("delivered", 3)
     );
-    assert_eq!(world.provider_movements("key").await, ["capture"]);
-    world.assert_invariants().await;
+    assert_eq!(harness.provider_movements("key").await, ["capture"]);
+    harness.assert_invariants().await;
 }

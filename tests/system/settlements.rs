@@ -83,14 +83,14 @@ impl Harness {
 
 /// For the recorded histories: orders and settlements that hear from providers.
 pub(crate) async fn run_webhook_orders() -> Harness {
-    let world = start_shop(&[("SHIPPING_DELAY", "3s"), ("SETTLEMENT_GRACE", "1s")]).await;
+    let harness = start_shop(&[("SHIPPING_DELAY", "3s"), ("SETTLEMENT_GRACE", "1s")]).await;
     for id in ["notified", "notified-back", "notified-cancelled"] {
-        world
+        harness
             .post(&format!("/orders/{id}/start"), sample_order())
             .await
             .expect_status(202);
     }
-    let stripe = WebhookSender::new(&world, Stripe);
+    let stripe = WebhookSender::new(&harness, Stripe);
     for (transaction, kind) in [
         ("notified-first", Paid),
         ("notified-second", Paid),
@@ -99,23 +99,23 @@ pub(crate) async fn run_webhook_orders() -> Harness {
         stripe
             .send_event(kind, &stripe.payment("notified", transaction, TOTAL), "r")
             .await;
-        world
+        harness
             .wait_for_outcome(&format!("{}-r-{transaction}", kind.as_str()))
             .await;
     }
-    let square = WebhookSender::new(&world, Square);
+    let square = WebhookSender::new(&harness, Square);
     let back = square.payment("notified-back", "notified-back", TOTAL);
     square.send_event(Paid, &back, "r").await;
-    world.wait_for_status("notified-back", "preparing").await;
+    harness.wait_for_status("notified-back", "preparing").await;
     square.send_event(Refunded, &back, "r").await;
-    world
+    harness
         .post("/orders/notified-cancelled/cancel", json!({}))
         .await
         .expect_status(200);
-    world.wait_for_end("notified-cancelled").await;
+    harness.wait_for_end("notified-cancelled").await;
     let late = stripe.payment("notified-cancelled", "notified-late", TOTAL);
     stripe.send_event(Paid, &late, "r").await;
-    let standard = WebhookSender::new(&world, Standard);
+    let standard = WebhookSender::new(&harness, Standard);
     let nobody = standard.payment("notified-nobody", "notified-nobody", TOTAL);
     standard.send_event(Paid, &nobody, "r").await;
     for event_id in [
@@ -123,20 +123,20 @@ pub(crate) async fn run_webhook_orders() -> Harness {
         "paid-r-notified-nobody",
         "refunded-r-notified-back",
     ] {
-        world.wait_for_outcome(event_id).await;
+        harness.wait_for_outcome(event_id).await;
     }
     for id in ["notified", "notified-back"] {
-        world.wait_for_end(id).await;
+        harness.wait_for_end(id).await;
     }
-    world
+    harness
 }
 
 #[tokio::test]
 async fn paid_event_of_each_provider_pays_once() {
-    let world = start_shop(&[]).await;
+    let harness = start_shop(&[]).await;
     for provider in [Stripe, Adyen, Standard, Square, Checkout] {
-        let id = world.create_unpaid_order().await;
-        let sender = WebhookSender::new(&world, provider);
+        let id = harness.create_unpaid_order().await;
+        let sender = WebhookSender::new(&harness, provider);
         let paid = sender.payment(&id, &format!("paid-{id}"), TOTAL);
         for _ in 0..3 {
             assert_eq!(
@@ -146,12 +146,12 @@ async fn paid_event_of_each_provider_pays_once() {
             );
         }
         assert_eq!(
-            world.wait_for_end(&id).await.status.as_str(),
+            harness.wait_for_end(&id).await.status.as_str(),
             "delivered",
             "{provider}"
         );
         assert_eq!(
-            world
+            harness
                 .wait_for_outcome(&sender.event_id(Paid, &paid, "once"))
                 .await,
             "applied",
@@ -164,17 +164,17 @@ async fn paid_event_of_each_provider_pays_once() {
                 200,
                 "{provider}"
             );
-            world
+            harness
                 .wait_for_outcome(&sender.event_id(Paid, &paid, event))
                 .await;
         }
         assert_eq!(
-            world.count_audit_events(&id, "payment_confirmed").await,
+            harness.count_audit_events(&id, "payment_confirmed").await,
             1,
             "{provider}"
         );
         assert_eq!(
-            world
+            harness
                 .payment_status(provider, &paid.transaction_id)
                 .await
                 .as_deref(),
@@ -182,58 +182,58 @@ async fn paid_event_of_each_provider_pays_once() {
             "{provider}"
         );
     }
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn failed_payment_attempt_keeps_order_waiting() {
-    let world = start_shop(&[]).await;
-    let id = world.create_unpaid_order().await;
-    let sender = WebhookSender::new(&world, Stripe);
+    let harness = start_shop(&[]).await;
+    let id = harness.create_unpaid_order().await;
+    let sender = WebhookSender::new(&harness, Stripe);
     let paid = sender.payment(&id, &format!("tries-{id}"), TOTAL);
     sender.send_event(Failed, &paid, "first").await;
     assert_eq!(
-        world
+        harness
             .wait_for_outcome(&sender.event_id(Failed, &paid, "first"))
             .await,
         "recorded"
     );
     sender.send_event(Paid, &paid, "second").await;
-    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "delivered");
+    assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "delivered");
     assert_eq!(
-        world
+        harness
             .count_audit_events(&id, "payment_attempt_failed")
             .await,
         1
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn permanently_failed_payment_ends_order() {
-    let world = start_shop(&[]).await;
-    let id = world.create_unpaid_order().await;
-    let sender = WebhookSender::new(&world, Stripe);
+    let harness = start_shop(&[]).await;
+    let id = harness.create_unpaid_order().await;
+    let sender = WebhookSender::new(&harness, Stripe);
     let session = json!({"id": "evt-expired", "type": "checkout.session.expired", "data": {"object": {
         "id": format!("cs_{id}"), "client_reference_id": id, "payment_status": "unpaid",
     }}});
     assert_eq!(sender.post_body(&session).await, 200);
-    let view = world.wait_for_end(&id).await;
+    let view = harness.wait_for_end(&id).await;
     assert_eq!(view.failure.unwrap().code.as_str(), "payment_declined");
-    assert_eq!(world.wait_for_outcome("evt-expired").await, "applied");
-    world.assert_invariants().await;
+    assert_eq!(harness.wait_for_outcome("evt-expired").await, "applied");
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn unconfirmed_provider_events_are_recorded_only() {
-    let world = start_shop(&[]).await;
-    let id = world.create_unpaid_order().await;
+    let harness = start_shop(&[]).await;
+    let id = harness.create_unpaid_order().await;
     for provider in [
         WebhookProvider::Mollie,
         WebhookProvider::GoCardless,
         WebhookProvider::Shopify,
     ] {
-        let sender = WebhookSender::new(&world, provider);
+        let sender = WebhookSender::new(&harness, provider);
         let paid = sender.payment(&id, &format!("said-{provider}-{id}"), TOTAL);
         let accepted = if provider == WebhookProvider::GoCardless {
             204
@@ -242,7 +242,7 @@ async fn unconfirmed_provider_events_are_recorded_only() {
         };
         assert_eq!(sender.send_event(Paid, &paid, "said").await, accepted);
         assert_eq!(
-            world
+            harness
                 .wait_for_outcome(&sender.event_id(Paid, &paid, "said"))
                 .await,
             "unconfirmed",
@@ -250,70 +250,70 @@ async fn unconfirmed_provider_events_are_recorded_only() {
         );
     }
     assert_eq!(
-        world
+        harness
             .get(&format!("/orders/{id}/status"))
             .await
             .expect_status(200)["status"],
         "pending"
     );
-    world
+    harness
         .post(&format!("/orders/{id}/cancel"), json!({}))
         .await
         .expect_status(200);
-    world.wait_for_end(&id).await;
-    world.assert_invariants().await;
+    harness.wait_for_end(&id).await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn events_without_worker_are_kept() {
-    let world = start_shop(&[("SETTLEMENT_GRACE", "1s")]).await;
-    let id = world.create_unpaid_order().await;
-    world.worker.kill().await;
-    let sender = WebhookSender::new(&world, Standard);
+    let harness = start_shop(&[("SETTLEMENT_GRACE", "1s")]).await;
+    let id = harness.create_unpaid_order().await;
+    harness.worker.kill().await;
+    let sender = WebhookSender::new(&harness, Standard);
     let paid = sender.payment(&id, &format!("kept-{id}"), TOTAL);
     assert_eq!(sender.send_event(Paid, &paid, "kept").await, 200);
     let stray = sender.payment("nobody-has-this-order", &format!("kept-stray-{id}"), TOTAL);
     assert_eq!(sender.send_event(Paid, &stray, "stray").await, 200);
-    world.worker.restart().await.unwrap();
-    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "delivered");
+    harness.worker.restart().await.unwrap();
+    assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "delivered");
     assert_eq!(
-        world
+        harness
             .wait_for_outcome(&sender.event_id(Paid, &stray, "stray"))
             .await,
         "refund_due"
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn event_of_own_refund_is_recorded_only() {
-    let world = start_shop(&[("SHIPPING_DELAY", "60s")]).await;
-    let id = world.create_unpaid_order().await;
-    let sender = WebhookSender::new(&world, Stripe);
+    let harness = start_shop(&[("SHIPPING_DELAY", "60s")]).await;
+    let id = harness.create_unpaid_order().await;
+    let sender = WebhookSender::new(&harness, Stripe);
     let paid = sender.payment(&id, &format!("ours-{id}"), TOTAL);
     sender.send_event(Paid, &paid, "paid").await;
-    world.wait_for_status(&id, "preparing").await;
-    world
+    harness.wait_for_status(&id, "preparing").await;
+    harness
         .post(&format!("/orders/{id}/cancel"), json!({}))
         .await
         .expect_status(200);
-    let view = world.wait_for_end(&id).await;
+    let view = harness.wait_for_end(&id).await;
     // The simulator is no adapter of Stripe's: a person gives it back there, and Stripe tells of it.
     assert_eq!(view.payment_info.unwrap().status.as_str(), "refund_due");
     sender.send_event(Refunded, &paid, "by-hand").await;
     assert_eq!(
-        world
+        harness
             .wait_for_outcome(&sender.event_id(Refunded, &paid, "by-hand"))
             .await,
         "recorded"
     );
-    assert_eq!(world.payment_info(&id).await["status"], "refunded");
+    assert_eq!(harness.payment_info(&id).await["status"], "refunded");
     assert_eq!(
-        world
+        harness
             .payment_status(Stripe, &paid.transaction_id)
             .await
             .as_deref(),
         Some("refunded")
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }

@@ -15,10 +15,10 @@ use crate::{
 };
 
 /// Often, and in the template's format.
-const SOON: [(&str, &str); 2] = [("LOG_FORMAT", "json"), ("REPORT_EVERY", "250ms")];
+const FREQUENT_REPORT: [(&str, &str); 2] = [("LOG_FORMAT", "json"), ("REPORT_EVERY", "250ms")];
 
 /// The fields that the metric filters of the worker's log look for: `{ $.NAME >= 0 }`, and `$.NAME` is the number.
-fn filtered() -> Vec<String> {
+fn metric_filter_fields() -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infrastructure/worker.yaml");
     let template = YamlLoader::load_from_str(&fs::read_to_string(path).unwrap())
         .unwrap()
@@ -44,8 +44,8 @@ fn filtered() -> Vec<String> {
 }
 
 /// What the filters find in the newest line that tells how things stand, by their order in the template.
-fn told(world: &Harness, log: &str, fields: &[String]) -> Vec<Option<u64>> {
-    let log = world.read_log(log);
+fn told(harness: &Harness, log: &str, fields: &[String]) -> Vec<Option<u64>> {
+    let log = harness.read_log(log);
     let mut lines = log
         .lines()
         .rev()
@@ -66,14 +66,14 @@ async fn status_report_matches_template_metric_filters() {
         ("REVIEW_THRESHOLD", "1000"),
         ("DELIVERY", "confirm"),
         ("ORDERS_LATE_AFTER", "1s"),
-        SOON[0],
-        SOON[1],
+        FREQUENT_REPORT[0],
+        FREQUENT_REPORT[1],
     ];
-    let world = Harness::start_with(&settings).await;
-    let fields = filtered();
+    let harness = Harness::start_with(&settings).await;
+    let fields = metric_filter_fields();
     assert_eq!(fields, ["task_queue_backlog", "orders_late"]);
-    let told = async |log: &str| told(&world, log, &fields);
-    world
+    let told = async |log: &str| told(&harness, log, &fields);
+    harness
         .wait_until(
             "nothing waits",
             async || told("worker").await,
@@ -81,18 +81,18 @@ async fn status_report_matches_template_metric_filters() {
         )
         .await;
     let gauges = ["orderflow_task_queue_backlog 0", "orderflow_orders_late 0"];
-    world
-        .wait_for_metrics(&world.metrics_urls[1], &gauges)
+    harness
+        .wait_for_metrics(&harness.metrics_urls[1], &gauges)
         .await;
 
     // Two that wait for a person and for a carrier, and have their reason to stand still; one that is not paid in time.
     let mut large = sample_order();
     large["items"][0]["quantity"] = json!(20);
-    world
+    harness
         .post("/orders/report-reviewed/start", large)
         .await
         .expect_status(202);
-    world
+    harness
         .post(
             "/orders/report-sent/start",
             json!({"payment_id": "pmt-report-sent"}),
@@ -100,54 +100,57 @@ async fn status_report_matches_template_metric_filters() {
         .await
         .expect_status(202);
     let step = async |id: &str| {
-        world
+        harness
             .get(&format!("/orders/{id}?source=database"))
             .await
             .body["step"]
             .clone()
     };
-    world
+    harness
         .wait_until(
             "a review",
             async || step("report-reviewed").await,
             |step| step == "manual_review",
         )
         .await;
-    world
+    harness
         .wait_until(
             "a parcel",
             async || step("report-sent").await,
             |step| step == "deliver",
         )
         .await;
-    let unpaid = world.post("/orders", sample_order()).await.expect_started();
-    world
+    let unpaid = harness
+        .post("/orders", sample_order())
+        .await
+        .expect_started();
+    harness
         .wait_until(
             "a payment that is asked for",
             async || step(&unpaid).await,
             |step| step == "pay",
         )
         .await;
-    world.worker.kill().await;
+    harness.worker.kill().await;
     // Nobody is there to see that its time is over, and to begin what comes in.
     for id in ["report-1", "report-2", "report-3"] {
-        world
+        harness
             .post(&format!("/orders/{id}/start"), json!({}))
             .await
             .expect_status(202);
     }
-    let _shipping = world
+    let _shipping = harness
         .start_another_worker("shipping", &[("WORKER_QUEUES", "shipping")])
         .await;
     let newest = async || told("shipping").await;
     let stands =
         |told: &Vec<Option<u64>>| told[0].is_some_and(|waiting| waiting >= 3) && told[1] == Some(1);
-    world
+    harness
         .wait_until("what the dead worker leaves", newest, stands)
         .await;
 
-    let _again = world.start_another_worker("again", &[]).await;
-    world
+    let _again = harness.start_another_worker("again", &[]).await;
+    harness
         .wait_until(
             "all is well again",
             async || told("again").await,
@@ -155,7 +158,7 @@ async fn status_report_matches_template_metric_filters() {
         )
         .await;
     assert_eq!(
-        world.wait_for_end(&unpaid).await.status.as_str(),
+        harness.wait_for_end(&unpaid).await.status.as_str(),
         "cancelled"
     );
 }
@@ -167,31 +170,31 @@ async fn report_counts_tasks_of_other_worker_builds() {
         ("TEMPORAL_DEPLOYMENT_NAME", deployment.as_str()),
         ("TEMPORAL_WORKER_BUILD_ID", "one"),
     ];
-    let world = Harness::start_with(&[&build, &SOON[..]].concat()).await;
-    make_current(&world, &deployment, "one").await;
-    world.worker.kill().await;
+    let harness = Harness::start_with(&[&build, &FREQUENT_REPORT[..]].concat()).await;
+    make_current(&harness, &deployment, "one").await;
+    harness.worker.kill().await;
     for id in ["report-built-1", "report-built-2"] {
-        world
+        harness
             .post(&format!("/orders/{id}/start"), json!({}))
             .await
             .expect_status(202);
     }
-    let _shipping = world
+    let _shipping = harness
         .start_another_worker("shipping", &[("WORKER_QUEUES", "shipping")])
         .await;
-    let fields = filtered();
+    let fields = metric_filter_fields();
     let waits = |told: &Vec<Option<u64>>| told[0].is_some_and(|waiting| waiting >= 2);
-    world
+    harness
         .wait_until(
             "what waits",
-            async || told(&world, "shipping", &fields),
+            async || told(&harness, "shipping", &fields),
             waits,
         )
         .await;
 }
 
 /// A connection to a server that can be cut: its address, and what cuts it.
-async fn cable(to: String) -> (String, AbortHandle) {
+async fn start_cuttable_proxy(to: String) -> (String, AbortHandle) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let serving = tokio::spawn(async move {
@@ -210,10 +213,12 @@ async fn cable(to: String) -> (String, AbortHandle) {
 
 #[tokio::test]
 async fn report_omits_unavailable_counts() {
-    let world = Harness::start().await;
-    let (temporal, cut_temporal) = cable(shared_servers().await.temporal.address.clone()).await;
-    let mut database = reqwest::Url::parse(&world.database_url).unwrap();
-    let (address, cut_database) = cable(format!("127.0.0.1:{}", database.port().unwrap())).await;
+    let harness = Harness::start().await;
+    let (temporal, cut_temporal) =
+        start_cuttable_proxy(shared_servers().await.temporal.address.clone()).await;
+    let mut database = reqwest::Url::parse(&harness.database_url).unwrap();
+    let (address, cut_database) =
+        start_cuttable_proxy(format!("127.0.0.1:{}", database.port().unwrap())).await;
     database
         .set_port(
             address
@@ -224,21 +229,21 @@ async fn report_omits_unavailable_counts() {
     let settings = [
         ("TEMPORAL_ADDRESS", temporal.as_str()),
         ("DATABASE_URL", database.as_str()),
-        SOON[0],
-        SOON[1],
+        FREQUENT_REPORT[0],
+        FREQUENT_REPORT[1],
     ];
-    let _worker = world.start_another_worker("cabled", &settings).await;
-    let fields = filtered();
-    let told = async || told(&world, "cabled", &fields);
-    world
+    let _worker = harness.start_another_worker("cabled", &settings).await;
+    let fields = metric_filter_fields();
+    let told = async || told(&harness, "cabled", &fields);
+    harness
         .wait_until("both are counted", told, |told| *told == [Some(0), Some(0)])
         .await;
     cut_temporal.abort();
-    world
+    harness
         .wait_until("no backlog", told, |told| *told == [None, Some(0)])
         .await;
     cut_database.abort();
-    world
+    harness
         .wait_until("neither", told, |told| *told == [None, None])
         .await;
 }

@@ -16,7 +16,7 @@ use crate::{api::order_with_payment, harness::Harness};
 
 /// A world that charges at Stripe, and what stands in for Stripe.
 struct Shop {
-    world: Harness,
+    harness: Harness,
     books: Localstripe,
     relay: Proxy,
 }
@@ -30,16 +30,16 @@ impl Shop {
             ("STRIPE_API_KEY", API_KEY),
             ("STRIPE_API_BASE", relay.url.as_str()),
         ];
-        let world = Harness::start_with(&[&stripe, settings].concat()).await;
+        let harness = Harness::start_with(&[&stripe, settings].concat()).await;
         Some(Self {
-            world,
+            harness,
             books,
             relay,
         })
     }
 
     async fn start_order(&self, id: &str, payment_method: &str) {
-        self.world
+        self.harness
             .post(
                 &format!("/orders/{id}/start"),
                 stripe_order(id, payment_method),
@@ -58,7 +58,7 @@ impl Shop {
     /// The entry of this type in the order's trail.
     async fn wait_for_audit_event(&self, id: &str, kind: &str) -> Value {
         let look =
-            async || self.world.get(&format!("/orders/{id}/events")).await.body["events"].clone();
+            async || self.harness.get(&format!("/orders/{id}/events")).await.body["events"].clone();
         let find = |events: &Value| {
             events
                 .as_array()
@@ -68,7 +68,7 @@ impl Shop {
                 .map(|event| event["payload"].clone())
         };
         let events = self
-            .world
+            .harness
             .wait_until(&format!("{kind} of {id}"), look, |events| {
                 find(events).is_some()
             })
@@ -78,9 +78,9 @@ impl Shop {
 
     /// Every invariant; and nobody was told the key, or what Stripe's messages say.
     async fn assert_clean(self) {
-        self.world.assert_invariants().await;
+        self.harness.assert_invariants().await;
         for service in ["worker", "api"] {
-            let log = self.world.read_log(service);
+            let log = self.harness.read_log(service);
             assert!(!log.contains(API_KEY) && !log.contains("4242"), "{log}");
         }
     }
@@ -114,16 +114,16 @@ pub(crate) async fn run_unconfirmed_payments() -> Option<Harness> {
         }
         if id == "customer-confirmed" {
             let confirmation = json!({"transaction_id": intent["id"], "amount": "99.99"});
-            shop.world
+            shop.harness
                 .post(&format!("/orders/{id}/payment"), confirmation)
                 .await
                 .expect_status(200);
         }
     }
     for id in ids {
-        shop.world.wait_for_end(id).await;
+        shop.harness.wait_for_end(id).await;
     }
-    Some(shop.world)
+    Some(shop.harness)
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn stripe_order_is_charged_once_and_delivered() {
         return;
     };
     shop.start_order("s-1", "pm_card_visa").await;
-    let view = shop.world.wait_for_end("s-1").await;
+    let view = shop.harness.wait_for_end("s-1").await;
     assert_eq!(view.status.as_str(), "delivered");
     let intent = shop.only_intent().await;
     assert_eq!(
@@ -153,7 +153,7 @@ async fn stripe_order_is_charged_once_and_delivered() {
     );
     // Neither localstripe nor anybody else was paid by our simulator.
     assert_eq!(
-        shop.world.provider_movements("s-1").await,
+        shop.harness.provider_movements("s-1").await,
         Vec::<String>::new()
     );
     shop.assert_clean().await;
@@ -167,12 +167,12 @@ async fn amounts_use_stripes_currency_units() {
     let mut yen = stripe_order("s-2", "pm_card_visa");
     yen["currency"] = json!("ISK");
     yen["items"][0]["unit_price"] = json!("5");
-    shop.world
+    shop.harness
         .post("/orders/s-2/start", yen)
         .await
         .expect_status(202);
     assert_eq!(
-        shop.world.wait_for_end("s-2").await.status.as_str(),
+        shop.harness.wait_for_end("s-2").await.status.as_str(),
         "delivered"
     );
     let intent = shop.only_intent().await;
@@ -184,11 +184,11 @@ async fn amounts_use_stripes_currency_units() {
     let mut dinar = stripe_order("s-2b", "pm_card_visa");
     dinar["currency"] = json!("KWD");
     dinar["items"][0]["unit_price"] = json!("5.124");
-    shop.world
+    shop.harness
         .post("/orders/s-2b/start", dinar)
         .await
         .expect_status(202);
-    let failure = shop.world.wait_for_end("s-2b").await.failure.unwrap();
+    let failure = shop.harness.wait_for_end("s-2b").await.failure.unwrap();
     assert_eq!(
         (failure.code.as_str(), failure.detail.as_str()),
         ("payment_declined", "amount_not_chargeable")
@@ -203,7 +203,7 @@ async fn declined_card_fails_order_and_cancels_intent() {
         return;
     };
     shop.start_order("s-3", "pm_card_chargeCustomerFail").await;
-    let view = shop.world.wait_for_end("s-3").await;
+    let view = shop.harness.wait_for_end("s-3").await;
     assert_eq!(view.status.as_str(), "failed");
     let failure = view.failure.unwrap();
     assert_eq!(
@@ -222,14 +222,14 @@ async fn cancel_after_payment_refunds_at_stripe() {
     };
     shop.start_order("s-4", "pm_card_visa").await;
     shop.wait_for_audit_event("s-4", "payment_captured").await;
-    shop.world
+    shop.harness
         .post(
             "/orders/s-4/signals/cancel",
             json!({"reason": "changed my mind"}),
         )
         .await
         .expect_status(200);
-    let view = shop.world.wait_for_end("s-4").await;
+    let view = shop.harness.wait_for_end("s-4").await;
     assert_eq!(
         (
             view.status.as_str(),
@@ -261,12 +261,12 @@ async fn order_waits_for_customer_authentication() {
         (&json!("requires_action"), &intent["id"])
     );
     assert_eq!(
-        shop.world.get("/orders/s-5").await.body["status"],
+        shop.harness.get("/orders/s-5").await.body["status"],
         "pending"
     );
     // Somebody else's money does not pay it, while our own charge may still take hold.
     let other = json!({"transaction_id": "tx-other", "amount": "99.99"});
-    shop.world
+    shop.harness
         .post("/orders/s-5/payment", other)
         .await
         .expect_problem(409, "payment_not_expected");
@@ -274,11 +274,11 @@ async fn order_waits_for_customer_authentication() {
     shop.books.authenticate(&intent).await;
     let confirmation =
         json!({"transaction_id": intent["id"], "amount": "99.99", "currency": "USD"});
-    shop.world
+    shop.harness
         .post("/orders/s-5/payment", confirmation.clone())
         .await
         .expect_status(200);
-    let view = shop.world.wait_for_end("s-5").await;
+    let view = shop.harness.wait_for_end("s-5").await;
     assert_eq!(view.status.as_str(), "delivered");
     assert_eq!(
         json!(view.payment_info.unwrap().transaction_id),
@@ -286,7 +286,7 @@ async fn order_waits_for_customer_authentication() {
     );
     assert_eq!(shop.only_intent().await["status"], "succeeded");
     let again = shop
-        .world
+        .harness
         .post("/orders/s-5/payment", confirmation)
         .await
         .expect_status(200);
@@ -301,12 +301,12 @@ async fn unauthenticated_payment_times_out_and_is_cancelled() {
     };
     let method = shop.books.create_card("4000002500003155").await;
     shop.start_order("s-6", &method).await;
-    let view = shop.world.wait_for_end("s-6").await;
+    let view = shop.harness.wait_for_end("s-6").await;
     assert_eq!(view.status.as_str(), "cancelled");
     assert_eq!(view.payment_info.unwrap().status.as_str(), "declined");
     assert_eq!(shop.only_intent().await["status"], "canceled");
     assert!(
-        shop.world
+        shop.harness
             .audit_event_types("s-6")
             .await
             .contains(&"payment_timed_out".to_owned())
@@ -324,7 +324,7 @@ async fn authenticated_payment_counts_without_webhook_event() {
     shop.wait_for_audit_event("s-8", "payment_requested").await;
     shop.books.authenticate(&shop.only_intent().await).await;
     assert_eq!(
-        shop.world.wait_for_end("s-8").await.status.as_str(),
+        shop.harness.wait_for_end("s-8").await.status.as_str(),
         "delivered"
     );
     assert_eq!(shop.only_intent().await["status"], "succeeded");
@@ -339,11 +339,11 @@ async fn cancel_during_authentication_cancels_intent() {
     let method = shop.books.create_card("4000002500003155").await;
     shop.start_order("s-9", &method).await;
     shop.wait_for_audit_event("s-9", "payment_requested").await;
-    shop.world
+    shop.harness
         .post("/orders/s-9/signals/cancel", json!({}))
         .await
         .expect_status(200);
-    let view = shop.world.wait_for_end("s-9").await;
+    let view = shop.harness.wait_for_end("s-9").await;
     assert_eq!(
         (
             view.status.as_str(),
@@ -372,7 +372,7 @@ async fn stripe_order_requires_a_payment_method() {
         }
         for path in ["/orders", "/orders/s-7/start"] {
             let problem = shop
-                .world
+                .harness
                 .post(path, order.clone())
                 .await
                 .expect_problem(422, "invalid_request");
@@ -386,7 +386,7 @@ async fn stripe_order_requires_a_payment_method() {
     // Who only waits for a confirmation has nothing charged.
     let mut waits = order_with_payment("pmt-s-7");
     waits["profile"] = json!("checkout");
-    shop.world
+    shop.harness
         .post("/orders/s-7/start", waits)
         .await
         .expect_status(202);

@@ -31,7 +31,7 @@ use store::simulator::{Fault, add_fault};
 /// `.ci/run` looks for this.
 const SKIPPED: &str = "SKIPPED: the time-skipping test needs java and mvn";
 
-fn has(program: &str) -> bool {
+fn can_run(program: &str) -> bool {
     Command::new(program)
         .arg("-version")
         .output()
@@ -39,7 +39,7 @@ fn has(program: &str) -> bool {
 }
 
 /// The server's jars, from Maven Central, kept for the next time.
-fn jars() -> PathBuf {
+fn install_server() -> PathBuf {
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("temporal-test-server-1.38.0");
     if target.join("complete").exists() {
         return target;
@@ -60,9 +60,9 @@ fn jars() -> PathBuf {
     target
 }
 
-async fn server(folder: &Path) -> (Guard, String) {
+async fn start_server(folder: &Path) -> (Guard, String) {
     let port = ports::free_port().unwrap();
-    let classes = format!("{}/*", jars().display());
+    let classes = format!("{}/*", install_server().display());
     let main = "io.temporal.testserver.TestServer";
     let port_text = port.to_string();
     let command = [
@@ -125,19 +125,25 @@ async fn connect(address: &str) -> Connection {
 }
 
 /// An order of this profile, which runs into one of its time-outs.
-async fn start(world: &Harness, id: &str, profile: &str, price: &str, payment_id: Option<&str>) {
+async fn start_order(
+    harness: &Harness,
+    id: &str,
+    profile: &str,
+    price: &str,
+    payment_id: Option<&str>,
+) {
     let mut order = payment_id.map_or_else(sample_order, order_with_payment);
     order["profile"] = json!(profile);
     order["items"][0]["unit_price"] = json!(price);
-    world
+    harness
         .post(&format!("/orders/{id}/start"), order)
         .await
         .expect_status(202);
 }
 
 /// How the order ended, and after how many seconds.
-async fn end(world: &Harness, id: &str) -> (String, Option<String>, i64) {
-    let view = world.wait_for_end(id).await;
+async fn wait_for_outcome(harness: &Harness, id: &str) -> (String, Option<String>, i64) {
+    let view = harness.wait_for_end(id).await;
     let why = view
         .cancellation_reason
         .or(view.failure.map(|failure| failure.code.to_string()));
@@ -152,30 +158,30 @@ const HOUR: i64 = 3_600;
 
 #[tokio::test]
 async fn each_profile_ends_by_its_timeouts() {
-    if !has("java") || !has("mvn") {
+    if !can_run("java") || !can_run("mvn") {
         // Past the test harness's capture, so that it is seen.
         use std::io::Write;
         writeln!(std::io::stderr().lock(), "{SKIPPED}").unwrap();
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let (guard, address) = server(folder.path()).await;
+    let (guard, address) = start_server(folder.path()).await;
     let database = shared_servers()
         .await
         .create_database("time_skipping")
         .await;
-    let world = Harness::start_on(&database, &address, &[("DELIVERY", "")]).await;
+    let harness = Harness::start_on(&database, &address, &[("DELIVERY", "")]).await;
 
     // Nobody pays.
     for profile in ["production", "checkout"] {
         let id = format!("unpaid-{profile}");
         let mut order = sample_order();
         order["profile"] = json!(profile);
-        let id = world
+        let id = harness
             .post_with_headers("/orders", order, &[("idempotency-key", &id)])
             .await
             .expect_started();
-        let (status, why, seconds) = end(&world, &id).await;
+        let (status, why, seconds) = wait_for_outcome(&harness, &id).await;
         assert_eq!(
             (status.as_str(), why.as_deref()),
             ("cancelled", Some("no payment within 1d")),
@@ -183,7 +189,7 @@ async fn each_profile_ends_by_its_timeouts() {
         );
         assert_eq!(seconds / HOUR, 24, "{profile}");
         assert!(
-            world
+            harness
                 .audit_event_types(&id)
                 .await
                 .contains(&"payment_timed_out".to_owned())
@@ -191,29 +197,29 @@ async fn each_profile_ends_by_its_timeouts() {
     }
 
     // Nobody looks at an order that must be looked at: production and approval cancel it, quick lets it through.
-    start(
-        &world,
+    start_order(
+        &harness,
         "production-dear",
         "production",
         "10000",
         Some("pmt-dear"),
     )
     .await;
-    let (status, why, seconds) = end(&world, "production-dear").await;
+    let (status, why, seconds) = wait_for_outcome(&harness, "production-dear").await;
     assert_eq!(
         (status.as_str(), why.as_deref()),
         ("cancelled", Some("the review was not done in time"))
     );
     assert_eq!(seconds / HOUR, 24);
-    start(&world, "approval", "approval", "5", None).await;
-    let (status, why, seconds) = end(&world, "approval").await;
+    start_order(&harness, "approval", "approval", "5", None).await;
+    let (status, why, seconds) = wait_for_outcome(&harness, "approval").await;
     assert_eq!(
         (status.as_str(), why.as_deref()),
         ("cancelled", Some("the review was not done in time"))
     );
     assert!((30..60).contains(&seconds), "{seconds}");
-    start(&world, "quick", "quick", "5", None).await;
-    let (status, _, seconds) = end(&world, "quick").await;
+    start_order(&harness, "quick", "quick", "5", None).await;
+    let (status, _, seconds) = wait_for_outcome(&harness, "quick").await;
     assert_eq!(status, "shipped");
     assert!(seconds >= 8, "{seconds}");
 
@@ -228,11 +234,11 @@ async fn each_profile_ends_by_its_timeouts() {
             570..610,
         ),
     ] {
-        add_fault(&world.pool, "charge", id, Fault::Fail, 1_000)
+        add_fault(&harness.pool, "charge", id, Fault::Fail, 1_000)
             .await
             .unwrap();
-        start(&world, id, profile, "5", None).await;
-        let (status, why, took) = end(&world, id).await;
+        start_order(&harness, id, profile, "5", None).await;
+        let (status, why, took) = wait_for_outcome(&harness, id).await;
         assert_eq!(
             (status.as_str(), why.as_deref()),
             ("failed", Some(code)),
@@ -242,44 +248,44 @@ async fn each_profile_ends_by_its_timeouts() {
     }
 
     // The carrier never says that the parcel arrived.
-    start(
-        &world,
+    start_order(
+        &harness,
         "unconfirmed",
         "production",
         "5",
         Some("pmt-unconfirmed"),
     )
     .await;
-    let (status, _, seconds) = end(&world, "unconfirmed").await;
+    let (status, _, seconds) = wait_for_outcome(&harness, "unconfirmed").await;
     assert_eq!((status.as_str(), seconds / HOUR / 24), ("delivered", 14));
-    world.assert_invariants().await;
-    drop(world);
+    harness.assert_invariants().await;
+    drop(harness);
 
     // Without its review, only approval's own minute is left.
     let database = shared_servers()
         .await
         .create_database("time_skipping_deadline")
         .await;
-    let world = Harness::start_on(
+    let harness = Harness::start_on(
         &database,
         &address,
         &[("ORDER_PROFILE", "approval"), ("REVIEW", "none")],
     )
     .await;
-    add_fault(&world.pool, "charge", "approval-late", Fault::Fail, 1_000)
+    add_fault(&harness.pool, "charge", "approval-late", Fault::Fail, 1_000)
         .await
         .unwrap();
-    world
+    harness
         .post("/orders/approval-late/start", sample_order())
         .await
         .expect_status(202);
-    let (status, why, seconds) = end(&world, "approval-late").await;
+    let (status, why, seconds) = wait_for_outcome(&harness, "approval-late").await;
     assert_eq!(
         (status.as_str(), why.as_deref()),
         ("failed", Some("deadline_passed"))
     );
     assert!((60..120).contains(&seconds), "{seconds}");
-    world.assert_invariants().await;
-    drop(world);
+    harness.assert_invariants().await;
+    drop(harness);
     guard.stop().await;
 }

@@ -40,7 +40,7 @@ impl CertificateAuthority {
     }
 
     /// A certificate and its key, also as `NAME.pem` and `NAME.key`.
-    fn sign(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
+    fn issue(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new([name.to_owned()])
             .unwrap()
@@ -52,7 +52,7 @@ impl CertificateAuthority {
     }
 
     /// Who is let in has a certificate of this authority.
-    fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
+    fn client_verifier(&self) -> Arc<dyn ClientCertVerifier> {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();
         WebPkiClientVerifier::builder_with_provider(roots.into(), default_provider().into())
@@ -65,7 +65,7 @@ impl CertificateAuthority {
         clients: Arc<dyn ClientCertVerifier>,
         protocols: &[&str],
     ) -> TlsAcceptor {
-        let (certificate, key) = self.sign("localhost");
+        let (certificate, key) = self.issue("localhost");
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let config = ServerConfig::builder_with_provider(default_provider().into())
             .with_safe_default_protocol_versions();
@@ -82,7 +82,7 @@ impl CertificateAuthority {
 }
 
 /// A door in front of a server; its port.
-async fn door(acceptor: TlsAcceptor, to: String, is_postgres: bool) -> u16 {
+async fn start_tls_proxy(acceptor: TlsAcceptor, to: String, is_postgres: bool) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -105,7 +105,7 @@ async fn door(acceptor: TlsAcceptor, to: String, is_postgres: bool) -> u16 {
     port
 }
 
-fn describe(id: &str, settings: &[(&str, String)]) -> (bool, String) {
+fn run_describe(id: &str, settings: &[(&str, String)]) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orderflow-under-test"));
     let output = command
         .args(["describe", id])
@@ -123,11 +123,11 @@ fn describe(id: &str, settings: &[(&str, String)]) -> (bool, String) {
 async fn order_uses_verified_tls_to_temporal_and_database() {
     let shared = shared_servers().await;
     let (authority, stranger) = (CertificateAuthority::new(), CertificateAuthority::new());
-    authority.sign("client");
-    stranger.sign("client");
+    authority.issue("client");
+    stranger.issue("client");
     let anybody = || WebPkiClientVerifier::no_client_auth();
-    let temporal = door(
-        authority.tls_acceptor(authority.verifier(), &["h2"]),
+    let temporal = start_tls_proxy(
+        authority.tls_acceptor(authority.client_verifier(), &["h2"]),
         shared.temporal.address.clone(),
         false,
     )
@@ -135,7 +135,7 @@ async fn order_uses_verified_tls_to_temporal_and_database() {
     let plain = shared.create_database("tls").await;
     let mut url = reqwest::Url::parse(&plain).unwrap();
     let to = format!("127.0.0.1:{}", url.port().unwrap());
-    let postgres = door(authority.tls_acceptor(anybody(), &[]), to, true).await;
+    let postgres = start_tls_proxy(authority.tls_acceptor(anybody(), &[]), to, true).await;
     url.set_host(Some("localhost")).unwrap();
     url.set_port(Some(postgres)).unwrap();
     let database = |authority: &CertificateAuthority| {
@@ -165,13 +165,16 @@ async fn order_uses_verified_tls_to_temporal_and_database() {
     };
     let ours = settings(&authority, &authority);
     let told = ours.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let world = Harness::start_on(&database(&authority), &shared.temporal.address, &told).await;
-    world
+    let harness = Harness::start_on(&database(&authority), &shared.temporal.address, &told).await;
+    harness
         .post("/orders/tls/start", json!({"payment_id": "pmt-tls"}))
         .await
         .expect_started();
-    assert_eq!(world.wait_for_end("tls").await.status.as_str(), "delivered");
-    let (described, said) = describe("tls", &ours);
+    assert_eq!(
+        harness.wait_for_end("tls").await.status.as_str(),
+        "delivered"
+    );
+    let (described, said) = run_describe("tls", &ours);
     assert!(described, "{said}");
 
     // A server that somebody else vouches for, and a caller that nobody knows.
@@ -179,7 +182,7 @@ async fn order_uses_verified_tls_to_temporal_and_database() {
         settings(&stranger, &authority),
         settings(&authority, &stranger),
     ] {
-        let (described, said) = describe("tls", &wrong);
+        let (described, said) = run_describe("tls", &wrong);
         assert!(!described && said.lines().count() == 1, "{said}");
     }
     assert!(store::connect(&database(&stranger)).await.is_err());

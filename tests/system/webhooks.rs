@@ -128,9 +128,9 @@ async fn post_webhook(url: &str, provider: WebhookProvider, message: &Message) -
 }
 
 /// Has it taken, genuine and new.
-async fn deliver_genuine_event(world: &Harness, provider: WebhookProvider, id: &str) {
+async fn deliver_genuine_event(harness: &Harness, provider: WebhookProvider, id: &str) {
     post_webhook(
-        &world.url,
+        &harness.url,
         provider,
         &sign_now(provider, sample_event(provider, id)),
     )

@@ -10,7 +10,7 @@ use workflows::OrderWorkflow;
 
 impl Harness {
     /// One line of an other system's manual: `POST /orders/order-123/start {"payment_id": "payment-456"}`.
-    async fn known(&self, call: &str) -> ApiResponse {
+    async fn send_documented_request(&self, call: &str) -> ApiResponse {
         let mut words = call.splitn(3, ' ');
         let (method, path) = (
             words.next().unwrap().parse::<Method>().unwrap(),
@@ -29,23 +29,25 @@ impl Harness {
 #[tokio::test]
 async fn system_a_requests_work() {
     // Its users have ten seconds to change their mind.
-    let world = Harness::start_with(&[("PAYMENT_PROCESSING_DELAY", "10s")]).await;
-    world
-        .known(r#"POST /orders/order-123/start {"payment_id": "payment-456"}"#)
+    let harness = Harness::start_with(&[("PAYMENT_PROCESSING_DELAY", "10s")]).await;
+    harness
+        .send_documented_request(r#"POST /orders/order-123/start {"payment_id": "payment-456"}"#)
         .await
         .expect_started();
-    world.wait_for_step("order-123", "pay").await;
-    let moved = world
-        .known(r#"POST /orders/order-123/signals/update-address {"street": "123 Main St"}"#)
+    harness.wait_for_step("order-123", "pay").await;
+    let moved = harness
+        .send_documented_request(
+            r#"POST /orders/order-123/signals/update-address {"street": "123 Main St"}"#,
+        )
         .await
         .expect_status(200);
     assert_eq!(moved["shipping_address"]["street"], "123 Main St");
-    world
-        .known("POST /orders/order-123/signals/cancel")
+    harness
+        .send_documented_request("POST /orders/order-123/signals/cancel")
         .await
         .expect_status(200);
-    let status = world
-        .known("GET /orders/order-123/status")
+    let status = harness
+        .send_documented_request("GET /orders/order-123/status")
         .await
         .expect_status(200);
     assert_eq!(
@@ -53,35 +55,41 @@ async fn system_a_requests_work() {
         (&json!("order-123"), &json!("cancelled"))
     );
     assert!(
-        world
-            .known("GET /docs")
+        harness
+            .send_documented_request("GET /docs")
             .await
             .expect_status(200)
             .as_str()
             .unwrap()
             .contains("swagger-ui")
     );
-    world.wait_for_end("order-123").await;
-    world.assert_invariants().await;
+    harness.wait_for_end("order-123").await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn system_b_requests_work() {
-    let world = Harness::start_with(&[("ORDER_PROFILE", "lifecycle"), ("DELIVERY", "")]).await;
+    let harness = Harness::start_with(&[("ORDER_PROFILE", "lifecycle"), ("DELIVERY", "")]).await;
     let order = r#"POST /orders {"customer_name": "John Doe", "customer_email": "john@example.com",
         "items": [{"sku": "ABC123", "qty": 2, "price": 99.99}],
         "shipping_address": {"street": "123 Main St", "city": "Anytown", "state": "CA"}}"#;
     let [kept, regretted] = [
-        world.known(order).await.expect_started(),
-        world.known(order).await.expect_started(),
+        harness
+            .send_documented_request(order)
+            .await
+            .expect_started(),
+        harness
+            .send_documented_request(order)
+            .await
+            .expect_started(),
     ];
-    world
-        .known(&format!("POST /orders/{regretted}/cancel"))
+    harness
+        .send_documented_request(&format!("POST /orders/{regretted}/cancel"))
         .await
         .expect_status(200);
-    world.wait_for_end(&kept).await;
-    let state = world
-        .known(&format!("GET /orders/{kept}"))
+    harness.wait_for_end(&kept).await;
+    let state = harness
+        .send_documented_request(&format!("GET /orders/{kept}"))
         .await
         .expect_status(200);
     assert_eq!(
@@ -92,8 +100,8 @@ async fn system_b_requests_work() {
         state["customer"],
         json!({"id": null, "name": "John Doe", "email": "john@example.com"})
     );
-    let trail = world
-        .known(&format!("GET /orders/{kept}/events"))
+    let trail = harness
+        .send_documented_request(&format!("GET /orders/{kept}/events"))
         .await
         .expect_status(200);
     let kinds: Vec<_> = trail["events"]
@@ -118,20 +126,20 @@ async fn system_b_requests_work() {
         steps
     );
     assert_eq!(
-        world.wait_for_end(&regretted).await.status.as_str(),
+        harness.wait_for_end(&regretted).await.status.as_str(),
         "cancelled"
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn system_c_requests_work() {
-    let world = Harness::start_with(&[("ORDER_PROFILE", "checkout"), ("DELIVERY", "")]).await;
+    let harness = Harness::start_with(&[("ORDER_PROFILE", "checkout"), ("DELIVERY", "")]).await;
     let order = r#"POST /orders {"customer_id": "CUST-001",
         "items": [{"product_id": "PROD-123", "product_name": "Laptop", "quantity": 1, "price": 999.99}],
         "shipping_address": "123 Main St", "shipping_city": "San Francisco",
         "shipping_postal_code": "94102", "shipping_country": "USA"}"#;
-    let reply = world.known(order).await;
+    let reply = harness.send_documented_request(order).await;
     let answer = reply.body.clone();
     let paid = reply.expect_started();
     assert!(
@@ -147,105 +155,117 @@ async fn system_c_requests_work() {
         answer["message"],
         "Order created successfully. Awaiting payment confirmation."
     );
-    let unpaid = world.known(order).await.expect_started();
+    let unpaid = harness
+        .send_documented_request(order)
+        .await
+        .expect_started();
     let payment =
         r#"{"transaction_id": "TXN-789", "amount": 999.99, "payment_method": "credit_card"}"#;
-    world
-        .known(&format!("POST /orders/{paid}/payment {payment}"))
+    harness
+        .send_documented_request(&format!("POST /orders/{paid}/payment {payment}"))
         .await
         .expect_status(200);
-    world
-        .known(&format!(
+    harness
+        .send_documented_request(&format!(
             r#"DELETE /orders/{unpaid} {{"reason": "Customer changed mind"}}"#
         ))
         .await
         .expect_status(200);
     for (id, end) in [(&paid, "delivered"), (&unpaid, "cancelled")] {
-        assert_eq!(world.wait_for_end(id).await.status.as_str(), end);
+        assert_eq!(harness.wait_for_end(id).await.status.as_str(), end);
         assert_eq!(
-            world
-                .known(&format!("GET /orders/{id}/status"))
+            harness
+                .send_documented_request(&format!("GET /orders/{id}/status"))
                 .await
                 .expect_status(200)["status"],
             end
         );
     }
-    let state = world
-        .known(&format!("GET /orders/{unpaid}"))
+    let state = harness
+        .send_documented_request(&format!("GET /orders/{unpaid}"))
         .await
         .expect_status(200);
     assert_eq!(state["cancellation_reason"], "Customer changed mind");
     for page in ["/docs", "/redoc"] {
-        world.known(&format!("GET {page}")).await.expect_status(200);
+        harness
+            .send_documented_request(&format!("GET {page}"))
+            .await
+            .expect_status(200);
     }
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn system_d_requests_work() {
-    let world = Harness::start_with(&[("ORDER_PROFILE", "quick"), ("DELIVERY", "")]).await;
-    world
-        .known("POST /orders/quick-1/start")
+    let harness = Harness::start_with(&[("ORDER_PROFILE", "quick"), ("DELIVERY", "")]).await;
+    harness
+        .send_documented_request("POST /orders/quick-1/start")
         .await
         .expect_started();
     let address =
         r#"{"street": "1 New St", "city": "Anytown", "state": "CA", "zip_code": "12345"}"#;
-    let moved = world
-        .known(&format!(
+    let moved = harness
+        .send_documented_request(&format!(
             "POST /orders/quick-1/signals/update-address {address}"
         ))
         .await
         .expect_status(200);
     assert_eq!(moved["shipping_address"]["postal_code"], "12345");
-    world
-        .known("GET /orders/quick-1/result")
+    harness
+        .send_documented_request("GET /orders/quick-1/result")
         .await
         .expect_problem(409, "order_running");
-    world
-        .known("POST /orders/quick-1/signals/approve")
+    harness
+        .send_documented_request("POST /orders/quick-1/signals/approve")
         .await
         .expect_status(200);
-    world.wait_for_end("quick-1").await;
+    harness.wait_for_end("quick-1").await;
     assert_eq!(
-        world
-            .known("GET /orders/quick-1/status")
+        harness
+            .send_documented_request("GET /orders/quick-1/status")
             .await
             .expect_status(200)["status"],
         "shipped"
     );
     assert_eq!(
-        world
-            .known("GET /orders/quick-1/result")
+        harness
+            .send_documented_request("GET /orders/quick-1/result")
             .await
             .expect_status(200)["status"],
         "shipped"
     );
-    world
-        .known("POST /orders/quick-2/start")
+    harness
+        .send_documented_request("POST /orders/quick-2/start")
         .await
         .expect_started();
-    world
-        .known("POST /orders/quick-2/signals/cancel")
+    harness
+        .send_documented_request("POST /orders/quick-2/signals/cancel")
         .await
         .expect_status(200);
     assert_eq!(
-        world.wait_for_end("quick-2").await.status.as_str(),
+        harness.wait_for_end("quick-2").await.status.as_str(),
         "cancelled"
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn system_e_requests_work() {
-    let world = Harness::start_with(&[("ORDER_PROFILE", "approval"), ("DELIVERY", "")]).await;
+    let harness = Harness::start_with(&[("ORDER_PROFILE", "approval"), ("DELIVERY", "")]).await;
     let address =
         r#"{"street": "1 A St", "city": "B", "state": "CA", "zip": "12345", "country": "USA"}"#;
     let start = |id: &str| {
         format!(r#"POST /orders/{id}/start {{"payment_id": "PMT-{id}", "address": {address}}}"#)
     };
-    world.known(&start("e-kept")).await.expect_started();
+    harness
+        .send_documented_request(&start("e-kept"))
+        .await
+        .expect_started();
     let moved = r#"POST /orders/e-kept/signals/update-address {"address": {"street": "2 Side St", "zip": "54321"}}"#;
-    let moved: Value = world.known(moved).await.expect_status(200);
+    let moved: Value = harness
+        .send_documented_request(moved)
+        .await
+        .expect_status(200);
     let address = &moved["shipping_address"];
     assert_eq!(
         (
@@ -255,33 +275,36 @@ async fn system_e_requests_work() {
         ),
         (&json!("2 Side St"), &json!("B"), &json!("54321"))
     );
-    world
-        .known("POST /orders/e-kept/signals/approve")
+    harness
+        .send_documented_request("POST /orders/e-kept/signals/approve")
         .await
         .expect_status(200);
-    world.known(&start("e-regretted")).await.expect_started();
-    world
-        .known("POST /orders/e-regretted/signals/cancel")
+    harness
+        .send_documented_request(&start("e-regretted"))
+        .await
+        .expect_started();
+    harness
+        .send_documented_request("POST /orders/e-regretted/signals/cancel")
         .await
         .expect_status(200);
     for (id, end) in [("e-kept", "shipped"), ("e-regretted", "cancelled")] {
-        assert_eq!(world.wait_for_end(id).await.status.as_str(), end);
+        assert_eq!(harness.wait_for_end(id).await.status.as_str(), end);
         assert_eq!(
-            world
-                .known(&format!("GET /orders/{id}/status"))
+            harness
+                .send_documented_request(&format!("GET /orders/{id}/status"))
                 .await
                 .expect_status(200)["status"],
             end
         );
     }
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 /// C's users talk to Temporal itself: signals, and queries on closed orders too.
 #[tokio::test]
 async fn system_c_temporal_signals_and_queries_work() {
-    let world = Harness::start_with(&[("ORDER_PROFILE", "checkout"), ("DELIVERY", "")]).await;
-    let client = world.connect_to_temporal().await;
+    let harness = Harness::start_with(&[("ORDER_PROFILE", "checkout"), ("DELIVERY", "")]).await;
+    let client = harness.connect_to_temporal().await;
     let signal = async |id: &str, name: &str, argument: Value| {
         let handle = client.get_workflow_handle::<OrderWorkflow>(format!("order-{id}"));
         let metadata = [("encoding".to_owned(), b"json/plain".to_vec())].into();
@@ -310,11 +333,11 @@ async fn system_c_temporal_signals_and_queries_work() {
         serde_json::from_slice::<Value>(&answer.payloads[0].data).unwrap()
     };
     for id in ["c-paid", "c-regretted"] {
-        world
-            .known(&format!("POST /orders/{id}/start"))
+        harness
+            .send_documented_request(&format!("POST /orders/{id}/start"))
             .await
             .expect_started();
-        world.wait_for_step(id, "pay").await;
+        harness.wait_for_step(id, "pay").await;
         assert_eq!(query(id, "get_order_status").await["status"], "pending");
     }
     signal(
@@ -325,7 +348,7 @@ async fn system_c_temporal_signals_and_queries_work() {
     .await;
     signal("c-regretted", "cancel_order", json!("changed my mind")).await;
     for (id, end) in [("c-paid", "delivered"), ("c-regretted", "cancelled")] {
-        world.wait_for_end(id).await;
+        harness.wait_for_end(id).await;
         // Closed by now, or about to be.
         assert_eq!(query(id, "get_order_status").await["status"], end);
         let state = query(id, "get_full_state").await;
@@ -335,33 +358,36 @@ async fn system_c_temporal_signals_and_queries_work() {
         );
         assert_eq!(query(id, "get_estimated_delivery").await["order_id"], id);
     }
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 /// B's two workers: one takes orders to the carrier's door, the other ships.
 #[tokio::test]
 async fn separate_workers_serve_orders_and_shipping() {
-    let world = Harness::start_with(&[("WORKER_QUEUES", "orders")]).await;
-    world
-        .known(r#"POST /orders/two/start {"payment_id": "payment-two"}"#)
+    let harness = Harness::start_with(&[("WORKER_QUEUES", "orders")]).await;
+    harness
+        .send_documented_request(r#"POST /orders/two/start {"payment_id": "payment-two"}"#)
         .await
         .expect_started();
-    let trail = async || world.audit_event_types("two").await;
-    world
+    let trail = async || harness.audit_event_types("two").await;
+    harness
         .wait_until("the shipment", trail, |trail| {
             trail.contains(&"shipment_started".to_owned())
         })
         .await;
     // Nobody serves the other queue: were it not so, the order would be delivered within two seconds.
     assert_eq!(
-        world.get("/orders/two/status").await.body["status"],
+        harness.get("/orders/two/status").await.body["status"],
         "preparing"
     );
-    let _shipping = world
+    let _shipping = harness
         .start_another_worker("shipping", &[("WORKER_QUEUES", "shipping")])
         .await;
-    assert_eq!(world.wait_for_end("two").await.status.as_str(), "delivered");
-    world.assert_invariants().await;
+    assert_eq!(
+        harness.wait_for_end("two").await.status.as_str(),
+        "delivered"
+    );
+    harness.assert_invariants().await;
 }
 
 /// The settings of D and E under their own names.
@@ -380,11 +406,11 @@ async fn setting_names_of_other_systems_are_read() {
         ("SHIPPING_TASK_QUEUE", "shipping-tq"),
         ("LOG_LEVEL", "DEBUG"),
     ];
-    let world = Harness::start_on(&database, address, &settings).await;
-    let id = world
-        .known(r#"POST /orders/order-main/start {"payment_id": "payment-main"}"#)
+    let harness = Harness::start_on(&database, address, &settings).await;
+    let id = harness
+        .send_documented_request(r#"POST /orders/order-main/start {"payment_id": "payment-main"}"#)
         .await
         .expect_started();
-    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "delivered");
-    assert!(world.read_log("worker").contains("DEBUG"));
+    assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "delivered");
+    assert!(harness.read_log("worker").contains("DEBUG"));
 }

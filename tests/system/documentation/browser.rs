@@ -11,7 +11,7 @@ use crate::{api::order_with_payment, harness::Harness};
 
 const BROWSERS: [&str; 3] = ["chromium-headless-shell", "chromium", "google-chrome"];
 
-fn browser() -> Option<&'static str> {
+fn find_browser() -> Option<&'static str> {
     let runs = |name: &&&str| {
         Command::new(name)
             .arg("--version")
@@ -23,14 +23,14 @@ fn browser() -> Option<&'static str> {
     BROWSERS.iter().find(runs).copied()
 }
 
-/// The page once its scripts ran, what they complained of, and the addresses that the browser asked.
-struct Seen {
+/// The page once its scripts ran, what they complained of, and the requested_urls that the browser asked.
+struct PageReport {
     page: String,
-    complaints: Vec<String>,
-    addresses: Vec<String>,
+    console_messages: Vec<String>,
+    requested_urls: Vec<String>,
 }
 
-async fn look(browser: &'static str, url: String) -> Seen {
+async fn open_page(browser: &'static str, url: String) -> PageReport {
     tokio::task::spawn_blocking(move || {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("net.json");
@@ -62,7 +62,7 @@ async fn look(browser: &'static str, url: String) -> Seen {
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        let complaints = said
+        let console_messages = said
             .lines()
             .filter(|line| line.contains(":CONSOLE"))
             .map(str::to_owned)
@@ -74,14 +74,14 @@ async fn look(browser: &'static str, url: String) -> Seen {
             .unwrap()
             .iter()
             .filter(|event| event["type"] == *kind);
-        let addresses = requests
+        let requested_urls = requests
             .filter_map(|event| event["params"]["url"].as_str())
             .map(str::to_owned)
             .collect();
-        Seen {
+        PageReport {
             page: String::from_utf8_lossy(&output.stdout).into_owned(),
-            complaints,
-            addresses,
+            console_messages,
+            requested_urls,
         }
     })
     .await
@@ -90,15 +90,15 @@ async fn look(browser: &'static str, url: String) -> Seen {
 
 #[tokio::test]
 async fn pages_work_in_browser_without_foreign_requests() {
-    let Some(browser) = browser() else {
+    let Some(browser) = find_browser() else {
         println!("SKIPPED: no browser is there (Debian: chromium-headless-shell)");
         return;
     };
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let mut order = order_with_payment("pmt-browser");
     order["customer"]["name"] = json!("<img src=x onerror=alert(1)>");
-    let id = world.post("/orders", order).await.expect_started();
-    world.wait_for_end(&id).await;
+    let id = harness.post("/orders", order).await.expect_started();
+    harness.wait_for_end(&id).await;
     for (path, shown) in [
         (
             "/".to_owned(),
@@ -141,12 +141,12 @@ async fn pages_work_in_browser_without_foreign_requests() {
             ],
         ),
     ] {
-        let seen = look(browser, format!("{}{path}", world.url)).await;
+        let seen = open_page(browser, format!("{}{path}", harness.url)).await;
         for text in shown {
             assert!(
                 seen.page.contains(text),
                 "{path} does not show {text}: {:?}\n{}",
-                seen.complaints,
+                seen.console_messages,
                 seen.page
             );
         }
@@ -154,13 +154,20 @@ async fn pages_work_in_browser_without_foreign_requests() {
         let refused =
             |line: &&String| !line.contains("Failed to load resource") || !path.ends_with("nobody");
         assert_eq!(
-            seen.complaints.iter().filter(refused).collect::<Vec<_>>(),
+            seen.console_messages
+                .iter()
+                .filter(refused)
+                .collect::<Vec<_>>(),
             Vec::<&String>::new(),
             "{path}"
         );
-        assert!(seen.addresses.len() > 3, "{path}: {:?}", seen.addresses);
-        for address in seen.addresses {
-            let ours = address.starts_with(&world.url)
+        assert!(
+            seen.requested_urls.len() > 3,
+            "{path}: {:?}",
+            seen.requested_urls
+        );
+        for address in seen.requested_urls {
+            let ours = address.starts_with(&harness.url)
                 || address.starts_with("data:")
                 || address.starts_with("blob:");
             assert!(ours, "{path} asks {address}");

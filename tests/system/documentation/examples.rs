@@ -9,7 +9,7 @@ use crate::{
     harness::Harness,
 };
 
-struct Sent {
+struct ExampleRequest {
     method: Method,
     path: String,
     operation: Value,
@@ -18,13 +18,13 @@ struct Sent {
 }
 
 /// Every body that the document shows, with its route.
-fn bodies(document: &Value) -> Vec<Sent> {
+fn example_bodies(document: &Value) -> Vec<ExampleRequest> {
     let mut found = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             let examples = &operation["requestBody"]["content"]["application/json"]["examples"];
             for (name, example) in examples.as_object().into_iter().flatten() {
-                found.push(Sent {
+                found.push(ExampleRequest {
                     method: method.to_uppercase().parse().unwrap(),
                     path: path.clone(),
                     operation: operation.clone(),
@@ -39,7 +39,7 @@ fn bodies(document: &Value) -> Vec<Sent> {
 
 /// The fields of an answer are those that its schema has.
 #[track_caller]
-fn fits(document: &Value, operation: &Value, reply: &ApiResponse) {
+fn assert_response_documented(document: &Value, operation: &Value, reply: &ApiResponse) {
     let answer = &operation["responses"][reply.status.as_str()];
     assert!(
         answer.is_object(),
@@ -124,13 +124,13 @@ async fn each_documented_example_works_against_running_api() {
         ("SHIPPING_DELAY", "30s"),
         ("DELIVERY", "confirm"),
     ];
-    let world = Harness::start_with(&slow).await;
+    let harness = Harness::start_with(&slow).await;
     let document: Value = serde_json::from_str(&read_file("docs/openapi.json")).unwrap();
-    let bodies = bodies(&document);
+    let bodies = example_bodies(&document);
     assert!(bodies.len() > 20, "{}", bodies.len());
     futures::future::join_all(bodies.into_iter().enumerate().map(|(number, sent)| {
-        let (world, document) = (&world, &document);
-        async move { works(world, document, number, sent).await }
+        let (harness, document) = (&harness, &document);
+        async move { check_example(harness, document, number, sent).await }
     }))
     .await;
     for (path, methods) in document["paths"].as_object().unwrap() {
@@ -141,39 +141,39 @@ async fn each_documented_example_works_against_running_api() {
             continue;
         };
         let path = path.replace("{id}", "example-0");
-        fits(&document, operation, &world.get(&path).await);
+        assert_response_documented(&document, operation, &harness.get(&path).await);
         if path != "/health" && path != "/orders" {
-            fits(
+            assert_response_documented(
                 &document,
                 operation,
-                &world.get(&path.replace("example-0", "nobody")).await,
+                &harness.get(&path.replace("example-0", "nobody")).await,
             );
         }
         if path != "/health" {
-            fits(
+            assert_response_documented(
                 &document,
                 operation,
-                &world.get(&format!("{path}?limit=0&source=rumour")).await,
+                &harness.get(&format!("{path}?limit=0&source=rumour")).await,
             );
         }
     }
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
-async fn works(
-    world: &Harness,
+async fn check_example(
+    harness: &Harness,
     document: &Value,
     number: usize,
-    Sent {
+    ExampleRequest {
         method,
         path,
         operation,
         name,
         mut body,
-    }: Sent,
+    }: ExampleRequest,
 ) {
     let id = format!("example-{number}");
-    ready(world, &path, &id).await;
+    prepare_order(harness, &path, &id).await;
     if body["transaction_id"].is_string() {
         // Of another order in each example.
         body["transaction_id"] = json!(format!("tx-{number}"));
@@ -184,7 +184,7 @@ async fn works(
     ];
     let sent = body.to_string();
     let send = async || {
-        world
+        harness
             .send(
                 method.clone(),
                 &path.replace("{id}", &id),
@@ -201,7 +201,7 @@ async fn works(
     // Under one key it is one request: on a slow machine it may be undecided for a while, which is 202 elsewhere.
     let decided =
         |reply: &ApiResponse| reply.status != 503 && (reply.status != 202 || expected == 202);
-    let reply = world
+    let reply = harness
         .wait_until(
             &format!("an answer to {method} {path}, {name}"),
             send,
@@ -213,8 +213,8 @@ async fn works(
         "{method} {path}, {name}: {:?}",
         reply.body
     );
-    fits(document, &operation, &reply);
-    let broken = world
+    assert_response_documented(document, &operation, &reply);
+    let broken = harness
         .send(
             method.clone(),
             &path.replace("{id}", &id),
@@ -222,8 +222,8 @@ async fn works(
             Some("{".to_owned()),
         )
         .await;
-    fits(document, &operation, &broken);
-    let unknown = world
+    assert_response_documented(document, &operation, &broken);
+    let unknown = harness
         .send(
             method,
             &path.replace("{id}", &id),
@@ -232,25 +232,25 @@ async fn works(
         )
         .await;
     assert_eq!(unknown.status, 422, "{path}");
-    fits(document, &operation, &unknown);
+    assert_response_documented(document, &operation, &unknown);
 }
 
 /// Brings an order to where the route can tell it something.
-async fn ready(world: &Harness, path: &str, id: &str) {
+async fn prepare_order(harness: &Harness, path: &str, id: &str) {
     let Some(signal) = path.strip_prefix("/orders/{id}") else {
         return;
     };
     let with = async |profile: &str| {
         let mut order = sample_order();
         order["profile"] = json!(profile);
-        world
+        harness
             .post(&format!("/orders/{id}/start"), order)
             .await
             .expect_started();
     };
     let step = async |step: &str| {
-        let look = async || world.get(&format!("/orders/{id}/status")).await.body;
-        world
+        let look = async || harness.get(&format!("/orders/{id}/status")).await.body;
+        harness
             .wait_until(&format!("{id} at {step}"), look, |status| {
                 status["step"] == step
             })
@@ -268,9 +268,9 @@ async fn ready(world: &Harness, path: &str, id: &str) {
         }
         "/signals/cancel-payment" => {
             with("lifecycle").await;
-            let look = async || world.get(&format!("/orders/{id}")).await.body;
+            let look = async || harness.get(&format!("/orders/{id}")).await.body;
             let paid = |order: &Value| order["payment_info"]["status"] == "captured";
-            world.wait_until(&format!("{id} paid"), look, paid).await;
+            harness.wait_until(&format!("{id} paid"), look, paid).await;
         }
         _ => {
             with("checkout").await;

@@ -38,7 +38,7 @@ insert into legacy.events (order_id, type, payload_json, ts) values
     ('old-3', 'order_failed', '{}', '2024-01-02T12:00:00Z');
 "#;
 
-fn script() -> String {
+fn migration_script() -> String {
     let page = read_file("docs/data-migration.md");
     page.split("```sql\n")
         .nth(1)
@@ -51,13 +51,15 @@ fn script() -> String {
 
 #[tokio::test]
 async fn migrated_orders_satisfy_every_invariant() {
-    let world = Harness::start().await;
-    adhoc_query::run_script(&world.pool, LEGACY).await.unwrap();
-    adhoc_query::run_script(&world.pool, &script())
+    let harness = Harness::start().await;
+    adhoc_query::run_script(&harness.pool, LEGACY)
         .await
         .unwrap();
-    assert_eq!(verify::find_violations(&world.pool).await.unwrap(), []);
-    let moved = world.get("/orders/old-1?source=database").await.body;
+    adhoc_query::run_script(&harness.pool, &migration_script())
+        .await
+        .unwrap();
+    assert_eq!(verify::find_violations(&harness.pool).await.unwrap(), []);
+    let moved = harness.get("/orders/old-1?source=database").await.body;
     assert_eq!(
         (&moved["status"], &moved["total_amount"]),
         (&"delivered".into(), &20.5.into()),
@@ -65,16 +67,16 @@ async fn migrated_orders_satisfy_every_invariant() {
     );
     assert_eq!(moved["payment_info"]["payment_id"], "old-pmt-1", "{moved}");
     assert_eq!(
-        world.audit_event_types("old-1").await.last().unwrap(),
+        harness.audit_event_types("old-1").await.last().unwrap(),
         "order_delivered"
     );
     assert_eq!(
-        world.get("/orders/old-2?source=database").await.body["total_amount"],
+        harness.get("/orders/old-2?source=database").await.body["total_amount"],
         500
     );
     // Nobody is told of what is past, now or later.
     let id = domain::OrderId::parse("old-1").unwrap();
-    let outbox = outbox::list(&world.pool, &id).await.unwrap();
+    let outbox = outbox::list(&harness.pool, &id).await.unwrap();
     let mails: Vec<_> = outbox
         .iter()
         .map(|mail| (mail.kind.as_str(), mail.status.as_str()))
@@ -87,21 +89,23 @@ async fn migrated_orders_satisfy_every_invariant() {
     ];
     assert_eq!(mails, kinds.map(|kind| (kind, "skipped")));
     // What came later is of another kind, and sound as well.
-    let id = world
+    let id = harness
         .post("/orders", order_with_payment("pmt-new-1"))
         .await
         .expect_started();
-    world.wait_for_end(&id).await;
-    world.assert_invariants().await;
+    harness.wait_for_end(&id).await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn open_order_stops_migration_and_is_named() {
-    let world = Harness::start().await;
-    adhoc_query::run_script(&world.pool, LEGACY).await.unwrap();
+    let harness = Harness::start().await;
+    adhoc_query::run_script(&harness.pool, LEGACY)
+        .await
+        .unwrap();
     let open = "update legacy.orders set state = 'PAYMENT_CHARGED' where id = 'old-2'";
-    adhoc_query::run_script(&world.pool, open).await.unwrap();
-    let refused = adhoc_query::run_script(&world.pool, &script())
+    adhoc_query::run_script(&harness.pool, open).await.unwrap();
+    let refused = adhoc_query::run_script(&harness.pool, &migration_script())
         .await
         .unwrap_err()
         .to_string();
@@ -109,5 +113,5 @@ async fn open_order_stops_migration_and_is_named() {
         refused.contains("open, or of an unknown state: old-2 is PAYMENT_CHARGED"),
         "{refused}"
     );
-    assert_eq!(verify::count_orders(&world.pool).await.unwrap(), 0);
+    assert_eq!(verify::count_orders(&harness.pool).await.unwrap(), 0);
 }

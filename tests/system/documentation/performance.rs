@@ -6,14 +6,14 @@ use store::adhoc_query;
 
 #[tokio::test]
 async fn performance_page_query_returns_charge_durations() {
-    let world = Harness::start().await;
-    let id = world
+    let harness = Harness::start().await;
+    let id = harness
         .post("/orders", order_with_payment("pmt-measured"))
         .await
         .expect_started();
-    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "delivered");
+    assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "delivered");
     // What the page says of a happy order.
-    assert_eq!(world.audit_event_types(&id).await.len(), 7);
+    assert_eq!(harness.audit_event_types(&id).await.len(), 7);
     let page = read_file("docs/performance.md");
     assert!(page.contains("seven rows of a happy order"));
     let query = page
@@ -23,7 +23,7 @@ async fn performance_page_query_returns_charge_durations() {
         .split("```")
         .next()
         .unwrap();
-    let answer = adhoc_query::run_query(&world.pool, query.trim(), 10)
+    let answer = adhoc_query::run_query(&harness.pool, query.trim(), 10)
         .await
         .unwrap();
     // {median,nineteen of twenty}, in seconds.

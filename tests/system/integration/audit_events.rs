@@ -22,7 +22,7 @@ use workflows::{Message, OrderInput, OrderWorkflow};
 const LONG: Span = Span::from_secs(3_600);
 
 /// Charged at once, shipped at once, delivered at once; `change` says what else.
-fn policy(change: impl FnOnce(&mut OrderPolicy)) -> OrderPolicy {
+fn immediate_policy(change: impl FnOnce(&mut OrderPolicy)) -> OrderPolicy {
     let mut policy = Profile::Production.policy();
     policy.review.mode = ReviewMode::None;
     policy.review.threshold = None;
@@ -38,8 +38,8 @@ fn policy(change: impl FnOnce(&mut OrderPolicy)) -> OrderPolicy {
 }
 
 /// Through Temporal, which takes a policy, and orders that the API refuses.
-async fn start(world: &Harness, id: &str, order: Value, policy: OrderPolicy) {
-    let shipping_task_queue = Some(world.shipping_task_queue.clone());
+async fn start_with_policy(harness: &Harness, id: &str, order: Value, policy: OrderPolicy) {
+    let shipping_task_queue = Some(harness.shipping_task_queue.clone());
     let input = OrderInput {
         order,
         policy: Some(policy),
@@ -47,8 +47,8 @@ async fn start(world: &Harness, id: &str, order: Value, policy: OrderPolicy) {
         ..OrderInput::default()
     };
     let options =
-        WorkflowStartOptions::new(world.orders_task_queue.clone(), format!("order-{id}")).build();
-    world
+        WorkflowStartOptions::new(harness.orders_task_queue.clone(), format!("order-{id}")).build();
+    harness
         .connect_to_temporal()
         .await
         .start_workflow(OrderWorkflow::run, Message::Valid(input), options)
@@ -56,26 +56,26 @@ async fn start(world: &Harness, id: &str, order: Value, policy: OrderPolicy) {
         .unwrap();
 }
 
-async fn tell(world: &Harness, id: &str, what: &str, body: Value) -> u16 {
-    world
+async fn send_request(harness: &Harness, id: &str, what: &str, body: Value) -> u16 {
+    harness
         .post(&format!("/orders/{id}/{what}"), body)
         .await
         .status
         .as_u16()
 }
 
-async fn written(world: &Harness, id: &str, kind: AuditEventType) {
-    let trail = async || world.audit_event_types(id).await;
-    world
+async fn wait_for_audit_event(harness: &Harness, id: &str, kind: AuditEventType) {
+    let trail = async || harness.audit_event_types(id).await;
+    harness
         .wait_until(&format!("{kind} of {id}"), trail, |trail| {
             trail.contains(&kind.to_string())
         })
         .await;
 }
 
-async fn reviewed(world: &Harness) {
+async fn run_reviewed_orders(harness: &Harness) {
     let by_a_person = || {
-        policy(|policy| {
+        immediate_policy(|policy| {
             policy.review.mode = ReviewMode::Approval;
             policy.delivery = DeliveryPolicy {
                 auto: false,
@@ -83,15 +83,15 @@ async fn reviewed(world: &Harness) {
             };
         })
     };
-    start(
-        world,
+    start_with_policy(
+        harness,
         "approved",
         order_with_payment("t-approved"),
         by_a_person(),
     )
     .await;
-    start(
-        world,
+    start_with_policy(
+        harness,
         "rejected",
         order_with_payment("t-rejected"),
         by_a_person(),
@@ -101,16 +101,19 @@ async fn reviewed(world: &Harness) {
         deadline: Some(Span::from_secs(1)),
         ..by_a_person()
     };
-    start(world, "late", order_with_payment("t-late"), late).await;
+    start_with_policy(harness, "late", order_with_payment("t-late"), late).await;
     for id in ["approved", "rejected"] {
-        written(world, id, AuditEventType::ReviewStarted).await;
+        wait_for_audit_event(harness, id, AuditEventType::ReviewStarted).await;
     }
     let too_early = json!({"transaction_id": "t-early", "amount": 99.99});
-    assert_eq!(tell(world, "approved", "payment", too_early).await, 409);
-    send_signal(world, "approved", "reject_order", &json!({"why": 1})).await;
     assert_eq!(
-        tell(
-            world,
+        send_request(harness, "approved", "payment", too_early).await,
+        409
+    );
+    send_signal(harness, "approved", "reject_order", &json!({"why": 1})).await;
+    assert_eq!(
+        send_request(
+            harness,
             "approved",
             "signals/approve",
             json!({"reviewer": "ann", "note": "fine"})
@@ -119,13 +122,13 @@ async fn reviewed(world: &Harness) {
         200
     );
     assert_eq!(
-        tell(world, "rejected", "signals/reject", json!({})).await,
+        send_request(harness, "rejected", "signals/reject", json!({})).await,
         200
     );
-    written(world, "approved", AuditEventType::OrderShipped).await;
+    wait_for_audit_event(harness, "approved", AuditEventType::OrderShipped).await;
     assert_eq!(
-        tell(
-            world,
+        send_request(
+            harness,
             "approved",
             "signals/update-address",
             json!({"street": "2 Side St"})
@@ -134,8 +137,8 @@ async fn reviewed(world: &Harness) {
         409
     );
     assert_eq!(
-        tell(
-            world,
+        send_request(
+            harness,
             "approved",
             "signals/confirm-delivery",
             json!({"signed_by": "bob"})
@@ -145,31 +148,37 @@ async fn reviewed(world: &Harness) {
     );
 }
 
-async fn paid(world: &Harness) {
-    let confirmed = policy(|policy| {
+async fn paid(harness: &Harness) {
+    let confirmed = immediate_policy(|policy| {
         policy.payment = PaymentMode::Confirm;
         policy.shipping_delay = LONG;
     });
-    start(world, "confirmed", sample_order(), confirmed).await;
-    let given_back = policy(|policy| {
+    start_with_policy(harness, "confirmed", sample_order(), confirmed).await;
+    let given_back = immediate_policy(|policy| {
         policy.payment_timeout = Span::from_secs(1);
         policy.shipping_delay = LONG;
     });
-    start(
-        world,
+    start_with_policy(
+        harness,
         "given-back",
         order_with_payment("t-given-back"),
         given_back,
     )
     .await;
-    written(world, "confirmed", AuditEventType::PaymentRequested).await;
+    wait_for_audit_event(harness, "confirmed", AuditEventType::PaymentRequested).await;
     let paid = |amount: f64| json!({"transaction_id": "t-confirmed", "amount": amount});
-    assert_eq!(tell(world, "confirmed", "payment", paid(1.0)).await, 422);
-    assert_eq!(tell(world, "confirmed", "payment", paid(99.99)).await, 200);
-    world.wait_for_status("confirmed", "preparing").await;
     assert_eq!(
-        tell(
-            world,
+        send_request(harness, "confirmed", "payment", paid(1.0)).await,
+        422
+    );
+    assert_eq!(
+        send_request(harness, "confirmed", "payment", paid(99.99)).await,
+        200
+    );
+    harness.wait_for_status("confirmed", "preparing").await;
+    assert_eq!(
+        send_request(
+            harness,
             "confirmed",
             "cancel",
             json!({"reason": "changed my mind"})
@@ -177,10 +186,10 @@ async fn paid(world: &Harness) {
         .await,
         200
     );
-    world.wait_for_status("given-back", "preparing").await;
+    harness.wait_for_status("given-back", "preparing").await;
     assert_eq!(
-        tell(
-            world,
+        send_request(
+            harness,
             "given-back",
             "signals/cancel-payment",
             json!({"reason": "wrong card"})
@@ -190,18 +199,18 @@ async fn paid(world: &Harness) {
     );
 }
 
-async fn shipped_elsewhere(world: &Harness) {
-    start(
-        world,
+async fn run_redirected_order(harness: &Harness) {
+    start_with_policy(
+        harness,
         "redirected",
         order_with_payment("t-redirected"),
-        policy(|policy| policy.shipping_delay = LONG),
+        immediate_policy(|policy| policy.shipping_delay = LONG),
     )
     .await;
-    world.wait_for_status("redirected", "preparing").await;
+    harness.wait_for_status("redirected", "preparing").await;
     assert_eq!(
-        tell(
-            world,
+        send_request(
+            harness,
             "redirected",
             "signals/update-address",
             json!({"street": "2 Side St"})
@@ -211,37 +220,43 @@ async fn shipped_elsewhere(world: &Harness) {
     );
 }
 
-async fn failed(world: &Harness) {
+async fn run_failing_orders(harness: &Harness) {
     for (operation, id, fault, times) in [
         ("charge", "declined", Fault::Decline, 1),
         ("charge", "unavailable", Fault::Fail, 1_000),
         ("dispatch", "dispatch-failed", Fault::Fail, 1_000),
     ] {
-        add_fault(&world.pool, operation, id, fault, times)
+        add_fault(&harness.pool, operation, id, fault, times)
             .await
             .unwrap();
-        let impatient = policy(|policy| policy.payment_retry_for = Span::ZERO);
-        start(world, id, order_with_payment(&format!("t-{id}")), impatient).await;
+        let impatient = immediate_policy(|policy| policy.payment_retry_for = Span::ZERO);
+        start_with_policy(
+            harness,
+            id,
+            order_with_payment(&format!("t-{id}")),
+            impatient,
+        )
+        .await;
     }
-    store::inventory::set_available(&world.pool, &Sku::parse("RARE").unwrap(), 0)
+    store::inventory::set_available(&harness.pool, &Sku::parse("RARE").unwrap(), 0)
         .await
         .unwrap();
     let mut rare = order_with_payment("t-rare");
     rare["items"][0]["sku"] = json!("RARE");
-    start(world, "out-of-stock", rare, policy(|_| {})).await;
-    start(
-        world,
+    start_with_policy(harness, "out-of-stock", rare, immediate_policy(|_| {})).await;
+    start_with_policy(
+        harness,
         "invalid",
         json!({"items": [{"sku": "A"}]}),
-        policy(|_| {}),
+        immediate_policy(|_| {}),
     )
     .await;
-    let unreviewed = policy(|policy| {
+    let unreviewed = immediate_policy(|policy| {
         policy.review.mode = ReviewMode::Timer;
         policy.review.timeout = Span::from_secs(1);
     });
-    start(
-        world,
+    start_with_policy(
+        harness,
         "unreviewed",
         order_with_payment("t-unreviewed"),
         unreviewed,
@@ -250,14 +265,14 @@ async fn failed(world: &Harness) {
 }
 
 /// By payment providers.
-async fn noticed(world: &Harness) {
-    let confirmed = policy(|policy| {
+async fn run_webhook_order(harness: &Harness) {
+    let confirmed = immediate_policy(|policy| {
         policy.payment = PaymentMode::Confirm;
         policy.shipping_delay = LONG;
     });
-    start(world, "noticed", sample_order(), confirmed).await;
-    written(world, "noticed", AuditEventType::PaymentRequested).await;
-    let stripe = WebhookSender::new(world, WebhookProvider::Stripe);
+    start_with_policy(harness, "noticed", sample_order(), confirmed).await;
+    wait_for_audit_event(harness, "noticed", AuditEventType::PaymentRequested).await;
+    let stripe = WebhookSender::new(harness, WebhookProvider::Stripe);
     let payment = stripe.payment("noticed", "t-noticed", "99.99");
     let event = |event_type: &str, object: Value| json!({"id": format!("evt-t-{event_type}"), "type": event_type, "data": {"object": object}});
     let processing = json!({"id": "t-noticed", "metadata": {"order_id": "noticed"}});
@@ -267,7 +282,7 @@ async fn noticed(world: &Harness) {
     for kind in [SampleKind::Failed, SampleKind::Paid] {
         stripe.send_event(kind, &payment, "t").await;
     }
-    world.wait_for_status("noticed", "preparing").await;
+    harness.wait_for_status("noticed", "preparing").await;
     stripe.send_event(SampleKind::Disputed, &payment, "t").await;
     stripe
         .send_event(
@@ -291,20 +306,23 @@ async fn noticed(world: &Harness) {
         AuditEventType::PaymentRefundFailed,
         AuditEventType::UnmatchedPaymentRefundDue,
     ] {
-        written(world, "noticed", kind).await;
+        wait_for_audit_event(harness, "noticed", kind).await;
     }
-    assert_eq!(tell(world, "noticed", "cancel", json!({})).await, 200);
+    assert_eq!(
+        send_request(harness, "noticed", "cancel", json!({})).await,
+        200
+    );
 }
 
 #[tokio::test]
 async fn every_audit_event_matches_published_schema() {
-    let world = crate::webhooks::start_with_webhooks(&[]).await;
+    let harness = crate::webhooks::start_with_webhooks(&[]).await;
     futures::join!(
-        reviewed(&world),
-        paid(&world),
-        shipped_elsewhere(&world),
-        failed(&world),
-        noticed(&world)
+        run_reviewed_orders(&harness),
+        paid(&harness),
+        run_redirected_order(&harness),
+        run_failing_orders(&harness),
+        run_webhook_order(&harness)
     );
     let document: Value = serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap();
     let answer = &document["paths"]["/orders/{id}/events"]["get"]["responses"]["200"];
@@ -325,8 +343,8 @@ async fn every_audit_event_matches_published_schema() {
         "unreviewed",
         "noticed",
     ] {
-        world.wait_for_end(id).await;
-        let trail = world
+        harness.wait_for_end(id).await;
+        let trail = harness
             .get(&format!("/orders/{id}/events"))
             .await
             .expect_status(200);
@@ -359,5 +377,5 @@ async fn every_audit_event_matches_published_schema() {
         .filter(|kind| !seen.contains(kind.as_str()))
         .collect();
     assert_eq!(unseen, [&AuditEventType::UnmatchedPaymentRefunded]);
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }

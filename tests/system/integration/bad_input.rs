@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{api::sample_order, harness::Harness};
 
-fn pointers(problem: &Value) -> Vec<&str> {
+fn error_pointers(problem: &Value) -> Vec<&str> {
     problem["errors"]
         .as_array()
         .unwrap()
@@ -16,17 +16,17 @@ fn pointers(problem: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn every_invalid_field_is_reported_together() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let bad = json!({
         "customer": {"email": "nobody"}, "currency": "DOLLARS", "colour": "red",
         "items": [{"sku": "A", "quantity": -7, "unit_price": "99.999"}, {"sku": "A"}],
         "shipping_address": {"city": "Anytown"},
     });
-    let problem = world
+    let problem = harness
         .post("/orders", bad)
         .await
         .expect_problem(422, "invalid_request");
-    let named = pointers(&problem);
+    let named = error_pointers(&problem);
     for pointer in [
         "/customer/email",
         "/currency",
@@ -53,12 +53,12 @@ async fn every_invalid_field_is_reported_together() {
             .as_object_mut()
             .unwrap()
             .extend(change.as_object().unwrap().clone());
-        let problem = world
+        let problem = harness
             .post("/orders", order)
             .await
             .expect_problem(422, "invalid_request");
         assert!(
-            pointers(&problem)
+            error_pointers(&problem)
                 .iter()
                 .any(|named| named.starts_with(pointer)),
             "{pointer} is not in {problem}"
@@ -68,7 +68,7 @@ async fn every_invalid_field_is_reported_together() {
 
 #[tokio::test]
 async fn errors_use_submitted_spelling_of_each_field() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     for (bad, expected) in [
         (
             json!({"items": [{"sku": "", "qty": 1, "price": 1}], "shipping_address": {"street": "  "}}),
@@ -91,25 +91,25 @@ async fn errors_use_submitted_spelling_of_each_field() {
             &["/shipping_address", "/items/0/price"],
         ),
     ] {
-        let problem = world
+        let problem = harness
             .post("/orders", bad)
             .await
             .expect_problem(422, "invalid_request");
-        assert_eq!(pointers(&problem), expected);
+        assert_eq!(error_pointers(&problem), expected);
     }
     let equal = json!({"items": [{"sku": "A", "qty": 1, "price": 1, "unit_price": "1.00"}], "address": "1 Main St"});
-    world.post("/orders", equal).await.expect_status(202);
+    harness.post("/orders", equal).await.expect_status(202);
 }
 
 #[tokio::test]
 async fn malformed_requests_return_problem_documents() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let send = async |method: Method, path: &str, kind: &str, body: &str| {
         let headers: Vec<_> = (!kind.is_empty())
             .then_some(("content-type", kind))
             .into_iter()
             .collect();
-        world
+        harness
             .send(method, path, &headers, Some(body.to_owned()))
             .await
     };
@@ -146,7 +146,7 @@ async fn malformed_requests_return_problem_documents() {
     send(Method::POST, "/orders", json, "[1, 2]")
         .await
         .expect_problem(422, "invalid_request");
-    world
+    harness
         .get("/nowhere")
         .await
         .expect_problem(404, "route_not_found");
@@ -154,42 +154,48 @@ async fn malformed_requests_return_problem_documents() {
     let allow = reply.header("allow").to_owned();
     assert!(allow.contains("GET") && allow.contains("DELETE"), "{allow}");
     reply.expect_problem(405, "method_not_allowed");
-    world
+    harness
         .get("/orders/a%20b")
         .await
         .expect_problem(404, "order_not_found");
-    world
+    harness
         .post("/orders/a%2Fb/start", json!({}))
         .await
         .expect_problem(422, "invalid_request");
-    world
+    harness
         .get("/orders/nobody")
         .await
         .expect_problem(404, "order_not_found");
-    world
+    harness
         .get("/orders/nobody/status")
         .await
         .expect_problem(404, "order_not_found");
     for key in ["", "two words", &"k".repeat(256)] {
-        world
+        harness
             .post_with_headers("/orders", sample_order(), &[("idempotency-key", key)])
             .await
             .expect_problem(400, "invalid_idempotency_key");
     }
-    let reply = world
+    let reply = harness
         .send(Method::GET, "/health", &[("x-request-id", "abc-123")], None)
         .await;
     assert_eq!(reply.header("x-request-id"), "abc-123");
-    assert!(!world.get("/health").await.header("x-request-id").is_empty());
+    assert!(
+        !harness
+            .get("/health")
+            .await
+            .header("x-request-id")
+            .is_empty()
+    );
 }
 
 #[tokio::test]
 async fn ambiguous_json_bodies_are_rejected() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let send = async |body: Vec<u8>| {
-        let request = world
+        let request = harness
             .http
-            .post(format!("{}/orders", world.url))
+            .post(format!("{}/orders", harness.url))
             .header("content-type", "application/json");
         let answer = request.body(body).send().await.unwrap();
         let status = answer.status().as_u16();
@@ -270,7 +276,7 @@ async fn ambiguous_json_bodies_are_rejected() {
         let shown: String = String::from_utf8_lossy(&body).chars().take(500).collect();
         assert_eq!(seen, status, "{shown}: {answer}");
         assert!(
-            told.is_empty() || pointers(&answer).contains(&told),
+            told.is_empty() || error_pointers(&answer).contains(&told),
             "{told} is not in {answer}"
         );
     }
@@ -278,7 +284,7 @@ async fn ambiguous_json_bodies_are_rejected() {
 
 #[tokio::test]
 async fn prices_follow_decimals_of_their_currency() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     for (currency, price, quantity, total) in [
         ("JPY", json!(500), 3, json!(1500)),
         ("KWD", json!("1.234"), 3, json!(3.702)),
@@ -287,14 +293,19 @@ async fn prices_follow_decimals_of_their_currency() {
         let mut order = sample_order();
         order["currency"] = json!(currency);
         order["items"] = json!([{"sku": "A", "quantity": quantity, "price": price}]);
-        let reply = world.post("/orders", order).await;
+        let reply = harness.post("/orders", order).await;
         assert_eq!(
             (&reply.body["total_amount"], &reply.body["currency"]),
             (&total, &json!(currency))
         );
         let id = reply.expect_started();
-        let state = async || world.get(&format!("/orders/{id}")).await.expect_status(200);
-        let state = world
+        let state = async || {
+            harness
+                .get(&format!("/orders/{id}"))
+                .await
+                .expect_status(200)
+        };
+        let state = harness
             .wait_until("the total", state, |state| !state["total_amount"].is_null())
             .await;
         assert_eq!(state["total_amount"], total);
@@ -309,7 +320,7 @@ async fn prices_follow_decimals_of_their_currency() {
         let mut order = sample_order();
         order["currency"] = json!(currency);
         order["items"][0]["unit_price"] = json!(price);
-        world
+        harness
             .post("/orders", order)
             .await
             .expect_problem(422, "invalid_request");
@@ -318,10 +329,10 @@ async fn prices_follow_decimals_of_their_currency() {
 
 #[tokio::test]
 async fn invalid_signal_bodies_are_rejected_without_effect() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let mut order = sample_order();
     order["profile"] = json!("checkout");
-    let id = world.post("/orders", order).await.expect_started();
+    let id = harness.post("/orders", order).await.expect_started();
     for (signal, body, pointer) in [
         ("signals/cancel", json!({"why": "x"}), "/why"),
         ("signals/approve", json!({"reviewer": 5}), "/reviewer"),
@@ -384,12 +395,12 @@ async fn invalid_signal_bodies_are_rejected_without_effect() {
             "/delivered_at",
         ),
     ] {
-        let problem = world
+        let problem = harness
             .post(&format!("/orders/{id}/{signal}"), body)
             .await
             .expect_problem(422, "invalid_request");
         assert!(
-            pointers(&problem).contains(&pointer),
+            error_pointers(&problem).contains(&pointer),
             "{pointer:?} is not in {problem}"
         );
     }
@@ -400,39 +411,39 @@ async fn invalid_signal_bodies_are_rejected_without_effect() {
     ] {
         let path = format!("/orders/{id}/signals/reject");
         let headers = [("content-type", "application/json")];
-        world
+        harness
             .send(Method::POST, &path, &headers, Some(body.to_owned()))
             .await
             .expect_problem(400, "malformed_json");
     }
     assert_eq!(
-        world
+        harness
             .get(&format!("/orders/{id}/status"))
             .await
             .expect_status(200)["status"],
         "pending"
     );
-    world
+    harness
         .post(&format!("/orders/{id}/cancel"), json!({}))
         .await
         .expect_status(200);
-    world.wait_for_end(&id).await;
+    harness.wait_for_end(&id).await;
 }
 
 #[tokio::test]
 async fn production_settings_require_items_and_forbid_profile() {
-    let world =
+    let harness =
         Harness::start_with(&[("SAMPLE_CART", "off"), ("ALLOW_PROFILE_OVERRIDE", "off")]).await;
-    let problem = world
+    let problem = harness
         .post("/orders/strict-1/start", json!({"payment_id": "p"}))
         .await
         .expect_problem(422, "invalid_request");
-    assert_eq!(pointers(&problem), ["/items"]);
+    assert_eq!(error_pointers(&problem), ["/items"]);
     let mut order = sample_order();
     order["profile"] = json!("quick");
-    let problem = world
+    let problem = harness
         .post("/orders", order)
         .await
         .expect_problem(422, "invalid_request");
-    assert_eq!(pointers(&problem), ["/profile"]);
+    assert_eq!(error_pointers(&problem), ["/profile"]);
 }

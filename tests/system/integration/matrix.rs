@@ -44,7 +44,7 @@ fn requests() -> [(&'static str, &'static str, Value); 7] {
 }
 
 /// `200`, `200 already`, or the problem's status and code.
-fn told(reply: &ApiResponse) -> String {
+fn result_code(reply: &ApiResponse) -> String {
     let status = reply.status.as_u16();
     match (
         status,
@@ -58,11 +58,11 @@ fn told(reply: &ApiResponse) -> String {
 }
 
 /// Sends each request to the order and compares what it is told.
-async fn expect(world: &Harness, state: &str, id: &str, expected: [&str; 7]) {
+async fn expect_results(harness: &Harness, state: &str, id: &str, expected: [&str; 7]) {
     for ((route, _, body), expected) in requests().into_iter().zip(expected) {
-        let reply = world.post(&format!("/orders/{id}/{route}"), body).await;
+        let reply = harness.post(&format!("/orders/{id}/{route}"), body).await;
         assert_eq!(
-            told(&reply),
+            result_code(&reply),
             expected,
             "{route} of an order that is {state}: {:?}",
             reply.body
@@ -72,15 +72,15 @@ async fn expect(world: &Harness, state: &str, id: &str, expected: [&str; 7]) {
 
 #[tokio::test]
 async fn response_depends_on_order_state() {
-    let world = Harness::start_with(&[("DELIVERY", "confirm")]).await;
+    let harness = Harness::start_with(&[("DELIVERY", "confirm")]).await;
     let unknown = "404 order_not_found";
-    expect(&world, "unknown", "nobody", [unknown; 7]).await;
+    expect_results(&harness, "unknown", "nobody", [unknown; 7]).await;
 
     let mut order = sample_order();
     order["profile"] = json!("checkout");
-    let unpaid = world.post("/orders", order).await.expect_started();
-    let look = async || world.get(&format!("/orders/{unpaid}")).await.body;
-    world
+    let unpaid = harness.post("/orders", order).await.expect_started();
+    let look = async || harness.get(&format!("/orders/{unpaid}")).await.body;
+    harness
         .wait_until("the wait for a payment", look, |body| body["step"] == "pay")
         .await;
     for ((route, _, body), expected) in requests().into_iter().zip([
@@ -95,26 +95,28 @@ async fn response_depends_on_order_state() {
         if expected.is_empty() {
             continue;
         }
-        let reply = world.post(&format!("/orders/{unpaid}/{route}"), body).await;
+        let reply = harness
+            .post(&format!("/orders/{unpaid}/{route}"), body)
+            .await;
         assert_eq!(
-            told(&reply),
+            result_code(&reply),
             expected,
             "{route} of an unpaid order: {:?}",
             reply.body
         );
     }
-    let address = world
+    let address = harness
         .post(
             &format!("/orders/{unpaid}/signals/update-address"),
             json!({"street": "2 Side St"}),
         )
         .await;
-    assert_eq!(told(&address), "200 already");
-    world
+    assert_eq!(result_code(&address), "200 already");
+    harness
         .post(&format!("/orders/{unpaid}/cancel"), json!({}))
         .await
         .expect_status(200);
-    world.wait_for_end(&unpaid).await;
+    harness.wait_for_end(&unpaid).await;
     let closed = "409 order_closed";
     let cancelled = [
         closed,
@@ -125,24 +127,24 @@ async fn response_depends_on_order_state() {
         closed,
         closed,
     ];
-    expect(&world, "cancelled", &unpaid, cancelled).await;
+    expect_results(&harness, "cancelled", &unpaid, cancelled).await;
 
-    let shipped = world
+    let shipped = harness
         .post("/orders", order_with_payment("pmt-matrix"))
         .await
         .expect_started();
-    world.wait_for_status(&shipped, "shipped").await;
+    harness.wait_for_status(&shipped, "shipped").await;
     let (review, left) = ("409 not_in_review", "409 already_shipped");
-    expect(
-        &world,
+    expect_results(
+        &harness,
         "shipped",
         &shipped,
         [review, review, left, left, left, "409 already_paid", "200"],
     )
     .await;
-    world.wait_for_end(&shipped).await;
-    expect(
-        &world,
+    harness.wait_for_end(&shipped).await;
+    expect_results(
+        &harness,
         "delivered",
         &shipped,
         [closed, closed, left, left, left, closed, "200 already"],
@@ -151,15 +153,18 @@ async fn response_depends_on_order_state() {
 
     let mut order = order_with_payment("pmt-declined");
     order["payment"]["method"] = json!("pm_card_chargeDeclined");
-    let failed = world.post("/orders", order).await.expect_started();
-    assert_eq!(world.wait_for_end(&failed).await.status.as_str(), "failed");
-    expect(&world, "failed", &failed, [closed; 7]).await;
-    world.assert_invariants().await;
+    let failed = harness.post("/orders", order).await.expect_started();
+    assert_eq!(
+        harness.wait_for_end(&failed).await.status.as_str(),
+        "failed"
+    );
+    expect_results(&harness, "failed", &failed, [closed; 7]).await;
+    harness.assert_invariants().await;
 }
 
 /// A plain signal of Temporal, with whatever body.
-pub(super) async fn send_signal(world: &Harness, id: &str, name: &str, body: &Value) {
-    let handle = world
+pub(super) async fn send_signal(harness: &Harness, id: &str, name: &str, body: &Value) {
+    let handle = harness
         .connect_to_temporal()
         .await
         .get_workflow_handle::<OrderWorkflow>(format!("order-{id}"));
@@ -182,9 +187,9 @@ pub(super) async fn send_signal(world: &Harness, id: &str, name: &str, body: &Va
 
 #[tokio::test]
 async fn signal_before_first_workflow_task_is_kept() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     // Nobody works: each signal is in the workflow's history before its first task.
-    world.worker.stop().await;
+    harness.worker.stop().await;
     for (index, (_, name, body)) in requests().into_iter().enumerate() {
         let id = format!("early-{index}");
         let mut order = sample_order();
@@ -193,20 +198,20 @@ async fn signal_before_first_workflow_task_is_kept() {
         } else {
             "approval"
         });
-        world
+        harness
             .post(&format!("/orders/{id}/start"), order)
             .await
             .expect_status(202);
-        send_signal(&world, &id, name, &body).await;
+        send_signal(&harness, &id, name, &body).await;
         // Sent twice it is not done twice.
-        send_signal(&world, &id, name, &body).await;
+        send_signal(&harness, &id, name, &body).await;
     }
-    world.worker.restart().await.unwrap();
+    harness.worker.restart().await.unwrap();
     assert_eq!(
-        world.wait_for_end("early-0").await.status.as_str(),
+        harness.wait_for_end("early-0").await.status.as_str(),
         "shipped"
     );
-    let rejected = world.wait_for_end("early-1").await;
+    let rejected = harness.wait_for_end("early-1").await;
     assert_eq!(
         (
             rejected.status.as_str(),
@@ -214,7 +219,7 @@ async fn signal_before_first_workflow_task_is_kept() {
         ),
         ("cancelled", Some("fraud"))
     );
-    let cancelled = world.wait_for_end("early-2").await;
+    let cancelled = harness.wait_for_end("early-2").await;
     assert_eq!(
         (
             cancelled.status.as_str(),
@@ -223,11 +228,11 @@ async fn signal_before_first_workflow_task_is_kept() {
         ("cancelled", Some("enough"))
     );
     assert_eq!(
-        world.wait_for_end("early-5").await.status.as_str(),
+        harness.wait_for_end("early-5").await.status.as_str(),
         "delivered"
     );
     let count = async |id: &str, kind: &str| {
-        world
+        harness
             .audit_event_types(id)
             .await
             .iter()
@@ -235,16 +240,16 @@ async fn signal_before_first_workflow_task_is_kept() {
             .count()
     };
     let moved =
-        async || world.get("/orders/early-3").await.body["shipping_address"]["street"].clone();
-    world
+        async || harness.get("/orders/early-3").await.body["shipping_address"]["street"].clone();
+    harness
         .wait_until("the new address", moved, |street| street == "2 Side St")
         .await;
     for index in 0..requests().len() {
         let id = format!("early-{index}");
-        world
+        harness
             .wait_until(
                 &format!("{id}'s first entry"),
-                async || world.audit_event_types(&id).await,
+                async || harness.audit_event_types(&id).await,
                 |trail| trail.first().is_some_and(|kind| kind == "order_received"),
             )
             .await;
@@ -259,7 +264,7 @@ async fn signal_before_first_workflow_task_is_kept() {
         ("early-4", "request_refused", 2),
         ("early-6", "request_refused", 2),
     ] {
-        world
+        harness
             .wait_until(
                 &format!("{kind} of {id}"),
                 async || count(id, kind).await,
@@ -268,33 +273,33 @@ async fn signal_before_first_workflow_task_is_kept() {
             .await;
     }
     for id in ["early-3", "early-4", "early-6"] {
-        world
+        harness
             .post(&format!("/orders/{id}/cancel"), json!({}))
             .await
             .expect_status(200);
-        world.wait_for_end(id).await;
+        harness.wait_for_end(id).await;
     }
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn repeated_idempotency_key_returns_first_response() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let mut order = sample_order();
     order["profile"] = json!("checkout");
-    let id = world.post("/orders", order).await.expect_started();
+    let id = harness.post("/orders", order).await.expect_started();
     let key = [("idempotency-key", "k-1")];
     let path = format!("/orders/{id}/signals/update-address");
-    let first = world
+    let first = harness
         .post_with_headers(&path, json!({"street": "2 Side St"}), &key)
         .await
         .expect_status(200);
     assert_eq!(first.get("already"), None);
-    world
+    harness
         .post(&path, json!({"street": "3 Other St"}))
         .await
         .expect_status(200);
-    let again = world
+    let again = harness
         .post_with_headers(&path, json!({"street": "2 Side St"}), &key)
         .await
         .expect_status(200);
@@ -304,26 +309,26 @@ async fn repeated_idempotency_key_returns_first_response() {
     );
     // The repeat changed nothing.
     assert_eq!(
-        world.get(&format!("/orders/{id}")).await.body["shipping_address"]["street"],
+        harness.get(&format!("/orders/{id}")).await.body["shipping_address"]["street"],
         "3 Other St"
     );
-    world
+    harness
         .post(&format!("/orders/{id}/cancel"), json!({}))
         .await
         .expect_status(200);
-    world.wait_for_end(&id).await;
+    harness.wait_for_end(&id).await;
     // On the closed order too.
     assert_eq!(
-        world
+        harness
             .post_with_headers(&path, json!({"street": "2 Side St"}), &key)
             .await
             .expect_status(200)["already"],
         true
     );
     // Something else under the same key is no repeat.
-    let other = world
+    let other = harness
         .post_with_headers(&path, json!({"street": "4 Third St"}), &key)
         .await;
     other.expect_problem(422, "idempotency_key_reused");
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }

@@ -10,18 +10,18 @@ use crate::{
 use domain::OrderId;
 
 /// The local stack, without a setting of its own beside the profile.
-async fn stack() -> Harness {
+async fn start_stack() -> Harness {
     Harness::start_with(&[("DELIVERY", "")]).await
 }
 
-async fn start(world: &Harness, profile: &str, mut order: Value) -> String {
+async fn start_in_profile(harness: &Harness, profile: &str, mut order: Value) -> String {
     order["profile"] = json!(profile);
-    world.post("/orders", order).await.expect_started()
+    harness.post("/orders", order).await.expect_started()
 }
 
 /// When each entry of the trail was written.
-async fn times(world: &Harness, id: &str) -> Vec<(String, DateTime<Utc>)> {
-    let events = store::audit_events::list(&world.pool, &OrderId::parse(id).unwrap(), 0, 1_000)
+async fn audit_times(harness: &Harness, id: &str) -> Vec<(String, DateTime<Utc>)> {
+    let events = store::audit_events::list(&harness.pool, &OrderId::parse(id).unwrap(), 0, 1_000)
         .await
         .unwrap()
         .unwrap();
@@ -31,7 +31,7 @@ async fn times(world: &Harness, id: &str) -> Vec<(String, DateTime<Utc>)> {
         .collect()
 }
 
-fn between(times: &[(String, DateTime<Utc>)], from: &str, to: &str) -> TimeDelta {
+fn time_between(times: &[(String, DateTime<Utc>)], from: &str, to: &str) -> TimeDelta {
     let at = |kind: &str| {
         times
             .iter()
@@ -44,175 +44,178 @@ fn between(times: &[(String, DateTime<Utc>)], from: &str, to: &str) -> TimeDelta
 
 #[tokio::test]
 async fn production_reviews_expensive_orders_and_awaits_delivery_confirmation() {
-    let world = stack().await;
+    let harness = start_stack().await;
     let mut dear = order_with_payment("pmt-dear");
     dear["items"][0]["unit_price"] = json!("10000.00");
-    let dear = start(&world, "production", dear).await;
+    let dear = start_in_profile(&harness, "production", dear).await;
     let mut cheap = order_with_payment("pmt-cheap");
     cheap["items"][0]["unit_price"] = json!("9999.99");
-    let cheap = start(&world, "production", cheap).await;
-    world.wait_for_status(&cheap, "shipped").await;
-    let look = async || world.get(&format!("/orders/{dear}")).await.body;
-    world
+    let cheap = start_in_profile(&harness, "production", cheap).await;
+    harness.wait_for_status(&cheap, "shipped").await;
+    let look = async || harness.get(&format!("/orders/{dear}")).await.body;
+    harness
         .wait_until("the review", look, |body| body["step"] == "manual_review")
         .await;
-    world
+    harness
         .post(
             &format!("/orders/{dear}/signals/approve"),
             json!({"reviewer": "ann"}),
         )
         .await
         .expect_status(200);
-    world.wait_for_status(&dear, "shipped").await;
+    harness.wait_for_status(&dear, "shipped").await;
     for id in [&dear, &cheap] {
         assert_eq!(
-            world.get(&format!("/orders/{id}/status")).await.body["is_running"],
+            harness.get(&format!("/orders/{id}/status")).await.body["is_running"],
             true
         );
-        world
+        harness
             .post(
                 &format!("/orders/{id}/signals/confirm-delivery"),
                 json!({"signed_by": "bob"}),
             )
             .await
             .expect_status(200);
-        assert_eq!(world.wait_for_end(id).await.status.as_str(), "delivered");
+        assert_eq!(harness.wait_for_end(id).await.status.as_str(), "delivered");
     }
     // Without a payment id it is paid by a confirmation.
-    let unpaid = start(&world, "production", sample_order()).await;
-    let look = async || world.get(&format!("/orders/{unpaid}")).await.body;
-    world
+    let unpaid = start_in_profile(&harness, "production", sample_order()).await;
+    let look = async || harness.get(&format!("/orders/{unpaid}")).await.body;
+    harness
         .wait_until("the wait for a payment", look, |body| body["step"] == "pay")
         .await;
-    world
+    harness
         .post(&format!("/orders/{unpaid}/cancel"), json!({}))
         .await
         .expect_status(200);
-    world.wait_for_end(&unpaid).await;
-    world.assert_invariants().await;
+    harness.wait_for_end(&unpaid).await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn lifecycle_delays_each_step_and_completes_unattended() {
-    let world = stack().await;
-    let id = start(&world, "lifecycle", sample_order()).await;
-    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "delivered");
-    let times = times(&world, &id).await;
+    let harness = start_stack().await;
+    let id = start_in_profile(&harness, "lifecycle", sample_order()).await;
+    assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "delivered");
+    let times = audit_times(&harness, &id).await;
     assert!(
-        between(&times, "review_started", "review_timed_out") >= TimeDelta::seconds(3),
+        time_between(&times, "review_started", "review_timed_out") >= TimeDelta::seconds(3),
         "{times:?}"
     );
     assert!(
-        between(&times, "review_timed_out", "payment_captured") >= TimeDelta::seconds(2),
+        time_between(&times, "review_timed_out", "payment_captured") >= TimeDelta::seconds(2),
         "{times:?}"
     );
     assert!(
-        between(&times, "shipment_started", "order_shipped") >= TimeDelta::seconds(2),
+        time_between(&times, "shipment_started", "order_shipped") >= TimeDelta::seconds(2),
         "{times:?}"
     );
     assert!(
-        between(&times, "order_shipped", "order_delivered") >= TimeDelta::seconds(2),
+        time_between(&times, "order_shipped", "order_delivered") >= TimeDelta::seconds(2),
         "{times:?}"
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn approval_waits_for_review_and_ends_at_dispatch() {
-    let world = stack().await;
-    let id = start(&world, "approval", sample_order()).await;
-    let look = async || world.get(&format!("/orders/{id}")).await.body;
-    world
+    let harness = start_stack().await;
+    let id = start_in_profile(&harness, "approval", sample_order()).await;
+    let look = async || harness.get(&format!("/orders/{id}")).await.body;
+    harness
         .wait_until("the review", look, |body| body["step"] == "manual_review")
         .await;
-    assert_eq!(world.provider_movements(&id).await, [] as [&str; 0]);
-    world
+    assert_eq!(harness.provider_movements(&id).await, [] as [&str; 0]);
+    harness
         .post(&format!("/orders/{id}/signals/approve"), json!({}))
         .await
         .expect_status(200);
-    let view = world.wait_for_end(&id).await;
+    let view = harness.wait_for_end(&id).await;
     assert_eq!(
         (view.status.as_str(), view.step.as_str()),
         ("shipped", "done")
     );
-    let times = times(&world, &id).await;
-    let policy = store::audit_events::list(&world.pool, &OrderId::parse(&id).unwrap(), 0, 1)
+    let times = audit_times(&harness, &id).await;
+    let policy = store::audit_events::list(&harness.pool, &OrderId::parse(&id).unwrap(), 0, 1)
         .await
         .unwrap()
         .unwrap();
     assert_eq!(policy[0].payload["policy"]["deadline"], "1m", "{times:?}");
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn quick_proceeds_unreviewed_after_eight_seconds() {
-    let world = stack().await;
-    let left_alone = start(&world, "quick", sample_order()).await;
-    let approved = start(&world, "quick", sample_order()).await;
-    world
+    let harness = start_stack().await;
+    let left_alone = start_in_profile(&harness, "quick", sample_order()).await;
+    let approved = start_in_profile(&harness, "quick", sample_order()).await;
+    harness
         .post(&format!("/orders/{approved}/signals/approve"), json!({}))
         .await
         .expect_status(200);
     assert_eq!(
-        world.wait_for_end(&approved).await.status.as_str(),
+        harness.wait_for_end(&approved).await.status.as_str(),
         "shipped"
     );
     assert!(
-        !world
+        !harness
             .audit_event_types(&approved)
             .await
             .contains(&"review_timed_out".to_owned())
     );
     assert_eq!(
-        world.wait_for_end(&left_alone).await.status.as_str(),
+        harness.wait_for_end(&left_alone).await.status.as_str(),
         "shipped"
     );
-    let times = times(&world, &left_alone).await;
+    let times = audit_times(&harness, &left_alone).await;
     assert!(
-        between(&times, "review_started", "review_timed_out") >= TimeDelta::seconds(8),
+        time_between(&times, "review_started", "review_timed_out") >= TimeDelta::seconds(8),
         "{times:?}"
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn checkout_never_charges_and_delivers_unattended() {
-    let world = stack().await;
+    let harness = start_stack().await;
     // Even with a payment id: this shop's gateway does the charging.
-    let id = start(&world, "checkout", order_with_payment("pmt-shop")).await;
+    let id = start_in_profile(&harness, "checkout", order_with_payment("pmt-shop")).await;
     let paid =
         json!({"transaction_id": "txn-shop", "amount": 99.99, "payment_method": "credit_card"});
-    world
+    harness
         .post(&format!("/orders/{id}/payment"), paid)
         .await
         .expect_status(200);
-    let view = world.wait_for_end(&id).await;
+    let view = harness.wait_for_end(&id).await;
     assert_eq!(view.status.as_str(), "delivered");
     let payment = view.payment_info.unwrap();
     assert_eq!(
         (payment.payment_id.as_str(), payment.status.as_str()),
         ("pmt-shop", "captured")
     );
-    assert_eq!(world.provider_movements(&id).await, [] as [&str; 0]);
-    let times = times(&world, &id).await;
+    assert_eq!(harness.provider_movements(&id).await, [] as [&str; 0]);
+    let times = audit_times(&harness, &id).await;
     assert!(
-        between(&times, "order_shipped", "order_delivered") >= TimeDelta::seconds(2),
+        time_between(&times, "order_shipped", "order_delivered") >= TimeDelta::seconds(2),
         "{times:?}"
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn setting_overrides_profile_and_invalid_value_stops_worker() {
-    let world = Harness::start_with(&[
+    let harness = Harness::start_with(&[
         ("ORDER_PROFILE", "lifecycle"),
         ("MANUAL_REVIEW_TIMEOUT", "0"),
         ("DELIVERY", "auto:0s"),
     ]);
-    let world = world.await;
-    let id = world.post("/orders", sample_order()).await.expect_started();
-    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "delivered");
-    let trail = store::audit_events::list(&world.pool, &OrderId::parse(&id).unwrap(), 0, 1)
+    let harness = harness.await;
+    let id = harness
+        .post("/orders", sample_order())
+        .await
+        .expect_started();
+    assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "delivered");
+    let trail = store::audit_events::list(&harness.pool, &OrderId::parse(&id).unwrap(), 0, 1)
         .await
         .unwrap()
         .unwrap();
@@ -235,7 +238,7 @@ async fn setting_overrides_profile_and_invalid_value_stops_worker() {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_orderflow-under-test"));
         command
             .args(["serve", "api"])
-            .envs(world.environment.iter().cloned())
+            .envs(harness.environment.iter().cloned())
             .env(name, value);
         let output = command.output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -16,27 +16,27 @@ use crate::{
 };
 
 /// An order that waits for its payment, with all of that in its row: nothing moves until somebody asks.
-async fn create_waiting_order(world: &Harness) -> String {
+async fn create_waiting_order(harness: &Harness) -> String {
     let mut order = sample_order();
     order["profile"] = json!("checkout");
-    let id = world.post("/orders", order).await.expect_started();
-    let trail = async || world.audit_event_types(&id).await;
+    let id = harness.post("/orders", order).await.expect_started();
+    let trail = async || harness.audit_event_types(&id).await;
     let waits = |trail: &Vec<String>| trail.contains(&"payment_requested".to_owned());
-    world
+    harness
         .wait_until("the wait for payment in the trail", trail, waits)
         .await;
     id
 }
 
-async fn cancel_order(world: &Harness, id: &str) {
-    world
+async fn cancel_order(harness: &Harness, id: &str) {
+    harness
         .post(
             &format!("/orders/{id}/cancel"),
             json!({"reason": "changed my mind"}),
         )
         .await
         .expect_status(200);
-    world.wait_for_end(id).await;
+    harness.wait_for_end(id).await;
 }
 
 /// Every path that reads one order.
@@ -45,8 +45,8 @@ fn read_paths(id: &str) -> [String; 5] {
         .map(|rest| format!("/orders/{id}{rest}"))
 }
 
-async fn get_with_headers(world: &Harness, path: &str, headers: &[(&str, &str)]) -> ApiResponse {
-    world.send(Method::GET, path, headers, None).await
+async fn get_with_headers(harness: &Harness, path: &str, headers: &[(&str, &str)]) -> ApiResponse {
+    harness.send(Method::GET, path, headers, None).await
 }
 
 /// A state without what differs by when and where it was read.

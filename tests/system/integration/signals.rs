@@ -11,7 +11,7 @@ use crate::{
 };
 use workflows::OrderWorkflow;
 
-fn in_profile(profile: &str) -> Value {
+fn order_in_profile(profile: &str) -> Value {
     let mut order = sample_order();
     order["profile"] = json!(profile);
     order
@@ -19,12 +19,12 @@ fn in_profile(profile: &str) -> Value {
 
 #[tokio::test]
 async fn approve_completes_review() {
-    let world = Harness::start().await;
-    let id = world
-        .post("/orders", in_profile("approval"))
+    let harness = Harness::start().await;
+    let id = harness
+        .post("/orders", order_in_profile("approval"))
         .await
         .expect_started();
-    let approved = world
+    let approved = harness
         .post(
             &format!("/orders/{id}/signals/approve"),
             json!({"reviewer": "ann"}),
@@ -35,39 +35,39 @@ async fn approve_completes_review() {
         (&approved["order_id"], &approved["message"]),
         (&json!(id), &json!("Order approved."))
     );
-    let again = world
+    let again = harness
         .post(&format!("/orders/{id}/signals/approve"), json!({}))
         .await
         .expect_status(200);
     assert_eq!(again["already"], true);
-    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "shipped");
+    assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "shipped");
     // Closed: what already holds is answered as such, what does not is refused.
     assert_eq!(
-        world
+        harness
             .post(&format!("/orders/{id}/signals/approve"), json!({}))
             .await
             .expect_status(200)["already"],
         true
     );
-    world
+    harness
         .post(&format!("/orders/{id}/signals/reject"), json!({}))
         .await
         .expect_problem(409, "order_closed");
-    world
+    harness
         .post("/orders/nobody/signals/approve", json!({}))
         .await
         .expect_problem(404, "order_not_found");
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn reject_cancels_order() {
-    let world = Harness::start().await;
-    let id = world
-        .post("/orders", in_profile("approval"))
+    let harness = Harness::start().await;
+    let id = harness
+        .post("/orders", order_in_profile("approval"))
         .await
         .expect_started();
-    let rejected = world
+    let rejected = harness
         .post(
             &format!("/orders/{id}/signals/reject"),
             json!({"reason": "fraud"}),
@@ -75,51 +75,57 @@ async fn reject_cancels_order() {
         .await
         .expect_status(200);
     assert_eq!(rejected["status"], "cancelled");
-    let view = world.wait_for_end(&id).await;
+    let view = harness.wait_for_end(&id).await;
     assert_eq!(
         (view.status.as_str(), view.cancellation_reason.as_deref()),
         ("cancelled", Some("fraud"))
     );
-    assert_eq!(world.provider_movements(&id).await, [] as [&str; 0]);
-    world.assert_invariants().await;
+    assert_eq!(harness.provider_movements(&id).await, [] as [&str; 0]);
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn review_timeout_follows_policy() {
-    let world = Harness::start_with(&[
+    let harness = Harness::start_with(&[
         ("MANUAL_REVIEW_TIMEOUT", "1s"),
         ("ORDER_PROFILE", "approval"),
     ])
     .await;
-    let id = world.post("/orders", sample_order()).await.expect_started();
-    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "cancelled");
+    let id = harness
+        .post("/orders", sample_order())
+        .await
+        .expect_started();
+    assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "cancelled");
     assert!(
-        world
+        harness
             .audit_event_types(&id)
             .await
             .contains(&"review_timed_out".to_owned())
     );
-    let world =
+    let harness =
         Harness::start_with(&[("MANUAL_REVIEW_TIMEOUT", "1s"), ("ORDER_PROFILE", "quick")]).await;
-    let id = world.post("/orders", sample_order()).await.expect_started();
-    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "shipped");
-    world.assert_invariants().await;
+    let id = harness
+        .post("/orders", sample_order())
+        .await
+        .expect_started();
+    assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "shipped");
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn cancel_works_on_three_routes_and_repeats() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     for route in ["signals/cancel", "cancel", ""] {
-        let id = world
-            .post("/orders", in_profile("checkout"))
+        let id = harness
+            .post("/orders", order_in_profile("checkout"))
             .await
             .expect_started();
-        world.wait_for_status(&id, "pending").await;
+        harness.wait_for_status(&id, "pending").await;
         let body = json!({"reason": "changed my mind"});
         let cancel = async || match route {
             "" => {
                 let json = [("content-type", "application/json")];
-                world
+                harness
                     .send(
                         Method::DELETE,
                         &format!("/orders/{id}"),
@@ -129,13 +135,13 @@ async fn cancel_works_on_three_routes_and_repeats() {
                     .await
             }
             route => {
-                world
+                harness
                     .post(&format!("/orders/{id}/{route}"), body.clone())
                     .await
             }
         };
         assert_eq!(cancel().await.expect_status(200)["status"], "cancelled");
-        let view = world.wait_for_end(&id).await;
+        let view = harness.wait_for_end(&id).await;
         assert_eq!(
             (view.status.as_str(), view.cancellation_reason.as_deref()),
             ("cancelled", Some("changed my mind"))
@@ -143,80 +149,80 @@ async fn cancel_works_on_three_routes_and_repeats() {
         // On the closed order too: it holds already.
         assert_eq!(cancel().await.expect_status(200)["already"], true);
     }
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn cancel_refunds_payment_and_fails_after_dispatch() {
-    let world = Harness::start_with(&[("SHIPPING_DELAY", "60s")]).await;
-    let id = world
+    let harness = Harness::start_with(&[("SHIPPING_DELAY", "60s")]).await;
+    let id = harness
         .post("/orders", order_with_payment("pmt-cancel"))
         .await
         .expect_started();
-    world.wait_for_status(&id, "preparing").await;
-    let cancelled = world
+    harness.wait_for_status(&id, "preparing").await;
+    let cancelled = harness
         .post(&format!("/orders/{id}/cancel"), json!({}))
         .await
         .expect_status(200);
     assert_eq!(cancelled["status"], "cancelled");
-    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "cancelled");
-    assert_eq!(world.provider_movements(&id).await, ["capture", "refund"]);
-    world.assert_invariants().await;
+    assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "cancelled");
+    assert_eq!(harness.provider_movements(&id).await, ["capture", "refund"]);
+    harness.assert_invariants().await;
 
-    let world = Harness::start_with(&[("DELIVERY", "confirm")]).await;
-    let id = world
+    let harness = Harness::start_with(&[("DELIVERY", "confirm")]).await;
+    let id = harness
         .post("/orders", order_with_payment("pmt-late"))
         .await
         .expect_started();
-    world.wait_for_status(&id, "shipped").await;
-    let problem = world
+    harness.wait_for_status(&id, "shipped").await;
+    let problem = harness
         .post(&format!("/orders/{id}/cancel"), json!({}))
         .await
         .expect_problem(409, "already_shipped");
     assert_eq!(problem["order_status"], "shipped");
-    world
+    harness
         .post(
             &format!("/orders/{id}/signals/update-address"),
             json!({"street": "2 Side St"}),
         )
         .await
         .expect_problem(409, "already_shipped");
-    world
+    harness
         .post(
             &format!("/orders/{id}/signals/confirm-delivery"),
             json!({"signed_by": "neighbour"}),
         )
         .await
         .expect_status(200);
-    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "delivered");
-    world
+    assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "delivered");
+    harness
         .post(&format!("/orders/{id}/cancel"), json!({}))
         .await
         .expect_problem(409, "already_shipped");
     assert!(
-        world
+        harness
             .audit_event_types(&id)
             .await
             .contains(&"request_refused".to_owned())
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn address_changes_until_dispatch_in_both_spellings() {
-    let world = Harness::start_with(&[("SHIPPING_DELAY", "60s")]).await;
-    let id = world
-        .post("/orders", in_profile("checkout"))
+    let harness = Harness::start_with(&[("SHIPPING_DELAY", "60s")]).await;
+    let id = harness
+        .post("/orders", order_in_profile("checkout"))
         .await
         .expect_started();
     let path = format!("/orders/{id}/signals/update-address");
-    let changed = world
+    let changed = harness
         .post(&path, json!({"street": "2 Side St"}))
         .await
         .expect_status(200);
     assert_eq!(changed["shipping_address"]["street"], "2 Side St");
     assert_eq!(changed["shipping_address"]["city"], "Anytown");
-    let changed = world
+    let changed = harness
         .post(
             &path,
             json!({"address": {"street": "3 New St", "city": "Newtown", "zip_code": "1"}}),
@@ -230,18 +236,18 @@ async fn address_changes_until_dispatch_in_both_spellings() {
         ),
         (&json!("Newtown"), &json!("1"))
     );
-    let again = world
+    let again = harness
         .post(&path, json!({"city": "Newtown"}))
         .await
         .expect_status(200);
     assert_eq!(again["already"], true);
     // The parcel is being prepared: the shipment is stopped and starts again with the new address.
-    let id = world
+    let id = harness
         .post("/orders", order_with_payment("pmt-address"))
         .await
         .expect_started();
-    world.wait_for_status(&id, "preparing").await;
-    let changed = world
+    harness.wait_for_status(&id, "preparing").await;
+    let changed = harness
         .post(
             &format!("/orders/{id}/signals/update-address"),
             json!({"street": "9 Late St"}),
@@ -252,7 +258,7 @@ async fn address_changes_until_dispatch_in_both_spellings() {
         (&changed["status"], &changed["shipping_address"]["street"]),
         (&json!("preparing"), &json!("9 Late St"))
     );
-    let view = world.wait_for_end(&id).await;
+    let view = harness.wait_for_end(&id).await;
     assert_eq!(
         (
             view.status.as_str(),
@@ -260,27 +266,27 @@ async fn address_changes_until_dispatch_in_both_spellings() {
         ),
         ("delivered", "9 Late St")
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn matching_payment_confirmation_is_recorded_once() {
-    let world = Harness::start().await;
-    let reply = world.post("/orders", in_profile("checkout")).await;
+    let harness = Harness::start().await;
+    let reply = harness.post("/orders", order_in_profile("checkout")).await;
     assert_eq!(
         reply.body["message"],
         "Order created successfully. Awaiting payment confirmation."
     );
     let id = reply.expect_started();
     // What comes before an order asks for its payment is answered at once, and judged later.
-    world.wait_for_step(&id, "pay").await;
+    harness.wait_for_step(&id, "pay").await;
     let path = format!("/orders/{id}/payment");
     let paid = json!({"transaction_id": "tx-1", "amount": 99.99, "payment_method": "card"});
-    world
+    harness
         .post(&path, json!({"transaction_id": "tx-0", "amount": 99.98}))
         .await
         .expect_problem(422, "payment_mismatch");
-    world
+    harness
         .post(
             &path,
             json!({"transaction_id": "tx-0", "amount": 99.99, "currency": "EUR"}),
@@ -288,26 +294,26 @@ async fn matching_payment_confirmation_is_recorded_once() {
         .await
         .expect_problem(422, "payment_mismatch");
     assert_eq!(
-        world.post(&path, paid.clone()).await.expect_status(200)["message"],
+        harness.post(&path, paid.clone()).await.expect_status(200)["message"],
         "Payment confirmed."
     );
-    world.post(&path, paid.clone()).await.expect_status(200);
+    harness.post(&path, paid.clone()).await.expect_status(200);
     let other = json!({"transaction_id": "tx-2", "amount": 99.99});
-    let view = world.wait_for_end(&id).await;
+    let view = harness.wait_for_end(&id).await;
     assert_eq!(view.status.as_str(), "delivered");
     assert_eq!(
         view.payment_info.unwrap().transaction_id.unwrap().as_str(),
         "tx-1"
     );
     assert_eq!(
-        world.post(&path, paid.clone()).await.expect_status(200)["order_id"],
+        harness.post(&path, paid.clone()).await.expect_status(200)["order_id"],
         json!(id)
     );
-    world
+    harness
         .post(&path, other)
         .await
         .expect_problem(409, "order_closed");
-    let mismatches = world
+    let mismatches = harness
         .audit_event_types(&id)
         .await
         .into_iter()
@@ -315,64 +321,67 @@ async fn matching_payment_confirmation_is_recorded_once() {
         .count();
     assert_eq!(mismatches, 2);
     // The same transaction does not pay another order.
-    let second = world
-        .post("/orders", in_profile("checkout"))
+    let second = harness
+        .post("/orders", order_in_profile("checkout"))
         .await
         .expect_started();
-    world.wait_for_step(&second, "pay").await;
-    world
+    harness.wait_for_step(&second, "pay").await;
+    harness
         .post(&format!("/orders/{second}/signals/confirm-payment"), paid)
         .await
         .expect_problem(409, "payment_id_in_use");
     let fresh = json!({"transaction_id": "tx-3", "amount": "99.99"});
-    world
+    harness
         .post(&format!("/orders/{second}/signals/confirm-payment"), fresh)
         .await
         .expect_status(200);
     assert_eq!(
-        world.wait_for_end(&second).await.status.as_str(),
+        harness.wait_for_end(&second).await.status.as_str(),
         "delivered"
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn payment_before_rejection_is_refunded() {
-    let world = Harness::start_with(&[("PAYMENT", "confirm"), ("REVIEW_THRESHOLD", "1")]).await;
-    let id = world.post("/orders", sample_order()).await.expect_started();
+    let harness = Harness::start_with(&[("PAYMENT", "confirm"), ("REVIEW_THRESHOLD", "1")]).await;
+    let id = harness
+        .post("/orders", sample_order())
+        .await
+        .expect_started();
     let paid = json!({"transaction_id": "tx-early", "amount": 99.99});
     let path = format!("/orders/{id}/payment");
     // Early is no error: it is kept until the review is over, and nobody waits for that.
-    let look = async || world.get(&format!("/orders/{id}/status")).await.body;
-    world
+    let look = async || harness.get(&format!("/orders/{id}/status")).await.body;
+    harness
         .wait_until("the review", look, |body| body["step"] == "manual_review")
         .await;
-    let accepted = world.post(&path, paid.clone()).await.expect_status(200);
+    let accepted = harness.post(&path, paid.clone()).await.expect_status(200);
     assert_eq!(
         (&accepted["status"], &accepted["step"]),
         (&json!("pending"), &json!("manual_review"))
     );
-    world
+    harness
         .post(
             &format!("/orders/{id}/signals/reject"),
             json!({"reason": "fraud"}),
         )
         .await
         .expect_status(200);
-    let view = world.wait_for_end(&id).await;
+    let view = harness.wait_for_end(&id).await;
     assert_eq!(view.payment_info.unwrap().status.as_str(), "refunded");
-    assert_eq!(world.provider_movements(&id).await, ["refund"]);
-    world.assert_invariants().await;
+    assert_eq!(harness.provider_movements(&id).await, ["refund"]);
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn empty_signals_do_not_block_order() {
-    let world = Harness::start().await;
-    let id = world
-        .post("/orders", in_profile("checkout"))
+    let harness = Harness::start().await;
+    let id = harness
+        .post("/orders", order_in_profile("checkout"))
         .await
         .expect_started();
-    let client = world.connect_to_temporal().await;
+    let client = harness.connect_to_temporal().await;
     let handle = client.get_workflow_handle::<OrderWorkflow>(format!("order-{id}"));
     let signals = [
         "cancel_order",
@@ -402,89 +411,92 @@ async fn empty_signals_do_not_block_order() {
             .unwrap();
     }
     let trail = async || {
-        world
+        harness
             .audit_event_types(&id)
             .await
             .into_iter()
             .filter(|kind| kind == "request_refused")
             .count()
     };
-    world
+    harness
         .wait_until("all refusals in the trail", trail, |count| *count == 15)
         .await;
-    world
+    harness
         .post(&format!("/orders/{id}/cancel"), json!({}))
         .await
         .expect_status(200);
-    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "cancelled");
-    world.assert_invariants().await;
+    assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "cancelled");
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn unexpected_payment_confirmation_is_rejected() {
-    let world = Harness::start().await;
-    let id = world
-        .post("/orders", in_profile("approval"))
+    let harness = Harness::start().await;
+    let id = harness
+        .post("/orders", order_in_profile("approval"))
         .await
         .expect_started();
     let paid = json!({"transaction_id": "tx-1", "amount": 99.99});
-    world
+    harness
         .post(&format!("/orders/{id}/payment"), paid.clone())
         .await
         .expect_problem(409, "payment_not_expected");
-    world
+    harness
         .post(&format!("/orders/{id}/cancel"), json!({}))
         .await
         .expect_status(200);
-    world.wait_for_end(&id).await;
-    world
+    harness.wait_for_end(&id).await;
+    harness
         .post(&format!("/orders/{id}/payment"), paid)
         .await
         .expect_problem(409, "order_closed");
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn unpaid_order_is_cancelled_after_payment_timeout() {
-    let world = Harness::start_with(&[("PAYMENT", "confirm"), ("PAYMENT_TIMEOUT", "1s")]).await;
-    let id = world.post("/orders", sample_order()).await.expect_started();
-    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "cancelled");
+    let harness = Harness::start_with(&[("PAYMENT", "confirm"), ("PAYMENT_TIMEOUT", "1s")]).await;
+    let id = harness
+        .post("/orders", sample_order())
+        .await
+        .expect_started();
+    assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "cancelled");
     assert!(
-        world
+        harness
             .audit_event_types(&id)
             .await
             .contains(&"payment_timed_out".to_owned())
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn declined_charge_fails_order_and_releases_stock() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let mut order = order_with_payment("pmt-declined");
     order["payment"]["method"] = json!("pm_card_chargeDeclined");
-    let id = world.post("/orders", order).await.expect_started();
-    let view = world.wait_for_end(&id).await;
+    let id = harness.post("/orders", order).await.expect_started();
+    let view = harness.wait_for_end(&id).await;
     assert_eq!(
         (view.status.as_str(), view.failure.unwrap().code.as_str()),
         ("failed", "payment_declined")
     );
-    assert_eq!(world.provider_movements(&id).await, ["decline"]);
-    world.assert_invariants().await;
+    assert_eq!(harness.provider_movements(&id).await, ["decline"]);
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn passed_deadline_fails_and_compensates_order() {
-    let world = Harness::start_with(&[("ORDER_DEADLINE", "2s"), ("SHIPPING_DELAY", "60s")]).await;
-    let id = world
+    let harness = Harness::start_with(&[("ORDER_DEADLINE", "2s"), ("SHIPPING_DELAY", "60s")]).await;
+    let id = harness
         .post("/orders", order_with_payment("pmt-deadline"))
         .await
         .expect_started();
-    let view = world.wait_for_end(&id).await;
+    let view = harness.wait_for_end(&id).await;
     assert_eq!(
         (view.status.as_str(), view.failure.unwrap().code.as_str()),
         ("failed", "deadline_passed")
     );
-    assert_eq!(world.provider_movements(&id).await, ["capture", "refund"]);
-    world.assert_invariants().await;
+    assert_eq!(harness.provider_movements(&id).await, ["capture", "refund"]);
+    harness.assert_invariants().await;
 }

@@ -9,8 +9,10 @@ use crate::{
 
 #[tokio::test]
 async fn started_order_is_delivered() {
-    let world = Harness::start().await;
-    let reply = world.post("/orders", order_with_payment("pmt-happy")).await;
+    let harness = Harness::start().await;
+    let reply = harness
+        .post("/orders", order_with_payment("pmt-happy"))
+        .await;
     assert_eq!(reply.body["status"], "pending");
     assert_eq!(reply.body["total_amount"], 99.99);
     assert_eq!(reply.body["currency"], "USD");
@@ -23,7 +25,7 @@ async fn started_order_is_delivered() {
         reply.body
     );
     let id = reply.expect_started();
-    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "delivered");
+    assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "delivered");
     let trail = [
         "order_received",
         "order_validated",
@@ -33,9 +35,12 @@ async fn started_order_is_delivered() {
         "order_shipped",
         "order_delivered",
     ];
-    assert_eq!(world.audit_event_types(&id).await, trail);
-    assert_eq!(world.provider_movements(&id).await, ["capture"]);
-    let state = world.get(&format!("/orders/{id}")).await.expect_status(200);
+    assert_eq!(harness.audit_event_types(&id).await, trail);
+    assert_eq!(harness.provider_movements(&id).await, ["capture"]);
+    let state = harness
+        .get(&format!("/orders/{id}"))
+        .await
+        .expect_status(200);
     assert_eq!(
         state["shipment_info"]["tracking_number"],
         format!("FEDEX-{id}-PKG-001")
@@ -46,7 +51,7 @@ async fn started_order_is_delivered() {
         (&state["step"], &state["is_running"]),
         (&json!("done"), &json!(false))
     );
-    let events = world
+    let events = harness
         .get(&format!("/orders/{id}/events"))
         .await
         .expect_status(200);
@@ -57,12 +62,12 @@ async fn started_order_is_delivered() {
         .map(|event| event["seq"].as_u64().unwrap())
         .collect();
     assert_eq!(seqs, [1, 2, 3, 4, 5, 6, 7]);
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn four_request_spellings_start_equal_orders() {
-    let world = Harness::start_with(&[("PAYMENT", "charge")]).await;
+    let harness = Harness::start_with(&[("PAYMENT", "charge")]).await;
     let bodies = [
         sample_order(),
         json!({"customer_name": "John Doe", "customer_email": "john@example.com", "items": [{"sku": "ABC123", "qty": 1, "price": 99.99}],
@@ -71,10 +76,10 @@ async fn four_request_spellings_start_equal_orders() {
             "shipping_address": "123 Main St", "shipping_city": "San Francisco", "shipping_postal_code": "94102", "shipping_country": "USA"}),
     ];
     for body in bodies {
-        let reply = world.post("/orders", body).await;
+        let reply = harness.post("/orders", body).await;
         assert_eq!(reply.body["total_amount"], 99.99);
         let id = reply.expect_started();
-        let view = world.wait_for_end(&id).await;
+        let view = harness.wait_for_end(&id).await;
         assert_eq!(view.status.as_str(), "delivered");
         assert_eq!(view.shipping_address.unwrap().street, "123 Main St");
     }
@@ -93,7 +98,7 @@ async fn four_request_spellings_start_equal_orders() {
             &[("content-type", "application/json")]
         };
         let body = (!body.is_empty()).then(|| body.to_owned());
-        let reply = world
+        let reply = harness
             .send(
                 reqwest::Method::POST,
                 &format!("/orders/{id}/start"),
@@ -103,34 +108,34 @@ async fn four_request_spellings_start_equal_orders() {
             .await;
         assert_eq!(reply.expect_started(), id);
         assert_eq!(
-            world.wait_for_end(id).await.status.as_str(),
+            harness.wait_for_end(id).await.status.as_str(),
             "delivered",
             "{id}"
         );
     }
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn repeated_start_returns_same_order() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let body = json!({"payment_id": "pmt-again"});
-    let first = world
+    let first = harness
         .post("/orders/again-1/start", body.clone())
         .await
         .expect_status(202);
-    let second = world
+    let second = harness
         .post("/orders/again-1/start", body.clone())
         .await
         .expect_status(202);
     assert_eq!(second["already_started"], true);
     assert_eq!(first["run_id"], second["run_id"]);
-    world
+    harness
         .post("/orders/again-1/start", json!({"payment_id": "another"}))
         .await
         .expect_problem(409, "order_exists");
-    world.wait_for_end("again-1").await;
-    let third = world
+    harness.wait_for_end("again-1").await;
+    let third = harness
         .post("/orders/again-1/start", body)
         .await
         .expect_status(202);
@@ -138,21 +143,21 @@ async fn repeated_start_returns_same_order() {
         (&third["already_started"], &third["run_id"]),
         (&json!(true), &first["run_id"])
     );
-    assert_eq!(world.provider_movements("again-1").await, ["capture"]);
-    world.assert_invariants().await;
+    assert_eq!(harness.provider_movements("again-1").await, ["capture"]);
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn idempotency_key_creates_one_order() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let key = [("idempotency-key", "checkout-7")];
-    let first = world
+    let first = harness
         .post_with_headers("/orders", sample_order(), &key)
         .await
         .expect_status(202);
     let id = first["order_id"].as_str().unwrap().to_owned();
     assert!(id.starts_with("ORD-") && id.len() == 24, "{id}");
-    let again = world
+    let again = harness
         .post_with_headers("/orders", sample_order(), &key)
         .await
         .expect_status(202);
@@ -162,11 +167,14 @@ async fn idempotency_key_creates_one_order() {
     );
     let mut other = sample_order();
     other["items"][0]["quantity"] = json!(2);
-    world
+    harness
         .post_with_headers("/orders", other, &key)
         .await
         .expect_problem(422, "idempotency_key_reused");
-    let without = world.post("/orders", sample_order()).await.expect_started();
+    let without = harness
+        .post("/orders", sample_order())
+        .await
+        .expect_started();
     assert_ne!(without, id);
     let parts: Vec<_> = without.split('-').map(str::len).collect();
     assert_eq!(parts, [3, 8, 6, 4], "{without}");
@@ -174,9 +182,9 @@ async fn idempotency_key_creates_one_order() {
 
 #[tokio::test]
 async fn concurrent_starts_create_one_order() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let body = json!({"payment_id": "pmt-race"});
-    let starts = (0..20).map(|_| world.post("/orders/race-1/start", body.clone()));
+    let starts = (0..20).map(|_| harness.post("/orders/race-1/start", body.clone()));
     let replies = futures::future::join_all(starts).await;
     let fresh = replies
         .iter()
@@ -189,41 +197,41 @@ async fn concurrent_starts_create_one_order() {
         .collect();
     assert_eq!(runs.len(), 1, "{runs:?}");
     assert_eq!(
-        world.wait_for_end("race-1").await.status.as_str(),
+        harness.wait_for_end("race-1").await.status.as_str(),
         "delivered"
     );
-    assert_eq!(world.provider_movements("race-1").await, ["capture"]);
+    assert_eq!(harness.provider_movements("race-1").await, ["capture"]);
 }
 
 #[tokio::test]
 async fn payment_id_pays_one_order() {
-    let world = Harness::start().await;
-    let first = world
+    let harness = Harness::start().await;
+    let first = harness
         .post("/orders", order_with_payment("pmt-one"))
         .await
         .expect_started();
     assert_eq!(
-        world.wait_for_end(&first).await.status.as_str(),
+        harness.wait_for_end(&first).await.status.as_str(),
         "delivered"
     );
-    let second = world
+    let second = harness
         .post("/orders", order_with_payment("pmt-one"))
         .await
         .expect_started();
-    let view = world.wait_for_end(&second).await;
+    let view = harness.wait_for_end(&second).await;
     assert_eq!(
         (view.status.as_str(), view.failure.unwrap().code.as_str()),
         ("failed", "payment_id_in_use")
     );
-    assert_eq!(world.provider_movements(&second).await, [] as [&str; 0]);
-    world.assert_invariants().await;
+    assert_eq!(harness.provider_movements(&second).await, [] as [&str; 0]);
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn last_item_goes_to_one_order() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let sku = domain::Sku::parse("LAST").unwrap();
-    store::inventory::set_available(&world.pool, &sku, 1)
+    store::inventory::set_available(&harness.pool, &sku, 1)
         .await
         .unwrap();
     let order = |payment: &str| {
@@ -232,12 +240,12 @@ async fn last_item_goes_to_one_order() {
         order
     };
     let (one, two) = futures::join!(
-        world.post("/orders", order("p-1")),
-        world.post("/orders", order("p-2"))
+        harness.post("/orders", order("p-1")),
+        harness.post("/orders", order("p-2"))
     );
     let views = [
-        world.wait_for_end(&one.expect_started()).await,
-        world.wait_for_end(&two.expect_started()).await,
+        harness.wait_for_end(&one.expect_started()).await,
+        harness.wait_for_end(&two.expect_started()).await,
     ];
     let delivered = views
         .iter()
@@ -250,16 +258,16 @@ async fn last_item_goes_to_one_order() {
         .unwrap();
     assert_eq!(lost.failure.as_ref().unwrap().code.as_str(), "out_of_stock");
     assert_eq!(
-        world.provider_movements(lost.order_id.as_str()).await,
+        harness.provider_movements(lost.order_id.as_str()).await,
         [] as [&str; 0]
     );
     assert_eq!(
-        store::inventory::read_stock(&world.pool, &sku)
+        store::inventory::read_stock(&harness.pool, &sku)
             .await
             .unwrap()
             .unwrap()
             .shipped,
         1
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }

@@ -13,10 +13,10 @@ use super::{
 use crate::{api::order_with_payment, harness::Harness};
 use store::outbox::Notification;
 
-async fn start(world: &Harness, id: &str, email: &str) {
+async fn start_order(harness: &Harness, id: &str, email: &str) {
     let mut order = order_with_payment(&format!("pmt-{id}"));
     order["customer"]["email"] = json!(email);
-    world
+    harness
         .post(&format!("/orders/{id}/start"), order)
         .await
         .expect_status(202);
@@ -27,15 +27,15 @@ async fn mail_outage_delays_mails_but_no_order() {
     let Some(mailbox) = Mailbox::start().await else {
         return;
     };
-    let world = start_with_mail(&mailbox, &[]).await;
+    let harness = start_with_mail(&mailbox, &[]).await;
     mailbox.server.process.stop().await;
     for id in ["down-1", "down-2"] {
-        start(&world, id, "john@example.com").await;
-        assert_eq!(world.wait_for_end(id).await.status.as_str(), "delivered");
+        start_order(&harness, id, "john@example.com").await;
+        assert_eq!(harness.wait_for_end(id).await.status.as_str(), "delivered");
     }
     // It was tried, and it says why it waits; that is not the mails' fault, so it does not count against them.
-    let tried = async || world.list_outbox("down-1").await;
-    let rows = world
+    let tried = async || harness.list_outbox("down-1").await;
+    let rows = harness
         .wait_until("a try", tried, |rows: &Vec<Notification>| {
             rows[0].reason.is_some()
         })
@@ -44,12 +44,12 @@ async fn mail_outage_delays_mails_but_no_order() {
     mailbox.server.process.restart().await.unwrap();
     for id in ["down-1", "down-2"] {
         assert_eq!(
-            world.wait_for_mails(id).await,
+            harness.wait_for_mails(id).await,
             rows_with_status("sent", &DELIVERED)
         );
     }
     assert_eq!(mailbox.list_mails().await.len(), 8);
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
@@ -57,36 +57,39 @@ async fn killed_worker_loses_and_duplicates_no_mail() {
     let Some(mailbox) = Mailbox::start().await else {
         return;
     };
-    let world = start_with_mail(&mailbox, &[("SHIPPING_DELAY", "1s")]).await;
+    let harness = start_with_mail(&mailbox, &[("SHIPPING_DELAY", "1s")]).await;
     let ids: Vec<String> = (0..12).map(|number| format!("killed-{number}")).collect();
     let kills = async {
         for kill in 1..=3 {
             let arrived = async || mailbox.list_mails().await.len();
-            world
+            harness
                 .wait_until("more mails", arrived, |count| *count >= kill * 6)
                 .await;
-            world.worker.kill().await;
-            world.worker.restart().await.unwrap();
+            harness.worker.kill().await;
+            harness.worker.restart().await.unwrap();
         }
     };
     futures::join!(
-        join_all(ids.iter().map(|id| start(&world, id, "john@example.com"))),
+        join_all(
+            ids.iter()
+                .map(|id| start_order(&harness, id, "john@example.com"))
+        ),
         kills
     );
     let mut sent = BTreeSet::new();
     for id in &ids {
         assert_eq!(
-            world.wait_for_end(id).await.status.as_str(),
+            harness.wait_for_end(id).await.status.as_str(),
             "delivered",
             "{id}"
         );
         assert_eq!(
-            world.wait_for_mails(id).await,
+            harness.wait_for_mails(id).await,
             rows_with_status("sent", &DELIVERED),
             "{id}"
         );
         sent.extend(
-            world
+            harness
                 .list_outbox(id)
                 .await
                 .into_iter()
@@ -101,7 +104,7 @@ async fn killed_worker_loses_and_duplicates_no_mail() {
         .collect();
     assert_eq!(arrived, sent);
     assert_eq!(sent.len(), 48);
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
@@ -109,24 +112,28 @@ async fn two_workers_send_each_mail_once() {
     let Some(mailbox) = Mailbox::start().await else {
         return;
     };
-    let world = start_with_mail(&mailbox, &[]).await;
-    let _second = world.start_another_worker("second", &[]).await;
+    let harness = start_with_mail(&mailbox, &[]).await;
+    let _second = harness.start_another_worker("second", &[]).await;
     let ids: Vec<String> = (0..20).map(|number| format!("two-{number}")).collect();
-    join_all(ids.iter().map(|id| start(&world, id, "john@example.com"))).await;
+    join_all(
+        ids.iter()
+            .map(|id| start_order(&harness, id, "john@example.com")),
+    )
+    .await;
     for id in &ids {
         assert_eq!(
-            world.wait_for_end(id).await.status.as_str(),
+            harness.wait_for_end(id).await.status.as_str(),
             "delivered",
             "{id}"
         );
         assert_eq!(
-            world.wait_for_mails(id).await,
+            harness.wait_for_mails(id).await,
             rows_with_status("sent", &DELIVERED),
             "{id}"
         );
     }
     assert_eq!(mailbox.list_mails().await.len(), 80);
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
@@ -145,34 +152,37 @@ async fn rejected_recipients_are_recorded_as_failed() {
         ("MAIL_FROM", SENDER),
         ("MAIL_DELAY", "0s"),
     ];
-    let world = Harness::start_with(&settings).await;
+    let harness = Harness::start_with(&settings).await;
     for (id, email) in [
         ("tls-1", "nobody@example.com"),
         ("tls-2", "later@example.com"),
         ("tls-3", "john@example.com"),
     ] {
-        start(&world, id, email).await;
+        start_order(&harness, id, email).await;
     }
     for id in ["tls-1", "tls-2", "tls-3"] {
-        assert_eq!(world.wait_for_end(id).await.status.as_str(), "delivered");
+        assert_eq!(harness.wait_for_end(id).await.status.as_str(), "delivered");
     }
     assert_eq!(
-        world.wait_for_mails("tls-3").await,
+        harness.wait_for_mails("tls-3").await,
         rows_with_status("sent", &DELIVERED)
     );
     // Refused for good: recorded with the server's words.
     assert_eq!(
-        world.wait_for_mails("tls-1").await,
+        harness.wait_for_mails("tls-1").await,
         rows_with_status("failed", &DELIVERED)
     );
-    let reason = world.list_outbox("tls-1").await[0].reason.clone().unwrap();
+    let reason = harness.list_outbox("tls-1").await[0]
+        .reason
+        .clone()
+        .unwrap();
     assert!(
         reason.contains("550") && reason.contains("there is no such mailbox"),
         "{reason}"
     );
     // Put off: the first waits, and the later ones wait for it.
-    let tried = async || world.list_outbox("tls-2").await;
-    let rows = world
+    let tried = async || harness.list_outbox("tls-2").await;
+    let rows = harness
         .wait_until("a try", tried, |rows: &Vec<Notification>| {
             rows[0].reason.is_some()
         })
@@ -190,7 +200,7 @@ async fn rejected_recipients_are_recorded_as_failed() {
             (&json!(["john@example.com"]), &json!("shop"), &json!(true))
         );
     }
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
@@ -219,11 +229,11 @@ async fn misconfigured_mail_server_leaves_mails_pending() {
         ),
         ("shut-2", "certificate", vec![("SMTP_URL", right.as_str())]),
     ] {
-        let world = Harness::start_with(&[&common, settings.as_slice()].concat()).await;
-        start(&world, id, "john@example.com").await;
-        assert_eq!(world.wait_for_end(id).await.status.as_str(), "delivered");
-        let tried = async || world.list_outbox(id).await;
-        let rows = world
+        let harness = Harness::start_with(&[&common, settings.as_slice()].concat()).await;
+        start_order(&harness, id, "john@example.com").await;
+        assert_eq!(harness.wait_for_end(id).await.status.as_str(), "delivered");
+        let tried = async || harness.list_outbox(id).await;
+        let rows = harness
             .wait_until("a try", tried, |rows: &Vec<Notification>| {
                 rows[0].reason.is_some()
             })

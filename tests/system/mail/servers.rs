@@ -17,7 +17,7 @@ use devstack::{
 const SKIPPED: &str = "SKIPPED: the tests of mail need node and npm";
 
 /// MailDev; `None`, and a word about it, where there is nothing to run it with.
-async fn sink() -> Option<MailProgram> {
+async fn install_maildev() -> Option<MailProgram> {
     let runs = |program| {
         Command::new(program)
             .arg("--version")
@@ -42,7 +42,7 @@ pub(super) struct Mailbox {
 
 impl Mailbox {
     pub(super) async fn start() -> Option<Self> {
-        let sink = Some(sink().await?);
+        let sink = Some(install_maildev().await?);
         let server = Mail::start(MailOptions {
             program: sink,
             ..MailOptions::default()
@@ -89,7 +89,7 @@ pub(super) struct MailProvider {
 
 impl MailProvider {
     pub(super) async fn start() -> Option<Self> {
-        let MailProgram::MailDev { node, packages, .. } = sink().await? else {
+        let MailProgram::MailDev { node, packages, .. } = install_maildev().await? else {
             panic!("MailDev is no MailDev")
         };
         let folder = tempfile::tempdir().unwrap();

@@ -9,16 +9,16 @@ use payment_webhooks::SampleKind::{Disputed, Paid, Refunded};
 
 #[tokio::test]
 async fn order_refunded_at_provider_does_not_ship() {
-    let world = start_shop(&[("SHIPPING_DELAY", "60s")]).await;
+    let harness = start_shop(&[("SHIPPING_DELAY", "60s")]).await;
     // Square's refund names the payment only.
     for provider in [Stripe, Square] {
-        let id = world.create_unpaid_order().await;
-        let sender = WebhookSender::new(&world, provider);
+        let id = harness.create_unpaid_order().await;
+        let sender = WebhookSender::new(&harness, provider);
         let paid = sender.payment(&id, &format!("back-{id}"), TOTAL);
         sender.send_event(Paid, &paid, "paid").await;
-        world.wait_for_status(&id, "preparing").await;
+        harness.wait_for_status(&id, "preparing").await;
         sender.send_event(Refunded, &paid, "back").await;
-        let view = world.wait_for_end(&id).await;
+        let view = harness.wait_for_end(&id).await;
         assert_eq!(view.status.as_str(), "cancelled", "{provider}");
         assert_eq!(
             view.payment_info.unwrap().status.as_str(),
@@ -26,14 +26,14 @@ async fn order_refunded_at_provider_does_not_ship() {
             "{provider}"
         );
         assert_eq!(
-            world
+            harness
                 .wait_for_outcome(&sender.event_id(Refunded, &paid, "back"))
                 .await,
             "recorded",
             "{provider}"
         );
         assert_eq!(
-            world
+            harness
                 .count_audit_events(&id, "payment_refund_reported")
                 .await,
             1,
@@ -41,35 +41,35 @@ async fn order_refunded_at_provider_does_not_ship() {
         );
         // Nobody gave it back once more.
         assert_eq!(
-            world.provider_movements(&id).await,
+            harness.provider_movements(&id).await,
             [] as [&str; 0],
             "{provider}"
         );
     }
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn refund_event_before_payment_event_cancels_order() {
-    let world = start_shop(&[("SHIPPING_DELAY", "60s"), ("SETTLEMENT_GRACE", "30s")]).await;
+    let harness = start_shop(&[("SHIPPING_DELAY", "60s"), ("SETTLEMENT_GRACE", "30s")]).await;
     // One names the order, the other only the payment that nobody knows yet.
     for provider in [Standard, Square] {
-        let id = world.create_unpaid_order().await;
-        let sender = WebhookSender::new(&world, provider);
+        let id = harness.create_unpaid_order().await;
+        let sender = WebhookSender::new(&harness, provider);
         let paid = sender.payment(&id, &format!("backwards-{id}"), TOTAL);
         sender.send_event(Refunded, &paid, "back").await;
         let event_id = sender.event_id(Refunded, &paid, "back");
         let look = async || {
-            store::webhook_events::list(&world.pool, None, Some(&event_id), 1)
+            store::webhook_events::list(&harness.pool, None, Some(&event_id), 1)
                 .await
                 .unwrap()
                 .len()
         };
-        world
+        harness
             .wait_until("the refund's delivery", look, |found| *found == 1)
             .await;
         sender.send_event(Paid, &paid, "paid").await;
-        let view = world.wait_for_end(&id).await;
+        let view = harness.wait_for_end(&id).await;
         assert_eq!(view.status.as_str(), "cancelled", "{provider}");
         assert_eq!(
             view.payment_info.unwrap().status.as_str(),
@@ -77,59 +77,59 @@ async fn refund_event_before_payment_event_cancels_order() {
             "{provider}"
         );
         assert_eq!(
-            world
+            harness
                 .payment_status(provider, &paid.transaction_id)
                 .await
                 .as_deref(),
             Some("refunded"),
             "{provider}"
         );
-        world.wait_for_outcome(&event_id).await;
+        harness.wait_for_outcome(&event_id).await;
     }
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn partial_refunds_of_delivered_order_are_summed() {
-    let world = start_shop(&[]).await;
+    let harness = start_shop(&[]).await;
     let (id, sender) = (
-        world.create_unpaid_order().await,
-        WebhookSender::new(&world, Checkout),
+        harness.create_unpaid_order().await,
+        WebhookSender::new(&harness, Checkout),
     );
     let paid = sender.payment(&id, &format!("parts-{id}"), TOTAL);
     sender.send_event(Paid, &paid, "paid").await;
-    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "delivered");
+    assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "delivered");
     let parts = ["50.00", "49.99"].map(|part| sender.payment(&id, &paid.transaction_id, part));
     for (part, standing) in parts.iter().zip(["captured", "refunded"]) {
         sender.send_event(Refunded, part, standing).await;
-        world
+        harness
             .wait_for_outcome(&sender.event_id(Refunded, part, standing))
             .await;
-        assert_eq!(world.payment_info(&id).await["status"], standing);
+        assert_eq!(harness.payment_info(&id).await["status"], standing);
     }
-    let view = world.wait_for_end(&id).await;
+    let view = harness.wait_for_end(&id).await;
     assert_eq!(
         (
             view.status.as_str(),
-            world
+            harness
                 .count_audit_events(&id, "payment_refund_reported")
                 .await
         ),
         ("delivered", 2)
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn dispute_is_visible_during_and_after_order() {
-    let world = start_shop(&[("SHIPPING_DELAY", "60s")]).await;
-    let sender = WebhookSender::new(&world, Square);
-    let running = disputed(&world, &sender).await;
-    world
+    let harness = start_shop(&[("SHIPPING_DELAY", "60s")]).await;
+    let sender = WebhookSender::new(&harness, Square);
+    let running = create_disputed_order(&harness, &sender).await;
+    harness
         .post(&format!("/orders/{running}/cancel"), json!({}))
         .await
         .expect_status(200);
-    world.wait_for_end(&running).await;
+    harness.wait_for_end(&running).await;
     let quick = start_shop(&[]).await;
     let sender = WebhookSender::new(&quick, Stripe);
     let (id, paid) = {
@@ -154,69 +154,69 @@ async fn dispute_is_visible_during_and_after_order() {
     sender.post_body(&won).await;
     quick.wait_for_outcome(&format!("evt-won-{id}")).await;
     assert_eq!(quick.payment_info(&id).await["dispute"], "won");
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
     quick.assert_invariants().await;
 }
 
 /// An order whose payment is disputed while it is prepared. The dispute names the payment only.
-async fn disputed(world: &Harness, sender: &WebhookSender<'_>) -> String {
-    let id = world.create_unpaid_order().await;
+async fn create_disputed_order(harness: &Harness, sender: &WebhookSender<'_>) -> String {
+    let id = harness.create_unpaid_order().await;
     let paid = sender.payment(&id, &format!("disputed-{id}"), TOTAL);
     sender.send_event(Paid, &paid, "paid").await;
-    world.wait_for_status(&id, "preparing").await;
+    harness.wait_for_status(&id, "preparing").await;
     sender.send_event(Disputed, &paid, "dispute").await;
     assert_eq!(
-        world
+        harness
             .wait_for_outcome(&sender.event_id(Disputed, &paid, "dispute"))
             .await,
         "recorded"
     );
-    assert_eq!(world.payment_info(&id).await["dispute"], "opened");
+    assert_eq!(harness.payment_info(&id).await["dispute"], "opened");
     id
 }
 
 #[tokio::test]
 async fn order_with_failed_capture_does_not_ship() {
-    let world = start_shop(&[("SHIPPING_DELAY", "60s")]).await;
+    let harness = start_shop(&[("SHIPPING_DELAY", "60s")]).await;
     let (id, sender) = (
-        world.create_unpaid_order().await,
-        WebhookSender::new(&world, Adyen),
+        harness.create_unpaid_order().await,
+        WebhookSender::new(&harness, Adyen),
     );
     let paid = sender.payment(&id, &format!("uncaptured-{id}"), TOTAL);
     sender.send_event(Paid, &paid, "paid").await;
-    world.wait_for_status(&id, "preparing").await;
+    harness.wait_for_status(&id, "preparing").await;
     let failed = json!({"live": "false", "notificationItems": [{"NotificationRequestItem": {
         "pspReference": format!("C-{id}"), "originalReference": paid.transaction_id, "merchantReference": id,
         "merchantAccountCode": "Orderflow", "amount": {"currency": "USD", "value": 9_999},
         "eventCode": "CAPTURE_FAILED", "success": "true",
     }}]});
     assert_eq!(sender.post_body(&failed).await, 200);
-    let view = world.wait_for_end(&id).await;
+    let view = harness.wait_for_end(&id).await;
     assert_eq!(view.status.as_str(), "cancelled");
     // There is nothing to give back.
     assert_eq!(
-        world
+        harness
             .payment_status(Adyen, &paid.transaction_id)
             .await
             .as_deref(),
         Some("declined")
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn failed_refund_is_due_again() {
-    let world = start_shop(&[("SHIPPING_DELAY", "60s")]).await;
+    let harness = start_shop(&[("SHIPPING_DELAY", "60s")]).await;
     let (id, sender) = (
-        world.create_unpaid_order().await,
-        WebhookSender::new(&world, Stripe),
+        harness.create_unpaid_order().await,
+        WebhookSender::new(&harness, Stripe),
     );
     let paid = sender.payment(&id, &format!("bounced-{id}"), TOTAL);
     sender.send_event(Paid, &paid, "paid").await;
-    world.wait_for_status(&id, "preparing").await;
+    harness.wait_for_status(&id, "preparing").await;
     sender.send_event(Refunded, &paid, "back").await;
     assert_eq!(
-        world
+        harness
             .wait_for_end(&id)
             .await
             .payment_info
@@ -231,16 +231,16 @@ async fn failed_refund_is_due_again() {
     }}});
     assert_eq!(sender.post_body(&bounced).await, 200);
     assert_eq!(
-        world.wait_for_outcome(&format!("evt-bounced-{id}")).await,
+        harness.wait_for_outcome(&format!("evt-bounced-{id}")).await,
         "recorded"
     );
-    assert_eq!(world.payment_info(&id).await["status"], "refund_due");
+    assert_eq!(harness.payment_info(&id).await["status"], "refund_due");
     assert_eq!(
-        world
+        harness
             .payment_status(Stripe, &paid.transaction_id)
             .await
             .as_deref(),
         Some("refund_due")
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }

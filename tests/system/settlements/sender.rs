@@ -12,7 +12,7 @@ use domain::{Currency, Decimal, Money, OrderId, TransactionId, WebhookProvider};
 use payment_webhooks::{Facts, Message, SampleKind, Secrets, sample};
 
 pub(crate) struct WebhookSender<'a> {
-    world: &'a Harness,
+    harness: &'a Harness,
     pub(crate) provider: WebhookProvider,
     secrets: Secrets,
 }
@@ -31,9 +31,9 @@ pub(crate) fn parse_money(amount: &str, currency: &str) -> Money {
 }
 
 impl<'a> WebhookSender<'a> {
-    pub(crate) fn new(world: &'a Harness, provider: WebhookProvider) -> Self {
+    pub(crate) fn new(harness: &'a Harness, provider: WebhookProvider) -> Self {
         Self {
-            world,
+            harness,
             provider,
             secrets: test_secrets(provider),
         }
@@ -54,7 +54,7 @@ impl<'a> WebhookSender<'a> {
 
     /// The id under which the event is recorded that [`Sender::send`] sends under this name.
     pub(crate) fn event_id(&self, kind: SampleKind, about: &SamplePayment, name: &str) -> String {
-        let event_id = Self::named(kind, about, name);
+        let event_id = Self::event_name(kind, about, name);
         match (self.provider, kind) {
             // Adyen's are made of what it signs.
             (WebhookProvider::Adyen, SampleKind::Paid) => {
@@ -69,7 +69,7 @@ impl<'a> WebhookSender<'a> {
         }
     }
 
-    fn named(kind: SampleKind, about: &SamplePayment, name: &str) -> String {
+    fn event_name(kind: SampleKind, about: &SamplePayment, name: &str) -> String {
         format!("{}-{name}-{}", kind.as_str(), about.transaction_id)
     }
 
@@ -91,7 +91,7 @@ impl<'a> WebhookSender<'a> {
         name: &str,
         now: i64,
     ) -> Message {
-        let event_id = Self::named(kind, about, name);
+        let event_id = Self::event_name(kind, about, name);
         let facts = Facts {
             order_id: &OrderId::parse(&about.order_id).unwrap(),
             amount: about.amount,
@@ -125,13 +125,13 @@ impl<'a> WebhookSender<'a> {
         let body = String::from_utf8(message.body.clone()).unwrap();
         let headers = message.header_pairs();
         let send = async || {
-            self.world
+            self.harness
                 .send(Method::POST, &path, &headers, Some(body.clone()))
                 .await
                 .status
                 .as_u16()
         };
-        self.world
+        self.harness
             .wait_until("an answer that is not 503", send, |status| *status != 503)
             .await
     }

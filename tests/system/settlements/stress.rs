@@ -25,11 +25,11 @@ const COPIES: usize = 3;
 /// One notification of so many is forged or stale.
 const FORGED: usize = 100;
 const KILLS: usize = 5;
-const AT_ONCE: usize = 32;
+const CONCURRENCY: usize = 32;
 
 /// What is sent: a copy of an order's notification, or one that must not be believed.
 #[derive(Clone, Copy)]
-enum Sent {
+enum StressEvent {
     Genuine { order: usize, copy: usize },
     Tampered { order: usize },
     Stale { order: usize },
@@ -41,43 +41,48 @@ async fn duplicate_and_forged_events_apply_once() {
         .ok()
         .map_or(ORDERS, |orders| orders.parse().unwrap());
     let forged = orders * COPIES / FORGED;
-    let world = start_shop(&[("SHIPPING_DELAY", "1s"), ("RATE_LIMIT", "off")]).await;
+    let harness = start_shop(&[("SHIPPING_DELAY", "1s"), ("RATE_LIMIT", "off")]).await;
     let started = Instant::now();
     // The last ones are paid by forged notifications only.
     stream::iter(0..orders + forged)
-        .for_each_concurrent(AT_ONCE, async |order| {
-            world
-                .post(&format!("/orders/{}/start", id(order)), sample_order())
+        .for_each_concurrent(CONCURRENCY, async |order| {
+            harness
+                .post(
+                    &format!("/orders/{}/start", order_id(order)),
+                    sample_order(),
+                )
                 .await
                 .expect_status(202);
         })
         .await;
     let mut sent: Vec<_> = (0..orders)
-        .flat_map(|order| (0..COPIES).map(move |copy| Sent::Genuine { order, copy }))
+        .flat_map(|order| (0..COPIES).map(move |copy| StressEvent::Genuine { order, copy }))
         .collect();
     for number in 0..forged {
         let order = orders + number;
         sent.push(if number % 2 == 0 {
-            Sent::Tampered { order }
+            StressEvent::Tampered { order }
         } else {
-            Sent::Stale { order }
+            StressEvent::Stale { order }
         });
     }
     // The same way each time.
     sent.sort_by_key(|sent| {
         let mut hasher = DefaultHasher::new();
         match sent {
-            Sent::Genuine { order, copy } => (order, copy).hash(&mut hasher),
-            Sent::Tampered { order } | Sent::Stale { order } => order.hash(&mut hasher),
+            StressEvent::Genuine { order, copy } => (order, copy).hash(&mut hasher),
+            StressEvent::Tampered { order } | StressEvent::Stale { order } => {
+                order.hash(&mut hasher)
+            }
         }
         hasher.finish()
     });
     let (taken, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let deliveries = stream::iter(&sent).for_each_concurrent(AT_ONCE, async |sent| {
-        let status = deliver(&world, *sent).await;
+    let deliveries = stream::iter(&sent).for_each_concurrent(CONCURRENCY, async |sent| {
+        let status = send_to_order(&harness, *sent).await;
         match sent {
-            Sent::Genuine { order, .. } => assert_eq!(status, 200, "{order}"),
-            Sent::Tampered { .. } | Sent::Stale { .. } => assert_eq!(status, 400),
+            StressEvent::Genuine { order, .. } => assert_eq!(status, 200, "{order}"),
+            StressEvent::Tampered { .. } | StressEvent::Stale { .. } => assert_eq!(status, 400),
         }
         if status == 200 { &taken } else { &refused }.fetch_add(1, Ordering::Relaxed);
     });
@@ -85,7 +90,7 @@ async fn duplicate_and_forged_events_apply_once() {
         for kill in 1..=KILLS {
             let look = async || taken.load(Ordering::Relaxed);
             let enough = orders * COPIES * kill / (KILLS + 1);
-            world
+            harness
                 .wait_until_within(
                     Duration::from_secs(900),
                     "more notifications",
@@ -93,20 +98,20 @@ async fn duplicate_and_forged_events_apply_once() {
                     |taken| *taken >= enough,
                 )
                 .await;
-            world.worker.kill().await;
-            world.worker.restart().await.unwrap();
+            harness.worker.kill().await;
+            harness.worker.restart().await.unwrap();
         }
     };
     futures::join!(deliveries, kills);
     let delivered = started.elapsed();
     let look = async || {
-        count(
-            &world,
-            "select count(*) from orders where state = 'delivered' and not is_running",
+        count_rows(
+            &harness,
+            "select count_rows(*) from orders where state = 'delivered' and not is_running",
         )
         .await
     };
-    world
+    harness
         .wait_until_within(Duration::from_secs(900), "all delivered", look, |count| {
             *count == orders
         })
@@ -116,43 +121,43 @@ async fn duplicate_and_forged_events_apply_once() {
     let counts = [
         (
             "payments captured",
-            "select count(*) from payments where status = 'captured'",
+            "select count_rows(*) from payments where status = 'captured'",
             orders,
         ),
         (
             "other payments",
-            "select count(*) from payments where status <> 'captured'",
+            "select count_rows(*) from payments where status <> 'captured'",
             0,
         ),
         (
             "events that took effect",
-            "select count(*) from webhook_deliveries where outcome = 'applied'",
+            "select count_rows(*) from webhook_deliveries where outcome = 'applied'",
             orders,
         ),
         (
             "other events",
-            "select count(*) from webhook_deliveries where outcome <> 'applied'",
+            "select count_rows(*) from webhook_deliveries where outcome <> 'applied'",
             0,
         ),
         (
             "confirmations in the trails",
-            "select count(*) from events where type = 'payment_confirmed'",
+            "select count_rows(*) from events where type = 'payment_confirmed'",
             orders,
         ),
         (
             "orders that wait for a payment",
-            "select count(*) from orders where state = 'pending'",
+            "select count_rows(*) from orders where state = 'pending'",
             forged,
         ),
     ];
     for (what, query, expected) in counts {
-        assert_eq!(count(&world, query).await, expected, "{what}");
+        assert_eq!(count_rows(&harness, query).await, expected, "{what}");
     }
     assert_eq!(
         (taken.into_inner(), refused.into_inner()),
         (orders * COPIES, forged)
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
     println!(
         "{orders} orders, {} notifications taken, {forged} refused, {KILLS} workers killed: all taken after {:.0} s, \
          all delivered after {:.0} s",
@@ -162,25 +167,28 @@ async fn duplicate_and_forged_events_apply_once() {
     );
 }
 
-fn id(order: usize) -> String {
+fn order_id(order: usize) -> String {
     format!("storm-{order}")
 }
 
-async fn deliver(world: &Harness, sent: Sent) -> u16 {
+async fn send_to_order(harness: &Harness, sent: StressEvent) -> u16 {
     let order = match sent {
-        Sent::Genuine { order, .. } | Sent::Tampered { order } | Sent::Stale { order } => order,
+        StressEvent::Genuine { order, .. }
+        | StressEvent::Tampered { order }
+        | StressEvent::Stale { order } => order,
     };
     let provider = [Stripe, Adyen, Standard, Square, Checkout][order % 5];
     match sent {
-        Sent::Genuine { .. } => {
-            let sender = WebhookSender::new(world, provider);
+        StressEvent::Genuine { .. } => {
+            let sender = WebhookSender::new(harness, provider);
             sender
-                .send_event(Paid, &about(&sender, order), "storm")
+                .send_event(Paid, &sample_payment(&sender, order), "storm")
                 .await
         }
-        Sent::Tampered { .. } => {
-            let sender = WebhookSender::new(world, Stripe);
-            let message = sender.sign_event(Paid, &about(&sender, order), "forged", unix_now());
+        StressEvent::Tampered { .. } => {
+            let sender = WebhookSender::new(harness, Stripe);
+            let message =
+                sender.sign_event(Paid, &sample_payment(&sender, order), "forged", unix_now());
             let body = String::from_utf8(message.body)
                 .unwrap()
                 .replace("usd", "eur");
@@ -191,12 +199,12 @@ async fn deliver(world: &Harness, sent: Sent) -> u16 {
                 })
                 .await
         }
-        Sent::Stale { .. } => {
-            let sender = WebhookSender::new(world, Standard);
+        StressEvent::Stale { .. } => {
+            let sender = WebhookSender::new(harness, Standard);
             sender
                 .post_message(&sender.sign_event(
                     Paid,
-                    &about(&sender, order),
+                    &sample_payment(&sender, order),
                     "stale",
                     unix_now() - 3_600,
                 ))
@@ -205,11 +213,13 @@ async fn deliver(world: &Harness, sent: Sent) -> u16 {
     }
 }
 
-fn about(sender: &WebhookSender<'_>, order: usize) -> SamplePayment {
-    sender.payment(&id(order), &format!("storm-payment-{order}"), TOTAL)
+fn sample_payment(sender: &WebhookSender<'_>, order: usize) -> SamplePayment {
+    sender.payment(&order_id(order), &format!("storm-payment-{order}"), TOTAL)
 }
 
-async fn count(world: &Harness, query: &str) -> usize {
-    let answer = adhoc_query::run_query(&world.pool, query, 1).await.unwrap();
+async fn count_rows(harness: &Harness, query: &str) -> usize {
+    let answer = adhoc_query::run_query(&harness.pool, query, 1)
+        .await
+        .unwrap();
     answer.rows[0][0].as_ref().unwrap().parse().unwrap()
 }

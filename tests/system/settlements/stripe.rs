@@ -17,21 +17,21 @@ async fn unmatched_payment_is_refunded_at_stripe_once() {
         ("STRIPE_API_KEY", API_KEY),
         ("STRIPE_API_BASE", books.url.as_str()),
     ];
-    let world = start_shop(&[&stripe[..], &[("SETTLEMENT_GRACE", "1s")]].concat()).await;
-    let sender = WebhookSender::new(&world, Stripe);
-    let cancelled = world.create_unpaid_order().await;
-    world
+    let harness = start_shop(&[&stripe[..], &[("SETTLEMENT_GRACE", "1s")]].concat()).await;
+    let sender = WebhookSender::new(&harness, Stripe);
+    let cancelled = harness.create_unpaid_order().await;
+    harness
         .post(&format!("/orders/{cancelled}/cancel"), json!({}))
         .await
         .expect_status(200);
-    world.wait_for_end(&cancelled).await;
+    harness.wait_for_end(&cancelled).await;
     for id in [cancelled.as_str(), "stripes-money-for-nobody"] {
         let intent = books.create_paid_intent(9_999, "usd", id).await;
         let paid = sender.payment(id, &intent, TOTAL);
         for copy in ["a", "b"] {
             sender.send_event(Paid, &paid, copy).await;
             assert_eq!(
-                world
+                harness
                     .wait_for_outcome(&sender.event_id(Paid, &paid, copy))
                     .await,
                 "refunded",
@@ -39,7 +39,7 @@ async fn unmatched_payment_is_refunded_at_stripe_once() {
             );
         }
         assert_eq!(
-            world.payment_status(Stripe, &intent).await.as_deref(),
+            harness.payment_status(Stripe, &intent).await.as_deref(),
             Some("refunded")
         );
         let refunds = books.list_refunds().await;
@@ -50,7 +50,7 @@ async fn unmatched_payment_is_refunded_at_stripe_once() {
         assert_eq!(of_intent, 1, "{refunds:?}");
     }
     assert_eq!(
-        world
+        harness
             .count_audit_events(&cancelled, "stray_payment_refunded")
             .await,
         1
@@ -59,10 +59,10 @@ async fn unmatched_payment_is_refunded_at_stripe_once() {
     let foreign = sender.payment(&cancelled, "pi_of_another_account", TOTAL);
     sender.send_event(Paid, &foreign, "foreign").await;
     assert_eq!(
-        world
+        harness
             .wait_for_outcome(&sender.event_id(Paid, &foreign, "foreign"))
             .await,
         "refund_due"
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }

@@ -9,78 +9,78 @@ use payment_webhooks::SampleKind::Paid;
 
 #[tokio::test]
 async fn second_payment_of_order_is_refunded() {
-    let world = start_shop(&[("SHIPPING_DELAY", "60s"), ("DELIVERY", "auto:60s")]).await;
-    let id = world.create_unpaid_order().await;
-    let sender = WebhookSender::new(&world, Stripe);
+    let harness = start_shop(&[("SHIPPING_DELAY", "60s"), ("DELIVERY", "auto:60s")]).await;
+    let id = harness.create_unpaid_order().await;
+    let sender = WebhookSender::new(&harness, Stripe);
     let first = sender.payment(&id, &format!("first-{id}"), TOTAL);
     let second = sender.payment(&id, &format!("second-{id}"), TOTAL);
     sender.send_event(Paid, &first, "a").await;
-    world.wait_for_status(&id, "preparing").await;
+    harness.wait_for_status(&id, "preparing").await;
     sender.send_event(Paid, &second, "b").await;
     assert_eq!(
-        world
+        harness
             .wait_for_outcome(&sender.event_id(Paid, &second, "b"))
             .await,
         "refund_due"
     );
-    told(&world, &id, "stray_payment_refund_due").await;
+    wait_for_audit_event(&harness, &id, "stray_payment_refund_due").await;
     assert_eq!(
-        world
+        harness
             .payment_status(Stripe, &first.transaction_id)
             .await
             .as_deref(),
         Some("captured")
     );
     assert_eq!(
-        world
+        harness
             .payment_status(Stripe, &second.transaction_id)
             .await
             .as_deref(),
         Some("refund_due")
     );
     assert_eq!(
-        world.payment_info(&id).await["transaction_id"],
+        harness.payment_info(&id).await["transaction_id"],
         json!(first.transaction_id)
     );
     // Another provider's money, and once more under an event of its own.
-    let other = WebhookSender::new(&world, Adyen);
+    let other = WebhookSender::new(&harness, Adyen);
     let third = other.payment(&id, &format!("third-{id}"), TOTAL);
     other.send_event(Paid, &third, "c").await;
     assert_eq!(
-        world
+        harness
             .wait_for_outcome(&other.event_id(Paid, &third, "c"))
             .await,
         "refund_due"
     );
     sender.send_event(Paid, &second, "again").await;
     assert_eq!(
-        world
+        harness
             .wait_for_outcome(&sender.event_id(Paid, &second, "again"))
             .await,
         "refund_due"
     );
     let look = async || {
-        world
+        harness
             .count_audit_events(&id, "stray_payment_refund_due")
             .await
     };
-    world
+    harness
         .wait_until("an entry for each transaction", look, |entries| {
             *entries == 2
         })
         .await;
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn wrong_amount_or_currency_is_refunded() {
-    let world = start_shop(&[]).await;
-    let id = world.create_unpaid_order().await;
-    let sender = WebhookSender::new(&world, Standard);
+    let harness = start_shop(&[]).await;
+    let id = harness.create_unpaid_order().await;
+    let sender = WebhookSender::new(&harness, Standard);
     let mut wrong = sender.payment(&id, &format!("little-{id}"), "99.98");
     sender.send_event(Paid, &wrong, "little").await;
     assert_eq!(
-        world
+        harness
             .wait_for_outcome(&sender.event_id(Paid, &wrong, "little"))
             .await,
         "refund_due"
@@ -89,7 +89,7 @@ async fn wrong_amount_or_currency_is_refunded() {
     wrong.amount = parse_money(TOTAL, "EUR");
     sender.send_event(Paid, &wrong, "euros").await;
     assert_eq!(
-        world
+        harness
             .wait_for_outcome(&sender.event_id(Paid, &wrong, "euros"))
             .await,
         "refund_due"
@@ -98,83 +98,83 @@ async fn wrong_amount_or_currency_is_refunded() {
     let nothing = sender.payment(&id, &format!("nothing-{id}"), "0");
     sender.send_event(Paid, &nothing, "nothing").await;
     assert_eq!(
-        world
+        harness
             .wait_for_outcome(&sender.event_id(Paid, &nothing, "nothing"))
             .await,
         "known"
     );
-    assert_eq!(world.count_audit_events(&id, "payment_mismatch").await, 3);
+    assert_eq!(harness.count_audit_events(&id, "payment_mismatch").await, 3);
     let right = sender.payment(&id, &format!("right-{id}"), TOTAL);
     sender.send_event(Paid, &right, "right").await;
-    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "delivered");
+    assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "delivered");
     assert_eq!(
-        world
+        harness
             .count_audit_events(&id, "stray_payment_refund_due")
             .await,
         2
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn payment_after_order_end_is_refunded_and_audited() {
-    let world = start_shop(&[("PAYMENT_TIMEOUT", "2s")]).await;
-    let cancelled = world.create_unpaid_order().await;
-    world
+    let harness = start_shop(&[("PAYMENT_TIMEOUT", "2s")]).await;
+    let cancelled = harness.create_unpaid_order().await;
+    harness
         .post(&format!("/orders/{cancelled}/cancel"), json!({}))
         .await
         .expect_status(200);
-    let late = world.create_unpaid_order().await;
+    let late = harness.create_unpaid_order().await;
     for (id, provider) in [(&cancelled, Square), (&late, Stripe)] {
-        assert_eq!(world.wait_for_end(id).await.status.as_str(), "cancelled");
-        let sender = WebhookSender::new(&world, provider);
+        assert_eq!(harness.wait_for_end(id).await.status.as_str(), "cancelled");
+        let sender = WebhookSender::new(&harness, provider);
         let paid = sender.payment(id, &format!("late-{id}"), TOTAL);
         for _ in 0..3 {
             assert_eq!(sender.send_event(Paid, &paid, "late").await, 200);
         }
         assert_eq!(
-            world
+            harness
                 .wait_for_outcome(&sender.event_id(Paid, &paid, "late"))
                 .await,
             "refund_due"
         );
         assert_eq!(
-            world
+            harness
                 .count_audit_events(id, "stray_payment_refund_due")
                 .await,
             1
         );
         assert_eq!(
-            world
+            harness
                 .payment_status(provider, &paid.transaction_id)
                 .await
                 .as_deref(),
             Some("refund_due")
         );
     }
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn payment_for_unknown_order_is_refunded_after_grace() {
-    let world = start_shop(&[("SETTLEMENT_GRACE", "2s")]).await;
-    let sender = WebhookSender::new(&world, Stripe);
+    let harness = start_shop(&[("SETTLEMENT_GRACE", "2s")]).await;
+    let sender = WebhookSender::new(&harness, Stripe);
     let paid = sender.payment("an-order-of-another-shop", "another-shops-payment", TOTAL);
     assert_eq!(sender.send_event(Paid, &paid, "a").await, 200);
     assert_eq!(
-        world
+        harness
             .wait_for_outcome(&sender.event_id(Paid, &paid, "a"))
             .await,
         "refund_due"
     );
     // The order comes when its money is promised back already: it waits for another payment.
-    world
+    harness
         .post("/orders/an-order-of-another-shop/start", sample_order())
         .await
         .expect_status(202);
     sender.send_event(Paid, &paid, "b").await;
     assert_eq!(
-        world
+        harness
             .wait_for_outcome(&sender.event_id(Paid, &paid, "b"))
             .await,
         "refused"
@@ -186,20 +186,20 @@ async fn payment_for_unknown_order_is_refunded_after_grace() {
     );
     sender.send_event(Paid, &again, "c").await;
     assert_eq!(
-        world
+        harness
             .wait_for_end("an-order-of-another-shop")
             .await
             .status
             .as_str(),
         "delivered"
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn order_created_within_grace_is_paid() {
-    let world = start_shop(&[("SETTLEMENT_GRACE", "30s")]).await;
-    let sender = WebhookSender::new(&world, Standard);
+    let harness = start_shop(&[("SETTLEMENT_GRACE", "30s")]).await;
+    let sender = WebhookSender::new(&harness, Standard);
     let paid = sender.payment(
         "appears-after-its-payment",
         "payment-before-its-order",
@@ -208,36 +208,36 @@ async fn order_created_within_grace_is_paid() {
     assert_eq!(sender.send_event(Paid, &paid, "early").await, 200);
     let event_id = sender.event_id(Paid, &paid, "early");
     let look = async || {
-        store::webhook_events::list(&world.pool, None, Some(&event_id), 1)
+        store::webhook_events::list(&harness.pool, None, Some(&event_id), 1)
             .await
             .unwrap()
             .len()
     };
-    world
+    harness
         .wait_until("the settlement", look, |found| *found == 1)
         .await;
-    world
+    harness
         .post("/orders/appears-after-its-payment/start", sample_order())
         .await
         .expect_status(202);
     assert_eq!(
-        world
+        harness
             .wait_for_end("appears-after-its-payment")
             .await
             .status
             .as_str(),
         "delivered"
     );
-    assert_eq!(world.wait_for_outcome(&event_id).await, "applied");
-    world.assert_invariants().await;
+    assert_eq!(harness.wait_for_outcome(&event_id).await, "applied");
+    harness.assert_invariants().await;
 }
 
 /// A checkout session names the order, its intent does not, and is told first.
 #[tokio::test]
 async fn intent_without_order_waits_for_its_session() {
-    let world = start_shop(&[("SETTLEMENT_GRACE", "5s")]).await;
-    let id = world.create_unpaid_order().await;
-    let sender = WebhookSender::new(&world, Stripe);
+    let harness = start_shop(&[("SETTLEMENT_GRACE", "5s")]).await;
+    let id = harness.create_unpaid_order().await;
+    let sender = WebhookSender::new(&harness, Stripe);
     let intent = format!("pi_session_{id}");
     let told = [format!("evt-intent-{id}"), format!("evt-session-{id}")];
     let succeeded = json!({"id": told[0], "type": "payment_intent.succeeded", "data": {"object": {
@@ -249,46 +249,49 @@ async fn intent_without_order_waits_for_its_session() {
     }}});
     assert_eq!(sender.post_body(&succeeded).await, 200);
     assert_eq!(sender.post_body(&completed).await, 200);
-    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "delivered");
+    assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "delivered");
     assert_eq!(
         (
-            world.wait_for_outcome(&told[0]).await,
-            world.wait_for_outcome(&told[1]).await
+            harness.wait_for_outcome(&told[0]).await,
+            harness.wait_for_outcome(&told[1]).await
         ),
         ("known".to_owned(), "applied".to_owned())
     );
     assert_eq!(
-        world.payment_status(Stripe, &intent).await.as_deref(),
+        harness.payment_status(Stripe, &intent).await.as_deref(),
         Some("captured")
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn payment_without_order_needs_an_operator() {
-    let world = start_shop(&[("SETTLEMENT_GRACE", "1s")]).await;
-    let sender = WebhookSender::new(&world, Stripe);
+    let harness = start_shop(&[("SETTLEMENT_GRACE", "1s")]).await;
+    let sender = WebhookSender::new(&harness, Stripe);
     let event = json!({"id": "evt-nameless", "type": "payment_intent.succeeded", "data": {"object": {
         "id": "pi_nameless", "amount": 500, "amount_received": 500, "currency": "usd",
     }}});
     assert_eq!(sender.post_body(&event).await, 200);
-    assert_eq!(world.wait_for_outcome("evt-nameless").await, "refund_due");
+    assert_eq!(harness.wait_for_outcome("evt-nameless").await, "refund_due");
     assert_eq!(
-        world.payment_status(Stripe, "pi_nameless").await.as_deref(),
+        harness
+            .payment_status(Stripe, "pi_nameless")
+            .await
+            .as_deref(),
         Some("refund_due")
     );
     let odd = json!({"id": "evt-nameless-session", "type": "payment_intent.payment_failed", "data": {"object": {"id": "pi_x"}}});
     assert_eq!(sender.post_body(&odd).await, 200);
     assert_eq!(
-        world.wait_for_outcome("evt-nameless-session").await,
+        harness.wait_for_outcome("evt-nameless-session").await,
         "unknown_order"
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
-async fn told(world: &Harness, id: &str, kind: &str) {
-    let look = async || world.audit_event_types(id).await;
-    world
+async fn wait_for_audit_event(harness: &Harness, id: &str, kind: &str) {
+    let look = async || harness.audit_event_types(id).await;
+    harness
         .wait_until(kind, look, |trail| trail.contains(&kind.to_owned()))
         .await;
 }

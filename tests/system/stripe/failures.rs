@@ -14,13 +14,13 @@ async fn worker_killed_before_response_charges_once() {
         .fail_next("POST", "/payment_intents", Fault::LoseResponse);
     shop.start_order("t-1", "pm_card_visa").await;
     let charged = async || shop.relay.charge_calls().len();
-    shop.world
+    shop.harness
         .wait_until("the charge is at Stripe", charged, |charges| *charges == 1)
         .await;
-    shop.world.worker.kill().await;
-    shop.world.worker.restart().await.unwrap();
+    shop.harness.worker.kill().await;
+    shop.harness.worker.restart().await.unwrap();
     assert_eq!(
-        shop.world.wait_for_end("t-1").await.status.as_str(),
+        shop.harness.wait_for_end("t-1").await.status.as_str(),
         "delivered"
     );
     assert_eq!(shop.only_intent().await["status"], "succeeded");
@@ -38,7 +38,7 @@ async fn unusable_response_is_retried_with_same_key() {
     }
     shop.start_order("t-2", "pm_card_visa").await;
     assert_eq!(
-        shop.world.wait_for_end("t-2").await.status.as_str(),
+        shop.harness.wait_for_end("t-2").await.status.as_str(),
         "delivered"
     );
     let charges = shop.relay.charge_calls();
@@ -72,7 +72,7 @@ async fn charge_with_error_response_is_not_repeated() {
         .fail_next("POST", "/payment_intents", Fault::ExecuteThenFail(500));
     shop.start_order("t-3", "pm_card_visa").await;
     assert_eq!(
-        shop.world.wait_for_end("t-3").await.status.as_str(),
+        shop.harness.wait_for_end("t-3").await.status.as_str(),
         "delivered"
     );
     assert_eq!(shop.relay.charge_calls().len(), 1);
@@ -91,7 +91,7 @@ async fn unknown_charge_is_refunded_when_order_fails() {
     shop.relay
         .fail_next("POST", "/refunds", Fault::ExecuteThenFail(500));
     shop.start_order("t-4", "pm_card_visa").await;
-    let view = shop.world.wait_for_end("t-4").await;
+    let view = shop.harness.wait_for_end("t-4").await;
     assert_eq!(view.failure.unwrap().code.as_str(), "payment_unavailable");
     assert_eq!(view.payment_info.unwrap().status.as_str(), "refunded");
     assert_eq!(shop.only_intent().await["status"], "succeeded");
@@ -107,7 +107,7 @@ async fn late_duplicate_of_abandoned_charge_is_rejected() {
     shop.relay
         .fail_next("POST", "/payment_intents", Fault::Reject(503));
     shop.start_order("t-5", "pm_card_visa").await;
-    let view = shop.world.wait_for_end("t-5").await;
+    let view = shop.harness.wait_for_end("t-5").await;
     assert_eq!(view.failure.unwrap().code.as_str(), "payment_unavailable");
     assert_eq!(view.payment_info.unwrap().status.as_str(), "declined");
     // Its key is spent on an intent that took nothing.
@@ -137,11 +137,11 @@ async fn refund_rejected_by_stripe_is_due() {
     shop.start_order("t-6", "pm_card_visa").await;
     shop.wait_for_audit_event("t-6", "payment_captured").await;
     shop.relay.fail_next("POST", "/refunds", Fault::Reject(400));
-    shop.world
+    shop.harness
         .post("/orders/t-6/signals/cancel", json!({}))
         .await
         .expect_status(200);
-    let view = shop.world.wait_for_end("t-6").await;
+    let view = shop.harness.wait_for_end("t-6").await;
     assert_eq!(
         (
             view.status.as_str(),
@@ -150,7 +150,7 @@ async fn refund_rejected_by_stripe_is_due() {
         ("cancelled", "refund_due")
     );
     assert!(
-        shop.world
+        shop.harness
             .audit_event_types("t-6")
             .await
             .contains(&"payment_refund_due".to_owned())
@@ -169,11 +169,11 @@ async fn rejected_api_key_is_logged_once() {
     }
     shop.start_order("t-7", "pm_card_visa").await;
     assert_eq!(
-        shop.world.wait_for_end("t-7").await.status.as_str(),
+        shop.harness.wait_for_end("t-7").await.status.as_str(),
         "delivered"
     );
     assert_eq!(
-        shop.world
+        shop.harness
             .read_log("worker")
             .matches("Stripe refuses our key")
             .count(),
@@ -189,7 +189,7 @@ async fn failing_calls_charge_each_order_once() {
     };
     let ids: Vec<_> = (0..6).map(|number| format!("t-8-{number}")).collect();
     for id in &ids {
-        shop.world
+        shop.harness
             .post(
                 &format!("/orders/{id}/start"),
                 stripe_order(id, "pm_card_visa"),
@@ -199,7 +199,7 @@ async fn failing_calls_charge_each_order_once() {
     }
     let mut delivered = 0;
     for id in &ids {
-        let view = shop.world.wait_for_end(id).await;
+        let view = shop.harness.wait_for_end(id).await;
         delivered += usize::from(view.status.as_str() == "delivered");
     }
     let captured = shop

@@ -67,7 +67,7 @@ impl Localstripe {
     pub(crate) async fn register_webhook(&self, url: &str, secret: &str, events: &[&str]) {
         let mut fields = vec![("url", url), ("secret", secret)];
         fields.extend(events.iter().map(|event| ("events[]", *event)));
-        let request = form(
+        let request = form_request(
             self.http
                 .post(format!("{}/_config/webhooks/orders", self.url)),
             &fields,
@@ -162,7 +162,7 @@ impl Localstripe {
     }
 
     async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Value {
-        let request = form(
+        let request = form_request(
             self.http
                 .post(format!("{}{path}", self.url))
                 .bearer_auth(API_KEY),
@@ -174,7 +174,7 @@ impl Localstripe {
     }
 }
 
-fn form(request: RequestBuilder, fields: &[(&str, &str)]) -> RequestBuilder {
+fn form_request(request: RequestBuilder, fields: &[(&str, &str)]) -> RequestBuilder {
     let body = url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs(fields)
         .finish();

@@ -40,7 +40,7 @@ pub(super) struct RecordedCall {
 type Answer = (u16, Bytes);
 
 #[derive(Default)]
-struct Shared {
+struct ProxyState {
     target: String,
     http: reqwest::Client,
     calls: Mutex<Vec<RecordedCall>>,
@@ -54,7 +54,7 @@ struct Shared {
 
 pub(super) struct Proxy {
     pub(super) url: String,
-    shared: Arc<Shared>,
+    shared: Arc<ProxyState>,
     server: JoinHandle<()>,
 }
 
@@ -66,14 +66,14 @@ impl Drop for Proxy {
 
 impl Proxy {
     pub(super) async fn start(target: &str) -> Self {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ProxyState {
             target: target.to_owned(),
-            ..Shared::default()
+            ..ProxyState::default()
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let app = Router::new()
-            .fallback(pass_on)
+            .fallback(forward)
             .with_state(Arc::clone(&shared));
         let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         Self {
@@ -109,7 +109,7 @@ impl Proxy {
     }
 }
 
-async fn pass_on(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+async fn forward(State(shared): State<Arc<ProxyState>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = String::from_utf8(to_bytes(body, 1024 * 1024).await.unwrap().to_vec()).unwrap();
     let (method, path) = (parts.method.to_string(), parts.uri.path().to_owned());
@@ -126,7 +126,7 @@ async fn pass_on(State(shared): State<Arc<Shared>>, request: Request) -> Respons
             .and_then(|found| faults.remove(found))
             .map(|(_, _, fault)| fault)
     };
-    let write_down = |status: u16| {
+    let record_call = |status: u16| {
         let call = RecordedCall {
             method: method.clone(),
             path: path.clone(),
@@ -137,8 +137,8 @@ async fn pass_on(State(shared): State<Arc<Shared>>, request: Request) -> Respons
         shared.calls.lock().unwrap().push(call);
     };
     if let Some(Fault::Reject(status)) = fault {
-        write_down(status);
-        return error(status, "api_error");
+        record_call(status);
+        return error_response(status, "api_error");
     }
     let known = key
         .as_ref()
@@ -146,8 +146,8 @@ async fn pass_on(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     let (status, text) = match known {
         Some((first, answer)) if first == body => answer,
         Some(_) => {
-            write_down(400);
-            return error(400, "idempotency_error");
+            record_call(400);
+            return error_response(400, "idempotency_error");
         }
         None => {
             let mut call = shared.http.request(
@@ -173,28 +173,28 @@ async fn pass_on(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     };
     match fault {
         Some(Fault::LoseResponse) => {
-            write_down(0);
+            record_call(0);
             std::future::pending().await
         }
         Some(Fault::ExecuteThenFail(status)) => {
-            write_down(status);
-            error(status, "api_error")
+            record_call(status);
+            error_response(status, "api_error")
         }
         Some(Fault::Reject(_)) | None => {
-            write_down(status);
+            record_call(status);
             let overlay = shared.overlay.lock().unwrap().clone();
-            let text = overlay.map_or(text.clone(), |fields| laid_over(&text, &fields));
+            let text = overlay.map_or(text.clone(), |fields| with_fields(&text, &fields));
             (StatusCode::from_u16(status).unwrap(), Body::from(text)).into_response()
         }
     }
 }
 
-fn error(status: u16, kind: &str) -> Response {
+fn error_response(status: u16, kind: &str) -> Response {
     let body = json!({"error": {"type": kind, "message": "made up: 4242 4242 4242 4242"}});
     (StatusCode::from_u16(status).unwrap(), body.to_string()).into_response()
 }
 
-fn laid_over(text: &[u8], fields: &Value) -> Bytes {
+fn with_fields(text: &[u8], fields: &Value) -> Bytes {
     let mut answer: Value = serde_json::from_slice(text).unwrap();
     let add = |object: &mut Value| {
         for (name, value) in fields.as_object().unwrap() {

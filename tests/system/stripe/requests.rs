@@ -71,7 +71,7 @@ impl StripeMock {
     }
 }
 
-fn past(asked: bool, hours: i64, transaction_id: Option<&str>) -> Past {
+fn make_past(asked: bool, hours: i64, transaction_id: Option<&str>) -> Past {
     let transaction_id = transaction_id.map(|id| TransactionId::parse(id).unwrap());
     Past {
         since: Utc::now() - TimeDelta::hours(hours),
@@ -80,7 +80,7 @@ fn past(asked: bool, hours: i64, transaction_id: Option<&str>) -> Past {
     }
 }
 
-fn charge(past: Past) -> ChargeRequest {
+fn charge_request(past: Past) -> ChargeRequest {
     ChargeRequest {
         payment_id: PaymentId::parse("pmt-'1\\").unwrap(),
         order_id: OrderId::parse("mock-1").unwrap(),
@@ -90,14 +90,14 @@ fn charge(past: Past) -> ChargeRequest {
     }
 }
 
-fn refund(past: Past) -> RefundRequest {
+fn refund_request(past: Past) -> RefundRequest {
     let ChargeRequest {
         payment_id,
         order_id,
         amount,
         past,
         ..
-    } = charge(past);
+    } = charge_request(past);
     RefundRequest {
         payment_id,
         order_id,
@@ -119,33 +119,43 @@ async fn every_request_matches_stripes_openapi_description() {
     // Its answers are examples: each time they are made to say what leads to the next request.
     relay.override_fields(json!({"status": "succeeded"}));
     assert!(matches!(
-        stripe.charge(&charge(past(false, 0, None))).await,
+        stripe
+            .charge(&charge_request(make_past(false, 0, None)))
+            .await,
         Ok(Charge::Captured(_))
     ));
     // Another intent than ours is the newest, and the key is a day old: a search, and it is created after all.
     assert!(matches!(
-        stripe.charge(&charge(past(true, 30, None))).await,
+        stripe
+            .charge(&charge_request(make_past(true, 30, None)))
+            .await,
         Ok(Charge::Captured(_))
     ));
     relay.override_fields(json!({"status": "requires_action"}));
     assert!(matches!(
-        stripe.charge(&charge(past(true, 0, Some("pi_1")))).await,
+        stripe
+            .charge(&charge_request(make_past(true, 0, Some("pi_1"))))
+            .await,
         Ok(Charge::Unfinished(_))
     ));
     relay.override_fields(json!({"status": "requires_payment_method"}));
     assert!(matches!(
-        stripe.charge(&charge(past(true, 0, Some("pi_1")))).await,
+        stripe
+            .charge(&charge_request(make_past(true, 0, Some("pi_1"))))
+            .await,
         Ok(Charge::Declined(_))
     ));
     relay.override_fields(json!({"status": "succeeded"}));
     assert!(matches!(
-        stripe.refund(&refund(past(true, 0, Some("pi_1")))).await,
+        stripe
+            .refund(&refund_request(make_past(true, 0, Some("pi_1"))))
+            .await,
         Ok(Refund::Refunded(_))
     ));
     // Nothing is found: the key is spent, for which it must be another one than the charge's above.
     let unheard_of = RefundRequest {
         payment_id: PaymentId::parse("pmt-2").unwrap(),
-        ..refund(past(true, 0, None))
+        ..refund_request(make_past(true, 0, None))
     };
     relay.override_fields(json!({}));
     assert!(matches!(

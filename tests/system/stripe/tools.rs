@@ -30,11 +30,11 @@ pub(super) async fn install_localstripe() -> Option<&'static Path> {
 
 /// A Python with what this list of versions names; `None`, and the word about it, where there is none.
 pub(crate) async fn install_python(name: &str, versions: &str, missing: &str) -> Option<PathBuf> {
-    if !runs("python3", &["-c", "import ensurepip, venv"]).await {
-        return skipped(missing);
+    if !can_run("python3", &["-c", "import ensurepip, venv"]).await {
+        return print_skipped(missing);
     }
-    let home = installed(name, versions, async |fresh| {
-        run(Command::new("python3").args(["-m", "venv"]).arg(fresh)).await;
+    let home = install_once(name, versions, async |fresh| {
+        run_checked(Command::new("python3").args(["-m", "venv"]).arg(fresh)).await;
         let list = fresh.join("requirements.txt");
         fs::write(&list, versions).unwrap();
         let options = [
@@ -45,9 +45,11 @@ pub(crate) async fn install_python(name: &str, versions: &str, missing: &str) ->
             "--disable-pip-version-check",
             "--requirement",
         ];
-        run(Command::new(fresh.join("bin/python"))
-            .args(options)
-            .arg(list))
+        run_checked(
+            Command::new(fresh.join("bin/python"))
+                .args(options)
+                .arg(list),
+        )
         .await;
     });
     Some(home.await.join("bin/python"))
@@ -57,10 +59,10 @@ pub(crate) async fn install_python(name: &str, versions: &str, missing: &str) ->
 pub(super) async fn install_stripe_mock() -> Option<&'static Path> {
     static PROGRAM: OnceCell<Option<PathBuf>> = OnceCell::const_new();
     let program = PROGRAM.get_or_init(async || {
-        if !runs("go", &["version"]).await {
-            return skipped("the test of requests to Stripe needs Go");
+        if !can_run("go", &["version"]).await {
+            return print_skipped("the test of requests to Stripe needs Go");
         }
-        let home = installed("stripe-mock", STRIPE_MOCK[1].1, async |fresh| {
+        let home = install_once("stripe-mock", STRIPE_MOCK[1].1, async |fresh| {
             for (name, text) in STRIPE_MOCK {
                 fs::write(fresh.join(name), text).unwrap();
             }
@@ -70,7 +72,7 @@ pub(super) async fn install_stripe_mock() -> Option<&'static Path> {
                 .args(["install", "tool"])
                 .env("GOBIN", fresh.join("bin"));
             // Flags and a workspace of the user's own would change what is built.
-            run(go
+            run_checked(go
                 .env("GOFLAGS", "-buildvcs=false -mod=readonly")
                 .env("GOWORK", "off")
                 .env("CGO_ENABLED", "0"))
@@ -83,7 +85,7 @@ pub(super) async fn install_stripe_mock() -> Option<&'static Path> {
 
 /// A folder below `target` for this list of versions. It is made beside its place and renamed, so that what was broken
 /// off looks like nothing.
-async fn installed(name: &str, versions: &str, install: impl AsyncFnOnce(&Path)) -> PathBuf {
+async fn install_once(name: &str, versions: &str, install: impl AsyncFnOnce(&Path)) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let home = target.join(format!("{name}-{}", fingerprint(versions)));
     if !home.is_dir() {
@@ -104,7 +106,7 @@ fn fingerprint(text: &str) -> String {
     format!("{:016x}", text.bytes().fold(0xcbf2_9ce4_8422_2325, add))
 }
 
-async fn runs(program: &str, arguments: &[&str]) -> bool {
+async fn can_run(program: &str, arguments: &[&str]) -> bool {
     let mut command = Command::new(program);
     command
         .args(arguments)
@@ -114,7 +116,7 @@ async fn runs(program: &str, arguments: &[&str]) -> bool {
     command.status().await.is_ok_and(|status| status.success())
 }
 
-async fn run(command: &mut Command) {
+async fn run_checked(command: &mut Command) {
     let output = command
         .stdin(Stdio::null())
         .kill_on_drop(true)
@@ -129,7 +131,7 @@ async fn run(command: &mut Command) {
 }
 
 /// `.ci/run` looks for this. Past the test harness's capture, so that it is seen.
-fn skipped(why: &str) -> Option<PathBuf> {
+fn print_skipped(why: &str) -> Option<PathBuf> {
     writeln!(std::io::stderr().lock(), "SKIPPED: {why}").unwrap();
     None
 }

@@ -15,7 +15,7 @@ const SENT: &[&str] = &["payment_intent.succeeded", "payment_intent.payment_fail
 
 impl Shop {
     /// Whose books tell the API of each payment.
-    async fn told(settings: &[(&str, &str)]) -> Option<Self> {
+    async fn start_with_webhooks(settings: &[(&str, &str)]) -> Option<Self> {
         let webhooks = [
             ("WEBHOOK_SECRETS_STRIPE", SECRET),
             ("WEBHOOK_ENVIRONMENT", "test"),
@@ -23,32 +23,32 @@ impl Shop {
         ];
         let shop = Self::start(&[&webhooks, settings].concat()).await?;
         shop.books
-            .register_webhook(&shop.route(), SECRET, SENT)
+            .register_webhook(&shop.webhook_url(), SECRET, SENT)
             .await;
         Some(shop)
     }
 
-    fn route(&self) -> String {
-        format!("{}/webhooks/stripe", self.world.url)
+    fn webhook_url(&self) -> String {
+        format!("{}/webhooks/stripe", self.harness.url)
     }
 
     /// What came of the events about this order or transaction, once there are so many and all are decided.
-    async fn deliveries(&self, about: &str, number: usize) -> Vec<WebhookEvent> {
+    async fn wait_for_webhook_events(&self, about: &str, number: usize) -> Vec<WebhookEvent> {
         let look = async || {
-            webhook_events::list(&self.world.pool, None, Some(about), 10)
+            webhook_events::list(&self.harness.pool, None, Some(about), 10)
                 .await
                 .unwrap()
         };
         let done = |found: &Vec<WebhookEvent>| {
             found.len() == number && found.iter().all(|delivery| delivery.outcome != "pending")
         };
-        self.world
+        self.harness
             .wait_until(&format!("{number} events of {about}"), look, done)
             .await
     }
 
     /// An event as Stripe sends it, about an object of localstripe's books.
-    async fn tell(&self, event_id: &str, event_type: &str, object: &Value) {
+    async fn send_event(&self, event_id: &str, event_type: &str, object: &Value) {
         let now = chrono::Utc::now().timestamp();
         let event = json!({
             "id": event_id, "object": "event", "api_version": "2017-08-15", "created": now, "livemode": false,
@@ -61,7 +61,11 @@ impl Shop {
             notification_url: None,
         };
         let message = sign(&secrets, Message::new(event.to_string()), &signing).unwrap();
-        let mut request = self.world.http.post(self.route()).body(message.body);
+        let mut request = self
+            .harness
+            .http
+            .post(self.webhook_url())
+            .body(message.body);
         for (name, value) in message.headers {
             request = request.header(name, value);
         }
@@ -71,15 +75,15 @@ impl Shop {
 
 #[tokio::test]
 async fn event_of_own_charge_is_already_known() {
-    let Some(shop) = Shop::told(&[]).await else {
+    let Some(shop) = Shop::start_with_webhooks(&[]).await else {
         return;
     };
     shop.start_order("sw-1", "pm_card_visa").await;
     assert_eq!(
-        shop.world.wait_for_end("sw-1").await.status.as_str(),
+        shop.harness.wait_for_end("sw-1").await.status.as_str(),
         "delivered"
     );
-    let delivery = shop.deliveries("sw-1", 1).await.remove(0);
+    let delivery = shop.wait_for_webhook_events("sw-1", 1).await.remove(0);
     let intent = shop.only_intent().await;
     assert_eq!(
         (delivery.provider.as_str(), delivery.outcome.as_str()),
@@ -99,7 +103,7 @@ async fn event_of_own_charge_is_already_known() {
     );
     // One charge, one payment in the trail, nothing given back.
     let captured = shop
-        .world
+        .harness
         .audit_event_types("sw-1")
         .await
         .into_iter()
@@ -119,27 +123,30 @@ async fn event_of_own_charge_is_already_known() {
 #[tokio::test]
 async fn event_of_customer_confirmation_continues_order() {
     // Nothing else would: until it is over, Stripe is not asked.
-    let Some(shop) = Shop::told(&[("PAYMENT_TIMEOUT", "24h")]).await else {
+    let Some(shop) = Shop::start_with_webhooks(&[("PAYMENT_TIMEOUT", "24h")]).await else {
         return;
     };
     let method = shop.books.create_card("4000002500003155").await;
     shop.start_order("sw-2", &method).await;
     shop.wait_for_audit_event("sw-2", "payment_requested").await;
     assert_eq!(
-        shop.world.get("/orders/sw-2").await.body["status"],
+        shop.harness.get("/orders/sw-2").await.body["status"],
         "pending"
     );
     let intent = shop.only_intent().await;
     assert_eq!(intent["status"], "requires_action");
     shop.books.authenticate(&intent).await;
-    let view = shop.world.wait_for_end("sw-2").await;
+    let view = shop.harness.wait_for_end("sw-2").await;
     assert_eq!(view.status.as_str(), "delivered");
     let payment = view.payment_info.unwrap();
     assert_eq!(
         (payment.status.as_str(), json!(payment.transaction_id)),
         ("captured", intent["id"].clone())
     );
-    assert_eq!(shop.deliveries("sw-2", 1).await[0].outcome, "applied");
+    assert_eq!(
+        shop.wait_for_webhook_events("sw-2", 1).await[0].outcome,
+        "applied"
+    );
     assert_eq!(
         (
             shop.relay.charge_calls().len(),
@@ -152,24 +159,24 @@ async fn event_of_customer_confirmation_continues_order() {
 
 #[tokio::test]
 async fn event_of_declined_charge_is_recorded_only() {
-    let Some(shop) = Shop::told(&[]).await else {
+    let Some(shop) = Shop::start_with_webhooks(&[]).await else {
         return;
     };
     shop.start_order("sw-3", "pm_card_chargeCustomerFail").await;
-    let view = shop.world.wait_for_end("sw-3").await;
+    let view = shop.harness.wait_for_end("sw-3").await;
     let failure = view.failure.unwrap();
     assert_eq!(
         (failure.code.as_str(), failure.detail.as_str()),
         ("payment_declined", "card_declined")
     );
-    let delivery = shop.deliveries("sw-3", 1).await.remove(0);
+    let delivery = shop.wait_for_webhook_events("sw-3", 1).await.remove(0);
     assert_eq!(
         (&delivery.event["kind"], delivery.outcome.as_str()),
         (&json!("attempt_failed"), "recorded")
     );
     assert_eq!(delivery.event["reason"], "card_declined");
     assert_eq!(
-        shop.world.wait_for_end("sw-3").await.status.as_str(),
+        shop.harness.wait_for_end("sw-3").await.status.as_str(),
         "failed"
     );
     assert_eq!(
@@ -184,20 +191,20 @@ async fn event_of_declined_charge_is_recorded_only() {
 
 #[tokio::test]
 async fn event_of_own_refund_refunds_nothing() {
-    let Some(shop) = Shop::told(&[("SHIPPING_DELAY", "1h")]).await else {
+    let Some(shop) = Shop::start_with_webhooks(&[("SHIPPING_DELAY", "1h")]).await else {
         return;
     };
     shop.start_order("sw-4", "pm_card_visa").await;
     shop.wait_for_audit_event("sw-4", "payment_captured").await;
-    shop.deliveries("sw-4", 1).await;
-    shop.world
+    shop.wait_for_webhook_events("sw-4", 1).await;
+    shop.harness
         .post(
             "/orders/sw-4/signals/cancel",
             json!({"reason": "changed my mind"}),
         )
         .await
         .expect_status(200);
-    let view = shop.world.wait_for_end("sw-4").await;
+    let view = shop.harness.wait_for_end("sw-4").await;
     assert_eq!(
         (
             view.status.as_str(),
@@ -225,10 +232,12 @@ async fn event_of_own_refund_refunds_nothing() {
     .enumerate()
     {
         // The last is the first one again.
-        shop.tell(&format!("evt_sw_4_{}", number % 2), event_type, object)
+        shop.send_event(&format!("evt_sw_4_{}", number % 2), event_type, object)
             .await;
     }
-    let told = shop.deliveries(intent["id"].as_str().unwrap(), 3).await;
+    let told = shop
+        .wait_for_webhook_events(intent["id"].as_str().unwrap(), 3)
+        .await;
     for delivery in told
         .iter()
         .filter(|delivery| delivery.event["kind"] == "refunded")
@@ -239,7 +248,7 @@ async fn event_of_own_refund_refunds_nothing() {
         );
     }
     assert_eq!(shop.books.list_refunds().await.len(), 1);
-    let view = shop.world.wait_for_end("sw-4").await;
+    let view = shop.harness.wait_for_end("sw-4").await;
     assert_eq!(
         (
             view.status.as_str(),
@@ -252,21 +261,21 @@ async fn event_of_own_refund_refunds_nothing() {
 
 #[tokio::test]
 async fn webhook_with_wrong_secret_is_rejected() {
-    let Some(shop) = Shop::told(&[]).await else {
+    let Some(shop) = Shop::start_with_webhooks(&[]).await else {
         return;
     };
     shop.books
-        .register_webhook(&shop.route(), "whsec_ofanotherendpoint", SENT)
+        .register_webhook(&shop.webhook_url(), "whsec_ofanotherendpoint", SENT)
         .await;
     shop.start_order("sw-5", "pm_card_visa").await;
     assert_eq!(
-        shop.world.wait_for_end("sw-5").await.status.as_str(),
+        shop.harness.wait_for_end("sw-5").await.status.as_str(),
         "delivered"
     );
     let refused = |log: &String| {
         log.contains("webhook \"payment_intent.succeeded\" failed with response code 400")
     };
-    shop.world
+    shop.harness
         .wait_until(
             "localstripe to be refused",
             async || shop.books.read_log(),
@@ -274,7 +283,7 @@ async fn webhook_with_wrong_secret_is_rejected() {
         )
         .await;
     assert!(
-        webhook_events::list(&shop.world.pool, None, None, 10)
+        webhook_events::list(&shop.harness.pool, None, None, 10)
             .await
             .unwrap()
             .is_empty()

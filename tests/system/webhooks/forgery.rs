@@ -23,22 +23,22 @@ use payment_webhooks::{LARGEST_BATCH, Message, Secrets, made_up};
 const TIMED: [WebhookProvider; 2] = [WebhookProvider::Stripe, WebhookProvider::Standard];
 
 /// Starts an order of 99.99 USD that waits for somebody's word that it is paid.
-async fn waiting(world: &Harness, id: &str) {
+async fn create_waiting_order(harness: &Harness, id: &str) {
     let mut order = sample_order();
     order["profile"] = json!("checkout");
-    world
+    harness
         .post(&format!("/orders/{id}/start"), order)
         .await
         .expect_started();
-    let look = async || world.audit_event_types(id).await;
+    let look = async || harness.audit_event_types(id).await;
     let asked = |trail: &Vec<String>| trail.iter().any(|kind| kind == "payment_requested");
-    world
+    harness
         .wait_until("the wait for the payment", look, asked)
         .await;
 }
 
 /// Changes what is signed, and nothing else.
-fn tampered(provider: WebhookProvider, message: &Message) -> Message {
+fn tamper(provider: WebhookProvider, message: &Message) -> Message {
     let mut message = message.clone();
     match provider {
         // Its amount.
@@ -60,29 +60,29 @@ fn tampered(provider: WebhookProvider, message: &Message) -> Message {
 
 #[tokio::test]
 async fn forged_event_is_rejected_and_not_stored() {
-    let world = start_harness().await;
+    let harness = start_harness().await;
     let now = Utc::now().timestamp();
     for &provider in WebhookProvider::ALL {
         let id = format!("fraud-{provider}");
         let good = sign_now(provider, sample_event(provider, &id));
-        post_webhook(&world.url, provider, &tampered(provider, &good))
+        post_webhook(&harness.url, provider, &tamper(provider, &good))
             .await
             .expect_rejected(provider, "signature");
 
         let other = Secrets::parse(provider, &made_up(provider, &[9; 32])).unwrap();
         let forged = sign_at(&other, sample_event(provider, &id), now);
-        post_webhook(&world.url, provider, &forged)
+        post_webhook(&harness.url, provider, &forged)
             .await
             .expect_rejected(provider, "signature");
 
-        post_webhook(&world.url, provider, &sample_event(provider, &id))
+        post_webhook(&harness.url, provider, &sample_event(provider, &id))
             .await
             .expect_rejected(provider, "header");
-        post_webhook(&world.url, provider, &Message::new(""))
+        post_webhook(&harness.url, provider, &Message::new(""))
             .await
             .expect_rejected(provider, "header");
         post_webhook(
-            &world.url,
+            &harness.url,
             provider,
             &Message::new(b"\xff\xfe\x00{".to_vec()),
         )
@@ -95,7 +95,7 @@ async fn forged_event_is_rejected_and_not_stored() {
             .filter(|foreign| **foreign != provider)
         {
             let message = sign_now(foreign, sample_event(foreign, &id));
-            let answer = post_webhook(&world.url, provider, &message).await;
+            let answer = post_webhook(&harness.url, provider, &message).await;
             let reason = answer.body["reason"].clone();
             assert!(
                 reason == "header" || reason == "signature",
@@ -111,7 +111,7 @@ async fn forged_event_is_rejected_and_not_stored() {
                 sample_event(provider, "fraud-late"),
                 now + away,
             );
-            let problem = post_webhook(&world.url, provider, &message)
+            let problem = post_webhook(&harness.url, provider, &message)
                 .await
                 .expect_rejected(provider, "timestamp");
             assert_eq!(
@@ -120,23 +120,23 @@ async fn forged_event_is_rejected_and_not_stored() {
             );
         }
     }
-    assert_eq!(world.webhook_outcomes().await, []);
+    assert_eq!(harness.webhook_outcomes().await, []);
     // The same door takes what is genuine.
     for &provider in WebhookProvider::ALL {
-        deliver_genuine_event(&world, provider, &format!("fraud-{provider}")).await;
+        deliver_genuine_event(&harness, provider, &format!("fraud-{provider}")).await;
     }
-    let taken = async || world.webhook_outcomes().await.len();
-    world
+    let taken = async || harness.webhook_outcomes().await.len();
+    harness
         .wait_until("one row of each", taken, |count| {
             *count == WebhookProvider::ALL.len()
         })
         .await;
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn repeated_webhook_event_pays_order_once() {
-    let world = start_harness().await;
+    let harness = start_harness().await;
     for (provider, id) in [
         (WebhookProvider::Stripe, "replay-stripe"),
         (WebhookProvider::Standard, "replay-standard"),
@@ -144,16 +144,16 @@ async fn repeated_webhook_event_pays_order_once() {
         (WebhookProvider::Square, "replay-square"),
         (WebhookProvider::Checkout, "replay-checkout"),
     ] {
-        waiting(&world, id).await;
+        create_waiting_order(&harness, id).await;
         let first = sign_now(provider, sample_event(provider, id));
-        post_webhook(&world.url, provider, &first)
+        post_webhook(&harness.url, provider, &first)
             .await
             .expect_accepted(provider);
-        post_webhook(&world.url, provider, &first)
+        post_webhook(&harness.url, provider, &first)
             .await
             .expect_accepted(provider);
         assert_eq!(
-            world.wait_for_end(id).await.status.as_str(),
+            harness.wait_for_end(id).await.status.as_str(),
             "delivered",
             "{provider}"
         );
@@ -164,11 +164,11 @@ async fn repeated_webhook_event_pays_order_once() {
             Utc::now().timestamp() - 5,
         );
         for message in [&first, &again] {
-            post_webhook(&world.url, provider, message)
+            post_webhook(&harness.url, provider, message)
                 .await
                 .expect_accepted(provider);
         }
-        let trail = world.audit_event_types(id).await;
+        let trail = harness.audit_event_types(id).await;
         assert_eq!(
             trail
                 .iter()
@@ -179,19 +179,19 @@ async fn repeated_webhook_event_pays_order_once() {
         );
     }
     // The last repeat has been looked at, too.
-    let settled = async || world.webhook_outcomes().await;
-    let rows = world
+    let settled = async || harness.webhook_outcomes().await;
+    let rows = harness
         .wait_until("five rows", settled, |rows| rows.len() == 5)
         .await;
     assert!(
         rows.iter().all(|(_, outcome)| outcome == "applied"),
         "{rows:?}"
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 /// A batch of what each of these orders' payment says.
-fn batch(ids: &[String]) -> Message {
+fn adyen_batch(ids: &[String]) -> Message {
     let item = |id: &String| {
         let body: Value =
             serde_json::from_slice(&sample_event(WebhookProvider::Adyen, id).body).unwrap();
@@ -201,7 +201,7 @@ fn batch(ids: &[String]) -> Message {
     Message::new(json!({"live": "false", "notificationItems": items}).to_string())
 }
 
-fn names(prefix: &str, count: usize) -> Vec<String> {
+fn numbered_ids(prefix: &str, count: usize) -> Vec<String> {
     (0..count)
         .map(|number| format!("{prefix}-{number}"))
         .collect()
@@ -210,88 +210,91 @@ fn names(prefix: &str, count: usize) -> Vec<String> {
 #[tokio::test]
 async fn batch_is_accepted_entirely_or_rejected() {
     const ADYEN: WebhookProvider = WebhookProvider::Adyen;
-    let world = start_harness().await;
-    let ids = names("batch", 2);
+    let harness = start_harness().await;
+    let ids = numbered_ids("batch", 2);
     for id in &ids {
-        waiting(&world, id).await;
+        create_waiting_order(&harness, id).await;
     }
-    let good = sign_now(ADYEN, batch(&ids));
+    let good = sign_now(ADYEN, adyen_batch(&ids));
     // One item is another's, or says something else, or is not signed.
     let mut body: Value = serde_json::from_slice(&good.body).unwrap();
     let last = "/notificationItems/1/NotificationRequestItem";
     let mut forged = body.clone();
     forged.pointer_mut(last).unwrap()["merchantReference"] = json!("batch-elsewhere");
-    post_webhook(&world.url, ADYEN, &Message::new(forged.to_string()))
+    post_webhook(&harness.url, ADYEN, &Message::new(forged.to_string()))
         .await
         .expect_rejected(ADYEN, "signature");
     let mut unsigned = body.clone();
     unsigned.pointer_mut(last).unwrap()["additionalData"] = json!({});
-    post_webhook(&world.url, ADYEN, &Message::new(unsigned.to_string()))
+    post_webhook(&harness.url, ADYEN, &Message::new(unsigned.to_string()))
         .await
         .expect_rejected(ADYEN, "header");
     let empty = json!({"live": "false", "notificationItems": []});
-    post_webhook(&world.url, ADYEN, &Message::new(empty.to_string()))
+    post_webhook(&harness.url, ADYEN, &Message::new(empty.to_string()))
         .await
         .expect_rejected(ADYEN, "header");
     for id in &ids {
         assert_eq!(
-            world.get(&format!("/orders/{id}")).await.expect_status(200)["status"],
+            harness
+                .get(&format!("/orders/{id}"))
+                .await
+                .expect_status(200)["status"],
             "pending",
             "{id}"
         );
     }
-    assert_eq!(world.webhook_outcomes().await, []);
+    assert_eq!(harness.webhook_outcomes().await, []);
     // An item that is doubled is one event.
     let doubled = body["notificationItems"][0].clone();
     body["notificationItems"]
         .as_array_mut()
         .unwrap()
         .push(doubled);
-    post_webhook(&world.url, ADYEN, &Message::new(body.to_string()))
+    post_webhook(&harness.url, ADYEN, &Message::new(body.to_string()))
         .await
         .expect_accepted(ADYEN);
     for id in &ids {
-        assert_eq!(world.wait_for_end(id).await.status.as_str(), "delivered");
+        assert_eq!(harness.wait_for_end(id).await.status.as_str(), "delivered");
     }
-    let rows = world.webhook_outcomes().await;
+    let rows = harness.webhook_outcomes().await;
     assert!(
         rows.len() == 2 && rows.iter().all(|(_, outcome)| outcome == "applied"),
         "{rows:?}"
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn oversized_batch_is_rejected() {
     const ADYEN: WebhookProvider = WebhookProvider::Adyen;
-    let world = start_harness().await;
-    let too_many = sign_now(ADYEN, batch(&names("huge", LARGEST_BATCH + 1)));
-    post_webhook(&world.url, ADYEN, &too_many)
+    let harness = start_harness().await;
+    let too_many = sign_now(ADYEN, adyen_batch(&numbered_ids("huge", LARGEST_BATCH + 1)));
+    post_webhook(&harness.url, ADYEN, &too_many)
         .await
         .expect_rejected(ADYEN, "signature");
     let items = vec![json!({"NotificationRequestItem": {}}); 7_000];
     let nothing = Message::new(json!({"notificationItems": items}).to_string());
-    post_webhook(&world.url, ADYEN, &nothing)
+    post_webhook(&harness.url, ADYEN, &nothing)
         .await
         .expect_rejected(ADYEN, "header");
-    assert_eq!(world.webhook_outcomes().await, []);
+    assert_eq!(harness.webhook_outcomes().await, []);
     post_webhook(
-        &world.url,
+        &harness.url,
         ADYEN,
-        &sign_now(ADYEN, batch(&names("huge", LARGEST_BATCH))),
+        &sign_now(ADYEN, adyen_batch(&numbered_ids("huge", LARGEST_BATCH))),
     )
     .await
     .expect_accepted(ADYEN);
-    let recorded = async || world.webhook_outcomes().await.len();
-    world
+    let recorded = async || harness.webhook_outcomes().await.len();
+    harness
         .wait_until("a row of each", recorded, |count| *count == LARGEST_BATCH)
         .await;
 }
 
 /// The most memory that the API's process has had, in KiB.
-async fn peak(world: &Harness) -> u64 {
+async fn peak_memory_kib(harness: &Harness) -> u64 {
     let status =
-        fs::read_to_string(format!("/proc/{}/status", world.api.pid().await.unwrap())).unwrap();
+        fs::read_to_string(format!("/proc/{}/status", harness.api.pid().await.unwrap())).unwrap();
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix("VmHWM:"))
@@ -302,67 +305,67 @@ async fn peak(world: &Harness) -> u64 {
 #[tokio::test]
 async fn oversized_webhook_body_is_rejected_and_not_stored() {
     const STRIPE: WebhookProvider = WebhookProvider::Stripe;
-    let world = start_harness().await;
-    deliver_genuine_event(&world, STRIPE, "large").await;
-    let before = peak(&world).await;
+    let harness = start_harness().await;
+    deliver_genuine_event(&harness, STRIPE, "large").await;
+    let before = peak_memory_kib(&harness).await;
     for size in [(256 << 10) + 1, 10 << 20, (10 << 20) + 1, 12 << 20] {
         for _ in 0..4 {
             let message = sign_now(STRIPE, Message::new(vec![b'['; size]));
-            post_webhook(&world.url, STRIPE, &message)
+            post_webhook(&harness.url, STRIPE, &message)
                 .await
                 .expect_problem(413, "body_too_large");
         }
     }
     // One after the other: a few copies of one body at most, not of sixteen.
-    let grown = peak(&world).await - before;
+    let grown = peak_memory_kib(&harness).await - before;
     assert!(grown < 120 << 10, "{grown} KiB more");
     // As deep as it gets within the limit: signed, so it must be out of the way.
     let deep = sign_now(STRIPE, Message::new(vec![b'['; 256 << 10]));
-    post_webhook(&world.url, STRIPE, &deep)
+    post_webhook(&harness.url, STRIPE, &deep)
         .await
         .expect_accepted(STRIPE);
-    let look = async || world.webhook_outcomes().await;
+    let look = async || harness.webhook_outcomes().await;
     let both = |rows: &Vec<(String, String)>| {
         rows.len() == 2 && rows.iter().any(|(_, outcome)| outcome == "unreadable")
     };
-    world.wait_until("the unreadable one", look, both).await;
+    harness.wait_until("the unreadable one", look, both).await;
 }
 
 #[tokio::test]
 async fn signed_binary_body_is_recorded_and_acknowledged() {
-    let world = start_harness().await;
+    let harness = start_harness().await;
     for &provider in WebhookProvider::ALL {
         // Another body for each: an event without an id goes by its bytes.
         let body = [b"\xff\xfe\x00".as_slice(), provider.as_str().as_bytes()].concat();
         post_webhook(
-            &world.url,
+            &harness.url,
             provider,
             &sign_now(provider, Message::new(body)),
         )
         .await
         .expect_accepted(provider);
     }
-    let look = async || world.webhook_outcomes().await;
+    let look = async || harness.webhook_outcomes().await;
     let all = |rows: &Vec<(String, String)>| {
         rows.len() == WebhookProvider::ALL.len()
             && rows.iter().all(|(_, outcome)| outcome == "unreadable")
     };
-    world.wait_until("a row of each", look, all).await;
+    harness.wait_until("a row of each", look, all).await;
 }
 
 #[tokio::test]
 async fn provider_without_secret_is_404() {
-    let world = start_with_webhooks(&[("WEBHOOK_SECRETS_SHOPIFY", "")]).await;
+    let harness = start_with_webhooks(&[("WEBHOOK_SECRETS_SHOPIFY", "")]).await;
     let shopify = WebhookProvider::Shopify;
     post_webhook(
-        &world.url,
+        &harness.url,
         shopify,
         &sign_now(shopify, sample_event(shopify, "off")),
     )
     .await
     .expect_problem(404, "route_not_found");
     for unknown in ["paypal", "Stripe", "stripe%20", "%00", "stripe%2F"] {
-        send_request(webhook_request(&world.url, unknown, &[], b"{}".to_vec()))
+        send_request(webhook_request(&harness.url, unknown, &[], b"{}".to_vec()))
             .await
             .expect_problem(404, "route_not_found");
     }
@@ -371,11 +374,11 @@ async fn provider_without_secret_is_404() {
         (Method::PUT, Some("{}".to_owned())),
         (Method::DELETE, None),
     ] {
-        let answer = world.send(method, "/webhooks/stripe", &[], body).await;
+        let answer = harness.send(method, "/webhooks/stripe", &[], body).await;
         assert_eq!(answer.header("allow"), "POST");
         answer.expect_problem(405, "method_not_allowed");
     }
-    deliver_genuine_event(&world, WebhookProvider::Stripe, "on").await;
+    deliver_genuine_event(&harness, WebhookProvider::Stripe, "on").await;
 }
 
 #[tokio::test]
@@ -390,15 +393,15 @@ async fn event_is_accepted_without_worker_but_needs_temporal() {
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    let world = Harness::start_on(&database, &temporal.address, &settings).await;
-    world.worker.kill().await;
+    let harness = Harness::start_on(&database, &temporal.address, &settings).await;
+    harness.worker.kill().await;
     for &provider in WebhookProvider::ALL {
-        deliver_genuine_event(&world, provider, &format!("no-worker-{provider}")).await;
+        deliver_genuine_event(&harness, provider, &format!("no-worker-{provider}")).await;
     }
-    assert_eq!(world.webhook_outcomes().await, []);
-    world.worker.restart().await.unwrap();
-    let taken = async || world.webhook_outcomes().await.len();
-    world
+    assert_eq!(harness.webhook_outcomes().await, []);
+    harness.worker.restart().await.unwrap();
+    let taken = async || harness.webhook_outcomes().await.len();
+    harness
         .wait_until("one row of each", taken, |count| {
             *count == WebhookProvider::ALL.len()
         })
@@ -407,11 +410,11 @@ async fn event_is_accepted_without_worker_but_needs_temporal() {
     for &provider in WebhookProvider::ALL {
         let id = format!("no-temporal-{provider}");
         let good = sign_now(provider, sample_event(provider, &id));
-        let answer: ApiResponse = post_webhook(&world.url, provider, &good).await;
+        let answer: ApiResponse = post_webhook(&harness.url, provider, &good).await;
         assert_eq!(answer.header("retry-after"), "5");
         answer.expect_problem(503, "temporal_unavailable");
         // Who is refused is refused all the same.
-        post_webhook(&world.url, provider, &tampered(provider, &good))
+        post_webhook(&harness.url, provider, &tamper(provider, &good))
             .await
             .expect_rejected(provider, "signature");
     }
@@ -427,7 +430,7 @@ const MARKS: [&str; 6] = [
 ];
 
 /// The same, with what providers put beside what we read.
-fn talkative(provider: WebhookProvider, id: &str) -> Message {
+fn event_with_personal_data(provider: WebhookProvider, id: &str) -> Message {
     let mut message = sample_event(provider, id);
     let mut body: Value = serde_json::from_slice(&message.body).unwrap();
     let marks = json!({
@@ -461,21 +464,21 @@ fn talkative(provider: WebhookProvider, id: &str) -> Message {
 
 #[tokio::test]
 async fn secrets_and_personal_data_are_never_logged() {
-    let world = start_with_webhooks(&[("LOG_LEVEL", "debug")]).await;
+    let harness = start_with_webhooks(&[("LOG_LEVEL", "debug")]).await;
     let mut seen = String::new();
     for &provider in WebhookProvider::ALL {
         let id = format!("marked-{provider}");
-        let good = sign_now(provider, talkative(provider, &id));
+        let good = sign_now(provider, event_with_personal_data(provider, &id));
         assert!(
             MARKS[..4]
                 .iter()
                 .all(|mark| String::from_utf8_lossy(&good.body).contains(mark)),
             "{provider}"
         );
-        let mut answers = vec![post_webhook(&world.url, provider, &good).await];
+        let mut answers = vec![post_webhook(&harness.url, provider, &good).await];
         assert!(answers[0].status.is_success(), "{provider}: {answers:?}");
-        answers.push(post_webhook(&world.url, provider, &tampered(provider, &good)).await);
-        answers.push(post_webhook(&world.url, provider, &Message::new(good.body.clone())).await);
+        answers.push(post_webhook(&harness.url, provider, &tamper(provider, &good)).await);
+        answers.push(post_webhook(&harness.url, provider, &Message::new(good.body.clone())).await);
         // The secret itself where a signature belongs, and in the path.
         let secret = test_secret(provider);
         let headers: Vec<_> = good
@@ -485,7 +488,7 @@ async fn secrets_and_personal_data_are_never_logged() {
             .collect();
         answers.push(
             send_request(webhook_request(
-                &world.url,
+                &harness.url,
                 provider.as_str(),
                 &headers,
                 good.body.clone(),
@@ -494,7 +497,7 @@ async fn secrets_and_personal_data_are_never_logged() {
         );
         answers.push(
             send_request(webhook_request(
-                &world.url,
+                &harness.url,
                 MARKS[5],
                 &headers,
                 good.body.clone(),
@@ -507,20 +510,22 @@ async fn secrets_and_personal_data_are_never_logged() {
                 .map(|answer| format!("{:?} {}\n", answer.headers, answer.body)),
         );
     }
-    let look = async || world.webhook_outcomes().await;
+    let look = async || harness.webhook_outcomes().await;
     let decided = |rows: &Vec<(String, String)>| {
         rows.len() == WebhookProvider::ALL.len()
             && rows.iter().all(|(_, outcome)| outcome != "pending")
     };
-    world.wait_until("an outcome of each", look, decided).await;
-    for row in store::webhook_events::list(&world.pool, None, None, 100)
+    harness
+        .wait_until("an outcome of each", look, decided)
+        .await;
+    for row in store::webhook_events::list(&harness.pool, None, None, 100)
         .await
         .unwrap()
     {
         seen += &format!("{row:?}\n");
     }
-    for url in &world.metrics_urls {
-        seen += &world
+    for url in &harness.metrics_urls {
+        seen += &harness
             .http
             .get(url)
             .send()
@@ -531,7 +536,7 @@ async fn secrets_and_personal_data_are_never_logged() {
             .unwrap();
     }
     for program in ["api", "worker"] {
-        let log = world.read_log(program);
+        let log = harness.read_log(program);
         assert!(
             log.lines().count() > 10 && log.contains("DEBUG"),
             "{program} logs nothing"

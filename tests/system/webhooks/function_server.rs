@@ -64,12 +64,12 @@ impl Drop for FunctionServer {
 }
 
 /// The door to the Temporal of this world.
-pub(super) fn connect_client(world: &Harness) -> OrderClient {
+pub(super) fn connect_client(harness: &Harness) -> OrderClient {
     configure_auth().unwrap();
     let settings = TemporalSettings::from_env_or([
-        ("TEMPORAL_ADDRESS", &world.temporal_address),
-        ("ORDER_TASK_QUEUE", &world.orders_task_queue),
-        ("SHIPPING_TASK_QUEUE", &world.shipping_task_queue),
+        ("TEMPORAL_ADDRESS", &harness.temporal_address),
+        ("ORDER_TASK_QUEUE", &harness.orders_task_queue),
+        ("SHIPPING_TASK_QUEUE", &harness.shipping_task_queue),
     ]);
     OrderClient::new(settings.unwrap())
 }

@@ -1,5 +1,5 @@
-//! Secrets in AWS Secrets Manager: read, renewed, and missed without harm while it is away. MiniStack stands in for it
-//! (<https://pypi.org/project/ministack>), behind a door that counts and can be shut.
+//! Secrets in AWS Secrets SecretsManager: read, renewed, and missed without harm while it is away. MiniStack stands in for it
+//! (<https://pypi.org/project/ministack>), behind a proxy that counts and can be shut.
 
 use std::{
     path::PathBuf,
@@ -31,37 +31,37 @@ const VERSIONS: &str = include_str!("../../../localstack/requirements/ministack.
 const STRIPE: WebhookProvider = WebhookProvider::Stripe;
 const MOLLIE: WebhookProvider = WebhookProvider::Mollie;
 
-struct Door {
+struct CountingProxy {
     target: String,
     http: reqwest::Client,
-    asked: AtomicUsize,
-    is_shut: AtomicBool,
+    calls: AtomicUsize,
+    is_unavailable: AtomicBool,
 }
 
-/// Secrets Manager with one secret.
-struct Manager {
+/// Secrets SecretsManager with one secret.
+struct SecretsManager {
     url: String,
     arn: String,
-    door: Arc<Door>,
+    proxy: Arc<CountingProxy>,
     server: JoinHandle<()>,
     _process: Process,
     _folder: tempfile::TempDir,
 }
 
-impl Drop for Manager {
+impl Drop for SecretsManager {
     fn drop(&mut self) {
         self.server.abort();
     }
 }
 
-impl Manager {
+impl SecretsManager {
     async fn start(text: &str) -> Option<Self> {
         static PYTHON: OnceCell<Option<PathBuf>> = OnceCell::const_new();
         let install = || {
             install_python(
                 "ministack",
                 VERSIONS,
-                "the tests of AWS Secrets Manager need python3 with venv",
+                "the tests of AWS Secrets SecretsManager need python3 with venv",
             )
         };
         let python = PYTHON.get_or_init(install).await.as_ref()?;
@@ -96,18 +96,20 @@ impl Manager {
         let process = Process::start(options, ready, Duration::from_secs(60))
             .await
             .unwrap();
-        let door = Arc::new(Door {
+        let proxy = Arc::new(CountingProxy {
             target: format!("http://{address}"),
             http: reqwest::Client::new(),
-            asked: AtomicUsize::new(0),
-            is_shut: AtomicBool::new(false),
+            calls: AtomicUsize::new(0),
+            is_unavailable: AtomicBool::new(false),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let service = Router::new().fallback(pass).with_state(Arc::clone(&door));
+        let service = Router::new()
+            .fallback(forward)
+            .with_state(Arc::clone(&proxy));
         let server = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
-        let made = call(
-            &door,
+        let made = call_secrets_manager(
+            &proxy,
             "CreateSecret",
             json!({"Name": "orderflow/webhooks", "SecretString": text}),
         )
@@ -119,16 +121,16 @@ impl Manager {
         Some(Self {
             url,
             arn,
-            door,
+            proxy,
             server,
             _process: process,
             _folder: folder,
         })
     }
 
-    async fn put(&self, text: &str) {
-        let put = call(
-            &self.door,
+    async fn put_secret(&self, text: &str) {
+        let put = call_secrets_manager(
+            &self.proxy,
             "PutSecretValue",
             json!({"SecretId": self.arn, "SecretString": text}),
         )
@@ -137,7 +139,7 @@ impl Manager {
     }
 
     /// A world whose API reads the secret.
-    async fn world(&self, more: &[(&str, &str)]) -> Harness {
+    async fn start_harness(&self, more: &[(&str, &str)]) -> Harness {
         let settings = [
             ("WEBHOOK_SECRETS_ARN", self.arn.as_str()),
             ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
@@ -149,22 +151,24 @@ impl Manager {
         start_with_webhooks(&[&settings, more].concat()).await
     }
 
-    fn asked(&self) -> usize {
-        self.door.asked.load(Ordering::Relaxed)
+    fn call_count(&self) -> usize {
+        self.proxy.calls.load(Ordering::Relaxed)
     }
 
-    fn shut(&self, is_shut: bool) {
-        self.door.is_shut.store(is_shut, Ordering::Relaxed);
+    fn set_unavailable(&self, is_unavailable: bool) {
+        self.proxy
+            .is_unavailable
+            .store(is_unavailable, Ordering::Relaxed);
     }
 }
 
 /// What the test itself wants of it; MiniStack looks at no signature.
-async fn call(door: &Door, action: &str, body: Value) -> Value {
+async fn call_secrets_manager(proxy: &CountingProxy, action: &str, body: Value) -> Value {
     let authorization = "AWS4-HMAC-SHA256 Credential=test/20261121/eu-central-1/secretsmanager/aws4_request, \
         SignedHeaders=host, Signature=0";
-    let request = door
+    let request = proxy
         .http
-        .post(&door.target)
+        .post(&proxy.target)
         .header("x-amz-target", format!("secretsmanager.{action}"));
     let request = request
         .header("content-type", "application/x-amz-json-1.1")
@@ -180,9 +184,9 @@ async fn call(door: &Door, action: &str, body: Value) -> Value {
     serde_json::from_str(&answer).unwrap_or(Value::String(answer))
 }
 
-async fn pass(State(door): State<Arc<Door>>, request: Request) -> (StatusCode, Bytes) {
-    door.asked.fetch_add(1, Ordering::Relaxed);
-    if door.is_shut.load(Ordering::Relaxed) {
+async fn forward(State(proxy): State<Arc<CountingProxy>>, request: Request) -> (StatusCode, Bytes) {
+    proxy.calls.fetch_add(1, Ordering::Relaxed);
+    if proxy.is_unavailable.load(Ordering::Relaxed) {
         return (StatusCode::INTERNAL_SERVER_ERROR, Bytes::from("{}"));
     }
     let (parts, body) = request.into_parts();
@@ -192,9 +196,9 @@ async fn pass(State(door): State<Arc<Door>>, request: Request) -> (StatusCode, B
             && parts.headers.contains_key("x-amz-security-token")
     );
     let body = to_bytes(body, 1 << 20).await.unwrap();
-    let answer = door
+    let answer = proxy
         .http
-        .post(&door.target)
+        .post(&proxy.target)
         .headers(parts.headers)
         .body(body)
         .send()
@@ -204,130 +208,133 @@ async fn pass(State(door): State<Arc<Door>>, request: Request) -> (StatusCode, B
 }
 
 #[tokio::test]
-async fn changed_secret_applies_immediately_with_limited_refreshes()
- {
-    let Some(manager) = Manager::start(&secret_lines(&[1])).await else {
+async fn changed_secret_applies_immediately_with_limited_refreshes() {
+    let Some(manager) = SecretsManager::start(&secret_lines(&[1])).await else {
         return;
     };
-    let world = manager.world(&[("WEBHOOK_SECRETS_REFRESH", "1h")]).await;
-    assert_eq!(manager.asked(), 0);
-    send_signed_event(&world, STRIPE, 1)
+    let harness = manager
+        .start_harness(&[("WEBHOOK_SECRETS_REFRESH", "1h")])
+        .await;
+    assert_eq!(manager.call_count(), 0);
+    send_signed_event(&harness, STRIPE, 1)
         .await
         .expect_accepted(STRIPE);
-    send_signed_event(&world, MOLLIE, 1)
+    send_signed_event(&harness, MOLLIE, 1)
         .await
         .expect_accepted(MOLLIE);
-    assert_eq!(manager.asked(), 1, "read once, and kept");
+    assert_eq!(manager.call_count(), 1, "read once, and kept");
 
     // The provider signs with the new one at once; a refused notification has us look.
-    manager.put(&secret_lines(&[2])).await;
+    manager.put_secret(&secret_lines(&[2])).await;
     let began = Instant::now();
-    let answer = async || send_signed_event(&world, STRIPE, 2).await.status.as_u16();
-    world
+    let answer = async || send_signed_event(&harness, STRIPE, 2).await.status.as_u16();
+    harness
         .wait_until("the new secret", answer, |status| *status == 200)
         .await;
     assert!(
         began.elapsed() < Duration::from_secs(60),
         "long before the hour"
     );
-    send_signed_event(&world, STRIPE, 1)
+    send_signed_event(&harness, STRIPE, 1)
         .await
         .expect_rejected(STRIPE, "signature");
-    send_signed_event(&world, MOLLIE, 2)
+    send_signed_event(&harness, MOLLIE, 2)
         .await
         .expect_accepted(MOLLIE);
     // However many came in the meantime.
     let looks = 2 + began.elapsed().as_secs() / 10;
     assert!(
-        manager.asked() as u64 <= looks,
-        "asked {} times in {:?}",
-        manager.asked(),
+        manager.call_count() as u64 <= looks,
+        "calls {} times in {:?}",
+        manager.call_count(),
         began.elapsed()
     );
 
-    let (began, before) = (Instant::now(), manager.asked());
+    let (began, before) = (Instant::now(), manager.call_count());
     for _ in 0..200 {
-        send_signed_event(&world, MOLLIE, 9)
+        send_signed_event(&harness, MOLLIE, 9)
             .await
             .expect_rejected(MOLLIE, "signature");
     }
     let looks = 1 + began.elapsed().as_secs() / 10;
     assert!(
-        (manager.asked() - before) as u64 <= looks,
+        (manager.call_count() - before) as u64 <= looks,
         "{} times in {:?}",
-        manager.asked() - before,
+        manager.call_count() - before,
         began.elapsed()
     );
 
     // What is no good is not taken, and told once.
-    manager.put("marked: no line").await;
+    manager.put_secret("marked: no line").await;
     let told = async || {
-        send_signed_event(&world, MOLLIE, 9)
+        send_signed_event(&harness, MOLLIE, 9)
             .await
             .expect_rejected(MOLLIE, "signature");
-        world
+        harness
             .read_log("api")
             .matches("the secrets of before are used")
             .count()
     };
-    world
+    harness
         .wait_until("a word about the broken text", told, |count| *count == 1)
         .await;
-    send_signed_event(&world, STRIPE, 2)
+    send_signed_event(&harness, STRIPE, 2)
         .await
         .expect_accepted(STRIPE);
     assert!(
-        !world.read_log("api").contains("marked"),
+        !harness.read_log("api").contains("marked"),
         "a credential or the secret's text is in the log"
     );
 }
 
 #[tokio::test]
 async fn cached_secrets_work_while_secrets_manager_is_unavailable() {
-    let Some(manager) = Manager::start(&secret_lines(&[1])).await else {
+    let Some(manager) = SecretsManager::start(&secret_lines(&[1])).await else {
         return;
     };
-    manager.shut(true);
-    let world = manager.world(&[("WEBHOOK_SECRETS_REFRESH", "1s")]).await;
+    manager.set_unavailable(true);
+    let harness = manager
+        .start_harness(&[("WEBHOOK_SECRETS_REFRESH", "1s")])
+        .await;
     // Nobody can tell yet what is genuine: it must come again.
     for _ in 0..3 {
-        let answer = send_signed_event(&world, STRIPE, 1).await;
+        let answer = send_signed_event(&harness, STRIPE, 1).await;
         assert_eq!(answer.header("retry-after"), "5");
         answer.expect_problem(503, "auth_unavailable");
     }
-    manager.shut(false);
-    let answer = async || send_signed_event(&world, STRIPE, 1).await.status.as_u16();
-    world
+    manager.set_unavailable(false);
+    let answer = async || send_signed_event(&harness, STRIPE, 1).await.status.as_u16();
+    harness
         .wait_until("the first secret", answer, |status| *status == 200)
         .await;
 
-    manager.shut(true);
-    let before = manager.asked();
+    manager.set_unavailable(true);
+    let before = manager.call_count();
     let failed = async || {
-        send_signed_event(&world, STRIPE, 1)
+        send_signed_event(&harness, STRIPE, 1)
             .await
             .expect_accepted(STRIPE);
-        send_signed_event(&world, STRIPE, 2)
+        send_signed_event(&harness, STRIPE, 2)
             .await
             .expect_rejected(STRIPE, "signature");
-        manager.asked() - before
+        manager.call_count() - before
     };
-    world
+    harness
         .wait_until("a look that fails", failed, |count| *count >= 2)
         .await;
     assert!(
-        world.read_log("api").contains("must be readable"),
+        harness.read_log("api").contains("must be readable"),
         "not a word about it"
     );
 
     // Nothing is refused that would have us look: the old one ends by the refresh alone.
-    manager.shut(false);
-    manager.put(&secret_lines(&[2])).await;
-    let answer = async || send_signed_event(&world, STRIPE, 1).await.status.as_u16();
-    world
+    manager.set_unavailable(false);
+    manager.put_secret(&secret_lines(&[2])).await;
+    let answer = async || send_signed_event(&harness, STRIPE, 1).await.status.as_u16();
+    harness
         .wait_until("the end of the old secret", answer, |status| *status == 400)
         .await;
-    send_signed_event(&world, STRIPE, 2)
+    send_signed_event(&harness, STRIPE, 2)
         .await
         .expect_accepted(STRIPE);
 }

@@ -36,11 +36,11 @@ struct Case {
 }
 
 /// Whose cases are of a scheme that we do not serve.
-fn is_foreign(provider: &str) -> bool {
+fn is_unsupported(provider: &str) -> bool {
     matches!(provider, "paypal" | "braintree")
 }
 
-fn provider(name: &str) -> WebhookProvider {
+fn parse_provider(name: &str) -> WebhookProvider {
     match name {
         "standardwebhooks" => WebhookProvider::Standard,
         "checkoutcom" => WebhookProvider::Checkout,
@@ -48,7 +48,7 @@ fn provider(name: &str) -> WebhookProvider {
     }
 }
 
-fn files() -> Vec<PathBuf> {
+fn vector_files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
     let mut files: Vec<_> = fs::read_dir(folder)
         .unwrap()
@@ -62,10 +62,10 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
-fn cases() -> Vec<Case> {
+fn read_cases() -> Vec<Case> {
     let read =
         |path: PathBuf| serde_json::from_slice::<Vec<Value>>(&fs::read(path).unwrap()).unwrap();
-    files()
+    vector_files()
         .into_iter()
         .flat_map(read)
         .filter_map(|case| Case::read(&case))
@@ -81,10 +81,10 @@ impl Case {
                 .to_owned()
         };
         let of = text("provider");
-        if is_foreign(&of) {
+        if is_unsupported(&of) {
             return None;
         }
-        let provider = provider(&of);
+        let provider = parse_provider(&of);
         let secrets = case["secret"]
             .as_array()
             .cloned()
@@ -111,14 +111,14 @@ impl Case {
 
     /// What we do where a case leaves it open; why is in docs/webhooks.md, "Decisions". A case that is not here may be
     /// judged either way, but must be judged.
-    fn policy(&self) -> Option<&'static str> {
+    fn expected_by_policy(&self) -> Option<&'static str> {
         match self.name.as_str() {
             "mollie/classic-unsigned" => Some("reject:header"),
             _ => None,
         }
     }
 
-    fn pairs(&self) -> Vec<(&str, &str)> {
+    fn header_pairs(&self) -> Vec<(&str, &str)> {
         self.headers
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -126,8 +126,8 @@ impl Case {
     }
 
     /// The events that it tells, where its signature holds.
-    fn told(&self) -> Option<Vec<PaymentEvent>> {
-        let headers = self.pairs();
+    fn events_if_valid(&self) -> Option<Vec<PaymentEvent>> {
+        let headers = self.header_pairs();
         let (body, url) = (self.body.as_bytes(), self.url.as_deref());
         let request = Request {
             headers: &headers,
@@ -143,21 +143,21 @@ impl Case {
 
 #[tokio::test]
 async fn each_vector_gets_its_expected_verdict_over_http() {
-    let world = Harness::start().await;
-    let orders = connect_client(&world);
+    let harness = Harness::start().await;
+    let orders = connect_client(&harness);
     let mut counted = BTreeMap::new();
-    for case in cases() {
+    for case in read_cases() {
         for shape in [PayloadFormat::Http, PayloadFormat::Rest] {
-            let told = case.told().unwrap_or_default();
-            let before = settlements(&world, &told).await;
-            let rows = world.webhook_outcomes().await.len();
+            let told = case.events_if_valid().unwrap_or_default();
+            let before = find_settlements(&harness, &told).await;
+            let rows = harness.webhook_outcomes().await.len();
             let keyring = WebhookSecrets::from_secrets([case.secrets.clone()], case.url.clone());
             let door = FunctionServer::start(&orders, keyring, case.now, shape).await;
             let body = case.body.clone().into_bytes();
             let reply = send_request(webhook_request(
                 &door.url,
                 case.provider.as_str(),
-                &case.pairs(),
+                &case.header_pairs(),
                 body,
             ))
             .await;
@@ -172,7 +172,7 @@ async fn each_vector_gets_its_expected_verdict_over_http() {
                 );
             }
             let expected = match case.expect.as_str() {
-                "policy" => case.policy(),
+                "policy" => case.expected_by_policy(),
                 expect => Some(expect),
             };
             let accepts =
@@ -182,8 +182,8 @@ async fn each_vector_gets_its_expected_verdict_over_http() {
                 reply.expect_accepted(case.provider);
                 assert!(!told.is_empty(), "{name}");
                 for (event, before) in told.iter().zip(before) {
-                    settled(&world, event, before).await;
-                    world.wait_for_outcome(&event.event_id).await;
+                    wait_for_settlement(&harness, event, before).await;
+                    harness.wait_for_outcome(&event.event_id).await;
                 }
                 continue;
             }
@@ -200,19 +200,19 @@ async fn each_vector_gets_its_expected_verdict_over_http() {
                 other => panic!("{name}: {other}"),
             };
             assert!(detail.contains(word), "{name}: {detail}");
-            assert_eq!(settlements(&world, &told).await, before, "{name}");
-            assert_eq!(world.webhook_outcomes().await.len(), rows, "{name}");
+            assert_eq!(find_settlements(&harness, &told).await, before, "{name}");
+            assert_eq!(harness.webhook_outcomes().await.len(), rows, "{name}");
         }
         *counted.entry(case.provider.as_str()).or_insert(0) += 1;
     }
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
     // Each of ours has some, of both kinds.
     assert_eq!(counted.len(), WebhookProvider::ALL.len(), "{counted:?}");
 }
 
 /// The latest run of an event's settlement and whether it has ended; cases share events, and so rows.
-async fn settlement(world: &Harness, event: &PaymentEvent) -> Option<(String, bool)> {
-    let handle = world
+async fn find_settlement(harness: &Harness, event: &PaymentEvent) -> Option<(String, bool)> {
+    let handle = harness
         .connect_to_temporal()
         .await
         .get_workflow_handle::<SettlementWorkflow>(settlement_workflow_id(event));
@@ -226,23 +226,27 @@ async fn settlement(world: &Harness, event: &PaymentEvent) -> Option<(String, bo
     Some((info.execution.unwrap().run_id, ended))
 }
 
-async fn settlements(world: &Harness, told: &[PaymentEvent]) -> Vec<Option<(String, bool)>> {
+async fn find_settlements(harness: &Harness, told: &[PaymentEvent]) -> Vec<Option<(String, bool)>> {
     let mut settlements = Vec::new();
     for event in told {
-        settlements.push(settlement(world, event).await);
+        settlements.push(find_settlement(harness, event).await);
     }
     settlements
 }
 
 /// Waits until Temporal has ended a settlement of this event that was not there before.
-async fn settled(world: &Harness, event: &PaymentEvent, before: Option<(String, bool)>) {
+async fn wait_for_settlement(
+    harness: &Harness,
+    event: &PaymentEvent,
+    before: Option<(String, bool)>,
+) {
     let before = before.map(|(run, _)| run);
     let ended = |seen: &Option<(String, bool)>| {
         seen.as_ref()
             .is_some_and(|(run, ended)| *ended && before.as_ref() != Some(run))
     };
-    let look = async || settlement(world, event).await;
-    world
+    let look = async || find_settlement(harness, event).await;
+    harness
         .wait_until(
             &format!("the settlement of {}", event.event_id),
             look,

@@ -9,7 +9,7 @@ use crate::{
     harness::Harness,
 };
 
-fn time(value: &Value) -> DateTime<Utc> {
+fn parse_time(value: &Value) -> DateTime<Utc> {
     value
         .as_str()
         .unwrap_or_else(|| panic!("{value}"))
@@ -19,12 +19,15 @@ fn time(value: &Value) -> DateTime<Utc> {
 
 #[tokio::test]
 async fn estimate_before_shipping_starts_at_current_time() {
-    let world = Harness::start_with(&[("PAYMENT", "confirm"), ("DELIVERY_ESTIMATE", "5d")]).await;
-    let id = world.post("/orders", sample_order()).await.expect_started();
-    world
+    let harness = Harness::start_with(&[("PAYMENT", "confirm"), ("DELIVERY_ESTIMATE", "5d")]).await;
+    let id = harness
+        .post("/orders", sample_order())
+        .await
+        .expect_started();
+    harness
         .wait_until(
             "the order in its row",
-            async || world.audit_event_types(&id).await.len(),
+            async || harness.audit_event_types(&id).await.len(),
             |count| *count > 0,
         )
         .await;
@@ -41,14 +44,14 @@ async fn estimate_before_shipping_starts_at_current_time() {
         ("/orders".to_owned(), "/orders/0/estimated_delivery"),
     ] {
         let before = Utc::now();
-        let answer = world.get(&path).await.expect_status(200);
-        let counted_from = time(answer.pointer(field).unwrap()) - TimeDelta::days(5);
+        let answer = harness.get(&path).await.expect_status(200);
+        let counted_from = parse_time(answer.pointer(field).unwrap()) - TimeDelta::days(5);
         assert!(
             before <= counted_from && counted_from <= Utc::now(),
             "{path}: {counted_from}"
         );
     }
-    let answer = world
+    let answer = harness
         .get(&format!("/orders/{id}/estimated-delivery"))
         .await
         .expect_status(200);
@@ -56,26 +59,29 @@ async fn estimate_before_shipping_starts_at_current_time() {
         (&answer["order_id"], &answer["basis"]),
         (&json!(id), &json!("now"))
     );
-    cancel_order(&world, &id).await;
+    cancel_order(&harness, &id).await;
 }
 
 #[tokio::test]
 async fn estimate_after_shipping_is_fixed() {
-    let world = Harness::start().await;
-    let id = world
+    let harness = Harness::start().await;
+    let id = harness
         .post("/orders", order_with_payment("pmt-estimate"))
         .await
         .expect_started();
-    world.wait_for_end(&id).await;
-    let state = world.get(&format!("/orders/{id}")).await.expect_status(200);
-    let answer = world
+    harness.wait_for_end(&id).await;
+    let state = harness
+        .get(&format!("/orders/{id}"))
+        .await
+        .expect_status(200);
+    let answer = harness
         .get(&format!("/orders/{id}/estimated-delivery"))
         .await
         .expect_status(200);
     assert_eq!(answer["basis"], "shipped");
     assert_eq!(
-        time(&answer["estimated_delivery"]),
-        time(&state["shipment_info"]["shipped_at"]) + TimeDelta::days(3)
+        parse_time(&answer["estimated_delivery"]),
+        parse_time(&state["shipment_info"]["shipped_at"]) + TimeDelta::days(3)
     );
     assert_eq!(state["estimated_delivery"], answer["estimated_delivery"]);
     assert_eq!(
@@ -86,10 +92,10 @@ async fn estimate_after_shipping_is_fixed() {
 
 #[tokio::test]
 async fn cancelled_order_has_no_delivery_estimate() {
-    let world = Harness::start().await;
-    let id = create_waiting_order(&world).await;
-    cancel_order(&world, &id).await;
-    let answer = world
+    let harness = Harness::start().await;
+    let id = create_waiting_order(&harness).await;
+    cancel_order(&harness, &id).await;
+    let answer = harness
         .get(&format!("/orders/{id}/estimated-delivery"))
         .await
         .expect_status(200);

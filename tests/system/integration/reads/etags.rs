@@ -7,9 +7,9 @@ use crate::harness::Harness;
 
 #[tokio::test]
 async fn matching_etag_returns_304() {
-    let world = Harness::start().await;
-    let id = create_waiting_order(&world).await;
-    let tag = world
+    let harness = Harness::start().await;
+    let id = create_waiting_order(&harness).await;
+    let tag = harness
         .get(&format!("/orders/{id}"))
         .await
         .header("etag")
@@ -21,7 +21,7 @@ async fn matching_etag_returns_304() {
         .filter(|path| !path.ends_with("/result"))
     {
         for known in [&tag, &strong, &list, "*"] {
-            let reply = get_with_headers(&world, path, &[("if-none-match", known)]).await;
+            let reply = get_with_headers(&harness, path, &[("if-none-match", known)]).await;
             assert_eq!(
                 (reply.status.as_u16(), reply.body.as_str()),
                 (304, Some("")),
@@ -36,7 +36,7 @@ async fn matching_etag_returns_304() {
             assert!(!reply.header("x-request-id").is_empty());
         }
         for unknown in ["W/\"999\"", "\"abc\"", "nonsense", "\"0\""] {
-            let reply = get_with_headers(&world, path, &[("if-none-match", unknown)]).await;
+            let reply = get_with_headers(&harness, path, &[("if-none-match", unknown)]).await;
             assert_eq!(
                 (reply.status.as_u16(), reply.header("etag")),
                 (200, tag.as_str()),
@@ -44,34 +44,34 @@ async fn matching_etag_returns_304() {
             );
         }
     }
-    cancel_order(&world, &id).await;
+    cancel_order(&harness, &id).await;
     // It moved: under the old tag everybody gets the news, and there is an outcome to tag.
     for path in read_paths(&id) {
-        let reply = get_with_headers(&world, &path, &[("if-none-match", &tag)]).await;
+        let reply = get_with_headers(&harness, &path, &[("if-none-match", &tag)]).await;
         assert_eq!(reply.status, 200, "{path}");
         let new = reply.header("etag").to_owned();
         assert_eq!(
-            get_with_headers(&world, &path, &[("if-none-match", &new)])
+            get_with_headers(&harness, &path, &[("if-none-match", &new)])
                 .await
                 .status,
             304,
             "{path}"
         );
     }
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn head_is_rejected_with_405() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     for path in ["/orders/o-1", "/orders/o-1/result", "/health"] {
-        let reply = world.send(Method::HEAD, path, &[], None).await;
+        let reply = harness.send(Method::HEAD, path, &[], None).await;
         assert_eq!(reply.status, 405, "{path}");
         assert!(
             reply.header("allow").contains("GET") && !reply.header("allow").contains("HEAD"),
             "{path}"
         );
-        world
+        harness
             .send(Method::PUT, path, &[], None)
             .await
             .expect_problem(405, "method_not_allowed");

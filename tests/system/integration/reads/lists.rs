@@ -11,8 +11,8 @@ use domain::{AuditEventType, OrderId, OrderState};
 use store::orders::OrderProjection;
 
 /// The rows of one page, and the path of the next.
-async fn page(world: &Harness, path: &str) -> (Vec<Value>, Option<String>) {
-    let reply = world.get(path).await;
+async fn read_page(harness: &Harness, path: &str) -> (Vec<Value>, Option<String>) {
+    let reply = harness.get(path).await;
     let link = reply.header("link").to_owned();
     let next = link
         .strip_prefix('<')
@@ -27,20 +27,20 @@ async fn page(world: &Harness, path: &str) -> (Vec<Value>, Option<String>) {
     (rows.as_array().unwrap().clone(), next)
 }
 
-async fn ids(world: &Harness, path: &str) -> Vec<String> {
-    let (rows, _) = page(world, path).await;
+async fn list_ids(harness: &Harness, path: &str) -> Vec<String> {
+    let (rows, _) = read_page(harness, path).await;
     rows.iter()
         .map(|order| order["order_id"].as_str().unwrap().to_owned())
         .collect()
 }
 
 /// A row as the worker writes it when it receives an order, so many seconds after the epoch.
-async fn received(world: &Harness, name: &str, second: i64) -> String {
+async fn insert_received_order(harness: &Harness, name: &str, second: i64) -> String {
     let created = DateTime::UNIX_EPOCH + TimeDelta::seconds(second);
     let mut record = OrderState::new(OrderId::parse(name).unwrap(), created);
     let events = [record.append_audit_event(AuditEventType::OrderReceived, json!({}), created)];
     store::orders::insert(
-        &world.pool,
+        &harness.pool,
         OrderProjection {
             record: &record,
             version: 1,
@@ -56,11 +56,13 @@ async fn received(world: &Harness, name: &str, second: i64) -> String {
 
 #[tokio::test]
 async fn pages_list_each_order_once_during_inserts() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let mut expected = Vec::new();
     for number in 0..205 {
         // Five share each second: the id decides between them.
-        expected.push(received(&world, &format!("page-{number:03}"), 1_000 + number / 5).await);
+        expected.push(
+            insert_received_order(&harness, &format!("page-{number:03}"), 1_000 + number / 5).await,
+        );
     }
     expected.reverse();
     for limit in [10, 50, 200] {
@@ -71,7 +73,7 @@ async fn pages_list_each_order_once_during_inserts() {
             )),
         );
         while let Some(path) = next {
-            let (rows, link) = page(&world, &path).await;
+            let (rows, link) = read_page(&harness, &path).await;
             assert!(
                 rows.len() <= limit && (link.is_none() || rows.len() == limit),
                 "{path}"
@@ -81,7 +83,7 @@ async fn pages_list_each_order_once_during_inserts() {
                     .map(|order| order["order_id"].as_str().unwrap().to_owned()),
             );
             // One more at the head of the list, between any two pages.
-            received(&world, &format!("new-{limit}-{}", seen.len()), 5_000).await;
+            insert_received_order(&harness, &format!("new-{limit}-{}", seen.len()), 5_000).await;
             next = link;
         }
         let old: Vec<_> = seen
@@ -91,38 +93,41 @@ async fn pages_list_each_order_once_during_inserts() {
             .collect();
         assert_eq!(old, expected, "limit {limit}: each once, the newest first");
     }
-    let (rows, next) = page(&world, "/orders").await;
+    let (rows, next) = read_page(&harness, "/orders").await;
     assert_eq!((rows.len(), next.is_some()), (50, true), "without a limit");
 }
 
 #[tokio::test]
 async fn combined_filters_persist_across_pages() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let mut orders = Vec::new();
     for number in 0..6 {
         let mut order = sample_order();
         order["customer"]["id"] = json!(format!("C+{}&x", number % 2));
         order["profile"] = json!("checkout");
-        orders.push(world.post("/orders", order).await.expect_started());
+        orders.push(harness.post("/orders", order).await.expect_started());
     }
     // A row tells its customer once the order is validated.
     let of = |customer: u8| format!("customer_id=C%2B{customer}%26x");
     let rows = async || {
         let count = async |customer| {
-            ids(&world, &format!("/orders?{}", of(customer)))
+            list_ids(&harness, &format!("/orders?{}", of(customer)))
                 .await
                 .len()
         };
         (count(0).await, count(1).await)
     };
-    world
+    harness
         .wait_until("six rows", rows, |counts| *counts == (3, 3))
         .await;
-    cancel_order(&world, &orders[0]).await;
-    cancel_order(&world, &orders[1]).await;
-    assert_eq!(ids(&world, "/orders?status=cancelled").await.len(), 2);
+    cancel_order(&harness, &orders[0]).await;
+    cancel_order(&harness, &orders[1]).await;
     assert_eq!(
-        ids(&world, &format!("/orders?status=cancelled&{}", of(0))).await,
+        list_ids(&harness, "/orders?status=cancelled").await.len(),
+        2
+    );
+    assert_eq!(
+        list_ids(&harness, &format!("/orders?status=cancelled&{}", of(0))).await,
         [orders[0].clone()]
     );
     let (mut seen, mut pages) = (BTreeSet::new(), 0);
@@ -131,7 +136,7 @@ async fn combined_filters_persist_across_pages() {
         of(1)
     ));
     while let Some(path) = next {
-        let (rows, link) = page(&world, &path).await;
+        let (rows, link) = read_page(&harness, &path).await;
         for order in rows {
             assert_eq!(
                 (&order["status"], &order["customer_id"]),
@@ -156,16 +161,16 @@ async fn combined_filters_persist_across_pages() {
     }
     assert_eq!((seen.len(), pages), (2, 2));
     for id in &orders[2..] {
-        cancel_order(&world, id).await;
+        cancel_order(&harness, id).await;
     }
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn time_bounds_are_exclusive() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     for second in 1..=3 {
-        received(&world, &format!("at-{second}"), second).await;
+        insert_received_order(&harness, &format!("at-{second}"), second).await;
     }
     let at = |second: i64| {
         (DateTime::<Utc>::UNIX_EPOCH + TimeDelta::seconds(second))
@@ -173,29 +178,33 @@ async fn time_bounds_are_exclusive() {
             .replace('+', "%2B")
     };
     assert_eq!(
-        ids(&world, &format!("/orders?created_after={}", at(1))).await,
+        list_ids(&harness, &format!("/orders?created_after={}", at(1))).await,
         ["at-3", "at-2"]
     );
     assert_eq!(
-        ids(&world, &format!("/orders?created_before={}", at(3))).await,
+        list_ids(&harness, &format!("/orders?created_before={}", at(3))).await,
         ["at-2", "at-1"]
     );
     let between = format!("/orders?created_after={}&created_before={}", at(1), at(3));
-    assert_eq!(ids(&world, &between).await, ["at-2"]);
+    assert_eq!(list_ids(&harness, &between).await, ["at-2"]);
     // A plus sign that nobody escaped.
     assert_eq!(
-        ids(&world, "/orders?created_after=1970-01-01T01:00:02%2B01:00").await,
+        list_ids(
+            &harness,
+            "/orders?created_after=1970-01-01T01:00:02%2B01:00"
+        )
+        .await,
         ["at-3"]
     );
     assert_eq!(
-        ids(&world, "/orders?created_after=1970-01-01T01:00:02+01:00").await,
+        list_ids(&harness, "/orders?created_after=1970-01-01T01:00:02+01:00").await,
         ["at-3"]
     );
 }
 
 #[tokio::test]
 async fn invalid_list_parameters_are_rejected() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     // A cursor of a time that no database has, and one of an id that no order has.
     let (far, nobody) = ("OTAwMDAwMDAwMDAwMDAwMDAwMHxPUkQtMQ", "MHxhIGI");
     for (bad, pointer) in [
@@ -222,13 +231,13 @@ async fn invalid_list_parameters_are_rejected() {
         ("stauts=delivered".to_owned(), "/stauts"),
         ("offset=50".to_owned(), "/offset"),
     ] {
-        let problem = world
+        let problem = harness
             .get(&format!("/orders?{bad}"))
             .await
             .expect_problem(422, "invalid_query");
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{bad}");
     }
-    let problem = world
+    let problem = harness
         .get("/orders?limit=0&status=lost&cursor=x&page=2")
         .await
         .expect_problem(422, "invalid_query");
@@ -240,7 +249,7 @@ async fn invalid_list_parameters_are_rejected() {
         "limit=0",
         "cursor=x",
     ] {
-        world
+        harness
             .get(&format!("/orders/o-1/events?{bad}"))
             .await
             .expect_problem(422, "invalid_query");
@@ -251,20 +260,24 @@ async fn invalid_list_parameters_are_rejected() {
         "/orders/o-1/start?profile=quick",
         "/orders/o-1/cancel?force=1",
     ] {
-        world
+        harness
             .post(path, sample_order())
             .await
             .expect_problem(422, "invalid_query");
     }
-    assert_eq!(ids(&world, "/orders").await.len(), 0, "nothing was started");
+    assert_eq!(
+        list_ids(&harness, "/orders").await.len(),
+        0,
+        "nothing was started"
+    );
 }
 
 #[tokio::test]
 async fn audit_events_are_paginated() {
-    let world = Harness::start().await;
-    let id = create_waiting_order(&world).await;
-    cancel_order(&world, &id).await;
-    let whole = world.get(&format!("/orders/{id}/events")).await;
+    let harness = Harness::start().await;
+    let id = create_waiting_order(&harness).await;
+    cancel_order(&harness, &id).await;
+    let whole = harness.get(&format!("/orders/{id}/events")).await;
     assert_eq!(whole.header("link"), "");
     let tag = whole.header("etag").to_owned();
     let whole = whole.expect_status(200)["events"]
@@ -276,7 +289,7 @@ async fn audit_events_are_paginated() {
         Some(format!("/orders/{id}/events?limit=2&source=database")),
     );
     while let Some(path) = next {
-        let (events, link) = page(&world, &path).await;
+        let (events, link) = read_page(&harness, &path).await;
         seen.extend(events);
         next = link;
     }
@@ -289,7 +302,7 @@ async fn audit_events_are_paginated() {
     assert_eq!(seqs, numbers.collect::<Vec<_>>());
     // The tag is the order's, on each page, and beyond the last.
     let beyond = get_with_headers(
-        &world,
+        &harness,
         &format!("/orders/{id}/events?after=4000000000"),
         &[],
     )

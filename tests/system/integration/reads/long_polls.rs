@@ -9,9 +9,9 @@ use crate::{api::sample_order, harness::Harness};
 
 #[tokio::test]
 async fn change_ends_long_poll() {
-    let world = Harness::start().await;
-    let id = create_waiting_order(&world).await;
-    let tag = world
+    let harness = Harness::start().await;
+    let id = create_waiting_order(&harness).await;
+    let tag = harness
         .get(&format!("/orders/{id}"))
         .await
         .header("etag")
@@ -21,9 +21,9 @@ async fn change_ends_long_poll() {
         ("prefer", "respond-async, wait=20"),
     ];
     let changed = async |path: String| {
-        let news = async || get_with_headers(&world, &path, &headers).await;
+        let news = async || get_with_headers(&harness, &path, &headers).await;
         // On a machine so slow that a cancel takes longer than a wait, the caller asks again.
-        world
+        harness
             .wait_until("news", news, |reply| reply.status != 304)
             .await
     };
@@ -33,7 +33,7 @@ async fn change_ends_long_poll() {
         changed(order),
         changed(events),
         changed(row),
-        cancel_order(&world, &id)
+        cancel_order(&harness, &id)
     );
     for reply in [&order, &events, &row] {
         assert_eq!(
@@ -51,14 +51,14 @@ async fn change_ends_long_poll() {
         "{:?}",
         events.body
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn long_poll_without_change_returns_304() {
-    let world = Harness::start().await;
-    let id = create_waiting_order(&world).await;
-    let tag = world
+    let harness = Harness::start().await;
+    let id = create_waiting_order(&harness).await;
+    let tag = harness
         .get(&format!("/orders/{id}"))
         .await
         .header("etag")
@@ -66,7 +66,7 @@ async fn long_poll_without_change_returns_304() {
     for rest in ["", "/status", "/estimated-delivery", "/events"] {
         let began = Instant::now();
         let headers = [("if-none-match", tag.as_str()), ("prefer", "wait=1")];
-        let reply = get_with_headers(&world, &format!("/orders/{id}{rest}"), &headers).await;
+        let reply = get_with_headers(&harness, &format!("/orders/{id}{rest}"), &headers).await;
         assert_eq!(
             (reply.status.as_u16(), reply.header("preference-applied")),
             (304, "wait=1"),
@@ -75,39 +75,40 @@ async fn long_poll_without_change_returns_304() {
         assert!(began.elapsed() >= Duration::from_secs(1), "{rest}");
     }
     // Whoever has nothing to compare with need not wait, and is told by the header's absence.
-    let reply = get_with_headers(&world, &format!("/orders/{id}"), &[("prefer", "wait=20")]).await;
+    let reply =
+        get_with_headers(&harness, &format!("/orders/{id}"), &[("prefer", "wait=20")]).await;
     assert_eq!(
         (reply.status.as_u16(), reply.header("preference-applied")),
         (200, "")
     );
     // What has passed already is not waited for.
     let headers = [("if-none-match", "W/\"1\""), ("prefer", "wait=20")];
-    let reply = get_with_headers(&world, &format!("/orders/{id}"), &headers).await;
+    let reply = get_with_headers(&harness, &format!("/orders/{id}"), &headers).await;
     assert_eq!(
         (reply.status.as_u16(), reply.header("preference-applied")),
         (200, "wait=20")
     );
     // No preference that can be read is none.
     let headers = [("if-none-match", tag.as_str()), ("prefer", "wait=soon")];
-    let reply = get_with_headers(&world, &format!("/orders/{id}"), &headers).await;
+    let reply = get_with_headers(&harness, &format!("/orders/{id}"), &headers).await;
     assert_eq!(
         (reply.status.as_u16(), reply.header("preference-applied")),
         (304, "")
     );
-    cancel_order(&world, &id).await;
+    cancel_order(&harness, &id).await;
 }
 
 #[tokio::test]
 async fn disconnected_client_ends_its_long_poll() {
-    let world = Harness::start().await;
-    let id = create_waiting_order(&world).await;
-    let tag = world
+    let harness = Harness::start().await;
+    let id = create_waiting_order(&harness).await;
+    let tag = harness
         .get(&format!("/orders/{id}"))
         .await
         .header("etag")
         .to_owned();
-    let url = format!("{}/orders/{id}", world.url);
-    let wait = world
+    let url = format!("{}/orders/{id}", harness.url);
+    let wait = harness
         .http
         .get(url)
         .header("if-none-match", &tag)
@@ -122,74 +123,74 @@ async fn disconnected_client_ends_its_long_poll() {
     // This one begins later and takes longer: by its end the other would have been answered, and logged.
     let headers = [("if-none-match", tag.as_str()), ("prefer", "wait=3")];
     assert_eq!(
-        get_with_headers(&world, &format!("/orders/{id}"), &headers)
+        get_with_headers(&harness, &format!("/orders/{id}"), &headers)
             .await
             .status,
         304
     );
     let answered = async || {
-        world
+        harness
             .read_log("api")
             .matches("GET /orders/{id} 304")
             .count()
     };
-    world
+    harness
         .wait_until("the line of the call that stayed", answered, |count| {
             *count > 0
         })
         .await;
     assert_eq!(answered().await, 1);
-    cancel_order(&world, &id).await;
+    cancel_order(&harness, &id).await;
 }
 
 #[tokio::test]
 async fn long_poll_waits_for_unreceived_order() {
-    let world = Harness::start().await;
-    world.worker.kill().await;
+    let harness = Harness::start().await;
+    harness.worker.kill().await;
     let mut order = sample_order();
     order["profile"] = json!("checkout");
-    let id = world.post("/orders", order).await.expect_started();
+    let id = harness.post("/orders", order).await.expect_started();
     let received = async |path: String| {
         let headers = [("if-none-match", "W/\"0\""), ("prefer", "wait=20")];
-        let news = async || get_with_headers(&world, &path, &headers).await;
-        world
+        let news = async || get_with_headers(&harness, &path, &headers).await;
+        harness
             .wait_until("the receipt", news, |reply| reply.status != 304)
             .await
             .expect_status(200)
     };
-    let restart = async { world.worker.restart().await.unwrap() };
+    let restart = async { harness.worker.restart().await.unwrap() };
     let [status, events] = ["status", "events"].map(|rest| format!("/orders/{id}/{rest}"));
     let (status, events, ()) = futures::join!(received(status), received(events), restart);
     assert_ne!(status["source"], "temporal");
     assert_eq!(events["events"][0]["type"], "order_received");
-    cancel_order(&world, &id).await;
+    cancel_order(&harness, &id).await;
 }
 
 #[tokio::test]
 async fn result_is_available_after_order_end() {
-    let world = Harness::start().await;
-    let id = create_waiting_order(&world).await;
+    let harness = Harness::start().await;
+    let id = create_waiting_order(&harness).await;
     let result = format!("/orders/{id}/result");
-    let problem = world
+    let problem = harness
         .get(&result)
         .await
         .expect_problem(409, "order_running");
     assert_eq!(problem["order_status"], "pending");
     let began = Instant::now();
-    let reply = get_with_headers(&world, &result, &[("prefer", "wait=1")]).await;
+    let reply = get_with_headers(&harness, &result, &[("prefer", "wait=1")]).await;
     assert!(began.elapsed() >= Duration::from_secs(1));
     assert_eq!(reply.header("preference-applied"), "wait=1");
     reply.expect_problem(409, "order_running");
     let ended = async |path: String| {
-        let result = async || get_with_headers(&world, &path, &[("prefer", "wait=20")]).await;
-        world
+        let result = async || get_with_headers(&harness, &path, &[("prefer", "wait=20")]).await;
+        harness
             .wait_until("the result", result, |reply| reply.status != 409)
             .await
     };
     let (reply, row, ()) = futures::join!(
         ended(result.clone()),
         ended(format!("{result}?source=database")),
-        cancel_order(&world, &id)
+        cancel_order(&harness, &id)
     );
     assert_eq!(
         (reply.header("preference-applied"), row.status.as_u16()),
@@ -207,7 +208,7 @@ async fn result_is_available_after_order_end() {
     );
     assert_eq!(
         get_with_headers(
-            &world,
+            &harness,
             &result,
             &[("if-none-match", &tag), ("prefer", "wait=20")]
         )
@@ -215,12 +216,12 @@ async fn result_is_available_after_order_end() {
         .status,
         304
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn each_outcome_has_its_result() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let order = async |id: &str, change: serde_json::Value| {
         let mut order = sample_order();
         order["payment"] = json!({"payment_id": format!("pmt-{id}")});
@@ -228,18 +229,18 @@ async fn each_outcome_has_its_result() {
             .as_object_mut()
             .unwrap()
             .extend(change.as_object().unwrap().clone());
-        world
+        harness
             .post(&format!("/orders/{id}/start"), order)
             .await
             .expect_started();
-        world.wait_for_end(id).await;
-        world
+        harness.wait_for_end(id).await;
+        harness
             .get(&format!("/orders/{id}/result"))
             .await
             .expect_status(200)
     };
     store::simulator::add_fault(
-        &world.pool,
+        &harness.pool,
         "charge",
         "r-declined",
         store::simulator::Fault::Decline,
@@ -276,8 +277,8 @@ async fn each_outcome_has_its_result() {
     let rejected = order("r-rejected", json!({"profile": "approval"}));
     let reject = async {
         let path = "/orders/r-rejected/signals/reject";
-        let decided = async || world.post(path, json!({"reason": "too dear"})).await;
-        world
+        let decided = async || harness.post(path, json!({"reason": "too dear"})).await;
+        harness
             .wait_until("the rejection", decided, |reply| reply.status == 200)
             .await;
     };
@@ -286,5 +287,5 @@ async fn each_outcome_has_its_result() {
         (&rejected["status"], &rejected["cancellation_reason"]),
         (&json!("cancelled"), &json!("too dear"))
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }

@@ -20,11 +20,11 @@ use workflows::OrderWorkflow;
 
 #[tokio::test]
 async fn workflow_and_database_return_equal_state() {
-    let world = Harness::start().await;
-    let id = create_waiting_order(&world).await;
-    let workflow = world.get(&format!("/orders/{id}")).await;
-    let database = world.get(&format!("/orders/{id}?source=database")).await;
-    let trail = world.get(&format!("/orders/{id}/events")).await;
+    let harness = Harness::start().await;
+    let id = create_waiting_order(&harness).await;
+    let workflow = harness.get(&format!("/orders/{id}")).await;
+    let database = harness.get(&format!("/orders/{id}?source=database")).await;
+    let trail = harness.get(&format!("/orders/{id}/events")).await;
     let tag = workflow.header("etag").to_owned();
     assert_eq!(tag, format!("W/\"{}\"", workflow.body["seq"]));
     assert_eq!(
@@ -40,7 +40,7 @@ async fn workflow_and_database_return_equal_state() {
         without_volatile_fields(workflow),
         without_volatile_fields(database)
     );
-    let status = world
+    let status = harness
         .get(&format!("/orders/{id}/status"))
         .await
         .expect_status(200);
@@ -49,24 +49,24 @@ async fn workflow_and_database_return_equal_state() {
         (&json!("pending"), &json!("pay"), &json!(true))
     );
     // Nobody answers for the workflow: the row does, under the same tag.
-    world.worker.kill().await;
+    harness.worker.kill().await;
     for path in [
         format!("/orders/{id}/status"),
         format!("/orders/{id}"),
         format!("/orders/{id}?source=workflow"),
     ] {
-        let reply = world.get(&path).await;
+        let reply = harness.get(&path).await;
         assert_eq!(
             (reply.header("etag"), &reply.body["source"]),
             (tag.as_str(), &json!("database")),
             "{path}"
         );
     }
-    world.worker.restart().await.unwrap();
-    cancel_order(&world, &id).await;
+    harness.worker.restart().await.unwrap();
+    cancel_order(&harness, &id).await;
     // Closed: the row first, whatever was asked for. The row says so a moment before Temporal does.
-    let source = async || world.get(&format!("/orders/{id}")).await.body["source"].clone();
-    world
+    let source = async || harness.get(&format!("/orders/{id}")).await.body["source"].clone();
+    harness
         .wait_until("the end in Temporal", source, |source| source == "database")
         .await;
     for path in [
@@ -75,7 +75,7 @@ async fn workflow_and_database_return_equal_state() {
         format!("/orders/{id}?source=workflow"),
     ] {
         assert_eq!(
-            world.get(&path).await.expect_status(200)["source"],
+            harness.get(&path).await.expect_status(200)["source"],
             "database",
             "{path}"
         );
@@ -84,11 +84,14 @@ async fn workflow_and_database_return_equal_state() {
 
 #[tokio::test]
 async fn order_without_row_is_read_from_temporal() {
-    let world = Harness::start().await;
-    world.worker.kill().await;
-    let id = world.post("/orders", sample_order()).await.expect_started();
+    let harness = Harness::start().await;
+    harness.worker.kill().await;
+    let id = harness
+        .post("/orders", sample_order())
+        .await
+        .expect_started();
     for query in ["", "?source=database", "?source=workflow"] {
-        let reply = world.get(&format!("/orders/{id}/status{query}")).await;
+        let reply = harness.get(&format!("/orders/{id}/status{query}")).await;
         assert_eq!(reply.header("etag"), "W/\"0\"");
         let state = reply.expect_status(200);
         assert_eq!(
@@ -107,41 +110,44 @@ async fn order_without_row_is_read_from_temporal() {
         );
     }
     assert_eq!(
-        world.get(&format!("/orders/{id}")).await.expect_status(200)["customer_id"],
+        harness
+            .get(&format!("/orders/{id}"))
+            .await
+            .expect_status(200)["customer_id"],
         "CUST-001"
     );
     assert_eq!(
-        world
+        harness
             .get(&format!("/orders/{id}/estimated-delivery"))
             .await
             .expect_status(200)["basis"],
         "now"
     );
-    let problem = world
+    let problem = harness
         .get(&format!("/orders/{id}/result"))
         .await
         .expect_problem(409, "order_running");
     assert_eq!(problem["order_status"], "pending");
-    let events = world.get(&format!("/orders/{id}/events")).await;
+    let events = harness.get(&format!("/orders/{id}/events")).await;
     assert_eq!(events.header("etag"), "W/\"0\"");
     assert_eq!(events.expect_status(200), json!({"events": []}));
     let approve = format!("/orders/{id}/signals/approve");
-    world
+    harness
         .post_without_retry(&approve, &json!({}), &[])
         .await
         .expect_problem(503, "worker_unavailable");
-    world.worker.restart().await.unwrap();
-    world.wait_for_status(&id, "pending").await;
+    harness.worker.restart().await.unwrap();
+    harness.wait_for_status(&id, "pending").await;
 }
 
 #[tokio::test]
 async fn deleted_workflow_is_read_from_its_row() {
-    let world = Harness::start().await;
-    let id = create_waiting_order(&world).await;
-    cancel_order(&world, &id).await;
-    forget(&world, &id).await;
+    let harness = Harness::start().await;
+    let id = create_waiting_order(&harness).await;
+    cancel_order(&harness, &id).await;
+    delete_workflow(&harness, &id).await;
     for path in read_paths(&id) {
-        let reply = world.get(&path).await;
+        let reply = harness.get(&path).await;
         assert!(!reply.header("etag").is_empty(), "{path}");
         let body = reply.expect_status(200);
         assert!(
@@ -150,7 +156,7 @@ async fn deleted_workflow_is_read_from_its_row() {
         );
     }
     assert_eq!(
-        world
+        harness
             .get(&format!("/orders/{id}/result"))
             .await
             .expect_status(200)["cancellation_reason"],
@@ -158,7 +164,7 @@ async fn deleted_workflow_is_read_from_its_row() {
     );
     for path in read_paths("nobody") {
         for query in ["", "?source=database"] {
-            world
+            harness
                 .get(&format!("{path}{query}"))
                 .await
                 .expect_problem(404, "order_not_found");
@@ -167,15 +173,15 @@ async fn deleted_workflow_is_read_from_its_row() {
     // Waiting for what nobody knows is over at once: this test would not end otherwise.
     for path in read_paths("nobody") {
         let headers = [("if-none-match", "W/\"1\""), ("prefer", "wait=20")];
-        get_with_headers(&world, &path, &headers)
+        get_with_headers(&harness, &path, &headers)
             .await
             .expect_problem(404, "order_not_found");
     }
 }
 
 /// As Temporal itself does when an order's retention is over.
-async fn forget(world: &Harness, id: &str) {
-    let client = world.connect_to_temporal().await;
+async fn delete_workflow(harness: &Harness, id: &str) {
+    let client = harness.connect_to_temporal().await;
     let execution = WorkflowExecution {
         workflow_id: format!("order-{id}"),
         run_id: String::new(),
@@ -197,7 +203,7 @@ async fn forget(world: &Harness, id: &str) {
             .await
             .is_err()
     };
-    world
+    harness
         .wait_until("Temporal forgets", forgotten, |forgotten| *forgotten)
         .await;
 }
@@ -209,46 +215,46 @@ async fn database_answers_while_temporal_is_unavailable() {
         .await
         .create_database(&format!("db_reads_{}", std::process::id()))
         .await;
-    let world = Harness::start_on(&database, &temporal.address, &[]).await;
-    let id = create_waiting_order(&world).await;
+    let harness = Harness::start_on(&database, &temporal.address, &[]).await;
+    let id = create_waiting_order(&harness).await;
     temporal.process.kill().await;
     for path in [
         format!("/orders/{id}"),
         format!("/orders/{id}/status"),
         format!("/orders/{id}?source=database"),
     ] {
-        let state = world.get(&path).await.expect_status(200);
+        let state = harness.get(&path).await.expect_status(200);
         assert_eq!(
             (&state["source"], &state["status"]),
             (&json!("database"), &json!("pending")),
             "{path}"
         );
     }
-    world
+    harness
         .get(&format!("/orders/{id}/events"))
         .await
         .expect_status(200);
     assert_eq!(
-        world
+        harness
             .get(&format!("/orders/{id}/estimated-delivery"))
             .await
             .expect_status(200)["basis"],
         "now"
     );
     assert_eq!(
-        world.get("/orders").await.expect_status(200)["orders"][0]["order_id"],
+        harness.get("/orders").await.expect_status(200)["orders"][0]["order_id"],
         id.as_str()
     );
     // Whether there is such an order, nobody can tell.
-    world
+    harness
         .get("/orders/nobody")
         .await
         .expect_problem(503, "temporal_unavailable");
-    world
+    harness
         .get("/orders/nobody/events")
         .await
         .expect_problem(503, "temporal_unavailable");
-    let health = world.get("/health").await;
+    let health = harness.get("/health").await;
     assert_eq!(
         (
             health.status.as_u16(),
@@ -272,77 +278,80 @@ async fn workflow_answers_while_database_is_unavailable() {
         .unwrap();
     let pool = store::connect(&template).await.unwrap();
     store::migrate(&pool).await.unwrap();
-    let world = Harness::start_on(&template, &shared_servers().await.temporal.address, &[]).await;
+    let harness = Harness::start_on(&template, &shared_servers().await.temporal.address, &[]).await;
     let (open, closed) = (
-        create_waiting_order(&world).await,
-        create_waiting_order(&world).await,
+        create_waiting_order(&harness).await,
+        create_waiting_order(&harness).await,
     );
-    cancel_order(&world, &closed).await;
+    cancel_order(&harness, &closed).await;
     postgres.process.kill().await;
     for (id, status) in [(&open, "pending"), (&closed, "cancelled")] {
-        let state = world.get(&format!("/orders/{id}")).await.expect_status(200);
+        let state = harness
+            .get(&format!("/orders/{id}"))
+            .await
+            .expect_status(200);
         assert_eq!(
             (&state["source"], &state["status"]),
             (&json!("workflow"), &json!(status))
         );
-        world
+        harness
             .get(&format!("/orders/{id}?source=database"))
             .await
             .expect_problem(503, "database_unavailable");
-        world
+        harness
             .get(&format!("/orders/{id}/events"))
             .await
             .expect_problem(503, "database_unavailable");
     }
     assert_eq!(
-        world
+        harness
             .get(&format!("/orders/{closed}/result"))
             .await
             .expect_status(200)["status"],
         "cancelled"
     );
     assert_eq!(
-        world
+        harness
             .get(&format!("/orders/{open}/estimated-delivery"))
             .await
             .expect_status(200)["basis"],
         "now"
     );
-    world
+    harness
         .get("/orders")
         .await
         .expect_problem(503, "database_unavailable");
     // A wait goes on without the row: it asks the workflow.
-    let tag = world
+    let tag = harness
         .get(&format!("/orders/{open}"))
         .await
         .header("etag")
         .to_owned();
     let wait = [("if-none-match", tag.as_str()), ("prefer", "wait=1")];
     assert_eq!(
-        get_with_headers(&world, &format!("/orders/{open}"), &wait)
+        get_with_headers(&harness, &format!("/orders/{open}"), &wait)
             .await
             .status,
         304
     );
     // What it refuses meanwhile is news that no row has.
     let long = [("if-none-match", tag.as_str()), ("prefer", "wait=20")];
-    let news = async || get_with_headers(&world, &format!("/orders/{open}"), &long).await;
-    let news = world.wait_until("news", news, |reply| reply.status == 200);
+    let news = async || get_with_headers(&harness, &format!("/orders/{open}"), &long).await;
+    let news = harness.wait_until("news", news, |reply| reply.status == 200);
     let approve = format!("/orders/{open}/signals/approve");
-    let (news, refused) = futures::join!(news, world.post(&approve, json!({})));
+    let (news, refused) = futures::join!(news, harness.post(&approve, json!({})));
     refused.expect_problem(409, "not_in_review");
     assert_eq!(news.expect_status(200)["source"], "workflow");
     postgres.restart().await.unwrap();
-    cancel_order(&world, &open).await;
+    cancel_order(&harness, &open).await;
 }
 
 #[tokio::test]
 async fn database_first_setting_reads_the_row() {
-    let world = Harness::start_with(&[("READS", "database")]).await;
-    let id = create_waiting_order(&world).await;
+    let harness = Harness::start_with(&[("READS", "database")]).await;
+    let id = create_waiting_order(&harness).await;
     let source = async |query: &str| {
-        world
+        harness
             .get(&format!("/orders/{id}{query}"))
             .await
             .expect_status(200)["source"]
@@ -351,17 +360,17 @@ async fn database_first_setting_reads_the_row() {
     assert_eq!(source("").await, "database");
     assert_eq!(source("?source=workflow").await, "workflow");
     assert_eq!(source("?source=database").await, "database");
-    cancel_order(&world, &id).await;
+    cancel_order(&harness, &id).await;
 }
 
 #[tokio::test]
 async fn unavailable_source_is_reported() {
-    let world = Harness::start().await;
-    let id = create_waiting_order(&world).await;
+    let harness = Harness::start().await;
+    let id = create_waiting_order(&harness).await;
     for path in
         ["", "/status", "/estimated-delivery", "/result"].map(|rest| format!("/orders/{id}{rest}"))
     {
-        let problem = world
+        let problem = harness
             .get(&format!("{path}?source=temporal"))
             .await
             .expect_problem(422, "invalid_query");
@@ -372,11 +381,11 @@ async fn unavailable_source_is_reported() {
     }
     // The trail and lists are in the database alone.
     for path in [format!("/orders/{id}/events"), "/orders".to_owned()] {
-        world
+        harness
             .get(&format!("{path}?source=database"))
             .await
             .expect_status(200);
-        let problem = world
+        let problem = harness
             .get(&format!("{path}?source=workflow"))
             .await
             .expect_problem(422, "invalid_query");
@@ -393,7 +402,7 @@ async fn unavailable_source_is_reported() {
         .map(String::as_str)
         .chain(["/orders", "/health"])
     {
-        let problem = world
+        let problem = harness
             .get(&format!("{path}?sauce=workflow"))
             .await
             .expect_problem(422, "invalid_query");
@@ -405,14 +414,14 @@ async fn unavailable_source_is_reported() {
             "{path}: {problem}"
         );
     }
-    cancel_order(&world, &id).await;
+    cancel_order(&harness, &id).await;
 }
 
 #[tokio::test]
 async fn health_reports_temporal_status() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     assert_eq!(
-        world.get("/health").await.expect_status(200),
+        harness.get("/health").await.expect_status(200),
         json!({"status": "ok", "temporal": {"reachable": true}})
     );
 }

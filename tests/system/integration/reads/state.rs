@@ -9,7 +9,7 @@ use store::simulator::{Fault, add_fault};
 
 /// Fails unless the object has every one of these fields.
 #[track_caller]
-fn has(object: &Value, fields: &str) {
+fn assert_has_fields(object: &Value, fields: &str) {
     let there: BTreeSet<_> = object
         .as_object()
         .unwrap_or_else(|| panic!("{object}"))
@@ -29,15 +29,15 @@ const FULL: &str = "order_id, workflow_id, customer_id, customer, items, shippin
 
 #[tokio::test]
 async fn order_state_has_every_documented_field() {
-    let world = Harness::start().await;
-    add_fault(&world.pool, "charge", "state-lost", Fault::Fail, 1)
+    let harness = Harness::start().await;
+    add_fault(&harness.pool, "charge", "state-lost", Fault::Fail, 1)
         .await
         .unwrap();
-    add_fault(&world.pool, "dispatch", "state-failed", Fault::Fail, 100)
+    add_fault(&harness.pool, "dispatch", "state-failed", Fault::Fail, 100)
         .await
         .unwrap();
     for id in ["state-lost", "state-failed"] {
-        world
+        harness
             .post(
                 &format!("/orders/{id}/start"),
                 order_with_payment(&format!("pmt-{id}")),
@@ -46,20 +46,20 @@ async fn order_state_has_every_documented_field() {
             .expect_started();
     }
     futures::join!(
-        world.wait_for_end("state-lost"),
-        world.wait_for_end("state-failed")
+        harness.wait_for_end("state-lost"),
+        harness.wait_for_end("state-failed")
     );
     for source in ["", "?source=database"] {
-        let delivered = world
+        let delivered = harness
             .get(&format!("/orders/state-lost{source}"))
             .await
             .expect_status(200);
-        has(&delivered, FULL);
-        has(
+        assert_has_fields(&delivered, FULL);
+        assert_has_fields(
             &delivered["payment_info"],
             "payment_id, transaction_id, amount, payment_method, status, timestamp",
         );
-        has(
+        assert_has_fields(
             &delivered["shipment_info"],
             "tracking_number, provider, estimated_delivery, shipped_at, delivered_at",
         );
@@ -84,12 +84,12 @@ async fn order_state_has_every_documented_field() {
             delivered["updated_at"].as_str().unwrap().ends_with('Z'),
             "UTC"
         );
-        let failed = world
+        let failed = harness
             .get(&format!("/orders/state-failed{source}"))
             .await
             .expect_status(200);
-        has(&failed, FULL);
-        has(&failed["failure"], "code, detail");
+        assert_has_fields(&failed, FULL);
+        assert_has_fields(&failed["failure"], "code, detail");
         assert_eq!(
             (&failed["status"], &failed["failure"]["code"]),
             (&json!("failed"), &json!("dispatch_failed"))
@@ -105,11 +105,11 @@ async fn order_state_has_every_documented_field() {
             ),
             (&json!(3), &json!(null))
         );
-        let status = world
+        let status = harness
             .get(&format!("/orders/state-failed/status{source}"))
             .await
             .expect_status(200);
-        has(
+        assert_has_fields(
             &status,
             "order_id, workflow_id, status, step, is_running, updated_at, source",
         );
@@ -118,5 +118,5 @@ async fn order_state_has_every_documented_field() {
             (&json!("done"), &json!(false))
         );
     }
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
