@@ -1,4 +1,4 @@
-//! What is signed is told, whatever it is, and nothing is told that must not be.
+//! Every signed body yields events, and no event breaks an invariant.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Nobody without a secret is let in, whatever the body and the header are.
+//! A request without the secret is never accepted, whatever its body and headers are.
 
 #![no_main]
 

@@ -1,15 +1,16 @@
-//! What the fuzz targets do with one input. `crates/payment-webhooks/src/tests/mutations.rs` includes this file, and does the
-//! same with the corpus and many changes of it, without a nightly compiler.
+//! The functions of the fuzz targets. `crates/payment-webhooks/src/tests/mutations.rs` includes
+//! this file and runs the functions on the corpus and on many mutations of it, without a nightly
+//! compiler.
 
 use domain::{PaymentEvent, PaymentEventKind, WebhookProvider};
 use payment_webhooks::{Environment, LARGEST_BATCH, Message, Request, Secrets, Signing};
 
-/// Well-formed for each provider. Nobody can sign with it who has only the input.
+/// A well-formed secret for each provider. The fuzzer's input cannot be a valid signature of it.
 const SECRET: &str = "a7f5f35426b927411fc9231b56382173a7f5f35426b927411fc9231b56382173";
 const NOW: i64 = 1_761_000_000;
 const URL: Option<&str> = Some("https://orders.example.com/webhooks/square");
 
-/// Each that signs or belongs to a signature.
+/// The headers that carry a signature or belong to one.
 const HEADERS: [&str; 10] = [
     "stripe-signature",
     "hmacsignature",
@@ -31,9 +32,9 @@ fn provider(number: u8) -> (WebhookProvider, Secrets) {
     )
 }
 
-/// What is signed is told, whatever it is, and nothing is told that must not be.
+/// Asserts that a signed body always yields events, and that each event satisfies the invariants.
 ///
-/// The first byte picks the provider, the others are the body, which is signed here.
+/// The first byte selects the provider. The other bytes are the body, which is signed here.
 pub fn events(data: &[u8]) {
     let Some((number, body)) = data.split_first() else {
         return;
@@ -44,7 +45,7 @@ pub fn events(data: &[u8]) {
         message_id: "msg_1",
         notification_url: URL,
     };
-    // A body that has items and no place for their signatures is nobody's.
+    // The body has items, but no place for their signatures.
     let Ok(message) = payment_webhooks::sign(&secrets, Message::new(body), &signing) else {
         return;
     };
@@ -55,7 +56,7 @@ pub fn events(data: &[u8]) {
         now: NOW,
         notification_url: URL,
     };
-    // Too large a batch, or none.
+    // The batch is too large or empty.
     let Ok(verified) = payment_webhooks::verify(&secrets, &request) else {
         return;
     };
@@ -73,9 +74,10 @@ pub fn events(data: &[u8]) {
     }
 }
 
-/// Nobody without a secret is let in, whatever the body and the header are.
+/// Asserts that a request without the secret is never accepted.
 ///
-/// The first byte picks the provider; a line end divides the value of the signature's header from the body.
+/// The first byte selects the provider. A line end separates the signature header's value from the
+/// body.
 pub fn verify(data: &[u8]) {
     let Some((number, rest)) = data.split_first() else {
         return;

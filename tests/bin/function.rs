@@ -1,4 +1,4 @@
-//! Any of the functions, for the tests: the first argument says which.
+//! Runs the function that the first argument names, for the tests.
 
 use std::{env, process::ExitCode};
 
@@ -14,7 +14,7 @@ async fn main() -> ExitCode {
         Some("webhook") => run::<webhook::App>().await,
         Some("web") => run::<web::App>().await,
         other => {
-            eprintln!("error: there is no function {other:?}");
+            eprintln!("error: unknown function {other:?}");
             ExitCode::FAILURE
         }
     }

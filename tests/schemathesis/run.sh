@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The API against its own description: Schemathesis makes calls of docs/openapi.json, good ones and bad ones, and looks
-# at each answer. On a stack of its own, on free ports, that is gone afterwards. About two minutes once built.
+# Checks the API against docs/openapi.json: Schemathesis sends valid and invalid requests and checks each response.
+# Starts a separate stack on free ports and removes it at the end. Takes about two minutes after the build.
 #
-# Further arguments go to Schemathesis: `tests/schemathesis/run.sh --include-path /orders --max-examples 500`.
+# Passes further arguments to Schemathesis: `tests/schemathesis/run.sh --include-path /orders --max-examples 500`.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -18,7 +18,7 @@ fi
 (cd "$root" && cargo build --quiet --locked --bin orderflow)
 orderflow=$root/target/debug/orderflow
 
-# A folder with a state of its own is a project of its own.
+# A folder with its own state is a separate project.
 folder=$(mktemp -d)
 mkdir "$folder/.orderflow"
 cd "$folder"
@@ -35,14 +35,14 @@ sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(5)]
 print(*(each.getsockname()[1] for each in sockets))
 PYTHON
 )
-# What this shell is set to for another stack is not for this one.
+# Settings of this shell belong to another stack.
 unset DATABASE_URL TEMPORAL_ADDRESS TEMPORAL_TARGET API_AUTH READS RATE_LIMIT
 export RUST_LOG=warn
 "$orderflow" up --detach --http-port "$http" --temporal-port "$temporal" --ui-port "$ui" \
     --metrics-port "$metrics" --mail-port "$mail"
 url=http://127.0.0.1:$http
 
-# The order that the document's examples name.
+# The order of the document's examples.
 curl --silent --show-error --fail --output /dev/null -X POST "$url/orders/ORD-20261121-120000-AB12/start" \
     -H 'content-type: application/json' -d '{"profile": "checkout"}'
 

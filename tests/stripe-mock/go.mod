@@ -1,5 +1,5 @@
-// What tests/system/stripe builds stripe-mock from: Stripe's own server that holds requests to its OpenAPI description.
-// To renew: go get -tool github.com/stripe/stripe-mock@latest && go mod tidy
+// tests/system/stripe builds stripe-mock from this file: Stripe's server that checks requests against its OpenAPI description.
+// To update: go get -tool github.com/stripe/stripe-mock@latest && go mod tidy
 
 module orderflow.invalid/stripe-mock
 

@@ -1,4 +1,4 @@
-//! The HTTP API as a caller has it.
+//! The HTTP API from a client's point of view.
 
 use reqwest::{
     Method, StatusCode,
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::Harness;
 
-/// An answer, read whole.
+/// A complete HTTP response.
 #[derive(Debug)]
 pub(crate) struct ApiResponse {
     pub(crate) status: StatusCode,
@@ -24,12 +24,12 @@ impl ApiResponse {
             .unwrap_or_default()
     }
 
-    /// The order that was started.
+    /// Asserts that an order was started and returns its id.
     #[track_caller]
     pub(crate) fn expect_started(self) -> String {
         assert_eq!(self.status, 202, "{:?}", self.body);
         let order_id = self.body["order_id"].as_str().unwrap().to_owned();
-        // Before it there may be a stage.
+        // A stage can precede the path.
         assert!(
             self.header("location")
                 .ends_with(&format!("/orders/{order_id}")),
@@ -45,7 +45,7 @@ impl ApiResponse {
         self.body
     }
 
-    /// A problem document of this kind (RFC 9457), with all that it must have.
+    /// Asserts that the response is a problem document (RFC 9457) with all required fields.
     #[track_caller]
     pub(crate) fn expect_problem(self, status: u16, code: &str) -> Value {
         assert_eq!(self.status.as_u16(), status, "{:?}", self.body);
@@ -103,7 +103,7 @@ impl Harness {
         self.post_with_headers(path, body, &[]).await
     }
 
-    /// As a client does that reads the contract: what could not be taken now is sent again.
+    /// Sends a POST request and repeats it after a 503 response, as the API contract requires.
     pub(crate) async fn post_with_headers(
         &self,
         path: &str,
@@ -111,7 +111,7 @@ impl Harness {
         headers: &[(&str, &str)],
     ) -> ApiResponse {
         let send = async || self.post_without_retry(path, &body, headers).await;
-        self.wait_until("an answer that is not 503", send, |reply| {
+        self.wait_until("a response other than 503", send, |reply| {
             reply.status != 503
         })
         .await
@@ -132,7 +132,7 @@ impl Harness {
     }
 }
 
-/// A small order that is charged, and runs through by itself.
+/// Returns a small order without a payment id.
 pub(crate) fn sample_order() -> Value {
     json!({
         "customer": {"id": "CUST-001", "name": "John Doe", "email": "john@example.com"},
@@ -142,7 +142,7 @@ pub(crate) fn sample_order() -> Value {
     })
 }
 
-/// The same with a payment id, which no other order may use.
+/// Returns the same order with a payment id. An id pays one order only.
 pub(crate) fn order_with_payment(payment_id: &str) -> Value {
     let mut order = sample_order();
     order["payment"] = json!({"payment_id": payment_id});

@@ -1,4 +1,4 @@
-//! What users of five other systems know: their own calls as they stand, and the page that says where the rest is.
+//! Requests of five other order systems, and the page that maps their features to ours.
 
 mod calls;
 mod page;

@@ -1,4 +1,4 @@
-//! The doors between the rooms, as ARCHITECTURE.md draws them: who may depend on whom.
+//! Dependency rules between the workspace crates, as ARCHITECTURE.md lists them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,183 +7,191 @@ use std::{
 
 use serde_json::Value;
 
-/// Each room and all it may lean on: of ours by name, of others only what would break an invariant.
-const DOORS: &[(&str, &[&str])] = &[
-    ("settings", &[]),
-    ("domain", &["settings"]),
-    ("contract", &["domain", "settings"]),
-    ("workflows", &["contract", "domain"]),
-    (
-        "order-client",
-        &["contract", "domain", "workflows", "settings"],
-    ),
-    // Credentials and the SDK's calls, for whoever asks AWS for something.
-    ("aws", &["settings"]),
-    ("store", &["aws", "contract", "domain", "settings"]),
-    ("telemetry", &["settings"]),
-    // Bytes in, a verdict out: whoever has bytes may ask.
-    ("payment-webhooks", &["domain", "settings"]),
-    (
-        "http",
-        &[
-            "contract",
-            "order-client",
-            "domain",
-            "telemetry",
-            "workflows",
-            "settings",
-        ],
-    ),
-    // Thin Temporal clients: no database behind them.
-    (
-        "start",
-        &[
-            "contract",
-            "order-client",
-            "domain",
-            "http",
-            "telemetry",
-            "workflows",
-            "settings",
-        ],
-    ),
-    (
-        "signal",
-        &[
-            "contract",
-            "order-client",
-            "domain",
-            "http",
-            "telemetry",
-            "workflows",
-            "settings",
-        ],
-    ),
-    (
-        "webhook",
-        &[
-            "aws",
-            "order-client",
-            "domain",
-            "http",
-            "telemetry",
-            "payment-webhooks",
-            "workflows",
-            "settings",
-        ],
-    ),
-    // These two read.
-    (
-        "query",
-        &[
-            "contract",
-            "order-client",
-            "domain",
-            "http",
-            "store",
-            "telemetry",
-            "workflows",
-            "settings",
-        ],
-    ),
-    (
-        "events",
-        &[
-            "contract",
-            "order-client",
-            "domain",
-            "http",
-            "store",
-            "telemetry",
-            "workflows",
-            "settings",
-        ],
-    ),
-    // Files and the route table, nobody behind it.
-    ("web", &["domain", "http", "settings"]),
-    // No program: it describes all the functions.
-    (
-        "openapi",
-        &[
-            "contract", "domain", "events", "http", "query", "signal", "start", "settings",
-        ],
-    ),
-    (
-        "worker",
-        &[
-            "contract",
-            "aws",
-            "order-client",
-            "domain",
-            "store",
-            "telemetry",
-            "workflows",
-            "settings",
-        ],
-    ),
+/// The dependencies of one workspace crate. Names of workspace crates have no prefix `orderflow-`.
+struct Rule {
+    /// Workspace crates that the crate can depend on.
+    allowed: &'static [&'static str],
+    /// Other crates that the crate must not depend on directly.
+    forbidden: &'static [&'static str],
+}
+
+/// The workspace crates that every Temporal client function can use.
+const FUNCTION: &[&str] = &[
+    "contract",
+    "domain",
+    "http",
+    "order-client",
+    "settings",
+    "telemetry",
+    "workflows",
 ];
 
-/// What may not be named in these rooms at all.
-const BANNED: &[(&str, &[&str])] = &[
-    (
-        "domain",
-        &[
-            "tokio",
-            "sqlx",
-            "rand",
-            "reqwest",
-            "temporalio-client",
-            "lambda_http",
-        ],
-    ),
-    (
-        "contract",
-        &[
-            "tokio",
-            "sqlx",
-            "rand",
-            "reqwest",
-            "temporalio-client",
-            "lambda_http",
-        ],
-    ),
-    (
-        "workflows",
-        &[
-            "tokio",
-            "sqlx",
-            "rand",
-            "reqwest",
-            "temporalio-client",
-            "temporalio-sdk",
-            "lambda_http",
-        ],
-    ),
-    ("order-client", &["sqlx", "lambda_http", "axum"]),
-    ("store", &["temporalio-client", "lambda_http", "axum"]),
-    (
-        "payment-webhooks",
-        &[
-            "tokio",
-            "sqlx",
-            "rand",
-            "reqwest",
-            "temporalio-client",
-            "lambda_http",
-            "axum",
-            "http",
-        ],
-    ),
-    ("worker", &["sqlx", "lambda_http"]),
-    ("start", &["sqlx", "tonic"]),
-    ("signal", &["sqlx", "tonic"]),
-    ("webhook", &["sqlx", "tonic"]),
-    ("query", &["sqlx", "tonic"]),
-    ("events", &["sqlx", "tonic"]),
-    ("web", &["sqlx", "tonic", "serde_json"]),
+/// Crates that a pure library must not use: runtimes, I/O, random numbers and Temporal.
+const IMPURE: &[&str] = &[
+    "axum",
+    "lambda_http",
+    "rand",
+    "reqwest",
+    "sqlx",
+    "temporalio-client",
+    "temporalio-sdk",
+    "tokio",
+    "tonic",
 ];
 
-fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+/// Returns the rule of a workspace crate, or `None` if the crate is not listed.
+fn rule(name: &str) -> Option<Rule> {
+    let (allowed, forbidden): (&[_], &[_]) = match name {
+        "settings" => (&[], IMPURE),
+        "domain" => (&["settings"], IMPURE),
+        "contract" => (&["domain", "settings"], IMPURE),
+        "workflows" => (&["contract", "domain"], IMPURE),
+        // Pure verification: a request in, a verdict out.
+        "payment-webhooks" => (
+            &["domain", "settings"],
+            &[
+                "axum",
+                "http",
+                "lambda_http",
+                "rand",
+                "reqwest",
+                "sqlx",
+                "temporalio-client",
+                "tokio",
+            ],
+        ),
+        "telemetry" => (
+            &["settings"],
+            &["axum", "lambda_http", "sqlx", "temporalio-client"],
+        ),
+        // AWS credentials and signed calls to AWS.
+        "aws" => (
+            &["settings"],
+            &["axum", "lambda_http", "sqlx", "temporalio-client"],
+        ),
+        "order-client" => (
+            &["contract", "domain", "settings", "workflows"],
+            &["axum", "lambda_http", "sqlx"],
+        ),
+        "store" => (
+            &["aws", "contract", "domain", "settings"],
+            &["axum", "lambda_http", "temporalio-client"],
+        ),
+        "http" => (
+            &[
+                "contract",
+                "domain",
+                "order-client",
+                "settings",
+                "telemetry",
+                "workflows",
+            ],
+            &["sqlx", "temporalio-client"],
+        ),
+        // Thin Temporal clients without a database.
+        "start" | "signal" => (FUNCTION, &["sqlx", "tonic"]),
+        "webhook" => (
+            &[
+                "aws",
+                "domain",
+                "http",
+                "order-client",
+                "payment-webhooks",
+                "settings",
+                "telemetry",
+                "workflows",
+            ],
+            &["sqlx", "tonic"],
+        ),
+        // These two functions read from the database.
+        "query" | "events" => (
+            &[
+                "contract",
+                "domain",
+                "http",
+                "order-client",
+                "settings",
+                "store",
+                "telemetry",
+                "workflows",
+            ],
+            &["sqlx", "tonic"],
+        ),
+        // Files and the route table only.
+        "web" => (
+            &["domain", "http", "settings"],
+            &["serde_json", "sqlx", "tonic"],
+        ),
+        // This library describes all functions.
+        "openapi" => (
+            &[
+                "contract", "domain", "events", "http", "query", "settings", "signal", "start",
+            ],
+            &["sqlx", "temporalio-client", "tokio", "tonic"],
+        ),
+        "worker" => (
+            &[
+                "aws",
+                "contract",
+                "domain",
+                "order-client",
+                "settings",
+                "store",
+                "telemetry",
+                "workflows",
+            ],
+            &["lambda_http", "sqlx"],
+        ),
+        // The local stack starts servers; it runs no program of ours.
+        "devstack" => (
+            &["domain", "payment-webhooks", "settings", "store"],
+            &["axum", "lambda_http"],
+        ),
+        // The command line contains every program and the local stack.
+        "cli" => (
+            &[
+                "aws",
+                "contract",
+                "devstack",
+                "domain",
+                "events",
+                "http",
+                "order-client",
+                "payment-webhooks",
+                "query",
+                "settings",
+                "signal",
+                "start",
+                "store",
+                "telemetry",
+                "web",
+                "webhook",
+                "worker",
+                "workflows",
+            ],
+            &["sqlx", "temporalio-client", "temporalio-sdk", "tonic"],
+        ),
+        // The programs under test. Dev-dependencies have no rule.
+        "system-tests" => (
+            &[
+                "cli", "events", "http", "query", "signal", "start", "web", "webhook", "worker",
+            ],
+            &[],
+        ),
+        _ => return None,
+    };
+    Some(Rule { allowed, forbidden })
+}
+
+/// The direct dependencies of one crate, without dev-dependencies.
+struct Dependencies {
+    /// Workspace crates, without the prefix `orderflow-`.
+    workspace: BTreeSet<String>,
+    external: BTreeSet<String>,
+}
+
+/// Returns the dependencies of every workspace member.
+fn workspace_members() -> BTreeMap<String, Dependencies> {
     let output = Command::new(env!("CARGO"))
         .args([
             "metadata",
@@ -201,47 +209,51 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
         String::from_utf8_lossy(&output.stderr)
     );
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let name = |value: &Value| {
-        let name = value["name"].as_str().unwrap();
-        name.strip_prefix("orderflow-").unwrap_or(name).to_owned()
+    let packages = metadata["packages"].as_array().unwrap();
+    let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
+    let short = |name: &str| name.strip_prefix("orderflow-").unwrap_or(name).to_owned();
+    let members: BTreeSet<_> = packages.iter().map(name).collect();
+    let dependencies = |package: &Value| {
+        let listed = package["dependencies"].as_array().unwrap().iter();
+        let names = listed
+            .filter(|dependency| dependency["kind"] != "dev")
+            .map(name);
+        let (workspace, external): (BTreeSet<_>, _) =
+            names.partition(|name| members.contains(name));
+        Dependencies {
+            workspace: workspace.iter().map(|name| short(name)).collect(),
+            external,
+        }
     };
-    let ordinary = |dependency: &&Value| dependency["kind"] != "dev";
-    metadata["packages"]
-        .as_array()
-        .unwrap()
+    packages
         .iter()
-        .map(|package| {
-            (
-                name(package),
-                package["dependencies"]
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .filter(ordinary)
-                    .map(name)
-                    .collect(),
-            )
-        })
+        .map(|package| (short(&name(package)), dependencies(package)))
         .collect()
 }
 
 #[test]
 fn crates_use_only_allowed_dependencies() {
-    let rooms = dependencies();
-    let ours: BTreeSet<_> = rooms.keys().cloned().collect();
-    for (room, allowed) in DOORS {
-        for door in rooms[*room].intersection(&ours) {
+    let members = workspace_members();
+    assert!(members.contains_key("domain"), "{:?}", members.keys());
+    for (name, dependencies) in &members {
+        let rule = rule(name)
+            .unwrap_or_else(|| panic!("{name}: no dependency rule; add one to this file"));
+        for used in &dependencies.workspace {
             assert!(
-                allowed.contains(&door.as_str()),
-                "{room} must not depend on {door}"
+                rule.allowed.contains(&used.as_str()),
+                "{name} must not depend on {used}"
             );
         }
-    }
-    for (room, banned) in BANNED {
-        for dependency in *banned {
+        for used in &dependencies.external {
             assert!(
-                !rooms[*room].contains(*dependency),
-                "{room} must not depend on {dependency}"
+                !rule.forbidden.contains(&used.as_str()),
+                "{name} must not depend on {used}"
+            );
+        }
+        for allowed in rule.allowed {
+            assert!(
+                members.contains_key(*allowed),
+                "{name}: the rule allows {allowed}, which is not a workspace crate"
             );
         }
     }

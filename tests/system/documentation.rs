@@ -1,4 +1,4 @@
-//! The API's description against the API, and the pages that come with it.
+//! The API document compared with the API, and the web pages.
 
 mod browser;
 mod examples;
@@ -30,7 +30,7 @@ fn body_text(reply: &ApiResponse) -> String {
         .map_or_else(|| reply.body.to_string(), str::to_owned)
 }
 
-/// What a page loads: the values of `src`, and of `href` in `<link>`.
+/// Returns the files that a page loads: the values of `src`, and of `href` in `<link>`.
 fn loaded_files(page: &str) -> Vec<String> {
     let tags = page.split('<').filter(|tag| {
         tag.starts_with("script") || tag.starts_with("link") || tag.starts_with("img")
@@ -106,7 +106,7 @@ async fn pages_and_their_files_are_served_locally() {
     }
 }
 
-/// What our own files load, too: no import and no address leads elsewhere.
+/// Imports and addresses in our own files must not lead to another host.
 #[tokio::test]
 async fn web_files_reference_no_foreign_host() {
     let harness = Harness::start().await;
@@ -141,7 +141,7 @@ async fn web_files_reference_no_foreign_host() {
                     entry.display()
                 );
             }
-            // What an order says must never become markup.
+            // Order data must never become markup.
             for way in [
                 "innerHTML",
                 "outerHTML",

@@ -1,4 +1,4 @@
-//! `FLAKY`: two of three calls outside fail or hang, and every order still ends as one that is right.
+//! With `FLAKY`, two of three external calls fail or hang, and every order still ends correctly.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -24,7 +24,7 @@ async fn orders_complete_when_most_calls_fail_or_hang() {
             .expect_status(202);
     }))
     .await;
-    // Some change their mind, whatever the order is doing: 200, too late, or not decided yet.
+    // Some orders are cancelled in any state: accepted, too late, or not decided yet.
     join_all(ids.iter().step_by(7).map(async |id| {
         let reply = harness
             .post(&format!("/orders/{id}/cancel"), json!({}))
@@ -35,7 +35,7 @@ async fn orders_complete_when_most_calls_fail_or_hang() {
         );
     }))
     .await;
-    // Nearly all of it is waiting: a call that hangs is given up after seconds, and tried again after more of them.
+    // Most of the time is waiting: a hanging call times out after seconds and is retried later.
     let filter = ListFilter {
         limit: 200,
         ..ListFilter::default()
@@ -47,7 +47,7 @@ async fn orders_complete_when_most_calls_fail_or_hang() {
     harness
         .wait_until_within(
             Duration::from_secs(1_200),
-            "the end of all",
+            "the end of all orders",
             running,
             |running| *running == 0,
         )
@@ -62,7 +62,8 @@ async fn orders_complete_when_most_calls_fail_or_hang() {
         *ends.entry(view.status).or_insert(0) += 1;
         match view.status.as_str() {
             "delivered" => assert_eq!((captures, books.len()), (1, 1), "{id}: {books:?}"),
-            // Undone: what was captured is refunded, what was not can't be any more.
+            // Compensated: captured payments are refunded, and an uncaptured payment can no longer
+            // be captured.
             "cancelled" | "failed" => {
                 assert_eq!(
                     captures,

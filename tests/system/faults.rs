@@ -1,4 +1,4 @@
-//! What dies, hangs, or answers twice: orders end right all the same.
+//! Crashes, hanging calls and lost responses: every order still reaches a correct end.
 
 use futures::future::join_all;
 use serde_json::json;
@@ -82,7 +82,7 @@ async fn dispatch_with_lost_responses_is_shipped() {
 #[tokio::test]
 async fn parcel_is_recalled_before_dispatch_to_new_address() {
     let harness = Harness::start_with(&[("SHIPPING_DELAY", "1s")]).await;
-    // Three failures end the first attempt; the second is waiting when the new address comes.
+    // Three failures end the first attempt. The second attempt waits when the new address arrives.
     add_fault(&harness.pool, "dispatch", "f-10", Fault::Fail, 3)
         .await
         .unwrap();
@@ -103,7 +103,8 @@ async fn parcel_is_recalled_before_dispatch_to_new_address() {
     assert_eq!(moved["shipping_address"]["street"], "2 Side St");
     let view = harness.wait_for_end("f-10").await;
     assert_eq!(view.status.as_str(), "delivered");
-    // The first parcel's number is burnt: whatever was lost on the way, the carrier never takes it now.
+    // The number of the first parcel is invalid now: the carrier never accepts it, even if a lost
+    // call arrives.
     assert_eq!(
         view.shipment_info.unwrap().tracking_number,
         "FEDEX-f-10-PKG-002"
@@ -129,7 +130,7 @@ async fn address_change_at_last_attempt_adds_no_attempt() {
     harness
         .wait_until("the third attempt", attempts, |count| *count == 3)
         .await;
-    // Taken or too late: either way the third attempt is the last.
+    // Accepted or too late: in both cases the third attempt is the last.
     let reply = harness
         .post(
             "/orders/f-13/signals/update-address",
@@ -178,9 +179,11 @@ async fn reused_id_after_retention_keeps_old_order() {
             .is_err()
     };
     harness
-        .wait_until("Temporal forgets", forgotten, |forgotten| *forgotten)
+        .wait_until("the deletion in Temporal", forgotten, |forgotten| {
+            *forgotten
+        })
         .await;
-    // The second start runs, finds the row, and touches nothing.
+    // The second run finds the row and changes nothing.
     let mut other = order_with_payment("pmt-other");
     other["items"][0]["quantity"] = json!(7);
     harness
@@ -230,7 +233,8 @@ async fn stopping_worker_finishes_running_activity() {
     harness
         .wait_until("the provider's call", hanging, |times| *times == 0)
         .await;
-    // The charge is under way; it ends with no answer after 3 s, and the worker reports that before it goes.
+    // The charge is running. It ends without a response after 3 s, and the worker reports that
+    // before it exits.
     harness.worker.stop().await;
     let events = async || harness.fetch_history_event_types("f-12").await;
     harness
@@ -323,7 +327,8 @@ async fn cancel_during_provider_outage_charges_nothing() {
 #[tokio::test]
 async fn killed_worker_uses_no_dispatch_attempt() {
     let harness = Harness::start().await;
-    // Four deaths with the call to the carrier under way: more than the three tries that an order has.
+    // The worker dies four times during the carrier's call, more often than the three tries of an
+    // order.
     add_fault(&harness.pool, "dispatch", "f-9", Fault::Hang, 4)
         .await
         .unwrap();
@@ -360,7 +365,7 @@ async fn orders_wait_during_database_outage() {
     join_all(ids.iter().map(|id| start_order(&harness, id))).await;
     harness.wait_for_status("away-3", "preparing").await;
     postgres.process.kill().await;
-    // The API answers for open orders all the same: their workflows do.
+    // The API still answers for open orders, because it queries their workflows.
     let state = harness
         .get("/orders/away-3/status")
         .await
@@ -370,7 +375,7 @@ async fn orders_wait_during_database_outage() {
         .get("/orders")
         .await
         .expect_problem(503, "database_unavailable");
-    // Orders that begin while it is away wait for it, and a change of mind waits with them.
+    // Orders that start during the outage wait for the database, and so does a cancel.
     start_order(&harness, "away-late").await;
     start_order(&harness, "away-regretted").await;
     harness
@@ -409,7 +414,7 @@ async fn deadline_passes_while_step_retries() {
     let harness = start_on_postgres(&postgres, &[("ORDER_DEADLINE", "5s")]).await;
     postgres.process.kill().await;
     start_order(&harness, "late").await;
-    // Its row is written when there is a database again; the order knows now.
+    // The row is written once the database is available. The workflow has failed already.
     let status = async || harness.get("/orders/late/status").await.body;
     let failed =
         |body: &serde_json::Value| body["status"] == "failed" && body["source"] == "workflow";
@@ -424,7 +429,8 @@ async fn deadline_passes_while_step_retries() {
     harness.assert_invariants().await;
 }
 
-/// A server of the test's own, durable: without that, one that is killed loses what it had acknowledged.
+/// Returns a separate durable server. Without durability, a killed server loses acknowledged
+/// writes.
 async fn start_durable_postgres() -> Postgres {
     Postgres::start(PostgresOptions {
         durable: true,
@@ -451,7 +457,7 @@ async fn orders_complete_while_worker_is_killed_five_times() {
     let ids: Vec<String> = (0..200).map(|number| format!("chaos-{number}")).collect();
     let kills = async {
         for kill in 1..=5 {
-            // Each time some more have come through, whatever the machine's speed.
+            // More orders have ended before each kill, independent of the machine's speed.
             let ended = async || ended(&harness).await;
             harness
                 .wait_until("more ended orders", ended, |count| *count >= kill * 8)

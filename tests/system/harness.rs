@@ -1,4 +1,5 @@
-//! One test's world: its database, its task queues, its worker and its HTTP API as processes of their own.
+//! The environment of one test: its own database and task queues, with worker and HTTP API as
+//! separate processes.
 
 use std::{
     path::PathBuf,
@@ -20,12 +21,12 @@ use workflows::OrderWorkflow;
 
 static WORLDS: AtomicU32 = AtomicU32::new(0);
 
-/// What a test waits for at most. Generous: a slow machine is no failure.
+/// The longest wait of a test. It is generous, because a slow machine is not a failure.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(240);
 
 pub(crate) struct Harness {
     pub(crate) url: String,
-    /// Where the API's metrics are, and the worker's.
+    /// The addresses of the metrics of the API and of the worker.
     pub(crate) metrics_urls: [String; 2],
     pub(crate) pool: PgPool,
     pub(crate) worker: Process,
@@ -35,7 +36,7 @@ pub(crate) struct Harness {
     pub(crate) orders_task_queue: String,
     pub(crate) shipping_task_queue: String,
     pub(crate) database_url: String,
-    /// What its programs are told.
+    /// The settings of its programs.
     pub(crate) environment: Vec<(String, String)>,
     folder: tempfile::TempDir,
 }
@@ -71,7 +72,7 @@ async fn start_program(
         .unwrap()
 }
 
-/// What a worker says that these settings keep from starting.
+/// Returns the error output of a worker that does not start with these settings.
 pub(crate) async fn worker_start_error(settings: &[(&str, &str)]) -> String {
     let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_orderflow-under-test"))
         .args(["serve", "worker"])
@@ -84,7 +85,7 @@ pub(crate) async fn worker_start_error(settings: &[(&str, &str)]) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
-/// A test that fails tells what its worker had to say.
+/// Prints the end of the worker's log when a test fails.
 impl Drop for Harness {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -92,7 +93,7 @@ impl Drop for Harness {
                 std::fs::read_to_string(self.folder.path().join("worker.log")).unwrap_or_default();
             let lines: Vec<_> = log.lines().collect();
             eprintln!(
-                "the worker's last words:\n{}",
+                "the end of the worker's log:\n{}",
                 lines[lines.len().saturating_sub(80)..].join("\n")
             );
         }
@@ -100,12 +101,12 @@ impl Drop for Harness {
 }
 
 impl Harness {
-    /// As the local stack is by default.
+    /// Starts the processes with the defaults of the local stack.
     pub(crate) async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
-    /// With these settings changed.
+    /// Starts the processes with these settings changed.
     pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
         let shared = shared_servers().await;
         let database_url = shared.create_database(&Self::unique_name("db")).await;
@@ -120,7 +121,7 @@ impl Harness {
         )
     }
 
-    /// On servers of the caller's own.
+    /// Starts the processes on the caller's servers.
     pub(crate) async fn start_on(
         database_url: &str,
         temporal_address: &str,
@@ -177,7 +178,7 @@ impl Harness {
         }
     }
 
-    /// One more worker of the same world, with these settings changed.
+    /// Starts another worker of the same harness with these settings changed.
     pub(crate) async fn start_another_worker(
         &self,
         name: &str,
@@ -201,12 +202,12 @@ impl Harness {
         .await
     }
 
-    /// What one of its programs has logged so far.
+    /// Returns the log of one of its programs.
     pub(crate) fn read_log(&self, service: &str) -> String {
         std::fs::read_to_string(self.folder.path().join(format!("{service}.log"))).unwrap()
     }
 
-    /// A Temporal client, for what HTTP does not offer.
+    /// Connects to Temporal, for operations that HTTP does not offer.
     pub(crate) async fn connect_to_temporal(&self) -> Client {
         let url = Url::parse(&format!("http://{}", self.temporal_address)).unwrap();
         let connection = Connection::connect(ConnectionOptions::new(url).build())
@@ -215,7 +216,7 @@ impl Harness {
         Client::new(connection, ClientOptions::new("default").build()).unwrap()
     }
 
-    /// The types of the events in the order's history.
+    /// Returns the event types of the order's workflow history.
     pub(crate) async fn fetch_history_event_types(&self, order_id: &str) -> Vec<String> {
         let handle = self
             .connect_to_temporal()
@@ -232,7 +233,7 @@ impl Harness {
             .collect()
     }
 
-    /// Waits until `done` says so; fails with what it saw last.
+    /// Waits until `done` returns true; fails with the last value.
     pub(crate) async fn wait_until<T: std::fmt::Debug>(
         &self,
         what: &str,
@@ -242,7 +243,7 @@ impl Harness {
         self.wait_until_within(MAX_WAIT, what, look, done).await
     }
 
-    /// The same for what takes longer.
+    /// Waits for a longer time.
     pub(crate) async fn wait_until_within<T: std::fmt::Debug>(
         &self,
         patience: Duration,
@@ -260,12 +261,12 @@ impl Harness {
             }
             assert!(
                 started.elapsed() < patience,
-                "{what}: not within {patience:?}; last seen: {seen:?}"
+                "{what}: not within {patience:?}; last value: {seen:?}"
             );
         }
     }
 
-    /// Waits until the order has ended, with every undo, and the row says so.
+    /// Waits until the order has ended with every compensation and its row is complete.
     pub(crate) async fn wait_for_end(&self, order_id: &str) -> contract::OrderView {
         let id = OrderId::parse(order_id).unwrap();
         let look = async || {
@@ -281,7 +282,7 @@ impl Harness {
             .unwrap()
     }
 
-    /// Waits until the API says that the order has this status.
+    /// Waits until the API returns this status of the order.
     pub(crate) async fn wait_for_status(&self, order_id: &str, status: &str) -> Value {
         let look = async || self.get(&format!("/orders/{order_id}")).await.body;
         self.wait_until(&format!("{order_id} {status}"), look, |body| {
@@ -290,7 +291,7 @@ impl Harness {
         .await
     }
 
-    /// Waits until the order has come to this step.
+    /// Waits until the order has reached this step.
     pub(crate) async fn wait_for_step(&self, id: &str, step: &str) {
         let look = async || self.get(&format!("/orders/{id}/status")).await.body;
         self.wait_until(&format!("{id} at {step}"), look, |body| {
@@ -299,7 +300,7 @@ impl Harness {
         .await;
     }
 
-    /// The types of the order's audit trail, from the database.
+    /// Returns the types of the order's audit events, from the database.
     pub(crate) async fn audit_event_types(&self, order_id: &str) -> Vec<String> {
         let id = OrderId::parse(order_id).unwrap();
         let events = store::audit_events::list(&self.pool, &id, 0, 1_000)
@@ -309,7 +310,7 @@ impl Harness {
         events.iter().map(|event| event.kind.to_string()).collect()
     }
 
-    /// What the payment provider's own books say it did for the order.
+    /// Returns the movements of the order in the payment provider's own records.
     pub(crate) async fn provider_movements(&self, order_id: &str) -> Vec<String> {
         let movements = store::simulator::list_movements(&self.pool, order_id)
             .await
@@ -320,7 +321,7 @@ impl Harness {
             .collect()
     }
 
-    /// Every invariant, on the whole database.
+    /// Asserts every invariant on the whole database.
     pub(crate) async fn assert_invariants(&self) {
         assert_eq!(
             store::verify::find_violations(&self.pool).await.unwrap(),

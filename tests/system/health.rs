@@ -1,4 +1,4 @@
-//! What the health checks of the images call: a program that asks the one beside it, and needs no more than its address.
+//! The programs that the images call as health checks. They need only the address of the service.
 
 use std::{process::Output, time::Duration};
 
@@ -11,7 +11,7 @@ use devstack::ports;
 const WORKER: &str = env!("CARGO_BIN_EXE_worker-under-test");
 const ORDERFLOW: &str = env!("CARGO_BIN_EXE_orderflow-under-test");
 
-/// In an empty environment but for this.
+/// Runs the program with these settings as its only environment.
 async fn run_check(program: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(program);
@@ -34,7 +34,7 @@ async fn check_worker(address: &str) -> (Option<i32>, String) {
     )
 }
 
-/// How it ended, and what it said: of one that is well, nothing.
+/// Returns exit code and error output. A healthy check prints nothing.
 fn exit_code_and_stderr(output: &Output) -> (Option<i32>, String) {
     assert!(output.stdout.is_empty(), "{output:?}");
     (
@@ -56,7 +56,8 @@ async fn running_worker_and_api_are_healthy() {
     };
     let at = address("ORDERFLOW_HEALTH_ADDRESS");
     assert_eq!(check_worker(&at).await, healthy());
-    // A worker that listens at every address is asked at this machine's own, and never through a proxy.
+    // A worker that listens on all addresses is checked on the loopback address, and never through
+    // a proxy.
     let everywhere = at.replace("127.0.0.1", "0.0.0.0");
     let proxy = ("HTTP_PROXY", "http://127.0.0.1:9");
     let settings = [
@@ -68,7 +69,7 @@ async fn running_worker_and_api_are_healthy() {
         exit_code_and_stderr(&run_check(WORKER, &["health"], &settings).await),
         healthy()
     );
-    // In the image for compose.yaml the whole program asks.
+    // In the image of compose.yaml the whole program runs the check.
     assert_eq!(
         exit_code_and_stderr(&run_check(ORDERFLOW, &["health", "worker"], &settings).await),
         healthy()
@@ -85,7 +86,7 @@ async fn running_worker_and_api_are_healthy() {
         ),
         healthy()
     );
-    // It is the same worker that is not well once it is gone.
+    // The same check fails after the worker is gone.
     harness.worker.kill().await;
     assert_eq!(check_worker(&at).await.0, Some(1));
 }
@@ -112,7 +113,7 @@ async fn failed_health_check_names_the_address() {
     server.abort();
 }
 
-/// Docker gives it 5 s; then it would be killed, and nobody would hear why.
+/// Docker kills a health check after 5 s, and the reason would not be printed.
 #[tokio::test]
 async fn silent_worker_fails_health_check_in_time() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,4 +1,4 @@
-//! Each step that touches the database, done twice and done late: a try that Temporal has given up may go on.
+//! Each database step, repeated and delayed: a try that Temporal has timed out can still run.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use store::{
     payments::{self, Claim, Payment},
 };
 
-/// An order for two pieces of `TWIN`, received and validated.
+/// Creates an order for two pieces of `TWIN`, received and validated.
 async fn create_order(database: &str) -> (PgPool, OrderState) {
     let pool = store::connect(&shared_servers().await.create_database(database).await)
         .await
@@ -88,7 +88,7 @@ async fn stock_changes_apply_once() {
             }
         );
     }
-    // Late twins of what came before.
+    // Late duplicates of the earlier steps.
     assert_eq!(reserve(&pool, &record).await, Reservation::Held);
     inventory::commit(&pool, image(&record, 4)).await.unwrap();
     assert_eq!(
@@ -172,7 +172,7 @@ async fn lost_task_entries_are_replaced_by_new_decision() {
     )
     .await
     .unwrap();
-    // The task that is lost: three entries under one number each.
+    // The lost task: three events, one number each.
     let mut lost = record.clone();
     let written = [
         AuditEventType::OrderValidated,
@@ -189,7 +189,8 @@ async fn lost_task_entries_are_replaced_by_new_decision() {
     )
     .await
     .unwrap();
-    // In its place, with a longer history, the order is cancelled: fewer entries, others under the same numbers.
+    // The order is cancelled instead, with a longer history: fewer and other events under the same
+    // numbers.
     let decided = [entry(&mut record, AuditEventType::OrderCancelled)];
     orders::record_projection(
         &pool,
@@ -200,7 +201,7 @@ async fn lost_task_entries_are_replaced_by_new_decision() {
     )
     .await
     .unwrap();
-    // And the lost task's activity wakes once more.
+    // The lost task's activity runs once more.
     orders::record_projection(
         &pool,
         OrderProjection {
@@ -225,7 +226,7 @@ async fn lost_task_entries_are_replaced_by_new_decision() {
     assert_eq!(store::verify::find_violations(&pool).await.unwrap(), []);
 }
 
-/// A task that is tried for the third time has the place in the history that the second had.
+/// The third try of a task has the same place in the history as the second.
 #[tokio::test]
 async fn retried_task_overrides_earlier_try() {
     let (pool, mut record) = create_order("twins_repeated").await;
@@ -261,25 +262,26 @@ async fn retried_task_overrides_earlier_try() {
             .unwrap();
         trail.iter().map(|event| event.kind).collect::<Vec<_>>()
     };
-    // The try that is lost gets far.
+    // The lost try writes several events.
     let mut lost = record.clone();
     let first = [entry(&mut lost, AuditEventType::OrderValidated)];
     write(&lost, 5_120, at(10), &first).await;
     let second = [entry(&mut lost, AuditEventType::InventoryReserved)];
     write(&lost, 5_121, at(11), &second).await;
-    // The next one, with an update that came meanwhile, does not.
+    // The next try receives an update and writes fewer events.
     let mut cancelled = record.clone();
     let decided = [entry(&mut cancelled, AuditEventType::OrderCancelled)];
     assert_eq!(
         write(&cancelled, 5_120, at(20), &decided).await,
         [AuditEventType::OrderCancelled]
     );
-    // A late twin of the first.
+    // A late duplicate of the lost try.
     assert_eq!(
         write(&lost, 5_121, at(11), &second).await,
         [AuditEventType::OrderCancelled]
     );
-    // What the task has done outside at its end, whatever that server's clock says; and the late twin again.
+    // The external write at the end of the task, with any clock of the server; then the late
+    // duplicate again.
     let outside = [entry(&mut cancelled, AuditEventType::InventoryReleased)];
     let both = [
         AuditEventType::OrderCancelled,
@@ -330,7 +332,7 @@ async fn unsent_mail_of_lost_task_is_removed() {
             .collect::<Vec<_>>()
     };
     let row = |kind: &str, status: &str| (kind.to_owned(), status.to_owned());
-    // One takes it, nobody else does meanwhile.
+    // One worker claims the mail, and no other worker gets it.
     let [due] = &claim().await[..] else {
         panic!("one mail is due")
     };
@@ -342,7 +344,7 @@ async fn unsent_mail_of_lost_task_is_removed() {
     outbox::settle_time(&pool, due.id, &MailOutcome::Sent)
         .await
         .unwrap();
-    // A task that is lost: paid and shipped. The later one waits for the earlier one.
+    // A lost task: paid and shipped. The later mail waits for the earlier one.
     let mut lost = record.clone();
     let written = [
         AuditEventType::PaymentCaptured,
@@ -372,7 +374,7 @@ async fn unsent_mail_of_lost_task_is_removed() {
             .collect::<Vec<_>>(),
         ["payment_confirmed"]
     );
-    // In its place the payment is confirmed one entry later, and nothing was shipped.
+    // Instead, the payment is confirmed one event later, and nothing is shipped.
     let mut decided = record.clone();
     let written = [
         AuditEventType::PaymentAccepted,
@@ -397,7 +399,8 @@ async fn unsent_mail_of_lost_task_is_removed() {
             .collect::<Vec<_>>(),
         ["payment_confirmed"]
     );
-    // All of it is lost as well: what was sent stays, and is not sent again when it is decided again.
+    // The whole task is lost as well: a sent mail stays, and is not sent again for a repeated
+    // decision.
     orders::record_projection(
         &pool,
         OrderProjection {
@@ -452,7 +455,7 @@ async fn late_duplicate_does_not_recapture_refunded_payment() {
     );
 }
 
-/// Activities end when their time is over, wherever they are: the next one finds a connection that is as new.
+/// A timed-out activity can stop at any await point. The next one must find a clean connection.
 #[tokio::test]
 async fn abandoned_write_leaves_connection_clean() {
     let url = shared_servers()
@@ -472,7 +475,7 @@ async fn abandoned_write_leaves_connection_clean() {
         version += 1;
         let given_up = image(&record, version);
         let mut write = Box::pin(orders::record_projection(&one, given_up));
-        // Given up at its first wait, at its second …
+        // The write is dropped at its first await point, its second …
         for _ in 0..polls {
             if futures::poll!(&mut write).is_ready() {
                 break;
@@ -495,6 +498,6 @@ async fn abandoned_write_leaves_connection_clean() {
             .await
             .unwrap()
             .unwrap();
-        assert_eq!(seen.len(), polls, "given up after {polls} polls");
+        assert_eq!(seen.len(), polls, "dropped after {polls} polls");
     }
 }

@@ -1,4 +1,4 @@
-//! Each request in time and too late, each spelling, each kind of bad input.
+//! Requests in time and too late, in each spelling, and with each kind of invalid input.
 
 mod audit_events;
 mod bad_input;

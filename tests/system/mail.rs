@@ -13,7 +13,7 @@ use crate::{
 use domain::OrderId;
 use store::outbox::{self, Notification};
 
-/// A world whose mails go into this mailbox at once.
+/// Starts a harness that sends mails to this mailbox without delay.
 async fn start_with_mail(mailbox: &Mailbox, settings: &[(&str, &str)]) -> Harness {
     let url = mailbox.server.smtp_url.clone();
     let mail = [
@@ -34,13 +34,15 @@ impl Harness {
             .unwrap()
     }
 
-    /// Waits until nothing of the order's is to be sent any more; kind and status of each row.
+    /// Waits until no mail of the order is pending; returns type and status of each row.
     async fn wait_for_mails(&self, order_id: &str) -> Vec<(String, String)> {
         let look = async || self.list_outbox(order_id).await;
         let settled = |rows: &Vec<Notification>| {
             !rows.is_empty() && rows.iter().all(|row| row.status != "pending")
         };
-        let rows = self.wait_until("the outbox is empty", look, settled).await;
+        let rows = self
+            .wait_until("the end of all pending mails", look, settled)
+            .await;
         rows.into_iter().map(|row| (row.kind, row.status)).collect()
     }
 }
@@ -279,7 +281,7 @@ async fn hostile_customer_input_injects_no_header_or_markup() {
         .post("/orders/mail-6/start", order.clone())
         .await
         .expect_problem(422, "invalid_request");
-    // What gets in is text and nothing else.
+    // Accepted input appears as text only.
     let name = r#"Eve", <victim@example.com>, "<script>alert(1)</script>"#;
     order["customer"]["name"] = json!(name);
     order["items"][0]["name"] = json!("<img src=x onerror=alert(1)> & more");
@@ -332,7 +334,7 @@ async fn mail_waits_for_the_configured_delay() {
     let Some(mailbox) = Mailbox::start().await else {
         return;
     };
-    // Nobody waits an hour in a test: that it has not gone out when the order ended is what can be seen.
+    // The test does not wait for an hour. It checks that no mail is sent when the order ends.
     let harness = start_with_mail(&mailbox, &[("MAIL_DELAY", "1h")]).await;
     harness
         .post("/orders/mail-7/start", order_with_payment("pmt-mail-7"))
@@ -396,7 +398,7 @@ async fn out_of_stock_order_sends_cancellation_mail() {
             .as_str(),
         "out_of_stock"
     );
-    // It was received, then it failed: both are told, and that nothing was charged.
+    // The order was received and then failed. The mails report both, and that nothing was charged.
     assert_eq!(
         harness.wait_for_mails(&id).await,
         rows_with_status("sent", &["order_received", "order_cancelled"])

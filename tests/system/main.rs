@@ -1,9 +1,10 @@
-//! The system tests: real PostgreSQL, real Temporal, real HTTP, the real programs.
+//! The system tests: real PostgreSQL, real Temporal, real HTTP and the real programs.
 //!
-//! One binary, because linking is what costs; `cargo test -p orderflow-system-tests integration` picks a part. Each
-//! test has a [`world::World`] of its own (database, task queues, worker and API processes) on servers that all share.
+//! All tests are one binary, because linking takes most of the time; `cargo test -p
+//! orderflow-system-tests integration` selects a part. Each test has its own [`harness::Harness`]
+//! (database, task queues, worker and API processes) on servers that all tests share.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue must fail")]
 
 mod api;
 mod auth;

@@ -1,4 +1,4 @@
-//! What the API and the worker measure, as Prometheus reads it; and what one call tells of its time.
+//! The metrics of the API and the worker in Prometheus format, and the timing of one request.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::{
 use store::simulator::{Fault, add_fault};
 
 impl Harness {
-    /// The text at one of the addresses of `metrics_urls`.
+    /// Returns the text of one address of `metrics_urls`.
     async fn read_metrics(&self, url: &str) -> String {
         let answer = self.http.get(url).send().await.unwrap();
         assert_eq!(
@@ -19,7 +19,7 @@ impl Harness {
         answer.text().await.unwrap()
     }
 
-    /// Waits until each of these is the beginning of a line there.
+    /// Waits until each of these texts is the beginning of a line.
     pub(crate) async fn wait_for_metrics(&self, url: &str, lines: &[&str]) -> String {
         let missing = async || {
             let text = self.read_metrics(url).await;
@@ -99,7 +99,7 @@ async fn order_metrics_cover_request_to_end() {
     for secret in [id.as_str(), "pmt-shared", "CUST-001"] {
         assert!(!text.contains(secret), "{secret} is in a metric");
     }
-    // The API's own port has no metrics, and the metrics' port no API.
+    // The API's port serves no metrics, and the metrics port serves no API.
     assert_eq!(harness.get("/metrics").await.status, 404);
     let elsewhere = harness.metrics_urls[0].replace("/metrics", "/health");
     assert_eq!(
@@ -111,7 +111,7 @@ async fn order_metrics_cover_request_to_end() {
 #[tokio::test]
 async fn failures_and_retries_are_counted() {
     let harness = Harness::start().await;
-    // A refusal by the carrier is counted by the order, a provider that can't refund is an activity that is tried again.
+    // The order counts the carrier's refusals. The activity counts the retries of a failing refund.
     add_fault(&harness.pool, "dispatch", "m-1", Fault::Fail, 100)
         .await
         .unwrap();
@@ -140,7 +140,7 @@ async fn failures_and_retries_are_counted() {
 
 #[tokio::test]
 async fn outbox_depth_is_counted_at_each_scrape() {
-    // Nobody listens there: the mails of an order that was delivered wait.
+    // No server listens on this port, so the mails of the delivered order wait.
     let nowhere = format!("smtp://127.0.0.1:{}", devstack::ports::free_port().unwrap());
     let away = [
         ("MAIL", "smtp"),
@@ -191,7 +191,7 @@ async fn response_reports_time_of_each_step() {
         };
         let line = harness
             .wait_until(
-                "the line",
+                "the log line",
                 async || harness.read_log("api"),
                 |log| started(log).is_some(),
             )

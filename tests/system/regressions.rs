@@ -1,4 +1,4 @@
-//! What broke in the systems whose users come to us, each as the order that would show it.
+//! Bugs of other order systems, each reproduced by one order.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,8 @@ async fn quantity_below_one_is_rejected_on_every_route() {
             "{quantity}: {problem}"
         );
     }
-    // Past the API, through Temporal: the order ends with its reason, nothing reserved, nothing charged.
+    // Started through Temporal without the API, the order fails with a reason, and reserves and
+    // charges nothing.
     let client = harness.connect_to_temporal().await;
     let mut order = order_with_payment("pmt-negative");
     order["items"][0]["quantity"] = json!(-705);
@@ -83,7 +84,7 @@ async fn multiple_items_are_charged_exactly() {
         ),
         ("delivered", "1295.23")
     );
-    // Among its rules: the payment and the provider's own books agree on the amount.
+    // The invariants include that the payment equals the amount in the provider's records.
     harness.assert_invariants().await;
 }
 

@@ -1,4 +1,4 @@
-//! Money by payment providers' notifications: in time, and at every wrong time there is. Each case has an end that holds.
+//! Payments by webhook events of providers, at the expected and at every unexpected time.
 
 mod refunds_and_disputes;
 mod sender;
@@ -12,17 +12,17 @@ use payment_webhooks::SampleKind::{Disputed, Failed, Paid, Refunded};
 pub(crate) use sender::WebhookSender;
 use serde_json::{Value, json};
 
-/// What the orders of these tests cost.
+/// The total of each order in these tests.
 const TOTAL: &str = "99.99";
 
-/// A world whose orders wait for their payment, and which knows every provider's secret.
+/// Starts a harness whose orders wait for payment and whose API has every provider's secret.
 async fn start_shop(settings: &[(&str, &str)]) -> Harness {
     let usual = [("ORDER_PROFILE", "checkout"), ("SETTLEMENT_GRACE", "10m")];
     crate::webhooks::start_with_webhooks(&[&usual, settings].concat()).await
 }
 
 impl Harness {
-    /// An order that waits for its payment.
+    /// Creates an order and waits until it waits for its payment.
     async fn create_unpaid_order(&self) -> String {
         let id = self.post("/orders", sample_order()).await.expect_started();
         let look = async || self.audit_event_types(&id).await;
@@ -33,7 +33,7 @@ impl Harness {
         id
     }
 
-    /// What became of an event, once that is known.
+    /// Waits for the outcome of a webhook event and returns it.
     pub(crate) async fn wait_for_outcome(&self, event_id: &str) -> String {
         let look = async || {
             let deliveries = store::webhook_events::list(&self.pool, None, Some(event_id), 10)
@@ -48,7 +48,7 @@ impl Harness {
             .unwrap()
     }
 
-    /// How many entries of this type the order's trail has.
+    /// Counts the order's audit events of this type.
     async fn count_audit_events(&self, order_id: &str, kind: &str) -> usize {
         self.audit_event_types(order_id)
             .await
@@ -57,7 +57,7 @@ impl Harness {
             .count()
     }
 
-    /// The status of the payment under which a provider's transaction is in our books.
+    /// Returns the status of the payment that belongs to a provider's transaction.
     async fn payment_status(
         &self,
         provider: WebhookProvider,
@@ -81,7 +81,7 @@ impl Harness {
     }
 }
 
-/// For the recorded histories: orders and settlements that hear from providers.
+/// Runs the orders and settlements with webhook events for the recorded histories.
 pub(crate) async fn run_webhook_orders() -> Harness {
     let harness = start_shop(&[("SHIPPING_DELAY", "3s"), ("SETTLEMENT_GRACE", "1s")]).await;
     for id in ["notified", "notified-back", "notified-cancelled"] {
@@ -157,7 +157,8 @@ async fn paid_event_of_each_provider_pays_once() {
             "applied",
             "{provider}"
         );
-        // After the end, too; and told by another event it is the same payment.
+        // The event is repeated after the end of the order, and another event reports the same
+        // payment.
         for event in ["once", "twice"] {
             assert_eq!(
                 sender.send_event(Paid, &paid, event).await,
@@ -298,7 +299,7 @@ async fn event_of_own_refund_is_recorded_only() {
         .await
         .expect_status(200);
     let view = harness.wait_for_end(&id).await;
-    // The simulator is no adapter of Stripe's: a person gives it back there, and Stripe tells of it.
+    // The simulator cannot refund at Stripe. An operator refunds there, and Stripe sends an event.
     assert_eq!(view.payment_info.unwrap().status.as_str(), "refund_due");
     sender.send_event(Refunded, &paid, "by-hand").await;
     assert_eq!(

@@ -1,4 +1,5 @@
-//! The servers that all tests of a run share: one PostgreSQL with a migrated template, one Temporal.
+//! The servers that all tests of a run share: one PostgreSQL with a migrated template, and one
+//! Temporal.
 
 use tokio::sync::{Mutex, OnceCell};
 
@@ -9,17 +10,18 @@ pub(crate) const TEMPLATE_DATABASE: &str = "orderflow_template";
 pub(crate) struct SharedServers {
     pub(crate) postgres: Postgres,
     pub(crate) temporal: Temporal,
-    /// PostgreSQL copies a template for one at a time.
+    /// PostgreSQL copies a template for one client at a time.
     copying: Mutex<()>,
 }
 
 static SHARED: OnceCell<SharedServers> = OnceCell::const_new();
 
-/// Starts the servers for the first who asks. They end with this process, however it ends.
+/// Starts the servers at the first call. They end with this process, even if it is killed.
 pub(crate) async fn shared_servers() -> &'static SharedServers {
     SHARED
         .get_or_init(|| async {
-            // Two crates of the build bring TLS without a provider; an error means that one is installed already.
+            // Two crates of the build use rustls without a provider. An error means that one is
+            // installed already.
             let _ = rustls::crypto::ring::default_provider().install_default();
             let postgres = Postgres::start(PostgresOptions::default()).await.unwrap();
             let template = postgres
@@ -43,7 +45,7 @@ pub(crate) async fn shared_servers() -> &'static SharedServers {
 }
 
 impl SharedServers {
-    /// A migrated database of its own.
+    /// Creates a migrated database.
     pub(crate) async fn create_database(&self, name: &str) -> String {
         let _one = self.copying.lock().await;
         self.postgres

@@ -1,4 +1,4 @@
-//! The line in which a worker tells how things stand, as the template's filters read it.
+//! The worker's status report, as the metric filters of the template read it.
 
 use std::{fs, path::Path};
 
@@ -14,10 +14,11 @@ use crate::{
     api::sample_order, harness::Harness, shared_servers::shared_servers, versions::make_current,
 };
 
-/// Often, and in the template's format.
+/// A frequent report in the format of the template.
 const FREQUENT_REPORT: [(&str, &str); 2] = [("LOG_FORMAT", "json"), ("REPORT_EVERY", "250ms")];
 
-/// The fields that the metric filters of the worker's log look for: `{ $.NAME >= 0 }`, and `$.NAME` is the number.
+/// Returns the fields that the metric filters of the worker's log select: `{ $.NAME >= 0 }` with
+/// the value `$.NAME`.
 fn metric_filter_fields() -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infrastructure/worker.yaml");
     let template = YamlLoader::load_from_str(&fs::read_to_string(path).unwrap())
@@ -43,7 +44,7 @@ fn metric_filter_fields() -> Vec<String> {
     filters.map(field).collect()
 }
 
-/// What the filters find in the newest line that tells how things stand, by their order in the template.
+/// Returns the values of the newest status report, in the order of the template's filters.
 fn told(harness: &Harness, log: &str, fields: &[String]) -> Vec<Option<u64>> {
     let log = harness.read_log(log);
     let mut lines = log
@@ -75,7 +76,7 @@ async fn status_report_matches_template_metric_filters() {
     let told = async |log: &str| told(&harness, log, &fields);
     harness
         .wait_until(
-            "nothing waits",
+            "an empty backlog",
             async || told("worker").await,
             |told| *told == [Some(0), Some(0)],
         )
@@ -85,7 +86,8 @@ async fn status_report_matches_template_metric_filters() {
         .wait_for_metrics(&harness.metrics_urls[1], &gauges)
         .await;
 
-    // Two that wait for a person and for a carrier, and have their reason to stand still; one that is not paid in time.
+    // Two orders wait for a reviewer and a carrier, which is not late. One order is not paid in
+    // time.
     let mut large = sample_order();
     large["items"][0]["quantity"] = json!(20);
     harness
@@ -115,7 +117,7 @@ async fn status_report_matches_template_metric_filters() {
         .await;
     harness
         .wait_until(
-            "a parcel",
+            "a shipped parcel",
             async || step("report-sent").await,
             |step| step == "deliver",
         )
@@ -126,13 +128,13 @@ async fn status_report_matches_template_metric_filters() {
         .expect_started();
     harness
         .wait_until(
-            "a payment that is asked for",
+            "a payment request",
             async || step(&unpaid).await,
             |step| step == "pay",
         )
         .await;
     harness.worker.kill().await;
-    // Nobody is there to see that its time is over, and to begin what comes in.
+    // No worker handles its timeout or starts the new orders.
     for id in ["report-1", "report-2", "report-3"] {
         harness
             .post(&format!("/orders/{id}/start"), json!({}))
@@ -146,13 +148,13 @@ async fn status_report_matches_template_metric_filters() {
     let stands =
         |told: &Vec<Option<u64>>| told[0].is_some_and(|waiting| waiting >= 3) && told[1] == Some(1);
     harness
-        .wait_until("what the dead worker leaves", newest, stands)
+        .wait_until("the tasks of the killed worker", newest, stands)
         .await;
 
     let _again = harness.start_another_worker("again", &[]).await;
     harness
         .wait_until(
-            "all is well again",
+            "an empty backlog again",
             async || told("again").await,
             |told| *told == [Some(0), Some(0)],
         )
@@ -186,19 +188,19 @@ async fn report_counts_tasks_of_other_worker_builds() {
     let waits = |told: &Vec<Option<u64>>| told[0].is_some_and(|waiting| waiting >= 2);
     harness
         .wait_until(
-            "what waits",
+            "the backlog",
             async || told(&harness, "shipping", &fields),
             waits,
         )
         .await;
 }
 
-/// A connection to a server that can be cut: its address, and what cuts it.
+/// Returns the address of a proxy to a server, and a handle that cuts all its connections.
 async fn start_cuttable_proxy(to: String) -> (String, AbortHandle) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let serving = tokio::spawn(async move {
-        // All end with this task.
+        // All connections end with this task.
         let mut callers = JoinSet::new();
         while let Ok((mut caller, _)) = listener.accept().await {
             let to = to.clone();
@@ -236,7 +238,7 @@ async fn report_omits_unavailable_counts() {
     let fields = metric_filter_fields();
     let told = async || told(&harness, "cabled", &fields);
     harness
-        .wait_until("both are counted", told, |told| *told == [Some(0), Some(0)])
+        .wait_until("both counts", told, |told| *told == [Some(0), Some(0)])
         .await;
     cut_temporal.abort();
     harness
@@ -244,6 +246,6 @@ async fn report_omits_unavailable_counts() {
         .await;
     cut_database.abort();
     harness
-        .wait_until("neither", told, |told| *told == [None, None])
+        .wait_until("no count", told, |told| *told == [None, None])
         .await;
 }

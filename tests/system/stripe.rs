@@ -1,5 +1,5 @@
-//! Charging for real: the worker against localstripe, which keeps Stripe's books, and against Stripe's own description
-//! of its API.
+//! Real charges: the worker against localstripe, which keeps Stripe's records, and against Stripe's
+//! OpenAPI description.
 
 mod failures;
 pub(crate) mod localstripe;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{api::order_with_payment, harness::Harness};
 
-/// A world that charges at Stripe, and what stands in for Stripe.
+/// A harness that charges at Stripe, with the programs that replace Stripe.
 struct Shop {
     harness: Harness,
     books: Localstripe,
@@ -48,14 +48,14 @@ impl Shop {
             .expect_status(202);
     }
 
-    /// The only intent there is.
+    /// Returns the only intent.
     async fn only_intent(&self) -> Value {
         let mut intents = self.books.list_intents().await;
         assert_eq!(intents.len(), 1, "{intents:?}");
         intents.remove(0)
     }
 
-    /// The entry of this type in the order's trail.
+    /// Waits for the order's audit event of this type and returns its payload.
     async fn wait_for_audit_event(&self, id: &str, kind: &str) -> Value {
         let look =
             async || self.harness.get(&format!("/orders/{id}/events")).await.body["events"].clone();
@@ -76,7 +76,7 @@ impl Shop {
         find(&events).unwrap()
     }
 
-    /// Every invariant; and nobody was told the key, or what Stripe's messages say.
+    /// Asserts every invariant, and that no log contains the key or the text of Stripe's messages.
     async fn assert_clean(self) {
         self.harness.assert_invariants().await;
         for service in ["worker", "api"] {
@@ -92,8 +92,8 @@ fn stripe_order(id: &str, payment_method: &str) -> Value {
     order
 }
 
-/// For the recorded histories: `customer-confirmed`, `customer-unheard` and `customer-silent`, whose payments their
-/// customers had to confirm.
+/// Runs the orders `customer-confirmed`, `customer-unheard` and `customer-silent` for the recorded
+/// histories. Their customers must authenticate the payment.
 pub(crate) async fn run_unconfirmed_payments() -> Option<Harness> {
     let shop = Shop::start(&[("PAYMENT_TIMEOUT", "20s")]).await?;
     let method = shop.books.create_card("4000002500003155").await;
@@ -151,7 +151,7 @@ async fn stripe_order_is_charged_once_and_delivered() {
         shop.relay.charge_calls()[0].key.as_deref(),
         Some("charge:s-1:pmt-s-1")
     );
-    // Neither localstripe nor anybody else was paid by our simulator.
+    // The simulator has no records, because only localstripe was charged.
     assert_eq!(
         shop.harness.provider_movements("s-1").await,
         Vec::<String>::new()
@@ -180,7 +180,7 @@ async fn amounts_use_stripes_currency_units() {
         (&intent["amount"], &intent["currency"]),
         (&json!(500), &json!("isk"))
     );
-    // A thousandth of a dinar is money, and no card network's.
+    // Stripe cannot charge a thousandth of a dinar, because card networks use hundredths.
     let mut dinar = stripe_order("s-2b", "pm_card_visa");
     dinar["currency"] = json!("KWD");
     dinar["items"][0]["unit_price"] = json!("5.124");
@@ -264,7 +264,7 @@ async fn order_waits_for_customer_authentication() {
         shop.harness.get("/orders/s-5").await.body["status"],
         "pending"
     );
-    // Somebody else's money does not pay it, while our own charge may still take hold.
+    // Another payment does not pay the order while our own charge can still succeed.
     let other = json!({"transaction_id": "tx-other", "amount": "99.99"});
     shop.harness
         .post("/orders/s-5/payment", other)
@@ -383,7 +383,7 @@ async fn stripe_order_requires_a_payment_method() {
             assert!(!problem.to_string().contains("4242"), "{problem}");
         }
     }
-    // Who only waits for a confirmation has nothing charged.
+    // An order that only waits for a confirmation is not charged.
     let mut waits = order_with_payment("pmt-s-7");
     waits["profile"] = json!("checkout");
     shop.harness

@@ -1,6 +1,7 @@
-//! A day in seconds: on Temporal's own test server, which skips to the next timer when nothing else is to do.
+//! A day in seconds: Temporal's test server skips to the next timer when no other work remains.
 //!
-//! It needs Java and Maven. Without them the test says so loudly and passes; `.ci/run` takes that as a failure.
+//! The server needs Java and Maven. Without them the test prints a message and passes; `.ci/run`
+//! reports that message as a failure.
 
 use std::{
     env, fs,
@@ -28,7 +29,7 @@ use devstack::{
 };
 use store::simulator::{Fault, add_fault};
 
-/// `.ci/run` looks for this.
+/// `.ci/run` searches for this text.
 const SKIPPED: &str = "SKIPPED: the time-skipping test needs java and mvn";
 
 fn can_run(program: &str) -> bool {
@@ -38,13 +39,13 @@ fn can_run(program: &str) -> bool {
         .is_ok_and(|output| output.status.success())
 }
 
-/// The server's jars, from Maven Central, kept for the next time.
+/// Returns the folder of the server's jars. The first call downloads them from Maven Central.
 fn install_server() -> PathBuf {
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("temporal-test-server-1.38.0");
     if target.join("complete").exists() {
         return target;
     }
-    eprintln!("fetching Temporal's test server from Maven Central");
+    eprintln!("downloading Temporal's test server from Maven Central");
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("time-skipping/pom.xml");
     let fetched = Command::new("mvn")
         .args(["--batch-mode", "--quiet", "-f"])
@@ -54,7 +55,7 @@ fn install_server() -> PathBuf {
         .status();
     assert!(
         fetched.unwrap().success(),
-        "mvn failed; see its words above"
+        "mvn failed; its output is above"
     );
     fs::write(target.join("complete"), "").unwrap();
     target
@@ -87,7 +88,7 @@ async fn start_server(folder: &Path) -> (Guard, String) {
     });
     let address = format!("127.0.0.1:{port}");
     let connection = connect(&address).await;
-    // The server fails the task of a workflow that upserts what it does not know.
+    // The server fails a workflow task that upserts an unknown search attribute.
     for (name, kind) in SEARCH_ATTRIBUTES {
         let kind = if kind == "Int" {
             IndexedValueType::Int
@@ -118,13 +119,13 @@ async fn connect(address: &str) -> Connection {
             Ok(connection) => return connection,
             Err(error) => assert!(
                 started.elapsed() < Duration::from_secs(60),
-                "no test server: {error}"
+                "the test server does not answer: {error}"
             ),
         }
     }
 }
 
-/// An order of this profile, which runs into one of its time-outs.
+/// Starts an order of this profile that runs into one of its timeouts.
 async fn start_order(
     harness: &Harness,
     id: &str,
@@ -141,7 +142,7 @@ async fn start_order(
         .expect_status(202);
 }
 
-/// How the order ended, and after how many seconds.
+/// Returns the order's status, reason and duration in seconds.
 async fn wait_for_outcome(harness: &Harness, id: &str) -> (String, Option<String>, i64) {
     let view = harness.wait_for_end(id).await;
     let why = view
@@ -159,7 +160,7 @@ const HOUR: i64 = 3_600;
 #[tokio::test]
 async fn each_profile_ends_by_its_timeouts() {
     if !can_run("java") || !can_run("mvn") {
-        // Past the test harness's capture, so that it is seen.
+        // Written directly to stderr, so that the test harness does not capture the message.
         use std::io::Write;
         writeln!(std::io::stderr().lock(), "{SKIPPED}").unwrap();
         return;
@@ -172,7 +173,7 @@ async fn each_profile_ends_by_its_timeouts() {
         .await;
     let harness = Harness::start_on(&database, &address, &[("DELIVERY", "")]).await;
 
-    // Nobody pays.
+    // The orders are not paid.
     for profile in ["production", "checkout"] {
         let id = format!("unpaid-{profile}");
         let mut order = sample_order();
@@ -196,7 +197,8 @@ async fn each_profile_ends_by_its_timeouts() {
         );
     }
 
-    // Nobody looks at an order that must be looked at: production and approval cancel it, quick lets it through.
+    // An order that needs a review gets none: production and approval cancel it, quick continues
+    // it.
     start_order(
         &harness,
         "production-dear",
@@ -223,8 +225,9 @@ async fn each_profile_ends_by_its_timeouts() {
     assert_eq!(status, "shipped");
     assert!(seconds >= 8, "{seconds}");
 
-    // The payment provider is away: quick and approval have a deadline, the others wait for ten minutes.
-    // A try that could not be over by then is not made, so it may be half a minute less.
+    // The payment provider is unavailable: quick and approval have a deadline, other profiles retry
+    // for ten minutes. A retry that could end too late is not made, so the wait can be half a
+    // minute shorter.
     for (id, profile, code, seconds) in [
         ("quick-late", "quick", "deadline_passed", 15..30),
         (
@@ -247,7 +250,7 @@ async fn each_profile_ends_by_its_timeouts() {
         assert!(seconds.contains(&took), "{profile}: {took}");
     }
 
-    // The carrier never says that the parcel arrived.
+    // The carrier does not report the delivery.
     start_order(
         &harness,
         "unconfirmed",
@@ -261,7 +264,7 @@ async fn each_profile_ends_by_its_timeouts() {
     harness.assert_invariants().await;
     drop(harness);
 
-    // Without its review, only approval's own minute is left.
+    // Without its review, approval has only its deadline of one minute.
     let database = shared_servers()
         .await
         .create_database("time_skipping_deadline")

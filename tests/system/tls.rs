@@ -1,5 +1,5 @@
-//! TLS to Temporal (with certificates on both sides) and to PostgreSQL (`verify-full`): real servers behind doors that
-//! speak nothing else, and an order that goes through both.
+//! TLS to Temporal (with certificates on both sides) and to PostgreSQL (`verify-full`): real
+//! servers behind proxies that accept TLS only, and an order that uses both.
 
 use std::{fs, process::Command, sync::Arc};
 
@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{harness::Harness, shared_servers::shared_servers};
 
-/// An authority, and files of what it signed.
+/// A certificate authority, and the files of its certificates.
 pub(crate) struct CertificateAuthority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: tempfile::TempDir,
@@ -39,7 +39,7 @@ impl CertificateAuthority {
         self.folder.path().join(name).display().to_string()
     }
 
-    /// A certificate and its key, also as `NAME.pem` and `NAME.key`.
+    /// Issues a certificate with its key, and writes them as `NAME.pem` and `NAME.key`.
     fn issue(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new([name.to_owned()])
@@ -51,7 +51,7 @@ impl CertificateAuthority {
         (certificate, key)
     }
 
-    /// Who is let in has a certificate of this authority.
+    /// Returns a verifier that accepts clients with a certificate of this authority.
     fn client_verifier(&self) -> Arc<dyn ClientCertVerifier> {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();
@@ -81,7 +81,7 @@ impl CertificateAuthority {
     }
 }
 
-/// A door in front of a server; its port.
+/// Starts a TLS proxy in front of a server and returns its port.
 async fn start_tls_proxy(acceptor: TlsAcceptor, to: String, is_postgres: bool) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -90,7 +90,7 @@ async fn start_tls_proxy(acceptor: TlsAcceptor, to: String, is_postgres: bool) -
             let (acceptor, to) = (acceptor.clone(), to.clone());
             tokio::spawn(async move {
                 if is_postgres {
-                    // PostgreSQL's own way to begin: SSLRequest, and 'S' for yes.
+                    // PostgreSQL starts TLS with an SSLRequest, and the server answers 'S' for yes.
                     let mut request = [0; 8];
                     caller.read_exact(&mut request).await.ok()?;
                     (request == [0, 0, 0, 8, 4, 210, 22, 47]).then_some(())?;
@@ -118,7 +118,7 @@ fn run_describe(id: &str, settings: &[(&str, String)]) -> (bool, String) {
     )
 }
 
-// The doors and the commands must not wait for each other.
+// With one thread, the blocking commands would stop the proxies.
 #[tokio::test(flavor = "multi_thread")]
 async fn order_uses_verified_tls_to_temporal_and_database() {
     let shared = shared_servers().await;
@@ -177,7 +177,7 @@ async fn order_uses_verified_tls_to_temporal_and_database() {
     let (described, said) = run_describe("tls", &ours);
     assert!(described, "{said}");
 
-    // A server that somebody else vouches for, and a caller that nobody knows.
+    // A server certificate of another authority, and a client certificate of another authority.
     for wrong in [
         settings(&stranger, &authority),
         settings(&authority, &stranger),

@@ -1,4 +1,4 @@
-//! The function `webhook` over real HTTP: whose notification is taken, and what becomes of it.
+//! The function `webhook` over real HTTP: accepted and rejected events, and their outcomes.
 
 mod forgery;
 mod function_server;
@@ -16,10 +16,10 @@ use payment_webhooks::{
     Facts, Message, SampleKind, Secrets, Signing, sample, secrets_variable, sign,
 };
 
-/// Where these tests are registered at Square.
+/// The URL that these tests registered at Square.
 const SQUARE_URL: &str = "https://shop.example/webhooks/square";
 
-/// A secret that is nobody's, and must be found in no log.
+/// Returns a secret that only these tests use, and that must not appear in any log.
 fn test_secret(provider: WebhookProvider) -> String {
     let mut bytes = *b"marked-secret-of-a-system-test..";
     bytes[31] = provider.as_str().as_bytes()[0];
@@ -30,7 +30,7 @@ pub(crate) fn test_secrets(provider: WebhookProvider) -> Secrets {
     Secrets::parse(provider, &test_secret(provider)).unwrap()
 }
 
-/// What the API must be told to take what is signed here.
+/// Returns the settings with which the API accepts the events signed here.
 pub(crate) fn webhook_settings() -> Vec<(String, String)> {
     let secrets = WebhookProvider::ALL
         .iter()
@@ -45,7 +45,7 @@ pub(crate) fn webhook_settings() -> Vec<(String, String)> {
         .collect()
 }
 
-/// A world whose API takes the notifications of every provider.
+/// Starts a harness whose API accepts the events of every provider.
 async fn start_harness() -> Harness {
     start_with_webhooks(&[]).await
 }
@@ -59,7 +59,8 @@ pub(crate) async fn start_with_webhooks(more: &[(&str, &str)]) -> Harness {
     Harness::start_with(&[&settings, more].concat()).await
 }
 
-/// A notification's body about 99.99 USD for an order, not signed yet. `id` names its event, its payment and its order.
+/// Returns an unsigned event about 99.99 USD for an order. `id` names its event, its payment and
+/// its order.
 fn sample_event(provider: WebhookProvider, id: &str) -> Message {
     let facts = Facts {
         order_id: &OrderId::parse(id).unwrap(),
@@ -71,7 +72,7 @@ fn sample_event(provider: WebhookProvider, id: &str) -> Message {
     sample(provider, SampleKind::Paid, &facts).unwrap()
 }
 
-/// Signed with `secrets` at this time; `message_id` is what Standard Webhooks sign beside the body.
+/// Signs with `secrets` at this time; Standard Webhooks also sign `message_id`.
 pub(crate) fn sign_as(secrets: &Secrets, message: Message, message_id: &str, now: i64) -> Message {
     sign(
         secrets,
@@ -108,7 +109,8 @@ fn webhook_request(
     request
 }
 
-/// As a provider does: what could not be taken now is sent again. Not for ever, since Temporal may be gone on purpose.
+/// Sends a message and repeats it while Temporal is unavailable, as providers do. The number of
+/// repeats is limited, because a test can stop Temporal.
 async fn post_webhook(url: &str, provider: WebhookProvider, message: &Message) -> ApiResponse {
     let send = || {
         send_request(webhook_request(
@@ -127,7 +129,7 @@ async fn post_webhook(url: &str, provider: WebhookProvider, message: &Message) -
     send().await
 }
 
-/// Has it taken, genuine and new.
+/// Asserts that a genuine, new event is accepted.
 async fn deliver_genuine_event(harness: &Harness, provider: WebhookProvider, id: &str) {
     post_webhook(
         &harness.url,
@@ -150,7 +152,7 @@ async fn send_request(request: RequestBuilder) -> ApiResponse {
 }
 
 impl ApiResponse {
-    /// Taken, as this provider wants to be told.
+    /// Asserts that the event is accepted with the response that this provider expects.
     #[track_caller]
     fn expect_accepted(self, provider: WebhookProvider) {
         let (status, text) = match provider {
@@ -163,7 +165,7 @@ impl ApiResponse {
             | WebhookProvider::Checkout
             | WebhookProvider::Shopify => (200, "accepted"),
         };
-        // `[accepted]` is no JSON, and so a text here.
+        // `[accepted]` is not JSON, so the body is a string here.
         assert_eq!(
             (self.status.as_u16(), self.body),
             (status, json!(text)),
@@ -171,7 +173,8 @@ impl ApiResponse {
         );
     }
 
-    /// Refused for this reason, as this provider wants to be told.
+    /// Asserts that the event is rejected for this reason, with the response that this provider
+    /// expects.
     #[track_caller]
     fn expect_rejected(self, provider: WebhookProvider, reason: &str) -> Value {
         let problem = match provider {
@@ -190,7 +193,7 @@ impl ApiResponse {
 }
 
 impl Harness {
-    /// What `webhook_deliveries` has, as event and outcome.
+    /// Returns event id and outcome of each row of `webhook_deliveries`.
     async fn webhook_outcomes(&self) -> Vec<(String, String)> {
         let rows = store::webhook_events::list(&self.pool, None, None, 10_000)
             .await

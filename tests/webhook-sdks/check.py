@@ -1,4 +1,4 @@
-"""Ours against the vendors' SDKs, in both directions, on cases made with a fixed seed."""
+"""Compares our signatures with the vendors' SDKs, in both directions, on cases from a fixed seed."""
 
 import base64
 import copy
@@ -20,23 +20,23 @@ NOW = 1_761_000_000
 TEXTS = ["", "a", "Größe", "日本", "\\", "\n", '"', "🦀", ":", "a:b", " "]
 
 
-class Fixed(datetime):
-    """The SDK of Standard Webhooks asks for the time; this is it."""
+class FixedClock(datetime):
+    """The fixed clock for the SDK of Standard Webhooks."""
 
     @classmethod
     def now(cls, tz=None):
         return cls.fromtimestamp(NOW, tz=tz)
 
 
-def some_json(dice):
+def random_json(dice):
     value = {f"k{i}": dice.choice([dice.choice(TEXTS), dice.random(), dice.getrandbits(40), None, [True, {}]]) for i in range(dice.randrange(6))}
     return json.dumps(value, ensure_ascii=dice.random() < 0.5, indent=dice.choice([None, 2]))
 
 
 class Stripe:
     name = "stripe"
-    # An SDK that looks only for old time stamps; ours must not be of the future either.
-    known = {"future": (True, "reject:timestamp")}
+    # This SDK rejects old time stamps only. Our code also rejects time stamps in the future.
+    known_differences = {"future": (True, "reject:timestamp")}
 
     def secret(self, dice):
         return "whsec_" + base64.urlsafe_b64encode(dice.randbytes(24)).decode()
@@ -45,7 +45,7 @@ class Stripe:
         return {"stripe-signature": stripe.WebhookSignature.generate_signature_header(body, secret, at)}, body
 
     def body(self, dice):
-        return some_json(dice)
+        return random_json(dice)
 
     def accepts(self, secret, headers, body):
         try:
@@ -54,7 +54,7 @@ class Stripe:
         except stripe.SignatureVerificationError:
             return False
 
-    def changed_signature(self, headers, body):
+    def change_signature(self, headers, body):
         value = headers["stripe-signature"]
         last = "0" if value[-1] != "0" else "1"
         return {"stripe-signature": value[:-1] + last}, body
@@ -62,15 +62,15 @@ class Stripe:
 
 class Standard:
     name = "standard"
-    known = {}
+    known_differences = {}
 
     def secret(self, dice):
         text = base64.b64encode(dice.randbytes(dice.randrange(16, 64))).decode()
-        # Without its prefix or its padding it is the same key.
+        # The key is the same without its prefix or its padding.
         return dice.choice(["whsec_", ""]) + dice.choice([text, text.rstrip("=")])
 
     def body(self, dice):
-        return some_json(dice)
+        return random_json(dice)
 
     def sign(self, dice, secret, body, at):
         message_id = f"msg_{dice.getrandbits(64):x}"
@@ -82,13 +82,13 @@ class Standard:
 
     def accepts(self, secret, headers, body):
         try:
-            with mock.patch.object(standardwebhooks.webhooks, "datetime", Fixed):
+            with mock.patch.object(standardwebhooks.webhooks, "datetime", FixedClock):
                 standardwebhooks.Webhook(secret).verify(body, headers)
             return True
         except (standardwebhooks.WebhookVerificationError, ValueError):
             return False
 
-    def changed_signature(self, headers, body):
+    def change_signature(self, headers, body):
         start, value = headers["webhook-signature"].rsplit(",", 1)
         mac = bytearray(base64.b64decode(value))
         mac[0] ^= 1
@@ -97,7 +97,7 @@ class Standard:
 
 class AdyenItem:
     name = "adyen"
-    known = {}
+    known_differences = {}
 
     def secret(self, dice):
         return dice.choice([str.upper, str.lower])(dice.randbytes(32).hex())
@@ -129,23 +129,23 @@ class AdyenItem:
         except (KeyError, ValueError):
             return False
 
-    def changed_signature(self, headers, body):
+    def change_signature(self, headers, body):
         body = json.loads(body)
         data = body["notificationItems"][0]["NotificationRequestItem"]["additionalData"]
         data["hmacSignature"] = "A" + data["hmacSignature"][1:] if data["hmacSignature"][0] != "A" else "B"
         return headers, json.dumps(body)
 
-    def changed_body(self, body):
+    def change_body(self, body):
         body = json.loads(body)
         body["notificationItems"][0]["NotificationRequestItem"]["amount"]["value"] += 1
         return json.dumps(body)
 
 
 class AdyenPayload(AdyenItem):
-    """Notifications that are no payments: signed as a whole, in a header."""
+    """Adyen webhook events that are not payments: the whole body is signed, in a header."""
 
     def body(self, dice):
-        return json.dumps({"type": "merchant.created", "data": json.loads(some_json(dice))})
+        return json.dumps({"type": "merchant.created", "data": json.loads(random_json(dice))})
 
     def sign(self, dice, secret, body, at):
         return {"hmacsignature": Adyen.util.generate_payload_sig(body.encode(), secret).decode()}, body
@@ -156,32 +156,33 @@ class AdyenPayload(AdyenItem):
         except ValueError:
             return False
 
-    def changed_signature(self, headers, body):
+    def change_signature(self, headers, body):
         value = headers["hmacsignature"]
         return {"hmacsignature": ("A" if value[0] != "A" else "B") + value[1:]}, body
 
-    def changed_body(self, body):
+    def change_body(self, body):
         return body + " "
 
 
 def variants(vendor, dice):
-    """One notification as the vendor's SDK signs it, and what may become of it on the way."""
+    """Yields one webhook event as the vendor's SDK signs it, and changed copies of it."""
     secret, at = vendor.secret(dice), NOW - dice.randrange(-300, 301)
     headers, body = vendor.sign(dice, secret, vendor.body(dice), at)
-    change = getattr(vendor, "changed_body", lambda body: body + " ")
-    yield "as it is", secret, headers, body
+    change = getattr(vendor, "change_body", lambda body: body + " ")
+    yield "unchanged", secret, headers, body
     yield "body", secret, headers, change(body)
-    yield "signature", secret, *vendor.changed_signature(headers, body)
+    yield "signature", secret, *vendor.change_signature(headers, body)
     yield "secret", vendor.secret(dice), headers, body
     for missing in headers:
         yield "header", secret, {name: value for name, value in headers.items() if name != missing}, body
     if vendor.name in ("stripe", "standard"):
-        for what, at in (("past", NOW - 301 - dice.randrange(99)), ("future", NOW + 301 + dice.randrange(99))):
-            yield what, secret, *vendor.sign(dice, secret, body, at)
+        for variant, at in (("past", NOW - 301 - dice.randrange(99)), ("future", NOW + 301 + dice.randrange(99))):
+            yield variant, secret, *vendor.sign(dice, secret, body, at)
         yield "edge", secret, *vendor.sign(dice, secret, body, NOW - 300)
 
 
-def ask(judge, cases):
+def run_judge(judge, cases):
+    """Runs the example program `judge` on the cases and returns its results."""
     with tempfile.TemporaryDirectory() as folder:
         question, answer = Path(folder, "in.json"), Path(folder, "out.json")
         question.write_text(json.dumps(cases))
@@ -189,33 +190,33 @@ def ask(judge, cases):
         return json.loads(answer.read_text())
 
 
-def case(vendor, secret, body, headers=None):
+def make_case(vendor, secret, body, headers=None):
     return {"provider": vendor.name, "secret": secret, "now": NOW, "body": body, "headers": headers}
 
 
-def theirs_to_us(judge, vendor, dice, rounds):
-    made = [variant for _ in range(rounds) for variant in variants(vendor, dice)]
-    ours = ask(judge, [case(vendor, secret, body, headers) for _, secret, headers, body in made])
+def check_vendor_signatures(judge, vendor, dice, rounds):
+    cases = [variant for _ in range(rounds) for variant in variants(vendor, dice)]
+    ours = run_judge(judge, [make_case(vendor, secret, body, headers) for _, secret, headers, body in cases])
     counted = Counter()
-    for (what, secret, headers, body), our in zip(made, ours, strict=True):
+    for (name, secret, headers, body), our in zip(cases, ours, strict=True):
         their = vendor.accepts(secret, headers, body)
-        same = their == (our == "accept") or vendor.known.get(what) == (their, our)
-        expected = (what in ("as it is", "edge")) == (our == "accept")
+        same = their == (our == "accept") or vendor.known_differences.get(name) == (their, our)
+        expected = (name in ("unchanged", "edge")) == (our == "accept")
         if not (same and expected):
-            sys.exit(f"{vendor.__class__.__name__} {what}: they {their}, we {our}: {headers} {body!r}")
-        counted[what, our] += 1
+            sys.exit(f"{vendor.__class__.__name__} {name}: the SDK returns {their}, we return {our}: {headers} {body!r}")
+        counted[name, our] += 1
     return counted
 
 
-def ours_to_them(judge, vendor, dice, rounds):
-    made = [(vendor.secret(dice), vendor.body(dice)) for _ in range(rounds)]
-    ours = ask(judge, [case(vendor, secret, body) for secret, body in made])
-    for (secret, _), message in zip(made, ours, strict=True):
+def check_our_signatures(judge, vendor, dice, rounds):
+    cases = [(vendor.secret(dice), vendor.body(dice)) for _ in range(rounds)]
+    ours = run_judge(judge, [make_case(vendor, secret, body) for secret, body in cases])
+    for (secret, _), message in zip(cases, ours, strict=True):
         headers, body = message["headers"], message["body"]
         if not vendor.accepts(secret, headers, body):
-            sys.exit(f"{vendor.__class__.__name__} refuses what we signed: {message}")
-        if vendor.accepts(secret, *vendor.changed_signature(copy.deepcopy(headers), body)):
-            sys.exit(f"{vendor.__class__.__name__} takes a changed signature: {message}")
+            sys.exit(f"{vendor.__class__.__name__} rejects a message that we signed: {message}")
+        if vendor.accepts(secret, *vendor.change_signature(copy.deepcopy(headers), body)):
+            sys.exit(f"{vendor.__class__.__name__} accepts a changed signature: {message}")
     return len(ours)
 
 
@@ -223,10 +224,10 @@ def main():
     judge, rounds = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 300
     for vendor in (Stripe(), Standard(), AdyenItem(), AdyenPayload()):
         dice = random.Random(20261121)
-        counted = theirs_to_us(judge, vendor, dice, rounds)
-        sent = ours_to_them(judge, vendor, dice, rounds)
-        told = ", ".join(f"{what} {our} {count}" for (what, our), count in sorted(counted.items()))
-        print(f"{vendor.__class__.__name__}: {told}; of ours accepted {sent}")
+        counted = check_vendor_signatures(judge, vendor, dice, rounds)
+        sent = check_our_signatures(judge, vendor, dice, rounds)
+        counts = ", ".join(f"{name} {our} {count}" for (name, our), count in sorted(counted.items()))
+        print(f"{vendor.__class__.__name__}: {counts}; accepted {sent} of our messages")
 
 
 main()

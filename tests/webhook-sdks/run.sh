@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Our signatures against the vendors' own SDKs (stripe, Adyen, standardwebhooks from PyPI): what they sign or accept we
-# accept, what they refuse we refuse, and the other way round. Half a minute once built; no network but for the SDKs.
+# Compares our signatures with the vendors' SDKs from PyPI (stripe, Adyen, standardwebhooks). Both sides must accept the
+# same messages, whichever side signed them. Takes half a minute after the build; only the install needs the network.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -13,7 +13,7 @@ if ! cmp -s "$here/requirements.txt" "$venv/requirements.txt"; then
     cp "$here/requirements.txt" "$venv/"
 fi
 
-# Of the workspace, not `-p orderflow-payment-webhooks`: another set of features would compile everything below it again.
+# `--workspace` instead of `-p orderflow-payment-webhooks`: other features would compile all its dependencies again.
 (cd "$root" && cargo build --quiet --locked --workspace --example judge)
 
 "$venv/bin/python" "$here/check.py" "$root/target/debug/examples/judge" "$@"

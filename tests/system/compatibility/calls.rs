@@ -1,4 +1,4 @@
-//! The calls of each system, word for word, against a deployment with that system's profile.
+//! The documented requests of each system, unchanged, against a deployment with its profile.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,7 +9,8 @@ use crate::{api::ApiResponse, harness::Harness, shared_servers::shared_servers};
 use workflows::OrderWorkflow;
 
 impl Harness {
-    /// One line of an other system's manual: `POST /orders/order-123/start {"payment_id": "payment-456"}`.
+    /// Sends one line of another system's manual: `POST /orders/order-123/start {"payment_id":
+    /// "payment-456"}`.
     async fn send_documented_request(&self, call: &str) -> ApiResponse {
         let mut words = call.splitn(3, ' ');
         let (method, path) = (
@@ -28,7 +29,7 @@ impl Harness {
 
 #[tokio::test]
 async fn system_a_requests_work() {
-    // Its users have ten seconds to change their mind.
+    // Users of system A have ten seconds to change an order.
     let harness = Harness::start_with(&[("PAYMENT_PROCESSING_DELAY", "10s")]).await;
     harness
         .send_documented_request(r#"POST /orders/order-123/start {"payment_id": "payment-456"}"#)
@@ -300,7 +301,7 @@ async fn system_e_requests_work() {
     harness.assert_invariants().await;
 }
 
-/// C's users talk to Temporal itself: signals, and queries on closed orders too.
+/// Users of system C use Temporal directly: signals, and queries of closed orders too.
 #[tokio::test]
 async fn system_c_temporal_signals_and_queries_work() {
     let harness = Harness::start_with(&[("ORDER_PROFILE", "checkout"), ("DELIVERY", "")]).await;
@@ -349,7 +350,7 @@ async fn system_c_temporal_signals_and_queries_work() {
     signal("c-regretted", "cancel_order", json!("changed my mind")).await;
     for (id, end) in [("c-paid", "delivered"), ("c-regretted", "cancelled")] {
         harness.wait_for_end(id).await;
-        // Closed by now, or about to be.
+        // The workflow is closed, or about to close.
         assert_eq!(query(id, "get_order_status").await["status"], end);
         let state = query(id, "get_full_state").await;
         assert_eq!(
@@ -361,7 +362,7 @@ async fn system_c_temporal_signals_and_queries_work() {
     harness.assert_invariants().await;
 }
 
-/// B's two workers: one takes orders to the carrier's door, the other ships.
+/// System B has two workers: one for orders and one for shipping.
 #[tokio::test]
 async fn separate_workers_serve_orders_and_shipping() {
     let harness = Harness::start_with(&[("WORKER_QUEUES", "orders")]).await;
@@ -375,7 +376,8 @@ async fn separate_workers_serve_orders_and_shipping() {
             trail.contains(&"shipment_started".to_owned())
         })
         .await;
-    // Nobody serves the other queue: were it not so, the order would be delivered within two seconds.
+    // No worker polls the shipping queue. Otherwise the order would be delivered within two
+    // seconds.
     assert_eq!(
         harness.get("/orders/two/status").await.body["status"],
         "preparing"
@@ -390,7 +392,7 @@ async fn separate_workers_serve_orders_and_shipping() {
     harness.assert_invariants().await;
 }
 
-/// The settings of D and E under their own names.
+/// The settings of systems D and E under their own names.
 #[tokio::test]
 async fn setting_names_of_other_systems_are_read() {
     let shared = shared_servers().await;

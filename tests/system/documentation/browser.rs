@@ -1,4 +1,4 @@
-//! The pages in a real browser: they show what they should, break none of their rules and call nobody else.
+//! The pages in a real browser: they show their content, log no error and send no foreign request.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ fn find_browser() -> Option<&'static str> {
     BROWSERS.iter().find(runs).copied()
 }
 
-/// The page once its scripts ran, what they complained of, and the requested_urls that the browser asked.
+/// The page after its scripts ran, its console messages, and the requested addresses.
 struct PageReport {
     page: String,
     console_messages: Vec<String>,
@@ -91,7 +91,7 @@ async fn open_page(browser: &'static str, url: String) -> PageReport {
 #[tokio::test]
 async fn pages_work_in_browser_without_foreign_requests() {
     let Some(browser) = find_browser() else {
-        println!("SKIPPED: no browser is there (Debian: chromium-headless-shell)");
+        println!("SKIPPED: no browser is installed (Debian: chromium-headless-shell)");
         return;
     };
     let harness = Harness::start().await;
@@ -150,7 +150,7 @@ async fn pages_work_in_browser_without_foreign_requests() {
                 seen.page
             );
         }
-        // A call that is refused is a line in the browser's own log; there is no other.
+        // The browser logs each failed request. No other message is allowed.
         let refused =
             |line: &&String| !line.contains("Failed to load resource") || !path.ends_with("nobody");
         assert_eq!(
@@ -170,7 +170,7 @@ async fn pages_work_in_browser_without_foreign_requests() {
             let ours = address.starts_with(&harness.url)
                 || address.starts_with("data:")
                 || address.starts_with("blob:");
-            assert!(ours, "{path} asks {address}");
+            assert!(ours, "{path} requests {address}");
         }
     }
 }

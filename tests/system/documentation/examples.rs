@@ -1,4 +1,4 @@
-//! Each example of the document, sent to the API as it stands.
+//! Each example of the OpenAPI document is sent to the API unchanged.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ struct ExampleRequest {
     body: Value,
 }
 
-/// Every body that the document shows, with its route.
+/// Returns every request body example of the document with its route.
 fn example_bodies(document: &Value) -> Vec<ExampleRequest> {
     let mut found = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
@@ -37,7 +37,7 @@ fn example_bodies(document: &Value) -> Vec<ExampleRequest> {
     found
 }
 
-/// The fields of an answer are those that its schema has.
+/// Asserts that the response is in the document and that its fields match the schema.
 #[track_caller]
 fn assert_response_documented(document: &Value, operation: &Value, reply: &ApiResponse) {
     let answer = &operation["responses"][reply.status.as_str()];
@@ -78,7 +78,7 @@ fn like(document: &Value, schema: &Value, value: &Value, at: &str) {
         assert!(listed.contains(value), "{at}: {value} is not in the list");
     }
     if let Some(any) = schema["anyOf"].as_array() {
-        // Here always something or null.
+        // Every `anyOf` of the document is a schema or null.
         if !value.is_null() {
             like(document, &any[0], value, at);
         }
@@ -118,7 +118,7 @@ fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
 
 #[tokio::test]
 async fn each_documented_example_works_against_running_api() {
-    // Nobody confirms a delivery but the example, and a payment can be cancelled for a while.
+    // Only the example confirms a delivery, and a payment can be cancelled for 30 seconds.
     let slow = [
         ("ORDER_PROFILE", "lifecycle"),
         ("SHIPPING_DELAY", "30s"),
@@ -175,7 +175,7 @@ async fn check_example(
     let id = format!("example-{number}");
     prepare_order(harness, &path, &id).await;
     if body["transaction_id"].is_string() {
-        // Of another order in each example.
+        // Each example uses a transaction of a different order.
         body["transaction_id"] = json!(format!("tx-{number}"));
     }
     let headers = [
@@ -198,12 +198,13 @@ async fn check_example(
     } else {
         200
     };
-    // Under one key it is one request: on a slow machine it may be undecided for a while, which is 202 elsewhere.
+    // Repeats share one idempotency key. On a slow machine a signal can return 202 before its
+    // decision.
     let decided =
         |reply: &ApiResponse| reply.status != 503 && (reply.status != 202 || expected == 202);
     let reply = harness
         .wait_until(
-            &format!("an answer to {method} {path}, {name}"),
+            &format!("a response to {method} {path}, {name}"),
             send,
             decided,
         )
@@ -235,7 +236,7 @@ async fn check_example(
     assert_response_documented(document, &operation, &unknown);
 }
 
-/// Brings an order to where the route can tell it something.
+/// Brings an order to the state in which the route accepts the request.
 async fn prepare_order(harness: &Harness, path: &str, id: &str) {
     let Some(signal) = path.strip_prefix("/orders/{id}") else {
         return;

@@ -1,10 +1,10 @@
-//! `docs/data-migration.md`: its SQL, as it stands, moves orders that `orderflow verify` then finds sound.
+//! The SQL of `docs/data-migration.md` moves orders, and `orderflow verify` accepts the result.
 
 use super::read_file;
 use crate::{api::order_with_payment, harness::Harness};
 use store::{adhoc_query, outbox, verify};
 
-/// The schema that the page expects, with orders of every end and every kind of money.
+/// The schema that the page expects, with orders of every outcome and every payment status.
 const LEGACY: &str = r#"
 create schema legacy;
 create table legacy.orders (
@@ -74,7 +74,7 @@ async fn migrated_orders_satisfy_every_invariant() {
         harness.get("/orders/old-2?source=database").await.body["total_amount"],
         500
     );
-    // Nobody is told of what is past, now or later.
+    // No mail is sent for past events.
     let id = domain::OrderId::parse("old-1").unwrap();
     let outbox = outbox::list(&harness.pool, &id).await.unwrap();
     let mails: Vec<_> = outbox
@@ -88,7 +88,7 @@ async fn migrated_orders_satisfy_every_invariant() {
         "order_delivered",
     ];
     assert_eq!(mails, kinds.map(|kind| (kind, "skipped")));
-    // What came later is of another kind, and sound as well.
+    // A new order is stored beside the migrated ones and satisfies the invariants too.
     let id = harness
         .post("/orders", order_with_payment("pmt-new-1"))
         .await

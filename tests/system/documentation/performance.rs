@@ -1,4 +1,4 @@
-//! `docs/performance.md`: its query, as it stands, answers.
+//! The SQL query of `docs/performance.md` runs and returns durations.
 
 use super::read_file;
 use crate::{api::order_with_payment, harness::Harness};
@@ -12,7 +12,7 @@ async fn performance_page_query_returns_charge_durations() {
         .await
         .expect_started();
     assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "delivered");
-    // What the page says of a happy order.
+    // The page states this number of rows for a successful order.
     assert_eq!(harness.audit_event_types(&id).await.len(), 7);
     let page = read_file("docs/performance.md");
     assert!(page.contains("seven rows of a happy order"));
@@ -26,7 +26,7 @@ async fn performance_page_query_returns_charge_durations() {
     let answer = adhoc_query::run_query(&harness.pool, query.trim(), 10)
         .await
         .unwrap();
-    // {median,nineteen of twenty}, in seconds.
+    // The array {median, 95th percentile}, in seconds.
     let seconds = answer.rows[0][0]
         .clone()
         .unwrap_or_else(|| panic!("{answer:?}"));

@@ -1,4 +1,4 @@
-//! Every entry that an order writes is what the published schema says of its type.
+//! Every audit event matches the published schema of its type.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ use workflows::{Message, OrderInput, OrderWorkflow};
 
 const LONG: Span = Span::from_secs(3_600);
 
-/// Charged at once, shipped at once, delivered at once; `change` says what else.
+/// Returns a policy that charges, ships and delivers immediately, except for `change`.
 fn immediate_policy(change: impl FnOnce(&mut OrderPolicy)) -> OrderPolicy {
     let mut policy = Profile::Production.policy();
     policy.review.mode = ReviewMode::None;
@@ -37,7 +37,7 @@ fn immediate_policy(change: impl FnOnce(&mut OrderPolicy)) -> OrderPolicy {
     policy
 }
 
-/// Through Temporal, which takes a policy, and orders that the API refuses.
+/// Starts an order through Temporal, which accepts a policy and orders that the API rejects.
 async fn start_with_policy(harness: &Harness, id: &str, order: Value, policy: OrderPolicy) {
     let shipping_task_queue = Some(harness.shipping_task_queue.clone());
     let input = OrderInput {
@@ -264,7 +264,7 @@ async fn run_failing_orders(harness: &Harness) {
     .await;
 }
 
-/// By payment providers.
+/// Sends the events of payment providers.
 async fn run_webhook_order(harness: &Harness) {
     let confirmed = immediate_policy(|policy| {
         policy.payment = PaymentMode::Confirm;
@@ -348,7 +348,8 @@ async fn every_audit_event_matches_published_schema() {
             .get(&format!("/orders/{id}/events"))
             .await
             .expect_status(200);
-        // By its own type first: that names the field, where "none of 35" does not.
+        // The schema of the event's own type is checked first: its error names the field, unlike
+        // "none of 35".
         for event in trail["events"].as_array().unwrap() {
             let place = &document["components"]["schemas"]["Event"]["discriminator"]["mapping"];
             let one = json!({"$ref": place[event["type"].as_str().unwrap()]});
@@ -371,7 +372,7 @@ async fn every_audit_event_matches_published_schema() {
             );
         }
     }
-    // The simulator gives no provider's money back; `settlements::stripe` has one that does.
+    // The simulator refunds no unmatched payment; a test in `settlements::stripe` does.
     let unseen: Vec<_> = AuditEventType::ALL
         .iter()
         .filter(|kind| !seen.contains(kind.as_str()))

@@ -1,4 +1,4 @@
-//! What is refused, and that each refusal says what is wrong.
+//! Invalid requests are rejected, and each response names the problem.
 
 use reqwest::Method;
 use serde_json::{Value, json};

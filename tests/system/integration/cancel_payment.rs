@@ -1,4 +1,4 @@
-//! `cancel-payment`: the money goes back, the order stays and waits for another payment.
+//! `cancel-payment` refunds the payment; the order stays open and waits for another payment.
 
 use serde_json::json;
 use temporalio_client::WorkflowSignalOptions;
@@ -14,7 +14,7 @@ fn confirmation(transaction_id: &str) -> serde_json::Value {
     json!({"transaction_id": transaction_id, "amount": 99.99, "payment_method": "card"})
 }
 
-/// How often the trail has each of these.
+/// Counts the audit events of each type.
 async fn count_audit_events(harness: &Harness, id: &str, kinds: &[&str]) -> Vec<usize> {
     let trail = harness.audit_event_types(id).await;
     kinds
@@ -59,7 +59,7 @@ async fn charged_order_refunds_and_waits_for_confirmation() {
         (&json!("pending"), &json!("pmt-first"))
     );
     assert_eq!(harness.provider_movements(&id).await, ["capture", "refund"]);
-    // The transaction that was given back does not pay again.
+    // A confirmation of the refunded transaction does not pay the order again.
     let first = view["payment_info"]["transaction_id"].as_str().unwrap();
     assert_eq!(
         harness
@@ -72,7 +72,7 @@ async fn charged_order_refunds_and_waits_for_confirmation() {
         harness.get(&format!("/orders/{id}/status")).await.body["status"],
         "pending"
     );
-    // Another one does, and its confirmation is held to the total as ever.
+    // Another transaction pays it, and its amount must equal the total.
     let little = json!({"transaction_id": "tx-little", "amount": 1});
     harness
         .post(&format!("/orders/{id}/payment"), little)
@@ -113,7 +113,8 @@ async fn charged_order_refunds_and_waits_for_confirmation() {
 #[tokio::test]
 async fn parcel_is_recalled_before_payment_is_refunded() {
     let harness = Harness::start().await;
-    // The carrier says nothing clear for one attempt of three tries: who has the parcel?
+    // The carrier reports no clear result for one attempt with three tries, so the parcel's
+    // location is unknown.
     add_fault(&harness.pool, "dispatch", "c-1", Fault::Fail, 3)
         .await
         .unwrap();
@@ -132,7 +133,7 @@ async fn parcel_is_recalled_before_payment_is_refunded() {
         json!({"street": "2 Side St"}),
     );
     let payment = harness.post("/orders/c-1/signals/cancel-payment", json!({}));
-    // Both are wanted while the second attempt waits; one word of the carrier decides both.
+    // Both requests arrive while the second attempt waits. One recall answers both.
     let (address, payment) = futures::join!(address, payment);
     assert_eq!(
         address.expect_status(200)["shipping_address"]["street"],
@@ -181,7 +182,7 @@ async fn cancelled_payment_restarts_payment_timeout() {
         [1, 1]
     );
     assert_eq!(harness.provider_movements(&id).await, ["capture", "refund"]);
-    // Closed: its payment was given back, so that holds already.
+    // The order is closed and its payment is refunded, so the request is already fulfilled.
     let again = harness
         .post(&format!("/orders/{id}/signals/cancel-payment"), json!({}))
         .await

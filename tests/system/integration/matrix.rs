@@ -1,4 +1,4 @@
-//! Each request in each state of an order, over HTTP and as the plain Temporal signal of its name.
+//! Each request in each state of an order, over HTTP and as the Temporal signal of the same name.
 
 use serde_json::{Value, json};
 use temporalio_client::{UntypedSignal, WorkflowSignalOptions};
@@ -10,7 +10,7 @@ use crate::{
 };
 use workflows::OrderWorkflow;
 
-/// The seven requests: their route, their signal, and a body that would change something.
+/// The seven requests: route, signal, and a body that would change the order.
 fn requests() -> [(&'static str, &'static str, Value); 7] {
     [
         (
@@ -43,7 +43,7 @@ fn requests() -> [(&'static str, &'static str, Value); 7] {
     ]
 }
 
-/// `200`, `200 already`, or the problem's status and code.
+/// Returns `200`, `200 already`, or the problem's status and code.
 fn result_code(reply: &ApiResponse) -> String {
     let status = reply.status.as_u16();
     match (
@@ -57,7 +57,7 @@ fn result_code(reply: &ApiResponse) -> String {
     }
 }
 
-/// Sends each request to the order and compares what it is told.
+/// Sends each request to the order and compares the responses.
 async fn expect_results(harness: &Harness, state: &str, id: &str, expected: [&str; 7]) {
     for ((route, _, body), expected) in requests().into_iter().zip(expected) {
         let reply = harness.post(&format!("/orders/{id}/{route}"), body).await;
@@ -162,7 +162,7 @@ async fn response_depends_on_order_state() {
     harness.assert_invariants().await;
 }
 
-/// A plain signal of Temporal, with whatever body.
+/// Sends a Temporal signal with any body.
 pub(super) async fn send_signal(harness: &Harness, id: &str, name: &str, body: &Value) {
     let handle = harness
         .connect_to_temporal()
@@ -188,7 +188,7 @@ pub(super) async fn send_signal(harness: &Harness, id: &str, name: &str, body: &
 #[tokio::test]
 async fn signal_before_first_workflow_task_is_kept() {
     let harness = Harness::start().await;
-    // Nobody works: each signal is in the workflow's history before its first task.
+    // No worker runs: each signal is in the workflow's history before its first task.
     harness.worker.stop().await;
     for (index, (_, name, body)) in requests().into_iter().enumerate() {
         let id = format!("early-{index}");
@@ -203,7 +203,7 @@ async fn signal_before_first_workflow_task_is_kept() {
             .await
             .expect_status(202);
         send_signal(&harness, &id, name, &body).await;
-        // Sent twice it is not done twice.
+        // A second signal has no second effect.
         send_signal(&harness, &id, name, &body).await;
     }
     harness.worker.restart().await.unwrap();
@@ -248,7 +248,7 @@ async fn signal_before_first_workflow_task_is_kept() {
         let id = format!("early-{index}");
         harness
             .wait_until(
-                &format!("{id}'s first entry"),
+                &format!("the first audit event of {id}"),
                 async || harness.audit_event_types(&id).await,
                 |trail| trail.first().is_some_and(|kind| kind == "order_received"),
             )
@@ -260,7 +260,7 @@ async fn signal_before_first_workflow_task_is_kept() {
         ("early-2", "order_cancelled", 1),
         ("early-3", "address_updated", 1),
         ("early-5", "payment_confirmed", 1),
-        // Too early for these, and the trail says so.
+        // These requests come too early, and the audit log records the refusal.
         ("early-4", "request_refused", 2),
         ("early-6", "request_refused", 2),
     ] {
@@ -307,7 +307,7 @@ async fn repeated_idempotency_key_returns_first_response() {
         (&again["already"], &again["shipping_address"]["street"]),
         (&json!(true), &json!("2 Side St"))
     );
-    // The repeat changed nothing.
+    // The repeated request changed nothing.
     assert_eq!(
         harness.get(&format!("/orders/{id}")).await.body["shipping_address"]["street"],
         "3 Other St"
@@ -317,7 +317,7 @@ async fn repeated_idempotency_key_returns_first_response() {
         .await
         .expect_status(200);
     harness.wait_for_end(&id).await;
-    // On the closed order too.
+    // The same holds for the closed order.
     assert_eq!(
         harness
             .post_with_headers(&path, json!({"street": "2 Side St"}), &key)
@@ -325,7 +325,7 @@ async fn repeated_idempotency_key_returns_first_response() {
             .expect_status(200)["already"],
         true
     );
-    // Something else under the same key is no repeat.
+    // A different request with the same key is not a repeat.
     let other = harness
         .post_with_headers(&path, json!({"street": "4 Third St"}), &key)
         .await;

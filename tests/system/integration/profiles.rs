@@ -1,4 +1,5 @@
-//! Each profile, by what is particular to it. Its time-outs of hours and days are in `time_skipping.rs`.
+//! The distinctive behaviour of each profile. Timeouts of hours and days are tested in
+//! `time_skipping.rs`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use crate::{
 };
 use domain::OrderId;
 
-/// The local stack, without a setting of its own beside the profile.
+/// Starts the local stack with the defaults of each profile.
 async fn start_stack() -> Harness {
     Harness::start_with(&[("DELIVERY", "")]).await
 }
@@ -19,7 +20,7 @@ async fn start_in_profile(harness: &Harness, profile: &str, mut order: Value) ->
     harness.post("/orders", order).await.expect_started()
 }
 
-/// When each entry of the trail was written.
+/// Returns the time of each audit event.
 async fn audit_times(harness: &Harness, id: &str) -> Vec<(String, DateTime<Utc>)> {
     let events = store::audit_events::list(&harness.pool, &OrderId::parse(id).unwrap(), 0, 1_000)
         .await
@@ -78,7 +79,7 @@ async fn production_reviews_expensive_orders_and_awaits_delivery_confirmation() 
             .expect_status(200);
         assert_eq!(harness.wait_for_end(id).await.status.as_str(), "delivered");
     }
-    // Without a payment id it is paid by a confirmation.
+    // Without a payment id, the order waits for a confirmation.
     let unpaid = start_in_profile(&harness, "production", sample_order()).await;
     let look = async || harness.get(&format!("/orders/{unpaid}")).await.body;
     harness
@@ -178,7 +179,7 @@ async fn quick_proceeds_unreviewed_after_eight_seconds() {
 #[tokio::test]
 async fn checkout_never_charges_and_delivers_unattended() {
     let harness = start_stack().await;
-    // Even with a payment id: this shop's gateway does the charging.
+    // Even with a payment id, the shop's own gateway charges.
     let id = start_in_profile(&harness, "checkout", order_with_payment("pmt-shop")).await;
     let paid =
         json!({"transaction_id": "txn-shop", "amount": 99.99, "payment_method": "credit_card"});
@@ -242,12 +243,12 @@ async fn setting_overrides_profile_and_invalid_value_stops_worker() {
             .env(name, value);
         let output = command.output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success(), "{name}={value} was taken");
+        assert!(!output.status.success(), "{name}={value} was accepted");
         let line = error
             .lines()
             .find(|line| line.contains(name))
             .unwrap_or_else(|| panic!("{name}: {error}"));
-        // A database's URL has its password in it, and is not shown.
+        // The URL of a database contains a password and is not printed.
         assert!(
             (line.contains(value) || name == "DATABASE_URL") && line.contains("must be"),
             "{line}"

@@ -1,4 +1,4 @@
-//! Reading orders: from where, what has changed since, and page by page.
+//! Reading orders: sources, conditional requests and pagination.
 
 mod estimates;
 mod etags;
@@ -15,7 +15,8 @@ use crate::{
     harness::Harness,
 };
 
-/// An order that waits for its payment, with all of that in its row: nothing moves until somebody asks.
+/// Creates an order whose row shows that it waits for its payment. It does not change without a
+/// request.
 async fn create_waiting_order(harness: &Harness) -> String {
     let mut order = sample_order();
     order["profile"] = json!("checkout");
@@ -23,7 +24,7 @@ async fn create_waiting_order(harness: &Harness) -> String {
     let trail = async || harness.audit_event_types(&id).await;
     let waits = |trail: &Vec<String>| trail.contains(&"payment_requested".to_owned());
     harness
-        .wait_until("the wait for payment in the trail", trail, waits)
+        .wait_until("payment_requested in the audit log", trail, waits)
         .await;
     id
 }
@@ -39,7 +40,7 @@ async fn cancel_order(harness: &Harness, id: &str) {
     harness.wait_for_end(id).await;
 }
 
-/// Every path that reads one order.
+/// Returns every path that reads one order.
 fn read_paths(id: &str) -> [String; 5] {
     ["", "/status", "/estimated-delivery", "/result", "/events"]
         .map(|rest| format!("/orders/{id}{rest}"))
@@ -49,7 +50,7 @@ async fn get_with_headers(harness: &Harness, path: &str, headers: &[(&str, &str)
     harness.send(Method::GET, path, headers, None).await
 }
 
-/// A state without what differs by when and where it was read.
+/// Removes the fields that differ by source and time of the read.
 fn without_volatile_fields(mut state: Value) -> Value {
     for field in ["source", "estimated_delivery"] {
         state.as_object_mut().unwrap().remove(field);

@@ -1,4 +1,4 @@
-//! Each request to a running order: in time, twice, too late, to a closed and to an unknown order.
+//! Each request to an order: in time, repeated, too late, to a closed and to an unknown order.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ async fn approve_completes_review() {
         .expect_status(200);
     assert_eq!(again["already"], true);
     assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "shipped");
-    // Closed: what already holds is answered as such, what does not is refused.
+    // The order is closed: a fulfilled request succeeds, any other is refused.
     assert_eq!(
         harness
             .post(&format!("/orders/{id}/signals/approve"), json!({}))
@@ -146,7 +146,7 @@ async fn cancel_works_on_three_routes_and_repeats() {
             (view.status.as_str(), view.cancellation_reason.as_deref()),
             ("cancelled", Some("changed my mind"))
         );
-        // On the closed order too: it holds already.
+        // A closed order that is already cancelled accepts the request too.
         assert_eq!(cancel().await.expect_status(200)["already"], true);
     }
     harness.assert_invariants().await;
@@ -241,7 +241,7 @@ async fn address_changes_until_dispatch_in_both_spellings() {
         .await
         .expect_status(200);
     assert_eq!(again["already"], true);
-    // The parcel is being prepared: the shipment is stopped and starts again with the new address.
+    // During preparation, the shipment is stopped and restarted with the new address.
     let id = harness
         .post("/orders", order_with_payment("pmt-address"))
         .await
@@ -278,7 +278,7 @@ async fn matching_payment_confirmation_is_recorded_once() {
         "Order created successfully. Awaiting payment confirmation."
     );
     let id = reply.expect_started();
-    // What comes before an order asks for its payment is answered at once, and judged later.
+    // A payment before the order waits for one is acknowledged immediately and checked later.
     harness.wait_for_step(&id, "pay").await;
     let path = format!("/orders/{id}/payment");
     let paid = json!({"transaction_id": "tx-1", "amount": 99.99, "payment_method": "card"});
@@ -351,7 +351,8 @@ async fn payment_before_rejection_is_refunded() {
         .expect_started();
     let paid = json!({"transaction_id": "tx-early", "amount": 99.99});
     let path = format!("/orders/{id}/payment");
-    // Early is no error: it is kept until the review is over, and nobody waits for that.
+    // An early payment is accepted: the order keeps it until the review ends, and the request does
+    // not wait.
     let look = async || harness.get(&format!("/orders/{id}/status")).await.body;
     harness
         .wait_until("the review", look, |body| body["step"] == "manual_review")
@@ -419,7 +420,7 @@ async fn empty_signals_do_not_block_order() {
             .count()
     };
     harness
-        .wait_until("all refusals in the trail", trail, |count| *count == 15)
+        .wait_until("all refusals in the audit log", trail, |count| *count == 15)
         .await;
     harness
         .post(&format!("/orders/{id}/cancel"), json!({}))

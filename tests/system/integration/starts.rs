@@ -1,4 +1,4 @@
-//! Starting orders: every spelling, once and only once.
+//! Starting orders: every spelling, and one order per request.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! What dies, refuses, or is away: each mail goes out all the same, and in the ordinary case once.
+//! Outages, refusals and crashes: each mail is still sent, normally once.
 
 use std::collections::BTreeSet;
 
@@ -33,10 +33,10 @@ async fn mail_outage_delays_mails_but_no_order() {
         start_order(&harness, id, "john@example.com").await;
         assert_eq!(harness.wait_for_end(id).await.status.as_str(), "delivered");
     }
-    // It was tried, and it says why it waits; that is not the mails' fault, so it does not count against them.
+    // The row has the reason of the delay. An outage of the server does not count as an attempt.
     let tried = async || harness.list_outbox("down-1").await;
     let rows = harness
-        .wait_until("a try", tried, |rows: &Vec<Notification>| {
+        .wait_until("an attempt to send", tried, |rows: &Vec<Notification>| {
             rows[0].reason.is_some()
         })
         .await;
@@ -96,7 +96,7 @@ async fn killed_worker_loses_and_duplicates_no_mail() {
                 .map(|row| format!("<{}>", row.message_id.unwrap())),
         );
     }
-    // At least once each, under the Message-ID of its row whatever was repeated.
+    // Each mail arrives at least once, and repeats have the Message-ID of their row.
     let arrived = mailbox.list_mails().await;
     let arrived: BTreeSet<_> = arrived
         .iter()
@@ -167,7 +167,7 @@ async fn rejected_recipients_are_recorded_as_failed() {
         harness.wait_for_mails("tls-3").await,
         rows_with_status("sent", &DELIVERED)
     );
-    // Refused for good: recorded with the server's words.
+    // A permanent refusal is recorded with the server's reply.
     assert_eq!(
         harness.wait_for_mails("tls-1").await,
         rows_with_status("failed", &DELIVERED)
@@ -180,10 +180,10 @@ async fn rejected_recipients_are_recorded_as_failed() {
         reason.contains("550") && reason.contains("there is no such mailbox"),
         "{reason}"
     );
-    // Put off: the first waits, and the later ones wait for it.
+    // A temporary refusal delays the first mail, and later mails wait for it.
     let tried = async || harness.list_outbox("tls-2").await;
     let rows = harness
-        .wait_until("a try", tried, |rows: &Vec<Notification>| {
+        .wait_until("an attempt to send", tried, |rows: &Vec<Notification>| {
             rows[0].reason.is_some()
         })
         .await;
@@ -234,7 +234,7 @@ async fn misconfigured_mail_server_leaves_mails_pending() {
         assert_eq!(harness.wait_for_end(id).await.status.as_str(), "delivered");
         let tried = async || harness.list_outbox(id).await;
         let rows = harness
-            .wait_until("a try", tried, |rows: &Vec<Notification>| {
+            .wait_until("an attempt to send", tried, |rows: &Vec<Notification>| {
                 rows[0].reason.is_some()
             })
             .await;

@@ -1,4 +1,4 @@
-//! Mailboxes that tests look into.
+//! Mail servers that tests can read.
 
 use std::{io::Write, path::Path, process::Command, time::Duration};
 
@@ -13,10 +13,10 @@ use devstack::{
     toolchain::{MailProgram, obtain_maildev},
 };
 
-/// `.ci/run` looks for this.
-const SKIPPED: &str = "SKIPPED: the tests of mail need node and npm";
+/// `.ci/run` searches for this text.
+const SKIPPED: &str = "SKIPPED: the mail tests need node and npm";
 
-/// MailDev; `None`, and a word about it, where there is nothing to run it with.
+/// Returns MailDev, or `None` after a message if node or npm is missing.
 async fn install_maildev() -> Option<MailProgram> {
     let runs = |program| {
         Command::new(program)
@@ -25,16 +25,16 @@ async fn install_maildev() -> Option<MailProgram> {
             .is_ok_and(|output| output.status.success())
     };
     if !runs("node") || !runs("npm") {
-        // Past the test harness's capture, so that it is seen.
+        // Written directly to stderr, so that the test harness does not capture the message.
         writeln!(std::io::stderr().lock(), "{SKIPPED}").unwrap();
         return None;
     }
-    // It makes TLS ready as well, which an HTTP client asks for.
+    // This also installs the TLS provider that an HTTP client needs.
     shared_servers().await;
     Some(obtain_maildev(&Progress::stderr()).await.unwrap())
 }
 
-/// MailDev with nothing in it.
+/// An empty MailDev server.
 pub(super) struct Mailbox {
     pub(super) server: Mail,
     http: reqwest::Client,
@@ -55,7 +55,7 @@ impl Mailbox {
         })
     }
 
-    /// Every mail as it came: subject, addresses, headers, both bodies.
+    /// Returns every received mail: subject, addresses, headers and both bodies.
     pub(super) async fn list_mails(&self) -> Vec<Value> {
         let answer = self
             .http
@@ -77,10 +77,10 @@ impl Mailbox {
     }
 }
 
-/// A mail server as a provider runs one: STARTTLS with a certificate of its own, and a password.
+/// A mail server with STARTTLS, its own certificate and a password, as providers run it.
 pub(super) struct MailProvider {
     pub(super) port: u16,
-    /// Who signed its certificate.
+    /// The file of the certificate that clients must trust.
     pub(super) authority: String,
     http_url: String,
     _process: Process,
@@ -90,7 +90,7 @@ pub(super) struct MailProvider {
 impl MailProvider {
     pub(super) async fn start() -> Option<Self> {
         let MailProgram::MailDev { node, packages, .. } = install_maildev().await? else {
-            panic!("MailDev is no MailDev")
+            panic!("the mail sink is not MailDev")
         };
         let folder = tempfile::tempdir().unwrap();
         let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -135,7 +135,7 @@ impl MailProvider {
         })
     }
 
-    /// What it took: for whom, from which user, whether encrypted, and the mail itself.
+    /// Returns the accepted mails: recipients, user, encryption and source.
     pub(super) async fn accepted_mails(&self) -> Vec<Value> {
         reqwest::get(&self.http_url)
             .await

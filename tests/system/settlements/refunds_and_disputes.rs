@@ -1,4 +1,4 @@
-//! What providers do with a payment afterwards: refunds, disputes, captures that fail.
+//! Later changes of a payment at the provider: refunds, disputes and failed captures.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use payment_webhooks::SampleKind::{Disputed, Paid, Refunded};
 #[tokio::test]
 async fn order_refunded_at_provider_does_not_ship() {
     let harness = start_shop(&[("SHIPPING_DELAY", "60s")]).await;
-    // Square's refund names the payment only.
+    // Square's refund event names the payment only.
     for provider in [Stripe, Square] {
         let id = harness.create_unpaid_order().await;
         let sender = WebhookSender::new(&harness, provider);
@@ -39,7 +39,7 @@ async fn order_refunded_at_provider_does_not_ship() {
             1,
             "{provider}"
         );
-        // Nobody gave it back once more.
+        // The payment is not refunded a second time.
         assert_eq!(
             harness.provider_movements(&id).await,
             [] as [&str; 0],
@@ -52,7 +52,8 @@ async fn order_refunded_at_provider_does_not_ship() {
 #[tokio::test]
 async fn refund_event_before_payment_event_cancels_order() {
     let harness = start_shop(&[("SHIPPING_DELAY", "60s"), ("SETTLEMENT_GRACE", "30s")]).await;
-    // One names the order, the other only the payment that nobody knows yet.
+    // Standard Webhooks name the order; Square's refund event names a payment that is still
+    // unknown.
     for provider in [Standard, Square] {
         let id = harness.create_unpaid_order().await;
         let sender = WebhookSender::new(&harness, provider);
@@ -66,7 +67,7 @@ async fn refund_event_before_payment_event_cancels_order() {
                 .len()
         };
         harness
-            .wait_until("the refund's delivery", look, |found| *found == 1)
+            .wait_until("the row of the refund event", look, |found| *found == 1)
             .await;
         sender.send_event(Paid, &paid, "paid").await;
         let view = harness.wait_for_end(&id).await;
@@ -158,7 +159,8 @@ async fn dispute_is_visible_during_and_after_order() {
     quick.assert_invariants().await;
 }
 
-/// An order whose payment is disputed while it is prepared. The dispute names the payment only.
+/// Creates an order whose payment is disputed during preparation. The dispute names the payment
+/// only.
 async fn create_disputed_order(harness: &Harness, sender: &WebhookSender<'_>) -> String {
     let id = harness.create_unpaid_order().await;
     let paid = sender.payment(&id, &format!("disputed-{id}"), TOTAL);
@@ -193,7 +195,7 @@ async fn order_with_failed_capture_does_not_ship() {
     assert_eq!(sender.post_body(&failed).await, 200);
     let view = harness.wait_for_end(&id).await;
     assert_eq!(view.status.as_str(), "cancelled");
-    // There is nothing to give back.
+    // The payment needs no refund.
     assert_eq!(
         harness
             .payment_status(Adyen, &paid.transaction_id)

@@ -1,4 +1,4 @@
-//! A payment provider that sends signed notifications.
+//! A payment provider that sends signed webhook events.
 
 use chrono::Utc;
 use reqwest::Method;
@@ -17,7 +17,7 @@ pub(crate) struct WebhookSender<'a> {
     secrets: Secrets,
 }
 
-/// A payment that a notification is about.
+/// The payment of a webhook event.
 #[derive(Debug, Clone)]
 pub(crate) struct SamplePayment {
     pub(crate) order_id: String,
@@ -52,11 +52,11 @@ impl<'a> WebhookSender<'a> {
         }
     }
 
-    /// The id under which the event is recorded that [`Sender::send`] sends under this name.
+    /// Returns the id under which an event of [`WebhookSender::send_event`] is recorded.
     pub(crate) fn event_id(&self, kind: SampleKind, about: &SamplePayment, name: &str) -> String {
         let event_id = Self::event_name(kind, about, name);
         match (self.provider, kind) {
-            // Adyen's are made of what it signs.
+            // Adyen's event ids are made of signed fields.
             (WebhookProvider::Adyen, SampleKind::Paid) => {
                 format!("AUTHORISATION:{}:true", about.transaction_id)
             }
@@ -73,7 +73,7 @@ impl<'a> WebhookSender<'a> {
         format!("{}-{name}-{}", kind.as_str(), about.transaction_id)
     }
 
-    /// A notification, signed now; the status of the answer.
+    /// Sends a webhook event, signed now; returns the status of the response.
     pub(crate) async fn send_event(
         &self,
         kind: SampleKind,
@@ -107,7 +107,7 @@ impl<'a> WebhookSender<'a> {
         )
     }
 
-    /// A body of one's own.
+    /// Sends this body, signed now.
     pub(crate) async fn post_body(&self, body: &Value) -> u16 {
         let id = body["id"].as_str().unwrap_or("unnamed");
         self.post_message(&sign_as(
@@ -119,7 +119,7 @@ impl<'a> WebhookSender<'a> {
         .await
     }
 
-    /// As a provider does: what is not taken is sent again.
+    /// Sends a message and repeats it after a 503 response, as providers do.
     pub(crate) async fn post_message(&self, message: &Message) -> u16 {
         let path = format!("/webhooks/{}", self.provider);
         let body = String::from_utf8(message.body.clone()).unwrap();
@@ -132,7 +132,7 @@ impl<'a> WebhookSender<'a> {
                 .as_u16()
         };
         self.harness
-            .wait_until("an answer that is not 503", send, |status| *status != 503)
+            .wait_until("a response other than 503", send, |status| *status != 503)
             .await
     }
 }

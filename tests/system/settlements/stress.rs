@@ -1,4 +1,5 @@
-//! Many orders, each paid by notifications that come three times, shuffled, some forged or stale, while workers die.
+//! Many orders, each paid by webhook events that arrive three times, shuffled, some forged or
+//! stale, while workers die.
 
 use std::{
     env,
@@ -19,15 +20,15 @@ use domain::WebhookProvider::{Adyen, Checkout, Square, Standard, Stripe};
 use payment_webhooks::{Message, SampleKind::Paid};
 use store::adhoc_query;
 
-/// `STORM_ORDERS=2000` for the figures.
+/// `STORM_ORDERS=2000` measures a larger load.
 const ORDERS: usize = 200;
 const COPIES: usize = 3;
-/// One notification of so many is forged or stale.
+/// One event in 100 is forged or stale.
 const FORGED: usize = 100;
 const KILLS: usize = 5;
 const CONCURRENCY: usize = 32;
 
-/// What is sent: a copy of an order's notification, or one that must not be believed.
+/// A copy of an order's genuine event, or an event that must be rejected.
 #[derive(Clone, Copy)]
 enum StressEvent {
     Genuine { order: usize, copy: usize },
@@ -43,7 +44,7 @@ async fn duplicate_and_forged_events_apply_once() {
     let forged = orders * COPIES / FORGED;
     let harness = start_shop(&[("SHIPPING_DELAY", "1s"), ("RATE_LIMIT", "off")]).await;
     let started = Instant::now();
-    // The last ones are paid by forged notifications only.
+    // The last orders receive forged events only.
     stream::iter(0..orders + forged)
         .for_each_concurrent(CONCURRENCY, async |order| {
             harness
@@ -66,7 +67,7 @@ async fn duplicate_and_forged_events_apply_once() {
             StressEvent::Stale { order }
         });
     }
-    // The same way each time.
+    // A hash gives the same shuffle in every run.
     sent.sort_by_key(|sent| {
         let mut hasher = DefaultHasher::new();
         match sent {
@@ -93,7 +94,7 @@ async fn duplicate_and_forged_events_apply_once() {
             harness
                 .wait_until_within(
                     Duration::from_secs(900),
-                    "more notifications",
+                    "more accepted events",
                     look,
                     |taken| *taken >= enough,
                 )
@@ -130,7 +131,7 @@ async fn duplicate_and_forged_events_apply_once() {
             0,
         ),
         (
-            "events that took effect",
+            "applied events",
             "select count_rows(*) from webhook_deliveries where outcome = 'applied'",
             orders,
         ),
@@ -140,12 +141,12 @@ async fn duplicate_and_forged_events_apply_once() {
             0,
         ),
         (
-            "confirmations in the trails",
+            "confirmations in the audit logs",
             "select count_rows(*) from events where type = 'payment_confirmed'",
             orders,
         ),
         (
-            "orders that wait for a payment",
+            "orders that wait for payment",
             "select count_rows(*) from orders where state = 'pending'",
             forged,
         ),
@@ -159,8 +160,8 @@ async fn duplicate_and_forged_events_apply_once() {
     );
     harness.assert_invariants().await;
     println!(
-        "{orders} orders, {} notifications taken, {forged} refused, {KILLS} workers killed: all taken after {:.0} s, \
-         all delivered after {:.0} s",
+        "{orders} orders, {} events accepted, {forged} rejected, {KILLS} workers killed: all accepted after {:.0} s, \
+         all orders delivered after {:.0} s",
         orders * COPIES,
         delivered.as_secs_f64(),
         ended.as_secs_f64()

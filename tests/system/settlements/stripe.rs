@@ -1,4 +1,5 @@
-//! Money that no order waits for, where the provider can give it back: at localstripe, which keeps Stripe's books.
+//! Unmatched payments at a provider that can refund them: localstripe, which keeps Stripe's
+//! records.
 
 use serde_json::json;
 
@@ -55,7 +56,7 @@ async fn unmatched_payment_is_refunded_at_stripe_once() {
             .await,
         1
     );
-    // An intent of another account can't be given back here.
+    // An intent of another account cannot be refunded here.
     let foreign = sender.payment(&cancelled, "pi_of_another_account", TOTAL);
     sender.send_event(Paid, &foreign, "foreign").await;
     assert_eq!(

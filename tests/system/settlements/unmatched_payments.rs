@@ -1,4 +1,4 @@
-//! Money that no order waits for goes back, or to a person.
+//! Payments that no order waits for are refunded or shown to an operator.
 
 use serde_json::json;
 
@@ -42,7 +42,7 @@ async fn second_payment_of_order_is_refunded() {
         harness.payment_info(&id).await["transaction_id"],
         json!(first.transaction_id)
     );
-    // Another provider's money, and once more under an event of its own.
+    // Another provider's payment, and the second payment again in a new event.
     let other = WebhookSender::new(&harness, Adyen);
     let third = other.payment(&id, &format!("third-{id}"), TOTAL);
     other.send_event(Paid, &third, "c").await;
@@ -94,7 +94,7 @@ async fn wrong_amount_or_currency_is_refunded() {
             .await,
         "refund_due"
     );
-    // A checkout that costs nothing.
+    // A checkout with a total of zero.
     let nothing = sender.payment(&id, &format!("nothing-{id}"), "0");
     sender.send_event(Paid, &nothing, "nothing").await;
     assert_eq!(
@@ -167,7 +167,7 @@ async fn payment_for_unknown_order_is_refunded_after_grace() {
             .await,
         "refund_due"
     );
-    // The order comes when its money is promised back already: it waits for another payment.
+    // The order starts after its payment is marked for refund, so it waits for another payment.
     harness
         .post("/orders/an-order-of-another-shop/start", sample_order())
         .await
@@ -232,7 +232,7 @@ async fn order_created_within_grace_is_paid() {
     harness.assert_invariants().await;
 }
 
-/// A checkout session names the order, its intent does not, and is told first.
+/// A checkout session names the order. Its intent does not, and its event arrives first.
 #[tokio::test]
 async fn intent_without_order_waits_for_its_session() {
     let harness = start_shop(&[("SETTLEMENT_GRACE", "5s")]).await;

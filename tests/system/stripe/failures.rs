@@ -1,4 +1,4 @@
-//! What is lost, broken or too late on the way to Stripe: one charge, or none, all the same.
+//! Lost, broken and late calls to Stripe: each order is charged once or not at all.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ async fn worker_killed_before_response_charges_once() {
     shop.start_order("t-1", "pm_card_visa").await;
     let charged = async || shop.relay.charge_calls().len();
     shop.harness
-        .wait_until("the charge is at Stripe", charged, |charges| *charges == 1)
+        .wait_until("the charge at Stripe", charged, |charges| *charges == 1)
         .await;
     shop.harness.worker.kill().await;
     shop.harness.worker.restart().await.unwrap();
@@ -87,7 +87,7 @@ async fn unknown_charge_is_refunded_when_order_fails() {
     };
     shop.relay
         .fail_next("POST", "/payment_intents", Fault::ExecuteThenFail(502));
-    // And what undoes it is not told either, the first time.
+    // The first response to the refund is an error, too.
     shop.relay
         .fail_next("POST", "/refunds", Fault::ExecuteThenFail(500));
     shop.start_order("t-4", "pm_card_visa").await;
@@ -110,7 +110,7 @@ async fn late_duplicate_of_abandoned_charge_is_rejected() {
     let view = shop.harness.wait_for_end("t-5").await;
     assert_eq!(view.failure.unwrap().code.as_str(), "payment_unavailable");
     assert_eq!(view.payment_info.unwrap().status.as_str(), "declined");
-    // Its key is spent on an intent that took nothing.
+    // The key is used up by an intent that captured nothing.
     let charges = shop.relay.charge_calls();
     assert_eq!(charges.len(), 2);
     assert_eq!(charges[0].key, charges[1].key);
@@ -120,7 +120,7 @@ async fn late_duplicate_of_abandoned_charge_is_rejected() {
     );
     assert_eq!(shop.only_intent().await["status"], "canceled");
     assert_eq!(shop.books.list_refunds().await, Vec::<Value>::new());
-    // The request that was lost, and now comes after all.
+    // The lost request arrives after all.
     let late = reqwest::Client::new().post(format!("{}/v1/payment_intents", shop.relay.url));
     let late = late
         .header("idempotency-key", charges[0].key.as_deref().unwrap())

@@ -1,4 +1,4 @@
-//! localstripe: Stripe's API with books of its own, in a process of its own.
+//! localstripe: a process that implements Stripe's API with its own records.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::tools;
 use crate::shared_servers::shared_servers;
 use devstack::{Process, Readiness, guard::GuardOptions, ports};
 
-/// It takes any key that looks like one.
+/// localstripe accepts any key of this format.
 pub(crate) const API_KEY: &str = "sk_test_thekeythatnobodymaysee";
 
 pub(crate) struct Localstripe {
@@ -20,10 +20,10 @@ pub(crate) struct Localstripe {
 }
 
 impl Localstripe {
-    /// With empty books, on a free port; `None` where there is no Python to run it with.
+    /// Starts it without records on a free port; returns `None` if Python is missing.
     pub(crate) async fn start() -> Option<Self> {
         let python = tools::install_localstripe().await?;
-        // It makes TLS ready as well, which an HTTP client asks for.
+        // This also installs the TLS provider that an HTTP client needs.
         shared_servers().await;
         let folder = tempfile::tempdir().unwrap();
         let port = ports::free_port().unwrap();
@@ -46,7 +46,7 @@ impl Localstripe {
             grace_period: Duration::from_secs(2),
             remove_folder: None,
         };
-        // The one page that asks for no key.
+        // This is the only page that needs no key.
         let ready = Readiness::Http {
             address: format!("127.0.0.1:{port}"),
             path: "/js.stripe.com/v3/".to_owned(),
@@ -63,7 +63,7 @@ impl Localstripe {
         })
     }
 
-    /// From now on it sends these events, signed with `secret`, to `url`.
+    /// Registers a webhook: these events are sent to `url`, signed with `secret`.
     pub(crate) async fn register_webhook(&self, url: &str, secret: &str, events: &[&str]) {
         let mut fields = vec![("url", url), ("secret", secret)];
         fields.extend(events.iter().map(|event| ("events[]", *event)));
@@ -75,7 +75,7 @@ impl Localstripe {
         assert!(request.send().await.unwrap().status().is_success());
     }
 
-    /// Its books: every PaymentIntent there is.
+    /// Returns every PaymentIntent.
     pub(crate) async fn list_intents(&self) -> Vec<Value> {
         self.get("/v1/payment_intents?limit=100").await["data"]
             .as_array()
@@ -83,7 +83,7 @@ impl Localstripe {
             .clone()
     }
 
-    /// Every refund there is.
+    /// Returns every refund.
     pub(crate) async fn list_refunds(&self) -> Vec<Value> {
         self.get("/v1/refunds?limit=100").await["data"]
             .as_array()
@@ -95,12 +95,13 @@ impl Localstripe {
         self.get(&format!("/v1/charges/{id}")).await
     }
 
-    /// What it says of itself, such as how its webhooks were answered.
+    /// Returns its log, for example the responses to its webhooks.
     pub(crate) fn read_log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
-    /// A payment method for a card of this number; docs.stripe.com/testing says what each does.
+    /// Creates a payment method with this card number; docs.stripe.com/testing describes the test
+    /// cards.
     pub(crate) async fn create_card(&self, number: &str) -> String {
         let fields = [
             ("type", "card"),
@@ -115,7 +116,7 @@ impl Localstripe {
             .to_owned()
     }
 
-    /// The id of an intent that somebody paid, for this order.
+    /// Creates a paid intent for this order and returns its id.
     pub(crate) async fn create_paid_intent(
         &self,
         units: u32,
@@ -138,7 +139,7 @@ impl Localstripe {
         intent["id"].as_str().unwrap().to_owned()
     }
 
-    /// What the customer does in the bank's window.
+    /// Authenticates the payment, as the customer does on the bank's page.
     pub(crate) async fn authenticate(&self, intent: &Value) {
         let path = format!(
             "/v1/payment_intents/{}/_authenticate",

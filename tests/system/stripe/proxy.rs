@@ -1,5 +1,5 @@
-//! What stands between the worker and Stripe in these tests: it passes calls on and writes them down, loses answers on
-//! request, and keeps to `Idempotency-Key` as Stripe's documentation says, which localstripe ignores.
+//! A proxy between the worker and Stripe. It records the calls, loses responses on request, and
+//! implements `Idempotency-Key` as Stripe documents it, because localstripe ignores that header.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -16,18 +16,18 @@ use axum::{
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-/// What goes wrong with one call.
+/// A fault of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// It is carried out, and nobody ever hears of it.
+    /// The call is executed, and no response is sent.
     LoseResponse,
-    /// It is answered with this status, and not carried out.
+    /// The call is not executed, and the response has this status.
     Reject(u16),
-    /// It is carried out, and answered with this status.
+    /// The call is executed, and the response has this status.
     ExecuteThenFail(u16),
 }
 
-/// One call as the worker made it, and what it was told.
+/// A call of the worker, and the status of the response.
 #[derive(Debug, Clone)]
 pub(super) struct RecordedCall {
     pub(super) method: String,
@@ -44,11 +44,11 @@ struct ProxyState {
     target: String,
     http: reqwest::Client,
     calls: Mutex<Vec<RecordedCall>>,
-    /// What happens to the next calls of a method whose path ends so.
+    /// The faults of the next calls: method, end of the path, fault.
     faults: Mutex<VecDeque<(&'static str, &'static str, Fault)>>,
-    /// The first request of each key, and its answer.
+    /// The first request of each key, and its response.
     keys: Mutex<BTreeMap<String, (String, Answer)>>,
-    /// What every answer is made to say instead.
+    /// Fields that replace those of every response.
     overlay: Mutex<Option<Value>>,
 }
 
@@ -87,14 +87,14 @@ impl Proxy {
         self.shared.calls.lock().unwrap().clone()
     }
 
-    /// The calls that asked for a charge.
+    /// Returns the calls that create a charge.
     pub(super) fn charge_calls(&self) -> Vec<RecordedCall> {
         let is_charge =
             |call: &RecordedCall| call.method == "POST" && call.path == "/v1/payment_intents";
         self.calls().into_iter().filter(is_charge).collect()
     }
 
-    /// The next call of `method` whose path ends with `ending` goes wrong.
+    /// Makes the next call of `method` fail whose path ends with `ending`.
     pub(super) fn fail_next(&self, method: &'static str, ending: &'static str, fault: Fault) {
         self.shared
             .faults
@@ -103,7 +103,7 @@ impl Proxy {
             .push_back((method, ending, fault));
     }
 
-    /// From now on every object in an answer has these fields too.
+    /// From now on, every object in a response has these fields.
     pub(super) fn override_fields(&self, fields: Value) {
         *self.shared.overlay.lock().unwrap() = Some(fields);
     }
@@ -190,7 +190,7 @@ async fn forward(State(shared): State<Arc<ProxyState>>, request: Request) -> Res
 }
 
 fn error_response(status: u16, kind: &str) -> Response {
-    let body = json!({"error": {"type": kind, "message": "made up: 4242 4242 4242 4242"}});
+    let body = json!({"error": {"type": kind, "message": "invented: 4242 4242 4242 4242"}});
     (StatusCode::from_u16(status).unwrap(), body.to_string()).into_response()
 }
 

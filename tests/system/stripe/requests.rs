@@ -1,4 +1,4 @@
-//! Every request that we make of Stripe, judged by Stripe's own published description.
+//! Every request to Stripe is checked against Stripe's published OpenAPI description.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -19,7 +19,8 @@ use worker::payment::{
     Charge, ChargeRequest, Past, PaymentProvider, Refund, RefundRequest, Stripe, StripeSettings,
 };
 
-/// stripe-mock, which refuses what the OpenAPI description does not allow, and other versions of the API than its own.
+/// stripe-mock, which rejects requests that the OpenAPI description or its API version does not
+/// allow.
 struct StripeMock {
     url: String,
     _guard: Guard,
@@ -52,7 +53,7 @@ impl StripeMock {
         };
         let guard = Guard::spawn(&options).unwrap();
         let url = format!("http://{address}");
-        // Any answer will do: each of its pages asks for a key.
+        // Any response proves that the server runs; each of its pages needs a key.
         let http = reqwest::Client::new();
         let mut tick = tokio::time::interval(Duration::from_millis(50));
         let up = async {
@@ -116,7 +117,7 @@ async fn every_request_matches_stripes_openapi_description() {
     let settings = StripeSettings::new(relay.url.parse().unwrap(), "rk_test_123");
     let stripe = Stripe::new(settings).unwrap();
 
-    // Its answers are examples: each time they are made to say what leads to the next request.
+    // Its responses are examples. The proxy changes their fields so that the next request follows.
     relay.override_fields(json!({"status": "succeeded"}));
     assert!(matches!(
         stripe
@@ -124,7 +125,8 @@ async fn every_request_matches_stripes_openapi_description() {
             .await,
         Ok(Charge::Captured(_))
     ));
-    // Another intent than ours is the newest, and the key is a day old: a search, and it is created after all.
+    // The newest intent belongs to another order and the key is a day old: we search, then create
+    // an intent.
     assert!(matches!(
         stripe
             .charge(&charge_request(make_past(true, 30, None)))
@@ -152,7 +154,7 @@ async fn every_request_matches_stripes_openapi_description() {
             .await,
         Ok(Refund::Refunded(_))
     ));
-    // Nothing is found: the key is spent, for which it must be another one than the charge's above.
+    // Nothing is found, so the key is used up. It must differ from the key of the charge above.
     let unheard_of = RefundRequest {
         payment_id: PaymentId::parse("pmt-2").unwrap(),
         ..refund_request(make_past(true, 0, None))
@@ -186,7 +188,7 @@ async fn every_request_matches_stripes_openapi_description() {
         calls.iter().any(|call| call.path.ends_with("/cancel")),
         "{calls:?}"
     );
-    // And it does refuse: otherwise all this would say nothing.
+    // An invalid request is rejected; otherwise the checks above would prove nothing.
     let wrong = reqwest::Client::new()
         .post(format!("{}/v1/payment_intents", mock.url))
         .bearer_auth("rk_test_123");

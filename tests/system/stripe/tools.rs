@@ -1,4 +1,5 @@
-//! The two programs that stand in for Stripe, fetched once: localstripe from PyPI, stripe-mock as a Go module.
+//! The two programs that replace Stripe, installed once: localstripe from PyPI and stripe-mock as a
+//! Go module.
 
 use std::{
     env, fs,
@@ -15,20 +16,20 @@ const STRIPE_MOCK: [(&str, &str); 2] = [
     ("go.sum", include_str!("../../stripe-mock/go.sum")),
 ];
 
-/// The Python that has localstripe; `None`, and a word about it, where there is none.
+/// Returns the Python that has localstripe, or `None` after a message.
 pub(super) async fn install_localstripe() -> Option<&'static Path> {
     static PYTHON: OnceCell<Option<PathBuf>> = OnceCell::const_new();
     let install = || {
         install_python(
             "localstripe",
             LOCALSTRIPE,
-            "the tests of payments at Stripe need python3 with venv",
+            "the Stripe payment tests need python3 with venv",
         )
     };
     PYTHON.get_or_init(install).await.as_deref()
 }
 
-/// A Python with what this list of versions names; `None`, and the word about it, where there is none.
+/// Returns a Python with these pinned packages, or `None` after a message.
 pub(crate) async fn install_python(name: &str, versions: &str, missing: &str) -> Option<PathBuf> {
     if !can_run("python3", &["-c", "import ensurepip, venv"]).await {
         return print_skipped(missing);
@@ -55,12 +56,12 @@ pub(crate) async fn install_python(name: &str, versions: &str, missing: &str) ->
     Some(home.await.join("bin/python"))
 }
 
-/// The program stripe-mock; `None`, and a word about it, where there is no Go to build it with.
+/// Returns the program stripe-mock, or `None` after a message if Go is missing.
 pub(super) async fn install_stripe_mock() -> Option<&'static Path> {
     static PROGRAM: OnceCell<Option<PathBuf>> = OnceCell::const_new();
     let program = PROGRAM.get_or_init(async || {
         if !can_run("go", &["version"]).await {
-            return print_skipped("the test of requests to Stripe needs Go");
+            return print_skipped("the Stripe request test needs Go");
         }
         let home = install_once("stripe-mock", STRIPE_MOCK[1].1, async |fresh| {
             for (name, text) in STRIPE_MOCK {
@@ -71,11 +72,12 @@ pub(super) async fn install_stripe_mock() -> Option<&'static Path> {
                 .arg(fresh)
                 .args(["install", "tool"])
                 .env("GOBIN", fresh.join("bin"));
-            // Flags and a workspace of the user's own would change what is built.
-            run_checked(go
-                .env("GOFLAGS", "-buildvcs=false -mod=readonly")
-                .env("GOWORK", "off")
-                .env("CGO_ENABLED", "0"))
+            // The user's own flags and workspace would change the build.
+            run_checked(
+                go.env("GOFLAGS", "-buildvcs=false -mod=readonly")
+                    .env("GOWORK", "off")
+                    .env("CGO_ENABLED", "0"),
+            )
             .await;
         });
         Some(home.await.join("bin/stripe-mock"))
@@ -83,8 +85,8 @@ pub(super) async fn install_stripe_mock() -> Option<&'static Path> {
     program.await.as_deref()
 }
 
-/// A folder below `target` for this list of versions. It is made beside its place and renamed, so that what was broken
-/// off looks like nothing.
+/// Returns a folder below `target` for this list of versions. The install runs in a temporary
+/// folder that is renamed at the end, so an interrupted install leaves nothing.
 async fn install_once(name: &str, versions: &str, install: impl AsyncFnOnce(&Path)) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let home = target.join(format!("{name}-{}", fingerprint(versions)));
@@ -92,15 +94,15 @@ async fn install_once(name: &str, versions: &str, install: impl AsyncFnOnce(&Pat
         fs::create_dir_all(target).unwrap();
         let fresh = tempfile::tempdir_in(target).unwrap();
         install(fresh.path()).await;
-        // Another run of the tests may have been quicker.
+        // Another test run can finish first.
         if fs::rename(fresh.path(), &home).is_err() {
-            assert!(home.is_dir(), "{} could not be made", home.display());
+            assert!(home.is_dir(), "{} was not created", home.display());
         }
     }
     home
 }
 
-/// FNV-1a: the same for the same text, on any machine.
+/// FNV-1a: returns the same hash for the same text on any machine.
 fn fingerprint(text: &str) -> String {
     let add = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     format!("{:016x}", text.bytes().fold(0xcbf2_9ce4_8422_2325, add))
@@ -130,7 +132,8 @@ async fn run_checked(command: &mut Command) {
     );
 }
 
-/// `.ci/run` looks for this. Past the test harness's capture, so that it is seen.
+/// `.ci/run` searches for this text. Written directly to stderr, so that the test harness does not
+/// capture it.
 fn print_skipped(why: &str) -> Option<PathBuf> {
     writeln!(std::io::stderr().lock(), "SKIPPED: {why}").unwrap();
     None

@@ -1,8 +1,9 @@
-//! localstripe's own signed webhooks, from its process to our route.
+//! localstripe's own signed webhook events, sent from its process to our route.
 //!
-//! What it sends: `payment_intent.succeeded` and `payment_intent.payment_failed`, a second after they happened, once and
-//! never again, as API version 2017-08-15 (no `amount_received`, no `payment_method_types`). Of cancels, refunds and
-//! charges it sends nothing: those notifications are made here, of the objects as they stand in its books.
+//! It sends `payment_intent.succeeded` and `payment_intent.payment_failed` once, one second after
+//! the change, in API version 2017-08-15 (no `amount_received`, no `payment_method_types`). It
+//! sends no events for cancels, refunds and charges: the tests create these events from the objects
+//! in its records.
 
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ const SECRET: &str = "whsec_ofthisendpoint";
 const SENT: &[&str] = &["payment_intent.succeeded", "payment_intent.payment_failed"];
 
 impl Shop {
-    /// Whose books tell the API of each payment.
+    /// Starts a shop whose localstripe sends webhook events to the API.
     async fn start_with_webhooks(settings: &[(&str, &str)]) -> Option<Self> {
         let webhooks = [
             ("WEBHOOK_SECRETS_STRIPE", SECRET),
@@ -32,7 +33,8 @@ impl Shop {
         format!("{}/webhooks/stripe", self.harness.url)
     }
 
-    /// What came of the events about this order or transaction, once there are so many and all are decided.
+    /// Waits until this number of events about the order or transaction have an outcome; returns
+    /// them.
     async fn wait_for_webhook_events(&self, about: &str, number: usize) -> Vec<WebhookEvent> {
         let look = async || {
             webhook_events::list(&self.harness.pool, None, Some(about), 10)
@@ -47,7 +49,7 @@ impl Shop {
             .await
     }
 
-    /// An event as Stripe sends it, about an object of localstripe's books.
+    /// Sends an event in Stripe's format about an object of localstripe's records.
     async fn send_event(&self, event_id: &str, event_type: &str, object: &Value) {
         let now = chrono::Utc::now().timestamp();
         let event = json!({
@@ -101,7 +103,7 @@ async fn event_of_own_charge_is_already_known() {
         ),
         (&intent["id"], &json!("pmt-sw-1"))
     );
-    // One charge, one payment in the trail, nothing given back.
+    // One charge, one payment in the audit log, no refund.
     let captured = shop
         .harness
         .audit_event_types("sw-1")
@@ -122,7 +124,7 @@ async fn event_of_own_charge_is_already_known() {
 
 #[tokio::test]
 async fn event_of_customer_confirmation_continues_order() {
-    // Nothing else would: until it is over, Stripe is not asked.
+    // Nothing else continues the order: the worker does not ask Stripe before the timeout.
     let Some(shop) = Shop::start_with_webhooks(&[("PAYMENT_TIMEOUT", "24h")]).await else {
         return;
     };
@@ -231,7 +233,7 @@ async fn event_of_own_refund_refunds_nothing() {
     .iter()
     .enumerate()
     {
-        // The last is the first one again.
+        // The last event repeats the first one.
         shop.send_event(&format!("evt_sw_4_{}", number % 2), event_type, object)
             .await;
     }
@@ -277,7 +279,7 @@ async fn webhook_with_wrong_secret_is_rejected() {
     };
     shop.harness
         .wait_until(
-            "localstripe to be refused",
+            "the rejected webhook in localstripe's log",
             async || shop.books.read_log(),
             refused,
         )

@@ -1,4 +1,4 @@
-//! What is tried at the one open door, through the very program that serves it.
+//! Attacks on the only route without authentication, through the real program.
 
 use std::fs;
 
@@ -19,10 +19,10 @@ use devstack::{Temporal, TemporalOptions};
 use domain::WebhookProvider;
 use payment_webhooks::{LARGEST_BATCH, Message, Secrets, made_up};
 
-/// Which providers sign a time.
+/// Providers that sign a time stamp.
 const TIMED: [WebhookProvider; 2] = [WebhookProvider::Stripe, WebhookProvider::Standard];
 
-/// Starts an order of 99.99 USD that waits for somebody's word that it is paid.
+/// Starts an order of 99.99 USD that waits for a payment event.
 async fn create_waiting_order(harness: &Harness, id: &str) {
     let mut order = sample_order();
     order["profile"] = json!("checkout");
@@ -37,11 +37,11 @@ async fn create_waiting_order(harness: &Harness, id: &str) {
         .await;
 }
 
-/// Changes what is signed, and nothing else.
+/// Changes the signed part of a message, and nothing else.
 fn tamper(provider: WebhookProvider, message: &Message) -> Message {
     let mut message = message.clone();
     match provider {
-        // Its amount.
+        // The amount.
         WebhookProvider::Adyen => {
             let body = String::from_utf8(message.body).unwrap();
             assert!(body.contains("9999"));
@@ -89,7 +89,7 @@ async fn forged_event_is_rejected_and_not_stored() {
         .await
         .expect_rejected(provider, "header");
 
-        // Whoever has another provider's secret has not this one's.
+        // A secret of another provider is not valid here.
         for &foreign in WebhookProvider::ALL
             .iter()
             .filter(|foreign| **foreign != provider)
@@ -121,13 +121,13 @@ async fn forged_event_is_rejected_and_not_stored() {
         }
     }
     assert_eq!(harness.webhook_outcomes().await, []);
-    // The same door takes what is genuine.
+    // The same route accepts genuine events.
     for &provider in WebhookProvider::ALL {
         deliver_genuine_event(&harness, provider, &format!("fraud-{provider}")).await;
     }
     let taken = async || harness.webhook_outcomes().await.len();
     harness
-        .wait_until("one row of each", taken, |count| {
+        .wait_until("one row of each provider", taken, |count| {
             *count == WebhookProvider::ALL.len()
         })
         .await;
@@ -157,7 +157,7 @@ async fn repeated_webhook_event_pays_order_once() {
             "delivered",
             "{provider}"
         );
-        // Long after, and signed afresh.
+        // An event that is signed again later.
         let again = sign_at(
             &test_secrets(provider),
             sample_event(provider, id),
@@ -178,7 +178,7 @@ async fn repeated_webhook_event_pays_order_once() {
             "{trail:?}"
         );
     }
-    // The last repeat has been looked at, too.
+    // The last repeated event has an outcome, too.
     let settled = async || harness.webhook_outcomes().await;
     let rows = harness
         .wait_until("five rows", settled, |rows| rows.len() == 5)
@@ -190,7 +190,7 @@ async fn repeated_webhook_event_pays_order_once() {
     harness.assert_invariants().await;
 }
 
-/// A batch of what each of these orders' payment says.
+/// Returns one batch with the payment event of each order.
 fn adyen_batch(ids: &[String]) -> Message {
     let item = |id: &String| {
         let body: Value =
@@ -216,7 +216,7 @@ async fn batch_is_accepted_entirely_or_rejected() {
         create_waiting_order(&harness, id).await;
     }
     let good = sign_now(ADYEN, adyen_batch(&ids));
-    // One item is another's, or says something else, or is not signed.
+    // One item belongs to another order, or has no signature.
     let mut body: Value = serde_json::from_slice(&good.body).unwrap();
     let last = "/notificationItems/1/NotificationRequestItem";
     let mut forged = body.clone();
@@ -244,7 +244,7 @@ async fn batch_is_accepted_entirely_or_rejected() {
         );
     }
     assert_eq!(harness.webhook_outcomes().await, []);
-    // An item that is doubled is one event.
+    // A repeated item is one event.
     let doubled = body["notificationItems"][0].clone();
     body["notificationItems"]
         .as_array_mut()
@@ -287,11 +287,13 @@ async fn oversized_batch_is_rejected() {
     .expect_accepted(ADYEN);
     let recorded = async || harness.webhook_outcomes().await.len();
     harness
-        .wait_until("a row of each", recorded, |count| *count == LARGEST_BATCH)
+        .wait_until("a row of each event", recorded, |count| {
+            *count == LARGEST_BATCH
+        })
         .await;
 }
 
-/// The most memory that the API's process has had, in KiB.
+/// Returns the peak memory of the API process, in KiB.
 async fn peak_memory_kib(harness: &Harness) -> u64 {
     let status =
         fs::read_to_string(format!("/proc/{}/status", harness.api.pid().await.unwrap())).unwrap();
@@ -316,10 +318,10 @@ async fn oversized_webhook_body_is_rejected_and_not_stored() {
                 .expect_problem(413, "body_too_large");
         }
     }
-    // One after the other: a few copies of one body at most, not of sixteen.
+    // The requests are sequential: memory for a few copies of one body, not of sixteen.
     let grown = peak_memory_kib(&harness).await - before;
     assert!(grown < 120 << 10, "{grown} KiB more");
-    // As deep as it gets within the limit: signed, so it must be out of the way.
+    // The deepest nesting within the size limit: it is signed, so it must be acknowledged.
     let deep = sign_now(STRIPE, Message::new(vec![b'['; 256 << 10]));
     post_webhook(&harness.url, STRIPE, &deep)
         .await
@@ -328,14 +330,14 @@ async fn oversized_webhook_body_is_rejected_and_not_stored() {
     let both = |rows: &Vec<(String, String)>| {
         rows.len() == 2 && rows.iter().any(|(_, outcome)| outcome == "unreadable")
     };
-    harness.wait_until("the unreadable one", look, both).await;
+    harness.wait_until("the unreadable event", look, both).await;
 }
 
 #[tokio::test]
 async fn signed_binary_body_is_recorded_and_acknowledged() {
     let harness = start_harness().await;
     for &provider in WebhookProvider::ALL {
-        // Another body for each: an event without an id goes by its bytes.
+        // Each body is different, because an event without an id is identified by its bytes.
         let body = [b"\xff\xfe\x00".as_slice(), provider.as_str().as_bytes()].concat();
         post_webhook(
             &harness.url,
@@ -350,7 +352,7 @@ async fn signed_binary_body_is_recorded_and_acknowledged() {
         rows.len() == WebhookProvider::ALL.len()
             && rows.iter().all(|(_, outcome)| outcome == "unreadable")
     };
-    harness.wait_until("a row of each", look, all).await;
+    harness.wait_until("a row of each event", look, all).await;
 }
 
 #[tokio::test]
@@ -402,7 +404,7 @@ async fn event_is_accepted_without_worker_but_needs_temporal() {
     harness.worker.restart().await.unwrap();
     let taken = async || harness.webhook_outcomes().await.len();
     harness
-        .wait_until("one row of each", taken, |count| {
+        .wait_until("one row of each provider", taken, |count| {
             *count == WebhookProvider::ALL.len()
         })
         .await;
@@ -413,7 +415,7 @@ async fn event_is_accepted_without_worker_but_needs_temporal() {
         let answer: ApiResponse = post_webhook(&harness.url, provider, &good).await;
         assert_eq!(answer.header("retry-after"), "5");
         answer.expect_problem(503, "temporal_unavailable");
-        // Who is refused is refused all the same.
+        // A forged event is still rejected.
         post_webhook(&harness.url, provider, &tamper(provider, &good))
             .await
             .expect_rejected(provider, "signature");
@@ -429,7 +431,7 @@ const MARKS: [&str; 6] = [
     "MARKEDTOKEN",
 ];
 
-/// The same, with what providers put beside what we read.
+/// Returns the same event with additional personal fields that providers send.
 fn event_with_personal_data(provider: WebhookProvider, id: &str) -> Message {
     let mut message = sample_event(provider, id);
     let mut body: Value = serde_json::from_slice(&message.body).unwrap();
@@ -479,7 +481,7 @@ async fn secrets_and_personal_data_are_never_logged() {
         assert!(answers[0].status.is_success(), "{provider}: {answers:?}");
         answers.push(post_webhook(&harness.url, provider, &tamper(provider, &good)).await);
         answers.push(post_webhook(&harness.url, provider, &Message::new(good.body.clone())).await);
-        // The secret itself where a signature belongs, and in the path.
+        // The secret itself in place of a signature, and a token in the path.
         let secret = test_secret(provider);
         let headers: Vec<_> = good
             .header_pairs()
@@ -516,7 +518,7 @@ async fn secrets_and_personal_data_are_never_logged() {
             && rows.iter().all(|(_, outcome)| outcome != "pending")
     };
     harness
-        .wait_until("an outcome of each", look, decided)
+        .wait_until("an outcome of each event", look, decided)
         .await;
     for row in store::webhook_events::list(&harness.pool, None, None, 100)
         .await
@@ -543,7 +545,7 @@ async fn secrets_and_personal_data_are_never_logged() {
         );
         seen += &log;
     }
-    // What was looked at is what it must be.
+    // The searched text contains the expected parts.
     assert!(
         seen.contains("/webhooks/{provider}") && seen.contains("evt_marked-stripe"),
         "{seen}"
@@ -558,8 +560,9 @@ async fn secrets_and_personal_data_are_never_logged() {
         .chain(secrets.iter().map(String::as_str))
     {
         let line = seen.lines().find(|line| line.contains(mark));
-        // The path of an unknown provider is the caller's own word, and told to nobody else.
+        // The path of an unknown provider is the client's own input, and only the response repeats
+        // it.
         let line = line.filter(|line| !(mark == MARKS[5] && line.contains("\"instance\"")));
-        assert_eq!(line, None, "{mark} is seen");
+        assert_eq!(line, None, "{mark} appears");
     }
 }

@@ -1,4 +1,4 @@
-//! The function on a socket, with secrets and a clock of the test's own: what no setting of the program can change.
+//! The function on a socket with a chosen clock and chosen secrets, which no setting offers.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use orderflow_http::{Application, configure_auth};
 use payment_webhooks::Environment;
 use webhook::{App, Clock, Settings, WebhookSecrets};
 
-/// Which kind of API stands in front of the function.
+/// The format of the API Gateway event.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum PayloadFormat {
     /// The body is text.
@@ -35,7 +35,7 @@ pub(super) struct FunctionServer {
 }
 
 impl FunctionServer {
-    /// Sees these secrets, at this time.
+    /// Starts the function with these secrets at this time.
     pub(super) async fn start(
         orders: &OrderClient,
         keyring: WebhookSecrets,
@@ -63,7 +63,7 @@ impl Drop for FunctionServer {
     }
 }
 
-/// The door to the Temporal of this world.
+/// Returns a client for the Temporal server of this harness.
 pub(super) fn connect_client(harness: &Harness) -> OrderClient {
     configure_auth().unwrap();
     let settings = TemporalSettings::from_env_or([

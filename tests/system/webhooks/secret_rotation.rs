@@ -1,4 +1,5 @@
-//! Secrets that change while the function runs: nobody is turned away in between, and nothing is started again.
+//! Secrets that change while the function runs: every genuine event is accepted, and no process
+//! restarts.
 
 use std::{
     fs,
@@ -23,14 +24,14 @@ fn secret_of_generation(provider: WebhookProvider, generation: u8) -> String {
     made_up(provider, &[generation; 32])
 }
 
-/// As an operator should: written beside and put in place at once.
+/// Replaces the file atomically, as an operator should.
 fn replace_file(file: &Path, text: &str) {
     let fresh = file.with_extension("new");
     fs::write(&fresh, text).unwrap();
     fs::rename(&fresh, file).unwrap();
 }
 
-/// Lines with these generations of each provider's secret.
+/// Returns lines with these generations of each provider's secret.
 pub(super) fn secret_lines(generations: &[u8]) -> String {
     let line = |provider: &WebhookProvider| {
         let secrets: Vec<_> = generations
@@ -42,13 +43,13 @@ pub(super) fn secret_lines(generations: &[u8]) -> String {
     PROVIDERS.iter().map(line).collect()
 }
 
-/// A genuine notification, signed with that generation.
+/// Sends a genuine event, signed with this generation of the secret.
 pub(super) async fn send_signed_event(
     harness: &Harness,
     provider: WebhookProvider,
     generation: u8,
 ) -> ApiResponse {
-    // Another event each time, since all worlds share one Temporal.
+    // Each event is new, because all tests share one Temporal server.
     static SENT: AtomicU32 = AtomicU32::new(0);
     let id = format!("rotation-{}", SENT.fetch_add(1, Ordering::Relaxed));
     let secrets = Secrets::parse(provider, &secret_of_generation(provider, generation)).unwrap();
@@ -86,7 +87,7 @@ async fn secret_file_changes_apply_while_running() {
     let pid = harness.api.pid().await;
     assert_accepts(&harness, 1).await;
     assert_rejects(&harness, 2).await;
-    // Both, while the provider changes over.
+    // Both secrets, while the provider changes its secret.
     replace_file(&file, &secret_lines(&[2, 1]));
     assert_accepts(&harness, 1).await;
     assert_accepts(&harness, 2).await;
@@ -94,7 +95,7 @@ async fn secret_file_changes_apply_while_running() {
     assert_rejects(&harness, 1).await;
     assert_accepts(&harness, 2).await;
 
-    // An edit that went wrong turns nobody away, and is told once.
+    // An invalid edit rejects no event and is logged once.
     let told = |harness: &Harness| {
         harness
             .read_log("api")
@@ -129,6 +130,6 @@ async fn secret_file_changes_apply_while_running() {
     assert_eq!(
         (harness.api.pid().await, told(&harness)),
         (pid, 4),
-        "the API was started again"
+        "the API process was restarted"
     );
 }

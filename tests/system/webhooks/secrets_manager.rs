@@ -1,5 +1,6 @@
-//! Secrets in AWS Secrets SecretsManager: read, renewed, and missed without harm while it is away. MiniStack stands in for it
-//! (<https://pypi.org/project/ministack>), behind a proxy that counts and can be shut.
+//! Secrets in AWS Secrets Manager: loaded, refreshed, and kept during an outage. MiniStack
+//! (<https://pypi.org/project/ministack>) replaces the service, behind a proxy that counts calls
+//! and can reject them.
 
 use std::{
     path::PathBuf,
@@ -38,7 +39,7 @@ struct CountingProxy {
     is_unavailable: AtomicBool,
 }
 
-/// Secrets SecretsManager with one secret.
+/// A Secrets Manager with one secret.
 struct SecretsManager {
     url: String,
     arn: String,
@@ -61,11 +62,11 @@ impl SecretsManager {
             install_python(
                 "ministack",
                 VERSIONS,
-                "the tests of AWS Secrets SecretsManager need python3 with venv",
+                "the AWS Secrets Manager tests need python3 with venv",
             )
         };
         let python = PYTHON.get_or_init(install).await.as_ref()?;
-        // It makes TLS ready as well, which an HTTP client asks for.
+        // This also installs the TLS provider that an HTTP client needs.
         shared_servers().await;
         let folder = tempfile::tempdir().unwrap();
         let address = format!("127.0.0.1:{}", ports::free_port().unwrap());
@@ -138,7 +139,7 @@ impl SecretsManager {
         assert_eq!(put["ARN"], self.arn.as_str(), "{put}");
     }
 
-    /// A world whose API reads the secret.
+    /// Starts a harness whose API reads the secret.
     async fn start_harness(&self, more: &[(&str, &str)]) -> Harness {
         let settings = [
             ("WEBHOOK_SECRETS_ARN", self.arn.as_str()),
@@ -162,7 +163,7 @@ impl SecretsManager {
     }
 }
 
-/// What the test itself wants of it; MiniStack looks at no signature.
+/// Sends a request of the test itself; MiniStack does not check signatures.
 async fn call_secrets_manager(proxy: &CountingProxy, action: &str, body: Value) -> Value {
     let authorization = "AWS4-HMAC-SHA256 Credential=test/20261121/eu-central-1/secretsmanager/aws4_request, \
         SignedHeaders=host, Signature=0";
@@ -222,9 +223,13 @@ async fn changed_secret_applies_immediately_with_limited_refreshes() {
     send_signed_event(&harness, MOLLIE, 1)
         .await
         .expect_accepted(MOLLIE);
-    assert_eq!(manager.call_count(), 1, "read once, and kept");
+    assert_eq!(
+        manager.call_count(),
+        1,
+        "the secret is read once and cached"
+    );
 
-    // The provider signs with the new one at once; a refused notification has us look.
+    // The provider signs with the new secret immediately; a rejected event triggers a refresh.
     manager.put_secret(&secret_lines(&[2])).await;
     let began = Instant::now();
     let answer = async || send_signed_event(&harness, STRIPE, 2).await.status.as_u16();
@@ -233,7 +238,7 @@ async fn changed_secret_applies_immediately_with_limited_refreshes() {
         .await;
     assert!(
         began.elapsed() < Duration::from_secs(60),
-        "long before the hour"
+        "the refresh interval of one hour is not the reason"
     );
     send_signed_event(&harness, STRIPE, 1)
         .await
@@ -241,11 +246,11 @@ async fn changed_secret_applies_immediately_with_limited_refreshes() {
     send_signed_event(&harness, MOLLIE, 2)
         .await
         .expect_accepted(MOLLIE);
-    // However many came in the meantime.
+    // This holds for any number of events in the meantime.
     let looks = 2 + began.elapsed().as_secs() / 10;
     assert!(
         manager.call_count() as u64 <= looks,
-        "calls {} times in {:?}",
+        "{} calls in {:?}",
         manager.call_count(),
         began.elapsed()
     );
@@ -259,12 +264,12 @@ async fn changed_secret_applies_immediately_with_limited_refreshes() {
     let looks = 1 + began.elapsed().as_secs() / 10;
     assert!(
         (manager.call_count() - before) as u64 <= looks,
-        "{} times in {:?}",
+        "{} calls in {:?}",
         manager.call_count() - before,
         began.elapsed()
     );
 
-    // What is no good is not taken, and told once.
+    // An invalid secret is ignored and logged once.
     manager.put_secret("marked: no line").await;
     let told = async || {
         send_signed_event(&harness, MOLLIE, 9)
@@ -276,7 +281,9 @@ async fn changed_secret_applies_immediately_with_limited_refreshes() {
             .count()
     };
     harness
-        .wait_until("a word about the broken text", told, |count| *count == 1)
+        .wait_until("the log line about the invalid secret", told, |count| {
+            *count == 1
+        })
         .await;
     send_signed_event(&harness, STRIPE, 2)
         .await
@@ -296,7 +303,7 @@ async fn cached_secrets_work_while_secrets_manager_is_unavailable() {
     let harness = manager
         .start_harness(&[("WEBHOOK_SECRETS_REFRESH", "1s")])
         .await;
-    // Nobody can tell yet what is genuine: it must come again.
+    // The API cannot verify an event yet, so the provider must repeat it.
     for _ in 0..3 {
         let answer = send_signed_event(&harness, STRIPE, 1).await;
         assert_eq!(answer.header("retry-after"), "5");
@@ -320,14 +327,14 @@ async fn cached_secrets_work_while_secrets_manager_is_unavailable() {
         manager.call_count() - before
     };
     harness
-        .wait_until("a look that fails", failed, |count| *count >= 2)
+        .wait_until("a refresh that fails", failed, |count| *count >= 2)
         .await;
     assert!(
         harness.read_log("api").contains("must be readable"),
-        "not a word about it"
+        "the outage is not in the log"
     );
 
-    // Nothing is refused that would have us look: the old one ends by the refresh alone.
+    // No rejected event triggers a refresh: the old secret ends by the periodic refresh alone.
     manager.set_unavailable(false);
     manager.put_secret(&secret_lines(&[2])).await;
     let answer = async || send_signed_event(&harness, STRIPE, 1).await.status.as_u16();

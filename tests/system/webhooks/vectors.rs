@@ -1,5 +1,5 @@
-//! The cases of tests/vectors, each through the HTTP route: with its own secrets, at its own time. What is accepted
-//! must be seen in `webhook_deliveries` with an outcome, what is refused must leave nothing there.
+//! The cases of tests/vectors through the HTTP route, with the secrets and the time of each case.
+//! An accepted case must get an outcome in `webhook_deliveries`; a rejected case must leave no row.
 
 use std::{
     collections::BTreeMap,
@@ -31,11 +31,11 @@ struct Case {
     now: i64,
     url: Option<String>,
     expect: String,
-    /// What the provider wants to read, where the case says it.
+    /// The response that the provider expects, if the case defines one.
     reply: Value,
 }
 
-/// Whose cases are of a scheme that we do not serve.
+/// Returns whether the cases belong to a scheme that we do not support.
 fn is_unsupported(provider: &str) -> bool {
     matches!(provider, "paypal" | "braintree")
 }
@@ -44,7 +44,9 @@ fn parse_provider(name: &str) -> WebhookProvider {
     match name {
         "standardwebhooks" => WebhookProvider::Standard,
         "checkoutcom" => WebhookProvider::Checkout,
-        other => WebhookProvider::parse(other).unwrap_or_else(|| panic!("whose is {other}?")),
+        other => {
+            WebhookProvider::parse(other).unwrap_or_else(|| panic!("unknown provider {other}"))
+        }
     }
 }
 
@@ -109,8 +111,8 @@ impl Case {
         })
     }
 
-    /// What we do where a case leaves it open; why is in docs/webhooks.md, "Decisions". A case that is not here may be
-    /// judged either way, but must be judged.
+    /// Returns our decision for a case with the expectation `policy`; docs/webhooks.md,
+    /// "Decisions", has the reasons. For other such cases, both verdicts are correct.
     fn expected_by_policy(&self) -> Option<&'static str> {
         match self.name.as_str() {
             "mollie/classic-unsigned" => Some("reject:header"),
@@ -125,7 +127,7 @@ impl Case {
             .collect()
     }
 
-    /// The events that it tells, where its signature holds.
+    /// Returns the events of the case, if its signature is valid.
     fn events_if_valid(&self) -> Option<Vec<PaymentEvent>> {
         let headers = self.header_pairs();
         let (body, url) = (self.body.as_bytes(), self.url.as_deref());
@@ -206,11 +208,12 @@ async fn each_vector_gets_its_expected_verdict_over_http() {
         *counted.entry(case.provider.as_str()).or_insert(0) += 1;
     }
     harness.assert_invariants().await;
-    // Each of ours has some, of both kinds.
+    // Each of our providers has cases.
     assert_eq!(counted.len(), WebhookProvider::ALL.len(), "{counted:?}");
 }
 
-/// The latest run of an event's settlement and whether it has ended; cases share events, and so rows.
+/// Returns the latest run of an event's settlement and whether it has ended; cases share events,
+/// and so rows.
 async fn find_settlement(harness: &Harness, event: &PaymentEvent) -> Option<(String, bool)> {
     let handle = harness
         .connect_to_temporal()
@@ -234,7 +237,7 @@ async fn find_settlements(harness: &Harness, told: &[PaymentEvent]) -> Vec<Optio
     settlements
 }
 
-/// Waits until Temporal has ended a settlement of this event that was not there before.
+/// Waits until Temporal has completed a new settlement of this event.
 async fn wait_for_settlement(
     harness: &Harness,
     event: &PaymentEvent,

@@ -1,4 +1,4 @@
-//! When the parcel should arrive.
+//! The estimated delivery time.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ async fn estimate_before_shipping_starts_at_current_time() {
         .expect_started();
     harness
         .wait_until(
-            "the order in its row",
+            "the order's row",
             async || harness.audit_event_types(&id).await.len(),
             |count| *count > 0,
         )

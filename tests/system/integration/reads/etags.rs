@@ -45,7 +45,7 @@ async fn matching_etag_returns_304() {
         }
     }
     cancel_order(&harness, &id).await;
-    // It moved: under the old tag everybody gets the news, and there is an outcome to tag.
+    // The order changed: a request with the old tag gets the new state, and the result has a tag.
     for path in read_paths(&id) {
         let reply = get_with_headers(&harness, &path, &[("if-none-match", &tag)]).await;
         assert_eq!(reply.status, 200, "{path}");

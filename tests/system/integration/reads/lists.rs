@@ -1,4 +1,4 @@
-//! Lists of orders, and the trail of one, page by page.
+//! Lists of orders and the audit log of one order, page by page.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::{api::sample_order, harness::Harness};
 use domain::{AuditEventType, OrderId, OrderState};
 use store::orders::OrderProjection;
 
-/// The rows of one page, and the path of the next.
+/// Returns the rows of one page and the path of the next page.
 async fn read_page(harness: &Harness, path: &str) -> (Vec<Value>, Option<String>) {
     let reply = harness.get(path).await;
     let link = reply.header("link").to_owned();
@@ -34,7 +34,7 @@ async fn list_ids(harness: &Harness, path: &str) -> Vec<String> {
         .collect()
 }
 
-/// A row as the worker writes it when it receives an order, so many seconds after the epoch.
+/// Inserts a row as the worker does when it receives an order, `second` seconds after the epoch.
 async fn insert_received_order(harness: &Harness, name: &str, second: i64) -> String {
     let created = DateTime::UNIX_EPOCH + TimeDelta::seconds(second);
     let mut record = OrderState::new(OrderId::parse(name).unwrap(), created);
@@ -59,7 +59,7 @@ async fn pages_list_each_order_once_during_inserts() {
     let harness = Harness::start().await;
     let mut expected = Vec::new();
     for number in 0..205 {
-        // Five share each second: the id decides between them.
+        // Five orders share each second, so the id decides their order.
         expected.push(
             insert_received_order(&harness, &format!("page-{number:03}"), 1_000 + number / 5).await,
         );
@@ -82,7 +82,7 @@ async fn pages_list_each_order_once_during_inserts() {
                 rows.into_iter()
                     .map(|order| order["order_id"].as_str().unwrap().to_owned()),
             );
-            // One more at the head of the list, between any two pages.
+            // A new order appears at the head of the list between any two pages.
             insert_received_order(&harness, &format!("new-{limit}-{}", seen.len()), 5_000).await;
             next = link;
         }
@@ -91,7 +91,10 @@ async fn pages_list_each_order_once_during_inserts() {
             .filter(|id| id.starts_with("page-"))
             .cloned()
             .collect();
-        assert_eq!(old, expected, "limit {limit}: each once, the newest first");
+        assert_eq!(
+            old, expected,
+            "limit {limit}: each order once, newest first"
+        );
     }
     let (rows, next) = read_page(&harness, "/orders").await;
     assert_eq!((rows.len(), next.is_some()), (50, true), "without a limit");
@@ -107,7 +110,7 @@ async fn combined_filters_persist_across_pages() {
         order["profile"] = json!("checkout");
         orders.push(harness.post("/orders", order).await.expect_started());
     }
-    // A row tells its customer once the order is validated.
+    // The row has its customer once the order is validated.
     let of = |customer: u8| format!("customer_id=C%2B{customer}%26x");
     let rows = async || {
         let count = async |customer| {
@@ -187,7 +190,7 @@ async fn time_bounds_are_exclusive() {
     );
     let between = format!("/orders?created_after={}&created_before={}", at(1), at(3));
     assert_eq!(list_ids(&harness, &between).await, ["at-2"]);
-    // A plus sign that nobody escaped.
+    // The plus sign is not escaped.
     assert_eq!(
         list_ids(
             &harness,
@@ -205,7 +208,7 @@ async fn time_bounds_are_exclusive() {
 #[tokio::test]
 async fn invalid_list_parameters_are_rejected() {
     let harness = Harness::start().await;
-    // A cursor of a time that no database has, and one of an id that no order has.
+    // A cursor with a time out of the database's range, and one with an invalid order id.
     let (far, nobody) = ("OTAwMDAwMDAwMDAwMDAwMDAwMHxPUkQtMQ", "MHxhIGI");
     for (bad, pointer) in [
         ("limit=0".to_owned(), "/limit"),
@@ -254,7 +257,7 @@ async fn invalid_list_parameters_are_rejected() {
             .await
             .expect_problem(422, "invalid_query");
     }
-    // A request that changes something knows none.
+    // A request that changes data accepts no query parameters.
     for path in [
         "/orders?dry_run=true",
         "/orders/o-1/start?profile=quick",
@@ -268,7 +271,7 @@ async fn invalid_list_parameters_are_rejected() {
     assert_eq!(
         list_ids(&harness, "/orders").await.len(),
         0,
-        "nothing was started"
+        "no order was started"
     );
 }
 
@@ -300,7 +303,7 @@ async fn audit_events_are_paginated() {
         .collect();
     let numbers = 1..=u64::try_from(seen.len()).unwrap();
     assert_eq!(seqs, numbers.collect::<Vec<_>>());
-    // The tag is the order's, on each page, and beyond the last.
+    // The tag is the order's tag on each page, and after the last page.
     let beyond = get_with_headers(
         &harness,
         &format!("/orders/{id}/events?after=4000000000"),

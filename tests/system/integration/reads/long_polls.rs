@@ -1,4 +1,4 @@
-//! `Prefer: wait=N`: for a change, and for the end.
+//! `Prefer: wait=N`: a long poll for a change, and for the end of the order.
 
 use std::time::{Duration, Instant};
 
@@ -22,9 +22,9 @@ async fn change_ends_long_poll() {
     ];
     let changed = async |path: String| {
         let news = async || get_with_headers(&harness, &path, &headers).await;
-        // On a machine so slow that a cancel takes longer than a wait, the caller asks again.
+        // On a slow machine a cancel can take longer than one long poll, so the client repeats it.
         harness
-            .wait_until("news", news, |reply| reply.status != 304)
+            .wait_until("a change", news, |reply| reply.status != 304)
             .await
     };
     let [order, events, row] =
@@ -74,21 +74,21 @@ async fn long_poll_without_change_returns_304() {
         );
         assert!(began.elapsed() >= Duration::from_secs(1), "{rest}");
     }
-    // Whoever has nothing to compare with need not wait, and is told by the header's absence.
+    // A request without a tag returns immediately and without `Preference-Applied`.
     let reply =
         get_with_headers(&harness, &format!("/orders/{id}"), &[("prefer", "wait=20")]).await;
     assert_eq!(
         (reply.status.as_u16(), reply.header("preference-applied")),
         (200, "")
     );
-    // What has passed already is not waited for.
+    // An outdated tag returns immediately.
     let headers = [("if-none-match", "W/\"1\""), ("prefer", "wait=20")];
     let reply = get_with_headers(&harness, &format!("/orders/{id}"), &headers).await;
     assert_eq!(
         (reply.status.as_u16(), reply.header("preference-applied")),
         (200, "wait=20")
     );
-    // No preference that can be read is none.
+    // An unreadable preference is ignored.
     let headers = [("if-none-match", tag.as_str()), ("prefer", "wait=soon")];
     let reply = get_with_headers(&harness, &format!("/orders/{id}"), &headers).await;
     assert_eq!(
@@ -120,7 +120,8 @@ async fn disconnected_client_ends_its_long_poll() {
             .unwrap_err()
             .is_timeout()
     );
-    // This one begins later and takes longer: by its end the other would have been answered, and logged.
+    // This request starts later and takes longer. By its end, the other one would have been
+    // answered and logged.
     let headers = [("if-none-match", tag.as_str()), ("prefer", "wait=3")];
     assert_eq!(
         get_with_headers(&harness, &format!("/orders/{id}"), &headers)
@@ -135,7 +136,7 @@ async fn disconnected_client_ends_its_long_poll() {
             .count()
     };
     harness
-        .wait_until("the line of the call that stayed", answered, |count| {
+        .wait_until("the log line of the second request", answered, |count| {
             *count > 0
         })
         .await;
@@ -154,7 +155,7 @@ async fn long_poll_waits_for_unreceived_order() {
         let headers = [("if-none-match", "W/\"0\""), ("prefer", "wait=20")];
         let news = async || get_with_headers(&harness, &path, &headers).await;
         harness
-            .wait_until("the receipt", news, |reply| reply.status != 304)
+            .wait_until("the received order", news, |reply| reply.status != 304)
             .await
             .expect_status(200)
     };

@@ -1,4 +1,5 @@
-//! Where a read comes from: the workflow, its row, what Temporal describes, with each of them away.
+//! The source of a read: the workflow, its row, or Temporal's description, with each of them
+//! unavailable.
 
 use serde_json::json;
 use temporalio_client::WorkflowDescribeOptions;
@@ -48,7 +49,7 @@ async fn workflow_and_database_return_equal_state() {
         (&status["status"], &status["step"], &status["is_running"]),
         (&json!("pending"), &json!("pay"), &json!(true))
     );
-    // Nobody answers for the workflow: the row does, under the same tag.
+    // No worker answers the query, so the API returns the row with the same tag.
     harness.worker.kill().await;
     for path in [
         format!("/orders/{id}/status"),
@@ -64,7 +65,8 @@ async fn workflow_and_database_return_equal_state() {
     }
     harness.worker.restart().await.unwrap();
     cancel_order(&harness, &id).await;
-    // Closed: the row first, whatever was asked for. The row says so a moment before Temporal does.
+    // The order is closed, so the row is read first. The row is complete a moment before Temporal
+    // closes.
     let source = async || harness.get(&format!("/orders/{id}")).await.body["source"].clone();
     harness
         .wait_until("the end in Temporal", source, |source| source == "database")
@@ -170,7 +172,7 @@ async fn deleted_workflow_is_read_from_its_row() {
                 .expect_problem(404, "order_not_found");
         }
     }
-    // Waiting for what nobody knows is over at once: this test would not end otherwise.
+    // A long poll for an unknown order ends immediately; otherwise this test would not end.
     for path in read_paths("nobody") {
         let headers = [("if-none-match", "W/\"1\""), ("prefer", "wait=20")];
         get_with_headers(&harness, &path, &headers)
@@ -179,7 +181,7 @@ async fn deleted_workflow_is_read_from_its_row() {
     }
 }
 
-/// As Temporal itself does when an order's retention is over.
+/// Deletes the workflow, as Temporal does after the retention period.
 async fn delete_workflow(harness: &Harness, id: &str) {
     let client = harness.connect_to_temporal().await;
     let execution = WorkflowExecution {
@@ -204,7 +206,9 @@ async fn delete_workflow(harness: &Harness, id: &str) {
             .is_err()
     };
     harness
-        .wait_until("Temporal forgets", forgotten, |forgotten| *forgotten)
+        .wait_until("the deletion in Temporal", forgotten, |forgotten| {
+            *forgotten
+        })
         .await;
 }
 
@@ -245,7 +249,7 @@ async fn database_answers_while_temporal_is_unavailable() {
         harness.get("/orders").await.expect_status(200)["orders"][0]["order_id"],
         id.as_str()
     );
-    // Whether there is such an order, nobody can tell.
+    // The API cannot decide whether the order exists.
     harness
         .get("/orders/nobody")
         .await
@@ -321,7 +325,7 @@ async fn workflow_answers_while_database_is_unavailable() {
         .get("/orders")
         .await
         .expect_problem(503, "database_unavailable");
-    // A wait goes on without the row: it asks the workflow.
+    // A long poll works without the row, because it queries the workflow.
     let tag = harness
         .get(&format!("/orders/{open}"))
         .await
@@ -334,10 +338,10 @@ async fn workflow_answers_while_database_is_unavailable() {
             .status,
         304
     );
-    // What it refuses meanwhile is news that no row has.
+    // The refusal is a change that no row contains.
     let long = [("if-none-match", tag.as_str()), ("prefer", "wait=20")];
     let news = async || get_with_headers(&harness, &format!("/orders/{open}"), &long).await;
-    let news = harness.wait_until("news", news, |reply| reply.status == 200);
+    let news = harness.wait_until("a change", news, |reply| reply.status == 200);
     let approve = format!("/orders/{open}/signals/approve");
     let (news, refused) = futures::join!(news, harness.post(&approve, json!({})));
     refused.expect_problem(409, "not_in_review");
@@ -379,7 +383,7 @@ async fn unavailable_source_is_reported() {
             json!([{"pointer": "/source", "detail": "must be workflow or database"}])
         );
     }
-    // The trail and lists are in the database alone.
+    // The audit log and the lists exist in the database only.
     for path in [format!("/orders/{id}/events"), "/orders".to_owned()] {
         harness
             .get(&format!("{path}?source=database"))

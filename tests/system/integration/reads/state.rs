@@ -1,4 +1,4 @@
-//! What the full and the short state tell.
+//! The fields of the full and the short order state.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{api::order_with_payment, harness::Harness};
 use store::simulator::{Fault, add_fault};
 
-/// Fails unless the object has every one of these fields.
+/// Asserts that the object has every one of these fields.
 #[track_caller]
 fn assert_has_fields(object: &Value, fields: &str) {
     let there: BTreeSet<_> = object
