@@ -1,14 +1,16 @@
-//! Each entry of `docs/compatibility.md` names existing tests, and links between pages lead to existing files.
+//! Each entry of `docs/compatibility.md` names existing tests, and links between pages lead to
+//! existing files.
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
-fn root() -> &'static Path {
+fn project_root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// Returns the entries of the page's lists: each line that begins with a hyphen, with the lines that belong to it.
+/// Returns the entries of the page's lists: each line that begins with a hyphen, with its
+/// continuation lines.
 fn list_entries() -> Vec<String> {
-    let page = fs::read_to_string(root().join("docs/compatibility.md")).unwrap();
+    let page = fs::read_to_string(project_root().join("docs/compatibility.md")).unwrap();
     let sections = page.split("\n## ").skip(1);
     sections
         .flat_map(|section| section.split("\n- ").skip(1))
@@ -16,13 +18,13 @@ fn list_entries() -> Vec<String> {
         .collect()
 }
 
-fn quoted(text: &str) -> impl Iterator<Item = &str> {
-    // What stands between two backticks is every other part.
+fn quoted_names(text: &str) -> impl Iterator<Item = &str> {
+    // Every second part is enclosed in backticks.
     text.split('`').skip(1).step_by(2)
 }
 
-/// Every system test, as the program itself lists them.
-fn tests() -> BTreeSet<String> {
+/// Returns the names of all system tests, as this test binary lists them.
+fn system_test_names() -> BTreeSet<String> {
     let listed = Command::new(std::env::current_exe().unwrap())
         .args(["--list", "--format", "terse"])
         .output()
@@ -36,8 +38,8 @@ fn tests() -> BTreeSet<String> {
 }
 
 #[test]
-fn each_entry_names_existing_tests() {
-    let (tests, entries) = (tests(), list_entries());
+fn each_compatibility_entry_names_existing_tests() {
+    let (tests, entries) = (system_test_names(), list_entries());
     assert!(
         entries.len() >= 35 && tests.len() >= 150,
         "{} entries, {} tests",
@@ -48,10 +50,13 @@ fn each_entry_names_existing_tests() {
         let (_, names) = entry
             .split_once("\n  - Tests: ")
             .unwrap_or_else(|| panic!("no tests are named: {entry}"));
-        assert!(quoted(names).count() > 0, "no tests are named: {entry}");
-        for name in quoted(names) {
+        assert!(
+            quoted_names(names).count() > 0,
+            "no tests are named: {entry}"
+        );
+        for name in quoted_names(names) {
             assert!(
-                tests.contains(name) || root().join(name).is_file(),
+                tests.contains(name) || project_root().join(name).is_file(),
                 "no such test: {name}"
             );
         }
@@ -59,11 +64,11 @@ fn each_entry_names_existing_tests() {
 }
 
 #[test]
-fn every_page_that_a_page_names_is_there() {
+fn every_relative_link_in_documentation_resolves() {
     let folders = ["docs", "docs/adr", "localstack", "."];
     let files = folders
         .iter()
-        .flat_map(|folder| fs::read_dir(root().join(folder)).unwrap());
+        .flat_map(|folder| fs::read_dir(project_root().join(folder)).unwrap());
     let pages: Vec<_> = files
         .map(|file| file.unwrap().path())
         .filter(|path| path.extension() == Some("md".as_ref()))

@@ -1,4 +1,5 @@
-//! `docs/signals-and-queries.md` and the session in `README.md`: their commands print the output that the page shows.
+//! The commands of `docs/signals-and-queries.md` and of the session in `README.md` print the output
+//! that the pages show.
 
 use std::{fmt::Write as _, process::Command};
 
@@ -15,7 +16,8 @@ struct Step {
     output: Option<String>,
 }
 
-/// Returns the steps in the `sh` blocks of `page`. Comment lines show the output of the commands above them.
+/// Returns the steps in the `sh` blocks of `page`. Comment lines show the output of the commands
+/// above them.
 fn parse_steps(page: &str) -> Vec<Step> {
     let blocks = page
         .split("```sh\n")
@@ -47,12 +49,12 @@ fn parse_block(block: &str) -> Vec<Step> {
 }
 
 /// Runs all steps in one shell, as a reader who pastes the page, and compares each output.
-async fn run_page(world: &Harness, steps: &[Step]) {
+async fn run_page(harness: &Harness, steps: &[Step]) {
     let mut script = String::new();
     for step in steps {
         let commands = step
             .commands
-            .replace("localhost:8000", world.url.trim_start_matches("http://"))
+            .replace("localhost:8000", harness.url.trim_start_matches("http://"))
             .replace(
                 "cargo orderflow",
                 env!("CARGO_BIN_EXE_orderflow-under-test"),
@@ -62,8 +64,8 @@ async fn run_page(world: &Harness, steps: &[Step]) {
     let mut shell = Command::new("bash");
     shell
         .args(["-c", &script])
-        .envs(world.environment.iter().cloned())
-        .env("ORDERFLOW_URL", &world.url);
+        .envs(harness.environment.iter().cloned())
+        .env("ORDERFLOW_URL", &harness.url);
     let shell = tokio::task::spawn_blocking(move || shell.output().unwrap())
         .await
         .unwrap();
@@ -91,7 +93,7 @@ async fn commands_of_the_guide_print_what_it_shows() {
         return;
     }
     // A slow machine needs more than the profile's two seconds between payment and dispatch.
-    let world = Harness::start_with(&[
+    let harness = Harness::start_with(&[
         ("ORDER_PROFILE", "lifecycle"),
         ("MANUAL_REVIEW_TIMEOUT", "1s"),
         ("PAYMENT_PROCESSING_DELAY", "0s"),
@@ -100,8 +102,8 @@ async fn commands_of_the_guide_print_what_it_shows() {
     .await;
     let steps = parse_steps(&read_file("docs/signals-and-queries.md"));
     assert!(steps.len() > 15, "{}", steps.len());
-    run_page(&world, &steps).await;
-    world.assert_invariants().await;
+    run_page(&harness, &steps).await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
@@ -120,7 +122,7 @@ async fn session_of_the_readme_prints_what_it_shows() {
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    let world = Harness::start_with(&settings).await;
-    run_page(&world, &steps).await;
-    world.assert_invariants().await;
+    let harness = Harness::start_with(&settings).await;
+    run_page(&harness, &steps).await;
+    harness.assert_invariants().await;
 }
