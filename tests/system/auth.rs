@@ -774,17 +774,17 @@ async fn a_bad_setting_stops_the_gateway_with_one_line() {
         (
             "API_AUTH",
             "basic",
-            "API_AUTH=basic is not allowed: must be none, api-key or jwt",
+            "API_AUTH=basic: unknown value; allowed: none, api-key, jwt",
         ),
         (
             "API_AUTH",
             "api-key",
-            "API_KEYS= is not allowed: there must be a key",
+            "API_KEYS: not set, but API_AUTH=api-key requires it",
         ),
         (
             "RATE_LIMIT",
             "fast",
-            "RATE_LIMIT=fast is not allowed: must be such as 100/s",
+            "RATE_LIMIT=fast: not a rate; allowed: off, or RATE/UNIT",
         ),
         (
             "LOG_FORMAT",

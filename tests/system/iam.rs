@@ -253,7 +253,7 @@ async fn what_cannot_be_logged_in_to_by_iam_is_said_at_the_start() {
         (
             "postgres://u@db:5432/app",
             "yes",
-            "DATABASE_IAM_AUTH=yes is not allowed: must be on or off",
+            "DATABASE_IAM_AUTH=yes: unknown value; allowed: on, off",
         ),
     ] {
         let none = [("AWS_REGION", ""), ("AWS_DEFAULT_REGION", "")];

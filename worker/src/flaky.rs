@@ -21,10 +21,6 @@ use workflows::activity::{
     CancelShipment, ChargePayment, DispatchCarrier, RefundPayment, SettlePayment,
 };
 
-/// What is allowed, for who set something else.
-pub(crate) const ALLOWED: &str =
-    "must be like fail:0.33,hang:0.33,hang_for:300s, with shares from 0 that add up to at most 1";
-
 const HANG_FOR: Duration = Duration::from_secs(300);
 
 /// How often calls fail or hang.

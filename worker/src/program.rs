@@ -55,7 +55,7 @@ fn settings() -> Result<WorkerSettings, Box<dyn std::error::Error>> {
 /// Every few seconds, as long as the worker lives: nothing is set up that one question does not need.
 #[tokio::main(flavor = "current_thread")]
 async fn health() -> ExitCode {
-    match health_check("ORDERFLOW_HEALTH_ADDRESS").await {
+    match health_check(&settings::ORDERFLOW_HEALTH_ADDRESS).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(unhealthy) => {
             eprintln!("{:#}", anyhow::Error::from(unhealthy));

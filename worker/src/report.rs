@@ -10,8 +10,8 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use domain::{SettingError, Span};
 use order_client::OrderClient;
+use settings::{Environment, ORDERS_LATE_AFTER, REPORT_EVERY, SettingError};
 use store::PgPool;
 use telemetry::metrics;
 
@@ -24,28 +24,10 @@ pub struct ReportSettings {
 }
 
 impl ReportSettings {
-    pub(crate) fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
-        let span = |name: &str, default| {
-            let Some(value) = get(name) else {
-                return Ok(Span::from_secs(default));
-            };
-            value
-                .parse()
-                .ok()
-                .filter(|span: &Span| !span.is_zero())
-                .ok_or_else(|| SettingError {
-                    name: name.to_owned(),
-                    value,
-                    allowed: "must be a duration such as 1m, longer than nothing".to_owned(),
-                })
-        };
-        let (every, late_after) = (
-            span("REPORT_EVERY", 60)?,
-            span("ORDERS_LATE_AFTER", 15 * 60)?,
-        );
+    pub(crate) fn from_settings(environment: &Environment) -> Result<Self, SettingError> {
         Ok(Self {
-            every: every.duration(),
-            late_after: late_after.duration(),
+            every: environment.duration(&REPORT_EVERY)?,
+            late_after: environment.duration(&ORDERS_LATE_AFTER)?,
         })
     }
 }
@@ -118,14 +100,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_told_once_a_minute_unless_somebody_says_otherwise() {
-        let read = |set: &'static [(&str, &str)]| {
-            let value = |name: &str| {
-                set.iter()
-                    .find(|(set, _)| *set == name)
-                    .map(|(_, value)| (*value).to_owned())
-            };
-            ReportSettings::read(value)
+    fn default_interval_is_a_minute() {
+        let read = |pairs: &[(&str, &str)]| {
+            ReportSettings::from_settings(&Environment::from_pairs(pairs.iter().copied()))
                 .map(|settings| (settings.every.as_secs(), settings.late_after.as_secs()))
         };
         assert_eq!(read(&[]), Ok((60, 900)));
@@ -133,14 +110,8 @@ mod tests {
             read(&[("REPORT_EVERY", "5s"), ("ORDERS_LATE_AFTER", "1h")]),
             Ok((5, 3600))
         );
-        for bad in [&[("REPORT_EVERY", "0s")], &[("ORDERS_LATE_AFTER", "soon")]] {
-            assert!(
-                read(bad)
-                    .unwrap_err()
-                    .to_string()
-                    .contains("is not allowed: must be a duration"),
-                "{bad:?}"
-            );
+        for bad in [("REPORT_EVERY", "0s"), ("ORDERS_LATE_AFTER", "soon")] {
+            assert_eq!(read(&[bad]).unwrap_err().name(), bad.0);
         }
     }
 }

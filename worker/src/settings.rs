@@ -1,16 +1,18 @@
-//! The worker's settings, from the environment.
+//! The worker's settings.
 
-use std::{env, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use crate::{
-    Flaky, flaky, mail::MailSettings, payment::ProviderSettings, report::ReportSettings,
+    Flaky, mail::MailSettings, payment::ProviderSettings, report::ReportSettings,
     run::SLOTS_OF_A_QUEUE, versioning::Versioning,
 };
-use domain::SettingError;
 use order_client::TemporalSettings;
+use settings::{
+    DEFAULT_STOCK, Environment, FLAKY, ORDERFLOW_HEALTH_ADDRESS, SettingError, WORKER_QUEUES,
+};
 use store::Database;
 
-/// Which task queues this worker serves.
+/// The task queues that this worker serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queues {
     pub orders: bool,
@@ -23,64 +25,46 @@ pub struct WorkerSettings {
     pub database: Database,
     pub queues: Queues,
     pub versioning: Versioning,
-    /// Where `GET /health` answers; nowhere when not set.
+    /// The address of `GET /health`; `None` serves none.
     pub health: Option<SocketAddr>,
-    /// The stock that a sku never seen opens with.
+    /// The opening stock of a SKU at its first reservation.
     pub default_stock: i64,
-    /// Calls that are made to fail or hang; none when not set.
+    /// Simulated faults of external calls.
     pub flaky: Option<Flaky>,
     pub payment: ProviderSettings,
     pub mail: MailSettings,
     pub report: ReportSettings,
-    /// How long running activities may go on after SIGTERM.
+    /// The time that running activities have after SIGTERM.
     pub grace: Duration,
 }
 
 impl WorkerSettings {
+    /// Reads the settings of this process.
+    ///
+    /// # Errors
+    ///
+    /// Fails on a value that is not allowed.
     pub fn from_env() -> Result<Self, SettingError> {
-        let get = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-        let refused = |name: &str, value: String, allowed: &str| SettingError {
-            name: name.to_owned(),
-            value,
-            allowed: allowed.to_owned(),
-        };
+        let environment = Environment::from_process();
         let database = Database::from_env(2 * SLOTS_OF_A_QUEUE)?;
-        let queues = get("WORKER_QUEUES").unwrap_or_else(|| "orders,shipping".to_owned());
-        let queues = Queues::parse(&queues).ok_or_else(|| {
-            refused(
-                "WORKER_QUEUES",
-                queues,
-                "must be orders, shipping or orders,shipping",
-            )
-        })?;
-        let health = match get("ORDERFLOW_HEALTH_ADDRESS") {
-            Some(address) => Some(address.parse().map_err(|_| {
-                refused(
-                    "ORDERFLOW_HEALTH_ADDRESS",
-                    address,
-                    "must be IP:PORT such as 0.0.0.0:8081",
-                )
-            })?),
-            None => None,
-        };
-        let default_stock = match get("DEFAULT_STOCK") {
-            Some(stock) => stock
-                .parse()
-                .ok()
-                .filter(|stock| *stock >= 0)
-                .ok_or_else(|| refused("DEFAULT_STOCK", stock, "must be a whole number from 0"))?,
-            None => 0,
-        };
-        let flaky = match get("FLAKY") {
-            Some(text) => {
-                Some(Flaky::parse(&text).ok_or_else(|| refused("FLAKY", text, flaky::ALLOWED))?)
-            }
-            None => None,
-        };
-        let payment = ProviderSettings::from_settings(get)?;
-        let mail = MailSettings::from_settings(get)?;
-        let report = ReportSettings::read(get)?;
-        let versioning = Versioning::read(get)?;
+        let queues = environment.get_or_default(&WORKER_QUEUES);
+        let queues = Queues::parse(queues)
+            .ok_or_else(|| WORKER_QUEUES.reject(queues, "unknown task queue"))?;
+        let health = environment.parse(&ORDERFLOW_HEALTH_ADDRESS)?;
+        let default_stock: i64 = environment.parse_or_default(&DEFAULT_STOCK)?;
+        if default_stock < 0 {
+            return Err(DEFAULT_STOCK.reject(&default_stock.to_string(), "below zero"));
+        }
+        let flaky = environment
+            .get(&FLAKY)
+            .map(|text| {
+                Flaky::parse(text).ok_or_else(|| FLAKY.reject(text, "not a list of shares"))
+            })
+            .transpose()?;
+        let payment = ProviderSettings::from_settings(&environment)?;
+        let mail = MailSettings::from_settings(&environment)?;
+        let report = ReportSettings::from_settings(&environment)?;
+        let versioning = Versioning::from_settings(&environment)?;
         let temporal = TemporalSettings::from_env()?;
         Ok(Self {
             temporal,
@@ -120,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn queues_are_named_by_what_they_serve() {
+    fn queues_are_parsed_by_name() {
         assert_eq!(
             Queues::parse("orders"),
             Some(Queues {

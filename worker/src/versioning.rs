@@ -5,11 +5,10 @@ use temporalio_common::worker::{
     VersioningBehavior, WorkerDeploymentOptions, WorkerDeploymentVersion, build_id_from_current_exe,
 };
 
-use domain::SettingError;
-
-const NAME: &str = "TEMPORAL_DEPLOYMENT_NAME";
-const BUILD_ID: &str = "TEMPORAL_WORKER_BUILD_ID";
-const BEHAVIOR: &str = "WORKER_VERSIONING_BEHAVIOR";
+use settings::{
+    Environment, SettingError, TEMPORAL_DEPLOYMENT_NAME, TEMPORAL_WORKER_BUILD_ID,
+    WORKER_VERSIONING_BEHAVIOR,
+};
 
 #[derive(Debug, Clone)]
 pub struct Versioning {
@@ -20,32 +19,25 @@ pub struct Versioning {
 }
 
 impl Versioning {
-    pub(crate) fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
-        let refused = |name: &str, value: &str, allowed: &str| SettingError {
-            name: name.to_owned(),
-            value: value.to_owned(),
-            allowed: allowed.to_owned(),
-        };
-        let behavior = match get(BEHAVIOR).as_deref() {
-            None | Some("pinned") => VersioningBehavior::Pinned,
-            Some("auto-upgrade") => VersioningBehavior::AutoUpgrade,
-            Some(other) => return Err(refused(BEHAVIOR, other, "must be pinned or auto-upgrade")),
-        };
-        let name = get(NAME);
+    pub(crate) fn from_settings(environment: &Environment) -> Result<Self, SettingError> {
+        let behavior = environment.choose(
+            &WORKER_VERSIONING_BEHAVIOR,
+            &[
+                ("pinned", VersioningBehavior::Pinned),
+                ("auto-upgrade", VersioningBehavior::AutoUpgrade),
+            ],
+        )?;
+        let name = environment.get(&TEMPORAL_DEPLOYMENT_NAME);
         // Temporal writes a version as NAME.BUILD or NAME:BUILD.
-        if let Some(name) = name
-            .as_deref()
-            .filter(|name| name.contains(['.', ':']) || name.starts_with("__"))
+        if let Some(name) = name.filter(|name| name.contains(['.', ':']) || name.starts_with("__"))
         {
-            return Err(refused(
-                NAME,
-                name,
-                "must have no dot and no colon, and not begin with __",
-            ));
+            return Err(TEMPORAL_DEPLOYMENT_NAME.reject(name, "not a valid name"));
         }
         Ok(Self {
-            deployment: name.map(|name| (name, behavior)),
-            build_id: get(BUILD_ID),
+            deployment: name.map(|name| (name.to_owned(), behavior)),
+            build_id: environment
+                .get(&TEMPORAL_WORKER_BUILD_ID)
+                .map(ToOwned::to_owned),
         })
     }
 
@@ -75,37 +67,37 @@ mod tests {
     use super::*;
 
     fn read(settings: &[(&str, &str)]) -> Result<Versioning, String> {
-        let get = |name: &str| {
-            settings
-                .iter()
-                .find(|(known, _)| *known == name)
-                .map(|(_, value)| (*value).to_owned())
-        };
-        Versioning::read(get).map_err(|refused| refused.to_string())
+        Versioning::from_settings(&Environment::from_pairs(settings.iter().copied()))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
     fn a_build_decides_something_only_in_a_deployment_with_a_name() {
-        let plain = read(&[(BUILD_ID, "abc")]).unwrap().options();
-        assert!(!plain.use_worker_versioning && plain.default_versioning_behavior.is_none());
-        assert_eq!(plain.version.build_id, "abc");
-        let named = read(&[(NAME, "orders"), (BUILD_ID, "abc")])
+        let plain = read(&[("TEMPORAL_WORKER_BUILD_ID", "abc")])
             .unwrap()
             .options();
+        assert!(!plain.use_worker_versioning && plain.default_versioning_behavior.is_none());
+        assert_eq!(plain.version.build_id, "abc");
+        let named = read(&[
+            ("TEMPORAL_DEPLOYMENT_NAME", "orders"),
+            ("TEMPORAL_WORKER_BUILD_ID", "abc"),
+        ])
+        .unwrap()
+        .options();
         assert!(named.use_worker_versioning);
         assert_eq!(
             named.default_versioning_behavior,
             Some(VersioningBehavior::Pinned)
         );
         assert!(
-            read(&[(NAME, "or.ders")])
+            read(&[("TEMPORAL_DEPLOYMENT_NAME", "or.ders")])
                 .unwrap_err()
-                .contains("must have no dot")
+                .contains("not a valid name")
         );
         assert!(
-            read(&[(BEHAVIOR, "latest")])
+            read(&[("WORKER_VERSIONING_BEHAVIOR", "latest")])
                 .unwrap_err()
-                .contains("must be pinned or auto-upgrade")
+                .contains("allowed: pinned, auto-upgrade")
         );
     }
 }

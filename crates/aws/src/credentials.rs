@@ -2,22 +2,21 @@
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 
-/// The variable that has to be set.
+use settings::{AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, Setting};
+
+/// A required variable that is not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MissingVariable(pub &'static str);
+pub struct MissingVariable(pub &'static Setting);
 
 /// Credentials as Lambda gives them to a function: by its environment, good for as long as its sandbox lives.
 pub fn credentials_from_env() -> Result<Credentials, MissingVariable> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let needed = |name| variable(name).ok_or(MissingVariable(name));
-    let (id, secret) = (
-        needed("AWS_ACCESS_KEY_ID")?,
-        needed("AWS_SECRET_ACCESS_KEY")?,
-    );
+    let require = |setting| settings::read(setting).ok_or(MissingVariable(setting));
+    let id = require(&AWS_ACCESS_KEY_ID)?;
+    let secret = require(&AWS_SECRET_ACCESS_KEY)?;
     Ok(Credentials::new(
         id,
         secret,
-        variable("AWS_SESSION_TOKEN"),
+        settings::read(&AWS_SESSION_TOKEN),
         None,
         "environment",
     ))
@@ -32,7 +31,7 @@ pub fn credentials_provider() -> SharedCredentialsProvider {
 /// Credentials as they are each time they are asked for: of the environment, since this program was built for Lambda
 /// (without the feature `chain`).
 #[cfg(not(feature = "chain"))]
-pub fn credentials() -> SharedCredentialsProvider {
+pub fn credentials_provider() -> SharedCredentialsProvider {
     SharedCredentialsProvider::new(Environment)
 }
 
@@ -48,9 +47,10 @@ impl aws_credential_types::provider::ProvideCredentials for Environment {
     where
         Self: 'a,
     {
-        let missing = |MissingVariable(name): MissingVariable| {
+        let missing = |MissingVariable(setting): MissingVariable| {
             aws_credential_types::provider::error::CredentialsError::not_loaded(format!(
-                "{name} is not set"
+                "{} is not set",
+                setting.name()
             ))
         };
         aws_credential_types::provider::future::ProvideCredentials::ready(

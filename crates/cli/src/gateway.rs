@@ -8,7 +8,7 @@ mod functions;
 mod metrics;
 mod rate_limit;
 
-use std::{env, future::IntoFuture, net::SocketAddr, sync::Arc};
+use std::{future::IntoFuture, net::SocketAddr, sync::Arc};
 
 use anyhow::{Context, Result};
 use axum::{
@@ -24,8 +24,7 @@ use tokio::{
 };
 
 use order_client::SdkMetrics;
-
-const DEFAULT_ADDRESS: &str = "127.0.0.1:8000";
+use settings::{Environment, ORDERFLOW_HTTP_ADDRESS};
 
 /// Serves the HTTP API at `ORDERFLOW_HTTP_ADDRESS` until SIGTERM or Ctrl-C; calls under way are answered.
 pub(crate) async fn serve_gateway() -> Result<()> {
@@ -34,10 +33,12 @@ pub(crate) async fn serve_gateway() -> Result<()> {
     let functions = Arc::new(Functions::from_env(&sdk)?);
     rate_limit::apply_rate_limit()?;
     metrics::serve_metrics(sdk).await?;
-    let address = env::var("ORDERFLOW_HTTP_ADDRESS").unwrap_or_else(|_| DEFAULT_ADDRESS.to_owned());
-    let bound = TcpListener::bind(&address).await;
-    let listener = bound
-        .with_context(|| format!("ORDERFLOW_HTTP_ADDRESS={address}: failed to listen there"))?;
+    let environment = Environment::from_process();
+    let address = environment.get_or_default(&ORDERFLOW_HTTP_ADDRESS);
+    let bound = TcpListener::bind(address).await;
+    let listener = bound.map_err(|error| {
+        ORDERFLOW_HTTP_ADDRESS.reject(address, format!("failed to listen: {error}"))
+    })?;
     let mut terminated = signal(SignalKind::terminate())?;
     tracing::info!(%address, "the HTTP API is ready");
     let service = Router::new().fallback(call).with_state(functions);

@@ -1,11 +1,10 @@
 //! Where the commands find what they talk to: the environment, else the running stack, else the defaults.
 
-use std::env;
-
 use anyhow::{Context, Result, anyhow};
 
 use devstack::{Project, StackState};
 use order_client::{OrderClient, TemporalSettings};
+use settings::Setting;
 use store::{Database, PgPool};
 
 /// What a command needs at a time, at most.
@@ -17,22 +16,18 @@ fn running() -> Option<StackState> {
     Project::from_current_folder().ok()?.read_state().ok()
 }
 
-pub(crate) fn read_variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
-}
-
 /// What the running stack's programs were told.
-pub(crate) fn read_stack_setting(name: &str) -> Option<String> {
-    let mut settings = running()?.settings.into_iter();
-    settings
-        .find(|(known, value)| known == name && !value.is_empty())
+pub(crate) fn read_stack_setting(setting: &Setting) -> Option<String> {
+    let mut values = running()?.settings.into_iter();
+    values
+        .find(|(name, value)| name == setting.name() && !value.is_empty())
         .map(|(_, value)| value)
 }
 
 /// The HTTP API.
 pub(crate) fn api_url() -> String {
     let of_stack = || running().map(|state| state.addresses.http_url);
-    read_variable("ORDERFLOW_URL")
+    settings::read(&settings::ORDERFLOW_URL)
         .or_else(of_stack)
         .unwrap_or_else(|| DEFAULT_URL.to_owned())
 }
@@ -43,8 +38,14 @@ pub(crate) fn temporal_settings() -> Result<TemporalSettings> {
     };
     let addresses = state.addresses;
     Ok(TemporalSettings::from_env_or([
-        ("TEMPORAL_ADDRESS", addresses.temporal_address.as_str()),
-        ("TEMPORAL_NAMESPACE", addresses.temporal_namespace.as_str()),
+        (
+            &settings::TEMPORAL_ADDRESS,
+            addresses.temporal_address.as_str(),
+        ),
+        (
+            &settings::TEMPORAL_NAMESPACE,
+            addresses.temporal_namespace.as_str(),
+        ),
     ])?)
 }
 
@@ -70,7 +71,8 @@ pub(crate) fn explain_temporal_error(error: order_client::Error, id: &str) -> an
 }
 
 pub(crate) fn database_url() -> Option<String> {
-    read_variable("DATABASE_URL").or_else(|| running().map(|state| state.addresses.database_url))
+    settings::read(&settings::DATABASE_URL)
+        .or_else(|| running().map(|state| state.addresses.database_url))
 }
 
 /// The database. Its errors never carry the URL.
@@ -86,7 +88,7 @@ pub(crate) async fn open_database() -> Result<PgPool> {
 /// The database at [`database_url`], or why not.
 pub(crate) async fn try_open_database(url: &str) -> Result<PgPool, String> {
     // How it is logged in to is said with the variable; a local stack has a password.
-    let database = match read_variable("DATABASE_URL") {
+    let database = match settings::read(&settings::DATABASE_URL) {
         Some(_) => Database::from_env(CONNECTIONS).map_err(|refused| refused.to_string())?,
         None => store::connect_lazy(url, CONNECTIONS)
             .map_err(|error| format_store_error(&error))?

@@ -39,7 +39,7 @@ pub use payment_event::{
 pub use policy::{
     CompleteOn, DeliveryPolicy, OnTimeout, OrderPolicy, PaymentMode, ReviewMode, ReviewPolicy,
 };
-pub use profile::{Profile, SettingError, resolve_policy};
+pub use profile::{Profile, resolve_policy};
 pub use provider_units::UnitsError;
 pub use shipment::ShipmentInfo;
 pub use span::{Span, SpanError};

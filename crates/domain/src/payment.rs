@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{Decimal, DisputeStage, PaymentId, SettingError, TransactionId, status::named};
+use crate::{Decimal, DisputeStage, PaymentId, TransactionId, status::named};
+use settings::{Environment, SettingError};
 
 named! {
     /// Where one payment stands; the column `payments.status`.
@@ -34,21 +35,11 @@ named! {
 
 impl ChargeProvider {
     /// What the deployment is set to; the simulator where nothing is said.
-    pub fn from_setting(setting: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
-        const NAME: &str = "PAYMENT_PROVIDER";
-        let value = setting(NAME)
-            .map(|value| value.trim().to_owned())
-            .filter(|value| !value.is_empty());
-        let Some(value) = value else {
-            return Ok(Self::Simulator);
-        };
-        let names: Vec<_> = Self::ALL.iter().map(|provider| provider.as_str()).collect();
-        let allowed = format!("must be one of {}", names.join(", "));
-        Self::parse(&value).ok_or(SettingError {
-            name: NAME.to_owned(),
-            value,
-            allowed,
-        })
+    pub fn from_setting(environment: &Environment) -> Result<Self, SettingError> {
+        environment.choose(
+            &settings::PAYMENT_PROVIDER,
+            &[("simulator", Self::Simulator), ("stripe", Self::Stripe)],
+        )
     }
 
     /// What is wrong with a payment method that is to be charged there; nothing, when it may be tried.

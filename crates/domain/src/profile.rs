@@ -1,11 +1,10 @@
 //! Named sets of settings, and what environment variables change about them.
 
-use std::fmt;
-
 use crate::{
     CompleteOn, Decimal, DeliveryPolicy, OnTimeout, OrderPolicy, PaymentMode, ReviewMode,
     ReviewPolicy, Span, status::named,
 };
+use settings::{Environment, Setting, SettingError};
 
 named! {
     /// The settings of five systems.
@@ -16,15 +15,6 @@ named! {
         Quick => "quick",
         Checkout => "checkout",
     }
-}
-
-/// A setting that is not allowed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name}={value} is not allowed: {allowed}")]
-pub struct SettingError {
-    pub name: String,
-    pub value: String,
-    pub allowed: String,
 }
 
 const DAY: u64 = 86_400;
@@ -101,126 +91,95 @@ impl Profile {
     }
 }
 
-/// The policy of `profile` (else of `ORDER_PROFILE`, else of `production`) with the single variables
-/// that `setting` finds. A profile that a request names keeps its own values: the variables belong
-/// to the deployment's profile.
+/// Returns the policy of `profile`, or of the deployment's profile if it is `None`.
+///
+/// The deployment's profile is `ORDER_PROFILE`. The other settings of orders change the policy of the
+/// deployment's profile only, so another profile that a request names keeps its own values.
+///
+/// # Errors
+///
+/// Fails on a setting with a value that is not allowed.
 pub fn resolve_policy(
     profile: Option<Profile>,
-    setting: impl Fn(&str) -> Option<String>,
+    environment: &Environment,
 ) -> Result<OrderPolicy, SettingError> {
-    let settings = Settings(&setting);
-    let of_deployment = settings
-        .named("ORDER_PROFILE", Profile::ALL, Profile::parse)?
+    let of_deployment = choose(environment, &settings::ORDER_PROFILE, Profile::parse)?
         .unwrap_or(Profile::Production);
     let mut policy = profile.unwrap_or(of_deployment).policy();
     if profile.is_some_and(|profile| profile != of_deployment) {
         return Ok(policy);
     }
     let review = &mut policy.review;
-    settings.set(
+    set(
         &mut review.mode,
-        settings.named("REVIEW", ReviewMode::ALL, ReviewMode::parse)?,
+        choose(environment, &settings::REVIEW, ReviewMode::parse)?,
     );
-    if let Some(threshold) = settings.parsed::<Decimal>("REVIEW_THRESHOLD")? {
+    if let Some(threshold) = environment.parse::<Decimal>(&settings::REVIEW_THRESHOLD)? {
         review.threshold = Some(threshold);
     }
-    settings.set(
+    set(
         &mut review.timeout,
-        settings.parsed("MANUAL_REVIEW_TIMEOUT")?,
+        environment.parse(&settings::MANUAL_REVIEW_TIMEOUT)?,
     );
-    settings.set(
+    set(
         &mut review.on_timeout,
-        settings.named("REVIEW_ON_TIMEOUT", OnTimeout::ALL, OnTimeout::parse)?,
+        choose(environment, &settings::REVIEW_ON_TIMEOUT, OnTimeout::parse)?,
     );
-    settings.set(
+    set(
         &mut policy.payment,
-        settings.named("PAYMENT", PaymentMode::ALL, PaymentMode::parse)?,
+        choose(environment, &settings::PAYMENT, PaymentMode::parse)?,
     );
-    settings.set(
+    set(
         &mut policy.payment_timeout,
-        settings.parsed("PAYMENT_TIMEOUT")?,
+        environment.parse(&settings::PAYMENT_TIMEOUT)?,
     );
-    settings.set(
+    set(
         &mut policy.payment_retry_for,
-        settings.parsed("PAYMENT_RETRY_FOR")?,
+        environment.parse(&settings::PAYMENT_RETRY_FOR)?,
     );
-    settings.set(
+    set(
         &mut policy.payment_processing_delay,
-        settings.parsed("PAYMENT_PROCESSING_DELAY")?,
+        environment.parse(&settings::PAYMENT_PROCESSING_DELAY)?,
     );
-    settings.set(
+    set(
         &mut policy.shipping_delay,
-        settings.parsed("SHIPPING_DELAY")?,
+        environment.parse(&settings::SHIPPING_DELAY)?,
     );
-    settings.set(
+    set(
         &mut policy.complete_on,
-        settings.named("COMPLETE_ON", CompleteOn::ALL, CompleteOn::parse)?,
+        choose(environment, &settings::COMPLETE_ON, CompleteOn::parse)?,
     );
-    settings.set(&mut policy.delivery, settings.parsed("DELIVERY")?);
-    settings.set(
+    set(
+        &mut policy.delivery,
+        environment.parse(&settings::DELIVERY)?,
+    );
+    set(
         &mut policy.delivery_estimate,
-        settings.parsed("DELIVERY_ESTIMATE")?,
+        environment.parse(&settings::DELIVERY_ESTIMATE)?,
     );
-    settings.set(
+    set(
         &mut policy.deadline,
-        settings
-            .parsed::<Deadline>("ORDER_DEADLINE")?
+        environment
+            .parse::<Deadline>(&settings::ORDER_DEADLINE)?
             .map(|deadline| deadline.0),
     );
     Ok(policy)
 }
 
-struct Settings<'a, F>(&'a F);
-
-impl<F: Fn(&str) -> Option<String>> Settings<'_, F> {
-    fn get(&self, name: &str) -> Option<String> {
-        (self.0)(name)
-            .map(|value| value.trim().to_owned())
-            .filter(|value| !value.is_empty())
+fn set<T>(field: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *field = value;
     }
+}
 
-    fn set<T>(&self, place: &mut T, value: Option<T>) {
-        if let Some(value) = value {
-            *place = value;
-        }
-    }
-
-    fn parsed<T: std::str::FromStr<Err: fmt::Display>>(
-        &self,
-        name: &str,
-    ) -> Result<Option<T>, SettingError> {
-        let Some(value) = self.get(name) else {
-            return Ok(None);
-        };
-        let parsed = value.parse().map(Some);
-        parsed.map_err(|error: T::Err| SettingError {
-            name: name.to_owned(),
-            value,
-            allowed: error.to_string(),
-        })
-    }
-
-    fn named<T: fmt::Display>(
-        &self,
-        name: &str,
-        all: &[T],
-        parse: fn(&str) -> Option<T>,
-    ) -> Result<Option<T>, SettingError> {
-        let Some(value) = self.get(name) else {
-            return Ok(None);
-        };
-        let allowed = || {
-            format!(
-                "must be one of {}",
-                all.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
-            )
-        };
-        parse(&value).map(Some).ok_or_else(|| SettingError {
-            name: name.to_owned(),
-            value,
-            allowed: allowed(),
-        })
-    }
+/// Returns the meaning of a word, or `None` if the variable is not set.
+fn choose<T>(
+    environment: &Environment,
+    setting: &Setting,
+    parse: fn(&str) -> Option<T>,
+) -> Result<Option<T>, SettingError> {
+    environment.check_one(setting)?;
+    Ok(environment.get(setting).and_then(parse))
 }
 
 struct Deadline(Option<Span>);
@@ -266,12 +225,7 @@ mod tests {
         profile: Option<Profile>,
         variables: &[(&str, &str)],
     ) -> Result<OrderPolicy, SettingError> {
-        resolve_policy(profile, |name| {
-            variables
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
-        })
+        resolve_policy(profile, &Environment::from_pairs(variables.iter().copied()))
     }
 
     #[test]
@@ -304,33 +258,75 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_setting_names_the_variable_the_value_and_what_is_allowed() {
-        for (name, value, allowed) in [
+    fn bad_value_is_rejected_with_allowed_values() {
+        for (name, value, problem) in [
             (
                 "ORDER_PROFILE",
                 "fast",
-                "must be one of production, lifecycle, approval, quick, checkout",
+                "unknown value; allowed: production, lifecycle, approval, quick, checkout",
             ),
             (
                 "DELIVERY",
                 "auto",
-                "must be confirm or auto:DURATION such as auto:2s",
+                "not a valid value; allowed: confirm, or auto:DURATION such as auto:2s",
             ),
             (
                 "PAYMENT_TIMEOUT",
                 "soon",
-                "must be a duration such as 3s, 500ms, 15m, 24h, 14d, or a number of seconds",
+                "not a duration; allowed: a duration such as 500ms, 3s, 15m, 24h or 14d",
             ),
             (
                 "ORDER_DEADLINE",
                 "-1",
-                "must be none or a duration such as 60s",
+                "not a valid value; allowed: none, or a duration such as 60s",
             ),
         ] {
             assert_eq!(
                 resolve(None, &[(name, value)]).unwrap_err().to_string(),
-                format!("{name}={value} is not allowed: {allowed}")
+                format!("{name}={value}: {problem}")
             );
+        }
+    }
+
+    #[test]
+    fn defaults_of_the_table_are_those_of_production() {
+        let defaults: Vec<_> = settings::ALL
+            .iter()
+            .filter(|setting| setting.section() == settings::Section::Orders)
+            .map(|setting| (setting.name(), setting.default_value()))
+            .collect();
+        assert_eq!(
+            resolve(None, &defaults).unwrap(),
+            Profile::Production.policy()
+        );
+    }
+
+    #[test]
+    fn table_allows_each_word_of_a_policy() {
+        let names = |names: Vec<&'static str>| settings::Allowed::Choice(names.leak());
+        for (setting, words) in [
+            (
+                &settings::ORDER_PROFILE,
+                names(Profile::ALL.iter().map(|word| word.as_str()).collect()),
+            ),
+            (
+                &settings::REVIEW,
+                names(ReviewMode::ALL.iter().map(|word| word.as_str()).collect()),
+            ),
+            (
+                &settings::REVIEW_ON_TIMEOUT,
+                names(OnTimeout::ALL.iter().map(|word| word.as_str()).collect()),
+            ),
+            (
+                &settings::PAYMENT,
+                names(PaymentMode::ALL.iter().map(|word| word.as_str()).collect()),
+            ),
+            (
+                &settings::COMPLETE_ON,
+                names(CompleteOn::ALL.iter().map(|word| word.as_str()).collect()),
+            ),
+        ] {
+            assert_eq!(setting.allowed(), words, "{}", setting.name());
         }
     }
 }

@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
+use settings::{DURATION_UNITS, LONGEST_DURATION};
+
 /// A length of time in whole milliseconds, at most ten years.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(Duration);
@@ -11,16 +13,6 @@ pub struct Span(Duration);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be a duration such as 3s, 500ms, 15m, 24h, 14d, or a number of seconds")]
 pub struct SpanError;
-
-/// Unit and milliseconds, the longest first so that a span prints in the largest unit that fits.
-const UNITS: [(&str, u64); 5] = [
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
-const LONGEST: u64 = 3_650 * 86_400_000;
 
 impl Span {
     pub const ZERO: Self = Self(Duration::ZERO);
@@ -42,29 +34,17 @@ impl FromStr for Span {
     type Err = SpanError;
 
     fn from_str(text: &str) -> Result<Self, SpanError> {
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, unit) = text.split_at(digits);
-        let number: u64 = number.parse().map_err(|_| SpanError)?;
-        let unit = if unit.is_empty() { "s" } else { unit };
-        let (_, milliseconds) = UNITS
-            .iter()
-            .find(|(name, _)| *name == unit)
-            .ok_or(SpanError)?;
-        let total = number
-            .checked_mul(*milliseconds)
-            .filter(|total| *total <= LONGEST)
-            .ok_or(SpanError)?;
-        Ok(Self(Duration::from_millis(total)))
+        settings::parse_duration(text).map(Self).ok_or(SpanError)
     }
 }
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let total = u64::try_from(self.0.as_millis()).unwrap_or(LONGEST);
+        let total = u64::try_from(self.0.as_millis()).unwrap_or(LONGEST_DURATION);
         if total == 0 {
             return f.write_str("0s");
         }
-        let fits = UNITS
+        let fits = DURATION_UNITS
             .iter()
             .find(|(_, milliseconds)| total.is_multiple_of(*milliseconds));
         let (unit, milliseconds) = fits.unwrap_or(&("ms", 1));
@@ -104,7 +84,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn display_reads_back(milliseconds in 0..=LONGEST) {
+        fn display_reads_back(milliseconds in 0..=LONGEST_DURATION) {
             let span = Span(Duration::from_millis(milliseconds));
             prop_assert_eq!(span.to_string().parse::<Span>(), Ok(span));
         }

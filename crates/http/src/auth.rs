@@ -10,14 +10,14 @@ mod token;
 
 use api_key::ApiKeys;
 
-use crate::{Access, Caller, Problem, Route, read_setting, setting_error};
+use crate::{Access, Caller, Problem, Route};
 pub use api_key::{NewApiKey, create_api_key};
 use std::sync::OnceLock;
 
 use lambda_http::http::{HeaderMap, HeaderName};
 use token::TokenVerifier;
 
-use domain::SettingError;
+use settings::{Environment, SettingError};
 
 /// How callers prove who they are (`API_AUTH`).
 #[derive(Debug)]
@@ -32,7 +32,7 @@ static AUTH: OnceLock<Auth> = OnceLock::new();
 
 /// Reads who may call from the environment, for all calls of this program.
 pub fn configure_auth() -> Result<(), SettingError> {
-    let auth = Auth::from_settings(read_setting)?;
+    let auth = Auth::from_settings(&Environment::from_process())?;
     // Set once; a second reading of the same environment says the same.
     let _ = AUTH.set(auth);
     Ok(())
@@ -55,21 +55,21 @@ enum AuthError {
 }
 
 impl Auth {
-    fn from_settings(setting: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
-        const ALLOWED: &str = "must be none, api-key or jwt";
-        match setting("API_AUTH").as_deref() {
+    fn from_settings(environment: &Environment) -> Result<Self, SettingError> {
+        match environment.get(&settings::API_AUTH) {
             Some("none") => Ok(Self::None),
-            Some("api-key") => ApiKeys::from_settings(setting).map(Self::ApiKey),
+            Some("api-key") => ApiKeys::from_settings(environment).map(Self::ApiKey),
             Some("jwt") => {
-                TokenVerifier::from_settings(setting).map(|tokens| Self::Jwt(Box::new(tokens)))
+                TokenVerifier::from_settings(environment).map(|tokens| Self::Jwt(Box::new(tokens)))
             }
-            Some(other) => Err(setting_error("API_AUTH", other, ALLOWED)),
-            // Open is what a laptop may be, and what the internet must not be by an oversight.
-            None if setting("AWS_LAMBDA_FUNCTION_NAME").is_some() => Err(setting_error(
-                "API_AUTH",
-                "",
-                &format!("on Lambda it must be set; it {ALLOWED}"),
-            )),
+            Some(other) => Err(settings::API_AUTH.reject(other, "unknown value")),
+            // An open API is fine on a laptop. On the internet it must be a decision.
+            None if environment
+                .get(&settings::AWS_LAMBDA_FUNCTION_NAME)
+                .is_some() =>
+            {
+                Err(settings::API_AUTH.missing("not set, but required on Lambda"))
+            }
             None => Ok(Self::None),
         }
     }
@@ -151,21 +151,15 @@ mod tests {
     use super::*;
 
     fn read(settings: &[(&str, &str)]) -> Result<Auth, String> {
-        let setting = |name: &str| {
-            settings
-                .iter()
-                .find(|(known, _)| *known == name)
-                .map(|(_, value)| (*value).to_owned())
-        };
-        Auth::from_settings(setting).map_err(|error| error.to_string())
+        Auth::from_settings(&Environment::from_pairs(settings.iter().copied()))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
     fn a_laptop_is_open_and_lambda_never_by_default() {
         assert!(matches!(read(&[]), Ok(Auth::None)));
         let lambda = ("AWS_LAMBDA_FUNCTION_NAME", "start");
-        let refused =
-            "API_AUTH= is not allowed: on Lambda it must be set; it must be none, api-key or jwt";
+        let refused = "API_AUTH: not set, but required on Lambda; allowed: none, api-key, jwt";
         assert_eq!(read(&[lambda]).unwrap_err(), refused);
         assert!(matches!(
             read(&[lambda, ("API_AUTH", "none")]),
@@ -178,15 +172,15 @@ mod tests {
         let missing = |kind| read(&[("API_AUTH", kind)]).unwrap_err();
         assert_eq!(
             missing("basic"),
-            "API_AUTH=basic is not allowed: must be none, api-key or jwt"
+            "API_AUTH=basic: unknown value; allowed: none, api-key, jwt"
         );
         assert!(
-            missing("api-key").starts_with("API_KEYS= is not allowed: "),
+            missing("api-key").starts_with("API_KEYS: not set, "),
             "{}",
             missing("api-key")
         );
         assert!(
-            missing("jwt").starts_with("JWT_ISSUER= is not allowed: "),
+            missing("jwt").starts_with("JWT_ISSUER: not set, "),
             "{}",
             missing("jwt")
         );

@@ -5,7 +5,7 @@ use std::{convert::Infallible, process::ExitCode};
 use lambda_http::{Body, Request, Response, service_fn};
 
 use crate::configure_auth;
-use domain::SettingError;
+use settings::SettingError;
 
 /// A function: what it is set up with, and how it answers.
 pub trait Application: Sized + Sync {

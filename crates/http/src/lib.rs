@@ -26,7 +26,6 @@ mod request_id;
 mod response;
 mod route;
 mod serve;
-mod setting;
 
 pub use access::{Access, Scope};
 pub use auth::{NewApiKey, configure_auth, create_api_key};
@@ -49,4 +48,3 @@ pub use route::{
     SignalOperation, StartOperation, WebOperation, find_route,
 };
 pub use serve::serve;
-pub use setting::{read_setting, read_switch, setting_error};

@@ -1,6 +1,6 @@
-//! Where Temporal is and which task queues orders use, from the environment.
+//! The settings of connections to Temporal.
 
-use std::{collections::HashMap, env, fmt, time::Duration};
+use std::{collections::HashMap, fmt, time::Duration};
 
 use temporalio_client::{
     ClientOptions, ConnectionOptions, RetryOptions, Url,
@@ -9,27 +9,24 @@ use temporalio_client::{
 use temporalio_common::envconfig::load_client_config_profile;
 
 use crate::SdkMetrics;
-use domain::SettingError;
-use workflows::{ORDERS_TASK_QUEUE, SHIPPING_TASK_QUEUE};
+use settings::{
+    Environment, Setting, SettingError, TEMPORAL_ADDRESS, TEMPORAL_CONFIG_FILE, TEMPORAL_PROFILE,
+    TEMPORAL_TARGET,
+};
 
-const ADDRESS: &str = "TEMPORAL_ADDRESS";
-/// What other systems call the address.
-const ADDRESS_ALIAS: &str = "TEMPORAL_TARGET";
-const DEFAULT_ADDRESS: &str = "127.0.0.1:7233";
-
-/// How to reach Temporal. `TEMPORAL_*` is read as Temporal's own tools read it.
+/// The settings of connections to Temporal. `TEMPORAL_*` have the meaning of Temporal's own tools.
 #[derive(Clone)]
 pub struct TemporalSettings {
     connection: ConnectionOptions,
     client: ClientOptions,
     address: String,
-    /// Where orders run.
+    /// The task queue of orders.
     pub orders_task_queue: String,
-    /// Where their shipping runs.
+    /// The task queue of shipping.
     pub shipping_task_queue: String,
 }
 
-/// Without the connection: it may hold an API key.
+/// Omits the connection, which may contain an API key.
 impl fmt::Debug for TemporalSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TemporalSettings")
@@ -39,48 +36,60 @@ impl fmt::Debug for TemporalSettings {
 }
 
 impl TemporalSettings {
+    /// Reads the settings of this process.
+    ///
+    /// # Errors
+    ///
+    /// Fails on a value that is not allowed.
     pub fn from_env() -> Result<Self, SettingError> {
         Self::from_env_or([])
     }
 
-    /// The environment, and `defaults` (such as a running stack's addresses) for what it does not set.
-    pub fn from_env_or<const N: usize>(defaults: [(&str, &str); N]) -> Result<Self, SettingError> {
-        let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
-        let mut variables: HashMap<String, String> = env::vars_os()
-            .filter_map(utf8)
-            .filter(|(_, value)| !value.is_empty())
-            .collect();
-        for (name, value) in defaults {
-            let is_set = variables.contains_key(name)
-                || (name == ADDRESS && variables.contains_key(ADDRESS_ALIAS));
-            if !is_set {
-                variables.insert(name.to_owned(), value.to_owned());
+    /// Reads the settings of this process. `defaults`, such as the addresses of a running stack, replace
+    /// unset variables.
+    ///
+    /// # Errors
+    ///
+    /// Fails on a value that is not allowed.
+    pub fn from_env_or<const N: usize>(
+        defaults: [(&'static Setting, &str); N],
+    ) -> Result<Self, SettingError> {
+        let mut environment = Environment::from_process();
+        for (setting, value) in defaults {
+            let has_alias =
+                setting == &TEMPORAL_ADDRESS && environment.get(&TEMPORAL_TARGET).is_some();
+            if !has_alias {
+                environment = environment.or_set(setting, value);
             }
         }
-        Self::read(variables)
+        let variables = settings::process_variables()
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
+        Self::read(&environment, variables)
     }
 
-    fn read(mut variables: HashMap<String, String>) -> Result<Self, SettingError> {
-        let queue = |name: &str, default: &str| {
-            variables
-                .get(name)
-                .map_or(default, String::as_str)
-                .to_owned()
-        };
-        let orders_task_queue = queue("ORDER_TASK_QUEUE", ORDERS_TASK_QUEUE);
-        let shipping_task_queue = queue("SHIPPING_TASK_QUEUE", SHIPPING_TASK_QUEUE);
-        // A file is read only where somebody named one: a stray profile in a home folder must not
-        // send local orders to somebody's production.
-        let file = variables.contains_key("TEMPORAL_CONFIG_FILE")
-            || variables.contains_key("TEMPORAL_PROFILE");
-        if !file && !variables.contains_key(ADDRESS) {
-            let address = variables
-                .get(ADDRESS_ALIAS)
-                .map_or(DEFAULT_ADDRESS, String::as_str)
-                .to_owned();
-            variables.insert(ADDRESS.to_owned(), address);
+    /// `variables` are those of the process, because Temporal's library reads more than the table has.
+    fn read(
+        environment: &Environment,
+        mut variables: HashMap<String, String>,
+    ) -> Result<Self, SettingError> {
+        variables.extend(
+            environment
+                .pairs()
+                .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        let queue = |setting| environment.get_or_default(setting).to_owned();
+        let orders_task_queue = queue(&settings::ORDER_TASK_QUEUE);
+        let shipping_task_queue = queue(&settings::SHIPPING_TASK_QUEUE);
+        // A configuration file is read only if a variable names it. Otherwise a profile in the home
+        // folder could send local orders to a production namespace.
+        let file = environment.get(&TEMPORAL_CONFIG_FILE).is_some()
+            || environment.get(&TEMPORAL_PROFILE).is_some();
+        if !file && environment.get(&TEMPORAL_ADDRESS).is_none() {
+            let address = environment
+                .get(&TEMPORAL_TARGET)
+                .unwrap_or(TEMPORAL_ADDRESS.default_value());
+            variables.insert(TEMPORAL_ADDRESS.name().to_owned(), address.to_owned());
         }
         let options = LoadClientConfigProfileOptions::builder()
             .disable_file(!file)
@@ -89,7 +98,7 @@ impl TemporalSettings {
         let address = profile
             .address
             .clone()
-            .unwrap_or_else(|| DEFAULT_ADDRESS.to_owned());
+            .unwrap_or_else(|| TEMPORAL_ADDRESS.default_value().to_owned());
         let namespace = profile
             .namespace
             .clone()
@@ -105,7 +114,7 @@ impl TemporalSettings {
         })
     }
 
-    /// As it was set, for people to read.
+    /// Returns the address as it was set, for messages.
     pub fn address(&self) -> &str {
         &self.address
     }
@@ -114,20 +123,21 @@ impl TemporalSettings {
         &self.client.namespace
     }
 
-    /// With what the SDK measures of its requests going to `metrics`.
+    /// Adds a sink for the SDK's metrics of requests.
     #[must_use]
     pub fn with_metrics(mut self, metrics: &SdkMetrics) -> Self {
         self.connection.metrics_meter = metrics.meter();
         self
     }
 
-    /// For a worker, which stays: the SDK's own patience and keep-alive.
+    /// Returns the options of a worker: the SDK's timeouts and keep-alive.
     pub(crate) fn worker_options(&self) -> (ConnectionOptions, ClientOptions) {
         (self.connection.clone(), self.client.clone())
     }
 
-    /// For a caller, which may be frozen between two calls and must answer soon: nothing runs in the
-    /// background, and retries are ours, since a connection lost silently must be replaced, not retried.
+    /// Returns the options of a client that may be frozen between two calls and must answer soon. Nothing
+    /// runs in the background. The client retries by itself, because a retry on a broken connection fails
+    /// again and the connection must be replaced.
     pub(crate) fn caller_options(&self) -> (ConnectionOptions, ClientOptions) {
         let mut connection = self.connection.clone();
         connection.connect_timeout = Some(Duration::from_millis(1_500));
@@ -143,28 +153,20 @@ fn connection(
     profile: ClientConfigProfile,
     address: &str,
 ) -> Result<ConnectionOptions, SettingError> {
-    // Checked here, since the SDK's own message does not name the variable.
+    // The message of the SDK does not name the variable.
     let url = if address.contains("://") {
         address.to_owned()
     } else {
         format!("http://{address}")
     };
     if !Url::parse(&url).is_ok_and(|url| url.has_host()) {
-        return Err(SettingError {
-            name: ADDRESS.to_owned(),
-            value: address.to_owned(),
-            allowed: "must be HOST:PORT such as 127.0.0.1:7233".to_owned(),
-        });
+        return Err(TEMPORAL_ADDRESS.reject(address, "not an address"));
     }
     ConnectionOptions::try_from(profile).map_err(refused)
 }
 
 fn refused(error: ConfigError) -> SettingError {
-    SettingError {
-        name: "TEMPORAL_*".to_owned(),
-        value: "…".to_owned(),
-        allowed: error.to_string(),
-    }
+    SettingError::from_group("TEMPORAL_*", error.to_string())
 }
 
 #[cfg(test)]
@@ -172,12 +174,12 @@ mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<TemporalSettings, SettingError> {
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        TemporalSettings::read(variables.iter().map(owned).collect())
+        let environment = Environment::from_pairs(variables.iter().copied());
+        TemporalSettings::read(&environment, HashMap::new())
     }
 
     #[test]
-    fn both_names_of_the_address_are_read_and_ours_wins() {
+    fn first_name_of_the_address_wins() {
         assert_eq!(
             read(&[]).unwrap().connection.target.as_str(),
             "http://127.0.0.1:7233/"
@@ -197,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn an_api_key_turns_tls_on_and_is_not_printed() {
+    fn api_key_turns_tls_on_and_is_hidden() {
         let settings = read(&[
             ("TEMPORAL_ADDRESS", "eu.example:7233"),
             ("TEMPORAL_API_KEY", "secret"),
@@ -208,16 +210,24 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_address_is_named() {
+    fn bad_address_is_rejected() {
         let error = read(&[("TEMPORAL_ADDRESS", "http://")]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "TEMPORAL_ADDRESS=http:// is not allowed: must be HOST:PORT such as 127.0.0.1:7233"
+            "TEMPORAL_ADDRESS=http://: not an address; allowed: HOST:PORT, such as 127.0.0.1:7233"
         );
     }
 
     #[test]
-    fn task_queues_have_the_contracts_defaults() {
+    fn task_queues_have_the_defaults_of_the_workflows() {
+        let names = [
+            settings::ORDER_TASK_QUEUE.default_value(),
+            settings::SHIPPING_TASK_QUEUE.default_value(),
+        ];
+        assert_eq!(
+            names,
+            [workflows::ORDERS_TASK_QUEUE, workflows::SHIPPING_TASK_QUEUE]
+        );
         let queues =
             |settings: TemporalSettings| (settings.orders_task_queue, settings.shipping_task_queue);
         assert_eq!(

@@ -26,7 +26,7 @@ mod verify;
 
 pub use events::{Environment, events};
 pub use sample::{Facts, SampleError, SampleKind, has_sample, sample};
-pub use secrets::{SQUARE_URL, SecretError, Secrets, made_up, secrets_variable};
+pub use secrets::{SQUARE_URL, SecretError, Secrets, made_up, secrets_setting, secrets_variable};
 pub use sign::{Message, SignError, Signing, sign};
 pub use verify::{LARGEST_BATCH, Rejection, Request, TOLERANCE, Verified, verify};
 

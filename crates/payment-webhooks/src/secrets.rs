@@ -6,13 +6,28 @@ use data_encoding::{BASE64, BASE64_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE, HEXUPPE
 
 use crate::schemes::{self, KeyEncoding};
 use domain::WebhookProvider;
+use settings::Setting;
 
 /// The registered URL, which Square signs.
-pub const SQUARE_URL: &str = "WEBHOOK_URL_SQUARE";
+pub const SQUARE_URL: &str = settings::WEBHOOK_URL_SQUARE.name();
 
-/// The setting that has the provider's secrets.
+/// Returns the setting of the provider's secrets.
+pub fn secrets_setting(provider: WebhookProvider) -> &'static Setting {
+    match provider {
+        WebhookProvider::Stripe => &settings::WEBHOOK_SECRETS_STRIPE,
+        WebhookProvider::Adyen => &settings::WEBHOOK_SECRETS_ADYEN,
+        WebhookProvider::Standard => &settings::WEBHOOK_SECRETS_STANDARD,
+        WebhookProvider::Square => &settings::WEBHOOK_SECRETS_SQUARE,
+        WebhookProvider::Mollie => &settings::WEBHOOK_SECRETS_MOLLIE,
+        WebhookProvider::GoCardless => &settings::WEBHOOK_SECRETS_GOCARDLESS,
+        WebhookProvider::Checkout => &settings::WEBHOOK_SECRETS_CHECKOUT,
+        WebhookProvider::Shopify => &settings::WEBHOOK_SECRETS_SHOPIFY,
+    }
+}
+
+/// Returns the name of the setting of the provider's secrets.
 pub fn secrets_variable(provider: WebhookProvider) -> String {
-    format!("WEBHOOK_SECRETS_{}", provider.as_str().to_uppercase())
+    secrets_setting(provider).name().to_owned()
 }
 
 /// A secret as the provider would show it, made of bytes that nobody can guess.

@@ -172,9 +172,10 @@ impl Environment {
 }
 
 fn parse<T: FromStr>(setting: &Setting, value: &str) -> Result<T, SettingError> {
-    value
-        .parse()
-        .map_err(|_| setting.reject(value, setting.allowed.problem()))
+    let parsed = value.parse().ok();
+    parsed
+        .filter(|_| setting.allowed.accepts(value))
+        .ok_or_else(|| setting.reject(value, setting.allowed.problem()))
 }
 
 /// Login shells set `MAIL` to the file of the user's mailbox, which is not meant for this project.
@@ -184,9 +185,21 @@ fn clean(name: &str, value: &str) -> Option<String> {
     (!value.is_empty() && !is_mailbox).then(|| value.to_owned())
 }
 
-/// Returns the names of all variables of this process.
-pub(crate) fn names_of_process() -> impl Iterator<Item = String> {
-    env::vars_os().filter_map(|(name, _): (OsString, OsString)| name.into_string().ok())
+/// Returns all variables of this process, for a library that reads variables itself.
+pub fn process_variables() -> impl Iterator<Item = (String, String)> {
+    env::vars_os().filter_map(|(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    })
+}
+
+/// Reads one setting of this process.
+///
+/// ```
+/// assert_eq!(settings::read(&settings::ORDERFLOW_DB_INSTANCE), None);
+/// ```
+pub fn read(setting: &'static Setting) -> Option<String> {
+    let value = env::var(setting.name()).ok()?;
+    clean(setting.name(), &value)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ mod setting;
 pub mod table;
 
 pub use duration::{DURATION_UNITS, LONGEST_DURATION, parse_duration};
-pub use environment::Environment;
+pub use environment::{Environment, process_variables, read};
 pub use error::SettingError;
 pub use loopback::is_loopback_host;
 pub use misspelling::{Misspelling, find_misspellings};

@@ -1,6 +1,6 @@
 //! Variables that look like a misspelled setting.
 
-use crate::{ALL, environment::names_of_process, find};
+use crate::{ALL, environment::process_variables, find};
 
 /// Prefixes that belong to this project alone: each unknown name is reported.
 const OWN_PREFIXES: [&str; 3] = ["ORDERFLOW_", "WEBHOOK_SECRETS_", "SETTLEMENT_"];
@@ -50,7 +50,9 @@ impl std::fmt::Display for Misspelling {
 
 /// Returns the variables of this process that look like a misspelled setting.
 pub fn find_misspellings() -> Vec<Misspelling> {
-    names_of_process().filter_map(check_name).collect()
+    process_variables()
+        .filter_map(|(name, _)| check_name(name))
+        .collect()
 }
 
 fn check_name(name: String) -> Option<Misspelling> {

@@ -2,15 +2,12 @@
 
 #[cfg(feature = "iam")]
 use crate::rds_token::{RdsTokenProvider, resolve_region};
-use std::{convert::Infallible, env};
+use std::convert::Infallible;
 
 use crate::{PgPool, connect_lazy};
-use domain::SettingError;
+use settings::{DATABASE_IAM_AUTH, DATABASE_URL, Environment, SettingError};
 #[cfg(feature = "iam")]
 use std::{sync::Arc, time::Duration};
-
-const URL: &str = "DATABASE_URL";
-const IAM_AUTH: &str = "DATABASE_IAM_AUTH";
 
 /// A pool, and what its next connection logs in with.
 #[derive(Debug, Clone)]
@@ -34,32 +31,23 @@ impl From<PgPool> for Database {
 impl Database {
     /// The database of `DATABASE_URL`, connected to when it is first used; by IAM with `DATABASE_IAM_AUTH=on`.
     pub fn from_env(connections: u32) -> Result<Self, SettingError> {
-        let variable = |name| env::var(name).unwrap_or_default();
-        let url = variable(URL);
-        let pool = connect_lazy(&url, connections)
-            .ok()
-            .filter(|_| !url.is_empty());
-        // It carries a password, so it is not shown.
-        let shown = if url.is_empty() { "" } else { "…" };
-        let pool = pool.ok_or_else(|| {
-            refused(
-                URL,
-                shown,
-                "must be postgres://USER:PASSWORD@HOST:PORT/NAME",
-            )
-        })?;
-        match variable(IAM_AUTH).as_str() {
-            "" | "off" => Ok(pool.into()),
-            "on" => Self::by_iam(pool),
-            other => Err(refused(IAM_AUTH, other, "must be on or off")),
+        let environment = Environment::from_process();
+        let url = environment.require(&DATABASE_URL, "not set")?;
+        let pool = connect_lazy(url, connections)
+            .map_err(|_| DATABASE_URL.reject(url, "not a URL of PostgreSQL"))?;
+        if environment.is_on(&DATABASE_IAM_AUTH)? {
+            Self::by_iam(pool)
+        } else {
+            Ok(pool.into())
         }
     }
 
     #[cfg(not(feature = "iam"))]
     fn by_iam(_: PgPool) -> Result<Self, SettingError> {
-        let allowed =
-            "must be off in a program that was built without the feature iam (docs/settings.md)";
-        Err(refused(IAM_AUTH, "on", allowed))
+        Err(DATABASE_IAM_AUTH.reject(
+            "on",
+            "this program was built without the feature iam (docs/settings.md)",
+        ))
     }
 
     #[cfg(feature = "iam")]
@@ -68,7 +56,7 @@ impl Database {
         let tokens = resolve_region(&pool).and_then(|region| {
             RdsTokenProvider::new(&pool, region, aws::credentials_provider(), now)
         });
-        let tokens = tokens.map_err(|why| refused(URL, "…", &why.to_string()))?;
+        let tokens = tokens.map_err(|error| DATABASE_URL.reject_hidden(error.to_string()))?;
         Ok(Self::with_token_provider(pool, tokens))
     }
 
@@ -107,13 +95,5 @@ impl Database {
             }
         }
         std::future::pending().await
-    }
-}
-
-fn refused(name: &str, value: &str, allowed: &str) -> SettingError {
-    SettingError {
-        name: name.to_owned(),
-        value: value.to_owned(),
-        allowed: allowed.to_owned(),
     }
 }

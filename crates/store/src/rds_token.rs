@@ -1,7 +1,6 @@
 //! Passwords for a database that knows its users by AWS IAM: tokens that RDS takes for fifteen minutes.
 
 use std::{
-    env,
     error::Error as StdError,
     sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
@@ -16,6 +15,7 @@ use aws_types::{SdkConfig, region::Region};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use crate::PgPool;
+use settings::{AWS_DEFAULT_REGION, AWS_REGION, Environment};
 
 /// After which a connection gets a newer one. RDS takes a token for 15 minutes, and its clock is not ours.
 const RENEWED_AFTER: Duration = Duration::from_mins(10);
@@ -23,9 +23,11 @@ const RENEWED_AFTER: Duration = Duration::from_mins(10);
 /// What is wrong with a URL for a login by IAM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IamUrlError {
-    #[error("must say sslmode=verify-full for DATABASE_IAM_AUTH=on: a token is a password")]
+    #[error(
+        "without sslmode=verify-full, which DATABASE_IAM_AUTH=on requires because a token is a password"
+    )]
     Unverified,
-    #[error("must name a host of RDS for DATABASE_IAM_AUTH=on, or AWS_REGION must say where it is")]
+    #[error("the host is not one of RDS, so DATABASE_IAM_AUTH=on requires AWS_REGION")]
     NoRegion,
 }
 
@@ -131,22 +133,23 @@ fn in_their_order(token: &str) -> String {
 
 /// Where the database of `pool` is.
 pub(crate) fn resolve_region(pool: &PgPool) -> Result<String, IamUrlError> {
-    region(pool.connect_options().get_host(), |name| {
-        env::var(name).ok()
-    })
+    region(
+        pool.connect_options().get_host(),
+        &Environment::from_process(),
+    )
     .ok_or(IamUrlError::NoRegion)
 }
 
 /// The host's own, since a token is good where the database is: `NAME.ID.REGION.rds.amazonaws.com`.
-fn region(host: &str, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+fn region(host: &str, environment: &Environment) -> Option<String> {
     let of_host = host
         .split_once(".rds.amazonaws.com")
         .and_then(|(name, _)| name.rsplit_once('.'));
-    let set = |name| variable(name).filter(|value| !value.is_empty());
+    let get = |setting| environment.get(setting).map(ToOwned::to_owned);
     of_host
         .map(|(_, region)| region.to_owned())
-        .or_else(|| set("AWS_REGION"))
-        .or_else(|| set("AWS_DEFAULT_REGION"))
+        .or_else(|| get(&AWS_REGION))
+        .or_else(|| get(&AWS_DEFAULT_REGION))
 }
 
 /// An error and what is behind it, in one line.
@@ -211,11 +214,11 @@ mod tests {
 
     #[test]
     fn the_region_is_the_hosts_own() {
-        let set = |name: &str| (name == "AWS_REGION").then(|| "us-west-2".to_owned());
-        let none = |_: &str| None;
+        let set = Environment::from_pairs([("AWS_REGION", "us-west-2")]);
+        let none = Environment::from_pairs([]);
         let host = "orderflow.c1a2b3.eu-central-1.rds.amazonaws.com";
-        assert_eq!(region(host, set).as_deref(), Some("eu-central-1"));
-        assert_eq!(region("db.internal", set).as_deref(), Some("us-west-2"));
-        assert_eq!(region("db.internal", none), None);
+        assert_eq!(region(host, &set).as_deref(), Some("eu-central-1"));
+        assert_eq!(region("db.internal", &set).as_deref(), Some("us-west-2"));
+        assert_eq!(region("db.internal", &none), None);
     }
 }

@@ -9,9 +9,8 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use settings::{Environment, SettingError};
-
 use crate::spans;
+use settings::{Environment, SettingError};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {

@@ -3,11 +3,11 @@
 use lambda_http::{Body, Request, Response};
 
 use crate::{audit_log, orders};
-use domain::SettingError;
 use order_client::{OrderClient, TemporalSettings};
 use orderflow_http::{
     ApiRequest, ApiResponse, Application, EventsOperation, Function, Operation, Problem, serve,
 };
+use settings::SettingError;
 use store::Database;
 
 /// A sandbox serves one call at a time; one connection is in use, one may be on its way back.

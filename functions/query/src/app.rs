@@ -3,12 +3,13 @@
 use lambda_http::{Body, Request, Response};
 
 use crate::{health, order_source, response};
-use domain::{Profile, SettingError, Span, SpanError};
+use domain::Span;
 use order_client::{OrderClient, TemporalSettings};
 use orderflow_http::{
     ApiRequest, ApiResponse, Application, Function, Operation, Problem, QueryOperation,
-    QueryParameters, read_setting, serve, setting_error,
+    QueryParameters, serve,
 };
+use settings::{DELIVERY_ESTIMATE, Environment, READS, SettingError};
 use store::Database;
 
 /// A sandbox serves one call at a time; one connection is in use, one may be on its way back.
@@ -34,27 +35,19 @@ pub struct App {
 impl App {
     /// With doors that others use as well.
     pub fn new(orders: OrderClient, database: Database) -> Result<Self, SettingError> {
-        let reads = match read_setting("READS").as_deref() {
-            None | Some("workflow") => ReadSource::Workflow,
-            Some("database") => ReadSource::Database,
-            Some(other) => {
-                return Err(setting_error(
-                    "READS",
-                    other,
-                    "must be workflow or database",
-                ));
-            }
-        };
-        let delivery_estimate = match read_setting("DELIVERY_ESTIMATE") {
-            None => Profile::Production.policy().delivery_estimate,
-            Some(text) => text.parse().map_err(|error: SpanError| {
-                setting_error("DELIVERY_ESTIMATE", &text, &error.to_string())
-            })?,
-        };
+        let environment = Environment::from_process();
+        let default_source = environment.choose(
+            &READS,
+            &[
+                ("workflow", ReadSource::Workflow),
+                ("database", ReadSource::Database),
+            ],
+        )?;
+        let delivery_estimate = environment.parse_or_default::<Span>(&DELIVERY_ESTIMATE)?;
         Ok(Self {
             orders,
             database,
-            default_source: reads,
+            default_source,
             delivery_estimate,
         })
     }

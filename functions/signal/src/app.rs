@@ -3,12 +3,12 @@
 use lambda_http::{Body, Request, Response};
 
 use crate::{closed_order, response};
-use domain::SettingError;
 use order_client::{OrderClient, OrderCommand, TemporalSettings, UpdateResult as Outcome};
 use orderflow_http::{
     ApiRequest, ApiResponse, Application, Function, Operation, Problem, ProblemCode,
     QueryParameters, SignalOperation, serve,
 };
+use settings::SettingError;
 
 /// The door to Temporal, made once.
 #[derive(Debug)]

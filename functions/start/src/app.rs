@@ -4,17 +4,19 @@ use lambda_http::{Body, Request, Response};
 
 use crate::{create, start};
 use contract::{FieldError, InvalidFields};
-use domain::{ChargeProvider, Order, OrderPolicy, Profile, SettingError, resolve_policy};
+use domain::{ChargeProvider, Order, OrderPolicy, Profile, resolve_policy};
 use order_client::{OrderClient, TemporalSettings};
 use orderflow_http::{
     ApiRequest, ApiResponse, Application, Function, Operation, Problem, QueryParameters,
-    StartOperation, read_setting, read_switch, serve,
+    StartOperation, serve,
 };
+use settings::{ALLOW_PROFILE_OVERRIDE, Environment, SAMPLE_CART, SettingError};
 
 /// The settings and the door to Temporal, made once.
 #[derive(Debug)]
 pub struct App {
     pub(crate) orders: OrderClient,
+    environment: Environment,
     policy: OrderPolicy,
     charges_at: ChargeProvider,
     pub(crate) sample_cart: bool,
@@ -24,12 +26,14 @@ pub struct App {
 impl App {
     /// With a door that others use as well.
     pub fn new(orders: OrderClient) -> Result<Self, SettingError> {
+        let environment = Environment::from_process();
         Ok(Self {
             orders,
-            policy: resolve_policy(None, read_setting)?,
-            charges_at: ChargeProvider::from_setting(read_setting)?,
-            sample_cart: read_switch("SAMPLE_CART", read_setting)?,
-            profile_override: read_switch("ALLOW_PROFILE_OVERRIDE", read_setting)?,
+            policy: resolve_policy(None, &environment)?,
+            charges_at: ChargeProvider::from_setting(&environment)?,
+            sample_cart: environment.is_on(&SAMPLE_CART)?,
+            profile_override: environment.is_on(&ALLOW_PROFILE_OVERRIDE)?,
+            environment,
         })
     }
 
@@ -38,7 +42,7 @@ impl App {
         let Some(profile) = profile else {
             return Ok(self.policy.clone());
         };
-        resolve_policy(Some(profile), read_setting).map_err(Problem::internal)
+        resolve_policy(Some(profile), &self.environment).map_err(Problem::internal)
     }
 
     /// Refuses an order that is to be charged, and does not say what.

@@ -6,11 +6,11 @@ use crate::{
     browser_policy,
     files::{self, CachePolicy, File},
 };
-use domain::SettingError;
 use orderflow_http::{
     ApiRequest, ApiResponse, Application, Function, Operation, Problem, ProblemCode, WebOperation,
     serve,
 };
+use settings::SettingError;
 
 /// It has no settings and no doors.
 #[derive(Debug)]

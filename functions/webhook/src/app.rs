@@ -4,12 +4,13 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use lambda_http::{Body, Request, Response};
 
 use crate::{Clock, Settings, WebhookSecrets};
-use domain::{SettingError, WebhookProvider};
+use domain::WebhookProvider;
 use order_client::{OrderClient, TemporalSettings};
 use orderflow_http::{
     ApiRequest, ApiResponse, Application, Function, Operation, Problem, ProblemCode, serve,
 };
 use payment_webhooks::{Rejection, Secrets, Verified};
+use settings::SettingError;
 use workflows::PaymentEventSignal;
 
 /// How many of a batch's events Temporal is told of at once: 250 of them, one by one, might take longer than a provider

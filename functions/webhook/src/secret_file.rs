@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use domain::{SettingError, WebhookProvider};
-use orderflow_http::{read_setting, setting_error};
-use payment_webhooks::{SQUARE_URL, SecretError, Secrets, secrets_variable};
+use domain::WebhookProvider;
+use payment_webhooks::{SQUARE_URL, SecretError, Secrets, secrets_setting, secrets_variable};
+use settings::{Environment, Setting, SettingError, WEBHOOK_URL_SQUARE};
 
 /// Settings by their names.
 pub(crate) type Lines = BTreeMap<String, String>;
@@ -40,19 +40,18 @@ impl ProviderSecrets {
         };
         let mut secrets = Vec::new();
         for provider in WebhookProvider::ALL {
-            let name = secrets_variable(*provider);
-            let Some(text) = get(&name) else { continue };
-            // The text is never shown.
-            let refused = |error: SecretError| setting_error(&name, "…", &error.to_string());
+            let setting = secrets_setting(*provider);
+            let Some(text) = get(setting.name()) else {
+                continue;
+            };
+            let refused = |error: SecretError| setting.reject(text, error.to_string());
             secrets.push(Secrets::parse(*provider, text).map_err(refused)?);
         }
         let keys = Self::new(secrets, get(SQUARE_URL).cloned());
         if keys.secrets.contains_key(&WebhookProvider::Square) && keys.square_url.is_none() {
-            return Err(setting_error(
-                SQUARE_URL,
-                "",
-                "must be the notification URL as it is registered at Square",
-            ));
+            return Err(
+                WEBHOOK_URL_SQUARE.missing("not set, but WEBHOOK_SECRETS_SQUARE requires it")
+            );
         }
         Ok(keys)
     }
@@ -68,24 +67,29 @@ impl ProviderSecrets {
 }
 
 /// What of it the environment says.
-pub(crate) fn read_environment() -> Lines {
-    let names = WebhookProvider::ALL
+pub(crate) fn read_environment(environment: &Environment) -> Lines {
+    WebhookProvider::ALL
         .iter()
-        .map(|provider| secrets_variable(*provider))
-        .chain([SQUARE_URL.to_owned()]);
-    names
-        .filter_map(|name| read_setting(&name).map(|value| (name, value)))
+        .map(|provider| secrets_setting(*provider))
+        .chain([&WEBHOOK_URL_SQUARE])
+        .filter_map(|setting| {
+            let value = environment.get(setting)?;
+            Some((setting.name().to_owned(), value.to_owned()))
+        })
         .collect()
 }
 
 /// Reads a text of lines; `name` is the setting that says where it came from, `place` where that is. A text without any
 /// secret is refused: it is one that somebody is just writing, or the wrong one.
-pub(crate) fn parse_lines(name: &str, place: &str, text: &str) -> Result<Lines, SettingError> {
+pub(crate) fn parse_lines(
+    setting: &Setting,
+    place: &str,
+    text: &str,
+) -> Result<Lines, SettingError> {
     let refused = || {
-        setting_error(
-            name,
+        setting.reject(
             place,
-            "must have lines like WEBHOOK_SECRETS_STRIPE=whsec_…,whsec_…",
+            "expected lines such as WEBHOOK_SECRETS_STRIPE=whsec_…,whsec_…",
         )
     };
     // Its own error would show the line.
@@ -112,8 +116,8 @@ mod tests {
         let environment = dotenvy::from_read_iter(environment.as_bytes())
             .map(Result::unwrap)
             .collect();
-        let lines =
-            parse_lines("WEBHOOK_SECRETS_FILE", "/f", text).map_err(|error| error.to_string())?;
+        let lines = parse_lines(&settings::WEBHOOK_SECRETS_FILE, "/f", text)
+            .map_err(|error| error.to_string())?;
         ProviderSecrets::from_lines(&environment, &lines).map_err(|error| error.to_string())
     }
 
@@ -144,20 +148,20 @@ mod tests {
         ] {
             let error = read("", text).err().unwrap();
             assert!(
-                error.starts_with("WEBHOOK_SECRETS_FILE=/f is not allowed: must have lines"),
+                error.starts_with("WEBHOOK_SECRETS_FILE=/f: expected lines such as"),
                 "{error}"
             );
         }
         let error = read("", "WEBHOOK_SECRETS_ADYEN=topsecret\n").err().unwrap();
         assert!(
-            error.starts_with("WEBHOOK_SECRETS_ADYEN=… is not allowed: secret 1 for adyen"),
+            error.starts_with("WEBHOOK_SECRETS_ADYEN=…: secret 1 for adyen"),
             "{error}"
         );
         let error = read("", "WEBHOOK_SECRETS_SQUARE=topsecret\n")
             .err()
             .unwrap();
         assert!(
-            error.starts_with("WEBHOOK_URL_SQUARE= is not allowed"),
+            error.starts_with("WEBHOOK_URL_SQUARE: not set, but"),
             "{error}"
         );
     }

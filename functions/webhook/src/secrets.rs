@@ -12,14 +12,13 @@ use refresh::RefreshSchedule;
 
 use crate::{
     secret_file::{self, Lines, ProviderSecrets},
-    secrets_manager::{self, SecretsManager},
+    secrets_manager::SecretsManager,
 };
-use domain::{SettingError, Span, SpanError, WebhookProvider};
-use orderflow_http::{read_setting, setting_error};
+use domain::WebhookProvider;
 use payment_webhooks::Secrets;
-
-const FILE: &str = "WEBHOOK_SECRETS_FILE";
-const REFRESH: &str = "WEBHOOK_SECRETS_REFRESH";
+use settings::{
+    Setting, SettingError, WEBHOOK_SECRETS_ARN, WEBHOOK_SECRETS_FILE, WEBHOOK_SECRETS_REFRESH,
+};
 
 /// `WEBHOOK_SECRETS_*` of the environment, and above them those of a file or of AWS Secrets Manager.
 #[derive(Debug)]
@@ -69,17 +68,15 @@ impl fmt::Debug for Seen {
 impl WebhookSecrets {
     /// Fails on secrets that are none; what Secrets Manager has is asked for later.
     pub fn from_env() -> Result<Self, SettingError> {
-        let environment = secret_file::read_environment();
+        let variables = settings::Environment::from_process();
+        let environment = secret_file::read_environment(&variables);
         let (source, seen) = match (
-            read_setting(FILE).map(PathBuf::from),
-            read_setting(secrets_manager::ARN),
+            variables.get(&WEBHOOK_SECRETS_FILE).map(PathBuf::from),
+            variables.get(&WEBHOOK_SECRETS_ARN),
         ) {
             (Some(_), Some(arn)) => {
-                return Err(setting_error(
-                    secrets_manager::ARN,
-                    &arn,
-                    "must not be set beside WEBHOOK_SECRETS_FILE",
-                ));
+                return Err(WEBHOOK_SECRETS_ARN
+                    .reject(arn, "WEBHOOK_SECRETS_FILE is set too; set only one of them"));
             }
             (Some(path), None) => {
                 let text = read(&path)?;
@@ -93,7 +90,10 @@ impl WebhookSecrets {
                 )
             }
             (None, Some(arn)) => (
-                Source::Vault(SecretsManager::new(arn)?, RefreshSchedule::new(refresh()?)),
+                Source::Vault(
+                    SecretsManager::new(arn, &variables)?,
+                    RefreshSchedule::new(variables.parse_or_default(&WEBHOOK_SECRETS_REFRESH)?),
+                ),
                 Seen::default(),
             ),
             (None, None) => {
@@ -136,7 +136,11 @@ impl WebhookSecrets {
     ) -> Result<Known, SecretsUnavailable> {
         match &self.source {
             Source::Environment => {}
-            Source::File(path) => self.take(FILE, &path.display().to_string(), read(path)),
+            Source::File(path) => self.take(
+                &WEBHOOK_SECRETS_FILE,
+                &path.display().to_string(),
+                read(path),
+            ),
             Source::Vault(vault, pace) => {
                 if self.seen().keys.is_none() {
                     pace.run_first(|| self.fetch(vault)).await;
@@ -170,19 +174,15 @@ impl WebhookSecrets {
         let read = vault.fetch().await;
         let could = read.is_ok();
         let refused = |why: String| {
-            setting_error(
-                secrets_manager::ARN,
-                vault.arn(),
-                &format!("must be readable: {why}"),
-            )
+            WEBHOOK_SECRETS_ARN.reject(vault.arn(), format!("the secret cannot be read: {why}"))
         };
-        self.take(secrets_manager::ARN, vault.arn(), read.map_err(refused));
+        self.take(&WEBHOOK_SECRETS_ARN, vault.arn(), read.map_err(refused));
         could
     }
 
     /// Goes by what was read from now on, if it is good. The secrets of before stay good otherwise: an edit that went wrong
     /// must turn no payment away. It is told once.
-    fn take(&self, name: &str, place: &str, read: Result<String, SettingError>) {
+    fn take(&self, setting: &Setting, place: &str, read: Result<String, SettingError>) {
         let text = read.as_ref().ok().cloned();
         let mut seen = self.seen();
         if text == seen.text
@@ -193,12 +193,12 @@ impl WebhookSecrets {
         match read.and_then(|text| {
             ProviderSecrets::from_lines(
                 &self.environment.0,
-                &secret_file::parse_lines(name, place, &text)?,
+                &secret_file::parse_lines(setting, place, &text)?,
             )
         }) {
             Ok(keys) => {
                 seen.keys = Some(Arc::new(keys));
-                tracing::info!("{name}: the secrets of webhooks were read");
+                tracing::info!("{}: the webhook secrets were read", setting.name());
             }
             Err(error) if seen.keys.is_some() => {
                 tracing::error!("{error}; the secrets of before are used")
@@ -214,32 +214,16 @@ impl WebhookSecrets {
     }
 }
 
-fn refresh() -> Result<Span, SettingError> {
-    let Some(text) = read_setting(REFRESH) else {
-        return Ok(Span::from_secs(5 * 60));
-    };
-    let refused = |allowed: &str| setting_error(REFRESH, &text, allowed);
-    let span: Span = text
-        .parse()
-        .map_err(|error: SpanError| refused(&error.to_string()))?;
-    if span.is_zero() {
-        Err(refused("must be longer than nothing"))
-    } else {
-        Ok(span)
-    }
-}
-
 fn read(path: &Path) -> Result<String, SettingError> {
-    let refused = |_| {
-        setting_error(
-            FILE,
+    let refused = |error: std::io::Error| {
+        WEBHOOK_SECRETS_FILE.reject(
             &path.display().to_string(),
-            "must be a text file that can be read",
+            format!("the file cannot be read: {error}"),
         )
     };
     fs::read_to_string(path).map_err(refused)
 }
 
 fn lines(path: &Path, text: &str) -> Result<Lines, SettingError> {
-    secret_file::parse_lines(FILE, &path.display().to_string(), text)
+    secret_file::parse_lines(&WEBHOOK_SECRETS_FILE, &path.display().to_string(), text)
 }

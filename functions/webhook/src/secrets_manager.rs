@@ -9,10 +9,10 @@ use aws_sdk_secretsmanager::{
 use futures_util::FutureExt;
 use tokio::time::timeout;
 
-use domain::SettingError;
-use orderflow_http::{read_setting, setting_error};
-
-pub(crate) const ARN: &str = "WEBHOOK_SECRETS_ARN";
+use settings::{
+    AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_SECRETS_MANAGER, Environment, SettingError,
+    WEBHOOK_SECRETS_ARN,
+};
 
 /// It takes some 20 ms, 100 with a new connection. A provider waits five seconds at least.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -30,25 +30,16 @@ impl fmt::Debug for SecretsManager {
 
 impl SecretsManager {
     /// With the credentials that Lambda gives to a function by its environment.
-    pub(crate) fn new(arn: String) -> Result<Self, SettingError> {
-        let region = region(&arn).ok_or_else(|| {
-            setting_error(
-                ARN,
-                &arn,
-                "must be arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME",
-            )
-        })?;
-        let missing = |aws::MissingVariable(name)| {
-            setting_error(
-                name,
-                "",
-                "must be set for WEBHOOK_SECRETS_ARN, as Lambda does",
-            )
+    pub(crate) fn new(arn: &str, environment: &Environment) -> Result<Self, SettingError> {
+        let region = region(arn)
+            .ok_or_else(|| WEBHOOK_SECRETS_ARN.reject(arn, "not the ARN of a secret"))?;
+        let missing = |aws::MissingVariable(setting)| {
+            setting.missing("not set, but WEBHOOK_SECRETS_ARN requires it; Lambda sets it")
         };
         // So that who has none is told at the start.
         let credentials = aws::credentials_from_env().map_err(missing)?;
         let http = aws::Http::new().map_err(|error| {
-            setting_error(ARN, &arn, &format!("HTTP could not be set up: {error}"))
+            WEBHOOK_SECRETS_ARN.reject(arn, format!("failed to set up HTTP: {error}"))
         })?;
         let mut config = aws_sdk_secretsmanager::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -58,14 +49,15 @@ impl SecretsManager {
             // One try, and one limit: ours. What fails is tried again with a later notification.
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::disabled());
-        if let Some(url) = read_setting("AWS_ENDPOINT_URL_SECRETS_MANAGER")
-            .or_else(|| read_setting("AWS_ENDPOINT_URL"))
+        if let Some(url) = environment
+            .get(&AWS_ENDPOINT_URL_SECRETS_MANAGER)
+            .or_else(|| environment.get(&AWS_ENDPOINT_URL))
         {
             config = config.endpoint_url(url);
         }
         Ok(Self {
             client: Client::from_conf(config.build()),
-            arn,
+            arn: arn.to_owned(),
         })
     }
 

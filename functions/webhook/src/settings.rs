@@ -1,38 +1,31 @@
-//! What of a deployment decides about its notifications, beside the secrets.
+//! The settings of webhooks, without the secrets.
 
-use domain::{SettingError, Span, SpanError};
-use orderflow_http::{read_setting, setting_error};
+use domain::Span;
 use payment_webhooks::Environment;
+use settings::{SETTLEMENT_GRACE, SettingError, WEBHOOK_ENVIRONMENT};
 
-/// How long an order that a payment names may still appear, unless `SETTLEMENT_GRACE` says otherwise.
-const GRACE: u64 = 10 * 60;
-
+/// Settings of a deployment's webhooks, without the secrets.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// Which of a provider's two systems this deployment belongs to.
+    /// The provider's system, live or test, whose events count.
     pub environment: Environment,
+    /// The time for an order to appear after a payment that names it.
     pub grace: Span,
 }
 
 impl Settings {
+    /// Reads the settings of this process.
+    ///
+    /// # Errors
+    ///
+    /// Fails on a value that is not allowed.
     pub fn from_env() -> Result<Self, SettingError> {
-        let environment = match read_setting("WEBHOOK_ENVIRONMENT").as_deref() {
-            None | Some("live") => Environment::Live,
-            Some("test") => Environment::Test,
-            Some(other) => {
-                return Err(setting_error(
-                    "WEBHOOK_ENVIRONMENT",
-                    other,
-                    "must be live or test",
-                ));
-            }
-        };
-        let grace = match read_setting("SETTLEMENT_GRACE") {
-            None => Span::from_secs(GRACE),
-            Some(text) => text.parse().map_err(|error: SpanError| {
-                setting_error("SETTLEMENT_GRACE", &text, &error.to_string())
-            })?,
-        };
+        let variables = settings::Environment::from_process();
+        let environment = variables.choose(
+            &WEBHOOK_ENVIRONMENT,
+            &[("live", Environment::Live), ("test", Environment::Test)],
+        )?;
+        let grace = variables.parse_or_default(&SETTLEMENT_GRACE)?;
         Ok(Self { environment, grace })
     }
 }

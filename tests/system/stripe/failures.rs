@@ -218,7 +218,7 @@ async fn invalid_payment_setting_fails_in_one_line() {
     let said = worker_start_error(&[("PAYMENT_PROVIDER", "paypal")]).await;
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(
-        said.contains("PAYMENT_PROVIDER=paypal is not allowed: must be one of simulator, stripe"),
+        said.contains("PAYMENT_PROVIDER=paypal: unknown value; allowed: simulator, stripe"),
         "{said}"
     );
     let said = worker_start_error(&[("PAYMENT_PROVIDER", "stripe")]).await;

@@ -66,12 +66,12 @@ impl Drop for FunctionServer {
 /// Returns a client for the Temporal server of this harness.
 pub(super) fn connect_client(harness: &Harness) -> OrderClient {
     configure_auth().unwrap();
-    let settings = TemporalSettings::from_env_or([
-        ("TEMPORAL_ADDRESS", &harness.temporal_address),
-        ("ORDER_TASK_QUEUE", &harness.orders_task_queue),
-        ("SHIPPING_TASK_QUEUE", &harness.shipping_task_queue),
+    let temporal = TemporalSettings::from_env_or([
+        (&settings::TEMPORAL_ADDRESS, &harness.temporal_address),
+        (&settings::ORDER_TASK_QUEUE, &harness.orders_task_queue),
+        (&settings::SHIPPING_TASK_QUEUE, &harness.shipping_task_queue),
     ]);
-    OrderClient::new(settings.unwrap())
+    OrderClient::new(temporal.unwrap())
 }
 
 async fn answer(

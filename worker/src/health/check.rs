@@ -8,16 +8,16 @@ use std::{
 use reqwest::{Client, StatusCode};
 use thiserror::Error;
 
+use settings::{Environment, Setting, SettingError};
+
 /// Docker and ECS give it 5 s, and then nobody would hear why.
 const ANSWER: Duration = Duration::from_secs(3);
 
 /// Why a program is not well.
 #[derive(Debug, Error)]
 pub enum Unhealthy {
-    #[error("there is no address to ask at; set {0} to the IP:PORT that it listens at")]
-    NotSet(&'static str),
-    #[error("{name} is {value:?}, but must be IP:PORT such as 127.0.0.1:8081")]
-    NotAnAddress { name: &'static str, value: String },
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     #[error("nothing answers at {url} within {} s", ANSWER.as_secs())]
     NoAnswer {
         url: String,
@@ -29,14 +29,11 @@ pub enum Unhealthy {
 }
 
 /// Asks the program that listens where this variable of the environment says.
-pub async fn health_check(name: &'static str) -> Result<(), Unhealthy> {
-    let value = std::env::var(name)
-        .ok()
-        .filter(|value| !value.is_empty())
-        .ok_or(Unhealthy::NotSet(name))?;
-    let Ok(address) = value.parse() else {
-        return Err(Unhealthy::NotAnAddress { name, value });
-    };
+pub async fn health_check(setting: &'static Setting) -> Result<(), Unhealthy> {
+    let environment = Environment::from_process();
+    let address = environment.parse(setting)?.ok_or_else(|| {
+        setting.missing("not set, but the health check needs the address of the program")
+    })?;
     let url = format!("http://{}/health", beside(address));
     match ask(&url).await {
         Ok(StatusCode::OK) => Ok(()),

@@ -1,6 +1,6 @@
-//! The settings of mail, from the environment. What carries a password is never shown.
+//! The settings of mail. A value that contains a password is never shown.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use lettre::{
     message::Mailbox,
@@ -11,17 +11,20 @@ use lettre::{
 };
 use url::{Host, Url};
 
-use domain::{SettingError, Span};
+use settings::{
+    Environment, MAIL, MAIL_DELAY, MAIL_FROM, MAIL_REPLY_TO, SMTP_CA_FILE, SMTP_PASSWORD, SMTP_URL,
+    SMTP_USERNAME, Setting, SettingError, is_loopback_host,
+};
 
-/// What becomes of the outbox.
+/// The handling of the outbox.
 #[derive(Debug, Clone)]
 pub enum MailSettings {
-    /// What is there is recorded as skipped.
+    /// Mails are recorded as skipped.
     Off,
     Smtp(Box<Smtp>),
 }
 
-/// Where mails go, and from whom they are.
+/// Mail server, credentials and sender.
 #[derive(Clone)]
 pub struct Smtp {
     pub(super) host: String,
@@ -30,7 +33,7 @@ pub struct Smtp {
     pub(super) credentials: Option<Credentials>,
     pub(super) from: Mailbox,
     pub(super) reply_to: Option<Mailbox>,
-    /// How long an entry must have stood before it is mailed.
+    /// The age at which an audit event is final and may be mailed.
     pub(super) delay: Duration,
 }
 
@@ -43,13 +46,7 @@ impl std::fmt::Debug for Smtp {
     }
 }
 
-const URL: &str = "must be smtps://USER:PASSWORD@HOST:PORT, the same with smtp:// and ?tls=required (STARTTLS) or \
-                   ?tls=opportunistic at its end, or smtp://HOST:PORT (no TLS); special characters as %40";
-const MAILBOX: &str = "must be an address such as orders@example.com or Shop <orders@example.com>";
-/// A lost workflow task is done again within about twelve seconds.
-const SETTLE: Span = Span::from_secs(15);
-
-/// How the connection is encrypted.
+/// Encryption of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Encryption {
     None,
@@ -90,7 +87,7 @@ impl Encryption {
             }
             builder
                 .build()
-                .map_err(|_| refused("SMTP_URL", "…", "TLS can't be set up for this host"))
+                .map_err(|_| SMTP_URL.reject_hidden("TLS cannot be set up for this host"))
         };
         Ok(match self {
             Self::None => Tls::None,
@@ -101,133 +98,101 @@ impl Encryption {
     }
 }
 
-fn refused(name: &str, value: &str, allowed: &str) -> SettingError {
-    SettingError {
-        name: name.to_owned(),
-        value: value.to_owned(),
-        allowed: allowed.to_owned(),
-    }
-}
-
 impl MailSettings {
-    /// Mail is on where it was said where to send it, unless `MAIL` says otherwise.
-    pub(crate) fn from_settings(
-        get: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, SettingError> {
-        let url = get("SMTP_URL");
-        match (get("MAIL").as_deref(), url) {
+    /// Reads the settings. Without `MAIL`, mail is on if `SMTP_URL` is set.
+    pub(crate) fn from_settings(environment: &Environment) -> Result<Self, SettingError> {
+        let url = environment.get(&SMTP_URL);
+        match (environment.get(&MAIL), url) {
             (Some("off"), _) | (None, None) => Ok(Self::Off),
-            (Some("smtp") | None, Some(url)) => Ok(Self::Smtp(Box::new(Smtp::read(&url, get)?))),
-            (Some("smtp"), None) => Err(refused(
-                "SMTP_URL",
-                "",
-                &format!("MAIL=smtp needs it; it {URL}"),
-            )),
-            (Some(other), _) => Err(refused("MAIL", other, "must be smtp or off")),
+            (Some("smtp") | None, Some(url)) => {
+                Ok(Self::Smtp(Box::new(Smtp::from_settings(url, environment)?)))
+            }
+            (Some("smtp"), None) => Err(SMTP_URL.missing("not set, but MAIL=smtp requires it")),
+            (Some(other), _) => Err(MAIL.reject(other, "unknown value")),
         }
     }
 }
 
 impl Smtp {
-    fn read(url: &str, get: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
-        // It carries a password, so it is not shown.
-        let bad_url = || refused("SMTP_URL", "…", URL);
-        let url = Url::parse(url).map_err(|_| bad_url())?;
-        let host = url.host().ok_or_else(bad_url)?;
-        let encryption = Encryption::of(&url).ok_or_else(bad_url)?;
+    fn from_settings(url: &str, environment: &Environment) -> Result<Self, SettingError> {
+        let url = Url::parse(url).map_err(|_| SMTP_URL.reject_hidden("not a URL"))?;
+        let host = url
+            .host()
+            .ok_or_else(|| SMTP_URL.reject_hidden("without a host"))?;
+        let encryption = Encryption::of(&url)
+            .ok_or_else(|| SMTP_URL.reject_hidden("unknown scheme or value of tls"))?;
         if !matches!(url.path(), "" | "/") || url.fragment().is_some() {
-            return Err(bad_url());
+            return Err(SMTP_URL.reject_hidden("unexpected text after the port"));
         }
-        let credentials = credentials(&url, &get)?;
-        let exposed =
-            matches!(encryption, Encryption::None | Encryption::Opportunistic) && !is_local(&host);
-        if exposed && credentials.is_some() {
-            let allowed = "a password must not travel unencrypted: use smtps:// or ?tls=required";
-            return Err(refused("SMTP_URL", "…", allowed));
+        let credentials = credentials(&url, environment)?;
+        let is_exposed = matches!(encryption, Encryption::None | Encryption::Opportunistic)
+            && !url.host_str().is_some_and(is_loopback_host);
+        if is_exposed && credentials.is_some() {
+            return Err(SMTP_URL.reject_hidden(
+                "the password would not be encrypted; use smtps:// or ?tls=required",
+            ));
         }
-        let mailbox = |name: &str| match get(name) {
-            Some(text) => text
-                .parse::<Mailbox>()
-                .map(Some)
-                .map_err(|_| refused(name, &text, MAILBOX)),
-            None => Ok(None),
-        };
-        let from = mailbox("MAIL_FROM")?;
-        let settle = match get("MAIL_DELAY") {
-            Some(text) => text
-                .parse::<Span>()
-                .map_err(|error| refused("MAIL_DELAY", &text, &error.to_string()))?,
-            None => SETTLE,
-        };
+        let from = mailbox(environment, &MAIL_FROM)?
+            .ok_or_else(|| MAIL_FROM.missing("not set, but mail requires a sender"))?;
         let name = host_name(&host);
         Ok(Self {
             port: url.port().unwrap_or_else(|| encryption.port()),
-            tls: encryption.parameters(&name, authority(&get)?)?,
+            tls: encryption.parameters(&name, trusted_certificate(environment)?)?,
             host: name,
             credentials,
-            from: from.ok_or_else(|| {
-                refused(
-                    "MAIL_FROM",
-                    "",
-                    &format!("mail needs a sender; it {MAILBOX}"),
-                )
-            })?,
-            reply_to: mailbox("MAIL_REPLY_TO")?,
-            delay: settle.duration(),
+            from,
+            reply_to: mailbox(environment, &MAIL_REPLY_TO)?,
+            delay: environment.duration(&MAIL_DELAY)?,
         })
     }
 }
 
-/// Those of the URL, else of variables of their own: a secret's store gives them one by one.
-fn credentials(
-    url: &Url,
-    get: &impl Fn(&str) -> Option<String>,
-) -> Result<Option<Credentials>, SettingError> {
-    let of_url = |part: &str| (!part.is_empty()).then(|| decoded(part)).transpose();
-    let user =
-        get("SMTP_USERNAME").map_or_else(|| of_url(url.username()), |user| Ok(Some(user)))?;
-    let password = get("SMTP_PASSWORD").map_or_else(
-        || of_url(url.password().unwrap_or_default()),
-        |word| Ok(Some(word)),
-    )?;
+fn mailbox(environment: &Environment, setting: &Setting) -> Result<Option<Mailbox>, SettingError> {
+    environment
+        .get(setting)
+        .map(|text| {
+            text.parse()
+                .map_err(|_| setting.reject(text, "not an e-mail address"))
+        })
+        .transpose()
+}
+
+/// Returns user name and password. The variables win over the URL.
+fn credentials(url: &Url, environment: &Environment) -> Result<Option<Credentials>, SettingError> {
+    let value = |setting, part: &str| match environment.get(setting) {
+        Some(value) => Ok(Some(value.to_owned())),
+        None => (!part.is_empty()).then(|| decode(part)).transpose(),
+    };
+    let user = value(&SMTP_USERNAME, url.username())?;
+    let password = value(&SMTP_PASSWORD, url.password().unwrap_or_default())?;
     match (user, password) {
         (Some(user), Some(password)) => Ok(Some(Credentials::new(user, password))),
         (None, None) => Ok(None),
-        (Some(_), None) => Err(refused(
-            "SMTP_PASSWORD",
-            "",
-            "a user name needs a password, here or in SMTP_URL",
-        )),
-        (None, Some(_)) => Err(refused(
-            "SMTP_USERNAME",
-            "",
-            "a password needs a user name, here or in SMTP_URL",
-        )),
+        (Some(_), None) => Err(SMTP_PASSWORD
+            .missing("not set, but the user name requires a password, here or in SMTP_URL")),
+        (None, Some(_)) => Err(SMTP_USERNAME
+            .missing("not set, but the password requires a user name, here or in SMTP_URL")),
     }
 }
 
-fn decoded(part: &str) -> Result<String, SettingError> {
-    let decoded = percent_encoding::percent_decode_str(part).decode_utf8();
-    decoded
+/// Decodes the percent-encoding of a part of `SMTP_URL`.
+fn decode(part: &str) -> Result<String, SettingError> {
+    percent_encoding::percent_decode_str(part)
+        .decode_utf8()
         .map(|text| text.into_owned())
-        .map_err(|_| refused("SMTP_URL", "…", URL))
+        .map_err(|_| SMTP_URL.reject_hidden("the user name or the password is not UTF-8"))
 }
 
-/// Who signed the mail server's certificate, beside those that this machine trusts.
-fn authority(get: &impl Fn(&str) -> Option<String>) -> Result<Option<Certificate>, SettingError> {
-    let Some(path) = get("SMTP_CA_FILE") else {
+/// Returns the certificate that is trusted in addition to those of the system.
+fn trusted_certificate(environment: &Environment) -> Result<Option<Certificate>, SettingError> {
+    let Some(path) = environment.get(&SMTP_CA_FILE) else {
         return Ok(None);
     };
-    let certificate = std::fs::read(&path)
-        .ok()
-        .and_then(|pem| Certificate::from_pem(&pem).ok());
-    certificate.map(Some).ok_or_else(|| {
-        refused(
-            "SMTP_CA_FILE",
-            &path,
-            "must be a file with a certificate in PEM",
-        )
-    })
+    let pem = std::fs::read(path)
+        .map_err(|error| SMTP_CA_FILE.reject(path, format!("the file cannot be read: {error}")))?;
+    Certificate::from_pem(&pem)
+        .map(Some)
+        .map_err(|_| SMTP_CA_FILE.reject(path, "the file has no certificate in PEM format"))
 }
 
 fn host_name(host: &Host<&str>) -> String {
@@ -238,31 +203,12 @@ fn host_name(host: &Host<&str>) -> String {
     }
 }
 
-fn is_local(host: &Host<&str>) -> bool {
-    match host {
-        // The URL of a scheme that browsers don't know keeps a number as it is written.
-        Host::Domain(name) => {
-            *name == "localhost"
-                || name
-                    .parse::<IpAddr>()
-                    .is_ok_and(|address| address.is_loopback())
-        }
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<MailSettings, SettingError> {
-        MailSettings::from_settings(|name| {
-            variables
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
-        })
+        MailSettings::from_settings(&Environment::from_pairs(variables.iter().copied()))
     }
 
     fn smtp(variables: &[(&str, &str)]) -> Smtp {
@@ -273,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn mail_is_on_where_it_was_said_where_to_send_it() {
+    fn mail_is_on_with_a_server() {
         let url = ("SMTP_URL", "smtp://127.0.0.1:1025");
         assert!(matches!(read(&[]), Ok(MailSettings::Off)));
         assert!(matches!(
@@ -289,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn the_url_says_how_the_connection_is_encrypted() {
+    fn url_selects_the_encryption() {
         let tls = smtp(&[("SMTP_URL", "smtps://user:p%40ss@mail.example.com")]);
         assert!(matches!(tls.tls, Tls::Wrapper(_)));
         assert_eq!(
@@ -309,11 +255,11 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_setting_is_named_and_no_password_is_shown() {
+    fn bad_setting_is_named_without_a_password() {
         let from = ("MAIL_FROM", "orders@example.com");
         for (variables, name) in [
             (vec![("MAIL", "yes")], "MAIL="),
-            (vec![("MAIL", "smtp")], "SMTP_URL="),
+            (vec![("MAIL", "smtp")], "SMTP_URL:"),
             (
                 vec![("SMTP_URL", "smtp://a:secret@127.0.0.1:x"), from],
                 "SMTP_URL=",
@@ -342,7 +288,7 @@ mod tests {
             ),
             (
                 vec![("SMTP_URL", "smtp://secret@127.0.0.1"), from],
-                "SMTP_PASSWORD=",
+                "SMTP_PASSWORD:",
             ),
             (
                 vec![
@@ -350,7 +296,7 @@ mod tests {
                     ("SMTP_PASSWORD", "secret"),
                     from,
                 ],
-                "SMTP_USERNAME=",
+                "SMTP_USERNAME:",
             ),
             (
                 vec![
@@ -360,7 +306,7 @@ mod tests {
                 ],
                 "SMTP_CA_FILE=",
             ),
-            (vec![("SMTP_URL", "smtp://127.0.0.1")], "MAIL_FROM="),
+            (vec![("SMTP_URL", "smtp://127.0.0.1")], "MAIL_FROM:"),
             (
                 vec![("SMTP_URL", "smtp://127.0.0.1"), ("MAIL_FROM", "nobody")],
                 "MAIL_FROM=",

@@ -1,20 +1,21 @@
 //! `GET /metrics` of the API, on a port of its own: it is for those who watch over the API, not for its callers.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use axum::{Router, http::header::CONTENT_TYPE, routing::get};
 use tokio::net::TcpListener;
 
 use order_client::SdkMetrics;
-use orderflow_http::read_setting;
+use settings::ORDERFLOW_METRICS_ADDRESS;
 
 /// Serves metrics at `ORDERFLOW_METRICS_ADDRESS` until the program ends; nowhere when that is not set.
 pub(crate) async fn serve_metrics(sdk: SdkMetrics) -> Result<()> {
-    let Some(address) = read_setting("ORDERFLOW_METRICS_ADDRESS") else {
+    let Some(address) = settings::read(&ORDERFLOW_METRICS_ADDRESS) else {
         return Ok(());
     };
     let bound = TcpListener::bind(&address).await;
-    let listener = bound
-        .with_context(|| format!("ORDERFLOW_METRICS_ADDRESS={address}: failed to listen there"))?;
+    let listener = bound.map_err(|error| {
+        ORDERFLOW_METRICS_ADDRESS.reject(&address, format!("failed to listen: {error}"))
+    })?;
     let measured =
         async move || telemetry::metrics::encode_metrics() + &sdk.prometheus_text().await;
     let metrics = get(async move || ([(CONTENT_TYPE, SdkMetrics::CONTENT_TYPE)], measured().await));

@@ -8,18 +8,20 @@ use std::{
 use anyhow::Result;
 use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock};
 
-use orderflow_http::{read_setting, set_rate_limiter, setting_error};
+use orderflow_http::set_rate_limiter;
+use settings::{Environment, RATE_LIMIT};
 
 /// After how many calls those callers are forgotten that may call as if they never had.
 const TIDY: u32 = 10_000;
 
 /// Limits the calls of this program, if `RATE_LIMIT` says so.
 pub(crate) fn apply_rate_limit() -> Result<()> {
-    const ALLOWED: &str = "must be such as 100/s, 6000/m or, with a burst, 100/s:200";
-    let Some(text) = read_setting("RATE_LIMIT").filter(|text| text != "off") else {
+    let environment = Environment::from_process();
+    let text = environment.get_or_default(&RATE_LIMIT);
+    if text == "off" {
         return Ok(());
-    };
-    let quota = parse(&text).ok_or_else(|| setting_error("RATE_LIMIT", &text, ALLOWED))?;
+    }
+    let quota = parse(text).ok_or_else(|| RATE_LIMIT.reject(text, "not a rate"))?;
     let (limiter, calls) = (
         DefaultKeyedRateLimiter::<String>::keyed(quota),
         AtomicU32::new(0),

@@ -38,19 +38,18 @@ fn credentials() -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     let known = [
         (
-            "ORDERFLOW_API_KEY",
+            &settings::ORDERFLOW_API_KEY,
             HeaderName::from_static("x-api-key"),
             "",
         ),
-        ("ORDERFLOW_TOKEN", AUTHORIZATION, "Bearer "),
+        (&settings::ORDERFLOW_TOKEN, AUTHORIZATION, "Bearer "),
     ];
-    for (name, header, scheme) in known {
-        let Some(value) = target::read_variable(name) else {
+    for (setting, header, scheme) in known {
+        let Some(secret) = settings::read(setting) else {
             continue;
         };
-        let value = HeaderValue::from_str(&format!("{scheme}{}", value.trim()));
-        let mut value =
-            value.map_err(|_| anyhow!("{name} is not allowed: must be one line of plain text"))?;
+        let mut value = HeaderValue::from_str(&format!("{scheme}{secret}"))
+            .map_err(|_| setting.reject(&secret, "not valid in an HTTP header"))?;
         value.set_sensitive(true);
         headers.insert(header, value);
     }
@@ -93,9 +92,9 @@ impl ApiClient {
     pub(crate) fn from_url(url: &str) -> Result<Self> {
         let base: Url = url
             .parse()
-            .with_context(|| format!("ORDERFLOW_URL={url} is no URL"))?;
+            .map_err(|error| settings::ORDERFLOW_URL.reject(url, format!("not a URL: {error}")))?;
         if base.cannot_be_a_base() {
-            bail!("ORDERFLOW_URL={url} is not allowed: must be such as http://127.0.0.1:8000");
+            bail!(settings::ORDERFLOW_URL.reject(url, "not the URL of an API"));
         }
         // Several crates bring rustls along and none chooses its cryptography; a second choice is refused, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -10,9 +10,9 @@ use aws_sdk_rds::{
 };
 
 use super::{arguments::Instance, errors::explain_error};
-use crate::target::read_variable;
+use settings::Setting;
 
-const INSTANCE: &str = "ORDERFLOW_DB_INSTANCE";
+const INSTANCE: &Setting = &settings::ORDERFLOW_DB_INSTANCE;
 
 /// One answer, of which the SDK asks for three before it gives up.
 const ANSWER: Duration = Duration::from_secs(20);
@@ -54,7 +54,7 @@ pub(super) async fn connect() -> Result<Client> {
 pub(super) fn require_instance(named: &Instance) -> Result<String> {
     find_instance(named).ok_or_else(|| {
         anyhow!(
-            "which instance? Name it with --instance or {INSTANCE}; the stack's output `Database` has it (docs/runbook.md)"
+            "which instance? Name it with --instance or ORDERFLOW_DB_INSTANCE; the stack's output `Database` has it (docs/runbook.md)"
         )
     })
 }
@@ -64,7 +64,7 @@ pub(super) fn find_instance(named: &Instance) -> Option<String> {
     named
         .instance
         .clone()
-        .or_else(|| read_variable(INSTANCE))
+        .or_else(|| settings::read(INSTANCE))
         .or_else(|| Some(of_database()?.name))
 }
 
@@ -76,7 +76,7 @@ struct Host {
 }
 
 fn of_database() -> Option<Host> {
-    host_of(&read_variable("DATABASE_URL")?)
+    host_of(&settings::read(&settings::DATABASE_URL)?)
 }
 
 /// `NAME.RANDOM.REGION.rds.amazonaws.com`; a proxy or a cluster has another label where the random one is.

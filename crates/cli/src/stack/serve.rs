@@ -18,8 +18,8 @@ pub(crate) async fn serve_service(service: Service) -> Result<()> {
 /// Fails unless the service that runs beside this process is well.
 pub(crate) async fn check_service_health(service: Service) -> Result<()> {
     let address = match service {
-        Service::Worker => "ORDERFLOW_HEALTH_ADDRESS",
-        Service::Api => "ORDERFLOW_HTTP_ADDRESS",
+        Service::Worker => &settings::ORDERFLOW_HEALTH_ADDRESS,
+        Service::Api => &settings::ORDERFLOW_HTTP_ADDRESS,
     };
     Ok(worker::health_check(address).await?)
 }

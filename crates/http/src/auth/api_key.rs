@@ -12,8 +12,9 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::{AuthError, single_header};
-use crate::{Caller, Scope, setting_error};
-use domain::{CustomerId, SettingError};
+use crate::{Caller, Scope};
+use domain::CustomerId;
+use settings::{API_KEYS, API_KEYS_FILE, Environment, SettingError};
 
 const HEADER: HeaderName = HeaderName::from_static("x-api-key");
 /// No key of ours comes near.
@@ -45,35 +46,30 @@ struct Spelled {
 
 impl ApiKeys {
     /// From `API_KEYS` or from the file that `API_KEYS_FILE` names: a JSON array, or lines.
-    pub(super) fn from_settings(
-        setting: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, SettingError> {
-        const MISSING: &str =
-            "there must be a key; make one with `orderflow api-key create`, or set API_KEYS_FILE";
-        let (name, text) = match (setting("API_KEYS"), setting("API_KEYS_FILE")) {
-            (Some(_), Some(_)) => {
-                return Err(setting_error(
-                    "API_KEYS_FILE",
-                    "…",
-                    "must not be set together with API_KEYS",
-                ));
+    pub(super) fn from_settings(environment: &Environment) -> Result<Self, SettingError> {
+        const EMPTY: &str = "no API key; create one with `orderflow api-key create`";
+        let (setting, text) = match (environment.get(&API_KEYS), environment.get(&API_KEYS_FILE)) {
+            (Some(_), Some(path)) => {
+                return Err(API_KEYS_FILE.reject(path, "API_KEYS is set too; set only one of them"));
             }
-            (Some(text), None) => ("API_KEYS", text),
-            (None, Some(path)) => match std::fs::read_to_string(&path) {
-                Ok(text) => ("API_KEYS_FILE", text),
+            (Some(text), None) => (&API_KEYS, text.to_owned()),
+            (None, Some(path)) => match std::fs::read_to_string(path) {
+                Ok(text) => (&API_KEYS_FILE, text),
                 Err(error) => {
-                    return Err(setting_error(
-                        "API_KEYS_FILE",
-                        &path,
-                        &format!("the file must be readable: {error}"),
-                    ));
+                    let problem = format!("the file cannot be read: {error}");
+                    return Err(API_KEYS_FILE.reject(path, problem));
                 }
             },
-            (None, None) => return Err(setting_error("API_KEYS", "", MISSING)),
+            (None, None) => {
+                return Err(API_KEYS.missing(
+                    "not set, but API_AUTH=api-key requires it or API_KEYS_FILE; \
+                     create a key with `orderflow api-key create`",
+                ));
+            }
         };
-        let keys = Self::parse(&text).map_err(|why| setting_error(name, "…", &why))?;
+        let keys = Self::parse(&text).map_err(|problem| setting.reject_hidden(problem))?;
         if keys.0.is_empty() {
-            Err(setting_error(name, "…", MISSING))
+            Err(setting.reject_hidden(EMPTY))
         } else {
             Ok(keys)
         }

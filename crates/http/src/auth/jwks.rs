@@ -11,8 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::setting_error;
-use domain::{SettingError, Span};
+use settings::{JWT_JWKS_URL, SettingError, is_loopback_host};
 
 /// An issuer has a handful of keys of a few hundred bytes each.
 const LARGEST: usize = 256 * 1024;
@@ -146,14 +145,12 @@ struct State {
 }
 
 impl RemoteKeySet {
-    pub(super) fn new(url: &str, ttl: Span, pause: Span) -> Result<Self, SettingError> {
-        const ALLOWED: &str =
-            "must be an https:// URL; http:// is for this machine's own addresses";
-        let refused = |allowed: &str| setting_error("JWT_JWKS_URL", url, allowed);
-        let parsed = Url::parse(url).map_err(|_| refused(ALLOWED))?;
-        let is_here = matches!(parsed.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
-        if !(parsed.scheme() == "https" || (parsed.scheme() == "http" && is_here)) {
-            return Err(refused(ALLOWED));
+    pub(super) fn new(url: &str, ttl: Duration, pause: Duration) -> Result<Self, SettingError> {
+        let parsed =
+            Url::parse(url).map_err(|error| JWT_JWKS_URL.reject(url, error.to_string()))?;
+        let is_local = parsed.host_str().is_some_and(is_loopback_host);
+        if !(parsed.scheme() == "https" || (parsed.scheme() == "http" && is_local)) {
+            return Err(JWT_JWKS_URL.reject(url, "the connection would not be encrypted"));
         }
         // Several crates bring rustls along and none chooses its cryptography; a second choice is refused, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -162,9 +159,8 @@ impl RemoteKeySet {
             .connect_timeout(CONNECT)
             .timeout(ANSWER)
             .build();
-        let client =
-            client.map_err(|error| refused(&format!("HTTP could not be set up: {error}")))?;
-        let (ttl, pause) = (ttl.duration(), pause.duration());
+        let client = client
+            .map_err(|error| JWT_JWKS_URL.reject(url, format!("failed to set up HTTP: {error}")))?;
         Ok(Self {
             url: parsed,
             client,
@@ -269,7 +265,7 @@ mod tests {
 
     #[test]
     fn keys_come_from_https_or_from_this_machine() {
-        let span = Span::from_secs(1);
+        let span = Duration::from_secs(1);
         let new = |url| {
             RemoteKeySet::new(url, span, span)
                 .map(|_| ())
@@ -291,7 +287,7 @@ mod tests {
             "",
         ] {
             assert!(
-                new(bad).unwrap_err().contains("must be an https:// URL"),
+                new(bad).unwrap_err().contains("allowed: an https:// URL"),
                 "{bad}"
             );
         }

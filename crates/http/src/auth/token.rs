@@ -11,8 +11,9 @@ use super::{
     jwks::{KeyError, KeySet, KeySource, RemoteKeySet},
     ring, single_header,
 };
-use crate::{Caller, Scope, setting_error};
-use domain::{CustomerId, SettingError, Span};
+use crate::{Caller, Scope};
+use domain::CustomerId;
+use settings::{Environment, JWT_AUDIENCE, JWT_JWKS, JWT_JWKS_URL, SettingError};
 
 /// Of a header that API Gateway takes (10 KiB in all), the most that a token may be.
 const LARGEST: usize = 8 * 1024;
@@ -47,60 +48,40 @@ struct Header {
 type Claims = Map<String, Value>;
 
 impl TokenVerifier {
-    pub(super) fn from_settings(
-        setting: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, SettingError> {
-        let needed = |name: &str, allowed: &str| {
-            setting(name).ok_or_else(|| setting_error(name, "", allowed))
-        };
-        let issuer = needed("JWT_ISSUER", "must be the `iss` of the tokens to let in")?;
-        let audience = needed(
-            "JWT_AUDIENCE",
-            "must be this API's name in the `aud` of tokens; several by commas",
-        )?;
-        let audience: Vec<String> = words(&audience).map(str::to_owned).collect();
+    pub(super) fn from_settings(environment: &Environment) -> Result<Self, SettingError> {
+        const REQUIRED: &str = "not set, but API_AUTH=jwt requires it";
+        let issuer = environment.require(&settings::JWT_ISSUER, REQUIRED)?;
+        let audience = environment.require(&JWT_AUDIENCE, REQUIRED)?;
+        let audience: Vec<String> = words(audience).map(str::to_owned).collect();
         if audience.is_empty() {
-            return Err(setting_error("JWT_AUDIENCE", ",", "must have a name"));
+            return Err(JWT_AUDIENCE.reject(",", "no audience"));
         }
-        let span = |name: &str, default: u64| match setting(name) {
-            Some(text) => text
-                .parse()
-                .map_err(|error: domain::SpanError| setting_error(name, &text, &error.to_string())),
-            None => Ok(Span::from_secs(default)),
-        };
-        let (ttl, pause) = (span("JWT_JWKS_TTL", 600)?, span("JWT_JWKS_PAUSE", 10)?);
-        let source = match (setting("JWT_JWKS_URL"), setting("JWT_JWKS")) {
-            (Some(url), None) => KeySource::Fetched(Box::new(RemoteKeySet::new(&url, ttl, pause)?)),
+        let ttl = environment.duration(&settings::JWT_JWKS_TTL)?;
+        let pause = environment.duration(&settings::JWT_JWKS_PAUSE)?;
+        let source = match (environment.get(&JWT_JWKS_URL), environment.get(&JWT_JWKS)) {
+            (Some(url), None) => KeySource::Fetched(Box::new(RemoteKeySet::new(url, ttl, pause)?)),
             (None, Some(text)) => {
                 let keys = KeySet::parse(text.as_bytes())
-                    .map_err(|why| setting_error("JWT_JWKS", "…", why))?;
+                    .map_err(|problem| JWT_JWKS.reject_hidden(problem))?;
                 if keys.is_empty() {
-                    return Err(setting_error(
-                        "JWT_JWKS",
-                        "…",
-                        "must have a key that can be used, with a kid",
-                    ));
+                    return Err(JWT_JWKS.reject_hidden("no supported key with a kid"));
                 }
                 KeySource::Given(keys)
             }
             (None, None) => {
-                return Err(setting_error(
-                    "JWT_JWKS_URL",
-                    "",
-                    "must be where the issuer's keys are, or set JWT_JWKS",
-                ));
+                return Err(
+                    JWT_JWKS_URL.missing("not set, but API_AUTH=jwt requires it or JWT_JWKS")
+                );
             }
-            (Some(_), Some(_)) => {
-                return Err(setting_error(
-                    "JWT_JWKS",
-                    "…",
-                    "must not be set together with JWT_JWKS_URL",
-                ));
+            (Some(url), Some(_)) => {
+                return Err(JWT_JWKS_URL.reject(url, "JWT_JWKS is set too; set only one of them"));
             }
         };
-        let algorithms = algorithms(setting("JWT_ALGORITHMS"))?;
-        let customer_claim =
-            setting("JWT_CUSTOMER_CLAIM").unwrap_or_else(|| "customer_id".to_owned());
+        let algorithms = algorithms(environment)?;
+        let issuer = issuer.to_owned();
+        let customer_claim = environment
+            .get_or_default(&settings::JWT_CUSTOMER_CLAIM)
+            .to_owned();
         // A second installation is refused, which is fine: there is but this one.
         let _ = ring::PROVIDER.install_default();
         Ok(Self {
@@ -209,21 +190,14 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
         .filter(|word| !word.is_empty())
 }
 
-fn algorithms(setting: Option<String>) -> Result<Vec<(&'static str, Algorithm)>, SettingError> {
-    let Some(text) = setting else {
-        return Ok(ALGORITHMS.to_vec());
-    };
-    let chosen: Option<Vec<_>> = words(&text)
+fn algorithms(environment: &Environment) -> Result<Vec<(&'static str, Algorithm)>, SettingError> {
+    let text = environment.get_or_default(&settings::JWT_ALGORITHMS);
+    let chosen: Option<Vec<_>> = words(text)
         .map(|word| ALGORITHMS.into_iter().find(|(name, _)| *name == word))
         .collect();
-    let chosen = chosen.filter(|chosen| !chosen.is_empty());
-    chosen.ok_or_else(|| {
-        setting_error(
-            "JWT_ALGORITHMS",
-            &text,
-            "must be some of RS256, ES256, EdDSA",
-        )
-    })
+    chosen
+        .filter(|chosen| !chosen.is_empty())
+        .ok_or_else(|| settings::JWT_ALGORITHMS.reject(text, "unknown algorithm"))
 }
 
 /// A text with spaces, or a list. What is no scope of ours is another API's.

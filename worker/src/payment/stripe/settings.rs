@@ -1,15 +1,17 @@
-//! Where Stripe is and who we are to it, from the environment. The key is never shown.
+//! The settings of Stripe. The key is never shown.
 
 use std::fs;
 
 use url::Url;
 
 use crate::payment::ProviderSettings;
-use domain::{ChargeProvider, SettingError};
+use domain::ChargeProvider;
+use settings::{
+    Environment, STRIPE_API_BASE, STRIPE_API_KEY, STRIPE_API_KEY_FILE, SettingError,
+    is_loopback_host,
+};
 
-const DEFAULT_BASE: &str = "https://api.stripe.com";
-
-/// How Stripe is reached.
+/// Address and key of Stripe.
 #[derive(Clone)]
 pub struct StripeSettings {
     pub(super) base: Url,
@@ -25,24 +27,13 @@ impl std::fmt::Debug for StripeSettings {
     }
 }
 
-fn refused(name: &str, value: &str, allowed: impl Into<String>) -> SettingError {
-    SettingError {
-        name: name.to_owned(),
-        value: value.to_owned(),
-        allowed: allowed.into(),
-    }
-}
-
 impl ProviderSettings {
-    pub(crate) fn from_settings(
-        get: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, SettingError> {
-        Ok(match ChargeProvider::from_setting(&get)? {
+    pub(crate) fn from_settings(environment: &Environment) -> Result<Self, SettingError> {
+        Ok(match ChargeProvider::from_setting(environment)? {
             ChargeProvider::Simulator => Self::Simulator,
             ChargeProvider::Stripe => {
-                let base =
-                    base(&get("STRIPE_API_BASE").unwrap_or_else(|| DEFAULT_BASE.to_owned()))?;
-                Self::Stripe(StripeSettings::new(base, &key(&get)?))
+                let base = parse_base(environment.get_or_default(&STRIPE_API_BASE))?;
+                Self::Stripe(StripeSettings::new(base, &read_key(environment)?))
             }
         })
     }
@@ -57,49 +48,39 @@ impl StripeSettings {
     }
 }
 
-fn base(text: &str) -> Result<Url, SettingError> {
-    const ALLOWED: &str =
-        "must be https://HOST with nothing behind it; http:// is for this machine's own addresses";
-    // What stands in a URL's place may be anything, a key too.
-    let url = Url::parse(text).map_err(|_| refused("STRIPE_API_BASE", "…", ALLOWED))?;
-    let is_here = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
-    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_here);
+/// Hides the value in errors, because a key may have been set here by mistake.
+fn parse_base(text: &str) -> Result<Url, SettingError> {
+    let url = Url::parse(text).map_err(|_| STRIPE_API_BASE.reject_hidden("not a URL"))?;
+    let is_local = url.host_str().is_some_and(is_loopback_host);
+    let is_encrypted = url.scheme() == "https" || (url.scheme() == "http" && is_local);
     let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     let is_anonymous = url.username().is_empty() && url.password().is_none();
-    if is_safe && is_bare && is_anonymous {
+    if is_encrypted && is_bare && is_anonymous {
         Ok(url)
     } else {
-        Err(refused("STRIPE_API_BASE", "…", ALLOWED))
+        Err(STRIPE_API_BASE.reject_hidden("not the address of a host, or not encrypted"))
     }
 }
 
-fn key(get: &impl Fn(&str) -> Option<String>) -> Result<String, SettingError> {
-    const ALLOWED: &str = "must be a restricted key of Stripe's, rk_… (or a secret one, sk_…)";
-    let (name, key) = match (get("STRIPE_API_KEY"), get("STRIPE_API_KEY_FILE")) {
-        (Some(_), Some(_)) => {
-            return Err(refused(
-                "STRIPE_API_KEY_FILE",
-                "…",
-                "must not be set where STRIPE_API_KEY is",
-            ));
+fn read_key(environment: &Environment) -> Result<String, SettingError> {
+    let (setting, key) = match (
+        environment.get(&STRIPE_API_KEY),
+        environment.get(&STRIPE_API_KEY_FILE),
+    ) {
+        (Some(_), Some(path)) => {
+            let problem = "STRIPE_API_KEY is set too; set only one of them";
+            return Err(STRIPE_API_KEY_FILE.reject(path, problem));
         }
-        (Some(key), None) => ("STRIPE_API_KEY", key),
-        (None, Some(path)) => match fs::read_to_string(&path) {
-            Ok(text) => ("STRIPE_API_KEY_FILE", text),
+        (Some(key), None) => (&STRIPE_API_KEY, key.to_owned()),
+        (None, Some(path)) => match fs::read_to_string(path) {
+            Ok(text) => (&STRIPE_API_KEY_FILE, text),
             Err(error) => {
-                return Err(refused(
-                    "STRIPE_API_KEY_FILE",
-                    &path,
-                    format!("can't be read: {error}"),
-                ));
+                let problem = format!("the file cannot be read: {error}");
+                return Err(STRIPE_API_KEY_FILE.reject(path, problem));
             }
         },
         (None, None) => {
-            return Err(refused(
-                "STRIPE_API_KEY",
-                "",
-                format!("PAYMENT_PROVIDER=stripe needs it; it {ALLOWED}"),
-            ));
+            return Err(STRIPE_API_KEY.missing("not set, but PAYMENT_PROVIDER=stripe requires it"));
         }
     };
     let key = key.trim();
@@ -110,7 +91,7 @@ fn key(get: &impl Fn(&str) -> Option<String>) -> Result<String, SettingError> {
     if secret.is_some_and(is_key) {
         Ok(key.to_owned())
     } else {
-        Err(refused(name, "…", ALLOWED))
+        Err(setting.reject_hidden("not a key of Stripe"))
     }
 }
 
@@ -119,32 +100,27 @@ mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<ProviderSettings, String> {
-        let find = |name: &str| {
-            variables
-                .iter()
-                .find(|(known, _)| *known == name)
-                .map(|(_, value)| (*value).to_owned())
-        };
-        ProviderSettings::from_settings(find).map_err(|error| error.to_string())
+        ProviderSettings::from_settings(&Environment::from_pairs(variables.iter().copied()))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
-    fn payments_are_simulated_unless_stripe_is_asked_for() {
+    fn simulator_is_the_default_provider() {
         assert!(matches!(read(&[]), Ok(ProviderSettings::Simulator)));
         let said = read(&[("PAYMENT_PROVIDER", "paypal")]).unwrap_err();
         assert_eq!(
             said,
-            "PAYMENT_PROVIDER=paypal is not allowed: must be one of simulator, stripe"
+            "PAYMENT_PROVIDER=paypal: unknown value; allowed: simulator, stripe"
         );
         assert!(
             read(&[("PAYMENT_PROVIDER", "stripe")])
                 .unwrap_err()
-                .contains("PAYMENT_PROVIDER=stripe needs it")
+                .contains("PAYMENT_PROVIDER=stripe requires it")
         );
     }
 
     #[test]
-    fn a_key_is_one_that_may_charge_and_is_never_shown() {
+    fn key_is_validated_and_hidden() {
         for good in ["rk_test_a1", " sk_live_b2\n"] {
             let settings =
                 read(&[("PAYMENT_PROVIDER", "stripe"), ("STRIPE_API_KEY", good)]).unwrap();
@@ -157,14 +133,16 @@ mod tests {
             let said =
                 read(&[("PAYMENT_PROVIDER", "stripe"), ("STRIPE_API_KEY", bad)]).unwrap_err();
             assert!(
-                said.starts_with("STRIPE_API_KEY=… is not allowed: must be a restricted key"),
+                said.starts_with(
+                    "STRIPE_API_KEY=…: not a key of Stripe; allowed: a restricted key"
+                ),
                 "{said}"
             );
         }
     }
 
     #[test]
-    fn stripe_is_reached_over_tls_or_on_this_machine() {
+    fn address_is_encrypted_or_local() {
         let reached = |base| {
             let variables = [
                 ("PAYMENT_PROVIDER", "stripe"),
@@ -186,7 +164,6 @@ mod tests {
             "https://api.stripe.com/v1",
             "https://user:word@host",
             "rk_live_1",
-            "",
         ] {
             assert!(reached(bad).is_err(), "{bad}");
         }

@@ -113,20 +113,13 @@ fn changed(name: &str, value: Value) -> Value {
 
 fn tokens(more: &[(&str, &str)]) -> TokenVerifier {
     let jwks = jwks();
-    let mut settings = vec![
+    let mut pairs = vec![
         ("JWT_ISSUER", "https://issuer"),
         ("JWT_AUDIENCE", "orders"),
         ("JWT_JWKS", jwks.as_str()),
     ];
-    settings.extend(more);
-    TokenVerifier::from_settings(|name| {
-        settings
-            .iter()
-            .rev()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| (*value).to_owned())
-    })
-    .unwrap()
+    pairs.extend(more);
+    TokenVerifier::from_settings(&Environment::from_pairs(pairs)).unwrap()
 }
 
 async fn send(tokens: &TokenVerifier, value: &str) -> Result<Caller, AuthError> {
