@@ -1,7 +1,7 @@
-//! The programs that Lambda runs, under Lambda's own runtime API, with the events that API Gateway sends.
+//! The functions' programs under an implementation of Lambda's runtime API, with API Gateway's events.
 //!
-//! [`lambda`] is Lambda, [`api_gateway`] what stands in front of it: a REST API with a stage, and an HTTP
-//! API whose one route is `$default` and names no path parameters.
+//! [`lambda`] implements Lambda, and [`api_gateway`] makes the events: of a REST API with a stage, and
+//! of an HTTP API whose only route is `$default`, without path parameters.
 
 pub(crate) mod api_gateway;
 pub(crate) mod lambda;
@@ -20,20 +20,20 @@ use orderflow_http::Function;
 use payment_webhooks::{Message, Secrets, Signing};
 
 #[tokio::test]
-async fn an_order_goes_from_its_start_to_delivered_through_the_functions() {
-    let world = Harness::start_with(&[("REVIEW_THRESHOLD", "50")]).await;
-    let lambda = Lambda::start(&world.environment).await;
+async fn order_is_delivered_through_the_functions() {
+    let harness = Harness::start_with(&[("REVIEW_THRESHOLD", "50")]).await;
+    let lambda = Lambda::start(&harness.environment).await;
     futures::join!(
-        deliver(&world, &lambda, ApiKind::Rest),
-        deliver(&world, &lambda, ApiKind::Http)
+        deliver(&harness, &lambda, ApiKind::Rest),
+        deliver(&harness, &lambda, ApiKind::Http)
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
-async fn deliver(world: &Harness, lambda: &Lambda, shape: ApiKind) {
-    let send = async |call: Call| lambda.call(shape, &call).await;
-    let order = order_with_payment(&format!("pmt-{shape:?}"));
-    let key = format!("key-{shape:?}");
+async fn deliver(harness: &Harness, lambda: &Lambda, kind: ApiKind) {
+    let send = async |call: Call| lambda.call(kind, &call).await;
+    let order = order_with_payment(&format!("pmt-{kind:?}"));
+    let key = format!("key-{kind:?}");
     let start = Call::post("/orders", &order).header("Idempotency-Key", &key);
     let id = send(start.clone()).await.expect_started();
     assert_eq!(send(start).await.expect_started(), id, "one key, one order");
@@ -44,7 +44,7 @@ async fn deliver(world: &Harness, lambda: &Lambda, shape: ApiKind) {
             .expect_status(200)
     };
     let reviewed = |status: &Value| status["step"] == "manual_review";
-    world
+    harness
         .wait_until("the wait for a review", status, reviewed)
         .await;
     let approve = Call::post(
@@ -57,15 +57,15 @@ async fn deliver(world: &Harness, lambda: &Lambda, shape: ApiKind) {
     );
     assert_eq!(send(approve).await.expect_status(200)["already"], true);
 
-    let trail = async || {
+    let audit_log = async || {
         send(Call::get(&format!("/orders/{id}/events")))
             .await
             .expect_status(200)["events"]
             .clone()
     };
     let has_ended = |events: &Value| events.to_string().contains("delivered");
-    let events = world
-        .wait_until("the delivery in the trail", trail, has_ended)
+    let events = harness
+        .wait_until("the delivery in the audit log", audit_log, has_ended)
         .await;
     let first = send(Call::get(&format!("/orders/{id}/events?limit=2&after=1")))
         .await
@@ -74,17 +74,17 @@ async fn deliver(world: &Harness, lambda: &Lambda, shape: ApiKind) {
     assert_eq!(
         first.as_array().unwrap()[..],
         events.as_array().unwrap()[1..3],
-        "parameters of the query arrive"
+        "query parameters reach the function"
     );
 
-    world.wait_for_end(&id).await;
+    harness.wait_for_end(&id).await;
     let path = format!("/orders/{id}?source=database");
     let order = send(Call::get(&path)).await.expect_status(200);
     assert_eq!(order["status"], "delivered");
     assert_eq!(
         order,
-        world.get(&path).await.expect_status(200),
-        "the local gateway says the same"
+        harness.get(&path).await.expect_status(200),
+        "the local gateway returns the same"
     );
     let list = send(Call::get("/orders?status=delivered&customer_id=CUST-001"))
         .await
@@ -104,9 +104,9 @@ async fn deliver(world: &Harness, lambda: &Lambda, shape: ApiKind) {
     for rest in ["", "/status", "/estimated-delivery", "/result", "/events"] {
         let call = Call::get(&format!("/orders/{id}{rest}"));
         assert_eq!(send(call.clone()).await.header("etag"), tag, "{rest}");
-        let reply = send(call.header("If-None-Match", &tag)).await;
+        let response = send(call.header("If-None-Match", &tag)).await;
         assert_eq!(
-            (reply.status.as_u16(), &reply.body),
+            (response.status.as_u16(), &response.body),
             (304, &json!("")),
             "{rest}"
         );
@@ -119,11 +119,11 @@ async fn deliver(world: &Harness, lambda: &Lambda, shape: ApiKind) {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_refused_as_the_local_gateway_does() {
-    let world = Harness::start().await;
-    let lambda = Lambda::start(&world.environment).await;
+async fn functions_return_the_local_gateways_problems() {
+    let harness = Harness::start().await;
+    let lambda = Lambda::start(&harness.environment).await;
     let json = Some("application/json");
-    for (method, path, kind, body, status) in [
+    for (method, path, content_type, body, status) in [
         (Method::GET, "/orders/nobody", None, "", 404),
         (Method::GET, "/orders/nobody/events", None, "", 404),
         (Method::GET, "/orders/a%20b", None, "", 404),
@@ -162,7 +162,7 @@ async fn what_is_refused_is_refused_as_the_local_gateway_does() {
         ),
         (Method::POST, "/orders?dry_run=true", json, "{}", 422),
         (Method::GET, "/orders?limit=1&limit=2", None, "", 422),
-        // Base64 is a third longer, and does not count.
+        // The limit applies to the decoded body; base64 is a third longer.
         (Method::POST, "/orders", json, &" ".repeat(256 << 10), 422),
         (
             Method::POST,
@@ -172,9 +172,12 @@ async fn what_is_refused_is_refused_as_the_local_gateway_does() {
             413,
         ),
     ] {
-        let headers: Vec<_> = kind.iter().map(|kind| ("content-type", *kind)).collect();
+        let headers: Vec<_> = content_type
+            .iter()
+            .map(|value| ("content-type", *value))
+            .collect();
         let sent = (!body.is_empty()).then(|| body.to_owned());
-        let expected = world
+        let expected = harness
             .send(method.clone(), path, &headers, sent.clone())
             .await;
         assert_eq!(
@@ -182,7 +185,7 @@ async fn what_is_refused_is_refused_as_the_local_gateway_does() {
             "{method} {path}: {:?}",
             expected.body
         );
-        for shape in ApiKind::ALL {
+        for kind in ApiKind::ALL {
             for base64 in [false, true] {
                 let headers = headers
                     .iter()
@@ -195,17 +198,17 @@ async fn what_is_refused_is_refused_as_the_local_gateway_does() {
                     body: sent.clone(),
                     base64,
                 };
-                let reply = lambda.call(shape, &call).await;
+                let response = lambda.call(kind, &call).await;
                 let seen = (
-                    reply.status,
-                    reply.header("allow"),
-                    reply.header("content-type"),
-                    &reply.body,
+                    response.status,
+                    response.header("allow"),
+                    response.header("content-type"),
+                    &response.body,
                 );
                 let mut problem = expected.body.clone();
                 problem["instance"] = json!(format!(
                     "{}{}",
-                    shape.prefix(),
+                    kind.prefix(),
                     problem["instance"].as_str().unwrap()
                 ));
                 let wanted = (
@@ -214,37 +217,34 @@ async fn what_is_refused_is_refused_as_the_local_gateway_does() {
                     expected.header("content-type"),
                     &problem,
                 );
-                assert_eq!(
-                    seen, wanted,
-                    "{method} {path} as {shape:?}, base64 {base64}"
-                );
+                assert_eq!(seen, wanted, "{method} {path} as {kind:?}, base64 {base64}");
             }
         }
     }
 }
 
 #[tokio::test]
-async fn where_an_answer_points_a_caller_gets_from_behind_a_stage_and_a_base_path() {
-    let world = Harness::start().await;
-    let lambda = Lambda::start(&world.environment).await;
-    for shape in ApiKind::ALL {
-        let order = order_with_payment(&format!("pmt-pointed-{shape:?}"));
-        let started = lambda.call(shape, &Call::post("/orders", &order)).await;
+async fn returned_links_work_behind_every_base_path() {
+    let harness = Harness::start().await;
+    let lambda = Lambda::start(&harness.environment).await;
+    for kind in ApiKind::ALL {
+        let order = order_with_payment(&format!("pmt-pointed-{kind:?}"));
+        let started = lambda.call(kind, &Call::post("/orders", &order)).await;
         let location = started.header("location").to_owned();
         let id = started.expect_started();
-        assert_eq!(location, format!("{}/orders/{id}", shape.prefix()));
-        // As API Gateway takes what is asked for there.
+        assert_eq!(location, format!("{}/orders/{id}", kind.prefix()));
+        // API Gateway removes the base path from the requested path.
         let follow = async |target: &str| {
-            let path = target.strip_prefix(shape.prefix()).unwrap();
-            lambda.call(shape, &Call::get(path)).await
+            let path = target.strip_prefix(kind.prefix()).unwrap();
+            lambda.call(kind, &Call::get(path)).await
         };
         assert_eq!(
             follow(&location).await.expect_status(200)["order_id"],
             id.as_str()
         );
-        world.wait_for_end(&id).await;
+        harness.wait_for_end(&id).await;
         let first = lambda
-            .call(shape, &Call::get(&format!("/orders/{id}/events?limit=1")))
+            .call(kind, &Call::get(&format!("/orders/{id}/events?limit=1")))
             .await;
         let link = first.header("link").to_owned();
         let next = link
@@ -258,18 +258,18 @@ async fn where_an_answer_points_a_caller_gets_from_behind_a_stage_and_a_base_pat
             2,
             "{link}"
         );
-        let files = lambda.call(shape, &Call::get("/docs/begin.js")).await;
-        assert_eq!(files.status, 200, "{shape:?}");
+        let files = lambda.call(kind, &Call::get("/docs/begin.js")).await;
+        assert_eq!(files.status, 200, "{kind:?}");
     }
 }
 
 #[tokio::test]
-async fn a_panic_or_a_foreign_event_hangs_nobody() {
-    let world = Harness::start().await;
-    let lambda = Lambda::start(&world.environment).await;
-    for shape in ApiKind::ALL {
-        // What is no base64 makes the runtime itself panic, before any code of ours.
-        let mut broken = gateway_event(shape, &Call::post("/orders", &json!({})));
+async fn process_survives_panics_and_foreign_events() {
+    let harness = Harness::start().await;
+    let lambda = Lambda::start(&harness.environment).await;
+    for kind in ApiKind::ALL {
+        // Invalid base64 makes the runtime itself panic, before our code runs.
+        let mut broken = gateway_event(kind, &Call::post("/orders", &json!({})));
         broken["body"] = json!("%");
         broken["isBase64Encoded"] = json!(true);
         let error = lambda.invoke(Function::Start, &broken).await.unwrap_err();
@@ -279,14 +279,14 @@ async fn a_panic_or_a_foreign_event_hangs_nobody() {
         );
     }
     let error = lambda
-        .invoke(Function::Start, &json!({"hello": "world"}))
+        .invoke(Function::Start, &json!({"hello": "harness"}))
         .await
         .unwrap_err();
     assert!(
         !error["errorMessage"].as_str().unwrap().is_empty(),
         "{error}"
     );
-    // The same process serves on.
+    // The same process handles the next event.
     lambda
         .call(
             ApiKind::Http,
@@ -297,39 +297,39 @@ async fn a_panic_or_a_foreign_event_hangs_nobody() {
 }
 
 #[tokio::test]
-async fn every_sample_event_is_answered() {
-    // With this one the sample notifications are signed.
-    let world = Harness::start_with(&[("WEBHOOK_SECRETS_CHECKOUT", "sample-secret")]).await;
-    let lambda = Lambda::start(&world.environment).await;
+async fn every_sample_event_gets_a_response() {
+    // The sample webhook events are signed with this secret.
+    let harness = Harness::start_with(&[("WEBHOOK_SECRETS_CHECKOUT", "sample-secret")]).await;
+    let lambda = Lambda::start(&harness.environment).await;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../localstack/events");
     let mut files: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
-    // The order that others ask for comes first.
+    // The order that the other events refer to is started first.
     files.sort_by_key(|path| (!path.ends_with("start-order.rest.json"), path.clone()));
     for path in files {
         let event: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-        let reply = api_gateway::parse_response(
+        let response = api_gateway::parse_response(
             lambda
                 .invoke(api_gateway::function_of(&event), &event)
                 .await
                 .unwrap(),
         );
-        // In production's default profile the order moves on: what comes too late may be refused, and in words.
+        // The order continues on its own, so a command that arrives too late may be a 409.
         assert!(
-            reply.status.is_success() || reply.status == 409,
-            "{}: {reply:?}",
+            response.status.is_success() || response.status == 409,
+            "{}: {response:?}",
             path.display()
         );
     }
 }
 
 #[tokio::test]
-async fn a_signed_notification_passes_however_the_gateway_hands_it_over() {
+async fn signed_webhook_event_is_accepted_in_every_encoding() {
     let secret = "marked-secret";
-    let world = Harness::start_with(&[("WEBHOOK_SECRETS_CHECKOUT", secret)]).await;
-    let lambda = Lambda::start(&world.environment).await;
+    let harness = Harness::start_with(&[("WEBHOOK_SECRETS_CHECKOUT", secret)]).await;
+    let lambda = Lambda::start(&harness.environment).await;
     let secrets = Secrets::new(WebhookProvider::Checkout, [secret]).unwrap();
     let signed = |body: &[u8]| {
         let signing = Signing {
@@ -345,47 +345,47 @@ async fn a_signed_notification_passes_however_the_gateway_hands_it_over() {
         base64,
         ..Call::post("/webhooks/checkout", &json!({})).header("Cko-Signature", signature)
     };
-    for (shape, name) in [(ApiKind::Rest, "rest"), (ApiKind::Http, "http")] {
+    for (kind, name) in [(ApiKind::Rest, "rest"), (ApiKind::Http, "http")] {
         for base64 in [false, true] {
             let body = format!(
                 "{{\"id\": \"evt_{name}_{base64}\", \"type\": \"dispute_evidence_required\",  \"é\": 1}}"
             );
             let signature = signed(body.as_bytes());
-            let taken = lambda.call(shape, &call(&body, base64, &signature)).await;
+            let taken = lambda.call(kind, &call(&body, base64, &signature)).await;
             assert_eq!(
                 (taken.status.as_u16(), &taken.body),
                 (200, &json!("accepted")),
                 "{name} {base64}"
             );
             let refused = lambda
-                .call(shape, &call(&format!("{body} "), base64, &signature))
+                .call(kind, &call(&format!("{body} "), base64, &signature))
                 .await;
             assert_eq!(
                 refused.expect_problem(400, "webhook_rejected")["reason"],
                 "signature"
             );
         }
-        // What is no text comes as base64 alone.
+        // Bytes that are not text always arrive as base64.
         let bytes = [b"\xff\x00\xfe".as_slice(), name.as_bytes()].concat();
-        let mut event = gateway_event(shape, &call("", true, &signed(&bytes)));
+        let mut event = gateway_event(kind, &call("", true, &signed(&bytes)));
         event["body"] = json!(STANDARD.encode(&bytes));
         let taken =
             api_gateway::parse_response(lambda.invoke(Function::Webhook, &event).await.unwrap());
         assert_eq!(taken.status, 200, "{name}: {taken:?}");
     }
     let rows = async || {
-        store::webhook_events::list(&world.pool, None, None, 100)
+        store::webhook_events::list(&harness.pool, None, None, 100)
             .await
             .unwrap()
             .len()
     };
-    world
-        .wait_until("a row of each", rows, |count| *count == 6)
+    harness
+        .wait_until("one row per webhook event", rows, |count| *count == 6)
         .await;
 }
 
 #[tokio::test]
-async fn a_secret_that_is_none_ends_the_function_and_is_not_shown() {
+async fn invalid_secret_ends_the_function_and_stays_hidden() {
     let environment = [
         ("TEMPORAL_ADDRESS", "127.0.0.1:1"),
         ("API_AUTH", "none"),
@@ -393,16 +393,16 @@ async fn a_secret_that_is_none_ends_the_function_and_is_not_shown() {
     ];
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let Ended { success, last_line } = Lambda::start_failing(Function::Webhook, &environment).await;
-    let said =
+    let expected =
         "error: WEBHOOK_SECRETS_ADYEN=…: secret 1 for adyen must be the hexadecimal HMAC key";
     assert!(
-        !success && last_line.starts_with(said) && !last_line.contains("marked"),
+        !success && last_line.starts_with(expected) && !last_line.contains("marked"),
         "{last_line}"
     );
 }
 
 #[tokio::test]
-async fn a_function_without_a_setting_that_it_needs_ends_and_names_it() {
+async fn missing_setting_ends_the_function() {
     let environment = [
         ("TEMPORAL_ADDRESS", "127.0.0.1:1"),
         ("DATABASE_URL", ""),
@@ -417,7 +417,7 @@ async fn a_function_without_a_setting_that_it_needs_ends_and_names_it() {
 }
 
 #[tokio::test]
-async fn a_function_that_was_not_told_who_may_call_does_not_start() {
+async fn function_without_api_auth_does_not_start() {
     for function in Function::ALL {
         let environment = [("TEMPORAL_ADDRESS", "127.0.0.1:1"), ("API_AUTH", "")];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));

@@ -1,5 +1,5 @@
-//! One route table: what `template.yaml` deploys, what the API's description tells, what `cargo lambda watch` serves and
-//! what the sample events call is what [`ROUTES`] says, by which the local gateway goes.
+//! One route table: the template, the OpenAPI document, the router of `cargo lambda watch` and the
+//! sample events have the routes of [`ROUTES`], which the local gateway uses.
 
 use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 
@@ -31,7 +31,8 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The resources of one type. Tags such as `!Ref` are read over; none stands where this looks.
+/// Returns the template's resources of one type. Tags such as `!Ref` are ignored; the tests read no
+/// tagged value.
 fn resources(of_type: &str) -> Vec<(String, Yaml)> {
     let text = fs::read_to_string(root().join("template.yaml")).unwrap();
     let template = YamlLoader::load_from_str(&text).unwrap().remove(0);
@@ -45,7 +46,7 @@ fn resources(of_type: &str) -> Vec<(String, Yaml)> {
 }
 
 #[test]
-fn the_template_deploys_every_route_and_no_other() {
+fn template_deploys_exactly_the_route_table() {
     let mut served = Served::new();
     for (name, function) in resources("AWS::Serverless::Function") {
         let properties = &function["Properties"];
@@ -75,7 +76,8 @@ fn the_template_deploys_every_route_and_no_other() {
     assert_eq!(served, deployed());
 }
 
-/// The table as the template has it: on each path `web` gets what no other function serves there, and all other paths.
+/// Returns the table as the template has it. The function `web` also receives other methods of each path
+/// and all other paths.
 fn deployed() -> Served {
     let web = Function::FALLBACK.to_string();
     let of_others = table()
@@ -91,7 +93,7 @@ fn deployed() -> Served {
 }
 
 #[test]
-fn the_description_tells_every_route_and_no_other() {
+fn openapi_document_has_exactly_the_route_table() {
     let text = fs::read_to_string(root().join("docs/openapi.json")).unwrap();
     let description: Value = serde_json::from_str(&text).unwrap();
     let operations = description["paths"]
@@ -104,7 +106,7 @@ fn the_description_tells_every_route_and_no_other() {
                 .keys()
                 .map(move |method| (method.to_uppercase(), path.clone()))
         });
-    // OpenAPI knows no parameter of several segments.
+    // OpenAPI has no parameter that matches several segments.
     let served = table()
         .into_iter()
         .map(|(method, path, _)| (method, path.replace("+}", "}")));
@@ -112,7 +114,7 @@ fn the_description_tells_every_route_and_no_other() {
 }
 
 #[test]
-fn each_function_logs_to_a_group_that_forgets_under_a_role_of_its_own() {
+fn each_function_has_its_own_log_group_and_role() {
     let functions = resources("AWS::Serverless::Function");
     let names = |field: &dyn Fn(&Yaml) -> &Yaml| -> BTreeSet<_> {
         functions
@@ -127,7 +129,7 @@ fn each_function_logs_to_a_group_that_forgets_under_a_role_of_its_own() {
         (Function::ALL.len(), Function::ALL.len())
     );
     let groups = resources("AWS::Logs::LogGroup");
-    // And the gateway, to one of its own.
+    // API Gateway has its own log group.
     let expected: BTreeSet<_> = logs.into_iter().chain(["AccessLogs".to_owned()]).collect();
     assert_eq!(
         groups
@@ -144,7 +146,7 @@ fn each_function_logs_to_a_group_that_forgets_under_a_role_of_its_own() {
 }
 
 #[test]
-fn cargo_lambda_watch_serves_every_route_and_refuses_the_rest() {
+fn cargo_lambda_watch_serves_exactly_the_route_table() {
     let output = Command::new(env!("CARGO"))
         .args([
             "metadata",
@@ -165,7 +167,7 @@ fn cargo_lambda_watch_serves_every_route_and_refuses_the_rest() {
     let router = metadata["metadata"]["lambda"]["watch"]["router"]
         .as_object()
         .unwrap();
-    // Either one function for all methods, or a list of methods.
+    // The router has one function for all methods of a path, or a list of methods.
     let function = |path: &str, method: &str| {
         let in_list = || {
             let route = router[path]
@@ -180,7 +182,7 @@ fn cargo_lambda_watch_serves_every_route_and_refuses_the_rest() {
             .unwrap_or_else(|| panic!("{method} {path}"))
             .to_owned()
     };
-    // What `{path+}` is to API Gateway.
+    // API Gateway writes `{path+}` for `{*path}`.
     let spelled = |path: &str| path.replace("{path+}", "{*path}");
     for (method, path, expected) in table() {
         assert_eq!(
@@ -207,7 +209,7 @@ fn cargo_lambda_watch_serves_every_route_and_refuses_the_rest() {
 }
 
 #[test]
-fn the_sample_events_call_every_route_through_both_kinds_of_api() {
+fn sample_events_cover_every_route_and_api_kind() {
     let mut called = BTreeSet::new();
     for entry in fs::read_dir(root().join("localstack/events")).unwrap() {
         let path = entry.unwrap().path();

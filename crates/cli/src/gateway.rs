@@ -1,7 +1,7 @@
-//! The local gateway: the very handlers of `functions/*`, mounted in one process.
+//! The local gateway: the handlers of all functions in one process.
 //!
-//! A call becomes the event that API Gateway would send and the answer becomes HTTP again, so that
-//! what runs here is what runs in Lambda. Routes are those of the one table; nothing is decided here.
+//! A request is converted to the event that API Gateway would send, and the response back to HTTP. A
+//! laptop therefore runs the same code as Lambda. The gateway itself makes no decision.
 
 mod event;
 mod functions;
@@ -26,10 +26,12 @@ use tokio::{
 use order_client::SdkMetrics;
 use settings::{Environment, ORDERFLOW_HTTP_ADDRESS};
 
-/// Serves the HTTP API at `ORDERFLOW_HTTP_ADDRESS` until SIGTERM or Ctrl-C; calls under way are answered.
+/// Serves the HTTP API at `ORDERFLOW_HTTP_ADDRESS` until SIGTERM or Ctrl-C.
+///
+/// Requests in progress are finished before the function returns.
 pub(crate) async fn serve_gateway() -> Result<()> {
     telemetry::init()?;
-    let sdk = SdkMetrics::start().context("the SDK's metrics could not be set up")?;
+    let sdk = SdkMetrics::start().context("the metrics of the Temporal SDK could not be set up")?;
     let functions = Arc::new(Functions::from_env(&sdk)?);
     rate_limit::apply_rate_limit()?;
     metrics::serve_metrics(sdk).await?;
@@ -49,7 +51,7 @@ pub(crate) async fn serve_gateway() -> Result<()> {
     .with_graceful_shutdown(async move {
         tokio::select! {
             _ = terminated.recv() => {}
-            // Without a handler for Ctrl-C there is still SIGTERM.
+            // If the handler for Ctrl-C cannot be installed, SIGTERM still stops the gateway.
             Ok(()) = tokio::signal::ctrl_c() => {}
         }
     })

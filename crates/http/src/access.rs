@@ -1,24 +1,24 @@
-//! What a caller must be allowed, route by route: the second column of the route table.
+//! Access rules: the scope that each route requires.
 
 use std::fmt;
 
 use crate::{EventsOperation, Operation, QueryOperation, SignalOperation, StartOperation};
 
-/// What a caller may be allowed.
+/// A permission of a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// Reading orders.
+    /// Read orders and audit logs.
     Read,
-    /// What a customer does to an order.
+    /// Start, change and cancel orders, as a customer does.
     Write,
-    /// What operators, payment providers and carriers do to one.
+    /// Act on orders as an operator, a payment provider or a carrier does.
     Operate,
 }
 
 impl Scope {
     pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Operate];
 
-    /// Its name in keys and tokens.
+    /// Returns the scope's name in API keys and tokens.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Read => "orders:read",
@@ -27,6 +27,7 @@ impl Scope {
         }
     }
 
+    /// Returns the scope with this name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.as_str() == text)
     }
@@ -38,17 +39,19 @@ impl fmt::Display for Scope {
     }
 }
 
-/// Who may call a route.
+/// The access rule of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Everybody, known or not.
+    /// Any caller may call the route, without a credential.
     Public,
-    /// Who has this scope.
+    /// A caller needs this scope.
     Requires(Scope),
 }
 
 impl Operation {
-    /// Who may do it. There is no default: a new operation says so here, or does not compile.
+    /// Returns the operation's access rule.
+    ///
+    /// The match has no default arm, so a new operation without a rule does not compile.
     pub const fn access(self) -> Access {
         match self {
             Self::Start(StartOperation::Create | StartOperation::Start)
@@ -71,8 +74,8 @@ impl Operation {
             | Self::Events(EventsOperation::Orders | EventsOperation::AuditLog) => {
                 Access::Requires(Scope::Read)
             }
-            // The pages hold nothing: what they show, they ask for with the credentials of who looks.
-            // A notification is let in by its signature alone.
+            // The pages contain no data: they call the API with the viewer's credentials.
+            // A webhook event is authenticated by its signature alone.
             Self::Query(QueryOperation::Health) | Self::Web(_) | Self::Webhook => Access::Public,
         }
     }
@@ -83,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scope_reads_back() {
+    fn scope_name_parses_back() {
         for scope in Scope::ALL {
             assert_eq!(Scope::parse(scope.as_str()), Some(scope));
         }

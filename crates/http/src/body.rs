@@ -1,24 +1,24 @@
-//! The body of a request, before anybody reads a field of it.
+//! Checks of a request body before its fields are read: size, media type, encoding.
 
 use lambda_http::http::{HeaderMap, header};
 
 use crate::{Problem, ProblemCode};
 
-/// What a body may have at most. No order of a hundred lines comes near.
+/// Largest request body in bytes. An order with 100 line items is far smaller.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
 
-/// The body as it is.
+/// Returns the body unchanged, or rejects one that is too large.
 pub(crate) fn check_size(body: &[u8]) -> Result<&[u8], Problem> {
     if body.len() > MAX_BODY_BYTES {
         return Err(Problem::new(
             ProblemCode::BodyTooLarge,
-            "A body has at most 256 KiB.",
+            "The body is larger than the limit of 256 KiB.",
         ));
     }
     Ok(body)
 }
 
-/// The body as text; an empty one needs no content type.
+/// Returns the body as text. An empty body needs no content type.
 pub(crate) fn json_text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<&'a str, Problem> {
     let body = check_size(body)?;
     if body.is_empty() {
@@ -27,7 +27,7 @@ pub(crate) fn json_text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<&'a s
     if !is_json(headers) {
         return Err(Problem::new(
             ProblemCode::UnsupportedMediaType,
-            "Send it with 'content-type: application/json'.",
+            "Send the body with the header 'Content-Type: application/json'.",
         ));
     }
     if headers
@@ -37,17 +37,22 @@ pub(crate) fn json_text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<&'a s
     {
         return Err(Problem::new(
             ProblemCode::UnsupportedMediaType,
-            "Send it without 'content-encoding'.",
+            "Compressed bodies are not supported; send the body without 'Content-Encoding'.",
         ));
     }
     std::str::from_utf8(body).map_err(|error| {
-        // Of the bytes that are good: up to there an editor shows the same.
-        let good = &body[..error.valid_up_to()];
-        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let column = good.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+        // Counted in the valid part, so that an editor shows the same line and column.
+        let valid = &body[..error.valid_up_to()];
+        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let column = valid
+            .iter()
+            .rev()
+            .take_while(|byte| **byte != b'\n')
+            .count()
+            + 1;
         Problem::new(
             ProblemCode::MalformedJson,
-            format!("the text is not UTF-8 (line {line}, column {column})"),
+            format!("The body is not UTF-8 text (line {line}, column {column})."),
         )
     })
 }
@@ -84,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_must_be_json_by_its_own_account() {
+    fn body_needs_a_json_content_type() {
         for good in [
             "application/json",
             "Application/JSON; charset=utf-8",
@@ -103,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_compressed_is_refused_as_such() {
+    fn compressed_body_is_rejected() {
         for (encoding, status) in [("identity", None), ("gzip", Some(415)), ("br", Some(415))] {
             let headers = [
                 (header::CONTENT_TYPE, "application/json"),
@@ -124,13 +129,13 @@ mod tests {
     }
 
     #[test]
-    fn no_body_needs_no_content_type() {
+    fn empty_body_needs_no_content_type() {
         assert_eq!(read(None, b""), Ok(String::new()));
         assert_eq!(read(Some("text/plain"), b""), Ok(String::new()));
     }
 
     #[test]
-    fn what_is_too_large_or_not_utf8_is_refused() {
+    fn oversized_or_invalid_utf8_body_is_rejected() {
         let json = Some("application/json");
         assert_eq!(
             read(json, &vec![b' '; MAX_BODY_BYTES]).map(|text| text.len()),

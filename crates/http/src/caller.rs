@@ -1,4 +1,4 @@
-//! Who calls, once that is known.
+//! The authenticated caller of a request.
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
@@ -6,10 +6,10 @@ use sha2::{Digest, Sha256};
 use crate::Scope;
 use domain::CustomerId;
 
-/// A caller that was let in: what it is called, what it may do, and whose orders it sees.
+/// An authenticated caller: its name, its scopes, and the customer that it acts for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// Two callers never share one.
+    /// Unique per caller.
     name: String,
     scopes: Vec<Scope>,
     customer: Option<CustomerId>,
@@ -18,7 +18,7 @@ pub struct Caller {
 const ANONYMOUS: &str = "anonymous";
 
 impl Caller {
-    /// With `API_AUTH=none` all callers are one, and may do everything.
+    /// Returns the only caller with `API_AUTH=none`; it has every scope.
     pub fn anonymous() -> Self {
         Self::new(ANONYMOUS.to_owned(), Scope::ALL.to_vec(), None)
     }
@@ -31,7 +31,7 @@ impl Caller {
         }
     }
 
-    /// A caller like anonymous that others tell apart.
+    /// Returns a caller with every scope and this name.
     #[cfg(test)]
     pub(crate) fn with_name(name: &str) -> Self {
         Self {
@@ -52,12 +52,14 @@ impl Caller {
         self.scopes.contains(&scope)
     }
 
-    /// The customer whose orders, and no others, there are for this caller.
+    /// Returns the customer to whose orders this caller is restricted.
     pub fn customer(&self) -> Option<&CustomerId> {
         self.customer.as_ref()
     }
 
-    /// What the log calls it: a token's subject may be an e-mail address, so it is told by its hash.
+    /// Returns the caller's name for the log.
+    ///
+    /// A token's subject can be an e-mail address, so the log has a hash of it.
     pub(crate) fn log_name(&self) -> String {
         match self.name.strip_prefix("token:") {
             Some(subject) => format!("token:{}", HEXLOWER.encode(&Sha256::digest(subject)[..4])),
@@ -71,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_subject_is_not_in_the_log() {
+    fn token_subject_is_hashed_in_the_log() {
         let caller = Caller::with_name("token:jane@example.com");
         assert!(!caller.log_name().contains("jane"), "{}", caller.log_name());
         assert_eq!(Caller::with_name("key:shop").log_name(), "key:shop");

@@ -1,13 +1,15 @@
-//! `ETag` and `If-None-Match` (RFC 9110, 8.8.3 and 13.1.2): has the order moved since the caller looked?
+//! Conditional requests: `ETag` and `If-None-Match` (RFC 9110, sections 8.8.3 and 13.1.2).
+//!
+//! An order's tag changes with every audit event, so a caller can poll without new bodies.
 
 use lambda_http::http::{HeaderMap, header};
 
 use crate::prefer::split_unquoted;
 
-/// The last entry of an order's audit trail, as an entity tag.
+/// An entity tag of an order: the `seq` of its last audit event.
 ///
-/// A weak one: answers of one `seq` mean the same and are not the same bytes. They name their source, and an
-/// estimate that is counted from now moves with the clock.
+/// The tag is weak: two responses with one `seq` mean the same and can differ in their bytes.
+/// They name their source, and an estimate that starts now changes with the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ETag(pub u32);
 
@@ -17,17 +19,17 @@ impl std::fmt::Display for ETag {
     }
 }
 
-/// What a caller has already, by `If-None-Match`.
+/// The entity tags that a caller has cached, from the header `If-None-Match`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IfNoneMatch {
-    /// `*`: whatever there is.
+    /// `*`: any current representation.
     Any,
-    /// The opaque parts of the tags: for this header weak and strong ones compare alike.
+    /// The opaque parts of the tags: `If-None-Match` compares weak and strong tags alike.
     Tags(Vec<String>),
 }
 
 impl IfNoneMatch {
-    /// `None` without the header, and where it is not well-formed: then the caller gets a whole answer.
+    /// Returns `None` if the header is missing or malformed; the caller then gets a full response.
     pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let mut tags = Vec::new();
         for line in headers.get_all(header::IF_NONE_MATCH) {
@@ -50,12 +52,12 @@ impl IfNoneMatch {
         (!tags.is_empty()).then_some(Self::Tags(tags))
     }
 
-    /// Whether the caller has this state.
+    /// Returns whether the caller has cached this state of an order.
     pub fn matches(&self, tag: ETag) -> bool {
         self.matches_opaque_tag(&tag.0.to_string())
     }
 
-    /// Whether the caller has what this opaque part of a tag stands for.
+    /// Returns whether one of the caller's tags has this opaque part.
     pub fn matches_opaque_tag(&self, opaque: &str) -> bool {
         match self {
             Self::Any => true,
@@ -77,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_is_known_by_any_spelling_of_it() {
+    fn weak_and_strong_tags_match() {
         assert_eq!(ETag(7).to_string(), "W/\"7\"");
         for lines in [
             &["W/\"7\""][..],
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_tags_is_ignored() {
+    fn malformed_tag_list_is_ignored() {
         for lines in [
             &[][..],
             &[""],

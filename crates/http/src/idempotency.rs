@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: the caller's name for one request, however often it is sent.
+//! `Idempotency-Key`: the caller's name for one request and its retries.
 
 use data_encoding::HEXLOWER;
 use lambda_http::http::HeaderMap;
@@ -7,10 +7,10 @@ use sha2::{Digest, Sha256};
 use crate::{Caller, Problem, ProblemCode};
 
 const HEADER: &str = "idempotency-key";
-/// How long a key may be.
-pub const MAX_KEY_LENGTH: usize = 255;
+/// Longest key in characters.
+pub const MAX_LENGTH: usize = 255;
 
-/// A valid key, bound to its caller.
+/// A valid idempotency key, bound to its caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey {
     caller: String,
@@ -27,10 +27,10 @@ impl IdempotencyKey {
             return Ok(None);
         };
         let key = value.to_str().unwrap_or_default().trim();
-        let is_valid = (1..=MAX_KEY_LENGTH).contains(&key.len())
+        let is_valid = (1..=MAX_LENGTH).contains(&key.len())
             && key.bytes().all(|byte| byte.is_ascii_graphic());
         if !is_valid || values.next().is_some() {
-            let detail = "Idempotency-Key must be one value of 1 to 255 visible ASCII characters.";
+            let detail = "The header 'Idempotency-Key' must be one value of 1 to 255 visible ASCII characters.";
             return Err(Problem::new(ProblemCode::InvalidIdempotencyKey, detail));
         }
         Ok(Some(Self {
@@ -39,8 +39,10 @@ impl IdempotencyKey {
         }))
     }
 
-    /// The id of the update that this key makes on one order. Another operation under the same key is
-    /// another update: its answer must not be that of the first.
+    /// Returns the id of the workflow update that this key makes on one order.
+    ///
+    /// Another operation under the same key is another update: it must not return the response of
+    /// the first operation.
     pub fn update_id(&self, operation: &str) -> String {
         HEXLOWER.encode(&self.digest_for(operation)[..16])
     }
@@ -49,7 +51,7 @@ impl IdempotencyKey {
         let mut hash = Sha256::new();
         for part in [purpose, &self.caller, &self.key] {
             hash.update(part);
-            // No part can contain it, so no two lists of parts hash alike.
+            // No part can contain a zero byte, so two lists of parts never give the same hash.
             hash.update([0]);
         }
         hash.finalize().into()
@@ -70,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_one_visible_word() {
+    fn key_is_one_visible_ascii_word() {
         assert_eq!(key(&[], "a"), Ok(None));
         assert!(key(&["8e03978e-40d5"], "a").unwrap().is_some());
         for bad in [&["a b"][..], &[""], &["a", "a"], &[&"x".repeat(256)]] {
@@ -79,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_and_operations_keep_their_keys_apart() {
+    fn update_id_differs_by_caller_and_operation() {
         let id = |caller, operation| key(&["k"], caller).unwrap().unwrap().update_id(operation);
         assert_eq!(id("a", "cancel"), id("a", "cancel"));
         assert_ne!(id("a", "cancel"), id("b", "cancel"));

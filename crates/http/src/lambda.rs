@@ -1,4 +1,4 @@
-//! The loop of a Lambda function.
+//! The main loop of a Lambda function.
 
 use std::{convert::Infallible, process::ExitCode};
 
@@ -7,22 +7,26 @@ use lambda_http::{Body, Request, Response, service_fn};
 use crate::configure_auth;
 use settings::SettingError;
 
-/// A function: what it is set up with, and how it answers.
+/// A Lambda function: its set-up and its request handler.
 pub trait Application: Sized + Sync {
-    /// Fails on a setting that is not allowed; not on a Temporal or a database that is away.
+    /// Reads the settings and prepares the clients.
+    ///
+    /// # Errors
+    ///
+    /// A setting is invalid. An unavailable Temporal or database is not an error here.
     fn from_env() -> Result<Self, SettingError>;
 
-    /// Connects ahead of the first call. What fails now is tried again then.
+    /// Connects before the first request. A failed connection is tried again by that request.
     fn warm_up(&self) -> impl Future<Output = ()> + Send;
 
-    /// Answers one call, also where it fails.
+    /// Handles one request; a failure is a problem response.
     fn handle(&self, request: Request) -> impl Future<Output = Response<Body>> + Send;
 }
 
-/// The program of a function: serves calls until Lambda ends the sandbox.
+/// Runs a function: handles requests until Lambda ends the sandbox.
 pub async fn run<A: Application>() -> ExitCode {
-    // Beside `cargo lambda watch` there may be one; in Lambda there is none. Nothing else runs yet that could read
-    // the environment while it changes.
+    // `cargo lambda watch` can run beside an `.env` file; Lambda has none. No other thread runs
+    // yet, so none reads the environment while it changes.
     if let Err(error) = dotenvy::dotenv()
         && !error.not_found()
     {
@@ -45,7 +49,7 @@ pub async fn run<A: Application>() -> ExitCode {
     }
 }
 
-/// One line on standard error: there a bad setting is seen by whoever started the program.
+/// Prints one line on standard error, where the person who started the program sees it.
 fn failed(error: &dyn std::error::Error) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::FAILURE

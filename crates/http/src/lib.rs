@@ -1,9 +1,11 @@
-//! What all functions share between the event that arrives and the answer that leaves: the route
-//! table, reading a request, problem documents, idempotency keys, pages.
+//! The HTTP layer that all Lambda functions and the local gateway share: the route table, requests
+//! and responses, problem documents, idempotency keys, pagination.
 //!
-//! The only place that knows HTTP status codes. It never decides anything about orders. Start reading
-//! at [`serve`], which every call passes through, and [`ROUTES`], the one table of what can be called. Who may
-//! call is in `auth`, what for in [`Access`], and whose order it must be in [`Call::require_own`].
+//! HTTP status codes are set here and in no other crate. The crate makes no decision about orders.
+//!
+//! Start reading at [`serve`], which handles every request, and [`ROUTES`], the route table.
+//! Authentication is in `auth`, scopes are in [`Access`], and the check that a customer owns the
+//! order is [`ApiRequest::require_order_access`].
 
 mod access;
 mod auth;
@@ -15,6 +17,7 @@ mod idempotency;
 mod lambda;
 mod long_poll;
 mod order_id;
+#[cfg(feature = "temporal")]
 mod ownership;
 mod pagination;
 mod prefer;
@@ -29,15 +32,15 @@ mod serve;
 
 pub use access::{Access, Scope};
 pub use auth::{NewApiKey, configure_auth, create_api_key};
-pub use body::MAX_BODY_BYTES as LARGEST_BODY;
+pub use body::MAX_BODY_BYTES;
 pub use caller::Caller;
 pub use conditional::{ETag, IfNoneMatch};
-pub use idempotency::{IdempotencyKey, MAX_KEY_LENGTH as LONGEST_IDEMPOTENCY_KEY};
+pub use idempotency::{IdempotencyKey, MAX_LENGTH as MAX_IDEMPOTENCY_KEY_LENGTH};
 pub use lambda::{Application, run};
 pub use long_poll::LongPoll;
 pub use order_id::{order_id_from_key, random_order_id};
 pub use pagination::{PageCursor, next_link};
-pub use prefer::{MAX_WAIT_SECONDS as LONGEST_WAIT, Wait};
+pub use prefer::{MAX_WAIT_SECONDS, Wait};
 pub use problem::{Problem, ProblemCode, ProblemDocument, ProblemKind};
 pub use query_parameters::{DEFAULT_LIMIT, MAX_LIMIT, QueryParameters};
 pub use rate_limit::set_rate_limiter;

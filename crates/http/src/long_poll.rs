@@ -1,4 +1,4 @@
-//! Looking again and again on a caller's behalf, until there is news or the caller's wait is over.
+//! Polling the database for a caller that waits, until a change or the end of the wait.
 
 use std::time::Duration;
 
@@ -6,30 +6,30 @@ use tokio::time::{Instant, sleep};
 
 use crate::Wait;
 
-/// A glance is a primary key and one number.
+/// Pause between two polls. One poll reads one number by primary key.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The glances that a wait has; none for who does not wait.
+/// The polls of one wait. A caller without a wait gets none.
 #[derive(Debug)]
 pub struct LongPoll {
-    end: Instant,
+    deadline: Instant,
 }
 
 impl LongPoll {
     pub fn new(wait: Option<Wait>) -> Self {
         Self {
-            end: Instant::now() + wait.map_or(Duration::ZERO, Wait::duration),
+            deadline: Instant::now() + wait.map_or(Duration::ZERO, Wait::duration),
         }
     }
 
-    /// When the wait is over.
+    /// Returns the end of the wait.
     pub fn deadline(&self) -> Instant {
-        self.end
+        self.deadline
     }
 
-    /// Pauses until the next glance; `false` without a pause when the wait is over.
+    /// Pauses until the next poll. Returns `false`, without a pause, when the wait is over.
     pub async fn pause(&self) -> bool {
-        let left = self.end.saturating_duration_since(Instant::now());
+        let left = self.deadline.saturating_duration_since(Instant::now());
         if !left.is_zero() {
             sleep(PAUSE.min(left)).await;
         }

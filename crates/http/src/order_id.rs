@@ -1,4 +1,4 @@
-//! Ids for orders whose caller brought none.
+//! Order ids that the API generates.
 
 use chrono::{DateTime, Utc};
 use data_encoding::BASE32_NOPAD;
@@ -6,13 +6,17 @@ use data_encoding::BASE32_NOPAD;
 use crate::{IdempotencyKey, Problem};
 use domain::OrderId;
 
-/// `ORD-` and 20 base32 characters: 100 bits of the hash of caller and key. The same key, the same order.
+/// Returns `ORD-` and 20 base32 characters: 100 bits of the hash of caller and key.
+///
+/// The same caller and key always give the same id, so a retry reaches the same order.
 pub fn order_id_from_key(key: &IdempotencyKey) -> Result<OrderId, Problem> {
     let text = BASE32_NOPAD.encode(&key.digest_for("order"));
     OrderId::parse(&format!("ORD-{}", &text[..20])).map_err(Problem::internal)
 }
 
-/// `ORD-YYYYMMDD-HHMMSS-XXXX`, of which about a million fit into one second: on a collision, make another.
+/// Returns `ORD-YYYYMMDD-HHMMSS-XXXX`.
+///
+/// One second has about a million ids; after a collision the caller generates another one.
 pub fn random_order_id(now: DateTime<Utc>, random: u32) -> Result<OrderId, Problem> {
     let text = BASE32_NOPAD.encode(&random.to_be_bytes());
     OrderId::parse(&format!(
@@ -31,7 +35,7 @@ mod tests {
     use crate::Caller;
 
     #[test]
-    fn a_fresh_id_tells_the_time() {
+    fn random_id_contains_the_time() {
         let now = "2026-11-21T09:08:07.6Z".parse().unwrap();
         assert_eq!(
             random_order_id(now, 0).unwrap().as_str(),
@@ -44,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_always_makes_the_same_id() {
+    fn same_key_gives_the_same_id() {
         let headers: HeaderMap = [("idempotency-key".parse().unwrap(), "key-1".parse().unwrap())]
             .into_iter()
             .collect();

@@ -1,4 +1,4 @@
-//! Pages of a list: from where, and the link to the next.
+//! Pagination of lists: the cursor, and the link to the next page.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Datelike, Utc};
@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use domain::OrderId;
 
-/// The place after which the next page of orders begins. Opaque to callers.
+/// The last order of a page; the next page begins after it. Its text is opaque to callers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageCursor {
     pub created_at: DateTime<Utc>,
@@ -14,6 +14,7 @@ pub struct PageCursor {
 }
 
 impl PageCursor {
+    /// Returns the cursor as text for a query parameter.
     pub fn encode(&self) -> String {
         URL_SAFE_NO_PAD.encode(format!(
             "{}|{}",
@@ -22,27 +23,28 @@ impl PageCursor {
         ))
     }
 
+    /// Parses a cursor that [`PageCursor::encode`] made.
     pub fn decode(text: &str) -> Option<Self> {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
         let (micros, id) = text.split_once('|')?;
         let created_at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
-        // No order of ours is from another age, and a database does not take every one.
-        let is_ours = (1970..10_000).contains(&created_at.year());
-        is_ours.then_some(Self {
+        // PostgreSQL does not accept every year that chrono accepts.
+        let is_valid = (1970..10_000).contains(&created_at.year());
+        is_valid.then_some(Self {
             created_at,
             id: OrderId::parse(id).ok()?,
         })
     }
 }
 
-/// RFC 3986's unreserved characters stay.
+/// All characters except RFC 3986's unreserved ones.
 const ESCAPED: AsciiSet = NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// The value of a `Link` header to the next page.
+/// Returns the value of a `Link` header to the next page.
 pub fn next_link(path: &str, parameters: &[(&str, Option<String>)]) -> String {
     let pair = |(name, value): &(&str, Option<String>)| {
         let value = value.as_deref()?;
@@ -57,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_reads_back() {
+    fn cursor_decodes_to_itself() {
         let page = PageCursor {
             created_at: "2026-11-21T09:08:07.123456Z".parse().unwrap(),
             id: OrderId::parse("ORD-1").unwrap(),
@@ -70,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_carries_the_filters() {
+    fn next_link_keeps_the_filters() {
         let parameters = [
             ("status", None),
             (

@@ -1,4 +1,4 @@
-//! `Prefer: wait=N` (RFC 7240): how long a caller is ready to wait for an answer worth having.
+//! `Prefer: wait=N` (RFC 7240): a caller's preferred wait for a change, in seconds.
 
 use std::time::Duration;
 
@@ -7,24 +7,26 @@ use lambda_http::http::{HeaderMap, HeaderName};
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
-/// API Gateway gives up after 29 s, and a function is paid for as long as it waits.
+/// Longest wait in seconds. API Gateway times out after 29 s, and Lambda bills the time of a wait.
 pub const MAX_WAIT_SECONDS: u64 = 20;
 
-/// How long a caller is ready to wait, in whole seconds, at most 20.
+/// A caller's preferred wait in whole seconds, at most [`MAX_WAIT_SECONDS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wait(u64);
 
 impl Wait {
-    /// What nobody can read is no preference: a server may ignore any of them (RFC 7240, 2).
+    /// Returns the wait of the header, or `None` if it has no valid one.
+    ///
+    /// A server may ignore any preference (RFC 7240, section 2), so a malformed one is not an error.
     pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let lines = headers
             .get_all(PREFER)
             .iter()
             .filter_map(|line| line.to_str().ok());
         let mut preferences = lines.flat_map(|line| split_unquoted(line, ','));
-        // Of one that is given twice, the first counts.
+        // The first of two equal preferences counts (RFC 7240, section 2).
         let value = preferences.find_map(|preference| {
-            // What follows a semicolon are parameters, and `wait` has none.
+            // Parameters follow a semicolon; `wait` has none.
             let (name, value) = split_unquoted(preference, ';').next()?.split_once('=')?;
             name.trim().eq_ignore_ascii_case("wait").then_some(value)
         })?;
@@ -34,7 +36,7 @@ impl Wait {
             .and_then(|rest| rest.strip_suffix('"'))
             .unwrap_or(value);
         let is_number = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
-        // Digits beyond any number are many seconds.
+        // A number that does not fit into 64 bits is more than the longest wait.
         is_number.then(|| {
             Self(word.parse().map_or(MAX_WAIT_SECONDS, |seconds: u64| {
                 seconds.min(MAX_WAIT_SECONDS)
@@ -46,13 +48,14 @@ impl Wait {
         Duration::from_secs(self.0)
     }
 
-    /// The value of `Preference-Applied`: what holds, which may be less than what was asked for.
+    /// Returns the value of `Preference-Applied`: the applied wait, which can be shorter than the
+    /// preferred one.
     pub(crate) fn preference_applied(self) -> String {
         format!("wait={}", self.0)
     }
 }
 
-/// The parts of a header's value between separators that stand in no quoted string.
+/// Splits a header's value at each separator outside of quoted strings.
 pub(crate) fn split_unquoted(value: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     value.split(move |character| {
@@ -80,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_found_among_other_preferences() {
+    fn wait_is_found_among_other_preferences() {
         for (lines, seconds) in [
             (&["wait=5"][..], 5),
             (&["respond-async, wait=10"], 10),
@@ -99,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_wait_is_ignored() {
+    fn malformed_wait_is_ignored() {
         for lines in [
             &[][..],
             &[""],

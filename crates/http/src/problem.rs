@@ -1,5 +1,6 @@
-//! Problem documents (RFC 9457). What the caller reads and what the log reads are two texts: a cause
-//! never leaves the house.
+//! Problem documents (RFC 9457).
+//!
+//! A problem has two texts: `detail` for the caller, and a cause that only the log has.
 
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ macro_rules! codes {
         impl $name {
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            const fn describe(self) -> (u16, &'static str, &'static str) {
+            const fn parts(self) -> (u16, &'static str, &'static str) {
                 match self { $(Self::$variant => ($status, $code, $title)),+ }
             }
         }
@@ -30,37 +31,37 @@ macro_rules! codes {
 }
 
 codes! {
-    /// Every kind of problem but the refusals of an order: its status, stable code and title.
+    /// A problem of the API itself, with its HTTP status, its stable code and its title.
     ProblemCode {
-        MalformedJson => (400, "malformed_json", "The body is not JSON"),
-        InvalidIdempotencyKey => (400, "invalid_idempotency_key", "The idempotency key is not valid"),
-        WebhookRejected => (400, "webhook_rejected", "The notification is not verified"),
-        Unauthenticated => (401, "unauthenticated", "The call has no credential that is accepted"),
-        InsufficientScope => (403, "insufficient_scope", "The caller may not do this"),
-        RouteNotFound => (404, "route_not_found", "There is nothing here"),
-        OrderNotFound => (404, "order_not_found", "There is no such order"),
-        MethodNotAllowed => (405, "method_not_allowed", "The method is not allowed here"),
-        OrderExists => (409, "order_exists", "Another request started an order under this id"),
-        OrderRunning => (409, "order_running", "The order has not ended yet"),
-        BodyTooLarge => (413, "body_too_large", "The body is too large"),
-        UnsupportedMediaType => (415, "unsupported_media_type", "The body must be JSON"),
-        InvalidRequest => (422, "invalid_request", "The request is not valid"),
-        InvalidQuery => (422, "invalid_query", "The query parameters are not valid"),
-        IdempotencyKeyReused => (422, "idempotency_key_reused", "The idempotency key belongs to another request"),
-        WebhookTokenInvalid => (498, "webhook_token_invalid", "The notification is not verified"),
-        RateLimited => (429, "rate_limited", "Too many calls"),
-        WorkerUnavailable => (503, "worker_unavailable", "No worker is available"),
-        TemporalUnavailable => (503, "temporal_unavailable", "Orders cannot be reached"),
-        DatabaseUnavailable => (503, "database_unavailable", "The database cannot be reached"),
-        AuthUnavailable => (503, "auth_unavailable", "Callers cannot be checked"),
-        InternalError => (500, "internal_error", "Something went wrong on our side"),
+        MalformedJson => (400, "malformed_json", "Malformed JSON"),
+        InvalidIdempotencyKey => (400, "invalid_idempotency_key", "Invalid idempotency key"),
+        WebhookRejected => (400, "webhook_rejected", "Webhook event not verified"),
+        Unauthenticated => (401, "unauthenticated", "Missing or invalid credential"),
+        InsufficientScope => (403, "insufficient_scope", "Insufficient scope"),
+        RouteNotFound => (404, "route_not_found", "Route not found"),
+        OrderNotFound => (404, "order_not_found", "Order not found"),
+        MethodNotAllowed => (405, "method_not_allowed", "Method not allowed"),
+        OrderExists => (409, "order_exists", "Order already exists"),
+        OrderRunning => (409, "order_running", "Order still running"),
+        BodyTooLarge => (413, "body_too_large", "Request body too large"),
+        UnsupportedMediaType => (415, "unsupported_media_type", "Unsupported media type"),
+        InvalidRequest => (422, "invalid_request", "Invalid request"),
+        InvalidQuery => (422, "invalid_query", "Invalid query parameters"),
+        IdempotencyKeyReused => (422, "idempotency_key_reused", "Idempotency key reused"),
+        WebhookTokenInvalid => (498, "webhook_token_invalid", "Webhook event not verified"),
+        RateLimited => (429, "rate_limited", "Too many requests"),
+        WorkerUnavailable => (503, "worker_unavailable", "Worker is unavailable"),
+        TemporalUnavailable => (503, "temporal_unavailable", "Temporal is unavailable"),
+        DatabaseUnavailable => (503, "database_unavailable", "Database is unavailable"),
+        AuthUnavailable => (503, "auth_unavailable", "Authentication is unavailable"),
+        InternalError => (500, "internal_error", "Internal error"),
     }
 }
 
-/// How long a caller should wait before trying a 503 again.
+/// Seconds that a caller should wait before it retries after a 503.
 const RETRY_AFTER: &str = "5";
 
-/// What kind of problem it is: ours, or a refusal of the order's own.
+/// The kind of a problem: one of the API, or a refusal of the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProblemKind {
     Api(ProblemCode),
@@ -68,7 +69,7 @@ pub enum ProblemKind {
 }
 
 impl ProblemKind {
-    /// Every kind that there is.
+    /// Returns every kind.
     pub fn all() -> impl Iterator<Item = Self> {
         let refusals = RefusalCode::ALL.iter().copied().map(Self::Refusal);
         ProblemCode::ALL
@@ -79,25 +80,25 @@ impl ProblemKind {
     }
 
     pub const fn status(self) -> u16 {
-        self.describe().0
+        self.parts().0
     }
 
     pub const fn code(self) -> &'static str {
-        self.describe().1
+        self.parts().1
     }
 
     pub const fn title(self) -> &'static str {
-        self.describe().2
+        self.parts().2
     }
 
-    const fn describe(self) -> (u16, &'static str, &'static str) {
+    const fn parts(self) -> (u16, &'static str, &'static str) {
         match self {
-            Self::Api(code) => code.describe(),
+            Self::Api(code) => code.parts(),
             Self::Refusal(code) => match code {
                 RefusalCode::PaymentMismatch
                 | RefusalCode::AddressIncomplete
                 | RefusalCode::Malformed => {
-                    (422, code.as_str(), "The order does not accept this request")
+                    (422, code.as_str(), "Request not accepted by the order")
                 }
                 RefusalCode::AlreadyShipped
                 | RefusalCode::OrderClosed
@@ -107,14 +108,14 @@ impl ProblemKind {
                 | RefusalCode::NotPaid
                 | RefusalCode::PaymentIdInUse
                 | RefusalCode::NotShipped => {
-                    (409, code.as_str(), "The order's state does not allow this")
+                    (409, code.as_str(), "Conflict with the order's state")
                 }
             },
         }
     }
 }
 
-/// One problem, on its way out.
+/// A problem: the response to a request that failed.
 #[derive(Debug)]
 pub struct Problem {
     kind: ProblemKind,
@@ -124,11 +125,11 @@ pub struct Problem {
     reason: Option<&'static str>,
     waited: Option<Wait>,
     headers: Vec<(HeaderName, String)>,
-    /// For the log.
+    /// The cause, for the log only.
     cause: Option<Box<str>>,
 }
 
-/// What a caller reads, by RFC 9457.
+/// The body of a problem response (RFC 9457).
 #[derive(Serialize)]
 pub struct ProblemDocument<'a> {
     pub r#type: String,
@@ -139,20 +140,20 @@ pub struct ProblemDocument<'a> {
     pub code: &'a str,
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     pub errors: &'a [FieldError],
-    /// The order's status; the member `status` is the answer's.
+    /// The order's status; the member `status` is the HTTP status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order_status: Option<OrderStatus>,
-    /// Of a notification that is not verified: `header`, `signature` or `timestamp`.
+    /// The failed check of a webhook event: `header`, `signature` or `timestamp`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
 }
 
 impl Problem {
     pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
-        Self::of(ProblemKind::Api(code), detail)
+        Self::from_kind(ProblemKind::Api(code), detail)
     }
 
-    fn of(kind: ProblemKind, detail: impl Into<String>) -> Self {
+    fn from_kind(kind: ProblemKind, detail: impl Into<String>) -> Self {
         Self {
             kind,
             detail: detail.into().into_boxed_str(),
@@ -165,7 +166,9 @@ impl Problem {
         }
     }
 
-    /// A notification that is not verified. `reason` is one stable word, `detail` says it in a sentence.
+    /// Returns the problem of a webhook event that is not verified.
+    ///
+    /// `reason` is one stable word; `detail` is a sentence.
     pub fn webhook_rejected(code: ProblemCode, reason: &'static str, detail: &str) -> Self {
         Self {
             reason: Some(reason),
@@ -174,7 +177,7 @@ impl Problem {
         .with_cause(reason)
     }
 
-    /// For the log alone.
+    /// Adds a cause, which only the log has.
     #[must_use]
     pub fn with_cause(self, cause: impl std::fmt::Display) -> Self {
         Self {
@@ -183,18 +186,25 @@ impl Problem {
         }
     }
 
+    /// Returns an internal error; only the log has the cause.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         Self::new(
             ProblemCode::InternalError,
-            "The request id tells operators where to look.",
+            "The log has the cause under the request id; report the header 'X-Request-Id'.",
         )
         .with_cause(cause)
     }
 
-    pub fn database_unavailable(cause: impl std::fmt::Display) -> Self {
-        Self::new(ProblemCode::DatabaseUnavailable, "Try again in a moment.").with_cause(cause)
+    /// Returns the problem of a failed database query; only the log has the cause.
+    pub fn database_error(is_unavailable: bool, cause: impl std::fmt::Display) -> Self {
+        if !is_unavailable {
+            return Self::internal(cause);
+        }
+        let detail = "The database did not respond; retry in 5 seconds.";
+        Self::new(ProblemCode::DatabaseUnavailable, detail).with_cause(cause)
     }
 
+    /// Returns the problem of an unknown order.
     pub fn order_not_found(id: &str) -> Self {
         Self::new(
             ProblemCode::OrderNotFound,
@@ -202,7 +212,7 @@ impl Problem {
         )
     }
 
-    /// Names every bad query parameter.
+    /// Returns the problem that names every invalid query parameter.
     pub fn invalid_query(errors: Vec<FieldError>) -> Self {
         let texts: Vec<_> = errors
             .iter()
@@ -215,10 +225,11 @@ impl Problem {
         }
     }
 
-    /// There is no outcome yet; `waited` is how long the caller was ready to wait for it.
+    /// Returns the problem of an order without a result; `waited` is the caller's preferred wait.
     pub fn order_running(order_status: OrderStatus, waited: Option<Wait>) -> Self {
-        let detail =
-            format!("The order is {order_status} and runs. 'Prefer: wait=20' waits for its end.");
+        let detail = format!(
+            "The order is {order_status} and has no result yet; send 'Prefer: wait=20' to wait for its end."
+        );
         Self {
             order_status: Some(order_status),
             waited,
@@ -227,40 +238,49 @@ impl Problem {
     }
 
     pub(crate) fn method_not_allowed(allow: String) -> Self {
-        let detail = format!("Here one may: {allow}.");
-        Self::new(ProblemCode::MethodNotAllowed, detail).with(header::ALLOW, allow)
+        let detail = format!("The path supports these methods: {allow}.");
+        Self::new(ProblemCode::MethodNotAllowed, detail).with_header(header::ALLOW, allow)
     }
 
-    /// Who calls is not known; `challenge` says how to tell (RFC 9110, RFC 6750).
+    /// Returns the problem of an unauthenticated caller.
+    ///
+    /// `challenge` is the value of `WWW-Authenticate` (RFC 9110, RFC 6750).
     pub(crate) fn unauthenticated(detail: String, challenge: String) -> Self {
-        Self::new(ProblemCode::Unauthenticated, detail).with(header::WWW_AUTHENTICATE, challenge)
+        Self::new(ProblemCode::Unauthenticated, detail)
+            .with_header(header::WWW_AUTHENTICATE, challenge)
     }
 
     pub(crate) fn insufficient_scope(scope: Scope, challenge: String) -> Self {
         Self::new(
             ProblemCode::InsufficientScope,
-            format!("It needs the scope '{scope}'."),
+            format!("The route requires the scope '{scope}'."),
         )
-        .with(header::WWW_AUTHENTICATE, challenge)
+        .with_header(header::WWW_AUTHENTICATE, challenge)
     }
 
     pub(crate) fn auth_unavailable(cause: impl std::fmt::Display) -> Self {
-        Self::new(ProblemCode::AuthUnavailable, "Try again in a moment.").with_cause(cause)
+        Self::new(
+            ProblemCode::AuthUnavailable,
+            "The keys that verify tokens could not be loaded; retry in 5 seconds.",
+        )
+        .with_cause(cause)
     }
 
-    /// Whole seconds, and never "at once".
+    /// Returns the problem of a rate limit. The wait is whole seconds, at least one.
     pub(crate) fn rate_limited(wait: Duration) -> Self {
         let seconds = (wait.as_millis().div_ceil(1_000)).max(1);
-        let detail = format!("Try again in {seconds} s.");
-        Self::new(ProblemCode::RateLimited, detail).with(header::RETRY_AFTER, seconds.to_string())
+        let detail = format!("The caller has reached its rate limit; retry in {seconds} s.");
+        Self::new(ProblemCode::RateLimited, detail)
+            .with_header(header::RETRY_AFTER, seconds.to_string())
     }
 
-    fn with(mut self, name: HeaderName, value: String) -> Self {
+    fn with_header(mut self, name: HeaderName, value: String) -> Self {
         self.headers.push((name, value));
         self
     }
 
-    /// What the order's state refuses, or what it cannot make sense of.
+    /// Returns a refusal of the order: its state does not allow the request, or the request does not
+    /// match the order.
     pub fn refused_by_order(
         code: RefusalCode,
         detail: &str,
@@ -268,7 +288,7 @@ impl Problem {
     ) -> Self {
         Self {
             order_status,
-            ..Self::of(ProblemKind::Refusal(code), detail)
+            ..Self::from_kind(ProblemKind::Refusal(code), detail)
         }
     }
 
@@ -289,9 +309,9 @@ impl Problem {
         self.cause.as_deref()
     }
 
-    /// What the caller of `instance` reads.
+    /// Returns the response body for the path `instance`.
     pub fn to_document<'a>(&'a self, instance: &'a str) -> ProblemDocument<'a> {
-        let (status, code, title) = self.kind.describe();
+        let (status, code, title) = self.kind.parts();
         ProblemDocument {
             r#type: format!("urn:orderflow:problem:{code}"),
             title,
@@ -334,7 +354,7 @@ impl Problem {
     }
 }
 
-/// An id, or a name, as a caller may see it again: short, and without control characters.
+/// Returns a caller's text in a form that is safe to return: short, without control characters.
 pub(crate) fn printable_excerpt(id: &str) -> String {
     id.chars().filter(|c| !c.is_control()).take(64).collect()
 }
@@ -348,7 +368,7 @@ impl From<DocumentError> for Problem {
         } = error;
         Self::new(
             ProblemCode::MalformedJson,
-            format!("{message} (line {line}, column {column})"),
+            format!("The body is not valid JSON: {message} (line {line}, column {column})."),
         )
     }
 }
@@ -357,13 +377,13 @@ impl From<InvalidFields> for Problem {
     fn from(InvalidFields(errors): InvalidFields) -> Self {
         let count = errors.len();
         let detail = if count == 1 {
-            "One field is".to_owned()
+            "One field is invalid; 'errors' names it.".to_owned()
         } else {
-            format!("{count} fields are")
+            format!("{count} fields are invalid; 'errors' names them.")
         };
         Self {
             errors,
-            ..Self::new(ProblemCode::InvalidRequest, format!("{detail} not valid."))
+            ..Self::new(ProblemCode::InvalidRequest, detail)
         }
     }
 }
@@ -377,16 +397,17 @@ impl From<RequestError> for Problem {
     }
 }
 
+#[cfg(feature = "temporal")]
 impl From<order_client::Error> for Problem {
     fn from(error: order_client::Error) -> Self {
         match &error {
             order_client::Error::Unavailable(_) => {
-                Self::new(ProblemCode::TemporalUnavailable, "Try again in a moment.")
-                    .with_cause(error)
+                let detail = "Temporal did not respond; retry in 5 seconds.";
+                Self::new(ProblemCode::TemporalUnavailable, detail).with_cause(error)
             }
             order_client::Error::NoWorker => {
-                let detail = "Nothing took the request in time; it may yet take effect. Send it again in a moment, with the same \
-                    Idempotency-Key or transaction_id if it has one.";
+                let detail = "No worker handled the request in time; the request can still take effect. \
+                    Retry in 5 seconds, with the same Idempotency-Key or transaction_id if the request has one.";
                 Self::new(ProblemCode::WorkerUnavailable, detail).with_cause(error)
             }
             order_client::Error::NotFound => {
@@ -417,29 +438,29 @@ mod tests {
     }
 
     #[test]
-    fn bad_fields_are_all_in_the_document() {
+    fn document_names_every_invalid_field() {
         let invalid =
             contract::parse_order(r#"{"items": [{"sku": "A", "quantity": 0, "price": -1}]}"#)
                 .unwrap_err();
         insta::assert_snapshot!(show(invalid.into()), @r#"
         422 Unprocessable Entity
         content-type: "application/problem+json"
-        {"type":"urn:orderflow:problem:invalid_request","title":"The request is not valid","status":422,"detail":"2 fields are not valid.","instance":"/orders/1","code":"invalid_request","errors":[{"pointer":"/items/0/quantity","detail":"must be a whole number from 1 to 10000"},{"pointer":"/items/0/price","detail":"must not be below zero"}]}
+        {"type":"urn:orderflow:problem:invalid_request","title":"Invalid request","status":422,"detail":"2 fields are invalid; 'errors' names them.","instance":"/orders/1","code":"invalid_request","errors":[{"pointer":"/items/0/quantity","detail":"must be a whole number from 1 to 10000"},{"pointer":"/items/0/price","detail":"must not be below zero"}]}
         "#);
     }
 
     #[test]
-    fn bad_json_is_shown_with_its_place() {
+    fn malformed_json_is_reported_with_its_position() {
         let error = contract::Document::parse("{\n  \"items\": [}").unwrap_err();
         insta::assert_snapshot!(show(error.into()), @r#"
         400 Bad Request
         content-type: "application/problem+json"
-        {"type":"urn:orderflow:problem:malformed_json","title":"The body is not JSON","status":400,"detail":"expected value (line 2, column 13)","instance":"/orders/1","code":"malformed_json"}
+        {"type":"urn:orderflow:problem:malformed_json","title":"Malformed JSON","status":400,"detail":"The body is not valid JSON: expected value (line 2, column 13).","instance":"/orders/1","code":"malformed_json"}
         "#);
     }
 
     #[test]
-    fn a_refusal_carries_the_orders_status() {
+    fn refusal_contains_the_order_status() {
         let problem = Problem::refused_by_order(
             RefusalCode::AlreadyShipped,
             "The parcel has left.",
@@ -448,12 +469,13 @@ mod tests {
         insta::assert_snapshot!(show(problem), @r#"
         409 Conflict
         content-type: "application/problem+json"
-        {"type":"urn:orderflow:problem:already_shipped","title":"The order's state does not allow this","status":409,"detail":"The parcel has left.","instance":"/orders/1","code":"already_shipped","order_status":"shipped"}
+        {"type":"urn:orderflow:problem:already_shipped","title":"Conflict with the order's state","status":409,"detail":"The parcel has left.","instance":"/orders/1","code":"already_shipped","order_status":"shipped"}
         "#);
     }
 
+    #[cfg(feature = "temporal")]
     #[test]
-    fn a_cause_stays_in_the_house() {
+    fn cause_is_not_in_the_response() {
         let problem = Problem::from(order_client::Error::Unavailable(
             "secret-host:7233 refused".to_owned(),
         ));
@@ -461,17 +483,17 @@ mod tests {
             problem.cause(),
             Some("reach Temporal: secret-host:7233 refused")
         );
-        let shown = show(problem);
+        let text = show(problem);
         assert!(
-            shown.starts_with("503")
-                && shown.contains("retry-after: \"5\"")
-                && !shown.contains("secret"),
-            "{shown}"
+            text.starts_with("503")
+                && text.contains("retry-after: \"5\"")
+                && !text.contains("secret"),
+            "{text}"
         );
     }
 
     #[test]
-    fn a_wrong_method_tells_the_right_ones() {
+    fn wrong_method_lists_the_allowed_ones() {
         assert!(
             show(Problem::method_not_allowed("GET, POST".to_owned()))
                 .contains("allow: \"GET, POST\"")
@@ -479,12 +501,12 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_told_in_whole_seconds() {
-        for (wait, told) in [(0, "1"), (400, "1"), (1_000, "1"), (1_001, "2")] {
-            let shown = show(Problem::rate_limited(Duration::from_millis(wait)));
+    fn retry_after_is_in_whole_seconds() {
+        for (wait, expected) in [(0, "1"), (400, "1"), (1_000, "1"), (1_001, "2")] {
+            let text = show(Problem::rate_limited(Duration::from_millis(wait)));
             assert!(
-                shown.starts_with("429") && shown.contains(&format!("retry-after: \"{told}\"")),
-                "{shown}"
+                text.starts_with("429") && text.contains(&format!("retry-after: \"{expected}\"")),
+                "{text}"
             );
         }
     }

@@ -1,60 +1,63 @@
-//! Reading query parameters, so that every bad one is named at once.
+//! Query parameters; one problem names every invalid one.
 
 use std::collections::BTreeMap;
 
 use crate::{ApiRequest, Problem, problem::printable_excerpt};
 use contract::FieldError;
 
-/// How long a page is when nobody says.
+/// Default number of entries on a page.
 pub const DEFAULT_LIMIT: u32 = 50;
-/// How long a page may be.
+/// Largest number of entries on a page.
 pub const MAX_LIMIT: u32 = 200;
 
-/// So many unknown parameters are named.
-const MOST_UNKNOWN: usize = 20;
+/// Number of unknown parameters that a problem names at most.
+const MAX_UNKNOWN: usize = 20;
 
-/// The query parameters of one call. Unknown ones are refused: a filter that was mistyped and ignored would
-/// answer with the orders of everybody.
+/// The query parameters of one request.
+///
+/// Unknown parameters are rejected: a mistyped filter that is ignored would list all orders.
 #[derive(Debug)]
 pub struct QueryParameters<'a> {
-    call: &'a ApiRequest,
+    request: &'a ApiRequest,
     sent: BTreeMap<&'a str, usize>,
-    known: Vec<&'static str>,
+    allowed: Vec<&'static str>,
     errors: Vec<FieldError>,
 }
 
 impl<'a> QueryParameters<'a> {
-    pub fn new(call: &'a ApiRequest) -> Self {
+    pub fn new(request: &'a ApiRequest) -> Self {
         Self {
-            call,
-            sent: call.parameter_counts(),
-            known: Vec::new(),
+            request,
+            sent: request.parameter_counts(),
+            allowed: Vec::new(),
             errors: Vec::new(),
         }
     }
 
-    /// What `read` makes of the parameter. An empty one is not absent: it may be a script's variable that is not set,
-    /// and its answer the orders of everybody.
+    /// Returns the parameter's value as `parse` reads it; `must` describes the allowed values.
+    ///
+    /// An empty value is not an absent one: it can be an unset variable of a script, which must not
+    /// list all orders.
     pub fn parse<T>(
         &mut self,
         name: &'static str,
         must: &str,
-        read: impl FnOnce(&str) -> Option<T>,
+        parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
-        self.known.push(name);
+        self.allowed.push(name);
         if self.sent.remove(name).is_some_and(|times| times > 1) {
             self.reject(name, "must be given once");
             return None;
         }
-        let text = self.call.query_parameter(name)?;
-        let value = read(text);
+        let text = self.request.query_parameter(name)?;
+        let value = parse(text);
         if value.is_none() {
             self.reject(name, must);
         }
         value
     }
 
-    /// Refuses a parameter for what was read of it.
+    /// Records an invalid parameter.
     pub fn reject(&mut self, name: &str, detail: &str) {
         self.errors.push(FieldError {
             pointer: format!("/{}", printable_excerpt(name)),
@@ -62,7 +65,7 @@ impl<'a> QueryParameters<'a> {
         });
     }
 
-    /// `limit`: 1 to 200, 50 when it is not given.
+    /// Returns `limit`: 1 to 200, or 50 if it is absent.
     pub fn parse_limit(&mut self) -> u32 {
         let must = format!("must be a whole number from 1 to {MAX_LIMIT}");
         let within = |limit: &u32| (1..=MAX_LIMIT).contains(limit);
@@ -70,17 +73,21 @@ impl<'a> QueryParameters<'a> {
             .unwrap_or(DEFAULT_LIMIT)
     }
 
-    /// Refuses the call if a parameter was bad, or is not one of those that were read.
+    /// Rejects the request if a parameter was invalid or unknown.
+    ///
+    /// # Errors
+    ///
+    /// The problem names every such parameter.
     pub fn finish(mut self) -> Result<(), Problem> {
-        let detail = if self.known.is_empty() {
-            "is not known: there are none here".to_owned()
+        let detail = if self.allowed.is_empty() {
+            "is not a parameter of this route, which has none".to_owned()
         } else {
-            format!("is not known: there are {}", self.known.join(", "))
+            format!(
+                "is not a parameter of this route, which has {}",
+                self.allowed.join(", ")
+            )
         };
-        for name in std::mem::take(&mut self.sent)
-            .into_keys()
-            .take(MOST_UNKNOWN)
-        {
+        for name in std::mem::take(&mut self.sent).into_keys().take(MAX_UNKNOWN) {
             self.reject(name, &detail);
         }
         if self.errors.is_empty() {
@@ -105,14 +112,14 @@ mod tests {
         );
         let request: Request = lambda_http::request::from_str(&event).unwrap();
         let (route, id) = find_route(&Method::GET, "/orders").unwrap();
-        let call = ApiRequest::new(
+        let request = ApiRequest::new(
             request.map(|_| Body::Empty),
             route,
             id,
             Caller::anonymous(),
             "request".to_owned(),
         );
-        let mut parameters = QueryParameters::new(&call);
+        let mut parameters = QueryParameters::new(&request);
         parameters.parse("after", "must be a number", |text| text.parse::<u32>().ok());
         parameters.parse_limit();
         parameters
@@ -123,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bad_parameter_is_named_at_once() {
+    fn problem_names_every_invalid_parameter() {
         for (query, expected) in [
             ("", ""),
             ("after=1&limit=200", ""),
@@ -139,9 +146,9 @@ mod tests {
             ("after=1&after=2", "/after must be given once"),
             (
                 "aftr=1&limit=x",
-                "/limit must be a whole number from 1 to 200; /aftr is not known: there are after, limit",
+                "/limit must be a whole number from 1 to 200; /aftr is not allowed: there are after, limit",
             ),
-            ("a%00b=1", "/ab is not known: there are after, limit"),
+            ("a%00b=1", "/ab is not allowed: there are after, limit"),
         ] {
             assert_eq!(refused(query).join("; "), expected, "{query}");
         }

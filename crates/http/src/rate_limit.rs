@@ -1,4 +1,4 @@
-//! How often one caller may call. The gateway says how; in AWS, API Gateway itself does it.
+//! The rate limit per caller. The local gateway sets it; in AWS, API Gateway limits the rate.
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -8,12 +8,16 @@ type Limit = Box<dyn Fn(&str) -> Result<(), Duration> + Send + Sync>;
 
 static LIMIT: OnceLock<Limit> = OnceLock::new();
 
-/// Has every call but `/health` ask `limit` by its caller's name; what it refuses may come again after a while.
+/// Sets the rate limiter for every route except `/health`.
+///
+/// `limit` receives the caller's name and returns, as an error, the time until the next allowed
+/// request.
 pub fn set_rate_limiter(limit: impl Fn(&str) -> Result<(), Duration> + Send + Sync + 'static) {
-    // Set once, at the start; a second limit in one process would be a mistake without harm.
+    // Set once, at the start; a second limiter in one process is ignored.
     let _ = LIMIT.set(Box::new(limit));
 }
 
+/// Rejects a request of a caller that has reached its limit.
 pub(crate) fn check_rate_limit(operation: Operation, name: &str) -> Result<(), Problem> {
     match LIMIT.get() {
         Some(limit) if operation != Operation::Query(QueryOperation::Health) => {

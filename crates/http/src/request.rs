@@ -1,4 +1,4 @@
-//! One call, as a function's handler sees it.
+//! A request to the API, as a function's handler receives it.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +6,19 @@ use lambda_http::{Request, RequestExt, aws_lambda_events::query_map::QueryMap, h
 
 use crate::{Caller, IdempotencyKey, IfNoneMatch, Operation, Problem, Route, Wait, body};
 use contract::Request as OrderRequest;
-use domain::OrderId;
+use domain::{CustomerId, OrderId};
 
-/// A call that found its route.
+/// A request that matched a route, from an authenticated caller.
+///
+/// Headers, query and body are read and checked by the methods, so that a handler never sees the
+/// raw event.
 #[derive(Debug)]
 pub struct ApiRequest {
     pub operation: Operation,
     pub caller: Caller,
     pub request_id: String,
-    /// What stands in the path for the order, decoded and not checked.
-    id: Option<String>,
+    /// The value of the pattern's parameter, percent-decoded and not validated.
+    path_parameter: Option<String>,
     query: QueryMap,
     headers: HeaderMap,
     body: Vec<u8>,
@@ -25,7 +28,7 @@ impl ApiRequest {
     pub(crate) fn new(
         request: Request,
         route: &Route,
-        id: Option<String>,
+        path_parameter: Option<String>,
         caller: Caller,
         request_id: String,
     ) -> Self {
@@ -36,35 +39,45 @@ impl ApiRequest {
             operation,
             caller,
             request_id,
-            id,
+            path_parameter,
             query,
             headers: parts.headers,
             body: body.to_vec(),
         }
     }
 
-    /// The order that the path names. What can be no order's id is an order that nobody knows.
+    /// Returns the order id in the path.
+    ///
+    /// # Errors
+    ///
+    /// An invalid id is reported as `order_not_found`, because no order can have it.
     pub fn order_id(&self) -> Result<OrderId, Problem> {
         let id = self.path_parameter();
         OrderId::parse(id).map_err(|_| Problem::order_not_found(id))
     }
 
-    /// Whether the path names an order.
+    /// Returns the customer to whose orders the caller is restricted.
+    pub fn customer(&self) -> Option<&CustomerId> {
+        self.caller.customer()
+    }
+
+    /// Returns whether the route's pattern has a parameter.
+    #[cfg(feature = "temporal")]
     pub(crate) fn has_path_parameter(&self) -> bool {
-        self.id.is_some()
+        self.path_parameter.is_some()
     }
 
-    /// The id in the path, as it was sent.
+    /// Returns the path parameter as the caller sent it, percent-decoded.
     pub fn path_parameter(&self) -> &str {
-        self.id.as_deref().unwrap_or_default()
+        self.path_parameter.as_deref().unwrap_or_default()
     }
 
-    /// The first value of a query parameter.
+    /// Returns the first value of a query parameter.
     pub fn query_parameter(&self, name: &str) -> Option<&str> {
         self.query.first(name)
     }
 
-    /// Each query parameter that was sent, with how often.
+    /// Returns the number of values of each query parameter.
     pub(crate) fn parameter_counts(&self) -> BTreeMap<&str, usize> {
         let mut names = BTreeMap::new();
         for (name, _) in self.query.iter() {
@@ -73,17 +86,17 @@ impl ApiRequest {
         names
     }
 
-    /// How long the caller is ready to wait (`Prefer`).
+    /// Returns the caller's preferred wait (`Prefer: wait=N`).
     pub fn preferred_wait(&self) -> Option<Wait> {
         Wait::from_headers(&self.headers)
     }
 
-    /// What the caller has already (`If-None-Match`).
+    /// Returns the entity tags that the caller has cached (`If-None-Match`).
     pub fn if_none_match(&self) -> Option<IfNoneMatch> {
         IfNoneMatch::from_headers(&self.headers)
     }
 
-    /// Every header that is text, doubled ones too, as they were sent.
+    /// Returns every header with a text value, repeated ones too, as the caller sent them.
     pub fn text_headers(&self) -> Vec<(&str, &str)> {
         self.headers
             .iter()
@@ -91,22 +104,34 @@ impl ApiRequest {
             .collect()
     }
 
-    /// The body's own bytes, whatever their type.
+    /// Returns the body's bytes without a check of the media type.
+    ///
+    /// # Errors
+    ///
+    /// The body is too large.
     pub fn body_bytes(&self) -> Result<&[u8], Problem> {
         body::check_size(&self.body)
     }
 
-    /// What `{path+}` stands for: of a file, where it is.
+    /// Returns the part of the path that `{path+}` matched: a file's path below its folder.
     pub fn path_remainder(&self) -> &str {
         self.path_parameter()
     }
 
-    /// The body as JSON text that nobody has read yet; nothing is an empty text.
+    /// Returns the body as JSON text that is not parsed yet; a missing body is an empty text.
+    ///
+    /// # Errors
+    ///
+    /// The body is too large, is not declared as JSON, is compressed, or is not UTF-8.
     pub fn json_body(&self) -> Result<&str, Problem> {
         body::json_text(&self.headers, &self.body)
     }
 
-    /// The body as a request to an order.
+    /// Parses the body as a request to an order.
+    ///
+    /// # Errors
+    ///
+    /// The problem names every invalid field.
     pub fn parse_body<T: OrderRequest>(&self) -> Result<T, Problem> {
         let _step = telemetry::start_step("parse");
         Ok(T::parse(self.json_body()?)?)

@@ -1,31 +1,31 @@
-//! The id by which one call is found again: in the answer, in the log, in the order's memo.
+//! The request id, which is in the response, in the log and in the order's memo.
 
 use lambda_http::{Request, RequestExt, http::HeaderName};
 
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
-const LONGEST: usize = 128;
+const MAX_LENGTH: usize = 128;
 
-/// The caller's own if it is one that a log can take, else Lambda's, else a new one.
+/// Returns the caller's id if it is safe to log, else Lambda's id, else a new one.
 pub(crate) fn request_id(request: &Request) -> String {
-    let of_caller = request
+    let from_caller = request
         .headers()
         .get(HEADER)
         .and_then(|value| value.to_str().ok())
-        .filter(|id| is_sane(id));
-    let of_lambda = || {
+        .filter(|id| is_safe_to_log(id));
+    let from_lambda = || {
         request
             .lambda_context_ref()
             .map(|context| context.request_id.as_str())
-            .filter(|id| is_sane(id))
+            .filter(|id| is_safe_to_log(id))
     };
-    of_caller
-        .or_else(of_lambda)
+    from_caller
+        .or_else(from_lambda)
         .map_or_else(|| format!("{:032x}", rand::random::<u128>()), str::to_owned)
 }
 
-fn is_sane(id: &str) -> bool {
+fn is_safe_to_log(id: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(&byte);
-    (1..=LONGEST).contains(&id.len()) && id.bytes().all(allowed)
+    (1..=MAX_LENGTH).contains(&id.len()) && id.bytes().all(allowed)
 }
 
 #[cfg(test)]
@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callers_id_is_kept_if_it_is_sane() {
+    fn callers_id_is_kept_if_safe_to_log() {
         assert_eq!(id("abc-1:2"), "abc-1:2");
         for bad in ["", "a b", "a\"b", &"x".repeat(129)] {
             let made = id(bad);

@@ -1,7 +1,7 @@
-//! An answer that is no problem.
+//! Responses of the API that are not problems.
 //!
-//! Every body is text: a REST API hands out anything else only as base64 and with media types of its own
-//! settings, and an HTTP API by other rules. What is large is compressed by the API in front of the function.
+//! Every body is text. A REST API returns binary bodies only as base64, for media types in its
+//! settings, and an HTTP API has other rules. API Gateway compresses large responses.
 
 use lambda_http::{
     Body, Response,
@@ -11,34 +11,35 @@ use serde::Serialize;
 
 use crate::{ETag, Problem, Wait, prefer::PREFERENCE_APPLIED};
 
-/// An answer, JSON unless it says otherwise, with its headers.
+/// A response of the API with its headers; the body is JSON by default.
 #[derive(Debug)]
 pub struct ApiResponse {
     status: StatusCode,
     content_type: &'static str,
     headers: Vec<(HeaderName, String)>,
-    /// Nothing where the caller has it already.
+    /// `None` for a response without content.
     body: Option<String>,
 }
 
 const JSON: &str = "application/json";
 
 impl ApiResponse {
+    /// Returns 200 with a JSON body.
     pub fn ok(body: &impl Serialize) -> Result<Self, Problem> {
-        Self::with(StatusCode::OK, body)
+        Self::json(StatusCode::OK, body)
     }
 
-    /// It goes on; `location` is where to look, a path of ours.
+    /// Returns 202: the request continues. `location` is the path of its status, without base path.
     pub fn accepted(location: String, body: &impl Serialize) -> Result<Self, Problem> {
-        Ok(Self::with(StatusCode::ACCEPTED, body)?.with_header(header::LOCATION, location))
+        Ok(Self::json(StatusCode::ACCEPTED, body)?.with_header(header::LOCATION, location))
     }
 
-    /// For a health check: the document says what is missing.
+    /// Returns 503 with a JSON body, for a failed health check.
     pub fn service_unavailable(body: &impl Serialize) -> Result<Self, Problem> {
-        Self::with(StatusCode::SERVICE_UNAVAILABLE, body)
+        Self::json(StatusCode::SERVICE_UNAVAILABLE, body)
     }
 
-    /// A file: a page, a script, a document.
+    /// Returns a file: a page, a script or a document.
     pub fn file(content_type: &'static str, text: &str) -> Self {
         Self {
             status: StatusCode::OK,
@@ -48,7 +49,7 @@ impl ApiResponse {
         }
     }
 
-    /// It is done, and there is nothing to say of it.
+    /// Returns 204.
     pub fn no_content() -> Self {
         Self {
             status: StatusCode::NO_CONTENT,
@@ -58,7 +59,7 @@ impl ApiResponse {
         }
     }
 
-    /// The caller has this file already.
+    /// Returns 304 for a file.
     pub fn file_not_modified() -> Self {
         Self {
             status: StatusCode::NOT_MODIFIED,
@@ -68,19 +69,19 @@ impl ApiResponse {
         }
     }
 
-    /// The caller has this state already.
+    /// Returns 304 for an order's state.
     pub fn not_modified(tag: ETag) -> Self {
         Self::file_not_modified().with_etag(tag)
     }
 
-    /// Names the state that this answer tells. Whoever keeps it must ask before showing it again.
+    /// Adds the entity tag. A cache must revalidate the response before it returns it again.
     #[must_use]
     pub fn with_etag(self, tag: ETag) -> Self {
         self.with_header(header::ETAG, tag.to_string())
             .with_header(header::CACHE_CONTROL, "private, no-cache".to_owned())
     }
 
-    /// Tells that the caller's wish to wait was granted.
+    /// Adds `Preference-Applied` if the caller's wait was applied.
     #[must_use]
     pub fn with_applied_wait(self, wait: Option<Wait>) -> Self {
         match wait {
@@ -89,15 +90,16 @@ impl ApiResponse {
         }
     }
 
-    fn with(status: StatusCode, body: &impl Serialize) -> Result<Self, Problem> {
+    fn json(status: StatusCode, body: &impl Serialize) -> Result<Self, Problem> {
         Ok(Self {
             status,
             content_type: JSON,
             headers: Vec::new(),
-            body: Some(text(body)?),
+            body: Some(to_json_line(body)?),
         })
     }
 
+    /// Adds a header; an invalid value is omitted from the response.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: String) -> Self {
         self.headers.push((name, value));
@@ -108,8 +110,8 @@ impl ApiResponse {
         self.status.as_u16()
     }
 
-    /// For a caller who sees our paths behind `prefix`.
-    pub(crate) fn into_response(self, prefix: &str) -> Response<Body> {
+    /// Returns the HTTP response for a caller that reaches our paths below `base_path`.
+    pub(crate) fn into_response(self, base_path: &str) -> Response<Body> {
         let mut response = Response::new(Body::Empty);
         *response.status_mut() = self.status;
         if let Some(body) = self.body {
@@ -121,7 +123,7 @@ impl ApiResponse {
         }
         let headers = response.headers_mut();
         for (name, value) in self.headers {
-            if let Ok(value) = HeaderValue::from_str(&seen(&name, value, prefix)) {
+            if let Ok(value) = HeaderValue::from_str(&with_base_path(&name, value, base_path)) {
                 headers.append(name, value);
             }
         }
@@ -129,17 +131,17 @@ impl ApiResponse {
     }
 }
 
-/// Paths of ours as the caller sees them.
-fn seen(name: &HeaderName, value: String, prefix: &str) -> String {
+/// Returns the header's value with the base path before our paths.
+fn with_base_path(name: &HeaderName, value: String, base_path: &str) -> String {
     match *name {
-        header::LOCATION => format!("{prefix}{value}"),
-        header::LINK => value.replacen("</", &format!("<{prefix}/"), 1),
+        header::LOCATION => format!("{base_path}{value}"),
+        header::LINK => value.replacen("</", &format!("<{base_path}/"), 1),
         _ => value,
     }
 }
 
-/// One line, and its end: a terminal shows its prompt on the next.
-fn text(body: &impl Serialize) -> Result<String, Problem> {
+/// Returns one line of JSON with a line end, so that a terminal shows its prompt on the next line.
+fn to_json_line(body: &impl Serialize) -> Result<String, Problem> {
     serde_json::to_string(body)
         .map(|text| text + "\n")
         .map_err(Problem::internal)
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_one_line() {
+    fn json_response_is_one_line() {
         let (status, body, headers) = shown(ApiResponse::ok(&[1, 2]).unwrap().with_etag(ETag(3)));
         assert_eq!((status, body.as_str()), (200, "[1,2]\n"));
         assert_eq!(headers["etag"], "W/\"3\"");
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_caller_has_is_not_sent_again() {
+    fn not_modified_response_has_no_body() {
         let (status, body, headers) =
             shown(ApiResponse::not_modified(ETag(3)).with_applied_wait(None));
         assert_eq!((status, body.as_str()), (304, ""));

@@ -1,11 +1,11 @@
-//! The one route table: the local gateway, the functions and 404/405 answers go by it.
+//! The route table, which the functions and the local gateway share.
 
 use std::fmt;
 
 use lambda_http::http::Method;
 use percent_encoding::percent_decode_str;
 
-/// One Lambda function.
+/// A Lambda function of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Function {
     Start,
@@ -16,7 +16,7 @@ pub enum Function {
     Webhook,
 }
 
-/// What a route does, by the function that does it.
+/// The operation of a route, grouped by function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     Start(StartOperation),
@@ -24,15 +24,15 @@ pub enum Operation {
     Query(QueryOperation),
     Events(EventsOperation),
     Web(WebOperation),
-    /// A payment provider's notification; the path names the provider.
+    /// Receives a payment provider's webhook event; the path names the provider.
     Webhook,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartOperation {
-    /// Under an id that we make.
+    /// Starts an order with a generated id.
     Create,
-    /// Under the caller's id.
+    /// Starts an order with the caller's id.
     Start,
 }
 
@@ -64,9 +64,9 @@ pub enum EventsOperation {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WebOperation {
-    /// The operators' web page.
+    /// The operators' console.
     Console,
-    /// What that page loads.
+    /// A script, style or picture of the console.
     ConsoleFile,
     OpenApi,
     SwaggerUi,
@@ -75,8 +75,10 @@ pub enum WebOperation {
     ReDocFile,
 }
 
-/// One line of the table. A pattern's segment in braces matches any one segment; `{path+}`, which may only
-/// stand last, all that are left.
+/// One row of the route table.
+///
+/// A segment in braces matches any one segment. `{path+}` matches all remaining segments and must be
+/// the last segment of a pattern.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Route {
     pub method: Method,
@@ -124,6 +126,8 @@ const fn web(method: Method, pattern: &'static str, operation: WebOperation) -> 
     }
 }
 
+/// Every route of the API. The template, the OpenAPI document, the access rules and the router of
+/// `cargo lambda watch` are tested against this table.
 pub static ROUTES: &[Route] = &[
     start(Method::POST, "/orders", StartOperation::Create),
     start(Method::POST, "/orders/{id}/start", StartOperation::Start),
@@ -199,7 +203,7 @@ pub static ROUTES: &[Route] = &[
 ];
 
 impl Operation {
-    /// Who does it.
+    /// Returns the function that serves the operation.
     pub const fn function(self) -> Function {
         match self {
             Self::Start(_) => Function::Start,
@@ -222,10 +226,10 @@ impl Function {
         Self::Webhook,
     ];
 
-    /// Who answers what no route serves: with 404, or 405 by the one table, as any function would.
+    /// The function that receives requests without a route and responds with 404 or 405.
     pub const FALLBACK: Self = Self::Web;
 
-    /// The name of its package, its binary and its resource.
+    /// Returns the function's name, which is also the name of its folder and of its program.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Start => "start",
@@ -244,17 +248,30 @@ impl fmt::Display for Function {
     }
 }
 
-/// Why no route serves a call.
+/// The reason why a request has no route.
 #[derive(Debug, PartialEq, Eq)]
 pub enum RouteError {
     UnknownPath,
-    /// The methods that the path has, as the `Allow` header lists them.
+    /// `allow` lists the methods of the path, as the `Allow` header does.
     WrongMethod {
         allow: String,
     },
 }
 
-/// The route of a call, and what stands for the braces in its path, percent-decoded.
+/// Returns the route of a request and the value of the pattern's parameter, percent-decoded.
+///
+/// # Errors
+///
+/// No route has the path, or none of the path's routes has the method.
+///
+/// # Examples
+///
+/// ```
+/// use lambda_http::http::Method;
+///
+/// let (route, id) = orderflow_http::find_route(&Method::GET, "/orders/a%20b").unwrap();
+/// assert_eq!((route.pattern, id.as_deref()), ("/orders/{id}", Some("a b")));
+/// ```
 pub fn find_route(
     method: &Method,
     path: &str,
@@ -329,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn every_route_is_found_by_its_own_pattern() {
+    fn every_pattern_finds_its_route() {
         for route in ROUTES {
             let path = route
                 .pattern
@@ -351,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_routes_are_the_same() {
+    fn routes_are_unique() {
         for (index, route) in ROUTES.iter().enumerate() {
             let same =
                 |other: &&Route| other.method == route.method && other.pattern == route.pattern;
@@ -360,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_decoded_once() {
+    fn path_parameter_is_decoded_once() {
         assert_eq!(
             found("GET", "/orders/a%20b").unwrap().1.as_deref(),
             Some("a b")
@@ -377,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_path_is_told_from_a_wrong_method() {
+    fn unknown_path_differs_from_wrong_method() {
         for path in [
             "//",
             "/order",

@@ -1,5 +1,7 @@
-//! What every call passes through, in Lambda and in the local gateway alike: it is routed, its caller is checked, it
-//! is answered whatever happens, named by an id, timed and logged once.
+//! The handling of every request, in Lambda and in the local gateway.
+//!
+//! A request is routed, authenticated, rate limited, handled, timed and logged once. It always gets
+//! a response with a request id, also after a panic.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -23,8 +25,10 @@ use telemetry::{Steps, metrics};
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// Answers `request` with what `handle` makes of it. Only routes of `function` reach it, and only callers that may
-/// (see [`crate::check_callers`]); a panic in it is a 500 like any other bug.
+/// Responds to `request` with the result of `handle`.
+///
+/// `handle` receives only requests of `function`'s routes, from callers with the route's scope (see
+/// [`crate::configure_auth`]). A panic in `handle` is a 500.
 pub async fn serve<F, Fut>(function: Function, request: Request, handle: F) -> Response<Body>
 where
     F: FnOnce(ApiRequest) -> Fut,
@@ -43,38 +47,41 @@ where
     F: FnOnce(ApiRequest) -> Fut,
     Fut: Future<Output = Result<ApiResponse, Problem>>,
 {
-    let began = Instant::now();
+    let started = Instant::now();
     let request_id = request_id::request_id(&request);
     let method = request.method().clone();
-    let place = RequestPath::from_request(&request);
-    let found = find_route(&method, place.path());
+    let path = RequestPath::from_request(&request);
+    let found = find_route(&method, path.path());
     let route = found.as_ref().map_or("-", |(route, _)| route.pattern);
     let mut caller = None;
     let (result, steps) = match found {
         Ok((route, id)) if route.operation.function() == function => {
-            // Nothing of the call outlives it but what it did to Temporal, so no half-changed state is seen.
-            let answer = AssertUnwindSafe(async {
-                let known = admitted(auth, &request, route).await?;
-                caller = (!known.is_anonymous()).then(|| known.log_name());
+            // A panic cannot leave shared state half changed: a request keeps none in memory.
+            let handled = AssertUnwindSafe(async {
+                let authenticated = authorize(auth, &request, route).await?;
+                caller = (!authenticated.is_anonymous()).then(|| authenticated.log_name());
                 handle(ApiRequest::new(
                     request,
                     route,
                     id,
-                    known,
+                    authenticated,
                     request_id.clone(),
                 ))
                 .await
             });
-            let (answered, steps) = telemetry::collect_steps(answer.catch_unwind()).await;
-            let answered = answered.unwrap_or_else(|panic| {
-                Err(Problem::internal(format!("panic: {}", message(&*panic))))
+            let (result, steps) = telemetry::collect_steps(handled.catch_unwind()).await;
+            let result = result.unwrap_or_else(|panic| {
+                Err(Problem::internal(format!(
+                    "panic: {}",
+                    panic_message(&*panic)
+                )))
             });
-            (answered, steps)
+            (result, steps)
         }
         Ok(_) | Err(RouteError::UnknownPath) => (
             Err(Problem::new(
                 ProblemCode::RouteNotFound,
-                "The path is not one of this API.",
+                "The API has no route with this path.",
             )),
             Steps::default(),
         ),
@@ -82,23 +89,23 @@ where
             (Err(Problem::method_not_allowed(allow)), Steps::default())
         }
     };
-    let took = began.elapsed();
-    Line {
+    let duration = started.elapsed();
+    LogLine {
         method: &method,
         route,
         request_id: &request_id,
         caller: caller.as_deref(),
         steps: &steps,
-        took,
+        duration,
     }
     .log(&result);
     let mut response = result.map_or_else(
-        |problem| problem.into_response(&place.full_path()),
-        |reply| reply.into_response(place.base_path()),
+        |problem| problem.into_response(&path.full_path()),
+        |response| response.into_response(path.base_path()),
     );
     for (name, value) in [
         (request_id::HEADER, request_id),
-        (SERVER_TIMING, steps.to_server_timing(took)),
+        (SERVER_TIMING, steps.to_server_timing(duration)),
     ] {
         if let Ok(value) = HeaderValue::from_str(&value) {
             response.headers_mut().insert(name, value);
@@ -107,36 +114,42 @@ where
     response
 }
 
-/// The caller, if it may call the route now. It is asked who it is before anything of its body is looked at, and how
-/// often it calls before what it may do; one who is not let in is counted by its address.
-async fn admitted(
+/// Returns the caller if it can call the route now.
+///
+/// The checks run in this order: authentication, rate limit, scope; all of them before the body is
+/// read. An unauthenticated caller is rate limited by its address.
+async fn authorize(
     auth: Option<&Auth>,
     request: &Request,
     route: &Route,
 ) -> Result<Caller, Problem> {
-    // Without this the program would be open by mistake; a program that starts says who may call.
-    let auth =
-        auth.ok_or_else(|| Problem::internal("nobody has said who may call: check_callers"))?;
+    // A program that forgot to configure authentication must reject every request.
+    let auth = auth.ok_or_else(|| {
+        Problem::internal("authentication is not configured: call configure_auth first")
+    })?;
     if route.operation.access() == Access::Public {
-        rate_limit::check_rate_limit(route.operation, &peer(request))?;
+        rate_limit::check_rate_limit(route.operation, &peer_name(request))?;
         return Ok(Caller::anonymous());
     }
-    let known = {
+    let authenticated = {
         let _step = telemetry::start_step("auth");
         auth.authenticate(request.headers()).await
     };
-    let named = known.as_ref().ok().filter(|caller| !caller.is_anonymous());
+    let named = authenticated
+        .as_ref()
+        .ok()
+        .filter(|caller| !caller.is_anonymous());
     rate_limit::check_rate_limit(
         route.operation,
-        &named.map_or_else(|| peer(request), |caller| caller.name().to_owned()),
+        &named.map_or_else(|| peer_name(request), |caller| caller.name().to_owned()),
     )?;
-    let caller = known?;
+    let caller = authenticated?;
     auth.authorize(&caller, route)?;
     Ok(caller)
 }
 
-/// Whose connection it is. What a caller writes into headers about that is not asked.
-fn peer(request: &Request) -> String {
+/// Returns the address of the connection. Headers are ignored, because a caller can forge them.
+fn peer_name(request: &Request) -> String {
     let address = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV1(context)) => context.identity.source_ip.as_deref(),
         Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
@@ -145,23 +158,24 @@ fn peer(request: &Request) -> String {
     format!("peer:{}", address.unwrap_or_default())
 }
 
-fn message(panic: &(dyn std::any::Any + Send)) -> &str {
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("without a message")
 }
 
-/// One line a call. No path: it may carry what a caller mistyped; no body and no credential, ever.
-struct Line<'a> {
+/// The log line of one request. It has no path, because a caller can mistype a secret into the path,
+/// and never a body or a credential.
+struct LogLine<'a> {
     method: &'a Method,
     route: &'a str,
     request_id: &'a str,
     caller: Option<&'a str>,
     steps: &'a Steps,
-    took: Duration,
+    duration: Duration,
 }
 
-impl Line<'_> {
+impl LogLine<'_> {
     fn log(&self, result: &Result<ApiResponse, Problem>) {
         let Self {
             method,
@@ -169,23 +183,27 @@ impl Line<'_> {
             request_id,
             caller,
             steps,
-            took,
+            duration,
         } = *self;
         let status = result
             .as_ref()
             .map_or_else(Problem::status, ApiResponse::status);
-        metrics::observe_http_request(method.as_str(), route, status, took);
-        let duration_ms = (took.as_secs_f64() * 10_000.0).round() / 10.0;
-        let of = |kind| steps.milliseconds(kind);
-        let (auth_ms, parse_ms, temporal_ms, database_ms) =
-            (of("auth"), of("parse"), of("temporal"), of("store"));
+        metrics::observe_http_request(method.as_str(), route, status, duration);
+        let duration_ms = (duration.as_secs_f64() * 10_000.0).round() / 10.0;
+        let milliseconds = |kind| steps.milliseconds(kind);
+        let (auth_ms, parse_ms, temporal_ms, database_ms) = (
+            milliseconds("auth"),
+            milliseconds("parse"),
+            milliseconds("temporal"),
+            milliseconds("store"),
+        );
         let spent = steps.to_string();
         let spent = if spent.is_empty() {
             spent
         } else {
             format!(" ({spent})")
         };
-        // The fields are the same each time; the macro wants its level as a constant.
+        // The fields are always the same; `tracing` needs the level as a constant.
         macro_rules! line {
             ($level:ident $(, $more:tt = $value:expr)*) => {
                 tracing::$level!(
@@ -221,7 +239,7 @@ mod tests {
         lambda_http::request::from_str(text).unwrap()
     }
 
-    /// As `cargo lambda watch` and an HTTP API send it: no path parameters.
+    /// An event of an HTTP API or of `cargo lambda watch`, which has no path parameters.
     fn http_api(stage: &str, path: &str) -> Request {
         request(&format!(
             r#"{{"version":"2.0","routeKey":"$default","rawPath":"{path}","rawQueryString":"q=a%20b","headers":{{"host":"x"}},
@@ -236,7 +254,7 @@ mod tests {
         )
     }
 
-    async fn answer(request: Request) -> (u16, String) {
+    async fn handled(request: Request) -> (u16, String) {
         let response = serve_to(Some(&Auth::None), Function::Query, request, echo).await;
         assert!(response.headers().contains_key("x-request-id"));
         assert!(
@@ -255,34 +273,34 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn both_kinds_of_events_find_their_route() {
+    async fn both_kinds_of_events_are_routed() {
         let expected = (200, r#"{"id":"ORD-1","q":"a b"}"#.to_owned());
         assert_eq!(
-            answer(http_api("$default", "/orders/ORD-1")).await,
+            handled(http_api("$default", "/orders/ORD-1")).await,
             expected
         );
         assert_eq!(
-            answer(http_api("prod", "/prod/orders/ORD-1")).await,
+            handled(http_api("prod", "/prod/orders/ORD-1")).await,
             expected
         );
         let rest = r#"{"resource":"/orders/{id}","path":"/orders/ORD-1","httpMethod":"GET","headers":{"host":"x"},
             "multiValueHeaders":{"host":["x"]},"queryStringParameters":{"q":"a b"},"multiValueQueryStringParameters":{"q":["a b"]},
             "requestContext":{"stage":"prod","httpMethod":"GET"},"isBase64Encoded":false}"#;
-        assert_eq!(answer(request(rest)).await, expected);
+        assert_eq!(handled(request(rest)).await, expected);
     }
 
     #[tokio::test]
-    async fn what_is_told_of_other_paths_has_the_stage_in_front() {
-        let told = async |request| {
-            let reply = async |_| {
+    async fn links_and_locations_contain_the_base_path() {
+        let headers = async |request| {
+            let response = async |_| {
                 let next = next_link("/orders/ORD-1/events", &[("after", Some("1".to_owned()))]);
                 Ok(ApiResponse::accepted("/orders/ORD-1".to_owned(), &())?
                     .with_header(header::LINK, next))
             };
-            let response = serve_to(Some(&Auth::None), Function::Query, request, reply).await;
+            let response = serve_to(Some(&Auth::None), Function::Query, request, response).await;
             ["location", "link"].map(|name| response.headers()[name].to_str().unwrap().to_owned())
         };
-        let staged = told(http_api("prod", "/prod/orders/ORD-1")).await;
+        let staged = headers(http_api("prod", "/prod/orders/ORD-1")).await;
         assert_eq!(
             staged,
             [
@@ -290,7 +308,7 @@ mod tests {
                 "</prod/orders/ORD-1/events?after=1>; rel=\"next\""
             ]
         );
-        let plain = told(http_api("$default", "/orders/ORD-1")).await;
+        let plain = headers(http_api("$default", "/orders/ORD-1")).await;
         assert_eq!(
             plain,
             [
@@ -298,7 +316,7 @@ mod tests {
                 "</orders/ORD-1/events?after=1>; rel=\"next\""
             ]
         );
-        let (_, problem) = answer(http_api("prod", "/prod/nowhere")).await;
+        let (_, problem) = handled(http_api("prod", "/prod/nowhere")).await;
         assert!(
             problem.contains(r#""instance":"/prod/nowhere""#),
             "{problem}"
@@ -306,7 +324,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn until_somebody_said_who_may_call_nobody_may() {
+    async fn request_before_configuration_is_an_error() {
         let response = serve_to(
             None,
             Function::Query,
@@ -318,8 +336,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_answered() {
-        let (status, body) = answer(http_api("$default", "/orders/panic")).await;
+    async fn panic_is_an_internal_error() {
+        let (status, body) = handled(http_api("$default", "/orders/panic")).await;
         assert_eq!(status, 500);
         assert!(
             body.contains("internal_error") && !body.contains("on purpose"),
@@ -328,14 +346,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_another_function_serves_is_not_here() {
+    async fn routes_of_other_functions_are_not_found() {
         assert_eq!(
-            answer(http_api("$default", "/orders/1/events")).await.0,
+            handled(http_api("$default", "/orders/1/events")).await.0,
             404
         );
-        assert_eq!(answer(http_api("$default", "/nowhere")).await.0, 404);
+        assert_eq!(handled(http_api("$default", "/nowhere")).await.0, 404);
         assert_eq!(
-            answer(http_api("$default", "/orders/1/cancel")).await.0,
+            handled(http_api("$default", "/orders/1/cancel")).await.0,
             405
         );
     }

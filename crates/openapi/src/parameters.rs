@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use contract::{Source, id_schema};
 use domain::{CustomerId, OrderId, OrderStatus};
-use orderflow_http::{DEFAULT_LIMIT, LONGEST_IDEMPOTENCY_KEY, LONGEST_WAIT, MAX_LIMIT};
+use orderflow_http::{DEFAULT_LIMIT, MAX_IDEMPOTENCY_KEY_LENGTH, MAX_LIMIT, MAX_WAIT_SECONDS};
 
 /// Those that several routes have.
 pub(crate) fn components() -> Map<String, Value> {
-    let pattern = format!("^[!-~]{{1,{LONGEST_IDEMPOTENCY_KEY}}}$");
+    let pattern = format!("^[!-~]{{1,{MAX_IDEMPOTENCY_KEY_LENGTH}}}$");
     let parameters = [
         (
             "OrderId",
@@ -45,7 +45,7 @@ pub(crate) fn components() -> Map<String, Value> {
             "Prefer",
             json!({
                 "name": "Prefer", "in": "header",
-                "description": format!("`wait=N` waits, for at most {LONGEST_WAIT} s, until there is news (RFC 7240). Any other is ignored."),
+                "description": format!("`wait=N` waits, for at most {MAX_WAIT_SECONDS} s, until there is news (RFC 7240). Any other is ignored."),
                 "schema": {"type": "string"}, "example": "wait=1",
             }),
         ),

@@ -1,38 +1,40 @@
-//! `GET /orders/{id}/events`: the audit trail, oldest first.
+//! `GET /orders/{id}/events`: an order's audit log, oldest audit event first.
 
 use lambda_http::http::header;
 use serde::Serialize;
 
-use crate::{App, app::database_problem};
+use crate::app::{App, database_problem};
 use domain::{AuditEvent, OrderId};
 use order_client::Error;
 use orderflow_http::{
     ApiRequest, ApiResponse, ETag, LongPoll, Problem, QueryParameters, Wait, next_link,
 };
 
-/// What `GET /orders/{id}/events` answers.
+/// The body of `GET /orders/{id}/events`.
 #[derive(Debug, Serialize)]
 pub struct AuditLog {
     pub events: Vec<AuditEvent>,
 }
 
-/// Which part of the trail.
-struct Asked {
+/// The requested part of the audit log.
+struct PageRequest {
     after: u32,
     limit: u32,
     source: Option<&'static str>,
 }
 
-impl Asked {
-    fn read(call: &ApiRequest) -> Result<Self, Problem> {
-        let mut parameters = QueryParameters::new(call);
-        let after = parameters.parse("after", "must be a seq, a whole number from 0", |text| {
-            text.parse::<u32>().ok()
-        });
+impl PageRequest {
+    fn from_query(request: &ApiRequest) -> Result<Self, Problem> {
+        let mut parameters = QueryParameters::new(request);
+        let after = parameters.parse(
+            "after",
+            "must be the seq of an audit event, a whole number from 0",
+            |text| text.parse::<u32>().ok(),
+        );
         let limit = parameters.parse_limit();
-        // The parameter of the other reads. A workflow does not keep the trail.
-        let only = "must be database: the trail is nowhere else";
-        let source = parameters.parse("source", only, |text| {
+        // Other reads also accept `workflow`, but a workflow does not keep its audit log.
+        let allowed = "must be database: allowed the database has the audit log";
+        let source = parameters.parse("source", allowed, |text| {
             (text == "database").then_some("database")
         });
         parameters.finish()?;
@@ -46,33 +48,39 @@ impl Asked {
 
 pub(crate) async fn list_audit_events(
     app: &App,
-    call: &ApiRequest,
+    request: &ApiRequest,
 ) -> Result<ApiResponse, Problem> {
-    let (order_id, asked, known) = (call.order_id()?, Asked::read(call)?, call.if_none_match());
-    let wait = call.preferred_wait().filter(|_| known.is_some());
-    let is_news = |tag: ETag| known.as_ref().is_none_or(|known| !known.matches(tag));
-    let tag = until(app, &order_id, wait, is_news).await?;
-    if !is_news(tag) {
+    let (order_id, page_request, cached) = (
+        request.order_id()?,
+        PageRequest::from_query(request)?,
+        request.if_none_match(),
+    );
+    let wait = request.preferred_wait().filter(|_| cached.is_some());
+    let is_new = |tag: ETag| cached.as_ref().is_none_or(|cached| !cached.matches(tag));
+    let tag = wait_for_new_tag(app, &order_id, wait, is_new).await?;
+    if !is_new(tag) {
         return Ok(ApiResponse::not_modified(tag).with_applied_wait(wait));
     }
-    Ok(page(app, &order_id, &asked, tag)
+    Ok(read_page(app, &order_id, &page_request, tag)
         .await?
         .with_etag(tag)
         .with_applied_wait(wait))
 }
 
-/// The end of the trail, as soon as it is news or the wait is over. It is looked at before the entries are, so a
-/// page may have more than its tag says, never less.
-async fn until(
+/// Returns the tag of the last audit event as soon as it is new or the wait is over.
+///
+/// The tag is read before the audit events, so a page can have more of them than its tag states,
+/// never fewer.
+async fn wait_for_new_tag(
     app: &App,
     order_id: &OrderId,
     wait: Option<Wait>,
-    is_news: impl Fn(ETag) -> bool,
+    is_new: impl Fn(ETag) -> bool,
 ) -> Result<ETag, Problem> {
-    let glances = LongPoll::new(wait);
-    let mut tag = last(app, order_id).await?;
-    while !is_news(tag) && glances.pause().await {
-        // What can't be read just now could be read a moment ago: that still holds, until the wait is over.
+    let poll = LongPoll::new(wait);
+    let mut tag = read_tag(app, order_id).await?;
+    while !is_new(tag) && poll.pause().await {
+        // A failed read keeps the last tag: the next poll can succeed.
         if let Ok(Some(seq)) =
             store::orders::read_last_seq(app.database.pool().await, order_id).await
         {
@@ -82,8 +90,8 @@ async fn until(
     Ok(tag)
 }
 
-/// An order that was started and not received yet has no entry.
-async fn last(app: &App, order_id: &OrderId) -> Result<ETag, Problem> {
+/// Returns the tag of the last audit event, 0 for an order that no worker has received yet.
+async fn read_tag(app: &App, order_id: &OrderId) -> Result<ETag, Problem> {
     if let Some(seq) = store::orders::read_last_seq(app.database.pool().await, order_id)
         .await
         .map_err(database_problem)?
@@ -99,38 +107,41 @@ async fn last(app: &App, order_id: &OrderId) -> Result<ETag, Problem> {
     }
 }
 
-async fn page(
+async fn read_page(
     app: &App,
     order_id: &OrderId,
-    asked: &Asked,
+    page_request: &PageRequest,
     end: ETag,
 ) -> Result<ApiResponse, Problem> {
-    // One more than asked for tells whether there is a next page.
+    // One more event than requested shows whether a next page exists.
     let found = store::audit_events::list(
         app.database.pool().await,
         order_id,
-        asked.after,
-        asked.limit + 1,
+        page_request.after,
+        page_request.limit + 1,
     )
     .await
     .map_err(database_problem)?;
     let mut events = found.unwrap_or_default();
-    let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
+    let limit = usize::try_from(page_request.limit).unwrap_or(usize::MAX);
     let is_cut = events.len() > limit;
     events.truncate(limit);
-    // Entries of a newer release's kind are left out, so a short page need not be the last.
+    // Kinds of audit events that only a newer release writes are omitted, so a short page is not always
+    // the last one.
     let last = events
         .last()
         .map(|event| event.seq)
         .filter(|seq| is_cut || *seq < end.0);
-    let reply = ApiResponse::ok(&AuditLog { events })?;
-    let Some(last) = last else { return Ok(reply) };
+    let response = ApiResponse::ok(&AuditLog { events })?;
+    let Some(last) = last else {
+        return Ok(response);
+    };
     let parameters = [
         ("after", Some(last.to_string())),
-        ("limit", Some(asked.limit.to_string())),
-        ("source", asked.source.map(str::to_owned)),
+        ("limit", Some(page_request.limit.to_string())),
+        ("source", page_request.source.map(str::to_owned)),
     ];
-    Ok(reply.with_header(
+    Ok(response.with_header(
         header::LINK,
         next_link(&format!("/orders/{order_id}/events"), &parameters),
     ))

@@ -1,9 +1,10 @@
-//! The function `events`: lists of orders and the audit trail of one, from the database.
+//! The function `events`: lists orders and an order's audit log, from the database.
 //!
-//! It only reads. Start reading at [`App`].
+//! The function only reads. Start reading at `handler`.
 
 mod app;
 mod audit_log;
+mod handler;
 mod orders;
 
 pub use app::App;

@@ -1,29 +1,29 @@
-//! `GET /orders`: the newest first, page by page.
+//! `GET /orders`: a paginated list of orders, newest first.
 
 use chrono::{DateTime, Utc};
 use lambda_http::http::header;
 use serde::Serialize;
 
-use crate::{App, app::database_problem};
+use crate::app::{App, database_problem};
 use contract::OrderView;
 use domain::{CustomerId, OrderStatus, parse_time};
 use orderflow_http::{ApiRequest, ApiResponse, PageCursor, Problem, QueryParameters, next_link};
 use store::orders::{Cursor, ListFilter};
 
-/// What `GET /orders` answers.
+/// The body of `GET /orders`.
 #[derive(Debug, Serialize)]
 pub struct OrderList {
     pub orders: Vec<OrderView>,
 }
 
-pub(crate) async fn list_orders(app: &App, call: &ApiRequest) -> Result<ApiResponse, Problem> {
-    let filter = filter(call)?;
-    // To a customer there are no others: a list of their orders is empty.
-    let mine = call.customer().map(CustomerId::as_str);
-    if mine.is_some() && filter.customer_id.as_deref() != mine {
+pub(crate) async fn list_orders(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> {
+    let filter = parse_filter(request)?;
+    // A customer's caller sees no other customer: a list of another customer's orders is empty.
+    let own_id = request.customer().map(CustomerId::as_str);
+    if own_id.is_some() && filter.customer_id.as_deref() != own_id {
         return ApiResponse::ok(&OrderList { orders: Vec::new() });
     }
-    // One more than asked for tells whether there is a next page.
+    // One more order than requested shows whether a next page exists.
     let more = ListFilter {
         limit: filter.limit + 1,
         ..filter.clone()
@@ -40,18 +40,18 @@ pub(crate) async fn list_orders(app: &App, call: &ApiRequest) -> Result<ApiRespo
         id: last.order_id.clone(),
     });
     let now = Utc::now();
-    let reply = ApiResponse::ok(&OrderList {
+    let response = ApiResponse::ok(&OrderList {
         orders: orders.into_iter().map(|order| order.as_of(now)).collect(),
     })?;
     Ok(match next {
-        Some(next) => reply.with_header(header::LINK, link(call, &filter, &next)),
-        None => reply,
+        Some(next) => response.with_header(header::LINK, next_page_link(request, &filter, &next)),
+        None => response,
     })
 }
 
-fn filter(call: &ApiRequest) -> Result<ListFilter, Problem> {
+fn parse_filter(request: &ApiRequest) -> Result<ListFilter, Problem> {
     const TIME: &str = "must be a time such as 2026-11-21T00:00:00Z";
-    let mut parameters = QueryParameters::new(call);
+    let mut parameters = QueryParameters::new(request);
     let names: Vec<_> = OrderStatus::ALL
         .iter()
         .map(|status| status.as_str())
@@ -61,16 +61,16 @@ fn filter(call: &ApiRequest) -> Result<ListFilter, Problem> {
         &format!("must be one of {}", names.join(", ")),
         OrderStatus::parse,
     );
-    let customer_id = parameters.parse("customer_id", "must be a customer's id", |text| {
+    let customer_id = parameters.parse("customer_id", "must be a customer id", |text| {
         CustomerId::parse(text).ok()
     });
-    let created_after = parameters.parse("created_after", TIME, time);
-    let created_before = parameters.parse("created_before", TIME, time);
-    let source = "must be database: lists come from nowhere else";
+    let created_after = parameters.parse("created_after", TIME, parse_timestamp);
+    let created_before = parameters.parse("created_before", TIME, parse_timestamp);
+    let source = "must be database: lists have no other source";
     parameters.parse("source", source, |text| (text == "database").then_some(()));
     let page = parameters.parse(
         "cursor",
-        "must be taken from the Link of the page before",
+        "must be the cursor of a previous page's Link header",
         PageCursor::decode,
     );
     let limit = parameters.parse_limit();
@@ -78,7 +78,7 @@ fn filter(call: &ApiRequest) -> Result<ListFilter, Problem> {
     Ok(ListFilter {
         status,
         customer_id: customer_id
-            .or_else(|| call.customer().cloned())
+            .or_else(|| request.customer().cloned())
             .map(|id| id.to_string()),
         created_after,
         created_before,
@@ -90,16 +90,16 @@ fn filter(call: &ApiRequest) -> Result<ListFilter, Problem> {
     })
 }
 
-fn time(text: &str) -> Option<DateTime<Utc>> {
-    // A plus sign that nobody escaped arrives as a space.
+fn parse_timestamp(text: &str) -> Option<DateTime<Utc>> {
+    // A plus sign that the client did not escape arrives as a space.
     parse_time(&text.replace(' ', "+"))
 }
 
-fn link(call: &ApiRequest, filter: &ListFilter, next: &PageCursor) -> String {
-    let given = |name| call.query_parameter(name).map(str::to_owned);
+fn next_page_link(request: &ApiRequest, filter: &ListFilter, next: &PageCursor) -> String {
+    let sent = |name| request.query_parameter(name).map(str::to_owned);
     let parameters = [
-        ("status", given("status")),
-        ("customer_id", given("customer_id")),
+        ("status", sent("status")),
+        ("customer_id", sent("customer_id")),
         (
             "created_after",
             filter.created_after.map(|time| time.to_rfc3339()),
@@ -108,8 +108,8 @@ fn link(call: &ApiRequest, filter: &ListFilter, next: &PageCursor) -> String {
             "created_before",
             filter.created_before.map(|time| time.to_rfc3339()),
         ),
-        ("limit", given("limit")),
-        ("source", given("source")),
+        ("limit", sent("limit")),
+        ("source", sent("source")),
         ("cursor", Some(next.encode())),
     ];
     next_link("/orders", &parameters)

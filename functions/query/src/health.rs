@@ -1,11 +1,11 @@
-//! `GET /health`: the API is up, or it would not answer; is Temporal?
+//! `GET /health`: whether the API can reach Temporal.
 
 use serde::Serialize;
 
-use crate::App;
+use crate::app::App;
 use orderflow_http::{ApiResponse, Problem};
 
-/// What `GET /health` answers.
+/// The body of `GET /health`.
 #[derive(Debug, Serialize)]
 pub struct Health {
     /// `ok` or `unavailable`.
@@ -13,11 +13,11 @@ pub struct Health {
     pub temporal: DependencyHealth,
 }
 
-/// What the API leans on.
+/// The state of a service that the API depends on.
 #[derive(Debug, Serialize)]
 pub struct DependencyHealth {
     pub reachable: bool,
-    /// Why not.
+    /// The reason why the service is unreachable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
 }

@@ -1,8 +1,10 @@
-//! The function `query`: one order's state, from wherever it is true and at hand.
+//! The function `query`: returns one order's state from its workflow, the database or Temporal.
 //!
-//! It only reads. Start reading at [`App`]; the order of sources is in `state`, how a caller waits in `wait`.
+//! The function only reads. Start reading at `handler`; `order_source` has the order of the sources,
+//! and `wait` has the long poll.
 
 mod app;
+mod handler;
 mod health;
 mod order_source;
 mod response;

@@ -1,18 +1,19 @@
-//! Where the state of one order comes from.
+//! The sources of one order's state.
 //!
-//! An open order answers itself; when no worker is there, its row does. A closed order's row is final
-//! and costs no worker. Where there is no row yet, Temporal knows at least that the order was started.
+//! 1. An open order's workflow, if a worker is running.
+//! 2. The projection: for a closed order, where it is final, or while no worker is running.
+//! 3. Temporal's description of the workflow, if the projection does not exist yet.
 
-use crate::{App, app::ReadSource};
+use crate::app::{App, ReadSource};
 use contract::{OrderView, Source};
 use domain::{Customer, CustomerId, OrderId, OrderState, OrderStatus, Step};
 use order_client::{Error, OrderDescription};
 use orderflow_http::{ApiRequest, Problem, QueryParameters};
 
-/// Which source a call asks first: its own choice, else the deployment's.
-pub(crate) fn requested_source(app: &App, call: &ApiRequest) -> Result<ReadSource, Problem> {
-    let mut parameters = QueryParameters::new(call);
-    let asked = parameters.parse(
+/// Returns the source that the request names, or the deployment's default.
+pub(crate) fn requested_source(app: &App, request: &ApiRequest) -> Result<ReadSource, Problem> {
+    let mut parameters = QueryParameters::new(request);
+    let requested = parameters.parse(
         "source",
         "must be workflow or database",
         |source| match source {
@@ -22,37 +23,37 @@ pub(crate) fn requested_source(app: &App, call: &ApiRequest) -> Result<ReadSourc
         },
     );
     parameters.finish()?;
-    Ok(asked.unwrap_or(app.default_source))
+    Ok(requested.unwrap_or(app.default_source))
 }
 
 pub(crate) async fn read_order(
     app: &App,
     order_id: &OrderId,
-    reads: ReadSource,
+    source: ReadSource,
 ) -> Result<OrderView, Problem> {
-    match reads {
-        ReadSource::Workflow => from_workflow(app, order_id).await,
+    match source {
+        ReadSource::Workflow => read_from_workflow(app, order_id).await,
         ReadSource::Database => match read_projection(app, order_id).await? {
             Some(view) => Ok(view),
-            None => described(app, order_id).await,
+            None => read_description(app, order_id).await,
         },
     }
 }
 
-async fn from_workflow(app: &App, order_id: &OrderId) -> Result<OrderView, Problem> {
+async fn read_from_workflow(app: &App, order_id: &OrderId) -> Result<OrderView, Problem> {
     match app.orders.query_open_order(order_id).await {
         Ok(Some(view)) => Ok(view),
-        Ok(None) => closed(app, order_id).await,
-        // Temporal forgets a closed order after a while; the row stays.
+        Ok(None) => read_closed_order(app, order_id).await,
+        // Temporal deletes a closed workflow after its retention; the projection stays.
         Err(Error::NotFound) => read_projection(app, order_id)
             .await?
-            .ok_or_else(|| unknown(order_id)),
+            .ok_or_else(|| order_not_found(order_id)),
         Err(Error::NoWorker) => match read_projection(app, order_id).await? {
             Some(view) => Ok(view),
-            None => described(app, order_id).await,
+            None => read_description(app, order_id).await,
         },
         Err(error @ (Error::Unavailable(_) | Error::Unexpected(_))) => {
-            // The cause to name is Temporal's, whatever the database says of an order that it may not have.
+            // The problem names Temporal's error: the database may not have the order yet.
             read_projection(app, order_id)
                 .await
                 .ok()
@@ -62,20 +63,23 @@ async fn from_workflow(app: &App, order_id: &OrderId) -> Result<OrderView, Probl
     }
 }
 
-async fn closed(app: &App, order_id: &OrderId) -> Result<OrderView, Problem> {
-    let away = match read_projection(app, order_id).await {
+async fn read_closed_order(app: &App, order_id: &OrderId) -> Result<OrderView, Problem> {
+    let database_problem = match read_projection(app, order_id).await {
         Ok(Some(view)) => return Ok(view),
         Ok(None) => None,
         Err(problem) => Some(problem),
     };
     match app.orders.query_order(order_id).await {
         Ok(view) => Ok(view),
-        Err(Error::NotFound) => Err(unknown(order_id)),
-        Err(error @ (Error::NoWorker | Error::Unavailable(_) | Error::Unexpected(_))) => match away
-        {
-            Some(problem) => Err(problem),
-            None => described(app, order_id).await.map_err(|_| error.into()),
-        },
+        Err(Error::NotFound) => Err(order_not_found(order_id)),
+        Err(error @ (Error::NoWorker | Error::Unavailable(_) | Error::Unexpected(_))) => {
+            match database_problem {
+                Some(problem) => Err(problem),
+                None => read_description(app, order_id)
+                    .await
+                    .map_err(|_| error.into()),
+            }
+        }
     }
 }
 
@@ -88,32 +92,30 @@ pub(crate) async fn read_projection(
         .map_err(database_problem)
 }
 
-/// What the database could not do.
-pub(crate) fn database_problem(error: store::Error) -> Problem {
-    let text = telemetry::format_error_chain(&error);
-    if error.is_unavailable() {
-        Problem::database_unavailable(text)
-    } else {
-        Problem::internal(text)
-    }
+/// Returns the problem of a failed database query.
+fn database_problem(error: store::Error) -> Problem {
+    Problem::database_error(
+        error.is_unavailable(),
+        telemetry::format_error_chain(&error),
+    )
 }
 
-async fn described(app: &App, order_id: &OrderId) -> Result<OrderView, Problem> {
+async fn read_description(app: &App, order_id: &OrderId) -> Result<OrderView, Problem> {
     match app.orders.describe_order(order_id).await {
-        Ok(described) => Ok(started(app, order_id, described)),
-        Err(Error::NotFound) => Err(unknown(order_id)),
+        Ok(described) => Ok(started_view(app, order_id, described)),
+        Err(Error::NotFound) => Err(order_not_found(order_id)),
         Err(error @ (Error::NoWorker | Error::Unavailable(_) | Error::Unexpected(_))) => {
             Err(error.into())
         }
     }
 }
 
-fn unknown(order_id: &OrderId) -> Problem {
+fn order_not_found(order_id: &OrderId) -> Problem {
     Problem::order_not_found(order_id.as_str())
 }
 
-/// All that is known of an order that nobody has worked on.
-fn started(app: &App, order_id: &OrderId, described: OrderDescription) -> OrderView {
+/// Returns the state of an order that no worker has received yet.
+fn started_view(app: &App, order_id: &OrderId, described: OrderDescription) -> OrderView {
     let blank = OrderView::from_state(
         &OrderState::new(order_id.clone(), described.started_at),
         Source::Temporal,

@@ -1,61 +1,68 @@
-//! What one order answers to a read: its state, or that the caller has it already, or how it ended.
+//! Responses to reads of one order: its state, its result, or 304.
 
 use chrono::Utc;
 
-use crate::{App, order_source, wait};
+use crate::{app::App, order_source, wait};
 use contract::{OrderView, Source};
 use orderflow_http::{ApiRequest, ApiResponse, ETag, Problem};
 
-/// The order as `shown`. With `If-None-Match` only what the caller does not have yet, and with `Prefer: wait=N`
-/// on top as soon as there is such a thing.
+/// Returns the order's state as `to_response` presents it.
+///
+/// With `If-None-Match`, a state that the caller has cached is 304. With `Prefer: wait=N` in
+/// addition, the response waits for a new state.
 pub(crate) async fn order_response(
     app: &App,
-    call: &ApiRequest,
-    shown: fn(&OrderView) -> Result<ApiResponse, Problem>,
+    request: &ApiRequest,
+    to_response: fn(&OrderView) -> Result<ApiResponse, Problem>,
 ) -> Result<ApiResponse, Problem> {
-    let (order_id, reads, known) = (
-        call.order_id()?,
-        order_source::requested_source(app, call)?,
-        call.if_none_match(),
+    let (order_id, source, cached) = (
+        request.order_id()?,
+        order_source::requested_source(app, request)?,
+        request.if_none_match(),
     );
-    // Without a state to compare with, whatever there is, is news.
-    let wait = call.preferred_wait().filter(|_| known.is_some());
-    let is_news = |view: &OrderView| {
-        known
+    // Without a cached state every state is new, so there is no reason to wait.
+    let wait = request.preferred_wait().filter(|_| cached.is_some());
+    let is_new = |view: &OrderView| {
+        cached
             .as_ref()
-            .is_none_or(|known| !known.matches(ETag(view.seq)))
+            .is_none_or(|cached| !cached.matches(ETag(view.seq)))
     };
-    let view = wait::wait_until(app, &order_id, reads, wait, is_news).await?;
+    let view = wait::wait_until(app, &order_id, source, wait, is_new).await?;
     let tag = ETag(view.seq);
-    let reply = if is_news(&view) {
-        shown(&view.as_of(Utc::now()))?.with_etag(tag)
+    let response = if is_new(&view) {
+        to_response(&view.as_of(Utc::now()))?.with_etag(tag)
     } else {
         ApiResponse::not_modified(tag)
     };
-    Ok(reply.with_applied_wait(wait))
+    Ok(response.with_applied_wait(wait))
 }
 
-/// How the order ended; with `Prefer: wait=N` as soon as it has.
-pub(crate) async fn result_response(app: &App, call: &ApiRequest) -> Result<ApiResponse, Problem> {
-    let (order_id, reads, wait) = (
-        call.order_id()?,
-        order_source::requested_source(app, call)?,
-        call.preferred_wait(),
+/// Returns the order's result; with `Prefer: wait=N` the response waits for the order's end.
+pub(crate) async fn result_response(
+    app: &App,
+    request: &ApiRequest,
+) -> Result<ApiResponse, Problem> {
+    let (order_id, source, wait) = (
+        request.order_id()?,
+        order_source::requested_source(app, request)?,
+        request.preferred_wait(),
     );
-    let view = wait::wait_until(app, &order_id, reads, wait, |view| !view.is_running).await?;
+    let view = wait::wait_until(app, &order_id, source, wait, |view| !view.is_running).await?;
     let Some(result) = view.result_view() else {
         return Err(Problem::order_running(view.status, wait));
     };
     if result.source == Source::Temporal {
-        // It has ended, and only a worker could tell why and with whose money.
+        // The order has ended, but only a worker could read the reason and the payment.
         return Err(order_client::Error::NoWorker.into());
     }
     let tag = ETag(result.seq);
-    let has_it = call.if_none_match().is_some_and(|known| known.matches(tag));
-    let reply = if has_it {
+    let is_cached = request
+        .if_none_match()
+        .is_some_and(|cached| cached.matches(tag));
+    let response = if is_cached {
         ApiResponse::not_modified(tag)
     } else {
         ApiResponse::ok(&result)?.with_etag(tag)
     };
-    Ok(reply.with_applied_wait(wait))
+    Ok(response.with_applied_wait(wait))
 }

@@ -1,49 +1,55 @@
-//! Waiting for an order on a caller's behalf.
+//! The long poll for a change of one order.
 //!
-//! A query can't wait, and Temporal's own long poll would fetch the history each time. So the row is glanced at,
-//! a primary key and one number, and the order is read only when that moved; now and then it is read all the same,
-//! for what the workflow knows and has not written yet, or when the database is away. A function is paid for as long
-//! as it waits: a caller's wait has a limit, and where the caller's leaving can be seen (the local gateway) it ends it.
+//! A workflow query cannot wait, and Temporal's long poll would fetch the whole history. Therefore
+//! each poll reads the projection's `seq`, one number by primary key, and the order itself only if
+//! `seq` has changed. Every fourth poll reads the order in any case, because the workflow can be ahead
+//! of the projection and the database can be unavailable.
+//!
+//! Lambda bills the time of a wait, so the wait is limited. In the local gateway a wait also ends
+//! when the client disconnects.
 
 use tokio::time::timeout_at;
 
-use crate::{App, app::ReadSource, order_source::read_order};
+use crate::{
+    app::{App, ReadSource},
+    order_source::read_order,
+};
 use contract::OrderView;
 use domain::OrderId;
 use orderflow_http::{LongPoll, Problem, Wait};
 
-/// Every so many glances the order is read, whatever the row says.
-const THOROUGH: u32 = 4;
+/// Number of polls after which the order is read even if its projection has not changed.
+const POLLS_PER_FULL_READ: u32 = 4;
 
-/// Reads the order until it is `enough` or the wait is over, and tells what was seen last.
+/// Reads the order until `is_done` accepts it or the wait is over, and returns the last state.
 pub(crate) async fn wait_until(
     app: &App,
     order_id: &OrderId,
-    reads: ReadSource,
+    source: ReadSource,
     wait: Option<Wait>,
-    enough: impl Fn(&OrderView) -> bool,
+    is_done: impl Fn(&OrderView) -> bool,
 ) -> Result<OrderView, Problem> {
-    let glances = LongPoll::new(wait);
-    let mut view = read_order(app, order_id, reads).await?;
-    let mut count = 0;
-    while !enough(&view) && glances.pause().await {
-        count += 1;
-        let look = async {
-            let moved =
+    let poll = LongPoll::new(wait);
+    let mut view = read_order(app, order_id, source).await?;
+    let mut polls = 0;
+    while !is_done(&view) && poll.pause().await {
+        polls += 1;
+        let check = async {
+            let has_changed =
                 match store::orders::read_last_seq(app.database.pool().await, order_id).await {
-                    // A row behind what the workflow said is no news.
+                    // A projection that is behind the workflow is not a change.
                     Ok(seq) => seq.is_some_and(|seq| seq > view.seq),
                     Err(_) => true,
                 };
-            if moved || count % THOROUGH == 0 {
-                Some(read_order(app, order_id, reads).await)
+            if has_changed || polls % POLLS_PER_FULL_READ == 0 {
+                Some(read_order(app, order_id, source).await)
             } else {
                 None
             }
         };
-        // What can't be read just now could be read a moment ago: that still holds, until the wait is over.
-        if let Ok(Some(Ok(seen))) = timeout_at(glances.deadline(), look).await {
-            view = seen;
+        // A failed read keeps the last state: the next poll can succeed.
+        if let Ok(Some(Ok(latest))) = timeout_at(poll.deadline(), check).await {
+            view = latest;
         }
     }
     Ok(view)

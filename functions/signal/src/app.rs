@@ -1,4 +1,4 @@
-//! Where the function's calls go.
+//! The function's Temporal client and its request handler.
 
 use lambda_http::{Body, Request, Response};
 
@@ -10,14 +10,14 @@ use orderflow_http::{
 };
 use settings::SettingError;
 
-/// The door to Temporal, made once.
+/// The function's state, which all requests share.
 #[derive(Debug)]
 pub struct App {
     orders: OrderClient,
 }
 
 impl App {
-    /// With a door that others use as well.
+    /// Returns the function; `orders` can be shared with other functions.
     pub fn new(orders: OrderClient) -> Self {
         Self { orders }
     }
@@ -33,26 +33,28 @@ impl Application for App {
     }
 
     async fn handle(&self, request: Request) -> Response<Body> {
-        serve(Function::Signal, request, async |call| {
-            answer(self, &call).await
+        serve(Function::Signal, request, async |request| {
+            route(self, &request).await
         })
         .await
     }
 }
 
-async fn answer(app: &App, call: &ApiRequest) -> Result<ApiResponse, Problem> {
-    let Operation::Signal(operation) = call.operation else {
-        return Err(Problem::internal("a call of another function"));
+async fn route(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> {
+    let Operation::Signal(operation) = request.operation else {
+        return Err(Problem::internal("a request of another function"));
     };
-    // Before the body: what is wrong with it would tell that the order is there.
-    call.require_order_access(&app.orders, async |_| Ok(None))
+    // Runs before the body is parsed: an error in the body would reveal that the order exists.
+    request
+        .require_order_access(&app.orders, async |_| Ok(None))
         .await?;
-    QueryParameters::new(call).finish()?;
-    let order_id = call.order_id()?;
-    let (name, command) = command(operation, call)?;
-    // Without a key there is no update id, not even a payment's transaction id: a refusal (too early, a
-    // wrong amount) would be the answer for ever. The order itself knows a transaction that it has seen.
-    let update_id = call.idempotency_key()?.map(|key| key.update_id(name));
+    QueryParameters::new(request).finish()?;
+    let order_id = request.order_id()?;
+    let (name, command) = parse_command(operation, request)?;
+    // Only a key gives an update id; a payment's transaction id does not. With it, a refusal (too
+    // early, wrong amount) would be repeated for every retry. The workflow itself recognizes a
+    // transaction that it has already accepted.
+    let update_id = request.idempotency_key()?.map(|key| key.update_id(name));
     let outcome = app
         .orders
         .update_order(&order_id, command.clone(), update_id.as_deref())
@@ -61,11 +63,13 @@ async fn answer(app: &App, call: &ApiRequest) -> Result<ApiResponse, Problem> {
         Outcome::Completed { answer, repeated } => {
             response::outcome_response(&order_id, answer, repeated)
         }
-        Outcome::Undecided => {
-            response::undecided_response(&order_id, None, "The order has not decided yet.")
-        }
+        Outcome::Undecided => response::undecided_response(
+            &order_id,
+            None,
+            "The order has not decided yet; poll its status.",
+        ),
         Outcome::UpdateIdReused => {
-            let detail = "Something else was asked of this order under the same Idempotency-Key; send another key.";
+            let detail = "An earlier request to this order used this Idempotency-Key with another body; send a new key.";
             Err(Problem::new(ProblemCode::IdempotencyKeyReused, detail))
         }
         Outcome::OrderClosed => {
@@ -74,29 +78,29 @@ async fn answer(app: &App, call: &ApiRequest) -> Result<ApiResponse, Problem> {
     }
 }
 
-fn command(
+fn parse_command(
     operation: SignalOperation,
-    call: &ApiRequest,
+    request: &ApiRequest,
 ) -> Result<(&'static str, OrderCommand), Problem> {
     Ok(match operation {
-        SignalOperation::Approve => ("approve", OrderCommand::Approve(call.parse_body()?)),
-        SignalOperation::Reject => ("reject", OrderCommand::Reject(call.parse_body()?)),
-        SignalOperation::Cancel => ("cancel", OrderCommand::Cancel(call.parse_body()?)),
+        SignalOperation::Approve => ("approve", OrderCommand::Approve(request.parse_body()?)),
+        SignalOperation::Reject => ("reject", OrderCommand::Reject(request.parse_body()?)),
+        SignalOperation::Cancel => ("cancel", OrderCommand::Cancel(request.parse_body()?)),
         SignalOperation::UpdateAddress => (
             "update-address",
-            OrderCommand::UpdateAddress(call.parse_body()?),
+            OrderCommand::UpdateAddress(request.parse_body()?),
         ),
         SignalOperation::CancelPayment => (
             "cancel-payment",
-            OrderCommand::CancelPayment(call.parse_body()?),
+            OrderCommand::CancelPayment(request.parse_body()?),
         ),
         SignalOperation::ConfirmPayment => (
             "confirm-payment",
-            OrderCommand::ConfirmPayment(call.parse_body()?),
+            OrderCommand::ConfirmPayment(request.parse_body()?),
         ),
         SignalOperation::ConfirmDelivery => (
             "confirm-delivery",
-            OrderCommand::ConfirmDelivery(call.parse_body()?),
+            OrderCommand::ConfirmDelivery(request.parse_body()?),
         ),
     })
 }

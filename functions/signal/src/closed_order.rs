@@ -1,4 +1,4 @@
-//! A request to an order that is over: it holds already, or it is refused.
+//! Requests to a closed order: already in effect, or rejected.
 
 use crate::response;
 use contract::{OrderView, RefusalCode, Source, UpdateOutcome};
@@ -6,14 +6,14 @@ use domain::{OrderId, OrderState, OrderStatus, ReviewDecision, Step};
 use order_client::{Error, OrderClient, OrderCommand};
 use orderflow_http::{ApiResponse, Problem};
 
-/// Asks the closed order how it ended and answers by that.
+/// Responds to a command by the final state of the closed order.
 pub(crate) async fn closed_order_response(
     orders: &OrderClient,
     order_id: &OrderId,
     command: &OrderCommand,
 ) -> Result<ApiResponse, Problem> {
     match orders.query_order(order_id).await {
-        Ok(view) => response::outcome_response(order_id, judge(command, &view), false),
+        Ok(view) => response::outcome_response(order_id, decide(command, &view), false),
         Err(error @ Error::NoWorker) if needs_only_status(command) => {
             let described = orders
                 .describe_order(order_id)
@@ -22,7 +22,7 @@ pub(crate) async fn closed_order_response(
             let Some(status) = described.status else {
                 return Err(response::client_problem(error, order_id));
             };
-            // All that Temporal itself knows, and enough for these.
+            // Temporal itself stores the status, which is enough for these commands.
             let blank = OrderView::from_state(
                 &OrderState::new(order_id.clone(), described.started_at),
                 Source::Temporal,
@@ -33,13 +33,15 @@ pub(crate) async fn closed_order_response(
                 is_running: false,
                 ..blank
             };
-            response::outcome_response(order_id, judge(command, &view), false)
+            response::outcome_response(order_id, decide(command, &view), false)
         }
         Err(error) => Err(response::client_problem(error, order_id)),
     }
 }
 
-/// For the others a refusal could be wrong: it may be a repeat of what the order accepted.
+/// Returns whether the order's status alone decides the command.
+///
+/// Any other command can be a retry of one that the order accepted, so a rejection could be wrong.
 fn needs_only_status(command: &OrderCommand) -> bool {
     match command {
         OrderCommand::Cancel(_) | OrderCommand::ConfirmDelivery(_) => true,
@@ -51,9 +53,9 @@ fn needs_only_status(command: &OrderCommand) -> bool {
     }
 }
 
-fn judge(command: &OrderCommand, view: &OrderView) -> UpdateOutcome {
-    let left = matches!(view.status, OrderStatus::Shipped | OrderStatus::Delivered);
-    let holds = match command {
+fn decide(command: &OrderCommand, view: &OrderView) -> UpdateOutcome {
+    let has_shipped = matches!(view.status, OrderStatus::Shipped | OrderStatus::Delivered);
+    let is_in_effect = match command {
         OrderCommand::Approve(_) => view.review == Some(ReviewDecision::Approved),
         OrderCommand::Reject(_) => view.review == Some(ReviewDecision::Rejected),
         OrderCommand::Cancel(_) => view.status == OrderStatus::Cancelled,
@@ -66,15 +68,15 @@ fn judge(command: &OrderCommand, view: &OrderView) -> UpdateOutcome {
             .as_ref()
             .is_some_and(|payment| payment.status.is_refunded_or_due()),
         OrderCommand::ConfirmPayment(confirmation) => {
-            let paid_by = view
+            let transaction_id = view
                 .payment_info
                 .as_ref()
                 .and_then(|payment| payment.transaction_id.as_ref());
-            paid_by == Some(&confirmation.transaction_id)
+            transaction_id == Some(&confirmation.transaction_id)
         }
         OrderCommand::ConfirmDelivery(_) => view.status == OrderStatus::Delivered,
     };
-    if holds {
+    if is_in_effect {
         let address = matches!(command, OrderCommand::UpdateAddress(_))
             .then(|| view.shipping_address.clone())
             .flatten();
@@ -82,7 +84,7 @@ fn judge(command: &OrderCommand, view: &OrderView) -> UpdateOutcome {
             status: view.status,
             step: view.step,
             message: format!(
-                "The order is {} and closed; this held already.",
+                "The order is {} and closed; the request was already in effect.",
                 view.status
             ),
             already: true,
@@ -93,7 +95,7 @@ fn judge(command: &OrderCommand, view: &OrderView) -> UpdateOutcome {
         OrderCommand::Cancel(_)
         | OrderCommand::UpdateAddress(_)
         | OrderCommand::CancelPayment(_)
-            if left =>
+            if has_shipped =>
         {
             RefusalCode::AlreadyShipped
         }
@@ -136,8 +138,8 @@ mod tests {
         }
     }
 
-    fn answer(command: OrderCommand, status: OrderStatus) -> Result<bool, RefusalCode> {
-        match judge(&command, &ended(status)) {
+    fn decide_for(command: OrderCommand, status: OrderStatus) -> Result<bool, RefusalCode> {
+        match decide(&command, &ended(status)) {
             UpdateOutcome::Done { already, .. } => Ok(already),
             UpdateOutcome::Refused { code, .. } => Err(code),
             UpdateOutcome::Undecided { .. } => panic!("a closed order has decided"),
@@ -145,45 +147,48 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_already_is_no_error() {
+    fn command_in_effect_is_a_no_op() {
         let cancel = || OrderCommand::Cancel(Cancellation::default());
-        assert_eq!(answer(cancel(), OrderStatus::Cancelled), Ok(true));
+        assert_eq!(decide_for(cancel(), OrderStatus::Cancelled), Ok(true));
         assert_eq!(
-            answer(cancel(), OrderStatus::Delivered),
+            decide_for(cancel(), OrderStatus::Delivered),
             Err(RefusalCode::AlreadyShipped)
         );
         assert_eq!(
-            answer(cancel(), OrderStatus::Failed),
+            decide_for(cancel(), OrderStatus::Failed),
             Err(RefusalCode::OrderClosed)
         );
         let delivered = OrderCommand::ConfirmDelivery(DeliveryConfirmation::default());
-        assert_eq!(answer(delivered, OrderStatus::Delivered), Ok(true));
+        assert_eq!(decide_for(delivered, OrderStatus::Delivered), Ok(true));
     }
 
     #[test]
-    fn a_new_address_is_refused_and_the_present_one_is_not() {
+    fn only_a_different_address_is_rejected() {
         let to = |street: &str| {
             OrderCommand::UpdateAddress(AddressChange {
                 street: Some(street.to_owned()),
                 ..AddressChange::default()
             })
         };
-        assert_eq!(answer(to("1 Main St"), OrderStatus::Delivered), Ok(true));
         assert_eq!(
-            answer(to("2 Side St"), OrderStatus::Delivered),
+            decide_for(to("1 Main St"), OrderStatus::Delivered),
+            Ok(true)
+        );
+        assert_eq!(
+            decide_for(to("2 Side St"), OrderStatus::Delivered),
             Err(RefusalCode::AlreadyShipped)
         );
         assert_eq!(
-            answer(to("2 Side St"), OrderStatus::Cancelled),
+            decide_for(to("2 Side St"), OrderStatus::Cancelled),
             Err(RefusalCode::OrderClosed)
         );
     }
 
     #[test]
-    fn an_approval_that_was_not_given_is_too_late() {
+    fn approval_after_the_end_is_rejected() {
         let approve = OrderCommand::Approve(Approval::default());
         assert_eq!(
-            answer(approve.clone(), OrderStatus::Delivered),
+            decide_for(approve.clone(), OrderStatus::Delivered),
             Err(RefusalCode::OrderClosed)
         );
         let approved = OrderView {
@@ -191,7 +196,7 @@ mod tests {
             ..ended(OrderStatus::Delivered)
         };
         assert!(matches!(
-            judge(&approve, &approved),
+            decide(&approve, &approved),
             UpdateOutcome::Done { already: true, .. }
         ));
     }

@@ -1,6 +1,6 @@
-//! The function `signal`: asks something of an order and tells what truly happened.
+//! The function `signal`: sends a command to an order and returns the order's decision.
 //!
-//! A Temporal client and nothing else. Start reading at [`App`].
+//! The function is a Temporal client and has no database. Start reading at [`App`].
 
 mod app;
 mod closed_order;

@@ -1,4 +1,4 @@
-//! What the order answered, as HTTP says it.
+//! HTTP responses to the order's decisions.
 
 use serde::Serialize;
 
@@ -7,7 +7,9 @@ use domain::{Address, OrderId, OrderStatus, Step};
 use order_client::Error;
 use orderflow_http::{ApiResponse, Problem};
 
-/// It holds. `already`: it held before, nothing new happened.
+/// The body of a response to a command that is in effect.
+///
+/// `already` is true if an earlier request had the same effect.
 #[derive(Debug, Serialize)]
 pub struct SignalDone<'a> {
     pub order_id: &'a OrderId,
@@ -20,7 +22,7 @@ pub struct SignalDone<'a> {
     pub shipping_address: Option<&'a Address>,
 }
 
-/// It is not decided yet; the order's status will tell.
+/// The body of a response to a command that the order has not decided yet.
 #[derive(Debug, Serialize)]
 pub struct SignalUndecided<'a> {
     pub order_id: &'a OrderId,
@@ -29,7 +31,7 @@ pub struct SignalUndecided<'a> {
     pub message: &'a str,
 }
 
-/// The order's own answer; `repeated` when it was given before.
+/// Returns the response to the order's decision; `repeated` is true for a retry.
 pub(crate) fn outcome_response(
     order_id: &OrderId,
     answer: UpdateOutcome,
@@ -55,16 +57,16 @@ pub(crate) fn outcome_response(
             detail,
             status,
         } => {
-            // This one begins with an id, which is as it is.
-            let of_payment = code == RefusalCode::PaymentIdInUse;
-            let detail = if of_payment {
+            // This detail begins with a payment id, whose first letter must not be capitalized.
+            let is_payment = code == RefusalCode::PaymentIdInUse;
+            let detail = if is_payment {
                 format!("the payment {detail}")
             } else {
                 detail
             };
             Err(Problem::refused_by_order(
                 code,
-                &sentence(&detail),
+                &to_sentence(&detail),
                 Some(status),
             ))
         }
@@ -74,7 +76,7 @@ pub(crate) fn outcome_response(
     }
 }
 
-/// It goes on; the status will tell.
+/// Returns 202 with the path of the order's status.
 pub(crate) fn undecided_response(
     order_id: &OrderId,
     status: Option<OrderStatus>,
@@ -97,8 +99,8 @@ pub(crate) fn client_problem(error: Error, order_id: &OrderId) -> Problem {
     }
 }
 
-/// The domain speaks in fragments; a problem's detail is a sentence.
-fn sentence(fragment: &str) -> String {
+/// Returns the domain's fragment as a sentence, for a problem's detail.
+fn to_sentence(fragment: &str) -> String {
     let mut characters = fragment.chars();
     let first = characters
         .next()
@@ -114,8 +116,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fragment_becomes_a_sentence() {
-        assert_eq!(sentence("the parcel has left"), "The parcel has left.");
-        assert_eq!(sentence("Done."), "Done.");
+    fn fragment_becomes_a_sentence() {
+        assert_eq!(to_sentence("the parcel has left"), "The parcel has left.");
+        assert_eq!(to_sentence("Done."), "Done.");
     }
 }

@@ -1,18 +1,12 @@
-//! What the function is set up with, and where its calls go.
+//! The function's settings and its Temporal client.
 
-use lambda_http::{Body, Request, Response};
-
-use crate::{create, start};
 use contract::{FieldError, InvalidFields};
 use domain::{ChargeProvider, Order, OrderPolicy, Profile, resolve_policy};
-use order_client::{OrderClient, TemporalSettings};
-use orderflow_http::{
-    ApiRequest, ApiResponse, Application, Function, Operation, Problem, QueryParameters,
-    StartOperation, serve,
-};
+use order_client::OrderClient;
+use orderflow_http::Problem;
 use settings::{ALLOW_PROFILE_OVERRIDE, Environment, SAMPLE_CART, SettingError};
 
-/// The settings and the door to Temporal, made once.
+/// The function's state, which all requests share.
 #[derive(Debug)]
 pub struct App {
     pub(crate) orders: OrderClient,
@@ -24,7 +18,11 @@ pub struct App {
 }
 
 impl App {
-    /// With a door that others use as well.
+    /// Reads the settings; `orders` can be shared with other functions.
+    ///
+    /// # Errors
+    ///
+    /// A setting is invalid.
     pub fn new(orders: OrderClient) -> Result<Self, SettingError> {
         let environment = Environment::from_process();
         Ok(Self {
@@ -37,7 +35,7 @@ impl App {
         })
     }
 
-    /// How an order is handled that names this profile, or none.
+    /// Returns the policy of an order with this profile, or the deployment's policy without one.
     pub(crate) fn policy_for(&self, profile: Option<Profile>) -> Result<OrderPolicy, Problem> {
         let Some(profile) = profile else {
             return Ok(self.policy.clone());
@@ -45,16 +43,16 @@ impl App {
         resolve_policy(Some(profile), &self.environment).map_err(Problem::internal)
     }
 
-    /// Refuses an order that is to be charged, and does not say what.
+    /// Rejects an order that is charged but lacks the payment method that the provider needs.
     pub(crate) fn check_chargeable(
         &self,
         order: &Order,
         policy: &OrderPolicy,
     ) -> Result<(), Problem> {
-        let objection = self
+        let rejection = self
             .charges_at
             .payment_method_error(order.payment_method.as_deref());
-        match objection.filter(|_| policy.charges_payment(order)) {
+        match rejection.filter(|_| policy.charges_payment(order)) {
             None => Ok(()),
             Some(detail) => {
                 let error = FieldError {
@@ -64,33 +62,5 @@ impl App {
                 Err(InvalidFields(vec![error]).into())
             }
         }
-    }
-}
-
-impl Application for App {
-    fn from_env() -> Result<Self, SettingError> {
-        Self::new(OrderClient::new(TemporalSettings::from_env()?))
-    }
-
-    async fn warm_up(&self) {
-        let _ = self.orders.check_health().await;
-    }
-
-    async fn handle(&self, request: Request) -> Response<Body> {
-        serve(Function::Start, request, async |call| {
-            answer(self, &call).await
-        })
-        .await
-    }
-}
-
-async fn answer(app: &App, call: &ApiRequest) -> Result<ApiResponse, Problem> {
-    let Operation::Start(operation) = call.operation else {
-        return Err(Problem::internal("a call of another function"));
-    };
-    QueryParameters::new(call).finish()?;
-    match operation {
-        StartOperation::Create => create::create_order(app, call).await,
-        StartOperation::Start => start::start_order(app, call).await,
     }
 }

@@ -1,75 +1,78 @@
-//! What a caller wants to order, from the body.
+//! The body of a request that starts an order.
 
-use crate::App;
+use crate::app::App;
 use contract::{Document, Fields, OrderRequest};
 use domain::Profile;
 use orderflow_http::{ApiRequest, Problem};
 
 const ADDRESS: [&str; 2] = ["shipping_address", "address"];
 
-/// A request whose every field was checked. Its lines may be missing where a sample cart may stand in.
+/// A body whose fields are all valid. Line items can be missing if a sample cart replaces them.
 pub(crate) struct ParsedBody {
-    pub(crate) request: OrderRequest,
+    pub(crate) order_request: OrderRequest,
     pub(crate) profile: Option<Profile>,
 }
 
-/// Of `POST /orders`: items and a street must be there.
-pub(crate) fn parse_create_body(app: &App, call: &ApiRequest) -> Result<ParsedBody, Problem> {
+/// Parses the body of `POST /orders`, which must have line items and a street.
+pub(crate) fn parse_create_body(app: &App, request: &ApiRequest) -> Result<ParsedBody, Problem> {
     let _step = telemetry::start_step("parse");
     let read = |fields: &mut Fields<'_, '_>| {
         fields.require_any(&["items"]);
         fields.require_any(&ADDRESS);
         let address = fields.sent_name(&ADDRESS);
-        let wanted = read(app, call, fields)?;
-        // Each is there, but may be empty.
-        if wanted.request.lines.is_empty() && !fields.is_rejected(&["items"]) {
+        let parsed = read(app, request, fields)?;
+        // Both members are present here, but can be empty.
+        if parsed.order_request.lines.is_empty() && !fields.is_rejected(&["items"]) {
             fields.reject("items", "must have at least one element");
         }
-        if wanted.request.shipping_address.is_none() && !fields.is_rejected(&ADDRESS) {
-            fields.reject(address, "must name a street");
+        if parsed.order_request.shipping_address.is_none() && !fields.is_rejected(&ADDRESS) {
+            fields.reject(address, "must have a street");
         }
-        Some(wanted)
+        Some(parsed)
     };
-    Ok(Document::parse(call.json_body()?)?.read_object(read)?)
+    Ok(Document::parse(request.json_body()?)?.read_object(read)?)
 }
 
-/// Of `POST /orders/{id}/start`: everything may be missing.
-pub(crate) fn parse_start_body(app: &App, call: &ApiRequest) -> Result<ParsedBody, Problem> {
+/// Parses the body of `POST /orders/{id}/start`, in which every field is optional.
+pub(crate) fn parse_start_body(app: &App, request: &ApiRequest) -> Result<ParsedBody, Problem> {
     let _step = telemetry::start_step("parse");
-    let wanted =
-        Document::parse(call.json_body()?)?.read_object(|fields| read(app, call, fields))?;
-    let request = if app.sample_cart {
-        wanted.request.with_sample_cart()
+    let parsed =
+        Document::parse(request.json_body()?)?.read_object(|fields| read(app, request, fields))?;
+    let order_request = if app.sample_cart {
+        parsed.order_request.with_sample_cart()
     } else {
-        wanted.request
+        parsed.order_request
     };
-    Ok(ParsedBody { request, ..wanted })
+    Ok(ParsedBody {
+        order_request,
+        ..parsed
+    })
 }
 
-fn read(app: &App, call: &ApiRequest, fields: &mut Fields<'_, '_>) -> Option<ParsedBody> {
-    let spelled = if fields.starts_with(&["customer_id"], '"') {
+fn read(app: &App, request: &ApiRequest, fields: &mut Fields<'_, '_>) -> Option<ParsedBody> {
+    let customer_field = if fields.starts_with(&["customer_id"], '"') {
         "customer_id"
     } else {
         "customer"
     };
-    let mut request = OrderRequest::from_fields(fields)?;
-    // A customer orders for itself: that is filled in where it is left out, and refused where it says otherwise.
-    if let Some(customer) = call.customer() {
-        if request
+    let mut order_request = OrderRequest::from_fields(fields)?;
+    // A customer can order only for itself: its id is the default, and another id is rejected.
+    if let Some(customer) = request.customer() {
+        if order_request
             .customer
             .id
             .as_ref()
             .is_some_and(|id| id != customer)
         {
-            fields.reject(spelled, "must be the caller itself");
+            fields.reject(customer_field, "must be the caller's own customer id");
         }
-        request.customer.id = Some(customer.clone());
+        order_request.customer.id = Some(customer.clone());
     }
-    let profile = request.profile.as_deref().and_then(|name| {
+    let profile = order_request.profile.as_deref().and_then(|name| {
         if !app.profile_override {
             fields.reject(
                 "profile",
-                "must not be given: this deployment has one profile for all orders",
+                "must be absent: this deployment uses one profile for all orders",
             );
             return None;
         }
@@ -83,5 +86,8 @@ fn read(app: &App, call: &ApiRequest, fields: &mut Fields<'_, '_>) -> Option<Par
         }
         profile
     });
-    Some(ParsedBody { request, profile })
+    Some(ParsedBody {
+        order_request,
+        profile,
+    })
 }

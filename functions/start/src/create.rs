@@ -1,11 +1,11 @@
-//! `POST /orders`: an order under an id that we make.
+//! `POST /orders`: starts an order with a generated id.
 
 use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
 
 use crate::{
-    App,
+    app::App,
     body::{self, ParsedBody},
     response::{self, PaymentIdRule},
 };
@@ -15,35 +15,39 @@ use orderflow_http::{
     ApiRequest, ApiResponse, Problem, ProblemCode, order_id_from_key, random_order_id,
 };
 
-/// Each try has a chance of one in a million per order of the same second.
-const TRIES: u32 = 5;
+/// Number of ids that are tried. Each collides with a chance of one in a million per order of the
+/// same second.
+const MAX_ATTEMPTS: u32 = 5;
 
-pub(crate) async fn create_order(app: &App, call: &ApiRequest) -> Result<ApiResponse, Problem> {
-    let key = call.idempotency_key()?;
-    let ParsedBody { request, profile } = body::parse_create_body(app, call)?;
+pub(crate) async fn create_order(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> {
+    let key = request.idempotency_key()?;
+    let ParsedBody {
+        order_request,
+        profile,
+    } = body::parse_create_body(app, request)?;
     let policy = app.policy_for(profile)?;
-    let order = request.into_order()?;
-    // Here a payment id is made up only where every order is charged.
+    let order = order_request.into_order()?;
+    // This route generates a payment id only if the policy charges every order.
     app.check_chargeable(&order, &policy)?;
     let fingerprint =
         contract::order_fingerprint(&order, profile.map_or("", |profile| profile.as_str()));
     let attempt = Attempt {
         app,
-        call,
+        request,
         policy,
         order,
         fingerprint,
     };
     let Some(key) = key else {
-        return attempt.under_fresh_id().await;
+        return attempt.start_with_random_id().await;
     };
     let order_id = order_id_from_key(&key)?;
-    match attempt.under(&order_id).await {
+    match attempt.start_with_id(&order_id).await {
         Ok((order, started)) => {
             response::accepted_response(&order_id, &order, &attempt.policy, &started, false)
         }
         Err(StartError::Conflict) => {
-            let detail = "Another body was sent with this Idempotency-Key before. A new order needs a new key.";
+            let detail = "An earlier order_request used this Idempotency-Key with another body; send a new key for a new order.";
             Err(Problem::new(ProblemCode::IdempotencyKeyReused, detail))
         }
         Err(StartError::Failed(error)) => Err(error.into()),
@@ -52,18 +56,18 @@ pub(crate) async fn create_order(app: &App, call: &ApiRequest) -> Result<ApiResp
 
 struct Attempt<'a> {
     app: &'a App,
-    call: &'a ApiRequest,
+    request: &'a ApiRequest,
     policy: OrderPolicy,
     order: Order,
     fingerprint: String,
 }
 
 impl Attempt<'_> {
-    async fn under_fresh_id(&self) -> Result<ApiResponse, Problem> {
-        for _ in 0..TRIES {
+    async fn start_with_random_id(&self) -> Result<ApiResponse, Problem> {
+        for _ in 0..MAX_ATTEMPTS {
             let order_id =
                 random_order_id(DateTime::<Utc>::from(SystemTime::now()), rand::random())?;
-            match self.under(&order_id).await {
+            match self.start_with_id(&order_id).await {
                 Ok((order, started)) if !started.already_started => {
                     return response::accepted_response(
                         &order_id,
@@ -73,27 +77,27 @@ impl Attempt<'_> {
                         false,
                     );
                 }
-                // Somebody else's order has this id, be it the same in every word.
+                // Another order has this id, even if its body is identical.
                 Ok(_) | Err(StartError::Conflict) => {}
                 Err(StartError::Failed(error)) => return Err(error.into()),
             }
         }
-        Err(Problem::internal("no free order id was found"))
+        Err(Problem::internal("every generated order id was in use"))
     }
 
-    async fn under(&self, order_id: &OrderId) -> Result<(Order, StartedOrder), StartError> {
-        let made_up = if self.policy.payment == PaymentMode::Charge {
+    async fn start_with_id(&self, order_id: &OrderId) -> Result<(Order, StartedOrder), StartError> {
+        let rule = if self.policy.payment == PaymentMode::Charge {
             PaymentIdRule::Generated
         } else {
             PaymentIdRule::AsGiven
         };
-        let order = response::with_payment_id(self.order.clone(), order_id, made_up);
+        let order = response::with_payment_id(self.order.clone(), order_id, rule);
         let new = NewOrder {
             order_id,
             order: &order,
             policy: &self.policy,
             fingerprint: &self.fingerprint,
-            request_id: &self.call.request_id,
+            request_id: &self.request.request_id,
         };
         let started = self.app.orders.start_order(&new).await?;
         Ok((order, started))

@@ -1,10 +1,11 @@
-//! The function `start`: makes one order of one request, however often it is sent.
+//! The function `start`: starts one order per request; a retry does not start a second order.
 //!
-//! A Temporal client and nothing else: it writes no database. Start reading at [`App`].
+//! The function is a Temporal client and has no database. Start reading at `handler`.
 
 mod app;
 mod body;
 mod create;
+mod handler;
 mod response;
 mod start;
 

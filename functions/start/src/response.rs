@@ -1,4 +1,4 @@
-//! What a caller is told of an order that was started.
+//! The response to a request that starts an order.
 
 use serde::Serialize;
 
@@ -22,7 +22,9 @@ pub struct StartResponse<'a> {
     pub already_started: bool,
 }
 
-/// The same for the first request and for each repeat, whatever became of the order meanwhile.
+/// Returns the response, which is the same for the first request and for every retry.
+///
+/// It does not depend on the order's progress between the two.
 pub(crate) fn accepted_response(
     order_id: &OrderId,
     order: &Order,
@@ -35,7 +37,7 @@ pub(crate) fn accepted_response(
     } else {
         "Order created successfully. Awaiting payment confirmation."
     };
-    let answer = StartResponse {
+    let body = StartResponse {
         order_id,
         workflow_id: order_workflow_id(order_id),
         run_id: &started.run_id,
@@ -46,23 +48,21 @@ pub(crate) fn accepted_response(
         message,
         already_started,
     };
-    ApiResponse::accepted(format!("/orders/{order_id}"), &answer)
+    ApiResponse::accepted(format!("/orders/{order_id}"), &body)
 }
 
-/// Whether an order without a payment id gets one.
+/// The rule for an order without a payment id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PaymentIdRule {
     Generated,
     AsGiven,
 }
 
-/// The made-up id follows from the order's, so each repeat makes up the same.
-pub(crate) fn with_payment_id(
-    mut order: Order,
-    order_id: &OrderId,
-    payment: PaymentIdRule,
-) -> Order {
-    if payment == PaymentIdRule::Generated && order.payment_id.is_none() {
+/// Adds a payment id if the rule demands one.
+///
+/// The generated id is derived from the order id, so a retry generates the same one.
+pub(crate) fn with_payment_id(mut order: Order, order_id: &OrderId, rule: PaymentIdRule) -> Order {
+    if rule == PaymentIdRule::Generated && order.payment_id.is_none() {
         order.payment_id = PaymentId::parse(&format!("pmt-{order_id}")).ok();
     }
     order

@@ -1,7 +1,7 @@
-//! `POST /orders/{id}/start`: an order under the caller's id.
+//! `POST /orders/{id}/start`: starts an order with the caller's id.
 
 use crate::{
-    App,
+    app::App,
     body::{self, ParsedBody},
     response::{self, PaymentIdRule},
 };
@@ -10,13 +10,17 @@ use domain::{OrderId, PaymentMode};
 use order_client::{NewOrder, StartError};
 use orderflow_http::{ApiRequest, ApiResponse, Problem, ProblemCode};
 
-pub(crate) async fn start_order(app: &App, call: &ApiRequest) -> Result<ApiResponse, Problem> {
-    // Checked although the id is what makes a repeat one: a key that we'd ignore must not look accepted.
-    call.idempotency_key()?;
-    let order_id = order_id(call)?;
-    let ParsedBody { request, profile } = body::parse_start_body(app, call)?;
+pub(crate) async fn start_order(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> {
+    // The order id identifies a retry here. The key is validated all the same: an invalid key must
+    // not look accepted.
+    request.idempotency_key()?;
+    let order_id = order_id(request)?;
+    let ParsedBody {
+        order_request,
+        profile,
+    } = body::parse_start_body(app, request)?;
     let policy = app.policy_for(profile)?;
-    let order = request.into_order()?;
+    let order = order_request.into_order()?;
     let fingerprint =
         contract::order_fingerprint(&order, profile.map_or("", |profile| profile.as_str()));
     let payment = match policy.payment {
@@ -30,7 +34,7 @@ pub(crate) async fn start_order(app: &App, call: &ApiRequest) -> Result<ApiRespo
         order: &order,
         policy: &policy,
         fingerprint: &fingerprint,
-        request_id: &call.request_id,
+        request_id: &request.request_id,
     };
     match app.orders.start_order(&new).await {
         Ok(started) => response::accepted_response(
@@ -41,15 +45,17 @@ pub(crate) async fn start_order(app: &App, call: &ApiRequest) -> Result<ApiRespo
             started.already_started,
         ),
         Err(StartError::Conflict) => {
-            let detail = format!("The order '{order_id}' was started by another request.");
+            let detail = format!(
+                "Another order_request started the order '{order_id}' with another body; use a new order id."
+            );
             Err(Problem::new(ProblemCode::OrderExists, detail))
         }
         Err(StartError::Failed(error)) => Err(error.into()),
     }
 }
 
-/// Here the caller makes the id, so a bad one is a mistake and not an order that nobody knows.
-fn order_id(call: &ApiRequest) -> Result<OrderId, Problem> {
+/// Returns the caller's order id. An invalid one is an invalid request here, not an unknown order.
+fn order_id(request: &ApiRequest) -> Result<OrderId, Problem> {
     let refused = |error: domain::IdError| {
         let detail = format!("the order id in the path {error}");
         Problem::from(InvalidFields(vec![FieldError {
@@ -57,5 +63,5 @@ fn order_id(call: &ApiRequest) -> Result<OrderId, Problem> {
             detail,
         }]))
     };
-    OrderId::parse(call.path_parameter()).map_err(refused)
+    OrderId::parse(request.path_parameter()).map_err(refused)
 }

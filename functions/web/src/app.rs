@@ -1,4 +1,4 @@
-//! Where the function's calls go.
+//! The function's request handler.
 
 use lambda_http::{Body, Request, Response, http::header};
 
@@ -12,7 +12,7 @@ use orderflow_http::{
 };
 use settings::SettingError;
 
-/// It has no settings and no doors.
+/// The function, which has neither settings nor clients.
 #[derive(Debug)]
 pub struct App;
 
@@ -24,41 +24,48 @@ impl Application for App {
     async fn warm_up(&self) {}
 
     async fn handle(&self, request: Request) -> Response<Body> {
-        serve(Function::Web, request, async |call| answer(&call)).await
+        serve(Function::Web, request, async |request| route(&request)).await
     }
 }
 
-fn answer(call: &ApiRequest) -> Result<ApiResponse, Problem> {
-    let Operation::Web(operation) = call.operation else {
-        return Err(Problem::internal("a call of another function"));
+fn route(request: &ApiRequest) -> Result<ApiResponse, Problem> {
+    let Operation::Web(operation) = request.operation else {
+        return Err(Problem::internal("a request of another function"));
     };
     let file = match operation {
         WebOperation::Console => Some(&files::CONSOLE),
-        WebOperation::ConsoleFile => files::find_file(files::CONSOLE_FILES, call.path_remainder()),
+        WebOperation::ConsoleFile => {
+            files::find_file(files::CONSOLE_FILES, request.path_remainder())
+        }
         WebOperation::OpenApi => Some(&files::OPEN_API),
         WebOperation::SwaggerUi => Some(&files::SWAGGER_UI),
         WebOperation::SwaggerUiFile => {
-            files::find_file(files::SWAGGER_UI_FILES, call.path_remainder())
+            files::find_file(files::SWAGGER_UI_FILES, request.path_remainder())
         }
         WebOperation::ReDoc => Some(&files::REDOC),
-        WebOperation::ReDocFile => files::find_file(files::REDOC_FILES, call.path_remainder()),
+        WebOperation::ReDocFile => files::find_file(files::REDOC_FILES, request.path_remainder()),
     };
-    file.map(|file| send(call, file))
-        .ok_or_else(|| Problem::new(ProblemCode::RouteNotFound, "There is no such file."))
+    file.map(|file| file_response(request, file))
+        .ok_or_else(|| {
+            Problem::new(
+                ProblemCode::RouteNotFound,
+                "The API has no file with this path.",
+            )
+        })
 }
 
-/// The file, or that the caller has it already.
-fn send(call: &ApiRequest, file: &File) -> ApiResponse {
+/// Returns the file, or 304 if the caller has cached it.
+fn file_response(request: &ApiRequest, file: &File) -> ApiResponse {
     let (version, cache) = match file.cache {
         CachePolicy::Immutable(version) => {
             (version.to_owned(), "public, max-age=31536000, immutable")
         }
         CachePolicy::Revalidated => (file.content_hash(), "no-cache"),
     };
-    let is_known = call
+    let is_cached = request
         .if_none_match()
-        .is_some_and(|known| known.matches_opaque_tag(&version));
-    let reply = if is_known {
+        .is_some_and(|tags| tags.matches_opaque_tag(&version));
+    let response = if is_cached {
         ApiResponse::file_not_modified()
     } else {
         ApiResponse::file(file.content_type, file.text)
@@ -73,9 +80,11 @@ fn send(call: &ApiRequest, file: &File) -> ApiResponse {
         (browser_policy::OPENER_POLICY, "same-origin"),
         (browser_policy::RESOURCE_POLICY, "same-origin"),
     ];
-    headers.into_iter().fold(reply, |reply, (name, value)| {
-        reply.with_header(name, value.to_owned())
-    })
+    headers
+        .into_iter()
+        .fold(response, |response, (name, value)| {
+            response.with_header(name, value.to_owned())
+        })
 }
 
 #[cfg(test)]
@@ -99,7 +108,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_caller_has_already_is_not_sent_again() {
+    async fn cached_file_is_not_modified() {
         for path in [
             "/",
             "/docs",
@@ -118,8 +127,8 @@ mod tests {
                 "{path}"
             );
             let etag = headers["etag"].to_str().unwrap();
-            for known in [etag, &format!("\"other\", W/{etag}"), "*"] {
-                let (status, headers, body) = get(path, known).await;
+            for tags in [etag, &format!("\"other\", W/{etag}"), "*"] {
+                let (status, headers, body) = get(path, tags).await;
                 assert_eq!(
                     (status, headers["etag"].to_str().unwrap(), body.is_empty()),
                     (304, etag, true),
@@ -135,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_nobody_serves_is_a_problem() {
+    async fn unknown_file_is_not_found() {
         for path in [
             "/console/nothing.js",
             "/docs/../Cargo.toml",

@@ -1,22 +1,23 @@
-//! All that is served. The programs of others are under `assets/`, which says where they come from.
+//! The served files. Third-party programs are under `assets/`, where `fetch.sh` names their origin.
 
 use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
 
 use crate::browser_policy;
 
-/// How long a browser may keep a file.
+/// The caching rule of a file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum CachePolicy {
-    /// It has its version in its path.
+    /// Cached permanently: the file's version is in its path.
     Immutable(&'static str),
-    /// It asks each time whether the file has changed.
+    /// A browser checks with every use whether the file has changed.
     Revalidated,
 }
 
+/// A file that the function serves.
 #[derive(Debug)]
 pub(crate) struct File {
-    /// Below the folder of its route.
+    /// The path below the folder of the file's route.
     path: &'static str,
     pub(crate) content_type: &'static str,
     pub(crate) text: &'static str,
@@ -40,7 +41,7 @@ impl File {
         }
     }
 
-    const fn ours(path: &'static str, content_type: &'static str, text: &'static str) -> Self {
+    const fn own(path: &'static str, content_type: &'static str, text: &'static str) -> Self {
         Self {
             path,
             content_type,
@@ -50,7 +51,7 @@ impl File {
         }
     }
 
-    const fn theirs(
+    const fn third_party(
         version: &'static str,
         path: &'static str,
         content_type: &'static str,
@@ -65,7 +66,7 @@ impl File {
         }
     }
 
-    /// An entity tag of the content.
+    /// Returns the hash of the content, for its entity tag.
     pub(crate) fn content_hash(&self) -> String {
         BASE64URL_NOPAD.encode(&Sha256::digest(self.text)[..12])
     }
@@ -75,7 +76,7 @@ pub(crate) fn find_file(files: &'static [File], path: &str) -> Option<&'static F
     files.iter().find(|file| file.path == path)
 }
 
-pub(crate) static OPEN_API: File = File::ours(
+pub(crate) static OPEN_API: File = File::own(
     "",
     "application/json",
     include_str!("../../../docs/openapi.json"),
@@ -86,14 +87,14 @@ pub(crate) static SWAGGER_UI: File = File::page(
     browser_policy::DATA_IMAGES,
 );
 pub(crate) static SWAGGER_UI_FILES: &[File] = &[
-    File::ours("begin.js", SCRIPT, include_str!("../pages/docs.js")),
-    File::theirs(
+    File::own("begin.js", SCRIPT, include_str!("../pages/docs.js")),
+    File::third_party(
         "swagger-ui-5.35.0",
         "swagger-ui-5.35.0/swagger-ui-bundle.js",
         SCRIPT,
         include_str!("../assets/swagger-ui-5.35.0/swagger-ui-bundle.js"),
     ),
-    File::theirs(
+    File::third_party(
         "swagger-ui-5.35.0",
         "swagger-ui-5.35.0/swagger-ui.css",
         STYLE,
@@ -106,9 +107,9 @@ pub(crate) static REDOC: File = File::page(
     browser_policy::INLINE_STYLES,
 );
 pub(crate) static REDOC_FILES: &[File] = &[
-    File::ours("begin.js", SCRIPT, include_str!("../pages/redoc.js")),
-    File::ours("page.css", STYLE, include_str!("../pages/redoc.css")),
-    File::theirs(
+    File::own("begin.js", SCRIPT, include_str!("../pages/redoc.js")),
+    File::own("page.css", STYLE, include_str!("../pages/redoc.css")),
+    File::third_party(
         "redoc-2.5.4",
         "redoc-2.5.4/redoc.standalone.js",
         SCRIPT,
@@ -121,15 +122,15 @@ pub(crate) static CONSOLE: File = File::page(
     browser_policy::STRICT,
 );
 pub(crate) static CONSOLE_FILES: &[File] = &[
-    File::ours("icon.svg", PICTURE, include_str!("../console/icon.svg")),
-    File::ours("style.css", STYLE, include_str!("../console/style.css")),
-    File::ours("main.js", SCRIPT, include_str!("../console/main.js")),
-    File::ours("api.js", SCRIPT, include_str!("../console/api.js")),
-    File::ours("actions.js", SCRIPT, include_str!("../console/actions.js")),
-    File::ours("list.js", SCRIPT, include_str!("../console/list.js")),
-    File::ours("order.js", SCRIPT, include_str!("../console/order.js")),
-    File::ours("parts.js", SCRIPT, include_str!("../console/parts.js")),
-    File::ours(
+    File::own("icon.svg", PICTURE, include_str!("../console/icon.svg")),
+    File::own("style.css", STYLE, include_str!("../console/style.css")),
+    File::own("main.js", SCRIPT, include_str!("../console/main.js")),
+    File::own("api.js", SCRIPT, include_str!("../console/api.js")),
+    File::own("actions.js", SCRIPT, include_str!("../console/actions.js")),
+    File::own("list.js", SCRIPT, include_str!("../console/list.js")),
+    File::own("order.js", SCRIPT, include_str!("../console/order.js")),
+    File::own("parts.js", SCRIPT, include_str!("../console/parts.js")),
+    File::own(
         "progress.js",
         SCRIPT,
         include_str!("../console/progress.js"),
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_programs_of_others_are_those_that_the_script_fetched() {
+    fn third_party_files_match_their_checksums() {
         let sums = fs::read_to_string(folder("assets/SHA256SUMS")).unwrap();
         let mut listed = BTreeSet::new();
         for line in sums.lines() {
@@ -158,7 +159,7 @@ mod tests {
             assert_eq!(
                 HEXLOWER.encode(&Sha256::digest(bytes)),
                 sum,
-                "{path} is not what assets/fetch.sh fetched"
+                "{path} differs from the file that assets/fetch.sh downloaded"
             );
             listed.insert(path.to_owned());
         }
@@ -176,7 +177,7 @@ mod tests {
                     .unwrap()
                     .to_string_lossy()
                     .into_owned();
-                assert!(listed.contains(&path), "{path} is in no checksum");
+                assert!(listed.contains(&path), "{path} has no checksum");
             }
         }
         for file in SWAGGER_UI_FILES.iter().chain(REDOC_FILES) {
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn every_file_of_the_operators_page_is_served_and_each_page_names_only_files_that_are() {
+    fn pages_reference_only_served_files() {
         let there: BTreeSet<_> = fs::read_dir(folder("console"))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -1,7 +1,8 @@
-//! The function `web`: the API's description, two pages that show it, and the operators' web page.
+//! The function `web`: serves the OpenAPI document, its two viewers, and the operators' console.
 //!
-//! It serves files and knows nobody: no Temporal, no database. What no route serves comes here too, and the
-//! route table answers it. Start reading at [`App`]; what is served is in `files`, under which rules in `policy`.
+//! The function serves files and has neither Temporal nor a database. It also receives requests without a
+//! route and responds with 404 or 405. Start reading at [`App`]; `files` has the files, and
+//! `browser_policy` has their content security policies.
 
 mod app;
 mod browser_policy;

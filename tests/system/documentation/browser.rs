@@ -122,7 +122,7 @@ async fn pages_work_in_browser_without_foreign_requests() {
         ),
         (
             "/#/orders/nobody".to_owned(),
-            vec!["There is no such order", "order_not_found"],
+            vec!["Order not found", "order_not_found"],
         ),
         (
             "/docs".to_owned(),

@@ -1,4 +1,4 @@
-//! The events that API Gateway makes of a call, and the call's answer.
+//! The events that API Gateway makes of requests, and the responses that it makes of results.
 //!
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html> and
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
@@ -14,16 +14,16 @@ use url::form_urlencoded;
 use crate::api::ApiResponse;
 use orderflow_http::{Function, find_route};
 
-/// Which kind of API stands in front of the functions.
+/// The kind of API in front of the functions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ApiKind {
-    /// A REST API at its own address, with a named stage, and every route of the template.
+    /// A REST API at its own address, with a named stage and every route of the template.
     Rest,
-    /// The same at a domain of ours, under a base path.
+    /// The REST API at a custom domain, below a base path.
     RestAtDomain,
-    /// An HTTP API with `$default` as stage and as its one route.
+    /// An HTTP API with `$default` as its stage and as its only route.
     Http,
-    /// The same with a named stage.
+    /// The HTTP API with a named stage.
     HttpWithStage,
 }
 
@@ -35,7 +35,7 @@ impl ApiKind {
         Self::HttpWithStage,
     ];
 
-    /// What the caller sees before our paths.
+    /// Returns the base path before our paths.
     pub(crate) fn prefix(self) -> &'static str {
         match self {
             Self::Rest | Self::HttpWithStage => "/prod",
@@ -45,15 +45,15 @@ impl ApiKind {
     }
 }
 
-/// What a caller sends.
+/// A client's request.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) method: Method,
-    /// With its query.
+    /// Path and query.
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Option<String>,
-    /// Whether the API takes the body for binary data.
+    /// Whether the API encodes the body as base64.
     pub(crate) base64: bool,
 }
 
@@ -86,7 +86,7 @@ impl Call {
         self.path.split_once('?').unwrap_or((&self.path, ""))
     }
 
-    /// Who serves it; what no route serves goes to `web`.
+    /// Returns the function of the route; requests without a route go to `web`.
     pub(crate) fn function(&self) -> Function {
         serving(&self.method, self.split().0)
     }
@@ -96,7 +96,7 @@ fn serving(method: &Method, path: &str) -> Function {
     find_route(method, path).map_or(Function::FALLBACK, |(route, _)| route.operation.function())
 }
 
-/// Who serves an event of either shape.
+/// Returns the function that serves an event of either kind.
 pub(crate) fn function_of(event: &Value) -> Function {
     let method = event
         .get("httpMethod")
@@ -108,7 +108,7 @@ pub(crate) fn function_of(event: &Value) -> Function {
     )
 }
 
-pub(crate) fn gateway_event(shape: ApiKind, call: &Call) -> Value {
+pub(crate) fn gateway_event(kind: ApiKind, call: &Call) -> Value {
     let body = call.body.as_ref().map(|body| {
         if call.base64 {
             STANDARD.encode(body)
@@ -117,13 +117,13 @@ pub(crate) fn gateway_event(shape: ApiKind, call: &Call) -> Value {
         }
     });
     let (path, query) = call.split();
-    match shape {
-        ApiKind::Rest | ApiKind::RestAtDomain => rest(shape, call, path, query, body),
-        ApiKind::Http | ApiKind::HttpWithStage => http(shape, call, path, query, body),
+    match kind {
+        ApiKind::Rest | ApiKind::RestAtDomain => rest(kind, call, path, query, body),
+        ApiKind::Http | ApiKind::HttpWithStage => http(kind, call, path, query, body),
     }
 }
 
-fn rest(shape: ApiKind, call: &Call, path: &str, query: &str, body: Option<String>) -> Value {
+fn rest(kind: ApiKind, call: &Call, path: &str, query: &str, body: Option<String>) -> Value {
     let found = find_route(&call.method, path).ok();
     let (mut single, mut multiple) = (Map::new(), Map::new());
     for (name, value) in call.headers.iter().cloned().chain([(
@@ -142,7 +142,7 @@ fn rest(shape: ApiKind, call: &Call, path: &str, query: &str, body: Option<Strin
             .unwrap()
             .push(json!(value));
     }
-    // An empty one is null.
+    // API Gateway sends null for an empty map.
     let parameters = match &found {
         Some((route, value)) => value.as_ref().map(|value| {
             let (_, name) = route.pattern.split_once('{').unwrap();
@@ -151,9 +151,9 @@ fn rest(shape: ApiKind, call: &Call, path: &str, query: &str, body: Option<Strin
         }),
         None => Some(json!({"proxy": path.trim_start_matches('/')})),
     };
-    let whole = format!("{}{path}", shape.prefix());
-    // A domain's base path stays in both.
-    let path = if matches!(shape, ApiKind::RestAtDomain) {
+    let whole = format!("{}{path}", kind.prefix());
+    // A custom domain's base path stays in both paths.
+    let path = if matches!(kind, ApiKind::RestAtDomain) {
         whole.clone()
     } else {
         path.to_owned()
@@ -182,7 +182,7 @@ fn rest(shape: ApiKind, call: &Call, path: &str, query: &str, body: Option<Strin
     })
 }
 
-fn http(shape: ApiKind, call: &Call, path: &str, query: &str, body: Option<String>) -> Value {
+fn http(kind: ApiKind, call: &Call, path: &str, query: &str, body: Option<String>) -> Value {
     let mut headers: Map<_, _> = call
         .headers
         .iter()
@@ -192,8 +192,8 @@ fn http(shape: ApiKind, call: &Call, path: &str, query: &str, body: Option<Strin
         "host".to_owned(),
         json!("id.execute-api.eu-central-1.amazonaws.com"),
     );
-    let raw = format!("{}{path}", shape.prefix());
-    let stage = if shape.prefix().is_empty() {
+    let raw = format!("{}{path}", kind.prefix());
+    let stage = if kind.prefix().is_empty() {
         "$default"
     } else {
         "prod"
@@ -211,14 +211,14 @@ fn http(shape: ApiKind, call: &Call, path: &str, query: &str, body: Option<Strin
         },
         "isBase64Encoded": call.base64,
     });
-    // What is not there is left out.
+    // An HTTP API omits empty members.
     if let Some(body) = body {
         event["body"] = json!(body);
     }
     event
 }
 
-/// The answer, as either kind of API reads it.
+/// Returns the HTTP response that either kind of API makes of a function's result.
 pub(crate) fn parse_response(response: Value) -> ApiResponse {
     let mut headers = HeaderMap::new();
     let mut add = |name: &str, value: &Value| {
@@ -243,7 +243,7 @@ pub(crate) fn parse_response(response: Value) -> ApiResponse {
     }
     assert_eq!(
         response["isBase64Encoded"], false,
-        "a REST API without binary media types would show it as it is"
+        "a REST API without binary media types would return the base64 text"
     );
     let text = response["body"].as_str().unwrap_or_default();
     let status =

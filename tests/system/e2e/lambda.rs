@@ -1,5 +1,5 @@
-//! Lambda: its runtime API (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>), and one
-//! process of each function that asks it for work.
+//! Lambda's runtime API (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>), and one
+//! process per function that polls it for events.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -34,7 +34,7 @@ use orderflow_http::Function;
 
 static NUMBER: AtomicU32 = AtomicU32::new(1);
 
-/// The response, or the error that was reported in its place.
+/// A function's response, or the error that it reported.
 type Outcome = Result<Value, Value>;
 
 struct Invocation {
@@ -42,16 +42,16 @@ struct Invocation {
     answer: oneshot::Sender<Outcome>,
 }
 
-/// One function's work: what waits for it, and what it has in hand.
+/// The invocations of one function: waiting and in progress.
 struct Queue {
     sender: mpsc::UnboundedSender<Invocation>,
     waiting: AsyncMutex<mpsc::UnboundedReceiver<Invocation>>,
-    in_hand: Mutex<HashMap<String, oneshot::Sender<Outcome>>>,
+    in_progress: Mutex<HashMap<String, oneshot::Sender<Outcome>>>,
 }
 
 type Queues = Arc<BTreeMap<&'static str, Queue>>;
 
-/// How a function's process ended.
+/// The end of a function's process.
 pub(crate) struct Ended {
     pub(crate) success: bool,
     /// The last line of its log.
@@ -67,7 +67,7 @@ pub(crate) struct Lambda {
 }
 
 impl Lambda {
-    /// With a process of every function.
+    /// Starts a process of every function.
     pub(crate) async fn start(environment: &[(String, String)]) -> Self {
         let mut lambda = Self::without_functions().await;
         for function in Function::ALL {
@@ -77,7 +77,7 @@ impl Lambda {
         lambda
     }
 
-    /// Starts a function that can't serve, and waits until it has ended.
+    /// Starts a function with invalid settings and waits until its process ends.
     pub(crate) async fn start_failing(
         function: Function,
         environment: &[(String, String)],
@@ -91,7 +91,7 @@ impl Lambda {
         .unwrap();
         Ended {
             success: ended.is_some_and(|status| status.success()),
-            last_line: lambda.last_words(function),
+            last_line: lambda.last_log_line(function),
         }
     }
 
@@ -103,7 +103,7 @@ impl Lambda {
                 Queue {
                     sender,
                     waiting: AsyncMutex::new(waiting),
-                    in_hand: Mutex::default(),
+                    in_progress: Mutex::default(),
                 },
             )
         };
@@ -130,7 +130,7 @@ impl Lambda {
     fn process(&self, function: Function, environment: &[(String, String)]) -> Guard {
         let name = function.name();
         let of_lambda = [
-            // Each has an API of its own, told by the path.
+            // Each function has its own API; the path names the function.
             (
                 "AWS_LAMBDA_RUNTIME_API",
                 format!("http://{}/{name}", self.address),
@@ -150,7 +150,7 @@ impl Lambda {
             removed_environment: Vec::new(),
             log: self.log(function),
             user: None,
-            // As Lambda does: a function without an extension gets no warning.
+            // Lambda sends no SIGTERM to a function without an extension.
             stop_signal: "KILL",
             grace_period: Duration::from_secs(5),
             remove_folder: None,
@@ -162,12 +162,12 @@ impl Lambda {
         self.folder.path().join(format!("{function}.log"))
     }
 
-    fn last_words(&self, function: Function) -> String {
+    fn last_log_line(&self, function: Function) -> String {
         let log = fs::read_to_string(self.log(function)).unwrap_or_default();
         log.lines().last().unwrap_or_default().to_owned()
     }
 
-    /// What the function makes of an event.
+    /// Returns the function's result for an event.
     pub(crate) async fn invoke(&self, function: Function, event: &Value) -> Outcome {
         let (answer, answered) = oneshot::channel();
         self.queues[function.name()]
@@ -180,16 +180,16 @@ impl Lambda {
         tokio::select! {
             outcome = timeout(MAX_WAIT, answered) => match outcome {
                 Ok(outcome) => outcome.unwrap(),
-                Err(_) => panic!("{function}: no answer to {event}; its last words: {}", self.last_words(function)),
+                Err(_) => panic!("{function}: no response to {event}; last log line: {}", self.last_log_line(function)),
             },
-            _ = self.processes[function.name()].wait_for_exit() => panic!("{function} has ended: {}", self.last_words(function)),
+            _ = self.processes[function.name()].wait_for_exit() => panic!("{function} has ended: {}", self.last_log_line(function)),
         }
     }
 
-    /// The answer to a call through API Gateway.
-    pub(crate) async fn call(&self, shape: ApiKind, call: &Call) -> ApiResponse {
+    /// Returns the response to a request through API Gateway.
+    pub(crate) async fn call(&self, kind: ApiKind, call: &Call) -> ApiResponse {
         let outcome = self
-            .invoke(call.function(), &api_gateway::gateway_event(shape, call))
+            .invoke(call.function(), &api_gateway::gateway_event(kind, call))
             .await;
         api_gateway::parse_response(outcome.unwrap_or_else(|error| panic!("{call:?}: {error}")))
     }
@@ -201,16 +201,16 @@ impl Drop for Lambda {
     }
 }
 
-/// Waits for work, as long as it takes.
+/// Waits for the next event, without a limit.
 async fn next(State(queues): State<Queues>, Path(function): Path<String>) -> Response<Body> {
     let queue = &queues[function.as_str()];
     let Invocation { event, answer } = queue.waiting.lock().await.recv().await.unwrap();
-    let mut in_hand = queue.in_hand.lock().unwrap();
+    let mut in_progress = queue.in_progress.lock().unwrap();
     let id = format!(
         "00000000-0000-0000-0000-{:012}",
         NUMBER.fetch_add(1, Ordering::Relaxed)
     );
-    in_hand.insert(id.clone(), answer);
+    in_progress.insert(id.clone(), answer);
     let deadline = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap()
@@ -240,12 +240,12 @@ async fn answered(
 ) -> StatusCode {
     let value: Value = serde_json::from_slice(&body).unwrap();
     let answer = queues[function.as_str()]
-        .in_hand
+        .in_progress
         .lock()
         .unwrap()
         .remove(&id)
         .unwrap();
-    // Nobody may be waiting any more.
+    // The test may have stopped waiting.
     let _ = answer.send(if outcome == "response" {
         Ok(value)
     } else {

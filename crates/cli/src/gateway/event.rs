@@ -1,4 +1,4 @@
-//! HTTP to the event of a REST API, and back.
+//! Conversion of HTTP requests to events of a REST API, and of responses back to HTTP.
 
 use std::net::SocketAddr;
 
@@ -13,16 +13,18 @@ use lambda_http::{
     request::LambdaRequest,
 };
 
-/// What API Gateway takes at most; functions take less and say so.
-const LARGEST: usize = 10 << 20;
+/// Largest body that API Gateway accepts, in bytes. The functions reject bodies above their own,
+/// lower limit.
+const MAX_BODY_BYTES: usize = 10 << 20;
 
-/// The event of one call. Its body travels as base64, so that the function sees exactly the bytes sent.
+/// Returns the event of one request. The body is base64, so that the function gets the exact bytes.
 pub(crate) async fn event_from_http(request: HttpRequest, peer: SocketAddr) -> Request {
     let (parts, body) = request.into_parts();
-    // A body beyond any limit, or cut off: the function refuses it, as too large, with its own words.
-    let bytes = to_bytes(body, LARGEST)
+    // A body that is too large or incomplete becomes one of the largest size, which the function
+    // rejects with its own problem.
+    let bytes = to_bytes(body, MAX_BODY_BYTES)
         .await
-        .map_or_else(|_| vec![b' '; LARGEST], Into::into);
+        .map_or_else(|_| vec![b' '; MAX_BODY_BYTES], Into::into);
     let mut event = ApiGatewayProxyRequest::default();
     event.path = Some(parts.uri.path().to_owned());
     event.http_method = parts.method.clone();
@@ -40,11 +42,12 @@ pub(crate) async fn event_from_http(request: HttpRequest, peer: SocketAddr) -> R
     LambdaRequest::ApiGatewayV1(event).into()
 }
 
+/// Returns the function's response as HTTP.
 pub(crate) fn response_to_http(response: Response<Body>) -> HttpResponse<HttpBody> {
     response.map(|body| match body {
         Body::Text(text) => text.into(),
         Body::Binary(bytes) => bytes.into(),
-        // The type may grow; an answer of a kind that no function makes has no body.
+        // The enum is non-exhaustive; our functions return no other kind of body.
         Body::Empty | _ => HttpBody::empty(),
     })
 }

@@ -1,4 +1,4 @@
-//! The six functions, sharing one connection to Temporal and one pool of the database.
+//! The six functions, which share one Temporal client and one database pool.
 
 use anyhow::Result;
 use lambda_http::{Body, Request, RequestExt, Response};
@@ -6,9 +6,10 @@ use lambda_http::{Body, Request, RequestExt, Response};
 use order_client::{OrderClient, SdkMetrics, TemporalSettings};
 use orderflow_http::{Application, Function};
 
-/// Reads that go to the row. The worker has connections of its own.
+/// Size of the database pool. The worker has its own pool.
 const CONNECTIONS: u32 = 10;
 
+/// All functions of the API.
 #[derive(Debug)]
 pub(crate) struct Functions {
     start: start::App,
@@ -34,7 +35,7 @@ impl Functions {
         })
     }
 
-    /// What no route serves goes to one of them as well: each would answer 404 and 405 by the same table.
+    /// Passes the request to the function of its route; the fallback function responds 404 or 405.
     pub(crate) async fn handle(&self, request: Request) -> Response<Body> {
         let found = orderflow_http::find_route(request.method(), request.raw_http_path());
         match found.map_or(Function::FALLBACK, |(route, _)| route.operation.function()) {

@@ -1,4 +1,4 @@
-//! `GET /metrics` of the API, on a port of its own: it is for those who watch over the API, not for its callers.
+//! `GET /metrics` of the API, on a separate port that the API's callers cannot reach.
 
 use anyhow::Result;
 use axum::{Router, http::header::CONTENT_TYPE, routing::get};
@@ -7,7 +7,9 @@ use tokio::net::TcpListener;
 use order_client::SdkMetrics;
 use settings::ORDERFLOW_METRICS_ADDRESS;
 
-/// Serves metrics at `ORDERFLOW_METRICS_ADDRESS` until the program ends; nowhere when that is not set.
+/// Serves metrics at `ORDERFLOW_METRICS_ADDRESS` until the program ends.
+///
+/// Without this setting there is no metrics endpoint.
 pub(crate) async fn serve_metrics(sdk: SdkMetrics) -> Result<()> {
     let Some(address) = settings::read(&ORDERFLOW_METRICS_ADDRESS) else {
         return Ok(());

@@ -1,4 +1,4 @@
-//! `RATE_LIMIT`: how often one caller may call the local gateway. In AWS, API Gateway does this.
+//! `RATE_LIMIT`: the local gateway's rate limit per caller. In AWS, API Gateway limits the rate.
 
 use std::{
     num::NonZeroU32,
@@ -11,10 +11,10 @@ use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock};
 use orderflow_http::set_rate_limiter;
 use settings::{Environment, RATE_LIMIT};
 
-/// After how many calls those callers are forgotten that may call as if they never had.
-const TIDY: u32 = 10_000;
+/// Number of requests after which callers with a full quota are removed from memory.
+const REQUESTS_PER_CLEANUP: u32 = 10_000;
 
-/// Limits the calls of this program, if `RATE_LIMIT` says so.
+/// Sets the rate limit of this program if `RATE_LIMIT` has one.
 pub(crate) fn apply_rate_limit() -> Result<()> {
     let environment = Environment::from_process();
     let text = environment.get_or_default(&RATE_LIMIT);
@@ -27,7 +27,8 @@ pub(crate) fn apply_rate_limit() -> Result<()> {
         AtomicU32::new(0),
     );
     set_rate_limiter(move |caller| {
-        if calls.fetch_add(1, Ordering::Relaxed) % TIDY == TIDY - 1 {
+        if calls.fetch_add(1, Ordering::Relaxed) % REQUESTS_PER_CLEANUP == REQUESTS_PER_CLEANUP - 1
+        {
             limiter.retain_recent();
         }
         let checked = limiter.check_key(&caller.to_owned());
@@ -58,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_a_count_a_unit_and_perhaps_a_burst() {
+    fn rate_is_count_unit_and_optional_burst() {
         let read = |text| {
             parse(text).map(|quota| {
                 (

@@ -1,0 +1,67 @@
+//! The request handler: dispatches each route of the function.
+
+use lambda_http::{Body, Request, Response};
+
+use crate::{app::App, health, order_source, response};
+use order_client::{OrderClient, TemporalSettings};
+use orderflow_http::{
+    ApiRequest, ApiResponse, Application, Function, Operation, Problem, QueryOperation,
+    QueryParameters, serve,
+};
+use settings::SettingError;
+use store::Database;
+
+/// Size of the connection pool. A sandbox handles one request at a time: one connection is in use,
+/// and one can be on its way back to the pool.
+const CONNECTIONS: u32 = 2;
+
+impl Application for App {
+    fn from_env() -> Result<Self, SettingError> {
+        Self::new(
+            OrderClient::new(TemporalSettings::from_env()?),
+            Database::from_env(CONNECTIONS)?,
+        )
+    }
+
+    async fn warm_up(&self) {
+        let _ = self.orders.check_health().await;
+    }
+
+    async fn handle(&self, request: Request) -> Response<Body> {
+        serve(Function::Query, request, async |request| {
+            route(self, &request).await
+        })
+        .await
+    }
+}
+
+async fn route(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> {
+    let Operation::Query(operation) = request.operation else {
+        return Err(Problem::internal("a request of another function"));
+    };
+    request
+        .require_order_access(&app.orders, async |order_id| {
+            Ok(order_source::read_projection(app, order_id)
+                .await?
+                .and_then(|row| row.customer_id))
+        })
+        .await?;
+    match operation {
+        QueryOperation::Order => response::order_response(app, request, ApiResponse::ok).await,
+        QueryOperation::Status => {
+            response::order_response(app, request, |view| ApiResponse::ok(&view.status_view()))
+                .await
+        }
+        QueryOperation::EstimatedDelivery => {
+            response::order_response(app, request, |view| {
+                ApiResponse::ok(&view.estimated_delivery_view())
+            })
+            .await
+        }
+        QueryOperation::Result => response::result_response(app, request).await,
+        QueryOperation::Health => {
+            QueryParameters::new(request).finish()?;
+            health::check_health(app).await
+        }
+    }
+}
