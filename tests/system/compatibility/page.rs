@@ -48,7 +48,7 @@ fn each_compatibility_entry_names_existing_tests() {
     );
     for entry in entries {
         let (_, names) = entry
-            .split_once("\n  - Tests: ")
+            .split_once("\n  - Tests:")
             .unwrap_or_else(|| panic!("no tests are named: {entry}"));
         assert!(
             quoted_names(names).count() > 0,

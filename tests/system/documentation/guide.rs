@@ -75,7 +75,15 @@ async fn run_page(harness: &Harness, steps: &[Step]) {
     assert_eq!(outputs.len(), steps.len() + 1, "{printed}{errors}");
     for (step, output) in steps.iter().zip(outputs) {
         if let Some(shown) = &step.output {
-            assert_eq!(output.trim(), shown, "{}\n{errors}", step.commands);
+            // The page shows only the output of the last command of a step.
+            let lines: Vec<_> = output.lines().collect();
+            let last = lines.len().saturating_sub(shown.lines().count());
+            assert_eq!(
+                lines[last..].join("\n"),
+                *shown,
+                "{}\n{errors}",
+                step.commands
+            );
         }
     }
 }
