@@ -210,14 +210,14 @@ async fn each_profile_ends_by_its_timeouts() {
     let (status, why, seconds) = wait_for_outcome(&harness, "production-dear").await;
     assert_eq!(
         (status.as_str(), why.as_deref()),
-        ("cancelled", Some("the review was not done in time"))
+        ("cancelled", Some("the review was not completed in time"))
     );
     assert_eq!(seconds / HOUR, 24);
     start_order(&harness, "approval", "approval", "5", None).await;
     let (status, why, seconds) = wait_for_outcome(&harness, "approval").await;
     assert_eq!(
         (status.as_str(), why.as_deref()),
-        ("cancelled", Some("the review was not done in time"))
+        ("cancelled", Some("the review was not completed in time"))
     );
     assert!((30..60).contains(&seconds), "{seconds}");
     start_order(&harness, "quick", "quick", "5", None).await;

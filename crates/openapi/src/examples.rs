@@ -88,7 +88,7 @@ pub(crate) fn redirected() -> Value {
 }
 
 pub(crate) fn undecided() -> Value {
-    json!({"order_id": ID, "status": "preparing", "message": "The carrier has not said yet whether it has the parcel."})
+    json!({"order_id": ID, "status": "preparing", "message": "The carrier has not confirmed yet whether it has the parcel."})
 }
 
 fn address() -> Value {

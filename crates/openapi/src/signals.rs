@@ -61,7 +61,7 @@ fn words(signalling: SignalOperation) -> Words {
             summary: "Give the money back and wait for another payment",
             details: "The order is `pending` again, its payment time-out starts anew, and the next payment comes by confirmation.",
             body: Body::PaymentCancellation,
-            example: examples::accepted("pending", "pay", "Payment cancelled and given back."),
+            example: examples::accepted("pending", "pay", "Payment cancelled and refunded."),
             refusals: &[
                 RefusalCode::NotPaid,
                 RefusalCode::AlreadyShipped,

@@ -1,7 +1,8 @@
-//! The activities, declared: what goes in and what comes out. The worker implements them.
+//! Declarations of the activities: names, inputs and outputs. The worker implements them.
 //!
-//! Each may run twice. A refusal by the outside world is a value here, never an error: Temporal's own
-//! retries are left for what died on the way (see [`crate::policies`]).
+//! Temporal may run each activity more than once, so an implementation must be idempotent. A
+//! refusal by an external system is a value in the output, never an error. Errors are for lost
+//! attempts, which Temporal retries (see `policies.rs`).
 #![expect(clippy::unimplemented, reason = "declarations; the macro wants bodies")]
 
 use serde::{Deserialize, Serialize};
@@ -13,12 +14,12 @@ use domain::{
     PaymentId, PaymentStatus, Sku, TransactionId, WebhookOutcome,
 };
 
-/// The image of the order and the entries of its trail that the database may not have yet. Whatever
-/// activity writes next takes them along, in its first transaction.
+/// The order's state and the audit events that the database may not have yet. The next activity
+/// that writes stores them in its first transaction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PendingWrite {
     pub record: OrderState,
-    /// Goes up with each write, so that a late twin of an old one changes nothing.
+    /// Increases with each write, so that a late duplicate of an old write changes nothing.
     pub version: u32,
     pub events: Vec<AuditEvent>,
 }
@@ -26,7 +27,8 @@ pub struct PendingWrite {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReceiveOrderInput {
     pub write: PendingWrite,
-    /// Tells this run from an older order of the same id that Temporal has forgotten.
+    /// Distinguishes this run from an older order with the same id that is past Temporal's
+    /// retention.
     pub run_id: String,
     pub document: serde_json::Value,
 }
@@ -35,7 +37,7 @@ pub struct ReceiveOrderInput {
 #[serde(rename_all = "snake_case")]
 pub enum ReceiveOrderOutcome {
     Fresh,
-    /// The database has another order of this id; it was not touched.
+    /// The database has another order with this id. Its row is unchanged.
     Duplicate,
 }
 
@@ -54,8 +56,12 @@ pub struct ValidateOrderInput {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum ReservationOutcome {
-    Held,
-    Unavailable { sku: Sku, available: i64 },
+    #[serde(rename = "held")]
+    Reserved,
+    Unavailable {
+        sku: Sku,
+        available: i64,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -72,17 +78,18 @@ pub enum ChargeOutcome {
     Captured {
         transaction_id: TransactionId,
     },
-    /// Begun, and not decided: the customer must do something first. A confirmation of this transaction will tell.
+    /// The charge began and needs an action of the customer. A confirmation of this transaction
+    /// follows.
     Unfinished {
         transaction_id: TransactionId,
     },
-    /// Final: this payment will never be captured.
+    /// Final: this payment is never captured.
     Declined {
         reason: String,
     },
-    /// The payment id pays another order already.
+    /// The payment id is used for another order.
     InUse,
-    /// Nobody knows whether it was captured; the next try finds out first.
+    /// The response is missing, so the payment may be captured. The next call finds out first.
     Unavailable {
         reason: String,
     },
@@ -100,12 +107,13 @@ pub struct RecordPaymentInput {
 #[serde(rename_all = "snake_case")]
 pub enum RecordPaymentOutcome {
     Recorded,
-    /// The payment id pays another order.
+    /// The payment id is used for another order.
     PaymentInUse,
-    /// The transaction paid another order.
+    /// The transaction was used for another order.
     TransactionInUse,
-    /// It is recorded, and the provider has taken it back already.
-    TakenBack,
+    /// The payment is recorded, and the provider has already refunded it.
+    #[serde(rename = "taken_back")]
+    AlreadyRefunded,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,11 +122,11 @@ pub struct RefundPaymentInput {
     pub payment_id: PaymentId,
 }
 
-/// What became of a payment that was undone.
+/// The result of a refund.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RefundOutcome {
-    /// `refunded`; `declined` when nothing had been captured and nothing can be any more; `refund_due`
-    /// when the provider has no way to refund and an operator must.
+    /// `refunded`; `declined` when no payment was captured and none can be captured later;
+    /// `refund_due` when the provider cannot refund by API and an operator must refund.
     pub status: PaymentStatus,
 }
 
@@ -143,43 +151,43 @@ pub enum DispatchOutcome {
         tracking_number: String,
         provider: String,
     },
-    /// The carrier refused or did not answer.
+    /// The carrier refused or did not respond.
     Failed { reason: String },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum CancelShipmentOutcome {
-    /// The carrier does not have the parcel and will not take it any more.
+    /// The carrier does not have the parcel and will not accept it later.
     Cancelled,
-    /// Too late: the carrier has it.
+    /// The carrier already has the parcel.
     AlreadyDispatched {
         tracking_number: String,
         provider: String,
     },
 }
 
-/// An event of a payment provider, before anything comes of it.
+/// A payment event that was received and has no outcome yet.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReceivePaymentEventInput {
     pub event: PaymentEvent,
-    /// An operator wants it to be looked at again, whatever became of it.
+    /// An operator replays the event, so it is processed again whatever its outcome was.
     pub again: bool,
 }
 
-/// What has become of an event.
+/// A payment event with its outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecordPaymentEventInput {
     pub event: PaymentEvent,
     pub outcome: WebhookOutcome,
-    /// Why, for operators.
+    /// The reason of the outcome, for operators.
     pub detail: Option<String>,
 }
 
-/// What the database has of the order that an event is about.
+/// The database's knowledge about the order of a payment event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
-    /// The order that the event names, or whose payment its transaction is.
+    /// The order that the event names, or the order that the event's transaction paid.
     pub order_id: Option<OrderId>,
     pub whose: Whose,
 }
@@ -187,14 +195,14 @@ pub struct Found {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Whose {
-    /// There is no such order (yet).
+    /// The order does not exist (yet).
     Unknown,
-    /// Its row does not say that it has ended.
+    /// The order's row is not closed.
     Open,
     Closed,
 }
 
-/// Money that no order waits for.
+/// An unmatched payment: no open order takes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stray {
     pub event: PaymentEvent,
@@ -202,20 +210,20 @@ pub struct Stray {
     pub amount: Money,
 }
 
-/// What became of it.
+/// The outcome of an unmatched payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SettlePaymentOutcome {
-    /// It is the order's own payment, of which the order takes care.
+    /// The payment belongs to the order, whose workflow handles it.
     Known,
     Refunded,
-    /// The provider has no way to refund it for us: a person must.
+    /// The provider cannot refund by API; an operator must refund.
     RefundDue,
-    /// It was never captured, or is no money at all.
+    /// The payment was never captured, or the event is not about a payment.
     NothingToRefund,
 }
 
-/// An entry for the trail of an order that has ended.
+/// An audit event for an order that has ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Postscript {
     pub event: PaymentEvent,
@@ -224,17 +232,18 @@ pub struct Postscript {
     pub payload: serde_json::Value,
 }
 
-/// What is done about the events of payment providers, on the orders' task queue.
-pub struct SettlementSteps;
+/// Activities for payment events, on the orders' task queue.
+pub struct SettlementActivities;
 
 #[activity_definitions]
-impl SettlementSteps {
-    /// Writes that the event is there; what became of it, where it was settled before.
+impl SettlementActivities {
+    /// Records the event. Returns its outcome when the event was settled before.
     #[activity(name = "ReceiveDelivery")]
     pub fn receive_delivery(delivery: ReceivePaymentEventInput) -> Option<WebhookOutcome> {
         unimplemented!()
     }
-    /// Writes what became of the event, and says how its payment stands by all that its provider has told.
+    /// Records the outcome of the event. Returns the payment's status after all events of the
+    /// provider.
     #[activity(name = "RecordDelivery")]
     pub fn record_delivery(delivered: RecordPaymentEventInput) -> Option<PaymentStatus> {
         unimplemented!()
@@ -247,18 +256,19 @@ impl SettlementSteps {
     pub fn settle_payment(stray: Stray) -> SettlePaymentOutcome {
         unimplemented!()
     }
-    /// Has the trail of an order that has ended go on; what that makes of the event, nothing where it has not ended.
+    /// Appends an audit event to an order that has ended and returns the event's outcome. Returns
+    /// `None` when the order has not ended.
     #[activity(name = "AppendToTrail")]
     pub fn append_to_trail(postscript: Postscript) -> Option<WebhookOutcome> {
         unimplemented!()
     }
 }
 
-/// What the order's workflow has done, on its own task queue.
-pub struct OrderSteps;
+/// Activities of an order, on the orders' task queue.
+pub struct OrderActivities;
 
 #[activity_definitions]
-impl OrderSteps {
+impl OrderActivities {
     #[activity(name = "ReceiveOrder")]
     pub fn receive_order(receive: ReceiveOrderInput) -> ReceiveOrderOutcome {
         unimplemented!()
@@ -283,12 +293,12 @@ impl OrderSteps {
     pub fn refund_payment(refund: RefundPaymentInput) -> RefundOutcome {
         unimplemented!()
     }
-    /// Gives back what the order holds, and says whether it held anything.
+    /// Releases the order's reservation. Returns whether the order had one.
     #[activity(name = "ReleaseInventory")]
     pub fn release_inventory(write: PendingWrite) -> bool {
         unimplemented!()
     }
-    /// The parcel has left: what was held is shipped.
+    /// Marks the reserved stock as shipped.
     #[activity(name = "CommitInventory")]
     pub fn commit_inventory(write: PendingWrite) {
         unimplemented!()
@@ -297,18 +307,18 @@ impl OrderSteps {
     pub fn confirm_delivery(write: PendingWrite) {
         unimplemented!()
     }
-    /// Writes the order's image and the new entries of its trail, nothing else.
+    /// Writes the order's projection and new audit events, and nothing else.
     #[activity(name = "RecordOrder")]
     pub fn record_order(write: PendingWrite) {
         unimplemented!()
     }
 }
 
-/// What ships an order, on the shipping task queue.
-pub struct ShippingSteps;
+/// Activities that ship an order, on the shipping task queue.
+pub struct ShippingActivities;
 
 #[activity_definitions]
-impl ShippingSteps {
+impl ShippingActivities {
     #[activity(name = "PreparePackage")]
     pub fn prepare_package(package: PreparePackageInput) {
         unimplemented!()
@@ -323,12 +333,12 @@ impl ShippingSteps {
     }
 }
 
-// The macro puts the markers into private modules; implementations need their paths.
-pub use order_steps::{
+// The macro generates the definitions in private modules; implementations need their paths.
+pub use order_activities::{
     ChargePayment, CommitInventory, ConfirmDelivery, ReceiveOrder, RecordOrder, RecordPayment,
     RefundPayment, ReleaseInventory, ReserveInventory, ValidateOrder,
 };
-pub use settlement_steps::{
+pub use settlement_activities::{
     AppendToTrail, FindOrder, ReceiveDelivery, RecordDelivery, SettlePayment,
 };
-pub use shipping_steps::{CancelShipment, DispatchCarrier, PreparePackage};
+pub use shipping_activities::{CancelShipment, DispatchCarrier, PreparePackage};

@@ -1,11 +1,12 @@
-//! Workflow time as the rest of the code has it.
+//! Conversion of workflow time.
 
 use std::time::SystemTime;
 
 use chrono::{DateTime, SubsecRound, Utc};
 
-/// The time of the current workflow task: the same on each replay. In microseconds, as the database keeps
-/// it: so a time reads the same from both.
+/// Returns the time of the current workflow task, which is the same on each replay. It is truncated
+/// to microseconds, the precision of the database, so that workflow and database return equal
+/// times.
 pub(crate) fn utc_from_workflow_time(workflow_time: Option<SystemTime>) -> DateTime<Utc> {
     workflow_time
         .map_or(DateTime::UNIX_EPOCH, DateTime::from)

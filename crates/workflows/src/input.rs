@@ -1,4 +1,5 @@
-//! What the workflows are started with and what they end with. These types change by addition only.
+//! Inputs, outputs and signal payloads of the workflows. Fields may be added to these types; no
+//! field may be removed or renamed, because histories contain them.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,20 +9,22 @@ use domain::{
     ShipmentInfo, Span,
 };
 
-/// The input of `OrderWorkflow`. Only `order` is needed; the id is in the workflow's id.
+/// The input of [`OrderWorkflow`](crate::OrderWorkflow). Only `order` is required. The order id is
+/// part of the workflow id.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct OrderInput {
-    /// The order in any spelling of the HTTP contract. Not checked here: `ValidateOrder` does that,
-    /// so that a bad order ends `failed` with its reasons.
+    /// The order document in any spelling of the HTTP contract. The activity `ValidateOrder` checks
+    /// it, so an invalid order ends as `failed` with the reasons.
     #[serde(default)]
     pub order: serde_json::Value,
-    /// How the order is handled; without it, as `profile` says.
+    /// How the order is handled. Defaults to the policy of `profile`.
     #[serde(default)]
     pub policy: Option<OrderPolicy>,
-    /// Without it, `production`.
+    /// A named policy. Defaults to `production`.
     #[serde(default)]
     pub profile: Option<Profile>,
-    /// Where `ShippingWorkflow` runs; `shipping-tq` unless the deployment has another.
+    /// The task queue of `ShippingWorkflow`. Defaults to
+    /// [`SHIPPING_TASK_QUEUE`](crate::SHIPPING_TASK_QUEUE).
     #[serde(default)]
     pub shipping_task_queue: Option<String>,
 }
@@ -36,11 +39,11 @@ impl OrderInput {
 
 impl Decode for OrderInput {
     fn decode(text: &str) -> Result<Self, String> {
-        serde_json::from_str(text).map_err(|error| format!("the workflow's input {error}"))
+        serde_json::from_str(text).map_err(|error| format!("workflow input: {error}"))
     }
 }
 
-/// How an order ended.
+/// The result of an order's workflow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OrderOutcome {
     pub order_id: OrderId,
@@ -50,28 +53,30 @@ pub struct OrderOutcome {
     pub shipment: Option<ShipmentInfo>,
 }
 
-/// An event of a payment provider on its way to where something comes of it.
+/// A payment event on its way to an order or to a settlement: the payload of the signal
+/// `payment_event`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PaymentEventSignal {
     pub event: PaymentEvent,
-    /// Its order has it and has no use for it.
+    /// The order received the event and cannot use the payment.
     #[serde(default)]
     pub declined: bool,
-    /// An operator sends it once more.
+    /// An operator replays the event.
     #[serde(default)]
     pub again: bool,
-    /// How long an order that is not there may still appear.
+    /// How long the settlement waits for an order that does not exist yet.
     #[serde(default)]
     pub grace: Option<Span>,
 }
 
 impl Decode for PaymentEventSignal {
     fn decode(text: &str) -> Result<Self, String> {
-        serde_json::from_str(text).map_err(|error| format!("the notice {error}"))
+        serde_json::from_str(text).map_err(|error| format!("payment event: {error}"))
     }
 }
 
-/// What became of money that an order had no use for, told to the order.
+/// The outcome of a payment that the order could not use: the payload of the signal `stray_money`,
+/// which a settlement sends to the order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UnmatchedPaymentSignal {
     pub event: PaymentEvent,
@@ -80,26 +85,27 @@ pub struct UnmatchedPaymentSignal {
 
 impl Decode for UnmatchedPaymentSignal {
     fn decode(text: &str) -> Result<Self, String> {
-        serde_json::from_str(text).map_err(|error| format!("the settlement {error}"))
+        serde_json::from_str(text).map_err(|error| format!("settlement outcome: {error}"))
     }
 }
 
-/// The input of `ShippingWorkflow`.
+/// The input of [`ShippingWorkflow`](crate::ShippingWorkflow).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShippingInput {
     pub order_id: OrderId,
     pub attempt: u32,
-    /// Names the parcel at the carrier, the same over all attempts: however often we ask, one parcel.
+    /// The parcel's name at the carrier. All attempts use the same name, so the carrier makes one
+    /// parcel.
     pub shipment_id: String,
     pub address: Option<Address>,
     pub lines: Vec<LineItem>,
-    /// To wait before anything is done: the back-off after a failed attempt, or the shipping delay.
+    /// The wait before the first step: the back-off after a failed attempt, or the shipping delay.
     pub delay: Span,
-    /// The order's workflow, to be told of a failed dispatch.
+    /// The id of the order's workflow, which receives the signal `dispatch_failed`.
     pub parent: String,
 }
 
-/// How one attempt to ship ended.
+/// The result of one attempt to ship.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum ShippingOutcome {
@@ -107,8 +113,8 @@ pub enum ShippingOutcome {
         tracking_number: String,
         provider: String,
     },
-    /// The order asked to stop, and this attempt did not dispatch. `uncertain`: the carrier was asked
-    /// before and did not answer clearly, so it must be asked whether it has the parcel.
+    /// The order asked this attempt to stop before it dispatched the parcel. `uncertain`: an
+    /// earlier call to the carrier got no clear response, so the carrier may have the parcel.
     Stopped {
         uncertain: bool,
     },

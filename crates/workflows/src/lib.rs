@@ -1,10 +1,23 @@
-//! The deterministic part: `OrderWorkflow`, its child `ShippingWorkflow`, `SettlementWorkflow` for money
-//! that no order waits for, and the activities they call.
+//! The deterministic workflows: [`OrderWorkflow`], its child [`ShippingWorkflow`],
+//! [`SettlementWorkflow`] for payments that no open order takes, and the declarations of their
+//! activities.
 //!
-//! Nothing here may read a clock, the environment, randomness or a hash map, or do any I/O: a run is
-//! replayed from its history, and each replay must decide the same. Time comes from the workflow's
-//! context; everything else comes from activities, which are declared here and implemented in the
-//! worker. Start reading at [`order`], top to bottom: it is the process.
+//! # Where to find
+//!
+//! - The process of an order, from top to bottom: [`OrderWorkflow::run`] in `order.rs`.
+//! - The decision about a request (cancel, new address, payment confirmation, …):
+//!   `order/decisions.rs`, one method for each request. A **cancel** is decided in
+//!   `OrderWorkflow::decide_cancel`. A cancel during shipping becomes a recall, which
+//!   `order/shipment.rs` decides (`execute_recall`).
+//! - The wait for a decision's outcome: `order/requests.rs`.
+//! - Time-outs and retries: `policies.rs`. Inputs and outputs of activities: [`activity`].
+//!
+//! # Rules for this crate
+//!
+//! Temporal replays a run from its history, and each replay must make the same decisions. Code in
+//! this crate must not read a clock, the environment, random numbers or a hash map, and must not do
+//! I/O. `clippy.toml` forbids these calls. Time comes from the workflow context. All other input
+//! comes from activities, which this crate declares and the worker implements.
 
 pub mod activity;
 mod clock;
@@ -27,7 +40,7 @@ pub use search_attributes::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP, ORDER_TOTAL};
 pub use settlement::SettlementWorkflow;
 pub use shipping::ShippingWorkflow;
 
-/// Where orders and their activities run.
+/// The default task queue of orders, settlements and their activities.
 pub const ORDERS_TASK_QUEUE: &str = "orders-tq";
-/// Where shipping and its activities run.
+/// The default task queue of [`ShippingWorkflow`] and its activities.
 pub const SHIPPING_TASK_QUEUE: &str = "shipping-tq";

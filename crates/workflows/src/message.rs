@@ -1,7 +1,8 @@
-//! Messages as they arrive: whatever a caller sends, decoding never fails.
+//! Messages to a workflow, decoded without failure.
 //!
-//! A payload that can't be decoded would fail the workflow task again and again and hold the order.
-//! So a message is decoded into what it says or into why it says nothing; handlers refuse the latter.
+//! A payload that cannot be decoded would fail the workflow task repeatedly and block the order. So
+//! decoding returns either the message or the reason why it is malformed. The handlers refuse
+//! malformed messages.
 
 use serde::Serialize;
 use temporalio_common::{
@@ -13,7 +14,7 @@ use temporalio_common::{
 
 use contract::{Request, request_fingerprint};
 
-/// What can be read from a JSON text.
+/// A type that is decoded from JSON text.
 pub trait Decode: Sized + Serialize + 'static {
     fn decode(text: &str) -> Result<Self, String>;
 }
@@ -24,7 +25,7 @@ impl<T: Request> Decode for T {
     }
 }
 
-/// What was sent, or what is wrong with it.
+/// A decoded message, or the reason why it is malformed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Message<T> {
     Valid(T),
@@ -32,11 +33,12 @@ pub enum Message<T> {
 }
 
 impl<T: Decode> Message<T> {
-    fn read(bytes: &[u8]) -> Self {
+    fn from_bytes(bytes: &[u8]) -> Self {
         let Ok(text) = std::str::from_utf8(bytes) else {
-            return Self::Malformed("is not UTF-8".to_owned());
+            return Self::Malformed("the payload is not UTF-8".to_owned());
         };
-        // What is wrong may quote what was sent, and is written where no NUL may stand.
+        // The reason may quote the input. PostgreSQL does not store NUL characters, so control
+        // characters are replaced.
         T::decode(text).map_or_else(
             |error| Self::Malformed(error.replace(char::is_control, " ")),
             Self::Valid,
@@ -45,7 +47,7 @@ impl<T: Decode> Message<T> {
 }
 
 impl<T: Decode> Message<T> {
-    /// What tells this request from another one under the same update id.
+    /// Returns a hash of the request, which distinguishes two requests that use the same update id.
     pub(crate) fn fingerprint(&self) -> Option<String> {
         match self {
             Self::Valid(request) => request_fingerprint(request),
@@ -59,15 +61,16 @@ impl<T: Decode> TemporalDeserializable for Message<T> {
         _: &SerializationContext<'_>,
         payload: Payload,
     ) -> Result<Self, PayloadConversionError> {
-        Ok(Self::read(&payload.data))
+        Ok(Self::from_bytes(&payload.data))
     }
 
-    /// No payload at all, as `temporal workflow signal` without `--input` sends, is an empty message.
+    /// Decodes a message without payload, such as `temporal workflow signal` sends without
+    /// `--input`, as empty text.
     fn from_payloads(
         _: &SerializationContext<'_>,
         payloads: Vec<Payload>,
     ) -> Result<Self, PayloadConversionError> {
-        Ok(Self::read(
+        Ok(Self::from_bytes(
             payloads
                 .first()
                 .map_or(&[], |payload| payload.data.as_slice()),

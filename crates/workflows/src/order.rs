@@ -1,7 +1,16 @@
-//! `OrderWorkflow`: one order, from receipt to its end.
+//! [`OrderWorkflow`]: one order, from its receipt to its end.
 //!
-//! [`OrderWorkflow::run`] is the process, top to bottom. The steps are in the modules below; requests
-//! from outside are in [`requests`], and [`wait`] is the one place where an order waits.
+//! [`OrderWorkflow::run`] is the process, from top to bottom; `fulfil_order` lists its steps. Each
+//! step has its module below. Requests take another path:
+//!
+//! 1. The signal and update handlers in this file pass a request on.
+//! 2. `decisions` decides it, with one method for each request. **A cancel is decided in
+//!    `decide_cancel`.** A cancel while the order ships becomes a *recall*: `shipment` asks the
+//!    child workflow, and if necessary the carrier, whether the parcel can still be stopped.
+//! 3. `requests` waits for the outcome of a recall or of a payment and returns it to the caller.
+//!
+//! `waiting` is the only module in which an order waits for time or for a request. `persistence`
+//! writes each decision into the database.
 
 mod compensation;
 mod decisions;
@@ -43,36 +52,38 @@ use domain::{
     OrderState, OrderStatus, Step, TransactionId, WebhookProvider,
 };
 
-/// The order was cancelled or has failed; what was done must be undone.
+/// The order was cancelled or failed; its effects must be compensated.
 struct OrderStopped;
 
 type Progress<T = ()> = Result<T, OrderStopped>;
 
-/// What took hold and must be undone if the order stops, in the order it happened.
+/// A compensation that runs if the order stops. Compensations are stored in the order of their
+/// effects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Compensation {
     ReleaseInventory,
     RefundPayment,
 }
 
-/// The answer that a caller waits for while the order finds it out.
+/// The outcome of an accepted payment confirmation.
 #[derive(Debug, Clone, PartialEq)]
 enum ConfirmationOutcome {
     Recorded,
     Refused(UpdateOutcome),
 }
 
-/// What is wanted while the parcel may be on its way out of the door. All of it waits for one word of the carrier.
+/// The requests that arrived while the parcel may be on its way to the carrier. The carrier's
+/// response decides all of them together.
 #[derive(Debug, Default, Clone, PartialEq)]
 struct Recall {
-    /// The end of the order; it outweighs the rest.
+    /// The reason to end the order. It overrides the other requests.
     stop: Option<StopReason>,
     address: Option<Address>,
-    /// The payment is given back, and another one will come.
+    /// Refund the payment and wait for another one.
     payment: bool,
 }
 
-/// Why an order is stopped while it ships.
+/// The reason to end an order while it ships.
 #[derive(Debug, Clone, PartialEq)]
 enum StopReason {
     Cancel {
@@ -82,27 +93,27 @@ enum StopReason {
     Deadline,
 }
 
-/// The shipping phase: requests that contradict it wait for the carrier's word.
+/// The shipping phase. Requests that conflict with dispatch wait for the carrier's response.
 #[derive(Debug, Default)]
 struct Shipping {
-    /// Wanted, and not decided yet.
+    /// The requests without a decision.
     recall: Option<Recall>,
 }
 
-/// Where the manual review stands.
+/// The status of the manual review.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Review {
     Open,
     Approved,
     Rejected,
-    /// There is none, or it is over without a person's decision.
+    /// The order needs no review, or the review ended without a reviewer's decision.
     Over,
 }
 
 #[workflow]
 pub struct OrderWorkflow {
     state: OrderState,
-    /// Entries of the audit trail that no finished activity has written.
+    /// Audit events that no completed activity has written.
     unsaved_events: Vec<AuditEvent>,
     version: u32,
     policy: OrderPolicy,
@@ -111,33 +122,37 @@ pub struct OrderWorkflow {
     shipping_task_queue: String,
     compensations: Vec<Compensation>,
     review: Review,
-    /// The confirmation that was accepted; its verdict comes when it is recorded.
+    /// The accepted payment confirmation. `confirmation_outcome` is set when the payment is
+    /// recorded.
     confirmation: Option<PaymentConfirmation>,
     confirmation_outcome: Option<ConfirmationOutcome>,
-    /// Our own charge that waits for its customer; only this transaction's confirmation pays the order.
+    /// The transaction of our own charge that needs an action of the customer. Only a confirmation
+    /// of this transaction pays the order.
     unfinished_transaction: Option<TransactionId>,
-    /// Transactions that paid the order and were cancelled: a repeat of one is no new payment.
+    /// Transactions that paid the order and were cancelled. A repeated confirmation of one of them
+    /// is not a new payment.
     cancelled_payments: Vec<TransactionId>,
-    /// Events of payment providers that were taken: each counts once.
+    /// The ids of the processed payment events. Each event is processed once.
     seen_event_ids: BTreeSet<(WebhookProvider, String)>,
-    /// Money that it had no use for and that went back.
+    /// Payments that the order could not use and that a settlement handled.
     settled_payments: BTreeSet<(WebhookProvider, Option<TransactionId>)>,
-    /// A payment is waited for, and a provider may say that it will never come.
+    /// The order waits for a payment, and the provider may report that the payment failed.
     payment_awaited: bool,
     payment_failed: Option<String>,
     shipping: Option<Shipping>,
-    /// How many recalls were decided; how, the order's status tells.
+    /// The number of decided recalls. The order's status shows the outcome.
     recalls_decided: u32,
     delivery: Option<DeliveryConfirmation>,
     published: Option<(OrderStatus, Step)>,
 }
 
-/// What `get_estimated_delivery` answers.
+/// The result of the query `get_estimated_delivery`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EstimatedDelivery {
     pub order_id: OrderId,
     pub estimated_delivery: Option<DateTime<Utc>>,
-    /// `shipped`: counted from dispatch; `now`: from the order's last step, as it has not left.
+    /// `shipped`: the estimate starts at dispatch. `now`: the order has not shipped, and the
+    /// estimate starts at its last audit event.
     pub basis: String,
 }
 
@@ -177,7 +192,8 @@ impl OrderWorkflow {
             delivery: None,
             published: None,
         };
-        // Here, and not in the first step: a signal may come with the start, and goes first.
+        // A signal may arrive with the start and is handled before the first step. Its audit event
+        // must come after this one.
         order.append_audit_event(
             AuditEventType::OrderReceived,
             json!({"policy": order.policy}),
@@ -189,15 +205,17 @@ impl OrderWorkflow {
     #[run(name = "OrderWorkflow")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<OrderOutcome> {
         if intake::check_workflow_id(ctx) {
-            waiting::run_with_deadline(ctx, process(ctx)).await;
+            waiting::run_with_deadline(ctx, run_order(ctx)).await;
         }
-        finished(ctx).await;
+        wait_for_handlers(ctx).await;
         while ctx.state(|order| !order.unsaved_events.is_empty()) {
             persistence::write_pending(ctx).await;
-            // What came while that was written: nobody hears of it if the run ends first.
-            finished(ctx).await;
+            // A request may arrive during the write. Its audit event would be lost if the run ended
+            // first.
+            wait_for_handlers(ctx).await;
         }
-        // Completed for every business end. Canceled only where Temporal's own cancel request ended the order.
+        // The run completes normally for each business outcome. It is `Canceled` only when
+        // Temporal's own cancel request ended the order.
         if ctx.cancellation_token().is_cancelled()
             && ctx.state(|order| order.state.status() == OrderStatus::Cancelled)
         {
@@ -262,7 +280,7 @@ impl OrderWorkflow {
         requests::confirm_payment(ctx, message).await;
     }
 
-    /// From the webhook function or a settlement: a payment provider's signed notification.
+    /// Receives a payment event from the webhook function or from a settlement.
     #[signal(name = "payment_event")]
     pub async fn payment_event(
         ctx: &mut WorkflowContext<Self>,
@@ -271,16 +289,16 @@ impl OrderWorkflow {
         payment_events::handle_payment_event(ctx, message).await;
     }
 
-    /// From a settlement: what became of money that this order had no use for.
+    /// Receives the outcome of a payment that this order could not use from a settlement.
     #[signal(name = "stray_money")]
-    pub fn stray_money_signal(
+    pub fn unmatched_payment_signal(
         &mut self,
         ctx: &mut SyncWorkflowContext<Self>,
         message: Message<UnmatchedPaymentSignal>,
     ) {
         let now = clock::utc_from_workflow_time(ctx.workflow_time());
-        if let Some(told) = self.accept_message("stray_money", message, now) {
-            self.record_settled_payment(&told, now);
+        if let Some(settled) = self.accept_message("stray_money", message, now) {
+            self.record_settled_payment(&settled, now);
         }
     }
 
@@ -296,7 +314,8 @@ impl OrderWorkflow {
         }
     }
 
-    /// From the child: an attempt to ship has failed. The child's result decides; this tells the trail why.
+    /// Receives the reason of a failed attempt from the child workflow, for the audit log. The
+    /// child's result makes the decision.
     #[signal(name = "dispatch_failed")]
     pub fn dispatch_failed(
         &mut self,
@@ -316,12 +335,12 @@ impl OrderWorkflow {
     }
 
     #[update_validator(approve_order)]
-    fn validate_approve(
+    fn validate_approval(
         &self,
         _: &WorkflowContextView,
         message: &Message<Approval>,
-    ) -> Result<(), Malformed> {
-        well_formed(message)
+    ) -> Result<(), MalformedMessage> {
+        require_valid(message)
     }
     #[update(name = "approve_order")]
     pub fn approve_order(
@@ -329,16 +348,16 @@ impl OrderWorkflow {
         ctx: &mut SyncWorkflowContext<Self>,
         message: Message<Approval>,
     ) -> RecordedOutcome {
-        self.answered(ctx, message, Self::decide_approval)
+        self.decide_update(ctx, message, Self::decide_approval)
     }
 
     #[update_validator(reject_order)]
-    fn validate_reject(
+    fn validate_rejection(
         &self,
         _: &WorkflowContextView,
         message: &Message<Rejection>,
-    ) -> Result<(), Malformed> {
-        well_formed(message)
+    ) -> Result<(), MalformedMessage> {
+        require_valid(message)
     }
     #[update(name = "reject_order")]
     pub fn reject_order(
@@ -346,7 +365,7 @@ impl OrderWorkflow {
         ctx: &mut SyncWorkflowContext<Self>,
         message: Message<Rejection>,
     ) -> RecordedOutcome {
-        self.answered(ctx, message, Self::decide_rejection)
+        self.decide_update(ctx, message, Self::decide_rejection)
     }
 
     #[update_validator(cancel_order)]
@@ -354,8 +373,8 @@ impl OrderWorkflow {
         &self,
         _: &WorkflowContextView,
         message: &Message<Cancellation>,
-    ) -> Result<(), Malformed> {
-        well_formed(message)
+    ) -> Result<(), MalformedMessage> {
+        require_valid(message)
     }
     #[update(name = "cancel_order")]
     pub async fn cancel_order(
@@ -374,8 +393,8 @@ impl OrderWorkflow {
         &self,
         _: &WorkflowContextView,
         message: &Message<AddressChange>,
-    ) -> Result<(), Malformed> {
-        well_formed(message)
+    ) -> Result<(), MalformedMessage> {
+        require_valid(message)
     }
     #[update(name = "update_address")]
     pub async fn update_address(
@@ -394,8 +413,8 @@ impl OrderWorkflow {
         &self,
         _: &WorkflowContextView,
         message: &Message<PaymentCancellation>,
-    ) -> Result<(), Malformed> {
-        well_formed(message)
+    ) -> Result<(), MalformedMessage> {
+        require_valid(message)
     }
     #[update(name = "cancel_payment")]
     pub async fn cancel_payment(
@@ -410,12 +429,12 @@ impl OrderWorkflow {
     }
 
     #[update_validator(confirm_payment)]
-    fn validate_payment(
+    fn validate_confirmation(
         &self,
         _: &WorkflowContextView,
         message: &Message<PaymentConfirmation>,
-    ) -> Result<(), Malformed> {
-        well_formed(message)
+    ) -> Result<(), MalformedMessage> {
+        require_valid(message)
     }
     #[update(name = "confirm_payment")]
     pub async fn confirm_payment(
@@ -434,8 +453,8 @@ impl OrderWorkflow {
         &self,
         _: &WorkflowContextView,
         message: &Message<DeliveryConfirmation>,
-    ) -> Result<(), Malformed> {
-        well_formed(message)
+    ) -> Result<(), MalformedMessage> {
+        require_valid(message)
     }
     #[update(name = "confirm_delivery")]
     pub fn confirm_delivery(
@@ -443,7 +462,7 @@ impl OrderWorkflow {
         ctx: &mut SyncWorkflowContext<Self>,
         message: Message<DeliveryConfirmation>,
     ) -> RecordedOutcome {
-        self.answered(ctx, message, Self::decide_delivery_confirmation)
+        self.decide_update(ctx, message, Self::decide_delivery_confirmation)
     }
 
     #[query(name = "get_full_state")]
@@ -456,7 +475,7 @@ impl OrderWorkflow {
         OrderView::from_state(&self.state, Source::Workflow).status_view()
     }
 
-    /// The same under the name that older callers know.
+    /// The name of `get_order_status` that older callers use.
     #[query(name = "get_status")]
     pub fn get_status(&self, _: &WorkflowContextView) -> StatusView {
         OrderView::from_state(&self.state, Source::Workflow).status_view()
@@ -477,32 +496,32 @@ impl OrderWorkflow {
     }
 }
 
-type Malformed = Box<dyn std::error::Error + Send + Sync>;
+type MalformedMessage = Box<dyn std::error::Error + Send + Sync>;
 
-fn well_formed<T>(message: &Message<T>) -> Result<(), Malformed> {
+fn require_valid<T>(message: &Message<T>) -> Result<(), MalformedMessage> {
     match message {
         Message::Valid(_) => Ok(()),
         Message::Malformed(reason) => Err(reason.clone().into()),
     }
 }
 
-async fn process(ctx: &WorkflowContext<OrderWorkflow>) {
+async fn run_order(ctx: &WorkflowContext<OrderWorkflow>) {
     if intake::receive_order(ctx).await == ReceiveOrderOutcome::Fresh {
-        if fulfil(ctx).await.is_err() {
+        if fulfil_order(ctx).await.is_err() {
             compensation::compensate_order(ctx).await;
         }
         persistence::write_final(ctx).await;
     }
 }
 
-/// The way forward. Each step returns early when the order was stopped on the way.
-async fn fulfil(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
+/// Runs the steps of an order. Each step returns early when the order is stopped.
+async fn fulfil_order(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
     intake::validate_order(ctx).await?;
     inventory::reserve_inventory(ctx).await?;
     review::await_review(ctx).await?;
     payment::collect_payment(ctx).await?;
-    let mut tally = shipment::AttemptCounter::default();
-    while shipment::ship_order(ctx, &mut tally).await?
+    let mut attempts = shipment::AttemptCounter::default();
+    while shipment::ship_order(ctx, &mut attempts).await?
         == shipment::ShippingPhaseResult::PaymentCancelled
     {
         payment::replace_payment(ctx).await?;
@@ -511,13 +530,13 @@ async fn fulfil(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
     Ok(())
 }
 
-/// A run must not end while a caller still waits for its answer.
-async fn finished(ctx: &WorkflowContext<OrderWorkflow>) {
+/// Waits for all handlers: a run must not end while a caller waits for its outcome.
+async fn wait_for_handlers(ctx: &WorkflowContext<OrderWorkflow>) {
     let options = WaitConditionOptions::builder()
         .cancellation_token(WorkflowCancellationToken::new())
         .build();
     let handlers = ctx.clone();
-    // Detached from cancellation, this wait has no way to fail.
+    // A wait that is detached from cancellation cannot fail.
     let _ = ctx
         .wait_condition_with_options(move |_| handlers.all_handlers_finished(), options)
         .await;
@@ -545,7 +564,7 @@ impl OrderWorkflow {
         )
     }
 
-    /// Decides that the order is cancelled. From here there is no way back.
+    /// Cancels the order. The state machine has no transition out of `cancelled`.
     fn transition_to_cancelled(&mut self, reason: Option<String>, by: &str, now: DateTime<Utc>) {
         if self.state.transition_to(OrderStatus::Cancelled).is_ok() {
             self.state.enter_step(Step::Compensate);
@@ -558,7 +577,7 @@ impl OrderWorkflow {
         }
     }
 
-    /// Decides that the order has failed.
+    /// Marks the order as failed. The state machine has no transition out of `failed`.
     fn transition_to_failed(&mut self, code: FailureCode, detail: String, now: DateTime<Utc>) {
         if self.state.transition_to(OrderStatus::Failed).is_ok() {
             self.state.enter_step(Step::Compensate);
@@ -571,37 +590,37 @@ impl OrderWorkflow {
         }
     }
 
-    /// Goes on to a status that the state machine has from here.
+    /// Moves the order to the next status and step.
     fn advance_to(&mut self, status: OrderStatus, step: Step) -> Progress {
         self.state.transition_to(status).map_err(|_| OrderStopped)?;
         self.state.enter_step(step);
         Ok(())
     }
 
-    /// What is decided about a request that could be read.
-    fn answered<T: Decode>(
+    /// Decides an update immediately and adds the fingerprint of the request.
+    fn decide_update<T: Decode>(
         &mut self,
         ctx: &SyncWorkflowContext<Self>,
         message: Message<T>,
         decide: fn(&mut Self, T, DateTime<Utc>) -> UpdateOutcome,
     ) -> RecordedOutcome {
         let request = message.fingerprint();
-        let answer = match message {
-            Message::Valid(wanted) => decide(
+        let outcome = match message {
+            Message::Valid(request_body) => decide(
                 self,
-                wanted,
+                request_body,
                 clock::utc_from_workflow_time(ctx.workflow_time()),
             ),
             Message::Malformed(reason) => self.malformed_refusal(reason),
         };
-        RecordedOutcome {
-            outcome: answer,
-            request,
-        }
+        RecordedOutcome { outcome, request }
     }
 
-    /// The version goes up with the history: what a task wrote that was lost before Temporal heard of it is older
-    /// than anything that the task in its place writes, however much that was.
+    /// Returns the state and the audit events that the next activity must write.
+    ///
+    /// The version increases with the history. A task that is lost before Temporal stores its
+    /// commands may have written to the database. Everything that the replacement task writes has a
+    /// higher version.
     fn prepare_write(&mut self, history_length: u32) -> PendingWrite {
         self.version = (self.version + 1).max(history_length.saturating_mul(1_024));
         PendingWrite {

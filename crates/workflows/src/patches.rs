@@ -1,7 +1,9 @@
-//! Patch ids: what runs that began before a change still do the old way. One is retired when no run is older.
+//! Patch ids. A run that began before a change keeps the old behaviour until it ends. A patch id is
+//! removed when no run is older than the change.
 
-/// A confirmation that comes before the order waits for it is answered at once, not when it is recorded.
+/// A payment confirmation that arrives before the payment step is answered immediately, not after
+/// it is recorded.
 pub(crate) const EARLY_CONFIRMATION: &str = "answer-an-early-confirmation-at-once";
 
-/// The deadline has a timer of its own, which goes on while a step is tried again and again.
+/// The order's deadline has its own timer, which also runs while a step is retried.
 pub(crate) const DEADLINE_WATCHED: &str = "watch-the-deadline";

@@ -1,9 +1,9 @@
-//! Every time-out and retry policy, each with the reason for its number.
+//! All time-outs and retry policies, each with the reason for its number.
 //!
-//! Two kinds of retry, kept apart. What the outside world *answers* (no, or not in time) is a value
-//! that the workflow counts: three tries forward, then the step has failed. What *dies* (a worker
-//! killed, a database away) is retried by Temporal without limit and counts for nothing: so a killed
-//! attempt never uses up one of the three.
+//! There are two kinds of retry. A negative or late *response* of an external system is a value
+//! that the workflow counts: after three calls the step fails. A *lost* activity attempt (a killed
+//! worker, an unavailable database) is retried by Temporal without limit and is not counted. So a
+//! killed worker never uses up one of the three calls.
 
 use std::time::Duration;
 
@@ -12,32 +12,40 @@ use temporalio_workflow::{
     ActivityCloseTimeouts, ActivityOptions, LocalActivityOptions, WorkflowCancellationToken,
 };
 
-/// Tries of an outside call going forward, before its step has failed.
+/// Calls to an external system before the step fails. Three, as in the systems that
+/// docs/compatibility.md describes.
 pub(crate) const MAX_CALLS: u32 = 3;
 
-/// Attempts to ship, each a child workflow of its own with [`TRIES`] calls to the carrier.
+/// Attempts to ship, each a child workflow with up to [`MAX_CALLS`] calls to the carrier. Three, as
+/// in "System D" of docs/compatibility.md.
 pub(crate) const MAX_SHIPPING_ATTEMPTS: u32 = 3;
 
-/// How often an order that a payment names, and that is not there, is looked for again.
+/// The pause between two look-ups of an order that a payment event names and that does not exist
+/// yet. One minute is a tenth of the default grace period (`SETTLEMENT_GRACE`, 10 min), so a
+/// settlement makes few look-ups.
 pub(crate) const ORDER_LOOKUP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How long a caller waits for the carrier's word on who won, cancel or dispatch. The HTTP function
-/// gives the answer 17 s; two are left for the way.
+/// How long an update waits for its outcome, such as the carrier's response to a recall. The HTTP
+/// function waits 17 s for the update; the two seconds between the limits are for transport.
 pub(crate) const DECISION_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Our own steps are one short transaction: three seconds is a database in trouble.
-const DATABASE: Duration = Duration::from_secs(3);
+/// An activity that uses only the database runs one short transaction, normally in milliseconds.
+/// Three seconds without completion mean that the database has a problem.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Packing is a step of the warehouse's, written with the parcel's contents: five seconds, as the contract has it.
-const PREPARE: Duration = Duration::from_secs(5);
+/// `PreparePackage` stands for a step in the warehouse. Its limit of five seconds is the one of
+/// "System E" in docs/compatibility.md.
+const PREPARE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A payment provider answers within 3 s (the worker's own limit on the call) or counts as silent.
-const PAYMENT: Duration = Duration::from_secs(4);
+/// The worker limits a call to the payment provider to 3 s. One more second covers the activity's
+/// own database writes.
+const PAYMENT_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// A carrier answers within 4 s (the worker's own limit on the call) or counts as silent.
-const CARRIER: Duration = Duration::from_secs(5);
+/// The worker limits a call to the carrier to 4 s. One more second covers the activity's own work.
+const CARRIER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The delay before try `number` (from 1) of an outside call: 1 s, doubled each time, at most 30 s.
+/// Returns the pause after call `number` (from 1) to an external system: 1 s, doubled after each
+/// call, at most 30 s. These are the pauses of "System D" in docs/compatibility.md.
 pub(crate) fn backoff(number: u32) -> Duration {
     Duration::from_secs(
         1_u64
@@ -47,9 +55,9 @@ pub(crate) fn backoff(number: u32) -> Duration {
     )
 }
 
-/// No limit on attempts: only what died is retried this way. The cap keeps a database that comes back
-/// from being waited for longer than it was away.
-fn until_it_holds() -> RetryPolicy {
+/// Retries lost attempts without limit, because the decision is made and must be executed. The
+/// interval of at most 20 s bounds the delay after the database is available again.
+fn unlimited_retries() -> RetryPolicy {
     RetryPolicy::builder()
         .initial_interval(Duration::from_secs(1))
         .backoff_coefficient(2.0)
@@ -58,56 +66,61 @@ fn until_it_holds() -> RetryPolicy {
         .build()
 }
 
-/// Our own database is waited for as long as it takes. Said aloud: left unsaid, the SDK gives up on a local activity
-/// 100 s after it was first scheduled, retries and all, and each replay would find it given up.
-const AS_LONG_AS_IT_TAKES: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+/// The limit on a local activity including all retries: ten years, in practice none. Without an
+/// explicit value the SDK gives up 100 s after the first schedule, and each replay would find the
+/// activity failed.
+const NO_TIME_LIMIT: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
-/// A step that touches only our database. Detached from cancellation: what was decided is written.
+/// Returns the options of an activity that uses only our database. Temporal's cancel request does
+/// not reach the activity, because the decision that it writes is already made.
 pub(crate) fn local_options() -> LocalActivityOptions {
-    in_house(DATABASE)
+    local_activity_options(DATABASE_TIMEOUT)
 }
 
-/// `PreparePackage`: in house as well, with a time of its own.
+/// Returns the options of `PreparePackage`, which also runs locally but has its own time-out.
 pub(crate) fn prepare_options() -> LocalActivityOptions {
-    in_house(PREPARE)
+    local_activity_options(PREPARE_TIMEOUT)
 }
 
-fn in_house(start_to_close: Duration) -> LocalActivityOptions {
+fn local_activity_options(start_to_close: Duration) -> LocalActivityOptions {
     LocalActivityOptions::builder()
         .start_to_close_timeout(start_to_close)
-        .schedule_to_close_timeout(AS_LONG_AS_IT_TAKES)
-        .retry_policy(until_it_holds())
-        // Each retry waits on a timer. Waiting inside the workflow task would hold queries and updates with it.
+        .schedule_to_close_timeout(NO_TIME_LIMIT)
+        .retry_policy(unlimited_retries())
+        // Each retry waits on a workflow timer. Waiting inside the workflow task would block
+        // queries and updates.
         .timer_backoff_threshold(Duration::ZERO)
         .cancellation_token(WorkflowCancellationToken::new())
         .build()
 }
 
-fn outside(start_to_close: Duration, task_queue: Option<String>) -> ActivityOptions {
+fn external_options(start_to_close: Duration, task_queue: Option<String>) -> ActivityOptions {
     ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::StartToClose(start_to_close))
-        .retry_policy(until_it_holds())
-        // Never cancelled half-way: money and parcels are asked about, not guessed at.
+        .retry_policy(unlimited_retries())
+        // Temporal's cancel request does not reach a running call: the workflow must learn its
+        // result.
         .cancellation_token(WorkflowCancellationToken::new())
         .maybe_task_queue(task_queue)
         .build()
 }
 
 pub(crate) fn payment_options() -> ActivityOptions {
-    outside(PAYMENT, None)
+    external_options(PAYMENT_TIMEOUT, None)
 }
 
-/// On the shipping queue, named where the order's own workflow asks.
+/// Returns the options of a call to the carrier. `task_queue` is the shipping queue when the
+/// order's own workflow makes the call.
 pub(crate) fn carrier_options(task_queue: Option<String>) -> ActivityOptions {
-    outside(CARRIER, task_queue)
+    external_options(CARRIER_TIMEOUT, task_queue)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// As the table in ARCHITECTURE.md has it.
+    /// The table in ARCHITECTURE.md has the same numbers.
     #[test]
-    fn each_step_has_its_time() {
+    fn time_limits_match_the_architecture_page() {
         let local = |options: LocalActivityOptions| {
             options.start_to_close_timeout.map(|time| time.as_secs())
         };
@@ -115,7 +128,10 @@ mod tests {
             (local(local_options()), local(prepare_options())),
             (Some(3), Some(5))
         );
-        assert_eq!((PAYMENT.as_secs(), CARRIER.as_secs()), (4, 5));
+        assert_eq!(
+            (PAYMENT_TIMEOUT.as_secs(), CARRIER_TIMEOUT.as_secs()),
+            (4, 5)
+        );
         let pauses: Vec<u64> = (1..=7).map(|number| backoff(number).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
     }

@@ -1,7 +1,8 @@
-//! `SettlementWorkflow`: what becomes of a payment provider's events that no open order takes.
+//! [`SettlementWorkflow`]: the handling of payment events that no open order takes.
 //!
-//! One for each transaction. It tells the order, if there is one to be told; what the order cannot use, and money that
-//! comes when its order has ended or never was, goes back. It alone writes to the trail of an order that has ended.
+//! There is one settlement for each transaction. It passes the event to the order if the order is
+//! open. It refunds a payment that the order cannot use, or whose order has ended or never existed.
+//! Only settlements append to the audit log of an order that has ended.
 
 use std::collections::VecDeque;
 
@@ -15,7 +16,7 @@ use crate::{
     Message, OrderWorkflow, PaymentEventSignal, UnmatchedPaymentSignal,
     activity::{
         Found, Postscript, ReceivePaymentEventInput, RecordPaymentEventInput, SettlePaymentOutcome,
-        SettlementSteps, Stray, Whose,
+        SettlementActivities, Stray, Whose,
     },
     policies,
 };
@@ -27,7 +28,7 @@ type Context = WorkflowContext<SettlementWorkflow>;
 #[workflow]
 #[derive(Default)]
 pub struct SettlementWorkflow {
-    waiting: VecDeque<PaymentEventSignal>,
+    pending_signals: VecDeque<PaymentEventSignal>,
 }
 
 #[workflow_methods]
@@ -35,58 +36,59 @@ impl SettlementWorkflow {
     #[init]
     fn new(_: &WorkflowContextView, first: Option<PaymentEventSignal>) -> Self {
         Self {
-            waiting: first.into_iter().collect(),
+            pending_signals: first.into_iter().collect(),
         }
     }
 
     #[run(name = "SettlementWorkflow")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
         loop {
-            ctx.wait_condition(|settlement| !settlement.waiting.is_empty())
+            ctx.wait_condition(|settlement| !settlement.pending_signals.is_empty())
                 .await?;
-            let Some(notice) = ctx.state_mut(|settlement| settlement.waiting.pop_front()) else {
+            let Some(received) = ctx.state_mut(|settlement| settlement.pending_signals.pop_front())
+            else {
                 continue;
             };
-            settle(ctx, notice).await?;
-            if ctx.state(|settlement| settlement.waiting.is_empty()) {
+            settle_event(ctx, received).await?;
+            if ctx.state(|settlement| settlement.pending_signals.is_empty()) {
                 return Ok(());
             }
         }
     }
 
-    /// One more event of the same transaction.
+    /// Receives another event of the same transaction.
     #[signal(name = "payment_event")]
     pub fn payment_event(
         &mut self,
         _: &mut SyncWorkflowContext<Self>,
         message: Message<PaymentEventSignal>,
     ) {
-        // Only our own programs send these, and what cannot be read is nobody's money.
-        if let Message::Valid(notice) = message {
-            self.waiting.push_back(notice);
+        // Only our own programs send this signal, so a malformed one contains no payment.
+        if let Message::Valid(received) = message {
+            self.pending_signals.push_back(received);
         }
     }
 }
 
-async fn settle(ctx: &Context, notice: PaymentEventSignal) -> WorkflowResult<()> {
+async fn settle_event(ctx: &Context, received: PaymentEventSignal) -> WorkflowResult<()> {
     let PaymentEventSignal {
         event,
         declined,
         again,
         grace,
-    } = notice.clone();
-    let delivery = ReceivePaymentEventInput {
+    } = received.clone();
+    let input = ReceivePaymentEventInput {
         event: event.clone(),
         again,
     };
     let settled = ctx
         .execute_local_activity(
-            SettlementSteps::receive_delivery,
-            delivery,
+            SettlementActivities::receive_delivery,
+            input,
             policies::local_options(),
         )
         .await?;
-    // The order that declined it has left the rest to us.
+    // An order that declined the event leaves the rest to this settlement.
     if settled.is_some() && !declined {
         return Ok(());
     }
@@ -96,8 +98,8 @@ async fn settle(ctx: &Context, notice: PaymentEventSignal) -> WorkflowResult<()>
             whose: Whose::Closed,
         }
     } else if event.concerns_order() {
-        match find(ctx, &notice, grace).await? {
-            // It writes itself what comes of it.
+        match send_to_order(ctx, &received, grace).await? {
+            // The order records the outcome itself.
             None => return Ok(()),
             Some(found) => found,
         }
@@ -107,34 +109,35 @@ async fn settle(ctx: &Context, notice: PaymentEventSignal) -> WorkflowResult<()>
             whose: Whose::Unknown,
         }
     };
-    let (outcome, detail) = conclude(ctx, &event, found).await?;
-    let delivered = RecordPaymentEventInput {
+    let (outcome, detail) = decide_outcome(ctx, &event, found).await?;
+    let processed = RecordPaymentEventInput {
         event,
         outcome,
         detail,
     };
     ctx.execute_local_activity(
-        SettlementSteps::record_delivery,
-        delivered,
+        SettlementActivities::record_delivery,
+        processed,
         policies::local_options(),
     )
     .await?;
     Ok(())
 }
 
-/// Tells the order, now or when it has appeared; `None` when it has been told.
-async fn find(
+/// Sends the event to its order, which may appear later. Returns `None` after the order received
+/// it.
+async fn send_to_order(
     ctx: &Context,
-    notice: &PaymentEventSignal,
+    received: &PaymentEventSignal,
     grace: Option<domain::Span>,
 ) -> WorkflowResult<Option<Found>> {
     let mut left = grace.map(domain::Span::duration).unwrap_or_default();
     let mut closing = 0;
     loop {
-        let event = notice.event.clone();
+        let event = received.event.clone();
         let found = ctx
             .execute_local_activity(
-                SettlementSteps::find_order,
+                SettlementActivities::find_order,
                 event,
                 policies::local_options(),
             )
@@ -144,9 +147,9 @@ async fn find(
             .as_ref()
             .filter(|_| found.whose != Whose::Closed)
         {
-            // Its row may not be there yet.
+            // The order's row may not exist yet.
             let order = ctx.external_workflow(order_workflow_id(order_id), None);
-            let message = Message::Valid(notice.clone());
+            let message = Message::Valid(received.clone());
             if order
                 .signal(
                     OrderWorkflow::payment_event,
@@ -161,7 +164,8 @@ async fn find(
         }
         let pause = match found.whose {
             Whose::Closed => return Ok(Some(found)),
-            // Temporal says that it has ended: its row will say so in a moment, unless somebody terminated it.
+            // Temporal reports that the order has ended. Its row follows soon, unless an operator
+            // terminated the workflow.
             Whose::Open if closing == policies::MAX_CALLS => {
                 return Ok(Some(Found {
                     whose: Whose::Closed,
@@ -183,15 +187,15 @@ async fn find(
     }
 }
 
-/// What comes of an event that no open order takes.
-async fn conclude(
+/// Decides the outcome of an event that no open order takes.
+async fn decide_outcome(
     ctx: &Context,
     event: &PaymentEvent,
     found: Found,
 ) -> WorkflowResult<(WebhookOutcome, Option<String>)> {
     match &event.kind {
         PaymentEventKind::Paid { amount, .. } => {
-            return stray(ctx, event, *amount, found.whose).await;
+            return refund_unmatched_payment(ctx, event, *amount, found.whose).await;
         }
         PaymentEventKind::Unconfirmed { event_type } => {
             return Ok((WebhookOutcome::Unconfirmed, Some(event_type.clone())));
@@ -214,14 +218,14 @@ async fn conclude(
         found.order_id.filter(|_| found.whose != Whose::Unknown),
     ) {
         (Some((kind, payload)), Some(order_id)) => {
-            append(ctx, event, order_id, kind, payload).await
+            append_late_audit_event(ctx, event, order_id, kind, payload).await
         }
         (None, _) | (_, None) => Ok((WebhookOutcome::UnknownOrder, None)),
     }
 }
 
-/// Money that no order waits for goes back.
-async fn stray(
+/// Refunds an unmatched payment.
+async fn refund_unmatched_payment(
     ctx: &Context,
     event: &PaymentEvent,
     amount: domain::Money,
@@ -230,7 +234,7 @@ async fn stray(
     let Some(transaction_id) = event.transaction_id.clone() else {
         return Ok((
             WebhookOutcome::Unreadable,
-            Some("a payment without a transaction".to_owned()),
+            Some("the payment event has no transaction id".to_owned()),
         ));
     };
     let stray = Stray {
@@ -240,7 +244,7 @@ async fn stray(
     };
     let settled = ctx
         .execute_activity(
-            SettlementSteps::settle_payment,
+            SettlementActivities::settle_payment,
             stray,
             policies::payment_options(),
         )
@@ -250,7 +254,7 @@ async fn stray(
         SettlePaymentOutcome::NothingToRefund => {
             return Ok((
                 WebhookOutcome::Known,
-                Some("there is nothing to give back".to_owned()),
+                Some("no payment was captured, so no refund is necessary".to_owned()),
             ));
         }
         SettlePaymentOutcome::Refunded => (
@@ -263,33 +267,33 @@ async fn stray(
         ),
     };
     let Some(order_id) = event.order_id.clone() else {
-        return Ok((outcome, Some("it names no order".to_owned())));
+        return Ok((outcome, Some("the payment event names no order".to_owned())));
     };
     if whose == Whose::Unknown {
-        return Ok((outcome, Some("there is no such order".to_owned())));
+        return Ok((outcome, Some("the order does not exist".to_owned())));
     }
     let order = ctx.external_workflow(order_workflow_id(&order_id), None);
-    let told = UnmatchedPaymentSignal {
+    let signal = UnmatchedPaymentSignal {
         event: event.clone(),
         refunded: settled == SettlePaymentOutcome::Refunded,
     };
-    let message = Message::Valid(told);
+    let message = Message::Valid(signal);
     if order
         .signal(
-            OrderWorkflow::stray_money_signal,
+            OrderWorkflow::unmatched_payment_signal,
             message,
             SignalWorkflowOptions::default(),
         )
         .await
         .is_err()
     {
-        append(ctx, event, order_id, kind, event.audit_source()).await?;
+        append_late_audit_event(ctx, event, order_id, kind, event.audit_source()).await?;
     }
     Ok((outcome, None))
 }
 
-/// Writes the entry when the order has ended; what that makes of the event.
-async fn append(
+/// Appends an audit event after the order has ended, and returns the outcome of the payment event.
+async fn append_late_audit_event(
     ctx: &Context,
     event: &PaymentEvent,
     order_id: OrderId,
@@ -305,18 +309,18 @@ async fn append(
     let mut number = 0;
     loop {
         number += 1;
-        let step = SettlementSteps::append_to_trail;
+        let step = SettlementActivities::append_to_trail;
         let appended = ctx
             .execute_local_activity(step, postscript.clone(), policies::local_options())
             .await?;
         match appended {
             Some(outcome) => return Ok((outcome, None)),
-            // Its last entries are being written, unless somebody terminated it.
+            // The order writes its last audit events, unless an operator terminated its workflow.
             None if number < policies::MAX_CALLS => ctx.timer(policies::backoff(number)).await,
             None => {
                 return Ok((
                     WebhookOutcome::Recorded,
-                    Some("the order's workflow did not end by itself".to_owned()),
+                    Some("the order's workflow was terminated before its end".to_owned()),
                 ));
             }
         };

@@ -1,6 +1,7 @@
-//! `ShippingWorkflow`: one attempt to hand an order's parcel to the carrier.
+//! [`ShippingWorkflow`]: one attempt to hand an order's parcel to the carrier.
 //!
-//! It writes nothing of the order's. Its result, and `dispatch_failed` before it, tell the order.
+//! It does not write to the order's tables. Its result, and the signal `dispatch_failed` before it,
+//! inform the order.
 
 use std::time::Duration;
 
@@ -13,17 +14,17 @@ use temporalio_workflow::{
 
 use crate::{
     Message, OrderWorkflow, ShippingInput, ShippingOutcome,
-    activity::{DispatchOutcome, PreparePackageInput, ShipmentRequest, ShippingSteps},
+    activity::{DispatchOutcome, PreparePackageInput, ShipmentRequest, ShippingActivities},
     policies,
 };
 use contract::DispatchFailure;
 
-/// What `get_shipment` answers.
+/// The result of the query `get_shipment`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShipmentState {
     pub shipment_id: String,
     pub attempt: u32,
-    /// Failed calls to the carrier so far.
+    /// The number of failed calls to the carrier.
     pub failures: u32,
     pub stopping: bool,
     pub tracking_number: Option<String>,
@@ -52,7 +53,7 @@ impl ShippingWorkflow {
     #[run(name = "ShippingWorkflow")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<ShippingOutcome> {
         let input = ctx.state(|state| state.input.clone());
-        pause(ctx, input.delay.duration()).await;
+        wait_unless_stopped(ctx, input.delay.duration()).await;
         if ctx.state(|state| state.stopping) {
             return Ok(ShippingOutcome::Stopped { uncertain: false });
         }
@@ -63,29 +64,30 @@ impl ShippingWorkflow {
             lines: input.lines.clone(),
         };
         ctx.execute_local_activity(
-            ShippingSteps::prepare_package,
+            ShippingActivities::prepare_package,
             package,
             policies::prepare_options(),
         )
         .await?;
-        let outcome = dispatch(ctx, &input).await?;
+        let outcome = dispatch_parcel(ctx, &input).await?;
         if let ShippingOutcome::Failed { reason } = &outcome {
             let failure = DispatchFailure {
                 reason: Some(reason.clone()),
             };
             let order = ctx.external_workflow(input.parent.clone(), None);
-            let told = order.signal(
+            let sent = order.signal(
                 OrderWorkflow::dispatch_failed,
                 Message::Valid(failure),
                 SignalWorkflowOptions::default(),
             );
-            // An order that is gone can't be told, and the result tells it too.
-            let _ = told.await;
+            // The signal fails when the order has ended. The result contains the same reason.
+            let _ = sent.await;
         }
         Ok(outcome)
     }
 
-    /// The order asks not to dispatch any more. What the carrier has, it has: the result tells.
+    /// Asks this attempt not to dispatch. The carrier may already have the parcel; the result
+    /// contains the outcome.
     #[signal(name = "stop")]
     pub fn stop(&mut self, _: &mut SyncWorkflowContext<Self>) {
         self.stopping = true;
@@ -103,7 +105,7 @@ impl ShippingWorkflow {
     }
 }
 
-async fn dispatch(
+async fn dispatch_parcel(
     ctx: &WorkflowContext<ShippingWorkflow>,
     input: &ShippingInput,
 ) -> WorkflowResult<ShippingOutcome> {
@@ -120,7 +122,7 @@ async fn dispatch(
             });
         }
         let dispatched = ctx.execute_activity(
-            ShippingSteps::dispatch_carrier,
+            ShippingActivities::dispatch_carrier,
             shipment.clone(),
             policies::carrier_options(None),
         );
@@ -142,12 +144,12 @@ async fn dispatch(
                 }
             }
         }
-        pause(ctx, policies::backoff(number)).await;
+        wait_unless_stopped(ctx, policies::backoff(number)).await;
     }
 }
 
-/// Waits, but not when the order asks to stop.
-async fn pause(ctx: &WorkflowContext<ShippingWorkflow>, length: Duration) {
+/// Waits for `length`. Ends early when the order asks to stop.
+async fn wait_unless_stopped(ctx: &WorkflowContext<ShippingWorkflow>, length: Duration) {
     if length.is_zero() || ctx.state(|state| state.stopping) {
         return;
     }

@@ -42,7 +42,7 @@ async fn charged_order_refunds_and_waits_for_confirmation() {
     );
     assert_eq!(
         (&cancelled["message"], cancelled.get("already")),
-        (&json!("Payment cancelled and given back."), None)
+        (&json!("Payment cancelled and refunded."), None)
     );
     assert_eq!(
         harness.post(&path, json!({})).await.expect_status(200)["already"],

@@ -82,7 +82,7 @@ impl OrderActivities {
         )
         .await
         {
-            Ok(Reservation::Held) => Ok(ReservationOutcome::Held),
+            Ok(Reservation::Held) => Ok(ReservationOutcome::Reserved),
             Ok(Reservation::Unavailable { sku, available }) => {
                 Ok(ReservationOutcome::Unavailable { sku, available })
             }
@@ -296,7 +296,7 @@ impl OrderActivities {
         Ok(
             match strays::take_stock(&self.pool, provider, transaction_id).await? {
                 Some(PaymentStatus::Refunded | PaymentStatus::Declined) => {
-                    RecordPaymentOutcome::TakenBack
+                    RecordPaymentOutcome::AlreadyRefunded
                 }
                 Some(
                     PaymentStatus::Pending

@@ -1,30 +1,34 @@
-//! Undoing what was done, newest first, until each undo holds.
+//! Compensation of a stopped order, newest effect first, until each compensation succeeds.
 
 use serde_json::json;
 use temporalio_workflow::WorkflowContext;
 
 use super::{Compensation, OrderWorkflow, current_time, payment, persistence};
-use crate::activity::{OrderSteps, RefundPaymentInput};
+use crate::activity::{OrderActivities, RefundPaymentInput};
 use domain::{AuditEventType, PaymentStatus, Step};
 
 type Context = WorkflowContext<OrderWorkflow>;
 
-/// Runs every undo. There is no limit: an order whose undo can't proceed stays visible in `compensate`.
+/// Runs all compensations without a time limit. An order whose compensation cannot proceed stays
+/// visible at the step `compensate`.
 pub(super) async fn compensate_order(ctx: &Context) {
     ctx.state_mut(|order| {
         order.shipping = None;
         order.state.enter_step(Step::Compensate);
     });
     persistence::publish_search_attributes(ctx);
-    // A confirmation that was accepted and not recorded yet is money that came: recorded, it can be refunded.
+    // An accepted confirmation is money that arrived. It must be recorded before it can be
+    // refunded.
     payment::record_accepted_confirmation(ctx).await;
-    while let Some(undo) = ctx.state_mut(|order| order.compensations.pop()) {
-        match undo {
+    while let Some(compensation) = ctx.state_mut(|order| order.compensations.pop()) {
+        match compensation {
             Compensation::RefundPayment => refund_payment(ctx).await,
             Compensation::ReleaseInventory => {
                 let released =
-                    persistence::run_durable(ctx, OrderSteps::release_inventory, |write| write)
-                        .await;
+                    persistence::run_durable(ctx, OrderActivities::release_inventory, |write| {
+                        write
+                    })
+                    .await;
                 let now = current_time(ctx);
                 if released {
                     ctx.state_mut(|order| {
@@ -36,7 +40,7 @@ pub(super) async fn compensate_order(ctx: &Context) {
     }
 }
 
-/// Gives back the payment, or makes sure that it is never taken.
+/// Refunds the payment, or makes sure that it is never captured.
 pub(super) async fn refund_payment(ctx: &Context) {
     let Some(payment_id) = ctx.state(|order| {
         order
@@ -52,7 +56,7 @@ pub(super) async fn refund_payment(ctx: &Context) {
             payment.status = PaymentStatus::Refunding;
         }
     });
-    let refunded = persistence::run_durable(ctx, OrderSteps::refund_payment, |write| {
+    let refunded = persistence::run_durable(ctx, OrderActivities::refund_payment, |write| {
         RefundPaymentInput { write, payment_id }
     })
     .await;
@@ -65,7 +69,7 @@ pub(super) async fn refund_payment(ctx: &Context) {
         let kind = match refunded.status {
             PaymentStatus::Refunded => AuditEventType::PaymentRefunded,
             PaymentStatus::RefundDue => AuditEventType::PaymentRefundDue,
-            // Nothing had been captured, and the provider will not capture it any more.
+            // No payment was captured, and the provider will not capture it later.
             PaymentStatus::Declined
             | PaymentStatus::Pending
             | PaymentStatus::Captured

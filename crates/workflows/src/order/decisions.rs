@@ -1,4 +1,14 @@
-//! What each request means for the order as it stands. What its state refuses is an answer too, and in the audit trail.
+//! The decision about each request, made from the order's state. A refusal is a decision too, and
+//! an audit event.
+//!
+//! | request | decided in |
+//! |---|---|
+//! | `cancel_order` | [`OrderWorkflow::decide_cancel`] |
+//! | `update_address` | [`OrderWorkflow::decide_address_change`] |
+//! | `cancel_payment` | [`OrderWorkflow::decide_payment_cancel`] |
+//! | `confirm_payment` | [`OrderWorkflow::decide_payment_confirmation`] |
+//! | `approve_order`, `reject_order` | [`OrderWorkflow::decide_approval`], [`OrderWorkflow::decide_rejection`] |
+//! | `confirm_delivery` | [`OrderWorkflow::decide_delivery_confirmation`] |
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -16,20 +26,20 @@ use domain::{
     Address, AddressChange, AuditEventType, Money, OrderStatus, PaymentStatus, ReviewDecision,
 };
 
-const STOPPING: &str = "the order is being stopped";
+const STOPPING: &str = "the order is being cancelled or has passed its deadline";
 
-/// What a request gets at once, or the number of the verdict it must wait for.
+/// The decision about a request: its outcome, or the recall whose outcome it waits for.
 pub(super) enum Decision {
     Immediate(UpdateOutcome),
-    /// `already`: somebody wanted the same before.
+    /// `already`: an earlier request asked for the same.
     AfterRecall {
-        ticket: u32,
+        recall_number: u32,
         already: bool,
     },
 }
 
 impl OrderWorkflow {
-    /// The request in a signal, or an entry in the trail that it was no request.
+    /// Returns the request of a signal. A malformed signal becomes an audit event instead.
     pub(super) fn accept_message<T>(
         &mut self,
         request: &str,
@@ -109,7 +119,7 @@ impl OrderWorkflow {
                 Decision::Immediate(self.refuse_request(
                     CANCEL_ORDER,
                     RefusalCode::AlreadyShipped,
-                    "the parcel has left",
+                    "the parcel was already dispatched",
                     now,
                 ))
             }
@@ -131,7 +141,7 @@ impl OrderWorkflow {
                     now,
                 );
                 Decision::AfterRecall {
-                    ticket: self.recalls_decided,
+                    recall_number: self.recalls_decided,
                     already,
                 }
             }
@@ -147,7 +157,7 @@ impl OrderWorkflow {
             return Decision::Immediate(self.refuse_request(
                 UPDATE_ADDRESS,
                 RefusalCode::OrderClosed,
-                "the order is stopped",
+                "the order is cancelled or has failed",
                 now,
             ));
         }
@@ -155,11 +165,11 @@ impl OrderWorkflow {
             return Decision::Immediate(self.refuse_request(
                 UPDATE_ADDRESS,
                 RefusalCode::AlreadyShipped,
-                "the parcel has left",
+                "the parcel was already dispatched",
                 now,
             ));
         }
-        // A new address that is still undecided is what the next change builds on.
+        // A later change builds on an address change that has no decision yet.
         let recall = self
             .shipping
             .as_ref()
@@ -173,7 +183,7 @@ impl OrderWorkflow {
             .as_ref()
             .and_then(|order| order.shipping_address.as_ref()));
         let Some(address) = change.applied_to(present) else {
-            let detail = "the order has no address yet, so the new one must name a street";
+            let detail = "the order has no address yet; the new address must contain a street";
             return Decision::Immediate(self.refuse_request(
                 UPDATE_ADDRESS,
                 RefusalCode::AddressIncomplete,
@@ -202,7 +212,7 @@ impl OrderWorkflow {
                 recall.address = Some(address);
                 self.append_audit_event(AuditEventType::AddressRequested, json!({}), now);
                 Decision::AfterRecall {
-                    ticket: self.recalls_decided,
+                    recall_number: self.recalls_decided,
                     already: false,
                 }
             }
@@ -214,26 +224,26 @@ impl OrderWorkflow {
         cancellation: PaymentCancellation,
         now: DateTime<Utc>,
     ) -> Decision {
-        let given_back = self
+        let refunded = self
             .state
             .payment
             .as_ref()
             .is_some_and(|payment| payment.status.is_refunded_or_due());
         let refusal = match self.state.status() {
-            _ if given_back => return Decision::Immediate(self.payment_cancel_success(true)),
-            OrderStatus::Shipped | OrderStatus::Delivered => {
-                (RefusalCode::AlreadyShipped, "the parcel has left")
-            }
-            OrderStatus::Cancelled | OrderStatus::Failed => {
-                (RefusalCode::OrderClosed, "the order is stopped")
-            }
+            _ if refunded => return Decision::Immediate(self.payment_cancel_success(true)),
+            OrderStatus::Shipped | OrderStatus::Delivered => (
+                RefusalCode::AlreadyShipped,
+                "the parcel was already dispatched",
+            ),
+            OrderStatus::Cancelled | OrderStatus::Failed => (
+                RefusalCode::OrderClosed,
+                "the order is cancelled or has failed",
+            ),
             OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
                 match &mut self.shipping {
-                    // What is paid ships in the same breath: an order without shipping is not paid.
-                    None => (
-                        RefusalCode::NotPaid,
-                        "nothing is paid that could be given back",
-                    ),
+                    // A paid order enters shipping in the same workflow task, so an order outside
+                    // shipping is not paid.
+                    None => (RefusalCode::NotPaid, "the order has no payment to refund"),
                     Some(shipping) => {
                         let recall = shipping.recall.get_or_insert_default();
                         if recall.stop.is_none() {
@@ -245,7 +255,7 @@ impl OrderWorkflow {
                                 now,
                             );
                             return Decision::AfterRecall {
-                                ticket: self.recalls_decided,
+                                recall_number: self.recalls_decided,
                                 already,
                             };
                         }
@@ -259,9 +269,9 @@ impl OrderWorkflow {
 
     pub(super) fn payment_cancel_success(&self, already: bool) -> UpdateOutcome {
         let message = if self.is_refunding() {
-            "Payment cancelled. Its refund is under way."
+            "Payment cancelled. The refund is in progress."
         } else {
-            "Payment cancelled and given back."
+            "Payment cancelled and refunded."
         };
         self.success(message, already)
     }
@@ -273,20 +283,22 @@ impl OrderWorkflow {
             .is_some_and(|payment| payment.status == PaymentStatus::Refunding)
     }
 
-    /// Whether the recall of this number has its verdict.
-    pub(super) fn is_recall_decided(&self, ticket: u32) -> bool {
-        self.shipping.is_none() || self.recalls_decided > ticket
+    /// Returns whether the recall with this number is decided.
+    pub(super) fn is_recall_decided(&self, recall_number: u32) -> bool {
+        self.shipping.is_none() || self.recalls_decided > recall_number
     }
 
     pub(super) fn change_address(&mut self, address: Address, now: DateTime<Utc>) {
         if let Some(order) = &mut self.state.order {
             order.shipping_address = Some(address);
         }
-        // Not the address itself: the trail is read by more people than the order.
+        // The event does not contain the address, because more people read the audit log than the
+        // order.
         self.append_audit_event(AuditEventType::AddressUpdated, json!({}), now);
     }
 
-    /// `None` when the payment is accepted and must still be recorded.
+    /// Decides a payment confirmation. Returns `None` when the payment is accepted and must still
+    /// be recorded.
     pub(super) fn decide_payment_confirmation(
         &mut self,
         confirmation: PaymentConfirmation,
@@ -315,7 +327,7 @@ impl OrderWorkflow {
             return Some(self.refuse_request(
                 REQUEST,
                 RefusalCode::OrderClosed,
-                "the order is stopped",
+                "the order is cancelled or has failed",
                 now,
             ));
         }
@@ -328,11 +340,12 @@ impl OrderWorkflow {
             ));
         }
         let Some(order) = &self.state.order else {
-            return Some(self.refusal(RefusalCode::OrderClosed, "the order was never loaded"));
+            return Some(self.refusal(RefusalCode::OrderClosed, "the order was not validated"));
         };
-        let finishes = self.unfinished_transaction.as_ref() == Some(&confirmation.transaction_id);
-        if self.is_charged(order) && !finishes {
-            let detail = "the order's own payment_id is charged";
+        let completes_charge =
+            self.unfinished_transaction.as_ref() == Some(&confirmation.transaction_id);
+        if self.is_charged(order) && !completes_charge {
+            let detail = "the order charges its own payment_id and takes no other payment";
             return Some(self.refuse_request(
                 REQUEST,
                 RefusalCode::PaymentNotExpected,
@@ -378,7 +391,7 @@ impl OrderWorkflow {
             OrderStatus::Shipped if self.delivery.is_none() => self.refuse_request(
                 "confirm_delivery",
                 RefusalCode::OrderClosed,
-                "the order ended with its dispatch",
+                "the order ended at dispatch and takes no delivery confirmation",
                 now,
             ),
             OrderStatus::Shipped | OrderStatus::Delivered => {
@@ -388,19 +401,19 @@ impl OrderWorkflow {
                 .refuse_request(
                     "confirm_delivery",
                     RefusalCode::NotShipped,
-                    "the parcel has not left",
+                    "the parcel is not dispatched yet",
                     now,
                 ),
             OrderStatus::Cancelled | OrderStatus::Failed => self.refuse_request(
                 "confirm_delivery",
                 RefusalCode::OrderClosed,
-                "the order is stopped",
+                "the order is cancelled or has failed",
                 now,
             ),
         }
     }
 
-    /// Writes a refusal into the trail.
+    /// Appends a refusal to the audit log.
     pub(super) fn audit_refusal(&mut self, request: &str, code: &str, now: DateTime<Utc>) {
         let status = self.state.status();
         self.append_audit_event(
@@ -417,7 +430,7 @@ impl OrderWorkflow {
         detail: &str,
         now: DateTime<Utc>,
     ) -> UpdateOutcome {
-        // The trail of an order that is over is closed: this request never reached an open order.
+        // The audit log of a closed order is complete and takes no refusals.
         if self.state.is_running() {
             self.audit_refusal(request, code.as_str(), now);
         }

@@ -1,14 +1,14 @@
-//! Delivery: confirmed by the carrier, or taken for granted after a while.
+//! Delivery: confirmed by a caller, or assumed after the policy's time.
 
 use serde_json::json;
 use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowContext, select};
 
 use super::{OrderWorkflow, current_time, persistence};
-use crate::activity::OrderSteps;
+use crate::activity::OrderActivities;
 use domain::{AuditEventType, CompleteOn, OrderStatus, Step};
 
-/// Waits for the delivery, unless the order is complete when it is dispatched. A parcel that has left
-/// can't be called back, so nothing ends this wait but its own conditions.
+/// Waits for the delivery, unless the policy completes the order at dispatch. A dispatched parcel
+/// cannot be recalled, so a cancel or the deadline does not end this wait.
 pub(super) async fn await_delivery(ctx: &WorkflowContext<OrderWorkflow>) {
     let (complete_on, delivery) =
         ctx.state(|order| (order.policy.complete_on, order.policy.delivery));
@@ -48,12 +48,12 @@ pub(super) async fn await_delivery(ctx: &WorkflowContext<OrderWorkflow>) {
         if let Some(shipment) = &mut order.state.shipment {
             shipment.delivered_at = Some(delivered_at);
         }
-        // From `shipped` this is always a step of the state machine.
+        // The state machine always allows this transition from `shipped`.
         let _ = order.advance_to(OrderStatus::Delivered, Step::Deliver);
         let payload = json!({"basis": basis, "delivered_at": delivered_at, "signed_by": confirmation.signed_by});
         order.append_audit_event(AuditEventType::OrderDelivered, payload, now);
         order.state.finish();
     });
     persistence::publish_search_attributes(ctx);
-    persistence::run_local(ctx, OrderSteps::confirm_delivery, |write| write).await;
+    persistence::run_local(ctx, OrderActivities::confirm_delivery, |write| write).await;
 }

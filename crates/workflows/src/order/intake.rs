@@ -1,4 +1,4 @@
-//! Receiving an order and finding out whether it is one.
+//! Receipt of an order: the check of its workflow id and the first write.
 
 use serde_json::json;
 use temporalio_workflow::WorkflowContext;
@@ -7,60 +7,65 @@ use super::{
     Compensation, OrderStopped, OrderWorkflow, Progress, current_time, persistence, waiting,
 };
 use crate::activity::{
-    OrderSteps, ReceiveOrderInput, ReceiveOrderOutcome, ValidateOrderInput, ValidationOutcome,
+    OrderActivities, ReceiveOrderInput, ReceiveOrderOutcome, ValidateOrderInput, ValidationOutcome,
 };
 use contract::{FieldError, parse_order_workflow_id};
 use domain::{AuditEventType, FailureCode, Step};
 
-/// A workflow id that is not `order-{order_id}` names no order: the run says so and touches nothing.
+/// Returns whether the workflow id is `order-{order_id}`. Otherwise the run fails without any
+/// write.
 pub(super) fn check_workflow_id(ctx: &WorkflowContext<OrderWorkflow>) -> bool {
-    let named = parse_order_workflow_id(ctx.workflow_id()).is_some();
-    if !named {
+    let is_valid = parse_order_workflow_id(ctx.workflow_id()).is_some();
+    if !is_valid {
         let now = current_time(ctx);
         ctx.state_mut(|order| {
             order.transition_to_failed(
                 FailureCode::InvalidOrder,
-                "the workflow id must be order-{order_id}".to_owned(),
+                "the workflow id must have the form order-{order_id}".to_owned(),
                 now,
             );
             order.state.finish();
             order.unsaved_events.clear();
         });
     }
-    named
+    is_valid
 }
 
-/// Writes the order's row and its first entry, or finds that the id belongs to an older order.
+/// Writes the order's row and its first audit event, or detects that the id belongs to an older
+/// order.
 pub(super) async fn receive_order(ctx: &WorkflowContext<OrderWorkflow>) -> ReceiveOrderOutcome {
     let document = ctx.state(|order| order.document.clone());
     let run_id = ctx.run_id().to_owned();
-    let received =
-        persistence::run_local(ctx, OrderSteps::receive_order, |write| ReceiveOrderInput {
+    let received = persistence::run_local(ctx, OrderActivities::receive_order, |write| {
+        ReceiveOrderInput {
             write,
             run_id,
             document,
-        })
-        .await;
+        }
+    })
+    .await;
     if received == ReceiveOrderOutcome::Fresh {
-        // From here on, and not from the reservation: that one takes hold before its task is in the history, and
-        // should the task be lost, the order may be cancelled in its place without having reserved anything it knows of.
+        // Added here, before the reservation, because the reservation takes effect before its task
+        // is in the history. If that task is lost, a cancel may replace it and must still release
+        // the stock.
         ctx.state_mut(|order| order.compensations.push(Compensation::ReleaseInventory));
     } else {
         let now = current_time(ctx);
         let detail =
-            "another order has this id; Temporal had forgotten it, the database has not".to_owned();
+            "the database has an older order with this id, which is past Temporal's retention"
+                .to_owned();
         ctx.state_mut(|order| {
             order.transition_to_failed(FailureCode::DuplicateOrder, detail, now);
             order.state.finish();
-            // That order's trail is not ours to write.
+            // The audit log belongs to the other order.
             order.unsaved_events.clear();
         });
     }
     received
 }
 
-/// Accepts a valid order; a bad one fails with its reasons, nothing reserved and nothing charged. An order that
-/// was cancelled already is read all the same, so that its row tells what was cancelled.
+/// Accepts a valid order. An invalid order fails with the reasons before any reservation or charge.
+/// A cancelled order is validated too, so that its row shows the cancelled content.
 pub(super) async fn validate_order(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
     let (document, malformed) = ctx.state_mut(|order| {
         if !order.is_stopped() {
@@ -78,7 +83,7 @@ pub(super) async fn validate_order(ctx: &WorkflowContext<OrderWorkflow>) -> Prog
         None => {
             persistence::run_readonly(
                 ctx,
-                OrderSteps::validate_order,
+                OrderActivities::validate_order,
                 ValidateOrderInput { document },
             )
             .await

@@ -1,19 +1,20 @@
-//! Holding the stock an order needs.
+//! Reservation of the stock that an order needs.
 
 use serde_json::json;
 use temporalio_workflow::WorkflowContext;
 
 use super::{OrderStopped, OrderWorkflow, Progress, current_time, persistence, waiting};
-use crate::activity::{OrderSteps, ReservationOutcome};
+use crate::activity::{OrderActivities, ReservationOutcome};
 use domain::{AuditEventType, FailureCode};
 
-/// Holds all of it, or fails the order with a clear refusal and holds nothing.
+/// Reserves all line items, or fails the order and reserves nothing.
 pub(super) async fn reserve_inventory(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
     waiting::ensure_not_stopped(ctx)?;
-    let reserved = persistence::run_local(ctx, OrderSteps::reserve_inventory, |write| write).await;
+    let reserved =
+        persistence::run_local(ctx, OrderActivities::reserve_inventory, |write| write).await;
     let now = current_time(ctx);
     ctx.state_mut(|order| match reserved {
-        ReservationOutcome::Held => {
+        ReservationOutcome::Reserved => {
             order.append_audit_event(AuditEventType::InventoryReserved, json!({}), now);
             Ok(())
         }

@@ -1,5 +1,6 @@
-//! Getting paid: exactly once, by a charge of ours or by somebody's confirmation.
+//! Payment of an order, exactly once: by our own charge or by a confirmation.
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use temporalio_workflow::WorkflowContext;
 use waiting::WaitOutcome;
@@ -10,7 +11,8 @@ use super::{
 };
 use crate::{
     activity::{
-        ChargeOutcome, ChargePaymentInput, OrderSteps, RecordPaymentInput, RecordPaymentOutcome,
+        ChargeOutcome, ChargePaymentInput, OrderActivities, RecordPaymentInput,
+        RecordPaymentOutcome,
     },
     policies,
 };
@@ -22,7 +24,7 @@ use domain::{
 
 type Context = WorkflowContext<OrderWorkflow>;
 
-/// Charges the order or waits for its payment; the order is `payment_confirmed` after it.
+/// Charges the order or waits for its payment. On success the order is `payment_confirmed`.
 pub(super) async fn collect_payment(ctx: &Context) -> Progress {
     waiting::ensure_not_stopped(ctx)?;
     ctx.state_mut(|order| order.state.enter_step(Step::Pay));
@@ -35,42 +37,43 @@ pub(super) async fn collect_payment(ctx: &Context) -> Progress {
         return Err(OrderStopped);
     };
     if ctx.state(|order| order.is_charged(&valid)) {
-        charge(ctx, &valid).await?;
+        charge_payment(ctx, &valid).await?;
     } else {
         await_confirmation(ctx, &valid).await?;
     }
-    paid(ctx)
+    mark_paid(ctx)
 }
 
-/// Gives back a payment that was cancelled, and waits for another one.
+/// Refunds a cancelled payment and waits for another one.
 pub(super) async fn replace_payment(ctx: &Context) -> Progress {
     persistence::publish_search_attributes(ctx);
     compensation::refund_payment(ctx).await;
     ctx.state_mut(|order| {
         order
             .compensations
-            .retain(|undo| *undo != Compensation::RefundPayment)
+            .retain(|compensation| *compensation != Compensation::RefundPayment)
     });
     waiting::ensure_not_stopped(ctx)?;
     let Some(valid) = ctx.state(|order| order.state.order.clone()) else {
         return Err(OrderStopped);
     };
     await_confirmation(ctx, &valid).await?;
-    paid(ctx)
+    mark_paid(ctx)
 }
 
-fn paid(ctx: &Context) -> Progress {
+fn mark_paid(ctx: &Context) -> Progress {
     waiting::ensure_not_stopped(ctx)?;
     ctx.state_mut(|order| order.advance_to(OrderStatus::PaymentConfirmed, Step::Pay))
 }
 
-async fn charge(ctx: &Context, valid: &Order) -> Progress {
-    let payment_id = payment_id(ctx, valid)?;
+async fn charge_payment(ctx: &Context, valid: &Order) -> Progress {
+    let payment_id = payment_id_or_default(ctx, valid)?;
     let started = current_time(ctx);
     ctx.state_mut(|order| {
-        // Before the charge: if it took hold without our knowing, the refund finds out.
+        // Added before the charge. If the response is lost, the refund finds out whether the charge
+        // succeeded.
         order.compensations.push(Compensation::RefundPayment);
-        order.state.payment = Some(payment(
+        order.state.payment = Some(pending_payment(
             &payment_id,
             None,
             valid.total,
@@ -81,15 +84,18 @@ async fn charge(ctx: &Context, valid: &Order) -> Progress {
     let mut number = 0;
     loop {
         number += 1;
-        match ask(ctx, valid, &payment_id).await {
-            ChargeOutcome::Captured { transaction_id } => return captured(ctx, transaction_id),
+        match call_provider(ctx, valid, &payment_id).await {
+            ChargeOutcome::Captured { transaction_id } => {
+                return record_capture(ctx, transaction_id);
+            }
             ChargeOutcome::Unfinished { transaction_id } => {
-                // It can't be declined any more without our asking: the refund closes it when nobody confirms it.
+                // The charge now stays open at the provider. The refund closes it if no
+                // confirmation arrives.
                 ctx.state_mut(|order| order.unfinished_transaction = Some(transaction_id));
                 return await_confirmation(ctx, valid).await;
             }
             ChargeOutcome::Declined { reason } => {
-                return refused(
+                return fail_payment(
                     ctx,
                     FailureCode::PaymentDeclined,
                     AuditEventType::PaymentDeclined,
@@ -97,43 +103,47 @@ async fn charge(ctx: &Context, valid: &Order) -> Progress {
                 );
             }
             ChargeOutcome::InUse => {
-                let reason = format!("{payment_id} pays another order");
-                return refused(
+                let reason = format!("{payment_id} is used for another order");
+                return fail_payment(
                     ctx,
                     FailureCode::PaymentIdInUse,
                     AuditEventType::PaymentDeclined,
                     reason,
                 );
             }
-            ChargeOutcome::Unavailable { reason } => unavailable(ctx, started, number, reason)?,
+            ChargeOutcome::Unavailable { reason } => {
+                count_unavailable_call(ctx, started, number, reason)?
+            }
         }
-        // Cancelled meanwhile: the refund finds out whether this charge holds.
+        // If the order is cancelled during the pause, the refund finds out whether the charge
+        // succeeded.
         waiting::wait_for(ctx, policies::backoff(number)).await?;
     }
 }
 
-/// Asks the provider once; as often as it is asked, it charges once.
-async fn ask(ctx: &Context, valid: &Order, payment_id: &PaymentId) -> ChargeOutcome {
+/// Makes one call to the provider. Repeated calls with the same payment id charge once.
+async fn call_provider(ctx: &Context, valid: &Order, payment_id: &PaymentId) -> ChargeOutcome {
     let charge = |write| ChargePaymentInput {
         write,
         payment_id: payment_id.clone(),
         amount: valid.total,
         payment_method: valid.payment_method.clone(),
     };
-    persistence::run_durable(ctx, OrderSteps::charge_payment, charge).await
+    persistence::run_durable(ctx, OrderActivities::charge_payment, charge).await
 }
 
-/// A last look at a charge that waited for its customer: what should have confirmed it may have been lost on the way.
-async fn unheard(ctx: &Context, valid: &Order) -> Option<TransactionId> {
-    let begun = |order: &OrderWorkflow| {
+/// Makes one last call for a charge that waits for its customer, because its confirmation may be
+/// lost.
+async fn query_unfinished_charge(ctx: &Context, valid: &Order) -> Option<TransactionId> {
+    let unfinished = |order: &OrderWorkflow| {
         order
             .unfinished_transaction
             .as_ref()
             .and(order.state.payment.as_ref())
             .cloned()
     };
-    let payment_id = ctx.state(begun)?.payment_id;
-    match ask(ctx, valid, &payment_id).await {
+    let payment_id = ctx.state(unfinished)?.payment_id;
+    match call_provider(ctx, valid, &payment_id).await {
         ChargeOutcome::Captured { transaction_id } => Some(transaction_id),
         ChargeOutcome::Unfinished { .. }
         | ChargeOutcome::Declined { .. }
@@ -142,10 +152,11 @@ async fn unheard(ctx: &Context, valid: &Order) -> Option<TransactionId> {
     }
 }
 
-/// Counts a try that got no clear answer; the order fails when the provider has been silent for too long.
-fn unavailable(
+/// Counts a call without a clear response. The order fails when the provider did not respond for
+/// `payment_retry_for`.
+fn count_unavailable_call(
     ctx: &Context,
-    started: chrono::DateTime<chrono::Utc>,
+    started: DateTime<Utc>,
     number: u32,
     reason: String,
 ) -> Progress {
@@ -157,11 +168,12 @@ fn unavailable(
             json!({"reason": reason, "try": number}),
             now,
         );
-        let silent = (now - started).to_std().unwrap_or_default() + policies::backoff(number);
-        if silent > order.policy.payment_retry_for.duration() {
+        let unavailable_for =
+            (now - started).to_std().unwrap_or_default() + policies::backoff(number);
+        if unavailable_for > order.policy.payment_retry_for.duration() {
             order.transition_to_failed(
                 FailureCode::PaymentUnavailable,
-                format!("the payment provider did not answer: {reason}"),
+                format!("the payment provider did not respond: {reason}"),
                 now,
             );
             return Err(OrderStopped);
@@ -170,7 +182,7 @@ fn unavailable(
     })
 }
 
-fn captured(ctx: &Context, transaction_id: TransactionId) -> Progress {
+fn record_capture(ctx: &Context, transaction_id: TransactionId) -> Progress {
     let now = current_time(ctx);
     ctx.state_mut(|order| {
         if let Some(payment) = &mut order.state.payment {
@@ -178,7 +190,7 @@ fn captured(ctx: &Context, transaction_id: TransactionId) -> Progress {
             payment.status = PaymentStatus::Captured;
             payment.timestamp = now;
         }
-        // Who confirmed it while it was being asked for has the answer, too.
+        // A caller may have confirmed this transaction during the call and waits for the outcome.
         if order.unfinished_transaction.take().is_some() && order.confirmation.is_some() {
             order.confirmation_outcome = Some(ConfirmationOutcome::Recorded);
         }
@@ -188,13 +200,18 @@ fn captured(ctx: &Context, transaction_id: TransactionId) -> Progress {
     })
 }
 
-/// The payment did not and will not take hold: there is nothing to refund.
-fn refused(ctx: &Context, code: FailureCode, kind: AuditEventType, reason: String) -> Progress {
+/// Fails the order after a final refusal. The payment was not captured, so no refund is necessary.
+fn fail_payment(
+    ctx: &Context,
+    code: FailureCode,
+    kind: AuditEventType,
+    reason: String,
+) -> Progress {
     let now = current_time(ctx);
     ctx.state_mut(|order| {
         order
             .compensations
-            .retain(|undo| *undo != Compensation::RefundPayment);
+            .retain(|compensation| *compensation != Compensation::RefundPayment);
         if let Some(payment) = &mut order.state.payment {
             payment.status = PaymentStatus::Declined;
             payment.timestamp = now;
@@ -224,8 +241,8 @@ async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
         let settled =
             |order: &OrderWorkflow| order.confirmation.is_some() || order.payment_failed.is_some();
         if waiting::wait_until(ctx, settled, left).await? == WaitOutcome::TimedOut {
-            if let Some(transaction_id) = unheard(ctx, valid).await {
-                return captured(ctx, transaction_id);
+            if let Some(transaction_id) = query_unfinished_charge(ctx, valid).await {
+                return record_capture(ctx, transaction_id);
             }
             let now = current_time(ctx);
             ctx.state_mut(|order| {
@@ -243,12 +260,12 @@ async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
             return Err(OrderStopped);
         }
         if let Some(confirmation) = ctx.state(|order| order.confirmation.clone()) {
-            if confirmed(ctx, valid, confirmation).await? {
+            if record_confirmation(ctx, valid, confirmation).await? {
                 ctx.state_mut(|order| order.payment_awaited = false);
                 return Ok(());
             }
         } else if let Some(reason) = ctx.state(|order| order.payment_failed.clone()) {
-            return refused(
+            return fail_payment(
                 ctx,
                 FailureCode::PaymentDeclined,
                 AuditEventType::PaymentDeclined,
@@ -273,21 +290,23 @@ pub(super) async fn record_accepted_confirmation(ctx: &Context) {
         order.state.order.clone().zip(accepted)
     });
     if let Some((valid, confirmation)) = waiting {
-        // Whether it holds or is refused, the order is stopped, and the undo knows of it.
-        let _ = confirmed(ctx, &valid, confirmation).await;
+        // The order is stopped in each case. Recording only adds the compensation if the payment is
+        // valid.
+        let _ = record_confirmation(ctx, &valid, confirmation).await;
     }
 }
 
-/// Records a confirmation; `false` when the transaction pays another order, and the wait goes on.
-async fn confirmed(
+/// Records a confirmation. Returns `false` when the transaction is used for another order and the
+/// wait continues.
+async fn record_confirmation(
     ctx: &Context,
     valid: &Order,
     confirmation: PaymentConfirmation,
 ) -> Progress<bool> {
-    // The order's own payment id names one payment; what comes after that was cancelled has another.
+    // The order's own payment id names one payment. A payment after a cancelled one has another id.
     let own = ctx.state(
         |order| match (&order.unfinished_transaction, &order.state.payment) {
-            (Some(_), Some(begun)) => Some(begun.payment_id.clone()),
+            (Some(_), Some(unfinished)) => Some(unfinished.payment_id.clone()),
             _ => valid
                 .payment_id
                 .clone()
@@ -311,11 +330,11 @@ async fn confirmed(
     ctx.state_mut(|order| {
         let method = confirmation.payment_method.clone();
         let transaction_id = Some(confirmation.transaction_id.clone());
-        // A charge that waited for its customer has its undo already.
+        // A charge that waited for its customer has added its compensation already.
         if !order.compensations.contains(&Compensation::RefundPayment) {
             order.compensations.push(Compensation::RefundPayment);
         }
-        order.state.payment = Some(payment(
+        order.state.payment = Some(pending_payment(
             &payment_id,
             transaction_id,
             valid.total,
@@ -323,7 +342,7 @@ async fn confirmed(
             started,
         ));
     });
-    let recorded = persistence::run_durable(ctx, OrderSteps::record_payment, |write| {
+    let recorded = persistence::run_durable(ctx, OrderActivities::record_payment, |write| {
         RecordPaymentInput {
             write,
             payment_id,
@@ -334,7 +353,7 @@ async fn confirmed(
     let recorded = recorded.await;
     let now = current_time(ctx);
     ctx.state_mut(|order| match recorded {
-        RecordPaymentOutcome::Recorded | RecordPaymentOutcome::TakenBack => {
+        RecordPaymentOutcome::Recorded | RecordPaymentOutcome::AlreadyRefunded => {
             order.unfinished_transaction = None;
             if let Some(payment) = &mut order.state.payment {
                 payment.status = PaymentStatus::Captured;
@@ -342,7 +361,7 @@ async fn confirmed(
             let payment = order.state.payment.clone();
             order.append_audit_event(AuditEventType::PaymentConfirmed, json!(payment), now);
             order.confirmation_outcome = Some(ConfirmationOutcome::Recorded);
-            if let (RecordPaymentOutcome::TakenBack, Some(provider)) =
+            if let (RecordPaymentOutcome::AlreadyRefunded, Some(provider)) =
                 (recorded, confirmation.provider)
             {
                 order.decide_cancel(payment_events::cancellation_for_lost_payment(provider), now);
@@ -352,10 +371,10 @@ async fn confirmed(
         RecordPaymentOutcome::PaymentInUse if is_own => {
             order
                 .compensations
-                .retain(|undo| *undo != Compensation::RefundPayment);
+                .retain(|compensation| *compensation != Compensation::RefundPayment);
             order.state.payment = before;
             order.confirmation = None;
-            let detail = format!("{used} pays another order");
+            let detail = format!("{used} is used for another order");
             order.append_audit_event(
                 AuditEventType::PaymentDeclined,
                 json!({"code": FailureCode::PaymentIdInUse, "reason": detail}),
@@ -371,14 +390,15 @@ async fn confirmed(
             order.confirmation_outcome = Some(ConfirmationOutcome::Refused(refusal));
             Err(OrderStopped)
         }
-        // A payment id that we made of the transaction collides where the transaction does.
+        // A payment id derived from the transaction collides exactly when the transaction is in
+        // use.
         RecordPaymentOutcome::PaymentInUse | RecordPaymentOutcome::TransactionInUse => {
             order
                 .compensations
-                .retain(|undo| *undo != Compensation::RefundPayment);
+                .retain(|compensation| *compensation != Compensation::RefundPayment);
             order.state.payment = before;
             order.confirmation = None;
-            let detail = format!("{} pays another order", confirmation.transaction_id);
+            let detail = format!("{} is used for another order", confirmation.transaction_id);
             order.audit_refusal("confirm_payment", "payment_id_in_use", now);
             let status = order.state.status();
             let refusal = UpdateOutcome::Refused {
@@ -393,13 +413,14 @@ async fn confirmed(
 }
 
 impl OrderWorkflow {
-    /// Whether the order's own payment id is charged. Once a payment was cancelled, the next comes by confirmation.
+    /// Returns whether the order charges its own payment id. After a cancelled payment, the next
+    /// payment arrives by confirmation.
     pub(super) fn is_charged(&self, valid: &Order) -> bool {
         self.policy.charges_payment(valid) && self.cancelled_payments.is_empty()
     }
 
-    /// Decides that the payment goes back and the order waits for another one.
-    pub(super) fn apply_payment_cancel(&mut self, now: chrono::DateTime<chrono::Utc>) -> Progress {
+    /// Marks the payment for refund and moves the order back to the payment step.
+    pub(super) fn apply_payment_cancel(&mut self, now: DateTime<Utc>) -> Progress {
         self.advance_to(OrderStatus::Pending, Step::Pay)?;
         self.confirmation = None;
         self.confirmation_outcome = None;
@@ -414,8 +435,8 @@ impl OrderWorkflow {
     }
 }
 
-fn payment_id(ctx: &Context, valid: &Order) -> Progress<PaymentId> {
-    let made_up = || {
+fn payment_id_or_default(ctx: &Context, valid: &Order) -> Progress<PaymentId> {
+    let default_id = || {
         PaymentId::parse(&format!(
             "pmt-{}",
             ctx.state(|order| order.state.order_id.clone())
@@ -424,16 +445,16 @@ fn payment_id(ctx: &Context, valid: &Order) -> Progress<PaymentId> {
     valid
         .payment_id
         .clone()
-        .map_or_else(made_up, Ok)
+        .map_or_else(default_id, Ok)
         .map_err(|_| OrderStopped)
 }
 
-fn payment(
+fn pending_payment(
     payment_id: &PaymentId,
     transaction_id: Option<TransactionId>,
     amount: Money,
     payment_method: Option<String>,
-    timestamp: chrono::DateTime<chrono::Utc>,
+    timestamp: DateTime<Utc>,
 ) -> PaymentInfo {
     PaymentInfo {
         payment_id: payment_id.clone(),

@@ -1,7 +1,7 @@
-//! What payment providers tell of an order's payment, by their signed notifications.
+//! Payment events: the reports of payment providers about an order's payment.
 //!
-//! A payment that the order waits for is a confirmation like any other. One that it cannot use is left to a settlement,
-//! which gives it back.
+//! A payment that the order waits for is handled like any other confirmation. A payment that the
+//! order cannot use goes to a settlement, which refunds it.
 
 use chrono::{DateTime, Utc};
 use temporalio_workflow::{
@@ -12,7 +12,7 @@ use temporalio_workflow::{
 use super::{ConfirmationOutcome, OrderWorkflow, current_time, persistence, requests, waiting};
 use crate::{
     Message, PaymentEventSignal, SettlementWorkflow, UnmatchedPaymentSignal,
-    activity::{ReceivePaymentEventInput, RecordPaymentEventInput, SettlementSteps},
+    activity::{ReceivePaymentEventInput, RecordPaymentEventInput, SettlementActivities},
     policies,
 };
 use contract::{Cancellation, PaymentConfirmation, UpdateOutcome, settlement_workflow_id};
@@ -23,25 +23,25 @@ use domain::{
 
 type Context = WorkflowContext<OrderWorkflow>;
 
-/// What an event means for the order.
-enum Judgement {
+/// The decision about a payment event.
+enum EventDecision {
     Done(WebhookOutcome),
-    /// It is a payment that the order takes; whether it holds is known when it is recorded.
+    /// The order accepts the payment. Recording it may still fail.
     Accepted,
-    /// The order has no use for it.
-    Stray,
+    /// The order cannot use the payment.
+    Unmatched,
 }
 
-/// Takes an event once, however often it is sent.
+/// Processes an event once, even when it is sent repeatedly.
 pub(super) async fn handle_payment_event(ctx: &Context, message: Message<PaymentEventSignal>) {
     let mut event = match message {
-        Message::Valid(notice) => notice.event,
+        Message::Valid(signal) => signal.event,
         Message::Malformed(reason) => {
             requests::refuse_malformed(ctx, "payment_event", reason);
             return;
         }
     };
-    // It may have found us by its transaction.
+    // The sender may have found the order by the transaction only.
     event.order_id = Some(ctx.state(|order| order.state.order_id.clone()));
     if !ctx.state_mut(|order| {
         order
@@ -52,55 +52,57 @@ pub(super) async fn handle_payment_event(ctx: &Context, message: Message<Payment
     }
     requests::wait_until_loaded(ctx).await;
     let now = current_time(ctx);
-    let outcome = match ctx.state_mut(|order| order.judge(&event, now)) {
-        Judgement::Done(outcome) => outcome,
-        Judgement::Accepted => {
-            // Recorded when its turn comes; until then operators see that it is there.
+    let outcome = match ctx.state_mut(|order| order.decide_payment_event(&event, now)) {
+        EventDecision::Done(outcome) => outcome,
+        EventDecision::Accepted => {
+            // The payment is recorded at the payment step. Until then operators see the received
+            // event.
             if !ctx.state(|order| order.payment_awaited) {
-                let delivery = ReceivePaymentEventInput {
+                let received = ReceivePaymentEventInput {
                     event: event.clone(),
                     again: false,
                 };
-                persistence::run_readonly(ctx, SettlementSteps::receive_delivery, delivery).await;
+                persistence::run_readonly(ctx, SettlementActivities::receive_delivery, received)
+                    .await;
             }
-            recorded(ctx).await
+            wait_until_recorded(ctx).await
         }
-        Judgement::Stray => {
-            leave(ctx, event).await;
+        EventDecision::Unmatched => {
+            hand_to_settlement(ctx, event).await;
             return;
         }
     };
-    let delivered = RecordPaymentEventInput {
+    let processed = RecordPaymentEventInput {
         event: event.clone(),
         outcome,
         detail: None,
     };
-    let standing =
-        persistence::run_readonly(ctx, SettlementSteps::record_delivery, delivered).await;
-    // Now that the payment's row says that it went back, nobody gives it back once more.
-    if let Some(standing) = standing {
-        ctx.state_mut(|order| order.apply_provider_status(&event, standing, current_time(ctx)));
+    let status =
+        persistence::run_readonly(ctx, SettlementActivities::record_delivery, processed).await;
+    // The payment's row now contains the refund, so no compensation refunds the payment again.
+    if let Some(status) = status {
+        ctx.state_mut(|order| order.apply_provider_status(&event, status, current_time(ctx)));
     }
 }
 
-/// Waits until the accepted payment is recorded. An order that was stopped records it too, and gives it back.
-async fn recorded(ctx: &Context) -> WebhookOutcome {
+/// Waits until the accepted payment is recorded. A stopped order also records and refunds it.
+async fn wait_until_recorded(ctx: &Context) -> WebhookOutcome {
     let known = |order: &OrderWorkflow| order.confirmation_outcome.is_some() || order.is_stopped();
     // Detached from cancellation, this wait has no way to fail.
     let _ = ctx
         .wait_condition_with_options(known, waiting::detached_wait())
         .await;
     ctx.state(|order| match &order.confirmation_outcome {
-        // The transaction pays another order: that one has the money.
+        // The transaction is used for another order, which has the money.
         Some(ConfirmationOutcome::Refused(_)) => WebhookOutcome::Refused,
         Some(ConfirmationOutcome::Recorded) | None => WebhookOutcome::Applied,
     })
 }
 
-/// Leaves it to a settlement, which outlives the order.
-async fn leave(ctx: &Context, event: PaymentEvent) {
+/// Passes the event on to a settlement, which outlives the order.
+async fn hand_to_settlement(ctx: &Context, event: PaymentEvent) {
     let workflow_id = settlement_workflow_id(&event);
-    let notice = PaymentEventSignal {
+    let signal = PaymentEventSignal {
         event,
         declined: true,
         again: false,
@@ -115,68 +117,71 @@ async fn leave(ctx: &Context, event: PaymentEvent) {
             .cancellation_token(WorkflowCancellationToken::new())
             .build();
         if ctx
-            .start_child_workflow(SettlementWorkflow::run, Some(notice.clone()), options)
+            .start_child_workflow(SettlementWorkflow::run, Some(signal.clone()), options)
             .await
             .is_ok()
         {
             return;
         }
-        // There is one already, which has sent us the event, or is busy with another one of the same transaction.
+        // A settlement of this transaction runs already. It sent this event, or processes another
+        // one.
         let options = SignalWorkflowOptions::builder()
             .cancellation_token(WorkflowCancellationToken::new())
             .build();
         let settlement = ctx.external_workflow(workflow_id.clone(), None);
-        let message = Message::Valid(notice.clone());
+        let message = Message::Valid(signal.clone());
         match settlement
             .signal(SettlementWorkflow::payment_event, message, options)
             .await
         {
             Ok(()) => return,
-            // It ended in between: now another one can start.
+            // The settlement ended in between, so the next start can succeed.
             Err(_) if number < policies::MAX_CALLS => {}
             Err(error) => persistence::park_for_fix(ctx, error).await,
         }
     }
 }
 
-/// Why an order is cancelled whose money went back at its provider, or never came.
+/// Returns the cancellation of an order whose payment was refunded or declined at the provider.
 pub(super) fn cancellation_for_lost_payment(provider: WebhookProvider) -> Cancellation {
     Cancellation {
-        reason: Some(format!("the payment did not last, {provider} says")),
+        reason: Some(format!(
+            "{provider} reported that the payment was refunded or declined"
+        )),
     }
 }
 
 impl OrderWorkflow {
-    fn judge(&mut self, event: &PaymentEvent, now: DateTime<Utc>) -> Judgement {
-        // Its last entry is being written: what comes now comes after its end.
+    fn decide_payment_event(&mut self, event: &PaymentEvent, now: DateTime<Utc>) -> EventDecision {
+        // The order's last audit event is being written. This event arrives after the order's end.
         if !self.state.is_running() {
-            return Judgement::Stray;
+            return EventDecision::Unmatched;
         }
         match &event.kind {
             PaymentEventKind::Paid {
                 amount,
                 payment_method,
             } => {
-                return self.judge_payment(event, *amount, payment_method.clone(), now);
+                return self.decide_reported_payment(event, *amount, payment_method.clone(), now);
             }
             PaymentEventKind::Failed { reason } => {
                 let another = self.unfinished_transaction.is_some()
                     && self.unfinished_transaction != event.transaction_id;
                 if self.payment_awaited && self.confirmation.is_none() && !another {
                     self.payment_failed = Some(reason.clone());
-                    return Judgement::Done(WebhookOutcome::Applied);
+                    return EventDecision::Done(WebhookOutcome::Applied);
                 }
             }
-            // The provider's word on a refund of our own.
+            // The provider reports our own refund.
             PaymentEventKind::Refunded { .. }
                 if self
-                    .own(event)
+                    .own_payment(event)
                     .is_some_and(|own| own.status.is_refunded_or_due()) =>
             {
-                return Judgement::Done(WebhookOutcome::Known);
+                return EventDecision::Done(WebhookOutcome::Known);
             }
             PaymentEventKind::Disputed { stage } => {
-                if let Some(own) = self.own(event) {
+                if let Some(own) = self.own_payment(event) {
                     own.dispute = Some(*stage);
                 }
             }
@@ -191,24 +196,25 @@ impl OrderWorkflow {
         if let Some((kind, payload)) = event.audit_entry() {
             self.append_audit_event(kind, payload, now);
         }
-        Judgement::Done(WebhookOutcome::Recorded)
+        EventDecision::Done(WebhookOutcome::Recorded)
     }
 
-    fn judge_payment(
+    fn decide_reported_payment(
         &mut self,
         event: &PaymentEvent,
         amount: Money,
         payment_method: Option<String>,
         now: DateTime<Utc>,
-    ) -> Judgement {
+    ) -> EventDecision {
         let Some(transaction_id) = event.transaction_id.clone() else {
-            return Judgement::Done(WebhookOutcome::Unreadable);
+            return EventDecision::Done(WebhookOutcome::Unreadable);
         };
-        // The provider's word on a charge of our own is no second payment, unless that is what the charge waits for.
+        // A report about our own charge is not a second payment, except when the charge waits for
+        // it.
         if self.unfinished_transaction.as_ref() != Some(&transaction_id)
-            && self.own(event).is_some()
+            && self.own_payment(event).is_some()
         {
-            return Judgement::Done(WebhookOutcome::Known);
+            return EventDecision::Done(WebhookOutcome::Known);
         }
         let confirmation = PaymentConfirmation {
             transaction_id,
@@ -218,42 +224,42 @@ impl OrderWorkflow {
             provider: Some(event.provider),
         };
         match self.decide_payment_confirmation(confirmation, now) {
-            None => Judgement::Accepted,
-            Some(UpdateOutcome::Done { .. }) => Judgement::Done(WebhookOutcome::Known),
+            None => EventDecision::Accepted,
+            Some(UpdateOutcome::Done { .. }) => EventDecision::Done(WebhookOutcome::Known),
             Some(UpdateOutcome::Refused { .. } | UpdateOutcome::Undecided { .. }) => {
-                Judgement::Stray
+                EventDecision::Unmatched
             }
         }
     }
 
-    /// The order's payment, if the event is about that one.
-    fn own(&mut self, event: &PaymentEvent) -> Option<&mut PaymentInfo> {
+    /// Returns the order's payment if the event is about this payment.
+    fn own_payment(&mut self, event: &PaymentEvent) -> Option<&mut PaymentInfo> {
         self.state.payment.as_mut().filter(|payment| {
             event.payment_id.as_ref() == Some(&payment.payment_id)
                 || event.transaction_id.is_some() && event.transaction_id == payment.transaction_id
         })
     }
 
-    /// What the provider did with the order's own payment: an order that is not paid any more does not leave.
+    /// Applies the payment's status at the provider. An order that is no longer paid must not ship.
     fn apply_provider_status(
         &mut self,
         event: &PaymentEvent,
-        standing: PaymentStatus,
+        status: PaymentStatus,
         now: DateTime<Utc>,
     ) {
         let paid = self.state.is_paid();
         let dispatched = self.state.status().is_dispatched();
-        let Some(own) = self.own(event) else { return };
-        match standing {
+        let Some(own) = self.own_payment(event) else {
+            return;
+        };
+        match status {
             PaymentStatus::Refunded | PaymentStatus::Declined if paid && !dispatched => {
-                // What it answers is for people; the trail tells.
+                // No caller waits for this outcome; the audit log has it.
                 self.decide_cancel(cancellation_for_lost_payment(event.provider), now);
             }
-            PaymentStatus::Refunded | PaymentStatus::RefundDue => own.status = standing,
-            // A refund that did not arrive, of an order that has.
-            PaymentStatus::Captured if own.status == PaymentStatus::Refunded => {
-                own.status = standing
-            }
+            PaymentStatus::Refunded | PaymentStatus::RefundDue => own.status = status,
+            // The refund failed at the provider, so the payment is still captured.
+            PaymentStatus::Captured if own.status == PaymentStatus::Refunded => own.status = status,
             PaymentStatus::Pending
             | PaymentStatus::Captured
             | PaymentStatus::Declined
@@ -261,21 +267,21 @@ impl OrderWorkflow {
         }
     }
 
-    /// What a settlement did with money that this order had no use for.
+    /// Appends the outcome of a payment that this order could not use to the audit log.
     pub(super) fn record_settled_payment(
         &mut self,
-        told: &UnmatchedPaymentSignal,
+        settled: &UnmatchedPaymentSignal,
         now: DateTime<Utc>,
     ) {
-        let transaction = (told.event.provider, told.event.transaction_id.clone());
-        // However many events told of it, it went back once.
+        let transaction = (settled.event.provider, settled.event.transaction_id.clone());
+        // Several events may report the same payment; it is settled once.
         if self.settled_payments.insert(transaction) && self.state.is_running() {
-            let kind = if told.refunded {
+            let kind = if settled.refunded {
                 AuditEventType::UnmatchedPaymentRefunded
             } else {
                 AuditEventType::UnmatchedPaymentRefundDue
             };
-            self.append_audit_event(kind, told.event.audit_source(), now);
+            self.append_audit_event(kind, settled.event.audit_source(), now);
         }
     }
 }

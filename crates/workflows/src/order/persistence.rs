@@ -1,4 +1,4 @@
-//! Getting what the workflow decided into the database.
+//! Writes of the workflow's decisions to the database.
 
 use serde_json::json;
 use temporalio_common::ActivityDefinition;
@@ -6,14 +6,14 @@ use temporalio_workflow::{ActivityExecutionError, WorkflowContext};
 
 use super::{OrderWorkflow, current_time};
 use crate::{
-    activity::{OrderSteps, PendingWrite},
+    activity::{OrderActivities, PendingWrite},
     policies, search_attributes,
 };
 use domain::AuditEventType;
 
 type Context = WorkflowContext<OrderWorkflow>;
 
-/// Runs a step that touches only our database, and with it writes what is not written yet.
+/// Runs a local activity that uses only our database, together with all pending writes.
 pub(super) async fn run_local<A: ActivityDefinition>(
     ctx: &Context,
     activity: A,
@@ -23,12 +23,14 @@ pub(super) async fn run_local<A: ActivityDefinition>(
     let result = ctx
         .execute_local_activity(activity, input(write.clone()), policies::local_options())
         .await;
-    settle(ctx, &write, result).await
+    acknowledge_write(ctx, &write, result).await
 }
 
-/// Runs a step that leaves the house, or whose decision must be in the history before it takes hold: a local one
-/// takes hold before, and a task that is lost may be decided otherwise. Its first transaction writes what is not
-/// written yet.
+/// Runs a regular activity, together with all pending writes in its first transaction.
+///
+/// It is for external calls and for decisions that must be in the history before they take effect.
+/// A local activity takes effect before its task is in the history, and the replacement of a lost
+/// task may decide differently.
 pub(super) async fn run_durable<A: ActivityDefinition>(
     ctx: &Context,
     activity: A,
@@ -38,10 +40,10 @@ pub(super) async fn run_durable<A: ActivityDefinition>(
     let result = ctx
         .execute_activity(activity, input(write.clone()), policies::payment_options())
         .await;
-    settle(ctx, &write, result).await
+    acknowledge_write(ctx, &write, result).await
 }
 
-/// Runs a step that writes nothing: what is not written yet stays so.
+/// Runs a local activity without pending writes, which stay pending.
 pub(super) async fn run_readonly<A: ActivityDefinition>(
     ctx: &Context,
     activity: A,
@@ -56,14 +58,14 @@ pub(super) async fn run_readonly<A: ActivityDefinition>(
     }
 }
 
-/// Writes what is not written yet, if there is something.
+/// Writes the pending audit events, if any.
 pub(super) async fn write_pending(ctx: &Context) {
     if ctx.state(|order| !order.unsaved_events.is_empty()) {
-        run_local(ctx, OrderSteps::record_order, |write| write).await;
+        run_local(ctx, OrderActivities::record_order, |write| write).await;
     }
 }
 
-/// The last write of an order that was not delivered by [`super::delivery`].
+/// Makes the last write of an order that was not completed by [`super::delivery`].
 pub(super) async fn write_final(ctx: &Context) {
     let compensated = ctx.state_mut(|order| {
         let running = order.state.is_running();
@@ -80,19 +82,19 @@ pub(super) async fn write_final(ctx: &Context) {
     write_pending(ctx).await;
 }
 
-/// Tells Temporal's search where the order stands, when that has changed. It rides with the next command, and
-/// is an event of the history: so for what lasts, not for each step.
+/// Updates the search attributes if the order's status or step has changed. Each update is an event
+/// in the history, so only lasting steps call this function.
 pub(super) fn publish_search_attributes(ctx: &Context) {
-    let standing = ctx.state(|order| (order.state.status(), order.state.step()));
-    if ctx.state(|order| order.published != Some(standing)) {
-        ctx.state_mut(|order| order.published = Some(standing));
+    let current = ctx.state(|order| (order.state.status(), order.state.step()));
+    if ctx.state(|order| order.published != Some(current)) {
+        ctx.state_mut(|order| order.published = Some(current));
         ctx.upsert_search_attributes(
             ctx.state(|order| search_attributes::updates_from_state(&order.state)),
         );
     }
 }
 
-async fn settle<T>(
+async fn acknowledge_write<T>(
     ctx: &Context,
     write: &PendingWrite,
     result: Result<T, ActivityExecutionError>,
@@ -111,9 +113,11 @@ async fn settle<T>(
     }
 }
 
-/// Fails the workflow task, for what an activity's error can only be: retries have no limit and cancellation does not
-/// reach them, so it is a bug, such as a result that can't be read or an activity nobody has. That holds the order, visibly, until a worker without the bug takes over;
-/// failing the order would lose it.
+/// Fails the workflow task after an error that only a bug can cause.
+///
+/// Activities are retried without limit and are detached from cancellation. So the error is a bug,
+/// such as an unreadable result or an unknown activity. The order stays visible and stuck until a
+/// worker without the bug takes over; failing the order would lose it.
 pub(super) async fn park_for_fix<T>(
     ctx: &Context,
     error: impl Into<Box<dyn std::error::Error + Send + Sync>>,

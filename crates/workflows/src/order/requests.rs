@@ -1,7 +1,6 @@
-//! Requests from outside, and what each one must wait for until it has its answer; what it means for the order stands
-//! in [`super::decisions`].
+//! Requests of callers, and the wait for their outcome. The decisions are in [`super::decisions`].
 //!
-//! Signals and updates run the same code; a signal drops the answer.
+//! Signals and updates run the same code; a signal drops the outcome.
 
 use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowContext, select};
 
@@ -14,12 +13,13 @@ use domain::{AddressChange, OrderStatus, Step};
 
 type Context = WorkflowContext<OrderWorkflow>;
 
-// The wire names, for the trail.
+// The wire names of the requests, for the audit log.
 pub(super) const CANCEL_ORDER: &str = "cancel_order";
 pub(super) const UPDATE_ADDRESS: &str = "update_address";
 pub(super) const CANCEL_PAYMENT: &str = "cancel_payment";
 
-/// Cancels the order, or finds out whether the parcel has left.
+/// Cancels the order, or reports that the parcel was dispatched. The decision is
+/// [`OrderWorkflow::decide_cancel`].
 pub(super) async fn cancel_order(ctx: &Context, message: Message<Cancellation>) -> UpdateOutcome {
     let now = current_time(ctx);
     let cancellation = match message {
@@ -27,14 +27,15 @@ pub(super) async fn cancel_order(ctx: &Context, message: Message<Cancellation>) 
         Message::Malformed(reason) => return refuse_malformed(ctx, CANCEL_ORDER, reason),
     };
     match ctx.state_mut(|order| order.decide_cancel(cancellation, now)) {
-        Decision::Immediate(answer) => answer,
-        Decision::AfterRecall { ticket, already } => {
-            recall_verdict(ctx, ticket, already, CANCEL_ORDER).await
-        }
+        Decision::Immediate(outcome) => outcome,
+        Decision::AfterRecall {
+            recall_number,
+            already,
+        } => await_recall(ctx, recall_number, already, CANCEL_ORDER).await,
     }
 }
 
-/// Changes the address, or finds out whether the parcel has left.
+/// Changes the address, or reports that the parcel was dispatched.
 pub(super) async fn update_address(
     ctx: &Context,
     message: Message<AddressChange>,
@@ -46,14 +47,16 @@ pub(super) async fn update_address(
     wait_until_loaded(ctx).await;
     let now = current_time(ctx);
     match ctx.state_mut(|order| order.decide_address_change(&change, now)) {
-        Decision::Immediate(answer) => answer,
-        Decision::AfterRecall { ticket, already } => {
-            recall_verdict(ctx, ticket, already, UPDATE_ADDRESS).await
-        }
+        Decision::Immediate(outcome) => outcome,
+        Decision::AfterRecall {
+            recall_number,
+            already,
+        } => await_recall(ctx, recall_number, already, UPDATE_ADDRESS).await,
     }
 }
 
-/// Gives a payment back and has the order wait for another one, or finds out that the parcel has left.
+/// Refunds the payment and makes the order wait for another one, or reports that the parcel was
+/// dispatched.
 pub(super) async fn cancel_payment(
     ctx: &Context,
     message: Message<PaymentCancellation>,
@@ -64,27 +67,31 @@ pub(super) async fn cancel_payment(
     };
     wait_until_loaded(ctx).await;
     let now = current_time(ctx);
-    let (ticket, already) =
+    let (recall_number, already) =
         match ctx.state_mut(|order| order.decide_payment_cancel(cancellation, now)) {
-            Decision::Immediate(answer) => return answer,
-            Decision::AfterRecall { ticket, already } => (ticket, already),
+            Decision::Immediate(outcome) => return outcome,
+            Decision::AfterRecall {
+                recall_number,
+                already,
+            } => (recall_number, already),
         };
-    let settled =
-        move |order: &OrderWorkflow| order.is_recall_decided(ticket) && !order.is_refunding();
-    within_verdict(ctx, settled).await;
+    let settled = move |order: &OrderWorkflow| {
+        order.is_recall_decided(recall_number) && !order.is_refunding()
+    };
+    wait_for_decision(ctx, settled).await;
     let now = current_time(ctx);
     ctx.state_mut(|order| match order.state.status() {
-        _ if !order.is_recall_decided(ticket) => order.still_undecided(UNDECIDED),
+        _ if !order.is_recall_decided(recall_number) => order.still_undecided(UNDECIDED),
         OrderStatus::Shipped | OrderStatus::Delivered => order.refuse_request(
             CANCEL_PAYMENT,
             RefusalCode::AlreadyShipped,
-            "the parcel has left",
+            "the parcel was already dispatched",
             now,
         ),
         OrderStatus::Cancelled | OrderStatus::Failed => order.refuse_request(
             CANCEL_PAYMENT,
             RefusalCode::OrderClosed,
-            "the order is stopped",
+            "the order is cancelled or has failed",
             now,
         ),
         OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
@@ -93,7 +100,7 @@ pub(super) async fn cancel_payment(
     })
 }
 
-/// Takes a payment for what it is; who waits for it is told once it is recorded.
+/// Accepts a payment confirmation. The caller gets the outcome after the payment is recorded.
 pub(super) async fn confirm_payment(
     ctx: &Context,
     message: Message<PaymentConfirmation>,
@@ -104,28 +111,29 @@ pub(super) async fn confirm_payment(
     };
     wait_until_loaded(ctx).await;
     let now = current_time(ctx);
-    if let Some(answer) =
+    if let Some(outcome) =
         ctx.state_mut(|order| order.decide_payment_confirmation(confirmation, now))
     {
-        return answer;
+        return outcome;
     }
     let early = ctx.state(|order| order.state.step() < Step::Pay);
     if early && ctx.patched(patches::EARLY_CONFIRMATION) {
         return ctx.state(|order| {
             order.success(
-                "Payment accepted. It is recorded when the order's review is over.",
+                "Payment accepted. It will be recorded after the order's review.",
                 false,
             )
         });
     }
-    let verdict =
+    let decided =
         |order: &OrderWorkflow| order.confirmation_outcome.is_some() || order.is_stopped();
-    within_verdict(ctx, verdict).await;
+    wait_for_decision(ctx, decided).await;
     let now = current_time(ctx);
     ctx.state_mut(|order| match order.confirmation_outcome.clone() {
-        Some(ConfirmationOutcome::Refused(answer)) => answer,
+        Some(ConfirmationOutcome::Refused(outcome)) => outcome,
         _ if order.is_stopped() => {
-            let detail = "the order was stopped before the payment was recorded; it is refunded";
+            let detail =
+                "the order stopped before the payment was recorded; the payment is refunded";
             order.refuse_request("confirm_payment", RefusalCode::OrderClosed, detail, now)
         }
         Some(ConfirmationOutcome::Recorded) => order.success("Payment confirmed.", false),
@@ -133,21 +141,21 @@ pub(super) async fn confirm_payment(
     })
 }
 
-/// Waits for the word on one recall: by then the order's status says who won.
-async fn recall_verdict(
+/// Waits for the decision about one recall. The order's status then shows the outcome.
+async fn await_recall(
     ctx: &Context,
-    ticket: u32,
+    recall_number: u32,
     already: bool,
     request: &'static str,
 ) -> UpdateOutcome {
-    within_verdict(ctx, |order| order.is_recall_decided(ticket)).await;
+    wait_for_decision(ctx, |order| order.is_recall_decided(recall_number)).await;
     let now = current_time(ctx);
     ctx.state_mut(|order| match order.state.status() {
-        _ if !order.is_recall_decided(ticket) => order.still_undecided(UNDECIDED),
+        _ if !order.is_recall_decided(recall_number) => order.still_undecided(UNDECIDED),
         OrderStatus::Shipped | OrderStatus::Delivered => order.refuse_request(
             request,
             RefusalCode::AlreadyShipped,
-            "the parcel has left",
+            "the parcel was already dispatched",
             now,
         ),
         OrderStatus::Cancelled if request == CANCEL_ORDER => {
@@ -156,7 +164,7 @@ async fn recall_verdict(
         OrderStatus::Cancelled | OrderStatus::Failed => order.refuse_request(
             request,
             RefusalCode::OrderClosed,
-            "the order is stopped",
+            "the order is cancelled or has failed",
             now,
         ),
         OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
@@ -165,10 +173,10 @@ async fn recall_verdict(
     })
 }
 
-const UNDECIDED: &str = "The carrier has not said yet whether it has the parcel.";
+const UNDECIDED: &str = "The carrier has not confirmed yet whether it has the parcel.";
 
-/// Waits for a condition, at most as long as a caller can be kept waiting.
-async fn within_verdict(ctx: &Context, condition: impl Fn(&OrderWorkflow) -> bool) {
+/// Waits for a condition, at most [`policies::DECISION_TIMEOUT`].
+async fn wait_for_decision(ctx: &Context, condition: impl Fn(&OrderWorkflow) -> bool) {
     if ctx.state(&condition) {
         return;
     }
@@ -186,16 +194,17 @@ async fn within_verdict(ctx: &Context, condition: impl Fn(&OrderWorkflow) -> boo
     }
 }
 
-/// What comes before the order is loaded is kept until it is.
+/// Waits until the order is validated or stopped. Earlier requests wait here.
 pub(super) async fn wait_until_loaded(ctx: &Context) {
     let loaded = |order: &OrderWorkflow| order.state.order.is_some() || order.is_stopped();
-    // Detached from cancellation, this wait has no way to fail.
+    // A wait that is detached from cancellation cannot fail.
     let _ = ctx
         .wait_condition_with_options(loaded, waiting::detached_wait())
         .await;
 }
 
-/// Only a signal gets here, updates are refused by their validators: nobody reads the answer, so the trail tells.
+/// Refuses a malformed signal in the audit log, because a signal's sender receives no outcome.
+/// Validators refuse malformed updates before this point.
 pub(super) fn refuse_malformed(ctx: &Context, request: &str, reason: String) -> UpdateOutcome {
     let now = current_time(ctx);
     ctx.state_mut(|order| {

@@ -1,4 +1,4 @@
-//! The manual review: a person looks at the order, or time passes.
+//! The manual review: a reviewer's decision or a time-out.
 
 use serde_json::json;
 use temporalio_workflow::WorkflowContext;
@@ -7,7 +7,8 @@ use waiting::WaitOutcome;
 use super::{OrderWorkflow, Progress, Review, current_time, persistence, waiting};
 use domain::{AuditEventType, OnTimeout, ReviewMode, Step};
 
-/// Lets the order through, or cancels it. A decision that came early counts.
+/// Waits for the review. The order continues or is cancelled. A decision that arrived earlier
+/// counts.
 pub(super) async fn await_review(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
     waiting::ensure_not_stopped(ctx)?;
     let (mode, policy) = ctx.state(|order| {
@@ -49,7 +50,7 @@ pub(super) async fn await_review(ctx: &WorkflowContext<OrderWorkflow>) -> Progre
             );
             if !proceeds {
                 order.transition_to_cancelled(
-                    Some("the review was not done in time".to_owned()),
+                    Some("the review was not completed in time".to_owned()),
                     "review_timeout",
                     now,
                 );

@@ -1,7 +1,9 @@
-//! Shipping: child workflows until one has handed the parcel over, and the races against it.
+//! Shipping: child workflows until one of them dispatches the parcel, and requests that conflict
+//! with it.
 //!
-//! While a child runs, nothing that contradicts dispatch is decided here alone. It becomes a recall:
-//! the child is asked to stop, and its result, or the carrier's, is the one word on who won.
+//! While a child workflow runs, this module makes no decision that conflicts with dispatch. Such a
+//! request becomes a *recall*: the child is asked to stop. The child's result, or the carrier's
+//! response, decides the recall.
 
 use futures::FutureExt;
 use serde_json::json;
@@ -16,7 +18,7 @@ use super::{
 };
 use crate::{
     ShippingInput, ShippingOutcome, ShippingWorkflow,
-    activity::{CancelShipmentOutcome, OrderSteps, ShipmentRequest, ShippingSteps},
+    activity::{CancelShipmentOutcome, OrderActivities, ShipmentRequest, ShippingActivities},
     policies,
 };
 use contract::shipping_workflow_id;
@@ -24,16 +26,17 @@ use domain::{AuditEventType, CompleteOn, FailureCode, OrderStatus, ShipmentInfo,
 
 type Context = WorkflowContext<OrderWorkflow>;
 
-/// Who has the parcel, and what it may be recalled for.
+/// The parcel that the carrier was asked to take.
 struct Parcel {
-    /// Counts the parcels that the carrier was asked to forget; names the next one.
+    /// Starts at 1 and increases with each parcel that the carrier cancelled. It names the next
+    /// parcel.
     number: u32,
-    /// The carrier was asked for this parcel and did not answer clearly.
+    /// A call for this parcel got no clear response from the carrier.
     uncertain: bool,
 }
 
-/// What goes on counting when an order is shipped again after its payment was cancelled: a child's id and a parcel's
-/// name are used once.
+/// Counters that continue when an order ships again after a cancelled payment. The id of a child
+/// workflow and the name of a parcel must be unique.
 pub(super) struct AttemptCounter {
     attempt: u32,
     parcel: Parcel,
@@ -56,18 +59,19 @@ struct Dispatch {
     provider: String,
 }
 
-/// How shipping ended where the order was not stopped.
+/// The end of the shipping phase of an order that was not stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ShippingPhaseResult {
     Dispatched,
-    /// The parcel is in our hands and waits for another payment.
+    /// The carrier does not have the parcel; the order waits for another payment.
     PaymentCancelled,
 }
 
-/// Ships the order. After it the order is `shipped`, or not paid any more, or stopped with the parcel in our hands.
+/// Ships the order. Afterwards the order is `shipped`, or waits for another payment, or is stopped
+/// without a parcel at the carrier.
 pub(super) async fn ship_order(
     ctx: &Context,
-    tally: &mut AttemptCounter,
+    counter: &mut AttemptCounter,
 ) -> Progress<ShippingPhaseResult> {
     waiting::ensure_not_stopped(ctx)?;
     ctx.state_mut(|order| {
@@ -76,9 +80,9 @@ pub(super) async fn ship_order(
         Ok(())
     })?;
     persistence::publish_search_attributes(ctx);
-    let shipped = attempts(ctx, tally).await;
-    // Whoever still waits for a verdict gets it now; by then the status tells which.
-    ctx.state_mut(OrderWorkflow::decide_recall);
+    let shipped = run_attempts(ctx, counter).await;
+    // Callers that still wait for a recall get its outcome from the order's status.
+    ctx.state_mut(OrderWorkflow::resolve_recall);
     let Some(dispatch) = shipped? else {
         return Ok(ShippingPhaseResult::PaymentCancelled);
     };
@@ -86,11 +90,12 @@ pub(super) async fn ship_order(
     Ok(ShippingPhaseResult::Dispatched)
 }
 
-/// Nothing when the payment was cancelled before any attempt had dispatched.
-async fn attempts(ctx: &Context, tally: &mut AttemptCounter) -> Progress<Option<Dispatch>> {
-    let AttemptCounter { attempt, parcel } = tally;
+/// Runs attempts until one dispatches. Returns `None` when the payment was cancelled before
+/// dispatch.
+async fn run_attempts(ctx: &Context, counter: &mut AttemptCounter) -> Progress<Option<Dispatch>> {
+    let AttemptCounter { attempt, parcel } = counter;
     let mut failures = 0;
-    let mut why = String::new();
+    let mut last_reason = String::new();
     let mut delay = ctx.state(|order| order.policy.shipping_delay);
     loop {
         *attempt += 1;
@@ -112,22 +117,22 @@ async fn attempts(ctx: &Context, tally: &mut AttemptCounter) -> Progress<Option<
                 parcel.uncertain = true;
                 failures += 1;
                 delay = Span::from_secs(policies::backoff(failures).as_secs());
-                why = reason;
+                last_reason = reason;
             }
         }
         let given_up = failures >= policies::MAX_SHIPPING_ATTEMPTS;
         if (given_up || ctx.state(OrderWorkflow::is_recalled))
-            && let Some(dispatch) = void(ctx, parcel).await
+            && let Some(dispatch) = cancel_parcel(ctx, parcel).await
         {
             return Ok(Some(dispatch));
         }
-        // Also what was wanted while the carrier was asked.
+        // This includes requests that arrived during the call to the carrier.
         if ctx.state(OrderWorkflow::is_recalled) {
-            grant_recall(ctx, given_up)?;
+            execute_recall(ctx, given_up)?;
         }
         if given_up {
             let now = current_time(ctx);
-            let detail = format!("{failures} attempts to dispatch failed: {why}");
+            let detail = format!("{failures} attempts to dispatch failed: {last_reason}");
             ctx.state_mut(|order| {
                 order.transition_to_failed(FailureCode::DispatchFailed, detail, now)
             });
@@ -139,12 +144,12 @@ async fn attempts(ctx: &Context, tally: &mut AttemptCounter) -> Progress<Option<
     }
 }
 
-/// The parcel is ours: what was wanted happens. Stops the order, or lets it ship again somewhere else, or ends its
-/// shipping until it is paid again.
-fn grant_recall(ctx: &Context, given_up: bool) -> Progress {
+/// Executes a recall after the carrier confirmed that it does not have the parcel. The order is
+/// stopped, or ships to another address, or waits for another payment.
+fn execute_recall(ctx: &Context, given_up: bool) -> Progress {
     let now = current_time(ctx);
     ctx.state_mut(|order| {
-        let recall = order.decide_recall().unwrap_or_default();
+        let recall = order.resolve_recall().unwrap_or_default();
         order.append_audit_event(AuditEventType::ShipmentStopped, json!({}), now);
         match recall.stop {
             Some(StopReason::Cancel { reason, by }) => {
@@ -159,7 +164,7 @@ fn grant_recall(ctx: &Context, given_up: bool) -> Progress {
                 );
                 order.transition_to_failed(
                     FailureCode::DeadlinePassed,
-                    "the order was not on its way in time".to_owned(),
+                    "the order was not dispatched before its deadline".to_owned(),
                     now,
                 );
                 return Err(OrderStopped);
@@ -169,7 +174,7 @@ fn grant_recall(ctx: &Context, given_up: bool) -> Progress {
         if let Some(address) = recall.address {
             order.change_address(address, now);
         }
-        // An order that is given up is stopped, and its money goes back with the rest.
+        // An order that fails is stopped, and the compensation refunds its payment.
         if recall.payment && !given_up {
             order.shipping = None;
             order.apply_payment_cancel(now)?;
@@ -178,8 +183,9 @@ fn grant_recall(ctx: &Context, given_up: bool) -> Progress {
     })
 }
 
-/// Makes sure the carrier does not have the parcel and will not take it, where it might; else what it says.
-async fn void(ctx: &Context, parcel: &mut Parcel) -> Option<Dispatch> {
+/// Cancels the parcel at the carrier if the carrier may have it. Returns the dispatch if the parcel
+/// was already dispatched.
+async fn cancel_parcel(ctx: &Context, parcel: &mut Parcel) -> Option<Dispatch> {
     if !parcel.uncertain {
         return None;
     }
@@ -195,7 +201,7 @@ async fn void(ctx: &Context, parcel: &mut Parcel) -> Option<Dispatch> {
     };
     let options = policies::carrier_options(Some(queue));
     let cancelled = match ctx
-        .execute_activity(ShippingSteps::cancel_shipment, shipment, options)
+        .execute_activity(ShippingActivities::cancel_shipment, shipment, options)
         .await
     {
         Ok(cancelled) => cancelled,
@@ -217,7 +223,7 @@ async fn void(ctx: &Context, parcel: &mut Parcel) -> Option<Dispatch> {
     }
 }
 
-/// Runs one child to its end, and passes a recall on to it as soon as there is one.
+/// Runs one child workflow to its end and passes a recall on to it.
 async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) -> ShippingOutcome {
     let input = shipping_input(ctx, attempt, parcel, delay);
     let (workflow_id, queue, started) = ctx.state(|order| {
@@ -247,32 +253,34 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
         .await
     {
         Ok(child) => child,
-        // Only a bug or somebody else's workflow of that id can do this.
+        // The cause is a bug, or another program's workflow with this id.
         Err(error) => return persistence::park_for_fix(ctx, error).await,
     };
     let timers = WorkflowCancellationToken::new();
     let outcome = {
         let mut result = std::pin::pin!(child.result());
-        let mut deadline = std::pin::pin!(deadline(ctx, timers.clone()).fuse());
-        let mut told = false;
+        let mut deadline = std::pin::pin!(wait_for_deadline(ctx, timers.clone()).fuse());
+        let mut stop_sent = false;
         loop {
             let wake = move |order: &OrderWorkflow| {
-                (order.is_recalled() && !told) || !order.unsaved_events.is_empty()
+                (order.is_recalled() && !stop_sent) || !order.unsaved_events.is_empty()
             };
             let mut changed =
                 std::pin::pin!(ctx.wait_condition_with_options(wake, waiting::detached_wait()));
-            let mut cancelled = std::pin::pin!(cancel_request(ctx, told).fuse());
+            let mut cancelled = std::pin::pin!(wait_for_cancel_request(ctx, stop_sent).fuse());
             select! {
                 outcome = result => break outcome,
                 _ = changed => {}
-                reason = cancelled => want(ctx, StopReason::Cancel { reason, by: "temporal" }),
-                _ = deadline => want(ctx, StopReason::Deadline),
+                reason = cancelled => request_stop(ctx, StopReason::Cancel { reason, by: "temporal" }),
+                _ = deadline => request_stop(ctx, StopReason::Deadline),
             }
-            if ctx.state(OrderWorkflow::is_recalled) && !told {
+            if ctx.state(OrderWorkflow::is_recalled) && !stop_sent {
                 let child = ctx.external_workflow(workflow_id.clone(), None);
-                // A child that has just ended can't be told; its result is on its way.
-                let _ = child.signal(ShippingWorkflow::stop, (), detached()).await;
-                told = true;
+                // The signal fails when the child has just ended; its result follows.
+                let _ = child
+                    .signal(ShippingWorkflow::stop, (), detached_signal())
+                    .await;
+                stop_sent = true;
             }
             persistence::write_pending(ctx).await;
         }
@@ -280,22 +288,23 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
     timers.cancel();
     match outcome {
         Ok(outcome) => outcome,
-        // The child never fails by itself; terminated by hand, the carrier may or may not have the parcel.
+        // The child never fails by itself. After a manual termination the carrier may have the
+        // parcel.
         Err(error) => ShippingOutcome::Failed {
             reason: error.to_string(),
         },
     }
 }
 
-/// Reaches the child also after Temporal's own cancel request.
-fn detached() -> SignalWorkflowOptions {
+/// Returns options with which a signal reaches the child even after Temporal's own cancel request.
+fn detached_signal() -> SignalWorkflowOptions {
     SignalWorkflowOptions::builder()
         .cancellation_token(WorkflowCancellationToken::new())
         .build()
 }
 
-/// Ends when the order's deadline passes; never for an order that has none.
-async fn deadline(ctx: &Context, timers: WorkflowCancellationToken) {
+/// Completes when the order's deadline passes. Never completes for an order without a deadline.
+async fn wait_for_deadline(ctx: &Context, timers: WorkflowCancellationToken) {
     match waiting::deadline_left(ctx) {
         Some(left) => {
             ctx.timer(
@@ -309,17 +318,18 @@ async fn deadline(ctx: &Context, timers: WorkflowCancellationToken) {
     }
 }
 
-/// Ends with Temporal's own cancel request; never when the child knows already.
-async fn cancel_request(ctx: &Context, told: bool) -> Option<String> {
-    if told {
+/// Completes with Temporal's own cancel request. Never completes after the child was asked to stop.
+async fn wait_for_cancel_request(ctx: &Context, stop_sent: bool) -> Option<String> {
+    if stop_sent {
         std::future::pending().await
     } else {
         ctx.cancelled().await
     }
 }
 
-/// What is wanted already is decided first: the order looks at its end again when that is done.
-fn want(ctx: &Context, stop: StopReason) {
+/// Adds a stop to the shipping phase if no recall is pending. A pending recall is decided first;
+/// the order checks for its end again afterwards.
+fn request_stop(ctx: &Context, stop: StopReason) {
     ctx.state_mut(|order| {
         if let Some(shipping) = &mut order.shipping {
             shipping.recall.get_or_insert_with(|| Recall {
@@ -354,7 +364,7 @@ async fn record_dispatch(ctx: &Context, dispatch: Dispatch) {
     let now = current_time(ctx);
     ctx.state_mut(|order| {
         order.shipping = None;
-        // What was held is shipped now; there is nothing left to undo.
+        // The reserved stock is shipped, so no compensation remains.
         order.compensations.clear();
         let estimate = now + order.policy.delivery_estimate.duration();
         order.state.estimated_delivery = Some(estimate);
@@ -366,7 +376,7 @@ async fn record_dispatch(ctx: &Context, dispatch: Dispatch) {
             delivered_at: None,
         };
         order.state.shipment = Some(shipment.clone());
-        // From `preparing` this is always a step of the state machine.
+        // The state machine always allows this transition from `preparing`.
         let _ = order.advance_to(OrderStatus::Shipped, Step::Deliver);
         order.append_audit_event(AuditEventType::OrderShipped, json!(shipment), now);
         if order.policy.complete_on == CompleteOn::Dispatched {
@@ -374,7 +384,7 @@ async fn record_dispatch(ctx: &Context, dispatch: Dispatch) {
         }
     });
     persistence::publish_search_attributes(ctx);
-    persistence::run_local(ctx, OrderSteps::commit_inventory, |write| write).await;
+    persistence::run_local(ctx, OrderActivities::commit_inventory, |write| write).await;
 }
 
 impl OrderWorkflow {
@@ -384,8 +394,8 @@ impl OrderWorkflow {
             .is_some_and(|shipping| shipping.recall.is_some())
     }
 
-    /// Who waits for the word on a recall gets it.
-    fn decide_recall(&mut self) -> Option<Recall> {
+    /// Ends the pending recall and wakes the requests that wait for it.
+    fn resolve_recall(&mut self) -> Option<Recall> {
         self.recalls_decided += 1;
         self.shipping
             .as_mut()

@@ -1,4 +1,4 @@
-//! The one place where an order waits.
+//! The waits of an order.
 
 use std::time::Duration;
 
@@ -15,16 +15,15 @@ use domain::FailureCode;
 
 type Context = WorkflowContext<OrderWorkflow>;
 
-/// Why a wait ended.
+/// The reason why a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WaitOutcome {
     Happened,
     TimedOut,
 }
 
-/// Waits for `happened`, at most `limit`. What requests write into the trail meanwhile reaches the
-/// database at once. Ends early when the order is stopped: by a request, by Temporal's own cancel,
-/// by the order's deadline.
+/// Waits for `happened`, at most `limit`, and meanwhile writes new audit events immediately. Ends
+/// early when a request, Temporal's own cancel or the deadline stops the order.
 pub(super) async fn wait_until(
     ctx: &Context,
     happened: fn(&OrderWorkflow) -> bool,
@@ -77,7 +76,7 @@ pub(super) async fn wait_until(
     }
 }
 
-/// Waits for a fixed time, unless the order is stopped.
+/// Waits for a fixed time. Ends early when the order is stopped.
 pub(super) async fn wait_for(ctx: &Context, length: Duration) -> Progress {
     if !length.is_zero() {
         wait_until(ctx, |_| false, length).await?;
@@ -85,7 +84,8 @@ pub(super) async fn wait_for(ctx: &Context, length: Duration) -> Progress {
     ensure_not_stopped(ctx)
 }
 
-/// Whether the order may go on. Looked at before each step, and never between the carrier's word and its writing.
+/// Returns an error if the order is stopped. Each step calls it first. It must not run between the
+/// carrier's response and the write of that response.
 pub(super) fn ensure_not_stopped(ctx: &Context) -> Progress {
     if ctx.state(OrderWorkflow::is_stopped) {
         return Err(OrderStopped);
@@ -103,8 +103,10 @@ pub(super) fn ensure_not_stopped(ctx: &Context) -> Progress {
     Ok(())
 }
 
-/// Runs the order under its deadline: a step may be tried again for longer than that, and nobody would look. What was
-/// begun is finished and undone. While the order ships, the carrier has a word in it: that is looked after there.
+/// Runs the order under its deadline, which applies even while a step is retried.
+///
+/// The current call completes and is then compensated. During shipping the carrier's response
+/// decides, so `shipment` handles the deadline itself.
 pub(super) async fn run_with_deadline(ctx: &Context, order: impl Future<Output = ()>) {
     let Some(left) = deadline_left(ctx).filter(|_| ctx.patched(patches::DEADLINE_WATCHED)) else {
         return order.await;
@@ -130,7 +132,7 @@ pub(super) async fn run_with_deadline(ctx: &Context, order: impl Future<Output =
     order.await;
 }
 
-/// What is left until the order's deadline, if it has one.
+/// Returns the time until the order's deadline, if the policy has one.
 pub(super) fn deadline_left(ctx: &Context) -> Option<Duration> {
     let now = current_time(ctx);
     ctx.state(|order| {
@@ -150,13 +152,14 @@ pub(super) fn fail_at_deadline(ctx: &Context) {
         );
         order.transition_to_failed(
             FailureCode::DeadlinePassed,
-            "the order was not on its way in time".to_owned(),
+            "the order was not dispatched before its deadline".to_owned(),
             now,
         );
     });
 }
 
-/// A wait on a condition that Temporal's cancel request does not break; it is looked at beside it.
+/// Returns options for a wait that Temporal's cancel request does not end. The callers handle the
+/// cancel request separately.
 pub(super) fn detached_wait() -> WaitConditionOptions {
     WaitConditionOptions::builder()
         .cancellation_token(WorkflowCancellationToken::new())
