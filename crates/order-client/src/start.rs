@@ -57,7 +57,7 @@ impl OrderClient {
         let start_id = format!("{:016x}", rand::random::<u64>());
         let options = self.start_options(new, &start_id);
         let input = OrderInput {
-            order: contract::order_document(&new.order),
+            order: contract::order_document(new.order),
             policy: Some(new.policy.clone()),
             profile: None,
             shipping_task_queue: Some(self.connection.settings().shipping_task_queue.clone()),
