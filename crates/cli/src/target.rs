@@ -65,7 +65,7 @@ pub(crate) fn explain_temporal_error(error: order_client::Error, id: &str) -> an
         error @ (order_client::Error::Unavailable(_)
         | order_client::Error::NoWorker
         | order_client::Error::Unexpected(_)) => {
-            anyhow!("failed to {error}; look at `orderflow check`")
+            anyhow!("{error}; look at `orderflow check`")
         }
     }
 }

@@ -481,7 +481,7 @@ mod tests {
         ));
         assert_eq!(
             problem.cause(),
-            Some("reach Temporal: secret-host:7233 refused")
+            Some("failed to reach Temporal: secret-host:7233 refused")
         );
         let text = show(problem);
         assert!(

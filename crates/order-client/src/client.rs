@@ -1,4 +1,4 @@
-//! The orders in Temporal, as callers see them.
+//! [`OrderClient`], the entry point of this crate.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,26 +11,32 @@ use contract::order_workflow_id;
 use domain::OrderId;
 use workflows::OrderWorkflow;
 
-/// Calls that wait for nobody but Temporal itself. Milliseconds as a rule; a burst of hundreds of starts
-/// queues for seconds, and is better served late than refused. Twice this still fits API Gateway's 29 s.
+/// The time limit of a call that needs the Temporal server only. A call normally takes
+/// milliseconds. In a burst of hundreds of starts it waits for seconds, and a late response is
+/// better than a refusal. Two such calls fit in API Gateway's limit of 29 s.
 pub(crate) const SERVER_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// The door. Cheap to clone; all clones share one connection.
+/// A client for orders in Temporal. Clones are cheap and share one connection.
 #[derive(Debug, Clone)]
 pub struct OrderClient {
     pub(crate) connection: Arc<SharedConnection>,
 }
 
 impl OrderClient {
-    /// Never fails and does not wait: the first call connects, and each later one reconnects if it must.
+    /// Returns a client without connecting. The first call connects; later calls reconnect if
+    /// necessary.
     pub fn new(settings: TemporalSettings) -> Self {
         Self {
             connection: Arc::new(SharedConnection::new(settings)),
         }
     }
 
-    /// Whether Temporal can be reached. Also what a function does while it initialises, so that its
-    /// first caller need not wait for the connection.
+    /// Checks that Temporal is reachable. A function also calls this method during its
+    /// initialisation, so that its first caller does not wait for the connection.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Error::Unavailable`] when Temporal does not respond within one second.
     #[tracing::instrument(name = "temporal.health", skip_all)]
     pub async fn check_health(&self) -> Result<(), Error> {
         let call = |client: Client| async move {
@@ -44,8 +50,8 @@ impl OrderClient {
             .await
             .map(drop)
             .map_err(|failure| match failure.into_error() {
-                // No worker is asked here: a silent server is one that cannot be reached.
-                Error::NoWorker => Error::Unavailable("no answer within 1s".to_owned()),
+                // This call needs no worker, so a time-out means that the server is unavailable.
+                Error::NoWorker => Error::Unavailable("no response within 1 s".to_owned()),
                 error @ (Error::Unavailable(_) | Error::NotFound | Error::Unexpected(_)) => error,
             })
     }

@@ -1,4 +1,4 @@
-//! What can be asked of an order.
+//! The requests to an order.
 
 use contract::{
     Approval, Cancellation, DeliveryConfirmation, PaymentCancellation, PaymentConfirmation,
@@ -6,7 +6,7 @@ use contract::{
 };
 use domain::AddressChange;
 
-/// One request, with its name on the wire.
+/// A request to an order. Each variant corresponds to one update of the order's workflow.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OrderCommand {
     Approve(Approval),

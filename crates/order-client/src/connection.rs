@@ -1,9 +1,10 @@
 //! One connection to Temporal, made when it is needed and replaced when it is lost.
 //!
-//! A sandbox freezes between two calls and wakes with a connection that nobody closed and nobody
-//! answers on. So a connection that rested is asked something short first; one that fails is replaced
-//! as a whole, not retried; and what was asked is asked once more. All that goes through here may be
-//! asked twice: a start is refused as a duplicate, an update carries its id, the rest only reads.
+//! AWS freezes a Lambda sandbox between two calls. Afterwards its connection may be dead without
+//! having been closed. So this module probes a connection that was idle, replaces a failed
+//! connection instead of retrying on it, and repeats the lost call once. A call may therefore reach
+//! Temporal twice. This is safe: Temporal refuses a second start as a duplicate, an update carries
+//! its id, and other calls only read.
 
 use std::time::{Duration, Instant};
 
@@ -17,17 +18,21 @@ use crate::{
     grpc_error::{CallError, SdkError, is_connection_lost},
 };
 
-/// Connecting takes a few milliseconds, or something is wrong. The SDK's own limit covers the TCP
-/// handshake only, not a server that accepts and then says nothing.
-const CONNECT: Duration = Duration::from_millis(2_000);
+/// The time limit for connecting, which normally takes a few milliseconds. The SDK's own limit
+/// covers only the TCP handshake, not a server that accepts the connection and does not respond.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(2_000);
 
-/// A connection that rested this long may have been lost in a freeze.
-const RESTED: Duration = Duration::from_secs(5);
+/// The idle time after which a connection is probed, because it may be lost in a freeze.
+const IDLE_LIMIT: Duration = Duration::from_secs(5);
 
-/// The short question takes a millisecond.
-const PROBE: Duration = Duration::from_millis(300);
+/// The time limit of the probe, which normally takes one millisecond.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// A client for a worker. It fails when Temporal is not there: a worker's supervisor starts it again.
+/// Connects a worker to Temporal.
+///
+/// # Errors
+///
+/// Returns an error when Temporal is unavailable. The worker's supervisor then restarts it.
 pub async fn connect_worker(settings: &TemporalSettings) -> Result<Client, Error> {
     let (connection, client) = settings.worker_options();
     let connected = Connection::connect(connection).await;
@@ -44,10 +49,11 @@ pub(crate) struct SharedConnection {
 #[derive(Default)]
 struct State {
     client: Option<Client>,
-    /// Tells two connections apart, so that a late failure on an old one does not end the new one.
+    /// The number of the connection. A late failure on an old connection must not close the new
+    /// one.
     generation: u64,
-    used: Option<Instant>,
-    failed: Option<(Instant, String)>,
+    last_used: Option<Instant>,
+    last_failure: Option<(Instant, String)>,
 }
 
 impl std::fmt::Debug for State {
@@ -70,7 +76,8 @@ impl SharedConnection {
         &self.settings
     }
 
-    /// Does `call` with a client, within `deadline`; once more on a new connection when the first is lost.
+    /// Runs `call` with a client, within `deadline`. Repeats it once on a new connection if the
+    /// first connection is lost.
     pub(crate) async fn call<T, E, F, Fut>(
         &self,
         deadline: Duration,
@@ -81,38 +88,41 @@ impl SharedConnection {
         F: Fn(Client) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let mut lost = String::new();
+        let mut cause = String::new();
         for _ in 0..2 {
             let (client, generation) = self.client().await.map_err(CallError::Unreachable)?;
             match timeout(deadline, call(client.clone())).await {
                 Ok(Ok(value)) => return Ok(value),
-                Ok(Err(error)) if is_connection_lost(&error) => lost = error.to_string(),
+                Ok(Err(error)) if is_connection_lost(&error) => cause = error.to_string(),
                 Ok(Err(error)) => return Err(CallError::Sdk(error)),
                 Err(_) => match probe(&client).await {
                     Ok(()) => return Err(CallError::TimedOut),
-                    Err(cause) => lost = cause,
+                    Err(error) => cause = error,
                 },
             }
-            self.forget(generation).await;
+            self.discard(generation).await;
         }
-        Err(CallError::Unreachable(lost))
+        Err(CallError::Unreachable(cause))
     }
 
-    /// The connection, a new one if there is none; whoever waits meanwhile shares how it went.
+    /// Returns the current connection, or makes one. Concurrent callers share one attempt to
+    /// connect.
     async fn client(&self) -> Result<(Client, u64), String> {
-        let asked = Instant::now();
+        let requested_at = Instant::now();
         let mut state = self.state.lock().await;
         if let Some(client) = &state.client {
-            let rested = state.used.is_none_or(|used| used.elapsed() > RESTED);
-            if !rested || probe(client).await.is_ok() {
+            let was_idle = state
+                .last_used
+                .is_none_or(|last_used| last_used.elapsed() > IDLE_LIMIT);
+            if !was_idle || probe(client).await.is_ok() {
                 let client = client.clone();
-                state.used = Some(Instant::now());
+                state.last_used = Some(Instant::now());
                 return Ok((client, state.generation));
             }
             state.client = None;
         }
-        if let Some((at, cause)) = &state.failed
-            && *at > asked
+        if let Some((at, cause)) = &state.last_failure
+            && *at > requested_at
         {
             return Err(cause.clone());
         }
@@ -120,11 +130,11 @@ impl SharedConnection {
             Ok(client) => {
                 state.client = Some(client.clone());
                 state.generation += 1;
-                state.used = Some(Instant::now());
+                state.last_used = Some(Instant::now());
                 Ok((client, state.generation))
             }
             Err(cause) => {
-                state.failed = Some((Instant::now(), cause.clone()));
+                state.last_failure = Some((Instant::now(), cause.clone()));
                 Err(cause)
             }
         }
@@ -132,16 +142,16 @@ impl SharedConnection {
 
     async fn connect(&self) -> Result<Client, String> {
         let (connection, client) = self.settings.caller_options();
-        match timeout(CONNECT, Connection::connect(connection)).await {
+        match timeout(CONNECT_TIMEOUT, Connection::connect(connection)).await {
             Ok(Ok(connection)) => {
                 Client::new(connection, client).map_err(|error| error.to_string())
             }
             Ok(Err(error)) => Err(root_cause(&error)),
-            Err(_) => Err(format!("no answer within {CONNECT:?}")),
+            Err(_) => Err(format!("no response within {CONNECT_TIMEOUT:?}")),
         }
     }
 
-    async fn forget(&self, generation: u64) {
+    async fn discard(&self, generation: u64) {
         let mut state = self.state.lock().await;
         if state.generation == generation {
             state.client = None;
@@ -149,7 +159,8 @@ impl SharedConnection {
     }
 }
 
-/// The last link of the chain: the ones above carry the address, and this text may reach a caller.
+/// Returns the innermost cause. The outer errors contain the address, and this text may reach a
+/// caller.
 fn root_cause(error: &ClientConnectError) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
@@ -161,13 +172,13 @@ fn root_cause(error: &ClientConnectError) -> String {
 async fn probe(client: &Client) -> Result<(), String> {
     let mut service = client.connection().workflow_service();
     match timeout(
-        PROBE,
+        PROBE_TIMEOUT,
         service.get_system_info(GetSystemInfoRequest::default().into_request()),
     )
     .await
     {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(status)) => Err(format!("{:?}: {}", status.code(), status.message())),
-        Err(_) => Err(format!("no answer within {PROBE:?}")),
+        Err(_) => Err(format!("no response within {PROBE_TIMEOUT:?}")),
     }
 }

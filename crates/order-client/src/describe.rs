@@ -1,4 +1,4 @@
-//! What Temporal itself knows of an order, without a worker.
+//! The description of an order by Temporal, which needs no worker.
 
 use chrono::{DateTime, SubsecRound, Utc};
 use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowExecutionStatus};
@@ -12,7 +12,8 @@ use crate::{
 use domain::{CustomerId, OrderId, OrderStatus, Step};
 use workflows::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP};
 
-/// An order as Temporal describes it: its search attributes are as old as its last upsert.
+/// Temporal's description of an order. Its search attributes may be older than the workflow's
+/// state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderDescription {
     pub run_id: String,
@@ -38,7 +39,7 @@ impl OrderClient {
             .call(SERVER_TIMEOUT, call)
             .await
             .map_err(|failure| match failure {
-                CallError::TimedOut => Error::Unavailable("no answer to a describe".to_owned()),
+                CallError::TimedOut => Error::Unavailable("no response to a describe".to_owned()),
                 CallError::Unreachable(_) | CallError::Sdk(_) => failure.into_error(),
             })?;
         let attributes = description.search_attributes();
@@ -56,7 +57,7 @@ impl OrderClient {
             customer_id: attributes
                 .get(&CUSTOMER_ID)
                 .and_then(|id| CustomerId::parse(&id).ok()),
-            // As fine as the database keeps it: a time is the same from every source.
+            // The database stores microseconds. Truncated, the time is equal in all sources.
             started_at: description
                 .start_time()
                 .map_or(DateTime::UNIX_EPOCH, DateTime::from)

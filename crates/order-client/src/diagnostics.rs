@@ -1,4 +1,4 @@
-//! What `orderflow check` asks of Temporal.
+//! Checks of Temporal's setup, for `orderflow check`.
 
 use temporalio_client::Client;
 use temporalio_common::protos::temporal::api::{
@@ -14,17 +14,18 @@ use tonic::IntoRequest;
 use crate::{Error, OrderClient, client::SERVER_TIMEOUT, grpc_error::CallError};
 use workflows::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP, ORDER_TOTAL};
 
-/// How many workers ask for work of each kind on one task queue, and how much of it waits.
+/// The workers and the backlog of one task queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueState {
     pub workflow_pollers: usize,
     pub activity_pollers: usize,
-    /// Tasks of both kinds that nobody has taken yet, about; `None` when Temporal does not say.
+    /// The approximate number of waiting tasks of both types. `None` when Temporal does not report
+    /// it.
     pub backlog: Option<i64>,
 }
 
 impl OrderClient {
-    /// Whether Temporal has the namespace that orders run in.
+    /// Returns whether the namespace of the orders exists.
     pub async fn has_namespace(&self) -> Result<bool, Error> {
         let call = |client: Client| {
             let namespace = self.connection.settings().namespace().to_owned();
@@ -52,7 +53,7 @@ impl OrderClient {
         }
     }
 
-    /// The search attributes that orders need and the namespace does not have.
+    /// Returns the names of the search attributes that orders need and the namespace lacks.
     pub async fn read_missing_search_attributes(&self) -> Result<Vec<&'static str>, Error> {
         let call = |client: Client| {
             let namespace = self.connection.settings().namespace().to_owned();
@@ -65,7 +66,7 @@ impl OrderClient {
                     .await
             }
         };
-        let there = self
+        let registered = self
             .connection
             .call(SERVER_TIMEOUT, call)
             .await
@@ -80,11 +81,11 @@ impl OrderClient {
         ];
         Ok(needed
             .into_iter()
-            .filter(|name| !there.contains_key(*name))
+            .filter(|name| !registered.contains_key(*name))
             .collect())
     }
 
-    /// Has the namespace know the search attributes that orders need; tells which were added.
+    /// Registers the missing search attributes and returns their names.
     pub async fn register_search_attributes(&self) -> Result<Vec<&'static str>, Error> {
         let missing = self.read_missing_search_attributes().await?;
         if missing.is_empty() {
@@ -122,13 +123,13 @@ impl OrderClient {
             .map_err(CallError::into_error)
         {
             Ok(_) => Ok(missing),
-            // Somebody else may have added them meanwhile.
+            // Another program may have registered them concurrently.
             Err(error) if !self.read_missing_search_attributes().await?.is_empty() => Err(error),
             Err(_) => Ok(Vec::new()),
         }
     }
 
-    /// Who works on the task queue of orders, and on that of shipping, and what waits there.
+    /// Returns the state of the task queues of orders and of shipping.
     pub async fn read_task_queues(&self) -> Result<[(String, QueueState); 2], Error> {
         let settings = self.connection.settings();
         let (orders, shipping) = (
@@ -143,8 +144,8 @@ impl OrderClient {
     }
 
     async fn queue_state(&self, queue: &str) -> Result<QueueState, Error> {
-        let workflows = self.described(queue, TaskQueueType::Workflow).await?;
-        let activities = self.described(queue, TaskQueueType::Activity).await?;
+        let workflows = self.describe_queue(queue, TaskQueueType::Workflow).await?;
+        let activities = self.describe_queue(queue, TaskQueueType::Activity).await?;
         let waiting = [&workflows, &activities].map(|described| described.stats.as_ref());
         Ok(QueueState {
             workflow_pollers: workflows.pollers.len(),
@@ -156,7 +157,7 @@ impl OrderClient {
         })
     }
 
-    async fn described(
+    async fn describe_queue(
         &self,
         queue: &str,
         kind: TaskQueueType,

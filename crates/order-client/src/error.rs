@@ -1,18 +1,18 @@
-//! What can go wrong between a caller and an order.
+//! Errors of a call to an order.
 
-/// Why there is no answer. Each variant is one thing that a caller can act on.
+/// The reason why a call has no result. Each variant needs another reaction of the caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Temporal could not be reached, or refused for now: trying again later may help.
-    #[error("reach Temporal: {0}")]
+    /// Temporal is unavailable or refuses calls at the moment. A later call may succeed.
+    #[error("failed to reach Temporal: {0}")]
     Unavailable(String),
-    /// Temporal is there, but no worker took it in time.
-    #[error("get an answer: no worker took it in time")]
+    /// Temporal is available, but no worker responded in time.
+    #[error("no worker responded in time")]
     NoWorker,
-    /// Temporal knows no such order.
-    #[error("find the order")]
+    /// Temporal has no order with this id.
+    #[error("Temporal has no order with this id")]
     NotFound,
-    /// What should not happen: versions that do not fit, a broken payload.
-    #[error("understand Temporal: {0}")]
+    /// An unexpected response, for example from an incompatible version, or a broken payload.
+    #[error("unexpected response from Temporal: {0}")]
     Unexpected(String),
 }

@@ -1,4 +1,4 @@
-//! The only place that reads gRPC codes.
+//! The conversion of gRPC status codes, which no other module reads.
 
 use std::error::Error as _;
 
@@ -12,7 +12,7 @@ use temporalio_client::{
 
 use crate::Error;
 
-/// An error of the SDK that may carry what the server said.
+/// An error of the SDK that may contain a gRPC status.
 pub(crate) trait SdkError: std::fmt::Display + Send {
     fn status(&self) -> Option<&Status>;
 }
@@ -73,35 +73,36 @@ impl SdkError for WorkflowInteractionError {
     }
 }
 
-/// How one call ended without a result.
+/// The failure of one call.
 #[derive(Debug)]
 pub(crate) enum CallError<E> {
-    /// Temporal could not be reached, twice.
+    /// Two attempts could not reach Temporal.
     Unreachable(String),
-    /// Temporal is there, but nothing came back before the deadline.
+    /// Temporal is available, but the call did not complete before its deadline.
     TimedOut,
     Sdk(E),
 }
 
 impl<E: SdkError> CallError<E> {
-    /// For calls in which nothing but the common errors means anything.
+    /// Converts the failure of a call without errors of its own.
     pub(crate) fn into_error(self) -> Error {
         match self {
             Self::Unreachable(cause) => Error::Unavailable(cause),
             Self::TimedOut => Error::NoWorker,
-            Self::Sdk(error) => meaning(&error),
+            Self::Sdk(error) => error_from_status(&error),
         }
     }
 }
 
-/// Whether the connection may be what failed: a new one may do better.
+/// Returns whether the error may come from the connection, so that a new connection may help.
 pub(crate) fn is_connection_lost(error: &impl SdkError) -> bool {
     let Some(status) = error.status() else {
         return false;
     };
     match status.code() {
         Code::Unavailable | Code::Cancelled => true,
-        // These two are a server's as well; a source means that it came from our transport.
+        // Servers also return these two codes. A source is present only if our transport created
+        // the error.
         Code::Unknown | Code::Internal => status.source().is_some(),
         Code::Ok
         | Code::InvalidArgument
@@ -119,21 +120,21 @@ pub(crate) fn is_connection_lost(error: &impl SdkError) -> bool {
     }
 }
 
-pub(crate) fn meaning(error: &impl SdkError) -> Error {
+pub(crate) fn error_from_status(error: &impl SdkError) -> Error {
     let Some(status) = error.status() else {
         return Error::Unexpected(error.to_string());
     };
-    let said = || format!("{:?}: {}", status.code(), status.message());
+    let description = || format!("{:?}: {}", status.code(), status.message());
     match status.code() {
         Code::NotFound => Error::NotFound,
-        // The server looks for pollers before it lets a query wait.
+        // The server returns `FailedPrecondition` when no worker polls for the query.
         Code::DeadlineExceeded | Code::FailedPrecondition => Error::NoWorker,
         Code::Unavailable
         | Code::Cancelled
         | Code::ResourceExhausted
         | Code::Aborted
         | Code::PermissionDenied
-        | Code::Unauthenticated => Error::Unavailable(said()),
+        | Code::Unauthenticated => Error::Unavailable(description()),
         Code::Ok
         | Code::Unknown
         | Code::Internal
@@ -141,7 +142,7 @@ pub(crate) fn meaning(error: &impl SdkError) -> Error {
         | Code::AlreadyExists
         | Code::OutOfRange
         | Code::Unimplemented
-        | Code::DataLoss => Error::Unexpected(said()),
+        | Code::DataLoss => Error::Unexpected(description()),
     }
 }
 
@@ -150,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_a_new_connection_may_mend_is_lost() {
+    fn only_transport_errors_mean_a_lost_connection() {
         for code in [Code::Unavailable, Code::Cancelled] {
             assert!(is_connection_lost(&Status::new(code, "")), "{code:?}");
         }

@@ -1,8 +1,9 @@
-//! The one door to Temporal for callers: start an order, ask something of it, read it, list orders.
+//! The client through which callers use orders in Temporal: start an order, send it a request, read
+//! it, list orders.
 //!
-//! What Temporal says in gRPC codes becomes a typed error here and is not seen elsewhere. Nothing here
-//! decides anything about orders, and nothing here knows HTTP. Start reading at [`Orders`]; how a
-//! connection is made, kept and replaced is in `link`.
+//! This crate translates gRPC status codes into the typed [`Error`], so no other crate handles
+//! them. It makes no decisions about orders and does not depend on HTTP. Start with
+//! [`OrderClient`]; `connection.rs` makes, keeps and replaces the connection.
 
 mod client;
 mod command;

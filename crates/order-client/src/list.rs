@@ -1,4 +1,4 @@
-//! The newest orders in Temporal, for the command line.
+//! The list of orders in Temporal, for the command line.
 
 use std::cmp::Reverse;
 
@@ -11,7 +11,7 @@ use contract::parse_order_workflow_id;
 use domain::{CustomerId, OrderStatus, Step};
 use workflows::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP};
 
-/// One order as Temporal lists it.
+/// An order in Temporal's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderSummary {
     pub order_id: domain::OrderId,
@@ -23,7 +23,7 @@ pub struct OrderSummary {
     pub started_at: DateTime<Utc>,
 }
 
-/// Which orders to list.
+/// The filter of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListFilter {
     pub status: Option<OrderStatus>,
@@ -39,7 +39,7 @@ impl ListFilter {
         let customer = self
             .customer_id
             .as_ref()
-            .map(|id| format!("{} = {}", CUSTOMER_ID.name(), quoted(id.as_str())));
+            .map(|id| format!("{} = {}", CUSTOMER_ID.name(), quote(id.as_str())));
         ["WorkflowType = 'OrderWorkflow'".to_owned()]
             .into_iter()
             .chain(status)
@@ -49,14 +49,17 @@ impl ListFilter {
     }
 }
 
-/// A customer's id may hold any visible character.
-fn quoted(text: &str) -> String {
+/// Quotes and escapes a text, because a customer id may contain any visible character.
+fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
 impl OrderClient {
-    /// Of those that Temporal lists first, the newest first: it lists what runs, then what closed last, and has no other
-    /// order on a database of its own (SQL). Its lists lag behind its workflows by up to a second.
+    /// Returns orders, newest first.
+    ///
+    /// Temporal selects them: running orders first, then the most recently closed ones. With its
+    /// SQL databases Temporal supports no other order. Its list lags behind the workflows by up to
+    /// one second.
     #[tracing::instrument(name = "temporal.list", skip_all)]
     pub async fn list_orders(&self, filter: &ListFilter) -> Result<Vec<OrderSummary>, Error> {
         let query = filter.query();
@@ -70,14 +73,14 @@ impl OrderClient {
             .call(SERVER_TIMEOUT, call)
             .await
             .map_err(CallError::into_error)?;
-        let mut found: Vec<_> = found.iter().filter_map(listed).collect();
+        let mut found: Vec<_> = found.iter().filter_map(summary_from_execution).collect();
         found.sort_by_key(|order| Reverse(order.started_at));
         Ok(found)
     }
 }
 
-/// `None` for a workflow that somebody started under an id that is no order's.
-fn listed(found: &WorkflowExecution) -> Option<OrderSummary> {
+/// Returns `None` for a workflow whose id is not an order's.
+fn summary_from_execution(found: &WorkflowExecution) -> Option<OrderSummary> {
     let attributes = found.search_attributes();
     Some(OrderSummary {
         order_id: parse_order_workflow_id(found.id())?,
@@ -101,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_customers_id_cannot_end_its_quotes() {
+    fn customer_id_cannot_end_its_quotes() {
         let id = CustomerId::parse(r"O'Neil\").ok();
         let query = ListFilter {
             customer_id: id,

@@ -1,7 +1,7 @@
-//! What Temporal's SDK measures of itself: `temporal_…`, for Prometheus.
+//! The metrics of Temporal's SDK (`temporal_…`), for Prometheus.
 //!
-//! The SDK serves its metrics by itself and has no other way to get at them. So it does, at an address of this
-//! machine that nobody else is told, and what it says is passed on beside our own.
+//! The SDK exports its metrics only through its own HTTP server. This module runs that server on a
+//! free local port and passes the text on, so that one endpoint serves all metrics.
 
 use std::{
     io,
@@ -21,10 +21,10 @@ use tokio::{
     time::timeout,
 };
 
-/// It is in this process.
-const ANSWER: Duration = Duration::from_secs(2);
+/// The time limit for reading the metrics from this process.
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The SDK's own metrics. Cheap to clone; they are kept for as long as the program runs.
+/// The metrics of the SDK. Clones are cheap. The metrics exist until the program ends.
 #[derive(Debug, Clone)]
 pub struct SdkMetrics {
     core: Arc<dyn CoreMeter>,
@@ -33,10 +33,10 @@ pub struct SdkMetrics {
 }
 
 impl SdkMetrics {
-    /// Of Prometheus' text format.
+    /// The media type of Prometheus' text format.
     pub const CONTENT_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
 
-    /// Must be called within tokio.
+    /// Starts the export. Must be called within a tokio runtime.
     pub fn start() -> io::Result<Self> {
         let options = PrometheusExporterOptions::builder()
             .socket_addr(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
@@ -61,19 +61,20 @@ impl SdkMetrics {
         })
     }
 
-    /// For a worker's runtime.
+    /// Returns the meter for a worker's runtime.
     pub fn core_meter(&self) -> Arc<dyn CoreMeter> {
         Arc::clone(&self.core)
     }
 
-    /// For a connection.
+    /// Returns the meter for a connection.
     pub(crate) fn meter(&self) -> Option<TemporalMeter> {
         self.meter.clone()
     }
 
-    /// All of them as text; nothing when they can't be had, since ours are worth something alone.
+    /// Returns the metrics as text. Returns an empty text on failure, so that our own metrics are
+    /// served in any case.
     pub async fn prometheus_text(&self) -> String {
-        match timeout(ANSWER, self.fetch()).await {
+        match timeout(READ_TIMEOUT, self.fetch()).await {
             Ok(Ok(text)) => text,
             Ok(Err(_)) | Err(_) => String::new(),
         }
@@ -81,11 +82,11 @@ impl SdkMetrics {
 
     async fn fetch(&self) -> io::Result<String> {
         let mut stream = TcpStream::connect(self.address).await?;
-        // HTTP/1.0 is answered in one piece, and its end is the connection's.
+        // HTTP/1.0 responses are not chunked, and the server closes the connection after the body.
         stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        let (_, body) = answer
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await?;
+        let (_, body) = response
             .split_once("\r\n\r\n")
             .ok_or(io::ErrorKind::InvalidData)?;
         Ok(body.to_owned())

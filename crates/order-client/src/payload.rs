@@ -1,4 +1,4 @@
-//! Payloads as what they say.
+//! Decoding of Temporal payloads for display.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 
-/// Each payload by its name.
+/// Decodes a map of payloads by name.
 pub(crate) fn decode_payloads(payloads: &HashMap<String, Payload>) -> Map<String, Value> {
     let mut read: Vec<_> = payloads
         .iter()
@@ -15,17 +15,18 @@ pub(crate) fn decode_payloads(payloads: &HashMap<String, Payload>) -> Map<String
                 .metadata
                 .get("encoding")
                 .map_or(&b""[..], Vec::as_slice);
-            (name.clone(), decoded(encoding, &payload.data))
+            (name.clone(), decode_payload(encoding, &payload.data))
         })
         .collect();
-    read.sort_by(|(one, _), (other, _)| one.cmp(other));
+    read.sort_by(|(left, _), (right, _)| left.cmp(right));
     read.into_iter().collect()
 }
 
-/// The same JSON with every payload in it (`{"data": …, "metadata": {"encoding": …}}`) as what it says.
+/// Replaces each payload (`{"data": …, "metadata": {"encoding": …}}`) in the JSON by its decoded
+/// value.
 pub(crate) fn decode_nested_payloads(value: Value) -> Value {
     match value {
-        Value::Object(members) => payload(&members).unwrap_or_else(|| {
+        Value::Object(members) => decode_payload_object(&members).unwrap_or_else(|| {
             members
                 .into_iter()
                 .map(|(name, value)| (name, decode_nested_payloads(value)))
@@ -36,7 +37,7 @@ pub(crate) fn decode_nested_payloads(value: Value) -> Value {
     }
 }
 
-fn payload(members: &Map<String, Value>) -> Option<Value> {
+fn decode_payload_object(members: &Map<String, Value>) -> Option<Value> {
     let encoding = BASE64
         .decode(
             members
@@ -46,22 +47,25 @@ fn payload(members: &Map<String, Value>) -> Option<Value> {
                 .as_bytes(),
         )
         .ok()?;
-    // What is empty is left out.
+    // An empty payload has no member `data`.
     let data = members.get("data").map_or(Some(""), Value::as_str)?;
     let data = BASE64.decode(data.as_bytes()).ok()?;
-    Some(decoded(&encoding, &data))
+    Some(decode_payload(&encoding, &data))
 }
 
-/// What is encrypted, or of a kind that nobody reads, is told by its encoding and size.
-fn decoded(encoding: &[u8], data: &[u8]) -> Value {
+/// Decodes a payload. An encrypted payload, or one with an unknown encoding, becomes its encoding
+/// and size.
+fn decode_payload(encoding: &[u8], data: &[u8]) -> Value {
     match encoding {
-        b"json/plain" => serde_json::from_slice(data).unwrap_or_else(|_| opaque(encoding, data)),
+        b"json/plain" => {
+            serde_json::from_slice(data).unwrap_or_else(|_| opaque_payload(encoding, data))
+        }
         b"binary/null" => Value::Null,
-        _ => opaque(encoding, data),
+        _ => opaque_payload(encoding, data),
     }
 }
 
-fn opaque(encoding: &[u8], data: &[u8]) -> Value {
+fn opaque_payload(encoding: &[u8], data: &[u8]) -> Value {
     json!({"encoding": String::from_utf8_lossy(encoding), "bytes": data.len()})
 }
 
@@ -70,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn payloads_are_read_wherever_they_are() {
+    fn payloads_are_decoded_at_any_depth() {
         let payload = |encoding: &[u8], data: &[u8]| json!({"data": BASE64.encode(data), "metadata": {"encoding": BASE64.encode(encoding)}});
         let event = json!({"input": {"payloads": [payload(b"json/plain", br#"{"a":1}"#),
                 {"metadata": {"encoding": BASE64.encode(b"binary/null")}}]},

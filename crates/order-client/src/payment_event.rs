@@ -1,4 +1,5 @@
-//! Passing on what payment providers tell: to the order, or to a settlement. Once Temporal has it, it is not lost.
+//! Transfer of payment events to an order or to a settlement. Temporal then stores the event, so it
+//! is not lost.
 
 use temporalio_client::{
     Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowSignalOptions,
@@ -14,22 +15,26 @@ use contract::settlement_workflow_id;
 use workflows::{Message, OrderWorkflow, PaymentEventSignal, SettlementWorkflow};
 
 impl OrderClient {
-    /// Has Temporal keep the event, whether a worker runs or not. The same event again has no second effect.
+    /// Sends the event to its order, or starts a settlement. It needs no worker. A repeated event
+    /// has no second effect.
     #[tracing::instrument(name = "temporal.notify", skip_all)]
-    pub async fn send_payment_event(&self, notice: PaymentEventSignal) -> Result<(), Error> {
-        if notice.event.concerns_order() && !notice.again && self.tell(&notice).await? {
+    pub async fn send_payment_event(&self, payment_event: PaymentEventSignal) -> Result<(), Error> {
+        if payment_event.event.concerns_order()
+            && !payment_event.again
+            && self.signal_order(&payment_event).await?
+        {
             return Ok(());
         }
-        self.settle(&notice).await
+        self.start_settlement(&payment_event).await
     }
 
-    /// Whether there is an open order that has it now.
-    async fn tell(&self, notice: &PaymentEventSignal) -> Result<bool, Error> {
-        let Some(order_id) = &notice.event.order_id else {
+    /// Sends the event to its order. Returns `false` if there is no open order.
+    async fn signal_order(&self, payment_event: &PaymentEventSignal) -> Result<bool, Error> {
+        let Some(order_id) = &payment_event.event.order_id else {
             return Ok(false);
         };
         let signal = |client: Client| {
-            let message = Message::Valid(notice.clone());
+            let message = Message::Valid(payment_event.clone());
             async move {
                 let order = order_handle(&client, order_id);
                 order
@@ -48,7 +53,7 @@ impl OrderClient {
             .map_err(CallError::into_error)
         {
             Ok(()) => Ok(true),
-            // There is none, or it has ended.
+            // The order does not exist or has ended.
             Err(Error::NotFound) => Ok(false),
             Err(error @ (Error::Unavailable(_) | Error::NoWorker | Error::Unexpected(_))) => {
                 Err(error)
@@ -56,15 +61,17 @@ impl OrderClient {
         }
     }
 
-    async fn settle(&self, notice: &PaymentEventSignal) -> Result<(), Error> {
+    async fn start_settlement(&self, payment_event: &PaymentEventSignal) -> Result<(), Error> {
         let queue = self.connection.settings().orders_task_queue.clone();
         let start = |client: Client| {
-            let options =
-                WorkflowStartOptions::new(queue.clone(), settlement_workflow_id(&notice.event))
-                    .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
-                    .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
-                    .build();
-            let message = Message::Valid(notice.clone());
+            let options = WorkflowStartOptions::new(
+                queue.clone(),
+                settlement_workflow_id(&payment_event.event),
+            )
+            .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
+            .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
+            .build();
+            let message = Message::Valid(payment_event.clone());
             async move {
                 let signal = SettlementWorkflow::payment_event;
                 client

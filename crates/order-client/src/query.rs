@@ -1,4 +1,4 @@
-//! Reading an order from its own workflow. It answers on closed orders too, while a worker is there.
+//! Queries to an order's workflow. They also work on closed orders, but need a running worker.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use contract::OrderView;
 use domain::OrderId;
 use workflows::OrderWorkflow;
 
-/// How long a reader waits for a worker before the row has to do.
-const WORKER: Duration = Duration::from_secs(2);
+/// How long a query waits for a worker. Afterwards the reader uses the row in the database.
+const WORKER_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl OrderClient {
-    /// The workflow's own answer, whether the order is open or closed.
+    /// Returns the state of an open or closed order from its workflow.
     #[tracing::instrument(name = "temporal.query", skip_all)]
     pub async fn query_order(&self, order_id: &OrderId) -> Result<OrderView, Error> {
         self.query(order_id, QueryRejectCondition::None)
@@ -23,7 +23,8 @@ impl OrderClient {
             .map_err(CallError::into_error)
     }
 
-    /// The workflow's own answer; `None` for a closed order, without asking a worker.
+    /// Returns the state of an open order from its workflow. Returns `None` for a closed order,
+    /// without a call to a worker.
     #[tracing::instrument(name = "temporal.query", skip_all)]
     pub async fn query_open_order(&self, order_id: &OrderId) -> Result<Option<OrderView>, Error> {
         match self.query(order_id, QueryRejectCondition::NotOpen).await {
@@ -46,6 +47,6 @@ impl OrderClient {
                 .query(OrderWorkflow::get_full_state, (), options)
                 .await
         };
-        self.connection.call(WORKER, call).await
+        self.connection.call(WORKER_TIMEOUT, call).await
     }
 }

@@ -1,4 +1,4 @@
-//! Starting an order: however often it is tried, one run.
+//! Starting an order, with one run however often the start is repeated.
 
 use temporalio_client::{
     Client, WorkflowDescribeOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
@@ -19,39 +19,44 @@ use workflows::{
 
 pub(crate) const FINGERPRINT_MEMO: &str = "fingerprint";
 pub(crate) const REQUEST_ID_MEMO: &str = "request_id";
-/// Tells our own first try, whose answer was lost, from somebody else's start of the same order.
-const START_ID: &str = "start_id";
+/// The memo that distinguishes our own first call, whose response was lost, from another start of
+/// the same order.
+const START_ID_MEMO: &str = "start_id";
 
-/// What is started.
+/// An order to start.
 #[derive(Debug)]
 pub struct NewOrder<'a> {
     pub order_id: &'a OrderId,
     pub order: &'a Order,
     pub policy: &'a OrderPolicy,
-    /// Two requests that mean the same have the same.
+    /// A hash that is equal for two requests with the same content.
     pub fingerprint: &'a str,
     pub request_id: &'a str,
 }
 
-/// The order runs.
+/// A started order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartedOrder {
     pub run_id: String,
-    /// It was started before, by the same request.
+    /// Whether an earlier call with the same request started the order.
     pub already_started: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StartError {
-    /// The id belongs to an order that another request started.
-    #[error("start the order: its id is taken by another one")]
+    /// Another request started an order with this id.
+    #[error("the order id is already used by another order")]
     Conflict,
     #[error(transparent)]
     Failed(#[from] Error),
 }
 
 impl OrderClient {
-    /// Starts the order, or finds out that it was started.
+    /// Starts the order, or detects that the same request started it before.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StartError::Conflict`] when another request started an order with this id.
     #[tracing::instrument(name = "temporal.start", skip_all)]
     pub async fn start_order(&self, new: &NewOrder<'_>) -> Result<StartedOrder, StartError> {
         let start_id = format!("{:016x}", rand::random::<u64>());
@@ -76,10 +81,10 @@ impl OrderClient {
                 already_started: false,
             }),
             Err(CallError::Sdk(WorkflowStartError::AlreadyStarted { .. })) => {
-                self.started_by(new, &start_id).await
+                self.read_existing_start(new, &start_id).await
             }
             Err(CallError::TimedOut) => {
-                Err(Error::Unavailable("no answer to a start".to_owned()).into())
+                Err(Error::Unavailable("no response to a start".to_owned()).into())
             }
             Err(failure @ (CallError::Unreachable(_) | CallError::Sdk(_))) => {
                 Err(failure.into_error().into())
@@ -91,7 +96,7 @@ impl OrderClient {
         let mut memo = MemoValues::new();
         memo.insert(FINGERPRINT_MEMO, new.fingerprint.to_owned());
         memo.insert(REQUEST_ID_MEMO, new.request_id.to_owned());
-        memo.insert(START_ID, start_id.to_owned());
+        memo.insert(START_ID_MEMO, start_id.to_owned());
         let mut attributes = vec![
             ORDER_STATUS.value_set(OrderStatus::Pending.to_string()),
             ORDER_STEP.value_set(Step::Receive.to_string()),
@@ -113,8 +118,9 @@ impl OrderClient {
             .build()
     }
 
-    /// By whom the order that has this id was started.
-    async fn started_by(
+    /// Compares the existing order's memo with the request and returns which call started the
+    /// order.
+    async fn read_existing_start(
         &self,
         new: &NewOrder<'_>,
         start_id: &str,
@@ -130,18 +136,18 @@ impl OrderClient {
             .await
             .map_err(CallError::into_error)?;
         let memo = description.memo();
-        let says = |key: &str, value: &str| {
+        let memo_equals = |key: &str, value: &str| {
             memo.get::<String>(key)
                 .ok()
                 .flatten()
                 .is_some_and(|text| text == value)
         };
-        if !says(FINGERPRINT_MEMO, new.fingerprint) {
+        if !memo_equals(FINGERPRINT_MEMO, new.fingerprint) {
             return Err(StartError::Conflict);
         }
         Ok(StartedOrder {
             run_id: description.run_id().to_owned(),
-            already_started: !says(START_ID, start_id),
+            already_started: !memo_equals(START_ID_MEMO, start_id),
         })
     }
 }

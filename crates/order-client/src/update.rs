@@ -1,4 +1,4 @@
-//! Asking something of an order, and learning what truly happened.
+//! Requests to an order, sent as Temporal updates.
 
 use std::time::Duration;
 
@@ -17,35 +17,37 @@ use contract::{RecordedOutcome, UpdateOutcome, request_fingerprint};
 use domain::OrderId;
 use workflows::{Decode, Message, OrderWorkflow};
 
-/// A worker takes a request within this time, or there is none.
-const ACCEPTANCE: Duration = Duration::from_secs(5);
+/// The time limit for a worker to accept an update. Without a worker the update is never accepted.
+const ACCEPTANCE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The order itself decides within 15 s; two for the way.
-const RESULT: Duration = Duration::from_secs(17);
+/// The time limit for the outcome of an update. The order decides within 15 s; two seconds are for
+/// transport.
+const OUTCOME_TIMEOUT: Duration = Duration::from_secs(17);
 
-/// What came of a request.
+/// The result of a request to an order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum UpdateResult {
-    /// The order's own answer. `repeated`: it was given to this update id before.
+    /// The order's decision. `repeated`: an earlier update with the same id got this decision.
     Completed {
-        answer: UpdateOutcome,
+        outcome: UpdateOutcome,
         repeated: bool,
     },
-    /// A worker took it and has not said how it went; the order's state will tell.
+    /// A worker accepted the request, but its outcome is not known yet. Read the order's status
+    /// later.
     Undecided,
-    /// The order is closed; nothing was asked of it.
+    /// The order is closed and did not receive the request.
     OrderClosed,
-    /// Under this update id something else was asked before.
+    /// An earlier update with this id contained another request.
     UpdateIdReused,
 }
 
 impl UpdateResult {
-    /// The answer, if it is one to `request`.
-    fn to(request: Option<&str>, answered: RecordedOutcome, repeated: bool) -> Self {
-        match (request, answered.request) {
-            (Some(ours), Some(asked)) if ours != asked => Self::UpdateIdReused,
+    /// Returns the recorded outcome, or `UpdateIdReused` if it belongs to another request.
+    fn from_recorded(request: Option<&str>, recorded: RecordedOutcome, repeated: bool) -> Self {
+        match (request, recorded.request) {
+            (Some(requested), Some(existing)) if requested != existing => Self::UpdateIdReused,
             _ => Self::Completed {
-                answer: answered.outcome,
+                outcome: recorded.outcome,
                 repeated,
             },
         }
@@ -53,8 +55,10 @@ impl UpdateResult {
 }
 
 impl OrderClient {
-    /// Asks `command` of the order. With an `update_id` a repeat gets the first answer again, also
-    /// after the order closed; without one each call is a request of its own.
+    /// Sends `command` to the order as an update.
+    ///
+    /// A repeated call with the same `update_id` returns the first outcome, even after the order
+    /// closed. Without an `update_id`, each call is a separate request.
     #[tracing::instrument(name = "temporal.update", skip_all)]
     pub async fn update_order(
         &self,
@@ -117,25 +121,26 @@ impl OrderClient {
         let mut update_id = update_id;
         let request = request_fingerprint(&body);
         if let Some(known) = update_id
-            && let Some(reply) = self
-                .earlier(order_id, update, known, request.as_deref())
+            && let Some(result) = self
+                .read_earlier_result(order_id, update, known, request.as_deref())
                 .await?
         {
-            match reply {
-                // Not decided then; by now it may be. The order itself knows a request that it has seen.
+            match result {
+                // The first attempt timed out without an outcome. A new update id lets the order
+                // decide again, and the order detects a repeated request itself.
                 UpdateResult::Completed {
-                    answer: UpdateOutcome::Undecided { .. },
+                    outcome: UpdateOutcome::Undecided { .. },
                     ..
                 } => update_id = None,
                 UpdateResult::Completed { .. }
                 | UpdateResult::Undecided
                 | UpdateResult::OrderClosed
                 | UpdateResult::UpdateIdReused => {
-                    return Ok(reply);
+                    return Ok(result);
                 }
             }
         }
-        // An id in any case: the second try on a new connection must be known as the same request.
+        // The update always has an id, so that Temporal detects a repeat on a new connection.
         let update_id =
             update_id.map_or_else(|| format!("{:032x}", rand::random::<u128>()), str::to_owned);
         let start = |client: Client| {
@@ -149,17 +154,17 @@ impl OrderClient {
                     .await
             }
         };
-        match self.connection.call(ACCEPTANCE, start).await {
+        match self.connection.call(ACCEPTANCE_TIMEOUT, start).await {
             Ok(accepted) => {
-                self.result(order_id, update, &accepted, request.as_deref())
+                self.read_result(order_id, update, &accepted, request.as_deref())
                     .await
             }
-            Err(failure) => self.without_answer(order_id, failure).await,
+            Err(failure) => self.explain_failure(order_id, failure).await,
         }
     }
 
-    /// What an update of this id was answered, if there was one.
-    async fn earlier<U>(
+    /// Returns the result of an earlier update with this id, if any.
+    async fn read_earlier_result<U>(
         &self,
         order_id: &OrderId,
         update: fn() -> U,
@@ -176,8 +181,8 @@ impl OrderClient {
             let known = order_handle(&client, order_id).get_update_handle(update(), update_id);
             known.get_result(RpcOptions::default()).await
         };
-        match self.connection.call(RESULT, poll).await {
-            Ok(answered) => Ok(Some(UpdateResult::to(request, answered, true))),
+        match self.connection.call(OUTCOME_TIMEOUT, poll).await {
+            Ok(recorded) => Ok(Some(UpdateResult::from_recorded(request, recorded, true))),
             Err(CallError::TimedOut) => Ok(Some(UpdateResult::Undecided)),
             Err(failure @ (CallError::Unreachable(_) | CallError::Sdk(_))) => {
                 match failure.into_error() {
@@ -190,7 +195,7 @@ impl OrderClient {
         }
     }
 
-    async fn result<U>(
+    async fn read_result<U>(
         &self,
         order_id: &OrderId,
         update: fn() -> U,
@@ -203,10 +208,12 @@ impl OrderClient {
                 Output = RecordedOutcome,
             >,
     {
-        // The handle may hold the outcome; asked on another connection, it is found by its id.
-        let first = tokio::time::timeout(RESULT, accepted.get_result(RpcOptions::default())).await;
+        // The handle may already contain the outcome. On another connection the update is found by
+        // its id.
+        let first =
+            tokio::time::timeout(OUTCOME_TIMEOUT, accepted.get_result(RpcOptions::default())).await;
         match first {
-            Ok(Ok(answered)) => return Ok(UpdateResult::to(request, answered, false)),
+            Ok(Ok(recorded)) => return Ok(UpdateResult::from_recorded(request, recorded, false)),
             Err(_) => return Ok(UpdateResult::Undecided),
             Ok(Err(_)) => {}
         }
@@ -215,15 +222,15 @@ impl OrderClient {
             known.get_result(RpcOptions::default()).await
         };
         match self.connection.call(SERVER_TIMEOUT, poll).await {
-            Ok(answered) => Ok(UpdateResult::to(request, answered, false)),
-            // Accepted, and then the way to the answer was lost.
+            Ok(recorded) => Ok(UpdateResult::from_recorded(request, recorded, false)),
+            // The update was accepted, and then the connection was lost.
             Err(CallError::TimedOut | CallError::Unreachable(_)) => Ok(UpdateResult::Undecided),
-            Err(failure @ CallError::Sdk(_)) => self.without_answer(order_id, failure).await,
+            Err(failure @ CallError::Sdk(_)) => self.explain_failure(order_id, failure).await,
         }
     }
 
-    /// Closed and unknown orders give one and the same error: what Temporal knows tells them apart.
-    async fn without_answer(
+    /// Distinguishes closed orders from unknown ones, for which an update returns the same error.
+    async fn explain_failure(
         &self,
         order_id: &OrderId,
         failure: CallError<WorkflowUpdateError>,
@@ -231,7 +238,7 @@ impl OrderClient {
         match failure.into_error() {
             Error::NotFound => {
                 let described = self.describe_order(order_id).await?;
-                // Open after all: it closed and was not, which is a worker that must try again.
+                // The order is open: its worker lost the task that closed it and must run it again.
                 if described.is_open {
                     Err(Error::NoWorker)
                 } else {

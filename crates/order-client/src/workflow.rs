@@ -1,4 +1,4 @@
-//! One workflow as Temporal keeps it, for people who look behind an order: what describes it, and its history.
+//! Details of one workflow for operators: its description and its history.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -13,7 +13,7 @@ use crate::{Error, OrderClient, client::SERVER_TIMEOUT, grpc_error::CallError, p
 use contract::order_workflow_id;
 use domain::OrderId;
 
-/// A workflow, an order's or a shipment's.
+/// The description of an order's or a shipment's workflow.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WorkflowDescription {
     pub workflow_id: String,
@@ -32,7 +32,7 @@ pub struct WorkflowDescription {
     pub pending_children: Vec<String>,
 }
 
-/// An activity that is not done, or is tried again.
+/// An activity that runs or is retried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PendingActivity {
     pub activity: String,
@@ -40,19 +40,19 @@ pub struct PendingActivity {
     pub last_failure: Option<String>,
 }
 
-/// One entry of a history.
+/// An event of a history.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WorkflowEvent {
     pub event_id: i64,
     pub time: Option<DateTime<Utc>>,
     #[serde(rename = "type")]
     pub kind: String,
-    /// As Temporal names them, with every payload as what it says.
+    /// The attributes with Temporal's names and decoded payloads.
     pub attributes: Value,
 }
 
 impl WorkflowEvent {
-    /// The workflow that this entry says was started as a child.
+    /// Returns the id of the child workflow that this event started.
     pub fn started_child(&self) -> Option<&str> {
         let is_start = self.kind == "ChildWorkflowExecutionStarted";
         self.attributes
@@ -63,19 +63,20 @@ impl WorkflowEvent {
 }
 
 impl OrderClient {
-    /// The workflow of this id, or else of the order of this id.
+    /// Describes the workflow with this id, or the workflow of the order with this id.
     pub async fn describe_workflow(&self, id: &str) -> Result<WorkflowDescription, Error> {
         match self.describe_exactly(id).await {
-            Err(Error::NotFound) => self.describe_exactly(&of_order(id)?).await,
+            Err(Error::NotFound) => self.describe_exactly(&parse_order_workflow_id(id)?).await,
             found => found,
         }
     }
 
-    /// The history of the workflow of this id, or else of the order of this id; with the workflow's id.
+    /// Returns the history of the workflow with this id, or of the order with this id, together
+    /// with the id of the workflow.
     pub async fn read_history(&self, id: &str) -> Result<(String, Vec<WorkflowEvent>), Error> {
         match self.history_exactly(id).await {
             Err(Error::NotFound) => {
-                let id = of_order(id)?;
+                let id = parse_order_workflow_id(id)?;
                 let events = self.history_exactly(&id).await?;
                 Ok((id, events))
             }
@@ -91,7 +92,7 @@ impl OrderClient {
         self.connection
             .call(SERVER_TIMEOUT, call)
             .await
-            .map(|found| description(&found))
+            .map(|found| description_from_execution(&found))
             .map_err(CallError::into_error)
     }
 
@@ -108,17 +109,17 @@ impl OrderClient {
             .call(SERVER_TIMEOUT, call)
             .await
             .map_err(CallError::into_error)?;
-        Ok(events.iter().map(event).collect())
+        Ok(events.iter().map(event_from_history).collect())
     }
 }
 
-fn of_order(id: &str) -> Result<String, Error> {
+fn parse_order_workflow_id(id: &str) -> Result<String, Error> {
     OrderId::parse(id)
         .map(|id| order_workflow_id(&id))
         .map_err(|_| Error::NotFound)
 }
 
-fn description(found: &WorkflowExecutionDescription) -> WorkflowDescription {
+fn description_from_execution(found: &WorkflowExecutionDescription) -> WorkflowDescription {
     let raw = found.raw();
     let info = raw.workflow_execution_info.as_ref();
     let attributes = info.and_then(|info| info.search_attributes.as_ref());
@@ -164,12 +165,12 @@ fn description(found: &WorkflowExecutionDescription) -> WorkflowDescription {
     }
 }
 
-fn event(event: &HistoryEvent) -> WorkflowEvent {
+fn event_from_history(event: &HistoryEvent) -> WorkflowEvent {
     let attributes = event
         .attributes
         .as_ref()
         .and_then(|attributes| serde_json::to_value(attributes).ok());
-    // One member, named after the kind.
+    // The JSON object has one member, which is named after the type of the event.
     let named = match attributes {
         Some(Value::Object(members)) => members.into_iter().next(),
         Some(

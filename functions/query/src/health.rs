@@ -35,7 +35,7 @@ pub(crate) async fn check_health(app: &App) -> Result<ApiResponse, Problem> {
             status: "unavailable",
             temporal: DependencyHealth {
                 reachable: false,
-                cause: Some(format!("failed to {error}")),
+                cause: Some(error.to_string()),
             },
         }),
     }

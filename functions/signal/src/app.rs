@@ -60,8 +60,8 @@ async fn route(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> 
         .update_order(&order_id, command.clone(), update_id.as_deref())
         .await;
     match outcome.map_err(|error| response::client_problem(error, &order_id))? {
-        Outcome::Completed { answer, repeated } => {
-            response::outcome_response(&order_id, answer, repeated)
+        Outcome::Completed { outcome, repeated } => {
+            response::outcome_response(&order_id, outcome, repeated)
         }
         Outcome::Undecided => response::undecided_response(
             &order_id,

@@ -203,11 +203,7 @@ async fn temporal() -> Vec<Finding> {
             format!("{place}: there is no such namespace"),
             NAMESPACE,
         )),
-        Err(error) => Some(Finding::bad(
-            "temporal",
-            format!("{place}: failed to {error}"),
-            UP,
-        )),
+        Err(error) => Some(Finding::bad("temporal", format!("{place}: {error}"), UP)),
     };
     if let Some(bad) = bad {
         let queues = queues
@@ -228,18 +224,16 @@ async fn temporal() -> Vec<Finding> {
                 remedy,
             )
         }
-        Err(error) => Finding::bad("search attributes", format!("failed to {error}"), NAMESPACE),
+        Err(error) => Finding::bad("search attributes", error.to_string(), NAMESPACE),
     };
     let mut findings = vec![Finding::good("temporal", place), attributes];
     match orders.read_task_queues().await {
         Ok(states) => findings.extend(states.iter().map(|(name, state)| queue(name, *state))),
-        Err(error) => findings.extend(queues.iter().map(|name| {
-            Finding::bad(
-                &format!("task queue {name}"),
-                format!("failed to {error}"),
-                NAMESPACE,
-            )
-        })),
+        Err(error) => {
+            findings.extend(queues.iter().map(|name| {
+                Finding::bad(&format!("task queue {name}"), error.to_string(), NAMESPACE)
+            }))
+        }
     }
     findings
 }

@@ -18,7 +18,7 @@ pub(crate) async fn list_orders(arguments: ListArguments) -> Result<()> {
         limit: usize::from(arguments.limit),
     };
     let found = target::connect_orders()?.list_orders(&filter).await;
-    let found = found.map_err(|error| anyhow!("failed to {error}; look at `orderflow check`"))?;
+    let found = found.map_err(|error| anyhow!("{error}; look at `orderflow check`"))?;
     if arguments.output.json {
         return print_json(&found.iter().map(document).collect::<Vec<_>>());
     }

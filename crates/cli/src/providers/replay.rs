@@ -44,7 +44,7 @@ pub(super) async fn replay_webhook_event(arguments: WebhookEventArguments) -> Re
     orders
         .send_payment_event(notice)
         .await
-        .map_err(|error| anyhow!("failed to {error}; look at `orderflow check`"))?;
+        .map_err(|error| anyhow!("{error}; look at `orderflow check`"))?;
     let after = outcome(&pool, &orders, &arguments, &before, &settlement).await?;
     if arguments.output.json {
         let mut document = webhook_events::webhook_event_json(&after);
