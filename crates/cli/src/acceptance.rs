@@ -1,5 +1,5 @@
-//! The commands that take orders through everything and look whether they end as they should: through HTTP
-//! alone, so against any deployment.
+//! The commands that run orders and check how they end. They use HTTP only, so they work with any
+//! deployment.
 
 mod arguments;
 mod demo;

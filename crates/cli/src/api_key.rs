@@ -1,4 +1,4 @@
-//! `api-key create`: a new key, and the line that lets its bearer in.
+//! `api-key create`: a new API key and the line for `API_KEYS` that accepts it.
 
 use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
@@ -13,7 +13,7 @@ use orderflow_http::{Scope, create_api_key};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ApiKeyCommand {
-    /// Make a key. It is shown once; the API knows it by its hash.
+    /// Create an API key; it is printed once, and the API stores only its hash.
     #[command(after_help = "Examples:
   orderflow api-key create --name shop --scopes orders:read,orders:write
   orderflow api-key create --name ann --scopes orders:read --customer CUST-001 --expires 2027-01-01T00:00:00Z")]
@@ -22,16 +22,16 @@ pub(crate) enum ApiKeyCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct Create {
-    /// What the key is called in settings and logs.
+    /// Name of the key in settings and logs.
     #[arg(long, value_parser = value_parsers::key_name)]
     name: String,
-    /// What it may do, by commas.
+    /// Scopes of the key, separated by commas.
     #[arg(long, required = true, value_delimiter = ',', value_name = "SCOPES", value_parser = value_parsers::scope())]
     scopes: Vec<Scope>,
-    /// The one customer whose orders the key is for [default: all orders].
+    /// Customer whose orders the key can access [default: all orders].
     #[arg(long, value_name = "ID", value_parser = value_parsers::customer_id)]
     customer: Option<CustomerId>,
-    /// When the key ends, such as 2027-01-01T00:00:00Z [default: never].
+    /// Expiry time, such as 2027-01-01T00:00:00Z [default: none].
     #[arg(long, value_name = "TIME", value_parser = value_parsers::time)]
     expires: Option<String>,
     #[command(flatten)]
@@ -49,16 +49,16 @@ pub(crate) fn run(command: ApiKeyCommand) -> Result<()> {
     let expires = expires.as_deref().and_then(parse_time);
     let customer = customer.as_ref().map(CustomerId::as_str);
     let made = create_api_key(&name, &scopes, customer, expires)
-        .map_err(|why| anyhow!("the key {why}"))?;
+        .map_err(|error| anyhow!("API key: {error}"))?;
     if output.json {
         return print_json(&json!({"key": made.key, "line": made.line}));
     }
     print(&format!(
-        "The key, which is not shown again; send it as X-Api-Key:\n\n    {}\n",
+        "API key, printed only now; send it in the header X-Api-Key:\n\n    {}\n",
         made.key
     ))?;
     print(&format!(
-        "What lets it in, for API_KEYS or a line of API_KEYS_FILE, with API_AUTH=api-key:\n\n    {}",
+        "Line for API_KEYS or API_KEYS_FILE, with API_AUTH=api-key:\n\n    {}",
         made.line
     ))
 }

@@ -1,4 +1,6 @@
-//! What can be typed.
+//! The commands of `orderflow`; the arguments of each group are in its own folder.
+
+use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
@@ -22,12 +24,13 @@ use crate::{
     bin_name = "orderflow",
     version,
     propagate_version = true,
-    after_help = "Begin with:
-  orderflow demo          two orders before your eyes
-  orderflow up --detach   a stack to try things on
-  orderflow check         what is wrong, and what to do about it
+    after_help = "Start with:
+  orderflow demo          run two orders on a temporary stack
+  orderflow up --detach   start a local stack in the background
+  orderflow check         test every dependency and print remedies
 
-Settings are environment variables, also from .env in the working folder. Exit codes: 0 done, 1 failed, 2 usage."
+Settings are environment variables; a .env file in the working folder is read too.
+Exit codes: 0 success, 1 failure, 2 wrong usage."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -36,7 +39,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Start the local stack: PostgreSQL, Temporal with its UI, a mailbox, worker, HTTP API.
+    /// Start the local stack: PostgreSQL, Temporal and its UI, a mail server, the worker, the HTTP API.
     #[command(
         visible_alias = "start",
         after_help = "Examples:
@@ -45,29 +48,29 @@ pub(crate) enum Command {
   orderflow up --http-port 8001 --temporal-port 7234 --ui-port 8234"
     )]
     Up(Up),
-    /// Stop the local stack; its data stays.
+    /// Stop the local stack and keep its data.
     #[command(
         visible_alias = "stop",
         after_help = "Examples:
   orderflow down"
     )]
     Down,
-    /// Restart one service, `app` (worker and API), or everything.
+    /// Restart one service, `app` (worker and API) or all services.
     #[command(after_help = "Examples:
   orderflow restart
   orderflow restart worker
   orderflow restart app")]
     Restart {
-        /// Which one [default: everything].
+        /// Service to restart [default: all].
         #[arg(value_parser = value_parsers::service())]
         service: Option<String>,
     },
-    /// Show what runs.
+    /// List the services of the local stack.
     #[command(after_help = "Examples:
   orderflow ps
   orderflow ps --json")]
     Ps(OutputArguments),
-    /// Show what the services wrote.
+    /// Print the logs of the local stack's services.
     #[command(after_help = "Examples:
   orderflow logs --service worker --follow
   orderflow logs --service app --lines 50")]
@@ -77,22 +80,32 @@ pub(crate) enum Command {
   eval \"$(orderflow env)\"
   orderflow env --json")]
     Env(OutputArguments),
-    /// Stop the local stack and remove its data.
+    /// Stop the local stack and delete its data.
     #[command(after_help = "Examples:
   orderflow reset
   orderflow reset --yes")]
     Reset {
-        /// Do not ask.
+        /// Do not ask for confirmation.
         #[arg(long, short)]
         yes: bool,
     },
+    /// Run the `temporal` CLI that the stack uses, with the stack's address and namespace.
+    #[command(after_help = "Examples:
+  orderflow temporal workflow list
+  orderflow temporal workflow query --workflow-id order-order-123 --type get_full_state
+  orderflow temporal workflow signal --workflow-id order-order-123 --name cancel_order")]
+    Temporal {
+        /// Arguments for `temporal`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        arguments: Vec<OsString>,
+    },
     #[command(flatten)]
     Order(OrderCommand),
-    /// Make keys for callers of the API (API_AUTH=api-key).
+    /// Create API keys for callers of the API (API_AUTH=api-key).
     #[command(subcommand)]
     ApiKey(ApiKeyCommand),
     #[command(flatten)]
-    PaymentEvent(ProviderCommand),
+    Provider(ProviderCommand),
     #[command(flatten)]
     Database(DatabaseCommand),
     /// Take, list and restore RDS snapshots of the deployment's database.
@@ -106,31 +119,31 @@ pub(crate) enum Command {
     },
     #[command(flatten)]
     Acceptance(AcceptanceCommand),
-    /// Print what a shell needs to complete these commands.
+    /// Print a shell's completion script.
     #[command(after_help = "Examples:
   orderflow completions bash > ~/.local/share/bash-completion/completions/orderflow
   orderflow completions zsh > ~/.zfunc/_orderflow
   orderflow completions fish > ~/.config/fish/completions/orderflow.fish")]
     Completions {
-        /// Which shell.
+        /// Shell to print the script for.
         shell: Shell,
     },
     /// Print docs/cli.md.
     #[command(hide = true)]
     Manual,
-    /// Run one service in this process; what the stack starts.
+    /// Run one service in this process; the local stack starts its services with it.
     #[command(hide = true)]
     Serve {
-        /// Which one.
+        /// Service to run.
         service: Service,
     },
-    /// Ask a service that runs beside this process how it is; what an image's health check calls.
+    /// Check the health of a service on this machine; the health check of the container images.
     #[command(hide = true)]
     Health {
-        /// Which one.
+        /// Service to check.
         service: Service,
     },
-    /// Watch over the stack for `up --detach`.
+    /// Supervise the stack for `up --detach`.
     #[command(hide = true)]
     Supervise(StackArguments),
 }

@@ -1,6 +1,6 @@
-//! The commands that look at the database, or look after it.
+//! The database commands.
 //!
-//! All that is SQL is in the crate `store`; here is what is typed and what is printed. Start reading at
+//! All SQL is in the crate `store`; this folder has the arguments and the output. Start reading at
 //! [`DatabaseCommand`].
 
 mod arguments;
@@ -21,7 +21,7 @@ pub(crate) async fn run(command: DatabaseCommand) -> Result<ExitCode> {
     match command {
         DatabaseCommand::Db(arguments) => match arguments.command {
             Some(DbCommand::Shell { arguments }) => return shell::open_shell(&arguments),
-            None => query::run_query(arguments.question).await,
+            None => query::run_query(arguments.query).await,
         },
         DatabaseCommand::Stock {
             command: StockCommand::List(output),
@@ -30,7 +30,7 @@ pub(crate) async fn run(command: DatabaseCommand) -> Result<ExitCode> {
             command: StockCommand::Set(arguments),
         } => stock::set_stock(arguments).await,
         DatabaseCommand::Verify(output) => return verify::verify_invariants(output).await,
-        DatabaseCommand::Migrate(asked) => return migrate::run_migrations(asked).await,
+        DatabaseCommand::Migrate(arguments) => return migrate::run_migrations(arguments).await,
         DatabaseCommand::Backup {
             command: BackupCommand::Create(arguments),
         } => backup::create_backup(arguments).await,

@@ -1,15 +1,22 @@
-//! The program `orderflow`: the local stack, orders from the command line, and what an operator needs.
+//! The program `orderflow`: the local stack, orders from the command line, and an operator's tools.
 //!
-//! Start reading at [`args`]; `stack` runs the local stack, which lives in the crate `devstack`, `api` is
-//! its HTTP API, `orders` are that API's callers, `payment_events` are about payment
-//! providers, `database` looks after what is stored, `snapshot` keeps it in AWS, `acceptance` takes
-//! orders through everything and looks whether they end as they should.
+//! Start reading at [`args`]. The folders are:
+//!
+//! - `stack`: the local stack, which the crate `devstack` implements;
+//! - `gateway`: the HTTP API of the local stack;
+//! - `orders`: commands that call the HTTP API and Temporal;
+//! - `providers`: webhook events of payment providers;
+//! - `database`: queries, stock, checks, migrations and backups;
+//! - `snapshot`: RDS snapshots in AWS;
+//! - `acceptance`: the demo, the acceptance scenarios and the load generator.
 
 mod acceptance;
 mod api_key;
 mod args;
+mod child;
 mod database;
 mod gateway;
+mod help;
 mod manual;
 mod orders;
 mod output;
@@ -22,37 +29,40 @@ mod value_parsers;
 use std::{io, process::ExitCode};
 
 use anyhow::{Context, Result};
-use clap::{CommandFactory, Parser, error::ErrorKind};
+use clap::{FromArgMatches, error::ErrorKind};
 use clap_complete::Shell;
 
 use crate::args::{Arguments, Command};
 
-/// What the program does; the tests have a twin of it.
+/// Runs the program. The system tests call this function from their own binary.
 #[must_use]
 pub fn main() -> ExitCode {
-    let command = match Arguments::try_parse() {
+    let parsed = help::program()
+        .try_get_matches()
+        .and_then(|matches| Arguments::from_arg_matches(&matches));
+    let command = match parsed {
         Ok(arguments) => arguments.command,
-        Err(error) => return not_understood(&error),
+        Err(error) => return report_usage_error(&error),
     };
     match load_settings().and_then(|()| run(command)) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {}", one_line(&format!("{error:#}"), " "));
+            eprintln!("error: {}", join_lines(&format!("{error:#}"), " "));
             ExitCode::FAILURE
         }
     }
 }
 
-/// Help is what was asked for; anything else is a mistake, told in one line like every other.
-fn not_understood(error: &clap::Error) -> ExitCode {
-    let was_asked_for = matches!(
+/// Prints a requested help page, or a usage error as one line.
+fn report_usage_error(error: &clap::Error) -> ExitCode {
+    let is_help = matches!(
         error.kind(),
         ErrorKind::DisplayHelp
             | ErrorKind::DisplayVersion
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     );
-    if was_asked_for {
-        // A reader that has had enough is no failure.
+    if is_help {
+        // A closed pipe, as of `| head`, is not an error.
         if let Err(error) = error.print()
             && error.kind() != io::ErrorKind::BrokenPipe
         {
@@ -60,22 +70,23 @@ fn not_understood(error: &clap::Error) -> ExitCode {
             return ExitCode::FAILURE;
         }
     } else {
-        eprintln!("{}", one_line(&error.to_string(), "; "));
+        eprintln!("{}", join_lines(&error.to_string(), "; "));
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-/// Paragraphs side by side, whatever they are made of.
-fn one_line(text: &str, between: &str) -> String {
-    let paragraph = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+/// Joins the lines of each paragraph with spaces, and the paragraphs with `separator`.
+fn join_lines(text: &str, separator: &str) -> String {
+    let join = |paragraph: &str| paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
     text.split("\n\n")
-        .map(paragraph)
-        .filter(|text| !text.is_empty())
+        .map(join)
+        .filter(|paragraph| !paragraph.is_empty())
         .collect::<Vec<_>>()
-        .join(between)
+        .join(separator)
 }
 
-/// Before there are threads, which could read the environment while it changes.
+/// Reads `.env` into the environment. Must run before other threads exist, since they could read the
+/// environment at the same time.
 fn load_settings() -> Result<()> {
     match dotenvy::dotenv() {
         Err(error) if !error.not_found() => {
@@ -85,10 +96,10 @@ fn load_settings() -> Result<()> {
     }
 }
 
-/// Into memory first: the generator panics where it cannot write.
-fn completions(shell: Shell) -> Result<()> {
+/// Prints the completion script from memory, because clap's generator panics on a write error.
+fn print_completions(shell: Shell) -> Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "orderflow", &mut script);
+    clap_complete::generate(shell, &mut help::program(), "orderflow", &mut script);
     output::print(String::from_utf8_lossy(&script).trim_end())
 }
 
@@ -102,14 +113,15 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Logs(arguments) => stack::show_logs(arguments).await,
         Command::Env(output) => stack::env(output),
         Command::Reset { yes } => stack::reset_stack(yes).await,
+        Command::Temporal { arguments } => return stack::run_temporal(&arguments),
         Command::Order(command) => return orders::run(command).await,
         Command::ApiKey(command) => api_key::run(command),
         Command::Database(command) => return database::run(command).await,
         Command::Snapshot { command } => snapshot::run(command).await,
         Command::Acceptance(command) => return acceptance::run(command).await,
-        Command::PaymentEvent(command) => providers::run(command).await,
-        Command::Completions { shell } => completions(shell),
-        Command::Manual => manual::manual(),
+        Command::Provider(command) => providers::run(command).await,
+        Command::Completions { shell } => print_completions(shell),
+        Command::Manual => manual::print_manual(),
         Command::Serve { service } => stack::serve_service(service).await,
         Command::Health { service } => stack::check_service_health(service).await,
         Command::Supervise(arguments) => stack::supervise_stack(arguments).await,

@@ -1,4 +1,4 @@
-//! The program `orderflow`; what it does is in the library beside it.
+//! The binary `orderflow`; the code is in the library of this crate.
 
 use std::process::ExitCode;
 

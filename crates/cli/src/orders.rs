@@ -1,6 +1,7 @@
-//! The commands about orders: each calls the HTTP API, as any other client would.
+//! The order commands. Each calls the HTTP API, as any other client does.
 //!
-//! Only `list`, `describe`, `history` and `check` look behind it. Start reading at [`OrderCommand`].
+//! Only `list`, `describe`, `history` and `check` connect to Temporal or the database. Start reading at
+//! [`OrderCommand`].
 
 pub(crate) mod api_client;
 pub(crate) mod arguments;
@@ -17,7 +18,7 @@ use anyhow::Result;
 pub(crate) use arguments::OrderCommand;
 use std::process::ExitCode;
 
-/// Does one command. What it prints for people is for people; `--json` is what machines may rely on.
+/// Runs one command. The text output may change; programs must use `--json`.
 pub(crate) async fn run(command: OrderCommand) -> Result<ExitCode> {
     match command {
         OrderCommand::StartOrder(arguments) => start::start_order(arguments).await,

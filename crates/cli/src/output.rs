@@ -1,4 +1,4 @@
-//! Printing, for people and for machines. Colour reaches a terminal only, and none where `NO_COLOR` is set.
+//! Output for people and for programs. Colour is used on a terminal only, and not if `NO_COLOR` is set.
 
 use std::io::{ErrorKind, Write};
 
@@ -10,24 +10,25 @@ use serde_json::Value;
 
 use domain::{Currency, Decimal, Money};
 
+/// The option of every command that prints data.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct OutputArguments {
-    /// For machines.
+    /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// One line or more on standard output. A reader that has had enough (`| head`) is no failure.
+/// Prints one or more lines to standard output. A closed pipe, as of `| head`, is not an error.
 pub(crate) fn print(text: &str) -> Result<()> {
     write(&format!("{text}\n"))
 }
 
-/// A question, whose answer is typed on the same line.
-pub(crate) fn print_prompt(question: &str) -> Result<()> {
-    write(question)
+/// Prints a prompt without a line break, so that the answer is typed on the same line.
+pub(crate) fn print_prompt(prompt: &str) -> Result<()> {
+    write(prompt)
 }
 
-/// One document on one line.
+/// Prints one JSON document on one line.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
     print(&serde_json::to_string(value)?)
 }
@@ -56,7 +57,7 @@ fn painted(text: &str, style: Style) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Lines of `name  value`, the values below each other; without those that are empty.
+/// Formats lines of `name  value` with aligned values. Leaves out pairs with an empty value.
 pub(crate) fn format_fields(pairs: &[(&str, String)]) -> String {
     let width = pairs
         .iter()
@@ -74,7 +75,7 @@ pub(crate) fn format_fields(pairs: &[(&str, String)]) -> String {
         .join("\n")
 }
 
-/// Columns below each other, under their names.
+/// Formats aligned columns under a header line.
 pub(crate) fn format_table(names: &[&str], rows: &[Vec<String>]) -> String {
     let rows: Vec<Vec<String>> = rows
         .iter()
@@ -116,7 +117,7 @@ pub(crate) fn format_table(names: &[&str], rows: &[Vec<String>]) -> String {
         .join("\n")
 }
 
-/// What customers typed must not steer a terminal, nor break a line.
+/// Replaces control characters, since customers' input must not control a terminal or break a line.
 pub(crate) fn replace_control_characters(text: &str) -> String {
     text.chars()
         .map(|character| {
@@ -129,7 +130,7 @@ pub(crate) fn replace_control_characters(text: &str) -> String {
         .collect()
 }
 
-/// An amount as people write it: `10.00 USD`, for the API's number `10.0`.
+/// Formats the API's number `10.0` as `10.00 USD`. Returns an empty text if there is no amount.
 pub(crate) fn format_money(amount: Option<&Value>, currency: &str) -> String {
     let Some(amount) = amount
         .filter(|amount| !amount.is_null())
@@ -152,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tables_columns_stand_below_each_other() {
+    fn table_columns_are_aligned() {
         let rows =
             [["a", "1"], ["longer", "2\u{1b}[2J"]].map(|row| row.map(str::to_owned).to_vec());
         let shown = anstream::adapter::strip_str(&format_table(&["sku", "n"], &rows)).to_string();

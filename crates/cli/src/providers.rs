@@ -1,7 +1,7 @@
-//! The commands about payment providers' webhooks: a test notification, and what became of those that came.
+//! The commands for payment providers' webhook events: sending a test event, listing and replaying events.
 //!
-//! `webhook send` is a provider's side and needs its secret; `webhooks …` are an operator's and look into the database,
-//! `replay` at Temporal as well. Start reading at [`PaymentEventCommand`].
+//! `webhook send` acts as a payment provider and needs its secret. `webhooks list` and `webhooks show`
+//! read the database; `webhooks replay` also calls Temporal. Start reading at [`ProviderCommand`].
 
 mod arguments;
 mod replay;

@@ -1,8 +1,8 @@
-//! Snapshots of the deployment's database: taken, listed, restored into a new instance beside the old one.
+//! RDS snapshots of the deployment's database: take one, list them, restore one into a new instance.
 //!
-//! It asks RDS and nobody else, with the credentials that AWS's own tools use. Nothing is ever replaced or removed. AWS's
-//! SDK takes minutes to compile, so what asks is behind the feature `aws`; the commands are there in any case. Start
-//! reading at [`SnapshotCommand`].
+//! The commands call RDS only, with the credentials that AWS's own tools use. They never replace or delete
+//! an instance or a snapshot. The AWS SDK takes minutes to compile, so the code is behind the feature
+//! `aws`; without it, the commands fail with an explanation. Start reading at [`SnapshotCommand`].
 
 mod arguments;
 #[cfg(feature = "aws")]
@@ -33,7 +33,7 @@ pub(crate) async fn run(command: SnapshotCommand) -> Result<()> {
 #[cfg(not(feature = "aws"))]
 pub(crate) async fn run(_: SnapshotCommand) -> Result<()> {
     anyhow::bail!(
-        "this program was built without AWS's SDK: `cargo orderflow-aws snapshot …` is built with it (the first time \
-         takes minutes), and so is the program in the image `orderflow`"
+        "snapshot: this program was built without the AWS SDK; use `cargo orderflow-aws snapshot …`, whose first \
+         build takes minutes, or the program in the image `orderflow`"
     )
 }

@@ -1,4 +1,4 @@
-//! Where the commands find what they talk to: the environment, else the running stack, else the defaults.
+//! The servers that the commands use: those of the environment, else of the running stack, else the defaults.
 
 use anyhow::{Context, Result, anyhow};
 
@@ -7,33 +7,35 @@ use order_client::{OrderClient, TemporalSettings};
 use settings::Setting;
 use store::{Database, PgPool};
 
-/// What a command needs at a time, at most.
+/// Maximum number of database connections of one command.
 const CONNECTIONS: u32 = 20;
 
 const DEFAULT_URL: &str = "http://127.0.0.1:8000";
 
-fn running() -> Option<StackState> {
+/// Returns the state of the stack that runs in the current folder.
+fn running_stack() -> Option<StackState> {
     Project::from_current_folder().ok()?.read_state().ok()
 }
 
-/// What the running stack's programs were told.
+/// Returns a setting of the running stack's services.
 pub(crate) fn read_stack_setting(setting: &Setting) -> Option<String> {
-    let mut values = running()?.settings.into_iter();
+    let mut values = running_stack()?.settings.into_iter();
     values
         .find(|(name, value)| name == setting.name() && !value.is_empty())
         .map(|(_, value)| value)
 }
 
-/// The HTTP API.
+/// Returns the URL of the HTTP API.
 pub(crate) fn api_url() -> String {
-    let of_stack = || running().map(|state| state.addresses.http_url);
+    let of_stack = || running_stack().map(|state| state.addresses.http_url);
     settings::read(&settings::ORDERFLOW_URL)
         .or_else(of_stack)
         .unwrap_or_else(|| DEFAULT_URL.to_owned())
 }
 
+/// Returns the settings for Temporal.
 pub(crate) fn temporal_settings() -> Result<TemporalSettings> {
-    let Some(state) = running() else {
+    let Some(state) = running_stack() else {
         return Ok(TemporalSettings::from_env()?);
     };
     let addresses = state.addresses;
@@ -49,47 +51,48 @@ pub(crate) fn temporal_settings() -> Result<TemporalSettings> {
     ])?)
 }
 
-/// The door to Temporal.
+/// Creates a client of Temporal.
 pub(crate) fn connect_orders() -> Result<OrderClient> {
     Ok(OrderClient::new(temporal_settings()?))
 }
 
-/// What Temporal's refusal means for who typed the command.
+/// Turns an error of Temporal into a message that names the next step.
 pub(crate) fn explain_temporal_error(error: order_client::Error, id: &str) -> anyhow::Error {
     match error {
         order_client::Error::NotFound => {
             anyhow!(
-                "Temporal knows no workflow {id:?}, as a workflow id or an order id; `orderflow list` shows the newest"
+                "workflow {id:?}: not found in Temporal as a workflow id or an order id; list the newest orders with `orderflow list`"
             )
         }
         error @ (order_client::Error::Unavailable(_)
         | order_client::Error::NoWorker
         | order_client::Error::Unexpected(_)) => {
-            anyhow!("{error}; look at `orderflow check`")
+            anyhow!("{error}; run `orderflow check`")
         }
     }
 }
 
+/// Returns the URL of the database, if one is configured.
 pub(crate) fn database_url() -> Option<String> {
     settings::read(&settings::DATABASE_URL)
-        .or_else(|| running().map(|state| state.addresses.database_url))
+        .or_else(|| running_stack().map(|state| state.addresses.database_url))
 }
 
-/// The database. Its errors never carry the URL.
+/// Opens the database. Its errors never contain the URL, which may have a password.
 pub(crate) async fn open_database() -> Result<PgPool> {
     let url = database_url().context(
-        "there is no database: start the stack with `orderflow up`, or set DATABASE_URL",
+        "database: none is configured; start the stack with `orderflow up`, or set DATABASE_URL",
     )?;
-    try_open_database(&url).await.map_err(|why| {
-        anyhow!("{why}; start the stack with `orderflow up`, or correct DATABASE_URL")
+    try_open_database(&url).await.map_err(|error| {
+        anyhow!("{error}; start the stack with `orderflow up`, or correct DATABASE_URL")
     })
 }
 
-/// The database at [`database_url`], or why not.
+/// Opens the database at [`database_url`], or returns the reason why it cannot be reached.
 pub(crate) async fn try_open_database(url: &str) -> Result<PgPool, String> {
-    // How it is logged in to is said with the variable; a local stack has a password.
+    // The environment also sets the login (password or IAM); the local stack uses a password.
     let database = match settings::read(&settings::DATABASE_URL) {
-        Some(_) => Database::from_env(CONNECTIONS).map_err(|refused| refused.to_string())?,
+        Some(_) => Database::from_env(CONNECTIONS).map_err(|error| error.to_string())?,
         None => store::connect_lazy(url, CONNECTIONS)
             .map_err(|error| format_store_error(&error))?
             .into(),
@@ -101,14 +104,14 @@ pub(crate) async fn try_open_database(url: &str) -> Result<PgPool, String> {
     Ok(pool.clone())
 }
 
-/// What failed and why, without the driver's own words, which may have the URL.
+/// Formats an error and its cause without the driver's message, which may contain the URL.
 pub(crate) fn format_store_error(error: &store::Error) -> String {
     error
         .cause()
         .map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
-/// The running stack's mailbox.
+/// Returns the URL of the running stack's mail page.
 pub(crate) fn mail_url() -> Option<String> {
-    running().and_then(|state| state.addresses.mail_url)
+    running_stack().and_then(|state| state.addresses.mail_url)
 }

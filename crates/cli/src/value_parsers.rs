@@ -1,6 +1,6 @@
-//! What is typed, held against the domain's own rules before anything is done: a slip is told at once, with exit code 2.
+//! Value parsers for arguments, by the domain's own rules: an invalid value is a usage error (exit code 2).
 //!
-//! Each returns what was typed, as it was typed: the API reads it by the same rules.
+//! Most return the text as it was typed, because the API parses it again by the same rules.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
@@ -13,20 +13,20 @@ use domain::{
 use orderflow_http::Scope;
 use payment_webhooks::SampleKind;
 
-/// An order's id, or its workflow's.
+/// Parses an order id or an order's workflow id.
 pub(crate) fn order_id(text: &str) -> Result<String, String> {
     match OrderId::parse(text) {
         Err(error) if parse_order_workflow_id(text).is_none() => {
-            Err(format!("an order's id {error}"))
+            Err(format!("an order id {error}"))
         }
         Err(_) | Ok(_) => Ok(text.to_owned()),
     }
 }
 
-/// A workflow's id is anybody's choice, but not nothing.
+/// Parses a workflow id, which may be any text that is not empty.
 pub(crate) fn workflow_id(text: &str) -> Result<String, String> {
     if text.is_empty() {
-        Err("a workflow's id must not be empty".to_owned())
+        Err("a workflow id must not be empty".to_owned())
     } else {
         Ok(text.to_owned())
     }
@@ -35,54 +35,54 @@ pub(crate) fn workflow_id(text: &str) -> Result<String, String> {
 pub(crate) fn payment_id(text: &str) -> Result<String, String> {
     PaymentId::parse(text)
         .map(|id| id.to_string())
-        .map_err(|error| format!("a payment's id {error}"))
+        .map_err(|error| format!("a payment id {error}"))
 }
 
 pub(crate) fn transaction_id(text: &str) -> Result<String, String> {
     TransactionId::parse(text)
         .map(|id| id.to_string())
-        .map_err(|error| format!("a transaction's id {error}"))
+        .map_err(|error| format!("a transaction id {error}"))
 }
 
 pub(crate) fn customer_id(text: &str) -> Result<CustomerId, String> {
-    CustomerId::parse(text).map_err(|error| format!("a customer's id {error}"))
+    CustomerId::parse(text).map_err(|error| format!("a customer id {error}"))
 }
 
 pub(crate) fn sku(text: &str) -> Result<Sku, String> {
-    Sku::parse(text).map_err(|error| format!("a sku {error}"))
+    Sku::parse(text).map_err(|error| format!("a SKU {error}"))
 }
 
-/// An amount of money, which is more than nothing.
+/// Parses an amount of money above zero.
 pub(crate) fn amount(text: &str) -> Result<String, String> {
     match text.parse::<Decimal>() {
         Ok(amount) if amount.is_positive() => Ok(text.to_owned()),
-        Ok(_) => Err("an amount must be above zero".to_owned()),
+        Ok(_) => Err("an amount must be greater than zero".to_owned()),
         Err(error) => Err(format!("an amount {error}")),
     }
 }
 
-/// A currency, in small letters too.
+/// Parses a currency code, also in lower case.
 pub(crate) fn currency(text: &str) -> Result<Currency, String> {
     Currency::parse(&text.to_ascii_uppercase()).map_err(|error| format!("a currency {error}"))
 }
 
-/// A payment provider's name for an event: one word that can stand in a header.
+/// Parses a payment provider's event id, which must be valid in an HTTP header.
 pub(crate) fn event_id(text: &str) -> Result<String, String> {
     if (1..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(text.to_owned());
     }
-    Err("an event's id must have 1 to 200 printable characters and no spaces".to_owned())
+    Err("an event id must have 1 to 200 printable ASCII characters without spaces".to_owned())
 }
 
 pub(crate) fn time(text: &str) -> Result<String, String> {
     match parse_time(text) {
         Some(_) => Ok(text.to_owned()),
-        None => Err("a time must be such as 2027-01-01T00:00:00Z".to_owned()),
+        None => Err("a time must be in RFC 3339 format, such as 2027-01-01T00:00:00Z".to_owned()),
     }
 }
 
-/// A moment that a database is restored to.
-pub(crate) fn moment(text: &str) -> Result<String, String> {
+/// Parses the point in time that a database is restored to: a time or `latest`.
+pub(crate) fn point_in_time(text: &str) -> Result<String, String> {
     if text == "latest" {
         Ok(text.to_owned())
     } else {
@@ -90,12 +90,12 @@ pub(crate) fn moment(text: &str) -> Result<String, String> {
     }
 }
 
-/// What RDS takes for a name: letters, digits and hyphens.
-fn rds_name(text: &str, what: &str, longest: usize) -> Result<String, String> {
+/// Parses a name by the rules of RDS.
+fn rds_name(text: &str, kind: &str, max_length: usize) -> Result<String, String> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    let begins = text.starts_with(|first: char| first.is_ascii_alphabetic());
-    if begins
-        && text.len() <= longest
+    let starts_with_letter = text.starts_with(|first: char| first.is_ascii_alphabetic());
+    if starts_with_letter
+        && text.len() <= max_length
         && text.bytes().all(is_allowed)
         && !text.ends_with('-')
         && !text.contains("--")
@@ -103,22 +103,22 @@ fn rds_name(text: &str, what: &str, longest: usize) -> Result<String, String> {
         return Ok(text.to_ascii_lowercase());
     }
     Err(format!(
-        "{what}'s name must have at most {longest} letters, digits and single hyphens, a letter first and no hyphen last"
+        "{kind} name must have at most {max_length} letters, digits and single hyphens, start with a letter and not end with a hyphen"
     ))
 }
 
-/// A database instance of RDS.
+/// Parses the name of an RDS instance.
 pub(crate) fn instance(text: &str) -> Result<String, String> {
     rds_name(text, "an instance", 63)
 }
 
-/// A snapshot that is to be made.
+/// Parses the name of a new snapshot.
 pub(crate) fn snapshot(text: &str) -> Result<String, String> {
     rds_name(text, "a snapshot", 255)
 }
 
-/// A snapshot that is there: those that AWS takes itself have a word before their name.
-pub(crate) fn known_snapshot(text: &str) -> Result<String, String> {
+/// Parses the name of an existing snapshot. Snapshots that AWS takes have a prefix, such as `rds:`.
+pub(crate) fn existing_snapshot(text: &str) -> Result<String, String> {
     match text.split_once(':') {
         Some((by @ ("rds" | "awsbackup"), name)) => Ok(format!("{by}:{}", snapshot(name)?)),
         Some(_) | None => snapshot(text),
@@ -127,45 +127,45 @@ pub(crate) fn known_snapshot(text: &str) -> Result<String, String> {
 
 pub(crate) fn sql(text: &str) -> Result<String, String> {
     if text.trim().is_empty() {
-        Err("there is no query in it".to_owned())
+        Err("a query must not be empty".to_owned())
     } else {
         Ok(text.to_owned())
     }
 }
 
-/// What a key is called; the line that lets it in is split at spaces.
+/// Parses the name of an API key. A line of API_KEYS is split at spaces, so a name has none.
 pub(crate) fn key_name(text: &str) -> Result<String, String> {
     let is_allowed =
         |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
     if (1..=64).contains(&text.len()) && text.chars().all(is_allowed) {
         return Ok(text.to_owned());
     }
-    Err("a name must have 1 to 64 letters, digits, '-', '_' and '.'".to_owned())
+    Err("a name must have 1 to 64 letters, digits, '-', '_' or '.'".to_owned())
 }
 
-/// A value of one of the domain's closed lists.
-macro_rules! one_of {
+/// Defines a parser of an enumeration of the domain.
+macro_rules! enumeration {
     ($name:ident, $kind:ty) => {
         pub(crate) fn $name() -> impl TypedValueParser<Value = $kind> {
             let names = PossibleValuesParser::new(<$kind>::ALL.iter().map(|value| value.as_str()));
-            names.try_map(|name| <$kind>::parse(&name).ok_or("is not in the list"))
+            names.try_map(|name| <$kind>::parse(&name).ok_or("is not one of the possible values"))
         }
     };
 }
-one_of!(status, domain::OrderStatus);
-one_of!(profile, Profile);
-one_of!(scope, Scope);
-one_of!(provider, WebhookProvider);
-one_of!(outcome, WebhookOutcome);
-one_of!(sample, SampleKind);
+enumeration!(status, domain::OrderStatus);
+enumeration!(profile, Profile);
+enumeration!(scope, Scope);
+enumeration!(provider, WebhookProvider);
+enumeration!(outcome, WebhookOutcome);
+enumeration!(sample, SampleKind);
 
-/// What can be restarted.
+/// Parses the name of a service that can be restarted.
 pub(crate) fn service() -> PossibleValuesParser {
     PossibleValuesParser::new(Stack::SERVICES.into_iter().chain(["app"]))
 }
 
-/// What has a log.
-pub(crate) fn logging() -> PossibleValuesParser {
+/// Parses the name of a service that has a log.
+pub(crate) fn log_source() -> PossibleValuesParser {
     PossibleValuesParser::new(Stack::SERVICES.into_iter().chain(["app", "supervisor"]))
 }
 
@@ -174,26 +174,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn either_id_of_an_order_will_do() {
+    fn order_id_accepts_workflow_ids() {
         let longest = "x".repeat(64);
-        for good in [
+        for valid in [
             "order-1",
             "order-order-1",
             &longest,
             &format!("order-{longest}"),
         ] {
-            assert_eq!(order_id(good).as_deref(), Ok(good));
+            assert_eq!(order_id(valid).as_deref(), Ok(valid));
         }
-        for bad in ["", "a b", "a/b", &format!("order-{longest}x")] {
-            assert!(order_id(bad).is_err(), "{bad:?}");
+        for invalid in ["", "a b", "a/b", &format!("order-{longest}x")] {
+            assert!(order_id(invalid).is_err(), "{invalid:?}");
         }
     }
 
     #[test]
-    fn an_amount_is_above_zero() {
+    fn amount_must_be_above_zero() {
         assert_eq!(amount("99.990").as_deref(), Ok("99.990"));
-        for bad in ["0", "-5", "abc", "", "1e3"] {
-            assert!(amount(bad).is_err(), "{bad:?}");
+        for invalid in ["0", "-5", "abc", "", "1e3"] {
+            assert!(amount(invalid).is_err(), "{invalid:?}");
         }
     }
 }

@@ -8,4 +8,4 @@ mod temporal;
 
 pub use mail::{MailProgram, obtain_mail_server, obtain_maildev};
 pub use postgres::{VERSION as POSTGRES_VERSION, obtain_postgres};
-pub use temporal::obtain_temporal;
+pub use temporal::{find_temporal, obtain_temporal};

@@ -1,4 +1,4 @@
-//! What can be typed after the name of a command that takes orders through.
+//! Arguments of `demo`, `test-workflow` and `load`.
 
 use clap::{Args, Subcommand};
 
@@ -6,17 +6,17 @@ use crate::output::OutputArguments;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AcceptanceCommand {
-    /// Show one order to delivered and one cancelled with its refund, on a stack that is gone afterwards.
+    /// Deliver one order and cancel another with a refund, on a temporary stack.
     #[command(after_help = "Examples:
   orderflow demo
   orderflow demo --fast")]
     Demo(Demo),
-    /// Take orders through every way there is, and look whether each ends as it should.
+    /// Run every acceptance scenario and check how each order ends.
     #[command(after_help = "Examples:
   orderflow test-workflow
   orderflow test-workflow --url https://api.example.com")]
     TestWorkflow(TestWorkflow),
-    /// Start many orders, measure, and look whether every one ended right.
+    /// Start many orders, measure them and check how each order ends.
     #[command(after_help = "Examples:
   orderflow load --orders 100 --concurrency 10
   orderflow load --orders 1000 --concurrency 50 --json")]
@@ -25,14 +25,14 @@ pub(crate) enum AcceptanceCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// Without the waits that only serve to be watched.
+    /// Run both orders at the same time.
     #[arg(long)]
     pub(crate) fast: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct TestWorkflow {
-    /// The API to test [default: ORDERFLOW_URL, else the running stack's].
+    /// URL of the API to test [default: ORDERFLOW_URL, else the running stack's].
     #[arg(long)]
     pub(crate) url: Option<String>,
     #[command(flatten)]
@@ -41,16 +41,16 @@ pub(crate) struct TestWorkflow {
 
 #[derive(Debug, Args)]
 pub(crate) struct Load {
-    /// How many orders.
+    /// Number of orders to start.
     #[arg(long, short = 'n', default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) orders: u32,
-    /// How many callers start them, each one order after the other.
+    /// Number of concurrent callers; each starts one order after the other.
     #[arg(long, short, default_value_t = 10, value_name = "C", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) concurrency: u16,
-    /// How many seconds to wait for the last order after it was started.
+    /// Seconds to wait for the last order to end.
     #[arg(long, default_value_t = 300, value_name = "SECONDS")]
     pub(crate) patience: u64,
-    /// The API [default: ORDERFLOW_URL, else the running stack's].
+    /// URL of the API [default: ORDERFLOW_URL, else the running stack's].
     #[arg(long)]
     pub(crate) url: Option<String>,
     #[command(flatten)]

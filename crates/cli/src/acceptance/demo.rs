@@ -1,8 +1,8 @@
-//! `demo`: two orders before your eyes, through real HTTP, on a stack of their own that is gone afterwards.
+//! `demo`: runs two orders through HTTP on a temporary stack, and stops the stack.
 
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Duration, interval};
@@ -11,22 +11,18 @@ use super::{arguments::Demo, sample_order::sample_order};
 use crate::{orders::api_client::ApiClient, output::print};
 use devstack::{Progress, Stack, StackOptions};
 
-/// Far more than any of the two needs.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Timeout of one order; both normally end within seconds.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run_demo(arguments: Demo) -> Result<()> {
     let stack = Stack::start(StackOptions::in_memory()?, &Progress::stderr()).await?;
     let shown = tokio::select! {
         shown = show(&stack, arguments.fast) => shown,
-        _ = tokio::signal::ctrl_c() => bail_out(),
+        _ = tokio::signal::ctrl_c() => Err(anyhow!("the demo was interrupted")),
     };
-    eprintln!("stopping everything");
+    eprintln!("stopping the stack");
     stack.stop().await;
     shown
-}
-
-fn bail_out() -> Result<()> {
-    bail!("the demo was interrupted")
 }
 
 async fn show(stack: &Stack, fast: bool) -> Result<()> {
@@ -36,38 +32,41 @@ async fn show(stack: &Stack, fast: bool) -> Result<()> {
     print(&format!("Database  {}", addresses.database_url))?;
     let api = ApiClient::from_url(&addresses.http_url)?.with_retries();
     if fast {
-        print("\nTwo orders at once: POST /orders, twice")?;
-        let (kept, regretted) = (to_deliver(&api).await?, to_cancel(&api).await?);
-        print("\nThe first one, to delivered")?;
-        delivered(kept).await?;
-        print("\nThe other one, cancelled after it was paid: DELETE /orders/{id}")?;
-        cancelled(&api, regretted).await?;
+        print("\nStart two orders: POST /orders, twice")?;
+        let (first, second) = (
+            start_order_to_deliver(&api).await?,
+            start_order_to_cancel(&api).await?,
+        );
+        print("\nThe first order is delivered")?;
+        watch_delivery(first).await?;
+        print("\nThe second order is cancelled after its payment: DELETE /orders/{id}")?;
+        watch_cancellation(&api, second).await?;
     } else {
-        print("\nOne order, to delivered: POST /orders")?;
-        delivered(to_deliver(&api).await?).await?;
+        print("\nThe first order is delivered: POST /orders")?;
+        watch_delivery(start_order_to_deliver(&api).await?).await?;
         print(
-            "\nAnother one, cancelled after it was paid: POST /orders, then DELETE /orders/{id}",
+            "\nThe second order is cancelled after its payment: POST /orders, then DELETE /orders/{id}",
         )?;
-        cancelled(&api, to_cancel(&api).await?).await?;
+        watch_cancellation(&api, start_order_to_cancel(&api).await?).await?;
     }
-    print("\nBoth orders ended as they should. `cargo orderflow up` starts a stack that stays.")
+    print("\nBoth orders ended as expected. Start a permanent stack with `cargo orderflow up`.")
 }
 
-async fn to_deliver(api: &ApiClient) -> Result<Timeline<'_>> {
-    Timeline::start(api, order("pmt-demo-1", "production")).await
+async fn start_order_to_deliver(api: &ApiClient) -> Result<Timeline<'_>> {
+    Timeline::start(api, order_request("pmt-demo-1", "production")).await
 }
 
-/// With the waits of `lifecycle`, so that there is time to change one's mind between payment and dispatch.
-async fn to_cancel(api: &ApiClient) -> Result<Timeline<'_>> {
-    Timeline::start(api, order("pmt-demo-2", "lifecycle")).await
+/// Uses the profile `lifecycle`, which waits between payment and dispatch, so the order can be cancelled.
+async fn start_order_to_cancel(api: &ApiClient) -> Result<Timeline<'_>> {
+    Timeline::start(api, order_request("pmt-demo-2", "lifecycle")).await
 }
 
-async fn delivered(mut order: Timeline<'_>) -> Result<()> {
+async fn watch_delivery(mut order: Timeline<'_>) -> Result<()> {
     order.until("delivered").await?;
     order.ends_as("delivered", "captured").await
 }
 
-async fn cancelled(api: &ApiClient, mut order: Timeline<'_>) -> Result<()> {
+async fn watch_cancellation(api: &ApiClient, mut order: Timeline<'_>) -> Result<()> {
     order.until("preparing").await?;
     let reason = json!({"reason": "changed my mind"});
     api.call_order(Method::DELETE, &order.id, &[], Some(&reason))
@@ -76,17 +75,17 @@ async fn cancelled(api: &ApiClient, mut order: Timeline<'_>) -> Result<()> {
     order.ends_as("cancelled", "refunded").await
 }
 
-fn order(payment_id: &str, profile: &str) -> Value {
+fn order_request(payment_id: &str, profile: &str) -> Value {
     let mut body = sample_order("CUST-001");
     body["payment"] = json!({"payment_id": payment_id});
-    // The stack's own profile needs no naming, and keeps its short wait for the delivery.
+    // Without a name, the stack's own profile applies, with its short wait for the delivery.
     if profile != "production" {
         body["profile"] = json!(profile);
     }
     body
 }
 
-/// An order's audit trail, printed as it grows.
+/// An order whose audit events are printed as they appear.
 struct Timeline<'a> {
     api: &'a ApiClient,
     id: String,
@@ -100,7 +99,7 @@ impl<'a> Timeline<'a> {
         let answer = api.create_order(&body).await?;
         let id = answer.text_at("/order_id").to_owned();
         print(&format!(
-            "  {id} is accepted after {} ms",
+            "  {id} accepted after {} ms",
             started.elapsed().as_millis()
         ))?;
         Ok(Self {
@@ -111,7 +110,7 @@ impl<'a> Timeline<'a> {
         })
     }
 
-    /// Prints what happens until the order has this status.
+    /// Prints audit events until the order has the given status.
     async fn until(&mut self, status: &str) -> Result<()> {
         self.watch(&format!("did not become {status}"), |state| {
             state["status"] == status
@@ -120,26 +119,26 @@ impl<'a> Timeline<'a> {
         .map(|_| ())
     }
 
-    /// Prints what happens until the end, and makes sure that it is the right one.
+    /// Prints audit events until the order ends, and checks its status and payment.
     async fn ends_as(&mut self, status: &str, payment: &str) -> Result<()> {
         let state = self
             .watch("did not end", |state| state["is_running"] == false)
             .await?;
-        // What the end itself wrote.
+        // The last events may have been written after the last poll.
         self.print_new().await?;
-        let is = (&state["status"], &state["payment_info"]["status"]);
-        if is != (&json!(status), &json!(payment)) {
+        let actual = (&state["status"], &state["payment_info"]["status"]);
+        if actual != (&json!(status), &json!(payment)) {
             bail!(
-                "{} ended as {} with its payment {}, not as {status} and {payment}",
+                "order {} ended {} with payment {}, not {status} with payment {payment}",
                 self.id,
-                is.0,
-                is.1
+                actual.0,
+                actual.1
             );
         }
         print(&format!("  → {status}, payment {payment}"))
     }
 
-    async fn watch(&mut self, otherwise: &str, done: impl Fn(&Value) -> bool) -> Result<Value> {
+    async fn watch(&mut self, failure: &str, done: impl Fn(&Value) -> bool) -> Result<Value> {
         let mut ticks = interval(Duration::from_millis(100));
         loop {
             ticks.tick().await;
@@ -152,11 +151,11 @@ impl<'a> Timeline<'a> {
             if done(&state) {
                 return Ok(state);
             }
-            if self.started.elapsed() > PATIENCE {
+            if self.started.elapsed() > TIMEOUT {
                 bail!(
-                    "{} {otherwise} within {} s; see `orderflow check`",
+                    "order {} {failure} within {} s; run `orderflow check`",
                     self.id,
-                    PATIENCE.as_secs()
+                    TIMEOUT.as_secs()
                 );
             }
         }
@@ -170,7 +169,7 @@ impl<'a> Timeline<'a> {
             .await?;
         let events = answer.body["events"]
             .as_array()
-            .context("the API's answer has no events")?;
+            .context("the API's response has no events")?;
         for event in events {
             let kind = event["type"].as_str().unwrap_or_default();
             print(&format!(

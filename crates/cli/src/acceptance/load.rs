@@ -1,7 +1,7 @@
-//! `load`: many orders, and whether each ended right.
+//! `load`: starts many orders, measures them and checks how each one ends.
 //!
-//! Progress is read from the list of one made-up customer's orders, which comes from the database: a few reads a
-//! second, however many orders there are, so that the measuring costs next to nothing.
+//! All orders belong to one generated customer. Their progress is read from that customer's list, which
+//! comes from the database: a few reads per second, independent of the number of orders.
 
 use std::{
     collections::BTreeSet,
@@ -28,7 +28,8 @@ use crate::{
     output::{paint_failure, paint_ok, print, print_json},
 };
 
-const LOOK: Duration = Duration::from_secs(1);
+/// Interval between two reads of the list.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Serialize)]
 struct Report {
@@ -39,15 +40,15 @@ struct Report {
     seconds: f64,
     orders_per_second: f64,
     starts_per_second: f64,
-    /// Of the call that starts an order.
+    /// Durations of the calls that start an order.
     start_latency: Option<Percentiles>,
-    /// From the order's receipt to its last change, by the service's own clock.
+    /// Durations from an order's creation to its last change, by the service's clock.
     time_to_end: Option<Percentiles>,
-    /// What went wrong, an order or a call each.
+    /// Failures, one line for each order or call.
     wrong: Vec<String>,
 }
 
-/// What the list says of an order.
+/// An order as the list shows it.
 #[derive(Debug, Deserialize)]
 struct Listed {
     order_id: String,
@@ -64,8 +65,8 @@ struct Payment {
 }
 
 impl Listed {
-    /// Sent, and paid once; `verify` on the database looks deeper.
-    fn is_right(&self) -> bool {
+    /// Returns whether the order was shipped and paid. `orderflow verify` checks more, in the database.
+    fn ended_correctly(&self) -> bool {
         let is_paid = self
             .payment_info
             .as_ref()
@@ -86,31 +87,36 @@ pub(crate) async fn run_load(arguments: Load) -> Result<ExitCode> {
     let starting = start_all(&api, &customer, &arguments);
     let (started, latencies, mut wrong) = starting.await?;
     let started_within = began.elapsed();
-    let (found, ended_within) = ends(&api, &customer, &started, &arguments, began).await?;
+    let (found, ended_within) = wait_for_ends(&api, &customer, &started, &arguments, began).await?;
     let ended: Vec<&Listed> = found.iter().filter(|order| !order.is_running).collect();
-    wrong.extend(ended.iter().filter(|order| !order.is_right()).map(|order| {
-        let payment = order
-            .payment_info
-            .as_ref()
-            .map_or("none", |payment| payment.status.as_str());
-        format!(
-            "{} ended {} with payment {payment}",
-            order.order_id, order.status
-        )
-    }));
+    wrong.extend(
+        ended
+            .iter()
+            .filter(|order| !order.ended_correctly())
+            .map(|order| {
+                let payment = order
+                    .payment_info
+                    .as_ref()
+                    .map_or("none", |payment| payment.status.as_str());
+                format!(
+                    "order {} ended {} with payment {payment}",
+                    order.order_id, order.status
+                )
+            }),
+    );
     let known: BTreeSet<&str> = ended.iter().map(|order| order.order_id.as_str()).collect();
     wrong.extend(
         started
             .iter()
             .filter(|id| !known.contains(id.as_str()))
-            .map(|id| format!("{id} did not end in time")),
+            .map(|id| format!("order {id} did not end in time")),
     );
     let rate = |count: usize, time: Duration| count as f64 / time.as_secs_f64().max(0.001);
     let report = Report {
         orders: arguments.orders,
         concurrency: arguments.concurrency,
         started: started.len(),
-        ended_right: ended.iter().filter(|order| order.is_right()).count(),
+        ended_right: ended.iter().filter(|order| order.ended_correctly()).count(),
         seconds: ended_within.as_secs_f64(),
         orders_per_second: rate(ended.len(), ended_within),
         starts_per_second: rate(started.len(), started_within),
@@ -123,12 +129,12 @@ pub(crate) async fn run_load(arguments: Load) -> Result<ExitCode> {
         ),
         wrong,
     };
-    show(&report, arguments.output.json)
+    print_report(&report, arguments.output.json)
 }
 
 type Starts = (BTreeSet<String>, Vec<Duration>, Vec<String>);
 
-/// Starts every order, `concurrency` at a time.
+/// Starts all orders with `concurrency` callers.
 async fn start_all(api: &Arc<ApiClient>, customer: &str, arguments: &Load) -> Result<Starts> {
     let (next, mut callers) = (Arc::new(AtomicU32::new(0)), JoinSet::new());
     for _ in 0..u32::from(arguments.concurrency).min(arguments.orders) {
@@ -169,8 +175,8 @@ async fn start_all(api: &Arc<ApiClient>, customer: &str, arguments: &Load) -> Re
     Ok((ids, latencies, wrong))
 }
 
-/// Waits until every order that was started has ended, or patience has.
-async fn ends(
+/// Waits until every started order has ended, or until the timeout.
+async fn wait_for_ends(
     api: &ApiClient,
     customer: &str,
     started: &BTreeSet<String>,
@@ -178,11 +184,11 @@ async fn ends(
     began: Instant,
 ) -> Result<(Vec<Listed>, Duration)> {
     let end = Instant::now() + Duration::from_secs(arguments.patience);
-    let mut ticks = interval(LOOK);
+    let mut ticks = interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let found = all(api, customer).await?;
+        let found = list_orders(api, customer).await?;
         let open = found.iter().filter(|order| order.is_running).count();
         if (open == 0 && found.len() >= started.len()) || Instant::now() > end {
             return Ok((found, began.elapsed()));
@@ -190,14 +196,14 @@ async fn ends(
     }
 }
 
-/// Page by page, as any caller would.
-async fn all(api: &ApiClient, customer: &str) -> Result<Vec<Listed>> {
+/// Lists the customer's orders, page by page.
+async fn list_orders(api: &ApiClient, customer: &str) -> Result<Vec<Listed>> {
     let mut found = Vec::new();
     let mut page = Some(format!("orders?customer_id={customer}&limit=200"));
     while let Some(path) = page {
         let answer = api.get_path(&path).await?;
         let Some(orders) = answer.body.get("orders") else {
-            bail!("the API's answer has no orders")
+            bail!("the API's response has no orders")
         };
         found.extend(serde_json::from_value::<Vec<Listed>>(orders.clone())?);
         page = answer.next;
@@ -205,7 +211,7 @@ async fn all(api: &ApiClient, customer: &str) -> Result<Vec<Listed>> {
     Ok(found)
 }
 
-fn show(report: &Report, json: bool) -> Result<ExitCode> {
+fn print_report(report: &Report, json: bool) -> Result<ExitCode> {
     if json {
         print_json(report)?;
     } else {
@@ -225,10 +231,10 @@ fn show(report: &Report, json: bool) -> Result<ExitCode> {
             paint_failure("FAILED")
         };
         print(&format!(
-            "{verdict}  {ended_right} of {orders} orders ended right, {started} started by {concurrency} callers"
+            "{verdict}  {ended_right} of {orders} orders ended correctly, {started} started by {concurrency} callers"
         ))?;
         print(&format!(
-            "in {seconds:.1} s: {orders_per_second:.1} orders/s to the end, {starts_per_second:.1} starts/s"
+            "in {seconds:.1} s: {orders_per_second:.1} orders/s completed, {starts_per_second:.1} orders/s started"
         ))?;
         let spread = |name: &str, spread: Option<Percentiles>| {
             spread.map(|spread| format!("{name:<12} {spread}"))

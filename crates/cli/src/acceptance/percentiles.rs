@@ -1,10 +1,10 @@
-//! How measured times are spread.
+//! Percentiles of measured times.
 
 use std::{fmt, time::Duration};
 
 use serde::Serialize;
 
-/// Percentiles in milliseconds: half, 95 and 99 of 100 were at most that long.
+/// Percentiles of durations in milliseconds: 50 %, 95 % and 99 % of them were at most this long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) struct Percentiles {
     pub(super) p50_ms: u128,
@@ -14,10 +14,10 @@ pub(super) struct Percentiles {
 }
 
 impl Percentiles {
-    /// `None` of nothing.
+    /// Computes the percentiles; returns `None` if there are no durations.
     pub(super) fn from_durations(mut times: Vec<Duration>) -> Option<Self> {
         times.sort_unstable();
-        // The nearest rank: a time that was measured, not one between two.
+        // The nearest-rank method: the result is a measured time, without interpolation.
         let percentile = |percent: usize| {
             let rank = (times.len() * percent).div_ceil(100).max(1);
             times.get(rank - 1).map(Duration::as_millis)
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_percentile_is_a_time_that_was_measured() {
+    fn percentile_is_a_measured_time() {
         let spread =
             Percentiles::from_durations((1..=200).rev().map(Duration::from_millis).collect())
                 .unwrap();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// A small order of a customer of its own, for one laptop.
+/// Returns a request for one laptop (99.99 USD) for the given customer.
 pub(super) fn sample_order(customer_id: &str) -> Value {
     json!({
         "customer": {"id": customer_id, "name": "John Doe", "email": "john@example.com"},

@@ -1,4 +1,4 @@
-//! What can be typed after the name of a command about the database.
+//! Arguments of the database commands.
 
 use std::path::PathBuf;
 
@@ -9,14 +9,14 @@ use domain::Sku;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DatabaseCommand {
-    /// Show counts and the newest orders, payments and events, or run a read-only query.
+    /// Print counts and the newest orders, payments and audit events, or run a read-only query.
     #[command(after_help = "Examples:
   orderflow db
   orderflow db \"select * from orders where state = 'failed'\"
   orderflow db \"select * from events\" --limit 1000 --json
   orderflow db shell")]
     Db(Db),
-    /// See and set what is in stock.
+    /// List and set the stock.
     #[command(after_help = "Examples:
   orderflow stock list
   orderflow stock set ABC123 500")]
@@ -24,17 +24,17 @@ pub(crate) enum DatabaseCommand {
         #[command(subcommand)]
         command: StockCommand,
     },
-    /// Look at every invariant of the database and of the simulators' books; fails when one is broken.
+    /// Check that the data is consistent; exits 1 if not.
     #[command(after_help = "Examples:
   orderflow verify
   orderflow verify --json")]
     Verify(OutputArguments),
-    /// Bring the database's schema and Temporal's search attributes up to date; again changes nothing.
+    /// Update the database schema and Temporal's search attributes; repeating it changes nothing.
     #[command(after_help = "Examples:
   orderflow migrate
   DATABASE_URL=postgres://app:secret@db:5432/app orderflow migrate")]
     Migrate(Migrate),
-    /// Write the whole database to a file, or read it back.
+    /// Write the whole database to a file, or restore it from a file.
     #[command(after_help = "Examples:
   orderflow backup create orders.backup
   orderflow backup restore orders.backup")]
@@ -46,7 +46,7 @@ pub(crate) enum DatabaseCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct Migrate {
-    /// On RDS, also make the users orderflow_worker and orderflow_reader, who log in by IAM, with what each may do.
+    /// Create the IAM users orderflow_worker and orderflow_reader and grant their privileges (RDS only).
     #[arg(long)]
     pub(crate) iam_users: bool,
     #[command(flatten)]
@@ -59,15 +59,15 @@ pub(crate) struct Db {
     #[command(subcommand)]
     pub(crate) command: Option<DbCommand>,
     #[command(flatten)]
-    pub(crate) question: QueryArguments,
+    pub(crate) query: QueryArguments,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct QueryArguments {
-    /// One query; it can change nothing, and has 15 s.
+    /// One read-only query; it is cancelled after 15 s.
     #[arg(value_parser = value_parsers::sql)]
     pub(crate) sql: Option<String>,
-    /// How many rows to show at most.
+    /// Maximum number of rows to print.
     #[arg(long, default_value_t = 200, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) limit: u32,
     #[command(flatten)]
@@ -81,7 +81,7 @@ pub(crate) enum DbCommand {
   orderflow db shell
   orderflow db shell -- -c '\\d orders'")]
     Shell {
-        /// Handed to psql.
+        /// Arguments for psql.
         #[arg(last = true)]
         arguments: Vec<String>,
     },
@@ -89,12 +89,12 @@ pub(crate) enum DbCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum StockCommand {
-    /// Show the stock of every sku that was ever seen.
+    /// List the stock of every SKU.
     #[command(after_help = "Examples:
   orderflow stock list
   orderflow stock list --json")]
     List(OutputArguments),
-    /// Set what is available of a sku; what orders hold, and what was shipped, stays.
+    /// Set the available quantity of a SKU; held and shipped quantities do not change.
     #[command(after_help = "Examples:
   orderflow stock set ABC123 500
   orderflow stock set ABC123 0")]
@@ -103,10 +103,10 @@ pub(crate) enum StockCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct SetStock {
-    /// Which.
+    /// SKU to set.
     #[arg(value_parser = value_parsers::sku)]
     pub(crate) sku: Sku,
-    /// How many can be sold from now on.
+    /// New available quantity.
     #[arg(value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(0..=1_000_000_000_000))]
     pub(crate) available: i64,
     #[command(flatten)]
@@ -115,11 +115,11 @@ pub(crate) struct SetStock {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BackupCommand {
-    /// Write everything as it is at one moment; orders may go on meanwhile.
+    /// Write a consistent backup to a file; orders can run at the same time.
     #[command(after_help = "Examples:
   orderflow backup create orders.backup")]
     Create(CreateBackup),
-    /// Replace everything by what is in the file, or change nothing.
+    /// Replace the database's contents with a backup; changes nothing if an error occurs.
     #[command(after_help = "Examples:
   orderflow backup restore orders.backup
   orderflow backup restore orders.backup --yes")]
@@ -128,9 +128,9 @@ pub(crate) enum BackupCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct CreateBackup {
-    /// Where to.
+    /// File to write.
     pub(crate) file: PathBuf,
-    /// Replace the file if there is one.
+    /// Overwrite the file if it exists.
     #[arg(long, short)]
     pub(crate) yes: bool,
     #[command(flatten)]
@@ -139,9 +139,9 @@ pub(crate) struct CreateBackup {
 
 #[derive(Debug, Args)]
 pub(crate) struct RestoreBackup {
-    /// Where from.
+    /// Backup file to read.
     pub(crate) file: PathBuf,
-    /// Also into a database that is not empty, or whose schema is newer than the backup's.
+    /// Also restore into a database that is not empty, or whose schema is newer than the backup's.
     #[arg(long, short)]
     pub(crate) yes: bool,
     #[command(flatten)]

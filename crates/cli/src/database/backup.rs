@@ -21,12 +21,12 @@ pub(crate) async fn create_backup(arguments: CreateBackup) -> Result<()> {
     let path = &arguments.file;
     if path.exists() && !arguments.yes {
         bail!(
-            "{} is there already; name another file, or replace it with --yes",
+            "{}: the file exists; choose another file, or overwrite it with --yes",
             path.display()
         );
     }
     let pool = target::open_database().await?;
-    // Under another name until it is whole, and for its owner alone: it has what customers told us.
+    // The file has another name until it is complete. Only its owner can read it: it has customers' data.
     let mut unfinished = path.clone().into_os_string();
     unfinished.push(".unfinished");
     let unfinished = Path::new(&unfinished);
@@ -38,12 +38,12 @@ pub(crate) async fn create_backup(arguments: CreateBackup) -> Result<()> {
         .open(unfinished);
     let file = file.map_err(|error| {
         anyhow!(
-            "failed to create {}: {error}; name a file in a folder that you can write",
+            "failed to create {}: {error}; choose a file in a folder that you can write",
             unfinished.display()
         )
     })?;
-    let written = backup::create(&pool, BufWriter::new(&file)).await;
-    let summary = match written {
+    let result = backup::create(&pool, BufWriter::new(&file)).await;
+    let summary = match result {
         Ok(summary) => summary,
         Err(error) => {
             let _ = fs::remove_file(unfinished);
@@ -53,7 +53,7 @@ pub(crate) async fn create_backup(arguments: CreateBackup) -> Result<()> {
     file.sync_all()
         .and_then(|()| fs::rename(unfinished, path))
         .with_context(|| format!("failed to write {}", path.display()))?;
-    show(
+    print_summary(
         &summary,
         arguments.output.json,
         &format!("wrote {}", path.display()),
@@ -62,42 +62,47 @@ pub(crate) async fn create_backup(arguments: CreateBackup) -> Result<()> {
 
 pub(crate) async fn restore_backup(arguments: RestoreBackup) -> Result<()> {
     let path = &arguments.file;
-    let read = || {
+    let open = || {
         File::open(path).map(BufReader::new).map_err(|error| {
             anyhow!(
-                "failed to open {}: {error}; name a file that `orderflow backup create` wrote",
+                "failed to open {}: {error}; choose a file that `orderflow backup create` wrote",
                 path.display()
             )
         })
     };
-    let unusable = || format!("{} cannot be restored; nothing was changed", path.display());
-    let header = backup::check_file(read()?).with_context(unusable)?;
+    let unusable = || {
+        format!(
+            "{}: cannot be restored; nothing was changed",
+            path.display()
+        )
+    };
+    let header = backup::check_file(open()?).with_context(unusable)?;
     let pool = target::open_database().await?;
     let schema = store::schema_version(&pool).await?;
     if schema > header.schema && !arguments.yes {
         bail!(
-            "the database has the schema {schema}, the backup {}; what is new in between gets its defaults: confirm with --yes",
+            "backup: its schema {} is older than the database's schema {schema}; new columns get their defaults, confirm with --yes",
             header.schema
         );
     }
     store::migrate(&pool).await?;
     if !arguments.yes && !backup::is_database_empty(&pool).await? {
         bail!(
-            "the database is not empty; `orderflow backup restore {} --yes` replaces all that is in it",
+            "database: it is not empty; replace its contents with `orderflow backup restore {} --yes`",
             path.display()
         );
     }
-    let summary = backup::restore(&pool, read()?)
+    let summary = backup::restore(&pool, open()?)
         .await
         .with_context(unusable)?;
-    show(
+    print_summary(
         &summary,
         arguments.output.json,
         &format!("restored {}", path.display()),
     )
 }
 
-fn show(summary: &Summary, json: bool, what: &str) -> Result<()> {
+fn print_summary(summary: &Summary, json: bool, action: &str) -> Result<()> {
     if json {
         return print_json(summary);
     }
@@ -105,7 +110,7 @@ fn show(summary: &Summary, json: bool, what: &str) -> Result<()> {
         .created_at
         .to_rfc3339_opts(SecondsFormat::Millis, true);
     print(&format!(
-        "{what}: the database as of {at}, schema {:04}",
+        "{action}: the database as of {at}, schema {:04}",
         summary.schema
     ))?;
     for table in summary.tables.iter().filter(|table| table.rows > 0) {

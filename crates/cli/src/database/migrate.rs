@@ -11,21 +11,21 @@ use crate::{
     target,
 };
 
-/// Does both, also where one of the two fails.
+/// Migrates the database and registers the search attributes, which also fails if Temporal is unavailable.
 pub(crate) async fn run_migrations(Migrate { iam_users, output }: Migrate) -> Result<ExitCode> {
     let pool = target::open_database().await?;
     let missing: Vec<_> = store::list_migrations(&pool)
         .await?
         .into_iter()
-        .filter(|known| !known.is_applied)
+        .filter(|migration| !migration.is_applied)
         .collect();
     store::migrate(&pool)
         .await
-        .context("the database is as it was before the migration that failed")?;
+        .context("a migration failed and was rolled back")?;
     if iam_users {
         store::roles::create(&pool)
             .await
-            .context("the schema is up to date, and no user was made")?;
+            .context("the schema is up to date, but the IAM users were not created")?;
     }
     let schema = store::schema_version(&pool).await?;
     let applied: Vec<String> = missing
@@ -33,10 +33,7 @@ pub(crate) async fn run_migrations(Migrate { iam_users, output }: Migrate) -> Re
         .map(|migration| format!("{:04} {}", migration.version, migration.description))
         .collect();
     let registered = target::connect_orders()?.register_search_attributes().await;
-    let failure = registered
-        .as_ref()
-        .err()
-        .map(|error| format!("failed to {error}"));
+    let failure = registered.as_ref().err().map(|error| error.to_string());
     let registered = registered.unwrap_or_default();
     if output.json {
         print_json(&json!({
@@ -47,16 +44,16 @@ pub(crate) async fn run_migrations(Migrate { iam_users, output }: Migrate) -> Re
             print(&format!("database: applied {migration}"))?;
         }
         let state = if applied.is_empty() {
-            "up to date already"
+            "already up to date"
         } else {
             "up to date"
         };
         print(&format!("database: schema {schema:04}, {state}"))?;
         if iam_users {
-            print("database: orderflow_worker and orderflow_reader may do what they need")?;
+            print("database: orderflow_worker and orderflow_reader have their privileges")?;
         }
         match (&failure, registered.is_empty()) {
-            (None, true) => print("temporal: all search attributes were registered already")?,
+            (None, true) => print("temporal: all search attributes were already registered")?,
             (None, false) => print(&format!("temporal: registered {}", registered.join(", ")))?,
             (Some(_), _) => print(&format!(
                 "temporal: {}",
@@ -67,8 +64,6 @@ pub(crate) async fn run_migrations(Migrate { iam_users, output }: Migrate) -> Re
     let Some(failure) = failure else {
         return Ok(ExitCode::SUCCESS);
     };
-    eprintln!(
-        "error: {failure}; look at `orderflow check`, or use `temporal operator search-attribute create`"
-    );
+    eprintln!("error: {failure}; run `orderflow check`, then repeat `orderflow migrate`");
     Ok(ExitCode::FAILURE)
 }

@@ -10,28 +10,32 @@ use crate::{
 };
 use store::adhoc_query::{self, ColumnKind, QueryTable};
 
-pub(crate) async fn run_query(question: QueryArguments) -> Result<()> {
+pub(crate) async fn run_query(arguments: QueryArguments) -> Result<()> {
     let pool = target::open_database().await?;
-    let json = question.output.json;
-    if let Some(sql) = question.sql {
-        let answer = adhoc_query::run_query(&pool, &sql, question.limit).await?;
+    let json = arguments.output.json;
+    if let Some(sql) = arguments.sql {
+        let answer = adhoc_query::run_query(&pool, &sql, arguments.limit).await?;
         if answer.has_more {
             eprintln!(
-                "only the first {} rows are shown; see more with --limit",
-                question.limit
+                "only the first {} rows are printed; print more with --limit",
+                arguments.limit
             );
         }
         return if json {
-            print_json(&documents(&answer))
+            print_json(&rows_json(&answer))
         } else {
-            print(&text(&answer))
+            print(&format_rows(&answer))
         };
     }
     let (mut answers, mut texts) = (Map::new(), Vec::new());
     for (title, sql) in adhoc_query::OVERVIEW_QUERIES {
-        let answer = adhoc_query::run_query(&pool, sql, question.limit).await?;
-        answers.insert(title.replace(' ', "_"), documents(&answer));
-        texts.push(format!("{}\n{}", paint_heading(title), text(&answer)));
+        let answer = adhoc_query::run_query(&pool, sql, arguments.limit).await?;
+        answers.insert(title.replace(' ', "_"), rows_json(&answer));
+        texts.push(format!(
+            "{}\n{}",
+            paint_heading(title),
+            format_rows(&answer)
+        ));
     }
     if json {
         print_json(&answers)
@@ -40,7 +44,7 @@ pub(crate) async fn run_query(question: QueryArguments) -> Result<()> {
     }
 }
 
-fn text(answer: &QueryTable) -> String {
+fn format_rows(answer: &QueryTable) -> String {
     let names: Vec<_> = answer
         .columns
         .iter()
@@ -64,12 +68,12 @@ fn text(answer: &QueryTable) -> String {
     }
 }
 
-fn documents(answer: &QueryTable) -> Value {
+fn rows_json(answer: &QueryTable) -> Value {
     let document = |row: &Vec<Option<String>>| -> Value {
         let cells = answer.columns.iter().zip(row).map(|(column, cell)| {
             let value = cell
                 .as_deref()
-                .map_or(Value::Null, |text| value(column.kind, text));
+                .map_or(Value::Null, |text| cell_json(column.kind, text));
             (column.name.clone(), value)
         });
         cells.collect::<Map<_, _>>().into()
@@ -77,10 +81,10 @@ fn documents(answer: &QueryTable) -> Value {
     answer.rows.iter().map(document).collect()
 }
 
-fn value(kind: ColumnKind, text: &str) -> Value {
+fn cell_json(kind: ColumnKind, text: &str) -> Value {
     match kind {
         ColumnKind::Boolean => (text == "t").into(),
-        // `NaN` is a number to PostgreSQL.
+        // PostgreSQL has the number `NaN`, which JSON has not.
         ColumnKind::Number | ColumnKind::Json => {
             serde_json::from_str(text).unwrap_or_else(|_| text.into())
         }

@@ -17,13 +17,13 @@ pub(crate) async fn list_stock(output: OutputArguments) -> Result<()> {
         return print_json(
             &stock
                 .iter()
-                .map(|(sku, stock)| document(sku, *stock))
+                .map(|(sku, stock)| stock_json(sku, *stock))
                 .collect::<Vec<_>>(),
         );
     }
     if stock.is_empty() {
         return print(
-            "no sku was seen yet; `orderflow stock set SKU N` opens one, and so does an order",
+            "no stock found; create a SKU with `orderflow stock set SKU N`, or with an order",
         );
     }
     let row = |(sku, stock): &(Sku, Stock)| {
@@ -42,7 +42,7 @@ pub(crate) async fn set_stock(arguments: SetStock) -> Result<()> {
         inventory::set_available(&target::open_database().await?, &sku, arguments.available)
             .await?;
     if arguments.output.json {
-        return print_json(&document(&sku, stock));
+        return print_json(&stock_json(&sku, stock));
     }
     let Stock {
         available,
@@ -54,6 +54,6 @@ pub(crate) async fn set_stock(arguments: SetStock) -> Result<()> {
     ))
 }
 
-fn document(sku: &Sku, stock: Stock) -> Value {
+fn stock_json(sku: &Sku, stock: Stock) -> Value {
     json!({"sku": sku.as_str(), "available": stock.available, "held": stock.held, "shipped": stock.shipped})
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 use store::verify::{Violation, count_orders, find_violations};
 
-/// Fails when an invariant is broken.
+/// Checks all invariants. The exit code is 1 if one is violated.
 pub(crate) async fn verify_invariants(output: OutputArguments) -> Result<ExitCode> {
     let pool = target::open_database().await?;
     let orders = count_orders(&pool).await?;
@@ -23,7 +23,7 @@ pub(crate) async fn verify_invariants(output: OutputArguments) -> Result<ExitCod
         print_json(&json!({"ok": found.is_empty(), "orders": orders, "violations": violations}))?;
     } else if found.is_empty() {
         print(&format!(
-            "{}  every invariant holds, of {orders} orders, their stock and the simulators' books",
+            "{}  {orders} orders, their stock and the simulators' records are consistent",
             paint_ok("ok")
         ))?;
     } else {
@@ -35,7 +35,7 @@ pub(crate) async fn verify_invariants(output: OutputArguments) -> Result<ExitCod
         return Ok(ExitCode::SUCCESS);
     }
     eprintln!(
-        "error: {} broken; see each order with `orderflow events ID` and `orderflow history ID`",
+        "error: {} violations; see each order with `orderflow events ID` and `orderflow history ID`",
         found.len()
     );
     Ok(ExitCode::FAILURE)

@@ -1,4 +1,4 @@
-//! The HTTP API as a client sees it.
+//! A client of the HTTP API.
 
 use std::{
     fmt,
@@ -17,24 +17,24 @@ use crate::target;
 use contract::parse_order_workflow_id;
 use domain::WebhookProvider;
 
-/// The API itself answers within 22 s.
+/// Timeout of one call; the API answers within 22 s.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a watcher bears with an API that is there and cannot answer.
-const PATIENCE: Duration = Duration::from_secs(60);
-const AGAIN: Duration = Duration::from_secs(1);
+/// How long a command that waits repeats a call that the API answers with 503.
+const RETRY_FOR: Duration = Duration::from_secs(60);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Where it is, and how to call it.
+/// A client of the HTTP API at one URL.
 #[derive(Debug)]
 pub(crate) struct ApiClient {
     client: Client,
     base: Url,
-    /// How long to go on with what the API cannot take now (503).
-    patience: Duration,
+    /// How long to repeat a call that the API answers with 503.
+    retry_for: Duration,
 }
 
-/// What the caller has of credentials: `ORDERFLOW_API_KEY`, `ORDERFLOW_TOKEN`. Never printed.
-fn credentials() -> Result<HeaderMap> {
+/// Reads the credentials `ORDERFLOW_API_KEY` and `ORDERFLOW_TOKEN` into headers, which are never printed.
+fn read_credentials() -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     let known = [
         (
@@ -56,17 +56,17 @@ fn credentials() -> Result<HeaderMap> {
     Ok(headers)
 }
 
-/// A good answer, as it was sent and as JSON.
+/// A successful response, as text and as JSON.
 #[derive(Debug)]
 pub(crate) struct ApiResponse {
     pub(crate) text: String,
     pub(crate) body: Value,
-    /// The next page of a list, as the `Link` header names it, from where the API is.
+    /// The path of a list's next page, from the `Link` header, relative to the API's URL.
     pub(crate) next: Option<String>,
 }
 
 impl ApiResponse {
-    /// A text of the answer, by the path to it; empty when there is none.
+    /// Returns the text at a JSON pointer, or an empty text.
     pub(crate) fn text_at(&self, pointer: &str) -> &str {
         self.body
             .pointer(pointer)
@@ -74,17 +74,19 @@ impl ApiResponse {
             .unwrap_or_default()
     }
 
+    /// Returns whether the value at a JSON pointer is `true`.
     pub(crate) fn is_true(&self, pointer: &str) -> bool {
         self.body.pointer(pointer) == Some(&Value::Bool(true))
     }
 }
 
 impl ApiClient {
+    /// Creates a client for `ORDERFLOW_URL`, the running stack or the default URL.
     pub(crate) fn from_env() -> Result<Self> {
         Self::from_url(&target::api_url())
     }
 
-    /// At this URL, or where the others are.
+    /// Creates a client for the given URL, or as [`Self::from_env`] does.
     pub(crate) fn from_url_or_env(url: Option<&str>) -> Result<Self> {
         url.map_or_else(Self::from_env, Self::from_url)
     }
@@ -96,24 +98,24 @@ impl ApiClient {
         if base.cannot_be_a_base() {
             bail!(settings::ORDERFLOW_URL.reject(url, "not the URL of an API"));
         }
-        // Several crates bring rustls along and none chooses its cryptography; a second choice is refused, which is fine.
+        // Several dependencies use rustls and none sets its cryptography. The error of a second call is harmless.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .timeout(TIMEOUT)
-            .default_headers(credentials()?)
+            .default_headers(read_credentials()?)
             .build()
-            .context("failed to set up HTTP")?;
+            .context("failed to set up the HTTP client")?;
         Ok(Self {
             client,
             base,
-            patience: Duration::ZERO,
+            retry_for: Duration::ZERO,
         })
     }
 
-    /// For what takes a while anyway: a moment without an answer is no end of it.
+    /// Repeats calls that the API answers with 503, for commands that wait for an order.
     pub(crate) fn with_retries(self) -> Self {
         Self {
-            patience: PATIENCE,
+            retry_for: RETRY_FOR,
             ..self
         }
     }
@@ -123,12 +125,13 @@ impl ApiClient {
         self.send(Method::POST, &["orders"], Some(body)).await
     }
 
+    /// Checks that the API is available.
     pub(crate) async fn check_health(&self) -> Result<()> {
         self.send(Method::GET, &["health"], None).await.map(drop)
     }
 
-    /// Calls `/orders/{id}/…`. People paste workflow ids too; since `order-1` may be either, it is an
-    /// order's id first.
+    /// Calls `/orders/{id}/…`, where `id` is an order id or a workflow id. An id such as `order-1` can
+    /// be either, so it is tried as an order id first.
     pub(crate) async fn call_order(
         &self,
         method: Method,
@@ -136,38 +139,40 @@ impl ApiClient {
         rest: &[&str],
         body: Option<&Value>,
     ) -> Result<ApiResponse> {
-        let at = |id: &str| -> Vec<String> {
+        let path_of = |id: &str| -> Vec<String> {
             ["orders", id]
                 .into_iter()
                 .chain(rest.iter().copied())
                 .map(str::to_owned)
                 .collect()
         };
-        let first = self.try_send(method.clone(), &at(id), body).await?;
+        let first = self.try_send(method.clone(), &path_of(id), body).await?;
         match (first, parse_order_workflow_id(id)) {
             (Err(problem), Some(order_id)) if problem.code == "order_not_found" => {
-                let second = self.try_send(method, &at(order_id.as_str()), body).await?;
-                // What a known order refuses is the answer; where neither is known, what was typed is what is not there.
-                Ok(second.map_err(|refused| {
-                    if refused.code == problem.code {
+                let second = self
+                    .try_send(method, &path_of(order_id.as_str()), body)
+                    .await?;
+                // If both ids are unknown, the error names the id that was typed.
+                Ok(second.map_err(|other| {
+                    if other.code == problem.code {
                         problem
                     } else {
-                        refused
+                        other
                     }
                 })?)
             }
-            (answer, _) => Ok(answer?),
+            (response, _) => Ok(response?),
         }
     }
 
-    /// A path with its query, such as a page of a list.
+    /// Calls `GET` for a path with its query, such as a page of a list.
     pub(crate) async fn get_path(&self, path: &str) -> Result<ApiResponse> {
         let parts: Vec<_> = path.trim_start_matches('/').split('/').collect();
         self.send(Method::GET, &parts, None).await
     }
 
-    /// A notification as a payment provider sends it: no credentials but its signature. The status and the body of the
-    /// answer, whichever they are.
+    /// Sends a webhook event without our credentials, as a payment provider does. Returns the response's
+    /// status and body, also for an error status.
     pub(crate) async fn send_webhook(
         &self,
         provider: WebhookProvider,
@@ -177,31 +182,31 @@ impl ApiClient {
         let mut url = self.base.clone();
         let mut path = url
             .path_segments_mut()
-            .map_err(|()| anyhow!("the URL has no path"))?;
+            .map_err(|()| anyhow!("the API's URL cannot have a path"))?;
         path.pop_if_empty().extend(["webhooks", provider.as_str()]);
         drop(path);
-        let stranger = Client::builder()
+        let client = Client::builder()
             .timeout(TIMEOUT)
             .build()
-            .context("failed to set up HTTP")?;
-        let mut request = stranger
+            .context("failed to set up the HTTP client")?;
+        let mut request = client
             .post(url)
             .header(CONTENT_TYPE, "application/json")
             .body(body);
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        let answer = request
+        let response = request
             .send()
             .await
-            .map_err(|error| self.unreachable(&error))?;
-        let status = answer.status().as_u16();
+            .map_err(|error| self.connection_error(&error))?;
+        let status = response.status().as_u16();
         Ok((
             status,
-            answer
+            response
                 .text()
                 .await
-                .map_err(|error| self.unreachable(&error))?,
+                .map_err(|error| self.connection_error(&error))?,
         ))
     }
 
@@ -225,7 +230,7 @@ impl ApiClient {
             .await
     }
 
-    /// A call that may well be refused, with any body and an `Idempotency-Key`.
+    /// Makes a call with any body and an `Idempotency-Key`. Returns the API's problem instead of an error.
     pub(crate) async fn try_call(
         &self,
         method: Method,
@@ -241,7 +246,7 @@ impl ApiClient {
         self.exchange(method, &path, body, key).await
     }
 
-    /// Sends what may be sent twice again while the API says that it cannot take it now, for as long as patience lasts.
+    /// Makes a call, and repeats it while the API answers 503 if a repeated call has no second effect.
     async fn exchange(
         &self,
         method: Method,
@@ -250,19 +255,20 @@ impl ApiClient {
         key: Option<&str>,
     ) -> Result<std::result::Result<ApiResponse, Problem>> {
         let began = Instant::now();
-        // All that is asked of an order by its id changes it once; a new order without a key would be another one.
-        let may_repeat = method == Method::GET || key.is_some() || path.len() > 1;
+        // A repeated call with an order id or a key has no second effect. `POST /orders` without a key
+        // would start a second order.
+        let can_repeat = method == Method::GET || key.is_some() || path.len() > 1;
         let request = self.request(method, path, body, key)?;
         loop {
-            let again = request
+            let attempt = request
                 .try_clone()
-                .context("only a body that is no text could not be sent again")?;
-            let answer = self.answer(again).await?;
-            let is_later = matches!(&answer, Err(problem) if problem.status == 503);
-            if !is_later || !may_repeat || began.elapsed() > self.patience {
-                return Ok(answer);
+                .context("a request with a text body can be cloned")?;
+            let result = self.execute(attempt).await?;
+            let is_unavailable = matches!(&result, Err(problem) if problem.status == 503);
+            if !is_unavailable || !can_repeat || began.elapsed() > self.retry_for {
+                return Ok(result);
             }
-            sleep(AGAIN).await;
+            sleep(RETRY_INTERVAL).await;
         }
     }
 
@@ -274,10 +280,12 @@ impl ApiClient {
         key: Option<&str>,
     ) -> Result<RequestBuilder> {
         let mut url = self.base.clone();
-        let (last, rest) = path.split_last().context("a path has a part")?;
+        let (last, rest) = path
+            .split_last()
+            .context("a path has at least one segment")?;
         let (last, query) = last.split_once('?').unwrap_or((last, ""));
         url.path_segments_mut()
-            .map_err(|()| anyhow!("the URL has no path"))?
+            .map_err(|()| anyhow!("the API's URL cannot have a path"))?
             .pop_if_empty()
             .extend(rest)
             .push(last);
@@ -295,14 +303,14 @@ impl ApiClient {
         })
     }
 
-    async fn answer(
+    async fn execute(
         &self,
         request: RequestBuilder,
     ) -> Result<std::result::Result<ApiResponse, Problem>> {
         let response = request
             .send()
             .await
-            .map_err(|error| self.unreachable(&error))?;
+            .map_err(|error| self.connection_error(&error))?;
         let (status, next) = (
             response.status(),
             next_page(response.headers(), self.base.path()),
@@ -310,7 +318,7 @@ impl ApiClient {
         let text = response
             .text()
             .await
-            .map_err(|error| self.unreachable(&error))?;
+            .map_err(|error| self.connection_error(&error))?;
         let body: Value = serde_json::from_str(&text).unwrap_or_default();
         if status.is_success() {
             return Ok(Ok(ApiResponse {
@@ -319,23 +327,23 @@ impl ApiClient {
                 next,
             }));
         }
-        Ok(Err(Problem::read(status, &body)))
+        Ok(Err(Problem::from_response(status, &body)))
     }
 
-    fn unreachable(&self, error: &reqwest::Error) -> anyhow::Error {
+    fn connection_error(&self, error: &reqwest::Error) -> anyhow::Error {
         let why = if error.is_timeout() {
-            "does not answer"
+            "no response within 30 s"
         } else {
-            "cannot be reached"
+            "connection failed"
         };
         anyhow!(
-            "the API at {} {why}: start it with `orderflow up`, or set ORDERFLOW_URL",
+            "API at {}: {why}; start the stack with `orderflow up`, or set ORDERFLOW_URL",
             self.base
         )
     }
 }
 
-/// `<…>; rel="next"`, without what stands around it, and without the path that the API itself is at.
+/// Returns the target of a `Link` header with `rel="next"`, without the path of the API's own URL.
 fn next_page(headers: &HeaderMap, base: &str) -> Option<String> {
     let link = headers.get(LINK)?.to_str().ok()?;
     let target = link
@@ -349,12 +357,12 @@ fn next_page(headers: &HeaderMap, base: &str) -> Option<String> {
     Some(below.unwrap_or(target).to_owned())
 }
 
-/// An answer that is none, in one line.
+/// An error response of the API, formatted as one line.
 #[derive(Debug)]
 pub(crate) struct Problem {
     pub(crate) status: u16,
     pub(crate) code: String,
-    /// The fields that it names, by their pointers.
+    /// JSON pointers of the fields that the problem names.
     pub(crate) fields: Vec<String>,
     text: String,
 }
@@ -367,19 +375,19 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// A member of one of the errors that a problem lists.
-fn part<'a>(error: &'a Value, name: &str) -> &'a str {
-    error.get(name).and_then(Value::as_str).unwrap_or_default()
+/// Returns a text member of an object, or an empty text.
+fn text_member<'a>(object: &'a Value, name: &str) -> &'a str {
+    object.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 impl Problem {
-    /// The code of a problem document, or nothing.
+    /// Returns the code of a problem document, or an empty text.
     pub(crate) fn parse_code(body: &str) -> String {
         let body: Value = serde_json::from_str(body).unwrap_or_default();
-        part(&body, "code").to_owned()
+        text_member(&body, "code").to_owned()
     }
 
-    fn read(status: StatusCode, body: &Value) -> Self {
+    fn from_response(status: StatusCode, body: &Value) -> Self {
         let member = |name: &str| {
             body.get(name)
                 .and_then(Value::as_str)
@@ -388,7 +396,9 @@ impl Problem {
         };
         let (code, title, detail) = (member("code"), member("title"), member("detail"));
         if code.is_empty() {
-            let text = format!("the API answered {status}; is ORDERFLOW_URL an orderflow API?");
+            let text = format!(
+                "the API answered {status} without an error code; set ORDERFLOW_URL to the URL of an orderflow API"
+            );
             return Self {
                 status: status.as_u16(),
                 code,
@@ -403,10 +413,15 @@ impl Problem {
                 .flatten()
         };
         let fields = errors()
-            .map(|error| part(error, "pointer").to_owned())
+            .map(|error| text_member(error, "pointer").to_owned())
             .collect();
-        let bad_fields =
-            errors().map(|error| format!(" {} {};", part(error, "pointer"), part(error, "detail")));
+        let bad_fields = errors().map(|error| {
+            format!(
+                " {} {};",
+                text_member(error, "pointer"),
+                text_member(error, "detail")
+            )
+        });
         let bad_fields: String = bad_fields.collect();
         let order = member("order_status");
         let order = if detail.contains(&order) {
@@ -414,15 +429,15 @@ impl Problem {
         } else {
             format!(" The order is {order}.")
         };
-        let next = next_step(&code, order_of(&member("instance")));
-        // Where title and detail say the same, once.
-        let said = if code == "order_exists" {
+        let next = next_step(&code, order_id_in(&member("instance")));
+        // The title and the detail of this code are the same sentence.
+        let summary = if code == "order_exists" {
             detail
         } else {
             format!("{title}: {detail}")
         };
         let text = format!(
-            "{said}{}{order}{next} ({code})",
+            "{summary}{}{order}{next} ({code})",
             bad_fields.trim_end_matches(';')
         );
         Self {
@@ -434,24 +449,24 @@ impl Problem {
     }
 }
 
-/// The order's id in the path of a call, as it stands there. Before it there may be a stage.
-fn order_of(path: &str) -> &str {
+/// Returns the order id in the path of a call, which may begin with an API Gateway stage.
+fn order_id_in(path: &str) -> &str {
     path.rsplit_once("/orders/")
         .and_then(|(_, rest)| rest.split(['/', '?']).next())
         .unwrap_or("ID")
 }
 
-/// What to do about a problem, as far as a command helps.
+/// Returns the next step for a problem that a command can help with.
 fn next_step(code: &str, id: &str) -> String {
     match code {
-        "worker_unavailable" => " Look at `orderflow check`.".to_owned(),
+        "worker_unavailable" => " Run `orderflow check`.".to_owned(),
         "temporal_unavailable" | "database_unavailable" => {
-            " Look at `orderflow check` and `orderflow ps`.".to_owned()
+            " Run `orderflow check` and `orderflow ps`.".to_owned()
         }
         "unauthenticated" => " Set ORDERFLOW_API_KEY or ORDERFLOW_TOKEN.".to_owned(),
-        "order_not_found" => " `orderflow list` shows the newest ones.".to_owned(),
+        "order_not_found" => " List the newest orders with `orderflow list`.".to_owned(),
         "order_exists" => {
-            format!(" Choose another id; `orderflow show {id}` shows the order that has this one.")
+            format!(" Choose another id, or see the existing order with `orderflow show {id}`.")
         }
         "order_closed"
         | "already_shipped"
@@ -459,8 +474,10 @@ fn next_step(code: &str, id: &str) -> String {
         | "not_shipped"
         | "not_paid"
         | "already_paid"
-        | "payment_not_expected" => format!(" Look at `orderflow show {id}`."),
-        "payment_id_in_use" => " Name another one: each pays one order.".to_owned(),
+        | "payment_not_expected" => format!(" See the order with `orderflow show {id}`."),
+        "payment_id_in_use" => {
+            " Use another payment id: each one pays for one order only.".to_owned()
+        }
         _ => String::new(),
     }
 }
@@ -470,7 +487,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_api_tells_is_followed_from_where_the_api_is() {
+    fn next_page_is_relative_to_the_api_url() {
         let next = |link: &'static str, base| {
             next_page(
                 &HeaderMap::from_iter([(LINK, HeaderValue::from_static(link))]),
@@ -490,7 +507,7 @@ mod tests {
             next("</prod/orders?cursor=a>; rel=\"next\"", "/prod/"),
             "/orders?cursor=a"
         );
-        // Of an API that does not say what stands in front of it.
+        // An API that does not know its stage links without it.
         assert_eq!(
             next("</orders?cursor=a>; rel=\"next\"", "/prod"),
             "/orders?cursor=a"
@@ -498,11 +515,11 @@ mod tests {
         assert_eq!(next("</orders?cursor=a>; rel=\"prev\"", "/"), "");
         assert_eq!(
             (
-                order_of("/orders/o-1/status"),
-                order_of("/prod/orders/o-1?limit=1")
+                order_id_in("/orders/o-1/status"),
+                order_id_in("/prod/orders/o-1?limit=1")
             ),
             ("o-1", "o-1")
         );
-        assert_eq!(order_of("/prod/orders"), "ID");
+        assert_eq!(order_id_in("/prod/orders"), "ID");
     }
 }

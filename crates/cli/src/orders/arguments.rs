@@ -1,4 +1,4 @@
-//! What can be typed after the name of an order command.
+//! Arguments of the order commands.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use domain::{CustomerId, OrderStatus, Profile};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum OrderCommand {
-    /// Start an order; without an ID one is made up.
+    /// Start an order; an order id is generated if you give none.
     #[command(
         visible_alias = "start-workflow",
         after_help = "Examples:
@@ -20,79 +20,79 @@ pub(crate) enum OrderCommand {
   orderflow start-order order-126 --profile checkout"
     )]
     StartOrder(StartArguments),
-    /// The manual review is passed.
+    /// Approve an order in manual review.
     #[command(after_help = "Examples:
   orderflow approve order-123
   orderflow approve order-123 --reviewer ann --note 'called the customer'")]
     Approve(Approve),
-    /// The manual review is refused: the order is cancelled.
+    /// Reject an order in manual review; the order is cancelled.
     #[command(after_help = "Examples:
   orderflow reject order-123 --reason fraud")]
     Reject(Reject),
-    /// Cancel an order that has not left.
+    /// Cancel an order that has not shipped.
     #[command(after_help = "Examples:
   orderflow cancel order-123 --reason 'changed my mind'")]
     Cancel(Cancel),
-    /// Send an order that has not left to another address; what is left out keeps its value.
+    /// Change the shipping address of an order that has not shipped; omitted fields keep their value.
     #[command(after_help = "Examples:
   orderflow update-address order-123 --street '123 Main St' --city Anytown")]
     UpdateAddress(UpdateAddress),
-    /// Refund the payment of an order that has not left; it then waits for another one.
+    /// Refund the payment of an order that has not shipped; the order then waits for another payment.
     #[command(after_help = "Examples:
   orderflow cancel-payment order-123")]
     CancelPayment(OrderArguments),
-    /// A payment gateway's confirmation.
+    /// Confirm that the customer has paid an order.
     #[command(after_help = "Examples:
   orderflow confirm-payment order-123 --transaction-id tx-123 --amount 99.99 --method card")]
     ConfirmPayment(ConfirmPayment),
-    /// The carrier delivered.
+    /// Confirm that the carrier has delivered an order.
     #[command(after_help = "Examples:
   orderflow confirm-delivery order-123 --signed-by 'J. Doe'")]
     ConfirmDelivery(ConfirmDelivery),
-    /// Pick signals for an order from a menu; one that is refused is told, and is no failure of the command.
+    /// Pick signals for an order from a menu; a refused signal is reported, and the command exits 0.
     #[command(after_help = "Examples:
   orderflow signals
   orderflow signals order-123
   printf '1\\nchanged my mind\\n0\\n' | orderflow signals order-123")]
     Signals(SignalsArguments),
-    /// Where an order stands.
+    /// Print an order's status and step.
     #[command(after_help = "Examples:
   orderflow status order-123
   orderflow status order-123 --watch")]
     Status(StatusArguments),
-    /// Everything about an order.
+    /// Print an order's full state.
     #[command(after_help = "Examples:
   orderflow show order-123
   orderflow show order-123 --json")]
     Show(OrderArguments),
-    /// The audit trail of an order.
+    /// Print an order's audit log.
     #[command(after_help = "Examples:
   orderflow events order-123
   orderflow events order-123 --follow")]
     Events(EventsArguments),
-    /// How an order ended; fails while it runs.
+    /// Print how an order ended; fails while the order is running.
     #[command(after_help = "Examples:
   orderflow result order-123
   orderflow result order-123 --wait")]
     Result(ResultArguments),
-    /// Orders, from Temporal: those that run, then those that closed last; of these, the newest first.
+    /// List orders from Temporal: running ones first, then recently closed ones, newest first.
     #[command(after_help = "Examples:
   orderflow list --limit 10
   orderflow list --status failed
   orderflow list --customer CUST-001 --json")]
     List(ListArguments),
-    /// A workflow as Temporal describes it.
+    /// Print Temporal's description of a workflow.
     #[command(after_help = "Examples:
   orderflow describe order-order-123
   orderflow describe order-123
   orderflow describe shipping-order-123-1 --json")]
     Describe(WorkflowArguments),
-    /// A workflow's history, with those of its shipments; payloads as what they say.
+    /// Print the history of a workflow and of its shipments, payloads decoded.
     #[command(after_help = "Examples:
   orderflow history order-order-123
   orderflow history order-123 --json")]
     History(WorkflowArguments),
-    /// Look at each dependency in turn and say what to do about a failure.
+    /// Test every dependency and print a remedy for each failure.
     #[command(after_help = "Examples:
   orderflow check
   orderflow check --json")]
@@ -102,7 +102,7 @@ pub(crate) enum OrderCommand {
 /// One order.
 #[derive(Debug, Args)]
 pub(crate) struct OrderArguments {
-    /// An order id, or a workflow id.
+    /// Order id or workflow id.
     #[arg(value_parser = value_parsers::order_id)]
     pub(crate) id: String,
     #[command(flatten)]
@@ -111,33 +111,38 @@ pub(crate) struct OrderArguments {
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct AddressArguments {
+    /// Street and house number of the shipping address.
     #[arg(long)]
     pub(crate) street: Option<String>,
+    /// City of the shipping address.
     #[arg(long)]
     pub(crate) city: Option<String>,
+    /// State or province of the shipping address.
     #[arg(long)]
     pub(crate) state: Option<String>,
+    /// Postal code of the shipping address.
     #[arg(long, alias = "zip", alias = "zip-code")]
     pub(crate) postal_code: Option<String>,
+    /// Country of the shipping address, such as US.
     #[arg(long)]
     pub(crate) country: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct StartArguments {
-    /// The order's id.
+    /// Order id [default: a generated one].
     #[arg(value_parser = value_parsers::order_id)]
     pub(crate) id: Option<String>,
-    /// The same as --payment-id.
+    /// Same as --payment-id.
     #[arg(conflicts_with = "payment_id", value_name = "PAYMENT_ID", value_parser = value_parsers::payment_id)]
     pub(crate) payment: Option<String>,
-    /// What is charged, once.
+    /// Payment to charge; used for one order only.
     #[arg(long, value_parser = value_parsers::payment_id)]
     pub(crate) payment_id: Option<String>,
-    /// A whole order as JSON; `-` reads it from standard input.
+    /// File with the whole order as JSON; `-` reads standard input.
     #[arg(long, value_name = "ORDER.JSON")]
     pub(crate) file: Option<PathBuf>,
-    /// Another profile for this order alone.
+    /// Profile for this order only [default: the deployment's].
     #[arg(long, value_name = "NAME", value_parser = value_parsers::profile())]
     pub(crate) profile: Option<Profile>,
     #[command(flatten)]
@@ -150,8 +155,10 @@ pub(crate) struct StartArguments {
 pub(crate) struct Approve {
     #[command(flatten)]
     pub(crate) order: OrderArguments,
+    /// Name of the reviewer, for the audit log.
     #[arg(long)]
     pub(crate) reviewer: Option<String>,
+    /// Note for the audit log.
     #[arg(long)]
     pub(crate) note: Option<String>,
 }
@@ -160,8 +167,10 @@ pub(crate) struct Approve {
 pub(crate) struct Reject {
     #[command(flatten)]
     pub(crate) order: OrderArguments,
+    /// Name of the reviewer, for the audit log.
     #[arg(long)]
     pub(crate) reviewer: Option<String>,
+    /// Reason for the rejection, which becomes the cancellation reason.
     #[arg(long)]
     pub(crate) reason: Option<String>,
 }
@@ -170,6 +179,7 @@ pub(crate) struct Reject {
 pub(crate) struct Cancel {
     #[command(flatten)]
     pub(crate) order: OrderArguments,
+    /// Reason for the cancellation.
     #[arg(long)]
     pub(crate) reason: Option<String>,
 }
@@ -187,14 +197,16 @@ pub(crate) struct UpdateAddress {
 pub(crate) struct ConfirmPayment {
     #[command(flatten)]
     pub(crate) order: OrderArguments,
-    /// The gateway's own name for it.
+    /// Payment provider's transaction id.
     #[arg(long, value_parser = value_parsers::transaction_id)]
     pub(crate) transaction_id: String,
-    /// The order's whole total, such as 99.99.
+    /// Amount paid, such as 99.99; must equal the order's total.
     #[arg(long, allow_negative_numbers = true, value_parser = value_parsers::amount)]
     pub(crate) amount: String,
+    /// Currency of the amount, such as USD [default: the order's].
     #[arg(long)]
     pub(crate) currency: Option<String>,
+    /// Payment method, such as card.
     #[arg(long)]
     pub(crate) method: Option<String>,
 }
@@ -203,9 +215,10 @@ pub(crate) struct ConfirmPayment {
 pub(crate) struct ConfirmDelivery {
     #[command(flatten)]
     pub(crate) order: OrderArguments,
-    /// When, such as 2026-11-21T12:00:00Z [default: now].
+    /// Time of the delivery, such as 2026-11-21T12:00:00Z [default: now].
     #[arg(long, value_parser = value_parsers::time)]
     pub(crate) delivered_at: Option<String>,
+    /// Name of the person who signed for the parcel.
     #[arg(long)]
     pub(crate) signed_by: Option<String>,
 }
@@ -214,7 +227,7 @@ pub(crate) struct ConfirmDelivery {
 pub(crate) struct StatusArguments {
     #[command(flatten)]
     pub(crate) order: OrderArguments,
-    /// Go on until the order has ended.
+    /// Print each change until the order has ended.
     #[arg(long, short)]
     pub(crate) watch: bool,
 }
@@ -223,20 +236,20 @@ pub(crate) struct StatusArguments {
 pub(crate) struct EventsArguments {
     #[command(flatten)]
     pub(crate) order: OrderArguments,
-    /// Go on until the order has ended.
+    /// Print new audit events until the order has ended.
     #[arg(long, short)]
     pub(crate) follow: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
-    /// How many.
+    /// Maximum number of orders.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) limit: u16,
-    /// Only orders in this state.
+    /// List only orders with this status.
     #[arg(long, value_parser = value_parsers::status())]
     pub(crate) status: Option<OrderStatus>,
-    /// Only the orders of this customer.
+    /// List only this customer's orders.
     #[arg(long, value_name = "CUSTOMER_ID", value_parser = value_parsers::customer_id)]
     pub(crate) customer: Option<CustomerId>,
     #[command(flatten)]
@@ -245,7 +258,7 @@ pub(crate) struct ListArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct SignalsArguments {
-    /// An order id, or a workflow id; asked for when it is not given.
+    /// Order id or workflow id [default: ask for it].
     #[arg(value_parser = value_parsers::order_id)]
     pub(crate) id: Option<String>,
 }
@@ -254,14 +267,14 @@ pub(crate) struct SignalsArguments {
 pub(crate) struct ResultArguments {
     #[command(flatten)]
     pub(crate) order: OrderArguments,
-    /// Wait until it has ended.
+    /// Wait until the order has ended.
     #[arg(long, short)]
     pub(crate) wait: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct WorkflowArguments {
-    /// A workflow id, or an order id.
+    /// Workflow id or order id.
     #[arg(value_name = "WORKFLOW_ID", value_parser = value_parsers::workflow_id)]
     pub(crate) id: String,
     #[command(flatten)]

@@ -19,13 +19,13 @@ pub(crate) async fn show_audit_events(arguments: EventsArguments) -> Result<()> 
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut after = 0;
     loop {
-        // Asked before the events: those that came until it ended are in the next answer.
+        // The status is read first: if it is final, the events read next are complete.
         let ended = arguments.follow
             && !api
                 .call_order(Method::GET, &order.id, &["status"], None)
                 .await?
                 .is_true("/is_running");
-        after = page(&api, &order.id, after, order.output.json).await?;
+        after = print_events(&api, &order.id, after, order.output.json).await?;
         if !arguments.follow || ended {
             return Ok(());
         }
@@ -33,8 +33,8 @@ pub(crate) async fn show_audit_events(arguments: EventsArguments) -> Result<()> 
     }
 }
 
-/// Prints what came after the entry `after`, one line each, and tells the last.
-async fn page(api: &ApiClient, id: &str, mut after: u64, json: bool) -> Result<u64> {
+/// Prints the audit events after number `after`, one line each, and returns the last number.
+async fn print_events(api: &ApiClient, id: &str, mut after: u64, json: bool) -> Result<u64> {
     const PAGE: usize = 200;
     loop {
         let answer = api

@@ -1,4 +1,4 @@
-//! `check`: every dependency in turn, one line each.
+//! `check`: tests every dependency and prints one line for each.
 
 use std::process::ExitCode;
 
@@ -12,12 +12,12 @@ use crate::{
 };
 use order_client::{OrderClient, QueueState};
 
-/// How one check went: what is there, or what is wrong and what to do about it.
+/// The result of one check, with a remedy if it failed.
 #[derive(Debug, Serialize)]
 struct Finding {
     check: String,
     ok: bool,
-    /// Not looked at, since what it needs is not there.
+    /// True if the check did not run, because a dependency of it failed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     skipped: bool,
     detail: String,
@@ -46,8 +46,8 @@ impl Finding {
         }
     }
 
-    fn skipped(check: &str, needs: &str) -> Self {
-        let detail = format!("skipped: needs {needs}");
+    fn skipped(check: &str, dependency: &str) -> Self {
+        let detail = format!("skipped: requires {dependency}");
         Self {
             check: check.to_owned(),
             ok: false,
@@ -78,14 +78,14 @@ impl Finding {
 }
 
 const UP: &str = "start the stack with `orderflow up`";
-const MIGRATE: &str = "bring the schema up to date with `orderflow migrate`";
+const MIGRATE: &str = "update the schema with `orderflow migrate`";
 const NAMESPACE: &str =
-    "set TEMPORAL_NAMESPACE, or create it with `temporal operator namespace create`";
+    "set TEMPORAL_NAMESPACE, or create it with `orderflow temporal operator namespace create`";
 
-/// What search attributes and task queues need.
+/// The dependency of the checks of search attributes and task queues.
 const TEMPORAL: &str = "Temporal";
 
-/// Fails when one of them does.
+/// Runs all checks. The exit code is 1 if one of them fails.
 pub(crate) async fn check_dependencies(output: OutputArguments) -> Result<ExitCode> {
     let mut findings: Vec<_> = database().await.into();
     findings.extend(temporal().await);
@@ -106,20 +106,22 @@ pub(crate) async fn check_dependencies(output: OutputArguments) -> Result<ExitCo
 }
 
 async fn database() -> [Finding; 3] {
-    let without = |why: String| {
-        let needs = "the database";
+    let unavailable = |reason: String| {
+        let dependency = "the database";
         [
-            Finding::bad("database", why, UP),
-            Finding::skipped("migrations", needs),
-            Finding::skipped("mail", needs),
+            Finding::bad("database", reason, UP),
+            Finding::skipped("migrations", dependency),
+            Finding::skipped("mail", dependency),
         ]
     };
     let Some(url) = target::database_url() else {
-        return without("DATABASE_URL is not set and no stack runs here".to_owned());
+        return unavailable(
+            "DATABASE_URL is not set, and no stack is running in this folder".to_owned(),
+        );
     };
     let pool = match target::try_open_database(&url).await {
         Ok(pool) => pool,
-        Err(why) => return without(why),
+        Err(reason) => return unavailable(reason),
     };
     let reached = Finding::good("database", "reachable");
     let migrations = match store::list_migrations(&pool).await {
@@ -131,25 +133,25 @@ async fn database() -> [Finding; 3] {
     [reached, migrations, mail]
 }
 
-/// A mail server that is away shows in the outbox: what waits there for more than a minute should have gone out.
+/// Checks the outbox: mail that waits for more than a minute means that the mail server is unavailable.
 async fn mail(pool: &store::PgPool) -> Finding {
-    const SLOW: i64 = 60;
-    let place = target::mail_url()
+    const MAX_AGE_SECONDS: i64 = 60;
+    let location = target::mail_url()
         .map(|url| format!("{url}; "))
         .unwrap_or_default();
     match store::outbox::read_backlog(pool).await {
-        Ok(backlog) if backlog.oldest_seconds > SLOW => Finding::bad(
+        Ok(backlog) if backlog.oldest_seconds > MAX_AGE_SECONDS => Finding::bad(
             "mail",
             format!(
-                "{place}{} wait, the oldest for {} s",
+                "{location}{} waiting, the oldest for {} s",
                 backlog.pending, backlog.oldest_seconds
             ),
-            "does the mail server run? `orderflow restart mail`, `orderflow logs --service worker`",
+            "restart the mail server with `orderflow restart mail`, and see `orderflow logs --service worker`",
         ),
         Ok(backlog) => Finding::good(
             "mail",
             format!(
-                "{place}{} wait, {} were refused",
+                "{location}{} waiting, {} refused",
                 backlog.pending, backlog.failed
             ),
         ),
@@ -178,7 +180,7 @@ async fn temporal() -> Vec<Finding> {
     let settings = match target::temporal_settings() {
         Ok(settings) => settings,
         Err(error) => {
-            let bad = Finding::bad("temporal", error.to_string(), "correct that setting");
+            let bad = Finding::bad("temporal", error.to_string(), "correct the setting");
             return vec![
                 bad,
                 Finding::skipped("search attributes", TEMPORAL),
@@ -186,7 +188,7 @@ async fn temporal() -> Vec<Finding> {
             ];
         }
     };
-    let place = format!("{}, namespace {}", settings.address(), settings.namespace());
+    let location = format!("{}, namespace {}", settings.address(), settings.namespace());
     let queues = [
         settings.orders_task_queue.clone(),
         settings.shipping_task_queue.clone(),
@@ -200,10 +202,10 @@ async fn temporal() -> Vec<Finding> {
         Ok(true) => None,
         Ok(false) => Some(Finding::bad(
             "temporal",
-            format!("{place}: there is no such namespace"),
+            format!("{location}: the namespace does not exist"),
             NAMESPACE,
         )),
-        Err(error) => Some(Finding::bad("temporal", format!("{place}: {error}"), UP)),
+        Err(error) => Some(Finding::bad("temporal", format!("{location}: {error}"), UP)),
     };
     if let Some(bad) = bad {
         let queues = queues
@@ -217,7 +219,7 @@ async fn temporal() -> Vec<Finding> {
     let attributes = match orders.read_missing_search_attributes().await {
         Ok(missing) if missing.is_empty() => Finding::good("search attributes", "registered"),
         Ok(missing) => {
-            let remedy = "register them with `orderflow migrate`, or `temporal operator search-attribute create`";
+            let remedy = "register them with `orderflow migrate`";
             Finding::bad(
                 "search attributes",
                 format!("missing: {}", missing.join(", ")),
@@ -226,7 +228,7 @@ async fn temporal() -> Vec<Finding> {
         }
         Err(error) => Finding::bad("search attributes", error.to_string(), NAMESPACE),
     };
-    let mut findings = vec![Finding::good("temporal", place), attributes];
+    let mut findings = vec![Finding::good("temporal", location), attributes];
     match orders.read_task_queues().await {
         Ok(states) => findings.extend(states.iter().map(|(name, state)| queue(name, *state))),
         Err(error) => {
@@ -246,14 +248,14 @@ fn queue(name: &str, state: QueueState) -> Finding {
         backlog: _,
     } = state;
     let pollers =
-        format!("{workflow_pollers} poll for workflows, {activity_pollers} for activities");
+        format!("pollers: {workflow_pollers} for workflows, {activity_pollers} for activities");
     if workflow_pollers > 0 && activity_pollers > 0 {
         Finding::good(&check, pollers)
     } else {
         Finding::bad(
             &check,
             pollers,
-            "no worker: look at `orderflow logs --service worker`",
+            "no worker is polling; see `orderflow logs --service worker`",
         )
     }
 }
@@ -266,7 +268,7 @@ async fn api() -> Finding {
             Err(error) => Finding::bad(
                 "api",
                 error.to_string(),
-                "look at `orderflow logs --service api`",
+                "see `orderflow logs --service api`",
             ),
         },
         Err(error) => Finding::bad("api", error.to_string(), "set ORDERFLOW_URL"),

@@ -1,4 +1,4 @@
-//! `list`: from Temporal, so it works without the API and the database.
+//! `list`: reads Temporal, so it works without the API and the database.
 
 use anyhow::{Result, anyhow};
 use serde_json::json;
@@ -18,17 +18,17 @@ pub(crate) async fn list_orders(arguments: ListArguments) -> Result<()> {
         limit: usize::from(arguments.limit),
     };
     let found = target::connect_orders()?.list_orders(&filter).await;
-    let found = found.map_err(|error| anyhow!("{error}; look at `orderflow check`"))?;
+    let found = found.map_err(|error| anyhow!("{error}; run `orderflow check`"))?;
     if arguments.output.json {
-        return print_json(&found.iter().map(document).collect::<Vec<_>>());
+        return print_json(&found.iter().map(order_json).collect::<Vec<_>>());
     }
     if found.is_empty() {
-        return print("no orders; start one with `orderflow start-order`");
+        return print("no orders found; start one with `orderflow start-order`");
     }
     let row = |order: &OrderSummary| {
         let (status, step) = (
-            name(order.status.map(OrderStatus::as_str)),
-            name(order.step.map(domain::Step::as_str)),
+            or_dash(order.status.map(OrderStatus::as_str)),
+            or_dash(order.step.map(domain::Step::as_str)),
         );
         let started = order.started_at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
         [
@@ -48,11 +48,11 @@ pub(crate) async fn list_orders(arguments: ListArguments) -> Result<()> {
     ))
 }
 
-fn name(name: Option<&'static str>) -> &'static str {
+fn or_dash(name: Option<&'static str>) -> &'static str {
     name.unwrap_or("-")
 }
 
-fn document(order: &OrderSummary) -> serde_json::Value {
+fn order_json(order: &OrderSummary) -> serde_json::Value {
     json!({
         "order_id": order.order_id,
         "workflow_id": order.workflow_id,

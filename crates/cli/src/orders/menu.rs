@@ -1,4 +1,4 @@
-//! `signals`: one after the other, by number. It reads lines, so a script can type as well.
+//! `signals`: a menu that reads one line per answer, so a script can use it too.
 
 use std::io::{BufRead, Stdin};
 
@@ -26,17 +26,19 @@ const MENU: &str = "
   8  Status
   0  Quit";
 
-/// Goes on until somebody quits, or nobody types any more. A signal that is refused is no end.
+/// Shows the menu until the user quits or the input ends. Reports a refused signal and continues.
 pub(crate) async fn run_menu(arguments: SignalsArguments) -> Result<()> {
-    let person = Person(std::io::stdin());
+    let input = Input(std::io::stdin());
     let id = match arguments.id {
         Some(id) => id,
-        None => match person.says("Order id or workflow id: ")? {
+        None => match input.prompt("Order id or workflow id: ")? {
             Some(id) => id,
-            None => bail!("there is no id; give one as in `orderflow signals order-123`"),
+            None => {
+                bail!("order id: none was given; pass one, as in `orderflow signals order-123`")
+            }
         },
     };
-    // An unknown order is told before the menu is.
+    // An unknown order is an error before the menu is shown.
     ApiClient::from_env()?
         .call_order(Method::GET, &id, &["status"], None)
         .await?;
@@ -45,7 +47,7 @@ pub(crate) async fn run_menu(arguments: SignalsArguments) -> Result<()> {
             "\n{}{MENU}",
             paint_heading(&format!("Signals for {id}"))
         ))?;
-        let Some(choice) = person.says("Which? ")? else {
+        let Some(choice) = input.prompt("Signal: ")? else {
             return Ok(());
         };
         let order = OrderArguments {
@@ -56,20 +58,20 @@ pub(crate) async fn run_menu(arguments: SignalsArguments) -> Result<()> {
             "1" => {
                 signals::cancel(Cancel {
                     order,
-                    reason: person.says("Reason (empty for none): ")?,
+                    reason: input.prompt("Reason (empty for none): ")?,
                 })
                 .await
             }
             "2" => {
                 signals::update_address(UpdateAddress {
                     order,
-                    address: person.address()?,
+                    address: input.prompt_address()?,
                 })
                 .await
             }
             "3" => signals::cancel_payment(order).await,
             "4" => {
-                let note = person.says("Note (empty for none): ")?;
+                let note = input.prompt("Note (empty for none): ")?;
                 signals::approve(Approve {
                     order,
                     reviewer: None,
@@ -78,7 +80,7 @@ pub(crate) async fn run_menu(arguments: SignalsArguments) -> Result<()> {
                 .await
             }
             "5" => {
-                let reason = person.says("Reason (empty for none): ")?;
+                let reason = input.prompt("Reason (empty for none): ")?;
                 signals::reject(Reject {
                     order,
                     reviewer: None,
@@ -87,9 +89,9 @@ pub(crate) async fn run_menu(arguments: SignalsArguments) -> Result<()> {
                 .await
             }
             "6" => {
-                let transaction_id = person.says("Transaction id: ")?.unwrap_or_default();
-                let amount = person.says("Amount, such as 99.99: ")?.unwrap_or_default();
-                let method = person.says("Payment method (empty for none): ")?;
+                let transaction_id = input.prompt("Transaction id: ")?.unwrap_or_default();
+                let amount = input.prompt("Amount, such as 99.99: ")?.unwrap_or_default();
+                let method = input.prompt("Payment method (empty for none): ")?;
                 signals::confirm_payment(ConfirmPayment {
                     order,
                     transaction_id,
@@ -100,7 +102,7 @@ pub(crate) async fn run_menu(arguments: SignalsArguments) -> Result<()> {
                 .await
             }
             "7" => {
-                let signed_by = person.says("Signed by (empty for nobody): ")?;
+                let signed_by = input.prompt("Signed by (empty for none): ")?;
                 signals::confirm_delivery(ConfirmDelivery {
                     order,
                     delivered_at: None,
@@ -118,7 +120,7 @@ pub(crate) async fn run_menu(arguments: SignalsArguments) -> Result<()> {
             "0" | "q" | "quit" | "exit" => return Ok(()),
             other => {
                 print(&format!(
-                    "{other:?} is not in the menu; type a number from 0 to 8"
+                    "{other:?} is not in the menu; enter a number from 0 to 8"
                 ))?;
                 continue;
             }
@@ -129,26 +131,27 @@ pub(crate) async fn run_menu(arguments: SignalsArguments) -> Result<()> {
     }
 }
 
-/// Whoever types.
-struct Person(Stdin);
+/// The user's answers, from standard input.
+struct Input(Stdin);
 
-impl Person {
-    /// The next line that is typed, without spaces around it; `None` for an empty one, and at the end.
-    fn says(&self, question: &str) -> Result<Option<String>> {
-        print_prompt(question)?;
+impl Input {
+    /// Prints a prompt and reads a line without surrounding spaces. Returns `None` for an empty line and
+    /// at the end of the input.
+    fn prompt(&self, text: &str) -> Result<Option<String>> {
+        print_prompt(text)?;
         let mut line = String::new();
         self.0.lock().read_line(&mut line)?;
         Ok(Some(line.trim().to_owned()).filter(|line| !line.is_empty()))
     }
 
-    fn address(&self) -> Result<AddressArguments> {
-        print("What is left empty keeps its value.")?;
+    fn prompt_address(&self) -> Result<AddressArguments> {
+        print("Leave a field empty to keep its value.")?;
         Ok(AddressArguments {
-            street: self.says("Street: ")?,
-            city: self.says("City: ")?,
-            state: self.says("State: ")?,
-            postal_code: self.says("Postal code: ")?,
-            country: self.says("Country: ")?,
+            street: self.prompt("Street: ")?,
+            city: self.prompt("City: ")?,
+            state: self.prompt("State: ")?,
+            postal_code: self.prompt("Postal code: ")?,
+            country: self.prompt("Country: ")?,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What can be asked of an order.
+//! The commands that send a signal to an order.
 
 use anyhow::{Context, Result, bail};
 use reqwest::Method;
@@ -14,23 +14,23 @@ use super::{
 use crate::output::print;
 
 pub(crate) async fn approve(arguments: Approve) -> Result<()> {
-    let body = given([("reviewer", arguments.reviewer), ("note", arguments.note)]);
-    signal(&arguments.order, "approve", body).await
+    let body = body_of([("reviewer", arguments.reviewer), ("note", arguments.note)]);
+    send_signal(&arguments.order, "approve", body).await
 }
 
 pub(crate) async fn reject(arguments: Reject) -> Result<()> {
-    let body = given([
+    let body = body_of([
         ("reviewer", arguments.reviewer),
         ("reason", arguments.reason),
     ]);
-    signal(&arguments.order, "reject", body).await
+    send_signal(&arguments.order, "reject", body).await
 }
 
 pub(crate) async fn cancel(arguments: Cancel) -> Result<()> {
-    signal(
+    send_signal(
         &arguments.order,
         "cancel",
-        given([("reason", arguments.reason)]),
+        body_of([("reason", arguments.reason)]),
     )
     .await
 }
@@ -39,43 +39,44 @@ pub(crate) async fn update_address(arguments: UpdateAddress) -> Result<()> {
     let address = address_fields(arguments.address);
     if address.is_empty() {
         bail!(
-            "nothing would change: name at least one of --street, --city, --state, --postal-code, --country"
+            "address: no field is given; give at least one of --street, --city, --state, --postal-code, --country"
         );
     }
-    signal(&arguments.order, "update-address", address).await
+    send_signal(&arguments.order, "update-address", address).await
 }
 
 pub(crate) async fn cancel_payment(order: OrderArguments) -> Result<()> {
-    signal(&order, "cancel-payment", Map::new()).await
+    send_signal(&order, "cancel-payment", Map::new()).await
 }
 
 pub(crate) async fn confirm_payment(arguments: ConfirmPayment) -> Result<()> {
-    let mut body = given([
+    let mut body = body_of([
         ("transaction_id", Some(arguments.transaction_id)),
         ("currency", arguments.currency),
         ("payment_method", arguments.method),
     ]);
-    // As it was typed: a number that goes through a float may not be the same amount.
+    // The amount stays text, because a conversion through a float can change it.
     body.insert("amount".to_owned(), arguments.amount.into());
-    signal(&arguments.order, "confirm-payment", body).await
+    send_signal(&arguments.order, "confirm-payment", body).await
 }
 
 pub(crate) async fn confirm_delivery(arguments: ConfirmDelivery) -> Result<()> {
-    let body = given([
+    let body = body_of([
         ("delivered_at", arguments.delivered_at),
         ("signed_by", arguments.signed_by),
     ]);
-    signal(&arguments.order, "confirm-delivery", body).await
+    send_signal(&arguments.order, "confirm-delivery", body).await
 }
 
-fn given<const N: usize>(values: [(&str, Option<String>); N]) -> Map<String, Value> {
+/// Returns a request body of the values that are given.
+fn body_of<const N: usize>(values: [(&str, Option<String>); N]) -> Map<String, Value> {
     values
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), json!(value?))))
         .collect()
 }
 
-async fn signal(order: &OrderArguments, name: &str, body: Map<String, Value>) -> Result<()> {
+async fn send_signal(order: &OrderArguments, name: &str, body: Map<String, Value>) -> Result<()> {
     let answer = ApiClient::from_env()?
         .call_order(
             Method::POST,
@@ -91,11 +92,10 @@ async fn signal(order: &OrderArguments, name: &str, body: Map<String, Value>) ->
         .body
         .get("order_id")
         .and_then(Value::as_str)
-        .context("the API's answer names no order")?;
-    // The state in the answer is the one that the request met; where it goes from there, `status` tells.
+        .context("the API's response has no order_id")?;
     let message = answer.text_at("/message");
     let already = if answer.is_true("/already") && !message.contains("already") {
-        " It held already."
+        " No change was needed."
     } else {
         ""
     };

@@ -14,13 +14,13 @@ use crate::output::{format_money, print};
 
 pub(crate) async fn start_order(arguments: StartArguments) -> Result<()> {
     let api = ApiClient::from_env()?;
-    // The id is made here, not by the server: so the same command line works with and without items.
+    // With an id, the API uses its sample cart if no items are given; `POST /orders` requires items.
     let id = match arguments.id {
         Some(id) => id,
-        None => made_up()?,
+        None => generate_id()?,
     };
     let mut body = match &arguments.file {
-        Some(path) => read(path)?,
+        Some(path) => read_order_file(path)?,
         None => Map::new(),
     };
     if let Some(payment_id) = arguments.payment_id.or(arguments.payment) {
@@ -41,7 +41,7 @@ pub(crate) async fn start_order(arguments: StartArguments) -> Result<()> {
     }
     let order_id = answer.text_at("/order_id");
     let message = if answer.is_true("/already_started") {
-        "It was started before."
+        "Order was already started."
     } else {
         answer.text_at("/message")
     };
@@ -51,7 +51,7 @@ pub(crate) async fn start_order(arguments: StartArguments) -> Result<()> {
     ))
 }
 
-/// The address that was typed, without what was not.
+/// Returns the given fields of an address.
 pub(crate) fn address_fields(address: AddressArguments) -> Map<String, Value> {
     let AddressArguments {
         street,
@@ -73,14 +73,14 @@ pub(crate) fn address_fields(address: AddressArguments) -> Map<String, Value> {
         .collect()
 }
 
-fn made_up() -> Result<String> {
+fn generate_id() -> Result<String> {
     let since = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
-        .context("the clock stands before 1970")?;
+        .context("the system clock is before 1970")?;
     Ok(format!("order-{:x}", since.as_micros()))
 }
 
-fn read(path: &Path) -> Result<Map<String, Value>> {
+fn read_order_file(path: &Path) -> Result<Map<String, Value>> {
     let mut text = String::new();
     if path == Path::new("-") {
         std::io::stdin()
@@ -89,14 +89,14 @@ fn read(path: &Path) -> Result<Map<String, Value>> {
     } else {
         text = std::fs::read_to_string(path).map_err(|error| {
             anyhow!(
-                "failed to read {}: {error}; name a file with an order, or - for standard input",
+                "failed to read {}: {error}; name a JSON file with an order, or - for standard input",
                 path.display()
             )
         })?;
     }
     let value = serde_json::from_str(&text).map_err(|error| {
         anyhow!(
-            "{} is not JSON: {error}; an order is such as the one in README.md, \"Use it\"",
+            "{}: not JSON: {error}; see the order in README.md",
             path.display()
         )
     })?;
@@ -104,7 +104,7 @@ fn read(path: &Path) -> Result<Map<String, Value>> {
         Value::Object(fields) => Ok(fields),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
             bail!(
-                "{} must hold one JSON object, such as the order in README.md, \"Use it\"",
+                "{}: not a JSON object; see the order in README.md",
                 path.display()
             )
         }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::output::{format_fields, format_money, print};
 
-/// How often a watched order is asked.
+/// Interval between two queries of an order that a command watches.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 pub(crate) async fn show_status(arguments: StatusArguments) -> Result<()> {
@@ -27,7 +27,7 @@ pub(crate) async fn show_status(arguments: StatusArguments) -> Result<()> {
     let mut ticks = interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = String::new();
-    let waiting = spinner(arguments.watch);
+    let waiting = waiting_indicator(arguments.watch);
     loop {
         ticks.tick().await;
         let answer = api
@@ -36,9 +36,9 @@ pub(crate) async fn show_status(arguments: StatusArguments) -> Result<()> {
         let line = if order.output.json {
             answer.text.clone()
         } else {
-            line(&answer)
+            format_status_line(&answer)
         };
-        // What it was read from may change while the order does not.
+        // The source (workflow or database) can change while the order does not.
         let state = ["/status", "/step", "/updated_at"]
             .map(|pointer| answer.text_at(pointer))
             .join(" ");
@@ -52,9 +52,9 @@ pub(crate) async fn show_status(arguments: StatusArguments) -> Result<()> {
     }
 }
 
-/// Shows on a terminal that there is more to come; elsewhere it shows nothing.
-fn spinner(shown: bool) -> ProgressBar {
-    if !shown {
+/// Shows on a terminal that the command is waiting.
+fn waiting_indicator(is_waiting: bool) -> ProgressBar {
+    if !is_waiting {
         return ProgressBar::hidden();
     }
     let spinner = ProgressBar::new_spinner().with_message("waiting for the next step");
@@ -62,7 +62,7 @@ fn spinner(shown: bool) -> ProgressBar {
     spinner
 }
 
-fn line(answer: &ApiResponse) -> String {
+fn format_status_line(answer: &ApiResponse) -> String {
     let ended = if answer.is_true("/is_running") {
         ""
     } else {
@@ -110,7 +110,7 @@ pub(crate) async fn show_order(order: OrderArguments) -> Result<()> {
             "customer",
             joined(&["/customer/id", "/customer/name", "/customer/email"]),
         ),
-        ("items", items(&answer)),
+        ("items", format_items(&answer)),
         (
             "total",
             format_money(answer.body.get("total_amount"), answer.text_at("/currency")),
@@ -136,7 +136,7 @@ pub(crate) async fn show_order(order: OrderArguments) -> Result<()> {
     ]))
 }
 
-fn items(answer: &ApiResponse) -> String {
+fn format_items(answer: &ApiResponse) -> String {
     let item = |item: &Value| {
         let part = |name: &str| item.get(name).map(Value::to_string).unwrap_or_default();
         let price = format_money(item.get("unit_price"), answer.text_at("/currency"));
@@ -152,7 +152,7 @@ fn items(answer: &ApiResponse) -> String {
         .unwrap_or_default()
 }
 
-/// The final outcome; an error while there is none.
+/// Prints the outcome of an order. Fails if the order is running and `--wait` is not given.
 pub(crate) async fn show_result(arguments: ResultArguments) -> Result<()> {
     let (api, order) = (ApiClient::from_env()?, arguments.order);
     let api = if arguments.wait {
@@ -160,7 +160,7 @@ pub(crate) async fn show_result(arguments: ResultArguments) -> Result<()> {
     } else {
         api
     };
-    let waiting = spinner(arguments.wait);
+    let waiting = waiting_indicator(arguments.wait);
     let mut ticks = interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let answer = loop {
@@ -172,7 +172,7 @@ pub(crate) async fn show_result(arguments: ResultArguments) -> Result<()> {
         if !arguments.wait {
             let (status, step) = (answer.text_at("/status"), answer.text_at("/step"));
             bail!(
-                "{} still runs: {status}, step {step}; wait for its end with --wait",
+                "order {} is still running ({status}, step {step}); wait for its end with --wait",
                 answer.text_at("/order_id")
             );
         }

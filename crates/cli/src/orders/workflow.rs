@@ -1,4 +1,4 @@
-//! `describe` and `history`: what Temporal itself has, so both work without the API, the database and a worker.
+//! `describe` and `history`: both read Temporal only, so they work without API, database and worker.
 
 use anyhow::Result;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -19,15 +19,15 @@ pub(crate) async fn describe_workflow(arguments: WorkflowArguments) -> Result<()
     if arguments.output.json {
         print_json(&found)
     } else {
-        print(&text(&found))
+        print(&format_description(&found))
     }
 }
 
-fn text(found: &WorkflowDescription) -> String {
+fn format_description(found: &WorkflowDescription) -> String {
     let named = |members: &Map<String, Value>| {
         members
             .iter()
-            .map(|(name, value)| format!("{name}={}", plain(value)))
+            .map(|(name, value)| format!("{name}={}", text_of(value)))
             .collect::<Vec<_>>()
             .join(", ")
     };
@@ -117,7 +117,7 @@ pub(crate) async fn show_history(arguments: WorkflowArguments) -> Result<()> {
                 event.event_id,
                 time(event.time),
                 event.kind,
-                gist(event)
+                summarize(event)
             );
             print(line.trim_end())?;
         }
@@ -125,8 +125,9 @@ pub(crate) async fn show_history(arguments: WorkflowArguments) -> Result<()> {
     Ok(())
 }
 
-/// Where the attributes of an event have what people look for, and what to call it. Temporal spells names in two ways.
-const TELLING: [(&str, &str); 17] = [
+/// The attributes of history events that the one-line summary shows: label and JSON pointer. Temporal
+/// names some attributes in snake case and some in camel case.
+const SUMMARY_FIELDS: [(&str, &str); 17] = [
     ("", "/workflow_type/name"),
     ("", "/activity_type/name"),
     ("", "/details/data/payloads/0/activity_type"),
@@ -146,18 +147,18 @@ const TELLING: [(&str, &str); 17] = [
     ("set", "/search_attributes/indexedFields"),
 ];
 
-/// The gist of one event, on one line; all of it is in `--json`.
-fn gist(event: &WorkflowEvent) -> String {
-    const LONGEST: usize = 160;
+/// Summarizes one event on one line; `--json` has all of it.
+fn summarize(event: &WorkflowEvent) -> String {
+    const MAX_VALUE_LENGTH: usize = 160;
     let part = |(name, pointer): &(&str, &str)| {
         let value = event.attributes.pointer(pointer)?;
-        let value = plain(
+        let value = text_of(
             value
                 .as_array()
                 .filter(|values| values.len() == 1)
                 .map_or(value, |values| &values[0]),
         );
-        let shown: String = value.chars().take(LONGEST).collect();
+        let shown: String = value.chars().take(MAX_VALUE_LENGTH).collect();
         let rest = if shown.len() < value.len() { "…" } else { "" };
         let name = if name.is_empty() {
             String::new()
@@ -167,12 +168,12 @@ fn gist(event: &WorkflowEvent) -> String {
         Some(format!("{name}{shown}{rest}"))
             .filter(|_| !matches!(value.as_str(), "" | "null" | "[]"))
     };
-    // Tasks are the server's own business; what they led to follows.
+    // Workflow tasks have no attributes of interest; the events that they caused follow.
     if event.kind.starts_with("WorkflowTask") && event.kind != "WorkflowTaskFailed" {
         return String::new();
     }
     replace_control_characters(
-        &TELLING
+        &SUMMARY_FIELDS
             .iter()
             .filter_map(part)
             .collect::<Vec<_>>()
@@ -180,7 +181,7 @@ fn gist(event: &WorkflowEvent) -> String {
     )
 }
 
-fn plain(value: &Value) -> String {
+fn text_of(value: &Value) -> String {
     value
         .as_str()
         .map_or_else(|| value.to_string(), str::to_owned)

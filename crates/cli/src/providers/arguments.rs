@@ -1,4 +1,4 @@
-//! What can be typed after `webhook` and `webhooks`.
+//! Arguments of `webhook` and `webhooks`.
 
 use clap::{Args, Subcommand};
 
@@ -8,12 +8,12 @@ use payment_webhooks::SampleKind;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProviderCommand {
-    /// Do as a payment provider does.
+    /// Send test webhook events as a payment provider.
     Webhook {
         #[command(subcommand)]
         command: WebhookCommand,
     },
-    /// See what payment providers told, and what came of it.
+    /// List, show and replay the webhook events that payment providers sent.
     Webhooks {
         #[command(subcommand)]
         command: WebhookEventsCommand,
@@ -22,7 +22,7 @@ pub(crate) enum ProviderCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WebhookCommand {
-    /// Send a correctly signed test notification about an order; needs the provider's secret, as the API has it.
+    /// Send a signed test webhook event about an order; requires the provider's secret that the API uses.
     #[command(after_help = "Examples:
   orderflow webhook send stripe order-123
   orderflow webhook send adyen order-123 --event failed
@@ -32,28 +32,28 @@ pub(crate) enum WebhookCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct SendWebhook {
-    /// As whom.
+    /// Payment provider whose format and secret are used.
     #[arg(value_parser = value_parsers::provider())]
     pub(crate) provider: WebhookProvider,
-    /// An order id, or a workflow id.
+    /// Order id or workflow id.
     #[arg(value_name = "ORDER_ID", value_parser = value_parsers::order_id)]
     pub(crate) id: String,
-    /// What happened to its payment.
+    /// What happened to the payment.
     #[arg(long, value_name = "EVENT", default_value = "paid", value_parser = value_parsers::sample())]
     pub(crate) event: SampleKind,
-    /// How much [default: the order's total].
+    /// Amount, such as 99.99 [default: the order's total].
     #[arg(long, allow_negative_numbers = true, value_parser = value_parsers::amount)]
     pub(crate) amount: Option<String>,
-    /// Of which currency [default: the order's].
+    /// Currency of the amount, such as USD [default: the order's].
     #[arg(long, value_parser = value_parsers::currency)]
     pub(crate) currency: Option<Currency>,
-    /// The provider's name for the payment [default: that of the order's payment, else one is made up].
+    /// Provider's transaction id [default: that of the order's payment, else a generated one].
     #[arg(long, value_parser = value_parsers::transaction_id)]
     pub(crate) transaction_id: Option<String>,
-    /// The provider's name for the event; the same again is the same event [default: one is made up].
+    /// Provider's event id; a repeated id is a repeated event [default: a generated one].
     #[arg(long, value_parser = value_parsers::event_id)]
     pub(crate) event_id: Option<String>,
-    /// The API to send it to [default: ORDERFLOW_URL, else the running stack's].
+    /// URL of the API [default: ORDERFLOW_URL, else the running stack's].
     #[arg(long)]
     pub(crate) url: Option<String>,
     #[command(flatten)]
@@ -62,18 +62,18 @@ pub(crate) struct SendWebhook {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WebhookEventsCommand {
-    /// Events of payment providers, the newest first.
+    /// List webhook events, newest first.
     #[command(after_help = "Examples:
   orderflow webhooks list
   orderflow webhooks list --outcome refund_due
   orderflow webhooks list --order order-123 --json")]
     List(ListWebhookEvents),
-    /// Everything about one event, and what to do about it.
+    /// Show one webhook event and the operator's next step.
     #[command(after_help = "Examples:
   orderflow webhooks show evt_123
   orderflow webhooks show evt_123 --provider stripe --json")]
     Show(WebhookEventArguments),
-    /// Have an event looked at once more, and wait for what comes of it; what it did already it does not do again.
+    /// Process a webhook event again and wait for its outcome; effects are not repeated.
     #[command(after_help = "Examples:
   orderflow webhooks replay evt_123
   orderflow webhooks replay evt_123 --json")]
@@ -82,13 +82,13 @@ pub(crate) enum WebhookEventsCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct ListWebhookEvents {
-    /// Only those that came to this.
+    /// List only events with this outcome.
     #[arg(long, value_parser = value_parsers::outcome())]
     pub(crate) outcome: Option<WebhookOutcome>,
-    /// Only those about this order, or this transaction.
+    /// List only events about this order or transaction.
     #[arg(long, value_name = "ID")]
     pub(crate) order: Option<String>,
-    /// How many.
+    /// Maximum number of events.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) limit: u32,
     #[command(flatten)]
@@ -97,10 +97,10 @@ pub(crate) struct ListWebhookEvents {
 
 #[derive(Debug, Args)]
 pub(crate) struct WebhookEventArguments {
-    /// The provider's name for the event, as `webhooks list` shows it.
+    /// Provider's event id, as `webhooks list` shows it.
     #[arg(value_name = "EVENT_ID", value_parser = value_parsers::event_id)]
     pub(crate) id: String,
-    /// Whose, where two providers have an event of this name.
+    /// Provider of the event; required if two providers sent an event with this id.
     #[arg(long, value_parser = value_parsers::provider())]
     pub(crate) provider: Option<WebhookProvider>,
     #[command(flatten)]

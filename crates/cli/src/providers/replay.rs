@@ -1,4 +1,4 @@
-//! `webhooks replay`: an event once more, as the webhook function would hand it over, and what comes of it.
+//! `webhooks replay`: sends an event to its workflow again, as the webhook function does, and waits.
 
 use std::time::{Duration, Instant};
 
@@ -17,62 +17,65 @@ use order_client::OrderClient;
 use store::{PgPool, webhook_events::WebhookEvent};
 use workflows::PaymentEventSignal;
 
-/// How long to wait for what comes of it; it goes on afterwards.
-const PATIENCE: Duration = Duration::from_secs(20);
-const AGAIN: Duration = Duration::from_millis(200);
+/// How long to wait for the outcome. The workflow continues after that.
+const TIMEOUT: Duration = Duration::from_secs(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// An order writes at once what comes of an event; after this, it had nothing to write.
-const ORDERS_MOMENT: Duration = Duration::from_secs(3);
+/// How long an order may take to write an outcome. If none is written by then, the event changed nothing.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) async fn replay_webhook_event(arguments: WebhookEventArguments) -> Result<()> {
     let pool = target::open_database().await?;
     let before = webhook_events::find_webhook_event(&pool, &arguments).await?;
     let event: PaymentEvent = serde_json::from_value(before.event.clone()).with_context(|| {
         format!(
-            "what {} said was not kept; have the provider send it again",
+            "event {}: its contents were not stored; resend it from the provider",
             arguments.id
         )
     })?;
     let orders = target::connect_orders()?;
     let settlement = settlement_workflow_id(&event);
-    let notice = PaymentEventSignal {
+    let signal = PaymentEventSignal {
         event,
         declined: false,
         again: true,
         grace: None,
     };
     orders
-        .send_payment_event(notice)
+        .send_payment_event(signal)
         .await
-        .map_err(|error| anyhow!("{error}; look at `orderflow check`"))?;
-    let after = outcome(&pool, &orders, &arguments, &before, &settlement).await?;
+        .map_err(|error| anyhow!("{error}; run `orderflow check`"))?;
+    let after = wait_for_outcome(&pool, &orders, &arguments, &before, &settlement).await?;
     if arguments.output.json {
         let mut document = webhook_events::webhook_event_json(&after);
         document["outcome_before"] = json!(before.outcome);
         document["is_new"] = json!(after.updated_at != before.updated_at);
         return print_json(&document);
     }
-    let came = if after.updated_at == before.updated_at {
+    let headline = if after.updated_at == before.updated_at {
         format!(
-            "nothing came of it: its order had it already, {} as before",
+            "no change: the order already had this event; the outcome is {} as before",
             after.outcome
         )
     } else if after.outcome == before.outcome {
-        format!("it was looked at again: {}, as before", after.outcome)
+        format!(
+            "processed again: the outcome is {} as before",
+            after.outcome
+        )
     } else {
         format!(
-            "it was looked at again: {}, it was {} before",
+            "processed again: the outcome is {}, it was {} before",
             after.outcome, before.outcome
         )
     };
     print(&format!(
-        "{came}\n{}",
+        "{headline}\n{}",
         webhook_events::format_webhook_event(&after)
     ))
 }
 
-/// What is written of the event once it was looked at again.
-async fn outcome(
+/// Waits until the outcome of the replayed event is written.
+async fn wait_for_outcome(
     pool: &PgPool,
     orders: &OrderClient,
     event: &WebhookEventArguments,
@@ -84,7 +87,7 @@ async fn outcome(
     loop {
         let now = webhook_events::find_webhook_event(pool, event).await?;
         if now.updated_at != before.updated_at
-            || settled.is_some_and(|at: Instant| at.elapsed() > ORDERS_MOMENT)
+            || settled.is_some_and(|at: Instant| at.elapsed() > WRITE_TIMEOUT)
         {
             return Ok(now);
         }
@@ -96,14 +99,14 @@ async fn outcome(
         {
             settled = Some(Instant::now());
         }
-        if began.elapsed() > PATIENCE {
+        if began.elapsed() > TIMEOUT {
             bail!(
-                "Temporal has it, and nothing came of it within {} s: look at `orderflow check`, `orderflow describe \
-                 {settlement}` and later at `orderflow webhooks show {}`",
-                PATIENCE.as_secs(),
+                "replay: Temporal accepted the event, but no outcome was written within {} s; run `orderflow check` and \
+                 `orderflow describe {settlement}`, and later `orderflow webhooks show {}`",
+                TIMEOUT.as_secs(),
                 event.id
             );
         }
-        sleep(AGAIN).await;
+        sleep(POLL_INTERVAL).await;
     }
 }

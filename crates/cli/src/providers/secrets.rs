@@ -1,4 +1,4 @@
-//! The secrets that sign, where the API finds its own: the file, the environment, the running stack.
+//! The webhook secrets, read as the API reads them: from the file, the environment or the running stack.
 
 use anyhow::{Result, bail};
 
@@ -7,14 +7,14 @@ use domain::WebhookProvider;
 use payment_webhooks::{Secrets, secrets_setting};
 use settings::{Setting, WEBHOOK_SECRETS_FILE, WEBHOOK_URL_SQUARE};
 
-/// The provider's secrets, and for Square the URL that it signs. Nothing of a secret is in an error.
+/// Returns the provider's secrets, and for Square the URL that it signs. No error contains a secret.
 pub(super) fn find_secrets(provider: WebhookProvider) -> Result<(Secrets, Option<String>)> {
     let setting = secrets_setting(provider);
     let name = setting.name();
     let Some(list) = find_value(setting)? else {
         bail!(
-            "there is no secret to sign with as {provider}: set {name} as it is set where the API runs; with a local \
-             stack, `eval \"$(orderflow env)\"`"
+            "{name}: not set, so an event of {provider} cannot be signed; set it to the API's value, or run \
+             `eval \"$(orderflow env)\"` with a local stack"
         );
     };
     let secrets = Secrets::parse(provider, &list)
@@ -30,19 +30,19 @@ pub(super) fn find_secrets(provider: WebhookProvider) -> Result<(Secrets, Option
 fn find_value(setting: &'static Setting) -> Result<Option<String>> {
     let file =
         settings::read(&WEBHOOK_SECRETS_FILE).or_else(|| read_stack_setting(&WEBHOOK_SECRETS_FILE));
-    let of_file = match file {
-        Some(path) => of_file(&path, setting.name())?,
+    let from_file = match file {
+        Some(path) => file_value(&path, setting.name())?,
         None => None,
     };
-    Ok(of_file
+    Ok(from_file
         .or_else(|| settings::read(setting))
         .or_else(|| read_stack_setting(setting)))
 }
 
-fn of_file(path: &str, name: &str) -> Result<Option<String>> {
+fn file_value(path: &str, name: &str) -> Result<Option<String>> {
     let lines = dotenvy::from_path_iter(path)
         .map_err(|_| WEBHOOK_SECRETS_FILE.reject(path, "the file cannot be read"))?;
-    // What is wrong with a line is not shown: a secret may stand in it.
+    // The parse error is not shown, because the line may contain a secret.
     let lines = lines.collect::<Result<Vec<_>, _>>().ok();
     let lines = lines.ok_or_else(|| {
         WEBHOOK_SECRETS_FILE.reject(
@@ -52,6 +52,6 @@ fn of_file(path: &str, name: &str) -> Result<Option<String>> {
     })?;
     Ok(lines
         .into_iter()
-        .find(|(known, value)| known == name && !value.is_empty())
+        .find(|(key, value)| key == name && !value.is_empty())
         .map(|(_, value)| value))
 }

@@ -1,4 +1,4 @@
-//! `webhook send`: the provider's side of a webhook, with what its side is told.
+//! `webhook send`: signs a sample event as a payment provider does, sends it and prints the response.
 
 use anyhow::{Context, Result, anyhow, bail};
 use chrono::Utc;
@@ -22,84 +22,87 @@ pub(super) async fn send_webhook(arguments: SendWebhook) -> Result<()> {
     let (provider, kind) = (arguments.provider, arguments.event);
     let (secrets, notification_url) = secrets::find_secrets(provider)?;
     let api = ApiClient::from_url_or_env(arguments.url.as_deref())?;
-    let about = about(&api, &arguments).await?;
+    let subject = find_subject(&api, &arguments).await?;
     let now = Utc::now();
-    let made_up = |prefix: &str| format!("{prefix}_test_{:x}", now.timestamp_micros());
-    let event_id = arguments.event_id.unwrap_or_else(|| made_up("evt"));
-    let transaction_id = match about.transaction_id {
+    let generate_id = |prefix: &str| format!("{prefix}_test_{:x}", now.timestamp_micros());
+    let event_id = arguments.event_id.unwrap_or_else(|| generate_id("evt"));
+    let transaction_id = match subject.transaction_id {
         Some(transaction_id) => transaction_id,
-        None => {
-            TransactionId::parse(&made_up("tx")).context("a made-up transaction id must be one")?
-        }
+        None => TransactionId::parse(&generate_id("tx"))
+            .context("a generated transaction id is valid")?,
     };
     let facts = Facts {
-        order_id: &about.order_id,
-        amount: about.amount,
+        order_id: &subject.order_id,
+        amount: subject.amount,
         transaction_id: &transaction_id,
         event_id: &event_id,
         now: now.timestamp(),
     };
-    let message =
-        payment_webhooks::sample(provider, kind, &facts).map_err(|error| no_sample(&error))?;
+    let message = payment_webhooks::sample(provider, kind, &facts)
+        .map_err(|error| explain_sample_error(&error))?;
     let signing = Signing {
         now: facts.now,
         message_id: &event_id,
         notification_url: notification_url.as_deref(),
     };
     let message = payment_webhooks::sign(&secrets, message, &signing)?;
-    let event = meaning(&secrets, &message, &signing)?;
-    let (status, said) = api
+    let event = verify_message(&secrets, &message, &signing)?;
+    let (status, response) = api
         .send_webhook(provider, &message.headers, message.body)
         .await?;
     if !(200..300).contains(&status) {
-        bail!("{}", refused(provider, status, &Problem::parse_code(&said)));
+        bail!(
+            "{}",
+            explain_rejection(provider, status, &Problem::parse_code(&response))
+        );
     }
-    let said = said.trim();
+    let response = response.trim();
     if arguments.output.json {
         return print_json(&json!({
             "provider": provider,
             "event": kind.as_str(),
             "event_id": event.event_id,
-            "order_id": about.order_id,
+            "order_id": subject.order_id,
             "transaction_id": transaction_id,
-            "amount": about.amount.decimal(),
-            "currency": about.amount.currency().code(),
+            "amount": subject.amount.decimal(),
+            "currency": subject.amount.currency().code(),
             "status": status,
-            "answer": said,
+            "answer": response,
         }));
     }
     let mut next = format!("orderflow webhooks show {}", event.event_id);
-    if about.is_there {
-        next += &format!("\norderflow events {}", about.order_id);
+    if subject.exists {
+        next += &format!("\norderflow events {}", subject.order_id);
     }
     let sent = format_fields(&[
         (
             "sent",
             format!(
-                "{} as {provider} tells it: {}, {}",
-                about.order_id,
+                "event of {provider} for {}: {}, {}",
+                subject.order_id,
                 kind.as_str(),
-                about.amount
+                subject.amount
             ),
         ),
         ("event", event.event_id),
         ("transaction", transaction_id.to_string()),
-        ("answer", format!("{status} {said}")),
-        ("means", unconfirmed(provider, &event.kind)),
+        ("answer", format!("{status} {response}")),
+        ("note", unconfirmed_note(provider, &event.kind)),
     ]);
-    print(&format!("{sent}\nlook at what comes of it with:\n{next}"))
+    print(&format!("{sent}\nsee the outcome with:\n{next}"))
 }
 
-/// What the notification is about.
-struct About {
+/// The order and the payment of a test event.
+struct Subject {
     order_id: OrderId,
-    is_there: bool,
+    exists: bool,
     amount: Money,
     transaction_id: Option<TransactionId>,
 }
 
-/// As typed, and what was not typed as the order has it. An order that nobody knows may be paid, too.
-async fn about(api: &ApiClient, arguments: &SendWebhook) -> Result<About> {
+/// Returns the given values, and the order's values for those that are not given. The order need not
+/// exist if amount and currency are given.
+async fn find_subject(api: &ApiClient, arguments: &SendWebhook) -> Result<Subject> {
     let order = match api.call_order(Method::GET, &arguments.id, &[], None).await {
         Ok(order) => Some(order),
         Err(error)
@@ -109,22 +112,22 @@ async fn about(api: &ApiClient, arguments: &SendWebhook) -> Result<About> {
         {
             if arguments.amount.is_none() || arguments.currency.is_none() {
                 bail!(
-                    "{error} With --amount and --currency a notification is sent about an order that is not there."
+                    "{error} To send an event about an unknown order, give --amount and --currency."
                 );
             }
             None
         }
         Err(error) => return Err(error),
     };
-    let of_order = |pointer: &str| {
+    let order_text = |pointer: &str| {
         order
             .as_ref()
             .map_or("", |order: &ApiResponse| order.text_at(pointer))
     };
     let currency = match arguments.currency {
         Some(currency) => currency,
-        None => Currency::parse(of_order("/currency"))
-            .context("the order names no currency yet; add --currency")?,
+        None => Currency::parse(order_text("/currency"))
+            .context("currency: the order has none yet; give --currency")?,
     };
     let total = || {
         order
@@ -138,33 +141,37 @@ async fn about(api: &ApiClient, arguments: &SendWebhook) -> Result<About> {
         .amount
         .clone()
         .or_else(total)
-        .context("the order has no total yet; add --amount")?;
+        .context("amount: the order has no total yet; give --amount")?;
     let decimal: Decimal = amount
         .parse()
         .map_err(|error| anyhow!("an amount {error}"))?;
     let exact = Money::from_decimal(decimal, currency);
-    let typed = arguments.transaction_id.as_deref().or_else(|| {
-        Some(of_order("/payment_info/transaction_id"))
+    let transaction_id = arguments.transaction_id.as_deref().or_else(|| {
+        Some(order_text("/payment_info/transaction_id"))
             .filter(|transaction_id| !transaction_id.is_empty())
     });
     let id = if order.is_some() {
-        of_order("/order_id")
+        order_text("/order_id")
     } else {
         &arguments.id
     };
-    Ok(About {
-        order_id: OrderId::parse(id).map_err(|error| anyhow!("an order's id {error}"))?,
-        is_there: order.is_some(),
-        amount: exact.map_err(|error| anyhow!("{amount} {currency} is no amount: {error}"))?,
-        transaction_id: typed
+    Ok(Subject {
+        order_id: OrderId::parse(id).map_err(|error| anyhow!("an order id {error}"))?,
+        exists: order.is_some(),
+        amount: exact.map_err(|error| anyhow!("amount {amount} {currency}: {error}"))?,
+        transaction_id: transaction_id
             .map(TransactionId::parse)
             .transpose()
-            .map_err(|error| anyhow!("a transaction's id {error}"))?,
+            .map_err(|error| anyhow!("a transaction id {error}"))?,
     })
 }
 
-/// What the receiver will read: also which id it gives the event, where the provider's events have none of their own.
-fn meaning(secrets: &Secrets, message: &Message, signing: &Signing<'_>) -> Result<PaymentEvent> {
+/// Parses the message as the API does. The API derives the event id if the provider's format has none.
+fn verify_message(
+    secrets: &Secrets,
+    message: &Message,
+    signing: &Signing<'_>,
+) -> Result<PaymentEvent> {
     let headers = message.header_pairs();
     let request = Request {
         headers: &headers,
@@ -173,14 +180,14 @@ fn meaning(secrets: &Secrets, message: &Message, signing: &Signing<'_>) -> Resul
         notification_url: signing.notification_url,
     };
     let verified = payment_webhooks::verify(secrets, &request)
-        .map_err(|_| anyhow!("what was signed here does not verify"))?;
+        .map_err(|_| anyhow!("the signed message does not pass verification"))?;
     payment_webhooks::events(&verified, Environment::Test)
         .into_iter()
         .next()
-        .context("a sample holds an event")
+        .context("a sample message contains an event")
 }
 
-fn no_sample(error: &SampleError) -> anyhow::Error {
+fn explain_sample_error(error: &SampleError) -> anyhow::Error {
     match error {
         SampleError::NoSuchEvent { provider, .. } => {
             let kind = |kind: SampleKind| kind.as_str();
@@ -189,42 +196,46 @@ fn no_sample(error: &SampleError) -> anyhow::Error {
                 .filter(|kind| payment_webhooks::has_sample(*provider, *kind))
                 .collect();
             let all = all.into_iter().map(kind).collect::<Vec<_>>().join(", ");
-            anyhow!("{error}; it has --event {all}")
+            anyhow!("{error}; use --event {all}")
         }
-        SampleError::Amount { .. } => anyhow!("{error}; name another --amount or --currency"),
+        SampleError::Amount { .. } => anyhow!("{error}; use another --amount or --currency"),
     }
 }
 
-/// What a provider would have got back that is no 2xx, and what to do about it.
-fn refused(provider: WebhookProvider, status: u16, code: &str) -> String {
+/// Explains a response that is not 2xx, with the next step.
+fn explain_rejection(provider: WebhookProvider, status: u16, code: &str) -> String {
     let name = payment_webhooks::secrets_variable(provider);
     let url = if provider == WebhookProvider::Square {
-        format!(", or another {}", payment_webhooks::SQUARE_URL)
+        format!(" and {}", payment_webhooks::SQUARE_URL)
     } else {
         String::new()
     };
     match code {
         "route_not_found" => format!(
-            "{provider} is off there ({status} {code}): set {name} where the API runs, then `orderflow restart api`"
+            "the API has no secret for {provider} ({status} {code}); set {name} for the API, then run `orderflow restart api`"
         ),
         "webhook_rejected" | "webhook_token_invalid" => format!(
-            "the API refused the signature ({status} {code}): it has another {name} than this command{url}, or another clock"
+            "the API rejected the signature ({status} {code}); use the API's {name}{url}, and compare the clocks"
         ),
         "temporal_unavailable" | "database_unavailable" => format!(
-            "the API can't take it now ({status} {code}), and {provider} would send it again: look at `orderflow check`"
+            "the API is unavailable ({status} {code}); {provider} would retry, run `orderflow check`"
         ),
-        "" => format!("the API answered {status}; is ORDERFLOW_URL an orderflow API?"),
+        "" => format!(
+            "the API answered {status} without an error code; set ORDERFLOW_URL to the URL of an orderflow API"
+        ),
         _ => {
-            format!("the API refused it ({status} {code}): look at `orderflow logs --service api`")
+            format!(
+                "the API rejected the event ({status} {code}); see `orderflow logs --service api`"
+            )
         }
     }
 }
 
-/// A word on events that pay nothing, whatever the provider calls them.
-fn unconfirmed(provider: WebhookProvider, kind: &PaymentEventKind) -> String {
+/// Returns a note for an event that cannot confirm a payment.
+fn unconfirmed_note(provider: WebhookProvider, kind: &PaymentEventKind) -> String {
     match kind {
         PaymentEventKind::Unconfirmed { .. } => format!(
-            "{provider} does not tell order, amount and currency together: this is shown to operators and pays nothing"
+            "an event of {provider} lacks the order, amount or currency: it is shown to operators and pays nothing"
         ),
         PaymentEventKind::Paid { .. }
         | PaymentEventKind::AttemptFailed { .. }

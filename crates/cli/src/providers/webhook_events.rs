@@ -1,4 +1,4 @@
-//! `webhooks list` and `webhooks show`: from the database, where each event is with what came of it.
+//! `webhooks list` and `webhooks show`: both read the database, which has every event and its outcome.
 
 use anyhow::{Result, bail};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -23,7 +23,7 @@ pub(super) async fn list_webhook_events(arguments: ListWebhookEvents) -> Result<
     };
     let about = arguments.order.as_deref();
     let mut found = find(about).await?;
-    // People paste workflow ids too.
+    // The id may also be a workflow id.
     if let Some(order_id) = about
         .filter(|_| found.is_empty())
         .and_then(parse_order_workflow_id)
@@ -34,29 +34,29 @@ pub(super) async fn list_webhook_events(arguments: ListWebhookEvents) -> Result<
         return print_json(&found.iter().map(webhook_event_json).collect::<Vec<_>>());
     }
     if found.is_empty() {
-        let such = if arguments.outcome.is_some() || about.is_some() {
-            "such "
+        let matching = if arguments.outcome.is_some() || about.is_some() {
+            "matching "
         } else {
             ""
         };
         return print(&format!(
-            "no {such}events of payment providers; `orderflow webhook send` sends one to try"
+            "no {matching}webhook events; send a test event with `orderflow webhook send`"
         ));
     }
-    let row = |delivery: &WebhookEvent| {
+    let row = |event: &WebhookEvent| {
         let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
         vec![
-            time(delivery.received_at),
-            delivery.provider.clone(),
-            delivery.event_id.clone(),
-            kind(delivery).to_owned(),
-            or_none(&delivery.order_id),
-            delivery.outcome.clone(),
-            delivery.detail.clone().unwrap_or_default(),
+            time(event.received_at),
+            event.provider.clone(),
+            event.event_id.clone(),
+            kind(event).to_owned(),
+            or_none(&event.order_id),
+            event.outcome.clone(),
+            event.detail.clone().unwrap_or_default(),
         ]
     };
     let names = [
-        "RECEIVED", "PROVIDER", "EVENT", "SAYS", "ORDER", "OUTCOME", "DETAIL",
+        "RECEIVED", "PROVIDER", "EVENT", "KIND", "ORDER", "OUTCOME", "DETAIL",
     ];
     print(&format_table(
         &names,
@@ -65,175 +65,171 @@ pub(super) async fn list_webhook_events(arguments: ListWebhookEvents) -> Result<
 }
 
 pub(super) async fn show_webhook_event(arguments: WebhookEventArguments) -> Result<()> {
-    let delivery = find_webhook_event(&target::open_database().await?, &arguments).await?;
+    let event = find_webhook_event(&target::open_database().await?, &arguments).await?;
     if arguments.output.json {
-        print_json(&webhook_event_json(&delivery))
+        print_json(&webhook_event_json(&event))
     } else {
-        print(&format_webhook_event(&delivery))
+        print(&format_webhook_event(&event))
     }
 }
 
-/// The event of this name.
+/// Finds the event with the given id and provider.
 pub(super) async fn find_webhook_event(
     pool: &PgPool,
     event: &WebhookEventArguments,
 ) -> Result<WebhookEvent> {
     let mut found = webhook_events::find_by_event_id(pool, &event.id, event.provider).await?;
     match (found.pop(), found.len()) {
-        (Some(delivery), 0) => Ok(delivery),
+        (Some(event), 0) => Ok(event),
         (Some(_), _) => bail!(
-            "two providers have an event {}; name one with --provider",
+            "event {}: two providers sent an event with this id; choose one with --provider",
             event.id
         ),
         (None, _) => bail!(
-            "there is no event {}; `orderflow webhooks list` shows the newest, each once a worker has taken it",
+            "event {}: not found; `orderflow webhooks list` shows the newest events, once a worker has recorded them",
             event.id
         ),
     }
 }
 
-/// All about one event, for people.
-pub(super) fn format_webhook_event(delivery: &WebhookEvent) -> String {
+/// Formats all facts about an event, and the next step.
+pub(super) fn format_webhook_event(event: &WebhookEvent) -> String {
     let amount = || {
-        let minor = delivery.event.pointer("/amount/minor")?.as_i64()?;
-        let currency = delivery.event.pointer("/amount/currency")?.as_str()?;
+        let minor = event.event.pointer("/amount/minor")?.as_i64()?;
+        let currency = event.event.pointer("/amount/currency")?.as_str()?;
         Some(
             domain::Money::from_minor(minor, domain::Currency::parse(currency).ok()?)
                 .ok()?
                 .to_string(),
         )
     };
-    let word = |name: &str| {
-        delivery
+    let member = |name: &str| {
+        event
             .event
             .get(name)
             .and_then(Value::as_str)
             .unwrap_or_default()
             .to_owned()
     };
-    let reason = [word("reason"), word("event_type"), word("stage")].concat();
-    let says = [
-        kind(delivery).to_owned(),
-        amount().unwrap_or_default(),
-        reason,
-    ];
-    let outcome = WebhookOutcome::parse(&delivery.outcome);
+    let reason = [member("reason"), member("event_type"), member("stage")].concat();
+    let meaning = [kind(event).to_owned(), amount().unwrap_or_default(), reason];
+    let outcome = WebhookOutcome::parse(&event.outcome);
     format_fields(&[
-        ("event", delivery.event_id.clone()),
-        ("provider", delivery.provider.clone()),
+        ("event", event.event_id.clone()),
+        ("provider", event.provider.clone()),
         (
-            "says",
-            says.into_iter()
+            "kind",
+            meaning
+                .into_iter()
                 .filter(|part| !part.is_empty())
                 .collect::<Vec<_>>()
                 .join(", "),
         ),
-        ("order", delivery.order_id.clone().unwrap_or_default()),
+        ("order", event.order_id.clone().unwrap_or_default()),
         (
             "transaction",
-            delivery.transaction_id.clone().unwrap_or_default(),
+            event.transaction_id.clone().unwrap_or_default(),
         ),
-        ("received", time(delivery.received_at)),
-        ("outcome", delivery.outcome.clone()),
-        ("detail", delivery.detail.clone().unwrap_or_default()),
-        ("since", time(delivery.updated_at)),
+        ("received", time(event.received_at)),
+        ("outcome", event.outcome.clone()),
+        ("detail", event.detail.clone().unwrap_or_default()),
+        ("updated", time(event.updated_at)),
         (
-            "to do",
+            "next step",
             outcome
-                .map(|outcome| to_do(delivery, outcome))
+                .map(|outcome| next_step(event, outcome))
                 .unwrap_or_default(),
         ),
     ])
 }
 
-/// What an operator does about it; docs/webhooks.md has the same as a table.
-fn to_do(delivery: &WebhookEvent, outcome: WebhookOutcome) -> String {
-    let provider = &delivery.provider;
-    let order = delivery
+/// Returns the operator's next step for an event; `docs/webhooks.md` has the same list.
+fn next_step(event: &WebhookEvent, outcome: WebhookOutcome) -> String {
+    let provider = &event.provider;
+    let order = event
         .order_id
         .as_deref()
         .filter(|id| OrderId::parse(id).is_ok())
         .unwrap_or("ORDER_ID");
-    let transaction = delivery.transaction_id.as_deref().unwrap_or("the payment");
+    let transaction = event.transaction_id.as_deref().unwrap_or("the payment");
     match outcome {
         WebhookOutcome::Pending => {
             format!(
-                "nothing, for a moment; if it stays so: orderflow check, orderflow describe {}",
-                settlement(delivery)
+                "wait a moment; if the outcome stays pending, run: orderflow check, orderflow describe {}",
+                settlement_id(event)
             )
         }
         WebhookOutcome::Applied
         | WebhookOutcome::Known
         | WebhookOutcome::Refunded
-        | WebhookOutcome::Ignored => "nothing".to_owned(),
-        WebhookOutcome::Recorded if kind(delivery) == "disputed" => {
-            format!("answer the dispute at {provider}, in time")
+        | WebhookOutcome::Ignored => "none".to_owned(),
+        WebhookOutcome::Recorded if kind(event) == "disputed" => {
+            format!("answer the dispute at {provider} before its deadline")
         }
-        WebhookOutcome::Recorded if kind(delivery) == "refund_failed" => {
-            format!("give {transaction} back at {provider} by other means")
+        WebhookOutcome::Recorded if kind(event) == "refund_failed" => {
+            format!("the refund failed: repay {transaction} at {provider} in another way")
         }
         WebhookOutcome::Recorded => {
-            format!("nothing; it stands in the order's trail: orderflow events {order}")
+            format!("none; the event is in the order's audit log: orderflow events {order}")
         }
         WebhookOutcome::Refused => {
             format!(
-                "look whose payment {transaction} is: orderflow webhooks list --order {transaction}"
+                "find the order that {transaction} paid for: orderflow webhooks list --order {transaction}"
             )
         }
-        WebhookOutcome::RefundDue if delivery.order_id.is_none() => {
+        WebhookOutcome::RefundDue if event.order_id.is_none() => {
             format!(
-                "find out at {provider} whose money {transaction} is, and give it back there by hand: nobody else will"
+                "find the customer of {transaction} at {provider} and refund it there; orderflow cannot refund it"
             )
         }
         WebhookOutcome::RefundDue => {
-            format!("give {transaction} back at {provider} by hand: nobody else will")
+            format!("refund {transaction} at {provider}; orderflow cannot refund it")
         }
         WebhookOutcome::UnknownOrder => {
             format!(
-                "find out at {provider} what {transaction} is for; when its order is there: orderflow webhooks replay {}",
-                delivery.event_id
+                "find the order of {transaction} at {provider}; once the order exists, run: orderflow webhooks replay {}",
+                event.event_id
             )
         }
         WebhookOutcome::Unconfirmed => {
             format!(
-                "look {transaction} up at {provider}; if it pays an order: orderflow confirm-payment {order} …"
+                "find {transaction} at {provider}; if it pays for an order, run: orderflow confirm-payment {order} …"
             )
         }
         WebhookOutcome::Unreadable => {
-            format!("look the event up at {provider}: it was signed, and nothing came of it")
+            format!(
+                "find the event at {provider}; its signature is valid, but its contents could not be read"
+            )
         }
     }
 }
 
-/// The workflow that settles it.
-fn settlement(delivery: &WebhookEvent) -> String {
-    let subject = delivery
-        .transaction_id
-        .as_deref()
-        .unwrap_or(&delivery.event_id);
-    format!("settlement-{}-{subject}", delivery.provider)
+/// Returns the id of the settlement workflow of an event.
+fn settlement_id(event: &WebhookEvent) -> String {
+    let subject = event.transaction_id.as_deref().unwrap_or(&event.event_id);
+    format!("settlement-{}-{subject}", event.provider)
 }
 
-fn kind(delivery: &WebhookEvent) -> &str {
-    delivery
+fn kind(event: &WebhookEvent) -> &str {
+    event
         .event
         .get("kind")
         .and_then(Value::as_str)
         .unwrap_or("-")
 }
 
-pub(super) fn webhook_event_json(delivery: &WebhookEvent) -> Value {
+pub(super) fn webhook_event_json(event: &WebhookEvent) -> Value {
     json!({
-        "provider": delivery.provider,
-        "event_id": delivery.event_id,
-        "order_id": delivery.order_id,
-        "transaction_id": delivery.transaction_id,
-        "kind": kind(delivery),
-        "outcome": delivery.outcome,
-        "detail": delivery.detail,
-        "received_at": delivery.received_at,
-        "updated_at": delivery.updated_at,
-        "event": delivery.event,
+        "provider": event.provider,
+        "event_id": event.event_id,
+        "order_id": event.order_id,
+        "transaction_id": event.transaction_id,
+        "kind": kind(event),
+        "outcome": event.outcome,
+        "detail": event.detail,
+        "received_at": event.received_at,
+        "updated_at": event.updated_at,
+        "event": event.event,
     })
 }
 

@@ -32,9 +32,9 @@ pub(super) async fn create_snapshot(arguments: CreateSnapshot) -> Result<()> {
             true,
             begun
                 .db_snapshot
-                .context("RDS says nothing of the snapshot that it began")?,
+                .context("RDS returned no description of the new snapshot")?,
         ),
-        // Of an earlier try, whose answer may have been lost.
+        // An earlier call may have created it, although its response was lost.
         Err(error)
             if error
                 .code()
@@ -49,57 +49,55 @@ pub(super) async fn create_snapshot(arguments: CreateSnapshot) -> Result<()> {
         .is_some_and(|of| of != instance)
     {
         let of = snapshot.db_instance_identifier().unwrap_or_default();
-        bail!(
-            "there is a snapshot {name} already, of another instance ({of}): choose another name"
-        );
+        bail!("snapshot {name}: it exists and is of another instance ({of}); choose another name");
     }
     let snapshot = if arguments.no_wait {
         snapshot
     } else {
-        wait(&client, &name).await?
+        wait_for_snapshot(&client, &name).await?
     };
     let listed = SnapshotSummary::from_snapshot(&snapshot);
     if arguments.output.json {
         return print_json(&listed);
     }
-    let is_there = snapshot.status() == Some("available");
-    let what = match (began, is_there) {
-        (true, true) => "took",
-        (true, false) => "began",
-        (false, _) => "was there already:",
+    let is_available = snapshot.status() == Some("available");
+    let action = match (began, is_available) {
+        (true, true) => "created",
+        (true, false) => "began to create",
+        (false, _) => "already exists:",
     };
     print(&format!(
-        "{what} {name}, a snapshot of {instance}: {}, {}",
+        "{action} {name}, a snapshot of {instance}: {}, {}",
         listed.size_text(),
         listed.encryption_text()
     ))?;
-    if is_there {
+    if is_available {
         return print(&format!(
-            "restore it beside the instance with:\norderflow snapshot restore {name}"
+            "restore it into a new instance with:\norderflow snapshot restore {name}"
         ));
     }
-    print("how far it is:\norderflow snapshot list")
+    print("see its progress with:\norderflow snapshot list")
 }
 
-/// One that exists.
+/// Returns RDS's description of an existing snapshot.
 pub(super) async fn describe_snapshot(client: &Client, name: &str) -> Result<DbSnapshot> {
-    let answer = client
+    let response = client
         .describe_db_snapshots()
         .db_snapshot_identifier(name)
         .send()
         .await;
     let found =
-        answer.map_err(|error| explain_error(&error, client, "rds:DescribeDBSnapshots", name))?;
+        response.map_err(|error| explain_error(&error, client, "rds:DescribeDBSnapshots", name))?;
     found
         .db_snapshots
         .unwrap_or_default()
         .into_iter()
         .next()
-        .with_context(|| format!("RDS says nothing of the snapshot {name}"))
+        .with_context(|| format!("RDS returned no description of the snapshot {name}"))
 }
 
-async fn wait(client: &Client, name: &str) -> Result<DbSnapshot> {
-    let look = async || {
+async fn wait_for_snapshot(client: &Client, name: &str) -> Result<DbSnapshot> {
+    let describe = async || {
         client
             .describe_db_snapshots()
             .db_snapshot_identifier(name)
@@ -121,11 +119,11 @@ async fn wait(client: &Client, name: &str) -> Result<DbSnapshot> {
             status,
             percent: snapshot
                 .and_then(|snapshot| snapshot.percent_progress())
-                .map(|of| of.to_string()),
+                .map(|percent| percent.to_string()),
         }
     };
-    let refused = |error: &_| explain_error(error, client, "rds:DescribeDBSnapshots", name);
+    let explain = |error: &_| explain_error(error, client, "rds:DescribeDBSnapshots", name);
     let answer =
-        wait_until_available(&format!("the snapshot {name}"), look, stage, refused).await?;
-    first(&answer).with_context(|| format!("RDS says nothing of the snapshot {name}"))
+        wait_until_available(&format!("the snapshot {name}"), describe, stage, explain).await?;
+    first(&answer).with_context(|| format!("RDS returned no description of the snapshot {name}"))
 }

@@ -1,4 +1,4 @@
-//! What RDS refuses, in one line with what to do about it.
+//! Errors of RDS as one line with the next step.
 
 use anyhow::{Error, anyhow};
 use aws_sdk_rds::{
@@ -6,7 +6,7 @@ use aws_sdk_rds::{
     error::{ProvideErrorMetadata, SdkError},
 };
 
-/// `subject` is the snapshot or the instance that was asked about, `action` what IAM calls the question.
+/// Explains an error of RDS. `subject` is the snapshot or the instance of the call, `action` the IAM action.
 pub(super) fn explain_error<E: ProvideErrorMetadata, R>(
     error: &SdkError<E, R>,
     client: &Client,
@@ -16,17 +16,17 @@ pub(super) fn explain_error<E: ProvideErrorMetadata, R>(
     let region = client.config().region().map_or("?", AsRef::as_ref);
     let SdkError::ServiceError(context) = error else {
         return anyhow!(
-            "RDS in {region}: {}; is AWS_REGION right, and is there a way to it?",
+            "RDS in {region}: {}; check AWS_REGION and the network",
             aws::describe_error(error)
         );
     };
-    let (code, said) = (
+    let (code, message) = (
         context.err().code().unwrap_or_default(),
         context.err().message().unwrap_or_default(),
     );
     match code {
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => anyhow!(
-            "AWS refuses {action} for {subject}: the policy for operators in docs/runbook.md, \"Restore\", allows it"
+            "AWS denied {action} for {subject}; attach the policy for operators of docs/runbook.md, \"Restore\""
         ),
         "InvalidClientTokenId"
         | "UnrecognizedClientException"
@@ -36,70 +36,73 @@ pub(super) fn explain_error<E: ProvideErrorMetadata, R>(
         | "AuthFailure"
         | "IncompleteSignature"
         | "MissingAuthenticationToken" => anyhow!(
-            "AWS does not take these credentials ({code}): renew them (`aws sso login`), or set AWS_PROFILE; \
-             `aws sts get-caller-identity` shows who you are"
+            "AWS credentials: rejected ({code}); renew them with `aws sso login` or set AWS_PROFILE, and check them with \
+             `aws sts get-caller-identity`"
         ),
         "RequestExpired" | "RequestTimeTooSkewed" => {
-            anyhow!("AWS finds the time wrong ({code}): set this machine's clock")
+            anyhow!(
+                "clock: AWS rejected the time of the request ({code}); set this machine's clock"
+            )
         }
         "DBInstanceNotFound" | "DBInstanceNotFoundFault" => anyhow!(
-            "there is no instance {subject} in {region}: `aws rds describe-db-instances` shows which there are; name \
-             another with --instance, or set AWS_REGION"
+            "RDS instance {subject}: not found in {region}; list the instances with `aws rds describe-db-instances`, then \
+             give --instance or set AWS_REGION"
         ),
         "DBSnapshotNotFound" | "DBSnapshotNotFoundFault" => {
             anyhow!(
-                "there is no snapshot {subject} in {region}: `orderflow snapshot list` shows which there are"
+                "snapshot {subject}: not found in {region}; list the snapshots with `orderflow snapshot list`"
             )
         }
         "DBInstanceAlreadyExists" | "DBInstanceAlreadyExistsFault" => {
             anyhow!(
-                "there is an instance {subject} already, and none is ever replaced: name another with --to"
+                "RDS instance {subject}: it exists and is never replaced; choose another name with --to"
             )
         }
         "SnapshotQuotaExceeded" | "SnapshotQuotaExceededFault" => anyhow!(
-            "the account has as many snapshots as it may: delete old ones (`aws rds delete-db-snapshot`), or have the \
-             quota \"Manual DB instance snapshots\" raised"
+            "snapshot quota: reached; delete old snapshots with `aws rds delete-db-snapshot`, or raise the \
+             quota \"Manual DB instance snapshots\""
         ),
         "InstanceQuotaExceeded"
         | "InstanceQuotaExceededFault"
         | "StorageQuotaExceeded"
         | "StorageQuotaExceededFault" => {
             anyhow!(
-                "the account has as many instances, or as much storage, as it may ({code}): have the quota of RDS raised"
+                "RDS quota: the account has reached it ({code}); raise the quota for instances or storage"
             )
         }
         "InsufficientDBInstanceCapacity" | "InsufficientDBInstanceCapacityFault" => {
-            anyhow!("AWS has no room for another instance of this class just now: try again later")
+            anyhow!("AWS capacity: no instance of this class is available now; try again later")
         }
         "InvalidDBInstanceState" | "InvalidDBInstanceStateFault" => {
             anyhow!(
-                "the instance {subject} is busy with something else ({}): try again when it is available",
-                one(said)
+                "RDS instance {subject}: not available now ({}); try again when it is available",
+                trim_message(message)
             )
         }
         "InvalidDBSnapshotState" | "InvalidDBSnapshotStateFault" => {
             anyhow!(
-                "the snapshot {subject} is not available: `orderflow snapshot list` shows how far it is"
+                "snapshot {subject}: not available yet; see its progress with `orderflow snapshot list`"
             )
         }
         "PointInTimeRestoreNotEnabled" | "PointInTimeRestoreNotEnabledFault" => {
             anyhow!(
-                "the instance {subject} keeps no backups, so only its snapshots can be restored"
+                "RDS instance {subject}: it keeps no automated backups; restore a snapshot instead"
             )
         }
         "KMSKeyNotAccessible" | "KMSKeyNotAccessibleFault" => {
-            anyhow!(
-                "the key that encrypts {subject} can't be used: look at its state and policy in KMS"
-            )
+            anyhow!("KMS key of {subject}: not usable; check its state and its policy in KMS")
         }
         "Throttling" | "ThrottlingException" | "RequestLimitExceeded" => {
-            anyhow!("AWS is asked too much by this account just now: try again in a minute")
+            anyhow!("AWS rate limit: the account has reached it; try again in a minute")
         }
-        _ => anyhow!("RDS refuses {action} for {subject}: {code} {}", one(said)),
+        _ => anyhow!(
+            "RDS rejected {action} for {subject}: {code} {}",
+            trim_message(message)
+        ),
     }
 }
 
-/// Whether the same question may be answered in a moment.
+/// Returns whether a repeated call may succeed.
 pub(super) fn is_transient<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     match error {
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_) => {
@@ -116,14 +119,14 @@ pub(super) fn is_transient<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -
                     "ServiceUnavailable",
                 ]
                 .iter()
-                .any(|passing| code.starts_with(passing))
+                .any(|transient| code.starts_with(transient))
         }
-        // The kinds may grow.
+        // The enumeration is not exhaustive.
         SdkError::ConstructionFailure(_) | _ => false,
     }
 }
 
-/// AWS's own words, without their end.
-fn one(said: &str) -> &str {
-    said.trim().trim_end_matches('.')
+/// Returns AWS's message without its final full stop.
+fn trim_message(message: &str) -> &str {
+    message.trim().trim_end_matches('.')
 }

@@ -1,4 +1,4 @@
-//! `snapshot list`, and a snapshot as people and machines see it.
+//! `snapshot list`, and the description of a snapshot that the commands print.
 
 use anyhow::Result;
 use aws_sdk_rds::{primitives::DateTime, types::DbSnapshot};
@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{arguments::ListSnapshots, errors::explain_error, rds};
 use crate::output::{format_table, print, print_json};
 
-/// What is told of a snapshot.
+/// The facts about a snapshot that are printed; the fields are those of the JSON output.
 #[derive(Debug, Serialize)]
 pub(super) struct SnapshotSummary {
     name: String,
@@ -17,7 +17,7 @@ pub(super) struct SnapshotSummary {
     size_gib: Option<i32>,
     status: String,
     encrypted: bool,
-    /// `manual`, `automated`, `awsbackup`.
+    /// `manual`, `automated` or `awsbackup`.
     kind: String,
 }
 
@@ -66,7 +66,7 @@ pub(super) async fn list_snapshots(arguments: ListSnapshots) -> Result<()> {
     let found = found
         .map_err(|error| explain_error(&error, &client, "rds:DescribeDBSnapshots", subject))?;
     let mut found: Vec<_> = found.iter().map(SnapshotSummary::from_snapshot).collect();
-    // One that has just begun has no time yet.
+    // A snapshot that has just begun has no time yet.
     found.sort_by_key(|snapshot| {
         std::cmp::Reverse(snapshot.created.clone().unwrap_or_else(|| "now".to_owned()))
     });
@@ -75,7 +75,7 @@ pub(super) async fn list_snapshots(arguments: ListSnapshots) -> Result<()> {
     }
     if found.is_empty() {
         return print(&format!(
-            "there is no snapshot of {subject}; `orderflow snapshot create` takes one"
+            "no snapshots of {subject}; take one with `orderflow snapshot create`"
         ));
     }
     let row = |snapshot: &SnapshotSummary| {

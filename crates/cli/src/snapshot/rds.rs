@@ -1,4 +1,4 @@
-//! RDS: who asks, where, and about which instance.
+//! The RDS client: credentials, region and the instance that a command is about.
 
 use std::time::Duration;
 
@@ -14,20 +14,20 @@ use settings::Setting;
 
 const INSTANCE: &Setting = &settings::ORDERFLOW_DB_INSTANCE;
 
-/// One answer, of which the SDK asks for three before it gives up.
-const ANSWER: Duration = Duration::from_secs(20);
+/// Timeout of one attempt; the SDK makes three attempts.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A client, once it is known who asks and where: the SDK's own words for what is missing are long.
+/// Creates a client. Checks region and credentials first, because the SDK's own errors are long.
 pub(super) async fn connect() -> Result<Client> {
     let config = aws::load_config()
         .await
-        .context("HTTP could not be set up")?;
+        .context("failed to set up the HTTP client")?;
     let region = config
         .region()
         .cloned()
-        .or_else(|| Some(Region::new(of_database()?.region)));
+        .or_else(|| Some(Region::new(host_from_environment()?.region)));
     let region = region.context(
-        "no AWS region is set: set AWS_REGION, or `region` in the profile that AWS_PROFILE names",
+        "AWS region: not set; set AWS_REGION, or `region` in the profile that AWS_PROFILE names",
     )?;
     let found = match config.credentials_provider() {
         Some(provider) => provider.provide_credentials().await.ok(),
@@ -35,52 +35,53 @@ pub(super) async fn connect() -> Result<Client> {
     };
     if found.is_none() {
         bail!(
-            "there are no AWS credentials that are good: set AWS_PROFILE (after `aws sso login`), or AWS_ACCESS_KEY_ID \
-             and AWS_SECRET_ACCESS_KEY; `aws sts get-caller-identity` shows who you are"
+            "AWS credentials: none are valid; set AWS_PROFILE (after `aws sso login`), or AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY, and check them with `aws sts get-caller-identity`"
         );
     }
-    let patience = TimeoutConfig::builder()
-        .operation_attempt_timeout(ANSWER)
+    let timeout = TimeoutConfig::builder()
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .build();
     Ok(Client::from_conf(
         aws_sdk_rds::config::Builder::from(&config)
             .region(region)
-            .timeout_config(patience)
+            .timeout_config(timeout)
             .build(),
     ))
 }
 
-/// Which instance is meant, or why nobody knows.
+/// Returns the name of the instance, or an error if none is configured.
 pub(super) fn require_instance(named: &Instance) -> Result<String> {
     find_instance(named).ok_or_else(|| {
         anyhow!(
-            "which instance? Name it with --instance or ORDERFLOW_DB_INSTANCE; the stack's output `Database` has it (docs/runbook.md)"
+            "RDS instance: none is configured; give --instance or set ORDERFLOW_DB_INSTANCE to the stack's output `Database` (docs/runbook.md)"
         )
     })
 }
 
-/// The one that was named, else the one that `DATABASE_URL` leads to.
+/// Returns the given instance, else that of `ORDERFLOW_DB_INSTANCE`, else that of `DATABASE_URL`.
 pub(super) fn find_instance(named: &Instance) -> Option<String> {
     named
         .instance
         .clone()
         .or_else(|| settings::read(INSTANCE))
-        .or_else(|| Some(of_database()?.name))
+        .or_else(|| Some(host_from_environment()?.name))
 }
 
-/// What the name of a database's host tells.
+/// An RDS instance and its region, from the host name of the instance.
 #[derive(Debug, PartialEq, Eq)]
 struct Host {
     name: String,
     region: String,
 }
 
-fn of_database() -> Option<Host> {
-    host_of(&settings::read(&settings::DATABASE_URL)?)
+fn host_from_environment() -> Option<Host> {
+    parse_host(&settings::read(&settings::DATABASE_URL)?)
 }
 
-/// `NAME.RANDOM.REGION.rds.amazonaws.com`; a proxy or a cluster has another label where the random one is.
-fn host_of(url: &str) -> Option<Host> {
+/// Parses `NAME.RANDOM.REGION.rds.amazonaws.com`. The second label of a proxy or a cluster has a hyphen,
+/// so their hosts are not instances.
+fn parse_host(url: &str) -> Option<Host> {
     let url: reqwest::Url = url.parse().ok()?;
     let host = url.host_str()?.to_ascii_lowercase();
     let rest = host
@@ -98,17 +99,17 @@ fn host_of(url: &str) -> Option<Host> {
     })
 }
 
-/// The instance as RDS describes it.
+/// Returns RDS's description of the instance.
 pub(super) async fn describe_instance(client: &Client, name: &str) -> Result<DbInstance> {
-    let answer = client
+    let response = client
         .describe_db_instances()
         .db_instance_identifier(name)
         .send()
         .await;
     let found =
-        answer.map_err(|error| explain_error(&error, client, "rds:DescribeDBInstances", name))?;
+        response.map_err(|error| explain_error(&error, client, "rds:DescribeDBInstances", name))?;
     let found = found.db_instances.unwrap_or_default().into_iter().next();
-    found.with_context(|| format!("RDS says nothing of the instance {name}"))
+    found.with_context(|| format!("RDS returned no description of the instance {name}"))
 }
 
 #[cfg(test)]
@@ -116,9 +117,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_instance_is_the_first_word_of_its_host() {
+    fn instance_is_the_first_label_of_its_host() {
         let found = |host: &str| {
-            host_of(&format!(
+            parse_host(&format!(
                 "postgres://reader:secret@{host}:5432/orderflow?sslmode=verify-full"
             ))
         };

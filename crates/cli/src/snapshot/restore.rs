@@ -1,5 +1,5 @@
-//! `snapshot restore`: a new instance beside the old one, as the old one is set up. It takes no order and no load; nothing of
-//! the old one is touched.
+//! `snapshot restore`: creates a new instance with the configuration of the old one. The old instance is not
+//! changed, and the new one serves no orders until an operator switches to it.
 
 use anyhow::{Context, Result, bail};
 use aws_sdk_rds::{
@@ -21,11 +21,11 @@ use super::{
 use crate::output::{print, print_json};
 use domain::parse_time;
 
-/// What the new instance is made of.
+/// The source of the new instance.
 enum Source {
     Snapshot(String),
-    /// The newest moment without a time.
-    Moment(Option<DateTime>),
+    /// A point in time of the old instance; without a time, the latest one.
+    PointInTime(Option<DateTime>),
 }
 
 pub(super) async fn restore_instance(arguments: RestoreSnapshot) -> Result<()> {
@@ -37,28 +37,29 @@ pub(super) async fn restore_instance(arguments: RestoreSnapshot) -> Result<()> {
             format!("the snapshot {name}"),
         ),
         (None, Some("latest") | None) => (
-            Source::Moment(None),
+            Source::PointInTime(None),
             format!("{old} as it was a few minutes ago"),
         ),
         (None, Some(at)) => {
-            let time = parse_time(at).context("a time must be such as 2027-01-01T00:00:00Z")?;
+            let time = parse_time(at)
+                .context("a time must be in RFC 3339 format, such as 2027-01-01T00:00:00Z")?;
             (
-                Source::Moment(Some(DateTime::from_secs(time.timestamp()))),
+                Source::PointInTime(Some(DateTime::from_secs(time.timestamp()))),
                 format!("{old} as it was at {at}"),
             )
         }
     };
     let client = rds::connect().await?;
     let like = rds::describe_instance(&client, &old).await?;
-    is_free(&client, &new).await?;
-    is_encrypted(&client, &source, &like).await?;
-    begin(&client, &source, &like, &old, &new).await?;
+    require_free_name(&client, &new).await?;
+    require_encryption(&client, &source, &like).await?;
+    begin_restore(&client, &source, &like, &old, &new).await?;
     let made = if arguments.no_wait {
         rds::describe_instance(&client, &new).await?
     } else {
-        wait(&client, &new).await?
+        wait_for_instance(&client, &new).await?
     };
-    // One that has just begun has no address yet.
+    // An instance that has just begun has no address yet.
     let host = made
         .endpoint()
         .and_then(|endpoint| Some(format!("{}:{}", endpoint.address()?, endpoint.port()?)));
@@ -68,35 +69,35 @@ pub(super) async fn restore_instance(arguments: RestoreSnapshot) -> Result<()> {
     }
     if status != "available" {
         return print(&format!(
-            "began {new}, of {from}; how far it is:\naws rds describe-db-instances --db-instance-identifier {new} --query 'DBInstances[0].DBInstanceStatus'"
+            "began to restore {new} from {from}; see its progress with:\naws rds describe-db-instances --db-instance-identifier {new} --query 'DBInstances[0].DBInstanceStatus'"
         ));
     }
     let host = host.unwrap_or_default();
     let identifier = match source {
         Source::Snapshot(name) => name,
-        Source::Moment(_) => {
+        Source::PointInTime(_) => {
             let name = format!("{new}-taken-over");
-            print(&format!("restored {new}, of {from}, at {host}"))?;
+            print(&format!("restored {new} from {from}, at {host}"))?;
             print(&format!(
-                "a deployment takes snapshots alone, so take one of it:\norderflow snapshot create {name} --instance {new}"
+                "a deployment can use a snapshot only, so take one of the new instance:\norderflow snapshot create {name} --instance {new}"
             ))?;
-            return next(&name, &host);
+            return print_next_steps(&name, &host);
         }
     };
-    print(&format!("restored {new}, of {from}, at {host}"))?;
-    next(&identifier, &host)
+    print(&format!("restored {new} from {from}, at {host}"))?;
+    print_next_steps(&identifier, &host)
 }
 
-fn next(snapshot: &str, host: &str) -> Result<()> {
+fn print_next_steps(snapshot: &str, host: &str) -> Result<()> {
     print(&format!(
-        "look at it with:\nDATABASE_URL='postgres://USER:PASSWORD@{host}/orderflow?sslmode=verify-full' orderflow verify\n\
-         to put it in place of the old one, read docs/runbook.md, \"Restore\", first:\n\
+        "check it with:\nDATABASE_URL='postgres://USER:PASSWORD@{host}/orderflow?sslmode=verify-full' orderflow verify\n\
+         to replace the old instance, follow docs/runbook.md, \"Restore\", and then run:\n\
          sam deploy … --parameter-overrides … SnapshotIdentifier={snapshot}"
     ))
 }
 
-/// Nothing that is there is ever replaced, nor waited for as if it were ours.
-async fn is_free(client: &Client, new: &str) -> Result<()> {
+/// Fails if an instance with the new name exists, because an instance is never replaced.
+async fn require_free_name(client: &Client, new: &str) -> Result<()> {
     match client
         .describe_db_instances()
         .db_instance_identifier(new)
@@ -104,7 +105,7 @@ async fn is_free(client: &Client, new: &str) -> Result<()> {
         .await
     {
         Ok(_) => bail!(
-            "there is an instance {new} already, and none is ever replaced: name another with --to"
+            "RDS instance {new}: it exists and is never replaced; choose another name with --to"
         ),
         Err(error)
             if error
@@ -122,14 +123,14 @@ async fn is_free(client: &Client, new: &str) -> Result<()> {
     }
 }
 
-/// A restored instance is encrypted as what it is made of; that can't be asked for.
-async fn is_encrypted(client: &Client, source: &Source, like: &DbInstance) -> Result<()> {
-    let (what, is_encrypted) = match source {
+/// Fails if the source is not encrypted: RDS encrypts a restored instance only if its source is encrypted.
+async fn require_encryption(client: &Client, source: &Source, like: &DbInstance) -> Result<()> {
+    let (subject, is_encrypted) = match source {
         Source::Snapshot(name) => {
             let snapshot = create::describe_snapshot(client, name).await?;
             (format!("the snapshot {name}"), snapshot.encrypted())
         }
-        Source::Moment(_) => (
+        Source::PointInTime(_) => (
             like.db_instance_identifier().unwrap_or_default().to_owned(),
             like.storage_encrypted(),
         ),
@@ -138,12 +139,12 @@ async fn is_encrypted(client: &Client, source: &Source, like: &DbInstance) -> Re
         return Ok(());
     }
     bail!(
-        "{what} is not encrypted, so what is restored would not be: copy a snapshot with a key first (`aws rds \
-         copy-db-snapshot --kms-key-id alias/aws/rds`), and restore the copy"
+        "{subject}: not encrypted, so the restored instance would not be; copy a snapshot with a key (`aws rds \
+         copy-db-snapshot --kms-key-id alias/aws/rds`) and restore the copy"
     )
 }
 
-/// What both ways of restoring are asked for alike: the two requests of the SDK have nothing in common but names.
+/// Sets the fields that both kinds of restore share. The SDK's two request types have no common trait.
 macro_rules! like {
     ($request:expr, $like:expr) => {
         $request
@@ -169,7 +170,7 @@ macro_rules! like {
     };
 }
 
-async fn begin(
+async fn begin_restore(
     client: &Client,
     source: &Source,
     like: &DbInstance,
@@ -200,7 +201,7 @@ async fn begin(
                 )
             })
         }
-        Source::Moment(time) => {
+        Source::PointInTime(time) => {
             let request = client.restore_db_instance_to_point_in_time();
             let request = request
                 .source_db_instance_identifier(old)
@@ -253,7 +254,7 @@ fn parameter_group(like: &DbInstance) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Those that AWS makes itself nobody may set.
+/// Returns the tags without those of AWS itself, which cannot be set.
 fn tags(like: &DbInstance) -> Vec<Tag> {
     like.tag_list()
         .iter()
@@ -262,8 +263,8 @@ fn tags(like: &DbInstance) -> Vec<Tag> {
         .collect()
 }
 
-async fn wait(client: &Client, new: &str) -> Result<DbInstance> {
-    let look = async || {
+async fn wait_for_instance(client: &Client, new: &str) -> Result<DbInstance> {
+    let describe = async || {
         client
             .describe_db_instances()
             .db_instance_identifier(new)
@@ -280,7 +281,8 @@ async fn wait(client: &Client, new: &str) -> Result<DbInstance> {
             percent: first(answer).and_then(|instance| instance.percent_progress),
         }
     };
-    let refused = |error: &_| explain_error(error, client, "rds:DescribeDBInstances", new);
-    let answer = wait_until_available(&format!("the instance {new}"), look, stage, refused).await?;
-    first(&answer).with_context(|| format!("RDS says nothing of the instance {new}"))
+    let explain = |error: &_| explain_error(error, client, "rds:DescribeDBInstances", new);
+    let answer =
+        wait_until_available(&format!("the instance {new}"), describe, stage, explain).await?;
+    first(&answer).with_context(|| format!("RDS returned no description of the instance {new}"))
 }

@@ -1,4 +1,4 @@
-//! Waiting until RDS is done, and showing meanwhile how far it is.
+//! Waits until a snapshot or an instance is available, and shows the progress.
 
 use std::{
     io::{IsTerminal, stderr},
@@ -12,15 +12,15 @@ use tokio::time::sleep;
 
 use super::errors::is_transient;
 
-/// What is small is done soon, what is large takes hours.
-const FIRST_LOOK: Duration = Duration::from_millis(300);
-const LOOK: Duration = Duration::from_secs(10);
+/// Intervals between two calls; they grow, since small databases take minutes and large ones hours.
+const FIRST_INTERVAL: Duration = Duration::from_millis(300);
+const MAX_INTERVAL: Duration = Duration::from_secs(10);
 
-/// For so long nobody may answer; what has begun goes on without us.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// How long RDS may be unavailable. The operation continues in AWS without this program.
+const MAX_OUTAGE: Duration = Duration::from_secs(300);
 
-/// In which RDS stays until somebody does something.
-const STUCK: [&str; 9] = [
+/// Statuses that do not change unless an operator acts.
+const STUCK_STATUSES: [&str; 9] = [
     "failed",
     "deleting",
     "deleted",
@@ -32,69 +32,75 @@ const STUCK: [&str; 9] = [
     "inaccessible-encryption-credentials",
 ];
 
-/// How far it is: `creating`, and with luck a share of a hundred.
+/// The progress of an operation: a status such as `creating`, and a percentage if RDS reports one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stage {
     pub(super) status: String,
     pub(super) percent: Option<String>,
 }
 
-/// Looks until `what` is available, and returns what was seen last.
+/// Waits until the subject is available, and returns its last description.
 pub(super) async fn wait_until_available<T, E: ProvideErrorMetadata, R>(
-    what: &str,
-    mut look: impl AsyncFnMut() -> Result<T, SdkError<E, R>>,
+    subject: &str,
+    mut describe: impl AsyncFnMut() -> Result<T, SdkError<E, R>>,
     stage: impl Fn(&T) -> Stage,
-    refused: impl Fn(&SdkError<E, R>) -> anyhow::Error,
+    explain: impl Fn(&SdkError<E, R>) -> anyhow::Error,
 ) -> Result<T> {
-    let progress = Progress::of(what);
-    let (mut pause, mut answered) = (FIRST_LOOK, Instant::now());
+    let progress = Progress::new(subject);
+    let (mut pause, mut last_response) = (FIRST_INTERVAL, Instant::now());
     loop {
-        match look().await {
-            Ok(seen) => {
-                answered = Instant::now();
-                let Stage { status, percent } = stage(&seen);
+        match describe().await {
+            Ok(description) => {
+                last_response = Instant::now();
+                let Stage { status, percent } = stage(&description);
                 if status == "available" {
-                    return Ok(seen);
+                    return Ok(description);
                 }
-                if STUCK.contains(&status.as_str()) || status.starts_with("incompatible-") {
+                if STUCK_STATUSES.contains(&status.as_str()) || status.starts_with("incompatible-")
+                {
                     bail!(
-                        "{what} is {status}: its events say why (`aws rds describe-events --duration 1440`)"
+                        "{subject}: {status}; see the reason with `aws rds describe-events --duration 1440`"
                     );
                 }
                 progress.show(
                     &percent.map_or(status.clone(), |percent| format!("{status}, {percent} %")),
                 );
             }
-            Err(error) if is_transient(&error) && answered.elapsed() < PATIENCE => {
-                progress.show("AWS does not answer")
+            Err(error) if is_transient(&error) && last_response.elapsed() < MAX_OUTAGE => {
+                progress.show("AWS does not respond")
             }
-            Err(error) => return Err(anyhow!("{:#} ({what} goes on in AWS)", refused(&error))),
+            Err(error) => {
+                return Err(anyhow!(
+                    "{:#} (the operation on {subject} continues in AWS)",
+                    explain(&error)
+                ));
+            }
         }
         sleep(pause).await;
-        pause = (pause * 3 / 2).min(LOOK);
+        pause = (pause * 3 / 2).min(MAX_INTERVAL);
     }
 }
 
-/// One line that changes on a terminal; elsewhere a line for each change.
+/// Shows the progress: one line that changes on a terminal, else one line per change.
 struct Progress {
-    what: String,
+    subject: String,
     bar: ProgressBar,
     last: std::cell::RefCell<String>,
 }
 
 impl Progress {
-    fn of(what: &str) -> Self {
+    fn new(subject: &str) -> Self {
         let bar = ProgressBar::new_spinner();
         bar.enable_steady_tick(Duration::from_millis(120));
         Self {
-            what: what.to_owned(),
+            subject: subject.to_owned(),
             bar,
             last: std::cell::RefCell::default(),
         }
     }
 
     fn show(&self, stage: &str) {
-        let line = format!("{}: {stage}", self.what);
+        let line = format!("{}: {stage}", self.subject);
         if stderr().is_terminal() {
             self.bar.set_message(line);
         } else if self.last.replace(line.clone()) != line {

@@ -15,27 +15,27 @@ use tokio::time::sleep;
 use crate::stack::arguments::Logs;
 use devstack::{Project, Stack};
 
-/// How far back to look for the last lines.
+/// Number of bytes at the end of a log in which the last lines are searched.
 const WINDOW: u64 = 1 << 20;
 
-/// Shows the last lines of the wanted services, and with `--follow` what comes.
+/// Prints the last lines of the selected logs, and new lines with `--follow`.
 pub(crate) async fn show_logs(arguments: Logs) -> Result<()> {
     let project = Project::from_current_folder()?;
-    let names = names(arguments.service.as_deref());
+    let names = log_names(arguments.service.as_deref());
     let mut logs: Vec<Log> = names
         .iter()
         .map(|name| Log {
-            label: Label::of(name, names.len() > 1, arguments.output.json),
+            label: Label::new(name, names.len() > 1, arguments.output.json),
             path: project.log(name),
             position: 0,
             unfinished: Vec::new(),
         })
         .collect();
     if logs.iter().all(|log| !log.path.exists()) {
-        bail!("there are no logs yet; start the stack with `orderflow up`");
+        bail!("logs: none exist in this folder; start the stack with `orderflow up`");
     }
     for log in &mut logs {
-        let lines = log.last()?;
+        let lines = log.read_last()?;
         let skipped = lines.len().saturating_sub(arguments.lines);
         if !print(&log.label, &lines[skipped..])? {
             return Ok(());
@@ -52,7 +52,7 @@ async fn follow(logs: &mut [Log]) -> Result<()> {
     loop {
         sleep(Duration::from_millis(200)).await;
         for log in &mut *logs {
-            let lines = log.next()?;
+            let lines = log.read_next()?;
             if !print(&log.label, &lines)? {
                 return Ok(());
             }
@@ -60,7 +60,7 @@ async fn follow(logs: &mut [Log]) -> Result<()> {
     }
 }
 
-fn names(service: Option<&str>) -> Vec<&str> {
+fn log_names(service: Option<&str>) -> Vec<&str> {
     match service {
         None => Stack::SERVICES.into_iter().chain(["supervisor"]).collect(),
         Some("app") => vec!["worker", "api"],
@@ -68,7 +68,7 @@ fn names(service: Option<&str>) -> Vec<&str> {
     }
 }
 
-/// What stands before a line, or around it.
+/// How a line is marked with its service.
 enum Label {
     None,
     Name(String),
@@ -76,7 +76,7 @@ enum Label {
 }
 
 impl Label {
-    fn of(name: &str, is_one_of_many: bool, json: bool) -> Self {
+    fn new(name: &str, is_one_of_many: bool, json: bool) -> Self {
         match (json, is_one_of_many) {
             (true, _) => Self::Json(name.to_owned()),
             (false, true) => Self::Name(format!("{name:<10} | ")),
@@ -84,7 +84,7 @@ impl Label {
         }
     }
 
-    fn on(&self, line: &str) -> String {
+    fn apply(&self, line: &str) -> String {
         match self {
             Self::None => line.to_owned(),
             Self::Name(name) => format!("{name}{line}"),
@@ -99,31 +99,31 @@ struct Log {
     label: Label,
     path: PathBuf,
     position: u64,
-    /// A line whose end is not written yet.
+    /// The start of a line that is not complete yet.
     unfinished: Vec<u8>,
 }
 
 impl Log {
-    /// The last lines, as far as the window reaches.
-    fn last(&mut self) -> Result<Vec<String>> {
+    /// Reads the last lines within [`WINDOW`].
+    fn read_last(&mut self) -> Result<Vec<String>> {
         let length = self.path.metadata().map_or(0, |about| about.len());
         self.position = length.saturating_sub(WINDOW);
         let cut = self.position > 0;
-        let mut lines = self.next()?;
+        let mut lines = self.read_next()?;
         if cut && !lines.is_empty() {
             lines.remove(0);
         }
         Ok(lines)
     }
 
-    /// What was written since the last look; nothing if there is no such file yet.
-    fn next(&mut self) -> Result<Vec<String>> {
+    /// Reads the lines that were written since the last call. A missing file has no lines.
+    fn read_next(&mut self) -> Result<Vec<String>> {
         let mut file = match File::open(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             file => file.with_context(|| format!("failed to open {}", self.path.display()))?,
         };
         if file.metadata()?.len() < self.position {
-            // Removed and begun again.
+            // The file was removed and created again.
             self.position = 0;
         }
         file.seek(SeekFrom::Start(self.position))?;
@@ -139,12 +139,12 @@ impl Log {
     }
 }
 
-/// Whether somebody still reads: `orderflow logs | head` is no failure. Servers that are not ours may colour what they
-/// write; that reaches a terminal only.
+/// Prints lines and returns whether the output is still open, since `orderflow logs | head` is not an
+/// error. Other servers may write colours; `anstream` removes them unless the output is a terminal.
 fn print(label: &Label, lines: &[String]) -> Result<bool> {
     let mut out = anstream::stdout().lock();
     for line in lines {
-        match writeln!(out, "{}", label.on(line)) {
+        match writeln!(out, "{}", label.apply(line)) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(false),
             written => written?,
         }

@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::output::print;
 use devstack::{Project, ServiceStatus, control};
 
-/// Shows what runs, also where nothing does.
+/// Lists the services with their states, also when no stack is running.
 pub(crate) async fn show_services(json: bool) -> Result<()> {
     let project = Project::from_current_folder()?;
     let services = if project.is_running()? {
@@ -17,7 +17,7 @@ pub(crate) async fn show_services(json: bool) -> Result<()> {
         return print(&serde_json::to_string_pretty(&services)?);
     }
     let head = format!("{:<10} {:<9} {:>8}  URL", "SERVICE", "STATE", "PID");
-    let lines = services.iter().flat_map(lines);
+    let lines = services.iter().flat_map(format_service);
     print(
         &[head]
             .into_iter()
@@ -27,8 +27,8 @@ pub(crate) async fn show_services(json: bool) -> Result<()> {
     )
 }
 
-/// A service, and below it what else it has.
-fn lines(status: &ServiceStatus) -> Vec<String> {
+/// Formats a service, with its other addresses and its folder on the lines below.
+fn format_service(status: &ServiceStatus) -> Vec<String> {
     let ServiceStatus {
         service,
         pid,
@@ -43,7 +43,7 @@ fn lines(status: &ServiceStatus) -> Vec<String> {
         .trim_end()
         .to_owned();
     let more = [
-        ui.as_ref().map(|url| format!("pages at {url}")),
+        ui.as_ref().map(|url| format!("UI at {url}")),
         metrics.as_ref().map(|url| format!("metrics at {url}")),
         data.as_ref()
             .map(|folder| format!("data in {}", folder.display())),

@@ -6,48 +6,48 @@ use anyhow::{Result, bail};
 
 use devstack::{Project, control};
 
-/// Stops the stack.
+/// Stops the stack and keeps its data.
 pub(crate) async fn stop_stack() -> Result<()> {
     let project = Project::from_current_folder()?;
     if !project.is_running()? {
-        eprintln!("nothing is running");
+        eprintln!("the stack is not running");
         return Ok(());
     }
     control::request_shutdown(&project).await?;
-    eprintln!("everything is stopped");
+    eprintln!("the stack is stopped");
     Ok(())
 }
 
-/// Restarts one service, `app`, or everything.
+/// Restarts one service, `app` or all services.
 pub(crate) async fn restart_services(service: Option<String>) -> Result<()> {
     let project = Project::from_current_folder()?;
     project.read_state()?;
     control::request_restart(&project, service.clone()).await?;
-    eprintln!("{} restarted", service.as_deref().unwrap_or("everything"));
+    eprintln!("restarted {}", service.as_deref().unwrap_or("all services"));
     Ok(())
 }
 
-/// Stops the stack and removes its data.
+/// Stops the stack and deletes its data.
 pub(crate) async fn reset_stack(yes: bool) -> Result<()> {
     let project = Project::from_current_folder()?;
     if !yes && !confirmed(&project)? {
-        bail!("nothing was removed");
+        bail!("reset: not confirmed; nothing was deleted");
     }
     if project.is_running()? {
         control::request_shutdown(&project).await?;
     }
     project.remove_data()?;
-    eprintln!("stopped, and all local data removed");
+    eprintln!("the stack is stopped and its data is deleted");
     Ok(())
 }
 
 fn confirmed(project: &Project) -> Result<bool> {
     let input = std::io::stdin();
     if !input.is_terminal() {
-        bail!("this removes all local data; confirm with --yes");
+        bail!("reset: deletes all local data; confirm with --yes");
     }
     eprint!(
-        "remove all local data of {}? [y/N] ",
+        "delete all local data in {}? [y/N] ",
         project.folder().display()
     );
     std::io::stderr().flush()?;

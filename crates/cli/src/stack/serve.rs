@@ -1,4 +1,4 @@
-//! What the stack runs as processes of their own: the worker and the HTTP API.
+//! `serve` and `health`: the worker and the HTTP API, which the stack runs as separate processes.
 
 use anyhow::Result;
 
@@ -15,7 +15,7 @@ pub(crate) async fn serve_service(service: Service) -> Result<()> {
     }
 }
 
-/// Fails unless the service that runs beside this process is well.
+/// Fails unless the service on this machine is healthy.
 pub(crate) async fn check_service_health(service: Service) -> Result<()> {
     let address = match service {
         Service::Worker => &settings::ORDERFLOW_HEALTH_ADDRESS,

@@ -1,4 +1,4 @@
-//! `up`, in the foreground or as a supervisor of its own.
+//! `up`, in the foreground or with a supervisor in the background.
 
 use std::{ffi::OsString, future::pending, time::Duration};
 
@@ -13,48 +13,49 @@ use crate::{
 use devstack::{Launcher, Port, Progress, Project, StackOptions, StackState};
 use domain::Profile;
 
-/// The usual ports of what everybody looks for there.
+/// Default ports, the usual ones of these services.
 const HTTP: u16 = 8000;
 const TEMPORAL: u16 = 7233;
 const UI: u16 = 8233;
 
-/// Starts the stack, unless it runs already.
+/// Starts the stack unless it is running.
 pub(crate) async fn start_stack(arguments: Up) -> Result<()> {
     let (project, json) = (Project::from_current_folder()?, arguments.output.json);
     if project.is_running()? {
         let state = wait_until_ready(&project).await?;
-        let refused = not_taken(&arguments.stack, &state);
-        if !refused.is_empty() {
+        let ignored = ignored_options(&arguments.stack, &state);
+        if !ignored.is_empty() {
             eprintln!(
-                "not taken: {}; stop it first with `orderflow down`",
-                refused.join(", ")
+                "ignored, since the stack is running: {}; stop it first with `orderflow down`",
+                ignored.join(", ")
             );
         }
-        return show("the stack is running already", &state, json);
+        return print_addresses("the stack is already running", &state, json);
     }
     let progress = Progress::stderr();
     if arguments.detach {
         let state =
-            devstack::launch_supervisor(&project, supervisor(&arguments.stack), &progress).await?;
-        return show(
+            devstack::launch_supervisor(&project, supervisor_command(&arguments.stack), &progress)
+                .await?;
+        return print_addresses(
             "the stack is ready; stop it with `orderflow down`",
             &state,
             json,
         );
     }
-    let options = options(&arguments.stack, project.clone())?;
+    let options = stack_options(&arguments.stack, project.clone())?;
     devstack::run_supervisor(&project, options, &progress, pending(), |state| {
-        // A closed standard output is no reason to stop.
-        let _ = show("the stack is ready; stop it with Ctrl-C", state, json);
+        // The stack continues if standard output is closed.
+        let _ = print_addresses("the stack is ready; stop it with Ctrl-C", state, json);
     })
     .await
 }
 
-/// The hidden command that `up --detach` runs in the background.
+/// Runs the supervisor that `up --detach` starts in the background.
 pub(crate) async fn supervise_stack(arguments: StackArguments) -> Result<()> {
     let project = Project::from_current_folder()?;
     let progress = Launcher.progress();
-    let end = match options(&arguments, project.clone()) {
+    let end = match stack_options(&arguments, project.clone()) {
         Ok(options) => {
             let ready = |_: &StackState| Launcher.report_ready();
             devstack::run_supervisor(
@@ -74,7 +75,7 @@ pub(crate) async fn supervise_stack(arguments: StackArguments) -> Result<()> {
     end
 }
 
-fn options(arguments: &StackArguments, project: Project) -> Result<StackOptions> {
+fn stack_options(arguments: &StackArguments, project: Project) -> Result<StackOptions> {
     Ok(StackOptions {
         profile: arguments.profile.map(|profile| profile.to_string()),
         http_port: Port::Fixed(arguments.http_port.unwrap_or(HTTP)),
@@ -90,7 +91,7 @@ fn options(arguments: &StackArguments, project: Project) -> Result<StackOptions>
     })
 }
 
-fn supervisor(arguments: &StackArguments) -> Vec<OsString> {
+fn supervisor_command(arguments: &StackArguments) -> Vec<OsString> {
     let mut command: Vec<OsString> = vec!["supervise".into()];
     for (flag, port) in ports(arguments) {
         if let Some(port) = port {
@@ -117,11 +118,11 @@ fn ports(arguments: &StackArguments) -> [(&'static str, Option<u16>); 6] {
     ]
 }
 
-/// What was asked for that a stack which runs already has otherwise.
-fn not_taken(arguments: &StackArguments, state: &StackState) -> Vec<String> {
+/// Returns the options that differ from the running stack, with its values.
+fn ignored_options(arguments: &StackArguments, state: &StackState) -> Vec<String> {
     let addresses = &state.addresses;
     let temporal = format!("http://{}", addresses.temporal_address);
-    let there = [
+    let running_urls = [
         Some(&addresses.http_url),
         Some(&temporal),
         Some(&addresses.ui_url),
@@ -130,13 +131,15 @@ fn not_taken(arguments: &StackArguments, state: &StackState) -> Vec<String> {
         addresses.mail_url.as_ref(),
     ];
     let port = |url: &String| url.parse::<Url>().ok()?.port();
-    let mut refused = Vec::new();
-    for ((flag, wanted), there) in ports(arguments).into_iter().zip(there) {
-        let there = there.and_then(port);
-        if let Some(wanted) = wanted.filter(|wanted| Some(*wanted) != there) {
-            let there =
-                there.map_or_else(|| "it has none".to_owned(), |port| format!("it has {port}"));
-            refused.push(format!("{flag} {wanted} ({there})"));
+    let mut ignored = Vec::new();
+    for ((flag, requested), url) in ports(arguments).into_iter().zip(running_urls) {
+        let port = url.and_then(port);
+        if let Some(requested) = requested.filter(|requested| Some(*requested) != port) {
+            let current = port.map_or_else(
+                || "it has none".to_owned(),
+                |port| format!("it uses {port}"),
+            );
+            ignored.push(format!("{flag} {requested} ({current})"));
         }
     }
     let profile = state
@@ -144,20 +147,20 @@ fn not_taken(arguments: &StackArguments, state: &StackState) -> Vec<String> {
         .iter()
         .find(|(name, _)| name == "ORDER_PROFILE")
         .map(|(_, value)| value.as_str());
-    if let Some(wanted) = arguments
+    if let Some(requested) = arguments
         .profile
         .map(Profile::as_str)
-        .filter(|wanted| Some(*wanted) != profile)
+        .filter(|requested| Some(*requested) != profile)
     {
-        refused.push(format!(
-            "--profile {wanted} (it runs with {})",
-            profile.unwrap_or("another")
+        ignored.push(format!(
+            "--profile {requested} (it uses {})",
+            profile.unwrap_or("another profile")
         ));
     }
     if arguments.no_worker && addresses.worker_health_url.is_some() {
-        refused.push("--no-worker (it has one)".to_owned());
+        ignored.push("--no-worker (it has a worker)".to_owned());
     }
-    refused
+    ignored
 }
 
 async fn wait_until_ready(project: &Project) -> Result<StackState> {
@@ -166,13 +169,13 @@ async fn wait_until_ready(project: &Project) -> Result<StackState> {
             return Ok(state);
         }
         if !project.is_running()? {
-            bail!("the stack that was starting has ended; see `orderflow logs`");
+            bail!("stack: it stopped while it was starting; see `orderflow logs`");
         }
         sleep(Duration::from_millis(100)).await;
     }
 }
 
-fn show(headline: &str, state: &StackState, json: bool) -> Result<()> {
+fn print_addresses(headline: &str, state: &StackState, json: bool) -> Result<()> {
     let addresses = &state.addresses;
     let metrics: Vec<_> = [
         Some(&addresses.metrics_url),

@@ -12,13 +12,10 @@ use crate::{folder, progress::Progress};
 
 /// The path of a program whose `server start-dev` runs a Temporal server.
 pub async fn obtain_temporal(progress: &Progress) -> Result<PathBuf> {
-    if let Some(found) = find_on_path("temporal") {
+    if let Some(found) = find_temporal()? {
         return Ok(found);
     }
     let cache = folder::cache_folder()?;
-    if let Some(found) = cached(&cache) {
-        return Ok(found);
-    }
     let _lock = folder::lock_file(&cache.join("temporal.lock"), progress).await?;
     // Whoever held the lock may have been getting it for us.
     if let Some(found) = cached(&cache) {
@@ -39,6 +36,18 @@ pub async fn obtain_temporal(progress: &Progress) -> Result<PathBuf> {
              {build:#}): put the `temporal` CLI on the PATH, or open the way to https://temporal.download, or install \
              Go 1.25 or later with access to a Go module proxy"
         )),
+    }
+}
+
+/// Returns the path of the `temporal` CLI that the stack uses, if it is on the PATH or in the cache.
+///
+/// # Errors
+///
+/// Returns an error if the cache folder cannot be created.
+pub fn find_temporal() -> Result<Option<PathBuf>> {
+    match find_on_path("temporal") {
+        Some(found) => Ok(Some(found)),
+        None => Ok(cached(&folder::cache_folder()?)),
     }
 }
 
