@@ -1,11 +1,11 @@
-// What one can tell an order. Whether it holds, the order says.
+// The requests that an operator can send to an order. The order decides whether it accepts one.
 
 import { call, credentials, freshKey, keepCredentials, orderPath } from './api.js';
 import { ask, part, say } from './parts.js';
 
 const text = (name, label, hint) => ({ name, label, hint });
 
-// The button, the path's end, the fields, when it is likely what one wants, what the fields are sent as.
+// For each action: its button, the last segment of its path, its fields, and whether it is likely the next one.
 export const ACTIONS = [
   {
     label: 'Approve',
@@ -35,7 +35,7 @@ export const ACTIONS = [
     label: 'Update address',
     signal: 'update-address',
     fields: ({ shipping_address: at }) => [
-      { ...text('street', 'Street', 'What is left empty keeps its value.'), value: at?.street ?? '' },
+      { ...text('street', 'Street', 'An empty field keeps its value.'), value: at?.street ?? '' },
       { ...text('city', 'City'), value: at?.city ?? '' },
       { ...text('state', 'State'), value: at?.state ?? '' },
       { ...text('postal_code', 'Postal code'), value: at?.postal_code ?? '' },
@@ -57,7 +57,7 @@ export function actionButtons(order, changed) {
     const key = freshKey();
     ask(`${action.label}: ${order.order_id}`, action.fields(order), async (body) => {
       const answer = await call('POST', `${orderPath(order.order_id)}/signals/${action.signal}`, { body, key });
-      say(answer.body.already ? `${answer.body.message} (It held before.)` : answer.body.message);
+      say(answer.body.already ? `${answer.body.message} (No change.)` : answer.body.message);
       changed();
     }, action.label);
   };
@@ -69,9 +69,9 @@ export function actionButtons(order, changed) {
 export function askSample(show) {
   const profiles = ['production', 'lifecycle', 'approval', 'quick', 'checkout'].map((name) => [name, name]);
   const fields = [
-    { name: 'profile', label: 'Profile', choices: [['', 'the deployment’s own'], ...profiles], hint: 'Another one needs ALLOW_PROFILE_OVERRIDE=on.' },
-    { name: 'paid', label: 'with a payment id, so that it can be charged', type: 'checkbox', value: true },
-    { name: 'email', label: 'E-mail', type: 'email', hint: 'Empty: no mail.' },
+    { name: 'profile', label: 'Profile', choices: [['', 'default of the deployment'], ...profiles], hint: 'Another profile requires ALLOW_PROFILE_OVERRIDE=on.' },
+    { name: 'paid', label: 'With a payment id, so that the order is charged', type: 'checkbox', value: true },
+    { name: 'email', label: 'E-mail', type: 'email', hint: 'Leave empty to send no mail.' },
     { name: 'price', label: 'Price', value: '99.99' },
   ];
   const key = freshKey();
@@ -84,7 +84,7 @@ export function askSample(show) {
       payment: paid ? { payment_id: `pmt-${key}`, method: 'pm_card_visa' } : undefined,
       profile,
     };
-    // Another body under the same key would be refused: each try that was changed is another request.
+    // The API refuses a different body with the same key, so a changed form gets a new key.
     const name = `${key}-${[profile, paid, email, price].join('-').replace(/[^\w.-]/g, '_')}`.slice(0, 200);
     const answer = await call('POST', '/orders', { body, key: name });
     say(answer.body.message);
@@ -94,14 +94,14 @@ export function askSample(show) {
 
 export function askCredentials(changed) {
   const { kind, secret } = credentials();
-  const kinds = [['none', 'none'], ['key', 'API key (X-Api-Key)'], ['token', 'bearer token (JWT)']];
+  const kinds = [['none', 'none'], ['key', 'API key (X-Api-Key)'], ['token', 'Bearer token (JWT)']];
   const fields = [
-    { name: 'kind', label: 'What the API asks for', choices: kinds, value: kind },
-    { name: 'secret', label: 'Key or token', type: 'password', value: secret, hint: 'Kept in this tab, until it is closed.' },
+    { name: 'kind', label: 'Authentication', choices: kinds, value: kind },
+    { name: 'secret', label: 'Key or token', type: 'password', value: secret, hint: 'Stored in this tab until you close it.' },
   ];
   ask('Credentials', fields, async ({ kind: chosen, secret: entered }) => {
     keepCredentials(chosen, entered ?? '');
-    say(chosen === 'none' ? 'No credentials are sent.' : 'They are sent from now on.');
+    say(chosen === 'none' ? 'No credentials are sent.' : 'The credentials are saved.');
     changed();
-  }, 'Keep');
+  }, 'Save');
 }

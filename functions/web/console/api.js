@@ -1,6 +1,6 @@
-// The API as this page has it: where it is, who we are, and its problem documents as errors.
+// Calls of the API: its address, the credentials, and problem documents as errors.
 
-/** An answer that is no success, with its problem document. */
+/** An error response, with its problem document. */
 export class Problem extends Error {
   constructor(status, document) {
     super(document.detail ?? document.title ?? `HTTP ${status}`);
@@ -9,10 +9,10 @@ export class Problem extends Error {
   }
 }
 
-// The page is at the API's root, which behind API Gateway has a stage in front of it.
+// The page is at the root of the API. Behind API Gateway, the root includes the stage.
 const root = new URL('.', document.baseURI);
 
-// Kept for this tab alone, and gone with it.
+// In the session storage: only for this tab, until it is closed.
 const STORE = 'orderflow.credentials';
 
 /** `{kind: 'none' | 'key' | 'token', secret}` */
@@ -29,14 +29,14 @@ export function keepCredentials(kind, secret) {
   else sessionStorage.setItem(STORE, JSON.stringify({ kind, secret }));
 }
 
-function whoWeAre() {
+function credentialHeaders() {
   const { kind, secret } = credentials();
   if (kind === 'key') return { 'X-Api-Key': secret };
   if (kind === 'token') return { Authorization: `Bearer ${secret}` };
   return {};
 }
 
-/** A name for one request, so that pressing a button twice has no second effect. */
+/** A new idempotency key: a repeated request with the same key has no second effect. */
 export function freshKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
@@ -44,7 +44,7 @@ export function freshKey() {
 
 /** Calls the API; resolves with `{status, body, link}` or throws a `Problem`. */
 export async function call(method, path, { body, key } = {}) {
-  const headers = { Accept: 'application/json', ...whoWeAre() };
+  const headers = { Accept: 'application/json', ...credentialHeaders() };
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   if (key) headers['Idempotency-Key'] = key;
   let answer;
@@ -57,20 +57,20 @@ export async function call(method, path, { body, key } = {}) {
       cache: 'no-store',
     });
   } catch {
-    throw new Problem(0, { title: 'The API does not answer', detail: 'Is it running, and is the network there?' });
+    throw new Problem(0, { title: 'The API does not respond', detail: 'Check that it is running and that this computer is online.' });
   }
   const text = await answer.text();
   let read = null;
   try {
     read = text ? JSON.parse(text) : null;
   } catch {
-    // Something in between answered, in a language of its own.
+    // The response is not from the API, for example the page of a proxy.
   }
   if (!answer.ok) throw new Problem(answer.status, read ?? { title: `HTTP ${answer.status}`, detail: text.slice(0, 500) });
   return { status: answer.status, body: read, link: nextPage(answer.headers.get('Link'), answer.url) };
 }
 
-/** The address of the next page in a `Link` header of the answer from `url`, or null. */
+/** Returns the address of the next page from the `Link` header of a response from `url`, or null. */
 export function nextPage(link, url) {
   const found = /<([^>]+)>\s*;\s*rel="next"/.exec(link ?? '');
   return found ? new URL(found[1], url).href : null;

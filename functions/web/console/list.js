@@ -1,4 +1,4 @@
-// The list of orders: by status, page by page.
+// The list of orders, filtered by status, with pages.
 
 import { call } from './api.js';
 import { money, part, problem, status, time, words } from './parts.js';
@@ -10,12 +10,12 @@ export function list(place, signal) {
   const rows = part('tbody', {});
   const trouble = part('div', {});
   const more = part('button', { type: 'button', hidden: true, onclick: () => load(next) }, 'More');
-  const filters = part('div', { class: 'row', role: 'group', 'aria-label': 'Only orders of one status' });
+  const filters = part('div', { class: 'row', role: 'group', 'aria-label': 'Filter by status' });
   const customer = part('input', { id: 'customer', type: 'search', autocomplete: 'off', spellcheck: 'false' });
   const find = part('input', { id: 'find', type: 'search', autocomplete: 'off', spellcheck: 'false' });
   let chosen = '';
   let next = null;
-  // Only the answer to the last question counts.
+  // Only the response to the latest request is shown.
   let question = 0;
 
   const first = () => {
@@ -34,7 +34,7 @@ export function list(place, signal) {
       trouble.replaceChildren();
       const found = answer.body.orders.map(row);
       if (path) rows.append(...found);
-      else rows.replaceChildren(...(found.length ? found : [part('tr', {}, part('td', { colspan: 6, class: 'soft' }, 'There are none.'))]));
+      else rows.replaceChildren(...(found.length ? found : [part('tr', {}, part('td', { colspan: 6, class: 'soft' }, 'No orders found.'))]));
       next = answer.link;
       more.hidden = !next;
     } catch (error) {
@@ -44,7 +44,7 @@ export function list(place, signal) {
     }
   }
 
-  // The API has no count of its own: a page of each says it up to a page.
+  // The API has no counts, so this counts the first page of each status.
   async function count(name, place) {
     try {
       const answer = await call('GET', `/orders?${new URLSearchParams({ status: name, limit: PAGE })}`);
@@ -62,7 +62,7 @@ export function list(place, signal) {
       for (const button of buttons) button.setAttribute('aria-pressed', String(button.dataset.status === chosen));
       load();
     };
-    return part('button', { type: 'button', 'data-status': name, 'aria-pressed': String(name === ''), onclick: press }, name ? words(name) : 'all', counted);
+    return part('button', { type: 'button', 'data-status': name, 'aria-pressed': String(name === ''), onclick: press }, name ? words(name) : 'All', counted);
   });
   filters.append(...buttons);
 

@@ -1,4 +1,4 @@
-// The operators' page: `#` is the list, `#/orders/ID` one order. It calls the API that serves it, and nobody else.
+// The console: `#` shows the list, `#/orders/ID` one order. It only calls the API that serves it.
 
 import { askCredentials, askSample } from './actions.js';
 import { list } from './list.js';
@@ -33,7 +33,7 @@ const open = (id) => {
 document.getElementById('sample').addEventListener('click', () => askSample(open));
 document.getElementById('credentials').addEventListener('click', () => askCredentials(show));
 window.addEventListener('hashchange', () => {
-  // The link to the content is no page.
+  // The skip link changes the hash, but is not a page.
   if (location.hash === '#main') return;
   show();
   main.focus();

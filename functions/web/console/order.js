@@ -1,4 +1,4 @@
-// One order: where it stands, how it got there, and what one can tell it.
+// One order: its state, its progress, its audit log, and the actions of an operator.
 
 import { actionButtons } from './actions.js';
 import { call, orderPath } from './api.js';
@@ -11,7 +11,7 @@ export function order(place, id, signal) {
   const head = part('div', {});
   const buttons = part('div', {});
   const state = part('div', {});
-  const trail = part('ol', { class: 'trail', 'aria-live': 'polite', 'aria-label': 'Audit trail' });
+  const trail = part('ol', { class: 'trail', 'aria-live': 'polite', 'aria-label': 'Audit log' });
   const trouble = part('div', {});
   const events = [];
   let drawn = '';
@@ -19,7 +19,7 @@ export function order(place, id, signal) {
   let busy = false;
 
   async function look() {
-    // One at a time: an entry must not be read twice.
+    // Only one read at a time, so that no audit event is shown twice.
     if (busy || signal.aborted) return;
     busy = true;
     clearTimeout(timer);
@@ -33,7 +33,7 @@ export function order(place, id, signal) {
       trail.append(...fresh.map(entry));
       draw(body);
     } catch (error) {
-      // An order that nobody knows will not appear by itself; anything else may pass.
+      // An unknown order or missing permission does not change by itself; other errors can be temporary.
       running = error.status !== 404 && error.status !== 401 && error.status !== 403;
       if (!signal.aborted) trouble.replaceChildren(problem(error));
     } finally {
@@ -55,7 +55,7 @@ export function order(place, id, signal) {
   }
 
   function draw(body) {
-    // Redrawing takes the focus away, so it waits for something new.
+    // Drawing moves the focus, so it happens only after a change.
     const version = JSON.stringify([body, events.length]);
     if (version === drawn) return;
     const focused = [...buttons.querySelectorAll('button')].findIndex((button) => button === document.activeElement);
@@ -70,9 +70,9 @@ export function order(place, id, signal) {
   }
 
   place.replaceChildren(
-    part('p', {}, part('a', { href: '#' }, '← all orders')),
+    part('p', {}, part('a', { href: '#' }, '← All orders')),
     trouble, head, buttons, state,
-    part('h2', {}, 'Audit trail'), trail,
+    part('h2', {}, 'Audit log'), trail,
   );
   document.addEventListener('visibilitychange', look, { signal });
   signal.addEventListener('abort', () => clearTimeout(timer));
@@ -109,13 +109,13 @@ function details(body) {
         ['Step', words(body.step)],
         ['Total', amount(body.total_amount)],
         ['Created', time(body.created_at)],
-        ['Changed', time(body.updated_at)],
+        ['Updated', time(body.updated_at)],
         ['Estimated delivery', body.estimated_delivery ? time(body.estimated_delivery) : null],
-        ['Cancelled because', body.cancellation_reason],
-        ['Failed because', failure ? `${failure.detail} (${failure.code})` : null],
-        ['Tried again', Object.entries(body.retries ?? {}).map(([step, count]) => `${words(step)} ${count}×`).join(', ')],
+        ['Reason of the cancel', body.cancellation_reason],
+        ['Reason of the failure', failure ? `${failure.detail} (${failure.code})` : null],
+        ['Retries', Object.entries(body.retries ?? {}).map(([step, count]) => `${words(step)} ${count}×`).join(', ')],
         ['Workflow', part('code', {}, body.workflow_id)],
-        ['Told by', body.source],
+        ['Source', body.source],
       ])),
       customer?.name || body.customer_id || customer?.email || address ? part('section', {}, part('h2', {}, 'Customer and address'), facts([
         ['Customer', customer?.name],
@@ -129,7 +129,7 @@ function details(body) {
         ['Amount', amount(paid.amount)],
         ['Method', paid.payment_method],
         ['Status', words(paid.status)],
-        ['At', time(paid.timestamp)],
+        ['Paid at', time(paid.timestamp)],
       ])) : null,
       sent ? part('section', {}, part('h2', {}, 'Shipment'), facts([
         ['Tracking', part('code', {}, sent.tracking_number)],

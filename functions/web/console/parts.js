@@ -1,6 +1,6 @@
-// Pieces of the page. Whatever an order says becomes text, never markup.
+// Elements of the page. Content of an order becomes text, never markup.
 
-/** An element with attributes, listeners (`onclick`) and children, which are elements or text. */
+/** Creates an element with attributes, listeners (`onclick`) and children, which are elements or text. */
 export function part(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -17,7 +17,7 @@ export function status(value) {
   return part('span', { class: `status ${known}` }, words(value));
 }
 
-/** `payment_confirmed` in words. */
+/** Turns a name such as `payment_confirmed` into words. */
 export function words(name) {
   return String(name).replaceAll('_', ' ');
 }
@@ -38,22 +38,22 @@ export function time(text) {
   return part('time', { datetime: text, title: text }, moment.toLocaleString());
 }
 
-/** Names with their values; what is not there is left out. */
+/** A list of names and values, without empty values. */
 export function facts(pairs) {
   const there = pairs.filter(([, value]) => value !== null && value !== undefined && value !== '');
   return part('dl', {}, there.flatMap(([name, value]) => [part('dt', {}, name), part('dd', {}, value)]));
 }
 
-/** A problem document as people read it. */
+/** Shows a problem document. */
 export function problem(error) {
   const { title, detail, code, errors, order_status: at } = error.document ?? { title: 'This page failed', detail: String(error) };
   return part(
     'div',
     { class: 'problem', role: 'alert' },
-    part('p', {}, part('strong', {}, title ?? 'It did not work')),
+    part('p', {}, part('strong', {}, title ?? 'The request failed')),
     detail ? part('p', {}, detail) : null,
     errors?.length
-      ? part('ul', {}, errors.map((one) => part('li', {}, part('code', {}, one.pointer || 'the whole'), ` ${one.detail}`)))
+      ? part('ul', {}, errors.map((one) => part('li', {}, part('code', {}, one.pointer || 'document'), ` ${one.detail}`)))
       : null,
     at ? part('p', {}, 'The order is ', status(at), '.') : null,
     error.status === 401 || error.status === 403 ? part('p', {}, 'Set a key or a token under “Credentials”.') : null,
@@ -61,7 +61,7 @@ export function problem(error) {
   );
 }
 
-/** Says something for a moment, to those who listen as well. */
+/** Shows a message for five seconds; screen readers announce it. */
 export function say(text) {
   const place = document.getElementById('said');
   place.textContent = text;
@@ -72,7 +72,7 @@ export function say(text) {
 }
 
 /**
- * Asks for some fields and sends them; stays open, with the problem, as long as sending fails.
+ * Opens a dialog with fields and sends them. If sending fails, the dialog shows the problem and stays open.
  * A field is `{name, label, value?, type?, choices?, hint?, required?, autocomplete?}`.
  */
 export function ask(title, fields, send, button = 'Send') {

@@ -1,8 +1,8 @@
-// How far an order has come, as a picture that reads as a list.
+// The progress of an order, as a list that looks like a progress bar.
 
 import { part, words } from './parts.js';
 
-// What each step is called, and the entries of the trail that say it was taken.
+// For each step: its label, and the audit events that complete it.
 const STEPS = [
   ['receive', 'Received', ['order_received']],
   ['validate', 'Validated', ['order_validated']],
@@ -13,25 +13,25 @@ const STEPS = [
   ['deliver', 'Delivered', ['order_delivered']],
 ];
 
-/** `past`, `skipped`, `now`, `ended` or `ahead` for each step of an order with this trail. */
+/** Returns the stage of each step, from the order and the types of its audit events. */
 export function stages(order, types) {
   const at = STEPS.findIndex(([step]) => step === order.step);
   const taken = STEPS.map(([, , entries]) => entries.some((entry) => types.has(entry)));
-  // A paid order whose payment was cancelled waits again.
+  // After its payment was cancelled, an order waits for a payment again.
   if (order.status === 'pending') taken[3] = false;
   const furthest = taken.lastIndexOf(true);
   const stopped = order.status === 'cancelled' || order.status === 'failed';
   return STEPS.map(([step, label], index) => {
     if (index === at && order.is_running) return { step, label, stage: 'now' };
     if (taken[index]) return { step, label, stage: 'past' };
-    // Without a review, an order goes past it.
+    // An order without a review skips that step.
     if (index < furthest || (at > index && !stopped)) return { step, label, stage: 'skipped' };
     if (stopped && index === furthest + 1) return { step, label, stage: 'ended' };
     return { step, label, stage: 'ahead' };
   });
 }
 
-const SAID = { past: 'done', skipped: 'not needed', now: 'under way', ended: 'not done, the order was stopped', ahead: 'to come' };
+const SAID = { past: 'done', skipped: 'not needed', now: 'in progress', ended: 'not completed, the order was stopped', ahead: 'to come' };
 
 export function progress(order, events) {
   const types = new Set(events.map((event) => event.type));
@@ -43,6 +43,6 @@ export function progress(order, events) {
     'div',
     {},
     part('ol', { class: 'progress', 'aria-label': 'Progress' }, items),
-    undoing ? part('p', {}, `The order is ${words(order.status)}; what was done for it is being undone.`) : null,
+    undoing ? part('p', {}, `The order is ${words(order.status)}; its payment is being refunded and its stock released.`) : null,
   );
 }

@@ -1,4 +1,4 @@
-// Swagger UI on our document. It asks nobody else: the validator's badge, its one call abroad, is off.
+// Swagger UI with our API description. The validator badge is off, because it calls another host.
 window.ui = SwaggerUIBundle({
   url: new URL('openapi.json', document.baseURI).href,
   dom_id: '#swagger-ui',

@@ -1,5 +1,5 @@
-// ReDoc on our document. Its search would need a worker made of text, which our policy forbids; the browser's own
-// search finds everything on the page. The fonts are those of the reader's machine.
+// ReDoc with our API description. Its search is off: it needs a worker from a blob URL, which our content security
+// policy forbids. The search of the browser finds everything. The page loads no fonts.
 const system = 'system-ui, sans-serif';
 Redoc.init(
   new URL('openapi.json', document.baseURI).href,
