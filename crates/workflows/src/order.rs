@@ -17,12 +17,16 @@ mod decisions;
 mod delivery;
 mod intake;
 mod inventory;
+mod outcomes;
 mod payment;
 mod payment_events;
 mod persistence;
+mod refund;
+mod request_name;
 mod requests;
 mod review;
 mod shipment;
+mod validation;
 mod waiting;
 
 use std::collections::BTreeSet;
@@ -231,7 +235,7 @@ impl OrderWorkflow {
         message: Message<Approval>,
     ) {
         let now = clock::utc_from_workflow_time(ctx.workflow_time());
-        if let Some(approval) = self.accept_message("approve_order", message, now) {
+        if let Some(approval) = self.accept_message(request_name::APPROVE_ORDER, message, now) {
             self.decide_approval(approval, now);
         }
     }
@@ -243,7 +247,7 @@ impl OrderWorkflow {
         message: Message<Rejection>,
     ) {
         let now = clock::utc_from_workflow_time(ctx.workflow_time());
-        if let Some(rejection) = self.accept_message("reject_order", message, now) {
+        if let Some(rejection) = self.accept_message(request_name::REJECT_ORDER, message, now) {
             self.decide_rejection(rejection, now);
         }
     }
@@ -297,7 +301,7 @@ impl OrderWorkflow {
         message: Message<UnmatchedPaymentSignal>,
     ) {
         let now = clock::utc_from_workflow_time(ctx.workflow_time());
-        if let Some(settled) = self.accept_message("stray_money", message, now) {
+        if let Some(settled) = self.accept_message(request_name::STRAY_MONEY, message, now) {
             self.record_settled_payment(&settled, now);
         }
     }
@@ -309,7 +313,9 @@ impl OrderWorkflow {
         message: Message<DeliveryConfirmation>,
     ) {
         let now = clock::utc_from_workflow_time(ctx.workflow_time());
-        if let Some(confirmation) = self.accept_message("confirm_delivery", message, now) {
+        if let Some(confirmation) =
+            self.accept_message(request_name::CONFIRM_DELIVERY, message, now)
+        {
             self.decide_delivery_confirmation(confirmation, now);
         }
     }
@@ -323,14 +329,14 @@ impl OrderWorkflow {
         message: Message<DispatchFailure>,
     ) {
         let now = clock::utc_from_workflow_time(ctx.workflow_time());
-        let Some(failure) = self.accept_message("dispatch_failed", message, now) else {
+        let Some(failure) = self.accept_message(request_name::DISPATCH_FAILED, message, now) else {
             return;
         };
         if self.shipping.is_some() {
             self.state.count_retry(Step::Dispatch);
             self.append_audit_event(AuditEventType::DispatchFailed, json!(failure), now);
         } else {
-            self.audit_refusal("dispatch_failed", "not_shipping", now);
+            self.audit_refusal(request_name::DISPATCH_FAILED, "not_shipping", now);
         }
     }
 
@@ -516,7 +522,7 @@ async fn run_order(ctx: &WorkflowContext<OrderWorkflow>) {
 
 /// Runs the steps of an order. Each step returns early when the order is stopped.
 async fn fulfil_order(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
-    intake::validate_order(ctx).await?;
+    validation::validate_order(ctx).await?;
     inventory::reserve_inventory(ctx).await?;
     review::await_review(ctx).await?;
     payment::collect_payment(ctx).await?;

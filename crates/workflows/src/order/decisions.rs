@@ -13,11 +13,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::{
-    OrderWorkflow, Review, StopReason,
-    requests::{CANCEL_ORDER, CANCEL_PAYMENT, UPDATE_ADDRESS},
-};
-use crate::Message;
+use super::{OrderWorkflow, Review, StopReason, request_name};
 use contract::{
     Approval, Cancellation, DeliveryConfirmation, PaymentCancellation, PaymentConfirmation,
     RefusalCode, Rejection, UpdateOutcome,
@@ -39,24 +35,6 @@ pub(super) enum Decision {
 }
 
 impl OrderWorkflow {
-    /// Returns the request of a signal. A malformed signal becomes an audit event instead.
-    pub(super) fn accept_message<T>(
-        &mut self,
-        request: &str,
-        message: Message<T>,
-        now: DateTime<Utc>,
-    ) -> Option<T> {
-        match message {
-            Message::Valid(request) => Some(request),
-            Message::Malformed(reason) => {
-                let payload =
-                    json!({"request": request, "code": RefusalCode::Malformed, "detail": reason});
-                self.append_audit_event(AuditEventType::RequestRefused, payload, now);
-                None
-            }
-        }
-    }
-
     pub(super) fn decide_approval(
         &mut self,
         approval: Approval,
@@ -71,7 +49,7 @@ impl OrderWorkflow {
             }
             Review::Approved => self.success("Order approved.", true),
             Review::Open | Review::Rejected | Review::Over => self.refuse_request(
-                "approve_order",
+                request_name::APPROVE_ORDER,
                 RefusalCode::NotInReview,
                 "the order is not waiting for a review",
                 now,
@@ -94,7 +72,7 @@ impl OrderWorkflow {
             }
             Review::Rejected => self.success("Order rejected.", true),
             Review::Open | Review::Approved | Review::Over => self.refuse_request(
-                "reject_order",
+                request_name::REJECT_ORDER,
                 RefusalCode::NotInReview,
                 "the order is not waiting for a review",
                 now,
@@ -110,14 +88,14 @@ impl OrderWorkflow {
         match self.state.status() {
             OrderStatus::Cancelled => Decision::Immediate(self.success("Order cancelled.", true)),
             OrderStatus::Failed => Decision::Immediate(self.refuse_request(
-                CANCEL_ORDER,
+                request_name::CANCEL_ORDER,
                 RefusalCode::OrderClosed,
                 "the order has failed",
                 now,
             )),
             OrderStatus::Shipped | OrderStatus::Delivered => {
                 Decision::Immediate(self.refuse_request(
-                    CANCEL_ORDER,
+                    request_name::CANCEL_ORDER,
                     RefusalCode::AlreadyShipped,
                     "the parcel was already dispatched",
                     now,
@@ -155,7 +133,7 @@ impl OrderWorkflow {
     ) -> Decision {
         if self.is_stopped() {
             return Decision::Immediate(self.refuse_request(
-                UPDATE_ADDRESS,
+                request_name::UPDATE_ADDRESS,
                 RefusalCode::OrderClosed,
                 "the order is cancelled or has failed",
                 now,
@@ -163,7 +141,7 @@ impl OrderWorkflow {
         }
         if self.state.status().is_dispatched() {
             return Decision::Immediate(self.refuse_request(
-                UPDATE_ADDRESS,
+                request_name::UPDATE_ADDRESS,
                 RefusalCode::AlreadyShipped,
                 "the parcel was already dispatched",
                 now,
@@ -185,7 +163,7 @@ impl OrderWorkflow {
         let Some(address) = change.applied_to(present) else {
             let detail = "the order has no address yet; the new address must contain a street";
             return Decision::Immediate(self.refuse_request(
-                UPDATE_ADDRESS,
+                request_name::UPDATE_ADDRESS,
                 RefusalCode::AddressIncomplete,
                 detail,
                 now,
@@ -203,7 +181,7 @@ impl OrderWorkflow {
                 let recall = shipping.recall.get_or_insert_default();
                 if recall.stop.is_some() {
                     return Decision::Immediate(self.refuse_request(
-                        UPDATE_ADDRESS,
+                        request_name::UPDATE_ADDRESS,
                         RefusalCode::OrderClosed,
                         STOPPING,
                         now,
@@ -264,16 +242,12 @@ impl OrderWorkflow {
                 }
             }
         };
-        Decision::Immediate(self.refuse_request(CANCEL_PAYMENT, refusal.0, refusal.1, now))
-    }
-
-    pub(super) fn payment_cancel_success(&self, already: bool) -> UpdateOutcome {
-        let message = if self.is_refunding() {
-            "Payment cancelled. The refund is in progress."
-        } else {
-            "Payment cancelled and refunded."
-        };
-        self.success(message, already)
+        Decision::Immediate(self.refuse_request(
+            request_name::CANCEL_PAYMENT,
+            refusal.0,
+            refusal.1,
+            now,
+        ))
     }
 
     pub(super) fn is_refunding(&self) -> bool {
@@ -304,7 +278,6 @@ impl OrderWorkflow {
         confirmation: PaymentConfirmation,
         now: DateTime<Utc>,
     ) -> Option<UpdateOutcome> {
-        const REQUEST: &str = "confirm_payment";
         let payment = self.state.payment.as_ref();
         let recorded =
             payment.filter(|payment| self.state.is_paid() || payment.status.is_refunded_or_due());
@@ -325,7 +298,7 @@ impl OrderWorkflow {
         }
         if self.is_stopped() {
             return Some(self.refuse_request(
-                REQUEST,
+                request_name::CONFIRM_PAYMENT,
                 RefusalCode::OrderClosed,
                 "the order is cancelled or has failed",
                 now,
@@ -333,7 +306,7 @@ impl OrderWorkflow {
         }
         if accepted.is_some() || self.state.is_paid() {
             return Some(self.refuse_request(
-                REQUEST,
+                request_name::CONFIRM_PAYMENT,
                 RefusalCode::AlreadyPaid,
                 "the order is paid by another transaction",
                 now,
@@ -347,7 +320,7 @@ impl OrderWorkflow {
         if self.is_charged(order) && !completes_charge {
             let detail = "the order charges its own payment_id and takes no other payment";
             return Some(self.refuse_request(
-                REQUEST,
+                request_name::CONFIRM_PAYMENT,
                 RefusalCode::PaymentNotExpected,
                 detail,
                 now,
@@ -389,7 +362,7 @@ impl OrderWorkflow {
                 self.success("Delivery confirmed.", false)
             }
             OrderStatus::Shipped if self.delivery.is_none() => self.refuse_request(
-                "confirm_delivery",
+                request_name::CONFIRM_DELIVERY,
                 RefusalCode::OrderClosed,
                 "the order ended at dispatch and takes no delivery confirmation",
                 now,
@@ -399,88 +372,17 @@ impl OrderWorkflow {
             }
             OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => self
                 .refuse_request(
-                    "confirm_delivery",
+                    request_name::CONFIRM_DELIVERY,
                     RefusalCode::NotShipped,
                     "the parcel is not dispatched yet",
                     now,
                 ),
             OrderStatus::Cancelled | OrderStatus::Failed => self.refuse_request(
-                "confirm_delivery",
+                request_name::CONFIRM_DELIVERY,
                 RefusalCode::OrderClosed,
                 "the order is cancelled or has failed",
                 now,
             ),
-        }
-    }
-
-    /// Appends a refusal to the audit log.
-    pub(super) fn audit_refusal(&mut self, request: &str, code: &str, now: DateTime<Utc>) {
-        let status = self.state.status();
-        self.append_audit_event(
-            AuditEventType::RequestRefused,
-            json!({"request": request, "code": code, "status": status}),
-            now,
-        );
-    }
-
-    pub(super) fn refuse_request(
-        &mut self,
-        request: &str,
-        code: RefusalCode,
-        detail: &str,
-        now: DateTime<Utc>,
-    ) -> UpdateOutcome {
-        // The audit log of a closed order is complete and takes no refusals.
-        if self.state.is_running() {
-            self.audit_refusal(request, code.as_str(), now);
-        }
-        self.refusal(code, detail)
-    }
-
-    pub(super) fn refusal(&self, code: RefusalCode, detail: &str) -> UpdateOutcome {
-        UpdateOutcome::Refused {
-            code,
-            detail: detail.to_owned(),
-            status: self.state.status(),
-        }
-    }
-
-    pub(super) fn malformed_refusal(&self, reason: String) -> UpdateOutcome {
-        UpdateOutcome::Refused {
-            code: RefusalCode::Malformed,
-            detail: reason,
-            status: self.state.status(),
-        }
-    }
-
-    pub(super) fn success(&self, message: &str, already: bool) -> UpdateOutcome {
-        UpdateOutcome::Done {
-            status: self.state.status(),
-            step: self.state.step(),
-            message: message.to_owned(),
-            already,
-            shipping_address: None,
-        }
-    }
-
-    pub(super) fn still_undecided(&self, message: &str) -> UpdateOutcome {
-        UpdateOutcome::Undecided {
-            status: self.state.status(),
-            message: message.to_owned(),
-        }
-    }
-
-    pub(super) fn address_success(&self, already: bool) -> UpdateOutcome {
-        UpdateOutcome::Done {
-            status: self.state.status(),
-            step: self.state.step(),
-            message: "Shipping address updated.".to_owned(),
-            already,
-            shipping_address: self
-                .state
-                .order
-                .as_ref()
-                .and_then(|order| order.shipping_address.clone()),
         }
     }
 }

@@ -6,8 +6,8 @@ use temporalio_workflow::WorkflowContext;
 use waiting::WaitOutcome;
 
 use super::{
-    Compensation, ConfirmationOutcome, OrderStopped, OrderWorkflow, Progress, compensation,
-    current_time, payment_events, persistence, waiting,
+    Compensation, ConfirmationOutcome, OrderStopped, OrderWorkflow, Progress, current_time,
+    payment_events, persistence, refund::refund_payment, request_name, waiting,
 };
 use crate::{
     activity::{
@@ -47,7 +47,7 @@ pub(super) async fn collect_payment(ctx: &Context) -> Progress {
 /// Refunds a cancelled payment and waits for another one.
 pub(super) async fn replace_payment(ctx: &Context) -> Progress {
     persistence::publish_search_attributes(ctx);
-    compensation::refund_payment(ctx).await;
+    refund_payment(ctx).await;
     ctx.state_mut(|order| {
         order
             .compensations
@@ -399,7 +399,7 @@ async fn record_confirmation(
             order.state.payment = before;
             order.confirmation = None;
             let detail = format!("{} is used for another order", confirmation.transaction_id);
-            order.audit_refusal("confirm_payment", "payment_id_in_use", now);
+            order.audit_refusal(request_name::CONFIRM_PAYMENT, "payment_id_in_use", now);
             let status = order.state.status();
             let refusal = UpdateOutcome::Refused {
                 code: RefusalCode::PaymentIdInUse,

@@ -9,7 +9,9 @@ use temporalio_workflow::{
     WorkflowContext,
 };
 
-use super::{ConfirmationOutcome, OrderWorkflow, current_time, persistence, requests, waiting};
+use super::{
+    ConfirmationOutcome, OrderWorkflow, current_time, persistence, request_name, requests, waiting,
+};
 use crate::{
     Message, PaymentEventSignal, SettlementWorkflow, UnmatchedPaymentSignal,
     activity::{ReceivePaymentEventInput, RecordPaymentEventInput, SettlementActivities},
@@ -37,7 +39,7 @@ pub(super) async fn handle_payment_event(ctx: &Context, message: Message<Payment
     let mut event = match message {
         Message::Valid(signal) => signal.event,
         Message::Malformed(reason) => {
-            requests::refuse_malformed(ctx, "payment_event", reason);
+            requests::refuse_malformed(ctx, request_name::PAYMENT_EVENT, reason);
             return;
         }
     };

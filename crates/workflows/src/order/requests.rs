@@ -4,7 +4,12 @@
 
 use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowContext, select};
 
-use super::{ConfirmationOutcome, OrderWorkflow, current_time, decisions::Decision, waiting};
+use super::{
+    ConfirmationOutcome, OrderWorkflow, current_time,
+    decisions::Decision,
+    request_name::{CANCEL_ORDER, CANCEL_PAYMENT, CONFIRM_PAYMENT, UPDATE_ADDRESS},
+    waiting,
+};
 use crate::{Message, patches, policies};
 use contract::{
     Cancellation, PaymentCancellation, PaymentConfirmation, RefusalCode, UpdateOutcome,
@@ -12,11 +17,6 @@ use contract::{
 use domain::{AddressChange, OrderStatus, Step};
 
 type Context = WorkflowContext<OrderWorkflow>;
-
-// The wire names of the requests, for the audit log.
-pub(super) const CANCEL_ORDER: &str = "cancel_order";
-pub(super) const UPDATE_ADDRESS: &str = "update_address";
-pub(super) const CANCEL_PAYMENT: &str = "cancel_payment";
 
 /// Cancels the order, or reports that the parcel was dispatched. The decision is
 /// [`OrderWorkflow::decide_cancel`].
@@ -107,7 +107,7 @@ pub(super) async fn confirm_payment(
 ) -> UpdateOutcome {
     let confirmation = match message {
         Message::Valid(confirmation) => confirmation,
-        Message::Malformed(reason) => return refuse_malformed(ctx, "confirm_payment", reason),
+        Message::Malformed(reason) => return refuse_malformed(ctx, CONFIRM_PAYMENT, reason),
     };
     wait_until_loaded(ctx).await;
     let now = current_time(ctx);
@@ -134,7 +134,7 @@ pub(super) async fn confirm_payment(
         _ if order.is_stopped() => {
             let detail =
                 "the order stopped before the payment was recorded; the payment is refunded";
-            order.refuse_request("confirm_payment", RefusalCode::OrderClosed, detail, now)
+            order.refuse_request(CONFIRM_PAYMENT, RefusalCode::OrderClosed, detail, now)
         }
         Some(ConfirmationOutcome::Recorded) => order.success("Payment confirmed.", false),
         None => order.still_undecided("The payment is being recorded."),

@@ -1,0 +1,205 @@
+//! Activities of an order, and their inputs and outputs.
+
+use serde::{Deserialize, Serialize};
+use temporalio_macros::activity_definitions;
+
+use contract::{FieldError, PaymentConfirmation};
+use domain::{AuditEvent, Money, Order, OrderState, PaymentId, PaymentStatus, Sku, TransactionId};
+
+/// The order's state and the audit events that the database may not have yet. The next activity
+/// that writes stores them in its first transaction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PendingWrite {
+    pub record: OrderState,
+    /// Increases with each write, so that a late duplicate of an old write changes nothing.
+    pub version: u32,
+    pub events: Vec<AuditEvent>,
+}
+
+/// The input of `ReceiveOrder`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReceiveOrderInput {
+    pub write: PendingWrite,
+    /// Distinguishes this run from an older order with the same id that is past Temporal's
+    /// retention.
+    pub run_id: String,
+    pub document: serde_json::Value,
+}
+
+/// The output of `ReceiveOrder`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReceiveOrderOutcome {
+    Fresh,
+    /// The database has another order with this id. Its row is unchanged.
+    Duplicate,
+}
+
+/// The output of `ValidateOrder`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum ValidationOutcome {
+    Valid { order: Box<Order> },
+    Invalid { errors: Vec<FieldError> },
+}
+
+/// The input of `ValidateOrder`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ValidateOrderInput {
+    pub document: serde_json::Value,
+}
+
+/// The output of `ReserveInventory`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum ReservationOutcome {
+    #[serde(rename = "held")]
+    Reserved,
+    Unavailable {
+        sku: Sku,
+        available: i64,
+    },
+}
+
+/// The input of `ChargePayment`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChargePaymentInput {
+    pub write: PendingWrite,
+    pub payment_id: PaymentId,
+    pub amount: Money,
+    pub payment_method: Option<String>,
+}
+
+/// The output of `ChargePayment`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum ChargeOutcome {
+    Captured {
+        transaction_id: TransactionId,
+    },
+    /// The charge began and needs an action of the customer. A confirmation of this transaction
+    /// follows.
+    Unfinished {
+        transaction_id: TransactionId,
+    },
+    /// Final: this payment is never captured.
+    Declined {
+        reason: String,
+    },
+    /// The payment id is used for another order.
+    InUse,
+    /// The response is missing, so the payment may be captured. The next call finds out first.
+    Unavailable {
+        reason: String,
+    },
+}
+
+/// The input of `RecordPayment`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordPaymentInput {
+    pub write: PendingWrite,
+    pub payment_id: PaymentId,
+    pub amount: Money,
+    pub confirmation: PaymentConfirmation,
+}
+
+/// The output of `RecordPayment`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordPaymentOutcome {
+    Recorded,
+    /// The payment id is used for another order.
+    PaymentInUse,
+    /// The transaction was used for another order.
+    TransactionInUse,
+    /// The payment is recorded, and the provider has already refunded it.
+    #[serde(rename = "taken_back")]
+    AlreadyRefunded,
+}
+
+/// The input of `RefundPayment`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RefundPaymentInput {
+    pub write: PendingWrite,
+    pub payment_id: PaymentId,
+}
+
+/// The result of a refund.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RefundOutcome {
+    /// `refunded`; `declined` when no payment was captured and none can be captured later;
+    /// `refund_due` when the provider cannot refund by API and an operator must refund.
+    pub status: PaymentStatus,
+}
+
+/// Activities of an order, on the orders' task queue.
+pub struct OrderActivities;
+
+#[activity_definitions]
+impl OrderActivities {
+    /// Inserts the order's row, or detects an older order with the same id.
+    #[activity(name = "ReceiveOrder")]
+    pub fn receive_order(receive: ReceiveOrderInput) -> ReceiveOrderOutcome {
+        unimplemented!()
+    }
+
+    /// Validates the order document.
+    #[activity(name = "ValidateOrder")]
+    pub fn validate_order(validate: ValidateOrderInput) -> ValidationOutcome {
+        unimplemented!()
+    }
+
+    /// Reserves the stock of all line items, or of none.
+    #[activity(name = "ReserveInventory")]
+    pub fn reserve_inventory(write: PendingWrite) -> ReservationOutcome {
+        unimplemented!()
+    }
+
+    /// Charges the payment, at most once for each payment id.
+    #[activity(name = "ChargePayment")]
+    pub fn charge_payment(charge: ChargePaymentInput) -> ChargeOutcome {
+        unimplemented!()
+    }
+
+    /// Records a confirmed payment.
+    #[activity(name = "RecordPayment")]
+    pub fn record_payment(payment: RecordPaymentInput) -> RecordPaymentOutcome {
+        unimplemented!()
+    }
+
+    /// Refunds the payment, or makes sure that it is never captured.
+    #[activity(name = "RefundPayment")]
+    pub fn refund_payment(refund: RefundPaymentInput) -> RefundOutcome {
+        unimplemented!()
+    }
+
+    /// Releases the order's reservation. Returns whether the order had one.
+    #[activity(name = "ReleaseInventory")]
+    pub fn release_inventory(write: PendingWrite) -> bool {
+        unimplemented!()
+    }
+
+    /// Marks the reserved stock as shipped.
+    #[activity(name = "CommitInventory")]
+    pub fn commit_inventory(write: PendingWrite) {
+        unimplemented!()
+    }
+
+    /// Records the delivery.
+    #[activity(name = "ConfirmDelivery")]
+    pub fn confirm_delivery(write: PendingWrite) {
+        unimplemented!()
+    }
+
+    /// Writes the order's projection and new audit events, and nothing else.
+    #[activity(name = "RecordOrder")]
+    pub fn record_order(write: PendingWrite) {
+        unimplemented!()
+    }
+}
+
+// The macro generates the definitions in a private module; implementations need their paths.
+pub use order_activities::{
+    ChargePayment, CommitInventory, ConfirmDelivery, ReceiveOrder, RecordOrder, RecordPayment,
+    RefundPayment, ReleaseInventory, ReserveInventory, ValidateOrder,
+};

@@ -1,0 +1,109 @@
+//! The outcomes of requests, as the order returns them to callers and writes them to the audit log.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::OrderWorkflow;
+use crate::Message;
+use contract::{RefusalCode, UpdateOutcome};
+use domain::AuditEventType;
+
+impl OrderWorkflow {
+    /// Returns the request of a signal. A malformed signal becomes an audit event instead.
+    pub(super) fn accept_message<T>(
+        &mut self,
+        request: &str,
+        message: Message<T>,
+        now: DateTime<Utc>,
+    ) -> Option<T> {
+        match message {
+            Message::Valid(request) => Some(request),
+            Message::Malformed(reason) => {
+                let payload =
+                    json!({"request": request, "code": RefusalCode::Malformed, "detail": reason});
+                self.append_audit_event(AuditEventType::RequestRefused, payload, now);
+                None
+            }
+        }
+    }
+
+    /// Appends a refusal to the audit log.
+    pub(super) fn audit_refusal(&mut self, request: &str, code: &str, now: DateTime<Utc>) {
+        let status = self.state.status();
+        self.append_audit_event(
+            AuditEventType::RequestRefused,
+            json!({"request": request, "code": code, "status": status}),
+            now,
+        );
+    }
+
+    pub(super) fn refuse_request(
+        &mut self,
+        request: &str,
+        code: RefusalCode,
+        detail: &str,
+        now: DateTime<Utc>,
+    ) -> UpdateOutcome {
+        // The audit log of a closed order is complete and takes no refusals.
+        if self.state.is_running() {
+            self.audit_refusal(request, code.as_str(), now);
+        }
+        self.refusal(code, detail)
+    }
+
+    pub(super) fn refusal(&self, code: RefusalCode, detail: &str) -> UpdateOutcome {
+        UpdateOutcome::Refused {
+            code,
+            detail: detail.to_owned(),
+            status: self.state.status(),
+        }
+    }
+
+    pub(super) fn malformed_refusal(&self, reason: String) -> UpdateOutcome {
+        UpdateOutcome::Refused {
+            code: RefusalCode::Malformed,
+            detail: reason,
+            status: self.state.status(),
+        }
+    }
+
+    pub(super) fn success(&self, message: &str, already: bool) -> UpdateOutcome {
+        UpdateOutcome::Done {
+            status: self.state.status(),
+            step: self.state.step(),
+            message: message.to_owned(),
+            already,
+            shipping_address: None,
+        }
+    }
+
+    pub(super) fn still_undecided(&self, message: &str) -> UpdateOutcome {
+        UpdateOutcome::Undecided {
+            status: self.state.status(),
+            message: message.to_owned(),
+        }
+    }
+
+    pub(super) fn address_success(&self, already: bool) -> UpdateOutcome {
+        UpdateOutcome::Done {
+            status: self.state.status(),
+            step: self.state.step(),
+            message: "Shipping address updated.".to_owned(),
+            already,
+            shipping_address: self
+                .state
+                .order
+                .as_ref()
+                .and_then(|order| order.shipping_address.clone()),
+        }
+    }
+
+    pub(super) fn payment_cancel_success(&self, already: bool) -> UpdateOutcome {
+        let message = if self.is_refunding() {
+            "Payment cancelled. The refund is in progress."
+        } else {
+            "Payment cancelled and refunded."
+        };
+        self.success(message, already)
+    }
+}

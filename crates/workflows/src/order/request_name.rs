@@ -1,0 +1,12 @@
+//! The names of requests in Temporal and in the audit log.
+
+pub(super) const APPROVE_ORDER: &str = "approve_order";
+pub(super) const REJECT_ORDER: &str = "reject_order";
+pub(super) const CANCEL_ORDER: &str = "cancel_order";
+pub(super) const UPDATE_ADDRESS: &str = "update_address";
+pub(super) const CANCEL_PAYMENT: &str = "cancel_payment";
+pub(super) const CONFIRM_PAYMENT: &str = "confirm_payment";
+pub(super) const CONFIRM_DELIVERY: &str = "confirm_delivery";
+pub(super) const PAYMENT_EVENT: &str = "payment_event";
+pub(super) const STRAY_MONEY: &str = "stray_money";
+pub(super) const DISPATCH_FAILED: &str = "dispatch_failed";
