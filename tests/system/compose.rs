@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use yaml_rust2::{Yaml, YamlLoader};
 
-use devstack::{SEARCH_ATTRIBUTES, toolchain::POSTGRES_VERSION};
+use devstack::toolchain::POSTGRES_VERSION;
+use domain::SEARCH_ATTRIBUTES;
 
 /// What is built of this repository, with one environment.
 const OURS: [&str; 3] = ["api", "migrate", "worker"];

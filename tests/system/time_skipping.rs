@@ -23,10 +23,10 @@ use crate::{
     shared_servers::shared_servers,
 };
 use devstack::{
-    SEARCH_ATTRIBUTES,
     guard::{Guard, GuardOptions},
     ports,
 };
+use domain::{SEARCH_ATTRIBUTES, SearchAttributeType};
 use store::simulator::{Fault, add_fault};
 
 /// `.ci/run` searches for this text.
@@ -90,10 +90,9 @@ async fn start_server(folder: &Path) -> (Guard, String) {
     let connection = connect(&address).await;
     // The server fails a workflow task that upserts an unknown search attribute.
     for (name, kind) in SEARCH_ATTRIBUTES {
-        let kind = if kind == "Int" {
-            IndexedValueType::Int
-        } else {
-            IndexedValueType::Keyword
+        let kind = match kind {
+            SearchAttributeType::Int => IndexedValueType::Int,
+            SearchAttributeType::Keyword => IndexedValueType::Keyword,
         };
         let attributes = [(name.to_owned(), kind as i32)].into();
         let request = AddSearchAttributesRequest {

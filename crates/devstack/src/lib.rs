@@ -37,4 +37,4 @@ pub use project::{Project, StackState};
 pub use readiness::Readiness;
 pub use stack::{ServiceStatus, Stack, StackAddresses, StackOptions, stopped_services};
 pub use supervisor::run_supervisor;
-pub use temporal::{SEARCH_ATTRIBUTES, Temporal, TemporalOptions};
+pub use temporal::{Temporal, TemporalOptions};

@@ -15,7 +15,7 @@ use tokio::{
 };
 use url::Url;
 
-use crate::temporal::SEARCH_ATTRIBUTES;
+use domain::SEARCH_ATTRIBUTES;
 
 const ATTEMPT: Duration = Duration::from_secs(3);
 

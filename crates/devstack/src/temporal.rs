@@ -9,14 +9,8 @@ use crate::{
     guard::GuardOptions, ports, process::Process, progress::Progress, readiness::Readiness,
     toolchain,
 };
+use domain::SEARCH_ATTRIBUTES;
 
-/// What orders can be searched by, with Temporal's types.
-pub const SEARCH_ATTRIBUTES: [(&str, &str); 4] = [
-    ("OrderStatus", "Keyword"),
-    ("OrderStep", "Keyword"),
-    ("CustomerId", "Keyword"),
-    ("OrderTotal", "Int"),
-];
 /// A 250 MB program that was just built is read from disk first.
 const START: Duration = Duration::from_secs(60);
 

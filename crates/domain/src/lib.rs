@@ -18,6 +18,7 @@ mod payment_event;
 mod policy;
 mod profile;
 mod provider_units;
+mod search_attribute;
 mod shipment;
 mod span;
 mod status;
@@ -30,7 +31,9 @@ pub use id::{CustomerId, IdError, Identifier, OrderId, PaymentId, Sku, Transacti
 pub use money::{Currency, Money, MoneyError};
 pub use notification::NotificationKind;
 pub use order::{Customer, LineItem, Order, TotalError};
-pub use order_state::{Failure, FailureCode, OrderState, ReviewDecision, TransitionError};
+pub use order_state::{
+    Failure, FailureCode, OrderState, ReviewDecision, TransitionError, VERSIONS_PER_HISTORY_EVENT,
+};
 pub use payment::{ChargeProvider, PaymentInfo, PaymentStatus};
 pub use payment_event::{
     DisputeStage, PaymentEvent, PaymentEventKind, WebhookOutcome, WebhookProvider,
@@ -41,6 +44,10 @@ pub use policy::{
 };
 pub use profile::{Profile, resolve_policy};
 pub use provider_units::UnitsError;
+pub use search_attribute::{
+    CUSTOMER_ID_ATTRIBUTE, ORDER_STATUS_ATTRIBUTE, ORDER_STEP_ATTRIBUTE, ORDER_TOTAL_ATTRIBUTE,
+    SEARCH_ATTRIBUTES, SearchAttributeType,
+};
 pub use shipment::ShipmentInfo;
 pub use span::{Span, SpanError};
 pub use status::{OrderStatus, Step};

@@ -47,6 +47,11 @@ pub struct TransitionError {
     pub to: OrderStatus,
 }
 
+/// The number of versions of an order's projection for each event in the workflow's history. The
+/// version of a write is at least the length of the history times this number. So each write of a
+/// later workflow task has a higher version than each write of an earlier one.
+pub const VERSIONS_PER_HISTORY_EVENT: u32 = 1_024;
+
 /// The authority on one order while it runs; the database has its image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OrderState {

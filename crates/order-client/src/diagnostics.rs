@@ -12,7 +12,7 @@ use temporalio_common::protos::temporal::api::{
 use tonic::IntoRequest;
 
 use crate::{Error, OrderClient, client::SERVER_TIMEOUT, grpc_error::CallError};
-use workflows::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP, ORDER_TOTAL};
+use domain::{SEARCH_ATTRIBUTES, SearchAttributeType};
 
 /// The workers and the backlog of one task queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,14 +73,9 @@ impl OrderClient {
             .map_err(CallError::into_error)?
             .into_inner()
             .custom_attributes;
-        let needed = [
-            ORDER_STATUS.name(),
-            ORDER_STEP.name(),
-            CUSTOMER_ID.name(),
-            ORDER_TOTAL.name(),
-        ];
-        Ok(needed
+        Ok(SEARCH_ATTRIBUTES
             .into_iter()
+            .map(|(name, _)| name)
             .filter(|name| !registered.contains_key(*name))
             .collect())
     }
@@ -91,16 +86,10 @@ impl OrderClient {
         if missing.is_empty() {
             return Ok(missing);
         }
-        let kind = |name: &str| {
-            if name == ORDER_TOTAL.name() {
-                IndexedValueType::Int
-            } else {
-                IndexedValueType::Keyword
-            }
-        };
-        let search_attributes = missing
-            .iter()
-            .map(|name| ((*name).to_owned(), kind(name).into()))
+        let search_attributes = SEARCH_ATTRIBUTES
+            .into_iter()
+            .filter(|(name, _)| missing.contains(name))
+            .map(|(name, kind)| (name.to_owned(), indexed_value_type(kind).into()))
             .collect();
         let request = AddSearchAttributesRequest {
             search_attributes,
@@ -187,5 +176,12 @@ impl OrderClient {
             .await
             .map_err(CallError::into_error)?
             .into_inner())
+    }
+}
+
+fn indexed_value_type(kind: SearchAttributeType) -> IndexedValueType {
+    match kind {
+        SearchAttributeType::Keyword => IndexedValueType::Keyword,
+        SearchAttributeType::Int => IndexedValueType::Int,
     }
 }

@@ -13,9 +13,7 @@ use crate::{
 };
 use contract::order_workflow_id;
 use domain::{Order, OrderId, OrderPolicy, OrderStatus, Step};
-use workflows::{
-    CUSTOMER_ID, Message, ORDER_STATUS, ORDER_STEP, ORDER_TOTAL, OrderInput, OrderWorkflow,
-};
+use workflows::{Message, OrderInput, OrderWorkflow, search_attribute_updates};
 
 pub(crate) const FINGERPRINT_MEMO: &str = "fingerprint";
 pub(crate) const REQUEST_ID_MEMO: &str = "request_id";
@@ -97,18 +95,8 @@ impl OrderClient {
         memo.insert(FINGERPRINT_MEMO, new.fingerprint.to_owned());
         memo.insert(REQUEST_ID_MEMO, new.request_id.to_owned());
         memo.insert(START_ID_MEMO, start_id.to_owned());
-        let mut attributes = vec![
-            ORDER_STATUS.value_set(OrderStatus::Pending.to_string()),
-            ORDER_STEP.value_set(Step::Receive.to_string()),
-            ORDER_TOTAL.value_set(new.order.total.minor()),
-        ];
-        attributes.extend(
-            new.order
-                .customer
-                .id
-                .as_ref()
-                .map(|id| CUSTOMER_ID.value_set(id.to_string())),
-        );
+        let attributes =
+            search_attribute_updates(OrderStatus::Pending, Step::Receive, Some(new.order));
         let queue = self.connection.settings().orders_task_queue.clone();
         WorkflowStartOptions::new(queue, order_workflow_id(new.order_id))
             .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)

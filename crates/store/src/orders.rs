@@ -7,21 +7,21 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{Error, audit_events, error::SqlxResultExt, outbox, pool};
 use contract::{OrderView, Source, order_workflow_id};
-use domain::{AuditEvent, Currency, Money, OrderId, OrderState, OrderStatus, ReviewDecision, Step};
+use domain::{
+    AuditEvent, Currency, Money, OrderId, OrderState, OrderStatus, ReviewDecision, Step,
+    VERSIONS_PER_HISTORY_EVENT,
+};
 
 /// An order's image and the entries of its trail that may be new.
 #[derive(Debug, Clone, Copy)]
 pub struct OrderProjection<'a> {
     pub record: &'a OrderState,
-    /// Goes up with the workflow's history, [`VERSIONS_OF_A_TASK`] for each of its events.
+    /// Goes up with the workflow's history, [`VERSIONS_PER_HISTORY_EVENT`] for each of its events.
     pub version: u32,
     /// When the step that writes it was decided: of two images from one place in the history the later stands.
     pub decided_at: DateTime<Utc>,
     pub events: &'a [AuditEvent],
 }
-
-/// How many versions one workflow task has for itself.
-pub const VERSIONS_PER_HISTORY_EVENT: u32 = 1_024;
 
 /// The last word of a workflow task: what it decides last, and the history knows.
 pub const FINAL_DECISION_TIME: DateTime<Utc> = DateTime::<Utc>::MAX_UTC;

@@ -310,7 +310,7 @@ pub async fn append_late_entry(
         order_id.as_str(),
         next,
         at,
-        to_i32(crate::orders::VERSIONS_PER_HISTORY_EVENT),
+        to_i32(domain::VERSIONS_PER_HISTORY_EVENT),
         payment,
     )
     .execute(&mut *transaction)

@@ -36,7 +36,7 @@ pub use input::{
 };
 pub use message::{Decode, Message};
 pub use order::OrderWorkflow;
-pub use search_attributes::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP, ORDER_TOTAL};
+pub use search_attributes::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP, search_attribute_updates};
 pub use settlement::SettlementWorkflow;
 pub use shipping::ShippingWorkflow;
 

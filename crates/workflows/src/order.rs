@@ -53,7 +53,7 @@ use contract::{
 };
 use domain::{
     Address, AddressChange, AuditEvent, AuditEventType, Failure, FailureCode, OrderId, OrderPolicy,
-    OrderState, OrderStatus, Step, TransactionId, WebhookProvider,
+    OrderState, OrderStatus, Step, TransactionId, VERSIONS_PER_HISTORY_EVENT, WebhookProvider,
 };
 
 /// The order was cancelled or failed; its effects must be compensated.
@@ -628,7 +628,8 @@ impl OrderWorkflow {
     /// commands may have written to the database. Everything that the replacement task writes has a
     /// higher version.
     fn prepare_write(&mut self, history_length: u32) -> PendingWrite {
-        self.version = (self.version + 1).max(history_length.saturating_mul(1_024));
+        self.version =
+            (self.version + 1).max(history_length.saturating_mul(VERSIONS_PER_HISTORY_EVENT));
         PendingWrite {
             record: self.state.clone(),
             version: self.version,

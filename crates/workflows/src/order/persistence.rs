@@ -7,7 +7,7 @@ use temporalio_workflow::{ActivityExecutionError, WorkflowContext};
 use super::{OrderWorkflow, current_time};
 use crate::{
     activity::{OrderActivities, PendingWrite},
-    policies, search_attributes,
+    policies, search_attribute_updates,
 };
 use domain::AuditEventType;
 
@@ -88,9 +88,13 @@ pub(super) fn publish_search_attributes(ctx: &Context) {
     let current = ctx.state(|order| (order.state.status(), order.state.step()));
     if ctx.state(|order| order.published != Some(current)) {
         ctx.state_mut(|order| order.published = Some(current));
-        ctx.upsert_search_attributes(
-            ctx.state(|order| search_attributes::updates_from_state(&order.state)),
-        );
+        ctx.upsert_search_attributes(ctx.state(|order| {
+            search_attribute_updates(
+                order.state.status(),
+                order.state.step(),
+                order.state.order.as_ref(),
+            )
+        }));
     }
 }
 
