@@ -1,8 +1,8 @@
-"""Tokens for RDS as boto3 makes them, for given times and credentials.
+"""Prints RDS tokens that boto3 signs for given times and credentials, as test vectors.
 
     "$(localstack/venv.sh sam)/python" tests/rds-tokens/make.py >tests/rds-tokens/of-boto3.json
 
-`.ci/run` makes the file anew: a change in it is one of what AWS's own tools say. The credentials are made up.
+`.ci/run` regenerates the file, so that a different token of AWS's own tools is detected. The credentials are invented.
 """
 
 import datetime
@@ -10,13 +10,13 @@ import json
 import os
 import unittest.mock
 
-# What is signed by boto3 itself, as everywhere but where AWS's runtime in C is installed beside it.
+# Sign in Python, not in AWS's optional C runtime, which a machine may have.
 os.environ["BOTO_DISABLE_CRT"] = "true"
 
 import boto3
 
 KEY = {"id": "AKIAIOSFODNN7EXAMPLE", "secret": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "session": None}
-# As Lambda and ECS give them, with all that must be escaped in a query.
+# Temporary credentials, as on Lambda and ECS, with all characters that are escaped in a query.
 ROLE = {"id": "ASIAIOSFODNN7EXAMPLE", "secret": "a+b/c=d&e f%g", "session": "IQoJb3JpZ2luX2VjE+/=aZ09-_.~ &%:" * 20}
 PLACES = [
     ("orderflow.c1a2b3d4e5.eu-central-1.rds.amazonaws.com", 5432, "eu-central-1", "orderflow_worker"),

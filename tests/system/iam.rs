@@ -1,5 +1,5 @@
-//! Logging in to a database of RDS by IAM: tokens that are renewed, over TLS, to a PostgreSQL that checks them; and all
-//! that worker and functions do with what their users may.
+//! IAM login to RDS: tokens that are renewed and sent over TLS to a PostgreSQL that verifies them,
+//! and the privileges of the roles of worker and functions.
 
 mod tls_proxy;
 
@@ -22,11 +22,11 @@ use crate::{
 use devstack::{Postgres, PostgresOptions};
 use store::{Database, PgPool, rds_token::RdsTokenProvider};
 
-/// A server with the users of `orderflow migrate --iam-users`, behind the gate.
+/// A server with the roles of `orderflow migrate --iam-users`, behind a proxy that acts as RDS.
 struct Rds {
     server: Postgres,
     admin: PgPool,
-    gate: TlsProxy,
+    proxy: TlsProxy,
     authority: CertificateAuthority,
 }
 
@@ -37,34 +37,34 @@ impl Rds {
         store::migrate(&admin).await.unwrap();
         let refused = store::roles::create(&admin).await.unwrap_err();
         assert!(refused.to_string().contains("rds_iam"), "{refused}");
-        // What RDS brings along; and how it asks for a password.
+        // The role that RDS has, and password authentication for its members.
         let rds = "create role rds_iam;
             copy (select 'host all +rds_iam 127.0.0.1/32 password' union all
                   select regexp_split_to_table(pg_read_file('pg_hba.conf'), E'\n')) to program 'cat >pg_hba.conf.new';
             copy (select 1) to program 'mv pg_hba.conf.new pg_hba.conf';
             select pg_reload_conf()";
         sqlx::raw_sql(rds).execute(&admin).await.unwrap();
-        // Twice, as with each deployment.
+        // Twice, because each deployment does it.
         store::roles::create(&admin).await.unwrap();
         store::roles::create(&admin).await.unwrap();
         let authority = CertificateAuthority::new();
-        let gate = TlsProxy::open(&authority, admin.clone(), server.port).await;
+        let proxy = TlsProxy::open(&authority, admin.clone(), server.port).await;
         Self {
             server,
             admin,
-            gate,
+            proxy,
             authority,
         }
     }
 
     fn url(&self, user: &str) -> String {
-        let (port, root) = (self.gate.port, self.authority.file_path("ca.pem"));
+        let (port, root) = (self.proxy.port, self.authority.file_path("ca.pem"));
         format!("postgres://{user}@localhost:{port}/app?sslmode=verify-full&sslrootcert={root}")
     }
 }
 
 #[tokio::test]
-async fn a_token_is_renewed_before_its_fifteen_minutes_end() {
+async fn token_is_renewed_before_it_expires() {
     let rds = Rds::start().await;
     let url = rds.url("orderflow_reader");
     let open = |url: &str| store::connect_lazy(url, 1).unwrap();
@@ -73,41 +73,42 @@ async fn a_token_is_renewed_before_its_fifteen_minutes_end() {
             pool,
             REGION.to_owned(),
             credentials(),
-            rds.gate.clock.clone(),
+            rds.proxy.clock.clone(),
         )
     };
     let pool = open(&url);
     let database = Database::with_token_provider(pool.clone(), tokens(&pool).unwrap());
     store::ping(database.pool().await).await.unwrap();
     assert_eq!(
-        rds.gate.tokens().len(),
+        rds.proxy.tokens().len(),
         1,
-        "it went through the gate, which speaks TLS alone"
+        "the connection used the proxy, which requires TLS"
     );
 
-    // Young enough: the same one for another connection.
-    rds.gate.clock.advance(9);
-    rds.gate.cut();
+    // The token is young, so a second connection uses the same one.
+    rds.proxy.clock.advance(9);
+    rds.proxy.close_connections();
     store::ping(database.pool().await).await.unwrap();
-    let admitted = rds.gate.tokens();
+    let admitted = rds.proxy.tokens();
     assert_eq!((admitted.len(), &admitted[0]), (2, &admitted[1]));
 
-    // It would still be good for a while, but not for long.
-    rds.gate.clock.advance(2);
-    rds.gate.cut();
+    // The token is still valid, but expires soon.
+    rds.proxy.clock.advance(2);
+    rds.proxy.close_connections();
     store::ping(database.pool().await).await.unwrap();
-    let renewed = rds.gate.tokens()[2].clone();
+    let renewed = rds.proxy.tokens()[2].clone();
     assert_ne!(renewed, admitted[0]);
 
-    // Nobody asked for the pool in between: a sandbox that slept.
-    rds.gate.clock.advance(16);
-    rds.gate.cut();
+    // A frozen sandbox does not renew the token, so it expires.
+    rds.proxy.clock.advance(16);
+    rds.proxy.close_connections();
     let old = store::ping(&pool).await.unwrap_err();
     assert!(old.is_unavailable() && old.cause().is_some(), "{old:?}");
     store::ping(database.pool().await).await.unwrap();
-    assert_eq!(rds.gate.tokens().len(), 4);
+    assert_eq!(rds.proxy.tokens().len(), 4);
 
-    // PostgreSQL itself checks what it is given: the newest passes, an older one does not.
+    // PostgreSQL verifies the password itself: it accepts the newest token and rejects an older
+    // one.
     let direct = async |token: &str| {
         let token: String = url::form_urlencoded::byte_serialize(token.as_bytes()).collect();
         store::connect(&format!(
@@ -116,10 +117,10 @@ async fn a_token_is_renewed_before_its_fifteen_minutes_end() {
         ))
         .await
     };
-    direct(&rds.gate.tokens()[3]).await.unwrap();
+    direct(&rds.proxy.tokens()[3]).await.unwrap();
     assert!(direct(&renewed).await.is_err());
 
-    // Who reads may not write, and who is not encrypted is not heard.
+    // The reader may not write, and a connection without TLS is rejected.
     assert!(
         store::inventory::set_available(&pool, &"ABC123".parse().unwrap(), 1)
             .await
@@ -132,7 +133,8 @@ async fn a_token_is_renewed_before_its_fifteen_minutes_end() {
     );
 }
 
-/// Where a task of ECS gets the credentials of its role.
+/// Starts an endpoint for the credentials of an ECS task's role, and returns its URL and its
+/// authorization token.
 async fn task_role() -> (String, &'static str) {
     const SECRET: &str = "only-this-task";
     let expiry = Utc::now() + TimeDelta::hours(6);
@@ -154,7 +156,7 @@ async fn task_role() -> (String, &'static str) {
 }
 
 #[tokio::test]
-async fn worker_and_functions_log_in_without_a_password() {
+async fn worker_and_functions_log_in_without_password() {
     let rds = Rds::start().await;
     let (role, secret) = task_role().await;
     let (worker, reader) = (rds.url("orderflow_worker"), rds.url("orderflow_reader"));
@@ -164,7 +166,7 @@ async fn worker_and_functions_log_in_without_a_password() {
         ("AWS_REGION", REGION),
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &role),
         ("AWS_CONTAINER_AUTHORIZATION_TOKEN", secret),
-        // None of who runs the tests.
+        // The credentials of the developer who runs the tests are not used.
         ("AWS_ACCESS_KEY_ID", ""),
         ("AWS_CONFIG_FILE", "/dev/null"),
         ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
@@ -185,15 +187,15 @@ async fn worker_and_functions_log_in_without_a_password() {
     );
     world.assert_invariants().await;
 
-    // As Lambda gives them.
-    let held = credentials();
+    // Lambda sets a function's credentials in these variables.
+    let credentials = credentials();
     let mut environment = world.environment.clone();
     for (name, value) in [
         ("DATABASE_URL", reader.as_str()),
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", ""),
-        ("AWS_ACCESS_KEY_ID", held.access_key_id()),
-        ("AWS_SECRET_ACCESS_KEY", held.secret_access_key()),
-        ("AWS_SESSION_TOKEN", held.session_token().unwrap()),
+        ("AWS_ACCESS_KEY_ID", credentials.access_key_id()),
+        ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key()),
+        ("AWS_SESSION_TOKEN", credentials.session_token().unwrap()),
     ] {
         environment.retain(|(known, _)| known != name);
         environment.push((name.to_owned(), value.to_owned()));
@@ -215,7 +217,7 @@ async fn worker_and_functions_log_in_without_a_password() {
             .contains("delivered")
     );
     let users: Vec<_> = rds
-        .gate
+        .proxy
         .admitted
         .lock()
         .unwrap()
@@ -232,13 +234,13 @@ async fn worker_and_functions_log_in_without_a_password() {
     );
     assert!(
         !world.read_log("worker").contains("session"),
-        "no credential is in a log"
+        "a credential is in the log"
     );
     rds.admin.close().await;
 }
 
 #[tokio::test]
-async fn what_cannot_be_logged_in_to_by_iam_is_said_at_the_start() {
+async fn unsuitable_url_for_iam_login_stops_the_start() {
     for (url, switch, words) in [
         (
             "postgres://u@db.c1.eu-central-1.rds.amazonaws.com:5432/app",
@@ -268,33 +270,19 @@ async fn what_cannot_be_logged_in_to_by_iam_is_said_at_the_start() {
 }
 
 #[test]
-fn what_logs_in_by_iam_is_built_for_it() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
-    let template = read("template.yaml");
-    let functions = template.split("CodeUri: functions/").skip(1);
-    let by_iam: Vec<_> = functions
-        .filter(|rest| {
-            rest.split("CodeUri:")
-                .next()
-                .unwrap()
-                .contains("DATABASE_IAM_AUTH")
-        })
-        .map(|rest| rest.lines().next().unwrap())
-        .collect();
-    assert_eq!(by_iam, ["query", "events"]);
-    for function in by_iam {
-        let built = read(&format!("functions/{function}/CargoLambda.toml"));
-        assert!(built.contains("features = [\"iam\"]"), "{function}");
-    }
-    for line in read("worker/Dockerfile")
+fn images_read_credentials_of_task_roles() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../worker/Dockerfile");
+    let dockerfile = fs::read_to_string(path).unwrap();
+    let builds: Vec<_> = dockerfile
         .lines()
         .filter(|line| line.contains("cargo build"))
-    {
+        .collect();
+    assert_eq!(builds.len(), 2);
+    for line in builds {
         let feature = if line.contains("--bin worker") {
-            "--features worker/iam"
+            "--features orderflow-worker/aws"
         } else {
-            "--features cli/aws"
+            "--features orderflow-cli/aws"
         };
         assert!(line.contains(feature), "{line}");
     }

@@ -1,4 +1,5 @@
-//! Credentials and region from wherever AWS's own tools look for them: environment, profile, the role of a task.
+//! Credentials and region from the places where AWS's own tools read them: the environment,
+//! profiles, the role of a task or an instance.
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::{
@@ -8,7 +9,11 @@ use tokio::sync::OnceCell;
 
 use crate::Http;
 
-/// Settings for a client of the SDK.
+/// Loads the configuration of clients of the AWS SDK.
+///
+/// # Errors
+///
+/// When the HTTP client cannot be built.
 pub async fn load_config() -> reqwest::Result<SdkConfig> {
     Ok(aws_config::defaults(BehaviorVersion::latest())
         .http_client(Http::new()?)
@@ -16,20 +21,21 @@ pub async fn load_config() -> reqwest::Result<SdkConfig> {
         .await)
 }
 
-/// Found when first asked for; what is found asks anew each time, since a task's role has others every few hours.
+/// A credentials provider that is resolved at its first use. Each later call asks the resolved
+/// provider again, because the credentials of a task's role change every few hours.
 #[derive(Debug, Default)]
 pub(crate) struct Chain(OnceCell<SharedCredentialsProvider>);
 
 impl Chain {
     async fn credentials(&self) -> aws_credential_types::provider::Result {
-        let found = async {
+        let resolve = async || {
             let config = load_config().await.map_err(CredentialsError::not_loaded)?;
-            config
-                .credentials_provider()
-                .ok_or_else(|| CredentialsError::not_loaded("there is no place to look"))
+            config.credentials_provider().ok_or_else(|| {
+                CredentialsError::not_loaded("no credentials provider is configured")
+            })
         };
         self.0
-            .get_or_try_init(async || found.await)
+            .get_or_try_init(resolve)
             .await?
             .provide_credentials()
             .await

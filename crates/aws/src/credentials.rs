@@ -1,4 +1,4 @@
-//! Who we are to AWS.
+//! AWS credentials of this program.
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 
@@ -8,7 +8,12 @@ use settings::{AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, Sett
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MissingVariable(pub &'static Setting);
 
-/// Credentials as Lambda gives them to a function: by its environment, good for as long as its sandbox lives.
+/// Returns the credentials in the environment, where Lambda puts those of a function's role.
+/// They stay valid for as long as the sandbox lives.
+///
+/// # Errors
+///
+/// [`MissingVariable`] when `AWS_ACCESS_KEY_ID` or `AWS_SECRET_ACCESS_KEY` is unset or empty.
 pub fn credentials_from_env() -> Result<Credentials, MissingVariable> {
     let require = |setting| settings::read(setting).ok_or(MissingVariable(setting));
     let id = require(&AWS_ACCESS_KEY_ID)?;
@@ -22,39 +27,28 @@ pub fn credentials_from_env() -> Result<Credentials, MissingVariable> {
     ))
 }
 
-/// Credentials as they are each time they are asked for: of the environment, of a profile or of the role of a task.
+/// Returns a provider of the current credentials: those of the environment, of a profile or of a
+/// task's role.
 #[cfg(feature = "chain")]
 pub fn credentials_provider() -> SharedCredentialsProvider {
     SharedCredentialsProvider::new(crate::chain::Chain::default())
 }
 
-/// Credentials as they are each time they are asked for: of the environment, since this program was built for Lambda
-/// (without the feature `chain`).
+/// Returns a provider of the credentials in the environment. A build with the feature `chain` also
+/// reads profiles and task roles.
 #[cfg(not(feature = "chain"))]
 pub fn credentials_provider() -> SharedCredentialsProvider {
-    SharedCredentialsProvider::new(Environment)
-}
+    use aws_credential_types::{
+        credential_fn::provide_credentials_fn, provider::error::CredentialsError,
+    };
 
-#[cfg(not(feature = "chain"))]
-#[derive(Debug)]
-struct Environment;
-
-#[cfg(not(feature = "chain"))]
-impl aws_credential_types::provider::ProvideCredentials for Environment {
-    fn provide_credentials<'a>(
-        &'a self,
-    ) -> aws_credential_types::provider::future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        let missing = |MissingVariable(setting): MissingVariable| {
-            aws_credential_types::provider::error::CredentialsError::not_loaded(format!(
-                "{} is not set",
-                setting.name()
-            ))
-        };
-        aws_credential_types::provider::future::ProvideCredentials::ready(
-            credentials_from_env().map_err(missing),
-        )
-    }
+    let missing = |MissingVariable(setting): MissingVariable| {
+        CredentialsError::not_loaded(format!(
+            "{} is not set, and this build reads credentials of the environment only",
+            setting.name()
+        ))
+    };
+    SharedCredentialsProvider::new(provide_credentials_fn(move || async move {
+        credentials_from_env().map_err(missing)
+    }))
 }

@@ -1,4 +1,5 @@
-//! The SDK's calls over the HTTP client that the workspace has already: the SDK's own brings another one, and its TLS.
+//! An HTTP client for the AWS SDK on top of `reqwest`, which the workspace uses anyway. The SDK's
+//! own client would add a second HTTP stack and a second TLS library.
 
 use std::time::Duration;
 
@@ -13,19 +14,31 @@ use aws_smithy_runtime_api::client::{
 use aws_smithy_types::body::SdkBody;
 use reqwest::{Client, Method, redirect::Policy};
 
-/// Within a region it takes a millisecond.
-const CONNECT: Duration = Duration::from_secs(1);
+/// Limits a connection attempt. Within a region it takes about a millisecond.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// An HTTP client that the AWS SDK accepts. Request and response bodies are held in memory.
+///
+/// ```
+/// let http = aws::Http::new()?;
+/// # Ok::<(), reqwest::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Http(Client);
 
 impl Http {
+    /// Creates a client that follows no redirects.
+    ///
+    /// # Errors
+    ///
+    /// When TLS cannot be initialised.
     pub fn new() -> reqwest::Result<Self> {
-        // Several crates bring rustls along and none chooses its cryptography; a second choice is refused, which is fine.
+        // rustls has no default cryptography here. This call fails when another crate has installed
+        // one, which is harmless.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Client::builder()
             .redirect(Policy::none())
-            .connect_timeout(CONNECT)
+            .connect_timeout(CONNECT_TIMEOUT)
             .build()
             .map(Self)
     }
@@ -55,25 +68,24 @@ async fn send(client: &Client, request: &HttpRequest) -> Result<HttpResponse, Co
     for (name, value) in request.headers() {
         call = call.header(name, value);
     }
-    // What is asked for is short, and nothing is streamed.
-    let body = request
-        .body()
-        .bytes()
-        .ok_or_else(|| ConnectorError::user("a body that is streamed".into()))?;
+    // The requests of this project are short, and none streams its body.
+    let body = request.body().bytes().ok_or_else(|| {
+        ConnectorError::user("the request streams its body, which is not supported".into())
+    })?;
     let failed = |error: reqwest::Error| ConnectorError::io(error.without_url().into());
-    let answer = call.body(body.to_vec()).send().await.map_err(failed)?;
-    let status = answer.status().as_u16().try_into();
+    let received = call.body(body.to_vec()).send().await.map_err(failed)?;
+    let status = received.status().as_u16().try_into();
     let mut response = HttpResponse::new(
-        status.map_err(|_| ConnectorError::user("no status".into()))?,
+        status.map_err(|_| ConnectorError::user("the response has no valid status".into()))?,
         SdkBody::empty(),
     );
-    for (name, value) in answer.headers() {
+    for (name, value) in received.headers() {
         if let Ok(value) = value.to_str() {
             response
                 .headers_mut()
                 .append(name.as_str().to_owned(), value.to_owned());
         }
     }
-    *response.body_mut() = SdkBody::from(answer.bytes().await.map_err(failed)?);
+    *response.body_mut() = SdkBody::from(received.bytes().await.map_err(failed)?);
     Ok(response)
 }

@@ -1,4 +1,5 @@
-//! What every program of ours that asks AWS for something shares: the HTTP client, who we are, and what a refusal means.
+//! Shared by all programs that call AWS: an HTTP client for the SDK, credentials, and short texts
+//! for errors.
 
 #[cfg(feature = "chain")]
 mod chain;

@@ -14,7 +14,6 @@ pub mod orders;
 pub mod outbox;
 pub mod payments;
 mod pool;
-#[cfg(feature = "iam")]
 pub mod rds_token;
 pub mod roles;
 pub mod shipments;

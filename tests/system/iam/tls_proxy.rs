@@ -1,6 +1,7 @@
-//! RDS with IAM authentication, as a client sees it, in front of a PostgreSQL: TLS or nothing; then the password in
-//! clear, which must be a token for this user and this place, signed with the right credentials, and not too old. Behind
-//! it PostgreSQL checks the very password that it was given.
+//! A proxy in front of PostgreSQL that acts as RDS with IAM authentication. It requires TLS and a
+//! clear-text password. The password must be a token for this user, host and port that is signed
+//! with the right credentials and at most 15 minutes old. The proxy sets the token as the user's
+//! password, so that PostgreSQL verifies it as well.
 
 use std::{
     collections::HashMap,
@@ -29,7 +30,7 @@ use store::PgPool;
 
 pub(crate) const REGION: &str = "eu-central-1";
 
-/// The time, which a test moves on.
+/// A clock that a test can advance.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Clock(Arc<AtomicI64>);
 
@@ -62,20 +63,21 @@ pub(crate) fn credentials() -> Credentials {
 pub(crate) struct TlsProxy {
     pub(crate) port: u16,
     pub(crate) clock: Clock,
-    /// Users and tokens that were let in, in their order.
+    /// The users and tokens of successful logins, in their order.
     pub(crate) admitted: Arc<Mutex<Vec<(String, String)>>>,
     open: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
 impl TlsProxy {
-    /// `admin` may set passwords on the server, which is at `port` and asks for passwords in clear.
+    /// Starts a proxy. `admin` sets passwords on the server at the port `server`, which requests
+    /// clear-text passwords.
     pub(crate) async fn open(authority: &CertificateAuthority, admin: PgPool, server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let acceptor = authority.tls_acceptor(WebPkiClientVerifier::no_client_auth(), &[]);
         let clock = Clock::default();
         let (admitted, open) = (Arc::default(), Arc::<Mutex<Vec<_>>>::default());
-        let gate = Self {
+        let proxy = Self {
             port,
             clock: clock.clone(),
             admitted: Arc::clone(&admitted),
@@ -86,7 +88,7 @@ impl TlsProxy {
             clock,
             port,
             server,
-            one: tokio::sync::Mutex::default(),
+            login: tokio::sync::Mutex::default(),
         });
         tokio::spawn(async move {
             while let Ok((mut caller, _)) = listener.accept().await {
@@ -97,11 +99,11 @@ impl TlsProxy {
                         let mut request = [0; 8];
                         caller.read_exact(&mut request).await?;
                         if request != [0, 0, 0, 8, 4, 210, 22, 47] {
-                            return Err(io::Error::other("no TLS was asked for"));
+                            return Err(io::Error::other("the client did not request TLS"));
                         }
                         caller.write_all(b"S").await?;
                         let mut caller = acceptor.accept(caller).await?;
-                        let mut server = login.pass(&mut caller, &admitted).await?;
+                        let mut server = login.log_in(&mut caller, &admitted).await?;
                         copy_bidirectional(&mut caller, &mut server).await
                     };
                     let _ = relayed.await;
@@ -109,11 +111,11 @@ impl TlsProxy {
                 open.lock().unwrap().push(relay);
             }
         });
-        gate
+        proxy
     }
 
-    /// Ends every connection.
-    pub(crate) fn cut(&self) {
+    /// Closes all connections.
+    pub(crate) fn close_connections(&self) {
         self.open
             .lock()
             .unwrap()
@@ -136,13 +138,13 @@ struct Login {
     clock: Clock,
     port: u16,
     server: u16,
-    /// One at a time: between setting the password and its check no other may set it.
-    one: tokio::sync::Mutex<()>,
+    /// Allows one login at a time, because a concurrent one would set another password.
+    login: tokio::sync::Mutex<()>,
 }
 
 impl Login {
-    /// Returns the server's end, logged in to.
-    async fn pass(
+    /// Logs a client in and returns the connection to the server.
+    async fn log_in(
         &self,
         caller: &mut (impl AsyncRead + AsyncWrite + Unpin),
         admitted: &Mutex<Vec<(String, String)>>,
@@ -159,17 +161,17 @@ impl Login {
             .chunks(2)
             .find_map(|pair| (pair[0] == "user").then(|| pair[1].to_string()))
             .unwrap();
-        send(caller, b'R', IN_CLEAR).await?;
-        let (_, password) = message(caller).await?;
+        write_message(caller, b'R', IN_CLEAR).await?;
+        let (_, password) = read_message(caller).await?;
         let token = String::from_utf8_lossy(password.strip_suffix(&[0]).unwrap()).into_owned();
-        if !self.is_good(&token, &user).await {
+        if !self.is_valid(&token, &user).await {
             let error = format!(
                 "SFATAL\0VFATAL\0C28000\0MPAM authentication failed for user \"{user}\"\0\0"
             );
-            send(caller, b'E', error.as_bytes()).await?;
-            return Err(io::Error::other("not let in"));
+            write_message(caller, b'E', error.as_bytes()).await?;
+            return Err(io::Error::other("the login was rejected"));
         }
-        let _one = self.one.lock().await;
+        let _guard = self.login.lock().await;
         let statement = format!("alter role \"{user}\" password '{token}'");
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
             .execute(&self.admin)
@@ -179,26 +181,27 @@ impl Login {
         server.write_u32(length).await?;
         server.write_all(&startup).await?;
         assert_eq!(
-            message(&mut server).await?,
+            read_message(&mut server).await?,
             (b'R', IN_CLEAR.to_vec()),
-            "PostgreSQL asks for the password too"
+            "PostgreSQL must request the password"
         );
-        send(&mut server, b'p', &password).await?;
-        let (kind, verdict) = message(&mut server).await?;
+        write_message(&mut server, b'p', &password).await?;
+        let (kind, response) = read_message(&mut server).await?;
         if kind == b'R' {
             admitted.lock().unwrap().push((user, token));
         }
-        send(caller, kind, &verdict).await?;
+        write_message(caller, kind, &response).await?;
         Ok(server)
     }
 
-    /// As AWS would sign it for the time that it names.
-    async fn is_good(&self, token: &str, user: &str) -> bool {
+    /// Whether the token equals the one that the AWS SDK signs for the same time, except for the
+    /// order of its parameters, and has not expired.
+    async fn is_valid(&self, token: &str, user: &str) -> bool {
         let Ok(url) = url::Url::parse(&format!("https://{token}")) else {
             return false;
         };
-        let said: HashMap<_, _> = url.query_pairs().collect();
-        let signed = said
+        let parameters: HashMap<_, _> = url.query_pairs().collect();
+        let signed = parameters
             .get("X-Amz-Date")
             .and_then(|at| NaiveDateTime::parse_from_str(at, "%Y%m%dT%H%M%SZ").ok());
         let Some(signed) = signed.map(|signed| signed.and_utc()) else {
@@ -221,27 +224,31 @@ impl Login {
             .auth_token(&at)
             .await
             .unwrap();
-        sorted(expected.as_str()) == sorted(token)
+        sort_parameters(expected.as_str()) == sort_parameters(token)
             && age >= TimeDelta::seconds(-2)
             && age <= TimeDelta::minutes(15)
     }
 }
 
-/// The parts of a token, in any order.
-fn sorted(token: &str) -> Vec<&str> {
+/// Returns the sorted parameters of a token.
+fn sort_parameters(token: &str) -> Vec<&str> {
     let mut parts: Vec<_> = token.split('&').collect();
     parts.sort_unstable();
     parts
 }
 
-async fn message(from: &mut (impl AsyncRead + Unpin)) -> io::Result<(u8, Vec<u8>)> {
+async fn read_message(from: &mut (impl AsyncRead + Unpin)) -> io::Result<(u8, Vec<u8>)> {
     let (kind, length) = (from.read_u8().await?, from.read_u32().await?);
     let mut body = vec![0; length as usize - 4];
     from.read_exact(&mut body).await?;
     Ok((kind, body))
 }
 
-async fn send(to: &mut (impl AsyncWrite + Unpin), kind: u8, body: &[u8]) -> io::Result<()> {
+async fn write_message(
+    to: &mut (impl AsyncWrite + Unpin),
+    kind: u8,
+    body: &[u8],
+) -> io::Result<()> {
     to.write_u8(kind).await?;
     to.write_u32(u32::try_from(body.len()).unwrap() + 4).await?;
     to.write_all(body).await?;
