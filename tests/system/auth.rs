@@ -1,4 +1,4 @@
-//! Who may call what, and whose orders each caller sees: over real HTTP, on every route.
+//! Authentication, scopes and visibility of orders on every route, over HTTP.
 
 mod issuer;
 
@@ -19,24 +19,25 @@ use payment_webhooks::{Message, Secrets, Signing};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_orderflow-under-test");
 
-/// What another customer sees of an order on a route.
+/// The response of a route to another customer than the order's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Foreign {
-    /// As if nobody knew it.
+    /// The order is unknown.
     Unknown,
-    /// The id is taken, and no more.
+    /// The id is in use.
     Conflict,
-    /// A list without it.
-    Left,
-    /// It makes an order of its own.
+    /// The list lacks the order.
+    Omitted,
+    /// The call creates the caller's own order.
     Own,
-    /// It tells of no order.
-    Anything,
-    /// Its body's signature is all that counts.
+    /// The response is not about an order.
+    Unrelated,
+    /// Only the signature of the body is checked.
     Signed,
 }
 
-/// Each route, what it needs, and what another customer gets. A new route needs a line here.
+/// Each route with its required scope and its response to another customer. A new route needs a
+/// line here.
 const TABLE: &[(&str, &str, Access, Foreign)] = &[
     (
         "POST",
@@ -140,19 +141,24 @@ const TABLE: &[(&str, &str, Access, Foreign)] = &[
         Access::Requires(Scope::Read),
         Foreign::Unknown,
     ),
-    ("GET", "/health", Access::Public, Foreign::Anything),
-    ("GET", "/", Access::Public, Foreign::Anything),
-    ("GET", "/console/{path+}", Access::Public, Foreign::Anything),
-    ("GET", "/openapi.json", Access::Public, Foreign::Anything),
-    ("GET", "/docs", Access::Public, Foreign::Anything),
-    ("GET", "/docs/{path+}", Access::Public, Foreign::Anything),
-    ("GET", "/redoc", Access::Public, Foreign::Anything),
-    ("GET", "/redoc/{path+}", Access::Public, Foreign::Anything),
+    ("GET", "/health", Access::Public, Foreign::Unrelated),
+    ("GET", "/", Access::Public, Foreign::Unrelated),
+    (
+        "GET",
+        "/console/{path+}",
+        Access::Public,
+        Foreign::Unrelated,
+    ),
+    ("GET", "/openapi.json", Access::Public, Foreign::Unrelated),
+    ("GET", "/docs", Access::Public, Foreign::Unrelated),
+    ("GET", "/docs/{path+}", Access::Public, Foreign::Unrelated),
+    ("GET", "/redoc", Access::Public, Foreign::Unrelated),
+    ("GET", "/redoc/{path+}", Access::Public, Foreign::Unrelated),
     (
         "GET",
         "/orders",
         Access::Requires(Scope::Read),
-        Foreign::Left,
+        Foreign::Omitted,
     ),
     (
         "GET",
@@ -162,11 +168,11 @@ const TABLE: &[(&str, &str, Access, Foreign)] = &[
     ),
 ];
 
-/// Keys by the names of their bearers.
+/// API keys and their settings, by the names of their callers.
 struct Keys(Vec<(&'static str, String, String)>);
 
 impl Keys {
-    fn make() -> Self {
+    fn create() -> Self {
         let all = &Scope::ALL[..];
         let key = |(name, scopes, customer): (&'static str, &[Scope], Option<&str>)| {
             let made = create_api_key(name, scopes, customer, None).unwrap();
@@ -190,7 +196,7 @@ impl Keys {
             .collect()
     }
 
-    fn of(&self, name: &str) -> &str {
+    fn get(&self, name: &str) -> &str {
         &self
             .0
             .iter()
@@ -200,7 +206,7 @@ impl Keys {
     }
 }
 
-async fn with_keys(keys: &Keys, more: &[(&str, &str)]) -> Harness {
+async fn start_with_keys(keys: &Keys, more: &[(&str, &str)]) -> Harness {
     let lines = keys.setting();
     let mut settings = vec![("API_AUTH", "api-key"), ("API_KEYS", lines.as_str())];
     settings.extend(more);
@@ -222,7 +228,7 @@ impl Harness {
         .await
     }
 
-    async fn with_token(&self, token: &str, path: &str) -> ApiResponse {
+    async fn get_with_token(&self, token: &str, path: &str) -> ApiResponse {
         self.send(
             Method::GET,
             path,
@@ -233,7 +239,7 @@ impl Harness {
     }
 }
 
-/// An order of nobody yet, that waits for its payment.
+/// An order without a customer that waits for its payment.
 fn waiting_order() -> Value {
     let mut order = sample_order();
     order.as_object_mut().unwrap().remove("customer");
@@ -256,7 +262,7 @@ fn body(method: &str, pattern: &str) -> Option<Value> {
 }
 
 #[test]
-fn every_route_has_its_line_and_says_the_same() {
+fn table_has_every_route() {
     let known: Vec<_> = TABLE
         .iter()
         .map(|(method, pattern, access, _)| (*method, *pattern, *access))
@@ -276,11 +282,11 @@ fn every_route_has_its_line_and_says_the_same() {
 }
 
 #[tokio::test]
-async fn each_kind_of_caller_gets_on_every_route_what_the_table_says() {
-    let keys = Keys::make();
-    let world = with_keys(&keys, &[("WEBHOOK_SECRETS_MOLLIE", "auth-table")]).await;
+async fn every_route_responds_as_the_table_states() {
+    let keys = Keys::create();
+    let world = start_with_keys(&keys, &[("WEBHOOK_SECRETS_MOLLIE", "auth-table")]).await;
     let id = world
-        .call(keys.of("alice"), "POST", "/orders", Some(waiting_order()))
+        .call(keys.get("alice"), "POST", "/orders", Some(waiting_order()))
         .await
         .expect_started();
     let one = |name| match name {
@@ -298,7 +304,7 @@ async fn each_kind_of_caller_gets_on_every_route_what_the_table_says() {
         let path = pattern.replace("{id}", &id).replace("{path+}", file);
         let send = async |key: &str| world.call(key, method, &path, body(method, pattern)).await;
         if foreign == Foreign::Signed {
-            signed_alone(&world, &keys).await;
+            assert_only_signature_counts(&world, &keys).await;
             continue;
         }
         for stranger in ["", "ofk_made-up"] {
@@ -319,7 +325,7 @@ async fn each_kind_of_caller_gets_on_every_route_what_the_table_says() {
             );
         }
         for name in ["reader", "writer", "operator", "everything", "alice"] {
-            let reply = send(keys.of(name)).await;
+            let reply = send(keys.get(name)).await;
             let lacks = match (access, one(name)) {
                 (Access::Requires(needed), Some(only)) => needed != only,
                 (Access::Requires(_) | Access::Public, _) => false,
@@ -340,19 +346,19 @@ async fn each_kind_of_caller_gets_on_every_route_what_the_table_says() {
                 );
             }
         }
-        let reply = send(keys.of("bob")).await;
+        let reply = send(keys.get("bob")).await;
         match foreign {
             Foreign::Unknown => drop(reply.expect_problem(404, "order_not_found")),
             Foreign::Conflict => drop(reply.expect_problem(409, "order_exists")),
             Foreign::Own => drop(reply.expect_started()),
-            Foreign::Anything | Foreign::Signed => drop(reply.expect_status(200)),
-            Foreign::Left => assert!(!reply.expect_status(200).to_string().contains(&id)),
+            Foreign::Unrelated | Foreign::Signed => drop(reply.expect_status(200)),
+            Foreign::Omitted => assert!(!reply.expect_status(200).to_string().contains(&id)),
         }
     }
 }
 
-/// No credential is asked for, and none replaces the signature.
-async fn signed_alone(world: &Harness, keys: &Keys) {
+/// Asserts that a webhook event needs no API key, and that a key does not replace the signature.
+async fn assert_only_signature_counts(world: &Harness, keys: &Keys) {
     let event = json!({"resource": "event", "id": "event_auth_table", "type": "profile.verified"})
         .to_string();
     let secrets = Secrets::new(WebhookProvider::Mollie, ["auth-table"]).unwrap();
@@ -365,9 +371,9 @@ async fn signed_alone(world: &Harness, keys: &Keys) {
     for key in [
         "",
         "ofk_made-up",
-        keys.of("reader"),
-        keys.of("everything"),
-        keys.of("bob"),
+        keys.get("reader"),
+        keys.get("everything"),
+        keys.get("bob"),
     ] {
         let with_key = [("x-api-key", key)];
         let with_key = with_key.into_iter().filter(|_| !key.is_empty());
@@ -376,7 +382,7 @@ async fn signed_alone(world: &Harness, keys: &Keys) {
             .into_iter()
             .chain(with_key.clone())
             .collect();
-        // What Temporal could not take now is sent again, as a provider does.
+        // A provider sends an event again after a 503.
         let send = async || {
             world
                 .send(
@@ -388,7 +394,7 @@ async fn signed_alone(world: &Harness, keys: &Keys) {
                 .await
         };
         world
-            .wait_until("an answer that is not 503", send, |reply| {
+            .wait_until("a response other than 503", send, |reply| {
                 reply.status != 503
             })
             .await
@@ -407,11 +413,11 @@ async fn signed_alone(world: &Harness, keys: &Keys) {
 }
 
 #[tokio::test]
-async fn a_customer_orders_for_itself_and_sees_its_own_from_the_start() {
-    let keys = Keys::make();
-    let world = with_keys(&keys, &[]).await;
-    let (alice, bob) = (keys.of("alice"), keys.of("bob"));
-    // Nobody has worked on it, and no row says whose it is.
+async fn customer_sees_only_its_own_orders() {
+    let keys = Keys::create();
+    let world = start_with_keys(&keys, &[]).await;
+    let (alice, bob) = (keys.get("alice"), keys.get("bob"));
+    // Without a worker, the order has no row that names its customer.
     world.worker.kill().await;
     let id = world
         .call(
@@ -445,12 +451,12 @@ async fn a_customer_orders_for_itself_and_sees_its_own_from_the_start() {
             .await
             .expect_problem(404, "order_not_found")
             .to_string();
-        let nobodys = world
+        let unknown = world
             .call(bob, "GET", &path.replace("alice-1", "nobody-1"), None)
             .await;
         assert_eq!(
             foreign,
-            nobodys
+            unknown
                 .expect_problem(404, "order_not_found")
                 .to_string()
                 .replace("nobody-1", "alice-1")
@@ -478,8 +484,8 @@ async fn a_customer_orders_for_itself_and_sees_its_own_from_the_start() {
     ] {
         assert_eq!(list(key, query).await, 0, "{query}");
     }
-    assert_eq!(list(keys.of("reader"), "?customer_id=C-ALICE").await, 1);
-    // For another, or in another's name.
+    assert_eq!(list(keys.get("reader"), "?customer_id=C-ALICE").await, 1);
+    // An order for another customer is rejected.
     let mut order = waiting_order();
     order["customer"] = json!({"id": "C-ALICE"});
     let refused = world
@@ -505,7 +511,7 @@ async fn a_customer_orders_for_itself_and_sees_its_own_from_the_start() {
         .await
         .expect_status(202);
     assert_eq!(again["already_started"], true);
-    // One key, two callers, two orders.
+    // The same idempotency key of two callers creates two orders.
     let mut ids = Vec::new();
     for key in [alice, bob, alice] {
         let headers = [
@@ -524,7 +530,7 @@ async fn a_customer_orders_for_itself_and_sees_its_own_from_the_start() {
         ids.push(reply.expect_started());
     }
     assert!(ids[0] == ids[2] && ids[0] != ids[1], "{ids:?}");
-    // What is wrong with a body would tell that the order is there.
+    // An error in the body must not reveal that the order exists.
     let path = format!("/orders/{id}/cancel");
     world
         .call(bob, "POST", &path, Some(json!({"reason": 5})))
@@ -551,7 +557,7 @@ async fn a_customer_orders_for_itself_and_sees_its_own_from_the_start() {
 }
 
 #[tokio::test]
-async fn tokens_are_checked_with_the_keys_that_their_issuer_has_now() {
+async fn tokens_are_verified_with_current_keys() {
     let issuer = Issuer::start().await;
     let url = issuer.url();
     let world = Harness::start_with(&[
@@ -569,12 +575,18 @@ async fn tokens_are_checked_with_the_keys_that_their_issuer_has_now() {
     );
     reply.expect_problem(401, "unauthenticated");
     let reader = issuer.token("1", json!({"scope": "orders:read"}));
-    // Nobody can tell while the issuer is away for the first time.
-    let reply = world.with_token(&reader, "/orders").await;
+    // Before the first fetch of keys succeeds, tokens cannot be verified.
+    let reply = world.get_with_token(&reader, "/orders").await;
     assert_eq!(reply.header("retry-after"), "5");
     reply.expect_problem(503, "auth_unavailable");
     issuer.publish(&["1"]);
-    let listed = async || world.with_token(&reader, "/orders").await.status.as_u16();
+    let listed = async || {
+        world
+            .get_with_token(&reader, "/orders")
+            .await
+            .status
+            .as_u16()
+    };
     world
         .wait_until("keys", listed, |status| *status == 200)
         .await;
@@ -582,14 +594,14 @@ async fn tokens_are_checked_with_the_keys_that_their_issuer_has_now() {
     for (claims, why) in [
         (json!({"exp": 1}), "has expired"),
         (json!({"nbf": 9_999_999_999_u64}), "is not valid yet"),
-        (json!({"aud": "others"}), "is for somebody else"),
+        (json!({"aud": "others"}), "is for another audience"),
         (
             json!({"iss": "https://other.example"}),
             "is from another issuer",
         ),
     ] {
         let reply = world
-            .with_token(&issuer.token("1", claims), "/orders")
+            .get_with_token(&issuer.token("1", claims), "/orders")
             .await;
         let challenge = reply.header("www-authenticate").to_owned();
         assert!(
@@ -603,7 +615,7 @@ async fn tokens_are_checked_with_the_keys_that_their_issuer_has_now() {
         );
     }
     let reply = world
-        .with_token(
+        .get_with_token(
             &issuer.token("1", json!({"scope": "orders:write"})),
             "/orders",
         )
@@ -617,31 +629,35 @@ async fn tokens_are_checked_with_the_keys_that_their_issuer_has_now() {
     );
     reply.expect_problem(403, "insufficient_scope");
 
-    // The issuer changes its keys: what the new one signed is let in, what the old one signed no more.
+    // The issuer rotates its keys: tokens of the new key are accepted, tokens of the old key
+    // rejected.
     let new = issuer.token("2", json!({"scope": "orders:read"}));
     world
-        .with_token(&new, "/orders")
+        .get_with_token(&new, "/orders")
         .await
         .expect_problem(401, "unauthenticated");
     issuer.publish(&["2"]);
-    let listed = async || world.with_token(&new, "/orders").await.status.as_u16();
+    let listed = async || world.get_with_token(&new, "/orders").await.status.as_u16();
     world
         .wait_until("the new key", listed, |status| *status == 200)
         .await;
     world
-        .with_token(&reader, "/orders")
+        .get_with_token(&reader, "/orders")
         .await
         .expect_problem(401, "unauthenticated");
-    // The issuer is away: what is known goes on.
+    // The issuer is unavailable: the known keys stay in use.
     issuer.publish(&[]);
     world
-        .with_token(
+        .get_with_token(
             &issuer.token("3", json!({"scope": "orders:read"})),
             "/orders",
         )
         .await
         .expect_problem(401, "unauthenticated");
-    world.with_token(&new, "/orders").await.expect_status(200);
+    world
+        .get_with_token(&new, "/orders")
+        .await
+        .expect_status(200);
 
     let bound = issuer.token(
         "2",
@@ -664,12 +680,12 @@ async fn tokens_are_checked_with_the_keys_that_their_issuer_has_now() {
         .await
         .expect_started();
     world
-        .with_token(&bound, &format!("/orders/{id}"))
+        .get_with_token(&bound, &format!("/orders/{id}"))
         .await
         .expect_status(200);
     let other = issuer.token("2", json!({"scope": "orders:read", "customer_id": "C-2"}));
     world
-        .with_token(&other, &format!("/orders/{id}"))
+        .get_with_token(&other, &format!("/orders/{id}"))
         .await
         .expect_problem(404, "order_not_found");
     let log = world.read_log("api");
@@ -680,22 +696,22 @@ async fn tokens_are_checked_with_the_keys_that_their_issuer_has_now() {
 }
 
 #[tokio::test]
-async fn each_caller_has_its_own_rate() {
-    let keys = Keys::make();
-    let world = with_keys(&keys, &[("RATE_LIMIT", "1/h:3")]).await;
+async fn each_caller_has_its_own_rate_limit() {
+    let keys = Keys::create();
+    let world = start_with_keys(&keys, &[("RATE_LIMIT", "1/h:3")]).await;
     for name in ["reader", "alice"] {
         for _ in 0..3 {
             world
-                .call(keys.of(name), "GET", "/orders", None)
+                .call(keys.get(name), "GET", "/orders", None)
                 .await
                 .expect_status(200);
         }
-        let reply = world.call(keys.of(name), "GET", "/orders", None).await;
+        let reply = world.call(keys.get(name), "GET", "/orders", None).await;
         let wait: u32 = reply.header("retry-after").parse().unwrap();
         assert!((1..=3_600).contains(&wait), "{wait}");
         reply.expect_problem(429, "rate_limited");
     }
-    // Who guesses keys is counted by its address.
+    // Calls with unknown keys are counted by their address.
     for _ in 0..3 {
         world
             .call("ofk_guess", "GET", "/orders", None)
@@ -712,7 +728,7 @@ async fn each_caller_has_its_own_rate() {
 }
 
 #[tokio::test]
-async fn the_command_line_makes_a_key_and_uses_it() {
+async fn command_line_creates_and_uses_a_key() {
     let made = Command::new(PROGRAM)
         .args([
             "api-key",
@@ -769,7 +785,7 @@ async fn the_command_line_makes_a_key_and_uses_it() {
 }
 
 #[tokio::test]
-async fn a_bad_setting_stops_the_gateway_with_one_line() {
+async fn bad_setting_stops_the_gateway_with_one_line() {
     for (name, value, said) in [
         (
             "API_AUTH",

@@ -1,28 +1,29 @@
-//! Who may call: nobody is asked, or each brings a key, or a token.
+//! Authentication and authorization of callers: none, by API key, or by token (JWT).
 //!
-//! The rule is one for the program, read from the environment when it starts ([`check_callers`]); until then nobody
-//! is let in. Start reading at [`Auth::admit`]; keys are in `api_key`, tokens in `token` with their keys in `jwks`.
+//! A program has one mode, which [`configure_auth`] reads from the environment at its start. Until
+//! then every call is rejected. Start reading at [`Auth::authenticate`] and [`Auth::authorize`].
+//! API keys are in `api_key`, tokens in `token`, and the public keys of tokens in `jwks`.
 
 mod api_key;
 mod jwks;
 mod ring;
 mod token;
 
-use api_key::ApiKeys;
-
-use crate::{Access, Caller, Problem, Route};
-pub use api_key::{NewApiKey, create_api_key};
 use std::sync::OnceLock;
 
+use api_key::ApiKeys;
 use lambda_http::http::{HeaderMap, HeaderName};
 use token::TokenVerifier;
 
+use crate::{Access, Caller, Problem, Route};
 use settings::{Environment, SettingError};
 
-/// How callers prove who they are (`API_AUTH`).
+pub use api_key::{NewApiKey, create_api_key};
+
+/// The way in which callers authenticate (`API_AUTH`).
 #[derive(Debug)]
 pub(crate) enum Auth {
-    /// Not at all.
+    /// Every caller is accepted, without credentials.
     None,
     ApiKey(ApiKeys),
     Jwt(Box<TokenVerifier>),
@@ -30,27 +31,31 @@ pub(crate) enum Auth {
 
 static AUTH: OnceLock<Auth> = OnceLock::new();
 
-/// Reads who may call from the environment, for all calls of this program.
+/// Reads the settings of authentication from the environment, for all calls of this program.
+///
+/// # Errors
+///
+/// When a setting is missing or invalid. On Lambda, `API_AUTH` is required.
 pub fn configure_auth() -> Result<(), SettingError> {
     let auth = Auth::from_settings(&Environment::from_process())?;
-    // Set once; a second reading of the same environment says the same.
+    // A second call reads the same environment, so the first value stays correct.
     let _ = AUTH.set(auth);
     Ok(())
 }
 
-/// What [`check_callers`] read.
+/// Returns the mode that [`configure_auth`] has read; `None` before its call.
 pub(crate) fn configured_auth() -> Option<&'static Auth> {
     AUTH.get()
 }
 
-/// Why a call is not let in. Neither text has a word of the credential.
+/// The reason why a call is rejected. No text contains a part of the credential.
 #[derive(Debug, PartialEq, Eq)]
 enum AuthError {
-    /// There is no credential, or not one of the kind that is asked for.
+    /// The request has no credential of the required kind.
     Missing,
-    /// It is not accepted; why.
+    /// The credential is rejected, for this reason.
     Invalid(&'static str),
-    /// Nobody can tell for now: the keys of tokens are out of reach.
+    /// The credential cannot be checked, because the public keys of tokens are unavailable.
     Unavailable(String),
 }
 
@@ -74,19 +79,19 @@ impl Auth {
         }
     }
 
-    /// Who sent these headers.
+    /// Identifies the caller by the credential in the headers.
     pub(crate) async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
         let caller = match self {
             Self::None => Ok(Caller::anonymous()),
             Self::ApiKey(keys) => keys.authenticate(headers),
             Self::Jwt(tokens) => tokens.authenticate(headers).await,
         };
-        caller.map_err(|refused| self.problem(&refused))
+        caller.map_err(|error| self.problem(&error))
     }
 
-    fn problem(&self, refused: &AuthError) -> Problem {
+    fn problem(&self, error: &AuthError) -> Problem {
         let challenge = self.challenge();
-        match refused {
+        match error {
             AuthError::Missing => {
                 let header = if matches!(self, Self::Jwt(_)) {
                     "Authorization: Bearer …"
@@ -94,23 +99,20 @@ impl Auth {
                     "X-Api-Key: …"
                 };
                 Problem::unauthenticated(
-                    format!("Send '{header}' with the call."),
+                    format!("Send the header '{header}'."),
                     challenge.to_owned(),
                 )
             }
             AuthError::Invalid(why) => {
                 let challenge =
-                    format!("{challenge}, error=\"invalid_token\", error_description=\"it {why}\"");
-                Problem::unauthenticated(
-                    format!("The credential is not accepted: it {why}."),
-                    challenge,
-                )
+                    format!("{challenge}, error=\"invalid_token\", error_description=\"{why}\"");
+                Problem::unauthenticated(format!("The credential is rejected: {why}."), challenge)
             }
             AuthError::Unavailable(why) => Problem::auth_unavailable(why),
         }
     }
 
-    /// The scheme, as `WWW-Authenticate` names it.
+    /// Returns the scheme for the header `WWW-Authenticate` (RFC 9110).
     const fn challenge(&self) -> &'static str {
         match self {
             Self::None | Self::ApiKey(_) => "ApiKey realm=\"orderflow\", header=\"X-Api-Key\"",
@@ -118,7 +120,7 @@ impl Auth {
         }
     }
 
-    /// Whether `caller` may do what the route does.
+    /// Checks that the caller has the scope of the route.
     pub(crate) fn authorize(&self, caller: &Caller, route: &Route) -> Result<(), Problem> {
         match route.operation.access() {
             Access::Requires(scope) if !caller.has_scope(scope) => {
@@ -133,17 +135,18 @@ impl Auth {
     }
 }
 
-/// The one value of a header. Several are as good as none: which of them was checked would be anybody's guess.
+/// Returns the only value of a header. Repeated headers are rejected, because proxies disagree
+/// about which of them counts.
 fn single_header(headers: &HeaderMap, name: HeaderName) -> Result<&str, AuthError> {
     let mut values = headers.get_all(name).iter();
     let value = values.next().ok_or(AuthError::Missing)?;
     if values.next().is_some() {
-        return Err(AuthError::Invalid("was sent more than once"));
+        return Err(AuthError::Invalid("the header is repeated"));
     }
     value
         .to_str()
         .map(str::trim)
-        .map_err(|_| AuthError::Invalid("is not plain text"))
+        .map_err(|_| AuthError::Invalid("the header is not ASCII text"))
 }
 
 #[cfg(test)]
@@ -156,11 +159,11 @@ mod tests {
     }
 
     #[test]
-    fn a_laptop_is_open_and_lambda_never_by_default() {
+    fn default_is_open_except_on_lambda() {
         assert!(matches!(read(&[]), Ok(Auth::None)));
         let lambda = ("AWS_LAMBDA_FUNCTION_NAME", "start");
-        let refused = "API_AUTH: not set, but required on Lambda; allowed: none, api-key, jwt";
-        assert_eq!(read(&[lambda]).unwrap_err(), refused);
+        let error = "API_AUTH: not set, but required on Lambda; allowed: none, api-key, jwt";
+        assert_eq!(read(&[lambda]).unwrap_err(), error);
         assert!(matches!(
             read(&[lambda, ("API_AUTH", "none")]),
             Ok(Auth::None)
@@ -168,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_kind_needs_must_be_there() {
+    fn missing_setting_of_a_mode_is_an_error() {
         let missing = |kind| read(&[("API_AUTH", kind)]).unwrap_err();
         assert_eq!(
             missing("basic"),

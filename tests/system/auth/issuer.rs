@@ -1,4 +1,4 @@
-//! Somebody who issues tokens, with the keys that it publishes.
+//! An issuer of tokens that publishes its keys over HTTP.
 
 use std::{
     net::SocketAddr,
@@ -17,7 +17,7 @@ use tokio::{net::TcpListener, task::AbortHandle};
 
 type Published = Arc<Mutex<Option<String>>>;
 
-/// It ends with this value.
+/// An issuer. Its server stops when the value is dropped.
 pub(super) struct Issuer {
     address: SocketAddr,
     published: Published,
@@ -26,7 +26,7 @@ pub(super) struct Issuer {
 }
 
 impl Issuer {
-    /// It has three keys and publishes none yet.
+    /// Starts an issuer with three keys, none of which is published yet.
     pub(super) async fn start() -> Self {
         let published = Published::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -56,7 +56,8 @@ impl Issuer {
         &self.keys.iter().find(|(known, _)| *known == kid).unwrap().1
     }
 
-    /// From now on these; with none it answers 500.
+    /// Publishes these keys instead of the earlier ones. Without a key, the server responds with
+    /// 500.
     pub(super) fn publish(&self, kids: &[&str]) {
         let jwk = |kid: &&str| {
             let x = URL_SAFE_NO_PAD.encode(self.key(kid).public_key());
@@ -66,7 +67,7 @@ impl Issuer {
         *self.published.lock().unwrap() = (!kids.is_empty()).then_some(set);
     }
 
-    /// A token that is good, but for what `claims` says otherwise.
+    /// Returns a valid token, except for the given claims.
     pub(super) fn token(&self, kid: &str, claims: Value) -> String {
         let now = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)

@@ -1,6 +1,7 @@
-//! Keys: what each is, is known by its hash alone.
+//! API keys. The settings contain only the SHA-256 of a key.
 //!
-//! A key has 256 random bits, so its plain SHA-256 gives nothing away; a slow hash is for what people make up.
+//! A key has 256 random bits, so its plain SHA-256 cannot be reversed. Slow hashes are for
+//! passwords that people choose.
 
 use std::{fmt::Write, time::SystemTime};
 
@@ -17,10 +18,10 @@ use domain::CustomerId;
 use settings::{API_KEYS, API_KEYS_FILE, Environment, SettingError};
 
 const HEADER: HeaderName = HeaderName::from_static("x-api-key");
-/// No key of ours comes near.
-const LONGEST: usize = 512;
+/// The maximum length of a key, in bytes. Generated keys have 47.
+const MAX_KEY_BYTES: usize = 512;
 
-/// The keys that are let in.
+/// The accepted keys.
 #[derive(Debug)]
 pub(crate) struct ApiKeys(Vec<ApiKey>);
 
@@ -33,10 +34,11 @@ struct ApiKey {
     expires: Option<DateTime<Utc>>,
 }
 
-/// A key as a setting spells it; as a line: `shop 5e88… orders:read,orders:write customer=C-1 expires=2027-01-01T00:00:00Z`.
+/// An entry for a key in a setting, before its validation. As a line:
+/// `shop 5e88… orders:read,orders:write customer=C-1 expires=2027-01-01T00:00:00Z`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Spelled {
+struct KeyEntry {
     name: String,
     sha256: String,
     scopes: Vec<String>,
@@ -45,7 +47,7 @@ struct Spelled {
 }
 
 impl ApiKeys {
-    /// From `API_KEYS` or from the file that `API_KEYS_FILE` names: a JSON array, or lines.
+    /// Reads `API_KEYS`, or the file that `API_KEYS_FILE` names: a JSON array, or lines.
     pub(super) fn from_settings(environment: &Environment) -> Result<Self, SettingError> {
         const EMPTY: &str = "no API key; create one with `orderflow api-key create`";
         let (setting, text) = match (environment.get(&API_KEYS), environment.get(&API_KEYS_FILE)) {
@@ -76,29 +78,32 @@ impl ApiKeys {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let spelled = if text.trim_start().starts_with('[') {
-            let read = serde_json::from_str::<Vec<Spelled>>(text);
+        let entry = if text.trim_start().starts_with('[') {
+            let read = serde_json::from_str::<Vec<KeyEntry>>(text);
             read.map_err(|error| {
-                format!("its JSON must be a list of keys (line {})", error.line())
+                format!(
+                    "must be a JSON list of keys (error in line {})",
+                    error.line()
+                )
             })?
         } else {
             let lines = text.split(['\n', ';']).map(str::trim);
             lines
                 .filter(|line| !line.is_empty() && !line.starts_with('#'))
-                .map(Spelled::of_line)
+                .map(KeyEntry::from_line)
                 .collect()
         };
         let mut keys: Vec<ApiKey> = Vec::new();
-        for (index, spelled) in spelled.into_iter().enumerate() {
-            let key = spelled
-                .key()
+        for (index, entry) in entry.into_iter().enumerate() {
+            let key = entry
+                .validate()
                 .map_err(|why| format!("key {} {why}", index + 1))?;
             if keys
                 .iter()
                 .any(|known| known.name == key.name || known.hash == key.hash)
             {
                 return Err(format!(
-                    "key {} must have a name and a hash of its own",
+                    "key {} must differ from the others in name and hash",
                     index + 1
                 ));
             }
@@ -112,9 +117,9 @@ impl ApiKeys {
         let now = DateTime::<Utc>::from(SystemTime::now());
         let found = self
             .find(key)
-            .ok_or(AuthError::Invalid("is no key of this API"))?;
+            .ok_or(AuthError::Invalid("the API key is unknown"))?;
         if found.expires.is_some_and(|expires| expires <= now) {
-            return Err(AuthError::Invalid("has expired"));
+            return Err(AuthError::Invalid("the API key has expired"));
         }
         Ok(Caller::new(
             format!("key:{}", found.name),
@@ -123,9 +128,9 @@ impl ApiKeys {
         ))
     }
 
-    /// Looks at every key in the same time, whichever it is.
+    /// Compares with every key, so that the time does not depend on the position of the key.
     fn find(&self, key: &str) -> Option<&ApiKey> {
-        if key.is_empty() || key.len() > LONGEST {
+        if key.is_empty() || key.len() > MAX_KEY_BYTES {
             return None;
         }
         let hash = Sha256::digest(key);
@@ -141,14 +146,15 @@ impl ApiKeys {
     }
 }
 
-impl Spelled {
-    /// What is no such line becomes a key that is none.
-    fn of_line(line: &str) -> Self {
+impl KeyEntry {
+    /// Splits a line into its fields. A malformed line becomes an entry that [`Self::validate`]
+    /// rejects.
+    fn from_line(line: &str) -> Self {
         let mut words = line.split_whitespace();
         let mut word = || words.next().unwrap_or_default().to_owned();
         let (name, sha256) = (word(), word());
         let scopes = word().split(',').map(str::to_owned).collect();
-        let mut spelled = Self {
+        let mut entry = Self {
             name,
             sha256,
             scopes,
@@ -156,16 +162,16 @@ impl Spelled {
         };
         for word in words {
             match word.split_once('=') {
-                Some(("customer", id)) => spelled.customer_id = Some(id.to_owned()),
-                Some(("expires", time)) => spelled.expires = Some(time.to_owned()),
-                _ => spelled.scopes.push(String::new()),
+                Some(("customer", id)) => entry.customer_id = Some(id.to_owned()),
+                Some(("expires", time)) => entry.expires = Some(time.to_owned()),
+                _ => entry.scopes.push(String::new()),
             }
         }
-        spelled
+        entry
     }
 
-    /// The words of a refusal never repeat what was written: it may be the key itself.
-    fn key(self) -> Result<ApiKey, &'static str> {
+    /// Converts a valid entry. The error never repeats the entry, which may contain the key itself.
+    fn validate(self) -> Result<ApiKey, &'static str> {
         let is_name = |name: &str| {
             (1..=64).contains(&name.len())
                 && name
@@ -186,15 +192,17 @@ impl Spelled {
             .map(|scope| Scope::parse(scope))
             .collect();
         let scopes = scopes.filter(|scopes| !scopes.is_empty());
-        let scopes =
-            scopes.ok_or("must have scopes out of orders:read, orders:write and orders:operate")?;
+        let scopes = scopes.ok_or(
+            "must have at least one scope of orders:read, orders:write and orders:operate",
+        )?;
         let customer = self
             .customer_id
             .map(|id| CustomerId::parse(&id))
             .transpose();
-        let customer = customer.map_err(|_| "must have a customer's id that is one")?;
+        let customer = customer.map_err(|_| "must have a valid customer id")?;
         let expires = self.expires.map(|time| time.parse()).transpose();
-        let expires = expires.map_err(|_| "must expire at a time such as 2027-01-01T00:00:00Z")?;
+        let expires =
+            expires.map_err(|_| "must have a time of expiry such as 2027-01-01T00:00:00Z")?;
         Ok(ApiKey {
             name: self.name,
             hash,
@@ -205,15 +213,19 @@ impl Spelled {
     }
 }
 
-/// A key that was just made. It is seen once, here.
+/// A new key. Only its hash is stored, so the key must be shown to its owner now.
 #[derive(Debug)]
 pub struct NewApiKey {
     pub key: String,
-    /// What `API_KEYS` or a line of `API_KEYS_FILE` says of it.
+    /// The entry for `API_KEYS`, or a line of `API_KEYS_FILE`.
     pub line: String,
 }
 
-/// Makes a key; fails with what is wrong with what it should be.
+/// Creates a random key and its entry for the settings.
+///
+/// # Errors
+///
+/// A sentence that begins with "must", when the name, the scopes or the customer id are invalid.
 pub fn create_api_key(
     name: &str,
     scopes: &[Scope],
@@ -224,35 +236,30 @@ pub fn create_api_key(
         "ofk_{}",
         BASE64URL_NOPAD.encode(&rand::random::<[u8; 32]>())
     );
-    let spelled = Spelled {
+    let entry = KeyEntry {
         name: name.to_owned(),
         sha256: HEXLOWER_PERMISSIVE.encode(&Sha256::digest(&key)),
         scopes: scopes.iter().map(ToString::to_string).collect(),
         customer_id: customer.map(str::to_owned),
         expires: expires.map(|time| time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
     };
-    let mut line = format!(
-        "{} {} {}",
-        spelled.name,
-        spelled.sha256,
-        spelled.scopes.join(",")
-    );
+    let mut line = format!("{} {} {}", entry.name, entry.sha256, entry.scopes.join(","));
     for (word, value) in [
-        ("customer", &spelled.customer_id),
-        ("expires", &spelled.expires),
+        ("customer", &entry.customer_id),
+        ("expires", &entry.expires),
     ] {
         if let Some(value) = value {
-            // Writing to a string can't fail.
+            // Writing to a string cannot fail.
             let _ = write!(line, " {word}={value}");
         }
     }
-    // What could not be read back must not be handed out.
-    let again = Spelled::of_line(&line).key()?;
-    let reads_back = spelled.key()? == again && !line.contains(';');
-    if reads_back {
+    // Reject an entry that would not be read back as it was written.
+    let parsed = KeyEntry::from_line(&line).validate()?;
+    let is_equal = entry.validate()? == parsed && !line.contains(';');
+    if is_equal {
         Ok(NewApiKey { key, line })
     } else {
-        Err("must have a customer's id without spaces and semicolons")
+        Err("must have a customer id without spaces and semicolons")
     }
 }
 
@@ -269,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_known_by_its_line() {
+    fn key_matches_its_entry() {
         let shop = create_api_key("shop", &[Scope::Read, Scope::Write], Some("C-1"), None).unwrap();
         let desk = create_api_key("desk", &[Scope::Operate], None, None).unwrap();
         let keys = ApiKeys::parse(&format!("# two\n{}\n\n{};", shop.line, desk.line)).unwrap();
@@ -300,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_ends_when_it_expires() {
+    fn expired_key_is_rejected() {
         let time = |text: &str| Some(text.parse().unwrap());
         let old =
             create_api_key("old", &[Scope::Read], None, time("2020-01-01T00:00:00Z")).unwrap();
@@ -309,13 +316,13 @@ mod tests {
         let keys = ApiKeys::parse(&format!("{}\n{}", old.line, new.line)).unwrap();
         assert_eq!(
             send(&keys, &[&old.key]),
-            Err(AuthError::Invalid("has expired"))
+            Err(AuthError::Invalid("the API key has expired"))
         );
         assert!(send(&keys, &[&new.key]).is_ok());
     }
 
     #[test]
-    fn keys_come_as_json_as_well() {
+    fn json_list_is_accepted() {
         let hash = "0".repeat(64);
         let entry = |extra: &str| {
             format!(r#"{{"name": "a", "sha256": "{hash}", "scopes": ["orders:read"]{extra}}}"#)
@@ -342,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_is_named_and_not_repeated() {
+    fn malformed_entry_is_numbered_and_not_repeated() {
         let hash = "0".repeat(64);
         for bad in [
             "shop",

@@ -1,11 +1,14 @@
-//! The public keys of whoever issues tokens: given with the settings, or fetched, kept and renewed.
+//! The public keys of an issuer of tokens: from a setting, or fetched from the issuer and renewed.
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::{
+    Algorithm, DecodingKey,
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse},
+};
 use reqwest::{Client, Url, redirect::Policy};
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,34 +16,29 @@ use tokio::sync::Mutex;
 
 use settings::{JWT_JWKS_URL, SettingError, is_loopback_host};
 
-/// An issuer has a handful of keys of a few hundred bytes each.
-const LARGEST: usize = 256 * 1024;
-const CONNECT: Duration = Duration::from_secs(2);
-/// A caller waits for it, once.
-const ANSWER: Duration = Duration::from_secs(4);
-/// How soon it is tried again while there is no key at all.
-const SOON: Duration = Duration::from_secs(1);
+/// The maximum size of a key set, in bytes. An issuer has a few keys of some hundred bytes each.
+const MAX_KEY_SET_BYTES: usize = 256 * 1024;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Limits one fetch, for which a caller waits.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(4);
+/// The pause between two fetches while there is no key at all.
+const INITIAL_PAUSE: Duration = Duration::from_secs(1);
 
-/// The keys as an issuer publishes them (RFC 7517).
+/// The keys of a JSON Web Key Set (RFC 7517) that can verify tokens.
 #[derive(Debug, Default)]
-pub(super) struct KeySet(Vec<(String, Algorithm, DecodingKey)>);
+pub(super) struct KeySet(Vec<VerificationKey>);
 
-#[derive(Deserialize)]
-struct Published {
-    kty: String,
-    kid: Option<String>,
-    r#use: Option<String>,
-    alg: Option<String>,
-    crv: Option<String>,
-    n: Option<String>,
-    e: Option<String>,
-    x: Option<String>,
-    y: Option<String>,
+#[derive(Debug)]
+struct VerificationKey {
+    id: String,
+    algorithm: Algorithm,
+    key: DecodingKey,
 }
 
 impl KeySet {
-    /// What can be used of a set; a key of another kind, or one that is broken, is left out and spoils no other.
+    /// Parses a key set. Keys that cannot verify tokens, and malformed keys, are skipped.
     pub(super) fn parse(text: &[u8]) -> Result<Self, &'static str> {
+        // `jsonwebtoken::jwk::JwkSet` rejects the whole set for one malformed key.
         #[derive(Deserialize)]
         struct Set {
             keys: Vec<Value>,
@@ -50,7 +48,7 @@ impl KeySet {
         let usable = set
             .keys
             .into_iter()
-            .filter_map(|key| serde_json::from_value::<Published>(key).ok()?.usable());
+            .filter_map(|key| VerificationKey::from_jwk(serde_json::from_value(key).ok()?));
         Ok(Self(usable.collect()))
     }
 
@@ -58,51 +56,65 @@ impl KeySet {
         self.0.is_empty()
     }
 
-    /// The key of this name, if it is one for this algorithm.
-    fn find(&self, kid: &str, algorithm: Algorithm) -> Option<DecodingKey> {
+    /// Returns the key with this id, if it is for this algorithm.
+    fn find(&self, id: &str, algorithm: Algorithm) -> Option<DecodingKey> {
         let found = self
             .0
             .iter()
-            .find(|(name, of, _)| name == kid && *of == algorithm);
-        found.map(|(_, _, key)| key.clone())
+            .find(|key| key.id == id && key.algorithm == algorithm);
+        found.map(|found| found.key.clone())
     }
 
-    fn knows(&self, kid: &str) -> bool {
-        self.0.iter().any(|(name, _, _)| name == kid)
+    fn contains(&self, id: &str) -> bool {
+        self.0.iter().any(|key| key.id == id)
     }
 }
 
-impl Published {
-    /// Its name, the one algorithm that it is for, and itself.
-    fn usable(self) -> Option<(String, Algorithm, DecodingKey)> {
-        let (algorithm, key) = match (self.kty.as_str(), self.crv.as_deref()) {
-            ("RSA", _) => (
-                Algorithm::RS256,
-                DecodingKey::from_rsa_components(&self.n?, &self.e?),
-            ),
-            ("EC", Some("P-256")) => (
-                Algorithm::ES256,
-                DecodingKey::from_ec_components(&self.x?, &self.y?),
-            ),
-            ("OKP", Some("Ed25519")) => {
-                (Algorithm::EdDSA, DecodingKey::from_ed_components(&self.x?))
+impl VerificationKey {
+    /// Converts a published key. Its type determines the one algorithm that it is used for.
+    fn from_jwk(jwk: Jwk) -> Option<Self> {
+        let algorithm = match &jwk.algorithm {
+            AlgorithmParameters::RSA(_) => Algorithm::RS256,
+            AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
+                Algorithm::ES256
             }
-            _ => return None,
+            AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
+                Algorithm::EdDSA
+            }
+            // The enum is non-exhaustive.
+            AlgorithmParameters::EllipticCurve(_)
+            | AlgorithmParameters::OctetKeyPair(_)
+            | AlgorithmParameters::OctetKey(_)
+            | AlgorithmParameters::Other(_)
+            | _ => return None,
         };
-        let is_for_signatures = self.r#use.is_none_or(|purpose| purpose == "sig");
-        let is_for_it = self.alg.is_none_or(|name| name.parse() == Ok(algorithm));
-        (is_for_signatures && is_for_it).then_some((self.kid?, algorithm, key.ok()?))
+        let common = &jwk.common;
+        let is_for_signatures = common
+            .public_key_use
+            .as_ref()
+            .is_none_or(|purpose| *purpose == PublicKeyUse::Signature);
+        let is_for_algorithm = common
+            .key_algorithm
+            .is_none_or(|name| name == algorithm.into());
+        if !(is_for_signatures && is_for_algorithm) {
+            return None;
+        }
+        Some(Self {
+            key: DecodingKey::from_jwk(&jwk).ok()?,
+            id: jwk.common.key_id?,
+            algorithm,
+        })
     }
 }
 
-/// Why there is no key.
+/// The reason why there is no key for a token.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum KeyError {
     Unknown,
     Unavailable(String),
 }
 
-/// Where keys come from.
+/// The source of the keys.
 #[derive(Debug)]
 pub(super) enum KeySource {
     Given(KeySet),
@@ -122,9 +134,10 @@ impl KeySource {
     }
 }
 
-/// Keys from an address. They are fetched with the first token, again when they are old, and again when a token names
-/// one that is not there: an issuer that changes its keys needs no word to us. Between two fetches there is a pause,
-/// or made-up names would have us ask all day. What was fetched once stays in use while the issuer is away.
+/// Keys from a URL. They are fetched for the first token, when they are older than `ttl`, and when
+/// a token has an unknown key id, so that an issuer can rotate its keys. `pause` is the minimum
+/// time between two fetches, so that invented key ids do not cause a fetch each. While the issuer
+/// is unavailable, the keys of the last fetch stay in use.
 #[derive(Debug)]
 pub(super) struct RemoteKeySet {
     url: Url,
@@ -132,14 +145,16 @@ pub(super) struct RemoteKeySet {
     ttl: Duration,
     pause: Duration,
     state: RwLock<State>,
-    /// One fetch at a time; who waits meanwhile takes what it brought.
+    /// Allows one fetch at a time. Callers that wait for it use its result.
     fetching: Mutex<()>,
 }
 
 #[derive(Debug, Clone, Default)]
 struct State {
     keys: Option<Arc<KeySet>>,
+    /// The time of the last successful fetch.
     fetched: Option<Instant>,
+    /// The time of the last fetch.
     tried: Option<Instant>,
     failure: String,
 }
@@ -152,12 +167,13 @@ impl RemoteKeySet {
         if !(parsed.scheme() == "https" || (parsed.scheme() == "http" && is_local)) {
             return Err(JWT_JWKS_URL.reject(url, "the connection would not be encrypted"));
         }
-        // Several crates bring rustls along and none chooses its cryptography; a second choice is refused, which is fine.
+        // rustls has no default cryptography here. This call fails when another crate has installed
+        // one, which is harmless.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .redirect(Policy::none())
-            .connect_timeout(CONNECT)
-            .timeout(ANSWER)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(FETCH_TIMEOUT)
             .build();
         let client = client
             .map_err(|error| JWT_JWKS_URL.reject(url, format!("failed to set up HTTP: {error}")))?;
@@ -172,7 +188,7 @@ impl RemoteKeySet {
     }
 
     fn state(&self) -> State {
-        // Nobody panics while holding it; and what is in it is whole at any time.
+        // No code panics while it holds the lock, so a poisoned state cannot occur.
         self.state
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -188,22 +204,23 @@ impl RemoteKeySet {
         let is_old = state
             .fetched
             .is_none_or(|fetched| fetched.elapsed() >= self.ttl);
-        let is_there = state.keys.as_ref().is_some_and(|keys| keys.knows(kid));
-        if is_old || !is_there {
-            self.renew(is_there).await;
+        let is_known = state.keys.as_ref().is_some_and(|keys| keys.contains(kid));
+        if is_old || !is_known {
+            self.renew(is_known).await;
         }
         let state = self.state();
         let keys = state.keys.ok_or(KeyError::Unavailable(state.failure))?;
         keys.find(kid, algorithm).ok_or(KeyError::Unknown)
     }
 
-    /// Fetches, unless that was tried a moment ago. Who can go on with what there is does not wait for another's fetch.
-    async fn renew(&self, can_go_on: bool) {
-        let _one = if can_go_on {
-            let Ok(one) = self.fetching.try_lock() else {
+    /// Fetches the keys, unless the last fetch is less than the pause ago. A caller whose key is
+    /// known does not wait for another caller's fetch.
+    async fn renew(&self, is_known: bool) {
+        let _guard = if is_known {
+            let Ok(guard) = self.fetching.try_lock() else {
                 return;
             };
-            one
+            guard
         } else {
             self.fetching.lock().await
         };
@@ -211,14 +228,14 @@ impl RemoteKeySet {
         let pause = if state.keys.is_some() {
             self.pause
         } else {
-            self.pause.min(SOON)
+            self.pause.min(INITIAL_PAUSE)
         };
         if state.tried.is_some_and(|tried| tried.elapsed() < pause) {
             return;
         }
         let fetched = self.fetch().await;
         if let Err(why) = &fetched {
-            tracing::warn!(url = %self.url, "the keys of tokens could not be fetched: {why}");
+            tracing::warn!(url = %self.url, "failed to fetch the public keys of tokens: {why}");
         }
         self.change(|state| {
             state.tried = Some(Instant::now());
@@ -241,18 +258,20 @@ impl RemoteKeySet {
             .await
             .map_err(failed)?;
         if !response.status().is_success() {
-            return Err(format!("the answer was {}", response.status()));
+            return Err(format!("the response status is {}", response.status()));
         }
         let mut text = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             text.extend_from_slice(&chunk);
-            if text.len() > LARGEST {
-                return Err(format!("the answer has more than {LARGEST} bytes"));
+            if text.len() > MAX_KEY_SET_BYTES {
+                return Err(format!(
+                    "the response has more than {MAX_KEY_SET_BYTES} bytes"
+                ));
             }
         }
-        let keys = KeySet::parse(&text).map_err(|why| format!("the answer {why}"))?;
+        let keys = KeySet::parse(&text).map_err(|why| format!("the response {why}"))?;
         if keys.is_empty() {
-            Err("the answer has no key that can be used".to_owned())
+            Err("the response has no usable key".to_owned())
         } else {
             Ok(keys)
         }
@@ -264,7 +283,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_come_from_https_or_from_this_machine() {
+    fn key_url_is_https_or_loopback() {
         let span = Duration::from_secs(1);
         let new = |url| {
             RemoteKeySet::new(url, span, span)
@@ -294,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_cannot_be_used_spoils_no_other() {
+    fn unusable_key_is_skipped() {
         let good = r#"{"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
         let others = [
             r#"{"kty": "oct", "kid": "a", "k": "c2VjcmV0"}"#,

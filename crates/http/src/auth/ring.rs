@@ -1,4 +1,6 @@
-//! The cryptography of tokens: ring, which TLS brings along anyway, and of it the three algorithms that we let in.
+//! The cryptography of tokens: the three accepted algorithms, by ring, which TLS uses anyway.
+//! `docs/adr/0007-jsonwebtoken-with-ring.md` explains why `jsonwebtoken`'s own backends are not
+//! used.
 
 use ::ring::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
@@ -11,14 +13,14 @@ use jsonwebtoken::{
     signature::{self, Verifier},
 };
 
-/// It verifies, and does nothing else.
+/// A provider that verifies signatures. It cannot sign.
 pub(super) static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: |_, _| Err(ErrorKind::UnsupportedAlgorithm.into()),
     verifier_factory: |algorithm, key| Ok(Box::new(RingVerifier::new(*algorithm, key)?)),
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// One of the algorithms, with its kind of key.
+/// A verifier for one algorithm, with a key of its type.
 struct RingVerifier {
     algorithm: Algorithm,
     key: Key,
@@ -31,9 +33,9 @@ enum Key {
 }
 
 impl RingVerifier {
-    /// Refuses a key of another family: an algorithm is the key's, not the token's.
+    /// Rejects a key of another family, because the key determines the algorithm, not the token.
     fn new(algorithm: Algorithm, key: &DecodingKey) -> Result<Self, Error> {
-        let of_family = |family| {
+        let require_family = |family| {
             if key.family() == family {
                 Ok(())
             } else {
@@ -41,7 +43,7 @@ impl RingVerifier {
             }
         };
         let key = if algorithm == Algorithm::RS256 {
-            of_family(AlgorithmFamily::Rsa)?;
+            require_family(AlgorithmFamily::Rsa)?;
             let DecodingKeyKind::RsaModulusExponent { n, e } = key.kind() else {
                 return Err(ErrorKind::InvalidKeyFormat.into());
             };
@@ -50,10 +52,10 @@ impl RingVerifier {
                 exponent: e.clone(),
             }
         } else if algorithm == Algorithm::ES256 {
-            of_family(AlgorithmFamily::Ec)?;
+            require_family(AlgorithmFamily::Ec)?;
             Key::Es256(key.try_get_as_bytes()?.to_vec())
         } else if algorithm == Algorithm::EdDSA {
-            of_family(AlgorithmFamily::Ed)?;
+            require_family(AlgorithmFamily::Ed)?;
             Key::EdDsa(key.try_get_as_bytes()?.to_vec())
         } else {
             return Err(ErrorKind::UnsupportedAlgorithm.into());
@@ -65,7 +67,7 @@ impl RingVerifier {
 impl Verifier<Vec<u8>> for RingVerifier {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
         let verified = match &self.key {
-            // Nothing below 2048 bits.
+            // Rejects keys of less than 2048 bits.
             Key::Rs256 { modulus, exponent } => RsaPublicKeyComponents {
                 n: modulus,
                 e: exponent,

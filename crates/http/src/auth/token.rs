@@ -1,9 +1,7 @@
-//! Tokens: signed by an issuer that the settings name, for this API, and not for long.
+//! Verification of tokens (JWT, RFC 7519) that a configured issuer has signed for this API.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, Validation, decode, errors::ErrorKind};
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header, errors::ErrorKind};
 use lambda_http::http::{HeaderMap, header};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
@@ -15,44 +13,39 @@ use crate::{Caller, Scope};
 use domain::CustomerId;
 use settings::{Environment, JWT_AUDIENCE, JWT_JWKS, JWT_JWKS_URL, SettingError};
 
-/// Of a header that API Gateway takes (10 KiB in all), the most that a token may be.
-const LARGEST: usize = 8 * 1024;
-/// How far two clocks may be apart.
+/// The maximum size of a token, in bytes. API Gateway limits all headers together to 10 KiB.
+const MAX_TOKEN_BYTES: usize = 8 * 1024;
+/// The tolerated difference between our clock and the issuer's, in seconds.
 const LEEWAY: u64 = 30;
-/// All that can be chosen from. An algorithm with a shared secret is not among them, nor is `none`.
+/// All supported algorithms. None has a shared secret, and `none` is not among them.
 const ALGORITHMS: [(&str, Algorithm); 3] = [
     ("RS256", Algorithm::RS256),
     ("ES256", Algorithm::ES256),
     ("EdDSA", Algorithm::EdDSA),
 ];
 
-/// Which tokens are let in.
+/// A verifier of tokens, and its settings.
 #[derive(Debug)]
 pub(crate) struct TokenVerifier {
     source: KeySource,
     issuer: String,
     audience: Vec<String>,
-    algorithms: Vec<(&'static str, Algorithm)>,
+    algorithms: Vec<Algorithm>,
     customer_claim: String,
 }
 
-/// What a token says of itself, before anything is checked.
-#[derive(Deserialize)]
-struct Header {
-    alg: String,
-    kid: Option<String>,
-    typ: Option<String>,
-    crit: Option<Value>,
-}
-
 type Claims = Map<String, Value>;
+
+const MALFORMED: &str = "the token is malformed, or its header is not supported";
+const UNSUPPORTED_ALGORITHM: &str = "the token's algorithm is not accepted";
+const WRONG_ISSUER: &str = "the token is from another issuer";
 
 impl TokenVerifier {
     pub(super) fn from_settings(environment: &Environment) -> Result<Self, SettingError> {
         const REQUIRED: &str = "not set, but API_AUTH=jwt requires it";
         let issuer = environment.require(&settings::JWT_ISSUER, REQUIRED)?;
         let audience = environment.require(&JWT_AUDIENCE, REQUIRED)?;
-        let audience: Vec<String> = words(audience).map(str::to_owned).collect();
+        let audience: Vec<String> = split_list(audience).map(str::to_owned).collect();
         if audience.is_empty() {
             return Err(JWT_AUDIENCE.reject(",", "no audience"));
         }
@@ -77,12 +70,12 @@ impl TokenVerifier {
                 return Err(JWT_JWKS_URL.reject(url, "JWT_JWKS is set too; set only one of them"));
             }
         };
-        let algorithms = algorithms(environment)?;
+        let algorithms = parse_algorithms(environment)?;
         let issuer = issuer.to_owned();
         let customer_claim = environment
             .get_or_default(&settings::JWT_CUSTOMER_CLAIM)
             .to_owned();
-        // A second installation is refused, which is fine: there is but this one.
+        // A second call fails, which is harmless because it would install the same provider.
         let _ = ring::PROVIDER.install_default();
         Ok(Self {
             source,
@@ -99,21 +92,21 @@ impl TokenVerifier {
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(AuthError::Missing);
         }
-        let claims = self.verified(token.trim()).await?;
-        self.of_claims(&claims)
+        let claims = self.verify(token.trim()).await?;
+        self.caller_from_claims(&claims)
     }
 
-    async fn verified(&self, token: &str) -> Result<Claims, AuthError> {
-        if token.len() > LARGEST {
-            return Err(AuthError::Invalid("is too large"));
+    async fn verify(&self, token: &str) -> Result<Claims, AuthError> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(AuthError::Invalid("the token is too large"));
         }
-        let (algorithm, kid) = self.announced(token)?;
+        let (algorithm, kid) = self.read_header(token)?;
         let key = self
             .source
             .find_key(&kid, algorithm)
             .await
             .map_err(|no_key| match no_key {
-                KeyError::Unknown => AuthError::Invalid("was not signed with a key of its issuer"),
+                KeyError::Unknown => AuthError::Invalid("the token's key is unknown"),
                 KeyError::Unavailable(why) => AuthError::Unavailable(why),
             })?;
         let mut validation = Validation::new(algorithm);
@@ -128,54 +121,42 @@ impl TokenVerifier {
         }
     }
 
-    /// Which key a token wants to be checked with, and how. Both must be ours to give.
-    fn announced(&self, token: &str) -> Result<(Algorithm, String), AuthError> {
-        const NONE: AuthError = AuthError::Invalid("is no token");
-        let mut parts = token.split('.');
-        let (Some(header), Some(_), Some(_), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(NONE);
-        };
-        let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| NONE)?;
-        let header: Header = serde_json::from_slice(&header).map_err(|_| NONE)?;
-        let known = self.algorithms.iter().find(|(name, _)| *name == header.alg);
-        let (_, algorithm) = known.ok_or(AuthError::Invalid(
-            "is signed in a way that is not accepted",
-        ))?;
-        if header.crit.is_some() {
-            return Err(AuthError::Invalid("asks for what is not supported"));
+    /// Returns the algorithm and the key id that the header names. Nothing in it is verified yet.
+    fn read_header(&self, token: &str) -> Result<(Algorithm, String), AuthError> {
+        let header = decode_header(token).map_err(|_| AuthError::Invalid(MALFORMED))?;
+        if !self.algorithms.contains(&header.alg) {
+            return Err(AuthError::Invalid(UNSUPPORTED_ALGORITHM));
         }
         let is_token = |kind: &String| {
             ["jwt", "at+jwt", "application/at+jwt"].contains(&kind.to_ascii_lowercase().as_str())
         };
         if !header.typ.as_ref().is_none_or(is_token) {
-            return Err(AuthError::Invalid("is of another type"));
+            return Err(AuthError::Invalid("the token is of another type"));
         }
-        let kid = header.kid.filter(|kid| !kid.is_empty());
+        let key_id = header.kid.filter(|id| !id.is_empty());
         Ok((
-            *algorithm,
-            kid.ok_or(AuthError::Invalid("does not name its key"))?,
+            header.alg,
+            key_id.ok_or(AuthError::Invalid("the token has no key id"))?,
         ))
     }
 
-    fn of_claims(&self, claims: &Claims) -> Result<Caller, AuthError> {
+    fn caller_from_claims(&self, claims: &Claims) -> Result<Caller, AuthError> {
         let text = |name: &str| {
             claims
                 .get(name)
                 .and_then(Value::as_str)
                 .filter(|text| !text.is_empty())
         };
-        let subject = text("sub").ok_or(AuthError::Invalid("has no subject"))?;
-        // A list with ours among others would be an issuer that is nobody in particular.
-        text("iss").ok_or(AuthError::Invalid("is from another issuer"))?;
+        let subject = text("sub").ok_or(AuthError::Invalid("the token has no subject"))?;
+        // `jsonwebtoken` accepts a list that contains our issuer. Require a single issuer.
+        text("iss").ok_or(AuthError::Invalid(WRONG_ISSUER))?;
         let customer = match claims.get(&self.customer_claim) {
             None => None,
-            // A claim that is there and is no customer's id must not make a caller that sees all of them.
+            // An invalid customer id must be an error: a caller without a customer sees all orders.
             Some(id) => match id.as_str().map(CustomerId::parse) {
                 Some(Ok(id)) => Some(id),
                 Some(Err(_)) | None => {
-                    return Err(AuthError::Invalid("has a customer that is none"));
+                    return Err(AuthError::Invalid("the token has an invalid customer id"));
                 }
             },
         };
@@ -184,23 +165,26 @@ impl TokenVerifier {
     }
 }
 
-fn words(text: &str) -> impl Iterator<Item = &str> {
+fn split_list(text: &str) -> impl Iterator<Item = &str> {
     text.split([',', ' '])
         .map(str::trim)
         .filter(|word| !word.is_empty())
 }
 
-fn algorithms(environment: &Environment) -> Result<Vec<(&'static str, Algorithm)>, SettingError> {
+fn parse_algorithms(environment: &Environment) -> Result<Vec<Algorithm>, SettingError> {
     let text = environment.get_or_default(&settings::JWT_ALGORITHMS);
-    let chosen: Option<Vec<_>> = words(text)
-        .map(|word| ALGORITHMS.into_iter().find(|(name, _)| *name == word))
-        .collect();
+    let find = |word| {
+        let found = ALGORITHMS.into_iter().find(|(name, _)| *name == word);
+        found.map(|(_, algorithm)| algorithm)
+    };
+    let chosen: Option<Vec<_>> = split_list(text).map(find).collect();
     chosen
         .filter(|chosen| !chosen.is_empty())
         .ok_or_else(|| settings::JWT_ALGORITHMS.reject(text, "unknown algorithm"))
 }
 
-/// A text with spaces, or a list. What is no scope of ours is another API's.
+/// Reads the scopes of a claim: a text separated by spaces, or a list. Unknown scopes belong to
+/// another API and are ignored.
 fn scopes(claim: Option<&Value>) -> Result<Vec<Scope>, AuthError> {
     match claim {
         None => Ok(Vec::new()),
@@ -211,27 +195,26 @@ fn scopes(claim: Option<&Value>) -> Result<Vec<Scope>, AuthError> {
             .filter_map(Scope::parse)
             .collect()),
         Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => {
-            Err(AuthError::Invalid("has scopes that are none"))
+            Err(AuthError::Invalid("the token has a malformed scope claim"))
         }
     }
 }
 
-/// In words that help a caller and tell an attacker nothing new.
+/// Returns a text that helps a caller and reveals nothing to an attacker.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "all other errors are malformed tokens to a caller"
+)]
 fn reason(kind: &ErrorKind) -> &'static str {
-    if matches!(kind, ErrorKind::ExpiredSignature) {
-        "has expired"
-    } else if matches!(kind, ErrorKind::ImmatureSignature) {
-        "is not valid yet"
-    } else if matches!(kind, ErrorKind::InvalidIssuer) {
-        "is from another issuer"
-    } else if matches!(kind, ErrorKind::InvalidAudience) {
-        "is for somebody else"
-    } else if matches!(kind, ErrorKind::MissingRequiredClaim(_)) {
-        "lacks one of exp, iss, aud and sub"
-    } else if matches!(kind, ErrorKind::InvalidSignature) {
-        "is not signed by its issuer"
-    } else {
-        "is no token"
+    match kind {
+        ErrorKind::ExpiredSignature => "the token has expired",
+        ErrorKind::ImmatureSignature => "the token is not valid yet",
+        ErrorKind::InvalidIssuer => WRONG_ISSUER,
+        ErrorKind::InvalidAudience => "the token is for another audience",
+        ErrorKind::MissingRequiredClaim(_) => "the token lacks one of exp, iss, aud and sub",
+        ErrorKind::InvalidClaimFormat(_) => "the token has a malformed claim",
+        ErrorKind::InvalidSignature => "the token has an invalid signature",
+        _ => MALFORMED,
     }
 }
 
