@@ -1,4 +1,4 @@
-//! What the function is set up with, and what becomes of one notification.
+//! The function's configuration, and its handling of one webhook event.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lambda_http::{Body, Request, Response};
@@ -13,21 +13,21 @@ use payment_webhooks::{Rejection, Secrets, Verified};
 use settings::SettingError;
 use workflows::PaymentEventSignal;
 
-/// How many of a batch's events Temporal is told of at once: 250 of them, one by one, might take longer than a provider
-/// waits.
-const AT_ONCE: usize = 16;
+/// The number of concurrent calls to Temporal for one batch. 250 consecutive calls might take
+/// longer than a provider waits.
+const CONCURRENCY: usize = 16;
 
-/// The door to Temporal and the providers' secrets.
+/// The function with its Temporal client and the providers' secrets.
 #[derive(Debug)]
 pub struct App {
     orders: OrderClient,
-    keyring: WebhookSecrets,
+    secrets: WebhookSecrets,
     settings: Settings,
     clock: Clock,
 }
 
 impl App {
-    /// With a door that others use as well.
+    /// Reads the settings of the function. `orders` may be shared with other functions.
     pub fn new(orders: OrderClient) -> Result<Self, SettingError> {
         Ok(Self::from_parts(
             orders,
@@ -37,16 +37,16 @@ impl App {
         ))
     }
 
-    /// With everything given.
+    /// Creates the function with the given parts, for tests.
     pub fn from_parts(
         orders: OrderClient,
-        keyring: WebhookSecrets,
+        secrets: WebhookSecrets,
         settings: Settings,
         clock: Clock,
     ) -> Self {
         Self {
             orders,
-            keyring,
+            secrets,
             settings,
             clock,
         }
@@ -59,32 +59,39 @@ impl Application for App {
     }
 
     async fn warm_up(&self) {
-        let _ = tokio::join!(self.orders.check_health(), self.keyring.refresh_if_due());
+        let _ = tokio::join!(self.orders.check_health(), self.secrets.refresh_if_due());
     }
 
     async fn handle(&self, request: Request) -> Response<Body> {
         serve(Function::Webhook, request, async |call| {
-            // Beside the answer and not after it: then the sandbox is frozen. It is short, and fails nobody.
-            let (answered, ()) = tokio::join!(answer(self, &call), self.keyring.refresh_if_due());
-            answered
+            // Concurrently with the response, because Lambda freezes the sandbox after it. An error
+            // is only logged.
+            let (response, ()) =
+                tokio::join!(receive_event(self, &call), self.secrets.refresh_if_due());
+            response
         })
         .await
     }
 }
 
-type Secret = (Secrets, Option<String>);
+/// One provider's secrets, and the URL that Square's signatures cover.
+type Verifier = (Secrets, Option<String>);
 
 impl App {
-    async fn known(&self, provider: WebhookProvider) -> Result<Option<Secret>, Problem> {
-        let away = |error| {
+    /// Returns how to verify a provider's webhook events; `None` for a provider without secrets.
+    async fn verifier(&self, provider: WebhookProvider) -> Result<Option<Verifier>, Problem> {
+        let unavailable = |error| {
             Problem::new(ProblemCode::AuthUnavailable, "Try again in a moment.").with_cause(error)
         };
-        self.keyring.for_provider(provider).await.map_err(away)
+        self.secrets
+            .for_provider(provider)
+            .await
+            .map_err(unavailable)
     }
 }
 
-fn judge<'a>(
-    (secrets, url): &'a Secret,
+fn verify<'a>(
+    (secrets, url): &'a Verifier,
     headers: &'a [(&'a str, &'a str)],
     body: &'a [u8],
     now: i64,
@@ -100,55 +107,56 @@ fn judge<'a>(
     )
 }
 
-async fn answer(app: &App, call: &ApiRequest) -> Result<ApiResponse, Problem> {
+async fn receive_event(app: &App, call: &ApiRequest) -> Result<ApiResponse, Problem> {
     let Operation::Webhook = call.operation else {
-        return Err(Problem::internal("a call of another function"));
+        return Err(Problem::internal("the call belongs to another function"));
     };
     let unknown = || {
         Problem::new(
             ProblemCode::RouteNotFound,
-            "No webhooks of this provider are taken here.",
+            "This deployment accepts no webhook events of this provider.",
         )
     };
     let provider = WebhookProvider::parse(call.path_parameter()).ok_or_else(unknown)?;
     let body = call.body_bytes()?;
     let headers = call.text_headers();
     let now = app.clock.now();
-    let known = match app.known(provider).await? {
-        // Its first secret may have come a moment ago.
-        None if app.keyring.refresh_after_rejection().await => app.known(provider).await?,
-        known => known,
+    let verifier = match app.verifier(provider).await? {
+        // The provider's first secret may have been added since the last read.
+        None if app.secrets.refresh_after_rejection().await => app.verifier(provider).await?,
+        verifier => verifier,
     };
-    let known = known.ok_or_else(unknown)?;
+    let verifier = verifier.ok_or_else(unknown)?;
     let renewed;
-    let verified = match judge(&known, &headers, body, now) {
-        Err(Rejection::Signature) if app.keyring.refresh_after_rejection().await => {
-            renewed = app.known(provider).await?.ok_or_else(unknown)?;
-            judge(&renewed, &headers, body, now)
+    let verified = match verify(&verifier, &headers, body, now) {
+        Err(Rejection::Signature) if app.secrets.refresh_after_rejection().await => {
+            renewed = app.verifier(provider).await?.ok_or_else(unknown)?;
+            verify(&renewed, &headers, body, now)
         }
-        judged => judged,
+        result => result,
     };
-    let verified = verified.map_err(|rejection| rejected(provider, rejection))?;
-    let told = payment_webhooks::events(&verified, app.settings.environment)
+    let verified = verified.map_err(|rejection| rejection_problem(provider, rejection))?;
+    let calls = payment_webhooks::events(&verified, app.settings.environment)
         .into_iter()
         .map(|event| {
-            let notice = PaymentEventSignal {
+            let signal = PaymentEventSignal {
                 event,
                 declined: false,
                 again: false,
                 grace: Some(app.settings.grace),
             };
-            app.orders.send_payment_event(notice)
+            app.orders.send_payment_event(signal)
         });
-    // In no order: events of one order may come in any. One that fails fails all, and all come again.
-    stream::iter(told)
-        .buffer_unordered(AT_ONCE)
+    // The order of the calls does not matter. If one fails, the provider sends the whole batch
+    // again.
+    stream::iter(calls)
+        .buffer_unordered(CONCURRENCY)
         .try_collect::<()>()
         .await?;
     Ok(match provider {
-        // What Adyen waits for, word for word.
+        // The exact body that Adyen requires.
         WebhookProvider::Adyen => ApiResponse::file("text/plain; charset=utf-8", "[accepted]"),
-        // As its own libraries answer.
+        // The response of GoCardless's own libraries.
         WebhookProvider::GoCardless => ApiResponse::no_content(),
         WebhookProvider::Stripe
         | WebhookProvider::Standard
@@ -159,9 +167,9 @@ async fn answer(app: &App, call: &ApiRequest) -> Result<ApiResponse, Problem> {
     })
 }
 
-fn rejected(provider: WebhookProvider, rejection: Rejection) -> Problem {
+fn rejection_problem(provider: WebhookProvider, rejection: Rejection) -> Problem {
     let code = match provider {
-        // Its own code for that; by it GoCardless tells its users.
+        // GoCardless reports this status to its users as an invalid token.
         WebhookProvider::GoCardless => ProblemCode::WebhookTokenInvalid,
         WebhookProvider::Stripe
         | WebhookProvider::Adyen
@@ -172,9 +180,9 @@ fn rejected(provider: WebhookProvider, rejection: Rejection) -> Problem {
         | WebhookProvider::Shopify => ProblemCode::WebhookRejected,
     };
     let detail = match rejection {
-        Rejection::Header => "The signature is missing or not one.",
-        Rejection::Signature => "The signature is not that of this body.",
-        Rejection::Timestamp => "The signature is too old, or from the future.",
+        Rejection::Header => "The signature is missing or malformed.",
+        Rejection::Signature => "The signature does not match this body.",
+        Rejection::Timestamp => "The signature's time is too far in the past or in the future.",
     };
     Problem::webhook_rejected(code, rejection.as_str(), detail)
 }

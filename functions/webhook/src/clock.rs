@@ -1,4 +1,4 @@
-//! What time it is, by which a time stamp is judged.
+//! The clock for the time stamps of signatures.
 
 use std::{
     fmt,
@@ -6,12 +6,17 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// The system's clock, unless the code that makes an [`crate::App`] has another. No setting can change it: who could stop
-/// the clock could have any old notification taken.
+/// A clock. No setting can replace the system's clock, because a stopped clock would accept
+/// replayed webhook events.
+///
+/// ```
+/// let clock = webhook::Clock::new(|| 1_700_000_000);
+/// ```
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> i64 + Send + Sync>);
 
 impl Clock {
+    /// Returns the system's clock.
     pub fn system() -> Self {
         Self::new(|| {
             let now = SystemTime::now()
@@ -21,7 +26,7 @@ impl Clock {
         })
     }
 
-    /// `now` tells the seconds since 1970.
+    /// Creates a clock for a test. `now` returns the seconds since 1970-01-01T00:00:00Z.
     pub fn new(now: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }

@@ -1,7 +1,8 @@
-//! The function `webhook`: payment providers' signed notifications.
+//! The function `webhook`: signed webhook events of payment providers.
 //!
-//! It verifies the raw bytes, translates them, and has Temporal keep each event: then the provider gets its 2xx. What
-//! comes of an event is decided by its order or its settlement. Start reading at [`App`].
+//! It verifies the signature over the raw bytes, converts the body to payment events, and hands
+//! each event to Temporal before it responds with a 2xx. The event's order or settlement decides
+//! about the event. Start reading at [`App`].
 
 mod app;
 mod clock;

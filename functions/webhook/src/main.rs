@@ -1,4 +1,4 @@
-//! Starts the function on Lambda; what it does is the library's.
+//! Runs the function on Lambda. The library contains its logic.
 
 use std::process::ExitCode;
 

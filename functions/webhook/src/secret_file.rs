@@ -1,4 +1,4 @@
-//! Lines such as those of `.env`, and the providers' secrets in them.
+//! Providers' secrets in the format of `.env`: `WEBHOOK_SECRETS_STRIPE=whsec_…` in a line.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use domain::WebhookProvider;
 use payment_webhooks::{SQUARE_URL, SecretError, Secrets, secrets_setting, secrets_variable};
 use settings::{Environment, Setting, SettingError, WEBHOOK_URL_SQUARE};
 
-/// Settings by their names.
+/// Values by the names of their settings.
 pub(crate) type Lines = BTreeMap<String, String>;
 
-/// What is known of the providers at one time.
+/// The secrets of all configured providers.
 #[derive(Clone, Default)]
 pub(crate) struct ProviderSecrets {
     secrets: BTreeMap<WebhookProvider, Secrets>,
@@ -44,8 +44,9 @@ impl ProviderSecrets {
             let Some(text) = get(setting.name()) else {
                 continue;
             };
-            let refused = |error: SecretError| setting.reject(text, error.to_string());
-            secrets.push(Secrets::parse(*provider, text).map_err(refused)?);
+            // `reject` does not show the value of a secret.
+            let invalid = |error: SecretError| setting.reject(text, error.to_string());
+            secrets.push(Secrets::parse(*provider, text).map_err(invalid)?);
         }
         let keys = Self::new(secrets, get(SQUARE_URL).cloned());
         if keys.secrets.contains_key(&WebhookProvider::Square) && keys.square_url.is_none() {
@@ -56,7 +57,8 @@ impl ProviderSecrets {
         Ok(keys)
     }
 
-    /// The provider's secrets, and the URL where it signs one; `None` for a provider that is off.
+    /// Returns the provider's secrets and, for Square, the URL that its signatures cover; `None`
+    /// for a provider without secrets.
     pub(crate) fn provider(&self, provider: WebhookProvider) -> Option<(Secrets, Option<String>)> {
         let url = self
             .square_url
@@ -66,8 +68,8 @@ impl ProviderSecrets {
     }
 }
 
-/// What of it the environment says.
-pub(crate) fn read_environment(environment: &Environment) -> Lines {
+/// Returns the secrets in environment variables.
+pub(crate) fn lines_from_environment(environment: &Environment) -> Lines {
     WebhookProvider::ALL
         .iter()
         .map(|provider| secrets_setting(*provider))
@@ -79,8 +81,8 @@ pub(crate) fn read_environment(environment: &Environment) -> Lines {
         .collect()
 }
 
-/// Reads a text of lines; `name` is the setting that says where it came from, `place` where that is. A text without any
-/// secret is refused: it is one that somebody is just writing, or the wrong one.
+/// Parses the text of a file or of Secrets Manager. `setting` names the source, and `place` is its
+/// value. A text without a secret is an error, because it is incomplete or the wrong text.
 pub(crate) fn parse_lines(
     setting: &Setting,
     place: &str,
@@ -92,7 +94,7 @@ pub(crate) fn parse_lines(
             "expected lines such as WEBHOOK_SECRETS_STRIPE=whsec_…,whsec_…",
         )
     };
-    // Its own error would show the line.
+    // The parser's error contains the line, so it is discarded.
     let lines = dotenvy::from_read_iter(text.as_bytes())
         .collect::<Result<Lines, _>>()
         .map_err(|_| refused())?;
@@ -122,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_wins_over_the_environment() {
+    fn line_wins_over_environment() {
         let environment = "WEBHOOK_SECRETS_MOLLIE=a,b\nWEBHOOK_SECRETS_SHOPIFY=c\n";
         let keys = read(environment, "# rotated\nWEBHOOK_SECRETS_MOLLIE='d$e'\n").unwrap();
         let count = |provider| keys.provider(provider).map(|(secrets, _)| secrets.count());
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_without_a_secret() {
+    fn error_contains_no_secret() {
         for text in [
             "",
             "\n",

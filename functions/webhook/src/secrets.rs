@@ -1,4 +1,4 @@
-//! The secrets of the providers, as they are now: where they are kept they may change while the function runs.
+//! The current secrets of the payment providers. They may change while the function runs.
 
 mod refresh;
 
@@ -20,12 +20,13 @@ use settings::{
     Setting, SettingError, WEBHOOK_SECRETS_ARN, WEBHOOK_SECRETS_FILE, WEBHOOK_SECRETS_REFRESH,
 };
 
-/// `WEBHOOK_SECRETS_*` of the environment, and above them those of a file or of AWS Secrets Manager.
+/// The secrets of `WEBHOOK_SECRETS_*` in the environment. Those of a file or of AWS Secrets Manager
+/// take precedence.
 #[derive(Debug)]
 pub struct WebhookSecrets {
     environment: Environment,
     source: Source,
-    seen: Mutex<Seen>,
+    cache: Mutex<Cache>,
 }
 
 struct Environment(Lines);
@@ -34,23 +35,23 @@ struct Environment(Lines);
 enum Source {
     Environment,
     File(PathBuf),
-    Vault(SecretsManager, RefreshSchedule),
+    SecretsManager(SecretsManager, RefreshSchedule),
 }
 
 #[derive(Default)]
-struct Seen {
-    /// `None` until they could be read for the first time.
+struct Cache {
+    /// `None` until the first successful read.
     keys: Option<Arc<ProviderSecrets>>,
-    /// What was read last, good or not.
+    /// The text of the last read, valid or not.
     text: Option<String>,
 }
 
-/// Nobody can say yet what the secrets are.
+/// The error while no read has succeeded yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the secrets of webhooks could not be read yet")]
+#[error("the secrets of webhooks are not available yet")]
 pub(crate) struct SecretsUnavailable;
 
-/// One provider's secrets, and Square's registered URL; `None` for a provider that is off.
+/// One provider's secrets, and Square's registered URL; `None` for a provider without secrets.
 pub(crate) type Known = Option<(Secrets, Option<String>)>;
 
 impl fmt::Debug for Environment {
@@ -59,18 +60,23 @@ impl fmt::Debug for Environment {
     }
 }
 
-impl fmt::Debug for Seen {
+impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
 }
 
 impl WebhookSecrets {
-    /// Fails on secrets that are none; what Secrets Manager has is asked for later.
+    /// Reads the secrets of the environment and of the file. Those of Secrets Manager are read
+    /// later.
+    ///
+    /// # Errors
+    ///
+    /// When a setting or a secret is invalid.
     pub fn from_env() -> Result<Self, SettingError> {
         let variables = settings::Environment::from_process();
-        let environment = secret_file::read_environment(&variables);
-        let (source, seen) = match (
+        let environment = secret_file::lines_from_environment(&variables);
+        let (source, cache) = match (
             variables.get(&WEBHOOK_SECRETS_FILE).map(PathBuf::from),
             variables.get(&WEBHOOK_SECRETS_ARN),
         ) {
@@ -79,28 +85,28 @@ impl WebhookSecrets {
                     .reject(arn, "WEBHOOK_SECRETS_FILE is set too; set only one of them"));
             }
             (Some(path), None) => {
-                let text = read(&path)?;
-                let keys = ProviderSecrets::from_lines(&environment, &lines(&path, &text)?)?;
+                let text = read_file(&path)?;
+                let keys = ProviderSecrets::from_lines(&environment, &parse_file(&path, &text)?)?;
                 (
                     Source::File(path),
-                    Seen {
+                    Cache {
                         keys: Some(Arc::new(keys)),
                         text: Some(text),
                     },
                 )
             }
             (None, Some(arn)) => (
-                Source::Vault(
+                Source::SecretsManager(
                     SecretsManager::new(arn, &variables)?,
                     RefreshSchedule::new(variables.parse_or_default(&WEBHOOK_SECRETS_REFRESH)?),
                 ),
-                Seen::default(),
+                Cache::default(),
             ),
             (None, None) => {
                 let keys = ProviderSecrets::from_lines(&environment, &Lines::new())?;
                 (
                     Source::Environment,
-                    Seen {
+                    Cache {
                         keys: Some(Arc::new(keys)),
                         text: None,
                     },
@@ -110,11 +116,11 @@ impl WebhookSecrets {
         Ok(Self {
             environment: Environment(environment),
             source,
-            seen: Mutex::new(seen),
+            cache: Mutex::new(cache),
         })
     }
 
-    /// These, for as long as it lives.
+    /// Creates secrets that never change.
     pub fn from_secrets(
         secrets: impl IntoIterator<Item = Secrets>,
         square_url: Option<String>,
@@ -124,69 +130,72 @@ impl WebhookSecrets {
         Self {
             environment,
             source,
-            seen: Mutex::new(Seen { keys, text: None }),
+            cache: Mutex::new(Cache { keys, text: None }),
         }
     }
 
-    /// What is known of a provider. Who is the first waits until the secrets are read; a file is looked at each time:
-    /// it is small, and so a change counts at once.
+    /// Returns the secrets of a provider. The first call waits until the secrets are read. A file
+    /// is read in each call, because it is small and a change then takes effect immediately.
     pub(crate) async fn for_provider(
         &self,
         provider: WebhookProvider,
     ) -> Result<Known, SecretsUnavailable> {
         match &self.source {
             Source::Environment => {}
-            Source::File(path) => self.take(
+            Source::File(path) => self.update(
                 &WEBHOOK_SECRETS_FILE,
                 &path.display().to_string(),
-                read(path),
+                read_file(path),
             ),
-            Source::Vault(vault, pace) => {
-                if self.seen().keys.is_none() {
-                    pace.run_first(|| self.fetch(vault)).await;
+            Source::SecretsManager(client, schedule) => {
+                if self.cached().keys.is_none() {
+                    schedule.run_first(|| self.fetch(client)).await;
                 }
             }
         }
-        self.seen()
+        self.cached()
             .keys
             .as_ref()
             .map(|keys| keys.provider(provider))
             .ok_or(SecretsUnavailable)
     }
 
-    /// Beside each notification: looks at Secrets Manager again when it is time to.
+    /// Reads Secrets Manager again if that is due. Call this function for each webhook event.
     pub(crate) async fn refresh_if_due(&self) {
-        if let Source::Vault(vault, pace) = &self.source {
-            pace.run_if_due(|| self.fetch(vault)).await;
+        if let Source::SecretsManager(client, schedule) = &self.source {
+            schedule.run_if_due(|| self.fetch(client)).await;
         }
     }
 
-    /// A notification was refused, which also a secret does that was changed a moment ago. Whether it is worth trying again.
+    /// Reads Secrets Manager again after a rejected webhook event, because the secret may have
+    /// changed since the last read. Returns whether the event should be verified again.
     pub(crate) async fn refresh_after_rejection(&self) -> bool {
         match &self.source {
             Source::Environment | Source::File(_) => false,
-            Source::Vault(vault, pace) => pace.run_after_rejection(|| self.fetch(vault)).await,
+            Source::SecretsManager(client, schedule) => {
+                schedule.run_after_rejection(|| self.fetch(client)).await
+            }
         }
     }
 
-    /// Whether it could be asked.
-    async fn fetch(&self, vault: &SecretsManager) -> bool {
-        let read = vault.fetch().await;
-        let could = read.is_ok();
-        let refused = |why: String| {
-            WEBHOOK_SECRETS_ARN.reject(vault.arn(), format!("the secret cannot be read: {why}"))
+    /// Reads Secrets Manager and returns whether the request succeeded.
+    async fn fetch(&self, client: &SecretsManager) -> bool {
+        let read = client.fetch().await;
+        let succeeded = read.is_ok();
+        let unreadable = |why: String| {
+            WEBHOOK_SECRETS_ARN.reject(client.arn(), format!("the secret cannot be read: {why}"))
         };
-        self.take(&WEBHOOK_SECRETS_ARN, vault.arn(), read.map_err(refused));
-        could
+        self.update(&WEBHOOK_SECRETS_ARN, client.arn(), read.map_err(unreadable));
+        succeeded
     }
 
-    /// Goes by what was read from now on, if it is good. The secrets of before stay good otherwise: an edit that went wrong
-    /// must turn no payment away. It is told once.
-    fn take(&self, setting: &Setting, place: &str, read: Result<String, SettingError>) {
+    /// Replaces the secrets by those of a read. If the read is invalid, the previous secrets stay
+    /// in use, because a wrong edit must not reject payments. Each different text is logged once.
+    fn update(&self, setting: &Setting, place: &str, read: Result<String, SettingError>) {
         let text = read.as_ref().ok().cloned();
-        let mut seen = self.seen();
-        if text == seen.text
-            && (text.is_some() || seen.keys.is_some() && matches!(self.source, Source::File(_)))
+        let mut cache = self.cached();
+        if text == cache.text
+            && (text.is_some() || cache.keys.is_some() && matches!(self.source, Source::File(_)))
         {
             return;
         }
@@ -197,33 +206,33 @@ impl WebhookSecrets {
             )
         }) {
             Ok(keys) => {
-                seen.keys = Some(Arc::new(keys));
-                tracing::info!("{}: the webhook secrets were read", setting.name());
+                cache.keys = Some(Arc::new(keys));
+                tracing::info!("{}: read the webhook secrets", setting.name());
             }
-            Err(error) if seen.keys.is_some() => {
-                tracing::error!("{error}; the secrets of before are used")
+            Err(error) if cache.keys.is_some() => {
+                tracing::error!("{error}; the previous secrets stay in use")
             }
-            Err(error) => tracing::error!("{error}; no webhook can be taken"),
+            Err(error) => tracing::error!("{error}; all webhook events are rejected"),
         }
-        seen.text = text;
+        cache.text = text;
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        // A poisoned lock holds what was read before: good enough to go on.
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cached(&self) -> MutexGuard<'_, Cache> {
+        // A poisoned lock still holds the secrets of an earlier read, which are valid.
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn read(path: &Path) -> Result<String, SettingError> {
-    let refused = |error: std::io::Error| {
+fn read_file(path: &Path) -> Result<String, SettingError> {
+    let unreadable = |error: std::io::Error| {
         WEBHOOK_SECRETS_FILE.reject(
             &path.display().to_string(),
             format!("the file cannot be read: {error}"),
         )
     };
-    fs::read_to_string(path).map_err(refused)
+    fs::read_to_string(path).map_err(unreadable)
 }
 
-fn lines(path: &Path, text: &str) -> Result<Lines, SettingError> {
+fn parse_file(path: &Path, text: &str) -> Result<Lines, SettingError> {
     secret_file::parse_lines(&WEBHOOK_SECRETS_FILE, &path.display().to_string(), text)
 }

@@ -1,4 +1,5 @@
-//! One secret of AWS Secrets Manager, whose text has the lines of the providers' secrets.
+//! A secret in AWS Secrets Manager. Its text has one line for each provider, as
+//! `WEBHOOK_SECRETS_FILE`.
 
 use std::{fmt, time::Duration};
 
@@ -14,8 +15,9 @@ use settings::{
     WEBHOOK_SECRETS_ARN,
 };
 
-/// It takes some 20 ms, 100 with a new connection. A provider waits five seconds at least.
-const ANSWER: Duration = Duration::from_secs(2);
+/// Limits one request. It takes about 20 ms, or 100 ms with a new connection. Providers wait for at
+/// least 5 s.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) struct SecretsManager {
     client: Client,
@@ -29,14 +31,15 @@ impl fmt::Debug for SecretsManager {
 }
 
 impl SecretsManager {
-    /// With the credentials that Lambda gives to a function by its environment.
+    /// Creates a client with the credentials in the environment, where Lambda puts those of the
+    /// function's role.
     pub(crate) fn new(arn: &str, environment: &Environment) -> Result<Self, SettingError> {
         let region = region(arn)
             .ok_or_else(|| WEBHOOK_SECRETS_ARN.reject(arn, "not the ARN of a secret"))?;
         let missing = |aws::MissingVariable(setting)| {
             setting.missing("not set, but WEBHOOK_SECRETS_ARN requires it; Lambda sets it")
         };
-        // So that who has none is told at the start.
+        // Missing credentials are an error at the start, not at the first webhook event.
         let credentials = aws::credentials_from_env().map_err(missing)?;
         let http = aws::Http::new().map_err(|error| {
             WEBHOOK_SECRETS_ARN.reject(arn, format!("failed to set up HTTP: {error}"))
@@ -46,7 +49,7 @@ impl SecretsManager {
             .region(Region::new(region.to_owned()))
             .credentials_provider(credentials)
             .http_client(http)
-            // One try, and one limit: ours. What fails is tried again with a later notification.
+            // One attempt with our own time limit. A later webhook event triggers the next attempt.
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::disabled());
         if let Some(url) = environment
@@ -65,22 +68,26 @@ impl SecretsManager {
         &self.arn
     }
 
-    /// The text as it is now, or why it can't be read.
+    /// Reads the current text of the secret.
+    ///
+    /// # Errors
+    ///
+    /// The reason, without any part of the secret.
     pub(crate) async fn fetch(&self) -> Result<String, String> {
-        // The SDK's own future is too deep for the compiler where others hold it.
-        let asked = self
+        // The SDK's future is too deeply nested for the compiler where other futures contain it.
+        let request = self
             .client
             .get_secret_value()
             .secret_id(&self.arn)
             .send()
             .boxed();
-        let answer = timeout(ANSWER, asked)
+        let response = timeout(TIMEOUT, request)
             .await
-            .map_err(|_| format!("no answer within {ANSWER:?}"))?;
-        let secret = answer.map_err(|error| aws::describe_error(&error))?;
+            .map_err(|_| format!("no response within {TIMEOUT:?}"))?;
+        let secret = response.map_err(|error| aws::describe_error(&error))?;
         secret
             .secret_string
-            .ok_or_else(|| "it is binary".to_owned())
+            .ok_or_else(|| "the secret is binary".to_owned())
     }
 }
 
@@ -101,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_region_is_the_secrets_own() {
+    fn region_comes_from_the_arn() {
         let arn =
             "arn:aws:secretsmanager:eu-central-1:123456789012:secret:orderflow/webhooks-AbCdEf";
         assert_eq!(region(arn), Some("eu-central-1"));

@@ -99,7 +99,7 @@ async fn secret_file_changes_apply_while_running() {
     let told = |harness: &Harness| {
         harness
             .read_log("api")
-            .matches("the secrets of before are used")
+            .matches("the previous secrets stay in use")
             .count()
     };
     for (count, broken) in [

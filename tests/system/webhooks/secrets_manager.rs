@@ -277,7 +277,7 @@ async fn changed_secret_applies_immediately_with_limited_refreshes() {
             .expect_rejected(MOLLIE, "signature");
         harness
             .read_log("api")
-            .matches("the secrets of before are used")
+            .matches("the previous secrets stay in use")
             .count()
     };
     harness

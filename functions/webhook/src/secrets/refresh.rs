@@ -1,4 +1,4 @@
-//! How often Secrets Manager is asked: by nobody's wish but ours, and by one at a time.
+//! The schedule of requests to Secrets Manager: one at a time, with a minimum pause between them.
 
 use std::{
     sync::{Mutex as StdMutex, PoisonError},
@@ -9,86 +9,90 @@ use tokio::{sync::Mutex, time::Instant};
 
 use domain::Span;
 
-/// Between two looks that refused notifications bring about: a change takes hold soon, and who forges can't have us ask
-/// for ever.
-const AFTER_A_REFUSAL: Duration = Duration::from_secs(10);
+/// The minimum pause before a request that a rejected webhook event triggers. A changed secret
+/// takes effect soon, and forged events cannot cause a request each.
+const REJECTION_PAUSE: Duration = Duration::from_secs(10);
 
-/// After a look that failed.
-const AFTER_A_FAILURE: Duration = Duration::from_secs(30);
+/// The maximum pause after a failed request.
+const FAILURE_PAUSE: Duration = Duration::from_secs(30);
 
-/// While nothing was ever read, and every notification is turned away.
-const AT_FIRST: Duration = Duration::from_secs(1);
+/// The pause while no request has succeeded yet and every webhook event is rejected.
+const INITIAL_PAUSE: Duration = Duration::from_secs(1);
 
+/// The time of the last request, and a lock that allows one request at a time.
 #[derive(Debug)]
 pub(super) struct RefreshSchedule {
+    /// The pause between two successful requests (`WEBHOOK_SECRETS_REFRESH`).
     refresh: Duration,
-    /// The one who asks.
-    asking: Mutex<()>,
-    last: StdMutex<Option<Look>>,
+    /// Held during a request.
+    requesting: Mutex<()>,
+    last: StdMutex<Option<Request>>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Look {
+struct Request {
+    /// The time of its end.
     at: Instant,
-    could: bool,
+    succeeded: bool,
 }
 
 impl RefreshSchedule {
     pub(super) fn new(refresh: Span) -> Self {
         Self {
             refresh: refresh.duration(),
-            asking: Mutex::default(),
+            requesting: Mutex::default(),
             last: StdMutex::default(),
         }
     }
 
-    /// Looks for the first time; who comes meanwhile waits for that.
-    pub(super) async fn run_first(&self, look: impl AsyncFnOnce() -> bool) {
-        let _one = self.asking.lock().await;
-        if self.rested(AT_FIRST) {
-            self.look(look).await;
+    /// Runs the first request. Concurrent callers wait for it.
+    pub(super) async fn run_first(&self, request: impl AsyncFnOnce() -> bool) {
+        let _guard = self.requesting.lock().await;
+        if self.is_older_than(INITIAL_PAUSE) {
+            self.run(request).await;
         }
     }
 
-    /// Looks again, if nobody else does and the last look is long ago.
-    pub(super) async fn run_if_due(&self, look: impl AsyncFnOnce() -> bool) {
-        let failed = self.last().is_some_and(|last| !last.could);
+    /// Runs a request if the last one is older than the pause and none is running.
+    pub(super) async fn run_if_due(&self, request: impl AsyncFnOnce() -> bool) {
+        let failed = self.last().is_some_and(|last| !last.succeeded);
         let pause = if failed {
-            self.refresh.min(AFTER_A_FAILURE)
+            self.refresh.min(FAILURE_PAUSE)
         } else {
             self.refresh
         };
-        let Ok(_one) = self.asking.try_lock() else {
+        let Ok(_guard) = self.requesting.try_lock() else {
             return;
         };
-        if self.rested(pause) {
-            self.look(look).await;
+        if self.is_older_than(pause) {
+            self.run(request).await;
         }
     }
 
-    /// Looks again, if the last look is not just past; whether there was a look since the caller came.
-    pub(super) async fn run_after_rejection(&self, look: impl AsyncFnOnce() -> bool) -> bool {
-        let came = Instant::now();
-        let _one = self.asking.lock().await;
-        if self.rested(AFTER_A_REFUSAL) {
-            self.look(look).await;
+    /// Runs a request, unless the last one is too recent. Returns whether a request has finished
+    /// since this call began.
+    pub(super) async fn run_after_rejection(&self, request: impl AsyncFnOnce() -> bool) -> bool {
+        let called = Instant::now();
+        let _guard = self.requesting.lock().await;
+        if self.is_older_than(REJECTION_PAUSE) {
+            self.run(request).await;
         }
-        self.last().is_some_and(|last| last.at >= came)
+        self.last().is_some_and(|last| last.at >= called)
     }
 
-    async fn look(&self, look: impl AsyncFnOnce() -> bool) {
-        let could = look().await;
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Look {
+    async fn run(&self, request: impl AsyncFnOnce() -> bool) {
+        let succeeded = request().await;
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Request {
             at: Instant::now(),
-            could,
+            succeeded,
         });
     }
 
-    fn last(&self) -> Option<Look> {
+    fn last(&self) -> Option<Request> {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn rested(&self, pause: Duration) -> bool {
+    fn is_older_than(&self, pause: Duration) -> bool {
         self.last().is_none_or(|last| last.at.elapsed() >= pause)
     }
 }
