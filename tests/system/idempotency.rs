@@ -35,7 +35,7 @@ async fn create_order(database: &str) -> (PgPool, OrderState) {
 fn image(record: &OrderState, version: u32) -> OrderProjection<'_> {
     let decided_at = DateTime::from_timestamp(version.into(), 0).unwrap();
     OrderProjection {
-        record,
+        state: record,
         version,
         decided_at,
         events: &[],
@@ -248,7 +248,7 @@ async fn retried_task_overrides_earlier_try() {
         orders::record_projection(
             &pool,
             OrderProjection {
-                record,
+                state: record,
                 version,
                 decided_at,
                 events,
@@ -318,7 +318,7 @@ async fn unsent_mail_of_lost_task_is_removed() {
     .unwrap();
     let claim = async || {
         let claim = outbox::ClaimOptions {
-            record_outcome: Duration::ZERO,
+            settle_time: Duration::ZERO,
             lease: Duration::from_secs(60),
             host: "shop.example",
             limit: 9,
@@ -341,7 +341,7 @@ async fn unsent_mail_of_lost_task_is_removed() {
         ("order_received", "john@example.com")
     );
     assert_eq!(claim().await, []);
-    outbox::settle_time(&pool, due.id, &MailOutcome::Sent)
+    outbox::record_outcome(&pool, due.id, &MailOutcome::Sent)
         .await
         .unwrap();
     // A lost task: paid and shipped. The later mail waits for the earlier one.

@@ -1,6 +1,7 @@
-//! `.sqlx` describes today's queries against today's schema.
+//! The descriptions in `.sqlx` match the queries and the schema.
 //!
-//! Compiling the queries again takes a while, so this looks only where `CHECK_QUERIES` is set, as in `.ci/run`.
+//! This test compiles the queries again, which takes a while. It runs only if `CHECK_QUERIES` is
+//! set, as in `.ci/run`.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +14,7 @@ use std::{
 
 use crate::shared_servers::shared_servers;
 
-fn descriptions(folder: &Path) -> BTreeMap<String, String> {
+fn read_descriptions(folder: &Path) -> BTreeMap<String, String> {
     fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -27,22 +28,28 @@ fn descriptions(folder: &Path) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn queries_are_described_as_the_schema_has_them() {
+async fn query_descriptions_match_the_schema() {
     if env::var_os("CHECK_QUERIES").is_none() {
-        println!("not looked at: CHECK_QUERIES is not set");
+        println!("not checked: CHECK_QUERIES is not set");
         return;
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let database = shared_servers().await.create_database("queries").await;
     let fresh = tempfile::tempdir().unwrap();
-    // Cargo compiles what is newer than its last look; the content stays.
+    // A newer modification time makes Cargo compile the crate again.
     let store = File::options()
         .append(true)
         .open(root.join("crates/store/src/lib.rs"))
         .unwrap();
     store.set_modified(SystemTime::now()).unwrap();
     let checked = Command::new(env!("CARGO"))
-        .args(["check", "--quiet", "--locked", "--package", "store"])
+        .args([
+            "check",
+            "--quiet",
+            "--locked",
+            "--package",
+            "orderflow-store",
+        ])
         .current_dir(root)
         .env("SQLX_OFFLINE", "false")
         .env("SQLX_OFFLINE_DIR", fresh.path())
@@ -53,8 +60,8 @@ async fn queries_are_described_as_the_schema_has_them() {
         "the queries do not compile against the schema"
     );
     let (fresh, committed) = (
-        descriptions(fresh.path()),
-        descriptions(&root.join(".sqlx")),
+        read_descriptions(fresh.path()),
+        read_descriptions(&root.join(".sqlx")),
     );
     assert!(!fresh.is_empty());
     let names =
@@ -62,7 +69,10 @@ async fn queries_are_described_as_the_schema_has_them() {
     assert_eq!(
         names(&fresh),
         names(&committed),
-        "renew .sqlx as CONTRIBUTING.md says"
+        "regenerate .sqlx as CONTRIBUTING.md describes"
     );
-    assert!(fresh == committed, "renew .sqlx as CONTRIBUTING.md says");
+    assert!(
+        fresh == committed,
+        "regenerate .sqlx as CONTRIBUTING.md describes"
+    );
 }

@@ -30,7 +30,7 @@ fn image<'a>(context: &ActivityContext, write: &'a PendingWrite) -> OrderProject
         _ => FINAL_DECISION_TIME,
     };
     OrderProjection {
-        record: &write.record,
+        state: &write.record,
         version: write.version,
         decided_at,
         events: &write.events,

@@ -1,4 +1,4 @@
-//! Questions that a person types: read only, for a limited time, a limited number of rows.
+//! Ad-hoc queries of a person: read only, with a time limit and a row limit.
 
 use sqlx::{
     AssertSqlSafe, Column as _, Executor, PgPool, Row, SqlSafeStr, Statement, TypeInfo, ValueRef,
@@ -7,7 +7,7 @@ use sqlx::{
 
 use crate::{Error, error::SqlxResultExt};
 
-/// What `db` shows without a question.
+/// The queries of `orderflow db` without a query, each with its title.
 pub const OVERVIEW_QUERIES: [(&str, &str); 4] = [
     (
         "orders by status",
@@ -26,22 +26,23 @@ pub const OVERVIEW_QUERIES: [(&str, &str); 4] = [
     ("latest events", "select order_id, seq, type, ts from events order by id desc limit 10"),
 ];
 
-/// An answer, as text: what PostgreSQL itself would print.
+/// The result of a query, with values in PostgreSQL's text format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryTable {
     pub columns: Vec<Column>,
     pub rows: Vec<Vec<Option<String>>>,
-    /// Whether there are more rows than were asked for.
+    /// Whether the query has more rows than the limit.
     pub has_more: bool,
 }
 
+/// A column of a [`QueryTable`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     pub name: String,
     pub kind: ColumnKind,
 }
 
-/// What a column's text stands for.
+/// The type of a column's values, for formatting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnKind {
     Number,
@@ -50,7 +51,12 @@ pub enum ColumnKind {
     Text,
 }
 
-/// Asks one question, and takes the first `limit` rows of the answer.
+/// Runs one query for at most 15 seconds and returns its first `limit` rows.
+///
+/// # Errors
+///
+/// [`Error::UnsupportedStatement`] for any other statement, and [`Error::QueryRejected`] when
+/// PostgreSQL rejects the query.
 pub async fn run_query(pool: &PgPool, sql: &str, limit: u32) -> Result<QueryTable, Error> {
     let sql = sql.trim().trim_end_matches(';');
     let verb: String = sql
@@ -60,7 +66,7 @@ pub async fn run_query(pool: &PgPool, sql: &str, limit: u32) -> Result<QueryTabl
         .collect();
     let is_query = match verb.to_ascii_lowercase().as_str() {
         "select" | "with" | "values" | "table" => true,
-        // Cursors are not for these; their answers are short.
+        // These have no cursor, and their results are short.
         "explain" | "show" => false,
         _ => return Err(Error::UnsupportedStatement),
     };
@@ -71,25 +77,25 @@ pub async fn run_query(pool: &PgPool, sql: &str, limit: u32) -> Result<QueryTabl
     sqlx::raw_sql("set local statement_timeout = '15s'")
         .execute(&mut *transaction)
         .await
-        .for_operation("limit the time")?;
-    // Its own words, which is the point of it: a person asks, and nothing is put into them. Preparing refuses
-    // more than one statement, so that none can end the transaction and go on outside.
-    let question = (*transaction)
+        .for_operation("set the statement timeout")?;
+    // The text is a person's own query, into which nothing is interpolated. `prepare` rejects more
+    // than one statement, so no statement can end the read-only transaction.
+    let prepared = (*transaction)
         .prepare(AssertSqlSafe(sql.to_owned()).into_sql_str())
         .await
-        .map_err(refused)?;
-    let columns = question.columns().iter().map(|column| Column {
+        .map_err(query_error)?;
+    let columns = prepared.columns().iter().map(|column| Column {
         name: column.name().to_owned(),
-        kind: kind(column.type_info().name()),
+        kind: column_kind(column.type_info().name()),
     });
     let columns: Vec<Column> = columns.collect();
-    // Without arguments and unprepared, values come as text, whatever their type.
+    // Without arguments and preparation, PostgreSQL sends values of every type as text.
     let rows = if is_query {
         let cursor = AssertSqlSafe(format!("declare question no scroll cursor for {sql}"));
         sqlx::raw_sql(cursor)
             .execute(&mut *transaction)
             .await
-            .map_err(refused)?;
+            .map_err(query_error)?;
         let fetch = AssertSqlSafe(format!(
             "fetch forward {} from question",
             u64::from(limit) + 1
@@ -97,25 +103,25 @@ pub async fn run_query(pool: &PgPool, sql: &str, limit: u32) -> Result<QueryTabl
         sqlx::raw_sql(fetch)
             .fetch_all(&mut *transaction)
             .await
-            .map_err(refused)?
+            .map_err(query_error)?
     } else {
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
             .fetch_all(&mut *transaction)
             .await
-            .map_err(refused)?
+            .map_err(query_error)?
     };
     transaction
         .rollback()
         .await
-        .for_operation("end the question")?;
+        .for_operation("roll back the query's transaction")?;
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = rows.len() > shown;
     let rows = rows
         .iter()
         .take(shown)
-        .map(texts)
+        .map(row_texts)
         .collect::<Result<_, _>>()
-        .map_err(refused)?;
+        .map_err(query_error)?;
     Ok(QueryTable {
         columns,
         rows,
@@ -123,20 +129,27 @@ pub async fn run_query(pool: &PgPool, sql: &str, limit: u32) -> Result<QueryTabl
     })
 }
 
-/// Runs a script of several statements as it stands, in one transaction: all of it holds, or nothing does.
+/// Runs a script of several statements, which may write, in one transaction.
+///
+/// # Errors
+///
+/// [`Error::QueryRejected`] when PostgreSQL rejects a statement. Then nothing is changed.
 pub async fn run_script(pool: &PgPool, script: &str) -> Result<(), Error> {
     let mut transaction = crate::pool::begin(pool).await?;
     sqlx::raw_sql(AssertSqlSafe(script.to_owned()))
         .execute(&mut *transaction)
         .await
-        .map_err(refused)?;
-    transaction.commit().await.for_operation("end the script")
+        .map_err(query_error)?;
+    transaction
+        .commit()
+        .await
+        .for_operation("commit the script")
 }
 
-/// Without the driver's words around the database's.
-fn refused(error: sqlx::Error) -> Error {
+/// Converts an error to PostgreSQL's own message, without the driver's text around it.
+fn query_error(error: sqlx::Error) -> Error {
     match error.as_database_error() {
-        Some(said) => Error::QueryRejected(said.message().to_owned()),
+        Some(rejection) => Error::QueryRejected(rejection.message().to_owned()),
         None => Error::Query {
             operation: "run the query",
             source: error,
@@ -144,7 +157,7 @@ fn refused(error: sqlx::Error) -> Error {
     }
 }
 
-fn texts(row: &PgRow) -> Result<Vec<Option<String>>, sqlx::Error> {
+fn row_texts(row: &PgRow) -> Result<Vec<Option<String>>, sqlx::Error> {
     let text = |index| {
         let value = row.try_get_raw(index)?;
         if value.is_null() {
@@ -158,7 +171,7 @@ fn texts(row: &PgRow) -> Result<Vec<Option<String>>, sqlx::Error> {
     (0..row.len()).map(text).collect()
 }
 
-fn kind(postgres_type: &str) -> ColumnKind {
+fn column_kind(postgres_type: &str) -> ColumnKind {
     match postgres_type {
         "INT2" | "INT4" | "INT8" | "NUMERIC" | "FLOAT4" | "FLOAT8" | "OID" => ColumnKind::Number,
         "BOOL" => ColumnKind::Boolean,

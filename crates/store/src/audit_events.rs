@@ -1,11 +1,11 @@
-//! The audit trail.
+//! The audit log of orders.
 
 use sqlx::{PgConnection, PgPool};
 
-use crate::{Error, error::SqlxResultExt, orders::to_i32};
+use crate::{Error, convert::to_i32, error::SqlxResultExt};
 use domain::{AuditEvent, AuditEventType, OrderId};
 
-/// Has the trail go on after the entry `after` with these, which the workflow numbered, and with nothing else.
+/// Replaces all audit events after number `after` by `events`, which the workflow has numbered.
 pub(crate) async fn replace_after(
     connection: &mut PgConnection,
     order_id: &OrderId,
@@ -19,7 +19,7 @@ pub(crate) async fn replace_after(
     )
     .execute(&mut *connection)
     .await
-    .for_operation("take back what was lost")?;
+    .for_operation("delete the audit events of a lost workflow task")?;
     if events.is_empty() {
         return Ok(());
     }
@@ -39,11 +39,12 @@ pub(crate) async fn replace_after(
     )
     .execute(connection)
     .await
-    .for_operation("append to the audit trail")
+    .for_operation("append to the audit log")
     .map(|_| ())
 }
 
-/// The entries after `after`, oldest first; `None` when there is no such order.
+/// Reads at most `limit` audit events after number `after`, oldest first; `None` when the order
+/// does not exist.
 #[tracing::instrument(name = "store.events.list", skip_all)]
 pub async fn list(
     pool: &PgPool,
@@ -59,7 +60,7 @@ pub async fn list(
     )
     .fetch_all(pool)
     .await
-    .for_operation("read the audit trail")?;
+    .for_operation("read the audit log")?;
     if rows.is_empty() {
         let known = sqlx::query_scalar!(
             "select exists (select from orders where id = $1)",
@@ -72,7 +73,8 @@ pub async fn list(
             == Some(true))
         .then(Vec::new));
     }
-    // An entry of a newer release's kind is left out by an older reader, not an error for all the others.
+    // A newer release may have written an event type that this release does not know. Such an event
+    // is left out.
     let entry = |seq: i32, kind: &str, payload, ts| {
         Some(AuditEvent {
             seq: u32::try_from(seq).ok()?,

@@ -1,9 +1,12 @@
-//! The whole database as one file, and back: `COPY`'s text, table by table, under one snapshot.
+//! Backup of the whole database to one file, and its restore. The file contains the text of `COPY`
+//! for each table, read in one snapshot.
 //!
-//! A line of JSON says what it is ([`Header`]); each table begins with a line of JSON, then has a line per row and
-//! ends with `\.`; the last line has the number of rows and a digest of all that stands before it, so that half a file
-//! is never taken for a whole one. Which tables there are comes from the catalog: a table that a later migration
-//! adds is in the next backup without a change here.
+//! 1. The first line is a [`Header`] in JSON.
+//! 2. Each table begins with a line of JSON, has one line for each row, and ends with `\.`.
+//! 3. The last line has the number of rows and a digest of all preceding lines, so that an
+//!    incomplete file is detected.
+//!
+//! The list of tables comes from the catalog, so the tables of a later migration are included.
 
 mod create;
 mod restore;
@@ -15,23 +18,24 @@ pub use restore::{check_file, is_database_empty, restore};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// The layout of the file.
+/// The version of the file format.
 const FORMAT: u32 = 1;
 const END_OF_ROWS: &[u8] = b"\\.\n";
 
-/// The first line.
+/// The first line of a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
+    /// The version of the file format.
     pub orderflow_backup: u32,
     pub created_at: DateTime<Utc>,
-    /// The newest migration that the database had.
+    /// The version of the database's newest migration.
     pub schema: i64,
 }
 
 /// The line before a table's rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Section {
-    /// Quoted as SQL wants it, with its schema.
+    /// The name with its schema, quoted for SQL.
     table: String,
     columns: Vec<String>,
 }
@@ -43,7 +47,7 @@ struct Footer {
     sha256: String,
 }
 
-/// What a backup has, or had.
+/// The content of a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Summary {
     pub created_at: DateTime<Utc>,
@@ -51,24 +55,25 @@ pub struct Summary {
     pub tables: Vec<TableRows>,
 }
 
+/// The number of rows of one table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TableRows {
     pub table: String,
     pub rows: u64,
 }
 
-/// What can be wrong with a file, or with where it is to go.
+/// A failed backup or restore.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    #[error("it is not a backup of orderflow")]
+    #[error("not a backup of orderflow")]
     NotABackup,
-    #[error("it was written by a newer orderflow (format {0})")]
+    #[error("unknown format {0}; use a newer orderflow")]
     UnknownFormat(u32),
-    #[error("it is incomplete, or was changed")]
+    #[error("the backup is incomplete or was changed")]
     Damaged,
-    #[error("it needs the schema {backup}, and this program knows {known}: use a newer orderflow")]
+    #[error("the backup has schema {backup}, this program has {known}; use a newer orderflow")]
     NewerSchema { backup: i64, known: i64 },
-    #[error("the database has no table {0}")]
+    #[error("no table {0} in the database")]
     MissingTable(String),
     #[error("the file cannot be read or written")]
     File(#[from] std::io::Error),
@@ -77,7 +82,7 @@ pub enum BackupError {
 }
 
 impl BackupError {
-    fn line(_: serde_json::Error) -> Self {
+    fn from_line_error(_: serde_json::Error) -> Self {
         Self::Damaged
     }
 }

@@ -1,6 +1,6 @@
-//! What can go wrong between us and the database.
+//! Errors of this crate.
 
-/// An error of the database, with what we were about to do.
+/// A failed operation on the database.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("failed to {operation}")]
@@ -10,7 +10,7 @@ pub enum Error {
     },
     #[error("failed to apply the migrations")]
     Migrate(#[from] sqlx::migrate::MigrateError),
-    #[error("failed to read {table} row {key}: column {column} is not valid")]
+    #[error("failed to read {table} row {key}: invalid value in column {column}")]
     InvalidColumn {
         table: &'static str,
         key: String,
@@ -18,20 +18,23 @@ pub enum Error {
         source: serde_json::Error,
     },
     #[error(
-        "only a query (select, with, values, table, show, explain) can be run here, one at a time"
+        "unsupported statement; only one query can be run at a time (select, with, values, table, show, explain)"
     )]
     UnsupportedStatement,
-    /// What somebody typed, in the database's own words.
-    #[error("the database refuses the query: {0}")]
+    /// PostgreSQL's message about a query that a person typed.
+    #[error("query rejected by the database: {0}")]
     QueryRejected(String),
-    #[error("the database has no role rds_iam: it is not one of RDS with IAM authentication")]
+    #[error(
+        "no role rds_iam in the database; IAM roles need a database on RDS with IAM authentication"
+    )]
     NotRds,
-    #[error("DATABASE_URL is not valid: it must be postgres://user:password@host:port/name")]
+    #[error("DATABASE_URL is invalid; it must be postgres://USER:PASSWORD@HOST:PORT/NAME")]
     InvalidUrl(#[source] sqlx::Error),
 }
 
 impl Error {
-    /// What the driver or the server says of the cause, in words of ours: its own may have the URL, and so a password.
+    /// Returns the cause in our own words, if it is one that people can act on. The driver's text
+    /// may contain the URL and its password.
     pub fn cause(&self) -> Option<String> {
         match self {
             Self::Query { source, .. } => cause(source),
@@ -44,7 +47,7 @@ impl Error {
         }
     }
 
-    /// Whether the same may work later: the database is away, or too busy.
+    /// Whether a repeated attempt may succeed, because the database is unavailable or overloaded.
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::Query { source, .. } => !matches!(
@@ -69,46 +72,48 @@ impl Error {
 
 #[expect(
     clippy::wildcard_enum_match_arm,
-    reason = "of the driver's many errors, those that people can do something about"
+    reason = "only errors that people can act on have a text"
 )]
 fn cause(error: &sqlx::Error) -> Option<String> {
     match error {
-        // The resolver's error has no kind of its own.
+        // The resolver's error has no `ErrorKind`.
         sqlx::Error::Io(error) if error.to_string().contains("lookup address") => {
-            Some("there is no such host".to_owned())
+            Some("the host is unknown".to_owned())
         }
         sqlx::Error::Io(error) => Some(error.kind().to_string()),
         sqlx::Error::Tls(_) => Some("TLS failed".to_owned()),
-        sqlx::Error::PoolTimedOut => Some("no connection in time".to_owned()),
-        sqlx::Error::Database(error) => error.code().map(|code| said(&code)),
+        sqlx::Error::PoolTimedOut => Some("no connection within the time limit".to_owned()),
+        sqlx::Error::Database(error) => error.code().map(|code| sqlstate_text(&code)),
         _ => None,
     }
 }
 
-/// What people meet of PostgreSQL's codes (its manual, appendix A).
-fn said(code: &str) -> String {
-    let words = match code {
+/// Returns the text of the codes that people meet most often (PostgreSQL's manual, appendix A).
+fn sqlstate_text(code: &str) -> String {
+    let text = match code {
         "28P01" => "wrong password",
-        "28000" => "this user may not connect",
-        "3D000" => "there is no such database",
-        "42501" => "this user may not do that",
+        "28000" => "the user is not allowed to connect",
+        "3D000" => "the database does not exist",
+        "42501" => "the user lacks a privilege",
         "42P01" | "42703" => "the schema is not up to date",
         "53300" => "too many connections",
         "57P03" => "the server is starting up or shutting down",
         _ => return format!("SQLSTATE {code}"),
     };
-    format!("{words} (SQLSTATE {code})")
+    format!("{text} (SQLSTATE {code})")
 }
 
-/// Names the operation that an error came from.
+/// Adds the failed operation to an error of the driver.
 pub(crate) trait SqlxResultExt<T> {
+    /// `operation` is an infinitive with its object, such as "read the order".
     fn for_operation(self, operation: &'static str) -> Result<T, Error>;
 }
 
 impl<T> SqlxResultExt<T> for Result<T, sqlx::Error> {
     fn for_operation(self, operation: &'static str) -> Result<T, Error> {
         self.map_err(|source| {
-            // No line of the log: that is written once, where it is handled. It marks the span around it as failed.
+            // This event marks the current span as failed. It is not a log line, because the caller
+            // logs the error once.
             tracing::info!(target: "span_failed", operation);
             Error::Query { operation, source }
         })

@@ -1,4 +1,5 @@
-//! Stock per sku: available, held by orders, shipped. Each step may run twice; the sum never changes.
+//! Stock of each SKU: available, held by orders, shipped. Every function is idempotent, and none
+//! changes the sum of the three numbers, except [`set_available`].
 
 use std::collections::BTreeMap;
 
@@ -6,34 +7,40 @@ use sqlx::{Acquire, PgConnection, PgPool};
 
 use crate::{
     Error,
+    convert::to_i32,
     error::SqlxResultExt,
-    orders::{self, OrderProjection, to_i32},
+    orders::{self, OrderProjection},
     pool,
 };
 use domain::{LineItem, OrderId, Sku};
 
+/// The result of a reservation, which is decided once for each order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reservation {
+    /// All line items are reserved.
     Held,
+    /// Nothing is reserved, because `sku` has only `available` units.
     Unavailable { sku: Sku, available: i64 },
 }
 
-/// Holds everything the order needs, or nothing. A sku never seen opens with `default_stock`.
+/// Writes the projection and reserves all line items, or none of them. A SKU without a row gets
+/// one with `default_stock` available units.
 #[tracing::instrument(name = "store.inventory.reserve", skip_all)]
 pub async fn reserve(
     pool: &PgPool,
-    image: OrderProjection<'_>,
+    projection: OrderProjection<'_>,
     lines: &[LineItem],
     default_stock: i64,
 ) -> Result<Reservation, Error> {
-    let order_id = &image.record.order_id;
+    let order_id = &projection.state.order_id;
     let mut transaction = pool::begin(pool).await?;
-    orders::write_projection(&mut transaction, image).await?;
-    if let Some(decided) = decided(&mut transaction, image).await? {
+    orders::write_projection(&mut transaction, projection).await?;
+    if let Some(earlier) = read_decision(&mut transaction, projection).await? {
         transaction.commit().await.for_operation("commit")?;
-        return Ok(decided);
+        return Ok(earlier);
     }
-    // In the order of the skus: two orders that want the same two never wait for each other.
+    // Rows are locked in the order of the SKUs, so two orders with the same two SKUs cannot
+    // deadlock.
     let mut wanted: BTreeMap<&Sku, i64> = BTreeMap::new();
     for line in lines {
         *wanted.entry(&line.sku).or_default() += i64::from(line.quantity);
@@ -50,35 +57,40 @@ pub async fn reserve(
         }
     }
     match &reservation {
-        Reservation::Held => holding.commit().await.for_operation("keep what is held")?,
+        Reservation::Held => holding
+            .commit()
+            .await
+            .for_operation("release the savepoint")?,
         Reservation::Unavailable { sku, available } => {
             holding
                 .rollback()
                 .await
-                .for_operation("give back what was held")?;
-            refuse(&mut transaction, order_id, sku, *available).await?;
+                .for_operation("roll back to the savepoint")?;
+            record_shortage(&mut transaction, order_id, sku, *available).await?;
         }
     }
     transaction.commit().await.for_operation("commit")?;
     Ok(reservation)
 }
 
-/// What was decided before. The row's lock keeps a twin of this try, late or early, from deciding otherwise.
-async fn decided(
+/// Reads the decision of an earlier attempt. It locks the order's row, so a concurrent attempt
+/// cannot decide otherwise.
+async fn read_decision(
     connection: &mut PgConnection,
-    image: OrderProjection<'_>,
+    projection: OrderProjection<'_>,
 ) -> Result<Option<Reservation>, Error> {
     let row = sqlx::query!(
         r#"select version, refused_sku, refused_available,
              exists (select from reservations where order_id = orders.id) as "reserved!"
          from orders where id = $1 for update"#,
-        image.record.order_id.as_str(),
+        projection.state.order_id.as_str(),
     )
     .fetch_one(connection)
     .await
-    .for_operation("look for the reservation")?;
-    if row.version > to_i32(image.version) {
-        // The order has gone on without this try: nobody reads the answer, and nothing may be held any more.
+    .for_operation("read the reservation")?;
+    if row.version > to_i32(projection.version) {
+        // The order has continued without this attempt: its result is not used, and it must not
+        // reserve anything.
         return Ok(Some(Reservation::Held));
     }
     let refused = row
@@ -91,7 +103,8 @@ async fn decided(
     })
 }
 
-async fn refuse(
+/// Stores that `sku` was short, so that a repeated attempt decides the same.
+async fn record_shortage(
     connection: &mut PgConnection,
     order_id: &OrderId,
     sku: &Sku,
@@ -105,11 +118,11 @@ async fn refuse(
     )
     .execute(connection)
     .await
-    .for_operation("record the refusal")
+    .for_operation("record the shortage")
     .map(|_| ())
 }
 
-/// Holds one sku; what is left of it when that is too little.
+/// Reserves `quantity` units of one SKU. Returns the available units when they are too few.
 async fn hold(
     connection: &mut PgConnection,
     order_id: &OrderId,
@@ -124,7 +137,7 @@ async fn hold(
     )
     .execute(&mut *connection)
     .await
-    .for_operation("open a sku")?;
+    .for_operation("insert the SKU")?;
     let held = sqlx::query!(
         "update inventory set available = available - $2, held = held + $2 where sku = $1 and available >= $2",
         sku.as_str(),
@@ -132,7 +145,7 @@ async fn hold(
     )
     .execute(&mut *connection)
     .await
-    .for_operation("hold stock")?;
+    .for_operation("reserve stock")?;
     if held.rows_affected() == 0 {
         let available = sqlx::query_scalar!(
             "select available from inventory where sku = $1",
@@ -156,11 +169,11 @@ async fn hold(
     Ok(None)
 }
 
-/// Gives back what the order holds; whether it held anything.
+/// Writes the projection and releases the order's reservation. Returns whether there was one.
 #[tracing::instrument(name = "store.inventory.release", skip_all)]
-pub async fn release(pool: &PgPool, image: OrderProjection<'_>) -> Result<bool, Error> {
+pub async fn release(pool: &PgPool, projection: OrderProjection<'_>) -> Result<bool, Error> {
     let mut transaction = pool::begin(pool).await?;
-    orders::write_projection(&mut transaction, image).await?;
+    orders::write_projection(&mut transaction, projection).await?;
     sqlx::query!(
         "with released as (
              update reservations set state = 'released' where order_id = $1 and state = 'held' returning sku, quantity
@@ -169,28 +182,28 @@ pub async fn release(pool: &PgPool, image: OrderProjection<'_>) -> Result<bool, 
          )
          update inventory set available = available + quantity, held = held - quantity
          from locked where inventory.sku = locked.sku",
-        image.record.order_id.as_str(),
+        projection.state.order_id.as_str(),
     )
     .execute(&mut *transaction)
     .await
     .for_operation("release stock")?;
     let released = sqlx::query_scalar!(
         "select exists (select from reservations where order_id = $1 and state = 'released')",
-        image.record.order_id.as_str(),
+        projection.state.order_id.as_str(),
     );
     let released = released
         .fetch_one(&mut *transaction)
         .await
-        .for_operation("look at what was released")?;
+        .for_operation("read the released reservations")?;
     transaction.commit().await.for_operation("commit")?;
     Ok(released == Some(true))
 }
 
-/// What the order held has left the house.
+/// Writes the projection and counts the order's reserved units as shipped.
 #[tracing::instrument(name = "store.inventory.commit", skip_all)]
-pub async fn commit(pool: &PgPool, image: OrderProjection<'_>) -> Result<(), Error> {
+pub async fn commit(pool: &PgPool, projection: OrderProjection<'_>) -> Result<(), Error> {
     let mut transaction = pool::begin(pool).await?;
-    orders::write_projection(&mut transaction, image).await?;
+    orders::write_projection(&mut transaction, projection).await?;
     sqlx::query!(
         "with gone as (
              update reservations set state = 'shipped' where order_id = $1 and state = 'held' returning sku, quantity
@@ -199,15 +212,15 @@ pub async fn commit(pool: &PgPool, image: OrderProjection<'_>) -> Result<(), Err
          )
          update inventory set held = held - quantity, shipped = shipped + quantity
          from locked where inventory.sku = locked.sku",
-        image.record.order_id.as_str(),
+        projection.state.order_id.as_str(),
     )
     .execute(&mut *transaction)
     .await
-    .for_operation("commit stock")?;
+    .for_operation("count the stock as shipped")?;
     transaction.commit().await.for_operation("commit")
 }
 
-/// The stock of one sku.
+/// The stock of one SKU, in units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stock {
     pub available: i64,
@@ -215,7 +228,7 @@ pub struct Stock {
     pub shipped: i64,
 }
 
-/// What there is of a sku; `None` when it was never seen.
+/// Reads the stock of a SKU; `None` when it has no row.
 #[tracing::instrument(name = "store.inventory.stock", skip_all)]
 pub async fn read_stock(pool: &PgPool, sku: &Sku) -> Result<Option<Stock>, Error> {
     sqlx::query_as!(
@@ -228,7 +241,7 @@ pub async fn read_stock(pool: &PgPool, sku: &Sku) -> Result<Option<Stock>, Error
     .for_operation("read the stock")
 }
 
-/// The stock of every sku that was ever seen, by name.
+/// Reads the stock of every SKU that has a row, sorted by SKU.
 #[tracing::instrument(name = "store.inventory.list", skip_all)]
 pub async fn list(pool: &PgPool) -> Result<Vec<(Sku, Stock)>, Error> {
     let rows = sqlx::query!("select sku, available, held, shipped from inventory order by sku");
@@ -240,7 +253,7 @@ pub async fn list(pool: &PgPool) -> Result<Vec<(Sku, Stock)>, Error> {
     };
     Ok(rows
         .into_iter()
-        // A sku is checked before its row is made.
+        // SKUs are validated before they are inserted, so none is skipped.
         .filter_map(|row| {
             Some((
                 Sku::parse(&row.sku).ok()?,
@@ -250,8 +263,8 @@ pub async fn list(pool: &PgPool) -> Result<Vec<(Sku, Stock)>, Error> {
         .collect())
 }
 
-/// Sets what is available, as after a count of the shelves, and tells what there is then. What is held or shipped
-/// stays: the difference is booked as received, so that the sum still holds.
+/// Sets the available units of a SKU, as after a stocktaking, and returns its new stock. Held and
+/// shipped units stay. The difference is added to the received units, so the row's check holds.
 #[tracing::instrument(name = "store.inventory.set_available", skip_all)]
 pub async fn set_available(pool: &PgPool, sku: &Sku, available: i64) -> Result<Stock, Error> {
     sqlx::query_as!(

@@ -1,12 +1,13 @@
-//! The one door to PostgreSQL. Nothing outside this crate knows SQL.
+//! PostgreSQL access. No other crate contains SQL.
 //!
-//! Every query is checked against the schema when it is compiled, from the descriptions in `.sqlx`
-//! (`CONTRIBUTING.md` says how to renew them). Every writing function may run twice: start reading at
-//! [`orders::write`], which the others build on.
+//! `.sqlx` describes every query, and the compiler checks the queries against these descriptions.
+//! `CONTRIBUTING.md` explains how to regenerate them. Every function that writes is idempotent.
+//! Start reading at [`orders::write_projection`], which most of them call.
 
 pub mod adhoc_query;
 pub mod audit_events;
 pub mod backup;
+mod convert;
 mod database;
 mod error;
 pub mod inventory;

@@ -1,64 +1,73 @@
-//! Orders: the image that the workflow writes, and what readers see of it.
+//! Orders: the projection that a workflow writes, and the views that readers get.
 
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 
-use crate::{Error, audit_events, error::SqlxResultExt, outbox, pool};
+use crate::{
+    Error, audit_events,
+    convert::{to_i32, to_json, to_nullable_json},
+    error::SqlxResultExt,
+    outbox, pool,
+};
 use contract::{OrderView, Source, order_workflow_id};
 use domain::{
     AuditEvent, Currency, Money, OrderId, OrderState, OrderStatus, ReviewDecision, Step,
     VERSIONS_PER_HISTORY_EVENT,
 };
 
-/// An order's image and the entries of its trail that may be new.
+/// The state of an order, with the audit events that the row may not include yet.
 #[derive(Debug, Clone, Copy)]
 pub struct OrderProjection<'a> {
-    pub record: &'a OrderState,
-    /// Goes up with the workflow's history, [`VERSIONS_PER_HISTORY_EVENT`] for each of its events.
+    pub state: &'a OrderState,
+    /// The place in the workflow's history: [`VERSIONS_PER_HISTORY_EVENT`] versions for each event
+    /// of the history.
     pub version: u32,
-    /// When the step that writes it was decided: of two images from one place in the history the later stands.
+    /// The time at which the workflow decided the step. Of two projections from the same place in
+    /// the history, the one that was decided later wins.
     pub decided_at: DateTime<Utc>,
+    /// The newest audit events of the order, the last of which is the last of `state`.
     pub events: &'a [AuditEvent],
 }
 
-/// The last word of a workflow task: what it decides last, and the history knows.
+/// The decision time of a step whose workflow task is in the history: no other projection from the
+/// same place replaces it.
 pub const FINAL_DECISION_TIME: DateTime<Utc> = DateTime::<Utc>::MAX_UTC;
 
-/// Whose order the row is.
+/// The workflow run that owns an order's row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowOwner {
-    /// Ours: made now, or by an earlier try of the same run.
+    /// This run inserted the row, in this attempt or in an earlier one.
     ThisRun,
-    /// Another run's.
+    /// Another run inserted the row.
     OtherRun,
 }
 
-/// Makes the row of an order and its first entries, unless another run has made one.
+/// Inserts the row and the first audit events of an order, unless another run has inserted the row.
 #[tracing::instrument(name = "store.orders.insert", skip_all)]
 pub async fn insert(
     pool: &PgPool,
-    image: OrderProjection<'_>,
+    projection: OrderProjection<'_>,
     run_id: &str,
 ) -> Result<RowOwner, Error> {
     let mut transaction = pool::begin(pool).await?;
-    let record = image.record;
+    let state = projection.state;
     sqlx::query!(
         "insert into orders (id, run_id, state, step, is_running, version, last_seq, created_at, updated_at)
          values ($1, $2, $3, $4, true, 0, 0, $5, $5) on conflict (id) do nothing",
-        record.order_id.as_str(),
+        state.order_id.as_str(),
         run_id,
         OrderStatus::Pending.as_str(),
         Step::Receive.as_str(),
-        record.created_at(),
+        state.created_at(),
     )
     .execute(&mut *transaction)
     .await
     .for_operation("insert the order")?;
     let owner = sqlx::query_scalar!(
         "select run_id from orders where id = $1 for update",
-        record.order_id.as_str()
+        state.order_id.as_str()
     )
     .fetch_one(&mut *transaction)
     .await
@@ -66,23 +75,23 @@ pub async fn insert(
     if owner != run_id {
         return Ok(RowOwner::OtherRun);
     }
-    write_projection(&mut transaction, image).await?;
+    write_projection(&mut transaction, projection).await?;
     transaction.commit().await.for_operation("commit")?;
     Ok(RowOwner::ThisRun)
 }
 
-/// Writes the image and its entries, unless the row has this image already, or a newer one.
+/// Writes the projection and its audit events, unless the row has this projection or a newer one.
 ///
-/// A workflow task may be lost after its local activities wrote, and what is decided in its place may be something
-/// else under the same numbers: from the same place in the history, too, where the task was a repeat, which leaves no
-/// trace there. The later image is the one that is in the history, so its entries replace what the trail has from their
-/// first number on.
+/// A workflow task may be lost after its local activities have written. The task that replaces it
+/// may decide otherwise and number its audit events alike. It may even have the same place in the
+/// history, because a repeated task adds no event there. The later projection is the one that the
+/// history has, so its audit events replace all stored ones from their first number on.
 pub async fn write_projection(
     connection: &mut PgConnection,
-    image: OrderProjection<'_>,
+    projection: OrderProjection<'_>,
 ) -> Result<(), Error> {
-    let record = image.record;
-    let order = record.order.as_ref();
+    let state = projection.state;
+    let order = state.order.as_ref();
     let customer = order.map(|order| &order.customer);
     let lines: Vec<Value> = order
         .map(|order| order.lines.iter().map(contract::line_document).collect())
@@ -93,27 +102,27 @@ pub async fn write_projection(
              estimated_delivery = $14, cancellation_reason = $15, failure_json = $16, retries_json = $17,
              version = $2, last_seq = $18, updated_at = $19, review = $20, decided_at = $21
          where id = $1 and (version / $22, decided_at) < ($2::int / $22, $21)",
-        record.order_id.as_str(),
-        to_i32(image.version),
-        record.status().as_str(),
-        record.step().as_str(),
-        record.is_running(),
+        state.order_id.as_str(),
+        to_i32(projection.version),
+        state.status().as_str(),
+        state.step().as_str(),
+        state.is_running(),
         customer.and_then(|customer| customer.id.as_ref()).map(domain::CustomerId::as_str),
-        json(&customer)?.unwrap_or_else(|| Value::Object(serde_json::Map::new())),
+        to_nullable_json(customer)?.unwrap_or_else(|| Value::Object(serde_json::Map::new())),
         Value::Array(lines),
-        json(&order.and_then(|order| order.shipping_address.as_ref()))?,
+        to_nullable_json(order.and_then(|order| order.shipping_address.as_ref()))?,
         order.map(|order| order.currency.code()),
         order.map(|order| order.total.minor()),
-        json(&record.payment.as_ref())?,
-        json(&record.shipment.as_ref())?,
-        record.estimated_delivery,
-        record.cancellation_reason,
-        json(&record.failure.as_ref())?,
-        serde_json::to_value(&record.retries).map_err(unwritable)?,
-        to_i32(record.last_seq()),
-        record.updated_at(),
-        record.review.map(ReviewDecision::as_str),
-        image.decided_at,
+        to_nullable_json(state.payment.as_ref())?,
+        to_nullable_json(state.shipment.as_ref())?,
+        state.estimated_delivery,
+        state.cancellation_reason,
+        to_nullable_json(state.failure.as_ref())?,
+        to_json(&state.retries)?,
+        to_i32(state.last_seq()),
+        state.updated_at(),
+        state.review.map(ReviewDecision::as_str),
+        projection.decided_at,
         to_i32(VERSIONS_PER_HISTORY_EVENT),
     )
     .execute(&mut *connection)
@@ -122,21 +131,24 @@ pub async fn write_projection(
     if updated.rows_affected() == 0 {
         return Ok(());
     }
-    let new = u32::try_from(image.events.len()).unwrap_or(u32::MAX);
-    let after = record.last_seq().saturating_sub(new);
-    audit_events::replace_after(connection, &record.order_id, after, image.events).await?;
-    outbox::enqueue(connection, record, after, image.events).await
+    let new = u32::try_from(projection.events.len()).unwrap_or(u32::MAX);
+    let after = state.last_seq().saturating_sub(new);
+    audit_events::replace_after(connection, &state.order_id, after, projection.events).await?;
+    outbox::enqueue(connection, state, after, projection.events).await
 }
 
-/// Writes the image in a transaction of its own.
+/// Writes the projection in its own transaction. See [`write_projection`].
 #[tracing::instrument(name = "store.orders.record", skip_all)]
-pub async fn record_projection(pool: &PgPool, image: OrderProjection<'_>) -> Result<(), Error> {
+pub async fn record_projection(
+    pool: &PgPool,
+    projection: OrderProjection<'_>,
+) -> Result<(), Error> {
     let mut transaction = pool::begin(pool).await?;
-    write_projection(&mut transaction, image).await?;
+    write_projection(&mut transaction, projection).await?;
     transaction.commit().await.for_operation("commit")
 }
 
-/// The order as readers see it.
+/// Reads an order; `None` when it does not exist.
 #[tracing::instrument(name = "store.orders.view", skip_all)]
 pub async fn read_order(pool: &PgPool, order_id: &OrderId) -> Result<Option<OrderView>, Error> {
     let row = sqlx::query_as!(
@@ -153,7 +165,8 @@ pub async fn read_order(pool: &PgPool, order_id: &OrderId) -> Result<Option<Orde
     row.map(Row::view).transpose()
 }
 
-/// The last entry of the trail that the row includes; `None` when there is no such order. The cheapest look at one.
+/// Reads the number of the last audit event that the row includes; `None` when the order does not
+/// exist. This is the cheapest query for a change.
 pub async fn read_last_seq(pool: &PgPool, order_id: &OrderId) -> Result<Option<u32>, Error> {
     let seq = sqlx::query_scalar!(
         "select last_seq from orders where id = $1",
@@ -161,18 +174,18 @@ pub async fn read_last_seq(pool: &PgPool, order_id: &OrderId) -> Result<Option<u
     )
     .fetch_optional(pool)
     .await
-    .for_operation("look at the order")?;
+    .for_operation("read the last audit event number")?;
     Ok(seq.map(|seq| u32::try_from(seq).unwrap_or_default()))
 }
 
-/// Where a page begins: after this order.
+/// The last order of a page. The next page begins after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     pub created_at: DateTime<Utc>,
     pub order_id: String,
 }
 
-/// Which orders, newest first.
+/// A filter for [`list`], and the size of a page.
 #[derive(Debug, Clone, Default)]
 pub struct ListFilter {
     pub status: Option<OrderStatus>,
@@ -183,7 +196,7 @@ pub struct ListFilter {
     pub limit: u32,
 }
 
-/// One page of orders, newest first.
+/// Reads one page of orders, newest first.
 #[tracing::instrument(name = "store.orders.list", skip_all)]
 pub async fn list(pool: &PgPool, filter: &ListFilter) -> Result<Vec<OrderView>, Error> {
     let (before, before_id) = filter
@@ -245,8 +258,8 @@ impl Row {
             key: key.clone(),
             column,
         };
-        let order_id: OrderId = column("id").read(Value::String(self.id))?;
-        let currency: Option<Currency> = column("currency").read(self.currency.into())?;
+        let order_id: OrderId = column("id").parse(Value::String(self.id))?;
+        let currency: Option<Currency> = column("currency").parse(self.currency.into())?;
         let total = self
             .total_amount
             .zip(currency)
@@ -255,21 +268,21 @@ impl Row {
             workflow_id: order_workflow_id(&order_id),
             order_id,
             customer_id: self.customer_id,
-            customer: column("customer_json").read(self.customer_json)?,
-            items: column("items_json").read(self.items_json)?,
-            shipping_address: column("address_json").read(self.address_json.into())?,
+            customer: column("customer_json").parse(self.customer_json)?,
+            items: column("items_json").parse(self.items_json)?,
+            shipping_address: column("address_json").parse(self.address_json.into())?,
             currency,
             total_amount: total.map(Money::decimal),
-            status: column("state").read(self.state.into())?,
-            step: column("step").read(self.step.into())?,
+            status: column("state").parse(self.state.into())?,
+            step: column("step").parse(self.step.into())?,
             is_running: self.is_running,
-            review: column("review").read(self.review.into())?,
-            payment_info: column("payment_json").read(self.payment_json.into())?,
-            shipment_info: column("shipment_json").read(self.shipment_json.into())?,
+            review: column("review").parse(self.review.into())?,
+            payment_info: column("payment_json").parse(self.payment_json.into())?,
+            shipment_info: column("shipment_json").parse(self.shipment_json.into())?,
             estimated_delivery: self.estimated_delivery,
             cancellation_reason: self.cancellation_reason,
-            failure: column("failure_json").read(self.failure_json.into())?,
-            retries: column("retries_json").read(self.retries_json)?,
+            failure: column("failure_json").parse(self.failure_json.into())?,
+            retries: column("retries_json").parse(self.retries_json)?,
             created_at: self.created_at,
             updated_at: self.updated_at,
             seq: u32::try_from(self.last_seq).unwrap_or_default(),
@@ -284,7 +297,7 @@ struct Column {
 }
 
 impl Column {
-    fn read<T: DeserializeOwned>(self, value: Value) -> Result<T, Error> {
+    fn parse<T: DeserializeOwned>(self, value: Value) -> Result<T, Error> {
         serde_json::from_value(value).map_err(|source| Error::InvalidColumn {
             table: "orders",
             key: self.key,
@@ -292,24 +305,4 @@ impl Column {
             source,
         })
     }
-}
-
-/// A JSON column's value; nothing is SQL's null, not JSON's.
-fn json<T: serde::Serialize>(value: &Option<T>) -> Result<Option<Value>, Error> {
-    value
-        .as_ref()
-        .map(serde_json::to_value)
-        .transpose()
-        .map_err(unwritable)
-}
-
-fn unwritable(source: serde_json::Error) -> Error {
-    Error::Query {
-        operation: "write a JSON column",
-        source: sqlx::Error::Encode(source.into()),
-    }
-}
-
-pub(crate) fn to_i32(value: u32) -> i32 {
-    i32::try_from(value).unwrap_or(i32::MAX)
 }

@@ -1,34 +1,36 @@
-//! The outbox of mails: a row in the transaction of the entry that it tells of, one for each order and kind.
+//! The outbox of mails to customers. Each row is written in the transaction of the audit event that
+//! causes the mail. There is one row for each order and kind.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
-use crate::{Error, error::SqlxResultExt, orders::to_i32};
+use crate::{Error, convert::to_i32, error::SqlxResultExt};
 use domain::{AuditEvent, NotificationKind, OrderId, OrderState};
 
-/// Has the outbox tell of these entries after `after`, and of no others there: what a lost task wrote is not mailed.
+/// Replaces the unsent mails about audit events after number `after` by mails about `entries`, so
+/// that no mail reports an event of a lost workflow task.
 ///
-/// A row whose kind is decided again stays, so that nobody who is sending it does so in vain; a row for what was
-/// decided otherwise goes. What was sent is sent.
+/// A mail whose kind is decided again keeps its row, because a worker may be sending it. A mail
+/// that was sent keeps its row as well.
 pub(crate) async fn enqueue(
     connection: &mut PgConnection,
-    record: &OrderState,
+    state: &OrderState,
     after: u32,
     entries: &[AuditEvent],
 ) -> Result<(), Error> {
-    let mut told = BTreeMap::new();
+    let mut mails = BTreeMap::new();
     for entry in entries {
         if let Some(kind) = NotificationKind::for_event(entry.kind) {
-            told.entry(kind).or_insert(to_i32(entry.seq));
+            mails.entry(kind).or_insert(to_i32(entry.seq));
         }
     }
-    let (kinds, seqs): (Vec<String>, Vec<i32>) = told
+    let (kinds, seqs): (Vec<String>, Vec<i32>) = mails
         .iter()
         .map(|(kind, seq)| (kind.to_string(), *seq))
         .unzip();
-    let recipient = record
+    let recipient = state
         .order
         .as_ref()
         .and_then(|order| order.customer.email.as_deref());
@@ -46,7 +48,7 @@ pub(crate) async fn enqueue(
              set seq = excluded.seq, created_at = now(), next_attempt_at = now(), attempts = 0
              where notifications.seq > $2 and notifications.seq <> excluded.seq
                  and notifications.status in ('pending', 'skipped')",
-        record.order_id.as_str(),
+        state.order_id.as_str(),
         to_i32(after),
         &kinds,
         &seqs,
@@ -58,33 +60,36 @@ pub(crate) async fn enqueue(
     .map(|_| ())
 }
 
-/// Which mails a worker takes, and for how long.
+/// Options of [`claim_due`].
 #[derive(Debug, Clone, Copy)]
 pub struct ClaimOptions<'a> {
-    /// How long an entry must have stood: what a lost task wrote may still give way to something else.
-    pub record_outcome: Duration,
-    /// For this long nobody else takes them.
+    /// The minimum age of a mail. A younger one may report an event of a workflow task that is lost
+    /// and replaced.
+    pub settle_time: Duration,
+    /// The time for which no other worker claims these mails.
     pub lease: Duration,
-    /// The right side of a new Message-ID: the sender's domain.
+    /// The sender's domain, the right side of a new Message-ID.
     pub host: &'a str,
+    /// The maximum number of mails.
     pub limit: u32,
 }
 
-/// A mail that is this worker's to send until its lease ends.
+/// A mail that only this worker may send until its lease ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueMail {
     pub id: i64,
     pub order_id: String,
     pub kind: String,
     pub recipient: String,
-    /// The same at each try.
+    /// The Message-ID, which is the same in each attempt.
     pub message_id: String,
-    /// How many times it was tried, with this one.
+    /// The number of attempts, including this one.
     pub attempts: i32,
     pub created_at: DateTime<Utc>,
 }
 
-/// Takes mails that are due, of each order the earliest only: a customer hears of things as they happened.
+/// Claims mails that are due. Of each order it claims the earliest only, so that a customer's mails
+/// are in the order of the events.
 pub async fn claim_due(pool: &PgPool, claim: ClaimOptions<'_>) -> Result<Vec<DueMail>, Error> {
     sqlx::query_as!(
         DueMail,
@@ -105,24 +110,24 @@ pub async fn claim_due(pool: &PgPool, claim: ClaimOptions<'_>) -> Result<Vec<Due
          from due where notifications.id = due.id
          returning notifications.id, order_id, kind, recipient as "recipient!", message_id as "message_id!", attempts,
              created_at"#,
-        claim.record_outcome.as_secs_f64(),
+        claim.settle_time.as_secs_f64(),
         i64::from(claim.limit),
         claim.lease.as_secs_f64(),
         claim.host,
     )
     .fetch_all(pool)
     .await
-    .for_operation("take mails from the outbox")
+    .for_operation("claim mails in the outbox")
 }
 
-/// What became of a mail.
+/// The result of an attempt to send a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MailOutcome {
-    /// The mail server has it.
+    /// The mail server accepted the mail.
     Sent,
-    /// It will never go out, and why.
+    /// The mail is never sent, for this reason.
     Rejected(String),
-    /// It is tried again after `pause`, having been tried as often as `attempts` says.
+    /// The mail is sent again after `pause`. `attempts` is the number of attempts to store.
     Retry {
         pause: Duration,
         attempts: i32,
@@ -130,9 +135,9 @@ pub enum MailOutcome {
     },
 }
 
-/// Records what became of a mail. What was sent is never taken for anything else.
-pub async fn settle_time(pool: &PgPool, id: i64, fate: &MailOutcome) -> Result<(), Error> {
-    let settled = match fate {
+/// Stores the result of an attempt. A mail that was sent keeps that status.
+pub async fn record_outcome(pool: &PgPool, id: i64, outcome: &MailOutcome) -> Result<(), Error> {
+    let recorded = match outcome {
         MailOutcome::Sent => {
             sqlx::query!("update notifications set status = 'sent', sent_at = now(), reason = null where id = $1", id)
                 .execute(pool)
@@ -160,12 +165,12 @@ pub async fn settle_time(pool: &PgPool, id: i64, fate: &MailOutcome) -> Result<(
             .await
         }
     };
-    settled
-        .for_operation("record what became of a mail")
+    recorded
+        .for_operation("record the outcome of a mail")
         .map(|_| ())
 }
 
-/// Nothing that waits will go out, now or later; how many that were.
+/// Marks all pending mails as skipped and returns their number.
 pub async fn skip_pending(pool: &PgPool, reason: &str) -> Result<u64, Error> {
     let skipped = sqlx::query!(
         "update notifications set status = 'skipped', reason = $1
@@ -179,7 +184,7 @@ pub async fn skip_pending(pool: &PgPool, reason: &str) -> Result<u64, Error> {
         .rows_affected())
 }
 
-/// What an order's customer was, will be, or could not be told.
+/// A mail to an order's customer: sent, pending, skipped or failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     pub kind: String,
@@ -190,7 +195,7 @@ pub struct Notification {
     pub reason: Option<String>,
 }
 
-/// The outbox of one order, in the order in which things happened.
+/// Reads the mails of one order, in the order of its audit events.
 pub async fn list(pool: &PgPool, order_id: &OrderId) -> Result<Vec<Notification>, Error> {
     sqlx::query_as!(
         Notification,
@@ -203,26 +208,26 @@ pub async fn list(pool: &PgPool, order_id: &OrderId) -> Result<Vec<Notification>
     .for_operation("read the outbox")
 }
 
-/// How many wait. Cheap: an index has just these.
+/// Counts the pending mails. An index contains only these, so the query is cheap.
 pub async fn count_pending(pool: &PgPool) -> Result<i64, Error> {
     sqlx::query_scalar!(
         r#"select count(*) as "count!" from notifications where status = 'pending'"#
     )
     .fetch_one(pool)
     .await
-    .for_operation("count what waits in the outbox")
+    .for_operation("count the pending mails")
 }
 
-/// How the outbox stands as a whole.
+/// Counters of the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backlog {
     pub pending: i64,
     pub failed: i64,
-    /// How long the oldest that waits has waited, in seconds.
+    /// The age of the oldest pending mail, in seconds.
     pub oldest_seconds: i64,
 }
 
-/// What waits, and what was refused.
+/// Counts the pending and the failed mails.
 pub async fn read_backlog(pool: &PgPool) -> Result<Backlog, Error> {
     sqlx::query_as!(
         Backlog,
@@ -234,5 +239,5 @@ pub async fn read_backlog(pool: &PgPool) -> Result<Backlog, Error> {
     )
     .fetch_one(pool)
     .await
-    .for_operation("count the outbox")
+    .for_operation("count the mails in the outbox")
 }

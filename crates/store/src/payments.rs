@@ -1,4 +1,4 @@
-//! Payments: one row for each `payment_id`, bound to one order for good.
+//! Payments: one row for each `payment_id`, which belongs to one order permanently.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
@@ -11,7 +11,7 @@ use crate::{
 };
 use domain::{Money, OrderId, PaymentId, PaymentStatus, TransactionId};
 
-/// A payment as it is to be written.
+/// A payment to insert.
 #[derive(Debug, Clone, Copy)]
 pub struct Payment<'a> {
     pub payment_id: &'a PaymentId,
@@ -22,7 +22,7 @@ pub struct Payment<'a> {
     pub transaction_id: Option<&'a TransactionId>,
 }
 
-/// A payment as it stands.
+/// The stored state of a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     pub status: PaymentStatus,
@@ -30,15 +30,16 @@ pub struct Standing {
     pub currency: String,
     pub provider: String,
     pub transaction_id: Option<String>,
-    /// When it was first written: no provider has heard of it before.
+    /// The time of the insert. No request to a provider is older.
     pub since: DateTime<Utc>,
-    /// Whether it stood there before this call.
+    /// Whether the row existed before this call.
     pub known: bool,
 }
 
-/// Whose payment it is.
+/// The result of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
+    /// The payment belongs to this order.
     Ours(Standing),
     /// The payment belongs to another order.
     PaymentInUse,
@@ -46,16 +47,16 @@ pub enum Claim {
     TransactionInUse,
 }
 
-/// Writes the order's image and binds the payment to the order, unless it is bound to one already.
+/// Writes the order's projection and inserts the payment for this order, unless the payment exists.
 #[tracing::instrument(name = "store.payments.claim", skip_all)]
 pub async fn claim(
     pool: &PgPool,
-    image: OrderProjection<'_>,
+    projection: OrderProjection<'_>,
     payment: Payment<'_>,
 ) -> Result<Claim, Error> {
-    let order_id = &image.record.order_id;
+    let order_id = &projection.state.order_id;
     let mut transaction = pool::begin(pool).await?;
-    orders::write_projection(&mut transaction, image).await?;
+    orders::write_projection(&mut transaction, projection).await?;
     let inserted = sqlx::query!(
         "insert into payments (payment_id, order_id, status, amount, currency, transaction_id, provider, payment_method)
          values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing",
@@ -85,12 +86,12 @@ pub async fn claim(
             Claim::Ours(row.standing(inserted.rows_affected() == 0))
         }
         Some(_) => Claim::PaymentInUse,
-        // The insert met the provider's transaction, which another payment has.
+        // The insert conflicted with another payment that has this transaction.
         None => Claim::TransactionInUse,
     })
 }
 
-/// How a payment of the order stands.
+/// Reads a payment of the order.
 #[tracing::instrument(name = "store.payments.standing", skip_all)]
 pub async fn read_standing(
     pool: &PgPool,
@@ -109,9 +110,9 @@ pub async fn read_standing(
     Ok(row.map(|row| row.standing(true)))
 }
 
-/// From where a payment may become this. A try that Temporal has given up but that goes on all the same finds that
-/// the payment has moved on, and changes nothing.
-fn before(status: PaymentStatus) -> &'static [PaymentStatus] {
+/// Returns the states from which a payment may change to `status`. An attempt may continue after
+/// Temporal has abandoned it. It then finds the payment in a later state and changes nothing.
+fn allowed_previous(status: PaymentStatus) -> &'static [PaymentStatus] {
     match status {
         PaymentStatus::Pending => &[],
         PaymentStatus::Captured => &[PaymentStatus::Pending],
@@ -121,7 +122,7 @@ fn before(status: PaymentStatus) -> &'static [PaymentStatus] {
     }
 }
 
-/// Writes what became of a payment, if it can become that from what it is.
+/// Changes the status of a payment, if its current status allows that.
 #[tracing::instrument(name = "store.payments.settle", skip_all)]
 pub async fn record_status(
     pool: &PgPool,
@@ -129,22 +130,26 @@ pub async fn record_status(
     status: PaymentStatus,
     transaction_id: Option<&TransactionId>,
 ) -> Result<(), Error> {
-    let before: Vec<String> = before(status).iter().map(ToString::to_string).collect();
+    let previous: Vec<String> = allowed_previous(status)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     sqlx::query!(
         "update payments set status = $2, transaction_id = coalesce($3, transaction_id), updated_at = now()
          where payment_id = $1 and status = any($4)",
         payment_id.as_str(),
         status.as_str(),
         transaction_id.map(TransactionId::as_str),
-        &before,
+        &previous,
     )
     .execute(pool)
     .await
-    .for_operation("settle the payment")
+    .for_operation("update the payment's status")
     .map(|_| ())
 }
 
-/// Writes which transaction a payment that is not decided yet has at its provider, so that it is found again.
+/// Stores the provider's transaction of a pending payment, so that a later attempt finds the
+/// transaction.
 #[tracing::instrument(name = "store.payments.begun", skip_all)]
 pub async fn record_transaction(
     pool: &PgPool,
@@ -162,7 +167,7 @@ pub async fn record_transaction(
     .map(|_| ())
 }
 
-/// How the payment stands under which a provider's transaction is in our books.
+/// Reads the status of the payment with this transaction; `None` when there is none.
 #[tracing::instrument(name = "store.payments.of_transaction", skip_all)]
 pub async fn find_status_by_transaction(
     pool: &PgPool,
@@ -182,7 +187,7 @@ pub async fn find_status_by_transaction(
 }
 
 struct Row {
-    /// None of money that no order has claimed.
+    /// `None` for an unmatched payment.
     order_id: Option<String>,
     status: String,
     amount: i64,

@@ -1,4 +1,4 @@
-//! Connecting, and bringing the schema up to date.
+//! Connections, and migrations of the schema.
 
 use std::{str::FromStr, time::Duration};
 
@@ -12,67 +12,86 @@ use crate::{Error, error::SqlxResultExt};
 
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
-/// The URL as the driver wants it: other systems write the driver's name into the scheme.
+/// Replaces the scheme `postgresql+asyncpg`, which other systems use, by one that the driver
+/// accepts.
 pub fn normalize_database_url(url: &str) -> String {
     url.replacen("postgresql+asyncpg://", "postgres://", 1)
 }
 
-/// A pool that connects when it is first used: a function starts, and answers, without the database.
+/// Creates a pool that connects at its first use, so that a function starts and responds without
+/// the database.
+///
+/// # Errors
+///
+/// [`Error::InvalidUrl`] when `url` is not a PostgreSQL URL.
 pub fn connect_lazy(url: &str, connections: u32) -> Result<PgPool, Error> {
     let url = normalize_database_url(url);
-    // The driver takes any scheme for its own.
+    // The driver accepts every scheme.
     if !["postgres://", "postgresql://"]
         .iter()
         .any(|scheme| url.starts_with(scheme))
     {
         return Err(Error::InvalidUrl(sqlx::Error::Configuration(
-            "another scheme".into(),
+            "the scheme is not postgres".into(),
         )));
     }
     let connection = PgConnectOptions::from_str(&url).map_err(Error::InvalidUrl)?;
-    // A caller waits for seconds, not for the driver's 30: then it says that the database is away.
+    // After the driver's default of 30 s the caller would have given up. Report an unavailable
+    // database earlier.
     let pool = PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(2));
     Ok(pool.connect_lazy_with(connection))
 }
 
-/// Connects, and fails at once when the database is not there.
+/// Creates a pool and connects.
+///
+/// # Errors
+///
+/// When the URL is invalid or the database is unreachable.
 pub async fn connect(url: &str) -> Result<PgPool, Error> {
     let pool = connect_lazy(url, 20)?;
     check_reachable(&pool).await?;
     Ok(pool)
 }
 
-/// Fails at once when the database of `pool` is not there.
+/// Connects, unless the pool has an open connection.
+///
+/// # Errors
+///
+/// When the database is unreachable.
 pub async fn check_reachable(pool: &PgPool) -> Result<(), Error> {
     let reached = match pool.acquire().await {
-        // The pool takes a refusal for a server that is starting up, and tries until its time is over: once more, for the cause.
-        Err(sqlx::Error::PoolTimedOut) => Err(once(&pool.connect_options()).await),
+        // The pool retries a refused connection until its time limit, as the server may be
+        // starting. Connect once more to get the cause.
+        Err(sqlx::Error::PoolTimedOut) => Err(connection_error(&pool.connect_options()).await),
         reached => reached.map(|_| ()),
     };
     reached.for_operation("connect to the database")
 }
 
-async fn once(options: &PgConnectOptions) -> sqlx::Error {
+async fn connection_error(options: &PgConnectOptions) -> sqlx::Error {
     match tokio::time::timeout(Duration::from_secs(2), options.connect()).await {
         Ok(Err(error)) => error,
         Ok(Ok(_)) | Err(_) => sqlx::Error::PoolTimedOut,
     }
 }
 
-/// Begins a transaction. In a task of its own: who gives up while it begins drops that task's handle, not the
-/// driver's future, which would leave the connection in a transaction that nobody ends, for the next user to
-/// write into what is then rolled back.
+/// Begins a transaction in a separate task. If the caller is cancelled meanwhile, it drops only the
+/// task's handle. Dropping the driver's future would leave the connection in an open transaction,
+/// and the writes of its next user would be rolled back.
 pub(crate) async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Error> {
     let pool = pool.clone();
-    #[expect(clippy::disallowed_methods, reason = "the one place")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the only caller of the driver's begin"
+    )]
     let begun = tokio::spawn(async move { pool.begin().await });
     let begun = begun.await.map_err(|_| sqlx::Error::WorkerCrashed);
     begun.and_then(|begun| begun).for_operation("begin")
 }
 
-/// Applies what is missing of `migrations/`. Several at once wait for each other.
+/// Applies the missing migrations. Concurrent calls wait for each other.
 pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
     Ok(MIGRATOR.run(pool).await?)
 }
@@ -82,10 +101,11 @@ pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
 pub struct Migration {
     pub version: i64,
     pub description: String,
+    /// Whether the database has this migration.
     pub is_applied: bool,
 }
 
-/// Every migration that this program knows, oldest first, and whether the database has it.
+/// Lists the migrations of this program, oldest first.
 pub async fn list_migrations(pool: &PgPool) -> Result<Vec<Migration>, Error> {
     let applied = applied(
         &mut *pool
@@ -102,7 +122,7 @@ pub async fn list_migrations(pool: &PgPool) -> Result<Vec<Migration>, Error> {
     Ok(MIGRATOR.iter().map(migration).collect())
 }
 
-/// Whether the database has every migration that this program knows.
+/// Whether the database has every migration of this program.
 pub async fn is_migrated(pool: &PgPool) -> Result<bool, Error> {
     Ok(list_migrations(pool)
         .await?
@@ -110,7 +130,7 @@ pub async fn is_migrated(pool: &PgPool) -> Result<bool, Error> {
         .all(|migration| migration.is_applied))
 }
 
-/// The newest migration that this program knows.
+/// Returns the version of this program's newest migration.
 pub(crate) fn latest_known_version() -> i64 {
     MIGRATOR
         .iter()
@@ -119,7 +139,7 @@ pub(crate) fn latest_known_version() -> i64 {
         .unwrap_or_default()
 }
 
-/// The newest migration that the database has.
+/// Reads the version of the database's newest migration.
 pub(crate) async fn latest_applied_version(connection: &mut PgConnection) -> Result<i64, Error> {
     Ok(applied(connection)
         .await?
@@ -129,25 +149,25 @@ pub(crate) async fn latest_applied_version(connection: &mut PgConnection) -> Res
 }
 
 async fn applied(connection: &mut PgConnection) -> Result<Vec<i64>, Error> {
-    let there = sqlx::query_scalar!(
+    let tables = sqlx::query_scalar!(
         "select count(*) from information_schema.tables where table_name = '_sqlx_migrations'"
     );
-    if there
+    if tables
         .fetch_one(&mut *connection)
         .await
-        .for_operation("look for migrations")?
+        .for_operation("find the table of migrations")?
         == Some(0)
     {
         return Ok(Vec::new());
     }
-    // Not checked when compiled: the migrator makes this table, so the schema the checks see may lack it.
+    // Not checked at compile time, because the migrator creates this table at run time.
     sqlx::query_scalar("select version from _sqlx_migrations where success order by version")
         .fetch_all(connection)
         .await
         .for_operation("read the applied migrations")
 }
 
-/// The newest migration that the database has, which may be newer than this program.
+/// Reads the version of the database's newest migration, which may be newer than this program.
 pub async fn schema_version(pool: &PgPool) -> Result<i64, Error> {
     latest_applied_version(
         &mut *pool
@@ -158,7 +178,11 @@ pub async fn schema_version(pool: &PgPool) -> Result<i64, Error> {
     .await
 }
 
-/// Whether the database answers.
+/// Runs a trivial query.
+///
+/// # Errors
+///
+/// When the database does not respond.
 #[tracing::instrument(name = "store.ping", skip_all)]
 pub async fn ping(pool: &PgPool) -> Result<(), Error> {
     sqlx::query_scalar!("select 1 as one")

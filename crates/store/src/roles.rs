@@ -1,11 +1,11 @@
-//! The users of a database on RDS, who log in by IAM, and what each may do.
+//! Database roles on RDS that log in with IAM tokens, and their privileges.
 
 use sqlx::PgPool;
 
 use crate::{Error, error::SqlxResultExt, pool::begin};
 
-/// Made anew or as they were, so that it can be said after each migration, which may have brought tables.
-const USERS: &str = "
+/// Idempotent, so that it can run after each migration, which may add tables.
+const ROLES: &str = "
 do $$
 declare name text;
 begin
@@ -23,22 +23,27 @@ grant usage on schema public to orderflow_reader;
 grant select on all tables in schema public to orderflow_reader;
 ";
 
-/// Makes `orderflow_worker`, who reads and writes, and `orderflow_reader`, for the functions that read.
+/// Creates `orderflow_worker`, which reads and writes, and `orderflow_reader`, for the functions
+/// that only read.
+///
+/// # Errors
+///
+/// [`Error::NotRds`] when the database has no role `rds_iam`.
 pub async fn create(pool: &PgPool) -> Result<(), Error> {
-    // Not checked when compiled: RDS alone has that role.
+    // Not checked at compile time, because only RDS has this role.
     let is_rds =
         sqlx::query_scalar("select exists (select from pg_roles where rolname = 'rds_iam')");
     if !is_rds
         .fetch_one(pool)
         .await
-        .for_operation("look for the role rds_iam")?
+        .for_operation("find the role rds_iam")?
     {
         return Err(Error::NotRds);
     }
     let mut transaction = begin(pool).await?;
-    sqlx::raw_sql(USERS)
+    sqlx::raw_sql(ROLES)
         .execute(&mut *transaction)
         .await
-        .for_operation("make the users")?;
+        .for_operation("create the roles")?;
     transaction.commit().await.for_operation("commit")
 }

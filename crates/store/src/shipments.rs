@@ -1,4 +1,4 @@
-//! Parcels: what was packed for which order, and whether the carrier has it.
+//! Parcels of orders, and their state at the carrier.
 
 use serde_json::Value;
 use sqlx::PgPool;
@@ -6,7 +6,8 @@ use sqlx::PgPool;
 use crate::{Error, error::SqlxResultExt};
 use domain::OrderId;
 
-/// Packs a parcel. Packing it again, for another address, replaces what was packed.
+/// Inserts a prepared parcel. A repeated call replaces its address and items, unless it was
+/// dispatched or cancelled.
 #[tracing::instrument(name = "store.shipments.prepare", skip_all)]
 pub async fn prepare(
     pool: &PgPool,
@@ -30,7 +31,7 @@ pub async fn prepare(
     .map(|_| ())
 }
 
-/// The carrier has the parcel.
+/// Records that the carrier has accepted the parcel.
 #[tracing::instrument(name = "store.shipments.dispatched", skip_all)]
 pub async fn record_dispatch(
     pool: &PgPool,
@@ -48,7 +49,7 @@ pub async fn record_dispatch(
     .map(|_| ())
 }
 
-/// The carrier will never have the parcel.
+/// Records that the carrier will not ship the parcel, unless it was dispatched.
 #[tracing::instrument(name = "store.shipments.cancelled", skip_all)]
 pub async fn record_cancellation(pool: &PgPool, shipment_id: &str) -> Result<(), Error> {
     sqlx::query!(
@@ -61,7 +62,7 @@ pub async fn record_cancellation(pool: &PgPool, shipment_id: &str) -> Result<(),
     .map(|_| ())
 }
 
-/// Where a parcel was to go when it was packed last.
+/// Reads the address of a parcel as of its last preparation.
 pub async fn read_address(pool: &PgPool, shipment_id: &str) -> Result<Option<Value>, Error> {
     sqlx::query_scalar!(
         "select address_json from shipments where shipment_id = $1",

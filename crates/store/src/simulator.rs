@@ -1,20 +1,24 @@
-//! The books of the simulated payment provider and carrier: theirs alone (`migrations/0002_simulator.sql`).
+//! The records of the simulated payment provider and carrier. Only the simulators write them
+//! (`migrations/0002_simulator.sql`).
 
 use sqlx::PgPool;
 
 use crate::{Error, error::SqlxResultExt};
 
-/// What the simulator was told to do wrong.
+/// A fault that a simulator injects into a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
+    /// Responds with an error.
     Fail,
-    /// Does the work and loses the answer.
+    /// Does the work and loses the response.
     Lose,
+    /// Never responds.
     Hang,
+    /// Declines permanently.
     Decline,
 }
 
-/// Takes the next fault for this call, if there is one.
+/// Consumes the next fault for this call; `None` when there is none.
 pub async fn take_fault(
     pool: &PgPool,
     operation: &str,
@@ -39,15 +43,15 @@ pub async fn take_fault(
     }))
 }
 
-/// A movement of money in the provider's books.
+/// A movement of money in the provider's records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Movement {
     pub transaction_id: String,
     pub kind: String,
 }
 
-/// The movement that was made under this key, or the one that is made now. The provider's own promise:
-/// one key, one movement.
+/// Returns the movement with this idempotency key, after inserting `wanted` if there is none. One
+/// key has one movement, as at a real provider.
 pub async fn move_money(
     pool: &PgPool,
     key: &str,
@@ -68,7 +72,7 @@ pub async fn move_money(
     )
     .execute(pool)
     .await
-    .for_operation("write the provider's books")?;
+    .for_operation("write the provider's records")?;
     sqlx::query_as!(
         Movement,
         "select transaction_id, kind from simulator.payments where idempotency_key = $1",
@@ -76,16 +80,17 @@ pub async fn move_money(
     )
     .fetch_one(pool)
     .await
-    .for_operation("read the provider's books")
+    .for_operation("read the provider's records")
 }
 
-/// What the carrier has under this shipment.
+/// A shipment in the carrier's records. Without a tracking number, the carrier never accepts it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parcel {
     pub tracking_number: Option<String>,
 }
 
-/// The parcel as the carrier has it, or as it takes it now: with a tracking number, or, with none, never to take it.
+/// Returns the carrier's record of this shipment, after inserting one with `tracking_number` if
+/// there is none.
 pub async fn take_parcel(
     pool: &PgPool,
     shipment_id: &str,
@@ -102,7 +107,7 @@ pub async fn take_parcel(
     )
     .execute(pool)
     .await
-    .for_operation("write the carrier's books")?;
+    .for_operation("write the carrier's records")?;
     sqlx::query_as!(
         Parcel,
         "select tracking_number from simulator.parcels where shipment_id = $1",
@@ -110,10 +115,10 @@ pub async fn take_parcel(
     )
     .fetch_one(pool)
     .await
-    .for_operation("read the carrier's books")
+    .for_operation("read the carrier's records")
 }
 
-/// Has the next `times` calls of `operation` for this order go wrong.
+/// Injects a fault into the next `times` calls of `operation` for this order.
 pub async fn add_fault(
     pool: &PgPool,
     operation: &str,
@@ -140,7 +145,7 @@ pub async fn add_fault(
     .map(|_| ())
 }
 
-/// How often the provider captured, refunded, voided or declined for this order.
+/// Reads the provider's captures, refunds, voids and declines for this order.
 pub async fn list_movements(pool: &PgPool, order_id: &str) -> Result<Vec<Movement>, Error> {
     sqlx::query_as!(
         Movement,
@@ -149,10 +154,10 @@ pub async fn list_movements(pool: &PgPool, order_id: &str) -> Result<Vec<Movemen
     )
     .fetch_all(pool)
     .await
-    .for_operation("read the provider's books")
+    .for_operation("read the provider's records")
 }
 
-/// How many faults are still to come for this order.
+/// Counts the faults that are left for this order.
 pub async fn count_faults(pool: &PgPool, operation: &str, order_id: &str) -> Result<i64, Error> {
     let left = sqlx::query_scalar!(
         r#"select coalesce(sum(times), 0)::bigint as "left!" from simulator.faults where operation = $1 and order_id = $2"#,

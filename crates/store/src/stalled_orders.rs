@@ -1,4 +1,4 @@
-//! Orders that are late: open, and standing still though nothing that they wait for explains it.
+//! Stalled orders: open orders without progress that do not wait for anything.
 
 use std::time::Duration;
 
@@ -6,16 +6,22 @@ use sqlx::PgPool;
 
 use crate::{Error, error::SqlxResultExt};
 
-/// How many open orders nothing has been written of for `patience`, nor since what they waited for was over.
+/// Counts open orders whose row has not changed for `patience`, and whose wait, if any, ended at
+/// least `patience` ago.
 ///
-/// What an order may wait for, and until when, is in its own trail: a reviewer and a payment as long as the entry says
-/// that asked for them, at most until the order's deadline; the word that a parcel arrived as long as its policy says. A
-/// pause that the policy has is waited for, too. Everything else, undoing included, moves by itself and writes.
+/// The audit log states what an order waits for, and until when:
+///
+/// - a review or a payment, until the timeout in the audit event that requested it, at most until
+///   the order's deadline;
+/// - the delivery of a parcel, for the time in the order's policy;
+/// - a pause in the order's policy.
+///
+/// Every other step, including compensation, makes progress on its own and changes the row.
 #[tracing::instrument(name = "store.orders.late", skip_all)]
 pub async fn count(pool: &PgPool, patience: Duration) -> Result<i64, Error> {
     sqlx::query_scalar!(
-        // Policies by the index, one by one: a join would read the trails of all orders there ever were. And what most open
-        // orders wait for, their delivery, needs no second look.
+        // Policies are read one by one through the index, because a join would read the audit logs
+        // of all orders. Most open orders wait for their delivery, which needs no second subquery.
         r#"with still as materialized (
              select id, step, updated_at, created_at, (shipment_json ->> 'shipped_at')::timestamptz as shipped_at,
                  (select payload_json -> 'policy' from events where order_id = orders.id and seq = 1) as policy
@@ -44,5 +50,5 @@ pub async fn count(pool: &PgPool, patience: Duration) -> Result<i64, Error> {
     )
     .fetch_one(pool)
     .await
-    .for_operation("count the orders that are late")
+    .for_operation("count the stalled orders")
 }

@@ -1,25 +1,28 @@
-//! What providers tell of payments: money that no order waits for, and what happens to payments afterwards.
+//! Payment events without an open order: unmatched payments, and later events of settled payments.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgPool;
 
-use crate::{Error, error::SqlxResultExt, orders::to_i32, pool};
+use crate::{Error, convert::to_i32, error::SqlxResultExt, pool};
 use domain::{
     AuditEventType, Currency, Money, OrderId, PaymentEvent, PaymentEventKind, PaymentId,
     PaymentStatus, TransactionId, WebhookProvider,
 };
 
-/// What the row says of an order.
+/// The state of the order that an event belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
+    /// The order has no row.
     Unknown,
+    /// The order's workflow is running.
     Open,
+    /// The order has ended.
     Closed,
 }
 
-/// The order that an event is about: the one that it names, or whose payment its transaction is. What is told of a
-/// payment afterwards belongs to the payment's order, whatever it names.
+/// Finds the order of an event: the order that the event names, or the order whose payment has the
+/// event's transaction. For events after a payment, the payment's order takes precedence.
 #[tracing::instrument(name = "store.strays.find", skip_all)]
 pub async fn find_order(
     pool: &PgPool,
@@ -28,14 +31,14 @@ pub async fn find_order(
     let paying = sqlx::query_scalar!(
         "select order_id from payments where provider = any($1) and transaction_id = $2 and order_id is not null
          order by provider = $3 desc limit 1",
-        &books(event.provider),
+        &provider_names(event.provider),
         event.transaction_id.as_ref().map(TransactionId::as_str),
         event.provider.as_str(),
     );
     let paying = paying
         .fetch_optional(pool)
         .await
-        .for_operation("look for the payment")?
+        .for_operation("find the payment")?
         .flatten();
     let paying = paying.and_then(|id| OrderId::parse(&id).ok());
     let named = event.order_id.clone();
@@ -61,7 +64,7 @@ pub async fn find_order(
     let standing = match running
         .fetch_optional(pool)
         .await
-        .for_operation("look for the order")?
+        .for_operation("find the order")?
     {
         None => Standing::Unknown,
         Some(true) => Standing::Open,
@@ -70,12 +73,13 @@ pub async fn find_order(
     Ok((Some(order_id), standing))
 }
 
-/// Under which names the provider's payments may be in our books: somebody may have confirmed it by the API before.
-fn books(provider: WebhookProvider) -> Vec<String> {
+/// Returns the values of `payments.provider` for payments at this provider. An operator may have
+/// confirmed the payment by the API, which stores `external`.
+fn provider_names(provider: WebhookProvider) -> Vec<String> {
     vec![provider.to_string(), "external".to_owned()]
 }
 
-/// A payment that is to go back.
+/// An unmatched payment, which is to be refunded.
 #[derive(Debug, Clone, Copy)]
 pub struct Stray<'a> {
     pub order_id: Option<&'a OrderId>,
@@ -85,16 +89,18 @@ pub struct Stray<'a> {
     pub amount: Money,
 }
 
-/// Whose the money is.
+/// The owner of a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
-    /// An order's own payment: that order takes care of it.
+    /// The payment belongs to an order, which handles it.
     Paid,
-    /// Nobody's: it is ours to give back, and this is how far that got. `Declined`: it never came.
+    /// The payment is unmatched. This is the status of its refund; `Declined` if the payment
+    /// failed.
     Stray(PaymentStatus),
 }
 
-/// Writes the money as a payment that goes back, unless it pays an order. From then on it can pay none.
+/// Inserts the transaction as an unmatched payment, unless it pays an order. Afterwards it cannot
+/// pay an order.
 #[tracing::instrument(name = "store.strays.claim", skip_all)]
 pub async fn claim(pool: &PgPool, stray: Stray<'_>) -> Result<Claim, Error> {
     let inserted = sqlx::query!(
@@ -114,7 +120,7 @@ pub async fn claim(pool: &PgPool, stray: Stray<'_>) -> Result<Claim, Error> {
     inserted
         .execute(pool)
         .await
-        .for_operation("write the stray payment")?;
+        .for_operation("insert the unmatched payment")?;
     let found = sqlx::query!(
         "select payment_id, status from payments where provider = $1 and transaction_id = $2",
         stray.provider,
@@ -124,23 +130,23 @@ pub async fn claim(pool: &PgPool, stray: Stray<'_>) -> Result<Claim, Error> {
         match found
             .fetch_optional(pool)
             .await
-            .for_operation("read the stray payment")?
+            .for_operation("read the unmatched payment")?
         {
             Some(row) if row.payment_id == stray.payment_id.as_str() => {
                 match PaymentStatus::parse(&row.status) {
-                    // An order without a payment id of its own is paid under this very name.
+                    // The payment of an order without a payment id has the same id.
                     None | Some(PaymentStatus::Pending | PaymentStatus::Captured) => Claim::Paid,
                     Some(status) => Claim::Stray(status),
                 }
             }
-            // Or its name is an order's payment id, which is bound to that one.
+            // Another payment has this transaction, or an order's payment has this payment id.
             Some(_) | None => Claim::Paid,
         },
     )
 }
 
-/// Writes how the payment stands by all that its provider has told of it, and says so; `None` for one that is not in
-/// our books.
+/// Computes the payment's status from all stored events of its provider, stores the status and
+/// returns it; `None` when there is no such payment.
 #[tracing::instrument(name = "store.strays.take_stock", skip_all)]
 pub async fn take_stock(
     pool: &PgPool,
@@ -152,7 +158,7 @@ pub async fn take_stock(
              coalesce(state in ('shipped', 'delivered'), false) as "fulfilled!"
          from payments left join orders on orders.id = order_id
          where provider = any($1) and transaction_id = $2 order by provider = $3 desc limit 1"#,
-        &books(provider),
+        &provider_names(provider),
         transaction_id.as_str(),
         provider.as_str(),
     );
@@ -166,20 +172,20 @@ pub async fn take_stock(
     let paid = Currency::parse(&row.currency)
         .ok()
         .and_then(|currency| Money::from_minor(row.amount, currency).ok());
-    // The schema's checks have exactly these.
+    // The schema's checks allow only values that can be parsed.
     let (Some(paid), Some(before)) = (paid, PaymentStatus::parse(&row.status)) else {
         return Ok(None);
     };
-    let told = sqlx::query_scalar!(
+    let stored = sqlx::query_scalar!(
         "select event_json from webhook_deliveries where provider = $1 and transaction_id = $2",
         provider.as_str(),
         transaction_id.as_str(),
     );
-    let told = told
+    let stored = stored
         .fetch_all(pool)
         .await
-        .for_operation("read what was told of the payment")?;
-    let events: Vec<PaymentEvent> = told
+        .for_operation("read the payment's events")?;
+    let events: Vec<PaymentEvent> = stored
         .into_iter()
         .filter_map(|event| serde_json::from_value(event).ok())
         .collect();
@@ -194,33 +200,35 @@ pub async fn take_stock(
         updated
             .execute(pool)
             .await
-            .for_operation("write how the payment stands")?;
+            .for_operation("update the payment's status")?;
     }
     Ok(Some(standing))
 }
 
-/// An entry for the trail of an order that has ended.
+/// A late audit entry: an audit event of an order that has ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Postscript<'a> {
     pub order_id: &'a OrderId,
     pub event: &'a PaymentEvent,
     pub kind: AuditEventType,
     pub payload: &'a Value,
-    /// How the payment stands that the event is about.
+    /// The status of the event's payment.
     pub standing: Option<PaymentStatus>,
 }
 
+/// The result of [`append_late_entry`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Appended {
-    /// The order has not ended: its workflow writes.
+    /// The order has not ended, so its workflow writes the audit event.
     StillOpen,
+    /// The audit log has the entry, from this call or an earlier one.
     Written,
-    /// The order knew that its money went back.
+    /// The order itself made or recorded this refund.
     Known,
 }
 
-/// One more entry for the trail of an order that has ended, and what it changes in the order's image: once for each event
-/// of a provider, and of money that went back once for its transaction.
+/// Appends a late audit entry and updates the payment in the order's projection. There is one entry
+/// for each webhook event, and one for each transaction that is refunded.
 #[tracing::instrument(name = "store.strays.append", skip_all)]
 pub async fn append_late_entry(
     pool: &PgPool,
@@ -258,7 +266,7 @@ pub async fn append_late_entry(
     if known
         .fetch_one(&mut *transaction)
         .await
-        .for_operation("look for the entry")?
+        .for_operation("find the audit event")?
         == Some(true)
     {
         return Ok(Appended::Written);
@@ -304,7 +312,7 @@ pub async fn append_late_entry(
     )
     .execute(&mut *transaction)
     .await
-    .for_operation("append to the audit trail")?;
+    .for_operation("append to the audit log")?;
     sqlx::query!(
         "update orders set last_seq = $2, updated_at = $3, version = version + $4, payment_json = $5 where id = $1",
         order_id.as_str(),
@@ -315,7 +323,7 @@ pub async fn append_late_entry(
     )
     .execute(&mut *transaction)
     .await
-    .for_operation("count the entry")?;
+    .for_operation("update the order")?;
     transaction.commit().await.for_operation("commit")?;
     Ok(Appended::Written)
 }

@@ -1,30 +1,32 @@
-//! Every invariant that the database and the simulators' books can show, looked at in one query.
+//! One query for all invariants that the database and the simulators' records can show.
 
 use sqlx::PgPool;
 
 use crate::{Error, error::SqlxResultExt};
 use domain::NotificationKind;
 
-/// A broken invariant, and the order or sku that breaks it.
+/// A broken invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
+    /// The broken rule, as a statement about `subject`.
     pub rule: String,
+    /// The id of the order, or the SKU.
     pub subject: String,
 }
 
-/// Looks at everything. An order that is still running may be between two steps, so the rules about
-/// ends look only at those that have ended.
+/// Finds all violations. A running order may be between two steps, so rules about the end of an
+/// order apply only to orders that have ended.
 pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
-    let told = NotificationKind::ALL
+    let mail_causes = NotificationKind::ALL
         .iter()
         .flat_map(|kind| kind.event_types().iter().map(|entry| (*entry, *kind)));
-    let (entries, kinds): (Vec<String>, Vec<String>) = told
+    let (entries, kinds): (Vec<String>, Vec<String>) = mail_causes
         .map(|(entry, kind)| (entry.to_string(), kind.to_string()))
         .unzip();
     sqlx::query_as!(
         Violation,
         r#"
-        with trail as (
+        with audit_log as (
             select orders.id, last_seq, count(seq) as entries, coalesce(min(seq), 1) as first, coalesce(max(seq), 0) as last
             from orders left join events on events.order_id = orders.id group by orders.id
         ), ledger as (
@@ -40,32 +42,32 @@ pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
                 coalesce(sum(quantity) filter (where state = 'held'), 0) as held,
                 coalesce(sum(quantity) filter (where state = 'shipped'), 0) as shipped
             from reservations group by sku
-        ), told as (
-            select order_id, seq, kind from events join unnest($1::text[], $2::text[]) as told (type, kind) using (type)
+        ), mail_cause as (
+            select order_id, seq, kind from events join unnest($1::text[], $2::text[]) as cause (type, kind) using (type)
         )
-        select 'the audit trail has a gap, or ends before or after its order''s image' as "rule!", id as "subject!" from trail
+        select 'the audit log has a gap, or does not end at the order''s last_seq' as "rule!", id as "subject!" from audit_log
             where entries <> last or first <> 1 or last <> last_seq
         union all
         select 'an order was charged more than once', order_id from ledger where captures > 1
         union all
-        select 'an order that is not fulfilled keeps money', id from orders join ledger on order_id = id
+        select 'an unfulfilled order keeps money', id from orders join ledger on order_id = id
             where not is_running and state in ('cancelled', 'failed') and captured > refunded
         union all
         select 'more was refunded than captured', ledger.order_id from ledger
             where refunded > captured + (select coalesce(sum(amount), 0) from payments
                 where payments.order_id = ledger.order_id and provider = 'external')
         union all
-        select 'an order that is fulfilled is not paid', id from orders
+        select 'a fulfilled order is not paid', id from orders
             where state in ('shipped', 'delivered')
                 and not exists (select from payments where order_id = id and status in ('captured', 'refunded') and amount = total_amount)
         union all
-        select 'a payment of an order that is not fulfilled is not settled', id from orders join payments on order_id = id
+        select 'a payment of an unfulfilled order is not final', id from orders join payments on order_id = id
             where not is_running and orders.state in ('cancelled', 'failed') and payments.status in ('pending', 'captured', 'refunding')
         union all
-        select 'a payment and the provider''s books differ', order_id from payments
+        select 'a payment and the provider''s records differ', order_id from payments
             where provider = 'simulator' and status in ('captured', 'refunded') and not exists (
-                select from simulator.payments as book where book.transaction_id = payments.transaction_id
-                    and book.kind = 'capture' and book.amount = payments.amount)
+                select from simulator.payments as movement where movement.transaction_id = payments.transaction_id
+                    and movement.kind = 'capture' and movement.amount = payments.amount)
         union all
         select 'the carrier has more than one parcel of an order', order_id from parcels where dispatched > 1
         union all
@@ -73,7 +75,7 @@ pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
             where not is_running and state in ('cancelled', 'failed') and dispatched > 0
         union all
         select 'an order that was shipped has no parcel at the carrier', id from orders left join parcels on order_id = id
-            -- What came from another system (docs/data-migration.md) went by another carrier.
+            -- Migrated orders (docs/data-migration.md) used another carrier.
             where state in ('shipped', 'delivered') and coalesce(dispatched, 0) = 0 and run_id <> 'migrated'
         union all
         select 'an order that has ended holds stock', id from orders join reservations on order_id = id
@@ -82,13 +84,13 @@ pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
         select 'stock does not add up', inventory.sku from inventory left join reserved on reserved.sku = inventory.sku
             where inventory.held <> coalesce(reserved.held, 0) or inventory.shipped <> coalesce(reserved.shipped, 0)
         union all
-        select distinct 'an entry that a customer is to hear of is not in the outbox: ' || told.kind, told.order_id from told
+        select distinct 'the mail about an audit event is not in the outbox: ' || mail_cause.kind, mail_cause.order_id from mail_cause
             where not exists (select from notifications
-                where notifications.order_id = told.order_id and notifications.kind = told.kind)
+                where notifications.order_id = mail_cause.order_id and notifications.kind = mail_cause.kind)
         union all
-        select 'a mail is waiting that tells of what did not happen: ' || mail.kind, mail.order_id from notifications as mail
-            where status = 'pending' and not exists (select from told
-                where told.order_id = mail.order_id and told.kind = mail.kind and told.seq = mail.seq)
+        select 'a pending mail reports an event that did not happen: ' || mail.kind, mail.order_id from notifications as mail
+            where status = 'pending' and not exists (select from mail_cause
+                where mail_cause.order_id = mail.order_id and mail_cause.kind = mail.kind and mail_cause.seq = mail.seq)
         "#,
         &entries,
         &kinds,
@@ -98,7 +100,7 @@ pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
     .for_operation("verify the database")
 }
 
-/// How many orders there are.
+/// Counts all orders.
 pub async fn count_orders(pool: &PgPool) -> Result<i64, Error> {
     sqlx::query_scalar!(r#"select count(*) as "count!" from orders"#)
         .fetch_one(pool)

@@ -1,13 +1,13 @@
-//! Events of payment providers: each one once, and what became of it.
+//! Webhook events of payment providers: one row for each event, with its outcome.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgPool;
 
-use crate::{Error, error::SqlxResultExt};
+use crate::{Error, convert::to_json, error::SqlxResultExt};
 use domain::{OrderId, PaymentEvent, WebhookOutcome, WebhookProvider};
 
-/// One event, for operators.
+/// A webhook event and its outcome, as operators see it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WebhookEvent {
     pub provider: String,
@@ -21,7 +21,7 @@ pub struct WebhookEvent {
     pub updated_at: DateTime<Utc>,
 }
 
-/// Writes that the event is there; what became of it, where that is known.
+/// Inserts the event, unless it is stored. Returns its outcome if it was processed before.
 #[tracing::instrument(name = "store.deliveries.receive", skip_all)]
 pub async fn receive(pool: &PgPool, event: &PaymentEvent) -> Result<Option<WebhookOutcome>, Error> {
     put(pool, event, WebhookOutcome::Pending, None, false).await?;
@@ -33,11 +33,11 @@ pub async fn receive(pool: &PgPool, event: &PaymentEvent) -> Result<Option<Webho
     let outcome = outcome
         .fetch_one(pool)
         .await
-        .for_operation("read the delivery")?;
+        .for_operation("read the webhook event")?;
     Ok(WebhookOutcome::parse(&outcome).filter(|outcome| *outcome != WebhookOutcome::Pending))
 }
 
-/// Writes what became of the event.
+/// Stores the event with its outcome.
 #[tracing::instrument(name = "store.deliveries.record", skip_all)]
 pub async fn record_outcome(
     pool: &PgPool,
@@ -55,10 +55,7 @@ async fn put(
     detail: Option<&str>,
     replace: bool,
 ) -> Result<(), Error> {
-    let document = serde_json::to_value(event).map_err(|error| Error::Query {
-        operation: "write the delivery",
-        source: sqlx::Error::Encode(error.into()),
-    })?;
+    let document = to_json(event)?;
     sqlx::query!(
         "insert into webhook_deliveries (provider, event_id, order_id, transaction_id, outcome, detail, event_json)
          values ($1, $2, $3, $4, $5, $6, $7)
@@ -75,11 +72,12 @@ async fn put(
     )
     .execute(pool)
     .await
-    .for_operation("write the delivery")
+    .for_operation("write the webhook event")
     .map(|_| ())
 }
 
-/// The newest first; of one outcome, or of one order or transaction.
+/// Reads the newest webhook events, optionally with one outcome and about one order, transaction or
+/// event id.
 #[tracing::instrument(name = "store.deliveries.list", skip_all)]
 pub async fn list(
     pool: &PgPool,
@@ -100,17 +98,17 @@ pub async fn list(
     )
     .fetch_all(pool)
     .await
-    .for_operation("list the deliveries")
+    .for_operation("list the webhook events")
 }
 
-/// The event of this id; of each provider that has one, unless it is named.
+/// Reads the events with this id: one of `provider`, or one of each provider if it is `None`.
 #[tracing::instrument(name = "store.deliveries.find", skip_all)]
 pub async fn find_by_event_id(
     pool: &PgPool,
     event_id: &str,
-    of: Option<WebhookProvider>,
+    provider: Option<WebhookProvider>,
 ) -> Result<Vec<WebhookEvent>, Error> {
-    let providers: Vec<String> = match of {
+    let providers: Vec<String> = match provider {
         Some(provider) => vec![provider.to_string()],
         None => WebhookProvider::ALL
             .iter()
@@ -126,5 +124,5 @@ pub async fn find_by_event_id(
     )
     .fetch_all(pool)
     .await
-    .for_operation("look for the delivery")
+    .for_operation("find the webhook event")
 }

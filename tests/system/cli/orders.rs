@@ -401,13 +401,13 @@ async fn a_database_that_cannot_be_reached_is_told_with_the_cause() {
         ),
         (
             "postgres://app:hush@nowhere.invalid/app".to_owned(),
-            "there is no such host",
+            "the host is unknown",
         ),
         (
             format!("{scheme}://{user}:hush@{host}/{name}"),
             "wrong password",
         ),
-        (format!("{server}/nothing"), "there is no such database"),
+        (format!("{server}/nothing"), "the database does not exist"),
     ] {
         let output = world
             .command()

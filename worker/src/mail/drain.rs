@@ -129,7 +129,7 @@ impl Outbox {
     /// Sends what is due, some at once. No lock is held meanwhile, only leases.
     async fn look(self: &Arc<Self>) -> Look {
         let claim = ClaimOptions {
-            record_outcome: self.smtp.delay,
+            settle_time: self.smtp.delay,
             lease: LEASE,
             host: self.smtp.from.email.domain(),
             limit: AT_ONCE,
@@ -229,7 +229,7 @@ impl Outbox {
     /// Records what became of a mail. Tried a few times: one whose sending is not recorded is sent again.
     async fn record(&self, due: &DueMail, fate: &MailOutcome) {
         for _ in 0..5 {
-            match outbox::settle_time(&self.pool, due.id, fate).await {
+            match outbox::record_outcome(&self.pool, due.id, fate).await {
                 Ok(()) => return,
                 Err(error) => tracing::warn!("{}", telemetry::format_error_chain(&error)),
             }

@@ -335,7 +335,7 @@ mod tests {
             1
         );
         let twice = ApiKeys::parse(&format!("[{0}, {0}]", entry(""))).unwrap_err();
-        assert_eq!(twice, "key 2 must have a name and a hash of its own");
+        assert_eq!(twice, "key 2 must differ from the others in name and hash");
         for bad in [
             r#", "secret": "x""#,
             r#", "customer_id": """#,

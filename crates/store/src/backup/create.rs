@@ -1,4 +1,4 @@
-//! Writing a backup.
+//! Creation of a backup.
 
 use std::io::Write;
 
@@ -13,7 +13,11 @@ use super::{
 };
 use crate::{error::SqlxResultExt, pool};
 
-/// Writes everything as it is at one moment, whatever is written meanwhile.
+/// Writes all tables in one snapshot. Concurrent writes are not included.
+///
+/// # Errors
+///
+/// When the database cannot be read or the file cannot be written.
 pub async fn create(pool: &PgPool, file: impl Write) -> Result<Summary, BackupError> {
     let mut output = Output {
         file,
@@ -24,7 +28,7 @@ pub async fn create(pool: &PgPool, file: impl Write) -> Result<Summary, BackupEr
     let mut transaction = pool.begin_with(snapshot).await.for_operation("begin")?;
     let schema = pool::latest_applied_version(&mut transaction).await?;
     let created_at = Utc::now().trunc_subsecs(3);
-    output.line(&Header {
+    output.write_line(&Header {
         orderflow_backup: FORMAT,
         created_at,
         schema,
@@ -35,7 +39,7 @@ pub async fn create(pool: &PgPool, file: impl Write) -> Result<Summary, BackupEr
             table: table.name.clone(),
             columns: table.columns.clone(),
         };
-        output.line(&section)?;
+        output.write_line(&section)?;
         let before = output.rows;
         let copy = format!(
             "copy {} ({}) to stdout",
@@ -47,7 +51,7 @@ pub async fn create(pool: &PgPool, file: impl Write) -> Result<Summary, BackupEr
             .await
             .for_operation("read a table")?;
         while let Some(bytes) = rows.try_next().await.for_operation("read a table")? {
-            output.rows(&bytes)?;
+            output.write_rows(&bytes)?;
         }
         output.write(END_OF_ROWS)?;
         written.push(TableRows {
@@ -79,8 +83,8 @@ impl<W: Write> Output<W> {
         Ok(self.file.write_all(bytes)?)
     }
 
-    /// In `COPY`'s text every row is one line: what breaks a line is escaped in it.
-    fn rows(&mut self, bytes: &[u8]) -> Result<(), BackupError> {
+    /// Each row is one line, because `COPY` escapes line breaks in values.
+    fn write_rows(&mut self, bytes: &[u8]) -> Result<(), BackupError> {
         self.rows += bytes
             .iter()
             .map(|byte| u64::from(*byte == b'\n'))
@@ -88,7 +92,7 @@ impl<W: Write> Output<W> {
         self.write(bytes)
     }
 
-    fn line(&mut self, line: &impl Serialize) -> Result<(), BackupError> {
+    fn write_line(&mut self, line: &impl Serialize) -> Result<(), BackupError> {
         let mut bytes = serde_json::to_vec(line).map_err(std::io::Error::from)?;
         bytes.push(b'\n');
         self.write(&bytes)
@@ -99,7 +103,7 @@ impl<W: Write> Output<W> {
             rows: self.rows,
             sha256: hex(&self.digest.finalize_reset()),
         };
-        self.line(&footer)?;
+        self.write_line(&footer)?;
         Ok(self.file.flush()?)
     }
 }

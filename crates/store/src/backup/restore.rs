@@ -1,4 +1,4 @@
-//! Reading a backup, first to see that it is whole, then into the database.
+//! Verification and restore of a backup.
 
 use std::{collections::BTreeMap, io::BufRead};
 
@@ -11,10 +11,14 @@ use super::{
 };
 use crate::{error::SqlxResultExt, pool};
 
-/// Sent to the server at once.
+/// The number of bytes that one message to the server has at least, except the last.
 const CHUNK: usize = 64 << 10;
 
-/// Reads the file to its end: an error unless it is whole and this program can restore it.
+/// Reads the file to its end and verifies its digest.
+///
+/// # Errors
+///
+/// When the file is not a complete backup, or is one of a newer orderflow.
 pub fn check_file(mut file: impl BufRead) -> Result<Header, BackupError> {
     let (mut digest, mut rows, mut header, mut in_rows) = (Sha256::new(), 0_u64, None, false);
     let mut line = Vec::new();
@@ -28,7 +32,7 @@ pub fn check_file(mut file: impl BufRead) -> Result<Header, BackupError> {
             });
         }
         if header.is_none() {
-            header = Some(check(
+            header = Some(check_header(
                 serde_json::from_slice(&line).map_err(|_| BackupError::NotABackup)?,
             )?);
         } else if in_rows {
@@ -42,14 +46,14 @@ pub fn check_file(mut file: impl BufRead) -> Result<Header, BackupError> {
                 };
             return header.filter(|_| is_whole).ok_or(BackupError::Damaged);
         } else {
-            serde_json::from_slice::<Section>(&line).map_err(BackupError::line)?;
+            serde_json::from_slice::<Section>(&line).map_err(BackupError::from_line_error)?;
             in_rows = true;
         }
         digest.update(&line);
     }
 }
 
-fn check(header: Header) -> Result<Header, BackupError> {
+fn check_header(header: Header) -> Result<Header, BackupError> {
     let known = pool::latest_known_version();
     if header.orderflow_backup != FORMAT {
         return Err(BackupError::UnknownFormat(header.orderflow_backup));
@@ -63,19 +67,19 @@ fn check(header: Header) -> Result<Header, BackupError> {
     Ok(header)
 }
 
-/// Whether no table has a row.
+/// Whether all tables are empty.
 pub async fn is_database_empty(pool: &PgPool) -> Result<bool, BackupError> {
     let mut connection = pool
         .acquire()
         .await
         .for_operation("connect to the database")?;
     for table in tables::list_tables(&mut connection).await? {
-        // Names from the catalog, quoted there.
+        // The name is quoted by the catalog query.
         let exists = AssertSqlSafe(format!("select exists (select from {})", table.name));
         let occupied: bool = sqlx::query_scalar(exists)
             .fetch_one(&mut *connection)
             .await
-            .for_operation("look into a table")?;
+            .for_operation("read a table")?;
         if occupied {
             return Ok(false);
         }
@@ -83,13 +87,17 @@ pub async fn is_database_empty(pool: &PgPool) -> Result<bool, BackupError> {
     Ok(true)
 }
 
-/// Replaces all that is in the database by what is in the file, or changes nothing.
+/// Replaces the content of the database by the content of the file, in one transaction.
+///
+/// # Errors
+///
+/// When the file or the database is not suitable. Then nothing is changed.
 pub async fn restore(pool: &PgPool, mut file: impl BufRead) -> Result<Summary, BackupError> {
     let mut transaction = pool::begin(pool).await?;
     sqlx::raw_sql("set local lock_timeout = '30s'")
         .execute(&mut *transaction)
         .await
-        .for_operation("limit the wait")?;
+        .for_operation("set the lock timeout")?;
     let tables = tables::list_tables(&mut transaction).await?;
     let names: Vec<_> = tables.iter().map(|table| table.name.as_str()).collect();
     let truncate = AssertSqlSafe(format!("truncate {}", names.join(", ")));
@@ -109,8 +117,9 @@ pub async fn restore(pool: &PgPool, mut file: impl BufRead) -> Result<Summary, B
         if serde_json::from_slice::<Footer>(&line).is_ok() {
             break;
         }
-        let section: Section = serde_json::from_slice(&line).map_err(BackupError::line)?;
-        // Only names that the catalog has, quoted as it quotes them, become SQL.
+        let section: Section =
+            serde_json::from_slice(&line).map_err(BackupError::from_line_error)?;
+        // Only names that the catalog query has returned become part of SQL.
         let table = tables.iter().find(|table| table.name == section.table);
         let table = table.ok_or_else(|| BackupError::MissingTable(section.table.clone()))?;
         if let Some(column) = section
@@ -119,15 +128,15 @@ pub async fn restore(pool: &PgPool, mut file: impl BufRead) -> Result<Summary, B
             .find(|column| !table.columns.contains(column))
         {
             return Err(BackupError::MissingTable(format!(
-                "{} with a column {column}",
+                "{} with column {column}",
                 table.name
             )));
         }
-        let rows = fill(&mut transaction, &section, &mut file).await?;
+        let rows = fill_table(&mut transaction, &section, &mut file).await?;
         filled.insert(section.table, rows);
     }
     for table in &tables {
-        count_on(&mut transaction, table).await?;
+        advance_counters(&mut transaction, table).await?;
     }
     transaction.commit().await.for_operation("commit")?;
     let tables = tables.into_iter().filter_map(|table| {
@@ -144,7 +153,8 @@ pub async fn restore(pool: &PgPool, mut file: impl BufRead) -> Result<Summary, B
     })
 }
 
-async fn fill(
+/// Copies the rows of one table from the file to the database, and returns their number.
+async fn fill_table(
     connection: &mut PgConnection,
     section: &Section,
     file: &mut impl BufRead,
@@ -162,7 +172,7 @@ async fn fill(
     loop {
         line.clear();
         if file.read_until(b'\n', &mut line)? == 0 {
-            rows.abort("the file ends too early")
+            rows.abort("the file ends within a table")
                 .await
                 .for_operation("fill a table")?;
             return Err(BackupError::Damaged);
@@ -180,10 +190,13 @@ async fn fill(
     Ok(rows.finish().await.for_operation("fill a table")?)
 }
 
-/// Has the columns that count by themselves go on after what was restored.
-async fn count_on(connection: &mut PgConnection, table: &tables::Table) -> Result<(), BackupError> {
+/// Makes the identity columns of a table continue after their largest value.
+async fn advance_counters(
+    connection: &mut PgConnection,
+    table: &tables::Table,
+) -> Result<(), BackupError> {
     for column in &table.counters {
-        // Names from the catalog, quoted there.
+        // The name is quoted by the catalog query.
         let next = AssertSqlSafe(format!(
             "select setval(pg_get_serial_sequence('{table}', '{plain}'), coalesce(max({column}), 0) + 1, false) from {table}",
             table = table.name.replace('\'', "''"),
@@ -192,7 +205,7 @@ async fn count_on(connection: &mut PgConnection, table: &tables::Table) -> Resul
         sqlx::query(next)
             .execute(&mut *connection)
             .await
-            .for_operation("set a counter")?;
+            .for_operation("set an identity column")?;
     }
     Ok(())
 }

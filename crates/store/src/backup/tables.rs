@@ -1,4 +1,4 @@
-//! Which tables there are, in an order in which they can be filled.
+//! The list of tables, in an order in which they can be filled.
 
 use std::collections::BTreeSet;
 
@@ -6,16 +6,17 @@ use sqlx::PgConnection;
 
 use crate::{Error, error::SqlxResultExt};
 
-/// A table, its names quoted as SQL wants them.
+/// A table, with names quoted for SQL.
 #[derive(Debug, Clone)]
 pub(super) struct Table {
     pub(super) name: String,
     pub(super) columns: Vec<String>,
-    /// The columns that count by themselves.
+    /// The identity columns.
     pub(super) counters: Vec<String>,
 }
 
-/// Every table but the list of migrations; what is referred to stands before what refers to it.
+/// Lists all tables except the table of migrations. A table comes after the tables that it
+/// references.
 pub(super) async fn list_tables(connection: &mut PgConnection) -> Result<Vec<Table>, Error> {
     let tables = sqlx::query_as!(
         Table,
@@ -50,10 +51,10 @@ pub(super) async fn list_tables(connection: &mut PgConnection) -> Result<Vec<Tab
         .into_iter()
         .map(|row| (row.holder, row.target))
         .collect();
-    Ok(sorted(tables, &references))
+    Ok(sort_tables(tables, &references))
 }
 
-fn sorted(mut waiting: Vec<Table>, references: &[(String, String)]) -> Vec<Table> {
+fn sort_tables(mut waiting: Vec<Table>, references: &[(String, String)]) -> Vec<Table> {
     let (mut sorted, mut names) = (Vec::with_capacity(waiting.len()), BTreeSet::new());
     while !waiting.is_empty() {
         let needs_nothing = |table: &Table| {
@@ -62,7 +63,8 @@ fn sorted(mut waiting: Vec<Table>, references: &[(String, String)]) -> Vec<Table
                 .filter(|(holder, _)| *holder == table.name)
                 .all(|(_, target)| names.contains(target))
         };
-        // Two tables that refer to each other have no order; the schema has none such, and a restore would say so.
+        // Tables that reference each other have no valid order. The schema has none, and a restore
+        // of them would fail.
         let next = waiting.iter().position(needs_nothing).unwrap_or_default();
         let table = waiting.remove(next);
         names.insert(table.name.clone());
@@ -76,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_referred_to_comes_first() {
+    fn referenced_table_comes_first() {
         let table = |name: &str| Table {
             name: name.to_owned(),
             columns: Vec::new(),
@@ -87,7 +89,7 @@ mod tests {
             .iter()
             .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
             .collect();
-        let sorted = sorted(
+        let sorted = sort_tables(
             ["events", "held", "orders", "stock"].map(table).to_vec(),
             &references,
         );

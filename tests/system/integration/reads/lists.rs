@@ -42,7 +42,7 @@ async fn insert_received_order(harness: &Harness, name: &str, second: i64) -> St
     store::orders::insert(
         &harness.pool,
         OrderProjection {
-            record: &record,
+            state: &record,
             version: 1,
             decided_at: record.updated_at(),
             events: &events,

@@ -1,0 +1,25 @@
+//! Conversions between Rust values and column values.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::Error;
+
+/// Converts a counter to PostgreSQL's `integer`. A counter too large for it becomes its largest
+/// value.
+pub(crate) fn to_i32(value: u32) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
+}
+
+/// Converts a value to a JSON column's value.
+pub(crate) fn to_json<T: Serialize>(value: &T) -> Result<Value, Error> {
+    serde_json::to_value(value).map_err(|source| Error::Query {
+        operation: "encode a JSON column",
+        source: sqlx::Error::Encode(source.into()),
+    })
+}
+
+/// Converts an optional value to a JSON column's value. `None` becomes SQL's null, not JSON's.
+pub(crate) fn to_nullable_json<T: Serialize>(value: Option<&T>) -> Result<Option<Value>, Error> {
+    value.map(to_json).transpose()
+}
