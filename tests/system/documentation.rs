@@ -204,25 +204,6 @@ async fn unknown_path_is_404_and_wrong_method_405() {
 }
 
 #[test]
-fn openapi_document_describes_exactly_the_served_routes() {
-    let document: Value = serde_json::from_str(&read_file("docs/openapi.json")).unwrap();
-    let mut described = BTreeSet::new();
-    for (path, methods) in document["paths"].as_object().unwrap() {
-        described.extend(
-            methods
-                .as_object()
-                .unwrap()
-                .keys()
-                .map(|method| (method.to_uppercase(), path.clone())),
-        );
-    }
-    let served = ROUTES
-        .iter()
-        .map(|route| (route.method.to_string(), route.pattern.replace("+}", "}")));
-    assert_eq!(described, served.collect());
-}
-
-#[test]
 fn console_offers_every_signal_of_the_api() {
     let actions = read_file("functions/web/console/actions.js");
     let told: BTreeSet<_> = actions

@@ -1,4 +1,4 @@
-//! Entries of an audit trail: one schema for each type, and `Event` is one of them.
+//! Schemas of audit events: one for each type, and `Event` for any of them.
 
 mod payload;
 
@@ -7,7 +7,7 @@ use payload::Payload;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    examples,
+    sample::CREATED_AT,
     types::{Described, Types, reference},
 };
 use domain::{AuditEvent, AuditEventType};
@@ -16,28 +16,28 @@ impl Described for AuditEvent {
     const NAME: Option<&'static str> = Some("Event");
 
     fn schema(types: &mut Types) -> Value {
-        // The list of their names by itself, for who wants no more.
+        // The enum of all types is a schema of its own, for clients that need only the names.
         types.of::<AuditEventType>();
         let mut mapping = Map::new();
         for kind in AuditEventType::ALL {
-            let one = one(*kind, types);
-            types.define(name(*kind), one);
-            mapping.insert(kind.to_string(), json!(place(*kind)));
+            let schema = event_schema(*kind, types);
+            types.define(name(*kind), schema);
+            mapping.insert(kind.to_string(), json!(schema_path(*kind)));
         }
         let any: Vec<_> = AuditEventType::ALL
             .iter()
             .map(|kind| reference(&name(*kind)))
             .collect();
         json!({
-            "description": "One entry of an audit trail; `type` tells what its `payload` has.",
+            "description": "One audit event. `type` determines the fields of `payload`.",
             "oneOf": any,
             "discriminator": {"propertyName": "type", "mapping": mapping},
         })
     }
 }
 
-fn one(kind: AuditEventType, types: &mut Types) -> Value {
-    // Never called: that it compiles is what it is for.
+fn event_schema(kind: AuditEventType, types: &mut Types) -> Value {
+    // Never called. It fails to compile if the event has another field.
     fn _is_complete(
         AuditEvent {
             seq: _,
@@ -53,30 +53,31 @@ fn one(kind: AuditEventType, types: &mut Types) -> Value {
         example,
     } = payload::of(kind, types);
     let mut seq = types.of::<u32>();
-    seq["description"] = json!("1, 2, 3 … within its order, without a gap.");
+    seq["description"] =
+        json!("The number of the event in its order: 1, 2, 3 and so on without a gap.");
     json!({
         "description": written,
         "type": "object",
         "properties": {"seq": seq, "type": {"const": kind.as_str()}, "payload": schema, "ts": types.of::<DateTime<Utc>>()},
         "required": ["seq", "type", "payload", "ts"],
-        "examples": [entry(kind, 1, &example)],
+        "examples": [event(kind, 1, &example)],
     })
 }
 
-/// An entry as a trail has it.
+/// Returns an example of an audit event.
 pub(crate) fn example(kind: AuditEventType, seq: u32) -> Value {
-    entry(kind, seq, &payload::of(kind, &mut Types::default()).example)
+    event(kind, seq, &payload::of(kind, &mut Types::default()).example)
 }
 
-fn entry(kind: AuditEventType, seq: u32, payload: &Value) -> Value {
-    json!({"seq": seq, "type": kind.as_str(), "payload": payload, "ts": examples::NOON})
+fn event(kind: AuditEventType, seq: u32, payload: &Value) -> Value {
+    json!({"seq": seq, "type": kind.as_str(), "payload": payload, "ts": CREATED_AT})
 }
 
-fn place(kind: AuditEventType) -> String {
+fn schema_path(kind: AuditEventType) -> String {
     format!("#/components/schemas/{}", name(kind))
 }
 
-/// `order_received` is `OrderReceivedEvent`.
+/// Returns the name of the event's schema: `OrderReceivedEvent` for `order_received`.
 pub(crate) fn name(kind: AuditEventType) -> String {
     let capital = |word: &str| {
         let (first, rest) = word.split_at(1);

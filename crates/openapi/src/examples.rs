@@ -1,18 +1,18 @@
-//! Examples of requests and answers. The tests send the former, and compare the latter with what comes back.
+//! Examples of requests and responses. The tests send the requests and compare the responses with the API's.
 
 use serde_json::{Value, json};
 
-use crate::{event, problems};
+use crate::{
+    event,
+    sample::{CREATED_AT, ORDER_ID, address, field_error, payment, policy, problem, shipment},
+};
 use domain::AuditEventType;
 
-pub(crate) const ID: &str = "ORD-20261121-120000-AB12";
-pub(crate) const NOON: &str = "2026-11-21T12:00:00Z";
-
-/// The same kind of order in its spellings.
-pub(crate) fn orders() -> Vec<(&'static str, Value)> {
+/// Returns orders in all accepted spellings. The first one, by name, is complete and paid.
+pub(crate) fn order_requests() -> Vec<(&'static str, Value)> {
     vec![
         (
-            "nested",
+            "complete",
             json!({
                 "customer": {"id": "CUST-001", "name": "John Doe", "email": "john@example.com"},
                 "items": [{"sku": "ABC123", "name": "Laptop", "quantity": 1, "unit_price": "99.99"}],
@@ -22,7 +22,7 @@ pub(crate) fn orders() -> Vec<(&'static str, Value)> {
             }),
         ),
         (
-            "customer_name, qty and price",
+            "short_names",
             json!({
                 "customer_name": "John Doe", "customer_email": "john@example.com",
                 "items": [{"sku": "ABC123", "qty": 1, "price": 99.99}],
@@ -30,7 +30,7 @@ pub(crate) fn orders() -> Vec<(&'static str, Value)> {
             }),
         ),
         (
-            "flat, with product_id",
+            "flat_fields",
             json!({
                 "customer_id": "CUST-001",
                 "items": [{"product_id": "PROD-123", "product_name": "Laptop", "quantity": 1, "price": 999.99}],
@@ -41,12 +41,12 @@ pub(crate) fn orders() -> Vec<(&'static str, Value)> {
     ]
 }
 
-pub(crate) fn sketches() -> Vec<(&'static str, Value)> {
+pub(crate) fn start_requests() -> Vec<(&'static str, Value)> {
     vec![
-        ("a payment id", json!({"payment_id": "pmt-456"})),
-        ("nothing (needs SAMPLE_CART=on)", json!({})),
+        ("payment_id", json!({"payment_id": "pmt-456"})),
+        ("empty_with_sample_cart", json!({})),
         (
-            "a payment id and an address",
+            "payment_id_and_address",
             json!({
                 "payment_id": "pmt-789",
                 "address": {"street": "123 Main St", "city": "Anytown", "state": "CA", "zip": "94102", "country": "US"},
@@ -55,9 +55,9 @@ pub(crate) fn sketches() -> Vec<(&'static str, Value)> {
     ]
 }
 
-pub(crate) fn addresses() -> Vec<(&'static str, Value)> {
+pub(crate) fn address_changes() -> Vec<(&'static str, Value)> {
     vec![
-        ("the street alone", json!({"street": "123 Main St"})),
+        ("street_only", json!({"street": "123 Main St"})),
         (
             "flat",
             json!({"street": "123 Main St", "city": "Anytown", "state": "CA", "zip_code": "94102"}),
@@ -69,66 +69,31 @@ pub(crate) fn addresses() -> Vec<(&'static str, Value)> {
     ]
 }
 
-pub(crate) fn started() -> Value {
+pub(crate) fn started_order() -> Value {
     json!({
-        "order_id": ID, "workflow_id": format!("order-{ID}"), "run_id": "019aa2f1-6a52-7c0f-8d35-6a1f3c9f7e10",
+        "order_id": ORDER_ID, "workflow_id": format!("order-{ORDER_ID}"), "run_id": "019aa2f1-6a52-7c0f-8d35-6a1f3c9f7e10",
         "status": "pending", "total_amount": 99.99, "currency": "USD", "payment_id": "pmt-123",
         "message": "Order created successfully.",
     })
 }
 
 pub(crate) fn accepted(status: &str, step: &str, message: &str) -> Value {
-    json!({"order_id": ID, "status": status, "step": step, "message": message})
+    json!({"order_id": ORDER_ID, "status": status, "step": step, "message": message})
 }
 
-pub(crate) fn redirected() -> Value {
-    let mut answer = accepted("pending", "manual_review", "Shipping address updated.");
-    answer["shipping_address"] = address();
-    answer
+pub(crate) fn address_updated() -> Value {
+    let mut response = accepted("pending", "manual_review", "Shipping address updated.");
+    response["shipping_address"] = address();
+    response
 }
 
 pub(crate) fn undecided() -> Value {
-    json!({"order_id": ID, "status": "preparing", "message": "The carrier has not confirmed yet whether it has the parcel."})
-}
-
-fn address() -> Value {
-    json!({"street": "123 Main St", "city": "Anytown", "state": "CA", "postal_code": "94102", "country": "US"})
-}
-
-pub(crate) fn payment() -> Value {
-    json!({
-        "payment_id": "pmt-123", "transaction_id": "sim-tx-1", "amount": 99.99, "payment_method": "pm_card_visa",
-        "status": "captured", "timestamp": "2026-11-21T12:00:01Z",
-    })
-}
-
-pub(crate) fn shipment() -> Value {
-    json!({
-        "tracking_number": format!("FEDEX-{ID}-PKG-001"), "provider": "fedex",
-        "estimated_delivery": "2026-11-24T12:00:03Z", "shipped_at": "2026-11-21T12:00:03Z", "delivered_at": null,
-    })
-}
-
-pub(crate) fn policy() -> Value {
-    json!({
-        "review": {"mode": "approval", "threshold": 10000, "timeout": "1d", "on_timeout": "cancel"},
-        "payment": "auto", "payment_timeout": "1d", "payment_retry_for": "10m", "payment_processing_delay": "0s",
-        "shipping_delay": "0s", "complete_on": "delivered", "delivery": {"auto": false, "after": "14d"},
-        "delivery_estimate": "3d", "deadline": null,
-    })
-}
-
-pub(crate) fn field_error() -> Value {
-    problem()["errors"][0].clone()
-}
-
-fn problem() -> Value {
-    problems::examples()["invalid_request"]["value"].clone()
+    json!({"order_id": ORDER_ID, "status": "preparing", "message": "The carrier has not confirmed yet whether it has the parcel."})
 }
 
 pub(crate) fn order() -> Value {
     json!({
-        "order_id": ID, "workflow_id": format!("order-{ID}"),
+        "order_id": ORDER_ID, "workflow_id": format!("order-{ORDER_ID}"),
         "customer_id": "CUST-001",
         "customer": {"id": "CUST-001", "name": "John Doe", "email": "john@example.com"},
         "items": [{"sku": "ABC123", "name": "Laptop", "quantity": 1, "unit_price": 99.99}],
@@ -139,7 +104,7 @@ pub(crate) fn order() -> Value {
         "shipment_info": shipment(),
         "estimated_delivery": "2026-11-24T12:00:03Z",
         "cancellation_reason": null, "failure": null, "retries": {"dispatch": 1},
-        "created_at": NOON, "updated_at": "2026-11-21T12:00:03Z",
+        "created_at": CREATED_AT, "updated_at": "2026-11-21T12:00:03Z",
         "seq": 8, "source": "workflow",
     })
 }
@@ -163,8 +128,8 @@ pub(crate) fn status() -> Value {
         .into()
 }
 
-pub(crate) fn estimate() -> Value {
-    json!({"order_id": ID, "estimated_delivery": "2026-11-24T12:00:03Z", "basis": "shipped"})
+pub(crate) fn estimated_delivery() -> Value {
+    json!({"order_id": ORDER_ID, "estimated_delivery": "2026-11-24T12:00:03Z", "basis": "shipped"})
 }
 
 pub(crate) fn result() -> Value {
@@ -195,13 +160,13 @@ pub(crate) fn result() -> Value {
         .into()
 }
 
-pub(crate) fn list() -> Value {
+pub(crate) fn order_list() -> Value {
     let mut order = order();
     order["source"] = json!("database");
     json!({"orders": [order]})
 }
 
-pub(crate) fn trail() -> Value {
+pub(crate) fn audit_log() -> Value {
     json!({"events": [event::example(AuditEventType::OrderReceived, 1), event::example(AuditEventType::OrderValidated, 2)]})
 }
 
@@ -213,8 +178,8 @@ pub(crate) fn unhealthy() -> Value {
     json!({"status": "unavailable", "temporal": {"reachable": false, "cause": "failed to reach Temporal: connection refused"}})
 }
 
-/// Of a type of answers, by its name. Closed lists have none: each is its own example.
-pub(crate) fn of_type(name: &str) -> Option<Value> {
+/// Returns the example of a response schema, by its name. Enums have no example.
+pub(crate) fn example_of_schema(name: &str) -> Option<Value> {
     let order = order();
     Some(match name {
         "Accepted" => accepted("cancelled", "compensate", "Order cancelled."),
@@ -225,16 +190,16 @@ pub(crate) fn of_type(name: &str) -> Option<Value> {
         "DeliveryPolicy" => policy()["delivery"].clone(),
         "Dependency" => healthy()["temporal"].clone(),
         "Duration" => policy()["payment_timeout"].clone(),
-        "EstimatedDelivery" => estimate(),
+        "EstimatedDelivery" => estimated_delivery(),
         "Event" => event::example(AuditEventType::OrderValidated, 2),
-        "EventList" => trail(),
+        "EventList" => audit_log(),
         "Failure" => event::example(AuditEventType::OrderFailed, 4)["payload"].clone(),
         "FieldError" => field_error(),
         "Health" => healthy(),
         "Line" => order["items"][0].clone(),
         "Order" => order,
-        "OrderId" => json!(ID),
-        "OrderList" => list(),
+        "OrderId" => json!(ORDER_ID),
+        "OrderList" => order_list(),
         "OrderPolicy" => policy(),
         "OrderState" => status(),
         "PaymentId" => order["payment_info"]["payment_id"].clone(),
@@ -244,7 +209,7 @@ pub(crate) fn of_type(name: &str) -> Option<Value> {
         "ReviewPolicy" => policy()["review"].clone(),
         "ShipmentInfo" => shipment(),
         "Sku" => order["items"][0]["sku"].clone(),
-        "StartedOrder" => started(),
+        "StartedOrder" => started_order(),
         "TransactionId" => order["payment_info"]["transaction_id"].clone(),
         "Undecided" => undecided(),
         _ => return None,

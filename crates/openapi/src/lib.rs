@@ -1,17 +1,20 @@
-//! The API's description, OpenAPI 3.1, made of what the code says: paths of the route table, answers of the types that
-//! the functions send, requests of the schemas next to their readers, problems of the one list of codes.
+//! Makes the OpenAPI 3.1 document of the HTTP API from the code: paths from the route table, responses from the
+//! functions' types, request bodies from the readers' schemas, and problems from the list of problem codes.
 //!
-//! Nothing is served from here: `docs/openapi.json` is checked in, and the tests compare it with [`document`]. Start
-//! reading at [`operation`], where each route has its description; a route without one does not compile.
+//! No program serves this crate's output directly: `docs/openapi.json` is checked in, and a test compares it with
+//! [`document`]. Start reading at [`operation`], which describes each route; a route without a description does not
+//! compile.
 
-mod answer;
 pub mod check;
+mod description;
 mod event;
 mod examples;
 mod operation;
 mod parameters;
 mod problems;
 mod requests;
+mod response;
+mod sample;
 mod security;
 mod signals;
 mod types;
@@ -22,65 +25,69 @@ mod tests;
 use serde_json::{Map, Value, json};
 use types::Types;
 
-use orderflow_http::{ProblemDocument, ROUTES, Route};
+use orderflow_http::{ProblemDocument, ROUTES};
 
 const INTRODUCTION: &str = "\
-Orders are started, asked and told things, and read. Every order ends `delivered`, `cancelled` or `failed`; what was \
-done for one that does not go through is undone.
+Create orders, act on them and read their state. An order ends `delivered`, `cancelled` or `failed`; an order of the \
+profiles `approval` and `quick` ends `shipped` in place of `delivered`. If an order is cancelled or fails, its payment \
+is refunded and its inventory is released.
 
-**Errors** are problem documents ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)). `code` is stable, `errors` \
-names every bad field at once by JSON pointer, and `order_status` is there where the order's state is the reason. \
-A path that is not here answers 404, another method 405 with `Allow`.
+**Errors** are problem documents ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)). `code` is stable. `errors` \
+lists every invalid field with its JSON pointer. `order_status` is present if the order's state is the reason. \
+An unknown path returns 404. A method that the path does not accept returns 405 with `Allow`.
 
-**Once.** Send an `Idempotency-Key` and repeat without fear: a repeat has no second effect and the same answer.
+**Idempotency.** Send an `Idempotency-Key` with each request that changes an order. \
+A repeated request with the same key returns the same response and has no second effect.
 
-**Names.** `zip`, `zip_code` and `postal_code` are one field; so are `sku` and `product_id`, `qty` and `quantity`, \
-`price` and `unit_price`, `address` and `shipping_address`, `payment_id` and `payment.payment_id`. A field that is \
-not known is refused, `null` counts as absent, and two names of one field must not contradict each other.
+**Field names.** `zip`, `zip_code` and `postal_code` are names of one field. The same is true for `sku` and \
+`product_id`, `qty` and `quantity`, `price` and `unit_price`, `address` and `shipping_address`, and `payment_id` and \
+`payment.payment_id`. Two names of one field must not have different values. An unknown field is refused. \
+A field with the value `null` counts as absent.
 
-**Amounts** are decimals, in JSON numbers or strings, with at most the decimals of their currency; answers have numbers.";
+**Amounts** are decimals in major units, as JSON numbers or strings, with at most the decimals of their currency. \
+Responses contain numbers.";
 
-/// The whole document.
+/// Returns the OpenAPI document.
 pub fn document() -> Value {
     let mut types = Types::default();
     let mut paths = Map::new();
     for route in ROUTES {
-        let path = paths.entry(path(route)).or_insert_with(|| json!({}));
-        path[route.method.as_str().to_lowercase()] = operation::of(route, &mut types);
+        let Some(operation) = operation::describe_route(route, &mut types) else {
+            continue;
+        };
+        let path = paths
+            .entry(route.pattern.to_owned())
+            .or_insert_with(|| json!({}));
+        path[route.method.as_str().to_lowercase()] = operation;
     }
     json!({
         "openapi": "3.1.0",
         "info": {
             "title": "orderflow",
             "version": env!("CARGO_PKG_VERSION"),
-            "summary": "Orders, from their start to their end.",
+            "summary": "Order processing, from creation to delivery.",
             "description": INTRODUCTION,
             "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
         },
-        // Where this document is; behind API Gateway that has a stage in its path.
+        // Relative to this document: behind API Gateway, the path begins with the stage.
         "servers": [{"url": "./"}],
         "tags": operation::tags(),
         "paths": paths,
         "components": {
             "schemas": schemas(types),
             "examples": problems::examples(),
-            "headers": answer::headers(),
+            "headers": response::headers(),
             "parameters": parameters::components(),
             "securitySchemes": security::schemes(),
         },
     })
 }
 
-/// The path as OpenAPI writes it; it knows no parameter of several segments.
-pub fn path(route: &Route) -> String {
-    route.pattern.replace("+}", "}")
-}
-
 fn schemas(mut types: Types) -> Map<String, Value> {
     types.of::<ProblemDocument<'static>>();
     let mut schemas = types.into_definitions();
     for (name, schema) in &mut schemas {
-        if let Some(example) = examples::of_type(name) {
+        if let Some(example) = examples::example_of_schema(name) {
             schema["examples"] = json!([example]);
         }
     }

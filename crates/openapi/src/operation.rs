@@ -1,87 +1,78 @@
-//! What each route does.
+//! Describes each route of the API.
 
 use serde_json::{Map, Value, json};
 
 use crate::{
-    answer::{answer, json_content, text_content},
+    description::{
+        BODY_PROBLEMS, Description, HEALTH, ORDER_ACTIONS, ORDERS, PAYMENT_WEBHOOKS, problem_kinds,
+    },
     examples, parameters, problems,
     requests::Body,
+    response::{json_content, response, text_content},
     security, signals,
     types::Types,
 };
 use contract::{EstimatedDeliveryView, OrderView, ResultView, StatusView};
 use events::{AuditLog, OrderList};
 use orderflow_http::{
-    Access, EventsOperation, Operation, ProblemCode, ProblemKind, QueryOperation, Route,
-    StartOperation, WebOperation,
+    Access, EventsOperation, Operation, ProblemCode, QueryOperation, Route, SignalOperation,
+    StartOperation,
 };
 use query::Health;
-use start::StartResponse as StartedOrder;
-
-/// A route in words, and what goes in and out.
-pub(crate) struct Description {
-    pub(crate) tag: &'static str,
-    pub(crate) summary: &'static str,
-    pub(crate) details: &'static str,
-    pub(crate) parameters: Vec<Value>,
-    pub(crate) body: Option<Body>,
-    pub(crate) answers: Vec<(u16, Value)>,
-    pub(crate) problems: Vec<ProblemKind>,
-}
-
-const START: &str = "Start";
-pub(crate) const TELL: &str = "Tell";
-const READ: &str = "Read";
-const PAGES: &str = "Pages";
+use start::StartResponse;
 
 pub(crate) fn tags() -> Value {
     json!([
-        {"name": START, "description": "One order of one request, however often it is sent."},
-        {"name": TELL, "description": "What people and other systems tell an order. The answer says what truly happened."},
-        {"name": READ, "description": "Where orders stand, and how they got there."},
-        {"name": PAGES, "description": "For people."},
+        {"name": ORDERS, "description": "Create orders and read their state, result and audit log."},
+        {"name": ORDER_ACTIONS, "description": "Review, cancel, pay, redirect and deliver an order. The response reports the order's own decision."},
+        {"name": PAYMENT_WEBHOOKS, "description": "Signed webhook events of payment providers."},
+        {"name": HEALTH, "description": "The state of the API and of the services that it requires."},
     ])
 }
 
-pub(crate) fn of(route: &Route, types: &mut Types) -> Value {
+/// Returns the operation of a route, or `None` for a page, which is not part of the API.
+pub(crate) fn describe_route(route: &Route, types: &mut Types) -> Option<Value> {
     let Description {
         tag,
         summary,
         details,
         mut parameters,
         body,
-        answers,
+        responses,
         mut problems,
-    } = description(route.operation, types);
-    problems.extend(ours(&[admission(route.operation.access())]));
+    } = description(route.operation, types)?;
+    problems.extend(problem_kinds(&[access_problems(route.operation.access())]));
     if route.pattern.contains("{id}") {
         parameters.insert(0, parameters::shared("OrderId"));
     }
     parameters.push(parameters::shared("RequestId"));
-    let mut responses: Map<String, Value> = answers
+    let mut responses: Map<String, Value> = responses
         .into_iter()
-        .map(|(status, answer)| (status.to_string(), answer))
+        .map(|(status, response)| (status.to_string(), response))
         .collect();
-    responses.append(&mut problems::answers(&problems));
+    responses.append(&mut problems::responses(&problems));
+    let operation_id = operation_id(route)?;
+    let description = alias_of(operation_id).map_or_else(
+        || details.to_owned(),
+        |operation| format!("An alias of the operation `{operation}`."),
+    );
     let mut operation = json!({
-        "operationId": id(route),
+        "operationId": operation_id,
         "tags": [tag],
         "summary": summary,
+        "description": description,
         "parameters": parameters,
         "responses": responses,
-        "security": security::of(route.operation.access()),
+        "security": security::requirements(route.operation.access()),
     });
-    if !details.is_empty() {
-        operation["description"] = json!(details);
-    }
     if let Some(body) = body {
         operation["requestBody"] = body.request();
     }
-    operation
+    Some(operation)
 }
 
-/// Who is not let in is told so, before anything else.
-const fn admission(access: Access) -> &'static [ProblemCode] {
+/// Returns the problems of a caller that is not admitted.
+const fn access_problems(access: Access) -> &'static [ProblemCode] {
     match access {
         Access::Public => &[ProblemCode::RateLimited],
         Access::Requires(_) => &[
@@ -93,146 +84,115 @@ const fn admission(access: Access) -> &'static [ProblemCode] {
     }
 }
 
-/// `POST /orders/{id}/signals/update-address` is `postOrdersIdSignalsUpdateAddress`.
-fn id(route: &Route) -> String {
-    let capital = |word: &str| {
-        let mut letters = word.chars();
-        letters
-            .next()
-            .map(|first| first.to_uppercase().chain(letters).collect::<String>())
-            .unwrap_or_default()
-    };
-    let words = route
-        .pattern
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .map(capital);
-    route.method.as_str().to_lowercase() + &words.collect::<String>()
+/// Returns the name of the route's method in a generated client.
+fn operation_id(route: &Route) -> Option<&'static str> {
+    let is_signal = route.pattern.contains("/signals/");
+    Some(match route.operation {
+        Operation::Start(StartOperation::Create) => "createOrder",
+        Operation::Start(StartOperation::Start) => "startOrder",
+        Operation::Signal(SignalOperation::Approve) => "approveOrder",
+        Operation::Signal(SignalOperation::Reject) => "rejectOrder",
+        Operation::Signal(SignalOperation::Cancel) if is_signal => "cancelOrderBySignal",
+        Operation::Signal(SignalOperation::Cancel) if route.method == "DELETE" => {
+            "cancelOrderByDelete"
+        }
+        Operation::Signal(SignalOperation::Cancel) => "cancelOrder",
+        Operation::Signal(SignalOperation::UpdateAddress) => "updateShippingAddress",
+        Operation::Signal(SignalOperation::CancelPayment) => "cancelPayment",
+        Operation::Signal(SignalOperation::ConfirmPayment) if is_signal => "confirmPaymentBySignal",
+        Operation::Signal(SignalOperation::ConfirmPayment) => "confirmPayment",
+        Operation::Signal(SignalOperation::ConfirmDelivery) => "confirmDelivery",
+        Operation::Query(QueryOperation::Order) => "getOrder",
+        Operation::Query(QueryOperation::Status) => "getOrderStatus",
+        Operation::Query(QueryOperation::EstimatedDelivery) => "getEstimatedDelivery",
+        Operation::Query(QueryOperation::Result) => "getOrderResult",
+        Operation::Query(QueryOperation::Health) => "getHealth",
+        Operation::Events(EventsOperation::Orders) => "listOrders",
+        Operation::Events(EventsOperation::AuditLog) => "listAuditEvents",
+        Operation::Webhook => "receivePaymentWebhook",
+        Operation::Web(_) => return None,
+    })
 }
 
-fn description(operation: Operation, types: &mut Types) -> Description {
-    match operation {
-        Operation::Start(starting) => start(starting, types),
-        Operation::Signal(signalling) => signals::description(signalling, types),
-        Operation::Query(querying) => query(querying, types),
-        Operation::Events(listing) => list(listing, types),
-        Operation::Web(documenting) => page(documenting),
-        Operation::Webhook => webhook(),
+/// Returns the operation that this one is another path of.
+fn alias_of(operation_id: &str) -> Option<&'static str> {
+    match operation_id {
+        "cancelOrderBySignal" | "cancelOrderByDelete" => Some("cancelOrder"),
+        "confirmPaymentBySignal" => Some("confirmPayment"),
+        _ => None,
     }
 }
 
-/// What may go wrong with any body.
-pub(crate) const BODY: [ProblemCode; 5] = [
-    ProblemCode::MalformedJson,
-    ProblemCode::BodyTooLarge,
-    ProblemCode::UnsupportedMediaType,
-    ProblemCode::InvalidRequest,
-    ProblemCode::InternalError,
-];
-
-pub(crate) fn ours(lists: &[&[ProblemCode]]) -> Vec<ProblemKind> {
-    lists.concat().into_iter().map(ProblemKind::Api).collect()
+fn description(operation: Operation, types: &mut Types) -> Option<Description> {
+    Some(match operation {
+        Operation::Start(operation) => describe_start(operation, types),
+        Operation::Signal(operation) => signals::description(operation, types),
+        Operation::Query(QueryOperation::Health) => describe_health(types),
+        Operation::Query(operation) => describe_query(operation, types),
+        Operation::Events(operation) => describe_list(operation, types),
+        Operation::Webhook => describe_webhook(),
+        Operation::Web(_) => return None,
+    })
 }
 
-fn start(starting: StartOperation, types: &mut Types) -> Description {
-    let content = json_content(&types.of::<StartedOrder<'static>>(), &examples::started());
-    let answers = vec![(
+fn describe_start(operation: StartOperation, types: &mut Types) -> Description {
+    let content = json_content(
+        &types.of::<StartResponse<'static>>(),
+        &examples::started_order(),
+    );
+    let responses = vec![(
         202,
-        answer(
-            "The order is started.",
+        response(
+            "The order has started.",
             &[("location", "Location")],
             content,
         ),
     )];
-    let away = [
+    let common = [
         ProblemCode::InvalidIdempotencyKey,
         ProblemCode::InvalidQuery,
         ProblemCode::TemporalUnavailable,
         ProblemCode::WorkerUnavailable,
     ];
-    let (summary, details, body, own) = match starting {
+    let (summary, details, body, own) = match operation {
         StartOperation::Create => (
             "Create an order",
-            "The server makes the id: from the `Idempotency-Key` where there is one, so that the same key with the same \
-             body is the same order and answer, and with another body 422.",
+            "The server generates the order id, from the `Idempotency-Key` if the request has one. \
+             A repeated request with the same key and body returns the same order. \
+             The same key with another body is refused with 422.",
             Body::Order,
             ProblemCode::IdempotencyKeyReused,
         ),
         StartOperation::Start => (
-            "Start an order under an id of your own",
-            "The same request again gives the same answer with `already_started`; another request under the id is refused. \
-             Everything may be left out where `SAMPLE_CART=on`: then it is one sample item.",
+            "Start an order by id",
+            "Starts an order with the id in the path. \
+             A repeated request returns the same order with `already_started`; \
+             a different request for the same id is refused. \
+             With the setting `SAMPLE_CART=on`, an order without `items` gets one sample item.",
             Body::Sketch,
             ProblemCode::OrderExists,
         ),
     };
     Description {
-        tag: START,
+        tag: ORDERS,
         summary,
         details,
         parameters: vec![parameters::shared("IdempotencyKey")],
         body: Some(body),
-        answers,
-        problems: ours(&[&BODY, &away, &[own]]),
+        responses,
+        problems: problem_kinds(&[&BODY_PROBLEMS, &common, &[own]]),
     }
 }
 
-fn query(querying: QueryOperation, types: &mut Types) -> Description {
-    let (summary, details, content) = match querying {
-        QueryOperation::Order => (
-            "The full state",
-            "An open order answers itself; when no worker is there, its row does, and before there is a row, what Temporal \
-             knows. Of a closed order the row comes first. `source` says which it was.",
-            json_content(&types.of::<OrderView>(), &examples::order()),
-        ),
-        QueryOperation::Status => (
-            "The short state",
-            "",
-            json_content(&types.of::<StatusView>(), &examples::status()),
-        ),
-        QueryOperation::EstimatedDelivery => (
-            "When the parcel should arrive",
-            "After dispatch it is counted from there, before from now; what was cancelled or has failed has no estimate.",
-            json_content(&types.of::<EstimatedDeliveryView>(), &examples::estimate()),
-        ),
-        QueryOperation::Result => (
-            "How the order ended",
-            "While it runs the answer is 409; `Prefer: wait=N` waits for the end.",
-            json_content(&types.of::<ResultView>(), &examples::result()),
-        ),
-        QueryOperation::Health => return health(types),
-    };
-    let ended: &[ProblemCode] = if querying == QueryOperation::Result {
-        &[ProblemCode::OrderRunning]
-    } else {
-        &[]
-    };
-    Description {
-        tag: READ,
-        summary,
-        details,
-        parameters: vec![
-            parameters::source(),
-            parameters::shared("IfNoneMatch"),
-            parameters::shared("Prefer"),
-        ],
-        body: None,
-        answers: vec![
-            (200, answer("It.", &TAGGED, content)),
-            (304, answer(KNOWN, &TAGGED, None)),
-        ],
-        problems: ours(&[&READING, ended]),
-    }
-}
-
-const KNOWN: &str = "The caller has it already.";
-const TAGGED: [(&str, &str); 3] = [
+const NOT_MODIFIED: &str = "Not modified: `If-None-Match` names the current version.";
+const READ_HEADERS: [(&str, &str); 3] = [
     ("etag", "ETag"),
     ("cache-control", "CacheControl"),
     ("preference-applied", "PreferenceApplied"),
 ];
 
-/// What may go wrong with any read of one order.
-const READING: [ProblemCode; 6] = [
+/// The problems of every read of one order.
+const READ_PROBLEMS: [ProblemCode; 6] = [
     ProblemCode::OrderNotFound,
     ProblemCode::InvalidQuery,
     ProblemCode::TemporalUnavailable,
@@ -241,97 +201,165 @@ const READING: [ProblemCode; 6] = [
     ProblemCode::InternalError,
 ];
 
-fn health(types: &mut Types) -> Description {
+fn describe_query(operation: QueryOperation, types: &mut Types) -> Description {
+    let (summary, details, success, content) = match operation {
+        QueryOperation::Status => (
+            "Get the order's status",
+            "Returns status and step without customer, items and payment.",
+            "The order's status.",
+            json_content(&types.of::<StatusView>(), &examples::status()),
+        ),
+        QueryOperation::EstimatedDelivery => (
+            "Get the estimated delivery",
+            "The estimate counts from dispatch; before dispatch, it counts from the time of the response. \
+             A cancelled or failed order has no estimate.",
+            "The estimated delivery.",
+            json_content(
+                &types.of::<EstimatedDeliveryView>(),
+                &examples::estimated_delivery(),
+            ),
+        ),
+        QueryOperation::Result => (
+            "Get the order's result",
+            "Returns how the order ended. \
+             While the order is open, the response is 409; `Prefer: wait=N` waits for the end.",
+            "The result of the closed order.",
+            json_content(&types.of::<ResultView>(), &examples::result()),
+        ),
+        QueryOperation::Order | QueryOperation::Health => (
+            "Get an order",
+            "Returns the full state. The workflow answers for an open order, the database for a closed order. \
+             If no worker is running, the database answers for an open order too. \
+             `source` in the response names the source.",
+            "The full state of the order.",
+            json_content(&types.of::<OrderView>(), &examples::order()),
+        ),
+    };
+    let not_closed: &[ProblemCode] = if operation == QueryOperation::Result {
+        &[ProblemCode::OrderRunning]
+    } else {
+        &[]
+    };
+    Description {
+        tag: ORDERS,
+        summary,
+        details,
+        parameters: vec![
+            parameters::source(),
+            parameters::shared("IfNoneMatch"),
+            parameters::shared("Prefer"),
+        ],
+        body: None,
+        responses: vec![
+            (200, response(success, &READ_HEADERS, content)),
+            (304, response(NOT_MODIFIED, &READ_HEADERS, None)),
+        ],
+        problems: problem_kinds(&[&READ_PROBLEMS, not_closed]),
+    }
+}
+
+fn describe_health(types: &mut Types) -> Description {
     let health = types.of::<Health>();
     Description {
-        tag: READ,
-        summary: "Is the API up, is Temporal reachable",
-        details: "",
+        tag: HEALTH,
+        summary: "Get the API's health",
+        details: "Reports whether the API can reach Temporal.",
         parameters: Vec::new(),
         body: None,
-        answers: vec![
+        responses: vec![
             (
                 200,
-                answer(
-                    "Calls can be served.",
+                response(
+                    "The API can serve requests.",
                     &[],
                     json_content(&health, &examples::healthy()),
                 ),
             ),
             (
                 503,
-                answer(
-                    "They can not; `cause` says why.",
+                response(
+                    "The API cannot reach Temporal; `cause` is the error.",
                     &[],
                     json_content(&health, &examples::unhealthy()),
                 ),
             ),
         ],
-        problems: ours(&[&[ProblemCode::InvalidQuery, ProblemCode::InternalError]]),
+        problems: problem_kinds(&[&[ProblemCode::InvalidQuery, ProblemCode::InternalError]]),
     }
 }
 
-fn list(listing: EventsOperation, types: &mut Types) -> Description {
-    match listing {
+fn describe_list(operation: EventsOperation, types: &mut Types) -> Description {
+    match operation {
         EventsOperation::Orders => Description {
-            tag: READ,
-            summary: "Orders, the newest first",
-            details: "From the database, page by page: follow `Link`.",
-            parameters: parameters::filters(),
+            tag: ORDERS,
+            summary: "List orders",
+            details: "Returns orders from the database, newest first. \
+                The `Link` header has the URL of the next page.",
+            parameters: parameters::order_filters(),
             body: None,
-            answers: vec![(
+            responses: vec![(
                 200,
-                answer(
-                    "A page.",
+                response(
+                    "A page of orders.",
                     &[("link", "Link")],
-                    json_content(&types.of::<OrderList>(), &examples::list()),
+                    json_content(&types.of::<OrderList>(), &examples::order_list()),
                 ),
             )],
-            problems: ours(&[&[
+            problems: problem_kinds(&[&[
                 ProblemCode::InvalidQuery,
                 ProblemCode::DatabaseUnavailable,
                 ProblemCode::InternalError,
             ]]),
         },
         EventsOperation::AuditLog => {
-            let headers = [&[("link", "Link")], &TAGGED[..]].concat();
-            let content = json_content(&types.of::<AuditLog>(), &examples::trail());
+            let headers = [&[("link", "Link")], &READ_HEADERS[..]].concat();
+            let content = json_content(&types.of::<AuditLog>(), &examples::audit_log());
             Description {
-                tag: READ,
-                summary: "The audit trail of an order, the oldest first",
-                details: "`seq` is 1, 2, 3 … without a gap. Empty as long as the order waits to be received.",
-                parameters: parameters::page_of_trail(),
+                tag: ORDERS,
+                summary: "List audit events",
+                details: "Returns the order's audit events, oldest first. \
+                    Their `seq` is 1, 2, 3 and so on without a gap. \
+                    The list is empty until a worker has received the order.",
+                parameters: parameters::audit_log_page(),
                 body: None,
-                answers: vec![
-                    (200, answer("A page.", &headers, content)),
-                    (304, answer(KNOWN, &TAGGED, None)),
+                responses: vec![
+                    (200, response("A page of audit events.", &headers, content)),
+                    (304, response(NOT_MODIFIED, &READ_HEADERS, None)),
                 ],
-                problems: ours(&[&READING]),
+                problems: problem_kinds(&[&READ_PROBLEMS]),
             }
         }
     }
 }
 
-fn webhook() -> Description {
+fn describe_webhook() -> Description {
     Description {
-        tag: TELL,
-        summary: "A payment provider's signed notification",
-        details: "For the providers' own programs: the body is theirs, and its signature alone lets it in. A provider \
-            without a secret here is off (404). The same event again has no second effect.",
+        tag: PAYMENT_WEBHOOKS,
+        summary: "Receive a webhook event",
+        details: "Payment providers call this operation with their own body format; the signature authenticates them. \
+            The response is 404 for a provider without a configured secret. \
+            A repeated webhook event has no second effect.",
         parameters: vec![parameters::provider()],
         body: None,
-        answers: vec![
+        responses: vec![
             (
                 200,
-                answer(
-                    "It is kept; Adyen reads `[accepted]`.",
+                response(
+                    "The webhook event is stored. Adyen requires the body `[accepted]`.",
                     &[],
                     text_content(&["text/plain; charset=utf-8"]),
                 ),
             ),
-            (204, answer("It is kept; so GoCardless is told.", &[], None)),
+            (
+                204,
+                response(
+                    "The webhook event is stored. This is the response to GoCardless.",
+                    &[],
+                    None,
+                ),
+            ),
         ],
-        problems: ours(&[&[
+        problems: problem_kinds(&[&[
             ProblemCode::WebhookRejected,
             ProblemCode::WebhookTokenInvalid,
             ProblemCode::RouteNotFound,
@@ -341,57 +369,5 @@ fn webhook() -> Description {
             ProblemCode::AuthUnavailable,
             ProblemCode::InternalError,
         ]]),
-    }
-}
-
-fn page(documenting: WebOperation) -> Description {
-    const HTML: &[&str] = &["text/html; charset=utf-8"];
-    const FILES: &[&str] = &[
-        "text/javascript; charset=utf-8",
-        "text/css; charset=utf-8",
-        "image/svg+xml",
-    ];
-    let (summary, types, is_file) = match documenting {
-        WebOperation::Console => ("The operators' page", HTML, false),
-        WebOperation::ConsoleFile => ("A file of the operators' page", FILES, true),
-        WebOperation::OpenApi => ("This document", &["application/json"][..], false),
-        WebOperation::SwaggerUi => ("This document, to try out (Swagger UI)", HTML, false),
-        WebOperation::SwaggerUiFile => ("A file of that page", FILES, true),
-        WebOperation::ReDoc => ("This document, to read (ReDoc)", HTML, false),
-        WebOperation::ReDocFile => ("A file of that page", FILES, true),
-    };
-    let content = match documenting {
-        WebOperation::OpenApi => Some(json!({"application/json": {"schema": {"type": "object"}}})),
-        WebOperation::Console
-        | WebOperation::ConsoleFile
-        | WebOperation::SwaggerUi
-        | WebOperation::SwaggerUiFile
-        | WebOperation::ReDoc
-        | WebOperation::ReDocFile => text_content(types),
-    };
-    let headers: &[_] = &[
-        ("etag", "ETag"),
-        ("cache-control", "CacheControl"),
-        ("content-security-policy", "ContentSecurityPolicy"),
-    ];
-    let mut parameters = vec![parameters::shared("IfNoneMatch")];
-    if is_file {
-        parameters.insert(0, parameters::file());
-    }
-    Description {
-        tag: PAGES,
-        summary,
-        details: "",
-        parameters,
-        body: None,
-        answers: vec![
-            (200, answer("It.", headers, content)),
-            (304, answer("The caller has it already.", headers, None)),
-        ],
-        problems: ours(&[if is_file {
-            &[ProblemCode::RouteNotFound, ProblemCode::InternalError]
-        } else {
-            &[ProblemCode::InternalError]
-        }]),
     }
 }

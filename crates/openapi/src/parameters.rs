@@ -6,14 +6,14 @@ use contract::{Source, id_schema};
 use domain::{CustomerId, OrderId, OrderStatus};
 use orderflow_http::{DEFAULT_LIMIT, MAX_IDEMPOTENCY_KEY_LENGTH, MAX_LIMIT, MAX_WAIT_SECONDS};
 
-/// Those that several routes have.
+/// Returns the parameters that several routes share.
 pub(crate) fn components() -> Map<String, Value> {
     let pattern = format!("^[!-~]{{1,{MAX_IDEMPOTENCY_KEY_LENGTH}}}$");
     let parameters = [
         (
             "OrderId",
             json!({
-                "name": "id", "in": "path", "required": true, "description": "The order's id.",
+                "name": "id", "in": "path", "required": true, "description": "The id of the order.",
                 "schema": id_schema::<OrderId>(), "example": "ORD-20261121-120000-AB12",
             }),
         ),
@@ -21,38 +21,42 @@ pub(crate) fn components() -> Map<String, Value> {
             "IdempotencyKey",
             json!({
                 "name": "Idempotency-Key", "in": "header",
-                "description": "The caller's name for this one request, however often it is sent.",
-                "schema": {"type": "string", "pattern": pattern}, "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",
+                "description": "A unique key of this request, for example a UUID. \
+                    A repeated request with the same key has no second effect.",
+                "schema": {"type": "string", "pattern": pattern},
             }),
         ),
         (
             "RequestId",
             json!({
                 "name": "X-Request-Id", "in": "header",
-                "description": "Comes back in the answer and stands in the logs. One that is not sane is replaced.",
-                "schema": {"type": "string"}, "example": "checkout-7421",
+                "description": "An id of this call for logs, for example `checkout-7421`. \
+                    The response returns the id. An invalid id is replaced.",
+                "schema": {"type": "string"},
             }),
         ),
         (
             "IfNoneMatch",
             json!({
                 "name": "If-None-Match", "in": "header",
-                "description": "The `ETag` of what the caller has.",
-                "schema": {"type": "string"}, "example": "W/\"7\"",
+                "description": "The `ETag` of the version that the client has, for example `W/\"7\"`. \
+                    If this version is current, the response is 304.",
+                "schema": {"type": "string"},
             }),
         ),
         (
             "Prefer",
             json!({
                 "name": "Prefer", "in": "header",
-                "description": format!("`wait=N` waits, for at most {MAX_WAIT_SECONDS} s, until there is news (RFC 7240). Any other is ignored."),
-                "schema": {"type": "string"}, "example": "wait=1",
+                "description": format!("`wait=N` (RFC 7240) waits up to N seconds for a change, {MAX_WAIT_SECONDS} at most. \
+                    Other preferences are ignored."),
+                "schema": {"type": "string"},
             }),
         ),
         (
             "Limit",
             json!({
-                "name": "limit", "in": "query", "description": "How long the page is at most.",
+                "name": "limit", "in": "query", "description": "The maximum number of entries on the page.",
                 "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
             }),
         ),
@@ -67,24 +71,25 @@ pub(crate) fn shared(name: &str) -> Value {
     json!({"$ref": format!("#/components/parameters/{name}")})
 }
 
-/// Where an order's state is to come from.
+/// Returns the parameter that selects the source of an order's state.
 pub(crate) fn source() -> Value {
     let names = [Source::Workflow, Source::Database].map(Source::as_str);
-    let description = "Whom to ask first: `workflow` (the default, unless `READS=database`) or `database`, for who polls at volume.";
+    let description = "The first source of the state. The default is `workflow`, or `database` with the setting `READS=database`. \
+         Use `database` for frequent polling.";
     query("source", description, &json!({"enum": names}))
 }
 
-/// As the other reads have it; here there is but one.
+/// Returns the parameter `source` of a list, which has one allowed value.
 fn database() -> Value {
     query(
         "source",
-        "Lists come from the database alone.",
+        "The source of the list, which is always the database.",
         &json!({"const": Source::Database.as_str()}),
     )
 }
 
-/// Of a list of orders.
-pub(crate) fn filters() -> Vec<Value> {
+/// Returns the parameters of the list of orders.
+pub(crate) fn order_filters() -> Vec<Value> {
     let statuses: Vec<_> = OrderStatus::ALL
         .iter()
         .map(|status| status.as_str())
@@ -93,52 +98,48 @@ pub(crate) fn filters() -> Vec<Value> {
     vec![
         query(
             "status",
-            "Only orders of this status.",
+            "Return only orders with this status.",
             &json!({"enum": statuses}),
         ),
         query(
             "customer_id",
-            "Only orders of this customer.",
+            "Return only orders of this customer.",
             &id_schema::<CustomerId>(),
         ),
         query(
             "created_after",
-            "Only orders created after this time.",
+            "Return only orders created after this time.",
             &time,
         ),
         query(
             "created_before",
-            "Only orders created before this time.",
+            "Return only orders created before this time.",
             &time,
         ),
         shared("Limit"),
         database(),
         query(
             "cursor",
-            "From the `Link` of the page before; opaque.",
+            "The opaque cursor from the `Link` header of the previous page.",
             &json!({"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}),
         ),
     ]
 }
 
-/// Of an audit trail.
-pub(crate) fn page_of_trail() -> Vec<Value> {
+/// Returns the parameters of a page of audit events.
+pub(crate) fn audit_log_page() -> Vec<Value> {
     let seq = json!({"type": "integer", "minimum": 0, "maximum": u32::MAX});
     vec![
-        query("after", "Only entries with a greater `seq`.", &seq),
+        query(
+            "after",
+            "Return only audit events with a greater `seq`.",
+            &seq,
+        ),
         shared("Limit"),
         database(),
         shared("IfNoneMatch"),
         shared("Prefer"),
     ]
-}
-
-/// Which file of a folder.
-pub(crate) fn file() -> Value {
-    json!({
-        "name": "path", "in": "path", "required": true, "description": "One of the files that the page names.",
-        "schema": {"type": "string", "minLength": 1},
-    })
 }
 
 pub(crate) fn provider() -> Value {
@@ -147,7 +148,7 @@ pub(crate) fn provider() -> Value {
         .map(|provider| provider.as_str())
         .collect();
     json!({
-        "name": "provider", "in": "path", "required": true, "description": "Who sends it.",
+        "name": "provider", "in": "path", "required": true, "description": "The payment provider that sends the webhook event.",
         "schema": {"enum": names},
     })
 }

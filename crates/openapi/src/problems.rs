@@ -1,27 +1,27 @@
-//! Problem documents, from the one list of kinds.
+//! Problem documents (RFC 9457), made from the list of problem kinds.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::answer;
+use crate::response::response;
 use contract::{Document, RefusalCode};
 use domain::OrderStatus;
 use orderflow_http::{Problem, ProblemCode, ProblemKind};
 
-/// The answers that these kinds make, by status.
-pub(crate) fn answers(kinds: &[ProblemKind]) -> Map<String, Value> {
+/// Returns one response per status code of these kinds.
+pub(crate) fn responses(kinds: &[ProblemKind]) -> Map<String, Value> {
     let mut by_status: BTreeMap<u16, Vec<ProblemKind>> = BTreeMap::new();
     for kind in kinds {
         by_status.entry(kind.status()).or_default().push(*kind);
     }
     by_status
         .into_iter()
-        .map(|(status, kinds)| (status.to_string(), answer_of(status, &kinds)))
+        .map(|(status, kinds)| (status.to_string(), response_of(status, &kinds)))
         .collect()
 }
 
-fn answer_of(status: u16, kinds: &[ProblemKind]) -> Value {
+fn response_of(status: u16, kinds: &[ProblemKind]) -> Value {
     let line = |kind: &ProblemKind| format!("`{}`: {}.", kind.code(), kind.title());
     let description = kinds.iter().map(line).collect::<Vec<_>>().join("\n\n");
     let codes: Vec<_> = kinds.iter().map(|kind| kind.code()).collect();
@@ -41,10 +41,10 @@ fn answer_of(status: u16, kinds: &[ProblemKind]) -> Value {
         429 | 503 => &[("retry-after", "RetryAfter")],
         _ => &[],
     };
-    answer::answer(&description, headers, Some(content))
+    response(&description, headers, Some(content))
 }
 
-/// An example of every kind, as the code writes it.
+/// Returns an example of every kind, made by the code that writes problems.
 pub(crate) fn examples() -> Map<String, Value> {
     let example = |kind: ProblemKind| {
         let instance = "/orders/ORD-20261121-120000-AB12";
@@ -59,7 +59,7 @@ pub(crate) fn examples() -> Map<String, Value> {
 fn problem(kind: ProblemKind) -> Problem {
     let refused = |code, detail| Problem::refused_by_order(code, detail, Some(status_of(code)));
     match kind {
-        ProblemKind::Refusal(code) => refused(code, refusal(code)),
+        ProblemKind::Refusal(code) => refused(code, refusal_detail(code)),
         ProblemKind::Api(ProblemCode::MalformedJson) => match Document::parse("{\n  \"items\": [}")
         {
             Err(error) => error.into(),
@@ -87,23 +87,25 @@ fn problem(kind: ProblemKind) -> Problem {
     }
 }
 
-fn refusal(code: RefusalCode) -> &'static str {
+fn refusal_detail(code: RefusalCode) -> &'static str {
     match code {
-        RefusalCode::AlreadyShipped => "The parcel has left.",
+        RefusalCode::AlreadyShipped => "The order has shipped.",
         RefusalCode::OrderClosed => "The order is cancelled and closed.",
         RefusalCode::NotInReview => "The order is not in review.",
-        RefusalCode::PaymentNotExpected => "The order is charged and waits for no confirmation.",
+        RefusalCode::PaymentNotExpected => {
+            "The order is charged by the payment provider and does not wait for a confirmation."
+        }
         RefusalCode::AlreadyPaid => "The order was paid by another transaction.",
-        RefusalCode::NotPaid => "Nothing is paid.",
+        RefusalCode::NotPaid => "The order is not paid.",
         RefusalCode::PaymentMismatch => "The order's total is 99.99 USD.",
-        RefusalCode::NotShipped => "The parcel has not left.",
-        RefusalCode::AddressIncomplete => "The order has no address yet, so a street is needed.",
-        RefusalCode::PaymentIdInUse => "The payment pays another order.",
+        RefusalCode::NotShipped => "The order has not shipped.",
+        RefusalCode::AddressIncomplete => "The order has no address yet, so `street` is required.",
+        RefusalCode::PaymentIdInUse => "The payment id belongs to another order.",
         RefusalCode::Malformed => "The order could not read the request.",
     }
 }
 
-/// A status in which an order refuses so.
+/// Returns an order status in which an order refuses a request with this code.
 fn status_of(code: RefusalCode) -> OrderStatus {
     match code {
         RefusalCode::AlreadyShipped => OrderStatus::Shipped,
@@ -119,7 +121,7 @@ fn status_of(code: RefusalCode) -> OrderStatus {
     }
 }
 
-/// What the type does not say: which codes there are, and that each has one type and status.
+/// Adds the allowed codes, types and statuses, which the Rust type does not state.
 pub(crate) fn complete(schemas: &mut Map<String, Value>) {
     let codes: Vec<_> = ProblemKind::all().map(ProblemKind::code).collect();
     let types: Vec<_> = codes
@@ -129,7 +131,8 @@ pub(crate) fn complete(schemas: &mut Map<String, Value>) {
     let statuses: std::collections::BTreeSet<_> =
         ProblemKind::all().map(ProblemKind::status).collect();
     let properties = &mut schemas["Problem"]["properties"];
-    properties["code"] = json!({"description": "The stable name of the kind.", "enum": codes});
+    properties["code"] =
+        json!({"description": "The stable code of the problem kind.", "enum": codes});
     properties["type"] = json!({"enum": types});
     properties["status"] = json!({"enum": statuses});
 }

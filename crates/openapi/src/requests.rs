@@ -1,4 +1,4 @@
-//! Bodies that callers send: the schemas that stand next to their readers, and examples of each.
+//! Request bodies: the schemas of their readers, and examples.
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ use contract::{
 };
 use domain::AddressChange;
 
-/// One kind of body.
+/// One kind of request body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Body {
     Order,
@@ -64,7 +64,7 @@ impl Body {
         }
     }
 
-    /// Whether there must be one at all.
+    /// Returns whether a request must have a body.
     const fn is_required(self) -> bool {
         match self {
             Self::Order | Self::Address | Self::Payment => true,
@@ -77,61 +77,63 @@ impl Body {
         }
     }
 
-    /// Each with its name, in words.
+    /// Returns the named examples of this body.
     pub(crate) fn examples(self) -> Vec<(&'static str, Value)> {
         match self {
-            Self::Order => examples::orders(),
-            Self::Sketch => examples::sketches(),
+            Self::Order => examples::order_requests(),
+            Self::Sketch => examples::start_requests(),
             Self::Approval => {
                 vec![
                     (
-                        "with a note",
+                        "with_note",
                         json!({"reviewer": "ann", "note": "called the customer"}),
                     ),
-                    ("bare", json!({})),
+                    ("empty", json!({})),
                 ]
             }
             Self::Rejection => vec![
                 (
-                    "with a reason",
+                    "with_reason",
                     json!({"reviewer": "ann", "reason": "address does not exist"}),
                 ),
-                ("bare", json!({})),
+                ("empty", json!({})),
             ],
             Self::PaymentCancellation => {
                 vec![
-                    ("with a reason", json!({"reason": "wrong card"})),
-                    ("bare", json!({})),
+                    ("with_reason", json!({"reason": "wrong card"})),
+                    ("empty", json!({})),
                 ]
             }
             Self::Cancellation => vec![
-                ("with a reason", json!({"reason": "changed my mind"})),
-                ("bare", json!({})),
+                ("with_reason", json!({"reason": "changed my mind"})),
+                ("empty", json!({})),
             ],
-            Self::Address => examples::addresses(),
+            Self::Address => examples::address_changes(),
             Self::Payment => vec![
                 (
-                    "a number",
+                    "amount_as_number",
                     json!({"transaction_id": "tx-1001", "amount": 99.99, "payment_method": "card"}),
                 ),
                 (
-                    "a string, with its currency",
+                    "amount_as_string_with_currency",
                     json!({"transaction_id": "tx-1001", "amount": "99.99", "currency": "USD"}),
                 ),
             ],
             Self::Delivery => vec![
                 (
-                    "with a signature",
+                    "with_signature",
                     json!({"delivered_at": "2026-11-24T10:15:00Z", "signed_by": "J. Doe"}),
                 ),
-                ("bare", json!({})),
+                ("empty", json!({})),
             ],
         }
     }
 
     pub(crate) fn request(self) -> Value {
-        let example =
-            |(name, value)| (String::from(name), json!({"summary": name, "value": value}));
+        let example = |(name, value): (&str, Value)| {
+            let summary = name.replace('_', " ");
+            (name.to_owned(), json!({"summary": summary, "value": value}))
+        };
         let examples: Map<String, Value> = self.examples().into_iter().map(example).collect();
         let schema = json!({"$ref": format!("#/components/schemas/{}", self.name())});
         json!({"required": self.is_required(), "content": {"application/json": {"schema": schema, "examples": examples}}})

@@ -1,14 +1,14 @@
-//! How callers say who they are, and what they must be allowed.
+//! Authentication schemes and the scopes that operations require.
 
 use serde_json::{Value, json};
 
 use orderflow_http::Access;
 
-/// What a caller of such a route must bring.
-pub(crate) fn of(access: Access) -> Value {
+/// Returns the alternative security requirements of a route.
+pub(crate) fn requirements(access: Access) -> Value {
     match access {
         Access::Public => json!([]),
-        // The empty one is `API_AUTH=none`, the local default.
+        // The empty requirement covers `API_AUTH=none`, the local default.
         Access::Requires(scope) => {
             json!([{"apiKey": [scope.as_str()]}, {"bearer": [scope.as_str()]}, {}])
         }
@@ -19,12 +19,13 @@ pub(crate) fn schemes() -> Value {
     json!({
         "apiKey": {
             "type": "apiKey", "in": "header", "name": "X-Api-Key",
-            "description": "Where `API_AUTH=api-key`.",
+            "description": "An API key, required if the setting `API_AUTH` is `api-key`.",
         },
         "bearer": {
             "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-            "description": "Where `API_AUTH=jwt`. Scopes are `orders:read`, `orders:write` (start, cancel, address) and \
-                `orders:operate` (review, payment, delivery). Another customer's order is 404.",
+            "description": "A JSON Web Token, required if the setting `API_AUTH` is `jwt`. The scopes are `orders:read`, \
+                `orders:write` (start, cancel, address) and `orders:operate` (review, payment, delivery). \
+                Without the scope `orders:operate`, another customer's order is 404.",
         },
     })
 }

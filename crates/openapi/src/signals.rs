@@ -1,20 +1,19 @@
-//! What orders can be told.
+//! Describes the actions on an order.
 
 use serde_json::Value;
 
-use crate::types::Types;
 use crate::{
-    answer::{answer, json_content},
-    examples,
-    operation::{BODY, Description, TELL, ours},
-    parameters,
+    description::{BODY_PROBLEMS, Description, ORDER_ACTIONS, problem_kinds},
+    examples, parameters,
     requests::Body,
+    response::{json_content, response},
+    types::Types,
 };
 use contract::RefusalCode;
 use orderflow_http::{ProblemCode, ProblemKind, SignalOperation};
 use signal::{SignalDone, SignalUndecided};
 
-struct Words {
+struct Action {
     summary: &'static str,
     details: &'static str,
     body: Body,
@@ -22,44 +21,47 @@ struct Words {
     refusals: &'static [RefusalCode],
 }
 
-fn words(signalling: SignalOperation) -> Words {
-    match signalling {
-        SignalOperation::Approve => Words {
-            summary: "The manual review is passed",
-            details: "Kept when it comes before the review begins.",
+fn action(operation: SignalOperation) -> Action {
+    match operation {
+        SignalOperation::Approve => Action {
+            summary: "Approve an order",
+            details: "Passes the manual review. An approval that arrives before the review begins is kept.",
             body: Body::Approval,
             example: examples::accepted("pending", "manual_review", "Order approved."),
             refusals: &[RefusalCode::NotInReview, RefusalCode::OrderClosed],
         },
-        SignalOperation::Reject => Words {
-            summary: "The manual review is refused: the order is cancelled",
-            details: "",
+        SignalOperation::Reject => Action {
+            summary: "Reject an order",
+            details: "Fails the manual review. The order is cancelled.",
             body: Body::Rejection,
             example: examples::accepted("pending", "manual_review", "Order rejected."),
             refusals: &[RefusalCode::NotInReview, RefusalCode::OrderClosed],
         },
-        SignalOperation::Cancel => Words {
-            summary: "Cancel before dispatch",
-            details: "What was charged is refunded, what was reserved released. Where the parcel may be leaving just now, \
-                the answer waits for who won; after 22 s it is 202, and the status will tell.",
+        SignalOperation::Cancel => Action {
+            summary: "Cancel an order",
+            details: "Cancels an order that has not shipped, refunds its payment and releases its inventory. \
+                A cancel during dispatch waits up to 22 s for the carrier's response. \
+                If the outcome is still unknown, the response is 202.",
             body: Body::Cancellation,
             example: examples::accepted("cancelled", "compensate", "Order cancelled."),
             refusals: &[RefusalCode::AlreadyShipped, RefusalCode::OrderClosed],
         },
-        SignalOperation::UpdateAddress => Words {
-            summary: "Send it to another address",
-            details: "Fields that are left out keep their value.",
+        SignalOperation::UpdateAddress => Action {
+            summary: "Update the shipping address",
+            details: "Changes the address of an order that has not shipped. Omitted fields keep their value.",
             body: Body::Address,
-            example: examples::redirected(),
+            example: examples::address_updated(),
             refusals: &[
                 RefusalCode::AlreadyShipped,
                 RefusalCode::OrderClosed,
                 RefusalCode::AddressIncomplete,
             ],
         },
-        SignalOperation::CancelPayment => Words {
-            summary: "Give the money back and wait for another payment",
-            details: "The order is `pending` again, its payment time-out starts anew, and the next payment comes by confirmation.",
+        SignalOperation::CancelPayment => Action {
+            summary: "Cancel the payment",
+            details: "Refunds the payment and keeps the order. \
+                The order is `pending` again and waits for another payment to be confirmed. \
+                The payment time-out starts again.",
             body: Body::PaymentCancellation,
             example: examples::accepted("pending", "pay", "Payment cancelled and refunded."),
             refusals: &[
@@ -68,9 +70,11 @@ fn words(signalling: SignalOperation) -> Words {
                 RefusalCode::OrderClosed,
             ],
         },
-        SignalOperation::ConfirmPayment => Words {
-            summary: "A payment gateway's word that the customer has paid",
-            details: "The amount must be the order's total to the last digit. A transaction that the order knows has no second effect.",
+        SignalOperation::ConfirmPayment => Action {
+            summary: "Confirm the payment",
+            details: "Records a payment that the customer made through another gateway. \
+                `amount` must be equal to the order's total. \
+                A repeated confirmation of the same transaction has no second effect.",
             body: Body::Payment,
             example: examples::accepted("payment_confirmed", "prepare", "Payment confirmed."),
             refusals: &[
@@ -81,9 +85,9 @@ fn words(signalling: SignalOperation) -> Words {
                 RefusalCode::PaymentMismatch,
             ],
         },
-        SignalOperation::ConfirmDelivery => Words {
-            summary: "The carrier's word that the parcel arrived",
-            details: "",
+        SignalOperation::ConfirmDelivery => Action {
+            summary: "Confirm the delivery",
+            details: "Records that the carrier delivered the parcel.",
             body: Body::Delivery,
             example: examples::accepted("delivered", "done", "Delivery confirmed."),
             refusals: &[RefusalCode::NotShipped, RefusalCode::OrderClosed],
@@ -91,21 +95,21 @@ fn words(signalling: SignalOperation) -> Words {
     }
 }
 
-pub(crate) fn description(signalling: SignalOperation, types: &mut Types) -> Description {
-    let Words {
+pub(crate) fn description(operation: SignalOperation, types: &mut Types) -> Description {
+    let Action {
         summary,
         details,
         body,
         example,
         refusals,
-    } = words(signalling);
+    } = action(operation);
     let done = json_content(&types.of::<SignalDone<'static>>(), &example);
     let undecided = json_content(
         &types.of::<SignalUndecided<'static>>(),
         &examples::undecided(),
     );
-    let mut problems = ours(&[
-        &BODY,
+    let mut problems = problem_kinds(&[
+        &BODY_PROBLEMS,
         &[
             ProblemCode::InvalidIdempotencyKey,
             ProblemCode::IdempotencyKeyReused,
@@ -115,7 +119,7 @@ pub(crate) fn description(signalling: SignalOperation, types: &mut Types) -> Des
             ProblemCode::WorkerUnavailable,
         ],
     ]);
-    // An order of an older worker may understand less than this API does.
+    // An older worker may refuse as malformed a request that this version of the API accepts.
     problems.extend(
         refusals
             .iter()
@@ -123,24 +127,24 @@ pub(crate) fn description(signalling: SignalOperation, types: &mut Types) -> Des
             .map(|code| ProblemKind::Refusal(*code)),
     );
     Description {
-        tag: TELL,
+        tag: ORDER_ACTIONS,
         summary,
         details,
         parameters: vec![parameters::shared("IdempotencyKey")],
         body: Some(body),
-        answers: vec![
+        responses: vec![
             (
                 200,
-                answer(
-                    "It holds. `already`: it held before, nothing new happened.",
+                response(
+                    "The order accepted the request. `already` is true if an earlier request had the same effect.",
                     &[],
                     done,
                 ),
             ),
             (
                 202,
-                answer(
-                    "Not decided yet; look there.",
+                response(
+                    "The outcome is not known yet. Read the status at `Location`.",
                     &[("location", "Location")],
                     undecided,
                 ),

@@ -1,7 +1,7 @@
-//! JSON Schemas of what the functions send.
+//! JSON Schemas of the functions' responses.
 //!
-//! Each type is listed field by field, and the compiler compares the list with the type: a field that is missing here,
-//! or of another type there, does not compile. So the document needs no derive, and the types know nothing of it.
+//! Each type is listed field by field, and the compiler compares the list with the type: a missing field, or a field
+//! of another type, does not compile. The types themselves do not depend on the document.
 
 use std::collections::BTreeMap;
 
@@ -24,18 +24,18 @@ use query::{DependencyHealth, Health};
 use signal::{SignalDone, SignalUndecided};
 use start::StartResponse as StartedOrder;
 
-/// The named types that were asked for so far.
+/// The schemas of all named types that were requested so far.
 #[derive(Debug, Default)]
 pub(crate) struct Types(Map<String, Value>);
 
 impl Types {
-    /// The type, by reference where it has a name.
+    /// Returns the schema of the type, or a reference to it if the type has a name.
     pub(crate) fn of<T: Described>(&mut self) -> Value {
         let Some(name) = T::NAME else {
             return T::schema(self);
         };
         if !self.0.contains_key(name) {
-            // Ahead of its fields, which may be of the same type.
+            // Reserves the name first: a field may have the same type.
             self.0.insert(name.to_owned(), Value::Null);
             let schema = T::schema(self);
             self.0.insert(name.to_owned(), schema);
@@ -43,7 +43,7 @@ impl Types {
         reference(name)
     }
 
-    /// One more of this name.
+    /// Adds a schema with this name.
     pub(crate) fn define(&mut self, name: String, schema: Value) {
         self.0.insert(name, schema);
     }
@@ -57,13 +57,13 @@ pub(crate) fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
-/// What the document knows of.
+/// A type that has a schema in the document.
 pub(crate) trait Described {
     const NAME: Option<&'static str> = None;
 
     fn schema(types: &mut Types) -> Value;
 
-    /// The same where a field is left out rather than `null`.
+    /// Returns the schema of a field that is omitted when it has no value.
     fn present(types: &mut Types) -> Value
     where
         Self: Sized,
@@ -147,7 +147,7 @@ macro_rules! identifiers {
     };
 }
 
-// A `CustomerId` is text in answers: a row may hold one that is no longer allowed.
+// A `CustomerId` is plain text in responses: a stored row may have an id that is no longer valid.
 identifiers!(OrderId, PaymentId, Sku, TransactionId);
 
 impl Described for domain::CustomerId {
@@ -160,7 +160,7 @@ impl Described for Currency {
     const NAME: Option<&'static str> = Some("Currency");
 
     fn schema(_: &mut Types) -> Value {
-        json!({"description": "An ISO 4217 code.", "type": "string", "pattern": "^[A-Z]{3}$"})
+        json!({"description": "An alphabetic ISO 4217 currency code.", "type": "string", "pattern": "^[A-Z]{3}$"})
     }
 }
 
@@ -168,8 +168,7 @@ impl Described for Decimal {
     const NAME: Option<&'static str> = Some("Amount");
 
     fn schema(_: &mut Types) -> Value {
-        let description =
-            "In major units, with no more decimals than the currency has, and at most 15 digits.";
+        let description = "An amount in major units, with at most the decimals of its currency and at most 15 digits.";
         json!({"description": description, "type": "number"})
     }
 }
@@ -178,11 +177,11 @@ impl Described for Span {
     const NAME: Option<&'static str> = Some("Duration");
 
     fn schema(_: &mut Types) -> Value {
-        json!({"description": "In the largest unit that fits.", "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"})
+        json!({"description": "A duration in the largest unit that divides it, for example `90s` or `1d`.", "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"})
     }
 }
 
-macro_rules! closed_lists {
+macro_rules! enums {
     ($($(#[doc = $doc:literal])+ $type:ident),+ $(,)?) => {
         $(impl Described for $type {
             const NAME: Option<&'static str> = Some(stringify!($type));
@@ -195,39 +194,39 @@ macro_rules! closed_lists {
     };
 }
 
-closed_lists! {
-    /// Where an order stands. From `cancelled` and `failed` there is no way back.
+enums! {
+    /// The status of an order. `cancelled` and `failed` are final.
     OrderStatus,
-    /// What an order is doing.
+    /// The processing step of an order.
     Step,
-    /// What happened to an order. The list is closed.
+    /// The type of an audit event. The list is closed.
     AuditEventType,
     /// Why an order failed.
     FailureCode,
-    /// Where one payment stands.
+    /// The status of a payment.
     PaymentStatus,
-    /// How far a customer's dispute of a payment has come.
+    /// The stage of a payment dispute.
     DisputeStage,
-    /// Who sends webhooks.
+    /// A payment provider that sends webhook events.
     WebhookProvider,
-    /// What a reviewer decided.
+    /// The decision of a reviewer.
     ReviewDecision,
-    /// Where the answer comes from.
+    /// The source of the response.
     Source,
-    /// From when an estimate is counted.
+    /// The time from which an estimate counts: dispatch (`shipped`) or the response (`now`).
     EstimateBasis,
-    /// Whether a person looks at the order.
+    /// The kind of manual review.
     ReviewMode,
-    /// What happens when nobody decided in time.
+    /// The effect of a review that ends without a decision.
     OnTimeout,
-    /// Where the money comes from.
+    /// The source of the payment: a charge or a confirmation.
     PaymentMode,
-    /// When an order is complete.
+    /// The event that completes an order.
     CompleteOn,
 }
 
-/// `field [when_set]: Type` is left out when there is nothing to say; `field as "name"` has another name in JSON;
-/// `field: Type => Other` is written as the other.
+/// Lists the fields of a type. `field [when_set]: Type` is omitted when it has no value, `field as "name"` has another
+/// name in JSON, and `field: Type => Other` has the schema of the other type.
 macro_rules! described {
     ($(
         $(#[doc = $doc:literal])+
@@ -239,7 +238,7 @@ macro_rules! described {
             const NAME: Option<&'static str> = Some($title);
 
             fn schema(types: &mut Types) -> Value {
-                // Never called: that it compiles is what it is for.
+                // Never called. It fails to compile if the list of fields is incomplete.
                 fn _is_complete(value: &$type $(<$life>)?) {
                     let $type { $($field),+ } = value;
                     $(let _: &$kind = $field;)+
@@ -253,7 +252,7 @@ macro_rules! described {
                     if is_required {
                         required.push(name);
                     }
-                    let schema = in_words(schema, concat!("" $(, $about)*));
+                    let schema = with_description(schema, concat!("" $(, $about)*));
                     properties.insert(name.to_owned(), schema);
                 )+
                 json!({"description": concat!($($doc),+).trim(), "type": "object", "properties": properties, "required": required})
@@ -267,7 +266,7 @@ macro_rules! described {
     (@field $types:ident, $kind:ty, shown $shown:ty) => { ($types.of::<$shown>(), true) };
 }
 
-fn in_words(mut schema: Value, about: &str) -> Value {
+fn with_description(mut schema: Value, about: &str) -> Value {
     if !about.is_empty() {
         schema["description"] = json!(about.trim());
     }
@@ -275,10 +274,10 @@ fn in_words(mut schema: Value, about: &str) -> Value {
 }
 
 described! {
-    /// Who ordered; all is optional.
+    /// The customer of an order.
     Customer as "Customer" { id: Option<domain::CustomerId>, name: Option<String>, email: Option<String> }
 
-    /// A snapshot that belongs to its order.
+    /// The shipping address of an order.
     Address as "Address" {
         street: String,
         city: Option<String>,
@@ -287,7 +286,7 @@ described! {
         country: Option<String>,
     }
 
-    /// One sku of an order.
+    /// One line item of an order.
     LineItemView as "Line" { sku: Sku, name: Option<String>, quantity: u32, unit_price: Decimal }
 
     /// The payment of an order.
@@ -298,7 +297,7 @@ described! {
         payment_method: Option<String>,
         status: PaymentStatus,
         timestamp: DateTime<Utc>,
-        /// Only where the customer disputes it.
+        /// The stage of the dispute, if the customer disputes the payment.
         dispute [when_set]: Option<DisputeStage>,
     }
 
@@ -311,10 +310,10 @@ described! {
         delivered_at: Option<DateTime<Utc>>,
     }
 
-    /// Why an order failed, for programs and in words.
+    /// The reason of a failure, as a code and as text.
     Failure as "Failure" { code: FailureCode, detail: String }
 
-    /// The full state.
+    /// The full state of an order.
     OrderView as "Order" {
         order_id: OrderId,
         workflow_id: String,
@@ -326,7 +325,7 @@ described! {
         total_amount: Option<Decimal>,
         status: OrderStatus,
         step: Step,
-        /// While undo steps run, a cancelled order runs, too.
+        /// Whether the workflow is open. A cancelled order is open until its compensation has finished.
         is_running: bool,
         review: Option<ReviewDecision>,
         payment_info: Option<PaymentInfo>,
@@ -334,16 +333,16 @@ described! {
         estimated_delivery: Option<DateTime<Utc>>,
         cancellation_reason: Option<String>,
         failure: Option<Failure>,
-        /// How often each step was tried again.
+        /// The number of failed attempts of each step.
         retries: BTreeMap<Step, u32>,
         created_at: DateTime<Utc>,
         updated_at: DateTime<Utc>,
-        /// The last entry of the audit trail that this state includes.
+        /// The `seq` of the last audit event that this state includes.
         seq: u32,
         source: Source,
     }
 
-    /// The short state.
+    /// The status of an order.
     StatusView as "OrderState" {
         order_id: OrderId,
         workflow_id: String,
@@ -355,19 +354,19 @@ described! {
         source: Source,
     }
 
-    /// When the parcel should arrive.
+    /// The estimated time of delivery.
     EstimatedDeliveryView as "EstimatedDelivery" {
         order_id: OrderId,
-        /// Nothing for an order that was cancelled or has failed.
+        /// `null` for a cancelled or failed order.
         estimated_delivery: Option<DateTime<Utc>>,
         basis: EstimateBasis,
     }
 
-    /// How an order ended.
+    /// The result of a closed order.
     ResultView as "Result" {
         order_id: OrderId,
         workflow_id: String,
-        /// `shipped` or `delivered`, by what completes an order; `cancelled` or `failed`, with everything undone.
+        /// `shipped` or `delivered`, depending on the policy; or `cancelled` or `failed` after compensation.
         status: OrderStatus,
         cancellation_reason: Option<String>,
         failure: Option<Failure>,
@@ -381,46 +380,46 @@ described! {
         source: Source,
     }
 
-    /// How one order is handled; fixed when it starts.
+    /// The policy of one order, fixed when the order starts.
     OrderPolicy as "OrderPolicy" {
         review: ReviewPolicy,
         payment: PaymentMode,
         payment_timeout: Span,
-        /// How long a payment provider that is down is asked again.
+        /// How long a charge is retried while the payment provider is unavailable.
         payment_retry_for: Span,
         payment_processing_delay: Span,
         shipping_delay: Span,
         complete_on: CompleteOn,
         delivery: DeliveryPolicy,
-        /// From dispatch to the estimated delivery.
+        /// The time from dispatch to the estimated delivery.
         delivery_estimate: Span,
-        /// From the start; it no longer counts after dispatch.
+        /// The maximum time from the start to dispatch.
         deadline: Option<Span>,
     }
 
-    /// The manual review.
+    /// The policy of the manual review.
     ReviewPolicy as "ReviewPolicy" {
         mode: ReviewMode,
-        /// With it, only orders of at least this total are reviewed.
+        /// The total from which an order is reviewed; `null` reviews every order.
         threshold: Option<Decimal>,
         timeout: Span,
         on_timeout: OnTimeout,
     }
 
-    /// How an order counts as delivered.
+    /// The rule by which an order counts as delivered.
     DeliveryPolicy as "DeliveryPolicy" {
-        /// Whether the end of `after` is the ordinary way, or just where waiting for a confirmation ends.
+        /// Whether the order counts as delivered after `after` without a confirmation. If false, `after` limits the wait.
         auto: bool,
         after: Span,
     }
 
-    /// One page of orders, the newest first.
+    /// One page of orders, newest first.
     OrderList as "OrderList" { orders: Vec<OrderView> }
 
-    /// One page of an audit trail, the oldest first.
+    /// One page of an audit log, oldest first.
     AuditLog as "EventList" { events: Vec<AuditEvent> }
 
-    /// The order that a request started.
+    /// The order that the request started.
     StartedOrder<'_> as "StartedOrder" {
         order_id: &OrderId,
         workflow_id: String,
@@ -430,52 +429,52 @@ described! {
         currency: Currency,
         payment_id [when_set]: Option<&PaymentId>,
         message: &'static str,
-        /// The same request came before.
+        /// Whether an earlier identical request started the order.
         already_started [when_set]: bool,
     }
 
-    /// The order's own answer.
+    /// An accepted request.
     SignalDone<'_> as "Accepted" {
         order_id: &OrderId,
         status: OrderStatus,
         step: Step,
         message: &str,
-        /// It held before; nothing new happened.
+        /// Whether an earlier request had the same effect.
         already [when_set]: bool,
         shipping_address [when_set]: Option<&Address>,
     }
 
-    /// Nobody knows yet; the order's status will tell.
+    /// A request with an unknown outcome. The status of the order shows it later.
     SignalUndecided<'_> as "Undecided" { order_id: &OrderId, status [when_set]: Option<OrderStatus>, message: &str }
 
-    /// Whether calls can be served.
+    /// The health of the API.
     Health as "Health" { status: &'static str, temporal: DependencyHealth }
 
-    /// What calls need, and why it is not there.
+    /// A service that the API requires, and the reason if it is unavailable.
     DependencyHealth as "Dependency" { reachable: bool, cause [when_set]: Option<String> }
 
-    /// One field that does not validate.
+    /// One invalid field.
     FieldError as "FieldError" {
-        /// RFC 6901.
+        /// The JSON pointer of the field (RFC 6901).
         pointer: String,
         detail: String,
     }
 
-    /// RFC 9457.
+    /// A problem document (RFC 9457).
     ProblemDocument<'_> as "Problem" {
         r#type as "type": String,
         title: &str,
         status: u16,
-        /// In words, for this call.
+        /// The explanation for this request.
         detail: &str,
-        /// The path that was called.
+        /// The path of the request.
         instance: &str,
         code: &str,
-        /// Every bad field, at once.
+        /// All invalid fields.
         errors [when_set]: &[FieldError],
-        /// The order's status; `status` is the answer's.
+        /// The status of the order; `status` is the HTTP status.
         order_status [when_set]: Option<OrderStatus>,
-        /// Of a notification that is not verified: `header`, `signature` or `timestamp`.
+        /// The reason why a webhook event failed verification: `header`, `signature` or `timestamp`.
         reason [when_set]: Option<&str>,
     }
 }

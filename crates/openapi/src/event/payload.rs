@@ -1,26 +1,29 @@
-//! When an entry of each type is written, and what it tells. A type that is not here does not compile.
+//! The meaning and the payload of each type of audit event. A type without a description does not compile.
 //!
-//! No payload has an address or a mail address; what people wrote themselves (`reason`, `note`, `reviewer`,
-//! `signed_by`) is as they wrote it.
+//! No payload has a postal or e-mail address. Texts that people write (`reason`, `note`, `reviewer`, `signed_by`) are
+//! stored unchanged.
 
 use serde_json::{Map, Value, json};
 
-use crate::{examples, types::Types};
+use crate::{
+    sample::{self, ORDER_ID},
+    types::Types,
+};
 use contract::{FieldError, RefusalCode};
 use domain::{
     AuditEventType, Currency, Decimal, FailureCode, OrderPolicy, OrderStatus, PaymentInfo,
     ReviewMode, ShipmentInfo, Sku, Span, TransactionId, WebhookProvider,
 };
 
-/// What there is to say of one type of entry.
+/// The meaning of one type of audit event, and its payload.
 pub(super) struct Payload {
-    /// When it is written.
+    /// The situation in which the event is written.
     pub(super) written: &'static str,
     pub(super) schema: Value,
     pub(super) example: Value,
 }
 
-/// Each with an example of its value.
+/// A name, a schema and an example of its value.
 struct Field(&'static str, Value, Value);
 
 fn fields<const N: usize>(written: &'static str, fields: [Field; N]) -> Payload {
@@ -39,12 +42,12 @@ fn fields<const N: usize>(written: &'static str, fields: [Field; N]) -> Payload 
     }
 }
 
-fn nothing(written: &'static str) -> Payload {
+fn empty(written: &'static str) -> Payload {
     fields(written, [])
 }
 
 fn payment(written: &'static str, types: &mut Types, status: &str) -> Payload {
-    let mut example = examples::payment();
+    let mut example = sample::payment();
     example["status"] = json!(status);
     Payload {
         written,
@@ -53,8 +56,12 @@ fn payment(written: &'static str, types: &mut Types, status: &str) -> Payload {
     }
 }
 
-/// A payment provider's own word.
-fn noticed<const N: usize>(written: &'static str, types: &mut Types, more: [Field; N]) -> Payload {
+/// Describes a payment event: its provider, its id, its transaction and more fields.
+fn payment_event<const N: usize>(
+    written: &'static str,
+    types: &mut Types,
+    more: [Field; N],
+) -> Payload {
     let source = [
         Field("provider", types.of::<WebhookProvider>(), json!("stripe")),
         Field("event_id", json!({"type": "string"}), json!("evt_1001")),
@@ -80,7 +87,8 @@ fn noticed<const N: usize>(written: &'static str, types: &mut Types, more: [Fiel
 }
 
 pub(super) fn of(kind: AuditEventType, types: &mut Types) -> Payload {
-    let words = |name, example: Value| Field(name, json!({"type": ["string", "null"]}), example);
+    let optional_text =
+        |name, example: Value| Field(name, json!({"type": ["string", "null"]}), example);
     let text = |name, example: &str| Field(name, json!({"type": "string"}), json!(example));
     let count = |name, least: u32| {
         Field(
@@ -91,68 +99,68 @@ pub(super) fn of(kind: AuditEventType, types: &mut Types) -> Payload {
     };
     match kind {
         AuditEventType::OrderReceived => fields(
-            "The order has a row. `policy`: how it will be handled, fixed here.",
-            [Field(
-                "policy",
-                types.of::<OrderPolicy>(),
-                examples::policy(),
-            )],
+            "A worker has received the order. `policy` is the order's policy, which does not change later.",
+            [Field("policy", types.of::<OrderPolicy>(), sample::policy())],
         ),
         AuditEventType::OrderValidated => fields(
-            "It is an order that can be carried out.",
+            "The order is valid.",
             [
                 Field("total", types.of::<Decimal>(), json!(99.99)),
                 Field("currency", types.of::<Currency>(), json!("USD")),
             ],
         ),
         AuditEventType::OrderInvalid => fields(
-            "It is none (started through Temporal: the API refuses such an order); it fails.",
+            "The order is not valid and fails. The API refuses such an order, so it was started through Temporal.",
             [Field(
                 "errors",
                 types.of::<Vec<FieldError>>(),
-                json!([examples::field_error()]),
+                json!([sample::field_error()]),
             )],
         ),
-        AuditEventType::InventoryReserved => nothing("All of its pieces are held for it."),
+        AuditEventType::InventoryReserved => empty("The inventory of all line items is reserved."),
         AuditEventType::InventoryUnavailable => fields(
-            "There is less of `sku` than it needs; nothing is held, it fails.",
+            "The available quantity of `sku` is too small. Nothing is reserved, and the order fails.",
             [
                 Field("sku", types.of::<Sku>(), json!("ABC123")),
                 count("available", 0),
             ],
         ),
         AuditEventType::InventoryReleased => {
-            nothing("Of an order that is stopped: what was held is free again.")
+            empty("The reserved inventory of a stopped order is released.")
         }
         AuditEventType::ReviewStarted => fields(
-            "It waits for a reviewer, at most `timeout`.",
+            "The order waits for a reviewer, at most `timeout`.",
             [
                 Field("mode", types.of::<ReviewMode>(), json!("approval")),
                 Field("timeout", types.of::<Span>(), json!("1d")),
             ],
         ),
         AuditEventType::ReviewApproved => fields(
-            "A reviewer let it through.",
+            "A reviewer approved the order.",
             [
-                words("reviewer", json!("reviewer-7")),
-                words("note", json!("stock is reserved")),
+                optional_text("reviewer", json!("reviewer-7")),
+                optional_text("note", json!("stock is reserved")),
             ],
         ),
         AuditEventType::ReviewRejected => fields(
-            "A reviewer refused it; it is cancelled.",
+            "A reviewer rejected the order, which is cancelled.",
             [
-                words("reviewer", json!("reviewer-7")),
-                words("reason", json!("looks like fraud")),
+                optional_text("reviewer", json!("reviewer-7")),
+                optional_text("reason", json!("looks like fraud")),
             ],
         ),
         AuditEventType::ReviewTimedOut => fields(
-            "Nobody decided in time. `proceeds`: it goes on, otherwise it is cancelled.",
+            "The review ended without a decision. If `proceeds` is true, the order continues; otherwise it is cancelled.",
             [Field("proceeds", json!({"type": "boolean"}), json!(true))],
         ),
-        AuditEventType::PaymentRequested => requested(types),
-        AuditEventType::PaymentCaptured => payment("The charge took hold.", types, "captured"),
+        AuditEventType::PaymentRequested => payment_requested(types),
+        AuditEventType::PaymentCaptured => payment(
+            "The payment provider captured the payment.",
+            types,
+            "captured",
+        ),
         AuditEventType::PaymentAccepted => fields(
-            "A confirmation of the right amount came; it is recorded next.",
+            "A confirmation with the expected amount arrived. The payment is recorded next.",
             [
                 Field(
                     "transaction_id",
@@ -163,17 +171,17 @@ pub(super) fn of(kind: AuditEventType, types: &mut Types) -> Payload {
             ],
         ),
         AuditEventType::PaymentConfirmed => payment(
-            "A confirmed payment is recorded; the order is paid.",
+            "The confirmed payment is recorded. The order is paid.",
             types,
             "captured",
         ),
-        AuditEventType::PaymentDeclined => declined(types),
+        AuditEventType::PaymentDeclined => payment_declined(types),
         AuditEventType::PaymentUnavailable => fields(
-            "The payment provider gave no clear answer to this try; it is asked again, under the same key.",
+            "The payment provider gave no definite response to this attempt. The charge is retried with the same idempotency key.",
             [text("reason", "the provider is down"), count("try", 1)],
         ),
         AuditEventType::PaymentMismatch => fields(
-            "A confirmation was refused: its amount or currency is not the order's. The order keeps waiting.",
+            "A confirmation was refused, because its amount or currency differs from the order's. The order continues to wait.",
             [
                 Field(
                     "transaction_id",
@@ -187,87 +195,91 @@ pub(super) fn of(kind: AuditEventType, types: &mut Types) -> Payload {
             ],
         ),
         AuditEventType::PaymentTimedOut => fields(
-            "No payment came within `timeout`; it is cancelled.",
+            "No payment arrived within `timeout`. The order is cancelled.",
             [Field("timeout", types.of::<Span>(), json!("1d"))],
         ),
         AuditEventType::PaymentCancelRequested => fields(
-            "Somebody wants the money back while the parcel may be leaving; the carrier's word decides.",
-            [words("reason", json!("wrong card"))],
+            "A request to cancel the payment arrived during dispatch. The carrier's response decides.",
+            [optional_text("reason", json!("wrong card"))],
         ),
         AuditEventType::PaymentCancelled => payment(
-            "The money goes back, and the order waits for another payment.",
+            "The payment is refunded, and the order waits for another payment.",
             types,
             "refunding",
         ),
-        AuditEventType::PaymentRefunded => {
-            payment("The provider gave the money back.", types, "refunded")
-        }
+        AuditEventType::PaymentRefunded => payment(
+            "The payment provider refunded the payment.",
+            types,
+            "refunded",
+        ),
         AuditEventType::PaymentRefundDue => payment(
-            "The money was taken by another gateway, which must give it back.",
+            "Another gateway captured the payment and must refund it.",
             types,
             "refund_due",
         ),
         AuditEventType::PaymentProcessing => {
-            noticed("The provider has not decided yet.", types, [])
+            payment_event("The payment provider has not decided yet.", types, [])
         }
-        AuditEventType::PaymentAttemptFailed => noticed(
-            "An attempt to pay failed; another may follow.",
+        AuditEventType::PaymentAttemptFailed => payment_event(
+            "An attempt to pay failed. Another attempt may follow.",
             types,
             [text("reason", "card_declined")],
         ),
-        AuditEventType::PaymentDisputed => noticed(
-            "The customer disputes the payment, or that was decided.",
+        AuditEventType::PaymentDisputed => payment_event(
+            "The customer disputes the payment, or the dispute was decided.",
             types,
             [text("stage", "opened")],
         ),
         AuditEventType::PaymentRefundReported => {
             let amount = Field("amount", types.of::<Decimal>(), json!(99.99));
-            noticed(
-                "The provider gave money back of its own accord.",
+            payment_event(
+                "The payment provider reported a refund that this system did not request.",
                 types,
                 [amount],
             )
         }
-        AuditEventType::PaymentRefundFailed => noticed(
+        AuditEventType::PaymentRefundFailed => payment_event(
             "A refund did not reach the customer.",
             types,
             [text("reason", "lost_or_stolen_card")],
         ),
-        AuditEventType::UnmatchedPaymentRefunded => noticed(
-            "A payment that the order could not use, or that came after its end, went back.",
+        AuditEventType::UnmatchedPaymentRefunded => payment_event(
+            "An unmatched payment was refunded: the order could not use it, or it arrived after the order's end.",
             types,
             [],
         ),
-        AuditEventType::UnmatchedPaymentRefundDue => {
-            noticed("Such a payment must be given back by a person.", types, [])
-        }
-        AuditEventType::AddressRequested => nothing(
-            "Another address is wanted while the parcel may be leaving; the carrier's word decides.",
+        AuditEventType::UnmatchedPaymentRefundDue => payment_event(
+            "An unmatched payment must be refunded by an operator.",
+            types,
+            [],
         ),
+        AuditEventType::AddressRequested => {
+            empty("An address change arrived during dispatch. The carrier's response decides.")
+        }
         AuditEventType::AddressUpdated => {
-            nothing("It goes to another address, which the order has and the trail does not.")
+            empty("The shipping address changed. The audit event does not contain the address.")
         }
         AuditEventType::ShipmentStarted => fields(
-            "An attempt to hand the parcel over begins.",
+            "An attempt to ship the parcel begins.",
             [
                 count("attempt", 1),
-                text("shipment_id", &format!("{}-PKG-001", examples::ID)),
+                text("shipment_id", &format!("{ORDER_ID}-PKG-001")),
             ],
         ),
         AuditEventType::DispatchFailed => fields(
-            "An attempt to hand the parcel over failed.",
-            [words("reason", json!("the carrier is down"))],
+            "An attempt to ship the parcel failed.",
+            [optional_text("reason", json!("the carrier is down"))],
         ),
         AuditEventType::ShipmentStopped => {
-            nothing("The parcel is in our hands, and stays there for now.")
+            empty("The shipment was recalled before the carrier had the parcel.")
         }
         AuditEventType::OrderShipped => Payload {
             written: "The carrier has the parcel.",
             schema: types.of::<ShipmentInfo>(),
-            example: examples::shipment(),
+            example: sample::shipment(),
         },
         AuditEventType::OrderDelivered => fields(
-            "The parcel arrived: by the carrier's word, by the passing of time, or taken for granted when no word came.",
+            "The order counts as delivered: `confirmed` by the carrier, `auto` after the time of the policy, or `not_confirmed_in_time`.",
             [
                 Field(
                     "basis",
@@ -279,17 +291,17 @@ pub(super) fn of(kind: AuditEventType, types: &mut Types) -> Payload {
                     json!({"type": "string", "format": "date-time"}),
                     json!("2026-11-23T09:30:00Z"),
                 ),
-                words("signed_by", Value::Null),
+                optional_text("signed_by", Value::Null),
             ],
         ),
         AuditEventType::CancelRequested => fields(
-            "It is to be cancelled while the parcel may be leaving; the carrier's word decides.",
-            [words("reason", json!("changed my mind"))],
+            "A cancel request arrived during dispatch. The carrier's response decides.",
+            [optional_text("reason", json!("changed my mind"))],
         ),
         AuditEventType::OrderCancelled => fields(
-            "It is cancelled, and there is no way back. `by`: what decided it.",
+            "The order is cancelled, which is final. `by` is the cause.",
             [
-                words("reason", json!("changed my mind")),
+                optional_text("reason", json!("changed my mind")),
                 Field(
                     "by",
                     json!({"enum": ["request", "review", "review_timeout", "payment_timeout", "temporal"]}),
@@ -298,28 +310,28 @@ pub(super) fn of(kind: AuditEventType, types: &mut Types) -> Payload {
             ],
         ),
         AuditEventType::OrderFailed => fields(
-            "It has failed, and there is no way back.",
+            "The order has failed, which is final.",
             [
                 Field("code", types.of::<FailureCode>(), json!("out_of_stock")),
                 text("detail", "ABC123 has 0 left"),
             ],
         ),
-        AuditEventType::RequestRefused => refused(types),
+        AuditEventType::RequestRefused => request_refused(types),
         AuditEventType::DeadlinePassed => fields(
-            "It was not on its way within `deadline`; it fails.",
+            "The order did not ship within `deadline` and fails.",
             [Field("deadline", types.of::<Span>(), json!("1m"))],
         ),
         AuditEventType::CompensationFinished => {
-            nothing("Of an order that was stopped: everything is undone.")
+            empty("The compensation of a stopped order has finished.")
         }
     }
 }
 
-/// Of anybody's transaction, or of the one that the provider began and the customer must confirm.
-fn requested(types: &mut Types) -> Payload {
+/// Describes a payment request, for any transaction or for one that the customer must confirm.
+fn payment_requested(types: &mut Types) -> Payload {
     let mut requested = fields(
-        "It waits for a confirmation of its payment, at most `timeout`. `transaction_id`: the payment that was begun at \
-         the provider, and which the customer must confirm there; no other pays the order.",
+        "The order waits for a confirmation of its payment, at most `timeout`. If `transaction_id` is present, the \
+         customer must confirm this transaction at the payment provider, and no other transaction pays the order.",
         [
             Field("amount", types.of::<Decimal>(), json!(99.99)),
             Field("currency", types.of::<Currency>(), json!("USD")),
@@ -330,31 +342,32 @@ fn requested(types: &mut Types) -> Payload {
     requested
 }
 
-/// By the provider's word or by ours; or the undo found that nothing was ever taken.
-fn declined(types: &mut Types) -> Payload {
-    let said = fields(
-        "The payment did not and will not take hold. `code` and `reason`: the order fails for it; otherwise the undo \
-         of a stopped order made sure of it, and the payment is told.",
+/// Describes a declined payment: the order fails, or compensation found that nothing was captured.
+fn payment_declined(types: &mut Types) -> Payload {
+    let failure = fields(
+        "The payment was not and will not be captured. With `code` and `reason`, the order fails. \
+         With a payment, the compensation of a stopped order found that nothing was captured.",
         [
             Field("code", types.of::<FailureCode>(), json!("payment_declined")),
             Field("reason", json!({"type": "string"}), json!("card_declined")),
         ],
     );
     Payload {
-        schema: json!({"oneOf": [said.schema, types.of::<PaymentInfo>()]}),
-        ..said
+        schema: json!({"oneOf": [failure.schema, types.of::<PaymentInfo>()]}),
+        ..failure
     }
 }
 
-/// By the order's state, which is told; or a signal through Temporal could not be read, and `detail` tells why.
-fn refused(types: &mut Types) -> Payload {
+/// Describes a refused request: by the order's state, or because a signal through Temporal was malformed.
+fn request_refused(types: &mut Types) -> Payload {
     let codes: Vec<_> = RefusalCode::ALL
         .iter()
         .map(|code| code.as_str())
         .chain(["not_shipping"])
         .collect();
     let mut refused = fields(
-        "A request was refused: by the state that the order had, `status`; or as `malformed`, which `detail` explains.",
+        "A request was refused, because the order had the status `status` or because the request is malformed; \
+         `detail` gives the reason.",
         [
             Field(
                 "request",

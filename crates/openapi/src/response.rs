@@ -1,15 +1,15 @@
-//! Answers that are no problems, and the headers of all.
+//! Success responses, and the headers of all responses.
 
 use serde_json::{Map, Value, json};
 
-/// What a header is, for those that several answers have.
+/// Returns the headers that several responses share.
 pub(crate) fn headers() -> Map<String, Value> {
     let text = |description: &str, required: bool, example: &str| json!({"description": description, "required": required, "schema": {"type": "string"}, "example": example});
     let headers = [
         (
             "RequestId",
             text(
-                "The call's name in logs: the caller's own, or one made for it.",
+                "The id of this call in the logs: `X-Request-Id` of the request, or a generated id.",
                 true,
                 "checkout-7421",
             ),
@@ -17,59 +17,63 @@ pub(crate) fn headers() -> Map<String, Value> {
         (
             "ServerTiming",
             text(
-                "What the call spent its time on, in milliseconds.",
+                "The time that each part of the call took, in milliseconds.",
                 true,
                 "temporal;dur=12.4, total;dur=13.1",
             ),
         ),
         (
             "WwwAuthenticate",
-            text("How to say who calls.", true, "ApiKey realm=\"orderflow\""),
+            text(
+                "The accepted authentication scheme.",
+                true,
+                "ApiKey realm=\"orderflow\"",
+            ),
         ),
         (
             "Location",
-            text("Where to look.", true, "/orders/ORD-20261121-120000-AB12"),
+            text(
+                "The path of the order.",
+                true,
+                "/orders/ORD-20261121-120000-AB12",
+            ),
         ),
         (
             "Link",
             text(
-                "The next page, where there is one (RFC 8288).",
+                "The URL of the next page, if it exists (RFC 8288).",
                 false,
                 "</orders?cursor=MXxPUkQtMQ>; rel=\"next\"",
             ),
         ),
         (
             "Allow",
-            text("The methods that the path has.", true, "GET, POST"),
+            text("The methods that the path accepts.", true, "GET, POST"),
         ),
         (
             "ETag",
-            text("The version of what was sent.", true, "W/\"7\""),
+            text(
+                "The version of the response, for `If-None-Match`.",
+                true,
+                "W/\"7\"",
+            ),
         ),
         (
             "PreferenceApplied",
             text(
-                "For how long the caller would have waited.",
+                "The accepted `wait` preference, in seconds.",
                 false,
                 "wait=1",
             ),
         ),
         (
             "CacheControl",
-            text("How long it may be kept.", true, "no-cache"),
-        ),
-        (
-            "ContentSecurityPolicy",
-            text(
-                "What a browser may load: from here, and nothing else.",
-                true,
-                "default-src 'none'; script-src 'self'",
-            ),
+            text("The caching rule (RFC 9111).", true, "no-cache"),
         ),
         (
             "RetryAfter",
             json!({
-                "description": "After how many seconds to try again.", "required": true,
+                "description": "The number of seconds to wait before the next attempt.", "required": true,
                 "schema": {"type": "string", "pattern": "^[0-9]+$"}, "example": "5",
             }),
         ),
@@ -80,8 +84,8 @@ pub(crate) fn headers() -> Map<String, Value> {
         .collect()
 }
 
-/// One status of one route.
-pub(crate) fn answer(description: &str, with: &[(&str, &str)], content: Option<Value>) -> Value {
+/// Returns the response of one status code, with these headers and those of every response.
+pub(crate) fn response(description: &str, with: &[(&str, &str)], content: Option<Value>) -> Value {
     let of_all = [
         ("x-request-id", "RequestId"),
         ("server-timing", "ServerTiming"),
@@ -94,19 +98,19 @@ pub(crate) fn answer(description: &str, with: &[(&str, &str)], content: Option<V
         )
     };
     let headers: Map<String, Value> = names.map(header).collect();
-    let mut answer = json!({"description": description, "headers": headers});
+    let mut response = json!({"description": description, "headers": headers});
     if let Some(content) = content {
-        answer["content"] = content;
+        response["content"] = content;
     }
-    answer
+    response
 }
 
-/// Content of one JSON type, with an example.
+/// Returns JSON content of one schema, with an example.
 pub(crate) fn json_content(schema: &Value, example: &Value) -> Option<Value> {
     Some(json!({"application/json": {"schema": schema, "example": example}}))
 }
 
-/// Content that is text for a browser.
+/// Returns plain-text content of these media types.
 pub(crate) fn text_content(types: &[&str]) -> Option<Value> {
     let content = |kind: &&str| ((*kind).to_owned(), json!({"schema": {"type": "string"}}));
     Some(types.iter().map(content).collect::<Map<_, _>>().into())
