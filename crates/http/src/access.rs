@@ -5,13 +5,21 @@ use std::fmt;
 use crate::{EventsOperation, Operation, QueryOperation, SignalOperation, StartOperation};
 
 /// A permission of a caller.
+///
+/// # Examples
+///
+/// ```
+/// use orderflow_http::Scope;
+///
+/// assert_eq!(Scope::parse("orders:read"), Some(Scope::Read));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// Read orders and audit logs.
+    /// Permission to read orders and audit logs.
     Read,
-    /// Start, change and cancel orders, as a customer does.
+    /// Permission to start, change and cancel orders, as a customer does.
     Write,
-    /// Act on orders as an operator, a payment provider or a carrier does.
+    /// Permission to act on orders as an operator, a payment provider or a carrier does.
     Operate,
 }
 
@@ -42,9 +50,9 @@ impl fmt::Display for Scope {
 /// The access rule of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Any caller may call the route, without a credential.
+    /// Callers need no credential.
     Public,
-    /// A caller needs this scope.
+    /// Callers need this scope.
     Requires(Scope),
 }
 

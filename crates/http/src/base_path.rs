@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn caller_cannot_set_the_base_path() {
         let none = json!(null);
-        // API Gateway matches these paths with no route of ours.
+        // No route of API Gateway matches these paths.
         let proxy = |rest| json!({"proxy": rest});
         let path = "/prod/evil/orders";
         assert_eq!(

@@ -10,6 +10,12 @@ use crate::prefer::split_unquoted;
 ///
 /// The tag is weak: two responses with one `seq` mean the same and can differ in their bytes.
 /// They name their source, and an estimate that starts now changes with the clock.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(orderflow_http::ETag(7).to_string(), "W/\"7\"");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ETag(pub u32);
 

@@ -25,19 +25,19 @@ pub trait Application: Sized + Sync {
 
 /// Runs a function: handles requests until Lambda ends the sandbox.
 pub async fn run<A: Application>() -> ExitCode {
-    // `cargo lambda watch` can run beside an `.env` file; Lambda has none. No other thread runs
+    // An `.env` file can exist under `cargo lambda watch`, never in Lambda. No other thread runs
     // yet, so none reads the environment while it changes.
     if let Err(error) = dotenvy::dotenv()
         && !error.not_found()
     {
-        return failed(&error);
+        return report_error(&error);
     }
     if let Err(error) = telemetry::init() {
-        return failed(&error);
+        return report_error(&error);
     }
     let application = match configure_auth().and_then(|()| A::from_env()) {
         Ok(application) => application,
-        Err(error) => return failed(&error),
+        Err(error) => return report_error(&error),
     };
     application.warm_up().await;
     let application = &application;
@@ -45,12 +45,12 @@ pub async fn run<A: Application>() -> ExitCode {
         service_fn(|request| async move { Ok::<_, Infallible>(application.handle(request).await) });
     match lambda_http::run(serve).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&*error),
+        Err(error) => report_error(&*error),
     }
 }
 
 /// Prints one line on standard error, where the person who started the program sees it.
-fn failed(error: &dyn std::error::Error) -> ExitCode {
+fn report_error(error: &dyn std::error::Error) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::FAILURE
 }

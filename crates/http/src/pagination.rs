@@ -7,6 +7,18 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use domain::OrderId;
 
 /// The last order of a page; the next page begins after it. Its text is opaque to callers.
+///
+/// # Examples
+///
+/// ```
+/// use orderflow_http::PageCursor;
+///
+/// let cursor = PageCursor {
+///     created_at: "2026-11-21T09:08:07Z".parse().unwrap(),
+///     id: domain::OrderId::parse("ORD-1").unwrap(),
+/// };
+/// assert_eq!(PageCursor::decode(&cursor.encode()), Some(cursor));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageCursor {
     pub created_at: DateTime<Utc>,
@@ -45,6 +57,13 @@ const ESCAPED: AsciiSet = NON_ALPHANUMERIC
     .remove(b'~');
 
 /// Returns the value of a `Link` header to the next page.
+///
+/// # Examples
+///
+/// ```
+/// let link = orderflow_http::next_link("/orders", &[("limit", Some("50".to_owned()))]);
+/// assert_eq!(link, "</orders?limit=50>; rel=\"next\"");
+/// ```
 pub fn next_link(path: &str, parameters: &[(&str, Option<String>)]) -> String {
     let pair = |(name, value): &(&str, Option<String>)| {
         let value = value.as_deref()?;

@@ -116,6 +116,16 @@ impl ProblemKind {
 }
 
 /// A problem: the response to a request that failed.
+///
+/// # Examples
+///
+/// ```
+/// use orderflow_http::{Problem, ProblemCode};
+///
+/// let problem = Problem::new(ProblemCode::OrderExists, "Another request started the order 'o-1'.");
+/// let document = problem.to_document("/orders/o-1/start");
+/// assert_eq!((document.status, document.title), (409, "Order already exists"));
+/// ```
 #[derive(Debug)]
 pub struct Problem {
     kind: ProblemKind,

@@ -12,6 +12,17 @@ use serde::Serialize;
 use crate::{ETag, Problem, Wait, prefer::PREFERENCE_APPLIED};
 
 /// A response of the API with its headers; the body is JSON by default.
+///
+/// # Examples
+///
+/// ```
+/// use orderflow_http::{ApiResponse, ETag};
+///
+/// # fn main() -> Result<(), orderflow_http::Problem> {
+/// let response = ApiResponse::ok(&["a list"])?.with_etag(ETag(3));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ApiResponse {
     status: StatusCode,

@@ -53,6 +53,7 @@ fn needs_only_status(command: &OrderCommand) -> bool {
     }
 }
 
+/// Returns the decision of a closed order: the command is already in effect, or is refused.
 fn decide(command: &OrderCommand, view: &OrderView) -> UpdateOutcome {
     let has_shipped = matches!(view.status, OrderStatus::Shipped | OrderStatus::Delivered);
     let is_in_effect = match command {

@@ -34,10 +34,10 @@ pub struct SignalUndecided<'a> {
 /// Returns the response to the order's decision; `repeated` is true for a retry.
 pub(crate) fn outcome_response(
     order_id: &OrderId,
-    answer: UpdateOutcome,
+    outcome: UpdateOutcome,
     repeated: bool,
 ) -> Result<ApiResponse, Problem> {
-    match answer {
+    match outcome {
         UpdateOutcome::Done {
             status,
             step,
@@ -92,6 +92,7 @@ pub(crate) fn undecided_response(
     )
 }
 
+/// Returns the problem of a failed call to Temporal; an unknown order is named.
 pub(crate) fn client_problem(error: Error, order_id: &OrderId) -> Problem {
     match error {
         Error::NotFound => Problem::order_not_found(order_id.as_str()),

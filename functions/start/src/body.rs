@@ -16,11 +16,11 @@ pub(crate) struct ParsedBody {
 /// Parses the body of `POST /orders`, which must have line items and a street.
 pub(crate) fn parse_create_body(app: &App, request: &ApiRequest) -> Result<ParsedBody, Problem> {
     let _step = telemetry::start_step("parse");
-    let read = |fields: &mut Fields<'_, '_>| {
+    let read_body = |fields: &mut Fields<'_, '_>| {
         fields.require_any(&["items"]);
         fields.require_any(&ADDRESS);
         let address = fields.sent_name(&ADDRESS);
-        let parsed = read(app, request, fields)?;
+        let parsed = read_fields(app, request, fields)?;
         // Both members are present here, but can be empty.
         if parsed.order_request.lines.is_empty() && !fields.is_rejected(&["items"]) {
             fields.reject("items", "must have at least one element");
@@ -30,14 +30,14 @@ pub(crate) fn parse_create_body(app: &App, request: &ApiRequest) -> Result<Parse
         }
         Some(parsed)
     };
-    Ok(Document::parse(request.json_body()?)?.read_object(read)?)
+    Ok(Document::parse(request.json_body()?)?.read_object(read_body)?)
 }
 
 /// Parses the body of `POST /orders/{id}/start`, in which every field is optional.
 pub(crate) fn parse_start_body(app: &App, request: &ApiRequest) -> Result<ParsedBody, Problem> {
     let _step = telemetry::start_step("parse");
-    let parsed =
-        Document::parse(request.json_body()?)?.read_object(|fields| read(app, request, fields))?;
+    let parsed = Document::parse(request.json_body()?)?
+        .read_object(|fields| read_fields(app, request, fields))?;
     let order_request = if app.sample_cart {
         parsed.order_request.with_sample_cart()
     } else {
@@ -49,7 +49,8 @@ pub(crate) fn parse_start_body(app: &App, request: &ApiRequest) -> Result<Parsed
     })
 }
 
-fn read(app: &App, request: &ApiRequest, fields: &mut Fields<'_, '_>) -> Option<ParsedBody> {
+/// Reads the fields that both routes have.
+fn read_fields(app: &App, request: &ApiRequest, fields: &mut Fields<'_, '_>) -> Option<ParsedBody> {
     let customer_field = if fields.starts_with(&["customer_id"], '"') {
         "customer_id"
     } else {

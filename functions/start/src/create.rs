@@ -47,7 +47,7 @@ pub(crate) async fn create_order(app: &App, request: &ApiRequest) -> Result<ApiR
             response::accepted_response(&order_id, &order, &attempt.policy, &started, false)
         }
         Err(StartError::Conflict) => {
-            let detail = "An earlier order_request used this Idempotency-Key with another body; send a new key for a new order.";
+            let detail = "An earlier request used this Idempotency-Key with another body; send a new key for a new order.";
             Err(Problem::new(ProblemCode::IdempotencyKeyReused, detail))
         }
         Err(StartError::Failed(error)) => Err(error.into()),

@@ -7,6 +7,7 @@ use domain::{Currency, Decimal, Order, OrderId, OrderPolicy, OrderStatus, Paymen
 use order_client::StartedOrder;
 use orderflow_http::{ApiResponse, Problem};
 
+/// The body of the response.
 #[derive(Debug, Serialize)]
 pub struct StartResponse<'a> {
     pub order_id: &'a OrderId,

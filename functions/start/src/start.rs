@@ -23,11 +23,11 @@ pub(crate) async fn start_order(app: &App, request: &ApiRequest) -> Result<ApiRe
     let order = order_request.into_order()?;
     let fingerprint =
         contract::order_fingerprint(&order, profile.map_or("", |profile| profile.as_str()));
-    let payment = match policy.payment {
+    let rule = match policy.payment {
         PaymentMode::Charge | PaymentMode::Auto => PaymentIdRule::Generated,
         PaymentMode::Confirm => PaymentIdRule::AsGiven,
     };
-    let order = response::with_payment_id(order, &order_id, payment);
+    let order = response::with_payment_id(order, &order_id, rule);
     app.check_chargeable(&order, &policy)?;
     let new = NewOrder {
         order_id: &order_id,
@@ -45,9 +45,8 @@ pub(crate) async fn start_order(app: &App, request: &ApiRequest) -> Result<ApiRe
             started.already_started,
         ),
         Err(StartError::Conflict) => {
-            let detail = format!(
-                "Another order_request started the order '{order_id}' with another body; use a new order id."
-            );
+            let detail =
+                format!("Another request with a different body started the order '{order_id}'.");
             Err(Problem::new(ProblemCode::OrderExists, detail))
         }
         Err(StartError::Failed(error)) => Err(error.into()),
@@ -56,12 +55,12 @@ pub(crate) async fn start_order(app: &App, request: &ApiRequest) -> Result<ApiRe
 
 /// Returns the caller's order id. An invalid one is an invalid request here, not an unknown order.
 fn order_id(request: &ApiRequest) -> Result<OrderId, Problem> {
-    let refused = |error: domain::IdError| {
+    let invalid_id = |error: domain::IdError| {
         let detail = format!("the order id in the path {error}");
         Problem::from(InvalidFields(vec![FieldError {
             pointer: String::new(),
             detail,
         }]))
     };
-    OrderId::parse(request.path_parameter()).map_err(refused)
+    OrderId::parse(request.path_parameter()).map_err(invalid_id)
 }

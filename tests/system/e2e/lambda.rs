@@ -35,18 +35,18 @@ use orderflow_http::Function;
 static NUMBER: AtomicU32 = AtomicU32::new(1);
 
 /// A function's response, or the error that it reported.
-type Outcome = Result<Value, Value>;
+type InvocationResult = Result<Value, Value>;
 
 struct Invocation {
     event: String,
-    answer: oneshot::Sender<Outcome>,
+    sender: oneshot::Sender<InvocationResult>,
 }
 
 /// The invocations of one function: waiting and in progress.
 struct Queue {
     sender: mpsc::UnboundedSender<Invocation>,
     waiting: AsyncMutex<mpsc::UnboundedReceiver<Invocation>>,
-    in_progress: Mutex<HashMap<String, oneshot::Sender<Outcome>>>,
+    in_progress: Mutex<HashMap<String, oneshot::Sender<InvocationResult>>>,
 }
 
 type Queues = Arc<BTreeMap<&'static str, Queue>>;
@@ -114,7 +114,7 @@ impl Lambda {
             .route("/{function}/2018-06-01/runtime/invocation/next", get(next))
             .route(
                 "/{function}/2018-06-01/runtime/invocation/{id}/{outcome}",
-                post(answered),
+                post(complete_invocation),
             )
             .with_state(Arc::clone(&queues));
         let server = tokio::spawn(async { axum::serve(listener, api).await.unwrap() });
@@ -168,17 +168,17 @@ impl Lambda {
     }
 
     /// Returns the function's result for an event.
-    pub(crate) async fn invoke(&self, function: Function, event: &Value) -> Outcome {
-        let (answer, answered) = oneshot::channel();
+    pub(crate) async fn invoke(&self, function: Function, event: &Value) -> InvocationResult {
+        let (sender, receiver) = oneshot::channel();
         self.queues[function.name()]
             .sender
             .send(Invocation {
                 event: event.to_string(),
-                answer,
+                sender,
             })
             .unwrap();
         tokio::select! {
-            outcome = timeout(MAX_WAIT, answered) => match outcome {
+            outcome = timeout(MAX_WAIT, receiver) => match outcome {
                 Ok(outcome) => outcome.unwrap(),
                 Err(_) => panic!("{function}: no response to {event}; last log line: {}", self.last_log_line(function)),
             },
@@ -204,13 +204,13 @@ impl Drop for Lambda {
 /// Waits for the next event, without a limit.
 async fn next(State(queues): State<Queues>, Path(function): Path<String>) -> Response<Body> {
     let queue = &queues[function.as_str()];
-    let Invocation { event, answer } = queue.waiting.lock().await.recv().await.unwrap();
+    let Invocation { event, sender } = queue.waiting.lock().await.recv().await.unwrap();
     let mut in_progress = queue.in_progress.lock().unwrap();
     let id = format!(
         "00000000-0000-0000-0000-{:012}",
         NUMBER.fetch_add(1, Ordering::Relaxed)
     );
-    in_progress.insert(id.clone(), answer);
+    in_progress.insert(id.clone(), sender);
     let deadline = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap()
@@ -233,20 +233,20 @@ async fn next(State(queues): State<Queues>, Path(function): Path<String>) -> Res
         .unwrap()
 }
 
-async fn answered(
+async fn complete_invocation(
     State(queues): State<Queues>,
     Path((function, id, outcome)): Path<(String, String, String)>,
     body: Bytes,
 ) -> StatusCode {
     let value: Value = serde_json::from_slice(&body).unwrap();
-    let answer = queues[function.as_str()]
+    let sender = queues[function.as_str()]
         .in_progress
         .lock()
         .unwrap()
         .remove(&id)
         .unwrap();
     // The test may have stopped waiting.
-    let _ = answer.send(if outcome == "response" {
+    let _ = sender.send(if outcome == "response" {
         Ok(value)
     } else {
         Err(value)
