@@ -1,4 +1,4 @@
-//! Folders on this machine: the cache, and folders that an unprivileged server user can reach.
+//! Folders of the local stack: the cache, and folders that an unprivileged server user can access.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -11,10 +11,10 @@ use anyhow::{Context, Result, bail};
 
 use crate::progress::Progress;
 
-/// Whom PostgreSQL runs as when we are root, which it refuses to run as: `nobody`, who owns nothing.
+/// The user id of `nobody`. PostgreSQL refuses to run as root, so root runs it as this user.
 pub(crate) const UNPRIVILEGED: u32 = 65534;
 
-/// The user that PostgreSQL must be run as, where that is not the one who runs this.
+/// Returns the user id for PostgreSQL if it must differ from the user of this process.
 pub(crate) fn server_user() -> Option<u32> {
     is_root().then_some(UNPRIVILEGED)
 }
@@ -24,46 +24,45 @@ fn is_root() -> bool {
 }
 
 fn effective_user() -> u32 {
-    #[expect(unsafe_code, reason = "std has no call for the effective user")]
-    // SAFETY: `geteuid` has no preconditions and cannot fail.
-    unsafe {
-        libc::geteuid()
-    }
+    rustix::process::geteuid().as_raw()
 }
 
-/// What is downloaded or built once: `ORDERFLOW_CACHE`, else `XDG_CACHE_HOME/orderflow`, else `~/.cache/orderflow`.
+/// Returns the folder of downloaded and built programs: `ORDERFLOW_CACHE`, else
+/// `XDG_CACHE_HOME/orderflow`, else `~/.cache/orderflow`.
 pub(crate) fn cache_folder() -> Result<PathBuf> {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    let folder = if let Some(folder) = variable("ORDERFLOW_CACHE") {
+    let xdg = || std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty());
+    let folder = if let Some(folder) = settings::read(&settings::ORDERFLOW_CACHE) {
         PathBuf::from(folder)
-    } else if let Some(folder) = variable("XDG_CACHE_HOME") {
+    } else if let Some(folder) = xdg() {
         Path::new(&folder).join("orderflow")
     } else if let Some(home) = std::env::home_dir() {
         home.join(".cache/orderflow")
     } else {
-        bail!("there is no home folder for the cache; set ORDERFLOW_CACHE to a folder");
+        bail!("the user has no home folder for the cache; set ORDERFLOW_CACHE to a folder");
     };
-    let folder = std::path::absolute(folder).context("the cache folder has no absolute path")?;
+    let folder =
+        std::path::absolute(folder).context("failed to make the path of the cache absolute")?;
     create_owned_folder(&folder)
-        .with_context(|| "set ORDERFLOW_CACHE to a folder that you can write".to_owned())?;
+        .with_context(|| "set ORDERFLOW_CACHE to a folder that you can write to".to_owned())?;
     Ok(folder)
 }
 
-/// The cache for what the user of the database server must be able to read.
+/// Returns the cache for programs that the user of the database server must be able to read.
 pub(crate) fn server_cache_folder() -> Result<PathBuf> {
     let usual = cache_folder()?;
     if !is_root() || is_reachable(&usual) {
         return Ok(usual);
     }
-    // Root's home is closed to others.
+    // Other users cannot enter root's home folder.
     let shared = PathBuf::from("/var/cache/orderflow");
     create_owned_folder(&shared).with_context(
-        || "set ORDERFLOW_CACHE to a folder that every user can enter and root can write",
+        || "set ORDERFLOW_CACHE to a folder that every user can enter and root can write to",
     )?;
     Ok(shared)
 }
 
-/// Where the database of the stack of one project lives: in its state folder, unless the server's user cannot get there.
+/// Returns the data folder of a project's database: in the state folder, unless the server's user
+/// cannot access that.
 pub(crate) fn database_folder(state: &Path) -> Result<PathBuf> {
     let usual = state.join("postgres");
     if !is_root() || state.parent().is_some_and(is_reachable) {
@@ -74,7 +73,7 @@ pub(crate) fn database_folder(state: &Path) -> Result<PathBuf> {
     Ok(shared.join(format!("postgres-{:016x}", hash_path(state))))
 }
 
-/// A number that stands for a path; FNV-1a, so that it is the same with every compiler.
+/// Returns a hash of the path. FNV-1a gives the same result with every compiler version.
 pub(crate) fn hash_path(path: &Path) -> u64 {
     path.as_os_str()
         .as_encoded_bytes()
@@ -84,27 +83,28 @@ pub(crate) fn hash_path(path: &Path) -> u64 {
         })
 }
 
-/// Creates a folder that only its owner writes and everybody may enter, and checks that it is ours: programs are run from it.
+/// Creates a folder that only its owner can write to and every user can enter. Rejects a folder of
+/// another user, because programs are run from it.
 pub(crate) fn create_owned_folder(folder: &Path) -> Result<()> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o755)
         .create(folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
-    let about =
-        fs::metadata(folder).with_context(|| format!("failed to look at {}", folder.display()))?;
+    let about = fs::metadata(folder)
+        .with_context(|| format!("failed to read the attributes of {}", folder.display()))?;
     if about.uid() != effective_user() || about.mode() & 0o022 != 0 {
         bail!(
-            "{} is owned or writable by somebody else; remove it",
+            "{}: another user owns this folder or can write to it; remove it",
             folder.display()
         );
     }
     Ok(())
 }
 
-/// Writes a file anew that only its owner can read.
+/// Replaces a file by one that only its owner can read.
 pub(crate) fn write_private_file(path: &Path, text: &str) -> io::Result<()> {
-    // One that is there may be readable by others, and would stay so.
+    // An existing file would keep its permissions, and other users might read it.
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
@@ -118,7 +118,7 @@ pub(crate) fn write_private_file(path: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Creates an empty folder for the database, owned by the user that the server runs as.
+/// Creates a folder for the database that is owned by the server's user.
 pub(crate) fn create_server_folder(folder: &Path) -> Result<()> {
     DirBuilder::new()
         .recursive(true)
@@ -128,16 +128,17 @@ pub(crate) fn create_server_folder(folder: &Path) -> Result<()> {
     chown_to_server_user(folder)
 }
 
-/// Makes the server's user the owner, where it is another one.
+/// Makes the server's user the owner if it differs from the user of this process.
 pub(crate) fn chown_to_server_user(path: &Path) -> Result<()> {
     if let Some(user) = server_user() {
-        chown(path, Some(user), Some(user))
-            .with_context(|| format!("failed to hand {} to uid {user}", path.display()))?;
+        chown(path, Some(user), Some(user)).with_context(|| {
+            format!("failed to make uid {user} the owner of {}", path.display())
+        })?;
     }
     Ok(())
 }
 
-/// Whether every user can get to this folder. What does not exist yet will be created open.
+/// Returns whether every user can enter this folder. Missing folders will be created accessible.
 fn is_reachable(folder: &Path) -> bool {
     folder
         .ancestors()
@@ -145,7 +146,7 @@ fn is_reachable(folder: &Path) -> bool {
         .all(|about| about.permissions().mode() & 0o001 != 0)
 }
 
-/// Holds a lock file until it is dropped; the kernel lets go of it even after `kill -9`.
+/// Locks a file until the result is dropped. The kernel releases the lock even after `kill -9`.
 pub(crate) async fn lock_file(path: &Path, progress: &Progress) -> Result<File> {
     let file = File::options()
         .create(true)
@@ -157,7 +158,7 @@ pub(crate) async fn lock_file(path: &Path, progress: &Progress) -> Result<File> 
         return Ok(file);
     }
     progress.report(format!(
-        "waiting for another process that holds {}",
+        "waiting for another process that has locked {}",
         path.display()
     ));
     let file = tokio::task::spawn_blocking(move || file.lock().map(|()| file))

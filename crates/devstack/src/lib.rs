@@ -1,40 +1,38 @@
-//! The local stack as a library: PostgreSQL, Temporal, mail server, worker and API, started, watched and stopped.
+//! The local stack as a library: starts, supervises and stops PostgreSQL, Temporal, a mail server,
+//! the worker and the API.
 //!
-//! Used by the command line and by the tests. Must never leave a process behind, whatever ends the caller
-//! ([`guard`]), and must never need anything of the machine but a shell. Start reading at [`Stack`], or at
-//! [`Postgres`] and [`Temporal`] for tests that need a server only.
-
-pub mod control;
-pub mod guard;
-pub mod ports;
-pub mod settings;
-pub mod toolchain;
+//! The command line and the tests use it. No process outlives the caller, even after `kill -9`
+//! ([`guard`]), and the machine needs nothing but a shell. Start reading at [`Stack`], or at
+//! [`Postgres`] and [`Temporal`] for a test that needs one server only.
+//!
+//! `process` runs one program, `service` has the three servers, `toolchain` installs their programs,
+//! and `stack` combines them. `folder`, `ports` and `progress` are used by all of them.
 
 mod folder;
-mod launcher;
-mod mail;
-mod postgres;
+pub mod ports;
 mod process;
 mod progress;
-mod project;
-mod readiness;
-mod restarter;
-mod rotation;
+mod service;
 mod stack;
-mod supervisor;
-mod temporal;
 #[cfg(test)]
 mod tests;
-mod webhook_secrets;
+pub mod toolchain;
 
-pub use launcher::{Launcher, launch_supervisor};
-pub use mail::{Mail, MailOptions};
 pub use ports::Port;
-pub use postgres::{Postgres, PostgresOptions};
-pub use process::Process;
+pub use process::{Process, guard, readiness::Readiness};
 pub use progress::Progress;
-pub use project::{Project, StackState};
-pub use readiness::Readiness;
-pub use stack::{ServiceStatus, Stack, StackAddresses, StackOptions, stopped_services};
-pub use supervisor::run_supervisor;
-pub use temporal::{Temporal, TemporalOptions};
+pub use service::{
+    mail::{Mail, MailOptions},
+    postgres::{Postgres, PostgresOptions},
+    temporal::{Temporal, TemporalOptions},
+};
+pub use stack::{
+    Stack, StackOptions,
+    addresses::StackAddresses,
+    control,
+    launcher::{Launcher, launch_supervisor},
+    project::{Project, StackState},
+    settings,
+    status::{ServiceStatus, stopped_services},
+    supervisor::run_supervisor,
+};

@@ -1,19 +1,19 @@
-//! Ports on 127.0.0.1: free ones, and wanted ones that turn out to be taken.
+//! Ports on 127.0.0.1.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
 use anyhow::{Context, Result, bail};
 
-/// A port that nobody listens on.
+/// Returns a free port.
 ///
-/// The port is used once and left in TIME_WAIT, so that the kernel hands it to nobody else for a minute; a server can
-/// still bind it. Two processes that ask at the same time thus get two ports.
+/// The port is used once and left in TIME_WAIT. For a minute the kernel does not assign it to another
+/// process, but a server can bind it. Two concurrent processes therefore get different ports.
 pub fn free_port() -> Result<u16> {
     let reserve = || -> std::io::Result<u16> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         let client = TcpStream::connect(address)?;
-        // The side that closes first is the one that stays in TIME_WAIT: it must be the server's.
+        // The side that closes first stays in TIME_WAIT, and that must be the server's side.
         let (server, _) = listener.accept()?;
         drop(server);
         drop(client);
@@ -22,33 +22,33 @@ pub fn free_port() -> Result<u16> {
     reserve().context("failed to find a free port on 127.0.0.1")
 }
 
-/// Whether a server could listen on this port now.
+/// Returns whether a server can bind this port now.
 #[must_use]
 pub fn is_port_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-/// Fails with the port and the flag that changes it if somebody listens on it.
+/// Fails if the port is in use, with the flag that changes the port in the message.
 pub fn require_free_port(port: u16, flag: &str) -> Result<()> {
     if !is_port_free(port) {
-        bail!("port {port} is taken; free it or choose another with {flag}");
+        bail!("port {port} is in use; free it or choose another with {flag}");
     }
     Ok(())
 }
 
-/// What somebody wants of a port.
+/// The requested port of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Port {
-    /// This one and no other.
+    /// This port only.
     Fixed(u16),
-    /// This one if it is free, else any.
+    /// This port if it is free, else any free port.
     Prefer(u16),
-    /// Any.
+    /// Any free port.
     Free,
 }
 
 impl Port {
-    /// The number; an error that names the flag if a fixed one is taken.
+    /// Returns the port number. Fails if a fixed port is in use and names the flag that changes it.
     pub fn resolve(self, flag: &str) -> Result<u16> {
         match self {
             Self::Fixed(port) => require_free_port(port, flag).map(|()| port),
@@ -58,7 +58,7 @@ impl Port {
     }
 }
 
-/// The port itself if it is free, else another one.
+/// Returns the port if it is free, else any free port.
 pub fn prefer_port(port: u16) -> Result<u16> {
     if is_port_free(port) {
         Ok(port)
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_taken_port_is_named_with_the_flag_that_changes_it() {
+    fn used_port_is_reported_with_its_flag() {
         let port = free_port().unwrap();
         require_free_port(port, "--http-port").unwrap();
         let _taken = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
@@ -81,13 +81,13 @@ mod tests {
             .to_string();
         assert_eq!(
             error,
-            format!("port {port} is taken; free it or choose another with --http-port")
+            format!("port {port} is in use; free it or choose another with --http-port")
         );
         assert_ne!(prefer_port(port).unwrap(), port);
     }
 
     #[test]
-    fn free_ports_do_not_repeat() {
+    fn free_ports_are_distinct() {
         let ports: std::collections::BTreeSet<u16> =
             (0..50).map(|_| free_port().unwrap()).collect();
         assert_eq!(ports.len(), 50);

@@ -1,16 +1,17 @@
-//! One server: its guard, how to tell that it is ready, and how to start it again in the same place.
+//! One server with its guard and its readiness check; it can be restarted with the same ports and data.
+
+pub mod guard;
+pub(crate) mod readiness;
+pub(crate) mod restarter;
 
 use std::{fs, process::ExitStatus, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
+use guard::{Guard, GuardOptions};
+use readiness::Readiness;
 use tokio::{
     sync::{Mutex, Notify},
     time::{Instant, sleep},
-};
-
-use crate::{
-    guard::{Guard, GuardOptions},
-    readiness::Readiness,
 };
 
 const POLL: Duration = Duration::from_millis(50);
@@ -20,9 +21,9 @@ const POLL: Duration = Duration::from_millis(50);
 pub struct Process {
     options: GuardOptions,
     readiness: Readiness,
-    /// How long a start may take.
+    /// The longest time of a start.
     deadline: Duration,
-    /// `None` while it is stopped on purpose.
+    /// `None` after a request to stop.
     running: Mutex<Option<Guard>>,
     started: Notify,
 }
@@ -46,13 +47,13 @@ impl Process {
         Ok(process)
     }
 
-    /// The name it goes by in logs and on the command line.
+    /// Returns the name for logs and for the command line.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.options.name
     }
 
-    /// The process id of the server, unless it is stopped or dead.
+    /// Returns the process id of the server, or `None` if it is not running.
     pub async fn pid(&self) -> Option<u32> {
         let running = self.running.lock().await;
         running
@@ -61,7 +62,7 @@ impl Process {
             .map(Guard::pid)
     }
 
-    /// One word for `ps`, and the process id, without waiting for a start or a stop that is going on.
+    /// Returns the state for `ps` and the process id, without waiting for a start or stop in progress.
     #[must_use]
     pub fn state(&self) -> (&'static str, Option<u32>) {
         let Ok(running) = self.running.try_lock() else {
@@ -74,21 +75,21 @@ impl Process {
         }
     }
 
-    /// Asks it to end, and waits until it has.
+    /// Stops the server and waits until it has exited.
     pub async fn stop(&self) {
         if let Some(guard) = self.running.lock().await.take() {
             guard.stop().await;
         }
     }
 
-    /// Kills it with `SIGKILL` and leaves it dead, as a crash would; a supervisor will not start it again.
+    /// Kills the server with `SIGKILL`, like a crash. A supervisor does not restart it.
     pub async fn kill(&self) {
         if let Some(guard) = self.running.lock().await.take() {
             guard.kill().await;
         }
     }
 
-    /// Starts it again, after an orderly stop if it still runs, and waits until it is ready.
+    /// Stops the server if it is running, starts it and waits until it is ready.
     pub async fn restart(&self) -> Result<()> {
         let mut running = self.running.lock().await;
         if let Some(guard) = running.take() {
@@ -99,7 +100,7 @@ impl Process {
         Ok(())
     }
 
-    /// Waits for the end of the server; while it is stopped, for its next start first.
+    /// Waits until the server has exited. If it is stopped, waits for its next start first.
     pub(crate) async fn wait_for_exit(&self) -> Option<ExitStatus> {
         loop {
             let started = self.started.notified();
@@ -111,17 +112,17 @@ impl Process {
         }
     }
 
-    /// Whether it died and nobody stopped or restarted it since.
+    /// Returns whether the server has exited without a request to stop.
     pub(crate) async fn is_dead(&self) -> bool {
         let running = self.running.lock().await;
         running.as_ref().is_some_and(Guard::has_exited)
     }
 
-    /// Starts it again if it is dead and nobody stopped or restarted it meanwhile.
+    /// Restarts the server if it has exited without a request to stop.
     pub(crate) async fn restart_if_dead(&self) -> Result<()> {
         let mut running = self.running.lock().await;
         if running.as_ref().is_some_and(Guard::has_exited) {
-            // On failure the dead guard stays in its place: still dead, still to be revived.
+            // On failure the old guard stays, so the next call tries again.
             *running = Some(self.launch().await?);
         }
         Ok(())
@@ -133,7 +134,7 @@ impl Process {
         loop {
             let problem = match self.readiness.check().await {
                 Ok(()) if !guard.has_exited() => return Ok(guard),
-                Ok(()) => anyhow!("something else answers in its place"),
+                Ok(()) => anyhow!("another program answers at its address"),
                 Err(problem) => problem,
             };
             if Instant::now() >= end {
@@ -149,12 +150,12 @@ impl Process {
             if guard.has_exited() {
                 if !self.readiness.may_retry_start() {
                     return Err(anyhow!(
-                        "{} ended while it started{}",
+                        "{} exited during its start{}",
                         self.name(),
                         self.last_words()
                     ));
                 }
-                // What is left of a server that was killed a moment ago may still hold the data.
+                // A process of a server that was just killed may still lock the data.
                 sleep(Duration::from_millis(300)).await;
                 guard = Guard::spawn(&self.options)?;
             }
@@ -162,13 +163,13 @@ impl Process {
         }
     }
 
-    /// The end of the log, for errors: one line, and where the rest is.
+    /// Returns the last line of the log and its path, for an error message.
     fn last_words(&self) -> String {
         let log = &self.options.log;
         let text = fs::read_to_string(log).unwrap_or_default();
         let words = text.lines().rev().find(|line| !line.trim().is_empty());
-        // Some servers put a whole stack into a line.
+        // Some servers write a whole stack trace into one line.
         let words: String = words.unwrap_or("none").chars().take(300).collect();
-        format!("; its last words: {} (see {})", words, log.display())
+        format!("; last line of its log: {} (see {})", words, log.display())
     }
 }

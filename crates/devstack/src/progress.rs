@@ -1,4 +1,4 @@
-//! What is going on, for whoever waits: one short line per thing that takes time.
+//! Progress messages: one short line for each step that takes time.
 
 use std::{
     fmt,
@@ -7,37 +7,37 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Where lines about progress go.
+/// A sink for progress messages.
 #[derive(Clone)]
 pub struct Progress(Arc<dyn Fn(&str) + Send + Sync>);
 
 impl Progress {
-    /// Hands every line to `sink`.
+    /// Returns a sink that calls `sink` with each line.
     pub fn new(sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self(Arc::new(sink))
     }
 
-    /// Prints to standard error, which stays out of the way of output that is read by programs.
+    /// Returns a sink that prints to standard error, because programs read standard output.
     #[must_use]
     pub fn stderr() -> Self {
         Self::new(|line| {
-            // `eprintln!` would panic where nobody reads any more, as in `orderflow up 2>&1 | head`.
+            // `eprintln!` would panic after the reader has exited, as in `orderflow up 2>&1 | head`.
             let _ = writeln!(io::stderr(), "{line}");
         })
     }
 
-    /// Says nothing.
+    /// Returns a sink that discards all messages.
     #[must_use]
     pub fn silent() -> Self {
         Self::new(|_| ())
     }
 
-    /// Says one line.
+    /// Reports one line.
     pub fn report(&self, line: impl AsRef<str>) {
         (self.0)(line.as_ref());
     }
 
-    /// Waits for `work`, and says `line()` with the time that has passed every ten seconds.
+    /// Waits for `work` and reports `line()` with the elapsed time every ten seconds.
     pub async fn report_while<T>(
         &self,
         line: impl Fn() -> String,

@@ -1,61 +1,70 @@
-//! The whole stack in this process's hands: PostgreSQL, Temporal, worker and API, each watched and started again.
+//! The whole stack: starts PostgreSQL, Temporal, mail server, worker and API, and restarts each one that exits.
+
+pub(crate) mod addresses;
+pub mod control;
+pub(crate) mod launcher;
+pub(crate) mod project;
+mod rotation;
+pub mod settings;
+pub(crate) mod status;
+pub(crate) mod supervisor;
+mod webhook_secrets;
 
 use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
 
+use addresses::StackAddresses;
 use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
+use project::Project;
+use status::{ServiceStatus, require_service, stopped_services};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use crate::{
     folder,
-    guard::GuardOptions,
-    mail::{Mail, MailOptions},
     ports::{self, Port},
-    postgres::{Postgres, PostgresOptions},
-    process::Process,
+    process::{Process, guard::GuardOptions, readiness::Readiness, restarter},
     progress::Progress,
-    project::Project,
-    readiness::Readiness,
-    restarter, settings,
-    temporal::{Temporal, TemporalOptions},
-    webhook_secrets,
+    service::{
+        mail::{Mail, MailOptions},
+        postgres::{Postgres, PostgresOptions},
+        temporal::{Temporal, TemporalOptions},
+    },
 };
 
-/// A debug build of the worker on a busy machine.
+/// The longest start of a debug build of the worker on a busy machine.
 const START: Duration = Duration::from_secs(60);
-/// The worker finishes the activities that it has begun.
+/// The time in which the worker finishes its running activities.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// What to start, and where.
+/// Options of a stack.
 #[derive(Clone, Debug)]
 pub struct StackOptions {
-    /// The program (and arguments) that understands `serve worker` and `serve api`.
+    /// The program and its arguments, before `serve worker` and `serve api`.
     pub program: Vec<OsString>,
-    /// The set of settings that orders run with; `None` is the local default.
+    /// The profile of the orders; `None` is the local default.
     pub profile: Option<String>,
-    /// The HTTP API.
+    /// The port of the HTTP API.
     pub http_port: Port,
-    /// Temporal's API.
+    /// The port of Temporal's API.
     pub temporal_port: Port,
-    /// Temporal's web pages.
+    /// The port of Temporal's web pages.
     pub ui_port: Port,
-    /// The API's metrics.
+    /// The port of the API's metrics.
     pub metrics_port: Port,
-    /// The database.
+    /// The port of the database.
     pub postgres_port: Port,
-    /// The web page of the mail server; `None` starts none, and mail is off.
+    /// The port of the mail server's web page; `None` starts no mail server, and mail is off.
     pub mail_port: Option<Port>,
-    /// Whether a worker is started; without one, orders wait for the user's own.
+    /// `true` starts a worker; without one, orders wait for the user's worker.
     pub worker: bool,
-    /// A database server of the user's own, instead of one that we start.
+    /// The user's database; `None` starts a server.
     pub database_url: Option<String>,
-    /// Where data, logs and state are kept; `None` keeps nothing.
+    /// The project for data, logs and state; `None` keeps nothing.
     pub project: Option<Project>,
 }
 
 impl StackOptions {
-    /// A stack that leaves nothing behind, on the usual ports where they are free.
+    /// Returns the options of a temporary stack, on the default ports where they are free.
     pub fn in_memory() -> Result<Self> {
         Ok(Self {
             program: vec![this_program()?],
@@ -72,7 +81,7 @@ impl StackOptions {
         })
     }
 
-    /// The stack of a project, on the usual ports; its orders outlive a restart.
+    /// Returns the options of a project's stack on the default ports. Its orders survive a restart.
     pub fn for_project(project: Project) -> Result<Self> {
         Ok(Self {
             http_port: Port::Fixed(8000),
@@ -86,66 +95,16 @@ impl StackOptions {
 }
 
 fn this_program() -> Result<OsString> {
-    let program = std::env::current_exe().context("failed to find this program's own file")?;
+    let program = std::env::current_exe().context("failed to find the file of this program")?;
     Ok(program.into())
 }
 
-/// Where the parts of a running stack are.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct StackAddresses {
-    /// The HTTP API, without a slash at the end.
-    pub http_url: String,
-    /// `host:port`.
-    pub temporal_address: String,
-    /// The namespace.
-    pub temporal_namespace: String,
-    /// Temporal's web pages.
-    pub ui_url: String,
-    /// With user and password.
-    pub database_url: String,
-    /// Where the worker tells how it is, and its metrics, if we started it.
-    pub worker_health_url: Option<String>,
-    /// Where the API's metrics are, without a path.
-    #[serde(default)]
-    pub metrics_url: String,
-    /// Where the database keeps its data, if we started it.
-    pub database_folder: Option<PathBuf>,
-    /// Where the worker sends mails, if we started a mail server.
-    #[serde(default)]
-    pub smtp_url: Option<String>,
-    /// Where to look at them.
-    #[serde(default)]
-    pub mail_url: Option<String>,
-}
-
-/// One line of `ps`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ServiceStatus {
-    /// One of [`Stack::SERVICES`].
-    pub service: String,
-    /// Of the server itself.
-    pub pid: Option<u32>,
-    /// `running`, `starting`, `stopped`, `external` or `off`.
-    pub state: String,
-    /// Where it listens.
-    pub url: String,
-    /// Where its web pages are, if they are elsewhere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ui: Option<String>,
-    /// Where its metrics are, if it has any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metrics: Option<String>,
-    /// Where its data is, if it has any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data: Option<PathBuf>,
-}
-
-/// A running stack. It ends with this value, and at the latest with this process.
+/// A running stack. It stops when this value is dropped or this process ends.
 #[derive(Debug)]
 pub struct Stack {
-    /// Where everything is.
+    /// The addresses of all services.
     pub addresses: StackAddresses,
-    /// What worker and API were told by their environment.
+    /// The settings of worker and API.
     pub settings: Vec<(String, String)>,
     services: Vec<Arc<Process>>,
     keepers: Vec<JoinHandle<()>>,
@@ -156,10 +115,10 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// The services that can be named, in the order in which they start.
-    pub const SERVICES: [&str; 5] = ["postgres", "temporal", "mail", "worker", "api"];
+    /// The names of all services, in the order of their start.
+    pub const SERVICES: [&str; 5] = status::SERVICES;
 
-    /// Starts everything, and returns when all of it is ready. On failure, what was started is stopped.
+    /// Starts all services and returns when all are ready. On failure the started services are stopped.
     pub async fn start(options: StackOptions, progress: &Progress) -> Result<Self> {
         let http_port = options.http_port.resolve("--http-port")?;
         let temporal_port = options.temporal_port.resolve("--temporal-port")?;
@@ -198,7 +157,7 @@ impl Stack {
         let database_url = match (&postgres, &options.database_url) {
             (Some(postgres), _) => postgres.url.clone(),
             (None, Some(url)) => url.clone(),
-            (None, None) => bail!("there is neither a PostgreSQL server nor a DATABASE_URL"),
+            (None, None) => bail!("the stack has neither a PostgreSQL server nor a DATABASE_URL"),
         };
         let health_address = match options.worker {
             true => Some(format!("127.0.0.1:{}", ports::free_port()?)),
@@ -224,10 +183,10 @@ impl Stack {
 
         progress.report(match options.worker {
             true => "starting the worker and the HTTP API",
-            false => "starting the HTTP API, and no worker",
+            false => "starting the HTTP API without a worker",
         });
         let environment = settings::service_environment(&addresses, options.profile.as_deref());
-        // The worker has no use for them.
+        // Only the API needs the webhook secrets.
         let signed =
             webhook_secrets::webhook_environment(options.project.as_ref(), &addresses.http_url)?;
         let of_api: Vec<_> = environment.iter().cloned().chain(signed).collect();
@@ -293,7 +252,7 @@ impl Stack {
         })
     }
 
-    /// One of [`Self::SERVICES`], to look at it or to kill it; `None` if it is not ours.
+    /// Returns one of [`Self::SERVICES`], or `None` if the stack did not start it.
     #[must_use]
     pub fn service(&self, name: &str) -> Option<&Process> {
         self.services
@@ -302,13 +261,13 @@ impl Stack {
             .map(Arc::as_ref)
     }
 
-    /// The database server, if it is ours.
+    /// Returns the database server, if the stack started it.
     #[must_use]
     pub fn postgres(&self) -> Option<&Postgres> {
         self.postgres.as_ref()
     }
 
-    /// What runs.
+    /// Returns the status of all services.
     #[must_use]
     pub fn status(&self) -> Vec<ServiceStatus> {
         let mut status = stopped_services();
@@ -346,21 +305,21 @@ impl Stack {
         status
     }
 
-    /// Restarts one service, `app` (worker and API) or, without a name, everything, in the right order.
+    /// Restarts one service, `app` (worker and API) or, without a name, all services in the order of start.
     pub async fn restart(&self, name: Option<&str>, progress: &Progress) -> Result<()> {
         let wanted = match name {
             None => Self::SERVICES.to_vec(),
             Some("app") => vec!["worker", "api"],
-            Some(name) => vec![service_name(name)?],
+            Some(name) => vec![require_service(name)?],
         };
         if name == Some("postgres") && self.postgres.is_none() {
-            bail!("the database is the one of DATABASE_URL, which is not ours to restart");
+            bail!("the stack did not start the database of DATABASE_URL; restart it yourself");
         }
         if name == Some("mail") && self.service("mail").is_none() {
-            bail!("the stack has no mail server of its own to restart");
+            bail!("the stack did not start a mail server");
         }
         if name == Some("worker") && self.service("worker").is_none() {
-            bail!("the stack was started without a worker; restart yours");
+            bail!("the stack was started without a worker; restart your worker yourself");
         }
         for name in wanted {
             if let Some(service) = self.service(name) {
@@ -371,12 +330,12 @@ impl Stack {
         Ok(())
     }
 
-    /// Stops everything and waits until it is gone; data that nobody wants to keep goes too.
+    /// Stops all services, waits until they have exited, and removes temporary data.
     pub async fn stop(self) {
         for keeper in &self.keepers {
             keeper.abort();
         }
-        // The worker needs database and Temporal to finish what it has begun.
+        // The worker needs the database and Temporal to finish its activities.
         for names in [["api", "worker", ""], ["temporal", "postgres", "mail"]] {
             let [first, second, third] = names.map(|name| stop_if_ours(self.service(name)));
             tokio::join!(first, second, third);
@@ -396,32 +355,6 @@ async fn stop_if_ours(service: Option<&Process>) {
     if let Some(service) = service {
         service.stop().await;
     }
-}
-
-/// `ps` where nothing runs.
-#[must_use]
-pub fn stopped_services() -> Vec<ServiceStatus> {
-    let line = |service: &str| ServiceStatus {
-        service: service.to_owned(),
-        pid: None,
-        state: "stopped".to_owned(),
-        url: String::new(),
-        ui: None,
-        metrics: None,
-        data: None,
-    };
-    Stack::SERVICES.map(line).to_vec()
-}
-
-/// The service of that name.
-pub(crate) fn service_name(name: &str) -> Result<&'static str> {
-    let found = Stack::SERVICES.into_iter().find(|service| *service == name);
-    found.with_context(|| {
-        format!(
-            "there is no service {name:?}; there are {} and app",
-            Stack::SERVICES.join(", ")
-        )
-    })
 }
 
 async fn start_postgres(
@@ -447,7 +380,7 @@ async fn start_postgres(
     postgres.await.map(Some)
 }
 
-/// A stack without a mail server is better than none: what it needs may not be had here.
+/// Starts the mail server. On failure the stack runs without mail.
 async fn start_mail(
     options: &StackOptions,
     ui_port: Option<u16>,
@@ -470,7 +403,11 @@ async fn start_mail(
     });
     Ok(mail
         .await
-        .inspect_err(|error| progress.report(format!("mail is off: {error:#}")))
+        .inspect_err(|error| {
+            progress.report(format!(
+                "mail is off because the mail server did not start: {error:#}"
+            ))
+        })
         .ok())
 }
 
@@ -479,7 +416,7 @@ async fn migrate(database_url: &str) -> Result<()> {
         .await
         .context("failed to connect to the database; check DATABASE_URL")?;
     store::migrate(&pool).await.context(
-        "failed to migrate the database; `orderflow reset` starts over with an empty one",
+        "failed to migrate the database; `orderflow reset` removes all data and creates an empty database",
     )?;
     pool.close().await;
     Ok(())

@@ -1,4 +1,4 @@
-//! Real processes: what happens to servers when whoever started them ends, in whatever way.
+//! Tests with real processes: no server survives the process that started it.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ use crate::{
     ports, run_supervisor, toolchain,
 };
 
-/// Set for the process that a test starts in order to see it die.
+/// The variable that makes the test `victim` start servers and end in a chosen way.
 const VICTIM: &str = "DEVSTACK_TEST_VICTIM";
 
 fn sleeper(folder: &Path, script: &str) -> GuardOptions {
@@ -57,7 +57,7 @@ fn wait_until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// Not a test by itself: run again, in a process of its own, by the test below.
+/// Not a test by itself: the test below runs it in a separate process.
 #[test]
 fn victim() {
     let Ok(folder) = std::env::var(VICTIM) else {
@@ -66,7 +66,7 @@ fn victim() {
     let folder = Path::new(&folder);
     let data = folder.join("data");
     fs::create_dir(&data).unwrap();
-    // One that ends when asked to, and one that has to be killed.
+    // One server stops on a signal, the other must be killed.
     let mut obedient = sleeper(folder, "exec sleep 1000");
     obedient.remove_folder = Some(data);
     let obedient = Guard::spawn(&obedient).unwrap();
@@ -77,7 +77,7 @@ fn victim() {
     fs::rename(folder.join("pids.new"), folder.join("pids")).unwrap();
     match std::env::var("DEVSTACK_TEST_END").as_deref() {
         Ok("return") => {
-            // Like the statics of a test binary, which nobody drops.
+            // The statics of a test binary are not dropped either.
             std::mem::forget((obedient, stubborn));
         }
         Ok("panic") => panic!("as asked"),
@@ -87,7 +87,7 @@ fn victim() {
 }
 
 #[test]
-fn no_server_outlives_whoever_started_it() {
+fn no_server_outlives_its_starter() {
     let ends = ["return", "panic", "abort", "INT", "TERM", "KILL"];
     let victims = ends.map(|end| {
         let folder = TempDir::new().unwrap();
@@ -114,7 +114,7 @@ fn no_server_outlives_whoever_started_it() {
         child.wait().unwrap();
         let alive = || pids.iter().any(|pid| is_alive(*pid));
         if matches!(end, "return" | "panic") {
-            assert!(!alive(), "an ordinary end waits for the servers: {end}");
+            assert!(!alive(), "a regular exit waits for the servers: {end}");
         }
         wait_until(&format!("the servers ended after {end}"), || !alive());
         let data = folder.path().join("data");
@@ -123,7 +123,7 @@ fn no_server_outlives_whoever_started_it() {
 }
 
 #[tokio::test]
-async fn the_death_of_a_server_is_seen_with_its_status() {
+async fn exit_of_a_server_is_reported_with_its_status() {
     let folder = TempDir::new().unwrap();
     let guard = Guard::spawn(&sleeper(folder.path(), "exit 7")).unwrap();
     assert_eq!(guard.wait_for_exit().await.unwrap().code(), Some(7));
@@ -131,7 +131,7 @@ async fn the_death_of_a_server_is_seen_with_its_status() {
 }
 
 #[tokio::test]
-async fn a_server_is_stopped_without_its_siblings_and_killed_if_it_will_not_go() {
+async fn stubborn_server_is_killed_without_its_siblings() {
     let folder = TempDir::new().unwrap();
     let first = Guard::spawn(&sleeper(folder.path(), "exec sleep 1000")).unwrap();
     let second = Guard::spawn(&sleeper(
@@ -150,7 +150,7 @@ async fn a_server_is_stopped_without_its_siblings_and_killed_if_it_will_not_go()
 }
 
 #[tokio::test]
-async fn postgres_starts_copies_databases_and_survives_a_crash() {
+async fn postgres_copies_databases_and_survives_a_crash() {
     let server = Postgres::start(PostgresOptions::default()).await.unwrap();
     let mut connection = PgConnection::connect(&server.url).await.unwrap();
     let create = "create table kept as select 42 as answer";
@@ -179,7 +179,7 @@ async fn postgres_starts_copies_databases_and_survives_a_crash() {
 }
 
 #[tokio::test]
-async fn temporal_is_ready_when_it_says_so_and_comes_back_on_its_port() {
+async fn temporal_restarts_on_its_port() {
     let server = Temporal::start(TemporalOptions::default()).await.unwrap();
     assert!(!ports::is_port_free(server.port));
     server.process.restart().await.unwrap();
@@ -187,7 +187,7 @@ async fn temporal_is_ready_when_it_says_so_and_comes_back_on_its_port() {
     assert!(ports::is_port_free(server.port));
 }
 
-/// Not a test by itself: the worker and the API of the stack below, as far as the stack can see them.
+/// Not a test by itself: replaces the worker and the API of the stack below.
 #[test]
 fn fake_service() {
     let args: Vec<String> = std::env::args().collect();
@@ -205,9 +205,9 @@ fn fake_service() {
 }
 
 #[tokio::test]
-async fn a_supervised_stack_revives_what_dies_and_ends_when_asked() {
+async fn supervised_stack_restarts_services_and_stops_on_request() {
     let folder = TempDir::new().unwrap();
-    // As root the database's user must be able to pass.
+    // If this process is root, the database's user must be able to enter.
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let project = Project::from_root(folder.path());
     let program = std::env::current_exe().unwrap();
@@ -248,11 +248,11 @@ async fn a_supervised_stack_revives_what_dies_and_ends_when_asked() {
     assert!(killed.unwrap().success());
     let started = Instant::now();
     let said = |part: &str| lines.lock().unwrap().iter().any(|line| line.contains(part));
-    while !said("worker is back") {
+    while !said("worker is running again") {
         assert!(started.elapsed() < Duration::from_secs(20));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert!(said("worker died (signal 9)"));
+    assert!(said("worker exited unexpectedly (signal 9)"));
     assert_ne!(pid("worker").await.unwrap(), worker);
 
     let api = pid("api").await.unwrap();
@@ -261,12 +261,12 @@ async fn a_supervised_stack_revives_what_dies_and_ends_when_asked() {
         .unwrap();
     assert_ne!(pid("api").await.unwrap(), api);
     assert!(
-        control::request_restart(&project, Some("nobody".to_owned()))
+        control::request_restart(&project, Some("unknown".to_owned()))
             .await
             .is_err()
     );
 
-    // Without a program for it, the stack does without a mailbox.
+    // The stack has no mailbox if no mail server can be installed.
     let mailbox = toolchain::obtain_mail_server(&Progress::stderr())
         .await
         .is_ok();
@@ -294,7 +294,7 @@ async fn a_supervised_stack_revives_what_dies_and_ends_when_asked() {
 }
 
 #[tokio::test]
-async fn programs_are_found_again_without_a_download() {
+async fn concurrent_installations_return_one_program() {
     let progress = Progress::stderr();
     let (first, second) = tokio::join!(
         toolchain::obtain_postgres(&progress),

@@ -1,9 +1,10 @@
-//! The servers' programs: found on this machine, or fetched once into the cache.
+//! Finds the programs of the servers on this machine, or installs them once into the cache.
 
 mod go;
 mod mail;
+mod path;
 mod postgres;
-mod sdk;
+mod release;
 mod temporal;
 
 pub use mail::{MailProgram, obtain_mail_server, obtain_maildev};

@@ -1,4 +1,5 @@
-//! The dev server built from a pinned Go module, for networks that let package registries through and nothing else.
+//! Builds Temporal's development server from a pinned Go module, for networks that allow package
+//! registries only.
 
 use std::{
     fs,
@@ -8,13 +9,13 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::temporal::find_on_path;
+use super::path::find_on_path;
 use crate::{
-    guard::{Guard, GuardOptions},
+    process::guard::{Guard, GuardOptions},
     progress::Progress,
 };
 
-/// The newest that can be built outside its own repository: later ones have a nested `replace`.
+/// The newest version that builds outside its repository: later ones have a nested `replace`.
 const VERSION: &str = "v1.5.1";
 const GO_MOD: &str = include_str!("../../temporal-cli/go.mod");
 const GO_SUM: &str = include_str!("../../temporal-cli/go.sum");
@@ -23,10 +24,11 @@ pub(super) fn program_path(cache: &Path) -> PathBuf {
     cache.join("go").join(format!("temporal-{VERSION}"))
 }
 
-/// Builds the server and puts it into the cache; a build that is killed leaves nothing that looks finished.
+/// Builds the program and moves it into the cache, so that an interrupted build leaves no incomplete
+/// program.
 pub(super) async fn build_temporal(cache: &Path, progress: &Progress) -> Result<PathBuf> {
     let Some(go) = find_on_path("go") else {
-        bail!("there is no `go` on the PATH");
+        bail!("`go` is not on the PATH");
     };
     let program = program_path(cache);
     let folder = cache.join("go");
@@ -42,7 +44,7 @@ pub(super) async fn build_temporal(cache: &Path, progress: &Progress) -> Result<
     let started = Instant::now();
     let log = folder.join("build.log");
     let _ = fs::remove_file(&log);
-    // Under a guard: a build whose asker is killed would keep two cores busy for minutes.
+    // The guard stops the build when this process is killed; it would use two cores for minutes.
     let guard = Guard::spawn(&GuardOptions {
         name: "go".to_owned(),
         command: vec![
@@ -54,7 +56,7 @@ pub(super) async fn build_temporal(cache: &Path, progress: &Progress) -> Result<
         ],
         environment: [
             ("GOBIN", output.display().to_string().as_str()),
-            // Flags and a workspace of the user's own would change what is built. `-s` leaves 80 MB of symbols out.
+            // The user's flags and workspace would change the build. `-s` omits 80 MB of symbols.
             ("GOFLAGS", "-buildvcs=false -ldflags=-s -mod=readonly"),
             ("GOWORK", "off"),
             ("CGO_ENABLED", "0"),
@@ -75,15 +77,15 @@ pub(super) async fn build_temporal(cache: &Path, progress: &Progress) -> Result<
         let text = fs::read_to_string(&log).unwrap_or_default();
         let last = text.lines().rev().find(|line| !line.trim().is_empty());
         bail!(
-            "`go install tool` failed: {} (all of it in {})",
-            last.unwrap_or("it said nothing"),
+            "`go install tool` failed: {} (see {})",
+            last.unwrap_or("no output"),
             log.display()
         );
     }
     fs::rename(output.join("temporal"), &program)
         .with_context(|| format!("failed to move the program to {}", program.display()))?;
     progress.report(format!(
-        "Temporal: built in {} s, kept in {}",
+        "Temporal: built in {} s, stored in {}",
         started.elapsed().as_secs(),
         program.display()
     ));

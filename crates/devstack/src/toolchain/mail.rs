@@ -1,7 +1,7 @@
-//! A mail server that keeps what it gets, with a web page to look at it: `mailpit` on the PATH, else MailDev.
+//! A mail server that stores mails and shows them on a web page: `mailpit` on the PATH, else MailDev.
 //!
-//! MailDev comes from npm, since that is a package registry and its package has its web page in it. Mailpit's Go
-//! module has not: building it would give a server without one.
+//! MailDev's package on npm contains its web page. Mailpit's Go module does not, so a build of it
+//! would have no web page.
 
 use std::{
     ffi::OsString,
@@ -12,10 +12,10 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::temporal::find_on_path;
+use super::path::find_on_path;
 use crate::{
     folder,
-    guard::{Guard, GuardOptions},
+    process::guard::{Guard, GuardOptions},
     progress::Progress,
 };
 
@@ -24,19 +24,19 @@ const PACKAGE: &str = include_str!("../../maildev/package.json");
 const LOCK: &str = include_str!("../../maildev/package-lock.json");
 const REMEDY: &str = "put `mailpit`, or `node` (18 or later) and `npm`, on the PATH";
 
-/// A program that takes mails.
+/// A program that accepts mails.
 #[derive(Clone, Debug)]
 pub enum MailProgram {
     Mailpit(PathBuf),
     MailDev {
         node: PathBuf,
         script: PathBuf,
-        /// Its packages, for a test that wants its SMTP server alone.
+        /// The folder of its packages, for a test that needs the SMTP server only.
         packages: PathBuf,
     },
 }
 
-/// The first that there is.
+/// Returns `mailpit` from the PATH, else MailDev.
 pub async fn obtain_mail_server(progress: &Progress) -> Result<MailProgram> {
     match find_on_path("mailpit") {
         Some(program) => Ok(MailProgram::Mailpit(program)),
@@ -44,16 +44,16 @@ pub async fn obtain_mail_server(progress: &Progress) -> Result<MailProgram> {
     }
 }
 
-/// MailDev, installed once into the cache, as its lock file says.
+/// Returns MailDev, which is installed once into the cache with the versions of its lock file.
 pub async fn obtain_maildev(progress: &Progress) -> Result<MailProgram> {
     let Some(node) = find_on_path("node") else {
-        bail!("there is no `node` on the PATH; {REMEDY}")
+        bail!("`node` is not on the PATH; {REMEDY}")
     };
     let cache = folder::cache_folder()?;
     let home = cache.join(format!("maildev-{VERSION}"));
     if !script(&home).is_file() {
         let _lock = folder::lock_file(&cache.join("maildev.lock"), progress).await?;
-        // Whoever held the lock may have installed it for us.
+        // The process that held the lock may have installed it.
         if !script(&home).is_file() {
             install(&cache, &home, progress).await?;
         }
@@ -71,10 +71,12 @@ fn script(home: &Path) -> PathBuf {
 
 async fn install(cache: &Path, home: &Path, progress: &Progress) -> Result<()> {
     let Some(npm) = find_on_path("npm") else {
-        bail!("there is no `npm` on the PATH; {REMEDY}")
+        bail!("`npm` is not on the PATH; {REMEDY}")
     };
-    progress.report(format!("mail: installing MailDev {VERSION} from npm, once"));
-    // Beside its place and renamed, so that an install that is killed leaves nothing that looks finished.
+    progress.report(format!(
+        "mail: installing MailDev {VERSION} from npm (once)"
+    ));
+    // A renamed folder, so that an interrupted installation leaves no incomplete one.
     let fresh = tempfile::tempdir_in(cache).context("failed to create a folder to install in")?;
     let folder = fresh.path().join("maildev");
     fs::create_dir(&folder).with_context(|| format!("failed to create {}", folder.display()))?;
@@ -113,6 +115,6 @@ async fn install(cache: &Path, home: &Path, progress: &Progress) -> Result<()> {
     let _ = fs::remove_dir_all(home);
     fs::rename(&folder, home)
         .with_context(|| format!("failed to move MailDev to {}", home.display()))?;
-    progress.report(format!("mail: kept in {}", home.display()));
+    progress.report(format!("mail: stored in {}", home.display()));
     Ok(())
 }

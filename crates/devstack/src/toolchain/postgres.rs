@@ -1,4 +1,4 @@
-//! PostgreSQL's programs, from Maven Central.
+//! Installs PostgreSQL's programs from Maven Central.
 
 use std::{
     fs::{self, Permissions},
@@ -13,13 +13,14 @@ use tokio::time::timeout;
 
 use crate::{folder, progress::Progress};
 
-/// The server's version, pinned so that everybody tests against the same one.
+/// The pinned version, so that all tests use the same server.
 pub const VERSION: &str = "17.11.0";
 const ANSWER: Duration = Duration::from_secs(30);
 const DOWNLOAD: Duration = Duration::from_secs(15 * 60);
-const REMEDY: &str = "open the way to https://repo1.maven.org, or set DATABASE_URL to a PostgreSQL server of your own";
+const REMEDY: &str =
+    "allow access to https://repo1.maven.org, or set DATABASE_URL to your PostgreSQL server";
 
-/// The folder with `initdb` and `postgres`, readable by the user that the server runs as.
+/// Returns the folder with `initdb` and `postgres`, which the server's user can read.
 pub async fn obtain_postgres(progress: &Progress) -> Result<PathBuf> {
     let cache = folder::server_cache_folder()?;
     let home = cache.join(format!("postgres-{VERSION}"));
@@ -32,10 +33,11 @@ pub async fn obtain_postgres(progress: &Progress) -> Result<PathBuf> {
         return Ok(programs);
     }
     progress.report(format!(
-        "PostgreSQL: downloading {VERSION} from Maven Central, once"
+        "PostgreSQL: downloading {VERSION} from Maven Central (once)"
     ));
-    let wanted = VersionReq::parse(&format!("={VERSION}")).context("the pinned version")?;
-    // A small request first: a closed network is noticed here, in seconds.
+    let wanted =
+        VersionReq::parse(&format!("={VERSION}")).context("the pinned version is not valid")?;
+    // A small request detects a closed network within seconds.
     match timeout(ANSWER, get_version(zonky::URL, &wanted)).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => {
@@ -43,7 +45,7 @@ pub async fn obtain_postgres(progress: &Progress) -> Result<PathBuf> {
                 .with_context(|| format!("failed to find PostgreSQL {VERSION}: {REMEDY}"));
         }
         Err(_) => bail!(
-            "Maven Central did not answer within {} s: {REMEDY}",
+            "Maven Central did not respond within {} s: {REMEDY}",
             ANSWER.as_secs()
         ),
     }
@@ -54,17 +56,17 @@ pub async fn obtain_postgres(progress: &Progress) -> Result<PathBuf> {
         .with_context(|| format!("the download took too long: {REMEDY}"))?
         .with_context(|| format!("failed to download PostgreSQL {VERSION}: {REMEDY}"))?;
 
-    // Unpacked beside its place and renamed, so that a killed download leaves nothing that looks finished.
+    // A renamed folder, so that an interrupted download leaves no incomplete one.
     let fresh = tempfile::tempdir_in(&cache).context("failed to create a folder to unpack in")?;
     let unpacked = fresh.path().join("postgres");
     extract(zonky::URL, &bytes, &unpacked)
         .await
         .with_context(|| format!("failed to unpack PostgreSQL into {}", cache.display()))?;
-    // The library creates the folder closed to others, and the server may run as another user.
+    // The library creates a folder that only its owner can enter, and the server may be another user.
     fs::set_permissions(&unpacked, Permissions::from_mode(0o755))
-        .with_context(|| format!("failed to open {}", unpacked.display()))?;
+        .with_context(|| format!("failed to set the permissions of {}", unpacked.display()))?;
     fs::rename(&unpacked, &home)
         .with_context(|| format!("failed to move PostgreSQL to {}", home.display()))?;
-    progress.report(format!("PostgreSQL: kept in {}", home.display()));
+    progress.report(format!("PostgreSQL: stored in {}", home.display()));
     Ok(programs)
 }

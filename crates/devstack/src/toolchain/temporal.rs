@@ -1,29 +1,26 @@
-//! A Temporal dev server: `temporal` on the PATH, else the SDK's own download, else built from a pinned Go module.
+//! A program that runs a Temporal development server: `temporal` on the PATH, else the release, else
+//! a build of the pinned Go module.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 
-use super::{go, sdk};
+use super::{go, path::find_on_path, release};
 use crate::{folder, progress::Progress};
 
-/// The path of a program whose `server start-dev` runs a Temporal server.
+/// Returns the path of the `temporal` program.
 pub async fn obtain_temporal(progress: &Progress) -> Result<PathBuf> {
     if let Some(found) = find_temporal()? {
         return Ok(found);
     }
     let cache = folder::cache_folder()?;
     let _lock = folder::lock_file(&cache.join("temporal.lock"), progress).await?;
-    // Whoever held the lock may have been getting it for us.
+    // The process that held the lock may have installed it.
     if let Some(found) = cached(&cache) {
         return Ok(found);
     }
-    progress
-        .report("Temporal: there is no `temporal` on the PATH; downloading the dev server once");
-    let download = match sdk::download(&cache, progress).await {
+    progress.report("Temporal: `temporal` is not on the PATH; downloading it (once)");
+    let download = match release::download_temporal(&cache, progress).await {
         Ok(program) => return Ok(program),
         Err(error) => error,
     };
@@ -32,9 +29,9 @@ pub async fn obtain_temporal(progress: &Progress) -> Result<PathBuf> {
     match go::build_temporal(&cache, progress).await {
         Ok(program) => Ok(program),
         Err(build) => Err(anyhow!(
-            "there is no Temporal dev server (the download failed: {download}; the build from the Go module failed: \
-             {build:#}): put the `temporal` CLI on the PATH, or open the way to https://temporal.download, or install \
-             Go 1.25 or later with access to a Go module proxy"
+            "failed to install Temporal (download: {download}; build of the Go module: {build:#}); put the \
+             `temporal` CLI on the PATH, or allow access to https://github.com, or install Go 1.25 or later \
+             with access to a Go module proxy"
         )),
     }
 }
@@ -52,14 +49,7 @@ pub fn find_temporal() -> Result<Option<PathBuf>> {
 }
 
 fn cached(cache: &Path) -> Option<PathBuf> {
-    [sdk::destination(cache), go::program_path(cache)]
+    [release::program_path(cache), go::program_path(cache)]
         .into_iter()
         .find(|program| program.is_file())
-}
-
-/// The first file of that name in the folders of `PATH`.
-pub(super) fn find_on_path(program: &str) -> Option<PathBuf> {
-    env::split_paths(&env::var_os("PATH")?)
-        .map(|folder| folder.join(program))
-        .find(|candidate| candidate.is_absolute() && candidate.is_file())
 }

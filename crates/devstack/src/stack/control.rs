@@ -1,4 +1,4 @@
-//! What one can ask a running supervisor: one line of JSON each way, over a socket in the state folder.
+//! Requests to a running supervisor over a socket in the state folder: one line of JSON each way.
 
 use std::{io, time::Duration};
 
@@ -10,9 +10,9 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::{project::Project, stack::ServiceStatus};
+use super::{project::Project, status::ServiceStatus};
 
-/// Longer than the slowest orderly stop of all services.
+/// The longest wait for a response; longer than the slowest regular stop of all services.
 const ANSWER: Duration = Duration::from_secs(180);
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,16 +31,16 @@ pub(crate) enum ControlResponse {
     Failed(String),
 }
 
-/// What runs, as the supervisor sees it.
+/// Returns the status of all services.
 pub async fn request_status(project: &Project) -> Result<Vec<ServiceStatus>> {
     match ask(project, &ControlRequest::Status).await? {
         ControlResponse::Status(status) => Ok(status),
         ControlResponse::Failed(error) => bail!("{error}"),
-        ControlResponse::Done => bail!("the supervisor gave an answer to another question"),
+        ControlResponse::Done => bail!("the supervisor sent a response of another kind"),
     }
 }
 
-/// Restarts one service, `app`, or everything.
+/// Restarts one service, `app` (worker and API), or all services.
 pub async fn request_restart(project: &Project, service: Option<String>) -> Result<()> {
     match ask(project, &ControlRequest::Restart(service)).await? {
         ControlResponse::Failed(error) => bail!("{error}"),
@@ -48,7 +48,7 @@ pub async fn request_restart(project: &Project, service: Option<String>) -> Resu
     }
 }
 
-/// Stops the stack and waits until its supervisor is gone.
+/// Stops the stack and waits until its supervisor has exited.
 pub async fn request_shutdown(project: &Project) -> Result<()> {
     if let ControlResponse::Failed(error) = ask(project, &ControlRequest::Down).await? {
         bail!("{error}");
@@ -56,7 +56,9 @@ pub async fn request_shutdown(project: &Project) -> Result<()> {
     let end = Instant::now() + ANSWER;
     while project.is_running()? {
         if Instant::now() > end {
-            bail!("the supervisor did not end; look at `orderflow logs --service supervisor`");
+            bail!(
+                "the supervisor did not exit; `orderflow logs --service supervisor` shows its log"
+            );
         }
         sleep(Duration::from_millis(20)).await;
     }
@@ -74,7 +76,7 @@ async fn ask(project: &Project, request: &ControlRequest) -> Result<ControlRespo
     let answer = timeout(ANSWER, talk).await;
     answer.map_err(io::Error::from).and_then(|answer| answer).with_context(|| {
         format!(
-            "the stack's supervisor does not answer at {}; run `orderflow up` if it is not running",
+            "the supervisor of the stack does not respond at {}; start the stack with `orderflow up`",
             socket.display()
         )
     })

@@ -1,8 +1,8 @@
-//! Keeps the logs of a stack that stays from filling the disk: one that has grown too long is begun again, and what it
-//! had is kept as `….log.1` until the next time.
+//! Rotates the logs of a long-running stack: copies a long log to `….log.1` and truncates it.
 //!
-//! The servers hold their logs open and append, so a log is copied and cut, not renamed. Lines that are written in the
-//! moment between the two are lost; `orderflow logs` notices that a file is shorter and goes on from its beginning.
+//! The servers keep their logs open and append to them, so a log cannot be renamed. Lines that are
+//! written between copy and truncation are lost. `orderflow logs` detects a shorter file and
+//! continues from its beginning.
 
 use std::{
     fs::{self, File},
@@ -15,18 +15,18 @@ use tokio::time::interval;
 
 use crate::progress::Progress;
 
-/// What `orderflow logs` can look back on is less.
+/// The longest log in bytes; `orderflow logs` shows less.
 const LONGEST: u64 = 32 << 20;
 const LOOK: Duration = Duration::from_secs(15);
 
-/// Looks after every log in this folder until it is aborted.
+/// Rotates the logs in this folder until the task is aborted.
 pub(crate) async fn rotate_logs(folder: PathBuf, progress: Progress) {
     let mut ticks = interval(LOOK);
     loop {
         ticks.tick().await;
         if let Err(error) = shorten(&folder, LONGEST) {
             progress.report(format!(
-                "failed to shorten a log in {}: {error}",
+                "{}: failed to rotate a log: {error}",
                 folder.display()
             ));
         }
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_that_is_too_long_is_begun_again_by_who_writes_it() {
+    fn long_log_is_truncated_while_its_writer_appends() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("api.log");
         let mut server = File::options()

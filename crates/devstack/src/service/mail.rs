@@ -1,4 +1,4 @@
-//! A mail server for looking at what would be sent: it takes every mail and passes none on.
+//! A mail server that accepts every mail, shows it on a web page and sends none.
 
 use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
 
@@ -6,28 +6,26 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::{
-    guard::GuardOptions,
     ports,
-    process::Process,
+    process::{Process, guard::GuardOptions, readiness::Readiness},
     progress::Progress,
-    readiness::Readiness,
     toolchain::{self, MailProgram},
 };
 
 const START: Duration = Duration::from_secs(60);
 
-/// How to run the server.
+/// Options of the server.
 #[derive(Clone, Debug)]
 pub struct MailOptions {
-    /// `None` is the one that [`toolchain::mail_sink`] finds.
+    /// The program; `None` is the one that [`toolchain::obtain_mail_server`] finds.
     pub program: Option<MailProgram>,
-    /// Of its web page; `None` is a free one.
+    /// The port of the web page; `None` is a free one.
     pub ui_port: Option<u16>,
-    /// Where mails are kept; `None` forgets them.
+    /// The folder for mails; `None` is a temporary one.
     pub folder: Option<PathBuf>,
-    /// The server's log.
+    /// The server's log file.
     pub log: Option<PathBuf>,
-    /// Where to say what takes time.
+    /// The sink for progress messages.
     pub progress: Progress,
 }
 
@@ -43,20 +41,20 @@ impl Default for MailOptions {
     }
 }
 
-/// A running server; it ends with this value, and at the latest with this process.
+/// A running server. It stops when this value is dropped or this process ends.
 #[derive(Debug)]
 pub struct Mail {
-    /// For `SMTP_URL`.
+    /// The value for `SMTP_URL`.
     pub smtp_url: String,
-    /// Where a person looks at the mails.
+    /// The address of the web page that shows the mails.
     pub ui_url: String,
-    /// The server itself, to stop, kill or restart it.
+    /// The server's process, to stop, kill or restart it.
     pub process: Arc<Process>,
     _temporary: Option<TempDir>,
 }
 
 impl Mail {
-    /// Fetches the program if need be, starts the server, waits until it answers.
+    /// Installs the program if necessary, starts the server and waits until it is ready.
     pub async fn start(options: MailOptions) -> Result<Self> {
         let sink = match options.program {
             Some(sink) => sink,
@@ -88,7 +86,7 @@ impl Mail {
                     .unwrap_or_else(|| temporary.path().join("mail.log")),
                 user: None,
                 stop_signal: "TERM",
-                // It would wait for clients that keep their connections.
+                // The server would wait for clients that keep their connections open.
                 grace_period: Duration::from_secs(1),
                 remove_folder: Some(temporary.path().to_owned()),
             },
@@ -107,7 +105,7 @@ impl Mail {
     }
 }
 
-/// How the program is run, and where it says that it is ready.
+/// Returns the command, and the path of its health check.
 fn command(
     sink: &MailProgram,
     smtp_port: u16,

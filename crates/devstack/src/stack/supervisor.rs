@@ -1,4 +1,4 @@
-//! The process that owns a project's stack, from its start until somebody asks for its end.
+//! The supervisor: the process that runs a project's stack from its start until a request to stop.
 
 use std::{
     fs,
@@ -15,20 +15,21 @@ use tokio::{
 };
 use url::Url;
 
-use crate::{
+use super::{
+    Stack, StackOptions,
+    addresses::StackAddresses,
     control::{self, ControlRequest, ControlResponse},
-    ports,
-    progress::Progress,
     project::{Project, StackState},
     rotation,
-    stack::{self, Stack, StackAddresses, StackOptions},
+    status::stopped_services,
 };
+use crate::{ports, progress::Progress};
 
-/// The guards of a killed supervisor need a moment to stop its servers.
+/// The longest wait for the guards of a killed supervisor to stop its servers.
 const PREDECESSOR: Duration = Duration::from_secs(30);
 
-/// Starts the stack of a project, says `ready`, and runs it until Ctrl-C, SIGTERM, `orderflow down`, or the end of
-/// `abandoned` before it is ready.
+/// Starts the stack of a project, calls `ready`, and runs the stack until Ctrl-C, SIGTERM or
+/// `orderflow down`. Stops during the start when `abandoned` completes.
 pub async fn run_supervisor(
     project: &Project,
     options: StackOptions,
@@ -37,7 +38,7 @@ pub async fn run_supervisor(
     ready: impl FnOnce(&StackState),
 ) -> Result<()> {
     let Some(_lock) = project.try_lock()? else {
-        bail!("the stack is running already; `orderflow ps` shows it");
+        bail!("the stack is already running; `orderflow ps` shows it");
     };
     let mut ends = Ends::new()?;
     let predecessor = project.read_last_state();
@@ -50,7 +51,7 @@ pub async fn run_supervisor(
 
     let start = async {
         if let Some(state) = predecessor {
-            progress.report("the last supervisor was killed; waiting for the rest of its services");
+            progress.report("the last supervisor was killed; waiting for its services to exit");
             wait_for_end(&state.addresses).await;
         }
         Stack::start(options, progress).await
@@ -73,7 +74,7 @@ pub async fn run_supervisor(
             if written.is_ok() {
                 ready(&state);
                 let waiting = run(&stack, &listener, &mut ends, progress).await;
-                progress.report("stopping everything");
+                progress.report("stopping all services");
                 stack.stop().await;
                 answer(waiting, &ControlResponse::Done).await;
             } else {
@@ -83,7 +84,7 @@ pub async fn run_supervisor(
             written
         }
         Ok(None) => {
-            progress.report("stopped before it was ready");
+            progress.report("stopped before the stack was ready");
             Ok(())
         }
         Err(error) => Err(error),
@@ -92,7 +93,8 @@ pub async fn run_supervisor(
     result
 }
 
-/// Answers requests until one of them, or a signal, asks for the end; returns who waits for it.
+/// Answers requests until a request or a signal stops the stack. Returns the connection that waits for
+/// the stop.
 async fn run(
     stack: &Stack,
     listener: &UnixListener,
@@ -119,12 +121,12 @@ async fn run(
                 }
             }
         };
-        // Who asked may have gone.
+        // The client may have closed the connection.
         let _ = control::write_message(&mut stream, &reply).await;
     }
 }
 
-/// While the stack starts, there is one thing that one can ask for.
+/// Answers requests during the start until one stops the stack. Rejects a restart.
 async fn refuse_until_down(listener: &UnixListener) {
     loop {
         let (request, mut stream) = next_request(listener).await;
@@ -134,7 +136,7 @@ async fn refuse_until_down(listener: &UnixListener) {
                 return;
             }
             ControlRequest::Status => {
-                let mut status = stack::stopped_services();
+                let mut status = stopped_services();
                 for line in &mut status {
                     "starting".clone_into(&mut line.state);
                 }
@@ -151,12 +153,12 @@ async fn refuse_until_down(listener: &UnixListener) {
 async fn next_request(listener: &UnixListener) -> (ControlRequest, BufReader<UnixStream>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of descriptors, for example: not worth a busy loop.
+            // The process may be out of file descriptors; the pause avoids a busy loop.
             sleep(Duration::from_millis(100)).await;
             continue;
         };
         let mut stream = BufReader::new(stream);
-        // Somebody who connects and says nothing must not block the others.
+        // A client that connects and sends nothing must not block other clients.
         let read = tokio::time::timeout(Duration::from_secs(2), control::read_message(&mut stream));
         if let Ok(Ok(request)) = read.await {
             return (request, stream);
@@ -170,7 +172,8 @@ async fn answer(stream: Option<BufReader<UnixStream>>, answer: &ControlResponse)
     }
 }
 
-/// After `kill -9` of a supervisor, its guards may still be stopping what it started.
+/// Waits until the ports of a killed supervisor's services are free, because its guards may still be
+/// stopping them.
 async fn wait_for_end(addresses: &StackAddresses) {
     let taken = || {
         [
@@ -196,7 +199,7 @@ async fn wait_for_end(addresses: &StackAddresses) {
     }
 }
 
-/// Ctrl-C, SIGTERM and a closed terminal.
+/// The signals that stop the stack: Ctrl-C, SIGTERM and a closed terminal.
 struct Ends([tokio::signal::unix::Signal; 3]);
 
 impl Ends {

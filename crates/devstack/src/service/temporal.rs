@@ -1,4 +1,4 @@
-//! A Temporal dev server with our search attributes.
+//! A Temporal development server with our search attributes.
 
 use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
 
@@ -6,28 +6,30 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::{
-    guard::GuardOptions, ports, process::Process, progress::Progress, readiness::Readiness,
+    ports,
+    process::{Process, guard::GuardOptions, readiness::Readiness},
+    progress::Progress,
     toolchain,
 };
 use domain::SEARCH_ATTRIBUTES;
 
-/// A 250 MB program that was just built is read from disk first.
+/// The longest start; a new program of 250 MB must first be read from disk.
 const START: Duration = Duration::from_secs(60);
 
-/// How to run the server.
+/// Options of the server.
 #[derive(Clone, Debug)]
 pub struct TemporalOptions {
-    /// `None` is a free one.
+    /// The port; `None` is a free one.
     pub port: Option<u16>,
-    /// `None` is a server without its web pages.
+    /// The port of the web pages; `None` starts none.
     pub ui_port: Option<u16>,
-    /// Where workflows are kept; `None` keeps them in memory, which is about 2.5 times cheaper.
+    /// The file for workflows; `None` keeps them in memory, which needs about 2.5 times less work.
     pub db_file: Option<PathBuf>,
-    /// Created at the start.
+    /// The namespace, created at the start.
     pub namespace: String,
-    /// The server's log.
+    /// The server's log file.
     pub log: Option<PathBuf>,
-    /// Where to say what takes time.
+    /// The sink for progress messages.
     pub progress: Progress,
 }
 
@@ -44,24 +46,25 @@ impl Default for TemporalOptions {
     }
 }
 
-/// A running server; it ends with this value, and at the latest with this process.
+/// A running server. It stops when this value is dropped or this process ends.
 #[derive(Debug)]
 pub struct Temporal {
-    /// `127.0.0.1:port`, for `TEMPORAL_ADDRESS`.
+    /// The value for `TEMPORAL_ADDRESS`: `127.0.0.1:port`.
     pub address: String,
-    /// The port of its API.
+    /// The port of the API.
     pub port: u16,
-    /// The web pages, where they were asked for.
+    /// The URL of the web pages, if they were started.
     pub ui_url: Option<String>,
     /// The namespace.
     pub namespace: String,
-    /// The server itself, to stop, kill or restart it.
+    /// The server's process, to stop, kill or restart it.
     pub process: Arc<Process>,
     _temporary: Option<TempDir>,
 }
 
 impl Temporal {
-    /// Fetches the program if need be, starts the server, waits until it knows namespace and search attributes.
+    /// Installs the program if necessary, starts the server, and waits until it has the namespace and the
+    /// search attributes.
     pub async fn start(options: TemporalOptions) -> Result<Self> {
         let program = toolchain::obtain_temporal(&options.progress).await?;
         let port = match options.port {
@@ -69,6 +72,7 @@ impl Temporal {
             None => ports::free_port()?,
         };
         let address = format!("127.0.0.1:{port}");
+        let http_port = ports::free_port()?;
         let (log, temporary) = match options.log {
             Some(log) => (log, None),
             None => {
@@ -82,6 +86,7 @@ impl Temporal {
         let mut command: Vec<OsString> = vec![program.into()];
         command.extend(["server", "start-dev", "--ip", "127.0.0.1"].map(Into::into));
         command.extend(["--port".into(), port.to_string().into()]);
+        command.extend(["--http-port".into(), http_port.to_string().into()]);
         command.extend(["--namespace".into(), options.namespace.clone().into()]);
         command.extend(["--log-level", "warn", "--log-format", "json"].map(Into::into));
         for (name, kind) in SEARCH_ATTRIBUTES {
@@ -103,9 +108,9 @@ impl Temporal {
                 name: "temporal".to_owned(),
                 command,
                 environment: Vec::new(),
-                // Those of a profile for another server must not reach this one.
-                removed_environment: ["TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"]
-                    .map(ToOwned::to_owned)
+                // The user may have set these for another server.
+                removed_environment: [&settings::TEMPORAL_ADDRESS, &settings::TEMPORAL_NAMESPACE]
+                    .map(|setting| setting.name().to_owned())
                     .to_vec(),
                 log,
                 user: None,
@@ -115,7 +120,9 @@ impl Temporal {
             },
             Readiness::Temporal {
                 address: address.clone(),
+                http_address: format!("127.0.0.1:{http_port}"),
                 namespace: options.namespace.clone(),
+                search_attributes: SEARCH_ATTRIBUTES.map(|(name, _)| name).to_vec(),
             },
             START,
         )

@@ -1,4 +1,4 @@
-//! The one folder in which a project keeps the state of its stack, and who holds it.
+//! The state folder of a project's stack, and its lock.
 
 use std::{
     env,
@@ -10,16 +10,17 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::{folder, stack::StackAddresses};
+use super::addresses::StackAddresses;
+use crate::folder;
 
-/// What other commands need to know about a running stack.
+/// A running stack, as other commands read it from the state folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StackState {
-    /// The process that started everything and watches over it.
+    /// The process id of the supervisor.
     pub supervisor_pid: u32,
-    /// Where everything is.
+    /// The addresses of all services.
     pub addresses: StackAddresses,
-    /// What worker and API were told by their environment.
+    /// The settings of worker and API.
     #[serde(default)]
     pub settings: Vec<(String, String)>,
 }
@@ -31,7 +32,8 @@ pub struct Project {
 }
 
 impl Project {
-    /// The project of the current folder: the nearest one above that has a state folder, else the nearest workspace.
+    /// Returns the project of the current folder: the nearest parent with a state folder, else the
+    /// nearest parent with a `Cargo.lock`, else the current folder.
     pub fn from_current_folder() -> Result<Self> {
         let current = env::current_dir().context("failed to find the current folder")?;
         let with = |name: &str| {
@@ -43,7 +45,7 @@ impl Project {
         Ok(Self::from_root(root.unwrap_or(&current)))
     }
 
-    /// The project in this folder.
+    /// Returns the project in this folder.
     #[must_use]
     pub fn from_root(root: &Path) -> Self {
         Self {
@@ -51,25 +53,25 @@ impl Project {
         }
     }
 
-    /// The state folder.
+    /// Returns the state folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// One file per service.
+    /// Returns the folder of the logs, with one file for each service.
     #[must_use]
     pub fn logs(&self) -> PathBuf {
         self.folder.join("logs")
     }
 
-    /// The log of one service, or of the `supervisor`.
+    /// Returns the log file of one service, or of the `supervisor`.
     #[must_use]
     pub fn log(&self, service: &str) -> PathBuf {
         self.logs().join(format!("{service}.log"))
     }
 
-    /// Secrets of webhooks, made up for this stack alone.
+    /// Returns the file of the generated webhook secrets.
     pub(crate) fn webhooks_file(&self) -> PathBuf {
         self.folder.join("webhooks.env")
     }
@@ -78,7 +80,7 @@ impl Project {
         self.folder.join("temporal.db")
     }
 
-    /// The socket of the supervisor. A socket's path is limited to about 100 bytes.
+    /// Returns the path of the supervisor's socket. Such a path is limited to about 100 bytes.
     pub(crate) fn socket(&self) -> PathBuf {
         let usual = self.folder.join("control.sock");
         if usual.as_os_str().len() < 100 {
@@ -88,12 +90,12 @@ impl Project {
         env::temp_dir().join(name)
     }
 
-    /// Takes the project for this process, until the file is dropped; `None` if another process has it.
-    /// The kernel lets go of the lock whatever ends its holder, so a stale one cannot be.
+    /// Locks the project until the file is dropped; returns `None` if another process has locked it.
+    /// The kernel releases the lock when its process ends, so a lock is never stale.
     pub(crate) fn try_lock(&self) -> Result<Option<File>> {
         DirBuilder::new()
             .recursive(true)
-            // Others may pass to the database's folder, which guards itself.
+            // The server's user must be able to enter; the database's folder has stricter permissions.
             .mode(0o711)
             .create(&self.folder)
             .with_context(|| format!("failed to create {}", self.folder.display()))?;
@@ -113,7 +115,7 @@ impl Project {
         }
     }
 
-    /// Whether a supervisor holds this project.
+    /// Returns whether a supervisor has locked this project.
     pub fn is_running(&self) -> Result<bool> {
         if !self.folder.join("lock").exists() {
             return Ok(false);
@@ -121,13 +123,13 @@ impl Project {
         Ok(self.try_lock()?.is_none())
     }
 
-    /// What the last supervisor wrote when its stack was ready. Left behind if it was killed.
+    /// Returns the state that the last supervisor wrote. The file remains if the supervisor was killed.
     pub(crate) fn read_last_state(&self) -> Option<StackState> {
         let text = fs::read_to_string(self.state_file()).ok()?;
         serde_json::from_str(&text).ok()
     }
 
-    /// The running stack; an error that says how to start it if there is none.
+    /// Returns the state of the running stack. Fails if no stack is running.
     pub fn read_state(&self) -> Result<StackState> {
         if !self.is_running()? {
             bail!("the stack is not running; start it with `orderflow up`");
@@ -140,19 +142,19 @@ impl Project {
         let file = self.state_file();
         let fresh = file.with_extension("new");
         let text = serde_json::to_string_pretty(state).context("failed to write the state")?;
-        // It has passwords and secrets, of this stack alone.
+        // The file contains passwords and secrets of this stack.
         folder::write_private_file(&fresh, &text)
             .and_then(|()| fs::rename(&fresh, &file))
             .with_context(|| format!("failed to write {}", file.display()))
     }
 
     pub(crate) fn remove_state(&self) {
-        // They are gone already after an orderly end.
+        // The files do not exist after a regular stop.
         let _ = fs::remove_file(self.state_file());
         let _ = fs::remove_file(self.socket());
     }
 
-    /// Removes all data of a stack that does not run.
+    /// Removes all data of a stack that is not running.
     pub fn remove_data(&self) -> Result<()> {
         let Some(_lock) = self.try_lock()? else {
             bail!("the stack is running; stop it with `orderflow down`");

@@ -1,15 +1,16 @@
-//! Servers that cannot outlive the process that asked for them.
+//! Runs servers that cannot outlive this process.
 //!
-//! Each server runs under a small shell ([`guard.sh`](../guard.sh)) that leads a process group of its own and holds
-//! one end of a socket pair; the other end lives in this process alone (close-on-exec). Whatever ends this process
-//! (return, panic, abort, Ctrl-C, `kill -9`) closes it, and the shell stops the server. The shell also ends when the
-//! server does, with its status, so that a supervisor sees the death.
+//! Each server runs under a small shell script (`guard.sh`) that leads a separate
+//! process group and holds one end of a socket pair. Only this process has the other end
+//! (close-on-exec). The kernel closes it when this process ends for any reason (return, panic,
+//! abort, Ctrl-C, `kill -9`), and the script then stops the server. The script exits with the
+//! server's status when the server exits, so that a supervisor detects it.
 //!
-//! `PR_SET_PDEATHSIG` would be shorter and is wrong: it follows the spawning *thread*, and the test harness ends one
-//! per test.
+//! `PR_SET_PDEATHSIG` would be shorter but does not work here: it follows the *thread* that spawned
+//! the process, and the test harness ends one thread per test.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsString, c_int},
     fs::{self, File},
     io::{BufRead, BufReader, Write},
     net::Shutdown,
@@ -28,34 +29,35 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, test_kill_process_group};
 use tokio::{sync::watch, time::timeout};
 
 const SCRIPT: &str = include_str!("guard.sh");
 
-/// What to run under a guard, and how to end it.
+/// A server's command, and the way to stop it.
 #[derive(Clone, Debug)]
 pub struct GuardOptions {
-    /// Shown in errors.
+    /// The name in error messages.
     pub name: String,
     /// The program and its arguments.
     pub command: Vec<OsString>,
-    /// Added to the environment of this process.
+    /// Variables that are added to the environment of this process.
     pub environment: Vec<(String, String)>,
-    /// Taken out of the environment of this process.
+    /// Variables that are removed from the environment of this process.
     pub removed_environment: Vec<String>,
-    /// Standard output and error are appended here.
+    /// The file to which standard output and standard error are appended.
     pub log: PathBuf,
-    /// The user (and group) to run as, where it is not this one.
+    /// The user id and group id, if they differ from those of this process.
     pub user: Option<u32>,
-    /// How the server is asked to end, for example `TERM`.
+    /// The signal that stops the server, for example `TERM`.
     pub stop_signal: &'static str,
-    /// How long it may take to end before it is killed.
+    /// The time that the server may take to exit before it is killed.
     pub grace_period: Duration,
-    /// Removed when this process has ended or hung up: for data that nobody needs afterwards.
+    /// A folder with temporary data, removed after the stop of the server or the end of this process.
     pub remove_folder: Option<PathBuf>,
 }
 
-/// A running server. Dropping it stops the server without waiting.
+/// A running server. Dropping the value stops the server without waiting for its exit.
 #[derive(Debug)]
 pub struct Guard {
     pid: u32,
@@ -65,7 +67,7 @@ pub struct Guard {
     patience: Duration,
 }
 
-/// Our end of the socket pair: closed means "stop the server".
+/// Our end of the socket pair. Closing it stops the server.
 #[derive(Debug)]
 struct Line {
     stream: Mutex<Option<UnixStream>>,
@@ -75,21 +77,22 @@ struct Line {
 impl Line {
     fn send(&self, signal: &str) {
         if let Some(stream) = lock(&self.stream).as_mut() {
-            // If the guard is gone already, so is the server.
+            // If the guard has exited, so has the server.
             let _ = stream.write_all(format!("{signal}\n").as_bytes());
         }
     }
 
     fn hang_up(&self) {
         if let Some(stream) = lock(&self.stream).take() {
-            // A shutdown also reaches a duplicate, should another thread be between `fork` and `exec` right now.
+            // A shutdown also affects a duplicate, which exists while another thread is between `fork`
+            // and `exec`.
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
 }
 
 impl Guard {
-    /// Starts the server; its guard is in place before the server is.
+    /// Starts the guard, which then starts the server.
     pub fn spawn(options: &GuardOptions) -> Result<Self> {
         let name = &options.name;
         if let Some(folder) = options.log.parent() {
@@ -121,20 +124,22 @@ impl Guard {
             command.env_remove(key);
         }
         if let Some(user) = options.user {
-            // Our own working folder may be closed to that user.
+            // That user may not be able to enter our working folder.
             command.uid(user).gid(user).current_dir("/");
         }
         let mut shell = command
             .spawn()
             .with_context(|| format!("failed to start {name}"))?;
-        // The command holds a copy of the shell's end: without this, the shell's death would not be seen.
+        // The command holds a copy of the shell's end. While it is open, the exit of the shell does not
+        // close the socket.
         drop(command);
 
         let (report, ended) = watch::channel(None);
         let waiter = thread::spawn(move || {
             let status = shell.wait().ok();
-            if status.and_then(|status| status.signal()) == Some(libc::SIGKILL) {
-                // The guard killed its whole group, itself included: nobody waited for the server yet.
+            if status.and_then(|status| status.signal()) == Some(Signal::KILL.as_raw()) {
+                // The guard killed its whole process group, itself included, without waiting for the
+                // server's exit.
                 wait_for_group(shell.id());
             }
             report.send_replace(status);
@@ -160,19 +165,19 @@ impl Guard {
         }
     }
 
-    /// The process id of the server itself.
+    /// Returns the process id of the server.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// Whether the server has ended.
+    /// Returns whether the server has exited.
     #[must_use]
     pub fn has_exited(&self) -> bool {
         self.ended.borrow().is_some()
     }
 
-    /// A future that waits for the end of the server, for whatever reason.
+    /// Waits until the server has exited for any reason.
     pub fn wait_for_exit(&self) -> impl Future<Output = Option<ExitStatus>> + Send + use<> {
         let mut ended = self.ended.clone();
         async move {
@@ -183,13 +188,13 @@ impl Guard {
         }
     }
 
-    /// Asks the server to end, and waits until it has and its folder is removed.
+    /// Stops the server, and waits until it has exited and its folder is removed.
     pub async fn stop(self) {
         self.line.hang_up();
         self.wait_for_exit().await;
     }
 
-    /// Asks the server to end, waits until it has, and leaves its folder for the next start.
+    /// Stops the server, waits until it has exited, and keeps its folder for the next start.
     pub async fn stop_and_keep_folder(self) {
         self.line.send(self.stop_signal);
         if timeout(self.patience, self.wait_for_exit()).await.is_err() {
@@ -197,7 +202,7 @@ impl Guard {
         }
     }
 
-    /// Kills the server at once (`SIGKILL`), and waits until it is gone. Its folder stays for the next start.
+    /// Kills the server with `SIGKILL`, waits until it has exited, and keeps its folder for the next start.
     pub async fn kill(self) {
         self.line.send("KILL");
         self.wait_for_exit().await;
@@ -210,31 +215,35 @@ impl Drop for Guard {
     }
 }
 
-/// The first thing a guard says. The socket is read byte by byte so that nothing is lost in a buffer.
+/// Reads the first line of a guard. Reading one byte at a time leaves later lines in the socket.
 fn read_pid(stream: &UnixStream) -> Result<u32> {
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     let mut line = String::new();
     BufReader::with_capacity(1, stream).read_line(&mut line)?;
     line.trim()
         .parse()
-        .context("its guard (/bin/sh) ended before the server was started")
+        .context("its guard (/bin/sh) exited before it started the server")
 }
 
-/// Waits until a group that was killed has no members, or a moment where `init` does not collect the dead.
+/// Waits until a killed process group is empty, at most two seconds: some containers have an `init`
+/// that does not reap processes.
 fn wait_for_group(group: u32) {
-    let Ok(group) = libc::pid_t::try_from(group) else {
+    let Some(group) = i32::try_from(group).ok().and_then(Pid::from_raw) else {
         return;
     };
-    let exists = || {
-        #[expect(unsafe_code, reason = "std cannot ask for a process group")]
-        // SAFETY: signal 0 is only a question, and `killpg` touches no memory of ours.
-        let answer = unsafe { libc::killpg(group, 0) };
-        answer == 0
-    };
+    let exists = || test_kill_process_group(group).is_ok();
     let end = Instant::now() + Duration::from_secs(2);
     while exists() && Instant::now() < end {
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+#[expect(
+    unsafe_code,
+    reason = "std has no call to run code at the end of a process"
+)]
+unsafe extern "C" {
+    fn atexit(handler: extern "C" fn()) -> c_int;
 }
 
 type Registered = (Arc<Line>, JoinHandle<()>);
@@ -245,11 +254,11 @@ fn register(line: Arc<Line>, waiter: JoinHandle<()>) {
     AT_EXIT.call_once(|| {
         #[expect(
             unsafe_code,
-            reason = "statics are never dropped; `atexit` is the one place that runs at the end of every test binary"
+            reason = "statics are never dropped; only `atexit` runs at the end of every test binary"
         )]
-        // SAFETY: the handler is a plain function that unwinds nowhere.
+        // SAFETY: the handler is a plain function that does not panic.
         unsafe {
-            libc::atexit(stop_all);
+            atexit(stop_all);
         }
     });
     let mut guards = lock(&GUARDS);
@@ -257,7 +266,7 @@ fn register(line: Arc<Line>, waiter: JoinHandle<()>) {
     guards.push((line, waiter));
 }
 
-/// On an ordinary end, waits until everything is gone, so that nothing is left when `cargo test` returns.
+/// Waits at a regular exit until all servers have exited, so that none is left when `cargo test` returns.
 extern "C" fn stop_all() {
     let guards = std::mem::take(&mut *lock(&GUARDS));
     for (line, _) in &guards {
@@ -265,14 +274,14 @@ extern "C" fn stop_all() {
     }
     for (line, waiter) in guards {
         let _ = waiter.join();
-        // The guard did this, unless its server was dead already.
+        // The guard has removed the folder, unless its server had exited before.
         if let Some(folder) = &line.remove_folder {
             let _ = fs::remove_dir_all(folder);
         }
     }
 }
 
-/// A panic while one of these is held leaves nothing half done.
+/// Locks a mutex. A panic while it is locked leaves no incomplete data, so poisoning is ignored.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! A PostgreSQL server of our own: user, password and database `app`, on 127.0.0.1 alone.
+//! A local PostgreSQL server on 127.0.0.1. User, password and database are `app`.
 
 use std::{
     ffi::OsString,
@@ -13,31 +13,32 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 
 use crate::{
-    folder,
-    guard::{Guard, GuardOptions},
-    ports,
-    process::Process,
+    folder, ports,
+    process::{
+        Process,
+        guard::{Guard, GuardOptions},
+        readiness::Readiness,
+    },
     progress::Progress,
-    readiness::Readiness,
     toolchain,
 };
 
-/// User, password and database of the local server.
+/// The user, the password and the database of the local server.
 const NAME: &str = "app";
 const START: Duration = Duration::from_secs(60);
 
-/// How to run the server.
+/// Options of the server.
 #[derive(Clone, Debug)]
 pub struct PostgresOptions {
-    /// Where the data is kept; `None` is a temporary folder that is removed at the end.
+    /// The data folder; `None` is a temporary folder that is removed at the end.
     pub data_dir: Option<PathBuf>,
-    /// `None` is a free one.
+    /// The port; `None` is a free one.
     pub port: Option<u16>,
-    /// Whether a commit survives a power cut; off is quicker, and right for data that is thrown away.
+    /// `true` if a commit must survive a power failure. `false` is faster and fits temporary data.
     pub durable: bool,
-    /// The server's log; `None` is a file beside the data.
+    /// The server's log file; `None` is a file beside the data folder.
     pub log: Option<PathBuf>,
-    /// Where to say what takes time.
+    /// The sink for progress messages.
     pub progress: Progress,
 }
 
@@ -53,23 +54,24 @@ impl Default for PostgresOptions {
     }
 }
 
-/// A running server; it ends with this value, and at the latest with this process.
+/// A running server. It stops when this value is dropped or this process ends.
 #[derive(Debug)]
 pub struct Postgres {
-    /// The database `app`, with user and password.
+    /// The URL of the database `app`, with user and password.
     pub url: String,
     /// The port on 127.0.0.1.
     pub port: u16,
-    /// Where the data is.
+    /// The data folder.
     pub data_dir: PathBuf,
-    /// The server itself, to stop, kill or restart it.
+    /// The server's process, to stop, kill or restart it.
     pub process: Arc<Process>,
-    /// Removed last, for the case that the guard could not do it. Fields are dropped in order.
+    /// Removed last, if the guard could not remove it. Fields are dropped in order.
     _temporary: Option<TempDir>,
 }
 
 impl Postgres {
-    /// Fetches the programs if need be, creates the data if there is none, starts the server, waits until it answers.
+    /// Installs the programs and creates the data if necessary, starts the server and waits until it
+    /// is ready.
     pub async fn start(options: PostgresOptions) -> Result<Self> {
         let programs = toolchain::obtain_postgres(&options.progress).await?;
         let port = match options.port {
@@ -83,7 +85,7 @@ impl Postgres {
                     .prefix("orderflow-postgres-")
                     .tempdir()
                     .context("failed to create a temporary folder for PostgreSQL")?;
-                // The guard removes it, and runs as the server's user.
+                // The guard removes the folder, and the guard runs as the server's user.
                 folder::chown_to_server_user(folder.path())?;
                 (folder.path().join("data"), Some(folder))
             }
@@ -93,7 +95,9 @@ impl Postgres {
             .unwrap_or_else(|| data_dir.with_extension("log"));
         let doomed = temporary.as_ref().map(|folder| folder.path().to_owned());
         if !data_dir.join("PG_VERSION").is_file() {
-            options.progress.report("PostgreSQL: creating the database");
+            options
+                .progress
+                .report("PostgreSQL: creating the data folder");
             initialise(&programs, &data_dir, &log, doomed.clone()).await?;
         }
         let process = Process::start(
@@ -101,11 +105,11 @@ impl Postgres {
                 name: "postgres".to_owned(),
                 command: command(&programs, &data_dir, port, options.durable),
                 environment: Vec::new(),
-                // PGDATA, PGPORT and others of the user's shell are meant for another server.
+                // Variables such as PGDATA and PGPORT of the user's shell belong to another server.
                 removed_environment: foreign_settings(),
                 log,
                 user: folder::server_user(),
-                // Fast and orderly where the data matters, at once where it goes anyway.
+                // INT is a fast shutdown that keeps the data; QUIT stops immediately.
                 stop_signal: if temporary.is_some() { "QUIT" } else { "INT" },
                 grace_period: Duration::from_secs(if temporary.is_some() { 5 } else { 20 }),
                 remove_folder: doomed,
@@ -129,7 +133,8 @@ impl Postgres {
         Ok(server)
     }
 
-    /// Creates a database, empty or as a copy of `template` (which nobody may be connected to), and returns its URL.
+    /// Creates a database and returns its URL. With a `template` the database is a copy of it; no
+    /// client may be connected to the template.
     pub async fn create_database(&self, name: &str, template: Option<&str>) -> Result<String> {
         let mut connection = self.connect().await?;
         let template = template.unwrap_or("template0");
@@ -138,7 +143,7 @@ impl Postgres {
             quoted(name)?,
             quoted(template)?
         );
-        // Names cannot be bound as parameters; `quoted` lets nothing through that could leave the quotes.
+        // Names cannot be bound as parameters; `quoted` rejects names that could end the quotes.
         connection
             .execute(AssertSqlSafe(statement))
             .await
@@ -147,7 +152,7 @@ impl Postgres {
         Ok(url(self.port, name))
     }
 
-    /// Drops a database, and whoever is connected to it.
+    /// Drops a database and closes its connections.
     pub async fn drop_database(&self, name: &str) -> Result<()> {
         let mut connection = self.connect().await?;
         let statement = format!("drop database if exists {} with (force)", quoted(name)?);
@@ -159,12 +164,12 @@ impl Postgres {
         Ok(())
     }
 
-    /// Stops the server; a temporary folder goes with it.
+    /// Stops the server and removes a temporary data folder.
     pub async fn stop(&self) {
         self.process.stop().await;
     }
 
-    /// Stops the server in an orderly way, and starts it again on the same port and data.
+    /// Stops the server and starts it again with the same port and data.
     pub async fn restart(&self) -> Result<()> {
         self.process.restart().await
     }
@@ -176,7 +181,7 @@ impl Postgres {
                 .bind(name)
                 .fetch_one(&mut connection)
                 .await
-                .context("failed to look for the database")?;
+                .context("failed to list the databases")?;
         connection.close().await?;
         Ok(found)
     }
@@ -195,7 +200,7 @@ fn url(port: u16, database: &str) -> String {
 fn quoted(name: &str) -> Result<String> {
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-';
     if name.is_empty() || name.len() > 63 || !name.chars().all(allowed) {
-        bail!("{name:?} is no name for a database: letters, digits, _ and -, at most 63");
+        bail!("database name {name:?}: not valid; allowed: at most 63 letters, digits, _ and -");
     }
     Ok(format!("\"{name}\""))
 }
@@ -223,8 +228,8 @@ fn command(programs: &Path, data: &Path, port: u16, durable: bool) -> Vec<OsStri
     command
 }
 
-/// Runs `initdb` as the user that the server runs as, under a guard, beside the place where the data goes in the end:
-/// whatever is killed in between leaves nothing that looks like a database.
+/// Runs `initdb` under a guard and as the server's user. It creates the data beside the final folder
+/// and renames it, so that an interrupted process leaves no incomplete data folder.
 async fn initialise(
     programs: &Path,
     data: &Path,
@@ -239,7 +244,8 @@ async fn initialise(
     folder::create_server_folder(&fresh)?;
     let log = log.with_file_name("initdb.log");
     let _ = fs::remove_file(&log);
-    // The password goes through a pipe that the server's user owns: no file to clean up, nothing for `ps` to show.
+    // A pipe that the server's user owns transfers the password: no file remains, and `ps` does not
+    // show it.
     let script = format!("echo {NAME} | \"$@\" --pwfile=/dev/stdin");
     let mut command: Vec<OsString> = ["/bin/sh", "-c", &script, "initdb"]
         .map(Into::into)
@@ -278,12 +284,12 @@ async fn initialise(
             .find(|line| line.contains("error") || line.starts_with("initdb:"));
         bail!(
             "initdb failed: {} (see {})",
-            problem.unwrap_or("it said nothing"),
+            problem.unwrap_or("no output"),
             log.display()
         );
     }
     fs::rename(&fresh, data)
-        .with_context(|| format!("failed to move the database to {}", data.display()))
+        .with_context(|| format!("failed to move the data folder to {}", data.display()))
 }
 
 fn foreign_settings() -> Vec<String> {

@@ -1,7 +1,8 @@
-//! A supervisor that outlives the command that started it, and tells it how the start goes.
+//! Starts a supervisor that outlives the command that started it.
 //!
-//! The launcher holds the supervisor's standard input and reads its standard output until the stack is ready. If the
-//! launcher goes before that, by Ctrl-C or `kill -9`, the supervisor sees the end of its input and stops everything.
+//! The supervisor reports the progress of the start on its standard output. The launcher holds the
+//! supervisor's standard input open until the stack is ready. If the launcher ends before that, by
+//! Ctrl-C or `kill -9`, the supervisor reads the end of its input and stops all services.
 
 use std::{
     ffi::OsString,
@@ -19,16 +20,14 @@ use tokio::{
     sync::oneshot,
 };
 
-use crate::{
-    progress::Progress,
-    project::{Project, StackState},
-};
+use super::project::{Project, StackState};
+use crate::progress::Progress;
 
 const READY: &str = "ready";
 const PROGRESS: &str = "progress ";
 const FAILED: &str = "failed ";
 
-/// Starts this program again in a session of its own with `arguments`, and waits until it says that it is ready.
+/// Starts this program with `arguments` in a new session, and waits until it reports that it is ready.
 pub async fn launch_supervisor(
     project: &Project,
     arguments: Vec<OsString>,
@@ -42,7 +41,7 @@ pub async fn launch_supervisor(
         .append(true)
         .open(&log)
         .with_context(|| format!("failed to open {}", log.display()))?;
-    let program = std::env::current_exe().context("failed to find this program's own file")?;
+    let program = std::env::current_exe().context("failed to find the file of this program")?;
     let mut command = Command::new(program);
     command
         .args(arguments)
@@ -51,12 +50,12 @@ pub async fn launch_supervisor(
         .stderr(file);
     #[expect(
         unsafe_code,
-        reason = "std cannot start a session; without one, the terminal's end would end the stack"
+        reason = "std cannot start a session; without one, closing the terminal would stop the stack"
     )]
-    // SAFETY: `setsid` is async-signal-safe and allocates nothing.
+    // SAFETY: `setsid` is async-signal-safe and does not allocate.
     unsafe {
         command.pre_exec(|| {
-            libc::setsid();
+            rustix::process::setsid()?;
             Ok(())
         });
     }
@@ -65,20 +64,24 @@ pub async fn launch_supervisor(
         .stdout
         .take()
         .context("the supervisor has no output")?;
-    // Held until the stack is ready: its end is how the supervisor learns of ours.
+    // Held until the stack is ready: the supervisor stops when this pipe closes.
     let _input = child.stdin.take();
     let mut lines = BufReader::new(output).lines();
     let mut failure = anyhow!(
-        "the supervisor ended while it started; see {}",
+        "the supervisor exited during its start; see {}",
         log.display()
     );
-    while let Some(line) = lines.next_line().await.context("the supervisor's output")? {
+    while let Some(line) = lines
+        .next_line()
+        .await
+        .context("failed to read the supervisor's output")?
+    {
         if line == READY {
             return project.read_state();
         } else if let Some(message) = line.strip_prefix(PROGRESS) {
             progress.report(message);
         } else if let Some(message) = line.strip_prefix(FAILED) {
-            // It still stops what it had started; the end of its output is its end.
+            // The supervisor still stops its services; it has exited when its output ends.
             failure = anyhow!("{message}");
         }
     }
@@ -86,12 +89,12 @@ pub async fn launch_supervisor(
     Err(failure)
 }
 
-/// The supervisor's side: how it speaks to whoever launched it.
+/// The supervisor's connection to the launcher.
 #[derive(Clone, Copy, Debug)]
 pub struct Launcher;
 
 impl Launcher {
-    /// Tells the launcher, as long as it listens, and the log for good.
+    /// Returns a sink that sends progress to the launcher and to the log.
     #[must_use]
     pub fn progress(self) -> Progress {
         Progress::new(|line| {
@@ -100,22 +103,22 @@ impl Launcher {
         })
     }
 
-    /// The stack is ready: the launcher may go.
+    /// Reports that the stack is ready, so the launcher may exit.
     pub fn report_ready(self) {
         log("ready");
         tell(READY);
     }
 
-    /// The stack did not start.
+    /// Reports that the stack did not start.
     pub fn report_failure(self, message: &str) {
         log(message);
         tell(&format!("{FAILED}{message}"));
     }
 
-    /// Waits for the end of the launcher, in whatever way.
+    /// Waits until the launcher has exited or was killed.
     pub async fn wait_for_exit(self) {
         let (report, gone) = oneshot::channel();
-        // A thread of its own: tokio's standard input would hold up the end of the runtime.
+        // A separate thread, because tokio's standard input would delay the end of the runtime.
         thread::spawn(move || {
             let _ = io::stdin().read(&mut [0]);
             let _ = report.send(());
@@ -124,7 +127,7 @@ impl Launcher {
     }
 }
 
-/// The launcher may have gone, which is no reason to fail, as `println!` would.
+/// Ignores errors: the launcher may have exited. `println!` would panic.
 fn tell(line: &str) {
     let mut output = io::stdout().lock();
     let _ = writeln!(output, "{line}");

@@ -1,38 +1,41 @@
-//! Secrets of payment providers' webhooks, made up for one stack: so that a notification can be signed and sent to it
-//! without an account at any provider.
+//! Generates webhook secrets for one stack, so that a webhook event can be signed and sent to it without
+//! an account at a payment provider.
 
-use std::{collections::BTreeMap, env, fs, io};
+use std::{collections::BTreeMap, fs, io};
 
 use anyhow::{Context, Result};
 
-use crate::{folder, project::Project};
+use super::project::Project;
+use crate::folder;
 use domain::WebhookProvider;
 use payment_webhooks::{SQUARE_URL, made_up, secrets_variable};
 
-/// What the API is told of webhooks; what the user sets stays the user's, and is not repeated here.
+/// Returns the API's settings of webhooks, without the variables that the user has set.
 pub(crate) fn webhook_environment(
     project: Option<&Project>,
     http_url: &str,
 ) -> Result<Vec<(String, String)>> {
     let secrets = match project {
-        Some(project) => kept(project)?,
-        None => complete(BTreeMap::new()),
+        Some(project) => load_or_create(project)?,
+        None => add_missing(BTreeMap::new()),
     };
     let square = (SQUARE_URL.to_owned(), format!("{http_url}/webhooks/square"));
     Ok(secrets
         .into_iter()
         .chain([square])
-        .filter(|(name, ours)| !is_the_users(name, ours))
+        .filter(|(name, ours)| !is_set_by_user(name, ours))
         .collect())
 }
 
-/// Set to something else. The same text comes from an `orderflow env` of this stack.
-fn is_the_users(name: &str, ours: &str) -> bool {
-    env::var(name).is_ok_and(|value| !value.trim().is_empty() && value != ours)
+/// Returns whether the user has set another value. The same value comes from `orderflow env`.
+fn is_set_by_user(name: &str, ours: &str) -> bool {
+    settings::find(name)
+        .and_then(settings::read)
+        .is_some_and(|value| value != ours)
 }
 
-/// Those of this project: made up at its first start, the same from then on.
-fn kept(project: &Project) -> Result<BTreeMap<String, String>> {
+/// Returns the secrets of a project. They are generated at its first start and stored.
+fn load_or_create(project: &Project) -> Result<BTreeMap<String, String>> {
     let file = project.webhooks_file();
     let known = match fs::read_to_string(&file) {
         Ok(text) => parse(&text),
@@ -41,7 +44,7 @@ fn kept(project: &Project) -> Result<BTreeMap<String, String>> {
             return Err(error).with_context(|| format!("failed to read {}", file.display()));
         }
     };
-    let secrets = complete(known.clone());
+    let secrets = add_missing(known.clone());
     if secrets != known {
         let lines: String = secrets
             .iter()
@@ -62,8 +65,8 @@ fn parse(text: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// One for each provider: also for one that a later release brings.
-fn complete(mut secrets: BTreeMap<String, String>) -> BTreeMap<String, String> {
+/// Adds a secret for each provider without one, for example a provider of a later release.
+fn add_missing(mut secrets: BTreeMap<String, String>) -> BTreeMap<String, String> {
     for provider in WebhookProvider::ALL {
         let fresh = || made_up(*provider, &rand::random());
         secrets
@@ -80,19 +83,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_secrets_of_a_project_are_made_up_once_and_nobody_else_can_read_them() {
+    fn project_secrets_are_private_and_generated_once() {
         let folder = tempfile::tempdir().unwrap();
         let project = Project::from_root(folder.path());
         fs::create_dir(project.folder()).unwrap();
-        let first = kept(&project).unwrap();
+        let first = load_or_create(&project).unwrap();
         assert_eq!(first.len(), WebhookProvider::ALL.len());
-        assert_eq!(kept(&project).unwrap(), first);
+        assert_eq!(load_or_create(&project).unwrap(), first);
         let mode = fs::metadata(project.webhooks_file())
             .unwrap()
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o600);
-        // A provider that came later.
+        // The file of an earlier release lacks one provider.
         let lines = fs::read_to_string(project.webhooks_file()).unwrap();
         let shorter: String = lines
             .lines()
@@ -100,7 +103,7 @@ mod tests {
             .map(|line| format!("{line}\n"))
             .collect();
         fs::write(project.webhooks_file(), shorter).unwrap();
-        let again = kept(&project).unwrap();
+        let again = load_or_create(&project).unwrap();
         assert_eq!(
             again.keys().collect::<Vec<_>>(),
             first.keys().collect::<Vec<_>>()
@@ -112,9 +115,9 @@ mod tests {
                 .count(),
             first.len() - 1
         );
-        // Another stack has others.
+        // Another stack has other secrets.
         assert!(
-            complete(BTreeMap::new())
+            add_missing(BTreeMap::new())
                 .iter()
                 .all(|(name, secret)| first[name] != *secret)
         );

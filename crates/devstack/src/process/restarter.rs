@@ -1,4 +1,4 @@
-//! Starts a service again that died without having been asked to.
+//! Restarts a service that exited without a request to stop.
 
 use std::{
     process::ExitStatus,
@@ -12,17 +12,17 @@ use crate::{process::Process, progress::Progress};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// Who lives longer than this has not died of its start: the next pause is a short one again.
+/// A service that runs longer than this did not fail at its start, so the next pause is short again.
 const HEALTHY: Duration = Duration::from_secs(30);
 
-/// Watches one service until it is aborted.
+/// Supervises one service until the task is aborted.
 pub(crate) async fn keep_running(service: Arc<Process>, progress: Progress) {
     let mut pause = FIRST_PAUSE;
     loop {
         let since = Instant::now();
         let status = service.wait_for_exit().await;
         if !service.is_dead().await {
-            // Stopped or restarted on purpose.
+            // A user stopped or restarted the service.
             continue;
         }
         if since.elapsed() > HEALTHY {
@@ -30,23 +30,23 @@ pub(crate) async fn keep_running(service: Arc<Process>, progress: Progress) {
         }
         let name = service.name();
         progress.report(format!(
-            "{name} died ({}); starting it again",
+            "{name} exited unexpectedly ({}); restarting it",
             describe(status)
         ));
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
         match service.restart_if_dead().await {
-            Ok(()) => progress.report(format!("{name} is back")),
+            Ok(()) => progress.report(format!("{name} is running again")),
             Err(error) => progress.report(format!("{name} did not start: {error:#}")),
         }
     }
 }
 
-/// A shell reports the death by a signal as 128 and its number.
+/// Describes an exit status. A shell reports a signal as 128 plus its number.
 fn describe(status: Option<ExitStatus>) -> String {
     match status.and_then(|status| status.code()) {
         Some(code) if code > 128 => format!("signal {}", code - 128),
         Some(code) => format!("exit code {code}"),
-        None => "killed with its guard".to_owned(),
+        None => "killed together with its guard".to_owned(),
     }
 }
