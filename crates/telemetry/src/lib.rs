@@ -1,8 +1,8 @@
-//! Logs, metrics and the steps of a call: one way to set them up, one name for each field.
+//! Logs, metrics and the steps of an API call.
 //!
-//! Never in a log: bodies, tokens, addresses, e-mail. Never in a metric: an id of anything, since each value of a
-//! label is a series that is kept. Start reading at [`init`], which every program calls; `spans` makes numbers of
-//! what other crates mark with a span, so that they need not know of metrics.
+//! A log never contains bodies, tokens, postal addresses or e-mail addresses. A metric never has an id
+//! as a label, because each value of a label is a separate series. Start reading at [`init`], which
+//! every program calls. Other crates create spans only; `spans` turns them into metrics.
 
 mod log;
 pub mod metrics;
@@ -13,12 +13,12 @@ pub use log::init;
 use std::{error::Error, fmt::Write};
 pub use steps::{Step, Steps, collect_steps, start_step};
 
-/// An error and what caused it, in one line: for the one place where it is logged.
+/// Returns an error with all its causes in one line, for the log.
 pub fn format_error_chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        // Writing to a string can't fail.
+        // Writing to a string cannot fail.
         let _ = write!(text, ": {error}");
         cause = error.source();
     }

@@ -1,6 +1,7 @@
-//! All metrics that are ours, in one registry; docs/metrics.md says what each is for.
+//! The project's metrics in one registry; docs/metrics.md describes each metric.
 //!
-//! A metric appears with its first value. Every label is of a closed list: a route of the table, a name in our code.
+//! A metric appears with its first value. Each label has a fixed set of values, for example the routes
+//! of the route table.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -10,11 +11,11 @@ use prometheus::{
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::new);
 
-/// From a read in memory to a request that waits its longest.
+/// Buckets in seconds, from a read in memory to the longest long poll.
 const QUICK: &[f64] = &[
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 ];
-/// From an order of a test to one whose delivery nobody confirmed for two weeks.
+/// Buckets in seconds, from an order of a test to an order without a delivery confirmation for two weeks.
 const SLOW: &[f64] = &[
     0.1,
     0.5,
@@ -67,7 +68,7 @@ static HTTP: Histogram = LazyLock::new(|| {
     let labels = ["method", "route", "status"];
     histogram(
         "orderflow_http_request_seconds",
-        "Calls of the API, from arrival to answer.",
+        "API calls, from arrival to response.",
         &labels,
         QUICK,
     )
@@ -75,7 +76,7 @@ static HTTP: Histogram = LazyLock::new(|| {
 static HTTP_STEPS: Histogram = LazyLock::new(|| {
     histogram(
         "orderflow_http_step_seconds",
-        "What calls of the API spent their time on.",
+        "Steps of API calls.",
         &["step"],
         QUICK,
     )
@@ -83,7 +84,7 @@ static HTTP_STEPS: Histogram = LazyLock::new(|| {
 static PROBLEMS: Counter = LazyLock::new(|| {
     counter(
         "orderflow_http_problems_total",
-        "Calls that were answered with a problem, by its code.",
+        "API calls that were answered with a problem, by its code.",
         &["code"],
     )
 });
@@ -91,20 +92,20 @@ static DATABASE: Histogram = LazyLock::new(|| {
     let labels = ["operation", "outcome"];
     histogram(
         "orderflow_database_seconds",
-        "Operations of the database, each with its transaction.",
+        "Database operations, each with its transaction.",
         &labels,
         QUICK,
     )
 });
 static TEMPORAL: Histogram = LazyLock::new(|| {
-    let help = "Requests of the API to Temporal, with every second try.";
+    let help = "Requests of the API to Temporal, retries included.";
     histogram("orderflow_temporal_seconds", help, &["operation"], QUICK)
 });
 static ACTIVITIES: Histogram = LazyLock::new(|| {
     let labels = ["activity", "outcome"];
     histogram(
         "orderflow_activity_seconds",
-        "Executions of activities, each try by itself.",
+        "Executions of activities, one value for each attempt.",
         &labels,
         QUICK,
     )
@@ -112,52 +113,52 @@ static ACTIVITIES: Histogram = LazyLock::new(|| {
 static ACTIVITY_RETRIES: Counter = LazyLock::new(|| {
     counter(
         "orderflow_activity_retries_total",
-        "Executions of activities that were not the first.",
+        "Executions of activities after the first attempt.",
         &["activity"],
     )
 });
 static ORDERS: Histogram = LazyLock::new(|| {
-    let help = "Orders that ended, from their start to the end of their last undo.";
+    let help = "Ended orders, from their start to the end of the last compensation.";
     histogram("orderflow_order_seconds", help, &["outcome"], SLOW)
 });
 static ORDER_STEPS: Histogram = LazyLock::new(|| {
-    let help = "Steps of orders that ended: from one entry of the trail to the next, which names the step.";
+    let help = "Steps of ended orders: from one audit event to the next, which names the step.";
     histogram("orderflow_order_step_seconds", help, &["step"], SLOW)
 });
 static ORDER_FAILURES: Counter = LazyLock::new(|| {
     counter(
         "orderflow_order_failures_total",
-        "Orders that ended failed, by the code of the failure.",
+        "Failed orders, by the code of the failure.",
         &["code"],
     )
 });
 static ORDER_RETRIES: Counter = LazyLock::new(|| {
-    let help = "Tries that failed at a step of orders that ended: the provider or the carrier said no, or nothing.";
+    let help = "Failed attempts at a step of ended orders: the provider or the carrier rejected the call or did not respond.";
     counter("orderflow_order_step_errors_total", help, &["step"])
 });
 static OUTBOX: LazyLock<IntGauge> = LazyLock::new(|| {
     gauge(
         "orderflow_outbox_depth",
-        "Mails that wait to be sent, of all orders.",
+        "Mails of all orders that are not sent yet.",
     )
 });
 static BACKLOG: LazyLock<IntGauge> = LazyLock::new(|| {
     gauge(
         "orderflow_task_queue_backlog",
-        "Tasks of workflows and activities that wait in the task queues.",
+        "Tasks of workflows and activities in the task queues.",
     )
 });
 static LATE: LazyLock<IntGauge> = LazyLock::new(|| {
     gauge(
         "orderflow_orders_late",
-        "Open orders that stand still though nothing that they wait for explains it.",
+        "Open orders without progress although they do not wait for an event.",
     )
 });
 
-/// What HTTP itself knows; any other word is a caller's.
+/// The methods of HTTP. Any other word is chosen by the client and must not become a label.
 const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
-/// A call of the API was answered; `route` is the pattern of the table, never the path.
+/// Records an answered API call. `route` is the pattern of the route table, never the path.
 pub fn observe_http_request(method: &str, route: &str, status: u16, took: Duration) {
     let method = if METHODS.contains(&method) {
         method
@@ -168,7 +169,7 @@ pub fn observe_http_request(method: &str, route: &str, status: u16, took: Durati
         .observe(took.as_secs_f64());
 }
 
-/// A call was answered with a problem.
+/// Counts a call that was answered with a problem.
 pub fn count_problem(code: &str) {
     PROBLEMS.with_label_values(&[code]).inc();
 }
@@ -192,7 +193,7 @@ pub(crate) fn observe_temporal_request(operation: &str, took: Duration) {
         .observe(took.as_secs_f64());
 }
 
-/// An activity ran; `attempt` counts from one.
+/// Records one execution of an activity. `attempt` begins at one.
 pub fn observe_activity(activity: &str, outcome: &str, attempt: u32, took: Duration) {
     ACTIVITIES
         .with_label_values(&[activity, outcome])
@@ -202,48 +203,48 @@ pub fn observe_activity(activity: &str, outcome: &str, attempt: u32, took: Durat
     }
 }
 
-/// An order ended.
+/// Records the end of an order.
 pub fn observe_order(outcome: &str, took: Duration) {
     ORDERS
         .with_label_values(&[outcome])
         .observe(took.as_secs_f64());
 }
 
-/// A step of an order that ended.
+/// Records a step of an order that has ended.
 pub fn observe_order_step(step: &str, took: Duration) {
     ORDER_STEPS
         .with_label_values(&[step])
         .observe(took.as_secs_f64());
 }
 
-/// Why an order failed.
+/// Counts a failed order by its failure code.
 pub fn count_order_failure(code: &str) {
     ORDER_FAILURES.with_label_values(&[code]).inc();
 }
 
-/// How many tries of a step failed in an order that ended.
+/// Counts the failed attempts at a step of an order that has ended.
 pub fn count_order_step_errors(step: &str, count: u32) {
     ORDER_RETRIES
         .with_label_values(&[step])
         .inc_by(u64::from(count));
 }
 
-/// How many messages wait in the outbox.
+/// Sets the number of mails in the outbox.
 pub fn set_outbox_depth(waiting: i64) {
     OUTBOX.set(waiting);
 }
 
-/// How many tasks wait in the task queues.
+/// Sets the number of tasks in the task queues.
 pub fn set_task_queue_backlog(waiting: i64) {
     BACKLOG.set(waiting);
 }
 
-/// How many orders are late.
+/// Sets the number of late orders.
 pub fn set_late_orders(late: i64) {
     LATE.set(late);
 }
 
-/// All of them, as Prometheus reads it.
+/// Returns all metrics in the text format of Prometheus.
 pub fn encode_metrics() -> String {
     TextEncoder::new()
         .encode_to_string(&REGISTRY.gather())
@@ -255,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_method_that_is_none_makes_no_series_of_its_own() {
+    fn unknown_method_adds_no_series() {
         observe_http_request("GET", "/orders/{id}", 200, Duration::from_millis(3));
         observe_http_request("BREW", "-", 405, Duration::ZERO);
         observe_activity("ChargePayment", "ok", 2, Duration::ZERO);

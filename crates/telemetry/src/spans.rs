@@ -1,7 +1,7 @@
-//! Spans that are numbers: `store.orders.insert`, `temporal.start`.
+//! Turns spans such as `store.orders.insert` and `temporal.start` into metrics.
 //!
-//! The crates that do such a thing mark it with a span of that name and know nothing of metrics. Here its time
-//! becomes a metric, and a step of the call that it was done for.
+//! Other crates create a span with such a name and do not depend on metrics. This layer records the
+//! span's time as a metric and as a step of the API call.
 
 use std::time::Instant;
 
@@ -10,10 +10,10 @@ use tracing_subscriber::{Layer, filter::filter_fn, layer::Context, registry::Loo
 
 use crate::{metrics, steps};
 
-/// An event of this target says that what the span around it does has failed. It is no line of the log.
+/// The target of an event that marks its span as failed. Such an event is not logged.
 pub(crate) const FAILED: &str = "span_failed";
 
-/// The layer that measures. It sees nothing but what it needs, so all else costs what it did.
+/// Returns the layer that measures spans. Its filter skips all other spans and events.
 pub(crate) fn timing_layer<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
     Timings.with_filter(filter_fn(is_measured).with_max_level_hint(LevelFilter::INFO))
 }
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_span_of_the_store_is_a_step_and_a_metric() {
+    async fn store_span_is_a_step_and_a_metric() {
         let _guard =
             tracing::subscriber::set_default(tracing_subscriber::registry().with(timing_layer()));
         let good = async { tokio::task::yield_now().await }

@@ -1,6 +1,6 @@
-//! What one call did, and how long each part took: for its log line and its `Server-Timing`.
+//! The steps of one API call with their times, for its log line and its `Server-Timing` header.
 //!
-//! The steps travel with the task that answers the call; what runs elsewhere reports to nobody.
+//! The steps belong to the task that answers the call. A step in another task is not recorded.
 
 use std::{
     cell::RefCell,
@@ -14,7 +14,7 @@ tokio::task_local! {
     static STEPS: RefCell<Steps>;
 }
 
-/// The steps of one call, in the order in which they first ended; one that was done again is added up.
+/// The steps of one call in the order of their first end. The times of a repeated step are added.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Steps(Vec<(&'static str, Duration)>);
 
@@ -26,7 +26,7 @@ impl Steps {
         }
     }
 
-    /// The time of all steps of one kind: `temporal`, `store`, or a name of its own; `None` if there was none.
+    /// Returns the time of all steps of one kind, such as `temporal` or `store`; `None` without such a step.
     pub fn milliseconds(&self, kind: &str) -> Option<f64> {
         let is_of = |name: &str| {
             name.strip_prefix(kind)
@@ -36,19 +36,19 @@ impl Steps {
         (!of_kind.is_empty()).then(|| milliseconds(of_kind.iter().map(|(_, took)| *took).sum()))
     }
 
-    /// The value of a `Server-Timing` header.
+    /// Returns the value of a `Server-Timing` header.
     pub fn to_server_timing(&self, total: Duration) -> String {
         let mut text = String::new();
         for (name, took) in self.0.iter().chain([&("total", total)]) {
             let separator = if text.is_empty() { "" } else { ", " };
-            // Writing to a string can't fail.
+            // Writing to a string cannot fail.
             let _ = write!(text, "{separator}{name};dur={:.1}", milliseconds(*took));
         }
         text
     }
 }
 
-/// `parse 0.1, temporal.start 11.9`
+/// Formats the steps with milliseconds: `parse 0.1, temporal.start 11.9`.
 impl fmt::Display for Steps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, (name, took)) in self.0.iter().enumerate() {
@@ -59,12 +59,12 @@ impl fmt::Display for Steps {
     }
 }
 
-/// To a hundredth: more is noise.
+/// Returns milliseconds, rounded to a hundredth.
 pub(crate) fn milliseconds(took: Duration) -> f64 {
     (took.as_secs_f64() * 100_000.0).round() / 100.0
 }
 
-/// Answers one call, and tells what it did.
+/// Runs the task of one call and returns its result with the recorded steps.
 pub async fn collect_steps<F: Future>(answer: F) -> (F::Output, Steps) {
     let mut call = std::pin::pin!(STEPS.scope(RefCell::default(), answer));
     let output = call.as_mut().await;
@@ -75,15 +75,15 @@ pub async fn collect_steps<F: Future>(answer: F) -> (F::Output, Steps) {
     (output, steps)
 }
 
-/// Ends a step when it is dropped, so that one that is given up is counted as well.
+/// A running step. It ends when it is dropped, so a cancelled step is counted too.
 #[derive(Debug)]
-#[must_use = "a step lasts as long as this"]
+#[must_use = "the step ends when this value is dropped"]
 pub struct Step {
     name: &'static str,
     began: Instant,
 }
 
-/// Begins a step of the call that this task answers.
+/// Starts a step of the call that this task answers.
 pub fn start_step(name: &'static str) -> Step {
     Step {
         name,
@@ -97,7 +97,7 @@ impl Drop for Step {
     }
 }
 
-/// Adds to the call that this task answers, if it answers one.
+/// Adds a step to the call that this task answers, if it answers one.
 pub(crate) fn record_step(name: &'static str, took: Duration) {
     let is_call = STEPS.try_with(|steps| {
         if let Ok(mut steps) = steps.try_borrow_mut() {
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_call_knows_its_steps_and_no_other_calls() {
+    async fn call_collects_only_its_own_steps() {
         let answer = async {
             drop(start_step("parse"));
             record_step("temporal.describe", Duration::from_micros(1_250));
@@ -134,7 +134,7 @@ mod tests {
             header.ends_with(", temporal.describe;dur=2.2, total;dur=3.0"),
             "{header}"
         );
-        record_step("nobody's", Duration::ZERO);
+        record_step("outside", Duration::ZERO);
         assert_eq!(collect_steps(async {}).await.1, Steps::default());
     }
 }
