@@ -1,5 +1,5 @@
-//! `compose.yaml` and `worker/Dockerfile`, as far as they can be held to without a Docker daemon: what they name is
-//! what the program, its settings and the local stack know.
+//! Checks of `compose.yaml` and `worker/Dockerfile` that need no Docker daemon: their services, versions
+//! and settings are those of the local stack.
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
@@ -8,7 +8,7 @@ use yaml_rust2::{Yaml, YamlLoader};
 use devstack::toolchain::POSTGRES_VERSION;
 use domain::SEARCH_ATTRIBUTES;
 
-/// What is built of this repository, with one environment.
+/// The services whose image is built from this repository.
 const OURS: [&str; 3] = ["api", "migrate", "worker"];
 
 fn read(path: &str) -> String {
@@ -47,8 +47,8 @@ fn texts(list: &Yaml) -> Vec<String> {
         .collect()
 }
 
-/// The tag, which must be a version: a moving tag is another program tomorrow.
-fn pinned(image: &str) -> &str {
+/// Returns the tag of an image. Fails unless the tag is a version, because other tags move.
+fn pinned_tag(image: &str) -> &str {
     let (_, tag) = image
         .rsplit_once(':')
         .unwrap_or_else(|| panic!("{image} has no tag"));
@@ -60,7 +60,7 @@ fn pinned(image: &str) -> &str {
 }
 
 #[test]
-fn compose_has_the_stacks_services_on_the_usual_ports_of_this_machine_alone() {
+fn compose_publishes_the_stacks_services_locally() {
     let names: BTreeSet<_> = services().into_iter().map(|(name, _)| name).collect();
     assert_eq!(
         names,
@@ -88,7 +88,7 @@ fn compose_has_the_stacks_services_on_the_usual_ports_of_this_machine_alone() {
 }
 
 #[test]
-fn compose_runs_the_versions_that_the_local_stack_runs() {
+fn compose_runs_the_versions_of_the_stack() {
     for (name, service) in services() {
         let image = service["image"].as_str().unwrap();
         if OURS.contains(&name.as_str()) {
@@ -98,10 +98,10 @@ fn compose_runs_the_versions_that_the_local_stack_runs() {
                 "{name}"
             );
         } else {
-            pinned(image);
+            pinned_tag(image);
         }
     }
-    let tag = |name: &str| pinned(service(name)["image"].as_str().unwrap()).to_owned();
+    let tag = |name: &str| pinned_tag(service(name)["image"].as_str().unwrap()).to_owned();
     assert_eq!(format!("{}.0", tag("postgres")), POSTGRES_VERSION);
     let modules = read("crates/devstack/temporal-cli/go.mod");
     assert!(
@@ -119,7 +119,7 @@ fn compose_runs_the_versions_that_the_local_stack_runs() {
 }
 
 #[test]
-fn compose_starts_nothing_before_what_it_needs_is_ready() {
+fn compose_waits_for_dependencies() {
     for (name, service) in services() {
         let Some(needed) = service["depends_on"].as_hash() else {
             assert!(!OURS.contains(&name.as_str()), "{name} waits for nothing");
@@ -166,7 +166,7 @@ fn compose_sets_known_settings_only() {
 }
 
 #[test]
-fn the_images_are_built_by_the_workspaces_toolchain_and_run_without_rights() {
+fn images_use_the_toolchain_and_run_unprivileged() {
     let file = read("worker/Dockerfile");
     let version = file
         .lines()
@@ -191,11 +191,11 @@ fn the_images_are_built_by_the_workspaces_toolchain_and_run_without_rights() {
                 base.replace(&format!("${{{name}}}"), default)
             });
         if base != "scratch" && !known.contains(base.as_str()) {
-            pinned(&base);
+            pinned_tag(&base);
         }
         known.insert(name);
         if stage.contains("ENTRYPOINT") {
-            // Without rights, and nothing beside it: no shell, no tool.
+            // The image has no shell and no other program, and its user has no privileges.
             assert!(
                 base == "scratch" && stage.contains("\nUSER 65532:65532\n"),
                 "{name}"
@@ -215,13 +215,14 @@ fn the_images_are_built_by_the_workspaces_toolchain_and_run_without_rights() {
             "{name}"
         );
     }
-    // The last stage is what a build makes when nobody names one.
+    // A build without a target makes the last stage.
     assert!(stages.last().unwrap().starts_with("scratch AS worker\n"));
 }
 
-/// An image has one program, so it is the one that its health check calls; tests/system/health.rs calls it with the same.
+/// An image has one program, which is also its health check; tests/system/health.rs runs it with the same
+/// arguments.
 #[test]
-fn each_health_check_of_ours_calls_the_one_program_of_its_image() {
+fn health_checks_call_the_program_of_the_image() {
     let file = read("worker/Dockerfile");
     assert!(
         file.contains("CMD [\"/worker\", \"health\"]\nENTRYPOINT [\"/worker\"]\n"),
