@@ -28,6 +28,7 @@ mod queries;
 mod regressions;
 mod replay;
 mod routes;
+mod settings_source;
 mod settlements;
 mod shared_servers;
 mod status_report;

@@ -8,7 +8,8 @@ use crate::{
 };
 use order_client::TemporalSettings;
 use settings::{
-    DEFAULT_STOCK, Environment, FLAKY, ORDERFLOW_HEALTH_ADDRESS, SettingError, WORKER_QUEUES,
+    DEFAULT_STOCK, Environment, FLAKY, ORDERFLOW_HEALTH_ADDRESS, Program, SettingError,
+    WORKER_QUEUES,
 };
 use store::Database;
 
@@ -46,6 +47,7 @@ impl WorkerSettings {
     /// Fails on a value that is not allowed.
     pub fn from_env() -> Result<Self, SettingError> {
         let environment = Environment::from_process();
+        environment.check(Program::Worker)?;
         let database = Database::from_env(2 * SLOTS_OF_A_QUEUE)?;
         let queues = environment.get_or_default(&WORKER_QUEUES);
         let queues = Queues::parse(queues)

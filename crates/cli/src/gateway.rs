@@ -24,18 +24,19 @@ use tokio::{
 };
 
 use order_client::SdkMetrics;
-use settings::{Environment, ORDERFLOW_HTTP_ADDRESS};
+use settings::{Environment, ORDERFLOW_HTTP_ADDRESS, Program};
 
 /// Serves the HTTP API at `ORDERFLOW_HTTP_ADDRESS` until SIGTERM or Ctrl-C.
 ///
 /// Requests in progress are finished before the function returns.
 pub(crate) async fn serve_gateway() -> Result<()> {
     telemetry::init()?;
+    let environment = Environment::from_process();
+    environment.check(Program::Gateway)?;
     let sdk = SdkMetrics::start().context("the metrics of the Temporal SDK could not be set up")?;
     let functions = Arc::new(Functions::from_env(&sdk)?);
     rate_limit::apply_rate_limit()?;
     metrics::serve_metrics(sdk).await?;
-    let environment = Environment::from_process();
     let address = environment.get_or_default(&ORDERFLOW_HTTP_ADDRESS);
     let bound = TcpListener::bind(address).await;
     let listener = bound.map_err(|error| {

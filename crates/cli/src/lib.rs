@@ -33,6 +33,7 @@ use clap::{FromArgMatches, error::ErrorKind};
 use clap_complete::Shell;
 
 use crate::args::{Arguments, Command};
+use settings::Environment;
 
 /// Runs the program. The system tests call this function from their own binary.
 #[must_use]
@@ -44,7 +45,10 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments.command,
         Err(error) => return report_usage_error(&error),
     };
-    match load_settings().and_then(|()| run(command)) {
+    match load_env_file()
+        .and_then(|()| check_settings(&command))
+        .and_then(|()| run(command))
+    {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", join_lines(&format!("{error:#}"), " "));
@@ -87,13 +91,35 @@ fn join_lines(text: &str, separator: &str) -> String {
 
 /// Reads `.env` into the environment. Must run before other threads exist, since they could read the
 /// environment at the same time.
-fn load_settings() -> Result<()> {
+fn load_env_file() -> Result<()> {
     match dotenvy::dotenv() {
         Err(error) if !error.not_found() => {
             Err(error).context("failed to read .env; correct that line or remove the file")
         }
         Ok(_) | Err(_) => Ok(()),
     }
+}
+
+/// Rejects bad values, and warns about variables that look like a misspelled setting.
+///
+/// All settings are checked, because commands start programs that read them. `serve` and `supervise`
+/// run in such a program and log the warnings.
+fn check_settings(command: &Command) -> Result<()> {
+    if matches!(
+        command,
+        Command::Completions { .. } | Command::Manual | Command::Down
+    ) {
+        return Ok(());
+    }
+    let environment = Environment::from_process();
+    environment.check_all()?;
+    domain::resolve_policy(None, &environment)?;
+    if !matches!(command, Command::Serve { .. } | Command::Supervise(_)) {
+        for misspelling in settings::find_misspellings() {
+            eprintln!("warning: {misspelling}");
+        }
+    }
+    Ok(())
 }
 
 /// Prints the completion script from memory, because clap's generator panics on a write error.

@@ -83,6 +83,10 @@ pub(crate) async fn open_database() -> Result<PgPool> {
     let url = database_url().context(
         "database: none is configured; start the stack with `orderflow up`, or set DATABASE_URL",
     )?;
+    // A rejected value needs no advice about the stack.
+    if settings::read(&settings::DATABASE_URL).is_some() {
+        Database::from_env(1)?;
+    }
     try_open_database(&url).await.map_err(|error| {
         anyhow!("{error}; start the stack with `orderflow up`, or correct DATABASE_URL")
     })

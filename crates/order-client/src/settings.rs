@@ -153,6 +153,14 @@ fn connection(
     profile: ClientConfigProfile,
     address: &str,
 ) -> Result<ConnectionOptions, SettingError> {
+    let has_port = |address: &str| {
+        address
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+    };
+    if !address.contains("://") && !has_port(address) {
+        return Err(TEMPORAL_ADDRESS.reject(address, "without a port"));
+    }
     // The message of the SDK does not name the variable.
     let url = if address.contains("://") {
         address.to_owned()
@@ -211,6 +219,12 @@ mod tests {
 
     #[test]
     fn bad_address_is_rejected() {
+        assert_eq!(
+            read(&[("TEMPORAL_ADDRESS", "foo")])
+                .unwrap_err()
+                .to_string(),
+            "TEMPORAL_ADDRESS=foo: without a port; allowed: HOST:PORT, such as 127.0.0.1:7233"
+        );
         let error = read(&[("TEMPORAL_ADDRESS", "http://")]).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -62,7 +62,7 @@ impl Setting {
         self.error(Some("…"), problem)
     }
 
-    /// Returns the error for a required setting that has no value; `problem` says why it is required.
+    /// Returns the error for a required setting that has no value; `problem` is the reason why it is required.
     pub fn missing(&self, problem: impl Into<String>) -> SettingError {
         self.error(None, problem)
     }

@@ -90,11 +90,11 @@ mod tests {
     #[test]
     fn misspelled_setting_names_the_nearest_one() {
         for (name, nearest) in [
-            ("PAYMENT_TIMOUT", "PAYMENT_TIMEOUT"),
+            ("PAYMENT_TIMEOUTS", "PAYMENT_TIMEOUT"),
             ("WEBHOOK_SECRET_STRIPE", "WEBHOOK_SECRETS_STRIPE"),
             ("ORDERFLOW_APIKEY", "ORDERFLOW_API_KEY"),
-            ("LOG_LEVLE", "LOG_LEVEL"),
-            ("TEMPORAL_ADRESS", "TEMPORAL_ADDRESS"),
+            ("LOG_LEVELS", "LOG_LEVEL"),
+            ("TEMPORAL_ADDRESSES", "TEMPORAL_ADDRESS"),
         ] {
             let found = check_name(name.to_owned()).unwrap();
             assert_eq!((found.name.as_str(), found.nearest), (name, nearest));

@@ -112,12 +112,12 @@ fn list_readers(section: Section) -> String {
         let sentence = if is_one {
             format!("Read by: {readers}.")
         } else if index == 0 {
-            format!("Read by, unless stated otherwise: {readers}.")
+            format!("- Read by, unless stated otherwise: {readers}.")
         } else {
             let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-            format!("Read by {readers}: {}.", names.join(", "))
+            format!("- Read by {readers}: {}.", names.join(", "))
         };
-        text += &wrap(&sentence);
+        text += &wrap(&sentence, if is_one { "" } else { "  " });
         text.push('\n');
     }
     text
@@ -181,15 +181,16 @@ pub fn example_file() -> String {
     text
 }
 
-/// Wraps a paragraph at [`WIDTH`] characters.
-fn wrap(paragraph: &str) -> String {
+/// Wraps a paragraph at [`WIDTH`] characters and indents all lines but the first.
+fn wrap(paragraph: &str, indent: &str) -> String {
     let mut text = String::new();
     let mut column = 0;
     for word in paragraph.split(' ') {
         let length = word.chars().count();
         if column > 0 && column + 1 + length > WIDTH {
             text.push('\n');
-            column = 0;
+            text += indent;
+            column = indent.len();
         } else if column > 0 {
             text.push(' ');
             column += 1;

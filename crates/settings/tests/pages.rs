@@ -1,5 +1,7 @@
 //! The checked-in pages equal the ones that the table makes. `UPDATE_SETTINGS=1` renews them.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue must fail")]
+
 use std::{env, fs, path::PathBuf};
 
 use settings::pages::{LONGEST_CELL, example_file, fill_page};
