@@ -183,7 +183,7 @@ async fn up_again_tells_where_everything_is() {
     let arguments = up_arguments(&up.ports);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let again = Harness::expect_stdout(up.run(&arguments).await);
-    assert!(again.starts_with("the stack is running already"), "{again}");
+    assert!(again.starts_with("the stack is already running"), "{again}");
     assert!(
         again.contains(&format!("http://127.0.0.1:{}", up.ports[0])),
         "{again}"
