@@ -223,7 +223,10 @@ async fn invalid_payment_setting_fails_in_one_line() {
     );
     let said = worker_start_error(&[("PAYMENT_PROVIDER", "stripe")]).await;
     assert_eq!(said.lines().count(), 1, "{said}");
-    assert!(said.contains("PAYMENT_PROVIDER=stripe needs it"), "{said}");
+    assert!(
+        said.contains("PAYMENT_PROVIDER=stripe requires it"),
+        "{said}"
+    );
     let said = worker_start_error(&[
         ("PAYMENT_PROVIDER", "stripe"),
         ("STRIPE_API_KEY", "pk_live_secret"),
@@ -231,7 +234,7 @@ async fn invalid_payment_setting_fails_in_one_line() {
     .await;
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(
-        said.contains("must be a restricted key")
+        said.contains("allowed: a restricted key")
             && !said.contains("secret,")
             && !said.contains("pk_live"),
         "{said}"

@@ -330,7 +330,9 @@ async fn cached_secrets_work_while_secrets_manager_is_unavailable() {
         .wait_until("a refresh that fails", failed, |count| *count >= 2)
         .await;
     assert!(
-        harness.read_log("api").contains("must be readable"),
+        harness
+            .read_log("api")
+            .contains("the secret cannot be read"),
         "the outage is not in the log"
     );
 
