@@ -28,6 +28,7 @@ mod queries;
 mod regressions;
 mod replay;
 mod routes;
+mod schema;
 mod settings_source;
 mod settlements;
 mod shared_servers;

@@ -7,6 +7,7 @@ use super::read_file;
 use crate::{
     api::{ApiResponse, sample_order},
     harness::Harness,
+    schema::violations,
 };
 
 struct ExampleRequest {
@@ -49,18 +50,19 @@ fn assert_response_documented(document: &Value, operation: &Value, reply: &ApiRe
         reply.body
     );
     let kind = reply.header("content-type");
-    let schema = resolve(document, &answer["content"][kind]["schema"]);
+    let schema = &answer["content"][kind]["schema"];
     assert!(
         schema.is_object(),
         "{}: {} {kind} is not in the document",
         operation["operationId"],
         reply.status
     );
-    like(
-        document,
-        schema,
-        &reply.body,
-        operation["operationId"].as_str().unwrap(),
+    assert_eq!(
+        violations(document, schema, &reply.body),
+        [""; 0],
+        "{}: {:?}",
+        operation["operationId"],
+        reply.body
     );
     for (name, header) in answer["headers"].as_object().unwrap() {
         let required = resolve(document, header)["required"] == true;
@@ -69,44 +71,6 @@ fn assert_response_documented(document: &Value, operation: &Value, reply: &ApiRe
             "{}: {name} is missing",
             operation["operationId"]
         );
-    }
-}
-
-fn like(document: &Value, schema: &Value, value: &Value, at: &str) {
-    let schema = resolve(document, schema);
-    if let Some(listed) = schema["enum"].as_array() {
-        assert!(listed.contains(value), "{at}: {value} is not in the list");
-    }
-    if let Some(any) = schema["anyOf"].as_array() {
-        // Every `anyOf` of the document is a schema or null.
-        if !value.is_null() {
-            like(document, &any[0], value, at);
-        }
-        return;
-    }
-    for (index, element) in value.as_array().into_iter().flatten().enumerate() {
-        like(
-            document,
-            &schema["items"],
-            element,
-            &format!("{at}/{index}"),
-        );
-    }
-    let (Some(properties), Some(fields)) = (schema["properties"].as_object(), value.as_object())
-    else {
-        return;
-    };
-    for name in schema["required"].as_array().unwrap() {
-        assert!(
-            fields.contains_key(name.as_str().unwrap()),
-            "{at}: {name} is missing in {value}"
-        );
-    }
-    for (name, field) in fields {
-        let schema = properties
-            .get(name)
-            .unwrap_or_else(|| panic!("{at}: {name} is not in the document"));
-        like(document, schema, field, &format!("{at}/{name}"));
     }
 }
 
