@@ -206,7 +206,7 @@ async fn unknown_path_is_404_and_wrong_method_405() {
 #[test]
 fn console_offers_every_signal_of_the_api() {
     let actions = read_file("functions/web/console/actions.js");
-    let told: BTreeSet<_> = actions
+    let offered: BTreeSet<_> = actions
         .split("signal: '")
         .skip(1)
         .map(|rest| rest.split('\'').next().unwrap().to_owned())
@@ -214,5 +214,5 @@ fn console_offers_every_signal_of_the_api() {
     let signals = ROUTES
         .iter()
         .filter_map(|route| route.pattern.strip_prefix("/orders/{id}/signals/"));
-    assert_eq!(told, signals.map(str::to_owned).collect());
+    assert_eq!(offered, signals.map(str::to_owned).collect());
 }

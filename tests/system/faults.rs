@@ -225,13 +225,13 @@ async fn stopping_worker_finishes_running_activity() {
         .await
         .unwrap();
     start_order(&harness, "f-12").await;
-    let hanging = async || {
+    let faults_left = async || {
         store::simulator::count_faults(&harness.pool, "charge", "f-12")
             .await
             .unwrap()
     };
     harness
-        .wait_until("the provider's call", hanging, |times| *times == 0)
+        .wait_until("the provider's call", faults_left, |times| *times == 0)
         .await;
     // The charge is running. It ends without a response after 3 s, and the worker reports that
     // before it exits.
@@ -334,13 +334,13 @@ async fn killed_worker_uses_no_dispatch_attempt() {
         .unwrap();
     start_order(&harness, "f-9").await;
     for left in (0..4).rev() {
-        let hanging = async || {
+        let faults_left = async || {
             store::simulator::count_faults(&harness.pool, "dispatch", "f-9")
                 .await
                 .unwrap()
         };
         harness
-            .wait_until("the carrier's call", hanging, |times| *times <= left)
+            .wait_until("the carrier's call", faults_left, |times| *times <= left)
             .await;
         harness.worker.kill().await;
         harness.worker.restart().await.unwrap();

@@ -19,7 +19,7 @@ use domain::OrderId;
 use store::PgPool;
 use workflows::OrderWorkflow;
 
-static WORLDS: AtomicU32 = AtomicU32::new(0);
+static INSTANCES: AtomicU32 = AtomicU32::new(0);
 
 /// The longest wait of a test. It is generous, because a slow machine is not a failure.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(240);
@@ -117,7 +117,7 @@ impl Harness {
         format!(
             "{kind}_{}_{}",
             std::process::id(),
-            WORLDS.fetch_add(1, Ordering::Relaxed)
+            INSTANCES.fetch_add(1, Ordering::Relaxed)
         )
     }
 
@@ -153,7 +153,7 @@ impl Harness {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec();
         for (name, value) in settings {
-            environment.retain(|(known, _)| known != name);
+            environment.retain(|(existing, _)| existing != name);
             environment.push(((*name).to_owned(), (*value).to_owned()));
         }
         let start = async |service: &str, address: String| {
@@ -190,7 +190,7 @@ impl Harness {
             .iter()
             .chain([&("ORDERFLOW_HEALTH_ADDRESS", address.as_str())])
         {
-            environment.retain(|(known, _)| known != name);
+            environment.retain(|(existing, _)| existing != name);
             environment.push(((*name).to_owned(), (*value).to_owned()));
         }
         start_program(
@@ -236,32 +236,33 @@ impl Harness {
     /// Waits until `done` returns true; fails with the last value.
     pub(crate) async fn wait_until<T: std::fmt::Debug>(
         &self,
-        what: &str,
-        look: impl AsyncFnMut() -> T,
+        condition: &str,
+        read: impl AsyncFnMut() -> T,
         done: impl Fn(&T) -> bool,
     ) -> T {
-        self.wait_until_within(MAX_WAIT, what, look, done).await
+        self.wait_until_within(MAX_WAIT, condition, read, done)
+            .await
     }
 
     /// Waits for a longer time.
     pub(crate) async fn wait_until_within<T: std::fmt::Debug>(
         &self,
-        patience: Duration,
-        what: &str,
-        mut look: impl AsyncFnMut() -> T,
+        timeout: Duration,
+        condition: &str,
+        mut read: impl AsyncFnMut() -> T,
         done: impl Fn(&T) -> bool,
     ) -> T {
         let started = Instant::now();
         let mut tick = tokio::time::interval(Duration::from_millis(50));
         loop {
             tick.tick().await;
-            let seen = look().await;
-            if done(&seen) {
-                return seen;
+            let value = read().await;
+            if done(&value) {
+                return value;
             }
             assert!(
-                started.elapsed() < patience,
-                "{what}: not within {patience:?}; last value: {seen:?}"
+                started.elapsed() < timeout,
+                "{condition}: not within {timeout:?}; last value: {value:?}"
             );
         }
     }
@@ -269,7 +270,7 @@ impl Harness {
     /// Waits until the order has ended with every compensation and its row is complete.
     pub(crate) async fn wait_for_end(&self, order_id: &str) -> contract::OrderView {
         let id = OrderId::parse(order_id).unwrap();
-        let look = async || {
+        let read = async || {
             store::orders::read_order(&self.pool, &id)
                 .await
                 .ok()
@@ -277,15 +278,15 @@ impl Harness {
         };
         let ended =
             |view: &Option<contract::OrderView>| view.as_ref().is_some_and(|view| !view.is_running);
-        self.wait_until(&format!("the end of {order_id}"), look, ended)
+        self.wait_until(&format!("the end of {order_id}"), read, ended)
             .await
             .unwrap()
     }
 
     /// Waits until the API returns this status of the order.
     pub(crate) async fn wait_for_status(&self, order_id: &str, status: &str) -> Value {
-        let look = async || self.get(&format!("/orders/{order_id}")).await.body;
-        self.wait_until(&format!("{order_id} {status}"), look, |body| {
+        let read = async || self.get(&format!("/orders/{order_id}")).await.body;
+        self.wait_until(&format!("{order_id} {status}"), read, |body| {
             body["status"] == status
         })
         .await
@@ -293,8 +294,8 @@ impl Harness {
 
     /// Waits until the order has reached this step.
     pub(crate) async fn wait_for_step(&self, id: &str, step: &str) {
-        let look = async || self.get(&format!("/orders/{id}/status")).await.body;
-        self.wait_until(&format!("{id} at {step}"), look, |body| {
+        let read = async || self.get(&format!("/orders/{id}/status")).await.body;
+        self.wait_until(&format!("{id} at {step}"), read, |body| {
             body["step"] == step
         })
         .await;

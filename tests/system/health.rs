@@ -51,7 +51,10 @@ fn healthy() -> (Option<i32>, String) {
 async fn running_worker_and_api_are_healthy() {
     let harness = Harness::start().await;
     let address = |name: &str| {
-        let found = harness.environment.iter().find(|(known, _)| known == name);
+        let found = harness
+            .environment
+            .iter()
+            .find(|(existing, _)| existing == name);
         found.unwrap().1.clone()
     };
     let at = address("ORDERFLOW_HEALTH_ADDRESS");
@@ -93,21 +96,24 @@ async fn running_worker_and_api_are_healthy() {
 
 #[tokio::test]
 async fn failed_health_check_names_the_address() {
-    let nobody = format!("127.0.0.1:{}", ports::free_port().unwrap());
-    let (code, said) = check_worker(&nobody).await;
-    assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
-    assert!(said.contains(&nobody) && said.contains("refused"), "{said}");
+    let closed_port = format!("127.0.0.1:{}", ports::free_port().unwrap());
+    let (code, stderr) = check_worker(&closed_port).await;
+    assert_eq!((code, stderr.lines().count()), (Some(1), 1), "{stderr}");
+    assert!(
+        stderr.contains(&closed_port) && stderr.contains("refused"),
+        "{stderr}"
+    );
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let ill = listener.local_addr().unwrap().to_string();
+    let unhealthy = listener.local_addr().unwrap().to_string();
     let app = Router::new().route("/health", get(|| async { StatusCode::SERVICE_UNAVAILABLE }));
     let server = tokio::spawn(async move { axum::serve(listener, app).await });
-    let (code, said) = check_worker(&ill).await;
+    let (code, stderr) = check_worker(&unhealthy).await;
     assert_eq!(
-        (code, said.trim()),
+        (code, stderr.trim()),
         (
             Some(1),
-            &*format!("http://{ill}/health answers 503 Service Unavailable")
+            &*format!("http://{unhealthy}/health answers 503 Service Unavailable")
         )
     );
     server.abort();
@@ -119,8 +125,8 @@ async fn silent_worker_fails_health_check_in_time() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = silent.local_addr().unwrap().to_string();
     let began = Instant::now();
-    let (code, said) = check_worker(&address).await;
-    assert!(code == Some(1) && said.contains(&address), "{said}");
+    let (code, stderr) = check_worker(&address).await;
+    assert!(code == Some(1) && stderr.contains(&address), "{stderr}");
     assert!(
         began.elapsed() < Duration::from_secs(5),
         "{:?}",
@@ -135,10 +141,10 @@ async fn health_check_without_address_names_the_setting() {
         &[("ORDERFLOW_HEALTH_ADDRESS", "")],
         &[("ORDERFLOW_HEALTH_ADDRESS", "here")],
     ] {
-        let (code, said) = exit_code_and_stderr(&run_check(WORKER, &["health"], settings).await);
+        let (code, stderr) = exit_code_and_stderr(&run_check(WORKER, &["health"], settings).await);
         assert!(
-            code == Some(1) && said.contains("ORDERFLOW_HEALTH_ADDRESS"),
-            "{settings:?}: {said}"
+            code == Some(1) && stderr.contains("ORDERFLOW_HEALTH_ADDRESS"),
+            "{settings:?}: {stderr}"
         );
     }
 }
@@ -146,10 +152,12 @@ async fn health_check_without_address_names_the_setting() {
 #[tokio::test]
 async fn worker_rejects_unknown_arguments() {
     for arguments in [&["fly"][..], &["health", "now"], &["--help"], &[""]] {
-        let (code, said) = exit_code_and_stderr(&run_check(WORKER, arguments, &[]).await);
+        let (code, stderr) = exit_code_and_stderr(&run_check(WORKER, arguments, &[]).await);
         assert!(
-            code == Some(2) && said.starts_with("usage: worker") && said.contains("worker health"),
-            "{said}"
+            code == Some(2)
+                && stderr.starts_with("usage: worker")
+                && stderr.contains("worker health"),
+            "{stderr}"
         );
     }
 }

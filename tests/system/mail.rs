@@ -36,12 +36,12 @@ impl Harness {
 
     /// Waits until no mail of the order is pending; returns type and status of each row.
     async fn wait_for_mails(&self, order_id: &str) -> Vec<(String, String)> {
-        let look = async || self.list_outbox(order_id).await;
+        let read = async || self.list_outbox(order_id).await;
         let settled = |rows: &Vec<Notification>| {
             !rows.is_empty() && rows.iter().all(|row| row.status != "pending")
         };
         let rows = self
-            .wait_until("the end of all pending mails", look, settled)
+            .wait_until("the end of all pending mails", read, settled)
             .await;
         rows.into_iter().map(|row| (row.kind, row.status)).collect()
     }
@@ -357,23 +357,23 @@ async fn mail_waits_for_the_configured_delay() {
 
 #[tokio::test]
 async fn invalid_mail_setting_fails_in_one_line() {
-    let said = worker_start_error(&[("MAIL", "carrier pigeon")]).await;
-    assert_eq!(said.lines().count(), 1, "{said}");
+    let stderr = worker_start_error(&[("MAIL", "carrier pigeon")]).await;
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(
-        said.contains("MAIL=carrier pigeon: unknown value; allowed: smtp, off"),
-        "{said}"
+        stderr.contains("MAIL=carrier pigeon: unknown value; allowed: smtp, off"),
+        "{stderr}"
     );
-    let said = worker_start_error(&[
+    let stderr = worker_start_error(&[
         ("SMTP_URL", "smtp://shop:secret@mail.example.com"),
         ("MAIL_FROM", SENDER),
     ])
     .await;
-    assert_eq!(said.lines().count(), 1, "{said}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(
-        said.contains("SMTP_URL=…: the password would not be encrypted"),
-        "{said}"
+        stderr.contains("SMTP_URL=…: the password would not be encrypted"),
+        "{stderr}"
     );
-    assert!(!said.contains("secret"), "{said}");
+    assert!(!stderr.contains("secret"), "{stderr}");
 }
 
 #[tokio::test]

@@ -25,8 +25,8 @@ impl Harness {
     /// Creates an order and waits until it waits for its payment.
     async fn create_unpaid_order(&self) -> String {
         let id = self.post("/orders", sample_order()).await.expect_started();
-        let look = async || self.audit_event_types(&id).await;
-        self.wait_until("the wait for the payment", look, |trail| {
+        let read = async || self.audit_event_types(&id).await;
+        self.wait_until("the wait for the payment", read, |trail| {
             trail.contains(&"payment_requested".to_owned())
         })
         .await;
@@ -35,7 +35,7 @@ impl Harness {
 
     /// Waits for the outcome of a webhook event and returns it.
     pub(crate) async fn wait_for_outcome(&self, event_id: &str) -> String {
-        let look = async || {
+        let read = async || {
             let deliveries = store::webhook_events::list(&self.pool, None, Some(event_id), 10)
                 .await
                 .unwrap();
@@ -43,7 +43,7 @@ impl Harness {
         };
         let settled =
             |outcome: &Option<String>| outcome.as_ref().is_some_and(|outcome| outcome != "pending");
-        self.wait_until(&format!("the outcome of {event_id}"), look, settled)
+        self.wait_until(&format!("the outcome of {event_id}"), read, settled)
             .await
             .unwrap()
     }
@@ -116,8 +116,8 @@ pub(crate) async fn run_webhook_orders() -> Harness {
     let late = stripe.payment("notified-cancelled", "notified-late", TOTAL);
     stripe.send_event(Paid, &late, "r").await;
     let standard = WebhookSender::new(&harness, Standard);
-    let nobody = standard.payment("notified-nobody", "notified-nobody", TOTAL);
-    standard.send_event(Paid, &nobody, "r").await;
+    let unmatched = standard.payment("notified-nobody", "notified-nobody", TOTAL);
+    standard.send_event(Paid, &unmatched, "r").await;
     for event_id in [
         "paid-r-notified-late",
         "paid-r-notified-nobody",

@@ -45,18 +45,18 @@ fn metric_filter_fields() -> Vec<String> {
 }
 
 /// Returns the values of the newest status report, in the order of the template's filters.
-fn told(harness: &Harness, log: &str, fields: &[String]) -> Vec<Option<u64>> {
+fn report_values(harness: &Harness, log: &str, fields: &[String]) -> Vec<Option<u64>> {
     let log = harness.read_log(log);
     let mut lines = log
         .lines()
         .rev()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let is_told = |line: &Value| {
+    let is_report = |line: &Value| {
         line["message"]
             .as_str()
             .is_some_and(|text| text.contains("tasks that wait"))
     };
-    let newest = lines.find(is_told).unwrap_or_default();
+    let newest = lines.find(is_report).unwrap_or_default();
     fields.iter().map(|field| newest[field].as_u64()).collect()
 }
 
@@ -73,12 +73,12 @@ async fn status_report_matches_template_metric_filters() {
     let harness = Harness::start_with(&settings).await;
     let fields = metric_filter_fields();
     assert_eq!(fields, ["task_queue_backlog", "orders_late"]);
-    let told = async |log: &str| told(&harness, log, &fields);
+    let values_in = async |log: &str| report_values(&harness, log, &fields);
     harness
         .wait_until(
             "an empty backlog",
-            async || told("worker").await,
-            |told| *told == [Some(0), Some(0)],
+            async || values_in("worker").await,
+            |values| *values == [Some(0), Some(0)],
         )
         .await;
     let gauges = ["orderflow_task_queue_backlog 0", "orderflow_orders_late 0"];
@@ -144,19 +144,20 @@ async fn status_report_matches_template_metric_filters() {
     let _shipping = harness
         .start_another_worker("shipping", &[("WORKER_QUEUES", "shipping")])
         .await;
-    let newest = async || told("shipping").await;
-    let stands =
-        |told: &Vec<Option<u64>>| told[0].is_some_and(|waiting| waiting >= 3) && told[1] == Some(1);
+    let newest = async || values_in("shipping").await;
+    let is_expected = |values: &Vec<Option<u64>>| {
+        values[0].is_some_and(|waiting| waiting >= 3) && values[1] == Some(1)
+    };
     harness
-        .wait_until("the tasks of the killed worker", newest, stands)
+        .wait_until("the tasks of the killed worker", newest, is_expected)
         .await;
 
     let _again = harness.start_another_worker("again", &[]).await;
     harness
         .wait_until(
             "an empty backlog again",
-            async || told("again").await,
-            |told| *told == [Some(0), Some(0)],
+            async || values_in("again").await,
+            |values| *values == [Some(0), Some(0)],
         )
         .await;
     assert_eq!(
@@ -185,11 +186,11 @@ async fn report_counts_tasks_of_other_worker_builds() {
         .start_another_worker("shipping", &[("WORKER_QUEUES", "shipping")])
         .await;
     let fields = metric_filter_fields();
-    let waits = |told: &Vec<Option<u64>>| told[0].is_some_and(|waiting| waiting >= 2);
+    let waits = |values: &Vec<Option<u64>>| values[0].is_some_and(|waiting| waiting >= 2);
     harness
         .wait_until(
             "the backlog",
-            async || told(&harness, "shipping", &fields),
+            async || report_values(&harness, "shipping", &fields),
             waits,
         )
         .await;
@@ -236,16 +237,18 @@ async fn report_omits_unavailable_counts() {
     ];
     let _worker = harness.start_another_worker("cabled", &settings).await;
     let fields = metric_filter_fields();
-    let told = async || told(&harness, "cabled", &fields);
+    let values = async || report_values(&harness, "cabled", &fields);
     harness
-        .wait_until("both counts", told, |told| *told == [Some(0), Some(0)])
+        .wait_until("both counts", values, |values| {
+            *values == [Some(0), Some(0)]
+        })
         .await;
     cut_temporal.abort();
     harness
-        .wait_until("no backlog", told, |told| *told == [None, Some(0)])
+        .wait_until("no backlog", values, |values| *values == [None, Some(0)])
         .await;
     cut_database.abort();
     harness
-        .wait_until("no count", told, |told| *told == [None, None])
+        .wait_until("no count", values, |values| *values == [None, None])
         .await;
 }

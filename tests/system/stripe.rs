@@ -57,7 +57,7 @@ impl Shop {
 
     /// Waits for the order's audit event of this type and returns its payload.
     async fn wait_for_audit_event(&self, id: &str, kind: &str) -> Value {
-        let look =
+        let read =
             async || self.harness.get(&format!("/orders/{id}/events")).await.body["events"].clone();
         let find = |events: &Value| {
             events
@@ -69,7 +69,7 @@ impl Shop {
         };
         let events = self
             .harness
-            .wait_until(&format!("{kind} of {id}"), look, |events| {
+            .wait_until(&format!("{kind} of {id}"), read, |events| {
                 find(events).is_some()
             })
             .await;

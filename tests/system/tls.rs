@@ -122,10 +122,10 @@ fn run_describe(id: &str, settings: &[(&str, String)]) -> (bool, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn order_uses_verified_tls_to_temporal_and_database() {
     let shared = shared_servers().await;
-    let (authority, stranger) = (CertificateAuthority::new(), CertificateAuthority::new());
+    let (authority, other_authority) = (CertificateAuthority::new(), CertificateAuthority::new());
     authority.issue("client");
-    stranger.issue("client");
-    let anybody = || WebPkiClientVerifier::no_client_auth();
+    other_authority.issue("client");
+    let any_client = || WebPkiClientVerifier::no_client_auth();
     let temporal = start_tls_proxy(
         authority.tls_acceptor(authority.client_verifier(), &["h2"]),
         shared.temporal.address.clone(),
@@ -135,7 +135,7 @@ async fn order_uses_verified_tls_to_temporal_and_database() {
     let plain = shared.create_database("tls").await;
     let mut url = reqwest::Url::parse(&plain).unwrap();
     let to = format!("127.0.0.1:{}", url.port().unwrap());
-    let postgres = start_tls_proxy(authority.tls_acceptor(anybody(), &[]), to, true).await;
+    let postgres = start_tls_proxy(authority.tls_acceptor(any_client(), &[]), to, true).await;
     url.set_host(Some("localhost")).unwrap();
     url.set_port(Some(postgres)).unwrap();
     let database = |authority: &CertificateAuthority| {
@@ -164,8 +164,13 @@ async fn order_uses_verified_tls_to_temporal_and_database() {
         ]
     };
     let ours = settings(&authority, &authority);
-    let told = ours.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let harness = Harness::start_on(&database(&authority), &shared.temporal.address, &told).await;
+    let harness_settings = ours.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let harness = Harness::start_on(
+        &database(&authority),
+        &shared.temporal.address,
+        &harness_settings,
+    )
+    .await;
     harness
         .post("/orders/tls/start", json!({"payment_id": "pmt-tls"}))
         .await
@@ -174,16 +179,16 @@ async fn order_uses_verified_tls_to_temporal_and_database() {
         harness.wait_for_end("tls").await.status.as_str(),
         "delivered"
     );
-    let (described, said) = run_describe("tls", &ours);
-    assert!(described, "{said}");
+    let (described, stderr) = run_describe("tls", &ours);
+    assert!(described, "{stderr}");
 
     // A server certificate of another authority, and a client certificate of another authority.
     for wrong in [
-        settings(&stranger, &authority),
-        settings(&authority, &stranger),
+        settings(&other_authority, &authority),
+        settings(&authority, &other_authority),
     ] {
-        let (described, said) = run_describe("tls", &wrong);
-        assert!(!described && said.lines().count() == 1, "{said}");
+        let (described, stderr) = run_describe("tls", &wrong);
+        assert!(!described && stderr.lines().count() == 1, "{stderr}");
     }
-    assert!(store::connect(&database(&stranger)).await.is_err());
+    assert!(store::connect(&database(&other_authority)).await.is_err());
 }

@@ -61,8 +61,8 @@ async fn open_page(browser: &'static str, url: String) -> PageReport {
             .arg(url)
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        let console_messages = said
+        let log_lines = String::from_utf8_lossy(&output.stderr).into_owned();
+        let console_messages = log_lines
             .lines()
             .filter(|line| line.contains(":CONSOLE"))
             .map(str::to_owned)
@@ -141,20 +141,21 @@ async fn pages_work_in_browser_without_foreign_requests() {
             ],
         ),
     ] {
-        let seen = open_page(browser, format!("{}{path}", harness.url)).await;
+        let report = open_page(browser, format!("{}{path}", harness.url)).await;
         for text in shown {
             assert!(
-                seen.page.contains(text),
+                report.page.contains(text),
                 "{path} does not show {text}: {:?}\n{}",
-                seen.console_messages,
-                seen.page
+                report.console_messages,
+                report.page
             );
         }
         // The browser logs each failed request. No other message is allowed.
         let refused =
             |line: &&String| !line.contains("Failed to load resource") || !path.ends_with("nobody");
         assert_eq!(
-            seen.console_messages
+            report
+                .console_messages
                 .iter()
                 .filter(refused)
                 .collect::<Vec<_>>(),
@@ -162,11 +163,11 @@ async fn pages_work_in_browser_without_foreign_requests() {
             "{path}"
         );
         assert!(
-            seen.requested_urls.len() > 3,
+            report.requested_urls.len() > 3,
             "{path}: {:?}",
-            seen.requested_urls
+            report.requested_urls
         );
-        for address in seen.requested_urls {
+        for address in report.requested_urls {
             let ours = address.starts_with(&harness.url)
                 || address.starts_with("data:")
                 || address.starts_with("blob:");

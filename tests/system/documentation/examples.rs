@@ -214,9 +214,9 @@ async fn prepare_order(harness: &Harness, path: &str, id: &str) {
             .expect_started();
     };
     let step = async |step: &str| {
-        let look = async || harness.get(&format!("/orders/{id}/status")).await.body;
+        let read = async || harness.get(&format!("/orders/{id}/status")).await.body;
         harness
-            .wait_until(&format!("{id} at {step}"), look, |status| {
+            .wait_until(&format!("{id} at {step}"), read, |status| {
                 status["step"] == step
             })
             .await;
@@ -233,9 +233,9 @@ async fn prepare_order(harness: &Harness, path: &str, id: &str) {
         }
         "/signals/cancel-payment" => {
             with("lifecycle").await;
-            let look = async || harness.get(&format!("/orders/{id}")).await.body;
+            let read = async || harness.get(&format!("/orders/{id}")).await.body;
             let paid = |order: &Value| order["payment_info"]["status"] == "captured";
-            harness.wait_until(&format!("{id} paid"), look, paid).await;
+            harness.wait_until(&format!("{id} paid"), read, paid).await;
         }
         _ => {
             with("checkout").await;

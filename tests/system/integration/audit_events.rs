@@ -75,7 +75,7 @@ async fn wait_for_audit_event(harness: &Harness, id: &str, kind: AuditEventType)
 }
 
 async fn run_reviewed_orders(harness: &Harness) {
-    let by_a_person = || {
+    let reviewed_policy = || {
         immediate_policy(|policy| {
             policy.review.mode = ReviewMode::Approval;
             policy.delivery = DeliveryPolicy {
@@ -88,19 +88,19 @@ async fn run_reviewed_orders(harness: &Harness) {
         harness,
         "approved",
         order_with_payment("t-approved"),
-        by_a_person(),
+        reviewed_policy(),
     )
     .await;
     start_with_policy(
         harness,
         "rejected",
         order_with_payment("t-rejected"),
-        by_a_person(),
+        reviewed_policy(),
     )
     .await;
     let late = OrderPolicy {
         deadline: Some(Span::from_secs(1)),
-        ..by_a_person()
+        ..reviewed_policy()
     };
     start_with_policy(harness, "late", order_with_payment("t-late"), late).await;
     for id in ["approved", "rejected"] {
@@ -155,7 +155,7 @@ async fn paid(harness: &Harness) {
         policy.shipping_delay = LONG;
     });
     start_with_policy(harness, "confirmed", sample_order(), confirmed).await;
-    let given_back = immediate_policy(|policy| {
+    let refunded = immediate_policy(|policy| {
         policy.payment_timeout = Span::from_secs(1);
         policy.shipping_delay = LONG;
     });
@@ -163,7 +163,7 @@ async fn paid(harness: &Harness) {
         harness,
         "given-back",
         order_with_payment("t-given-back"),
-        given_back,
+        refunded,
     )
     .await;
     wait_for_audit_event(harness, "confirmed", AuditEventType::PaymentRequested).await;

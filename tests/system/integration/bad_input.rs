@@ -207,7 +207,7 @@ async fn ambiguous_json_bodies_are_rejected() {
         order.replacen(from, to, 1).into_bytes()
     };
     let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
-    for (body, status, told) in [
+    for (body, status, pointer) in [
         (
             with("\"quantity\":1", "\"quantity\":1,\"quantity\":7"),
             422,
@@ -276,8 +276,8 @@ async fn ambiguous_json_bodies_are_rejected() {
         let shown: String = String::from_utf8_lossy(&body).chars().take(500).collect();
         assert_eq!(seen, status, "{shown}: {answer}");
         assert!(
-            told.is_empty() || error_pointers(&answer).contains(&told),
-            "{told} is not in {answer}"
+            pointer.is_empty() || error_pointers(&answer).contains(&pointer),
+            "{pointer} is not in {answer}"
         );
     }
 }

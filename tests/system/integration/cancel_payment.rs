@@ -48,9 +48,9 @@ async fn charged_order_refunds_and_waits_for_confirmation() {
         harness.post(&path, json!({})).await.expect_status(200)["already"],
         true
     );
-    let look = async || harness.get(&format!("/orders/{id}")).await.body;
+    let read = async || harness.get(&format!("/orders/{id}")).await.body;
     let view = harness
-        .wait_until("the refund", look, |body| {
+        .wait_until("the refund", read, |body| {
             body["payment_info"]["status"] == "refunded"
         })
         .await;

@@ -79,9 +79,9 @@ async fn response_depends_on_order_state() {
     let mut order = sample_order();
     order["profile"] = json!("checkout");
     let unpaid = harness.post("/orders", order).await.expect_started();
-    let look = async || harness.get(&format!("/orders/{unpaid}")).await.body;
+    let read = async || harness.get(&format!("/orders/{unpaid}")).await.body;
     harness
-        .wait_until("the wait for a payment", look, |body| body["step"] == "pay")
+        .wait_until("the wait for a payment", read, |body| body["step"] == "pay")
         .await;
     for ((route, _, body), expected) in requests().into_iter().zip([
         "409 not_in_review",

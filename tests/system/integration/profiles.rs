@@ -46,26 +46,26 @@ fn time_between(times: &[(String, DateTime<Utc>)], from: &str, to: &str) -> Time
 #[tokio::test]
 async fn production_reviews_expensive_orders_and_awaits_delivery_confirmation() {
     let harness = start_stack().await;
-    let mut dear = order_with_payment("pmt-dear");
-    dear["items"][0]["unit_price"] = json!("10000.00");
-    let dear = start_in_profile(&harness, "production", dear).await;
+    let mut expensive = order_with_payment("pmt-dear");
+    expensive["items"][0]["unit_price"] = json!("10000.00");
+    let expensive = start_in_profile(&harness, "production", expensive).await;
     let mut cheap = order_with_payment("pmt-cheap");
     cheap["items"][0]["unit_price"] = json!("9999.99");
     let cheap = start_in_profile(&harness, "production", cheap).await;
     harness.wait_for_status(&cheap, "shipped").await;
-    let look = async || harness.get(&format!("/orders/{dear}")).await.body;
+    let read = async || harness.get(&format!("/orders/{expensive}")).await.body;
     harness
-        .wait_until("the review", look, |body| body["step"] == "manual_review")
+        .wait_until("the review", read, |body| body["step"] == "manual_review")
         .await;
     harness
         .post(
-            &format!("/orders/{dear}/signals/approve"),
+            &format!("/orders/{expensive}/signals/approve"),
             json!({"reviewer": "ann"}),
         )
         .await
         .expect_status(200);
-    harness.wait_for_status(&dear, "shipped").await;
-    for id in [&dear, &cheap] {
+    harness.wait_for_status(&expensive, "shipped").await;
+    for id in [&expensive, &cheap] {
         assert_eq!(
             harness.get(&format!("/orders/{id}/status")).await.body["is_running"],
             true
@@ -81,9 +81,9 @@ async fn production_reviews_expensive_orders_and_awaits_delivery_confirmation() 
     }
     // Without a payment id, the order waits for a confirmation.
     let unpaid = start_in_profile(&harness, "production", sample_order()).await;
-    let look = async || harness.get(&format!("/orders/{unpaid}")).await.body;
+    let read = async || harness.get(&format!("/orders/{unpaid}")).await.body;
     harness
-        .wait_until("the wait for a payment", look, |body| body["step"] == "pay")
+        .wait_until("the wait for a payment", read, |body| body["step"] == "pay")
         .await;
     harness
         .post(&format!("/orders/{unpaid}/cancel"), json!({}))
@@ -122,9 +122,9 @@ async fn lifecycle_delays_each_step_and_completes_unattended() {
 async fn approval_waits_for_review_and_ends_at_dispatch() {
     let harness = start_stack().await;
     let id = start_in_profile(&harness, "approval", sample_order()).await;
-    let look = async || harness.get(&format!("/orders/{id}")).await.body;
+    let read = async || harness.get(&format!("/orders/{id}")).await.body;
     harness
-        .wait_until("the review", look, |body| body["step"] == "manual_review")
+        .wait_until("the review", read, |body| body["step"] == "manual_review")
         .await;
     assert_eq!(harness.provider_movements(&id).await, [] as [&str; 0]);
     harness

@@ -353,9 +353,9 @@ async fn payment_before_rejection_is_refunded() {
     let path = format!("/orders/{id}/payment");
     // An early payment is accepted: the order keeps it until the review ends, and the request does
     // not wait.
-    let look = async || harness.get(&format!("/orders/{id}/status")).await.body;
+    let read = async || harness.get(&format!("/orders/{id}/status")).await.body;
     harness
-        .wait_until("the review", look, |body| body["step"] == "manual_review")
+        .wait_until("the review", read, |body| body["step"] == "manual_review")
         .await;
     let accepted = harness.post(&path, paid.clone()).await.expect_status(200);
     assert_eq!(

@@ -192,9 +192,9 @@ async fn rejected_recipients_are_recorded_as_failed() {
         rows.iter().map(|row| row.attempts).collect::<Vec<_>>(),
         [1, 0, 0, 0]
     );
-    let taken = provider.accepted_mails().await;
-    assert_eq!(taken.len(), 4);
-    for mail in taken {
+    let accepted = provider.accepted_mails().await;
+    assert_eq!(accepted.len(), 4);
+    for mail in accepted {
         assert_eq!(
             (&mail["to"], &mail["user"], &mail["secure"]),
             (&json!(["john@example.com"]), &json!("shop"), &json!(true))
@@ -218,7 +218,7 @@ async fn misconfigured_mail_server_leaves_mails_pending() {
         ("MAIL_FROM", SENDER),
         ("MAIL_DELAY", "0s"),
     ];
-    for (id, word, settings) in [
+    for (id, text, settings) in [
         (
             "shut-1",
             "535",
@@ -243,7 +243,7 @@ async fn misconfigured_mail_server_leaves_mails_pending() {
                 .all(|row| row.status == "pending" && row.attempts <= 1),
             "{rows:?}"
         );
-        assert!(rows[0].reason.as_ref().unwrap().contains(word), "{rows:?}");
+        assert!(rows[0].reason.as_ref().unwrap().contains(text), "{rows:?}");
     }
     assert_eq!(provider.accepted_mails().await.len(), 0);
 }

@@ -60,14 +60,14 @@ async fn refund_event_before_payment_event_cancels_order() {
         let paid = sender.payment(&id, &format!("backwards-{id}"), TOTAL);
         sender.send_event(Refunded, &paid, "back").await;
         let event_id = sender.event_id(Refunded, &paid, "back");
-        let look = async || {
+        let read = async || {
             store::webhook_events::list(&harness.pool, None, Some(&event_id), 1)
                 .await
                 .unwrap()
                 .len()
         };
         harness
-            .wait_until("the row of the refund event", look, |found| *found == 1)
+            .wait_until("the row of the refund event", read, |found| *found == 1)
             .await;
         sender.send_event(Paid, &paid, "paid").await;
         let view = harness.wait_for_end(&id).await;

@@ -78,25 +78,25 @@ async fn duplicate_and_forged_events_apply_once() {
         }
         hasher.finish()
     });
-    let (taken, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let (accepted, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let deliveries = stream::iter(&sent).for_each_concurrent(CONCURRENCY, async |sent| {
         let status = send_to_order(&harness, *sent).await;
         match sent {
             StressEvent::Genuine { order, .. } => assert_eq!(status, 200, "{order}"),
             StressEvent::Tampered { .. } | StressEvent::Stale { .. } => assert_eq!(status, 400),
         }
-        if status == 200 { &taken } else { &refused }.fetch_add(1, Ordering::Relaxed);
+        if status == 200 { &accepted } else { &refused }.fetch_add(1, Ordering::Relaxed);
     });
     let kills = async {
         for kill in 1..=KILLS {
-            let look = async || taken.load(Ordering::Relaxed);
+            let read = async || accepted.load(Ordering::Relaxed);
             let enough = orders * COPIES * kill / (KILLS + 1);
             harness
                 .wait_until_within(
                     Duration::from_secs(900),
                     "more accepted events",
-                    look,
-                    |taken| *taken >= enough,
+                    read,
+                    |accepted| *accepted >= enough,
                 )
                 .await;
             harness.worker.kill().await;
@@ -105,7 +105,7 @@ async fn duplicate_and_forged_events_apply_once() {
     };
     futures::join!(deliveries, kills);
     let delivered = started.elapsed();
-    let look = async || {
+    let read = async || {
         count_rows(
             &harness,
             "select count_rows(*) from orders where state = 'delivered' and not is_running",
@@ -113,7 +113,7 @@ async fn duplicate_and_forged_events_apply_once() {
         .await
     };
     harness
-        .wait_until_within(Duration::from_secs(900), "all delivered", look, |count| {
+        .wait_until_within(Duration::from_secs(900), "all delivered", read, |count| {
             *count == orders
         })
         .await;
@@ -151,11 +151,11 @@ async fn duplicate_and_forged_events_apply_once() {
             forged,
         ),
     ];
-    for (what, query, expected) in counts {
-        assert_eq!(count_rows(&harness, query).await, expected, "{what}");
+    for (name, query, expected) in counts {
+        assert_eq!(count_rows(&harness, query).await, expected, "{name}");
     }
     assert_eq!(
-        (taken.into_inner(), refused.into_inner()),
+        (accepted.into_inner(), refused.into_inner()),
         (orders * COPIES, forged)
     );
     harness.assert_invariants().await;

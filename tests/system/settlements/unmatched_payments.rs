@@ -59,13 +59,13 @@ async fn second_payment_of_order_is_refunded() {
             .await,
         "refund_due"
     );
-    let look = async || {
+    let read = async || {
         harness
             .count_audit_events(&id, "stray_payment_refund_due")
             .await
     };
     harness
-        .wait_until("an entry for each transaction", look, |entries| {
+        .wait_until("an entry for each transaction", read, |entries| {
             *entries == 2
         })
         .await;
@@ -207,14 +207,14 @@ async fn order_created_within_grace_is_paid() {
     );
     assert_eq!(sender.send_event(Paid, &paid, "early").await, 200);
     let event_id = sender.event_id(Paid, &paid, "early");
-    let look = async || {
+    let read = async || {
         store::webhook_events::list(&harness.pool, None, Some(&event_id), 1)
             .await
             .unwrap()
             .len()
     };
     harness
-        .wait_until("the settlement", look, |found| *found == 1)
+        .wait_until("the settlement", read, |found| *found == 1)
         .await;
     harness
         .post("/orders/appears-after-its-payment/start", sample_order())
@@ -239,11 +239,11 @@ async fn intent_without_order_waits_for_its_session() {
     let id = harness.create_unpaid_order().await;
     let sender = WebhookSender::new(&harness, Stripe);
     let intent = format!("pi_session_{id}");
-    let told = [format!("evt-intent-{id}"), format!("evt-session-{id}")];
-    let succeeded = json!({"id": told[0], "type": "payment_intent.succeeded", "data": {"object": {
+    let event_ids = [format!("evt-intent-{id}"), format!("evt-session-{id}")];
+    let succeeded = json!({"id": event_ids[0], "type": "payment_intent.succeeded", "data": {"object": {
         "id": intent, "amount": 9_999, "amount_received": 9_999, "currency": "usd", "metadata": {},
     }}});
-    let completed = json!({"id": told[1], "type": "checkout.session.completed", "data": {"object": {
+    let completed = json!({"id": event_ids[1], "type": "checkout.session.completed", "data": {"object": {
         "id": format!("cs_{id}"), "payment_intent": intent, "payment_status": "paid", "amount_total": 9_999, "currency": "usd",
         "client_reference_id": id,
     }}});
@@ -252,8 +252,8 @@ async fn intent_without_order_waits_for_its_session() {
     assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "delivered");
     assert_eq!(
         (
-            harness.wait_for_outcome(&told[0]).await,
-            harness.wait_for_outcome(&told[1]).await
+            harness.wait_for_outcome(&event_ids[0]).await,
+            harness.wait_for_outcome(&event_ids[1]).await
         ),
         ("known".to_owned(), "applied".to_owned())
     );
@@ -280,8 +280,8 @@ async fn payment_without_order_needs_an_operator() {
             .as_deref(),
         Some("refund_due")
     );
-    let odd = json!({"id": "evt-nameless-session", "type": "payment_intent.payment_failed", "data": {"object": {"id": "pi_x"}}});
-    assert_eq!(sender.post_body(&odd).await, 200);
+    let unreadable = json!({"id": "evt-nameless-session", "type": "payment_intent.payment_failed", "data": {"object": {"id": "pi_x"}}});
+    assert_eq!(sender.post_body(&unreadable).await, 200);
     assert_eq!(
         harness.wait_for_outcome("evt-nameless-session").await,
         "unknown_order"
@@ -290,8 +290,8 @@ async fn payment_without_order_needs_an_operator() {
 }
 
 async fn wait_for_audit_event(harness: &Harness, id: &str, kind: &str) {
-    let look = async || harness.audit_event_types(id).await;
+    let read = async || harness.audit_event_types(id).await;
     harness
-        .wait_until(kind, look, |trail| trail.contains(&kind.to_owned()))
+        .wait_until(kind, read, |trail| trail.contains(&kind.to_owned()))
         .await;
 }

@@ -215,28 +215,28 @@ async fn failing_calls_charge_each_order_once() {
 
 #[tokio::test]
 async fn invalid_payment_setting_fails_in_one_line() {
-    let said = worker_start_error(&[("PAYMENT_PROVIDER", "paypal")]).await;
-    assert_eq!(said.lines().count(), 1, "{said}");
+    let stderr = worker_start_error(&[("PAYMENT_PROVIDER", "paypal")]).await;
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(
-        said.contains("PAYMENT_PROVIDER=paypal: unknown value; allowed: simulator, stripe"),
-        "{said}"
+        stderr.contains("PAYMENT_PROVIDER=paypal: unknown value; allowed: simulator, stripe"),
+        "{stderr}"
     );
-    let said = worker_start_error(&[("PAYMENT_PROVIDER", "stripe")]).await;
-    assert_eq!(said.lines().count(), 1, "{said}");
+    let stderr = worker_start_error(&[("PAYMENT_PROVIDER", "stripe")]).await;
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(
-        said.contains("PAYMENT_PROVIDER=stripe requires it"),
-        "{said}"
+        stderr.contains("PAYMENT_PROVIDER=stripe requires it"),
+        "{stderr}"
     );
-    let said = worker_start_error(&[
+    let stderr = worker_start_error(&[
         ("PAYMENT_PROVIDER", "stripe"),
         ("STRIPE_API_KEY", "pk_live_secret"),
     ])
     .await;
-    assert_eq!(said.lines().count(), 1, "{said}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(
-        said.contains("allowed: a restricted key")
-            && !said.contains("secret,")
-            && !said.contains("pk_live"),
-        "{said}"
+        stderr.contains("allowed: a restricted key")
+            && !stderr.contains("secret,")
+            && !stderr.contains("pk_live"),
+        "{stderr}"
     );
 }

@@ -36,7 +36,7 @@ impl Shop {
     /// Waits until this number of events about the order or transaction have an outcome; returns
     /// them.
     async fn wait_for_webhook_events(&self, about: &str, number: usize) -> Vec<WebhookEvent> {
-        let look = async || {
+        let read = async || {
             webhook_events::list(&self.harness.pool, None, Some(about), 10)
                 .await
                 .unwrap()
@@ -45,7 +45,7 @@ impl Shop {
             found.len() == number && found.iter().all(|delivery| delivery.outcome != "pending")
         };
         self.harness
-            .wait_until(&format!("{number} events of {about}"), look, done)
+            .wait_until(&format!("{number} events of {about}"), read, done)
             .await
     }
 
@@ -237,10 +237,10 @@ async fn event_of_own_refund_refunds_nothing() {
         shop.send_event(&format!("evt_sw_4_{}", number % 2), event_type, object)
             .await;
     }
-    let told = shop
+    let recorded = shop
         .wait_for_webhook_events(intent["id"].as_str().unwrap(), 3)
         .await;
-    for delivery in told
+    for delivery in recorded
         .iter()
         .filter(|delivery| delivery.event["kind"] == "refunded")
     {

@@ -30,10 +30,10 @@ async fn create_waiting_order(harness: &Harness, id: &str) {
         .post(&format!("/orders/{id}/start"), order)
         .await
         .expect_started();
-    let look = async || harness.audit_event_types(id).await;
-    let asked = |trail: &Vec<String>| trail.iter().any(|kind| kind == "payment_requested");
+    let read = async || harness.audit_event_types(id).await;
+    let is_requested = |trail: &Vec<String>| trail.iter().any(|kind| kind == "payment_requested");
     harness
-        .wait_until("the wait for the payment", look, asked)
+        .wait_until("the wait for the payment", read, is_requested)
         .await;
 }
 
@@ -105,18 +105,18 @@ async fn forged_event_is_rejected_and_not_stored() {
         }
     }
     for provider in TIMED {
-        for away in [-100_000, -310, 310, 100_000] {
+        for offset in [-100_000, -310, 310, 100_000] {
             let message = sign_at(
                 &test_secrets(provider),
                 sample_event(provider, "fraud-late"),
-                now + away,
+                now + offset,
             );
             let problem = post_webhook(&harness.url, provider, &message)
                 .await
                 .expect_rejected(provider, "timestamp");
             assert_eq!(
                 problem["detail"], "The signature is too old, or from the future.",
-                "{away}"
+                "{offset}"
             );
         }
     }
@@ -125,9 +125,9 @@ async fn forged_event_is_rejected_and_not_stored() {
     for &provider in WebhookProvider::ALL {
         deliver_genuine_event(&harness, provider, &format!("fraud-{provider}")).await;
     }
-    let taken = async || harness.webhook_outcomes().await.len();
+    let row_count = async || harness.webhook_outcomes().await.len();
     harness
-        .wait_until("one row of each provider", taken, |count| {
+        .wait_until("one row of each provider", row_count, |count| {
             *count == WebhookProvider::ALL.len()
         })
         .await;
@@ -326,11 +326,11 @@ async fn oversized_webhook_body_is_rejected_and_not_stored() {
     post_webhook(&harness.url, STRIPE, &deep)
         .await
         .expect_accepted(STRIPE);
-    let look = async || harness.webhook_outcomes().await;
+    let read = async || harness.webhook_outcomes().await;
     let both = |rows: &Vec<(String, String)>| {
         rows.len() == 2 && rows.iter().any(|(_, outcome)| outcome == "unreadable")
     };
-    harness.wait_until("the unreadable event", look, both).await;
+    harness.wait_until("the unreadable event", read, both).await;
 }
 
 #[tokio::test]
@@ -347,12 +347,12 @@ async fn signed_binary_body_is_recorded_and_acknowledged() {
         .await
         .expect_accepted(provider);
     }
-    let look = async || harness.webhook_outcomes().await;
+    let read = async || harness.webhook_outcomes().await;
     let all = |rows: &Vec<(String, String)>| {
         rows.len() == WebhookProvider::ALL.len()
             && rows.iter().all(|(_, outcome)| outcome == "unreadable")
     };
-    harness.wait_until("a row of each event", look, all).await;
+    harness.wait_until("a row of each event", read, all).await;
 }
 
 #[tokio::test]
@@ -402,9 +402,9 @@ async fn event_is_accepted_without_worker_but_needs_temporal() {
     }
     assert_eq!(harness.webhook_outcomes().await, []);
     harness.worker.restart().await.unwrap();
-    let taken = async || harness.webhook_outcomes().await.len();
+    let row_count = async || harness.webhook_outcomes().await.len();
     harness
-        .wait_until("one row of each provider", taken, |count| {
+        .wait_until("one row of each provider", row_count, |count| {
             *count == WebhookProvider::ALL.len()
         })
         .await;
@@ -512,13 +512,13 @@ async fn secrets_and_personal_data_are_never_logged() {
                 .map(|answer| format!("{:?} {}\n", answer.headers, answer.body)),
         );
     }
-    let look = async || harness.webhook_outcomes().await;
+    let read = async || harness.webhook_outcomes().await;
     let decided = |rows: &Vec<(String, String)>| {
         rows.len() == WebhookProvider::ALL.len()
             && rows.iter().all(|(_, outcome)| outcome != "pending")
     };
     harness
-        .wait_until("an outcome of each event", look, decided)
+        .wait_until("an outcome of each event", read, decided)
         .await;
     for row in store::webhook_events::list(&harness.pool, None, None, 100)
         .await

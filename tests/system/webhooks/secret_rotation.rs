@@ -96,7 +96,7 @@ async fn secret_file_changes_apply_while_running() {
     assert_accepts(&harness, 2).await;
 
     // An invalid edit rejects no event and is logged once.
-    let told = |harness: &Harness| {
+    let warnings = |harness: &Harness| {
         harness
             .read_log("api")
             .matches("the previous secrets stay in use")
@@ -113,12 +113,12 @@ async fn secret_file_changes_apply_while_running() {
         replace_file(&file, broken);
         assert_accepts(&harness, 2).await;
         assert_rejects(&harness, 1).await;
-        assert_eq!(told(&harness), count + 1, "{broken}");
+        assert_eq!(warnings(&harness), count + 1, "{broken}");
     }
     fs::remove_file(&file).unwrap();
     assert_accepts(&harness, 2).await;
     assert_accepts(&harness, 2).await;
-    assert_eq!(told(&harness), 4);
+    assert_eq!(warnings(&harness), 4);
     assert!(
         !harness.read_log("api").contains("marked"),
         "the file's text is in the log"
@@ -128,7 +128,7 @@ async fn secret_file_changes_apply_while_running() {
     assert_accepts(&harness, 3).await;
     assert_rejects(&harness, 2).await;
     assert_eq!(
-        (harness.api.pid().await, told(&harness)),
+        (harness.api.pid().await, warnings(&harness)),
         (pid, 4),
         "the API process was restarted"
     );

@@ -271,7 +271,7 @@ async fn changed_secret_applies_immediately_with_limited_refreshes() {
 
     // An invalid secret is ignored and logged once.
     manager.put_secret("marked: no line").await;
-    let told = async || {
+    let warnings = async || {
         send_signed_event(&harness, MOLLIE, 9)
             .await
             .expect_rejected(MOLLIE, "signature");
@@ -281,7 +281,7 @@ async fn changed_secret_applies_immediately_with_limited_refreshes() {
             .count()
     };
     harness
-        .wait_until("the log line about the invalid secret", told, |count| {
+        .wait_until("the log line about the invalid secret", warnings, |count| {
             *count == 1
         })
         .await;

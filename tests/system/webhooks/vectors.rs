@@ -150,8 +150,8 @@ async fn each_vector_gets_its_expected_verdict_over_http() {
     let mut counted = BTreeMap::new();
     for case in read_cases() {
         for shape in [PayloadFormat::Http, PayloadFormat::Rest] {
-            let told = case.events_if_valid().unwrap_or_default();
-            let before = find_settlements(&harness, &told).await;
+            let events = case.events_if_valid().unwrap_or_default();
+            let before = find_settlements(&harness, &events).await;
             let rows = harness.webhook_outcomes().await.len();
             let keyring = WebhookSecrets::from_secrets([case.secrets.clone()], case.url.clone());
             let door = FunctionServer::start(&orders, keyring, case.now, shape).await;
@@ -182,8 +182,8 @@ async fn each_vector_gets_its_expected_verdict_over_http() {
             if accepts {
                 assert!(reply.status.is_success(), "{name}: {seen:?}");
                 reply.expect_accepted(case.provider);
-                assert!(!told.is_empty(), "{name}");
-                for (event, before) in told.iter().zip(before) {
+                assert!(!events.is_empty(), "{name}");
+                for (event, before) in events.iter().zip(before) {
                     wait_for_settlement(&harness, event, before).await;
                     harness.wait_for_outcome(&event.event_id).await;
                 }
@@ -195,14 +195,14 @@ async fn each_vector_gets_its_expected_verdict_over_http() {
                 .unwrap_or_else(|| seen.1["reason"].as_str().unwrap_or("a reason").to_owned());
             let problem = reply.expect_rejected(case.provider, &reason);
             let detail = problem["detail"].as_str().unwrap();
-            let word = match reason.as_str() {
+            let phrase = match reason.as_str() {
                 "header" => "missing",
                 "signature" => "not that of this body",
                 "timestamp" => "too old",
                 other => panic!("{name}: {other}"),
             };
-            assert!(detail.contains(word), "{name}: {detail}");
-            assert_eq!(find_settlements(&harness, &told).await, before, "{name}");
+            assert!(detail.contains(phrase), "{name}: {detail}");
+            assert_eq!(find_settlements(&harness, &events).await, before, "{name}");
             assert_eq!(harness.webhook_outcomes().await.len(), rows, "{name}");
         }
         *counted.entry(case.provider.as_str()).or_insert(0) += 1;
@@ -229,9 +229,12 @@ async fn find_settlement(harness: &Harness, event: &PaymentEvent) -> Option<(Str
     Some((info.execution.unwrap().run_id, ended))
 }
 
-async fn find_settlements(harness: &Harness, told: &[PaymentEvent]) -> Vec<Option<(String, bool)>> {
+async fn find_settlements(
+    harness: &Harness,
+    events: &[PaymentEvent],
+) -> Vec<Option<(String, bool)>> {
     let mut settlements = Vec::new();
-    for event in told {
+    for event in events {
         settlements.push(find_settlement(harness, event).await);
     }
     settlements
@@ -248,11 +251,11 @@ async fn wait_for_settlement(
         seen.as_ref()
             .is_some_and(|(run, ended)| *ended && before.as_ref() != Some(run))
     };
-    let look = async || find_settlement(harness, event).await;
+    let read = async || find_settlement(harness, event).await;
     harness
         .wait_until(
             &format!("the settlement of {}", event.event_id),
-            look,
+            read,
             ended,
         )
         .await;
