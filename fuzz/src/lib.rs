@@ -24,11 +24,11 @@ const HEADERS: [&str; 10] = [
     "svix-signature",
 ];
 
-fn provider(number: u8) -> (WebhookProvider, Secrets) {
+fn select_provider(number: u8) -> (WebhookProvider, Secrets) {
     let provider = WebhookProvider::ALL[usize::from(number) % WebhookProvider::ALL.len()];
     (
         provider,
-        Secrets::new(provider, [SECRET]).expect("it is well-formed for each of them"),
+        Secrets::new(provider, [SECRET]).expect("the secret is well-formed for each provider"),
     )
 }
 
@@ -39,7 +39,7 @@ pub fn events(data: &[u8]) {
     let Some((number, body)) = data.split_first() else {
         return;
     };
-    let (_, secrets) = provider(*number);
+    let (_, secrets) = select_provider(*number);
     let signing = Signing {
         now: NOW,
         message_id: "msg_1",
@@ -60,15 +60,15 @@ pub fn events(data: &[u8]) {
     let Ok(verified) = payment_webhooks::verify(&secrets, &request) else {
         return;
     };
-    let told = payment_webhooks::events(&verified, Environment::Test);
-    assert!(!told.is_empty() && told.len() <= LARGEST_BATCH);
-    for event in told {
+    let events = payment_webhooks::events(&verified, Environment::Test);
+    assert!(!events.is_empty() && events.len() <= LARGEST_BATCH);
+    for event in events {
         assert!((1..=200).contains(&event.event_id.len()));
         let paid = matches!(event.kind, PaymentEventKind::Paid { .. });
         assert!(!paid || event.transaction_id.is_some(), "{event:?}");
-        let json = serde_json::to_string(&event).expect("an event is JSON");
+        let json = serde_json::to_string(&event).expect("events can be serialized");
         assert_eq!(
-            serde_json::from_str::<PaymentEvent>(&json).expect("what we wrote can be read"),
+            serde_json::from_str::<PaymentEvent>(&json).expect("serialized events can be parsed"),
             event
         );
     }
@@ -82,7 +82,7 @@ pub fn verify(data: &[u8]) {
     let Some((number, rest)) = data.split_first() else {
         return;
     };
-    let (_, secrets) = provider(*number);
+    let (_, secrets) = select_provider(*number);
     let mut parts = rest.splitn(2, |byte| *byte == b'\n');
     let value = String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
     let body = parts.next().unwrap_or_default();
