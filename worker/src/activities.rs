@@ -1,7 +1,8 @@
-//! The activities: each may run twice, and may die at any line.
+//! The activities. Each can run twice, and the worker can die at any line.
 //!
-//! What is retried without limit is an error here (the database is away, an undo did not hold); what the
-//! outside world answers is a value, which the workflow counts (see `workflows::policies`).
+//! An error means that Temporal retries without a limit, for example when the database is
+//! unavailable or a compensation failed. A response from outside is a value, which the workflow
+//! counts (see `workflows::policies`).
 
 mod order;
 mod settlement;
@@ -17,14 +18,16 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use store::orders::{FINAL_DECISION_TIME, OrderProjection};
 use workflows::activity::PendingWrite;
 
-/// How long we wait for a payment provider: within the activity's own 4 s, so that silence is an answer.
+/// The time limit of a call to a payment provider. Less than the activity's 4 s, so that a provider that
+/// does not respond is a value and not a time-out of the activity.
 const PAYMENT_ANSWER: Duration = Duration::from_secs(3);
-/// How long we wait for a carrier: within the activity's own 5 s.
+/// The time limit of a call to a carrier; less than the activity's 5 s.
 const CARRIER_ANSWER: Duration = Duration::from_secs(4);
 
 fn image<'a>(context: &ActivityContext, write: &'a PendingWrite) -> OrderProjection<'a> {
     let info = context.info();
-    // A local activity may belong to a task that is lost; another one waits for its result, and is in the history.
+    // A local activity can belong to a lost task. An ordinary activity cannot, because it is in the
+    // history.
     let decided_at = match info.scheduled_time {
         Some(scheduled) if info.is_local => scheduled.into(),
         _ => FINAL_DECISION_TIME,
@@ -37,7 +40,8 @@ fn image<'a>(context: &ActivityContext, write: &'a PendingWrite) -> OrderProject
     }
 }
 
-/// Logs why a try failed, once, and has Temporal try again. Temporal's history gets no more than what failed.
+/// Logs the reason of a failed try once, and returns an error that Temporal retries. The history
+/// only contains the name of the failed operation.
 fn again(context: &ActivityContext, error: &(dyn std::error::Error + 'static)) -> ActivityError {
     let info = context.info();
     tracing::warn!(

@@ -1,4 +1,4 @@
-//! The carrier, behind one trait.
+//! The interface to a carrier.
 
 mod simulator;
 
@@ -7,38 +7,39 @@ use futures::future::BoxFuture;
 use domain::OrderId;
 pub use simulator::Simulator;
 
-/// A parcel the carrier has.
+/// A parcel that the carrier has accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parcel {
     pub tracking_number: String,
 }
 
-/// The carrier's last word on a parcel that was recalled.
+/// The carrier's final response about a recalled parcel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recalled {
-    /// It does not have the parcel and will not take it any more.
+    /// The carrier does not have the parcel and will not accept it.
     NeverTaken,
     TooLate(Parcel),
 }
 
-/// The carrier refused, or nobody knows what happened.
+/// The carrier refused, or the outcome of the call is unknown.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct CarrierError(pub String);
 
-/// A carrier. The shipment id is the idempotency key: the same one is the same parcel.
+/// A carrier. The shipment id is the idempotency key: calls with the same id are about the same
+/// parcel.
 pub trait Carrier: Send + Sync + 'static {
-    /// The name callers see as the shipment's provider.
+    /// The name of the carrier in API responses.
     fn name(&self) -> &'static str;
 
-    /// Hands over the parcel, once.
+    /// Hands the parcel to the carrier. A repeated call returns the first result.
     fn dispatch<'a>(
         &'a self,
         order_id: &'a OrderId,
         shipment_id: &'a str,
     ) -> BoxFuture<'a, Result<Parcel, CarrierError>>;
 
-    /// Makes sure the carrier never takes the parcel, or finds that it has.
+    /// Makes sure that the carrier never accepts the parcel, or finds out that it has.
     fn recall<'a>(
         &'a self,
         order_id: &'a OrderId,

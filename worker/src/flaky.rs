@@ -1,7 +1,8 @@
-//! Fault simulation: `FLAKY=fail:0.33,hang:0.33,hang_for:300s`. Off unless asked for.
+//! Fault injection: `FLAKY=fail:0.33,hang:0.33,hang_for:300s`. Off by default.
 //!
-//! What an activity calls outside fails, or hangs: half of the time before it took hold, half of the time after,
-//! as when only the answer is lost. Orders must end correctly all the same, and that is what it is for.
+//! External calls of activities fail or hang: half of the faults occur before the call has an
+//! effect, the other half after it, as if only the response was lost. Every order must still end
+//! correctly.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,7 +24,7 @@ use workflows::activity::{
 
 const HANG_FOR: Duration = Duration::from_secs(300);
 
-/// How often calls fail or hang.
+/// The frequency of faults.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Flaky {
     /// Shares of all calls, from 0 to 1.
@@ -32,7 +33,7 @@ pub struct Flaky {
     hang_for: Duration,
 }
 
-/// A failure that was made up.
+/// An injected failure.
 #[derive(Debug, thiserror::Error)]
 #[error("simulated by FLAKY")]
 struct Simulated;
@@ -80,7 +81,7 @@ impl Flaky {
         }
     }
 
-    /// Makes the call, or not, or without getting to know its answer.
+    /// Makes the call, skips it, or loses its response.
     async fn disturb<T>(&self, call: impl Future<Output = T>) -> Result<T, Simulated> {
         let fate = self.fate();
         let takes_hold: bool = rand::random();
@@ -96,7 +97,7 @@ impl Flaky {
     }
 }
 
-/// A payment provider that is seldom there.
+/// A payment provider with injected faults.
 pub(crate) struct FlakyProvider {
     pub(crate) provider: Arc<dyn PaymentProvider>,
     pub(crate) flaky: Flaky,
@@ -120,7 +121,7 @@ impl PaymentProvider for FlakyProvider {
     }
 }
 
-/// A carrier that is seldom there.
+/// A carrier with injected faults.
 pub(crate) struct FlakyCarrier {
     pub(crate) carrier: Arc<dyn Carrier>,
     pub(crate) flaky: Flaky,
@@ -160,8 +161,8 @@ impl Carrier for FlakyCarrier {
     }
 }
 
-/// The activities whose outside is our database. Those that ask a provider or a carrier have theirs disturbed there,
-/// so that the workflow counts it.
+/// The activities that only call the database. Faults of activities that call a provider or a
+/// carrier are injected into that call, so that the workflow counts them.
 impl ActivityInboundInterceptor for Flaky {
     fn execute_activity<'a>(
         &'a self,
@@ -229,7 +230,7 @@ mod tests {
         for _ in 0..400 {
             assert!(flaky.disturb(async { held += 1 }).await.is_err());
         }
-        // Ten standard deviations to either side.
+        // Ten standard deviations on either side.
         assert!((100..=300).contains(&held), "{held}");
     }
 }

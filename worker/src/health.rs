@@ -1,4 +1,5 @@
-//! `GET /health`: whether this worker does its work, for whoever would restart it; `GET /metrics`: how it does.
+//! `GET /health` reports whether the worker runs, for supervisors such as ECS; `GET /metrics`
+//! serves metrics.
 
 mod check;
 
@@ -13,7 +14,8 @@ use tokio::net::TcpListener;
 use order_client::SdkMetrics;
 use store::PgPool;
 
-/// Answers until it is dropped. The worker is up once this listens: it does so after its pollers started.
+/// Serves requests until it is dropped. It starts after the pollers, so a response means that the
+/// worker is running.
 pub(crate) async fn serve(
     listener: TcpListener,
     pool: PgPool,
@@ -33,16 +35,17 @@ pub(crate) async fn serve(
     axum::serve(listener, app).await
 }
 
-/// Ours, and the SDK's, whose names begin with `temporal_`.
+/// The worker's own metrics, and those of the SDK, whose names begin with `temporal_`.
 async fn measured(pool: &PgPool, sdk: &SdkMetrics) -> String {
-    // While the database is away, what was counted last stands.
+    // While the database is unavailable, the last counts are kept.
     if let Ok(waiting) = store::outbox::count_pending(pool).await {
         telemetry::metrics::set_outbox_depth(waiting);
     }
     telemetry::metrics::encode_metrics() + &sdk.prometheus_text().await
 }
 
-/// A database that is away is no reason to restart the worker: orders wait for it. So it is told, with 200.
+/// Returns 200 while the database is unavailable, because a restart of the worker would not help:
+/// orders wait. The body names the database as unavailable.
 async fn health(State(pool): State<PgPool>) -> impl IntoResponse {
     let database = match store::ping(&pool).await {
         Ok(()) => "up",

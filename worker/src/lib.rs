@@ -1,8 +1,10 @@
-//! The worker: hosts both workflows and does what leaves the workflow: database, payment provider, carrier.
+//! The worker: hosts the workflows and runs their activities, which call the database, the payment
+//! provider and the carrier.
 //!
-//! A long-running program ([`main`]), in the image as `worker` and in the local stack as a subcommand of the
-//! command line. Start reading at [`run`]; the activities are in [`activities`], and what they call
-//! outside is behind [`payment::PaymentProvider`] and [`carrier::Carrier`]; mails to customers are in [`mail`].
+//! A long-running program ([`main`]): `worker` in the image, and a subcommand of the command line
+//! in the local stack. Start reading at [`run`]. The activities are in [`activities`]; their
+//! external calls go through [`payment::PaymentProvider`] and [`carrier::Carrier`]; mails to
+//! customers are in [`mail`].
 
 pub mod activities;
 pub mod carrier;

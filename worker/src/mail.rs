@@ -1,7 +1,8 @@
-//! Mails to customers: the outbox, drained by a loop beside the task queues.
+//! Mails to customers. A loop beside the task queues sends the mails in the outbox.
 //!
-//! Orders never wait for mail: a step writes a row of the outbox in its own transaction, and [`drain`] sends what is
-//! there, at least once, with a Message-ID that is the same on a repeat. Never in a log: whom it goes to, what is in it.
+//! An order never waits for a mail. A step writes a row of the outbox in its own transaction, and
+//! [`drain`] sends it at least once, with the same Message-ID on a repeat. Recipients and contents
+//! are never logged.
 
 mod drain;
 mod letter;

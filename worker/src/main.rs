@@ -1,4 +1,4 @@
-//! The worker program; [`worker::main`] is what it does.
+//! The worker program; see [`worker::main`].
 
 use std::process::ExitCode;
 

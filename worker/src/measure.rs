@@ -1,6 +1,6 @@
-//! What the worker measures: each execution of an activity, and each order when it ends.
+//! Metrics of the worker: each execution of an activity, and each order at its end.
 //!
-//! It stands around every activity, those of tomorrow too, and changes nothing of what they do.
+//! An interceptor measures every activity, also future ones, and does not change their behaviour.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use store::PgPool;
 use telemetry::metrics;
 use workflows::activity::PendingWrite;
 
-/// No order comes near; a trail that does is measured up to there.
+/// No order has so many audit events; a longer audit log is measured up to this number.
 const LONGEST_TRAIL: u32 = 1_000;
 
 pub(crate) struct Measured {
@@ -37,7 +37,7 @@ impl ActivityInboundInterceptor for Measured {
         Box::pin(async move {
             let info = input.activity_info();
             let (activity, attempt) = (info.activity_type.clone(), info.attempt);
-            // The last write of an order is the one that says that nothing more will happen.
+            // The last write of an order is the one that marks it as finished.
             let write = input
                 .args_ref::<PendingWrite>()
                 .filter(|write| !write.record.is_running());
@@ -52,7 +52,7 @@ impl ActivityInboundInterceptor for Measured {
             };
             metrics::observe_activity(&activity, outcome, attempt, began.elapsed());
             if let (Some(record), Ok(_)) = (ended, &result) {
-                // The order need not wait for this.
+                // The order does not wait for this.
                 drop(tokio::spawn(order(self.pool.clone(), record)));
             }
             result
@@ -60,7 +60,7 @@ impl ActivityInboundInterceptor for Measured {
     }
 }
 
-/// Done twice where an order's last write was done twice, which a worker must die for at that very moment.
+/// Runs twice if the last write of an order ran twice, which requires a crash at that moment.
 async fn order(pool: PgPool, record: OrderState) {
     let whole = record.updated_at() - record.created_at();
     metrics::observe_order(record.status().as_str(), whole.to_std().unwrap_or_default());
@@ -70,7 +70,7 @@ async fn order(pool: PgPool, record: OrderState) {
     for (step, count) in &record.retries {
         metrics::count_order_step_errors(step.as_str(), *count);
     }
-    // Without its trail an order is counted all the same.
+    // Without its audit log the order is still counted.
     let Ok(Some(trail)) =
         store::audit_events::list(&pool, &record.order_id, 0, LONGEST_TRAIL).await
     else {
@@ -81,7 +81,7 @@ async fn order(pool: PgPool, record: OrderState) {
     }
 }
 
-/// From each entry to the next, by what the next one tells.
+/// Returns the time from each audit event to the next, labelled by the type of the next one.
 fn steps(trail: &[AuditEvent]) -> impl Iterator<Item = (&'static str, Duration)> {
     let step = |pair: &[AuditEvent]| {
         let [before, after] = pair else { return None };

@@ -1,4 +1,4 @@
-//! The payment provider, behind one trait: what any of them must promise us.
+//! The interface to payment providers, and the guarantees that each must give.
 
 mod simulator;
 mod stripe;
@@ -10,28 +10,29 @@ use domain::{Money, OrderId, PaymentId, TransactionId};
 pub use simulator::Simulator;
 pub use stripe::{Stripe, StripeSettings};
 
-/// The provider of a payment that somebody else's gateway captured and confirmed to us.
+/// The provider of a payment that another gateway captured and confirmed through the API.
 pub(crate) const EXTERNAL: &str = "external";
 
-/// Who charges and refunds; fixed when the worker starts.
+/// The provider that charges and refunds; fixed when the worker starts.
 #[derive(Debug, Clone)]
 pub enum ProviderSettings {
     Simulator,
     Stripe(StripeSettings),
 }
 
-/// What is known of a payment's past: where to look before anything is asked of its provider again.
+/// The history of a payment, which decides where to look before the provider is called again.
 #[derive(Debug, Clone)]
 pub struct Past {
-    /// Since when the provider may have heard of it.
+    /// The earliest time at which the provider can have received a request.
     pub since: DateTime<Utc>,
-    /// Whether it was asked before, and perhaps did what was wanted without our knowing.
+    /// Whether an earlier call may have succeeded without a response.
     pub asked: bool,
-    /// Its transaction at the provider, where that is known.
+    /// The transaction at the provider, if it is known.
     pub transaction_id: Option<TransactionId>,
 }
 
-/// A charge. The payment id is the idempotency key: the same one is the same charge, for ever.
+/// A charge. The payment id is the idempotency key: calls with the same id are the same charge,
+/// permanently.
 #[derive(Debug, Clone)]
 pub struct ChargeRequest {
     pub payment_id: PaymentId,
@@ -41,51 +42,53 @@ pub struct ChargeRequest {
     pub past: Past,
 }
 
-/// A provider's clear answer to a charge.
+/// A provider's definite response to a charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Charge {
     Captured(TransactionId),
-    /// Begun, and not decided: the customer must do something first, or a bank. A webhook will tell.
+    /// The payment is pending: the customer or a bank must act first. A webhook event reports the
+    /// result.
     Unfinished(TransactionId),
-    /// Final.
+    /// The decline is final.
     Declined(String),
 }
 
-/// Undoing a payment, whatever became of it.
+/// The request to compensate a payment with any outcome.
 #[derive(Debug, Clone)]
 pub struct RefundRequest {
     pub payment_id: PaymentId,
     pub order_id: OrderId,
     pub amount: Money,
-    /// The payment's own provider: ours, or the one whose confirmation somebody sent.
+    /// The provider of the payment: ours, or the gateway that confirmed it.
     pub provider: String,
     pub past: Past,
 }
 
-/// What became of the money.
+/// The outcome of a compensation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refund {
-    /// The money of this capture went back.
+    /// The captured money was refunded.
     Refunded(TransactionId),
-    /// Nothing had been captured, and nothing will be any more under this payment id.
+    /// Nothing was captured, and nothing can be captured later under this payment id.
     NeverCaptured,
-    /// This provider can't refund that payment: a person must.
+    /// This provider cannot refund the payment; an operator must.
     Unsupported,
 }
 
-/// Nobody knows what happened; ask again.
+/// The outcome is unknown; call again.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct NoAnswer(pub String);
 
-/// A payment provider. Each call may be made twice, and the second finds what the first did.
+/// A payment provider. Each call can be repeated, and the repeated call finds the effect of the
+/// first.
 pub trait PaymentProvider: Send + Sync + 'static {
-    /// The name in `payments.provider`.
+    /// The value of `payments.provider`.
     fn name(&self) -> &'static str;
 
-    /// Captures once per payment id.
+    /// Captures a payment once per payment id.
     fn charge<'a>(&'a self, request: &'a ChargeRequest) -> BoxFuture<'a, Result<Charge, NoAnswer>>;
 
-    /// Refunds once per payment id; where nothing was captured, closes the payment id for good.
+    /// Refunds once per payment id. If nothing was captured, voids the payment id permanently.
     fn refund<'a>(&'a self, request: &'a RefundRequest) -> BoxFuture<'a, Result<Refund, NoAnswer>>;
 }

@@ -1,4 +1,5 @@
-//! The program `worker`: alone it works, and as `worker health` it asks the one that works beside it how it is.
+//! The program `worker`: without arguments it runs the worker, and `worker health` checks a running
+//! worker.
 
 use std::{env, process::ExitCode};
 
@@ -7,11 +8,13 @@ use crate::{WorkerSettings, health_check, run};
 const USAGE: &str = "usage: worker         serve the task queues until SIGTERM
        worker health  ask the worker that listens at ORDERFLOW_HEALTH_ADDRESS: 0 it is well, 1 it is not";
 
-/// What the program does; the tests have a twin of it.
+/// The main function of the program. The tests have a copy of the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    // A missing .env is no error, it is the ordinary case; one that cannot be read would be silently half of one.
-    // Before there are threads, which could read the environment while it changes.
+    // A missing .env file is normal. A file that cannot be read is an error, because half of it
+    // would be ignored silently.
+    // Before the first thread starts, because another thread could read the environment while it
+    // changes.
     if let Err(error) = dotenvy::dotenv()
         && !error.not_found()
     {
@@ -52,7 +55,8 @@ fn settings() -> Result<WorkerSettings, Box<dyn std::error::Error>> {
     Ok(WorkerSettings::from_env()?)
 }
 
-/// Every few seconds, as long as the worker lives: nothing is set up that one question does not need.
+/// Runs every few seconds as long as the worker lives, so it sets up no more than one request
+/// needs.
 #[tokio::main(flavor = "current_thread")]
 async fn health() -> ExitCode {
     match health_check(&settings::ORDERFLOW_HEALTH_ADDRESS).await {

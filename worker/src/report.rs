@@ -1,7 +1,8 @@
-//! How things stand, once a minute: how many tasks wait, and how many orders are late.
+//! The status line, once a minute: the number of waiting tasks and the number of late orders.
 //!
-//! It is one line of the log, of which CloudWatch makes two metrics (`infrastructure/worker.yaml`): scaling and two alarms go
-//! by them. Every worker tells the same, whatever queues it serves. What can't be counted is left out: no number is no zero.
+//! CloudWatch turns the log line into two metrics (`infrastructure/worker.yaml`), which scaling and
+//! two alarms use. Every worker reports the same numbers, whatever queues it serves. A number that
+//! cannot be determined is left out, because a missing value does not mean zero.
 
 use std::time::Duration;
 
@@ -15,11 +16,11 @@ use settings::{Environment, ORDERS_LATE_AFTER, REPORT_EVERY, SettingError};
 use store::PgPool;
 use telemetry::metrics;
 
-/// How often it is told, and what is told of.
+/// The interval of the report.
 #[derive(Debug, Clone, Copy)]
 pub struct ReportSettings {
     pub every: Duration,
-    /// How long an order may stand still without a reason.
+    /// The time without progress after which an open order counts as late.
     pub late_after: Duration,
 }
 
@@ -32,7 +33,7 @@ impl ReportSettings {
     }
 }
 
-/// Tells how things stand until `stop` says so.
+/// Logs the status line until `stop` is set.
 pub(crate) async fn tell(
     orders: OrderClient,
     pool: PgPool,
@@ -51,12 +52,13 @@ pub(crate) async fn tell(
     };
     tokio::select! {
         () = telling => {}
-        // An error is the end of whoever would stop us.
+        // An error means that the sender is gone, which stops the loop as well.
         _ = stop.wait_for(|stop| *stop) => {}
     }
 }
 
-/// The fields stand at the top of a JSON line. Their names are in the template's filters.
+/// Logs the numbers as fields at the top level of a JSON line. The filters of the template use
+/// their names.
 fn line(waiting: Option<i64>, late: Option<i64>) {
     waiting.inspect(|waiting| metrics::set_task_queue_backlog(*waiting));
     late.inspect(|late| metrics::set_late_orders(*late));
@@ -71,7 +73,8 @@ fn line(waiting: Option<i64>, late: Option<i64>) {
     );
 }
 
-/// Of workflows and of activities, in both task queues: a worker that serves one of them knows of the other, too.
+/// Counts the waiting workflow and activity tasks of both task queues, also those of a queue that
+/// this worker does not serve.
 async fn backlog(orders: &OrderClient) -> Option<i64> {
     match orders.read_task_queues().await {
         Ok(queues) => queues.iter().map(|(_, state)| state.backlog).sum(),

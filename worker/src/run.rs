@@ -1,4 +1,4 @@
-//! Running the worker until it is told to stop.
+//! Runs the worker until it is stopped.
 
 use std::{sync::Arc, time::Duration};
 
@@ -33,7 +33,8 @@ use order_client::{OrderClient, SdkMetrics};
 use store::PgPool;
 use workflows::{OrderWorkflow, SettlementWorkflow, ShippingWorkflow};
 
-/// Serves the task queues until SIGTERM or Ctrl-C, then lets what runs finish within the grace period.
+/// Serves the task queues until SIGTERM or Ctrl-C, then lets running tasks finish within the grace
+/// period.
 pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let pool = settings.database.pool().await.clone();
@@ -73,7 +74,7 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     };
     let (end, ending) = watch::channel(false);
     let mut ended = ending.clone();
-    // On a connection of its own, which may be away without the workers' being so.
+    // On a separate connection, which can fail without affecting the workers.
     let reporting = report::tell(
         OrderClient::new(settings.temporal.clone()),
         pool.clone(),
@@ -84,21 +85,21 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = tokio::signal::ctrl_c() => {}
-            // A queue's worker that fails ends all the rest.
+            // If the worker of one queue fails, all others stop.
             _ = ended.wait_for(|ended| *ended) => {}
         }
         tracing::info!("stopping: what runs may finish");
         stop.iter().for_each(|stop| stop());
         end.send_replace(true);
     };
-    // Where orders are worked on, their customers are told.
+    // The worker that serves orders also sends mails.
     let mailing = async {
         if settings.queues.orders {
             mail::drain(pool.clone(), settings.mail.clone(), settings.grace, ending).await;
         }
     };
     tracing::info!(queues = ?settings.queues, "the worker is running");
-    // The SDK's workers are not Send: they share this task.
+    // The SDK's workers are not `Send`, so they share this task.
     let working = async {
         let worked = try_join_all(workers.iter_mut().map(|worker| worker.run())).await;
         end.send_replace(true);
@@ -112,14 +113,15 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     }
 }
 
-/// How long a task waits for the worker that has the workflow cached. A worker that was killed never takes
-/// it, and a caller of an update gives up after 5 s: so another worker must get it well before.
+/// The time that a task waits for the worker that has the workflow cached. If that worker was killed,
+/// another worker must get the task well before 5 s, when the caller of an update gives up.
 const STICKY: Duration = Duration::from_secs(2);
 
-/// Local and outside activities of one queue at a time, each with one connection to the database at most.
+/// The number of concurrent local and of concurrent ordinary activities per queue, each with at
+/// most one database connection.
 pub(crate) const SLOTS_OF_A_QUEUE: u32 = 20;
 
-/// What each task queue's worker serves.
+/// The contents of each task queue's worker.
 fn options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Vec<WorkerOptions>> {
     let temporal = &settings.temporal;
     let mut options = Vec::new();

@@ -1,7 +1,8 @@
-//! An activity ends when its time is over, whatever it waits for.
+//! Ends an activity when its time limit is over.
 //!
-//! Temporal gives up on it then and tries again; but here it would go on, and hold its slot and its connection.
-//! A few that hang for good would take all slots, and no order would go on.
+//! Temporal gives up the activity then and retries it. Without this limit, the old try would
+//! continue, and keep its slot and its connection. A few activities that hang permanently would use
+//! all slots, and no order would progress.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +12,7 @@ use temporalio_sdk::{
     interceptors::{ActivityInboundInterceptor, ExecuteActivityInput, ExecuteActivityOutput, Next},
 };
 
-/// Longer than any of our activities may take, for one whose time is not told.
+/// Longer than any activity may take; for an activity without a time limit.
 const UNTOLD: Duration = Duration::from_secs(10);
 
 pub(crate) struct TimeLimit;

@@ -1,5 +1,6 @@
-//! Which build of the worker gets which orders. All the same, as long as every build replays what others have begun;
-//! with a deployment's name Temporal routes by build (Worker Versioning), as its Worker Controller for Kubernetes wants it.
+//! The build id of the worker. All builds may process all orders, because every build replays the
+//! orders of the others. With a deployment name, Temporal routes orders by build (Worker
+//! Versioning), as its Worker Controller for Kubernetes requires.
 
 use temporalio_common::worker::{
     VersioningBehavior, WorkerDeploymentOptions, WorkerDeploymentVersion, build_id_from_current_exe,
@@ -12,9 +13,9 @@ use settings::{
 
 #[derive(Debug, Clone)]
 pub struct Versioning {
-    /// `None`: this build is told with every task, and decides nothing.
+    /// `None`: the build id is sent with every task and has no effect on routing.
     deployment: Option<(String, VersioningBehavior)>,
-    /// `None`: that of the program's own bytes.
+    /// `None`: the id is the hash of the program file.
     build_id: Option<String>,
 }
 

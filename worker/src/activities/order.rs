@@ -1,4 +1,4 @@
-//! The order's own steps.
+//! The activities of an order.
 
 use std::sync::Arc;
 
@@ -181,7 +181,7 @@ impl OrderActivities {
     }
 }
 
-/// Why an undo must be tried again.
+/// The reason to repeat a compensation.
 #[derive(Debug, thiserror::Error)]
 enum RefundError {
     #[error(transparent)]
@@ -195,8 +195,9 @@ enum RefundError {
 }
 
 impl OrderActivities {
-    /// Row first, then the provider under the same key, then the row again. Whoever dies in between, the
-    /// next try finds the row, asks the provider under the same key, and gets the first answer.
+    /// Writes the row first, then calls the provider with the payment's idempotency key, then
+    /// updates the row. If the worker dies in between, the next try finds the row, repeats the call
+    /// with the same key and receives the first response.
     async fn charge(
         &self,
         image: OrderProjection<'_>,
@@ -217,7 +218,8 @@ impl OrderActivities {
             return Ok(charged);
         }
         if standing.provider != self.provider.name() {
-            // Charged there already, perhaps: a worker of that provider finds out.
+            // The other provider may have charged already. A worker that uses that provider finds
+            // out.
             let reason = format!(
                 "this payment began at {}, and this worker charges elsewhere",
                 standing.provider
@@ -280,7 +282,7 @@ impl OrderActivities {
         };
         let transaction_id = &paid.confirmation.transaction_id;
         if standing.status == PaymentStatus::Pending {
-            // A charge of ours that was not decided, and now is.
+            // A charge of this worker that was pending and now has an outcome.
             payments::record_status(
                 &self.pool,
                 &paid.payment_id,
@@ -292,7 +294,7 @@ impl OrderActivities {
         let Some(provider) = paid.confirmation.provider else {
             return Ok(RecordPaymentOutcome::Recorded);
         };
-        // What its provider did with it afterwards may have been told before.
+        // Events about a later refund or dispute can have arrived before this response.
         Ok(
             match strays::take_stock(&self.pool, provider, transaction_id).await? {
                 Some(PaymentStatus::Refunded | PaymentStatus::Declined) => {
@@ -309,7 +311,7 @@ impl OrderActivities {
         )
     }
 
-    /// Undoes a payment whatever became of it: refunds what was captured, closes what was not.
+    /// Compensates a payment with any outcome: refunds a captured payment, voids any other.
     async fn refund(
         &self,
         image: OrderProjection<'_>,
@@ -370,7 +372,7 @@ fn past(standing: &Standing) -> Past {
     }
 }
 
-/// What an earlier try of this charge wrote down.
+/// The data that an earlier try of this charge stored.
 fn charged_before(standing: &Standing) -> Option<ChargeOutcome> {
     let transaction_id = standing
         .transaction_id
@@ -383,7 +385,8 @@ fn charged_before(standing: &Standing) -> Option<ChargeOutcome> {
         (PaymentStatus::Declined, _) => Some(ChargeOutcome::Declined {
             reason: "declined before".to_owned(),
         }),
-        // A try that was given up, and wakes when all is undone: the provider may have forgotten the key by now.
+        // A try that Temporal gave up can continue after the compensation. By then, the provider
+        // may have forgotten the idempotency key.
         (PaymentStatus::Refunding | PaymentStatus::Refunded | PaymentStatus::RefundDue, _) => {
             Some(ChargeOutcome::Declined {
                 reason: "refunded before".to_owned(),

@@ -1,4 +1,4 @@
-//! What is done about the events of payment providers.
+//! The activities that process payment events.
 
 use std::{error::Error, sync::Arc};
 
@@ -99,9 +99,9 @@ impl SettlementActivities {
             outcome,
             detail,
         } = delivered;
-        // First among those that tell of the payment, so that of two at once one sees both.
+        // Locks the row before it reads the events, so that of two concurrent events one sees both.
         webhook_events::receive(&self.pool, event).await?;
-        // Before it counts as done: whoever looks at the payment then must find it so.
+        // Before the event is recorded as done, so that a reader of the payment sees its effect.
         let standing = self.standing_of(event).await?;
         webhook_events::record_outcome(&self.pool, event, *outcome, detail.as_deref()).await?;
         Ok(standing)
@@ -144,8 +144,9 @@ impl SettlementActivities {
         )
     }
 
-    /// The row first, then the provider under the payment's own name, then the row again: whoever dies in between, the
-    /// next try finds the row and asks under the same name.
+    /// Writes the row first, then calls the provider with the payment's idempotency key, then
+    /// updates the row. If the worker dies in between, the next try finds the row and repeats the
+    /// call with the same key.
     async fn settle(
         &self,
         stray: &Stray,
@@ -177,7 +178,7 @@ impl SettlementActivities {
             ) => {}
         }
         let Some(order_id) = stray.event.order_id.clone() else {
-            // It may be for something else altogether that is sold here: a person must look.
+            // The payment can be for something that is not an order. An operator must decide.
             payments::record_status(&self.pool, &payment_id, PaymentStatus::RefundDue, None)
                 .await?;
             return Ok(SettlePaymentOutcome::RefundDue);

@@ -1,4 +1,4 @@
-//! What ships a parcel.
+//! The activities that ship a parcel.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A carrier for laptops and tests, with its own books.
+//! A simulated carrier for laptops and tests. It stores its parcels in the database.
 
 use futures::{FutureExt, future::BoxFuture};
 

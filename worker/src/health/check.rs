@@ -1,4 +1,4 @@
-//! The question to `GET /health`, for whoever watches over a program in an image that has nothing else to ask with.
+//! A client for `GET /health`, for health checks in an image that has no shell and no `curl`.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -10,10 +10,10 @@ use thiserror::Error;
 
 use settings::{Environment, Setting, SettingError};
 
-/// Docker and ECS give it 5 s, and then nobody would hear why.
+/// Less than the 5 s of Docker and ECS, so that the reason of a failure is printed.
 const ANSWER: Duration = Duration::from_secs(3);
 
-/// Why a program is not well.
+/// The reason why a health check failed.
 #[derive(Debug, Error)]
 pub enum Unhealthy {
     #[error(transparent)]
@@ -28,7 +28,7 @@ pub enum Unhealthy {
     Answered { url: String, status: StatusCode },
 }
 
-/// Asks the program that listens where this variable of the environment says.
+/// Calls the program at the address in the environment variable `variable`.
 pub async fn health_check(setting: &'static Setting) -> Result<(), Unhealthy> {
     let environment = Environment::from_process();
     let address = environment.parse(setting)?.ok_or_else(|| {
@@ -45,7 +45,8 @@ pub async fn health_check(setting: &'static Setting) -> Result<(), Unhealthy> {
     }
 }
 
-/// Who listens at every address listens at this machine's own.
+/// Returns an address to connect to: the loopback address for a program that listens on all
+/// addresses.
 fn beside(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -56,7 +57,8 @@ fn beside(mut address: SocketAddr) -> SocketAddr {
 }
 
 async fn ask(url: &str) -> reqwest::Result<StatusCode> {
-    // Without TLS, but the client is made with it: with no certificate to read it is made in no time.
+    // No TLS is used. The client is built without root certificates, which saves the time to read
+    // them.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder()
         .no_proxy()

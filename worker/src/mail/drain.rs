@@ -1,4 +1,4 @@
-//! The loop that sends what is in the outbox.
+//! The loop that sends the mails in the outbox.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,35 +16,37 @@ use store::{
     outbox::{self, ClaimOptions, DueMail, MailOutcome},
 };
 
-/// How often the outbox is looked at when it was empty.
+/// The pause after the outbox was empty.
 const LOOK: Duration = Duration::from_millis(500);
-/// How often what is there is skipped, where mail is off.
+/// The interval at which mails are skipped while mail is off.
 const LOOK_WHEN_OFF: Duration = Duration::from_secs(2);
-/// Mails that are on their way at once, each on a connection of its own.
+/// The number of mails sent at the same time, each on its own connection.
 const AT_ONCE: u32 = 8;
-/// Longer than a mail may take, so that nobody else sends it meanwhile; and as long as it waits when we die.
+/// The lease of a row: longer than one mail takes, so that no other worker sends it. After a crash,
+/// the mail waits for this time.
 const LEASE: Duration = Duration::from_secs(60);
-/// The pauses of a server that is away: a mail goes out soon after it is back.
+/// The pauses while the server is unavailable; short, so that mails are sent soon after it returns.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// The pauses of one mail that the server puts off.
+/// The pauses of a mail that the server defers.
 const FIRST_TRY_AGAIN: Duration = Duration::from_secs(30);
 const LAST_TRY_AGAIN: Duration = Duration::from_secs(3600);
-/// When one mail that is put off again and again is given up, as mail servers do (RFC 5321, 4.5.4.1).
+/// When to give up a deferred mail, as mail servers do (RFC 5321, 4.5.4.1).
 const GIVEN_UP_AFTER: chrono::TimeDelta = chrono::TimeDelta::days(5);
 
-/// How one look at the outbox went.
+/// The result of one pass over the outbox.
 enum Look {
-    /// There may be more.
+    /// There may be more mails.
     Sent,
     Empty,
-    /// The mail server is away.
+    /// The mail server is unavailable.
     Unreachable,
     /// The outbox could not be read.
     Blind,
 }
 
-/// Sends what is in the outbox until `stop` says so; what is under way may then take `grace` to end.
+/// Sends the mails in the outbox until `stop` is set; mails in progress then have `grace` to
+/// finish.
 pub(crate) async fn drain(
     pool: PgPool,
     settings: MailSettings,
@@ -53,7 +55,7 @@ pub(crate) async fn drain(
 ) {
     let mut stopped = stop.clone();
     let stopped = async {
-        // An error is the end of whoever would stop us.
+        // An error means that the sender is gone, which stops the loop as well.
         let _ = stopped.wait_for(|stop| *stop).await;
         sleep(grace).await;
     };
@@ -69,7 +71,7 @@ pub(crate) async fn drain(
     }
 }
 
-/// Waits; `false` when it is time to stop.
+/// Waits; returns `false` when the loop must stop.
 async fn wait(pause: Duration, stop: &mut watch::Receiver<bool>) -> bool {
     tokio::time::timeout(pause, stop.wait_for(|stop| *stop))
         .await
@@ -99,7 +101,7 @@ async fn send(pool: &PgPool, smtp: Box<Smtp>, stop: &mut watch::Receiver<bool>) 
         port = outbox.smtp.port,
         "mail is on"
     );
-    // While no worker ran, nothing that a lost task wrote could give way: its time begins now.
+    // While no worker ran, no lost task could be repeated. So the delay before sending starts now.
     let settle = outbox.smtp.delay;
     let (mut pause, mut away) = (settle, Duration::ZERO);
     while wait(pause, stop).await {
@@ -113,7 +115,7 @@ async fn send(pool: &PgPool, smtp: Box<Smtp>, stop: &mut watch::Receiver<bool>) 
                 away = (away * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
                 away
             }
-            // The same for a database that was away.
+            // The same for a database that was unavailable.
             Look::Blind => settle.max(SHORTEST_PAUSE),
         };
     }
@@ -126,7 +128,7 @@ struct Outbox {
 }
 
 impl Outbox {
-    /// Sends what is due, some at once. No lock is held meanwhile, only leases.
+    /// Sends the due mails, some at the same time. It holds leases and no database locks.
     async fn look(self: &Arc<Self>) -> Look {
         let claim = ClaimOptions {
             settle_time: self.smtp.delay,
@@ -162,14 +164,15 @@ impl Outbox {
             match sent {
                 Ok(true) => {}
                 Ok(false) => look = Look::Unreachable,
-                // Its lease makes it wait, and the others go on.
+                // The lease postpones this mail; the others continue.
                 Err(_) => tracing::error!("a mail could not be put together"),
             }
         }
         look
     }
 
-    /// Sends one mail and records what became of it; `false` when it was the server that would not.
+    /// Sends one mail and records the outcome; returns `false` if the server itself was the
+    /// problem.
     async fn send(&self, due: &DueMail) -> bool {
         let (order_id, kind) = (due.order_id.as_str(), due.kind.as_str());
         let view = async {
@@ -178,7 +181,7 @@ impl Outbox {
                 .ok()
                 .flatten()
         };
-        // Gone, or the database is: the lease makes it wait.
+        // The row is gone or the database is unavailable; the lease postpones the mail.
         let Some(order) = view.await else { return true };
         let fate = match message::write(due, &order, &self.smtp) {
             Ok(message) => match self.server.send(message).await {
@@ -205,7 +208,7 @@ impl Outbox {
             },
             Err(error) => MailOutcome::Rejected(error.to_string()),
         };
-        // Without the server's words, which may name the recipient; the row has them.
+        // Without the server's message, which can contain the recipient; the row has the message.
         match &fate {
             MailOutcome::Sent => tracing::info!(order.id = order_id, kind, "mail sent"),
             MailOutcome::Retry { .. } => {
@@ -226,7 +229,8 @@ impl Outbox {
         true
     }
 
-    /// Records what became of a mail. Tried a few times: one whose sending is not recorded is sent again.
+    /// Records the outcome of a mail, with a few tries, because a mail without a recorded outcome
+    /// is sent again.
     async fn record(&self, due: &DueMail, fate: &MailOutcome) {
         for _ in 0..5 {
             match outbox::record_outcome(&self.pool, due.id, fate).await {
@@ -238,7 +242,7 @@ impl Outbox {
     }
 }
 
-/// As if it had not been tried: the server's trouble is not the mail's.
+/// As if the mail had not been tried, because the server was the problem.
 fn as_before(due: &DueMail, words: &str) -> MailOutcome {
     MailOutcome::Retry {
         pause: Duration::ZERO,

@@ -1,4 +1,5 @@
-//! What a mail says: an order's image in the words of its templates (`worker/templates`).
+//! The content of a mail: the projection of an order, rendered by the templates in
+//! `worker/templates`.
 
 use askama::Template;
 use chrono::{DateTime, Utc};
@@ -9,7 +10,7 @@ use domain::{
     Address, Currency, Decimal, FailureCode, Money, NotificationKind, OrderStatus, PaymentStatus,
 };
 
-/// What the templates can name. Nothing in it has a control character or a line break.
+/// The values that templates use. None of them contains a control character or a line break.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Letter {
     pub(super) order_id: String,
@@ -22,9 +23,9 @@ pub(super) struct Letter {
     carrier: Option<String>,
     estimated_delivery: Option<String>,
     delivered_on: Option<String>,
-    /// Why it was cancelled, in a customer's words.
+    /// The reason of the cancel, worded for a customer.
     reason: Option<String>,
-    /// What becomes of the money.
+    /// The sentence about the refund.
     refund: &'static str,
 }
 
@@ -36,7 +37,7 @@ struct Item {
     amount: String,
 }
 
-/// The subject and both bodies.
+/// The subject and both bodies of a mail.
 pub(super) struct Rendered {
     pub(super) subject: String,
     pub(super) text: String,
@@ -153,7 +154,7 @@ impl Item {
     }
 }
 
-/// As one reads it: `USD 1,234.50`, `JPY 500`.
+/// Formats an amount for a person: `USD 1,234.50`, `JPY 500`.
 fn amount(money: Money) -> String {
     let decimal = money.decimal().to_string();
     let (whole, fraction) = decimal
@@ -198,7 +199,7 @@ fn lines(address: &Address) -> Vec<String> {
     .collect()
 }
 
-/// A customer's text must not look like more than one line of ours.
+/// Replaces line breaks, so that a customer's text cannot look like several lines of the mail.
 fn one_line(text: &str) -> String {
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     text.replace(breaks, " ")
@@ -207,7 +208,7 @@ fn one_line(text: &str) -> String {
         .join(" ")
 }
 
-/// A failure's detail is for operators; a customer is told what it means.
+/// Words a failure for the customer. The detail of a failure is for operators.
 fn reason(order: &OrderView) -> Option<String> {
     let Some(failure) = &order.failure else {
         return order.cancellation_reason.as_deref().map(one_line);

@@ -1,4 +1,4 @@
-//! The mail itself: headers and both bodies.
+//! The message itself: headers and both bodies.
 
 use lettre::{
     Address, Message,
@@ -13,7 +13,7 @@ use contract::OrderView;
 use domain::NotificationKind;
 use store::outbox::DueMail;
 
-/// Why there is no mail to send, now or ever.
+/// The reason why a row has no mail to send.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unwritable {
     #[error("the address is not one that mail can be sent to")]
@@ -26,7 +26,8 @@ pub(super) enum Unwritable {
     Message(#[from] lettre::error::Error),
 }
 
-/// The mail for this row of the outbox. Headers are built from parsed values alone, so nothing can add one.
+/// Builds the mail for a row of the outbox. Headers are built from parsed values only, so no text
+/// can add a header.
 pub(super) fn write(due: &DueMail, order: &OrderView, smtp: &Smtp) -> Result<Message, Unwritable> {
     let kind = NotificationKind::parse(&due.kind).ok_or(Unwritable::Kind)?;
     let letter = Letter::of(order);
@@ -45,7 +46,7 @@ pub(super) fn write(due: &DueMail, order: &OrderView, smtp: &Smtp) -> Result<Mes
         rendered.text,
         rendered.html,
     ))?;
-    // RFC 3834: nobody's holiday reply is wanted.
+    // Prevents automatic replies (RFC 3834).
     let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
     message
         .headers_mut()

@@ -1,4 +1,4 @@
-//! The mail server, and what its answers mean.
+//! The mail server, and the meaning of its responses.
 
 use std::time::Duration;
 
@@ -10,19 +10,21 @@ use tokio::time::timeout;
 
 use super::settings::Smtp;
 
-/// How long one mail may take in all: well within the lease of its row.
+/// The time limit for one mail; well below the lease of its row.
 const ANSWER: Duration = Duration::from_secs(30);
-/// How long the server may be silent.
+/// The longest silence of the server.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// What kept a mail from going out, in words that may name its recipient: for the row, never for a log.
+/// The reason why a mail was not sent. The text can contain the recipient, so it is stored in the row and
+/// never logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Trouble {
-    /// With the server, whatever the mail: away, silent, or it does not let us in. It may be back at any time.
+    /// A problem of the server: it is unavailable, silent, or rejects the login. It can return at
+    /// any time.
     Server(String),
-    /// With this mail, for now.
+    /// A temporary problem of this mail.
     Later(String),
-    /// With this mail, for good.
+    /// A permanent problem of this mail.
     Refused(String),
 }
 
@@ -50,7 +52,8 @@ impl Server {
         }
     }
 
-    /// Whether the server is there and lets us in; else why not, in words that may be logged.
+    /// Returns whether the server accepts connections and the login, else the reason in words that
+    /// may be logged.
     pub(super) async fn reach(&self) -> Result<(), String> {
         match timeout(ANSWER, self.transport.test_connection()).await {
             Ok(Ok(true)) => Ok(()),
@@ -76,11 +79,12 @@ fn trouble(error: &Error) -> Trouble {
     let words = error.to_string();
     let code = error.status().map(u16::from);
     match code {
-        // It closes, wants no mail at all, or does not let us in: nothing that this mail could help.
+        // The server closes the connection, accepts no mail at all, or rejects the login; the mail
+        // is not the cause.
         Some(421 | 454 | 521 | 530 | 534 | 535 | 538) => Trouble::Server(words),
         Some(_) if error.is_permanent() => Trouble::Refused(words),
         Some(_) => Trouble::Later(words),
-        // The server can't carry this address, for example.
+        // For example, the server does not support this address.
         None if error.is_client() => Trouble::Refused(words),
         None => Trouble::Server(words),
     }

@@ -1,4 +1,5 @@
-//! A payment provider for laptops and tests. It keeps its own books, and keeps to them as real ones do.
+//! A simulated payment provider for laptops and tests. It records its movements, as real providers
+//! do.
 
 use futures::{FutureExt, future::BoxFuture};
 use sha2::{Digest, Sha256};
@@ -10,14 +11,14 @@ use store::{
     simulator::{Fault, Movement, move_money, take_fault},
 };
 
-/// Declines, as Stripe's test card of the same name does.
+/// The method that is always declined, named like Stripe's test card.
 const DECLINED_METHOD: &str = "pm_card_chargeDeclined";
 const CAPTURE: &str = "capture";
 const REFUND: &str = "refund";
 const VOID: &str = "void";
 const DECLINE: &str = "decline";
 
-/// Stands in for the provider, and for the gateway whose confirmations arrive by `/payment`.
+/// Simulates the provider, and the gateway whose confirmations arrive by `/payment`.
 #[derive(Debug, Clone)]
 pub struct Simulator {
     pool: PgPool,
@@ -28,7 +29,8 @@ impl Simulator {
         Self { pool }
     }
 
-    /// The provider's books are in the same database here, so that they outlive the worker.
+    /// The simulator stores its movements in the same database, so that they survive a restart of
+    /// the worker.
     async fn enter(
         &self,
         key: &str,
@@ -109,10 +111,12 @@ impl PaymentProvider for Simulator {
                 Some(Fault::Lose) | None => {}
             }
             if request.provider != self.name() && request.provider != EXTERNAL {
-                // It came by a real provider's signed word: nothing here can give that money back.
+                // A real provider's webhook event reported this payment; the simulator cannot
+                // refund it.
                 return Ok(Refund::Unsupported);
             }
-            // Money that the gateway captured is not in these books, but somebody confirmed it.
+            // The gateway captured this money. It is not among the simulator's movements, but was
+            // confirmed.
             let elsewhere = request
                 .past
                 .transaction_id

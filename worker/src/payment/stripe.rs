@@ -1,10 +1,11 @@
 //! Stripe: PaymentIntents and Refunds over its HTTP API.
 //!
-//! Once-only rests on three things. The `Idempotency-Key` is made of the order's and the payment's ids, so whatever is sent twice within
-//! a day gets the first answer. Each intent has them in its metadata, so a try after the first looks for it
-//! before it asks: among the newest intents, and by search once Stripe may have forgotten the key. And what is given
-//! up is closed at Stripe: the intent is cancelled, or, where none was found, the key is spent on one that takes
-//! nothing. docs/payments.md tells it for operators.
+//! Three measures prevent a second charge. The `Idempotency-Key` is made of the order id and the
+//! payment id, so a request that is repeated within a day gets the first response. Each intent has
+//! both ids in its metadata, so a later try searches for the intent first: among the newest
+//! intents, and by search once Stripe may have forgotten the key. An abandoned payment is closed at
+//! Stripe: the intent is cancelled; if no intent was found, the key is used up on an intent that
+//! takes no money. docs/payments.md explains this for operators.
 
 mod api;
 mod charge;
@@ -22,7 +23,7 @@ use domain::{ChargeProvider, OrderId, PaymentId, TransactionId};
 pub use settings::StripeSettings;
 use std::time::SystemTime;
 
-/// Stripe keeps a key for at least 24 hours; an hour is for clocks that differ.
+/// Stripe keeps a key for at least 24 hours. One hour less allows for clocks that differ.
 const KEY_IS_KEPT: TimeDelta = TimeDelta::hours(23);
 
 /// Charges cards at Stripe.
@@ -52,7 +53,8 @@ impl Stripe {
         })
     }
 
-    /// The payment's intent, if Stripe has one: among the newest, and where the key may be forgotten by search.
+    /// Returns the intent of the payment, if Stripe has one: from the newest intents, or by search
+    /// once the key may be forgotten.
     async fn find(&self, of: Of<'_>, since: DateTime<Utc>) -> Result<Option<Intent>, NoAnswer> {
         match self.newest(of).await? {
             Some(intent) => Ok(Some(intent)),
@@ -74,12 +76,12 @@ impl Stripe {
         ))
     }
 
-    /// Cancels an intent: it can never be captured after this.
+    /// Cancels an intent, so that it can never be captured.
     async fn close(&self, id: &str) -> Result<(), NoAnswer> {
         match self.api.cancel_intent(id).await {
             Ok(_) => Ok(()),
             Err(Failed::NoAnswer(silence)) => Err(silence),
-            // Cancelled before, or captured meanwhile: then the next try sees that.
+            // The intent was cancelled before, or captured in the meantime; the next try finds out.
             Err(Failed::Refused(refusal)) => {
                 let now = self.api.intent(id).await.map_err(unclear)?;
                 if now.status == IntentStatus::Canceled {
@@ -94,7 +96,7 @@ impl Stripe {
     }
 }
 
-/// What makes a payment ours at Stripe.
+/// The metadata that identifies a payment of this system at Stripe.
 #[derive(Clone, Copy)]
 struct Of<'a> {
     order_id: &'a OrderId,
@@ -102,12 +104,13 @@ struct Of<'a> {
 }
 
 impl Of<'_> {
-    /// The same over any retry and crash: nothing in it is made up. Stripe takes 255 characters, this is at most 232.
+    /// The idempotency key. It is the same over all retries and crashes, because it has no random
+    /// part. Stripe accepts 255 characters; this has at most 232.
     fn key(self, what: &str) -> String {
         format!("{what}:{}:{}", self.order_id, self.payment_id)
     }
 
-    /// The metadata, with which webhooks come back.
+    /// The metadata, which webhook events return.
     fn named(self) -> Form<'static> {
         vec![
             ("metadata[order_id]", self.order_id.to_string()),
@@ -131,7 +134,7 @@ fn transaction(intent: &Intent) -> Result<TransactionId, NoAnswer> {
         .map_err(|error| NoAnswer(format!("Stripe's payment id {error}")))
 }
 
-/// A question that Stripe refuses has no answer either.
+/// A request that Stripe rejects has no result either.
 fn unclear(failed: Failed) -> NoAnswer {
     match failed {
         Failed::Refused(refusal) => NoAnswer(format!("Stripe refuses to say: {}", refusal.code())),

@@ -1,7 +1,7 @@
-//! Stripe's HTTP API: the eight calls that we make, and what each answer means.
+//! Stripe's HTTP API: the eight calls that are used, and the meaning of each response.
 //!
-//! Neither the key nor what a customer or a card is called ever gets into an error: of what Stripe says only codes are
-//! passed on, never its messages.
+//! Errors never contain the key, the name of a customer or the data of a card: of Stripe's errors
+//! only the codes are used, never the messages.
 
 use std::{
     collections::BTreeSet,
@@ -20,20 +20,20 @@ use super::{
 use crate::payment::NoAnswer;
 use domain::PaymentId;
 
-/// The version whose requests and answers this is written for; `stripe-mock` has its OpenAPI description.
+/// The API version of these requests and responses; `stripe-mock` has its OpenAPI description.
 pub(super) const VERSION: &str = "2026-08-26.dahlia";
 
 const CONNECT: Duration = Duration::from_secs(1);
-/// Within the 3 s that the worker waits for a payment provider.
+/// Less than the 3 s that the worker waits for a payment provider.
 const ANSWER: Duration = Duration::from_millis(2_800);
-/// A page of a hundred intents is a few hundred kilobytes.
+/// The maximum size of a response. A page of a hundred intents has a few hundred kilobytes.
 const LARGEST: usize = 4 * 1024 * 1024;
 const PAGE: &str = "100";
 
-/// Why a call brought nothing.
+/// The reason why a call has no result.
 #[derive(Debug)]
 pub(super) enum Failed {
-    /// Stripe has decided: this will not be done.
+    /// Stripe's refusal is final.
     Refused(Refusal),
     NoAnswer(NoAnswer),
 }
@@ -44,20 +44,21 @@ impl From<NoAnswer> for Failed {
     }
 }
 
-/// Fields of a request, in Stripe's spelling.
+/// The fields of a request, in Stripe's spelling.
 pub(super) type Form<'a> = Vec<(&'a str, String)>;
 
 #[derive(Debug)]
 pub(super) struct Api {
     client: Client,
     settings: StripeSettings,
-    /// What the key was refused for, so that it is logged once.
+    /// The last refusal of the key, so that each is logged once.
     forbidden: Mutex<BTreeSet<&'static str>>,
 }
 
 impl Api {
     pub(super) fn new(settings: StripeSettings) -> reqwest::Result<Self> {
-        // Several crates bring rustls along and none chooses its cryptography; a second choice is refused, which is fine.
+        // Several crates depend on rustls and none installs a crypto provider. A second
+        // installation fails, which is harmless.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .redirect(Policy::none())
@@ -89,7 +90,8 @@ impl Api {
         .await
     }
 
-    /// Without a key: cancelling again changes nothing, and a key would have its first answer repeated for a day.
+    /// Without an idempotency key: cancelling twice changes nothing, and a key would repeat the
+    /// first response for a day.
     #[tracing::instrument(name = "stripe.payment_intents.cancel", skip_all)]
     pub(super) async fn cancel_intent(&self, id: &str) -> Result<Intent, Failed> {
         self.send(
@@ -99,7 +101,8 @@ impl Api {
         .await
     }
 
-    /// The newest intents: what was created a moment ago is there, unlike in a search.
+    /// Returns the newest intents. Unlike a search, the list contains intents that were created a
+    /// moment ago.
     #[tracing::instrument(name = "stripe.payment_intents.list", skip_all)]
     pub(super) async fn newest_intents(&self) -> Result<List<Intent>, Failed> {
         self.send(
@@ -109,7 +112,7 @@ impl Api {
         .await
     }
 
-    /// Intents of any age; new ones are found within a minute, as a rule.
+    /// Searches intents of any age. New ones are usually found within a minute.
     #[tracing::instrument(name = "stripe.payment_intents.search", skip_all)]
     pub(super) async fn search_intents(
         &self,
@@ -144,7 +147,7 @@ impl Api {
 
     fn url(&self, path: &[&str]) -> Url {
         let mut url = self.settings.base.clone();
-        // It has a host, which the settings made sure of.
+        // The URL has a host; the settings check it.
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.clear().push("v1").extend(path);
         }
@@ -220,7 +223,8 @@ impl Api {
                 }
                 Failed::NoAnswer(no_answer)
             }
-            // Another request under the same key is not finished, another one locks the object, or there were too many.
+            // A request with the same key is in progress, another request locks the object, or the
+            // rate limit is exceeded.
             StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
                 Failed::NoAnswer(no_answer)
             }
@@ -231,14 +235,15 @@ impl Api {
     }
 
     fn forbidden(&self) -> std::sync::MutexGuard<'_, BTreeSet<&'static str>> {
-        // Nobody panics while holding it.
+        // No code panics while it holds this lock.
         self.forbidden
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Nobody knows whether Stripe got the request. The error's own words name the address, ids in it.
+/// It is unknown whether Stripe received the request. The error's own text contains the address,
+/// with ids.
 fn lost(error: &reqwest::Error) -> NoAnswer {
     let what = if error.is_connect() {
         "there is no connection to Stripe"

@@ -1,4 +1,4 @@
-//! Charging: an intent that is confirmed at once, or the one that an earlier try has left.
+//! Charging: creates an intent and confirms it immediately, or uses the intent of an earlier try.
 
 use super::{
     Of, Stripe,
@@ -45,21 +45,23 @@ impl Stripe {
                 request.amount.currency().code().to_ascii_lowercase(),
             ),
             ("payment_method", method.to_owned()),
-            // Cards, and the wallets that are cards: other methods may want a page to come back to.
+            // Cards, and wallets that are cards. Other methods can require a page to return to.
             ("payment_method_types[]", "card".to_owned()),
             ("confirm", "true".to_owned()),
         ]);
         match self.api.create_intent(&form, &of.key("charge")).await {
             Ok(intent) => self.judge(intent).await,
             Err(Failed::NoAnswer(silence)) => Err(silence),
-            // The release before, or an undo, sent something else under the key: what came of it is found next time.
+            // The previous release, or a compensation, used the key for another request. The next
+            // try finds its result.
             Err(Failed::Refused(refusal)) if refusal.is_of_the_key() => Err(NoAnswer(
                 "Stripe knows this payment by another request".to_owned(),
             )),
             Err(Failed::Refused(refusal)) => {
                 let left = match &refusal.payment_intent {
                     Some(intent) => Some(intent.as_ref().clone()),
-                    // What was refused before it began has left nothing, so this is asked for declines alone.
+                    // A request that Stripe rejected before it began left no intent, so this is
+                    // only needed for declines.
                     None if refusal.is("card_declined") => self.newest(of).await?,
                     None => None,
                 };
@@ -67,7 +69,8 @@ impl Stripe {
                     self.close(&intent.id).await?;
                 }
                 if !refusal.is_of_the_card() {
-                    // No customer can help that: something about the account or the order is not as Stripe wants it.
+                    // The customer cannot solve this: Stripe rejects something about the account or
+                    // the order.
                     let order_id = of.order_id.as_str();
                     tracing::warn!(
                         order.id = order_id,
@@ -80,7 +83,8 @@ impl Stripe {
         }
     }
 
-    /// What an intent means for the order. A declined one could still be paid with another card: so it is closed.
+    /// Translates an intent into an outcome for the order. A declined intent is closed, because it
+    /// could still be paid with another card.
     async fn judge(&self, intent: Intent) -> Result<Charge, NoAnswer> {
         match intent.status {
             IntentStatus::Succeeded => Ok(Charge::Captured(transaction(&intent)?)),

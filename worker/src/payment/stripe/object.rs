@@ -1,4 +1,4 @@
-//! What of Stripe's objects we look at.
+//! The fields of Stripe's objects that are used.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use domain::{OrderId, PaymentId};
 
 pub(super) type Metadata = BTreeMap<String, String>;
 
-/// How far a payment is.
+/// The status of a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum IntentStatus {
@@ -19,7 +19,7 @@ pub(super) enum IntentStatus {
     Processing,
     Succeeded,
     Canceled,
-    /// One that Stripe has added since.
+    /// A status that Stripe has added later.
     #[serde(other)]
     Unknown,
 }
@@ -60,7 +60,8 @@ pub(super) struct List<T> {
     pub(super) data: Vec<T>,
 }
 
-/// Whether metadata name this payment of ours. A deployment that shares the account may have one of the same id.
+/// Returns whether the metadata belong to this payment. Another deployment that shares the account
+/// can have a payment with the same id.
 pub(super) fn is_of(
     metadata: Option<&Metadata>,
     order_id: &OrderId,
@@ -74,7 +75,8 @@ pub(super) fn is_of(
     names("order_id", order_id.as_str()) && names("payment_id", payment_id.as_str())
 }
 
-/// Why Stripe did not do it. Its `message` is left out: it may name a card, or parts of a key.
+/// The error of a refusal. Stripe's `message` is left out, because it can contain card data or parts of
+/// keys.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct Refusal {
     #[serde(rename = "type", default)]
@@ -83,13 +85,13 @@ pub(super) struct Refusal {
     code: Option<String>,
     #[serde(default)]
     decline_code: Option<String>,
-    /// Which intent a declined charge left behind.
+    /// The intent that a declined charge left behind.
     #[serde(default)]
     pub(super) payment_intent: Option<Box<Intent>>,
 }
 
 impl Refusal {
-    /// The most telling of Stripe's codes.
+    /// Returns the most specific of Stripe's codes.
     pub(super) fn code(&self) -> &str {
         let codes = [&self.decline_code, &self.code, &self.kind];
         let is_code = |code: &&str| {
@@ -103,7 +105,7 @@ impl Refusal {
             .unwrap_or("refused")
     }
 
-    /// Stripe's code for it, also where the status alone says so, as localstripe has it.
+    /// Returns Stripe's code, also if only the status indicates it, as with localstripe.
     pub(super) fn of_what_is_not_there(self) -> Self {
         Self {
             code: self.code.or_else(|| Some("resource_missing".to_owned())),
@@ -111,7 +113,7 @@ impl Refusal {
         }
     }
 
-    /// Whether the request differs from the first that came under its key.
+    /// Returns whether the request differs from the first one with the same key.
     pub(super) fn is_of_the_key(&self) -> bool {
         self.kind.as_deref() == Some("idempotency_error")
     }

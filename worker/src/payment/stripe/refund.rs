@@ -1,4 +1,4 @@
-//! Giving back: whatever became of the charge, nothing of it is kept, and nothing can come of it later.
+//! Compensation: refunds a captured payment, and makes sure that any other is never captured.
 
 use super::{
     Of, Stripe,
@@ -16,7 +16,8 @@ impl Stripe {
             .transaction_id
             .as_ref()
             .filter(|id| id.as_str().starts_with("pi_"));
-        // Ours, or one that somebody confirmed to us; what is in other books is for a person.
+        // Only payments of this account, or confirmed ones. An operator must refund payments at
+        // other providers.
         let confirmed = request.provider == EXTERNAL && known.is_some();
         if request.provider != self.name() && !confirmed {
             return Ok(Refund::Unsupported);
@@ -29,7 +30,7 @@ impl Stripe {
             None => self.find(of, request.past.since).await?,
             Some(id) => match self.api.intent(id.as_str()).await {
                 Ok(intent) => Some(intent),
-                // Confirmed, and not in our account.
+                // The payment was confirmed, and is not in this account.
                 Err(Failed::Refused(refusal)) if confirmed || refusal.is("resource_missing") => {
                     return Ok(Refund::Unsupported);
                 }
@@ -73,7 +74,7 @@ impl Stripe {
             return Ok(refunded(refund.status, capture));
         }
         let mut form = of.named();
-        // Without an amount it is all that has not gone back yet.
+        // Without an amount, Stripe refunds everything that is not refunded yet.
         form.push(("payment_intent", intent.id.clone()));
         match self.api.create_refund(&form, &of.key("refund")).await {
             Ok(refund) => Ok(refunded(refund.status, capture)),
@@ -93,8 +94,9 @@ impl Stripe {
         }
     }
 
-    /// Nothing was found, and a charge may still be on its way: its key is spent on an intent that takes nothing, and
-    /// that is closed. Where the key is spent already, on the charge itself, its intent must be found.
+    /// No intent was found, and a charge may still arrive. So the key is used up on an intent that
+    /// takes no money, and that intent is closed. If the charge has used the key already, its
+    /// intent must be found.
     async fn spend_key(
         &self,
         of: Of<'_>,
@@ -125,7 +127,7 @@ impl Stripe {
                     )),
                 }
             }
-            // What Stripe refuses now, it refused as a charge.
+            // A request that Stripe rejects now was rejected as a charge as well.
             Err(Failed::Refused(_)) => Ok(None),
             Err(Failed::NoAnswer(silence)) => Err(silence),
         }
@@ -134,11 +136,11 @@ impl Stripe {
 
 fn refunded(status: Option<RefundStatus>, capture: TransactionId) -> Refund {
     match status {
-        // Stripe has taken it on; should it fail after all, a webhook tells.
+        // Stripe has accepted the refund. If it fails later, a webhook event reports it.
         Some(RefundStatus::Succeeded | RefundStatus::Pending | RefundStatus::Unknown) | None => {
             Refund::Refunded(capture)
         }
-        // The customer's bank does not take it, or wants to be asked: a person must.
+        // The customer's bank rejects the refund or requires an action; an operator must act.
         Some(RefundStatus::RequiresAction | RefundStatus::Failed | RefundStatus::Canceled) => {
             Refund::Unsupported
         }
