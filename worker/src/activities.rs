@@ -24,7 +24,7 @@ const PAYMENT_ANSWER: Duration = Duration::from_secs(3);
 /// The time limit of a call to a carrier; less than the activity's 5 s.
 const CARRIER_ANSWER: Duration = Duration::from_secs(4);
 
-fn image<'a>(context: &ActivityContext, write: &'a PendingWrite) -> OrderProjection<'a> {
+fn projection_of<'a>(context: &ActivityContext, write: &'a PendingWrite) -> OrderProjection<'a> {
     let info = context.info();
     // A local activity can belong to a lost task. An ordinary activity cannot, because it is in the
     // history.
@@ -42,7 +42,10 @@ fn image<'a>(context: &ActivityContext, write: &'a PendingWrite) -> OrderProject
 
 /// Logs the reason of a failed try once, and returns an error that Temporal retries. The history
 /// only contains the name of the failed operation.
-fn again(context: &ActivityContext, error: &(dyn std::error::Error + 'static)) -> ActivityError {
+fn retryable(
+    context: &ActivityContext,
+    error: &(dyn std::error::Error + 'static),
+) -> ActivityError {
     let info = context.info();
     tracing::warn!(
         activity = info.activity_type,

@@ -16,7 +16,7 @@ use store::PgPool;
 
 /// Serves requests until it is dropped. It starts after the pollers, so a response means that the
 /// worker is running.
-pub(crate) async fn serve(
+pub(crate) async fn serve_health(
     listener: TcpListener,
     pool: PgPool,
     sdk: SdkMetrics,
@@ -25,18 +25,18 @@ pub(crate) async fn serve(
     let metrics = get(async move || {
         (
             [(CONTENT_TYPE, SdkMetrics::CONTENT_TYPE)],
-            measured(&outbox, &sdk).await,
+            metrics_text(&outbox, &sdk).await,
         )
     });
     let app = Router::new()
-        .route("/health", get(health))
+        .route("/health", get(respond_health))
         .with_state(pool)
         .route("/metrics", metrics);
     axum::serve(listener, app).await
 }
 
 /// The worker's own metrics, and those of the SDK, whose names begin with `temporal_`.
-async fn measured(pool: &PgPool, sdk: &SdkMetrics) -> String {
+async fn metrics_text(pool: &PgPool, sdk: &SdkMetrics) -> String {
     // While the database is unavailable, the last counts are kept.
     if let Ok(waiting) = store::outbox::count_pending(pool).await {
         telemetry::metrics::set_outbox_depth(waiting);
@@ -46,7 +46,7 @@ async fn measured(pool: &PgPool, sdk: &SdkMetrics) -> String {
 
 /// Returns 200 while the database is unavailable, because a restart of the worker would not help:
 /// orders wait. The body names the database as unavailable.
-async fn health(State(pool): State<PgPool>) -> impl IntoResponse {
+async fn respond_health(State(pool): State<PgPool>) -> impl IntoResponse {
     let database = match store::ping(&pool).await {
         Ok(()) => "up",
         Err(_) => "down",

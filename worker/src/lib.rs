@@ -7,23 +7,23 @@
 //! customers are in [`mail`].
 
 pub mod activities;
+mod activity_metrics;
 pub mod carrier;
-mod flaky;
+mod fault_injection;
 mod health;
 mod mail;
-mod measure;
 pub mod payment;
 mod program;
-mod report;
 mod run;
 mod settings;
+mod status_report;
 mod time_limit;
 mod versioning;
 
-pub use flaky::Flaky;
+pub use fault_injection::Flaky;
 pub use health::{Unhealthy, health_check};
 pub use mail::{MailSettings, Smtp};
 pub use program::main;
-pub use report::ReportSettings;
 pub use run::run;
 pub use settings::{Queues, WorkerSettings};
+pub use status_report::ReportSettings;

@@ -4,11 +4,11 @@
 //! [`drain`] sends it at least once, with the same Message-ID on a repeat. Recipients and contents
 //! are never logged.
 
-mod drain;
-mod letter;
 mod message;
+mod outbox;
 mod server;
 mod settings;
+mod template;
 
-pub(crate) use drain::drain;
+pub(crate) use outbox::run_outbox;
 pub use settings::{MailSettings, Smtp};

@@ -78,7 +78,7 @@ pub enum Refund {
 /// The outcome is unknown; call again.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct NoAnswer(pub String);
+pub struct OutcomeUnknown(pub String);
 
 /// A payment provider. Each call can be repeated, and the repeated call finds the effect of the
 /// first.
@@ -87,8 +87,14 @@ pub trait PaymentProvider: Send + Sync + 'static {
     fn name(&self) -> &'static str;
 
     /// Captures a payment once per payment id.
-    fn charge<'a>(&'a self, request: &'a ChargeRequest) -> BoxFuture<'a, Result<Charge, NoAnswer>>;
+    fn charge<'a>(
+        &'a self,
+        request: &'a ChargeRequest,
+    ) -> BoxFuture<'a, Result<Charge, OutcomeUnknown>>;
 
     /// Refunds once per payment id. If nothing was captured, voids the payment id permanently.
-    fn refund<'a>(&'a self, request: &'a RefundRequest) -> BoxFuture<'a, Result<Refund, NoAnswer>>;
+    fn refund<'a>(
+        &'a self,
+        request: &'a RefundRequest,
+    ) -> BoxFuture<'a, Result<Refund, OutcomeUnknown>>;
 }

@@ -23,8 +23,8 @@ pub fn main() -> ExitCode {
     }
     let arguments: Vec<_> = env::args_os().skip(1).collect();
     match arguments.as_slice() {
-        [] => serve(),
-        [only] if only == "health" => health(),
+        [] => run_worker(),
+        [only] if only == "health" => check_health(),
         _ => {
             eprintln!("{USAGE}");
             ExitCode::from(2)
@@ -33,8 +33,8 @@ pub fn main() -> ExitCode {
 }
 
 #[tokio::main]
-async fn serve() -> ExitCode {
-    let settings = match settings() {
+async fn run_worker() -> ExitCode {
+    let settings = match read_settings() {
         Ok(settings) => settings,
         Err(error) => {
             eprintln!("{error}");
@@ -50,7 +50,7 @@ async fn serve() -> ExitCode {
     }
 }
 
-fn settings() -> Result<WorkerSettings, Box<dyn std::error::Error>> {
+fn read_settings() -> Result<WorkerSettings, Box<dyn std::error::Error>> {
     telemetry::init()?;
     Ok(WorkerSettings::from_env()?)
 }
@@ -58,7 +58,7 @@ fn settings() -> Result<WorkerSettings, Box<dyn std::error::Error>> {
 /// Runs every few seconds as long as the worker lives, so it sets up no more than one request
 /// needs.
 #[tokio::main(flavor = "current_thread")]
-async fn health() -> ExitCode {
+async fn check_health() -> ExitCode {
     match health_check(&settings::ORDERFLOW_HEALTH_ADDRESS).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(unhealthy) => {

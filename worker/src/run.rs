@@ -21,12 +21,12 @@ use tokio::{
 use crate::{
     WorkerSettings,
     activities::{OrderActivities, SettlementActivities, ShippingActivities},
+    activity_metrics::Measured,
     carrier::{self, Carrier},
-    flaky::{FlakyCarrier, FlakyProvider},
+    fault_injection::{FlakyCarrier, FlakyProvider},
     health, mail,
-    measure::Measured,
     payment::{PaymentProvider, ProviderSettings, Simulator, Stripe},
-    report,
+    status_report,
     time_limit::TimeLimit,
 };
 use order_client::{OrderClient, SdkMetrics};
@@ -54,7 +54,7 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     let runtime_options = RuntimeOptions::builder().telemetry_options(telemetry_options);
     let runtime_options = runtime_options.build().map_err(anyhow::Error::msg)?;
     let runtime = Runtime::from_current_tokio(runtime_options)?;
-    let mut workers = options(&settings, &pool)?
+    let mut workers = worker_options(&settings, &pool)?
         .into_iter()
         .map(|options| Worker::new(&runtime, client.clone(), options).map_err(anyhow::Error::from))
         .collect::<Result<Vec<_>, _>>()?;
@@ -62,7 +62,7 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     let health = async {
         match settings.health {
             Some(address) => {
-                health::serve(
+                health::serve_health(
                     TcpListener::bind(address).await?,
                     pool.clone(),
                     metrics.clone(),
@@ -75,7 +75,7 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     let (end, ending) = watch::channel(false);
     let mut ended = ending.clone();
     // On a separate connection, which can fail without affecting the workers.
-    let reporting = report::tell(
+    let reporting = status_report::report_status(
         OrderClient::new(settings.temporal.clone()),
         pool.clone(),
         settings.report,
@@ -95,7 +95,7 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     // The worker that serves orders also sends mails.
     let mailing = async {
         if settings.queues.orders {
-            mail::drain(pool.clone(), settings.mail.clone(), settings.grace, ending).await;
+            mail::run_outbox(pool.clone(), settings.mail.clone(), settings.grace, ending).await;
         }
     };
     tracing::info!(queues = ?settings.queues, "the worker is running");
@@ -122,7 +122,7 @@ const STICKY: Duration = Duration::from_secs(2);
 pub(crate) const SLOTS_OF_A_QUEUE: u32 = 20;
 
 /// The contents of each task queue's worker.
-fn options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Vec<WorkerOptions>> {
+fn worker_options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Vec<WorkerOptions>> {
     let temporal = &settings.temporal;
     let mut options = Vec::new();
     if settings.queues.orders {
@@ -172,10 +172,10 @@ fn options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Vec<Worke
         if let Some(flaky) = settings.flaky {
             options.activity_inbound_interceptor(flaky);
         }
-        options.deployment_options = settings.versioning.options();
-        options.tuner = tuner().into();
-        options.workflow_task_poller_behavior = Some(pollers());
-        options.activity_task_poller_behavior = Some(pollers());
+        options.deployment_options = settings.versioning.deployment_options();
+        options.tuner = slot_tuner().into();
+        options.workflow_task_poller_behavior = Some(poller_behavior());
+        options.activity_task_poller_behavior = Some(poller_behavior());
         options.max_cached_workflows = 2_000;
         options.sticky_queue_schedule_to_start_timeout = STICKY;
         options.graceful_shutdown_period = Some(settings.grace);
@@ -183,7 +183,7 @@ fn options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Vec<Worke
     Ok(options)
 }
 
-fn tuner() -> TunerHolder {
+fn slot_tuner() -> TunerHolder {
     let slots = SLOTS_OF_A_QUEUE as usize;
     TunerHolder::builder()
         .workflow_task_slot_supplier(FixedSizeSlotSupplier::new(100))
@@ -193,7 +193,7 @@ fn tuner() -> TunerHolder {
         .build()
 }
 
-fn pollers() -> PollerBehavior {
+fn poller_behavior() -> PollerBehavior {
     PollerBehavior::Autoscaling(
         AutoscalingOptions::builder()
             .minimum(2)

@@ -3,8 +3,8 @@
 use std::{net::SocketAddr, time::Duration};
 
 use crate::{
-    Flaky, mail::MailSettings, payment::ProviderSettings, report::ReportSettings,
-    run::SLOTS_OF_A_QUEUE, versioning::Versioning,
+    Flaky, mail::MailSettings, payment::ProviderSettings, run::SLOTS_OF_A_QUEUE,
+    status_report::ReportSettings, versioning::Versioning,
 };
 use order_client::TemporalSettings;
 use settings::{

@@ -42,7 +42,7 @@ impl Versioning {
         })
     }
 
-    pub(crate) fn options(&self) -> WorkerDeploymentOptions {
+    pub(crate) fn deployment_options(&self) -> WorkerDeploymentOptions {
         let build_id = self
             .build_id
             .clone()
@@ -76,7 +76,7 @@ mod tests {
     fn a_build_decides_something_only_in_a_deployment_with_a_name() {
         let plain = read(&[("TEMPORAL_WORKER_BUILD_ID", "abc")])
             .unwrap()
-            .options();
+            .deployment_options();
         assert!(!plain.use_worker_versioning && plain.default_versioning_behavior.is_none());
         assert_eq!(plain.version.build_id, "abc");
         let named = read(&[
@@ -84,7 +84,7 @@ mod tests {
             ("TEMPORAL_WORKER_BUILD_ID", "abc"),
         ])
         .unwrap()
-        .options();
+        .deployment_options();
         assert!(named.use_worker_versioning);
         assert_eq!(
             named.default_versioning_behavior,

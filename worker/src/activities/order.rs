@@ -6,7 +6,7 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::time::timeout;
 
-use super::{PAYMENT_ANSWER, again, image};
+use super::{PAYMENT_ANSWER, projection_of, retryable};
 use crate::payment::{
     Charge as Answer, ChargeRequest, EXTERNAL, Past, PaymentProvider, Refund as Undone,
     RefundRequest,
@@ -39,10 +39,16 @@ impl OrderActivities {
         context: ActivityContext,
         receive: ReceiveOrderInput,
     ) -> Result<ReceiveOrderOutcome, ActivityError> {
-        match orders::insert(&self.pool, image(&context, &receive.write), &receive.run_id).await {
+        match orders::insert(
+            &self.pool,
+            projection_of(&context, &receive.write),
+            &receive.run_id,
+        )
+        .await
+        {
             Ok(RowOwner::ThisRun) => Ok(ReceiveOrderOutcome::Fresh),
             Ok(RowOwner::OtherRun) => Ok(ReceiveOrderOutcome::Duplicate),
-            Err(error) => Err(again(&context, &error)),
+            Err(error) => Err(retryable(&context, &error)),
         }
     }
 
@@ -76,7 +82,7 @@ impl OrderActivities {
             .unwrap_or_default();
         match inventory::reserve(
             &self.pool,
-            image(&context, &write),
+            projection_of(&context, &write),
             lines,
             self.default_stock,
         )
@@ -86,7 +92,7 @@ impl OrderActivities {
             Ok(Reservation::Unavailable { sku, available }) => {
                 Ok(ReservationOutcome::Unavailable { sku, available })
             }
-            Err(error) => Err(again(&context, &error)),
+            Err(error) => Err(retryable(&context, &error)),
         }
     }
 
@@ -96,9 +102,9 @@ impl OrderActivities {
         context: ActivityContext,
         charge: ChargePaymentInput,
     ) -> Result<ChargeOutcome, ActivityError> {
-        self.charge(image(&context, &charge.write), &charge)
+        self.charge_once(projection_of(&context, &charge.write), &charge)
             .await
-            .map_err(|error| again(&context, &error))
+            .map_err(|error| retryable(&context, &error))
     }
 
     #[activity(definition = workflows::activity::RecordPayment)]
@@ -119,9 +125,9 @@ impl OrderActivities {
             transaction_id: Some(&paid.confirmation.transaction_id),
         };
         let recorded = self
-            .confirm(image(&context, &paid.write), &paid, payment)
+            .confirm_once(projection_of(&context, &paid.write), &paid, payment)
             .await;
-        recorded.map_err(|error| again(&context, &error))
+        recorded.map_err(|error| retryable(&context, &error))
     }
 
     #[activity(definition = workflows::activity::RefundPayment)]
@@ -130,9 +136,12 @@ impl OrderActivities {
         context: ActivityContext,
         refund: RefundPaymentInput,
     ) -> Result<RefundOutcome, ActivityError> {
-        match self.refund(image(&context, &refund.write), &refund).await {
+        match self
+            .refund_once(projection_of(&context, &refund.write), &refund)
+            .await
+        {
             Ok(status) => Ok(RefundOutcome { status }),
-            Err(error) => Err(again(&context, &error)),
+            Err(error) => Err(retryable(&context, &error)),
         }
     }
 
@@ -142,9 +151,9 @@ impl OrderActivities {
         context: ActivityContext,
         write: PendingWrite,
     ) -> Result<bool, ActivityError> {
-        inventory::release(&self.pool, image(&context, &write))
+        inventory::release(&self.pool, projection_of(&context, &write))
             .await
-            .map_err(|error| again(&context, &error))
+            .map_err(|error| retryable(&context, &error))
     }
 
     #[activity(definition = workflows::activity::CommitInventory)]
@@ -153,9 +162,9 @@ impl OrderActivities {
         context: ActivityContext,
         write: PendingWrite,
     ) -> Result<(), ActivityError> {
-        inventory::commit(&self.pool, image(&context, &write))
+        inventory::commit(&self.pool, projection_of(&context, &write))
             .await
-            .map_err(|error| again(&context, &error))
+            .map_err(|error| retryable(&context, &error))
     }
 
     #[activity(definition = workflows::activity::ConfirmDelivery)]
@@ -164,9 +173,9 @@ impl OrderActivities {
         context: ActivityContext,
         write: PendingWrite,
     ) -> Result<(), ActivityError> {
-        orders::record_projection(&self.pool, image(&context, &write))
+        orders::record_projection(&self.pool, projection_of(&context, &write))
             .await
-            .map_err(|error| again(&context, &error))
+            .map_err(|error| retryable(&context, &error))
     }
 
     #[activity(definition = workflows::activity::RecordOrder)]
@@ -175,9 +184,9 @@ impl OrderActivities {
         context: ActivityContext,
         write: PendingWrite,
     ) -> Result<(), ActivityError> {
-        orders::record_projection(&self.pool, image(&context, &write))
+        orders::record_projection(&self.pool, projection_of(&context, &write))
             .await
-            .map_err(|error| again(&context, &error))
+            .map_err(|error| retryable(&context, &error))
     }
 }
 
@@ -187,7 +196,7 @@ enum RefundError {
     #[error(transparent)]
     Store(#[from] store::Error),
     #[error("the payment provider did not refund")]
-    Provider(#[from] crate::payment::NoAnswer),
+    Provider(#[from] crate::payment::OutcomeUnknown),
     #[error("the payment provider did not answer in time")]
     Silent,
     #[error("payment {0} has an amount that is none")]
@@ -198,7 +207,7 @@ impl OrderActivities {
     /// Writes the row first, then calls the provider with the payment's idempotency key, then
     /// updates the row. If the worker dies in between, the next try finds the row, repeats the call
     /// with the same key and receives the first response.
-    async fn charge(
+    async fn charge_once(
         &self,
         image: OrderProjection<'_>,
         charge: &ChargePaymentInput,
@@ -227,7 +236,7 @@ impl OrderActivities {
             return Ok(ChargeOutcome::Unavailable { reason });
         }
         let request = ChargeRequest {
-            past: past(&standing),
+            past: past_of(&standing),
             payment_id: charge.payment_id.clone(),
             order_id: charge.write.record.order_id.clone(),
             amount: charge.amount,
@@ -269,7 +278,7 @@ impl OrderActivities {
         }
     }
 
-    async fn confirm(
+    async fn confirm_once(
         &self,
         image: OrderProjection<'_>,
         paid: &RecordPaymentInput,
@@ -312,7 +321,7 @@ impl OrderActivities {
     }
 
     /// Compensates a payment with any outcome: refunds a captured payment, voids any other.
-    async fn refund(
+    async fn refund_once(
         &self,
         image: OrderProjection<'_>,
         refund: &RefundPaymentInput,
@@ -337,7 +346,7 @@ impl OrderActivities {
             payment_id: refund.payment_id.clone(),
             order_id: order_id.clone(),
             amount,
-            past: past(&standing),
+            past: past_of(&standing),
             provider: standing.provider,
         };
         payments::record_status(
@@ -360,7 +369,7 @@ impl OrderActivities {
     }
 }
 
-fn past(standing: &Standing) -> Past {
+fn past_of(standing: &Standing) -> Past {
     let transaction_id = standing
         .transaction_id
         .as_deref()

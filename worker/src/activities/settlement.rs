@@ -7,7 +7,7 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::time::timeout;
 
-use super::{PAYMENT_ANSWER, again};
+use super::{PAYMENT_ANSWER, retryable};
 use crate::payment::{Past, PaymentProvider, Refund, RefundRequest};
 use domain::{PaymentEvent, PaymentId, PaymentStatus, WebhookOutcome};
 use store::{
@@ -34,7 +34,7 @@ impl SettlementActivities {
         delivery: ReceivePaymentEventInput,
     ) -> Result<Option<WebhookOutcome>, ActivityError> {
         let outcome = webhook_events::receive(&self.pool, &delivery.event).await;
-        let outcome = outcome.map_err(|error| again(&context, &error))?;
+        let outcome = outcome.map_err(|error| retryable(&context, &error))?;
         Ok(outcome.filter(|_| !delivery.again))
     }
 
@@ -44,9 +44,9 @@ impl SettlementActivities {
         context: ActivityContext,
         delivered: RecordPaymentEventInput,
     ) -> Result<Option<PaymentStatus>, ActivityError> {
-        self.record(&delivered)
+        self.record_event(&delivered)
             .await
-            .map_err(|error| again(&context, &error))
+            .map_err(|error| retryable(&context, &error))
     }
 
     #[activity(definition = workflows::activity::FindOrder)]
@@ -57,7 +57,7 @@ impl SettlementActivities {
     ) -> Result<Found, ActivityError> {
         let (order_id, standing) = strays::find_order(&self.pool, &event)
             .await
-            .map_err(|error| again(&context, &error))?;
+            .map_err(|error| retryable(&context, &error))?;
         let whose = match standing {
             Standing::Unknown => Whose::Unknown,
             Standing::Open => Whose::Open,
@@ -72,9 +72,9 @@ impl SettlementActivities {
         context: ActivityContext,
         stray: Stray,
     ) -> Result<SettlePaymentOutcome, ActivityError> {
-        self.settle(&stray)
+        self.settle_payment_once(&stray)
             .await
-            .map_err(|error| again(&context, &*error))
+            .map_err(|error| retryable(&context, &*error))
     }
 
     #[activity(definition = workflows::activity::AppendToTrail)]
@@ -83,14 +83,14 @@ impl SettlementActivities {
         context: ActivityContext,
         postscript: Postscript,
     ) -> Result<Option<WebhookOutcome>, ActivityError> {
-        self.append(&postscript)
+        self.append_audit_events(&postscript)
             .await
-            .map_err(|error| again(&context, &error))
+            .map_err(|error| retryable(&context, &error))
     }
 }
 
 impl SettlementActivities {
-    async fn record(
+    async fn record_event(
         &self,
         delivered: &RecordPaymentEventInput,
     ) -> Result<Option<PaymentStatus>, store::Error> {
@@ -117,7 +117,7 @@ impl SettlementActivities {
         strays::take_stock(&self.pool, event.provider, transaction_id).await
     }
 
-    async fn append(
+    async fn append_audit_events(
         &self,
         postscript: &Postscript,
     ) -> Result<Option<WebhookOutcome>, store::Error> {
@@ -147,7 +147,7 @@ impl SettlementActivities {
     /// Writes the row first, then calls the provider with the payment's idempotency key, then
     /// updates the row. If the worker dies in between, the next try finds the row and repeats the
     /// call with the same key.
-    async fn settle(
+    async fn settle_payment_once(
         &self,
         stray: &Stray,
     ) -> Result<SettlePaymentOutcome, Box<dyn Error + Send + Sync>> {

@@ -6,7 +6,7 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::time::timeout;
 
-use super::{CARRIER_ANSWER, again};
+use super::{CARRIER_ANSWER, retryable};
 use crate::carrier::{Carrier, Recalled};
 use store::{PgPool, shipments};
 use workflows::activity::{
@@ -35,7 +35,7 @@ impl ShippingActivities {
             &address,
             &items,
         );
-        prepared.await.map_err(|error| again(&context, &error))
+        prepared.await.map_err(|error| retryable(&context, &error))
     }
 
     #[activity(definition = workflows::activity::DispatchCarrier)]
@@ -63,7 +63,7 @@ impl ShippingActivities {
         let recorded =
             shipments::record_dispatch(&self.pool, &shipment.shipment_id, &parcel.tracking_number)
                 .await;
-        recorded.map_err(|error| again(&context, &error))?;
+        recorded.map_err(|error| retryable(&context, &error))?;
         Ok(DispatchOutcome::Dispatched {
             tracking_number: parcel.tracking_number,
             provider: self.carrier.name().to_owned(),
@@ -83,8 +83,8 @@ impl ShippingActivities {
         )
         .await;
         let recalled = call
-            .map_err(|elapsed| again(&context, &elapsed))?
-            .map_err(|error| again(&context, &error))?;
+            .map_err(|elapsed| retryable(&context, &elapsed))?
+            .map_err(|error| retryable(&context, &error))?;
         let recorded = match &recalled {
             Recalled::NeverTaken => {
                 shipments::record_cancellation(&self.pool, &shipment.shipment_id).await
@@ -98,7 +98,7 @@ impl ShippingActivities {
                 .await
             }
         };
-        recorded.map_err(|error| again(&context, &error))?;
+        recorded.map_err(|error| retryable(&context, &error))?;
         Ok(match recalled {
             Recalled::NeverTaken => CancelShipmentOutcome::Cancelled,
             Recalled::TooLate(parcel) => CancelShipmentOutcome::AlreadyDispatched {

@@ -19,7 +19,7 @@ impl Simulator {
         Self { pool }
     }
 
-    async fn fault(
+    async fn take_fault(
         &self,
         operation: &str,
         order_id: &OrderId,
@@ -29,7 +29,7 @@ impl Simulator {
             .map_err(|error| CarrierError(error.to_string()))
     }
 
-    async fn take(
+    async fn accept_parcel(
         &self,
         order_id: &OrderId,
         shipment_id: &str,
@@ -54,7 +54,7 @@ impl Carrier for Simulator {
         shipment_id: &'a str,
     ) -> BoxFuture<'a, Result<Parcel, CarrierError>> {
         async move {
-            let fault = self.fault("dispatch", order_id).await?;
+            let fault = self.take_fault("dispatch", order_id).await?;
             match fault {
                 Some(Fault::Fail | Fault::Decline) => {
                     return Err(CarrierError("simulated: the carrier is down".to_owned()));
@@ -63,7 +63,7 @@ impl Carrier for Simulator {
                 Some(Fault::Lose) | None => {}
             }
             let taken = self
-                .take(order_id, shipment_id, Some(&format!("FEDEX-{shipment_id}")))
+                .accept_parcel(order_id, shipment_id, Some(&format!("FEDEX-{shipment_id}")))
                 .await?;
             if fault == Some(Fault::Lose) {
                 return Err(CarrierError("simulated: the answer was lost".to_owned()));
@@ -79,7 +79,7 @@ impl Carrier for Simulator {
         shipment_id: &'a str,
     ) -> BoxFuture<'a, Result<Recalled, CarrierError>> {
         async move {
-            match self.fault("cancel_shipment", order_id).await? {
+            match self.take_fault("cancel_shipment", order_id).await? {
                 Some(Fault::Fail | Fault::Decline) => {
                     return Err(CarrierError("simulated: the carrier is down".to_owned()));
                 }
@@ -87,7 +87,7 @@ impl Carrier for Simulator {
                 Some(Fault::Lose) | None => {}
             }
             Ok(self
-                .take(order_id, shipment_id, None)
+                .accept_parcel(order_id, shipment_id, None)
                 .await?
                 .map_or(Recalled::NeverTaken, Recalled::TooLate))
         }

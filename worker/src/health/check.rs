@@ -34,8 +34,8 @@ pub async fn health_check(setting: &'static Setting) -> Result<(), Unhealthy> {
     let address = environment.parse(setting)?.ok_or_else(|| {
         setting.missing("not set, but the health check needs the address of the program")
     })?;
-    let url = format!("http://{}/health", beside(address));
-    match ask(&url).await {
+    let url = format!("http://{}/health", connectable(address));
+    match get_status(&url).await {
         Ok(StatusCode::OK) => Ok(()),
         Ok(status) => Err(Unhealthy::Answered { url, status }),
         Err(error) => Err(Unhealthy::NoAnswer {
@@ -47,7 +47,7 @@ pub async fn health_check(setting: &'static Setting) -> Result<(), Unhealthy> {
 
 /// Returns an address to connect to: the loopback address for a program that listens on all
 /// addresses.
-fn beside(mut address: SocketAddr) -> SocketAddr {
+fn connectable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
@@ -56,7 +56,7 @@ fn beside(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-async fn ask(url: &str) -> reqwest::Result<StatusCode> {
+async fn get_status(url: &str) -> reqwest::Result<StatusCode> {
     // No TLS is used. The client is built without root certificates, which saves the time to read
     // them.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -8,14 +8,14 @@ use lettre::{
     },
 };
 
-use super::{letter::Letter, settings::Smtp};
+use super::{settings::Smtp, template::MailContent};
 use contract::OrderView;
 use domain::NotificationKind;
 use store::outbox::DueMail;
 
 /// The reason why a row has no mail to send.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unwritable {
+pub(super) enum MessageError {
     #[error("the address is not one that mail can be sent to")]
     Recipient(#[from] lettre::address::AddressError),
     #[error("there is no such kind of mail")]
@@ -28,9 +28,13 @@ pub(super) enum Unwritable {
 
 /// Builds the mail for a row of the outbox. Headers are built from parsed values only, so no text
 /// can add a header.
-pub(super) fn write(due: &DueMail, order: &OrderView, smtp: &Smtp) -> Result<Message, Unwritable> {
-    let kind = NotificationKind::parse(&due.kind).ok_or(Unwritable::Kind)?;
-    let letter = Letter::of(order);
+pub(super) fn build_message(
+    due: &DueMail,
+    order: &OrderView,
+    smtp: &Smtp,
+) -> Result<Message, MessageError> {
+    let kind = NotificationKind::parse(&due.kind).ok_or(MessageError::Kind)?;
+    let letter = MailContent::of(order);
     let rendered = letter.render(kind)?;
     let address: Address = due.recipient.parse()?;
     let mut message = Message::builder()

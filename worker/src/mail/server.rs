@@ -18,7 +18,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// The reason why a mail was not sent. The text can contain the recipient, so it is stored in the row and
 /// never logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum SendError {
     /// A problem of the server: it is unavailable, silent, or rejects the login. It can return at
     /// any time.
     Server(String),
@@ -54,7 +54,7 @@ impl Server {
 
     /// Returns whether the server accepts connections and the login, else the reason in words that
     /// may be logged.
-    pub(super) async fn reach(&self) -> Result<(), String> {
+    pub(super) async fn check_connection(&self) -> Result<(), String> {
         match timeout(ANSWER, self.transport.test_connection()).await {
             Ok(Ok(true)) => Ok(()),
             Ok(Ok(false)) => Err("the mail server does not answer as it should".to_owned()),
@@ -66,26 +66,26 @@ impl Server {
         }
     }
 
-    pub(super) async fn send(&self, message: Message) -> Result<(), Trouble> {
+    pub(super) async fn send(&self, message: Message) -> Result<(), SendError> {
         match timeout(ANSWER, self.transport.send(message)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(trouble(&error)),
-            Err(_) => Err(Trouble::Server(format!("no answer within {ANSWER:?}"))),
+            Ok(Err(error)) => Err(classify_error(&error)),
+            Err(_) => Err(SendError::Server(format!("no answer within {ANSWER:?}"))),
         }
     }
 }
 
-fn trouble(error: &Error) -> Trouble {
+fn classify_error(error: &Error) -> SendError {
     let words = error.to_string();
     let code = error.status().map(u16::from);
     match code {
         // The server closes the connection, accepts no mail at all, or rejects the login; the mail
         // is not the cause.
-        Some(421 | 454 | 521 | 530 | 534 | 535 | 538) => Trouble::Server(words),
-        Some(_) if error.is_permanent() => Trouble::Refused(words),
-        Some(_) => Trouble::Later(words),
+        Some(421 | 454 | 521 | 530 | 534 | 535 | 538) => SendError::Server(words),
+        Some(_) if error.is_permanent() => SendError::Refused(words),
+        Some(_) => SendError::Later(words),
         // For example, the server does not support this address.
-        None if error.is_client() => Trouble::Refused(words),
-        None => Trouble::Server(words),
+        None if error.is_client() => SendError::Refused(words),
+        None => SendError::Server(words),
     }
 }

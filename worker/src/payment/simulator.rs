@@ -4,7 +4,9 @@
 use futures::{FutureExt, future::BoxFuture};
 use sha2::{Digest, Sha256};
 
-use super::{Charge, ChargeRequest, EXTERNAL, NoAnswer, PaymentProvider, Refund, RefundRequest};
+use super::{
+    Charge, ChargeRequest, EXTERNAL, OutcomeUnknown, PaymentProvider, Refund, RefundRequest,
+};
 use domain::{Money, TransactionId};
 use store::{
     PgPool,
@@ -31,13 +33,13 @@ impl Simulator {
 
     /// The simulator stores its movements in the same database, so that they survive a restart of
     /// the worker.
-    async fn enter(
+    async fn record_movement(
         &self,
         key: &str,
         kind: &str,
         order_id: &str,
         amount: Money,
-    ) -> Result<Movement, NoAnswer> {
+    ) -> Result<Movement, OutcomeUnknown> {
         let transaction_id = format!(
             "txn_{}",
             &data_encoding::HEXLOWER.encode(&Sha256::digest(key))[..20]
@@ -54,13 +56,19 @@ impl Simulator {
             amount.minor(),
             amount.currency().code(),
         );
-        moved.await.map_err(|error| NoAnswer(error.to_string()))
+        moved
+            .await
+            .map_err(|error| OutcomeUnknown(error.to_string()))
     }
 
-    async fn fault(&self, operation: &str, order_id: &str) -> Result<Option<Fault>, NoAnswer> {
+    async fn take_fault(
+        &self,
+        operation: &str,
+        order_id: &str,
+    ) -> Result<Option<Fault>, OutcomeUnknown> {
         take_fault(&self.pool, operation, order_id)
             .await
-            .map_err(|error| NoAnswer(error.to_string()))
+            .map_err(|error| OutcomeUnknown(error.to_string()))
     }
 }
 
@@ -69,13 +77,16 @@ impl PaymentProvider for Simulator {
         "simulator"
     }
 
-    fn charge<'a>(&'a self, request: &'a ChargeRequest) -> BoxFuture<'a, Result<Charge, NoAnswer>> {
+    fn charge<'a>(
+        &'a self,
+        request: &'a ChargeRequest,
+    ) -> BoxFuture<'a, Result<Charge, OutcomeUnknown>> {
         async move {
             let order_id = request.order_id.as_str();
-            let fault = self.fault("charge", order_id).await?;
+            let fault = self.take_fault("charge", order_id).await?;
             match fault {
                 Some(Fault::Fail) => {
-                    return Err(NoAnswer("simulated: the provider is down".to_owned()));
+                    return Err(OutcomeUnknown("simulated: the provider is down".to_owned()));
                 }
                 Some(Fault::Hang) => std::future::pending().await,
                 Some(Fault::Lose | Fault::Decline) | None => {}
@@ -84,10 +95,10 @@ impl PaymentProvider for Simulator {
                 || request.payment_method.as_deref() == Some(DECLINED_METHOD);
             let kind = if declines { DECLINE } else { CAPTURE };
             let moved = self
-                .enter(request.payment_id.as_str(), kind, order_id, request.amount)
+                .record_movement(request.payment_id.as_str(), kind, order_id, request.amount)
                 .await?;
             if fault == Some(Fault::Lose) {
-                return Err(NoAnswer("simulated: the answer was lost".to_owned()));
+                return Err(OutcomeUnknown("simulated: the answer was lost".to_owned()));
             }
             if moved.kind != CAPTURE {
                 return Ok(Charge::Declined("card_declined".to_owned()));
@@ -95,17 +106,20 @@ impl PaymentProvider for Simulator {
             let transaction_id = TransactionId::parse(&moved.transaction_id);
             transaction_id
                 .map(Charge::Captured)
-                .map_err(|error| NoAnswer(error.to_string()))
+                .map_err(|error| OutcomeUnknown(error.to_string()))
         }
         .boxed()
     }
 
-    fn refund<'a>(&'a self, request: &'a RefundRequest) -> BoxFuture<'a, Result<Refund, NoAnswer>> {
+    fn refund<'a>(
+        &'a self,
+        request: &'a RefundRequest,
+    ) -> BoxFuture<'a, Result<Refund, OutcomeUnknown>> {
         async move {
             let order_id = request.order_id.as_str();
-            match self.fault("refund", order_id).await? {
+            match self.take_fault("refund", order_id).await? {
                 Some(Fault::Fail | Fault::Decline) => {
-                    return Err(NoAnswer("simulated: the provider is down".to_owned()));
+                    return Err(OutcomeUnknown("simulated: the provider is down".to_owned()));
                 }
                 Some(Fault::Hang) => std::future::pending().await,
                 Some(Fault::Lose) | None => {}
@@ -126,16 +140,21 @@ impl PaymentProvider for Simulator {
                 Some(capture) => capture,
                 None => {
                     let found = self
-                        .enter(request.payment_id.as_str(), VOID, order_id, request.amount)
+                        .record_movement(
+                            request.payment_id.as_str(),
+                            VOID,
+                            order_id,
+                            request.amount,
+                        )
                         .await?;
                     if found.kind != CAPTURE {
                         return Ok(Refund::NeverCaptured);
                     }
                     TransactionId::parse(&found.transaction_id)
-                        .map_err(|error| NoAnswer(error.to_string()))?
+                        .map_err(|error| OutcomeUnknown(error.to_string()))?
                 }
             };
-            self.enter(
+            self.record_movement(
                 &format!("refund:{}", request.payment_id),
                 REFUND,
                 order_id,

@@ -13,12 +13,12 @@ mod object;
 mod refund;
 mod settings;
 
-use api::{Api, Failed, Form};
+use api::{Api, CallError, Form};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{FutureExt, future::BoxFuture};
 use object::{Intent, IntentStatus, List, is_of};
 
-use super::{Charge, ChargeRequest, NoAnswer, PaymentProvider, Refund, RefundRequest};
+use super::{Charge, ChargeRequest, OutcomeUnknown, PaymentProvider, Refund, RefundRequest};
 use domain::{ChargeProvider, OrderId, PaymentId, TransactionId};
 pub use settings::StripeSettings;
 use std::time::SystemTime;
@@ -37,11 +37,17 @@ impl PaymentProvider for Stripe {
         ChargeProvider::Stripe.as_str()
     }
 
-    fn charge<'a>(&'a self, request: &'a ChargeRequest) -> BoxFuture<'a, Result<Charge, NoAnswer>> {
-        self.take(request).boxed()
+    fn charge<'a>(
+        &'a self,
+        request: &'a ChargeRequest,
+    ) -> BoxFuture<'a, Result<Charge, OutcomeUnknown>> {
+        self.charge_intent(request).boxed()
     }
 
-    fn refund<'a>(&'a self, request: &'a RefundRequest) -> BoxFuture<'a, Result<Refund, NoAnswer>> {
+    fn refund<'a>(
+        &'a self,
+        request: &'a RefundRequest,
+    ) -> BoxFuture<'a, Result<Refund, OutcomeUnknown>> {
         self.give_back(request).boxed()
     }
 }
@@ -55,39 +61,43 @@ impl Stripe {
 
     /// Returns the intent of the payment, if Stripe has one: from the newest intents, or by search
     /// once the key may be forgotten.
-    async fn find(&self, of: Of<'_>, since: DateTime<Utc>) -> Result<Option<Intent>, NoAnswer> {
-        match self.newest(of).await? {
+    async fn find_intent(
+        &self,
+        of: PaymentKey<'_>,
+        since: DateTime<Utc>,
+    ) -> Result<Option<Intent>, OutcomeUnknown> {
+        match self.find_newest(of).await? {
             Some(intent) => Ok(Some(intent)),
-            None if age(since) < KEY_IS_KEPT => Ok(None),
-            None => self.search(of).await,
+            None if age_of(since) < KEY_IS_KEPT => Ok(None),
+            None => self.search_intent(of).await,
         }
     }
 
-    async fn newest(&self, of: Of<'_>) -> Result<Option<Intent>, NoAnswer> {
-        Ok(of.among(self.api.newest_intents().await.map_err(unclear)?))
+    async fn find_newest(&self, of: PaymentKey<'_>) -> Result<Option<Intent>, OutcomeUnknown> {
+        Ok(of.find_in(self.api.newest_intents().await.map_err(outcome_unknown)?))
     }
 
-    async fn search(&self, of: Of<'_>) -> Result<Option<Intent>, NoAnswer> {
-        Ok(of.among(
+    async fn search_intent(&self, of: PaymentKey<'_>) -> Result<Option<Intent>, OutcomeUnknown> {
+        Ok(of.find_in(
             self.api
                 .search_intents(of.payment_id)
                 .await
-                .map_err(unclear)?,
+                .map_err(outcome_unknown)?,
         ))
     }
 
     /// Cancels an intent, so that it can never be captured.
-    async fn close(&self, id: &str) -> Result<(), NoAnswer> {
+    async fn cancel_intent(&self, id: &str) -> Result<(), OutcomeUnknown> {
         match self.api.cancel_intent(id).await {
             Ok(_) => Ok(()),
-            Err(Failed::NoAnswer(silence)) => Err(silence),
+            Err(CallError::NoAnswer(silence)) => Err(silence),
             // The intent was cancelled before, or captured in the meantime; the next try finds out.
-            Err(Failed::Refused(refusal)) => {
-                let now = self.api.intent(id).await.map_err(unclear)?;
+            Err(CallError::Refused(refusal)) => {
+                let now = self.api.get_intent(id).await.map_err(outcome_unknown)?;
                 if now.status == IntentStatus::Canceled {
                     return Ok(());
                 }
-                Err(NoAnswer(format!(
+                Err(OutcomeUnknown(format!(
                     "Stripe does not cancel the payment: {}",
                     refusal.code()
                 )))
@@ -98,46 +108,48 @@ impl Stripe {
 
 /// The metadata that identifies a payment of this system at Stripe.
 #[derive(Clone, Copy)]
-struct Of<'a> {
+struct PaymentKey<'a> {
     order_id: &'a OrderId,
     payment_id: &'a PaymentId,
 }
 
-impl Of<'_> {
+impl PaymentKey<'_> {
     /// The idempotency key. It is the same over all retries and crashes, because it has no random
     /// part. Stripe accepts 255 characters; this has at most 232.
-    fn key(self, what: &str) -> String {
+    fn idempotency_key(self, what: &str) -> String {
         format!("{what}:{}:{}", self.order_id, self.payment_id)
     }
 
     /// The metadata, which webhook events return.
-    fn named(self) -> Form<'static> {
+    fn metadata_fields(self) -> Form<'static> {
         vec![
             ("metadata[order_id]", self.order_id.to_string()),
             ("metadata[payment_id]", self.payment_id.to_string()),
         ]
     }
 
-    fn among(self, intents: List<Intent>) -> Option<Intent> {
+    fn find_in(self, intents: List<Intent>) -> Option<Intent> {
         let is_ours =
             |intent: &Intent| is_of(intent.metadata.as_ref(), self.order_id, self.payment_id);
         intents.data.into_iter().find(is_ours)
     }
 }
 
-fn age(since: DateTime<Utc>) -> TimeDelta {
+fn age_of(since: DateTime<Utc>) -> TimeDelta {
     DateTime::<Utc>::from(SystemTime::now()) - since
 }
 
-fn transaction(intent: &Intent) -> Result<TransactionId, NoAnswer> {
+fn transaction_id(intent: &Intent) -> Result<TransactionId, OutcomeUnknown> {
     TransactionId::parse(&intent.id)
-        .map_err(|error| NoAnswer(format!("Stripe's payment id {error}")))
+        .map_err(|error| OutcomeUnknown(format!("Stripe's payment id {error}")))
 }
 
 /// A request that Stripe rejects has no result either.
-fn unclear(failed: Failed) -> NoAnswer {
+fn outcome_unknown(failed: CallError) -> OutcomeUnknown {
     match failed {
-        Failed::Refused(refusal) => NoAnswer(format!("Stripe refuses to say: {}", refusal.code())),
-        Failed::NoAnswer(silence) => silence,
+        CallError::Refused(refusal) => {
+            OutcomeUnknown(format!("Stripe refuses to say: {}", refusal.code()))
+        }
+        CallError::NoAnswer(silence) => silence,
     }
 }

@@ -17,7 +17,7 @@ use super::{
     StripeSettings,
     object::{Intent, List, Refund, Refusal},
 };
-use crate::payment::NoAnswer;
+use crate::payment::OutcomeUnknown;
 use domain::PaymentId;
 
 /// The API version of these requests and responses; `stripe-mock` has its OpenAPI description.
@@ -32,14 +32,14 @@ const PAGE: &str = "100";
 
 /// The reason why a call has no result.
 #[derive(Debug)]
-pub(super) enum Failed {
+pub(super) enum CallError {
     /// Stripe's refusal is final.
     Refused(Refusal),
-    NoAnswer(NoAnswer),
+    NoAnswer(OutcomeUnknown),
 }
 
-impl From<NoAnswer> for Failed {
-    fn from(silence: NoAnswer) -> Self {
+impl From<OutcomeUnknown> for CallError {
+    fn from(silence: OutcomeUnknown) -> Self {
         Self::NoAnswer(silence)
     }
 }
@@ -73,7 +73,11 @@ impl Api {
     }
 
     #[tracing::instrument(name = "stripe.payment_intents.create", skip_all)]
-    pub(super) async fn create_intent(&self, form: &Form<'_>, key: &str) -> Result<Intent, Failed> {
+    pub(super) async fn create_intent(
+        &self,
+        form: &Form<'_>,
+        key: &str,
+    ) -> Result<Intent, CallError> {
         self.send(
             "payment_intents.create",
             self.post(&["payment_intents"], form, Some(key)),
@@ -82,7 +86,7 @@ impl Api {
     }
 
     #[tracing::instrument(name = "stripe.payment_intents.retrieve", skip_all)]
-    pub(super) async fn intent(&self, id: &str) -> Result<Intent, Failed> {
+    pub(super) async fn get_intent(&self, id: &str) -> Result<Intent, CallError> {
         self.send(
             "payment_intents.retrieve",
             self.get(&["payment_intents", id], &[]),
@@ -93,7 +97,7 @@ impl Api {
     /// Without an idempotency key: cancelling twice changes nothing, and a key would repeat the
     /// first response for a day.
     #[tracing::instrument(name = "stripe.payment_intents.cancel", skip_all)]
-    pub(super) async fn cancel_intent(&self, id: &str) -> Result<Intent, Failed> {
+    pub(super) async fn cancel_intent(&self, id: &str) -> Result<Intent, CallError> {
         self.send(
             "payment_intents.cancel",
             self.post(&["payment_intents", id, "cancel"], &Form::new(), None),
@@ -104,7 +108,7 @@ impl Api {
     /// Returns the newest intents. Unlike a search, the list contains intents that were created a
     /// moment ago.
     #[tracing::instrument(name = "stripe.payment_intents.list", skip_all)]
-    pub(super) async fn newest_intents(&self) -> Result<List<Intent>, Failed> {
+    pub(super) async fn newest_intents(&self) -> Result<List<Intent>, CallError> {
         self.send(
             "payment_intents.list",
             self.get(&["payment_intents"], &[("limit", PAGE)]),
@@ -117,7 +121,7 @@ impl Api {
     pub(super) async fn search_intents(
         &self,
         payment_id: &PaymentId,
-    ) -> Result<List<Intent>, Failed> {
+    ) -> Result<List<Intent>, CallError> {
         let value = payment_id
             .as_str()
             .replace('\\', "\\\\")
@@ -131,13 +135,17 @@ impl Api {
     }
 
     #[tracing::instrument(name = "stripe.refunds.create", skip_all)]
-    pub(super) async fn create_refund(&self, form: &Form<'_>, key: &str) -> Result<Refund, Failed> {
+    pub(super) async fn create_refund(
+        &self,
+        form: &Form<'_>,
+        key: &str,
+    ) -> Result<Refund, CallError> {
         self.send("refunds.create", self.post(&["refunds"], form, Some(key)))
             .await
     }
 
     #[tracing::instrument(name = "stripe.refunds.list", skip_all)]
-    pub(super) async fn refunds(&self, intent: &str) -> Result<List<Refund>, Failed> {
+    pub(super) async fn list_refunds(&self, intent: &str) -> Result<List<Refund>, CallError> {
         self.send(
             "refunds.list",
             self.get(&["refunds"], &[("payment_intent", intent), ("limit", PAGE)]),
@@ -178,28 +186,43 @@ impl Api {
         &self,
         operation: &'static str,
         request: RequestBuilder,
-    ) -> Result<T, Failed> {
+    ) -> Result<T, CallError> {
         let request = request
             .bearer_auth(&self.settings.key)
             .header("Stripe-Version", VERSION);
-        let mut response = request.send().await.map_err(|error| lost(&error))?;
+        let mut response = request
+            .send()
+            .await
+            .map_err(|error| connection_error(&error))?;
         let status = response.status();
         let mut text = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| connection_error(&error))?
+        {
             text.extend_from_slice(&chunk);
             if text.len() > LARGEST {
-                return Err(NoAnswer(format!("Stripe's answer to {operation} is too long")).into());
+                return Err(
+                    OutcomeUnknown(format!("Stripe's answer to {operation} is too long")).into(),
+                );
             }
         }
         if status.is_success() {
             self.forbidden().remove(operation);
-            let unreadable = |_| NoAnswer(format!("Stripe's answer to {operation} can't be read"));
+            let unreadable =
+                |_| OutcomeUnknown(format!("Stripe's answer to {operation} can't be read"));
             return Ok(serde_json::from_slice(&text).map_err(unreadable)?);
         }
-        Err(self.failed(operation, status, &text))
+        Err(self.error_from_response(operation, status, &text))
     }
 
-    fn failed(&self, operation: &'static str, status: StatusCode, text: &[u8]) -> Failed {
+    fn error_from_response(
+        &self,
+        operation: &'static str,
+        status: StatusCode,
+        text: &[u8],
+    ) -> CallError {
         #[derive(Deserialize)]
         struct Body {
             error: Refusal,
@@ -207,7 +230,7 @@ impl Api {
         let refusal = serde_json::from_slice::<Body>(text)
             .map(|body| body.error)
             .unwrap_or_default();
-        let no_answer = NoAnswer(format!(
+        let no_answer = OutcomeUnknown(format!(
             "Stripe answered {operation} with {} {}",
             status.as_u16(),
             refusal.code()
@@ -221,16 +244,16 @@ impl Api {
                         "Stripe refuses our key: see STRIPE_API_KEY, and the permissions that docs/payments.md lists; payments wait"
                     );
                 }
-                Failed::NoAnswer(no_answer)
+                CallError::NoAnswer(no_answer)
             }
             // A request with the same key is in progress, another request locks the object, or the
             // rate limit is exceeded.
             StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
-                Failed::NoAnswer(no_answer)
+                CallError::NoAnswer(no_answer)
             }
-            StatusCode::NOT_FOUND => Failed::Refused(refusal.of_what_is_not_there()),
-            _ if status.is_client_error() => Failed::Refused(refusal),
-            _ => Failed::NoAnswer(no_answer),
+            StatusCode::NOT_FOUND => CallError::Refused(refusal.of_what_is_not_there()),
+            _ if status.is_client_error() => CallError::Refused(refusal),
+            _ => CallError::NoAnswer(no_answer),
         }
     }
 
@@ -244,7 +267,7 @@ impl Api {
 
 /// It is unknown whether Stripe received the request. The error's own text contains the address,
 /// with ids.
-fn lost(error: &reqwest::Error) -> NoAnswer {
+fn connection_error(error: &reqwest::Error) -> OutcomeUnknown {
     let what = if error.is_connect() {
         "there is no connection to Stripe"
     } else if error.is_timeout() {
@@ -252,5 +275,5 @@ fn lost(error: &reqwest::Error) -> NoAnswer {
     } else {
         "the connection to Stripe was lost"
     };
-    NoAnswer(what.to_owned())
+    OutcomeUnknown(what.to_owned())
 }

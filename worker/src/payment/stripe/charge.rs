@@ -1,16 +1,19 @@
 //! Charging: creates an intent and confirms it immediately, or uses the intent of an earlier try.
 
 use super::{
-    Of, Stripe,
-    api::Failed,
+    PaymentKey, Stripe,
+    api::CallError,
     object::{Intent, IntentStatus, Refusal},
-    transaction, unclear,
+    outcome_unknown, transaction_id,
 };
-use crate::payment::{Charge, ChargeRequest, NoAnswer};
+use crate::payment::{Charge, ChargeRequest, OutcomeUnknown};
 use domain::{ChargeProvider, UnitsError, WebhookProvider};
 
 impl Stripe {
-    pub(super) async fn take(&self, request: &ChargeRequest) -> Result<Charge, NoAnswer> {
+    pub(super) async fn charge_intent(
+        &self,
+        request: &ChargeRequest,
+    ) -> Result<Charge, OutcomeUnknown> {
         let declined = |reason: &dyn ToString| Ok(Charge::Declined(reason.to_string()));
         let method = request.payment_method.as_deref();
         let (Some(method), None) = (method, ChargeProvider::Stripe.payment_method_error(method))
@@ -24,20 +27,25 @@ impl Stripe {
                 return declined(&"amount_not_chargeable");
             }
         };
-        let of = Of {
+        let of = PaymentKey {
             order_id: &request.order_id,
             payment_id: &request.payment_id,
         };
         if request.past.asked {
             let found = match &request.past.transaction_id {
-                Some(id) => Some(self.api.intent(id.as_str()).await.map_err(unclear)?),
-                None => self.find(of, request.past.since).await?,
+                Some(id) => Some(
+                    self.api
+                        .get_intent(id.as_str())
+                        .await
+                        .map_err(outcome_unknown)?,
+                ),
+                None => self.find_intent(of, request.past.since).await?,
             };
             if let Some(intent) = found {
-                return self.judge(intent).await;
+                return self.charge_from_intent(intent).await;
             }
         }
-        let mut form = of.named();
+        let mut form = of.metadata_fields();
         form.extend([
             ("amount", units.to_string()),
             (
@@ -49,24 +57,28 @@ impl Stripe {
             ("payment_method_types[]", "card".to_owned()),
             ("confirm", "true".to_owned()),
         ]);
-        match self.api.create_intent(&form, &of.key("charge")).await {
-            Ok(intent) => self.judge(intent).await,
-            Err(Failed::NoAnswer(silence)) => Err(silence),
+        match self
+            .api
+            .create_intent(&form, &of.idempotency_key("charge"))
+            .await
+        {
+            Ok(intent) => self.charge_from_intent(intent).await,
+            Err(CallError::NoAnswer(silence)) => Err(silence),
             // The previous release, or a compensation, used the key for another request. The next
             // try finds its result.
-            Err(Failed::Refused(refusal)) if refusal.is_of_the_key() => Err(NoAnswer(
+            Err(CallError::Refused(refusal)) if refusal.is_of_the_key() => Err(OutcomeUnknown(
                 "Stripe knows this payment by another request".to_owned(),
             )),
-            Err(Failed::Refused(refusal)) => {
+            Err(CallError::Refused(refusal)) => {
                 let left = match &refusal.payment_intent {
                     Some(intent) => Some(intent.as_ref().clone()),
                     // A request that Stripe rejected before it began left no intent, so this is
                     // only needed for declines.
-                    None if refusal.is("card_declined") => self.newest(of).await?,
+                    None if refusal.has_code("card_declined") => self.find_newest(of).await?,
                     None => None,
                 };
                 if let Some(intent) = left {
-                    self.close(&intent.id).await?;
+                    self.cancel_intent(&intent.id).await?;
                 }
                 if !refusal.is_of_the_card() {
                     // The customer cannot solve this: Stripe rejects something about the account or
@@ -85,27 +97,30 @@ impl Stripe {
 
     /// Translates an intent into an outcome for the order. A declined intent is closed, because it
     /// could still be paid with another card.
-    async fn judge(&self, intent: Intent) -> Result<Charge, NoAnswer> {
+    async fn charge_from_intent(&self, intent: Intent) -> Result<Charge, OutcomeUnknown> {
         match intent.status {
-            IntentStatus::Succeeded => Ok(Charge::Captured(transaction(&intent)?)),
+            IntentStatus::Succeeded => Ok(Charge::Captured(transaction_id(&intent)?)),
             IntentStatus::RequiresAction | IntentStatus::Processing => {
-                Ok(Charge::Unfinished(transaction(&intent)?))
+                Ok(Charge::Unfinished(transaction_id(&intent)?))
             }
-            IntentStatus::Canceled => Ok(Charge::Declined(reason(&intent, "payment_canceled"))),
+            IntentStatus::Canceled => Ok(Charge::Declined(decline_reason(
+                &intent,
+                "payment_canceled",
+            ))),
             IntentStatus::RequiresPaymentMethod
             | IntentStatus::RequiresConfirmation
             | IntentStatus::RequiresCapture => {
-                self.close(&intent.id).await?;
-                Ok(Charge::Declined(reason(&intent, "card_declined")))
+                self.cancel_intent(&intent.id).await?;
+                Ok(Charge::Declined(decline_reason(&intent, "card_declined")))
             }
-            IntentStatus::Unknown => Err(NoAnswer(
+            IntentStatus::Unknown => Err(OutcomeUnknown(
                 "the payment has a status that is not known here".to_owned(),
             )),
         }
     }
 }
 
-fn reason(intent: &Intent, otherwise: &str) -> String {
+fn decline_reason(intent: &Intent, otherwise: &str) -> String {
     intent
         .last_payment_error
         .as_ref()

@@ -119,10 +119,10 @@ impl Refusal {
     }
 
     pub(super) fn is_of_the_card(&self) -> bool {
-        self.kind.as_deref() == Some("card_error") || self.is("card_declined")
+        self.kind.as_deref() == Some("card_error") || self.has_code("card_declined")
     }
 
-    pub(super) fn is(&self, code: &str) -> bool {
+    pub(super) fn has_code(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
     }
 }

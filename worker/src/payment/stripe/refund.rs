@@ -1,16 +1,19 @@
 //! Compensation: refunds a captured payment, and makes sure that any other is never captured.
 
 use super::{
-    Of, Stripe,
-    api::Failed,
+    PaymentKey, Stripe,
+    api::CallError,
     object::{Intent, IntentStatus, RefundStatus, is_of},
-    transaction, unclear,
+    outcome_unknown, transaction_id,
 };
-use crate::payment::{EXTERNAL, NoAnswer, PaymentProvider, Refund, RefundRequest};
+use crate::payment::{EXTERNAL, OutcomeUnknown, PaymentProvider, Refund, RefundRequest};
 use domain::{TransactionId, WebhookProvider};
 
 impl Stripe {
-    pub(super) async fn give_back(&self, request: &RefundRequest) -> Result<Refund, NoAnswer> {
+    pub(super) async fn give_back(
+        &self,
+        request: &RefundRequest,
+    ) -> Result<Refund, OutcomeUnknown> {
         let known = request
             .past
             .transaction_id
@@ -22,19 +25,21 @@ impl Stripe {
         if request.provider != self.name() && !confirmed {
             return Ok(Refund::Unsupported);
         }
-        let of = Of {
+        let of = PaymentKey {
             order_id: &request.order_id,
             payment_id: &request.payment_id,
         };
         let found = match known {
-            None => self.find(of, request.past.since).await?,
-            Some(id) => match self.api.intent(id.as_str()).await {
+            None => self.find_intent(of, request.past.since).await?,
+            Some(id) => match self.api.get_intent(id.as_str()).await {
                 Ok(intent) => Some(intent),
                 // The payment was confirmed, and is not in this account.
-                Err(Failed::Refused(refusal)) if confirmed || refusal.is("resource_missing") => {
+                Err(CallError::Refused(refusal))
+                    if confirmed || refusal.has_code("resource_missing") =>
+                {
                     return Ok(Refund::Unsupported);
                 }
-                Err(failed) => return Err(unclear(failed)),
+                Err(failed) => return Err(outcome_unknown(failed)),
             },
         };
         let intent = match found {
@@ -51,37 +56,49 @@ impl Stripe {
             | IntentStatus::RequiresConfirmation
             | IntentStatus::RequiresAction
             | IntentStatus::RequiresCapture => {
-                self.close(&intent.id).await?;
+                self.cancel_intent(&intent.id).await?;
                 Ok(Refund::NeverCaptured)
             }
-            IntentStatus::Processing => Err(NoAnswer(
+            IntentStatus::Processing => Err(OutcomeUnknown(
                 "the payment is being processed; then it can be undone".to_owned(),
             )),
-            IntentStatus::Unknown => Err(NoAnswer(
+            IntentStatus::Unknown => Err(OutcomeUnknown(
                 "the payment has a status that is not known here".to_owned(),
             )),
         }
     }
 
-    async fn refund_intent(&self, intent: &Intent, of: Of<'_>) -> Result<Refund, NoAnswer> {
-        let capture = transaction(intent)?;
-        let before = self.api.refunds(&intent.id).await.map_err(unclear)?;
+    async fn refund_intent(
+        &self,
+        intent: &Intent,
+        of: PaymentKey<'_>,
+    ) -> Result<Refund, OutcomeUnknown> {
+        let capture = transaction_id(intent)?;
+        let before = self
+            .api
+            .list_refunds(&intent.id)
+            .await
+            .map_err(outcome_unknown)?;
         let ours = before
             .data
             .iter()
             .find(|refund| is_of(refund.metadata.as_ref(), of.order_id, of.payment_id));
         if let Some(refund) = ours {
-            return Ok(refunded(refund.status, capture));
+            return Ok(refund_from_status(refund.status, capture));
         }
-        let mut form = of.named();
+        let mut form = of.metadata_fields();
         // Without an amount, Stripe refunds everything that is not refunded yet.
         form.push(("payment_intent", intent.id.clone()));
-        match self.api.create_refund(&form, &of.key("refund")).await {
-            Ok(refund) => Ok(refunded(refund.status, capture)),
-            Err(Failed::Refused(refusal)) if refusal.is("charge_already_refunded") => {
+        match self
+            .api
+            .create_refund(&form, &of.idempotency_key("refund"))
+            .await
+        {
+            Ok(refund) => Ok(refund_from_status(refund.status, capture)),
+            Err(CallError::Refused(refusal)) if refusal.has_code("charge_already_refunded") => {
                 Ok(Refund::Refunded(capture))
             }
-            Err(Failed::Refused(refusal)) => {
+            Err(CallError::Refused(refusal)) => {
                 let order_id = of.order_id.as_str();
                 tracing::error!(
                     order.id = order_id,
@@ -90,7 +107,7 @@ impl Stripe {
                 );
                 Ok(Refund::Unsupported)
             }
-            Err(Failed::NoAnswer(silence)) => Err(silence),
+            Err(CallError::NoAnswer(silence)) => Err(silence),
         }
     }
 
@@ -99,13 +116,13 @@ impl Stripe {
     /// intent must be found.
     async fn spend_key(
         &self,
-        of: Of<'_>,
+        of: PaymentKey<'_>,
         request: &RefundRequest,
-    ) -> Result<Option<Intent>, NoAnswer> {
+    ) -> Result<Option<Intent>, OutcomeUnknown> {
         let Ok(units) = WebhookProvider::Stripe.units_from_money(request.amount) else {
             return Ok(None);
         };
-        let mut form = of.named();
+        let mut form = of.metadata_fields();
         form.extend([
             ("amount", units.to_string()),
             (
@@ -114,27 +131,31 @@ impl Stripe {
             ),
             ("payment_method_types[]", "card".to_owned()),
         ]);
-        match self.api.create_intent(&form, &of.key("charge")).await {
+        match self
+            .api
+            .create_intent(&form, &of.idempotency_key("charge"))
+            .await
+        {
             Ok(intent) => {
-                self.close(&intent.id).await?;
+                self.cancel_intent(&intent.id).await?;
                 Ok(None)
             }
-            Err(Failed::Refused(refusal)) if refusal.is_of_the_key() => {
-                match self.search(of).await? {
+            Err(CallError::Refused(refusal)) if refusal.is_of_the_key() => {
+                match self.search_intent(of).await? {
                     Some(intent) => Ok(Some(intent)),
-                    None => Err(NoAnswer(
+                    None => Err(OutcomeUnknown(
                         "Stripe has the charge, but its search does not find it yet".to_owned(),
                     )),
                 }
             }
             // A request that Stripe rejects now was rejected as a charge as well.
-            Err(Failed::Refused(_)) => Ok(None),
-            Err(Failed::NoAnswer(silence)) => Err(silence),
+            Err(CallError::Refused(_)) => Ok(None),
+            Err(CallError::NoAnswer(silence)) => Err(silence),
         }
     }
 }
 
-fn refunded(status: Option<RefundStatus>, capture: TransactionId) -> Refund {
+fn refund_from_status(status: Option<RefundStatus>, capture: TransactionId) -> Refund {
     match status {
         // Stripe has accepted the refund. If it fails later, a webhook event reports it.
         Some(RefundStatus::Succeeded | RefundStatus::Pending | RefundStatus::Unknown) | None => {

@@ -12,7 +12,7 @@ use domain::{
 
 /// The values that templates use. None of them contains a control character or a line break.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Letter {
+pub(super) struct MailContent {
     pub(super) order_id: String,
     pub(super) customer: Option<String>,
     items: Vec<Item>,
@@ -65,7 +65,7 @@ pages! {
     CancelledHtml "order_cancelled.html", CancelledText "order_cancelled.txt";
 }
 
-impl Letter {
+impl MailContent {
     pub(super) fn of(order: &OrderView) -> Self {
         let money = |amount: Decimal| amount_in(amount, order.currency?);
         let shipment = order.shipment_info.as_ref();
@@ -85,15 +85,17 @@ impl Letter {
             address: order
                 .shipping_address
                 .as_ref()
-                .map(lines)
+                .map(address_lines)
                 .unwrap_or_default(),
             paid: paid.and_then(|payment| money(payment.amount)),
             tracking_number: shipment.map(|shipment| one_line(&shipment.tracking_number)),
             carrier: shipment.map(|shipment| one_line(&shipment.provider)),
-            estimated_delivery: order.estimated_delivery.map(day),
-            delivered_on: shipment.and_then(|shipment| shipment.delivered_at).map(day),
-            reason: reason(order),
-            refund: refund(order),
+            estimated_delivery: order.estimated_delivery.map(format_day),
+            delivered_on: shipment
+                .and_then(|shipment| shipment.delivered_at)
+                .map(format_day),
+            reason: cancellation_reason(order),
+            refund: refund_sentence(order),
         }
     }
 
@@ -148,14 +150,14 @@ impl Item {
         Some(Self {
             name: one_line(&line.name.unwrap_or(line.sku)),
             quantity: line.quantity,
-            unit_price: amount(unit_price),
-            amount: amount(unit_price.checked_mul(line.quantity).ok()?),
+            unit_price: format_amount(unit_price),
+            amount: format_amount(unit_price.checked_mul(line.quantity).ok()?),
         })
     }
 }
 
 /// Formats an amount for a person: `USD 1,234.50`, `JPY 500`.
-fn amount(money: Money) -> String {
+fn format_amount(money: Money) -> String {
     let decimal = money.decimal().to_string();
     let (whole, fraction) = decimal
         .split_once('.')
@@ -175,14 +177,16 @@ fn amount(money: Money) -> String {
 }
 
 fn amount_in(decimal: Decimal, currency: Currency) -> Option<String> {
-    Money::from_decimal(decimal, currency).ok().map(amount)
+    Money::from_decimal(decimal, currency)
+        .ok()
+        .map(format_amount)
 }
 
-fn day(time: DateTime<Utc>) -> String {
+fn format_day(time: DateTime<Utc>) -> String {
     time.format("%-d %B %Y").to_string()
 }
 
-fn lines(address: &Address) -> Vec<String> {
+fn address_lines(address: &Address) -> Vec<String> {
     let place: Vec<_> = [&address.city, &address.state, &address.postal_code]
         .into_iter()
         .flatten()
@@ -209,7 +213,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// Words a failure for the customer. The detail of a failure is for operators.
-fn reason(order: &OrderView) -> Option<String> {
+fn cancellation_reason(order: &OrderView) -> Option<String> {
     let Some(failure) = &order.failure else {
         return order.cancellation_reason.as_deref().map(one_line);
     };
@@ -225,7 +229,7 @@ fn reason(order: &OrderView) -> Option<String> {
     Some(reason.to_owned())
 }
 
-fn refund(order: &OrderView) -> &'static str {
+fn refund_sentence(order: &OrderView) -> &'static str {
     if !matches!(order.status, OrderStatus::Cancelled | OrderStatus::Failed) {
         return "";
     }

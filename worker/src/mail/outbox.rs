@@ -7,7 +7,7 @@ use tokio::{sync::watch, task::JoinSet, time::sleep};
 
 use super::{
     message,
-    server::{Server, Trouble},
+    server::{SendError, Server},
     settings::{MailSettings, Smtp},
 };
 use domain::OrderId;
@@ -35,7 +35,7 @@ const LAST_TRY_AGAIN: Duration = Duration::from_secs(3600);
 const GIVEN_UP_AFTER: chrono::TimeDelta = chrono::TimeDelta::days(5);
 
 /// The result of one pass over the outbox.
-enum Look {
+enum Pass {
     /// There may be more mails.
     Sent,
     Empty,
@@ -47,7 +47,7 @@ enum Look {
 
 /// Sends the mails in the outbox until `stop` is set; mails in progress then have `grace` to
 /// finish.
-pub(crate) async fn drain(
+pub(crate) async fn run_outbox(
     pool: PgPool,
     settings: MailSettings,
     grace: Duration,
@@ -61,8 +61,8 @@ pub(crate) async fn drain(
     };
     let drained = async {
         match settings {
-            MailSettings::Off => skip(&pool, &mut stop).await,
-            MailSettings::Smtp(smtp) => send(&pool, smtp, &mut stop).await,
+            MailSettings::Off => skip_mails(&pool, &mut stop).await,
+            MailSettings::Smtp(smtp) => send_mails(&pool, smtp, &mut stop).await,
         }
     };
     tokio::select! {
@@ -72,25 +72,25 @@ pub(crate) async fn drain(
 }
 
 /// Waits; returns `false` when the loop must stop.
-async fn wait(pause: Duration, stop: &mut watch::Receiver<bool>) -> bool {
+async fn wait_or_stop(pause: Duration, stop: &mut watch::Receiver<bool>) -> bool {
     tokio::time::timeout(pause, stop.wait_for(|stop| *stop))
         .await
         .is_err()
 }
 
-async fn skip(pool: &PgPool, stop: &mut watch::Receiver<bool>) {
+async fn skip_mails(pool: &PgPool, stop: &mut watch::Receiver<bool>) {
     tracing::info!("mail is off: what would be sent is recorded as skipped");
     loop {
         if let Err(error) = outbox::skip_pending(pool, "mail is off (MAIL=off)").await {
             tracing::warn!("{}", telemetry::format_error_chain(&error));
         }
-        if !wait(LOOK_WHEN_OFF, stop).await {
+        if !wait_or_stop(LOOK_WHEN_OFF, stop).await {
             return;
         }
     }
 }
 
-async fn send(pool: &PgPool, smtp: Box<Smtp>, stop: &mut watch::Receiver<bool>) {
+async fn send_mails(pool: &PgPool, smtp: Box<Smtp>, stop: &mut watch::Receiver<bool>) {
     let outbox = Arc::new(Outbox {
         pool: pool.clone(),
         server: Server::new(&smtp, AT_ONCE),
@@ -104,19 +104,19 @@ async fn send(pool: &PgPool, smtp: Box<Smtp>, stop: &mut watch::Receiver<bool>) 
     // While no worker ran, no lost task could be repeated. So the delay before sending starts now.
     let settle = outbox.smtp.delay;
     let (mut pause, mut away) = (settle, Duration::ZERO);
-    while wait(pause, stop).await {
-        pause = match outbox.look().await {
-            Look::Sent => {
+    while wait_or_stop(pause, stop).await {
+        pause = match outbox.send_due().await {
+            Pass::Sent => {
                 away = Duration::ZERO;
                 Duration::ZERO
             }
-            Look::Empty => LOOK,
-            Look::Unreachable => {
+            Pass::Empty => LOOK,
+            Pass::Unreachable => {
                 away = (away * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
                 away
             }
             // The same for a database that was unavailable.
-            Look::Blind => settle.max(SHORTEST_PAUSE),
+            Pass::Blind => settle.max(SHORTEST_PAUSE),
         };
     }
 }
@@ -129,7 +129,7 @@ struct Outbox {
 
 impl Outbox {
     /// Sends the due mails, some at the same time. It holds leases and no database locks.
-    async fn look(self: &Arc<Self>) -> Look {
+    async fn send_due(self: &Arc<Self>) -> Pass {
         let claim = ClaimOptions {
             settle_time: self.smtp.delay,
             lease: LEASE,
@@ -137,33 +137,33 @@ impl Outbox {
             limit: AT_ONCE,
         };
         let due = match outbox::claim_due(&self.pool, claim).await {
-            Ok(due) if due.is_empty() => return Look::Empty,
+            Ok(due) if due.is_empty() => return Pass::Empty,
             Ok(due) => due,
             Err(error) => {
                 tracing::warn!("{}", telemetry::format_error_chain(&error));
-                return Look::Blind;
+                return Pass::Blind;
             }
         };
-        if let Err(words) = self.server.reach().await {
+        if let Err(words) = self.server.check_connection().await {
             tracing::warn!(
                 mails = due.len(),
                 "the mail server can't be reached; they wait: {words}"
             );
             for due in &due {
-                self.record(due, &as_before(due, &words)).await;
+                self.record_outcome(due, &as_before(due, &words)).await;
             }
-            return Look::Unreachable;
+            return Pass::Unreachable;
         }
         let mut sending = JoinSet::new();
         for due in due {
             let outbox = Arc::clone(self);
             sending.spawn(async move { outbox.send(&due).await });
         }
-        let mut look = Look::Sent;
+        let mut look = Pass::Sent;
         while let Some(sent) = sending.join_next().await {
             match sent {
                 Ok(true) => {}
-                Ok(false) => look = Look::Unreachable,
+                Ok(false) => look = Pass::Unreachable,
                 // The lease postpones this mail; the others continue.
                 Err(_) => tracing::error!("a mail could not be put together"),
             }
@@ -183,26 +183,26 @@ impl Outbox {
         };
         // The row is gone or the database is unavailable; the lease postpones the mail.
         let Some(order) = view.await else { return true };
-        let fate = match message::write(due, &order, &self.smtp) {
+        let fate = match message::build_message(due, &order, &self.smtp) {
             Ok(message) => match self.server.send(message).await {
                 Ok(()) => MailOutcome::Sent,
-                Err(Trouble::Server(words)) => {
+                Err(SendError::Server(words)) => {
                     tracing::warn!(
                         order.id = order_id,
                         kind,
                         "the mail server did not take a mail; it waits"
                     );
-                    self.record(due, &as_before(due, &words)).await;
+                    self.record_outcome(due, &as_before(due, &words)).await;
                     return false;
                 }
-                Err(Trouble::Later(words)) if Utc::now() - due.created_at < GIVEN_UP_AFTER => {
+                Err(SendError::Later(words)) if Utc::now() - due.created_at < GIVEN_UP_AFTER => {
                     MailOutcome::Retry {
                         pause: try_again(due.attempts),
                         attempts: due.attempts,
                         reason: words,
                     }
                 }
-                Err(Trouble::Later(words) | Trouble::Refused(words)) => {
+                Err(SendError::Later(words) | SendError::Refused(words)) => {
                     MailOutcome::Rejected(words)
                 }
             },
@@ -225,13 +225,13 @@ impl Outbox {
                 "a mail was refused for good; its row in notifications says why"
             ),
         }
-        self.record(due, &fate).await;
+        self.record_outcome(due, &fate).await;
         true
     }
 
     /// Records the outcome of a mail, with a few tries, because a mail without a recorded outcome
     /// is sent again.
-    async fn record(&self, due: &DueMail, fate: &MailOutcome) {
+    async fn record_outcome(&self, due: &DueMail, fate: &MailOutcome) {
         for _ in 0..5 {
             match outbox::record_outcome(&self.pool, due.id, fate).await {
                 Ok(()) => return,

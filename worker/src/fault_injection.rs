@@ -15,7 +15,7 @@ use temporalio_sdk::{
 
 use crate::{
     carrier::{Carrier, CarrierError, Parcel, Recalled},
-    payment::{Charge, ChargeRequest, NoAnswer, PaymentProvider, Refund, RefundRequest},
+    payment::{Charge, ChargeRequest, OutcomeUnknown, PaymentProvider, Refund, RefundRequest},
 };
 use domain::{OrderId, Span};
 use workflows::activity::{
@@ -38,7 +38,7 @@ pub struct Flaky {
 #[error("simulated by FLAKY")]
 struct Simulated;
 
-enum Fate {
+enum InjectedFault {
     Well,
     Fails,
     Hangs,
@@ -70,27 +70,27 @@ impl Flaky {
         (flaky.fail + flaky.hang <= 1.0).then_some(flaky)
     }
 
-    fn fate(&self) -> Fate {
+    fn draw_fault(&self) -> InjectedFault {
         let drawn: f64 = rand::random();
         if drawn < self.fail {
-            Fate::Fails
+            InjectedFault::Fails
         } else if drawn < self.fail + self.hang {
-            Fate::Hangs
+            InjectedFault::Hangs
         } else {
-            Fate::Well
+            InjectedFault::Well
         }
     }
 
     /// Makes the call, skips it, or loses its response.
-    async fn disturb<T>(&self, call: impl Future<Output = T>) -> Result<T, Simulated> {
-        let fate = self.fate();
+    async fn inject<T>(&self, call: impl Future<Output = T>) -> Result<T, Simulated> {
+        let fate = self.draw_fault();
         let takes_hold: bool = rand::random();
         match fate {
-            Fate::Well => return Ok(call.await),
-            Fate::Fails | Fate::Hangs if takes_hold => drop(call.await),
-            Fate::Fails | Fate::Hangs => {}
+            InjectedFault::Well => return Ok(call.await),
+            InjectedFault::Fails | InjectedFault::Hangs if takes_hold => drop(call.await),
+            InjectedFault::Fails | InjectedFault::Hangs => {}
         }
-        if matches!(fate, Fate::Hangs) {
+        if matches!(fate, InjectedFault::Hangs) {
             tokio::time::sleep(self.hang_for).await;
         }
         Err(Simulated)
@@ -108,16 +108,26 @@ impl PaymentProvider for FlakyProvider {
         self.provider.name()
     }
 
-    fn charge<'a>(&'a self, request: &'a ChargeRequest) -> BoxFuture<'a, Result<Charge, NoAnswer>> {
-        let call = self.flaky.disturb(self.provider.charge(request));
-        call.map(|answer| answer.unwrap_or_else(|simulated| Err(NoAnswer(simulated.to_string()))))
-            .boxed()
+    fn charge<'a>(
+        &'a self,
+        request: &'a ChargeRequest,
+    ) -> BoxFuture<'a, Result<Charge, OutcomeUnknown>> {
+        let call = self.flaky.inject(self.provider.charge(request));
+        call.map(|answer| {
+            answer.unwrap_or_else(|simulated| Err(OutcomeUnknown(simulated.to_string())))
+        })
+        .boxed()
     }
 
-    fn refund<'a>(&'a self, request: &'a RefundRequest) -> BoxFuture<'a, Result<Refund, NoAnswer>> {
-        let call = self.flaky.disturb(self.provider.refund(request));
-        call.map(|answer| answer.unwrap_or_else(|simulated| Err(NoAnswer(simulated.to_string()))))
-            .boxed()
+    fn refund<'a>(
+        &'a self,
+        request: &'a RefundRequest,
+    ) -> BoxFuture<'a, Result<Refund, OutcomeUnknown>> {
+        let call = self.flaky.inject(self.provider.refund(request));
+        call.map(|answer| {
+            answer.unwrap_or_else(|simulated| Err(OutcomeUnknown(simulated.to_string())))
+        })
+        .boxed()
     }
 }
 
@@ -139,7 +149,7 @@ impl Carrier for FlakyCarrier {
     ) -> BoxFuture<'a, Result<Parcel, CarrierError>> {
         let call = self
             .flaky
-            .disturb(self.carrier.dispatch(order_id, shipment_id));
+            .inject(self.carrier.dispatch(order_id, shipment_id));
         call.map(|answer| {
             answer.unwrap_or_else(|simulated| Err(CarrierError(simulated.to_string())))
         })
@@ -153,7 +163,7 @@ impl Carrier for FlakyCarrier {
     ) -> BoxFuture<'a, Result<Recalled, CarrierError>> {
         let call = self
             .flaky
-            .disturb(self.carrier.recall(order_id, shipment_id));
+            .inject(self.carrier.recall(order_id, shipment_id));
         call.map(|answer| {
             answer.unwrap_or_else(|simulated| Err(CarrierError(simulated.to_string())))
         })
@@ -179,7 +189,7 @@ impl ActivityInboundInterceptor for Flaky {
         if asks_outside.contains(&input.activity_info().activity_type.as_str()) {
             return next.run(input);
         }
-        let disturbed = self.disturb(next.run(input));
+        let disturbed = self.inject(next.run(input));
         disturbed
             .map(|done| done.unwrap_or_else(|simulated| Err(ActivityError::from(simulated))))
             .boxed()
@@ -228,7 +238,7 @@ mod tests {
         let flaky = Flaky::parse("fail:1").unwrap();
         let mut held = 0;
         for _ in 0..400 {
-            assert!(flaky.disturb(async { held += 1 }).await.is_err());
+            assert!(flaky.inject(async { held += 1 }).await.is_err());
         }
         // Ten standard deviations on either side.
         assert!((100..=300).contains(&held), "{held}");

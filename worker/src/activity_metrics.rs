@@ -53,7 +53,10 @@ impl ActivityInboundInterceptor for Measured {
             metrics::observe_activity(&activity, outcome, attempt, began.elapsed());
             if let (Some(record), Ok(_)) = (ended, &result) {
                 // The order does not wait for this.
-                drop(tokio::spawn(order(self.pool.clone(), record)));
+                drop(tokio::spawn(observe_finished_order(
+                    self.pool.clone(),
+                    record,
+                )));
             }
             result
         })
@@ -61,7 +64,7 @@ impl ActivityInboundInterceptor for Measured {
 }
 
 /// Runs twice if the last write of an order ran twice, which requires a crash at that moment.
-async fn order(pool: PgPool, record: OrderState) {
+async fn observe_finished_order(pool: PgPool, record: OrderState) {
     let whole = record.updated_at() - record.created_at();
     metrics::observe_order(record.status().as_str(), whole.to_std().unwrap_or_default());
     if let Some(failure) = &record.failure {
@@ -76,13 +79,13 @@ async fn order(pool: PgPool, record: OrderState) {
     else {
         return;
     };
-    for (step, took) in steps(&trail) {
+    for (step, took) in step_durations(&trail) {
         metrics::observe_order_step(step, took);
     }
 }
 
 /// Returns the time from each audit event to the next, labelled by the type of the next one.
-fn steps(trail: &[AuditEvent]) -> impl Iterator<Item = (&'static str, Duration)> {
+fn step_durations(trail: &[AuditEvent]) -> impl Iterator<Item = (&'static str, Duration)> {
     let step = |pair: &[AuditEvent]| {
         let [before, after] = pair else { return None };
         Some((
@@ -112,7 +115,7 @@ mod tests {
             entry(3, AuditEventType::ReviewStarted, "2026-11-21T00:00:01Z"),
             entry(4, AuditEventType::ReviewApproved, "2026-11-21T01:00:01Z"),
         ];
-        let steps: Vec<_> = steps(&trail)
+        let steps: Vec<_> = step_durations(&trail)
             .map(|(step, took)| (step, took.as_secs()))
             .collect();
         assert_eq!(

@@ -34,7 +34,7 @@ impl ReportSettings {
 }
 
 /// Logs the status line until `stop` is set.
-pub(crate) async fn tell(
+pub(crate) async fn report_status(
     orders: OrderClient,
     pool: PgPool,
     settings: ReportSettings,
@@ -45,9 +45,11 @@ pub(crate) async fn tell(
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
-            let (waiting, late) =
-                futures::join!(backlog(&orders), late(&pool, settings.late_after));
-            line(waiting, late);
+            let (waiting, late) = futures::join!(
+                count_waiting_tasks(&orders),
+                count_late_orders(&pool, settings.late_after)
+            );
+            log_status(waiting, late);
         }
     };
     tokio::select! {
@@ -59,7 +61,7 @@ pub(crate) async fn tell(
 
 /// Logs the numbers as fields at the top level of a JSON line. The filters of the template use
 /// their names.
-fn line(waiting: Option<i64>, late: Option<i64>) {
+fn log_status(waiting: Option<i64>, late: Option<i64>) {
     waiting.inspect(|waiting| metrics::set_task_queue_backlog(*waiting));
     late.inspect(|late| metrics::set_late_orders(*late));
     let words =
@@ -75,7 +77,7 @@ fn line(waiting: Option<i64>, late: Option<i64>) {
 
 /// Counts the waiting workflow and activity tasks of both task queues, also those of a queue that
 /// this worker does not serve.
-async fn backlog(orders: &OrderClient) -> Option<i64> {
+async fn count_waiting_tasks(orders: &OrderClient) -> Option<i64> {
     match orders.read_task_queues().await {
         Ok(queues) => queues.iter().map(|(_, state)| state.backlog).sum(),
         Err(error) => {
@@ -88,7 +90,7 @@ async fn backlog(orders: &OrderClient) -> Option<i64> {
     }
 }
 
-async fn late(pool: &PgPool, after: Duration) -> Option<i64> {
+async fn count_late_orders(pool: &PgPool, after: Duration) -> Option<i64> {
     match store::stalled_orders::count(pool, after).await {
         Ok(late) => Some(late),
         Err(error) => {
