@@ -54,7 +54,7 @@ fn report_values(harness: &Harness, log: &str, fields: &[String]) -> Vec<Option<
     let is_report = |line: &Value| {
         line["message"]
             .as_str()
-            .is_some_and(|text| text.contains("tasks that wait"))
+            .is_some_and(|text| text.contains("waiting tasks"))
     };
     let newest = lines.find(is_report).unwrap_or_default();
     fields.iter().map(|field| newest[field].as_u64()).collect()

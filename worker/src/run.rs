@@ -38,13 +38,13 @@ use workflows::{OrderWorkflow, SettlementWorkflow, ShippingWorkflow};
 pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let pool = settings.database.pool().await.clone();
-    let metrics = SdkMetrics::start().context("the SDK's metrics could not be set up")?;
+    let metrics = SdkMetrics::start().context("failed to set up the SDK's metrics")?;
     let temporal = settings.temporal.clone().with_metrics(&metrics);
     let client = order_client::connect_worker(&temporal)
         .await
         .with_context(|| {
             format!(
-                "no Temporal at {}; start it or set TEMPORAL_ADDRESS",
+                "Temporal is unavailable at {}; start it or set TEMPORAL_ADDRESS",
                 settings.temporal.address()
             )
         })?;
@@ -88,7 +88,7 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
             // If the worker of one queue fails, all others stop.
             _ = ended.wait_for(|ended| *ended) => {}
         }
-        tracing::info!("stopping: what runs may finish");
+        tracing::info!("stopping: running tasks may finish");
         stop.iter().for_each(|stop| stop());
         end.send_replace(true);
     };
@@ -107,7 +107,7 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     };
     let mut served = std::pin::pin!(futures::future::join4(asked, mailing, reporting, working));
     tokio::select! {
-        (_, _, _, worked) = &mut served => worked.map(|_| ()).context("a task queue's worker ended"),
+        (_, _, _, worked) = &mut served => worked.map(|_| ()).context("the worker of a task queue stopped"),
         never = settings.database.keep_tokens_fresh() => match never {},
         refused = health => refused.context("the health endpoint failed; is its address free? (ORDERFLOW_HEALTH_ADDRESS)"),
     }

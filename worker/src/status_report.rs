@@ -69,7 +69,7 @@ fn log_status(waiting: Option<i64>, late: Option<i64>) {
     tracing::info!(
         task_queue_backlog = waiting,
         orders_late = late,
-        "tasks that wait: {}; orders that are late: {}",
+        "waiting tasks: {}; late orders: {}",
         words(waiting),
         words(late)
     );
@@ -82,7 +82,7 @@ async fn count_waiting_tasks(orders: &OrderClient) -> Option<i64> {
         Ok(queues) => queues.iter().map(|(_, state)| state.backlog).sum(),
         Err(error) => {
             tracing::warn!(
-                "the tasks that wait could not be counted: {}",
+                "the waiting tasks could not be counted: {}",
                 telemetry::format_error_chain(&error)
             );
             None

@@ -36,7 +36,7 @@ impl ActivityInboundInterceptor for TimeLimit {
                 tracing::warn!(
                     activity,
                     workflow.id = workflow_id,
-                    "given up: its time is over"
+                    "stopped: the time limit is over"
                 );
                 Err(ActivityError::from(elapsed))
             })

@@ -1,7 +1,8 @@
-//! Signs and judges what stands in a JSON file, for `tests/webhook-sdks/run.sh`: `judge IN OUT`.
+//! Signs and verifies the cases of a JSON file, for `tests/webhook-sdks/run.sh`: `judge IN OUT`.
 //!
-//! IN is a list of `{"provider", "secret", "now", "body", "headers"}`. With headers, the answer in OUT is `accept` or
-//! `reject:…`; without, it is what the provider would send: `{"headers", "body"}`.
+//! IN is a list of `{"provider", "secret", "now", "body", "headers"}`. For a case with headers, OUT
+//! has `accept` or `reject:…`. For a case without, OUT has the message that the provider would
+//! send: `{"headers", "body"}`.
 
 #![expect(clippy::unwrap_used, reason = "what can't go on stops the check")]
 

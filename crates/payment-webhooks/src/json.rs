@@ -1,10 +1,12 @@
-//! Reading a provider's JSON: what is there and is what it should be, or nothing.
+//! Readers for a provider's JSON. They return `None` for a value that is missing or has another
+//! type.
 
 use serde_json::Value;
 
 use domain::{Currency, Money, OrderId, PaymentId, TransactionId, WebhookProvider};
 
-/// Why a signed body can't be understood. Our words, never the body's.
+/// The reason why a signed body cannot be understood, in fixed words that contain nothing of the
+/// body.
 pub(crate) type Why = &'static str;
 
 pub(crate) fn text<'v>(value: &'v Value, pointer: &str) -> Option<&'v str> {
@@ -27,26 +29,26 @@ pub(crate) fn event_id(value: &Value, pointer: &str) -> Option<String> {
     as_event_id(text(value, pointer)?)
 }
 
-/// An event's id, where it is one: visible ASCII, at most 200 characters.
+/// Returns an event's id: visible ASCII, at most 200 characters.
 pub(crate) fn as_event_id(text: &str) -> Option<String> {
     let is_one =
         (1..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     is_one.then(|| text.to_owned())
 }
 
-/// What the provider calls it, where that is short enough to be a name.
+/// Returns a name that the provider chose, if it is short enough.
 pub(crate) fn word(value: &Value, pointer: &str) -> Option<String> {
     as_word(text(value, pointer)?)
 }
 
-/// A few words of a provider's vocabulary: at most 80 printable ASCII characters with at most six digits in a row, so
-/// that neither a card number nor a letter from a stranger fits in.
+/// Accepts a short term of a provider's vocabulary: at most 80 printable ASCII characters, and at
+/// most six digits in a row. So neither a card number nor a longer text passes.
 pub(crate) fn as_word(text: &str) -> Option<String> {
     let is_short = (1..=80).contains(&text.len());
     let is_plain = text
         .bytes()
         .all(|byte| byte == b' ' || byte.is_ascii_graphic());
-    // Groups of digits with something small between them are a row as well.
+    // Groups of digits with a separator between them count as one row.
     let separates = |byte| matches!(byte, b' ' | b'-' | b'.' | b'_' | b'/');
     let mut digits = 0;
     let mut longest = 0;

@@ -1,4 +1,4 @@
-//! HMAC-SHA256, and the comparison that takes the same time whatever is in it.
+//! HMAC-SHA256, and a comparison in constant time.
 
 use data_encoding::{BASE64, HEXLOWER};
 use hmac::{Hmac, KeyInit, Mac};
@@ -7,7 +7,7 @@ use subtle::{Choice, ConstantTimeEq};
 
 use crate::{schemes::MacEncoding, secrets::Secrets};
 
-/// The signature of what the parts make when put together, as text.
+/// Returns the signature of the concatenated parts, as text.
 pub(crate) fn signature(key: &[u8], parts: &[&[u8]], encoding: MacEncoding) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     for part in parts {
@@ -20,9 +20,10 @@ pub(crate) fn signature(key: &[u8], parts: &[&[u8]], encoding: MacEncoding) -> S
     }
 }
 
-/// Whether one of the candidates is the signature under one of the secrets. All are tried, whichever matches.
+/// Returns whether a candidate is the signature under one of the secrets. All pairs are compared,
+/// so the time does not depend on the match.
 ///
-/// They are compared as texts: there is one way to write a signature, and no other is let through.
+/// Signatures are compared as texts, because each signature has exactly one valid spelling.
 pub(crate) fn any_matches(
     secrets: &Secrets,
     parts: &[&[u8]],

@@ -1,11 +1,12 @@
-//! Notifications as the providers write them, about an order of ours: for `orderflow webhook send` and for tests.
+//! Sample events as the providers write them, about an order, for `orderflow webhook send` and for
+//! tests.
 
 use serde_json::{Value, json};
 
 use crate::sign::Message;
 use domain::{Money, OrderId, TransactionId, UnitsError, WebhookProvider};
 
-/// What a sample is about.
+/// The kind of a sample event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SampleKind {
     Paid,
@@ -31,20 +32,20 @@ impl SampleKind {
     }
 }
 
-/// What a sample says.
+/// The facts that a sample event reports.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
     pub order_id: &'a OrderId,
     pub amount: Money,
-    /// The payment; a refund and a dispute name it.
+    /// The payment; a refund and a dispute refer to it.
     pub transaction_id: &'a TransactionId,
-    /// Another one for another event.
+    /// The event id; different for each event.
     pub event_id: &'a str,
     /// Seconds since 1970.
     pub now: i64,
 }
 
-/// Why there is no such sample.
+/// The reason why there is no such sample.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SampleError {
     #[error("{provider} has no event for a payment that is {}", kind.as_str())]
@@ -59,12 +60,12 @@ pub enum SampleError {
     },
 }
 
-/// Whether the provider has an event of this kind; Mollie has only one about a single payment.
+/// Returns whether the provider has an event of this kind. Mollie has only one kind.
 pub fn has_sample(provider: WebhookProvider, kind: SampleKind) -> bool {
     provider != WebhookProvider::Mollie || kind == SampleKind::Paid
 }
 
-/// An unsigned notification; [`crate::sign`] makes it whole.
+/// Returns an unsigned message; [`crate::sign`] adds the signature.
 pub fn sample(
     provider: WebhookProvider,
     kind: SampleKind,

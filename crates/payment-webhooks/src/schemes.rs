@@ -1,4 +1,4 @@
-//! How each provider signs: the whole difference between them, as one table.
+//! The signature schemes of all providers, as one table.
 
 use domain::WebhookProvider;
 
@@ -9,18 +9,18 @@ pub(crate) struct Scheme {
     pub(crate) mac: MacEncoding,
 }
 
-/// Where the signatures stand, and with them the time and the id that are signed.
+/// The place of the signatures, and of the signed time and id.
 pub(crate) enum Place {
     /// `t=1761000000,v1=…,v1=…` in one header.
     Stamped { header: &'static str },
-    /// Three headers of their own, `v1,… v1,…` in the last; under one of two sets of names.
+    /// Three headers, with `v1,… v1,…` in the last. There are two sets of header names.
     Apart { families: [Family; 2] },
-    /// A header with nothing else in it. `prefix` may stand before the signature.
+    /// A header that contains only the signature, perhaps after `prefix`.
     Alone {
         header: &'static str,
         prefix: &'static str,
     },
-    /// In each item of the body; where the body has no items, in a header.
+    /// In each item of the body; in a header if the body has no items.
     InItems { header: &'static str },
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Family {
     pub(crate) signature: &'static str,
 }
 
-/// What stands before the body in what is signed.
+/// The part of the signed text before the body.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signed {
     Body,
@@ -38,14 +38,14 @@ pub(crate) enum Signed {
     TimestampBody,
     /// Id, dot, time stamp, dot.
     IdTimestampBody,
-    /// The URL under which we are registered at the provider: never one made of the request.
+    /// The URL that is registered at the provider. It comes from a setting, never from the request.
     UrlBody,
 }
 
-/// What a secret's text is, as the provider shows it.
+/// The encoding of a secret, as the provider shows it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeyEncoding {
-    /// Its bytes are the key, a `whsec_` in front included.
+    /// The bytes of the text are the key, including a leading `whsec_`.
     Text,
     /// Base64, after `whsec_`.
     Base64AfterPrefix,

@@ -1,4 +1,4 @@
-//! The keys of one provider: several at once, while one replaces another.
+//! The secrets of one provider: several at a time, while one replaces another.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::schemes::{self, KeyEncoding};
 use domain::WebhookProvider;
 use settings::Setting;
 
-/// The registered URL, which Square signs.
+/// The registered URL, which is a part of Square's signature.
 pub const SQUARE_URL: &str = settings::WEBHOOK_URL_SQUARE.name();
 
 /// Returns the setting of the provider's secrets.
@@ -30,7 +30,7 @@ pub fn secrets_variable(provider: WebhookProvider) -> String {
     secrets_setting(provider).name().to_owned()
 }
 
-/// A secret as the provider would show it, made of bytes that nobody can guess.
+/// Encodes random bytes as a secret in the provider's format.
 pub fn made_up(provider: WebhookProvider, random: &[u8; 32]) -> String {
     match provider {
         WebhookProvider::Stripe | WebhookProvider::Standard => {
@@ -45,14 +45,14 @@ pub fn made_up(provider: WebhookProvider, random: &[u8; 32]) -> String {
     }
 }
 
-/// One provider's keys. None of them can be read out of it or printed.
+/// The keys of one provider. They cannot be read or printed outside of this crate.
 #[derive(Clone)]
 pub struct Secrets {
     provider: WebhookProvider,
     keys: Vec<Vec<u8>>,
 }
 
-/// Why a secret is none. It says which one, and nothing that is in it.
+/// The error of an invalid secret. It names the position, and contains nothing of the secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     #[error("there is no secret for {0}")]
@@ -60,14 +60,14 @@ pub enum SecretError {
     #[error("secret {position} for {provider} {expected}")]
     Malformed {
         provider: WebhookProvider,
-        /// From 1.
+        /// The position in the list, from 1.
         position: usize,
         expected: &'static str,
     },
 }
 
 impl Secrets {
-    /// Reads secrets as the provider shows them. All must be well-formed, and there must be one.
+    /// Reads secrets in the provider's format. At least one is required, and all must be valid.
     pub fn new<'t>(
         provider: WebhookProvider,
         texts: impl IntoIterator<Item = &'t str>,
@@ -90,7 +90,7 @@ impl Secrets {
         Ok(Self { provider, keys })
     }
 
-    /// Reads a setting such as `WEBHOOK_SECRETS_STRIPE`: secrets with commas between them.
+    /// Parses a setting such as `WEBHOOK_SECRETS_STRIPE`: secrets separated by commas.
     pub fn parse(provider: WebhookProvider, list: &str) -> Result<Self, SecretError> {
         Self::new(
             provider,
@@ -104,7 +104,7 @@ impl Secrets {
         self.provider
     }
 
-    /// How many there are; never none.
+    /// Returns the number of keys, at least 1.
     pub fn count(&self) -> usize {
         self.keys.len()
     }

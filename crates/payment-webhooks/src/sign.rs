@@ -1,32 +1,33 @@
-//! The other side: a notification signed as its provider would, for tests and for `orderflow webhook send`.
+//! Signs a message as its provider would, for tests and for `orderflow webhook send`.
 
 use serde_json::Value;
 
 use crate::{
     mac::signature,
+    providers::adyen,
     schemes::{self, Place, Scheme, Signed},
     secrets::Secrets,
 };
 
-/// A notification: headers in lower case, and a body.
+/// A message: headers in lower case, and a body.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Message {
     pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
 }
 
-/// What is signed beside the body, where the provider does so.
+/// The signed values beside the body.
 #[derive(Debug, Clone, Copy)]
 pub struct Signing<'a> {
     /// Seconds since 1970.
     pub now: i64,
-    /// The id of this message (Standard Webhooks).
+    /// The id of the message (Standard Webhooks).
     pub message_id: &'a str,
-    /// The URL under which the receiver is registered (Square).
+    /// The registered URL of the receiver (Square).
     pub notification_url: Option<&'a str>,
 }
 
-/// Why a message can't be signed.
+/// The reason why a message cannot be signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
     #[error("square signs the URL of the receiver, and none is set (WEBHOOK_URL_SQUARE)")]
@@ -35,7 +36,8 @@ pub enum SignError {
     Malformed,
 }
 
-/// Signs a message with the first of the secrets, adding headers, or for Adyen a field in each item of the body.
+/// Signs a message with the first secret. The signature is added as headers, or for Adyen as a
+/// field of each item.
 pub fn sign(
     secrets: &Secrets,
     mut message: Message,
@@ -85,7 +87,7 @@ pub fn sign(
 }
 
 fn sign_items(key: &[u8], scheme: &Scheme, body: &[u8]) -> Result<Option<Vec<u8>>, SignError> {
-    let Some(batch) = crate::adyen::batch(body) else {
+    let Some(batch) = adyen::batch(body) else {
         return Ok(None);
     };
     let batch = batch.map_err(|_| SignError::Malformed)?;
@@ -115,7 +117,7 @@ impl Message {
         }
     }
 
-    /// The headers as [`crate::Request`] takes them.
+    /// Returns the headers in the form of [`crate::Request`].
     pub fn header_pairs(&self) -> Vec<(&str, &str)> {
         self.headers
             .iter()

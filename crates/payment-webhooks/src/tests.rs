@@ -1,4 +1,4 @@
-//! Tests of the whole: what is signed here or elsewhere is judged and read.
+//! Tests of the whole crate: messages are signed, verified and read.
 
 mod batches;
 mod fraud;
@@ -19,7 +19,7 @@ use domain::{Currency, Money, OrderId, PaymentEvent, TransactionId, WebhookProvi
 const NOW: i64 = 1_761_000_000;
 const URL: &str = "https://orders.example.com/webhooks/square";
 
-/// A secret as the provider shows it.
+/// Returns a secret in the provider's format.
 fn secret(provider: WebhookProvider) -> &'static str {
     match provider {
         WebhookProvider::Adyen => {
@@ -74,7 +74,7 @@ fn told(provider: WebhookProvider, message: &Message) -> Result<Vec<PaymentEvent
     })
 }
 
-/// What one provider's signed body says.
+/// Returns the payment event of a provider's signed body.
 fn read(provider: WebhookProvider, body: &Value) -> PaymentEvent {
     let mut events = told(provider, &signed_body(provider, body.to_string())).unwrap();
     assert_eq!(events.len(), 1);
@@ -89,7 +89,7 @@ fn money(minor: i64, code: &str) -> Money {
     Money::from_minor(minor, Currency::parse(code).unwrap()).unwrap()
 }
 
-/// A signed sample about `ORD-1` and `tx_1`.
+/// Returns a signed sample event about `ORD-1` and `tx_1`.
 fn sampled(provider: WebhookProvider, kind: SampleKind, amount: Money) -> Option<Message> {
     let order_id = OrderId::parse("ORD-1").unwrap();
     let transaction_id = TransactionId::parse("tx_1").unwrap();

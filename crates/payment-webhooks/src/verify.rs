@@ -1,32 +1,33 @@
-//! Is it the provider's word: decided on the raw bytes, before anything in them is believed.
+//! Verifies a message on its raw bytes, before any of its content is used.
 
 use crate::{
-    adyen, mac,
+    mac,
+    providers::adyen,
     schemes::{self, Family, MacEncoding, Place, Signed},
     secrets::Secrets,
 };
 use domain::WebhookProvider;
 
-/// How many seconds a time stamp may be from our clock, either way.
+/// The largest difference between a time stamp and the clock, in seconds, in both directions.
 pub const TOLERANCE: u64 = 300;
 
-/// No provider puts so many events into one notification.
+/// The maximum number of events in one message; no provider sends so many.
 pub const LARGEST_BATCH: usize = 250;
 
-/// What came in.
+/// A received message.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
-    /// Name and value of each header; one that is there twice is here twice. Names in any case.
+    /// Name and value of each header, in any case. A repeated header is in the list several times.
     pub headers: &'a [(&'a str, &'a str)],
-    /// The very bytes; what a gateway encoded must have been decoded.
+    /// The raw bytes. A body that a gateway encoded must be decoded before.
     pub body: &'a [u8],
     /// Seconds since 1970.
     pub now: i64,
-    /// The URL under which we are registered, where the provider signs it (Square).
+    /// The URL that is registered at the provider, if it is a part of the signature (Square).
     pub notification_url: Option<&'a str>,
 }
 
-/// Why a notification is not taken for the provider's.
+/// The reason why a message is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     #[error("the signature is missing, or what belongs to it can't be read")]
@@ -47,12 +48,12 @@ impl Rejection {
     }
 }
 
-/// A notification whose signature holds. Only [`verify`] makes one.
+/// A message with a valid signature. Only [`verify`] creates it.
 #[derive(Clone, Copy)]
 pub struct Verified<'a> {
     pub(crate) provider: WebhookProvider,
     pub(crate) request: Request<'a>,
-    /// The id that was signed beside the body.
+    /// The signed id beside the body.
     pub(crate) signed_id: Option<&'a str>,
 }
 
@@ -65,7 +66,7 @@ impl<'a> Verified<'a> {
         self.request.body
     }
 
-    /// A header that no signature covers.
+    /// Returns a header that is not signed.
     pub(crate) fn unsigned_header(&self, name: &str) -> Option<&'a str> {
         self.request.values(name).next()
     }
@@ -82,7 +83,8 @@ impl std::fmt::Debug for Verified<'_> {
     }
 }
 
-/// Accepts what carries a signature of the secrets' provider, made with one of them, and lately where it says when.
+/// Accepts a message with a valid signature under one of the secrets. If the provider signs the
+/// time, it must be recent.
 pub fn verify<'a>(secrets: &Secrets, request: &Request<'a>) -> Result<Verified<'a>, Rejection> {
     let provider = secrets.provider();
     let scheme = schemes::of(provider);
@@ -144,7 +146,7 @@ pub fn verify<'a>(secrets: &Secrets, request: &Request<'a>) -> Result<Verified<'
     }
 }
 
-/// Every item must hold, or none does; and none at all is not all of them.
+/// Accepts only if every item is valid and there is at least one item.
 fn verify_items(
     secrets: &Secrets,
     batch: &adyen::Batch,
@@ -181,7 +183,7 @@ fn judge(
     }
 }
 
-/// A provider that rotates its key may send one header for each signature, and a gateway may join them.
+/// A provider that rotates its key can send one header per signature, and a gateway can join them.
 fn candidates<'a>(values: &[&'a str], prefix: &str) -> Vec<&'a str> {
     let signatures = values
         .iter()
@@ -192,7 +194,7 @@ fn candidates<'a>(values: &[&'a str], prefix: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// Stripe's header, taken apart.
+/// The parts of Stripe's header.
 struct Stamp<'a> {
     text: &'a str,
     candidates: Vec<&'a str>,
@@ -204,11 +206,11 @@ impl<'a> Stamp<'a> {
         let mut candidates = Vec::new();
         for (name, value) in header.split(',').filter_map(|pair| pair.split_once('=')) {
             match name {
-                // Of two times, nobody can say which one was meant.
+                // With two times, it is unknown which one was signed.
                 "t" if text.is_some() => return Err(Rejection::Header),
                 "t" => text = Some(value),
                 "v1" => candidates.push(value),
-                // `v0` is a scheme of Stripe's tests, and weaker.
+                // `v0` is a weaker scheme of Stripe's test events.
                 _ => {}
             }
         }
@@ -218,7 +220,7 @@ impl<'a> Stamp<'a> {
     }
 }
 
-/// Plain digits and nothing else: no sign, no fraction, no space.
+/// Accepts digits only: no sign, no fraction, no space.
 fn seconds(text: &str) -> Result<i64, Rejection> {
     let digits = (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     if digits {
@@ -237,7 +239,8 @@ impl<'a> Request<'a> {
             .filter(|value| !value.is_empty())
     }
 
-    /// A header that is signed, or says what is: twice is once too often.
+    /// Returns a header that is signed or that determines the signed text; a repeated header is
+    /// rejected.
     fn single(&self, name: &str) -> Result<&'a str, Rejection> {
         let mut values = self.values(name);
         match (values.next(), values.next()) {
@@ -246,7 +249,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// A header that only signs: each value is one more candidate.
+    /// Returns all values of a signature header; each is a candidate.
     fn several(&self, name: &str) -> Result<Vec<&'a str>, Rejection> {
         let values: Vec<_> = self.values(name).collect();
         if values.is_empty() {
@@ -256,7 +259,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The first set of names of which one is there. They are never mixed.
+    /// Returns the first set of header names that is present. Sets are never mixed.
     fn family<'f>(&self, families: &'f [Family; 2]) -> &'f Family {
         let is_there = |family: &&Family| {
             [family.id, family.timestamp, family.signature]

@@ -175,7 +175,7 @@ async fn rejected_api_key_is_logged_once() {
     assert_eq!(
         shop.harness
             .read_log("worker")
-            .matches("Stripe refuses our key")
+            .matches("Stripe rejects STRIPE_API_KEY")
             .count(),
         1
     );

@@ -197,9 +197,9 @@ enum RefundError {
     Store(#[from] store::Error),
     #[error("the payment provider did not refund")]
     Provider(#[from] crate::payment::OutcomeUnknown),
-    #[error("the payment provider did not answer in time")]
+    #[error("the payment provider did not respond in time")]
     Silent,
-    #[error("payment {0} has an amount that is none")]
+    #[error("payment {0} has an invalid amount")]
     Amount(String),
 }
 
@@ -230,7 +230,7 @@ impl OrderActivities {
             // The other provider may have charged already. A worker that uses that provider finds
             // out.
             let reason = format!(
-                "this payment began at {}, and this worker charges elsewhere",
+                "this payment was started at {}, and this worker uses another provider",
                 standing.provider
             );
             return Ok(ChargeOutcome::Unavailable { reason });
@@ -273,7 +273,7 @@ impl OrderActivities {
                 reason: error.to_string(),
             }),
             Err(_) => Ok(ChargeOutcome::Unavailable {
-                reason: format!("no answer within {PAYMENT_ANSWER:?}"),
+                reason: format!("no response within {PAYMENT_ANSWER:?}"),
             }),
         }
     }

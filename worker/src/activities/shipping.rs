@@ -56,7 +56,7 @@ impl ShippingActivities {
             }
             Err(_) => {
                 return Ok(DispatchOutcome::Failed {
-                    reason: format!("no answer within {CARRIER_ANSWER:?}"),
+                    reason: format!("no response within {CARRIER_ANSWER:?}"),
                 });
             }
         };

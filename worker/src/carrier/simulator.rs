@@ -57,7 +57,9 @@ impl Carrier for Simulator {
             let fault = self.take_fault("dispatch", order_id).await?;
             match fault {
                 Some(Fault::Fail | Fault::Decline) => {
-                    return Err(CarrierError("simulated: the carrier is down".to_owned()));
+                    return Err(CarrierError(
+                        "simulated: the carrier is unavailable".to_owned(),
+                    ));
                 }
                 Some(Fault::Hang) => std::future::pending().await,
                 Some(Fault::Lose) | None => {}
@@ -66,7 +68,7 @@ impl Carrier for Simulator {
                 .accept_parcel(order_id, shipment_id, Some(&format!("FEDEX-{shipment_id}")))
                 .await?;
             if fault == Some(Fault::Lose) {
-                return Err(CarrierError("simulated: the answer was lost".to_owned()));
+                return Err(CarrierError("simulated: the response was lost".to_owned()));
             }
             taken.ok_or_else(|| CarrierError("the parcel was recalled".to_owned()))
         }
@@ -81,7 +83,9 @@ impl Carrier for Simulator {
         async move {
             match self.take_fault("cancel_shipment", order_id).await? {
                 Some(Fault::Fail | Fault::Decline) => {
-                    return Err(CarrierError("simulated: the carrier is down".to_owned()));
+                    return Err(CarrierError(
+                        "simulated: the carrier is unavailable".to_owned(),
+                    ));
                 }
                 Some(Fault::Hang) => std::future::pending().await,
                 Some(Fault::Lose) | None => {}

@@ -18,7 +18,7 @@ const ANSWER: Duration = Duration::from_secs(3);
 pub enum Unhealthy {
     #[error(transparent)]
     Setting(#[from] SettingError),
-    #[error("nothing answers at {url} within {} s", ANSWER.as_secs())]
+    #[error("no response from {url} within {} s; check that the program is running", ANSWER.as_secs())]
     NoAnswer {
         url: String,
         #[source]

@@ -16,13 +16,13 @@ use store::outbox::DueMail;
 /// The reason why a row has no mail to send.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MessageError {
-    #[error("the address is not one that mail can be sent to")]
+    #[error("the address is not a valid mail address")]
     Recipient(#[from] lettre::address::AddressError),
-    #[error("there is no such kind of mail")]
+    #[error("unknown kind of mail")]
     Kind,
     #[error("the template failed")]
     Template(#[from] askama::Error),
-    #[error("the mail could not be put together")]
+    #[error("the mail could not be built")]
     Message(#[from] lettre::error::Error),
 }
 

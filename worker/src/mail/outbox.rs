@@ -67,7 +67,7 @@ pub(crate) async fn run_outbox(
     };
     tokio::select! {
         () = drained => {}
-        () = stopped => tracing::warn!("a mail that was under way is left to its lease"),
+        () = stopped => tracing::warn!("a mail in progress was interrupted; it is sent again after its lease"),
     }
 }
 
@@ -79,7 +79,7 @@ async fn wait_or_stop(pause: Duration, stop: &mut watch::Receiver<bool>) -> bool
 }
 
 async fn skip_mails(pool: &PgPool, stop: &mut watch::Receiver<bool>) {
-    tracing::info!("mail is off: what would be sent is recorded as skipped");
+    tracing::info!("mail is off: mails are recorded as skipped");
     loop {
         if let Err(error) = outbox::skip_pending(pool, "mail is off (MAIL=off)").await {
             tracing::warn!("{}", telemetry::format_error_chain(&error));
@@ -147,7 +147,7 @@ impl Outbox {
         if let Err(words) = self.server.check_connection().await {
             tracing::warn!(
                 mails = due.len(),
-                "the mail server can't be reached; they wait: {words}"
+                "the mail server is unavailable; mails wait: {words}"
             );
             for due in &due {
                 self.record_outcome(due, &as_before(due, &words)).await;
@@ -165,7 +165,7 @@ impl Outbox {
                 Ok(true) => {}
                 Ok(false) => look = Pass::Unreachable,
                 // The lease postpones this mail; the others continue.
-                Err(_) => tracing::error!("a mail could not be put together"),
+                Err(_) => tracing::error!("a mail could not be built"),
             }
         }
         look
@@ -190,7 +190,7 @@ impl Outbox {
                     tracing::warn!(
                         order.id = order_id,
                         kind,
-                        "the mail server did not take a mail; it waits"
+                        "the mail server did not accept a mail; it waits"
                     );
                     self.record_outcome(due, &as_before(due, &words)).await;
                     return false;
@@ -216,13 +216,13 @@ impl Outbox {
                     order.id = order_id,
                     kind,
                     due.attempts,
-                    "a mail was put off; it waits"
+                    "the mail server deferred a mail; it waits"
                 )
             }
             MailOutcome::Rejected(_) => tracing::error!(
                 order.id = order_id,
                 kind,
-                "a mail was refused for good; its row in notifications says why"
+                "the mail server rejected a mail permanently; its row in notifications has the reason"
             ),
         }
         self.record_outcome(due, &fate).await;

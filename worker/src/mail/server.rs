@@ -57,12 +57,12 @@ impl Server {
     pub(super) async fn check_connection(&self) -> Result<(), String> {
         match timeout(ANSWER, self.transport.test_connection()).await {
             Ok(Ok(true)) => Ok(()),
-            Ok(Ok(false)) => Err("the mail server does not answer as it should".to_owned()),
+            Ok(Ok(false)) => Err("the mail server sent an unexpected response".to_owned()),
             Ok(Err(error)) => Err(match error.status() {
                 Some(code) => format!("it answers {code}"),
                 None => error.to_string(),
             }),
-            Err(_) => Err(format!("no answer within {ANSWER:?}")),
+            Err(_) => Err(format!("no response within {ANSWER:?}")),
         }
     }
 
@@ -70,7 +70,7 @@ impl Server {
         match timeout(ANSWER, self.transport.send(message)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(classify_error(&error)),
-            Err(_) => Err(SendError::Server(format!("no answer within {ANSWER:?}"))),
+            Err(_) => Err(SendError::Server(format!("no response within {ANSWER:?}"))),
         }
     }
 }

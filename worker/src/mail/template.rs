@@ -49,10 +49,10 @@ macro_rules! pages {
         $(
             #[derive(Template)]
             #[template(path = $html_file)]
-            struct $html<'a> { letter: &'a Letter }
+            struct $html<'a> { letter: &'a MailContent }
             #[derive(Template)]
             #[template(path = $text_file)]
-            struct $text<'a> { letter: &'a Letter }
+            struct $text<'a> { letter: &'a MailContent }
         )+
     };
 }
@@ -221,9 +221,9 @@ fn cancellation_reason(order: &OrderView) -> Option<String> {
         FailureCode::OutOfStock => "not everything that you ordered is in stock",
         FailureCode::PaymentDeclined => "your payment was declined",
         FailureCode::PaymentIdInUse => "the payment belongs to another order",
-        FailureCode::PaymentUnavailable => "your payment could not be taken",
-        FailureCode::DispatchFailed => "we could not hand it to the carrier",
-        FailureCode::DeadlinePassed => "it could not be on its way in time",
+        FailureCode::PaymentUnavailable => "your payment could not be processed",
+        FailureCode::DispatchFailed => "the carrier could not take it",
+        FailureCode::DeadlinePassed => "it could not be shipped in time",
         FailureCode::InvalidOrder | FailureCode::DuplicateOrder => "it could not be processed",
     };
     Some(reason.to_owned())

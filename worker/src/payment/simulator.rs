@@ -86,7 +86,9 @@ impl PaymentProvider for Simulator {
             let fault = self.take_fault("charge", order_id).await?;
             match fault {
                 Some(Fault::Fail) => {
-                    return Err(OutcomeUnknown("simulated: the provider is down".to_owned()));
+                    return Err(OutcomeUnknown(
+                        "simulated: the provider is unavailable".to_owned(),
+                    ));
                 }
                 Some(Fault::Hang) => std::future::pending().await,
                 Some(Fault::Lose | Fault::Decline) | None => {}
@@ -98,7 +100,9 @@ impl PaymentProvider for Simulator {
                 .record_movement(request.payment_id.as_str(), kind, order_id, request.amount)
                 .await?;
             if fault == Some(Fault::Lose) {
-                return Err(OutcomeUnknown("simulated: the answer was lost".to_owned()));
+                return Err(OutcomeUnknown(
+                    "simulated: the response was lost".to_owned(),
+                ));
             }
             if moved.kind != CAPTURE {
                 return Ok(Charge::Declined("card_declined".to_owned()));
@@ -119,7 +123,9 @@ impl PaymentProvider for Simulator {
             let order_id = request.order_id.as_str();
             match self.take_fault("refund", order_id).await? {
                 Some(Fault::Fail | Fault::Decline) => {
-                    return Err(OutcomeUnknown("simulated: the provider is down".to_owned()));
+                    return Err(OutcomeUnknown(
+                        "simulated: the provider is unavailable".to_owned(),
+                    ));
                 }
                 Some(Fault::Hang) => std::future::pending().await,
                 Some(Fault::Lose) | None => {}

@@ -98,7 +98,7 @@ impl Stripe {
                     return Ok(());
                 }
                 Err(OutcomeUnknown(format!(
-                    "Stripe does not cancel the payment: {}",
+                    "Stripe refused to cancel the payment: {}",
                     refusal.code()
                 )))
             }
@@ -148,7 +148,7 @@ fn transaction_id(intent: &Intent) -> Result<TransactionId, OutcomeUnknown> {
 fn outcome_unknown(failed: CallError) -> OutcomeUnknown {
     match failed {
         CallError::Refused(refusal) => {
-            OutcomeUnknown(format!("Stripe refuses to say: {}", refusal.code()))
+            OutcomeUnknown(format!("Stripe refused the request: {}", refusal.code()))
         }
         CallError::NoAnswer(silence) => silence,
     }

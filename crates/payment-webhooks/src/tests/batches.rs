@@ -1,4 +1,4 @@
-//! Adyen's batches: every item holds, or none does.
+//! Adyen's batches: all items are accepted, or none.
 
 use serde_json::json;
 
@@ -133,7 +133,8 @@ fn nothing_unsigned_is_believed() {
     assert_eq!(verdict(&body).unwrap(), before);
 }
 
-/// Nothing is escaped, so `Shop:ORD-1` as the account and the reference are one text with `Shop` and `ORD-1:…`.
+/// Fields are not escaped, so the account `Shop:ORD-1` with a reference, and the account `Shop`
+/// with the reference `ORD-1:…`, have the same signed text.
 #[test]
 fn a_colon_can_not_be_moved_to_another_field() {
     let mut body = batch([item("P1", "ORD-1:1")]);

@@ -1,4 +1,4 @@
-//! What somebody may try who has no secret.
+//! Attacks without a valid secret.
 
 use serde_json::json;
 
@@ -165,7 +165,7 @@ fn a_time_that_is_no_plain_number_is_no_time() {
         let mut standard = signed_body(WebhookProvider::Standard, PAID);
         time.clone_into(&mut standard.headers[1].1);
         let verdict = judged(WebhookProvider::Standard, &standard);
-        // Space around a header's value is no part of it.
+        // Spaces around a header value do not belong to the value.
         assert!(
             verdict == Err(Rejection::Header) || (verdict == Ok(()) && time.starts_with(' ')),
             "{time:?}"

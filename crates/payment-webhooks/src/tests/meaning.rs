@@ -1,4 +1,4 @@
-//! What each provider's events mean for an order.
+//! The translation of each provider's events.
 
 use serde_json::json;
 
@@ -61,7 +61,7 @@ fn stripe(event_type: &str, object: Value) -> PaymentEvent {
     )
 }
 
-/// The order and the transaction that an event names.
+/// Returns the order and the transaction of an event.
 fn names(event: &PaymentEvent) -> (Option<&str>, Option<&str>) {
     (
         event.order_id.as_ref().map(OrderId::as_str),
@@ -580,7 +580,7 @@ fn a_card_number_in_a_field_for_words_is_dropped() {
     );
 }
 
-/// What `orderflow webhook send` sends says what it is asked to say.
+/// The samples of `orderflow webhook send` translate into the requested kind of event.
 #[test]
 fn each_sample_says_what_it_is_a_sample_of() {
     for provider in WebhookProvider::ALL {

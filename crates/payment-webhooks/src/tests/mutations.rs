@@ -1,6 +1,6 @@
-//! The fuzz targets of fuzz/, for as long as a test may take: their corpus, which is the cases of tests/vectors, our
-//! samples and what was found with them, each as it is and changed again and again. The same functions as cargo-fuzz
-//! calls, with the same seed each time.
+//! A bounded run of the fuzz targets of fuzz/. The corpus is the cases of tests/vectors, the
+//! samples, and inputs found earlier; each is tried unchanged and with many changes. cargo-fuzz
+//! calls the same functions. The seed is fixed.
 
 use std::{
     collections::BTreeSet,
@@ -23,10 +23,10 @@ mod targets;
 
 const ROUNDS: u32 = 400;
 
-/// How often each input of the corpus is changed: some ten thousand calls of each target.
+/// The number of changes of each input: about ten thousand calls of each target.
 const CHANGES: u32 = 150;
 
-/// A generator that goes the same way each time (Marsaglia's xorshift).
+/// A deterministic random generator (Marsaglia's xorshift).
 struct Dice(u64);
 
 impl Dice {
@@ -76,7 +76,7 @@ impl Dice {
     }
 }
 
-/// What a fuzzer begins with: the provider, the header that signs, the body.
+/// Returns the initial corpus of a fuzzer: the provider, the signature header and the body.
 fn corpus() -> Vec<(WebhookProvider, String, Vec<u8>)> {
     let mut corpus = Vec::new();
     for case in vectors::cases() {
@@ -110,7 +110,8 @@ fn folder(target: &str) -> PathBuf {
         .join(target)
 }
 
-/// The target takes every input of its corpus, and changes of it; what it does not take is printed, to be kept.
+/// Runs the target on every input of its corpus and on changes of it. An input that fails is
+/// printed, so that it can be kept.
 fn holds(target: &str, take: impl Fn(&[u8]) + panic::RefUnwindSafe, seed: u64) {
     let mut dice = Dice(seed);
     let mut inputs: Vec<PathBuf> = fs::read_dir(folder(target))
@@ -163,7 +164,8 @@ fn no_change_of_body_or_header_is_let_through() {
                 dice.change(&mut bytes);
                 changed.headers[index].1 = String::from_utf8_lossy(&bytes).into_owned();
             }
-            // What holds all the same is what no signature covers, or says the same in other words.
+            // A changed message is accepted only if the change is not covered by the signature, or
+            // is another spelling of the same value.
             if let Ok(after) = told(*provider, &changed) {
                 let harmless = after.iter().all(|event| {
                     matches!(
@@ -177,7 +179,8 @@ fn no_change_of_body_or_header_is_let_through() {
     }
 }
 
-/// The fuzzer begins with the same; `UPDATE_CORPUS=1` writes it. A case that was added to tests/vectors may not be there yet.
+/// The files of the corpus equal the initial corpus; `UPDATE_CORPUS=1` writes them. New cases of
+/// tests/vectors can be missing.
 #[test]
 fn the_fuzzers_corpus_is_there() {
     let mut there = BTreeSet::new();
@@ -196,7 +199,7 @@ fn the_fuzzers_corpus_is_there() {
                 [&[number][..], signature.as_bytes(), b"\n", &body].concat(),
             ),
         ];
-        // By what is in it, so that a case more gives the others no other names.
+        // Named by content, so that a new case does not rename the others.
         let hash = HEXLOWER.encode(&Sha256::digest(&seeds[1].1)[..6]);
         for (target, seed) in seeds {
             let path = folder(target).join(format!("{provider}-{hash}"));

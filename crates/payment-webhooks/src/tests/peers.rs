@@ -1,11 +1,12 @@
-//! Against the reference library of Standard Webhooks. The vendors' Python SDKs are in tests/webhook-sdks.
+//! Comparison with the reference library of Standard Webhooks. tests/webhook-sdks compares with the
+//! providers' Python SDKs.
 
 use proptest::{collection::vec, prelude::*};
 use standardwebhooks::Webhook;
 
 use super::*;
 
-/// It has no clock one can set.
+/// The library always uses the system clock.
 fn present() -> i64 {
     i64::try_from(
         std::time::SystemTime::UNIX_EPOCH

@@ -1,4 +1,4 @@
-//! What holds of every body, every key and every bit.
+//! Properties of every body, every key and every bit.
 
 use proptest::{collection::vec, prelude::*};
 
@@ -9,7 +9,7 @@ fn provider() -> impl Strategy<Value = WebhookProvider> {
     proptest::sample::select(WebhookProvider::ALL)
 }
 
-/// Changes one bit of one byte.
+/// Flips one bit of one byte.
 fn flip(bytes: &mut [u8], at: prop::sample::Index, bit: u8) {
     let index = at.index(bytes.len());
     bytes[index] ^= 1 << bit;
@@ -21,7 +21,7 @@ proptest! {
         prop_assert_eq!(judged(provider, &signed_body(provider, body)), Ok(()));
     }
 
-    /// No body that is signed makes more of an event than it may be.
+    /// No signed body results in an event that exceeds its limits.
     #[test]
     fn what_is_signed_can_always_be_told(provider in provider(), body in vec(any::<u8>(), 0..400)) {
         let events = told(provider, &signed_body(provider, body)).unwrap();
@@ -53,9 +53,9 @@ proptest! {
         let value = &mut header.get::<(&str, String)>(&message.headers.clone()).clone();
         let mut bytes = value.1.clone().into_bytes();
         flip(&mut bytes, at, bit);
-        // What is no text never reaches us as a header.
+        // A header that is not text never reaches the verifier.
         if let Ok(text) = String::from_utf8(bytes) {
-            // Mollie's prefix may be missing, and only says what is known.
+            // Mollie's prefix is optional.
             prop_assume!(!(provider == WebhookProvider::Mollie && at.index(value.1.len()) < "sha256=".len()));
             for header in message.headers.iter_mut().filter(|header| header.0 == value.0) {
                 header.1.clone_from(&text);
@@ -64,7 +64,7 @@ proptest! {
         }
     }
 
-    /// Adyen signs some fields of an item: what is not signed may change, and changes nothing.
+    /// Adyen signs only some fields of an item. A change of another field has no effect.
     #[test]
     fn a_changed_bit_of_an_adyen_item_is_refused_or_changes_nothing(at: prop::sample::Index, bit in 0_u8..8) {
         let mut message = sampled(WebhookProvider::Adyen, SampleKind::Paid, usd(1_999)).unwrap();

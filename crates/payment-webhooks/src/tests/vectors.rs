@@ -1,4 +1,4 @@
-//! The cases of tests/vectors, each judged as it says.
+//! The cases of tests/vectors, each with its expected verdict.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -27,7 +27,7 @@ pub(super) fn cases() -> Vec<Value> {
     });
     files.sort();
     let read = |path| serde_json::from_slice::<Vec<Value>>(&fs::read(path).unwrap()).unwrap();
-    // Schemes that we do not serve.
+    // Schemes that are not supported.
     let is_foreign =
         |case: &Value| matches!(case["provider"].as_str(), Some("paypal" | "braintree"));
     files
@@ -37,10 +37,11 @@ pub(super) fn cases() -> Vec<Value> {
         .collect()
 }
 
-/// What we do where a case leaves it open; why is in docs/webhooks.md. `None`: either verdict will do.
+/// Returns the decision for a case that leaves the verdict open; docs/webhooks.md has the reasons.
+/// `None`: both verdicts are correct.
 fn decided(name: &str) -> Option<&'static str> {
     match name {
-        // Without a signature it is anybody's word.
+        // Without a signature, any sender could have written it.
         "mollie/classic-unsigned" => Some("reject:header"),
         _ => None,
     }

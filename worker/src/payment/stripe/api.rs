@@ -203,15 +203,16 @@ impl Api {
         {
             text.extend_from_slice(&chunk);
             if text.len() > LARGEST {
-                return Err(
-                    OutcomeUnknown(format!("Stripe's answer to {operation} is too long")).into(),
-                );
+                return Err(OutcomeUnknown(format!(
+                    "Stripe's response to {operation} is too long"
+                ))
+                .into());
             }
         }
         if status.is_success() {
             self.forbidden().remove(operation);
             let unreadable =
-                |_| OutcomeUnknown(format!("Stripe's answer to {operation} can't be read"));
+                |_| OutcomeUnknown(format!("Stripe's response to {operation} cannot be read"));
             return Ok(serde_json::from_slice(&text).map_err(unreadable)?);
         }
         Err(self.error_from_response(operation, status, &text))
@@ -241,7 +242,7 @@ impl Api {
                     tracing::error!(
                         operation,
                         status = status.as_u16(),
-                        "Stripe refuses our key: see STRIPE_API_KEY, and the permissions that docs/payments.md lists; payments wait"
+                        "Stripe rejects STRIPE_API_KEY; payments wait. Check the key and its permissions (docs/payments.md)"
                     );
                 }
                 CallError::NoAnswer(no_answer)
@@ -269,9 +270,9 @@ impl Api {
 /// with ids.
 fn connection_error(error: &reqwest::Error) -> OutcomeUnknown {
     let what = if error.is_connect() {
-        "there is no connection to Stripe"
+        "failed to connect to Stripe"
     } else if error.is_timeout() {
-        "Stripe did not answer in time"
+        "Stripe did not respond in time"
     } else {
         "the connection to Stripe was lost"
     };

@@ -67,7 +67,7 @@ impl Stripe {
             // The previous release, or a compensation, used the key for another request. The next
             // try finds its result.
             Err(CallError::Refused(refusal)) if refusal.is_of_the_key() => Err(OutcomeUnknown(
-                "Stripe knows this payment by another request".to_owned(),
+                "Stripe has another request with this idempotency key".to_owned(),
             )),
             Err(CallError::Refused(refusal)) => {
                 let left = match &refusal.payment_intent {
@@ -86,7 +86,7 @@ impl Stripe {
                     let order_id = of.order_id.as_str();
                     tracing::warn!(
                         order.id = order_id,
-                        "Stripe refuses the charge: {}",
+                        "Stripe refused the charge: {}",
                         refusal.code()
                     );
                 }
@@ -114,7 +114,7 @@ impl Stripe {
                 Ok(Charge::Declined(decline_reason(&intent, "card_declined")))
             }
             IntentStatus::Unknown => Err(OutcomeUnknown(
-                "the payment has a status that is not known here".to_owned(),
+                "the payment has an unknown status".to_owned(),
             )),
         }
     }

@@ -60,10 +60,10 @@ impl Stripe {
                 Ok(Refund::NeverCaptured)
             }
             IntentStatus::Processing => Err(OutcomeUnknown(
-                "the payment is being processed; then it can be undone".to_owned(),
+                "the payment is still being processed; it can be refunded later".to_owned(),
             )),
             IntentStatus::Unknown => Err(OutcomeUnknown(
-                "the payment has a status that is not known here".to_owned(),
+                "the payment has an unknown status".to_owned(),
             )),
         }
     }
@@ -102,7 +102,7 @@ impl Stripe {
                 let order_id = of.order_id.as_str();
                 tracing::error!(
                     order.id = order_id,
-                    "Stripe refuses the refund, which is now due: {}",
+                    "Stripe refused the refund, which is now due: {}",
                     refusal.code()
                 );
                 Ok(Refund::Unsupported)

@@ -1,15 +1,15 @@
-//! Shopify: what the event is called and its id stand in headers that no signature covers.
+//! Shopify: the type and the id of the event are in headers that are not signed.
 
 use serde_json::Value;
 
 use crate::{
-    events::{Draft, unconfirmed},
+    draft::{Draft, unconfirmed},
     json::{as_event_id, as_word, order_id},
     verify::Verified,
 };
 use domain::TransactionId;
 
-pub(crate) fn read(body: &Value, verified: &Verified<'_>) -> Draft {
+pub(crate) fn read_event(body: &Value, verified: &Verified<'_>) -> Draft {
     let id = |name| as_event_id(verified.unsigned_header(name)?);
     let topic = verified.unsigned_header("x-shopify-topic");
     Draft {

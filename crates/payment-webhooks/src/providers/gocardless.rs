@@ -1,14 +1,14 @@
-//! GoCardless: up to 250 events in one notification, each with an id of its own.
+//! GoCardless: up to 250 events in one message, each with an id.
 
 use serde_json::Value;
 
 use crate::{
-    events::{Draft, unconfirmed},
+    draft::{Draft, unconfirmed},
     json::{as_word, event_id, order_id, text, transaction_id},
     verify::LARGEST_BATCH,
 };
 
-pub(crate) fn read(body: &Value) -> Vec<Draft> {
+pub(crate) fn read_events(body: &Value) -> Vec<Draft> {
     match body.get("events").and_then(Value::as_array) {
         None => vec![Draft::unreadable("there are no events in it")],
         Some(events) if events.is_empty() => vec![Draft::unreadable("there are no events in it")],

@@ -1,10 +1,10 @@
-//! Standard Webhooks: a sender of one's own, with decimal amounts as in our own API.
+//! Standard Webhooks: your own sender, with decimal amounts as in the HTTP API.
 
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
 use crate::{
-    events::{Draft, ignored},
+    draft::{Draft, ignored},
     json::{self, Why, as_event_id, as_word, word},
     verify::Verified,
 };
@@ -18,35 +18,35 @@ struct Body<'a> {
 
 #[derive(Deserialize)]
 struct Amount<'a> {
-    /// As it is written: a number on its way through a float would not be exact.
+    /// The number as it was written, because a float would not be exact.
     #[serde(borrow, default)]
     amount: Option<&'a RawValue>,
 }
 
-pub(crate) fn read(body: &Value, verified: &Verified<'_>) -> Draft {
+pub(crate) fn read_event(body: &Value, verified: &Verified<'_>) -> Draft {
     Draft {
         event_id: verified.signed_id.and_then(as_event_id),
         order_id: json::order_id(body, "/data/order_id"),
         transaction_id: json::transaction_id(body, "/data/transaction_id"),
         payment_id: None,
-        kind: kind(body, verified),
+        kind: read_kind(body, verified),
     }
 }
 
-fn kind(body: &Value, verified: &Verified<'_>) -> Result<Kind, Why> {
+fn read_kind(body: &Value, verified: &Verified<'_>) -> Result<Kind, Why> {
     let bytes = verified.body();
     let event_type = json::text(body, "/type").ok_or("the event has no type")?;
     Ok(match event_type {
         "payment.succeeded" => Kind::Paid {
-            amount: money(body, bytes)?,
+            amount: read_money(body, bytes)?,
             payment_method: word(body, "/data/payment_method"),
         },
         "payment.failed" => Kind::AttemptFailed {
             reason: word(body, "/data/reason").unwrap_or_else(|| "payment_failed".to_owned()),
         },
-        // Each notification tells of one refund, and has an id of its own.
+        // Each event reports one refund and has its own id.
         "payment.refunded" => Kind::Refunded {
-            amount: money(body, bytes)?,
+            amount: read_money(body, bytes)?,
             refund_id: Some(
                 verified
                     .signed_id
@@ -61,7 +61,7 @@ fn kind(body: &Value, verified: &Verified<'_>) -> Result<Kind, Why> {
     })
 }
 
-fn money(body: &Value, bytes: &[u8]) -> Result<Money, Why> {
+fn read_money(body: &Value, bytes: &[u8]) -> Result<Money, Why> {
     const MISSING: Why = "the amount is missing or no decimal number";
     let data = serde_json::from_slice::<Body<'_>>(bytes)
         .ok()

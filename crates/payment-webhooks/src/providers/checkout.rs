@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use crate::{
-    events::{Draft, ignored},
+    draft::{Draft, ignored},
     json::{self, Why, event_id, order_id, text, transaction_id, word},
 };
 use domain::{DisputeStage, Money, PaymentEventKind as Kind, WebhookProvider};
 
-pub(crate) fn read(body: &Value) -> Draft {
+pub(crate) fn read_event(body: &Value) -> Draft {
     let event_id = event_id(body, "/id");
     let Some(event_type) = text(body, "/type") else {
         return Draft {
@@ -25,20 +25,21 @@ pub(crate) fn read(body: &Value) -> Draft {
             .or_else(|| order_id(data, "/metadata/order_id")),
         transaction_id: transaction_id(data, if of_dispute { "/payment_id" } else { "/id" }),
         payment_id: None,
-        kind: kind(event_type, body, data),
+        kind: read_kind(event_type, body, data),
     }
 }
 
-fn kind(event_type: &str, body: &Value, data: &Value) -> Result<Kind, Why> {
+fn read_kind(event_type: &str, body: &Value, data: &Value) -> Result<Kind, Why> {
     let dispute = |stage| Kind::Disputed { stage };
-    // A refund is an action on the payment; where it is not named, the event stands for it.
+    // A refund is an action on the payment. Without the id of the action, the id of the event
+    // identifies the refund.
     let refund_id = || event_id(data, "/action_id").or_else(|| event_id(body, "/id"));
     Ok(match event_type {
         "payment_captured" => Kind::Paid {
-            amount: money(data)?,
+            amount: read_money(data)?,
             payment_method: None,
         },
-        // The customer may try again.
+        // The customer can try again.
         "payment_declined" => Kind::AttemptFailed {
             reason: "declined".to_owned(),
         },
@@ -58,7 +59,7 @@ fn kind(event_type: &str, body: &Value, data: &Value) -> Result<Kind, Why> {
         "payment_refunded" => {
             let refund_id = Some(refund_id().ok_or("the refund has no id")?);
             Kind::Refunded {
-                amount: money(data)?,
+                amount: read_money(data)?,
                 refund_id,
             }
         }
@@ -66,7 +67,7 @@ fn kind(event_type: &str, body: &Value, data: &Value) -> Result<Kind, Why> {
             let reason = "refund_declined".to_owned();
             Kind::RefundFailed {
                 reason,
-                amount: money(data).ok(),
+                amount: read_money(data).ok(),
                 refund_id: refund_id(),
             }
         }
@@ -77,6 +78,6 @@ fn kind(event_type: &str, body: &Value, data: &Value) -> Result<Kind, Why> {
     })
 }
 
-fn money(data: &Value) -> Result<Money, Why> {
+fn read_money(data: &Value) -> Result<Money, Why> {
     json::money(WebhookProvider::Checkout, data, "/amount", "/currency")
 }

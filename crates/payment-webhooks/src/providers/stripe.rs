@@ -1,14 +1,15 @@
-//! Stripe. A payment may come as an intent and as a checkout session: the intent's id makes it one.
+//! Stripe. A payment can be reported as an intent and as a checkout session; the id of the intent
+//! identifies both.
 
 use serde_json::Value;
 
 use crate::{
-    events::{Draft, ignored},
+    draft::{Draft, ignored},
     json::{self, Why, event_id, order_id, payment_id, text, transaction_id, word},
 };
 use domain::{DisputeStage, Money, PaymentEventKind as Kind, TransactionId, WebhookProvider};
 
-pub(crate) fn read(body: &Value) -> Draft {
+pub(crate) fn read_event(body: &Value) -> Draft {
     let object = body.pointer("/data/object").unwrap_or(&Value::Null);
     let Some(event_type) = text(body, "/type") else {
         return Draft {
@@ -23,23 +24,23 @@ pub(crate) fn read(body: &Value) -> Draft {
             .or_else(|| order_id(object, "/client_reference_id")),
         transaction_id: match family {
             "payment_intent" => transaction_id(object, "/id"),
-            // A checkout session, a charge, a refund, a dispute.
+            // A checkout session, a charge, a refund or a dispute.
             _ => intent(object)
                 .or_else(|| transaction_id(object, "/charge"))
                 .or_else(|| transaction_id(object, "/id")),
         },
         payment_id: payment_id(object, "/metadata/payment_id"),
-        kind: kind(event_type, object, word(body, "/type")),
+        kind: read_kind(event_type, object, word(body, "/type")),
     }
 }
 
-/// The intent that the object belongs to, as its id or as the whole of it.
+/// Returns the intent of the object, which contains its id or the whole intent.
 fn intent(object: &Value) -> Option<TransactionId> {
     transaction_id(object, "/payment_intent")
         .or_else(|| transaction_id(object, "/payment_intent/id"))
 }
 
-fn kind(event_type: &str, object: &Value, name: Option<String>) -> Result<Kind, Why> {
+fn read_kind(event_type: &str, object: &Value, name: Option<String>) -> Result<Kind, Why> {
     match event_type {
         "payment_intent.succeeded" => paid(object, received(object)?),
         "payment_intent.payment_failed" => {
@@ -55,14 +56,18 @@ fn kind(event_type: &str, object: &Value, name: Option<String>) -> Result<Kind, 
             Ok(Kind::Failed { reason })
         }
         "payment_intent.processing" => Ok(Kind::Processing),
-        // It only saves a card.
+        // The session only saves a card.
         "checkout.session.completed" if text(object, "/mode") == Some("setup") => Ok(ignored(name)),
         "checkout.session.completed" => match text(object, "/payment_status") {
-            Some("paid" | "no_payment_required") => paid(object, money(object, "/amount_total")?),
+            Some("paid" | "no_payment_required") => {
+                paid(object, read_money(object, "/amount_total")?)
+            }
             Some("unpaid") => Ok(Kind::Processing),
             _ => Err("the session's payment_status is not one we know"),
         },
-        "checkout.session.async_payment_succeeded" => paid(object, money(object, "/amount_total")?),
+        "checkout.session.async_payment_succeeded" => {
+            paid(object, read_money(object, "/amount_total")?)
+        }
         "checkout.session.async_payment_failed" => Ok(Kind::AttemptFailed {
             reason: "async_payment_failed".to_owned(),
         }),
@@ -70,9 +75,9 @@ fn kind(event_type: &str, object: &Value, name: Option<String>) -> Result<Kind, 
             reason: "session_expired".to_owned(),
         }),
         "charge.refunded" => {
-            // All refunds of the charge until now; each alone is told by an event of its own.
+            // The sum of all refunds of the charge. Each refund also has its own event.
             Ok(Kind::Refunded {
-                amount: money(object, "/amount_refunded")?,
+                amount: read_money(object, "/amount_refunded")?,
                 refund_id: None,
             })
         }
@@ -83,7 +88,7 @@ fn kind(event_type: &str, object: &Value, name: Option<String>) -> Result<Kind, 
             stage: DisputeStage::Opened,
         }),
         "charge.dispute.closed" => match text(object, "/status") {
-            // An inquiry that came to nothing is one too.
+            // An inquiry that was closed without a dispute counts as won.
             Some("won" | "warning_closed") => Ok(Kind::Disputed {
                 stage: DisputeStage::Won,
             }),
@@ -97,7 +102,8 @@ fn kind(event_type: &str, object: &Value, name: Option<String>) -> Result<Kind, 
 }
 
 fn paid(object: &Value, amount: Money) -> Result<Kind, Why> {
-    // Several are what the customer could have chosen, one is what they did.
+    // Several entries are the methods that the customer could choose; a single one is the method
+    // that was used.
     let several = object.pointer("/payment_method_types/1").is_some();
     let payment_method = if several {
         None
@@ -110,12 +116,13 @@ fn paid(object: &Value, amount: Money) -> Result<Kind, Why> {
     })
 }
 
-/// What came in; of an intent that took less than it could, less than its `amount`.
+/// Returns the received amount. It is smaller than `amount` if the intent captured less than
+/// authorised.
 fn received(object: &Value) -> Result<Money, Why> {
     let is_there = object
         .get("amount_received")
         .is_some_and(|amount| !amount.is_null());
-    money(
+    read_money(
         object,
         if is_there {
             "/amount_received"
@@ -131,7 +138,7 @@ fn refund(object: &Value, name: Option<String>) -> Result<Kind, Why> {
         Some("succeeded") => {
             let refund_id = Some(refund_id.ok_or("the refund has no id")?);
             Ok(Kind::Refunded {
-                amount: money(object, "/amount")?,
+                amount: read_money(object, "/amount")?,
                 refund_id,
             })
         }
@@ -140,7 +147,7 @@ fn refund(object: &Value, name: Option<String>) -> Result<Kind, Why> {
                 word(object, "/failure_reason").unwrap_or_else(|| "refund_failed".to_owned());
             Ok(Kind::RefundFailed {
                 reason,
-                amount: money(object, "/amount").ok(),
+                amount: read_money(object, "/amount").ok(),
                 refund_id,
             })
         }
@@ -149,6 +156,6 @@ fn refund(object: &Value, name: Option<String>) -> Result<Kind, Why> {
     }
 }
 
-fn money(object: &Value, amount: &str) -> Result<Money, Why> {
+fn read_money(object: &Value, amount: &str) -> Result<Money, Why> {
     json::money(WebhookProvider::Stripe, object, amount, "/currency")
 }

@@ -1,12 +1,14 @@
-//! Adyen. Its standard notifications are signed item by item, over some of the fields; others over the whole body.
+//! Adyen. Standard notifications have a signature per item, over some of its fields. Other
+//! notifications have one signature over the whole body.
 //!
-//! Not signed are `paymentMethod`, `reason`, `eventDate`, `live` and all of `additionalData`: nothing of them is
-//! believed, but that `live` must agree with the deployment.
+//! The fields `paymentMethod`, `reason`, `eventDate`, `live` and all of `additionalData` are not
+//! signed. They are not used, except that `live` must match the deployment.
 
 use serde_json::Value;
 
 use crate::{
-    events::{Draft, Environment, ignored},
+    draft::{Draft, ignored},
+    environment::Environment,
     json::{Why, as_event_id, as_word, money_of, word},
     verify::Rejection,
 };
@@ -18,7 +20,7 @@ pub(crate) struct Batch {
     pub(crate) items: Vec<Item>,
 }
 
-/// One item's signed fields as the texts that were signed, and its signature.
+/// The signed fields of one item as the texts that were signed, and its signature.
 pub(crate) struct Item {
     psp_reference: String,
     original_reference: String,
@@ -31,7 +33,8 @@ pub(crate) struct Item {
     pub(crate) signature: Option<String>,
 }
 
-/// The items of a standard notification; `None` where the body is none, an error where it is one that can't be read.
+/// Returns the items of a standard notification: `None` for a body of another kind, an error for a
+/// body that cannot be read.
 pub(crate) fn batch(body: &[u8]) -> Option<Result<Batch, Rejection>> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let items = body.get("notificationItems")?;
@@ -73,7 +76,7 @@ impl Item {
         })
     }
 
-    /// What Adyen signs. It escapes nothing.
+    /// Returns the text that Adyen signs. Adyen does not escape its fields.
     pub(crate) fn signed(&self) -> String {
         [
             &self.psp_reference,
@@ -89,8 +92,9 @@ impl Item {
         .join(":")
     }
 
-    /// Since nothing is escaped, a colon could be moved from one field to the next under the same signature. With
-    /// colons in one field only, there is one way to read the text.
+    /// Rejects items with colons in several fields. Fields are not escaped, so a colon could be
+    /// moved from one field to the next under the same signature. With colons in at most one field,
+    /// the text is unambiguous.
     fn is_unambiguous(&self) -> bool {
         let plain = [
             &self.psp_reference,
@@ -122,11 +126,11 @@ impl Item {
             order_id: OrderId::parse(&self.merchant_reference).ok(),
             transaction_id: TransactionId::parse(payment).ok(),
             payment_id: None,
-            kind: self.kind(),
+            kind: self.read_kind(),
         }
     }
 
-    fn kind(&self) -> Result<Kind, Why> {
+    fn read_kind(&self) -> Result<Kind, Why> {
         let success = match self.success.as_str() {
             "true" => true,
             "false" => false,
@@ -140,24 +144,24 @@ impl Item {
         };
         let disputed = |stage| Kind::Disputed { stage };
         Ok(match (self.event_code.as_str(), success) {
-            // No money: a card was looked at.
+            // The event is about a check of a card, not about money.
             ("AUTHORISATION", true) if self.value == "0" => self.ignored(),
             ("AUTHORISATION" | "CAPTURE", true) => Kind::Paid {
-                amount: self.money()?,
+                amount: self.read_money()?,
                 payment_method: None,
             },
             ("AUTHORISATION", false) => attempt_failed("refused"),
             ("CAPTURE", false) => attempt_failed("capture_refused"),
             ("CAPTURE_FAILED", true) => failed("capture_failed"),
             ("CANCELLATION", true) => failed("cancelled"),
-            // Which of the two it was stands only where nothing is signed: with an amount it can be a refund.
+            // Only unsigned fields would tell the two apart. With an amount, it can be a refund.
             ("CANCEL_OR_REFUND", true) if self.value.is_empty() || self.value == "0" => {
                 failed("cancelled_or_refunded")
             }
             ("CANCEL_OR_REFUND" | "REFUND", true) => {
                 let refund_id = Some(self.refund_id().ok_or("the refund has no id")?);
                 Kind::Refunded {
-                    amount: self.money()?,
+                    amount: self.read_money()?,
                     refund_id,
                 }
             }
@@ -171,7 +175,7 @@ impl Item {
         })
     }
 
-    fn money(&self) -> Result<Money, Why> {
+    fn read_money(&self) -> Result<Money, Why> {
         let units = self
             .value
             .parse()
@@ -182,7 +186,7 @@ impl Item {
     fn refund_failed(&self, reason: &str) -> Kind {
         Kind::RefundFailed {
             reason: reason.to_owned(),
-            amount: self.money().ok(),
+            amount: self.read_money().ok(),
             refund_id: self.refund_id(),
         }
     }
@@ -196,7 +200,7 @@ impl Item {
     }
 }
 
-pub(crate) fn read(bytes: &[u8], body: &Value, environment: Environment) -> Vec<Draft> {
+pub(crate) fn read_events(bytes: &[u8], body: &Value, environment: Environment) -> Vec<Draft> {
     let Some(Ok(batch)) = batch(bytes) else {
         return vec![other(body)];
     };
@@ -218,7 +222,8 @@ pub(crate) fn read(bytes: &[u8], body: &Value, environment: Environment) -> Vec<
         .collect()
 }
 
-/// A notification about an account, a transfer, a dispute: signed as a whole, and none of them pays an order.
+/// Reads a notification about an account, a transfer or a dispute. The whole body is signed, and it
+/// never pays an order.
 fn other(body: &Value) -> Draft {
     let event_type = word(body, "/type");
     Draft {
@@ -230,7 +235,8 @@ fn other(body: &Value) -> Draft {
     }
 }
 
-/// The text that stands for a field in what is signed; nothing for one that is missing, `None` for one that has none.
+/// Returns the text of a field for the signature: empty for a missing field, `None` for a field
+/// that is not a scalar.
 fn scalar(value: Option<&Value>) -> Option<String> {
     match value {
         None | Some(Value::Null) => Some(String::new()),

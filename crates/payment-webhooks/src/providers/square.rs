@@ -1,14 +1,14 @@
-//! Square. One payment is updated many times; its id makes them one.
+//! Square. A payment has many updates; its id identifies them as one payment.
 
 use serde_json::Value;
 
 use crate::{
-    events::{Draft, ignored},
+    draft::{Draft, ignored},
     json::{self, Why, event_id, order_id, text, transaction_id, word},
 };
 use domain::{DisputeStage, Money, PaymentEventKind as Kind, WebhookProvider};
 
-pub(crate) fn read(body: &Value) -> Draft {
+pub(crate) fn read_event(body: &Value) -> Draft {
     let event_id = event_id(body, "/event_id");
     let Some(event_type) = text(body, "/type") else {
         return Draft {
@@ -68,11 +68,11 @@ pub(crate) fn read(body: &Value) -> Draft {
 fn payment_kind(payment: &Value) -> Result<Kind, Why> {
     match text(payment, "/status") {
         Some("COMPLETED") => Ok(Kind::Paid {
-            amount: money(payment)?,
+            amount: read_money(payment)?,
             payment_method: word(payment, "/source_type"),
         }),
         Some("APPROVED" | "PENDING") => Ok(Kind::Processing),
-        // Of this payment; another may follow for the order.
+        // The failure of this payment. Another payment for the order can follow.
         Some("FAILED") => Ok(Kind::AttemptFailed {
             reason: "failed".to_owned(),
         }),
@@ -89,7 +89,7 @@ fn refund_kind(refund: &Value, name: Option<String>) -> Result<Kind, Why> {
         Some("COMPLETED") => {
             let refund_id = Some(refund_id.ok_or("the refund has no id")?);
             Ok(Kind::Refunded {
-                amount: money(refund)?,
+                amount: read_money(refund)?,
                 refund_id,
             })
         }
@@ -97,7 +97,7 @@ fn refund_kind(refund: &Value, name: Option<String>) -> Result<Kind, Why> {
             let reason = "refund_failed".to_owned();
             Ok(Kind::RefundFailed {
                 reason,
-                amount: money(refund).ok(),
+                amount: read_money(refund).ok(),
                 refund_id,
             })
         }
@@ -114,7 +114,7 @@ fn stage(dispute: &Value) -> DisputeStage {
     }
 }
 
-fn money(object: &Value) -> Result<Money, Why> {
+fn read_money(object: &Value) -> Result<Money, Why> {
     json::money(
         WebhookProvider::Square,
         object,

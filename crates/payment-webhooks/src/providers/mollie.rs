@@ -1,15 +1,16 @@
-//! Mollie: an event says that something happened to a payment, and not what it was worth.
+//! Mollie: an event only reports that a payment has changed, without status and amount.
 
 use serde_json::Value;
 
 use crate::{
-    events::{Draft, unconfirmed},
+    draft::{Draft, unconfirmed},
     json::{as_event_id, order_id, text, transaction_id, word},
 };
 
-pub(crate) fn read(body: &Value) -> Draft {
+pub(crate) fn read_event(body: &Value) -> Draft {
     let event_type = word(body, "/type").or_else(|| word(body, "/event_type"));
-    // `entityId` names the payment where `id` names the event; else `id` is the payment's, which has many events.
+    // If `entityId` names the payment, `id` names the event. Otherwise `id` names the payment,
+    // which has many events.
     let entity = transaction_id(body, "/entityId").or_else(|| transaction_id(body, "/entity_id"));
     let id = text(body, "/id").unwrap_or_default();
     let event_id = match (&entity, &event_type) {
