@@ -33,7 +33,7 @@ impl PageRequest {
         );
         let limit = parameters.parse_limit();
         // Other reads also accept `workflow`, but a workflow does not keep its audit log.
-        let allowed = "must be database: allowed the database has the audit log";
+        let allowed = "must be database: only the database has the audit log";
         let source = parameters.parse("source", allowed, |text| {
             (text == "database").then_some("database")
         });

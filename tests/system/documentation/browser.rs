@@ -129,14 +129,14 @@ async fn pages_work_in_browser_without_foreign_requests() {
             vec![
                 "swagger-ui",
                 "/orders/{id}/signals/update-address",
-                "operations-tag-Start",
+                "operations-tag-Orders",
             ],
         ),
         (
             "/redoc".to_owned(),
             vec![
                 "update-address",
-                "Cancel before dispatch",
+                "Update the shipping address",
                 "Idempotency-Key",
             ],
         ),

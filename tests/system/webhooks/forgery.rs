@@ -115,7 +115,7 @@ async fn forged_event_is_rejected_and_not_stored() {
                 .await
                 .expect_rejected(provider, "timestamp");
             assert_eq!(
-                problem["detail"], "The signature is too old, or from the future.",
+                problem["detail"], "The signature's time is too far in the past or in the future.",
                 "{offset}"
             );
         }

@@ -197,8 +197,8 @@ async fn each_vector_gets_its_expected_verdict_over_http() {
             let detail = problem["detail"].as_str().unwrap();
             let phrase = match reason.as_str() {
                 "header" => "missing",
-                "signature" => "not that of this body",
-                "timestamp" => "too old",
+                "signature" => "does not match this body",
+                "timestamp" => "too far in the past",
                 other => panic!("{name}: {other}"),
             };
             assert!(detail.contains(phrase), "{name}: {detail}");

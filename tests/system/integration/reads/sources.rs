@@ -414,7 +414,7 @@ async fn unavailable_source_is_reported() {
             problem["detail"]
                 .as_str()
                 .unwrap()
-                .contains("sauce is not known"),
+                .contains("sauce is not a parameter"),
             "{path}: {problem}"
         );
     }
