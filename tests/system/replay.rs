@@ -1,7 +1,8 @@
-//! Recorded histories replay on today's code: a change that breaks one would break orders in flight.
+//! Recorded histories replay on the current code. A change that breaks a replay would break running
+//! orders.
 //!
-//! `RECORD_HISTORIES=1 cargo test -p orderflow-system-tests record` writes those that are missing; old ones stay until their
-//! patch is retired (see CONTRIBUTING.md).
+//! `RECORD_HISTORIES=1 cargo test -p orderflow-system-tests replay::record_missing_histories`
+//! records the missing histories. Old histories stay until their patch is removed (CONTRIBUTING.md).
 
 use std::{env, fs, path::PathBuf};
 
@@ -16,12 +17,12 @@ use crate::{
 use store::simulator::{Fault, add_fault};
 use workflows::{OrderWorkflow, SettlementWorkflow, ShippingWorkflow};
 
-fn folder() -> PathBuf {
+fn histories_folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("histories")
 }
 
-fn recorded() -> Vec<(String, Vec<u8>)> {
-    let mut histories: Vec<_> = fs::read_dir(folder())
+fn read_histories() -> Vec<(String, Vec<u8>)> {
+    let mut histories: Vec<_> = fs::read_dir(histories_folder())
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
@@ -49,7 +50,7 @@ async fn recorded_histories_replay() {
         .unwrap();
     let options = options.register_workflow::<SettlementWorkflow>().unwrap();
     let replayer = WorkflowReplayer::new(options.build()).unwrap();
-    let histories = recorded();
+    let histories = read_histories();
     assert!(histories.len() >= 10, "only {} histories", histories.len());
     for (name, history) in histories {
         let history = WorkflowHistory::from_json(&history).unwrap();
@@ -58,14 +59,14 @@ async fn recorded_histories_replay() {
     }
 }
 
-/// The proof that the test above can fail.
+/// Proves that the test above can fail.
 #[tokio::test]
-async fn a_history_that_the_code_would_not_write_does_not_replay() {
+async fn changed_history_does_not_replay() {
     let options = WorkflowReplayerOptions::new()
         .register_workflow::<OrderWorkflow>()
         .unwrap();
     let replayer = WorkflowReplayer::new(options.build()).unwrap();
-    let (_, history) = recorded()
+    let (_, history) = read_histories()
         .into_iter()
         .find(|(name, _)| name == "delivered")
         .unwrap();
@@ -87,19 +88,19 @@ async fn a_history_that_the_code_would_not_write_does_not_replay() {
 }
 
 #[tokio::test]
-async fn record() {
+async fn record_missing_histories() {
     if env::var_os("RECORD_HISTORIES").is_none() {
-        println!("nothing recorded: RECORD_HISTORIES is not set");
+        println!("no histories recorded; set RECORD_HISTORIES=1 to record the missing ones");
         return;
     }
-    let world = Harness::start_with(&[("SHIPPING_DELAY", "2s")]).await;
-    let client = world.connect_to_temporal().await;
-    delivered(&world).await;
-    recalled(&world).await;
-    failed(&world).await;
-    waited(&world).await;
-    paid_again(&world).await;
-    under_a_deadline(&world).await;
+    let harness = Harness::start_with(&[("SHIPPING_DELAY", "2s")]).await;
+    let client = harness.connect_to_temporal().await;
+    run_delivered_order(&harness).await;
+    run_recalled_orders(&harness).await;
+    run_failing_orders(&harness).await;
+    run_waiting_orders(&harness).await;
+    run_orders_paid_twice(&harness).await;
+    run_orders_with_deadline(&harness).await;
     for (name, workflow_id) in [
         ("delivered", "order-delivered"),
         ("shipping-dispatched", "shipping-delivered-1"),
@@ -126,9 +127,9 @@ async fn record() {
         ("deadline-watched", "order-watched"),
         ("deadline-passed", "order-overdue"),
     ] {
-        save(&client, name, workflow_id).await;
+        save_history(&client, name, workflow_id).await;
     }
-    let world = crate::settlements::run_webhook_orders().await;
+    let harness = crate::settlements::run_webhook_orders().await;
     for (name, workflow_id) in [
         ("paid-by-notification", "order-notified"),
         ("refunded-at-the-provider", "order-notified-back"),
@@ -146,12 +147,12 @@ async fn record() {
             "settlement-square-notified-back",
         ),
     ] {
-        save(&world.connect_to_temporal().await, name, workflow_id).await;
+        save_history(&harness.connect_to_temporal().await, name, workflow_id).await;
     }
-    if let Some(world) = crate::stripe::run_unconfirmed_payments().await {
+    if let Some(harness) = crate::stripe::run_unconfirmed_payments().await {
         for name in ["customer-confirmed", "customer-unheard", "customer-silent"] {
-            save(
-                &world.connect_to_temporal().await,
+            save_history(
+                &harness.connect_to_temporal().await,
                 name,
                 &format!("order-{name}"),
             )
@@ -160,31 +161,31 @@ async fn record() {
     }
 }
 
-async fn delivered(world: &Harness) {
-    start(world, "delivered", order_with_payment("r-1")).await;
-    world.wait_for_end("delivered").await;
+async fn run_delivered_order(harness: &Harness) {
+    start_order(harness, "delivered", order_with_payment("r-1")).await;
+    harness.wait_for_end("delivered").await;
 }
 
-async fn recalled(world: &Harness) {
+async fn run_recalled_orders(harness: &Harness) {
     for id in ["cancelled", "redirected", "by-temporal"] {
-        start(world, id, order_with_payment(id)).await;
-        world.wait_for_status(id, "preparing").await;
+        start_order(harness, id, order_with_payment(id)).await;
+        harness.wait_for_status(id, "preparing").await;
     }
-    world
+    harness
         .post(
             "/orders/cancelled/cancel",
             json!({"reason": "changed my mind"}),
         )
         .await
         .expect_status(200);
-    world
+    harness
         .post(
             "/orders/redirected/signals/update-address",
             json!({"street": "2 Side St"}),
         )
         .await
         .expect_status(200);
-    let handle = world
+    let handle = harness
         .connect_to_temporal()
         .await
         .get_workflow_handle::<OrderWorkflow>("order-by-temporal");
@@ -193,30 +194,36 @@ async fn recalled(world: &Harness) {
         .await
         .unwrap();
     for id in ["cancelled", "redirected", "by-temporal"] {
-        world.wait_for_end(id).await;
+        harness.wait_for_end(id).await;
     }
 }
 
-async fn failed(world: &Harness) {
-    add_fault(&world.pool, "dispatch", "dispatch-failed", Fault::Fail, 100)
+async fn run_failing_orders(harness: &Harness) {
+    add_fault(
+        &harness.pool,
+        "dispatch",
+        "dispatch-failed",
+        Fault::Fail,
+        100,
+    )
+    .await
+    .unwrap();
+    add_fault(&harness.pool, "charge", "declined", Fault::Decline, 1)
         .await
         .unwrap();
-    add_fault(&world.pool, "charge", "declined", Fault::Decline, 1)
-        .await
-        .unwrap();
-    add_fault(&world.pool, "charge", "lost", Fault::Lose, 1)
+    add_fault(&harness.pool, "charge", "lost", Fault::Lose, 1)
         .await
         .unwrap();
     for id in ["dispatch-failed", "declined", "lost"] {
-        start(world, id, order_with_payment(id)).await;
+        start_order(harness, id, order_with_payment(id)).await;
     }
-    let client = world.connect_to_temporal().await;
+    let client = harness.connect_to_temporal().await;
     let input = workflows::OrderInput {
         order: json!({"items": [{"sku": "A"}]}),
         ..workflows::OrderInput::default()
     };
     let options = temporalio_client::WorkflowStartOptions::new(
-        world.orders_task_queue.clone(),
+        harness.orders_task_queue.clone(),
         "order-invalid",
     )
     .build();
@@ -229,11 +236,11 @@ async fn failed(world: &Harness) {
         .await
         .unwrap();
     for id in ["dispatch-failed", "declined", "lost", "invalid"] {
-        world.wait_for_end(id).await;
+        harness.wait_for_end(id).await;
     }
 }
 
-async fn waited(world: &Harness) {
+async fn run_waiting_orders(harness: &Harness) {
     for (id, profile) in [
         ("approved", "approval"),
         ("rejected", "approval"),
@@ -242,9 +249,9 @@ async fn waited(world: &Harness) {
     ] {
         let mut order = sample_order();
         order["profile"] = json!(profile);
-        start(world, id, order).await;
+        start_order(harness, id, order).await;
     }
-    let client = world.connect_to_temporal().await;
+    let client = harness.connect_to_temporal().await;
     let mut policy = domain::Profile::Checkout.policy();
     policy.payment_timeout = domain::Span::from_secs(1);
     let input = workflows::OrderInput {
@@ -253,7 +260,7 @@ async fn waited(world: &Harness) {
         ..workflows::OrderInput::default()
     };
     let options = temporalio_client::WorkflowStartOptions::new(
-        world.orders_task_queue.clone(),
+        harness.orders_task_queue.clone(),
         "order-unpaid",
     )
     .build();
@@ -265,21 +272,21 @@ async fn waited(world: &Harness) {
         )
         .await
         .unwrap();
-    world
+    harness
         .post(
             "/orders/approved/signals/approve",
             json!({"reviewer": "ann"}),
         )
         .await
         .expect_status(200);
-    world
+    harness
         .post(
             "/orders/rejected/signals/reject",
             json!({"reason": "fraud"}),
         )
         .await
         .expect_status(200);
-    world
+    harness
         .post(
             "/orders/confirmed/payment",
             json!({"transaction_id": "r-tx", "amount": 99.99}),
@@ -287,14 +294,20 @@ async fn waited(world: &Harness) {
         .await
         .expect_status(200);
     for id in ["approved", "rejected", "unreviewed", "confirmed", "unpaid"] {
-        world.wait_for_end(id).await;
+        harness.wait_for_end(id).await;
     }
 }
 
-async fn paid_again(world: &Harness) {
-    add_fault(&world.pool, "dispatch", "payment-uncertain", Fault::Fail, 3)
-        .await
-        .unwrap();
+async fn run_orders_paid_twice(harness: &Harness) {
+    add_fault(
+        &harness.pool,
+        "dispatch",
+        "payment-uncertain",
+        Fault::Fail,
+        3,
+    )
+    .await
+    .unwrap();
     let mut policy = domain::Profile::Approval.policy();
     policy.payment = domain::PaymentMode::Confirm;
     let input = workflows::OrderInput {
@@ -303,15 +316,15 @@ async fn paid_again(world: &Harness) {
         ..workflows::OrderInput::default()
     };
     let input = workflows::OrderInput {
-        shipping_task_queue: Some(world.shipping_task_queue.clone()),
+        shipping_task_queue: Some(harness.shipping_task_queue.clone()),
         ..input
     };
     let options = temporalio_client::WorkflowStartOptions::new(
-        world.orders_task_queue.clone(),
+        harness.orders_task_queue.clone(),
         "order-early",
     )
     .build();
-    let client = world.connect_to_temporal().await;
+    let client = harness.connect_to_temporal().await;
     client
         .start_workflow(
             OrderWorkflow::run,
@@ -321,23 +334,23 @@ async fn paid_again(world: &Harness) {
         .await
         .unwrap();
     for id in ["payment-cancelled", "payment-uncertain"] {
-        start(world, id, order_with_payment(id)).await;
-        world.wait_for_status(id, "preparing").await;
+        start_order(harness, id, order_with_payment(id)).await;
+        harness.wait_for_status(id, "preparing").await;
     }
-    world
+    harness
         .post(
             "/orders/payment-cancelled/signals/cancel-payment",
             json!({}),
         )
         .await
         .expect_status(200);
-    let trail = async || world.audit_event_types("payment-uncertain").await;
-    world
+    let trail = async || harness.audit_event_types("payment-uncertain").await;
+    harness
         .wait_until("a failed attempt", trail, |trail| {
             trail.contains(&"dispatch_failed".to_owned())
         })
         .await;
-    world
+    harness
         .post(
             "/orders/payment-uncertain/signals/cancel-payment",
             json!({}),
@@ -346,58 +359,60 @@ async fn paid_again(world: &Harness) {
         .expect_status(200);
     for id in ["payment-cancelled", "payment-uncertain"] {
         let paid = json!({"transaction_id": format!("r-{id}"), "amount": 99.99});
-        world
+        harness
             .post(&format!("/orders/{id}/payment"), paid)
             .await
             .expect_status(200);
     }
-    let look = async || world.get("/orders/early/status").await.body;
-    world
-        .wait_until("the review", look, |body| body["step"] == "manual_review")
+    let read_status = async || harness.get("/orders/early/status").await.body;
+    harness
+        .wait_until("the review", read_status, |body| {
+            body["step"] == "manual_review"
+        })
         .await;
-    world
+    harness
         .post(
             "/orders/early/payment",
             json!({"transaction_id": "r-early", "amount": 99.99}),
         )
         .await
         .expect_status(200);
-    world
+    harness
         .post("/orders/early/signals/approve", json!({}))
         .await
         .expect_status(200);
     for id in ["payment-cancelled", "payment-uncertain", "early"] {
-        world.wait_for_end(id).await;
+        harness.wait_for_end(id).await;
     }
 }
 
-async fn under_a_deadline(world: &Harness) {
-    add_fault(&world.pool, "charge", "overdue", Fault::Fail, 100)
+async fn run_orders_with_deadline(harness: &Harness) {
+    add_fault(&harness.pool, "charge", "overdue", Fault::Fail, 100)
         .await
         .unwrap();
     for (id, profile) in [("watched", "approval"), ("overdue", "quick")] {
         let mut order = order_with_payment(&format!("r-{id}"));
         order["profile"] = json!(profile);
-        start(world, id, order).await;
-        world
+        start_order(harness, id, order).await;
+        harness
             .post(&format!("/orders/{id}/signals/approve"), json!({}))
             .await
             .expect_status(200);
     }
     for id in ["watched", "overdue"] {
-        world.wait_for_end(id).await;
+        harness.wait_for_end(id).await;
     }
 }
 
-async fn start(world: &Harness, id: &str, order: Value) {
-    world
+async fn start_order(harness: &Harness, id: &str, order: Value) {
+    harness
         .post(&format!("/orders/{id}/start"), order)
         .await
         .expect_status(202);
 }
 
-async fn save(client: &Client, name: &str, workflow_id: &str) {
-    let file = folder().join(format!("{name}.json"));
+async fn save_history(client: &Client, name: &str, workflow_id: &str) {
+    let file = histories_folder().join(format!("{name}.json"));
     if file.exists() {
         return;
     }
@@ -408,17 +423,17 @@ async fn save(client: &Client, name: &str, workflow_id: &str) {
         .await
         .unwrap();
     let mut history: Value = serde_json::from_slice(&json).unwrap();
-    forget_the_machine(&mut history);
+    remove_machine_names(&mut history);
     let text = serde_json::to_string_pretty(&history).unwrap();
     fs::write(file, text + "\n").unwrap();
 }
 
-/// Process and host names have no place in the repository.
-fn forget_the_machine(value: &mut Value) {
+/// Replaces process and host names, which must not be in the repository.
+fn remove_machine_names(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             for (name, field) in fields {
-                // The name of a worker's own task queue is made of its process and host.
+                // The name of a worker's own task queue contains its process and host.
                 if name == "identity"
                     || field
                         .as_str()
@@ -426,11 +441,11 @@ fn forget_the_machine(value: &mut Value) {
                 {
                     *field = json!("worker");
                 } else {
-                    forget_the_machine(field);
+                    remove_machine_names(field);
                 }
             }
         }
-        Value::Array(elements) => elements.iter_mut().for_each(forget_the_machine),
+        Value::Array(elements) => elements.iter_mut().for_each(remove_machine_names),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }

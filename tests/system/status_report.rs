@@ -11,7 +11,8 @@ use tokio::{
 use yaml_rust2::{Yaml, YamlLoader};
 
 use crate::{
-    api::sample_order, harness::Harness, shared_servers::shared_servers, versions::make_current,
+    api::sample_order, harness::Harness, shared_servers::shared_servers,
+    versions::set_current_build,
 };
 
 /// A frequent report in the format of the template.
@@ -174,7 +175,7 @@ async fn report_counts_tasks_of_other_worker_builds() {
         ("TEMPORAL_WORKER_BUILD_ID", "one"),
     ];
     let harness = Harness::start_with(&[&build, &FREQUENT_REPORT[..]].concat()).await;
-    make_current(&harness, &deployment, "one").await;
+    set_current_build(&harness, &deployment, "one").await;
     harness.worker.kill().await;
     for id in ["report-built-1", "report-built-2"] {
         harness

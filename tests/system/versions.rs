@@ -1,4 +1,5 @@
-//! Worker Versioning: orders in flight finish on the build that they began on, or go on with the newest, as is asked for.
+//! Worker Versioning: a running order finishes on its first build (`pinned`) or continues on the
+//! current build (`auto-upgrade`).
 
 use serde_json::{Value, json};
 use temporalio_client::tonic::IntoRequest;
@@ -11,9 +12,10 @@ use temporalio_common::protos::temporal::api::{
 
 use crate::harness::Harness;
 
-/// From now on what is new goes to `build`. Refused until Temporal has seen a worker of it on both queues.
-pub(crate) async fn make_current(world: &Harness, deployment: &str, build: &str) {
-    let client = world.connect_to_temporal().await;
+/// Makes `build` the current version, which new orders use. Temporal refuses until workers of this
+/// build poll both task queues.
+pub(crate) async fn set_current_build(harness: &Harness, deployment: &str, build: &str) {
+    let client = harness.connect_to_temporal().await;
     let set = async || {
         let request = SetWorkerDeploymentCurrentVersionRequest {
             namespace: "default".to_owned(),
@@ -27,14 +29,14 @@ pub(crate) async fn make_current(world: &Harness, deployment: &str, build: &str)
             .await
             .map(|_| ())
     };
-    world
+    harness
         .wait_until("the current version", set, Result::is_ok)
         .await
         .unwrap();
 }
 
-/// The build that worked on the order last.
-async fn build_of(world: &Harness, order_id: &str) -> String {
+/// Returns the build that ran the last workflow task of the order.
+async fn read_last_build(harness: &Harness, order_id: &str) -> String {
     let request = DescribeWorkflowExecutionRequest {
         namespace: "default".to_owned(),
         execution: Some(WorkflowExecution {
@@ -42,7 +44,7 @@ async fn build_of(world: &Harness, order_id: &str) -> String {
             run_id: String::new(),
         }),
     };
-    let client = world.connect_to_temporal().await;
+    let client = harness.connect_to_temporal().await;
     let mut service = client.connection().workflow_service();
     let described = service
         .describe_workflow_execution(request.into_request())
@@ -57,7 +59,7 @@ async fn build_of(world: &Harness, order_id: &str) -> String {
     versioning.deployment_version.unwrap().build_id
 }
 
-async fn finish(behavior: &str, order: &str, finished_by: &str) {
+async fn assert_finishing_build(behavior: &str, order: &str, finished_by: &str) {
     let deployment = format!("orders-{behavior}-{}", std::process::id());
     let settings = [
         ("TEMPORAL_DEPLOYMENT_NAME", deployment.as_str()),
@@ -65,47 +67,50 @@ async fn finish(behavior: &str, order: &str, finished_by: &str) {
         ("WORKER_VERSIONING_BEHAVIOR", behavior),
         ("REVIEW_THRESHOLD", "1"),
     ];
-    let world = Harness::start_with(&settings).await;
-    make_current(&world, &deployment, "one").await;
+    let harness = Harness::start_with(&settings).await;
+    set_current_build(&harness, &deployment, "one").await;
     let start = async |id: &str| {
         let body = json!({"payment_id": format!("pmt-{id}")});
-        world
+        harness
             .post(&format!("/orders/{id}/start"), body)
             .await
             .expect_started();
         let reviewed = |status: &Value| status["step"] == "manual_review";
-        let status = async || world.get(&format!("/orders/{id}/status")).await.body;
-        world
+        let status = async || harness.get(&format!("/orders/{id}/status")).await.body;
+        harness
             .wait_until("the wait for a review", status, reviewed)
             .await;
     };
     let (old, new) = (format!("{order}-old"), format!("{order}-new"));
     start(&old).await;
-    let _two = world
+    let _two = harness
         .start_another_worker("two", &[("TEMPORAL_WORKER_BUILD_ID", "two")])
         .await;
-    make_current(&world, &deployment, "two").await;
+    set_current_build(&harness, &deployment, "two").await;
     start(&new).await;
     for id in [&old, &new] {
-        world
+        harness
             .post(&format!("/orders/{id}/signals/approve"), json!({}))
             .await
             .expect_status(200);
-        assert_eq!(world.wait_for_end(id).await.status.as_str(), "delivered");
+        assert_eq!(harness.wait_for_end(id).await.status.as_str(), "delivered");
     }
     assert_eq!(
-        (build_of(&world, &old).await, build_of(&world, &new).await),
+        (
+            read_last_build(&harness, &old).await,
+            read_last_build(&harness, &new).await
+        ),
         (finished_by.to_owned(), "two".to_owned())
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
-async fn a_pinned_order_finishes_on_the_build_that_it_began_on() {
-    finish("pinned", "pinned", "one").await;
+async fn pinned_order_finishes_on_its_first_build() {
+    assert_finishing_build("pinned", "pinned", "one").await;
 }
 
 #[tokio::test]
-async fn an_order_that_upgrades_goes_on_with_the_current_build() {
-    finish("auto-upgrade", "upgraded", "two").await;
+async fn auto_upgrade_order_continues_on_current_build() {
+    assert_finishing_build("auto-upgrade", "upgraded", "two").await;
 }

@@ -84,7 +84,7 @@ pub(crate) enum CallError<E> {
 }
 
 impl<E: SdkError> CallError<E> {
-    /// Converts the failure of a call without errors of its own.
+    /// Converts the failure of a call that has only the common errors.
     pub(crate) fn into_error(self) -> Error {
         match self {
             Self::Unreachable(cause) => Error::Unavailable(cause),

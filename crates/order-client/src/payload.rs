@@ -75,7 +75,12 @@ mod tests {
 
     #[test]
     fn payloads_are_decoded_at_any_depth() {
-        let payload = |encoding: &[u8], data: &[u8]| json!({"data": BASE64.encode(data), "metadata": {"encoding": BASE64.encode(encoding)}});
+        let payload = |encoding: &[u8], data: &[u8]| {
+            json!({
+                "data": BASE64.encode(data),
+                "metadata": {"encoding": BASE64.encode(encoding)},
+            })
+        };
         let event = json!({"input": {"payloads": [payload(b"json/plain", br#"{"a":1}"#),
                 {"metadata": {"encoding": BASE64.encode(b"binary/null")}}]},
             "result": payload(b"binary/encrypted", b"xyz"), "data": "no payload"});

@@ -11,7 +11,8 @@ use contract::OrderView;
 use domain::OrderId;
 use workflows::OrderWorkflow;
 
-/// How long a query waits for a worker. Afterwards the reader uses the row in the database.
+/// The time limit of a query, which needs a worker. Afterwards the reader uses the row in the
+/// database.
 const WORKER_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl OrderClient {

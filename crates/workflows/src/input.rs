@@ -17,7 +17,7 @@ pub struct OrderInput {
     /// it, so an invalid order ends as `failed` with the reasons.
     #[serde(default)]
     pub order: serde_json::Value,
-    /// How the order is handled. Defaults to the policy of `profile`.
+    /// The rules for this order. Defaults to the policy of `profile`.
     #[serde(default)]
     pub policy: Option<OrderPolicy>,
     /// A named policy. Defaults to `production`.
@@ -64,7 +64,7 @@ pub struct PaymentEventSignal {
     /// An operator replays the event.
     #[serde(default)]
     pub again: bool,
-    /// How long the settlement waits for an order that does not exist yet.
+    /// The settlement's wait for an order that does not exist yet.
     #[serde(default)]
     pub grace: Option<Span>,
 }

@@ -130,7 +130,7 @@ pub struct OrderWorkflow {
     /// recorded.
     confirmation: Option<PaymentConfirmation>,
     confirmation_outcome: Option<ConfirmationOutcome>,
-    /// The transaction of our own charge that needs an action of the customer. Only a confirmation
+    /// The transaction of our charge that needs an action of the customer. Only a confirmation
     /// of this transaction pays the order.
     unfinished_transaction: Option<TransactionId>,
     /// Transactions that paid the order and were cancelled. A repeated confirmation of one of them

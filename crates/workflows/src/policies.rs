@@ -25,8 +25,8 @@ pub(crate) const MAX_SHIPPING_ATTEMPTS: u32 = 3;
 /// settlement makes few look-ups.
 pub(crate) const ORDER_LOOKUP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How long an update waits for its outcome, such as the carrier's response to a recall. The HTTP
-/// function waits 17 s for the update; the two seconds between the limits are for transport.
+/// The time limit for the outcome of an update, such as the carrier's response to a recall. The
+/// HTTP function waits 17 s for the update; the two seconds between the limits are for transport.
 pub(crate) const DECISION_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// An activity that uses only the database runs one short transaction, normally in milliseconds.

@@ -7,7 +7,8 @@
 //! | `update_address` | [`OrderWorkflow::decide_address_change`] |
 //! | `cancel_payment` | [`OrderWorkflow::decide_payment_cancel`] |
 //! | `confirm_payment` | [`OrderWorkflow::decide_payment_confirmation`] |
-//! | `approve_order`, `reject_order` | [`OrderWorkflow::decide_approval`], [`OrderWorkflow::decide_rejection`] |
+//! | `approve_order` | [`OrderWorkflow::decide_approval`] |
+//! | `reject_order` | [`OrderWorkflow::decide_rejection`] |
 //! | `confirm_delivery` | [`OrderWorkflow::decide_delivery_confirmation`] |
 
 use chrono::{DateTime, Utc};
@@ -35,6 +36,7 @@ pub(super) enum Decision {
 }
 
 impl OrderWorkflow {
+    /// Approves an order that waits for its review.
     pub(super) fn decide_approval(
         &mut self,
         approval: Approval,
@@ -57,6 +59,7 @@ impl OrderWorkflow {
         }
     }
 
+    /// Rejects and cancels an order that waits for its review.
     pub(super) fn decide_rejection(
         &mut self,
         rejection: Rejection,
@@ -80,6 +83,13 @@ impl OrderWorkflow {
         }
     }
 
+    /// Decides a cancel:
+    ///
+    /// - before shipping, the order is cancelled immediately,
+    /// - during shipping, the cancel becomes a recall, which `shipment` decides with the carrier's
+    ///   response,
+    /// - after dispatch, or when the order has failed, the cancel is refused,
+    /// - a cancel of a cancelled order succeeds without an effect.
     pub(super) fn decide_cancel(
         &mut self,
         cancellation: Cancellation,
@@ -126,6 +136,7 @@ impl OrderWorkflow {
         }
     }
 
+    /// Changes the address before shipping. During shipping the change becomes a recall.
     pub(super) fn decide_address_change(
         &mut self,
         change: &AddressChange,
@@ -197,6 +208,8 @@ impl OrderWorkflow {
         }
     }
 
+    /// Decides the cancel of a payment. A paid order is in shipping, so the cancel becomes a
+    /// recall.
     pub(super) fn decide_payment_cancel(
         &mut self,
         cancellation: PaymentCancellation,
@@ -334,8 +347,11 @@ impl OrderWorkflow {
         if !same_currency || amount.as_ref() != Ok(&order.total) {
             let expected = order.total;
             let payload = json!({
-                "transaction_id": confirmation.transaction_id, "amount": confirmation.amount, "currency": confirmation.currency,
-                "expected": expected.decimal(), "expected_currency": expected.currency(),
+                "transaction_id": confirmation.transaction_id,
+                "amount": confirmation.amount,
+                "currency": confirmation.currency,
+                "expected": expected.decimal(),
+                "expected_currency": expected.currency(),
             });
             self.append_audit_event(AuditEventType::PaymentMismatch, payload, now);
             return Some(self.refusal(
@@ -351,6 +367,7 @@ impl OrderWorkflow {
         None
     }
 
+    /// Accepts the confirmation of a delivery for a dispatched order.
     pub(super) fn decide_delivery_confirmation(
         &mut self,
         confirmation: DeliveryConfirmation,

@@ -50,7 +50,11 @@ pub(super) async fn await_delivery(ctx: &WorkflowContext<OrderWorkflow>) {
         }
         // The state machine always allows this transition from `shipped`.
         let _ = order.advance_to(OrderStatus::Delivered, Step::Deliver);
-        let payload = json!({"basis": basis, "delivered_at": delivered_at, "signed_by": confirmation.signed_by});
+        let payload = json!({
+            "basis": basis,
+            "delivered_at": delivered_at,
+            "signed_by": confirmation.signed_by,
+        });
         order.append_audit_event(AuditEventType::OrderDelivered, payload, now);
         order.state.finish();
     });

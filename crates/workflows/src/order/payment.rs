@@ -225,7 +225,11 @@ fn fail_payment(
 async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
     let requested = current_time(ctx);
     let timeout = ctx.state_mut(|order| {
-        let mut payload = json!({"amount": valid.total.decimal(), "currency": valid.currency, "timeout": order.policy.payment_timeout});
+        let mut payload = json!({
+            "amount": valid.total.decimal(),
+            "currency": valid.currency,
+            "timeout": order.policy.payment_timeout,
+        });
         if let Some(transaction_id) = &order.unfinished_transaction {
             payload["transaction_id"] = json!(transaction_id);
         }

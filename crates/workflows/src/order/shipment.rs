@@ -271,7 +271,9 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
             select! {
                 outcome = result => break outcome,
                 _ = changed => {}
-                reason = cancelled => request_stop(ctx, StopReason::Cancel { reason, by: "temporal" }),
+                reason = cancelled => {
+                    request_stop(ctx, StopReason::Cancel { reason, by: "temporal" });
+                }
                 _ = deadline => request_stop(ctx, StopReason::Deadline),
             }
             if ctx.state(OrderWorkflow::is_recalled) && !stop_sent {
