@@ -111,8 +111,8 @@ impl Harness {
         headers: &[(&str, &str)],
     ) -> ApiResponse {
         let send = async || self.post_without_retry(path, &body, headers).await;
-        self.wait_until("a response other than 503", send, |reply| {
-            reply.status != 503
+        self.wait_until("a response other than 503", send, |response| {
+            response.status != 503
         })
         .await
     }

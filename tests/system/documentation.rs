@@ -23,11 +23,11 @@ fn read_file(path: &str) -> String {
     .unwrap()
 }
 
-fn body_text(reply: &ApiResponse) -> String {
-    reply
+fn body_text(response: &ApiResponse) -> String {
+    response
         .body
         .as_str()
-        .map_or_else(|| reply.body.to_string(), str::to_owned)
+        .map_or_else(|| response.body.to_string(), str::to_owned)
 }
 
 /// Returns the files that a page loads: the values of `src`, and of `href` in `<link>`.
@@ -191,13 +191,16 @@ async fn unknown_path_is_404_and_wrong_method_405() {
         let on_path = ROUTES.iter().filter(|other| other.pattern == route.pattern);
         let allowed: BTreeSet<_> = on_path.map(|other| other.method.as_str()).collect();
         for method in [Method::PUT, Method::PATCH] {
-            let reply = harness.send(method, &path, &[], None).await;
+            let response = harness.send(method, &path, &[], None).await;
             assert_eq!(
-                reply.header("allow").split(", ").collect::<BTreeSet<_>>(),
+                response
+                    .header("allow")
+                    .split(", ")
+                    .collect::<BTreeSet<_>>(),
                 allowed,
                 "{path}"
             );
-            reply.expect_problem(405, "method_not_allowed");
+            response.expect_problem(405, "method_not_allowed");
         }
     }
     assert_eq!(Function::FALLBACK, Function::Web);

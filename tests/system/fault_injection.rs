@@ -26,12 +26,12 @@ async fn orders_complete_when_most_calls_fail_or_hang() {
     .await;
     // Some orders are cancelled in any state: accepted, too late, or not decided yet.
     join_all(ids.iter().step_by(7).map(async |id| {
-        let reply = harness
+        let response = harness
             .post(&format!("/orders/{id}/cancel"), json!({}))
             .await;
         assert!(
-            [200, 202, 409].contains(&reply.status.as_u16()),
-            "{reply:?}"
+            [200, 202, 409].contains(&response.status.as_u16()),
+            "{response:?}"
         );
     }))
     .await;

@@ -131,16 +131,16 @@ async fn address_change_at_last_attempt_adds_no_attempt() {
         .wait_until("the third attempt", attempts, |count| *count == 3)
         .await;
     // Accepted or too late: in both cases the third attempt is the last.
-    let reply = harness
+    let response = harness
         .post(
             "/orders/f-13/signals/update-address",
             json!({"street": "2 Side St"}),
         )
         .await;
     assert!(
-        [200, 409].contains(&reply.status.as_u16()),
+        [200, 409].contains(&response.status.as_u16()),
         "{:?}",
-        reply.body
+        response.body
     );
     let view = harness.wait_for_end("f-13").await;
     assert_eq!(
@@ -458,7 +458,7 @@ async fn orders_complete_while_worker_is_killed_five_times() {
     let kills = async {
         for kill in 1..=5 {
             // More orders have ended before each kill, independent of the machine's speed.
-            let ended = async || ended(&harness).await;
+            let ended = async || count_delivered(&harness).await;
             harness
                 .wait_until("more ended orders", ended, |count| *count >= kill * 8)
                 .await;
@@ -487,7 +487,7 @@ async fn orders_complete_while_worker_is_killed_five_times() {
     harness.assert_invariants().await;
 }
 
-async fn ended(harness: &Harness) -> i64 {
+async fn count_delivered(harness: &Harness) -> i64 {
     let filter = store::orders::ListFilter {
         status: Some(domain::OrderStatus::Delivered),
         limit: 200,

@@ -16,23 +16,24 @@ use store::{
     payments::{self, Claim, Payment},
 };
 
-/// Creates an order for two pieces of `TWIN`, received and validated.
+/// Creates an order for two pieces of `SKU-1`, received and validated.
 async fn create_order(database: &str) -> (PgPool, OrderState) {
     let pool = store::connect(&shared_servers().await.create_database(database).await)
         .await
         .unwrap();
-    let mut record = OrderState::new(OrderId::parse("twin-1").unwrap(), DateTime::UNIX_EPOCH);
-    let order = contract::parse_order(r#"{"items": [{"sku": "TWIN", "quantity": 2, "price": 5}]}"#)
-        .unwrap();
+    let mut record = OrderState::new(OrderId::parse("order-1").unwrap(), DateTime::UNIX_EPOCH);
+    let order =
+        contract::parse_order(r#"{"items": [{"sku": "SKU-1", "quantity": 2, "price": 5}]}"#)
+            .unwrap();
     record.order = Some(order);
-    let inserted = orders::insert(&pool, image(&record, 1), "run-1")
+    let inserted = orders::insert(&pool, projection(&record, 1), "run-1")
         .await
         .unwrap();
     assert_eq!(inserted, RowOwner::ThisRun);
     (pool, record)
 }
 
-fn image(record: &OrderState, version: u32) -> OrderProjection<'_> {
+fn projection(record: &OrderState, version: u32) -> OrderProjection<'_> {
     let decided_at = DateTime::from_timestamp(version.into(), 0).unwrap();
     OrderProjection {
         state: record,
@@ -42,32 +43,32 @@ fn image(record: &OrderState, version: u32) -> OrderProjection<'_> {
     }
 }
 
-fn twin_sku() -> Sku {
-    Sku::parse("TWIN").unwrap()
+fn ordered_sku() -> Sku {
+    Sku::parse("SKU-1").unwrap()
 }
 
 async fn read_stock(pool: &PgPool) -> Stock {
-    inventory::read_stock(pool, &twin_sku())
+    inventory::read_stock(pool, &ordered_sku())
         .await
         .unwrap()
         .unwrap()
 }
 
-async fn reserve(pool: &PgPool, record: &OrderState) -> Reservation {
+async fn reserve_stock(pool: &PgPool, record: &OrderState) -> Reservation {
     let lines = &record.order.as_ref().unwrap().lines;
-    inventory::reserve(pool, image(record, 2), lines, 0)
+    inventory::reserve(pool, projection(record, 2), lines, 0)
         .await
         .unwrap()
 }
 
 #[tokio::test]
 async fn stock_changes_apply_once() {
-    let (pool, record) = create_order("twins_stock").await;
-    inventory::set_available(&pool, &twin_sku(), 5)
+    let (pool, record) = create_order("idempotency_stock").await;
+    inventory::set_available(&pool, &ordered_sku(), 5)
         .await
         .unwrap();
     for _ in 0..2 {
-        assert_eq!(reserve(&pool, &record).await, Reservation::Held);
+        assert_eq!(reserve_stock(&pool, &record).await, Reservation::Held);
         assert_eq!(
             read_stock(&pool).await,
             Stock {
@@ -78,7 +79,9 @@ async fn stock_changes_apply_once() {
         );
     }
     for _ in 0..2 {
-        inventory::release(&pool, image(&record, 3)).await.unwrap();
+        inventory::release(&pool, projection(&record, 3))
+            .await
+            .unwrap();
         assert_eq!(
             read_stock(&pool).await,
             Stock {
@@ -89,8 +92,10 @@ async fn stock_changes_apply_once() {
         );
     }
     // Late duplicates of the earlier steps.
-    assert_eq!(reserve(&pool, &record).await, Reservation::Held);
-    inventory::commit(&pool, image(&record, 4)).await.unwrap();
+    assert_eq!(reserve_stock(&pool, &record).await, Reservation::Held);
+    inventory::commit(&pool, projection(&record, 4))
+        .await
+        .unwrap();
     assert_eq!(
         read_stock(&pool).await,
         Stock {
@@ -103,19 +108,19 @@ async fn stock_changes_apply_once() {
 
 #[tokio::test]
 async fn stock_refusal_remains_after_restock() {
-    let (pool, record) = create_order("twins_refusal").await;
-    inventory::set_available(&pool, &twin_sku(), 1)
+    let (pool, record) = create_order("idempotency_refusal").await;
+    inventory::set_available(&pool, &ordered_sku(), 1)
         .await
         .unwrap();
     let refused = Reservation::Unavailable {
-        sku: twin_sku(),
+        sku: ordered_sku(),
         available: 1,
     };
-    assert_eq!(reserve(&pool, &record).await, refused);
-    inventory::set_available(&pool, &twin_sku(), 10)
+    assert_eq!(reserve_stock(&pool, &record).await, refused);
+    inventory::set_available(&pool, &ordered_sku(), 10)
         .await
         .unwrap();
-    assert_eq!(reserve(&pool, &record).await, refused);
+    assert_eq!(reserve_stock(&pool, &record).await, refused);
     assert_eq!(
         read_stock(&pool).await,
         Stock {
@@ -128,23 +133,23 @@ async fn stock_refusal_remains_after_restock() {
 
 #[tokio::test]
 async fn older_projection_and_other_run_change_nothing() {
-    let (pool, mut record) = create_order("twins_image").await;
+    let (pool, mut record) = create_order("idempotency_image").await;
     record.cancellation_reason = Some("new".to_owned());
-    orders::record_projection(&pool, image(&record, 7))
+    orders::record_projection(&pool, projection(&record, 7))
         .await
         .unwrap();
     record.cancellation_reason = Some("old".to_owned());
-    orders::record_projection(&pool, image(&record, 6))
+    orders::record_projection(&pool, projection(&record, 6))
         .await
         .unwrap();
     assert_eq!(
-        orders::insert(&pool, image(&record, 1), "run-2")
+        orders::insert(&pool, projection(&record, 1), "run-2")
             .await
             .unwrap(),
         RowOwner::OtherRun
     );
     assert_eq!(
-        orders::insert(&pool, image(&record, 1), "run-1")
+        orders::insert(&pool, projection(&record, 1), "run-1")
             .await
             .unwrap(),
         RowOwner::ThisRun
@@ -158,7 +163,7 @@ async fn older_projection_and_other_run_change_nothing() {
 
 #[tokio::test]
 async fn lost_task_entries_are_replaced_by_new_decision() {
-    let (pool, mut record) = create_order("twins_lost").await;
+    let (pool, mut record) = create_order("idempotency_lost").await;
     let entry = |record: &mut OrderState, kind| {
         record.append_audit_event(kind, serde_json::json!({}), DateTime::UNIX_EPOCH)
     };
@@ -167,7 +172,7 @@ async fn lost_task_entries_are_replaced_by_new_decision() {
         &pool,
         OrderProjection {
             events: &received,
-            ..image(&record, 3_072)
+            ..projection(&record, 3_072)
         },
     )
     .await
@@ -184,7 +189,7 @@ async fn lost_task_entries_are_replaced_by_new_decision() {
         &pool,
         OrderProjection {
             events: &written,
-            ..image(&lost, 3_074)
+            ..projection(&lost, 3_074)
         },
     )
     .await
@@ -196,7 +201,7 @@ async fn lost_task_entries_are_replaced_by_new_decision() {
         &pool,
         OrderProjection {
             events: &decided,
-            ..image(&record, 9_216)
+            ..projection(&record, 9_216)
         },
     )
     .await
@@ -206,7 +211,7 @@ async fn lost_task_entries_are_replaced_by_new_decision() {
         &pool,
         OrderProjection {
             events: &written,
-            ..image(&lost, 3_074)
+            ..projection(&lost, 3_074)
         },
     )
     .await
@@ -229,7 +234,7 @@ async fn lost_task_entries_are_replaced_by_new_decision() {
 /// The third try of a task has the same place in the history as the second.
 #[tokio::test]
 async fn retried_task_overrides_earlier_try() {
-    let (pool, mut record) = create_order("twins_repeated").await;
+    let (pool, mut record) = create_order("idempotency_repeated").await;
     let at = |second| DateTime::from_timestamp(second, 0).unwrap();
     let entry = |record: &mut OrderState, kind| {
         record.append_audit_event(kind, serde_json::json!({}), DateTime::UNIX_EPOCH)
@@ -239,7 +244,7 @@ async fn retried_task_overrides_earlier_try() {
         &pool,
         OrderProjection {
             events: &received,
-            ..image(&record, 3_072)
+            ..projection(&record, 3_072)
         },
     )
     .await
@@ -297,7 +302,7 @@ async fn retried_task_overrides_earlier_try() {
 
 #[tokio::test]
 async fn unsent_mail_of_lost_task_is_removed() {
-    let (pool, mut record) = create_order("twins_mail").await;
+    let (pool, mut record) = create_order("idempotency_mail").await;
     record.order.as_mut().unwrap().customer.email = Some("john@example.com".to_owned());
     let entry = |record: &mut OrderState, kind| {
         record.append_audit_event(kind, serde_json::json!({}), DateTime::UNIX_EPOCH)
@@ -311,7 +316,7 @@ async fn unsent_mail_of_lost_task_is_removed() {
         &pool,
         OrderProjection {
             events: &received,
-            ..image(&record, 2)
+            ..projection(&record, 2)
         },
     )
     .await
@@ -355,7 +360,7 @@ async fn unsent_mail_of_lost_task_is_removed() {
         &pool,
         OrderProjection {
             events: &written,
-            ..image(&lost, 3)
+            ..projection(&lost, 3)
         },
     )
     .await
@@ -385,7 +390,7 @@ async fn unsent_mail_of_lost_task_is_removed() {
         &pool,
         OrderProjection {
             events: &written,
-            ..image(&decided, 4)
+            ..projection(&decided, 4)
         },
     )
     .await
@@ -405,7 +410,7 @@ async fn unsent_mail_of_lost_task_is_removed() {
         &pool,
         OrderProjection {
             events: &received,
-            ..image(&record, 5)
+            ..projection(&record, 5)
         },
     )
     .await
@@ -417,9 +422,9 @@ async fn unsent_mail_of_lost_task_is_removed() {
 
 #[tokio::test]
 async fn late_duplicate_does_not_recapture_refunded_payment() {
-    let (pool, record) = create_order("twins_payment").await;
-    let payment_id = PaymentId::parse("pmt-twin").unwrap();
-    let capture = TransactionId::parse("txn-twin").unwrap();
+    let (pool, record) = create_order("idempotency_payment").await;
+    let payment_id = PaymentId::parse("pmt-1").unwrap();
+    let capture = TransactionId::parse("txn-1").unwrap();
     let payment = Payment {
         payment_id: &payment_id,
         amount: Money::from_minor(1_000, domain::Currency::DEFAULT).unwrap(),
@@ -429,7 +434,7 @@ async fn late_duplicate_does_not_recapture_refunded_payment() {
         transaction_id: None,
     };
     for _ in 0..2 {
-        let claimed = payments::claim(&pool, image(&record, 2), payment)
+        let claimed = payments::claim(&pool, projection(&record, 2), payment)
             .await
             .unwrap();
         assert!(
@@ -451,7 +456,7 @@ async fn late_duplicate_does_not_recapture_refunded_payment() {
         .unwrap();
     assert_eq!(
         (standing.status, standing.transaction_id.as_deref()),
-        (PaymentStatus::Refunded, Some("txn-twin"))
+        (PaymentStatus::Refunded, Some("txn-1"))
     );
 }
 
@@ -460,20 +465,20 @@ async fn late_duplicate_does_not_recapture_refunded_payment() {
 async fn abandoned_write_leaves_connection_clean() {
     let url = shared_servers()
         .await
-        .create_database("twins_given_up")
+        .create_database("idempotency_given_up")
         .await;
     let (one, reader) = (
         store::connect_lazy(&url, 1).unwrap(),
         store::connect(&url).await.unwrap(),
     );
-    let mut record = OrderState::new(OrderId::parse("twin-1").unwrap(), DateTime::UNIX_EPOCH);
-    orders::insert(&one, image(&record, 1), "run-1")
+    let mut record = OrderState::new(OrderId::parse("order-1").unwrap(), DateTime::UNIX_EPOCH);
+    orders::insert(&one, projection(&record, 1), "run-1")
         .await
         .unwrap();
     let mut version = 1;
     for polls in 1..60 {
         version += 1;
-        let given_up = image(&record, version);
+        let given_up = projection(&record, version);
         let mut write = Box::pin(orders::record_projection(&one, given_up));
         // The write is dropped at its first await point, its second …
         for _ in 0..polls {
@@ -491,7 +496,7 @@ async fn abandoned_write_leaves_connection_clean() {
         );
         let written = OrderProjection {
             events: std::slice::from_ref(&event),
-            ..image(&record, version)
+            ..projection(&record, version)
         };
         orders::record_projection(&one, written).await.unwrap();
         let seen = store::audit_events::list(&reader, &record.order_id, 0, 100)

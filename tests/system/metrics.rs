@@ -165,8 +165,8 @@ async fn outbox_depth_is_counted_at_each_scrape() {
 async fn response_reports_time_of_each_step() {
     for format in ["pretty", "json"] {
         let harness = Harness::start_with(&[("LOG_FORMAT", format)]).await;
-        let reply = harness.post("/orders", sample_order()).await;
-        let timing = reply.header("server-timing").to_owned();
+        let response = harness.post("/orders", sample_order()).await;
+        let timing = response.header("server-timing").to_owned();
         for step in [
             "auth;dur=",
             "parse;dur=",
@@ -175,14 +175,14 @@ async fn response_reports_time_of_each_step() {
         ] {
             assert!(timing.contains(step), "{step} is not in {timing}");
         }
-        let id = reply.expect_started();
-        let reply = harness.get(&format!("/orders/{id}?source=database")).await;
+        let id = response.expect_started();
+        let response = harness.get(&format!("/orders/{id}?source=database")).await;
         assert!(
-            reply
+            response
                 .header("server-timing")
                 .contains("store.orders.view;dur="),
             "{:?}",
-            reply.headers
+            response.headers
         );
         let started = |log: &String| {
             log.lines()

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 ///
 /// A field that the schema does not list is a violation, so that the document has every field.
 pub(crate) fn violations(document: &Value, schema: &Value, value: &Value) -> Vec<String> {
-    let mut root = closed(schema);
-    root["components"] = closed(&document["components"]);
+    let mut root = forbid_unlisted_fields(schema);
+    root["components"] = forbid_unlisted_fields(&document["components"]);
     let validator = jsonschema::options()
         .with_draft(Draft::Draft202012)
         .should_validate_formats(true)
@@ -21,7 +21,7 @@ pub(crate) fn violations(document: &Value, schema: &Value, value: &Value) -> Vec
 }
 
 /// Forbids unlisted fields in every schema below `value`, including `value` itself.
-fn closed(value: &Value) -> Value {
+fn forbid_unlisted_fields(value: &Value) -> Value {
     let mut schema = close_children(value);
     close(&mut schema);
     schema

@@ -121,9 +121,9 @@ async fn post_webhook(url: &str, provider: WebhookProvider, message: &Message) -
         ))
     };
     for _ in 0..3 {
-        let reply = send().await;
-        if reply.body["code"] != "temporal_unavailable" {
-            return reply;
+        let response = send().await;
+        if response.body["code"] != "temporal_unavailable" {
+            return response;
         }
     }
     send().await

@@ -140,9 +140,9 @@ async fn system_c_requests_work() {
         "items": [{"product_id": "PROD-123", "product_name": "Laptop", "quantity": 1, "price": 999.99}],
         "shipping_address": "123 Main St", "shipping_city": "San Francisco",
         "shipping_postal_code": "94102", "shipping_country": "USA"}"#;
-    let reply = harness.send_documented_request(order).await;
-    let answer = reply.body.clone();
-    let paid = reply.expect_started();
+    let response = harness.send_documented_request(order).await;
+    let answer = response.body.clone();
+    let paid = response.expect_started();
     assert!(
         paid.starts_with("ORD-") && paid.len() == "ORD-YYYYMMDD-HHMMSS-XXXX".len(),
         "{paid}"

@@ -40,34 +40,34 @@ fn example_bodies(document: &Value) -> Vec<ExampleRequest> {
 
 /// Asserts that the response is in the document and that its fields match the schema.
 #[track_caller]
-fn assert_response_documented(document: &Value, operation: &Value, reply: &ApiResponse) {
-    let answer = &operation["responses"][reply.status.as_str()];
+fn assert_response_documented(document: &Value, operation: &Value, response: &ApiResponse) {
+    let answer = &operation["responses"][response.status.as_str()];
     assert!(
         answer.is_object(),
         "{}: {} is not in the document: {:?}",
         operation["operationId"],
-        reply.status,
-        reply.body
+        response.status,
+        response.body
     );
-    let kind = reply.header("content-type");
+    let kind = response.header("content-type");
     let schema = &answer["content"][kind]["schema"];
     assert!(
         schema.is_object(),
         "{}: {} {kind} is not in the document",
         operation["operationId"],
-        reply.status
+        response.status
     );
     assert_eq!(
-        violations(document, schema, &reply.body),
+        violations(document, schema, &response.body),
         [""; 0],
         "{}: {:?}",
         operation["operationId"],
-        reply.body
+        response.body
     );
     for (name, header) in answer["headers"].as_object().unwrap() {
         let required = resolve(document, header)["required"] == true;
         assert!(
-            !required || reply.headers.contains_key(name),
+            !required || response.headers.contains_key(name),
             "{}: {name} is missing",
             operation["operationId"]
         );
@@ -164,9 +164,10 @@ async fn check_example(
     };
     // Repeats share one idempotency key. On a slow machine a signal can return 202 before its
     // decision.
-    let decided =
-        |reply: &ApiResponse| reply.status != 503 && (reply.status != 202 || expected == 202);
-    let reply = harness
+    let decided = |response: &ApiResponse| {
+        response.status != 503 && (response.status != 202 || expected == 202)
+    };
+    let response = harness
         .wait_until(
             &format!("a response to {method} {path}, {name}"),
             send,
@@ -174,11 +175,11 @@ async fn check_example(
         )
         .await;
     assert_eq!(
-        reply.status, expected,
+        response.status, expected,
         "{method} {path}, {name}: {:?}",
-        reply.body
+        response.body
     );
-    assert_response_documented(document, &operation, &reply);
+    assert_response_documented(document, &operation, &response);
     let broken = harness
         .send(
             method.clone(),

@@ -23,13 +23,13 @@ async fn performance_page_query_returns_charge_durations() {
         .split("```")
         .next()
         .unwrap();
-    let answer = adhoc_query::run_query(&harness.pool, query.trim(), 10)
+    let response = adhoc_query::run_query(&harness.pool, query.trim(), 10)
         .await
         .unwrap();
     // The array {median, 95th percentile}, in seconds.
-    let seconds = answer.rows[0][0]
+    let seconds = response.rows[0][0]
         .clone()
-        .unwrap_or_else(|| panic!("{answer:?}"));
+        .unwrap_or_else(|| panic!("{response:?}"));
     let seconds: Vec<f64> = seconds
         .trim_matches(['{', '}'])
         .split(',')

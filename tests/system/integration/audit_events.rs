@@ -149,7 +149,7 @@ async fn run_reviewed_orders(harness: &Harness) {
     );
 }
 
-async fn paid(harness: &Harness) {
+async fn run_paid_orders(harness: &Harness) {
     let confirmed = immediate_policy(|policy| {
         policy.payment = PaymentMode::Confirm;
         policy.shipping_delay = LONG;
@@ -320,14 +320,14 @@ async fn every_audit_event_matches_published_schema() {
     let harness = crate::webhooks::start_with_webhooks(&[]).await;
     futures::join!(
         run_reviewed_orders(&harness),
-        paid(&harness),
+        run_paid_orders(&harness),
         run_redirected_order(&harness),
         run_failing_orders(&harness),
         run_webhook_order(&harness)
     );
     let document: Value = serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap();
-    let answer = &document["paths"]["/orders/{id}/events"]["get"]["responses"]["200"];
-    let published = &answer["content"]["application/json"]["schema"];
+    let response = &document["paths"]["/orders/{id}/events"]["get"]["responses"]["200"];
+    let published = &response["content"]["application/json"]["schema"];
     let mut seen = BTreeSet::new();
     for id in [
         "approved",

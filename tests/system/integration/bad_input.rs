@@ -150,10 +150,10 @@ async fn malformed_requests_return_problem_documents() {
         .get("/nowhere")
         .await
         .expect_problem(404, "route_not_found");
-    let reply = send(Method::PUT, "/orders/o-1", "", "").await;
-    let allow = reply.header("allow").to_owned();
+    let response = send(Method::PUT, "/orders/o-1", "", "").await;
+    let allow = response.header("allow").to_owned();
     assert!(allow.contains("GET") && allow.contains("DELETE"), "{allow}");
-    reply.expect_problem(405, "method_not_allowed");
+    response.expect_problem(405, "method_not_allowed");
     harness
         .get("/orders/a%20b")
         .await
@@ -176,10 +176,10 @@ async fn malformed_requests_return_problem_documents() {
             .await
             .expect_problem(400, "invalid_idempotency_key");
     }
-    let reply = harness
+    let response = harness
         .send(Method::GET, "/health", &[("x-request-id", "abc-123")], None)
         .await;
-    assert_eq!(reply.header("x-request-id"), "abc-123");
+    assert_eq!(response.header("x-request-id"), "abc-123");
     assert!(
         !harness
             .get("/health")
@@ -293,12 +293,12 @@ async fn prices_follow_decimals_of_their_currency() {
         let mut order = sample_order();
         order["currency"] = json!(currency);
         order["items"] = json!([{"sku": "A", "quantity": quantity, "price": price}]);
-        let reply = harness.post("/orders", order).await;
+        let response = harness.post("/orders", order).await;
         assert_eq!(
-            (&reply.body["total_amount"], &reply.body["currency"]),
+            (&response.body["total_amount"], &response.body["currency"]),
             (&total, &json!(currency))
         );
-        let id = reply.expect_started();
+        let id = response.expect_started();
         let state = async || {
             harness
                 .get(&format!("/orders/{id}"))

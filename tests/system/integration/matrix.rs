@@ -44,12 +44,12 @@ fn requests() -> [(&'static str, &'static str, Value); 7] {
 }
 
 /// Returns `200`, `200 already`, or the problem's status and code.
-fn result_code(reply: &ApiResponse) -> String {
-    let status = reply.status.as_u16();
+fn result_code(response: &ApiResponse) -> String {
+    let status = response.status.as_u16();
     match (
         status,
-        reply.body["already"].as_bool(),
-        reply.body["code"].as_str(),
+        response.body["already"].as_bool(),
+        response.body["code"].as_str(),
     ) {
         (200, Some(true), _) => "200 already".to_owned(),
         (_, _, Some(code)) => format!("{status} {code}"),
@@ -60,12 +60,12 @@ fn result_code(reply: &ApiResponse) -> String {
 /// Sends each request to the order and compares the responses.
 async fn expect_results(harness: &Harness, state: &str, id: &str, expected: [&str; 7]) {
     for ((route, _, body), expected) in requests().into_iter().zip(expected) {
-        let reply = harness.post(&format!("/orders/{id}/{route}"), body).await;
+        let response = harness.post(&format!("/orders/{id}/{route}"), body).await;
         assert_eq!(
-            result_code(&reply),
+            result_code(&response),
             expected,
             "{route} of an order that is {state}: {:?}",
-            reply.body
+            response.body
         );
     }
 }
@@ -95,14 +95,14 @@ async fn response_depends_on_order_state() {
         if expected.is_empty() {
             continue;
         }
-        let reply = harness
+        let response = harness
             .post(&format!("/orders/{unpaid}/{route}"), body)
             .await;
         assert_eq!(
-            result_code(&reply),
+            result_code(&response),
             expected,
             "{route} of an unpaid order: {:?}",
-            reply.body
+            response.body
         );
     }
     let address = harness

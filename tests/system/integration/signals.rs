@@ -272,12 +272,12 @@ async fn address_changes_until_dispatch_in_both_spellings() {
 #[tokio::test]
 async fn matching_payment_confirmation_is_recorded_once() {
     let harness = Harness::start().await;
-    let reply = harness.post("/orders", order_in_profile("checkout")).await;
+    let response = harness.post("/orders", order_in_profile("checkout")).await;
     assert_eq!(
-        reply.body["message"],
+        response.body["message"],
         "Order created successfully. Awaiting payment confirmation."
     );
-    let id = reply.expect_started();
+    let id = response.expect_started();
     // A payment before the order waits for one is acknowledged immediately and checked later.
     harness.wait_for_step(&id, "pay").await;
     let path = format!("/orders/{id}/payment");

@@ -10,21 +10,21 @@ use crate::{
 #[tokio::test]
 async fn started_order_is_delivered() {
     let harness = Harness::start().await;
-    let reply = harness
+    let response = harness
         .post("/orders", order_with_payment("pmt-happy"))
         .await;
-    assert_eq!(reply.body["status"], "pending");
-    assert_eq!(reply.body["total_amount"], 99.99);
-    assert_eq!(reply.body["currency"], "USD");
-    assert_eq!(reply.body["payment_id"], "pmt-happy");
+    assert_eq!(response.body["status"], "pending");
+    assert_eq!(response.body["total_amount"], 99.99);
+    assert_eq!(response.body["currency"], "USD");
+    assert_eq!(response.body["payment_id"], "pmt-happy");
     assert!(
-        reply.body["run_id"]
+        response.body["run_id"]
             .as_str()
             .is_some_and(|run| !run.is_empty()),
         "{:?}",
-        reply.body
+        response.body
     );
-    let id = reply.expect_started();
+    let id = response.expect_started();
     assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "delivered");
     let trail = [
         "order_received",
@@ -76,9 +76,9 @@ async fn four_request_spellings_start_equal_orders() {
             "shipping_address": "123 Main St", "shipping_city": "San Francisco", "shipping_postal_code": "94102", "shipping_country": "USA"}),
     ];
     for body in bodies {
-        let reply = harness.post("/orders", body).await;
-        assert_eq!(reply.body["total_amount"], 99.99);
-        let id = reply.expect_started();
+        let response = harness.post("/orders", body).await;
+        assert_eq!(response.body["total_amount"], 99.99);
+        let id = response.expect_started();
         let view = harness.wait_for_end(&id).await;
         assert_eq!(view.status.as_str(), "delivered");
         assert_eq!(view.shipping_address.unwrap().street, "123 Main St");
@@ -98,7 +98,7 @@ async fn four_request_spellings_start_equal_orders() {
             &[("content-type", "application/json")]
         };
         let body = (!body.is_empty()).then(|| body.to_owned());
-        let reply = harness
+        let response = harness
             .send(
                 reqwest::Method::POST,
                 &format!("/orders/{id}/start"),
@@ -106,7 +106,7 @@ async fn four_request_spellings_start_equal_orders() {
                 body,
             )
             .await;
-        assert_eq!(reply.expect_started(), id);
+        assert_eq!(response.expect_started(), id);
         assert_eq!(
             harness.wait_for_end(id).await.status.as_str(),
             "delivered",
@@ -188,12 +188,12 @@ async fn concurrent_starts_create_one_order() {
     let replies = futures::future::join_all(starts).await;
     let fresh = replies
         .iter()
-        .filter(|reply| reply.body["already_started"] != true)
+        .filter(|response| response.body["already_started"] != true)
         .count();
     assert_eq!(fresh, 1);
     let runs: std::collections::BTreeSet<_> = replies
         .iter()
-        .map(|reply| reply.body["run_id"].to_string())
+        .map(|response| response.body["run_id"].to_string())
         .collect();
     assert_eq!(runs.len(), 1, "{runs:?}");
     assert_eq!(

@@ -57,23 +57,23 @@ impl Mailbox {
 
     /// Returns every received mail: subject, addresses, headers and both bodies.
     pub(super) async fn list_mails(&self) -> Vec<Value> {
-        let answer = self
+        let response = self
             .http
             .get(format!("{}/email", self.server.ui_url))
             .send()
             .await
             .unwrap();
-        answer.json().await.unwrap()
+        response.json().await.unwrap()
     }
 
     pub(super) async fn clear(&self) {
-        let answer = self
+        let response = self
             .http
             .delete(format!("{}/email/all", self.server.ui_url))
             .send()
             .await
             .unwrap();
-        assert!(answer.status().is_success());
+        assert!(response.status().is_success());
     }
 }
 

@@ -20,7 +20,7 @@ use domain::WebhookProvider::{Adyen, Checkout, Square, Standard, Stripe};
 use payment_webhooks::{Message, SampleKind::Paid};
 use store::adhoc_query;
 
-/// `STORM_ORDERS=2000` measures a larger load.
+/// `STRESS_ORDERS=2000` measures a larger load.
 const ORDERS: usize = 200;
 const COPIES: usize = 3;
 /// One event in 100 is forged or stale.
@@ -38,7 +38,7 @@ enum StressEvent {
 
 #[tokio::test]
 async fn duplicate_and_forged_events_apply_once() {
-    let orders: usize = env::var("STORM_ORDERS")
+    let orders: usize = env::var("STRESS_ORDERS")
         .ok()
         .map_or(ORDERS, |orders| orders.parse().unwrap());
     let forged = orders * COPIES / FORGED;
@@ -169,7 +169,7 @@ async fn duplicate_and_forged_events_apply_once() {
 }
 
 fn order_id(order: usize) -> String {
-    format!("storm-{order}")
+    format!("stress-{order}")
 }
 
 async fn send_to_order(harness: &Harness, sent: StressEvent) -> u16 {
@@ -183,7 +183,7 @@ async fn send_to_order(harness: &Harness, sent: StressEvent) -> u16 {
         StressEvent::Genuine { .. } => {
             let sender = WebhookSender::new(harness, provider);
             sender
-                .send_event(Paid, &sample_payment(&sender, order), "storm")
+                .send_event(Paid, &sample_payment(&sender, order), "stress")
                 .await
         }
         StressEvent::Tampered { .. } => {
@@ -215,12 +215,12 @@ async fn send_to_order(harness: &Harness, sent: StressEvent) -> u16 {
 }
 
 fn sample_payment(sender: &WebhookSender<'_>, order: usize) -> SamplePayment {
-    sender.payment(&order_id(order), &format!("storm-payment-{order}"), TOTAL)
+    sender.payment(&order_id(order), &format!("stress-payment-{order}"), TOTAL)
 }
 
 async fn count_rows(harness: &Harness, query: &str) -> usize {
-    let answer = adhoc_query::run_query(&harness.pool, query, 1)
+    let response = adhoc_query::run_query(&harness.pool, query, 1)
         .await
         .unwrap();
-    answer.rows[0][0].as_ref().unwrap().parse().unwrap()
+    response.rows[0][0].as_ref().unwrap().parse().unwrap()
 }

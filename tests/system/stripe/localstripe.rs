@@ -151,15 +151,19 @@ impl Localstripe {
     }
 
     async fn get(&self, path: &str) -> Value {
-        let answer = self
+        let response = self
             .http
             .get(format!("{}{path}", self.url))
             .bearer_auth(API_KEY)
             .send()
             .await
             .unwrap();
-        assert!(answer.status().is_success(), "{path}: {}", answer.status());
-        answer.json().await.unwrap()
+        assert!(
+            response.status().is_success(),
+            "{path}: {}",
+            response.status()
+        );
+        response.json().await.unwrap()
     }
 
     async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Value {
@@ -169,9 +173,13 @@ impl Localstripe {
                 .bearer_auth(API_KEY),
             fields,
         );
-        let answer = request.send().await.unwrap();
-        assert!(answer.status().is_success(), "{path}: {}", answer.status());
-        answer.json().await.unwrap()
+        let response = request.send().await.unwrap();
+        assert!(
+            response.status().is_success(),
+            "{path}: {}",
+            response.status()
+        );
+        response.json().await.unwrap()
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) struct RecordedCall {
     pub(super) status: u16,
 }
 
-type Answer = (u16, Bytes);
+type StoredResponse = (u16, Bytes);
 
 #[derive(Default)]
 struct ProxyState {
@@ -47,7 +47,7 @@ struct ProxyState {
     /// The faults of the next calls: method, end of the path, fault.
     faults: Mutex<VecDeque<(&'static str, &'static str, Fault)>>,
     /// The first request of each key, and its response.
-    keys: Mutex<BTreeMap<String, (String, Answer)>>,
+    keys: Mutex<BTreeMap<String, (String, StoredResponse)>>,
     /// Fields that replace those of every response.
     overlay: Mutex<Option<Value>>,
 }
@@ -144,7 +144,7 @@ async fn forward(State(shared): State<Arc<ProxyState>>, request: Request) -> Res
         .as_ref()
         .and_then(|key| shared.keys.lock().unwrap().get(key).cloned());
     let (status, text) = match known {
-        Some((first, answer)) if first == body => answer,
+        Some((first, response)) if first == body => response,
         Some(_) => {
             record_call(400);
             return error_response(400, "idempotency_error");
@@ -159,16 +159,17 @@ async fn forward(State(shared): State<Arc<ProxyState>>, request: Request) -> Res
                     call = call.header(name, value);
                 }
             }
-            let answer = call.body(body.clone()).send().await.unwrap();
-            let answer: Answer = (answer.status().as_u16(), answer.bytes().await.unwrap());
+            let response = call.body(body.clone()).send().await.unwrap();
+            let response: StoredResponse =
+                (response.status().as_u16(), response.bytes().await.unwrap());
             if let Some(key) = &key {
                 shared
                     .keys
                     .lock()
                     .unwrap()
-                    .insert(key.clone(), (body.clone(), answer.clone()));
+                    .insert(key.clone(), (body.clone(), response.clone()));
             }
-            answer
+            response
         }
     };
     match fault {
@@ -195,15 +196,15 @@ fn error_response(status: u16, kind: &str) -> Response {
 }
 
 fn with_fields(text: &[u8], fields: &Value) -> Bytes {
-    let mut answer: Value = serde_json::from_slice(text).unwrap();
+    let mut response: Value = serde_json::from_slice(text).unwrap();
     let add = |object: &mut Value| {
         for (name, value) in fields.as_object().unwrap() {
             object[name] = value.clone();
         }
     };
-    match answer.get_mut("data").and_then(Value::as_array_mut) {
+    match response.get_mut("data").and_then(Value::as_array_mut) {
         Some(list) => list.iter_mut().for_each(add),
-        None => add(&mut answer),
+        None => add(&mut response),
     }
-    answer.to_string().into()
+    response.to_string().into()
 }

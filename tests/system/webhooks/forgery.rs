@@ -95,13 +95,13 @@ async fn forged_event_is_rejected_and_not_stored() {
             .filter(|foreign| **foreign != provider)
         {
             let message = sign_now(foreign, sample_event(foreign, &id));
-            let answer = post_webhook(&harness.url, provider, &message).await;
-            let reason = answer.body["reason"].clone();
+            let response = post_webhook(&harness.url, provider, &message).await;
+            let reason = response.body["reason"].clone();
             assert!(
                 reason == "header" || reason == "signature",
-                "{foreign} at {provider}: {answer:?}"
+                "{foreign} at {provider}: {response:?}"
             );
-            answer.expect_rejected(provider, reason.as_str().unwrap());
+            response.expect_rejected(provider, reason.as_str().unwrap());
         }
     }
     for provider in TIMED {
@@ -376,9 +376,9 @@ async fn provider_without_secret_is_404() {
         (Method::PUT, Some("{}".to_owned())),
         (Method::DELETE, None),
     ] {
-        let answer = harness.send(method, "/webhooks/stripe", &[], body).await;
-        assert_eq!(answer.header("allow"), "POST");
-        answer.expect_problem(405, "method_not_allowed");
+        let response = harness.send(method, "/webhooks/stripe", &[], body).await;
+        assert_eq!(response.header("allow"), "POST");
+        response.expect_problem(405, "method_not_allowed");
     }
     deliver_genuine_event(&harness, WebhookProvider::Stripe, "on").await;
 }
@@ -412,9 +412,9 @@ async fn event_is_accepted_without_worker_but_needs_temporal() {
     for &provider in WebhookProvider::ALL {
         let id = format!("no-temporal-{provider}");
         let good = sign_now(provider, sample_event(provider, &id));
-        let answer: ApiResponse = post_webhook(&harness.url, provider, &good).await;
-        assert_eq!(answer.header("retry-after"), "5");
-        answer.expect_problem(503, "temporal_unavailable");
+        let response: ApiResponse = post_webhook(&harness.url, provider, &good).await;
+        assert_eq!(response.header("retry-after"), "5");
+        response.expect_problem(503, "temporal_unavailable");
         // A forged event is still rejected.
         post_webhook(&harness.url, provider, &tamper(provider, &good))
             .await
@@ -509,7 +509,7 @@ async fn secrets_and_personal_data_are_never_logged() {
         seen.extend(
             answers
                 .iter()
-                .map(|answer| format!("{:?} {}\n", answer.headers, answer.body)),
+                .map(|response| format!("{:?} {}\n", response.headers, response.body)),
         );
     }
     let read = async || harness.webhook_outcomes().await;

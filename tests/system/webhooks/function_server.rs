@@ -50,7 +50,7 @@ impl FunctionServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let service = Router::new()
-            .fallback(answer)
+            .fallback(handle_request)
             .with_state((Arc::new(app), shape));
         let server = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
         Self { url, server }
@@ -74,7 +74,7 @@ pub(super) fn connect_client(harness: &Harness) -> OrderClient {
     OrderClient::new(temporal.unwrap())
 }
 
-async fn answer(
+async fn handle_request(
     State((app, shape)): State<(Arc<App>, PayloadFormat)>,
     request: HttpRequest,
 ) -> HttpResponse<HttpBody> {

@@ -174,7 +174,7 @@ async fn call_secrets_manager(proxy: &CountingProxy, action: &str, body: Value) 
     let request = request
         .header("content-type", "application/x-amz-json-1.1")
         .header("authorization", authorization);
-    let answer = request
+    let response = request
         .body(body.to_string())
         .send()
         .await
@@ -182,7 +182,7 @@ async fn call_secrets_manager(proxy: &CountingProxy, action: &str, body: Value) 
         .text()
         .await
         .unwrap();
-    serde_json::from_str(&answer).unwrap_or(Value::String(answer))
+    serde_json::from_str(&response).unwrap_or(Value::String(response))
 }
 
 async fn forward(State(proxy): State<Arc<CountingProxy>>, request: Request) -> (StatusCode, Bytes) {
@@ -197,7 +197,7 @@ async fn forward(State(proxy): State<Arc<CountingProxy>>, request: Request) -> (
             && parts.headers.contains_key("x-amz-security-token")
     );
     let body = to_bytes(body, 1 << 20).await.unwrap();
-    let answer = proxy
+    let response = proxy
         .http
         .post(&proxy.target)
         .headers(parts.headers)
@@ -205,7 +205,7 @@ async fn forward(State(proxy): State<Arc<CountingProxy>>, request: Request) -> (
         .send()
         .await
         .unwrap();
-    (answer.status(), answer.bytes().await.unwrap())
+    (response.status(), response.bytes().await.unwrap())
 }
 
 #[tokio::test]
@@ -232,9 +232,9 @@ async fn changed_secret_applies_immediately_with_limited_refreshes() {
     // The provider signs with the new secret immediately; a rejected event triggers a refresh.
     manager.put_secret(&secret_lines(&[2])).await;
     let began = Instant::now();
-    let answer = async || send_signed_event(&harness, STRIPE, 2).await.status.as_u16();
+    let response = async || send_signed_event(&harness, STRIPE, 2).await.status.as_u16();
     harness
-        .wait_until("the new secret", answer, |status| *status == 200)
+        .wait_until("the new secret", response, |status| *status == 200)
         .await;
     assert!(
         began.elapsed() < Duration::from_secs(60),
@@ -305,14 +305,14 @@ async fn cached_secrets_work_while_secrets_manager_is_unavailable() {
         .await;
     // The API cannot verify an event yet, so the provider must repeat it.
     for _ in 0..3 {
-        let answer = send_signed_event(&harness, STRIPE, 1).await;
-        assert_eq!(answer.header("retry-after"), "5");
-        answer.expect_problem(503, "auth_unavailable");
+        let response = send_signed_event(&harness, STRIPE, 1).await;
+        assert_eq!(response.header("retry-after"), "5");
+        response.expect_problem(503, "auth_unavailable");
     }
     manager.set_unavailable(false);
-    let answer = async || send_signed_event(&harness, STRIPE, 1).await.status.as_u16();
+    let response = async || send_signed_event(&harness, STRIPE, 1).await.status.as_u16();
     harness
-        .wait_until("the first secret", answer, |status| *status == 200)
+        .wait_until("the first secret", response, |status| *status == 200)
         .await;
 
     manager.set_unavailable(true);
@@ -339,9 +339,11 @@ async fn cached_secrets_work_while_secrets_manager_is_unavailable() {
     // No rejected event triggers a refresh: the old secret ends by the periodic refresh alone.
     manager.set_unavailable(false);
     manager.put_secret(&secret_lines(&[2])).await;
-    let answer = async || send_signed_event(&harness, STRIPE, 1).await.status.as_u16();
+    let response = async || send_signed_event(&harness, STRIPE, 1).await.status.as_u16();
     harness
-        .wait_until("the end of the old secret", answer, |status| *status == 400)
+        .wait_until("the end of the old secret", response, |status| {
+            *status == 400
+        })
         .await;
     send_signed_event(&harness, STRIPE, 2)
         .await

@@ -32,7 +32,7 @@ struct Case {
     url: Option<String>,
     expect: String,
     /// The response that the provider expects, if the case defines one.
-    reply: Value,
+    response: Value,
 }
 
 /// Returns whether the cases belong to a scheme that we do not support.
@@ -70,12 +70,12 @@ fn read_cases() -> Vec<Case> {
     vector_files()
         .into_iter()
         .flat_map(read)
-        .filter_map(|case| Case::read(&case))
+        .filter_map(|case| Case::from_json(&case))
         .collect()
 }
 
 impl Case {
-    fn read(case: &Value) -> Option<Self> {
+    fn from_json(case: &Value) -> Option<Self> {
         let text = |field: &str| {
             case[field]
                 .as_str()
@@ -107,7 +107,7 @@ impl Case {
             now: case["now"].as_i64().unwrap_or(0),
             url: case["notification_url"].as_str().map(str::to_owned),
             expect: text("expect"),
-            reply: case["reply"].clone(),
+            response: case["reply"].clone(),
         })
     }
 
@@ -156,7 +156,7 @@ async fn each_vector_gets_its_expected_verdict_over_http() {
             let keyring = WebhookSecrets::from_secrets([case.secrets.clone()], case.url.clone());
             let door = FunctionServer::start(&orders, keyring, case.now, shape).await;
             let body = case.body.clone().into_bytes();
-            let reply = send_request(webhook_request(
+            let response = send_request(webhook_request(
                 &door.url,
                 case.provider.as_str(),
                 &case.header_pairs(),
@@ -164,11 +164,11 @@ async fn each_vector_gets_its_expected_verdict_over_http() {
             ))
             .await;
             let name = format!("{} as {shape:?}", case.name);
-            let seen = (reply.status.as_u16(), reply.body.clone());
-            if !case.reply.is_null() {
-                assert_eq!(case.reply["status"], seen.0, "{name}: {}", seen.1);
+            let seen = (response.status.as_u16(), response.body.clone());
+            if !case.response.is_null() {
+                assert_eq!(case.response["status"], seen.0, "{name}: {}", seen.1);
                 assert!(
-                    case.reply["body"].is_null() || case.reply["body"] == seen.1,
+                    case.response["body"].is_null() || case.response["body"] == seen.1,
                     "{name}: {}",
                     seen.1
                 );
@@ -177,11 +177,12 @@ async fn each_vector_gets_its_expected_verdict_over_http() {
                 "policy" => case.expected_by_policy(),
                 expect => Some(expect),
             };
-            let accepts =
-                expected.map_or(reply.status.is_success(), |expected| expected == "accept");
+            let accepts = expected.map_or(response.status.is_success(), |expected| {
+                expected == "accept"
+            });
             if accepts {
-                assert!(reply.status.is_success(), "{name}: {seen:?}");
-                reply.expect_accepted(case.provider);
+                assert!(response.status.is_success(), "{name}: {seen:?}");
+                response.expect_accepted(case.provider);
                 assert!(!events.is_empty(), "{name}");
                 for (event, before) in events.iter().zip(before) {
                     wait_for_settlement(&harness, event, before).await;
@@ -193,7 +194,7 @@ async fn each_vector_gets_its_expected_verdict_over_http() {
                 expected.map(|expected| expected.strip_prefix("reject:").unwrap().to_owned());
             let reason = reason
                 .unwrap_or_else(|| seen.1["reason"].as_str().unwrap_or("a reason").to_owned());
-            let problem = reply.expect_rejected(case.provider, &reason);
+            let problem = response.expect_rejected(case.provider, &reason);
             let detail = problem["detail"].as_str().unwrap();
             let phrase = match reason.as_str() {
                 "header" => "missing",

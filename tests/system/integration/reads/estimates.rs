@@ -44,19 +44,19 @@ async fn estimate_before_shipping_starts_at_current_time() {
         ("/orders".to_owned(), "/orders/0/estimated_delivery"),
     ] {
         let before = Utc::now();
-        let answer = harness.get(&path).await.expect_status(200);
-        let counted_from = parse_time(answer.pointer(field).unwrap()) - TimeDelta::days(5);
+        let response = harness.get(&path).await.expect_status(200);
+        let counted_from = parse_time(response.pointer(field).unwrap()) - TimeDelta::days(5);
         assert!(
             before <= counted_from && counted_from <= Utc::now(),
             "{path}: {counted_from}"
         );
     }
-    let answer = harness
+    let response = harness
         .get(&format!("/orders/{id}/estimated-delivery"))
         .await
         .expect_status(200);
     assert_eq!(
-        (&answer["order_id"], &answer["basis"]),
+        (&response["order_id"], &response["basis"]),
         (&json!(id), &json!("now"))
     );
     cancel_order(&harness, &id).await;
@@ -74,19 +74,19 @@ async fn estimate_after_shipping_is_fixed() {
         .get(&format!("/orders/{id}"))
         .await
         .expect_status(200);
-    let answer = harness
+    let response = harness
         .get(&format!("/orders/{id}/estimated-delivery"))
         .await
         .expect_status(200);
-    assert_eq!(answer["basis"], "shipped");
+    assert_eq!(response["basis"], "shipped");
     assert_eq!(
-        parse_time(&answer["estimated_delivery"]),
+        parse_time(&response["estimated_delivery"]),
         parse_time(&state["shipment_info"]["shipped_at"]) + TimeDelta::days(3)
     );
-    assert_eq!(state["estimated_delivery"], answer["estimated_delivery"]);
+    assert_eq!(state["estimated_delivery"], response["estimated_delivery"]);
     assert_eq!(
         state["shipment_info"]["estimated_delivery"],
-        answer["estimated_delivery"]
+        response["estimated_delivery"]
     );
 }
 
@@ -95,12 +95,12 @@ async fn cancelled_order_has_no_delivery_estimate() {
     let harness = Harness::start().await;
     let id = create_waiting_order(&harness).await;
     cancel_order(&harness, &id).await;
-    let answer = harness
+    let response = harness
         .get(&format!("/orders/{id}/estimated-delivery"))
         .await
         .expect_status(200);
     assert_eq!(
-        answer,
+        response,
         json!({"order_id": id, "estimated_delivery": null, "basis": "none"})
     );
 }

@@ -21,24 +21,24 @@ async fn matching_etag_returns_304() {
         .filter(|path| !path.ends_with("/result"))
     {
         for known in [&tag, &strong, &list, "*"] {
-            let reply = get_with_headers(&harness, path, &[("if-none-match", known)]).await;
+            let response = get_with_headers(&harness, path, &[("if-none-match", known)]).await;
             assert_eq!(
-                (reply.status.as_u16(), reply.body.as_str()),
+                (response.status.as_u16(), response.body.as_str()),
                 (304, Some("")),
                 "{path} {known}"
             );
             assert_eq!(
-                (reply.header("etag"), reply.header("content-type")),
+                (response.header("etag"), response.header("content-type")),
                 (tag.as_str(), ""),
                 "{path}"
             );
-            assert_eq!(reply.header("cache-control"), "private, no-cache");
-            assert!(!reply.header("x-request-id").is_empty());
+            assert_eq!(response.header("cache-control"), "private, no-cache");
+            assert!(!response.header("x-request-id").is_empty());
         }
         for unknown in ["W/\"999\"", "\"abc\"", "nonsense", "\"0\""] {
-            let reply = get_with_headers(&harness, path, &[("if-none-match", unknown)]).await;
+            let response = get_with_headers(&harness, path, &[("if-none-match", unknown)]).await;
             assert_eq!(
-                (reply.status.as_u16(), reply.header("etag")),
+                (response.status.as_u16(), response.header("etag")),
                 (200, tag.as_str()),
                 "{path} {unknown}"
             );
@@ -47,9 +47,9 @@ async fn matching_etag_returns_304() {
     cancel_order(&harness, &id).await;
     // The order changed: a request with the old tag gets the new state, and the result has a tag.
     for path in read_paths(&id) {
-        let reply = get_with_headers(&harness, &path, &[("if-none-match", &tag)]).await;
-        assert_eq!(reply.status, 200, "{path}");
-        let new = reply.header("etag").to_owned();
+        let response = get_with_headers(&harness, &path, &[("if-none-match", &tag)]).await;
+        assert_eq!(response.status, 200, "{path}");
+        let new = response.header("etag").to_owned();
         assert_eq!(
             get_with_headers(&harness, &path, &[("if-none-match", &new)])
                 .await
@@ -65,10 +65,10 @@ async fn matching_etag_returns_304() {
 async fn head_is_rejected_with_405() {
     let harness = Harness::start().await;
     for path in ["/orders/o-1", "/orders/o-1/result", "/health"] {
-        let reply = harness.send(Method::HEAD, path, &[], None).await;
-        assert_eq!(reply.status, 405, "{path}");
+        let response = harness.send(Method::HEAD, path, &[], None).await;
+        assert_eq!(response.status, 405, "{path}");
         assert!(
-            reply.header("allow").contains("GET") && !reply.header("allow").contains("HEAD"),
+            response.header("allow").contains("GET") && !response.header("allow").contains("HEAD"),
             "{path}"
         );
         harness

@@ -12,14 +12,14 @@ use store::orders::OrderProjection;
 
 /// Returns the rows of one page and the path of the next page.
 async fn read_page(harness: &Harness, path: &str) -> (Vec<Value>, Option<String>) {
-    let reply = harness.get(path).await;
-    let link = reply.header("link").to_owned();
+    let response = harness.get(path).await;
+    let link = response.header("link").to_owned();
     let next = link
         .strip_prefix('<')
         .and_then(|link| link.strip_suffix(">; rel=\"next\""))
         .map(str::to_owned);
     assert_eq!(next.is_some(), !link.is_empty(), "{link}");
-    let body = reply.expect_status(200);
+    let body = response.expect_status(200);
     let rows = body
         .get("orders")
         .or_else(|| body.get("events"))

@@ -24,7 +24,7 @@ async fn change_ends_long_poll() {
         let news = async || get_with_headers(&harness, &path, &headers).await;
         // On a slow machine a cancel can take longer than one long poll, so the client repeats it.
         harness
-            .wait_until("a change", news, |reply| reply.status != 304)
+            .wait_until("a change", news, |response| response.status != 304)
             .await
     };
     let [order, events, row] =
@@ -35,12 +35,15 @@ async fn change_ends_long_poll() {
         changed(row),
         cancel_order(&harness, &id)
     );
-    for reply in [&order, &events, &row] {
+    for response in [&order, &events, &row] {
         assert_eq!(
-            (reply.status.as_u16(), reply.header("preference-applied")),
+            (
+                response.status.as_u16(),
+                response.header("preference-applied")
+            ),
             (200, "wait=20")
         );
-        assert_ne!(reply.header("etag"), tag);
+        assert_ne!(response.header("etag"), tag);
     }
     assert_eq!(
         (&order.body["status"], &row.body["status"]),
@@ -66,33 +69,45 @@ async fn long_poll_without_change_returns_304() {
     for rest in ["", "/status", "/estimated-delivery", "/events"] {
         let began = Instant::now();
         let headers = [("if-none-match", tag.as_str()), ("prefer", "wait=1")];
-        let reply = get_with_headers(&harness, &format!("/orders/{id}{rest}"), &headers).await;
+        let response = get_with_headers(&harness, &format!("/orders/{id}{rest}"), &headers).await;
         assert_eq!(
-            (reply.status.as_u16(), reply.header("preference-applied")),
+            (
+                response.status.as_u16(),
+                response.header("preference-applied")
+            ),
             (304, "wait=1"),
             "{rest}"
         );
         assert!(began.elapsed() >= Duration::from_secs(1), "{rest}");
     }
     // A request without a tag returns immediately and without `Preference-Applied`.
-    let reply =
+    let response =
         get_with_headers(&harness, &format!("/orders/{id}"), &[("prefer", "wait=20")]).await;
     assert_eq!(
-        (reply.status.as_u16(), reply.header("preference-applied")),
+        (
+            response.status.as_u16(),
+            response.header("preference-applied")
+        ),
         (200, "")
     );
     // An outdated tag returns immediately.
     let headers = [("if-none-match", "W/\"1\""), ("prefer", "wait=20")];
-    let reply = get_with_headers(&harness, &format!("/orders/{id}"), &headers).await;
+    let response = get_with_headers(&harness, &format!("/orders/{id}"), &headers).await;
     assert_eq!(
-        (reply.status.as_u16(), reply.header("preference-applied")),
+        (
+            response.status.as_u16(),
+            response.header("preference-applied")
+        ),
         (200, "wait=20")
     );
     // An unreadable preference is ignored.
     let headers = [("if-none-match", tag.as_str()), ("prefer", "wait=soon")];
-    let reply = get_with_headers(&harness, &format!("/orders/{id}"), &headers).await;
+    let response = get_with_headers(&harness, &format!("/orders/{id}"), &headers).await;
     assert_eq!(
-        (reply.status.as_u16(), reply.header("preference-applied")),
+        (
+            response.status.as_u16(),
+            response.header("preference-applied")
+        ),
         (304, "")
     );
     cancel_order(&harness, &id).await;
@@ -155,7 +170,9 @@ async fn long_poll_waits_for_unreceived_order() {
         let headers = [("if-none-match", "W/\"0\""), ("prefer", "wait=20")];
         let news = async || get_with_headers(&harness, &path, &headers).await;
         harness
-            .wait_until("the received order", news, |reply| reply.status != 304)
+            .wait_until("the received order", news, |response| {
+                response.status != 304
+            })
             .await
             .expect_status(200)
     };
@@ -178,27 +195,27 @@ async fn result_is_available_after_order_end() {
         .expect_problem(409, "order_running");
     assert_eq!(problem["order_status"], "pending");
     let began = Instant::now();
-    let reply = get_with_headers(&harness, &result, &[("prefer", "wait=1")]).await;
+    let response = get_with_headers(&harness, &result, &[("prefer", "wait=1")]).await;
     assert!(began.elapsed() >= Duration::from_secs(1));
-    assert_eq!(reply.header("preference-applied"), "wait=1");
-    reply.expect_problem(409, "order_running");
+    assert_eq!(response.header("preference-applied"), "wait=1");
+    response.expect_problem(409, "order_running");
     let ended = async |path: String| {
         let result = async || get_with_headers(&harness, &path, &[("prefer", "wait=20")]).await;
         harness
-            .wait_until("the result", result, |reply| reply.status != 409)
+            .wait_until("the result", result, |response| response.status != 409)
             .await
     };
-    let (reply, row, ()) = futures::join!(
+    let (response, row, ()) = futures::join!(
         ended(result.clone()),
         ended(format!("{result}?source=database")),
         cancel_order(&harness, &id)
     );
     assert_eq!(
-        (reply.header("preference-applied"), row.status.as_u16()),
+        (response.header("preference-applied"), row.status.as_u16()),
         ("wait=20", 200)
     );
-    let tag = reply.header("etag").to_owned();
-    let outcome = reply.expect_status(200);
+    let tag = response.header("etag").to_owned();
+    let outcome = response.expect_status(200);
     assert_eq!(
         (
             &outcome["status"],
@@ -280,7 +297,7 @@ async fn each_outcome_has_its_result() {
         let path = "/orders/r-rejected/signals/reject";
         let decided = async || harness.post(path, json!({"reason": "too dear"})).await;
         harness
-            .wait_until("the rejection", decided, |reply| reply.status == 200)
+            .wait_until("the rejection", decided, |response| response.status == 200)
             .await;
     };
     let (rejected, ()) = futures::join!(rejected, reject);

@@ -56,9 +56,9 @@ async fn workflow_and_database_return_equal_state() {
         format!("/orders/{id}"),
         format!("/orders/{id}?source=workflow"),
     ] {
-        let reply = harness.get(&path).await;
+        let response = harness.get(&path).await;
         assert_eq!(
-            (reply.header("etag"), &reply.body["source"]),
+            (response.header("etag"), &response.body["source"]),
             (tag.as_str(), &json!("database")),
             "{path}"
         );
@@ -93,9 +93,9 @@ async fn order_without_row_is_read_from_temporal() {
         .await
         .expect_started();
     for query in ["", "?source=database", "?source=workflow"] {
-        let reply = harness.get(&format!("/orders/{id}/status{query}")).await;
-        assert_eq!(reply.header("etag"), "W/\"0\"");
-        let state = reply.expect_status(200);
+        let response = harness.get(&format!("/orders/{id}/status{query}")).await;
+        assert_eq!(response.header("etag"), "W/\"0\"");
+        let state = response.expect_status(200);
         assert_eq!(
             (
                 &state["source"],
@@ -149,9 +149,9 @@ async fn deleted_workflow_is_read_from_its_row() {
     cancel_order(&harness, &id).await;
     delete_workflow(&harness, &id).await;
     for path in read_paths(&id) {
-        let reply = harness.get(&path).await;
-        assert!(!reply.header("etag").is_empty(), "{path}");
-        let body = reply.expect_status(200);
+        let response = harness.get(&path).await;
+        assert!(!response.header("etag").is_empty(), "{path}");
+        let body = response.expect_status(200);
         assert!(
             body["source"] == "database" || body["source"].is_null(),
             "{path}: {body}"
@@ -341,7 +341,7 @@ async fn workflow_answers_while_database_is_unavailable() {
     // The refusal is a change that no row contains.
     let long = [("if-none-match", tag.as_str()), ("prefer", "wait=20")];
     let news = async || get_with_headers(&harness, &format!("/orders/{open}"), &long).await;
-    let news = harness.wait_until("a change", news, |reply| reply.status == 200);
+    let news = harness.wait_until("a change", news, |response| response.status == 200);
     let approve = format!("/orders/{open}/signals/approve");
     let (news, refused) = futures::join!(news, harness.post(&approve, json!({})));
     refused.expect_problem(409, "not_in_review");
