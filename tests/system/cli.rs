@@ -1,12 +1,14 @@
-//! The command line, as a person or a script has it: what it prints is compared with `cli/snapshots`, times, ids and
-//! addresses aside. After a change that is meant, `INSTA_UPDATE=always cargo test -p orderflow-system-tests cli` renews them.
+//! The command line. Its output is compared with `cli/snapshots`, without times, ids and addresses.
+//!
+//! After an intended change, `INSTA_UPDATE=always cargo test -p orderflow-system-tests cli` updates
+//! the snapshots.
 
 mod acceptance;
 mod database;
 mod help;
 mod menu;
 mod orders;
-mod payment_events;
+mod providers;
 mod snapshot;
 mod stack;
 mod workflows;
@@ -23,12 +25,13 @@ use crate::harness::Harness;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_orderflow-under-test");
 
-/// The program, without what the environment of the tests may set.
+/// Returns a command of the program without the settings of the tests' environment.
 fn program() -> Command {
     let mut command = Command::new(PROGRAM);
     for name in [
         "DATABASE_URL",
         "TEMPORAL_ADDRESS",
+        "TEMPORAL_NAMESPACE",
         "ORDERFLOW_URL",
         "ORDER_PROFILE",
         "ORDERFLOW_LOCAL_DATABASE_URL",
@@ -40,7 +43,7 @@ fn program() -> Command {
 }
 
 impl Harness {
-    /// Runs the program with this world's addresses.
+    /// Runs the program with the addresses of this harness.
     async fn run_orderflow(&self, arguments: &[&str]) -> Output {
         self.command().args(arguments).output().await.unwrap()
     }
@@ -56,7 +59,7 @@ impl Harness {
         command
     }
 
-    /// What it prints when it works.
+    /// Returns the standard output of a command that must succeed.
     #[track_caller]
     fn expect_stdout(output: Output) -> String {
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -68,7 +71,7 @@ impl Harness {
         serde_json::from_str(&Self::expect_stdout(self.run_orderflow(arguments).await)).unwrap()
     }
 
-    /// The commands one after the other, as they would stand in a terminal.
+    /// Runs the commands one after the other, and returns them with their output as in a terminal.
     async fn record_session(&self, commands: &[&[&str]]) -> String {
         let mut session = String::new();
         for arguments in commands {
@@ -81,7 +84,7 @@ impl Harness {
     }
 }
 
-/// One command in a terminal: what was typed, what came, and the exit code.
+/// Formats one command as in a terminal: the command line, its output and its exit code.
 fn format_session_entry(arguments: &[&str], output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
     let quoted = |argument: &&str| {
@@ -91,8 +94,8 @@ fn format_session_entry(arguments: &[&str], output: &Output) -> String {
             (*argument).to_owned()
         }
     };
-    let typed: Vec<_> = arguments.iter().map(quoted).collect();
-    let mut shown = format!("$ orderflow {}\n", typed.join(" "));
+    let words: Vec<_> = arguments.iter().map(quoted).collect();
+    let mut shown = format!("$ orderflow {}\n", words.join(" "));
     for part in [text(&output.stdout), text(&output.stderr)]
         .iter()
         .filter(|part| !part.is_empty())
@@ -107,7 +110,7 @@ fn format_session_entry(arguments: &[&str], output: &Output) -> String {
     shown
 }
 
-/// Compares with the snapshot of this name, without what differs from run to run.
+/// Compares a text with the snapshot of this name. Values that differ between runs are replaced.
 #[track_caller]
 fn assert_matches_snapshot(name: &str, text: &str) {
     insta::with_settings!({
@@ -130,7 +133,7 @@ fn assert_matches_snapshot(name: &str, text: &str) {
             // A reader that waited too long for the worker takes the row.
             (r"from (workflow|database)", "from [source]"),
             (r#""source":"(workflow|database)""#, r#""source":"[source]""#),
-            // Columns are as wide as what was taken out.
+            // The width of a column depends on the replaced values.
             (r" {2,}", "  "),
         ],
     }, { insta::assert_snapshot!(name, text) });

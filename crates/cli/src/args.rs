@@ -39,7 +39,8 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Start the local stack: PostgreSQL, Temporal and its UI, a mail server, the worker, the HTTP API.
+    /// Start the local stack: PostgreSQL, Temporal and its UI, a mail server, the worker, the HTTP
+    /// API.
     #[command(
         visible_alias = "start",
         after_help = "Examples:

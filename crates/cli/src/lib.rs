@@ -89,8 +89,8 @@ fn join_lines(text: &str, separator: &str) -> String {
         .join(separator)
 }
 
-/// Reads `.env` into the environment. Must run before other threads exist, since they could read the
-/// environment at the same time.
+/// Reads `.env` into the environment. Must run before other threads exist, since they could read
+/// the environment at the same time.
 fn load_env_file() -> Result<()> {
     match dotenvy::dotenv() {
         Err(error) if !error.not_found() => {

@@ -1,4 +1,5 @@
-//! `manual`: prints `docs/cli.md` from clap's definitions. A test compares the page with this output.
+//! `manual`: prints `docs/cli.md` from clap's definitions. A test compares the page with this
+//! output.
 
 use anyhow::Result;
 use clap::Command;

@@ -1,7 +1,7 @@
 //! The order commands. Each calls the HTTP API, as any other client does.
 //!
-//! Only `list`, `describe`, `history` and `check` connect to Temporal or the database. Start reading at
-//! [`OrderCommand`].
+//! Only `list`, `describe`, `history` and `check` connect to Temporal or the database. Start
+//! reading at [`OrderCommand`].
 
 pub(crate) mod api_client;
 pub(crate) mod arguments;

@@ -1,4 +1,5 @@
-//! Output for people and for programs. Colour is used on a terminal only, and not if `NO_COLOR` is set.
+//! Output for people and for programs. Colour is used on a terminal only, and not if `NO_COLOR` is
+//! set.
 
 use std::io::{ErrorKind, Write};
 

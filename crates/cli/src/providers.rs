@@ -1,7 +1,9 @@
-//! The commands for payment providers' webhook events: sending a test event, listing and replaying events.
+//! The commands for payment providers' webhook events: sending a test event, listing and replaying
+//! events.
 //!
-//! `webhook send` acts as a payment provider and needs its secret. `webhooks list` and `webhooks show`
-//! read the database; `webhooks replay` also calls Temporal. Start reading at [`ProviderCommand`].
+//! `webhook send` acts as a payment provider and needs its secret. `webhooks list` and `webhooks
+//! show` read the database; `webhooks replay` also calls Temporal. Start reading at
+//! [`ProviderCommand`].
 
 mod arguments;
 mod replay;

@@ -1,8 +1,10 @@
-//! RDS snapshots of the deployment's database: take one, list them, restore one into a new instance.
+//! RDS snapshots of the deployment's database: take one, list them, restore one into a new
+//! instance.
 //!
-//! The commands call RDS only, with the credentials that AWS's own tools use. They never replace or delete
-//! an instance or a snapshot. The AWS SDK takes minutes to compile, so the code is behind the feature
-//! `aws`; without it, the commands fail with an explanation. Start reading at [`SnapshotCommand`].
+//! The commands call RDS only, with the credentials that AWS's own tools use. They never replace or
+//! delete an instance or a snapshot. The AWS SDK takes minutes to compile, so the code is behind
+//! the feature `aws`; without it, the commands fail with an explanation. Start reading at
+//! [`SnapshotCommand`].
 
 mod arguments;
 #[cfg(feature = "aws")]

@@ -1,4 +1,5 @@
-//! The servers that the commands use: those of the environment, else of the running stack, else the defaults.
+//! The servers that the commands use: those of the environment, else of the running stack, else the
+//! defaults.
 
 use anyhow::{Context, Result, anyhow};
 

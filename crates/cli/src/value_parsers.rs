@@ -1,4 +1,5 @@
-//! Value parsers for arguments, by the domain's own rules: an invalid value is a usage error (exit code 2).
+//! Value parsers for arguments, by the domain's own rules: an invalid value is a usage error (exit
+//! code 2).
 //!
 //! Most return the text as it was typed, because the API parses it again by the same rules.
 

@@ -1,13 +1,13 @@
-//! The demo, the acceptance run and the load generator.
+//! The demo, the acceptance scenarios and the load generator.
 
 use std::time::{Duration, Instant};
 
 use super::program;
 use crate::harness::Harness;
 
-/// The README's first command. It must end well, and nothing of it may live on.
+/// The README's first command must succeed and leave no process and no file.
 #[tokio::test]
-async fn the_demo_shows_both_orders_and_leaves_nothing() {
+async fn demo_shows_both_orders_and_leaves_nothing() {
     for arguments in [&["demo"][..], &["demo", "--fast"]] {
         let folder = tempfile::tempdir().unwrap();
         let output = program()
@@ -43,7 +43,7 @@ async fn the_demo_shows_both_orders_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn the_acceptance_run_passes_and_says_what_it_saw() {
+async fn acceptance_scenarios_pass() {
     let world = Harness::start().await;
     let lines = world.run_json(&["test-workflow", "--json"]).await;
     let lines = lines.as_array().unwrap();
@@ -55,8 +55,9 @@ async fn the_acceptance_run_passes_and_says_what_it_saw() {
 }
 
 #[tokio::test]
-async fn the_acceptance_run_skips_what_a_deployment_does_not_allow() {
-    // As the template has it: deliveries are confirmed, a request names no profile, and a sku must be stocked.
+async fn scenarios_a_deployment_forbids_are_skipped() {
+    // The settings of the SAM template: deliveries are confirmed, a request cannot set a profile,
+    // and a SKU must be in stock.
     let strict = [
         ("ALLOW_PROFILE_OVERRIDE", "off"),
         ("DELIVERY", "confirm"),
@@ -94,8 +95,9 @@ async fn the_acceptance_run_skips_what_a_deployment_does_not_allow() {
 }
 
 #[tokio::test]
-async fn the_acceptance_run_fails_where_orders_do_not_end_as_they_should() {
-    // Every order is reviewed, so one that should be charged at once is rejected in time.
+async fn scenarios_fail_when_orders_end_wrongly() {
+    // Every order is reviewed and the review times out, so an order that should be charged is
+    // cancelled.
     let broken = [
         ("REVIEW", "approval"),
         ("MANUAL_REVIEW_TIMEOUT", "1s"),
@@ -104,19 +106,19 @@ async fn the_acceptance_run_fails_where_orders_do_not_end_as_they_should() {
     ];
     let world = Harness::start_with(&broken).await;
     let output = world.run_orderflow(&["test-workflow"]).await;
-    let (shown, said) = (
+    let (shown, message) = (
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
     );
     assert_eq!(output.status.code(), Some(1), "{shown}");
     assert!(
-        shown.contains("FAILED") && said.contains("orderflow check"),
-        "{shown}{said}"
+        shown.contains("FAILED") && message.contains("orderflow check"),
+        "{shown}{message}"
     );
 }
 
 #[tokio::test]
-async fn load_measures_and_looks_at_every_order() {
+async fn load_measures_and_checks_every_order() {
     let world = Harness::start().await;
     let report = world
         .run_json(&["load", "--orders", "12", "--concurrency", "4", "--json"])
@@ -139,7 +141,7 @@ async fn load_measures_and_looks_at_every_order() {
         "{report}"
     );
     world.assert_invariants().await;
-    // Nothing is in stock: every order ends, and none of them right.
+    // Nothing is in stock, so every order ends with a failure.
     Harness::expect_stdout(world.run_orderflow(&["stock", "set", "ABC123", "0"]).await);
     let failed = world.run_orderflow(&["load", "--orders", "2"]).await;
     assert_eq!(failed.status.code(), Some(1));
@@ -155,7 +157,7 @@ async fn load_measures_and_looks_at_every_order() {
 }
 
 #[tokio::test]
-async fn a_status_is_watched_as_it_changes() {
+async fn status_is_watched_until_the_end() {
     let world = Harness::start_with(&[("DELIVERY", "confirm")]).await;
     world
         .run_json(&["start-order", "watched", "pmt-watched", "--json"])

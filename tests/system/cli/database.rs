@@ -1,4 +1,4 @@
-//! The database from the command line.
+//! The database commands.
 
 use super::assert_matches_snapshot;
 use crate::{harness::Harness, shared_servers::shared_servers};
@@ -20,15 +20,15 @@ async fn stock_is_set_and_listed() {
     session += &world
         .record_session(&[
             &["stock", "list"],
-            // What was shipped stays: the shelf is counted anew.
+            // Setting the available quantity does not change the shipped quantity.
             &["stock", "set", "SAMPLE-1", "0", "--json"],
             &["stock", "list", "--json"],
             &["stock", "set", "SAMPLE-1", "-1"],
         ])
         .await;
-    assert_matches_snapshot("stock_is_set_and_listed", &session);
+    assert_matches_snapshot("stock", &session);
     world.assert_invariants().await;
-    // Nothing is left: the next order is refused, and nothing of it is charged.
+    // Nothing is left, so the next order fails and is not charged.
     world
         .run_json(&["start-order", "stock-2", "pmt-stock-2", "--json"])
         .await;
@@ -39,7 +39,7 @@ async fn stock_is_set_and_listed() {
 }
 
 #[tokio::test]
-async fn the_database_answers_questions_and_changes_nothing() {
+async fn database_queries_are_read_only() {
     let world = Harness::start().await;
     world
         .run_json(&["start-order", "db-1", "pmt-db-1", "--json"])
@@ -65,12 +65,12 @@ async fn the_database_answers_questions_and_changes_nothing() {
             &["db", "select nothing from orders"],
         ])
         .await;
-    assert_matches_snapshot("the_database_answers_questions", &session);
+    assert_matches_snapshot("database_queries", &session);
     assert_eq!(world.audit_event_types("db-1").await.len(), 7);
 }
 
 #[tokio::test]
-async fn verify_names_the_orders_concerned() {
+async fn verify_names_the_violating_orders() {
     let world = Harness::start().await;
     world
         .run_json(&["start-order", "verify-1", "pmt-verify-1", "--json"])
@@ -79,7 +79,7 @@ async fn verify_names_the_orders_concerned() {
     let mut session = world
         .record_session(&[&["verify"], &["verify", "--json"]])
         .await;
-    // The provider's books say that it was charged twice.
+    // The provider's records contain a second charge.
     let movement = store::simulator::Movement {
         transaction_id: "txn_twice".to_owned(),
         kind: "capture".to_owned(),
@@ -97,7 +97,7 @@ async fn verify_names_the_orders_concerned() {
     session += &world
         .record_session(&[&["verify"], &["verify", "--json"]])
         .await;
-    // Its customer was told of nothing: each mail that is missing is named, once.
+    // The order's mails are deleted; each missing mail is named once.
     store::adhoc_query::run_script(
         &world.pool,
         "delete from notifications; delete from simulator.payments where transaction_id = 'txn_twice'",
@@ -109,7 +109,7 @@ async fn verify_names_the_orders_concerned() {
 }
 
 #[tokio::test]
-async fn migrate_says_what_it_did() {
+async fn migrate_reports_its_changes() {
     let world = Harness::start().await;
     let empty = shared_servers()
         .await
@@ -134,7 +134,7 @@ async fn migrate_says_what_it_did() {
     );
     let again = migrate(&["migrate"]).await;
     assert!(
-        again.contains("up to date already") && again.contains("registered already"),
+        again.contains("already up to date") && again.contains("already registered"),
         "{again}"
     );
     let json: serde_json::Value =
@@ -144,26 +144,26 @@ async fn migrate_says_what_it_did() {
         (&serde_json::json!([]), &serde_json::Value::Null),
         "{json}"
     );
-    // The database is migrated although Temporal is away, and both are told.
-    let away = world
+    // The database is migrated although Temporal is unavailable, and both results are reported.
+    let unavailable = world
         .command()
         .arg("migrate")
         .env("TEMPORAL_ADDRESS", "127.0.0.1:9")
         .output()
         .await
         .unwrap();
-    assert_eq!(away.status.code(), Some(1));
+    assert_eq!(unavailable.status.code(), Some(1));
     assert!(
-        String::from_utf8_lossy(&away.stdout).contains("database: schema"),
-        "{away:?}"
+        String::from_utf8_lossy(&unavailable.stdout).contains("database: schema"),
+        "{unavailable:?}"
     );
     assert!(
-        String::from_utf8_lossy(&away.stderr).contains("orderflow check"),
-        "{away:?}"
+        String::from_utf8_lossy(&unavailable.stderr).contains("orderflow check"),
+        "{unavailable:?}"
     );
 }
 
-/// Everything that is in a database, as its own backup has it: without the times in the first line.
+/// Returns the contents of a database as the sorted lines of its backup, without the header.
 async fn contents(world: &Harness) -> Vec<String> {
     let mut file = Vec::new();
     store::backup::create(&world.pool, &mut file).await.unwrap();
@@ -173,14 +173,14 @@ async fn contents(world: &Harness) -> Vec<String> {
         .skip(1)
         .map(str::to_owned)
         .collect();
-    // The digest is over the first line as well; rows have no order of their own.
+    // The digest covers the header too, and the order of rows is not defined.
     lines.pop();
     lines.sort();
     lines
 }
 
 #[tokio::test]
-async fn a_backup_brings_everything_back() {
+async fn backup_restores_all_data() {
     let world = Harness::start().await;
     for id in ["kept-1", "kept-2"] {
         world
@@ -214,16 +214,16 @@ async fn a_backup_brings_everything_back() {
             .await,
     );
 
-    // What came later is gone afterwards, but only where that was wanted.
+    // A restore removes later orders, and therefore requires --yes.
     world
         .run_json(&["start-order", "later", "pmt-later", "--json"])
         .await;
     world.wait_for_end("later").await;
     let refused = world.run_orderflow(&["backup", "restore", file]).await;
-    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(
-        refused.status.code() == Some(1) && said.contains("not empty"),
-        "{said}"
+        refused.status.code() == Some(1) && message.contains("not empty"),
+        "{message}"
     );
     assert!(world.audit_event_types("later").await.len() == 7);
     Harness::expect_stdout(
@@ -233,7 +233,7 @@ async fn a_backup_brings_everything_back() {
     );
     assert_eq!(contents(&world).await, before);
     world.assert_invariants().await;
-    // Ids go on after those that were restored, and the service does too.
+    // Sequences continue after the restored ids, and the service continues to work.
     world
         .run_json(&["start-order", "next", "pmt-next", "--json"])
         .await;
@@ -245,7 +245,7 @@ async fn a_backup_brings_everything_back() {
 }
 
 #[tokio::test]
-async fn a_backup_is_restored_into_an_empty_database_or_not_at_all() {
+async fn damaged_backup_changes_nothing() {
     let world = Harness::start().await;
     world
         .run_json(&["start-order", "moved-1", "pmt-moved-1", "--json"])
@@ -271,7 +271,8 @@ async fn a_backup_is_restored_into_an_empty_database_or_not_at_all() {
             .await
             .unwrap()
     };
-    // Half a file, a changed one, and none at all: each is refused, and nothing is written.
+    // A truncated file, a changed file and a file that is not a backup are rejected, and nothing is
+    // written.
     let whole = std::fs::read_to_string(&path).unwrap();
     let damaged = folder.path().join("damaged");
     for text in [
@@ -282,12 +283,12 @@ async fn a_backup_is_restored_into_an_empty_database_or_not_at_all() {
     ] {
         std::fs::write(&damaged, text).unwrap();
         let refused = restore(damaged.to_str().unwrap()).await;
-        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        let message = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert!(
-            refused.status.code() == Some(1) && said.lines().count() == 1,
-            "{said}"
+            refused.status.code() == Some(1) && message.lines().count() == 1,
+            "{message}"
         );
-        assert!(said.contains("nothing was changed"), "{said}");
+        assert!(message.contains("nothing was changed"), "{message}");
     }
     Harness::expect_stdout(restore(file).await);
     let pool = store::connect(&empty).await.unwrap();
@@ -310,7 +311,7 @@ async fn a_backup_is_restored_into_an_empty_database_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn a_shell_says_what_to_do_where_there_is_no_psql() {
+async fn shell_without_psql_names_the_package() {
     let world = Harness::start().await;
     let empty = tempfile::tempdir().unwrap();
     let without = world
@@ -320,17 +321,18 @@ async fn a_shell_says_what_to_do_where_there_is_no_psql() {
         .output()
         .await
         .unwrap();
-    let said = String::from_utf8_lossy(&without.stderr).into_owned();
+    let message = String::from_utf8_lossy(&without.stderr).into_owned();
     assert_eq!(
-        (without.status.code(), said.lines().count()),
+        (without.status.code(), message.lines().count()),
         (Some(1), 1),
-        "{said}"
+        "{message}"
     );
     assert!(
-        said.contains("postgresql-client") && said.contains("orderflow db"),
-        "{said}"
+        message.contains("postgresql-client") && message.contains("orderflow db"),
+        "{message}"
     );
-    // A psql that tells what it was given: the password is not among the arguments, which others can see.
+    // A psql that prints its arguments: the password is not one of them, since other users can read
+    // arguments.
     let psql = empty.path().join("psql");
     std::fs::write(&psql, "#!/bin/sh\necho \"$PGPASSWORD|$*\"\nexit 3\n").unwrap();
     std::fs::set_permissions(&psql, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
@@ -343,9 +345,9 @@ async fn a_shell_says_what_to_do_where_there_is_no_psql() {
         .env("DATABASE_URL", url)
         .output();
     let with = with.await.unwrap();
-    let told = String::from_utf8_lossy(&with.stdout).into_owned();
+    let arguments_and_password = String::from_utf8_lossy(&with.stdout).into_owned();
     assert_eq!(
-        told.trim(),
+        arguments_and_password.trim(),
         "s@cret|postgres://app@127.0.0.1:9/app?sslmode=disable -c select 1"
     );
     assert_eq!(with.status.code(), Some(3));

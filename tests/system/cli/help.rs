@@ -1,12 +1,12 @@
-//! What can be typed, and what is said when it is not that.
+//! Help pages, usage errors, shell completions and output to a pipe.
 
 use std::{fs, path::Path, process::Stdio};
 
 use super::{assert_matches_snapshot, format_session_entry, program};
 use crate::harness::Harness;
 
-/// Every command that is not hidden, by its words.
-async fn commands() -> Vec<Vec<String>> {
+/// Returns the words of every visible command.
+async fn list_commands() -> Vec<Vec<String>> {
     let manual = Harness::expect_stdout(program().arg("manual").output().await.unwrap());
     let lines = manual
         .lines()
@@ -22,7 +22,7 @@ async fn every_command_has_help_with_an_example() {
         &["--help"],
         &program().arg("--help").output().await.unwrap(),
     );
-    for words in commands().await {
+    for words in list_commands().await {
         let arguments: Vec<&str> = words.iter().map(String::as_str).chain(["--help"]).collect();
         let help = program().args(&arguments).output().await.unwrap();
         let page = format_session_entry(&arguments, &help);
@@ -33,20 +33,20 @@ async fn every_command_has_help_with_an_example() {
 }
 
 #[tokio::test]
-async fn docs_cli_md_is_what_the_program_says() {
+async fn manual_equals_docs_cli_md() {
     let manual = Harness::expect_stdout(program().arg("manual").output().await.unwrap());
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cli.md");
     let written = fs::read_to_string(page).unwrap();
     assert!(
         manual == written,
-        "renew it: cargo orderflow manual > docs/cli.md"
+        "docs/cli.md is out of date; run: cargo orderflow manual > docs/cli.md"
     );
 }
 
 #[tokio::test]
-async fn a_slip_is_told_in_one_line_with_exit_code_2() {
+async fn usage_errors_are_one_line_with_exit_code_2() {
     let mut session = String::new();
-    let slips: &[&[&str]] = &[
+    let invalid: &[&[&str]] = &[
         &["fly"],
         &["aprove", "x"],
         &["approve"],
@@ -114,22 +114,22 @@ async fn a_slip_is_told_in_one_line_with_exit_code_2() {
         &["completions", "tcsh"],
     ];
     let folder = tempfile::tempdir().unwrap();
-    for slip in slips {
+    for arguments in invalid {
         let output = program()
-            .args(*slip)
+            .args(*arguments)
             .current_dir(folder.path())
             .output()
             .await
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(
-            (output.status.code(), said.lines().count()),
+            (output.status.code(), message.lines().count()),
             (Some(2), 1),
-            "{slip:?}: {said}"
+            "{arguments:?}: {message}"
         );
-        session += &format_session_entry(slip, &output);
+        session += &format_session_entry(arguments, &output);
     }
-    assert_matches_snapshot("slips", &session);
+    assert_matches_snapshot("usage_errors", &session);
     assert_eq!(program().output().await.unwrap().status.code(), Some(2));
 }
 
@@ -150,9 +150,10 @@ async fn every_shell_has_completions() {
     }
 }
 
-/// `| head -1` is no failure; a disk that is full is one, told in one line. Neither is a panic.
+/// A closed pipe, as of `| head -1`, is not an error; a full disk is an error of one line. Neither
+/// panics.
 #[tokio::test]
-async fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is_one() {
+async fn closed_pipe_is_no_error_but_full_disk_is() {
     for arguments in [
         &["completions", "bash"][..],
         &["manual"],
@@ -163,7 +164,7 @@ async fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is_one() {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let run = async |out: Stdio| {
-            // Not `output`, which takes standard output for itself.
+            // Not `output`, which replaces standard output.
             let mut command = program();
             let command = command
                 .args(arguments)
@@ -172,11 +173,11 @@ async fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is_one() {
                 .stderr(Stdio::piped());
             command.spawn().unwrap().wait_with_output().await.unwrap()
         };
-        let unread = run(writer.into()).await;
+        let closed = run(writer.into()).await;
         assert_eq!(
-            (unread.status.code(), unread.stderr.len()),
+            (closed.status.code(), closed.stderr.len()),
             (Some(0), 0),
-            "{arguments:?}: {unread:?}"
+            "{arguments:?}: {closed:?}"
         );
         let full = run(fs::File::options()
             .write(true)
@@ -184,21 +185,21 @@ async fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is_one() {
             .unwrap()
             .into())
         .await;
-        let said = String::from_utf8_lossy(&full.stderr).into_owned();
+        let message = String::from_utf8_lossy(&full.stderr).into_owned();
         assert_eq!(
-            (full.status.code(), said.lines().count()),
+            (full.status.code(), message.lines().count()),
             (Some(1), 1),
-            "{arguments:?}: {said}"
+            "{arguments:?}: {message}"
         );
         assert!(
-            said.contains("No space left on device"),
-            "{arguments:?}: {said}"
+            message.contains("No space left on device"),
+            "{arguments:?}: {message}"
         );
     }
 }
 
 #[tokio::test]
-async fn nothing_is_coloured_where_nobody_sees_it() {
+async fn colour_is_used_on_request_only() {
     let world = Harness::start().await;
     for service in ["worker", "api"] {
         assert!(
@@ -209,15 +210,15 @@ async fn nothing_is_coloured_where_nobody_sees_it() {
     }
     let check = Harness::expect_stdout(world.run_orderflow(&["check"]).await);
     assert!(!check.contains('\u{1b}'), "{check:?}");
-    let wanted = world
+    let forced = world
         .command()
         .arg("check")
         .env("CLICOLOR_FORCE", "1")
         .output()
         .await
         .unwrap();
-    assert!(Harness::expect_stdout(wanted).contains('\u{1b}'));
-    let unwanted = world
+    assert!(Harness::expect_stdout(forced).contains('\u{1b}'));
+    let disabled = world
         .command()
         .arg("check")
         .env("CLICOLOR_FORCE", "1")
@@ -225,5 +226,5 @@ async fn nothing_is_coloured_where_nobody_sees_it() {
         .output()
         .await
         .unwrap();
-    assert!(!Harness::expect_stdout(unwanted).contains('\u{1b}'));
+    assert!(!Harness::expect_stdout(disabled).contains('\u{1b}'));
 }

@@ -1,4 +1,4 @@
-//! The menu of signals, typed by a script.
+//! The menu of signals, with the input of a script.
 
 use std::process::{Output, Stdio};
 
@@ -8,7 +8,7 @@ use super::assert_matches_snapshot;
 use crate::harness::Harness;
 
 impl Harness {
-    /// Types these lines, and then nothing more.
+    /// Runs the program with these lines as its input.
     async fn typed(&self, arguments: &[&str], lines: &str) -> Output {
         let mut command = self.command();
         let program = command
@@ -40,14 +40,15 @@ async fn signals_are_picked_from_a_menu() {
             order["step"] == "pay"
         })
         .await;
-    // It asks for the id, which may be the workflow's; refusals and slips are no end.
+    // The menu asks for an order id or workflow id, and continues after rejected signals and typing
+    // errors.
     let lines = "order-menu-1\n2\n2 Side St\nAnytown\n\n\n\n3\n9\n6\ntx-menu\n1.00\n\n8\n1\nchanged my mind\n0\n";
     let typed = world.typed(&["signals"], lines).await;
-    let (said, refused) = (
+    let (message, refused) = (
         Harness::expect_stdout(typed.clone()),
         String::from_utf8_lossy(&typed.stderr).into_owned(),
     );
-    assert_matches_snapshot("signals_are_picked_from_a_menu", &said);
+    assert_matches_snapshot("signals_menu", &message);
     assert_eq!(refused.lines().count(), 2, "{refused}");
     assert!(refused.contains("payment_mismatch"), "{refused}");
     let order = world.wait_for_end("menu-1").await;
@@ -56,10 +57,10 @@ async fn signals_are_picked_from_a_menu() {
         Some("changed my mind")
     );
     assert_eq!(order.shipping_address.unwrap().street.as_str(), "2 Side St");
-    // The end of what is typed is an end as well.
+    // The end of the input ends the menu.
     Harness::expect_stdout(world.typed(&["signals", "menu-1"], "8\n").await);
     let unknown = world.typed(&["signals", "menu-2"], "0\n").await;
     assert_eq!(unknown.status.code(), Some(1));
-    let nobody = world.typed(&["signals"], "").await;
-    assert_eq!(nobody.status.code(), Some(1));
+    let no_input = world.typed(&["signals"], "").await;
+    assert_eq!(no_input.status.code(), Some(1));
 }

@@ -1,4 +1,4 @@
-//! Orders from the command line.
+//! The order commands.
 
 use std::io::Write;
 
@@ -6,7 +6,7 @@ use super::{assert_matches_snapshot, program};
 use crate::harness::Harness;
 
 #[tokio::test]
-async fn an_order_from_the_command_line() {
+async fn order_is_started_watched_and_shown() {
     let world = Harness::start().await;
     let started = world
         .run_json(&["start-order", "cli-1", "pmt-cli-1", "--json"])
@@ -21,7 +21,7 @@ async fn an_order_from_the_command_line() {
         watched.lines().last().unwrap().contains("delivered"),
         "{watched}"
     );
-    // Either id will do.
+    // Either id is accepted.
     let shown = Harness::expect_stdout(world.run_orderflow(&["show", "order-cli-1"]).await);
     for part in ["cli-1", "delivered", "9.99 USD", "FEDEX-cli-1-PKG-001"] {
         assert!(shown.contains(part), "{part} is not in {shown}");
@@ -30,17 +30,17 @@ async fn an_order_from_the_command_line() {
         Harness::expect_stdout(world.run_orderflow(&["events", "cli-1", "--follow"]).await);
     assert_eq!(followed.lines().count(), 7, "{followed}");
     let late = world.run_orderflow(&["cancel", "cli-1"]).await;
-    let said = String::from_utf8_lossy(&late.stderr).into_owned();
+    let message = String::from_utf8_lossy(&late.stderr).into_owned();
     assert_eq!(
-        (late.status.code(), said.lines().count()),
+        (late.status.code(), message.lines().count()),
         (Some(1), 1),
-        "{said}"
+        "{message}"
     );
-    assert!(said.contains("already_shipped"), "{said}");
+    assert!(message.contains("already_shipped"), "{message}");
 }
 
 #[tokio::test]
-async fn what_an_order_says_of_itself() {
+async fn order_commands_print_text_and_json() {
     let world = Harness::start().await;
     world
         .run_json(&[
@@ -56,7 +56,7 @@ async fn what_an_order_says_of_itself() {
     world.wait_for_end("cli-says").await;
     let session = world
         .record_session(&[
-            // The same as start-order, and the same again.
+            // The alias of start-order, and a repeated start.
             &[
                 "start-workflow",
                 "cli-says",
@@ -76,11 +76,11 @@ async fn what_an_order_says_of_itself() {
             &["show", "cli-unknown"],
         ])
         .await;
-    assert_matches_snapshot("what_an_order_says_of_itself", &session);
+    assert_matches_snapshot("order_commands", &session);
 }
 
 #[tokio::test]
-async fn signals_from_the_command_line() {
+async fn signals_change_the_order() {
     let world = Harness::start().await;
     let start = async |id: &str, profile: &str| {
         world
@@ -153,7 +153,7 @@ async fn signals_from_the_command_line() {
         world.wait_for_end("cli-5").await.status.as_str(),
         "cancelled"
     );
-    // Temporal's search is a moment behind.
+    // Temporal's search is eventually consistent.
     let listed = async || {
         Harness::expect_stdout(
             world
@@ -168,9 +168,9 @@ async fn signals_from_the_command_line() {
         .await;
 }
 
-/// Each signal once more in both forms, on orders that wait for it.
+/// Sends every signal to an order that waits for it, and to orders that reject it.
 #[tokio::test]
-async fn what_signals_answer() {
+async fn signals_print_the_response() {
     let world = Harness::start_with(&[("DELIVERY", "confirm")]).await;
     let start = async |id: &str, profile: &str| {
         world
@@ -218,7 +218,7 @@ async fn what_signals_answer() {
             "--json",
         ])
         .await;
-    // Without naming the profile, so that deliveries are confirmed.
+    // Without a profile, so that deliveries must be confirmed.
     world
         .run_json(&["start-order", "delivered", "pmt-delivered", "--json"])
         .await;
@@ -227,7 +227,7 @@ async fn what_signals_answer() {
         .record_session(&[&["confirm-delivery", "delivered", "--signed-by", "J. Doe"]])
         .await;
     world.wait_for_end("delivered").await;
-    // A payment is taken back while the order waits to ship.
+    // A payment is cancelled while the order waits to ship.
     world
         .run_json(&[
             "start-order",
@@ -248,7 +248,7 @@ async fn what_signals_answer() {
     for id in ["rejected", "regretted", "taken-back"] {
         assert_eq!(world.wait_for_end(id).await.status.as_str(), "cancelled");
     }
-    // Again, and what an order that is closed refuses.
+    // Repeated signals, and signals that a closed order rejects.
     world.wait_for_end("paid").await;
     session += &world
         .record_session(&[
@@ -267,13 +267,13 @@ async fn what_signals_answer() {
             ],
         ])
         .await;
-    assert_matches_snapshot("what_signals_answer", &session);
+    assert_matches_snapshot("signal_responses", &session);
     world.wait_for_end("paid").await;
     world.assert_invariants().await;
 }
 
 #[tokio::test]
-async fn lists_are_filtered_by_customer() {
+async fn list_is_filtered_by_customer() {
     let world = Harness::start().await;
     let mut file = tempfile::NamedTempFile::new().unwrap();
     let customer = format!("O'Neil-{}", world.orders_task_queue);
@@ -313,11 +313,11 @@ async fn lists_are_filtered_by_customer() {
             &["list", "--limit", "0"],
         ])
         .await;
-    assert_matches_snapshot("lists_are_filtered_by_customer", &session);
+    assert_matches_snapshot("list_by_customer", &session);
 }
 
 #[tokio::test]
-async fn lists_have_the_newest_first_whichever_closed_last() {
+async fn list_shows_the_newest_closed_order_first() {
     let world = Harness::start().await;
     let customer = format!("C-{}", world.orders_task_queue);
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -359,9 +359,8 @@ async fn lists_have_the_newest_first_whichever_closed_last() {
     assert_eq!(listed, ["\"newer\" false", "\"older\" false"]);
 }
 
-/// What is wrong with a file is told with what to do about it.
 #[tokio::test]
-async fn a_file_that_is_none_is_told() {
+async fn file_errors_name_the_next_step() {
     let world = Harness::start().await;
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("bad.json"), "{").unwrap();
@@ -383,12 +382,12 @@ async fn a_file_that_is_none_is_told() {
             .unwrap();
         session += &super::format_session_entry(arguments, &output);
     }
-    assert_matches_snapshot("a_file_that_is_none_is_told", &session);
+    assert_matches_snapshot("file_errors", &session);
 }
 
-/// Why, and never the password.
+/// The error has the cause and never the password.
 #[tokio::test]
-async fn a_database_that_cannot_be_reached_is_told_with_the_cause() {
+async fn unreachable_database_error_has_the_cause() {
     let world = Harness::start().await;
     let (server, name) = world.database_url.rsplit_once('/').unwrap();
     let (scheme, host) = server.split_once("://").unwrap();
@@ -416,21 +415,23 @@ async fn a_database_that_cannot_be_reached_is_told_with_the_cause() {
             .output()
             .await
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(
-            (output.status.code(), said.lines().count()),
+            (output.status.code(), message.lines().count()),
             (Some(1), 1),
-            "{said}"
+            "{message}"
         );
         assert!(
-            said.contains(cause) && said.contains("DATABASE_URL") && !said.contains("hush"),
-            "{cause}: {said}"
+            message.contains(cause)
+                && message.contains("DATABASE_URL")
+                && !message.contains("hush"),
+            "{cause}: {message}"
         );
     }
 }
 
 #[tokio::test]
-async fn check_names_what_is_wrong() {
+async fn check_reports_each_dependency() {
     let world = Harness::start().await;
     assert_matches_snapshot(
         "check",
@@ -447,10 +448,10 @@ async fn check_names_what_is_wrong() {
         .output()
         .await
         .unwrap();
-    let said = String::from_utf8_lossy(&broken.stdout).into_owned();
-    assert_eq!(broken.status.code(), Some(1), "{said}");
-    assert!(!said.contains("secret"), "{said}");
-    // A line for each, in every case; what can't be looked at says why.
+    let message = String::from_utf8_lossy(&broken.stdout).into_owned();
+    assert_eq!(broken.status.code(), Some(1), "{message}");
+    assert!(!message.contains("secret"), "{message}");
+    // Every check prints a line; a skipped check names its dependency.
     let checks = [
         "database",
         "migrations",
@@ -462,28 +463,29 @@ async fn check_names_what_is_wrong() {
         "api",
     ];
     let count = |verdict: &str| {
-        said.lines()
+        message
+            .lines()
             .filter(|line| line.starts_with(verdict))
             .count()
     };
     assert_eq!(
         (
-            said.lines().count(),
+            message.lines().count(),
             count("FAILED"),
             count("--"),
             count("ok")
         ),
         (checks.len(), 2, 5, 1),
-        "{said}"
+        "{message}"
     );
-    for (line, check) in said.lines().zip(checks) {
+    for (line, check) in message.lines().zip(checks) {
         assert!(line[8..].starts_with(check), "{check}: {line}");
     }
     assert!(
-        said.contains("connection refused; start the stack"),
-        "{said}"
+        message.contains("connection refused; start the stack"),
+        "{message}"
     );
-    // Temporal is there, and knows no such namespace.
+    // Temporal is available, but the namespace does not exist.
     let elsewhere = world
         .command()
         .arg("check")
@@ -491,18 +493,18 @@ async fn check_names_what_is_wrong() {
         .output()
         .await
         .unwrap();
-    let said = String::from_utf8_lossy(&elsewhere.stdout).into_owned();
+    let message = String::from_utf8_lossy(&elsewhere.stdout).into_owned();
     assert_eq!(
-        (elsewhere.status.code(), said.lines().count()),
+        (elsewhere.status.code(), message.lines().count()),
         (Some(1), checks.len()),
-        "{said}"
+        "{message}"
     );
     assert!(
-        said.contains("namespace nope: there is no such namespace; set TEMPORAL_NAMESPACE"),
-        "{said}"
+        message.contains("namespace nope: the namespace does not exist; set TEMPORAL_NAMESPACE"),
+        "{message}"
     );
-    assert!(!said.contains("find the order"), "{said}");
-    // A database without a schema: what needs it says what brings it.
+    assert!(!message.contains("find the order"), "{message}");
+    // A database without a schema: the failed checks name `orderflow migrate`.
     let name = format!("bare_{}", std::process::id());
     let bare = crate::shared_servers::shared_servers()
         .await
@@ -517,9 +519,9 @@ async fn check_names_what_is_wrong() {
         .output()
         .await
         .unwrap();
-    let said = String::from_utf8_lossy(&bare.stdout).into_owned();
+    let message = String::from_utf8_lossy(&bare.stdout).into_owned();
     for check in ["migrations", "mail"] {
-        let line = said.lines().find(|line| line.contains(check)).unwrap();
+        let line = message.lines().find(|line| line.contains(check)).unwrap();
         assert!(
             line.starts_with("FAILED") && line.contains("`orderflow migrate`"),
             "{line}"
@@ -531,11 +533,11 @@ async fn check_names_what_is_wrong() {
         .output()
         .await
         .unwrap();
-    let said = String::from_utf8_lossy(&nowhere.stderr).into_owned();
+    let message = String::from_utf8_lossy(&nowhere.stderr).into_owned();
     assert_eq!(
-        (nowhere.status.code(), said.lines().count()),
+        (nowhere.status.code(), message.lines().count()),
         (Some(1), 1),
-        "{said}"
+        "{message}"
     );
-    assert!(said.contains("orderflow up"), "{said}");
+    assert!(message.contains("orderflow up"), "{message}");
 }

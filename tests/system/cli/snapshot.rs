@@ -1,9 +1,9 @@
-//! `orderflow snapshot`, against a server that speaks RDS's protocol: errors, waiting, and what a restore asks for. What
-//! MiniStack can do is rehearsed in localstack/snapshot.sh.
+//! `orderflow snapshot` against a server with RDS's protocol: errors, waiting and the requests of a
+//! restore. `localstack/snapshot.sh` rehearses the commands against MiniStack.
 
 mod rds;
 
-use rds::{Asked, ENCRYPTED, Rds, instance, restored, snapshot, snapshots};
+use rds::{ENCRYPTED, Rds, RdsRequest, instance, restored, snapshot, snapshots};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -13,8 +13,8 @@ use crate::harness::Harness;
 const DESCRIBE: &str = "DescribeDBSnapshots";
 const INSTANCES: &str = "DescribeDBInstances";
 
-/// Nothing of this machine's user, and no look for a machine's role.
-fn nowhere_else(command: &mut Command) {
+/// Removes the AWS configuration of this machine and disables its instance role.
+fn isolate_from_aws(command: &mut Command) {
     command
         .env_remove("AWS_PROFILE")
         .env_remove("AWS_SESSION_TOKEN")
@@ -27,7 +27,7 @@ fn nowhere_else(command: &mut Command) {
         .env("HOME", "/nonexistent");
 }
 
-fn of_it(status: &str) -> String {
+fn snapshot_with_status(status: &str) -> String {
     snapshots(&[snapshot(
         "before",
         "orders",
@@ -36,7 +36,7 @@ fn of_it(status: &str) -> String {
 }
 
 #[tokio::test]
-async fn create_waits_through_everything_that_passes_and_shows_how_far_it_is() {
+async fn create_retries_transient_errors_and_shows_progress() {
     let rds = Rds::start().await;
     rds.respond(
         "CreateDBSnapshot",
@@ -44,31 +44,34 @@ async fn create_waits_through_everything_that_passes_and_shows_how_far_it_is() {
     );
     rds.respond(
         DESCRIBE,
-        &of_it("<Status>creating</Status><PercentProgress>10</PercentProgress>"),
+        &snapshot_with_status("<Status>creating</Status><PercentProgress>10</PercentProgress>"),
     );
-    // More than the SDK itself puts up with.
+    // More errors than the SDK itself retries.
     for _ in 0..4 {
         rds.respond_with_error(DESCRIBE, 503, "ServiceUnavailable");
     }
     rds.respond(
         DESCRIBE,
-        &of_it("<Status>creating</Status><PercentProgress>60</PercentProgress>"),
+        &snapshot_with_status("<Status>creating</Status><PercentProgress>60</PercentProgress>"),
     );
-    rds.respond(DESCRIBE, &of_it("<Status>available</Status>"));
+    rds.respond(
+        DESCRIBE,
+        &snapshot_with_status("<Status>available</Status>"),
+    );
     let output = rds.orderflow(&["snapshot", "create", "before"]).await;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let lines: Vec<_> = said.lines().collect();
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    let lines: Vec<_> = message.lines().collect();
     assert_eq!(
         lines,
         [
             "the snapshot before: creating, 10 %",
-            "the snapshot before: AWS does not answer",
+            "the snapshot before: AWS does not respond",
             "the snapshot before: creating, 60 %"
         ]
     );
     let printed = Harness::expect_stdout(output);
     assert!(
-        printed.starts_with("took before, a snapshot of orders: 100 GiB, encrypted\n"),
+        printed.starts_with("created before, a snapshot of orders: 100 GiB, encrypted\n"),
         "{printed}"
     );
     let first = &rds.received_requests()[0];
@@ -82,10 +85,13 @@ async fn create_waits_through_everything_that_passes_and_shows_how_far_it_is() {
 }
 
 #[tokio::test]
-async fn create_with_the_same_name_takes_one_snapshot() {
+async fn repeated_create_takes_one_snapshot() {
     let rds = Rds::start().await;
     rds.respond_with_error("CreateDBSnapshot", 400, "DBSnapshotAlreadyExists")
-        .respond(DESCRIBE, &of_it("<Status>available</Status>"));
+        .respond(
+            DESCRIBE,
+            &snapshot_with_status("<Status>available</Status>"),
+        );
     let again = rds
         .orderflow(&["snapshot", "create", "before", "--json"])
         .await;
@@ -94,20 +100,20 @@ async fn create_with_the_same_name_takes_one_snapshot() {
         (&listed["name"], &listed["status"]),
         (&json!("before"), &json!("available"))
     );
-    // One of another instance is not what was asked for.
+    // A snapshot of another instance with this name is an error.
     let other = rds
         .orderflow(&["snapshot", "create", "before", "--instance", "other"])
         .await;
     assert!(!other.status.success());
-    let said = String::from_utf8_lossy(&other.stderr).into_owned();
+    let message = String::from_utf8_lossy(&other.stderr).into_owned();
     assert!(
-        said.contains("there is a snapshot before already, of another instance (orders)"),
-        "{said}"
+        message.contains("snapshot before: it exists and is of another instance (orders)"),
+        "{message}"
     );
 }
 
 #[tokio::test]
-async fn create_makes_a_name_of_the_instance_and_the_time_and_need_not_wait() {
+async fn create_generates_a_name_and_can_skip_waiting() {
     let rds = Rds::start().await;
     rds.respond(
         "CreateDBSnapshot",
@@ -118,7 +124,7 @@ async fn create_makes_a_name_of_the_instance_and_the_time_and_need_not_wait() {
         ),
     );
     let printed = Harness::expect_stdout(rds.orderflow(&["snapshot", "create", "--no-wait"]).await);
-    assert!(printed.starts_with("began orders-2"), "{printed}");
+    assert!(printed.starts_with("began to create orders-2"), "{printed}");
     assert_eq!(rds.actions(), ["CreateDBSnapshot"]);
     let name = rds.received_requests()[0]["DBSnapshotIdentifier"].clone();
     let digits = name.strip_prefix("orders-").unwrap().replace('-', "");
@@ -129,22 +135,25 @@ async fn create_makes_a_name_of_the_instance_and_the_time_and_need_not_wait() {
 }
 
 #[tokio::test]
-async fn what_fails_while_it_is_made_is_told() {
+async fn failed_snapshot_is_an_error() {
     for status in ["failed", "incompatible-restore"] {
         let rds = Rds::start().await;
         rds.respond(
             "CreateDBSnapshot",
             &snapshot("before", "orders", "<Status>creating</Status>"),
         );
-        rds.respond(DESCRIBE, &of_it(&format!("<Status>{status}</Status>")));
+        rds.respond(
+            DESCRIBE,
+            &snapshot_with_status(&format!("<Status>{status}</Status>")),
+        );
         let output = rds.orderflow(&["snapshot", "create", "before"]).await;
         assert_eq!(output.status.code(), Some(1));
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(
-            said.contains(&format!(
-                "the snapshot before is {status}: its events say why"
+            message.contains(&format!(
+                "the snapshot before: {status}; see the reason with"
             )),
-            "{said}"
+            "{message}"
         );
     }
 }
@@ -171,12 +180,12 @@ async fn list_shows_every_page_newest_first() {
         ]),
     );
     let table = rds.orderflow(&["snapshot", "list"]).await;
-    let asked = rds.received_requests();
+    let requests = rds.received_requests();
     assert_eq!(
         (
-            asked.len(),
-            &*asked[0]["DBInstanceIdentifier"],
-            &*asked[1]["Marker"]
+            requests.len(),
+            &*requests[0]["DBInstanceIdentifier"],
+            &*requests[1]["Marker"]
         ),
         (2, "orders", "more")
     );
@@ -202,7 +211,7 @@ async fn list_shows_every_page_newest_first() {
     assert_eq!(listed, expected);
 }
 
-/// Ready for a restore into `to`.
+/// Starts an RDS server that is ready for a restore into `to`.
 async fn before_a_restore(to: &str) -> Rds {
     let rds = Rds::start().await;
     rds.respond(INSTANCES, &instance(true)).respond_with_error(
@@ -226,18 +235,18 @@ async fn before_a_restore(to: &str) -> Rds {
     rds
 }
 
-/// The one request that changes something, which is all that may.
+/// Returns the one request that changes anything, and checks that there is no other.
 #[track_caller]
-fn the_restore(rds: &Rds, action: &str) -> Asked {
+fn restore_request(rds: &Rds, action: &str) -> RdsRequest {
     let changes: Vec<_> = rds
         .received_requests()
         .into_iter()
-        .filter(|asked| !asked["Action"].starts_with("Describe"))
+        .filter(|request| !request["Action"].starts_with("Describe"))
         .collect();
     assert_eq!(
         changes
             .iter()
-            .map(|asked| &*asked["Action"])
+            .map(|request| &*request["Action"])
             .collect::<Vec<_>>(),
         [action]
     );
@@ -245,7 +254,7 @@ fn the_restore(rds: &Rds, action: &str) -> Asked {
 }
 
 #[track_caller]
-fn is_as_safe_as_the_old_one(asked: &Asked) {
+fn assert_copies_configuration(request: &RdsRequest) {
     for (name, value) in [
         ("DBInstanceClass", "db.m7g.large"),
         ("DBSubnetGroupName", "private-subnets"),
@@ -262,38 +271,38 @@ fn is_as_safe_as_the_old_one(asked: &Asked) {
         ("Tags.Tag.1.Key", "team"),
     ] {
         assert_eq!(
-            asked.get(name).map(String::as_str),
+            request.get(name).map(String::as_str),
             Some(value),
-            "{name} of {asked:?}"
+            "{name} of {request:?}"
         );
     }
     assert!(
-        !asked.contains_key("Tags.Tag.2.Key"),
-        "AWS's own tags: {asked:?}"
+        !request.contains_key("Tags.Tag.2.Key"),
+        "AWS's own tags: {request:?}"
     );
 }
 
 #[tokio::test]
-async fn restore_makes_a_new_instance_like_the_old_one_and_says_what_to_do_next() {
+async fn restore_copies_the_instance_configuration() {
     let rds = before_a_restore("orders-restored").await;
     let output = rds.orderflow(&["snapshot", "restore", "before"]).await;
     assert_matches_snapshot(
         "snapshot_restore",
         &format_session_entry(&["snapshot", "restore", "before"], &output),
     );
-    let asked = the_restore(&rds, "RestoreDBInstanceFromDBSnapshot");
+    let request = restore_request(&rds, "RestoreDBInstanceFromDBSnapshot");
     assert_eq!(
         (
-            &*asked["DBSnapshotIdentifier"],
-            &*asked["DBInstanceIdentifier"]
+            &*request["DBSnapshotIdentifier"],
+            &*request["DBInstanceIdentifier"]
         ),
         ("before", "orders-restored")
     );
-    is_as_safe_as_the_old_one(&asked);
+    assert_copies_configuration(&request);
 }
 
 #[tokio::test]
-async fn restore_takes_a_moment_in_place_of_a_snapshot() {
+async fn restore_accepts_a_point_in_time() {
     for (at, name, value) in [
         (
             "2026-11-21T10:30:00+01:00",
@@ -312,38 +321,38 @@ async fn restore_takes_a_moment_in_place_of_a_snapshot() {
             "rehearsal",
             "--json",
         ];
-        let told: Value =
+        let restored: Value =
             serde_json::from_str(&Harness::expect_stdout(rds.orderflow(&arguments).await)).unwrap();
         assert_eq!(
-            (&told["instance"], &told["status"]),
+            (&restored["instance"], &restored["status"]),
             (&json!("rehearsal"), &json!("available"))
         );
-        let asked = the_restore(&rds, "RestoreDBInstanceToPointInTime");
+        let request = restore_request(&rds, "RestoreDBInstanceToPointInTime");
         assert_eq!(
-            asked.get(name).map(String::as_str),
+            request.get(name).map(String::as_str),
             Some(value),
-            "{asked:?}"
+            "{request:?}"
         );
-        assert_eq!(&*asked["SourceDBInstanceIdentifier"], "orders");
+        assert_eq!(&*request["SourceDBInstanceIdentifier"], "orders");
         assert_eq!(
             (
-                &*asked["TargetDBInstanceIdentifier"],
-                &*asked["MaxAllocatedStorage"]
+                &*request["TargetDBInstanceIdentifier"],
+                &*request["MaxAllocatedStorage"]
             ),
             ("rehearsal", "400")
         );
-        is_as_safe_as_the_old_one(&asked);
+        assert_copies_configuration(&request);
     }
 }
 
 #[tokio::test]
-async fn restore_touches_nothing_that_is_there_and_makes_nothing_that_is_not_encrypted() {
+async fn restore_replaces_nothing_and_requires_encryption() {
     let refused = async |rds: &Rds, arguments: &[&str], why: &str| {
         let output = rds.orderflow(arguments).await;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(
-            output.status.code() == Some(1) && said.contains(why),
-            "{said}"
+            output.status.code() == Some(1) && message.contains(why),
+            "{message}"
         );
         assert!(
             rds.actions()
@@ -359,7 +368,7 @@ async fn restore_touches_nothing_that_is_there_and_makes_nothing_that_is_not_enc
     refused(
         &rds,
         &to_itself,
-        "there is an instance orders already, and none is ever replaced: name another with --to",
+        "RDS instance orders: it exists and is never replaced; choose another name with --to",
     )
     .await;
     let rds = Rds::start().await;
@@ -375,7 +384,7 @@ async fn restore_touches_nothing_that_is_there_and_makes_nothing_that_is_not_enc
     refused(
         &rds,
         &["snapshot", "restore", "before"],
-        "the snapshot before is not encrypted",
+        "the snapshot before: not encrypted",
     )
     .await;
     let rds = Rds::start().await;
@@ -387,13 +396,13 @@ async fn restore_touches_nothing_that_is_there_and_makes_nothing_that_is_not_enc
     refused(
         &rds,
         &["snapshot", "restore", "--at", "latest"],
-        "orders is not encrypted",
+        "orders: not encrypted",
     )
     .await;
 }
 
 #[tokio::test]
-async fn a_refusal_is_one_line_that_says_what_to_do() {
+async fn aws_errors_are_one_line_with_next_step() {
     let mut session = String::new();
     for code in [
         "AccessDenied",
@@ -457,14 +466,14 @@ async fn a_refusal_is_one_line_that_says_what_to_do() {
     let at = ["snapshot", "restore", "--at", "latest"];
     session += &format_session_entry(&at, &rds.orderflow(&at).await);
     assert!(!session.contains("marked"), "{session}");
-    assert_matches_snapshot("snapshot_refusals", &session);
+    assert_matches_snapshot("snapshot_errors", &session);
 }
 
 #[tokio::test]
-async fn what_has_to_be_set_is_named() {
+async fn missing_settings_are_named() {
     let run = async |arguments: &[&str], set: &[(&str, &str)]| {
         let mut command = program();
-        nowhere_else(&mut command);
+        isolate_from_aws(&mut command);
         for name in [
             "AWS_REGION",
             "AWS_ACCESS_KEY_ID",
@@ -501,11 +510,11 @@ async fn what_has_to_be_set_is_named() {
 }
 
 #[tokio::test]
-async fn the_instance_and_the_region_are_those_of_the_databases_address() {
+async fn instance_and_region_come_from_database_url() {
     let rds = Rds::start().await;
     rds.respond(DESCRIBE, &snapshots(&[]));
     let mut command = program();
-    nowhere_else(&mut command);
+    isolate_from_aws(&mut command);
     command
         .env_remove("AWS_REGION")
         .env_remove("ORDERFLOW_DB_INSTANCE")
@@ -520,10 +529,7 @@ async fn the_instance_and_the_region_are_those_of_the_databases_address() {
     );
     let printed =
         Harness::expect_stdout(command.args(["snapshot", "list"]).output().await.unwrap());
-    assert!(
-        printed.contains("there is no snapshot of orders-prod"),
-        "{printed}"
-    );
+    assert!(printed.contains("no snapshots of orders-prod"), "{printed}");
     assert_eq!(
         rds.received_requests()[0]["DBInstanceIdentifier"],
         "orders-prod"

@@ -1,4 +1,5 @@
-//! The local stack as `up` starts it, on free ports and in a folder of its own: one for all of these.
+//! The local stack as `up` starts it, on free ports and in its own folder. The tests share one
+//! stack.
 
 use std::{
     fs,
@@ -29,7 +30,7 @@ struct Up {
 
 static UP: OnceCell<Up> = OnceCell::const_new();
 
-/// A folder that the database's unprivileged user can enter.
+/// Creates a folder that the database's unprivileged user can enter.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -59,7 +60,8 @@ fn free_ports() -> [String; 5] {
     [(); 5].map(|()| ports::free_port().unwrap().to_string())
 }
 
-/// A stack under a guard: it ends with this process, however that ends, and takes its folder along.
+/// Starts a stack under a guard, which stops the stack and removes its folder when this process
+/// ends.
 async fn in_foreground(folder: &Path, ports: &[String; 5], arguments: &[&str]) -> Process {
     let command = ["/bin/sh", "-c", "cd \"$0\" && exec \"$@\""]
         .map(Into::into)
@@ -101,7 +103,7 @@ async fn in_foreground(folder: &Path, ports: &[String; 5], arguments: &[&str]) -
     .unwrap()
 }
 
-/// The stack that these tests share.
+/// Returns the stack that these tests share.
 async fn up() -> &'static Up {
     UP.get_or_init(|| async {
         let folder = folder().keep();
@@ -119,7 +121,7 @@ async fn up() -> &'static Up {
 }
 
 impl Up {
-    /// Ready when it says so, not when one of its services is.
+    /// Waits until the stack reports that all of its services are ready.
     async fn ready(&self) {
         let began = Instant::now();
         let mut ticks = tokio::time::interval(Duration::from_millis(100));
@@ -148,7 +150,7 @@ async fn run_in(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 #[tokio::test]
-async fn ps_shows_what_runs() {
+async fn ps_lists_running_services() {
     let up = up().await;
     let services = up.json(&["ps", "--json"]).await;
     for service in services.as_array().unwrap() {
@@ -170,15 +172,15 @@ async fn ps_shows_what_runs() {
             "{shown}"
         );
     }
-    // Temporal listens at one address and shows itself at another.
+    // Temporal has one address for its API and one for its UI.
     assert!(
-        shown.contains(&format!("pages at http://127.0.0.1:{}", up.ports[2])),
+        shown.contains(&format!("UI at http://127.0.0.1:{}", up.ports[2])),
         "{shown}"
     );
 }
 
 #[tokio::test]
-async fn up_again_tells_where_everything_is() {
+async fn repeated_up_prints_the_addresses() {
     let up = up().await;
     let arguments = up_arguments(&up.ports);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -195,7 +197,7 @@ async fn up_again_tells_where_everything_is() {
         json["http_url"],
         format!("http://127.0.0.1:{}", up.ports[0])
     );
-    // What it runs with it keeps; what was asked for in vain is told.
+    // The running stack keeps its options; the ignored ones are reported.
     let other = up
         .run(&[
             "up",
@@ -208,25 +210,27 @@ async fn up_again_tells_where_everything_is() {
             &up.ports[2],
         ])
         .await;
-    let said = String::from_utf8_lossy(&other.stderr).into_owned();
+    let message = String::from_utf8_lossy(&other.stderr).into_owned();
     assert_eq!(
-        (other.status.code(), said.lines().count()),
+        (other.status.code(), message.lines().count()),
         (Some(0), 1),
-        "{said}"
+        "{message}"
     );
     let there = format!(
-        "--http-port 1 (it has {}), --profile approval (it runs with production), --no-worker (it has one)",
+        "--http-port 1 (it uses {}), --profile approval (it uses production), --no-worker (it has a worker)",
         up.ports[0]
     );
     assert!(
-        said.contains(&there) && said.contains("orderflow down") && !said.contains("--ui-port"),
-        "{said}"
+        message.contains(&there)
+            && message.contains("orderflow down")
+            && !message.contains("--ui-port"),
+        "{message}"
     );
     assert!(up.run(&arguments).await.stderr.is_empty());
 }
 
 #[tokio::test]
-async fn env_has_all_that_another_worker_needs() {
+async fn env_has_all_settings_of_a_worker() {
     let up = up().await;
     let json = up.json(&["env", "--json"]).await;
     for (name, value) in [
@@ -235,13 +239,13 @@ async fn env_has_all_that_another_worker_needs() {
         ("DELIVERY", "auto:2s"),
         ("DEFAULT_STOCK", "1000000"),
         ("ORDER_PROFILE", "production"),
-        // What the user set.
+        // The user's setting.
         ("REVIEW_THRESHOLD", "5000"),
         ("TEMPORAL_NAMESPACE", "default"),
     ] {
         assert_eq!(json[name], value, "{name} of {json}");
     }
-    // Through a shell, as it is meant: another process finds everything by it.
+    // Through a shell, as documented: another process finds every server by these settings.
     let script = format!(
         "eval \"$({} env)\" && cd / && {} check && echo \"$ORDERFLOW_URL\"",
         super::PROGRAM,
@@ -253,19 +257,23 @@ async fn env_has_all_that_another_worker_needs() {
         .output()
         .await
         .unwrap();
-    let said = Harness::expect_stdout(shell);
+    let message = Harness::expect_stdout(shell);
     assert!(
-        said.lines().filter(|line| line.starts_with("ok")).count() >= 7,
-        "{said}"
+        message
+            .lines()
+            .filter(|line| line.starts_with("ok"))
+            .count()
+            >= 7,
+        "{message}"
     );
     assert!(
-        said.ends_with(&format!("http://127.0.0.1:{}\n", up.ports[0])),
-        "{said}"
+        message.ends_with(&format!("http://127.0.0.1:{}\n", up.ports[0])),
+        "{message}"
     );
 }
 
 #[tokio::test]
-async fn the_stack_takes_notifications_signed_with_the_secrets_that_env_shows() {
+async fn stack_accepts_events_signed_with_env_secrets() {
     let up = up().await;
     let env = up.json(&["env", "--json"]).await;
     let shown = |name: &str| {
@@ -309,7 +317,7 @@ async fn the_stack_takes_notifications_signed_with_the_secrets_that_env_shows() 
         let answer = request.body(message.body.clone()).send().await.unwrap();
         assert!(answer.status().is_success(), "{provider}: {answer:?}");
     }
-    // So does the command, which finds them by itself.
+    // The command finds the secrets by itself.
     let send = [
         "webhook",
         "send",
@@ -334,7 +342,7 @@ async fn the_stack_takes_notifications_signed_with_the_secrets_that_env_shows() 
             .mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }
-    // It is nobody's to see but the owner's who asks for it.
+    // No log contains a secret.
     let logs = Harness::expect_stdout(up.run(&["logs", "--lines", "100000"]).await);
     for provider in WebhookProvider::ALL {
         assert!(
@@ -374,7 +382,7 @@ async fn logs_are_shown_by_service() {
     );
     let line: Value = serde_json::from_str(json.trim()).unwrap();
     assert_eq!(line["service"], "api", "{line}");
-    // What is not ours may colour what it writes; a pipe gets none of it.
+    // Other servers may write colours; a pipe receives none.
     for arguments in [
         &["logs", "--lines", "1000"][..],
         &["logs", "--lines", "1000", "--json"],
@@ -383,7 +391,7 @@ async fn logs_are_shown_by_service() {
         assert!(!all.contains('\u{1b}') && !all.contains("\\u001b"), "{all}");
     }
     assert_matches_snapshot(
-        "logs_of_nothing",
+        "logs_unknown_service",
         &format_session_entry(
             &["logs", "--service", "mainframe"],
             &up.run(&["logs", "--service", "mainframe"]).await,
@@ -392,7 +400,7 @@ async fn logs_are_shown_by_service() {
 }
 
 #[tokio::test]
-async fn a_stack_without_a_worker_leaves_its_orders_to_the_users_own() {
+async fn stack_without_worker_uses_the_users_worker() {
     let (folder, ports) = (folder().keep(), free_ports());
     let process = in_foreground(&folder, &ports, &["--no-worker"]).await;
     let up = Up {
@@ -413,22 +421,22 @@ async fn a_stack_without_a_worker_leaves_its_orders_to_the_users_own() {
         (&"external".into(), &"".into(), &Value::Null)
     );
     let refused = up.run(&["restart", "worker"]).await;
-    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(
-        refused.status.code() == Some(1) && said.contains("started without a worker"),
-        "{said}"
+        refused.status.code() == Some(1) && message.contains("started without a worker"),
+        "{message}"
     );
     Harness::expect_stdout(up.run(&["restart", "app"]).await);
-    // Another one, by nothing but what `env` tells.
+    // A worker of the user, with the settings of `env` only.
     let env = up.json(&["env", "--json"]).await;
     assert_eq!(env.get("ORDERFLOW_WORKER_METRICS_URL"), None);
-    let told = env.as_object().unwrap().iter();
-    let told = told.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()));
+    let settings = env.as_object().unwrap().iter();
+    let settings = settings.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()));
     let address = format!("127.0.0.1:{}", ports::free_port().unwrap());
     let options = GuardOptions {
         name: "worker".to_owned(),
         command: vec![env!("CARGO_BIN_EXE_worker-under-test").into()],
-        environment: told
+        environment: settings
             .chain([("ORDERFLOW_HEALTH_ADDRESS".to_owned(), address.clone())])
             .collect(),
         removed_environment: Vec::new(),
@@ -454,7 +462,7 @@ async fn a_stack_without_a_worker_leaves_its_orders_to_the_users_own() {
 }
 
 #[tokio::test]
-async fn a_stack_has_a_life_of_its_own() {
+async fn detached_stack_survives_restarts_until_reset() {
     let folder = folder();
     let ports = free_ports();
     let arguments = up_arguments(&ports);
@@ -488,7 +496,7 @@ async fn a_stack_has_a_life_of_its_own() {
     let started = Harness::expect_stdout(run(&["start-order", "mine", "pmt-mine", "--json"]).await);
     let env = Harness::expect_stdout(run(&["env"]).await);
     assert!(env.contains("export ORDER_PROFILE='approval'"), "{env}");
-    // What is the user's own is used, and not shown.
+    // The user's own secret is used and not printed.
     assert!(
         env.contains("export WEBHOOK_SECRETS_STRIPE='whsec_")
             && !env.contains("WEBHOOK_SECRETS_MOLLIE"),
@@ -537,7 +545,7 @@ async fn a_stack_has_a_life_of_its_own() {
     assert_eq!(run(&["restart", "mainframe"]).await.status.code(), Some(2));
     Harness::expect_stdout(run(&["approve", "mine"]).await);
     Harness::expect_stdout(run(&["result", "mine", "--wait"]).await);
-    // Data stays when it is stopped, and goes with a reset.
+    // A stop keeps the data, a reset deletes it.
     Harness::expect_stdout(run(&["stop"]).await);
     assert!(
         tokio::net::TcpStream::connect(format!("127.0.0.1:{}", ports[0]))
@@ -558,7 +566,7 @@ async fn a_stack_has_a_life_of_its_own() {
     assert_eq!(
         secrets(&Harness::expect_stdout(run(&["env"]).await)),
         secrets(&env),
-        "other secrets after a restart"
+        "the secrets changed after a restart"
     );
     Harness::expect_stdout(run(&["reset", "--yes"]).await);
     assert!(!folder.path().join(".orderflow").exists());

@@ -1,10 +1,10 @@
-//! `describe` and `history`: what Temporal has of an order.
+//! `describe` and `history`, and `temporal` itself.
 
-use super::assert_matches_snapshot;
+use super::{assert_matches_snapshot, program};
 use crate::harness::Harness;
 
 #[tokio::test]
-async fn a_workflow_is_described_by_either_id() {
+async fn workflow_is_described_by_either_id() {
     let world = Harness::start().await;
     world
         .run_json(&["start-order", "cli-history", "pmt-history", "--json"])
@@ -43,22 +43,22 @@ async fn a_workflow_is_described_by_either_id() {
 }
 
 #[tokio::test]
-async fn a_history_can_be_read_and_has_its_shipments() {
+async fn history_includes_the_shipments() {
     let world = Harness::start().await;
     world
         .run_json(&[
             "start-order",
-            "cli-told",
-            "pmt-told",
+            "cli-history-2",
+            "pmt-history-2",
             "--street",
             "123 Main St",
             "--json",
         ])
         .await;
-    world.wait_for_end("cli-told").await;
+    world.wait_for_end("cli-history-2").await;
     let look = async || {
         world
-            .run_json(&["history", "order-cli-told", "--json"])
+            .run_json(&["history", "order-cli-history-2", "--json"])
             .await
     };
     let closed = |history: &serde_json::Value| {
@@ -74,34 +74,36 @@ async fn a_history_can_be_read_and_has_its_shipments() {
         (&started["event_id"], &started["type"]),
         (&1.into(), &"WorkflowExecutionStarted".into())
     );
-    // A payload is what it says, not what it is encoded as.
+    // Payloads are decoded.
     let payment = &started["attributes"]["input"]["payloads"][0]["order"]["payment"]["payment_id"];
-    assert_eq!(payment, "pmt-told", "{started}");
+    assert_eq!(payment, "pmt-history-2", "{started}");
     let child = &history["children"][0];
-    assert_eq!(child["workflow_id"], "shipping-cli-told-1");
+    assert_eq!(child["workflow_id"], "shipping-cli-history-2-1");
     assert!(
         child["events"]
             .as_array()
             .is_some_and(|events| events.len() > 5),
         "{child}"
     );
-    // For people: a line each, either id will do.
-    let told = Harness::expect_stdout(world.run_orderflow(&["history", "cli-told"]).await);
+    // The text output has one line per event and accepts either id.
+    let history_text =
+        Harness::expect_stdout(world.run_orderflow(&["history", "cli-history-2"]).await);
     let line = |part: &str| {
-        told.lines()
+        history_text
+            .lines()
             .find(|line| line.contains(part))
-            .unwrap_or_else(|| panic!("{part} is not in {told}"))
+            .unwrap_or_else(|| panic!("{part} is not in {history_text}"))
     };
     for part in [
         "ReceiveOrder",
         "ChargePayment",
-        "shipping-cli-told-1",
+        "shipping-cli-history-2-1",
         "OrderStatus",
         "DispatchCarrier",
     ] {
         line(part);
     }
-    // The column after the kind begins at one place in every line that has one.
+    // The column after the kind is aligned.
     let column = |part: &str| {
         line(part).chars().count() - line(part).split(part).nth(1).unwrap().chars().count()
     };
@@ -109,10 +111,81 @@ async fn a_history_can_be_read_and_has_its_shipments() {
     assert_eq!(
         column("MarkerRecorded                        "),
         widest,
-        "{told}"
+        "{history_text}"
     );
     let lines =
         history["events"].as_array().unwrap().len() + child["events"].as_array().unwrap().len() + 2;
-    assert_eq!(told.lines().count(), lines, "{told}");
+    assert_eq!(history_text.lines().count(), lines, "{history_text}");
     assert_matches_snapshot("history_line", line("  OrderWorkflow  input"));
+}
+
+/// README's lines for Temporal's own CLI, on an order that waits for its payment.
+#[tokio::test]
+async fn temporal_cli_uses_the_stacks_address() {
+    let world = Harness::start().await;
+    let start = [
+        "start-order",
+        "cli-temporal",
+        "--profile",
+        "checkout",
+        "--json",
+    ];
+    world.run_json(&start).await;
+    world.wait_for_step("cli-temporal", "pay").await;
+    let query = [
+        "temporal",
+        "workflow",
+        "query",
+        "--workflow-id",
+        "order-cli-temporal",
+        "--type",
+        "get_full_state",
+    ];
+    let state = Harness::expect_stdout(world.run_orderflow(&query).await);
+    assert!(state.contains("cli-temporal"), "{state}");
+    let cancel = [
+        "temporal",
+        "workflow",
+        "signal",
+        "--workflow-id",
+        "order-cli-temporal",
+        "--name",
+        "cancel_order",
+        "--input",
+        "\"changed my mind\"",
+    ];
+    Harness::expect_stdout(world.run_orderflow(&cancel).await);
+    let order = world.wait_for_end("cli-temporal").await;
+    assert_eq!(
+        order.cancellation_reason.as_deref(),
+        Some("changed my mind")
+    );
+    // The exit code is that of the CLI.
+    let unknown = [
+        "temporal",
+        "workflow",
+        "describe",
+        "--workflow-id",
+        "order-none",
+    ];
+    let output = world.run_orderflow(&unknown).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+#[tokio::test]
+async fn temporal_without_a_cli_names_the_remedy() {
+    let empty = tempfile::tempdir().unwrap();
+    let output = program()
+        .args(["temporal", "workflow", "list"])
+        .env("PATH", empty.path())
+        .env("ORDERFLOW_CACHE", empty.path())
+        .output()
+        .await
+        .unwrap();
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(
+        message.contains("start the stack once with `orderflow up`"),
+        "{message}"
+    );
 }

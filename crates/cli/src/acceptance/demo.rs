@@ -56,7 +56,8 @@ async fn start_order_to_deliver(api: &ApiClient) -> Result<Timeline<'_>> {
     Timeline::start(api, order_request("pmt-demo-1", "production")).await
 }
 
-/// Uses the profile `lifecycle`, which waits between payment and dispatch, so the order can be cancelled.
+/// Uses the profile `lifecycle`, which waits between payment and dispatch, so the order can be
+/// cancelled.
 async fn start_order_to_cancel(api: &ApiClient) -> Result<Timeline<'_>> {
     Timeline::start(api, order_request("pmt-demo-2", "lifecycle")).await
 }

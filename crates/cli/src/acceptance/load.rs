@@ -1,7 +1,7 @@
 //! `load`: starts many orders, measures them and checks how each one ends.
 //!
-//! All orders belong to one generated customer. Their progress is read from that customer's list, which
-//! comes from the database: a few reads per second, independent of the number of orders.
+//! All orders belong to one generated customer. Their progress is read from that customer's list,
+//! which comes from the database: a few reads per second, independent of the number of orders.
 
 use std::{
     collections::BTreeSet,
@@ -65,7 +65,8 @@ struct Payment {
 }
 
 impl Listed {
-    /// Returns whether the order was shipped and paid. `orderflow verify` checks more, in the database.
+    /// Returns whether the order was shipped and paid. `orderflow verify` checks more, in the
+    /// database.
     fn ended_correctly(&self) -> bool {
         let is_paid = self
             .payment_info

@@ -1,4 +1,5 @@
-//! What `test-workflow` does, one function each: what it says is what it saw.
+//! The scenarios of `test-workflow`, one function each. A scenario returns a summary of its
+//! observations.
 
 use anyhow::{Context, Result, bail, ensure};
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -9,42 +10,30 @@ use super::{sample_order::sample_order, test_run::TestRun};
 
 type Scenario<'a> = (&'static str, BoxFuture<'a, Result<String>>);
 
-/// In the order in which they run.
-pub(super) fn list_scenarios(bench: &TestRun) -> Vec<Scenario<'_>> {
+/// Lists the scenarios in the order in which they run.
+pub(super) fn list_scenarios(run: &TestRun) -> Vec<Scenario<'_>> {
     vec![
-        ("happy path", happy_path(bench).boxed()),
-        ("queries of a completed order", completed(bench).boxed()),
-        ("approval", approval(bench).boxed()),
-        ("rejection", rejection(bench).boxed()),
-        (
-            "cancel before payment",
-            cancel_before_payment(bench).boxed(),
-        ),
-        ("cancel after payment", cancel_after_payment(bench).boxed()),
-        (
-            "address, and payment by confirmation",
-            address(bench).boxed(),
-        ),
-        ("the same start again", duplicate_starts(bench).boxed()),
-        (
-            "the same idempotency key again",
-            duplicate_keys(bench).boxed(),
-        ),
-        (
-            "one payment for two orders",
-            duplicate_payment(bench).boxed(),
-        ),
-        ("bad input", bad_input(bench).boxed()),
+        ("happy path", happy_path(run).boxed()),
+        ("queries of a completed order", completed(run).boxed()),
+        ("approval", approval(run).boxed()),
+        ("rejection", rejection(run).boxed()),
+        ("cancel before payment", cancel_before_payment(run).boxed()),
+        ("cancel after payment", cancel_after_payment(run).boxed()),
+        ("address, and payment by confirmation", address(run).boxed()),
+        ("repeated start", duplicate_starts(run).boxed()),
+        ("repeated idempotency key", duplicate_keys(run).boxed()),
+        ("one payment for two orders", duplicate_payment(run).boxed()),
+        ("bad input", bad_input(run).boxed()),
     ]
 }
 
 const FULFILLED: &[&str] = &["shipped", "delivered"];
 
-async fn happy_path(bench: &TestRun) -> Result<String> {
-    let mut body = sample_order(&bench.run);
-    body["payment"] = json!({"payment_id": format!("pmt-{}", bench.order_id("happy"))});
-    let key = bench.order_id("happy");
-    let started = bench
+async fn happy_path(run: &TestRun) -> Result<String> {
+    let mut body = sample_order(&run.id_prefix);
+    body["payment"] = json!({"payment_id": format!("pmt-{}", run.order_id("happy"))});
+    let key = run.order_id("happy");
+    let started = run
         .api
         .try_call(Method::POST, "orders", Some(body.to_string()), Some(&key))
         .await??;
@@ -54,11 +43,11 @@ async fn happy_path(bench: &TestRun) -> Result<String> {
         "the total is {}, not 99.99",
         started.body["total_amount"]
     );
-    let state = bench.read_order(&id).await?;
+    let state = run.read_order(&id).await?;
     if state["step"] == "manual_review" {
-        bench.send_signal(&id, "approve", json!({})).await?;
+        run.send_signal(&id, "approve", json!({})).await?;
     }
-    let state = bench.expect_end(&id, FULFILLED, Some("captured")).await?;
+    let state = run.expect_end(&id, FULFILLED, Some("captured")).await?;
     ensure!(
         !state["shipment_info"]["tracking_number"].is_null(),
         "{id} has no tracking number"
@@ -69,10 +58,10 @@ async fn happy_path(bench: &TestRun) -> Result<String> {
     ))
 }
 
-async fn completed(bench: &TestRun) -> Result<String> {
-    let id = bench.start_order("completed", None, true).await?;
-    let whole = bench.expect_end(&id, FULFILLED, Some("captured")).await?;
-    let short = bench
+async fn completed(run: &TestRun) -> Result<String> {
+    let id = run.start_order("completed", None, true).await?;
+    let whole = run.expect_end(&id, FULFILLED, Some("captured")).await?;
+    let short = run
         .call_api(Method::GET, &format!("orders/{id}/status"), None)
         .await??
         .body;
@@ -80,19 +69,19 @@ async fn completed(bench: &TestRun) -> Result<String> {
         short["status"] == whole["status"],
         "status and full state differ"
     );
-    let events = bench
+    let events = run
         .call_api(Method::GET, &format!("orders/{id}/events?limit=200"), None)
         .await??
         .body;
     let events = events["events"]
         .as_array()
-        .context("the answer has no events")?;
+        .context("the response has no events")?;
     let gapless = events
         .iter()
         .zip(1_u64..)
         .all(|(event, seq)| event["seq"] == seq);
-    ensure!(gapless && !events.is_empty(), "the audit trail has a gap");
-    let late = bench
+    ensure!(gapless && !events.is_empty(), "the audit log has a gap");
+    let late = run
         .call_api(
             Method::POST,
             &format!("orders/{id}/signals/cancel"),
@@ -101,175 +90,156 @@ async fn completed(bench: &TestRun) -> Result<String> {
         .await?;
     ensure!(
         late.is_err_and(|problem| problem.status == 409),
-        "a late cancel was not refused with 409"
+        "a late cancel was not rejected with 409"
     );
     Ok(format!(
-        "{} events without a gap, a late cancel is refused",
+        "{} audit events without a gap; a late cancel is rejected",
         events.len()
     ))
 }
 
-async fn approval(bench: &TestRun) -> Result<String> {
-    let id = bench
-        .start_order("approval", Some("approval"), true)
+async fn approval(run: &TestRun) -> Result<String> {
+    let id = run.start_order("approval", Some("approval"), true).await?;
+    run.wait_until(&id, "in review", |state| state["step"] == "manual_review")
         .await?;
-    bench
-        .wait_until(&id, "in review", |state| state["step"] == "manual_review")
+    run.send_signal(&id, "approve", json!({"reviewer": "test-workflow"}))
         .await?;
-    bench
-        .send_signal(&id, "approve", json!({"reviewer": "test-workflow"}))
-        .await?;
-    bench.expect_end(&id, FULFILLED, Some("captured")).await?;
-    Ok("held until it was approved".to_owned())
+    run.expect_end(&id, FULFILLED, Some("captured")).await?;
+    Ok("waited until it was approved".to_owned())
 }
 
-async fn rejection(bench: &TestRun) -> Result<String> {
-    let id = bench
-        .start_order("rejection", Some("approval"), true)
+async fn rejection(run: &TestRun) -> Result<String> {
+    let id = run.start_order("rejection", Some("approval"), true).await?;
+    run.wait_until(&id, "in review", |state| state["step"] == "manual_review")
         .await?;
-    bench
-        .wait_until(&id, "in review", |state| state["step"] == "manual_review")
+    run.send_signal(&id, "reject", json!({"reason": "a test"}))
         .await?;
-    bench
-        .send_signal(&id, "reject", json!({"reason": "a test"}))
-        .await?;
-    bench.expect_end(&id, &["cancelled"], None).await?;
+    run.expect_end(&id, &["cancelled"], None).await?;
     Ok("cancelled, nothing charged".to_owned())
 }
 
-async fn cancel_before_payment(bench: &TestRun) -> Result<String> {
-    let id = bench.start_order("unpaid", Some("checkout"), false).await?;
-    bench
-        .wait_until(&id, "waiting for its payment", |state| {
-            state["step"] == "pay"
-        })
+async fn cancel_before_payment(run: &TestRun) -> Result<String> {
+    let id = run.start_order("unpaid", Some("checkout"), false).await?;
+    run.wait_until(&id, "waiting for its payment", |state| {
+        state["step"] == "pay"
+    })
+    .await?;
+    run.send_signal(&id, "cancel", json!({"reason": "a test"}))
         .await?;
-    bench
-        .send_signal(&id, "cancel", json!({"reason": "a test"}))
-        .await?;
-    let state = bench.expect_end(&id, &["cancelled"], None).await?;
+    let state = run.expect_end(&id, &["cancelled"], None).await?;
     ensure!(
         state["cancellation_reason"] == "a test",
         "the reason was lost"
     );
-    let again = bench
+    let again = run
         .send_signal(&id, "cancel", json!({"reason": "a test"}))
         .await?;
     ensure!(
         again.is_true("/already"),
-        "a second cancel is not said to be one"
+        "the response to a second cancel has no `already`"
     );
-    Ok("cancelled, nothing charged; again changes nothing".to_owned())
+    Ok("cancelled, nothing charged; a second cancel changes nothing".to_owned())
 }
 
-async fn cancel_after_payment(bench: &TestRun) -> Result<String> {
-    // It waits before it ships, so that there is time to change one's mind.
-    let id = bench.start_order("paid", Some("lifecycle"), true).await?;
-    bench
-        .wait_until(&id, "paid", |state| {
-            state["payment_info"]["status"] == "captured"
-        })
+async fn cancel_after_payment(run: &TestRun) -> Result<String> {
+    // The profile waits before it ships, so the order can be cancelled after its payment.
+    let id = run.start_order("paid", Some("lifecycle"), true).await?;
+    run.wait_until(&id, "paid", |state| {
+        state["payment_info"]["status"] == "captured"
+    })
+    .await?;
+    run.send_signal(&id, "cancel", json!({"reason": "a test"}))
         .await?;
-    bench
-        .send_signal(&id, "cancel", json!({"reason": "a test"}))
-        .await?;
-    bench
-        .expect_end(&id, &["cancelled"], Some("refunded"))
+    run.expect_end(&id, &["cancelled"], Some("refunded"))
         .await?;
     Ok("cancelled and refunded".to_owned())
 }
 
-async fn address(bench: &TestRun) -> Result<String> {
-    let id = bench
-        .start_order("address", Some("checkout"), false)
-        .await?;
-    bench
-        .wait_until(&id, "waiting for its payment", |state| {
-            state["step"] == "pay"
-        })
-        .await?;
-    bench
-        .send_signal(&id, "update-address", json!({"street": "2 Side St"}))
+async fn address(run: &TestRun) -> Result<String> {
+    let id = run.start_order("address", Some("checkout"), false).await?;
+    run.wait_until(&id, "waiting for its payment", |state| {
+        state["step"] == "pay"
+    })
+    .await?;
+    run.send_signal(&id, "update-address", json!({"street": "2 Side St"}))
         .await?;
     let paid = |amount: f64| json!({"transaction_id": format!("tx-{id}"), "amount": amount, "payment_method": "card"});
-    bench
-        .expect_refusal(&id, "confirm-payment", paid(1.0), "payment_mismatch")
+    run.expect_refusal(&id, "confirm-payment", paid(1.0), "payment_mismatch")
         .await?;
-    bench
-        .send_signal(&id, "confirm-payment", paid(99.99))
-        .await?;
-    let state = bench.expect_end(&id, FULFILLED, Some("captured")).await?;
+    run.send_signal(&id, "confirm-payment", paid(99.99)).await?;
+    let state = run.expect_end(&id, FULFILLED, Some("captured")).await?;
     let to = &state["shipping_address"];
     ensure!(
         to["street"] == "2 Side St" && to["city"] == "Anytown",
-        "it went to {to}"
+        "the shipping address is {to}"
     );
-    Ok("sent to the new address; a wrong amount is refused".to_owned())
+    Ok("sent to the new address; a wrong amount is rejected".to_owned())
 }
 
-async fn duplicate_starts(bench: &TestRun) -> Result<String> {
-    let id = bench.start_order("twice", None, true).await?;
+async fn duplicate_starts(run: &TestRun) -> Result<String> {
+    let id = run.start_order("twice", None, true).await?;
     let path = format!("orders/{id}/start");
-    let mut body = sample_order(&bench.run);
+    let mut body = sample_order(&run.id_prefix);
     body["payment_id"] = json!(format!("pmt-{id}"));
-    let again = bench.call_api(Method::POST, &path, Some(&body)).await??;
+    let again = run.call_api(Method::POST, &path, Some(&body)).await??;
     ensure!(
         again.is_true("/already_started"),
-        "the same start is not said to be one"
+        "the response to a repeated start has no `already_started`"
     );
     body["items"][0]["quantity"] = json!(2);
-    match bench.call_api(Method::POST, &path, Some(&body)).await? {
+    match run.call_api(Method::POST, &path, Some(&body)).await? {
         Err(problem) if problem.status == 409 => {}
         Err(problem) => bail!(
-            "another order under the same id was refused with {}, not 409",
+            "another order with the same id was rejected with {}, not 409",
             problem.status
         ),
-        Ok(_) => bail!("another order was started under the same id"),
+        Ok(_) => bail!("another order was started with the same id"),
     }
-    bench.wait_for_end(&id).await?;
-    Ok("one order; another one under its id is refused".to_owned())
+    run.wait_for_end(&id).await?;
+    Ok("one order; another order with its id is rejected".to_owned())
 }
 
-async fn duplicate_keys(bench: &TestRun) -> Result<String> {
-    let key = bench.order_id("key");
+async fn duplicate_keys(run: &TestRun) -> Result<String> {
+    let key = run.order_id("key");
     let create = async |body: &Value| {
-        bench
-            .api
+        run.api
             .try_call(Method::POST, "orders", Some(body.to_string()), Some(&key))
             .await
     };
-    let mut body = sample_order(&bench.run);
+    let mut body = sample_order(&run.id_prefix);
     body["payment"] = json!({"payment_id": format!("pmt-{key}")});
     let (first, second) = (create(&body).await??, create(&body).await??);
     let id = first.text_at("/order_id");
-    ensure!(id == second.text_at("/order_id"), "one key made two orders");
+    ensure!(
+        id == second.text_at("/order_id"),
+        "one key started two orders"
+    );
     body["items"][0]["quantity"] = json!(2);
     match create(&body).await? {
         Err(problem) if problem.status == 422 => {}
         Err(problem) => bail!(
-            "another body under the same key was refused with {}, not 422",
+            "another body with the same key was rejected with {}, not 422",
             problem.status
         ),
-        Ok(_) => bail!("another body was taken under the same key"),
+        Ok(_) => bail!("another body was accepted with the same key"),
     }
-    bench.wait_for_end(id).await?;
-    Ok("one order; another body under its key is refused".to_owned())
+    run.wait_for_end(id).await?;
+    Ok("one order; another body with its key is rejected".to_owned())
 }
 
-async fn duplicate_payment(bench: &TestRun) -> Result<String> {
+async fn duplicate_payment(run: &TestRun) -> Result<String> {
     let mut ids = Vec::new();
     for name in ["payer", "second"] {
-        let mut body = sample_order(&bench.run);
-        body["payment_id"] = json!(bench.order_id("pmt"));
-        let id = bench.order_id(name);
-        bench
-            .call_api(Method::POST, &format!("orders/{id}/start"), Some(&body))
+        let mut body = sample_order(&run.id_prefix);
+        body["payment_id"] = json!(run.order_id("pmt"));
+        let id = run.order_id(name);
+        run.call_api(Method::POST, &format!("orders/{id}/start"), Some(&body))
             .await??;
-        let state = bench.wait_for_end(&id).await?;
+        let state = run.wait_for_end(&id).await?;
         ids.push((id, state));
     }
     let [(_, first), (id, second)] = ids.as_slice() else {
-        bail!("two were started")
+        bail!("two orders were started")
     };
     ensure!(
         first["payment_info"]["status"] == "captured",
@@ -278,18 +248,18 @@ async fn duplicate_payment(bench: &TestRun) -> Result<String> {
     let code = &second["failure"]["code"];
     ensure!(
         second["status"] == "failed" && code == "payment_id_in_use",
-        "{id} ended {} ({code})",
+        "order {id} ended {} ({code})",
         second["status"]
     );
     Ok("the second order failed, nothing charged".to_owned())
 }
 
-async fn bad_input(bench: &TestRun) -> Result<String> {
-    let whole = || sample_order(&bench.run);
+async fn bad_input(run: &TestRun) -> Result<String> {
+    let valid = || sample_order(&run.id_prefix);
     let with = |pointer: &str, value: Value| {
-        let mut body = whole();
-        if let Some(place) = body.pointer_mut(pointer) {
-            *place = value;
+        let mut body = valid();
+        if let Some(field) = body.pointer_mut(pointer) {
+            *field = value;
         }
         Some(body.to_string())
     };
@@ -363,19 +333,19 @@ async fn bad_input(bench: &TestRun) -> Result<String> {
     let count = cases.len();
     for (method, path, body, status, code) in cases {
         let sent = body.clone().unwrap_or_default();
-        match bench.api.try_call(method.clone(), path, body, None).await? {
+        match run.api.try_call(method.clone(), path, body, None).await? {
             Err(problem) if problem.status == status && problem.code == code => {}
             Err(problem) => {
                 bail!(
-                    "{method} /{path} {sent}: {} {}, not {status} {code}",
+                    "{method} /{path} {sent}: {} {}, expected {status} {code}",
                     problem.status,
                     problem.code
                 )
             }
-            Ok(_) => bail!("{method} /{path} {sent}: accepted, not {status} {code}"),
+            Ok(_) => bail!("{method} /{path} {sent}: accepted, expected {status} {code}"),
         }
     }
     Ok(format!(
-        "{count} bad requests, each refused as it should be"
+        "{count} invalid requests, each rejected as expected"
     ))
 }

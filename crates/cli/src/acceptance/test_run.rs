@@ -1,4 +1,5 @@
-//! One run of the acceptance scenarios: its API client, its order ids and the waits that the scenarios share.
+//! One run of the acceptance scenarios: its API client, its order ids and the waits that the
+//! scenarios share.
 
 use std::{
     fmt,
@@ -13,12 +14,12 @@ use tokio::time::interval;
 use super::sample_order::sample_order;
 use crate::orders::api_client::{ApiClient, ApiResponse, Problem};
 
-/// Of one step of an order; far more than any needs where `production` waits for nobody.
-const PATIENCE: Duration = Duration::from_secs(90);
-/// A shipment that nobody has confirmed after this long waits for a confirmation.
-const UNCONFIRMED: Duration = Duration::from_secs(6);
+/// Timeout of one wait for an order; a step of the profile `production` takes seconds.
+const TIMEOUT: Duration = Duration::from_secs(90);
+/// Time after which a shipped order is taken to wait for a delivery confirmation.
+const CONFIRM_AFTER: Duration = Duration::from_secs(6);
 
-/// Why something could not be tested here, which is no failure.
+/// The reason why a scenario cannot run with this deployment; the scenario is skipped.
 #[derive(Debug)]
 pub(super) struct Skip(pub(super) String);
 
@@ -30,20 +31,21 @@ impl fmt::Display for Skip {
 
 impl std::error::Error for Skip {}
 
-/// What the scenarios work with.
+/// One run of the scenarios against one API.
 #[derive(Debug)]
 pub(super) struct TestRun {
     pub(super) api: ApiClient,
-    /// Begins every id of this run.
-    pub(super) run: String,
+    /// Prefix of every id of this run.
+    pub(super) id_prefix: String,
 }
 
 impl TestRun {
     pub(super) fn order_id(&self, name: &str) -> String {
-        format!("{}-{name}", self.run)
+        format!("{}-{name}", self.id_prefix)
     }
 
-    /// Starts an order under an id of this run. A profile that the deployment does not allow skips the scenario.
+    /// Starts an order with an id of this run. Skips the scenario if the deployment forbids the
+    /// profile.
     pub(super) async fn start_order(
         &self,
         name: &str,
@@ -51,7 +53,7 @@ impl TestRun {
         payment: bool,
     ) -> Result<String> {
         let id = self.order_id(name);
-        let mut body = sample_order(&self.run);
+        let mut body = sample_order(&self.id_prefix);
         if payment {
             body["payment_id"] = json!(format!("pmt-{id}"));
         }
@@ -66,7 +68,7 @@ impl TestRun {
             Err(problem) if problem.fields.iter().any(|field| field == "/profile") => {
                 let profile = profile.unwrap_or_default();
                 Err(Skip(format!(
-                    "needs the profile {profile}, and requests may name none here (ALLOW_PROFILE_OVERRIDE)"
+                    "requires the profile {profile}, but requests cannot set one here (ALLOW_PROFILE_OVERRIDE)"
                 ))
                 .into())
             }
@@ -100,7 +102,7 @@ impl TestRun {
             .await??)
     }
 
-    /// The refusal of a signal, which must have this code.
+    /// Sends a signal that must be rejected with this code.
     pub(super) async fn expect_refusal(
         &self,
         id: &str,
@@ -118,10 +120,10 @@ impl TestRun {
         {
             Err(problem) if problem.code == code => Ok(()),
             Err(problem) => bail!(
-                "{name} of {id} was refused as {}, not as {code}",
+                "signal {name} of {id}: rejected with {}, expected {code}",
                 problem.code
             ),
-            Ok(_) => bail!("{name} of {id} was accepted, not refused as {code}"),
+            Ok(_) => bail!("signal {name} of {id}: accepted, expected {code}"),
         }
     }
 
@@ -132,29 +134,28 @@ impl TestRun {
             .body)
     }
 
-    /// Waits until the order is so; an order that ends before is a failure.
+    /// Waits until the order meets a condition. Fails if the order ends before that.
     pub(super) async fn wait_until(
         &self,
         id: &str,
-        what: &str,
-        so: impl Fn(&Value) -> bool,
+        expected: &str,
+        condition: impl Fn(&Value) -> bool,
     ) -> Result<Value> {
         let (began, mut ticks) = (Instant::now(), interval(Duration::from_millis(200)));
         loop {
             ticks.tick().await;
             let state = self.read_order(id).await?;
-            if so(&state) {
+            if condition(&state) {
                 return Ok(state);
             }
             if state["failure"]["code"] == "out_of_stock" {
-                return Err(Skip(
-                    "ABC123 is out of stock here; see `orderflow stock set`".to_owned(),
-                )
-                .into());
+                return Err(
+                    Skip("ABC123 is out of stock; see `orderflow stock set`".to_owned()).into(),
+                );
             }
-            if state["is_running"] == false || began.elapsed() > PATIENCE {
+            if state["is_running"] == false || began.elapsed() > TIMEOUT {
                 bail!(
-                    "{id} is {} (step {}), not {what}",
+                    "order {id} is {} (step {}), expected {expected}",
                     state["status"],
                     state["step"]
                 );
@@ -162,7 +163,7 @@ impl TestRun {
         }
     }
 
-    /// Waits for the end, and confirms the delivery where somebody has to.
+    /// Waits for the end, and confirms the delivery if the order waits for a confirmation.
     pub(super) async fn wait_for_end(&self, id: &str) -> Result<Value> {
         let ended = |state: &Value| state["is_running"] == false;
         let (began, mut ticks) = (Instant::now(), interval(Duration::from_millis(200)));
@@ -173,17 +174,17 @@ impl TestRun {
             if ended(&state) {
                 return Ok(state);
             }
-            if began.elapsed() > PATIENCE {
+            if began.elapsed() > TIMEOUT {
                 bail!(
-                    "{id} did not end: it is {} (step {})",
+                    "order {id} did not end: it is {} (step {})",
                     state["status"],
                     state["step"]
                 );
             }
             if state["status"] == "shipped"
-                && shipped.get_or_insert_with(Instant::now).elapsed() > UNCONFIRMED
+                && shipped.get_or_insert_with(Instant::now).elapsed() > CONFIRM_AFTER
             {
-                // It may have been delivered by now, which is as good.
+                // The order may have been delivered in the meantime, so the result does not matter.
                 let _ = self
                     .call_api(
                         Method::POST,
@@ -195,7 +196,7 @@ impl TestRun {
         }
     }
 
-    /// Waits for the end, which must be this one.
+    /// Waits for the end and checks status and payment.
     pub(super) async fn expect_end(
         &self,
         id: &str,
@@ -205,15 +206,15 @@ impl TestRun {
         let state = self.wait_for_end(id).await?;
         if state["failure"]["code"] == "out_of_stock" && !statuses.contains(&"failed") {
             return Err(
-                Skip("ABC123 is out of stock here; see `orderflow stock set`".to_owned()).into(),
+                Skip("ABC123 is out of stock; see `orderflow stock set`".to_owned()).into(),
             );
         }
-        let is_so = statuses.iter().any(|status| state["status"] == *status);
+        let has_status = statuses.iter().any(|status| state["status"] == *status);
         let paid = state["payment_info"]["status"].as_str();
-        let is_paid_so = paid == payment || (payment.is_none() && paid != Some("captured"));
-        if !is_so || !is_paid_so {
+        let has_payment = paid == payment || (payment.is_none() && paid != Some("captured"));
+        if !has_status || !has_payment {
             bail!(
-                "{id} ended {} with payment {}, not {} with {}",
+                "order {id} ended {} with payment {}, expected {} with payment {}",
                 state["status"],
                 paid.unwrap_or("none"),
                 statuses.join(" or "),

@@ -1,4 +1,4 @@
-//! `test-workflow`: every way an order can go, on any deployment, one line each.
+//! `test-workflow`: runs every scenario against a deployment and prints one line for each.
 
 use std::{process::ExitCode, time::Instant};
 
@@ -25,15 +25,15 @@ struct Line {
     seconds: f64,
 }
 
-/// Fails when one scenario does.
+/// Runs all scenarios. The exit code is 1 if one of them fails.
 pub(crate) async fn run_scenarios(arguments: TestWorkflow) -> Result<ExitCode> {
-    let bench = TestRun {
+    let run = TestRun {
         api: ApiClient::from_url_or_env(arguments.url.as_deref())?.with_retries(),
-        run: format!("test-{:x}", Utc::now().timestamp_micros()),
+        id_prefix: format!("test-{:x}", Utc::now().timestamp_micros()),
     };
-    bench.api.check_health().await?;
+    run.api.check_health().await?;
     let mut lines = Vec::new();
-    for (name, scenario) in scenarios::list_scenarios(&bench) {
+    for (name, scenario) in scenarios::list_scenarios(&run) {
         let began = Instant::now();
         let (outcome, detail) = match scenario.await {
             Ok(detail) => ("passed", detail),
@@ -67,9 +67,9 @@ pub(crate) async fn run_scenarios(arguments: TestWorkflow) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     eprintln!(
-        "error: {failed} of {} scenarios failed; look at `orderflow check` and the orders {}-*",
+        "error: {failed} of {} scenarios failed; run `orderflow check`, and see the orders {}-*",
         lines.len(),
-        bench.run
+        run.id_prefix
     );
     Ok(ExitCode::FAILURE)
 }

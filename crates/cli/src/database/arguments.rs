@@ -46,7 +46,8 @@ pub(crate) enum DatabaseCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct Migrate {
-    /// Create the IAM users orderflow_worker and orderflow_reader and grant their privileges (RDS only).
+    /// Create the IAM users orderflow_worker and orderflow_reader and grant their privileges (RDS
+    /// only).
     #[arg(long)]
     pub(crate) iam_users: bool,
     #[command(flatten)]

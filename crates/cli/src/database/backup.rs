@@ -26,7 +26,8 @@ pub(crate) async fn create_backup(arguments: CreateBackup) -> Result<()> {
         );
     }
     let pool = target::open_database().await?;
-    // The file has another name until it is complete. Only its owner can read it: it has customers' data.
+    // The file has another name until it is complete. Only its owner can read it: it has customers'
+    // data.
     let mut unfinished = path.clone().into_os_string();
     unfinished.push(".unfinished");
     let unfinished = Path::new(&unfinished);

@@ -11,7 +11,8 @@ use crate::{
     target,
 };
 
-/// Migrates the database and registers the search attributes, which also fails if Temporal is unavailable.
+/// Migrates the database, then registers the search attributes. If Temporal is unavailable, the
+/// database is migrated nevertheless.
 pub(crate) async fn run_migrations(Migrate { iam_users, output }: Migrate) -> Result<ExitCode> {
     let pool = target::open_database().await?;
     let missing: Vec<_> = store::list_migrations(&pool)

@@ -20,7 +20,7 @@ use domain::WebhookProvider;
 /// Timeout of one call; the API answers within 22 s.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a command that waits repeats a call that the API answers with 503.
+/// Duration for which a waiting command repeats a call that the API answers with 503.
 const RETRY_FOR: Duration = Duration::from_secs(60);
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -29,11 +29,12 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) struct ApiClient {
     client: Client,
     base: Url,
-    /// How long to repeat a call that the API answers with 503.
+    /// Duration for which a call is repeated that the API answers with 503.
     retry_for: Duration,
 }
 
-/// Reads the credentials `ORDERFLOW_API_KEY` and `ORDERFLOW_TOKEN` into headers, which are never printed.
+/// Reads the credentials `ORDERFLOW_API_KEY` and `ORDERFLOW_TOKEN` into headers, which are never
+/// printed.
 fn read_credentials() -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     let known = [
@@ -98,7 +99,8 @@ impl ApiClient {
         if base.cannot_be_a_base() {
             bail!(settings::ORDERFLOW_URL.reject(url, "not the URL of an API"));
         }
-        // Several dependencies use rustls and none sets its cryptography. The error of a second call is harmless.
+        // Several dependencies use rustls and none sets its cryptography. The error of a second
+        // call is harmless.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .timeout(TIMEOUT)
@@ -130,8 +132,8 @@ impl ApiClient {
         self.send(Method::GET, &["health"], None).await.map(drop)
     }
 
-    /// Calls `/orders/{id}/…`, where `id` is an order id or a workflow id. An id such as `order-1` can
-    /// be either, so it is tried as an order id first.
+    /// Calls `/orders/{id}/…`, where `id` is an order id or a workflow id. An id such as `order-1`
+    /// can be either, so it is tried as an order id first.
     pub(crate) async fn call_order(
         &self,
         method: Method,
@@ -171,8 +173,8 @@ impl ApiClient {
         self.send(Method::GET, &parts, None).await
     }
 
-    /// Sends a webhook event without our credentials, as a payment provider does. Returns the response's
-    /// status and body, also for an error status.
+    /// Sends a webhook event without our credentials, as a payment provider does. Returns the
+    /// response's status and body, also for an error status.
     pub(crate) async fn send_webhook(
         &self,
         provider: WebhookProvider,
@@ -230,7 +232,8 @@ impl ApiClient {
             .await
     }
 
-    /// Makes a call with any body and an `Idempotency-Key`. Returns the API's problem instead of an error.
+    /// Makes a call with any body and an `Idempotency-Key`. Returns the API's problem instead of an
+    /// error.
     pub(crate) async fn try_call(
         &self,
         method: Method,
@@ -246,7 +249,8 @@ impl ApiClient {
         self.exchange(method, &path, body, key).await
     }
 
-    /// Makes a call, and repeats it while the API answers 503 if a repeated call has no second effect.
+    /// Makes a call, and repeats it while the API answers 503 if a repeated call has no second
+    /// effect.
     async fn exchange(
         &self,
         method: Method,
@@ -255,8 +259,8 @@ impl ApiClient {
         key: Option<&str>,
     ) -> Result<std::result::Result<ApiResponse, Problem>> {
         let began = Instant::now();
-        // A repeated call with an order id or a key has no second effect. `POST /orders` without a key
-        // would start a second order.
+        // A repeated call with an order id or a key has no second effect. `POST /orders` without a
+        // key would start a second order.
         let can_repeat = method == Method::GET || key.is_some() || path.len() > 1;
         let request = self.request(method, path, body, key)?;
         loop {

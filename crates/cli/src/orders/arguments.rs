@@ -33,11 +33,13 @@ pub(crate) enum OrderCommand {
     #[command(after_help = "Examples:
   orderflow cancel order-123 --reason 'changed my mind'")]
     Cancel(Cancel),
-    /// Change the shipping address of an order that has not shipped; omitted fields keep their value.
+    /// Change the shipping address of an order that has not shipped; omitted fields keep their
+    /// value.
     #[command(after_help = "Examples:
   orderflow update-address order-123 --street '123 Main St' --city Anytown")]
     UpdateAddress(UpdateAddress),
-    /// Refund the payment of an order that has not shipped; the order then waits for another payment.
+    /// Refund the payment of an order that has not shipped; the order then waits for another
+    /// payment.
     #[command(after_help = "Examples:
   orderflow cancel-payment order-123")]
     CancelPayment(OrderArguments),
@@ -49,7 +51,8 @@ pub(crate) enum OrderCommand {
     #[command(after_help = "Examples:
   orderflow confirm-delivery order-123 --signed-by 'J. Doe'")]
     ConfirmDelivery(ConfirmDelivery),
-    /// Pick signals for an order from a menu; a refused signal is reported, and the command exits 0.
+    /// Pick signals for an order from a menu; a refused signal is reported, and the command exits
+    /// 0.
     #[command(after_help = "Examples:
   orderflow signals
   orderflow signals order-123
@@ -111,7 +114,7 @@ pub(crate) struct OrderArguments {
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct AddressArguments {
-    /// Street and house number of the shipping address.
+    /// Street and number of the shipping address.
     #[arg(long)]
     pub(crate) street: Option<String>,
     /// City of the shipping address.

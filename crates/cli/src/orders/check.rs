@@ -133,7 +133,8 @@ async fn database() -> [Finding; 3] {
     [reached, migrations, mail]
 }
 
-/// Checks the outbox: mail that waits for more than a minute means that the mail server is unavailable.
+/// Checks the outbox: mail that waits for more than a minute means that the mail server is
+/// unavailable.
 async fn mail(pool: &store::PgPool) -> Finding {
     const MAX_AGE_SECONDS: i64 = 60;
     let location = target::mail_url()

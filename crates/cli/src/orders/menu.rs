@@ -135,8 +135,8 @@ pub(crate) async fn run_menu(arguments: SignalsArguments) -> Result<()> {
 struct Input(Stdin);
 
 impl Input {
-    /// Prints a prompt and reads a line without surrounding spaces. Returns `None` for an empty line and
-    /// at the end of the input.
+    /// Prints a prompt and reads a line without surrounding spaces. Returns `None` for an empty
+    /// line and at the end of the input.
     fn prompt(&self, text: &str) -> Result<Option<String>> {
         print_prompt(text)?;
         let mut line = String::new();

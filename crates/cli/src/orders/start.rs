@@ -14,7 +14,8 @@ use crate::output::{format_money, print};
 
 pub(crate) async fn start_order(arguments: StartArguments) -> Result<()> {
     let api = ApiClient::from_env()?;
-    // With an id, the API uses its sample cart if no items are given; `POST /orders` requires items.
+    // With an id, the API uses its sample cart if no items are given; `POST /orders` requires
+    // items.
     let id = match arguments.id {
         Some(id) => id,
         None => generate_id()?,

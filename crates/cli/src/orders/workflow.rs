@@ -1,4 +1,5 @@
-//! `describe` and `history`: both read Temporal only, so they work without API, database and worker.
+//! `describe` and `history`: both read Temporal only, so they work without API, database and
+//! worker.
 
 use anyhow::Result;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -125,8 +126,8 @@ pub(crate) async fn show_history(arguments: WorkflowArguments) -> Result<()> {
     Ok(())
 }
 
-/// The attributes of history events that the one-line summary shows: label and JSON pointer. Temporal
-/// names some attributes in snake case and some in camel case.
+/// The attributes of history events that the one-line summary shows: label and JSON pointer.
+/// Temporal names some attributes in snake case and some in camel case.
 const SUMMARY_FIELDS: [(&str, &str); 17] = [
     ("", "/workflow_type/name"),
     ("", "/activity_type/name"),

@@ -22,7 +22,8 @@ pub(crate) enum ProviderCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WebhookCommand {
-    /// Send a signed test webhook event about an order; requires the provider's secret that the API uses.
+    /// Send a signed test webhook event about an order; requires the provider's secret that the API
+    /// uses.
     #[command(after_help = "Examples:
   orderflow webhook send stripe order-123
   orderflow webhook send adyen order-123 --event failed
@@ -38,7 +39,7 @@ pub(crate) struct SendWebhook {
     /// Order id or workflow id.
     #[arg(value_name = "ORDER_ID", value_parser = value_parsers::order_id)]
     pub(crate) id: String,
-    /// What happened to the payment.
+    /// Event to report about the payment.
     #[arg(long, value_name = "EVENT", default_value = "paid", value_parser = value_parsers::sample())]
     pub(crate) event: SampleKind,
     /// Amount, such as 99.99 [default: the order's total].

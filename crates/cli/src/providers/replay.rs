@@ -1,4 +1,5 @@
-//! `webhooks replay`: sends an event to its workflow again, as the webhook function does, and waits.
+//! `webhooks replay`: sends an event to its workflow again, as the webhook function does, and
+//! waits.
 
 use std::time::{Duration, Instant};
 
@@ -17,11 +18,11 @@ use order_client::OrderClient;
 use store::{PgPool, webhook_events::WebhookEvent};
 use workflows::PaymentEventSignal;
 
-/// How long to wait for the outcome. The workflow continues after that.
+/// Timeout of the wait for the outcome. The workflow continues after that.
 const TIMEOUT: Duration = Duration::from_secs(20);
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How long an order may take to write an outcome. If none is written by then, the event changed nothing.
+/// Time that an order may take to write an outcome. Without an outcome, the event changed nothing.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) async fn replay_webhook_event(arguments: WebhookEventArguments) -> Result<()> {

@@ -1,4 +1,5 @@
-//! The webhook secrets, read as the API reads them: from the file, the environment or the running stack.
+//! The webhook secrets, read as the API reads them: from the file, the environment or the running
+//! stack.
 
 use anyhow::{Result, bail};
 
@@ -7,7 +8,8 @@ use domain::WebhookProvider;
 use payment_webhooks::{Secrets, secrets_setting};
 use settings::{Setting, WEBHOOK_SECRETS_FILE, WEBHOOK_URL_SQUARE};
 
-/// Returns the provider's secrets, and for Square the URL that it signs. No error contains a secret.
+/// Returns the provider's secrets, and for Square the URL that it signs. No error contains a
+/// secret.
 pub(super) fn find_secrets(provider: WebhookProvider) -> Result<(Secrets, Option<String>)> {
     let setting = secrets_setting(provider);
     let name = setting.name();

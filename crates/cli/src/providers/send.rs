@@ -1,4 +1,5 @@
-//! `webhook send`: signs a sample event as a payment provider does, sends it and prints the response.
+//! `webhook send`: signs a sample event as a payment provider does, sends it and prints the
+//! response.
 
 use anyhow::{Context, Result, anyhow, bail};
 use chrono::Utc;
@@ -100,8 +101,8 @@ struct Subject {
     transaction_id: Option<TransactionId>,
 }
 
-/// Returns the given values, and the order's values for those that are not given. The order need not
-/// exist if amount and currency are given.
+/// Returns the given values, and the order's values for those that are not given. The order need
+/// not exist if amount and currency are given.
 async fn find_subject(api: &ApiClient, arguments: &SendWebhook) -> Result<Subject> {
     let order = match api.call_order(Method::GET, &arguments.id, &[], None).await {
         Ok(order) => Some(order),
@@ -166,7 +167,8 @@ async fn find_subject(api: &ApiClient, arguments: &SendWebhook) -> Result<Subjec
     })
 }
 
-/// Parses the message as the API does. The API derives the event id if the provider's format has none.
+/// Parses the message as the API does. The API derives the event id if the provider's format has
+/// none.
 fn verify_message(
     secrets: &Secrets,
     message: &Message,

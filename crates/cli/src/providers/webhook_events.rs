@@ -1,4 +1,5 @@
-//! `webhooks list` and `webhooks show`: both read the database, which has every event and its outcome.
+//! `webhooks list` and `webhooks show`: both read the database, which has every event and its
+//! outcome.
 
 use anyhow::{Result, bail};
 use chrono::{DateTime, SecondsFormat, Utc};

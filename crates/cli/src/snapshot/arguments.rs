@@ -6,7 +6,8 @@ use crate::{output::OutputArguments, value_parsers};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SnapshotCommand {
-    /// Take a snapshot and wait until it is available; repeating it with the same name changes nothing.
+    /// Take a snapshot and wait until it is available; repeating it with the same name changes
+    /// nothing.
     #[command(after_help = "Examples:
   orderflow snapshot create
   orderflow snapshot create before-release-42

@@ -6,7 +6,8 @@ use aws_sdk_rds::{
     error::{ProvideErrorMetadata, SdkError},
 };
 
-/// Explains an error of RDS. `subject` is the snapshot or the instance of the call, `action` the IAM action.
+/// Explains an error of RDS. `subject` is the snapshot or the instance of the call, `action` the
+/// IAM action.
 pub(super) fn explain_error<E: ProvideErrorMetadata, R>(
     error: &SdkError<E, R>,
     client: &Client,

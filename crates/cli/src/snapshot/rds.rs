@@ -79,8 +79,8 @@ fn host_from_environment() -> Option<Host> {
     parse_host(&settings::read(&settings::DATABASE_URL)?)
 }
 
-/// Parses `NAME.RANDOM.REGION.rds.amazonaws.com`. The second label of a proxy or a cluster has a hyphen,
-/// so their hosts are not instances.
+/// Parses `NAME.RANDOM.REGION.rds.amazonaws.com`. The second label of a proxy or a cluster has a
+/// hyphen, so their hosts are not instances.
 fn parse_host(url: &str) -> Option<Host> {
     let url: reqwest::Url = url.parse().ok()?;
     let host = url.host_str()?.to_ascii_lowercase();

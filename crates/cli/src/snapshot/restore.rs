@@ -1,5 +1,5 @@
-//! `snapshot restore`: creates a new instance with the configuration of the old one. The old instance is not
-//! changed, and the new one serves no orders until an operator switches to it.
+//! `snapshot restore`: creates a new instance with the configuration of the old one. The old
+//! instance is not changed, and the new one serves no orders until an operator switches to it.
 
 use anyhow::{Context, Result, bail};
 use aws_sdk_rds::{
@@ -123,7 +123,8 @@ async fn require_free_name(client: &Client, new: &str) -> Result<()> {
     }
 }
 
-/// Fails if the source is not encrypted: RDS encrypts a restored instance only if its source is encrypted.
+/// Fails if the source is not encrypted: RDS encrypts a restored instance only if its source is
+/// encrypted.
 async fn require_encryption(client: &Client, source: &Source, like: &DbInstance) -> Result<()> {
     let (subject, is_encrypted) = match source {
         Source::Snapshot(name) => {
@@ -144,7 +145,8 @@ async fn require_encryption(client: &Client, source: &Source, like: &DbInstance)
     )
 }
 
-/// Sets the fields that both kinds of restore share. The SDK's two request types have no common trait.
+/// Sets the fields that both kinds of restore share. The SDK's two request types have no common
+/// trait.
 macro_rules! like {
     ($request:expr, $like:expr) => {
         $request

@@ -16,7 +16,7 @@ use super::errors::is_transient;
 const FIRST_INTERVAL: Duration = Duration::from_millis(300);
 const MAX_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long RDS may be unavailable. The operation continues in AWS without this program.
+/// Longest outage of RDS that is tolerated. The operation continues in AWS without this program.
 const MAX_OUTAGE: Duration = Duration::from_secs(300);
 
 /// Statuses that do not change unless an operator acts.

@@ -68,7 +68,7 @@ fn log_names(service: Option<&str>) -> Vec<&str> {
     }
 }
 
-/// How a line is marked with its service.
+/// The mark of a line with the name of its service.
 enum Label {
     None,
     Name(String),
@@ -139,8 +139,9 @@ impl Log {
     }
 }
 
-/// Prints lines and returns whether the output is still open, since `orderflow logs | head` is not an
-/// error. Other servers may write colours; `anstream` removes them unless the output is a terminal.
+/// Prints lines and returns whether the output is still open, since `orderflow logs | head` is not
+/// an error. Other servers may write colours; `anstream` removes them unless the output is a
+/// terminal.
 fn print(label: &Label, lines: &[String]) -> Result<bool> {
     let mut out = anstream::stdout().lock();
     for line in lines {

@@ -1,5 +1,5 @@
-//! RDS, as far as `orderflow snapshot` asks it: its query protocol over HTTP, with the answers that a test gives it.
-//! (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/Welcome.html>)
+//! A test server with the part of RDS's query protocol that `orderflow snapshot` uses. Tests set
+//! its responses. (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/Welcome.html>)
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -18,18 +18,18 @@ use url::form_urlencoded;
 
 use super::super::program;
 
-/// What was asked: `Action` and its parameters.
-pub(super) type Asked = BTreeMap<String, String>;
+/// A request: `Action` and its parameters.
+pub(super) type RdsRequest = BTreeMap<String, String>;
 
 #[derive(Default)]
-struct Book {
+struct Conversation {
     answers: HashMap<String, VecDeque<(u16, String)>>,
-    asked: Vec<Asked>,
+    requests: Vec<RdsRequest>,
 }
 
 pub(super) struct Rds {
     url: String,
-    book: Arc<Mutex<Book>>,
+    conversation: Arc<Mutex<Conversation>>,
     server: JoinHandle<()>,
 }
 
@@ -43,17 +43,23 @@ impl Rds {
     pub(super) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let book = Arc::<Mutex<Book>>::default();
-        let service = Router::new().fallback(answer).with_state(Arc::clone(&book));
+        let conversation = Arc::<Mutex<Conversation>>::default();
+        let service = Router::new()
+            .fallback(answer)
+            .with_state(Arc::clone(&conversation));
         let server = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
-        Self { url, book, server }
+        Self {
+            url,
+            conversation,
+            server,
+        }
     }
 
     pub(super) fn url(&self) -> &str {
         &self.url
     }
 
-    /// The next answer to this action; the last stays.
+    /// Queues a response to this action; the last one is repeated.
     pub(super) fn respond(&self, action: &str, result: &str) -> &Self {
         let text = format!(
             "<{action}Response xmlns=\"http://rds.amazonaws.com/doc/2014-10-31/\"><{action}Result>{result}</{action}Result>\
@@ -65,13 +71,13 @@ impl Rds {
     pub(super) fn respond_with_error(&self, action: &str, status: u16, code: &str) -> &Self {
         let text = format!(
             "<ErrorResponse xmlns=\"http://rds.amazonaws.com/doc/2014-10-31/\"><Error><Type>Sender</Type><Code>{code}</Code>\
-             <Message>AWS's own words.</Message></Error><RequestId>r-1</RequestId></ErrorResponse>"
+             <Message>The message of AWS.</Message></Error><RequestId>r-1</RequestId></ErrorResponse>"
         );
         self.answers(action, status, text)
     }
 
     fn answers(&self, action: &str, status: u16, text: String) -> &Self {
-        self.book
+        self.conversation
             .lock()
             .unwrap()
             .answers
@@ -81,19 +87,19 @@ impl Rds {
         self
     }
 
-    /// Everything that was asked so far.
-    pub(super) fn received_requests(&self) -> Vec<Asked> {
-        self.book.lock().unwrap().asked.clone()
+    /// Returns all requests so far.
+    pub(super) fn received_requests(&self) -> Vec<RdsRequest> {
+        self.conversation.lock().unwrap().requests.clone()
     }
 
     pub(super) fn actions(&self) -> Vec<String> {
         self.received_requests()
             .iter()
-            .map(|asked| asked["Action"].clone())
+            .map(|request| request["Action"].clone())
             .collect()
     }
 
-    /// `orderflow snapshot …` against it, about the instance `orders`.
+    /// Runs `orderflow snapshot …` against this server, for the instance `orders`.
     pub(super) async fn orderflow(&self, arguments: &[&str]) -> Output {
         let mut command = program();
         command
@@ -104,13 +110,13 @@ impl Rds {
             .env("AWS_ACCESS_KEY_ID", "marked-key-id")
             .env("AWS_SECRET_ACCESS_KEY", "marked-access-key");
         command.env("ORDERFLOW_DB_INSTANCE", "orders");
-        super::nowhere_else(&mut command);
+        super::isolate_from_aws(&mut command);
         command.output().await.unwrap()
     }
 }
 
 async fn answer(
-    State(book): State<Arc<Mutex<Book>>>,
+    State(conversation): State<Arc<Mutex<Conversation>>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> (StatusCode, String) {
@@ -120,11 +126,11 @@ async fn answer(
             && signed.contains("/eu-central-1/rds/aws4_request"),
         "{signed}"
     );
-    let asked: Asked = form_urlencoded::parse(&body).into_owned().collect();
-    let mut book = book.lock().unwrap();
-    let action = asked["Action"].clone();
-    book.asked.push(asked);
-    let answers = book
+    let request: RdsRequest = form_urlencoded::parse(&body).into_owned().collect();
+    let mut conversation = conversation.lock().unwrap();
+    let action = request["Action"].clone();
+    conversation.requests.push(request);
+    let answers = conversation
         .answers
         .get_mut(&action)
         .unwrap_or_else(|| panic!("{action} was not expected"));
@@ -137,7 +143,7 @@ async fn answer(
     (StatusCode::from_u16(status).unwrap(), text)
 }
 
-/// A snapshot of an instance.
+/// Returns the XML of a snapshot of an instance.
 pub(super) fn snapshot(name: &str, of: &str, more: &str) -> String {
     format!(
         "<DBSnapshot><DBSnapshotIdentifier>{name}</DBSnapshotIdentifier><DBInstanceIdentifier>{of}</DBInstanceIdentifier>\
@@ -152,7 +158,7 @@ pub(super) fn snapshots(all: &[String]) -> String {
     format!("<DBSnapshots>{}</DBSnapshots>", all.concat())
 }
 
-/// The instance `orders`, as `infrastructure/database.yaml` makes it.
+/// Returns the XML of the instance `orders`, as `infrastructure/database.yaml` creates it.
 pub(super) fn instance(is_encrypted: bool) -> String {
     format!(
         "<DBInstances><DBInstance><DBInstanceIdentifier>orders</DBInstanceIdentifier>\
@@ -170,7 +176,7 @@ pub(super) fn instance(is_encrypted: bool) -> String {
     )
 }
 
-/// A new instance on its way.
+/// Returns the XML of a new instance with the given status.
 pub(super) fn restored(name: &str, status: &str) -> String {
     format!(
         "<DBInstances><DBInstance><DBInstanceIdentifier>{name}</DBInstanceIdentifier><DBInstanceStatus>{status}</DBInstanceStatus>\

@@ -1,4 +1,4 @@
-//! Test notifications of payment providers from the command line, and what became of them.
+//! Test webhook events of payment providers, and their outcomes.
 
 use std::process::Output;
 
@@ -9,8 +9,8 @@ use crate::{harness::Harness, webhooks};
 
 const WAITS: &[&str] = &["--profile", "checkout", "--json"];
 
-/// What the API is told, and the command line too.
-async fn world() -> Harness {
+/// Starts a harness with webhook secrets and a short settlement grace.
+async fn start_world() -> Harness {
     webhooks::start_with_webhooks(&[("SETTLEMENT_GRACE", "1s")]).await
 }
 
@@ -29,19 +29,19 @@ impl Harness {
         serde_json::from_str(&Self::expect_stdout(self.with_secrets(&arguments).await)).unwrap()
     }
 
-    /// The error of a command that must fail, in one line.
+    /// Returns the one-line error of a command that must fail.
     #[track_caller]
     fn refused(output: &Output) -> String {
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(
-            (output.status.code(), said.lines().count()),
+            (output.status.code(), message.lines().count()),
             (Some(1), 1),
-            "{said}"
+            "{message}"
         );
-        said
+        message
     }
 
-    /// The event, once something has come of it.
+    /// Waits for the outcome of an event and returns the event.
     async fn came_of(&self, event_id: &str) -> Value {
         let look = async || {
             let output = self
@@ -60,8 +60,8 @@ impl Harness {
 }
 
 #[tokio::test]
-async fn a_test_notification_pays_an_order_once_and_the_commands_tell_it() {
-    let world = world().await;
+async fn test_event_pays_an_order_once() {
+    let world = start_world().await;
     world
         .run_json(&[&["start-order", "wh-cli-1", "pmt-wh-cli-1"], WAITS].concat())
         .await;
@@ -82,14 +82,15 @@ async fn a_test_notification_pays_an_order_once_and_the_commands_tell_it() {
         "delivered"
     );
     assert_eq!(world.came_of("evt-wh-1").await["outcome"], "applied");
-    // The same event again, signed afresh, is the same event; the same payment in another event is the same payment.
+    // A repeated event with a new signature is a duplicate, and so is another event of the same
+    // payment.
     session += &format_session_entry(&send, &world.with_secrets(&send).await);
-    let told = world
+    let duplicate = world
         .sent(&["standard", "wh-cli-1", "--event-id", "evt-wh-2"])
         .await;
     assert_eq!(
-        told["transaction_id"], "tx-wh-1",
-        "of the order's own payment"
+        duplicate["transaction_id"], "tx-wh-1",
+        "the transaction id of the order's own payment"
     );
     assert_eq!(world.came_of("evt-wh-2").await["outcome"], "known");
     session += &world
@@ -103,7 +104,7 @@ async fn a_test_notification_pays_an_order_once_and_the_commands_tell_it() {
             &["webhooks", "show", "evt-wh-1", "--provider", "stripe"],
         ])
         .await;
-    assert_matches_snapshot("payment_events", &session);
+    assert_matches_snapshot("webhook_events", &session);
     let all = world.run_json(&["webhooks", "list", "--json"]).await;
     assert_eq!(all.as_array().unwrap().len(), 2, "{all}");
     let newest = world
@@ -119,8 +120,8 @@ async fn a_test_notification_pays_an_order_once_and_the_commands_tell_it() {
         .await;
     assert_eq!(of_workflow.as_array().unwrap().len(), 2);
 
-    // Looked at once more it does nothing once more.
-    let trail = world.audit_event_types("wh-cli-1").await;
+    // A replay does not repeat the effects.
+    let audit_events = world.audit_event_types("wh-cli-1").await;
     let again = world
         .run_json(&["webhooks", "replay", "evt-wh-1", "--json"])
         .await;
@@ -129,13 +130,13 @@ async fn a_test_notification_pays_an_order_once_and_the_commands_tell_it() {
         ["applied", "known"].contains(&again["outcome"].as_str().unwrap()),
         "{again}"
     );
-    assert_eq!(world.audit_event_types("wh-cli-1").await, trail);
+    assert_eq!(world.audit_event_types("wh-cli-1").await, audit_events);
     world.assert_invariants().await;
 }
 
 #[tokio::test]
-async fn every_provider_pays_an_order_or_tells_operators_of_it() {
-    let world = world().await;
+async fn every_provider_pays_or_informs_operators() {
+    let world = start_world().await;
     for provider in ["stripe", "adyen", "standard", "square", "checkout"] {
         let id = format!("wh-by-{provider}");
         world
@@ -161,19 +162,19 @@ async fn every_provider_pays_an_order_or_tells_operators_of_it() {
         );
     }
     world
-        .run_json(&[&["start-order", "wh-by-nobody"], WAITS].concat())
+        .run_json(&[&["start-order", "wh-by-none"], WAITS].concat())
         .await;
     for provider in ["mollie", "gocardless", "shopify"] {
-        let said = Harness::expect_stdout(
+        let message = Harness::expect_stdout(
             world
-                .with_secrets(&["webhook", "send", provider, "wh-by-nobody"])
+                .with_secrets(&["webhook", "send", provider, "wh-by-none"])
                 .await,
         );
         assert!(
-            said.contains("shown to operators and pays nothing"),
-            "{said}"
+            message.contains("shown to operators and pays nothing"),
+            "{message}"
         );
-        let sent = world.sent(&[provider, "wh-by-nobody"]).await;
+        let sent = world.sent(&[provider, "wh-by-none"]).await;
         let event_id = sent["event_id"].as_str().unwrap();
         assert_eq!(
             world.came_of(event_id).await["outcome"],
@@ -182,7 +183,7 @@ async fn every_provider_pays_an_order_or_tells_operators_of_it() {
         );
     }
     assert_eq!(
-        world.get("/orders/wh-by-nobody").await.body["status"],
+        world.get("/orders/wh-by-none").await.body["status"],
         "pending"
     );
     let listed = world
@@ -193,13 +194,13 @@ async fn every_provider_pays_an_order_or_tells_operators_of_it() {
 }
 
 #[tokio::test]
-async fn what_is_no_payment_is_told_too() {
-    let world = world().await;
+async fn failed_attempts_and_disputes_are_recorded() {
+    let world = start_world().await;
     world
         .run_json(&[&["start-order", "wh-cli-2"], WAITS].concat())
         .await;
     world.wait_for_status("wh-cli-2", "pending").await;
-    // A try that failed leaves the order waiting; the next pays it.
+    // After a failed attempt, the order waits for the next one.
     let failed = world
         .sent(&["checkout", "wh-cli-2", "--event", "failed"])
         .await;
@@ -215,10 +216,14 @@ async fn what_is_no_payment_is_told_too() {
     assert_eq!(
         (&again["outcome"], &again["is_new"]),
         (&json!("recorded"), &json!(false)),
-        "its order has it"
+        "the order has the event already"
     );
-    let said = Harness::expect_stdout(world.run_orderflow(&["webhooks", "replay", event_id]).await);
-    assert!(said.contains("its order had it already"), "{said}");
+    let message =
+        Harness::expect_stdout(world.run_orderflow(&["webhooks", "replay", event_id]).await);
+    assert!(
+        message.contains("the order already had this event"),
+        "{message}"
+    );
     world.sent(&["checkout", "wh-cli-2"]).await;
     assert_eq!(
         world.wait_for_end("wh-cli-2").await.status.as_str(),
@@ -229,8 +234,12 @@ async fn what_is_no_payment_is_told_too() {
         .await;
     let event_id = disputed["event_id"].as_str().unwrap();
     assert_eq!(world.came_of(event_id).await["outcome"], "recorded");
-    let said = Harness::expect_stdout(world.run_orderflow(&["webhooks", "show", event_id]).await);
-    assert!(said.contains("answer the dispute at checkout"), "{said}");
+    let message =
+        Harness::expect_stdout(world.run_orderflow(&["webhooks", "show", event_id]).await);
+    assert!(
+        message.contains("answer the dispute at checkout"),
+        "{message}"
+    );
     assert!(
         world
             .audit_event_types("wh-cli-2")
@@ -241,10 +250,10 @@ async fn what_is_no_payment_is_told_too() {
 }
 
 #[tokio::test]
-async fn money_that_nobody_here_can_give_back_is_due_and_says_so() {
+async fn payment_without_our_refund_is_refund_due() {
     let stripe = [
         ("PAYMENT_PROVIDER", "stripe"),
-        ("STRIPE_API_KEY", "sk_test_nobody"),
+        ("STRIPE_API_KEY", "sk_test_cli"),
         ("STRIPE_API_BASE", "http://127.0.0.1:9"),
     ];
     let world =
@@ -275,8 +284,8 @@ async fn money_that_nobody_here_can_give_back_is_due_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_notification_that_can_not_be_sent_says_what_to_do() {
-    // Only two providers are on there, and one of them has another secret.
+async fn webhook_send_errors_name_the_next_step() {
+    // The API has secrets for two providers only, and one of them differs from the command's.
     let world = Harness::start_with(&[
         ("WEBHOOK_SECRETS_STRIPE", "whsec_stripe"),
         ("WEBHOOK_SECRETS_GOCARDLESS", "another"),
@@ -287,7 +296,7 @@ async fn a_notification_that_can_not_be_sent_says_what_to_do() {
         .await;
     world.wait_for_status("wh-cli-3", "pending").await;
     let mut session = String::new();
-    let slips: &[&[&str]] = &[
+    let invalid: &[&[&str]] = &[
         &["webhook", "send", "mollie", "wh-cli-3", "--event", "failed"],
         &["webhook", "send", "adyen", "wh-cli-3"],
         &["webhook", "send", "gocardless", "wh-cli-3"],
@@ -304,10 +313,10 @@ async fn a_notification_that_can_not_be_sent_says_what_to_do() {
             "lyd",
         ],
     ];
-    for slip in slips {
-        let output = world.with_secrets(slip).await;
+    for arguments in invalid {
+        let output = world.with_secrets(arguments).await;
         Harness::refused(&output);
-        session += &format_session_entry(slip, &output);
+        session += &format_session_entry(arguments, &output);
     }
     let send = ["webhook", "send", "square", "wh-cli-3"];
     for (name, value) in [
@@ -337,7 +346,7 @@ async fn a_notification_that_can_not_be_sent_says_what_to_do() {
         .unwrap();
     assert!(!Harness::refused(&output).contains("topsecret"));
     session += &format_session_entry(&adyen, &output);
-    assert_matches_snapshot("webhook_send_refused", &session);
+    assert_matches_snapshot("webhook_send_errors", &session);
     assert_eq!(
         world.run_json(&["webhooks", "list", "--json"]).await,
         json!([])
@@ -345,7 +354,7 @@ async fn a_notification_that_can_not_be_sent_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn secrets_are_read_where_the_api_reads_them() {
+async fn secrets_are_read_as_the_api_reads_them() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("secrets");
     std::fs::write(&file, "WEBHOOK_SECRETS_STRIPE=whsec_new,whsec_old\n").unwrap();
