@@ -90,7 +90,7 @@ def main():
             copy.write_text(prose)
             files.append(str(copy.relative_to(ROOT)))
     result = subprocess.run([vale, "--config", ".vale.ini", "--output=line", *files], cwd=ROOT, capture_output=True, text=True)
-    print(result.stdout.replace("target/prose/", "").replace(".md:", ":"), end="")
+    print(re.sub(r"^target/prose/(.*?)\.md:", r"\1:", result.stdout, flags=re.MULTILINE), end="")
     print(result.stderr, end="", file=sys.stderr)
     print(f"{len(files)} files checked")
     return result.returncode
