@@ -1,7 +1,8 @@
-//! The functions' programs under an implementation of Lambda's runtime API, with API Gateway's events.
+//! The functions' programs under an implementation of Lambda's runtime API, with API Gateway's
+//! events.
 //!
-//! [`lambda`] implements Lambda, and [`api_gateway`] makes the events: of a REST API with a stage, and
-//! of an HTTP API whose only route is `$default`, without path parameters.
+//! [`lambda`] implements Lambda, and [`api_gateway`] makes the events: of a REST API with a stage,
+//! and of an HTTP API whose only route is `$default`, without path parameters.
 
 pub(crate) mod api_gateway;
 pub(crate) mod lambda;

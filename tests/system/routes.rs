@@ -76,8 +76,8 @@ fn template_deploys_exactly_the_route_table() {
     assert_eq!(served, deployed());
 }
 
-/// Returns the table as the template has it. The function `web` also receives other methods of each path
-/// and all other paths.
+/// Returns the table as the template has it. The function `web` also receives other methods of each
+/// path and all other paths.
 fn deployed() -> Served {
     let web = Function::FALLBACK.to_string();
     let of_others = table()
@@ -115,7 +115,7 @@ fn document_covers_every_route_except_pages() {
 }
 
 #[test]
-fn each_function_has_its_own_log_group_and_role() {
+fn functions_have_separate_log_groups_and_roles() {
     let functions = resources("AWS::Serverless::Function");
     let names = |field: &dyn Fn(&Yaml) -> &Yaml| -> BTreeSet<_> {
         functions

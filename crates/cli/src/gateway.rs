@@ -1,7 +1,7 @@
 //! The local gateway: the handlers of all functions in one process.
 //!
-//! A request is converted to the event that API Gateway would send, and the response back to HTTP. A
-//! laptop therefore runs the same code as Lambda. The gateway itself makes no decision.
+//! A request is converted to the event that API Gateway would send, and the response back to HTTP.
+//! A laptop therefore runs the same code as Lambda. The gateway itself makes no decision.
 
 mod event;
 mod functions;

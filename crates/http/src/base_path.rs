@@ -1,9 +1,10 @@
 //! The path of a request, split into the base path and the path of our route table.
 //!
 //! The base path is the stage of the API's own address, the base path of a custom domain, both, or
-//! empty. A REST API sends a part of the full path in `path` and all of it in `requestContext.path`;
-//! an HTTP API sends all of it in `rawPath`. No text of a caller becomes a part of the base path:
-//! API Gateway reports the matched route or the stage, and only the text before it is the base path.
+//! empty. A REST API sends a part of the full path in `path` and all of it in
+//! `requestContext.path`; an HTTP API sends all of it in `rawPath`. No text of a caller becomes a
+//! part of the base path: API Gateway reports the matched route or the stage, and only the text
+//! before it is the base path.
 
 use lambda_http::{
     Request, RequestExt, aws_lambda_events::query_map::QueryMap, request::RequestContext,

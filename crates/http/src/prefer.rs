@@ -17,7 +17,8 @@ pub struct Wait(u64);
 impl Wait {
     /// Returns the wait of the header, or `None` if it has no valid one.
     ///
-    /// A server may ignore any preference (RFC 7240, section 2), so a malformed one is not an error.
+    /// A server may ignore any preference (RFC 7240, section 2), so a malformed one is not an
+    /// error.
     pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let lines = headers
             .get_all(PREFER)

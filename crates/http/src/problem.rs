@@ -122,7 +122,8 @@ impl ProblemKind {
 /// ```
 /// use orderflow_http::{Problem, ProblemCode};
 ///
-/// let problem = Problem::new(ProblemCode::OrderExists, "Another request started the order 'o-1'.");
+/// let detail = "Another request started the order 'o-1'.";
+/// let problem = Problem::new(ProblemCode::OrderExists, detail);
 /// let document = problem.to_document("/orders/o-1/start");
 /// assert_eq!((document.status, document.title), (409, "Order already exists"));
 /// ```
@@ -289,8 +290,8 @@ impl Problem {
         self
     }
 
-    /// Returns a refusal of the order: its state does not allow the request, or the request does not
-    /// match the order.
+    /// Returns a refusal of the order: its state does not allow the request, or the request does
+    /// not match the order.
     pub fn refused_by_order(
         code: RefusalCode,
         detail: &str,

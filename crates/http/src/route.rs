@@ -77,8 +77,8 @@ pub enum WebOperation {
 
 /// One row of the route table.
 ///
-/// A segment in braces matches any one segment. `{path+}` matches all remaining segments and must be
-/// the last segment of a pattern.
+/// A segment in braces matches any one segment. `{path+}` matches all remaining segments and must
+/// be the last segment of a pattern.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Route {
     pub method: Method,

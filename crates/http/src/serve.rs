@@ -164,8 +164,8 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
         .unwrap_or("without a message")
 }
 
-/// The log line of one request. It has no path, because a caller can mistype a secret into the path,
-/// and never a body or a credential.
+/// The log line of one request. It has no path, because a caller can mistype a secret into the
+/// path, and never a body or a credential.
 struct LogLine<'a> {
     method: &'a Method,
     route: &'a str,

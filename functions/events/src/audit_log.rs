@@ -126,8 +126,8 @@ async fn read_page(
     let limit = usize::try_from(page_request.limit).unwrap_or(usize::MAX);
     let is_cut = events.len() > limit;
     events.truncate(limit);
-    // Kinds of audit events that only a newer release writes are omitted, so a short page is not always
-    // the last one.
+    // Kinds of audit events that only a newer release writes are omitted, so a short page is not
+    // always the last one.
     let last = events
         .last()
         .map(|event| event.seq)

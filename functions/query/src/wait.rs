@@ -2,8 +2,8 @@
 //!
 //! A workflow query cannot wait, and Temporal's long poll would fetch the whole history. Therefore
 //! each poll reads the projection's `seq`, one number by primary key, and the order itself only if
-//! `seq` has changed. Every fourth poll reads the order in any case, because the workflow can be ahead
-//! of the projection and the database can be unavailable.
+//! `seq` has changed. Every fourth poll reads the order in any case, because the workflow can be
+//! ahead of the projection and the database can be unavailable.
 //!
 //! Lambda bills the time of a wait, so the wait is limited. In the local gateway a wait also ends
 //! when the client disconnects.

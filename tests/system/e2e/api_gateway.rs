@@ -1,6 +1,7 @@
 //! The events that API Gateway makes of requests, and the responses that it makes of results.
 //!
-//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html> and
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>
+//! and
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
 
 use base64::{Engine, engine::general_purpose::STANDARD};
