@@ -10,7 +10,7 @@ pub(crate) mod lambda;
 use std::{fs, path::Path};
 
 use api_gateway::{ApiKind, Call, gateway_event};
-use base64::{Engine, engine::general_purpose::STANDARD};
+use data_encoding::BASE64;
 use lambda::{Ended, Lambda};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -369,7 +369,7 @@ async fn signed_webhook_event_is_accepted_in_every_encoding() {
         // Bytes that are not text always arrive as base64.
         let bytes = [b"\xff\x00\xfe".as_slice(), name.as_bytes()].concat();
         let mut event = gateway_event(kind, &call("", true, &signed(&bytes)));
-        event["body"] = json!(STANDARD.encode(&bytes));
+        event["body"] = json!(BASE64.encode(&bytes));
         let taken =
             api_gateway::parse_response(lambda.invoke(Function::Webhook, &event).await.unwrap());
         assert_eq!(taken.status, 200, "{name}: {taken:?}");

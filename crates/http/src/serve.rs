@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::FutureExt;
+use futures::FutureExt;
 use lambda_http::{
     Body, Request, RequestExt, Response,
     http::{HeaderName, HeaderValue, Method},

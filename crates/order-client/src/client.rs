@@ -2,9 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use temporalio_client::{Client, WorkflowHandle};
+use temporalio_client::{Client, WorkflowHandle, tonic::IntoRequest};
 use temporalio_common::protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
-use tonic::IntoRequest;
 
 use crate::{Error, TemporalSettings, connection::SharedConnection};
 use contract::order_workflow_id;

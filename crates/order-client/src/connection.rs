@@ -8,10 +8,9 @@
 
 use std::time::{Duration, Instant};
 
-use temporalio_client::{Client, Connection, errors::ClientConnectError};
+use temporalio_client::{Client, Connection, errors::ClientConnectError, tonic::IntoRequest};
 use temporalio_common::protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
 use tokio::{sync::Mutex, time::timeout};
-use tonic::IntoRequest;
 
 use crate::{
     Error, TemporalSettings,

@@ -1,6 +1,6 @@
 //! Checks of Temporal's setup, for `orderflow check`.
 
-use temporalio_client::Client;
+use temporalio_client::{Client, tonic::IntoRequest};
 use temporalio_common::protos::temporal::api::{
     enums::v1::{IndexedValueType, TaskQueueType},
     operatorservice::v1::{AddSearchAttributesRequest, ListSearchAttributesRequest},
@@ -9,7 +9,6 @@ use temporalio_common::protos::temporal::api::{
         DescribeNamespaceRequest, DescribeTaskQueueRequest, DescribeTaskQueueResponse,
     },
 };
-use tonic::IntoRequest;
 
 use crate::{Error, OrderClient, client::SERVER_TIMEOUT, grpc_error::CallError};
 use domain::{SEARCH_ATTRIBUTES, SearchAttributeType};

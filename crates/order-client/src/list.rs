@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use chrono::{DateTime, Utc};
-use futures_util::TryStreamExt;
+use futures::TryStreamExt;
 use temporalio_client::{Client, WorkflowExecution, WorkflowListOptions};
 
 use crate::{Error, OrderClient, client::SERVER_TIMEOUT, describe::is_open, grpc_error::CallError};

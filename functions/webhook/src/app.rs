@@ -1,6 +1,6 @@
 //! The function's configuration, and its handling of one webhook event.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use lambda_http::{Body, Request, Response};
 
 use crate::{Clock, Settings, WebhookSecrets};

@@ -7,7 +7,7 @@ use aws_sdk_secretsmanager::{
     Client,
     config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig},
 };
-use futures_util::FutureExt;
+use futures::FutureExt;
 use tokio::time::timeout;
 
 use settings::{

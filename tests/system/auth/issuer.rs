@@ -7,7 +7,7 @@ use std::{
 };
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use data_encoding::BASE64URL_NOPAD;
 use ring::{
     rand::SystemRandom,
     signature::{Ed25519KeyPair, KeyPair},
@@ -60,7 +60,7 @@ impl Issuer {
     /// 500.
     pub(super) fn publish(&self, kids: &[&str]) {
         let jwk = |kid: &&str| {
-            let x = URL_SAFE_NO_PAD.encode(self.key(kid).public_key());
+            let x = BASE64URL_NOPAD.encode(self.key(kid).public_key().as_ref());
             json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "use": "sig", "alg": "EdDSA", "x": x})
         };
         let set = json!({"keys": kids.iter().map(jwk).collect::<Vec<_>>()}).to_string();
@@ -78,10 +78,10 @@ impl Issuer {
             .unwrap()
             .extend(claims.as_object().unwrap().clone());
         let header = json!({"alg": "EdDSA", "kid": kid, "typ": "JWT"});
-        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let part = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
         let message = format!("{}.{}", part(&header), part(&all));
         let signature = self.key(kid).sign(message.as_bytes());
-        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+        format!("{message}.{}", BASE64URL_NOPAD.encode(signature.as_ref()))
     }
 }
 

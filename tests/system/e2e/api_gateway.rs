@@ -4,7 +4,7 @@
 //! and
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use data_encoding::BASE64;
 use reqwest::{
     Method, StatusCode,
     header::{HeaderMap, HeaderName},
@@ -112,7 +112,7 @@ pub(crate) fn function_of(event: &Value) -> Function {
 pub(crate) fn gateway_event(kind: ApiKind, call: &Call) -> Value {
     let body = call.body.as_ref().map(|body| {
         if call.base64 {
-            STANDARD.encode(body)
+            BASE64.encode(body.as_bytes())
         } else {
             body.clone()
         }

@@ -8,7 +8,7 @@ use axum::{
     extract::{Request as HttpRequest, State},
     http::Response as HttpResponse,
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
+use data_encoding::BASE64;
 use lambda_http::{Body, request::from_str};
 use serde_json::{Map, Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -95,7 +95,7 @@ async fn handle_request(
         PayloadFormat::Rest => json!({
             "resource": "/webhooks/{provider}", "path": path, "httpMethod": method, "headers": null,
             "multiValueHeaders": headers, "queryStringParameters": null, "multiValueQueryStringParameters": null,
-            "requestContext": {"stage": "prod", "httpMethod": method}, "body": STANDARD.encode(&bytes),
+            "requestContext": {"stage": "prod", "httpMethod": method}, "body": BASE64.encode(&bytes),
             "isBase64Encoded": true,
         }),
         PayloadFormat::Http => {

@@ -2,7 +2,7 @@
 //! observations.
 
 use anyhow::{Context, Result, bail, ensure};
-use futures_util::future::{BoxFuture, FutureExt as _};
+use futures::future::{BoxFuture, FutureExt as _};
 use reqwest::Method;
 use serde_json::{Value, json};
 

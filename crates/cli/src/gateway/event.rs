@@ -7,7 +7,7 @@ use axum::{
     extract::Request as HttpRequest,
     http::Response as HttpResponse,
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
+use data_encoding::BASE64;
 use lambda_http::{
     Body, Request, Response, aws_lambda_events::apigw::ApiGatewayProxyRequest,
     request::LambdaRequest,
@@ -35,7 +35,7 @@ pub(crate) async fn event_from_http(request: HttpRequest, peer: SocketAddr) -> R
         .unwrap_or_default()
         .parse()
         .unwrap_or_default();
-    event.body = (!bytes.is_empty()).then(|| STANDARD.encode(&bytes));
+    event.body = (!bytes.is_empty()).then(|| BASE64.encode(&bytes));
     event.is_base64_encoded = event.body.is_some();
     event.request_context.http_method = parts.method;
     event.request_context.identity.source_ip = Some(peer.ip().to_string());

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use chrono::{SubsecRound, Utc};
-use futures_util::TryStreamExt;
+use futures::TryStreamExt;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;

@@ -2,11 +2,10 @@
 //! unavailable.
 
 use serde_json::json;
-use temporalio_client::WorkflowDescribeOptions;
+use temporalio_client::{WorkflowDescribeOptions, tonic::IntoRequest};
 use temporalio_common::protos::temporal::api::{
     common::v1::WorkflowExecution, workflowservice::v1::DeleteWorkflowExecutionRequest,
 };
-use tonic::IntoRequest;
 
 use super::{
     cancel_order, create_waiting_order, get_with_headers, read_paths, without_volatile_fields,
