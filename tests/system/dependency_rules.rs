@@ -83,6 +83,7 @@ fn rule(name: &str) -> Option<Rule> {
                 "domain",
                 "order-client",
                 "settings",
+                "store",
                 "telemetry",
                 "workflows",
             ],

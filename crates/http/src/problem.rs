@@ -206,15 +206,6 @@ impl Problem {
         .with_cause(cause)
     }
 
-    /// Returns the problem of a failed database query; only the log has the cause.
-    pub fn database_error(is_unavailable: bool, cause: impl std::fmt::Display) -> Self {
-        if !is_unavailable {
-            return Self::internal(cause);
-        }
-        let detail = "The database did not respond; retry in 5 seconds.";
-        Self::new(ProblemCode::DatabaseUnavailable, detail).with_cause(cause)
-    }
-
     /// Returns the problem of an unknown order.
     pub fn order_not_found(id: &str) -> Self {
         Self::new(
@@ -405,6 +396,18 @@ impl From<RequestError> for Problem {
             RequestError::Syntax(error) => error.into(),
             RequestError::Invalid(error) => error.into(),
         }
+    }
+}
+
+#[cfg(feature = "database")]
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        let cause = telemetry::format_error_chain(&error);
+        if !error.is_unavailable() {
+            return Self::internal(cause);
+        }
+        let detail = "The database did not respond; retry in 5 seconds.";
+        Self::new(ProblemCode::DatabaseUnavailable, detail).with_cause(cause)
     }
 }
 

@@ -1,7 +1,6 @@
 //! The function's clients.
 
 use order_client::OrderClient;
-use orderflow_http::Problem;
 use store::Database;
 
 /// The function's state, which all requests share.
@@ -16,12 +15,4 @@ impl App {
     pub fn new(orders: OrderClient, database: Database) -> Self {
         Self { orders, database }
     }
-}
-
-/// Returns the problem of a failed database query.
-pub(crate) fn database_problem(error: store::Error) -> Problem {
-    Problem::database_error(
-        error.is_unavailable(),
-        telemetry::format_error_chain(&error),
-    )
 }

@@ -3,7 +3,7 @@
 use lambda_http::http::header;
 use serde::Serialize;
 
-use crate::app::{App, database_problem};
+use crate::app::App;
 use domain::{AuditEvent, OrderId};
 use order_client::Error;
 use orderflow_http::{
@@ -92,10 +92,7 @@ async fn wait_for_new_tag(
 
 /// Returns the tag of the last audit event, 0 for an order that no worker has received yet.
 async fn read_tag(app: &App, order_id: &OrderId) -> Result<ETag, Problem> {
-    if let Some(seq) = store::orders::read_last_seq(app.database.pool().await, order_id)
-        .await
-        .map_err(database_problem)?
-    {
+    if let Some(seq) = store::orders::read_last_seq(app.database.pool().await, order_id).await? {
         return Ok(ETag(seq));
     }
     match app.orders.describe_order(order_id).await {
@@ -120,8 +117,7 @@ async fn read_page(
         page_request.after,
         page_request.limit + 1,
     )
-    .await
-    .map_err(database_problem)?;
+    .await?;
     let mut events = found.unwrap_or_default();
     let limit = usize::try_from(page_request.limit).unwrap_or(usize::MAX);
     let is_cut = events.len() > limit;

@@ -2,10 +2,7 @@
 
 use lambda_http::{Body, Request, Response};
 
-use crate::{
-    app::{App, database_problem},
-    audit_log, orders,
-};
+use crate::{app::App, audit_log, orders};
 use order_client::{OrderClient, TemporalSettings};
 use orderflow_http::{
     ApiRequest, ApiResponse, Application, EventsOperation, Function, Operation, Problem, serve,
@@ -41,9 +38,7 @@ async fn route(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> 
     };
     request
         .require_order_access(&app.orders, async |order_id| {
-            let row = store::orders::read_order(app.database.pool().await, order_id)
-                .await
-                .map_err(database_problem)?;
+            let row = store::orders::read_order(app.database.pool().await, order_id).await?;
             Ok(row.and_then(|row| row.customer_id))
         })
         .await?;

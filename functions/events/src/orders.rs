@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use lambda_http::http::header;
 use serde::Serialize;
 
-use crate::app::{App, database_problem};
+use crate::app::App;
 use contract::OrderView;
 use domain::{CustomerId, OrderStatus, parse_time};
 use orderflow_http::{ApiRequest, ApiResponse, PageCursor, Problem, QueryParameters, next_link};
@@ -28,9 +28,7 @@ pub(crate) async fn list_orders(app: &App, request: &ApiRequest) -> Result<ApiRe
         limit: filter.limit + 1,
         ..filter.clone()
     };
-    let mut orders = store::orders::list(app.database.pool().await, &more)
-        .await
-        .map_err(database_problem)?;
+    let mut orders = store::orders::list(app.database.pool().await, &more).await?;
     let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
     let is_last = orders.len() <= limit;
     orders.truncate(limit);

@@ -87,17 +87,7 @@ pub(crate) async fn read_projection(
     app: &App,
     order_id: &OrderId,
 ) -> Result<Option<OrderView>, Problem> {
-    store::orders::read_order(app.database.pool().await, order_id)
-        .await
-        .map_err(database_problem)
-}
-
-/// Returns the problem of a failed database query.
-fn database_problem(error: store::Error) -> Problem {
-    Problem::database_error(
-        error.is_unavailable(),
-        telemetry::format_error_chain(&error),
-    )
+    Ok(store::orders::read_order(app.database.pool().await, order_id).await?)
 }
 
 async fn read_description(app: &App, order_id: &OrderId) -> Result<OrderView, Problem> {
