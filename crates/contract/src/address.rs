@@ -1,16 +1,16 @@
-//! Reads the address of an order, and a change to it.
+//! Reads the address of an order, and changes to it.
 
 use serde_json::{Value, json};
 
 use crate::{Fields, Request, schema};
 use domain::AddressChange;
 
-/// The names of an order's address.
-pub(crate) const ADDRESS: [&str; 2] = ["shipping_address", "address"];
-const POSTAL_CODE: [&str; 3] = ["postal_code", "zip_code", "zip"];
-const STREET: usize = 200;
-const PLACE: usize = 100;
-const CODE: usize = 20;
+/// The field names of an order's address.
+pub(crate) const ADDRESS_NAMES: [&str; 2] = ["shipping_address", "address"];
+const POSTAL_CODE_NAMES: [&str; 3] = ["postal_code", "zip_code", "zip"];
+const MAX_STREET_LENGTH: usize = 200;
+const MAX_PLACE_LENGTH: usize = 100;
+const MAX_POSTAL_CODE_LENGTH: usize = 20;
 
 impl Request for AddressChange {
     const TEXT_FIELD: Option<&'static str> = Some("street");
@@ -24,21 +24,21 @@ impl Request for AddressChange {
 
 fn read_fields(fields: &mut Fields<'_, '_>) -> AddressChange {
     AddressChange {
-        street: fields.take_filled_text("street", STREET),
-        city: fields.take_text(&["city"], PLACE),
-        state: fields.take_text(&["state"], PLACE),
-        postal_code: fields.take_text(&POSTAL_CODE, CODE),
-        country: fields.take_text(&["country"], PLACE),
+        street: fields.take_filled_text("street", MAX_STREET_LENGTH),
+        city: fields.take_text(&["city"], MAX_PLACE_LENGTH),
+        state: fields.take_text(&["state"], MAX_PLACE_LENGTH),
+        postal_code: fields.take_text(&POSTAL_CODE_NAMES, MAX_POSTAL_CODE_LENGTH),
+        country: fields.take_text(&["country"], MAX_PLACE_LENGTH),
     }
 }
 
-/// The body of an address update: `{"street": …}`, flat fields, or `{"address": {…}}`.
+/// Reads an address update: the fields of the address, or `{"address": {…}}`.
 fn read_change(fields: &mut Fields<'_, '_>) -> Option<AddressChange> {
-    let (place, change) = if fields.starts_with(&ADDRESS, '{') {
-        let place = fields.sent_name(&ADDRESS);
+    let (place, change) = if fields.starts_with(&ADDRESS_NAMES, '{') {
+        let place = fields.sent_name(&ADDRESS_NAMES);
         (
             place,
-            fields.take_object(&ADDRESS, |address| Some(read_fields(address)))?,
+            fields.take_object(&ADDRESS_NAMES, |address| Some(read_fields(address)))?,
         )
     } else {
         ("", read_fields(fields))
@@ -52,62 +52,63 @@ fn read_change(fields: &mut Fields<'_, '_>) -> Option<AddressChange> {
     Some(change)
 }
 
-/// The address of an order in any of the accepted spellings; the street is what makes it one.
-pub(crate) fn read_address_of_order(fields: &mut Fields<'_, '_>) -> AddressChange {
-    if fields.starts_with(&ADDRESS, '{') {
+/// Reads the address of an order in any accepted spelling. The caller checks that it has a street.
+pub(crate) fn read_order_address(fields: &mut Fields<'_, '_>) -> AddressChange {
+    if fields.starts_with(&ADDRESS_NAMES, '{') {
         return fields
-            .take_object(&ADDRESS, |address| Some(read_fields(address)))
+            .take_object(&ADDRESS_NAMES, |address| Some(read_fields(address)))
             .unwrap_or_default();
     }
     AddressChange {
-        street: fields.take_text(&ADDRESS, STREET),
-        city: fields.take_text(&["shipping_city"], PLACE),
-        state: fields.take_text(&["shipping_state"], PLACE),
+        street: fields.take_text(&ADDRESS_NAMES, MAX_STREET_LENGTH),
+        city: fields.take_text(&["shipping_city"], MAX_PLACE_LENGTH),
+        state: fields.take_text(&["shipping_state"], MAX_PLACE_LENGTH),
         postal_code: fields.take_text(
             &["shipping_postal_code", "shipping_zip_code", "shipping_zip"],
-            CODE,
+            MAX_POSTAL_CODE_LENGTH,
         ),
-        country: fields.take_text(&["shipping_country"], PLACE),
+        country: fields.take_text(&["shipping_country"], MAX_PLACE_LENGTH),
     }
 }
 
-/// What [`read_change`] accepts.
+/// Returns the schema of the bodies that [`read_change`] accepts.
 fn change_schema() -> Value {
-    let address = schema::nullable(schema::object(properties()));
-    let mut fields = properties();
+    let address = schema::nullable(schema::object(address_properties()));
+    let mut fields = address_properties();
     fields.extend([("address", address.clone()), ("shipping_address", address)]);
     schema::object(fields)
 }
 
-fn properties() -> schema::Properties {
+fn address_properties() -> schema::Properties {
     let text = schema::text;
-    let mut street = text(STREET);
+    let mut street = text(MAX_STREET_LENGTH);
     street["minLength"] = json!(1);
     [
         ("street", street),
-        ("city", text(PLACE)),
-        ("state", text(PLACE)),
-        ("postal_code", text(CODE)),
-        ("zip_code", text(CODE)),
-        ("zip", text(CODE)),
-        ("country", text(PLACE)),
+        ("city", text(MAX_PLACE_LENGTH)),
+        ("state", text(MAX_PLACE_LENGTH)),
+        ("postal_code", text(MAX_POSTAL_CODE_LENGTH)),
+        ("zip_code", text(MAX_POSTAL_CODE_LENGTH)),
+        ("zip", text(MAX_POSTAL_CODE_LENGTH)),
+        ("country", text(MAX_PLACE_LENGTH)),
     ]
     .into()
 }
 
-/// The fields of an order that [`read_address_of_order`] takes.
-pub(crate) fn properties_of_order() -> schema::Properties {
-    let address = json!({"anyOf": [schema::object(properties()), schema::text(STREET)]});
+/// Returns the schemas of the fields that [`read_order_address`] reads.
+pub(crate) fn order_address_properties() -> schema::Properties {
+    let address =
+        json!({"anyOf": [schema::object(address_properties()), schema::text(MAX_STREET_LENGTH)]});
     let text = schema::text;
     [
         ("shipping_address", address.clone()),
         ("address", address),
-        ("shipping_city", text(PLACE)),
-        ("shipping_state", text(PLACE)),
-        ("shipping_postal_code", text(CODE)),
-        ("shipping_zip_code", text(CODE)),
-        ("shipping_zip", text(CODE)),
-        ("shipping_country", text(PLACE)),
+        ("shipping_city", text(MAX_PLACE_LENGTH)),
+        ("shipping_state", text(MAX_PLACE_LENGTH)),
+        ("shipping_postal_code", text(MAX_POSTAL_CODE_LENGTH)),
+        ("shipping_zip_code", text(MAX_POSTAL_CODE_LENGTH)),
+        ("shipping_zip", text(MAX_POSTAL_CODE_LENGTH)),
+        ("shipping_country", text(MAX_PLACE_LENGTH)),
     ]
     .into()
 }
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn flat_and_nested_updates_mean_the_same() {
+    fn flat_and_nested_updates_are_equal() {
         let flat = read(r#"{"street": " 1 Main St ", "zip": "94102"}"#).unwrap();
         assert_eq!(
             flat,
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blank_street_is_refused_where_it_stands() {
+    fn blank_street_is_refused_by_its_pointer() {
         for (blank, pointer) in [
             (r#"{"street": ""}"#, "/street"),
             (r#"{"street": " \t", "city": "Anytown"}"#, "/street"),
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_that_says_nothing_or_something_else_is_refused() {
+    fn empty_or_unknown_update_is_refused() {
         assert_eq!(read("{}"), Err(vec![String::new()]));
         assert_eq!(read(r#"{"address": {}}"#), Err(vec!["/address".to_owned()]));
         assert_eq!(read(r#"{"street": 5}"#), Err(vec!["/street".to_owned()]));

@@ -1,6 +1,6 @@
-//! Reading a JSON document field by field, so that every bad field is named at once.
+//! Reads a JSON document field by field and reports all invalid fields at once.
 //!
-//! The text of each value is kept, so an amount never passes through a binary float.
+//! Each value keeps its text, so an amount is never converted to a binary float.
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 use domain::Decimal;
 
-/// A text that is not JSON.
+/// A syntax error in a JSON text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message} at line {line} column {column}")]
 pub struct DocumentError {
@@ -24,10 +24,10 @@ pub struct DocumentError {
     pub column: usize,
 }
 
-/// One field that does not validate.
+/// One invalid field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldError {
-    /// RFC 6901.
+    /// The JSON pointer of the field (RFC 6901).
     pub pointer: String,
     pub detail: String,
 }
@@ -39,22 +39,22 @@ impl std::fmt::Display for FieldError {
     }
 }
 
-/// A document that is JSON but not what was asked for: every bad field.
+/// All invalid fields of a JSON document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct InvalidFields(pub Vec<FieldError>);
 
-const MOST_ERRORS: usize = 1_000;
+const MAX_ERRORS: usize = 1_000;
 
-/// So much of a field's own name is shown.
-const LONGEST_NAME: usize = 100;
+/// The number of characters of a field's name that a pointer shows.
+const MAX_NAME_LENGTH: usize = 100;
 
-/// A JSON text whose syntax was checked.
+/// A JSON text with valid syntax.
 #[derive(Debug)]
 pub struct Document<'a>(&'a RawValue);
 
 impl<'a> Document<'a> {
-    /// Accepts any JSON text; nothing but white space counts as an empty object.
+    /// Parses any JSON text. An empty or blank text counts as an empty object.
     pub fn parse(text: &'a str) -> Result<Self, DocumentError> {
         let text = if text.trim().is_empty() { "{}" } else { text };
         serde_json::from_str(text)
@@ -71,8 +71,12 @@ impl<'a> Document<'a> {
             })
     }
 
-    /// Reads the document as an object with `read`; what is refused on the way is returned as a whole. Of a document
-    /// that is mostly wrong the first thousand: no order has as many fields, and an answer has a size.
+    /// Reads the document as an object with `read`.
+    ///
+    /// # Errors
+    ///
+    /// Returns all invalid fields, but not more than the first thousand, which limits the size of a
+    /// response.
     pub fn read_object<T>(
         &self,
         read: impl FnOnce(&mut Fields<'a, '_>) -> Option<T>,
@@ -83,9 +87,9 @@ impl<'a> Document<'a> {
             fields.close();
             value
         });
-        let more = errors.len().saturating_sub(MOST_ERRORS);
+        let more = errors.len().saturating_sub(MAX_ERRORS);
         if more > 0 {
-            errors.truncate(MOST_ERRORS);
+            errors.truncate(MAX_ERRORS);
             errors.push(FieldError {
                 pointer: String::new(),
                 detail: format!("has {more} more fields that are not valid"),
@@ -98,10 +102,11 @@ impl<'a> Document<'a> {
     }
 }
 
-/// The members of one object, and the names that it gives more than once: which value counts, readers disagree.
+/// The members of one object, and its duplicate names. JSON readers disagree on the value of a
+/// duplicate name.
 struct Members<'a> {
     first: BTreeMap<String, &'a RawValue>,
-    again: BTreeSet<String>,
+    duplicates: BTreeSet<String>,
 }
 
 impl<'de> Deserialize<'de> for Members<'de> {
@@ -115,12 +120,16 @@ impl<'de> Deserialize<'de> for Members<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
                 let mut members = Members {
                     first: BTreeMap::new(),
-                    again: BTreeSet::new(),
+                    duplicates: BTreeSet::new(),
                 };
                 while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
                     match members.first.entry(name) {
-                        Entry::Vacant(place) => drop(place.insert(value)),
-                        Entry::Occupied(place) => drop(members.again.insert(place.key().clone())),
+                        Entry::Vacant(entry) => {
+                            entry.insert(value);
+                        }
+                        Entry::Occupied(entry) => {
+                            members.duplicates.insert(entry.key().clone());
+                        }
                     }
                 }
                 Ok(members)
@@ -130,7 +139,8 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
-/// The fields of one object. Each is taken once; what is left at the end is unknown and refused.
+/// The unread fields of one object. Each field is read once; fields that remain at the end are
+/// unknown and rejected.
 pub struct Fields<'a, 'e> {
     pointer: String,
     left: BTreeMap<String, &'a RawValue>,
@@ -143,8 +153,12 @@ impl<'a> Fields<'a, '_> {
         pointer: String,
         errors: &'e mut Vec<FieldError>,
     ) -> Option<Fields<'a, 'e>> {
-        let Ok(Members { first: left, again }) = serde_json::from_str(raw.get()) else {
-            // A name may hold half of a character, which JSON allows and no text can.
+        let Ok(Members {
+            first: left,
+            duplicates,
+        }) = serde_json::from_str(raw.get())
+        else {
+            // JSON allows a lone surrogate in a name; Rust strings do not.
             let detail = if raw.get().starts_with('{') {
                 "must have names of Unicode text"
             } else {
@@ -156,7 +170,7 @@ impl<'a> Fields<'a, '_> {
             });
             return None;
         };
-        for name in again {
+        for name in duplicates {
             let pointer = format!("{pointer}/{}", escape(&name));
             errors.push(FieldError {
                 pointer,
@@ -180,12 +194,12 @@ impl<'a> Fields<'a, '_> {
         }
     }
 
-    /// Takes the field that goes by one of these names; JSON's null is no value.
+    /// Takes the field with one of these names. A `null` counts as absent.
     fn take(&mut self, names: &[&str]) -> Option<(String, &'a RawValue)> {
         self.take_one(names, |one, other| one.get() == other.get())
     }
 
-    /// The same, with what it is for two names to say one thing.
+    /// Takes the field with one of these names, and compares duplicate values with `same`.
     fn take_one(
         &mut self,
         names: &[&str],
@@ -201,7 +215,7 @@ impl<'a> Fields<'a, '_> {
                 Some((first, value)) if !same(value, raw) => {
                     self.errors.push(FieldError {
                         pointer,
-                        detail: format!("contradicts {first}"),
+                        detail: format!("must be equal to {first}"),
                     });
                 }
                 Some(_) => {}
@@ -211,7 +225,7 @@ impl<'a> Fields<'a, '_> {
         found
     }
 
-    /// Refuses the field of this name, or this object when the name is empty.
+    /// Reports that the field with this name is invalid, or this object if the name is empty.
     pub fn reject(&mut self, name: &str, detail: impl Into<String>) {
         let pointer = if name.is_empty() {
             self.pointer.clone()
@@ -224,7 +238,7 @@ impl<'a> Fields<'a, '_> {
         });
     }
 
-    /// Whether the field of one of these names was refused, or something in it.
+    /// Returns whether a field with one of these names, or a part of it, was reported as invalid.
     pub fn is_rejected(&self, names: &[&str]) -> bool {
         names.iter().any(|name| {
             let field = format!("{}/{}", self.pointer, escape(name));
@@ -242,7 +256,7 @@ impl<'a> Fields<'a, '_> {
         self.left.get(name).is_some_and(|raw| raw.get() != "null")
     }
 
-    /// Refuses the object when none of these fields is there.
+    /// Reports the first of these fields as missing if the object has none of them.
     pub fn require_any(&mut self, names: &[&str]) {
         if let Some(first) = names
             .first()
@@ -252,13 +266,15 @@ impl<'a> Fields<'a, '_> {
         }
     }
 
-    /// The name by which a field was sent; the first of them when it was not.
+    /// Returns the name that the document uses for a field, or the first name if the field is
+    /// absent.
     pub fn sent_name<'n>(&self, names: &[&'n str]) -> &'n str {
         let sent = names.iter().find(|name| self.has(name));
         sent.or(names.first()).copied().unwrap_or_default()
     }
 
-    /// Whether the field is there and holds a text, an object or an array (its first character tells).
+    /// Returns whether a field with one of these names begins with this character, which identifies
+    /// its JSON type.
     pub fn starts_with(&self, names: &[&str], first: char) -> bool {
         names
             .iter()
@@ -266,7 +282,7 @@ impl<'a> Fields<'a, '_> {
             .any(|raw| raw.get().starts_with(first))
     }
 
-    /// A text of at most `longest` characters, trimmed; blank counts as absent.
+    /// Takes a text of at most `longest` characters and trims it. A blank text counts as absent.
     pub fn take_text(&mut self, names: &[&str], longest: usize) -> Option<String> {
         let (pointer, raw) = self.take(names)?;
         let text = self.string(&pointer, raw)?;
@@ -288,7 +304,7 @@ impl<'a> Fields<'a, '_> {
         (!text.is_empty()).then(|| text.to_owned())
     }
 
-    /// A text that must not be blank where it is there.
+    /// Takes a text that must not be blank if it is present.
     pub fn take_filled_text(&mut self, name: &str, longest: usize) -> Option<String> {
         let there = self.has(name);
         let text = self.take_text(&[name], longest);
@@ -298,7 +314,7 @@ impl<'a> Fields<'a, '_> {
         text
     }
 
-    /// A text that parses as `T`.
+    /// Takes a text that parses as `T`.
     pub fn take_parsed<T: FromStr<Err: std::fmt::Display>>(&mut self, names: &[&str]) -> Option<T> {
         let (pointer, raw) = self.take(names)?;
         let text = self.string(&pointer, raw)?;
@@ -308,7 +324,7 @@ impl<'a> Fields<'a, '_> {
     fn string(&mut self, pointer: &str, raw: &RawValue) -> Option<String> {
         let text = serde_json::from_str(raw.get());
         if text.is_err() {
-            // `"\ud800"` is a JSON string and half of a character.
+            // `"\ud800"` is a JSON string with a lone surrogate, which is not Unicode text.
             let detail = if raw.get().starts_with('"') {
                 "must be Unicode text"
             } else {
@@ -322,9 +338,9 @@ impl<'a> Fields<'a, '_> {
         text.ok()
     }
 
-    /// A number, or a string that holds one, that parses as `T` from exactly the text that was sent.
+    /// Takes a number, or a string with a number, and parses its exact text as `T`.
     pub fn take_number<T: FromStr<Err: std::fmt::Display>>(&mut self, names: &[&str]) -> Option<T> {
-        // `1` and `"1.00"` are one number.
+        // `1` and `"1.00"` are equal.
         let same = |one: &RawValue, other: &RawValue| match (
             digits(one).parse::<Decimal>(),
             digits(other).parse(),
@@ -351,7 +367,7 @@ impl<'a> Fields<'a, '_> {
             .ok()
     }
 
-    /// An object, read by `read`.
+    /// Takes an object and reads it with `read`.
     pub fn take_object<T>(
         &mut self,
         names: &[&str],
@@ -364,7 +380,8 @@ impl<'a> Fields<'a, '_> {
         value
     }
 
-    /// An array of at most `most` objects, each read by `read`; `None` when it is absent or one is bad.
+    /// Takes an array of at most `most` objects and reads each with `read`. Returns `None` if the
+    /// array is absent or an object is invalid.
     pub fn take_objects<T>(
         &mut self,
         names: &[&str],
@@ -392,23 +409,25 @@ impl<'a> Fields<'a, '_> {
             fields.close();
             value
         };
-        // All of them, so that each bad one is named, before one `None` makes the whole none.
+        // Reads all elements before the result becomes `None`, so that each invalid one is
+        // reported.
         let values: Vec<Option<T>> = elements.into_iter().enumerate().map(read_one).collect();
         values.into_iter().collect()
     }
 
-    /// Whether something was refused so far, here or anywhere in the document.
+    /// Returns whether any field of the document was reported as invalid so far.
     pub fn has_errors(&self) -> bool {
         !self.errors.is_empty()
     }
 }
 
-/// A number as it was sent, by itself or in a string.
+/// Returns the text of a number, or of a string that contains one.
 fn digits(raw: &RawValue) -> String {
     serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
 }
 
-/// RFC 6901, short, and nothing invisible: a pointer ends up in logs and in a database that takes no NUL.
+/// Escapes a name for a JSON pointer (RFC 6901), shortens it and escapes control characters.
+/// Pointers are logged, and stored in PostgreSQL, which rejects NUL.
 fn escape(name: &str) -> String {
     let visible = |c: char| {
         if c.is_control() {
@@ -417,7 +436,7 @@ fn escape(name: &str) -> String {
             c.to_string()
         }
     };
-    let shown: String = name.chars().take(LONGEST_NAME).collect();
+    let shown: String = name.chars().take(MAX_NAME_LENGTH).collect();
     let rest = if shown.len() < name.len() { "…" } else { "" };
     shown
         .replace('~', "~0")
@@ -457,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_bad_field_is_told() {
+    fn each_kind_of_invalid_field_is_reported() {
         for (text, expected) in [
             (r#"{"name": "a", "count": "5", "inner": null}"#, ""),
             ("[]", "must be an object"),
@@ -476,11 +495,14 @@ mod tests {
                 r#"{"inner": {"name": "a", "name": "b"}}"#,
                 "/inner/name must be given once",
             ),
-            (r#"{"count": 1, "number": 2}"#, "/number contradicts /count"),
+            (
+                r#"{"count": 1, "number": 2}"#,
+                "/number must be equal to /count",
+            ),
             (r#"{"count": 1, "number": "1.00"}"#, ""),
             (
                 r#"{"count": 1, "number": "one"}"#,
-                "/number contradicts /count",
+                "/number must be equal to /count",
             ),
             (
                 r#"{"count": "one", "number": "one"}"#,
@@ -515,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_told_with_its_place() {
+    fn syntax_errors_have_a_position() {
         for text in [
             "{",
             "{\"name\": tru}",
@@ -533,7 +555,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_costs_no_stack() {
+    fn deep_nesting_does_not_overflow_the_stack() {
         let deep = |open: &str, close: &str| open.repeat(60_000) + "1" + &close.repeat(60_000);
         assert_eq!(refused(&deep("[", "]")), ["must be an object"]);
         assert_eq!(refused(&deep("{\"a\":", "}")), ["/a is not a known field"]);
@@ -545,7 +567,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_is_mostly_wrong_has_a_short_answer() {
+    fn number_of_reported_errors_is_limited() {
         let fields: Vec<_> = (0..5_000)
             .map(|number| format!("\"x{number}\": 1"))
             .collect();

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::{Document, DocumentError, FieldError, InvalidFields, OrderRequest};
 use domain::{Decimal, LineItem, Order, Sku};
 
-/// One line item as callers read it.
+/// One line item, as in responses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LineItemView {
     pub sku: Sku,
@@ -32,7 +32,7 @@ impl From<&LineItem> for LineItemView {
 ///
 /// # Errors
 ///
-/// Names every field that is missing or not valid.
+/// Returns all missing and invalid fields.
 pub fn parse_order(text: &str) -> Result<Order, InvalidFields> {
     let not_json = |error: DocumentError| {
         InvalidFields(vec![FieldError {
@@ -46,7 +46,7 @@ pub fn parse_order(text: &str) -> Result<Order, InvalidFields> {
         .into_order()
 }
 
-/// Returns the order in the first spelling of the HTTP contract; [`parse_order`] reads it back.
+/// Returns the order's canonical document, which [`parse_order`] reads.
 pub fn order_document(order: &Order) -> Value {
     json!({
         "customer": order.customer,
@@ -57,7 +57,7 @@ pub fn order_document(order: &Order) -> Value {
     })
 }
 
-/// Returns the JSON of one line item as callers read it.
+/// Returns the JSON of one line item, as in responses.
 pub fn line_document(line: &LineItem) -> Value {
     json!(LineItemView::from(line))
 }

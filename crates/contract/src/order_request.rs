@@ -4,13 +4,14 @@ mod schema;
 
 use crate::{
     Fields, InvalidFields,
-    address::{ADDRESS, read_address_of_order},
+    address::{ADDRESS_NAMES, read_order_address},
 };
 use domain::{
     Address, AddressChange, Currency, Customer, Decimal, LineItem, Money, Order, PaymentId, Sku,
 };
 
-/// What a caller sent to start an order. Lines may be missing: then a sample cart may stand in.
+/// A request to start an order. The line items may be missing, see
+/// [`OrderRequest::with_sample_cart`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderRequest {
     pub customer: Customer,
@@ -22,38 +23,39 @@ pub struct OrderRequest {
     pub profile: Option<String>,
 }
 
-const MOST_LINES: usize = 100;
-const LARGEST_QUANTITY: u32 = 10_000;
-const NAME: usize = 200;
-const METHOD: usize = 200;
-const PROFILE: usize = 32;
-const EMAIL: usize = 254;
+const MAX_LINE_ITEMS: usize = 100;
+const MAX_QUANTITY: u32 = 10_000;
+const MAX_NAME_LENGTH: usize = 200;
+const MAX_METHOD_LENGTH: usize = 200;
+const MAX_PROFILE_LENGTH: usize = 32;
+const MAX_EMAIL_LENGTH: usize = 254;
 
 impl OrderRequest {
-    /// Accepts each of the four spellings of the HTTP contract.
+    /// Reads every spelling of the HTTP contract.
     pub fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let customer = read_customer(fields);
         let currency = fields
             .take_parsed(&["currency"])
             .unwrap_or(Currency::DEFAULT);
-        let lines = fields.take_objects(&["items"], MOST_LINES, |line| read_line(line, currency));
-        // With the rest and not after it, so that every bad field is named at once.
+        let lines =
+            fields.take_objects(&["items"], MAX_LINE_ITEMS, |line| read_line(line, currency));
+        // Checked here, not in `into_order`, so that all invalid fields are reported at once.
         if let Some(Err(detail)) = lines
             .as_ref()
             .filter(|lines| !lines.is_empty())
-            .map(|lines| sum(lines, currency))
+            .map(|lines| valid_total(lines, currency))
         {
             fields.reject("items", detail);
         }
-        let address = fields.sent_name(&ADDRESS);
-        let shipping_address = read_address_of_order(fields);
+        let address = fields.sent_name(&ADDRESS_NAMES);
+        let shipping_address = read_order_address(fields);
         let is_partial =
             shipping_address.street.is_none() && shipping_address != AddressChange::default();
-        if is_partial && !fields.is_rejected(&ADDRESS) {
+        if is_partial && !fields.is_rejected(&ADDRESS_NAMES) {
             fields.reject(address, "must name a street");
         }
         let (payment_id, payment_method) = read_payment(fields);
-        let profile = fields.take_text(&["profile"], PROFILE);
+        let profile = fields.take_text(&["profile"], MAX_PROFILE_LENGTH);
         Some(Self {
             customer,
             lines: lines.unwrap_or_default(),
@@ -65,7 +67,11 @@ impl OrderRequest {
         })
     }
 
-    /// The order that this request makes; names what is missing or does not add up.
+    /// Returns the order that this request describes.
+    ///
+    /// # Errors
+    ///
+    /// Fails without line items, or if the total is not valid.
     pub fn into_order(self) -> Result<Order, InvalidFields> {
         let invalid = |detail: String| {
             InvalidFields(vec![crate::FieldError {
@@ -76,7 +82,7 @@ impl OrderRequest {
         if self.lines.is_empty() {
             return Err(invalid("must have at least one element".to_owned()));
         }
-        let total = sum(&self.lines, self.currency).map_err(invalid)?;
+        let total = valid_total(&self.lines, self.currency).map_err(invalid)?;
         Ok(Order {
             customer: self.customer,
             lines: self.lines,
@@ -88,7 +94,7 @@ impl OrderRequest {
         })
     }
 
-    /// The sample cart for an order that names no items (`SAMPLE_CART=on`).
+    /// Adds one sample item to an order without items (`SAMPLE_CART=on`).
     pub fn with_sample_cart(mut self) -> Self {
         if self.lines.is_empty()
             && let (Ok(sku), Ok(unit_price)) = (
@@ -107,8 +113,8 @@ impl OrderRequest {
     }
 }
 
-/// What the lines come to, or why no order can.
-fn sum(lines: &[LineItem], currency: Currency) -> Result<Money, String> {
+/// Returns the total of the line items, or the reason why it is not valid.
+fn valid_total(lines: &[LineItem], currency: Currency) -> Result<Money, String> {
     Order::total_of(lines, currency).map_err(|error| error.to_string())
 }
 
@@ -116,7 +122,7 @@ fn read_customer(fields: &mut Fields<'_, '_>) -> Customer {
     let nested = fields.take_object(&["customer"], |customer| {
         Some(Customer {
             id: customer.take_parsed(&["id"]),
-            name: customer.take_text(&["name"], NAME),
+            name: customer.take_text(&["name"], MAX_NAME_LENGTH),
             email: customer
                 .take_parsed::<Email>(&["email"])
                 .map(|email| email.0),
@@ -124,18 +130,18 @@ fn read_customer(fields: &mut Fields<'_, '_>) -> Customer {
     });
     let nested = nested.unwrap_or_default();
     let id = fields.take_parsed(&["customer_id"]);
-    let name = fields.take_text(&["customer_name"], NAME);
+    let name = fields.take_text(&["customer_name"], MAX_NAME_LENGTH);
     let email = fields
         .take_parsed::<Email>(&["customer_email"])
         .map(|email| email.0);
     Customer {
-        id: one(fields, ("customer_id", id), ("/customer/id", nested.id)),
-        name: one(
+        id: merge_field(fields, ("customer_id", id), ("/customer/id", nested.id)),
+        name: merge_field(
             fields,
             ("customer_name", name),
             ("/customer/name", nested.name),
         ),
-        email: one(
+        email: merge_field(
             fields,
             ("customer_email", email),
             ("/customer/email", nested.email),
@@ -143,8 +149,8 @@ fn read_customer(fields: &mut Fields<'_, '_>) -> Customer {
     }
 }
 
-/// One field that may stand in two places: what stands in both must be the same.
-fn one<T: PartialEq>(
+/// Merges a field that can be in two places. Two values must be equal.
+fn merge_field<T: PartialEq>(
     fields: &mut Fields<'_, '_>,
     flat: (&str, Option<T>),
     nested: (&str, Option<T>),
@@ -152,7 +158,7 @@ fn one<T: PartialEq>(
     if let (Some(one), Some(other)) = (&flat.1, &nested.1)
         && one != other
     {
-        fields.reject(flat.0, format!("contradicts {}", nested.0));
+        fields.reject(flat.0, format!("must be equal to {}", nested.0));
     }
     flat.1.or(nested.1)
 }
@@ -165,7 +171,7 @@ fn read_line(line: &mut Fields<'_, '_>, currency: Currency) -> Option<LineItem> 
         line.require_any(&names);
     }
     let sku = line.take_parsed(&SKU);
-    let name = line.take_text(&["name", "product_name"], NAME);
+    let name = line.take_text(&["name", "product_name"], MAX_NAME_LENGTH);
     let quantity = line.take_number::<Quantity>(&QUANTITY);
     let named = line.sent_name(&PRICE);
     let price = line.take_number::<Decimal>(&PRICE);
@@ -183,13 +189,13 @@ fn read_payment(fields: &mut Fields<'_, '_>) -> (Option<PaymentId>, Option<Strin
     let nested = fields.take_object(&["payment"], |payment| {
         Some((
             payment.take_parsed(&["payment_id"]),
-            payment.take_text(&["method"], METHOD),
+            payment.take_text(&["method"], MAX_METHOD_LENGTH),
         ))
     });
     let (nested_id, method) = nested.unwrap_or_default();
     let flat = fields.take_parsed(&["payment_id"]);
     (
-        one(
+        merge_field(
             fields,
             ("payment_id", flat),
             ("/payment/payment_id", nested_id),
@@ -202,9 +208,9 @@ struct Quantity(u32);
 impl std::str::FromStr for Quantity {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let within = |quantity: &u32| (1..=LARGEST_QUANTITY).contains(quantity);
-        let refused = || format!("must be a whole number from 1 to {LARGEST_QUANTITY}");
-        // `2.0` is a whole number too: some callers have no other kind.
+        let within = |quantity: &u32| (1..=MAX_QUANTITY).contains(quantity);
+        let refused = || format!("must be a whole number from 1 to {MAX_QUANTITY}");
+        // `2.0` is a whole number too: some languages have only floating-point numbers.
         let whole = text
             .parse::<Decimal>()
             .ok()
@@ -213,12 +219,12 @@ impl std::str::FromStr for Quantity {
     }
 }
 
-/// Only what mail cannot do without is checked; whether it arrives, only mail can tell.
+/// An e-mail address with the minimal syntax. Only sending a mail shows whether the address exists.
 struct Email(String);
 impl std::str::FromStr for Email {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, &'static str> {
-        let plain = text.len() <= EMAIL
+        let plain = text.len() <= MAX_EMAIL_LENGTH
             && !text.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;".contains(c));
         match text.rsplit_once('@') {
             Some((local, host)) if plain && !local.is_empty() && !host.is_empty() => {
@@ -246,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn the_four_spellings_are_one_order() {
+    fn all_spellings_are_accepted() {
         let first = parse_order(
             r#"{"customer": {"id": "CUST-001", "name": "John Doe", "email": "john@example.com"},
             "items": [{"sku": "ABC123", "name": "Laptop", "quantity": 1, "unit_price": "99.99"}], "currency": "USD",
@@ -286,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bad_field_is_named_at_once() {
+    fn all_invalid_fields_are_reported_at_once() {
         let bad = r#"{"customer": {"email": "nobody"}, "currency": "US$", "colour": "red",
             "items": [{"sku": "A", "quantity": -5, "price": "99.999"}, {"sku": "", "quantity": 1.5, "price": "x"}]}"#;
         assert_eq!(
@@ -305,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_add_up_is_named_with_the_rest() {
+    fn invalid_total_is_reported_with_other_fields() {
         for (bad, pointers) in [
             (
                 r#"{"items": [{"sku": "A", "qty": 1, "price": 0}], "foo": 1}"#,
@@ -329,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_refused_by_the_name_that_was_sent() {
+    fn address_error_has_the_name_that_was_sent() {
         let with =
             |rest: &str| format!(r#"{{"items": [{{"sku": "A", "qty": 1, "price": 1}}], {rest}}}"#);
         for (rest, pointer) in [
@@ -358,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn one_number_may_be_written_in_two_ways() {
+    fn equal_numbers_may_differ_in_notation() {
         let both = r#"{"items": [{"sku": "A", "qty": "2", "quantity": 2.0, "price": 1, "unit_price": "1.00"}]}"#;
         assert_eq!(parse_order(both).unwrap().total.minor(), 200);
         let other = both.replace("1.00", "1.01");
@@ -366,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn one_field_in_two_spellings_must_say_one_thing() {
+    fn two_names_of_a_field_must_agree() {
         let item = r#""items": [{"sku": "A", "quantity": 1, "price": 1}]"#;
         let same = r#""customer": {"id": "C-1"}, "customer_id": "C-1", "payment_id": "p", "payment": {"payment_id": "p"}"#;
         assert!(parse_order(&format!("{{{item}, {same}}}")).is_ok());
@@ -403,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_and_lines_have_limits() {
+    fn texts_and_line_items_have_limits() {
         let line = r#"{"sku": "A", "quantity": 1, "price": 1}"#;
         let order = |lines: &str, rest: &str| format!(r#"{{"items": [{lines}]{rest}}}"#);
         assert!(parse_order(&order(&vec![line; 100].join(","), "")).is_ok());
@@ -485,7 +491,7 @@ mod tests {
             total("KWD", "1", "1.2345"),
             Err("/items/0/price".to_owned())
         );
-        // More than 15 digits, and more than 64 bits.
+        // Totals of more than 15 digits and of more than 64 bits.
         assert_eq!(
             total("USD", "2", "9999999999999.99"),
             Err("/items".to_owned())
@@ -538,7 +544,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_document_reads_back(lines in proptest::collection::vec(line(), 1..9), street in proptest::option::of("[a-z]{1,9}")) {
+        fn order_document_round_trips(lines in proptest::collection::vec(line(), 1..9), street in proptest::option::of("[a-z]{1,9}")) {
             let order = OrderRequest {
                 customer: Customer::default(), lines: lines.clone(), currency: Currency::DEFAULT,
                 shipping_address: AddressChange { street, ..AddressChange::default() }.into_address(),

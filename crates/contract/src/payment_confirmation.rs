@@ -1,4 +1,4 @@
-//! A request to record a payment that was made elsewhere.
+//! A request to record a payment of another gateway.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{Fields, Request, schema};
 use domain::{Currency, Decimal, TransactionId, WebhookProvider};
 
-/// A payment gateway's word that the customer has paid.
+/// A confirmation that the customer has paid through another gateway.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PaymentConfirmation {
     pub transaction_id: TransactionId,
@@ -15,12 +15,13 @@ pub struct PaymentConfirmation {
     pub currency: Option<String>,
     #[serde(default)]
     pub payment_method: Option<String>,
-    /// Who said so by a signed notification; nobody can set it in a request.
+    /// The provider whose signed webhook event confirmed the payment. A request cannot set this
+    /// field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<WebhookProvider>,
 }
 
-const METHOD: usize = 200;
+const MAX_METHOD_LENGTH: usize = 200;
 
 impl Request for PaymentConfirmation {
     const TEXT_FIELD: Option<&'static str> = None;
@@ -31,7 +32,7 @@ impl Request for PaymentConfirmation {
                 ("transaction_id", schema::identifier::<TransactionId>()),
                 ("amount", schema::above_zero()),
                 ("currency", schema::currency()),
-                ("payment_method", schema::text(METHOD)),
+                ("payment_method", schema::text(MAX_METHOD_LENGTH)),
             ]
             .into(),
         );
@@ -49,7 +50,7 @@ impl Request for PaymentConfirmation {
         let currency = fields
             .take_parsed::<Currency>(&["currency"])
             .map(|currency| currency.to_string());
-        let payment_method = fields.take_text(&["payment_method"], METHOD);
+        let payment_method = fields.take_text(&["payment_method"], MAX_METHOD_LENGTH);
         Some(Self {
             transaction_id: transaction_id?,
             amount: amount?,

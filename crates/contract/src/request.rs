@@ -1,4 +1,4 @@
-//! What callers may ask of a running order. One reader for HTTP bodies and for Temporal messages.
+//! Requests to an open order. One reader serves HTTP bodies and Temporal messages.
 
 use std::str::FromStr;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{Document, DocumentError, Fields, InvalidFields, schema};
 use domain::parse_time;
 
-/// Why a body is not such a request.
+/// The reason why a body is not a valid request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     #[error("is not JSON: {0}")]
@@ -20,19 +20,20 @@ pub enum RequestError {
 
 /// A request that can be read from a JSON object.
 pub trait Request: Serialize + DeserializeOwned + 'static {
-    /// The field that a plain string stands for: Temporal's users send `"changed my mind"` for a reason.
+    /// The field that a plain string sets. Users of Temporal's CLI send `"changed my mind"` as a
+    /// reason.
     const TEXT_FIELD: Option<&'static str>;
 
     fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self>;
 
-    /// The object that [`Self::read`] accepts.
+    /// Returns the schema of the object that [`Self::from_fields`] reads.
     fn object_schema() -> Value;
 
-    /// All that [`Self::parse`] accepts, but for nothing at all.
+    /// Returns the schema of every JSON value that [`Self::parse`] accepts.
     fn schema() -> Value {
         let mut any = vec![Self::object_schema()];
         if let Some(text) = Self::TEXT_FIELD {
-            // Which says that it may be `null`, too.
+            // The schema of the field allows `null` too.
             any.push(any[0]["properties"][text].clone());
         }
         if any.len() == 1 {
@@ -42,10 +43,14 @@ pub trait Request: Serialize + DeserializeOwned + 'static {
         }
     }
 
-    /// Reads an HTTP body or a Temporal payload; nothing at all is an empty object.
+    /// Reads an HTTP body or a Temporal payload. An empty body is an empty object.
+    ///
+    /// # Errors
+    ///
+    /// Fails on a syntax error, or with all invalid fields.
     fn parse(text: &str) -> Result<Self, RequestError> {
         let text = if text.trim() == "null" { "" } else { text };
-        // As it was sent: what is wrong is told by its place in that.
+        // Parsed before a string is wrapped, so that errors have the position in the original text.
         let document = Document::parse(text)?;
         match Self::TEXT_FIELD.filter(|_| text.trim_start().starts_with('"')) {
             Some(field) => Ok(Document::parse(&format!("{{\"{field}\":{text}}}"))?
@@ -72,19 +77,19 @@ pub struct Cancellation {
     pub reason: Option<String>,
 }
 
-/// The customer wants the money back and the order kept: another payment will come.
+/// A request to refund the payment and to wait for another one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaymentCancellation {
     pub reason: Option<String>,
 }
 
-/// From the child: an attempt to ship has failed.
+/// A message of the child workflow: an attempt to ship failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DispatchFailure {
     pub reason: Option<String>,
 }
 
-/// The carrier's word that the parcel arrived.
+/// A confirmation that the carrier delivered the parcel.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryConfirmation {
     pub delivered_at: Option<DateTime<Utc>>,
@@ -101,22 +106,22 @@ impl FromStr for Time {
     }
 }
 
-const REASON: usize = 500;
-const PERSON: usize = 200;
+const MAX_REASON_LENGTH: usize = 500;
+const MAX_PERSON_LENGTH: usize = 200;
 
 impl Request for Approval {
     const TEXT_FIELD: Option<&'static str> = Some("note");
     fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self {
-            reviewer: fields.take_text(&["reviewer"], PERSON),
-            note: fields.take_text(&["note"], REASON),
+            reviewer: fields.take_text(&["reviewer"], MAX_PERSON_LENGTH),
+            note: fields.take_text(&["note"], MAX_REASON_LENGTH),
         })
     }
     fn object_schema() -> Value {
         schema::object(
             [
-                ("reviewer", schema::text(PERSON)),
-                ("note", schema::text(REASON)),
+                ("reviewer", schema::text(MAX_PERSON_LENGTH)),
+                ("note", schema::text(MAX_REASON_LENGTH)),
             ]
             .into(),
         )
@@ -127,15 +132,15 @@ impl Request for Rejection {
     const TEXT_FIELD: Option<&'static str> = Some("reason");
     fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self {
-            reviewer: fields.take_text(&["reviewer"], PERSON),
-            reason: fields.take_text(&["reason"], REASON),
+            reviewer: fields.take_text(&["reviewer"], MAX_PERSON_LENGTH),
+            reason: fields.take_text(&["reason"], MAX_REASON_LENGTH),
         })
     }
     fn object_schema() -> Value {
         schema::object(
             [
-                ("reviewer", schema::text(PERSON)),
-                ("reason", schema::text(REASON)),
+                ("reviewer", schema::text(MAX_PERSON_LENGTH)),
+                ("reason", schema::text(MAX_REASON_LENGTH)),
             ]
             .into(),
         )
@@ -146,11 +151,11 @@ impl Request for Cancellation {
     const TEXT_FIELD: Option<&'static str> = Some("reason");
     fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self {
-            reason: fields.take_text(&["reason"], REASON),
+            reason: fields.take_text(&["reason"], MAX_REASON_LENGTH),
         })
     }
     fn object_schema() -> Value {
-        schema::object([("reason", schema::text(REASON))].into())
+        schema::object([("reason", schema::text(MAX_REASON_LENGTH))].into())
     }
 }
 
@@ -158,11 +163,11 @@ impl Request for PaymentCancellation {
     const TEXT_FIELD: Option<&'static str> = Some("reason");
     fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self {
-            reason: fields.take_text(&["reason"], REASON),
+            reason: fields.take_text(&["reason"], MAX_REASON_LENGTH),
         })
     }
     fn object_schema() -> Value {
-        schema::object([("reason", schema::text(REASON))].into())
+        schema::object([("reason", schema::text(MAX_REASON_LENGTH))].into())
     }
 }
 
@@ -170,11 +175,11 @@ impl Request for DispatchFailure {
     const TEXT_FIELD: Option<&'static str> = Some("reason");
     fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self {
-            reason: fields.take_text(&["reason"], REASON),
+            reason: fields.take_text(&["reason"], MAX_REASON_LENGTH),
         })
     }
     fn object_schema() -> Value {
-        schema::object([("reason", schema::text(REASON))].into())
+        schema::object([("reason", schema::text(MAX_REASON_LENGTH))].into())
     }
 }
 
@@ -186,12 +191,18 @@ impl Request for DeliveryConfirmation {
             .map(|time| time.0);
         Some(Self {
             delivered_at,
-            signed_by: fields.take_text(&["signed_by"], PERSON),
+            signed_by: fields.take_text(&["signed_by"], MAX_PERSON_LENGTH),
         })
     }
     fn object_schema() -> Value {
         let time = json!({"type": ["string", "null"], "format": "date-time"});
-        schema::object([("delivered_at", time), ("signed_by", schema::text(PERSON))].into())
+        schema::object(
+            [
+                ("delivered_at", time),
+                ("signed_by", schema::text(MAX_PERSON_LENGTH)),
+            ]
+            .into(),
+        )
     }
 }
 
@@ -201,7 +212,7 @@ mod tests {
     use crate::PaymentConfirmation;
 
     #[test]
-    fn a_plain_string_is_the_reason() {
+    fn plain_string_is_the_reason() {
         let reason = Cancellation {
             reason: Some("changed \"my\" mind".to_owned()),
         };
@@ -223,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_string_must_be_json_by_itself() {
+    fn plain_string_must_be_valid_json() {
         for bad in [r#""a", "reason": "b""#, r#""a"}{"#, r#""a"#] {
             assert!(
                 matches!(Cancellation::parse(bad), Err(RequestError::Syntax(_))),
@@ -233,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_fields_are_told_by_name() {
+    fn invalid_fields_are_reported_by_name() {
         fn refused<T: Request + std::fmt::Debug>(text: &str) -> String {
             T::parse(text).unwrap_err().to_string()
         }
@@ -278,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_asked_for_is_refused() {
+    fn unknown_field_is_refused() {
         assert_eq!(
             Cancellation::parse("{\"why\": 1}").unwrap_err().to_string(),
             "is not valid: /why is not a known field"

@@ -1,7 +1,9 @@
-//! What the readers accept, as JSON Schema. Each reader's own schema stands next to it and uses the same limits.
+//! JSON Schemas of the documents that the readers accept. The schema of each reader is next to it
+//! and uses the same limits.
 //!
-//! A schema describes the one field that was read; that two names of one field must not contradict each other, and
-//! that a total must fit, no schema can say. So nothing that a schema refuses is accepted, but not the reverse.
+//! A schema describes single fields. It cannot require that two names of one field have equal
+//! values, that a total is below the limit, or that a price has its currency's decimals. So the
+//! readers refuse every document that a schema refuses, and a few more.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +11,14 @@ use serde_json::{Value, json};
 
 use domain::Identifier;
 
-/// A known field is one of these, a `null` counts as absent, and there are no others.
+/// The schemas of all known fields. A `null` counts as absent.
 pub(crate) type Properties = BTreeMap<&'static str, Value>;
 
 pub(crate) fn object(properties: Properties) -> Value {
     json!({"type": "object", "properties": properties, "additionalProperties": false})
 }
 
-/// What must be there, each by any of its names.
+/// Requires each of these fields, by any of its names.
 pub(crate) fn requiring(mut object: Value, fields: &[&[&str]]) -> Value {
     let by_name = |names: &&[&str]| match *names {
         [name] => json!({"required": [name]}),
@@ -32,7 +34,8 @@ pub(crate) fn nullable(schema: Value) -> Value {
     json!({"anyOf": [schema, {"type": "null"}]})
 }
 
-/// What `Fields::text` takes: of control characters, white space at the ends alone, which is trimmed.
+/// Returns the schema of a text that `Fields::take_text` reads. White space at the ends may contain
+/// control characters, because it is trimmed.
 pub(crate) fn text(longest: usize) -> Value {
     let pattern = r"^[^\u0000-\u0008\u000e-\u001b\u007f-\u0084\u0086-\u009f]*$";
     json!({"type": ["string", "null"], "maxLength": longest, "pattern": pattern})
@@ -43,14 +46,14 @@ pub fn id_schema<T: Identifier>() -> Value {
     json!({"type": "string", "minLength": 1, "maxLength": T::MAX_LENGTH, "pattern": T::PATTERN})
 }
 
-/// What `Fields::parsed` takes for an identifier of this kind.
+/// Returns the schema of an optional identifier.
 pub(crate) fn identifier<T: Identifier>() -> Value {
     let mut schema = id_schema::<T>();
     schema["type"] = json!(["string", "null"]);
     schema
 }
 
-/// What `Fields::number` takes for a decimal: exactly the digits that were sent.
+/// Returns the schema of a decimal, as a number or a string.
 pub(crate) fn decimal() -> Value {
     json!({"type": ["number", "string", "null"], "pattern": r"^-?[0-9]+(\.[0-9]+)?$"})
 }

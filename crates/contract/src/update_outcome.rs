@@ -1,13 +1,13 @@
-//! What an order answers to a request. A refusal by the order's state is an answer, not an error.
+//! The outcomes of requests to an order. A refusal is an outcome, not an error.
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use domain::{Address, OrderStatus, Step, named};
+use domain::{Address, OrderStatus, Step, string_enum};
 
-named! {
-    /// Why the order's state forbids it; the `code` of the caller's problem document.
+string_enum! {
+    /// The reason of a refusal; the `code` of the problem document.
     RefusalCode {
         AlreadyShipped => "already_shipped",
         OrderClosed => "order_closed",
@@ -26,7 +26,7 @@ named! {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum UpdateOutcome {
-    /// It holds. `already`: it held before, nothing new happened.
+    /// The order accepted the request. `already` means that an earlier request had the same effect.
     Done {
         status: OrderStatus,
         step: Step,
@@ -41,15 +41,17 @@ pub enum UpdateOutcome {
         detail: String,
         status: OrderStatus,
     },
-    /// The carrier has not said yet who won; the order's state will tell.
+    /// The outcome is not known yet, because the carrier has not responded. The order's status
+    /// shows it later.
     Undecided {
         status: OrderStatus,
         message: String,
     },
 }
 
-/// An answer as an update gives it, with the fingerprint of what was asked: under the same update id the first answer
-/// comes again, and who asked for something else then must not take it for its own.
+/// The outcome of an update, with the fingerprint of its request. Temporal returns the first
+/// outcome for a repeated update id. The fingerprint shows whether the repeated request is the
+/// same.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecordedOutcome {
     #[serde(flatten)]
@@ -58,7 +60,7 @@ pub struct RecordedOutcome {
     pub request: Option<String>,
 }
 
-/// The same for two requests that ask the same.
+/// Returns a fingerprint, which is equal for equal requests.
 pub fn request_fingerprint(request: &impl Serialize) -> Option<String> {
     let text = serde_json::to_vec(request).ok()?;
     Some(HEXLOWER.encode(&Sha256::digest(text)[..8]))
@@ -69,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_without_a_fingerprint_is_read_as_before() {
+    fn outcome_without_fingerprint_deserializes() {
         let text = r#"{"outcome":"undecided","status":"pending","message":"later"}"#;
         let read: RecordedOutcome = serde_json::from_str(text).unwrap();
         assert_eq!(
@@ -82,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_tells_requests_apart() {
+    fn fingerprint_differs_between_requests() {
         assert_eq!(request_fingerprint(&"a"), request_fingerprint(&"a"));
         assert_ne!(request_fingerprint(&"a"), request_fingerprint(&"b"));
     }

@@ -1,4 +1,4 @@
-//! What callers read of an order, the same whichever source it comes from.
+//! The views of an order that callers read, which are the same for all sources.
 
 use std::collections::BTreeMap;
 
@@ -8,27 +8,27 @@ use serde::{Deserialize, Serialize};
 use crate::{line_document, order_workflow_id};
 use domain::{
     Address, Currency, Customer, Decimal, Failure, OrderId, OrderState, OrderStatus, PaymentInfo,
-    ReviewDecision, ShipmentInfo, Step, named,
+    ReviewDecision, ShipmentInfo, Step, string_enum,
 };
 
-named! {
-    /// What an estimate is counted from.
+string_enum! {
+    /// The time from which an estimate counts.
     EstimateBasis {
-        /// From dispatch.
+        /// The time of dispatch.
         Shipped => "shipped",
-        /// From the time of the answer: the parcel has not left.
+        /// The time of the response: the order has not shipped.
         Now => "now",
-        /// From nothing: there is no delivery to wait for.
+        /// None: no delivery is expected.
         None => "none",
     }
 }
 
-named! {
-    /// Where an answer comes from.
+string_enum! {
+    /// The source of a response.
     Source { Workflow => "workflow", Database => "database", Temporal => "temporal" }
 }
 
-/// The full state.
+/// The full state of an order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OrderView {
     pub order_id: OrderId,
@@ -42,24 +42,24 @@ pub struct OrderView {
     pub status: OrderStatus,
     pub step: Step,
     pub is_running: bool,
-    /// What a reviewer decided, if one did.
+    /// The decision of the reviewer, if the order was reviewed.
     #[serde(default)]
     pub review: Option<ReviewDecision>,
     pub payment_info: Option<PaymentInfo>,
     pub shipment_info: Option<ShipmentInfo>,
-    /// Counted from dispatch, before it from the time of the answer ([`OrderView::read_at`]).
+    /// Counts from dispatch; before dispatch, from the time of the response ([`OrderView::as_of`]).
     pub estimated_delivery: Option<DateTime<Utc>>,
     pub cancellation_reason: Option<String>,
     pub failure: Option<Failure>,
     pub retries: BTreeMap<Step, u32>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
-    /// The last entry of the audit trail that this state includes; the `ETag`.
+    /// The `seq` of the last audit event that this state includes, which is the `ETag`.
     pub seq: u32,
     pub source: Source,
 }
 
-/// The short state.
+/// The status of an order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StatusView {
     pub order_id: OrderId,
@@ -72,21 +72,22 @@ pub struct StatusView {
     pub source: Source,
 }
 
-/// When the parcel should arrive.
+/// The estimated delivery of an order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EstimatedDeliveryView {
     pub order_id: OrderId,
-    /// Nothing for an order that was cancelled or has failed.
+    /// `None` for a cancelled or failed order.
     pub estimated_delivery: Option<DateTime<Utc>>,
     pub basis: EstimateBasis,
 }
 
-/// How an order ended.
+/// The result of a closed order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResultView {
     pub order_id: OrderId,
     pub workflow_id: String,
-    /// `shipped` or `delivered`, by what completes an order; `cancelled` or `failed`, with everything undone.
+    /// `shipped` or `delivered`, depending on the policy; or `cancelled` or `failed` after
+    /// compensation.
     pub status: OrderStatus,
     pub cancellation_reason: Option<String>,
     pub failure: Option<Failure>,
@@ -135,11 +136,11 @@ impl OrderView {
         }
     }
 
-    /// The same, read at `now`: the estimate of an order that has not left moves along with the clock. What is
-    /// stored was counted from the last entry of the trail.
+    /// Returns the view at the time `now`. The stored estimate of an order that has not shipped
+    /// counts from its last audit event; the returned estimate counts from `now`.
     #[must_use]
     pub fn as_of(self, now: DateTime<Utc>) -> Self {
-        // In microseconds, as every other time.
+        // Truncated to microseconds, like every other time.
         let passed = (now.trunc_subsecs(6) - self.updated_at).max(TimeDelta::zero());
         let estimated_delivery = match (&self.shipment_info, self.estimated_delivery) {
             (None, Some(estimate)) => estimate.checked_add_signed(passed),
@@ -164,7 +165,7 @@ impl OrderView {
         }
     }
 
-    /// How the order ended; `None` while something may still happen.
+    /// Returns the result, or `None` while the order is open.
     pub fn result_view(&self) -> Option<ResultView> {
         (!self.is_running).then(|| ResultView {
             order_id: self.order_id.clone(),
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn the_estimate_of_what_has_not_left_is_counted_from_now() {
+    fn estimate_before_dispatch_counts_from_now() {
         let read = view().as_of(at(10));
         let expected = EstimatedDeliveryView {
             order_id: read.order_id.clone(),
@@ -227,12 +228,12 @@ mod tests {
             view().as_of(finer).estimated_delivery,
             Some(at(82) + TimeDelta::microseconds(1))
         );
-        // A reader's clock that is behind takes nothing off.
+        // A clock that is behind does not reduce the estimate.
         assert_eq!(view().as_of(at(-5)).estimated_delivery, Some(at(72)));
     }
 
     #[test]
-    fn the_estimate_of_what_has_left_stays() {
+    fn estimate_after_dispatch_is_fixed() {
         let shipment = ShipmentInfo {
             tracking_number: "FEDEX-1".to_owned(),
             provider: "fedex".to_owned(),
@@ -253,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_will_not_come_has_no_estimate_and_what_runs_no_result() {
+    fn cancelled_order_has_result_but_no_estimate() {
         let cancelled = OrderView {
             estimated_delivery: None,
             is_running: false,

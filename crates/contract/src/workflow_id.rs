@@ -1,25 +1,26 @@
-//! The one constructor and the one parser of each workflow id.
+//! Creates and parses workflow ids.
 
 use domain::{OrderId, PaymentEvent};
 
 const ORDER_PREFIX: &str = "order-";
 
-/// `order-{order_id}`.
+/// Returns `order-{order_id}`.
 pub fn order_workflow_id(order_id: &OrderId) -> String {
     format!("{ORDER_PREFIX}{order_id}")
 }
 
-/// The order whose workflow this is, or `None` for another workflow's id.
+/// Returns the order id in an order's workflow id, or `None` for another workflow.
 pub fn parse_order_workflow_id(workflow_id: &str) -> Option<OrderId> {
     OrderId::parse(workflow_id.strip_prefix(ORDER_PREFIX)?).ok()
 }
 
-/// `shipping-{order_id}-{attempt}`.
+/// Returns `shipping-{order_id}-{attempt}`.
 pub fn shipping_workflow_id(order_id: &OrderId, attempt: u32) -> String {
     format!("shipping-{order_id}-{attempt}")
 }
 
-/// `settlement-{provider}-{transaction_id}`; an event that names no transaction is settled by itself.
+/// Returns `settlement-{provider}-{transaction_id}`. For an event without a transaction, the event
+/// id replaces the transaction id.
 pub fn settlement_workflow_id(event: &PaymentEvent) -> String {
     let subject = event
         .transaction_id
@@ -33,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parsing_undoes_construction() {
+    fn workflow_ids_round_trip() {
         let id = OrderId::parse("order-123").unwrap();
         assert_eq!(order_workflow_id(&id), "order-order-123");
         assert_eq!(parse_order_workflow_id("order-order-123"), Some(id));

@@ -1,8 +1,8 @@
-//! Where an order goes, and a change to it.
+//! The shipping address of an order, and changes to it.
 
 use serde::{Deserialize, Serialize};
 
-/// A shipping address: a snapshot that belongs to its order.
+/// A shipping address. Each order stores its own copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Address {
     pub street: String,
@@ -16,7 +16,7 @@ pub struct Address {
     pub country: Option<String>,
 }
 
-/// Some fields of an address; a field that is left out keeps its value.
+/// A partial update of an address. An omitted field keeps its value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddressChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,7 +32,7 @@ pub struct AddressChange {
 }
 
 impl AddressChange {
-    /// The whole address that these fields make, or `None` without a street.
+    /// Returns the address that consists of these fields, or `None` without a street.
     pub fn into_address(self) -> Option<Address> {
         Some(Address {
             street: self.street?,
@@ -43,7 +43,7 @@ impl AddressChange {
         })
     }
 
-    /// The address after this change; `None` when there was none and the change names no street.
+    /// Returns the address after this change, or `None` if neither has a street.
     pub fn applied_to(&self, address: Option<&Address>) -> Option<Address> {
         let Some(address) = address else {
             return self.clone().into_address();
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_that_is_left_out_keeps_its_value() {
+    fn omitted_field_keeps_its_value() {
         let street = |street: &str| AddressChange {
             street: Some(street.to_owned()),
             ..AddressChange::default()

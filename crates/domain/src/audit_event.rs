@@ -1,12 +1,12 @@
-//! The audit trail's vocabulary: a closed list.
+//! The types of audit events, which are a closed list.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::status::named;
+use crate::status::string_enum;
 
-named! {
-    /// What happened to an order.
+string_enum! {
+    /// The type of an audit event.
     AuditEventType {
         OrderReceived => "order_received",
         OrderValidated => "order_validated",
@@ -53,10 +53,10 @@ named! {
     }
 }
 
-/// One row of the audit trail.
+/// One event of the audit log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AuditEvent {
-    /// 1, 2, 3 … within its order, without a gap.
+    /// The number of the event in its order, from 1 on and without a gap.
     pub seq: u32,
     #[serde(rename = "type")]
     pub kind: AuditEventType,

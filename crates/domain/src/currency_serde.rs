@@ -1,4 +1,4 @@
-//! A currency on the wire is its three letters.
+//! Serializes a currency as its three-letter code.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 

@@ -1,4 +1,4 @@
-//! Exact decimal numbers as they stand in JSON: never a binary float on the way in.
+//! Exact decimal numbers, read from JSON without a binary float.
 
 use std::{fmt, str::FromStr};
 
@@ -6,15 +6,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// An exact decimal of at most 15 significant digits.
 ///
-/// Fifteen, because every such number survives a reader that keeps JSON numbers in an IEEE double:
-/// what we write as a JSON number reads back to exactly the same digits everywhere.
+/// An IEEE double keeps 15 significant digits. So clients that read JSON numbers as doubles get
+/// exactly the digits that we write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decimal {
     units: i64,
     scale: u8,
 }
 
-/// Why a text is not such a number.
+/// The reason why a text is not a [`Decimal`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecimalError {
     #[error("must be a plain decimal number such as 99.99")]
@@ -34,7 +34,7 @@ impl Decimal {
         self.units > 0
     }
 
-    /// The number as an integer with `scale` decimals, or `None` when it has more decimals than that.
+    /// Returns the number as an integer with `scale` decimals, or `None` if it has more decimals.
     pub fn at_scale(self, scale: u8) -> Option<i64> {
         if self.scale <= scale {
             return self
@@ -66,7 +66,7 @@ impl FromStr for Decimal {
         {
             return Err(DecimalError::Syntax);
         }
-        // `5.000` and `5` are one number; zeros at the end must not count against the limit.
+        // `5.000` is equal to `5`, so trailing zeros do not count against the limit.
         let fraction = fraction.trim_end_matches('0');
         let significant = format!("{whole}{fraction}");
         let significant = significant.trim_start_matches('0');
@@ -107,8 +107,8 @@ impl Serialize for Decimal {
         if self.scale == 0 {
             return serializer.serialize_i64(self.units);
         }
-        // The text of a decimal with at most 15 digits is the shortest text of its nearest double,
-        // so the writer prints exactly our digits again.
+        // A decimal with at most 15 digits is the shortest text of its nearest double. So the JSON
+        // writer prints exactly these digits.
         let double: f64 = self
             .to_string()
             .parse()
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_plain_decimals_are_numbers() {
+    fn only_plain_decimals_parse() {
         for bad in [
             "", ".", "1.", ".5", "1e2", "+1", "1,5", " 1", "NaN", "0x1", "--1", "1.2.3",
         ] {
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_surplus_decimal_is_seen() {
+    fn at_scale_rejects_surplus_decimals() {
         let price: Decimal = "99.999".parse().unwrap();
         assert_eq!(price.at_scale(2), None);
         assert_eq!(price.at_scale(3), Some(99_999));

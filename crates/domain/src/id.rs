@@ -1,8 +1,8 @@
-//! Identifiers. Each is a newtype whose only way in is parsing, also when it is deserialized.
+//! Identifiers. Each is a newtype that only parsing creates, also during deserialization.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Why a text is not an identifier.
+/// The reason why a text is not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
     #[error("must not be empty")]
@@ -15,7 +15,7 @@ pub enum IdError {
 
 /// The limits of one kind of identifier.
 pub trait Identifier {
-    /// In characters.
+    /// The maximum length in characters.
     const MAX_LENGTH: usize;
     /// A regular expression of ECMA-262 that every valid identifier matches.
     const PATTERN: &'static str;
@@ -46,7 +46,7 @@ macro_rules! identifier {
         pub struct $name(String);
 
         impl $name {
-            /// Accepts a text that is a valid identifier of this kind.
+            /// Returns the identifier that the text contains.
             pub fn parse(text: &str) -> Result<Self, IdError> {
                 check(text, $longest, $allowed, $description)?;
                 Ok(Self(text.to_owned()))
@@ -92,22 +92,23 @@ fn visible(c: char) -> bool {
 }
 
 identifier!(
-    /// An order's id, the caller's or made by us. It stands in URLs and workflow ids as it is.
+    /// The id of an order, chosen by the caller or generated. URLs and workflow ids contain it
+    /// unescaped.
     OrderId, 64, url_safe, "^[A-Za-z0-9._-]+$", "letters, digits, '-', '_' and '.'"
 );
 impl OrderId {
-    /// Stands where an order has no valid id of its own, and is never written anywhere.
+    /// Returns a placeholder for an order without a valid id. It is never stored.
     pub fn placeholder() -> Self {
         Self("unnamed".to_owned())
     }
 }
 
 identifier!(
-    /// The idempotency key of one payment: it pays one order, once.
+    /// The idempotency key of one payment. It pays for one order, once.
     PaymentId, 160, visible, "^[!-~]+$", "visible ASCII characters without spaces"
 );
 identifier!(
-    /// A payment provider's own name for one movement of money.
+    /// The payment provider's id of a transaction.
     TransactionId, 128, visible, "^[!-~]+$", "visible ASCII characters without spaces"
 );
 identifier!(
@@ -115,7 +116,7 @@ identifier!(
     Sku, 64, visible, "^[!-~]+$", "visible ASCII characters without spaces"
 );
 identifier!(
-    /// A customer's id in the shop that sends the order.
+    /// The id of a customer in the shop.
     CustomerId, 64, visible, "^[!-~]+$", "visible ASCII characters without spaces"
 );
 
@@ -124,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_id_is_url_safe() {
+    fn order_id_is_url_safe() {
         for good in ["order-123", "ORD-20261121-120000-AB12", "a", "1.2_3"] {
             assert_eq!(OrderId::parse(good).unwrap().as_str(), good);
         }
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn deserialization_checks_as_parsing_does() {
+    fn deserialization_validates_ids() {
         assert!(serde_json::from_str::<PaymentId>("\"pmt 1\"").is_err());
         assert_eq!(
             serde_json::from_str::<PaymentId>("\"stripe:pi_1\"")

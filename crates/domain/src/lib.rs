@@ -1,8 +1,9 @@
-//! What an order is, without how it is stored, sent or run.
+//! The order itself: ids, money, addresses, state machine, audit events, policies and payments.
 //!
-//! Everything here is pure: no async, no clock, no I/O. Values with an invariant can be made only by
-//! parsing, so code that holds one need not check again. Start reading at [`record`], the state of
-//! one order and the audit trail that goes with it; [`order`] is what a caller may ask for.
+//! This crate is pure: it has no async code, no clock and no I/O. Only parsing creates a value with
+//! an invariant, so code that has such a value does not check it again. Start reading at
+//! [`order_state`], the state of one order and its audit events; [`order`] has the content of an
+//! order.
 
 mod address;
 mod audit_event;

@@ -1,4 +1,4 @@
-//! Money: an integer of minor units with its ISO 4217 currency.
+//! Amounts of money: an integer of minor units with an ISO 4217 currency.
 
 use std::fmt;
 
@@ -6,15 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::Decimal;
 
-/// An ISO 4217 currency that has minor units one can count.
+/// An ISO 4217 currency with a defined number of decimals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Currency(iso_currency::Currency);
 
 impl Currency {
-    /// The currency of an order that names none.
+    /// The currency of an order without a currency.
     pub const DEFAULT: Self = Self(iso_currency::Currency::USD);
 
-    /// Accepts an alphabetic ISO 4217 code in capitals; metals, funds and test codes are none.
+    /// Returns the currency of an upper-case alphabetic ISO 4217 code. Metals, funds and test codes
+    /// are not currencies here.
     pub fn parse(code: &str) -> Result<Self, MoneyError> {
         iso_currency::Currency::from_code(code)
             .filter(|currency| currency.exponent().is_some() && !currency.is_fund())
@@ -26,7 +27,7 @@ impl Currency {
         self.0.code()
     }
 
-    /// How many decimals the currency has.
+    /// The number of the currency's decimals.
     pub fn exponent(self) -> u8 {
         self.0
             .exponent()
@@ -49,7 +50,7 @@ impl std::str::FromStr for Currency {
     }
 }
 
-/// Why something is not an amount of money.
+/// The reason why a value is not an amount of money.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
     #[error("must be an ISO 4217 currency code such as USD")]
@@ -73,7 +74,7 @@ pub struct Money {
 }
 
 impl Money {
-    /// 15 digits: what a JSON number carries exactly through any reader (see [`Decimal`]).
+    /// 15 digits, which every JSON reader keeps exactly (see [`Decimal`]).
     pub const LARGEST: i64 = 999_999_999_999_999;
 
     pub fn from_minor(minor: i64, currency: Currency) -> Result<Self, MoneyError> {
@@ -111,7 +112,7 @@ impl Money {
         self.minor == 0
     }
 
-    /// In major units, as callers write and read it.
+    /// The amount in major units, as in requests and responses.
     pub fn decimal(self) -> Decimal {
         Decimal::new(self.minor, self.currency.exponent())
     }
@@ -124,7 +125,8 @@ impl Money {
         Self::from_minor(minor, self.currency)
     }
 
-    /// The sum; both must be of one currency, which an order's parser guarantees.
+    /// Returns the sum. Both amounts must have the same currency, which an order's parser
+    /// guarantees.
     pub fn checked_add(self, other: Self) -> Result<Self, MoneyError> {
         if self.currency != other.currency {
             return Err(MoneyError::UnknownCurrency);
@@ -169,7 +171,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn amounts_read_back_to_the_same_minor_units(minor in 0..=Money::LARGEST, code in prop_oneof!["USD", "JPY", "KWD"]) {
+        fn amounts_round_trip_through_json(minor in 0..=Money::LARGEST, code in prop_oneof!["USD", "JPY", "KWD"]) {
             let amount = Money::from_minor(minor, Currency::parse(&code).unwrap()).unwrap();
             let json = serde_json::to_string(&amount.decimal()).unwrap();
             let read: Decimal = serde_json::from_str(&json).unwrap();

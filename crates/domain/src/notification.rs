@@ -1,9 +1,9 @@
-//! What a customer is told of by mail, and which entries of the audit trail tell it.
+//! The notifications that customers receive by mail, and the audit events that cause them.
 
-use crate::{AuditEventType, status::named};
+use crate::{AuditEventType, status::string_enum};
 
-named! {
-    /// A mail to the customer; each goes out once for an order.
+string_enum! {
+    /// A kind of mail to the customer. Each kind is sent once per order.
     NotificationKind {
         OrderReceived => "order_received",
         PaymentConfirmed => "payment_confirmed",
@@ -14,10 +14,10 @@ named! {
 }
 
 impl NotificationKind {
-    /// The entries of the audit trail that this mail tells of.
+    /// Returns the types of audit events that cause this notification.
     pub const fn event_types(self) -> &'static [AuditEventType] {
         match self {
-            // Not `order_received`: whom to write to is known once the order was read.
+            // Not `order_received`: the customer is known after validation only.
             Self::OrderReceived => &[AuditEventType::OrderValidated],
             Self::PaymentConfirmed => &[
                 AuditEventType::PaymentCaptured,
@@ -29,7 +29,7 @@ impl NotificationKind {
         }
     }
 
-    /// The mail that tells of this entry, if one does.
+    /// Returns the notification that this type of audit event causes.
     pub fn for_event(entry: AuditEventType) -> Option<Self> {
         Self::ALL
             .iter()
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_that_fails_is_told_of_like_one_that_is_cancelled() {
+    fn failed_order_causes_the_cancellation_mail() {
         for entry in [AuditEventType::OrderCancelled, AuditEventType::OrderFailed] {
             assert_eq!(
                 NotificationKind::for_event(entry),
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn no_entry_belongs_to_two_mails() {
+    fn each_event_type_causes_at_most_one_mail() {
         for entry in AuditEventType::ALL {
             let kinds = NotificationKind::ALL
                 .iter()

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Address, Currency, CustomerId, Money, MoneyError, PaymentId, Sku};
 
-/// Who ordered; everything is optional.
+/// The customer of an order. Every field is optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Customer {
     #[serde(default)]
@@ -15,7 +15,7 @@ pub struct Customer {
     pub email: Option<String>,
 }
 
-/// One line of an order.
+/// One line item of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LineItem {
     pub sku: Sku,
@@ -25,7 +25,8 @@ pub struct LineItem {
     pub unit_price: Money,
 }
 
-/// A valid order: at least one line, one currency, a total above zero that fits.
+/// A valid order: at least one line item, one currency, and a total above zero and below the limit
+/// of [`Money`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     pub customer: Customer,
@@ -40,7 +41,7 @@ pub struct Order {
     pub payment_method: Option<String>,
 }
 
-/// Why these lines cannot be an order.
+/// The reason why the total of the line items is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TotalError {
     #[error("the total {0}")]
@@ -50,7 +51,7 @@ pub enum TotalError {
 }
 
 impl Order {
-    /// Returns the sum of all lines, each of which must be in `currency`.
+    /// Returns the sum of all line items, each of which must be in `currency`.
     pub fn total_of(lines: &[LineItem], currency: Currency) -> Result<Money, TotalError> {
         let total = lines.iter().try_fold(Money::zero(currency), |sum, line| {
             sum.checked_add(line.unit_price.checked_mul(line.quantity)?)

@@ -1,7 +1,7 @@
-//! The state of one order, and the only ways to change it.
+//! The state of one order, and the operations that change it.
 //!
-//! Each change appends the entry of the audit trail that tells of it, numbered here: that is what
-//! makes `seq` gapless whatever is retried, since the record lives in the workflow and changes once.
+//! Each change appends an audit event and numbers it here. The state is part of the workflow, which
+//! makes each change once. So `seq` has no gap, also after retries.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,11 @@ use serde_json::Value;
 
 use crate::{
     AuditEvent, AuditEventType, Order, OrderId, OrderStatus, PaymentInfo, PaymentStatus,
-    ShipmentInfo, Step, status::named,
+    ShipmentInfo, Step, status::string_enum,
 };
 
-named! {
-    /// Why an order failed.
+string_enum! {
+    /// The reason of a failed order.
     FailureCode {
         InvalidOrder => "invalid_order",
         OutOfStock => "out_of_stock",
@@ -28,8 +28,8 @@ named! {
     }
 }
 
-named! {
-    /// What a reviewer decided.
+string_enum! {
+    /// The decision of a reviewer.
     ReviewDecision { Approved => "approved", Rejected => "rejected" }
 }
 
@@ -39,9 +39,9 @@ pub struct Failure {
     pub detail: String,
 }
 
-/// A change of status that the state machine does not have.
+/// A transition that the state machine does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("an order that is {from} can't become {to}")]
+#[error("an order with the status {from} cannot become {to}")]
 pub struct TransitionError {
     pub from: OrderStatus,
     pub to: OrderStatus,
@@ -52,16 +52,16 @@ pub struct TransitionError {
 /// later workflow task has a higher version than each write of an earlier one.
 pub const VERSIONS_PER_HISTORY_EVENT: u32 = 1_024;
 
-/// The authority on one order while it runs; the database has its image.
+/// The authoritative state of an open order. The database contains its projection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OrderState {
     pub order_id: OrderId,
-    /// Nothing before the order was validated.
+    /// The validated order; `None` before validation.
     pub order: Option<Order>,
     status: OrderStatus,
     step: Step,
     running: bool,
-    /// What a reviewer decided, if one did.
+    /// The decision of the reviewer, if the order was reviewed.
     #[serde(default)]
     pub review: Option<ReviewDecision>,
     pub payment: Option<PaymentInfo>,
@@ -120,12 +120,12 @@ impl OrderState {
         self.last_seq
     }
 
-    /// Goes on to `step`; it is told with the next entry of the trail.
+    /// Enters `step`. The next audit event publishes it.
     pub fn enter_step(&mut self, step: Step) {
         self.step = step;
     }
 
-    /// Writes the next entry of the audit trail.
+    /// Appends the next audit event.
     #[must_use = "the entry must reach the database"]
     pub fn append_audit_event(
         &mut self,
@@ -143,7 +143,11 @@ impl OrderState {
         }
     }
 
-    /// Changes the status, if the state machine has that change. No change is none.
+    /// Changes the status. The current status is accepted and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the state machine does not have this transition.
     pub fn transition_to(&mut self, status: OrderStatus) -> Result<(), TransitionError> {
         if self.status != status {
             if !self.status.can_transition_to(status) {
@@ -157,18 +161,18 @@ impl OrderState {
         Ok(())
     }
 
-    /// Nothing more will happen.
+    /// Closes the order.
     pub fn finish(&mut self) {
         self.step = Step::Done;
         self.running = false;
     }
 
-    /// Counts one failed try of `step`.
+    /// Counts one failed attempt of `step`.
     pub fn count_retry(&mut self, step: Step) {
         *self.retries.entry(step).or_default() += 1;
     }
 
-    /// Whether a customer's money is with us.
+    /// Returns whether the payment is captured and not refunded.
     pub fn is_paid(&self) -> bool {
         self.payment
             .as_ref()
@@ -187,19 +191,19 @@ mod tests {
     }
 
     #[test]
-    fn a_change_that_the_machine_does_not_have_changes_nothing() {
+    fn unknown_transition_changes_nothing() {
         let mut record = record();
         let refused = record.transition_to(OrderStatus::Shipped).unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "an order that is pending can't become shipped"
+            "an order with the status pending cannot become shipped"
         );
         assert_eq!(record.status(), OrderStatus::Pending);
     }
 
     proptest! {
         #[test]
-        fn no_change_leaves_a_final_state_and_the_trail_has_no_gap(tries in proptest::collection::vec(0..OrderStatus::ALL.len(), 0..40)) {
+        fn final_states_hold_and_seq_has_no_gap(tries in proptest::collection::vec(0..OrderStatus::ALL.len(), 0..40)) {
             let mut record = record();
             let mut trail = Vec::new();
             let mut ended = None;

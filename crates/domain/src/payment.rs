@@ -1,13 +1,13 @@
-//! Payment of an order.
+//! The payment of an order.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{Decimal, DisputeStage, PaymentId, TransactionId, status::named};
+use crate::{Decimal, DisputeStage, PaymentId, TransactionId, status::string_enum};
 use settings::{Environment, SettingError};
 
-named! {
-    /// Where one payment stands; the column `payments.status`.
+string_enum! {
+    /// The status of a payment; the column `payments.status`.
     PaymentStatus {
         Pending => "pending",
         Captured => "captured",
@@ -19,7 +19,7 @@ named! {
 }
 
 impl PaymentStatus {
-    /// Whether it was captured and is given back, or will be.
+    /// Returns whether the payment was captured and is or must be refunded.
     pub fn is_refunded_or_due(self) -> bool {
         match self {
             Self::Refunding | Self::Refunded | Self::RefundDue => true,
@@ -28,13 +28,13 @@ impl PaymentStatus {
     }
 }
 
-named! {
-    /// Who charges: the setting `PAYMENT_PROVIDER`.
+string_enum! {
+    /// The payment provider that charges: the setting `PAYMENT_PROVIDER`.
     ChargeProvider { Simulator => "simulator", Stripe => "stripe" }
 }
 
 impl ChargeProvider {
-    /// What the deployment is set to; the simulator where nothing is said.
+    /// Returns the deployment's provider; the default is the simulator.
     pub fn from_setting(environment: &Environment) -> Result<Self, SettingError> {
         environment.choose(
             &settings::PAYMENT_PROVIDER,
@@ -42,13 +42,14 @@ impl ChargeProvider {
         )
     }
 
-    /// What is wrong with a payment method that is to be charged there; nothing, when it may be tried.
+    /// Returns the reason why this provider cannot charge the payment method, or `None`.
     pub fn payment_method_error(self, payment_method: Option<&str>) -> Option<&'static str> {
         const WANTED: &str = "must name a payment method of Stripe's, such as pm_card_visa";
         let is_id = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         match self {
             Self::Simulator => None,
-            // A card's number, or whatever else is no name of one, must not go further than this.
+            // Rejects card numbers and other texts that are not ids, so that they are never stored
+            // or logged.
             Self::Stripe => match payment_method {
                 Some(method) if method.starts_with("pm_") && is_id(method) => None,
                 _ => Some(WANTED),
@@ -57,7 +58,7 @@ impl ChargeProvider {
     }
 }
 
-/// The payment as callers see it.
+/// The payment of an order, as in responses.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PaymentInfo {
     pub payment_id: PaymentId,
@@ -66,7 +67,7 @@ pub struct PaymentInfo {
     pub payment_method: Option<String>,
     pub status: PaymentStatus,
     pub timestamp: DateTime<Utc>,
-    /// How far a dispute of it has come, where the customer disputes it.
+    /// The stage of the dispute, if the customer disputes the payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dispute: Option<DisputeStage>,
 }

@@ -1,4 +1,4 @@
-//! What a payment provider tells of a payment, whichever provider it is.
+//! Payment events, the neutral form of the webhook events of all payment providers.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    AuditEventType, Money, OrderId, PaymentId, PaymentStatus, TransactionId, status::named,
+    AuditEventType, Money, OrderId, PaymentId, PaymentStatus, TransactionId, status::string_enum,
 };
 
-named! {
-    /// Who sends webhooks; the name in their path and in `payments.provider`.
+string_enum! {
+    /// A payment provider that sends webhook events. Its name is in the path and in
+    /// `payments.provider`.
     WebhookProvider {
         Stripe => "stripe",
         Adyen => "adyen",
@@ -23,25 +24,25 @@ named! {
     }
 }
 
-/// One event of a provider. It names ids and amounts, nobody's name, card or address.
+/// One payment event. It has ids and amounts, but no names, cards or addresses.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PaymentEvent {
     pub provider: WebhookProvider,
-    /// The provider's own id of the event: the same event again has the same.
+    /// The provider's id of the webhook event. A repeated event has the same id.
     pub event_id: String,
     #[serde(default)]
     pub order_id: Option<OrderId>,
     /// The provider's id of the payment.
     #[serde(default)]
     pub transaction_id: Option<TransactionId>,
-    /// Ours, where we gave it to the provider with a charge of our own.
+    /// The payment id that we sent to the provider with a charge, if the event contains it.
     #[serde(default)]
     pub payment_id: Option<PaymentId>,
     #[serde(flatten)]
     pub kind: PaymentEventKind,
 }
 
-/// What it says.
+/// The content of a payment event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum PaymentEventKind {
@@ -51,20 +52,20 @@ pub enum PaymentEventKind {
         #[serde(default)]
         payment_method: Option<String>,
     },
-    /// One attempt to pay failed; another may follow.
+    /// One attempt to pay failed. Another attempt may follow.
     AttemptFailed { reason: String },
     /// The payment will never be captured.
     Failed { reason: String },
-    /// Nothing is decided yet.
+    /// The provider has not decided yet.
     Processing,
-    /// Money went back at the provider, all of it or a part.
+    /// The provider refunded the payment, completely or in part.
     Refunded {
         amount: Money,
-        /// The provider's id of this one refund; without, `amount` is all that went back until now.
+        /// The provider's id of this refund. If absent, `amount` is the sum of all refunds so far.
         #[serde(default)]
         refund_id: Option<String>,
     },
-    /// A refund that was begun did not reach the customer.
+    /// A refund failed and did not reach the customer.
     RefundFailed {
         reason: String,
         #[serde(default)]
@@ -74,16 +75,17 @@ pub enum PaymentEventKind {
     },
     /// The customer disputes the payment, or the dispute was decided.
     Disputed { stage: DisputeStage },
-    /// Verified, but it does not say order, amount and currency: never taken as paid by itself.
+    /// A verified event without order, amount and currency, which never confirms a payment.
     Unconfirmed { event_type: String },
-    /// Of no concern for orders.
+    /// An event that does not concern orders.
     Ignored { event_type: String },
-    /// Signed, and still not to be understood.
+    /// An event with a valid signature whose content could not be read.
     Unreadable { reason: String },
 }
 
 impl PaymentEvent {
-    /// Whether an order must hear of it. The others are only recorded.
+    /// Returns whether an order or a settlement must receive the event. Other events are only
+    /// recorded.
     pub fn concerns_order(&self) -> bool {
         match self.kind {
             PaymentEventKind::Paid { .. }
@@ -93,7 +95,7 @@ impl PaymentEvent {
             | PaymentEventKind::Disputed { .. } => {
                 self.order_id.is_some() || self.transaction_id.is_some()
             }
-            // They move no money: an order that they do not name need not be looked for.
+            // These events do not move money, so no order is searched by the transaction.
             PaymentEventKind::AttemptFailed { .. } | PaymentEventKind::Processing => {
                 self.order_id.is_some()
             }
@@ -103,8 +105,9 @@ impl PaymentEvent {
         }
     }
 
-    /// The entry of its order's audit trail by which it is told; nothing of money, which is judged first, and of what is
-    /// no order's concern.
+    /// Returns the type and payload of the audit event that records this event. Captured payments
+    /// return `None`, because the order decides about them first. So do events that do not concern
+    /// orders.
     pub fn audit_entry(&self) -> Option<(AuditEventType, Value)> {
         let (kind, more) = match &self.kind {
             PaymentEventKind::AttemptFailed { reason } | PaymentEventKind::Failed { reason } => (
@@ -135,14 +138,14 @@ impl PaymentEvent {
         Some((kind, payload))
     }
 
-    /// What the audit trail says of whose event it is.
+    /// Returns the fields of an audit event that identify this event.
     pub fn audit_source(&self) -> Value {
         json!({"provider": self.provider, "event_id": self.event_id, "transaction_id": self.transaction_id})
     }
 }
 
-/// How a payment stands by all that its provider has told of it, in whatever order that came. Of an order that is
-/// `fulfilled` the money may be kept.
+/// Returns the status of a payment after all events of its provider, in any order. The payment of a
+/// `fulfilled` order need not be refunded.
 pub fn status_after_events(
     status: PaymentStatus,
     paid: Money,
@@ -162,7 +165,7 @@ pub fn status_after_events(
         {
             PaymentStatus::Refunded
         }
-        // It was given back, and did not arrive: the money is with us again.
+        // The refund failed, so the provider has credited the money to us again.
         PaymentStatus::Refunded if failed > 0 && given_back < paid.minor() => {
             if fulfilled {
                 PaymentStatus::Captured
@@ -179,8 +182,8 @@ pub fn status_after_events(
     }
 }
 
-/// What went back, and what of it failed, in minor units. A refund may be told twice, by its own event and by one that
-/// counts all refunds of the payment: it counts once.
+/// Returns the refunded and the failed amounts in minor units. A refund that is reported twice
+/// counts once: by its own event, and by an event with the sum of all refunds.
 fn given_back(paid: Money, events: &[PaymentEvent]) -> (i64, i64) {
     let units = |amount: Money| {
         if amount.currency() == paid.currency() {
@@ -227,24 +230,24 @@ fn given_back(paid: Money, events: &[PaymentEvent]) -> (i64, i64) {
     (told_singly.max(at_least - failed), failed)
 }
 
-named! {
-    /// What became of an event; the column `webhook_deliveries.outcome`.
+string_enum! {
+    /// The outcome of a webhook event; the column `webhook_deliveries.outcome`.
     WebhookOutcome {
-        /// On its way to an order or a settlement.
+        /// An order or a settlement has not processed the event yet.
         Pending => "pending",
-        /// It took effect on its order.
+        /// The event changed its order.
         Applied => "applied",
-        /// It tells what was known: the same payment once more, or the provider's word on a charge of ours.
+        /// The order had the information already, for example from its own charge.
         Known => "known",
-        /// The order or its trail has it; no money moves.
+        /// The event is recorded in the order or its audit log. No money moves.
         Recorded => "recorded",
-        /// The order's state forbids it, and there is nothing to give back.
+        /// The order's state does not allow the event, and no refund is due.
         Refused => "refused",
-        /// Money that no order waits for went back.
+        /// An unmatched payment was refunded.
         Refunded => "refunded",
-        /// Money that no order waits for must be given back by a person.
+        /// An operator must refund an unmatched payment.
         RefundDue => "refund_due",
-        /// There is no such order.
+        /// The order does not exist.
         UnknownOrder => "unknown_order",
         Unconfirmed => "unconfirmed",
         Ignored => "ignored",
@@ -252,7 +255,7 @@ named! {
     }
 }
 
-named! {
+string_enum! {
     DisputeStage {
         Opened => "opened",
         Won => "won",
@@ -303,7 +306,7 @@ mod tests {
         )
     }
 
-    /// In the order given, and in the opposite one.
+    /// Returns the status, which is the same for the events in reverse order.
     fn stands(status: PaymentStatus, mut events: Vec<PaymentEvent>) -> PaymentStatus {
         let there = status_after_events(status, money(1_000), false, &events);
         events.reverse();
@@ -315,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payment_has_gone_back_when_its_refunds_add_up_however_they_are_told() {
+    fn refunds_of_full_amount_make_payment_refunded() {
         let halves = || {
             vec![
                 refund("1", Some("re_1"), 500),
@@ -325,7 +328,7 @@ mod tests {
         assert_eq!(stands(Captured, halves()), Refunded);
         assert_eq!(stands(Captured, halves()[..1].to_vec()), Captured);
         assert_eq!(stands(Captured, vec![refund("1", None, 1_000)]), Refunded);
-        // The same half, told three times.
+        // Three reports of the same half.
         let told = vec![
             refund("1", Some("re_1"), 500),
             refund("2", Some("re_1"), 500),
@@ -335,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refund_that_failed_leaves_the_money_to_be_given_back() {
+    fn failed_refund_makes_refund_due() {
         let failed = || {
             vec![
                 refund("1", Some("re_1"), 1_000),
@@ -360,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_captured_is_not_given_back() {
+    fn failed_capture_is_declined_not_refunded() {
         let failed = vec![event(
             "1",
             PaymentEventKind::Failed {
@@ -372,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn another_currency_counts_for_nothing() {
+    fn refund_in_another_currency_is_ignored() {
         let dollars = Money::from_minor(1_000, crate::Currency::parse("USD").unwrap()).unwrap();
         let other = event(
             "1",

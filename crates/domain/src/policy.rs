@@ -1,43 +1,46 @@
-//! How one order is handled. Fixed when the order starts; it travels in the workflow's input.
+//! The policy of one order. It is part of the workflow's input, so it does not change after the
+//! start.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Decimal, Order, Span, status::named};
+use crate::{Decimal, Order, Span, status::string_enum};
 
-named! {
-    /// Whether a person looks at the order.
+string_enum! {
+    /// The kind of manual review.
     ReviewMode { None => "none", Timer => "timer", Approval => "approval" }
 }
 
-named! {
-    /// What happens when nobody decided in time.
+string_enum! {
+    /// The effect of a review that ends without a decision.
     OnTimeout { Proceed => "proceed", Cancel => "cancel" }
 }
 
-named! {
-    /// Where the money comes from.
+string_enum! {
+    /// The source of the payment: a charge, a confirmation, or either of them.
     PaymentMode { Charge => "charge", Confirm => "confirm", Auto => "auto" }
 }
 
-named! {
-    /// When the workflow ends.
+string_enum! {
+    /// The event that completes an order.
     CompleteOn { Dispatched => "dispatched", Delivered => "delivered" }
 }
 
-/// The manual review.
+/// The policy of the manual review.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReviewPolicy {
     pub mode: ReviewMode,
-    /// With it, only orders of at least this total (in their own currency) are reviewed.
+    /// The total in the currency of the order from which it is reviewed. `None` reviews every
+    /// order.
     pub threshold: Option<Decimal>,
     pub timeout: Span,
     pub on_timeout: OnTimeout,
 }
 
-/// How an order counts as delivered.
+/// The rule by which an order counts as delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryPolicy {
-    /// Whether the end of `after` is the ordinary way (`auto`), or just where waiting for a confirmation ends.
+    /// Whether the order counts as delivered after `after` without a confirmation. If false,
+    /// `after` limits the wait for the confirmation.
     pub auto: bool,
     pub after: Span,
 }
@@ -47,20 +50,20 @@ pub struct OrderPolicy {
     pub review: ReviewPolicy,
     pub payment: PaymentMode,
     pub payment_timeout: Span,
-    /// How long a payment provider that is down is retried.
+    /// The time for which a charge is retried while the payment provider is unavailable.
     pub payment_retry_for: Span,
     pub payment_processing_delay: Span,
     pub shipping_delay: Span,
     pub complete_on: CompleteOn,
     pub delivery: DeliveryPolicy,
-    /// From dispatch to the estimated delivery.
+    /// The time from dispatch to the estimated delivery.
     pub delivery_estimate: Span,
-    /// From the start; it no longer counts after dispatch.
+    /// The maximum time from the start to dispatch.
     pub deadline: Option<Span>,
 }
 
 impl OrderPolicy {
-    /// Whether this order is reviewed, and how.
+    /// Returns the kind of review that this order requires.
     pub fn review_mode_for(&self, order: &Order) -> ReviewMode {
         let exponent = order.currency.exponent();
         let least = self
@@ -73,7 +76,7 @@ impl OrderPolicy {
         }
     }
 
-    /// Whether we charge, rather than wait for somebody's confirmation.
+    /// Returns whether the order is charged. Otherwise it waits for a confirmation.
     pub fn charges_payment(&self, order: &Order) -> bool {
         match self.payment {
             PaymentMode::Charge => true,

@@ -1,13 +1,13 @@
-//! Named sets of settings, and what environment variables change about them.
+//! Profiles: named policies, which settings of the deployment can change.
 
 use crate::{
     CompleteOn, Decimal, DeliveryPolicy, OnTimeout, OrderPolicy, PaymentMode, ReviewMode,
-    ReviewPolicy, Span, status::named,
+    ReviewPolicy, Span, status::string_enum,
 };
 use settings::{Environment, Setting, SettingError};
 
-named! {
-    /// The settings of five systems.
+string_enum! {
+    /// A named policy.
     Profile {
         Production => "production",
         Lifecycle => "lifecycle",
@@ -20,7 +20,7 @@ named! {
 const DAY: u64 = 86_400;
 
 impl Profile {
-    /// The set as the contract's table has it.
+    /// Returns the policy of this profile.
     pub fn policy(self) -> OrderPolicy {
         let common = OrderPolicy {
             review: ReviewPolicy {
@@ -172,7 +172,7 @@ fn set<T>(field: &mut T, value: Option<T>) {
     }
 }
 
-/// Returns the meaning of a word, or `None` if the variable is not set.
+/// Returns the value of a setting, or `None` if it is not set.
 fn choose<T>(
     environment: &Environment,
     setting: &Setting,
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_overrides_the_deployments_profile() {
+    fn variable_overrides_profile_of_deployment() {
         let policy = resolve(
             None,
             &[
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_requests_own_profile_is_as_in_the_table() {
+    fn profile_of_request_ignores_variables() {
         let policy = resolve(
             Some(Profile::Quick),
             &[("ORDER_PROFILE", "approval"), ("PAYMENT", "confirm")],

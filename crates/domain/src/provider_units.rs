@@ -1,21 +1,22 @@
-//! How each payment provider counts money: an integer whose decimals are not always those of ISO 4217.
+//! The integer amounts of payment providers, whose decimals differ from ISO 4217 for some
+//! currencies.
 //!
-//! The one table, for what they tell us and for what we ask of them.
+//! One table serves both directions: amounts that providers report, and amounts that we request.
 
 use crate::{Currency, Money, MoneyError, WebhookProvider};
 
-/// Stripe's own list (docs.stripe.com/currencies). MGA is on it, which has two decimals in ISO 4217.
+/// Stripe's zero-decimal currencies (docs.stripe.com/currencies). MGA has two decimals in ISO 4217.
 const STRIPE_WHOLE: &[&str] = &[
     "BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV",
     "XAF", "XOF", "XPF",
 ];
-/// Three decimals; Stripe charges only where the last of them is a zero.
+/// Currencies with three decimals. Stripe requires that the last decimal is zero.
 const STRIPE_THOUSANDTHS: &[&str] = &["BHD", "JOD", "KWD", "OMR", "TND"];
 
-/// Why a provider's amount is none of ours, or ours none of the provider's.
+/// The reason why an amount cannot be converted to or from a provider's units.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnitsError {
-    #[error("how the provider counts this currency is not known")]
+    #[error("the number of decimals that the provider uses for this currency is unknown")]
     UnknownExponent,
     #[error("the amount has more decimals than its currency")]
     Inexact,
@@ -23,23 +24,23 @@ pub enum UnitsError {
     Money(#[from] MoneyError),
 }
 
-/// How many decimals the provider's integer amounts have; `None` where that is not known, or where the provider
-/// writes decimal amounts.
+/// Returns the number of decimals of the provider's integer amounts. `None` means that it is
+/// unknown, or that the provider sends decimal amounts.
 fn exponent(provider: WebhookProvider, currency: Currency) -> Option<u8> {
     let code = currency.code();
     match provider {
         WebhookProvider::Stripe if STRIPE_WHOLE.contains(&code) => Some(0),
         WebhookProvider::Stripe if STRIPE_THOUSANDTHS.contains(&code) => Some(3),
-        // Five krónur are 500, though ISO 4217 gives them no decimals.
+        // Stripe sends 500 for five krónur, although ISO 4217 has no decimals for ISK.
         WebhookProvider::Stripe if code == "ISK" || currency.exponent() == 2 => Some(2),
-        // Dinars of Iraq and Libya: Stripe's lists say nothing of them.
+        // Stripe's lists do not contain the dinars of Iraq and Libya.
         WebhookProvider::Stripe => None,
         WebhookProvider::Adyen => Some(match code {
             "CLP" | "ISK" => 2,
             "CVE" | "IDR" => 0,
             _ => currency.exponent(),
         }),
-        // Chilean pesos come with two decimals, which are always zero.
+        // Chilean pesos have two decimals here, which are always zero.
         WebhookProvider::Checkout if code == "CLP" => Some(2),
         WebhookProvider::Checkout | WebhookProvider::Square | WebhookProvider::GoCardless => {
             Some(currency.exponent())
@@ -49,14 +50,14 @@ fn exponent(provider: WebhookProvider, currency: Currency) -> Option<u8> {
 }
 
 impl WebhookProvider {
-    /// The amount that the provider means by this integer, exactly.
+    /// Converts the provider's integer to an amount, exactly.
     pub fn money_from_units(self, units: i64, currency: Currency) -> Result<Money, UnitsError> {
         let theirs = exponent(self, currency).ok_or(UnitsError::UnknownExponent)?;
         let minor = rescale(units, theirs, currency.exponent()).ok_or(UnitsError::Inexact)?;
         Ok(Money::from_minor(minor, currency)?)
     }
 
-    /// The integer by which the provider can be asked for this amount, exactly.
+    /// Converts an amount to the provider's integer, exactly.
     pub fn units_from_money(self, amount: Money) -> Result<i64, UnitsError> {
         let currency = amount.currency();
         let theirs = exponent(self, currency).ok_or(UnitsError::UnknownExponent)?;
@@ -97,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn each_provider_counts_in_its_own_units() {
+    fn each_provider_has_its_own_units() {
         use WebhookProvider::*;
         for (provider, units, code, ours) in [
             (Stripe, 1_999, "USD", 1_999),
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_exact_or_not_known_is_no_amount() {
+    fn inexact_or_unknown_units_are_rejected() {
         assert_eq!(
             minor(WebhookProvider::Stripe, 501, "ISK"),
             Err(UnitsError::Inexact)
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stripe_is_asked_for_follows_its_exponents_and_not_iso_4217() {
+    fn stripe_units_follow_stripes_exponents() {
         for (amount, code, expected) in [
             ("99.99", "USD", Ok(9_999)),
             ("500", "JPY", Ok(500)),
@@ -180,7 +181,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_amount_that_a_provider_can_write_reads_back(
+        fn provider_amounts_round_trip(
             minor in 0..=Money::LARGEST,
             code in prop_oneof!["USD", "JPY", "KWD", "CLP", "ISK", "MGA", "IDR", "CVE"],
         ) {

@@ -1,9 +1,9 @@
-//! The parcel of an order.
+//! The shipment of an order.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// The shipment as callers see it.
+/// The shipment of an order, as in responses.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShipmentInfo {
     pub tracking_number: String,

@@ -1,4 +1,4 @@
-//! Durations as people write them in settings: `3s`, `24h`, a bare number for seconds.
+//! Durations in the notation of settings: `3s`, `24h`, or a number of seconds.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bare_number_is_seconds() {
+    fn bare_number_is_seconds() {
         assert_eq!("3".parse::<Span>(), Ok(Span::from_secs(3)));
         assert_eq!("24h".parse::<Span>(), Ok(Span::from_secs(86_400)));
         assert_eq!(Span::from_secs(86_400).to_string(), "1d");
@@ -84,7 +84,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn display_reads_back(milliseconds in 0..=LONGEST_DURATION) {
+        fn display_round_trips(milliseconds in 0..=LONGEST_DURATION) {
             let span = Span(Duration::from_millis(milliseconds));
             prop_assert_eq!(span.to_string().parse::<Span>(), Ok(span));
         }

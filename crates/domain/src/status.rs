@@ -1,8 +1,8 @@
-//! Where an order stands: its status for callers, its step for operators.
+//! The status of an order, for callers, and its step, for operators.
 
 /// Defines an enum whose variants have fixed texts, used by serde, `Display` and `parse` alike.
 #[macro_export]
-macro_rules! named {
+macro_rules! string_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident => $text:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ::serde::Serialize, ::serde::Deserialize)]
@@ -27,10 +27,10 @@ macro_rules! named {
         }
     };
 }
-pub(crate) use crate::named;
+pub(crate) use crate::string_enum;
 
-named! {
-    /// What a caller sees.
+string_enum! {
+    /// The status of an order.
     OrderStatus {
         Pending => "pending",
         PaymentConfirmed => "payment_confirmed",
@@ -42,8 +42,8 @@ named! {
     }
 }
 
-named! {
-    /// What the order is doing.
+string_enum! {
+    /// The processing step of an order.
     Step {
         Receive => "receive",
         Validate => "validate",
@@ -58,8 +58,8 @@ named! {
 }
 
 impl OrderStatus {
-    /// The whole state machine. From `cancelled` and `failed` there is no way back; a paid order that
-    /// has not left may become `pending` again, when its payment is cancelled.
+    /// Returns whether the state machine has this transition. `cancelled` and `failed` are final. A
+    /// paid order that has not shipped can become `pending` again, when its payment is cancelled.
     pub fn can_transition_to(self, next: Self) -> bool {
         match self {
             Self::Pending => matches!(
@@ -81,7 +81,7 @@ impl OrderStatus {
         }
     }
 
-    /// Whether the parcel has left: from here on the order cannot be cancelled or redirected.
+    /// Returns whether the order has shipped. A shipped order cannot be cancelled or redirected.
     pub fn is_dispatched(self) -> bool {
         matches!(self, Self::Shipped | Self::Delivered)
     }
@@ -112,13 +112,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_dispatched_is_never_cancelled() {
+    fn shipped_order_cannot_be_cancelled() {
         assert!(!OrderStatus::Shipped.can_transition_to(OrderStatus::Cancelled));
         assert!(!OrderStatus::Shipped.can_transition_to(OrderStatus::Failed));
     }
 
     #[test]
-    fn names_read_back() {
+    fn names_round_trip() {
         for status in OrderStatus::ALL {
             assert_eq!(OrderStatus::parse(status.as_str()), Some(*status));
             assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());

@@ -1,8 +1,9 @@
-//! Points in time as people write them.
+//! Reads points in time.
 
 use chrono::{DateTime, Utc};
 
-/// A time by RFC 3339, such as `2026-11-21T00:00:00Z`. Its four digits of a year keep it within what a database takes.
+/// Parses a time of RFC 3339, such as `2026-11-21T00:00:00Z`. A year has four digits, so every time
+/// is in PostgreSQL's range.
 pub fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text)
         .ok()
@@ -14,7 +15,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_rfc_3339_is_a_time() {
+    fn only_rfc_3339_parses() {
         let noon = parse_time("2026-11-21T12:00:00Z").unwrap();
         assert_eq!(parse_time("2026-11-21T13:00:00.000+01:00"), Some(noon));
         for bad in [

@@ -1,19 +1,22 @@
-//! What [`OrderRequest::read`] accepts, as JSON Schema.
+//! The JSON Schemas of the documents that [`OrderRequest::from_fields`] accepts.
 
 use serde_json::{Value, json};
 
-use super::{EMAIL, LARGEST_QUANTITY, METHOD, MOST_LINES, NAME, OrderRequest, PROFILE};
+use super::{
+    MAX_EMAIL_LENGTH, MAX_LINE_ITEMS, MAX_METHOD_LENGTH, MAX_NAME_LENGTH, MAX_PROFILE_LENGTH,
+    MAX_QUANTITY, OrderRequest,
+};
 use crate::{address, schema};
 use domain::{CustomerId, PaymentId, Profile, Sku};
 
 impl OrderRequest {
-    /// Of an order whose items and street must be there.
+    /// Returns the schema of an order with items and an address.
     pub fn schema() -> Value {
         let whole = schema::object(fields(1));
         schema::requiring(whole, &[&["items"], &["shipping_address", "address"]])
     }
 
-    /// Of an order of which everything may be missing.
+    /// Returns the schema of an order in which every field is optional.
     pub fn partial_schema() -> Value {
         schema::object(fields(0))
     }
@@ -23,11 +26,11 @@ fn fields(fewest_lines: usize) -> schema::Properties {
     let mut fields: schema::Properties = [
         ("customer", customer()),
         ("customer_id", schema::identifier::<CustomerId>()),
-        ("customer_name", schema::text(NAME)),
+        ("customer_name", schema::text(MAX_NAME_LENGTH)),
         ("customer_email", email()),
         (
             "items",
-            json!({"type": ["array", "null"], "minItems": fewest_lines, "maxItems": MOST_LINES, "items": line()}),
+            json!({"type": ["array", "null"], "minItems": fewest_lines, "maxItems": MAX_LINE_ITEMS, "items": line()}),
         ),
         ("currency", schema::currency()),
         ("payment_id", schema::identifier::<PaymentId>()),
@@ -35,14 +38,14 @@ fn fields(fewest_lines: usize) -> schema::Properties {
         ("profile", profile()),
     ]
     .into();
-    fields.append(&mut address::properties_of_order());
+    fields.append(&mut address::order_address_properties());
     fields
 }
 
 fn customer() -> Value {
     let fields = [
         ("id", schema::identifier::<CustomerId>()),
-        ("name", schema::text(NAME)),
+        ("name", schema::text(MAX_NAME_LENGTH)),
         ("email", email()),
     ];
     schema::nullable(schema::object(fields.into()))
@@ -52,8 +55,8 @@ fn line() -> Value {
     let fields = [
         ("sku", schema::identifier::<Sku>()),
         ("product_id", schema::identifier::<Sku>()),
-        ("name", schema::text(NAME)),
-        ("product_name", schema::text(NAME)),
+        ("name", schema::text(MAX_NAME_LENGTH)),
+        ("product_name", schema::text(MAX_NAME_LENGTH)),
         ("quantity", quantity()),
         ("qty", quantity()),
         ("unit_price", schema::amount()),
@@ -71,20 +74,20 @@ fn line() -> Value {
 
 fn quantity() -> Value {
     let whole = r"^[0-9]+(\.0+)?$";
-    json!({"type": ["integer", "string", "null"], "minimum": 1, "maximum": LARGEST_QUANTITY, "pattern": whole})
+    json!({"type": ["integer", "string", "null"], "minimum": 1, "maximum": MAX_QUANTITY, "pattern": whole})
 }
 
 fn payment() -> Value {
     let fields = [
         ("payment_id", schema::identifier::<PaymentId>()),
-        ("method", schema::text(METHOD)),
+        ("method", schema::text(MAX_METHOD_LENGTH)),
     ];
     schema::nullable(schema::object(fields.into()))
 }
 
 fn email() -> Value {
     let pattern = r"^[^\s<>,;]+@[^\s<>,;@]+$";
-    json!({"type": ["string", "null"], "maxLength": EMAIL, "pattern": pattern})
+    json!({"type": ["string", "null"], "maxLength": MAX_EMAIL_LENGTH, "pattern": pattern})
 }
 
 fn profile() -> Value {
@@ -92,6 +95,6 @@ fn profile() -> Value {
         .iter()
         .map(|profile| profile.as_str())
         .collect();
-    let blank = json!({"description": "Blank counts as absent.", "type": "string", "maxLength": PROFILE, "pattern": r"^\s*$"});
+    let blank = json!({"description": "Blank counts as absent.", "type": "string", "maxLength": MAX_PROFILE_LENGTH, "pattern": r"^\s*$"});
     json!({"anyOf": [{"enum": names}, blank, {"type": "null"}]})
 }
