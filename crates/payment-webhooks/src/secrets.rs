@@ -1,8 +1,7 @@
 //! The secrets of one provider: several at a time, while one replaces another.
 
-use std::fmt;
-
 use data_encoding::{BASE64, BASE64_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE, HEXUPPER};
+use secrecy::{ExposeSecret, SecretSlice};
 
 use crate::schemes::{self, KeyEncoding};
 use domain::WebhookProvider;
@@ -46,10 +45,10 @@ pub fn made_up(provider: WebhookProvider, random: &[u8; 32]) -> String {
 }
 
 /// The keys of one provider. They cannot be read or printed outside of this crate.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Secrets {
     provider: WebhookProvider,
-    keys: Vec<Vec<u8>>,
+    keys: Vec<SecretSlice<u8>>,
 }
 
 /// The error of an invalid secret. It names the position, and contains nothing of the secret.
@@ -77,11 +76,13 @@ impl Secrets {
             .into_iter()
             .enumerate()
             .map(|(index, text)| {
-                decode(encoding, text.trim()).map_err(|expected| SecretError::Malformed {
-                    provider,
-                    position: index + 1,
-                    expected,
-                })
+                decode(encoding, text.trim())
+                    .map(SecretSlice::from)
+                    .map_err(|expected| SecretError::Malformed {
+                        provider,
+                        position: index + 1,
+                        expected,
+                    })
             })
             .collect::<Result<Vec<_>, _>>()?;
         if keys.is_empty() {
@@ -110,13 +111,7 @@ impl Secrets {
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &[u8]> {
-        self.keys.iter().map(Vec::as_slice)
-    }
-}
-
-impl fmt::Debug for Secrets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Secrets({}, {} × ***)", self.provider, self.keys.len())
+        self.keys.iter().map(ExposeSecret::expose_secret)
     }
 }
 
@@ -143,7 +138,10 @@ mod tests {
     #[test]
     fn one_text_is_two_keys_for_two_providers() {
         let text = "whsec_dGVzdF9zZWNyZXQ=";
-        let key = |provider| Secrets::parse(provider, text).unwrap().keys[0].clone();
+        let key = |provider| {
+            let secrets = Secrets::parse(provider, text).unwrap();
+            secrets.keys().next().unwrap().to_vec()
+        };
         assert_eq!(key(WebhookProvider::Stripe), text.as_bytes());
         assert_eq!(key(WebhookProvider::Standard), b"test_secret");
     }
@@ -182,7 +180,10 @@ mod tests {
     #[test]
     fn nothing_of_a_secret_is_printed() {
         let good = Secrets::parse(WebhookProvider::Square, "topsecret").unwrap();
-        assert_eq!(format!("{good:?}"), "Secrets(square, 1 × ***)");
+        assert_eq!(
+            format!("{good:?}"),
+            "Secrets { provider: Square, keys: [SecretBox<[u8]>([REDACTED])] }"
+        );
         for (provider, bad) in [
             (WebhookProvider::Adyen, "4478,topsecret"),
             (WebhookProvider::Standard, "whsec_AAAA,topsecret!"),

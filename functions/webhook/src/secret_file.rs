@@ -10,7 +10,7 @@ use settings::{Environment, Setting, SettingError, WEBHOOK_URL_SQUARE};
 pub(crate) type Lines = BTreeMap<String, String>;
 
 /// The secrets of all configured providers.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct ProviderSecrets {
     secrets: BTreeMap<WebhookProvider, Secrets>,
     square_url: Option<String>,

@@ -9,6 +9,7 @@ use std::{
 };
 
 use refresh::RefreshSchedule;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     secret_file::{self, Lines, ProviderSecrets},
@@ -38,12 +39,12 @@ enum Source {
     SecretsManager(SecretsManager, RefreshSchedule),
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Cache {
     /// `None` until the first successful read.
     keys: Option<Arc<ProviderSecrets>>,
     /// The text of the last read, valid or not.
-    text: Option<String>,
+    text: Option<SecretString>,
 }
 
 /// The error while no read has succeeded yet.
@@ -57,12 +58,6 @@ pub(crate) type Known = Option<(Secrets, Option<String>)>;
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
-    }
-}
-
-impl fmt::Debug for Cache {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
     }
 }
 
@@ -91,7 +86,7 @@ impl WebhookSecrets {
                     Source::File(path),
                     Cache {
                         keys: Some(Arc::new(keys)),
-                        text: Some(text),
+                        text: Some(text.into()),
                     },
                 )
             }
@@ -194,7 +189,8 @@ impl WebhookSecrets {
     fn update(&self, setting: &Setting, place: &str, read: Result<String, SettingError>) {
         let text = read.as_ref().ok().cloned();
         let mut cache = self.cached();
-        if text == cache.text
+        let cached = cache.text.as_ref().map(ExposeSecret::expose_secret);
+        if text.as_deref() == cached
             && (text.is_some() || cache.keys.is_some() && matches!(self.source, Source::File(_)))
         {
             return;
@@ -214,7 +210,7 @@ impl WebhookSecrets {
             }
             Err(error) => tracing::error!("{error}; all webhook events are rejected"),
         }
-        cache.text = text;
+        cache.text = text.map(SecretString::from);
     }
 
     fn cached(&self) -> MutexGuard<'_, Cache> {

@@ -10,6 +10,7 @@ use std::{
 };
 
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, redirect::Policy};
+use secrecy::ExposeSecret;
 use serde::{Deserialize, de::DeserializeOwned};
 use url::form_urlencoded;
 
@@ -188,7 +189,7 @@ impl Api {
         request: RequestBuilder,
     ) -> Result<T, CallError> {
         let request = request
-            .bearer_auth(&self.settings.key)
+            .bearer_auth(self.settings.key.expose_secret())
             .header("Stripe-Version", VERSION);
         let mut response = request
             .send()

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use secrecy::SecretString;
 use url::Url;
 
 use crate::payment::ProviderSettings;
@@ -12,19 +13,10 @@ use settings::{
 };
 
 /// Address and key of Stripe.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct StripeSettings {
     pub(super) base: Url,
-    pub(super) key: String,
-}
-
-impl std::fmt::Debug for StripeSettings {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StripeSettings")
-            .field("base", &self.base.as_str())
-            .field("key", &"***")
-            .finish()
-    }
+    pub(super) key: SecretString,
 }
 
 impl ProviderSettings {
@@ -43,7 +35,7 @@ impl StripeSettings {
     pub fn new(base: Url, key: &str) -> Self {
         Self {
             base,
-            key: key.to_owned(),
+            key: key.into(),
         }
     }
 }
