@@ -68,7 +68,7 @@ fn list_section(section: Section) -> String {
         let cells = [
             format!("`{}`", setting.name()),
             describe_default(setting),
-            code_in_angle_brackets(&allowed),
+            code_with_signs(&allowed),
             setting.description().to_owned(),
         ];
         let _ = writeln!(text, "| {} |", cells.join(" | "));
@@ -76,9 +76,17 @@ fn list_section(section: Section) -> String {
     text
 }
 
-/// Markdown would read `<orders@example.com>` as a link.
-fn code_in_angle_brackets(text: &str) -> String {
-    text.replace('<', "\\<")
+/// Formats URLs and mail addresses as code, because Markdown would read them as links.
+fn code_with_signs(text: &str) -> String {
+    let words = text.split(' ').map(|word| {
+        let bare = word.trim_end_matches(',');
+        if bare.contains("://") || bare.contains('<') {
+            format!("`{bare}`{}", &word[bare.len()..])
+        } else {
+            word.to_owned()
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn describe_default(setting: &Setting) -> String {
