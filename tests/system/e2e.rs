@@ -280,7 +280,7 @@ async fn process_survives_panics_and_foreign_events() {
         );
     }
     let error = lambda
-        .invoke(Function::Start, &json!({"hello": "harness"}))
+        .invoke(Function::Start, &json!({"hello": "world"}))
         .await
         .unwrap_err();
     assert!(

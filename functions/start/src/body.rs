@@ -26,7 +26,7 @@ pub(crate) fn parse_create_body(app: &App, request: &ApiRequest) -> Result<Parse
             fields.reject("items", "must have at least one element");
         }
         if parsed.order_request.shipping_address.is_none() && !fields.is_rejected(&ADDRESS) {
-            fields.reject(address, "must have a street");
+            fields.reject(address, "must name a street");
         }
         Some(parsed)
     };
