@@ -126,7 +126,7 @@ impl OrderClient {
                 .await?
         {
             match result {
-                // The first attempt timed out without an outcome. A new update id lets the order
+                // The first update ended before the order had decided. A new update id lets the order
                 // decide again, and the order detects a repeated request itself.
                 UpdateResult::Completed {
                     outcome: UpdateOutcome::Undecided { .. },

@@ -21,11 +21,13 @@ mod outcomes;
 mod payment;
 mod payment_events;
 mod persistence;
+mod recall;
 mod refund;
 mod request_name;
 mod requests;
 mod review;
 mod shipment;
+mod transitions;
 mod validation;
 mod waiting;
 
@@ -40,11 +42,10 @@ use temporalio_workflow::{
     WorkflowContextView, WorkflowResult, WorkflowTermination,
 };
 
+use self::recall::Shipping;
 use crate::{
     Decode, Message, OrderInput, OrderOutcome, PaymentEventSignal, SHIPPING_TASK_QUEUE,
-    UnmatchedPaymentSignal,
-    activity::{PendingWrite, ReceiveOrderOutcome},
-    clock,
+    UnmatchedPaymentSignal, activity::ReceiveOrderOutcome, clock,
 };
 use contract::{
     Approval, Cancellation, DeliveryConfirmation, DispatchFailure, OrderView, PaymentCancellation,
@@ -52,8 +53,8 @@ use contract::{
     parse_order_workflow_id,
 };
 use domain::{
-    Address, AddressChange, AuditEvent, AuditEventType, Failure, FailureCode, OrderId, OrderPolicy,
-    OrderState, OrderStatus, Step, TransactionId, VERSIONS_PER_HISTORY_EVENT, WebhookProvider,
+    AddressChange, AuditEvent, AuditEventType, OrderId, OrderPolicy, OrderState, OrderStatus, Step,
+    TransactionId, WebhookProvider,
 };
 
 /// The order was cancelled or failed; its effects must be compensated.
@@ -74,34 +75,6 @@ enum Compensation {
 enum ConfirmationOutcome {
     Recorded,
     Refused(UpdateOutcome),
-}
-
-/// The requests that arrived while the parcel may be on its way to the carrier. The carrier's
-/// response decides all of them together.
-#[derive(Debug, Default, Clone, PartialEq)]
-struct Recall {
-    /// The reason to end the order. It overrides the other requests.
-    stop: Option<StopReason>,
-    address: Option<Address>,
-    /// Refund the payment and wait for another one.
-    payment: bool,
-}
-
-/// The reason to end an order while it ships.
-#[derive(Debug, Clone, PartialEq)]
-enum StopReason {
-    Cancel {
-        reason: Option<String>,
-        by: &'static str,
-    },
-    Deadline,
-}
-
-/// The shipping phase. Requests that conflict with dispatch wait for the carrier's response.
-#[derive(Debug, Default)]
-struct Shipping {
-    /// The requests without a decision.
-    recall: Option<Recall>,
 }
 
 /// The status of the manual review.
@@ -549,60 +522,6 @@ async fn wait_for_handlers(ctx: &WorkflowContext<OrderWorkflow>) {
 }
 
 impl OrderWorkflow {
-    fn append_audit_event(
-        &mut self,
-        kind: AuditEventType,
-        payload: serde_json::Value,
-        now: DateTime<Utc>,
-    ) {
-        let event = self.state.append_audit_event(kind, payload, now);
-        self.unsaved_events.push(event);
-        if self.state.shipment.is_none() {
-            self.state.estimated_delivery =
-                (!self.is_stopped()).then(|| now + self.policy.delivery_estimate.duration());
-        }
-    }
-
-    fn is_stopped(&self) -> bool {
-        matches!(
-            self.state.status(),
-            OrderStatus::Cancelled | OrderStatus::Failed
-        )
-    }
-
-    /// Cancels the order. The state machine has no transition out of `cancelled`.
-    fn transition_to_cancelled(&mut self, reason: Option<String>, by: &str, now: DateTime<Utc>) {
-        if self.state.transition_to(OrderStatus::Cancelled).is_ok() {
-            self.state.enter_step(Step::Compensate);
-            self.state.cancellation_reason = reason.clone().or_else(|| Some(by.to_owned()));
-            self.append_audit_event(
-                AuditEventType::OrderCancelled,
-                json!({"reason": reason, "by": by}),
-                now,
-            );
-        }
-    }
-
-    /// Marks the order as failed. The state machine has no transition out of `failed`.
-    fn transition_to_failed(&mut self, code: FailureCode, detail: String, now: DateTime<Utc>) {
-        if self.state.transition_to(OrderStatus::Failed).is_ok() {
-            self.state.enter_step(Step::Compensate);
-            self.append_audit_event(
-                AuditEventType::OrderFailed,
-                json!({"code": code, "detail": detail}),
-                now,
-            );
-            self.state.failure = Some(Failure { code, detail });
-        }
-    }
-
-    /// Moves the order to the next status and step.
-    fn advance_to(&mut self, status: OrderStatus, step: Step) -> Progress {
-        self.state.transition_to(status).map_err(|_| OrderStopped)?;
-        self.state.enter_step(step);
-        Ok(())
-    }
-
     /// Decides an update immediately and adds the fingerprint of the request.
     fn decide_update<T: Decode>(
         &mut self,
@@ -620,21 +539,6 @@ impl OrderWorkflow {
             Message::Malformed(reason) => self.malformed_refusal(reason),
         };
         RecordedOutcome { outcome, request }
-    }
-
-    /// Returns the state and the audit events that the next activity must write.
-    ///
-    /// The version increases with the history. A task that is lost before Temporal stores its
-    /// commands may have written to the database. Everything that the replacement task writes has a
-    /// higher version.
-    fn prepare_write(&mut self, history_length: u32) -> PendingWrite {
-        self.version =
-            (self.version + 1).max(history_length.saturating_mul(VERSIONS_PER_HISTORY_EVENT));
-        PendingWrite {
-            record: self.state.clone(),
-            version: self.version,
-            events: self.unsaved_events.clone(),
-        }
     }
 
     fn outcome(&self) -> OrderOutcome {

@@ -14,7 +14,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::{OrderWorkflow, Review, StopReason, request_name};
+use super::{OrderWorkflow, Review, recall::StopReason, request_name};
 use contract::{
     Approval, Cancellation, DeliveryConfirmation, PaymentCancellation, PaymentConfirmation,
     RefusalCode, Rejection, UpdateOutcome,
@@ -268,11 +268,6 @@ impl OrderWorkflow {
             .payment
             .as_ref()
             .is_some_and(|payment| payment.status == PaymentStatus::Refunding)
-    }
-
-    /// Returns whether the recall with this number is decided.
-    pub(super) fn is_recall_decided(&self, recall_number: u32) -> bool {
-        self.shipping.is_none() || self.recalls_decided > recall_number
     }
 
     pub(super) fn change_address(&mut self, address: Address, now: DateTime<Utc>) {

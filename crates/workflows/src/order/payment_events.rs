@@ -90,7 +90,7 @@ pub(super) async fn handle_payment_event(ctx: &Context, message: Message<Payment
 /// Waits until the accepted payment is recorded. A stopped order also records and refunds it.
 async fn wait_until_recorded(ctx: &Context) -> WebhookOutcome {
     let known = |order: &OrderWorkflow| order.confirmation_outcome.is_some() || order.is_stopped();
-    // Detached from cancellation, this wait has no way to fail.
+    // A wait that is detached from cancellation cannot fail.
     let _ = ctx
         .wait_condition_with_options(known, waiting::detached_wait())
         .await;

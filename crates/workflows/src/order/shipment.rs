@@ -13,7 +13,8 @@ use temporalio_workflow::{
 };
 
 use super::{
-    OrderStopped, OrderWorkflow, Progress, Recall, Shipping, StopReason, current_time, persistence,
+    OrderStopped, OrderWorkflow, Progress, current_time, persistence,
+    recall::{Recall, Shipping, StopReason},
     waiting,
 };
 use crate::{
@@ -387,20 +388,4 @@ async fn record_dispatch(ctx: &Context, dispatch: Dispatch) {
     });
     persistence::publish_search_attributes(ctx);
     persistence::run_local(ctx, OrderActivities::commit_inventory, |write| write).await;
-}
-
-impl OrderWorkflow {
-    fn is_recalled(&self) -> bool {
-        self.shipping
-            .as_ref()
-            .is_some_and(|shipping| shipping.recall.is_some())
-    }
-
-    /// Ends the pending recall and wakes the requests that wait for it.
-    fn resolve_recall(&mut self) -> Option<Recall> {
-        self.recalls_decided += 1;
-        self.shipping
-            .as_mut()
-            .and_then(|shipping| shipping.recall.take())
-    }
 }

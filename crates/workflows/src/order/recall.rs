@@ -1,0 +1,53 @@
+//! Recalls: requests that conflict with dispatch and wait for the carrier's response.
+
+use super::OrderWorkflow;
+use domain::Address;
+
+/// The requests that arrived while the parcel may be on its way to the carrier. The carrier's
+/// response decides all of them together.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(super) struct Recall {
+    /// The reason to end the order. It overrides the other requests.
+    pub(super) stop: Option<StopReason>,
+    pub(super) address: Option<Address>,
+    /// Refund the payment and wait for another one.
+    pub(super) payment: bool,
+}
+
+/// The reason to end an order while it ships.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum StopReason {
+    Cancel {
+        reason: Option<String>,
+        by: &'static str,
+    },
+    Deadline,
+}
+
+/// The shipping phase. Requests that conflict with dispatch wait for the carrier's response.
+#[derive(Debug, Default)]
+pub(super) struct Shipping {
+    /// The requests without a decision.
+    pub(super) recall: Option<Recall>,
+}
+
+impl OrderWorkflow {
+    pub(super) fn is_recalled(&self) -> bool {
+        self.shipping
+            .as_ref()
+            .is_some_and(|shipping| shipping.recall.is_some())
+    }
+
+    /// Ends the pending recall and wakes the requests that wait for it.
+    pub(super) fn resolve_recall(&mut self) -> Option<Recall> {
+        self.recalls_decided += 1;
+        self.shipping
+            .as_mut()
+            .and_then(|shipping| shipping.recall.take())
+    }
+
+    /// Returns whether the recall with this number is decided.
+    pub(super) fn is_recall_decided(&self, recall_number: u32) -> bool {
+        self.shipping.is_none() || self.recalls_decided > recall_number
+    }
+}

@@ -1,0 +1,89 @@
+//! Changes of an order's state, each with its audit event, and their preparation for the database.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::{OrderStopped, OrderWorkflow, Progress};
+use crate::activity::PendingWrite;
+use domain::{AuditEventType, Failure, FailureCode, OrderStatus, Step, VERSIONS_PER_HISTORY_EVENT};
+
+impl OrderWorkflow {
+    pub(super) fn append_audit_event(
+        &mut self,
+        kind: AuditEventType,
+        payload: serde_json::Value,
+        now: DateTime<Utc>,
+    ) {
+        let event = self.state.append_audit_event(kind, payload, now);
+        self.unsaved_events.push(event);
+        if self.state.shipment.is_none() {
+            self.state.estimated_delivery =
+                (!self.is_stopped()).then(|| now + self.policy.delivery_estimate.duration());
+        }
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        matches!(
+            self.state.status(),
+            OrderStatus::Cancelled | OrderStatus::Failed
+        )
+    }
+
+    /// Cancels the order. The state machine has no transition out of `cancelled`.
+    pub(super) fn transition_to_cancelled(
+        &mut self,
+        reason: Option<String>,
+        by: &str,
+        now: DateTime<Utc>,
+    ) {
+        if self.state.transition_to(OrderStatus::Cancelled).is_ok() {
+            self.state.enter_step(Step::Compensate);
+            self.state.cancellation_reason = reason.clone().or_else(|| Some(by.to_owned()));
+            self.append_audit_event(
+                AuditEventType::OrderCancelled,
+                json!({"reason": reason, "by": by}),
+                now,
+            );
+        }
+    }
+
+    /// Marks the order as failed. The state machine has no transition out of `failed`.
+    pub(super) fn transition_to_failed(
+        &mut self,
+        code: FailureCode,
+        detail: String,
+        now: DateTime<Utc>,
+    ) {
+        if self.state.transition_to(OrderStatus::Failed).is_ok() {
+            self.state.enter_step(Step::Compensate);
+            self.append_audit_event(
+                AuditEventType::OrderFailed,
+                json!({"code": code, "detail": detail}),
+                now,
+            );
+            self.state.failure = Some(Failure { code, detail });
+        }
+    }
+
+    /// Moves the order to the next status and step.
+    pub(super) fn advance_to(&mut self, status: OrderStatus, step: Step) -> Progress {
+        self.state.transition_to(status).map_err(|_| OrderStopped)?;
+        self.state.enter_step(step);
+        Ok(())
+    }
+
+    /// Returns the state and the audit events that the next activity must write.
+    ///
+    /// The version increases with the history. A task that is lost before Temporal stores its
+    /// commands may have written to the database. Everything that the replacement task writes has a
+    /// higher version.
+    pub(super) fn prepare_write(&mut self, history_length: u32) -> PendingWrite {
+        self.version =
+            (self.version + 1).max(history_length.saturating_mul(VERSIONS_PER_HISTORY_EVENT));
+        PendingWrite {
+            record: self.state.clone(),
+            version: self.version,
+            events: self.unsaved_events.clone(),
+        }
+    }
+}
