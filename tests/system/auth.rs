@@ -284,8 +284,8 @@ fn table_has_every_route() {
 #[tokio::test]
 async fn every_route_responds_as_the_table_states() {
     let keys = Keys::create();
-    let world = start_with_keys(&keys, &[("WEBHOOK_SECRETS_MOLLIE", "auth-table")]).await;
-    let id = world
+    let harness = start_with_keys(&keys, &[("WEBHOOK_SECRETS_MOLLIE", "auth-table")]).await;
+    let id = harness
         .call(keys.get("alice"), "POST", "/orders", Some(waiting_order()))
         .await
         .expect_started();
@@ -302,9 +302,13 @@ async fn every_route_responds_as_the_table_states() {
             "begin.js"
         };
         let path = pattern.replace("{id}", &id).replace("{path+}", file);
-        let send = async |key: &str| world.call(key, method, &path, body(method, pattern)).await;
+        let send = async |key: &str| {
+            harness
+                .call(key, method, &path, body(method, pattern))
+                .await
+        };
         if foreign == Foreign::Signed {
-            assert_only_signature_counts(&world, &keys).await;
+            assert_only_signature_counts(&harness, &keys).await;
             continue;
         }
         for stranger in ["", "ofk_made-up"] {
@@ -358,7 +362,7 @@ async fn every_route_responds_as_the_table_states() {
 }
 
 /// Asserts that a webhook event needs no API key, and that a key does not replace the signature.
-async fn assert_only_signature_counts(world: &Harness, keys: &Keys) {
+async fn assert_only_signature_counts(harness: &Harness, keys: &Keys) {
     let event = json!({"resource": "event", "id": "event_auth_table", "type": "profile.verified"})
         .to_string();
     let secrets = Secrets::new(WebhookProvider::Mollie, ["auth-table"]).unwrap();
@@ -384,7 +388,7 @@ async fn assert_only_signature_counts(world: &Harness, keys: &Keys) {
             .collect();
         // A provider sends an event again after a 503.
         let send = async || {
-            world
+            harness
                 .send(
                     Method::POST,
                     "/webhooks/mollie",
@@ -393,14 +397,14 @@ async fn assert_only_signature_counts(world: &Harness, keys: &Keys) {
                 )
                 .await
         };
-        world
+        harness
             .wait_until("a response other than 503", send, |reply| {
                 reply.status != 503
             })
             .await
             .expect_status(200);
         let unsigned: Vec<_> = with_key.collect();
-        let reply = world
+        let reply = harness
             .send(
                 Method::POST,
                 "/webhooks/mollie",
@@ -415,11 +419,11 @@ async fn assert_only_signature_counts(world: &Harness, keys: &Keys) {
 #[tokio::test]
 async fn customer_sees_only_its_own_orders() {
     let keys = Keys::create();
-    let world = start_with_keys(&keys, &[]).await;
+    let harness = start_with_keys(&keys, &[]).await;
     let (alice, bob) = (keys.get("alice"), keys.get("bob"));
     // Without a worker, the order has no row that names its customer.
-    world.worker.kill().await;
-    let id = world
+    harness.worker.kill().await;
+    let id = harness
         .call(
             alice,
             "POST",
@@ -428,7 +432,7 @@ async fn customer_sees_only_its_own_orders() {
         )
         .await
         .expect_started();
-    let order = world
+    let order = harness
         .call(alice, "GET", &format!("/orders/{id}"), None)
         .await
         .expect_status(200);
@@ -442,16 +446,16 @@ async fn customer_sees_only_its_own_orders() {
         "/orders/alice-1/events",
         "/orders/alice-1?source=database",
     ] {
-        world
+        harness
             .call(alice, "GET", path, None)
             .await
             .expect_status(200);
-        let foreign = world
+        let foreign = harness
             .call(bob, "GET", path, None)
             .await
             .expect_problem(404, "order_not_found")
             .to_string();
-        let unknown = world
+        let unknown = harness
             .call(bob, "GET", &path.replace("alice-1", "nobody-1"), None)
             .await;
         assert_eq!(
@@ -462,9 +466,9 @@ async fn customer_sees_only_its_own_orders() {
                 .replace("nobody-1", "alice-1")
         );
     }
-    world.worker.restart().await.unwrap();
+    harness.worker.restart().await.unwrap();
     let list = async |key: &str, query: &str| {
-        world
+        harness
             .call(key, "GET", &format!("/orders{query}"), None)
             .await
             .expect_status(200)["orders"]
@@ -473,7 +477,7 @@ async fn customer_sees_only_its_own_orders() {
             .len()
     };
     let listed = async || list(alice, "").await;
-    world
+    harness
         .wait_until("the order in the list", listed, |count| *count == 1)
         .await;
     assert_eq!(list(alice, "?customer_id=C-ALICE").await, 1);
@@ -488,20 +492,20 @@ async fn customer_sees_only_its_own_orders() {
     // An order for another customer is rejected.
     let mut order = waiting_order();
     order["customer"] = json!({"id": "C-ALICE"});
-    let refused = world
+    let refused = harness
         .call(bob, "POST", "/orders", Some(order.clone()))
         .await
         .expect_problem(422, "invalid_request");
     assert_eq!(refused["errors"][0]["pointer"], "/customer");
-    world
+    harness
         .call(alice, "POST", "/orders", Some(order))
         .await
         .expect_started();
-    world
+    harness
         .call(bob, "POST", "/orders/alice-1/start", Some(waiting_order()))
         .await
         .expect_problem(409, "order_exists");
-    let again = world
+    let again = harness
         .call(
             alice,
             "POST",
@@ -519,7 +523,7 @@ async fn customer_sees_only_its_own_orders() {
             ("x-api-key", key),
             ("idempotency-key", "k-1"),
         ];
-        let reply = world
+        let reply = harness
             .send(
                 Method::POST,
                 "/orders",
@@ -532,24 +536,24 @@ async fn customer_sees_only_its_own_orders() {
     assert!(ids[0] == ids[2] && ids[0] != ids[1], "{ids:?}");
     // An error in the body must not reveal that the order exists.
     let path = format!("/orders/{id}/cancel");
-    world
+    harness
         .call(bob, "POST", &path, Some(json!({"reason": 5})))
         .await
         .expect_problem(404, "order_not_found");
-    world
+    harness
         .call(alice, "POST", &path, Some(json!({"reason": 5})))
         .await
         .expect_problem(422, "invalid_request");
-    world
+    harness
         .call(alice, "POST", &path, Some(json!({})))
         .await
         .expect_status(200);
-    assert_eq!(world.wait_for_end(&id).await.status.as_str(), "cancelled");
-    world
+    assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "cancelled");
+    harness
         .call(bob, "POST", &path, Some(json!({})))
         .await
         .expect_problem(404, "order_not_found");
-    let log = world.read_log("api");
+    let log = harness.read_log("api");
     assert!(
         log.contains("key:alice") && !log.contains(alice) && !log.contains(bob),
         "a key is in the log"
@@ -560,7 +564,7 @@ async fn customer_sees_only_its_own_orders() {
 async fn tokens_are_verified_with_current_keys() {
     let issuer = Issuer::start().await;
     let url = issuer.url();
-    let world = Harness::start_with(&[
+    let harness = Harness::start_with(&[
         ("API_AUTH", "jwt"),
         ("JWT_ISSUER", "https://issuer.example"),
         ("JWT_AUDIENCE", "orderflow"),
@@ -568,7 +572,7 @@ async fn tokens_are_verified_with_current_keys() {
         ("JWT_JWKS_PAUSE", "50ms"),
     ])
     .await;
-    let reply = world.get("/orders").await;
+    let reply = harness.get("/orders").await;
     assert_eq!(
         reply.header("www-authenticate"),
         "Bearer realm=\"orderflow\""
@@ -576,18 +580,18 @@ async fn tokens_are_verified_with_current_keys() {
     reply.expect_problem(401, "unauthenticated");
     let reader = issuer.token("1", json!({"scope": "orders:read"}));
     // Before the first fetch of keys succeeds, tokens cannot be verified.
-    let reply = world.get_with_token(&reader, "/orders").await;
+    let reply = harness.get_with_token(&reader, "/orders").await;
     assert_eq!(reply.header("retry-after"), "5");
     reply.expect_problem(503, "auth_unavailable");
     issuer.publish(&["1"]);
     let listed = async || {
-        world
+        harness
             .get_with_token(&reader, "/orders")
             .await
             .status
             .as_u16()
     };
-    world
+    harness
         .wait_until("keys", listed, |status| *status == 200)
         .await;
 
@@ -600,7 +604,7 @@ async fn tokens_are_verified_with_current_keys() {
             "is from another issuer",
         ),
     ] {
-        let reply = world
+        let reply = harness
             .get_with_token(&issuer.token("1", claims), "/orders")
             .await;
         let challenge = reply.header("www-authenticate").to_owned();
@@ -614,7 +618,7 @@ async fn tokens_are_verified_with_current_keys() {
             "{problem}"
         );
     }
-    let reply = world
+    let reply = harness
         .get_with_token(
             &issuer.token("1", json!({"scope": "orders:write"})),
             "/orders",
@@ -632,29 +636,35 @@ async fn tokens_are_verified_with_current_keys() {
     // The issuer rotates its keys: tokens of the new key are accepted, tokens of the old key
     // rejected.
     let new = issuer.token("2", json!({"scope": "orders:read"}));
-    world
+    harness
         .get_with_token(&new, "/orders")
         .await
         .expect_problem(401, "unauthenticated");
     issuer.publish(&["2"]);
-    let listed = async || world.get_with_token(&new, "/orders").await.status.as_u16();
-    world
+    let listed = async || {
+        harness
+            .get_with_token(&new, "/orders")
+            .await
+            .status
+            .as_u16()
+    };
+    harness
         .wait_until("the new key", listed, |status| *status == 200)
         .await;
-    world
+    harness
         .get_with_token(&reader, "/orders")
         .await
         .expect_problem(401, "unauthenticated");
     // The issuer is unavailable: the known keys stay in use.
     issuer.publish(&[]);
-    world
+    harness
         .get_with_token(
             &issuer.token("3", json!({"scope": "orders:read"})),
             "/orders",
         )
         .await
         .expect_problem(401, "unauthenticated");
-    world
+    harness
         .get_with_token(&new, "/orders")
         .await
         .expect_status(200);
@@ -670,7 +680,7 @@ async fn tokens_are_verified_with_current_keys() {
     let headers = headers
         .each_ref()
         .map(|(name, value)| (*name, value.as_str()));
-    let id = world
+    let id = harness
         .send(
             Method::POST,
             "/orders",
@@ -679,16 +689,16 @@ async fn tokens_are_verified_with_current_keys() {
         )
         .await
         .expect_started();
-    world
+    harness
         .get_with_token(&bound, &format!("/orders/{id}"))
         .await
         .expect_status(200);
     let other = issuer.token("2", json!({"scope": "orders:read", "customer_id": "C-2"}));
-    world
+    harness
         .get_with_token(&other, &format!("/orders/{id}"))
         .await
         .expect_problem(404, "order_not_found");
-    let log = world.read_log("api");
+    let log = harness.read_log("api");
     assert!(
         !log.contains(&bound) && !log.contains("jane@example.com"),
         "a token or its subject is in the log"
@@ -698,32 +708,32 @@ async fn tokens_are_verified_with_current_keys() {
 #[tokio::test]
 async fn each_caller_has_its_own_rate_limit() {
     let keys = Keys::create();
-    let world = start_with_keys(&keys, &[("RATE_LIMIT", "1/h:3")]).await;
+    let harness = start_with_keys(&keys, &[("RATE_LIMIT", "1/h:3")]).await;
     for name in ["reader", "alice"] {
         for _ in 0..3 {
-            world
+            harness
                 .call(keys.get(name), "GET", "/orders", None)
                 .await
                 .expect_status(200);
         }
-        let reply = world.call(keys.get(name), "GET", "/orders", None).await;
+        let reply = harness.call(keys.get(name), "GET", "/orders", None).await;
         let wait: u32 = reply.header("retry-after").parse().unwrap();
         assert!((1..=3_600).contains(&wait), "{wait}");
         reply.expect_problem(429, "rate_limited");
     }
     // Calls with unknown keys are counted by their address.
     for _ in 0..3 {
-        world
+        harness
             .call("ofk_guess", "GET", "/orders", None)
             .await
             .expect_problem(401, "unauthenticated");
     }
-    world
+    harness
         .call("ofk_guess", "GET", "/orders", None)
         .await
         .expect_problem(429, "rate_limited");
     for _ in 0..5 {
-        world.get("/health").await.expect_status(200);
+        harness.get("/health").await.expect_status(200);
     }
 }
 
@@ -755,12 +765,12 @@ async fn command_line_creates_and_uses_a_key() {
         line.starts_with("script ") && line.ends_with(" orders:read,orders:write customer=C-9"),
         "{line}"
     );
-    let world = Harness::start_with(&[("API_AUTH", "api-key"), ("API_KEYS", line)]).await;
+    let harness = Harness::start_with(&[("API_AUTH", "api-key"), ("API_KEYS", line)]).await;
     let run = async |key: &str| {
         let mut command = Command::new(PROGRAM);
         command
             .args(["start-order", "script-1", "--json"])
-            .env("ORDERFLOW_URL", &world.url);
+            .env("ORDERFLOW_URL", &harness.url);
         command
             .env("ORDERFLOW_API_KEY", key)
             .stdin(Stdio::null())
@@ -779,7 +789,11 @@ async fn command_line_creates_and_uses_a_key() {
     let started: Value = serde_json::from_slice(&run(key).await.stdout).unwrap();
     assert_eq!(started["order_id"], "script-1");
     assert_eq!(
-        world.wait_for_end("script-1").await.customer_id.as_deref(),
+        harness
+            .wait_for_end("script-1")
+            .await
+            .customer_id
+            .as_deref(),
         Some("C-9")
     );
 }

@@ -143,7 +143,7 @@ fn rule(name: &str) -> Option<Rule> {
             ],
             &["lambda_http", "sqlx"],
         ),
-        // The local stack starts servers; it runs no program of ours.
+        // The local stack starts servers and processes, but links none of our programs.
         "devstack" => (
             &["domain", "payment-webhooks", "settings", "store"],
             &["axum", "lambda_http"],

@@ -171,25 +171,25 @@ async fn worker_and_functions_log_in_without_password() {
         ("AWS_CONFIG_FILE", "/dev/null"),
         ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
     ];
-    let world = Harness::start_on(
+    let harness = Harness::start_on(
         &rds.server.url,
         &shared_servers().await.temporal.address,
         &settings,
     )
     .await;
-    world
+    harness
         .post("/orders/by-iam/start", json!({"payment_id": "pmt-by-iam"}))
         .await
         .expect_started();
     assert_eq!(
-        world.wait_for_end("by-iam").await.status.as_str(),
+        harness.wait_for_end("by-iam").await.status.as_str(),
         "delivered"
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 
     // Lambda sets a function's credentials in these variables.
     let credentials = credentials();
-    let mut environment = world.environment.clone();
+    let mut environment = harness.environment.clone();
     for (name, value) in [
         ("DATABASE_URL", reader.as_str()),
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", ""),
@@ -233,7 +233,7 @@ async fn worker_and_functions_log_in_without_password() {
         "{users:?}"
     );
     assert!(
-        !world.read_log("worker").contains("session"),
+        !harness.read_log("worker").contains("session"),
         "a credential is in the log"
     );
     rds.admin.close().await;

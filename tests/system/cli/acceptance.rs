@@ -44,14 +44,14 @@ async fn demo_shows_both_orders_and_leaves_nothing() {
 
 #[tokio::test]
 async fn acceptance_scenarios_pass() {
-    let world = Harness::start().await;
-    let lines = world.run_json(&["test-workflow", "--json"]).await;
+    let harness = Harness::start().await;
+    let lines = harness.run_json(&["test-workflow", "--json"]).await;
     let lines = lines.as_array().unwrap();
     assert!(lines.len() >= 11, "{lines:?}");
     for line in lines {
         assert_eq!(line["outcome"], "passed", "{line}");
     }
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
@@ -63,15 +63,15 @@ async fn scenarios_a_deployment_forbids_are_skipped() {
         ("DELIVERY", "confirm"),
         ("DEFAULT_STOCK", "0"),
     ];
-    let world = Harness::start_with(&strict).await;
+    let harness = Harness::start_with(&strict).await;
     Harness::expect_stdout(
-        world
+        harness
             .run_orderflow(&["stock", "set", "ABC123", "100"])
             .await,
     );
     let shown = Harness::expect_stdout(
         program()
-            .args(["test-workflow", "--url", &world.url])
+            .args(["test-workflow", "--url", &harness.url])
             .output()
             .await
             .unwrap(),
@@ -91,7 +91,7 @@ async fn scenarios_a_deployment_forbids_are_skipped() {
         outcome("approval").contains("ALLOW_PROFILE_OVERRIDE"),
         "{shown}"
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
@@ -104,8 +104,8 @@ async fn scenarios_fail_when_orders_end_wrongly() {
         ("REVIEW_ON_TIMEOUT", "cancel"),
         ("REVIEW_THRESHOLD", "0.01"),
     ];
-    let world = Harness::start_with(&broken).await;
-    let output = world.run_orderflow(&["test-workflow"]).await;
+    let harness = Harness::start_with(&broken).await;
+    let output = harness.run_orderflow(&["test-workflow"]).await;
     let (shown, message) = (
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
@@ -119,8 +119,8 @@ async fn scenarios_fail_when_orders_end_wrongly() {
 
 #[tokio::test]
 async fn load_measures_and_checks_every_order() {
-    let world = Harness::start().await;
-    let report = world
+    let harness = Harness::start().await;
+    let report = harness
         .run_json(&["load", "--orders", "12", "--concurrency", "4", "--json"])
         .await;
     assert_eq!(
@@ -140,10 +140,14 @@ async fn load_measures_and_checks_every_order() {
             .is_some_and(|rate| rate > 0.0),
         "{report}"
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
     // Nothing is in stock, so every order ends with a failure.
-    Harness::expect_stdout(world.run_orderflow(&["stock", "set", "ABC123", "0"]).await);
-    let failed = world.run_orderflow(&["load", "--orders", "2"]).await;
+    Harness::expect_stdout(
+        harness
+            .run_orderflow(&["stock", "set", "ABC123", "0"])
+            .await,
+    );
+    let failed = harness.run_orderflow(&["load", "--orders", "2"]).await;
     assert_eq!(failed.status.code(), Some(1));
     assert!(
         String::from_utf8_lossy(&failed.stdout).starts_with("FAILED  0 of 2"),
@@ -153,23 +157,27 @@ async fn load_measures_and_checks_every_order() {
         String::from_utf8_lossy(&failed.stderr).contains("ended failed with payment none"),
         "{failed:?}"
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn status_is_watched_until_the_end() {
-    let world = Harness::start_with(&[("DELIVERY", "confirm")]).await;
-    world
+    let harness = Harness::start_with(&[("DELIVERY", "confirm")]).await;
+    harness
         .run_json(&["start-order", "watched", "pmt-watched", "--json"])
         .await;
     let began = Instant::now();
-    let mut watch = world.command();
+    let mut watch = harness.command();
     let watch = watch
         .args(["status", "watched", "--watch", "--json"])
         .stdout(std::process::Stdio::piped());
     let watch = watch.spawn().unwrap();
-    world.wait_for_status("watched", "shipped").await;
-    Harness::expect_stdout(world.run_orderflow(&["confirm-delivery", "watched"]).await);
+    harness.wait_for_status("watched", "shipped").await;
+    Harness::expect_stdout(
+        harness
+            .run_orderflow(&["confirm-delivery", "watched"])
+            .await,
+    );
     let seen = Harness::expect_stdout(watch.wait_with_output().await.unwrap());
     let last: serde_json::Value = serde_json::from_str(seen.lines().last().unwrap()).unwrap();
     assert_eq!(

@@ -6,18 +6,18 @@ use domain::Sku;
 
 #[tokio::test]
 async fn stock_is_set_and_listed() {
-    let world = Harness::start().await;
-    let mut session = world
+    let harness = Harness::start().await;
+    let mut session = harness
         .record_session(&[&["stock", "list"], &["stock", "set", "SAMPLE-1", "5"]])
         .await;
-    world
+    harness
         .run_json(&["start-order", "stock-1", "pmt-stock-1", "--json"])
         .await;
     assert_eq!(
-        world.wait_for_end("stock-1").await.status.as_str(),
+        harness.wait_for_end("stock-1").await.status.as_str(),
         "delivered"
     );
-    session += &world
+    session += &harness
         .record_session(&[
             &["stock", "list"],
             // Setting the available quantity does not change the shipped quantity.
@@ -27,25 +27,25 @@ async fn stock_is_set_and_listed() {
         ])
         .await;
     assert_matches_snapshot("stock", &session);
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
     // Nothing is left, so the next order fails and is not charged.
-    world
+    harness
         .run_json(&["start-order", "stock-2", "pmt-stock-2", "--json"])
         .await;
-    let refused = world.wait_for_end("stock-2").await;
+    let refused = harness.wait_for_end("stock-2").await;
     assert_eq!(refused.failure.unwrap().code.as_str(), "out_of_stock");
-    assert!(world.provider_movements("stock-2").await.is_empty());
-    world.assert_invariants().await;
+    assert!(harness.provider_movements("stock-2").await.is_empty());
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn database_queries_are_read_only() {
-    let world = Harness::start().await;
-    world
+    let harness = Harness::start().await;
+    harness
         .run_json(&["start-order", "db-1", "pmt-db-1", "--json"])
         .await;
-    world.wait_for_end("db-1").await;
-    let session = world
+    harness.wait_for_end("db-1").await;
+    let session = harness
         .record_session(&[
             &["db"],
             &["db", "--json"],
@@ -66,17 +66,17 @@ async fn database_queries_are_read_only() {
         ])
         .await;
     assert_matches_snapshot("database_queries", &session);
-    assert_eq!(world.audit_event_types("db-1").await.len(), 7);
+    assert_eq!(harness.audit_event_types("db-1").await.len(), 7);
 }
 
 #[tokio::test]
 async fn verify_names_the_violating_orders() {
-    let world = Harness::start().await;
-    world
+    let harness = Harness::start().await;
+    harness
         .run_json(&["start-order", "verify-1", "pmt-verify-1", "--json"])
         .await;
-    world.wait_for_end("verify-1").await;
-    let mut session = world
+    harness.wait_for_end("verify-1").await;
+    let mut session = harness
         .record_session(&[&["verify"], &["verify", "--json"]])
         .await;
     // The provider's records contain a second charge.
@@ -85,7 +85,7 @@ async fn verify_names_the_violating_orders() {
         kind: "capture".to_owned(),
     };
     store::simulator::move_money(
-        &world.pool,
+        &harness.pool,
         "another key",
         &movement,
         "verify-1",
@@ -94,23 +94,23 @@ async fn verify_names_the_violating_orders() {
     )
     .await
     .unwrap();
-    session += &world
+    session += &harness
         .record_session(&[&["verify"], &["verify", "--json"]])
         .await;
     // The order's mails are deleted; each missing mail is named once.
     store::adhoc_query::run_script(
-        &world.pool,
+        &harness.pool,
         "delete from notifications; delete from simulator.payments where transaction_id = 'txn_twice'",
     )
     .await
     .unwrap();
-    session += &world.record_session(&[&["verify"]]).await;
+    session += &harness.record_session(&[&["verify"]]).await;
     assert_matches_snapshot("verify", &session);
 }
 
 #[tokio::test]
 async fn migrate_reports_its_changes() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let empty = shared_servers()
         .await
         .postgres
@@ -118,7 +118,7 @@ async fn migrate_reports_its_changes() {
         .await
         .unwrap();
     let migrate = async |arguments: &[&str]| {
-        let output = world
+        let output = harness
             .command()
             .args(arguments)
             .env("DATABASE_URL", &empty)
@@ -145,7 +145,7 @@ async fn migrate_reports_its_changes() {
         "{json}"
     );
     // The database is migrated although Temporal is unavailable, and both results are reported.
-    let unavailable = world
+    let unavailable = harness
         .command()
         .arg("migrate")
         .env("TEMPORAL_ADDRESS", "127.0.0.1:9")
@@ -164,9 +164,11 @@ async fn migrate_reports_its_changes() {
 }
 
 /// Returns the contents of a database as the sorted lines of its backup, without the header.
-async fn contents(world: &Harness) -> Vec<String> {
+async fn contents(harness: &Harness) -> Vec<String> {
     let mut file = Vec::new();
-    store::backup::create(&world.pool, &mut file).await.unwrap();
+    store::backup::create(&harness.pool, &mut file)
+        .await
+        .unwrap();
     let mut lines: Vec<String> = String::from_utf8(file)
         .unwrap()
         .lines()
@@ -181,9 +183,9 @@ async fn contents(world: &Harness) -> Vec<String> {
 
 #[tokio::test]
 async fn backup_restores_all_data() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     for id in ["kept-1", "kept-2"] {
-        world
+        harness
             .run_json(&[
                 "start-order",
                 id,
@@ -193,68 +195,70 @@ async fn backup_restores_all_data() {
                 "--json",
             ])
             .await;
-        world.wait_for_end(id).await;
+        harness.wait_for_end(id).await;
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders.backup");
     let file = path.to_str().unwrap();
-    let before = contents(&world).await;
-    let created = world.run_json(&["backup", "create", file, "--json"]).await;
+    let before = contents(&harness).await;
+    let created = harness
+        .run_json(&["backup", "create", file, "--json"])
+        .await;
     let orders = created["tables"]
         .as_array()
         .unwrap()
         .iter()
         .find(|table| table["table"] == "public.orders");
     assert_eq!(orders.unwrap()["rows"], 2, "{created}");
-    let overwritten = world.run_orderflow(&["backup", "create", file]).await;
+    let overwritten = harness.run_orderflow(&["backup", "create", file]).await;
     assert_eq!(overwritten.status.code(), Some(1));
     Harness::expect_stdout(
-        world
+        harness
             .run_orderflow(&["backup", "create", file, "--yes"])
             .await,
     );
 
     // A restore removes later orders, and therefore requires --yes.
-    world
+    harness
         .run_json(&["start-order", "later", "pmt-later", "--json"])
         .await;
-    world.wait_for_end("later").await;
-    let refused = world.run_orderflow(&["backup", "restore", file]).await;
+    harness.wait_for_end("later").await;
+    let refused = harness.run_orderflow(&["backup", "restore", file]).await;
     let message = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(
         refused.status.code() == Some(1) && message.contains("not empty"),
         "{message}"
     );
-    assert!(world.audit_event_types("later").await.len() == 7);
+    assert!(harness.audit_event_types("later").await.len() == 7);
     Harness::expect_stdout(
-        world
+        harness
             .run_orderflow(&["backup", "restore", file, "--yes"])
             .await,
     );
-    assert_eq!(contents(&world).await, before);
-    world.assert_invariants().await;
+    assert_eq!(contents(&harness).await, before);
+    harness.assert_invariants().await;
     // Sequences continue after the restored ids, and the service continues to work.
-    world
+    harness
         .run_json(&["start-order", "next", "pmt-next", "--json"])
         .await;
     assert_eq!(
-        world.wait_for_end("next").await.status.as_str(),
+        harness.wait_for_end("next").await.status.as_str(),
         "delivered"
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn damaged_backup_changes_nothing() {
-    let world = Harness::start().await;
-    world
+    let harness = Harness::start().await;
+    harness
         .run_json(&["start-order", "moved-1", "pmt-moved-1", "--json"])
         .await;
-    world.wait_for_end("moved-1").await;
+    harness.wait_for_end("moved-1").await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders.backup");
     let file = path.to_str().unwrap();
-    Harness::expect_stdout(world.run_orderflow(&["backup", "create", file]).await);
+    Harness::expect_stdout(harness.run_orderflow(&["backup", "create", file]).await);
     let name = format!("restored_{}", std::process::id());
     let empty = shared_servers()
         .await
@@ -263,7 +267,7 @@ async fn damaged_backup_changes_nothing() {
         .await
         .unwrap();
     let restore = async |file: &str| {
-        world
+        harness
             .command()
             .args(["backup", "restore", file])
             .env("DATABASE_URL", &empty)
@@ -312,9 +316,9 @@ async fn damaged_backup_changes_nothing() {
 
 #[tokio::test]
 async fn shell_without_psql_names_the_package() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let empty = tempfile::tempdir().unwrap();
-    let without = world
+    let without = harness
         .command()
         .args(["db", "shell"])
         .env("PATH", empty.path())
@@ -338,7 +342,7 @@ async fn shell_without_psql_names_the_package() {
     std::fs::set_permissions(&psql, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let url = "postgres://app:s%40cret@127.0.0.1:9/app?sslmode=disable";
     let arguments = ["db", "shell", "--", "-c", "select 1"];
-    let with = world
+    let with = harness
         .command()
         .args(arguments)
         .env("PATH", empty.path())

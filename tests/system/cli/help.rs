@@ -200,17 +200,18 @@ async fn closed_pipe_is_no_error_but_full_disk_is() {
 
 #[tokio::test]
 async fn colour_is_used_on_request_only() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     for service in ["worker", "api"] {
         assert!(
-            world.read_log(service).contains("INFO") && !world.read_log(service).contains('\u{1b}'),
+            harness.read_log(service).contains("INFO")
+                && !harness.read_log(service).contains('\u{1b}'),
             "{}",
-            world.read_log(service)
+            harness.read_log(service)
         );
     }
-    let check = Harness::expect_stdout(world.run_orderflow(&["check"]).await);
+    let check = Harness::expect_stdout(harness.run_orderflow(&["check"]).await);
     assert!(!check.contains('\u{1b}'), "{check:?}");
-    let forced = world
+    let forced = harness
         .command()
         .arg("check")
         .env("CLICOLOR_FORCE", "1")
@@ -218,7 +219,7 @@ async fn colour_is_used_on_request_only() {
         .await
         .unwrap();
     assert!(Harness::expect_stdout(forced).contains('\u{1b}'));
-    let disabled = world
+    let disabled = harness
         .command()
         .arg("check")
         .env("CLICOLOR_FORCE", "1")

@@ -30,12 +30,12 @@ impl Harness {
 
 #[tokio::test]
 async fn signals_are_picked_from_a_menu() {
-    let world = Harness::start().await;
-    world
+    let harness = Harness::start().await;
+    harness
         .run_json(&["start-order", "menu-1", "--profile", "checkout", "--json"])
         .await;
-    let look = async || world.get("/orders/menu-1").await.body;
-    world
+    let look = async || harness.get("/orders/menu-1").await.body;
+    harness
         .wait_until("waiting for its payment", look, |order| {
             order["step"] == "pay"
         })
@@ -43,7 +43,7 @@ async fn signals_are_picked_from_a_menu() {
     // The menu asks for an order id or workflow id, and continues after rejected signals and typing
     // errors.
     let lines = "order-menu-1\n2\n2 Side St\nAnytown\n\n\n\n3\n9\n6\ntx-menu\n1.00\n\n8\n1\nchanged my mind\n0\n";
-    let typed = world.typed(&["signals"], lines).await;
+    let typed = harness.typed(&["signals"], lines).await;
     let (message, refused) = (
         Harness::expect_stdout(typed.clone()),
         String::from_utf8_lossy(&typed.stderr).into_owned(),
@@ -51,16 +51,16 @@ async fn signals_are_picked_from_a_menu() {
     assert_matches_snapshot("signals_menu", &message);
     assert_eq!(refused.lines().count(), 2, "{refused}");
     assert!(refused.contains("payment_mismatch"), "{refused}");
-    let order = world.wait_for_end("menu-1").await;
+    let order = harness.wait_for_end("menu-1").await;
     assert_eq!(
         order.cancellation_reason.as_deref(),
         Some("changed my mind")
     );
     assert_eq!(order.shipping_address.unwrap().street.as_str(), "2 Side St");
     // The end of the input ends the menu.
-    Harness::expect_stdout(world.typed(&["signals", "menu-1"], "8\n").await);
-    let unknown = world.typed(&["signals", "menu-2"], "0\n").await;
+    Harness::expect_stdout(harness.typed(&["signals", "menu-1"], "8\n").await);
+    let unknown = harness.typed(&["signals", "menu-2"], "0\n").await;
     assert_eq!(unknown.status.code(), Some(1));
-    let no_input = world.typed(&["signals"], "").await;
+    let no_input = harness.typed(&["signals"], "").await;
     assert_eq!(no_input.status.code(), Some(1));
 }

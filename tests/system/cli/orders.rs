@@ -7,8 +7,8 @@ use crate::harness::Harness;
 
 #[tokio::test]
 async fn order_is_started_watched_and_shown() {
-    let world = Harness::start().await;
-    let started = world
+    let harness = Harness::start().await;
+    let started = harness
         .run_json(&["start-order", "cli-1", "pmt-cli-1", "--json"])
         .await;
     assert_eq!(
@@ -16,20 +16,23 @@ async fn order_is_started_watched_and_shown() {
         (&"cli-1".into(), &"pmt-cli-1".into())
     );
     let watched =
-        Harness::expect_stdout(world.run_orderflow(&["status", "cli-1", "--watch"]).await);
+        Harness::expect_stdout(harness.run_orderflow(&["status", "cli-1", "--watch"]).await);
     assert!(
         watched.lines().last().unwrap().contains("delivered"),
         "{watched}"
     );
     // Either id is accepted.
-    let shown = Harness::expect_stdout(world.run_orderflow(&["show", "order-cli-1"]).await);
+    let shown = Harness::expect_stdout(harness.run_orderflow(&["show", "order-cli-1"]).await);
     for part in ["cli-1", "delivered", "9.99 USD", "FEDEX-cli-1-PKG-001"] {
         assert!(shown.contains(part), "{part} is not in {shown}");
     }
-    let followed =
-        Harness::expect_stdout(world.run_orderflow(&["events", "cli-1", "--follow"]).await);
+    let followed = Harness::expect_stdout(
+        harness
+            .run_orderflow(&["events", "cli-1", "--follow"])
+            .await,
+    );
     assert_eq!(followed.lines().count(), 7, "{followed}");
-    let late = world.run_orderflow(&["cancel", "cli-1"]).await;
+    let late = harness.run_orderflow(&["cancel", "cli-1"]).await;
     let message = String::from_utf8_lossy(&late.stderr).into_owned();
     assert_eq!(
         (late.status.code(), message.lines().count()),
@@ -41,8 +44,8 @@ async fn order_is_started_watched_and_shown() {
 
 #[tokio::test]
 async fn order_commands_print_text_and_json() {
-    let world = Harness::start().await;
-    world
+    let harness = Harness::start().await;
+    harness
         .run_json(&[
             "start-order",
             "cli-says",
@@ -53,8 +56,8 @@ async fn order_commands_print_text_and_json() {
             "--json",
         ])
         .await;
-    world.wait_for_end("cli-says").await;
-    let session = world
+    harness.wait_for_end("cli-says").await;
+    let session = harness
         .record_session(&[
             // The alias of start-order, and a repeated start.
             &[
@@ -81,23 +84,26 @@ async fn order_commands_print_text_and_json() {
 
 #[tokio::test]
 async fn signals_change_the_order() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let start = async |id: &str, profile: &str| {
-        world
+        harness
             .run_json(&["start-order", id, "--profile", profile, "--json"])
             .await
     };
     start("cli-2", "approval").await;
-    Harness::expect_stdout(world.run_orderflow(&["approve", "cli-2"]).await);
-    assert_eq!(world.wait_for_end("cli-2").await.status.as_str(), "shipped");
+    Harness::expect_stdout(harness.run_orderflow(&["approve", "cli-2"]).await);
+    assert_eq!(
+        harness.wait_for_end("cli-2").await.status.as_str(),
+        "shipped"
+    );
     start("cli-3", "approval").await;
     Harness::expect_stdout(
-        world
+        harness
             .run_orderflow(&["reject", "cli-3", "--reason", "fraud"])
             .await,
     );
     assert_eq!(
-        world
+        harness
             .wait_for_end("cli-3")
             .await
             .cancellation_reason
@@ -106,7 +112,7 @@ async fn signals_change_the_order() {
     );
     start("cli-4", "checkout").await;
     Harness::expect_stdout(
-        world
+        harness
             .run_orderflow(&["update-address", "cli-4", "--street", "1 A", "--city", "B"])
             .await,
     );
@@ -120,8 +126,8 @@ async fn signals_change_the_order() {
         "--method",
         "card",
     ];
-    Harness::expect_stdout(world.run_orderflow(&paid).await);
-    let view = world.wait_for_end("cli-4").await;
+    Harness::expect_stdout(harness.run_orderflow(&paid).await);
+    let view = harness.wait_for_end("cli-4").await;
     assert_eq!(
         (
             view.status.as_str(),
@@ -132,7 +138,7 @@ async fn signals_change_the_order() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     write!(file, "{}", crate::api::sample_order()).unwrap();
     let path = file.path().to_str().unwrap();
-    let started = world
+    let started = harness
         .run_json(&[
             "start-order",
             "cli-5",
@@ -145,23 +151,23 @@ async fn signals_change_the_order() {
         .await;
     assert_eq!(started["total_amount"], 99.99);
     Harness::expect_stdout(
-        world
+        harness
             .run_orderflow(&["cancel", "cli-5", "--reason", "changed my mind"])
             .await,
     );
     assert_eq!(
-        world.wait_for_end("cli-5").await.status.as_str(),
+        harness.wait_for_end("cli-5").await.status.as_str(),
         "cancelled"
     );
     // Temporal's search is eventually consistent.
     let listed = async || {
         Harness::expect_stdout(
-            world
+            harness
                 .run_orderflow(&["list", "--limit", "200", "--status", "cancelled"])
                 .await,
         )
     };
-    world
+    harness
         .wait_until("the list", listed, |list| {
             list.contains("cli-5") && list.contains("cli-3")
         })
@@ -171,15 +177,15 @@ async fn signals_change_the_order() {
 /// Sends every signal to an order that waits for it, and to orders that reject it.
 #[tokio::test]
 async fn signals_print_the_response() {
-    let world = Harness::start_with(&[("DELIVERY", "confirm")]).await;
+    let harness = Harness::start_with(&[("DELIVERY", "confirm")]).await;
     let start = async |id: &str, profile: &str| {
-        world
+        harness
             .run_json(&["start-order", id, "--profile", profile, "--json"])
             .await
     };
     let waits = async |id: &str, step: &str| {
-        let look = async || world.get(&format!("/orders/{id}")).await.body;
-        world
+        let look = async || harness.get(&format!("/orders/{id}")).await.body;
+        harness
             .wait_until(step, look, |order| order["step"] == step)
             .await
     };
@@ -189,7 +195,7 @@ async fn signals_print_the_response() {
     }
     start("paid", "checkout").await;
     waits("paid", "pay").await;
-    let mut session = world
+    let mut session = harness
         .record_session(&[
             &["approve", "approved", "--reviewer", "ann"],
             &["reject", "rejected", "--reason", "fraud", "--json"],
@@ -207,7 +213,7 @@ async fn signals_print_the_response() {
             ],
         ])
         .await;
-    world
+    harness
         .run_json(&[
             "confirm-payment",
             "paid",
@@ -219,16 +225,16 @@ async fn signals_print_the_response() {
         ])
         .await;
     // Without a profile, so that deliveries must be confirmed.
-    world
+    harness
         .run_json(&["start-order", "delivered", "pmt-delivered", "--json"])
         .await;
-    world.wait_for_status("delivered", "shipped").await;
-    session += &world
+    harness.wait_for_status("delivered", "shipped").await;
+    session += &harness
         .record_session(&[&["confirm-delivery", "delivered", "--signed-by", "J. Doe"]])
         .await;
-    world.wait_for_end("delivered").await;
+    harness.wait_for_end("delivered").await;
     // A payment is cancelled while the order waits to ship.
-    world
+    harness
         .run_json(&[
             "start-order",
             "taken-back",
@@ -238,19 +244,19 @@ async fn signals_print_the_response() {
             "--json",
         ])
         .await;
-    world.wait_for_status("taken-back", "preparing").await;
-    session += &world
+    harness.wait_for_status("taken-back", "preparing").await;
+    session += &harness
         .record_session(&[
             &["cancel-payment", "taken-back"],
             &["cancel", "taken-back", "--json"],
         ])
         .await;
     for id in ["rejected", "regretted", "taken-back"] {
-        assert_eq!(world.wait_for_end(id).await.status.as_str(), "cancelled");
+        assert_eq!(harness.wait_for_end(id).await.status.as_str(), "cancelled");
     }
     // Repeated signals, and signals that a closed order rejects.
-    world.wait_for_end("paid").await;
-    session += &world
+    harness.wait_for_end("paid").await;
+    session += &harness
         .record_session(&[
             &["cancel", "regretted"],
             &["approve", "regretted"],
@@ -268,19 +274,19 @@ async fn signals_print_the_response() {
         ])
         .await;
     assert_matches_snapshot("signal_responses", &session);
-    world.wait_for_end("paid").await;
-    world.assert_invariants().await;
+    harness.wait_for_end("paid").await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn list_is_filtered_by_customer() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let mut file = tempfile::NamedTempFile::new().unwrap();
-    let customer = format!("O'Neil-{}", world.orders_task_queue);
+    let customer = format!("O'Neil-{}", harness.orders_task_queue);
     let mut order = crate::api::sample_order();
     order["customer"]["id"] = customer.clone().into();
     write!(file, "{order}").unwrap();
-    world
+    harness
         .run_json(&[
             "start-order",
             "cli-list",
@@ -289,15 +295,15 @@ async fn list_is_filtered_by_customer() {
             "--json",
         ])
         .await;
-    world.wait_for_end("cli-list").await;
+    harness.wait_for_end("cli-list").await;
     let list = async || {
         Harness::expect_stdout(
-            world
+            harness
                 .run_orderflow(&["list", "--customer", &customer, "--json"])
                 .await,
         )
     };
-    let listed = world
+    let listed = harness
         .wait_until("the list", list, |list| list.contains("delivered"))
         .await;
     let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
@@ -306,7 +312,7 @@ async fn list_is_filtered_by_customer() {
         (1, &"cli-list".into()),
         "{listed}"
     );
-    let session = world
+    let session = harness
         .record_session(&[
             &["list", "--customer", &customer],
             &["list", "--customer", "nobody"],
@@ -318,8 +324,8 @@ async fn list_is_filtered_by_customer() {
 
 #[tokio::test]
 async fn list_shows_the_newest_closed_order_first() {
-    let world = Harness::start().await;
-    let customer = format!("C-{}", world.orders_task_queue);
+    let harness = Harness::start().await;
+    let customer = format!("C-{}", harness.orders_task_queue);
     let mut file = tempfile::NamedTempFile::new().unwrap();
     let mut order = crate::api::sample_order();
     order["customer"]["id"] = customer.clone().into();
@@ -334,16 +340,16 @@ async fn list_shows_the_newest_closed_order_first() {
         "lifecycle",
         "--json",
     ];
-    world.run_json(&start).await;
-    world
+    harness.run_json(&start).await;
+    harness
         .run_json(&["start-order", "newer", "--file", path, "--json"])
         .await;
-    world.run_json(&["cancel", "newer", "--json"]).await;
-    world.wait_for_end("newer").await;
-    world.run_json(&["cancel", "older", "--json"]).await;
-    world.wait_for_end("older").await;
+    harness.run_json(&["cancel", "newer", "--json"]).await;
+    harness.wait_for_end("newer").await;
+    harness.run_json(&["cancel", "older", "--json"]).await;
+    harness.wait_for_end("older").await;
     let list = async || {
-        let listed = world
+        let listed = harness
             .run_json(&["list", "--customer", &customer, "--json"])
             .await;
         let listed = listed.as_array().unwrap().clone();
@@ -355,13 +361,13 @@ async fn list_shows_the_newest_closed_order_first() {
     let closed = |listed: &Vec<String>| {
         listed.len() == 2 && listed.iter().all(|order| order.ends_with("false"))
     };
-    let listed = world.wait_until("both closed", list, closed).await;
+    let listed = harness.wait_until("both closed", list, closed).await;
     assert_eq!(listed, ["\"newer\" false", "\"older\" false"]);
 }
 
 #[tokio::test]
 async fn file_errors_name_the_next_step() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("bad.json"), "{").unwrap();
     std::fs::write(folder.path().join("list.json"), "[]").unwrap();
@@ -373,7 +379,7 @@ async fn file_errors_name_the_next_step() {
         &["backup", "create", "missing/orders.backup"],
         &["backup", "restore", "missing.backup"],
     ] {
-        let output = world
+        let output = harness
             .command()
             .args(arguments)
             .current_dir(folder.path())
@@ -388,8 +394,8 @@ async fn file_errors_name_the_next_step() {
 /// The error has the cause and never the password.
 #[tokio::test]
 async fn unreachable_database_error_has_the_cause() {
-    let world = Harness::start().await;
-    let (server, name) = world.database_url.rsplit_once('/').unwrap();
+    let harness = Harness::start().await;
+    let (server, name) = harness.database_url.rsplit_once('/').unwrap();
     let (scheme, host) = server.split_once("://").unwrap();
     let (user, host) = host.rsplit_once('@').unwrap();
     let user = user.split(':').next().unwrap();
@@ -408,7 +414,7 @@ async fn unreachable_database_error_has_the_cause() {
         ),
         (format!("{server}/nothing"), "the database does not exist"),
     ] {
-        let output = world
+        let output = harness
             .command()
             .args(["db", "select 1"])
             .env("DATABASE_URL", &url)
@@ -432,17 +438,17 @@ async fn unreachable_database_error_has_the_cause() {
 
 #[tokio::test]
 async fn check_reports_each_dependency() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     assert_matches_snapshot(
         "check",
-        &world
+        &harness
             .record_session(&[&["check"], &["check", "--json"]])
             .await,
     );
     let mut broken = program();
     let broken = broken
         .arg("check")
-        .env("ORDERFLOW_URL", &world.url)
+        .env("ORDERFLOW_URL", &harness.url)
         .env("TEMPORAL_ADDRESS", "127.0.0.1:9")
         .env("DATABASE_URL", "postgres://app:secret@127.0.0.1:9/app")
         .output()
@@ -486,7 +492,7 @@ async fn check_reports_each_dependency() {
         "{message}"
     );
     // Temporal is available, but the namespace does not exist.
-    let elsewhere = world
+    let elsewhere = harness
         .command()
         .arg("check")
         .env("TEMPORAL_NAMESPACE", "nope")
@@ -512,7 +518,7 @@ async fn check_reports_each_dependency() {
         .create_database(&name, None)
         .await
         .unwrap();
-    let bare = world
+    let bare = harness
         .command()
         .arg("check")
         .env("DATABASE_URL", bare)

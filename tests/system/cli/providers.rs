@@ -10,7 +10,7 @@ use crate::{harness::Harness, webhooks};
 const WAITS: &[&str] = &["--profile", "checkout", "--json"];
 
 /// Starts a harness with webhook secrets and a short settlement grace.
-async fn start_world() -> Harness {
+async fn start_harness() -> Harness {
     webhooks::start_with_webhooks(&[("SETTLEMENT_GRACE", "1s")]).await
 }
 
@@ -61,11 +61,11 @@ impl Harness {
 
 #[tokio::test]
 async fn test_event_pays_an_order_once() {
-    let world = start_world().await;
-    world
+    let harness = start_harness().await;
+    harness
         .run_json(&[&["start-order", "wh-cli-1", "pmt-wh-cli-1"], WAITS].concat())
         .await;
-    world.wait_for_status("wh-cli-1", "pending").await;
+    harness.wait_for_status("wh-cli-1", "pending").await;
     let send = [
         "webhook",
         "send",
@@ -76,24 +76,24 @@ async fn test_event_pays_an_order_once() {
         "--transaction-id",
         "tx-wh-1",
     ];
-    let mut session = format_session_entry(&send, &world.with_secrets(&send).await);
+    let mut session = format_session_entry(&send, &harness.with_secrets(&send).await);
     assert_eq!(
-        world.wait_for_end("wh-cli-1").await.status.as_str(),
+        harness.wait_for_end("wh-cli-1").await.status.as_str(),
         "delivered"
     );
-    assert_eq!(world.came_of("evt-wh-1").await["outcome"], "applied");
+    assert_eq!(harness.came_of("evt-wh-1").await["outcome"], "applied");
     // A repeated event with a new signature is a duplicate, and so is another event of the same
     // payment.
-    session += &format_session_entry(&send, &world.with_secrets(&send).await);
-    let duplicate = world
+    session += &format_session_entry(&send, &harness.with_secrets(&send).await);
+    let duplicate = harness
         .sent(&["standard", "wh-cli-1", "--event-id", "evt-wh-2"])
         .await;
     assert_eq!(
         duplicate["transaction_id"], "tx-wh-1",
         "the transaction id of the order's own payment"
     );
-    assert_eq!(world.came_of("evt-wh-2").await["outcome"], "known");
-    session += &world
+    assert_eq!(harness.came_of("evt-wh-2").await["outcome"], "known");
+    session += &harness
         .record_session(&[
             &["webhooks", "list", "--order", "wh-cli-1"],
             &["webhooks", "show", "evt-wh-1"],
@@ -105,24 +105,24 @@ async fn test_event_pays_an_order_once() {
         ])
         .await;
     assert_matches_snapshot("webhook_events", &session);
-    let all = world.run_json(&["webhooks", "list", "--json"]).await;
+    let all = harness.run_json(&["webhooks", "list", "--json"]).await;
     assert_eq!(all.as_array().unwrap().len(), 2, "{all}");
-    let newest = world
+    let newest = harness
         .run_json(&["webhooks", "list", "--limit", "1", "--json"])
         .await;
     assert_eq!(newest[0]["event_id"], "evt-wh-2");
-    let of_transaction = world
+    let of_transaction = harness
         .run_json(&["webhooks", "list", "--order", "tx-wh-1", "--json"])
         .await;
     assert_eq!(of_transaction.as_array().unwrap().len(), 2);
-    let of_workflow = world
+    let of_workflow = harness
         .run_json(&["webhooks", "list", "--order", "order-wh-cli-1", "--json"])
         .await;
     assert_eq!(of_workflow.as_array().unwrap().len(), 2);
 
     // A replay does not repeat the effects.
-    let audit_events = world.audit_event_types("wh-cli-1").await;
-    let again = world
+    let audit_events = harness.audit_event_types("wh-cli-1").await;
+    let again = harness
         .run_json(&["webhooks", "replay", "evt-wh-1", "--json"])
         .await;
     assert_eq!(again["outcome_before"], "applied");
@@ -130,43 +130,43 @@ async fn test_event_pays_an_order_once() {
         ["applied", "known"].contains(&again["outcome"].as_str().unwrap()),
         "{again}"
     );
-    assert_eq!(world.audit_event_types("wh-cli-1").await, audit_events);
-    world.assert_invariants().await;
+    assert_eq!(harness.audit_event_types("wh-cli-1").await, audit_events);
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn every_provider_pays_or_informs_operators() {
-    let world = start_world().await;
+    let harness = start_harness().await;
     for provider in ["stripe", "adyen", "standard", "square", "checkout"] {
         let id = format!("wh-by-{provider}");
-        world
+        harness
             .run_json(&[&["start-order", id.as_str()], WAITS].concat())
             .await;
-        world.wait_for_status(&id, "pending").await;
-        let sent = world.sent(&[provider, &id]).await;
+        harness.wait_for_status(&id, "pending").await;
+        let sent = harness.sent(&[provider, &id]).await;
         assert_eq!(
             (&sent["status"], &sent["amount"]),
             (&json!(200), &json!(9.99)),
             "{provider}"
         );
         assert_eq!(
-            world.wait_for_end(&id).await.status.as_str(),
+            harness.wait_for_end(&id).await.status.as_str(),
             "delivered",
             "{provider}"
         );
         let event_id = sent["event_id"].as_str().unwrap();
         assert_eq!(
-            world.came_of(event_id).await["outcome"],
+            harness.came_of(event_id).await["outcome"],
             "applied",
             "{provider}"
         );
     }
-    world
+    harness
         .run_json(&[&["start-order", "wh-by-none"], WAITS].concat())
         .await;
     for provider in ["mollie", "gocardless", "shopify"] {
         let message = Harness::expect_stdout(
-            world
+            harness
                 .with_secrets(&["webhook", "send", provider, "wh-by-none"])
                 .await,
         );
@@ -174,43 +174,43 @@ async fn every_provider_pays_or_informs_operators() {
             message.contains("shown to operators and pays nothing"),
             "{message}"
         );
-        let sent = world.sent(&[provider, "wh-by-none"]).await;
+        let sent = harness.sent(&[provider, "wh-by-none"]).await;
         let event_id = sent["event_id"].as_str().unwrap();
         assert_eq!(
-            world.came_of(event_id).await["outcome"],
+            harness.came_of(event_id).await["outcome"],
             "unconfirmed",
             "{provider}"
         );
     }
     assert_eq!(
-        world.get("/orders/wh-by-none").await.body["status"],
+        harness.get("/orders/wh-by-none").await.body["status"],
         "pending"
     );
-    let listed = world
+    let listed = harness
         .run_json(&["webhooks", "list", "--outcome", "unconfirmed", "--json"])
         .await;
     assert_eq!(listed.as_array().unwrap().len(), 6, "{listed}");
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn failed_attempts_and_disputes_are_recorded() {
-    let world = start_world().await;
-    world
+    let harness = start_harness().await;
+    harness
         .run_json(&[&["start-order", "wh-cli-2"], WAITS].concat())
         .await;
-    world.wait_for_status("wh-cli-2", "pending").await;
+    harness.wait_for_status("wh-cli-2", "pending").await;
     // After a failed attempt, the order waits for the next one.
-    let failed = world
+    let failed = harness
         .sent(&["checkout", "wh-cli-2", "--event", "failed"])
         .await;
     let event_id = failed["event_id"].as_str().unwrap();
-    assert_eq!(world.came_of(event_id).await["outcome"], "recorded");
+    assert_eq!(harness.came_of(event_id).await["outcome"], "recorded");
     assert_eq!(
-        world.get("/orders/wh-cli-2").await.body["status"],
+        harness.get("/orders/wh-cli-2").await.body["status"],
         "pending"
     );
-    let again = world
+    let again = harness
         .run_json(&["webhooks", "replay", event_id, "--json"])
         .await;
     assert_eq!(
@@ -218,35 +218,38 @@ async fn failed_attempts_and_disputes_are_recorded() {
         (&json!("recorded"), &json!(false)),
         "the order has the event already"
     );
-    let message =
-        Harness::expect_stdout(world.run_orderflow(&["webhooks", "replay", event_id]).await);
+    let message = Harness::expect_stdout(
+        harness
+            .run_orderflow(&["webhooks", "replay", event_id])
+            .await,
+    );
     assert!(
         message.contains("the order already had this event"),
         "{message}"
     );
-    world.sent(&["checkout", "wh-cli-2"]).await;
+    harness.sent(&["checkout", "wh-cli-2"]).await;
     assert_eq!(
-        world.wait_for_end("wh-cli-2").await.status.as_str(),
+        harness.wait_for_end("wh-cli-2").await.status.as_str(),
         "delivered"
     );
-    let disputed = world
+    let disputed = harness
         .sent(&["checkout", "wh-cli-2", "--event", "disputed"])
         .await;
     let event_id = disputed["event_id"].as_str().unwrap();
-    assert_eq!(world.came_of(event_id).await["outcome"], "recorded");
+    assert_eq!(harness.came_of(event_id).await["outcome"], "recorded");
     let message =
-        Harness::expect_stdout(world.run_orderflow(&["webhooks", "show", event_id]).await);
+        Harness::expect_stdout(harness.run_orderflow(&["webhooks", "show", event_id]).await);
     assert!(
         message.contains("answer the dispute at checkout"),
         "{message}"
     );
     assert!(
-        world
+        harness
             .audit_event_types("wh-cli-2")
             .await
             .contains(&"payment_disputed".to_owned())
     );
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
@@ -256,7 +259,7 @@ async fn payment_without_our_refund_is_refund_due() {
         ("STRIPE_API_KEY", "sk_test_cli"),
         ("STRIPE_API_BASE", "http://127.0.0.1:9"),
     ];
-    let world =
+    let harness =
         webhooks::start_with_webhooks(&[&stripe[..], &[("SETTLEMENT_GRACE", "1s")]].concat()).await;
     let send = [
         "standard",
@@ -268,11 +271,11 @@ async fn payment_without_our_refund_is_refund_due() {
         "--event-id",
         "evt-wh-due",
     ];
-    world
+    harness
         .sent(&[&send[..], &["--transaction-id", "tx-wh-due"]].concat())
         .await;
-    assert_eq!(world.came_of("evt-wh-due").await["outcome"], "refund_due");
-    let session = world
+    assert_eq!(harness.came_of("evt-wh-due").await["outcome"], "refund_due");
+    let session = harness
         .record_session(&[
             &["webhooks", "list", "--outcome", "refund_due"],
             &["webhooks", "show", "evt-wh-due"],
@@ -280,21 +283,21 @@ async fn payment_without_our_refund_is_refund_due() {
         ])
         .await;
     assert_matches_snapshot("payment_refund_due", &session);
-    world.assert_invariants().await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn webhook_send_errors_name_the_next_step() {
     // The API has secrets for two providers only, and one of them differs from the command's.
-    let world = Harness::start_with(&[
+    let harness = Harness::start_with(&[
         ("WEBHOOK_SECRETS_STRIPE", "whsec_stripe"),
         ("WEBHOOK_SECRETS_GOCARDLESS", "another"),
     ])
     .await;
-    world
+    harness
         .run_json(&[&["start-order", "wh-cli-3"], WAITS].concat())
         .await;
-    world.wait_for_status("wh-cli-3", "pending").await;
+    harness.wait_for_status("wh-cli-3", "pending").await;
     let mut session = String::new();
     let invalid: &[&[&str]] = &[
         &["webhook", "send", "mollie", "wh-cli-3", "--event", "failed"],
@@ -314,7 +317,7 @@ async fn webhook_send_errors_name_the_next_step() {
         ],
     ];
     for arguments in invalid {
-        let output = world.with_secrets(arguments).await;
+        let output = harness.with_secrets(arguments).await;
         Harness::refused(&output);
         session += &format_session_entry(arguments, &output);
     }
@@ -325,7 +328,7 @@ async fn webhook_send_errors_name_the_next_step() {
         ("WEBHOOK_SECRETS_FILE", "/nowhere/secrets"),
         ("ORDERFLOW_URL", "http://127.0.0.1:9"),
     ] {
-        let mut command = world.command();
+        let mut command = harness.command();
         let output = command
             .envs(webhooks::webhook_settings())
             .env(name, value)
@@ -337,7 +340,7 @@ async fn webhook_send_errors_name_the_next_step() {
         session += &format_session_entry(&send, &output);
     }
     let adyen = ["webhook", "send", "adyen", "wh-cli-3"];
-    let mut command = world.command();
+    let mut command = harness.command();
     let output = command
         .env("WEBHOOK_SECRETS_ADYEN", "not-hex-topsecret")
         .args(adyen)
@@ -348,7 +351,7 @@ async fn webhook_send_errors_name_the_next_step() {
     session += &format_session_entry(&adyen, &output);
     assert_matches_snapshot("webhook_send_errors", &session);
     assert_eq!(
-        world.run_json(&["webhooks", "list", "--json"]).await,
+        harness.run_json(&["webhooks", "list", "--json"]).await,
         json!([])
     );
 }
@@ -362,14 +365,14 @@ async fn secrets_are_read_as_the_api_reads_them() {
         ("WEBHOOK_SECRETS_FILE", file.to_str().unwrap()),
         ("WEBHOOK_SECRETS_STRIPE", "whsec_environment"),
     ];
-    let world = Harness::start_with(&settings).await;
-    world
+    let harness = Harness::start_with(&settings).await;
+    harness
         .run_json(&[&["start-order", "wh-cli-4"], WAITS].concat())
         .await;
-    world.wait_for_status("wh-cli-4", "pending").await;
+    harness.wait_for_status("wh-cli-4", "pending").await;
     let send = ["webhook", "send", "stripe", "wh-cli-4"];
     Harness::expect_stdout(
-        world
+        harness
             .command()
             .envs(settings)
             .args(send)
@@ -378,7 +381,7 @@ async fn secrets_are_read_as_the_api_reads_them() {
             .unwrap(),
     );
     assert_eq!(
-        world.wait_for_end("wh-cli-4").await.status.as_str(),
+        harness.wait_for_end("wh-cli-4").await.status.as_str(),
         "delivered"
     );
 }

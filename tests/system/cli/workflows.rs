@@ -5,21 +5,23 @@ use crate::harness::Harness;
 
 #[tokio::test]
 async fn workflow_is_described_by_either_id() {
-    let world = Harness::start().await;
-    world
+    let harness = Harness::start().await;
+    harness
         .run_json(&["start-order", "cli-history", "pmt-history", "--json"])
         .await;
-    world.wait_for_end("cli-history").await;
+    harness.wait_for_end("cli-history").await;
     let look = async || {
-        world
+        harness
             .run_json(&["describe", "order-cli-history", "--json"])
             .await
     };
-    let by_workflow = world
+    let by_workflow = harness
         .wait_until("the close", look, |found| found["status"] == "Completed")
         .await;
     assert_eq!(
-        world.run_json(&["describe", "cli-history", "--json"]).await,
+        harness
+            .run_json(&["describe", "cli-history", "--json"])
+            .await,
         by_workflow
     );
     assert_eq!(
@@ -27,7 +29,7 @@ async fn workflow_is_described_by_either_id() {
         "{by_workflow}"
     );
     let shown = Harness::expect_stdout(
-        world
+        harness
             .run_orderflow(&["describe", "shipping-cli-history-1"])
             .await,
     );
@@ -36,7 +38,7 @@ async fn workflow_is_described_by_either_id() {
     }
     assert_matches_snapshot(
         "describe_unknown",
-        &world
+        &harness
             .record_session(&[&["describe", "nothing"], &["history", "not an id"]])
             .await,
     );
@@ -44,8 +46,8 @@ async fn workflow_is_described_by_either_id() {
 
 #[tokio::test]
 async fn history_includes_the_shipments() {
-    let world = Harness::start().await;
-    world
+    let harness = Harness::start().await;
+    harness
         .run_json(&[
             "start-order",
             "cli-history-2",
@@ -55,9 +57,9 @@ async fn history_includes_the_shipments() {
             "--json",
         ])
         .await;
-    world.wait_for_end("cli-history-2").await;
+    harness.wait_for_end("cli-history-2").await;
     let look = async || {
-        world
+        harness
             .run_json(&["history", "order-cli-history-2", "--json"])
             .await
     };
@@ -68,7 +70,7 @@ async fn history_includes_the_shipments() {
                 .any(|event| event["type"] == "WorkflowExecutionCompleted")
         })
     };
-    let history = world.wait_until("the close", look, closed).await;
+    let history = harness.wait_until("the close", look, closed).await;
     let started = &history["events"][0];
     assert_eq!(
         (&started["event_id"], &started["type"]),
@@ -87,7 +89,7 @@ async fn history_includes_the_shipments() {
     );
     // The text output has one line per event and accepts either id.
     let history_text =
-        Harness::expect_stdout(world.run_orderflow(&["history", "cli-history-2"]).await);
+        Harness::expect_stdout(harness.run_orderflow(&["history", "cli-history-2"]).await);
     let line = |part: &str| {
         history_text
             .lines()
@@ -122,7 +124,7 @@ async fn history_includes_the_shipments() {
 /// README's lines for Temporal's own CLI, on an order that waits for its payment.
 #[tokio::test]
 async fn temporal_cli_uses_the_stacks_address() {
-    let world = Harness::start().await;
+    let harness = Harness::start().await;
     let start = [
         "start-order",
         "cli-temporal",
@@ -130,8 +132,8 @@ async fn temporal_cli_uses_the_stacks_address() {
         "checkout",
         "--json",
     ];
-    world.run_json(&start).await;
-    world.wait_for_step("cli-temporal", "pay").await;
+    harness.run_json(&start).await;
+    harness.wait_for_step("cli-temporal", "pay").await;
     let query = [
         "temporal",
         "workflow",
@@ -141,7 +143,7 @@ async fn temporal_cli_uses_the_stacks_address() {
         "--type",
         "get_full_state",
     ];
-    let state = Harness::expect_stdout(world.run_orderflow(&query).await);
+    let state = Harness::expect_stdout(harness.run_orderflow(&query).await);
     assert!(state.contains("cli-temporal"), "{state}");
     let cancel = [
         "temporal",
@@ -154,8 +156,8 @@ async fn temporal_cli_uses_the_stacks_address() {
         "--input",
         "\"changed my mind\"",
     ];
-    Harness::expect_stdout(world.run_orderflow(&cancel).await);
-    let order = world.wait_for_end("cli-temporal").await;
+    Harness::expect_stdout(harness.run_orderflow(&cancel).await);
+    let order = harness.wait_for_end("cli-temporal").await;
     assert_eq!(
         order.cancellation_reason.as_deref(),
         Some("changed my mind")
@@ -168,7 +170,7 @@ async fn temporal_cli_uses_the_stacks_address() {
         "--workflow-id",
         "order-none",
     ];
-    let output = world.run_orderflow(&unknown).await;
+    let output = harness.run_orderflow(&unknown).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
 }
 
