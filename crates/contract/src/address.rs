@@ -18,7 +18,16 @@ impl Request for AddressChange {
         read_change(fields)
     }
     fn object_schema() -> Value {
-        change_schema()
+        with_any_field(schema::object(address_properties()))
+    }
+
+    /// Either the fields of the address, or `{"address": {…}}`, or the street as a plain string.
+    fn schema() -> Value {
+        let address = schema::nullable(Self::object_schema());
+        let names = [("address", address.clone()), ("shipping_address", address)];
+        let nested = schema::requiring(schema::object(names.into()), &[&ADDRESS_NAMES]);
+        let street = schema::not_null(schema::filled_text(MAX_STREET_LENGTH));
+        json!({"anyOf": [Self::object_schema(), nested, street]})
     }
 }
 
@@ -71,20 +80,28 @@ pub(crate) fn read_order_address(fields: &mut Fields<'_, '_>) -> AddressChange {
     }
 }
 
-/// Returns the schema of the bodies that [`read_change`] accepts.
-fn change_schema() -> Value {
-    let address = schema::nullable(schema::object(address_properties()));
-    let mut fields = address_properties();
-    fields.extend([("address", address.clone()), ("shipping_address", address)]);
-    schema::object(fields)
+/// Requires that at least one field of the address has a value.
+fn with_any_field(mut object: Value) -> Value {
+    let fields = address_properties();
+    let lengths = fields.iter().map(|(name, field)| {
+        let longest = field["maxLength"]
+            .as_u64()
+            .and_then(|length| length.try_into().ok());
+        (
+            name,
+            schema::not_null(schema::filled_text(longest.unwrap_or(MAX_STREET_LENGTH))),
+        )
+    });
+    object["anyOf"] = lengths
+        .map(|(name, field)| json!({"required": [name], "properties": {(*name): field}}))
+        .collect();
+    object
 }
 
 fn address_properties() -> schema::Properties {
     let text = schema::text;
-    let mut street = text(MAX_STREET_LENGTH);
-    street["minLength"] = json!(1);
     [
-        ("street", street),
+        ("street", schema::filled_text(MAX_STREET_LENGTH)),
         ("city", text(MAX_PLACE_LENGTH)),
         ("state", text(MAX_PLACE_LENGTH)),
         ("postal_code", text(MAX_POSTAL_CODE_LENGTH)),
@@ -96,9 +113,14 @@ fn address_properties() -> schema::Properties {
 }
 
 /// Returns the schemas of the fields that [`read_order_address`] reads.
-pub(crate) fn order_address_properties() -> schema::Properties {
-    let address =
-        json!({"anyOf": [schema::object(address_properties()), schema::text(MAX_STREET_LENGTH)]});
+pub(crate) fn order_address_properties(has_street: bool) -> schema::Properties {
+    let object = schema::object(address_properties());
+    let address = if has_street {
+        let object = schema::requiring(object, &[&["street"]]);
+        json!({"anyOf": [object, schema::filled_text(MAX_STREET_LENGTH)]})
+    } else {
+        json!({"anyOf": [object, schema::text(MAX_STREET_LENGTH)]})
+    };
     let text = schema::text;
     [
         ("shipping_address", address.clone()),

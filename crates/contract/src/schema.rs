@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use domain::Identifier;
+use domain::{Currency, Identifier};
 
 /// The schemas of all known fields. A `null` counts as absent.
 pub(crate) type Properties = BTreeMap<&'static str, Value>;
@@ -18,27 +18,62 @@ pub(crate) fn object(properties: Properties) -> Value {
     json!({"type": "object", "properties": properties, "additionalProperties": false})
 }
 
-/// Requires each of these fields, by any of its names.
+/// Requires each of these fields, by any of its names and with a value other than `null`.
 pub(crate) fn requiring(mut object: Value, fields: &[&[&str]]) -> Value {
-    let by_name = |names: &&[&str]| match *names {
-        [name] => json!({"required": [name]}),
-        names => {
-            json!({"anyOf": names.iter().map(|name| json!({"required": [name]})).collect::<Vec<_>>()})
-        }
+    let by_any_name = |names: &[&str]| {
+        let by_name = |name: &&str| json!({"required": [name], "properties": {(*name): {"not": {"type": "null"}}}});
+        json!({"anyOf": names.iter().map(by_name).collect::<Vec<_>>()})
     };
-    object["allOf"] = fields.iter().map(by_name).collect();
+    let (single, several): (Vec<&[&str]>, Vec<&[&str]>) =
+        fields.iter().partition(|names| names.len() == 1);
+    for name in single.iter().flat_map(|names| names.iter()) {
+        object["properties"][*name] = not_null(object["properties"][*name].take());
+    }
+    if !single.is_empty() {
+        object["required"] = json!(single.concat());
+    }
+    if !several.is_empty() {
+        object["allOf"] = several.into_iter().map(by_any_name).collect();
+    }
     object
+}
+
+/// Removes `null` from the types of a schema.
+pub(crate) fn not_null(mut schema: Value) -> Value {
+    if let Some(types) = schema["type"].as_array() {
+        let types: Vec<_> = types
+            .iter()
+            .filter(|name| *name != "null")
+            .cloned()
+            .collect();
+        schema["type"] = match types.as_slice() {
+            [only] => only.clone(),
+            _ => json!(types),
+        };
+    }
+    schema
 }
 
 pub(crate) fn nullable(schema: Value) -> Value {
     json!({"anyOf": [schema, {"type": "null"}]})
 }
 
+/// The control characters, and all white space of Unicode, as parts of a character class.
+const CONTROL: &str = r"\u0000-\u001f\u007f-\u009f";
+const WHITE_SPACE: &str = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000";
+
 /// Returns the schema of a text that `Fields::take_text` reads. White space at the ends may contain
 /// control characters, because it is trimmed.
 pub(crate) fn text(longest: usize) -> Value {
-    let pattern = r"^[^\u0000-\u0008\u000e-\u001b\u007f-\u0084\u0086-\u009f]*$";
+    let pattern = format!("^[{WHITE_SPACE}]*[^{CONTROL}]*[{WHITE_SPACE}]*$");
     json!({"type": ["string", "null"], "maxLength": longest, "pattern": pattern})
+}
+
+/// Returns the schema of a text that is not blank.
+pub(crate) fn filled_text(longest: usize) -> Value {
+    let first = format!("[^{CONTROL}{WHITE_SPACE}]");
+    let pattern = format!("^[{WHITE_SPACE}]*{first}[^{CONTROL}]*[{WHITE_SPACE}]*$");
+    json!({"type": ["string", "null"], "minLength": 1, "maxLength": longest, "pattern": pattern})
 }
 
 /// Returns the schema of a valid identifier.
@@ -53,23 +88,26 @@ pub(crate) fn identifier<T: Identifier>() -> Value {
     schema
 }
 
-/// Returns the schema of a decimal, as a number or a string.
-pub(crate) fn decimal() -> Value {
-    json!({"type": ["number", "string", "null"], "pattern": r"^-?[0-9]+(\.[0-9]+)?$"})
-}
-
+/// Returns the schema of a currency code, which lists all accepted codes.
 pub(crate) fn currency() -> Value {
-    json!({"type": ["string", "null"], "pattern": "^[A-Z]{3}$"})
+    let letters = || 'A'..='Z';
+    let codes = letters().flat_map(|first| {
+        letters()
+            .flat_map(move |second| letters().map(move |third| format!("{first}{second}{third}")))
+    });
+    let known = codes.filter(|code| Currency::parse(code).is_ok());
+    let values: Vec<_> = known.map(Value::String).chain([Value::Null]).collect();
+    json!({"type": ["string", "null"], "enum": values})
 }
 
+/// Returns the schema of a decimal above zero, as a number or a string.
 pub(crate) fn above_zero() -> Value {
-    let mut schema = decimal();
-    schema["exclusiveMinimum"] = json!(0);
-    schema
+    let pattern = r"^([0-9]*[1-9][0-9]*(\.[0-9]+)?|[0-9]+\.[0-9]*[1-9][0-9]*)$";
+    json!({"type": ["number", "string", "null"], "exclusiveMinimum": 0, "pattern": pattern})
 }
 
+/// Returns the schema of a decimal of at least zero, as a number or a string.
 pub(crate) fn amount() -> Value {
-    let mut schema = decimal();
-    schema["minimum"] = json!(0);
-    schema
+    let pattern = r"^[0-9]+(\.[0-9]+)?$";
+    json!({"type": ["number", "string", "null"], "minimum": 0, "pattern": pattern})
 }

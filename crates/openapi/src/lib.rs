@@ -5,7 +5,6 @@
 //! [`document`]. Start reading at [`operation`], which describes each route; a route without a description does not
 //! compile.
 
-pub mod check;
 mod description;
 mod event;
 mod examples;

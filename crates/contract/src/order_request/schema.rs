@@ -12,17 +12,17 @@ use domain::{CustomerId, PaymentId, Profile, Sku};
 impl OrderRequest {
     /// Returns the schema of an order with items and an address.
     pub fn schema() -> Value {
-        let whole = schema::object(fields(1));
+        let whole = schema::object(fields(true));
         schema::requiring(whole, &[&["items"], &["shipping_address", "address"]])
     }
 
     /// Returns the schema of an order in which every field is optional.
     pub fn partial_schema() -> Value {
-        schema::object(fields(0))
+        schema::object(fields(false))
     }
 }
 
-fn fields(fewest_lines: usize) -> schema::Properties {
+fn fields(is_complete: bool) -> schema::Properties {
     let mut fields: schema::Properties = [
         ("customer", customer()),
         ("customer_id", schema::identifier::<CustomerId>()),
@@ -30,7 +30,7 @@ fn fields(fewest_lines: usize) -> schema::Properties {
         ("customer_email", email()),
         (
             "items",
-            json!({"type": ["array", "null"], "minItems": fewest_lines, "maxItems": MAX_LINE_ITEMS, "items": line()}),
+            json!({"type": ["array", "null"], "minItems": usize::from(is_complete), "maxItems": MAX_LINE_ITEMS, "items": line()}),
         ),
         ("currency", schema::currency()),
         ("payment_id", schema::identifier::<PaymentId>()),
@@ -38,7 +38,7 @@ fn fields(fewest_lines: usize) -> schema::Properties {
         ("profile", profile()),
     ]
     .into();
-    fields.append(&mut address::order_address_properties());
+    fields.append(&mut address::order_address_properties(is_complete));
     fields
 }
 
@@ -73,7 +73,7 @@ fn line() -> Value {
 }
 
 fn quantity() -> Value {
-    let whole = r"^[0-9]+(\.0+)?$";
+    let whole = r"^0*([1-9][0-9]{0,3}|10000)(\.0+)?$";
     json!({"type": ["integer", "string", "null"], "minimum": 1, "maximum": MAX_QUANTITY, "pattern": whole})
 }
 
