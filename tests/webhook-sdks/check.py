@@ -48,6 +48,7 @@ class Stripe:
         return random_json(dice)
 
     def accepts(self, secret, headers, body):
+        """Returns whether the vendor's SDK accepts the signature."""
         try:
             with mock.patch("time.time", lambda: NOW):
                 return stripe.WebhookSignature.verify_header(body, headers.get("stripe-signature"), secret, 300)
@@ -184,10 +185,10 @@ def variants(vendor, dice):
 def run_judge(judge, cases):
     """Runs the example program `judge` on the cases and returns its results."""
     with tempfile.TemporaryDirectory() as folder:
-        question, answer = Path(folder, "in.json"), Path(folder, "out.json")
-        question.write_text(json.dumps(cases))
-        subprocess.run([judge, question, answer], check=True)
-        return json.loads(answer.read_text())
+        cases_file, results_file = Path(folder, "in.json"), Path(folder, "out.json")
+        cases_file.write_text(json.dumps(cases))
+        subprocess.run([judge, cases_file, results_file], check=True)
+        return json.loads(results_file.read_text())
 
 
 def make_case(vendor, secret, body, headers=None):

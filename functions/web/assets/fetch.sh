@@ -1,7 +1,12 @@
 #!/usr/bin/env bash
-# Renews the checked-in files of Swagger UI and ReDoc from npm, by the versions of package.json and the hashes of
-# package-lock.json. After changing a version: `npm install --package-lock-only` here, then this, then
-# src/files.rs, which names each folder. SHA256SUMS is what the tests compare with, as they have no network.
+# Downloads Swagger UI and ReDoc from npm and replaces the files in this folder. Versions are in package.json, hashes in
+# package-lock.json. To change a version:
+#
+#   1. Edit package.json and run `npm install --package-lock-only` in this folder.
+#   2. Run this script.
+#   3. Change the folder name in src/files.rs.
+#
+# The tests compare the files with SHA256SUMS, because they have no network.
 set -euo pipefail
 cd "$(dirname "$0")"
 trap 'rm -rf node_modules' EXIT
@@ -17,14 +22,14 @@ copy() {
     mkdir "$folder"
     cp "node_modules/$package/LICENSE" "$folder/"
     for file in "$@"; do
-        # Without the line that names a source map: nobody serves it, and a browser's tools would ask for it.
+        # Remove the source map's line. The map is not served, so a browser's developer tools would get a 404.
         sed '/^\/[/*]# sourceMappingURL=.*$/d' "node_modules/$package/$from$file" >"$folder/$file"
     done
 }
 copy swagger-ui-dist swagger-ui "" swagger-ui-bundle.js swagger-ui-bundle.js.LICENSE.txt swagger-ui.css NOTICE
 copy redoc redoc bundles/ redoc.standalone.js redoc.standalone.js.LICENSE.txt
-# ReDoc's own mark would come from its maker's network: an empty picture in its place. The link to them stays.
-nothing='data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA='
-sed -i "s#https://cdn.redoc.ly/redoc/logo-mini.svg#$nothing#" redoc-*/redoc.standalone.js
+# An empty image replaces ReDoc's logo, which a browser would load from the vendor's CDN. The link to the vendor remains.
+empty_image='data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA='
+sed -i "s#https://cdn.redoc.ly/redoc/logo-mini.svg#$empty_image#" redoc-*/redoc.standalone.js
 ! grep -q 'cdn\.redoc' redoc-*/redoc.standalone.js
 sha256sum swagger-ui-*/* redoc-*/* >SHA256SUMS
