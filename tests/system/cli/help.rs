@@ -44,7 +44,7 @@ async fn manual_equals_docs_cli_md() {
 }
 
 #[tokio::test]
-async fn usage_errors_are_one_line_with_exit_code_2() {
+async fn usage_errors_print_one_line_and_exit_2() {
     let mut session = String::new();
     let invalid: &[&[&str]] = &[
         &["fly"],
@@ -153,7 +153,7 @@ async fn every_shell_has_completions() {
 /// A closed pipe, as of `| head -1`, is not an error; a full disk is an error of one line. Neither
 /// panics.
 #[tokio::test]
-async fn closed_pipe_is_no_error_but_full_disk_is() {
+async fn full_disk_fails_but_closed_pipe_does_not() {
     for arguments in [
         &["completions", "bash"][..],
         &["manual"],
