@@ -97,8 +97,8 @@ struct Timeline<'a> {
 impl<'a> Timeline<'a> {
     async fn start(api: &'a ApiClient, body: Value) -> Result<Self> {
         let started = Instant::now();
-        let answer = api.create_order(&body).await?;
-        let id = answer.text_at("/order_id").to_owned();
+        let response = api.create_order(&body).await?;
+        let id = response.text_at("/order_id").to_owned();
         print(&format!(
             "  {id} accepted after {} ms",
             started.elapsed().as_millis()
@@ -164,11 +164,11 @@ impl<'a> Timeline<'a> {
 
     async fn print_new(&mut self) -> Result<()> {
         let path = format!("events?after={}", self.seen);
-        let answer = self
+        let response = self
             .api
             .call_order(Method::GET, &self.id, &[&path], None)
             .await?;
-        let events = answer.body["events"]
+        let events = response.body["events"]
             .as_array()
             .context("the API's response has no events")?;
         for event in events {

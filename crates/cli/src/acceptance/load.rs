@@ -155,19 +155,19 @@ async fn start_all(api: &Arc<ApiClient>, customer: &str, arguments: &Load) -> Re
                 let mut body = sample_order(&customer);
                 body["payment"] = json!({"payment_id": format!("pmt-{customer}-{number}")});
                 let began = Instant::now();
-                let answer = api
+                let response = api
                     .create_order(&body)
                     .await
-                    .map(|answer| answer.text_at("/order_id").to_owned());
-                done.push((answer, began.elapsed()));
+                    .map(|response| response.text_at("/order_id").to_owned());
+                done.push((response, began.elapsed()));
             }
         });
     }
     let (mut ids, mut latencies, mut wrong) = (BTreeSet::new(), Vec::new(), Vec::new());
     while let Some(done) = callers.join_next().await {
-        for (answer, latency) in done? {
+        for (response, latency) in done? {
             latencies.push(latency);
-            match answer {
+            match response {
                 Ok(id) => drop(ids.insert(id)),
                 Err(error) => wrong.push(format!("an order was not started: {error:#}")),
             }
@@ -202,12 +202,12 @@ async fn list_orders(api: &ApiClient, customer: &str) -> Result<Vec<Listed>> {
     let mut found = Vec::new();
     let mut page = Some(format!("orders?customer_id={customer}&limit=200"));
     while let Some(path) = page {
-        let answer = api.get_path(&path).await?;
-        let Some(orders) = answer.body.get("orders") else {
+        let response = api.get_path(&path).await?;
+        let Some(orders) = response.body.get("orders") else {
             bail!("the API's response has no orders")
         };
         found.extend(serde_json::from_value::<Vec<Listed>>(orders.clone())?);
-        page = answer.next;
+        page = response.next;
     }
     Ok(found)
 }

@@ -14,43 +14,39 @@ pub(crate) async fn run_query(arguments: QueryArguments) -> Result<()> {
     let pool = target::open_database().await?;
     let json = arguments.output.json;
     if let Some(sql) = arguments.sql {
-        let answer = adhoc_query::run_query(&pool, &sql, arguments.limit).await?;
-        if answer.has_more {
+        let table = adhoc_query::run_query(&pool, &sql, arguments.limit).await?;
+        if table.has_more {
             eprintln!(
                 "only the first {} rows are printed; print more with --limit",
                 arguments.limit
             );
         }
         return if json {
-            print_json(&rows_json(&answer))
+            print_json(&rows_json(&table))
         } else {
-            print(&format_rows(&answer))
+            print(&format_rows(&table))
         };
     }
-    let (mut answers, mut texts) = (Map::new(), Vec::new());
+    let (mut documents, mut texts) = (Map::new(), Vec::new());
     for (title, sql) in adhoc_query::OVERVIEW_QUERIES {
-        let answer = adhoc_query::run_query(&pool, sql, arguments.limit).await?;
-        answers.insert(title.replace(' ', "_"), rows_json(&answer));
-        texts.push(format!(
-            "{}\n{}",
-            paint_heading(title),
-            format_rows(&answer)
-        ));
+        let table = adhoc_query::run_query(&pool, sql, arguments.limit).await?;
+        documents.insert(title.replace(' ', "_"), rows_json(&table));
+        texts.push(format!("{}\n{}", paint_heading(title), format_rows(&table)));
     }
     if json {
-        print_json(&answers)
+        print_json(&documents)
     } else {
         print(&texts.join("\n\n"))
     }
 }
 
-fn format_rows(answer: &QueryTable) -> String {
-    let names: Vec<_> = answer
+fn format_rows(table: &QueryTable) -> String {
+    let names: Vec<_> = table
         .columns
         .iter()
         .map(|column| column.name.as_str())
         .collect();
-    let rows: Vec<Vec<String>> = answer
+    let rows: Vec<Vec<String>> = table
         .rows
         .iter()
         .map(|row| {
@@ -68,9 +64,9 @@ fn format_rows(answer: &QueryTable) -> String {
     }
 }
 
-fn rows_json(answer: &QueryTable) -> Value {
+fn rows_json(table: &QueryTable) -> Value {
     let document = |row: &Vec<Option<String>>| -> Value {
-        let cells = answer.columns.iter().zip(row).map(|(column, cell)| {
+        let cells = table.columns.iter().zip(row).map(|(column, cell)| {
             let value = cell
                 .as_deref()
                 .map_or(Value::Null, |text| cell_json(column.kind, text));
@@ -78,7 +74,7 @@ fn rows_json(answer: &QueryTable) -> Value {
         });
         cells.collect::<Map<_, _>>().into()
     };
-    answer.rows.iter().map(document).collect()
+    table.rows.iter().map(document).collect()
 }
 
 fn cell_json(kind: ColumnKind, text: &str) -> Value {

@@ -37,7 +37,7 @@ pub(crate) async fn show_audit_events(arguments: EventsArguments) -> Result<()> 
 async fn print_events(api: &ApiClient, id: &str, mut after: u64, json: bool) -> Result<u64> {
     const PAGE: usize = 200;
     loop {
-        let answer = api
+        let response = api
             .call_order(
                 Method::GET,
                 id,
@@ -45,7 +45,7 @@ async fn print_events(api: &ApiClient, id: &str, mut after: u64, json: bool) -> 
                 None,
             )
             .await?;
-        let Some(events) = answer.body.get("events").and_then(Value::as_array) else {
+        let Some(events) = response.body.get("events").and_then(Value::as_array) else {
             return Ok(after);
         };
         for event in events {

@@ -77,7 +77,7 @@ fn body_of<const N: usize>(values: [(&str, Option<String>); N]) -> Map<String, V
 }
 
 async fn send_signal(order: &OrderArguments, name: &str, body: Map<String, Value>) -> Result<()> {
-    let answer = ApiClient::from_env()?
+    let response = ApiClient::from_env()?
         .call_order(
             Method::POST,
             &order.id,
@@ -86,15 +86,15 @@ async fn send_signal(order: &OrderArguments, name: &str, body: Map<String, Value
         )
         .await?;
     if order.output.json {
-        return print(&answer.text);
+        return print(&response.text);
     }
-    let id = answer
+    let id = response
         .body
         .get("order_id")
         .and_then(Value::as_str)
         .context("the API's response has no order_id")?;
-    let message = answer.text_at("/message");
-    let already = if answer.is_true("/already") && !message.contains("already") {
+    let message = response.text_at("/message");
+    let already = if response.is_true("/already") && !message.contains("already") {
         " No change was needed."
     } else {
         ""

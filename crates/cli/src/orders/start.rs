@@ -34,19 +34,22 @@ pub(crate) async fn start_order(arguments: StartArguments) -> Result<()> {
     if !address.is_empty() {
         body.insert("address".to_owned(), address.into());
     }
-    let answer = api
+    let response = api
         .call_order(Method::POST, &id, &["start"], Some(&body.into()))
         .await?;
     if arguments.output.json {
-        return print(&answer.text);
+        return print(&response.text);
     }
-    let order_id = answer.text_at("/order_id");
-    let message = if answer.is_true("/already_started") {
+    let order_id = response.text_at("/order_id");
+    let message = if response.is_true("/already_started") {
         "Order was already started."
     } else {
-        answer.text_at("/message")
+        response.text_at("/message")
     };
-    let total = format_money(answer.body.get("total_amount"), answer.text_at("/currency"));
+    let total = format_money(
+        response.body.get("total_amount"),
+        response.text_at("/currency"),
+    );
     print(&format!(
         "{order_id}: {message} {total}\nfollow it with: orderflow status {order_id} --watch"
     ))

@@ -30,23 +30,23 @@ pub(crate) async fn show_status(arguments: StatusArguments) -> Result<()> {
     let waiting = waiting_indicator(arguments.watch);
     loop {
         ticks.tick().await;
-        let answer = api
+        let response = api
             .call_order(Method::GET, &order.id, &["status"], None)
             .await?;
         let line = if order.output.json {
-            answer.text.clone()
+            response.text.clone()
         } else {
-            format_status_line(&answer)
+            format_status_line(&response)
         };
         // The source (workflow or database) can change while the order does not.
         let state = ["/status", "/step", "/updated_at"]
-            .map(|pointer| answer.text_at(pointer))
+            .map(|pointer| response.text_at(pointer))
             .join(" ");
         if state != last {
             waiting.suspend(|| print(&line))?;
             last = state;
         }
-        if !arguments.watch || !answer.is_true("/is_running") {
+        if !arguments.watch || !response.is_true("/is_running") {
             return Ok(());
         }
     }
@@ -62,30 +62,30 @@ fn waiting_indicator(is_waiting: bool) -> ProgressBar {
     spinner
 }
 
-fn format_status_line(answer: &ApiResponse) -> String {
-    let ended = if answer.is_true("/is_running") {
+fn format_status_line(response: &ApiResponse) -> String {
+    let ended = if response.is_true("/is_running") {
         ""
     } else {
         ", ended"
     };
     let [id, status, step, updated_at, source] =
         ["/order_id", "/status", "/step", "/updated_at", "/source"]
-            .map(|pointer| answer.text_at(pointer));
+            .map(|pointer| response.text_at(pointer));
     format!("{updated_at}  {id}  {status} (step {step}{ended}; from {source})")
 }
 
 pub(crate) async fn show_order(order: OrderArguments) -> Result<()> {
-    let answer = ApiClient::from_env()?
+    let response = ApiClient::from_env()?
         .call_order(Method::GET, &order.id, &[], None)
         .await?;
     if order.output.json {
-        return print(&answer.text);
+        return print(&response.text);
     }
-    let text = |pointer: &str| answer.text_at(pointer).to_owned();
+    let text = |pointer: &str| response.text_at(pointer).to_owned();
     let joined = |pointers: &[&str]| {
         let parts: Vec<_> = pointers
             .iter()
-            .map(|pointer| answer.text_at(pointer))
+            .map(|pointer| response.text_at(pointer))
             .filter(|part| !part.is_empty())
             .collect();
         parts.join(", ")
@@ -105,15 +105,18 @@ pub(crate) async fn show_order(order: OrderArguments) -> Result<()> {
                 text("/source")
             ),
         ),
-        ("running", answer.is_true("/is_running").to_string()),
+        ("running", response.is_true("/is_running").to_string()),
         (
             "customer",
             joined(&["/customer/id", "/customer/name", "/customer/email"]),
         ),
-        ("items", format_items(&answer)),
+        ("items", format_items(&response)),
         (
             "total",
-            format_money(answer.body.get("total_amount"), answer.text_at("/currency")),
+            format_money(
+                response.body.get("total_amount"),
+                response.text_at("/currency"),
+            ),
         ),
         ("address", joined(&address)),
         (
@@ -136,17 +139,17 @@ pub(crate) async fn show_order(order: OrderArguments) -> Result<()> {
     ]))
 }
 
-fn format_items(answer: &ApiResponse) -> String {
+fn format_items(response: &ApiResponse) -> String {
     let item = |item: &Value| {
         let part = |name: &str| item.get(name).map(Value::to_string).unwrap_or_default();
-        let price = format_money(item.get("unit_price"), answer.text_at("/currency"));
+        let price = format_money(item.get("unit_price"), response.text_at("/currency"));
         format!(
             "{} × {} at {price}",
             part("quantity"),
             part("sku").trim_matches('"')
         )
     };
-    let items = answer.body.get("items").and_then(Value::as_array);
+    let items = response.body.get("items").and_then(Value::as_array);
     items
         .map(|items| items.iter().map(item).collect::<Vec<_>>().join(", "))
         .unwrap_or_default()
@@ -163,28 +166,28 @@ pub(crate) async fn show_result(arguments: ResultArguments) -> Result<()> {
     let waiting = waiting_indicator(arguments.wait);
     let mut ticks = interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let answer = loop {
+    let response = loop {
         ticks.tick().await;
-        let answer = api.call_order(Method::GET, &order.id, &[], None).await?;
-        if !answer.is_true("/is_running") {
-            break answer;
+        let response = api.call_order(Method::GET, &order.id, &[], None).await?;
+        if !response.is_true("/is_running") {
+            break response;
         }
         if !arguments.wait {
-            let (status, step) = (answer.text_at("/status"), answer.text_at("/step"));
+            let (status, step) = (response.text_at("/status"), response.text_at("/step"));
             bail!(
                 "order {} is still running ({status}, step {step}); wait for its end with --wait",
-                answer.text_at("/order_id")
+                response.text_at("/order_id")
             );
         }
     };
     waiting.finish_and_clear();
     if order.output.json {
-        return print(&answer.text);
+        return print(&response.text);
     }
-    let text = |pointer: &str| answer.text_at(pointer).to_owned();
+    let text = |pointer: &str| response.text_at(pointer).to_owned();
     let failure = [
-        answer.text_at("/failure/code"),
-        answer.text_at("/failure/detail"),
+        response.text_at("/failure/code"),
+        response.text_at("/failure/detail"),
     ]
     .join(": ");
     print(&format_fields(&[

@@ -105,11 +105,11 @@ async fn wait_for_snapshot(client: &Client, name: &str) -> Result<DbSnapshot> {
             .await
     };
     let first =
-        |answer: &aws_sdk_rds::operation::describe_db_snapshots::DescribeDbSnapshotsOutput| {
-            answer.db_snapshots().first().cloned()
+        |response: &aws_sdk_rds::operation::describe_db_snapshots::DescribeDbSnapshotsOutput| {
+            response.db_snapshots().first().cloned()
         };
-    let stage = |answer: &_| {
-        let snapshot = first(answer);
+    let stage = |response: &_| {
+        let snapshot = first(response);
         let status = snapshot
             .as_ref()
             .and_then(DbSnapshot::status)
@@ -123,7 +123,7 @@ async fn wait_for_snapshot(client: &Client, name: &str) -> Result<DbSnapshot> {
         }
     };
     let explain = |error: &_| explain_error(error, client, "rds:DescribeDBSnapshots", name);
-    let answer =
+    let response =
         wait_until_available(&format!("the snapshot {name}"), describe, stage, explain).await?;
-    first(&answer).with_context(|| format!("RDS returned no description of the snapshot {name}"))
+    first(&response).with_context(|| format!("RDS returned no description of the snapshot {name}"))
 }

@@ -273,18 +273,18 @@ async fn wait_for_instance(client: &Client, new: &str) -> Result<DbInstance> {
             .send()
             .await
     };
-    let first = |answer: &DescribeDbInstancesOutput| answer.db_instances().first().cloned();
-    let stage = |answer: &DescribeDbInstancesOutput| {
-        let status = first(answer)
+    let first = |response: &DescribeDbInstancesOutput| response.db_instances().first().cloned();
+    let stage = |response: &DescribeDbInstancesOutput| {
+        let status = first(response)
             .and_then(|instance| instance.db_instance_status)
             .unwrap_or("creating".to_owned());
         Stage {
             status,
-            percent: first(answer).and_then(|instance| instance.percent_progress),
+            percent: first(response).and_then(|instance| instance.percent_progress),
         }
     };
     let explain = |error: &_| explain_error(error, client, "rds:DescribeDBInstances", new);
-    let answer =
+    let response =
         wait_until_available(&format!("the instance {new}"), describe, stage, explain).await?;
-    first(&answer).with_context(|| format!("RDS returned no description of the instance {new}"))
+    first(&response).with_context(|| format!("RDS returned no description of the instance {new}"))
 }
