@@ -456,14 +456,14 @@ async fn customer_sees_only_its_own_orders() {
             .expect_problem(404, "order_not_found")
             .to_string();
         let unknown = harness
-            .call(bob, "GET", &path.replace("alice-1", "nobody-1"), None)
+            .call(bob, "GET", &path.replace("alice-1", "unknown-1"), None)
             .await;
         assert_eq!(
             foreign,
             unknown
                 .expect_problem(404, "order_not_found")
                 .to_string()
-                .replace("nobody-1", "alice-1")
+                .replace("unknown-1", "alice-1")
         );
     }
     harness.worker.restart().await.unwrap();
@@ -492,11 +492,11 @@ async fn customer_sees_only_its_own_orders() {
     // An order for another customer is rejected.
     let mut order = waiting_order();
     order["customer"] = json!({"id": "C-ALICE"});
-    let refused = harness
+    let problem = harness
         .call(bob, "POST", "/orders", Some(order.clone()))
         .await
         .expect_problem(422, "invalid_request");
-    assert_eq!(refused["errors"][0]["pointer"], "/customer");
+    assert_eq!(problem["errors"][0]["pointer"], "/customer");
     harness
         .call(alice, "POST", "/orders", Some(order))
         .await
@@ -778,13 +778,13 @@ async fn command_line_creates_and_uses_a_key() {
             .await
             .unwrap()
     };
-    let refused = run("").await;
-    let said = String::from_utf8(refused.stderr).unwrap();
+    let rejected = run("").await;
+    let message = String::from_utf8(rejected.stderr).unwrap();
     assert!(
-        !refused.status.success()
-            && said.contains("ORDERFLOW_API_KEY")
-            && said.lines().count() == 1,
-        "{said}"
+        !rejected.status.success()
+            && message.contains("ORDERFLOW_API_KEY")
+            && message.lines().count() == 1,
+        "{message}"
     );
     let started: Value = serde_json::from_slice(&run(key).await.stdout).unwrap();
     assert_eq!(started["order_id"], "script-1");
@@ -800,7 +800,7 @@ async fn command_line_creates_and_uses_a_key() {
 
 #[tokio::test]
 async fn bad_setting_stops_the_gateway_with_one_line() {
-    for (name, value, said) in [
+    for (name, value, message) in [
         (
             "API_AUTH",
             "basic",
@@ -830,12 +830,12 @@ async fn bad_setting_stops_the_gateway_with_one_line() {
             .output()
             .await
             .unwrap();
-        let words = String::from_utf8(output.stderr).unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(
-            (output.status.code(), words.lines().count()),
+            (output.status.code(), text.lines().count()),
             (Some(1), 1),
-            "{words}"
+            "{text}"
         );
-        assert!(words.starts_with(&format!("error: {said}")), "{words}");
+        assert!(text.starts_with(&format!("error: {message}")), "{text}");
     }
 }

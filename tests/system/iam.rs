@@ -35,8 +35,8 @@ impl Rds {
         let server = Postgres::start(PostgresOptions::default()).await.unwrap();
         let admin = store::connect(&server.url).await.unwrap();
         store::migrate(&admin).await.unwrap();
-        let refused = store::roles::create(&admin).await.unwrap_err();
-        assert!(refused.to_string().contains("rds_iam"), "{refused}");
+        let error = store::roles::create(&admin).await.unwrap_err();
+        assert!(error.to_string().contains("rds_iam"), "{error}");
         // The role that RDS has, and password authentication for its members.
         let rds = "create role rds_iam;
             copy (select 'host all +rds_iam 127.0.0.1/32 password' union all
@@ -241,7 +241,7 @@ async fn worker_and_functions_log_in_without_password() {
 
 #[tokio::test]
 async fn unsuitable_url_for_iam_login_stops_the_start() {
-    for (url, switch, words) in [
+    for (url, switch, expected) in [
         (
             "postgres://u@db.c1.eu-central-1.rds.amazonaws.com:5432/app",
             "on",
@@ -264,8 +264,11 @@ async fn unsuitable_url_for_iam_login_stops_the_start() {
             &none,
         ]
         .concat();
-        let said = worker_start_error(&settings).await;
-        assert!(said.contains(words) && said.lines().count() == 1, "{said}");
+        let message = worker_start_error(&settings).await;
+        assert!(
+            message.contains(expected) && message.lines().count() == 1,
+            "{message}"
+        );
     }
 }
 

@@ -45,10 +45,12 @@ pub async fn reserve(
     for line in lines {
         *wanted.entry(&line.sku).or_default() += i64::from(line.quantity);
     }
-    let mut holding = transaction.begin().await.for_operation("set a savepoint")?;
+    let mut savepoint = transaction.begin().await.for_operation("set a savepoint")?;
     let mut reservation = Reservation::Held;
     for (sku, quantity) in wanted {
-        if let Some(available) = hold(&mut holding, order_id, sku, quantity, default_stock).await? {
+        if let Some(available) =
+            reserve_sku(&mut savepoint, order_id, sku, quantity, default_stock).await?
+        {
             reservation = Reservation::Unavailable {
                 sku: sku.clone(),
                 available,
@@ -57,12 +59,12 @@ pub async fn reserve(
         }
     }
     match &reservation {
-        Reservation::Held => holding
+        Reservation::Held => savepoint
             .commit()
             .await
             .for_operation("release the savepoint")?,
         Reservation::Unavailable { sku, available } => {
-            holding
+            savepoint
                 .rollback()
                 .await
                 .for_operation("roll back to the savepoint")?;
@@ -93,11 +95,11 @@ async fn read_decision(
         // reserve anything.
         return Ok(Some(Reservation::Held));
     }
-    let refused = row
+    let shortage = row
         .refused_sku
         .and_then(|sku| Sku::parse(&sku).ok())
         .zip(row.refused_available);
-    Ok(match refused {
+    Ok(match shortage {
         Some((sku, available)) => Some(Reservation::Unavailable { sku, available }),
         None => row.reserved.then_some(Reservation::Held),
     })
@@ -123,7 +125,7 @@ async fn record_shortage(
 }
 
 /// Reserves `quantity` units of one SKU. Returns the available units when they are too few.
-async fn hold(
+async fn reserve_sku(
     connection: &mut PgConnection,
     order_id: &OrderId,
     sku: &Sku,
@@ -264,7 +266,7 @@ pub async fn list(pool: &PgPool) -> Result<Vec<(Sku, Stock)>, Error> {
 }
 
 /// Sets the available units of a SKU, as after a stocktaking, and returns its new stock. Held and
-/// shipped units stay. The difference is added to the received units, so the row's check holds.
+/// shipped units stay. The difference is added to the received units, so the row's check is satisfied.
 #[tracing::instrument(name = "store.inventory.set_available", skip_all)]
 pub async fn set_available(pool: &PgPool, sku: &Sku, available: i64) -> Result<Stock, Error> {
     sqlx::query_as!(

@@ -88,7 +88,7 @@ pub(crate) fn parse_lines(
     place: &str,
     text: &str,
 ) -> Result<Lines, SettingError> {
-    let refused = || {
+    let invalid = || {
         setting.reject(
             place,
             "expected lines such as WEBHOOK_SECRETS_STRIPE=whsec_…,whsec_…",
@@ -97,7 +97,7 @@ pub(crate) fn parse_lines(
     // The parser's error contains the line, so it is discarded.
     let lines = dotenvy::from_read_iter(text.as_bytes())
         .collect::<Result<Lines, _>>()
-        .map_err(|_| refused())?;
+        .map_err(|_| invalid())?;
     let is_secret = |provider: &WebhookProvider| {
         lines
             .get(&secrets_variable(*provider))
@@ -106,7 +106,7 @@ pub(crate) fn parse_lines(
     if WebhookProvider::ALL.iter().any(is_secret) {
         Ok(lines)
     } else {
-        Err(refused())
+        Err(invalid())
     }
 }
 

@@ -52,9 +52,6 @@ struct Cache {
 #[error("the secrets of webhooks are not available yet")]
 pub(crate) struct SecretsUnavailable;
 
-/// One provider's secrets, and Square's registered URL; `None` for a provider without secrets.
-pub(crate) type Known = Option<(Secrets, Option<String>)>;
-
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
@@ -129,12 +126,13 @@ impl WebhookSecrets {
         }
     }
 
-    /// Returns the secrets of a provider. The first call waits until the secrets are read. A file
-    /// is read in each call, because it is small and a change then takes effect immediately.
+    /// Returns the secrets of a provider, and Square's registered URL; `None` for a provider
+    /// without secrets. The first call waits until the secrets are read. A file is read in each
+    /// call, because it is small and a change then takes effect immediately.
     pub(crate) async fn for_provider(
         &self,
         provider: WebhookProvider,
-    ) -> Result<Known, SecretsUnavailable> {
+    ) -> Result<Option<(Secrets, Option<String>)>, SecretsUnavailable> {
         match &self.source {
             Source::Environment => {}
             Source::File(path) => self.update(

@@ -177,7 +177,7 @@ async fn algorithm_must_match_the_key() {
         ("EdDSA", "rsa"),
         ("RS256", "ed"),
         ("ES256", "ed"),
-        ("EdDSA", "nobody"),
+        ("EdDSA", "unknown"),
     ] {
         let why = rejection(&tokens, json!({"alg": algorithm, "kid": kid}), &claims()).await;
         assert_eq!(why, "the token's key is unknown", "{algorithm} {kid}");
