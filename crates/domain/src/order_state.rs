@@ -205,21 +205,21 @@ mod tests {
         #[test]
         fn final_states_hold_and_seq_has_no_gap(tries in proptest::collection::vec(0..OrderStatus::ALL.len(), 0..40)) {
             let mut record = record();
-            let mut trail = Vec::new();
+            let mut audit_log = Vec::new();
             let mut ended = None;
             for index in tries {
                 let before = record.status();
                 let next = OrderStatus::ALL[index];
                 if record.transition_to(next).is_ok() && before != next {
-                    trail.push(record.append_audit_event(AuditEventType::OrderValidated, Value::Null, DateTime::UNIX_EPOCH));
+                    audit_log.push(record.append_audit_event(AuditEventType::OrderValidated, Value::Null, DateTime::UNIX_EPOCH));
                 }
                 if let Some(ended) = ended {
                     prop_assert_eq!(record.status(), ended);
                 }
                 ended = record.status().is_terminal().then(|| record.status());
             }
-            let expected: Vec<u32> = (1..).take(trail.len()).collect();
-            prop_assert_eq!(trail.iter().map(|event| event.seq).collect::<Vec<_>>(), expected);
+            let expected: Vec<u32> = (1..).take(audit_log.len()).collect();
+            prop_assert_eq!(audit_log.iter().map(|event| event.seq).collect::<Vec<_>>(), expected);
         }
     }
 }

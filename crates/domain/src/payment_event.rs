@@ -152,21 +152,21 @@ pub fn status_after_events(
     fulfilled: bool,
     events: &[PaymentEvent],
 ) -> PaymentStatus {
-    let failed_for_good = events
+    let failed_permanently = events
         .iter()
         .any(|event| matches!(event.kind, PaymentEventKind::Failed { .. }));
-    let (given_back, failed) = given_back(paid, events);
+    let (refunded, failed) = refunded_and_failed(paid, events);
     match status {
-        PaymentStatus::Captured | PaymentStatus::Refunding if failed_for_good => {
+        PaymentStatus::Captured | PaymentStatus::Refunding if failed_permanently => {
             PaymentStatus::Declined
         }
         PaymentStatus::Captured | PaymentStatus::Refunding | PaymentStatus::RefundDue
-            if given_back >= paid.minor() =>
+            if refunded >= paid.minor() =>
         {
             PaymentStatus::Refunded
         }
         // The refund failed, so the provider has credited the money to us again.
-        PaymentStatus::Refunded if failed > 0 && given_back < paid.minor() => {
+        PaymentStatus::Refunded if failed > 0 && refunded < paid.minor() => {
             if fulfilled {
                 PaymentStatus::Captured
             } else {
@@ -184,7 +184,7 @@ pub fn status_after_events(
 
 /// Returns the refunded and the failed amounts in minor units. A refund that is reported twice
 /// counts once: by its own event, and by an event with the sum of all refunds.
-fn given_back(paid: Money, events: &[PaymentEvent]) -> (i64, i64) {
+fn refunded_and_failed(paid: Money, events: &[PaymentEvent]) -> (i64, i64) {
     let units = |amount: Money| {
         if amount.currency() == paid.currency() {
             amount.minor()
@@ -226,8 +226,8 @@ fn given_back(paid: Money, events: &[PaymentEvent]) -> (i64, i64) {
     }
     let failed: i64 = failures.values().sum();
     refunds.retain(|id, _| !failures.contains_key(id));
-    let told_singly: i64 = refunds.values().sum();
-    (told_singly.max(at_least - failed), failed)
+    let sum_of_refunds: i64 = refunds.values().sum();
+    (sum_of_refunds.max(at_least - failed), failed)
 }
 
 string_enum! {
@@ -307,14 +307,14 @@ mod tests {
     }
 
     /// Returns the status, which is the same for the events in reverse order.
-    fn stands(status: PaymentStatus, mut events: Vec<PaymentEvent>) -> PaymentStatus {
-        let there = status_after_events(status, money(1_000), false, &events);
+    fn status_after(status: PaymentStatus, mut events: Vec<PaymentEvent>) -> PaymentStatus {
+        let forward = status_after_events(status, money(1_000), false, &events);
         events.reverse();
         assert_eq!(
             status_after_events(status, money(1_000), false, &events),
-            there
+            forward
         );
-        there
+        forward
     }
 
     #[test]
@@ -325,16 +325,19 @@ mod tests {
                 refund("2", Some("re_2"), 500),
             ]
         };
-        assert_eq!(stands(Captured, halves()), Refunded);
-        assert_eq!(stands(Captured, halves()[..1].to_vec()), Captured);
-        assert_eq!(stands(Captured, vec![refund("1", None, 1_000)]), Refunded);
+        assert_eq!(status_after(Captured, halves()), Refunded);
+        assert_eq!(status_after(Captured, halves()[..1].to_vec()), Captured);
+        assert_eq!(
+            status_after(Captured, vec![refund("1", None, 1_000)]),
+            Refunded
+        );
         // Three reports of the same half.
-        let told = vec![
+        let reports = vec![
             refund("1", Some("re_1"), 500),
             refund("2", Some("re_1"), 500),
             refund("3", None, 500),
         ];
-        assert_eq!(stands(Captured, told), Captured);
+        assert_eq!(status_after(Captured, reports), Captured);
     }
 
     #[test]
@@ -345,12 +348,12 @@ mod tests {
                 failure("2", "re_1", 1_000),
             ]
         };
-        assert_eq!(stands(Refunded, failed()), RefundDue);
-        assert_eq!(stands(Captured, failed()), Captured);
+        assert_eq!(status_after(Refunded, failed()), RefundDue);
+        assert_eq!(status_after(Captured, failed()), Captured);
         let by_hand = [failed(), vec![refund("3", Some("re_2"), 1_000)]].concat();
-        assert_eq!(stands(RefundDue, by_hand), Refunded);
+        assert_eq!(status_after(RefundDue, by_hand), Refunded);
         assert_eq!(
-            stands(
+            status_after(
                 Refunded,
                 vec![refund("1", None, 1_000), failure("2", "re_1", 1_000)]
             ),
@@ -370,8 +373,8 @@ mod tests {
                 reason: "capture_failed".to_owned(),
             },
         )];
-        assert_eq!(stands(Captured, failed.clone()), Declined);
-        assert_eq!(stands(Refunded, failed), Refunded);
+        assert_eq!(status_after(Captured, failed.clone()), Declined);
+        assert_eq!(status_after(Refunded, failed), Refunded);
     }
 
     #[test]
@@ -384,6 +387,6 @@ mod tests {
                 refund_id: None,
             },
         );
-        assert_eq!(stands(Captured, vec![other]), Captured);
+        assert_eq!(status_after(Captured, vec![other]), Captured);
     }
 }

@@ -16,7 +16,7 @@ impl Described for AuditEvent {
     const NAME: Option<&'static str> = Some("Event");
 
     fn schema(types: &mut Types) -> Value {
-        // The enum of all types is a schema of its own, for clients that need only the names.
+        // The enum of all types is a separate schema, for clients that need only the names.
         types.of::<AuditEventType>();
         let mut mapping = Map::new();
         for kind in AuditEventType::ALL {

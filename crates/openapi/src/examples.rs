@@ -1,4 +1,5 @@
-//! Examples of requests and responses. The tests send the requests and compare the responses with the API's.
+//! Examples of requests and responses. The tests send the requests and compare the responses with
+//! the API's.
 
 use serde_json::{Value, json};
 

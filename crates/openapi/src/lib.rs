@@ -1,9 +1,10 @@
-//! Makes the OpenAPI 3.1 document of the HTTP API from the code: paths from the route table, responses from the
-//! functions' types, request bodies from the readers' schemas, and problems from the list of problem codes.
+//! Makes the OpenAPI 3.1 document of the HTTP API from the code: paths from the route table,
+//! responses from the functions' types, request bodies from the readers' schemas, and problems from
+//! the list of problem codes.
 //!
-//! No program serves this crate's output directly: `docs/openapi.json` is checked in, and a test compares it with
-//! [`document`]. Start reading at [`operation`], which describes each route; a route without a description does not
-//! compile.
+//! No program serves this crate's output directly: `docs/openapi.json` is checked in, and a test
+//! compares it with [`document`]. Start reading at [`operation`], which describes each route; a
+//! route without a description does not compile.
 
 mod description;
 mod event;

@@ -331,8 +331,8 @@ fn response_examples_have_the_fields_of_their_schema() {
     }
 }
 
-/// Sets one field at a time to its limit and beyond. The reader accepts the limit and refuses the value beyond it by
-/// the field's name.
+/// Sets one field at a time to its limit and beyond. The reader accepts the limit and refuses the
+/// value beyond it by the field's name.
 #[test]
 fn document_and_readers_have_the_same_limits() {
     let mut checked: BTreeMap<&str, usize> = BTreeMap::new();
@@ -365,7 +365,8 @@ fn document_and_readers_have_the_same_limits() {
     );
 }
 
-/// Returns the fields of an object schema with their pointers, including those of nested objects and of list elements.
+/// Returns the fields of an object schema with their pointers, including those of nested objects
+/// and of list elements.
 fn fields(schema: &Value, at: &str) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {

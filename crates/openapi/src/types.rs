@@ -1,7 +1,8 @@
 //! JSON Schemas of the functions' responses.
 //!
-//! Each type is listed field by field, and the compiler compares the list with the type: a missing field, or a field
-//! of another type, does not compile. The types themselves do not depend on the document.
+//! Each type is listed field by field, and the compiler compares the list with the type: a missing
+//! field, or a field of another type, does not compile. The types themselves do not depend on the
+//! document.
 
 use std::collections::BTreeMap;
 
@@ -201,7 +202,7 @@ enums! {
     Step,
     /// The type of an audit event. The list is closed.
     AuditEventType,
-    /// Why an order failed.
+    /// The code of a failure.
     FailureCode,
     /// The status of a payment.
     PaymentStatus,
@@ -385,7 +386,7 @@ described! {
         review: ReviewPolicy,
         payment: PaymentMode,
         payment_timeout: Span,
-        /// How long a charge is retried while the payment provider is unavailable.
+        /// The time for which a charge is retried while the payment provider is unavailable.
         payment_retry_for: Span,
         payment_processing_delay: Span,
         shipping_delay: Span,

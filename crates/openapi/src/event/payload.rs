@@ -1,7 +1,8 @@
-//! The meaning and the payload of each type of audit event. A type without a description does not compile.
+//! The meaning and the payload of each type of audit event. A type without a description does not
+//! compile.
 //!
-//! No payload has a postal or e-mail address. Texts that people write (`reason`, `note`, `reviewer`, `signed_by`) are
-//! stored unchanged.
+//! No payload has a postal or e-mail address. Texts that people write (`reason`, `note`,
+//! `reviewer`, `signed_by`) are stored unchanged.
 
 use serde_json::{Map, Value, json};
 
@@ -358,7 +359,8 @@ fn payment_declined(types: &mut Types) -> Payload {
     }
 }
 
-/// Describes a refused request: by the order's state, or because a signal through Temporal was malformed.
+/// Describes a refused request: by the order's state, or because a signal through Temporal was
+/// malformed.
 fn request_refused(types: &mut Types) -> Payload {
     let codes: Vec<_> = RefusalCode::ALL
         .iter()
