@@ -8,16 +8,16 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     sample::CREATED_AT,
-    types::{Described, Types, reference},
+    types::{DescribeSchema, SchemaRegistry, reference},
 };
 use domain::{AuditEvent, AuditEventType};
 
-impl Described for AuditEvent {
+impl DescribeSchema for AuditEvent {
     const NAME: Option<&'static str> = Some("Event");
 
-    fn schema(types: &mut Types) -> Value {
+    fn schema(types: &mut SchemaRegistry) -> Value {
         // The enum of all types is a separate schema, for clients that need only the names.
-        types.of::<AuditEventType>();
+        types.schema_of::<AuditEventType>();
         let mut mapping = Map::new();
         for kind in AuditEventType::ALL {
             let schema = event_schema(*kind, types);
@@ -36,7 +36,7 @@ impl Described for AuditEvent {
     }
 }
 
-fn event_schema(kind: AuditEventType, types: &mut Types) -> Value {
+fn event_schema(kind: AuditEventType, types: &mut SchemaRegistry) -> Value {
     // Never called. It fails to compile if the event has another field.
     fn _is_complete(
         AuditEvent {
@@ -51,14 +51,14 @@ fn event_schema(kind: AuditEventType, types: &mut Types) -> Value {
         written,
         schema,
         example,
-    } = payload::of(kind, types);
-    let mut seq = types.of::<u32>();
+    } = payload::describe(kind, types);
+    let mut seq = types.schema_of::<u32>();
     seq["description"] =
         json!("The number of the event in its order: 1, 2, 3 and so on without a gap.");
     json!({
         "description": written,
         "type": "object",
-        "properties": {"seq": seq, "type": {"const": kind.as_str()}, "payload": schema, "ts": types.of::<DateTime<Utc>>()},
+        "properties": {"seq": seq, "type": {"const": kind.as_str()}, "payload": schema, "ts": types.schema_of::<DateTime<Utc>>()},
         "required": ["seq", "type", "payload", "ts"],
         "examples": [event(kind, 1, &example)],
     })
@@ -66,7 +66,11 @@ fn event_schema(kind: AuditEventType, types: &mut Types) -> Value {
 
 /// Returns an example of an audit event.
 pub(crate) fn example(kind: AuditEventType, seq: u32) -> Value {
-    event(kind, seq, &payload::of(kind, &mut Types::default()).example)
+    event(
+        kind,
+        seq,
+        &payload::describe(kind, &mut SchemaRegistry::default()).example,
+    )
 }
 
 fn event(kind: AuditEventType, seq: u32, payload: &Value) -> Value {

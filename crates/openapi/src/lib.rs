@@ -23,7 +23,7 @@ mod types;
 mod tests;
 
 use serde_json::{Map, Value, json};
-use types::Types;
+use types::SchemaRegistry;
 
 use orderflow_http::{ProblemDocument, ROUTES};
 
@@ -49,7 +49,7 @@ Responses contain numbers.";
 
 /// Returns the OpenAPI document.
 pub fn document() -> Value {
-    let mut types = Types::default();
+    let mut types = SchemaRegistry::default();
     let mut paths = Map::new();
     for route in ROUTES {
         let Some(operation) = operation::describe_route(route, &mut types) else {
@@ -83,8 +83,8 @@ pub fn document() -> Value {
     })
 }
 
-fn schemas(mut types: Types) -> Map<String, Value> {
-    types.of::<ProblemDocument<'static>>();
+fn schemas(mut types: SchemaRegistry) -> Map<String, Value> {
+    types.schema_of::<ProblemDocument<'static>>();
     let mut schemas = types.into_definitions();
     for (name, schema) in &mut schemas {
         if let Some(example) = examples::example_of_schema(name) {

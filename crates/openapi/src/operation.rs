@@ -10,7 +10,7 @@ use crate::{
     requests::Body,
     response::{json_content, response, text_content},
     security, signals,
-    types::Types,
+    types::SchemaRegistry,
 };
 use contract::{EstimatedDeliveryView, OrderView, ResultView, StatusView};
 use events::{AuditLog, OrderList};
@@ -31,7 +31,7 @@ pub(crate) fn tags() -> Value {
 }
 
 /// Returns the operation of a route, or `None` for a page, which is not part of the API.
-pub(crate) fn describe_route(route: &Route, types: &mut Types) -> Option<Value> {
+pub(crate) fn describe_route(route: &Route, types: &mut SchemaRegistry) -> Option<Value> {
     let Description {
         tag,
         summary,
@@ -123,7 +123,7 @@ fn alias_of(operation_id: &str) -> Option<&'static str> {
     }
 }
 
-fn description(operation: Operation, types: &mut Types) -> Option<Description> {
+fn description(operation: Operation, types: &mut SchemaRegistry) -> Option<Description> {
     Some(match operation {
         Operation::Start(operation) => describe_start(operation, types),
         Operation::Signal(operation) => signals::description(operation, types),
@@ -135,9 +135,9 @@ fn description(operation: Operation, types: &mut Types) -> Option<Description> {
     })
 }
 
-fn describe_start(operation: StartOperation, types: &mut Types) -> Description {
+fn describe_start(operation: StartOperation, types: &mut SchemaRegistry) -> Description {
     let content = json_content(
-        &types.of::<StartResponse<'static>>(),
+        &types.schema_of::<StartResponse<'static>>(),
         &examples::started_order(),
     );
     let responses = vec![(
@@ -201,13 +201,13 @@ const READ_PROBLEMS: [ProblemCode; 6] = [
     ProblemCode::InternalError,
 ];
 
-fn describe_query(operation: QueryOperation, types: &mut Types) -> Description {
+fn describe_query(operation: QueryOperation, types: &mut SchemaRegistry) -> Description {
     let (summary, details, success, content) = match operation {
         QueryOperation::Status => (
             "Get the order's status",
             "Returns status and step without customer, items and payment.",
             "The order's status.",
-            json_content(&types.of::<StatusView>(), &examples::status()),
+            json_content(&types.schema_of::<StatusView>(), &examples::status()),
         ),
         QueryOperation::EstimatedDelivery => (
             "Get the estimated delivery",
@@ -215,7 +215,7 @@ fn describe_query(operation: QueryOperation, types: &mut Types) -> Description {
              A cancelled or failed order has no estimate.",
             "The estimated delivery.",
             json_content(
-                &types.of::<EstimatedDeliveryView>(),
+                &types.schema_of::<EstimatedDeliveryView>(),
                 &examples::estimated_delivery(),
             ),
         ),
@@ -224,7 +224,7 @@ fn describe_query(operation: QueryOperation, types: &mut Types) -> Description {
             "Returns how the order ended. \
              While the order is open, the response is 409; `Prefer: wait=N` waits for the end.",
             "The result of the closed order.",
-            json_content(&types.of::<ResultView>(), &examples::result()),
+            json_content(&types.schema_of::<ResultView>(), &examples::result()),
         ),
         QueryOperation::Order | QueryOperation::Health => (
             "Get an order",
@@ -232,7 +232,7 @@ fn describe_query(operation: QueryOperation, types: &mut Types) -> Description {
              If no worker is running, the database answers for an open order too. \
              `source` in the response names the source.",
             "The full state of the order.",
-            json_content(&types.of::<OrderView>(), &examples::order()),
+            json_content(&types.schema_of::<OrderView>(), &examples::order()),
         ),
     };
     let not_closed: &[ProblemCode] = if operation == QueryOperation::Result {
@@ -258,8 +258,8 @@ fn describe_query(operation: QueryOperation, types: &mut Types) -> Description {
     }
 }
 
-fn describe_health(types: &mut Types) -> Description {
-    let health = types.of::<Health>();
+fn describe_health(types: &mut SchemaRegistry) -> Description {
+    let health = types.schema_of::<Health>();
     Description {
         tag: HEALTH,
         summary: "Get the API's health",
@@ -288,7 +288,7 @@ fn describe_health(types: &mut Types) -> Description {
     }
 }
 
-fn describe_list(operation: EventsOperation, types: &mut Types) -> Description {
+fn describe_list(operation: EventsOperation, types: &mut SchemaRegistry) -> Description {
     match operation {
         EventsOperation::Orders => Description {
             tag: ORDERS,
@@ -302,7 +302,7 @@ fn describe_list(operation: EventsOperation, types: &mut Types) -> Description {
                 response(
                     "A page of orders.",
                     &[("link", "Link")],
-                    json_content(&types.of::<OrderList>(), &examples::order_list()),
+                    json_content(&types.schema_of::<OrderList>(), &examples::order_list()),
                 ),
             )],
             problems: problem_kinds(&[&[
@@ -313,7 +313,7 @@ fn describe_list(operation: EventsOperation, types: &mut Types) -> Description {
         },
         EventsOperation::AuditLog => {
             let headers = [&[("link", "Link")], &READ_HEADERS[..]].concat();
-            let content = json_content(&types.of::<AuditLog>(), &examples::audit_log());
+            let content = json_content(&types.schema_of::<AuditLog>(), &examples::audit_log());
             Description {
                 tag: ORDERS,
                 summary: "List audit events",

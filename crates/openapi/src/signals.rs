@@ -7,7 +7,7 @@ use crate::{
     examples, parameters,
     requests::Body,
     response::{json_content, response},
-    types::Types,
+    types::SchemaRegistry,
 };
 use contract::RefusalCode;
 use orderflow_http::{ProblemCode, ProblemKind, SignalOperation};
@@ -95,7 +95,7 @@ fn action(operation: SignalOperation) -> Action {
     }
 }
 
-pub(crate) fn description(operation: SignalOperation, types: &mut Types) -> Description {
+pub(crate) fn description(operation: SignalOperation, types: &mut SchemaRegistry) -> Description {
     let Action {
         summary,
         details,
@@ -103,9 +103,9 @@ pub(crate) fn description(operation: SignalOperation, types: &mut Types) -> Desc
         example,
         refusals,
     } = action(operation);
-    let done = json_content(&types.of::<SignalDone<'static>>(), &example);
+    let done = json_content(&types.schema_of::<SignalDone<'static>>(), &example);
     let undecided = json_content(
-        &types.of::<SignalUndecided<'static>>(),
+        &types.schema_of::<SignalUndecided<'static>>(),
         &examples::undecided(),
     );
     let mut problems = problem_kinds(&[

@@ -27,11 +27,11 @@ use start::StartResponse as StartedOrder;
 
 /// The schemas of all named types that were requested so far.
 #[derive(Debug, Default)]
-pub(crate) struct Types(Map<String, Value>);
+pub(crate) struct SchemaRegistry(Map<String, Value>);
 
-impl Types {
+impl SchemaRegistry {
     /// Returns the schema of the type, or a reference to it if the type has a name.
-    pub(crate) fn of<T: Described>(&mut self) -> Value {
+    pub(crate) fn schema_of<T: DescribeSchema>(&mut self) -> Value {
         let Some(name) = T::NAME else {
             return T::schema(self);
         };
@@ -59,31 +59,31 @@ pub(crate) fn reference(name: &str) -> Value {
 }
 
 /// A type that has a schema in the document.
-pub(crate) trait Described {
+pub(crate) trait DescribeSchema {
     const NAME: Option<&'static str> = None;
 
-    fn schema(types: &mut Types) -> Value;
+    fn schema(types: &mut SchemaRegistry) -> Value;
 
     /// Returns the schema of a field that is omitted when it has no value.
-    fn present(types: &mut Types) -> Value
+    fn present(types: &mut SchemaRegistry) -> Value
     where
         Self: Sized,
     {
-        types.of::<Self>()
+        types.schema_of::<Self>()
     }
 }
 
-macro_rules! plain {
+macro_rules! plain_types {
     ($($type:ty => $schema:tt),+ $(,)?) => {
-        $(impl Described for $type {
-            fn schema(_: &mut Types) -> Value {
+        $(impl DescribeSchema for $type {
+            fn schema(_: &mut SchemaRegistry) -> Value {
                 json!($schema)
             }
         })+
     };
 }
 
-plain! {
+plain_types! {
     bool => {"type": "boolean"},
     u16 => {"type": "integer", "minimum": 0},
     u32 => {"type": "integer", "minimum": 0},
@@ -92,17 +92,17 @@ plain! {
     DateTime<Utc> => {"type": "string", "format": "date-time"},
 }
 
-impl<T: Described + ?Sized> Described for &T {
+impl<T: DescribeSchema + ?Sized> DescribeSchema for &T {
     const NAME: Option<&'static str> = T::NAME;
 
-    fn schema(types: &mut Types) -> Value {
+    fn schema(types: &mut SchemaRegistry) -> Value {
         T::schema(types)
     }
 }
 
-impl<T: Described> Described for Option<T> {
-    fn schema(types: &mut Types) -> Value {
-        let mut schema = types.of::<T>();
+impl<T: DescribeSchema> DescribeSchema for Option<T> {
+    fn schema(types: &mut SchemaRegistry) -> Value {
+        let mut schema = types.schema_of::<T>();
         match schema.get("type").and_then(Value::as_str) {
             Some(kind) => {
                 schema["type"] = json!([kind, "null"]);
@@ -112,36 +112,36 @@ impl<T: Described> Described for Option<T> {
         }
     }
 
-    fn present(types: &mut Types) -> Value {
-        types.of::<T>()
+    fn present(types: &mut SchemaRegistry) -> Value {
+        types.schema_of::<T>()
     }
 }
 
-impl<T: Described> Described for [T] {
-    fn schema(types: &mut Types) -> Value {
-        json!({"type": "array", "items": types.of::<T>()})
+impl<T: DescribeSchema> DescribeSchema for [T] {
+    fn schema(types: &mut SchemaRegistry) -> Value {
+        json!({"type": "array", "items": types.schema_of::<T>()})
     }
 }
 
-impl<T: Described> Described for Vec<T> {
-    fn schema(types: &mut Types) -> Value {
+impl<T: DescribeSchema> DescribeSchema for Vec<T> {
+    fn schema(types: &mut SchemaRegistry) -> Value {
         <[T]>::schema(types)
     }
 }
 
-impl Described for BTreeMap<Step, u32> {
-    fn schema(types: &mut Types) -> Value {
-        let (steps, count) = (types.of::<Step>(), types.of::<u32>());
+impl DescribeSchema for BTreeMap<Step, u32> {
+    fn schema(types: &mut SchemaRegistry) -> Value {
+        let (steps, count) = (types.schema_of::<Step>(), types.schema_of::<u32>());
         json!({"type": "object", "propertyNames": steps, "additionalProperties": count})
     }
 }
 
 macro_rules! identifiers {
     ($($type:ident),+ $(,)?) => {
-        $(impl Described for $type {
+        $(impl DescribeSchema for $type {
             const NAME: Option<&'static str> = Some(stringify!($type));
 
-            fn schema(_: &mut Types) -> Value {
+            fn schema(_: &mut SchemaRegistry) -> Value {
                 contract::id_schema::<$type>()
             }
         })+
@@ -151,43 +151,43 @@ macro_rules! identifiers {
 // A `CustomerId` is plain text in responses: a stored row may have an id that is no longer valid.
 identifiers!(OrderId, PaymentId, Sku, TransactionId);
 
-impl Described for domain::CustomerId {
-    fn schema(_: &mut Types) -> Value {
+impl DescribeSchema for domain::CustomerId {
+    fn schema(_: &mut SchemaRegistry) -> Value {
         json!({"type": "string"})
     }
 }
 
-impl Described for Currency {
+impl DescribeSchema for Currency {
     const NAME: Option<&'static str> = Some("Currency");
 
-    fn schema(_: &mut Types) -> Value {
+    fn schema(_: &mut SchemaRegistry) -> Value {
         json!({"description": "An alphabetic ISO 4217 currency code.", "type": "string", "pattern": "^[A-Z]{3}$"})
     }
 }
 
-impl Described for Decimal {
+impl DescribeSchema for Decimal {
     const NAME: Option<&'static str> = Some("Amount");
 
-    fn schema(_: &mut Types) -> Value {
+    fn schema(_: &mut SchemaRegistry) -> Value {
         let description = "An amount in major units, with at most the decimals of its currency and at most 15 digits.";
         json!({"description": description, "type": "number"})
     }
 }
 
-impl Described for Span {
+impl DescribeSchema for Span {
     const NAME: Option<&'static str> = Some("Duration");
 
-    fn schema(_: &mut Types) -> Value {
+    fn schema(_: &mut SchemaRegistry) -> Value {
         json!({"description": "A duration in the largest unit that divides it, for example `90s` or `1d`.", "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"})
     }
 }
 
 macro_rules! enums {
     ($($(#[doc = $doc:literal])+ $type:ident),+ $(,)?) => {
-        $(impl Described for $type {
+        $(impl DescribeSchema for $type {
             const NAME: Option<&'static str> = Some(stringify!($type));
 
-            fn schema(_: &mut Types) -> Value {
+            fn schema(_: &mut SchemaRegistry) -> Value {
                 let names: Vec<_> = $type::ALL.iter().map(|value| value.as_str()).collect();
                 json!({"description": concat!($($doc),+).trim(), "type": "string", "enum": names})
             }
@@ -228,17 +228,17 @@ enums! {
 
 /// Lists the fields of a type. `field [when_set]: Type` is omitted when it has no value, `field as "name"` has another
 /// name in JSON, and `field: Type => Other` has the schema of the other type.
-macro_rules! described {
+macro_rules! response_types {
     ($(
         $(#[doc = $doc:literal])+
         $type:ident $(<$life:lifetime>)? as $title:literal {
             $($(#[doc = $about:literal])* $field:ident $(as $name:literal)? $([$optional:ident])? : $kind:ty $(=> $shown:ty)?),+ $(,)?
         }
     )+) => {
-        $(impl Described for $type $(<$life>)? {
+        $(impl DescribeSchema for $type $(<$life>)? {
             const NAME: Option<&'static str> = Some($title);
 
-            fn schema(types: &mut Types) -> Value {
+            fn schema(types: &mut SchemaRegistry) -> Value {
                 // Never called. It fails to compile if the list of fields is incomplete.
                 fn _is_complete(value: &$type $(<$life>)?) {
                     let $type { $($field),+ } = value;
@@ -247,9 +247,9 @@ macro_rules! described {
                 let mut properties = Map::new();
                 let mut required: Vec<&str> = Vec::new();
                 $(
-                    let name = described!(@name $field $($name)?);
+                    let name = response_types!(@name $field $($name)?);
                     let (schema, is_required) =
-                        described!(@field types, $kind $(, optional $optional)? $(, shown $shown)?);
+                        response_types!(@field types, $kind $(, optional $optional)? $(, shown $shown)?);
                     if is_required {
                         required.push(name);
                     }
@@ -262,9 +262,9 @@ macro_rules! described {
     };
     (@name $field:ident) => { stringify!($field) };
     (@name $field:ident $name:literal) => { $name };
-    (@field $types:ident, $kind:ty) => { ($types.of::<$kind>(), true) };
-    (@field $types:ident, $kind:ty, optional when_set) => { (<$kind as Described>::present($types), false) };
-    (@field $types:ident, $kind:ty, shown $shown:ty) => { ($types.of::<$shown>(), true) };
+    (@field $types:ident, $kind:ty) => { ($types.schema_of::<$kind>(), true) };
+    (@field $types:ident, $kind:ty, optional when_set) => { (<$kind as DescribeSchema>::present($types), false) };
+    (@field $types:ident, $kind:ty, shown $shown:ty) => { ($types.schema_of::<$shown>(), true) };
 }
 
 fn with_description(mut schema: Value, about: &str) -> Value {
@@ -274,7 +274,7 @@ fn with_description(mut schema: Value, about: &str) -> Value {
     schema
 }
 
-described! {
+response_types! {
     /// The customer of an order.
     Customer as "Customer" { id: Option<domain::CustomerId>, name: Option<String>, email: Option<String> }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     sample::{self, ORDER_ID},
-    types::Types,
+    types::SchemaRegistry,
 };
 use contract::{FieldError, RefusalCode};
 use domain::{
@@ -47,12 +47,12 @@ fn empty(written: &'static str) -> Payload {
     fields(written, [])
 }
 
-fn payment(written: &'static str, types: &mut Types, status: &str) -> Payload {
+fn payment(written: &'static str, types: &mut SchemaRegistry, status: &str) -> Payload {
     let mut example = sample::payment();
     example["status"] = json!(status);
     Payload {
         written,
-        schema: types.of::<PaymentInfo>(),
+        schema: types.schema_of::<PaymentInfo>(),
         example,
     }
 }
@@ -60,15 +60,19 @@ fn payment(written: &'static str, types: &mut Types, status: &str) -> Payload {
 /// Describes a payment event: its provider, its id, its transaction and more fields.
 fn payment_event<const N: usize>(
     written: &'static str,
-    types: &mut Types,
+    types: &mut SchemaRegistry,
     more: [Field; N],
 ) -> Payload {
     let source = [
-        Field("provider", types.of::<WebhookProvider>(), json!("stripe")),
+        Field(
+            "provider",
+            types.schema_of::<WebhookProvider>(),
+            json!("stripe"),
+        ),
         Field("event_id", json!({"type": "string"}), json!("evt_1001")),
         Field(
             "transaction_id",
-            types.of::<Option<TransactionId>>(),
+            types.schema_of::<Option<TransactionId>>(),
             json!("pi_1001"),
         ),
     ];
@@ -87,7 +91,7 @@ fn payment_event<const N: usize>(
     }
 }
 
-pub(super) fn of(kind: AuditEventType, types: &mut Types) -> Payload {
+pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payload {
     let optional_text =
         |name, example: Value| Field(name, json!({"type": ["string", "null"]}), example);
     let text = |name, example: &str| Field(name, json!({"type": "string"}), json!(example));
@@ -101,20 +105,24 @@ pub(super) fn of(kind: AuditEventType, types: &mut Types) -> Payload {
     match kind {
         AuditEventType::OrderReceived => fields(
             "A worker has received the order. `policy` is the order's policy, which does not change later.",
-            [Field("policy", types.of::<OrderPolicy>(), sample::policy())],
+            [Field(
+                "policy",
+                types.schema_of::<OrderPolicy>(),
+                sample::policy(),
+            )],
         ),
         AuditEventType::OrderValidated => fields(
             "The order is valid.",
             [
-                Field("total", types.of::<Decimal>(), json!(99.99)),
-                Field("currency", types.of::<Currency>(), json!("USD")),
+                Field("total", types.schema_of::<Decimal>(), json!(99.99)),
+                Field("currency", types.schema_of::<Currency>(), json!("USD")),
             ],
         ),
         AuditEventType::OrderInvalid => fields(
             "The order is not valid and fails. The API refuses such an order, so it was started through Temporal.",
             [Field(
                 "errors",
-                types.of::<Vec<FieldError>>(),
+                types.schema_of::<Vec<FieldError>>(),
                 json!([sample::field_error()]),
             )],
         ),
@@ -122,7 +130,7 @@ pub(super) fn of(kind: AuditEventType, types: &mut Types) -> Payload {
         AuditEventType::InventoryUnavailable => fields(
             "The available quantity of `sku` is too small. Nothing is reserved, and the order fails.",
             [
-                Field("sku", types.of::<Sku>(), json!("ABC123")),
+                Field("sku", types.schema_of::<Sku>(), json!("ABC123")),
                 count("available", 0),
             ],
         ),
@@ -132,8 +140,8 @@ pub(super) fn of(kind: AuditEventType, types: &mut Types) -> Payload {
         AuditEventType::ReviewStarted => fields(
             "The order waits for a reviewer, at most `timeout`.",
             [
-                Field("mode", types.of::<ReviewMode>(), json!("approval")),
-                Field("timeout", types.of::<Span>(), json!("1d")),
+                Field("mode", types.schema_of::<ReviewMode>(), json!("approval")),
+                Field("timeout", types.schema_of::<Span>(), json!("1d")),
             ],
         ),
         AuditEventType::ReviewApproved => fields(
@@ -165,10 +173,10 @@ pub(super) fn of(kind: AuditEventType, types: &mut Types) -> Payload {
             [
                 Field(
                     "transaction_id",
-                    types.of::<TransactionId>(),
+                    types.schema_of::<TransactionId>(),
                     json!("tx-1001"),
                 ),
-                Field("amount", types.of::<Decimal>(), json!(99.99)),
+                Field("amount", types.schema_of::<Decimal>(), json!(99.99)),
             ],
         ),
         AuditEventType::PaymentConfirmed => payment(
@@ -186,18 +194,26 @@ pub(super) fn of(kind: AuditEventType, types: &mut Types) -> Payload {
             [
                 Field(
                     "transaction_id",
-                    types.of::<TransactionId>(),
+                    types.schema_of::<TransactionId>(),
                     json!("tx-1001"),
                 ),
-                Field("amount", types.of::<Decimal>(), json!(9.99)),
-                Field("currency", types.of::<Option<Currency>>(), json!("USD")),
-                Field("expected", types.of::<Decimal>(), json!(99.99)),
-                Field("expected_currency", types.of::<Currency>(), json!("USD")),
+                Field("amount", types.schema_of::<Decimal>(), json!(9.99)),
+                Field(
+                    "currency",
+                    types.schema_of::<Option<Currency>>(),
+                    json!("USD"),
+                ),
+                Field("expected", types.schema_of::<Decimal>(), json!(99.99)),
+                Field(
+                    "expected_currency",
+                    types.schema_of::<Currency>(),
+                    json!("USD"),
+                ),
             ],
         ),
         AuditEventType::PaymentTimedOut => fields(
             "No payment arrived within `timeout`. The order is cancelled.",
-            [Field("timeout", types.of::<Span>(), json!("1d"))],
+            [Field("timeout", types.schema_of::<Span>(), json!("1d"))],
         ),
         AuditEventType::PaymentCancelRequested => fields(
             "A request to cancel the payment arrived during dispatch. The carrier's response decides.",
@@ -232,7 +248,7 @@ pub(super) fn of(kind: AuditEventType, types: &mut Types) -> Payload {
             [text("stage", "opened")],
         ),
         AuditEventType::PaymentRefundReported => {
-            let amount = Field("amount", types.of::<Decimal>(), json!(99.99));
+            let amount = Field("amount", types.schema_of::<Decimal>(), json!(99.99));
             payment_event(
                 "The payment provider reported a refund that this system did not request.",
                 types,
@@ -276,7 +292,7 @@ pub(super) fn of(kind: AuditEventType, types: &mut Types) -> Payload {
         }
         AuditEventType::OrderShipped => Payload {
             written: "The carrier has the parcel.",
-            schema: types.of::<ShipmentInfo>(),
+            schema: types.schema_of::<ShipmentInfo>(),
             example: sample::shipment(),
         },
         AuditEventType::OrderDelivered => fields(
@@ -313,14 +329,18 @@ pub(super) fn of(kind: AuditEventType, types: &mut Types) -> Payload {
         AuditEventType::OrderFailed => fields(
             "The order has failed, which is final.",
             [
-                Field("code", types.of::<FailureCode>(), json!("out_of_stock")),
+                Field(
+                    "code",
+                    types.schema_of::<FailureCode>(),
+                    json!("out_of_stock"),
+                ),
                 text("detail", "ABC123 has 0 left"),
             ],
         ),
         AuditEventType::RequestRefused => request_refused(types),
         AuditEventType::DeadlinePassed => fields(
             "The order did not ship within `deadline` and fails.",
-            [Field("deadline", types.of::<Span>(), json!("1m"))],
+            [Field("deadline", types.schema_of::<Span>(), json!("1m"))],
         ),
         AuditEventType::CompensationFinished => {
             empty("The compensation of a stopped order has finished.")
@@ -329,39 +349,43 @@ pub(super) fn of(kind: AuditEventType, types: &mut Types) -> Payload {
 }
 
 /// Describes a payment request, for any transaction or for one that the customer must confirm.
-fn payment_requested(types: &mut Types) -> Payload {
+fn payment_requested(types: &mut SchemaRegistry) -> Payload {
     let mut requested = fields(
         "The order waits for a confirmation of its payment, at most `timeout`. If `transaction_id` is present, the \
          customer must confirm this transaction at the payment provider, and no other transaction pays the order.",
         [
-            Field("amount", types.of::<Decimal>(), json!(99.99)),
-            Field("currency", types.of::<Currency>(), json!("USD")),
-            Field("timeout", types.of::<Span>(), json!("1d")),
+            Field("amount", types.schema_of::<Decimal>(), json!(99.99)),
+            Field("currency", types.schema_of::<Currency>(), json!("USD")),
+            Field("timeout", types.schema_of::<Span>(), json!("1d")),
         ],
     );
-    requested.schema["properties"]["transaction_id"] = types.of::<TransactionId>();
+    requested.schema["properties"]["transaction_id"] = types.schema_of::<TransactionId>();
     requested
 }
 
 /// Describes a declined payment: the order fails, or compensation found that nothing was captured.
-fn payment_declined(types: &mut Types) -> Payload {
+fn payment_declined(types: &mut SchemaRegistry) -> Payload {
     let failure = fields(
         "The payment was not and will not be captured. With `code` and `reason`, the order fails. \
          With a payment, the compensation of a stopped order found that nothing was captured.",
         [
-            Field("code", types.of::<FailureCode>(), json!("payment_declined")),
+            Field(
+                "code",
+                types.schema_of::<FailureCode>(),
+                json!("payment_declined"),
+            ),
             Field("reason", json!({"type": "string"}), json!("card_declined")),
         ],
     );
     Payload {
-        schema: json!({"oneOf": [failure.schema, types.of::<PaymentInfo>()]}),
+        schema: json!({"oneOf": [failure.schema, types.schema_of::<PaymentInfo>()]}),
         ..failure
     }
 }
 
 /// Describes a refused request: by the order's state, or because a signal through Temporal was
 /// malformed.
-fn request_refused(types: &mut Types) -> Payload {
+fn request_refused(types: &mut SchemaRegistry) -> Payload {
     let codes: Vec<_> = RefusalCode::ALL
         .iter()
         .map(|code| code.as_str())
@@ -377,7 +401,7 @@ fn request_refused(types: &mut Types) -> Payload {
                 json!("update_address"),
             ),
             Field("code", json!({"enum": codes}), json!("already_shipped")),
-            Field("status", types.of::<OrderStatus>(), json!("shipped")),
+            Field("status", types.schema_of::<OrderStatus>(), json!("shipped")),
         ],
     );
     refused.schema["properties"]["detail"] = json!({"type": "string"});
