@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# What each function weighs and takes: size, zip, time to the first answer, time of a call after it, peak memory. Ends
-# with 1 when a zip has more than 5 MB, or a start call takes `start` above 32 MB. Needs Linux, release builds and a
-# running stack (`cargo orderflow up`), in which it leaves a hundred orders.
+# Measures each function: size, size of the zip, time of the first and of further responses, peak memory. Exits with 1 if
+# a zip is larger than 5 MB, or if the function `start` uses more than 32 MB for a start call. Needs Linux, release builds
+# and a running stack (`cargo orderflow up`). It leaves about a hundred orders in that stack.
 #
-#   localstack/budget.sh                       what `sam build` left in .aws-sam/build
-#   localstack/budget.sh --functions FOLDER    what is in FOLDER: target/lambda of `cargo lambda build --release`, or
+#   localstack/budget.sh                       functions in .aws-sam/build, the output of `sam build`
+#   localstack/budget.sh --functions FOLDER    functions in FOLDER: target/lambda of `cargo lambda build --release`, or
 #                                              target/release of `cargo build --release`
 #
-# What was built for another machine is weighed and not run.
+# For a function that is built for another processor, it measures only the sizes.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/.." && pwd)

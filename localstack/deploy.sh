@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# The whole API deployed into an emulator of AWS, by the `sam deploy` that deploys it into AWS; then an order to
-# delivered, a signed webhook and refusals through the emulated API Gateway, against the Temporal, the database and the
-# worker of a local stack. Nothing is left of it.
+# Deploys the API into an AWS emulator with `sam deploy`, the command that also deploys it into AWS. Then sends calls
+# through the emulated API Gateway: an order to delivered, a signed webhook event, rejected calls. Uses Temporal, database
+# and worker of a local stack. Removes everything that it created.
 #
-#   localstack/deploy.sh                          the running stack (`cargo orderflow up`), functions by `sam build`
-#   localstack/deploy.sh --functions PROGRAM      functions from one program that is all of them, as the tests build it
-#                                                 (target/debug/function-under-test): minutes faster
+#   localstack/deploy.sh                          functions of `sam build`
+#   localstack/deploy.sh --functions PROGRAM      one program that contains all functions, as the tests build it
+#                                                 (target/debug/function-under-test); saves minutes
 #
-# The emulator is the one at AWS_ENDPOINT_URL (LocalStack, say: docs in localstack/README.md), else MiniStack, which is
-# fetched from PyPI and runs here as a process on a free port. What the functions reach Temporal and the database by is
-# TEMPORAL_ADDRESS and DATABASE_URL: of the running stack unless they are set.
+# AWS_ENDPOINT_URL is the address of the emulator, for example of LocalStack (localstack/README.md). If it is not set, the
+# script installs MiniStack from PyPI and runs it on a free port. The functions connect to TEMPORAL_ADDRESS and
+# DATABASE_URL. If one of these is not set, both are those of the running stack (`cargo orderflow up`).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/.." && pwd)
@@ -23,23 +23,23 @@ while [ $# -gt 0 ]; do
 done
 
 sam=$("$here/venv.sh" sam)
-# A stack of a run: two may go on beside each other.
+# Each run has its own stack name, so two runs can use one emulator at the same time.
 name=orderflow-$$
 folder=$(mktemp -d)
 emulator='' deployed=''
 
 clean_up() {
-    local ended=$?
-    if [ "$ended" != 0 ] && [ -e "$folder/emulator.log" ]; then
+    local status=$?
+    if [ "$status" != 0 ] && [ -e "$folder/emulator.log" ]; then
         tail -n 40 "$folder/emulator.log" >&2
     fi
-    # An emulator of our own takes all that is in it along.
+    # The stack exists only in the memory of an emulator that this script started.
     if [ -n "$emulator" ]; then
         kill "$emulator" 2>/dev/null || true
         for _ in $(seq 50); do kill -0 "$emulator" 2>/dev/null || break; sleep 0.1; done
         kill -KILL "$emulator" 2>/dev/null || true
     elif [ -n "$deployed" ]; then
-        "$sam/python" "$here/emulator.py" clean "$name" >&2 || true
+        "$sam/python" "$here/emulator.py" delete "$name" >&2 || true
     fi
     rm -rf "$folder"
 }
@@ -54,27 +54,27 @@ if [ -z "${TEMPORAL_ADDRESS:-}" ] || [ -z "${DATABASE_URL:-}" ]; then
     eval "$(cd "$root" && cargo orderflow env)"
 fi
 
-# What every emulator takes for an account.
+# Emulators accept these credentials.
 export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0
 unset AWS_PROFILE AWS_SESSION_TOKEN AWS_REGION
-# Never a cloud that somebody's shell is set to.
+# Prevents a call to a real AWS account of the user's configuration.
 export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null
 if [ -z "${AWS_ENDPOINT_URL:-}" ]; then
     ministack=$("$here/venv.sh" ministack)
     step "MiniStack"
     read -r port < <(python3 -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])')
     export AWS_ENDPOINT_URL=http://127.0.0.1:$port
-    # Where the kernel can be asked to, it ends the emulator even if this script is killed.
-    tied=$(command -v setpriv >/dev/null && echo setpriv --pdeathsig KILL || true)
-    # Its functions are processes that would inherit what this shell is set to: in AWS they have the template's alone.
+    # With setpriv, the kernel also stops the emulator if this script is killed.
+    kill_with_parent=$(command -v setpriv >/dev/null && echo setpriv --pdeathsig KILL || true)
+    # An empty environment: MiniStack's functions inherit its variables, but on AWS they have only those of the template.
     # shellcheck disable=SC2086
     (cd "$folder" && exec env -i PATH="$PATH" HOME="$folder" TMPDIR="$folder" GATEWAY_PORT="$port" BIND_HOST=127.0.0.1 \
-        $tied "$ministack/python" -m ministack) \
+        $kill_with_parent "$ministack/python" -m ministack) \
         >"$folder/emulator.log" 2>&1 &
     emulator=$!
 fi
 "$sam/python" "$here/emulator.py" wait
-# By which the functions reach the emulator: in a container it is not where this script finds it.
+# The emulator's address for the functions. It differs from AWS_ENDPOINT_URL if the functions run in containers.
 : "${FUNCTIONS_AWS_ENDPOINT_URL=$AWS_ENDPOINT_URL}"
 
 step "functions"
@@ -83,9 +83,9 @@ template=$root/template.yaml
 if [ -n "$functions" ]; then
     architecture=$(uname -m | sed 's/aarch64/arm64/')
     mkdir "$folder/code"
-    # Debug information is most of it.
+    # Debug information is the largest part of the file.
     strip -o "$folder/code/function" "$functions"
-    # One program for all; the handler says which function it is to be.
+    # The program contains all functions; the handler's name selects one.
     printf '#!/bin/sh\nexec "$LAMBDA_TASK_ROOT/function" "$_HANDLER"\n' >"$folder/code/bootstrap"
     chmod +x "$folder/code/bootstrap"
     python3 - "$folder" <<'PYTHON'
@@ -96,7 +96,7 @@ with zipfile.ZipFile(f"{folder}/code.zip", "w", zipfile.ZIP_DEFLATED, compressle
         archive.write(f"{folder}/code/{name}", name)
 PYTHON
     rm -r "$folder/code"
-    # The template as it is, but for where the code is.
+    # A copy of the template that differs only in the location of the code.
     sed "s|^      CodeUri: functions/\(.*\)|      CodeUri: $folder/code.zip\n      Handler: \1|" "$root/template.yaml" \
         >"$folder/template.yaml"
     ln -s "$root/infrastructure" "$folder/infrastructure"
@@ -108,8 +108,8 @@ else
 fi
 
 step "secrets and sam deploy"
-deployed=begun
-# None of its own: samconfig.toml is for AWS.
+deployed=started
+# An empty configuration, because the project's samconfig.toml is for AWS.
 echo "version = 0.1" >"$folder/samconfig.toml"
 "$sam/python" "$here/emulator.py" secrets "$name" >"$folder/secrets"
 # shellcheck source=/dev/null
@@ -123,6 +123,6 @@ echo "version = 0.1" >"$folder/samconfig.toml"
     "WebhookSecretsArn=$WEBHOOK_SECRETS_ARN" >"$folder/sam.log" 2>&1 ||
     { cat "$folder/sam.log" >&2; exit 1; }
 
-step "an order, a webhook and refusals through the gateway"
-"$sam/python" "$here/emulator.py" walk "$name"
+step "an order, a webhook event and rejected calls through the gateway"
+"$sam/python" "$here/emulator.py" check "$name"
 step "done"

@@ -1,9 +1,9 @@
-"""What deploy.sh asks of an emulator of AWS, and the walk through the API that it deployed.
+"""Prepares an AWS emulator for deploy.sh and checks the deployed API.
 
-    wait               until it answers
-    secrets STACK      makes the stack's secrets in its Secrets Manager; prints their ARNs as a shell reads them
-    walk STACK         an order to delivered, a signed webhook, refusals, by the address of the stack's REST API
-    clean STACK        takes stack and secrets away
+    wait               Waits until the emulator responds.
+    secrets STACK      Creates the stack's secrets in Secrets Manager and prints their ARNs as shell variables.
+    check STACK        Sends calls to the stack's REST API: an order to delivered, a signed webhook event, rejected calls.
+    delete STACK       Deletes the stack and its secrets.
 """
 
 import base64
@@ -23,7 +23,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 ENDPOINT = os.environ["AWS_ENDPOINT_URL"].rstrip("/")
-PATIENCE = 60
+TIMEOUT_SECONDS = 60
 
 ORDER = {
     "customer": {"id": "CUST-001", "name": "John Doe", "email": "john@example.com"},
@@ -32,58 +32,58 @@ ORDER = {
 }
 
 
-def wait():
-    end = time.time() + PATIENCE
+def wait_until_ready():
+    end = time.time() + TIMEOUT_SECONDS
     while True:
         try:
             return boto3.client("sts").get_caller_identity()
         except (BotoCoreError, ClientError) as error:
             if time.time() > end:
-                sys.exit(f"nothing that is AWS answers at {ENDPOINT}: {error}")
+                sys.exit(f"AWS_ENDPOINT_URL {ENDPOINT}: no response from an AWS API: {error}")
             time.sleep(0.2)
 
 
-def secret(stack, name):
+def secret_name(stack, name):
     return f"{stack}/{name}"
 
 
-def make_secrets(stack):
-    # As `orderflow api-key create` makes it: the caller has the key, the API its hash.
+def create_secrets(stack):
+    # The same format as in `orderflow api-key create`: the client has the key, and the API has its hash.
     key = "ofk_" + secrets.token_urlsafe(32)
     scopes = "orders:read,orders:write,orders:operate"
     signing = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
     texts = {
         "database-url": os.environ["DATABASE_URL"],
-        "api-keys": f"walk {hashlib.sha256(key.encode()).hexdigest()} {scopes}",
+        "api-keys": f"check {hashlib.sha256(key.encode()).hexdigest()} {scopes}",
         "webhook-secrets": f"WEBHOOK_SECRETS_STANDARD={signing}\n",
-        # What a caller would be given; here the walk is the caller.
-        "callers-key": key,
+        # A client gets this key; here, the client is `check`.
+        "client-key": key,
     }
     manager = boto3.client("secretsmanager")
     for name, text in texts.items():
-        arn = manager.create_secret(Name=secret(stack, name), SecretString=text)["ARN"]
+        arn = manager.create_secret(Name=secret_name(stack, name), SecretString=text)["ARN"]
         print(f"{name.replace('-', '_').upper()}_ARN={arn}")
 
 
-def text_of(stack, name):
-    return boto3.client("secretsmanager").get_secret_value(SecretId=secret(stack, name))["SecretString"]
+def read_secret(stack, name):
+    return boto3.client("secretsmanager").get_secret_value(SecretId=secret_name(stack, name))["SecretString"]
 
 
-def resource(stack, name):
-    found = boto3.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=name)
-    return found["StackResourceDetail"]["PhysicalResourceId"]
+def physical_id(stack, name):
+    resource = boto3.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=name)
+    return resource["StackResourceDetail"]["PhysicalResourceId"]
 
 
 class Api:
-    """The REST API of the stack, at the address that MiniStack and LocalStack share."""
+    """The REST API of the stack. MiniStack and LocalStack serve it at the same path."""
 
     def __init__(self, stack):
-        # In place of https://ID.execute-api.REGION.amazonaws.com.
-        self.host = f"{ENDPOINT}/_aws/execute-api/{resource(stack, 'Api')}"
+        # Replaces https://ID.execute-api.REGION.amazonaws.com.
+        self.host = f"{ENDPOINT}/_aws/execute-api/{physical_id(stack, 'Api')}"
         self.base = f"{self.host}/prod"
-        # Where the last answer pointed.
+        # The header Location of the last response.
         self.location = None
-        self.key = text_of(stack, "callers-key")
+        self.key = read_secret(stack, "client-key")
 
     def call(self, method, path, body=None, headers=None, key=True, base=None):
         headers = dict(headers or {})
@@ -95,120 +95,125 @@ class Api:
             headers.setdefault("Content-Type", "application/json")
         request = urllib.request.Request((base or self.base) + path, data=body, headers=headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=35) as answer:
-                status, kind, text = answer.status, answer.headers.get("Content-Type", ""), answer.read()
-                self.location = answer.headers.get("Location")
+            with urllib.request.urlopen(request, timeout=35) as response:
+                status, content_type, text = response.status, response.headers.get("Content-Type", ""), response.read()
+                self.location = response.headers.get("Location")
         except urllib.error.HTTPError as error:
-            status, kind, text = error.code, error.headers.get("Content-Type", ""), error.read()
-        return status, (json.loads(text) if "json" in kind else text.decode())
+            status, content_type, text = error.code, error.headers.get("Content-Type", ""), error.read()
+        return status, (json.loads(text) if "json" in content_type else text.decode())
 
-    def expect(self, status, method, path, *arguments, code=None, **named):
-        got, answer = self.call(method, path, *arguments, **named)
-        if got != status or (code and answer.get("code") != code):
-            sys.exit(f"{method} {path}: {got} in place of {status} {code or ''}: {answer}")
+    def expect(self, expected, method, path, *arguments, code=None, **options):
+        """Sends a request and exits if the status or the problem code differs. Returns the response's body."""
+        status, response = self.call(method, path, *arguments, **options)
+        if status != expected or (code and response.get("code") != code):
+            sys.exit(f"{method} {path}: got {status}, expected {expected} {code or ''}: {response}")
         print(f"  {status} {method} {path}{f'  {code}' if code else ''}")
-        return answer
+        return response
 
-    def eventually(self, path, what, holds):
-        end = time.time() + PATIENCE
+    def wait_for(self, path, state, is_reached):
+        """Repeats a GET until `is_reached` returns true for the body. Exits after the time limit."""
+        end = time.time() + TIMEOUT_SECONDS
         while True:
-            status, answer = self.call("GET", path)
-            if status == 200 and holds(answer):
-                print(f"  200 GET {path}  {what}")
-                return answer
+            status, response = self.call("GET", path)
+            if status == 200 and is_reached(response):
+                print(f"  200 GET {path}  {state}")
+                return response
             if time.time() > end:
-                sys.exit(f"GET {path}: not {what} within {PATIENCE} s: {status} {answer}")
+                sys.exit(f"GET {path}: not {state} within {TIMEOUT_SECONDS} s: {status} {response}")
             time.sleep(0.3)
 
 
-def notification(order, signing):
-    """A payment as a sender that follows Standard Webhooks tells it."""
+def sign_webhook_event(order, secret):
+    """Returns the body and the headers of a payment's webhook event in the format of Standard Webhooks."""
     data = {
         "order_id": order, "transaction_id": f"tx-{order}", "amount": "99.99", "currency": "USD", "payment_method": "card",
     }
-    at = str(int(time.time()))
+    timestamp = str(int(time.time()))
     event = {"type": "payment.succeeded", "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "data": data}
     body = json.dumps(event).encode()
-    identity = f"msg_{secrets.token_hex(12)}"
-    key = base64.b64decode(signing.removeprefix("whsec_"))
-    mac = hmac.new(key, f"{identity}.{at}.".encode() + body, hashlib.sha256).digest()
+    message_id = f"msg_{secrets.token_hex(12)}"
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    mac = hmac.new(key, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
     signature = "v1," + base64.b64encode(mac).decode()
-    return body, {"webhook-id": identity, "webhook-timestamp": at, "webhook-signature": signature}
+    return body, {"webhook-id": message_id, "webhook-timestamp": timestamp, "webhook-signature": signature}
 
 
-def give_any_methods(stack):
-    """MiniStack leaves out what SAM writes for `Method: ANY`, so `web` gets it in the words of API Gateway's own API."""
+def add_any_methods(stack):
+    """Adds the methods `ANY` of the function `web` through API Gateway's API, because MiniStack ignores them in SAM's output."""
     template = (pathlib.Path(__file__).parent.parent / "template.yaml").read_text()
     paths = re.findall(r'Method: ANY, Path: "?(/[^" ]*)', template)
     client = boto3.client("apigateway")
-    api = resource(stack, "Api")
-    known = {each["path"]: each for each in client.get_resources(restApiId=api, limit=500)["items"]}
-    lacking = [known[path]["id"] for path in paths if "ANY" not in known[path].get("resourceMethods", {})]
-    if not lacking:
+    api = physical_id(stack, "Api")
+    resources = {resource["path"]: resource for resource in client.get_resources(restApiId=api, limit=500)["items"]}
+    missing = [resources[path]["id"] for path in paths if "ANY" not in resources[path].get("resourceMethods", {})]
+    if not missing:
         return
-    web = boto3.client("lambda").get_function_configuration(FunctionName=resource(stack, "WebFunction"))["FunctionArn"]
+    web = boto3.client("lambda").get_function_configuration(FunctionName=physical_id(stack, "WebFunction"))["FunctionArn"]
     uri = f"arn:aws:apigateway:{client.meta.region_name}:lambda:path/2015-03-31/functions/{web}/invocations"
-    for each in lacking:
-        method = {"restApiId": api, "resourceId": each, "httpMethod": "ANY"}
+    for resource_id in missing:
+        method = {"restApiId": api, "resourceId": resource_id, "httpMethod": "ANY"}
         client.put_method(**method, authorizationType="NONE")
         client.put_integration(**method, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
     client.create_deployment(restApiId=api, stageName="prod")
-    print(f"this emulator left out {len(lacking)} of {len(paths)} methods `ANY`; they were added")
+    print(f"added {len(missing)} of {len(paths)} methods `ANY`, which the emulator had ignored")
 
 
-def walk(stack):
-    give_any_methods(stack)
+def check_api(stack):
+    add_any_methods(stack)
     api = Api(stack)
     api.expect(200, "GET", "/health", key=False)
     assert "/orders" in api.expect(200, "GET", "/openapi.json", key=False)["paths"]
 
-    print("refusals")
+    print("rejected calls")
     api.expect(401, "GET", "/orders", key=False, code="unauthenticated")
     api.expect(404, "GET", "/nowhere", code="route_not_found")
     api.expect(405, "PUT", "/orders/o-1", code="method_not_allowed")
-    api.expect(404, "GET", f"/orders/{stack}-nobody", code="order_not_found")
+    api.expect(404, "GET", f"/orders/{stack}-unknown", code="order_not_found")
     api.expect(422, "POST", "/orders", {"items": []}, code="invalid_request")
 
     print("an order to delivered")
     order = ORDER | {"payment": {"payment_id": f"pmt-{stack}-{secrets.token_hex(4)}"}}
-    once = {"Idempotency-Key": secrets.token_hex(16)}
-    identity = api.expect(202, "POST", "/orders", order, once)["order_id"]
-    assert api.expect(202, "POST", "/orders", order, once)["order_id"] == identity, "one key, one order"
-    # It has the stage in front.
-    assert api.expect(200, "GET", api.location, base=api.host)["order_id"] == identity
-    path = f"/orders/{identity}"
-    api.eventually(path, "on its way", lambda answer: answer["status"] == "shipped")
+    idempotency = {"Idempotency-Key": secrets.token_hex(16)}
+    order_id = api.expect(202, "POST", "/orders", order, idempotency)["order_id"]
+    repeated_id = api.expect(202, "POST", "/orders", order, idempotency)["order_id"]
+    assert repeated_id == order_id, "a repeated idempotency key must return the same order"
+    # The header Location contains the stage, so the base has none.
+    assert api.expect(200, "GET", api.location, base=api.host)["order_id"] == order_id
+    path = f"/orders/{order_id}"
+    api.wait_for(path, "shipped", lambda response: response["status"] == "shipped")
     api.expect(200, "POST", f"{path}/signals/confirm-delivery", {})
-    api.eventually(path, "delivered", lambda answer: answer["status"] == "delivered")
-    api.eventually(f"{path}/events", "the delivery in the trail", lambda answer: "delivered" in json.dumps(answer))
+    api.wait_for(path, "delivered", lambda response: response["status"] == "delivered")
+    api.wait_for(f"{path}/events", "delivered in the audit log", lambda response: "delivered" in json.dumps(response))
     api.expect(409, "POST", f"{path}/cancel", {}, code="already_shipped")
 
-    print("a payment by webhook")
-    identity = api.expect(202, "POST", "/orders", ORDER)["order_id"]
-    path = f"/orders/{identity}"
-    api.eventually(path, "waiting for its payment", lambda answer: answer["step"] == "pay")
-    signing = text_of(stack, "webhook-secrets").strip().split("=", 1)[1]
-    body, headers = notification(identity, signing)
+    print("a payment by webhook event")
+    order_id = api.expect(202, "POST", "/orders", ORDER)["order_id"]
+    path = f"/orders/{order_id}"
+    api.wait_for(path, "waiting for payment", lambda response: response["step"] == "pay")
+    secret = read_secret(stack, "webhook-secrets").strip().split("=", 1)[1]
+    body, headers = sign_webhook_event(order_id, secret)
     forged = body.replace(b"99.99", b"00.01")
     api.expect(400, "POST", "/webhooks/standard", forged, headers, key=False, code="webhook_rejected")
     api.expect(404, "POST", "/webhooks/stripe", body, headers, key=False, code="route_not_found")
     api.expect(200, "POST", "/webhooks/standard", body, headers, key=False)
-    api.eventually(path, "paid and on its way", lambda answer: answer["status"] == "shipped")
+    api.wait_for(path, "paid and shipped", lambda response: response["status"] == "shipped")
 
 
-def clean(stack):
+def delete_stack(stack):
     client = boto3.client("cloudformation")
     resources = client.describe_stack_resources(StackName=stack)["StackResources"]
     client.delete_stack(StackName=stack)
     client.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig={"Delay": 2, "MaxAttempts": 60})
-    # They outlive their stack, as in AWS.
-    for group in (each["PhysicalResourceId"] for each in resources if each["ResourceType"] == "AWS::Logs::LogGroup"):
+    # Log groups remain after their stack is deleted, as in AWS.
+    groups = (item["PhysicalResourceId"] for item in resources if item["ResourceType"] == "AWS::Logs::LogGroup")
+    for group in groups:
         boto3.client("logs").delete_log_group(logGroupName=group)
     manager = boto3.client("secretsmanager")
-    for name in ("database-url", "api-keys", "webhook-secrets", "callers-key"):
-        manager.delete_secret(SecretId=secret(stack, name), ForceDeleteWithoutRecovery=True)
+    for name in ("database-url", "api-keys", "webhook-secrets", "client-key"):
+        manager.delete_secret(SecretId=secret_name(stack, name), ForceDeleteWithoutRecovery=True)
 
 
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:]
-    {"wait": wait, "secrets": make_secrets, "walk": walk, "clean": clean}[command](*arguments)
+    commands = {"wait": wait_until_ready, "secrets": create_secrets, "check": check_api, "delete": delete_stack}
+    commands[command](*arguments)

@@ -1,11 +1,13 @@
-"""Makes ports of this machine's own address reachable for containers: `forward.py HOST HOST:PORT …` listens on HOST, at
-free ports that it prints in a line, and passes on to each. What a local stack serves listens on 127.0.0.1 alone."""
+"""Forwards connections of containers to servers that listen on 127.0.0.1 only, such as those of a local stack.
+
+`forward.py HOST TARGET:PORT …` listens on one free port of HOST for each target, and prints these ports in one line.
+"""
 
 import asyncio
 import sys
 
 
-async def pump(reader, writer):
+async def copy_stream(reader, writer):
     try:
         while data := await reader.read(65536):
             writer.write(data)
@@ -18,17 +20,17 @@ async def pump(reader, writer):
 
 async def main(host, targets):
     async def listen(target):
-        to_host, to_port = target.rsplit(":", 1)
+        target_host, target_port = target.rsplit(":", 1)
 
-        async def connected(reader, writer):
+        async def forward(reader, writer):
             try:
-                there = await asyncio.open_connection(to_host, int(to_port))
+                target_reader, target_writer = await asyncio.open_connection(target_host, int(target_port))
             except OSError:
                 writer.close()
                 return
-            await asyncio.gather(pump(reader, there[1]), pump(there[0], writer))
+            await asyncio.gather(copy_stream(reader, target_writer), copy_stream(target_reader, writer))
 
-        return await asyncio.start_server(connected, host, 0)
+        return await asyncio.start_server(forward, host, 0)
 
     servers = [await listen(target) for target in targets]
     print(*(server.sockets[0].getsockname()[1] for server in servers), flush=True)

@@ -1,4 +1,4 @@
-"""The functions as programs, what Lambda tells them, and what the sample events call."""
+"""The programs of the functions, their environment variables, and the sample events."""
 
 import json
 import os
@@ -6,35 +6,38 @@ import pathlib
 import sys
 
 EVENTS = pathlib.Path(__file__).resolve().parent / "events"
-# With it the sample notifications are signed.
+# The secret that signs the sample webhook events.
 WEBHOOK_SECRET = "sample-secret"
 NAMES = ("start", "signal", "query", "events", "webhook", "web")
 
 
-def programs(where):
-    """The command of each function that is there: in a folder as `sam build`, `cargo lambda build` or `cargo build`
-    leaves it, or in one program that is all of them, as the tests build it."""
-    where = pathlib.Path(where).resolve()
-    if where.is_file():
-        return {name: [str(where), name] for name in NAMES}
-    found = {}
+def find_commands(path):
+    """Returns the command of each function that exists at `path`.
+
+    `path` is an output folder of `sam build`, `cargo lambda build` or `cargo build`, or one program that contains all
+    functions, as the tests build it.
+    """
+    path = pathlib.Path(path).resolve()
+    if path.is_file():
+        return {name: [str(path), name] for name in NAMES}
+    commands = {}
     for name in NAMES:
-        built = (where / f"{name.capitalize()}Function" / "bootstrap", where / name / "bootstrap", where / name)
-        program = next((each for each in built if each.is_file()), None)
+        candidates = (path / f"{name.capitalize()}Function" / "bootstrap", path / name / "bootstrap", path / name)
+        program = next((candidate for candidate in candidates if candidate.is_file()), None)
         if program:
-            found[name] = [str(program)]
-    return found or sys.exit(f"no function is in {where}")
+            commands[name] = [str(program)]
+    return commands or sys.exit(f"{path}: contains no function; build the functions first")
 
 
-def as_set():
-    """What this shell is set to, and what the samples need."""
-    unless_set = {"API_AUTH": "none", "LOG_FORMAT": "json"}
-    return unless_set | os.environ | {"WEBHOOK_SECRETS_CHECKOUT": WEBHOOK_SECRET}
+def base_environment():
+    """Returns the variables of this shell, with defaults and the secret of the sample events."""
+    defaults = {"API_AUTH": "none", "LOG_FORMAT": "json"}
+    return defaults | os.environ | {"WEBHOOK_SECRETS_CHECKOUT": WEBHOOK_SECRET}
 
 
-def environment(name, runtime_api):
-    """And what Lambda tells a function of itself."""
-    return as_set() | {
+def lambda_environment(name, runtime_api):
+    """Returns the base environment and the variables that Lambda sets for a function."""
+    return base_environment() | {
         "AWS_LAMBDA_FUNCTION_NAME": name,
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
@@ -42,5 +45,5 @@ def environment(name, runtime_api):
     }
 
 
-def sample(name):
+def read_sample_event(name):
     return json.loads((EVENTS / name).read_text())

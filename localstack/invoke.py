@@ -1,4 +1,4 @@
-"""Has `cargo lambda invoke` send every sample event to its function; invoke.sh says how."""
+"""Sends every sample event to its function with `cargo lambda invoke`. Started by invoke.sh."""
 
 import collections
 import contextlib
@@ -13,22 +13,22 @@ import tempfile
 import time
 import tomllib
 
-from functions import EVENTS, as_set, environment, programs, sample
+from functions import EVENTS, base_environment, find_commands, lambda_environment, read_sample_event
 
-# Seconds for an answer: of a function that runs, and of one that may have to be compiled first.
-ANSWER = 60
-COMPILATION = 3600
+# Time limits for a response, in seconds: of a running function, and of a function that is compiled first.
+RESPONSE_TIMEOUT = 60
+COMPILATION_TIMEOUT = 3600
 
 
-def free_port():
+def find_free_port():
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return listening.getsockname()[1]
 
 
 @contextlib.contextmanager
-def running(command, log, **named):
-    """A program, until the block ends."""
-    process = subprocess.Popen(command, stdout=log, stderr=log, **named)
+def run_program(command, log, **options):
+    """Runs a program until the `with` block ends."""
+    process = subprocess.Popen(command, stdout=log, stderr=log, **options)
     try:
         yield process
     finally:
@@ -40,73 +40,74 @@ def running(command, log, **named):
             process.wait()
 
 
-def until_it_listens(process, port):
+def wait_for_port(process, port):
     while process.poll() is None:
         try:
             return socket.create_connection(("127.0.0.1", port), 1).close()
         except OSError:
             time.sleep(0.1)
-    raise SystemExit("cargo lambda watch ended")
+    raise SystemExit("cargo lambda watch: exited before it listened")
 
 
-def function_of(root, name):
-    """As the router of `cargo lambda watch` has it."""
-    rest = sample(name.replace(".http.", ".rest."))
+def find_function(root, name):
+    """Returns the function for a sample event, by the routes of `cargo lambda watch`."""
+    event = read_sample_event(name.replace(".http.", ".rest."))
     workspace = tomllib.loads((root / "Cargo.toml").read_text())["workspace"]
-    served = workspace["metadata"]["lambda"]["watch"]["router"][rest["resource"].replace("{path+}", "{*path}")]
-    if isinstance(served, str):
-        return served
-    return next(each["function"] for each in served if each["method"] == rest["httpMethod"])
+    route = workspace["metadata"]["lambda"]["watch"]["router"][event["resource"].replace("{path+}", "{*path}")]
+    if isinstance(route, str):
+        return route
+    return next(entry["function"] for entry in route if entry["method"] == event["httpMethod"])
 
 
 def invoke(port, function, name):
+    """Sends a sample event. Returns the status and the body of the response, or "none" and the output."""
     command = ["cargo", "lambda", "invoke", function, "--invoke-address", "127.0.0.1", "--invoke-port", str(port)]
-    done = subprocess.run([*command, "--data-file", EVENTS / name], capture_output=True, text=True)
+    result = subprocess.run([*command, "--data-file", EVENTS / name], capture_output=True, text=True)
     try:
-        answer = json.loads(done.stdout)
-        # What API Gateway takes for an answer.
-        assert isinstance(answer["statusCode"], int) and isinstance(answer["body"], str)
-        assert isinstance(answer["isBase64Encoded"], bool) and isinstance(answer["headers"], dict)
+        response = json.loads(result.stdout)
+        # API Gateway requires these fields in a response.
+        assert isinstance(response["statusCode"], int) and isinstance(response["body"], str)
+        assert isinstance(response["isBase64Encoded"], bool) and isinstance(response["headers"], dict)
     except (ValueError, KeyError, TypeError, AssertionError):
-        return "none", done.stdout + done.stderr
-    return answer["statusCode"], answer["body"]
+        return "none", result.stdout + result.stderr
+    return response["statusCode"], response["body"]
 
 
 def main(root, built):
-    port = free_port()
+    port = find_free_port()
     watch = ["cargo", "lambda", "watch", "--invoke-address", "127.0.0.1", "--invoke-port", str(port)]
-    with contextlib.ExitStack() as started:
-        log = started.enter_context(tempfile.TemporaryFile("w+"))
-        scratch = started.enter_context(tempfile.TemporaryDirectory())
-        # With a time-out a function that ended at its start leaves nobody waiting.
+    with contextlib.ExitStack() as cleanup:
+        log = cleanup.enter_context(tempfile.TemporaryFile("w+"))
+        scratch = cleanup.enter_context(tempfile.TemporaryDirectory())
+        # Without a time-out, a call waits without end if its function exits at the start.
         watch += (
-            ["--timeout", str(ANSWER), "--only-lambda-apis"] if built
-            else ["--timeout", str(COMPILATION), "--ignore-changes"]
+            ["--timeout", str(RESPONSE_TIMEOUT), "--only-lambda-apis"] if built
+            else ["--timeout", str(COMPILATION_TIMEOUT), "--ignore-changes"]
         )
-        until_it_listens(started.enter_context(running(watch, log, cwd=root, env=as_set())), port)
-        for name, command in (programs(built) if built else {}).items():
-            told = environment(name, f"http://127.0.0.1:{port}/.rt/{name}")
-            started.enter_context(running(command, log, cwd=scratch, env=told))
-        wrong, statuses = 0, collections.Counter()
-        # The order that others ask for comes first.
-        names = sorted(each.name for each in EVENTS.glob("*.json"))
+        wait_for_port(cleanup.enter_context(run_program(watch, log, cwd=root, env=base_environment())), port)
+        for name, command in (find_commands(built) if built else {}).items():
+            variables = lambda_environment(name, f"http://127.0.0.1:{port}/.rt/{name}")
+            cleanup.enter_context(run_program(command, log, cwd=scratch, env=variables))
+        failures, statuses = 0, collections.Counter()
+        # The event that starts the sample order is first, because other events need this order.
+        names = sorted(path.name for path in EVENTS.glob("*.json"))
         for name in sorted(names, key=lambda name: name != "start-order.rest.json"):
-            function = function_of(root, name)
-            status, words = invoke(port, function, name)
+            function = find_function(root, name)
+            status, body = invoke(port, function, name)
             statuses[status] += 1
             print(f"  {status} {function} {name}", flush=True)
             if status != 409 and status not in range(200, 300):
-                wrong += 1
-                print(words, file=sys.stderr)
-        if wrong:
+                failures += 1
+                print(body, file=sys.stderr)
+        if failures:
             log.seek(0)
             sys.stderr.write("".join(log.readlines()[-40:]))
-            sys.exit(f"{wrong} events were not answered as they should be")
+            sys.exit(f"{failures} events have a wrong response; expected 2xx or 409")
         counts = ", ".join(f"{count} times {status}" for status, count in statuses.items())
         print(f"{statuses.total()} events: {counts}")
 
 
 if __name__ == "__main__":
-    # So that what was started is ended on the way out.
+    # Exits through the `with` blocks, so that they stop the started programs.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     main(pathlib.Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None)

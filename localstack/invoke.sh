@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# `cargo lambda watch`, and `cargo lambda invoke` with every event of events/ against it: each must be answered, and be
-# done (2xx) or refused as too late (409), against the running stack (`cargo orderflow up`; stack.sh makes another).
-# Nothing of it is left but the sample orders.
+# Starts `cargo lambda watch` and sends every event in events/ with `cargo lambda invoke`. Each response must be 2xx, or
+# 409 if the sample order no longer allows the request. Needs a running stack (`cargo orderflow up`, or stack.sh) and
+# leaves the sample orders in it.
 #
-#   localstack/invoke.sh                        functions that `cargo lambda watch` compiles: minutes, the first time
-#   localstack/invoke.sh --functions PROGRAM    one program that is all of them (target/debug/function-under-test), or a
-#                                               folder of built ones, as for budget.sh: seconds
+#   localstack/invoke.sh                        functions that `cargo lambda watch` compiles; the first run takes minutes
+#   localstack/invoke.sh --functions PROGRAM    one program that contains all functions
+#                                               (target/debug/function-under-test), or a folder of built functions, as
+#                                               for budget.sh; takes seconds
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/.." && pwd)

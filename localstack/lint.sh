@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What can be said of the templates without AWS: their form (cfn-lint, SAM), and what an auditor would say (Checkov, whose
-# exceptions stand in the templates with their reasons). Half a minute once the programs are there; offline.
+# Checks the templates without AWS: cfn-lint and SAM check the syntax, Checkov the security. The templates contain the
+# exceptions for Checkov and their reasons. Takes half a minute and works offline once the tools are installed.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 sam=$("$here/venv.sh" sam)
@@ -12,21 +12,21 @@ export AWS_DEFAULT_REGION=eu-central-1 SAM_CLI_TELEMETRY=0
 "$sam/sam" validate --lint --template template.yaml
 "$checkov/checkov" --framework cloudformation --compact --quiet --skip-download --file template.yaml infrastructure/*.yaml
 
-# Whatever a checker thinks of it: no action has a wildcard, and a resource that is all of them has its reason above it.
+# Our own rules: no action has a wildcard, and a comment above each resource with a wildcard gives the reason.
 python3 - template.yaml infrastructure/*.yaml <<'PYTHON'
 import re, sys
 
-wrong = []
+problems = []
 for name in sys.argv[1:]:
     lines = open(name).read().splitlines()
     for number, line in enumerate(lines, 1):
         text = line.split(" #")[0].strip()
         if re.fullmatch(r"-? ?\"?[a-z0-9-]+:[A-Za-z]*\*.*", text) or re.search(r"Action:.*[*]", text):
-            wrong.append(f"{name}:{number}: a wildcard in an action")
+            problems.append(f"{name}:{number}: action: has a wildcard; list the actions")
         if re.search(r"Resource: (\"\*\"|.*[:/]\*\"?$)", text):
-            around = lines[max(0, number - 14) : number]
-            if not any(each.strip().startswith("#") for each in around):
-                wrong.append(f"{name}:{number}: a wildcard in a resource without a reason")
-sys.exit("\n".join(wrong) or None)
+            preceding = lines[max(0, number - 14) : number]
+            if not any(text.strip().startswith("#") for text in preceding):
+                problems.append(f"{name}:{number}: resource: has a wildcard without a reason; add a comment above it")
+sys.exit("\n".join(problems) or None)
 PYTHON
-echo "the templates are well"
+echo "templates: all checks passed"

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# The functions in containers, as SAM starts them: `sam local invoke` with sample events, then calls of `sam local
-# start-api`, against the running stack (`cargo orderflow up`). Needs Docker:
+# Runs the functions in containers with SAM: `sam local invoke` with sample events, then HTTP calls to `sam local
+# start-api`. Needs a running stack (`cargo orderflow up`) and Docker:
 #
 #   apt-get install docker.io && (dockerd >/tmp/dockerd.log 2>&1 &)       # on Debian, as root, without systemd
 #
-#   localstack/sam-local.sh                          functions by `sam build`
-#   localstack/sam-local.sh --functions PROGRAM      from one program that is all of them (target/debug/function-under-test)
+#   localstack/sam-local.sh                          functions of `sam build`
+#   localstack/sam-local.sh --functions PROGRAM      one program that contains all functions
+#                                                    (target/debug/function-under-test)
 #
-# The image is Lambda's own, public.ecr.aws/lambda/provided. Where it can't be pulled, a stand-in is made of Debian
-# (debootstrap, as root) and of the runtime emulator that SAM brings along; DEBIAN_MIRROR says from where.
+# The image is Lambda's public.ecr.aws/lambda/provided. If it cannot be pulled, the script builds a substitute from Debian
+# (debootstrap, as root, from DEBIAN_MIRROR) and the runtime emulator that SAM ships.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/.." && pwd)
@@ -22,7 +23,7 @@ while [ $# -gt 0 ]; do
     esac
 done
 
-docker info >/dev/null 2>&1 || { echo "no Docker daemon answers; the head of $0 says how to start one" >&2; exit 1; }
+docker info >/dev/null 2>&1 || { echo "Docker: the daemon does not respond; start it as described at the top of $0" >&2; exit 1; }
 if [ -z "${TEMPORAL_ADDRESS:-}" ] || [ -z "${DATABASE_URL:-}" ]; then
     eval "$(cd "$root" && cargo orderflow env)"
 fi
@@ -31,7 +32,7 @@ export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=test A
 folder=$(mktemp -d)
 gateway='' forward=''
 clean_up() {
-    # By SIGTERM it takes its containers along.
+    # On SIGTERM, SAM also stops its containers.
     if [ -n "$gateway" ]; then
         kill "$gateway" 2>/dev/null || true
         for _ in $(seq 100); do kill -0 "$gateway" 2>/dev/null || break; sleep 0.1; done
@@ -49,8 +50,8 @@ step() {
 
 machine=$(uname -m)
 architecture=${machine/aarch64/arm64}
-stand_in() {
-    step "a stand-in for $image of Debian"
+build_substitute() {
+    step "a substitute for $image from Debian"
     command -v debootstrap >/dev/null || { echo "debootstrap is missing; install it (Debian: debootstrap)" >&2; exit 1; }
     debootstrap --variant=minbase --include=ca-certificates bookworm "$folder/debian" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" \
         >"$folder/debootstrap.log" 2>&1 || { tail "$folder/debootstrap.log" >&2; exit 1; }
@@ -67,12 +68,12 @@ ENTRY
         --change 'ENV LAMBDA_TASK_ROOT=/var/task LAMBDA_RUNTIME_DIR=/var/runtime' - "$image" >/dev/null
     rm -rf "$folder/debian"
 }
-docker image inspect "$image" >/dev/null 2>&1 || docker pull --quiet "$image" >/dev/null 2>&1 || stand_in
+docker image inspect "$image" >/dev/null 2>&1 || docker pull --quiet "$image" >/dev/null 2>&1 || build_substitute
 
 step "functions"
 template=$folder/template.yaml
-# For SAM's own gateway `ANY` is every method, also of those that another function serves: there they are left out, so a
-# wrong method is answered by SAM (403) in place of by `web` (405).
+# SAM's gateway applies `ANY` to every method, also to methods of another function. So these routes are removed, and SAM
+# responds 403 to a wrong method. On AWS, the function `web` responds 405.
 sed '/Method: ANY, Path: "\/\(orders\|health\|webhooks\)/d' "$root/template.yaml" >"$template"
 ln -s "$root/infrastructure" "$folder/infrastructure"
 if [ -n "$functions" ]; then
@@ -81,14 +82,14 @@ if [ -n "$functions" ]; then
     printf '#!/bin/sh\nexec /var/task/function "$_HANDLER"\n' >"$folder/code/bootstrap"
     chmod +x "$folder/code/bootstrap"
     sed -i "s|^      CodeUri: functions/\(.*\)|      CodeUri: $folder/code\n      Handler: \1|" "$template"
-    # Built already.
+    # The program is already built, so SAM must not build it.
     sed -i '/^    Metadata:$/{N;/BuildMethod/d}' "$template"
 else
     "$sam/sam" build --template "$template" --base-dir "$root" --build-dir "$folder/build" \
         --parameter-overrides "Architecture=$architecture"
     template=$folder/build/template.yaml
 fi
-# Containers see this machine at the address of Docker's bridge, where the stack does not listen.
+# Containers reach this machine at the address of Docker's bridge. The stack does not listen there, so forward.py does.
 bridge=$(docker network inspect bridge --format '{{(index .IPAM.Config 0).Subnet}}' |
     python3 -c 'import ipaddress; print(next(ipaddress.ip_network(input()).hosts()))')
 database=$(python3 -c 'import sys, urllib.parse; url = urllib.parse.urlsplit(sys.argv[1]); print(f"{url.hostname}:{url.port or 5432}")' "$DATABASE_URL")
@@ -96,29 +97,29 @@ mkfifo "$folder/ports"
 python3 "$here/forward.py" "$bridge" "$TEMPORAL_ADDRESS" "$database" >"$folder/ports" &
 forward=$!
 read -r temporal_port database_port <"$folder/ports"
-# SAM does not resolve secrets, so what they would hold is said here.
+# SAM does not resolve secrets, so these variables contain the values.
 python3 - "$bridge:$temporal_port" "${DATABASE_URL/"$database"/"$bridge:$database_port"}" >"$folder/variables.json" <<'PYTHON'
 import json, os, sys
-ours = {"TEMPORAL_ADDRESS": sys.argv[1], "DATABASE_URL": sys.argv[2]}
-ours["TEMPORAL_NAMESPACE"] = os.environ.get("TEMPORAL_NAMESPACE", "default")
-print(json.dumps({"Parameters": ours | {"API_AUTH": "none", "API_KEYS": "", "TEMPORAL_API_KEY": ""}}))
+variables = {"TEMPORAL_ADDRESS": sys.argv[1], "DATABASE_URL": sys.argv[2]}
+variables["TEMPORAL_NAMESPACE"] = os.environ.get("TEMPORAL_NAMESPACE", "default")
+print(json.dumps({"Parameters": variables | {"API_AUTH": "none", "API_KEYS": "", "TEMPORAL_API_KEY": ""}}))
 PYTHON
 options=(--template "$template" --skip-pull-image --env-vars "$folder/variables.json"
     --parameter-overrides "DeployBackend=false" "Architecture=$architecture" "TemporalAddress=$TEMPORAL_ADDRESS" "ApiAuth=none")
 
 step "sam local invoke"
 invoke() {
-    local answer status
-    answer=$("$sam/sam" local invoke "$2" --event "$here/events/$3" "${options[@]}" 2>"$folder/invoke.log" | tail -n 1 || true)
-    status=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["statusCode"])' <<<"$answer" 2>/dev/null || true)
+    local response status
+    response=$("$sam/sam" local invoke "$2" --event "$here/events/$3" "${options[@]}" 2>"$folder/invoke.log" | tail -n 1 || true)
+    status=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["statusCode"])' <<<"$response" 2>/dev/null || true)
     echo "  ${status:-none} $2 $3"
-    [ "$status" = "$1" ] || { echo "$answer" >&2; tail "$folder/invoke.log" >&2; exit 1; }
+    [ "$status" = "$1" ] || { echo "$response" >&2; tail "$folder/invoke.log" >&2; exit 1; }
 }
 invoke 202 StartFunction create-order.rest.json
 invoke 200 QueryFunction health.http.json
 invoke 200 EventsFunction list-orders.rest.json
 invoke 200 WebFunction openapi.rest.json
-# No provider has a secret here, so each is off.
+# No payment provider has a secret here, so the webhook of each provider is disabled.
 invoke 404 WebhookFunction webhook.rest.json
 
 step "sam local start-api"
@@ -130,20 +131,20 @@ for _ in $(seq 600); do
     kill -0 "$gateway" 2>/dev/null || break
     sleep 0.2
 done
-ask() {
+expect_status() {
     local status
-    status=$(curl --silent --output "$folder/answer" --write-out '%{http_code}' "${@:2}")
+    status=$(curl --silent --output "$folder/response" --write-out '%{http_code}' "${@:2}")
     echo "  $status ${*: -1}"
-    [ "$status" = "$1" ] || { cat "$folder/answer" "$folder/api.log" >&2; exit 1; }
+    [ "$status" = "$1" ] || { cat "$folder/response" "$folder/api.log" >&2; exit 1; }
 }
 api=http://127.0.0.1:$port
-ask 200 "$api/health"
-ask 202 -X POST -H 'content-type: application/json' -d '{"items": [{"sku": "ABC123", "quantity": 1, "unit_price": "99.99"}],
+expect_status 200 "$api/health"
+expect_status 202 -X POST -H 'content-type: application/json' -d '{"items": [{"sku": "ABC123", "quantity": 1, "unit_price": "99.99"}],
     "shipping_address": {"street": "123 Main St"}}' "$api/orders"
-order=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["order_id"])' "$folder/answer")
-ask 200 "$api/orders/$order/status"
-ask 200 -X POST -H 'content-type: application/json' -d '{"reason": "changed my mind"}' "$api/orders/$order/cancel"
-ask 200 "$api/orders/$order/events"
-ask 422 -X POST -H 'content-type: application/json' -d '{"items": []}' "$api/orders"
-ask 404 "$api/nowhere"
+order=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["order_id"])' "$folder/response")
+expect_status 200 "$api/orders/$order/status"
+expect_status 200 -X POST -H 'content-type: application/json' -d '{"reason": "changed my mind"}' "$api/orders/$order/cancel"
+expect_status 200 "$api/orders/$order/events"
+expect_status 422 -X POST -H 'content-type: application/json' -d '{"items": []}' "$api/orders"
+expect_status 404 "$api/nowhere"
 step "done"

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# `orderflow snapshot` rehearsed against MiniStack's RDS, which keeps books and runs no database: a snapshot taken, taken
-# again, listed, and restored beside its instance, which stays as it was; then what is refused. Nothing is left of it.
+# Rehearses `orderflow snapshot` with MiniStack's RDS, which records calls but runs no database. Creates a snapshot twice,
+# lists it and restores it into a second instance; the first instance remains unchanged. Then runs commands that must
+# fail. Leaves nothing behind.
 #
-#   localstack/snapshot.sh target/debug/orderflow-under-test     as the tests build it, or any other with AWS's SDK
+#   localstack/snapshot.sh target/debug/orderflow-under-test     the program of the tests, or another with the feature aws
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 [ $# = 1 ] || { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
@@ -11,8 +12,8 @@ folder=$(mktemp -d)
 emulator=''
 
 clean_up() {
-    local ended=$?
-    [ "$ended" = 0 ] || tail -n 20 "$folder/emulator.log" >&2 || true
+    local status=$?
+    [ "$status" = 0 ] || tail -n 20 "$folder/emulator.log" >&2 || true
     if [ -n "$emulator" ]; then
         kill -KILL "$emulator" 2>/dev/null || true
         wait "$emulator" 2>/dev/null || true
@@ -24,13 +25,13 @@ trap 'exit 130' INT TERM
 
 ministack=$("$here/venv.sh" ministack)
 port=$(python3 -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])')
-tied=$(command -v setpriv >/dev/null && echo setpriv --pdeathsig KILL || true)
+kill_with_parent=$(command -v setpriv >/dev/null && echo setpriv --pdeathsig KILL || true)
 # shellcheck disable=SC2086
 (cd "$folder" && exec env -i PATH="$PATH" HOME="$folder" TMPDIR="$folder" GATEWAY_PORT="$port" BIND_HOST=127.0.0.1 \
-    $tied "$ministack/python" -m ministack) >"$folder/emulator.log" 2>&1 &
+    $kill_with_parent "$ministack/python" -m ministack) >"$folder/emulator.log" 2>&1 &
 emulator=$!
 
-# Never a cloud that somebody's shell is set to.
+# Prevents a call to a real AWS account of the user's configuration.
 unset AWS_PROFILE AWS_SESSION_TOKEN DATABASE_URL
 export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null
 export AWS_ENDPOINT_URL=http://127.0.0.1:$port AWS_REGION=eu-central-1 AWS_DEFAULT_REGION=eu-central-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
@@ -50,17 +51,17 @@ run() {
     printf '$ orderflow %s\n' "$*"
     "$orderflow" "$@"
 }
-refused() {
+run_failing() {
     printf '$ orderflow %s\n' "$*"
-    if "$orderflow" "$@"; then echo "that should have been refused" >&2; exit 1; fi
+    if "$orderflow" "$@"; then echo "orderflow $*: succeeded, but must fail" >&2; exit 1; fi
 }
 run snapshot create before-release-42
 run snapshot create before-release-42
 run snapshot list
 run snapshot restore before-release-42
-refused snapshot restore before-release-42
-refused snapshot restore no-such-snapshot --to another
-refused snapshot create --instance no-such-instance
+run_failing snapshot restore before-release-42
+run_failing snapshot restore no-such-snapshot --to another
+run_failing snapshot create --instance no-such-instance
 
 rds <<'PYTHON'
 import boto3
@@ -70,4 +71,4 @@ assert instances == ["orderflow", "orderflow-restored"], instances
 snapshots = [each["DBSnapshotIdentifier"] for each in client.describe_db_snapshots()["DBSnapshots"]]
 assert snapshots == ["before-release-42"], snapshots
 PYTHON
-echo "RDS has the old instance, the restored one and one snapshot"
+echo "RDS has the original instance, the restored instance and one snapshot"

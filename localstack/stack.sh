@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs a command with a local stack of its own, made on free ports by the given `orderflow`, and takes the stack down:
+# Starts a separate local stack on free ports with the given `orderflow`, runs a command with it, and stops the stack:
 #
 #   localstack/stack.sh target/debug/orderflow localstack/invoke.sh --functions target/debug/function-under-test
 set -euo pipefail
@@ -14,7 +14,7 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-# What this shell is set to for another stack is not for this one.
+# Settings of this shell belong to another stack.
 unset DATABASE_URL TEMPORAL_ADDRESS TEMPORAL_TARGET API_AUTH READS RATE_LIMIT
 mkdir "$folder/.orderflow"
 read -r http temporal ui metrics mail < <(python3 -c 'import socket

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Prints the folder of programs from PyPI, made once and kept: `venv.sh sam` for requirements/sam.txt.
+# Installs programs from PyPI into the cache folder and prints the folder with the programs. An existing installation is
+# kept. `venv.sh sam` installs requirements/sam.txt.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 wanted=$here/requirements/$1.txt
 cache=${ORDERFLOW_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/orderflow}
 venv=$cache/python/$1-$(sha256sum "$wanted" | cut -c1-12)
 mkdir -p "$cache/python"
-# Two that want it at once wait for one; half a one is not taken for a whole one.
+# Of two concurrent scripts, one waits for the other. An incomplete installation is replaced.
 exec 9>"$venv.lock"
 flock 9
 if [ ! -e "$venv/complete" ]; then

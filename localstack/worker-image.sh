@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
-# The worker's image, built of worker/Dockerfile, and its container in place of the worker process of a local stack, as
-# ECS runs it: an order to delivered, its health check, an orderly stop in the middle of an order, and the next container
-# that finishes it. Needs Docker with BuildKit:
+# Builds the worker's image from worker/Dockerfile and runs its container as ECS does, as the worker of a local stack.
+# Takes an order to delivered, tests the health check, stops the container while an order is in progress, and checks that
+# the next container finishes this order. Needs Docker with BuildKit:
 #
 #   apt-get install docker.io && (dockerd >/tmp/dockerd.log 2>&1 &)       # on Debian, as root, without systemd
 #
-#   localstack/worker-image.sh                       the image as the Dockerfile makes it
-#   localstack/worker-image.sh --worker PROGRAM      from this program, which must be static (target/…-linux-musl/release/worker)
-#   localstack/worker-image.sh --orderflow PROGRAM   the stack by this program; else it is built
+#   localstack/worker-image.sh                       builds the image with the Dockerfile
+#   localstack/worker-image.sh --worker PROGRAM      puts this static program into the image instead of compiling one
+#                                                    (target/…-linux-musl/release/worker)
+#   localstack/worker-image.sh --orderflow PROGRAM   starts the stack with this program instead of compiling one
 #
-# Where the image that the Dockerfile compiles in can't be pulled, the same program is compiled here (rustup, and Debian's
-# musl-tools), and stands in for what that stage makes. The stack is one of its own on free ports. Nothing is left but
-# Docker's cache of what it pulled and built.
+# If the base image of the compile stage cannot be pulled, the script compiles the program outside of Docker (rustup,
+# Debian's musl-tools) and uses it for that stage. The script starts a separate stack on free ports. It leaves only
+# Docker's cache of pulled and built images behind.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/.." && pwd)
@@ -27,20 +28,20 @@ while [ $# -gt 0 ]; do
     esac
 done
 
-docker info >/dev/null 2>&1 || { echo "no Docker daemon answers; the head of $0 says how to start one" >&2; exit 1; }
-# What 20.10 does not do unless it is asked to.
+docker info >/dev/null 2>&1 || { echo "Docker: the daemon does not respond; start it as described at the top of $0" >&2; exit 1; }
+# Docker 20.10 uses BuildKit only with this variable.
 export DOCKER_BUILDKIT=1
 image=orderflow-worker:run-$$
 compiled=orderflow-compiled:run-$$
 folder=$(mktemp -d)
-# The database's server has a user of its own, who must be able to pass.
+# The database server runs as another user, which needs access to this folder.
 chmod 755 "$folder"
 forward='' stack='' containers=()
 
 clean_up() {
-    local ended=$?
-    if [ "$ended" != 0 ]; then
-        for each in "${containers[@]}"; do docker logs --tail 20 "$each" >&2 || true; done
+    local status=$?
+    if [ "$status" != 0 ]; then
+        for container in "${containers[@]}"; do docker logs --tail 20 "$container" >&2 || true; done
     fi
     [ "${#containers[@]}" = 0 ] || docker rm --force "${containers[@]}" >/dev/null 2>&1 || true
     docker rmi --force "$image" "$compiled" >/dev/null 2>&1 || true
@@ -62,7 +63,7 @@ fail() {
     exit 1
 }
 
-# Milliseconds, to take the time of something.
+# Prints the current time in milliseconds.
 now() {
     echo $((${EPOCHREALTIME/[!0-9]/} / 1000))
 }
@@ -72,7 +73,7 @@ compile() {
     local target=$machine-unknown-linux-musl settings line
     command -v musl-gcc >/dev/null || fail "musl-gcc is missing; install it (Debian: musl-tools)"
     (cd "$root" && rustup target add "$target")
-    # As the Dockerfile has it: the settings of its profile, and its command.
+    # Read the profile settings and the build command from the Dockerfile.
     mapfile -t settings < <(grep -o 'CARGO_PROFILE_RELEASE_[A-Z_]*=[a-z0-9]*' "$dockerfile")
     read -ra line < <(sed -n 's/^ *\(cargo build .*--bin worker[^&]*\) &&.*/\1/p' "$dockerfile")
     (cd "$root" && env "${settings[@]}" "CC_${target//-/_}=musl-gcc" "${line[@]}" --target "$target" --target-dir "$built")
@@ -82,18 +83,18 @@ compile() {
 base=rust:$(sed -n 's/^ARG RUST_VERSION=//p' "$dockerfile")-alpine
 arguments=()
 if [ -z "$worker" ] && ! docker image inspect "$base" >/dev/null 2>&1 && ! docker pull --quiet "$base" >/dev/null 2>"$folder/pull.log"; then
-    step "$base can't be pulled ($(tail -n 1 "$folder/pull.log")), so the worker is compiled here"
+    step "compiling the worker outside of Docker, because $base cannot be pulled: $(tail -n 1 "$folder/pull.log")"
     compile
 fi
 if [ -n "$worker" ]; then
-    step "$worker in place of what the Dockerfile compiles"
-    readelf --program-headers --wide "$worker" >"$folder/headers" || fail "$worker is no program"
-    ! grep -q INTERP "$folder/headers" || fail "$worker is not static; compile it for $machine-unknown-linux-musl"
-    authorities=/etc/ssl/certs/ca-certificates.crt
-    [ -e "$authorities" ] || fail "$authorities is missing; install it (Debian: ca-certificates)"
+    step "an image with $worker for the compile stage"
+    readelf --program-headers --wide "$worker" >"$folder/headers" || fail "$worker: not an ELF program"
+    ! grep -q INTERP "$folder/headers" || fail "$worker: not static; compile it for $machine-unknown-linux-musl"
+    certificates=/etc/ssl/certs/ca-certificates.crt
+    [ -e "$certificates" ] || fail "$certificates is missing; install it (Debian: ca-certificates)"
     mkdir -p "$folder/compiled/etc/ssl/certs"
-    cp "$authorities" "$folder/compiled/etc/ssl/certs/"
-    # Debug information is most of it, where it has any.
+    cp "$certificates" "$folder/compiled/etc/ssl/certs/"
+    # Debug information, if present, is the largest part of the file.
     strip -o "$folder/compiled/worker" "$worker"
     tar --directory "$folder/compiled" --create --owner=0 --group=0 . | docker import - "$compiled" >/dev/null
     rm -r "$folder/compiled"
@@ -106,19 +107,19 @@ docker build --file "$dockerfile" --tag "$image" "${arguments[@]}" "$root" >"$fo
 docker history --format 'table {{.Size}}\t{{.CreatedBy}}' "$image"
 containers+=("files-$$")
 docker create --name "files-$$" "$image" >/dev/null
-# What Docker itself puts there for a container is empty.
+# Files that Docker itself adds to a container are empty.
 docker export "files-$$" | tar --list --verbose | awk '/^-/ && $3 > 0 { print $3, $6 }' >"$folder/files"
-echo "files of the image, $(docker image inspect --format '{{.Size}}' "$image") bytes together:"
+echo "files of the image, $(docker image inspect --format '{{.Size}}' "$image") bytes in total:"
 sed 's/^/  /' "$folder/files"
 [ "$(awk '{ print $2 }' "$folder/files" | sort | xargs)" = "etc/ssl/certs/ca-certificates.crt etc/ssl/certs/rds.pem worker" ] ||
-    fail "the image has more or less than the worker and its certificates"
+    fail "image: its files differ from the expected files: the worker and the two certificate files"
 
 step "a stack without a worker"
 if [ -z "$orderflow" ]; then
     (cd "$root" && cargo build --locked --bin orderflow --target-dir "$built")
     orderflow=$built/debug/orderflow
 fi
-# What this shell is set to for another stack is not for this one.
+# Settings of this shell belong to another stack.
 unset DATABASE_URL TEMPORAL_ADDRESS TEMPORAL_TARGET ORDERFLOW_URL API_AUTH READS RATE_LIMIT ORDER_PROFILE MAIL SMTP_URL
 mkdir -p "$folder/stack/.orderflow"
 cd "$folder/stack"
@@ -126,12 +127,12 @@ read -r http temporal ui metrics mail < <(python3 -c 'import socket
 sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(5)]
 print(*(each.getsockname()[1] for each in sockets))')
 stack=started
-# So long is an order on its way that the worker can be stopped meanwhile.
+# A delivery takes 8 s, so that the worker can be stopped during it.
 DELIVERY=auto:8s RUST_LOG=warn "$orderflow" up --detach --no-worker --http-port "$http" --temporal-port "$temporal" \
     --ui-port "$ui" --metrics-port "$metrics" --mail-port "$mail"
-"$orderflow" ps | grep '^worker .*external' || fail "the stack has a worker of its own"
+"$orderflow" ps | grep '^worker .*external' || fail "the stack has its own worker"
 
-# Containers see this machine at the address of Docker's bridge, where the stack does not listen.
+# Containers reach this machine at the address of Docker's bridge. The stack does not listen there, so forward.py does.
 bridge=$(docker network inspect bridge --format '{{(index .IPAM.Config 0).Subnet}}' |
     python3 -c 'import ipaddress; print(next(ipaddress.ip_network(input()).hosts()))')
 "$orderflow" env --json >"$folder/stack.json"
@@ -147,79 +148,79 @@ mkfifo "$folder/ports"
 python3 "$here/forward.py" "$bridge" "${servers[@]}" >"$folder/ports" &
 forward=$!
 read -ra ports <"$folder/ports"
-# What a task of ECS is given; the image itself says where its health is asked for.
+# The environment variables of an ECS task. The image sets the address of the health check.
 python3 - "$folder/stack.json" "$bridge" "${servers[@]}" "${ports[@]}" >"$folder/environment" <<'PYTHON'
 import json, sys
-stack, bridge, rest = json.load(open(sys.argv[1])), sys.argv[2], sys.argv[3:]
-moved = zip(rest[: len(rest) // 2], rest[len(rest) // 2 :])
-given = {name: stack[name] for name in (
+stack, bridge, arguments = json.load(open(sys.argv[1])), sys.argv[2], sys.argv[3:]
+servers, ports = arguments[: len(arguments) // 2], arguments[len(arguments) // 2 :]
+variables = {name: stack[name] for name in (
     "TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "DATABASE_URL", "SMTP_URL", "MAIL_FROM", "DEFAULT_STOCK") if name in stack}
-if "SMTP_URL" not in given:
-    given["MAIL"] = "off"
-for server, port in moved:
-    given = {name: value.replace(server, f"{bridge}:{port}") for name, value in given.items()}
-print("LOG_FORMAT=json", *(f"{name}={value}" for name, value in given.items()), sep="\n")
+if "SMTP_URL" not in variables:
+    variables["MAIL"] = "off"
+for server, port in zip(servers, ports):
+    variables = {name: value.replace(server, f"{bridge}:{port}") for name, value in variables.items()}
+print("LOG_FORMAT=json", *(f"{name}={value}" for name, value in variables.items()), sep="\n")
 PYTHON
 
 state() {
     docker inspect --format "{{.State.$2}}" "$1"
 }
-# A worker, until its health check says that it is well.
+# Starts a container and waits until its health check succeeds.
 start() {
-    local began
-    began=$(now)
+    local started_at
+    started_at=$(now)
     containers+=("$1")
     docker run --detach --name "$1" --read-only --cap-drop ALL --security-opt no-new-privileges \
         --env-file "$folder/environment" "$image" >/dev/null
     until [ "$(state "$1" Health.Status)" = healthy ]; do
-        [ "$(state "$1" Status)" = running ] || fail "the container ended"
-        [ $(($(now) - began)) -lt 90000 ] || fail "not healthy within 90 s: $(docker inspect --format '{{json .State.Health}}' "$1")"
+        [ "$(state "$1" Status)" = running ] || fail "container $1: exited before it was healthy"
+        [ $(($(now) - started_at)) -lt 90000 ] || fail "container $1: not healthy within 90 s: $(docker inspect --format '{{json .State.Health}}' "$1")"
         sleep 0.1
     done
-    echo "healthy after $(($(now) - began)) ms; process, user, program: $(docker top "$1" -eo pid,uid,args | tail -n +2 | xargs)"
+    echo "healthy after $(($(now) - started_at)) ms; process, user, program: $(docker top "$1" -eo pid,uid,args | tail -n +2 | xargs)"
 }
-# As ECS stops a task: SIGTERM, and SIGKILL after the grace, which would end it with 137.
+# Stops a container as ECS stops a task: with SIGTERM, then after 10 s with SIGKILL, which causes the exit code 137.
 stop() {
-    local began
-    began=$(now)
+    local stopped_at
+    stopped_at=$(now)
     docker stop --time 10 "$1" >/dev/null
-    echo "stopped after $(($(now) - began)) ms with exit code $(state "$1" ExitCode)"
-    [ "$(state "$1" ExitCode)" = 0 ] || fail "it did not end in order"
+    echo "stopped after $(($(now) - stopped_at)) ms with exit code $(state "$1" ExitCode)"
+    [ "$(state "$1" ExitCode)" = 0 ] || fail "container $1: exit code $(state "$1" ExitCode), expected 0"
     docker logs "$1" 2>&1 | python3 -c 'import json, sys
-print(len([json.loads(line) for line in sys.stdin]), "lines of its log, all JSON")'
+print(len([json.loads(line) for line in sys.stdin]), "log lines, all JSON")'
 }
 status() {
     "$orderflow" db "select 'status=' || state from orders where id = '$1'" | grep -o 'status=[a-z_]*'
 }
-delivered() {
+expect_delivered() {
     "$orderflow" result "$1" --wait >"$folder/result" || { cat "$folder/result" >&2; exit 1; }
-    [ "$(status "$1")" = status=delivered ] || fail "the order $1 ended otherwise: $(status "$1")"
+    [ "$(status "$1")" = status=delivered ] || fail "order $1: $(status "$1"), expected status=delivered"
     echo "$1 is delivered"
 }
 
 step "the container, as ECS runs it"
 start "worker-$$-one"
-[ "$(docker top "worker-$$-one" -eo pid,uid | awk 'NR > 1 { print $2 }')" = 65532 ] || fail "it runs as another user than 65532"
-if docker exec "worker-$$-one" /bin/sh -c true >/dev/null 2>&1; then fail "there is a shell in it"; fi
-echo "there is no shell in it"
+[ "$(docker top "worker-$$-one" -eo pid,uid | awk 'NR > 1 { print $2 }')" = 65532 ] || fail "container: does not run as user 65532"
+if docker exec "worker-$$-one" /bin/sh -c true >/dev/null 2>&1; then fail "container: contains a shell"; fi
+echo "the container has no shell"
 
-step "an order, through HTTP"
+step "an order over HTTP"
 "$orderflow" start-order "image-$$-one" "pmt-image-$$-one"
-delivered "image-$$-one"
+expect_delivered "image-$$-one"
 "$orderflow" events "image-$$-one"
 
-step "docker stop while an order is on its way"
+step "docker stop while an order is shipped and not delivered"
 "$orderflow" start-order "image-$$-two" "pmt-image-$$-two"
 for _ in $(seq 100); do [ "$(status "image-$$-two")" = status=shipped ] && break; sleep 0.1; done
 stop "worker-$$-one"
-[ "$(status "image-$$-two")" = status=shipped ] || fail "the order was not on its way: $(status "image-$$-two")"
-echo "image-$$-two is on its way, and nobody works"
+[ "$(status "image-$$-two")" = status=shipped ] || fail "order image-$$-two: $(status "image-$$-two"), expected status=shipped"
+echo "image-$$-two is shipped, and no worker runs"
 
 step "the next container"
 start "worker-$$-two"
-delivered "image-$$-two"
+expect_delivered "image-$$-two"
 stop "worker-$$-two"
 
-step "stock, payments and trails"
+step "stock, payments and audit logs"
 "$orderflow" verify
 step "done"
