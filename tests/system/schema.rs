@@ -36,7 +36,7 @@ fn close_children(value: &Value) -> Value {
                 .collect(),
         ),
         Value::Array(elements) => elements.iter().map(close_children).collect(),
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }
 
