@@ -11,7 +11,7 @@ while IFS=$'\t' read -r hash subject; do
     problem=
     [ ${#subject} -le 72 ] || problem="has ${#subject} characters; at most 72 are allowed"
     [[ $subject =~ ^($areas)(,\ ($areas))*:\ [a-zA-Z] ]] || problem="must begin with an area: $areas"
-    [[ $subject =~ :\ (the|a|an|what|who|how|when|where|no|more)\  ]] && problem="must go on with a verb in the imperative"
+    [[ $subject =~ :\ (the|a|an|what|who|how|when|where|no|more)\  ]] && problem="must continue with a verb in the imperative"
     [[ $subject != *. ]] || problem="must not end with a full stop"
     if [ -n "$problem" ]; then
         printf '%s "%s": the subject %s\n' "${hash:0:8}" "$subject" "$problem" >&2

@@ -2,8 +2,8 @@
 
 rustfmt sorts the imports of a group; the option that makes the groups needs a nightly compiler.
 
-    .ci/checks/imports.py          lists the files that are wrong
-    .ci/checks/imports.py --fix    puts them in order; run `cargo fmt` afterwards
+    .ci/checks/imports.py          Lists the files with wrong groups.
+    .ci/checks/imports.py --fix    Reorders the imports. Run `cargo fmt` afterwards.
 """
 
 import pathlib
@@ -17,7 +17,7 @@ USE = re.compile(r"^(?P<indent> *)use (?:::)?(?P<root>[A-Za-z_]\w*)")
 
 
 def our_crates():
-    """The names that a path of ours begins with: the libraries of the workspace and the keywords."""
+    """Returns the first names of paths to our code: the libraries of the workspace and the keywords."""
     names = {"crate", "super", "self"}
     for manifest in ROOT.glob("**/Cargo.toml"):
         if "target" in manifest.parts:
@@ -32,7 +32,10 @@ def our_crates():
 
 
 def block_of_imports(lines, first, indent):
-    """The statements from line `first` on, as (first line, line after the last, root), and the line after the block."""
+    """Returns the import statements from line `first` on, and the index of the line after the block.
+
+    Each statement is a tuple of its first line, the line after its last line, and the first name of its path.
+    """
     statements, index = [], first
     while index < len(lines):
         line = lines[index]
@@ -56,7 +59,8 @@ def block_of_imports(lines, first, indent):
     return statements, index
 
 
-def ordered(text, ours):
+def reorder_imports(text, ours):
+    """Returns the text of a Rust file with its imports in groups."""
     lines, out, index = text.split("\n"), [], 0
     while index < len(lines):
         match = USE.match(lines[index])
@@ -79,10 +83,11 @@ def main():
     for name in names:
         path = ROOT / name
         text = path.read_text()
-        if ordered(text, ours) != text:
+        reordered = reorder_imports(text, ours)
+        if reordered != text:
             wrong.append(name)
             if "--fix" in sys.argv:
-                path.write_text(ordered(text, ours))
+                path.write_text(reordered)
     if "--fix" in sys.argv:
         print(f"{len(wrong)} files changed")
     elif wrong:

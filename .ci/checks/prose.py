@@ -18,7 +18,7 @@ SKIPPED = re.compile(r"(^|/)(assets|vectors|histories|corpus|snapshots|certifica
 
 
 def rust_comments(text):
-    """The comments of a Rust file, each on its line."""
+    """Returns the comments of a Rust file, each on its line."""
     lines = []
     for line in text.split("\n"):
         match = re.match(r"\s*//[/!]?(?:\s|$)(.*)", line) or re.search(r"\s//\s(.*)$", line)
@@ -27,7 +27,7 @@ def rust_comments(text):
 
 
 def yaml_prose(text):
-    """The comments and the descriptions of a YAML file, a TOML file or an environment file."""
+    """Returns the comments and the descriptions of a YAML file, a TOML file or an environment file."""
     lines, indent = [], None
     for line in text.split("\n"):
         comment = re.match(r"\s*#+\s?(.*)", line)
@@ -47,14 +47,14 @@ def yaml_prose(text):
 
 
 def openapi_prose(text):
-    """The titles, summaries and descriptions of the API description, each on the line where it is."""
+    """Returns the titles, summaries and descriptions of the API description, each on its line."""
     field = re.compile(r'\s*"(?:description|summary)": (".*"),?$')
     lines = (field.match(line) for line in text.split("\n"))
     return "\n".join(json.loads(match.group(1)).replace("\n", " ") if match else "" for match in lines)
 
 
 def template_prose(text):
-    """The text of an e-mail template."""
+    """Returns the text of an e-mail template."""
     return re.sub(r"\{%.*?%\}|\{\{.*?\}\}|<[^>]+>", lambda match: "\n" * match.group(0).count("\n"), text, flags=re.DOTALL)
 
 

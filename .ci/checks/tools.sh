@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the programs that `.ci/run` checks with into target/tools, pinned, and prints the folder of the programs.
-# A version that is installed already is kept.
+# Installs the pinned programs that `.ci/run` uses for checks into target/tools and prints their folder. A version that is
+# already installed is kept.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 tools=$(cd "$here/../.." && pwd)/target/tools
@@ -13,7 +13,7 @@ if [ ! -e "$tools/vale-$vale" ]; then
     GOBIN=$tools/bin go install "github.com/errata-ai/vale/v3/cmd/vale@$vale" >&2
     touch "$tools/vale-$vale"
 fi
-# Without optimisation they compile in a third of the time and still run in seconds.
+# Without optimisation, these programs compile in a third of the time and still run in seconds.
 cargo install --quiet --debug --locked --root "$tools" --target-dir "$tools/build" "${cargo_tools[@]}" >&2
 if ! cmp -s "$here/requirements.txt" "$tools/python/requirements.txt"; then
     rm -rf "$tools/python"

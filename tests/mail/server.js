@@ -1,5 +1,5 @@
-// A real SMTP server (nodemailer's smtp-server, which MailDev uses too) as providers run it: STARTTLS, then a password.
-// It refuses `nobody@…` permanently and `later@…` temporarily. GET / returns the accepted mails as JSON.
+// A real SMTP server (nodemailer's smtp-server, which MailDev uses too). Like mail providers, it requires STARTTLS and a
+// password. It rejects `nobody@…` permanently and `later@…` temporarily. GET / returns the accepted mails as JSON.
 //
 // node server.js SMTP_PORT HTTP_PORT CERTIFICATE KEY
 
