@@ -42,7 +42,7 @@ codes! {
         OrderNotFound => (404, "order_not_found", "Order not found"),
         MethodNotAllowed => (405, "method_not_allowed", "Method not allowed"),
         OrderExists => (409, "order_exists", "Order already exists"),
-        OrderRunning => (409, "order_running", "Order still running"),
+        OrderRunning => (409, "order_running", "Order still open"),
         BodyTooLarge => (413, "body_too_large", "Request body too large"),
         UnsupportedMediaType => (415, "unsupported_media_type", "Unsupported media type"),
         InvalidRequest => (422, "invalid_request", "Invalid request"),
@@ -201,7 +201,7 @@ impl Problem {
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         Self::new(
             ProblemCode::InternalError,
-            "The log has the cause under the request id; report the header 'X-Request-Id'.",
+            "The log has the cause under the request id; include `X-Request-Id` in your report.",
         )
         .with_cause(cause)
     }

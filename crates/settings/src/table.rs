@@ -76,7 +76,7 @@ settings! {
     Temporal {
         TEMPORAL_ADDRESS("Address of Temporal's frontend.", Text("HOST:PORT, such as 127.0.0.1:7233"), TEMPORAL_CLIENTS)
             .default("127.0.0.1:7233");
-        TEMPORAL_TARGET("Second name of `TEMPORAL_ADDRESS`, which wins.", Text("HOST:PORT"), TEMPORAL_CLIENTS);
+        TEMPORAL_TARGET("Alias of `TEMPORAL_ADDRESS`; ignored if both are set.", Text("HOST:PORT"), TEMPORAL_CLIENTS);
         TEMPORAL_NAMESPACE("Namespace of the orders.", Text("a namespace"), TEMPORAL_CLIENTS)
             .default("default");
         TEMPORAL_API_KEY("API key of Temporal Cloud; turns TLS on.", Text("an API key"), TEMPORAL_CLIENTS)
@@ -85,13 +85,13 @@ settings! {
             .default_note("`true` if a key or a certificate is set");
         TEMPORAL_TLS_SERVER_CA_CERT_PATH("Certificate authority of Temporal's certificate.", PEM_FILE, TEMPORAL_CLIENTS)
             .default_note("those of the system");
-        TEMPORAL_TLS_SERVER_CA_CERT_DATA("The same certificate as text.", PEM, TEMPORAL_CLIENTS);
+        TEMPORAL_TLS_SERVER_CA_CERT_DATA("The same certificate, as PEM text.", PEM, TEMPORAL_CLIENTS);
         TEMPORAL_TLS_SERVER_NAME("Name in Temporal's certificate.", Text("a host name"), TEMPORAL_CLIENTS)
             .default_note("host of the address");
         TEMPORAL_TLS_CLIENT_CERT_PATH("Client certificate for mTLS.", PEM_FILE, TEMPORAL_CLIENTS);
-        TEMPORAL_TLS_CLIENT_CERT_DATA("The same certificate as text.", PEM, TEMPORAL_CLIENTS);
+        TEMPORAL_TLS_CLIENT_CERT_DATA("The same certificate, as PEM text.", PEM, TEMPORAL_CLIENTS);
         TEMPORAL_TLS_CLIENT_KEY_PATH("Key of the client certificate.", PEM_FILE, TEMPORAL_CLIENTS);
-        TEMPORAL_TLS_CLIENT_KEY_DATA("The same key as text.", PEM, TEMPORAL_CLIENTS)
+        TEMPORAL_TLS_CLIENT_KEY_DATA("The same key, as PEM text.", PEM, TEMPORAL_CLIENTS)
             .secret();
         TEMPORAL_CONFIG_FILE("Temporal's configuration file; read only if set.", Text("the path of a TOML file"), TEMPORAL_CLIENTS);
         TEMPORAL_PROFILE("Profile in Temporal's configuration file.", Text("a profile"), TEMPORAL_CLIENTS);
@@ -118,11 +118,11 @@ settings! {
             .default_note("none; `127.0.0.1:8081` in the worker image");
         DEFAULT_STOCK("Opening stock of a SKU at its first reservation.", Text("a whole number from 0"), WORKER)
             .default("0").local("1000000");
-        ORDERS_LATE_AFTER("Time without progress and reason after which an order is late.", PositiveDuration, WORKER)
+        ORDERS_LATE_AFTER("Time without progress after which an order is late, unless a wait explains it.", PositiveDuration, WORKER)
             .default("15m");
         REPORT_EVERY("Interval of the worker's status report.", PositiveDuration, WORKER)
             .default("1m");
-        FLAKY("Shares of external calls that fail or hang, for tests.", Text("fail:SHARE,hang:SHARE,hang_for:DURATION with shares up to 1 in total"), WORKER)
+        FLAKY("Shares of external calls that fail or hang, for tests.", Text("fail:SHARE,hang:SHARE,hang_for:DURATION with shares that add up to at most 1"), WORKER)
             .default_note("no faults");
     }
     Api {
@@ -144,13 +144,13 @@ settings! {
             .default("production");
         REVIEW("Review of an order before its charge.", Choice(&["none", "timer", "approval"]), ORDERS)
             .default("approval");
-        REVIEW_THRESHOLD("Smallest order total that is reviewed, in any currency.", Text("an amount"), ORDERS)
+        REVIEW_THRESHOLD("Smallest order total that is reviewed, in major units of any currency.", Text("an amount, such as 99.99"), ORDERS)
             .default("10000");
         MANUAL_REVIEW_TIMEOUT("Longest time of a review.", Duration, ORDERS)
             .default("24h");
         REVIEW_ON_TIMEOUT("Decision when a review times out.", Choice(&["proceed", "cancel"]), ORDERS)
             .default("cancel");
-        PAYMENT("Charge, or confirmation; `auto` charges if a `payment_id` is given.", Choice(&["charge", "confirm", "auto"]), ORDERS)
+        PAYMENT("Payment by charge or confirmation; `auto` charges if there is a `payment_id`.", Choice(&["charge", "confirm", "auto"]), ORDERS)
             .default("auto");
         PAYMENT_TIMEOUT("Longest wait for a payment confirmation.", Duration, ORDERS)
             .default("24h");
@@ -174,14 +174,14 @@ settings! {
             .default("simulator");
         STRIPE_API_KEY("Key for Stripe, required by `PAYMENT_PROVIDER=stripe`.", Text("a restricted key rk_… (or a secret key sk_…)"), WORKER)
             .secret();
-        STRIPE_API_KEY_FILE("File that contains the key instead.", Text("the path of a file"), WORKER);
+        STRIPE_API_KEY_FILE("File with the key, as an alternative to `STRIPE_API_KEY`.", Text("the path of a file"), WORKER);
         STRIPE_API_BASE("Address of Stripe's API.", Text("https://HOST, or http://HOST of this machine"), WORKER)
             .default("https://api.stripe.com");
     }
     Mail {
         MAIL("Sending of mail; a value that begins with `/` is ignored.", Choice(&["smtp", "off"]), WORKER)
             .default_note("`smtp` if `SMTP_URL` is set, else `off`");
-        SMTP_URL("Mail server.", Text("smtps://USER:PASSWORD@HOST:PORT, or smtp:// (see docs/settings.md)"), WORKER)
+        SMTP_URL("Mail server.", Text("smtps://USER:PASSWORD@HOST:PORT, or smtp:// with an optional ?tls=required"), WORKER)
             .secret().default_note("none; a mailbox in the local stack");
         SMTP_USERNAME("User name, unless `SMTP_URL` has one.", Text("a user name"), WORKER);
         SMTP_PASSWORD("Password, unless `SMTP_URL` has one.", Text("a password"), WORKER)
@@ -189,7 +189,7 @@ settings! {
         SMTP_CA_FILE("Additional trusted certificate.", PEM_FILE, WORKER);
         MAIL_FROM("Sender; required for mail.", Text("an address, such as Shop <orders@example.com>"), WORKER);
         MAIL_REPLY_TO("Address for replies.", Text("an address, such as Shop <orders@example.com>"), WORKER);
-        MAIL_DELAY("Age at which an audit event is final and may be mailed.", Duration, WORKER)
+        MAIL_DELAY("Delay between an audit event and its mail.", Duration, WORKER)
             .default("15s");
     }
     Access {
@@ -197,11 +197,11 @@ settings! {
             .default_note("`none`; required on Lambda");
         API_KEYS("Hashes of the accepted API keys.", Text("lines of `orderflow api-key create`, or their JSON"), API)
             .secret();
-        API_KEYS_FILE("File that contains the API keys instead.", Text("the path of a file"), API);
+        API_KEYS_FILE("File with the API keys, as an alternative to `API_KEYS`.", Text("the path of a file"), API);
         JWT_ISSUER("Required `iss` of a token.", Text("an issuer"), API);
         JWT_AUDIENCE("Required `aud` of a token.", Text("audiences, separated by commas"), API);
         JWT_JWKS_URL("Address of the issuer's public keys.", Text("an https:// URL, or an http:// URL of this machine"), API);
-        JWT_JWKS("The issuer's public keys instead.", Text("a JSON Web Key Set"), API);
+        JWT_JWKS("The issuer's public keys, as an alternative to `JWT_JWKS_URL`.", Text("a JSON Web Key Set"), API);
         JWT_ALGORITHMS("Accepted signature algorithms.", Text("some of RS256, ES256, EdDSA, separated by commas"), API)
             .default("RS256,ES256,EdDSA");
         JWT_CUSTOMER_CLAIM("Claim that limits a token to one customer's orders.", Text("a name"), API)
@@ -222,7 +222,7 @@ settings! {
         WEBHOOK_SECRETS_SHOPIFY("Client secrets of the Shopify app.", PROVIDER_SECRETS, WEBHOOK_SECRETS).secret();
         WEBHOOK_URL_SQUARE("Notification URL that is registered at Square and signed by it.", Text("a URL"), WEBHOOK_SECRETS)
             .default_note("none; the API's address in the local stack");
-        WEBHOOK_SECRETS_FILE("File with the variables above; its values win.", Text("the path of a file with lines such as WEBHOOK_SECRETS_STRIPE=whsec_…"), WEBHOOK_SECRETS);
+        WEBHOOK_SECRETS_FILE("File with the variables above; its values override them.", Text("the path of a file with lines such as WEBHOOK_SECRETS_STRIPE=whsec_…"), WEBHOOK_SECRETS);
         WEBHOOK_SECRETS_ARN("Secret of AWS Secrets Manager with the same lines.", Text("arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME"), WEBHOOKS);
         WEBHOOK_SECRETS_REFRESH("Interval at which that secret is read again.", PositiveDuration, WEBHOOKS)
             .default("5m");
@@ -254,20 +254,20 @@ settings! {
     }
     Aws {
         AWS_REGION("Region of the database, unless its host name has one.", Text("a region"), DATABASE_CLIENTS);
-        AWS_DEFAULT_REGION("Region where `AWS_REGION` is not set.", Text("a region"), DATABASE_CLIENTS);
+        AWS_DEFAULT_REGION("Region if `AWS_REGION` is not set.", Text("a region"), DATABASE_CLIENTS);
         AWS_ACCESS_KEY_ID("Credentials; Lambda sets all three.", Text("an access key id"), AWS_CLIENTS);
-        AWS_SECRET_ACCESS_KEY("The secret key.", Text("a secret access key"), AWS_CLIENTS)
+        AWS_SECRET_ACCESS_KEY("Secret key of `AWS_ACCESS_KEY_ID`.", Text("a secret access key"), AWS_CLIENTS)
             .secret();
-        AWS_SESSION_TOKEN("The session token.", Text("a session token"), AWS_CLIENTS)
+        AWS_SESSION_TOKEN("Session token of temporary credentials.", Text("a session token"), AWS_CLIENTS)
             .secret();
         AWS_ENDPOINT_URL("Address of all AWS services, for tests.", Text("a URL"), WEBHOOKS);
         AWS_ENDPOINT_URL_SECRETS_MANAGER("Address of Secrets Manager, for tests.", Text("a URL"), WEBHOOKS);
         AWS_LAMBDA_FUNCTION_NAME("Set by Lambda; makes `API_AUTH` required.", Text("a name"), API);
     }
     Exported {
-        ORDERFLOW_LOCAL_DATABASE_URL("Database of the stack; `up` does not take it for yours.", Text("a URL"), COMMAND_LINE)
+        ORDERFLOW_LOCAL_DATABASE_URL("The stack's own database; `up` does not use it as an external database.", Text("a URL"), COMMAND_LINE)
             .secret();
-        ORDERFLOW_LOCAL_SMTP_URL("Mail server of the stack; `up` does not take it for yours.", Text("a URL"), COMMAND_LINE)
+        ORDERFLOW_LOCAL_SMTP_URL("The stack's own mail server; `up` does not use it as an external one.", Text("a URL"), COMMAND_LINE)
             .secret();
         ORDERFLOW_METRICS_URL("Address of the gateway's metrics.", Text("a URL"), NO_PROGRAM);
         ORDERFLOW_WORKER_METRICS_URL("Address of the worker's metrics.", Text("a URL"), NO_PROGRAM);
