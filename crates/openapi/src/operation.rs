@@ -24,9 +24,9 @@ use start::StartResponse;
 pub(crate) fn tags() -> Value {
     json!([
         {"name": ORDERS, "description": "Create orders and read their state, result and audit log."},
-        {"name": ORDER_ACTIONS, "description": "Review, cancel, pay, redirect and deliver an order. The response reports the order's own decision."},
+        {"name": ORDER_ACTIONS, "description": "Review, cancel, pay and deliver an order, or change its address. The response reports the order's own decision."},
         {"name": PAYMENT_WEBHOOKS, "description": "Signed webhook events of payment providers."},
-        {"name": HEALTH, "description": "The state of the API and of the services that it requires."},
+        {"name": HEALTH, "description": "The health of the API and of its connection to Temporal."},
     ])
 }
 
@@ -52,10 +52,20 @@ pub(crate) fn describe_route(route: &Route, types: &mut SchemaRegistry) -> Optio
         .collect();
     responses.append(&mut problems::responses(&problems));
     let operation_id = operation_id(route)?;
-    let description = alias_of(operation_id).map_or_else(
-        || details.to_owned(),
-        |operation| format!("An alias of the operation `{operation}`."),
-    );
+    let (summary, description) = match alias_of(operation_id) {
+        Some(operation) => {
+            let kind = if route.method == "DELETE" {
+                "DELETE alias"
+            } else {
+                "alias"
+            };
+            (
+                format!("{summary} ({kind})"),
+                format!("An alias of the operation `{operation}`."),
+            )
+        }
+        None => (summary.to_owned(), details.to_owned()),
+    };
     let mut operation = json!({
         "operationId": operation_id,
         "tags": [tag],
@@ -71,7 +81,7 @@ pub(crate) fn describe_route(route: &Route, types: &mut SchemaRegistry) -> Optio
     Some(operation)
 }
 
-/// Returns the problems of a caller that is not admitted.
+/// Returns the problems of a caller whose access is denied.
 const fn access_problems(access: Access) -> &'static [ProblemCode] {
     match access {
         Access::Public => &[ProblemCode::RateLimited],
@@ -84,7 +94,7 @@ const fn access_problems(access: Access) -> &'static [ProblemCode] {
     }
 }
 
-/// Returns the name of the route's method in a generated client.
+/// Returns the operation id, which names the method of a generated client. Pages have none.
 fn operation_id(route: &Route) -> Option<&'static str> {
     let is_signal = route.pattern.contains("/signals/");
     Some(match route.operation {
@@ -114,7 +124,7 @@ fn operation_id(route: &Route) -> Option<&'static str> {
     })
 }
 
-/// Returns the operation that this one is another path of.
+/// Returns the operation that this operation is an alias of.
 fn alias_of(operation_id: &str) -> Option<&'static str> {
     match operation_id {
         "cancelOrderBySignal" | "cancelOrderByDelete" => Some("cancelOrder"),
@@ -169,7 +179,7 @@ fn describe_start(operation: StartOperation, types: &mut SchemaRegistry) -> Desc
              A repeated request returns the same order with `already_started`; \
              a different request for the same id is refused. \
              With the setting `SAMPLE_CART=on`, an order without `items` gets one sample item.",
-            Body::Sketch,
+            Body::PartialOrder,
             ProblemCode::OrderExists,
         ),
     };
@@ -205,13 +215,13 @@ fn describe_query(operation: QueryOperation, types: &mut SchemaRegistry) -> Desc
     let (summary, details, success, content) = match operation {
         QueryOperation::Status => (
             "Get the order's status",
-            "Returns status and step without customer, items and payment.",
+            "Returns only the status and the step.",
             "The order's status.",
             json_content(&types.schema_of::<StatusView>(), &examples::status()),
         ),
         QueryOperation::EstimatedDelivery => (
             "Get the estimated delivery",
-            "The estimate counts from dispatch; before dispatch, it counts from the time of the response. \
+            "The estimate is calculated from dispatch; before dispatch, it is calculated from the time of the response. \
              A cancelled or failed order has no estimate.",
             "The estimated delivery.",
             json_content(
@@ -221,15 +231,15 @@ fn describe_query(operation: QueryOperation, types: &mut SchemaRegistry) -> Desc
         ),
         QueryOperation::Result => (
             "Get the order's result",
-            "Returns how the order ended. \
+            "Returns the final status. \
              While the order is open, the response is 409; `Prefer: wait=N` waits for the end.",
             "The result of the closed order.",
             json_content(&types.schema_of::<ResultView>(), &examples::result()),
         ),
         QueryOperation::Order | QueryOperation::Health => (
             "Get an order",
-            "Returns the full state. The workflow answers for an open order, the database for a closed order. \
-             If no worker is running, the database answers for an open order too. \
+            "Returns the full state. An open order is read from its workflow, a closed order from the database. \
+             If no worker is running, an open order is also read from the database. \
              `source` in the response names the source.",
             "The full state of the order.",
             json_content(&types.schema_of::<OrderView>(), &examples::order()),
@@ -336,7 +346,7 @@ fn describe_webhook() -> Description {
     Description {
         tag: PAYMENT_WEBHOOKS,
         summary: "Receive a webhook event",
-        details: "Payment providers call this operation with their own body format; the signature authenticates them. \
+        details: "Receives a webhook event in the provider's format; the signature authenticates the provider. \
             The response is 404 for a provider without a configured secret. \
             A repeated webhook event has no second effect.",
         parameters: vec![parameters::provider()],

@@ -83,7 +83,7 @@ pub(crate) fn source() -> Value {
 fn database() -> Value {
     query(
         "source",
-        "The source of the list, which is always the database.",
+        "The source of the list. The only source is the database.",
         &json!({"const": Source::Database.as_str()}),
     )
 }

@@ -13,7 +13,7 @@ use domain::AddressChange;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Body {
     Order,
-    Sketch,
+    PartialOrder,
     Approval,
     Rejection,
     Cancellation,
@@ -26,7 +26,7 @@ pub(crate) enum Body {
 impl Body {
     pub(crate) const ALL: [Self; 9] = [
         Self::Order,
-        Self::Sketch,
+        Self::PartialOrder,
         Self::Approval,
         Self::Rejection,
         Self::Cancellation,
@@ -39,7 +39,7 @@ impl Body {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Order => "OrderRequest",
-            Self::Sketch => "StartRequest",
+            Self::PartialOrder => "StartRequest",
             Self::Approval => "Approval",
             Self::Rejection => "Rejection",
             Self::Cancellation => "Cancellation",
@@ -53,7 +53,7 @@ impl Body {
     fn schema(self) -> Value {
         match self {
             Self::Order => OrderRequest::schema(),
-            Self::Sketch => OrderRequest::partial_schema(),
+            Self::PartialOrder => OrderRequest::partial_schema(),
             Self::Approval => <Approval as Request>::schema(),
             Self::Rejection => <Rejection as Request>::schema(),
             Self::Cancellation => <Cancellation as Request>::schema(),
@@ -68,7 +68,7 @@ impl Body {
     const fn is_required(self) -> bool {
         match self {
             Self::Order | Self::Address | Self::Payment => true,
-            Self::Sketch
+            Self::PartialOrder
             | Self::Approval
             | Self::Rejection
             | Self::Cancellation
@@ -81,7 +81,7 @@ impl Body {
     pub(crate) fn examples(self) -> Vec<(&'static str, Value)> {
         match self {
             Self::Order => examples::order_requests(),
-            Self::Sketch => examples::start_requests(),
+            Self::PartialOrder => examples::start_requests(),
             Self::Approval => {
                 vec![
                     (
@@ -131,12 +131,34 @@ impl Body {
 
     pub(crate) fn request(self) -> Value {
         let example = |(name, value): (&str, Value)| {
-            let summary = name.replace('_', " ");
+            let summary = summary_of(name);
             (name.to_owned(), json!({"summary": summary, "value": value}))
         };
         let examples: Map<String, Value> = self.examples().into_iter().map(example).collect();
         let schema = json!({"$ref": format!("#/components/schemas/{}", self.name())});
         json!({"required": self.is_required(), "content": {"application/json": {"schema": schema, "examples": examples}}})
+    }
+}
+
+/// Returns the summary of the example with this name.
+fn summary_of(name: &str) -> &str {
+    match name {
+        "complete" => "Order with all fields",
+        "short_names" => "Order with short field names",
+        "flat_fields" => "Order with flat fields",
+        "payment_id" => "Order with a payment id",
+        "payment_id_and_address" => "Order with a payment id and an address",
+        "empty_with_sample_cart" => "Order of the sample item, without fields",
+        "street_only" => "Change of the street only",
+        "flat" => "Address with flat fields",
+        "nested" => "Address as an object",
+        "with_note" => "Approval with a note",
+        "with_reason" => "Request with a reason",
+        "amount_as_number" => "Amount as a number",
+        "amount_as_string_with_currency" => "Amount as a string, with its currency",
+        "with_signature" => "Delivery with the signer's name",
+        "empty" => "Request without fields",
+        _ => name,
     }
 }
 

@@ -25,14 +25,14 @@ fn action(operation: SignalOperation) -> Action {
     match operation {
         SignalOperation::Approve => Action {
             summary: "Approve an order",
-            details: "Passes the manual review. An approval that arrives before the review begins is kept.",
+            details: "Approves an order in manual review. An approval that arrives earlier is applied when the review begins.",
             body: Body::Approval,
             example: examples::accepted("pending", "manual_review", "Order approved."),
             refusals: &[RefusalCode::NotInReview, RefusalCode::OrderClosed],
         },
         SignalOperation::Reject => Action {
             summary: "Reject an order",
-            details: "Fails the manual review. The order is cancelled.",
+            details: "Rejects and cancels an order in manual review.",
             body: Body::Rejection,
             example: examples::accepted("pending", "manual_review", "Order rejected."),
             refusals: &[RefusalCode::NotInReview, RefusalCode::OrderClosed],
@@ -72,7 +72,7 @@ fn action(operation: SignalOperation) -> Action {
         },
         SignalOperation::ConfirmPayment => Action {
             summary: "Confirm the payment",
-            details: "Records a payment that the customer made through another gateway. \
+            details: "Records a payment that the customer made through another payment provider. \
                 `amount` must be equal to the order's total. \
                 A repeated confirmation of the same transaction has no second effect.",
             body: Body::Payment,

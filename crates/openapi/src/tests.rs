@@ -253,7 +253,7 @@ fn read(body: Body, text: &str) -> Result<(), Vec<String>> {
         })
     }
     match body {
-        Body::Order | Body::Sketch => {
+        Body::Order | Body::PartialOrder => {
             let parsed = Document::parse(text)
                 .unwrap()
                 .read_object(OrderRequest::from_fields)
@@ -433,7 +433,7 @@ fn probes(schema: &Value) -> Vec<(Value, bool)> {
 /// Returns the smallest valid body with this field, without other names of the same field.
 fn example_with(body: Body, pointer: &str, value: Value) -> Value {
     let mut whole = match body {
-        Body::Order | Body::Sketch => json!({
+        Body::Order | Body::PartialOrder => json!({
             "items": [{"sku": "A", "quantity": 1, "unit_price": 1}], "shipping_address": {"street": "1 Main St"},
         }),
         Body::Payment => json!({"transaction_id": "t", "amount": 1}),
@@ -469,7 +469,7 @@ fn example_with(body: Body, pointer: &str, value: Value) -> Value {
     let address = segments[0] == "address"
         || segments[0] == "shipping_address"
         || segments[0].starts_with("shipping_");
-    if address && matches!(body, Body::Order | Body::Sketch) {
+    if address && matches!(body, Body::Order | Body::PartialOrder) {
         whole.as_object_mut().unwrap().remove("shipping_address");
         if segments[0].starts_with("shipping_") && segments[0] != "shipping_address" {
             whole["shipping_address"] = json!("1 Main St");

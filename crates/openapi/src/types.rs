@@ -200,7 +200,7 @@ enums! {
     OrderStatus,
     /// The processing step of an order.
     Step,
-    /// The type of an audit event. The list is closed.
+    /// The type of an audit event. No other types exist.
     AuditEventType,
     /// The code of a failure.
     FailureCode,
@@ -326,7 +326,7 @@ response_types! {
         total_amount: Option<Decimal>,
         status: OrderStatus,
         step: Step,
-        /// Whether the workflow is open. A cancelled order is open until its compensation has finished.
+        /// True if the workflow is open. A cancelled order is open until its compensation has finished.
         is_running: bool,
         review: Option<ReviewDecision>,
         payment_info: Option<PaymentInfo>,
@@ -409,7 +409,7 @@ response_types! {
 
     /// The rule by which an order counts as delivered.
     DeliveryPolicy as "DeliveryPolicy" {
-        /// Whether the order counts as delivered after `after` without a confirmation. If false, `after` limits the wait.
+        /// If true, the order counts as delivered after the time `after` without a confirmation. If false, `after` limits the wait.
         auto: bool,
         after: Span,
     }
@@ -430,7 +430,7 @@ response_types! {
         currency: Currency,
         payment_id [when_set]: Option<&PaymentId>,
         message: &'static str,
-        /// Whether an earlier identical request started the order.
+        /// True if an earlier identical request started the order.
         already_started [when_set]: bool,
     }
 
@@ -440,7 +440,7 @@ response_types! {
         status: OrderStatus,
         step: Step,
         message: &str,
-        /// Whether an earlier request had the same effect.
+        /// True if an earlier request had the same effect.
         already [when_set]: bool,
         shipping_address [when_set]: Option<&Address>,
     }

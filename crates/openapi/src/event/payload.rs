@@ -119,7 +119,7 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
             ],
         ),
         AuditEventType::OrderInvalid => fields(
-            "The order is not valid and fails. The API refuses such an order, so it was started through Temporal.",
+            "The order is invalid and fails. The API rejects an invalid order, so this order was started directly in Temporal.",
             [Field(
                 "errors",
                 types.schema_of::<Vec<FieldError>>(),
@@ -339,7 +339,7 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
         ),
         AuditEventType::RequestRefused => request_refused(types),
         AuditEventType::DeadlinePassed => fields(
-            "The order did not ship within `deadline` and fails.",
+            "The order did not ship within `deadline` and has failed.",
             [Field("deadline", types.schema_of::<Span>(), json!("1m"))],
         ),
         AuditEventType::CompensationFinished => {
@@ -366,8 +366,8 @@ fn payment_requested(types: &mut SchemaRegistry) -> Payload {
 /// Describes a declined payment: the order fails, or compensation found that nothing was captured.
 fn payment_declined(types: &mut SchemaRegistry) -> Payload {
     let failure = fields(
-        "The payment was not and will not be captured. With `code` and `reason`, the order fails. \
-         With a payment, the compensation of a stopped order found that nothing was captured.",
+        "The payment is not captured and will not be captured. A payload with `code` and `reason` means that the order fails. \
+         A payload with a payment means that the compensation of a stopped order found no captured payment.",
         [
             Field(
                 "code",
