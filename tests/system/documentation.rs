@@ -1,4 +1,5 @@
-//! The API document compared with the API, and the web pages.
+//! Tests of the documentation: the API description compared with the API, the guides and the web
+//! pages.
 
 mod browser;
 mod examples;
@@ -89,7 +90,7 @@ async fn pages_and_their_files_are_served_locally() {
                 "no-cache"
             };
             assert_eq!(file.header("cache-control"), cache, "{name}");
-            let known = harness
+            let revalidated = harness
                 .send(
                     Method::GET,
                     &format!("/{name}"),
@@ -98,7 +99,7 @@ async fn pages_and_their_files_are_served_locally() {
                 )
                 .await;
             assert_eq!(
-                (known.status.as_u16(), known.body),
+                (revalidated.status.as_u16(), revalidated.body),
                 (304, Value::String(String::new())),
                 "{name}"
             );
@@ -106,7 +107,7 @@ async fn pages_and_their_files_are_served_locally() {
     }
 }
 
-/// Imports and addresses in our own files must not lead to another host.
+/// The web files of this project must not load anything from another host.
 #[tokio::test]
 async fn web_files_reference_no_foreign_host() {
     let harness = Harness::start().await;
@@ -141,15 +142,15 @@ async fn web_files_reference_no_foreign_host() {
                     entry.display()
                 );
             }
-            // Order data must never become markup.
-            for way in [
+            // These functions would turn order data into markup.
+            for function in [
                 "innerHTML",
                 "outerHTML",
                 "insertAdjacentHTML",
                 "document.write",
                 "srcdoc",
             ] {
-                assert!(!text.contains(way), "{}: {way}", entry.display());
+                assert!(!text.contains(function), "{}: {function}", entry.display());
             }
         }
     }

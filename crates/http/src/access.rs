@@ -19,7 +19,7 @@ pub enum Scope {
     Read,
     /// Permission to start, change and cancel orders, as a customer does.
     Write,
-    /// Permission to act on orders as an operator, a payment provider or a carrier does.
+    /// Permission to review orders and to confirm payments and deliveries.
     Operate,
 }
 

@@ -11,7 +11,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock};
 use orderflow_http::set_rate_limiter;
 use settings::{Environment, RATE_LIMIT};
 
-/// Number of requests after which callers with a full quota are removed from memory.
+/// Number of requests after which callers with an unused quota are removed from memory.
 const REQUESTS_PER_CLEANUP: u32 = 10_000;
 
 /// Sets the rate limit of this program if `RATE_LIMIT` has one.

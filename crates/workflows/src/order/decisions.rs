@@ -28,7 +28,7 @@ const STOPPING: &str = "the order is being cancelled or has passed its deadline"
 /// The decision about a request: its outcome, or the recall whose outcome it waits for.
 pub(super) enum Decision {
     Immediate(UpdateOutcome),
-    /// `already`: an earlier request asked for the same.
+    /// `already` is true if an earlier request asked for the same change.
     AfterRecall {
         recall_number: u32,
         already: bool,
@@ -208,8 +208,8 @@ impl OrderWorkflow {
         }
     }
 
-    /// Decides the cancel of a payment. A paid order is in shipping, so the cancel becomes a
-    /// recall.
+    /// Decides a request to cancel the payment. A paid order is in shipping, so the request becomes
+    /// a recall.
     pub(super) fn decide_payment_cancel(
         &mut self,
         cancellation: PaymentCancellation,

@@ -52,7 +52,7 @@ pub(super) async fn handle_payment_event(ctx: &Context, message: Message<Payment
     }) {
         return;
     }
-    requests::wait_until_loaded(ctx).await;
+    requests::wait_until_validated(ctx).await;
     let now = current_time(ctx);
     let outcome = match ctx.state_mut(|order| order.decide_payment_event(&event, now)) {
         EventDecision::Done(outcome) => outcome,

@@ -1,4 +1,4 @@
-//! Requests of callers, and the wait for their outcome. The decisions are in [`super::decisions`].
+//! Handles requests and waits for their outcome. The decisions are in [`super::decisions`].
 //!
 //! Signals and updates run the same code; a signal drops the outcome.
 
@@ -44,7 +44,7 @@ pub(super) async fn update_address(
         Message::Valid(change) => change,
         Message::Malformed(reason) => return refuse_malformed(ctx, UPDATE_ADDRESS, reason),
     };
-    wait_until_loaded(ctx).await;
+    wait_until_validated(ctx).await;
     let now = current_time(ctx);
     match ctx.state_mut(|order| order.decide_address_change(&change, now)) {
         Decision::Immediate(outcome) => outcome,
@@ -55,8 +55,8 @@ pub(super) async fn update_address(
     }
 }
 
-/// Refunds the payment and makes the order wait for another one, or reports that the parcel was
-/// dispatched.
+/// Cancels the payment: refunds it, and lets the order wait for another payment. Reports it if the
+/// parcel was already dispatched.
 pub(super) async fn cancel_payment(
     ctx: &Context,
     message: Message<PaymentCancellation>,
@@ -65,7 +65,7 @@ pub(super) async fn cancel_payment(
         Message::Valid(cancellation) => cancellation,
         Message::Malformed(reason) => return refuse_malformed(ctx, CANCEL_PAYMENT, reason),
     };
-    wait_until_loaded(ctx).await;
+    wait_until_validated(ctx).await;
     let now = current_time(ctx);
     let (recall_number, already) =
         match ctx.state_mut(|order| order.decide_payment_cancel(cancellation, now)) {
@@ -75,10 +75,10 @@ pub(super) async fn cancel_payment(
                 already,
             } => (recall_number, already),
         };
-    let settled = move |order: &OrderWorkflow| {
+    let is_decided = move |order: &OrderWorkflow| {
         order.is_recall_decided(recall_number) && !order.is_refunding()
     };
-    wait_for_decision(ctx, settled).await;
+    wait_for_decision(ctx, is_decided).await;
     let now = current_time(ctx);
     ctx.state_mut(|order| match order.state.status() {
         _ if !order.is_recall_decided(recall_number) => order.still_undecided(UNDECIDED),
@@ -109,15 +109,15 @@ pub(super) async fn confirm_payment(
         Message::Valid(confirmation) => confirmation,
         Message::Malformed(reason) => return refuse_malformed(ctx, CONFIRM_PAYMENT, reason),
     };
-    wait_until_loaded(ctx).await;
+    wait_until_validated(ctx).await;
     let now = current_time(ctx);
     if let Some(outcome) =
         ctx.state_mut(|order| order.decide_payment_confirmation(confirmation, now))
     {
         return outcome;
     }
-    let early = ctx.state(|order| order.state.step() < Step::Pay);
-    if early && ctx.patched(patches::EARLY_CONFIRMATION) {
+    let before_payment_step = ctx.state(|order| order.state.step() < Step::Pay);
+    if before_payment_step && ctx.patched(patches::EARLY_CONFIRMATION) {
         return ctx.state(|order| {
             order.success(
                 "Payment accepted. It will be recorded after the order's review.",
@@ -167,6 +167,7 @@ async fn await_recall(
             "the order is cancelled or has failed",
             now,
         ),
+        // Only an address change leaves the order open after a recall.
         OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
             order.address_success(already)
         }
@@ -186,24 +187,26 @@ async fn wait_for_decision(ctx: &Context, condition: impl Fn(&OrderWorkflow) -> 
             .cancellation_token(token.clone())
             .build(),
     );
-    let mut happened =
+    let mut condition_met =
         ctx.wait_condition_with_options(|order| condition(order), waiting::detached_wait());
     select! {
         _ = timer => {}
-        _ = happened => token.cancel(),
+        _ = condition_met => token.cancel(),
     }
 }
 
-/// Waits until the order is validated or stopped. Earlier requests wait here.
-pub(super) async fn wait_until_loaded(ctx: &Context) {
-    let loaded = |order: &OrderWorkflow| order.state.order.is_some() || order.is_stopped();
+/// Waits until the order is validated or stopped. Requests that arrive earlier wait here.
+pub(super) async fn wait_until_validated(ctx: &Context) {
+    let is_validated_or_stopped =
+        |order: &OrderWorkflow| order.state.order.is_some() || order.is_stopped();
     // A wait that is detached from cancellation cannot fail.
     let _ = ctx
-        .wait_condition_with_options(loaded, waiting::detached_wait())
+        .wait_condition_with_options(is_validated_or_stopped, waiting::detached_wait())
         .await;
 }
 
-/// Refuses a malformed signal in the audit log, because a signal's sender receives no outcome.
+/// Records the refusal of a malformed signal in the audit log, because a signal's sender receives
+/// no outcome.
 /// Validators refuse malformed updates before this point.
 pub(super) fn refuse_malformed(ctx: &Context, request: &str, reason: String) -> UpdateOutcome {
     let now = current_time(ctx);
