@@ -14,10 +14,10 @@ use contract::{
     StatusView,
 };
 use domain::{
-    Address, AuditEvent, AuditEventType, CompleteOn, Currency, Customer, Decimal, DeliveryPolicy,
-    DisputeStage, Failure, FailureCode, OnTimeout, OrderId, OrderPolicy, OrderStatus, PaymentId,
-    PaymentInfo, PaymentMode, PaymentStatus, ReviewDecision, ReviewMode, ReviewPolicy,
-    ShipmentInfo, Sku, Span, Step, TransactionId, WebhookProvider,
+    Address, AuditEvent, AuditEventType as EventType, CompleteOn, Currency, Customer, Decimal,
+    DeliveryPolicy, DisputeStage, Failure, FailureCode, OnTimeout, OrderId, OrderPolicy,
+    OrderStatus, PaymentId, PaymentInfo, PaymentMode, PaymentStatus, ReviewDecision, ReviewMode,
+    ReviewPolicy, ShipmentInfo, Sku, Span, Step, TransactionId, WebhookProvider,
 };
 use events::{AuditLog, OrderList};
 use orderflow_http::ProblemDocument;
@@ -201,7 +201,7 @@ enums! {
     /// The processing step of an order.
     Step,
     /// The type of an audit event. No other types exist.
-    AuditEventType,
+    EventType,
     /// The code of a failure.
     FailureCode,
     /// The status of a payment.

@@ -229,8 +229,8 @@ mod tests {
 
     const BOTO3_VECTORS: &str = include_str!("../../../tests/rds-tokens/of-boto3.json");
 
-    #[test]
-    fn token_equals_boto3_byte_for_byte() {
+    #[tokio::test]
+    async fn token_equals_boto3_byte_for_byte() {
         let vectors: Value = serde_json::from_str(BOTO3_VECTORS).unwrap();
         let cases = vectors["cases"].as_array().unwrap();
         assert_eq!(cases.len(), 18);

@@ -6,7 +6,7 @@ use crate::{Error, error::SqlxResultExt};
 use domain::NotificationKind;
 
 /// A broken invariant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Violation {
     /// The broken rule, as a statement about `subject`.
     pub rule: String,
@@ -14,7 +14,7 @@ pub struct Violation {
     pub subject: String,
 }
 
-/// Finds all violations. A running order may be between two steps, so rules about the end of an
+/// Finds all violations, sorted by rule and subject. A running order may be between two steps, so rules about the end of an
 /// order apply only to orders that have ended.
 pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
     let mail_causes = NotificationKind::ALL
@@ -23,7 +23,7 @@ pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
     let (entries, kinds): (Vec<String>, Vec<String>) = mail_causes
         .map(|(entry, kind)| (entry.to_string(), kind.to_string()))
         .unzip();
-    sqlx::query_as!(
+    let mut violations = sqlx::query_as!(
         Violation,
         r#"
         with audit_log as (
@@ -97,7 +97,9 @@ pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
     )
     .fetch_all(pool)
     .await
-    .for_operation("verify the database")
+    .for_operation("verify the database")?;
+    violations.sort_unstable();
+    Ok(violations)
 }
 
 /// Counts all orders.
