@@ -216,7 +216,7 @@ async fn failed_order_mail_reports_cancellation_and_refund() {
     let mails = mailbox.list_mails().await;
     let text = mails[2]["text"].as_str().unwrap();
     assert!(
-        text.contains("Reason: we could not hand it to the carrier\nYour payment "),
+        text.contains("Reason: the carrier could not take it\nYour payment "),
         "{text}"
     );
     assert!(text.contains(" refunded."), "{text}");

@@ -331,19 +331,12 @@ async fn list_shows_the_newest_closed_order_first() {
     order["customer"]["id"] = customer.clone().into();
     write!(file, "{order}").unwrap();
     let path = file.path().to_str().unwrap();
-    let start = [
-        "start-order",
-        "older",
-        "--file",
-        path,
-        "--profile",
-        "lifecycle",
-        "--json",
-    ];
-    harness.run_json(&start).await;
-    harness
-        .run_json(&["start-order", "newer", "--file", path, "--json"])
-        .await;
+    // The profile `lifecycle` pauses before it ships, so that both orders can still be cancelled.
+    for order_id in ["older", "newer"] {
+        let start = ["start-order", order_id, "--file", path];
+        let start = [&start[..], &["--profile", "lifecycle", "--json"]].concat();
+        harness.run_json(&start).await;
+    }
     harness.run_json(&["cancel", "newer", "--json"]).await;
     harness.wait_for_end("newer").await;
     harness.run_json(&["cancel", "older", "--json"]).await;

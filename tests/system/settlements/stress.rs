@@ -108,7 +108,7 @@ async fn duplicate_and_forged_events_apply_once() {
     let read = async || {
         count_rows(
             &harness,
-            "select count_rows(*) from orders where state = 'delivered' and not is_running",
+            "select count(*) from orders where state = 'delivered' and not is_running",
         )
         .await
     };
@@ -122,32 +122,32 @@ async fn duplicate_and_forged_events_apply_once() {
     let counts = [
         (
             "payments captured",
-            "select count_rows(*) from payments where status = 'captured'",
+            "select count(*) from payments where status = 'captured'",
             orders,
         ),
         (
             "other payments",
-            "select count_rows(*) from payments where status <> 'captured'",
+            "select count(*) from payments where status <> 'captured'",
             0,
         ),
         (
             "applied events",
-            "select count_rows(*) from webhook_deliveries where outcome = 'applied'",
+            "select count(*) from webhook_deliveries where outcome = 'applied'",
             orders,
         ),
         (
             "other events",
-            "select count_rows(*) from webhook_deliveries where outcome <> 'applied'",
+            "select count(*) from webhook_deliveries where outcome <> 'applied'",
             0,
         ),
         (
             "confirmations in the audit logs",
-            "select count_rows(*) from events where type = 'payment_confirmed'",
+            "select count(*) from events where type = 'payment_confirmed'",
             orders,
         ),
         (
             "orders that wait for payment",
-            "select count_rows(*) from orders where state = 'pending'",
+            "select count(*) from orders where state = 'pending'",
             forged,
         ),
     ];
