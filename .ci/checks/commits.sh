@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Checks the subjects of commits: `area: imperative summary`, at most 72 characters (CONTRIBUTING.md, "Commits").
-# Without an argument: every commit since this check exists. With one: a range, such as `main..HEAD`.
+# Without an argument: every commit since the check exists. With one: those of a range, such as `main..HEAD`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-first=$(git log --diff-filter=A --format=%H -- .ci/checks/commits.sh | tail -n 1)
-range=${1:-$first..HEAD}
-areas='aws|build|ci|cli|console|contract|devstack|docs|domain|functions|fuzz|http|infrastructure|localstack|migrations|openapi|order-client|payment-webhooks|settings|store|telemetry|tests|worker|workflows'
+# Commits before this time do not follow the rule.
+since=2026-11-29T13:55:00Z
+range=${1:-HEAD}
+areas='aws|build|ci|cli|console|contract|devstack|docs|domain|events|functions|fuzz|http|infrastructure|localstack|migrations|openapi|order-client|payment-webhooks|query|settings|signal|start|store|telemetry|tests|web|webhook|worker|workflows'
 wrong=0
 while IFS=$'\t' read -r hash subject; do
     problem=
@@ -17,5 +18,5 @@ while IFS=$'\t' read -r hash subject; do
         printf '%s "%s": the subject %s\n' "${hash:0:8}" "$subject" "$problem" >&2
         wrong=1
     fi
-done < <(git log --no-merges --format='%H%x09%s' "$range")
+done < <(git log --no-merges --since-as-filter="$since" --format='%H%x09%s' "$range")
 exit "$wrong"
