@@ -46,4 +46,6 @@ url=http://127.0.0.1:$http
 curl --silent --show-error --fail --output /dev/null -X POST "$url/orders/ORD-20261121-120000-AB12/start" \
     -H 'content-type: application/json' -d '{"profile": "checkout"}'
 
+# Schemathesis imports the hooks from this module.
+export SCHEMATHESIS_HOOKS=hooks PYTHONPATH=$here
 "$venv/bin/schemathesis" --config-file "$here/schemathesis.toml" run --url "$url" "$@" "$root/docs/openapi.json"

@@ -86,7 +86,7 @@ fn payment() -> Value {
 }
 
 fn email() -> Value {
-    let pattern = r"^[^\s<>,;]+@[^\s<>,;@]+$";
+    let pattern = r"^[^\s<>,;\u0000-\u001f\u007f-\u009f]+@[^\s<>,;@\u0000-\u001f\u007f-\u009f]+$";
     json!({"type": ["string", "null"], "maxLength": MAX_EMAIL_LENGTH, "pattern": pattern})
 }
 

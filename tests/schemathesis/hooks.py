@@ -1,0 +1,53 @@
+"""A check for Schemathesis: the API accepts every request that its schemas allow.
+
+The built-in check `positive_data_acceptance` takes every 4xx response as a failure. Some rules are not in a JSON Schema.
+They are listed here with their exact problem code or field error; every other rejection fails.
+"""
+
+import re
+
+import schemathesis
+
+# Rules about more than the request alone: credentials, the order's state, an earlier request with the same key.
+STATUSES = {401, 403, 404, 409, 429}
+CODES = {
+    "idempotency_key_reused",
+    # The signature of a webhook depends on a secret.
+    "webhook_rejected",
+    "webhook_token_invalid",
+}
+FIELD_ERRORS = (
+    # Two spellings of one field with different values.
+    "must be equal to ",
+    # A flat field beside the object that contains it.
+    "is not a known field",
+    "must be an object",
+    # The digits of a number, whose decimals depend on the currency.
+    "must be a plain decimal number",
+    "must have at most ",
+    r"[A-Z]{3} has \d decimals",
+    "must be at most 999999999999999 minor units",
+    # The sum of all line items.
+    "the total must be ",
+    # A cursor is opaque.
+    "must be the cursor of a previous page's Link header",
+)
+FIELD_ERROR = re.compile("|".join(FIELD_ERRORS))
+
+
+@schemathesis.check
+def valid_request_is_accepted(ctx, response, case):
+    if case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    if response.status_code < 400 or response.status_code >= 500 and response.status_code != 498:
+        return
+    if response.status_code in STATUSES:
+        return
+    problem = response.json()
+    if problem["code"] in CODES:
+        return
+    errors = problem.get("errors", [])
+    unexpected = [error for error in errors if not FIELD_ERROR.match(error["detail"])]
+    if errors and not unexpected:
+        return
+    raise AssertionError(f"A schema-valid request was rejected: {problem['code']}, {unexpected or problem['detail']}")
