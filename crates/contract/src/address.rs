@@ -87,10 +87,13 @@ fn with_any_field(mut object: Value) -> Value {
         let longest = field["maxLength"]
             .as_u64()
             .and_then(|length| length.try_into().ok());
-        (
-            name,
-            schema::not_null(schema::filled_text(longest.unwrap_or(MAX_STREET_LENGTH))),
-        )
+        let filled = schema::filled_text(longest.unwrap_or(MAX_STREET_LENGTH));
+        // Without `type`: Redoc merges this schema with the field's own and refuses two lists of
+        // types, even equal ones.
+        let not_null = json!({
+            "not": {"type": "null"}, "minLength": filled["minLength"], "pattern": filled["pattern"],
+        });
+        (name, not_null)
     });
     object["anyOf"] = lengths
         .map(|(name, field)| json!({"required": [name], "properties": {(*name): field}}))
