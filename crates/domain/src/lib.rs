@@ -10,6 +10,7 @@ mod audit_event;
 mod currency_serde;
 mod decimal;
 mod id;
+mod ledger;
 mod money;
 mod notification;
 mod order;
@@ -29,6 +30,7 @@ pub use address::{Address, AddressChange};
 pub use audit_event::{AuditEvent, AuditEventType};
 pub use decimal::{Decimal, DecimalError};
 pub use id::{CustomerId, IdError, Identifier, OrderId, PaymentId, Sku, TransactionId};
+pub use ledger::{Balance, Concern, Movement, MovementKind};
 pub use money::{Currency, Money, MoneyError};
 pub use notification::NotificationKind;
 pub use order::{Customer, LineItem, Order, TotalError};
@@ -37,8 +39,7 @@ pub use order_state::{
 };
 pub use payment::{ChargeProvider, PaymentInfo, PaymentStatus};
 pub use payment_event::{
-    DisputeStage, PaymentEvent, PaymentEventKind, WebhookOutcome, WebhookProvider,
-    status_after_events,
+    DisputeStage, PaymentEvent, PaymentEventKind, PaymentWarning, WebhookOutcome, WebhookProvider,
 };
 pub use policy::{
     CompleteOn, DeliveryPolicy, OnTimeout, OrderPolicy, PaymentMode, ReviewMode, ReviewPolicy,

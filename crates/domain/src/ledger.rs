@@ -1,0 +1,510 @@
+//! The ledger: the balance of a transaction as the fold of its movements.
+//!
+//! A *transaction* is money at a provider. A *movement* is one fact about it, reported by an event,
+//! a call or an operator. Movements are never changed or removed, and [`Balance::of`] does not
+//! depend on their order, so late, repeated and reordered reports have the same result.
+//!
+//! For every transaction, `captured - refunded - lost = allocated + due + unmatched`. All amounts
+//! are minor units of the transaction's currency.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Currency, DisputeStage, Money, PaymentEvent, PaymentEventKind, PaymentStatus, PaymentWarning,
+    status::string_enum,
+};
+
+string_enum! {
+    /// The kind of a movement; the column `payment_movements.kind`.
+    MovementKind {
+        /// The provider reserved the money.
+        Authorised => "authorised",
+        /// The provider reserved the money and captures it without a request.
+        AutoCaptured => "auto_captured",
+        /// One capture.
+        Captured => "captured",
+        /// The sum of all captures so far.
+        CapturedTotal => "captured_total",
+        /// A capture failed for good.
+        CaptureFailed => "capture_failed",
+        /// The request for a capture was refused and can be repeated.
+        CaptureRefused => "capture_refused",
+        /// What is not captured is never captured.
+        Voided => "voided",
+        /// The money must be paid back until this sum is refunded; without an amount, all of it.
+        RefundRequested => "refund_requested",
+        /// The provider cannot refund by API, so an operator must.
+        RefundByHand => "refund_by_hand",
+        /// One refund.
+        Refunded => "refunded",
+        /// The sum of all refunds so far.
+        RefundedTotal => "refunded_total",
+        /// A refund did not reach the customer.
+        RefundFailed => "refund_failed",
+        /// A bank returned the money to the customer.
+        Returned => "returned",
+        DisputeOpened => "dispute_opened",
+        DisputeClosed => "dispute_closed",
+        DisputeUndefended => "dispute_undefended",
+        DisputeWon => "dispute_won",
+        DisputeLost => "dispute_lost",
+        FraudWarning => "fraud_warning",
+        ReviewOpened => "review_opened",
+        ReviewClosed => "review_closed",
+        /// An operator closed an entry of the work list. The reference is the concern.
+        Resolved => "resolved",
+    }
+}
+
+string_enum! {
+    /// The reason of an entry in the work list.
+    Concern {
+        /// Money that belongs to no order.
+        Unmatched => "unmatched",
+        /// An operator must pay this money back.
+        RefundDue => "refund_due",
+        /// A capture failed: the money never arrived.
+        CaptureFailed => "capture_failed",
+        /// The provider refused the request to capture.
+        CaptureRefused => "capture_refused",
+        /// Less was captured than authorised.
+        CaptureShort => "capture_short",
+        /// The authorisation ended before the capture.
+        AuthorisationEnded => "authorisation_ended",
+        /// The customer's bank took the money back.
+        Returned => "returned",
+        DisputeOpen => "dispute_open",
+        DisputeLost => "dispute_lost",
+        FraudWarning => "fraud_warning",
+        ReviewOpen => "review_open",
+    }
+}
+
+/// One fact about a transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Movement {
+    pub kind: MovementKind,
+    /// The provider's id of the movement, or the id of the event that reported it. A movement with
+    /// the same kind and reference is the same movement.
+    pub reference: String,
+    /// Minor units; `None` means the whole amount.
+    pub amount: Option<i64>,
+}
+
+impl Movement {
+    pub fn new(kind: MovementKind, reference: impl Into<String>, amount: Option<i64>) -> Self {
+        Self {
+            kind,
+            reference: reference.into(),
+            amount,
+        }
+    }
+}
+
+/// The amounts and the state of a transaction.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Balance {
+    pub authorised: i64,
+    pub captured: i64,
+    pub refunded: i64,
+    /// Money that a bank or a dispute took back.
+    pub lost: i64,
+    /// Money that must be paid back.
+    pub due: i64,
+    /// Whether an operator must pay the due money back.
+    pub by_hand: bool,
+    /// Whether a refund of the whole payment was requested.
+    pub refund_all: bool,
+    /// Whether nothing more can be captured.
+    pub ended: bool,
+    pub returned: bool,
+    pub dispute: Option<DisputeStage>,
+    /// What a person must look at, with the amount. Money that is due or unmatched is not included.
+    pub concerns: BTreeMap<Concern, i64>,
+}
+
+impl Balance {
+    /// Folds the movements of one transaction, in any order. A repeated movement counts once.
+    pub fn of(movements: &[Movement]) -> Self {
+        let facts = Facts::collect(movements);
+        let authorised = facts
+            .largest(MovementKind::Authorised)
+            .max(facts.largest(MovementKind::AutoCaptured));
+        let reported = facts
+            .largest(MovementKind::CapturedTotal)
+            .max(facts.sum(MovementKind::Captured, 0));
+        let failed = facts.sum(MovementKind::CaptureFailed, Money::LARGEST);
+        let voided = facts.has(MovementKind::Voided);
+        let refused = facts.has(MovementKind::CaptureRefused);
+        let captured = if reported > 0 {
+            (reported - failed).max(0)
+        } else if voided || refused || failed > 0 {
+            0
+        } else {
+            facts.largest(MovementKind::AutoCaptured)
+        };
+        let refunded = facts.refunded(captured);
+        let kept = captured - refunded;
+        let disputes = facts.disputes();
+        let disputed_away = disputes
+            .values()
+            .filter(|dispute| dispute.stage.is_lost())
+            .map(|dispute| dispute.amount.unwrap_or(kept))
+            .fold(0, i64::saturating_add);
+        let returned = facts.sum(MovementKind::Returned, kept);
+        let lost = returned.saturating_add(disputed_away).clamp(0, kept);
+        let rest = kept - lost;
+        let refund_all = facts
+            .of_kind(MovementKind::RefundRequested)
+            .any(|(_, amount)| amount.is_none());
+        let target = if refund_all {
+            Money::LARGEST
+        } else {
+            facts.largest(MovementKind::RefundRequested)
+        };
+        let due = (target - refunded).clamp(0, rest);
+        let mut balance = Self {
+            authorised,
+            captured,
+            refunded,
+            lost,
+            due,
+            by_hand: facts.has(MovementKind::RefundByHand) || facts.has(MovementKind::RefundFailed),
+            refund_all,
+            ended: voided || (failed > 0 && captured == 0),
+            returned: facts.has(MovementKind::Returned),
+            dispute: disputes.values().map(|dispute| dispute.stage.shown()).max(),
+            concerns: BTreeMap::new(),
+        };
+        balance.concerns = balance.find_concerns(&facts, &disputes, failed, refused, reported);
+        balance
+    }
+
+    /// Money that is neither refunded nor lost.
+    pub fn rest(&self) -> i64 {
+        self.captured - self.refunded - self.lost
+    }
+
+    /// Captured money that need not be paid back: it pays the order of the transaction, or is
+    /// unmatched.
+    pub fn available(&self) -> i64 {
+        self.rest() - self.due
+    }
+
+    /// Authorised money that can still be captured.
+    pub fn capturable(&self) -> i64 {
+        if self.ended || self.refund_all {
+            0
+        } else {
+            (self.authorised - self.captured).max(0)
+        }
+    }
+
+    /// The value of `payments.status`. `has_order` is false for a transaction of no order.
+    pub fn status(&self, has_order: bool) -> PaymentStatus {
+        if self.captured == 0 {
+            return match (self.ended, self.refund_all) {
+                (true, _) => PaymentStatus::Declined,
+                (false, true) => PaymentStatus::Refunding,
+                (false, false) => PaymentStatus::Pending,
+            };
+        }
+        if self.due > 0 {
+            return if self.by_hand {
+                PaymentStatus::RefundDue
+            } else {
+                PaymentStatus::Refunding
+            };
+        }
+        match self.rest() {
+            0 if self.refunded > 0 => PaymentStatus::Refunded,
+            0 if self.returned => PaymentStatus::Declined,
+            0 => PaymentStatus::Captured,
+            _ if has_order => PaymentStatus::Captured,
+            _ => PaymentStatus::RefundDue,
+        }
+    }
+
+    fn find_concerns(
+        &self,
+        facts: &Facts,
+        disputes: &BTreeMap<&str, Dispute>,
+        failed: i64,
+        refused: bool,
+        reported: i64,
+    ) -> BTreeMap<Concern, i64> {
+        let peak = self.authorised.max(reported);
+        let missing = peak - self.captured;
+        let amount_of = |dispute: &Dispute| dispute.amount.unwrap_or(self.captured);
+        let total = |wanted: fn(Stage) -> bool| {
+            disputes
+                .values()
+                .filter(|dispute| wanted(dispute.stage))
+                .map(amount_of)
+                .fold(0, i64::saturating_add)
+        };
+        let open_reviews = facts
+            .of_kind(MovementKind::ReviewOpened)
+            .filter(|(reference, _)| {
+                !facts
+                    .of_kind(MovementKind::ReviewClosed)
+                    .any(|(closed, _)| closed == *reference)
+            })
+            .count();
+        let rest = self.rest();
+        let mut concerns = BTreeMap::new();
+        if failed > 0 {
+            concerns.insert(Concern::CaptureFailed, missing);
+        } else if refused {
+            concerns.insert(Concern::CaptureRefused, missing);
+        } else if self.ended {
+            concerns.insert(Concern::AuthorisationEnded, missing);
+        } else if self.captured > 0 {
+            concerns.insert(Concern::CaptureShort, missing);
+        }
+        if self.returned {
+            let returned = facts.sum(MovementKind::Returned, self.captured);
+            concerns.insert(Concern::Returned, returned.min(self.captured));
+        }
+        concerns.insert(Concern::DisputeOpen, total(|stage| stage == Stage::Opened));
+        concerns.insert(Concern::DisputeLost, total(Stage::is_lost));
+        if facts.has(MovementKind::FraudWarning) {
+            concerns.insert(Concern::FraudWarning, rest);
+        }
+        if open_reviews > 0 {
+            concerns.insert(Concern::ReviewOpen, rest.max(self.authorised));
+        }
+        concerns.retain(|concern, amount| {
+            let resolved = facts.resolved(*concern);
+            *amount > 0 && resolved.is_none_or(|resolved| resolved < *amount)
+        });
+        concerns
+    }
+}
+
+/// The state of a dispute. A later value takes precedence, in whichever order the reports arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Opened,
+    Undefended,
+    Closed,
+    Won,
+    Lost,
+}
+
+impl Stage {
+    fn is_lost(self) -> bool {
+        matches!(self, Self::Undefended | Self::Lost)
+    }
+
+    fn shown(self) -> DisputeStage {
+        match self {
+            Self::Opened => DisputeStage::Opened,
+            Self::Closed => DisputeStage::Closed,
+            Self::Won => DisputeStage::Won,
+            Self::Undefended | Self::Lost => DisputeStage::Lost,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Dispute {
+    stage: Stage,
+    amount: Option<i64>,
+}
+
+/// The movements of one transaction, each once.
+struct Facts<'a>(BTreeMap<(MovementKind, &'a str), Option<i64>>);
+
+impl<'a> Facts<'a> {
+    fn collect(movements: &'a [Movement]) -> Self {
+        let mut facts = BTreeMap::new();
+        for movement in movements {
+            let key = (movement.kind, movement.reference.as_str());
+            let amount = facts.entry(key).or_insert(movement.amount);
+            // Two reports of one movement differ: the larger amount counts, in either order.
+            *amount = (*amount).max(movement.amount);
+        }
+        Self(facts)
+    }
+
+    fn of_kind(&self, kind: MovementKind) -> impl Iterator<Item = (&'a str, Option<i64>)> {
+        self.0
+            .iter()
+            .filter(move |((of, _), _)| *of == kind)
+            .map(|((_, reference), amount)| (*reference, *amount))
+    }
+
+    fn has(&self, kind: MovementKind) -> bool {
+        self.of_kind(kind).next().is_some()
+    }
+
+    fn largest(&self, kind: MovementKind) -> i64 {
+        self.of_kind(kind)
+            .filter_map(|(_, amount)| amount)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Returns the sum of all amounts. A movement without an amount counts as `whole`.
+    fn sum(&self, kind: MovementKind, whole: i64) -> i64 {
+        self.of_kind(kind)
+            .map(|(_, amount)| amount.unwrap_or(whole))
+            .fold(0, i64::saturating_add)
+    }
+
+    /// A refund that is reported twice counts once: by its own event, and by an event with the sum
+    /// of all refunds. A failed refund does not count.
+    fn refunded(&self, captured: i64) -> i64 {
+        let failed: BTreeMap<&str, i64> = self
+            .of_kind(MovementKind::RefundFailed)
+            .map(|(reference, amount)| (reference, amount.unwrap_or(captured)))
+            .collect();
+        let single = self
+            .of_kind(MovementKind::Refunded)
+            .filter(|(reference, _)| !failed.contains_key(reference))
+            .map(|(_, amount)| amount.unwrap_or(captured))
+            .fold(0, i64::saturating_add);
+        let failed_sum = failed.values().copied().fold(0, i64::saturating_add);
+        let total = self.largest(MovementKind::RefundedTotal) - failed_sum;
+        single.max(total).clamp(0, captured)
+    }
+
+    fn disputes(&self) -> BTreeMap<&'a str, Dispute> {
+        let mut disputes: BTreeMap<&str, Dispute> = BTreeMap::new();
+        for (kind, stage) in [
+            (MovementKind::DisputeOpened, Stage::Opened),
+            (MovementKind::DisputeUndefended, Stage::Undefended),
+            (MovementKind::DisputeClosed, Stage::Closed),
+            (MovementKind::DisputeWon, Stage::Won),
+            (MovementKind::DisputeLost, Stage::Lost),
+        ] {
+            for (reference, amount) in self.of_kind(kind) {
+                let dispute = disputes
+                    .entry(reference)
+                    .or_insert(Dispute { stage, amount });
+                dispute.stage = stage;
+                dispute.amount = dispute.amount.max(amount);
+            }
+        }
+        disputes
+    }
+
+    /// Returns the amount up to which an operator closed the entry, if one did.
+    fn resolved(&self, concern: Concern) -> Option<i64> {
+        self.of_kind(MovementKind::Resolved)
+            .filter(|(reference, _)| *reference == concern.as_str())
+            .map(|(_, amount)| amount.unwrap_or(Money::LARGEST))
+            .max()
+    }
+}
+
+impl PaymentEvent {
+    /// Returns the movements that the event reports about a transaction in `currency`. Amounts in
+    /// another currency are not about this transaction.
+    pub fn movements(&self, currency: Currency) -> Vec<Movement> {
+        let own_id = |id: &Option<String>| id.clone().unwrap_or_else(|| self.event_id.clone());
+        let is_same = |amount: &Money| amount.currency() == currency;
+        let minor = |amount: &Option<Money>| amount.filter(is_same).map(Money::minor);
+        let one = |kind, reference, amount| vec![Movement::new(kind, reference, amount)];
+        match &self.kind {
+            PaymentEventKind::Paid {
+                amount,
+                capture_id,
+                refunded,
+                ..
+            } if is_same(amount) => {
+                let kind = match capture_id {
+                    Some(_) => MovementKind::Captured,
+                    None => MovementKind::CapturedTotal,
+                };
+                let mut movements = one(kind, own_id(capture_id), Some(amount.minor()));
+                if let Some(refunded) = refunded.filter(is_same).filter(|sum| !sum.is_zero()) {
+                    let total = Some(refunded.minor());
+                    movements.extend(one(
+                        MovementKind::RefundedTotal,
+                        self.event_id.clone(),
+                        total,
+                    ));
+                }
+                movements
+            }
+            PaymentEventKind::Authorised {
+                amount, captured, ..
+            } if is_same(amount) => {
+                let kind = if *captured {
+                    MovementKind::AutoCaptured
+                } else {
+                    MovementKind::Authorised
+                };
+                one(kind, self.event_id.clone(), Some(amount.minor()))
+            }
+            PaymentEventKind::Voided { .. } => {
+                one(MovementKind::Voided, self.event_id.clone(), None)
+            }
+            PaymentEventKind::CaptureFailed {
+                amount,
+                capture_id,
+                refused,
+                ..
+            } => {
+                let kind = if *refused {
+                    MovementKind::CaptureRefused
+                } else {
+                    MovementKind::CaptureFailed
+                };
+                one(kind, own_id(capture_id), minor(amount))
+            }
+            PaymentEventKind::Refunded { amount, refund_id } if is_same(amount) => {
+                let kind = match refund_id {
+                    Some(_) => MovementKind::Refunded,
+                    None => MovementKind::RefundedTotal,
+                };
+                one(kind, own_id(refund_id), Some(amount.minor()))
+            }
+            PaymentEventKind::RefundFailed {
+                amount, refund_id, ..
+            } => one(MovementKind::RefundFailed, own_id(refund_id), minor(amount)),
+            PaymentEventKind::Returned { amount, return_id } => {
+                one(MovementKind::Returned, own_id(return_id), minor(amount))
+            }
+            PaymentEventKind::Disputed {
+                stage,
+                dispute_id,
+                amount,
+                undefended,
+            } => {
+                let kind = match stage {
+                    DisputeStage::Opened => MovementKind::DisputeOpened,
+                    DisputeStage::Closed => MovementKind::DisputeClosed,
+                    DisputeStage::Won => MovementKind::DisputeWon,
+                    DisputeStage::Lost if *undefended => MovementKind::DisputeUndefended,
+                    DisputeStage::Lost => MovementKind::DisputeLost,
+                };
+                // Reports without an id are about one dispute.
+                let dispute_id = dispute_id.clone().unwrap_or_default();
+                one(kind, dispute_id, minor(amount))
+            }
+            PaymentEventKind::Warning {
+                warning,
+                warning_id,
+            } => {
+                let kind = match warning {
+                    PaymentWarning::Fraud => MovementKind::FraudWarning,
+                    PaymentWarning::ReviewOpened => MovementKind::ReviewOpened,
+                    PaymentWarning::ReviewClosed => MovementKind::ReviewClosed,
+                };
+                one(kind, warning_id.clone().unwrap_or_default(), None)
+            }
+            PaymentEventKind::Resolved { concern, .. } => {
+                one(MovementKind::Resolved, concern.clone(), None)
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
