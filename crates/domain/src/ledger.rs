@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Currency, DisputeStage, Money, PaymentEvent, PaymentEventKind, PaymentStatus, PaymentWarning,
-    status::string_enum,
+    Currency, DisputeStage, Money, PaymentEvent, PaymentEventKind, PaymentId, PaymentStatus,
+    PaymentWarning, TransactionId, status::string_enum,
 };
 
 string_enum! {
@@ -207,6 +207,8 @@ impl Balance {
         if self.captured == 0 {
             return match (self.ended, self.refund_all) {
                 (true, _) => PaymentStatus::Declined,
+                // No adapter can void it. If it is captured after all, the money is due.
+                (false, true) if self.by_hand => PaymentStatus::Declined,
                 (false, true) => PaymentStatus::Refunding,
                 (false, false) => PaymentStatus::Pending,
             };
@@ -281,6 +283,31 @@ impl Balance {
             *amount > 0 && resolved.is_none_or(|resolved| resolved < *amount)
         });
         concerns
+    }
+}
+
+/// Money at a provider: one payment of an order, or an unmatched payment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Transaction {
+    pub payment_id: PaymentId,
+    /// The provider's id; `None` before the provider has answered a charge.
+    pub transaction_id: Option<TransactionId>,
+    /// Other ids of the same payment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<TransactionId>,
+    /// The value of `payments.provider`.
+    pub provider: String,
+    pub currency: Currency,
+    pub payment_method: Option<String>,
+    pub balance: Balance,
+    /// Increases with each change of the balance.
+    pub version: i32,
+}
+
+impl Transaction {
+    /// Returns whether the transaction has this id at its provider.
+    pub fn is_called(&self, id: &TransactionId) -> bool {
+        self.transaction_id.as_ref() == Some(id) || self.aliases.contains(id)
     }
 }
 

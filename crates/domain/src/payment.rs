@@ -67,6 +67,15 @@ pub struct PaymentInfo {
     pub payment_method: Option<String>,
     pub status: PaymentStatus,
     pub timestamp: DateTime<Utc>,
+    /// The captured money of all transactions, if it differs from `amount`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captured: Option<Decimal>,
+    /// The refunded money of all transactions, if there is any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refunded: Option<Decimal>,
+    /// The money that must still be paid back, if there is any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Decimal>,
     /// The stage of the dispute, if the customer disputes the payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dispute: Option<DisputeStage>,

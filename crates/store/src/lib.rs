@@ -11,16 +11,16 @@ mod convert;
 mod database;
 mod error;
 pub mod inventory;
+pub mod late_events;
+pub mod ledger;
 pub mod orders;
 pub mod outbox;
-pub mod payments;
 mod pool;
 pub mod rds_token;
 pub mod roles;
 pub mod shipments;
 pub mod simulator;
 pub mod stalled_orders;
-pub mod strays;
 pub mod verify;
 pub mod webhook_events;
 
