@@ -42,7 +42,8 @@ pub use payment_event::{
     DisputeStage, PaymentEvent, PaymentEventKind, PaymentWarning, WebhookOutcome, WebhookProvider,
 };
 pub use policy::{
-    CompleteOn, DeliveryPolicy, OnTimeout, OrderPolicy, PaymentMode, ReviewMode, ReviewPolicy,
+    CaptureMode, CompleteOn, DeliveryPolicy, OnTimeout, OrderPolicy, PaymentMode, ReviewMode,
+    ReviewPolicy,
 };
 pub use profile::{Profile, resolve_policy};
 pub use provider_units::UnitsError;

@@ -21,6 +21,11 @@ string_enum! {
 }
 
 string_enum! {
+    /// The time at which an authorised charge is captured: with the charge, or before the dispatch.
+    CaptureMode { Immediate => "immediate", OnDispatch => "on_dispatch" }
+}
+
+string_enum! {
     /// The event that completes an order.
     CompleteOn { Dispatched => "dispatched", Delivered => "delivered" }
 }
