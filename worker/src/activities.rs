@@ -5,6 +5,7 @@
 //! counts (see `workflows::policies`).
 
 mod order;
+mod refund;
 mod settlement;
 mod shipping;
 

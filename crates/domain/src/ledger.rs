@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -99,6 +100,29 @@ impl Movement {
             kind,
             reference: reference.into(),
             amount,
+        }
+    }
+
+    /// Returns the movements that explain a payment's status in an earlier release, which recorded
+    /// no movements.
+    pub fn explaining(status: PaymentStatus, amount: i64) -> Vec<Self> {
+        const REFERENCE: &str = "migrated";
+        let captured = || Self::new(MovementKind::CapturedTotal, REFERENCE, Some(amount));
+        let requested = || Self::new(MovementKind::RefundRequested, REFERENCE, None);
+        match status {
+            PaymentStatus::Pending => Vec::new(),
+            PaymentStatus::Captured => vec![captured()],
+            PaymentStatus::Declined => vec![Self::new(MovementKind::Voided, REFERENCE, None)],
+            PaymentStatus::Refunding => vec![requested()],
+            PaymentStatus::Refunded => vec![
+                captured(),
+                Self::new(MovementKind::RefundedTotal, REFERENCE, Some(amount)),
+            ],
+            PaymentStatus::RefundDue => vec![
+                captured(),
+                requested(),
+                Self::new(MovementKind::RefundByHand, REFERENCE, None),
+            ],
         }
     }
 }
@@ -302,6 +326,9 @@ pub struct Transaction {
     pub balance: Balance,
     /// Increases with each change of the balance.
     pub version: i32,
+    /// No request to a provider is older.
+    #[serde(default)]
+    pub created_at: Option<DateTime<Utc>>,
 }
 
 impl Transaction {

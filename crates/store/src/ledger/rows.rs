@@ -12,6 +12,9 @@ use domain::{
 /// The provider of a payment that a caller confirmed without naming its provider.
 pub(super) const EXTERNAL: &str = "external";
 
+/// The reference of a refund that a settlement requests, because no order needs the money.
+pub(super) const UNNEEDED: &str = "unneeded";
+
 /// A transaction with its order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredTransaction {
@@ -157,7 +160,7 @@ impl Row {
         if status == self.balance.status(self.order_id.is_some()) {
             return;
         }
-        self.add(&movements_of_status(status, self.amount));
+        self.add(&Movement::explaining(status, self.amount));
     }
 
     fn add(&mut self, movements: &[Movement]) {
@@ -190,6 +193,14 @@ impl Row {
         }
     }
 
+    /// Returns whether a settlement has requested a refund.
+    pub(super) fn is_unneeded(&self) -> bool {
+        self.movements.iter().any(|movement| {
+            movement.kind == MovementKind::RefundRequested
+                && movement.reference.starts_with(UNNEEDED)
+        })
+    }
+
     pub(super) fn stored(&self) -> StoredTransaction {
         StoredTransaction {
             order_id: self.order_id.clone(),
@@ -207,6 +218,7 @@ impl Row {
             payment_method: self.payment_method.clone(),
             balance: self.balance.clone(),
             version: self.version,
+            created_at: Some(self.created_at),
         }
     }
 }
@@ -215,36 +227,19 @@ fn is_intent(id: &TransactionId) -> bool {
     id.as_str().starts_with("pi_")
 }
 
-/// Returns the movements that explain a status without movements.
-pub(super) fn movements_of_status(status: PaymentStatus, amount: i64) -> Vec<Movement> {
-    const REFERENCE: &str = "migrated";
-    let captured = || Movement::new(MovementKind::CapturedTotal, REFERENCE, Some(amount));
-    let requested = || Movement::new(MovementKind::RefundRequested, REFERENCE, None);
-    match status {
-        PaymentStatus::Pending => Vec::new(),
-        PaymentStatus::Captured => vec![captured()],
-        PaymentStatus::Declined => vec![Movement::new(MovementKind::Voided, REFERENCE, None)],
-        PaymentStatus::Refunding => vec![requested()],
-        PaymentStatus::Refunded => vec![
-            captured(),
-            Movement::new(MovementKind::RefundedTotal, REFERENCE, Some(amount)),
-        ],
-        PaymentStatus::RefundDue => vec![
-            captured(),
-            requested(),
-            Movement::new(MovementKind::RefundByHand, REFERENCE, None),
-        ],
-    }
-}
-
 /// Gives an operator's resolution the amount that it closes.
 pub(super) fn complete_resolution(row: &Row, movements: &mut [Movement]) {
     for movement in movements
         .iter_mut()
         .filter(|movement| movement.kind == MovementKind::Resolved)
     {
-        let concern = Concern::parse(&movement.reference);
-        movement.amount = concern.and_then(|concern| row.balance.concerns.get(&concern).copied());
+        let balance = &row.balance;
+        movement.amount = match Concern::parse(&movement.reference) {
+            Some(Concern::Unmatched) => Some(balance.available()),
+            Some(Concern::RefundDue) => Some(balance.due),
+            Some(concern) => balance.concerns.get(&concern).copied(),
+            None => None,
+        };
     }
 }
 

@@ -25,7 +25,7 @@ pub struct UnmatchedPayment<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settlement {
     pub stored: StoredTransaction,
-    /// Whether the money belongs to an order and nothing changed.
+    /// Whether the money pays an order, or the order itself has requested its refund.
     pub known: bool,
 }
 
@@ -33,11 +33,7 @@ pub struct Settlement {
 /// cancelled or has failed, is paid by another transaction, or is paid already.
 #[tracing::instrument(name = "store.ledger.settle", skip_all)]
 pub async fn settle(pool: &PgPool, unmatched: UnmatchedPayment<'_>) -> Result<Settlement, Error> {
-    let UnmatchedPayment {
-        event,
-        transaction_id,
-        amount,
-    } = unmatched;
+    let event = unmatched.event;
     let ids = ids_of(event);
     let mut transaction = pool::begin(pool).await?;
     rows::lock_ids(&mut transaction, &ids).await?;
@@ -50,17 +46,16 @@ pub async fn settle(pool: &PgPool, unmatched: UnmatchedPayment<'_>) -> Result<Se
         Some(row) => row,
         None => insert_unmatched(&mut transaction, unmatched).await?,
     };
-    let before = row.balance.clone();
     row.learn_ids(&ids, Some(event.provider));
     let mut movements = stored_movements(&mut transaction, &row, &ids).await?;
     movements.extend(event.movements(row.currency));
     rows::add_movements(&mut transaction, &mut row, &movements).await?;
-    if let Some(requested) = unneeded(&mut transaction, &row, is_new).await? {
+    if let Some(requested) = find_unneeded(&mut transaction, &row, event, is_new).await? {
         rows::add_movements(&mut transaction, &mut row, &[requested]).await?;
     }
     transaction.commit().await.for_operation("commit")?;
     Ok(Settlement {
-        known: !is_new && row.balance == before,
+        known: row.order_id.is_some() && !row.is_unneeded() && row.balance.due == 0,
         stored: row.stored(),
     })
 }
@@ -86,13 +81,16 @@ async fn insert_unmatched(
 }
 
 /// Returns the request to refund what the order does not need.
-async fn unneeded(
+async fn find_unneeded(
     connection: &mut PgConnection,
     row: &rows::Row,
+    event: &PaymentEvent,
     is_new: bool,
 ) -> Result<Option<Movement>, Error> {
+    let whole = Movement::new(MovementKind::RefundRequested, rows::UNNEEDED, None);
     let Some(order_id) = &row.order_id else {
-        return Ok(None);
+        // Money that names no order can be for something else, so an operator must decide.
+        return Ok((is_new && event.order_id.is_some()).then_some(whole));
     };
     let order = sqlx::query!(
         "select state, is_running, total_amount from orders where id = $1",
@@ -106,7 +104,6 @@ async fn unneeded(
         return Ok(None);
     };
     let balance = &row.balance;
-    let whole = Movement::new(MovementKind::RefundRequested, "all", None);
     if is_new {
         return Ok(Some(whole));
     }
@@ -131,7 +128,7 @@ async fn unneeded(
         let target = balance.captured - balance.lost - keep;
         Movement::new(
             MovementKind::RefundRequested,
-            format!("above {keep}"),
+            format!("{} above {keep}", rows::UNNEEDED),
             Some(target),
         )
     }))

@@ -12,6 +12,8 @@ pub(super) struct Recall {
     pub(super) address: Option<Address>,
     /// Refund the payment and wait for another one.
     pub(super) payment: bool,
+    /// Wait for a decision about the payment.
+    pub(super) hold: bool,
 }
 
 /// The reason to end an order while it ships.

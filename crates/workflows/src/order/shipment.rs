@@ -13,7 +13,9 @@ use temporalio_workflow::{
 };
 
 use super::{
-    OrderStopped, OrderWorkflow, Progress, current_time, persistence,
+    OrderStopped, OrderWorkflow, Progress, current_time,
+    payments::PaymentPhase,
+    persistence,
     recall::{Recall, Shipping, StopReason},
     waiting,
 };
@@ -23,7 +25,9 @@ use crate::{
     policies,
 };
 use contract::shipping_workflow_id;
-use domain::{AuditEventType, CompleteOn, FailureCode, OrderStatus, ShipmentInfo, Span, Step};
+use domain::{
+    AuditEventType, CaptureMode, CompleteOn, FailureCode, OrderStatus, ShipmentInfo, Span, Step,
+};
 
 type Context = WorkflowContext<OrderWorkflow>;
 
@@ -66,6 +70,8 @@ pub(super) enum ShippingPhaseResult {
     Dispatched,
     /// The carrier does not have the parcel; the order waits for another payment.
     PaymentCancelled,
+    /// The carrier does not have the parcel; the order waits for a decision about its payment.
+    Held,
 }
 
 /// Ships the order. Afterwards the order is `shipped`, or waits for another payment, or is stopped
@@ -85,7 +91,12 @@ pub(super) async fn ship_order(
     // Callers that still wait for a recall get its outcome from the order's status.
     ctx.state_mut(OrderWorkflow::resolve_recall);
     let Some(dispatch) = shipped? else {
-        return Ok(ShippingPhaseResult::PaymentCancelled);
+        let is_paid = ctx.state(|order| order.payments.phase == PaymentPhase::Covered);
+        return Ok(if is_paid {
+            ShippingPhaseResult::Held
+        } else {
+            ShippingPhaseResult::PaymentCancelled
+        });
     };
     record_dispatch(ctx, dispatch).await;
     Ok(ShippingPhaseResult::Dispatched)
@@ -179,6 +190,8 @@ fn execute_recall(ctx: &Context, given_up: bool) -> Progress {
         if recall.payment && !given_up {
             order.shipping = None;
             order.apply_payment_cancel(now)?;
+        } else if recall.hold && !given_up {
+            order.shipping = None;
         }
         Ok(())
     })
@@ -382,7 +395,9 @@ async fn record_dispatch(ctx: &Context, dispatch: Dispatch) {
         // The state machine always allows this transition from `preparing`.
         let _ = order.advance_to(OrderStatus::Shipped, Step::Deliver);
         order.append_audit_event(AuditEventType::OrderShipped, json!(shipment), now);
-        if order.policy.complete_on == CompleteOn::Dispatched {
+        // A capture after dispatch is one more event of the audit log.
+        let captures = order.policy.capture == CaptureMode::OnDispatch;
+        if order.policy.complete_on == CompleteOn::Dispatched && !captures {
             order.state.finish();
         }
     });
