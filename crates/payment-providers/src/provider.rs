@@ -77,8 +77,11 @@ pub enum Capture {
 pub struct RefundRequest {
     pub payment_id: PaymentId,
     pub order_id: OrderId,
-    /// The part to refund now. Zero, together with `whole`, if nothing was captured as far as the
-    /// caller knows: the payment is then only voided.
+    /// The part to refund now. With `whole`, the amount that is left as far as the caller knows;
+    /// for a charge with an unknown outcome, the amount of the charge.
+    ///
+    /// Zero, together with `whole`, is only for a payment that was authorised and not captured.
+    /// Stripe is asked in any case; Adyen cannot be asked, so there the payment is then voided.
     pub amount: Money,
     /// The idempotency key of this one refund, the same for each try, such as
     /// `refund:ORDER:PAYMENT:TARGET`. At most 255 characters. Requests with two keys are two

@@ -185,6 +185,12 @@ settings! {
         STRIPE_API_KEY_FILE("File with the key, as an alternative to `STRIPE_API_KEY`.", Text("the path of a file"), WORKER);
         STRIPE_API_BASE("Address of Stripe's API.", Text("https://HOST, or http://HOST of this machine"), WORKER)
             .default("https://api.stripe.com");
+        ADYEN_API_KEY("Key for Adyen's Checkout API, to capture, refund and cancel payments at Adyen.", Text("an API key"), WORKER)
+            .secret();
+        ADYEN_API_KEY_FILE("File with the key, as an alternative to `ADYEN_API_KEY`.", Text("the path of a file"), WORKER);
+        ADYEN_MERCHANT_ACCOUNT("Merchant account of the payments at Adyen, required by `ADYEN_API_KEY`.", Text("the name of a merchant account"), WORKER);
+        ADYEN_API_BASE("Address of Adyen's Checkout API with its version; a live account has its own.", Text("https://HOST/PATH, or http://HOST/PATH of this machine"), WORKER)
+            .default("https://checkout-test.adyen.com/v71");
     }
     Mail {
         MAIL("Sending of mail; a value that begins with `/` is ignored.", Choice(&["smtp", "off"]), WORKER)

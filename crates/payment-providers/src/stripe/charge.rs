@@ -1,13 +1,14 @@
 //! Charging: creates an intent and confirms it immediately, or uses the intent of an earlier try.
 
 use super::{
-    PaymentKey, Stripe,
+    PaymentKey, SEARCH_LAG, Stripe, age_of,
     api::CallError,
+    find::LookUp,
     object::{Intent, IntentStatus, Refusal},
-    outcome_unknown, transaction_id,
+    transaction_id,
 };
-use crate::payment::{Charge, ChargeRequest, OutcomeUnknown};
-use domain::{ChargeProvider, UnitsError, WebhookProvider};
+use crate::{Charge, ChargeRequest, OutcomeUnknown};
+use domain::{CaptureMode, ChargeProvider, UnitsError, WebhookProvider};
 
 impl Stripe {
     pub(super) async fn charge_intent(
@@ -31,19 +32,11 @@ impl Stripe {
             order_id: &request.order_id,
             payment_id: &request.payment_id,
         };
-        if request.past.asked {
-            let found = match &request.past.transaction_id {
-                Some(id) => Some(
-                    self.api
-                        .get_intent(id.as_str())
-                        .await
-                        .map_err(outcome_unknown)?,
-                ),
-                None => self.find_intent(of, request.past.since).await?,
-            };
-            if let Some(intent) = found {
-                return self.charge_from_intent(intent).await;
-            }
+        let key = of.charge_key();
+        if request.past.asked
+            && let Some(intent) = self.find_earlier_try(of, request, &key).await?
+        {
+            return self.charge_from_intent(intent, request.capture).await;
         }
         let mut form = of.metadata_fields();
         form.extend([
@@ -57,13 +50,14 @@ impl Stripe {
             ("payment_method_types[]", "card".to_owned()),
             ("confirm", "true".to_owned()),
         ]);
-        match self
-            .api
-            .create_intent(&form, &of.idempotency_key("charge"))
-            .await
-        {
-            Ok(intent) => self.charge_from_intent(intent).await,
-            Err(CallError::NoAnswer(silence)) => Err(silence),
+        match request.capture {
+            // The form has the same fields as in the previous release, so that a repeated request
+            // is the same request.
+            CaptureMode::Immediate => {}
+            CaptureMode::OnDispatch => form.push(("capture_method", "manual".to_owned())),
+        }
+        match self.create_intent(&form, &key).await {
+            Ok(intent) => self.charge_from_intent(intent, request.capture).await,
             // The previous release, or a compensation, used the key for another request. The next
             // try finds its result.
             Err(CallError::Refused(refusal)) if refusal.is_of_the_key() => Err(OutcomeUnknown(
@@ -74,7 +68,9 @@ impl Stripe {
                     Some(intent) => Some(intent.as_ref().clone()),
                     // A request that Stripe rejected before it began left no intent, so this is
                     // only needed for declines.
-                    None if refusal.has_code("card_declined") => self.find_newest(of).await?,
+                    None if refusal.has_code("card_declined") => {
+                        self.find_declined(of, request.past.since).await?
+                    }
                     None => None,
                 };
                 if let Some(intent) = left {
@@ -92,13 +88,42 @@ impl Stripe {
                 }
                 declined(&refusal.code())
             }
+            Err(failed) => Err(failed.into()),
+        }
+    }
+
+    /// Returns the intent of an earlier try. `None`: the charge can be requested again, because its
+    /// key makes that the same request.
+    async fn find_earlier_try(
+        &self,
+        of: PaymentKey<'_>,
+        request: &ChargeRequest,
+        key: &str,
+    ) -> Result<Option<Intent>, OutcomeUnknown> {
+        if let Some(id) = &request.past.transaction_id {
+            return Ok(Some(self.api.get_intent(id.as_str()).await?));
+        }
+        let since = request.past.since;
+        if age_of(since) < SEARCH_LAG && !self.key_faults.is_stuck(key) {
+            return Ok(None);
+        }
+        match self.look_up(of, since, false).await? {
+            LookUp::Found(intent) => Ok(Some(*intent)),
+            LookUp::Absent | LookUp::NotSeen => Ok(None),
         }
     }
 
     /// Translates an intent into an outcome for the order. A declined intent is closed, because it
     /// could still be paid with another card.
-    async fn charge_from_intent(&self, intent: Intent) -> Result<Charge, OutcomeUnknown> {
+    async fn charge_from_intent(
+        &self,
+        intent: Intent,
+        capture: CaptureMode,
+    ) -> Result<Charge, OutcomeUnknown> {
         match intent.status {
+            IntentStatus::RequiresCapture if capture == CaptureMode::OnDispatch => {
+                Ok(Charge::Authorised(transaction_id(&intent)?))
+            }
             IntentStatus::Succeeded => Ok(Charge::Captured(transaction_id(&intent)?)),
             IntentStatus::RequiresAction | IntentStatus::Processing => {
                 Ok(Charge::Unfinished(transaction_id(&intent)?))
