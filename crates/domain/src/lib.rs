@@ -37,7 +37,7 @@ pub use order::{Customer, LineItem, Order, TotalError};
 pub use order_state::{
     Failure, FailureCode, OrderState, ReviewDecision, TransitionError, VERSIONS_PER_HISTORY_EVENT,
 };
-pub use payment::{ChargeProvider, PaymentInfo, PaymentStatus};
+pub use payment::{ChargeError, ChargeProvider, PaymentInfo, PaymentStatus};
 pub use payment_event::{
     DisputeStage, PaymentEvent, PaymentEventKind, PaymentWarning, WebhookOutcome, WebhookProvider,
 };
