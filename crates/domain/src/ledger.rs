@@ -42,8 +42,10 @@ string_enum! {
         Refunded => "refunded",
         /// The sum of all refunds so far.
         RefundedTotal => "refunded_total",
-        /// A refund did not reach the customer.
+        /// One refund did not reach the customer. The reference is the refund.
         RefundFailed => "refund_failed",
+        /// Refunded money came back, and the report does not name the refund.
+        RefundReversed => "refund_reversed",
         /// A bank returned the money to the customer.
         Returned => "returned",
         DisputeOpened => "dispute_opened",
@@ -195,7 +197,9 @@ impl Balance {
             refunded,
             lost,
             due,
-            by_hand: facts.has(MovementKind::RefundByHand) || facts.has(MovementKind::RefundFailed),
+            by_hand: facts.has(MovementKind::RefundByHand)
+                || facts.has(MovementKind::RefundFailed)
+                || facts.has(MovementKind::RefundReversed),
             refund_all,
             ended: voided || (failed > 0 && captured == 0),
             returned: facts.has(MovementKind::Returned),
@@ -365,8 +369,18 @@ impl Stage {
 
 #[derive(Debug, Clone, Copy)]
 struct Dispute {
+    round: u8,
     stage: Stage,
     amount: Option<i64>,
+}
+
+/// Splits the id of a dispute from the number of its round: `PSP1#2` is the second round of `PSP1`
+/// after the first decision, such as an arbitration. An id without a number is the first round.
+fn dispute_round(reference: &str) -> (&str, u8) {
+    reference
+        .rsplit_once('#')
+        .and_then(|(id, round)| Some((id, round.parse().ok()?)))
+        .unwrap_or((reference, 0))
 }
 
 /// The movements of one transaction, each once.
@@ -410,7 +424,8 @@ impl<'a> Facts<'a> {
     }
 
     /// A refund that is reported twice counts once: by its own event, and by an event with the sum
-    /// of all refunds. A failed refund does not count.
+    /// of all refunds. A failed refund does not count. A reversal that names no refund is subtracted
+    /// from the sum.
     fn refunded(&self, captured: i64) -> i64 {
         let failed: BTreeMap<&str, i64> = self
             .of_kind(MovementKind::RefundFailed)
@@ -423,9 +438,11 @@ impl<'a> Facts<'a> {
             .fold(0, i64::saturating_add);
         let failed_sum = failed.values().copied().fold(0, i64::saturating_add);
         let total = self.largest(MovementKind::RefundedTotal) - failed_sum;
-        single.max(total).clamp(0, captured)
+        let reversed = self.sum(MovementKind::RefundReversed, captured);
+        (single.max(total) - reversed).clamp(0, captured)
     }
 
+    /// Returns the state of each dispute. Its latest round counts, and in a round the final state.
     fn disputes(&self) -> BTreeMap<&'a str, Dispute> {
         let mut disputes: BTreeMap<&str, Dispute> = BTreeMap::new();
         for (kind, stage) in [
@@ -436,10 +453,16 @@ impl<'a> Facts<'a> {
             (MovementKind::DisputeLost, Stage::Lost),
         ] {
             for (reference, amount) in self.of_kind(kind) {
-                let dispute = disputes
-                    .entry(reference)
-                    .or_insert(Dispute { stage, amount });
-                dispute.stage = stage;
+                let (id, round) = dispute_round(reference);
+                let report = Dispute {
+                    round,
+                    stage,
+                    amount,
+                };
+                let dispute = disputes.entry(id).or_insert(report);
+                if (round, stage) > (dispute.round, dispute.stage) {
+                    (dispute.round, dispute.stage) = (round, stage);
+                }
                 dispute.amount = dispute.amount.max(amount);
             }
         }
@@ -520,7 +543,13 @@ impl PaymentEvent {
             }
             PaymentEventKind::RefundFailed {
                 amount, refund_id, ..
-            } => one(MovementKind::RefundFailed, own_id(refund_id), minor(amount)),
+            } => {
+                let kind = match refund_id {
+                    Some(_) => MovementKind::RefundFailed,
+                    None => MovementKind::RefundReversed,
+                };
+                one(kind, own_id(refund_id), minor(amount))
+            }
             PaymentEventKind::Returned { amount, return_id } => {
                 one(MovementKind::Returned, own_id(return_id), minor(amount))
             }

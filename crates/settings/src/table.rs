@@ -240,8 +240,14 @@ settings! {
         WEBHOOK_SECRETS_ARN("Secret of AWS Secrets Manager with the same lines.", Text("arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME"), WEBHOOKS);
         WEBHOOK_SECRETS_REFRESH("Interval at which that secret is read again.", PositiveDuration, WEBHOOKS)
             .default("5m");
-        WEBHOOK_ENVIRONMENT("Adyen system whose events count.", Choice(&["live", "test"]), WEBHOOKS)
+        WEBHOOK_ENVIRONMENT("System of Stripe and Adyen whose events count.", Choice(&["live", "test"]), WEBHOOKS)
             .default("live").local("test");
+        STRIPE_ACCOUNTS("Accounts of Stripe Connect or of an organisation whose events count.", Text("acct_… ids, separated by commas"), WEBHOOKS)
+            .default_note("none; events without an account always count");
+        ADYEN_MERCHANT_ACCOUNTS("Merchant accounts of Adyen whose events count.", Text("names, separated by commas"), WEBHOOKS)
+            .default_note("all");
+        ADYEN_CAPTURE("Capture of the Adyen account: with `immediate`, AUTHORISATION means paid.", Choice(&["immediate", "manual"]), WEBHOOKS)
+            .default("immediate");
         SETTLEMENT_GRACE("Time for the order of a payment to appear before a refund.", Duration, WEBHOOKS)
             .default("10m");
     }

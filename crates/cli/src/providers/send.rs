@@ -16,7 +16,7 @@ use domain::{
     WebhookProvider,
 };
 use payment_webhooks::{
-    Environment, Facts, Message, Request, SampleError, SampleKind, Secrets, Signing,
+    Deployment, Environment, Facts, Message, Request, SampleError, SampleKind, Secrets, Signing,
 };
 
 pub(super) async fn send_webhook(arguments: SendWebhook) -> Result<()> {
@@ -183,7 +183,7 @@ fn verify_message(
     };
     let verified = payment_webhooks::verify(secrets, &request)
         .map_err(|_| anyhow!("the signed message does not pass verification"))?;
-    payment_webhooks::events(&verified, Environment::Test)
+    payment_webhooks::events(&verified, &Deployment::new(Environment::Test))
         .into_iter()
         .next()
         .context("a sample message contains an event")
@@ -194,7 +194,8 @@ fn explain_sample_error(error: &SampleError) -> anyhow::Error {
         SampleError::NoSuchEvent { provider, .. } => {
             let kind = |kind: SampleKind| kind.as_str();
             let all: Vec<_> = SampleKind::ALL
-                .into_iter()
+                .iter()
+                .copied()
                 .filter(|kind| payment_webhooks::has_sample(*provider, *kind))
                 .collect();
             let all = all.into_iter().map(kind).collect::<Vec<_>>().join(", ");
@@ -240,12 +241,18 @@ fn unconfirmed_note(provider: WebhookProvider, kind: &PaymentEventKind) -> Strin
             "an event of {provider} lacks the order, amount or currency: it is shown to operators and pays nothing"
         ),
         PaymentEventKind::Paid { .. }
+        | PaymentEventKind::Authorised { .. }
         | PaymentEventKind::AttemptFailed { .. }
-        | PaymentEventKind::Failed { .. }
+        | PaymentEventKind::Voided { .. }
+        | PaymentEventKind::CaptureFailed { .. }
         | PaymentEventKind::Processing
         | PaymentEventKind::Refunded { .. }
         | PaymentEventKind::RefundFailed { .. }
+        | PaymentEventKind::Returned { .. }
         | PaymentEventKind::Disputed { .. }
+        | PaymentEventKind::Warning { .. }
+        | PaymentEventKind::CompletedUnpaid { .. }
+        | PaymentEventKind::Resolved { .. }
         | PaymentEventKind::Ignored { .. }
         | PaymentEventKind::Unreadable { .. } => String::new(),
     }
