@@ -7,8 +7,8 @@ use crate::{Currency, Money, MoneyError, WebhookProvider};
 
 /// Stripe's zero-decimal currencies (docs.stripe.com/currencies). MGA has two decimals in ISO 4217.
 const STRIPE_WHOLE: &[&str] = &[
-    "BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV",
-    "XAF", "XOF", "XPF",
+    "BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF",
+    "XOF", "XPF",
 ];
 /// Currencies with three decimals. Stripe requires that the last decimal is zero.
 const STRIPE_THOUSANDTHS: &[&str] = &["BHD", "JOD", "KWD", "OMR", "TND"];
@@ -31,8 +31,10 @@ fn exponent(provider: WebhookProvider, currency: Currency) -> Option<u8> {
     match provider {
         WebhookProvider::Stripe if STRIPE_WHOLE.contains(&code) => Some(0),
         WebhookProvider::Stripe if STRIPE_THOUSANDTHS.contains(&code) => Some(3),
-        // Stripe sends 500 for five krónur, although ISO 4217 has no decimals for ISK.
-        WebhookProvider::Stripe if code == "ISK" || currency.exponent() == 2 => Some(2),
+        // Stripe sends 500 for five krónur or shillings, although ISO 4217 has no decimals for them.
+        WebhookProvider::Stripe if matches!(code, "ISK" | "UGX") || currency.exponent() == 2 => {
+            Some(2)
+        }
         // Stripe's lists do not contain the dinars of Iraq and Libya.
         WebhookProvider::Stripe => None,
         WebhookProvider::Adyen => Some(match code {
@@ -103,7 +105,7 @@ mod tests {
         for (provider, units, code, ours) in [
             (Stripe, 1_999, "USD", 1_999),
             (Stripe, 500, "JPY", 500),
-            (Stripe, 500, "UGX", 500),
+            (Stripe, 500_000, "UGX", 5_000),
             (Stripe, 500, "MGA", 50_000),
             (Stripe, 500, "ISK", 5),
             (Stripe, 5_120, "KWD", 5_120),
@@ -158,7 +160,7 @@ mod tests {
         for (amount, code, expected) in [
             ("99.99", "USD", Ok(9_999)),
             ("500", "JPY", Ok(500)),
-            ("500", "UGX", Ok(500)),
+            ("5000", "UGX", Ok(500_000)),
             ("500", "MGA", Ok(500)),
             ("500.20", "MGA", Err(UnitsError::Inexact)),
             ("5", "ISK", Ok(500)),
