@@ -489,10 +489,13 @@ async fn payments_of_an_order_are_found() {
         state.add_intent("succeeded", 9_999, None);
     });
     setup.refund_part(500, "a").await;
-    for search_is_late in [false, true] {
-        setup
-            .server
-            .with(|state| state.search_is_late = search_is_late);
+    // At first, the list is complete; later, the search is needed for these payments.
+    for others in [0, 250] {
+        setup.server.with(|state| {
+            for _ in 0..others {
+                state.add_intent("succeeded", 9_999, Some("order-3"));
+            }
+        });
         let found = setup.stripe.find_payments(&order("order-1"), since).await;
         let mut found = found.unwrap();
         found.sort_by_key(|payment| payment.transaction_id.clone());
@@ -521,6 +524,9 @@ async fn old_payment_of_an_order_is_found_by_search() {
     setup.server.with(|state| {
         let id = state.add_intent("succeeded", 4_000, Some("order-1"));
         state.intent(&id)["created"] = json!(created);
+        for _ in 0..250 {
+            state.add_intent("succeeded", 9_999, Some("order-3"));
+        }
     });
     let find = async |hours| {
         let since = now() - TimeDelta::hours(hours);
@@ -529,6 +535,8 @@ async fn old_payment_of_an_order_is_found_by_search() {
     };
     assert_eq!(find(4).await, 1);
     assert_eq!(find(2).await, 0);
+    setup.server.with(|state| state.has_no_search = true);
+    assert_eq!(find(4).await, 1);
 }
 
 #[tokio::test]
