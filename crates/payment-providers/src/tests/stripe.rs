@@ -80,10 +80,14 @@ impl Setup {
 
     /// Compensates a charge with an unknown outcome.
     async fn give_up(&self, age: TimeDelta) -> Result<Refund, String> {
+        self.give_up_amount(9_999, age).await
+    }
+
+    async fn give_up_amount(&self, amount: i64, age: TimeDelta) -> Result<Refund, String> {
         let request = RefundRequest {
             whole: true,
             past: past(age, None),
-            ..part(9_999, "refund:order-1:pmt-1:whole", "stripe", "pi_1")
+            ..part(amount, "refund:order-1:pmt-1:whole", "stripe", "pi_1")
         };
         let refunded = self.stripe.refund(&request).await;
         refunded.map_err(|error| error.to_string())
@@ -353,8 +357,15 @@ async fn whole_refund_takes_what_is_left() {
     let setup = Setup::start().await;
     setup.charge(CaptureMode::Immediate, NOW).await.unwrap();
     setup.refund_part(4_000, "a").await;
-    assert_eq!(setup.refund_whole().await, refunded(Some("re_2"), 5_999));
-    assert_eq!(setup.refund_whole().await, refunded(Some("re_2"), 5_999));
+    // The amount of the request does not matter.
+    for amount in [0, 1, 9_999] {
+        let request = RefundRequest {
+            whole: true,
+            ..part(amount, "refund:order-1:pmt-1:whole", "stripe", "pi_1")
+        };
+        let made = setup.stripe.refund(&request).await.unwrap();
+        assert_eq!(made, refunded(Some("re_2"), 5_999));
+    }
     assert_eq!(setup.server.with(|state| state.refunded()), [4_000, 5_999]);
 }
 
@@ -414,6 +425,35 @@ async fn abandoned_charge_uses_up_its_key() {
     let intents = setup.server.with(|state| state.intents.clone());
     assert_eq!(intents.len(), 1);
     assert_eq!(intents[0]["status"], "canceled");
+}
+
+#[tokio::test]
+async fn abandoned_charge_of_unknown_amount_uses_up_its_key() {
+    let setup = Setup::start().await;
+    assert_eq!(
+        setup.give_up_amount(0, NOW).await,
+        Ok(Refund::NeverCaptured)
+    );
+    assert!(setup.charge(CaptureMode::Immediate, NOW).await.is_err());
+    let intents = setup.server.with(|state| state.intents.clone());
+    assert_eq!(intents.len(), 1);
+    assert_eq!(intents[0]["amount"], 1_000_000);
+    // A refusal proves something only if the request had the amount of the charge.
+    let setup = Setup::start().await;
+    setup.fail_next(Fault::Reject(400));
+    assert!(setup.give_up_amount(0, NOW).await.is_err());
+    setup.fail_next(Fault::Reject(400));
+    assert_eq!(setup.give_up(NOW).await, Ok(Refund::NeverCaptured));
+}
+
+#[tokio::test]
+async fn stored_failure_of_the_void_uses_up_the_key_too() {
+    let setup = Setup::start().await;
+    setup.fail_next(Fault::Store(500));
+    assert!(setup.give_up(NOW).await.is_err());
+    assert_eq!(setup.give_up(NOW).await, Ok(Refund::NeverCaptured));
+    assert!(setup.charge(CaptureMode::Immediate, NOW).await.is_err());
+    assert_eq!(setup.server.with(|state| state.intents.len()), 0);
 }
 
 #[tokio::test]
