@@ -326,6 +326,9 @@ pub struct Transaction {
     /// The value of `payments.provider`.
     pub provider: String,
     pub currency: Currency,
+    /// What the payment was requested or first reported with, in minor units.
+    #[serde(default)]
+    pub amount: i64,
     pub payment_method: Option<String>,
     pub balance: Balance,
     /// Increases with each change of the balance.

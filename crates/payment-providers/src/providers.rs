@@ -17,6 +17,25 @@ impl PaymentProvider for NoAdapter {
 }
 
 /// The payment providers of a worker, fixed when the worker starts.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use payment_providers::{EXTERNAL, PaymentProvider, Providers};
+///
+/// struct Shop;
+///
+/// impl PaymentProvider for Shop {
+///     fn name(&self) -> &'static str {
+///         "shop"
+///     }
+/// }
+///
+/// let providers = Providers::new(Arc::new(Shop));
+/// assert_eq!(providers.for_payment("shop").name(), "shop");
+/// assert_eq!(providers.for_payment(EXTERNAL).name(), "shop");
+/// assert_eq!(providers.for_payment("adyen").name(), "none");
+/// ```
 #[derive(Clone)]
 pub struct Providers {
     charging: Arc<dyn PaymentProvider>,

@@ -36,9 +36,16 @@ pub(super) async fn refund_due(
         return Ok(transaction);
     }
     let payment_id = transaction.payment_id.clone();
-    let amount = Money::from_minor(balance.due, transaction.currency)
+    // A charge without a clear response may have captured its amount.
+    let is_unclear = is_void && balance.authorised == 0;
+    let minor = if is_unclear {
+        transaction.amount
+    } else {
+        balance.due
+    };
+    let amount = Money::from_minor(minor, transaction.currency)
         .map_err(|_| RefundError::Amount(payment_id.clone()))?;
-    let target = balance.refunded + balance.due;
+    let target = balance.refunded + minor;
     let key = format!("refund:{order_id}:{payment_id}:{target}");
     let request = RefundRequest {
         payment_id: payment_id.clone(),

@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use super::{
     KEY_IS_KEPT, PaymentKey, Stripe, age_of,
     api::{CallError, ListQuery},
-    is_intent, money, now,
+    is_intent, money,
     object::{Intent, IntentStatus},
     transaction_id,
 };
@@ -113,50 +113,42 @@ impl Stripe {
         Ok(listed.intents.into_iter().find(|intent| of.is_of(intent)))
     }
 
-    /// Finds an order's payments by search, and the newest ones in the list, because the search has
-    /// a delay.
+    /// Finds an order's payments in the list of the newest ones. If there are more, also by search,
+    /// which has a delay.
     pub(super) async fn find_payments_of(
         &self,
         order_id: &OrderId,
         since: DateTime<Utc>,
     ) -> Result<Vec<FoundPayment>, OutcomeUnknown> {
         let since = since - CLOCKS_DIFFER;
-        let recent = since.max(now() - CLOCKS_DIFFER);
-        let search = async {
-            match self.api.search_intents("order_id", order_id.as_str()).await {
-                Ok(found) => Ok(Some(found.data)),
-                Err(CallError::Refused(_)) => Ok(None),
-                Err(failed) => Err(OutcomeUnknown::from(failed)),
-            }
-        };
-        let newest = self.list_since(recent, PAGES_OF_A_CHARGE, true);
-        let (searched, newest) = futures::future::try_join(search, newest).await?;
-        let names = |intent: &Intent| intent.metadata_field("order_id") == Some(order_id.as_str());
+        let newest = self.list_since(since, PAGES_OF_A_CHARGE, true).await?;
         let mut intents = newest.intents;
-        match searched {
-            Some(found) => {
-                let earliest = since.timestamp();
-                let older = found
-                    .into_iter()
-                    .filter(|intent| names(intent) && intent.created >= earliest)
-                    .filter(|intent| intents.iter().all(|newer| newer.id != intent.id))
-                    .take(INTENTS_OF_AN_ORDER)
-                    .collect::<Vec<_>>();
-                // As in `read_found`.
-                let read = older.iter().map(|intent| self.api.get_intent(&intent.id));
-                intents.extend(try_join_all(read).await?);
-            }
-            None => {
-                let listed = self.list_since(since, PAGES_OF_AN_ORDER, true).await?;
-                if !listed.complete {
-                    return Err(OutcomeUnknown(
-                        "Stripe cannot search this account, and its list is too long".to_owned(),
-                    ));
+        if !newest.complete {
+            match self.api.search_intents("order_id", order_id.as_str()).await {
+                Ok(found) => {
+                    let older = found.data.into_iter().filter(|intent| {
+                        intent.created >= since.timestamp()
+                            && intents.iter().all(|newer| newer.id != intent.id)
+                    });
+                    let older: Vec<_> = older.take(INTENTS_OF_AN_ORDER).collect();
+                    // As in `read_found`.
+                    let read = older.iter().map(|intent| self.api.get_intent(&intent.id));
+                    intents.extend(try_join_all(read).await?);
                 }
-                intents = listed.intents;
+                Err(CallError::Refused(_)) => {
+                    let listed = self.list_since(since, PAGES_OF_AN_ORDER, true).await?;
+                    if !listed.complete {
+                        return Err(OutcomeUnknown(
+                            "Stripe cannot search this account, and its list is too long"
+                                .to_owned(),
+                        ));
+                    }
+                    intents = listed.intents;
+                }
+                Err(failed) => return Err(failed.into()),
             }
         }
-        intents.retain(names);
+        intents.retain(|intent| intent.metadata_field("order_id") == Some(order_id.as_str()));
         collect_payments(&intents)
     }
 

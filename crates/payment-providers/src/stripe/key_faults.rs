@@ -1,7 +1,7 @@
 //! Idempotency keys under which Stripe keeps failing.
 //!
 //! Stripe stores the first response to a key, even a 5xx, and repeats it for a day. Only a look-up
-//! tells whether such a request was executed.
+//! shows whether such a request was executed.
 
 use std::{
     collections::BTreeMap,

@@ -161,7 +161,10 @@ impl FakeStripe {
     }
 
     fn create_intent(&mut self, call: &Call) -> (u16, Value) {
-        let amount = call.field("amount").unwrap().parse().unwrap();
+        let amount: i64 = call.field("amount").unwrap().parse().unwrap();
+        if amount < 50 {
+            return refusal(400, "amount_too_small");
+        }
         let manual = call.field("capture_method").as_deref() == Some("manual");
         let status = match call.field("payment_method").as_deref() {
             None | Some("pm_card_declined") => "requires_payment_method",

@@ -80,10 +80,14 @@ impl Setup {
 
     /// Compensates a charge with an unknown outcome.
     async fn give_up(&self, age: TimeDelta) -> Result<Refund, String> {
+        self.give_up_amount(9_999, age).await
+    }
+
+    async fn give_up_amount(&self, amount: i64, age: TimeDelta) -> Result<Refund, String> {
         let request = RefundRequest {
             whole: true,
             past: past(age, None),
-            ..part(9_999, "refund:order-1:pmt-1:whole", "stripe", "pi_1")
+            ..part(amount, "refund:order-1:pmt-1:whole", "stripe", "pi_1")
         };
         let refunded = self.stripe.refund(&request).await;
         refunded.map_err(|error| error.to_string())
@@ -353,8 +357,15 @@ async fn whole_refund_takes_what_is_left() {
     let setup = Setup::start().await;
     setup.charge(CaptureMode::Immediate, NOW).await.unwrap();
     setup.refund_part(4_000, "a").await;
-    assert_eq!(setup.refund_whole().await, refunded(Some("re_2"), 5_999));
-    assert_eq!(setup.refund_whole().await, refunded(Some("re_2"), 5_999));
+    // The amount of the request does not matter.
+    for amount in [0, 1, 9_999] {
+        let request = RefundRequest {
+            whole: true,
+            ..part(amount, "refund:order-1:pmt-1:whole", "stripe", "pi_1")
+        };
+        let made = setup.stripe.refund(&request).await.unwrap();
+        assert_eq!(made, refunded(Some("re_2"), 5_999));
+    }
     assert_eq!(setup.server.with(|state| state.refunded()), [4_000, 5_999]);
 }
 
@@ -414,6 +425,35 @@ async fn abandoned_charge_uses_up_its_key() {
     let intents = setup.server.with(|state| state.intents.clone());
     assert_eq!(intents.len(), 1);
     assert_eq!(intents[0]["status"], "canceled");
+}
+
+#[tokio::test]
+async fn abandoned_charge_of_unknown_amount_uses_up_its_key() {
+    let setup = Setup::start().await;
+    assert_eq!(
+        setup.give_up_amount(0, NOW).await,
+        Ok(Refund::NeverCaptured)
+    );
+    assert!(setup.charge(CaptureMode::Immediate, NOW).await.is_err());
+    let intents = setup.server.with(|state| state.intents.clone());
+    assert_eq!(intents.len(), 1);
+    assert_eq!(intents[0]["amount"], 1_000_000);
+    // A refusal proves something only if the request had the amount of the charge.
+    let setup = Setup::start().await;
+    setup.fail_next(Fault::Reject(400));
+    assert!(setup.give_up_amount(0, NOW).await.is_err());
+    setup.fail_next(Fault::Reject(400));
+    assert_eq!(setup.give_up(NOW).await, Ok(Refund::NeverCaptured));
+}
+
+#[tokio::test]
+async fn stored_failure_of_the_void_uses_up_the_key_too() {
+    let setup = Setup::start().await;
+    setup.fail_next(Fault::Store(500));
+    assert!(setup.give_up(NOW).await.is_err());
+    assert_eq!(setup.give_up(NOW).await, Ok(Refund::NeverCaptured));
+    assert!(setup.charge(CaptureMode::Immediate, NOW).await.is_err());
+    assert_eq!(setup.server.with(|state| state.intents.len()), 0);
 }
 
 #[tokio::test]
@@ -489,10 +529,13 @@ async fn payments_of_an_order_are_found() {
         state.add_intent("succeeded", 9_999, None);
     });
     setup.refund_part(500, "a").await;
-    for search_is_late in [false, true] {
-        setup
-            .server
-            .with(|state| state.search_is_late = search_is_late);
+    // At first, the list is complete; later, the search is needed for these payments.
+    for others in [0, 250] {
+        setup.server.with(|state| {
+            for _ in 0..others {
+                state.add_intent("succeeded", 9_999, Some("order-3"));
+            }
+        });
         let found = setup.stripe.find_payments(&order("order-1"), since).await;
         let mut found = found.unwrap();
         found.sort_by_key(|payment| payment.transaction_id.clone());
@@ -521,6 +564,9 @@ async fn old_payment_of_an_order_is_found_by_search() {
     setup.server.with(|state| {
         let id = state.add_intent("succeeded", 4_000, Some("order-1"));
         state.intent(&id)["created"] = json!(created);
+        for _ in 0..250 {
+            state.add_intent("succeeded", 9_999, Some("order-3"));
+        }
     });
     let find = async |hours| {
         let since = now() - TimeDelta::hours(hours);
@@ -529,6 +575,8 @@ async fn old_payment_of_an_order_is_found_by_search() {
     };
     assert_eq!(find(4).await, 1);
     assert_eq!(find(2).await, 0);
+    setup.server.with(|state| state.has_no_search = true);
+    assert_eq!(find(4).await, 1);
 }
 
 #[tokio::test]

@@ -215,6 +215,7 @@ impl Row {
             aliases: self.aliases.clone(),
             provider: self.provider.clone(),
             currency: self.currency,
+            amount: self.amount,
             payment_method: self.payment_method.clone(),
             balance: self.balance.clone(),
             version: self.version,

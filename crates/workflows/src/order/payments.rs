@@ -268,6 +268,7 @@ impl OrderWorkflow {
             aliases: Vec::new(),
             provider: String::new(),
             currency: order.currency,
+            amount: order.total.minor(),
             payment_method: payment.payment_method.clone(),
             balance: Balance::of(&movements),
             version: 0,
