@@ -63,14 +63,12 @@ impl Harness {
         provider: WebhookProvider,
         transaction_id: &str,
     ) -> Option<String> {
-        let rows = store::payments::find_status_by_transaction(
-            &self.pool,
-            provider.as_str(),
-            transaction_id,
-        )
-        .await
-        .unwrap();
-        rows.map(|status| status.to_string())
+        let transaction_id = domain::TransactionId::parse(transaction_id).unwrap();
+        let stored = store::ledger::find(&self.pool, Some(provider), &transaction_id)
+            .await
+            .unwrap()?;
+        let balance = &stored.transaction.balance;
+        Some(balance.status(stored.order_id.is_some()).to_string())
     }
 
     async fn payment_info(&self, order_id: &str) -> Value {

@@ -119,6 +119,19 @@ pub async fn list_by_order(
     rows::list_by_order(&mut connection, order_id).await
 }
 
+/// Finds a transaction by its id at the provider; by its id alone if `provider` is `None`.
+#[tracing::instrument(name = "store.ledger.find", skip_all)]
+pub async fn find(
+    pool: &PgPool,
+    provider: Option<domain::WebhookProvider>,
+    transaction_id: &TransactionId,
+) -> Result<Option<StoredTransaction>, Error> {
+    let mut connection = pool.acquire().await.for_operation("find the payment")?;
+    let ids = std::slice::from_ref(transaction_id);
+    let row = rows::find(&mut connection, provider, ids).await?;
+    Ok(row.map(|row| row.stored()))
+}
+
 /// Returns all ids of the payment that the event is about.
 fn ids_of(event: &PaymentEvent) -> Vec<TransactionId> {
     event
