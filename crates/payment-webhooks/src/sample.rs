@@ -229,7 +229,10 @@ fn standard(kind: SampleKind, facts: &Facts<'_>) -> Value {
             "payment.refunded",
             json!({"refund_id": format!("refund-{}", facts.event_id)}),
         ),
-        SampleKind::RefundFailed => ("payment.refund_failed", json!({})),
+        SampleKind::RefundFailed => (
+            "payment.refund_failed",
+            json!({"refund_id": format!("refund-{}", facts.event_id)}),
+        ),
         SampleKind::Returned => ("payment.returned", json!({})),
         SampleKind::Disputed => ("payment.disputed", dispute(payment, "opened")),
         SampleKind::DisputeWon => ("payment.disputed", dispute(payment, "won")),

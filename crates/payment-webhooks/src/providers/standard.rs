@@ -68,7 +68,7 @@ fn read_kind(body: &Value, bytes: &[u8]) -> Result<Kind, Why> {
         "payment.capture_failed" => Kind::CaptureFailed {
             reason: reason("capture_failed"),
             amount: some_amount(),
-            capture_id: id("capture_id"),
+            capture_id: id("capture_id").or_else(|| id("transaction_id")),
             refused: false,
         },
         "payment.refunded" => Kind::Refunded {
@@ -78,7 +78,7 @@ fn read_kind(body: &Value, bytes: &[u8]) -> Result<Kind, Why> {
         "payment.refund_failed" => Kind::RefundFailed {
             reason: reason("refund_failed"),
             amount: some_amount(),
-            refund_id: id("refund_id"),
+            refund_id: Some(id("refund_id").ok_or("the refund has no id")?),
         },
         "payment.returned" => Kind::Returned {
             amount: some_amount(),
