@@ -25,6 +25,6 @@ pub use settlement::{
     SettlementActivities, Stray, Whose,
 };
 pub use shipping::{
-    CancelShipment, CancelShipmentOutcome, DispatchCarrier, DispatchOutcome, PreparePackage,
-    PreparePackageInput, ShipmentRequest, ShippingActivities,
+    CancelShipment, CancelShipmentOutcome, DispatchCarrier, DispatchCarrierInput, DispatchOutcome,
+    PreparePackage, PreparePackageInput, ShipmentRequest, ShippingActivities,
 };

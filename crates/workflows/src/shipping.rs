@@ -14,7 +14,7 @@ use temporalio_workflow::{
 
 use crate::{
     Message, OrderWorkflow, ShippingInput, ShippingOutcome,
-    activity::{DispatchOutcome, PreparePackageInput, ShipmentRequest, ShippingActivities},
+    activity::{DispatchCarrierInput, DispatchOutcome, PreparePackageInput, ShippingActivities},
     policies,
 };
 use contract::DispatchFailure;
@@ -62,6 +62,7 @@ impl ShippingWorkflow {
             shipment_id: input.shipment_id.clone(),
             address: input.address.clone(),
             lines: input.lines.clone(),
+            attempt: input.attempt,
         };
         ctx.execute_local_activity(
             ShippingActivities::prepare_package,
@@ -109,9 +110,11 @@ async fn dispatch_parcel(
     ctx: &WorkflowContext<ShippingWorkflow>,
     input: &ShippingInput,
 ) -> WorkflowResult<ShippingOutcome> {
-    let shipment = ShipmentRequest {
+    let parcel = DispatchCarrierInput {
         order_id: input.order_id.clone(),
         shipment_id: input.shipment_id.clone(),
+        address: input.address.clone(),
+        lines: input.lines.clone(),
     };
     let mut number = 0;
     loop {
@@ -123,7 +126,7 @@ async fn dispatch_parcel(
         }
         let dispatched = ctx.execute_activity(
             ShippingActivities::dispatch_carrier,
-            shipment.clone(),
+            parcel.clone(),
             policies::carrier_options(None),
         );
         match dispatched.await? {
