@@ -9,6 +9,7 @@
 )]
 
 mod order;
+mod recall;
 mod settlement;
 mod shipping;
 
@@ -19,6 +20,7 @@ pub use order::{
     RefundPayment, RefundPaymentInput, ReleaseInventory, ReservationOutcome, ReserveInventory,
     ValidateOrder, ValidateOrderInput, ValidationOutcome,
 };
+pub use recall::{CheckStoppedAttempt, DiscardShipment, RecallActivities, StoppedAttempt};
 pub use settlement::{
     AppendToTrail, FindOrder, Found, Postscript, ReceiveDelivery, ReceivePaymentEventInput,
     RecordDelivery, RecordPaymentEventInput, SettlePayment, SettlePaymentOutcome,

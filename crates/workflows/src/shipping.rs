@@ -19,6 +19,9 @@ use crate::{
 };
 use contract::DispatchFailure;
 
+/// The signal that asks a shipping attempt to stop.
+pub const STOP_SIGNAL: &str = "stop";
+
 /// The result of the query `get_shipment`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShipmentState {
@@ -119,6 +122,8 @@ async fn dispatch_parcel(
     let mut number = 0;
     loop {
         number += 1;
+        // The order relies on this check: an attempt that receives `stop` before its first call
+        // never asks the carrier (`CheckStoppedAttempt`).
         if ctx.state(|state| state.stopping) {
             return Ok(ShippingOutcome::Stopped {
                 uncertain: number > 1,

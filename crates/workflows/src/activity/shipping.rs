@@ -28,7 +28,7 @@ pub struct DispatchCarrierInput {
     pub lines: Vec<LineItem>,
 }
 
-/// The input of `CancelShipment`.
+/// The input of `CancelShipment` and of `DiscardShipment`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShipmentRequest {
     pub order_id: OrderId,
