@@ -15,7 +15,7 @@ use temporalio_sdk::{
 };
 
 use crate::{
-    carrier::{Carrier, CarrierError, Parcel, Recalled},
+    carrier::{Carrier, CarrierError, Consignment, Parcel, Recalled},
     payment::{
         Capture, CaptureRequest, Charge, ChargeRequest, FoundPayment, OutcomeUnknown,
         PaymentProvider, ProviderCall, Refund, RefundRequest,
@@ -168,12 +168,9 @@ impl Carrier for FlakyCarrier {
 
     fn dispatch<'a>(
         &'a self,
-        order_id: &'a OrderId,
-        shipment_id: &'a str,
+        consignment: &'a Consignment,
     ) -> BoxFuture<'a, Result<Parcel, CarrierError>> {
-        let call = self
-            .flaky
-            .inject(self.carrier.dispatch(order_id, shipment_id));
+        let call = self.flaky.inject(self.carrier.dispatch(consignment));
         call.map(|answer| {
             answer.unwrap_or_else(|simulated| Err(CarrierError(simulated.to_string())))
         })

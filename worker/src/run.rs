@@ -20,7 +20,7 @@ use tokio::{
 
 use crate::{
     WorkerSettings,
-    activities::{OrderActivities, SettlementActivities, ShippingActivities},
+    activities::{OrderActivities, RecallActivities, SettlementActivities, ShippingActivities},
     activity_metrics::Measured,
     carrier::{self, Carrier},
     fault_injection::{FlakyCarrier, FlakyProvider},
@@ -153,9 +153,14 @@ fn worker_options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Ve
             providers,
             default_stock: settings.default_stock,
         };
+        let recalls = RecallActivities {
+            pool: pool.clone(),
+            temporal: OrderClient::new(temporal.clone()),
+        };
         let orders = WorkerOptions::new(temporal.orders_task_queue.clone())
             .register_activities(activities)
             .register_activities(settlements)
+            .register_activities(recalls)
             .activity_inbound_interceptor(Measured::new(pool.clone()));
         options.push(
             orders

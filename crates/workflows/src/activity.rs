@@ -9,6 +9,7 @@
 )]
 
 mod order;
+mod recall;
 mod settlement;
 mod shipping;
 
@@ -20,12 +21,13 @@ pub use order::{
     RefundOutcome, RefundPayment, RefundPaymentInput, ReleaseInventory, ReservationOutcome,
     ReserveInventory, ValidateOrder, ValidateOrderInput, ValidationOutcome,
 };
+pub use recall::{CheckStoppedAttempt, DiscardShipment, RecallActivities, StoppedAttempt};
 pub use settlement::{
     AppendToTrail, FindOrder, FoundOrder, LateAuditEventInput, OrderPresence, ReceiveDelivery,
     ReceivePaymentEventInput, RecordDelivery, RecordPaymentEventInput, RecordedEvent,
     SettlePayment, SettlePaymentOutcome, SettlementActivities, UnmatchedPaymentInput,
 };
 pub use shipping::{
-    CancelShipment, CancelShipmentOutcome, DispatchCarrier, DispatchOutcome, PreparePackage,
-    PreparePackageInput, ShipmentRequest, ShippingActivities,
+    CancelShipment, CancelShipmentOutcome, DispatchCarrier, DispatchCarrierInput, DispatchOutcome,
+    PreparePackage, PreparePackageInput, ShipmentRequest, ShippingActivities,
 };

@@ -70,6 +70,10 @@ type Progress<T = ()> = Result<T, OrderStopped>;
 enum Compensation {
     ReleaseInventory,
     RefundPayment,
+    /// Cancels the prepared shipment of this parcel number.
+    DiscardShipment {
+        number: u32,
+    },
 }
 
 /// The status of the manual review.

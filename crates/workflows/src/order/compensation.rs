@@ -6,6 +6,7 @@ use temporalio_workflow::WorkflowContext;
 use super::{
     Compensation, OrderWorkflow, current_time, payment, persistence,
     refund::{refund_payments, refund_transactions},
+    shipment,
 };
 use crate::activity::OrderActivities;
 use domain::{AuditEventType, Step};
@@ -25,6 +26,9 @@ pub(super) async fn compensate_order(ctx: &Context) {
     while let Some(compensation) = ctx.state_mut(|order| order.compensations.pop()) {
         match compensation {
             Compensation::RefundPayment => refund_payments(ctx).await,
+            Compensation::DiscardShipment { number } => {
+                shipment::discard_shipment(ctx, number).await;
+            }
             Compensation::ReleaseInventory => {
                 let released =
                     persistence::run_durable(ctx, OrderActivities::release_inventory, |write| {

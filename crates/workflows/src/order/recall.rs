@@ -40,6 +40,14 @@ impl OrderWorkflow {
             .is_some_and(|shipping| shipping.recall.is_some())
     }
 
+    /// Returns whether the pending recall ends the order.
+    pub(super) fn is_stop_requested(&self) -> bool {
+        self.shipping
+            .as_ref()
+            .and_then(|shipping| shipping.recall.as_ref())
+            .is_some_and(|recall| recall.stop.is_some())
+    }
+
     /// Ends the pending recall and wakes the requests that wait for it.
     pub(super) fn resolve_recall(&mut self) -> Option<Recall> {
         self.recalls_decided += 1;
