@@ -341,8 +341,11 @@ impl OrderWorkflow {
     pub(super) fn transactions_to_refund(&self) -> Vec<PaymentId> {
         let needs_refund = |transaction: &&Transaction| {
             let balance = &transaction.balance;
-            let is_open = balance.available() > 0 || (!balance.refund_all && !balance.ended);
-            is_open || (balance.due > 0 && !balance.by_hand)
+            let is_open = balance.captured == 0 && !balance.refund_all && !balance.ended;
+            is_open
+                || balance.available() > 0
+                || balance.capturable() > 0
+                || (balance.due > 0 && !balance.by_hand)
         };
         self.payments
             .transactions
