@@ -341,8 +341,13 @@ fn checkout(kind: SampleKind, facts: &Facts<'_>, units: i64) -> Value {
         SampleKind::DisputeWon => "dispute_won",
         SampleKind::DisputeLost => "dispute_lost",
     };
+    // Each sample of a paid payment is the same capture.
+    let action = match kind {
+        SampleKind::Paid => facts.transaction_id.as_str(),
+        _ => facts.event_id,
+    };
     let mut data = json!({
-        "id": facts.transaction_id, "action_id": format!("act_{}", facts.event_id), "amount": units,
+        "id": facts.transaction_id, "action_id": format!("act_{action}"), "amount": units,
         "currency": facts.amount.currency(), "reference": facts.order_id,
     });
     if event_type.starts_with("dispute_") {

@@ -676,13 +676,7 @@ impl OrderWorkflow {
         self.payments.accepted.clear();
         self.payments.outcomes.clear();
         self.payments.phase = PaymentPhase::NotStarted;
-        let ids: Vec<_> = self
-            .payments
-            .transactions()
-            .iter()
-            .filter_map(|transaction| transaction.transaction_id.clone())
-            .collect();
-        self.payments.cancelled.extend(ids);
+        self.payments.cancel_all();
         if let Some(payment) = &mut self.state.payment {
             payment.status = PaymentStatus::Refunding;
         }

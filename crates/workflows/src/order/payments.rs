@@ -142,6 +142,15 @@ impl Payments {
         }
     }
 
+    /// Marks all money for refund, until the ledger's copies say the same.
+    pub(super) fn cancel_all(&mut self) {
+        for transaction in &mut self.transactions {
+            transaction.balance.refund_all = true;
+            transaction.balance.due = transaction.balance.rest();
+            self.cancelled.extend(transaction.transaction_id.clone());
+        }
+    }
+
     /// The money that pays the order, in minor units.
     fn secured(&self, order: &Order, capture: CaptureMode) -> i64 {
         self.transactions
