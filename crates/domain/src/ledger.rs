@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Currency, DisputeStage, Money, PaymentEvent, PaymentEventKind, PaymentStatus, PaymentWarning,
-    status::string_enum,
+    Concern, Currency, DisputeStage, Money, PaymentEvent, PaymentEventKind, PaymentStatus,
+    PaymentWarning, status::string_enum,
 };
 
 string_enum! {
@@ -57,30 +57,6 @@ string_enum! {
         ReviewClosed => "review_closed",
         /// An operator closed an entry of the work list. The reference is the concern.
         Resolved => "resolved",
-    }
-}
-
-string_enum! {
-    /// The reason of an entry in the work list.
-    Concern {
-        /// Money that belongs to no order.
-        Unmatched => "unmatched",
-        /// An operator must pay this money back.
-        RefundDue => "refund_due",
-        /// A capture failed: the money never arrived.
-        CaptureFailed => "capture_failed",
-        /// The provider refused the request to capture.
-        CaptureRefused => "capture_refused",
-        /// Less was captured than authorised.
-        CaptureShort => "capture_short",
-        /// The authorisation ended before the capture.
-        AuthorisationEnded => "authorisation_ended",
-        /// The customer's bank took the money back.
-        Returned => "returned",
-        DisputeOpen => "dispute_open",
-        DisputeLost => "dispute_lost",
-        FraudWarning => "fraud_warning",
-        ReviewOpen => "review_open",
     }
 }
 
