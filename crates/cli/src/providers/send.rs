@@ -240,12 +240,18 @@ fn unconfirmed_note(provider: WebhookProvider, kind: &PaymentEventKind) -> Strin
             "an event of {provider} lacks the order, amount or currency: it is shown to operators and pays nothing"
         ),
         PaymentEventKind::Paid { .. }
+        | PaymentEventKind::Authorised { .. }
         | PaymentEventKind::AttemptFailed { .. }
-        | PaymentEventKind::Failed { .. }
+        | PaymentEventKind::Voided { .. }
+        | PaymentEventKind::CaptureFailed { .. }
         | PaymentEventKind::Processing
         | PaymentEventKind::Refunded { .. }
         | PaymentEventKind::RefundFailed { .. }
+        | PaymentEventKind::Returned { .. }
         | PaymentEventKind::Disputed { .. }
+        | PaymentEventKind::Warning { .. }
+        | PaymentEventKind::CompletedUnpaid { .. }
+        | PaymentEventKind::Resolved { .. }
         | PaymentEventKind::Ignored { .. }
         | PaymentEventKind::Unreadable { .. } => String::new(),
     }
