@@ -166,6 +166,12 @@ const TABLE: &[(&str, &str, Access, Foreign)] = &[
         Access::Requires(Scope::Read),
         Foreign::Unknown,
     ),
+    (
+        "GET",
+        "/payments/attention",
+        Access::Requires(Scope::Operate),
+        Foreign::Omitted,
+    ),
 ];
 
 /// API keys and their settings, by the names of their callers.

@@ -1,19 +1,28 @@
-//! The status line, once a minute: the number of waiting tasks and the number of late orders.
+//! The status line, once a minute: the number of waiting tasks and the number of late orders. Once
+//! an hour, also each amount that has waited for an operator for too long.
 //!
 //! CloudWatch turns the log line into two metrics (`infrastructure/worker.yaml`), which scaling and
 //! two alarms use. Every worker reports the same numbers, whatever queues it serves. A number that
 //! cannot be determined is left out, because a missing value does not mean zero.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use chrono::Utc;
 use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval},
 };
 
+use contract::AttentionEntry;
+use domain::Money;
 use order_client::OrderClient;
-use settings::{Environment, ORDERS_LATE_AFTER, REPORT_EVERY, SettingError};
-use store::PgPool;
+use settings::{
+    Environment, ORDERS_LATE_AFTER, PAYMENT_ATTENTION_AFTER, REPORT_EVERY, SettingError,
+};
+use store::{
+    PgPool,
+    attention::{self, AttentionFilter},
+};
 use telemetry::metrics;
 
 /// The interval of the report.
@@ -22,13 +31,22 @@ pub struct ReportSettings {
     pub every: Duration,
     /// The time without progress after which an open order counts as late.
     pub late_after: Duration,
+    /// The age from which an entry of the money work list is logged and counted.
+    pub attention_after: Duration,
 }
+
+/// The minimum time between two logs of the work list.
+const ATTENTION_LOG_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// The largest number of entries that are counted and logged.
+const MAX_ATTENTION: u32 = 1000;
 
 impl ReportSettings {
     pub(crate) fn from_settings(environment: &Environment) -> Result<Self, SettingError> {
         Ok(Self {
             every: environment.duration(&REPORT_EVERY)?,
             late_after: environment.duration(&ORDERS_LATE_AFTER)?,
+            attention_after: environment.duration(&PAYMENT_ATTENTION_AFTER)?,
         })
     }
 }
@@ -43,13 +61,22 @@ pub(crate) async fn report_status(
     let telling = async {
         let mut tick = interval(settings.every);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut attention_logged: Option<Instant> = None;
         loop {
             tick.tick().await;
-            let (waiting, late) = futures::join!(
+            let (waiting, late, entries) = futures::join!(
                 count_waiting_tasks(&orders),
-                count_late_orders(&pool, settings.late_after)
+                count_late_orders(&pool, settings.late_after),
+                list_old_entries(&pool, settings.attention_after)
             );
             log_status(waiting, late);
+            let Some(entries) = entries else { continue };
+            metrics::set_payments_attention(i64::try_from(entries.len()).unwrap_or(i64::MAX));
+            let is_due = attention_logged.is_none_or(|at| at.elapsed() >= ATTENTION_LOG_INTERVAL);
+            if is_due && !entries.is_empty() {
+                entries.iter().for_each(log_entry);
+                attention_logged = Some(Instant::now());
+            }
         }
     };
     tokio::select! {
@@ -100,6 +127,40 @@ async fn count_late_orders(pool: &PgPool, after: Duration) -> Option<i64> {
     }
 }
 
+/// Returns the entries of the work list that are older than `after`.
+async fn list_old_entries(pool: &PgPool, after: Duration) -> Option<Vec<AttentionEntry>> {
+    let filter = AttentionFilter {
+        before: Some(Utc::now() - after),
+        ..AttentionFilter::default()
+    };
+    match attention::list(pool, &filter, MAX_ATTENTION).await {
+        Ok(entries) => Some(entries),
+        Err(error) => {
+            tracing::warn!("{}", telemetry::format_error_chain(&error));
+            None
+        }
+    }
+}
+
+/// Logs an entry of the work list. It has ids and an amount, but no personal data.
+fn log_entry(entry: &AttentionEntry) {
+    let amount = entry
+        .amount
+        .zip(entry.currency)
+        .and_then(|(amount, currency)| Money::from_decimal(amount, currency).ok())
+        .map(|amount| amount.to_string());
+    tracing::warn!(
+        entry_id = entry.id,
+        concern = entry.concern.as_str(),
+        amount,
+        order_id = entry.order_id,
+        "money needs an operator: {}, {}; run `orderflow money show {}`",
+        entry.concern,
+        amount.as_deref().unwrap_or("no amount"),
+        entry.id
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,15 +168,31 @@ mod tests {
     #[test]
     fn default_interval_is_a_minute() {
         let read = |pairs: &[(&str, &str)]| {
-            ReportSettings::from_settings(&Environment::from_pairs(pairs.iter().copied()))
-                .map(|settings| (settings.every.as_secs(), settings.late_after.as_secs()))
+            ReportSettings::from_settings(&Environment::from_pairs(pairs.iter().copied())).map(
+                |settings| {
+                    let all = [
+                        settings.every,
+                        settings.late_after,
+                        settings.attention_after,
+                    ];
+                    all.map(|time| time.as_secs())
+                },
+            )
         };
-        assert_eq!(read(&[]), Ok((60, 900)));
+        assert_eq!(read(&[]), Ok([60, 900, 3600]));
         assert_eq!(
-            read(&[("REPORT_EVERY", "5s"), ("ORDERS_LATE_AFTER", "1h")]),
-            Ok((5, 3600))
+            read(&[
+                ("REPORT_EVERY", "5s"),
+                ("ORDERS_LATE_AFTER", "1h"),
+                ("PAYMENT_ATTENTION_AFTER", "1d")
+            ]),
+            Ok([5, 3600, 86_400])
         );
-        for bad in [("REPORT_EVERY", "0s"), ("ORDERS_LATE_AFTER", "soon")] {
+        for bad in [
+            ("REPORT_EVERY", "0s"),
+            ("ORDERS_LATE_AFTER", "soon"),
+            ("PAYMENT_ATTENTION_AFTER", "0s"),
+        ] {
             assert_eq!(read(&[bad]).unwrap_err().name(), bad.0);
         }
     }

@@ -9,6 +9,7 @@ use crate::{
     acceptance::AcceptanceCommand,
     api_key::ApiKeyCommand,
     database::DatabaseCommand,
+    money::MoneyCommand,
     orders::OrderCommand,
     output::OutputArguments,
     providers::ProviderCommand,
@@ -107,6 +108,11 @@ pub(crate) enum Command {
     ApiKey(ApiKeyCommand),
     #[command(flatten)]
     Provider(ProviderCommand),
+    /// List, show and resolve money that an operator must act on.
+    Money {
+        #[command(subcommand)]
+        command: MoneyCommand,
+    },
     #[command(flatten)]
     Database(DatabaseCommand),
     /// Take, list and restore RDS snapshots of the deployment's database.

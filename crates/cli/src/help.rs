@@ -29,7 +29,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 8] = [
             "signals",
         ],
     ),
-    ("Money", &["confirm-payment", "cancel-payment"]),
+    ("Money", &["money", "confirm-payment", "cancel-payment"]),
     ("Payment providers", &["webhook", "webhooks"]),
     ("Database", &["db", "stock", "verify", "migrate", "backup"]),
     ("AWS", &["snapshot"]),

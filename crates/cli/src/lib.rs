@@ -6,6 +6,7 @@
 //! - `gateway`: the HTTP API of the local stack;
 //! - `orders`: commands that call the HTTP API and Temporal;
 //! - `providers`: webhook events of payment providers;
+//! - `money`: money that an operator must act on;
 //! - `database`: queries, stock, checks, migrations and backups;
 //! - `snapshot`: RDS snapshots in AWS;
 //! - `acceptance`: the demo, the acceptance scenarios and the load generator.
@@ -18,6 +19,7 @@ mod database;
 mod gateway;
 mod help;
 mod manual;
+mod money;
 mod orders;
 mod output;
 mod providers;
@@ -146,6 +148,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Snapshot { command } => snapshot::run(command).await,
         Command::Acceptance(command) => return acceptance::run(command).await,
         Command::Provider(command) => providers::run(command).await,
+        Command::Money { command } => money::run(command).await,
         Command::Completions { shell } => print_completions(shell),
         Command::Manual => manual::print_manual(),
         Command::Serve { service } => stack::serve_service(service).await,

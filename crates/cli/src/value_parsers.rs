@@ -8,8 +8,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use contract::parse_order_workflow_id;
 use devstack::Stack;
 use domain::{
-    Currency, CustomerId, Decimal, OrderId, PaymentId, Profile, Sku, TransactionId, WebhookOutcome,
-    WebhookProvider, parse_time,
+    Concern, Currency, CustomerId, Decimal, OrderId, PaymentId, Profile, Sku, Span, TransactionId,
+    WebhookOutcome, WebhookProvider, parse_time,
 };
 use orderflow_http::Scope;
 use payment_webhooks::SampleKind;
@@ -73,6 +73,32 @@ pub(crate) fn event_id(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err("an event id must have 1 to 200 printable ASCII characters without spaces".to_owned())
+}
+
+/// Parses the id of an entry of the work list, a payment, a transaction or an order.
+pub(crate) fn money_id(text: &str) -> Result<String, String> {
+    if (1..=400).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(text.to_owned());
+    }
+    Err("an id must have 1 to 400 printable ASCII characters without spaces".to_owned())
+}
+
+/// Parses a note for the audit log.
+pub(crate) fn note(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if (1..=500).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    Err("a note must have 1 to 500 characters and no control characters".to_owned())
+}
+
+/// Parses a duration above zero.
+pub(crate) fn span(text: &str) -> Result<Span, String> {
+    match text.parse::<Span>() {
+        Ok(span) if span != Span::ZERO => Ok(span),
+        Ok(_) => Err("a duration must be longer than zero".to_owned()),
+        Err(error) => Err(format!("a duration {error}")),
+    }
 }
 
 pub(crate) fn time(text: &str) -> Result<String, String> {
@@ -159,6 +185,7 @@ enumeration!(scope, Scope);
 enumeration!(provider, WebhookProvider);
 enumeration!(outcome, WebhookOutcome);
 enumeration!(sample, SampleKind);
+enumeration!(concern, Concern);
 
 /// Parses the name of a service that can be restarted.
 pub(crate) fn service() -> PossibleValuesParser {

@@ -4,6 +4,7 @@
 //! The readers accept every spelling of the HTTP contract and report all invalid fields at once.
 
 mod address;
+mod attention;
 mod document;
 mod order_document;
 mod order_request;
@@ -14,6 +15,7 @@ mod update_outcome;
 mod view;
 mod workflow_id;
 
+pub use attention::AttentionEntry;
 pub use document::{Document, DocumentError, FieldError, Fields, InvalidFields};
 pub use order_document::{
     LineItemView, line_document, order_document, order_fingerprint, parse_order,

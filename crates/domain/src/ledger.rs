@@ -13,8 +13,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Currency, DisputeStage, Money, PaymentEvent, PaymentEventKind, PaymentId, PaymentStatus,
-    PaymentWarning, TransactionId, status::string_enum,
+    Concern, Currency, DisputeStage, Money, PaymentEvent, PaymentEventKind, PaymentId,
+    PaymentStatus, PaymentWarning, TransactionId, status::string_enum,
 };
 
 string_enum! {
@@ -42,9 +42,9 @@ string_enum! {
         Refunded => "refunded",
         /// The sum of all refunds so far.
         RefundedTotal => "refunded_total",
-        /// One refund did not reach the customer. The reference is the refund.
+        /// A refund did not reach the customer. The reference is the refund's.
         RefundFailed => "refund_failed",
-        /// Refunded money came back, and the report does not name the refund.
+        /// Refunded money came back to us. The report does not name the refund.
         RefundReversed => "refund_reversed",
         /// A bank returned the money to the customer.
         Returned => "returned",
@@ -58,30 +58,6 @@ string_enum! {
         ReviewClosed => "review_closed",
         /// An operator closed an entry of the work list. The reference is the concern.
         Resolved => "resolved",
-    }
-}
-
-string_enum! {
-    /// The reason of an entry in the work list.
-    Concern {
-        /// Money that belongs to no order.
-        Unmatched => "unmatched",
-        /// An operator must pay this money back.
-        RefundDue => "refund_due",
-        /// A capture failed: the money never arrived.
-        CaptureFailed => "capture_failed",
-        /// The provider refused the request to capture.
-        CaptureRefused => "capture_refused",
-        /// Less was captured than authorised.
-        CaptureShort => "capture_short",
-        /// The authorisation ended before the capture.
-        AuthorisationEnded => "authorisation_ended",
-        /// The customer's bank took the money back.
-        Returned => "returned",
-        DisputeOpen => "dispute_open",
-        DisputeLost => "dispute_lost",
-        FraudWarning => "fraud_warning",
-        ReviewOpen => "review_open",
     }
 }
 
@@ -158,19 +134,8 @@ impl Balance {
         let authorised = facts
             .largest(MovementKind::Authorised)
             .max(facts.largest(MovementKind::AutoCaptured));
-        let reported = facts
-            .largest(MovementKind::CapturedTotal)
-            .max(facts.sum(MovementKind::Captured, 0));
-        let failed = facts.sum(MovementKind::CaptureFailed, Money::LARGEST);
         let voided = facts.has(MovementKind::Voided);
-        let refused = facts.has(MovementKind::CaptureRefused);
-        let captured = if reported > 0 {
-            (reported - failed).max(0)
-        } else if voided || refused || failed > 0 {
-            0
-        } else {
-            facts.largest(MovementKind::AutoCaptured)
-        };
+        let captured = facts.captured();
         let refunded = facts.refunded(captured);
         let kept = captured - refunded;
         let disputes = facts.disputes();
@@ -201,12 +166,12 @@ impl Balance {
                 || facts.has(MovementKind::RefundFailed)
                 || facts.has(MovementKind::RefundReversed),
             refund_all,
-            ended: voided || (failed > 0 && captured == 0),
+            ended: voided || (facts.has(MovementKind::CaptureFailed) && captured == 0),
             returned: facts.has(MovementKind::Returned),
             dispute: disputes.values().map(|dispute| dispute.stage.shown()).max(),
             concerns: BTreeMap::new(),
         };
-        balance.concerns = balance.find_concerns(&facts, &disputes, failed, refused, reported);
+        balance.concerns = balance.find_concerns(&facts, &disputes);
         balance
     }
 
@@ -261,12 +226,14 @@ impl Balance {
         &self,
         facts: &Facts,
         disputes: &BTreeMap<&str, Dispute>,
-        failed: i64,
-        refused: bool,
-        reported: i64,
     ) -> BTreeMap<Concern, i64> {
-        let peak = self.authorised.max(reported);
-        let missing = peak - self.captured;
+        // Captures that failed and were repeated are in the reported sum twice, so an authorisation
+        // is the better measure.
+        let expected = match self.authorised {
+            0 => facts.reported(),
+            authorised => authorised,
+        };
+        let missing = expected - self.captured;
         let amount_of = |dispute: &Dispute| dispute.amount.unwrap_or(self.captured);
         let total = |wanted: fn(Stage) -> bool| {
             disputes
@@ -285,9 +252,9 @@ impl Balance {
             .count();
         let rest = self.rest();
         let mut concerns = BTreeMap::new();
-        if failed > 0 {
+        if facts.has(MovementKind::CaptureFailed) {
             concerns.insert(Concern::CaptureFailed, missing);
-        } else if refused {
+        } else if facts.has(MovementKind::CaptureRefused) {
             concerns.insert(Concern::CaptureRefused, missing);
         } else if self.ended {
             concerns.insert(Concern::AuthorisationEnded, missing);
@@ -304,7 +271,7 @@ impl Balance {
             concerns.insert(Concern::FraudWarning, rest);
         }
         if open_reviews > 0 {
-            concerns.insert(Concern::ReviewOpen, rest.max(self.authorised));
+            concerns.insert(Concern::ReviewOpen, rest + self.capturable());
         }
         concerns.retain(|concern, amount| {
             let resolved = facts.resolved(*concern);
@@ -386,6 +353,16 @@ fn dispute_round(reference: &str) -> (&str, u8) {
         .unwrap_or((reference, 0))
 }
 
+/// The sums of failed captures or refunds.
+#[derive(Debug, Default)]
+struct Failed {
+    any: bool,
+    /// Failures that name the movement that failed.
+    named: i64,
+    /// Failures of movements that were not reported one by one.
+    unnamed: i64,
+}
+
 /// The movements of one transaction, each once.
 struct Facts<'a>(BTreeMap<(MovementKind, &'a str), Option<i64>>);
 
@@ -426,23 +403,70 @@ impl<'a> Facts<'a> {
             .fold(0, i64::saturating_add)
     }
 
-    /// A refund that is reported twice counts once: by its own event, and by an event with the sum
-    /// of all refunds. A failed refund does not count. A reversal that names no refund is subtracted
-    /// from the sum.
-    fn refunded(&self, captured: i64) -> i64 {
-        let failed: BTreeMap<&str, i64> = self
-            .of_kind(MovementKind::RefundFailed)
-            .map(|(reference, amount)| (reference, amount.unwrap_or(captured)))
-            .collect();
+    /// Returns the sum of all captures so far, including the captures that failed later.
+    fn reported(&self) -> i64 {
+        self.largest(MovementKind::CapturedTotal)
+            .max(self.sum(MovementKind::Captured, 0))
+    }
+
+    /// Captures are reported one by one, as their sum, or both. A failed capture does not count.
+    fn captured(&self) -> i64 {
+        let assumed = self.largest(MovementKind::AutoCaptured);
+        let whole = match assumed {
+            0 => Money::LARGEST,
+            assumed => assumed,
+        };
+        let failed = self.failed(MovementKind::CaptureFailed, MovementKind::Captured, whole);
+        if self.reported() == 0 {
+            let is_refuted = failed.any
+                || self.has(MovementKind::Voided)
+                || self.has(MovementKind::CaptureRefused);
+            return if is_refuted { 0 } else { assumed };
+        }
+        // The failed capture can be the assumed one, which was never reported. A provider repeats
+        // such a capture and reports the second one.
+        let unnamed = (failed.unnamed - assumed).max(0);
         let single = self
-            .of_kind(MovementKind::Refunded)
-            .filter(|(reference, _)| !failed.contains_key(reference))
-            .map(|(_, amount)| amount.unwrap_or(captured))
-            .fold(0, i64::saturating_add);
-        let failed_sum = failed.values().copied().fold(0, i64::saturating_add);
-        let total = self.largest(MovementKind::RefundedTotal) - failed_sum;
+            .sum(MovementKind::Captured, 0)
+            .saturating_sub(failed.named)
+            .saturating_sub(unnamed);
+        let total = self
+            .largest(MovementKind::CapturedTotal)
+            .saturating_sub(failed.named)
+            .saturating_sub(failed.unnamed);
+        single.max(total).max(0)
+    }
+
+    /// A refund that is reported twice counts once: by its own event, and by an event with the sum
+    /// of all refunds. A failed or reversed refund does not count.
+    fn refunded(&self, captured: i64) -> i64 {
+        let failed = self.failed(MovementKind::RefundFailed, MovementKind::Refunded, captured);
         let reversed = self.sum(MovementKind::RefundReversed, captured);
-        (single.max(total) - reversed).clamp(0, captured)
+        let single = self.sum(MovementKind::Refunded, captured) - failed.named;
+        // The sums can include failed refunds that have no movement of their own.
+        let total = self
+            .largest(MovementKind::RefundedTotal)
+            .saturating_sub(failed.named)
+            .saturating_sub(failed.unnamed);
+        single
+            .max(total)
+            .saturating_sub(reversed)
+            .clamp(0, captured)
+    }
+
+    /// Adds up failures: those of movements with the same reference, and the others. A failure
+    /// without an amount is the failure of the whole movement, or of `whole`.
+    fn failed(&self, failure: MovementKind, of: MovementKind, whole: i64) -> Failed {
+        let mut failed = Failed::default();
+        for (reference, amount) in self.of_kind(failure) {
+            failed.any = true;
+            let (sum, amount) = match self.0.get(&(of, reference)) {
+                Some(done) => (&mut failed.named, *done),
+                None => (&mut failed.unnamed, amount),
+            };
+            *sum = sum.saturating_add(amount.unwrap_or(whole));
+        }
+        failed
     }
 
     /// Returns the state of each dispute. Its latest round counts, and in a round the final state.
@@ -587,7 +611,15 @@ impl PaymentEvent {
             PaymentEventKind::Resolved { concern, .. } => {
                 one(MovementKind::Resolved, concern.clone(), None)
             }
-            _ => Vec::new(),
+            PaymentEventKind::Paid { .. }
+            | PaymentEventKind::Authorised { .. }
+            | PaymentEventKind::AttemptFailed { .. }
+            | PaymentEventKind::Processing
+            | PaymentEventKind::Refunded { .. }
+            | PaymentEventKind::CompletedUnpaid { .. }
+            | PaymentEventKind::Unconfirmed { .. }
+            | PaymentEventKind::Ignored { .. }
+            | PaymentEventKind::Unreadable { .. } => Vec::new(),
         }
     }
 }

@@ -7,6 +7,7 @@
 
 mod address;
 mod audit_event;
+mod concern;
 mod currency_serde;
 mod decimal;
 mod id;
@@ -28,9 +29,10 @@ mod time;
 
 pub use address::{Address, AddressChange};
 pub use audit_event::{AuditEvent, AuditEventType};
+pub use concern::{Concern, ConcernSubject};
 pub use decimal::{Decimal, DecimalError};
 pub use id::{CustomerId, IdError, Identifier, OrderId, PaymentId, Sku, TransactionId};
-pub use ledger::{Balance, Concern, Movement, MovementKind, Transaction};
+pub use ledger::{Balance, Movement, MovementKind, Transaction};
 pub use money::{Currency, Money, MoneyError};
 pub use notification::NotificationKind;
 pub use order::{Customer, LineItem, Order, TotalError};

@@ -19,7 +19,7 @@ pub enum Scope {
     Read,
     /// Permission to start, change and cancel orders, as a customer does.
     Write,
-    /// Permission to review orders and to confirm payments and deliveries.
+    /// Permission to review orders, to confirm payments and deliveries, and to read the work list.
     Operate,
 }
 
@@ -72,7 +72,8 @@ impl Operation {
                 | SignalOperation::CancelPayment
                 | SignalOperation::ConfirmPayment
                 | SignalOperation::ConfirmDelivery,
-            ) => Access::Requires(Scope::Operate),
+            )
+            | Self::Events(EventsOperation::Attention) => Access::Requires(Scope::Operate),
             Self::Query(
                 QueryOperation::Order
                 | QueryOperation::Status

@@ -60,6 +60,8 @@ pub enum QueryOperation {
 pub enum EventsOperation {
     Orders,
     AuditLog,
+    /// Lists money that a person must act on.
+    Attention,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,6 +194,11 @@ pub static ROUTES: &[Route] = &[
         Method::GET,
         "/orders/{id}/events",
         EventsOperation::AuditLog,
+    ),
+    events(
+        Method::GET,
+        "/payments/attention",
+        EventsOperation::Attention,
     ),
     web(Method::GET, "/", WebOperation::Console),
     web(Method::GET, "/console/{path+}", WebOperation::ConsoleFile),

@@ -18,6 +18,7 @@ pub(crate) struct Description {
 
 pub(crate) const ORDERS: &str = "Orders";
 pub(crate) const ORDER_ACTIONS: &str = "Order actions";
+pub(crate) const PAYMENTS: &str = "Payments";
 pub(crate) const PAYMENT_WEBHOOKS: &str = "Payment webhooks";
 pub(crate) const HEALTH: &str = "Health";
 

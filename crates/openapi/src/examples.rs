@@ -7,7 +7,7 @@ use crate::{
     event,
     sample::{CREATED_AT, ORDER_ID, address, field_error, payment, policy, problem, shipment},
 };
-use domain::AuditEventType;
+use domain::{AuditEventType, Concern, ConcernSubject};
 
 /// Returns orders in all accepted spellings. The first one, by name, is complete and paid.
 pub(crate) fn order_requests() -> Vec<(&'static str, Value)> {
@@ -167,6 +167,26 @@ pub(crate) fn order_list() -> Value {
     json!({"orders": [order]})
 }
 
+pub(crate) fn attention_entry() -> Value {
+    let id = "stripe:pi_123:capture_failed";
+    let concern = Concern::CaptureFailed;
+    let next_step = concern.next_step(ConcernSubject {
+        entry_id: id,
+        provider: "stripe",
+        transaction_id: Some("pi_123"),
+        order_id: Some(ORDER_ID),
+    });
+    json!({
+        "id": id, "concern": concern, "amount": 99.99, "currency": "USD", "transaction_id": "pi_123",
+        "provider": "stripe", "payment_id": "stripe:pi_123", "order_id": ORDER_ID, "order_status": "shipped",
+        "since": "2026-11-22T08:15:00Z", "next_step": next_step,
+    })
+}
+
+pub(crate) fn work_list() -> Value {
+    json!({"entries": [attention_entry()]})
+}
+
 pub(crate) fn audit_log() -> Value {
     json!({"events": [event::example(AuditEventType::OrderReceived, 1), event::example(AuditEventType::OrderValidated, 2)]})
 }
@@ -185,6 +205,7 @@ pub(crate) fn example_of_schema(name: &str) -> Option<Value> {
     Some(match name {
         "Accepted" => accepted("cancelled", "compensate", "Order cancelled."),
         "Address" => address(),
+        "AttentionEntry" => attention_entry(),
         "Amount" => order["total_amount"].clone(),
         "Currency" => order["currency"].clone(),
         "Customer" => order["customer"].clone(),
@@ -214,6 +235,7 @@ pub(crate) fn example_of_schema(name: &str) -> Option<Value> {
         "TransactionId" => order["payment_info"]["transaction_id"].clone(),
         "WaitingFor" => serde_json::json!({"reason": "payment", "until": "2026-11-22T09:30:00Z"}),
         "Undecided" => undecided(),
+        "WorkList" => work_list(),
         _ => return None,
     })
 }

@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     description::{
-        BODY_PROBLEMS, Description, HEALTH, ORDER_ACTIONS, ORDERS, PAYMENT_WEBHOOKS, problem_kinds,
+        BODY_PROBLEMS, Description, HEALTH, ORDER_ACTIONS, ORDERS, PAYMENT_WEBHOOKS, PAYMENTS,
+        problem_kinds,
     },
     examples, parameters, problems,
     requests::Body,
@@ -13,7 +14,7 @@ use crate::{
     types::SchemaRegistry,
 };
 use contract::{EstimatedDeliveryView, OrderView, ResultView, StatusView};
-use events::{AuditLog, OrderList};
+use events::{AuditLog, OrderList, WorkList};
 use orderflow_http::{
     Access, EventsOperation, Operation, ProblemCode, QueryOperation, Route, SignalOperation,
     StartOperation,
@@ -25,6 +26,7 @@ pub(crate) fn tags() -> Value {
     json!([
         {"name": ORDERS, "description": "Create orders and read their state, result and audit log."},
         {"name": ORDER_ACTIONS, "description": "Review, cancel, pay and deliver an order, or change its address. The response reports the order's own decision."},
+        {"name": PAYMENTS, "description": "Payments that an operator must act on."},
         {"name": PAYMENT_WEBHOOKS, "description": "Signed webhook events of payment providers."},
         {"name": HEALTH, "description": "The health of the API and of its connection to Temporal."},
     ])
@@ -119,6 +121,7 @@ fn operation_id(route: &Route) -> Option<&'static str> {
         Operation::Query(QueryOperation::Health) => "getHealth",
         Operation::Events(EventsOperation::Orders) => "listOrders",
         Operation::Events(EventsOperation::AuditLog) => "listAuditEvents",
+        Operation::Events(EventsOperation::Attention) => "listAttention",
         Operation::Webhook => "receivePaymentWebhook",
         Operation::Web(_) => return None,
     })
@@ -298,6 +301,13 @@ fn describe_health(types: &mut SchemaRegistry) -> Description {
     }
 }
 
+/// The problems of a list that does not belong to one order.
+const LIST_PROBLEMS: [ProblemCode; 3] = [
+    ProblemCode::InvalidQuery,
+    ProblemCode::DatabaseUnavailable,
+    ProblemCode::InternalError,
+];
+
 fn describe_list(operation: EventsOperation, types: &mut SchemaRegistry) -> Description {
     match operation {
         EventsOperation::Orders => Description {
@@ -315,12 +325,9 @@ fn describe_list(operation: EventsOperation, types: &mut SchemaRegistry) -> Desc
                     json_content(&types.schema_of::<OrderList>(), &examples::order_list()),
                 ),
             )],
-            problems: problem_kinds(&[&[
-                ProblemCode::InvalidQuery,
-                ProblemCode::DatabaseUnavailable,
-                ProblemCode::InternalError,
-            ]]),
+            problems: problem_kinds(&[&LIST_PROBLEMS]),
         },
+        EventsOperation::Attention => describe_attention(types),
         EventsOperation::AuditLog => {
             let headers = [&[("link", "Link")], &READ_HEADERS[..]].concat();
             let content = json_content(&types.schema_of::<AuditLog>(), &examples::audit_log());
@@ -339,6 +346,26 @@ fn describe_list(operation: EventsOperation, types: &mut SchemaRegistry) -> Desc
                 problems: problem_kinds(&[&READ_PROBLEMS]),
             }
         }
+    }
+}
+
+fn describe_attention(types: &mut SchemaRegistry) -> Description {
+    Description {
+        tag: PAYMENTS,
+        summary: "List payments needing attention",
+        details: "Returns the amounts that an operator must act on, oldest first, each with the next step. \
+            An entry closes when its money is settled, or with `orderflow money resolve`.",
+        parameters: parameters::attention_filters(),
+        body: None,
+        responses: vec![(
+            200,
+            response(
+                "The oldest entries of the work list.",
+                &[],
+                json_content(&types.schema_of::<WorkList>(), &examples::work_list()),
+            ),
+        )],
+        problems: problem_kinds(&[&LIST_PROBLEMS]),
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use contract::{Source, id_schema};
-use domain::{CustomerId, OrderId, OrderStatus};
+use domain::{Concern, CustomerId, OrderId, OrderStatus};
 use orderflow_http::{DEFAULT_LIMIT, MAX_IDEMPOTENCY_KEY_LENGTH, MAX_LIMIT, MAX_WAIT_SECONDS};
 
 /// Returns the parameters that several routes share.
@@ -123,6 +123,27 @@ pub(crate) fn order_filters() -> Vec<Value> {
             "The opaque cursor from the `Link` header of the previous page.",
             &json!({"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}),
         ),
+    ]
+}
+
+/// Returns the parameters of the work list.
+pub(crate) fn attention_filters() -> Vec<Value> {
+    let concerns: Vec<_> = Concern::ALL
+        .iter()
+        .map(|concern| concern.as_str())
+        .collect();
+    vec![
+        query(
+            "concern",
+            "Return only entries with this reason.",
+            &json!({"enum": concerns}),
+        ),
+        query(
+            "order_id",
+            "Return only entries about this order.",
+            &id_schema::<OrderId>(),
+        ),
+        shared("Limit"),
     ]
 }
 

@@ -10,8 +10,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use contract::{
-    EstimateBasis, EstimatedDeliveryView, FieldError, LineItemView, OrderView, ResultView, Source,
-    StatusView,
+    AttentionEntry, EstimateBasis, EstimatedDeliveryView, FieldError, LineItemView, OrderView,
+    ResultView, Source, StatusView,
 };
 use domain::{
     Address, AuditEvent, AuditEventType as EventType, CaptureMode, CompleteOn, Concern, Currency,
@@ -20,7 +20,7 @@ use domain::{
     PaymentMode, PaymentStatus, PaymentWarning, ReviewDecision, ReviewMode, ReviewPolicy,
     ShipmentInfo, Sku, Span, Step, TransactionId, WaitReason, WaitingFor, WebhookProvider,
 };
-use events::{AuditLog, OrderList};
+use events::{AuditLog, OrderList, WorkList};
 use orderflow_http::ProblemDocument;
 use query::{DependencyHealth, Health};
 use signal::{SignalDone, SignalUndecided};
@@ -209,6 +209,8 @@ enums! {
     PaymentStatus,
     /// The stage of a payment dispute.
     DisputeStage,
+    /// The reason why money needs an operator.
+    Concern,
     /// A payment provider that sends webhook events.
     WebhookProvider,
     /// The decision of a reviewer.
@@ -449,6 +451,31 @@ response_types! {
 
     /// One page of orders, newest first.
     OrderList as "OrderList" { orders: Vec<OrderView> }
+
+    /// Money that an operator must act on.
+    AttentionEntry as "AttentionEntry" {
+        /// The id for `orderflow money show` and `orderflow money resolve`.
+        id: String,
+        concern: Concern,
+        /// `null` if the provider did not report an amount.
+        amount: Option<Decimal>,
+        currency: Option<Currency>,
+        /// The provider's id of the payment.
+        transaction_id: Option<String>,
+        /// The name of the provider, or `external` for a payment that a caller confirmed.
+        provider: String,
+        payment_id: Option<String>,
+        /// `null` for money that belongs to no order.
+        order_id: Option<String>,
+        order_status: Option<OrderStatus>,
+        /// The time of the newest report that caused the entry.
+        since: DateTime<Utc>,
+        /// The operator's next step in plain English. The text may change.
+        next_step: String,
+    }
+
+    /// The oldest entries of the work list.
+    WorkList as "WorkList" { entries: Vec<AttentionEntry> }
 
     /// One page of an audit log, oldest first.
     AuditLog as "EventList" { events: Vec<AuditEvent> }

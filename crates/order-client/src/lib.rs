@@ -17,6 +17,7 @@ mod metrics;
 mod payload;
 mod payment_event;
 mod query;
+mod reconcile;
 mod settings;
 mod start;
 mod update;

@@ -120,6 +120,8 @@ settings! {
             .default("0").local("1000000");
         ORDERS_LATE_AFTER("Time without progress after which an order is late, unless a wait explains it.", PositiveDuration, WORKER)
             .default("15m");
+        PAYMENT_ATTENTION_AFTER("Age from which an entry of the money work list is logged and counted.", PositiveDuration, WORKER)
+            .default("1h");
         REPORT_EVERY("Interval of the worker's status report.", PositiveDuration, WORKER)
             .default("1m");
         FLAKY("Shares of external calls that fail or hang, for tests.", Text("fail:SHARE,hang:SHARE,hang_for:DURATION with shares that add up to at most 1"), WORKER)

@@ -5,6 +5,7 @@
 //! Start reading at [`orders::write_projection`], which most of them call.
 
 pub mod adhoc_query;
+pub mod attention;
 pub mod audit_events;
 pub mod backup;
 mod convert;
@@ -21,6 +22,7 @@ pub mod roles;
 pub mod shipments;
 pub mod simulator;
 pub mod stalled_orders;
+pub mod transactions;
 pub mod verify;
 pub mod webhook_events;
 

@@ -77,7 +77,7 @@ async fn put(
 }
 
 /// Reads the newest webhook events, optionally with one outcome and about one order, transaction or
-/// event id.
+/// event id. An event without an order belongs to the order of its transaction.
 #[tracing::instrument(name = "store.deliveries.list", skip_all)]
 pub async fn list(
     pool: &PgPool,
@@ -87,11 +87,20 @@ pub async fn list(
 ) -> Result<Vec<WebhookEvent>, Error> {
     sqlx::query_as!(
         WebhookEvent,
-        "select provider, event_id, order_id, transaction_id, outcome, detail, event_json as event, received_at, updated_at
-         from webhook_deliveries
+        r#"select delivery.provider, event_id, coalesce(delivery.order_id, payment.order_id) as order_id,
+             delivery.transaction_id, outcome, detail, event_json as event, received_at, delivery.updated_at
+         from webhook_deliveries as delivery
+         left join lateral (
+             select order_id from payments
+             where (transaction_id = delivery.transaction_id or aliases @> array[delivery.transaction_id])
+                 and payments.provider in (delivery.provider, 'external') and order_id is not null
+             order by payments.provider = delivery.provider desc limit 1
+         ) as payment on true
          where ($1::text is null or outcome = $1)
-             and ($2::text is null or order_id = $2 or transaction_id = $2 or event_id = $2)
-         order by received_at desc, id desc limit $3",
+             and ($2::text is null or delivery.order_id = $2 or delivery.transaction_id = $2 or event_id = $2
+                 or delivery.transaction_id = any(array(
+                     select unnest(aliases || transaction_id) from payments where payments.order_id = $2)))
+         order by received_at desc, delivery.id desc limit $3"#,
         outcome.map(WebhookOutcome::as_str),
         about,
         i64::from(limit),

@@ -154,6 +154,12 @@ static LATE: LazyLock<IntGauge> = LazyLock::new(|| {
         "Open orders without progress although they do not wait for an event.",
     )
 });
+static ATTENTION: LazyLock<IntGauge> = LazyLock::new(|| {
+    gauge(
+        "orderflow_payments_attention",
+        "Amounts that have waited for an operator for longer than PAYMENT_ATTENTION_AFTER.",
+    )
+});
 
 /// The methods of HTTP. Any other word is chosen by the client and must not become a label.
 const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
@@ -242,6 +248,11 @@ pub fn set_task_queue_backlog(waiting: i64) {
 /// Sets the number of late orders.
 pub fn set_late_orders(late: i64) {
     LATE.set(late);
+}
+
+/// Sets the number of old entries in the work list.
+pub fn set_payments_attention(entries: i64) {
+    ATTENTION.set(entries);
 }
 
 /// Returns all metrics in the text format of Prometheus.

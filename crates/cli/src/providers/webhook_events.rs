@@ -11,7 +11,7 @@ use crate::{
     target,
 };
 use contract::parse_order_workflow_id;
-use domain::{OrderId, WebhookOutcome};
+use domain::{Currency, Money, OrderId, WebhookOutcome};
 use store::{
     PgPool,
     webhook_events::{self, WebhookEvent},
@@ -51,13 +51,14 @@ pub(super) async fn list_webhook_events(arguments: ListWebhookEvents) -> Result<
             event.provider.clone(),
             event.event_id.clone(),
             kind(event).to_owned(),
+            amount_of(event).map_or_else(|| "-".to_owned(), |amount| amount.to_string()),
             or_none(&event.order_id),
             event.outcome.clone(),
             event.detail.clone().unwrap_or_default(),
         ]
     };
     let names = [
-        "RECEIVED", "PROVIDER", "EVENT", "KIND", "ORDER", "OUTCOME", "DETAIL",
+        "RECEIVED", "PROVIDER", "EVENT", "KIND", "AMOUNT", "ORDER", "OUTCOME", "DETAIL",
     ];
     print(&format_table(
         &names,
@@ -95,15 +96,7 @@ pub(super) async fn find_webhook_event(
 
 /// Formats all facts about an event, and the next step.
 pub(super) fn format_webhook_event(event: &WebhookEvent) -> String {
-    let amount = || {
-        let minor = event.event.pointer("/amount/minor")?.as_i64()?;
-        let currency = event.event.pointer("/amount/currency")?.as_str()?;
-        Some(
-            domain::Money::from_minor(minor, domain::Currency::parse(currency).ok()?)
-                .ok()?
-                .to_string(),
-        )
-    };
+    let amount = amount_of(event).map(|amount| amount.to_string());
     let member = |name: &str| {
         event
             .event
@@ -112,8 +105,9 @@ pub(super) fn format_webhook_event(event: &WebhookEvent) -> String {
             .unwrap_or_default()
             .to_owned()
     };
-    let reason = [member("reason"), member("event_type"), member("stage")].concat();
-    let meaning = [kind(event).to_owned(), amount().unwrap_or_default(), reason];
+    let names = ["reason", "event_type", "stage", "warning", "concern"];
+    let reason = names.map(member).concat();
+    let meaning = [kind(event).to_owned(), amount.unwrap_or_default(), reason];
     let outcome = WebhookOutcome::parse(&event.outcome);
     format_fields(&[
         ("event", event.event_id.clone()),
@@ -164,32 +158,36 @@ fn next_step(event: &WebhookEvent, outcome: WebhookOutcome) -> String {
         | WebhookOutcome::Known
         | WebhookOutcome::Refunded
         | WebhookOutcome::Ignored => "none".to_owned(),
-        WebhookOutcome::Recorded if kind(event) == "disputed" => {
-            format!("answer the dispute at {provider} before its deadline")
-        }
-        WebhookOutcome::Recorded if kind(event) == "refund_failed" => {
-            format!("the refund failed: repay {transaction} at {provider} in another way")
-        }
-        WebhookOutcome::Recorded => {
-            format!("none; the event is in the order's audit log: orderflow events {order}")
+        WebhookOutcome::Recorded => next_step_of_recorded(event, order, transaction),
+        WebhookOutcome::Refused if is_payment(event) => {
+            format!(
+                "find the order that {transaction} paid for: orderflow money show {transaction}"
+            )
         }
         WebhookOutcome::Refused => {
-            format!(
-                "find the order that {transaction} paid for: orderflow webhooks list --order {transaction}"
-            )
+            format!("see why the order refused the event: orderflow events {order}")
         }
         WebhookOutcome::RefundDue if event.order_id.is_none() => {
             format!(
-                "find the customer of {transaction} at {provider} and refund it there; orderflow cannot refund it"
+                "find the customer of {transaction} at {provider} and refund it there; orderflow cannot refund it. \
+                 See what is still due: orderflow money show {transaction}"
             )
         }
         WebhookOutcome::RefundDue => {
-            format!("refund {transaction} at {provider}; orderflow cannot refund it")
+            format!(
+                "refund {transaction} at {provider}; orderflow cannot refund it. \
+                 See what is still due: orderflow money show {transaction}"
+            )
         }
         WebhookOutcome::UnknownOrder => {
             format!(
                 "find the order of {transaction} at {provider}; once the order exists, run: orderflow webhooks replay {}",
                 event.event_id
+            )
+        }
+        WebhookOutcome::Unconfirmed if reports_no_payment(event) => {
+            format!(
+                "look up {transaction} at {provider} and the order: orderflow show {order}; the event confirms no payment"
             )
         }
         WebhookOutcome::Unconfirmed => {
@@ -203,6 +201,68 @@ fn next_step(event: &WebhookEvent, outcome: WebhookOutcome) -> String {
             )
         }
     }
+}
+
+/// Returns the next step for an event that the order's audit log has.
+fn next_step_of_recorded(event: &WebhookEvent, order: &str, transaction: &str) -> String {
+    let provider = &event.provider;
+    let stage = event.event.get("stage").and_then(Value::as_str);
+    match kind(event) {
+        "disputed" if stage == Some("opened") => {
+            format!("answer the dispute at {provider} before its deadline")
+        }
+        "disputed" if stage == Some("lost") => {
+            format!("the dispute is lost; see the amount with: orderflow money show {transaction}")
+        }
+        "refund_failed" => format!(
+            "the refund failed: repay {transaction} at {provider} in another way; \
+             see what is still due: orderflow money show {transaction}"
+        ),
+        "failed" | "capture_failed" | "returned" | "warning" => format!(
+            "see whether money is missing or needs a decision: orderflow money show {transaction}"
+        ),
+        "completed_unpaid" => {
+            format!(
+                "see whether the order still waits for money: orderflow money list --order {order}"
+            )
+        }
+        _ => format!("none; the event is in the order's audit log: orderflow events {order}"),
+    }
+}
+
+/// Returns whether the event offers a payment to an order.
+fn is_payment(event: &WebhookEvent) -> bool {
+    matches!(kind(event), "paid" | "authorised")
+}
+
+/// Returns whether the type of an unconfirmed event names a failure, a refund or a charge-back. Such
+/// an event must never lead to a confirmation.
+fn reports_no_payment(event: &WebhookEvent) -> bool {
+    const SIGNS: [&str; 13] = [
+        "fail",
+        "refund",
+        "charged_back",
+        "chargeback",
+        "charge_back",
+        "dispute",
+        "cancel",
+        "expire",
+        "denied",
+        "decline",
+        "return",
+        "reversed",
+        "void",
+    ];
+    let event_type = event.event.get("event_type").and_then(Value::as_str);
+    let event_type = event_type.unwrap_or_default().to_ascii_lowercase();
+    SIGNS.iter().any(|sign| event_type.contains(sign))
+}
+
+/// Returns the amount of an event, if the provider reported one.
+fn amount_of(event: &WebhookEvent) -> Option<Money> {
+    let minor = event.event.pointer("/amount/minor")?.as_i64()?;
+    let currency = event.event.pointer("/amount/currency")?.as_str()?;
+    Money::from_minor(minor, Currency::parse(currency).ok()?).ok()
 }
 
 /// Returns the id of the settlement workflow of an event.
@@ -226,6 +286,8 @@ pub(super) fn webhook_event_json(event: &WebhookEvent) -> Value {
         "order_id": event.order_id,
         "transaction_id": event.transaction_id,
         "kind": kind(event),
+        "amount": amount_of(event).map(Money::decimal),
+        "currency": amount_of(event).map(Money::currency),
         "outcome": event.outcome,
         "detail": event.detail,
         "received_at": event.received_at,
@@ -236,4 +298,116 @@ pub(super) fn webhook_event_json(event: &WebhookEvent) -> Value {
 
 fn time(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(outcome: WebhookOutcome, event: Value) -> WebhookEvent {
+        WebhookEvent {
+            provider: "gocardless".to_owned(),
+            event_id: "EV1".to_owned(),
+            order_id: Some("A".to_owned()),
+            transaction_id: Some("PM1".to_owned()),
+            outcome: outcome.to_string(),
+            detail: None,
+            event,
+            received_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn only_reports_of_payments_ask_for_a_confirmation() {
+        for (event_type, is_payment) in [
+            ("payments.confirmed", true),
+            ("payments.paid_out", true),
+            ("orders/paid", true),
+            ("payments.failed", false),
+            ("payments.charged_back", false),
+            ("payments.chargeback_settled", false),
+            ("payments.cancelled", false),
+            ("payments.customer_approval_denied", false),
+            ("refunds.created", false),
+            ("payments.refunded", false),
+            ("charge.refund.updated", false),
+        ] {
+            let kind = json!({"kind": "unconfirmed", "event_type": event_type});
+            let step = next_step(
+                &event(WebhookOutcome::Unconfirmed, kind),
+                WebhookOutcome::Unconfirmed,
+            );
+            assert_eq!(
+                step.contains("confirm-payment"),
+                is_payment,
+                "{event_type}: {step}"
+            );
+        }
+    }
+
+    #[test]
+    fn next_step_depends_on_kind_and_outcome() {
+        for (kind, outcome, expected) in [
+            (json!({"kind": "paid"}), WebhookOutcome::Applied, "none"),
+            (
+                json!({"kind": "refunded"}),
+                WebhookOutcome::Recorded,
+                "none;",
+            ),
+            (
+                json!({"kind": "disputed", "stage": "opened"}),
+                WebhookOutcome::Recorded,
+                "answer the dispute",
+            ),
+            (
+                json!({"kind": "disputed", "stage": "won"}),
+                WebhookOutcome::Recorded,
+                "none;",
+            ),
+            (
+                json!({"kind": "disputed", "stage": "lost"}),
+                WebhookOutcome::Recorded,
+                "the dispute is lost",
+            ),
+            (
+                json!({"kind": "refund_failed"}),
+                WebhookOutcome::Recorded,
+                "the refund failed",
+            ),
+            (
+                json!({"kind": "capture_failed"}),
+                WebhookOutcome::Recorded,
+                "see whether money is missing",
+            ),
+            (
+                json!({"kind": "completed_unpaid"}),
+                WebhookOutcome::Recorded,
+                "see whether the order still waits",
+            ),
+            (
+                json!({"kind": "paid"}),
+                WebhookOutcome::Refused,
+                "find the order that PM1 paid for",
+            ),
+            (
+                json!({"kind": "disputed"}),
+                WebhookOutcome::Refused,
+                "see why the order refused",
+            ),
+        ] {
+            let step = next_step(&event(outcome, kind.clone()), outcome);
+            assert!(step.starts_with(expected), "{kind} {outcome}: {step}");
+        }
+    }
+
+    #[test]
+    fn amount_of_an_event_has_its_currency() {
+        let paid = json!({"kind": "paid", "amount": {"minor": 999, "currency": "USD"}});
+        let paid = event(WebhookOutcome::Applied, paid);
+        assert_eq!(webhook_event_json(&paid)["currency"], "USD");
+        assert_eq!(amount_of(&paid).unwrap().to_string(), "9.99 USD");
+        let unknown = event(WebhookOutcome::Applied, json!({"kind": "processing"}));
+        assert_eq!(webhook_event_json(&unknown)["amount"], Value::Null);
+    }
 }

@@ -1,9 +1,13 @@
 //! Tests of the balance of a transaction.
 
+mod events;
+mod properties;
+
 use MovementKind::{
-    AutoCaptured, CaptureFailed, Captured, CapturedTotal, DisputeLost, DisputeOpened,
-    DisputeUndefended, DisputeWon, RefundByHand, RefundFailed, RefundRequested, RefundReversed,
-    Refunded, RefundedTotal, Voided,
+    Authorised, AutoCaptured, CaptureFailed, CaptureRefused, Captured, CapturedTotal,
+    DisputeClosed, DisputeLost, DisputeOpened, DisputeUndefended, DisputeWon, FraudWarning,
+    RefundByHand, RefundFailed, RefundRequested, RefundReversed, Refunded, RefundedTotal, Resolved,
+    Returned, ReviewClosed, ReviewOpened, Voided,
 };
 
 use super::*;
@@ -184,5 +188,302 @@ fn latest_round_of_a_dispute_counts() {
     assert_eq!(
         of(&[(DisputeWon, "PSP1"), (DisputeOpened, "PSP1#2")]),
         (Some(DisputeStage::Opened), 0)
+    );
+}
+
+#[test]
+fn failed_capture_without_amount_spares_other_captures() {
+    let movements = [
+        movement(Captured, "a", 2_000),
+        movement(Captured, "b", 3_000),
+        Movement::new(CaptureFailed, "a", None),
+    ];
+    let balance = Balance::of(&movements);
+    assert_eq!(balance.captured, 3_000);
+    assert_eq!(balance.concerns, [(Concern::CaptureFailed, 2_000)].into());
+    assert!(!balance.ended);
+    let unnamed = [
+        movement(Captured, "a", 2_000),
+        movement(CaptureFailed, "x", 500),
+    ];
+    assert_eq!(Balance::of(&unnamed).captured, 1_500);
+}
+
+#[test]
+fn repeated_capture_replaces_failed_assumed_capture() {
+    // https://docs.adyen.com/online-payments/capture/failure-reasons: "Transaction Recaptured".
+    let mut movements = vec![
+        movement(AutoCaptured, "PSP1", 5_000),
+        movement(CaptureFailed, "PSP2", 5_000),
+        movement(Captured, "PSP3", 5_000),
+    ];
+    let balance = Balance::of(&movements);
+    assert_eq!(balance.captured, 5_000);
+    assert_eq!(balance.concerns, BTreeMap::new());
+    assert_eq!(balance.status(true), PaymentStatus::Captured);
+    movements.push(Movement::new(CaptureFailed, "PSP3", None));
+    assert_eq!(Balance::of(&movements).captured, 0);
+    movements.push(movement(CapturedTotal, "sum", 12_000));
+    assert_eq!(Balance::of(&movements).captured, 2_000);
+}
+
+#[test]
+fn failed_refund_without_amount_spares_other_refunds() {
+    let movements = [
+        movement(CapturedTotal, "1", 5_000),
+        movement(Refunded, "re_1", 2_000),
+        movement(RefundedTotal, "evt", 5_000),
+        Movement::new(RefundFailed, "re_1", None),
+    ];
+    assert_eq!(Balance::of(&movements).refunded, 3_000);
+}
+
+#[test]
+fn refund_that_failed_before_its_success_leaves_later_refunds() {
+    let movements = [
+        movement(CapturedTotal, "1", 5_000),
+        movement(RefundFailed, "re_1", 5_000),
+        movement(Refunded, "re_2", 5_000),
+    ];
+    assert_eq!(Balance::of(&movements).refunded, 5_000);
+}
+
+#[test]
+fn reversed_refund_without_its_id_is_due_again() {
+    let mut movements = vec![
+        movement(CapturedTotal, "PSP1", 5_000),
+        Movement::new(RefundRequested, "all", None),
+        movement(Refunded, "REF1", 5_000),
+        movement(RefundReversed, "REV1", 5_000),
+    ];
+    let balance = Balance::of(&movements);
+    assert_eq!((balance.refunded, balance.due), (0, 5_000));
+    assert_eq!(balance.status(false), PaymentStatus::RefundDue);
+    movements.push(movement(Refunded, "REF2", 5_000));
+    assert_eq!(Balance::of(&movements).due, 0);
+    let whole = [
+        movement(CapturedTotal, "PSP1", 5_000),
+        movement(Refunded, "REF1", 5_000),
+        Movement::new(RefundReversed, "REV1", None),
+    ];
+    assert_eq!(Balance::of(&whole).refunded, 0);
+}
+
+#[test]
+fn review_closes_when_no_money_is_left() {
+    let mut movements = vec![
+        movement(Authorised, "1", 5_000),
+        Movement::new(ReviewOpened, "r", None),
+    ];
+    let review = |movements: &[Movement]| {
+        Balance::of(movements)
+            .concerns
+            .get(&Concern::ReviewOpen)
+            .copied()
+    };
+    assert_eq!(review(&movements), Some(5_000));
+    movements.push(movement(Captured, "2", 2_000));
+    assert_eq!(review(&movements), Some(5_000));
+    movements.push(Movement::new(Voided, "3", None));
+    assert_eq!(review(&movements), Some(2_000));
+    movements.push(movement(Refunded, "4", 2_000));
+    assert_eq!(review(&movements), None);
+}
+
+#[test]
+fn concern_returns_when_its_amount_exceeds_the_resolution() {
+    let mut movements = vec![
+        movement(CapturedTotal, "1", 5_000),
+        movement(DisputeLost, "d1", 2_000),
+        movement(Resolved, "dispute_lost", 2_000),
+    ];
+    assert_eq!(Balance::of(&movements).concerns, BTreeMap::new());
+    movements.push(movement(DisputeLost, "d2", 1));
+    let expected = [(Concern::DisputeLost, 2_001)].into();
+    assert_eq!(Balance::of(&movements).concerns, expected);
+    movements.push(movement(Resolved, "dispute_lost", 2_001));
+    assert_eq!(Balance::of(&movements).concerns, BTreeMap::new());
+    let everything = [
+        movement(CapturedTotal, "1", 5_000),
+        movement(DisputeLost, "d1", 2_000),
+        Movement::new(Resolved, "dispute_lost", None),
+        Movement::new(Resolved, "returned", None),
+    ];
+    assert_eq!(Balance::of(&everything).concerns, BTreeMap::new());
+}
+
+#[test]
+fn stage_of_a_dispute_does_not_fall_back() {
+    let capture = movement(CapturedTotal, "1", 5_000);
+    let stage = |kinds: &[MovementKind]| {
+        let disputes = kinds.iter().map(|kind| Movement::new(*kind, "d", None));
+        let movements: Vec<_> = [capture.clone()].into_iter().chain(disputes).collect();
+        let balance = Balance::of(&movements);
+        (balance.dispute, balance.lost)
+    };
+    assert_eq!(stage(&[]), (None, 0));
+    assert_eq!(stage(&[DisputeOpened]), (Some(DisputeStage::Opened), 0));
+    assert_eq!(
+        stage(&[DisputeClosed, DisputeOpened, DisputeUndefended]),
+        (Some(DisputeStage::Closed), 0)
+    );
+    assert_eq!(
+        stage(&[DisputeUndefended, DisputeOpened]),
+        (Some(DisputeStage::Lost), 5_000)
+    );
+    assert_eq!(
+        stage(&[DisputeUndefended, DisputeWon, DisputeOpened]),
+        (Some(DisputeStage::Won), 0)
+    );
+    assert_eq!(
+        stage(&[DisputeLost, DisputeWon]),
+        (Some(DisputeStage::Lost), 5_000)
+    );
+}
+
+#[test]
+fn status_follows_the_amounts() {
+    let status = |movements: &[Movement], has_order| Balance::of(movements).status(has_order);
+    assert_eq!(status(&[], true), PaymentStatus::Pending);
+    let request = Movement::new(RefundRequested, "all", None);
+    assert_eq!(
+        status(std::slice::from_ref(&request), true),
+        PaymentStatus::Refunding
+    );
+    assert_eq!(
+        status(&[request, Movement::new(Voided, "v", None)], true),
+        PaymentStatus::Declined
+    );
+    let capture = movement(CapturedTotal, "1", 5_000);
+    let returned = Movement::new(Returned, "r", None);
+    assert_eq!(
+        status(&[capture.clone(), returned], true),
+        PaymentStatus::Declined
+    );
+    let lost = movement(DisputeLost, "d", 5_000);
+    assert_eq!(
+        status(&[capture.clone(), lost], false),
+        PaymentStatus::Captured
+    );
+    let part = movement(RefundRequested, "part", 2_000);
+    let refund = movement(Refunded, "re_1", 2_000);
+    assert_eq!(
+        status(&[capture.clone(), part.clone()], true),
+        PaymentStatus::Refunding
+    );
+    assert_eq!(
+        status(&[capture.clone(), part.clone(), refund.clone()], true),
+        PaymentStatus::Captured
+    );
+    assert_eq!(
+        status(&[capture, part, refund], false),
+        PaymentStatus::RefundDue
+    );
+}
+
+#[test]
+fn uncaptured_money_can_be_captured_until_it_ends() {
+    let capturable = |more: &[Movement]| {
+        let authorised = [
+            movement(Authorised, "1", 5_000),
+            movement(Captured, "2", 2_000),
+        ];
+        Balance::of(&[&authorised, more].concat()).capturable()
+    };
+    assert_eq!(capturable(&[]), 3_000);
+    assert_eq!(capturable(&[movement(Captured, "3", 4_000)]), 0);
+    assert_eq!(capturable(&[Movement::new(Voided, "3", None)]), 0);
+    assert_eq!(capturable(&[Movement::new(RefundRequested, "3", None)]), 0);
+    assert_eq!(capturable(&[movement(RefundRequested, "3", 1)]), 3_000);
+    assert_eq!(
+        capturable(&[Movement::new(CaptureRefused, "3", None)]),
+        3_000
+    );
+}
+
+#[test]
+fn each_reason_for_missing_money_has_its_concern() {
+    let concerns = |more: Movement| {
+        let authorised = movement(Authorised, "1", 5_000);
+        Balance::of(&[authorised, more]).concerns
+    };
+    for (more, concern, amount) in [
+        (movement(Captured, "2", 2_000), Concern::CaptureShort, 3_000),
+        (
+            Movement::new(Voided, "2", None),
+            Concern::AuthorisationEnded,
+            5_000,
+        ),
+        (
+            Movement::new(CaptureRefused, "2", None),
+            Concern::CaptureRefused,
+            5_000,
+        ),
+        (
+            Movement::new(CaptureFailed, "2", None),
+            Concern::CaptureFailed,
+            5_000,
+        ),
+    ] {
+        assert_eq!(concerns(more), [(concern, amount)].into());
+    }
+    assert_eq!(concerns(movement(Authorised, "2", 5_000)), BTreeMap::new());
+}
+
+#[test]
+fn each_warning_has_its_concern() {
+    let concerns = |more: &[Movement]| {
+        let capture = movement(CapturedTotal, "1", 5_000);
+        Balance::of(&[std::slice::from_ref(&capture), more].concat()).concerns
+    };
+    assert_eq!(
+        concerns(&[movement(Returned, "r", 2_000)]),
+        [(Concern::Returned, 2_000)].into()
+    );
+    assert_eq!(
+        concerns(&[Movement::new(Returned, "r", None)]),
+        [(Concern::Returned, 5_000)].into()
+    );
+    assert_eq!(
+        concerns(&[movement(Returned, "r", 6_000)]),
+        [(Concern::Returned, 5_000)].into()
+    );
+    assert_eq!(
+        concerns(&[Movement::new(DisputeOpened, "d", None)]),
+        [(Concern::DisputeOpen, 5_000)].into()
+    );
+    assert_eq!(
+        concerns(&[
+            movement(DisputeOpened, "d", 100),
+            movement(DisputeOpened, "e", 20),
+            movement(DisputeWon, "f", 3),
+        ]),
+        [(Concern::DisputeOpen, 120)].into()
+    );
+    assert_eq!(
+        concerns(&[
+            movement(DisputeOpened, "d", 100),
+            Movement::new(DisputeLost, "d", None),
+        ]),
+        [(Concern::DisputeLost, 100)].into()
+    );
+    let fraud = Movement::new(FraudWarning, "f", None);
+    assert_eq!(
+        concerns(&[fraud.clone(), movement(Refunded, "x", 1_000)]),
+        [(Concern::FraudWarning, 4_000)].into()
+    );
+    assert_eq!(
+        concerns(&[fraud, movement(Refunded, "x", 5_000)]),
+        BTreeMap::new()
+    );
+    let opened = |id| Movement::new(ReviewOpened, id, None);
+    let closed = |id| Movement::new(ReviewClosed, id, None);
+    assert_eq!(
+        concerns(&[closed("a"), opened("a"), opened("b")]),
+        [(Concern::ReviewOpen, 5_000)].into()
+    );
+    assert_eq!(
+        concerns(&[closed("b"), opened("a"), opened("b"), closed("a")]),
+        BTreeMap::new()
     );
 }

@@ -1,0 +1,198 @@
+//! Concerns: the reasons why money needs a person, with the next step for each.
+
+use crate::{MovementKind, status::string_enum};
+
+string_enum! {
+    /// The reason of an entry in the work list.
+    Concern {
+        /// Money that belongs to no order.
+        Unmatched => "unmatched",
+        /// An operator must pay this money back.
+        RefundDue => "refund_due",
+        /// A capture failed: the money never arrived.
+        CaptureFailed => "capture_failed",
+        /// The provider refused the request to capture.
+        CaptureRefused => "capture_refused",
+        /// Less was captured than authorised.
+        CaptureShort => "capture_short",
+        /// The authorisation ended before the capture.
+        AuthorisationEnded => "authorisation_ended",
+        /// The customer's bank took the money back.
+        Returned => "returned",
+        DisputeOpen => "dispute_open",
+        DisputeLost => "dispute_lost",
+        FraudWarning => "fraud_warning",
+        ReviewOpen => "review_open",
+        /// The customer completed a checkout that took no money. The balance of a transaction never
+        /// has this concern or the next one.
+        CompletedUnpaid => "completed_unpaid",
+        /// A webhook event names an order, but it does not confirm a payment.
+        Unconfirmed => "unconfirmed",
+    }
+}
+
+/// The ids that the next step of an entry names.
+#[derive(Debug, Clone, Copy)]
+pub struct ConcernSubject<'a> {
+    /// The id of the entry.
+    pub entry_id: &'a str,
+    /// The name of the provider, or `external`.
+    pub provider: &'a str,
+    pub transaction_id: Option<&'a str>,
+    pub order_id: Option<&'a str>,
+}
+
+impl Concern {
+    /// Returns the kinds of movements that cause the concern.
+    pub const fn causes(self) -> &'static [MovementKind] {
+        use MovementKind as Kind;
+        match self {
+            Self::Unmatched => &[Kind::AutoCaptured, Kind::Captured, Kind::CapturedTotal],
+            Self::RefundDue => &[
+                Kind::RefundRequested,
+                Kind::RefundByHand,
+                Kind::RefundFailed,
+                Kind::RefundReversed,
+            ],
+            Self::CaptureFailed => &[Kind::CaptureFailed],
+            Self::CaptureRefused => &[Kind::CaptureRefused],
+            Self::CaptureShort => &[Kind::Captured, Kind::CapturedTotal],
+            Self::AuthorisationEnded => &[Kind::Voided],
+            Self::Returned => &[Kind::Returned],
+            Self::DisputeOpen => &[Kind::DisputeOpened],
+            Self::DisputeLost => &[Kind::DisputeUndefended, Kind::DisputeLost],
+            Self::FraudWarning => &[Kind::FraudWarning],
+            Self::ReviewOpen => &[Kind::ReviewOpened],
+            Self::CompletedUnpaid | Self::Unconfirmed => &[],
+        }
+    }
+
+    /// Returns whether the concern is money that the customer still owes. Such a concern ends with
+    /// its order, and when other payments reach the order's total.
+    pub const fn is_money_to_collect(self) -> bool {
+        match self {
+            Self::CaptureFailed
+            | Self::CaptureRefused
+            | Self::CaptureShort
+            | Self::AuthorisationEnded
+            | Self::Returned => true,
+            Self::Unmatched
+            | Self::RefundDue
+            | Self::DisputeOpen
+            | Self::DisputeLost
+            | Self::FraudWarning
+            | Self::ReviewOpen
+            | Self::CompletedUnpaid
+            | Self::Unconfirmed => false,
+        }
+    }
+
+    /// Returns the operator's next step in plain English, with the commands for it.
+    pub fn next_step(self, subject: ConcernSubject<'_>) -> String {
+        let provider = match subject.provider {
+            "external" => "the provider",
+            provider => provider,
+        };
+        let payment = subject.transaction_id.unwrap_or("the payment");
+        let order = subject.order_id.unwrap_or("ORDER_ID");
+        let close = format!("orderflow money resolve {} --note TEXT", subject.entry_id);
+        match self {
+            Self::Unmatched => format!(
+                "find the customer of {payment} at {provider} and refund the money there; \
+                 if {provider} does not report the refund, run: {close}"
+            ),
+            Self::RefundDue => format!(
+                "refund {payment} at {provider}, because orderflow cannot refund it; \
+                 if {provider} does not report the refund, run: {close}"
+            ),
+            Self::CaptureFailed => format!(
+                "look up the failed capture of {payment} at {provider}; if {provider} does not repeat it, collect \
+                 the money in another way, then run: {close}"
+            ),
+            Self::CaptureRefused => format!(
+                "correct and repeat the capture of {payment} at {provider}; the entry closes with the capture. \
+                 If it cannot be captured, run: {close}"
+            ),
+            Self::CaptureShort => format!(
+                "capture the rest of {payment} at {provider}, or collect it in another way, then run: {close}"
+            ),
+            Self::AuthorisationEnded => format!(
+                "ask the customer of {order} for another payment, because the authorisation {payment} has ended; \
+                 then run: {close}"
+            ),
+            Self::Returned => format!(
+                "collect the money for {order} again, because the customer's bank returned {payment}; \
+                 then run: {close}"
+            ),
+            Self::DisputeOpen => format!(
+                "answer the dispute of {payment} at {provider} before its deadline; the entry closes with the decision"
+            ),
+            Self::DisputeLost => format!(
+                "collect the lost money of {payment} in another way or write it off, then run: {close}"
+            ),
+            Self::FraudWarning => format!(
+                "check {payment} at {provider}; if it is fraud, run: orderflow cancel {order}. If it is not, run: {close}"
+            ),
+            Self::ReviewOpen => format!(
+                "decide the review of {payment} at {provider}; the entry closes with the decision"
+            ),
+            Self::CompletedUnpaid => format!(
+                "ask the customer of {order} to pay, or run: orderflow cancel {order}. \
+                 The customer completed the checkout at {provider} without paying the total"
+            ),
+            Self::Unconfirmed => format!(
+                "look up {payment} at {provider}; if it is paid, run: orderflow confirm-payment {order} \
+                 --transaction-id ID --amount AMOUNT. If it is not, run: {close}"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_next_step_names_its_subject() {
+        for concern in Concern::ALL {
+            let step = concern.next_step(ConcernSubject {
+                entry_id: "P1:x",
+                provider: "stripe",
+                transaction_id: Some("pi_1"),
+                order_id: Some("ORD-1"),
+            });
+            assert!(step.contains("pi_1") || step.contains("ORD-1"), "{step}");
+            let closes_itself = step.contains("closes with the decision");
+            let is_command = step.contains(": orderflow ");
+            assert!(closes_itself != is_command, "{step}");
+        }
+    }
+
+    #[test]
+    fn charge_back_never_asks_for_a_confirmation() {
+        for concern in Concern::ALL {
+            let step = concern.next_step(ConcernSubject {
+                entry_id: "P1:x",
+                provider: "external",
+                transaction_id: None,
+                order_id: None,
+            });
+            assert_eq!(
+                step.contains("confirm-payment"),
+                *concern == Concern::Unconfirmed,
+                "{step}"
+            );
+            assert!(!step.contains("external"), "{step}");
+        }
+    }
+
+    #[test]
+    fn each_concern_of_a_balance_has_a_cause() {
+        for concern in Concern::ALL {
+            let is_of_event = matches!(concern, Concern::CompletedUnpaid | Concern::Unconfirmed);
+            assert_eq!(concern.causes().is_empty(), is_of_event, "{concern}");
+        }
+        let to_collect = Concern::ALL.iter().filter(|one| one.is_money_to_collect());
+        assert_eq!(to_collect.count(), 5);
+    }
+}

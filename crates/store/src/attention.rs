@@ -1,0 +1,204 @@
+//! The work list: every amount that a person must act on, in one query.
+//!
+//! An entry closes when an event settles its money or when an operator resolves it. A resolution is
+//! a movement, so the fold of the ledger hides the concern. A webhook event that has no payment is
+//! closed in its own row.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+
+use crate::{Error, error::SqlxResultExt};
+use contract::AttentionEntry;
+use domain::{Concern, ConcernSubject, Currency, Money, OrderStatus, WebhookOutcome};
+
+/// A filter for [`list`].
+#[derive(Debug, Clone, Default)]
+pub struct AttentionFilter {
+    pub concern: Option<Concern>,
+    pub order_id: Option<String>,
+    /// Only entries that are older.
+    pub before: Option<DateTime<Utc>>,
+}
+
+/// The prefix of `webhook_deliveries.detail` of an event that an operator has resolved.
+const RESOLVED: &str = "resolved: ";
+
+/// Reads the entries of the work list, oldest first.
+#[tracing::instrument(name = "store.attention.list", skip_all)]
+pub async fn list(
+    pool: &PgPool,
+    filter: &AttentionFilter,
+    limit: u32,
+) -> Result<Vec<AttentionEntry>, Error> {
+    read(pool, None, filter, limit).await
+}
+
+/// Reads one entry of the work list; `None` if there is none with this id, or if it has closed.
+#[tracing::instrument(name = "store.attention.find", skip_all)]
+pub async fn find(pool: &PgPool, id: &str) -> Result<Option<AttentionEntry>, Error> {
+    let mut found = read(pool, Some(id), &AttentionFilter::default(), 1).await?;
+    Ok(found.pop())
+}
+
+/// Closes the entry of a webhook event without a payment. Returns whether the event exists.
+#[tracing::instrument(name = "store.attention.resolve", skip_all)]
+pub async fn resolve_webhook_event(
+    pool: &PgPool,
+    provider: &str,
+    event_id: &str,
+    note: &str,
+) -> Result<bool, Error> {
+    let updated = sqlx::query!(
+        "update webhook_deliveries set outcome = $3, detail = $4, updated_at = now()
+         where provider = $1 and event_id = $2",
+        provider,
+        event_id,
+        WebhookOutcome::Recorded.as_str(),
+        format!("{RESOLVED}{note}"),
+    )
+    .execute(pool)
+    .await
+    .for_operation("resolve the webhook event")?;
+    Ok(updated.rows_affected() > 0)
+}
+
+async fn read(
+    pool: &PgPool,
+    id: Option<&str>,
+    filter: &AttentionFilter,
+    limit: u32,
+) -> Result<Vec<AttentionEntry>, Error> {
+    let (concerns, causes): (Vec<String>, Vec<String>) = Concern::ALL
+        .iter()
+        .flat_map(|concern| concern.causes().iter().map(|cause| (*concern, *cause)))
+        .map(|(concern, cause)| (concern.to_string(), cause.to_string()))
+        .unzip();
+    let to_collect: Vec<String> = Concern::ALL
+        .iter()
+        .filter(|concern| concern.is_money_to_collect())
+        .map(ToString::to_string)
+        .collect();
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        with cause as (
+            select * from unnest($1::text[], $2::text[]) as cause (concern, kind)
+        ), concerned as (
+            -- The condition of the index payments_attention.
+            select * from payments where due > 0 or unmatched > 0 or concerns <> '{}'
+        ), amounts as (
+            select payment_id, 'unmatched' as concern, unmatched as amount from concerned where unmatched > 0
+            union all
+            select payment_id, 'refund_due', due from concerned where due > 0 and status = 'refund_due'
+            union all
+            select payment_id, concern.key, concern.value::bigint
+            from concerned
+            cross join lateral jsonb_each_text(concerned.concerns) as concern
+            left join orders on orders.id = concerned.order_id
+            where case when concern.key = any($3) then
+                -- The order needs the money as long as it is not cancelled and other payments do not reach its total.
+                orders.state not in ('cancelled', 'failed') and orders.total_amount > coalesce((
+                    select sum(paying.allocated) from payments as paying
+                    where paying.order_id = orders.id and paying.currency = orders.currency), 0)
+            else
+                -- Warnings about a payment that is fully refunded need no decision.
+                captured = 0 or refunded < captured
+            end
+        ), entries as (
+            select payment_id || ':' || concern as id, concern, amounts.amount, payments.currency, transaction_id, provider,
+                payment_id, order_id,
+                coalesce((
+                    select max(recorded_at) from payment_movements as movement
+                    where movement.payment_id = payments.payment_id
+                        and movement.kind in (select kind from cause where cause.concern = amounts.concern)
+                ), payments.updated_at) as since
+            from amounts join payments using (payment_id)
+            -- The fold of the ledger hides resolved concerns. These two amounts are not concerns of the fold.
+            where concern not in ('unmatched', 'refund_due') or not exists (
+                select from payment_movements as movement
+                where movement.payment_id = payments.payment_id and movement.kind = 'resolved'
+                    and movement.reference = amounts.concern and coalesce(movement.amount, amounts.amount) >= amounts.amount)
+            union all
+            select delivery.provider || ':' || event_id || ':' || (event_json ->> 'kind'), event_json ->> 'kind',
+                (event_json #>> '{amount,minor}')::bigint,
+                coalesce(event_json #>> '{amount,currency}', orders.currency),
+                delivery.transaction_id, delivery.provider, null, orders.id, received_at
+            from orders join webhook_deliveries as delivery on delivery.order_id = orders.id
+            -- A later state of the order is paid or has ended.
+            where orders.is_running and orders.state = 'pending'
+                and event_json ->> 'kind' in ('completed_unpaid', 'unconfirmed')
+                and coalesce(detail, '') not like $4 || '%'
+                and coalesce(orders.total_amount, 1) > coalesce((
+                    select sum(paying.allocated) from payments as paying
+                    where paying.order_id = orders.id and paying.currency = orders.currency), 0)
+        )
+        select entries.id as "id!", concern as "concern!", amount, entries.currency, transaction_id,
+            provider as "provider!", payment_id, order_id, orders.state as "order_status?", since as "since!"
+        from entries left join orders on orders.id = entries.order_id
+        where ($5::text is null or entries.id = $5)
+            and ($6::text is null or concern = $6)
+            and ($7::text is null or order_id = $7)
+            and ($8::timestamptz is null or since < $8)
+        order by since, entries.id limit $9
+        "#,
+        &concerns,
+        &causes,
+        &to_collect,
+        RESOLVED,
+        id,
+        filter.concern.map(Concern::as_str),
+        filter.order_id,
+        filter.before,
+        i64::from(limit),
+    )
+    .fetch_all(pool)
+    .await
+    .for_operation("read the work list")?;
+    Ok(rows.into_iter().filter_map(Row::entry).collect())
+}
+
+struct Row {
+    id: String,
+    concern: String,
+    amount: Option<i64>,
+    currency: Option<String>,
+    transaction_id: Option<String>,
+    provider: String,
+    payment_id: Option<String>,
+    order_id: Option<String>,
+    order_status: Option<String>,
+    since: DateTime<Utc>,
+}
+
+impl Row {
+    /// Returns the entry. A concern that only a newer release writes is left out.
+    fn entry(self) -> Option<AttentionEntry> {
+        let concern = Concern::parse(&self.concern)?;
+        let currency = self
+            .currency
+            .and_then(|currency| Currency::parse(&currency).ok());
+        let amount = self
+            .amount
+            .zip(currency)
+            .and_then(|(minor, currency)| Money::from_minor(minor, currency).ok());
+        let next_step = concern.next_step(ConcernSubject {
+            entry_id: &self.id,
+            provider: &self.provider,
+            transaction_id: self.transaction_id.as_deref(),
+            order_id: self.order_id.as_deref(),
+        });
+        Some(AttentionEntry {
+            id: self.id,
+            concern,
+            amount: amount.map(Money::decimal),
+            currency,
+            transaction_id: self.transaction_id,
+            provider: self.provider,
+            payment_id: self.payment_id,
+            order_id: self.order_id,
+            order_status: self.order_status.as_deref().and_then(OrderStatus::parse),
+            since: self.since,
+            next_step,
+        })
+    }
+}
