@@ -237,8 +237,6 @@ enums! {
     WaitReason,
     /// A provider's warning about a payment.
     PaymentWarning,
-    /// The reason of an entry in the work list.
-    Concern,
 }
 
 /// Lists the fields of a type. `field [when_set]: Type` is omitted when it has no value, `field as "name"` has another
