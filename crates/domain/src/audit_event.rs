@@ -33,6 +33,7 @@ string_enum! {
         PaymentReturned => "payment_returned",
         PaymentWarning => "payment_warning",
         PaymentDisputed => "payment_disputed",
+        PaymentPartReceived => "payment_part_received",
         PaymentExcess => "payment_excess",
         PaymentHeld => "payment_held",
         PaymentReleased => "payment_released",

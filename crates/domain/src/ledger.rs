@@ -206,7 +206,8 @@ impl Balance {
                 (false, false) => PaymentStatus::Pending,
             };
         }
-        if self.due > 0 {
+        // A part that is due does not change what the rest pays for.
+        if self.due > 0 && self.available() == 0 {
             return if self.by_hand {
                 PaymentStatus::RefundDue
             } else {
@@ -254,10 +255,11 @@ impl Balance {
         let mut concerns = BTreeMap::new();
         if facts.has(MovementKind::CaptureFailed) {
             concerns.insert(Concern::CaptureFailed, missing);
+        } else if self.ended {
+            // A refused capture cannot be repeated any more.
+            concerns.insert(Concern::AuthorisationEnded, missing);
         } else if facts.has(MovementKind::CaptureRefused) {
             concerns.insert(Concern::CaptureRefused, missing);
-        } else if self.ended {
-            concerns.insert(Concern::AuthorisationEnded, missing);
         } else if self.captured > 0 {
             concerns.insert(Concern::CaptureShort, missing);
         }

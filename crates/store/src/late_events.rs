@@ -5,7 +5,10 @@ use serde_json::Value;
 use sqlx::PgPool;
 
 use crate::{Error, convert::to_i32, error::SqlxResultExt, pool};
-use domain::{AuditEventType, OrderId, PaymentEvent, PaymentEventKind, Transaction, TransactionId};
+use domain::{
+    AuditEventType, OrderId, PaymentEvent, PaymentEventKind, PaymentStatus, Transaction,
+    TransactionId,
+};
 
 /// The state of the order that an event belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,7 +138,11 @@ pub async fn append(
             payment.get("payment_id").and_then(Value::as_str) == Some(money.payment_id.as_str())
         });
     if let Some((own, money)) = own {
-        let requested = money.balance.refund_all && !money.balance.by_hand;
+        // The order's own refund, which its audit log has. A refund that the provider only had
+        // accepted is still `refunding` here.
+        let is_recorded =
+            own.get("status").and_then(Value::as_str) == Some(PaymentStatus::Refunded.as_str());
+        let requested = money.balance.refund_all && !money.balance.by_hand && is_recorded;
         if requested && matches!(event.kind, PaymentEventKind::Refunded { .. }) {
             return Ok(Appended::Known);
         }

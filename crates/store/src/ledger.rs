@@ -11,7 +11,9 @@ mod settle;
 use sqlx::PgPool;
 
 use crate::{Error, error::SqlxResultExt, pool};
-use domain::{Movement, MovementKind, PaymentEvent, PaymentId, Transaction, TransactionId};
+use domain::{
+    Movement, MovementKind, PaymentEvent, PaymentEventKind, PaymentId, Transaction, TransactionId,
+};
 
 pub use claim::{Charge, ChargeClaim, Claim, Confirmation, PaymentSource, claim, claim_charge};
 pub use rows::StoredTransaction;
@@ -46,16 +48,26 @@ pub async fn apply_event(
     event: &PaymentEvent,
 ) -> Result<Option<StoredTransaction>, Error> {
     let ids = ids_of(event);
-    if ids.is_empty() {
+    // An operator names the payment, which can be of a provider without webhook events.
+    let resolved = match event.kind {
+        PaymentEventKind::Resolved { .. } => event.payment_id.as_ref(),
+        _ => None,
+    };
+    if ids.is_empty() && resolved.is_none() {
         return Ok(None);
     }
     let mut transaction = pool::begin(pool).await?;
     rows::lock_ids(&mut transaction, &ids).await?;
-    let found = rows::find(&mut transaction, Some(event.provider), &ids).await?;
+    let found = match resolved {
+        Some(payment_id) => rows::lock_by_payment_id(&mut transaction, payment_id).await?,
+        None => rows::find(&mut transaction, Some(event.provider), &ids).await?,
+    };
     let Some(mut row) = found else {
         return Ok(None);
     };
-    row.learn_ids(&ids, Some(event.provider));
+    if resolved.is_none() {
+        row.learn_ids(&ids, Some(event.provider));
+    }
     let mut movements = event.movements(row.currency);
     rows::complete_resolution(&row, &mut movements);
     rows::add_movements(&mut transaction, &mut row, &movements).await?;

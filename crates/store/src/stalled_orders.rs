@@ -26,6 +26,7 @@ pub async fn count(pool: &PgPool, patience: Duration) -> Result<i64, Error> {
              select id, step, updated_at, created_at, (shipment_json ->> 'shipped_at')::timestamptz as shipped_at,
                  (select payload_json -> 'policy' from events where order_id = orders.id and seq = 1) as policy
              from orders where is_running and updated_at < now() - make_interval(secs => $1)
+                 and (waiting_json is null or (waiting_json ->> 'until')::timestamptz < now() - make_interval(secs => $1))
          ), waiting as (
              select updated_at, case
                  when step = 'pay' then (policy ->> 'payment_processing_delay')::interval

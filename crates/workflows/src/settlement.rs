@@ -118,6 +118,7 @@ async fn settle_event(ctx: &Context, received: PaymentEventSignal) -> WorkflowRe
         event,
         outcome,
         detail,
+        settled: true,
     };
     ctx.execute_local_activity(
         SettlementActivities::record_delivery,

@@ -437,7 +437,10 @@ impl OrderActivities {
                     Confirmation {
                         own_payment_id: payment.payment_id.as_ref(),
                         transaction_id: &payment.transaction_id,
-                        amount: payment.captured,
+                        amount: payment
+                            .authorised
+                            .filter(|_| payment.captured.is_zero())
+                            .unwrap_or(payment.captured),
                         provider: Some(name),
                         payment_method: None,
                         source: PaymentSource::LookUp,

@@ -114,6 +114,7 @@ impl SettlementActivities {
             event,
             outcome,
             detail,
+            settled,
         } = delivered;
         // Stored first, so that an order that takes the transaction later finds the event.
         webhook_events::receive(&self.pool, event).await?;
@@ -124,7 +125,7 @@ impl SettlementActivities {
                 && stored.order_id.is_some()
                 && stored.order_id != event.order_id
         });
-        if !is_of_another_order {
+        if *settled || !is_of_another_order {
             webhook_events::record_outcome(&self.pool, event, *outcome, detail.as_deref()).await?;
         }
         Ok(RecordedEvent::Recorded {

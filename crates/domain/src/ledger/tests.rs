@@ -369,6 +369,11 @@ fn status_follows_the_amounts() {
     let refund = movement(Refunded, "re_1", 2_000);
     assert_eq!(
         status(&[capture.clone(), part.clone()], true),
+        PaymentStatus::Captured
+    );
+    let whole = movement(RefundRequested, "whole", 5_000);
+    assert_eq!(
+        status(&[capture.clone(), whole], true),
         PaymentStatus::Refunding
     );
     assert_eq!(

@@ -274,6 +274,18 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
                 [warning],
             )
         }
+        AuditEventType::PaymentPartReceived => fields(
+            "A payment below the order's total, or reserved money that is not captured, is recorded. The order waits for the rest.",
+            [
+                Field(
+                    "transaction_id",
+                    types.schema_of::<TransactionId>(),
+                    json!("tx-1001"),
+                ),
+                Field("amount", types.schema_of::<Decimal>(), json!(40)),
+                Field("missing", types.schema_of::<Decimal>(), json!(59.99)),
+            ],
+        ),
         AuditEventType::PaymentExcess => fields(
             "More money arrived than the order's total. The excess is refunded.",
             [

@@ -158,7 +158,15 @@ async fn claim_in(
         Some(row) => (row, false),
         None => insert_claimed(connection, order_id, confirmation).await?,
     };
-    let is_ours = row.order_id.as_ref() == Some(order_id);
+    // A settlement refunds money that the order did not accept, so it pays nothing.
+    let is_ours = row.order_id.as_ref() == Some(order_id) && !row.is_unneeded();
+    if row.order_id.as_ref() == Some(order_id)
+        && row.is_unneeded()
+        && is_of_another_order(connection, order_id, confirmation.own_payment_id).await?
+    {
+        // An earlier try of this call recorded it.
+        return Ok(Claim::PaymentInUse(row.transaction()));
+    }
     let is_free = row.order_id.is_none() && !row.balance.refund_all;
     if !is_ours && !is_free {
         return Ok(Claim::TransactionInUse);
@@ -178,7 +186,11 @@ async fn claim_in(
         )],
     });
     if in_use {
-        movements.push(Movement::new(MovementKind::RefundRequested, "all", None));
+        movements.push(Movement::new(
+            MovementKind::RefundRequested,
+            rows::UNNEEDED,
+            None,
+        ));
     }
     rows::add_movements(connection, &mut row, &movements).await?;
     Ok(if in_use {
@@ -186,6 +198,18 @@ async fn claim_in(
     } else {
         Claim::Ours(row.transaction())
     })
+}
+
+async fn is_of_another_order(
+    connection: &mut PgConnection,
+    order_id: &OrderId,
+    payment_id: Option<&PaymentId>,
+) -> Result<bool, Error> {
+    let Some(payment_id) = payment_id else {
+        return Ok(false);
+    };
+    let row = rows::lock_by_payment_id(connection, payment_id).await?;
+    Ok(row.is_some_and(|row| row.order_id.as_ref() != Some(order_id)))
 }
 
 /// Inserts a transaction that the ledger does not have. Returns whether the order's own payment id

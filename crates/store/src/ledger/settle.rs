@@ -47,6 +47,7 @@ pub async fn settle(pool: &PgPool, unmatched: UnmatchedPayment<'_>) -> Result<Se
         None => insert_unmatched(&mut transaction, unmatched).await?,
     };
     row.learn_ids(&ids, Some(event.provider));
+    let due_before = row.balance.due;
     let mut movements = stored_movements(&mut transaction, &row, &ids).await?;
     movements.extend(event.movements(row.currency));
     rows::add_movements(&mut transaction, &mut row, &movements).await?;
@@ -54,8 +55,11 @@ pub async fn settle(pool: &PgPool, unmatched: UnmatchedPayment<'_>) -> Result<Se
         rows::add_movements(&mut transaction, &mut row, &[requested]).await?;
     }
     transaction.commit().await.for_operation("commit")?;
+    // An operator refunds the money that the order could not refund, and the event adds none.
+    let is_left_to_operator = row.balance.by_hand && row.balance.due == due_before;
+    let is_decided = row.balance.due == 0 || is_left_to_operator;
     Ok(Settlement {
-        known: row.order_id.is_some() && !row.is_unneeded() && row.balance.due == 0,
+        known: row.order_id.is_some() && !row.is_unneeded() && is_decided,
         stored: row.stored(),
     })
 }

@@ -23,6 +23,10 @@ pub struct RecordPaymentEventInput {
     pub outcome: WebhookOutcome,
     /// The reason of the outcome, for operators.
     pub detail: Option<String>,
+    /// Whether a settlement has decided about the event. An order hands an event about a
+    /// transaction of another order to a settlement instead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub settled: bool,
 }
 
 /// The result of `RecordDelivery`.

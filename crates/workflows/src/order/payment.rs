@@ -19,10 +19,11 @@ use crate::{
     },
     patches, policies,
 };
-use contract::{RefusalCode, UpdateOutcome};
+use contract::{PaymentConfirmation, RefusalCode, UpdateOutcome};
 use domain::{
-    AuditEventType, CaptureMode, FailureCode, Money, Order, OrderStatus, PaymentId, PaymentInfo,
-    PaymentStatus, Span, Step, Transaction, TransactionId, WaitReason, WaitingFor, WebhookProvider,
+    AuditEventType, CaptureMode, Decimal, FailureCode, Money, Order, OrderStatus, PaymentId,
+    PaymentInfo, PaymentStatus, Span, Step, Transaction, TransactionId, WaitReason, WaitingFor,
+    WebhookProvider,
 };
 
 type Context = WorkflowContext<OrderWorkflow>;
@@ -585,8 +586,8 @@ async fn record_payment(ctx: &Context, valid: &Order, accepted: AcceptedPayment)
                 if let Some(awaited) = order.payments.awaited_mut() {
                     awaited.unfinished = None;
                 }
-                let payload = order.payment_payload(&transaction_id);
-                order.append_audit_event(AuditEventType::PaymentConfirmed, payload, now);
+                let (kind, payload) = order.receipt_entry(&transaction_id, &confirmation, valid);
+                order.append_audit_event(kind, payload, now);
                 order
                     .payments
                     .outcomes
@@ -658,6 +659,33 @@ impl OrderWorkflow {
         self.payments
             .outcomes
             .insert(transaction_id, ConfirmationOutcome::Refused(refusal));
+    }
+
+    /// Returns the audit event of a recorded payment: of all money, or of a part.
+    fn receipt_entry(
+        &self,
+        transaction_id: &TransactionId,
+        confirmation: &PaymentConfirmation,
+        valid: &Order,
+    ) -> (AuditEventType, serde_json::Value) {
+        let is_gone = self
+            .payments
+            .find(transaction_id)
+            .is_some_and(|transaction| {
+                let balance = &transaction.balance;
+                balance.available() == 0 && balance.capturable() == 0
+            });
+        if self.is_covered() || is_gone {
+            let payload = self.payment_payload(transaction_id);
+            return (AuditEventType::PaymentConfirmed, payload);
+        }
+        let missing = Decimal::new(self.missing_money(valid), valid.currency.exponent());
+        let payload = json!({
+            "transaction_id": transaction_id,
+            "amount": confirmation.amount,
+            "missing": missing,
+        });
+        (AuditEventType::PaymentPartReceived, payload)
     }
 
     /// Returns the payment for an audit event about one of its transactions.

@@ -85,6 +85,7 @@ pub(super) async fn handle_payment_event(ctx: &Context, message: Message<Payment
         event: event.clone(),
         outcome,
         detail: None,
+        settled: false,
     };
     let recorded = persistence::run_readonly(ctx, SettlementActivities::record_delivery, processed);
     match recorded.await {
@@ -111,26 +112,31 @@ async fn apply_recorded_event(
     transaction: Option<Box<Transaction>>,
 ) {
     let now = current_time(ctx);
-    let refund_again = ctx.state_mut(|order| {
+    let entry = event
+        .audit_entry()
+        .filter(|_| outcome != WebhookOutcome::Known);
+    let is_running = ctx.state_mut(|order| {
         if let Some(transaction) = transaction {
             order.note_transaction(*transaction, now);
         }
-        if outcome != WebhookOutcome::Known
-            && let Some((kind, payload)) = event.audit_entry()
-            && order.state.is_running()
-        {
+        let is_running = order.state.is_running();
+        if let Some((kind, payload)) = entry.clone().filter(|_| is_running) {
             order.append_audit_event(kind, payload, now);
         }
-        if order.is_stopped() {
-            return !order.transactions_to_refund().is_empty();
+        if is_running {
+            order.react_to_ledger(event.provider, now);
         }
-        order.react_to_ledger(event.provider, now);
-        false
+        is_running
     });
-    if refund_again {
-        // Money arrived after the compensation.
+    if !is_running {
+        // The order has ended meanwhile. Only settlements change the audit log of an ended order.
+        if entry.is_some() || ctx.state(OrderWorkflow::has_unneeded_money) {
+            hand_to_settlement(ctx, event.clone(), true).await;
+        }
+    } else if ctx.state(OrderWorkflow::is_stopped) {
+        // Money can arrive after the compensation.
         refund_transactions(ctx).await;
-    } else if ctx.state(|order| order.is_paid() && order.find_excess().is_some()) {
+    } else if ctx.state(OrderWorkflow::is_paid) {
         refund_excess(ctx).await;
     }
 }
@@ -358,7 +364,7 @@ impl OrderWorkflow {
     /// Stops or holds an order that is no longer paid, or whose payment is under suspicion.
     fn react_to_ledger(&mut self, provider: WebhookProvider, now: DateTime<Utc>) {
         let was_paid = self.payments.phase == PaymentPhase::Covered;
-        if !was_paid || self.state.status().is_dispatched() {
+        if !was_paid || self.is_stopped() || self.state.status().is_dispatched() {
             return;
         }
         if !self.is_covered() && self.is_payment_lost() {

@@ -8,7 +8,7 @@ use super::OrderWorkflow;
 use contract::{PaymentConfirmation, UpdateOutcome};
 use domain::{
     Balance, CaptureMode, Concern, Decimal, HoldOnDispute, Movement, Order, PaymentEvent,
-    PaymentId, PaymentInfo, PaymentStatus, Transaction, TransactionId,
+    PaymentId, PaymentInfo, PaymentStatus, Transaction, TransactionId, WaitReason,
 };
 
 /// The phase of an order's payment.
@@ -64,6 +64,8 @@ pub(super) struct Payments {
     pub(super) cancelled: Vec<TransactionId>,
     /// Oldest first.
     transactions: Vec<Transaction>,
+    /// Whether an excess is being refunded.
+    pub(super) is_refunding_excess: bool,
     /// Warnings that a reviewer has accepted.
     released_concerns: BTreeSet<Concern>,
     /// Missing money, in minor units, that a reviewer has accepted.
@@ -345,6 +347,14 @@ impl OrderWorkflow {
         if !is_same {
             self.state.payment = Some(info);
         }
+        let total = order.total.minor();
+        let is_part = self.payments.awaited().is_some() && self.missing_money(order) < total;
+        if let Some(waiting) = &mut self.state.waiting_for
+            && is_part
+            && waiting.reason == WaitReason::Payment
+        {
+            waiting.reason = WaitReason::PaymentRest;
+        }
     }
 
     /// Returns the transactions to refund when the order stops, newest first.
@@ -361,6 +371,15 @@ impl OrderWorkflow {
             .filter(needs_refund)
             .map(|transaction| transaction.payment_id.clone())
             .collect()
+    }
+
+    /// Returns whether the order has money that it does not need.
+    pub(super) fn has_unneeded_money(&self) -> bool {
+        if self.is_stopped() {
+            !self.transactions_to_refund().is_empty()
+        } else {
+            self.find_excess().is_some()
+        }
     }
 
     /// Returns the charge that has no entry in the ledger yet, because its response is missing.

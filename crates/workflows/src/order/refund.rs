@@ -44,12 +44,11 @@ async fn refund_payment(ctx: &Context, payment_id: PaymentId) {
         let kind = match status {
             PaymentStatus::Refunded => AuditEventType::PaymentRefunded,
             PaymentStatus::RefundDue => AuditEventType::PaymentRefundDue,
-            // The provider accepted the refund, and reports its result later.
-            PaymentStatus::Refunding => return,
+            // The provider accepted the refund, and reports its result later; or the customer's
+            // bank has taken the money back.
+            PaymentStatus::Refunding | PaymentStatus::Captured => return,
             // No payment was captured, and the provider will not capture it later.
-            PaymentStatus::Declined | PaymentStatus::Pending | PaymentStatus::Captured => {
-                AuditEventType::PaymentDeclined
-            }
+            PaymentStatus::Declined | PaymentStatus::Pending => AuditEventType::PaymentDeclined,
         };
         let payment = order.state.payment.clone();
         order.append_audit_event(kind, json!(payment), now);
@@ -58,6 +57,15 @@ async fn refund_payment(ctx: &Context, payment_id: PaymentId) {
 
 /// Refunds captured money above the order's total, from the newest payment on.
 pub(super) async fn refund_excess(ctx: &Context) {
+    // One refund at a time: a second one would report the same excess again.
+    if ctx.state_mut(|order| std::mem::replace(&mut order.payments.is_refunding_excess, true)) {
+        return;
+    }
+    refund_each_excess(ctx).await;
+    ctx.state_mut(|order| order.payments.is_refunding_excess = false);
+}
+
+async fn refund_each_excess(ctx: &Context) {
     let mut before = i64::MAX;
     loop {
         let found = ctx.state(|order| {

@@ -501,6 +501,12 @@ impl Payment {
             } else {
                 PaymentStatus::Pending
             }
+        } else if has(Coin::Due) && has(Coin::Free) {
+            if self.order.is_some() {
+                PaymentStatus::Captured
+            } else {
+                PaymentStatus::RefundDue
+            }
         } else if has(Coin::Due) && self.by_hand {
             PaymentStatus::RefundDue
         } else if has(Coin::Due) {
@@ -538,10 +544,10 @@ impl Payment {
             .sum();
         let reason = if self.capture_failed {
             Some(Concern::CaptureFailed)
-        } else if self.capture_refused {
-            Some(Concern::CaptureRefused)
         } else if self.voided {
             Some(Concern::AuthorisationEnded)
+        } else if self.capture_refused {
+            Some(Concern::CaptureRefused)
         } else {
             Some(Concern::CaptureShort).filter(|_| captured > 0)
         };
@@ -655,7 +661,7 @@ fn check_rules(balance: &Balance, context: &str) {
         let is_consistent = match balance.status(has_order) {
             PaymentStatus::Pending => captured == 0 && !balance.ended,
             PaymentStatus::Declined => captured == 0 || balance.returned,
-            PaymentStatus::Captured => due == 0 && refunded < captured,
+            PaymentStatus::Captured => (due == 0 || balance.available() > 0) && refunded < captured,
             PaymentStatus::Refunding => due > 0 || captured == 0,
             PaymentStatus::Refunded => refunded > 0 && balance.rest() == 0,
             PaymentStatus::RefundDue => due > 0 || (!has_order && balance.available() > 0),
