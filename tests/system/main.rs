@@ -24,6 +24,7 @@ mod idempotency;
 mod integration;
 mod mail;
 mod metrics;
+mod payments;
 mod queries;
 mod regressions;
 mod replay;

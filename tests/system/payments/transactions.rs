@@ -1,0 +1,610 @@
+//! One transaction pays one order and has one row, whichever interface reports it, and how often.
+
+use futures::future::join_all;
+use serde_json::{Value, json};
+
+use super::{
+    Adyen, Checkout, Entry, NOTHING, PAYING, Square, Standard, Stripe, TOTAL, audit_payloads,
+    cancel, count_audit_events, create_order, expect_end, intent_of, ledger_of, order_of,
+    post_stripe, report, run_cases, start_order, start_shop, wait_for_audit_event, work_list_about,
+    work_list_of,
+};
+use crate::{
+    api::ApiResponse,
+    harness::Harness,
+    settlements::WebhookSender,
+    stripe::localstripe::{API_KEY, Localstripe},
+};
+use payment_webhooks::SampleKind::{Captured, Paid, Refunded};
+
+async fn confirm(harness: &Harness, id: &str, transaction_id: &str, amount: f64) -> ApiResponse {
+    let confirmation = json!({"transaction_id": transaction_id, "amount": amount});
+    harness
+        .post(&format!("/orders/{id}/payment"), confirmation)
+        .await
+}
+
+async fn status_of(harness: &Harness, id: &str) -> Value {
+    harness.get(&format!("/orders/{id}/status")).await.body["status"].clone()
+}
+
+/// Asserts that the order refused this transaction of another order, and cancels it.
+async fn expect_refusal(harness: &Harness, id: &str, transaction_id: &str) {
+    assert_eq!(status_of(harness, id).await, "pending", "{transaction_id}");
+    let refusals = audit_payloads(harness, id, "request_refused").await;
+    assert_eq!(refusals.len(), 1, "{transaction_id}: {refusals:?}");
+    assert_eq!(refusals[0]["transaction_id"], transaction_id);
+    assert_eq!(refusals[0]["code"], "payment_id_in_use");
+    assert_eq!(refusals[0]["amount"].as_f64(), Some(50.0));
+    assert_eq!(work_list_of(harness, id).await, NOTHING, "{transaction_id}");
+    cancel(harness, id).await;
+}
+
+// PAY-01
+#[tokio::test]
+async fn transaction_of_one_order_never_pays_another() {
+    let harness = start_shop(&[]).await;
+    let of_provider = async |provider| {
+        let paid = create_order(&harness).await;
+        let transaction_id = format!("one-{provider}");
+        let kind = (provider, Paid);
+        assert_eq!(
+            report(&harness, kind, &paid, &transaction_id, TOTAL).await,
+            "applied",
+            "{provider}"
+        );
+        let other = create_order(&harness).await;
+        confirm(&harness, &other, &transaction_id, 50.0)
+            .await
+            .expect_problem(409, "payment_id_in_use");
+        expect_refusal(&harness, &other, &transaction_id).await;
+        // Adyen's event ids are made of signed fields, so its second event is a capture.
+        let kind = if provider == Adyen { Captured } else { Paid };
+        let third = create_order(&harness).await;
+        assert_eq!(
+            report(&harness, (provider, kind), &third, &transaction_id, TOTAL).await,
+            "known",
+            "{provider}"
+        );
+        expect_refusal(&harness, &third, &transaction_id).await;
+        expect_end(&harness, &paid, "delivered").await;
+        assert_eq!(
+            ledger_of(&harness, &transaction_id).await,
+            [Entry::paid(provider, &paid, 5_000)]
+        );
+        assert_eq!(work_list_of(&harness, &paid).await, NOTHING, "{provider}");
+    };
+    let of_api = async |provider| {
+        let paid = create_order(&harness).await;
+        let transaction_id = format!("api-{provider}");
+        confirm(&harness, &paid, &transaction_id, 50.0)
+            .await
+            .expect_status(200);
+        let other = create_order(&harness).await;
+        confirm(&harness, &other, &transaction_id, 50.0)
+            .await
+            .expect_problem(409, "payment_id_in_use");
+        expect_refusal(&harness, &other, &transaction_id).await;
+        let third = create_order(&harness).await;
+        let kind = (provider, Paid);
+        assert_eq!(
+            report(&harness, kind, &third, &transaction_id, TOTAL).await,
+            "known",
+            "{provider}"
+        );
+        expect_refusal(&harness, &third, &transaction_id).await;
+        expect_end(&harness, &paid, "delivered").await;
+        assert_eq!(
+            ledger_of(&harness, &transaction_id).await,
+            [Entry::paid(provider, &paid, 5_000)]
+        );
+    };
+    run_cases(PAYING.map(of_provider)).await;
+    run_cases(PAYING.map(of_api)).await;
+    harness.assert_invariants().await;
+}
+
+// PAY-02
+#[tokio::test]
+async fn late_event_of_confirmed_payment_is_known() {
+    let harness = start_shop(&[]).await;
+    let of_provider = async |provider| {
+        let id = create_order(&harness).await;
+        let transaction_id = format!("confirmed-{provider}");
+        confirm(&harness, &id, &transaction_id, 50.0)
+            .await
+            .expect_status(200);
+        expect_end(&harness, &id, "delivered").await;
+        assert_eq!(
+            ledger_of(&harness, &transaction_id).await,
+            [Entry::paid("external", &id, 5_000)]
+        );
+        let before = harness.audit_event_types(&id).await;
+        let kind = (provider, Paid);
+        for order in [id.as_str(), "an-order-of-nobody"] {
+            assert_eq!(
+                report(&harness, kind, order, &transaction_id, TOTAL).await,
+                "known",
+                "{provider}"
+            );
+        }
+        // The confirmation is repeated, too.
+        confirm(&harness, &id, &transaction_id, 50.0).await;
+        assert_eq!(
+            ledger_of(&harness, &transaction_id).await,
+            [Entry::paid(provider, &id, 5_000)]
+        );
+        assert_eq!(harness.audit_event_types(&id).await, before, "{provider}");
+        assert_eq!(work_list_of(&harness, &id).await, NOTHING, "{provider}");
+    };
+    run_cases(PAYING.map(of_provider)).await;
+    harness.assert_invariants().await;
+}
+
+// PAY-02, variant; PAY-05
+#[tokio::test]
+async fn event_of_refunded_payment_requests_no_refund() {
+    let harness = start_shop(&[("SHIPPING_DELAY", "60s")]).await;
+    let confirmed = async |provider| {
+        let id = create_order(&harness).await;
+        let transaction_id = format!("returned-{provider}");
+        confirm(&harness, &id, &transaction_id, 50.0)
+            .await
+            .expect_status(200);
+        harness.wait_for_status(&id, "preparing").await;
+        harness
+            .post(&format!("/orders/{id}/signals/cancel-payment"), json!({}))
+            .await
+            .expect_status(200);
+        wait_for_audit_event(&harness, &id, "payment_refunded").await;
+        cancel(&harness, &id).await;
+        let before = harness.audit_event_types(&id).await;
+        let movements = harness.provider_movements(&id).await;
+        let kind = (provider, Paid);
+        assert_eq!(
+            report(&harness, kind, &id, &transaction_id, TOTAL).await,
+            "known",
+            "{provider}"
+        );
+        assert_eq!(
+            ledger_of(&harness, &transaction_id).await,
+            [Entry::paid(provider, &id, 5_000).with_refunded(5_000)]
+        );
+        assert_eq!(harness.audit_event_types(&id).await, before, "{provider}");
+        assert_eq!(
+            harness.provider_movements(&id).await,
+            movements,
+            "{provider}"
+        );
+        assert_eq!(work_list_of(&harness, &id).await, NOTHING, "{provider}");
+    };
+    // The simulator cannot refund a payment of another provider, so an operator must.
+    let reported = async |provider| {
+        let id = create_order(&harness).await;
+        let transaction_id = format!("twice-{provider}");
+        let kind = (provider, Paid);
+        report(&harness, kind, &id, &transaction_id, TOTAL).await;
+        harness.wait_for_status(&id, "preparing").await;
+        cancel(&harness, &id).await;
+        let before = harness.audit_event_types(&id).await;
+        let due = [format!("refund_due 50.00 {transaction_id}")];
+        assert_eq!(work_list_of(&harness, &id).await, due, "{provider}");
+        let outcome = match provider {
+            Stripe => {
+                let session = json!({
+                    "id": format!("cs_{transaction_id}"), "payment_intent": transaction_id,
+                    "payment_status": "paid", "amount_total": 5_000, "currency": "usd",
+                    "client_reference_id": id,
+                });
+                let event_id = format!("evt-session-{id}");
+                post_stripe(&harness, &event_id, "checkout.session.completed", session).await
+            }
+            Adyen => report(&harness, (provider, Captured), &id, &transaction_id, TOTAL).await,
+            // Another amount makes it another event.
+            _ => report(&harness, kind, &id, &transaction_id, "50.0").await,
+        };
+        assert_eq!(outcome, "known", "{provider}");
+        assert_eq!(
+            ledger_of(&harness, &transaction_id).await,
+            [Entry::paid(provider, &id, 5_000).with_due(5_000)]
+        );
+        assert_eq!(harness.audit_event_types(&id).await, before, "{provider}");
+        assert_eq!(work_list_of(&harness, &id).await, due, "{provider}");
+    };
+    run_cases(PAYING.map(confirmed)).await;
+    run_cases(PAYING.map(reported)).await;
+    harness.assert_invariants().await;
+}
+
+// PAY-06
+#[tokio::test]
+async fn success_event_after_provider_refund_is_known() {
+    let harness = start_shop(&[]).await;
+    let of_provider = async |provider| {
+        let id = create_order(&harness).await;
+        let transaction_id = format!("refunded-{provider}");
+        report(&harness, (provider, Paid), &id, &transaction_id, TOTAL).await;
+        expect_end(&harness, &id, "delivered").await;
+        let kind = (provider, Refunded);
+        assert_eq!(
+            report(&harness, kind, &id, &transaction_id, TOTAL).await,
+            "recorded",
+            "{provider}"
+        );
+        let before = harness.audit_event_types(&id).await;
+        let kind = if provider == Adyen { Captured } else { Paid };
+        let outcome = match provider {
+            Stripe => {
+                let session = json!({
+                    "id": format!("cs_{transaction_id}"), "payment_intent": transaction_id,
+                    "payment_status": "paid", "amount_total": 5_000, "currency": "usd",
+                    "client_reference_id": id,
+                });
+                let event_id = format!("evt-late-session-{id}");
+                post_stripe(&harness, &event_id, "checkout.session.completed", session).await
+            }
+            _ => report(&harness, (provider, kind), &id, &transaction_id, "50.0").await,
+        };
+        assert_eq!(outcome, "known", "{provider}");
+        assert_eq!(
+            ledger_of(&harness, &transaction_id).await,
+            [Entry::paid(provider, &id, 5_000).with_refunded(5_000)]
+        );
+        assert_eq!(harness.audit_event_types(&id).await, before, "{provider}");
+        assert_eq!(work_list_of(&harness, &id).await, NOTHING, "{provider}");
+    };
+    run_cases(PAYING.map(of_provider)).await;
+    harness.assert_invariants().await;
+}
+
+// PAY-03
+#[tokio::test]
+async fn money_for_a_used_payment_id_is_due() {
+    let harness = start_shop(&[]).await;
+    let of_provider = async |provider| {
+        let mut order = order_of(TOTAL, "USD");
+        order["payment"] = json!({"payment_id": format!("P1-{provider}")});
+        let paid = start_order(&harness, order.clone()).await;
+        let refused = start_order(&harness, order.clone()).await;
+        let late = start_order(&harness, order).await;
+        let [first, second, third] = ["T1", "T2", "T3"].map(|name| format!("{name}-{provider}"));
+        let kind = (provider, Paid);
+        assert_eq!(
+            report(&harness, kind, &paid, &first, TOTAL).await,
+            "applied",
+            "{provider}"
+        );
+        assert_eq!(
+            report(&harness, kind, &refused, &second, TOTAL).await,
+            "refund_due",
+            "{provider}"
+        );
+        // The same money in another event, and a payment by the API, which it refuses.
+        let kind = if provider == Adyen { Captured } else { Paid };
+        let again = report(&harness, (provider, kind), &refused, &second, "50.0").await;
+        assert!(["refund_due", "known"].contains(&again.as_str()), "{again}");
+        confirm(&harness, &late, &third, 50.0)
+            .await
+            .expect_problem(409, "payment_id_in_use");
+        expect_end(&harness, &paid, "delivered").await;
+        for id in [&refused, &late] {
+            let view = expect_end(&harness, id, "failed").await;
+            assert_eq!(
+                view.failure.unwrap().code.as_str(),
+                "payment_id_in_use",
+                "{provider}"
+            );
+            let declined = audit_payloads(&harness, id, "payment_declined").await;
+            assert_eq!(declined[0]["amount"].as_f64(), Some(50.0), "{provider}");
+        }
+        assert_eq!(
+            ledger_of(&harness, &first).await,
+            [Entry::paid(provider, &paid, 5_000)]
+        );
+        assert_eq!(
+            ledger_of(&harness, &second).await,
+            [Entry::paid(provider, &refused, 5_000).with_due(5_000)]
+        );
+        assert_eq!(
+            work_list_about(&harness, &second).await,
+            [format!("refund_due 50.00 {second}")]
+        );
+        // The simulator refunds money of the API.
+        assert_eq!(
+            ledger_of(&harness, &third).await,
+            [Entry::paid("external", &late, 5_000).with_refunded(5_000)]
+        );
+        // The event of the money that the API reported. It is refunded once.
+        let again = report(&harness, (provider, Paid), &late, &third, TOTAL).await;
+        assert!(["known", "refunded"].contains(&again.as_str()), "{again}");
+        assert_eq!(
+            ledger_of(&harness, &third).await,
+            [Entry::paid(provider, &late, 5_000).with_refunded(5_000)]
+        );
+    };
+    run_cases(PAYING.map(of_provider)).await;
+    harness.assert_invariants().await;
+}
+
+// PAY-04
+#[tokio::test]
+async fn second_transaction_with_same_payment_id_is_due() {
+    let harness = start_shop(&[("DELIVERY", "auto:60s")]).await;
+    let of_provider = async |provider, delivered: bool| {
+        let payment_id = format!("P4-{provider}-{delivered}");
+        let mut order = order_of(TOTAL, "USD");
+        order["payment"] = json!({"payment_id": payment_id});
+        let id = start_order(&harness, order).await;
+        let transactions = ["first", "second"].map(|name| format!("{name}-{payment_id}"));
+        let pay = async |transaction_id: &str| {
+            if provider != Stripe {
+                return report(&harness, (provider, Paid), &id, transaction_id, TOTAL).await;
+            }
+            let mut intent = intent_of(&id, transaction_id, 5_000);
+            intent["metadata"]["payment_id"] = json!(payment_id);
+            let event_id = format!("evt-{transaction_id}");
+            post_stripe(&harness, &event_id, "payment_intent.succeeded", intent).await
+        };
+        assert_eq!(pay(&transactions[0]).await, "applied", "{provider}");
+        if delivered {
+            harness.wait_for_status(&id, "shipped").await;
+            harness
+                .post(&format!("/orders/{id}/signals/confirm-delivery"), json!({}))
+                .await
+                .expect_status(200);
+            expect_end(&harness, &id, "delivered").await;
+        }
+        assert_eq!(pay(&transactions[1]).await, "refund_due", "{provider}");
+        wait_for_audit_event(&harness, &id, "stray_payment_refund_due").await;
+        let entries = audit_payloads(&harness, &id, "stray_payment_refund_due").await;
+        assert_eq!(entries.len(), 1, "{provider}: {entries:?}");
+        assert_eq!(entries[0]["transaction_id"], transactions[1]);
+        assert_eq!(
+            ledger_of(&harness, &transactions[0]).await,
+            [Entry::paid(provider, &id, 5_000)]
+        );
+        assert_eq!(
+            ledger_of(&harness, &transactions[1]).await,
+            [Entry::paid(provider, &id, 5_000).with_due(5_000)]
+        );
+        assert_eq!(
+            work_list_of(&harness, &id).await,
+            [format!("refund_due 50.00 {}", transactions[1])]
+        );
+        if !delivered {
+            let body = harness.get(&format!("/orders/{id}")).await.body;
+            assert_eq!(body["payment_info"]["transaction_id"], transactions[0]);
+        }
+    };
+    run_cases(PAYING.map(|provider| of_provider(provider, false))).await;
+    run_cases(PAYING.map(|provider| of_provider(provider, true))).await;
+    harness.assert_invariants().await;
+}
+
+// PAY-07
+#[tokio::test]
+async fn subscription_session_and_its_intent_are_one_payment() {
+    let harness = start_shop(&[("SETTLEMENT_GRACE", "1s")]).await;
+    let session = |id: &str, amount: i64| {
+        json!({
+            "id": format!("cs_{id}"), "mode": "subscription", "payment_status": "paid",
+            "amount_total": amount, "currency": "usd", "payment_intent": null,
+            "invoice": format!("in_{id}"), "client_reference_id": id,
+        })
+    };
+    let intent = |id: &str, amount: i64| {
+        let mut intent = intent_of(id, &format!("pi_{id}"), amount);
+        intent["metadata"] = json!({});
+        intent
+    };
+    let expect_one_payment = async |id: &str, amount: i64| {
+        expect_end(&harness, id, "delivered").await;
+        for name in ["cs", "pi"] {
+            assert_eq!(
+                ledger_of(&harness, &format!("{name}_{id}")).await,
+                [Entry::paid(Stripe, id, amount)]
+            );
+        }
+        assert_eq!(work_list_of(&harness, id).await, NOTHING);
+        assert_eq!(
+            work_list_about(&harness, &format!("pi_{id}")).await,
+            NOTHING
+        );
+        assert_eq!(
+            count_audit_events(&harness, id, "payment_confirmed").await,
+            1
+        );
+    };
+    // Stripe's documented order of the events, and the intent first.
+    let documented = async {
+        let id = start_order(&harness, order_of("51.07", "USD")).await;
+        let event_id = format!("evt-cs-{id}");
+        let completed = session(&id, 5_107);
+        assert_eq!(
+            post_stripe(&harness, &event_id, "checkout.session.completed", completed).await,
+            "applied"
+        );
+        let event_id = format!("evt-pi-{id}");
+        let succeeded = intent(&id, 5_107);
+        assert_eq!(
+            post_stripe(&harness, &event_id, "payment_intent.succeeded", succeeded).await,
+            "known"
+        );
+        expect_one_payment(&id, 5_107).await;
+    };
+    // Two subscriptions have the same price. The event of the invoice's payment has both ids.
+    let same_price = async {
+        let ids = [(); 2].map(|()| start_order(&harness, order_of("52.07", "USD")));
+        let ids = join_all(ids).await;
+        for id in &ids {
+            let event_id = format!("evt-cs-{id}");
+            let completed = session(id, 5_207);
+            assert_eq!(
+                post_stripe(&harness, &event_id, "checkout.session.completed", completed).await,
+                "applied"
+            );
+        }
+        for id in &ids {
+            let payment = json!({
+                "id": format!("inpay_{id}"), "object": "invoice_payment", "amount_paid": 5_207,
+                "currency": "usd", "invoice": format!("in_{id}"), "status": "paid",
+                "payment": {"type": "payment_intent", "payment_intent": format!("pi_{id}")},
+            });
+            let event_id = format!("evt-inpay-{id}");
+            assert_eq!(
+                post_stripe(&harness, &event_id, "invoice_payment.paid", payment).await,
+                "known"
+            );
+            let event_id = format!("evt-pi-{id}");
+            let succeeded = intent(id, 5_207);
+            assert_eq!(
+                post_stripe(&harness, &event_id, "payment_intent.succeeded", succeeded).await,
+                "known"
+            );
+        }
+        for id in &ids {
+            expect_one_payment(id, 5_207).await;
+        }
+    };
+    futures::join!(documented, same_price);
+    harness.assert_invariants().await;
+}
+
+// PAY-08
+#[tokio::test]
+async fn paid_invoice_pays_the_order_it_names() {
+    let harness = start_shop(&[]).await;
+    // Older API versions name the intent, newer ones list the payments.
+    let invoices = [
+        json!({"payment_intent": "pi_invoice_old"}),
+        json!({"payments": {"data": [{"payment": {
+            "type": "payment_intent", "payment_intent": "pi_invoice_new",
+        }}]}}),
+    ];
+    let pay = async |(number, more): (usize, Value)| {
+        let id = create_order(&harness).await;
+        let mut invoice = json!({
+            "id": format!("in_{number}"), "object": "invoice", "amount_paid": 5_000, "currency": "usd",
+            "metadata": {"order_id": id},
+        });
+        let fields = more.as_object().unwrap().clone();
+        invoice.as_object_mut().unwrap().extend(fields);
+        let event_id = format!("evt-invoice-{number}");
+        assert_eq!(
+            post_stripe(&harness, &event_id, "invoice.paid", invoice.clone()).await,
+            "applied"
+        );
+        let event_id = format!("evt-invoice-succeeded-{number}");
+        assert_eq!(
+            post_stripe(&harness, &event_id, "invoice.payment_succeeded", invoice).await,
+            "known"
+        );
+        expect_end(&harness, &id, "delivered").await;
+        let intent = ["pi_invoice_old", "pi_invoice_new"][number];
+        assert_eq!(
+            ledger_of(&harness, intent).await,
+            [Entry::paid(Stripe, &id, 5_000)]
+        );
+        assert_eq!(work_list_of(&harness, &id).await, NOTHING);
+    };
+    run_cases(invoices.into_iter().enumerate().map(pay)).await;
+    // Stripe does not have money that was paid elsewhere, so an operator must look.
+    let id = create_order(&harness).await;
+    let elsewhere = json!({
+        "id": "in_elsewhere", "object": "invoice", "amount_paid": 5_000, "currency": "usd",
+        "metadata": {"order_id": id}, "paid_out_of_band": true,
+    });
+    assert_eq!(
+        post_stripe(&harness, "evt-elsewhere", "invoice.paid", elsewhere).await,
+        "unconfirmed"
+    );
+    assert_eq!(status_of(&harness, &id).await, "pending");
+    let listed = work_list_of(&harness, &id).await;
+    assert_eq!(listed, ["unconfirmed unknown in_elsewhere"]);
+    cancel(&harness, &id).await;
+    assert_eq!(work_list_of(&harness, &id).await, NOTHING);
+    harness.assert_invariants().await;
+}
+
+// PAY-05 with a provider that refunds
+#[tokio::test]
+async fn stripe_refunds_cancelled_order_once() {
+    let Some(books) = Localstripe::start().await else {
+        return;
+    };
+    let settings = [
+        ("PAYMENT_PROVIDER", "stripe"),
+        ("STRIPE_API_KEY", API_KEY),
+        ("STRIPE_API_BASE", books.url.as_str()),
+        ("SHIPPING_DELAY", "60s"),
+    ];
+    let harness = start_shop(&settings).await;
+    let id = create_order(&harness).await;
+    let intent = books.create_paid_intent(5_000, "usd", &id).await;
+    let event_id = format!("evt-{id}");
+    let succeeded = intent_of(&id, &intent, 5_000);
+    assert_eq!(
+        post_stripe(&harness, &event_id, "payment_intent.succeeded", succeeded).await,
+        "applied"
+    );
+    harness.wait_for_status(&id, "preparing").await;
+    cancel(&harness, &id).await;
+    let before = harness.audit_event_types(&id).await;
+    let session = json!({
+        "id": format!("cs_{id}"), "payment_intent": intent, "payment_status": "paid",
+        "amount_total": 5_000, "currency": "usd", "client_reference_id": id,
+    });
+    let event_id = format!("evt-session-{id}");
+    assert_eq!(
+        post_stripe(&harness, &event_id, "checkout.session.completed", session).await,
+        "known"
+    );
+    assert_eq!(
+        ledger_of(&harness, &intent).await,
+        [Entry::paid(Stripe, &id, 5_000).with_refunded(5_000)]
+    );
+    assert_eq!(harness.audit_event_types(&id).await, before);
+    assert_eq!(books.list_refunds().await.len(), 1);
+    assert_eq!(work_list_of(&harness, &id).await, NOTHING);
+    harness.assert_invariants().await;
+}
+
+/// The order of the reports does not matter: two orders and the API compete for one transaction.
+#[tokio::test]
+async fn concurrent_claims_pay_exactly_one_order() {
+    let harness = start_shop(&[]).await;
+    let of_provider = async |provider| {
+        let ids = join_all([(); 3].map(|()| create_order(&harness))).await;
+        let transaction_id = format!("raced-{provider}");
+        let sender = WebhookSender::new(&harness, provider);
+        let event = sender.payment(&ids[0], &transaction_id, TOTAL);
+        let (webhook, first, second) = futures::join!(
+            sender.send_event(Paid, &event, "race"),
+            confirm(&harness, &ids[1], &transaction_id, 50.0),
+            confirm(&harness, &ids[2], &transaction_id, 50.0),
+        );
+        assert_eq!(webhook, 200);
+        let outcome = harness
+            .wait_for_outcome(&sender.event_id(Paid, &event, "race"))
+            .await;
+        let won = [
+            outcome == "applied",
+            first.status == 200,
+            second.status == 200,
+        ];
+        let winners: Vec<_> = ids.iter().zip(won).filter(|(_, won)| *won).collect();
+        let [(winner, _)] = winners.as_slice() else {
+            panic!("{provider}: {outcome}, {first:?}, {second:?}");
+        };
+        expect_end(&harness, winner, "delivered").await;
+        for loser in ids.iter().filter(|id| id != winner) {
+            assert_eq!(status_of(&harness, loser).await, "pending", "{provider}");
+            cancel(&harness, loser).await;
+        }
+        let expected = Entry::paid(provider, winner, 5_000);
+        assert_eq!(ledger_of(&harness, &transaction_id).await, [expected]);
+    };
+    let providers = [Stripe, Adyen, Standard, Square, Checkout];
+    run_cases(providers.map(of_provider)).await;
+    harness.assert_invariants().await;
+}

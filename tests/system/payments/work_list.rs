@@ -1,0 +1,482 @@
+//! The work list: entries that events or operators close, the advice for each of them, and captures
+//! after dispatch.
+
+use serde_json::{Value, json};
+
+use super::{
+    PAYING, cancel, create_order,
+    events::{
+        Payer, Raw, TOTAL, get_json, orderflow, orderflow_json, run_cases, standard, stripe,
+        unique, wait_for_outcome,
+    },
+    order_of, start_shop,
+};
+use crate::{
+    harness::Harness,
+    settlements::WebhookSender,
+    webhooks::{sign_as, test_secrets},
+};
+use domain::WebhookProvider::{GoCardless, Mollie, Shopify, Standard, Stripe};
+use payment_webhooks::Message;
+use store::simulator::{Fault, add_fault};
+
+/// PAY-39
+#[tokio::test]
+async fn refund_due_closes_when_the_refund_is_reported() {
+    let harness = start_shop(&[]).await;
+    run_cases(PAYING, async |provider| {
+        let payer = Payer::start(&harness, provider).await;
+        cancel(&harness, &payer.order).await;
+        assert_eq!(payer.send(&payer.pays()).await, "refund_due", "{provider}");
+        payer
+            .wait_for_books("refund_due: captured=5000 due=5000")
+            .await;
+        payer.wait_for_attention(&["refund_due 50.00"]).await;
+        let entries = payer.attention_entries().await;
+        assert_eq!(entries[0]["provider"], provider.as_str());
+        assert_eq!(entries[0]["order_status"], "cancelled");
+        let step = entries[0]["next_step"].as_str().unwrap();
+        assert!(
+            step.starts_with(&format!("refund {} at", payer.transaction)),
+            "{step}"
+        );
+        assert_eq!(payer.send(&payer.refunds("part", 2_000)).await, "recorded");
+        payer.wait_for_attention(&["refund_due 30.00"]).await;
+        assert_eq!(payer.send(&payer.refunds("rest", 3_000)).await, "recorded");
+        payer
+            .wait_for_books("refunded: captured=5000 refunded=5000")
+            .await;
+        payer.wait_for_attention(&[]).await;
+        // A repeated report of the payment opens no entry.
+        if provider != domain::WebhookProvider::Adyen {
+            payer.send(&payer.again(&payer.pays())).await;
+        }
+        payer.wait_for_attention(&[]).await;
+        payer
+            .wait_for_books("refunded: captured=5000 refunded=5000")
+            .await;
+    })
+    .await;
+    harness.assert_invariants().await;
+}
+
+/// Money that names no order closes with its refund or by an operator.
+#[tokio::test]
+async fn unmatched_payment_is_closed_by_refund_or_operator() {
+    let harness = start_shop(&[("SETTLEMENT_GRACE", "0s")]).await;
+    let unmatched = async || {
+        let payer = Payer::of_order(&harness, Stripe, "none");
+        let intent = json!({
+            "id": payer.transaction, "object": "payment_intent", "amount": TOTAL,
+            "amount_received": TOTAL, "currency": "usd", "metadata": {},
+        });
+        let raw = stripe("payment_intent.succeeded", intent);
+        assert_eq!(payer.send(&raw).await, "refund_due");
+        payer
+            .wait_for_books("refund_due: captured=5000 unmatched=5000")
+            .await;
+        let entry = entry_about(&harness, &payer.transaction).await.unwrap();
+        assert_eq!(entry["concern"], "unmatched");
+        assert_eq!(entry["amount"].as_f64(), Some(50.0));
+        assert_eq!(entry["order_id"], Value::Null);
+        (payer, entry)
+    };
+    let (refunded, _) = unmatched().await;
+    refunded.send(&refunded.refunds("all", TOTAL)).await;
+    refunded
+        .wait_for_books("refunded: captured=5000 refunded=5000")
+        .await;
+    assert_eq!(entry_about(&harness, &refunded.transaction).await, None);
+
+    let (resolved, entry) = unmatched().await;
+    let id = entry["id"].as_str().unwrap();
+    resolve(&harness, id, "paid back by bank transfer")
+        .await
+        .unwrap();
+    assert_eq!(entry_about(&harness, &resolved.transaction).await, None);
+    let shown = orderflow_json(&harness, &["money", "show", &resolved.transaction]).await;
+    assert_eq!(shown["entry"], Value::Null);
+    let movements = shown["payments"][0]["movements"].as_array().unwrap();
+    assert!(
+        movements
+            .iter()
+            .any(|movement| movement["kind"] == "resolved"),
+        "{shown}"
+    );
+    harness.assert_invariants().await;
+}
+
+/// Returns the entry about a transaction from the whole work list.
+async fn entry_about(harness: &Harness, transaction: &str) -> Option<Value> {
+    let list = get_json(harness, "/payments/attention?limit=200").await;
+    let entries = list["entries"].as_array().unwrap();
+    let mut found = entries
+        .iter()
+        .filter(|entry| entry["transaction_id"] == transaction);
+    let entry = found.next().cloned();
+    assert_eq!(found.next(), None);
+    entry
+}
+
+async fn resolve(harness: &Harness, id: &str, note: &str) -> Result<String, String> {
+    orderflow(harness, &["money", "resolve", id, "--note", note]).await
+}
+
+#[tokio::test]
+async fn operator_lists_shows_and_resolves_entries() {
+    let harness = start_shop(&[]).await;
+    let empty = orderflow(&harness, &["money", "list"]).await.unwrap();
+    assert_eq!(empty.trim(), "no money needs an operator");
+    let due = Payer::start(&harness, Stripe).await;
+    cancel(&harness, &due.order).await;
+    due.send(&due.pays()).await;
+    due.wait_for_attention(&["refund_due 50.00"]).await;
+    let disputed = Payer::paid(&harness, Standard).await;
+    disputed.wait_for_end("delivered").await;
+    disputed.send(&disputed.disputes("lost")).await;
+    disputed.wait_for_attention(&["dispute_lost 50.00"]).await;
+
+    // The interfaces agree, and filters apply.
+    let listed = orderflow_json(&harness, &["money", "list"]).await;
+    let served = get_json(&harness, "/payments/attention").await;
+    assert_eq!(listed, served["entries"]);
+    let concerns: Vec<_> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| &entry["concern"])
+        .collect();
+    assert_eq!(concerns, [&json!("refund_due"), &json!("dispute_lost")]);
+    for (filter, value) in [("--order", due.order.as_str()), ("--concern", "refund_due")] {
+        let filtered = orderflow_json(&harness, &["money", "list", filter, value]).await;
+        assert_eq!(filtered, json!([listed[0]]), "{filter}");
+    }
+    let filtered = get_json(&harness, "/payments/attention?concern=dispute_lost").await;
+    assert_eq!(filtered["entries"], json!([listed[1]]));
+    let limited = get_json(&harness, "/payments/attention?limit=1").await;
+    assert_eq!(limited["entries"], json!([listed[0]]));
+    harness
+        .get("/payments/attention?concern=nope")
+        .await
+        .expect_problem(422, "invalid_query");
+    let table = orderflow(&harness, &["money", "list"]).await.unwrap();
+    for text in [
+        "refund_due",
+        "dispute_lost",
+        "50.00",
+        &due.transaction,
+        &disputed.order,
+    ] {
+        assert!(table.contains(text), "{text}: {table}");
+    }
+
+    let id = listed[0]["id"].as_str().unwrap();
+    let shown = orderflow_json(&harness, &["money", "show", id]).await;
+    assert_eq!(shown["entry"], listed[0]);
+    assert_eq!(shown["payments"][0]["status"], "refund_due");
+    let text = orderflow(&harness, &["money", "show", id]).await.unwrap();
+    assert!(
+        text.contains("next step") && text.contains("refund_due"),
+        "{text}"
+    );
+
+    let closed = resolve(&harness, id, "refunded in the dashboard")
+        .await
+        .unwrap();
+    assert!(closed.starts_with(&format!("closed: {id}")), "{closed}");
+    due.wait_for_attention(&[]).await;
+    assert_eq!(
+        due.wait_for_audit_event("payment_concern_resolved").await,
+        1
+    );
+    let audit = get_json(&harness, &format!("/orders/{}/events?limit=500", due.order)).await;
+    let events = audit["events"].as_array().unwrap();
+    let resolved = events
+        .iter()
+        .find(|event| event["type"] == "payment_concern_resolved");
+    let payload = &resolved.unwrap()["payload"];
+    assert_eq!(payload["note"], "refunded in the dashboard", "{payload}");
+    assert_eq!(payload["concern"], "refund_due");
+    let again = resolve(&harness, id, "again").await.unwrap_err();
+    assert!(again.contains("not found or already closed"), "{again}");
+    let unknown = orderflow(&harness, &["money", "show", "pi_unknown"])
+        .await
+        .unwrap_err();
+    assert!(unknown.contains("pi_unknown"), "{unknown}");
+
+    let id = listed[1]["id"].as_str().unwrap();
+    resolve(&harness, id, "written off").await.unwrap();
+    disputed.wait_for_attention(&[]).await;
+    // A loss that grows opens the entry again.
+    let more = standard(
+        "payment.disputed",
+        json!({
+            "order_id": disputed.order, "transaction_id": disputed.transaction, "amount": "10.00",
+            "currency": "USD", "stage": "lost", "dispute_id": "another",
+        }),
+    );
+    disputed.send(&more).await;
+    disputed.wait_for_attention(&["dispute_lost 60.00"]).await;
+    harness.assert_invariants().await;
+}
+
+/// PAY-41: the actions of GoCardless, topics of Shopify and types of Mollie that report no payment.
+#[tokio::test]
+async fn report_of_no_payment_never_advises_a_confirmation() {
+    let harness = start_shop(&[("RATE_LIMIT", "off")]).await;
+    let order = create_order(&harness).await;
+    let mut failures = Vec::new();
+    let mut confirmations = Vec::new();
+    let gocardless = WebhookSender::new(&harness, GoCardless);
+    for (action, is_payment) in [
+        ("confirmed", true),
+        ("failed", false),
+        ("cancelled", false),
+        ("charged_back", false),
+        ("late_failure_settled", false),
+        ("chargeback_settled", false),
+        ("customer_approval_denied", false),
+    ] {
+        let id = unique("EV");
+        let body = json!({"events": [{
+            "id": id, "resource_type": "payments", "action": action,
+            "links": {"payment": unique("PM")}, "resource_metadata": {"order_id": order},
+        }]});
+        assert_eq!(gocardless.post_body(&body).await, 204);
+        if is_payment {
+            &mut confirmations
+        } else {
+            &mut failures
+        }
+        .push(("gocardless", id));
+    }
+    for (topic, is_payment) in [
+        ("orders/paid", true),
+        ("refunds/create", false),
+        ("disputes/create", false),
+        ("orders/cancelled", false),
+    ] {
+        let id = unique("shopify");
+        let body = json!({"id": failures.len() + 1, "name": order});
+        let message = Message {
+            headers: vec![
+                ("x-shopify-topic", topic.to_owned()),
+                ("x-shopify-webhook-id", id.clone()),
+            ],
+            body: body.to_string().into_bytes(),
+        };
+        let sender = WebhookSender::new(&harness, Shopify);
+        let now = chrono::Utc::now().timestamp();
+        let message = sign_as(&test_secrets(Shopify), message, &id, now);
+        assert_eq!(sender.post_message(&message).await, 200);
+        if is_payment {
+            &mut confirmations
+        } else {
+            &mut failures
+        }
+        .push(("shopify", id));
+    }
+    for (event_type, is_payment) in [
+        ("payment-link.paid", true),
+        ("payment.failed", false),
+        ("payment.canceled", false),
+        ("refund.created", false),
+        ("chargeback.received", false),
+    ] {
+        let id = unique("event");
+        let body = json!({
+            "resource": "event", "id": id, "type": event_type, "entityId": unique("tr"),
+            "_embedded": {"entity": {"metadata": {"order_id": order}}},
+        });
+        assert_eq!(
+            WebhookSender::new(&harness, Mollie).post_body(&body).await,
+            200
+        );
+        if is_payment {
+            &mut confirmations
+        } else {
+            &mut failures
+        }
+        .push(("mollie", id));
+    }
+    for (events, is_payment) in [(&failures, false), (&confirmations, true)] {
+        run_cases(events, async |(provider, id)| {
+            assert_eq!(wait_for_outcome(&harness, id).await, "unconfirmed");
+            let shown = orderflow(&harness, &["webhooks", "show", id])
+                .await
+                .unwrap();
+            assert_eq!(shown.contains("confirm-payment"), is_payment, "{shown}");
+            let list = get_json(&harness, "/payments/attention?limit=200").await;
+            let entries = list["entries"].as_array().unwrap();
+            let name = format!("{provider}:{id}:unconfirmed");
+            assert!(
+                entries.iter().any(|entry| entry["id"] == name),
+                "{name}: {list}"
+            );
+        })
+        .await;
+    }
+    // An operator closes one of them; the others close with the order.
+    let (provider, id) = &confirmations[0];
+    let entry = format!("{provider}:{id}:unconfirmed");
+    resolve(&harness, &entry, "a test payment").await.unwrap();
+    let list = get_json(&harness, &format!("/payments/attention?order_id={order}")).await;
+    let left = list["entries"].as_array().unwrap().len();
+    assert_eq!(left, failures.len() + confirmations.len() - 1);
+    cancel(&harness, &order).await;
+    let list = get_json(&harness, &format!("/payments/attention?order_id={order}")).await;
+    assert_eq!(list["entries"], json!([]));
+    harness.assert_invariants().await;
+}
+
+/// A checkout that took no money is shown while the order waits, and closes with its payment.
+#[tokio::test]
+async fn unpaid_checkout_closes_when_the_order_is_paid() {
+    let harness = start_shop(&[("DELIVERY", "auto:50ms")]).await;
+    let payer = Payer::start(&harness, Stripe).await;
+    let session = stripe(
+        "checkout.session.completed",
+        json!({
+            "id": unique("cs"), "payment_intent": null, "payment_status": "no_payment_required",
+            "amount_total": 0, "currency": "usd", "client_reference_id": payer.order,
+        }),
+    );
+    assert_eq!(payer.send(&session).await, "recorded");
+    payer.wait_for_attention(&["completed_unpaid 0.00"]).await;
+    let event = Raw {
+        event_id: unique("EV"),
+        body: Value::Null,
+    };
+    let body = json!({"events": [{
+        "id": event.event_id, "resource_type": "payments", "action": "confirmed",
+        "links": {"payment": unique("PM")}, "resource_metadata": {"order_id": payer.order},
+    }]});
+    assert_eq!(
+        WebhookSender::new(&harness, GoCardless)
+            .post_body(&body)
+            .await,
+        204
+    );
+    payer
+        .wait_for_attention(&["completed_unpaid 0.00", "unconfirmed unknown"])
+        .await;
+    payer.send(&payer.pays()).await;
+    payer.wait_for_end("delivered").await;
+    payer.wait_for_attention(&[]).await;
+    harness.assert_invariants().await;
+}
+
+/// The settings of a shop that charges at the simulator and captures after dispatch.
+const ON_DISPATCH: &[(&str, &str)] = &[("PAYMENT", "auto"), ("CAPTURE", "on_dispatch")];
+
+/// Starts an order that is charged, and returns its payer with the simulator's transaction.
+async fn start_charged(harness: &Harness, faults: &[(&str, Fault, i32)]) -> String {
+    let id = unique("captured-later");
+    for (operation, fault, times) in faults {
+        add_fault(&harness.pool, operation, &id, *fault, *times)
+            .await
+            .unwrap();
+    }
+    let mut order = order_of("50.00", "USD");
+    order["payment"] = json!({"payment_id": format!("pmt-{id}")});
+    harness
+        .post(&format!("/orders/{id}/start"), order)
+        .await
+        .expect_status(202);
+    id
+}
+
+/// Returns the payer of a charged order, whose transaction the simulator has named.
+async fn payer_of<'a>(harness: &'a Harness, id: &str) -> Payer<'a> {
+    let mut payer = Payer::of_order(harness, Standard, id);
+    let rows = store::transactions::find(&harness.pool, id).await.unwrap();
+    payer.transaction = rows[0].transaction_id.clone().unwrap();
+    payer
+}
+
+#[tokio::test]
+async fn authorised_payment_is_captured_after_dispatch() {
+    let settings = [ON_DISPATCH, &[("DELIVERY", "confirm")]].concat();
+    let harness = start_shop(&settings).await;
+    // The capture succeeds, is repeated after faults, or its response is lost.
+    let faults: [&[(&str, Fault, i32)]; 3] = [
+        &[],
+        &[("capture", Fault::Fail, 2)],
+        &[("capture", Fault::Lose, 1)],
+    ];
+    run_cases(faults, async |faults| {
+        let id = start_charged(&harness, faults).await;
+        harness.wait_for_status(&id, "shipped").await;
+        let payer = payer_of(&harness, &id).await;
+        payer.wait_for_audit_event("payment_captured").await;
+        let kinds = payer.audit_kinds().await;
+        let position = |kind: &str| kinds.iter().position(|known| known == kind).unwrap();
+        assert!(
+            position("payment_authorised") < position("order_shipped"),
+            "{kinds:?}"
+        );
+        assert!(
+            position("order_shipped") < position("payment_captured"),
+            "{kinds:?}"
+        );
+        assert_eq!(payer.count_audit_events("payment_captured").await, 1);
+        assert_eq!(
+            harness.provider_movements(&id).await,
+            ["authorise", "capture"]
+        );
+        payer
+            .wait_for_books("captured: captured=5000 allocated=5000")
+            .await;
+        payer.wait_for_attention(&[]).await;
+        payer.assert_one_status("captured").await;
+        payer.deliver().await;
+        payer.assert_status("delivered", "captured").await;
+    })
+    .await;
+    harness.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn refused_capture_after_dispatch_needs_an_operator() {
+    let settings = [ON_DISPATCH, &[("DELIVERY", "confirm")]].concat();
+    let harness = start_shop(&settings).await;
+    let id = start_charged(&harness, &[("capture", Fault::Decline, 1)]).await;
+    harness.wait_for_status(&id, "shipped").await;
+    let payer = payer_of(&harness, &id).await;
+    assert_eq!(
+        payer.wait_for_audit_event("payment_capture_failed").await,
+        1
+    );
+    payer.wait_for_attention(&["capture_refused 50.00"]).await;
+    assert_eq!(harness.provider_movements(&id).await, ["authorise"]);
+    payer.assert_one_status("pending").await;
+    payer.deliver().await;
+    payer.wait_for_attention(&["capture_refused 50.00"]).await;
+    let entries = payer.attention_entries().await;
+    assert_eq!(entries[0]["provider"], "simulator");
+    let entry = entries[0]["id"].as_str().unwrap();
+    resolve(&harness, entry, "paid in the shop").await.unwrap();
+    payer.wait_for_attention(&[]).await;
+    assert_eq!(
+        payer.wait_for_audit_event("payment_concern_resolved").await,
+        1
+    );
+    harness.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn authorisation_of_cancelled_order_is_never_captured() {
+    let settings = [ON_DISPATCH, &[("SHIPPING_DELAY", "10m")]].concat();
+    let harness = start_shop(&settings).await;
+    let id = start_charged(&harness, &[]).await;
+    harness.wait_for_status(&id, "preparing").await;
+    let payer = payer_of(&harness, &id).await;
+    assert_eq!(payer.count_audit_events("payment_authorised").await, 1);
+    payer.wait_for_books("pending:").await;
+    cancel(&harness, &id).await;
+    assert_eq!(harness.provider_movements(&id).await, ["authorise", "void"]);
+    payer.wait_for_books("declined:").await;
+    payer.wait_for_attention(&[]).await;
+    payer.assert_status("cancelled", "declined").await;
+    harness.assert_invariants().await;
+}
