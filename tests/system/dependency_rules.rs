@@ -60,6 +60,18 @@ fn rule(name: &str) -> Option<Rule> {
                 "tokio",
             ],
         ),
+        // HTTP calls to payment providers, without the database and without Temporal.
+        "payment-providers" => (
+            &["domain", "settings"],
+            &[
+                "axum",
+                "lambda_http",
+                "sqlx",
+                "temporalio-client",
+                "temporalio-sdk",
+                "tonic",
+            ],
+        ),
         "telemetry" => (
             &["settings"],
             &["axum", "lambda_http", "sqlx", "temporalio-client"],
@@ -136,6 +148,7 @@ fn rule(name: &str) -> Option<Rule> {
                 "contract",
                 "domain",
                 "order-client",
+                "payment-providers",
                 "settings",
                 "store",
                 "telemetry",

@@ -6,14 +6,15 @@ use chrono::DateTime;
 
 use crate::shared_servers::shared_servers;
 use domain::{
-    AuditEventType, Money, OrderId, OrderState, PaymentId, PaymentStatus, Sku, TransactionId,
+    AuditEventType, Money, Movement, MovementKind, OrderId, OrderState, PaymentId, PaymentStatus,
+    Sku, TransactionId,
 };
 use store::{
     PgPool,
     inventory::{self, Reservation, Stock},
+    ledger::{self, Charge},
     orders::{self, OrderProjection, RowOwner},
     outbox::{self, MailOutcome},
-    payments::{self, Claim, Payment},
 };
 
 /// Creates an order for two pieces of `SKU-1`, received and validated.
@@ -425,39 +426,47 @@ async fn late_duplicate_does_not_recapture_refunded_payment() {
     let (pool, record) = create_order("idempotency_payment").await;
     let payment_id = PaymentId::parse("pmt-1").unwrap();
     let capture = TransactionId::parse("txn-1").unwrap();
-    let payment = Payment {
+    let charge = Charge {
         payment_id: &payment_id,
         amount: Money::from_minor(1_000, domain::Currency::DEFAULT).unwrap(),
         provider: "simulator",
         payment_method: None,
-        status: PaymentStatus::Pending,
-        transaction_id: None,
     };
     for _ in 0..2 {
-        let claimed = payments::claim(&pool, projection(&record, 2), payment)
-            .await
-            .unwrap();
-        assert!(
-            matches!(claimed, Claim::Ours(standing) if standing.status == PaymentStatus::Pending)
-        );
-    }
-    let settle = async |status, transaction| {
-        payments::record_status(&pool, &payment_id, status, transaction)
+        let claimed = ledger::claim_charge(&pool, projection(&record, 2), charge)
             .await
             .unwrap()
+            .unwrap();
+        assert_eq!(claimed.status, PaymentStatus::Pending);
+    }
+    let captured = Movement::new(MovementKind::CapturedTotal, "charge", Some(1_000));
+    let add = async |movement: &Movement| {
+        let movements = std::slice::from_ref(movement);
+        ledger::record(&pool, &payment_id, Some(&capture), movements)
+            .await
+            .unwrap()
+            .unwrap()
     };
-    settle(PaymentStatus::Refunding, None).await;
-    settle(PaymentStatus::Refunded, Some(&capture)).await;
-    settle(PaymentStatus::Captured, Some(&capture)).await;
-    settle(PaymentStatus::Refunding, None).await;
-    let standing = payments::read_standing(&pool, &record.order_id, &payment_id)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        (standing.status, standing.transaction_id.as_deref()),
-        (PaymentStatus::Refunded, Some("txn-1"))
-    );
+    let request = async || {
+        ledger::request_refund(&pool, &record.order_id, &payment_id, None, None)
+            .await
+            .unwrap()
+            .unwrap()
+    };
+    // The response of the charge is lost; the refund finds the capture and refunds it.
+    request().await;
+    add(&Movement::new(
+        MovementKind::RefundedTotal,
+        "refund",
+        Some(1_000),
+    ))
+    .await;
+    add(&captured).await;
+    add(&captured).await;
+    let last = request().await;
+    assert_eq!(last.balance.status(true), PaymentStatus::Refunded);
+    assert_eq!(last.transaction_id, Some(capture.clone()));
+    assert_eq!((last.balance.captured, last.balance.due), (1_000, 0));
 }
 
 /// A timed-out activity can stop at any await point. The next one must find a clean connection.

@@ -33,6 +33,7 @@ mod schema;
 mod settings_source;
 mod settlements;
 mod shared_servers;
+mod shipping_races;
 mod status_report;
 mod stripe;
 mod time_skipping;

@@ -129,6 +129,15 @@ async fn record_missing_histories() {
     ] {
         save_history(&client, name, workflow_id).await;
     }
+    let harness = crate::shipping_races::run_stopped_orders().await;
+    for name in ["stopped-unshipped", "stopped-in-recall"] {
+        save_history(
+            &harness.connect_to_temporal().await,
+            name,
+            &format!("order-{name}"),
+        )
+        .await;
+    }
     let harness = crate::settlements::run_webhook_orders().await;
     for (name, workflow_id) in [
         ("paid-by-notification", "order-notified"),

@@ -5,6 +5,7 @@ mod failures;
 pub(crate) mod localstripe;
 mod proxy;
 mod requests;
+mod search;
 pub(crate) mod tools;
 mod webhooks;
 

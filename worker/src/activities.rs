@@ -5,10 +5,13 @@
 //! counts (see `workflows::policies`).
 
 mod order;
+mod recall;
+mod refund;
 mod settlement;
 mod shipping;
 
 pub use order::OrderActivities;
+pub use recall::RecallActivities;
 pub use settlement::SettlementActivities;
 pub use shipping::ShippingActivities;
 use std::time::Duration;

@@ -4,8 +4,19 @@ mod simulator;
 
 use futures::future::BoxFuture;
 
-use domain::OrderId;
+use domain::{Address, LineItem, OrderId};
 pub use simulator::Simulator;
+
+/// A parcel for the carrier to take.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Consignment {
+    pub shipment_id: String,
+    /// The order's id, as the sender's reference.
+    pub reference: OrderId,
+    /// `None` if the order has no address. A carrier that needs one refuses the parcel.
+    pub address: Option<Address>,
+    pub contents: Vec<LineItem>,
+}
 
 /// A parcel that the carrier has accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +46,7 @@ pub trait Carrier: Send + Sync + 'static {
     /// Hands the parcel to the carrier. A repeated call returns the first result.
     fn dispatch<'a>(
         &'a self,
-        order_id: &'a OrderId,
-        shipment_id: &'a str,
+        consignment: &'a Consignment,
     ) -> BoxFuture<'a, Result<Parcel, CarrierError>>;
 
     /// Makes sure that the carrier never accepts the parcel, or finds out that it has.

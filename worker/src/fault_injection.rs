@@ -6,6 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use futures::{FutureExt, future::BoxFuture};
 use temporalio_common::ActivityDefinition;
 use temporalio_sdk::{
@@ -14,10 +15,13 @@ use temporalio_sdk::{
 };
 
 use crate::{
-    carrier::{Carrier, CarrierError, Parcel, Recalled},
-    payment::{Charge, ChargeRequest, OutcomeUnknown, PaymentProvider, Refund, RefundRequest},
+    carrier::{Carrier, CarrierError, Consignment, Parcel, Recalled},
+    payment::{
+        Capture, CaptureRequest, Charge, ChargeRequest, FoundPayment, OutcomeUnknown,
+        PaymentProvider, ProviderCall, Refund, RefundRequest,
+    },
 };
-use domain::{OrderId, Span};
+use domain::{OrderId, Span, TransactionId};
 use workflows::activity::{
     CancelShipment, ChargePayment, DispatchCarrier, RefundPayment, SettlePayment,
 };
@@ -103,31 +107,51 @@ pub(crate) struct FlakyProvider {
     pub(crate) flaky: Flaky,
 }
 
+impl FlakyProvider {
+    fn inject<'a, T: Send + 'a>(&'a self, call: ProviderCall<'a, T>) -> ProviderCall<'a, T> {
+        self.flaky
+            .inject(call)
+            .map(|answer| {
+                answer.unwrap_or_else(|simulated| Err(OutcomeUnknown(simulated.to_string())))
+            })
+            .boxed()
+    }
+}
+
 impl PaymentProvider for FlakyProvider {
     fn name(&self) -> &'static str {
         self.provider.name()
     }
 
-    fn charge<'a>(
-        &'a self,
-        request: &'a ChargeRequest,
-    ) -> BoxFuture<'a, Result<Charge, OutcomeUnknown>> {
-        let call = self.flaky.inject(self.provider.charge(request));
-        call.map(|answer| {
-            answer.unwrap_or_else(|simulated| Err(OutcomeUnknown(simulated.to_string())))
-        })
-        .boxed()
+    fn charge<'a>(&'a self, request: &'a ChargeRequest) -> ProviderCall<'a, Charge> {
+        self.inject(self.provider.charge(request))
     }
 
-    fn refund<'a>(
+    fn capture<'a>(&'a self, request: &'a CaptureRequest) -> ProviderCall<'a, Capture> {
+        self.inject(self.provider.capture(request))
+    }
+
+    fn refund<'a>(&'a self, request: &'a RefundRequest) -> ProviderCall<'a, Refund> {
+        self.inject(self.provider.refund(request))
+    }
+
+    fn find_payments<'a>(
         &'a self,
-        request: &'a RefundRequest,
-    ) -> BoxFuture<'a, Result<Refund, OutcomeUnknown>> {
-        let call = self.flaky.inject(self.provider.refund(request));
-        call.map(|answer| {
-            answer.unwrap_or_else(|simulated| Err(OutcomeUnknown(simulated.to_string())))
-        })
-        .boxed()
+        order_id: &'a OrderId,
+        since: DateTime<Utc>,
+    ) -> ProviderCall<'a, Vec<FoundPayment>> {
+        self.inject(self.provider.find_payments(order_id, since))
+    }
+
+    fn find_payment<'a>(
+        &'a self,
+        transaction_id: &'a TransactionId,
+    ) -> ProviderCall<'a, Option<FoundPayment>> {
+        self.inject(self.provider.find_payment(transaction_id))
+    }
+
+    fn list_payments(&self, since: DateTime<Utc>) -> ProviderCall<'_, Option<Vec<FoundPayment>>> {
+        self.inject(self.provider.list_payments(since))
     }
 }
 
@@ -144,12 +168,9 @@ impl Carrier for FlakyCarrier {
 
     fn dispatch<'a>(
         &'a self,
-        order_id: &'a OrderId,
-        shipment_id: &'a str,
+        consignment: &'a Consignment,
     ) -> BoxFuture<'a, Result<Parcel, CarrierError>> {
-        let call = self
-            .flaky
-            .inject(self.carrier.dispatch(order_id, shipment_id));
+        let call = self.flaky.inject(self.carrier.dispatch(consignment));
         call.map(|answer| {
             answer.unwrap_or_else(|simulated| Err(CarrierError(simulated.to_string())))
         })

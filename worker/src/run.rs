@@ -20,12 +20,14 @@ use tokio::{
 
 use crate::{
     WorkerSettings,
-    activities::{OrderActivities, SettlementActivities, ShippingActivities},
+    activities::{OrderActivities, RecallActivities, SettlementActivities, ShippingActivities},
     activity_metrics::Measured,
     carrier::{self, Carrier},
     fault_injection::{FlakyCarrier, FlakyProvider},
     health, mail,
-    payment::{PaymentProvider, ProviderSettings, Simulator, Stripe},
+    payment::{
+        Adyen, ChargingSettings, PaymentProvider, ProviderSettings, Providers, Simulator, Stripe,
+    },
     status_report,
     time_limit::TimeLimit,
 };
@@ -121,30 +123,44 @@ const STICKY: Duration = Duration::from_secs(2);
 /// most one database connection.
 pub(crate) const SLOTS_OF_A_QUEUE: u32 = 20;
 
+fn create_providers(settings: &ProviderSettings, pool: &PgPool) -> anyhow::Result<Providers> {
+    let charging: Arc<dyn PaymentProvider> = match &settings.charging {
+        ChargingSettings::Simulator => Arc::new(Simulator::new(pool.clone())),
+        ChargingSettings::Stripe(stripe) => Arc::new(Stripe::new(stripe.clone())?),
+    };
+    let providers = Providers::new(charging);
+    Ok(match &settings.adyen {
+        Some(adyen) => providers.with(Arc::new(Adyen::new(adyen.clone())?)),
+        None => providers,
+    })
+}
+
 /// The contents of each task queue's worker.
 fn worker_options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Vec<WorkerOptions>> {
     let temporal = &settings.temporal;
     let mut options = Vec::new();
     if settings.queues.orders {
-        let mut provider: Arc<dyn PaymentProvider> = match &settings.payment {
-            ProviderSettings::Simulator => Arc::new(Simulator::new(pool.clone())),
-            ProviderSettings::Stripe(stripe) => Arc::new(Stripe::new(stripe.clone())?),
-        };
+        let mut providers = create_providers(&settings.payment, pool)?;
         if let Some(flaky) = settings.flaky {
-            provider = Arc::new(FlakyProvider { provider, flaky });
+            providers = providers.map(|provider| Arc::new(FlakyProvider { provider, flaky }));
         }
         let settlements = SettlementActivities {
             pool: pool.clone(),
-            provider: Arc::clone(&provider),
+            providers: providers.clone(),
         };
         let activities = OrderActivities {
             pool: pool.clone(),
-            provider,
+            providers,
             default_stock: settings.default_stock,
+        };
+        let recalls = RecallActivities {
+            pool: pool.clone(),
+            temporal: OrderClient::new(temporal.clone()),
         };
         let orders = WorkerOptions::new(temporal.orders_task_queue.clone())
             .register_activities(activities)
             .register_activities(settlements)
+            .register_activities(recalls)
             .activity_inbound_interceptor(Measured::new(pool.clone()));
         options.push(
             orders

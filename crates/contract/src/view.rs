@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{line_document, order_workflow_id};
 use domain::{
     Address, Currency, Customer, Decimal, Failure, OrderId, OrderState, OrderStatus, PaymentInfo,
-    ReviewDecision, ShipmentInfo, Step, string_enum,
+    ReviewDecision, ShipmentInfo, Step, WaitingFor, string_enum,
 };
 
 string_enum! {
@@ -46,6 +46,8 @@ pub struct OrderView {
     #[serde(default)]
     pub review: Option<ReviewDecision>,
     pub payment_info: Option<PaymentInfo>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<WaitingFor>,
     pub shipment_info: Option<ShipmentInfo>,
     /// Counts from dispatch; before dispatch, from the time of the response ([`OrderView::as_of`]).
     pub estimated_delivery: Option<DateTime<Utc>>,
@@ -124,6 +126,7 @@ impl OrderView {
             is_running: record.is_running(),
             review: record.review,
             payment_info: record.payment.clone(),
+            waiting_for: record.waiting_for.clone(),
             shipment_info: record.shipment.clone(),
             estimated_delivery: record.estimated_delivery,
             cancellation_reason: record.cancellation_reason.clone(),

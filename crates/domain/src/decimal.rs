@@ -26,7 +26,7 @@ pub enum DecimalError {
 impl Decimal {
     const DIGITS: usize = 15;
 
-    pub(crate) const fn new(units: i64, scale: u8) -> Self {
+    pub const fn new(units: i64, scale: u8) -> Self {
         Self { units, scale }
     }
 

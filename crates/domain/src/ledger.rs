@@ -9,11 +9,12 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Concern, Currency, DisputeStage, Money, PaymentEvent, PaymentEventKind, PaymentStatus,
-    PaymentWarning, status::string_enum,
+    Concern, Currency, DisputeStage, Money, PaymentEvent, PaymentEventKind, PaymentId,
+    PaymentStatus, PaymentWarning, TransactionId, status::string_enum,
 };
 
 string_enum! {
@@ -77,6 +78,29 @@ impl Movement {
             kind,
             reference: reference.into(),
             amount,
+        }
+    }
+
+    /// Returns the movements that explain a payment's status in an earlier release, which recorded
+    /// no movements.
+    pub fn explaining(status: PaymentStatus, amount: i64) -> Vec<Self> {
+        const REFERENCE: &str = "migrated";
+        let captured = || Self::new(MovementKind::CapturedTotal, REFERENCE, Some(amount));
+        let requested = || Self::new(MovementKind::RefundRequested, REFERENCE, None);
+        match status {
+            PaymentStatus::Pending => Vec::new(),
+            PaymentStatus::Captured => vec![captured()],
+            PaymentStatus::Declined => vec![Self::new(MovementKind::Voided, REFERENCE, None)],
+            PaymentStatus::Refunding => vec![requested()],
+            PaymentStatus::Refunded => vec![
+                captured(),
+                Self::new(MovementKind::RefundedTotal, REFERENCE, Some(amount)),
+            ],
+            PaymentStatus::RefundDue => vec![
+                captured(),
+                requested(),
+                Self::new(MovementKind::RefundByHand, REFERENCE, None),
+            ],
         }
     }
 }
@@ -176,6 +200,8 @@ impl Balance {
         if self.captured == 0 {
             return match (self.ended, self.refund_all) {
                 (true, _) => PaymentStatus::Declined,
+                // No adapter can void it. If it is captured after all, the money is due.
+                (false, true) if self.by_hand => PaymentStatus::Declined,
                 (false, true) => PaymentStatus::Refunding,
                 (false, false) => PaymentStatus::Pending,
             };
@@ -255,6 +281,37 @@ impl Balance {
     }
 }
 
+/// Money at a provider: one payment of an order, or an unmatched payment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Transaction {
+    pub payment_id: PaymentId,
+    /// The provider's id; `None` before the provider has answered a charge.
+    pub transaction_id: Option<TransactionId>,
+    /// Other ids of the same payment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<TransactionId>,
+    /// The value of `payments.provider`.
+    pub provider: String,
+    pub currency: Currency,
+    /// What the payment was requested or first reported with, in minor units.
+    #[serde(default)]
+    pub amount: i64,
+    pub payment_method: Option<String>,
+    pub balance: Balance,
+    /// Increases with each change of the balance.
+    pub version: i32,
+    /// No request to a provider is older.
+    #[serde(default)]
+    pub created_at: Option<DateTime<Utc>>,
+}
+
+impl Transaction {
+    /// Returns whether the transaction has this id at its provider.
+    pub fn is_called(&self, id: &TransactionId) -> bool {
+        self.transaction_id.as_ref() == Some(id) || self.aliases.contains(id)
+    }
+}
+
 /// The state of a dispute. A later value takes precedence, in whichever order the reports arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
@@ -282,8 +339,18 @@ impl Stage {
 
 #[derive(Debug, Clone, Copy)]
 struct Dispute {
+    round: u8,
     stage: Stage,
     amount: Option<i64>,
+}
+
+/// Splits the id of a dispute from the number of its round: `PSP1#2` is the second round of `PSP1`
+/// after the first decision, such as an arbitration. An id without a number is the first round.
+fn dispute_round(reference: &str) -> (&str, u8) {
+    reference
+        .rsplit_once('#')
+        .and_then(|(id, round)| Some((id, round.parse().ok()?)))
+        .unwrap_or((reference, 0))
 }
 
 /// The sums of failed captures or refunds.
@@ -402,6 +469,7 @@ impl<'a> Facts<'a> {
         failed
     }
 
+    /// Returns the state of each dispute. Its latest round counts, and in a round the final state.
     fn disputes(&self) -> BTreeMap<&'a str, Dispute> {
         let mut disputes: BTreeMap<&str, Dispute> = BTreeMap::new();
         for (kind, stage) in [
@@ -412,10 +480,16 @@ impl<'a> Facts<'a> {
             (MovementKind::DisputeLost, Stage::Lost),
         ] {
             for (reference, amount) in self.of_kind(kind) {
-                let dispute = disputes
-                    .entry(reference)
-                    .or_insert(Dispute { stage, amount });
-                dispute.stage = stage;
+                let (id, round) = dispute_round(reference);
+                let report = Dispute {
+                    round,
+                    stage,
+                    amount,
+                };
+                let dispute = disputes.entry(id).or_insert(report);
+                if (round, stage) > (dispute.round, dispute.stage) {
+                    (dispute.round, dispute.stage) = (round, stage);
+                }
                 dispute.amount = dispute.amount.max(amount);
             }
         }

@@ -32,19 +32,21 @@ pub use audit_event::{AuditEvent, AuditEventType};
 pub use concern::{Concern, ConcernSubject};
 pub use decimal::{Decimal, DecimalError};
 pub use id::{CustomerId, IdError, Identifier, OrderId, PaymentId, Sku, TransactionId};
-pub use ledger::{Balance, Movement, MovementKind};
+pub use ledger::{Balance, Movement, MovementKind, Transaction};
 pub use money::{Currency, Money, MoneyError};
 pub use notification::NotificationKind;
 pub use order::{Customer, LineItem, Order, TotalError};
 pub use order_state::{
     Failure, FailureCode, OrderState, ReviewDecision, TransitionError, VERSIONS_PER_HISTORY_EVENT,
+    WaitReason, WaitingFor,
 };
-pub use payment::{ChargeProvider, PaymentInfo, PaymentStatus};
+pub use payment::{ChargeError, ChargeProvider, PaymentInfo, PaymentStatus};
 pub use payment_event::{
     DisputeStage, PaymentEvent, PaymentEventKind, PaymentWarning, WebhookOutcome, WebhookProvider,
 };
 pub use policy::{
-    CompleteOn, DeliveryPolicy, OnTimeout, OrderPolicy, PaymentMode, ReviewMode, ReviewPolicy,
+    CaptureMode, CompleteOn, DeliveryPolicy, HoldOnDispute, OnTimeout, OrderPolicy,
+    PartialPayments, PaymentMode, ReviewMode, ReviewPolicy,
 };
 pub use profile::{Profile, resolve_policy};
 pub use provider_units::UnitsError;

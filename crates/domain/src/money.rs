@@ -66,11 +66,27 @@ pub enum MoneyError {
     TooLarge(i64),
 }
 
-/// A non-negative amount of at most [`Money::LARGEST`] minor units.
+/// A non-negative amount of at most [`Money::LARGEST`] minor units, also after deserialization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "UncheckedMoney")]
 pub struct Money {
     minor: i64,
     currency: Currency,
+}
+
+/// An amount as it arrives, for example in a Temporal signal of another program.
+#[derive(Deserialize)]
+struct UncheckedMoney {
+    minor: i64,
+    currency: Currency,
+}
+
+impl TryFrom<UncheckedMoney> for Money {
+    type Error = MoneyError;
+
+    fn try_from(amount: UncheckedMoney) -> Result<Self, MoneyError> {
+        Self::from_minor(amount.minor, amount.currency)
+    }
 }
 
 impl Money {
@@ -167,6 +183,35 @@ mod tests {
         assert_eq!(money("-1", "USD"), Err(MoneyError::Negative));
         assert_eq!(money("1", "XAU"), Err(MoneyError::UnknownCurrency));
         assert_eq!(money("1", "usd"), Err(MoneyError::UnknownCurrency));
+    }
+
+    #[test]
+    fn decoded_amounts_are_checked() {
+        let decode = |text: &str| serde_json::from_str::<Money>(text);
+        for (text, minor) in [
+            (r#"{"minor": 0, "currency": "USD"}"#, 0),
+            (
+                r#"{"minor": 999999999999999, "currency": "JPY"}"#,
+                Money::LARGEST,
+            ),
+        ] {
+            let money = decode(text).unwrap();
+            assert_eq!(money.minor(), minor);
+            assert_eq!(
+                decode(&serde_json::to_string(&money).unwrap()).unwrap(),
+                money
+            );
+        }
+        for bad in [
+            r#"{"minor": -5, "currency": "USD"}"#,
+            r#"{"minor": 1000000000000000, "currency": "USD"}"#,
+            r#"{"minor": 1.5, "currency": "USD"}"#,
+            r#"{"minor": 5, "currency": "XAU"}"#,
+            r#"{"minor": 5, "currency": "usd"}"#,
+            r#"{"minor": 5}"#,
+        ] {
+            assert!(decode(bad).is_err(), "{bad}");
+        }
     }
 
     proptest! {

@@ -33,6 +33,28 @@ string_enum! {
     ReviewDecision { Approved => "approved", Rejected => "rejected" }
 }
 
+string_enum! {
+    /// What an open order waits for.
+    WaitReason {
+        /// A payment of the total.
+        Payment => "payment",
+        /// The rest of a payment that came in part.
+        PaymentRest => "payment_rest",
+        /// A slow payment method that the provider is processing.
+        PaymentProcessing => "payment_processing",
+        /// An operator: the money or a warning about it needs a decision.
+        PaymentHold => "payment_hold",
+    }
+}
+
+/// What an open order waits for, and until when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingFor {
+    pub reason: WaitReason,
+    /// The end of the wait; `None` if only a decision ends it.
+    pub until: Option<DateTime<Utc>>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     pub code: FailureCode,
@@ -65,6 +87,8 @@ pub struct OrderState {
     #[serde(default)]
     pub review: Option<ReviewDecision>,
     pub payment: Option<PaymentInfo>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<WaitingFor>,
     pub shipment: Option<ShipmentInfo>,
     pub estimated_delivery: Option<DateTime<Utc>>,
     pub cancellation_reason: Option<String>,
@@ -85,6 +109,7 @@ impl OrderState {
             running: true,
             review: None,
             payment: None,
+            waiting_for: None,
             shipment: None,
             estimated_delivery: None,
             cancellation_reason: None,
@@ -163,6 +188,7 @@ impl OrderState {
 
     /// Closes the order.
     pub fn finish(&mut self) {
+        self.waiting_for = None;
         self.step = Step::Done;
         self.running = false;
     }

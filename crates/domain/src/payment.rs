@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{Decimal, DisputeStage, PaymentId, TransactionId, status::string_enum};
+use crate::{
+    Decimal, DisputeStage, Money, PaymentId, TransactionId, UnitsError, WebhookProvider,
+    status::string_enum,
+};
 use settings::{Environment, SettingError};
 
 string_enum! {
@@ -56,6 +59,36 @@ impl ChargeProvider {
             },
         }
     }
+
+    /// Returns the reason why this provider cannot charge the amount, or `None`.
+    ///
+    /// ```
+    /// use domain::{ChargeError, ChargeProvider, Currency, Money};
+    ///
+    /// let amount = Money::from_minor(5_124, Currency::parse("KWD")?)?;
+    /// assert_eq!(ChargeProvider::Simulator.amount_error(amount), None);
+    /// assert_eq!(ChargeProvider::Stripe.amount_error(amount), Some(ChargeError::Amount));
+    /// # Ok::<(), domain::MoneyError>(())
+    /// ```
+    pub fn amount_error(self, amount: Money) -> Option<ChargeError> {
+        match self {
+            Self::Simulator => None,
+            Self::Stripe => match WebhookProvider::Stripe.units_from_money(amount) {
+                Ok(_) => None,
+                Err(UnitsError::UnknownExponent) => Some(ChargeError::Currency),
+                Err(UnitsError::Inexact | UnitsError::Money(_)) => Some(ChargeError::Amount),
+            },
+        }
+    }
+}
+
+/// The reason why the payment provider cannot charge an amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ChargeError {
+    #[error("must be a currency that Stripe can charge")]
+    Currency,
+    #[error("must add up to a total that Stripe can charge: the last of three decimals must be 0")]
+    Amount,
 }
 
 /// The payment of an order, as in responses.
@@ -67,6 +100,15 @@ pub struct PaymentInfo {
     pub payment_method: Option<String>,
     pub status: PaymentStatus,
     pub timestamp: DateTime<Utc>,
+    /// The captured money of all transactions, if it differs from `amount`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captured: Option<Decimal>,
+    /// The refunded money of all transactions, if there is any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refunded: Option<Decimal>,
+    /// The money that must still be paid back, if there is any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Decimal>,
     /// The stage of the dispute, if the customer disputes the payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dispute: Option<DisputeStage>,

@@ -25,6 +25,7 @@ string_enum! {
 pub struct PaymentEvent {
     pub provider: WebhookProvider,
     /// The provider's id of the webhook event. A repeated event has the same id.
+    #[serde(deserialize_with = "checked::id")]
     pub event_id: String,
     #[serde(default)]
     pub order_id: Option<OrderId>,
@@ -48,11 +49,15 @@ pub enum PaymentEventKind {
     /// Money was captured.
     Paid {
         amount: Money,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "checked::optional_text")]
         payment_method: Option<String>,
         /// The provider's id of this capture. If absent, `amount` is the sum of all captures so
         /// far.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            deserialize_with = "checked::optional_id"
+        )]
         capture_id: Option<String>,
         /// The sum of all refunds so far, if the event reports it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,24 +66,31 @@ pub enum PaymentEventKind {
     /// The provider reserved the money.
     Authorised {
         amount: Money,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "checked::optional_text")]
         payment_method: Option<String>,
         /// Whether the provider captures the money without a request.
         #[serde(default)]
         captured: bool,
     },
     /// One attempt to pay failed. Another attempt may follow.
-    AttemptFailed { reason: String },
+    AttemptFailed {
+        #[serde(deserialize_with = "checked::text")]
+        reason: String,
+    },
     /// The attempt or the authorisation has ended: the provider never captures what it has not
     /// captured yet.
     #[serde(rename = "failed")]
-    Voided { reason: String },
+    Voided {
+        #[serde(deserialize_with = "checked::text")]
+        reason: String,
+    },
     /// A capture failed, or the request for it was refused.
     CaptureFailed {
+        #[serde(deserialize_with = "checked::text")]
         reason: String,
         #[serde(default)]
         amount: Option<Money>,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "checked::optional_id")]
         capture_id: Option<String>,
         /// Whether the provider refused the request, so that an operator can repeat it.
         #[serde(default)]
@@ -90,28 +102,36 @@ pub enum PaymentEventKind {
     Refunded {
         amount: Money,
         /// The provider's id of this refund. If absent, `amount` is the sum of all refunds so far.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "checked::optional_id")]
         refund_id: Option<String>,
     },
-    /// A refund failed and did not reach the customer.
+    /// A refund failed and did not reach the customer. Without `refund_id`, the amount is
+    /// subtracted from the sum of the refunds.
     RefundFailed {
+        #[serde(deserialize_with = "checked::text")]
         reason: String,
         #[serde(default)]
         amount: Option<Money>,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "checked::optional_id")]
         refund_id: Option<String>,
     },
     /// A bank returned money that was captured.
     Returned {
         #[serde(default)]
         amount: Option<Money>,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "checked::optional_id")]
         return_id: Option<String>,
     },
     /// The customer disputes the payment, or the dispute was decided.
     Disputed {
         stage: DisputeStage,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        /// The provider's id of the dispute. A suffix such as `#1` numbers the rounds after the
+        /// first decision, of which the last counts. Reports without an id are about one dispute.
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            deserialize_with = "checked::optional_id"
+        )]
         dispute_id: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         amount: Option<Money>,
@@ -123,27 +143,99 @@ pub enum PaymentEventKind {
     /// The provider warns of fraud, or reviews the payment.
     Warning {
         warning: PaymentWarning,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "checked::optional_id")]
         warning_id: Option<String>,
     },
     /// The customer completed a checkout that took no money.
     CompletedUnpaid {
+        #[serde(deserialize_with = "checked::text")]
         reason: String,
         #[serde(default)]
         amount: Option<Money>,
     },
     /// A verified event without order, amount and currency, which never confirms a payment.
-    Unconfirmed { event_type: String },
+    Unconfirmed {
+        #[serde(deserialize_with = "checked::text")]
+        event_type: String,
+    },
     /// An event that does not concern orders, or not the orders of this deployment.
     Ignored {
+        #[serde(deserialize_with = "checked::text")]
         event_type: String,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            deserialize_with = "checked::optional_text"
+        )]
         reason: Option<String>,
     },
     /// An event with a valid signature whose content could not be read.
-    Unreadable { reason: String },
+    Unreadable {
+        #[serde(deserialize_with = "checked::text")]
+        reason: String,
+    },
     /// An operator has closed an entry of the work list.
-    Resolved { concern: String, note: String },
+    Resolved {
+        #[serde(deserialize_with = "checked::text")]
+        concern: String,
+        #[serde(deserialize_with = "checked::text")]
+        note: String,
+    },
+}
+
+/// Checks of the texts of an event when it is decoded. A Temporal client can send any text, and the
+/// database rejects some texts, so that an unchecked event would be retried without end.
+mod checked {
+    use serde::{Deserialize, Deserializer, de::Error};
+
+    /// The longest id in bytes.
+    const LONGEST_ID: usize = 200;
+    /// The longest other text in bytes.
+    const LONGEST_TEXT: usize = 2_000;
+
+    pub(super) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        check_id(String::deserialize(deserializer)?)
+    }
+
+    pub(super) fn optional_id<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<String>, D::Error> {
+        Option::deserialize(deserializer)?.map(check_id).transpose()
+    }
+
+    pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        check_text(String::deserialize(deserializer)?)
+    }
+
+    pub(super) fn optional_text<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<String>, D::Error> {
+        Option::deserialize(deserializer)?
+            .map(check_text)
+            .transpose()
+    }
+
+    fn check_id<E: Error>(id: String) -> Result<String, E> {
+        let is_id =
+            (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_id {
+            Ok(id)
+        } else {
+            Err(E::custom(
+                "an id must have 1 to 200 visible ASCII characters without spaces",
+            ))
+        }
+    }
+
+    fn check_text<E: Error>(text: String) -> Result<String, E> {
+        if text.len() <= LONGEST_TEXT && !text.contains('\0') {
+            Ok(text)
+        } else {
+            Err(E::custom(
+                "a text must have at most 2,000 bytes and no NUL character",
+            ))
+        }
+    }
 }
 
 string_enum! {
@@ -298,5 +390,89 @@ string_enum! {
         Closed => "closed",
         Won => "won",
         Lost => "lost",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(change: &Value) -> Result<PaymentEvent, serde_json::Error> {
+        let mut event = json!({
+            "provider": "stripe", "event_id": "evt_1", "order_id": "ORD-1", "kind": "paid",
+            "transaction_id": "pi_1", "amount": {"minor": 5, "currency": "USD"},
+        });
+        for (name, value) in change.as_object().unwrap() {
+            event[name] = value.clone();
+        }
+        serde_json::from_value(event)
+    }
+
+    #[test]
+    fn decoded_events_are_checked() {
+        let event = decode(&json!({"capture_id": "act_1", "payment_method": "card"})).unwrap();
+        let again = serde_json::to_value(&event).unwrap();
+        assert_eq!(
+            serde_json::from_value::<PaymentEvent>(again).unwrap(),
+            event
+        );
+        for bad in [
+            json!({"amount": {"minor": -5, "currency": "USD"}}),
+            json!({"amount": {"minor": 5, "currency": "XAU"}}),
+            json!({"refunded": {"minor": -5, "currency": "USD"}}),
+            json!({"event_id": ""}),
+            json!({"event_id": "a b"}),
+            json!({"event_id": "e".repeat(201)}),
+            json!({"capture_id": "a\0b"}),
+            json!({"payment_method": "a\0b"}),
+            json!({"transaction_id": "a\0b"}),
+            json!({"kind": "attempt_failed", "reason": "a\0b"}),
+            json!({"kind": "refunded", "refund_id": ""}),
+        ] {
+            assert!(decode(&bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_kind_round_trips() {
+        let money = Money::from_minor(5, crate::Currency::DEFAULT).unwrap();
+        let text = || "text".to_owned();
+        for kind in [
+            PaymentEventKind::Voided { reason: text() },
+            PaymentEventKind::CaptureFailed {
+                reason: text(),
+                amount: None,
+                capture_id: None,
+                refused: true,
+            },
+            PaymentEventKind::Returned {
+                amount: Some(money),
+                return_id: None,
+            },
+            PaymentEventKind::Disputed {
+                stage: DisputeStage::Lost,
+                dispute_id: Some(text()),
+                amount: None,
+                undefended: true,
+            },
+            PaymentEventKind::Warning {
+                warning: PaymentWarning::Fraud,
+                warning_id: None,
+            },
+            PaymentEventKind::Ignored {
+                event_type: text(),
+                reason: None,
+            },
+        ] {
+            let event = PaymentEvent {
+                kind,
+                ..decode(&json!({})).unwrap()
+            };
+            let encoded = serde_json::to_value(&event).unwrap();
+            assert_eq!(
+                serde_json::from_value::<PaymentEvent>(encoded).unwrap(),
+                event
+            );
+        }
     }
 }

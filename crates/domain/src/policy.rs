@@ -21,6 +21,21 @@ string_enum! {
 }
 
 string_enum! {
+    /// The time at which authorised money is captured.
+    CaptureMode { Immediate => "immediate", OnDispatch => "on_dispatch" }
+}
+
+string_enum! {
+    /// The handling of a payment below the order's total: wait for the rest, or refund it.
+    PartialPayments { Collect => "collect", Refund => "refund" }
+}
+
+string_enum! {
+    /// Whether a dispute or a warning about a payment holds an order before its dispatch.
+    HoldOnDispute { On => "on", Off => "off" }
+}
+
+string_enum! {
     /// The event that completes an order.
     CompleteOn { Dispatched => "dispatched", Delivered => "delivered" }
 }
@@ -50,6 +65,15 @@ pub struct OrderPolicy {
     pub review: ReviewPolicy,
     pub payment: PaymentMode,
     pub payment_timeout: Span,
+    /// The longest wait for a slow payment method that the provider is processing.
+    #[serde(default = "default_processing_timeout")]
+    pub payment_processing_timeout: Span,
+    #[serde(default = "default_partial_payments")]
+    pub partial_payments: PartialPayments,
+    #[serde(default = "default_capture")]
+    pub capture: CaptureMode,
+    #[serde(default = "default_hold_on_dispute")]
+    pub hold_on_dispute: HoldOnDispute,
     /// The time for which a charge is retried while the payment provider is unavailable.
     pub payment_retry_for: Span,
     pub payment_processing_delay: Span,
@@ -60,6 +84,24 @@ pub struct OrderPolicy {
     pub delivery_estimate: Span,
     /// The maximum time from the start to dispatch.
     pub deadline: Option<Span>,
+}
+
+/// 14 days, the time that a SEPA direct debit can take. The default of orders that began before the
+/// setting existed.
+fn default_processing_timeout() -> Span {
+    Span::from_secs(14 * 86_400)
+}
+
+fn default_partial_payments() -> PartialPayments {
+    PartialPayments::Collect
+}
+
+fn default_capture() -> CaptureMode {
+    CaptureMode::Immediate
+}
+
+fn default_hold_on_dispute() -> HoldOnDispute {
+    HoldOnDispute::On
 }
 
 impl OrderPolicy {

@@ -1,8 +1,8 @@
 //! Profiles: named policies, which settings of the deployment can change.
 
 use crate::{
-    CompleteOn, Decimal, DeliveryPolicy, OnTimeout, OrderPolicy, PaymentMode, ReviewMode,
-    ReviewPolicy, Span, status::string_enum,
+    CaptureMode, CompleteOn, Decimal, DeliveryPolicy, HoldOnDispute, OnTimeout, OrderPolicy,
+    PartialPayments, PaymentMode, ReviewMode, ReviewPolicy, Span, status::string_enum,
 };
 use settings::{Environment, Setting, SettingError};
 
@@ -31,6 +31,10 @@ impl Profile {
             },
             payment: PaymentMode::Charge,
             payment_timeout: Span::from_secs(DAY),
+            payment_processing_timeout: Span::from_secs(14 * DAY),
+            partial_payments: PartialPayments::Collect,
+            capture: CaptureMode::Immediate,
+            hold_on_dispute: HoldOnDispute::On,
             payment_retry_for: Span::from_secs(600),
             payment_processing_delay: Span::ZERO,
             shipping_delay: Span::ZERO,
@@ -132,6 +136,30 @@ pub fn resolve_policy(
     set(
         &mut policy.payment_timeout,
         environment.parse(&settings::PAYMENT_TIMEOUT)?,
+    );
+    set(
+        &mut policy.payment_processing_timeout,
+        environment.parse(&settings::PAYMENT_PROCESSING_TIMEOUT)?,
+    );
+    set(
+        &mut policy.partial_payments,
+        choose(
+            environment,
+            &settings::PAYMENT_PARTIAL,
+            PartialPayments::parse,
+        )?,
+    );
+    set(
+        &mut policy.capture,
+        choose(environment, &settings::CAPTURE, CaptureMode::parse)?,
+    );
+    set(
+        &mut policy.hold_on_dispute,
+        choose(
+            environment,
+            &settings::HOLD_ON_DISPUTE,
+            HoldOnDispute::parse,
+        )?,
     );
     set(
         &mut policy.payment_retry_for,
@@ -320,6 +348,28 @@ mod tests {
             (
                 &settings::PAYMENT,
                 names(PaymentMode::ALL.iter().map(|word| word.as_str()).collect()),
+            ),
+            (
+                &settings::PAYMENT_PARTIAL,
+                names(
+                    PartialPayments::ALL
+                        .iter()
+                        .map(|word| word.as_str())
+                        .collect(),
+                ),
+            ),
+            (
+                &settings::CAPTURE,
+                names(CaptureMode::ALL.iter().map(|word| word.as_str()).collect()),
+            ),
+            (
+                &settings::HOLD_ON_DISPUTE,
+                names(
+                    HoldOnDispute::ALL
+                        .iter()
+                        .map(|word| word.as_str())
+                        .collect(),
+                ),
             ),
             (
                 &settings::COMPLETE_ON,

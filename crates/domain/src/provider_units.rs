@@ -7,9 +7,12 @@ use crate::{Currency, Money, MoneyError, WebhookProvider};
 
 /// Stripe's zero-decimal currencies (docs.stripe.com/currencies). MGA has two decimals in ISO 4217.
 const STRIPE_WHOLE: &[&str] = &[
-    "BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV",
-    "XAF", "XOF", "XPF",
+    "BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF",
+    "XOF", "XPF",
 ];
+/// Currencies without decimals in ISO 4217 that Stripe writes with two, which are always zero: 500
+/// is five krónur (docs.stripe.com/currencies, "Special cases").
+const STRIPE_HUNDREDTHS: &[&str] = &["ISK", "UGX"];
 /// Currencies with three decimals. Stripe requires that the last decimal is zero.
 const STRIPE_THOUSANDTHS: &[&str] = &["BHD", "JOD", "KWD", "OMR", "TND"];
 
@@ -31,8 +34,11 @@ fn exponent(provider: WebhookProvider, currency: Currency) -> Option<u8> {
     match provider {
         WebhookProvider::Stripe if STRIPE_WHOLE.contains(&code) => Some(0),
         WebhookProvider::Stripe if STRIPE_THOUSANDTHS.contains(&code) => Some(3),
-        // Stripe sends 500 for five krónur, although ISO 4217 has no decimals for ISK.
-        WebhookProvider::Stripe if code == "ISK" || currency.exponent() == 2 => Some(2),
+        WebhookProvider::Stripe
+            if STRIPE_HUNDREDTHS.contains(&code) || currency.exponent() == 2 =>
+        {
+            Some(2)
+        }
         // Stripe's lists do not contain the dinars of Iraq and Libya.
         WebhookProvider::Stripe => None,
         WebhookProvider::Adyen => Some(match code {
@@ -53,6 +59,7 @@ impl WebhookProvider {
     /// Converts the provider's integer to an amount, exactly.
     pub fn money_from_units(self, units: i64, currency: Currency) -> Result<Money, UnitsError> {
         let theirs = exponent(self, currency).ok_or(UnitsError::UnknownExponent)?;
+        self.check_step(units, currency)?;
         let minor = rescale(units, theirs, currency.exponent()).ok_or(UnitsError::Inexact)?;
         Ok(Money::from_minor(minor, currency)?)
     }
@@ -63,16 +70,17 @@ impl WebhookProvider {
         let theirs = exponent(self, currency).ok_or(UnitsError::UnknownExponent)?;
         let units =
             rescale(amount.minor(), currency.exponent(), theirs).ok_or(UnitsError::Inexact)?;
-        let step = if self == Self::Stripe && STRIPE_THOUSANDTHS.contains(&currency.code()) {
-            10
-        } else {
-            1
-        };
-        if units % step == 0 {
-            Ok(units)
-        } else {
-            Err(UnitsError::Inexact)
+        self.check_step(units, currency)?;
+        Ok(units)
+    }
+
+    /// Rejects an integer that the provider never uses for this currency.
+    fn check_step(self, units: i64, currency: Currency) -> Result<(), UnitsError> {
+        let in_tens = self == Self::Stripe && STRIPE_THOUSANDTHS.contains(&currency.code());
+        if in_tens && units % 10 != 0 {
+            return Err(UnitsError::Inexact);
         }
+        Ok(())
     }
 }
 
@@ -103,7 +111,7 @@ mod tests {
         for (provider, units, code, ours) in [
             (Stripe, 1_999, "USD", 1_999),
             (Stripe, 500, "JPY", 500),
-            (Stripe, 500, "UGX", 500),
+            (Stripe, 500_000, "UGX", 5_000),
             (Stripe, 500, "MGA", 50_000),
             (Stripe, 500, "ISK", 5),
             (Stripe, 5_120, "KWD", 5_120),
@@ -132,6 +140,16 @@ mod tests {
             Err(UnitsError::Inexact)
         );
         assert_eq!(
+            minor(WebhookProvider::Stripe, 5_050, "UGX"),
+            Err(UnitsError::Inexact)
+        );
+        for code in STRIPE_THOUSANDTHS {
+            assert_eq!(
+                minor(WebhookProvider::Stripe, 5_124, code),
+                Err(UnitsError::Inexact)
+            );
+        }
+        assert_eq!(
             minor(WebhookProvider::Adyen, 1_001, "CLP"),
             Err(UnitsError::Inexact)
         );
@@ -158,7 +176,7 @@ mod tests {
         for (amount, code, expected) in [
             ("99.99", "USD", Ok(9_999)),
             ("500", "JPY", Ok(500)),
-            ("500", "UGX", Ok(500)),
+            ("5000", "UGX", Ok(500_000)),
             ("500", "MGA", Ok(500)),
             ("500.20", "MGA", Err(UnitsError::Inexact)),
             ("5", "ISK", Ok(500)),
@@ -183,7 +201,7 @@ mod tests {
         #[test]
         fn provider_amounts_round_trip(
             minor in 0..=Money::LARGEST,
-            code in prop_oneof!["USD", "JPY", "KWD", "CLP", "ISK", "MGA", "IDR", "CVE"],
+            code in prop_oneof!["USD", "JPY", "KWD", "CLP", "ISK", "UGX", "MGA", "IDR", "CVE"],
         ) {
             let amount = Money::from_minor(minor, Currency::parse(&code).unwrap()).unwrap();
             for provider in WebhookProvider::ALL {

@@ -7,12 +7,21 @@ use crate::{Problem, ProblemCode};
 /// Largest request body in bytes. An order with 100 line items is far smaller.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
 
-/// Returns the body unchanged, or rejects one that is too large.
-pub(crate) fn check_size(body: &[u8]) -> Result<&[u8], Problem> {
-    if body.len() > MAX_BODY_BYTES {
+/// Largest webhook event in bytes. Some providers send whole orders, and disable an endpoint that
+/// rejects them.
+pub const MAX_WEBHOOK_BYTES: usize = 1024 * 1024;
+
+/// Returns the body of a webhook event unchanged, or rejects one that is too large.
+pub(crate) fn check_webhook_size(body: &[u8]) -> Result<&[u8], Problem> {
+    check_size(body, MAX_WEBHOOK_BYTES)
+}
+
+fn check_size(body: &[u8], limit: usize) -> Result<&[u8], Problem> {
+    if body.len() > limit {
+        let kib = limit / 1024;
         return Err(Problem::new(
             ProblemCode::BodyTooLarge,
-            "The body is larger than the limit of 256 KiB.",
+            format!("The body is larger than the limit of {kib} KiB."),
         ));
     }
     Ok(body)
@@ -20,7 +29,7 @@ pub(crate) fn check_size(body: &[u8]) -> Result<&[u8], Problem> {
 
 /// Returns the body as text. An empty body needs no content type.
 pub(crate) fn json_text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<&'a str, Problem> {
-    let body = check_size(body)?;
+    let body = check_size(body, MAX_BODY_BYTES)?;
     if body.is_empty() {
         return Ok("");
     }
@@ -132,6 +141,13 @@ mod tests {
     fn empty_body_needs_no_content_type() {
         assert_eq!(read(None, b""), Ok(String::new()));
         assert_eq!(read(Some("text/plain"), b""), Ok(String::new()));
+    }
+
+    #[test]
+    fn webhook_event_can_be_larger_than_a_request() {
+        let size = |length: usize| check_webhook_size(&vec![b' '; length]).map(<[u8]>::len);
+        assert_eq!(size(MAX_WEBHOOK_BYTES).unwrap(), MAX_WEBHOOK_BYTES);
+        assert_eq!(size(MAX_WEBHOOK_BYTES + 1).unwrap_err().status(), 413);
     }
 
     #[test]

@@ -32,7 +32,7 @@ mod serve;
 
 pub use access::{Access, Scope};
 pub use auth::{NewApiKey, configure_auth, create_api_key};
-pub use body::MAX_BODY_BYTES;
+pub use body::{MAX_BODY_BYTES, MAX_WEBHOOK_BYTES};
 pub use caller::Caller;
 pub use conditional::{ETag, IfNoneMatch};
 pub use idempotency::{IdempotencyKey, MAX_LENGTH as MAX_IDEMPOTENCY_KEY_LENGTH};

@@ -104,13 +104,13 @@ impl ApiRequest {
             .collect()
     }
 
-    /// Returns the body's bytes without a check of the media type.
+    /// Returns the bytes of a webhook event without a check of the media type.
     ///
     /// # Errors
     ///
-    /// The body is too large.
-    pub fn body_bytes(&self) -> Result<&[u8], Problem> {
-        body::check_size(&self.body)
+    /// The body has more than [`crate::MAX_WEBHOOK_BYTES`].
+    pub fn webhook_bytes(&self) -> Result<&[u8], Problem> {
+        body::check_webhook_size(&self.body)
     }
 
     /// Returns the part of the path that `{path+}` matched: a file's path below its folder.

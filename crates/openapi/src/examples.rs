@@ -233,6 +233,7 @@ pub(crate) fn example_of_schema(name: &str) -> Option<Value> {
         "Sku" => order["items"][0]["sku"].clone(),
         "StartedOrder" => started_order(),
         "TransactionId" => order["payment_info"]["transaction_id"].clone(),
+        "WaitingFor" => serde_json::json!({"reason": "payment", "until": "2026-11-22T09:30:00Z"}),
         "Undecided" => undecided(),
         "WorkList" => work_list(),
         _ => return None,

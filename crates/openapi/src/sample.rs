@@ -28,7 +28,8 @@ pub(crate) fn shipment() -> Value {
 pub(crate) fn policy() -> Value {
     json!({
         "review": {"mode": "approval", "threshold": 10000, "timeout": "1d", "on_timeout": "cancel"},
-        "payment": "auto", "payment_timeout": "1d", "payment_retry_for": "10m", "payment_processing_delay": "0s",
+        "payment": "auto", "payment_timeout": "1d", "payment_processing_timeout": "14d",
+        "partial_payments": "collect", "capture": "immediate", "hold_on_dispute": "on", "payment_retry_for": "10m", "payment_processing_delay": "0s",
         "shipping_delay": "0s", "complete_on": "delivered", "delivery": {"auto": false, "after": "14d"},
         "delivery_estimate": "3d", "deadline": null,
     })

@@ -14,10 +14,11 @@ use contract::{
     ResultView, Source, StatusView,
 };
 use domain::{
-    Address, AuditEvent, AuditEventType as EventType, CompleteOn, Concern, Currency, Customer,
-    Decimal, DeliveryPolicy, DisputeStage, Failure, FailureCode, OnTimeout, OrderId, OrderPolicy,
-    OrderStatus, PaymentId, PaymentInfo, PaymentMode, PaymentStatus, ReviewDecision, ReviewMode,
-    ReviewPolicy, ShipmentInfo, Sku, Span, Step, TransactionId, WebhookProvider,
+    Address, AuditEvent, AuditEventType as EventType, CaptureMode, CompleteOn, Concern, Currency,
+    Customer, Decimal, DeliveryPolicy, DisputeStage, Failure, FailureCode, HoldOnDispute,
+    OnTimeout, OrderId, OrderPolicy, OrderStatus, PartialPayments, PaymentId, PaymentInfo,
+    PaymentMode, PaymentStatus, PaymentWarning, ReviewDecision, ReviewMode, ReviewPolicy,
+    ShipmentInfo, Sku, Span, Step, TransactionId, WaitReason, WaitingFor, WebhookProvider,
 };
 use events::{AuditLog, OrderList, WorkList};
 use orderflow_http::ProblemDocument;
@@ -226,6 +227,16 @@ enums! {
     PaymentMode,
     /// The event that completes an order.
     CompleteOn,
+    /// The time of the capture: with the payment, or after dispatch.
+    CaptureMode,
+    /// The handling of a payment below the total: wait for the rest, or refund it.
+    PartialPayments,
+    /// Whether a dispute or a warning about the payment holds the order before dispatch.
+    HoldOnDispute,
+    /// The reason of a wait.
+    WaitReason,
+    /// A provider's warning about a payment.
+    PaymentWarning,
 }
 
 /// Lists the fields of a type. `field [when_set]: Type` is omitted when it has no value, `field as "name"` has another
@@ -300,8 +311,21 @@ response_types! {
         payment_method: Option<String>,
         status: PaymentStatus,
         timestamp: DateTime<Utc>,
+        /// The captured money of all transactions, if it differs from `amount`.
+        captured [when_set]: Option<Decimal>,
+        /// The refunded part of the money, if it is not all of it.
+        refunded [when_set]: Option<Decimal>,
+        /// The part of the money that must still be paid back, if it is not all of it.
+        due [when_set]: Option<Decimal>,
         /// The stage of the dispute, if the customer disputes the payment.
         dispute [when_set]: Option<DisputeStage>,
+    }
+
+    /// What an open order waits for, and until when.
+    WaitingFor as "WaitingFor" {
+        reason: WaitReason,
+        /// The end of the wait. `null`: only a decision ends it.
+        until: Option<DateTime<Utc>>,
     }
 
     /// The parcel of an order.
@@ -332,6 +356,8 @@ response_types! {
         is_running: bool,
         review: Option<ReviewDecision>,
         payment_info: Option<PaymentInfo>,
+        /// What the order waits for. Absent if it does not wait for money or for a decision about it.
+        waiting_for [when_set]: Option<WaitingFor>,
         shipment_info: Option<ShipmentInfo>,
         estimated_delivery: Option<DateTime<Utc>>,
         cancellation_reason: Option<String>,
@@ -388,6 +414,11 @@ response_types! {
         review: ReviewPolicy,
         payment: PaymentMode,
         payment_timeout: Span,
+        /// The longest wait for a slow payment method that the provider is processing.
+        payment_processing_timeout: Span,
+        partial_payments: PartialPayments,
+        capture: CaptureMode,
+        hold_on_dispute: HoldOnDispute,
         /// The time for which a charge is retried while the payment provider is unavailable.
         payment_retry_for: Span,
         payment_processing_delay: Span,

@@ -10,11 +10,14 @@ use std::time::{Duration, Instant};
 
 use temporalio_client::{Client, Connection, errors::ClientConnectError, tonic::IntoRequest};
 use temporalio_common::protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::Mutex,
+    time::{sleep, timeout},
+};
 
 use crate::{
     Error, TemporalSettings,
-    grpc_error::{CallError, SdkError, is_connection_lost},
+    grpc_error::{CallError, SdkError, is_busy, is_connection_lost},
 };
 
 /// The time limit for connecting, which normally takes a few milliseconds. The SDK's own limit
@@ -26,6 +29,9 @@ const IDLE_LIMIT: Duration = Duration::from_secs(5);
 
 /// The time limit of the probe, which normally takes one millisecond.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// The first and the longest pause before a call to a busy server is repeated.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(400));
 
 /// Connects a worker to Temporal.
 ///
@@ -102,6 +108,32 @@ impl SharedConnection {
             self.discard(generation).await;
         }
         Err(CallError::Unreachable(cause))
+    }
+
+    /// Runs `call` like [`Self::call`]. While the server is busy, repeats it with growing pauses
+    /// until `until`.
+    pub(crate) async fn call_until<T, E, F, Fut>(
+        &self,
+        deadline: Duration,
+        until: Instant,
+        call: F,
+    ) -> Result<T, CallError<E>>
+    where
+        E: SdkError,
+        F: Fn(Client) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let (mut pause, longest) = PAUSES;
+        loop {
+            match self.call(deadline, &call).await {
+                Err(CallError::Sdk(error)) if is_busy(&error) && Instant::now() + pause < until => {
+                    // Concurrent callers pause for different times.
+                    sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
+                    pause = (pause * 2).min(longest);
+                }
+                result => return result,
+            }
+        }
     }
 
     /// Returns the current connection, or makes one. Concurrent callers share one attempt to

@@ -120,6 +120,14 @@ pub(crate) fn is_connection_lost(error: &impl SdkError) -> bool {
     }
 }
 
+/// Returns whether the server refused the call only for the moment. It does so while a workflow that
+/// receives a burst of signals is closing, and above its rate limits.
+pub(crate) fn is_busy(error: &impl SdkError) -> bool {
+    error
+        .status()
+        .is_some_and(|status| status.code() == Code::ResourceExhausted)
+}
+
 pub(crate) fn error_from_status(error: &impl SdkError) -> Error {
     let Some(status) = error.status() else {
         return Error::Unexpected(error.to_string());
@@ -163,6 +171,14 @@ mod tests {
             Code::ResourceExhausted,
         ] {
             assert!(!is_connection_lost(&Status::new(code, "")), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn only_an_exhausted_resource_means_a_busy_server() {
+        assert!(is_busy(&Status::resource_exhausted("workflow is closing")));
+        for code in [Code::Unavailable, Code::NotFound, Code::DeadlineExceeded] {
+            assert!(!is_busy(&Status::new(code, "")), "{code:?}");
         }
     }
 }

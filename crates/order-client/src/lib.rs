@@ -35,4 +35,4 @@ pub use settings::TemporalSettings;
 pub use start::{NewOrder, StartError, StartedOrder};
 pub use temporalio_client::Client;
 pub use update::UpdateResult;
-pub use workflow::{PendingActivity, WorkflowDescription, WorkflowEvent};
+pub use workflow::{PendingActivity, SignalPosition, WorkflowDescription, WorkflowEvent};

@@ -1,6 +1,12 @@
 //! Transfer of payment events to an order or to a settlement. Temporal then stores the event, so it
 //! is not lost.
 
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use futures::{StreamExt, TryStreamExt, stream};
 use temporalio_client::{
     Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowSignalOptions,
     WorkflowStartOptions,
@@ -11,25 +17,68 @@ use crate::{
     client::{SERVER_TIMEOUT, order_handle},
     grpc_error::CallError,
 };
-use contract::settlement_workflow_id;
+use contract::{order_workflow_id, settlement_workflow_id};
 use workflows::{Message, OrderWorkflow, PaymentEventSignal, SettlementWorkflow};
 
+/// The time in which a refused call is repeated while Temporal is busy. Shopify waits 5 s for a
+/// response, and Adyen and Square 10 s.
+const BUSY_LIMIT: Duration = Duration::from_secs(4);
+
+/// The number of workflows that receive events of one message at a time. 250 consecutive calls
+/// would take longer than a provider waits.
+const CONCURRENCY: usize = 48;
+
 impl OrderClient {
+    /// Sends the events of one message. Events for one workflow are sent one after the other,
+    /// because Temporal refuses bursts of signals to a workflow.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first error. The provider then sends the whole message again, and events that
+    /// arrived have no second effect.
+    pub async fn send_payment_events(
+        &self,
+        payment_events: impl IntoIterator<Item = PaymentEventSignal>,
+    ) -> Result<(), Error> {
+        let mut by_workflow: BTreeMap<String, Vec<PaymentEventSignal>> = BTreeMap::new();
+        for payment_event in payment_events {
+            by_workflow
+                .entry(first_receiver(&payment_event))
+                .or_default()
+                .push(payment_event);
+        }
+        let calls = by_workflow.into_values().map(|payment_events| async {
+            for payment_event in payment_events {
+                self.send_payment_event(payment_event).await?;
+            }
+            Ok(())
+        });
+        stream::iter(calls)
+            .buffer_unordered(CONCURRENCY)
+            .try_collect()
+            .await
+    }
+
     /// Sends the event to its order, or starts a settlement. It needs no worker. A repeated event
     /// has no second effect.
     #[tracing::instrument(name = "temporal.notify", skip_all)]
     pub async fn send_payment_event(&self, payment_event: PaymentEventSignal) -> Result<(), Error> {
+        let until = Instant::now() + BUSY_LIMIT;
         if payment_event.event.concerns_order()
             && !payment_event.again
-            && self.signal_order(&payment_event).await?
+            && self.signal_order(&payment_event, until).await?
         {
             return Ok(());
         }
-        self.start_settlement(&payment_event).await
+        self.start_settlement(&payment_event, until).await
     }
 
     /// Sends the event to its order. Returns `false` if there is no open order.
-    async fn signal_order(&self, payment_event: &PaymentEventSignal) -> Result<bool, Error> {
+    async fn signal_order(
+        &self,
+        payment_event: &PaymentEventSignal,
+        until: Instant,
+    ) -> Result<bool, Error> {
         let Some(order_id) = &payment_event.event.order_id else {
             return Ok(false);
         };
@@ -48,7 +97,7 @@ impl OrderClient {
         };
         match self
             .connection
-            .call(SERVER_TIMEOUT, signal)
+            .call_until(SERVER_TIMEOUT, until, signal)
             .await
             .map_err(CallError::into_error)
         {
@@ -61,7 +110,11 @@ impl OrderClient {
         }
     }
 
-    async fn start_settlement(&self, payment_event: &PaymentEventSignal) -> Result<(), Error> {
+    async fn start_settlement(
+        &self,
+        payment_event: &PaymentEventSignal,
+        until: Instant,
+    ) -> Result<(), Error> {
         let queue = self.connection.settings().orders_task_queue.clone();
         let start = |client: Client| {
             let options = WorkflowStartOptions::new(
@@ -86,9 +139,20 @@ impl OrderClient {
             }
         };
         self.connection
-            .call(SERVER_TIMEOUT, start)
+            .call_until(SERVER_TIMEOUT, until, start)
             .await
             .map(drop)
             .map_err(CallError::into_error)
+    }
+}
+
+/// Returns the id of the workflow that receives the event first.
+fn first_receiver(payment_event: &PaymentEventSignal) -> String {
+    let event = &payment_event.event;
+    match &event.order_id {
+        Some(order_id) if event.concerns_order() && !payment_event.again => {
+            order_workflow_id(order_id)
+        }
+        _ => settlement_workflow_id(event),
     }
 }

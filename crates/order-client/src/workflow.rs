@@ -62,7 +62,44 @@ impl WorkflowEvent {
     }
 }
 
+/// The position of a signal in a history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignalPosition {
+    BeforeActivities,
+    AfterActivity,
+    /// The history has neither the signal nor an activity. Temporal adds a signal after the running
+    /// workflow task.
+    Unknown,
+}
+
+impl SignalPosition {
+    fn from_events(events: &[WorkflowEvent], signal: &str) -> Self {
+        events
+            .iter()
+            .find_map(|event| match event.kind.as_str() {
+                "ActivityTaskScheduled" => Some(Self::AfterActivity),
+                "WorkflowExecutionSignaled" if event.attributes["signal_name"] == signal => {
+                    Some(Self::BeforeActivities)
+                }
+                _ => None,
+            })
+            .unwrap_or(Self::Unknown)
+    }
+}
+
 impl OrderClient {
+    /// Returns the position of the first signal with this name relative to the first activity.
+    /// Local activities do not count.
+    #[tracing::instrument(name = "temporal.signal_position", skip_all)]
+    pub async fn find_signal_position(
+        &self,
+        workflow_id: &str,
+        signal: &str,
+    ) -> Result<SignalPosition, Error> {
+        let events = self.history_exactly(workflow_id).await?;
+        Ok(SignalPosition::from_events(&events, signal))
+    }
+
     /// Describes the workflow with this id, or the workflow of the order with this id.
     pub async fn describe_workflow(&self, id: &str) -> Result<WorkflowDescription, Error> {
         match self.describe_exactly(id).await {
@@ -189,5 +226,42 @@ fn event_from_history(event: &HistoryEvent) -> WorkflowEvent {
             .unwrap_or(&name)
             .to_owned(),
         attributes: payload::decode_nested_payloads(attributes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn signal_position_is_relative_to_first_activity() {
+        let position = |kinds: &[&str]| {
+            let events: Vec<_> = kinds
+                .iter()
+                .map(|kind| WorkflowEvent {
+                    event_id: 1,
+                    time: None,
+                    kind: (*kind).to_owned(),
+                    attributes: json!({"signal_name": "stop"}),
+                })
+                .collect();
+            SignalPosition::from_events(&events, "stop")
+        };
+        let (start, signal, activity) = (
+            "WorkflowExecutionStarted",
+            "WorkflowExecutionSignaled",
+            "ActivityTaskScheduled",
+        );
+        assert_eq!(position(&[start]), SignalPosition::Unknown);
+        assert_eq!(
+            position(&[start, signal, activity]),
+            SignalPosition::BeforeActivities
+        );
+        assert_eq!(
+            position(&[start, activity, signal]),
+            SignalPosition::AfterActivity
+        );
     }
 }

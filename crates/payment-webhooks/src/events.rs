@@ -7,9 +7,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    draft::Draft,
-    environment::Environment,
-    json::as_event_id,
+    draft::{Draft, ignored_because},
+    environment::Deployment,
+    json::{Why, as_event_id},
     providers::{adyen, checkout, gocardless, mollie, shopify, square, standard, stripe},
     verify::Verified,
 };
@@ -20,7 +20,7 @@ use domain::{PaymentEvent, PaymentEventKind, WebhookProvider};
 ///
 /// This never fails: a signed message that cannot be understood must be recorded, so that it does
 /// not block the messages after it.
-pub fn events(verified: &Verified<'_>, environment: Environment) -> Vec<PaymentEvent> {
+pub fn events(verified: &Verified<'_>, deployment: &Deployment) -> Vec<PaymentEvent> {
     let provider = verified.provider();
     let drafts = match serde_json::from_slice::<Value>(verified.body()) {
         Err(_) => {
@@ -31,8 +31,8 @@ pub fn events(verified: &Verified<'_>, environment: Environment) -> Vec<PaymentE
             }]
         }
         Ok(body) => match provider {
-            WebhookProvider::Stripe => vec![stripe::read_event(&body)],
-            WebhookProvider::Adyen => adyen::read_events(verified.body(), &body, environment),
+            WebhookProvider::Stripe => vec![stripe::read_event(&body, deployment)],
+            WebhookProvider::Adyen => adyen::read_events(verified.body(), &body, deployment),
             WebhookProvider::Standard => vec![standard::read_event(&body, verified)],
             WebhookProvider::Square => vec![square::read_event(&body)],
             WebhookProvider::Mollie => vec![mollie::read_event(&body)],
@@ -61,26 +61,56 @@ fn into_payment_event(
         event_id,
         order_id,
         transaction_id,
+        mut aliases,
         payment_id,
         kind,
     } = draft;
-    let paid_without_name = matches!(kind, Ok(PaymentEventKind::Paid { .. }))
-        && (transaction_id.is_none() || event_id.is_none());
-    let kind = if paid_without_name {
-        Err("a payment without an id of its own")
-    } else {
-        kind
-    };
+    let is_unnamed = transaction_id.is_none() || event_id.is_none();
+    let kind = kind.and_then(|kind| check_payment(kind, is_unnamed));
+    aliases.retain(|alias| Some(alias) != transaction_id.as_ref());
     PaymentEvent {
         provider,
         event_id: event_id.unwrap_or_else(digest),
         order_id,
         transaction_id,
+        aliases,
         payment_id,
         kind: kind.unwrap_or_else(|why| PaymentEventKind::Unreadable {
             reason: why.to_owned(),
         }),
     }
+}
+
+/// Rejects money without an id, and ignores a payment or a refund of zero, such as the check of a
+/// card.
+fn check_payment(kind: PaymentEventKind, is_unnamed: bool) -> Result<PaymentEventKind, Why> {
+    let (name, amount) = match &kind {
+        PaymentEventKind::Paid { amount, .. } => ("paid", amount),
+        PaymentEventKind::Authorised { amount, .. } => ("authorised", amount),
+        PaymentEventKind::Refunded { amount, .. } => ("refunded", amount),
+        PaymentEventKind::AttemptFailed { .. }
+        | PaymentEventKind::Voided { .. }
+        | PaymentEventKind::CaptureFailed { .. }
+        | PaymentEventKind::Processing
+        | PaymentEventKind::RefundFailed { .. }
+        | PaymentEventKind::Returned { .. }
+        | PaymentEventKind::Disputed { .. }
+        | PaymentEventKind::Warning { .. }
+        | PaymentEventKind::CompletedUnpaid { .. }
+        | PaymentEventKind::Unconfirmed { .. }
+        | PaymentEventKind::Ignored { .. }
+        | PaymentEventKind::Unreadable { .. }
+        | PaymentEventKind::Resolved { .. } => return Ok(kind),
+    };
+    if amount.is_zero() {
+        let name = Some(name.to_owned());
+        return Ok(ignored_because(name, "the amount is zero".to_owned()));
+    }
+    let is_payment = !matches!(kind, PaymentEventKind::Refunded { .. });
+    if is_payment && is_unnamed {
+        return Err("a payment without an id of its own");
+    }
+    Ok(kind)
 }
 
 /// Replaces a missing event id: the same bytes are the same event.

@@ -21,6 +21,13 @@ pub(crate) fn transaction_id(value: &Value, pointer: &str) -> Option<Transaction
     TransactionId::parse(text(value, pointer)?).ok()
 }
 
+/// Returns the id of another object, of which the body has the id or the whole object.
+pub(crate) fn linked_id(value: &Value, name: &str) -> Option<TransactionId> {
+    let linked = value.get(name)?;
+    let id = linked.as_str().or_else(|| text(linked, "/id"))?;
+    TransactionId::parse(id).ok()
+}
+
 pub(crate) fn payment_id(value: &Value, pointer: &str) -> Option<PaymentId> {
     PaymentId::parse(text(value, pointer)?).ok()
 }
@@ -71,6 +78,18 @@ pub(crate) fn money(
         .ok_or("the amount is missing or no whole number")?;
     let code = text(value, currency).ok_or("the currency is missing")?;
     money_of(provider, units, code)
+}
+
+/// Returns an amount that an event can lack, if it is above zero.
+pub(crate) fn some_money(
+    provider: WebhookProvider,
+    value: &Value,
+    amount: &str,
+    currency: &str,
+) -> Option<Money> {
+    money(provider, value, amount, currency)
+        .ok()
+        .filter(|amount| !amount.is_zero())
 }
 
 pub(crate) fn money_of(provider: WebhookProvider, units: i64, code: &str) -> Result<Money, Why> {

@@ -22,7 +22,7 @@ mod secrets;
 mod sign;
 mod verify;
 
-pub use environment::Environment;
+pub use environment::{AdyenCapture, Deployment, Environment};
 pub use events::events;
 pub use sample::{Facts, SampleError, SampleKind, has_sample, sample};
 pub use secrets::{SQUARE_URL, SecretError, Secrets, made_up, secrets_setting, secrets_variable};

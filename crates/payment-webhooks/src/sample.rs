@@ -4,31 +4,30 @@
 use serde_json::{Value, json};
 
 use crate::sign::Message;
-use domain::{Money, OrderId, TransactionId, UnitsError, WebhookProvider};
+use domain::{Money, OrderId, TransactionId, UnitsError, WebhookProvider, string_enum};
 
-/// The kind of a sample event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SampleKind {
-    Paid,
-    Failed,
-    Refunded,
-    Disputed,
-}
-
-impl SampleKind {
-    pub const ALL: [Self; 4] = [Self::Paid, Self::Failed, Self::Refunded, Self::Disputed];
-
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Paid => "paid",
-            Self::Failed => "failed",
-            Self::Refunded => "refunded",
-            Self::Disputed => "disputed",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+string_enum! {
+    /// The kind of a sample event.
+    SampleKind {
+        Paid => "paid",
+        /// The provider reserved the money.
+        Authorised => "authorised",
+        /// One capture, perhaps of a part.
+        Captured => "captured",
+        /// An attempt failed.
+        Failed => "failed",
+        /// The attempt or the authorisation ended.
+        Voided => "voided",
+        CaptureFailed => "capture-failed",
+        Refunded => "refunded",
+        RefundFailed => "refund-failed",
+        /// A bank returned the money.
+        Returned => "returned",
+        Disputed => "disputed",
+        DisputeWon => "dispute-won",
+        DisputeLost => "dispute-lost",
+        /// A warning of fraud.
+        Warning => "warning",
     }
 }
 
@@ -60,9 +59,26 @@ pub enum SampleError {
     },
 }
 
-/// Returns whether the provider has an event of this kind. Mollie has only one kind.
+/// Returns whether the provider has an event of this kind.
 pub fn has_sample(provider: WebhookProvider, kind: SampleKind) -> bool {
-    provider != WebhookProvider::Mollie || kind == SampleKind::Paid
+    use SampleKind::{
+        Authorised, CaptureFailed, Captured, DisputeLost, Disputed, Failed, Paid, RefundFailed,
+        Refunded, Returned, Warning,
+    };
+    match provider {
+        // An intent is captured as a whole, and a returned payment is a dispute.
+        WebhookProvider::Stripe => !matches!(kind, Captured | CaptureFailed | Returned),
+        WebhookProvider::Adyen => kind != Returned,
+        WebhookProvider::Standard | WebhookProvider::Checkout => kind != Warning,
+        // A failed payment ends.
+        WebhookProvider::Square => !matches!(kind, Captured | CaptureFailed | Returned | Warning),
+        WebhookProvider::Mollie => kind == Paid,
+        WebhookProvider::GoCardless => !matches!(
+            kind,
+            Authorised | Captured | CaptureFailed | RefundFailed | DisputeLost | Warning
+        ),
+        WebhookProvider::Shopify => matches!(kind, Paid | Failed | Refunded | Disputed),
+    }
 }
 
 /// Returns an unsigned message; [`crate::sign`] adds the signature.
@@ -118,6 +134,18 @@ fn stripe(kind: SampleKind, facts: &Facts<'_>, units: i64) -> Value {
             "currency": currency, "status": status, "metadata": metadata, "payment_method_types": ["card"],
         })
     };
+    let refund = |status| {
+        json!({
+            "id": format!("re_{}", facts.event_id), "object": "refund", "amount": units, "currency": currency,
+            "payment_intent": payment, "status": status, "metadata": metadata,
+        })
+    };
+    let dispute = |status| {
+        json!({
+            "id": format!("dp_{payment}"), "object": "dispute", "amount": units, "currency": currency,
+            "payment_intent": payment, "status": status, "metadata": metadata,
+        })
+    };
     let (event_type, object) = match kind {
         SampleKind::Paid => ("payment_intent.succeeded", intent("succeeded", units)),
         SampleKind::Failed => {
@@ -126,19 +154,29 @@ fn stripe(kind: SampleKind, facts: &Facts<'_>, units: i64) -> Value {
                 json!({"code": "card_declined", "decline_code": "generic_decline"});
             ("payment_intent.payment_failed", intent)
         }
-        SampleKind::Refunded => {
-            let refund = json!({
-                "id": format!("re_{}", facts.event_id), "object": "refund", "amount": units, "currency": currency,
-                "payment_intent": payment, "status": "succeeded", "metadata": metadata,
-            });
-            ("refund.created", refund)
+        SampleKind::Authorised | SampleKind::Captured | SampleKind::CaptureFailed => {
+            let mut intent = intent("requires_capture", 0);
+            intent["amount_capturable"] = json!(units);
+            ("payment_intent.amount_capturable_updated", intent)
         }
-        SampleKind::Disputed => {
-            let dispute = json!({
-                "id": format!("dp_{}", facts.event_id), "object": "dispute", "amount": units, "currency": currency,
-                "payment_intent": payment, "status": "needs_response", "metadata": metadata,
+        SampleKind::Voided => {
+            let mut intent = intent("canceled", 0);
+            intent["cancellation_reason"] = json!("abandoned");
+            ("payment_intent.canceled", intent)
+        }
+        SampleKind::Refunded => ("refund.created", refund("succeeded")),
+        SampleKind::RefundFailed => ("refund.failed", refund("failed")),
+        SampleKind::Disputed | SampleKind::Returned => {
+            ("charge.dispute.created", dispute("needs_response"))
+        }
+        SampleKind::DisputeWon => ("charge.dispute.closed", dispute("won")),
+        SampleKind::DisputeLost => ("charge.dispute.closed", dispute("lost")),
+        SampleKind::Warning => {
+            let warning = json!({
+                "id": format!("issfr_{}", facts.event_id), "object": "radar.early_fraud_warning",
+                "actionable": true, "payment_intent": payment, "fraud_type": "misc",
             });
-            ("charge.dispute.created", dispute)
+            ("radar.early_fraud_warning.created", warning)
         }
     };
     json!({
@@ -149,10 +187,19 @@ fn stripe(kind: SampleKind, facts: &Facts<'_>, units: i64) -> Value {
 
 fn adyen(kind: SampleKind, facts: &Facts<'_>, units: i64) -> Value {
     let (event_code, success) = match kind {
-        SampleKind::Paid => ("AUTHORISATION", "true"),
+        SampleKind::Paid | SampleKind::Authorised | SampleKind::Returned => {
+            ("AUTHORISATION", "true")
+        }
+        SampleKind::Captured => ("CAPTURE", "true"),
         SampleKind::Failed => ("AUTHORISATION", "false"),
+        SampleKind::Voided => ("CANCELLATION", "true"),
+        SampleKind::CaptureFailed => ("CAPTURE_FAILED", "true"),
         SampleKind::Refunded => ("REFUND", "true"),
+        SampleKind::RefundFailed => ("REFUNDED_REVERSED", "true"),
         SampleKind::Disputed => ("CHARGEBACK", "true"),
+        SampleKind::DisputeWon => ("CHARGEBACK_REVERSED", "true"),
+        SampleKind::DisputeLost => ("SECOND_CHARGEBACK", "true"),
+        SampleKind::Warning => ("NOTIFICATION_OF_FRAUD", "true"),
     };
     let mut item = json!({
         "pspReference": facts.transaction_id, "merchantReference": facts.order_id, "merchantAccountCode": "Orderflow",
@@ -167,19 +214,42 @@ fn adyen(kind: SampleKind, facts: &Facts<'_>, units: i64) -> Value {
 }
 
 fn standard(kind: SampleKind, facts: &Facts<'_>) -> Value {
-    let event_type = match kind {
-        SampleKind::Paid => "payment.succeeded",
-        SampleKind::Failed => "payment.failed",
-        SampleKind::Refunded => "payment.refunded",
-        SampleKind::Disputed => "payment.disputed",
+    let payment = facts.transaction_id;
+    let (event_type, more) = match kind {
+        SampleKind::Paid | SampleKind::Warning => ("payment.succeeded", json!({})),
+        SampleKind::Authorised => ("payment.authorized", json!({})),
+        SampleKind::Captured => ("payment.captured", json!({"capture_id": facts.event_id})),
+        SampleKind::Failed => ("payment.failed", json!({})),
+        SampleKind::Voided => ("payment.canceled", json!({})),
+        SampleKind::CaptureFailed => (
+            "payment.capture_failed",
+            json!({"capture_id": facts.event_id}),
+        ),
+        SampleKind::Refunded => (
+            "payment.refunded",
+            json!({"refund_id": format!("refund-{}", facts.event_id)}),
+        ),
+        SampleKind::RefundFailed => (
+            "payment.refund_failed",
+            json!({"refund_id": format!("refund-{}", facts.event_id)}),
+        ),
+        SampleKind::Returned => ("payment.returned", json!({})),
+        SampleKind::Disputed => ("payment.disputed", dispute(payment, "opened")),
+        SampleKind::DisputeWon => ("payment.disputed", dispute(payment, "won")),
+        SampleKind::DisputeLost => ("payment.disputed", dispute(payment, "lost")),
     };
-    json!({
-        "type": event_type, "timestamp": time(facts),
-        "data": {
-            "order_id": facts.order_id, "transaction_id": facts.transaction_id, "amount": facts.amount.decimal(),
-            "currency": facts.amount.currency(), "payment_method": "card",
-        },
-    })
+    let mut data = json!({
+        "order_id": facts.order_id, "transaction_id": payment, "amount": facts.amount.decimal(),
+        "currency": facts.amount.currency(), "payment_method": "card",
+    });
+    if let (Some(data), Value::Object(more)) = (data.as_object_mut(), more) {
+        data.extend(more);
+    }
+    json!({"type": event_type, "timestamp": time(facts), "data": data})
+}
+
+fn dispute(payment: &TransactionId, stage: &str) -> Value {
+    json!({"dispute_id": format!("dispute-{payment}"), "stage": stage})
 }
 
 fn square(kind: SampleKind, facts: &Facts<'_>, units: i64) -> Value {
@@ -191,23 +261,34 @@ fn square(kind: SampleKind, facts: &Facts<'_>, units: i64) -> Value {
         });
         ("payment.updated", "payment", payment)
     };
+    let refund = |status| {
+        let refund = json!({
+            "id": format!("refund-{}", facts.event_id), "status": status, "amount_money": money,
+            "payment_id": facts.transaction_id,
+        });
+        ("refund.updated", "refund", refund)
+    };
+    let dispute = |event_type, state| {
+        let dispute = json!({
+            "id": format!("dispute-{}", facts.transaction_id), "state": state, "amount_money": money,
+            "disputed_payment": {"payment_id": facts.transaction_id},
+        });
+        (event_type, "dispute", dispute)
+    };
     let (event_type, name, object) = match kind {
-        SampleKind::Paid => payment("COMPLETED"),
+        SampleKind::Authorised => payment("APPROVED"),
         SampleKind::Failed => payment("FAILED"),
-        SampleKind::Refunded => {
-            let refund = json!({
-                "id": format!("refund-{}", facts.event_id), "status": "COMPLETED", "amount_money": money,
-                "payment_id": facts.transaction_id,
-            });
-            ("refund.updated", "refund", refund)
-        }
-        SampleKind::Disputed => {
-            let dispute = json!({
-                "id": format!("dispute-{}", facts.event_id), "state": "INQUIRY_EVIDENCE_REQUIRED",
-                "amount_money": money, "disputed_payment": {"payment_id": facts.transaction_id},
-            });
-            ("dispute.created", "dispute", dispute)
-        }
+        SampleKind::Voided => payment("CANCELED"),
+        SampleKind::Refunded => refund("COMPLETED"),
+        SampleKind::RefundFailed => refund("FAILED"),
+        SampleKind::Disputed => dispute("dispute.created", "EVIDENCE_REQUIRED"),
+        SampleKind::DisputeWon => dispute("dispute.state.updated", "WON"),
+        SampleKind::DisputeLost => dispute("dispute.state.updated", "LOST"),
+        SampleKind::Paid
+        | SampleKind::Captured
+        | SampleKind::CaptureFailed
+        | SampleKind::Returned
+        | SampleKind::Warning => payment("COMPLETED"),
     };
     json!({
         "merchant_id": "ORDERFLOW", "type": event_type, "event_id": facts.event_id, "created_at": time(facts),
@@ -225,10 +306,19 @@ fn mollie(facts: &Facts<'_>) -> Value {
 
 fn gocardless(kind: SampleKind, facts: &Facts<'_>) -> Value {
     let action = match kind {
-        SampleKind::Paid => "confirmed",
         SampleKind::Failed => "failed",
+        SampleKind::Voided => "cancelled",
         SampleKind::Refunded => "refunded",
+        SampleKind::Returned => "late_failure_settled",
         SampleKind::Disputed => "charged_back",
+        SampleKind::DisputeWon => "chargeback_cancelled",
+        SampleKind::Paid
+        | SampleKind::Authorised
+        | SampleKind::Captured
+        | SampleKind::CaptureFailed
+        | SampleKind::RefundFailed
+        | SampleKind::DisputeLost
+        | SampleKind::Warning => "confirmed",
     };
     json!({"events": [{
         "id": facts.event_id, "created_at": time(facts), "resource_type": "payments", "action": action,
@@ -239,17 +329,29 @@ fn gocardless(kind: SampleKind, facts: &Facts<'_>) -> Value {
 
 fn checkout(kind: SampleKind, facts: &Facts<'_>, units: i64) -> Value {
     let event_type = match kind {
-        SampleKind::Paid => "payment_captured",
+        SampleKind::Paid | SampleKind::Captured | SampleKind::Warning => "payment_captured",
+        SampleKind::Authorised => "payment_approved",
         SampleKind::Failed => "payment_declined",
+        SampleKind::Voided => "payment_voided",
+        SampleKind::CaptureFailed => "payment_capture_declined",
         SampleKind::Refunded => "payment_refunded",
+        SampleKind::RefundFailed => "payment_refund_declined",
+        SampleKind::Returned => "payment_returned",
         SampleKind::Disputed => "dispute_received",
+        SampleKind::DisputeWon => "dispute_won",
+        SampleKind::DisputeLost => "dispute_lost",
+    };
+    // Each sample of a paid payment is the same capture.
+    let action = match kind {
+        SampleKind::Paid => facts.transaction_id.as_str(),
+        _ => facts.event_id,
     };
     let mut data = json!({
-        "id": facts.transaction_id, "action_id": format!("act_{}", facts.event_id), "amount": units,
+        "id": facts.transaction_id, "action_id": format!("act_{action}"), "amount": units,
         "currency": facts.amount.currency(), "reference": facts.order_id,
     });
-    if kind == SampleKind::Disputed {
-        data["id"] = json!(format!("dsp_{}", facts.event_id));
+    if event_type.starts_with("dispute_") {
+        data["id"] = json!(format!("dsp_{}", facts.transaction_id));
         data["payment_id"] = json!(facts.transaction_id);
     }
     json!({"id": facts.event_id, "type": event_type, "version": "1.0.0", "created_on": time(facts), "data": data})
@@ -264,10 +366,19 @@ fn shopify(facts: &Facts<'_>) -> Value {
 
 fn shopify_topic(kind: SampleKind) -> &'static str {
     match kind {
-        SampleKind::Paid => "orders/paid",
         SampleKind::Failed => "order_transactions/create",
         SampleKind::Refunded => "refunds/create",
         SampleKind::Disputed => "disputes/create",
+        SampleKind::Paid
+        | SampleKind::Authorised
+        | SampleKind::Captured
+        | SampleKind::Voided
+        | SampleKind::CaptureFailed
+        | SampleKind::RefundFailed
+        | SampleKind::Returned
+        | SampleKind::DisputeWon
+        | SampleKind::DisputeLost
+        | SampleKind::Warning => "orders/paid",
     }
 }
 

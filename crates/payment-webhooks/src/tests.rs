@@ -2,8 +2,10 @@
 
 mod batches;
 mod fraud;
+mod kinds;
 mod meaning;
 mod mutations;
+mod ownership;
 mod peers;
 mod properties;
 mod vectors;
@@ -11,8 +13,8 @@ mod vectors;
 use serde_json::Value;
 
 use crate::{
-    Environment, Facts, Message, Rejection, Request, SampleKind, Secrets, Signing, events, sample,
-    sign, verify,
+    Deployment, Environment, Facts, Message, Rejection, Request, SampleKind, Secrets, Signing,
+    events, sample, sign, verify,
 };
 use domain::{Currency, Money, OrderId, PaymentEvent, TransactionId, WebhookProvider};
 
@@ -69,14 +71,27 @@ fn judged(provider: WebhookProvider, message: &Message) -> Result<(), Rejection>
 }
 
 fn told(provider: WebhookProvider, message: &Message) -> Result<Vec<PaymentEvent>, Rejection> {
+    told_to(&Deployment::new(Environment::Test), provider, message)
+}
+
+fn told_to(
+    deployment: &Deployment,
+    provider: WebhookProvider,
+    message: &Message,
+) -> Result<Vec<PaymentEvent>, Rejection> {
     with_request(message, |request| {
-        verify(&secrets(provider), request).map(|verified| events(&verified, Environment::Test))
+        verify(&secrets(provider), request).map(|verified| events(&verified, deployment))
     })
 }
 
 /// Returns the payment event of a provider's signed body.
 fn read(provider: WebhookProvider, body: &Value) -> PaymentEvent {
-    let mut events = told(provider, &signed_body(provider, body.to_string())).unwrap();
+    read_by(&Deployment::new(Environment::Test), provider, body)
+}
+
+fn read_by(deployment: &Deployment, provider: WebhookProvider, body: &Value) -> PaymentEvent {
+    let message = signed_body(provider, body.to_string());
+    let mut events = told_to(deployment, provider, &message).unwrap();
     assert_eq!(events.len(), 1);
     events.remove(0)
 }

@@ -112,8 +112,7 @@ pub fn verify<'a>(secrets: &Secrets, request: &Request<'a>) -> Result<Verified<'
             seconds(timestamp)?;
             let candidates: Vec<_> = signatures
                 .iter()
-                .flat_map(|value| value.split(' '))
-                .filter_map(|signature| signature.strip_prefix("v1,"))
+                .flat_map(|value| versioned_candidates(value))
                 .collect();
             check(
                 &[id.as_bytes(), b".", timestamp.as_bytes(), b"."],
@@ -192,6 +191,21 @@ fn candidates<'a>(values: &[&'a str], prefix: &str) -> Vec<&'a str> {
     signatures
         .map(|signature| signature.strip_prefix(prefix).unwrap_or(signature))
         .collect()
+}
+
+/// Returns the signatures of version 1 in a header such as `v1,… v1,…`. A gateway that joins two
+/// headers puts a comma between them, with or without a space.
+fn versioned_candidates(value: &str) -> Vec<&str> {
+    let mut candidates = Vec::new();
+    for group in value.split(' ') {
+        let mut parts = group.trim_matches(',').split(',');
+        while let (Some(version), Some(signature)) = (parts.next(), parts.next()) {
+            if version == "v1" {
+                candidates.push(signature);
+            }
+        }
+    }
+    candidates
 }
 
 /// The parts of Stripe's header.

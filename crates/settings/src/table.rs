@@ -156,6 +156,14 @@ settings! {
             .default("auto");
         PAYMENT_TIMEOUT("Longest wait for a payment confirmation.", Duration, ORDERS)
             .default("24h");
+        PAYMENT_PROCESSING_TIMEOUT("Longest wait for a slow payment method, such as a bank debit, that the provider is processing.", Duration, ORDERS)
+            .default("14d");
+        PAYMENT_PARTIAL("Payment below the total: wait for the rest, or refund it.", Choice(&["collect", "refund"]), ORDERS)
+            .default("collect");
+        CAPTURE("Time of the capture: with the payment, or after dispatch.", Choice(&["immediate", "on_dispatch"]), ORDERS)
+            .default("immediate");
+        HOLD_ON_DISPUTE("Hold an order before dispatch when its payment is disputed or the provider warns of fraud.", Choice(&["on", "off"]), ORDERS)
+            .default("on");
         PAYMENT_RETRY_FOR("Time to retry a charge while the provider is down.", Duration, ORDERS)
             .default("10m");
         PAYMENT_PROCESSING_DELAY("Pause before the charge.", Duration, ORDERS)
@@ -179,6 +187,12 @@ settings! {
         STRIPE_API_KEY_FILE("File with the key, as an alternative to `STRIPE_API_KEY`.", Text("the path of a file"), WORKER);
         STRIPE_API_BASE("Address of Stripe's API.", Text("https://HOST, or http://HOST of this machine"), WORKER)
             .default("https://api.stripe.com");
+        ADYEN_API_KEY("Key for Adyen's Checkout API, to capture, refund and cancel payments at Adyen.", Text("an API key"), WORKER)
+            .secret();
+        ADYEN_API_KEY_FILE("File with the key, as an alternative to `ADYEN_API_KEY`.", Text("the path of a file"), WORKER);
+        ADYEN_MERCHANT_ACCOUNT("Merchant account of the payments at Adyen, required by `ADYEN_API_KEY`.", Text("the name of a merchant account"), WORKER);
+        ADYEN_API_BASE("Address of Adyen's Checkout API with its version; a live account has its own.", Text("https://HOST/PATH, or http://HOST/PATH of this machine"), WORKER)
+            .default("https://checkout-test.adyen.com/v71");
     }
     Mail {
         MAIL("Sending of mail; a value that begins with `/` is ignored.", Choice(&["smtp", "off"]), WORKER)
@@ -228,8 +242,14 @@ settings! {
         WEBHOOK_SECRETS_ARN("Secret of AWS Secrets Manager with the same lines.", Text("arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME"), WEBHOOKS);
         WEBHOOK_SECRETS_REFRESH("Interval at which that secret is read again.", PositiveDuration, WEBHOOKS)
             .default("5m");
-        WEBHOOK_ENVIRONMENT("Adyen system whose events count.", Choice(&["live", "test"]), WEBHOOKS)
+        WEBHOOK_ENVIRONMENT("System of Stripe and Adyen whose events count.", Choice(&["live", "test"]), WEBHOOKS)
             .default("live").local("test");
+        STRIPE_ACCOUNTS("Accounts of Stripe Connect or of an organisation whose events count.", Text("acct_… ids, separated by commas"), WEBHOOKS)
+            .default_note("none; events without an account always count");
+        ADYEN_MERCHANT_ACCOUNTS("Merchant accounts of Adyen whose events count.", Text("names, separated by commas"), WEBHOOKS)
+            .default_note("all");
+        ADYEN_CAPTURE("Capture of the Adyen account: with `immediate`, AUTHORISATION means paid.", Choice(&["immediate", "manual"]), WEBHOOKS)
+            .default("immediate");
         SETTLEMENT_GRACE("Time for the order of a payment to appear before a refund.", Duration, WEBHOOKS)
             .default("10m");
     }

@@ -100,7 +100,7 @@ pub async fn write_projection(
         "update orders set state = $3, step = $4, is_running = $5, customer_id = $6, customer_json = $7, items_json = $8,
              address_json = $9, currency = $10, total_amount = $11, payment_json = $12, shipment_json = $13,
              estimated_delivery = $14, cancellation_reason = $15, failure_json = $16, retries_json = $17,
-             version = $2, last_seq = $18, updated_at = $19, review = $20, decided_at = $21
+             version = $2, last_seq = $18, updated_at = $19, review = $20, decided_at = $21, waiting_json = $23
          where id = $1 and (version / $22, decided_at) < ($2::int / $22, $21)",
         state.order_id.as_str(),
         to_i32(projection.version),
@@ -124,6 +124,7 @@ pub async fn write_projection(
         state.review.map(ReviewDecision::as_str),
         projection.decided_at,
         to_i32(VERSIONS_PER_HISTORY_EVENT),
+        to_nullable_json(state.waiting_for.as_ref())?,
     )
     .execute(&mut *connection)
     .await
@@ -155,7 +156,7 @@ pub async fn read_order(pool: &PgPool, order_id: &OrderId) -> Result<Option<Orde
         Row,
         "select id, state, step, is_running, customer_id, customer_json, items_json, address_json,
              currency, total_amount, payment_json, shipment_json, estimated_delivery, cancellation_reason, failure_json,
-             retries_json, review, last_seq, created_at, updated_at
+             retries_json, review, waiting_json, last_seq, created_at, updated_at
          from orders where id = $1",
         order_id.as_str()
     )
@@ -208,7 +209,7 @@ pub async fn list(pool: &PgPool, filter: &ListFilter) -> Result<Vec<OrderView>, 
         Row,
         "select id, state, step, is_running, customer_id, customer_json, items_json, address_json,
              currency, total_amount, payment_json, shipment_json, estimated_delivery, cancellation_reason, failure_json,
-             retries_json, review, last_seq, created_at, updated_at
+             retries_json, review, waiting_json, last_seq, created_at, updated_at
          from orders
          where ($1::text is null or state = $1) and ($2::text is null or customer_id = $2)
              and ($3::timestamptz is null or created_at > $3) and ($4::timestamptz is null or created_at < $4)
@@ -240,6 +241,7 @@ struct Row {
     currency: Option<String>,
     total_amount: Option<i64>,
     payment_json: Option<Value>,
+    waiting_json: Option<Value>,
     shipment_json: Option<Value>,
     estimated_delivery: Option<DateTime<Utc>>,
     cancellation_reason: Option<String>,
@@ -278,6 +280,7 @@ impl Row {
             is_running: self.is_running,
             review: column("review").parse(self.review.into())?,
             payment_info: column("payment_json").parse(self.payment_json.into())?,
+            waiting_for: column("waiting_json").parse(self.waiting_json.into())?,
             shipment_info: column("shipment_json").parse(self.shipment_json.into())?,
             estimated_delivery: self.estimated_delivery,
             cancellation_reason: self.cancellation_reason,

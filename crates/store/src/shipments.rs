@@ -6,24 +6,29 @@ use sqlx::PgPool;
 use crate::{Error, error::SqlxResultExt};
 use domain::OrderId;
 
-/// Inserts a prepared parcel. A repeated call replaces its address and items, unless it was
-/// dispatched or cancelled.
+/// The contents of a parcel, as one shipping attempt prepared it.
+#[derive(Debug, Clone, Copy)]
+pub struct Package<'a> {
+    pub order_id: &'a OrderId,
+    pub shipment_id: &'a str,
+    pub attempt: u32,
+    pub address: &'a Value,
+    pub items: &'a Value,
+}
+
+/// Inserts a prepared parcel. A repeated call replaces its address and items, unless a later attempt
+/// prepared it, or it was dispatched or cancelled.
 #[tracing::instrument(name = "store.shipments.prepare", skip_all)]
-pub async fn prepare(
-    pool: &PgPool,
-    order_id: &OrderId,
-    shipment_id: &str,
-    address: &Value,
-    items: &Value,
-) -> Result<(), Error> {
+pub async fn prepare(pool: &PgPool, package: Package<'_>) -> Result<(), Error> {
     sqlx::query!(
-        "insert into shipments (shipment_id, order_id, state, address_json, items_json) values ($1, $2, 'prepared', $3, $4)
-         on conflict (shipment_id) do update set address_json = $3, items_json = $4, updated_at = now()
-         where shipments.state = 'prepared'",
-        shipment_id,
-        order_id.as_str(),
-        address,
-        items,
+        "insert into shipments (shipment_id, order_id, state, attempt, address_json, items_json) values ($1, $2, 'prepared', $3, $4, $5)
+         on conflict (shipment_id) do update set attempt = $3, address_json = $4, items_json = $5, updated_at = now()
+         where shipments.state = 'prepared' and shipments.attempt <= $3",
+        package.shipment_id,
+        package.order_id.as_str(),
+        i32::try_from(package.attempt).unwrap_or(i32::MAX),
+        package.address,
+        package.items,
     )
     .execute(pool)
     .await
@@ -32,34 +37,59 @@ pub async fn prepare(
 }
 
 /// Records that the carrier has accepted the parcel.
+///
+/// # Errors
+///
+/// Fails if the parcel is not prepared, and not dispatched with the same tracking number. Then the
+/// carrier has a parcel that the table does not have.
 #[tracing::instrument(name = "store.shipments.dispatched", skip_all)]
 pub async fn record_dispatch(
     pool: &PgPool,
     shipment_id: &str,
     tracking_number: &str,
 ) -> Result<(), Error> {
-    sqlx::query!(
-        "update shipments set state = 'dispatched', tracking_number = $2, updated_at = now() where shipment_id = $1",
+    sqlx::query_scalar!(
+        "update shipments set state = 'dispatched', tracking_number = $2, updated_at = now()
+         where shipment_id = $1 and (state = 'prepared' or (state = 'dispatched' and tracking_number = $2))
+         returning shipment_id",
         shipment_id,
         tracking_number,
     )
-    .execute(pool)
+    .fetch_one(pool)
     .await
-    .for_operation("record the dispatch")
+    .for_operation("record the dispatch of a prepared parcel")
     .map(|_| ())
 }
 
-/// Records that the carrier will not ship the parcel, unless it was dispatched.
+/// Records that the carrier will not ship the parcel, unless it was dispatched. Without a row, this
+/// function inserts one, so that a late write does not prepare the parcel.
 #[tracing::instrument(name = "store.shipments.cancelled", skip_all)]
-pub async fn record_cancellation(pool: &PgPool, shipment_id: &str) -> Result<(), Error> {
+pub async fn record_cancellation(
+    pool: &PgPool,
+    order_id: &OrderId,
+    shipment_id: &str,
+) -> Result<(), Error> {
     sqlx::query!(
-        "update shipments set state = 'cancelled', updated_at = now() where shipment_id = $1 and state = 'prepared'",
+        "insert into shipments (shipment_id, order_id, state, items_json) values ($1, $2, 'cancelled', '[]')
+         on conflict (shipment_id) do update set state = 'cancelled', updated_at = now() where shipments.state = 'prepared'",
         shipment_id,
+        order_id.as_str(),
     )
     .execute(pool)
     .await
     .for_operation("record the cancelled parcel")
     .map(|_| ())
+}
+
+/// Reads the state of a parcel: `prepared`, `dispatched` or `cancelled`.
+pub async fn read_state(pool: &PgPool, shipment_id: &str) -> Result<Option<String>, Error> {
+    sqlx::query_scalar!(
+        "select state from shipments where shipment_id = $1",
+        shipment_id
+    )
+    .fetch_optional(pool)
+    .await
+    .for_operation("read the parcel")
 }
 
 /// Reads the address of a parcel as of its last preparation.

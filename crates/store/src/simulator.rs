@@ -1,6 +1,7 @@
 //! The records of the simulated payment provider and carrier. Only the simulators write them
 //! (`migrations/0002_simulator.sql`).
 
+use serde_json::Value;
 use sqlx::PgPool;
 
 use crate::{Error, error::SqlxResultExt};
@@ -96,14 +97,16 @@ pub async fn take_parcel(
     shipment_id: &str,
     order_id: &str,
     tracking_number: Option<&str>,
+    consignment: Option<&Value>,
 ) -> Result<Parcel, Error> {
     sqlx::query!(
-        "insert into simulator.parcels (shipment_id, order_id, tracking_number, state)
-         values ($1, $2, $3, case when $3::text is null then 'cancelled' else 'dispatched' end)
+        "insert into simulator.parcels (shipment_id, order_id, tracking_number, state, consignment_json)
+         values ($1, $2, $3, case when $3::text is null then 'cancelled' else 'dispatched' end, $4)
          on conflict (shipment_id) do nothing",
         shipment_id,
         order_id,
         tracking_number,
+        consignment,
     )
     .execute(pool)
     .await
@@ -116,6 +119,18 @@ pub async fn take_parcel(
     .fetch_one(pool)
     .await
     .for_operation("read the carrier's records")
+}
+
+/// Reads the consignment that the carrier received for this shipment.
+pub async fn read_consignment(pool: &PgPool, shipment_id: &str) -> Result<Option<Value>, Error> {
+    sqlx::query_scalar!(
+        "select consignment_json from simulator.parcels where shipment_id = $1",
+        shipment_id
+    )
+    .fetch_optional(pool)
+    .await
+    .for_operation("read the carrier's records")
+    .map(Option::flatten)
 }
 
 /// Injects a fault into the next `times` calls of `operation` for this order.

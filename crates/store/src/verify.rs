@@ -1,9 +1,10 @@
 //! One query for all invariants that the database and the simulators' records can show.
 
+use futures::TryStreamExt;
 use sqlx::PgPool;
 
 use crate::{Error, error::SqlxResultExt};
-use domain::NotificationKind;
+use domain::{Balance, Movement, NotificationKind};
 
 /// A broken invariant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,12 +58,23 @@ pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
             where refunded > captured + (select coalesce(sum(amount), 0) from payments
                 where payments.order_id = ledger.order_id and provider = 'external')
         union all
-        select 'a fulfilled order is not paid', id from orders
-            where state in ('shipped', 'delivered')
-                and not exists (select from payments where order_id = id and status in ('captured', 'refunded') and amount = total_amount)
+        select 'an order was shipped without enough money', id from orders
+            where state in ('shipped', 'delivered') and total_amount > (
+                select coalesce(sum(greatest(authorised, captured,
+                    -- The previous release writes no balance.
+                    case when balance_version = 0 and status in ('captured', 'refunded') then amount else 0 end)), 0)
+                from payments where order_id = id and payments.currency = orders.currency)
         union all
         select 'a payment of an unfulfilled order is not final', id from orders join payments on order_id = id
-            where not is_running and orders.state in ('cancelled', 'failed') and payments.status in ('pending', 'captured', 'refunding')
+            where not is_running and orders.state in ('cancelled', 'failed')
+                and (payments.status in ('pending', 'refunding') or payments.status = 'captured' and payments.captured > payments.lost)
+        union all
+        select 'a payment does not balance: captured - refunded - lost = allocated + due + unmatched', coalesce(order_id, payment_id)
+            from payments where captured - refunded - lost <> allocated + due + unmatched
+        union all
+        select 'one transaction is two payments: ' || one.transaction_id, coalesce(one.order_id, one.payment_id)
+            from payments as one join payments as other using (transaction_id)
+            where one.provider = 'external' and other.payment_id <> one.payment_id
         union all
         select 'a payment and the provider''s records differ', order_id from payments
             where provider = 'simulator' and status in ('captured', 'refunded') and not exists (
@@ -98,7 +110,45 @@ pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
     .fetch_all(pool)
     .await
     .for_operation("verify the database")?;
+    violations.extend(find_wrong_balances(pool).await?);
     violations.sort_unstable();
+    Ok(violations)
+}
+
+/// Folds the movements of every payment again and compares the result with the stored balance.
+async fn find_wrong_balances(pool: &PgPool) -> Result<Vec<Violation>, Error> {
+    let mut rows = sqlx::query!(
+        r#"select payment_id, order_id, authorised, captured, refunded, lost, due, status,
+               (select coalesce(jsonb_agg(jsonb_build_object('kind', kind, 'reference', reference, 'amount', movement.amount)), '[]')
+                from payment_movements as movement where movement.payment_id = payments.payment_id) as "movements!"
+           from payments where balance_version > 0"#
+    )
+    .fetch(pool);
+    let mut violations = Vec::new();
+    while let Some(row) = rows.try_next().await.for_operation("verify the balances")? {
+        let movements: Vec<Movement> = serde_json::from_value(row.movements).unwrap_or_default();
+        let balance = Balance::of(&movements);
+        let folded = (
+            balance.authorised,
+            balance.captured,
+            balance.refunded,
+            balance.lost,
+            balance.due,
+        );
+        let stored = (
+            row.authorised,
+            row.captured,
+            row.refunded,
+            row.lost,
+            row.due,
+        );
+        if folded != stored || row.status != balance.status(row.order_id.is_some()).as_str() {
+            violations.push(Violation {
+                rule: "the balance of a payment differs from its movements".to_owned(),
+                subject: row.order_id.unwrap_or(row.payment_id),
+            });
+        }
+    }
     Ok(violations)
 }
 

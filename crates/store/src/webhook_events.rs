@@ -60,7 +60,7 @@ async fn put(
         "insert into webhook_deliveries (provider, event_id, order_id, transaction_id, outcome, detail, event_json)
          values ($1, $2, $3, $4, $5, $6, $7)
          on conflict (provider, event_id) do update set outcome = $5, detail = $6, updated_at = now(),
-             order_id = coalesce(webhook_deliveries.order_id, $3) where $8",
+             order_id = coalesce($3, webhook_deliveries.order_id) where $8",
         event.provider.as_str(),
         event.event_id,
         event.order_id.as_ref().map(OrderId::as_str),

@@ -9,22 +9,25 @@
 )]
 
 mod order;
+mod recall;
 mod settlement;
 mod shipping;
 
 pub use order::{
-    ChargeOutcome, ChargePayment, ChargePaymentInput, CommitInventory, ConfirmDelivery,
+    CapturePayment, CapturePaymentInput, ChargeOutcome, ChargePayment, ChargePaymentInput,
+    CommitInventory, ConfirmDelivery, LookUpPayments, LookUpPaymentsInput, LookUpPaymentsOutcome,
     OrderActivities, PendingWrite, ReceiveOrder, ReceiveOrderInput, ReceiveOrderOutcome,
-    RecordOrder, RecordPayment, RecordPaymentInput, RecordPaymentOutcome, RefundOutcome,
-    RefundPayment, RefundPaymentInput, ReleaseInventory, ReservationOutcome, ReserveInventory,
-    ValidateOrder, ValidateOrderInput, ValidationOutcome,
+    RecordOrder, RecordPayment, RecordPaymentInput, RecordPaymentOutcome, RecordPaymentResult,
+    RefundOutcome, RefundPayment, RefundPaymentInput, ReleaseInventory, ReservationOutcome,
+    ReserveInventory, ValidateOrder, ValidateOrderInput, ValidationOutcome,
 };
+pub use recall::{CheckStoppedAttempt, DiscardShipment, RecallActivities, StoppedAttempt};
 pub use settlement::{
-    AppendToTrail, FindOrder, Found, Postscript, ReceiveDelivery, ReceivePaymentEventInput,
-    RecordDelivery, RecordPaymentEventInput, SettlePayment, SettlePaymentOutcome,
-    SettlementActivities, Stray, Whose,
+    AppendToTrail, FindOrder, FoundOrder, LateAuditEventInput, OrderPresence, ReceiveDelivery,
+    ReceivePaymentEventInput, RecordDelivery, RecordPaymentEventInput, RecordedEvent,
+    SettlePayment, SettlePaymentOutcome, SettlementActivities, UnmatchedPaymentInput,
 };
 pub use shipping::{
-    CancelShipment, CancelShipmentOutcome, DispatchCarrier, DispatchOutcome, PreparePackage,
-    PreparePackageInput, ShipmentRequest, ShippingActivities,
+    CancelShipment, CancelShipmentOutcome, DispatchCarrier, DispatchCarrierInput, DispatchOutcome,
+    PreparePackage, PreparePackageInput, ShipmentRequest, ShippingActivities,
 };

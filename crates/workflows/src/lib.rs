@@ -38,7 +38,7 @@ pub use message::{Decode, Message};
 pub use order::OrderWorkflow;
 pub use search_attributes::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP, search_attribute_updates};
 pub use settlement::SettlementWorkflow;
-pub use shipping::ShippingWorkflow;
+pub use shipping::{STOP_SIGNAL, ShippingWorkflow};
 
 /// The default task queue of orders, settlements and their activities.
 pub const ORDERS_TASK_QUEUE: &str = "orders-tq";

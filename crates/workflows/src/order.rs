@@ -15,11 +15,13 @@
 mod compensation;
 mod decisions;
 mod delivery;
+mod hold;
 mod intake;
 mod inventory;
 mod outcomes;
 mod payment;
 mod payment_events;
+mod payments;
 mod persistence;
 mod recall;
 mod refund;
@@ -42,7 +44,7 @@ use temporalio_workflow::{
     WorkflowContextView, WorkflowResult, WorkflowTermination,
 };
 
-use self::recall::Shipping;
+use self::{payments::Payments, recall::Shipping};
 use crate::{
     Decode, Message, OrderInput, OrderOutcome, PaymentEventSignal, SHIPPING_TASK_QUEUE,
     UnmatchedPaymentSignal, activity::ReceiveOrderOutcome, clock,
@@ -68,13 +70,10 @@ type Progress<T = ()> = Result<T, OrderStopped>;
 enum Compensation {
     ReleaseInventory,
     RefundPayment,
-}
-
-/// The outcome of an accepted payment confirmation.
-#[derive(Debug, Clone, PartialEq)]
-enum ConfirmationOutcome {
-    Recorded,
-    Refused(UpdateOutcome),
+    /// Cancels the prepared shipment of this parcel number.
+    DiscardShipment {
+        number: u32,
+    },
 }
 
 /// The status of the manual review.
@@ -99,23 +98,11 @@ pub struct OrderWorkflow {
     shipping_task_queue: String,
     compensations: Vec<Compensation>,
     review: Review,
-    /// The accepted payment confirmation. `confirmation_outcome` is set when the payment is
-    /// recorded.
-    confirmation: Option<PaymentConfirmation>,
-    confirmation_outcome: Option<ConfirmationOutcome>,
-    /// The transaction of our charge that needs an action of the customer. Only a confirmation
-    /// of this transaction pays the order.
-    unfinished_transaction: Option<TransactionId>,
-    /// Transactions that paid the order and were cancelled. A repeated confirmation of one of them
-    /// is not a new payment.
-    cancelled_payments: Vec<TransactionId>,
+    payments: Payments,
     /// The ids of the processed payment events. Each event is processed once.
     seen_event_ids: BTreeSet<(WebhookProvider, String)>,
     /// Payments that the order could not use and that a settlement handled.
     settled_payments: BTreeSet<(WebhookProvider, Option<TransactionId>)>,
-    /// The order waits for a payment, and the provider may report that the payment failed.
-    payment_awaited: bool,
-    payment_failed: Option<String>,
     shipping: Option<Shipping>,
     /// The number of decided recalls. The order's status shows the outcome.
     recalls_decided: u32,
@@ -156,14 +143,9 @@ impl OrderWorkflow {
             malformed,
             compensations: Vec::new(),
             review: Review::Open,
-            confirmation: None,
-            confirmation_outcome: None,
-            unfinished_transaction: None,
-            cancelled_payments: Vec::new(),
+            payments: Payments::default(),
             seen_event_ids: BTreeSet::new(),
             settled_payments: BTreeSet::new(),
-            payment_awaited: false,
-            payment_failed: None,
             shipping: None,
             recalls_decided: 0,
             delivery: None,
@@ -500,11 +482,17 @@ async fn fulfil_order(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
     review::await_review(ctx).await?;
     payment::collect_payment(ctx).await?;
     let mut attempts = shipment::AttemptCounter::default();
-    while shipment::ship_order(ctx, &mut attempts).await?
-        == shipment::ShippingPhaseResult::PaymentCancelled
-    {
-        payment::replace_payment(ctx).await?;
+    loop {
+        hold::await_release(ctx).await?;
+        match shipment::ship_order(ctx, &mut attempts).await? {
+            shipment::ShippingPhaseResult::Dispatched => break,
+            shipment::ShippingPhaseResult::PaymentCancelled => {
+                payment::replace_payment(ctx).await?;
+            }
+            shipment::ShippingPhaseResult::Held => {}
+        }
     }
+    payment::capture_payments(ctx).await;
     delivery::await_delivery(ctx).await;
     Ok(())
 }

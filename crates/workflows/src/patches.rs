@@ -7,3 +7,14 @@ pub(crate) const EARLY_CONFIRMATION: &str = "answer-an-early-confirmation-at-onc
 
 /// The order's deadline has its own timer, which also runs while a step is retried.
 pub(crate) const DEADLINE_WATCHED: &str = "watch-the-deadline";
+
+/// Payments add up to the total, an ended attempt does not end the order, and a payment event is
+/// recorded in the ledger before the audit log.
+pub(crate) const ONE_LEDGER: &str = "keep-one-ledger";
+
+/// The payment provider is asked before an unpaid order is cancelled.
+pub(crate) const LOOK_UP_PAYMENTS: &str = "look-up-payments-before-time-out";
+
+/// A stop joins a pending recall, the order reads from the history of a stopped attempt that the
+/// carrier was not asked, and a stopped order discards its prepared shipment.
+pub(crate) const COMPLETE_RECALL: &str = "complete-a-recall";

@@ -44,6 +44,10 @@ const PAYMENT_TIMEOUT: Duration = Duration::from_secs(4);
 /// The worker limits a call to the carrier to 4 s. One more second covers the activity's own work.
 const CARRIER_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Temporal returns the short history of a shipping attempt in milliseconds. Four seconds without it
+/// mean that Temporal has a problem.
+const HISTORY_TIMEOUT: Duration = Duration::from_secs(4);
+
 /// Returns the pause after call `number` (from 1) to an external system: 1 s, doubled after each
 /// call, at most 30 s. These are the pauses of "System D" in docs/compatibility.md.
 pub(crate) fn backoff(number: u32) -> Duration {
@@ -108,6 +112,17 @@ pub(crate) fn payment_options() -> ActivityOptions {
     external_options(PAYMENT_TIMEOUT, None)
 }
 
+/// Returns the options of `DiscardShipment`, which uses only our database. It is not a local
+/// activity, because its decision must be in the history first.
+pub(crate) fn discard_options() -> ActivityOptions {
+    external_options(DATABASE_TIMEOUT, None)
+}
+
+/// Returns the options of `CheckStoppedAttempt`.
+pub(crate) fn history_options() -> ActivityOptions {
+    external_options(HISTORY_TIMEOUT, None)
+}
+
 /// Returns the options of a call to the carrier. `task_queue` is the shipping queue when the
 /// order's own workflow makes the call.
 pub(crate) fn carrier_options(task_queue: Option<String>) -> ActivityOptions {
@@ -131,6 +146,10 @@ mod tests {
         assert_eq!(
             (PAYMENT_TIMEOUT.as_secs(), CARRIER_TIMEOUT.as_secs()),
             (4, 5)
+        );
+        assert_eq!(
+            (DATABASE_TIMEOUT.as_secs(), HISTORY_TIMEOUT.as_secs()),
+            (3, 4)
         );
         let pauses: Vec<u64> = (1..=7).map(|number| backoff(number).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);

@@ -1,7 +1,7 @@
 //! [`SettlementWorkflow`]: the handling of payment events that no open order takes.
 //!
 //! There is one settlement for each transaction. It passes the event to the order if the order is
-//! open. It refunds a payment that the order cannot use, or whose order has ended or never existed.
+//! open. It refunds money that the order does not need, or whose order has ended or never existed.
 //! Only settlements append to the audit log of an order that has ended.
 
 use std::collections::VecDeque;
@@ -15,8 +15,8 @@ use temporalio_workflow::{
 use crate::{
     Message, OrderWorkflow, PaymentEventSignal, UnmatchedPaymentSignal,
     activity::{
-        Found, Postscript, ReceivePaymentEventInput, RecordPaymentEventInput, SettlePaymentOutcome,
-        SettlementActivities, Stray, Whose,
+        FoundOrder, LateAuditEventInput, OrderPresence, ReceivePaymentEventInput,
+        RecordPaymentEventInput, SettlePaymentOutcome, SettlementActivities, UnmatchedPaymentInput,
     },
     policies,
 };
@@ -93,9 +93,9 @@ async fn settle_event(ctx: &Context, received: PaymentEventSignal) -> WorkflowRe
         return Ok(());
     }
     let found = if declined {
-        Found {
+        FoundOrder {
             order_id: event.order_id.clone(),
-            whose: Whose::Closed,
+            presence: OrderPresence::Closed,
         }
     } else if event.concerns_order() {
         match send_to_order(ctx, &received, grace).await? {
@@ -104,11 +104,15 @@ async fn settle_event(ctx: &Context, received: PaymentEventSignal) -> WorkflowRe
             Some(found) => found,
         }
     } else {
-        Found {
+        FoundOrder {
             order_id: None,
-            whose: Whose::Unknown,
+            presence: OrderPresence::Unknown,
         }
     };
+    let mut event = event;
+    if found.presence != OrderPresence::Unknown {
+        event.order_id = found.order_id.clone().or(event.order_id);
+    }
     let (outcome, detail) = decide_outcome(ctx, &event, found).await?;
     let processed = RecordPaymentEventInput {
         event,
@@ -130,7 +134,7 @@ async fn send_to_order(
     ctx: &Context,
     received: &PaymentEventSignal,
     grace: Option<domain::Span>,
-) -> WorkflowResult<Option<Found>> {
+) -> WorkflowResult<Option<FoundOrder>> {
     let mut left = grace.map(domain::Span::duration).unwrap_or_default();
     let mut closing = 0;
     loop {
@@ -145,7 +149,7 @@ async fn send_to_order(
         if let Some(order_id) = found
             .order_id
             .as_ref()
-            .filter(|_| found.whose != Whose::Closed)
+            .filter(|_| found.presence != OrderPresence::Closed)
         {
             // The order's row may not exist yet.
             let order = ctx.external_workflow(order_workflow_id(order_id), None);
@@ -162,22 +166,22 @@ async fn send_to_order(
                 return Ok(None);
             }
         }
-        let pause = match found.whose {
-            Whose::Closed => return Ok(Some(found)),
+        let pause = match found.presence {
+            OrderPresence::Closed => return Ok(Some(found)),
             // Temporal reports that the order has ended. Its row follows soon, unless an operator
             // terminated the workflow.
-            Whose::Open if closing == policies::MAX_CALLS => {
-                return Ok(Some(Found {
-                    whose: Whose::Closed,
+            OrderPresence::Open if closing == policies::MAX_CALLS => {
+                return Ok(Some(FoundOrder {
+                    presence: OrderPresence::Closed,
                     ..found
                 }));
             }
-            Whose::Open => {
+            OrderPresence::Open => {
                 closing += 1;
                 policies::backoff(closing)
             }
-            Whose::Unknown if left.is_zero() => return Ok(Some(found)),
-            Whose::Unknown => {
+            OrderPresence::Unknown if left.is_zero() => return Ok(Some(found)),
+            OrderPresence::Unknown => {
                 let pause = left.min(policies::ORDER_LOOKUP_INTERVAL);
                 left = left.saturating_sub(pause);
                 pause
@@ -191,34 +195,49 @@ async fn send_to_order(
 async fn decide_outcome(
     ctx: &Context,
     event: &PaymentEvent,
-    found: Found,
+    found: FoundOrder,
 ) -> WorkflowResult<(WebhookOutcome, Option<String>)> {
     match &event.kind {
-        PaymentEventKind::Paid { amount, .. } => {
-            return refund_unmatched_payment(ctx, event, *amount, found.whose).await;
+        PaymentEventKind::Paid { amount, .. } | PaymentEventKind::Authorised { amount, .. } => {
+            return refund_unmatched_payment(ctx, event, *amount, found.presence).await;
         }
         PaymentEventKind::Unconfirmed { event_type } => {
             return Ok((WebhookOutcome::Unconfirmed, Some(event_type.clone())));
         }
-        PaymentEventKind::Ignored { event_type } => {
-            return Ok((WebhookOutcome::Ignored, Some(event_type.clone())));
+        PaymentEventKind::Ignored { event_type, reason } => {
+            let detail = match reason {
+                Some(reason) => format!("{event_type}: {reason}"),
+                None => event_type.clone(),
+            };
+            return Ok((WebhookOutcome::Ignored, Some(detail)));
         }
         PaymentEventKind::Unreadable { reason } => {
             return Ok((WebhookOutcome::Unreadable, Some(reason.clone())));
         }
         PaymentEventKind::AttemptFailed { .. }
-        | PaymentEventKind::Failed { .. }
+        | PaymentEventKind::Voided { .. }
+        | PaymentEventKind::CaptureFailed { .. }
         | PaymentEventKind::Processing
         | PaymentEventKind::Refunded { .. }
         | PaymentEventKind::RefundFailed { .. }
-        | PaymentEventKind::Disputed { .. } => {}
+        | PaymentEventKind::Returned { .. }
+        | PaymentEventKind::Disputed { .. }
+        | PaymentEventKind::Warning { .. }
+        | PaymentEventKind::CompletedUnpaid { .. }
+        | PaymentEventKind::Resolved { .. } => {}
     }
     match (
         event.audit_entry(),
-        found.order_id.filter(|_| found.whose != Whose::Unknown),
+        found
+            .order_id
+            .filter(|_| found.presence != OrderPresence::Unknown),
     ) {
         (Some((kind, payload)), Some(order_id)) => {
             append_late_audit_event(ctx, event, order_id, kind, payload).await
+        }
+        // An operator's decision about money that belongs to no order.
+        (Some((AuditEventType::PaymentConcernResolved, _)), None) => {
+            Ok((WebhookOutcome::Recorded, None))
         }
         (None, _) | (_, None) => Ok((WebhookOutcome::UnknownOrder, None)),
     }
@@ -229,7 +248,7 @@ async fn refund_unmatched_payment(
     ctx: &Context,
     event: &PaymentEvent,
     amount: domain::Money,
-    whose: Whose,
+    presence: OrderPresence,
 ) -> WorkflowResult<(WebhookOutcome, Option<String>)> {
     let Some(transaction_id) = event.transaction_id.clone() else {
         return Ok((
@@ -237,7 +256,7 @@ async fn refund_unmatched_payment(
             Some("the payment event has no transaction id".to_owned()),
         ));
     };
-    let stray = Stray {
+    let unmatched = UnmatchedPaymentInput {
         event: event.clone(),
         transaction_id,
         amount,
@@ -245,7 +264,7 @@ async fn refund_unmatched_payment(
     let settled = ctx
         .execute_activity(
             SettlementActivities::settle_payment,
-            stray,
+            unmatched,
             policies::payment_options(),
         )
         .await?;
@@ -269,7 +288,7 @@ async fn refund_unmatched_payment(
     let Some(order_id) = event.order_id.clone() else {
         return Ok((outcome, Some("the payment event names no order".to_owned())));
     };
-    if whose == Whose::Unknown {
+    if presence == OrderPresence::Unknown {
         return Ok((outcome, Some("the order does not exist".to_owned())));
     }
     let order = ctx.external_workflow(order_workflow_id(&order_id), None);
@@ -300,7 +319,7 @@ async fn append_late_audit_event(
     kind: AuditEventType,
     payload: serde_json::Value,
 ) -> WorkflowResult<(WebhookOutcome, Option<String>)> {
-    let postscript = Postscript {
+    let late = LateAuditEventInput {
         event: event.clone(),
         order_id,
         kind,
@@ -311,7 +330,7 @@ async fn append_late_audit_event(
         number += 1;
         let step = SettlementActivities::append_to_trail;
         let appended = ctx
-            .execute_local_activity(step, postscript.clone(), policies::local_options())
+            .execute_local_activity(step, late.clone(), policies::local_options())
             .await?;
         match appended {
             Some(outcome) => return Ok((outcome, None)),

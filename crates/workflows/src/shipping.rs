@@ -14,10 +14,13 @@ use temporalio_workflow::{
 
 use crate::{
     Message, OrderWorkflow, ShippingInput, ShippingOutcome,
-    activity::{DispatchOutcome, PreparePackageInput, ShipmentRequest, ShippingActivities},
+    activity::{DispatchCarrierInput, DispatchOutcome, PreparePackageInput, ShippingActivities},
     policies,
 };
 use contract::DispatchFailure;
+
+/// The signal that asks a shipping attempt to stop.
+pub const STOP_SIGNAL: &str = "stop";
 
 /// The result of the query `get_shipment`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,6 +65,7 @@ impl ShippingWorkflow {
             shipment_id: input.shipment_id.clone(),
             address: input.address.clone(),
             lines: input.lines.clone(),
+            attempt: input.attempt,
         };
         ctx.execute_local_activity(
             ShippingActivities::prepare_package,
@@ -109,13 +113,17 @@ async fn dispatch_parcel(
     ctx: &WorkflowContext<ShippingWorkflow>,
     input: &ShippingInput,
 ) -> WorkflowResult<ShippingOutcome> {
-    let shipment = ShipmentRequest {
+    let parcel = DispatchCarrierInput {
         order_id: input.order_id.clone(),
         shipment_id: input.shipment_id.clone(),
+        address: input.address.clone(),
+        lines: input.lines.clone(),
     };
     let mut number = 0;
     loop {
         number += 1;
+        // The order relies on this check: an attempt that receives `stop` before its first call
+        // never asks the carrier (`CheckStoppedAttempt`).
         if ctx.state(|state| state.stopping) {
             return Ok(ShippingOutcome::Stopped {
                 uncertain: number > 1,
@@ -123,7 +131,7 @@ async fn dispatch_parcel(
         }
         let dispatched = ctx.execute_activity(
             ShippingActivities::dispatch_carrier,
-            shipment.clone(),
+            parcel.clone(),
             policies::carrier_options(None),
         );
         match dispatched.await? {

@@ -1,7 +1,7 @@
 //! The function's settings and its Temporal client.
 
 use contract::{FieldError, InvalidFields};
-use domain::{ChargeProvider, Order, OrderPolicy, Profile, resolve_policy};
+use domain::{ChargeError, ChargeProvider, Order, OrderPolicy, Profile, resolve_policy};
 use order_client::OrderClient;
 use orderflow_http::Problem;
 use settings::{ALLOW_PROFILE_OVERRIDE, Environment, SAMPLE_CART, SettingError};
@@ -43,24 +43,38 @@ impl App {
         resolve_policy(Some(profile), &self.environment).map_err(Problem::internal)
     }
 
-    /// Rejects an order that is charged but lacks the payment method that the provider needs.
+    /// Rejects an order that the provider could not charge: its payment method is missing, or its
+    /// total cannot be written in the provider's units.
     pub(crate) fn check_chargeable(
         &self,
         order: &Order,
         policy: &OrderPolicy,
     ) -> Result<(), Problem> {
-        let rejection = self
+        if !policy.charges_payment(order) {
+            return Ok(());
+        }
+        let method = self
             .charges_at
-            .payment_method_error(order.payment_method.as_deref());
-        match rejection.filter(|_| policy.charges_payment(order)) {
-            None => Ok(()),
-            Some(detail) => {
-                let error = FieldError {
-                    pointer: "/payment/method".to_owned(),
-                    detail: detail.to_owned(),
-                };
-                Err(InvalidFields(vec![error]).into())
+            .payment_method_error(order.payment_method.as_deref())
+            .map(|detail| FieldError {
+                pointer: "/payment/method".to_owned(),
+                detail: detail.to_owned(),
+            });
+        let amount = self.charges_at.amount_error(order.total).map(|error| {
+            let pointer = match error {
+                ChargeError::Currency => "/currency",
+                ChargeError::Amount => "/items",
+            };
+            FieldError {
+                pointer: pointer.to_owned(),
+                detail: error.to_string(),
             }
+        });
+        let errors: Vec<_> = method.into_iter().chain(amount).collect();
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(InvalidFields(errors).into())
         }
     }
 }

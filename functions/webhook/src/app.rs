@@ -1,6 +1,5 @@
 //! The function's configuration, and its handling of one webhook event.
 
-use futures::{StreamExt, TryStreamExt, stream};
 use lambda_http::{Body, Request, Response};
 
 use crate::{Clock, Settings, WebhookSecrets};
@@ -12,10 +11,6 @@ use orderflow_http::{
 use payment_webhooks::{Rejection, Secrets, Verified};
 use settings::SettingError;
 use workflows::PaymentEventSignal;
-
-/// The number of concurrent calls to Temporal for one batch. 250 consecutive calls might take
-/// longer than a provider waits.
-const CONCURRENCY: usize = 16;
 
 /// The function with its Temporal client and the providers' secrets.
 #[derive(Debug)]
@@ -118,7 +113,7 @@ async fn receive_event(app: &App, call: &ApiRequest) -> Result<ApiResponse, Prob
         )
     };
     let provider = WebhookProvider::parse(call.path_parameter()).ok_or_else(unknown)?;
-    let body = call.body_bytes()?;
+    let body = call.webhook_bytes()?;
     let headers = call.text_headers();
     let now = app.clock.now();
     let verifier = match app.verifier(provider).await? {
@@ -136,23 +131,15 @@ async fn receive_event(app: &App, call: &ApiRequest) -> Result<ApiResponse, Prob
         result => result,
     };
     let verified = verified.map_err(|rejection| rejection_problem(provider, rejection))?;
-    let calls = payment_webhooks::events(&verified, app.settings.environment)
+    let signals = payment_webhooks::events(&verified, &app.settings.deployment)
         .into_iter()
-        .map(|event| {
-            let signal = PaymentEventSignal {
-                event,
-                declined: false,
-                again: false,
-                grace: Some(app.settings.grace),
-            };
-            app.orders.send_payment_event(signal)
+        .map(|event| PaymentEventSignal {
+            event,
+            declined: false,
+            again: false,
+            grace: Some(app.settings.grace),
         });
-    // The order of the calls does not matter. If one fails, the provider sends the whole batch
-    // again.
-    stream::iter(calls)
-        .buffer_unordered(CONCURRENCY)
-        .try_collect::<()>()
-        .await?;
+    app.orders.send_payment_events(signals).await?;
     Ok(match provider {
         // The exact body that Adyen requires.
         WebhookProvider::Adyen => ApiResponse::file("text/plain; charset=utf-8", "[accepted]"),

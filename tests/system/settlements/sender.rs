@@ -55,18 +55,28 @@ impl<'a> WebhookSender<'a> {
     /// Returns the id under which an event of [`WebhookSender::send_event`] is recorded.
     pub(crate) fn event_id(&self, kind: SampleKind, about: &SamplePayment, name: &str) -> String {
         let event_id = Self::event_name(kind, about, name);
-        match (self.provider, kind) {
-            // Adyen's event ids are made of signed fields.
-            (WebhookProvider::Adyen, SampleKind::Paid) => {
-                format!("AUTHORISATION:{}:true", about.transaction_id)
-            }
-            (WebhookProvider::Adyen, SampleKind::Failed) => {
-                format!("AUTHORISATION:{}:false", about.transaction_id)
-            }
-            (WebhookProvider::Adyen, SampleKind::Refunded) => format!("REFUND:{event_id}:true"),
-            (WebhookProvider::Adyen, SampleKind::Disputed) => format!("CHARGEBACK:{event_id}:true"),
-            _ => event_id,
+        if self.provider != WebhookProvider::Adyen {
+            return event_id;
         }
+        // Adyen's event ids are made of signed fields.
+        let code = match kind {
+            SampleKind::Paid | SampleKind::Authorised | SampleKind::Returned => {
+                return format!("AUTHORISATION:{}:true", about.transaction_id);
+            }
+            SampleKind::Failed => {
+                return format!("AUTHORISATION:{}:false", about.transaction_id);
+            }
+            SampleKind::Captured => "CAPTURE",
+            SampleKind::Voided => "CANCELLATION",
+            SampleKind::CaptureFailed => "CAPTURE_FAILED",
+            SampleKind::Refunded => "REFUND",
+            SampleKind::RefundFailed => "REFUNDED_REVERSED",
+            SampleKind::Disputed => "CHARGEBACK",
+            SampleKind::DisputeWon => "CHARGEBACK_REVERSED",
+            SampleKind::DisputeLost => "SECOND_CHARGEBACK",
+            SampleKind::Warning => "NOTIFICATION_OF_FRAUD",
+        };
+        format!("{code}:{event_id}:true")
     }
 
     fn event_name(kind: SampleKind, about: &SamplePayment, name: &str) -> String {

@@ -73,24 +73,27 @@ async fn second_payment_of_order_is_refunded() {
 }
 
 #[tokio::test]
-async fn wrong_amount_or_currency_is_refunded() {
+async fn part_is_collected_and_other_currency_is_refunded() {
     let harness = start_shop(&[]).await;
     let id = harness.create_unpaid_order().await;
     let sender = WebhookSender::new(&harness, Standard);
-    let mut wrong = sender.payment(&id, &format!("little-{id}"), "99.98");
-    sender.send_event(Paid, &wrong, "little").await;
+    let part = sender.payment(&id, &format!("part-{id}"), "99.98");
+    sender.send_event(Paid, &part, "part").await;
     assert_eq!(
         harness
-            .wait_for_outcome(&sender.event_id(Paid, &wrong, "little"))
+            .wait_for_outcome(&sender.event_id(Paid, &part, "part"))
             .await,
-        "refund_due"
+        "applied"
     );
-    wrong = sender.payment(&id, &format!("euros-{id}"), TOTAL);
-    wrong.amount = parse_money(TOTAL, "EUR");
-    sender.send_event(Paid, &wrong, "euros").await;
+    let order = harness.get(&format!("/orders/{id}")).await.body;
+    assert_eq!(order["waiting_for"]["reason"], "payment_rest");
+    assert_eq!(order["payment_info"]["captured"], json!(99.98));
+    let mut euros = sender.payment(&id, &format!("euros-{id}"), TOTAL);
+    euros.amount = parse_money(TOTAL, "EUR");
+    sender.send_event(Paid, &euros, "euros").await;
     assert_eq!(
         harness
-            .wait_for_outcome(&sender.event_id(Paid, &wrong, "euros"))
+            .wait_for_outcome(&sender.event_id(Paid, &euros, "euros"))
             .await,
         "refund_due"
     );
@@ -101,17 +104,17 @@ async fn wrong_amount_or_currency_is_refunded() {
         harness
             .wait_for_outcome(&sender.event_id(Paid, &nothing, "nothing"))
             .await,
-        "known"
+        "ignored"
     );
-    assert_eq!(harness.count_audit_events(&id, "payment_mismatch").await, 3);
-    let right = sender.payment(&id, &format!("right-{id}"), TOTAL);
-    sender.send_event(Paid, &right, "right").await;
+    assert_eq!(harness.count_audit_events(&id, "payment_mismatch").await, 1);
+    let rest = sender.payment(&id, &format!("rest-{id}"), "0.01");
+    sender.send_event(Paid, &rest, "rest").await;
     assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "delivered");
     assert_eq!(
         harness
             .count_audit_events(&id, "stray_payment_refund_due")
             .await,
-        2
+        1
     );
     harness.assert_invariants().await;
 }
@@ -177,7 +180,7 @@ async fn payment_for_unknown_order_is_refunded_after_grace() {
         harness
             .wait_for_outcome(&sender.event_id(Paid, &paid, "b"))
             .await,
-        "refused"
+        "refund_due"
     );
     let again = sender.payment(
         "an-order-of-another-shop",

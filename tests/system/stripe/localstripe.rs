@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 
-use super::tools;
+use super::{search::Search, tools};
 use crate::shared_servers::shared_servers;
 use devstack::{Process, Readiness, guard::GuardOptions, ports};
 
@@ -15,6 +15,7 @@ pub(crate) const API_KEY: &str = "sk_test_thekeythatnobodymaysee";
 pub(crate) struct Localstripe {
     pub(crate) url: String,
     http: Client,
+    _search: Search,
     _process: Process,
     folder: tempfile::TempDir,
 }
@@ -54,10 +55,11 @@ impl Localstripe {
         let process = Process::start(options, ready, Duration::from_secs(60))
             .await
             .unwrap();
-        let url = format!("http://127.0.0.1:{port}");
+        let search = Search::start(&format!("http://127.0.0.1:{port}")).await;
         Some(Self {
-            url,
+            url: search.url.clone(),
             http: Client::new(),
+            _search: search,
             _process: process,
             folder,
         })

@@ -14,9 +14,10 @@ use devstack::{
     guard::{Guard, GuardOptions},
     ports,
 };
-use domain::{Currency, Money, OrderId, PaymentId, TransactionId};
-use worker::payment::{
-    Charge, ChargeRequest, Past, PaymentProvider, Refund, RefundRequest, Stripe, StripeSettings,
+use domain::{CaptureMode, Currency, Money, OrderId, PaymentId, TransactionId};
+use payment_providers::{
+    Capture, CaptureRequest, Charge, ChargeRequest, Past, PaymentProvider, Refund, RefundRequest,
+    Stripe, StripeSettings,
 };
 
 /// stripe-mock, which rejects requests that the OpenAPI description or its API version does not
@@ -87,6 +88,7 @@ fn charge_request(past: Past) -> ChargeRequest {
         order_id: OrderId::parse("mock-1").unwrap(),
         amount: Money::from_minor(9_999, Currency::parse("USD").unwrap()).unwrap(),
         payment_method: Some("pm_card_visa".to_owned()),
+        capture: CaptureMode::Immediate,
         past,
     }
 }
@@ -103,6 +105,8 @@ fn refund_request(past: Past) -> RefundRequest {
         payment_id,
         order_id,
         amount,
+        key: "refund:mock-1".to_owned(),
+        whole: true,
         provider: "stripe".to_owned(),
         past,
     }
@@ -147,12 +151,28 @@ async fn every_request_matches_stripes_openapi_description() {
             .await,
         Ok(Charge::Declined(_))
     ));
-    relay.override_fields(json!({"status": "succeeded"}));
+    let paid = json!({"status": "succeeded", "amount_received": 9_999, "amount": 9_999});
+    relay.override_fields(paid.clone());
+    let refund = refund_request(make_past(true, 0, Some("pi_1")));
+    let refunded = stripe.refund(&refund).await.unwrap();
+    assert!(
+        matches!(
+            refunded,
+            Refund::Refunded {
+                refund_id: Some(_),
+                ..
+            }
+        ),
+        "{refunded:?}"
+    );
+    let part = RefundRequest {
+        whole: false,
+        key: "refund:mock-1:part".to_owned(),
+        ..refund
+    };
     assert!(matches!(
-        stripe
-            .refund(&refund_request(make_past(true, 0, Some("pi_1"))))
-            .await,
-        Ok(Refund::Refunded(_))
+        stripe.refund(&part).await,
+        Ok(Refund::Refunded { .. })
     ));
     // Nothing is found, so the key is used up. It must differ from the key of the charge above.
     let unheard_of = RefundRequest {
@@ -164,6 +184,36 @@ async fn every_request_matches_stripes_openapi_description() {
         stripe.refund(&unheard_of).await,
         Ok(Refund::NeverCaptured)
     ));
+
+    relay.override_fields(json!({"status": "requires_capture"}));
+    let authorisation = ChargeRequest {
+        payment_id: PaymentId::parse("pmt-3").unwrap(),
+        capture: CaptureMode::OnDispatch,
+        ..charge_request(make_past(false, 0, None))
+    };
+    assert!(matches!(
+        stripe.charge(&authorisation).await,
+        Ok(Charge::Authorised(_))
+    ));
+    relay.override_fields(paid);
+    let capture = CaptureRequest {
+        order_id: authorisation.order_id.clone(),
+        transaction_id: TransactionId::parse("pi_1").unwrap(),
+        amount: authorisation.amount,
+        key: "capture:mock-1".to_owned(),
+    };
+    assert!(matches!(
+        stripe.capture(&capture).await,
+        Ok(Capture::Captured { .. })
+    ));
+    let since = Utc::now() - TimeDelta::hours(1);
+    let found = stripe.find_payment(&capture.transaction_id).await.unwrap();
+    assert!(found.is_some_and(|payment| payment.has_money()));
+    // The intents of the examples have no order.
+    let found = stripe.find_payments(&capture.order_id, since).await;
+    assert_eq!(found.unwrap(), Vec::new());
+    let listed = stripe.list_payments(since).await.unwrap();
+    assert!(listed.is_some_and(|payments| !payments.is_empty()));
 
     let calls = relay.calls();
     let refused: Vec<_> = calls.iter().filter(|call| call.status != 200).collect();
@@ -184,10 +234,10 @@ async fn every_request_matches_stripes_openapi_description() {
         "POST /v1/refunds",
     ];
     assert_eq!(kinds, expected.map(ToOwned::to_owned).into());
-    assert!(
-        calls.iter().any(|call| call.path.ends_with("/cancel")),
-        "{calls:?}"
-    );
+    for action in ["/cancel", "/capture"] {
+        let is_used = calls.iter().any(|call| call.path.ends_with(action));
+        assert!(is_used, "{action}: {calls:?}");
+    }
     // An invalid request is rejected; otherwise the checks above would prove nothing.
     let wrong = reqwest::Client::new()
         .post(format!("{}/v1/payment_intents", mock.url))

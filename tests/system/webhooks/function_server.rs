@@ -17,7 +17,7 @@ use crate::harness::Harness;
 use domain::Span;
 use order_client::{OrderClient, TemporalSettings};
 use orderflow_http::{Application, configure_auth};
-use payment_webhooks::Environment;
+use payment_webhooks::{Deployment, Environment};
 use webhook::{App, Clock, Settings, WebhookSecrets};
 
 /// The format of the API Gateway event.
@@ -43,7 +43,7 @@ impl FunctionServer {
         shape: PayloadFormat,
     ) -> Self {
         let settings = Settings {
-            environment: Environment::Test,
+            deployment: Deployment::new(Environment::Test),
             grace: Span::from_secs(0),
         };
         let app = App::from_parts(orders.clone(), keyring, settings, Clock::new(move || now));

@@ -18,7 +18,7 @@ use super::{
 use crate::harness::Harness;
 use contract::settlement_workflow_id;
 use domain::{PaymentEvent, WebhookProvider};
-use payment_webhooks::{Environment, Request, Secrets, events, verify};
+use payment_webhooks::{Deployment, Environment, Request, Secrets, events, verify};
 use webhook::WebhookSecrets;
 use workflows::SettlementWorkflow;
 
@@ -139,7 +139,7 @@ impl Case {
         };
         verify(&self.secrets, &request)
             .ok()
-            .map(|verified| events(&verified, Environment::Test))
+            .map(|verified| events(&verified, &Deployment::new(Environment::Test)))
     }
 }
 

@@ -6,28 +6,31 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::time::timeout;
 
+use super::refund::{self, RefundError};
 use super::{PAYMENT_ANSWER, projection_of, retryable};
-use crate::payment::{
-    Charge as Answer, ChargeRequest, EXTERNAL, Past, PaymentProvider, Refund as Undone,
-    RefundRequest,
+use domain::{
+    Money, Movement, MovementKind, PaymentEvent, PaymentStatus, Transaction, WebhookProvider,
 };
-use domain::{Currency, Money, PaymentStatus, TransactionId, WebhookProvider};
+use payment_providers::{
+    Capture, CaptureRequest, Charge as Answer, ChargeRequest, EXTERNAL, FoundPayment, Past,
+    Providers,
+};
 use store::{
     PgPool,
     inventory::{self, Reservation},
+    ledger::{self, Charge, ChargeClaim, Claim, Confirmation, PaymentSource},
     orders::{self, OrderProjection, RowOwner},
-    payments::{self, Claim, Payment, Standing},
-    strays,
 };
 use workflows::activity::{
-    ChargeOutcome, ChargePaymentInput, PendingWrite, ReceiveOrderInput, ReceiveOrderOutcome,
-    RecordPaymentInput, RecordPaymentOutcome, RefundOutcome, RefundPaymentInput,
-    ReservationOutcome, ValidateOrderInput, ValidationOutcome,
+    CapturePaymentInput, ChargeOutcome, ChargePaymentInput, LookUpPaymentsInput,
+    LookUpPaymentsOutcome, PendingWrite, ReceiveOrderInput, ReceiveOrderOutcome,
+    RecordPaymentInput, RecordPaymentOutcome, RecordPaymentResult, RefundOutcome,
+    RefundPaymentInput, ReservationOutcome, ValidateOrderInput, ValidationOutcome,
 };
 
 pub struct OrderActivities {
     pub pool: PgPool,
-    pub provider: Arc<dyn PaymentProvider>,
+    pub providers: Providers,
     pub default_stock: i64,
 }
 
@@ -112,22 +115,32 @@ impl OrderActivities {
         self: Arc<Self>,
         context: ActivityContext,
         paid: RecordPaymentInput,
-    ) -> Result<RecordPaymentOutcome, ActivityError> {
-        let payment = Payment {
-            payment_id: &paid.payment_id,
-            amount: paid.amount,
-            provider: paid
-                .confirmation
-                .provider
-                .map_or(EXTERNAL, WebhookProvider::as_str),
-            payment_method: paid.confirmation.payment_method.as_deref(),
-            status: PaymentStatus::Captured,
-            transaction_id: Some(&paid.confirmation.transaction_id),
-        };
-        let recorded = self
-            .confirm_once(projection_of(&context, &paid.write), &paid, payment)
-            .await;
-        recorded.map_err(|error| retryable(&context, &error))
+    ) -> Result<RecordPaymentResult, ActivityError> {
+        self.confirm_once(projection_of(&context, &paid.write), &paid)
+            .await
+            .map_err(|error| retryable(&context, &error))
+    }
+
+    #[activity(definition = workflows::activity::CapturePayment)]
+    pub async fn capture_payment(
+        self: Arc<Self>,
+        context: ActivityContext,
+        capture: CapturePaymentInput,
+    ) -> Result<Option<Transaction>, ActivityError> {
+        self.capture_once(projection_of(&context, &capture.write), &capture)
+            .await
+            .map_err(|error| retryable(&context, &error))
+    }
+
+    #[activity(definition = workflows::activity::LookUpPayments)]
+    pub async fn look_up_payments(
+        self: Arc<Self>,
+        context: ActivityContext,
+        look_up: LookUpPaymentsInput,
+    ) -> Result<LookUpPaymentsOutcome, ActivityError> {
+        self.look_up_once(projection_of(&context, &look_up.write), &look_up)
+            .await
+            .map_err(|error| retryable(&context, &error))
     }
 
     #[activity(definition = workflows::activity::RefundPayment)]
@@ -136,13 +149,9 @@ impl OrderActivities {
         context: ActivityContext,
         refund: RefundPaymentInput,
     ) -> Result<RefundOutcome, ActivityError> {
-        match self
-            .refund_once(projection_of(&context, &refund.write), &refund)
+        self.refund_once(projection_of(&context, &refund.write), &refund)
             .await
-        {
-            Ok(status) => Ok(RefundOutcome { status }),
-            Err(error) => Err(retryable(&context, &error)),
-        }
+            .map_err(|error| retryable(&context, &error))
     }
 
     #[activity(definition = workflows::activity::ReleaseInventory)]
@@ -190,17 +199,15 @@ impl OrderActivities {
     }
 }
 
-/// The reason to repeat a compensation.
+/// The reason to repeat a call.
 #[derive(Debug, thiserror::Error)]
-enum RefundError {
+enum CallError {
     #[error(transparent)]
     Store(#[from] store::Error),
-    #[error("the payment provider did not refund")]
-    Provider(#[from] crate::payment::OutcomeUnknown),
+    #[error("the payment provider did not answer")]
+    Provider(#[from] payment_providers::OutcomeUnknown),
     #[error("the payment provider did not respond in time")]
     Silent,
-    #[error("payment {0} has an invalid amount")]
-    Amount(String),
 }
 
 impl OrderActivities {
@@ -209,187 +216,316 @@ impl OrderActivities {
     /// with the same key and receives the first response.
     async fn charge_once(
         &self,
-        image: OrderProjection<'_>,
+        projection: OrderProjection<'_>,
         charge: &ChargePaymentInput,
     ) -> Result<ChargeOutcome, store::Error> {
-        let payment = Payment {
+        let provider = self.providers.charging();
+        let new = Charge {
             payment_id: &charge.payment_id,
             amount: charge.amount,
-            provider: self.provider.name(),
+            provider: provider.name(),
             payment_method: charge.payment_method.as_deref(),
-            status: PaymentStatus::Pending,
-            transaction_id: None,
         };
-        let Claim::Ours(standing) = payments::claim(&self.pool, image, payment).await? else {
+        let Some(claim) = ledger::claim_charge(&self.pool, projection, new).await? else {
             return Ok(ChargeOutcome::InUse);
         };
-        if let Some(charged) = charged_before(&standing) {
+        if let Some(charged) = charged_before(&claim) {
             return Ok(charged);
         }
-        if standing.provider != self.provider.name() {
+        if claim.transaction.provider != provider.name() {
             // The other provider may have charged already. A worker that uses that provider finds
             // out.
             let reason = format!(
                 "this payment was started at {}, and this worker uses another provider",
-                standing.provider
+                claim.transaction.provider
             );
             return Ok(ChargeOutcome::Unavailable { reason });
         }
         let request = ChargeRequest {
-            past: past_of(&standing),
+            past: Past {
+                since: claim.since,
+                asked: claim.known,
+                transaction_id: claim.transaction.transaction_id.clone(),
+            },
             payment_id: charge.payment_id.clone(),
             order_id: charge.write.record.order_id.clone(),
             amount: charge.amount,
             payment_method: charge.payment_method.clone(),
+            capture: charge.capture,
         };
-        match timeout(PAYMENT_ANSWER, self.provider.charge(&request)).await {
-            Ok(Ok(Answer::Captured(transaction_id))) => {
-                let captured = PaymentStatus::Captured;
-                payments::record_status(
-                    &self.pool,
-                    &charge.payment_id,
-                    captured,
-                    Some(&transaction_id),
-                )
-                .await?;
-                Ok(ChargeOutcome::Captured { transaction_id })
+        let answer = match timeout(PAYMENT_ANSWER, provider.charge(&request)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                return Ok(ChargeOutcome::Unavailable {
+                    reason: error.to_string(),
+                });
             }
-            Ok(Ok(Answer::Unfinished(transaction_id))) => {
-                payments::record_transaction(&self.pool, &charge.payment_id, &transaction_id)
-                    .await?;
-                Ok(ChargeOutcome::Unfinished { transaction_id })
+            Err(_) => {
+                return Ok(ChargeOutcome::Unavailable {
+                    reason: format!("no response within {PAYMENT_ANSWER:?}"),
+                });
             }
-            Ok(Ok(Answer::Declined(reason))) => {
-                payments::record_status(
-                    &self.pool,
-                    &charge.payment_id,
-                    PaymentStatus::Declined,
-                    None,
-                )
-                .await?;
-                Ok(ChargeOutcome::Declined { reason })
-            }
-            Ok(Err(error)) => Ok(ChargeOutcome::Unavailable {
-                reason: error.to_string(),
-            }),
-            Err(_) => Ok(ChargeOutcome::Unavailable {
-                reason: format!("no response within {PAYMENT_ANSWER:?}"),
-            }),
-        }
+        };
+        let minor = Some(charge.amount.minor());
+        let (transaction_id, movement) = match &answer {
+            Answer::Captured(id) => (Some(id), Some((MovementKind::CapturedTotal, minor))),
+            Answer::Authorised(id) => (Some(id), Some((MovementKind::Authorised, minor))),
+            Answer::Unfinished(id) => (Some(id), None),
+            Answer::Declined(_) => (None, Some((MovementKind::Voided, None))),
+        };
+        let movements: Vec<_> = movement
+            .into_iter()
+            .map(|(kind, amount)| Movement::new(kind, "charge", amount))
+            .collect();
+        let recorded =
+            ledger::record(&self.pool, &charge.payment_id, transaction_id, &movements).await?;
+        let transaction = Box::new(recorded.unwrap_or(claim.transaction));
+        Ok(match answer {
+            Answer::Captured(transaction_id) => ChargeOutcome::Captured {
+                transaction_id,
+                transaction: Some(transaction),
+            },
+            Answer::Authorised(_) => ChargeOutcome::Authorised { transaction },
+            Answer::Unfinished(transaction_id) => ChargeOutcome::Unfinished { transaction_id },
+            Answer::Declined(reason) => ChargeOutcome::Declined { reason },
+        })
     }
 
     async fn confirm_once(
         &self,
-        image: OrderProjection<'_>,
+        projection: OrderProjection<'_>,
         paid: &RecordPaymentInput,
-        payment: Payment<'_>,
-    ) -> Result<RecordPaymentOutcome, store::Error> {
-        let standing = match payments::claim(&self.pool, image, payment).await? {
-            Claim::Ours(standing) => standing,
-            Claim::PaymentInUse => return Ok(RecordPaymentOutcome::PaymentInUse),
-            Claim::TransactionInUse => return Ok(RecordPaymentOutcome::TransactionInUse),
+    ) -> Result<RecordPaymentResult, store::Error> {
+        let confirmation = &paid.confirmation;
+        let transaction_id = &confirmation.transaction_id;
+        let provider = confirmation
+            .provider
+            .map_or(EXTERNAL, WebhookProvider::as_str);
+        let is_derived = paid.payment_id.as_str() == format!("{provider}:{transaction_id}");
+        let source = match confirmation.provider {
+            Some(_) => PaymentSource::Webhook,
+            None => PaymentSource::Api,
         };
-        let transaction_id = &paid.confirmation.transaction_id;
-        if standing.status == PaymentStatus::Pending {
-            // A charge of this worker that was pending and now has an outcome.
-            payments::record_status(
-                &self.pool,
-                &paid.payment_id,
-                PaymentStatus::Captured,
-                Some(transaction_id),
-            )
-            .await?;
-        }
-        let Some(provider) = paid.confirmation.provider else {
-            return Ok(RecordPaymentOutcome::Recorded);
-        };
-        // Events about a later refund or dispute can have arrived before this response.
-        Ok(
-            match strays::take_stock(&self.pool, provider, transaction_id).await? {
-                Some(PaymentStatus::Refunded | PaymentStatus::Declined) => {
-                    RecordPaymentOutcome::AlreadyRefunded
-                }
-                Some(
-                    PaymentStatus::Pending
-                    | PaymentStatus::Captured
-                    | PaymentStatus::Refunding
-                    | PaymentStatus::RefundDue,
-                )
-                | None => RecordPaymentOutcome::Recorded,
+        let claimed = ledger::claim(
+            &self.pool,
+            projection,
+            Confirmation {
+                own_payment_id: Some(&paid.payment_id).filter(|_| !is_derived),
+                transaction_id,
+                amount: paid.amount,
+                provider: confirmation.provider,
+                payment_method: confirmation.payment_method.as_deref(),
+                source,
+                event: paid.event.as_deref(),
             },
         )
+        .await?;
+        let (outcome, transaction) = match claimed {
+            Claim::Ours(transaction) => {
+                let balance = &transaction.balance;
+                // Events about a later refund or dispute can have arrived before this call.
+                let is_gone = balance.available() == 0 && (balance.captured > 0 || balance.ended);
+                let outcome = if is_gone {
+                    RecordPaymentOutcome::AlreadyRefunded
+                } else {
+                    RecordPaymentOutcome::Recorded
+                };
+                (outcome, Some(transaction))
+            }
+            Claim::PaymentInUse(transaction) => {
+                (RecordPaymentOutcome::PaymentInUse, Some(transaction))
+            }
+            Claim::TransactionInUse => (RecordPaymentOutcome::TransactionInUse, None),
+        };
+        Ok(RecordPaymentResult::Recorded {
+            outcome,
+            transaction: transaction.map(Box::new),
+        })
     }
 
-    /// Compensates a payment with any outcome: refunds a captured payment, voids any other.
+    async fn capture_once(
+        &self,
+        projection: OrderProjection<'_>,
+        capture: &CapturePaymentInput,
+    ) -> Result<Option<Transaction>, CallError> {
+        let order_id = &capture.write.record.order_id;
+        orders::record_projection(&self.pool, projection).await?;
+        let transactions = ledger::list_by_order(&self.pool, order_id).await?;
+        let found = transactions
+            .into_iter()
+            .find(|transaction| transaction.payment_id == capture.payment_id);
+        let Some(transaction) = found else {
+            return Ok(None);
+        };
+        let wanted = capture.amount.min(transaction.balance.capturable());
+        let amount = Money::from_minor(wanted, transaction.currency);
+        let (Ok(amount), Some(transaction_id)) = (amount, transaction.transaction_id.clone())
+        else {
+            return Ok(Some(transaction));
+        };
+        if amount.is_zero() {
+            return Ok(Some(transaction));
+        }
+        let provider = self.providers.for_payment(&transaction.provider);
+        let request = CaptureRequest {
+            order_id: order_id.clone(),
+            transaction_id,
+            amount,
+            key: format!("capture:{order_id}:{}", capture.payment_id),
+        };
+        let answer = timeout(PAYMENT_ANSWER, provider.capture(&request))
+            .await
+            .map_err(|_| CallError::Silent)??;
+        let movement = match answer {
+            Capture::Captured {
+                capture_id: Some(id),
+                amount,
+            } => Movement::new(MovementKind::Captured, id, Some(amount.minor())),
+            Capture::Captured {
+                capture_id: None,
+                amount,
+            } => Movement::new(
+                MovementKind::CapturedTotal,
+                "dispatch",
+                Some(amount.minor()),
+            ),
+            Capture::Requested => return Ok(Some(transaction)),
+            Capture::Refused { reason } => {
+                tracing::error!(
+                    order.id = order_id.as_str(),
+                    "the provider refused the capture after dispatch, which is an entry of `orderflow money list`: {reason}"
+                );
+                Movement::new(MovementKind::CaptureRefused, "dispatch", None)
+            }
+            Capture::Unsupported => {
+                Movement::new(MovementKind::CaptureRefused, "unsupported", None)
+            }
+        };
+        Ok(ledger::record(&self.pool, &capture.payment_id, None, &[movement]).await?)
+    }
+
+    /// Asks every provider for payments of the order, and records those that can pay it.
+    async fn look_up_once(
+        &self,
+        projection: OrderProjection<'_>,
+        look_up: &LookUpPaymentsInput,
+    ) -> Result<LookUpPaymentsOutcome, CallError> {
+        let order_id = &look_up.write.record.order_id;
+        orders::record_projection(&self.pool, projection).await?;
+        let mut outcome = LookUpPaymentsOutcome {
+            transactions: Vec::new(),
+            processing: false,
+        };
+        for provider in self.providers.all() {
+            let Some(name) = WebhookProvider::parse(provider.name()) else {
+                continue;
+            };
+            let call = provider.find_payments(order_id, look_up.since);
+            let found = timeout(PAYMENT_ANSWER, call)
+                .await
+                .map_err(|_| CallError::Silent)??;
+            for payment in found {
+                outcome.processing |= payment.processing;
+                let is_money = !payment.captured.is_zero() || payment.authorised.is_some();
+                if !is_money || payment.captured.currency() != look_up.total.currency() {
+                    continue;
+                }
+                let event = found_event(name, order_id.clone(), &payment);
+                let claimed = ledger::claim(
+                    &self.pool,
+                    projection,
+                    Confirmation {
+                        own_payment_id: payment.payment_id.as_ref(),
+                        transaction_id: &payment.transaction_id,
+                        amount: payment.captured,
+                        provider: Some(name),
+                        payment_method: None,
+                        source: PaymentSource::LookUp,
+                        event: Some(&event),
+                    },
+                )
+                .await?;
+                if let Claim::Ours(transaction) | Claim::PaymentInUse(transaction) = claimed {
+                    outcome.transactions.push(transaction);
+                }
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Refunds a payment with any outcome: refunds captured money, voids a payment without any.
     async fn refund_once(
         &self,
-        image: OrderProjection<'_>,
+        projection: OrderProjection<'_>,
         refund: &RefundPaymentInput,
-    ) -> Result<PaymentStatus, RefundError> {
+    ) -> Result<RefundOutcome, RefundError> {
         let order_id = &refund.write.record.order_id;
-        orders::record_projection(&self.pool, image).await?;
-        let Some(standing) =
-            payments::read_standing(&self.pool, order_id, &refund.payment_id).await?
-        else {
-            return Ok(PaymentStatus::Declined);
-        };
-        match standing.status {
-            PaymentStatus::Declined | PaymentStatus::Refunded | PaymentStatus::RefundDue => {
-                return Ok(standing.status);
-            }
-            PaymentStatus::Pending | PaymentStatus::Captured | PaymentStatus::Refunding => {}
-        }
-        let amount = Currency::parse(&standing.currency)
-            .and_then(|currency| Money::from_minor(standing.amount_minor, currency))
-            .map_err(|_| RefundError::Amount(refund.payment_id.to_string()))?;
-        let request = RefundRequest {
-            payment_id: refund.payment_id.clone(),
-            order_id: order_id.clone(),
-            amount,
-            past: past_of(&standing),
-            provider: standing.provider,
-        };
-        payments::record_status(
+        orders::record_projection(&self.pool, projection).await?;
+        let requested = ledger::request_refund(
             &self.pool,
+            order_id,
             &refund.payment_id,
-            PaymentStatus::Refunding,
-            None,
+            refund.keep,
+            refund.transaction.as_deref(),
         )
         .await?;
-        let undone = timeout(PAYMENT_ANSWER, self.provider.refund(&request))
-            .await
-            .map_err(|_| RefundError::Silent)??;
-        let (status, capture) = match undone {
-            Undone::Refunded(capture) => (PaymentStatus::Refunded, Some(capture)),
-            Undone::NeverCaptured => (PaymentStatus::Declined, None),
-            Undone::Unsupported => (PaymentStatus::RefundDue, None),
+        let Some(transaction) = requested else {
+            return Ok(RefundOutcome {
+                status: PaymentStatus::Declined,
+                transaction: None,
+            });
         };
-        payments::record_status(&self.pool, &refund.payment_id, status, capture.as_ref()).await?;
-        Ok(status)
+        let refunded =
+            refund::refund_due(&self.pool, &self.providers, order_id, transaction).await?;
+        Ok(RefundOutcome {
+            status: refunded.balance.status(true),
+            transaction: Some(Box::new(refunded)),
+        })
     }
 }
 
-fn past_of(standing: &Standing) -> Past {
-    let transaction_id = standing
-        .transaction_id
-        .as_deref()
-        .and_then(|id| TransactionId::parse(id).ok());
-    Past {
-        since: standing.since,
-        asked: standing.known,
-        transaction_id,
+/// Returns a provider's record of a payment as an event.
+fn found_event(
+    provider: WebhookProvider,
+    order_id: domain::OrderId,
+    payment: &FoundPayment,
+) -> PaymentEvent {
+    let kind = if payment.captured.is_zero() {
+        domain::PaymentEventKind::Authorised {
+            amount: payment.authorised.unwrap_or(payment.captured),
+            payment_method: None,
+            captured: false,
+        }
+    } else {
+        domain::PaymentEventKind::Paid {
+            amount: payment.captured,
+            payment_method: None,
+            capture_id: None,
+            refunded: Some(payment.refunded),
+        }
+    };
+    PaymentEvent {
+        provider,
+        event_id: format!("lookup:{}", payment.transaction_id),
+        order_id: Some(order_id),
+        transaction_id: Some(payment.transaction_id.clone()),
+        aliases: payment.aliases.clone(),
+        payment_id: None,
+        kind,
     }
 }
 
 /// The data that an earlier try of this charge stored.
-fn charged_before(standing: &Standing) -> Option<ChargeOutcome> {
-    let transaction_id = standing
-        .transaction_id
-        .as_deref()
-        .and_then(|id| TransactionId::parse(id).ok());
-    match (standing.status, transaction_id) {
-        (PaymentStatus::Captured, Some(transaction_id)) => {
-            Some(ChargeOutcome::Captured { transaction_id })
+fn charged_before(claim: &ChargeClaim) -> Option<ChargeOutcome> {
+    let transaction = Box::new(claim.transaction.clone());
+    let balance = &transaction.balance;
+    match (claim.status, &claim.transaction.transaction_id) {
+        (PaymentStatus::Captured, Some(transaction_id)) => Some(ChargeOutcome::Captured {
+            transaction_id: transaction_id.clone(),
+            transaction: Some(transaction),
+        }),
+        (PaymentStatus::Pending, Some(_)) if balance.capturable() > 0 => {
+            Some(ChargeOutcome::Authorised { transaction })
         }
         (PaymentStatus::Declined, _) => Some(ChargeOutcome::Declined {
             reason: "declined before".to_owned(),

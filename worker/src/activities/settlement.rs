@@ -1,28 +1,31 @@
 //! The activities that process payment events.
 
-use std::{error::Error, sync::Arc};
+use std::sync::Arc;
 
 use chrono::Utc;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
-use tokio::time::timeout;
 
-use super::{PAYMENT_ANSWER, retryable};
-use crate::payment::{Past, PaymentProvider, Refund, RefundRequest};
-use domain::{PaymentEvent, PaymentId, PaymentStatus, WebhookOutcome};
+use super::{
+    refund::{self, RefundError},
+    retryable,
+};
+use domain::{PaymentStatus, WebhookOutcome};
+use payment_providers::Providers;
 use store::{
-    PgPool, payments,
-    strays::{self, Appended, Claim, Standing},
+    PgPool,
+    late_events::{self, Appended, LateAuditEvent},
+    ledger::{self, StoredTransaction, UnmatchedPayment},
     webhook_events,
 };
 use workflows::activity::{
-    Found, Postscript, ReceivePaymentEventInput, RecordPaymentEventInput, SettlePaymentOutcome,
-    Stray, Whose,
+    FoundOrder, LateAuditEventInput, OrderPresence, ReceivePaymentEventInput,
+    RecordPaymentEventInput, RecordedEvent, SettlePaymentOutcome, UnmatchedPaymentInput,
 };
 
 pub struct SettlementActivities {
     pub pool: PgPool,
-    pub provider: Arc<dyn PaymentProvider>,
+    pub providers: Providers,
 }
 
 #[activities]
@@ -43,7 +46,7 @@ impl SettlementActivities {
         self: Arc<Self>,
         context: ActivityContext,
         delivered: RecordPaymentEventInput,
-    ) -> Result<Option<PaymentStatus>, ActivityError> {
+    ) -> Result<RecordedEvent, ActivityError> {
         self.record_event(&delivered)
             .await
             .map_err(|error| retryable(&context, &error))
@@ -53,37 +56,37 @@ impl SettlementActivities {
     pub async fn find_order(
         self: Arc<Self>,
         context: ActivityContext,
-        event: PaymentEvent,
-    ) -> Result<Found, ActivityError> {
-        let (order_id, standing) = strays::find_order(&self.pool, &event)
+        event: domain::PaymentEvent,
+    ) -> Result<FoundOrder, ActivityError> {
+        let (order_id, presence) = late_events::find_order(&self.pool, &event)
             .await
             .map_err(|error| retryable(&context, &error))?;
-        let whose = match standing {
-            Standing::Unknown => Whose::Unknown,
-            Standing::Open => Whose::Open,
-            Standing::Closed => Whose::Closed,
+        let presence = match presence {
+            late_events::OrderPresence::Unknown => OrderPresence::Unknown,
+            late_events::OrderPresence::Open => OrderPresence::Open,
+            late_events::OrderPresence::Closed => OrderPresence::Closed,
         };
-        Ok(Found { order_id, whose })
+        Ok(FoundOrder { order_id, presence })
     }
 
     #[activity(definition = workflows::activity::SettlePayment)]
     pub async fn settle_payment(
         self: Arc<Self>,
         context: ActivityContext,
-        stray: Stray,
+        unmatched: UnmatchedPaymentInput,
     ) -> Result<SettlePaymentOutcome, ActivityError> {
-        self.settle_payment_once(&stray)
+        self.settle_payment_once(&unmatched)
             .await
-            .map_err(|error| retryable(&context, &*error))
+            .map_err(|error| retryable(&context, &error))
     }
 
     #[activity(definition = workflows::activity::AppendToTrail)]
     pub async fn append_to_trail(
         self: Arc<Self>,
         context: ActivityContext,
-        postscript: Postscript,
+        late: LateAuditEventInput,
     ) -> Result<Option<WebhookOutcome>, ActivityError> {
-        self.append_audit_events(&postscript)
+        self.append_late_event(&late)
             .await
             .map_err(|error| retryable(&context, &error))
     }
@@ -93,50 +96,50 @@ impl SettlementActivities {
     async fn record_event(
         &self,
         delivered: &RecordPaymentEventInput,
-    ) -> Result<Option<PaymentStatus>, store::Error> {
+    ) -> Result<RecordedEvent, store::Error> {
         let RecordPaymentEventInput {
             event,
             outcome,
             detail,
         } = delivered;
-        // Locks the row before it reads the events, so that of two concurrent events one sees both.
+        // Stored first, so that an order that takes the transaction later finds the event.
         webhook_events::receive(&self.pool, event).await?;
         // Before the event is recorded as done, so that a reader of the payment sees its effect.
-        let standing = self.standing_of(event).await?;
-        webhook_events::record_outcome(&self.pool, event, *outcome, detail.as_deref()).await?;
-        Ok(standing)
+        let stored = ledger::apply_event(&self.pool, event).await?;
+        let is_of_another_order = stored.as_ref().is_some_and(|stored| {
+            event.order_id.is_some()
+                && stored.order_id.is_some()
+                && stored.order_id != event.order_id
+        });
+        if !is_of_another_order {
+            webhook_events::record_outcome(&self.pool, event, *outcome, detail.as_deref()).await?;
+        }
+        Ok(RecordedEvent::Recorded {
+            transaction: stored.map(|stored| Box::new(stored.transaction)),
+            is_of_another_order,
+        })
     }
 
-    async fn standing_of(
+    async fn append_late_event(
         &self,
-        event: &PaymentEvent,
-    ) -> Result<Option<PaymentStatus>, store::Error> {
-        let Some(transaction_id) = &event.transaction_id else {
-            return Ok(None);
-        };
-        strays::take_stock(&self.pool, event.provider, transaction_id).await
-    }
-
-    async fn append_audit_events(
-        &self,
-        postscript: &Postscript,
+        late: &LateAuditEventInput,
     ) -> Result<Option<WebhookOutcome>, store::Error> {
-        let Postscript {
+        let LateAuditEventInput {
             event,
             order_id,
             kind,
             payload,
-        } = postscript;
-        let standing = self.standing_of(event).await?;
-        let postscript = strays::Postscript {
+        } = late;
+        let stored = ledger::apply_event(&self.pool, event).await?;
+        let late = LateAuditEvent {
             order_id,
             event,
             kind: *kind,
             payload,
-            standing,
+            transaction: stored.as_ref().map(|stored| &stored.transaction),
         };
         Ok(
-            match strays::append_late_entry(&self.pool, postscript, Utc::now()).await? {
+            match late_events::append(&self.pool, late, Utc::now()).await? {
                 Appended::StillOpen => None,
                 Appended::Written => Some(WebhookOutcome::Recorded),
                 Appended::Known => Some(WebhookOutcome::Known),
@@ -144,64 +147,50 @@ impl SettlementActivities {
         )
     }
 
-    /// Writes the row first, then calls the provider with the payment's idempotency key, then
-    /// updates the row. If the worker dies in between, the next try finds the row and repeats the
-    /// call with the same key.
+    /// Writes the ledger first, then calls the provider with the refund's idempotency key, then
+    /// updates the ledger. If the worker dies in between, the next try finds the request and
+    /// repeats the call with the same key.
     async fn settle_payment_once(
         &self,
-        stray: &Stray,
-    ) -> Result<SettlePaymentOutcome, Box<dyn Error + Send + Sync>> {
-        if stray.amount.minor() == 0 {
+        unmatched: &UnmatchedPaymentInput,
+    ) -> Result<SettlePaymentOutcome, RefundError> {
+        if unmatched.amount.is_zero() {
             return Ok(SettlePaymentOutcome::NothingToRefund);
         }
-        let provider = stray.event.provider.as_str();
-        let payment_id = PaymentId::parse(&format!("{provider}:{}", stray.transaction_id))?;
-        let claimed = strays::claim(
+        let event = &unmatched.event;
+        // An order that takes the transaction later finds the event, too.
+        webhook_events::receive(&self.pool, event).await?;
+        let settlement = ledger::settle(
             &self.pool,
-            strays::Stray {
-                order_id: stray.event.order_id.as_ref(),
-                payment_id: &payment_id,
-                provider,
-                transaction_id: &stray.transaction_id,
-                amount: stray.amount,
+            UnmatchedPayment {
+                event,
+                transaction_id: &unmatched.transaction_id,
+                amount: unmatched.amount,
             },
-        );
-        match claimed.await? {
-            Claim::Paid => return Ok(SettlePaymentOutcome::Known),
-            Claim::Stray(PaymentStatus::Refunded) => return Ok(SettlePaymentOutcome::Refunded),
-            Claim::Stray(PaymentStatus::RefundDue) => return Ok(SettlePaymentOutcome::RefundDue),
-            Claim::Stray(PaymentStatus::Declined) => {
-                return Ok(SettlePaymentOutcome::NothingToRefund);
-            }
-            Claim::Stray(
-                PaymentStatus::Refunding | PaymentStatus::Pending | PaymentStatus::Captured,
-            ) => {}
+        )
+        .await?;
+        if settlement.known {
+            return Ok(SettlePaymentOutcome::Known);
         }
-        let Some(order_id) = stray.event.order_id.clone() else {
-            // The payment can be for something that is not an order. An operator must decide.
-            payments::record_status(&self.pool, &payment_id, PaymentStatus::RefundDue, None)
-                .await?;
-            return Ok(SettlePaymentOutcome::RefundDue);
-        };
-        let request = RefundRequest {
-            payment_id: payment_id.clone(),
+        let StoredTransaction {
             order_id,
-            amount: stray.amount,
-            provider: provider.to_owned(),
-            past: Past {
-                since: Utc::now(),
-                asked: true,
-                transaction_id: Some(stray.transaction_id.clone()),
-            },
+            transaction,
+        } = settlement.stored;
+        let has_order = order_id.is_some();
+        let settled = match order_id.or_else(|| event.order_id.clone()) {
+            Some(order_id) => {
+                refund::refund_due(&self.pool, &self.providers, &order_id, transaction).await?
+            }
+            None => transaction,
         };
-        let (settled, status) =
-            match timeout(PAYMENT_ANSWER, self.provider.refund(&request)).await?? {
-                Refund::Refunded(_) => (SettlePaymentOutcome::Refunded, PaymentStatus::Refunded),
-                Refund::Unsupported | Refund::NeverCaptured => {
-                    (SettlePaymentOutcome::RefundDue, PaymentStatus::RefundDue)
-                }
-            };
-        payments::record_status(&self.pool, &payment_id, status, None).await?;
-        Ok(settled)
+        Ok(match settled.balance.status(has_order) {
+            // The provider accepted the refund and reports its result later.
+            PaymentStatus::Refunded | PaymentStatus::Refunding => SettlePaymentOutcome::Refunded,
+            PaymentStatus::RefundDue => SettlePaymentOutcome::RefundDue,
+            PaymentStatus::Pending | PaymentStatus::Declined => {
+                SettlePaymentOutcome::NothingToRefund
+            }
+            PaymentStatus::Captured => SettlePaymentOutcome::Known,
+        })
     }
 }

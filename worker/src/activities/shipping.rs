@@ -7,10 +7,14 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::time::timeout;
 
 use super::{CARRIER_ANSWER, retryable};
-use crate::carrier::{Carrier, Recalled};
-use store::{PgPool, shipments};
+use crate::carrier::{Carrier, Consignment, Recalled};
+use store::{
+    PgPool,
+    shipments::{self, Package},
+};
 use workflows::activity::{
-    CancelShipmentOutcome, DispatchOutcome, PreparePackageInput, ShipmentRequest,
+    CancelShipmentOutcome, DispatchCarrierInput, DispatchOutcome, PreparePackageInput,
+    ShipmentRequest,
 };
 
 pub struct ShippingActivities {
@@ -30,10 +34,13 @@ impl ShippingActivities {
         let items = package.lines.iter().map(contract::line_document).collect();
         let prepared = shipments::prepare(
             &self.pool,
-            &package.order_id,
-            &package.shipment_id,
-            &address,
-            &items,
+            Package {
+                order_id: &package.order_id,
+                shipment_id: &package.shipment_id,
+                attempt: package.attempt,
+                address: &address,
+                items: &items,
+            },
         );
         prepared.await.map_err(|error| retryable(&context, &error))
     }
@@ -42,11 +49,15 @@ impl ShippingActivities {
     pub async fn dispatch_carrier(
         self: Arc<Self>,
         context: ActivityContext,
-        shipment: ShipmentRequest,
+        input: DispatchCarrierInput,
     ) -> Result<DispatchOutcome, ActivityError> {
-        let call = self
-            .carrier
-            .dispatch(&shipment.order_id, &shipment.shipment_id);
+        let consignment = Consignment {
+            shipment_id: input.shipment_id,
+            reference: input.order_id,
+            address: input.address,
+            contents: input.lines,
+        };
+        let call = self.carrier.dispatch(&consignment);
         let parcel = match timeout(CARRIER_ANSWER, call).await {
             Ok(Ok(parcel)) => parcel,
             Ok(Err(error)) => {
@@ -60,9 +71,12 @@ impl ShippingActivities {
                 });
             }
         };
-        let recorded =
-            shipments::record_dispatch(&self.pool, &shipment.shipment_id, &parcel.tracking_number)
-                .await;
+        let recorded = shipments::record_dispatch(
+            &self.pool,
+            &consignment.shipment_id,
+            &parcel.tracking_number,
+        )
+        .await;
         recorded.map_err(|error| retryable(&context, &error))?;
         Ok(DispatchOutcome::Dispatched {
             tracking_number: parcel.tracking_number,
@@ -87,7 +101,12 @@ impl ShippingActivities {
             .map_err(|error| retryable(&context, &error))?;
         let recorded = match &recalled {
             Recalled::NeverTaken => {
-                shipments::record_cancellation(&self.pool, &shipment.shipment_id).await
+                shipments::record_cancellation(
+                    &self.pool,
+                    &shipment.order_id,
+                    &shipment.shipment_id,
+                )
+                .await
             }
             Recalled::TooLate(parcel) => {
                 shipments::record_dispatch(

@@ -1,8 +1,9 @@
 //! A simulated carrier for laptops and tests. It stores its parcels in the database.
 
 use futures::{FutureExt, future::BoxFuture};
+use serde_json::{Value, json};
 
-use super::{Carrier, CarrierError, Parcel, Recalled};
+use super::{Carrier, CarrierError, Consignment, Parcel, Recalled};
 use domain::OrderId;
 use store::{
     PgPool,
@@ -31,11 +32,38 @@ impl Simulator {
 
     async fn accept_parcel(
         &self,
+        consignment: &Consignment,
+    ) -> Result<Option<Parcel>, CarrierError> {
+        let tracking_number = format!("FEDEX-{}", consignment.shipment_id);
+        let received = json!({
+            "reference": consignment.reference,
+            "address": consignment.address,
+            "contents": consignment.contents,
+        });
+        self.find_or_insert_parcel(
+            &consignment.reference,
+            &consignment.shipment_id,
+            Some(&tracking_number),
+            Some(&received),
+        )
+        .await
+    }
+
+    async fn find_or_insert_parcel(
+        &self,
         order_id: &OrderId,
         shipment_id: &str,
-        tracking: Option<&str>,
+        tracking_number: Option<&str>,
+        consignment: Option<&Value>,
     ) -> Result<Option<Parcel>, CarrierError> {
-        let taken = take_parcel(&self.pool, shipment_id, order_id.as_str(), tracking).await;
+        let taken = take_parcel(
+            &self.pool,
+            shipment_id,
+            order_id.as_str(),
+            tracking_number,
+            consignment,
+        )
+        .await;
         let taken = taken.map_err(|error| CarrierError(error.to_string()))?;
         Ok(taken
             .tracking_number
@@ -50,11 +78,10 @@ impl Carrier for Simulator {
 
     fn dispatch<'a>(
         &'a self,
-        order_id: &'a OrderId,
-        shipment_id: &'a str,
+        consignment: &'a Consignment,
     ) -> BoxFuture<'a, Result<Parcel, CarrierError>> {
         async move {
-            let fault = self.take_fault("dispatch", order_id).await?;
+            let fault = self.take_fault("dispatch", &consignment.reference).await?;
             match fault {
                 Some(Fault::Fail | Fault::Decline) => {
                     return Err(CarrierError(
@@ -64,9 +91,7 @@ impl Carrier for Simulator {
                 Some(Fault::Hang) => std::future::pending().await,
                 Some(Fault::Lose) | None => {}
             }
-            let taken = self
-                .accept_parcel(order_id, shipment_id, Some(&format!("FEDEX-{shipment_id}")))
-                .await?;
+            let taken = self.accept_parcel(consignment).await?;
             if fault == Some(Fault::Lose) {
                 return Err(CarrierError("simulated: the response was lost".to_owned()));
             }
@@ -91,7 +116,7 @@ impl Carrier for Simulator {
                 Some(Fault::Lose) | None => {}
             }
             Ok(self
-                .accept_parcel(order_id, shipment_id, None)
+                .find_or_insert_parcel(order_id, shipment_id, None, None)
                 .await?
                 .map_or(Recalled::NeverTaken, Recalled::TooLate))
         }

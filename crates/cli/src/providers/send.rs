@@ -16,7 +16,7 @@ use domain::{
     WebhookProvider,
 };
 use payment_webhooks::{
-    Environment, Facts, Message, Request, SampleError, SampleKind, Secrets, Signing,
+    Deployment, Environment, Facts, Message, Request, SampleError, SampleKind, Secrets, Signing,
 };
 
 pub(super) async fn send_webhook(arguments: SendWebhook) -> Result<()> {
@@ -183,7 +183,7 @@ fn verify_message(
     };
     let verified = payment_webhooks::verify(secrets, &request)
         .map_err(|_| anyhow!("the signed message does not pass verification"))?;
-    payment_webhooks::events(&verified, Environment::Test)
+    payment_webhooks::events(&verified, &Deployment::new(Environment::Test))
         .into_iter()
         .next()
         .context("a sample message contains an event")
@@ -194,7 +194,8 @@ fn explain_sample_error(error: &SampleError) -> anyhow::Error {
         SampleError::NoSuchEvent { provider, .. } => {
             let kind = |kind: SampleKind| kind.as_str();
             let all: Vec<_> = SampleKind::ALL
-                .into_iter()
+                .iter()
+                .copied()
                 .filter(|kind| payment_webhooks::has_sample(*provider, *kind))
                 .collect();
             let all = all.into_iter().map(kind).collect::<Vec<_>>().join(", ");

@@ -109,6 +109,88 @@ fn money_without_order_or_adapter_needs_an_operator() {
     );
 }
 
+/// Calls `check` with the balance of each order of the movements.
+fn for_each_order(movements: &[Movement], check: impl Fn(&Balance)) {
+    fn permute(taken: &mut Vec<Movement>, rest: &[Movement], check: &impl Fn(&Balance)) {
+        if rest.is_empty() {
+            check(&Balance::of(taken));
+        }
+        for (index, movement) in rest.iter().enumerate() {
+            let mut others = rest.to_vec();
+            others.remove(index);
+            taken.push(movement.clone());
+            permute(taken, &others, check);
+            taken.pop();
+        }
+    }
+    permute(&mut Vec::new(), movements, &check);
+}
+
+#[test]
+fn reversed_refund_is_subtracted_in_any_order() {
+    let money = movement(AutoCaptured, "PSP1", 5_000);
+    let reversal = movement(RefundReversed, "REFUNDED_REVERSED:REV1:true", 5_000);
+    for refund in [Refunded, RefundedTotal] {
+        let movements = [
+            money.clone(),
+            movement(refund, "REF1", 5_000),
+            reversal.clone(),
+        ];
+        for_each_order(&movements, |balance| {
+            assert_eq!((balance.refunded, balance.rest()), (0, 5_000));
+            assert_eq!(balance.status(false), PaymentStatus::RefundDue);
+        });
+    }
+    let parts = [
+        money,
+        movement(Refunded, "REF1", 2_000),
+        movement(Refunded, "REF2", 1_000),
+        movement(RefundReversed, "REV1", 1_000),
+    ];
+    for_each_order(&parts, |balance| assert_eq!(balance.refunded, 2_000));
+}
+
+#[test]
+fn refused_refund_leaves_other_refunds_unchanged() {
+    let movements = [
+        movement(CapturedTotal, "1", 5_000),
+        movement(Refunded, "REF1", 2_000),
+        movement(RefundFailed, "REF2", 3_000),
+    ];
+    for_each_order(&movements, |balance| assert_eq!(balance.refunded, 2_000));
+}
+
+#[test]
+fn latest_round_of_a_dispute_counts() {
+    let of = |rounds: &[(MovementKind, &str)]| {
+        let mut movements = vec![movement(CapturedTotal, "1", 5_000)];
+        movements.extend(
+            rounds
+                .iter()
+                .map(|(kind, reference)| movement(*kind, reference, 5_000)),
+        );
+        let expected = Balance::of(&movements);
+        for_each_order(&movements, |balance| assert_eq!(*balance, expected));
+        (expected.dispute, expected.lost)
+    };
+    let lost = (Some(DisputeStage::Lost), 5_000);
+    let won = (Some(DisputeStage::Won), 0);
+    let first = [(DisputeOpened, "PSP1"), (DisputeUndefended, "PSP1")];
+    assert_eq!(of(&first), lost);
+    assert_eq!(of(&[first[0], first[1], (DisputeWon, "PSP1")]), won);
+    assert_eq!(of(&[(DisputeWon, "PSP1"), (DisputeLost, "PSP1#1")]), lost);
+    let arbitration = [
+        (DisputeLost, "PSP1#1"),
+        (DisputeWon, "PSP1#3"),
+        (DisputeOpened, "PSP1"),
+    ];
+    assert_eq!(of(&arbitration), won);
+    assert_eq!(
+        of(&[(DisputeWon, "PSP1"), (DisputeOpened, "PSP1#2")]),
+        (Some(DisputeStage::Opened), 0)
+    );
+}
+
 #[test]
 fn failed_capture_without_amount_spares_other_captures() {
     let movements = [

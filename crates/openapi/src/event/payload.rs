@@ -12,8 +12,8 @@ use crate::{
 };
 use contract::{FieldError, RefusalCode};
 use domain::{
-    AuditEventType, Currency, Decimal, FailureCode, OrderPolicy, OrderStatus, PaymentInfo,
-    ReviewMode, ShipmentInfo, Sku, Span, TransactionId, WebhookProvider,
+    AuditEventType, Concern, Currency, Decimal, FailureCode, OrderPolicy, OrderStatus, PaymentInfo,
+    PaymentWarning, ReviewMode, ShipmentInfo, Sku, Span, TransactionId, WebhookProvider,
 };
 
 /// The meaning of one type of audit event, and its payload.
@@ -242,10 +242,88 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
             types,
             [text("reason", "card_declined")],
         ),
-        AuditEventType::PaymentDisputed => payment_event(
-            "The customer disputes the payment, or the dispute was decided.",
+        AuditEventType::PaymentAuthorised => payment(
+            "The payment provider has reserved the money. It is captured after dispatch.",
             types,
-            [text("stage", "opened")],
+            "pending",
+        ),
+        AuditEventType::PaymentCaptureFailed => with_optional(
+            payment_event(
+                "A capture failed, or the provider refused the request for it.",
+                types,
+                [text("reason", "capture_failed")],
+            ),
+            [
+                ("amount", types.schema_of::<Option<Decimal>>()),
+                ("payment", types.schema_of::<Option<PaymentInfo>>()),
+            ],
+        ),
+        AuditEventType::PaymentReturned => with_optional(
+            payment_event("A bank returned the money to the customer.", types, []),
+            [("amount", types.schema_of::<Option<Decimal>>())],
+        ),
+        AuditEventType::PaymentWarning => {
+            let warning = Field(
+                "warning",
+                types.schema_of::<PaymentWarning>(),
+                json!("fraud"),
+            );
+            payment_event(
+                "The payment provider warns of fraud, or reviews the payment.",
+                types,
+                [warning],
+            )
+        }
+        AuditEventType::PaymentExcess => fields(
+            "More money arrived than the order's total. The excess is refunded.",
+            [
+                Field(
+                    "transaction_id",
+                    types.schema_of::<Option<TransactionId>>(),
+                    json!("tx-1001"),
+                ),
+                text("provider", "stripe"),
+                Field("amount", types.schema_of::<Decimal>(), json!(10)),
+            ],
+        ),
+        AuditEventType::PaymentHeld => fields(
+            "The order is held before dispatch: money is missing, or the payment is disputed or under suspicion.",
+            [
+                Field("missing", types.schema_of::<Option<Decimal>>(), json!(0)),
+                Field(
+                    "concerns",
+                    types.schema_of::<Option<Vec<Concern>>>(),
+                    json!(["dispute_open"]),
+                ),
+            ],
+        ),
+        AuditEventType::PaymentReleased => empty("The order is no longer held and goes on."),
+        AuditEventType::CheckoutCompletedUnpaid => with_optional(
+            payment_event(
+                "The customer completed a checkout that took no money.",
+                types,
+                [text("reason", "no_payment_required")],
+            ),
+            [("amount", types.schema_of::<Option<Decimal>>())],
+        ),
+        AuditEventType::PaymentConcernResolved => payment_event(
+            "An operator closed an entry of the work list.",
+            types,
+            [
+                text("concern", "refund_due"),
+                text("note", "refunded by bank transfer"),
+            ],
+        ),
+        AuditEventType::PaymentDisputed => with_optional(
+            payment_event(
+                "The customer disputes the payment, or the dispute was decided.",
+                types,
+                [text("stage", "opened")],
+            ),
+            [
+                ("dispute_id", json!({"type": ["string", "null"]})),
+                ("amount", types.schema_of::<Option<Decimal>>()),
+            ],
         ),
         AuditEventType::PaymentRefundReported => {
             let amount = Field("amount", types.schema_of::<Decimal>(), json!(99.99));
@@ -255,10 +333,13 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
                 [amount],
             )
         }
-        AuditEventType::PaymentRefundFailed => payment_event(
-            "A refund did not reach the customer.",
-            types,
-            [text("reason", "lost_or_stolen_card")],
+        AuditEventType::PaymentRefundFailed => with_optional(
+            payment_event(
+                "A refund did not reach the customer.",
+                types,
+                [text("reason", "lost_or_stolen_card")],
+            ),
+            [("amount", types.schema_of::<Option<Decimal>>())],
         ),
         AuditEventType::UnmatchedPaymentRefunded => payment_event(
             "An unmatched payment was refunded: the order could not use it, or it arrived after the order's end.",
@@ -321,7 +402,7 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
                 optional_text("reason", json!("changed my mind")),
                 Field(
                     "by",
-                    json!({"enum": ["request", "review", "review_timeout", "payment_timeout", "temporal"]}),
+                    json!({"enum": ["request", "review", "review_timeout", "payment_timeout", "payment_hold", "temporal"]}),
                     json!("request"),
                 ),
             ],
@@ -346,6 +427,17 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
             empty("The compensation of a stopped order has finished.")
         }
     }
+}
+
+/// Adds fields that a payload need not have.
+fn with_optional<const N: usize>(
+    mut payload: Payload,
+    optional: [(&'static str, Value); N],
+) -> Payload {
+    for (name, schema) in optional {
+        payload.schema["properties"][name] = schema;
+    }
+    payload
 }
 
 /// Describes a payment request, for any transaction or for one that the customer must confirm.
@@ -377,6 +469,13 @@ fn payment_declined(types: &mut SchemaRegistry) -> Payload {
             Field("reason", json!({"type": "string"}), json!("card_declined")),
         ],
     );
+    let failure = with_optional(
+        failure,
+        [
+            ("transaction_id", types.schema_of::<TransactionId>()),
+            ("amount", types.schema_of::<Decimal>()),
+        ],
+    );
     Payload {
         schema: json!({"oneOf": [failure.schema, types.schema_of::<PaymentInfo>()]}),
         ..failure
@@ -405,6 +504,9 @@ fn request_refused(types: &mut SchemaRegistry) -> Payload {
         ],
     );
     refused.schema["properties"]["detail"] = json!({"type": "string"});
+    // The payment that a refused confirmation reported.
+    refused.schema["properties"]["transaction_id"] = types.schema_of::<TransactionId>();
+    refused.schema["properties"]["amount"] = types.schema_of::<Decimal>();
     refused.schema["required"] = json!(["request", "code"]);
     refused
 }

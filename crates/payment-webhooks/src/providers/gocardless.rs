@@ -22,12 +22,12 @@ pub(crate) fn read_events(body: &Value) -> Vec<Draft> {
 fn draft(event: &Value) -> Draft {
     let resource = text(event, "/resource_type").unwrap_or_default();
     let action = text(event, "/action").unwrap_or_default();
+    // Such as `payments.confirmed`, `payments.failed` or `payments.charged_back`.
+    let kind = unconfirmed(as_word(&format!("{resource}.{action}")));
     Draft {
-        event_id: event_id(event, "/id"),
         order_id: order_id(event, "/resource_metadata/order_id")
             .or_else(|| order_id(event, "/metadata/order_id")),
         transaction_id: transaction_id(event, "/links/payment"),
-        payment_id: None,
-        kind: Ok(unconfirmed(as_word(&format!("{resource}.{action}")))),
+        ..Draft::new(event_id(event, "/id"), Ok(kind))
     }
 }

@@ -18,10 +18,8 @@ pub(crate) fn read_event(body: &Value) -> Draft {
         _ => as_event_id(id),
     };
     Draft {
-        event_id,
         order_id: order_id(body, "/_embedded/entity/metadata/order_id"),
         transaction_id: entity.or_else(|| transaction_id(body, "/id")),
-        payment_id: None,
-        kind: Ok(unconfirmed(event_type)),
+        ..Draft::new(event_id, Ok(unconfirmed(event_type)))
     }
 }

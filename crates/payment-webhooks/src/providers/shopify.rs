@@ -12,14 +12,16 @@ use domain::TransactionId;
 pub(crate) fn read_event(body: &Value, verified: &Verified<'_>) -> Draft {
     let id = |name| as_event_id(verified.unsigned_header(name)?);
     let topic = verified.unsigned_header("x-shopify-topic");
+    // A refund, a transaction and a dispute name their order, which groups all events. The amounts
+    // are not used: an order of the shop can be paid in several ways, also with other providers.
+    let number = |name: &str| body.get(name).and_then(Value::as_u64);
+    let order = number("order_id").or_else(|| number("id"));
     Draft {
-        event_id: id("x-shopify-webhook-id").or_else(|| id("x-shopify-event-id")),
         order_id: order_id(body, "/name"),
-        transaction_id: body
-            .get("id")
-            .and_then(Value::as_u64)
-            .and_then(|id| TransactionId::parse(&id.to_string()).ok()),
-        payment_id: None,
-        kind: Ok(unconfirmed(topic.and_then(as_word))),
+        transaction_id: order.and_then(|id| TransactionId::parse(&id.to_string()).ok()),
+        ..Draft::new(
+            id("x-shopify-webhook-id").or_else(|| id("x-shopify-event-id")),
+            Ok(unconfirmed(topic.and_then(as_word))),
+        )
     }
 }

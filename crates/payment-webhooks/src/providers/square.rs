@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     draft::{Draft, ignored},
-    json::{self, Why, event_id, order_id, text, transaction_id, word},
+    json::{self, Why, event_id, order_id, some_money, text, transaction_id, word},
 };
 use domain::{DisputeStage, Money, PaymentEventKind as Kind, WebhookProvider};
 
@@ -26,59 +26,59 @@ pub(crate) fn read_event(body: &Value) -> Draft {
         "payment.created" | "payment.updated" => {
             let payment = object("payment");
             Draft {
-                event_id,
                 order_id: order_id(payment, "/reference_id"),
                 transaction_id: transaction_id(payment, "/id"),
-                payment_id: None,
-                kind: payment_kind(payment),
+                ..Draft::new(event_id, payment_kind(payment))
             }
         }
         "refund.created" | "refund.updated" => {
             let refund = object("refund");
             Draft {
-                event_id,
-                order_id: None,
                 transaction_id: transaction_id(refund, "/payment_id"),
-                payment_id: None,
-                kind: refund_kind(refund, name),
+                ..Draft::new(event_id, refund_kind(refund, name))
             }
         }
-        "dispute.created" | "dispute.state.updated" | "dispute.state.changed" => {
-            let dispute = object("dispute");
-            Draft {
-                event_id,
-                order_id: None,
-                transaction_id: transaction_id(dispute, "/disputed_payment/payment_id"),
-                payment_id: None,
-                kind: Ok(Kind::Disputed {
-                    stage: stage(dispute),
-                }),
+        _ => match text(object("dispute"), "/state") {
+            // Also the events about evidence contain the dispute.
+            Some(state) if event_type.starts_with("dispute.") => {
+                let dispute = object("dispute");
+                Draft {
+                    transaction_id: transaction_id(dispute, "/disputed_payment/payment_id")
+                        .or_else(|| transaction_id(dispute, "/payment_id")),
+                    ..Draft::new(event_id, Ok(dispute_kind(dispute, state)))
+                }
             }
-        }
-        _ => Draft {
-            event_id,
-            order_id: None,
-            transaction_id: None,
-            payment_id: None,
-            kind: Ok(ignored(name)),
+            _ => Draft::new(event_id, Ok(ignored(name))),
         },
     }
 }
 
 fn payment_kind(payment: &Value) -> Result<Kind, Why> {
+    let voided = |reason: &str| Kind::Voided {
+        reason: reason.to_owned(),
+    };
     match text(payment, "/status") {
+        // Square captures a payment as a whole. The event also has the sum of its refunds.
         Some("COMPLETED") => Ok(Kind::Paid {
             amount: read_money(payment)?,
             payment_method: word(payment, "/source_type"),
+            capture_id: None,
+            refunded: some_money(
+                WebhookProvider::Square,
+                payment,
+                "/refunded_money/amount",
+                "/refunded_money/currency",
+            ),
         }),
-        Some("APPROVED" | "PENDING") => Ok(Kind::Processing),
-        // The failure of this payment. Another payment for the order can follow.
-        Some("FAILED") => Ok(Kind::AttemptFailed {
-            reason: "failed".to_owned(),
+        Some("APPROVED") => Ok(Kind::Authorised {
+            amount: read_money(payment)?,
+            payment_method: word(payment, "/source_type"),
+            captured: false,
         }),
-        Some("CANCELED") => Ok(Kind::AttemptFailed {
-            reason: "canceled".to_owned(),
-        }),
+        Some("PENDING") => Ok(Kind::Processing),
+        // The end of this payment. Another payment for the order can follow.
+        Some("FAILED") => Ok(voided("failed")),
+        Some("CANCELED") => Ok(voided("canceled")),
         _ => Err("the payment's status is not one we know"),
     }
 }
@@ -94,10 +94,10 @@ fn refund_kind(refund: &Value, name: Option<String>) -> Result<Kind, Why> {
             })
         }
         Some("FAILED" | "REJECTED") => {
-            let reason = "refund_failed".to_owned();
+            let refund_id = Some(refund_id.ok_or("the refund has no id")?);
             Ok(Kind::RefundFailed {
-                reason,
-                amount: read_money(refund).ok(),
+                reason: "refund_failed".to_owned(),
+                amount: some_amount(refund),
                 refund_id,
             })
         }
@@ -106,12 +106,30 @@ fn refund_kind(refund: &Value, name: Option<String>) -> Result<Kind, Why> {
     }
 }
 
-fn stage(dispute: &Value) -> DisputeStage {
-    match text(dispute, "/state") {
-        Some("WON") => DisputeStage::Won,
-        Some("LOST" | "ACCEPTED") => DisputeStage::Lost,
+fn dispute_kind(dispute: &Value, state: &str) -> Kind {
+    let stage = match state {
+        "WON" => DisputeStage::Won,
+        "LOST" | "ACCEPTED" => DisputeStage::Lost,
+        // An inquiry moves no money.
+        "INQUIRY_CLOSED" => DisputeStage::Closed,
+        // It needs evidence, or the bank decides.
         _ => DisputeStage::Opened,
+    };
+    Kind::Disputed {
+        stage,
+        dispute_id: event_id(dispute, "/id").or_else(|| event_id(dispute, "/dispute_id")),
+        amount: some_amount(dispute),
+        undefended: false,
     }
+}
+
+fn some_amount(object: &Value) -> Option<Money> {
+    some_money(
+        WebhookProvider::Square,
+        object,
+        "/amount_money/amount",
+        "/amount_money/currency",
+    )
 }
 
 fn read_money(object: &Value) -> Result<Money, Why> {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::LARGEST_BATCH;
-use domain::PaymentEventKind;
+use domain::{PaymentEventKind, PaymentWarning};
 
 const ADYEN: WebhookProvider = WebhookProvider::Adyen;
 
@@ -111,14 +111,20 @@ fn what_comes_from_the_other_system_is_not_applied() {
         body["live"] = live;
         let event = verdict(&body).unwrap().remove(0);
         assert!(
-            matches!(event.kind, PaymentEventKind::Unreadable { .. }),
+            matches!(
+                event.kind,
+                PaymentEventKind::Ignored {
+                    reason: Some(_),
+                    ..
+                }
+            ),
             "{event:?}"
         );
     }
     body["live"] = json!(false);
     assert!(matches!(
         verdict(&body).unwrap()[0].kind,
-        PaymentEventKind::Paid { .. }
+        PaymentEventKind::Authorised { captured: true, .. }
     ));
 }
 
@@ -147,6 +153,37 @@ fn a_colon_can_not_be_moved_to_another_field() {
         matches!(event.kind, PaymentEventKind::Unreadable { .. }),
         "{event:?}"
     );
+}
+
+#[test]
+fn colon_of_an_ignored_item_does_not_matter() {
+    let mut report = item("settlement_detail_report:2026-11-29 10:00:00.csv", "");
+    report["NotificationRequestItem"]["eventCode"] = json!("REPORT_AVAILABLE");
+    report["NotificationRequestItem"]["success"] = json!("");
+    let event = verdict(&batch([report])).unwrap().remove(0);
+    assert!(
+        matches!(event.kind, PaymentEventKind::Ignored { reason: None, .. }),
+        "{event:?}"
+    );
+}
+
+#[test]
+fn review_at_adyen_is_a_second_event() {
+    let mut reviewed = item("P1", "ORD-1");
+    reviewed["NotificationRequestItem"]["additionalData"] = json!({"fraudManualReview": "true"});
+    let events = verdict(&batch([reviewed])).unwrap();
+    assert!(matches!(
+        events[0].kind,
+        PaymentEventKind::Authorised { .. }
+    ));
+    assert!(matches!(
+        events[1].kind,
+        PaymentEventKind::Warning {
+            warning: PaymentWarning::ReviewOpened,
+            ..
+        }
+    ));
+    assert_ne!(events[0].event_id, events[1].event_id);
 }
 
 #[test]

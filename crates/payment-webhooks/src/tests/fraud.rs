@@ -220,11 +220,47 @@ fn a_header_that_only_signs_may_come_once_for_each_key() {
             .headers
             .insert(0, (name, "v1,of-another-key".to_owned()));
         assert_eq!(judged(*provider, &twice), Ok(()), "{provider}");
-        if *provider != WebhookProvider::Standard {
-            let mut joined = message.clone();
-            joined.headers.last_mut().unwrap().1 = format!("0000, {value}");
-            assert_eq!(judged(*provider, &joined), Ok(()), "{provider}");
+        let bad = if *provider == WebhookProvider::Standard {
+            "v1,0000"
+        } else {
+            "0000"
+        };
+        for joined in [
+            format!("{value}, {bad}"),
+            format!("{bad}, {value}"),
+            format!("{bad}, {value}, {bad}"),
+            format!("{value},{bad}"),
+            format!("{bad},{value}"),
+        ] {
+            let mut message = message.clone();
+            message.headers.last_mut().unwrap().1.clone_from(&joined);
+            assert_eq!(judged(*provider, &message), Ok(()), "{provider} {joined}");
         }
+    }
+}
+
+#[test]
+fn joined_signatures_without_a_good_one_are_refused() {
+    let message = signed_body(WebhookProvider::Standard, PAID);
+    let good = message.headers[2].1.clone();
+    let signature = good.strip_prefix("v1,").unwrap();
+    for bad in [
+        "v1,0000, v1,1111".to_owned(),
+        format!("v1a,{signature}, v1,0000"),
+        format!("v2,{signature}"),
+        format!("v1 {signature}"),
+        signature.to_owned(),
+        format!("{signature},v1"),
+        "v1,".to_owned(),
+        ",".to_owned(),
+    ] {
+        let mut message = message.clone();
+        message.headers[2].1.clone_from(&bad);
+        assert_eq!(
+            judged(WebhookProvider::Standard, &message),
+            Err(Rejection::Signature),
+            "{bad}"
+        );
     }
 }
 
@@ -408,7 +444,7 @@ fn nothing_that_is_printed_has_a_secret_or_a_body() {
         let printed = with_request(&message, |request| {
             let secrets = secrets(*provider);
             let verified = verify(&secrets, request).unwrap();
-            let events = events(&verified, Environment::Test);
+            let events = events(&verified, &Deployment::new(Environment::Test));
             format!(
                 "{secrets:?} {verified:?} {events:?} {:?}",
                 serde_json::to_string(&events)

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use serde_json::Value;
 
-use crate::{Environment, Request, Secrets, events, verify};
+use crate::{Deployment, Environment, Request, Secrets, events, verify};
 use domain::WebhookProvider;
 
 pub(super) fn provider(name: &str) -> WebhookProvider {
@@ -71,7 +71,7 @@ fn judged(case: &Value) -> String {
     };
     match verify(&secrets, &request) {
         Ok(verified) => {
-            assert!(!events(&verified, Environment::Test).is_empty());
+            assert!(!events(&verified, &Deployment::new(Environment::Test)).is_empty());
             "accept".to_owned()
         }
         Err(rejection) => format!("reject:{}", rejection.as_str()),

@@ -1,10 +1,14 @@
 //! Activities of an order, and their inputs and outputs.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
 
 use contract::{FieldError, PaymentConfirmation};
-use domain::{AuditEvent, Money, Order, OrderState, PaymentId, PaymentStatus, Sku, TransactionId};
+use domain::{
+    AuditEvent, CaptureMode, Money, Order, OrderState, PaymentEvent, PaymentId, PaymentStatus, Sku,
+    Transaction, TransactionId,
+};
 
 /// The order's state and the audit events that the database may not have yet. The next activity
 /// that writes stores them in its first transaction.
@@ -68,6 +72,13 @@ pub struct ChargePaymentInput {
     pub payment_id: PaymentId,
     pub amount: Money,
     pub payment_method: Option<String>,
+    #[serde(default = "capture_immediately")]
+    pub capture: CaptureMode,
+}
+
+/// The mode of charges that were scheduled before the setting existed.
+fn capture_immediately() -> CaptureMode {
+    CaptureMode::Immediate
 }
 
 /// The output of `ChargePayment`.
@@ -76,22 +87,21 @@ pub struct ChargePaymentInput {
 pub enum ChargeOutcome {
     Captured {
         transaction_id: TransactionId,
+        /// The ledger's copy. Results of earlier releases have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        transaction: Option<Box<Transaction>>,
     },
+    /// The money is reserved, and is captured after dispatch.
+    Authorised { transaction: Box<Transaction> },
     /// The charge began and needs an action of the customer. A confirmation of this transaction
     /// follows.
-    Unfinished {
-        transaction_id: TransactionId,
-    },
+    Unfinished { transaction_id: TransactionId },
     /// Final: this payment is never captured.
-    Declined {
-        reason: String,
-    },
+    Declined { reason: String },
     /// The payment id is used for another order.
     InUse,
     /// The response is missing, so the payment may be captured. The next call finds out first.
-    Unavailable {
-        reason: String,
-    },
+    Unavailable { reason: String },
 }
 
 /// The input of `RecordPayment`.
@@ -101,6 +111,9 @@ pub struct RecordPaymentInput {
     pub payment_id: PaymentId,
     pub amount: Money,
     pub confirmation: PaymentConfirmation,
+    /// The webhook event that reported the payment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<Box<PaymentEvent>>,
 }
 
 /// The output of `RecordPayment`.
@@ -117,11 +130,68 @@ pub enum RecordPaymentOutcome {
     AlreadyRefunded,
 }
 
+/// The result of `RecordPayment`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RecordPaymentResult {
+    /// The result of an earlier release.
+    Outcome(RecordPaymentOutcome),
+    Recorded {
+        outcome: RecordPaymentOutcome,
+        transaction: Option<Box<Transaction>>,
+    },
+}
+
+impl RecordPaymentResult {
+    pub fn into_parts(self) -> (RecordPaymentOutcome, Option<Transaction>) {
+        match self {
+            Self::Outcome(outcome) => (outcome, None),
+            Self::Recorded {
+                outcome,
+                transaction,
+            } => (outcome, transaction.map(|transaction| *transaction)),
+        }
+    }
+}
+
 /// The input of `RefundPayment`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RefundPaymentInput {
     pub write: PendingWrite,
     pub payment_id: PaymentId,
+    /// The minor units that the order keeps. `None`: the whole payment is refunded, and made sure
+    /// that it is never captured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<i64>,
+    /// The order's copy of the transaction, which restores a row that the database has lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<Box<Transaction>>,
+}
+
+/// The input of `CapturePayment`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CapturePaymentInput {
+    pub write: PendingWrite,
+    pub payment_id: PaymentId,
+    /// The minor units to capture.
+    pub amount: i64,
+}
+
+/// The input of `LookUpPayments`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LookUpPaymentsInput {
+    pub write: PendingWrite,
+    pub total: Money,
+    /// No payment of the order is older.
+    pub since: DateTime<Utc>,
+}
+
+/// The payments that the providers have for an order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LookUpPaymentsOutcome {
+    pub transactions: Vec<Transaction>,
+    /// Whether a provider still processes a payment.
+    pub processing: bool,
 }
 
 /// The result of a refund.
@@ -130,6 +200,9 @@ pub struct RefundOutcome {
     /// `refunded`; `declined` when no payment was captured and none can be captured later;
     /// `refund_due` when the provider cannot refund by API and an operator must refund.
     pub status: PaymentStatus,
+    /// The ledger's copy. Results of earlier releases have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<Box<Transaction>>,
 }
 
 /// Activities of an order, on the orders' task queue.
@@ -163,11 +236,24 @@ impl OrderActivities {
 
     /// Records a confirmed payment.
     #[activity(name = "RecordPayment")]
-    pub fn record_payment(payment: RecordPaymentInput) -> RecordPaymentOutcome {
+    pub fn record_payment(payment: RecordPaymentInput) -> RecordPaymentResult {
         unimplemented!()
     }
 
-    /// Refunds the payment, or makes sure that it is never captured.
+    /// Captures authorised money after dispatch. Returns the transaction with its balance.
+    #[activity(name = "CapturePayment")]
+    pub fn capture_payment(capture: CapturePaymentInput) -> Option<Transaction> {
+        unimplemented!()
+    }
+
+    /// Asks the payment providers for payments of the order whose webhook events may be lost, and
+    /// records them.
+    #[activity(name = "LookUpPayments")]
+    pub fn look_up_payments(look_up: LookUpPaymentsInput) -> LookUpPaymentsOutcome {
+        unimplemented!()
+    }
+
+    /// Refunds the payment or a part of it, or makes sure that it is never captured.
     #[activity(name = "RefundPayment")]
     pub fn refund_payment(refund: RefundPaymentInput) -> RefundOutcome {
         unimplemented!()
@@ -200,6 +286,6 @@ impl OrderActivities {
 
 // The macro generates the definitions in a private module; implementations need their paths.
 pub use order_activities::{
-    ChargePayment, CommitInventory, ConfirmDelivery, ReceiveOrder, RecordOrder, RecordPayment,
-    RefundPayment, ReleaseInventory, ReserveInventory, ValidateOrder,
+    CapturePayment, ChargePayment, CommitInventory, ConfirmDelivery, LookUpPayments, ReceiveOrder,
+    RecordOrder, RecordPayment, RefundPayment, ReleaseInventory, ReserveInventory, ValidateOrder,
 };

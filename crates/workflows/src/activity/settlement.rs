@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
 
 use domain::{
-    AuditEventType, Money, OrderId, PaymentEvent, PaymentStatus, TransactionId, WebhookOutcome,
+    AuditEventType, Money, OrderId, PaymentEvent, PaymentStatus, Transaction, TransactionId,
+    WebhookOutcome,
 };
 
 /// A payment event that was received and has no outcome yet.
@@ -24,17 +25,34 @@ pub struct RecordPaymentEventInput {
     pub detail: Option<String>,
 }
 
-/// The database's knowledge about the order of a payment event.
+/// The result of `RecordDelivery`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RecordedEvent {
+    /// The event is recorded.
+    Recorded {
+        /// The event's transaction; `None` if the ledger does not have it.
+        transaction: Option<Box<Transaction>>,
+        /// Whether the transaction belongs to another order. The outcome is not recorded then.
+        #[serde(default)]
+        is_of_another_order: bool,
+    },
+    /// The result of an earlier release.
+    Status(Option<PaymentStatus>),
+}
+
+/// The order of a payment event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
+pub struct FoundOrder {
     /// The order that the event names, or the order that the event's transaction paid.
     pub order_id: Option<OrderId>,
-    pub whose: Whose,
+    #[serde(rename = "whose")]
+    pub presence: OrderPresence,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Whose {
+pub enum OrderPresence {
     /// The order does not exist (yet).
     Unknown,
     /// The order's row is not closed.
@@ -42,9 +60,9 @@ pub enum Whose {
     Closed,
 }
 
-/// An unmatched payment: no open order takes it.
+/// Money that no open order takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Stray {
+pub struct UnmatchedPaymentInput {
     pub event: PaymentEvent,
     pub transaction_id: TransactionId,
     pub amount: Money,
@@ -65,7 +83,7 @@ pub enum SettlePaymentOutcome {
 
 /// An audit event for an order that has ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Postscript {
+pub struct LateAuditEventInput {
     pub event: PaymentEvent,
     pub order_id: OrderId,
     pub kind: AuditEventType,
@@ -83,29 +101,28 @@ impl SettlementActivities {
         unimplemented!()
     }
 
-    /// Records the outcome of the event. Returns the payment's status after all events of the
-    /// provider.
+    /// Records the outcome of the event and its movements of money.
     #[activity(name = "RecordDelivery")]
-    pub fn record_delivery(delivered: RecordPaymentEventInput) -> Option<PaymentStatus> {
+    pub fn record_delivery(delivered: RecordPaymentEventInput) -> RecordedEvent {
         unimplemented!()
     }
 
     /// Finds the order of a payment event.
     #[activity(name = "FindOrder")]
-    pub fn find_order(event: PaymentEvent) -> Found {
+    pub fn find_order(event: PaymentEvent) -> FoundOrder {
         unimplemented!()
     }
 
-    /// Refunds an unmatched payment.
+    /// Records money that no open order takes, and refunds what its order does not need.
     #[activity(name = "SettlePayment")]
-    pub fn settle_payment(stray: Stray) -> SettlePaymentOutcome {
+    pub fn settle_payment(unmatched: UnmatchedPaymentInput) -> SettlePaymentOutcome {
         unimplemented!()
     }
 
     /// Appends an audit event to an order that has ended and returns the event's outcome. Returns
     /// `None` when the order has not ended.
     #[activity(name = "AppendToTrail")]
-    pub fn append_to_trail(postscript: Postscript) -> Option<WebhookOutcome> {
+    pub fn append_to_trail(late: LateAuditEventInput) -> Option<WebhookOutcome> {
         unimplemented!()
     }
 }

@@ -12,9 +12,23 @@ pub struct PreparePackageInput {
     pub shipment_id: String,
     pub address: Option<Address>,
     pub lines: Vec<LineItem>,
+    /// The shipping attempt, from 1. A later attempt replaces the contents of an earlier one.
+    #[serde(default)]
+    pub attempt: u32,
 }
 
-/// The input of `DispatchCarrier` and of `CancelShipment`.
+/// The input of `DispatchCarrier`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DispatchCarrierInput {
+    pub order_id: OrderId,
+    pub shipment_id: String,
+    #[serde(default)]
+    pub address: Option<Address>,
+    #[serde(default)]
+    pub lines: Vec<LineItem>,
+}
+
+/// The input of `CancelShipment` and of `DiscardShipment`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShipmentRequest {
     pub order_id: OrderId,
@@ -59,7 +73,7 @@ impl ShippingActivities {
 
     /// Asks the carrier to take the parcel.
     #[activity(name = "DispatchCarrier")]
-    pub fn dispatch_carrier(shipment: ShipmentRequest) -> DispatchOutcome {
+    pub fn dispatch_carrier(parcel: DispatchCarrierInput) -> DispatchOutcome {
         unimplemented!()
     }
 

@@ -4,7 +4,9 @@ use serde_json::json;
 use temporalio_workflow::WorkflowContext;
 
 use super::{
-    Compensation, OrderWorkflow, current_time, payment, persistence, refund::refund_payment,
+    Compensation, OrderWorkflow, current_time, payment, persistence,
+    refund::{refund_payments, refund_transactions},
+    shipment,
 };
 use crate::activity::OrderActivities;
 use domain::{AuditEventType, Step};
@@ -19,12 +21,14 @@ pub(super) async fn compensate_order(ctx: &Context) {
         order.state.enter_step(Step::Compensate);
     });
     persistence::publish_search_attributes(ctx);
-    // An accepted confirmation is money that arrived. It must be recorded before it can be
-    // refunded.
-    payment::record_accepted_confirmation(ctx).await;
+    // An accepted payment is money that arrived. It must be recorded before it can be refunded.
+    payment::record_accepted_payments(ctx).await;
     while let Some(compensation) = ctx.state_mut(|order| order.compensations.pop()) {
         match compensation {
-            Compensation::RefundPayment => refund_payment(ctx).await,
+            Compensation::RefundPayment => refund_payments(ctx).await,
+            Compensation::DiscardShipment { number } => {
+                shipment::discard_shipment(ctx, number).await;
+            }
             Compensation::ReleaseInventory => {
                 let released =
                     persistence::run_durable(ctx, OrderActivities::release_inventory, |write| {
@@ -39,5 +43,6 @@ pub(super) async fn compensate_order(ctx: &Context) {
                 }
             }
         }
-    }
+    } // Money that arrived meanwhile, or that belongs to no order.
+    refund_transactions(ctx).await;
 }

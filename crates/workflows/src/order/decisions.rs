@@ -14,13 +14,19 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::{OrderWorkflow, Review, recall::StopReason, request_name};
+use super::{
+    OrderWorkflow, Review,
+    payments::{AcceptedPayment, PaymentPhase},
+    recall::StopReason,
+    request_name,
+};
 use contract::{
     Approval, Cancellation, DeliveryConfirmation, PaymentCancellation, PaymentConfirmation,
     RefusalCode, Rejection, UpdateOutcome,
 };
 use domain::{
-    Address, AddressChange, AuditEventType, Money, OrderStatus, PaymentStatus, ReviewDecision,
+    Address, AddressChange, AuditEventType, Money, OrderStatus, PartialPayments, PaymentEvent,
+    PaymentStatus, ReviewDecision,
 };
 
 const STOPPING: &str = "the order is being cancelled or has passed its deadline";
@@ -42,6 +48,11 @@ impl OrderWorkflow {
         approval: Approval,
         now: DateTime<Utc>,
     ) -> UpdateOutcome {
+        if let Some(hold) = self.find_hold().filter(|_| !self.is_stopped()) {
+            self.append_audit_event(AuditEventType::ReviewApproved, json!(approval), now);
+            self.release_hold(hold);
+            return self.success("Order approved.", false);
+        }
         match &self.review {
             Review::Open if !self.is_stopped() => {
                 self.append_audit_event(AuditEventType::ReviewApproved, json!(approval), now);
@@ -65,6 +76,12 @@ impl OrderWorkflow {
         rejection: Rejection,
         now: DateTime<Utc>,
     ) -> UpdateOutcome {
+        if self.shipping.is_none() && self.find_hold().is_some() && !self.is_stopped() {
+            self.append_audit_event(AuditEventType::ReviewRejected, json!(rejection), now);
+            self.state.review = Some(ReviewDecision::Rejected);
+            self.transition_to_cancelled(rejection.reason, "review", now);
+            return self.success("Order rejected.", false);
+        }
         match &self.review {
             Review::Open if !self.is_stopped() => {
                 self.append_audit_event(AuditEventType::ReviewRejected, json!(rejection), now);
@@ -280,67 +297,79 @@ impl OrderWorkflow {
     }
 
     /// Decides a payment confirmation. Returns `None` when the payment is accepted and must still
-    /// be recorded.
+    /// be recorded. `event` is the webhook event that reported it; a caller's confirmation has none
+    /// and must be exact.
     pub(super) fn decide_payment_confirmation(
         &mut self,
         confirmation: PaymentConfirmation,
+        event: Option<&PaymentEvent>,
         now: DateTime<Utc>,
     ) -> Option<UpdateOutcome> {
-        let payment = self.state.payment.as_ref();
-        let recorded =
-            payment.filter(|payment| self.state.is_paid() || payment.status.is_refunded_or_due());
-        let paid_by = recorded.and_then(|payment| payment.transaction_id.as_ref());
-        let accepted = self
-            .confirmation
-            .as_ref()
-            .map(|accepted| &accepted.transaction_id);
-        if paid_by == Some(&confirmation.transaction_id)
-            || self
-                .cancelled_payments
-                .contains(&confirmation.transaction_id)
-        {
+        let id = &confirmation.transaction_id;
+        let is_recorded = self.payments.find(id).is_some() && !self.payments.accepts(id);
+        if is_recorded || self.payments.cancelled.contains(id) {
             return Some(self.success("Payment confirmed.", true));
         }
-        if accepted == Some(&confirmation.transaction_id) {
+        if self.payments.accepts(id) {
             return None;
         }
-        if self.is_stopped() {
-            return Some(self.refuse_request(
-                request_name::CONFIRM_PAYMENT,
+        let refusal = if self.is_stopped() {
+            Some((
                 RefusalCode::OrderClosed,
                 "the order is cancelled or has failed",
-                now,
-            ));
-        }
-        if accepted.is_some() || self.state.is_paid() {
-            return Some(self.refuse_request(
-                request_name::CONFIRM_PAYMENT,
-                RefusalCode::AlreadyPaid,
-                "the order is paid by another transaction",
-                now,
-            ));
+            ))
+        } else {
+            let order = self.state.order.as_ref();
+            let is_enough = order.is_some_and(|order| self.missing_money(order) <= 0);
+            let is_charged = order.is_some_and(|order| self.is_charged(order));
+            let completes_charge = self.payments.unfinished() == Some(id);
+            if is_enough || self.payments.phase == PaymentPhase::Covered {
+                Some((
+                    RefusalCode::AlreadyPaid,
+                    "the order is paid by another transaction",
+                ))
+            } else if is_charged && !completes_charge {
+                Some((
+                    RefusalCode::PaymentNotExpected,
+                    "the order charges its own payment_id and takes no other payment",
+                ))
+            } else {
+                None
+            }
+        };
+        if let Some((code, detail)) = refusal {
+            if self.state.is_running() {
+                let payload = json!({
+                    "request": request_name::CONFIRM_PAYMENT,
+                    "code": code,
+                    "status": self.state.status(),
+                    "transaction_id": confirmation.transaction_id,
+                    "amount": confirmation.amount,
+                });
+                self.append_audit_event(AuditEventType::RequestRefused, payload, now);
+            }
+            return Some(self.refusal(code, detail));
         }
         let Some(order) = &self.state.order else {
             return Some(self.refusal(RefusalCode::OrderClosed, "the order was not validated"));
         };
-        let completes_charge =
-            self.unfinished_transaction.as_ref() == Some(&confirmation.transaction_id);
-        if self.is_charged(order) && !completes_charge {
-            let detail = "the order charges its own payment_id and takes no other payment";
-            return Some(self.refuse_request(
-                request_name::CONFIRM_PAYMENT,
-                RefusalCode::PaymentNotExpected,
-                detail,
-                now,
-            ));
-        }
+        let missing = self.missing_money(order);
+        let expected = Money::from_minor(missing, order.currency).unwrap_or(order.total);
         let same_currency = confirmation
             .currency
             .as_deref()
             .is_none_or(|code| code == order.currency.code());
-        let amount = Money::from_decimal(confirmation.amount, order.currency);
-        if !same_currency || amount.as_ref() != Ok(&order.total) {
-            let expected = order.total;
+        let amount = Money::from_decimal(confirmation.amount, order.currency)
+            .ok()
+            .filter(|_| same_currency);
+        let accepted = amount.filter(|amount| match event {
+            None => *amount == expected,
+            Some(_) if amount.minor() < missing => {
+                self.policy.partial_payments == PartialPayments::Collect
+            }
+            Some(_) => true,
+        });
+        let Some(amount) = accepted else {
             let payload = json!({
                 "transaction_id": confirmation.transaction_id,
                 "amount": confirmation.amount,
@@ -353,12 +382,15 @@ impl OrderWorkflow {
                 RefusalCode::PaymentMismatch,
                 &format!("the order's total is {expected}"),
             ));
-        }
+        };
         let payload =
             json!({"transaction_id": confirmation.transaction_id, "amount": confirmation.amount});
         self.append_audit_event(AuditEventType::PaymentAccepted, payload, now);
-        self.confirmation = Some(confirmation);
-        self.confirmation_outcome = None;
+        self.payments.accepted.push_back(AcceptedPayment {
+            confirmation,
+            amount: amount.minor(),
+            event: event.cloned().map(Box::new),
+        });
         None
     }
 

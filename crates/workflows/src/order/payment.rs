@@ -1,4 +1,4 @@
-//! Payment of an order, exactly once: by our own charge or by a confirmation.
+//! Payment of an order, exactly once: by our own charge, or by money that others report.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -6,20 +6,23 @@ use temporalio_workflow::WorkflowContext;
 use waiting::WaitOutcome;
 
 use super::{
-    Compensation, ConfirmationOutcome, OrderStopped, OrderWorkflow, Progress, current_time,
-    payment_events, persistence, refund::refund_payment, request_name, waiting,
+    Compensation, OrderStopped, OrderWorkflow, Progress, current_time, payment_events,
+    payments::{AcceptedPayment, AwaitedPayment, ConfirmationOutcome, PaymentPhase},
+    persistence,
+    refund::{refund_excess, refund_payments},
+    request_name, waiting,
 };
 use crate::{
     activity::{
-        ChargeOutcome, ChargePaymentInput, OrderActivities, RecordPaymentInput,
-        RecordPaymentOutcome,
+        CapturePaymentInput, ChargeOutcome, ChargePaymentInput, LookUpPaymentsInput,
+        OrderActivities, RecordPaymentInput, RecordPaymentOutcome,
     },
-    policies,
+    patches, policies,
 };
-use contract::{PaymentConfirmation, RefusalCode, UpdateOutcome};
+use contract::{RefusalCode, UpdateOutcome};
 use domain::{
-    AuditEventType, FailureCode, Money, Order, OrderStatus, PaymentId, PaymentInfo, PaymentStatus,
-    Step, TransactionId, WebhookProvider,
+    AuditEventType, CaptureMode, FailureCode, Money, Order, OrderStatus, PaymentId, PaymentInfo,
+    PaymentStatus, Span, Step, Transaction, TransactionId, WaitReason, WaitingFor, WebhookProvider,
 };
 
 type Context = WorkflowContext<OrderWorkflow>;
@@ -39,7 +42,7 @@ pub(super) async fn collect_payment(ctx: &Context) -> Progress {
     if ctx.state(|order| order.is_charged(&valid)) {
         charge_payment(ctx, &valid).await?;
     } else {
-        await_confirmation(ctx, &valid).await?;
+        await_payment(ctx, &valid, None).await?;
     }
     mark_paid(ctx)
 }
@@ -47,7 +50,7 @@ pub(super) async fn collect_payment(ctx: &Context) -> Progress {
 /// Refunds a cancelled payment and waits for another one.
 pub(super) async fn replace_payment(ctx: &Context) -> Progress {
     persistence::publish_search_attributes(ctx);
-    refund_payment(ctx).await;
+    refund_payments(ctx).await;
     ctx.state_mut(|order| {
         order
             .compensations
@@ -57,11 +60,15 @@ pub(super) async fn replace_payment(ctx: &Context) -> Progress {
     let Some(valid) = ctx.state(|order| order.state.order.clone()) else {
         return Err(OrderStopped);
     };
-    await_confirmation(ctx, &valid).await?;
+    await_payment(ctx, &valid, None).await?;
     mark_paid(ctx)
 }
 
 fn mark_paid(ctx: &Context) -> Progress {
+    ctx.state_mut(|order| {
+        order.payments.phase = PaymentPhase::Covered;
+        order.state.waiting_for = None;
+    });
     waiting::ensure_not_stopped(ctx)?;
     ctx.state_mut(|order| order.advance_to(OrderStatus::PaymentConfirmed, Step::Pay))
 }
@@ -73,6 +80,7 @@ async fn charge_payment(ctx: &Context, valid: &Order) -> Progress {
         // Added before the charge. If the response is lost, the refund finds out whether the charge
         // succeeded.
         order.compensations.push(Compensation::RefundPayment);
+        order.payments.phase = PaymentPhase::Charging;
         order.state.payment = Some(pending_payment(
             &payment_id,
             None,
@@ -85,14 +93,19 @@ async fn charge_payment(ctx: &Context, valid: &Order) -> Progress {
     loop {
         number += 1;
         match call_provider(ctx, valid, &payment_id).await {
-            ChargeOutcome::Captured { transaction_id } => {
-                return record_capture(ctx, transaction_id);
+            ChargeOutcome::Captured {
+                transaction_id,
+                transaction,
+            } => {
+                return record_charge(ctx, transaction_id, transaction.map(|noted| *noted));
+            }
+            ChargeOutcome::Authorised { transaction } => {
+                return record_authorisation(ctx, *transaction);
             }
             ChargeOutcome::Unfinished { transaction_id } => {
                 // The charge now stays open at the provider. The refund closes it if no
                 // confirmation arrives.
-                ctx.state_mut(|order| order.unfinished_transaction = Some(transaction_id));
-                return await_confirmation(ctx, valid).await;
+                return await_payment(ctx, valid, Some(transaction_id)).await;
             }
             ChargeOutcome::Declined { reason } => {
                 return fail_payment(
@@ -123,32 +136,42 @@ async fn charge_payment(ctx: &Context, valid: &Order) -> Progress {
 
 /// Makes one call to the provider. Repeated calls with the same payment id charge once.
 async fn call_provider(ctx: &Context, valid: &Order, payment_id: &PaymentId) -> ChargeOutcome {
+    let capture = ctx.state(|order| order.policy.capture);
     let charge = |write| ChargePaymentInput {
         write,
         payment_id: payment_id.clone(),
         amount: valid.total,
         payment_method: valid.payment_method.clone(),
+        capture,
     };
     persistence::run_durable(ctx, OrderActivities::charge_payment, charge).await
 }
 
 /// Makes one last call for a charge that waits for its customer, because its confirmation may be
-/// lost.
-async fn query_unfinished_charge(ctx: &Context, valid: &Order) -> Option<TransactionId> {
+/// lost. Returns whether the charge has paid the order.
+async fn query_unfinished_charge(ctx: &Context, valid: &Order) -> bool {
     let unfinished = |order: &OrderWorkflow| {
-        order
-            .unfinished_transaction
-            .as_ref()
-            .and(order.state.payment.as_ref())
-            .cloned()
+        let payment = order.state.payment.as_ref();
+        order.payments.unfinished().and(payment).cloned()
     };
-    let payment_id = ctx.state(unfinished)?.payment_id;
-    match call_provider(ctx, valid, &payment_id).await {
-        ChargeOutcome::Captured { transaction_id } => Some(transaction_id),
+    let Some(payment) = ctx.state(unfinished) else {
+        return false;
+    };
+    match call_provider(ctx, valid, &payment.payment_id).await {
+        ChargeOutcome::Captured {
+            transaction_id,
+            transaction,
+        } => {
+            let transaction = transaction.map(|noted| *noted);
+            record_charge(ctx, transaction_id, transaction).is_ok()
+        }
+        ChargeOutcome::Authorised { transaction } => {
+            record_authorisation(ctx, *transaction).is_ok()
+        }
         ChargeOutcome::Unfinished { .. }
         | ChargeOutcome::Declined { .. }
         | ChargeOutcome::InUse
-        | ChargeOutcome::Unavailable { .. } => None,
+        | ChargeOutcome::Unavailable { .. } => false,
     }
 }
 
@@ -182,22 +205,101 @@ fn count_unavailable_call(
     })
 }
 
-fn record_capture(ctx: &Context, transaction_id: TransactionId) -> Progress {
+/// Records our captured charge.
+fn record_charge(
+    ctx: &Context,
+    transaction_id: TransactionId,
+    transaction: Option<Transaction>,
+) -> Progress {
     let now = current_time(ctx);
     ctx.state_mut(|order| {
-        if let Some(payment) = &mut order.state.payment {
-            payment.transaction_id = Some(transaction_id.clone());
-            payment.status = PaymentStatus::Captured;
-            payment.timestamp = now;
-        }
         // A caller may have confirmed this transaction during the call and waits for the outcome.
-        if order.unfinished_transaction.take().is_some() && order.confirmation.is_some() {
-            order.confirmation_outcome = Some(ConfirmationOutcome::Recorded);
+        if order.payments.accepts(&transaction_id) {
+            order
+                .payments
+                .outcomes
+                .insert(transaction_id.clone(), ConfirmationOutcome::Recorded);
+            order
+                .payments
+                .accepted
+                .retain(|accepted| accepted.confirmation.transaction_id != transaction_id);
+        }
+        if let Some(payment) = &mut order.state.payment {
+            payment.transaction_id = Some(transaction_id);
+        }
+        order.payments.phase = PaymentPhase::Covered;
+        match transaction {
+            Some(transaction) => order.note_transaction(transaction, now),
+            None => order.note_status(PaymentStatus::Captured, now),
         }
         let payment = order.state.payment.clone();
         order.append_audit_event(AuditEventType::PaymentCaptured, json!(payment), now);
         Ok(())
     })
+}
+
+/// Records our charge whose money is captured after dispatch.
+fn record_authorisation(ctx: &Context, transaction: Transaction) -> Progress {
+    let now = current_time(ctx);
+    ctx.state_mut(|order| {
+        order.payments.phase = PaymentPhase::Covered;
+        order.note_transaction(transaction, now);
+        let payment = order.state.payment.clone();
+        order.append_audit_event(AuditEventType::PaymentAuthorised, json!(payment), now);
+        Ok(())
+    })
+}
+
+/// Captures authorised money after dispatch. Money that cannot be captured is an entry of the work
+/// list.
+pub(super) async fn capture_payments(ctx: &Context) {
+    let capturable = |order: &OrderWorkflow| {
+        let mut left = order.state.order.as_ref()?.total.minor();
+        for transaction in order.payments.transactions() {
+            let balance = &transaction.balance;
+            left -= balance.available();
+            let amount = balance.capturable().min(left);
+            if amount > 0 {
+                return Some((transaction.payment_id.clone(), amount));
+            }
+        }
+        None
+    };
+    if ctx.state(|order| order.policy.capture) != CaptureMode::OnDispatch {
+        return;
+    }
+    let mut asked = Vec::new();
+    while let Some((payment_id, amount)) = ctx.state(capturable) {
+        if asked.contains(&payment_id) {
+            return;
+        }
+        asked.push(payment_id.clone());
+        let captured = persistence::run_durable(ctx, OrderActivities::capture_payment, |write| {
+            CapturePaymentInput {
+                write,
+                payment_id,
+                amount,
+            }
+        })
+        .await;
+        let now = current_time(ctx);
+        ctx.state_mut(|order| {
+            let Some(transaction) = captured else { return };
+            let is_captured = transaction.balance.captured > 0;
+            let is_refused = !transaction.balance.concerns.is_empty();
+            order.note_transaction(transaction, now);
+            let payment = order.state.payment.clone();
+            if is_captured {
+                order.append_audit_event(AuditEventType::PaymentCaptured, json!(payment), now);
+            } else if is_refused {
+                order.append_audit_event(
+                    AuditEventType::PaymentCaptureFailed,
+                    json!({"payment": payment, "reason": "capture_refused"}),
+                    now,
+                );
+            }
+        });
+    }
 }
 
 /// Fails the order after a final refusal. The payment was not captured, so no refund is necessary.
@@ -222,31 +324,52 @@ fn fail_payment(
     Err(OrderStopped)
 }
 
-async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
+/// Waits until the recorded money reaches the total. `unfinished` is the transaction of our charge
+/// that needs an action of the customer.
+async fn await_payment(
+    ctx: &Context,
+    valid: &Order,
+    unfinished: Option<TransactionId>,
+) -> Progress {
     let requested = current_time(ctx);
-    let timeout = ctx.state_mut(|order| {
+    ctx.state_mut(|order| {
         let mut payload = json!({
             "amount": valid.total.decimal(),
             "currency": valid.currency,
             "timeout": order.policy.payment_timeout,
         });
-        if let Some(transaction_id) = &order.unfinished_transaction {
+        if let Some(transaction_id) = &unfinished {
             payload["transaction_id"] = json!(transaction_id);
         }
+        order.payments.phase = PaymentPhase::Awaiting(AwaitedPayment {
+            unfinished,
+            ..AwaitedPayment::default()
+        });
+        order.state.waiting_for = waiting_for(order, valid, requested);
         order.append_audit_event(AuditEventType::PaymentRequested, payload, requested);
-        order.payment_awaited = true;
-        order.policy.payment_timeout
     });
     persistence::publish_search_attributes(ctx);
     loop {
         persistence::write_pending(ctx).await;
-        let elapsed = (current_time(ctx) - requested).to_std().unwrap_or_default();
-        let left = timeout.duration().saturating_sub(elapsed);
-        let settled =
-            |order: &OrderWorkflow| order.confirmation.is_some() || order.payment_failed.is_some();
-        if waiting::wait_until(ctx, settled, left).await? == WaitOutcome::TimedOut {
-            if let Some(transaction_id) = query_unfinished_charge(ctx, valid).await {
-                return record_capture(ctx, transaction_id);
+        let (left, timeout) = ctx.state_mut(|order| {
+            order.state.waiting_for = waiting_for(order, valid, requested);
+            let timeout = payment_timeout(order);
+            let elapsed = (current_time(ctx) - requested).to_std().unwrap_or_default();
+            (timeout.duration().saturating_sub(elapsed), timeout)
+        });
+        let wake: fn(&OrderWorkflow) -> bool = if ctx.state(is_processing) {
+            has_payment_news
+        } else {
+            has_payment_news_or_is_processing
+        };
+        if waiting::wait_until(ctx, wake, left).await? == WaitOutcome::TimedOut {
+            if query_unfinished_charge(ctx, valid).await {
+                return Ok(());
+            }
+            if ctx.patched(patches::LOOK_UP_PAYMENTS)
+                && look_up_payments(ctx, valid, requested).await
+            {
+                continue;
             }
             let now = current_time(ctx);
             ctx.state_mut(|order| {
@@ -263,12 +386,9 @@ async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
             });
             return Err(OrderStopped);
         }
-        if let Some(confirmation) = ctx.state(|order| order.confirmation.clone()) {
-            if record_confirmation(ctx, valid, confirmation).await? {
-                ctx.state_mut(|order| order.payment_awaited = false);
-                return Ok(());
-            }
-        } else if let Some(reason) = ctx.state(|order| order.payment_failed.clone()) {
+        if let Some(accepted) = ctx.state(|order| order.payments.accepted.front().cloned()) {
+            record_payment(ctx, valid, accepted).await?;
+        } else if let Some(reason) = ctx.state(|order| order.payments.awaited()?.declined.clone()) {
             return fail_payment(
                 ctx,
                 FailureCode::PaymentDeclined,
@@ -276,45 +396,141 @@ async fn await_confirmation(ctx: &Context, valid: &Order) -> Progress {
                 reason,
             );
         }
+        if ctx.state(OrderWorkflow::is_covered) {
+            ctx.state_mut(|order| {
+                order.payments.phase = PaymentPhase::Covered;
+                let now = current_time(ctx);
+                order.refresh_payment_info(now);
+            });
+            refund_excess(ctx).await;
+            return Ok(());
+        }
     }
 }
 
-/// Records the confirmation that an order accepted before it was stopped.
-pub(super) async fn record_accepted_confirmation(ctx: &Context) {
-    let waiting = ctx.state(|order| {
-        let recorded = order
-            .state
-            .payment
-            .as_ref()
-            .and_then(|payment| payment.transaction_id.as_ref());
-        let accepted = order
-            .confirmation
-            .clone()
-            .filter(|accepted| recorded != Some(&accepted.transaction_id));
-        order.state.order.clone().zip(accepted)
-    });
-    if let Some((valid, confirmation)) = waiting {
+fn is_processing(order: &OrderWorkflow) -> bool {
+    order
+        .payments
+        .awaited()
+        .is_some_and(|awaited| awaited.processing)
+}
+
+fn has_payment_news(order: &OrderWorkflow) -> bool {
+    let is_declined = order
+        .payments
+        .awaited()
+        .is_some_and(|awaited| awaited.declined.is_some());
+    !order.payments.accepted.is_empty() || is_declined || order.is_covered()
+}
+
+fn has_payment_news_or_is_processing(order: &OrderWorkflow) -> bool {
+    has_payment_news(order) || is_processing(order)
+}
+
+fn payment_timeout(order: &OrderWorkflow) -> Span {
+    let policy = &order.policy;
+    if is_processing(order) {
+        policy
+            .payment_processing_timeout
+            .max(policy.payment_timeout)
+    } else {
+        policy.payment_timeout
+    }
+}
+
+fn waiting_for(
+    order: &OrderWorkflow,
+    valid: &Order,
+    requested: DateTime<Utc>,
+) -> Option<WaitingFor> {
+    let reason = if is_processing(order) {
+        WaitReason::PaymentProcessing
+    } else if order.missing_money(valid) < valid.total.minor() {
+        WaitReason::PaymentRest
+    } else {
+        WaitReason::Payment
+    };
+    Some(WaitingFor {
+        reason,
+        until: Some(requested + payment_timeout(order).duration()),
+    })
+}
+
+/// Asks the providers for payments whose webhook events may be lost. Returns whether the order has
+/// a reason to go on: the money reaches the total, or a provider processes a slow payment.
+async fn look_up_payments(ctx: &Context, valid: &Order, requested: DateTime<Utc>) -> bool {
+    let was_processing = ctx.state(is_processing);
+    let found = persistence::run_durable(ctx, OrderActivities::look_up_payments, |write| {
+        LookUpPaymentsInput {
+            write,
+            total: valid.total,
+            since: requested,
+        }
+    })
+    .await;
+    let now = current_time(ctx);
+    ctx.state_mut(|order| {
+        for transaction in found.transactions {
+            let is_new = order
+                .payments
+                .find_by_payment_id(&transaction.payment_id)
+                .is_none();
+            let payload = json!({
+                "transaction_id": transaction.transaction_id,
+                "provider": transaction.provider,
+                "source": "lookup",
+            });
+            add_refund_compensation(order);
+            order.note_transaction(transaction, now);
+            if is_new {
+                order.append_audit_event(AuditEventType::PaymentConfirmed, payload, now);
+            }
+        }
+        let begins_processing = found.processing && !was_processing;
+        if let Some(awaited) = order.payments.awaited_mut().filter(|_| begins_processing) {
+            awaited.processing = true;
+        }
+        order.is_covered() || begins_processing
+    })
+}
+
+fn add_refund_compensation(order: &mut OrderWorkflow) {
+    // A charge that waited for its customer has added its compensation already.
+    if !order.compensations.contains(&Compensation::RefundPayment) {
+        order.compensations.push(Compensation::RefundPayment);
+    }
+}
+
+/// Records the payments that an order accepted before it was stopped.
+pub(super) async fn record_accepted_payments(ctx: &Context) {
+    loop {
+        let next = ctx.state(|order| {
+            let accepted = order.payments.accepted.front().cloned();
+            order.state.order.clone().zip(accepted)
+        });
+        let Some((valid, accepted)) = next else {
+            return;
+        };
         // The order is stopped in each case. Recording only adds the compensation if the payment is
         // valid.
-        let _ = record_confirmation(ctx, &valid, confirmation).await;
+        let _ = record_payment(ctx, &valid, accepted).await;
     }
 }
 
-/// Records a confirmation. Returns `false` when the transaction is used for another order and the
-/// wait continues.
-async fn record_confirmation(
-    ctx: &Context,
-    valid: &Order,
-    confirmation: PaymentConfirmation,
-) -> Progress<bool> {
-    // The order's own payment id names one payment. A payment after a cancelled one has another id.
+/// Records an accepted payment. The order fails if its own payment id is used for another order.
+async fn record_payment(ctx: &Context, valid: &Order, accepted: AcceptedPayment) -> Progress {
+    let AcceptedPayment {
+        confirmation,
+        event,
+        amount,
+    } = accepted;
+    // The order's own payment id names one payment. Each later payment has another id.
     let own = ctx.state(
-        |order| match (&order.unfinished_transaction, &order.state.payment) {
+        |order| match (order.payments.unfinished(), &order.state.payment) {
             (Some(_), Some(unfinished)) => Some(unfinished.payment_id.clone()),
-            _ => valid
-                .payment_id
-                .clone()
-                .filter(|_| order.cancelled_payments.is_empty()),
+            _ => valid.payment_id.clone().filter(|_| {
+                order.payments.cancelled.is_empty() && order.payments.transactions().is_empty()
+            }),
         },
     );
     let is_own = own.is_some();
@@ -330,88 +546,98 @@ async fn record_confirmation(
     };
     let used = payment_id.clone();
     let started = current_time(ctx);
-    let before = ctx.state(|order| order.state.payment.clone());
+    let before = ctx.state(|order| (order.state.payment.clone(), order.compensations.clone()));
     ctx.state_mut(|order| {
-        let method = confirmation.payment_method.clone();
-        let transaction_id = Some(confirmation.transaction_id.clone());
-        // A charge that waited for its customer has added its compensation already.
-        if !order.compensations.contains(&Compensation::RefundPayment) {
-            order.compensations.push(Compensation::RefundPayment);
+        add_refund_compensation(order);
+        if order.payments.transactions().is_empty() {
+            order.state.payment = Some(pending_payment(
+                &payment_id,
+                Some(confirmation.transaction_id.clone()),
+                valid.total,
+                confirmation.payment_method.clone(),
+                started,
+            ));
         }
-        order.state.payment = Some(pending_payment(
-            &payment_id,
-            transaction_id,
-            valid.total,
-            method,
-            started,
-        ));
     });
     let recorded = persistence::run_durable(ctx, OrderActivities::record_payment, |write| {
         RecordPaymentInput {
             write,
             payment_id,
-            amount: valid.total,
+            amount: Money::from_minor(amount, valid.currency).unwrap_or(valid.total),
             confirmation: confirmation.clone(),
+            event,
         }
     });
-    let recorded = recorded.await;
+    let (outcome, transaction) = recorded.await.into_parts();
     let now = current_time(ctx);
-    ctx.state_mut(|order| match recorded {
-        RecordPaymentOutcome::Recorded | RecordPaymentOutcome::AlreadyRefunded => {
-            order.unfinished_transaction = None;
-            if let Some(payment) = &mut order.state.payment {
-                payment.status = PaymentStatus::Captured;
+    let transaction_id = confirmation.transaction_id.clone();
+    ctx.state_mut(|order| {
+        order
+            .payments
+            .accepted
+            .retain(|accepted| accepted.confirmation.transaction_id != transaction_id);
+        match outcome {
+            RecordPaymentOutcome::Recorded | RecordPaymentOutcome::AlreadyRefunded => {
+                match transaction {
+                    Some(transaction) => order.note_transaction(transaction, now),
+                    None => order.note_status(PaymentStatus::Captured, now),
+                }
+                if let Some(awaited) = order.payments.awaited_mut() {
+                    awaited.unfinished = None;
+                }
+                let payload = order.payment_payload(&transaction_id);
+                order.append_audit_event(AuditEventType::PaymentConfirmed, payload, now);
+                order
+                    .payments
+                    .outcomes
+                    .insert(transaction_id, ConfirmationOutcome::Recorded);
+                if let (RecordPaymentOutcome::AlreadyRefunded, Some(provider)) =
+                    (outcome, confirmation.provider)
+                {
+                    order.decide_cancel(
+                        payment_events::cancellation_for_lost_payment(provider),
+                        now,
+                    );
+                }
+                Ok(())
             }
-            let payment = order.state.payment.clone();
-            order.append_audit_event(AuditEventType::PaymentConfirmed, json!(payment), now);
-            order.confirmation_outcome = Some(ConfirmationOutcome::Recorded);
-            if let (RecordPaymentOutcome::AlreadyRefunded, Some(provider)) =
-                (recorded, confirmation.provider)
-            {
-                order.decide_cancel(payment_events::cancellation_for_lost_payment(provider), now);
+            RecordPaymentOutcome::PaymentInUse if is_own => {
+                (order.state.payment, order.compensations) = before;
+                if let Some(transaction) = transaction {
+                    // The money is due: it belongs to no order.
+                    order.note_transaction(transaction, now);
+                }
+                let detail = format!("{used} is used for another order");
+                order.append_audit_event(
+                    AuditEventType::PaymentDeclined,
+                    json!({
+                        "code": FailureCode::PaymentIdInUse,
+                        "reason": detail,
+                        "transaction_id": transaction_id,
+                        "amount": confirmation.amount,
+                    }),
+                    now,
+                );
+                order.transition_to_failed(FailureCode::PaymentIdInUse, detail.clone(), now);
+                order.refuse_confirmation(transaction_id, detail);
+                Err(OrderStopped)
             }
-            Ok(true)
-        }
-        RecordPaymentOutcome::PaymentInUse if is_own => {
-            order
-                .compensations
-                .retain(|compensation| *compensation != Compensation::RefundPayment);
-            order.state.payment = before;
-            order.confirmation = None;
-            let detail = format!("{used} is used for another order");
-            order.append_audit_event(
-                AuditEventType::PaymentDeclined,
-                json!({"code": FailureCode::PaymentIdInUse, "reason": detail}),
-                now,
-            );
-            order.transition_to_failed(FailureCode::PaymentIdInUse, detail.clone(), now);
-            let status = order.state.status();
-            let refusal = UpdateOutcome::Refused {
-                code: RefusalCode::PaymentIdInUse,
-                detail,
-                status,
-            };
-            order.confirmation_outcome = Some(ConfirmationOutcome::Refused(refusal));
-            Err(OrderStopped)
-        }
-        // A payment id derived from the transaction collides exactly when the transaction is in
-        // use.
-        RecordPaymentOutcome::PaymentInUse | RecordPaymentOutcome::TransactionInUse => {
-            order
-                .compensations
-                .retain(|compensation| *compensation != Compensation::RefundPayment);
-            order.state.payment = before;
-            order.confirmation = None;
-            let detail = format!("{} is used for another order", confirmation.transaction_id);
-            order.audit_refusal(request_name::CONFIRM_PAYMENT, "payment_id_in_use", now);
-            let status = order.state.status();
-            let refusal = UpdateOutcome::Refused {
-                code: RefusalCode::PaymentIdInUse,
-                detail,
-                status,
-            };
-            order.confirmation_outcome = Some(ConfirmationOutcome::Refused(refusal));
-            Ok(false)
+            // A payment id derived from the transaction collides exactly when the transaction is in
+            // use.
+            RecordPaymentOutcome::PaymentInUse | RecordPaymentOutcome::TransactionInUse => {
+                (order.state.payment, order.compensations) = before;
+                let payload = json!({
+                    "request": request_name::CONFIRM_PAYMENT,
+                    "code": RefusalCode::PaymentIdInUse,
+                    "status": order.state.status(),
+                    "transaction_id": transaction_id,
+                    "amount": confirmation.amount,
+                });
+                order.append_audit_event(AuditEventType::RequestRefused, payload, now);
+                let detail = format!("{transaction_id} is used for another order");
+                order.refuse_confirmation(transaction_id, detail);
+                Ok(())
+            }
         }
     })
 }
@@ -420,18 +646,39 @@ impl OrderWorkflow {
     /// Returns whether the order charges its own payment id. After a cancelled payment, the next
     /// payment arrives by confirmation.
     pub(super) fn is_charged(&self, valid: &Order) -> bool {
-        self.policy.charges_payment(valid) && self.cancelled_payments.is_empty()
+        self.policy.charges_payment(valid) && self.payments.cancelled.is_empty()
+    }
+
+    fn refuse_confirmation(&mut self, transaction_id: TransactionId, detail: String) {
+        let refusal = UpdateOutcome::Refused {
+            code: RefusalCode::PaymentIdInUse,
+            detail,
+            status: self.state.status(),
+        };
+        self.payments
+            .outcomes
+            .insert(transaction_id, ConfirmationOutcome::Refused(refusal));
+    }
+
+    /// Returns the payment for an audit event about one of its transactions.
+    fn payment_payload(&self, transaction_id: &TransactionId) -> serde_json::Value {
+        let mut payload = json!(self.state.payment);
+        if let Some(transaction) = self.payments.find(transaction_id) {
+            payload["transaction_id"] = json!(transaction_id);
+            payload["payment_id"] = json!(transaction.payment_id);
+        }
+        payload
     }
 
     /// Marks the payment for refund and moves the order back to the payment step.
     pub(super) fn apply_payment_cancel(&mut self, now: DateTime<Utc>) -> Progress {
         self.advance_to(OrderStatus::Pending, Step::Pay)?;
-        self.confirmation = None;
-        self.confirmation_outcome = None;
+        self.payments.accepted.clear();
+        self.payments.outcomes.clear();
+        self.payments.phase = PaymentPhase::NotStarted;
+        self.payments.cancel_all();
         if let Some(payment) = &mut self.state.payment {
             payment.status = PaymentStatus::Refunding;
-            self.cancelled_payments
-                .extend(payment.transaction_id.clone());
         }
         let payment = self.state.payment.clone();
         self.append_audit_event(AuditEventType::PaymentCancelled, json!(payment), now);
@@ -467,6 +714,9 @@ fn pending_payment(
         payment_method,
         status: PaymentStatus::Pending,
         timestamp,
+        captured: None,
+        refunded: None,
+        due: None,
         dispute: None,
     }
 }

@@ -10,16 +10,22 @@ use temporalio_workflow::{
 };
 
 use super::{
-    ConfirmationOutcome, OrderWorkflow, current_time, persistence, request_name, requests, waiting,
+    OrderWorkflow, current_time,
+    payments::{ConfirmationOutcome, PaymentPhase},
+    persistence,
+    refund::{refund_excess, refund_transactions},
+    request_name, requests, waiting,
 };
 use crate::{
     Message, PaymentEventSignal, SettlementWorkflow, UnmatchedPaymentSignal,
-    activity::{ReceivePaymentEventInput, RecordPaymentEventInput, SettlementActivities},
-    policies,
+    activity::{
+        ReceivePaymentEventInput, RecordPaymentEventInput, RecordedEvent, SettlementActivities,
+    },
+    patches, policies,
 };
 use contract::{Cancellation, PaymentConfirmation, UpdateOutcome, settlement_workflow_id};
 use domain::{
-    AuditEventType, Money, PaymentEvent, PaymentEventKind, PaymentInfo, PaymentStatus,
+    AuditEventType, PaymentEvent, PaymentEventKind, PaymentInfo, PaymentStatus, Transaction,
     WebhookOutcome, WebhookProvider,
 };
 
@@ -53,13 +59,14 @@ pub(super) async fn handle_payment_event(ctx: &Context, message: Message<Payment
         return;
     }
     requests::wait_until_validated(ctx).await;
+    let ledger = ctx.patched(patches::ONE_LEDGER);
     let now = current_time(ctx);
-    let outcome = match ctx.state_mut(|order| order.decide_payment_event(&event, now)) {
+    let outcome = match ctx.state_mut(|order| order.decide_payment_event(&event, ledger, now)) {
         EventDecision::Done(outcome) => outcome,
         EventDecision::Accepted => {
             // The payment is recorded at the payment step. Until then operators see the received
             // event.
-            if !ctx.state(|order| order.payment_awaited) {
+            if ctx.state(|order| order.payments.awaited().is_none()) {
                 let received = ReceivePaymentEventInput {
                     event: event.clone(),
                     again: false,
@@ -67,46 +74,105 @@ pub(super) async fn handle_payment_event(ctx: &Context, message: Message<Payment
                 persistence::run_readonly(ctx, SettlementActivities::receive_delivery, received)
                     .await;
             }
-            wait_until_recorded(ctx).await
+            match wait_until_recorded(ctx, &event, ledger).await {
+                Some(outcome) => outcome,
+                None => return hand_to_settlement(ctx, event, true).await,
+            }
         }
-        EventDecision::Unmatched => {
-            hand_to_settlement(ctx, event).await;
-            return;
-        }
+        EventDecision::Unmatched => return hand_to_settlement(ctx, event, true).await,
     };
     let processed = RecordPaymentEventInput {
         event: event.clone(),
         outcome,
         detail: None,
     };
-    let status =
-        persistence::run_readonly(ctx, SettlementActivities::record_delivery, processed).await;
-    // The payment's row now contains the refund, so no compensation refunds the payment again.
-    if let Some(status) = status {
-        ctx.state_mut(|order| order.apply_provider_status(&event, status, current_time(ctx)));
+    let recorded = persistence::run_readonly(ctx, SettlementActivities::record_delivery, processed);
+    match recorded.await {
+        RecordedEvent::Recorded {
+            is_of_another_order: true,
+            ..
+        } => hand_to_settlement(ctx, event, false).await,
+        RecordedEvent::Recorded { transaction, .. } => {
+            apply_recorded_event(ctx, &event, outcome, transaction).await;
+        }
+        // The payment's row now contains the refund, so no compensation refunds the payment again.
+        RecordedEvent::Status(Some(status)) => {
+            ctx.state_mut(|order| order.apply_provider_status(&event, status, current_time(ctx)));
+        }
+        RecordedEvent::Status(None) => {}
+    }
+}
+
+/// Applies the state of the ledger after the event, and writes the event to the audit log.
+async fn apply_recorded_event(
+    ctx: &Context,
+    event: &PaymentEvent,
+    outcome: WebhookOutcome,
+    transaction: Option<Box<Transaction>>,
+) {
+    let now = current_time(ctx);
+    let refund_again = ctx.state_mut(|order| {
+        if let Some(transaction) = transaction {
+            order.note_transaction(*transaction, now);
+        }
+        if outcome != WebhookOutcome::Known
+            && let Some((kind, payload)) = event.audit_entry()
+            && order.state.is_running()
+        {
+            order.append_audit_event(kind, payload, now);
+        }
+        if order.is_stopped() {
+            return !order.transactions_to_refund().is_empty();
+        }
+        order.react_to_ledger(event.provider, now);
+        false
+    });
+    if refund_again {
+        // Money arrived after the compensation.
+        refund_transactions(ctx).await;
+    } else if ctx.state(|order| order.is_paid() && order.find_excess().is_some()) {
+        refund_excess(ctx).await;
     }
 }
 
 /// Waits until the accepted payment is recorded. A stopped order also records and refunds it.
-async fn wait_until_recorded(ctx: &Context) -> WebhookOutcome {
-    let known = |order: &OrderWorkflow| order.confirmation_outcome.is_some() || order.is_stopped();
+/// Returns `None` if the order refused the payment and a settlement must refund it.
+async fn wait_until_recorded(
+    ctx: &Context,
+    event: &PaymentEvent,
+    ledger: bool,
+) -> Option<WebhookOutcome> {
+    let id = event.transaction_id.clone();
+    let known = move |order: &OrderWorkflow| {
+        let is_recorded = id
+            .as_ref()
+            .is_none_or(|id| order.payments.outcomes.contains_key(id));
+        is_recorded || order.is_stopped()
+    };
     // A wait that is detached from cancellation cannot fail.
     let _ = ctx
         .wait_condition_with_options(known, waiting::detached_wait())
         .await;
-    ctx.state(|order| match &order.confirmation_outcome {
+    let outcome = ctx.state(|order| {
+        let id = event.transaction_id.as_ref()?;
+        order.payments.outcomes.get(id).cloned()
+    });
+    match outcome {
+        Some(ConfirmationOutcome::Refused(_)) if ledger => None,
         // The transaction is used for another order, which has the money.
-        Some(ConfirmationOutcome::Refused(_)) => WebhookOutcome::Refused,
-        Some(ConfirmationOutcome::Recorded) | None => WebhookOutcome::Applied,
-    })
+        Some(ConfirmationOutcome::Refused(_)) => Some(WebhookOutcome::Refused),
+        Some(ConfirmationOutcome::Recorded) | None => Some(WebhookOutcome::Applied),
+    }
 }
 
 /// Passes the event on to a settlement, which outlives the order.
-async fn hand_to_settlement(ctx: &Context, event: PaymentEvent) {
+///
+/// `declined`: the order cannot use the payment. Otherwise the settlement finds the event's order.
+async fn hand_to_settlement(ctx: &Context, event: PaymentEvent, declined: bool) {
     let workflow_id = settlement_workflow_id(&event);
     let signal = PaymentEventSignal {
         event,
-        declined: true,
+        declined,
         again: false,
         grace: None,
     };
@@ -154,78 +220,102 @@ pub(super) fn cancellation_for_lost_payment(provider: WebhookProvider) -> Cancel
 }
 
 impl OrderWorkflow {
-    fn decide_payment_event(&mut self, event: &PaymentEvent, now: DateTime<Utc>) -> EventDecision {
+    /// Decides about an event. `ledger` is false in a replay of an order that received the event
+    /// before the ledger existed.
+    fn decide_payment_event(
+        &mut self,
+        event: &PaymentEvent,
+        ledger: bool,
+        now: DateTime<Utc>,
+    ) -> EventDecision {
         // The order's last audit event is being written. This event arrives after the order's end.
         if !self.state.is_running() {
             return EventDecision::Unmatched;
         }
         match &event.kind {
-            PaymentEventKind::Paid {
-                amount,
-                payment_method,
-            } => {
-                return self.decide_reported_payment(event, *amount, payment_method.clone(), now);
+            PaymentEventKind::Paid { .. } | PaymentEventKind::Authorised { .. } => {
+                return self.decide_offered_payment(event, ledger, now);
             }
-            PaymentEventKind::Failed { reason } => {
-                let another = self.unfinished_transaction.is_some()
-                    && self.unfinished_transaction != event.transaction_id;
-                if self.payment_awaited && self.confirmation.is_none() && !another {
-                    self.payment_failed = Some(reason.clone());
+            PaymentEventKind::Voided { reason } => {
+                let unfinished = self.payments.unfinished();
+                // Only our own charge decides about the order. The end of any other attempt does
+                // not.
+                let is_decisive = if ledger {
+                    unfinished.is_some() && unfinished == event.transaction_id.as_ref()
+                } else {
+                    unfinished.is_none() || unfinished == event.transaction_id.as_ref()
+                };
+                let is_free = self.payments.accepted.is_empty();
+                if let Some(awaited) = self
+                    .payments
+                    .awaited_mut()
+                    .filter(|_| is_decisive && is_free)
+                {
+                    awaited.declined = Some(reason.clone());
                     return EventDecision::Done(WebhookOutcome::Applied);
                 }
             }
             // The provider reports our own refund.
-            PaymentEventKind::Refunded { .. }
-                if self
-                    .own_payment(event)
-                    .is_some_and(|own| own.status.is_refunded_or_due()) =>
-            {
+            PaymentEventKind::Refunded { .. } if self.is_refund_expected(event, ledger) => {
                 return EventDecision::Done(WebhookOutcome::Known);
             }
-            PaymentEventKind::Disputed { stage } => {
+            PaymentEventKind::Processing if ledger => {
+                if let Some(awaited) = self.payments.awaited_mut() {
+                    awaited.processing = true;
+                }
+            }
+            PaymentEventKind::Disputed { stage, .. } if !ledger => {
                 if let Some(own) = self.own_payment(event) {
                     own.dispute = Some(*stage);
                 }
             }
-            PaymentEventKind::AttemptFailed { .. }
-            | PaymentEventKind::Processing
-            | PaymentEventKind::Refunded { .. }
-            | PaymentEventKind::RefundFailed { .. }
-            | PaymentEventKind::Unconfirmed { .. }
-            | PaymentEventKind::Ignored { .. }
-            | PaymentEventKind::Unreadable { .. } => {}
+            _ => {}
         }
-        if let Some((kind, payload)) = event.audit_entry() {
+        // With a ledger, the audit event follows the change of the ledger, so that one number of
+        // the audit log has one state.
+        if !ledger && let Some((kind, payload)) = event.audit_entry() {
             self.append_audit_event(kind, payload, now);
         }
         EventDecision::Done(WebhookOutcome::Recorded)
     }
 
-    fn decide_reported_payment(
+    fn is_refund_expected(&self, event: &PaymentEvent, ledger: bool) -> bool {
+        match self.payments.find_by_event(event) {
+            Some(transaction) if ledger => {
+                transaction.balance.due > 0
+                    || transaction.balance.status(true) == PaymentStatus::Refunded
+            }
+            _ => self.state.payment.as_ref().is_some_and(|payment| {
+                self.is_about(event, payment) && payment.status.is_refunded_or_due()
+            }),
+        }
+    }
+
+    fn decide_offered_payment(
         &mut self,
         event: &PaymentEvent,
-        amount: Money,
-        payment_method: Option<String>,
+        ledger: bool,
         now: DateTime<Utc>,
     ) -> EventDecision {
-        let Some(transaction_id) = event.transaction_id.clone() else {
+        let (Some(transaction_id), Some((amount, payment_method))) =
+            (event.transaction_id.clone(), event.offered_money())
+        else {
             return EventDecision::Done(WebhookOutcome::Unreadable);
         };
         // A report about our own charge is not a second payment, except when the charge waits for
         // it.
-        if self.unfinished_transaction.as_ref() != Some(&transaction_id)
-            && self.own_payment(event).is_some()
-        {
+        if self.payments.unfinished() != Some(&transaction_id) && self.is_known(event, ledger) {
             return EventDecision::Done(WebhookOutcome::Known);
         }
         let confirmation = PaymentConfirmation {
             transaction_id,
             amount: amount.decimal(),
             currency: Some(amount.currency().to_string()),
-            payment_method,
+            payment_method: payment_method.map(str::to_owned),
             provider: Some(event.provider),
         };
-        match self.decide_payment_confirmation(confirmation, now) {
+        let reported = ledger.then_some(event);
+        match self.decide_payment_confirmation(confirmation, reported, now) {
             None => EventDecision::Accepted,
             Some(UpdateOutcome::Done { .. }) => EventDecision::Done(WebhookOutcome::Known),
             Some(UpdateOutcome::Refused { .. } | UpdateOutcome::Undecided { .. }) => {
@@ -234,12 +324,49 @@ impl OrderWorkflow {
         }
     }
 
+    /// Returns whether the event is about money that the order has or is charging.
+    fn is_known(&self, event: &PaymentEvent, ledger: bool) -> bool {
+        if !ledger {
+            let payment = self.state.payment.as_ref();
+            return payment.is_some_and(|payment| self.is_about(event, payment));
+        }
+        let is_own_charge = self.payments.phase == PaymentPhase::Charging
+            && event.payment_id.is_some()
+            && event.payment_id
+                == self
+                    .state
+                    .payment
+                    .as_ref()
+                    .map(|own| own.payment_id.clone());
+        is_own_charge || self.payments.find_by_event(event).is_some()
+    }
+
+    fn is_about(&self, event: &PaymentEvent, payment: &PaymentInfo) -> bool {
+        event.payment_id.as_ref() == Some(&payment.payment_id)
+            || event.transaction_id.is_some() && event.transaction_id == payment.transaction_id
+    }
+
     /// Returns the order's payment if the event is about this payment.
     fn own_payment(&mut self, event: &PaymentEvent) -> Option<&mut PaymentInfo> {
-        self.state.payment.as_mut().filter(|payment| {
-            event.payment_id.as_ref() == Some(&payment.payment_id)
-                || event.transaction_id.is_some() && event.transaction_id == payment.transaction_id
-        })
+        let payment = self.state.payment.as_ref()?;
+        if !self.is_about(event, payment) {
+            return None;
+        }
+        self.state.payment.as_mut()
+    }
+
+    /// Stops or holds an order that is no longer paid, or whose payment is under suspicion.
+    fn react_to_ledger(&mut self, provider: WebhookProvider, now: DateTime<Utc>) {
+        let was_paid = self.payments.phase == PaymentPhase::Covered;
+        if !was_paid || self.state.status().is_dispatched() {
+            return;
+        }
+        if !self.is_covered() && self.is_payment_lost() {
+            // No caller waits for this outcome; the audit log has it.
+            self.decide_cancel(cancellation_for_lost_payment(provider), now);
+        } else if self.find_hold().is_some() {
+            self.request_hold();
+        }
     }
 
     /// Applies the payment's status at the provider. An order that is no longer paid must not ship.

@@ -12,6 +12,8 @@ pub(super) struct Recall {
     pub(super) address: Option<Address>,
     /// Refund the payment and wait for another one.
     pub(super) payment: bool,
+    /// Wait for a decision about the payment.
+    pub(super) hold: bool,
 }
 
 /// The reason to end an order while it ships.
@@ -36,6 +38,14 @@ impl OrderWorkflow {
         self.shipping
             .as_ref()
             .is_some_and(|shipping| shipping.recall.is_some())
+    }
+
+    /// Returns whether the pending recall ends the order.
+    pub(super) fn is_stop_requested(&self) -> bool {
+        self.shipping
+            .as_ref()
+            .and_then(|shipping| shipping.recall.as_ref())
+            .is_some_and(|recall| recall.stop.is_some())
     }
 
     /// Ends the pending recall and wakes the requests that wait for it.

@@ -5,8 +5,9 @@
 use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowContext, select};
 
 use super::{
-    ConfirmationOutcome, OrderWorkflow, current_time,
+    OrderWorkflow, current_time,
     decisions::Decision,
+    payments::ConfirmationOutcome,
     request_name::{CANCEL_ORDER, CANCEL_PAYMENT, CONFIRM_PAYMENT, UPDATE_ADDRESS},
     waiting,
 };
@@ -111,8 +112,9 @@ pub(super) async fn confirm_payment(
     };
     wait_until_validated(ctx).await;
     let now = current_time(ctx);
+    let transaction_id = confirmation.transaction_id.clone();
     if let Some(outcome) =
-        ctx.state_mut(|order| order.decide_payment_confirmation(confirmation, now))
+        ctx.state_mut(|order| order.decide_payment_confirmation(confirmation, None, now))
     {
         return outcome;
     }
@@ -125,12 +127,13 @@ pub(super) async fn confirm_payment(
             )
         });
     }
-    let decided =
-        |order: &OrderWorkflow| order.confirmation_outcome.is_some() || order.is_stopped();
+    let decided = |order: &OrderWorkflow| {
+        order.payments.outcomes.contains_key(&transaction_id) || order.is_stopped()
+    };
     wait_for_decision(ctx, decided).await;
     let now = current_time(ctx);
-    ctx.state_mut(|order| match order.confirmation_outcome.clone() {
-        Some(ConfirmationOutcome::Refused(outcome)) => outcome,
+    ctx.state_mut(|order| match order.payments.outcomes.get(&transaction_id) {
+        Some(ConfirmationOutcome::Refused(outcome)) => outcome.clone(),
         _ if order.is_stopped() => {
             let detail =
                 "the order stopped before the payment was recorded; the payment is refunded";

@@ -3,9 +3,10 @@
 //!
 //! While a child workflow runs, this module makes no decision that conflicts with dispatch. Such a
 //! request becomes a *recall*: the child is asked to stop. The child's result, or the carrier's
-//! response, decides the recall.
+//! response, decides the recall. If the child cannot run, its history may prove that it never asks the
+//! carrier.
 
-use futures::FutureExt;
+use futures::{FutureExt, future::Fuse};
 use serde_json::json;
 use temporalio_workflow::{
     ChildWorkflowOptions, SignalWorkflowOptions, TimerOptions, WorkflowCancellationToken,
@@ -13,17 +14,24 @@ use temporalio_workflow::{
 };
 
 use super::{
-    OrderStopped, OrderWorkflow, Progress, current_time, persistence,
-    recall::{Recall, Shipping, StopReason},
+    Compensation, OrderStopped, OrderWorkflow, Progress, current_time,
+    payments::PaymentPhase,
+    persistence,
+    recall::{Shipping, StopReason},
     waiting,
 };
 use crate::{
     ShippingInput, ShippingOutcome, ShippingWorkflow,
-    activity::{CancelShipmentOutcome, OrderActivities, ShipmentRequest, ShippingActivities},
-    policies,
+    activity::{
+        CancelShipmentOutcome, OrderActivities, RecallActivities, ShipmentRequest,
+        ShippingActivities, StoppedAttempt,
+    },
+    patches, policies,
 };
 use contract::shipping_workflow_id;
-use domain::{AuditEventType, CompleteOn, FailureCode, OrderStatus, ShipmentInfo, Span, Step};
+use domain::{
+    AuditEventType, CaptureMode, CompleteOn, FailureCode, OrderStatus, ShipmentInfo, Span, Step,
+};
 
 type Context = WorkflowContext<OrderWorkflow>;
 
@@ -66,6 +74,8 @@ pub(super) enum ShippingPhaseResult {
     Dispatched,
     /// The carrier does not have the parcel; the order waits for another payment.
     PaymentCancelled,
+    /// The carrier does not have the parcel; the order waits for a decision about its payment.
+    Held,
 }
 
 /// Ships the order. Afterwards the order is `shipped`, or waits for another payment, or is stopped
@@ -85,7 +95,12 @@ pub(super) async fn ship_order(
     // Callers that still wait for a recall get its outcome from the order's status.
     ctx.state_mut(OrderWorkflow::resolve_recall);
     let Some(dispatch) = shipped? else {
-        return Ok(ShippingPhaseResult::PaymentCancelled);
+        let is_paid = ctx.state(|order| order.payments.phase == PaymentPhase::Covered);
+        return Ok(if is_paid {
+            ShippingPhaseResult::Held
+        } else {
+            ShippingPhaseResult::PaymentCancelled
+        });
     };
     record_dispatch(ctx, dispatch).await;
     Ok(ShippingPhaseResult::Dispatched)
@@ -122,12 +137,14 @@ async fn run_attempts(ctx: &Context, counter: &mut AttemptCounter) -> Progress<O
             }
         }
         let given_up = failures >= policies::MAX_SHIPPING_ATTEMPTS;
+        request_due_stop(ctx);
         if (given_up || ctx.state(OrderWorkflow::is_recalled))
             && let Some(dispatch) = cancel_parcel(ctx, parcel).await
         {
             return Ok(Some(dispatch));
         }
-        // This includes requests that arrived during the call to the carrier.
+        // This includes requests and a stop that arrived during the call to the carrier.
+        request_due_stop(ctx);
         if ctx.state(OrderWorkflow::is_recalled) {
             execute_recall(ctx, given_up)?;
         }
@@ -179,6 +196,8 @@ fn execute_recall(ctx: &Context, given_up: bool) -> Progress {
         if recall.payment && !given_up {
             order.shipping = None;
             order.apply_payment_cancel(now)?;
+        } else if recall.hold && !given_up {
+            order.shipping = None;
         }
         Ok(())
     })
@@ -190,16 +209,8 @@ async fn cancel_parcel(ctx: &Context, parcel: &mut Parcel) -> Option<Dispatch> {
     if !parcel.uncertain {
         return None;
     }
-    let (order_id, queue) = ctx.state(|order| {
-        (
-            order.state.order_id.clone(),
-            order.shipping_task_queue.clone(),
-        )
-    });
-    let shipment = ShipmentRequest {
-        shipment_id: shipment_id(ctx, parcel),
-        order_id,
-    };
+    let shipment = shipment_request(ctx, parcel.number);
+    let queue = ctx.state(|order| order.shipping_task_queue.clone());
     let options = policies::carrier_options(Some(queue));
     let cancelled = match ctx
         .execute_activity(ShippingActivities::cancel_shipment, shipment, options)
@@ -210,6 +221,12 @@ async fn cancel_parcel(ctx: &Context, parcel: &mut Parcel) -> Option<Dispatch> {
     };
     match cancelled {
         CancelShipmentOutcome::Cancelled => {
+            let number = parcel.number;
+            ctx.state_mut(|order| {
+                order
+                    .compensations
+                    .retain(|saved| *saved != Compensation::DiscardShipment { number });
+            });
             parcel.number += 1;
             parcel.uncertain = false;
             None
@@ -224,7 +241,23 @@ async fn cancel_parcel(ctx: &Context, parcel: &mut Parcel) -> Option<Dispatch> {
     }
 }
 
-/// Runs one child workflow to its end and passes a recall on to it.
+/// Cancels the prepared shipment of a stopped order. The carrier was not asked to take it.
+pub(super) async fn discard_shipment(ctx: &Context, number: u32) {
+    if !ctx.patched(patches::COMPLETE_RECALL) {
+        return;
+    }
+    let discarded = ctx.execute_activity(
+        RecallActivities::discard_shipment,
+        shipment_request(ctx, number),
+        policies::discard_options(),
+    );
+    if let Err(error) = discarded.await {
+        persistence::park_for_fix(ctx, error).await
+    }
+}
+
+/// Runs one child workflow and passes a recall on to it. Returns when the child has ended, or when
+/// its history proves that it never asks the carrier.
 async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) -> ShippingOutcome {
     let input = shipping_input(ctx, attempt, parcel, delay);
     let (workflow_id, queue, started) = ctx.state(|order| {
@@ -236,7 +269,13 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
         )
     });
     let now = current_time(ctx);
+    let discard = Compensation::DiscardShipment {
+        number: parcel.number,
+    };
     ctx.state_mut(|order| {
+        if !order.compensations.contains(&discard) {
+            order.compensations.push(discard);
+        }
         order.append_audit_event(
             AuditEventType::ShipmentStarted,
             json!({"attempt": attempt, "shipment_id": started}),
@@ -244,6 +283,11 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
         );
     });
     persistence::write_pending(ctx).await;
+    // A request or a stop that came during the write needs no child.
+    request_due_stop(ctx);
+    if ctx.state(OrderWorkflow::is_recalled) && ctx.patched(patches::COMPLETE_RECALL) {
+        return ShippingOutcome::Stopped { uncertain: false };
+    }
     let options = ChildWorkflowOptions::builder()
         .workflow_id(workflow_id.clone())
         .task_queue(queue)
@@ -261,18 +305,22 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
     let outcome = {
         let mut result = std::pin::pin!(child.result());
         let mut deadline = std::pin::pin!(wait_for_deadline(ctx, timers.clone()).fuse());
+        let mut never_asks = std::pin::pin!(Fuse::terminated());
         let mut stop_sent = false;
+        let mut cancel_seen = false;
         loop {
             let wake = move |order: &OrderWorkflow| {
                 (order.is_recalled() && !stop_sent) || !order.unsaved_events.is_empty()
             };
             let mut changed =
                 std::pin::pin!(ctx.wait_condition_with_options(wake, waiting::detached_wait()));
-            let mut cancelled = std::pin::pin!(wait_for_cancel_request(ctx, stop_sent).fuse());
+            let mut cancelled = std::pin::pin!(wait_for_cancel_request(ctx, cancel_seen).fuse());
             select! {
                 outcome = result => break outcome,
+                () = never_asks => break Ok(ShippingOutcome::Stopped { uncertain: false }),
                 _ = changed => {}
                 reason = cancelled => {
+                    cancel_seen = true;
                     request_stop(ctx, StopReason::Cancel { reason, by: "temporal" });
                 }
                 _ = deadline => request_stop(ctx, StopReason::Deadline),
@@ -284,6 +332,10 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
                     .signal(ShippingWorkflow::stop, (), detached_signal())
                     .await;
                 stop_sent = true;
+                if ctx.patched(patches::COMPLETE_RECALL) {
+                    let check = wait_until_attempt_never_asks(ctx, &workflow_id, timers.clone());
+                    never_asks.set(check.fuse());
+                }
             }
             persistence::write_pending(ctx).await;
         }
@@ -321,38 +373,92 @@ async fn wait_for_deadline(ctx: &Context, timers: WorkflowCancellationToken) {
     }
 }
 
-/// Completes with Temporal's own cancel request. Never completes after the child was asked to stop.
-async fn wait_for_cancel_request(ctx: &Context, stop_sent: bool) -> Option<String> {
-    if stop_sent {
+/// Completes with Temporal's own cancel request. Never completes after the request was seen.
+async fn wait_for_cancel_request(ctx: &Context, seen: bool) -> Option<String> {
+    if seen {
         std::future::pending().await
     } else {
         ctx.cancelled().await
     }
 }
 
-/// Adds a stop to the shipping phase if no recall is pending. A pending recall is decided first;
-/// the order checks for its end again afterwards.
+/// Completes when the history of a stopped attempt proves that the attempt never asks the carrier.
+/// The attempt cannot report this itself without a shipping worker, or while `PreparePackage` fails.
+async fn wait_until_attempt_never_asks(
+    ctx: &Context,
+    workflow_id: &str,
+    timers: WorkflowCancellationToken,
+) {
+    for number in 1.. {
+        // A running attempt normally ends during the first pause.
+        let pause = TimerOptions::builder(policies::backoff(number))
+            .cancellation_token(timers.clone())
+            .build();
+        ctx.timer(pause).await;
+        let checked = ctx.execute_activity(
+            RecallActivities::check_stopped_attempt,
+            workflow_id.to_owned(),
+            policies::history_options(),
+        );
+        match checked.await {
+            Ok(StoppedAttempt::NeverAsksCarrier) => return,
+            Ok(StoppedAttempt::Unknown) => {}
+            Ok(StoppedAttempt::MayHaveAskedCarrier) => return std::future::pending().await,
+            Err(error) => persistence::park_for_fix(ctx, error).await,
+        }
+    }
+}
+
+/// Adds a stop to the recall. An earlier stop remains.
 fn request_stop(ctx: &Context, stop: StopReason) {
+    // Without the patch, the stop does not change a pending recall.
+    let is_joined = ctx.state(|order| order.is_recalled() && !order.is_stop_requested());
+    if is_joined && !ctx.patched(patches::COMPLETE_RECALL) {
+        return;
+    }
     ctx.state_mut(|order| {
         if let Some(shipping) = &mut order.shipping {
-            shipping.recall.get_or_insert_with(|| Recall {
-                stop: Some(stop),
-                ..Recall::default()
-            });
+            let recall = shipping.recall.get_or_insert_default();
+            recall.stop.get_or_insert(stop);
         }
     });
 }
 
-fn shipment_id(ctx: &Context, parcel: &Parcel) -> String {
-    ctx.state(|order| format!("{}-PKG-{:03}", order.state.order_id, parcel.number))
+/// Requests a stop if Temporal's cancel request or the deadline came outside of a running attempt.
+/// Otherwise the next attempt could dispatch first.
+fn request_due_stop(ctx: &Context) {
+    let token = ctx.cancellation_token();
+    let stop = if token.is_cancelled() {
+        StopReason::Cancel {
+            reason: token.reason(),
+            by: "temporal",
+        }
+    } else if waiting::deadline_left(ctx).is_some_and(|left| left.is_zero()) {
+        StopReason::Deadline
+    } else {
+        return;
+    };
+    if !ctx.state(OrderWorkflow::is_stop_requested) && ctx.patched(patches::COMPLETE_RECALL) {
+        request_stop(ctx, stop);
+    }
+}
+
+fn shipment_request(ctx: &Context, number: u32) -> ShipmentRequest {
+    ctx.state(|order| ShipmentRequest {
+        order_id: order.state.order_id.clone(),
+        shipment_id: format!("{}-PKG-{number:03}", order.state.order_id),
+    })
 }
 
 fn shipping_input(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) -> ShippingInput {
-    let shipment_id = shipment_id(ctx, parcel);
+    let ShipmentRequest {
+        order_id,
+        shipment_id,
+    } = shipment_request(ctx, parcel.number);
     ctx.state(|order| {
         let valid = order.state.order.as_ref();
         ShippingInput {
-            order_id: order.state.order_id.clone(),
+            order_id,
             attempt,
             shipment_id,
             address: valid.and_then(|valid| valid.shipping_address.clone()),
@@ -382,7 +488,9 @@ async fn record_dispatch(ctx: &Context, dispatch: Dispatch) {
         // The state machine always allows this transition from `preparing`.
         let _ = order.advance_to(OrderStatus::Shipped, Step::Deliver);
         order.append_audit_event(AuditEventType::OrderShipped, json!(shipment), now);
-        if order.policy.complete_on == CompleteOn::Dispatched {
+        // A capture after dispatch is one more event of the audit log.
+        let captures = order.policy.capture == CaptureMode::OnDispatch;
+        if order.policy.complete_on == CompleteOn::Dispatched && !captures {
             order.state.finish();
         }
     });

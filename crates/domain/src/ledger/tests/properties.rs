@@ -494,7 +494,7 @@ impl Payment {
     fn status(&self) -> PaymentStatus {
         let has = |coin| self.coins.contains(&coin);
         if self.coins.is_empty() {
-            if self.is_ended() {
+            if self.is_ended() || (self.refund_all && self.by_hand) {
                 PaymentStatus::Declined
             } else if self.refund_all {
                 PaymentStatus::Refunding

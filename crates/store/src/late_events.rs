@@ -1,0 +1,178 @@
+//! Payment events about orders that are not open: their order, and their late audit events.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgPool;
+
+use crate::{Error, convert::to_i32, error::SqlxResultExt, pool};
+use domain::{AuditEventType, OrderId, PaymentEvent, PaymentEventKind, Transaction, TransactionId};
+
+/// The state of the order that an event belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderPresence {
+    /// The order has no row.
+    Unknown,
+    /// The order's workflow is running.
+    Open,
+    /// The order has ended.
+    Closed,
+}
+
+/// Finds the order of an event: the order of the event's transaction, or the order that the event
+/// names.
+#[tracing::instrument(name = "store.late_events.find_order", skip_all)]
+pub async fn find_order(
+    pool: &PgPool,
+    event: &PaymentEvent,
+) -> Result<(Option<OrderId>, OrderPresence), Error> {
+    let ids: Vec<String> = event
+        .transaction_id
+        .iter()
+        .chain(&event.aliases)
+        .map(ToString::to_string)
+        .collect();
+    let paid = sqlx::query_scalar!(
+        "select order_id from payments
+         where (transaction_id = any($2) or aliases && $2) and provider in ($1, 'external') and order_id is not null
+         order by provider = $1 desc limit 1",
+        event.provider.as_str(),
+        &ids,
+    );
+    let paid = paid
+        .fetch_optional(pool)
+        .await
+        .for_operation("find the payment")?
+        .flatten();
+    let paid = paid.and_then(|id| OrderId::parse(&id).ok());
+    let Some(order_id) = paid.or_else(|| event.order_id.clone()) else {
+        return Ok((None, OrderPresence::Unknown));
+    };
+    let running = sqlx::query_scalar!(
+        "select is_running from orders where id = $1",
+        order_id.as_str()
+    );
+    let presence = match running
+        .fetch_optional(pool)
+        .await
+        .for_operation("find the order")?
+    {
+        None => OrderPresence::Unknown,
+        Some(true) => OrderPresence::Open,
+        Some(false) => OrderPresence::Closed,
+    };
+    Ok((Some(order_id), presence))
+}
+
+/// An audit event of an order that has ended.
+#[derive(Debug, Clone, Copy)]
+pub struct LateAuditEvent<'a> {
+    pub order_id: &'a OrderId,
+    pub event: &'a PaymentEvent,
+    pub kind: AuditEventType,
+    pub payload: &'a Value,
+    /// The event's transaction after the event.
+    pub transaction: Option<&'a Transaction>,
+}
+
+/// The result of [`append`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// The order has not ended, so its workflow writes the audit event.
+    StillOpen,
+    /// The audit log has the entry, from this call or an earlier one.
+    Written,
+    /// The order itself requested this refund.
+    Known,
+}
+
+/// Appends a late audit event and updates the payment in the order's projection. There is one entry
+/// for each webhook event, and one for each transaction that is refunded.
+#[tracing::instrument(name = "store.late_events.append", skip_all)]
+pub async fn append(
+    pool: &PgPool,
+    late: LateAuditEvent<'_>,
+    at: DateTime<Utc>,
+) -> Result<Appended, Error> {
+    let LateAuditEvent {
+        order_id,
+        event,
+        kind,
+        payload,
+        transaction: money,
+    } = late;
+    let mut transaction = pool::begin(pool).await?;
+    let row = sqlx::query!(
+        "select is_running, last_seq, payment_json from orders where id = $1 for update",
+        order_id.as_str()
+    );
+    let row = row
+        .fetch_optional(&mut *transaction)
+        .await
+        .for_operation("lock the order")?;
+    let Some(row) = row.filter(|row| !row.is_running) else {
+        return Ok(Appended::StillOpen);
+    };
+    let known = sqlx::query_scalar!(
+        "select exists (select from events where order_id = $1 and type = $2
+             and (payload_json ->> 'event_id' = $3 or $4 and payload_json ->> 'transaction_id' = $5))",
+        order_id.as_str(),
+        kind.as_str(),
+        event.event_id,
+        event.offered_money().is_some(),
+        event.transaction_id.as_ref().map(TransactionId::as_str),
+    );
+    let known = known
+        .fetch_one(&mut *transaction)
+        .await
+        .for_operation("find the audit event")?
+        == Some(true);
+    let mut payment = row.payment_json;
+    let own = payment
+        .as_mut()
+        .and_then(Value::as_object_mut)
+        .zip(money)
+        .filter(|(payment, money)| {
+            payment.get("payment_id").and_then(Value::as_str) == Some(money.payment_id.as_str())
+        });
+    if let Some((own, money)) = own {
+        let requested = money.balance.refund_all && !money.balance.by_hand;
+        if requested && matches!(event.kind, PaymentEventKind::Refunded { .. }) {
+            return Ok(Appended::Known);
+        }
+        own.insert(
+            "status".to_owned(),
+            money.balance.status(true).as_str().into(),
+        );
+        if let Some(stage) = money.balance.dispute {
+            own.insert("dispute".to_owned(), stage.as_str().into());
+        }
+    }
+    if known {
+        return Ok(Appended::Written);
+    }
+    let next = row.last_seq + 1;
+    sqlx::query!(
+        "insert into events (order_id, seq, type, payload_json, ts) values ($1, $2, $3, $4, $5)",
+        order_id.as_str(),
+        next,
+        kind.as_str(),
+        payload,
+        at,
+    )
+    .execute(&mut *transaction)
+    .await
+    .for_operation("append to the audit log")?;
+    sqlx::query!(
+        "update orders set last_seq = $2, updated_at = $3, version = version + $4, payment_json = $5 where id = $1",
+        order_id.as_str(),
+        next,
+        at,
+        to_i32(domain::VERSIONS_PER_HISTORY_EVENT),
+        payment,
+    )
+    .execute(&mut *transaction)
+    .await
+    .for_operation("update the order")?;
+    transaction.commit().await.for_operation("commit")?;
+    Ok(Appended::Written)
+}

@@ -1,0 +1,143 @@
+//! The ledger: one row of `payments` for each transaction, and its movements.
+//!
+//! Every report about money goes through [`record`]: it adds movements, folds all movements of the
+//! transaction into a balance and stores the balance. A transaction belongs to at most one order,
+//! permanently.
+
+mod claim;
+mod rows;
+mod settle;
+
+use sqlx::PgPool;
+
+use crate::{Error, error::SqlxResultExt, pool};
+use domain::{Movement, MovementKind, PaymentEvent, PaymentId, Transaction, TransactionId};
+
+pub use claim::{Charge, ChargeClaim, Claim, Confirmation, PaymentSource, claim, claim_charge};
+pub use rows::StoredTransaction;
+pub use settle::{Settlement, UnmatchedPayment, settle};
+
+/// Adds movements to a payment and returns its new balance; `None` if there is no such payment.
+#[tracing::instrument(name = "store.ledger.record", skip_all)]
+pub async fn record(
+    pool: &PgPool,
+    payment_id: &PaymentId,
+    transaction_id: Option<&TransactionId>,
+    movements: &[Movement],
+) -> Result<Option<Transaction>, Error> {
+    let mut transaction = pool::begin(pool).await?;
+    let Some(mut row) = rows::lock_by_payment_id(&mut transaction, payment_id).await? else {
+        return Ok(None);
+    };
+    if let Some(id) = transaction_id {
+        row.learn_ids(std::slice::from_ref(id), None);
+    }
+    rows::add_movements(&mut transaction, &mut row, movements).await?;
+    transaction.commit().await.for_operation("commit")?;
+    Ok(Some(row.transaction()))
+}
+
+/// Adds the movements of an event to the transaction that the event is about; `None` if the ledger
+/// does not have it. [`claim`] and [`settle`] find stored events of a transaction that appears
+/// later.
+#[tracing::instrument(name = "store.ledger.apply_event", skip_all)]
+pub async fn apply_event(
+    pool: &PgPool,
+    event: &PaymentEvent,
+) -> Result<Option<StoredTransaction>, Error> {
+    let ids = ids_of(event);
+    if ids.is_empty() {
+        return Ok(None);
+    }
+    let mut transaction = pool::begin(pool).await?;
+    rows::lock_ids(&mut transaction, &ids).await?;
+    let found = rows::find(&mut transaction, Some(event.provider), &ids).await?;
+    let Some(mut row) = found else {
+        return Ok(None);
+    };
+    row.learn_ids(&ids, Some(event.provider));
+    let mut movements = event.movements(row.currency);
+    rows::complete_resolution(&row, &mut movements);
+    rows::add_movements(&mut transaction, &mut row, &movements).await?;
+    transaction.commit().await.for_operation("commit")?;
+    Ok(Some(row.stored()))
+}
+
+/// Requests a refund: of everything, also of money that is captured later, or of what exceeds
+/// `keep` minor units. Returns the balance with the money that is due; `None` if there is no such
+/// payment.
+///
+/// `known` is the order's copy of the transaction. It restores a row that the database has lost.
+#[tracing::instrument(name = "store.ledger.request_refund", skip_all)]
+pub async fn request_refund(
+    pool: &PgPool,
+    order_id: &domain::OrderId,
+    payment_id: &PaymentId,
+    keep: Option<i64>,
+    known: Option<&Transaction>,
+) -> Result<Option<Transaction>, Error> {
+    let mut transaction = pool::begin(pool).await?;
+    let mut row = match rows::lock_by_payment_id(&mut transaction, payment_id).await? {
+        Some(row) => row,
+        None => match known {
+            None => return Ok(None),
+            Some(known) => {
+                rows::restore(&mut transaction, order_id, known).await?;
+                let restored = rows::lock_by_payment_id(&mut transaction, payment_id).await?;
+                let Some(row) = restored else { return Ok(None) };
+                row
+            }
+        },
+    };
+    if row.order_id.as_ref().is_some_and(|of| of != order_id) {
+        return Ok(None);
+    }
+    let balance = &row.balance;
+    let requested = match keep {
+        None => Some(Movement::new(MovementKind::RefundRequested, "all", None)),
+        Some(keep) => {
+            let target = balance.captured - balance.lost - keep;
+            (balance.available() > keep && target > 0).then(|| {
+                let reference = format!("above {keep}");
+                Movement::new(MovementKind::RefundRequested, reference, Some(target))
+            })
+        }
+    };
+    let movements: Vec<_> = requested.into_iter().collect();
+    rows::add_movements(&mut transaction, &mut row, &movements).await?;
+    transaction.commit().await.for_operation("commit")?;
+    Ok(Some(row.transaction()))
+}
+
+/// Reads the transactions of an order, oldest first.
+#[tracing::instrument(name = "store.ledger.of_order", skip_all)]
+pub async fn list_by_order(
+    pool: &PgPool,
+    order_id: &domain::OrderId,
+) -> Result<Vec<Transaction>, Error> {
+    let mut connection = pool.acquire().await.for_operation("read the payments")?;
+    rows::list_by_order(&mut connection, order_id).await
+}
+
+/// Finds a transaction by its id at the provider; by its id alone if `provider` is `None`.
+#[tracing::instrument(name = "store.ledger.find", skip_all)]
+pub async fn find(
+    pool: &PgPool,
+    provider: Option<domain::WebhookProvider>,
+    transaction_id: &TransactionId,
+) -> Result<Option<StoredTransaction>, Error> {
+    let mut connection = pool.acquire().await.for_operation("find the payment")?;
+    let ids = std::slice::from_ref(transaction_id);
+    let row = rows::find(&mut connection, provider, ids).await?;
+    Ok(row.map(|row| row.stored()))
+}
+
+/// Returns all ids of the payment that the event is about.
+fn ids_of(event: &PaymentEvent) -> Vec<TransactionId> {
+    event
+        .transaction_id
+        .iter()
+        .chain(&event.aliases)
+        .cloned()
+        .collect()
+}

@@ -1,0 +1,299 @@
+//! Claims: an order takes a transaction, which then belongs to it permanently.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+
+use super::{ids_of, rows};
+use crate::{
+    Error,
+    error::SqlxResultExt,
+    orders::{self, OrderProjection},
+    pool,
+};
+use domain::{
+    Money, Movement, MovementKind, OrderId, PaymentEvent, PaymentId, PaymentStatus, Transaction,
+    TransactionId, WebhookProvider,
+};
+
+/// The first report of a transaction; the column `payments.source`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PaymentSource {
+    Charge,
+    Api,
+    Webhook,
+    LookUp,
+}
+
+impl PaymentSource {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Charge => "charge",
+            Self::Api => "api",
+            Self::Webhook => "webhook",
+            Self::LookUp => "lookup",
+        }
+    }
+}
+
+/// Our own charge.
+#[derive(Debug, Clone, Copy)]
+pub struct Charge<'a> {
+    pub payment_id: &'a PaymentId,
+    pub amount: Money,
+    pub provider: &'a str,
+    pub payment_method: Option<&'a str>,
+}
+
+/// The state of a charge's payment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChargeClaim {
+    pub transaction: Transaction,
+    pub status: PaymentStatus,
+    /// The time of the insert. No request to a provider is older.
+    pub since: DateTime<Utc>,
+    /// Whether the row existed before this call.
+    pub known: bool,
+}
+
+/// Writes the order's projection and inserts the payment of a charge, unless it exists. Returns
+/// `None` if the payment id belongs to another order.
+#[tracing::instrument(name = "store.ledger.claim_charge", skip_all)]
+pub async fn claim_charge(
+    pool: &PgPool,
+    projection: OrderProjection<'_>,
+    charge: Charge<'_>,
+) -> Result<Option<ChargeClaim>, Error> {
+    let order_id = &projection.state.order_id;
+    let mut transaction = pool::begin(pool).await?;
+    orders::write_projection(&mut transaction, projection).await?;
+    let inserted = insert(
+        &mut transaction,
+        NewPayment {
+            payment_id: charge.payment_id,
+            order_id: Some(order_id.as_str()),
+            amount: charge.amount,
+            provider: charge.provider,
+            payment_method: charge.payment_method,
+            transaction_id: None,
+            source: PaymentSource::Charge,
+        },
+    )
+    .await?;
+    let row = rows::lock_by_payment_id(&mut transaction, charge.payment_id).await?;
+    transaction.commit().await.for_operation("commit")?;
+    Ok(row
+        .filter(|row| row.order_id.as_ref() == Some(order_id))
+        .map(|row| ChargeClaim {
+            transaction: row.transaction(),
+            status: row.balance.status(true),
+            since: row.created_at,
+            known: !inserted,
+        }))
+}
+
+/// Money that was reported for an order.
+#[derive(Debug, Clone, Copy)]
+pub struct Confirmation<'a> {
+    /// The payment id of the order, if this payment may use it.
+    pub own_payment_id: Option<&'a PaymentId>,
+    pub transaction_id: &'a TransactionId,
+    pub amount: Money,
+    pub provider: Option<WebhookProvider>,
+    pub payment_method: Option<&'a str>,
+    pub source: PaymentSource,
+    /// The webhook event that reported the money. Without one, `amount` was captured.
+    pub event: Option<&'a PaymentEvent>,
+}
+
+/// The result of a claim.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Claim {
+    /// The transaction belongs to this order.
+    Ours(Transaction),
+    /// The order's payment id belongs to another order. The money is due.
+    PaymentInUse(Transaction),
+    /// The transaction belongs to another order, or is being refunded as an unmatched payment.
+    TransactionInUse,
+}
+
+/// Writes the order's projection, and gives the transaction to the order unless it belongs to
+/// another one.
+#[tracing::instrument(name = "store.ledger.claim", skip_all)]
+pub async fn claim(
+    pool: &PgPool,
+    projection: OrderProjection<'_>,
+    confirmation: Confirmation<'_>,
+) -> Result<Claim, Error> {
+    let order_id = projection.state.order_id.clone();
+    let mut transaction = pool::begin(pool).await?;
+    orders::write_projection(&mut transaction, projection).await?;
+    let claimed = claim_in(&mut transaction, &order_id, confirmation).await?;
+    transaction.commit().await.for_operation("commit")?;
+    Ok(claimed)
+}
+
+async fn claim_in(
+    connection: &mut PgConnection,
+    order_id: &OrderId,
+    confirmation: Confirmation<'_>,
+) -> Result<Claim, Error> {
+    let ids = match confirmation.event {
+        Some(event) => ids_of(event),
+        None => vec![confirmation.transaction_id.clone()],
+    };
+    rows::lock_ids(connection, &ids).await?;
+    let found = match rows::find(connection, confirmation.provider, &ids).await? {
+        Some(row) => Some(row),
+        // A charge of this order that waits for its customer has no transaction yet.
+        None => match confirmation.own_payment_id {
+            Some(own) => rows::lock_by_payment_id(connection, own)
+                .await?
+                .filter(|row| {
+                    row.order_id.as_ref() == Some(order_id) && row.transaction_id.is_none()
+                }),
+            None => None,
+        },
+    };
+    let (mut row, in_use) = match found {
+        Some(row) => (row, false),
+        None => insert_claimed(connection, order_id, confirmation).await?,
+    };
+    let is_ours = row.order_id.as_ref() == Some(order_id);
+    let is_free = row.order_id.is_none() && !row.balance.refund_all;
+    if !is_ours && !is_free {
+        return Ok(Claim::TransactionInUse);
+    }
+    row.order_id = Some(order_id.clone());
+    row.learn_ids(&ids, confirmation.provider);
+    if row.payment_method.is_none() {
+        row.payment_method = confirmation.payment_method.map(str::to_owned);
+    }
+    let mut movements = stored_movements(connection, &row, &ids).await?;
+    movements.extend(match confirmation.event {
+        Some(event) => event.movements(row.currency),
+        None => vec![Movement::new(
+            MovementKind::CapturedTotal,
+            confirmation.source.as_str(),
+            Some(confirmation.amount.minor()),
+        )],
+    });
+    if in_use {
+        movements.push(Movement::new(MovementKind::RefundRequested, "all", None));
+    }
+    rows::add_movements(connection, &mut row, &movements).await?;
+    Ok(if in_use {
+        Claim::PaymentInUse(row.transaction())
+    } else {
+        Claim::Ours(row.transaction())
+    })
+}
+
+/// Inserts a transaction that the ledger does not have. Returns whether the order's own payment id
+/// belongs to another order.
+async fn insert_claimed(
+    connection: &mut PgConnection,
+    order_id: &OrderId,
+    confirmation: Confirmation<'_>,
+) -> Result<(rows::Row, bool), Error> {
+    let provider = confirmation
+        .provider
+        .map_or(rows::EXTERNAL, WebhookProvider::as_str);
+    let derived = derived_payment_id(provider, confirmation.transaction_id)?;
+    let mut in_use = false;
+    for payment_id in confirmation.own_payment_id.into_iter().chain([&derived]) {
+        let new = NewPayment {
+            payment_id,
+            order_id: Some(order_id.as_str()),
+            amount: confirmation.amount,
+            provider,
+            payment_method: confirmation.payment_method,
+            transaction_id: Some(confirmation.transaction_id),
+            source: confirmation.source,
+        };
+        insert(connection, new).await?;
+        let row = rows::lock_by_payment_id(connection, payment_id).await?;
+        match row {
+            // The order's payment id names one payment, so a second one gets a derived id.
+            Some(row) if row.transaction_id.as_ref() == Some(confirmation.transaction_id) => {
+                return Ok((row, in_use));
+            }
+            Some(row) => in_use |= row.order_id.as_ref() != Some(order_id),
+            None => {}
+        }
+    }
+    Err(missing_row())
+}
+
+/// Returns the id of a payment for which the order names none.
+pub(super) fn derived_payment_id(
+    provider: &str,
+    transaction_id: &TransactionId,
+) -> Result<PaymentId, Error> {
+    // A payment id has room for the longest transaction id with the longest provider.
+    PaymentId::parse(&format!("{provider}:{transaction_id}")).map_err(|_| missing_row())
+}
+
+/// A row that was just inserted is missing, for example because another payment has its id.
+pub(super) fn missing_row() -> Error {
+    Error::Query {
+        operation: "insert the payment",
+        source: sqlx::Error::RowNotFound,
+    }
+}
+
+pub(super) struct NewPayment<'a> {
+    pub(super) payment_id: &'a PaymentId,
+    pub(super) order_id: Option<&'a str>,
+    pub(super) amount: Money,
+    pub(super) provider: &'a str,
+    pub(super) payment_method: Option<&'a str>,
+    pub(super) transaction_id: Option<&'a TransactionId>,
+    pub(super) source: PaymentSource,
+}
+
+/// Inserts a payment, unless its id or its transaction exists. Returns whether it was inserted.
+pub(super) async fn insert(
+    connection: &mut PgConnection,
+    new: NewPayment<'_>,
+) -> Result<bool, Error> {
+    let inserted = sqlx::query!(
+        "insert into payments (payment_id, order_id, status, amount, currency, transaction_id, provider, payment_method, source)
+         values ($1, (select id from orders where id = $2), 'pending', $3, $4, $5, $6, $7, $8) on conflict do nothing",
+        new.payment_id.as_str(),
+        new.order_id,
+        new.amount.minor(),
+        new.amount.currency().code(),
+        new.transaction_id.map(TransactionId::as_str),
+        new.provider,
+        new.payment_method,
+        new.source.as_str(),
+    )
+    .execute(connection)
+    .await
+    .for_operation("insert the payment")?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+/// Returns the movements of all stored events about this transaction, which may have arrived before
+/// it.
+pub(super) async fn stored_movements(
+    connection: &mut PgConnection,
+    row: &rows::Row,
+    ids: &[TransactionId],
+) -> Result<Vec<Movement>, Error> {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let events = sqlx::query_scalar!(
+        "select event_json from webhook_deliveries where provider = $1 and transaction_id = any($2)",
+        row.provider,
+        &ids,
+    );
+    let events = events
+        .fetch_all(connection)
+        .await
+        .for_operation("read the payment's events")?;
+    Ok(events
+        .into_iter()
+        .filter_map(|event| serde_json::from_value::<PaymentEvent>(event).ok())
+        .flat_map(|event| event.movements(row.currency))
+        .collect())
+}

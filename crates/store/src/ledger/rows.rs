@@ -1,0 +1,398 @@
+//! Rows of `payments` and `payment_movements`.
+
+use serde_json::json;
+use sqlx::PgConnection;
+
+use crate::{Error, error::SqlxResultExt};
+use domain::{
+    Balance, Concern, Currency, Movement, MovementKind, OrderId, PaymentId, PaymentStatus,
+    Transaction, TransactionId, WebhookProvider,
+};
+
+/// The provider of a payment that a caller confirmed without naming its provider.
+pub(super) const EXTERNAL: &str = "external";
+
+/// The reference of a refund that a settlement requests, because no order needs the money.
+pub(super) const UNNEEDED: &str = "unneeded";
+
+/// A transaction with its order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredTransaction {
+    pub order_id: Option<OrderId>,
+    pub transaction: Transaction,
+}
+
+/// A locked row.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    pub(super) payment_id: PaymentId,
+    pub(super) order_id: Option<OrderId>,
+    pub(super) currency: Currency,
+    pub(super) amount: i64,
+    pub(super) provider: String,
+    pub(super) payment_method: Option<String>,
+    pub(super) transaction_id: Option<TransactionId>,
+    pub(super) aliases: Vec<TransactionId>,
+    pub(super) status: Option<PaymentStatus>,
+    pub(super) version: i32,
+    pub(super) created_at: chrono::DateTime<chrono::Utc>,
+    movements: Vec<Movement>,
+    /// Movements that the table does not have.
+    unsaved: Vec<Movement>,
+    pub(super) balance: Balance,
+}
+
+struct Columns {
+    payment_id: String,
+    order_id: Option<String>,
+    status: String,
+    amount: i64,
+    currency: String,
+    provider: String,
+    payment_method: Option<String>,
+    transaction_id: Option<String>,
+    aliases: Vec<String>,
+    balance_version: i32,
+    created_at: chrono::DateTime<chrono::Utc>,
+    movements: Option<serde_json::Value>,
+}
+
+/// Serializes all changes of the transactions with these ids, also of rows that do not exist yet.
+pub(super) async fn lock_ids(
+    connection: &mut PgConnection,
+    ids: &[TransactionId],
+) -> Result<(), Error> {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    // In one order, so that two callers never wait for each other.
+    sqlx::query!(
+        "select pg_advisory_xact_lock(key) from (select distinct hashtextextended(id, 0) as key from unnest($1::text[]) as id order by key) as keys",
+        &ids
+    )
+    .execute(connection)
+    .await
+    .for_operation("lock the transaction")
+    .map(|_| ())
+}
+
+pub(super) async fn lock_by_payment_id(
+    connection: &mut PgConnection,
+    payment_id: &PaymentId,
+) -> Result<Option<Row>, Error> {
+    let columns = sqlx::query_as!(
+        Columns,
+        r#"select payment_id, order_id, status, amount, currency, provider, payment_method, transaction_id, aliases, balance_version, created_at,
+             (select jsonb_agg(jsonb_build_object('kind', kind, 'reference', reference, 'amount', movement.amount))
+              from payment_movements as movement where movement.payment_id = payments.payment_id) as movements
+         from payments where payment_id = $1 for update"#,
+        payment_id.as_str(),
+    );
+    let columns = columns
+        .fetch_optional(&mut *connection)
+        .await
+        .for_operation("lock the payment")?;
+    Ok(columns.and_then(Row::read))
+}
+
+/// Finds and locks the row of a transaction. A transaction whose provider is unknown is found by
+/// its id alone.
+pub(super) async fn find(
+    connection: &mut PgConnection,
+    provider: Option<WebhookProvider>,
+    ids: &[TransactionId],
+) -> Result<Option<Row>, Error> {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let columns = sqlx::query_as!(
+        Columns,
+        r#"select payment_id, order_id, status, amount, currency, provider, payment_method, transaction_id, aliases, balance_version, created_at,
+             (select jsonb_agg(jsonb_build_object('kind', kind, 'reference', reference, 'amount', movement.amount))
+              from payment_movements as movement where movement.payment_id = payments.payment_id) as movements
+         from payments
+         where (transaction_id = any($1) or aliases && $1) and ($2::text is null or provider in ($2, 'external'))
+         order by provider = $2 desc, created_at limit 1 for update"#,
+        &ids,
+        provider.map(WebhookProvider::as_str),
+    );
+    let columns = columns
+        .fetch_optional(&mut *connection)
+        .await
+        .for_operation("find the payment")?;
+    Ok(columns.and_then(Row::read))
+}
+
+fn parse_ids(ids: &[String]) -> Vec<TransactionId> {
+    ids.iter()
+        .filter_map(|id| TransactionId::parse(id).ok())
+        .collect()
+}
+
+impl Row {
+    /// Returns `None` for a row with values that no writer stores.
+    fn read(columns: Columns) -> Option<Self> {
+        let movements: Vec<Movement> = columns
+            .movements
+            .and_then(|movements| serde_json::from_value(movements).ok())
+            .unwrap_or_default();
+        let mut row = Self {
+            payment_id: PaymentId::parse(&columns.payment_id).ok()?,
+            order_id: columns.order_id.and_then(|id| OrderId::parse(&id).ok()),
+            currency: Currency::parse(&columns.currency).ok()?,
+            amount: columns.amount,
+            provider: columns.provider,
+            payment_method: columns.payment_method,
+            transaction_id: columns
+                .transaction_id
+                .and_then(|id| TransactionId::parse(&id).ok()),
+            aliases: parse_ids(&columns.aliases),
+            status: PaymentStatus::parse(&columns.status),
+            version: columns.balance_version,
+            created_at: columns.created_at,
+            balance: Balance::of(&movements),
+            movements,
+            unsaved: Vec::new(),
+        };
+        row.adopt_status_of_previous_release();
+        Some(row)
+    }
+
+    /// A worker of the previous release changes only the status. Its change becomes movements.
+    fn adopt_status_of_previous_release(&mut self) {
+        let Some(status) = self.status else { return };
+        if status == self.balance.status(self.order_id.is_some()) {
+            return;
+        }
+        self.add(&Movement::explaining(status, self.amount));
+    }
+
+    fn add(&mut self, movements: &[Movement]) {
+        for movement in movements {
+            if !self.movements.contains(movement) {
+                self.movements.push(movement.clone());
+                self.unsaved.push(movement.clone());
+            }
+        }
+        self.balance = Balance::of(&self.movements);
+    }
+
+    /// Adds ids of the payment, and its provider if it was unknown. An intent of Stripe replaces
+    /// the id of its session or invoice, because refunds need it.
+    pub(super) fn learn_ids(&mut self, ids: &[TransactionId], provider: Option<WebhookProvider>) {
+        if let Some(provider) = provider.filter(|_| self.provider == EXTERNAL) {
+            self.provider = provider.to_string();
+        }
+        for id in ids {
+            let is_known = self.transaction_id.as_ref() == Some(id) || self.aliases.contains(id);
+            match &self.transaction_id {
+                _ if is_known => {}
+                None => self.transaction_id = Some(id.clone()),
+                Some(old) if is_intent(id) && !is_intent(old) => {
+                    self.aliases.push(old.clone());
+                    self.transaction_id = Some(id.clone());
+                }
+                Some(_) => self.aliases.push(id.clone()),
+            }
+        }
+    }
+
+    /// Returns whether a settlement has requested a refund.
+    pub(super) fn is_unneeded(&self) -> bool {
+        self.movements.iter().any(|movement| {
+            movement.kind == MovementKind::RefundRequested
+                && movement.reference.starts_with(UNNEEDED)
+        })
+    }
+
+    pub(super) fn stored(&self) -> StoredTransaction {
+        StoredTransaction {
+            order_id: self.order_id.clone(),
+            transaction: self.transaction(),
+        }
+    }
+
+    pub(super) fn transaction(&self) -> Transaction {
+        Transaction {
+            payment_id: self.payment_id.clone(),
+            transaction_id: self.transaction_id.clone(),
+            aliases: self.aliases.clone(),
+            provider: self.provider.clone(),
+            currency: self.currency,
+            amount: self.amount,
+            payment_method: self.payment_method.clone(),
+            balance: self.balance.clone(),
+            version: self.version,
+            created_at: Some(self.created_at),
+        }
+    }
+}
+
+fn is_intent(id: &TransactionId) -> bool {
+    id.as_str().starts_with("pi_")
+}
+
+/// Gives an operator's resolution the amount that it closes.
+pub(super) fn complete_resolution(row: &Row, movements: &mut [Movement]) {
+    for movement in movements
+        .iter_mut()
+        .filter(|movement| movement.kind == MovementKind::Resolved)
+    {
+        let balance = &row.balance;
+        movement.amount = match Concern::parse(&movement.reference) {
+            Some(Concern::Unmatched) => Some(balance.available()),
+            Some(Concern::RefundDue) => Some(balance.due),
+            Some(concern) => balance.concerns.get(&concern).copied(),
+            None => None,
+        };
+    }
+}
+
+/// Adds movements, computes the balance of all of them and stores it.
+pub(super) async fn add_movements(
+    connection: &mut PgConnection,
+    row: &mut Row,
+    movements: &[Movement],
+) -> Result<(), Error> {
+    row.add(movements);
+    row.version += 1;
+    let unsaved = std::mem::take(&mut row.unsaved);
+    if !unsaved.is_empty() {
+        let kinds: Vec<String> = unsaved
+            .iter()
+            .map(|movement| movement.kind.to_string())
+            .collect();
+        let references: Vec<String> = unsaved
+            .iter()
+            .map(|movement| movement.reference.clone())
+            .collect();
+        let amounts: Vec<Option<i64>> = unsaved.iter().map(|movement| movement.amount).collect();
+        sqlx::query!(
+            "insert into payment_movements as known (payment_id, kind, reference, amount)
+             select distinct on (kind, reference) $1, kind, reference, amount
+             from unnest($2::text[], $3::text[], $4::bigint[]) as added (kind, reference, amount)
+             order by kind, reference, amount desc nulls last
+             on conflict (payment_id, kind, reference) do update set amount = excluded.amount
+             where known.amount is null or excluded.amount > known.amount",
+            row.payment_id.as_str(),
+            &kinds,
+            &references,
+            &amounts as &[Option<i64>],
+        )
+        .execute(&mut *connection)
+        .await
+        .for_operation("add the movements")?;
+    }
+    store_balance(connection, row).await
+}
+
+async fn store_balance(connection: &mut PgConnection, row: &Row) -> Result<(), Error> {
+    let has_order = row.order_id.is_some();
+    let balance = &row.balance;
+    let available = balance.available();
+    let (allocated, unmatched) = if has_order {
+        (available, 0)
+    } else {
+        (0, available)
+    };
+    let concerns: serde_json::Map<_, _> = balance
+        .concerns
+        .iter()
+        .map(|(concern, amount)| (concern.to_string(), json!(amount)))
+        .collect();
+    let aliases: Vec<String> = row.aliases.iter().map(ToString::to_string).collect();
+    // The amount of a payment is what was captured, once that is known.
+    let amount = if balance.captured > 0 {
+        balance.captured
+    } else {
+        row.amount
+    };
+    sqlx::query!(
+        "update payments set status = $2, transaction_id = $3, provider = $4, aliases = $5, authorised = $6,
+             captured = $7, refunded = $8, lost = $9, allocated = $10, due = $11, unmatched = $12, dispute = $13,
+             concerns = $14, balance_version = $15, amount = $16, order_id = $17, updated_at = now()
+         where payment_id = $1",
+        row.payment_id.as_str(),
+        balance.status(has_order).as_str(),
+        row.transaction_id.as_ref().map(TransactionId::as_str),
+        row.provider,
+        &aliases,
+        balance.authorised,
+        balance.captured,
+        balance.refunded,
+        balance.lost,
+        allocated,
+        balance.due,
+        unmatched,
+        balance.dispute.map(domain::DisputeStage::as_str),
+        serde_json::Value::Object(concerns),
+        row.version,
+        amount,
+        row.order_id.as_ref().map(OrderId::as_str),
+    )
+    .execute(connection)
+    .await
+    .for_operation("store the balance")
+    .map(|_| ())
+}
+
+/// Inserts the row of an order's transaction that the database has lost.
+pub(super) async fn restore(
+    connection: &mut PgConnection,
+    order_id: &OrderId,
+    known: &Transaction,
+) -> Result<(), Error> {
+    let balance = &known.balance;
+    let amount = balance.captured.max(balance.authorised).max(1);
+    sqlx::query!(
+        "insert into payments (payment_id, order_id, status, amount, currency, transaction_id, provider, payment_method, source)
+         values ($1, $2, 'pending', $3, $4, $5, $6, $7, 'restored') on conflict do nothing",
+        known.payment_id.as_str(),
+        order_id.as_str(),
+        amount,
+        known.currency.code(),
+        known.transaction_id.as_ref().map(TransactionId::as_str),
+        known.provider,
+        known.payment_method,
+    )
+    .execute(&mut *connection)
+    .await
+    .for_operation("restore the payment")?;
+    for (kind, amount) in [
+        (MovementKind::Authorised, balance.authorised),
+        (MovementKind::CapturedTotal, balance.captured),
+        (MovementKind::RefundedTotal, balance.refunded),
+    ] {
+        if amount > 0 {
+            sqlx::query!(
+                "insert into payment_movements (payment_id, kind, reference, amount) values ($1, $2, 'restored', $3) on conflict do nothing",
+                known.payment_id.as_str(),
+                kind.as_str(),
+                amount,
+            )
+            .execute(&mut *connection)
+            .await
+            .for_operation("restore the movements")?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn list_by_order(
+    connection: &mut PgConnection,
+    order_id: &OrderId,
+) -> Result<Vec<Transaction>, Error> {
+    let rows = sqlx::query_as!(
+        Columns,
+        r#"select payment_id, order_id, status, amount, currency, provider, payment_method, transaction_id, aliases, balance_version, created_at,
+             (select jsonb_agg(jsonb_build_object('kind', kind, 'reference', reference, 'amount', movement.amount))
+              from payment_movements as movement where movement.payment_id = payments.payment_id) as movements
+         from payments where order_id = $1 order by created_at, payment_id"#,
+        order_id.as_str(),
+    );
+    let rows = rows
+        .fetch_all(&mut *connection)
+        .await
+        .for_operation("read the payments")?;
+    Ok(rows
+        .into_iter()
+        .filter_map(Row::read)
+        .map(|row| row.transaction())
+        .collect())
+}

@@ -1,0 +1,168 @@
+//! Settlement of money that no open order takes.
+
+use sqlx::{PgConnection, PgPool};
+
+use super::{
+    StoredTransaction,
+    claim::{NewPayment, PaymentSource, derived_payment_id, insert, missing_row, stored_movements},
+    ids_of, rows,
+};
+use crate::{Error, error::SqlxResultExt, pool};
+use domain::{
+    Money, Movement, MovementKind, OrderId, OrderStatus, PaymentEvent, TransactionId,
+    WebhookProvider,
+};
+
+/// Money that no open order takes.
+#[derive(Debug, Clone, Copy)]
+pub struct UnmatchedPayment<'a> {
+    pub event: &'a PaymentEvent,
+    pub transaction_id: &'a TransactionId,
+    pub amount: Money,
+}
+
+/// The state of a settled transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settlement {
+    pub stored: StoredTransaction,
+    /// Whether the money pays an order, or the order itself has requested its refund.
+    pub known: bool,
+}
+
+/// Records the money. Requests a refund of money that its order does not need: the order is
+/// cancelled or has failed, is paid by another transaction, or is paid already.
+#[tracing::instrument(name = "store.ledger.settle", skip_all)]
+pub async fn settle(pool: &PgPool, unmatched: UnmatchedPayment<'_>) -> Result<Settlement, Error> {
+    let event = unmatched.event;
+    let ids = ids_of(event);
+    let mut transaction = pool::begin(pool).await?;
+    rows::lock_ids(&mut transaction, &ids).await?;
+    let found = match rows::find(&mut transaction, Some(event.provider), &ids).await? {
+        Some(row) => Some(row),
+        None => find_session_of_intent(&mut transaction, unmatched).await?,
+    };
+    let is_new = found.is_none();
+    let mut row = match found {
+        Some(row) => row,
+        None => insert_unmatched(&mut transaction, unmatched).await?,
+    };
+    row.learn_ids(&ids, Some(event.provider));
+    let mut movements = stored_movements(&mut transaction, &row, &ids).await?;
+    movements.extend(event.movements(row.currency));
+    rows::add_movements(&mut transaction, &mut row, &movements).await?;
+    if let Some(requested) = find_unneeded(&mut transaction, &row, event, is_new).await? {
+        rows::add_movements(&mut transaction, &mut row, &[requested]).await?;
+    }
+    transaction.commit().await.for_operation("commit")?;
+    Ok(Settlement {
+        known: row.order_id.is_some() && !row.is_unneeded() && row.balance.due == 0,
+        stored: row.stored(),
+    })
+}
+
+async fn insert_unmatched(
+    connection: &mut PgConnection,
+    unmatched: UnmatchedPayment<'_>,
+) -> Result<rows::Row, Error> {
+    let provider = unmatched.event.provider.as_str();
+    let payment_id = derived_payment_id(provider, unmatched.transaction_id)?;
+    let new = NewPayment {
+        payment_id: &payment_id,
+        order_id: unmatched.event.order_id.as_ref().map(OrderId::as_str),
+        amount: unmatched.amount,
+        provider,
+        payment_method: None,
+        transaction_id: Some(unmatched.transaction_id),
+        source: PaymentSource::Webhook,
+    };
+    insert(connection, new).await?;
+    let inserted = rows::lock_by_payment_id(connection, &payment_id).await?;
+    inserted.ok_or_else(missing_row)
+}
+
+/// Returns the request to refund what the order does not need.
+async fn find_unneeded(
+    connection: &mut PgConnection,
+    row: &rows::Row,
+    event: &PaymentEvent,
+    is_new: bool,
+) -> Result<Option<Movement>, Error> {
+    let whole = Movement::new(MovementKind::RefundRequested, rows::UNNEEDED, None);
+    let Some(order_id) = &row.order_id else {
+        // Money that names no order can be for something else, so an operator must decide.
+        return Ok((is_new && event.order_id.is_some()).then_some(whole));
+    };
+    let order = sqlx::query!(
+        "select state, is_running, total_amount from orders where id = $1",
+        order_id.as_str()
+    );
+    let order = order
+        .fetch_optional(&mut *connection)
+        .await
+        .for_operation("read the order")?;
+    let Some(order) = order else {
+        return Ok(None);
+    };
+    let balance = &row.balance;
+    if is_new {
+        return Ok(Some(whole));
+    }
+    // The workflow of an open order decides about its own transactions.
+    if order.is_running || balance.refund_all {
+        return Ok(None);
+    }
+    let is_fulfilled =
+        OrderStatus::parse(&order.state).is_some_and(|status| status.is_dispatched());
+    if !is_fulfilled {
+        return Ok((balance.available() > 0).then_some(whole));
+    }
+    let transactions = rows::list_by_order(connection, order_id).await?;
+    let paid: i64 = transactions
+        .iter()
+        .filter(|transaction| transaction.currency == row.currency)
+        .map(|transaction| transaction.balance.available())
+        .sum();
+    let excess = (paid - order.total_amount.unwrap_or(0)).min(balance.available());
+    Ok((excess > 0).then(|| {
+        let keep = balance.available() - excess;
+        let target = balance.captured - balance.lost - keep;
+        Movement::new(
+            MovementKind::RefundRequested,
+            format!("{} above {keep}", rows::UNNEEDED),
+            Some(target),
+        )
+    }))
+}
+
+/// A subscription's intent names neither the order nor its session. It is the money of a session
+/// without an intent, if exactly one has the same amount.
+async fn find_session_of_intent(
+    connection: &mut PgConnection,
+    unmatched: UnmatchedPayment<'_>,
+) -> Result<Option<rows::Row>, Error> {
+    let is_candidate = unmatched.event.provider == WebhookProvider::Stripe
+        && unmatched.event.order_id.is_none()
+        && unmatched.transaction_id.as_str().starts_with("pi_");
+    if !is_candidate {
+        return Ok(None);
+    }
+    let sessions = sqlx::query_scalar!(
+        "select payment_id from payments
+         where provider = 'stripe' and (transaction_id like 'cs\\_%' or transaction_id like 'in\\_%')
+             and captured = $1 and currency = $2 and created_at > now() - interval '1 day'
+         limit 2",
+        unmatched.amount.minor(),
+        unmatched.amount.currency().code(),
+    );
+    let sessions = sessions
+        .fetch_all(&mut *connection)
+        .await
+        .for_operation("find the session of an intent")?;
+    match sessions.as_slice() {
+        [only] => match domain::PaymentId::parse(only) {
+            Ok(payment_id) => rows::lock_by_payment_id(connection, &payment_id).await,
+            Err(_) => Ok(None),
+        },
+        _ => Ok(None),
+    }
+}

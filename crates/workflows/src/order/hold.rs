@@ -1,0 +1,71 @@
+//! Holds: a paid order waits for a decision before dispatch, because money is missing, or its
+//! payment is disputed or under suspicion.
+
+use std::time::Duration;
+
+use serde_json::json;
+use temporalio_workflow::WorkflowContext;
+use waiting::WaitOutcome;
+
+use super::{OrderWorkflow, Progress, current_time, persistence, recall::Recall, waiting};
+use domain::{AuditEventType, Step, WaitReason, WaitingFor};
+
+type Context = WorkflowContext<OrderWorkflow>;
+
+/// The longest hold. It is far beyond every dispute.
+const MAX_HOLD: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Waits while the order has a reason to be held. A reviewer's approval, a rejection or an event
+/// that removes the reason ends the wait.
+pub(super) async fn await_release(ctx: &Context) -> Progress {
+    if ctx.state(OrderWorkflow::find_hold).is_none() {
+        return Ok(());
+    }
+    waiting::ensure_not_stopped(ctx)?;
+    let now = current_time(ctx);
+    ctx.state_mut(|order| {
+        order.state.enter_step(Step::ManualReview);
+        order.state.waiting_for = Some(WaitingFor {
+            reason: WaitReason::PaymentHold,
+            until: None,
+        });
+        let payload = order.hold_payload();
+        order.append_audit_event(AuditEventType::PaymentHeld, payload, now);
+    });
+    persistence::publish_search_attributes(ctx);
+    let is_released = |order: &OrderWorkflow| order.find_hold().is_none();
+    let waited = waiting::wait_until(ctx, is_released, MAX_HOLD).await?;
+    let now = current_time(ctx);
+    ctx.state_mut(|order| {
+        order.state.waiting_for = None;
+        if waited == WaitOutcome::TimedOut {
+            let reason = Some("the payment was held for a year".to_owned());
+            order.transition_to_cancelled(reason, "payment_hold", now);
+        } else {
+            order.append_audit_event(AuditEventType::PaymentReleased, json!({}), now);
+        }
+    });
+    waiting::ensure_not_stopped(ctx)
+}
+
+impl OrderWorkflow {
+    fn hold_payload(&self) -> serde_json::Value {
+        let hold = self.find_hold();
+        let missing = self
+            .state
+            .order
+            .as_ref()
+            .zip(hold.as_ref())
+            .map(|(order, hold)| domain::Decimal::new(hold.shortage, order.currency.exponent()));
+        json!({"missing": missing, "concerns": hold.map(|hold| hold.concerns)})
+    }
+
+    /// Stops a shipment that is in progress, so that the order waits in [`await_release`]. Without
+    /// a shipment, the order checks for a hold before the next one.
+    pub(super) fn request_hold(&mut self) {
+        if let Some(shipping) = &mut self.shipping {
+            let recall = shipping.recall.get_or_insert_with(Recall::default);
+            recall.hold = true;
+        }
+    }
+}

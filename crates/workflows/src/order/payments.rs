@@ -1,0 +1,374 @@
+//! The payments of an order: its transactions as the ledger has them, and the phase of the payment.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use chrono::{DateTime, Utc};
+
+use super::OrderWorkflow;
+use contract::{PaymentConfirmation, UpdateOutcome};
+use domain::{
+    Balance, CaptureMode, Concern, Decimal, HoldOnDispute, Movement, Order, PaymentEvent,
+    PaymentId, PaymentInfo, PaymentStatus, Transaction, TransactionId,
+};
+
+/// The phase of an order's payment.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) enum PaymentPhase {
+    /// The order has not reached the payment step.
+    #[default]
+    NotStarted,
+    /// Our charge is in progress.
+    Charging,
+    /// The order waits for money.
+    Awaiting(AwaitedPayment),
+    /// The money reached the total.
+    Covered,
+}
+
+/// The wait for money.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct AwaitedPayment {
+    /// The transaction of our charge that needs an action of the customer. Only this transaction
+    /// pays the order.
+    pub(super) unfinished: Option<TransactionId>,
+    /// The reason why the provider declined our charge.
+    pub(super) declined: Option<String>,
+    /// Whether the provider processes a slow payment, which extends the time-out.
+    pub(super) processing: bool,
+}
+
+/// A payment that the order has accepted and not recorded yet.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct AcceptedPayment {
+    pub(super) confirmation: PaymentConfirmation,
+    /// Minor units.
+    pub(super) amount: i64,
+    pub(super) event: Option<Box<PaymentEvent>>,
+}
+
+/// The outcome of an accepted payment.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum ConfirmationOutcome {
+    Recorded,
+    Refused(UpdateOutcome),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Payments {
+    pub(super) phase: PaymentPhase,
+    /// Oldest first.
+    pub(super) accepted: VecDeque<AcceptedPayment>,
+    pub(super) outcomes: BTreeMap<TransactionId, ConfirmationOutcome>,
+    /// Transactions that paid the order and were cancelled by a request. A repeated confirmation of
+    /// one of them is not a new payment.
+    pub(super) cancelled: Vec<TransactionId>,
+    /// Oldest first.
+    transactions: Vec<Transaction>,
+    /// Warnings that a reviewer has accepted.
+    released_concerns: BTreeSet<Concern>,
+    /// Missing money, in minor units, that a reviewer has accepted.
+    released_shortage: i64,
+}
+
+/// The reasons why an order must not be dispatched without a decision.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub(super) struct Hold {
+    /// The money that is missing, in minor units.
+    #[serde(skip)]
+    pub(super) shortage: i64,
+    pub(super) concerns: BTreeSet<Concern>,
+}
+
+impl Payments {
+    pub(super) fn awaited(&self) -> Option<&AwaitedPayment> {
+        match &self.phase {
+            PaymentPhase::Awaiting(awaited) => Some(awaited),
+            PaymentPhase::NotStarted | PaymentPhase::Charging | PaymentPhase::Covered => None,
+        }
+    }
+
+    pub(super) fn awaited_mut(&mut self) -> Option<&mut AwaitedPayment> {
+        match &mut self.phase {
+            PaymentPhase::Awaiting(awaited) => Some(awaited),
+            PaymentPhase::NotStarted | PaymentPhase::Charging | PaymentPhase::Covered => None,
+        }
+    }
+
+    pub(super) fn unfinished(&self) -> Option<&TransactionId> {
+        self.awaited()?.unfinished.as_ref()
+    }
+
+    pub(super) fn accepts(&self, id: &TransactionId) -> bool {
+        self.accepted
+            .iter()
+            .any(|accepted| accepted.confirmation.transaction_id == *id)
+    }
+
+    pub(super) fn transactions(&self) -> &[Transaction] {
+        &self.transactions
+    }
+
+    pub(super) fn find(&self, id: &TransactionId) -> Option<&Transaction> {
+        self.transactions
+            .iter()
+            .find(|transaction| transaction.is_called(id))
+    }
+
+    /// Returns the transaction of the event.
+    pub(super) fn find_by_event(&self, event: &PaymentEvent) -> Option<&Transaction> {
+        event
+            .transaction_id
+            .iter()
+            .chain(&event.aliases)
+            .find_map(|id| self.find(id))
+    }
+
+    pub(super) fn find_by_payment_id(&self, payment_id: &PaymentId) -> Option<&Transaction> {
+        self.transactions
+            .iter()
+            .find(|transaction| transaction.payment_id == *payment_id)
+    }
+
+    /// Takes the ledger's copy of a transaction, unless the known copy is newer.
+    fn note(&mut self, noted: Transaction) {
+        let known = self
+            .transactions
+            .iter_mut()
+            .find(|transaction| transaction.payment_id == noted.payment_id);
+        match known {
+            Some(known) if known.version > noted.version => {}
+            Some(known) => *known = noted,
+            None => self.transactions.push(noted),
+        }
+    }
+
+    /// Marks all money for refund, until the ledger's copies say the same.
+    pub(super) fn cancel_all(&mut self) {
+        for transaction in &mut self.transactions {
+            transaction.balance.refund_all = true;
+            transaction.balance.due = transaction.balance.rest();
+            self.cancelled.extend(transaction.transaction_id.clone());
+        }
+    }
+
+    /// The money that pays the order, in minor units.
+    fn secured(&self, order: &Order, capture: CaptureMode) -> i64 {
+        self.transactions
+            .iter()
+            .filter(|transaction| transaction.currency == order.currency)
+            .map(|transaction| {
+                let balance = &transaction.balance;
+                match capture {
+                    CaptureMode::Immediate => balance.available(),
+                    CaptureMode::OnDispatch => balance.available() + balance.capturable(),
+                }
+            })
+            .sum()
+    }
+
+    /// Money that was captured and need not be paid back, in minor units.
+    fn captured(&self, order: &Order) -> i64 {
+        self.secured(order, CaptureMode::Immediate)
+    }
+
+    fn accepted_sum(&self) -> i64 {
+        self.accepted.iter().map(|accepted| accepted.amount).sum()
+    }
+}
+
+impl OrderWorkflow {
+    /// Returns the money that is missing to the total, in minor units, before accepted payments are
+    /// recorded. Negative if there is more than the total.
+    pub(super) fn missing_money(&self, order: &Order) -> i64 {
+        order.total.minor()
+            - self.payments.secured(order, self.policy.capture)
+            - self.payments.accepted_sum()
+    }
+
+    /// Returns whether the recorded money reaches the total.
+    pub(super) fn is_covered(&self) -> bool {
+        self.state.order.as_ref().is_some_and(|order| {
+            self.payments.secured(order, self.policy.capture) >= order.total.minor()
+        })
+    }
+
+    /// Returns whether the money reached the total and still does.
+    pub(super) fn is_paid(&self) -> bool {
+        self.payments.phase == PaymentPhase::Covered && self.is_covered()
+    }
+
+    /// Returns the captured money above the total, in minor units, and the newest transaction that
+    /// has it.
+    pub(super) fn find_excess(&self) -> Option<(i64, &Transaction)> {
+        let order = self.state.order.as_ref()?;
+        let excess = self.payments.captured(order) - order.total.minor();
+        if excess <= 0 {
+            return None;
+        }
+        let newest = self
+            .payments
+            .transactions
+            .iter()
+            .rev()
+            .find(|transaction| {
+                transaction.currency == order.currency && transaction.balance.available() > 0
+            })?;
+        Some((excess.min(newest.balance.available()), newest))
+    }
+
+    /// Returns whether all money of the order is gone and none can follow without a new payment.
+    pub(super) fn is_payment_lost(&self) -> bool {
+        let transactions = &self.payments.transactions;
+        !transactions.is_empty()
+            && transactions.iter().all(|transaction| {
+                transaction.balance.available() == 0 && transaction.balance.capturable() == 0
+            })
+    }
+
+    /// Returns the reasons to hold a paid order before its dispatch.
+    pub(super) fn find_hold(&self) -> Option<Hold> {
+        let order = self.state.order.as_ref()?;
+        if self.payments.phase != PaymentPhase::Covered || self.state.status().is_dispatched() {
+            return None;
+        }
+        let secured = self.payments.secured(order, self.policy.capture);
+        let shortage = (order.total.minor() - secured).max(0);
+        let concerns: BTreeSet<Concern> = self
+            .payments
+            .transactions
+            .iter()
+            .filter(|_| self.policy.hold_on_dispute == HoldOnDispute::On)
+            .flat_map(|transaction| transaction.balance.concerns.keys())
+            .filter(|concern| {
+                matches!(
+                    concern,
+                    Concern::DisputeOpen | Concern::FraudWarning | Concern::ReviewOpen
+                )
+            })
+            .copied()
+            .collect();
+        let is_new = shortage > self.payments.released_shortage
+            || !concerns.is_subset(&self.payments.released_concerns);
+        is_new.then_some(Hold { shortage, concerns })
+    }
+
+    /// Lets a held order go on: a reviewer has accepted the reasons.
+    pub(super) fn release_hold(&mut self, hold: Hold) {
+        self.payments.released_shortage = hold.shortage;
+        self.payments.released_concerns.extend(hold.concerns);
+    }
+
+    /// Takes the ledger's copy of a transaction and updates the payment that callers see.
+    pub(super) fn note_transaction(&mut self, transaction: Transaction, now: DateTime<Utc>) {
+        self.payments.note(transaction);
+        self.refresh_payment_info(now);
+    }
+
+    /// Notes a payment that an earlier release recorded, or that has no ledger entry yet.
+    pub(super) fn note_status(&mut self, status: PaymentStatus, now: DateTime<Utc>) {
+        let Some((payment, order)) = self.state.payment.as_ref().zip(self.state.order.as_ref())
+        else {
+            return;
+        };
+        let movements = Movement::explaining(status, order.total.minor());
+        let transaction = Transaction {
+            payment_id: payment.payment_id.clone(),
+            transaction_id: payment.transaction_id.clone(),
+            aliases: Vec::new(),
+            provider: String::new(),
+            currency: order.currency,
+            amount: order.total.minor(),
+            payment_method: payment.payment_method.clone(),
+            balance: Balance::of(&movements),
+            version: 0,
+            created_at: None,
+        };
+        self.note_transaction(transaction, now);
+    }
+
+    pub(super) fn refresh_payment_info(&mut self, now: DateTime<Utc>) {
+        let Some(order) = &self.state.order else {
+            return;
+        };
+        let transactions = &self.payments.transactions;
+        let shown = transactions
+            .iter()
+            .find(|transaction| {
+                let balance = &transaction.balance;
+                balance.available() > 0 || balance.capturable() > 0
+            })
+            .or(transactions.last());
+        let Some(shown) = shown else { return };
+        let sum = |amount: fn(&Balance) -> i64| -> i64 {
+            transactions
+                .iter()
+                .filter(|transaction| transaction.currency == order.currency)
+                .map(|transaction| amount(&transaction.balance))
+                .sum()
+        };
+        let decimal = |minor: i64| Decimal::new(minor, order.currency.exponent());
+        let captured = sum(|balance| balance.captured);
+        let status = match shown.balance.status(true) {
+            // A part of the total is not a payment yet.
+            PaymentStatus::Captured if self.payments.awaited().is_some() && !self.is_covered() => {
+                PaymentStatus::Pending
+            }
+            status => status,
+        };
+        let is_plain = captured == order.total.minor() || captured == 0;
+        let info = PaymentInfo {
+            payment_id: shown.payment_id.clone(),
+            transaction_id: shown.transaction_id.clone(),
+            amount: order.total.decimal(),
+            payment_method: shown.payment_method.clone(),
+            status,
+            timestamp: now,
+            captured: (!is_plain).then(|| decimal(captured)),
+            refunded: Some(sum(|balance| balance.refunded))
+                .filter(|refunded| *refunded > 0 && *refunded != captured)
+                .map(decimal),
+            due: Some(sum(|balance| balance.due))
+                .filter(|due| *due > 0 && *due != captured)
+                .map(decimal),
+            dispute: transactions
+                .iter()
+                .filter_map(|transaction| transaction.balance.dispute)
+                .max(),
+        };
+        let is_same = self.state.payment.as_ref().is_some_and(|known| {
+            PaymentInfo {
+                timestamp: now,
+                ..known.clone()
+            } == info
+        });
+        if !is_same {
+            self.state.payment = Some(info);
+        }
+    }
+
+    /// Returns the transactions to refund when the order stops, newest first.
+    pub(super) fn transactions_to_refund(&self) -> Vec<PaymentId> {
+        let needs_refund = |transaction: &&Transaction| {
+            let balance = &transaction.balance;
+            let is_open = balance.captured == 0 && !balance.refund_all && !balance.ended;
+            is_open
+                || balance.available() > 0
+                || balance.capturable() > 0
+                || (balance.due > 0 && !balance.by_hand)
+        };
+        self.payments
+            .transactions
+            .iter()
+            .rev()
+            .filter(needs_refund)
+            .map(|transaction| transaction.payment_id.clone())
+            .collect()
+    }
+
+    /// Returns the charge that has no entry in the ledger yet, because its response is missing.
+    pub(super) fn unclear_charge(&self) -> Option<PaymentId> {
+        let payment_id = &self.state.payment.as_ref()?.payment_id;
+        let is_known = self.payments.find_by_payment_id(payment_id).is_some();
+        (!is_known).then(|| payment_id.clone())
+    }
+}

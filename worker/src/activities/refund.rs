@@ -1,0 +1,94 @@
+//! The refund of due money, for orders and for settlements.
+
+use chrono::Utc;
+use tokio::time::timeout;
+
+use super::PAYMENT_ANSWER;
+use domain::{Money, Movement, MovementKind, OrderId, PaymentId, Transaction};
+use payment_providers::{Past, Providers, Refund, RefundRequest};
+use store::{PgPool, ledger};
+
+/// The reason to repeat a refund.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RefundError {
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error("the payment provider did not refund")]
+    Provider(#[from] payment_providers::OutcomeUnknown),
+    #[error("the payment provider did not respond in time")]
+    Silent,
+    #[error("payment {0} has an invalid amount")]
+    Amount(PaymentId),
+}
+
+/// Pays back the money of a transaction that is due, once: the ledger has the request, and the
+/// provider's idempotency key is made of the requested sum. A refund that the provider cannot make
+/// is left to an operator.
+pub(super) async fn refund_due(
+    pool: &PgPool,
+    providers: &Providers,
+    order_id: &OrderId,
+    transaction: Transaction,
+) -> Result<Transaction, RefundError> {
+    let balance = &transaction.balance;
+    let is_void = balance.captured == 0 && balance.refund_all && !balance.ended;
+    if balance.by_hand || (balance.due == 0 && !is_void) {
+        return Ok(transaction);
+    }
+    let payment_id = transaction.payment_id.clone();
+    // A charge without a clear response may have captured its amount.
+    let is_unclear = is_void && balance.authorised == 0;
+    let minor = if is_unclear {
+        transaction.amount
+    } else {
+        balance.due
+    };
+    let amount = Money::from_minor(minor, transaction.currency)
+        .map_err(|_| RefundError::Amount(payment_id.clone()))?;
+    let target = balance.refunded + minor;
+    let key = format!("refund:{order_id}:{payment_id}:{target}");
+    let request = RefundRequest {
+        payment_id: payment_id.clone(),
+        order_id: order_id.clone(),
+        amount,
+        key: key.clone(),
+        whole: balance.refund_all,
+        provider: transaction.provider.clone(),
+        past: Past {
+            since: transaction.created_at.unwrap_or_else(Utc::now),
+            asked: true,
+            transaction_id: transaction.transaction_id.clone(),
+        },
+    };
+    let provider = providers.for_payment(&transaction.provider);
+    let refund = timeout(PAYMENT_ANSWER, provider.refund(&request))
+        .await
+        .map_err(|_| RefundError::Silent)??;
+    let (transaction_id, movements) = match refund {
+        Refund::Refunded {
+            transaction_id,
+            refund_id,
+            amount,
+        } => {
+            let minor = Some(amount.minor());
+            let refunded = match refund_id {
+                Some(id) => Movement::new(MovementKind::Refunded, id, minor),
+                None => Movement::new(MovementKind::RefundedTotal, key.clone(), minor),
+            };
+            let mut movements = vec![refunded];
+            if balance.captured < amount.minor() {
+                // The response of the charge was lost.
+                movements.push(Movement::new(MovementKind::CapturedTotal, key, minor));
+            }
+            (Some(transaction_id), movements)
+        }
+        Refund::Requested { .. } => return Ok(transaction),
+        Refund::NeverCaptured => (None, vec![Movement::new(MovementKind::Voided, key, None)]),
+        Refund::Unsupported => (
+            None,
+            vec![Movement::new(MovementKind::RefundByHand, key, None)],
+        ),
+    };
+    let recorded = ledger::record(pool, &payment_id, transaction_id.as_ref(), &movements).await?;
+    Ok(recorded.unwrap_or(transaction))
+}
