@@ -1,5 +1,6 @@
 //! Payments by webhook events of providers, at the expected and at every unexpected time.
 
+mod model;
 mod refunds_and_disputes;
 mod sender;
 mod stress;

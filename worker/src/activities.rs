@@ -6,6 +6,7 @@
 
 mod order;
 mod recall;
+mod reconcile;
 mod refund;
 mod settlement;
 mod shipping;

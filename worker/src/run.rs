@@ -31,9 +31,10 @@ use crate::{
     status_report,
     time_limit::TimeLimit,
 };
-use order_client::{OrderClient, SdkMetrics};
+use domain::WebhookProvider;
+use order_client::{Client, OrderClient, SdkMetrics, reconcile_hourly};
 use store::PgPool;
-use workflows::{OrderWorkflow, SettlementWorkflow, ShippingWorkflow};
+use workflows::{OrderWorkflow, ReconcileWorkflow, SettlementWorkflow, ShippingWorkflow};
 
 /// Serves the task queues until SIGTERM or Ctrl-C, then lets running tasks finish within the grace
 /// period.
@@ -50,6 +51,9 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
                 settings.temporal.address()
             )
         })?;
+    if settings.queues.orders {
+        start_reconciliation(&settings, &client).await;
+    }
     let telemetry_options = TelemetryOptions::builder()
         .metrics(metrics.core_meter())
         .build();
@@ -123,6 +127,18 @@ const STICKY: Duration = Duration::from_secs(2);
 /// most one database connection.
 pub(crate) const SLOTS_OF_A_QUEUE: u32 = 20;
 
+/// Starts the hourly comparison with each provider that has a list of its payments. A failure is
+/// only logged: the next worker that starts tries again.
+async fn start_reconciliation(settings: &WorkerSettings, client: &Client) {
+    let ChargingSettings::Stripe(_) = settings.payment.charging else {
+        return;
+    };
+    let queue = settings.temporal.orders_task_queue.clone();
+    if let Err(error) = reconcile_hourly(client, queue, WebhookProvider::Stripe).await {
+        tracing::warn!("failed to start the hourly comparison with Stripe: {error}");
+    }
+}
+
 fn create_providers(settings: &ProviderSettings, pool: &PgPool) -> anyhow::Result<Providers> {
     let charging: Arc<dyn PaymentProvider> = match &settings.charging {
         ChargingSettings::Simulator => Arc::new(Simulator::new(pool.clone())),
@@ -166,6 +182,7 @@ fn worker_options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Ve
             orders
                 .register_workflow::<OrderWorkflow>()?
                 .register_workflow::<SettlementWorkflow>()?
+                .register_workflow::<ReconcileWorkflow>()?
                 .build(),
         );
     }

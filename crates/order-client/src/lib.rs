@@ -31,6 +31,7 @@ pub use diagnostics::QueueState;
 pub use error::Error;
 pub use list::{ListFilter, OrderSummary};
 pub use metrics::SdkMetrics;
+pub use reconcile::reconcile_hourly;
 pub use settings::TemporalSettings;
 pub use start::{NewOrder, StartError, StartedOrder};
 pub use temporalio_client::Client;

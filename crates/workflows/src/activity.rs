@@ -24,7 +24,8 @@ pub use order::{
 pub use recall::{CheckStoppedAttempt, DiscardShipment, RecallActivities, StoppedAttempt};
 pub use settlement::{
     AppendToTrail, FindOrder, FoundOrder, LateAuditEventInput, OrderPresence, ReceiveDelivery,
-    ReceivePaymentEventInput, RecordDelivery, RecordPaymentEventInput, RecordedEvent,
+    ReceivePaymentEventInput, ReconcileDifference, ReconcileInput, ReconcileOutcome,
+    ReconcilePayments, ReconcileReport, RecordDelivery, RecordPaymentEventInput, RecordedEvent,
     SettlePayment, SettlePaymentOutcome, SettlementActivities, UnmatchedPaymentInput,
 };
 pub use shipping::{

@@ -1,6 +1,6 @@
 //! The deterministic workflows: [`OrderWorkflow`], its child [`ShippingWorkflow`],
-//! [`SettlementWorkflow`] for payments that no open order takes, and the declarations of their
-//! activities.
+//! [`SettlementWorkflow`] for payments that no open order takes, [`ReconcileWorkflow`] for payments
+//! whose events were lost, and the declarations of their activities.
 //!
 //! # Where to find
 //!
@@ -26,6 +26,7 @@ mod message;
 pub mod order;
 mod patches;
 mod policies;
+pub mod reconciliation;
 mod search_attributes;
 pub mod settlement;
 pub mod shipping;
@@ -36,6 +37,7 @@ pub use input::{
 };
 pub use message::{Decode, Message};
 pub use order::OrderWorkflow;
+pub use reconciliation::ReconcileWorkflow;
 pub use search_attributes::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP, search_attribute_updates};
 pub use settlement::SettlementWorkflow;
 pub use shipping::{STOP_SIGNAL, ShippingWorkflow};

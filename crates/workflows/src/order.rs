@@ -256,7 +256,7 @@ impl OrderWorkflow {
         message: Message<UnmatchedPaymentSignal>,
     ) {
         let now = clock::utc_from_workflow_time(ctx.workflow_time());
-        if let Some(settled) = self.accept_message(request_name::STRAY_MONEY, message, now) {
+        if let Some(settled) = self.accept_message(request_name::UNMATCHED_PAYMENT, message, now) {
             self.record_settled_payment(&settled, now);
         }
     }

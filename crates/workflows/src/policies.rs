@@ -123,6 +123,23 @@ pub(crate) fn history_options() -> ActivityOptions {
     external_options(HISTORY_TIMEOUT, None)
 }
 
+/// A comparison reads a provider's payments of a day, page by page.
+const RECONCILE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Returns the options of a comparison. The next comparison replaces one that failed, so it is
+/// retried a few times only.
+pub(crate) fn reconcile_options() -> ActivityOptions {
+    let retries = RetryPolicy::builder()
+        .initial_interval(Duration::from_secs(5))
+        .backoff_coefficient(2.0)
+        .maximum_interval(Duration::from_secs(60))
+        .maximum_attempts(3)
+        .build();
+    ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::StartToClose(RECONCILE_TIMEOUT))
+        .retry_policy(retries)
+        .build()
+}
+
 /// Returns the options of a call to the carrier. `task_queue` is the shipping queue when the
 /// order's own workflow makes the call.
 pub(crate) fn carrier_options(task_queue: Option<String>) -> ActivityOptions {

@@ -13,8 +13,8 @@ use crate::{
     settlements::WebhookSender,
 };
 use domain::{
-    AuditEventType, CompleteOn, DeliveryPolicy, OrderPolicy, PaymentMode, Profile, ReviewMode, Sku,
-    Span, WebhookProvider,
+    AuditEventType, CaptureMode, CompleteOn, DeliveryPolicy, OrderPolicy, PaymentMode, Profile,
+    ReviewMode, Sku, Span, WebhookProvider,
 };
 use payment_webhooks::SampleKind;
 use store::simulator::{Fault, add_fault};
@@ -315,6 +315,66 @@ async fn run_webhook_order(harness: &Harness) {
     );
 }
 
+/// Moves the money of orders in ways that a person must look at.
+async fn run_ledger_orders(harness: &Harness) {
+    let captured_late = immediate_policy(|policy| policy.capture = CaptureMode::OnDispatch);
+    let order = order_with_payment("t-captured-late");
+    start_with_policy(harness, "captured-late", order, captured_late).await;
+    let slow = || {
+        immediate_policy(|policy| {
+            policy.payment = PaymentMode::Confirm;
+            policy.shipping_delay = LONG;
+        })
+    };
+    for id in ["watched", "returned", "uncaptured"] {
+        start_with_policy(harness, id, sample_order(), slow()).await;
+        wait_for_audit_event(harness, id, AuditEventType::PaymentRequested).await;
+    }
+    let stripe = WebhookSender::new(harness, WebhookProvider::Stripe);
+    let event = |id: &str, event_type: &str, object: Value| json!({"id": id, "type": event_type, "data": {"object": object}});
+    let unpaid = json!({
+        "id": "cs_watched", "client_reference_id": "watched", "payment_status": "no_payment_required",
+        "amount_total": 0, "currency": "usd",
+    });
+    let completed = event("evt-unpaid", "checkout.session.completed", unpaid);
+    stripe.post_body(&completed).await;
+    let too_much = stripe.payment("watched", "pi_watched", "109.99");
+    stripe.send_event(SampleKind::Paid, &too_much, "t").await;
+    wait_for_audit_event(harness, "watched", AuditEventType::PaymentExcess).await;
+    let review = json!({"id": "prv_1", "payment_intent": "pi_watched"});
+    let opened = event("evt-opened", "review.opened", review.clone());
+    stripe.post_body(&opened).await;
+    wait_for_audit_event(harness, "watched", AuditEventType::PaymentHeld).await;
+    let closed = event("evt-closed", "review.closed", review);
+    stripe.post_body(&closed).await;
+    wait_for_audit_event(harness, "watched", AuditEventType::PaymentReleased).await;
+    let resolved = json!({"event": {
+        "provider": "stripe", "event_id": "resolved:1", "transaction_id": "pi_watched",
+        "kind": "resolved", "concern": "refund_due", "note": "refunded by bank transfer",
+    }});
+    send_signal(harness, "watched", "payment_event", &resolved).await;
+    wait_for_audit_event(harness, "watched", AuditEventType::PaymentConcernResolved).await;
+    let checkout = WebhookSender::new(harness, WebhookProvider::Checkout);
+    let paid = checkout.payment("returned", "pay_returned", "99.99");
+    for kind in [SampleKind::Paid, SampleKind::Returned] {
+        checkout.send_event(kind, &paid, "t").await;
+        harness
+            .wait_for_outcome(&checkout.event_id(kind, &paid, "t"))
+            .await;
+    }
+    let adyen = WebhookSender::new(harness, WebhookProvider::Adyen);
+    let authorised = adyen.payment("uncaptured", "PSP-uncaptured", "99.99");
+    for kind in [SampleKind::Authorised, SampleKind::CaptureFailed] {
+        adyen.send_event(kind, &authorised, "t").await;
+        harness
+            .wait_for_outcome(&adyen.event_id(kind, &authorised, "t"))
+            .await;
+    }
+    for id in ["watched", "uncaptured"] {
+        assert_eq!(send_request(harness, id, "cancel", json!({})).await, 200);
+    }
+}
+
 #[tokio::test]
 async fn every_audit_event_matches_published_schema() {
     let harness = crate::webhooks::start_with_webhooks(&[]).await;
@@ -325,6 +385,7 @@ async fn every_audit_event_matches_published_schema() {
         run_failing_orders(&harness),
         run_webhook_order(&harness)
     );
+    run_ledger_orders(&harness).await;
     let document: Value = serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap();
     let response = &document["paths"]["/orders/{id}/events"]["get"]["responses"]["200"];
     let published = &response["content"]["application/json"]["schema"];
@@ -343,6 +404,10 @@ async fn every_audit_event_matches_published_schema() {
         "invalid",
         "unreviewed",
         "noticed",
+        "captured-late",
+        "watched",
+        "returned",
+        "uncaptured",
     ] {
         harness.wait_for_end(id).await;
         let trail = harness

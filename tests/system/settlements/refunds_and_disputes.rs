@@ -147,7 +147,10 @@ async fn dispute_is_visible_during_and_after_order() {
             .await,
         "recorded"
     );
-    assert_eq!(quick.payment_info(&id).await["dispute"], "opened");
+    let dispute = async || quick.payment_info(&id).await["dispute"].clone();
+    quick
+        .wait_until("the dispute", dispute, |stage| *stage == "opened")
+        .await;
     assert_eq!(quick.count_audit_events(&id, "payment_disputed").await, 1);
     let won = json!({"id": format!("evt-won-{id}"), "type": "charge.dispute.closed", "data": {"object": {
         "id": "dp_1", "payment_intent": paid.transaction_id, "status": "won",

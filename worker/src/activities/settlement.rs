@@ -7,6 +7,7 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use super::{
+    reconcile,
     refund::{self, RefundError},
     retryable,
 };
@@ -19,8 +20,9 @@ use store::{
     webhook_events,
 };
 use workflows::activity::{
-    FoundOrder, LateAuditEventInput, OrderPresence, ReceivePaymentEventInput,
-    RecordPaymentEventInput, RecordedEvent, SettlePaymentOutcome, UnmatchedPaymentInput,
+    FoundOrder, LateAuditEventInput, OrderPresence, ReceivePaymentEventInput, ReconcileInput,
+    ReconcileOutcome, RecordPaymentEventInput, RecordedEvent, SettlePaymentOutcome,
+    UnmatchedPaymentInput,
 };
 
 pub struct SettlementActivities {
@@ -76,6 +78,17 @@ impl SettlementActivities {
         unmatched: UnmatchedPaymentInput,
     ) -> Result<SettlePaymentOutcome, ActivityError> {
         self.settle_payment_once(&unmatched)
+            .await
+            .map_err(|error| retryable(&context, &error))
+    }
+
+    #[activity(definition = workflows::activity::ReconcilePayments)]
+    pub async fn reconcile_payments(
+        self: Arc<Self>,
+        context: ActivityContext,
+        input: ReconcileInput,
+    ) -> Result<ReconcileOutcome, ActivityError> {
+        reconcile::compare_payments(&self.pool, &self.providers, &input)
             .await
             .map_err(|error| retryable(&context, &error))
     }

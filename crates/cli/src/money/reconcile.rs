@@ -1,39 +1,20 @@
 //! `money reconcile`: starts the comparison of a provider's payments with the ledger, and waits.
 
-use anyhow::{Context, Result, anyhow};
-use serde::{Deserialize, Serialize};
+use anyhow::{Result, anyhow};
 
 use super::arguments::Reconcile;
 use crate::{
     output::{format_table, print, print_json},
     target,
 };
-
-/// The result of `ReconcileWorkflow`.
-#[derive(Debug, Serialize, Deserialize)]
-struct Report {
-    /// The number of payments that were compared.
-    checked: u64,
-    differences: Vec<Difference>,
-}
-
-/// One field of a payment that differs.
-#[derive(Debug, Serialize, Deserialize)]
-struct Difference {
-    transaction_id: String,
-    field: String,
-    ours: serde_json::Value,
-    theirs: serde_json::Value,
-}
+use workflows::activity::ReconcileDifference;
 
 pub(super) async fn reconcile(arguments: Reconcile) -> Result<()> {
     let provider = arguments.provider;
-    let result = target::connect_orders()?
+    let report = target::connect_orders()?
         .reconcile(provider, arguments.since)
         .await
         .map_err(|error| anyhow!("{error}; run `orderflow check`"))?;
-    let report: Report = serde_json::from_value(result)
-        .context("the worker returned a report that this version cannot read")?;
     if arguments.output.json {
         return print_json(&report);
     }
@@ -45,9 +26,9 @@ pub(super) async fn reconcile(arguments: Reconcile) -> Result<()> {
     if report.differences.is_empty() {
         return Ok(());
     }
-    let row = |difference: &Difference| {
+    let row = |difference: &ReconcileDifference| {
         vec![
-            difference.transaction_id.clone(),
+            difference.transaction_id.to_string(),
             difference.field.clone(),
             format_value(&difference.ours),
             format_value(&difference.theirs),

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
 
 use domain::{
-    AuditEventType, Money, OrderId, PaymentEvent, PaymentStatus, Transaction, TransactionId,
-    WebhookOutcome,
+    AuditEventType, Money, OrderId, PaymentEvent, PaymentStatus, Span, Transaction, TransactionId,
+    WebhookOutcome, WebhookProvider,
 };
 
 /// A payment event that was received and has no outcome yet.
@@ -90,6 +90,39 @@ pub struct LateAuditEventInput {
     pub payload: serde_json::Value,
 }
 
+/// The input of [`ReconcileWorkflow`](crate::ReconcileWorkflow).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReconcileInput {
+    pub provider: WebhookProvider,
+    /// The age of the oldest payment to compare.
+    pub since: Span,
+}
+
+/// The report of a comparison.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReconcileReport {
+    /// The number of payments that were compared.
+    pub checked: u64,
+    pub differences: Vec<ReconcileDifference>,
+}
+
+/// One field of a payment that differs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReconcileDifference {
+    pub transaction_id: TransactionId,
+    pub field: String,
+    pub ours: serde_json::Value,
+    pub theirs: serde_json::Value,
+}
+
+/// The output of `ReconcilePayments`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReconcileOutcome {
+    pub report: ReconcileReport,
+    /// Events that report what the ledger does not have.
+    pub lost_events: Vec<PaymentEvent>,
+}
+
 /// Activities for payment events, on the orders' task queue.
 pub struct SettlementActivities;
 
@@ -119,6 +152,12 @@ impl SettlementActivities {
         unimplemented!()
     }
 
+    /// Compares a provider's payments with the ledger. It changes nothing.
+    #[activity(name = "ReconcilePayments")]
+    pub fn reconcile_payments(input: ReconcileInput) -> ReconcileOutcome {
+        unimplemented!()
+    }
+
     /// Appends an audit event to an order that has ended and returns the event's outcome. Returns
     /// `None` when the order has not ended.
     #[activity(name = "AppendToTrail")]
@@ -129,5 +168,5 @@ impl SettlementActivities {
 
 // The macro generates the definitions in a private module; implementations need their paths.
 pub use settlement_activities::{
-    AppendToTrail, FindOrder, ReceiveDelivery, RecordDelivery, SettlePayment,
+    AppendToTrail, FindOrder, ReceiveDelivery, ReconcilePayments, RecordDelivery, SettlePayment,
 };

@@ -270,7 +270,8 @@ impl OrderWorkflow {
         else {
             return;
         };
-        let movements = Movement::explaining(status, order.total.minor());
+        let mut balance = Balance::of(&Movement::explaining(status, order.total.minor()));
+        balance.refund_all = status.is_refunded_or_due();
         let transaction = Transaction {
             payment_id: payment.payment_id.clone(),
             transaction_id: payment.transaction_id.clone(),
@@ -279,7 +280,7 @@ impl OrderWorkflow {
             currency: order.currency,
             amount: order.total.minor(),
             payment_method: payment.payment_method.clone(),
-            balance: Balance::of(&movements),
+            balance,
             version: 0,
             created_at: None,
         };
@@ -350,11 +351,8 @@ impl OrderWorkflow {
     pub(super) fn transactions_to_refund(&self) -> Vec<PaymentId> {
         let needs_refund = |transaction: &&Transaction| {
             let balance = &transaction.balance;
-            let is_open = balance.captured == 0 && !balance.refund_all && !balance.ended;
-            is_open
-                || balance.available() > 0
-                || balance.capturable() > 0
-                || (balance.due > 0 && !balance.by_hand)
+            let is_over = balance.ended && balance.captured == 0;
+            (!balance.refund_all && !is_over) || (balance.due > 0 && !balance.by_hand)
         };
         self.payments
             .transactions

@@ -8,5 +8,5 @@ pub(super) const CANCEL_PAYMENT: &str = "cancel_payment";
 pub(super) const CONFIRM_PAYMENT: &str = "confirm_payment";
 pub(super) const CONFIRM_DELIVERY: &str = "confirm_delivery";
 pub(super) const PAYMENT_EVENT: &str = "payment_event";
-pub(super) const STRAY_MONEY: &str = "stray_money";
+pub(super) const UNMATCHED_PAYMENT: &str = "stray_money";
 pub(super) const DISPATCH_FAILED: &str = "dispatch_failed";
