@@ -364,6 +364,7 @@ async fn secrets_are_read_as_the_api_reads_them() {
     let settings = [
         ("WEBHOOK_SECRETS_FILE", file.to_str().unwrap()),
         ("WEBHOOK_SECRETS_STRIPE", "whsec_environment"),
+        ("WEBHOOK_ENVIRONMENT", "test"),
     ];
     let harness = Harness::start_with(&settings).await;
     harness
