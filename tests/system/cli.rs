@@ -67,7 +67,7 @@ impl Harness {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    async fn run_json(&self, arguments: &[&str]) -> Value {
+    pub(crate) async fn run_json(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&Self::expect_stdout(self.run_orderflow(arguments).await)).unwrap()
     }
 

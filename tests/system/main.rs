@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue must fail")]
 
 mod api;
+mod attention;
 mod auth;
 mod budget;
 mod cli;

@@ -283,6 +283,26 @@ async fn payment_without_our_refund_is_refund_due() {
         ])
         .await;
     assert_matches_snapshot("payment_refund_due", &session);
+    // An operator repays the money where no event reports it, and closes the entry.
+    let list = ["money", "list", "--json"];
+    let entries = harness.run_json(&list).await;
+    assert_eq!(
+        (&entries[0]["amount"], &entries[0]["currency"]),
+        (&json!(12.5), &json!("EUR")),
+        "{entries}"
+    );
+    let id = entries[0]["id"].as_str().unwrap();
+    let resolve = ["money", "resolve", id, "--note", "repaid by hand", "--json"];
+    assert_eq!(harness.run_json(&resolve).await["closed"], json!(true));
+    assert_eq!(harness.run_json(&list).await, json!([]));
+    let shown = harness.run_json(&["money", "show", id, "--json"]).await;
+    let movements = shown["payments"][0]["movements"].as_array().unwrap();
+    assert!(
+        movements
+            .iter()
+            .any(|movement| movement["kind"] == "resolved"),
+        "{shown}"
+    );
     harness.assert_invariants().await;
 }
 
@@ -364,6 +384,7 @@ async fn secrets_are_read_as_the_api_reads_them() {
     let settings = [
         ("WEBHOOK_SECRETS_FILE", file.to_str().unwrap()),
         ("WEBHOOK_SECRETS_STRIPE", "whsec_environment"),
+        ("WEBHOOK_ENVIRONMENT", "test"),
     ];
     let harness = Harness::start_with(&settings).await;
     harness

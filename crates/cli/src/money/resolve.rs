@@ -17,7 +17,8 @@ use crate::{
 };
 use contract::AttentionEntry;
 use domain::{
-    Money, OrderId, PaymentEvent, PaymentEventKind, PaymentId, TransactionId, WebhookProvider,
+    Concern, Money, OrderId, PaymentEvent, PaymentEventKind, PaymentId, TransactionId,
+    WebhookProvider,
 };
 use store::{PgPool, attention};
 use workflows::PaymentEventSignal;
@@ -70,7 +71,7 @@ fn resolution(entry: &AttentionEntry, note: String) -> Result<PaymentEvent> {
     Ok(PaymentEvent {
         // A payment that a caller confirmed has no provider.
         provider: WebhookProvider::parse(&entry.provider).unwrap_or(WebhookProvider::Standard),
-        event_id: format!("resolved:{subject}:{}:{amount}", entry.concern),
+        event_id: event_id(subject, entry.concern, amount),
         order_id: parse("order id", entry.order_id.as_deref(), OrderId::parse)?,
         transaction_id: parse(
             "transaction id",
@@ -84,6 +85,19 @@ fn resolution(entry: &AttentionEntry, note: String) -> Result<PaymentEvent> {
             note,
         },
     })
+}
+
+/// Returns `resolved:{subject}:{concern}:{amount}`. A long subject loses its beginning, because an
+/// event id has at most 200 bytes.
+fn event_id(subject: &str, concern: Concern, amount: i64) -> String {
+    const LONGEST: usize = 200;
+    let end = format!(":{concern}:{amount}");
+    let space = LONGEST - "resolved:".len() - end.len();
+    // Ids are ASCII, so each byte is a character.
+    let subject = subject
+        .get(subject.len().saturating_sub(space)..)
+        .unwrap_or_default();
+    format!("resolved:{subject}{end}")
 }
 
 fn parse<T, E: std::fmt::Display>(
@@ -126,7 +140,7 @@ async fn wait_until_closed(pool: &PgPool, id: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{Concern, Currency};
+    use domain::Currency;
 
     fn entry(id: &str, concern: Concern, payment_id: Option<&str>) -> AttentionEntry {
         AttentionEntry {
@@ -156,6 +170,17 @@ mod tests {
         external.provider = "external".to_owned();
         let event = resolution(&external, String::new()).unwrap();
         assert_eq!(event.provider, WebhookProvider::Standard);
+    }
+
+    #[test]
+    fn event_id_of_a_long_subject_is_valid() {
+        let long = event_id(
+            &"a".repeat(400),
+            Concern::AuthorisationEnded,
+            Money::LARGEST,
+        );
+        assert_eq!(long.len(), 200);
+        assert!(long.ends_with(":authorisation_ended:999999999999999"));
     }
 
     #[test]

@@ -46,7 +46,8 @@ struct Case {
     id: String,
     /// `None` for the whole payment.
     units: Option<usize>,
-    stage: usize,
+    /// The latest round, and the final stage in it.
+    state: (usize, usize),
 }
 
 /// The stages of a dispute; a later one takes precedence.
@@ -424,18 +425,23 @@ impl Payment {
 
     fn dispute(&mut self, rng: &mut SmallRng) {
         let stage = rng.random_range(0..STAGES.len());
+        let round = rng.random_range(0..2);
         let known = self.disputes.len();
         let index = rng.random_range(0..=known.min(2));
         if index == known {
             self.disputes.push(Case {
                 id: self.new_id(),
                 units: Some(rng.random_range(1..=12)).filter(|_| rng.random_bool(0.8)),
-                stage,
+                state: (round, stage),
             });
         }
         let case = &mut self.disputes[index];
-        case.stage = case.stage.max(stage);
-        let (id, units) = (case.id.clone(), case.units);
+        case.state = case.state.max((round, stage));
+        let units = case.units;
+        let id = match round {
+            0 => case.id.clone(),
+            round => format!("{}#{round}", case.id),
+        };
         let (stage, undefended) = STAGES[stage];
         self.report(PaymentEventKind::Disputed {
             stage,
@@ -559,7 +565,7 @@ impl Payment {
         };
         let all = [
             (Concern::Returned, returned.min(captured)),
-            (Concern::DisputeOpen, disputed(|case| case.stage == 0)),
+            (Concern::DisputeOpen, disputed(|case| case.state.1 == 0)),
             (Concern::DisputeLost, disputed(|case| case.is_lost())),
             (Concern::FraudWarning, fraud),
             (Concern::ReviewOpen, review),
@@ -591,7 +597,11 @@ impl Payment {
             refund_all: self.refund_all,
             ended: self.is_ended(),
             returned: !self.returns.is_empty(),
-            dispute: self.disputes.iter().map(|case| STAGES[case.stage].0).max(),
+            dispute: self
+                .disputes
+                .iter()
+                .map(|case| STAGES[case.state.1].0)
+                .max(),
             concerns: self.concerns(),
         };
         assert_eq!(balance, expected, "{context}: {self:#?}");
@@ -613,7 +623,7 @@ impl Payment {
 
 impl Case {
     fn is_lost(&self) -> bool {
-        LOST_STAGES.contains(&self.stage)
+        LOST_STAGES.contains(&self.state.1)
     }
 }
 
