@@ -61,6 +61,10 @@ pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
         select 'an order was shipped without enough money', id from orders
             where state in ('shipped', 'delivered') and total_amount > (
                 select coalesce(sum(greatest(authorised, captured,
+                    -- A capture that failed after dispatch is in the work list.
+                    (select greatest(coalesce(sum(movement.amount) filter (where movement.kind = 'captured'), 0),
+                            coalesce(max(movement.amount) filter (where movement.kind = 'captured_total'), 0))
+                        from payment_movements as movement where movement.payment_id = payments.payment_id),
                     -- The previous release writes no balance.
                     case when balance_version = 0 and status in ('captured', 'refunded') then amount else 0 end)), 0)
                 from payments where order_id = id and payments.currency = orders.currency)
@@ -80,8 +84,10 @@ pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
         union all
         select 'a payment and the provider''s records differ', order_id from payments
             where provider = 'simulator' and status in ('captured', 'refunded') and not exists (
-                select from simulator.payments as movement where movement.transaction_id = payments.transaction_id
-                    and movement.kind = 'capture' and movement.amount = payments.amount)
+                select from simulator.payments as movement where movement.kind = 'capture' and movement.amount = payments.amount
+                    -- An authorisation is captured under its own key.
+                    and (movement.transaction_id = payments.transaction_id
+                        or movement.idempotency_key = 'authorisation:' || payments.transaction_id))
         union all
         select 'the carrier has more than one parcel of an order', order_id from parcels where dispatched > 1
         union all
