@@ -40,6 +40,35 @@ pub struct ConcernSubject<'a> {
     pub provider: &'a str,
     pub transaction_id: Option<&'a str>,
     pub order_id: Option<&'a str>,
+    /// The provider's type of a webhook event without a payment.
+    pub event_type: Option<&'a str>,
+}
+
+/// Returns whether the type of an unconfirmed event names a failure, a refund or a charge-back. Such
+/// an event must never lead to a confirmation.
+///
+/// ```
+/// assert!(domain::reports_no_payment("payments.charged_back"));
+/// assert!(!domain::reports_no_payment("payments.confirmed"));
+/// ```
+pub fn reports_no_payment(event_type: &str) -> bool {
+    const SIGNS: [&str; 13] = [
+        "fail",
+        "refund",
+        "charged_back",
+        "chargeback",
+        "charge_back",
+        "dispute",
+        "cancel",
+        "expire",
+        "denied",
+        "decline",
+        "return",
+        "reversed",
+        "void",
+    ];
+    let event_type = event_type.to_ascii_lowercase();
+    SIGNS.iter().any(|sign| event_type.contains(sign))
 }
 
 impl Concern {
@@ -140,6 +169,10 @@ impl Concern {
                 "ask the customer of {order} to pay, or run: orderflow cancel {order}. \
                  The customer completed the checkout at {provider} without paying the total"
             ),
+            Self::Unconfirmed if subject.event_type.is_some_and(reports_no_payment) => format!(
+                "look up {payment} at {provider} and the order: orderflow show {order}. \
+                 The event confirms no payment; after the check, run: {close}"
+            ),
             Self::Unconfirmed => format!(
                 "look up {payment} at {provider}; if it is paid, run: orderflow confirm-payment {order} \
                  --transaction-id ID --amount AMOUNT. If it is not, run: {close}"
@@ -160,6 +193,7 @@ mod tests {
                 provider: "stripe",
                 transaction_id: Some("pi_1"),
                 order_id: Some("ORD-1"),
+                event_type: None,
             });
             assert!(step.contains("pi_1") || step.contains("ORD-1"), "{step}");
             let closes_itself = step.contains("closes with the decision");
@@ -176,6 +210,7 @@ mod tests {
                 provider: "external",
                 transaction_id: None,
                 order_id: None,
+                event_type: None,
             });
             assert_eq!(
                 step.contains("confirm-payment"),
@@ -184,6 +219,19 @@ mod tests {
             );
             assert!(!step.contains("external"), "{step}");
         }
+    }
+
+    #[test]
+    fn unconfirmed_charge_back_asks_for_a_look_at_the_order() {
+        let step = Concern::Unconfirmed.next_step(ConcernSubject {
+            entry_id: "gocardless:EV1:unconfirmed",
+            provider: "gocardless",
+            transaction_id: Some("PM1"),
+            order_id: Some("ORD-1"),
+            event_type: Some("payments.charged_back"),
+        });
+        assert!(!step.contains("confirm-payment"), "{step}");
+        assert!(step.contains("orderflow show ORD-1"), "{step}");
     }
 
     #[test]

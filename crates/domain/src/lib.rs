@@ -29,7 +29,7 @@ mod time;
 
 pub use address::{Address, AddressChange};
 pub use audit_event::{AuditEvent, AuditEventType};
-pub use concern::{Concern, ConcernSubject};
+pub use concern::{Concern, ConcernSubject, reports_no_payment};
 pub use decimal::{Decimal, DecimalError};
 pub use id::{CustomerId, IdError, Identifier, OrderId, PaymentId, Sku, TransactionId};
 pub use ledger::{Balance, Movement, MovementKind, Transaction};

@@ -175,6 +175,7 @@ pub(crate) fn attention_entry() -> Value {
         provider: "stripe",
         transaction_id: Some("pi_123"),
         order_id: Some(ORDER_ID),
+        event_type: None,
     });
     json!({
         "id": id, "concern": concern, "amount": 99.99, "currency": "USD", "transaction_id": "pi_123",

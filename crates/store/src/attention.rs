@@ -115,7 +115,7 @@ async fn read(
                     select max(recorded_at) from payment_movements as movement
                     where movement.payment_id = payments.payment_id
                         and movement.kind in (select kind from cause where cause.concern = amounts.concern)
-                ), payments.updated_at) as since
+                ), payments.updated_at) as since, null as event_type
             from amounts join payments using (payment_id)
             -- The fold of the ledger hides resolved concerns. These two amounts are not concerns of the fold.
             where concern not in ('unmatched', 'refund_due') or not exists (
@@ -126,7 +126,8 @@ async fn read(
             select delivery.provider || ':' || event_id || ':' || (event_json ->> 'kind'), event_json ->> 'kind',
                 (event_json #>> '{amount,minor}')::bigint,
                 coalesce(event_json #>> '{amount,currency}', orders.currency),
-                delivery.transaction_id, delivery.provider, null, orders.id, received_at
+                delivery.transaction_id, delivery.provider, null, orders.id, received_at,
+                event_json ->> 'event_type'
             from orders join webhook_deliveries as delivery on delivery.order_id = orders.id
             -- A later state of the order is paid or has ended.
             where orders.is_running and orders.state = 'pending'
@@ -137,7 +138,8 @@ async fn read(
                     where paying.order_id = orders.id and paying.currency = orders.currency), 0)
         )
         select entries.id as "id!", concern as "concern!", amount, entries.currency, transaction_id,
-            provider as "provider!", payment_id, order_id, orders.state as "order_status?", since as "since!"
+            provider as "provider!", payment_id, order_id, orders.state as "order_status?", since as "since!",
+            event_type
         from entries left join orders on orders.id = entries.order_id
         where ($5::text is null or entries.id = $5)
             and ($6::text is null or concern = $6)
@@ -172,6 +174,7 @@ struct Row {
     order_id: Option<String>,
     order_status: Option<String>,
     since: DateTime<Utc>,
+    event_type: Option<String>,
 }
 
 impl Row {
@@ -190,6 +193,7 @@ impl Row {
             provider: &self.provider,
             transaction_id: self.transaction_id.as_deref(),
             order_id: self.order_id.as_deref(),
+            event_type: self.event_type.as_deref(),
         });
         Some(AttentionEntry {
             id: self.id,

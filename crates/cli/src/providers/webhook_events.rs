@@ -235,27 +235,10 @@ fn is_payment(event: &WebhookEvent) -> bool {
     matches!(kind(event), "paid" | "authorised")
 }
 
-/// Returns whether the type of an unconfirmed event names a failure, a refund or a charge-back. Such
-/// an event must never lead to a confirmation.
+/// Returns whether an unconfirmed event must never lead to a confirmation.
 fn reports_no_payment(event: &WebhookEvent) -> bool {
-    const SIGNS: [&str; 13] = [
-        "fail",
-        "refund",
-        "charged_back",
-        "chargeback",
-        "charge_back",
-        "dispute",
-        "cancel",
-        "expire",
-        "denied",
-        "decline",
-        "return",
-        "reversed",
-        "void",
-    ];
     let event_type = event.event.get("event_type").and_then(Value::as_str);
-    let event_type = event_type.unwrap_or_default().to_ascii_lowercase();
-    SIGNS.iter().any(|sign| event_type.contains(sign))
+    event_type.is_some_and(domain::reports_no_payment)
 }
 
 /// Returns the amount of an event, if the provider reported one.
