@@ -288,7 +288,20 @@ impl PaymentEvent {
                 payment_method,
                 ..
             } => Some((*amount, payment_method.as_deref())),
-            _ => None,
+            PaymentEventKind::AttemptFailed { .. }
+            | PaymentEventKind::Voided { .. }
+            | PaymentEventKind::CaptureFailed { .. }
+            | PaymentEventKind::Processing
+            | PaymentEventKind::Refunded { .. }
+            | PaymentEventKind::RefundFailed { .. }
+            | PaymentEventKind::Returned { .. }
+            | PaymentEventKind::Disputed { .. }
+            | PaymentEventKind::Warning { .. }
+            | PaymentEventKind::CompletedUnpaid { .. }
+            | PaymentEventKind::Unconfirmed { .. }
+            | PaymentEventKind::Ignored { .. }
+            | PaymentEventKind::Unreadable { .. }
+            | PaymentEventKind::Resolved { .. } => None,
         }
     }
 
@@ -350,6 +363,17 @@ impl PaymentEvent {
             payload.extend(more);
         }
         Some((kind, payload))
+    }
+
+    /// Returns the type and payload of the audit event that records a capture of a payment that its
+    /// order has already.
+    pub fn capture_entry(&self) -> Option<(AuditEventType, Value)> {
+        let PaymentEventKind::Paid { amount, .. } = &self.kind else {
+            return None;
+        };
+        let mut payload = self.audit_source();
+        payload["amount"] = json!(amount.decimal());
+        Some((AuditEventType::PaymentCaptured, payload))
     }
 
     /// Returns the fields of an audit event that identify this event.

@@ -112,13 +112,17 @@ async fn apply_recorded_event(
     transaction: Option<Box<Transaction>>,
 ) {
     let now = current_time(ctx);
-    let entry = event
-        .audit_entry()
-        .filter(|_| outcome != WebhookOutcome::Known);
-    let is_running = ctx.state_mut(|order| {
+    let (entry, is_running) = ctx.state_mut(|order| {
+        let before = order.state.payment.clone();
         if let Some(transaction) = transaction {
             order.note_transaction(*transaction, now);
         }
+        let entry = match outcome {
+            // A later capture of a known payment: one number of the audit log has one state.
+            WebhookOutcome::Known if order.state.payment != before => event.capture_entry(),
+            WebhookOutcome::Known => None,
+            _ => event.audit_entry(),
+        };
         let is_running = order.state.is_running();
         if let Some((kind, payload)) = entry.clone().filter(|_| is_running) {
             order.append_audit_event(kind, payload, now);
@@ -126,7 +130,7 @@ async fn apply_recorded_event(
         if is_running {
             order.react_to_ledger(event.provider, now);
         }
-        is_running
+        (entry, is_running)
     });
     if !is_running {
         // The order has ended meanwhile. Only settlements change the audit log of an ended order.
