@@ -6,8 +6,8 @@ use sqlx::PgPool;
 
 use crate::{Error, convert::to_i32, error::SqlxResultExt, pool};
 use domain::{
-    AuditEventType, OrderId, PaymentEvent, PaymentEventKind, PaymentStatus, Transaction,
-    TransactionId,
+    AuditEventType, NotificationKind, OrderId, PaymentEvent, PaymentEventKind, PaymentStatus,
+    Transaction, TransactionId,
 };
 
 /// The state of the order that an event belongs to.
@@ -84,7 +84,7 @@ pub enum Appended {
     StillOpen,
     /// The audit log has the entry, from this call or an earlier one.
     Written,
-    /// The order itself requested this refund.
+    /// The order itself requested this refund, or the capture changes nothing.
     Known,
 }
 
@@ -115,13 +115,15 @@ pub async fn append(
     let Some(row) = row.filter(|row| !row.is_running) else {
         return Ok(Appended::StillOpen);
     };
+    // Each capture is an entry. Other entries about offered money are one for each transaction.
+    let is_capture = kind == AuditEventType::PaymentCaptured;
     let known = sqlx::query_scalar!(
         "select exists (select from events where order_id = $1 and type = $2
              and (payload_json ->> 'event_id' = $3 or $4 and payload_json ->> 'transaction_id' = $5))",
         order_id.as_str(),
         kind.as_str(),
         event.event_id,
-        event.offered_money().is_some(),
+        event.offered_money().is_some() && !is_capture,
         event.transaction_id.as_ref().map(TransactionId::as_str),
     );
     let known = known
@@ -129,6 +131,7 @@ pub async fn append(
         .await
         .for_operation("find the audit event")?
         == Some(true);
+    let before = row.payment_json.clone();
     let mut payment = row.payment_json;
     let own = payment
         .as_mut()
@@ -157,6 +160,9 @@ pub async fn append(
     if known {
         return Ok(Appended::Written);
     }
+    if is_capture && payment == before {
+        return Ok(Appended::Known);
+    }
     let next = row.last_seq + 1;
     sqlx::query!(
         "insert into events (order_id, seq, type, payload_json, ts) values ($1, $2, $3, $4, $5)",
@@ -180,6 +186,20 @@ pub async fn append(
     .execute(&mut *transaction)
     .await
     .for_operation("update the order")?;
+    if let Some(mail) = NotificationKind::for_event(kind) {
+        sqlx::query!(
+            "insert into notifications (order_id, kind, seq, recipient, status, reason)
+             select order_id, $2, $3, recipient, case when recipient is null then 'skipped' else 'pending' end,
+                 case when recipient is null then 'the order has no e-mail address' end
+             from notifications where order_id = $1 order by seq limit 1 on conflict do nothing",
+            order_id.as_str(),
+            mail.as_str(),
+            next,
+        )
+        .execute(&mut *transaction)
+        .await
+        .for_operation("write the outbox")?;
+    }
     transaction.commit().await.for_operation("commit")?;
     Ok(Appended::Written)
 }

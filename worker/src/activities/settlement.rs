@@ -161,6 +161,25 @@ impl SettlementActivities {
         )
     }
 
+    /// Appends a later capture to the audit log of an order that has ended and has the payment.
+    async fn append_capture(
+        &self,
+        event: &domain::PaymentEvent,
+        stored: &StoredTransaction,
+    ) -> Result<(), store::Error> {
+        if let (Some(order_id), Some((kind, payload))) = (&stored.order_id, event.capture_entry()) {
+            let late = LateAuditEvent {
+                order_id,
+                event,
+                kind,
+                payload: &payload,
+                transaction: Some(&stored.transaction),
+            };
+            late_events::append(&self.pool, late, Utc::now()).await?;
+        }
+        Ok(())
+    }
+
     /// Writes the ledger first, then calls the provider with the refund's idempotency key, then
     /// updates the ledger. If the worker dies in between, the next try finds the request and
     /// repeats the call with the same key.
@@ -184,6 +203,7 @@ impl SettlementActivities {
         )
         .await?;
         if settlement.known {
+            self.append_capture(event, &settlement.stored).await?;
             return Ok(SettlePaymentOutcome::Known);
         }
         let StoredTransaction {
