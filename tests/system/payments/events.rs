@@ -627,6 +627,12 @@ impl<'a> Payer<'a> {
         kinds.iter().filter(|known| *known == kind).count()
     }
 
+    /// Waits until the audit log has this number of events of a type.
+    pub(super) async fn wait_for_audit_count(&self, kind: &str, count: usize) {
+        let read = async || format!("{} {kind}", self.count_audit_events(kind).await);
+        self.wait_for(&format!("{count} {kind}"), read).await;
+    }
+
     pub(super) async fn count_audit_events(&self, kind: &str) -> usize {
         let kinds = self.audit_kinds().await;
         kinds.iter().filter(|known| *known == kind).count()

@@ -204,6 +204,7 @@ async fn refused_capture_holds_order_until_it_is_repeated() {
             .wait_for_books("captured: captured=5000 allocated=5000")
             .await;
         payer.wait_for_attention(&[]).await;
+        payer.wait_for_audit_count("payment_captured", 1).await;
         payer.assert_status("delivered", "captured").await;
     };
     futures::join!(before, after);
