@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Decimal, DisputeStage, Money, PaymentId, TransactionId, UnitsError, WebhookProvider,
-    status::string_enum,
+    Balance, Decimal, DisputeStage, Money, PaymentId, Transaction, TransactionId, UnitsError,
+    WebhookProvider, status::string_enum,
 };
 use settings::{Environment, SettingError};
 
@@ -112,4 +112,39 @@ pub struct PaymentInfo {
     /// The stage of the dispute, if the customer disputes the payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dispute: Option<DisputeStage>,
+}
+
+impl PaymentInfo {
+    /// Returns the payment with the amounts and the dispute of all transactions of its order.
+    /// Amounts that add nothing to `amount` and `status` are left out.
+    #[must_use]
+    pub fn with_transactions(self, transactions: &[Transaction], total: Money) -> Self {
+        let currency = total.currency();
+        let sum = |amount: fn(&Balance) -> i64| -> i64 {
+            transactions
+                .iter()
+                .filter(|transaction| transaction.currency == currency)
+                .map(|transaction| amount(&transaction.balance))
+                .sum()
+        };
+        let captured = sum(|balance| balance.captured);
+        let decimal = |minor: i64| Decimal::new(minor, currency.exponent());
+        let part = |minor: i64| {
+            Some(minor)
+                .filter(|minor| *minor > 0 && *minor != captured)
+                .map(decimal)
+        };
+        Self {
+            captured: Some(captured)
+                .filter(|captured| *captured > 0 && *captured != total.minor())
+                .map(decimal),
+            refunded: part(sum(|balance| balance.refunded)),
+            due: part(sum(|balance| balance.due)),
+            dispute: transactions
+                .iter()
+                .filter_map(|transaction| transaction.balance.dispute)
+                .max(),
+            ..self
+        }
+    }
 }

@@ -342,9 +342,10 @@ fn checkout(kind: SampleKind, facts: &Facts<'_>, units: i64) -> Value {
         SampleKind::DisputeLost => "dispute_lost",
     };
     // Each sample of a paid payment is the same capture.
-    let action = match kind {
-        SampleKind::Paid => facts.transaction_id.as_str(),
-        _ => facts.event_id,
+    let action = if kind == SampleKind::Paid {
+        facts.transaction_id.as_str()
+    } else {
+        facts.event_id
     };
     let mut data = json!({
         "id": facts.transaction_id, "action_id": format!("act_{action}"), "amount": units,

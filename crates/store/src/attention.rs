@@ -91,7 +91,7 @@ async fn read(
             union all
             select payment_id, 'refund_due', due from concerned where due > 0 and (
                 -- The provider cannot refund it, a refund failed, or its result is missing for days.
-                updated_at < now() - interval '3 days' or exists (
+                status = 'refund_due' or updated_at < now() - interval '3 days' or exists (
                     select from payment_movements as movement where movement.payment_id = concerned.payment_id
                         and movement.kind in ('refund_by_hand', 'refund_failed', 'refund_reversed')))
             union all

@@ -4,10 +4,15 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgPool;
 
-use crate::{Error, convert::to_i32, error::SqlxResultExt, pool};
+use crate::{
+    Error,
+    convert::{to_i32, to_json},
+    error::SqlxResultExt,
+    ledger, pool,
+};
 use domain::{
-    AuditEventType, NotificationKind, OrderId, PaymentEvent, PaymentEventKind, PaymentStatus,
-    Transaction, TransactionId,
+    AuditEventType, Currency, Money, NotificationKind, OrderId, PaymentEvent, PaymentEventKind,
+    PaymentInfo, PaymentStatus, Transaction, TransactionId,
 };
 
 /// The state of the order that an event belongs to.
@@ -105,7 +110,7 @@ pub async fn append(
     } = late;
     let mut transaction = pool::begin(pool).await?;
     let row = sqlx::query!(
-        "select is_running, last_seq, payment_json from orders where id = $1 for update",
+        "select is_running, last_seq, payment_json, total_amount, currency from orders where id = $1 for update",
         order_id.as_str()
     );
     let row = row
@@ -132,30 +137,31 @@ pub async fn append(
         .for_operation("find the audit event")?
         == Some(true);
     let before = row.payment_json.clone();
+    let total = row
+        .currency
+        .and_then(|code| Currency::parse(&code).ok())
+        .zip(row.total_amount)
+        .and_then(|(currency, total)| Money::from_minor(total, currency).ok());
+    let own = row
+        .payment_json
+        .clone()
+        .and_then(|payment| serde_json::from_value::<PaymentInfo>(payment).ok())
+        .zip(total);
     let mut payment = row.payment_json;
-    let own = payment
-        .as_mut()
-        .and_then(Value::as_object_mut)
-        .zip(money)
-        .filter(|(payment, money)| {
-            payment.get("payment_id").and_then(Value::as_str) == Some(money.payment_id.as_str())
-        });
-    if let Some((own, money)) = own {
-        // The order's own refund, which its audit log has. A refund that the provider only had
-        // accepted is still `refunding` here.
-        let is_recorded =
-            own.get("status").and_then(Value::as_str) == Some(PaymentStatus::Refunded.as_str());
-        let requested = money.balance.refund_all && !money.balance.by_hand && is_recorded;
-        if requested && matches!(event.kind, PaymentEventKind::Refunded { .. }) {
-            return Ok(Appended::Known);
+    if let Some((mut own, total)) = own {
+        let transactions = ledger::list_in(&mut transaction, order_id).await?;
+        let money = money.filter(|money| money.payment_id == own.payment_id);
+        if let Some(money) = money {
+            // The order's own refund, which its audit log has. A refund that the provider only had
+            // accepted is still `refunding` here.
+            let is_recorded = own.status == PaymentStatus::Refunded;
+            let requested = money.balance.refund_all && !money.balance.by_hand && is_recorded;
+            if requested && matches!(event.kind, PaymentEventKind::Refunded { .. }) {
+                return Ok(Appended::Known);
+            }
+            own.status = money.balance.status(true);
         }
-        own.insert(
-            "status".to_owned(),
-            money.balance.status(true).as_str().into(),
-        );
-        if let Some(stage) = money.balance.dispute {
-            own.insert("dispute".to_owned(), stage.as_str().into());
-        }
+        payment = Some(to_json(&own.with_transactions(&transactions, total))?);
     }
     if known {
         return Ok(Appended::Written);

@@ -131,6 +131,14 @@ pub async fn list_by_order(
     rows::list_by_order(&mut connection, order_id).await
 }
 
+/// Reads the transactions of an order in the caller's transaction, oldest first.
+pub(crate) async fn list_in(
+    connection: &mut sqlx::PgConnection,
+    order_id: &domain::OrderId,
+) -> Result<Vec<Transaction>, Error> {
+    rows::list_by_order(connection, order_id).await
+}
+
 /// Finds a transaction by its id at the provider; by its id alone if `provider` is `None`.
 #[tracing::instrument(name = "store.ledger.find", skip_all)]
 pub async fn find(

@@ -432,7 +432,9 @@ async fn adyen_review_holds_order_until_its_decision() {
             .send(&payer.adyen("MANUAL_REVIEW_REJECT", "true", TOTAL))
             .await;
         // The decision is a warning, which holds the order as well.
-        payer.wait_for_attention(&["fraud_warning 50.00"]).await;
+        payer
+            .wait_for_attention(&["fraud_warning 50.00", "review_open 50.00"])
+            .await;
         payer.wait_for_hold().await;
         payer.post("signals/reject").await;
         payer.wait_for_end("cancelled").await;

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::{
     Adyen, Checkout, Entry, NOTHING, PAYING, Square, Standard, Stripe, TOTAL, audit_payloads,
-    cancel, count_audit_events, create_order, expect_end, intent_of, ledger_of, order_of,
-    post_stripe, report, run_cases, start_order, start_shop, wait_for_audit_event, work_list_about,
-    work_list_of,
+    cancel, count_audit_events, create_order, expect_end, intent_of, ledger_of, list_audit_kinds,
+    order_of, post_stripe, report, run_cases, start_order, start_shop, wait_for_audit_event,
+    work_list_about, work_list_of,
 };
 use crate::{
     api::ApiResponse,
@@ -119,7 +119,7 @@ async fn late_event_of_confirmed_payment_is_known() {
             ledger_of(&harness, &transaction_id).await,
             [Entry::paid("external", &id, 5_000)]
         );
-        let before = harness.audit_event_types(&id).await;
+        let before = list_audit_kinds(&harness, &id).await;
         let kind = (provider, Paid);
         for order in [id.as_str(), "an-order-of-nobody"] {
             assert_eq!(
@@ -134,7 +134,7 @@ async fn late_event_of_confirmed_payment_is_known() {
             ledger_of(&harness, &transaction_id).await,
             [Entry::paid(provider, &id, 5_000)]
         );
-        assert_eq!(harness.audit_event_types(&id).await, before, "{provider}");
+        assert_eq!(list_audit_kinds(&harness, &id).await, before, "{provider}");
         assert_eq!(work_list_of(&harness, &id).await, NOTHING, "{provider}");
     };
     run_cases(PAYING.map(of_provider)).await;
@@ -158,7 +158,7 @@ async fn event_of_refunded_payment_requests_no_refund() {
             .expect_status(200);
         wait_for_audit_event(&harness, &id, "payment_refunded").await;
         cancel(&harness, &id).await;
-        let before = harness.audit_event_types(&id).await;
+        let before = list_audit_kinds(&harness, &id).await;
         let movements = harness.provider_movements(&id).await;
         let kind = (provider, Paid);
         assert_eq!(
@@ -170,7 +170,7 @@ async fn event_of_refunded_payment_requests_no_refund() {
             ledger_of(&harness, &transaction_id).await,
             [Entry::paid(provider, &id, 5_000).with_refunded(5_000)]
         );
-        assert_eq!(harness.audit_event_types(&id).await, before, "{provider}");
+        assert_eq!(list_audit_kinds(&harness, &id).await, before, "{provider}");
         assert_eq!(
             harness.provider_movements(&id).await,
             movements,
@@ -186,7 +186,7 @@ async fn event_of_refunded_payment_requests_no_refund() {
         report(&harness, kind, &id, &transaction_id, TOTAL).await;
         harness.wait_for_status(&id, "preparing").await;
         cancel(&harness, &id).await;
-        let before = harness.audit_event_types(&id).await;
+        let before = list_audit_kinds(&harness, &id).await;
         let due = [format!("refund_due 50.00 {transaction_id}")];
         assert_eq!(work_list_of(&harness, &id).await, due, "{provider}");
         let outcome = match provider {
@@ -208,7 +208,7 @@ async fn event_of_refunded_payment_requests_no_refund() {
             ledger_of(&harness, &transaction_id).await,
             [Entry::paid(provider, &id, 5_000).with_due(5_000)]
         );
-        assert_eq!(harness.audit_event_types(&id).await, before, "{provider}");
+        assert_eq!(list_audit_kinds(&harness, &id).await, before, "{provider}");
         assert_eq!(work_list_of(&harness, &id).await, due, "{provider}");
     };
     run_cases(PAYING.map(confirmed)).await;
@@ -231,7 +231,8 @@ async fn success_event_after_provider_refund_is_known() {
             "recorded",
             "{provider}"
         );
-        let before = harness.audit_event_types(&id).await;
+        wait_for_audit_event(&harness, &id, "payment_refund_reported").await;
+        let before = list_audit_kinds(&harness, &id).await;
         let kind = if provider == Adyen { Captured } else { Paid };
         let outcome = match provider {
             Stripe => {
@@ -250,7 +251,7 @@ async fn success_event_after_provider_refund_is_known() {
             ledger_of(&harness, &transaction_id).await,
             [Entry::paid(provider, &id, 5_000).with_refunded(5_000)]
         );
-        assert_eq!(harness.audit_event_types(&id).await, before, "{provider}");
+        assert_eq!(list_audit_kinds(&harness, &id).await, before, "{provider}");
         assert_eq!(work_list_of(&harness, &id).await, NOTHING, "{provider}");
     };
     run_cases(PAYING.map(of_provider)).await;
@@ -549,7 +550,7 @@ async fn stripe_refunds_cancelled_order_once() {
     );
     harness.wait_for_status(&id, "preparing").await;
     cancel(&harness, &id).await;
-    let before = harness.audit_event_types(&id).await;
+    let before = list_audit_kinds(&harness, &id).await;
     let session = json!({
         "id": format!("cs_{id}"), "payment_intent": intent, "payment_status": "paid",
         "amount_total": 5_000, "currency": "usd", "client_reference_id": id,
@@ -563,7 +564,7 @@ async fn stripe_refunds_cancelled_order_once() {
         ledger_of(&harness, &intent).await,
         [Entry::paid(Stripe, &id, 5_000).with_refunded(5_000)]
     );
-    assert_eq!(harness.audit_event_types(&id).await, before);
+    assert_eq!(list_audit_kinds(&harness, &id).await, before);
     assert_eq!(books.list_refunds().await.len(), 1);
     assert_eq!(work_list_of(&harness, &id).await, NOTHING);
     harness.assert_invariants().await;

@@ -163,11 +163,7 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
             [Field("proceeds", json!({"type": "boolean"}), json!(true))],
         ),
         AuditEventType::PaymentRequested => payment_requested(types),
-        AuditEventType::PaymentCaptured => payment(
-            "The payment provider captured the payment.",
-            types,
-            "captured",
-        ),
+        AuditEventType::PaymentCaptured => payment_captured(types),
         AuditEventType::PaymentAccepted => fields(
             "A confirmation with the expected amount arrived. The payment is recorded next.",
             [
@@ -465,6 +461,21 @@ fn payment_requested(types: &mut SchemaRegistry) -> Payload {
     );
     requested.schema["properties"]["transaction_id"] = types.schema_of::<TransactionId>();
     requested
+}
+
+/// Describes a capture: of our own charge, or a later capture that the provider reports.
+fn payment_captured(types: &mut SchemaRegistry) -> Payload {
+    let charged = payment(
+        "The payment provider captured the payment. A payload with `event_id` reports a later capture of a known payment.",
+        types,
+        "captured",
+    );
+    let amount = Field("amount", types.schema_of::<Decimal>(), json!(40));
+    let reported = payment_event("", types, [amount]);
+    Payload {
+        schema: json!({"anyOf": [charged.schema, reported.schema]}),
+        ..charged
+    }
 }
 
 /// Describes a declined payment: the order fails, or compensation found that nothing was captured.

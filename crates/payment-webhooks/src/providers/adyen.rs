@@ -287,9 +287,6 @@ impl Item {
             ("AUTHORISATION", Ok(Kind::Authorised { .. })) if self.is_reviewed => {
                 Some(("review", self.warning(PaymentWarning::ReviewOpened)))
             }
-            ("MANUAL_REVIEW_REJECT", Ok(_)) => {
-                Some(("review", self.warning(PaymentWarning::ReviewClosed)))
-            }
             _ => None,
         }
     }

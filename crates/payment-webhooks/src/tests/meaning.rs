@@ -730,13 +730,7 @@ fn rejected_review_at_adyen_is_a_fraud_warning() {
         .into_iter()
         .map(|event| event.kind)
         .collect();
-    assert_eq!(
-        kinds,
-        [
-            warning(PaymentWarning::Fraud, "P1"),
-            warning(PaymentWarning::ReviewClosed, "P1")
-        ]
-    );
+    assert_eq!(kinds, [warning(PaymentWarning::Fraud, "P1")]);
 }
 
 #[test]

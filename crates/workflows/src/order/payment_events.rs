@@ -117,11 +117,13 @@ async fn apply_recorded_event(
         if let Some(transaction) = transaction {
             order.note_transaction(*transaction, now);
         }
-        let entry = match outcome {
+        let entry = if outcome != WebhookOutcome::Known {
+            event.audit_entry()
+        } else if order.state.payment != before {
             // A later capture of a known payment: one number of the audit log has one state.
-            WebhookOutcome::Known if order.state.payment != before => event.capture_entry(),
-            WebhookOutcome::Known => None,
-            _ => event.audit_entry(),
+            event.capture_entry()
+        } else {
+            None
         };
         let is_running = order.state.is_running();
         if let Some((kind, payload)) = entry.clone().filter(|_| is_running) {
@@ -279,7 +281,19 @@ impl OrderWorkflow {
                     own.dispute = Some(*stage);
                 }
             }
-            _ => {}
+            PaymentEventKind::AttemptFailed { .. }
+            | PaymentEventKind::CaptureFailed { .. }
+            | PaymentEventKind::Processing
+            | PaymentEventKind::Refunded { .. }
+            | PaymentEventKind::RefundFailed { .. }
+            | PaymentEventKind::Returned { .. }
+            | PaymentEventKind::Disputed { .. }
+            | PaymentEventKind::Warning { .. }
+            | PaymentEventKind::CompletedUnpaid { .. }
+            | PaymentEventKind::Unconfirmed { .. }
+            | PaymentEventKind::Ignored { .. }
+            | PaymentEventKind::Unreadable { .. }
+            | PaymentEventKind::Resolved { .. } => {}
         }
         // With a ledger, the audit event follows the change of the ledger, so that one number of
         // the audit log has one state.

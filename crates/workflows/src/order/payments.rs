@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use super::OrderWorkflow;
 use contract::{PaymentConfirmation, UpdateOutcome};
 use domain::{
-    Balance, CaptureMode, Concern, Decimal, HoldOnDispute, Movement, Order, PaymentEvent,
-    PaymentId, PaymentInfo, PaymentStatus, Transaction, TransactionId, WaitReason,
+    Balance, CaptureMode, Concern, HoldOnDispute, Movement, Order, PaymentEvent, PaymentId,
+    PaymentInfo, PaymentStatus, Transaction, TransactionId, WaitReason,
 };
 
 /// The phase of an order's payment.
@@ -302,23 +302,12 @@ impl OrderWorkflow {
             })
             .or(transactions.last());
         let Some(shown) = shown else { return };
-        let sum = |amount: fn(&Balance) -> i64| -> i64 {
-            transactions
-                .iter()
-                .filter(|transaction| transaction.currency == order.currency)
-                .map(|transaction| amount(&transaction.balance))
-                .sum()
-        };
-        let decimal = |minor: i64| Decimal::new(minor, order.currency.exponent());
-        let captured = sum(|balance| balance.captured);
-        let status = match shown.balance.status(true) {
-            // A part of the total is not a payment yet.
-            PaymentStatus::Captured if self.payments.awaited().is_some() && !self.is_covered() => {
-                PaymentStatus::Pending
-            }
-            status => status,
-        };
-        let is_plain = captured == order.total.minor() || captured == 0;
+        let mut status = shown.balance.status(true);
+        let is_part = self.payments.awaited().is_some() && !self.is_covered();
+        // A part of the total is not a payment yet.
+        if status == PaymentStatus::Captured && is_part {
+            status = PaymentStatus::Pending;
+        }
         let info = PaymentInfo {
             payment_id: shown.payment_id.clone(),
             transaction_id: shown.transaction_id.clone(),
@@ -326,18 +315,12 @@ impl OrderWorkflow {
             payment_method: shown.payment_method.clone(),
             status,
             timestamp: now,
-            captured: (!is_plain).then(|| decimal(captured)),
-            refunded: Some(sum(|balance| balance.refunded))
-                .filter(|refunded| *refunded > 0 && *refunded != captured)
-                .map(decimal),
-            due: Some(sum(|balance| balance.due))
-                .filter(|due| *due > 0 && *due != captured)
-                .map(decimal),
-            dispute: transactions
-                .iter()
-                .filter_map(|transaction| transaction.balance.dispute)
-                .max(),
-        };
+            captured: None,
+            refunded: None,
+            due: None,
+            dispute: None,
+        }
+        .with_transactions(transactions, order.total);
         let is_same = self.state.payment.as_ref().is_some_and(|known| {
             PaymentInfo {
                 timestamp: now,
