@@ -563,7 +563,7 @@ async fn transactions_add_up_and_excess_is_due() {
     // A gift card and a card.
     let split = async |(first, second): (WebhookProvider, WebhookProvider)| {
         let id = create_order(&harness).await;
-        let names = [first, second].map(|provider| format!("split-{first}-{second}-{provider}"));
+        let names = ["one", "two"].map(|part| format!("split-{first}-{second}-{part}"));
         report(&harness, (first, Paid), &id, &names[0], "20.00").await;
         expect_wait_for_rest(&harness, &id, 20.0).await;
         report(&harness, (second, Paid), &id, &names[1], "30.00").await;
