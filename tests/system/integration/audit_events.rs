@@ -326,7 +326,7 @@ async fn run_ledger_orders(harness: &Harness) {
             policy.shipping_delay = LONG;
         })
     };
-    for id in ["watched", "returned", "uncaptured"] {
+    for id in ["watched", "returned", "uncaptured", "parts"] {
         start_with_policy(harness, id, sample_order(), slow()).await;
         wait_for_audit_event(harness, id, AuditEventType::PaymentRequested).await;
     }
@@ -370,7 +370,15 @@ async fn run_ledger_orders(harness: &Harness) {
             .wait_for_outcome(&adyen.event_id(kind, &authorised, "t"))
             .await;
     }
-    for id in ["watched", "uncaptured"] {
+    let standard = WebhookSender::new(harness, WebhookProvider::Standard);
+    for (transaction, amount) in [("part-1", "40.00"), ("part-2", "59.99")] {
+        let part = standard.payment("parts", transaction, amount);
+        standard.send_event(SampleKind::Paid, &part, "t").await;
+        harness
+            .wait_for_outcome(&standard.event_id(SampleKind::Paid, &part, "t"))
+            .await;
+    }
+    for id in ["watched", "uncaptured", "parts"] {
         assert_eq!(send_request(harness, id, "cancel", json!({})).await, 200);
     }
 }
@@ -408,6 +416,7 @@ async fn every_audit_event_matches_published_schema() {
         "watched",
         "returned",
         "uncaptured",
+        "parts",
     ] {
         harness.wait_for_end(id).await;
         let trail = harness
