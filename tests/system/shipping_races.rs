@@ -129,8 +129,8 @@ async fn deadline_during_recall_ships_nothing() {
 #[tokio::test]
 async fn cancel_is_decided_while_preparation_fails() {
     let harness = Harness::start().await;
-    let mut lock = harness.pool.begin().await.unwrap();
-    sqlx::raw_sql("lock table shipments in share row exclusive mode")
+    let mut lock = harness.pool.acquire().await.unwrap();
+    sqlx::raw_sql("begin; lock table shipments in share row exclusive mode")
         .execute(&mut *lock)
         .await
         .unwrap();
@@ -154,7 +154,8 @@ async fn cancel_is_decided_while_preparation_fails() {
             .expect_status(200)["status"],
         "cancelled"
     );
-    lock.rollback().await.unwrap();
+    sqlx::raw_sql("rollback").execute(&mut *lock).await.unwrap();
+    drop(lock);
     harness.wait_for_end("parcel-race-3").await;
     assert_nothing_shipped(&harness, "parcel-race-3").await;
 }

@@ -49,10 +49,8 @@ pub async fn apply_event(
 ) -> Result<Option<StoredTransaction>, Error> {
     let ids = ids_of(event);
     // An operator names the payment, which can be of a provider without webhook events.
-    let resolved = match event.kind {
-        PaymentEventKind::Resolved { .. } => event.payment_id.as_ref(),
-        _ => None,
-    };
+    let is_decision = matches!(event.kind, PaymentEventKind::Resolved { .. });
+    let resolved = event.payment_id.as_ref().filter(|_| is_decision);
     if ids.is_empty() && resolved.is_none() {
         return Ok(None);
     }

@@ -256,7 +256,10 @@ async fn payment_without_event_is_found_before_timeout() {
         let intent = books.create_paid_intent(5_000, "usd", &id).await;
         expect_end(&harness, &id, "delivered").await;
         let expected = Entry::paid(Stripe, &id, 5_000);
-        assert_eq!(ledger_of(&harness, &intent).await, [expected.clone()]);
+        assert_eq!(
+            ledger_of(&harness, &intent).await,
+            std::slice::from_ref(&expected)
+        );
         let confirmed = audit_payloads(&harness, &id, "payment_confirmed").await;
         assert_eq!(confirmed.len(), 1, "{confirmed:?}");
         assert_eq!(confirmed[0]["source"], "lookup");
