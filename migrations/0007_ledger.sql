@@ -1,4 +1,5 @@
 -- The ledger: each row of `payments` becomes a transaction with a balance, and each fact about it a movement.
+-- The updates and the indexes block writes to `payments` for seconds per million rows; workers retry their writes.
 -- Safe while the previous release runs: it ignores the new columns, and rows that it writes have no movements until the
 -- next release touches them.
 

@@ -91,7 +91,8 @@ impl Drop for Harness {
         if std::thread::panicking() {
             let log =
                 std::fs::read_to_string(self.folder.path().join("worker.log")).unwrap_or_default();
-            let lines: Vec<_> = log.lines().collect();
+            // The frames of a panic's backtrace would hide its message.
+            let lines: Vec<_> = log.lines().filter(|line| !line.starts_with("  ")).collect();
             eprintln!(
                 "the end of the worker's log:\n{}",
                 lines[lines.len().saturating_sub(80)..].join("\n")

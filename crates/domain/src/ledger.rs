@@ -28,11 +28,11 @@ string_enum! {
         Captured => "captured",
         /// The sum of all captures so far.
         CapturedTotal => "captured_total",
-        /// A capture failed for good.
+        /// A capture failed permanently.
         CaptureFailed => "capture_failed",
         /// The request for a capture was refused and can be repeated.
         CaptureRefused => "capture_refused",
-        /// What is not captured is never captured.
+        /// The provider never captures the rest.
         Voided => "voided",
         /// The money must be paid back until this sum is refunded; without an amount, all of it.
         RefundRequested => "refund_requested",
@@ -123,7 +123,7 @@ pub struct Balance {
     pub ended: bool,
     pub returned: bool,
     pub dispute: Option<DisputeStage>,
-    /// What a person must look at, with the amount. Money that is due or unmatched is not included.
+    /// The amounts that a person must look at. Money that is due or unmatched is not included.
     pub concerns: BTreeMap<Concern, i64>,
 }
 
@@ -295,7 +295,7 @@ pub struct Transaction {
     /// The value of `payments.provider`.
     pub provider: String,
     pub currency: Currency,
-    /// What the payment was requested or first reported with, in minor units.
+    /// The requested or first reported amount, in minor units.
     #[serde(default)]
     pub amount: i64,
     pub payment_method: Option<String>,
@@ -445,7 +445,7 @@ impl<'a> Facts<'a> {
         let failed = self.failed(MovementKind::RefundFailed, MovementKind::Refunded, captured);
         let reversed = self.sum(MovementKind::RefundReversed, captured);
         let single = self.sum(MovementKind::Refunded, captured) - failed.named;
-        // The sums can include failed refunds that have no movement of their own.
+        // The sums can include failed refunds without a separate movement.
         let total = self
             .largest(MovementKind::RefundedTotal)
             .saturating_sub(failed.named)

@@ -34,7 +34,7 @@ string_enum! {
 }
 
 string_enum! {
-    /// What an open order waits for.
+    /// The reason why an open order waits.
     WaitReason {
         /// A payment of the total.
         Payment => "payment",
@@ -47,7 +47,7 @@ string_enum! {
     }
 }
 
-/// What an open order waits for, and until when.
+/// The wait of an open order: its reason and its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitingFor {
     pub reason: WaitReason,

@@ -321,7 +321,7 @@ response_types! {
         dispute [when_set]: Option<DisputeStage>,
     }
 
-    /// What an open order waits for, and until when.
+    /// The wait of an open order: its reason and its end.
     WaitingFor as "WaitingFor" {
         reason: WaitReason,
         /// The end of the wait. `null`: only a decision ends it.
@@ -356,7 +356,7 @@ response_types! {
         is_running: bool,
         review: Option<ReviewDecision>,
         payment_info: Option<PaymentInfo>,
-        /// What the order waits for. Absent if it does not wait for money or for a decision about it.
+        /// The order's wait for money, or for a decision about it. Absent if the order does not wait.
         waiting_for [when_set]: Option<WaitingFor>,
         shipment_info: Option<ShipmentInfo>,
         estimated_delivery: Option<DateTime<Utc>>,

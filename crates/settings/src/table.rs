@@ -156,13 +156,13 @@ settings! {
             .default("auto");
         PAYMENT_TIMEOUT("Longest wait for a payment confirmation.", Duration, ORDERS)
             .default("24h");
-        PAYMENT_PROCESSING_TIMEOUT("Longest wait for a slow payment method, such as a bank debit, that the provider is processing.", Duration, ORDERS)
+        PAYMENT_PROCESSING_TIMEOUT("Longest wait for a slow payment method, such as a bank debit.", Duration, ORDERS)
             .default("14d");
         PAYMENT_PARTIAL("Payment below the total: wait for the rest, or refund it.", Choice(&["collect", "refund"]), ORDERS)
             .default("collect");
         CAPTURE("Time of the capture: with the payment, or after dispatch.", Choice(&["immediate", "on_dispatch"]), ORDERS)
             .default("immediate");
-        HOLD_ON_DISPUTE("Hold an order before dispatch when its payment is disputed or the provider warns of fraud.", Choice(&["on", "off"]), ORDERS)
+        HOLD_ON_DISPUTE("Hold an order before dispatch when its payment is disputed or suspicious.", Choice(&["on", "off"]), ORDERS)
             .default("on");
         PAYMENT_RETRY_FOR("Time to retry a charge while the provider is down.", Duration, ORDERS)
             .default("10m");

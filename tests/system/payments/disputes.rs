@@ -14,7 +14,7 @@ const BEFORE_DISPATCH: &[(&str, &str)] = &[("SHIPPING_DELAY", "10m")];
 
 type Report = fn(&Payer<'_>) -> Raw;
 
-/// Sequences of states of one dispute in a provider's words, with the state that must remain and
+/// Sequences of states of one dispute in a provider's vocabulary, with the state that must remain and
 /// the entries of the work list.
 const SEQUENCES: &[(WebhookProvider, &[&str], &str, &[&str])] = &[
     // PAY-36: the end is reported before the begin.

@@ -418,7 +418,7 @@ impl<'a> Payer<'a> {
         }
     }
 
-    /// A capture failed for good.
+    /// A capture failed permanently.
     pub(super) fn fails_capture(&self) -> Raw {
         match self.provider {
             Adyen => self.adyen("CAPTURE_FAILED", "true", TOTAL),
@@ -474,7 +474,7 @@ impl<'a> Payer<'a> {
         )
     }
 
-    /// The provider's word for an open dispute.
+    /// The provider's name of an open dispute.
     pub(super) fn opened(&self) -> &'static str {
         match self.provider {
             Stripe => "needs_response",

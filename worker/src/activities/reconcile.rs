@@ -94,7 +94,7 @@ fn compare(payment: &FoundPayment, ours: Option<&Transaction>) -> Vec<ReconcileD
     .collect()
 }
 
-/// Returns the event that tells the ledger what it does not have.
+/// Returns the event for the money that the ledger does not have.
 fn lost_event(provider: WebhookProvider, payment: &FoundPayment) -> PaymentEvent {
     PaymentEvent {
         provider,

@@ -463,7 +463,7 @@ fn payment_requested(types: &mut SchemaRegistry) -> Payload {
     requested
 }
 
-/// Describes a capture: of our own charge, or a later capture that the provider reports.
+/// Describes the capture of a charge, or a later capture that the provider reports.
 fn payment_captured(types: &mut SchemaRegistry) -> Payload {
     let charged = payment(
         "The payment provider captured the payment. A payload with `event_id` reports a later capture of a known payment.",

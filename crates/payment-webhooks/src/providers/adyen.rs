@@ -253,7 +253,7 @@ impl Item {
             ("OFFER_CLOSED", true) => voided("offer_closed"),
             // Only unsigned fields would tell the two apart. With an amount, it can be a refund.
             ("CANCEL_OR_REFUND", true) if has_no_amount => voided("cancelled_or_refunded"),
-            // A refund to a card that is not about a payment of ours.
+            // A refund to a card that is not about one of our payments.
             ("REFUND_WITH_DATA", _) if self.original_reference.is_empty() => self.ignored(),
             ("CANCEL_OR_REFUND" | "REFUND" | "REFUND_WITH_DATA", true) => Kind::Refunded {
                 amount: self.read_money()?,
