@@ -3,7 +3,10 @@
 
 use std::{
     path::PathBuf,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -14,7 +17,7 @@ use temporalio_client::{
 use url::Url;
 
 use crate::shared_servers::shared_servers;
-use devstack::{Process, Readiness, guard::GuardOptions, ports};
+use devstack::{Process, Progress, Readiness, guard::GuardOptions, ports};
 use domain::OrderId;
 use store::PgPool;
 use workflows::OrderWorkflow;
@@ -29,7 +32,7 @@ pub(crate) struct Harness {
     /// The addresses of the metrics of the API and of the worker.
     pub(crate) metrics_urls: [String; 2],
     pub(crate) pool: PgPool,
-    pub(crate) worker: Process,
+    pub(crate) worker: Arc<Process>,
     pub(crate) api: Process,
     pub(crate) http: reqwest::Client,
     pub(crate) temporal_address: String,
@@ -163,6 +166,12 @@ impl Harness {
         };
         let metrics_urls = [&metrics, &health].map(|address| format!("http://{address}/metrics"));
         let (worker, api) = futures::join!(start("worker", health), start("api", http.clone()));
+        let worker = Arc::new(worker);
+        // As in the local stack and in a deployment, a worker that crashes is restarted.
+        tokio::spawn(devstack::keep_running(
+            Arc::clone(&worker),
+            Progress::stderr(),
+        ));
         Self {
             url: format!("http://{http}"),
             metrics_urls,

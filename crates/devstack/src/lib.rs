@@ -19,7 +19,7 @@ mod tests;
 pub mod toolchain;
 
 pub use ports::Port;
-pub use process::{Process, guard, readiness::Readiness};
+pub use process::{Process, guard, readiness::Readiness, restarter::keep_running};
 pub use progress::Progress;
 pub use service::{
     mail::{Mail, MailOptions},

@@ -16,7 +16,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const HEALTHY: Duration = Duration::from_secs(30);
 
 /// Supervises one service until the task is aborted.
-pub(crate) async fn keep_running(service: Arc<Process>, progress: Progress) {
+pub async fn keep_running(service: Arc<Process>, progress: Progress) {
     let mut pause = FIRST_PAUSE;
     loop {
         let since = Instant::now();
