@@ -1,6 +1,6 @@
 //! Concerns: the reasons why money needs a person, with the next step for each.
 
-use crate::{MovementKind, status::string_enum};
+use crate::{EXTERNAL, MovementKind, status::string_enum};
 
 string_enum! {
     /// The reason of an entry in the work list.
@@ -119,7 +119,7 @@ impl Concern {
     /// Returns the operator's next step in plain English, with the commands for it.
     pub fn next_step(self, subject: ConcernSubject<'_>) -> String {
         let provider = match subject.provider {
-            "external" => "the provider",
+            EXTERNAL => "the provider",
             provider => provider,
         };
         let payment = subject.transaction_id.unwrap_or("the payment");

@@ -107,6 +107,13 @@ identifier!(
     /// The idempotency key of one payment. It pays for one order, once.
     PaymentId, 160, visible, "^[!-~]+$", "visible ASCII characters without spaces"
 );
+impl PaymentId {
+    /// Returns the id of a payment for which the order names none. It has at most 139 characters: the
+    /// longest provider has 10, the longest transaction id 128.
+    pub fn of_transaction(provider: &str, transaction_id: &TransactionId) -> Self {
+        Self(format!("{provider}:{transaction_id}"))
+    }
+}
 identifier!(
     /// The payment provider's id of a transaction.
     TransactionId, 128, visible, "^[!-~]+$", "visible ASCII characters without spaces"

@@ -40,7 +40,7 @@ pub use order_state::{
     Failure, FailureCode, OrderState, ReviewDecision, TransitionError, VERSIONS_PER_HISTORY_EVENT,
     WaitReason, WaitingFor,
 };
-pub use payment::{ChargeError, ChargeProvider, PaymentInfo, PaymentStatus};
+pub use payment::{ChargeError, ChargeProvider, EXTERNAL, PaymentInfo, PaymentStatus};
 pub use payment_event::{
     DisputeStage, PaymentEvent, PaymentEventKind, PaymentWarning, WebhookOutcome, WebhookProvider,
 };

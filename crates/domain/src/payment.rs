@@ -91,6 +91,10 @@ pub enum ChargeError {
     Amount,
 }
 
+/// The value of `payments.provider` for a payment that a caller confirmed through the API. Its
+/// provider is unknown until a webhook event reports the same transaction.
+pub const EXTERNAL: &str = "external";
+
 /// The payment of an order, as in responses.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PaymentInfo {

@@ -13,10 +13,11 @@ mod stripe;
 mod tests;
 
 pub use adyen::Adyen;
+pub use domain::EXTERNAL;
 pub use provider::{
     Capture, CaptureRequest, Charge, ChargeRequest, FoundPayment, OutcomeUnknown, Past,
     PaymentProvider, ProviderCall, Refund, RefundRequest,
 };
-pub use providers::{EXTERNAL, Providers};
+pub use providers::Providers;
 pub use settings::{AdyenSettings, ChargingSettings, ProviderSettings, StripeSettings};
 pub use stripe::Stripe;

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use crate::PaymentProvider;
-
-/// The provider of a payment that another gateway captured and confirmed through the API.
-pub const EXTERNAL: &str = "external";
+use domain::EXTERNAL;
 
 /// A provider without an adapter. An operator must act for its payments.
 struct NoAdapter;

@@ -87,17 +87,15 @@ pub async fn request_refund(
     known: Option<&Transaction>,
 ) -> Result<Option<Transaction>, Error> {
     let mut transaction = pool::begin(pool).await?;
-    let mut row = match rows::lock_by_payment_id(&mut transaction, payment_id).await? {
-        Some(row) => row,
-        None => match known {
-            None => return Ok(None),
-            Some(known) => {
-                rows::restore(&mut transaction, order_id, known).await?;
-                let restored = rows::lock_by_payment_id(&mut transaction, payment_id).await?;
-                let Some(row) = restored else { return Ok(None) };
-                row
-            }
-        },
+    let found = match (
+        rows::lock_by_payment_id(&mut transaction, payment_id).await?,
+        known,
+    ) {
+        (None, Some(known)) => rows::restore(&mut transaction, order_id, known).await?,
+        (found, _) => found,
+    };
+    let Some(mut row) = found else {
+        return Ok(None);
     };
     if row.order_id.as_ref().is_some_and(|of| of != order_id) {
         return Ok(None);

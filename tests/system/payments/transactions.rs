@@ -15,6 +15,7 @@ use crate::{
     settlements::WebhookSender,
     stripe::localstripe::{API_KEY, Localstripe},
 };
+use domain::WebhookProvider;
 use payment_webhooks::SampleKind::{Captured, Paid, Refunded};
 
 async fn confirm(harness: &Harness, id: &str, transaction_id: &str, amount: f64) -> ApiResponse {
@@ -189,20 +190,7 @@ async fn event_of_refunded_payment_requests_no_refund() {
         let before = list_audit_kinds(&harness, &id).await;
         let due = [format!("refund_due 50.00 {transaction_id}")];
         assert_eq!(work_list_of(&harness, &id).await, due, "{provider}");
-        let outcome = match provider {
-            Stripe => {
-                let session = json!({
-                    "id": format!("cs_{transaction_id}"), "payment_intent": transaction_id,
-                    "payment_status": "paid", "amount_total": 5_000, "currency": "usd",
-                    "client_reference_id": id,
-                });
-                let event_id = format!("evt-session-{id}");
-                post_stripe(&harness, &event_id, "checkout.session.completed", session).await
-            }
-            Adyen => report(&harness, (provider, Captured), &id, &transaction_id, TOTAL).await,
-            // Another amount makes it another event.
-            _ => report(&harness, kind, &id, &transaction_id, "50.0").await,
-        };
+        let outcome = report_again(&harness, provider, &id, &transaction_id).await;
         assert_eq!(outcome, "known", "{provider}");
         assert_eq!(
             ledger_of(&harness, &transaction_id).await,
@@ -214,6 +202,29 @@ async fn event_of_refunded_payment_requests_no_refund() {
     run_cases(PAYING.map(confirmed)).await;
     run_cases(PAYING.map(reported)).await;
     harness.assert_invariants().await;
+}
+
+/// Reports a paid payment once more, in another event about the same money. Returns the outcome.
+async fn report_again(
+    harness: &Harness,
+    provider: WebhookProvider,
+    id: &str,
+    transaction_id: &str,
+) -> String {
+    match provider {
+        Stripe => {
+            let session = json!({
+                "id": format!("cs_{transaction_id}"), "payment_intent": transaction_id,
+                "payment_status": "paid", "amount_total": 5_000, "currency": "usd",
+                "client_reference_id": id,
+            });
+            let event_id = format!("evt-session-{id}");
+            post_stripe(harness, &event_id, "checkout.session.completed", session).await
+        }
+        Adyen => report(harness, (provider, Captured), id, transaction_id, TOTAL).await,
+        // Another spelling of the amount makes it another event.
+        _ => report(harness, (provider, Paid), id, transaction_id, "50.0").await,
+    }
 }
 
 // PAY-06
@@ -233,19 +244,7 @@ async fn success_event_after_provider_refund_is_known() {
         );
         wait_for_audit_event(&harness, &id, "payment_refund_reported").await;
         let before = list_audit_kinds(&harness, &id).await;
-        let kind = if provider == Adyen { Captured } else { Paid };
-        let outcome = match provider {
-            Stripe => {
-                let session = json!({
-                    "id": format!("cs_{transaction_id}"), "payment_intent": transaction_id,
-                    "payment_status": "paid", "amount_total": 5_000, "currency": "usd",
-                    "client_reference_id": id,
-                });
-                let event_id = format!("evt-late-session-{id}");
-                post_stripe(&harness, &event_id, "checkout.session.completed", session).await
-            }
-            _ => report(&harness, (provider, kind), &id, &transaction_id, "50.0").await,
-        };
+        let outcome = report_again(&harness, provider, &id, &transaction_id).await;
         assert_eq!(outcome, "known", "{provider}");
         assert_eq!(
             ledger_of(&harness, &transaction_id).await,

@@ -9,7 +9,8 @@ use tokio::time::timeout;
 use super::refund::{self, RefundError};
 use super::{PAYMENT_ANSWER, projection_of, retryable};
 use domain::{
-    Money, Movement, MovementKind, PaymentEvent, PaymentStatus, Transaction, WebhookProvider,
+    Money, Movement, MovementKind, PaymentEvent, PaymentId, PaymentStatus, Transaction,
+    WebhookProvider,
 };
 use payment_providers::{
     Capture, CaptureRequest, Charge as Answer, ChargeRequest, EXTERNAL, FoundPayment, Past,
@@ -301,7 +302,7 @@ impl OrderActivities {
         let provider = confirmation
             .provider
             .map_or(EXTERNAL, WebhookProvider::as_str);
-        let is_derived = paid.payment_id.as_str() == format!("{provider}:{transaction_id}");
+        let is_derived = paid.payment_id == PaymentId::of_transaction(provider, transaction_id);
         let source = match confirmation.provider {
             Some(_) => PaymentSource::Webhook,
             None => PaymentSource::Api,

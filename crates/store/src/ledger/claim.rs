@@ -11,8 +11,8 @@ use crate::{
     pool,
 };
 use domain::{
-    Money, Movement, MovementKind, OrderId, PaymentEvent, PaymentId, PaymentStatus, Transaction,
-    TransactionId, WebhookProvider,
+    EXTERNAL, Money, Movement, MovementKind, OrderId, PaymentEvent, PaymentId, PaymentStatus,
+    Transaction, TransactionId, WebhookProvider,
 };
 
 /// The first report of a transaction; the column `payments.source`.
@@ -221,8 +221,8 @@ async fn insert_claimed(
 ) -> Result<(rows::Row, bool), Error> {
     let provider = confirmation
         .provider
-        .map_or(rows::EXTERNAL, WebhookProvider::as_str);
-    let derived = derived_payment_id(provider, confirmation.transaction_id)?;
+        .map_or(EXTERNAL, WebhookProvider::as_str);
+    let derived = PaymentId::of_transaction(provider, confirmation.transaction_id);
     let mut in_use = false;
     for payment_id in confirmation.own_payment_id.into_iter().chain([&derived]) {
         let new = NewPayment {
@@ -246,15 +246,6 @@ async fn insert_claimed(
         }
     }
     Err(missing_row())
-}
-
-/// Returns the id of a payment for which the order names none.
-pub(super) fn derived_payment_id(
-    provider: &str,
-    transaction_id: &TransactionId,
-) -> Result<PaymentId, Error> {
-    // A payment id has room for the longest transaction id with the longest provider.
-    PaymentId::parse(&format!("{provider}:{transaction_id}")).map_err(|_| missing_row())
 }
 
 /// A row that was just inserted is missing, for example because another payment has its id.

@@ -5,12 +5,9 @@ use sqlx::PgConnection;
 
 use crate::{Error, error::SqlxResultExt};
 use domain::{
-    Balance, Concern, Currency, Movement, MovementKind, OrderId, PaymentId, PaymentStatus,
-    Transaction, TransactionId, WebhookProvider,
+    Balance, Concern, Currency, EXTERNAL, Movement, MovementKind, OrderId, PaymentId,
+    PaymentStatus, Transaction, TransactionId, WebhookProvider,
 };
-
-/// The provider of a payment that a caller confirmed without naming its provider.
-pub(super) const EXTERNAL: &str = "external";
 
 /// The reference of a refund that a settlement requests, because no order needs the money.
 pub(super) const UNNEEDED: &str = "unneeded";
@@ -332,12 +329,13 @@ async fn store_balance(connection: &mut PgConnection, row: &Row) -> Result<(), E
     .map(|_| ())
 }
 
-/// Inserts the row of an order's transaction that the database has lost.
+/// Inserts the row of an order's transaction that the database has lost, and its amounts as
+/// movements.
 pub(super) async fn restore(
     connection: &mut PgConnection,
     order_id: &OrderId,
     known: &Transaction,
-) -> Result<(), Error> {
+) -> Result<Option<Row>, Error> {
     let balance = &known.balance;
     let amount = balance.captured.max(balance.authorised).max(1);
     sqlx::query!(
@@ -354,24 +352,20 @@ pub(super) async fn restore(
     .execute(&mut *connection)
     .await
     .for_operation("restore the payment")?;
-    for (kind, amount) in [
+    let Some(mut row) = lock_by_payment_id(connection, &known.payment_id).await? else {
+        return Ok(None);
+    };
+    let movements: Vec<_> = [
         (MovementKind::Authorised, balance.authorised),
         (MovementKind::CapturedTotal, balance.captured),
         (MovementKind::RefundedTotal, balance.refunded),
-    ] {
-        if amount > 0 {
-            sqlx::query!(
-                "insert into payment_movements (payment_id, kind, reference, amount) values ($1, $2, 'restored', $3) on conflict do nothing",
-                known.payment_id.as_str(),
-                kind.as_str(),
-                amount,
-            )
-            .execute(&mut *connection)
-            .await
-            .for_operation("restore the movements")?;
-        }
-    }
-    Ok(())
+    ]
+    .into_iter()
+    .filter(|(_, amount)| *amount > 0)
+    .map(|(kind, amount)| Movement::new(kind, "restored", Some(amount)))
+    .collect();
+    add_movements(connection, &mut row, &movements).await?;
+    Ok(Some(row))
 }
 
 pub(super) async fn list_by_order(

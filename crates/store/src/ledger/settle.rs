@@ -4,12 +4,12 @@ use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoredTransaction,
-    claim::{NewPayment, PaymentSource, derived_payment_id, insert, missing_row, stored_movements},
+    claim::{NewPayment, PaymentSource, insert, missing_row, stored_movements},
     ids_of, rows,
 };
 use crate::{Error, error::SqlxResultExt, pool};
 use domain::{
-    Money, Movement, MovementKind, OrderId, OrderStatus, PaymentEvent, TransactionId,
+    Money, Movement, MovementKind, OrderId, OrderStatus, PaymentEvent, PaymentId, TransactionId,
     WebhookProvider,
 };
 
@@ -69,7 +69,7 @@ async fn insert_unmatched(
     unmatched: UnmatchedPayment<'_>,
 ) -> Result<rows::Row, Error> {
     let provider = unmatched.event.provider.as_str();
-    let payment_id = derived_payment_id(provider, unmatched.transaction_id)?;
+    let payment_id = PaymentId::of_transaction(provider, unmatched.transaction_id);
     let new = NewPayment {
         payment_id: &payment_id,
         order_id: unmatched.event.order_id.as_ref().map(OrderId::as_str),
@@ -163,7 +163,7 @@ async fn find_session_of_intent(
         .await
         .for_operation("find the session of an intent")?;
     match sessions.as_slice() {
-        [only] => match domain::PaymentId::parse(only) {
+        [only] => match PaymentId::parse(only) {
             Ok(payment_id) => rows::lock_by_payment_id(connection, &payment_id).await,
             Err(_) => Ok(None),
         },

@@ -339,14 +339,7 @@ impl OrderWorkflow {
         };
         if let Some((code, detail)) = refusal {
             if self.state.is_running() {
-                let payload = json!({
-                    "request": request_name::CONFIRM_PAYMENT,
-                    "code": code,
-                    "status": self.state.status(),
-                    "transaction_id": confirmation.transaction_id,
-                    "amount": confirmation.amount,
-                });
-                self.append_audit_event(AuditEventType::RequestRefused, payload, now);
+                self.audit_refused_payment(&confirmation, code, now);
             }
             return Some(self.refusal(code, detail));
         }

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::OrderWorkflow;
+use super::{OrderWorkflow, request_name};
 use crate::Message;
-use contract::{RefusalCode, UpdateOutcome};
+use contract::{PaymentConfirmation, RefusalCode, UpdateOutcome};
 use domain::AuditEventType;
 
 impl OrderWorkflow {
@@ -35,6 +35,23 @@ impl OrderWorkflow {
             json!({"request": request, "code": code, "status": status}),
             now,
         );
+    }
+
+    /// Appends the refusal of a payment confirmation, which names the money.
+    pub(super) fn audit_refused_payment(
+        &mut self,
+        confirmation: &PaymentConfirmation,
+        code: RefusalCode,
+        now: DateTime<Utc>,
+    ) {
+        let payload = json!({
+            "request": request_name::CONFIRM_PAYMENT,
+            "code": code,
+            "status": self.state.status(),
+            "transaction_id": confirmation.transaction_id,
+            "amount": confirmation.amount,
+        });
+        self.append_audit_event(AuditEventType::RequestRefused, payload, now);
     }
 
     pub(super) fn refuse_request(

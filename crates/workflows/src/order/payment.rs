@@ -10,7 +10,7 @@ use super::{
     payments::{AcceptedPayment, AwaitedPayment, ConfirmationOutcome, PaymentPhase},
     persistence,
     refund::{refund_excess, refund_payments},
-    request_name, waiting,
+    waiting,
 };
 use crate::{
     activity::{
@@ -21,9 +21,9 @@ use crate::{
 };
 use contract::{PaymentConfirmation, RefusalCode, UpdateOutcome};
 use domain::{
-    AuditEventType, CaptureMode, Decimal, FailureCode, Money, Order, OrderStatus, PaymentId,
-    PaymentInfo, PaymentStatus, Span, Step, Transaction, TransactionId, WaitReason, WaitingFor,
-    WebhookProvider,
+    AuditEventType, CaptureMode, Decimal, EXTERNAL, FailureCode, Money, Order, OrderStatus,
+    PaymentId, PaymentInfo, PaymentStatus, Span, Step, Transaction, TransactionId, WaitReason,
+    WaitingFor, WebhookProvider,
 };
 
 type Context = WorkflowContext<OrderWorkflow>;
@@ -540,9 +540,8 @@ async fn record_payment(ctx: &Context, valid: &Order, accepted: AcceptedPayment)
         None => {
             let provider = confirmation
                 .provider
-                .map_or("external", WebhookProvider::as_str);
-            PaymentId::parse(&format!("{provider}:{}", confirmation.transaction_id))
-                .map_err(|_| OrderStopped)?
+                .map_or(EXTERNAL, WebhookProvider::as_str);
+            PaymentId::of_transaction(provider, &confirmation.transaction_id)
         }
     };
     let used = payment_id.clone();
@@ -627,14 +626,7 @@ async fn record_payment(ctx: &Context, valid: &Order, accepted: AcceptedPayment)
             // use.
             RecordPaymentOutcome::PaymentInUse | RecordPaymentOutcome::TransactionInUse => {
                 (order.state.payment, order.compensations) = before;
-                let payload = json!({
-                    "request": request_name::CONFIRM_PAYMENT,
-                    "code": RefusalCode::PaymentIdInUse,
-                    "status": order.state.status(),
-                    "transaction_id": transaction_id,
-                    "amount": confirmation.amount,
-                });
-                order.append_audit_event(AuditEventType::RequestRefused, payload, now);
+                order.audit_refused_payment(&confirmation, RefusalCode::PaymentIdInUse, now);
                 let detail = format!("{transaction_id} is used for another order");
                 order.refuse_confirmation(transaction_id, detail);
                 Ok(())
