@@ -183,7 +183,7 @@ fn read_kind(event_type: &str, object: &Value, name: Option<String>) -> Result<K
         "charge.refunded" => {
             // The sum of all refunds of the charge. Each refund also has its own event.
             Ok(Kind::Refunded {
-                amount: read_money(object, "/amount_refunded")?,
+                amount: refunded_sum(object)?,
                 refund_id: None,
             })
         }
@@ -281,9 +281,27 @@ fn charge(event_type: &str, object: &Value, name: Option<String>) -> Result<Kind
             amount: first_money(object, &["/amount_captured", "/amount"])?,
             payment_method,
             capture_id: None,
-            refunded: some_money(STRIPE, object, "/amount_refunded", "/currency"),
+            refunded: refunded_sum(object).ok().filter(|sum| !sum.is_zero()),
         }),
     }
+}
+
+/// Returns the sum of all refunds of a charge.
+///
+/// Stripe counts the part of an authorisation that was never captured as refunded, also in
+/// `amount_refunded`. That part is not included here.
+fn refunded_sum(charge: &Value) -> Result<Money, Why> {
+    let units = |name: &str| charge.get(name).and_then(Value::as_i64);
+    let released = units("amount")
+        .zip(units("amount_captured"))
+        .map_or(0, |(amount, captured)| amount.saturating_sub(captured));
+    let refunded = units("amount_refunded").ok_or("the amount is missing or no whole number")?;
+    let code = text(charge, "/currency").ok_or("the currency is missing")?;
+    json::money_of(
+        STRIPE,
+        refunded.saturating_sub(released.max(0)).max(0),
+        code,
+    )
 }
 
 /// Returns the received amount. It is smaller than `amount` if the intent captured less than
@@ -305,6 +323,10 @@ fn first_money(object: &Value, amounts: &[&str]) -> Result<Money, Why> {
 
 fn refund(object: &Value, name: Option<String>) -> Result<Kind, Why> {
     let refund_id = event_id(object, "/id");
+    if text(object, "/reason") == Some("expired_uncaptured_charge") {
+        // Stripe released an authorisation; no captured money was refunded.
+        return Ok(ignored(name));
+    }
     match text(object, "/status") {
         Some("succeeded") => {
             let refund_id = Some(refund_id.ok_or("the refund has no id")?);

@@ -433,6 +433,55 @@ fn stripe_charge_without_intent_is_a_payment() {
 }
 
 #[test]
+fn released_rest_of_stripe_capture_is_no_refund() {
+    // 50.00 were authorised and 20.00 captured, so Stripe counts 30.00 as refunded.
+    let charge = |event_type: &str, captured: i64, refunded: i64| {
+        stripe(
+            event_type,
+            json!({
+                "id": "ch_1", "amount": 5_000, "amount_captured": captured, "amount_refunded": refunded,
+                "currency": "usd", "payment_intent": null, "captured": true,
+            }),
+        )
+        .kind
+    };
+    for (captured, refunded, expected) in [
+        (5_000, 700, 700),
+        (2_000, 3_700, 700),
+        (2_000, 5_000, 2_000),
+    ] {
+        assert_eq!(
+            charge("charge.refunded", captured, refunded),
+            refunded_so_far(usd(expected)),
+            "{captured} {refunded}"
+        );
+    }
+    for (captured, refunded) in [(2_000, 3_000), (0, 5_000), (2_000, 0)] {
+        let kind = charge("charge.refunded", captured, refunded);
+        assert!(matches!(kind, Kind::Ignored { .. }), "{kind:?}");
+    }
+    for (refunded, expected) in [(3_000, None), (3_700, Some(usd(700))), (0, None)] {
+        assert_eq!(
+            charge("charge.captured", 2_000, refunded),
+            Kind::Paid {
+                amount: usd(2_000),
+                payment_method: None,
+                capture_id: None,
+                refunded: expected,
+            }
+        );
+    }
+    let expired = json!({
+        "id": "re_1", "amount": 5_000, "currency": "usd", "charge": "ch_1", "status": "succeeded",
+        "reason": "expired_uncaptured_charge",
+    });
+    assert_eq!(
+        stripe("refund.created", expired).kind,
+        ignored("refund.created")
+    );
+}
+
+#[test]
 fn thin_stripe_event_is_unconfirmed() {
     let thin = |event_type: &str, id: &str| {
         read(
