@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Fields, Request, schema};
-use domain::{Currency, Decimal, TransactionId, WebhookProvider};
+use crate::{Fields, RefusalCode, Request, schema};
+use domain::{Currency, Decimal, Money, OrderId, PaymentEvent, TransactionId, WebhookProvider};
 
 /// A confirmation that the customer has paid through another gateway.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +19,24 @@ pub struct PaymentConfirmation {
     /// field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<WebhookProvider>,
+}
+
+impl PaymentConfirmation {
+    /// Returns the payment event of this confirmation, which the order refused. Without a currency,
+    /// the amount is in the currency of the order.
+    pub fn refused_report(
+        &self,
+        order_id: &OrderId,
+        code: RefusalCode,
+        currency: Option<Currency>,
+    ) -> PaymentEvent {
+        let currency = match &self.currency {
+            Some(code) => Currency::parse(code).ok(),
+            None => currency,
+        };
+        let amount = currency.and_then(|currency| Money::from_decimal(self.amount, currency).ok());
+        PaymentEvent::of_refused_report(order_id, &self.transaction_id, code.as_str(), amount)
+    }
 }
 
 const MAX_METHOD_LENGTH: usize = 200;

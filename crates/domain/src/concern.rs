@@ -24,10 +24,12 @@ string_enum! {
         FraudWarning => "fraud_warning",
         ReviewOpen => "review_open",
         /// The customer completed a checkout that took no money. The balance of a transaction never
-        /// has this concern or the next one.
+        /// has this concern or the next two.
         CompletedUnpaid => "completed_unpaid",
         /// A webhook event names an order, but it does not confirm a payment.
         Unconfirmed => "unconfirmed",
+        /// A caller confirmed a payment that its order refused, and no provider reported the money.
+        ReportRefused => "report_refused",
     }
 }
 
@@ -92,7 +94,7 @@ impl Concern {
             Self::DisputeLost => &[Kind::DisputeUndefended, Kind::DisputeLost],
             Self::FraudWarning => &[Kind::FraudWarning],
             Self::ReviewOpen => &[Kind::ReviewOpened],
-            Self::CompletedUnpaid | Self::Unconfirmed => &[],
+            Self::CompletedUnpaid | Self::Unconfirmed | Self::ReportRefused => &[],
         }
     }
 
@@ -112,7 +114,8 @@ impl Concern {
             | Self::FraudWarning
             | Self::ReviewOpen
             | Self::CompletedUnpaid
-            | Self::Unconfirmed => false,
+            | Self::Unconfirmed
+            | Self::ReportRefused => false,
         }
     }
 
@@ -177,6 +180,10 @@ impl Concern {
                 "look up {payment} at {provider}; if it is paid, run: orderflow confirm-payment {order} \
                  --transaction-id ID --amount AMOUNT. If it is not, run: {close}"
             ),
+            Self::ReportRefused => format!(
+                "look up {payment} at its provider, because {order} refused it; if it is paid, refund it there or \
+                 correct the confirmation. Then run: {close}"
+            ),
         }
     }
 }
@@ -237,7 +244,10 @@ mod tests {
     #[test]
     fn each_concern_of_a_balance_has_a_cause() {
         for concern in Concern::ALL {
-            let is_of_event = matches!(concern, Concern::CompletedUnpaid | Concern::Unconfirmed);
+            let is_of_event = matches!(
+                concern,
+                Concern::CompletedUnpaid | Concern::Unconfirmed | Concern::ReportRefused
+            );
             assert_eq!(concern.causes().is_empty(), is_of_event, "{concern}");
         }
         let to_collect = Concern::ALL.iter().filter(|one| one.is_money_to_collect());

@@ -621,7 +621,8 @@ impl PaymentEvent {
             | PaymentEventKind::CompletedUnpaid { .. }
             | PaymentEventKind::Unconfirmed { .. }
             | PaymentEventKind::Ignored { .. }
-            | PaymentEventKind::Unreadable { .. } => Vec::new(),
+            | PaymentEventKind::Unreadable { .. }
+            | PaymentEventKind::ReportRefused { .. } => Vec::new(),
         }
     }
 }

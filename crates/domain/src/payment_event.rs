@@ -174,6 +174,16 @@ pub enum PaymentEventKind {
         #[serde(deserialize_with = "checked::text")]
         reason: String,
     },
+    /// A caller confirmed a payment by API, and the order refused the confirmation. The provider is
+    /// unknown, and no provider has reported the money.
+    ReportRefused {
+        /// The code of the refusal.
+        #[serde(deserialize_with = "checked::text")]
+        code: String,
+        /// The confirmed amount; `None` if it is not a valid amount of its currency.
+        #[serde(default)]
+        amount: Option<Money>,
+    },
     /// An operator has closed an entry of the work list.
     Resolved {
         #[serde(deserialize_with = "checked::text")]
@@ -189,7 +199,7 @@ mod checked {
     use serde::{Deserialize, Deserializer, de::Error};
 
     /// The longest id in bytes.
-    const LONGEST_ID: usize = 200;
+    pub(super) const LONGEST_ID: usize = 200;
     /// The longest other text in bytes.
     const LONGEST_TEXT: usize = 2_000;
 
@@ -248,6 +258,32 @@ string_enum! {
 }
 
 impl PaymentEvent {
+    /// Returns the event of a confirmation that the order refused. A repeated confirmation of the
+    /// same transaction has the same event id.
+    pub fn of_refused_report(
+        order_id: &OrderId,
+        transaction_id: &TransactionId,
+        code: &str,
+        amount: Option<Money>,
+    ) -> Self {
+        // Ids are ASCII, so each byte is a character.
+        let mut event_id = format!("refused:{transaction_id}:{order_id}");
+        event_id.truncate(checked::LONGEST_ID);
+        Self {
+            // The sender of these events is a caller of our API, as with `Standard`.
+            provider: WebhookProvider::Standard,
+            event_id,
+            order_id: Some(order_id.clone()),
+            transaction_id: Some(transaction_id.clone()),
+            aliases: Vec::new(),
+            payment_id: None,
+            kind: PaymentEventKind::ReportRefused {
+                code: code.to_owned(),
+                amount,
+            },
+        }
+    }
+
     /// Returns whether an order or a settlement must receive the event. Other events are only
     /// recorded.
     pub fn concerns_order(&self) -> bool {
@@ -261,6 +297,7 @@ impl PaymentEvent {
             | PaymentEventKind::Returned { .. }
             | PaymentEventKind::Disputed { .. }
             | PaymentEventKind::Warning { .. }
+            | PaymentEventKind::ReportRefused { .. }
             | PaymentEventKind::Resolved { .. } => {
                 self.order_id.is_some() || self.transaction_id.is_some()
             }
@@ -301,6 +338,7 @@ impl PaymentEvent {
             | PaymentEventKind::Unconfirmed { .. }
             | PaymentEventKind::Ignored { .. }
             | PaymentEventKind::Unreadable { .. }
+            | PaymentEventKind::ReportRefused { .. }
             | PaymentEventKind::Resolved { .. } => None,
         }
     }
@@ -348,6 +386,16 @@ impl PaymentEvent {
                 AuditEventType::CheckoutCompletedUnpaid,
                 json!({"reason": reason, "amount": decimal(amount)}),
             ),
+            PaymentEventKind::ReportRefused { code, amount } => {
+                let payload = json!({
+                    "request": "confirm_payment",
+                    "code": code,
+                    "transaction_id": self.transaction_id,
+                    "amount": decimal(amount),
+                    "event_id": self.event_id,
+                });
+                return Some((AuditEventType::RequestRefused, payload));
+            }
             PaymentEventKind::Resolved { concern, note } => (
                 AuditEventType::PaymentConcernResolved,
                 json!({"concern": concern, "note": note}),

@@ -18,6 +18,7 @@ use crate::{
     grpc_error::CallError,
 };
 use contract::{order_workflow_id, settlement_workflow_id};
+use domain::PaymentEvent;
 use workflows::{Message, OrderWorkflow, PaymentEventSignal, SettlementWorkflow};
 
 /// The time in which a refused call is repeated while Temporal is busy. Shopify waits 5 s for a
@@ -71,6 +72,18 @@ impl OrderClient {
             return Ok(());
         }
         self.start_settlement(&payment_event, until).await
+    }
+
+    /// Sends a confirmation that a closed order refused to a settlement, which records it.
+    #[tracing::instrument(name = "temporal.record_refused_report", skip_all)]
+    pub async fn record_refused_report(&self, report: PaymentEvent) -> Result<(), Error> {
+        let payment_event = PaymentEventSignal {
+            event: report,
+            declined: false,
+            again: false,
+            grace: None,
+        };
+        self.send_payment_event(payment_event).await
     }
 
     /// Sends the event to its order. Returns `false` if there is no open order.

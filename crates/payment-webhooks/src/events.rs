@@ -100,6 +100,7 @@ fn check_payment(kind: PaymentEventKind, is_unnamed: bool) -> Result<PaymentEven
         | PaymentEventKind::Unconfirmed { .. }
         | PaymentEventKind::Ignored { .. }
         | PaymentEventKind::Unreadable { .. }
+        | PaymentEventKind::ReportRefused { .. }
         | PaymentEventKind::Resolved { .. } => return Ok(kind),
     };
     if amount.is_zero() {

@@ -136,6 +136,18 @@ async fn read(
                 and coalesce(orders.total_amount, 1) > coalesce((
                     select sum(paying.allocated) from payments as paying
                     where paying.order_id = orders.id and paying.currency = orders.currency), 0)
+            union all
+            -- The condition of the index webhook_deliveries_refused.
+            select 'external:' || event_id || ':report_refused', 'report_refused',
+                (event_json #>> '{amount,minor}')::bigint, event_json #>> '{amount,currency}',
+                report.transaction_id, 'external', null, report.order_id, received_at, null
+            from webhook_deliveries as report
+            where event_json ->> 'kind' = 'report_refused' and coalesce(detail, '') not like $4 || '%'
+                -- The ledger has the money, or knows that there is none.
+                and not exists (
+                    select from payments as known
+                    where (known.transaction_id = report.transaction_id or known.aliases @> array[report.transaction_id])
+                        and (known.captured > 0 or known.authorised > 0 or known.status = 'declined'))
         )
         select entries.id as "id!", concern as "concern!", amount, entries.currency, transaction_id,
             provider as "provider!", payment_id, order_id, orders.state as "order_status?", since as "since!",

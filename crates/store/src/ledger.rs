@@ -51,7 +51,9 @@ pub async fn apply_event(
     // An operator names the payment, which can be of a provider without webhook events.
     let is_decision = matches!(event.kind, PaymentEventKind::Resolved { .. });
     let resolved = event.payment_id.as_ref().filter(|_| is_decision);
-    if ids.is_empty() && resolved.is_none() {
+    // A refused report is not a fact about the transaction.
+    let is_report = matches!(event.kind, PaymentEventKind::ReportRefused { .. });
+    if is_report || (ids.is_empty() && resolved.is_none()) {
         return Ok(None);
     }
     let mut transaction = pool::begin(pool).await?;

@@ -15,6 +15,9 @@ pub(crate) const ONE_LEDGER: &str = "keep-one-ledger";
 /// The payment provider is asked before an unpaid order is cancelled.
 pub(crate) const LOOK_UP_PAYMENTS: &str = "look-up-payments-before-time-out";
 
+/// A confirmation that the order refuses is recorded for the work list.
+pub(crate) const RECORD_REFUSED_REPORT: &str = "record-a-refused-confirmation";
+
 /// A stop joins a pending recall, the order reads from the history of a stopped attempt that the
 /// carrier was not asked, and a stopped order discards its prepared shipment.
 pub(crate) const COMPLETE_RECALL: &str = "complete-a-recall";

@@ -225,6 +225,7 @@ async fn decide_outcome(
         | PaymentEventKind::Disputed { .. }
         | PaymentEventKind::Warning { .. }
         | PaymentEventKind::CompletedUnpaid { .. }
+        | PaymentEventKind::ReportRefused { .. }
         | PaymentEventKind::Resolved { .. } => {}
     }
     match (

@@ -13,7 +13,11 @@ pub(crate) async fn closed_order_response(
     command: &OrderCommand,
 ) -> Result<ApiResponse, Problem> {
     match orders.query_order(order_id).await {
-        Ok(view) => response::outcome_response(order_id, decide(command, &view), false),
+        Ok(view) => {
+            let outcome = decide(command, &view);
+            record_refused_report(orders, order_id, command, (&outcome, &view)).await?;
+            response::outcome_response(order_id, outcome, false)
+        }
         Err(error @ Error::NoWorker) if needs_only_status(command) => {
             let described = orders
                 .describe_order(order_id)
@@ -37,6 +41,25 @@ pub(crate) async fn closed_order_response(
         }
         Err(error) => Err(response::client_problem(error, order_id)),
     }
+}
+
+/// Records a refused confirmation for the work list, because the customer may have paid. A
+/// settlement records it, because the order's workflow has ended.
+async fn record_refused_report(
+    orders: &OrderClient,
+    order_id: &OrderId,
+    command: &OrderCommand,
+    (outcome, view): (&UpdateOutcome, &OrderView),
+) -> Result<(), Problem> {
+    let (OrderCommand::ConfirmPayment(confirmation), UpdateOutcome::Refused { code, .. }) =
+        (command, outcome)
+    else {
+        return Ok(());
+    };
+    orders
+        .record_refused_report(confirmation.refused_report(order_id, *code, view.currency))
+        .await
+        .map_err(|error| response::client_problem(error, order_id))
 }
 
 /// Returns whether the order's status alone decides the command.

@@ -4,12 +4,12 @@
 use serde_json::{Value, json};
 
 use super::{
-    PAYING, cancel, create_order,
+    NOTHING, PAYING, audit_payloads, cancel, create_order,
     events::{
         Payer, Raw, TOTAL, get_json, orderflow, orderflow_json, run_cases, standard, stripe,
         unique, wait_for_outcome,
     },
-    order_of, start_shop,
+    expect_end, order_of, report, start_shop, wait_for_audit_event, work_list_of,
 };
 use crate::{
     harness::Harness,
@@ -478,5 +478,83 @@ async fn authorisation_of_cancelled_order_is_never_captured() {
     payer.wait_for_books("declined:").await;
     payer.wait_for_attention(&[]).await;
     payer.assert_status("cancelled", "declined").await;
+    harness.assert_invariants().await;
+}
+
+/// A caller confirms a payment that its order refuses, and no provider has reported the money.
+#[tokio::test]
+async fn refused_confirmation_is_on_the_work_list() {
+    let harness = start_shop(&[("SHIPPING_DELAY", "60s")]).await;
+    let confirm = async |id: &str, confirmation: Value| {
+        let path = format!("/orders/{id}/payment");
+        harness.post(&path, confirmation).await
+    };
+    // Another amount and another currency. The correct confirmation closes the entry.
+    let waiting = create_order(&harness).await;
+    for wrong in [
+        json!({"transaction_id": "amount", "amount": 40.0}),
+        json!({"transaction_id": "currency", "amount": 50.0, "currency": "EUR"}),
+    ] {
+        confirm(&waiting, wrong)
+            .await
+            .expect_problem(422, "payment_mismatch");
+    }
+    let both = [
+        "report_refused 40.00 amount",
+        "report_refused 50.00 currency",
+    ];
+    assert_eq!(work_list_of(&harness, &waiting).await, both);
+    confirm(
+        &waiting,
+        json!({"transaction_id": "amount", "amount": 50.0}),
+    )
+    .await
+    .expect_status(200);
+    assert_eq!(work_list_of(&harness, &waiting).await, both[1..]);
+    // The order is paid. A provider's report about the money replaces the entry.
+    harness.wait_for_status(&waiting, "preparing").await;
+    confirm(
+        &waiting,
+        json!({"transaction_id": "second", "amount": 50.0}),
+    )
+    .await
+    .expect_problem(409, "already_paid");
+    let list = work_list_of(&harness, &waiting).await;
+    assert_eq!(list, [both[1], "report_refused 50.00 second"]);
+    let paid = (Stripe, payment_webhooks::SampleKind::Paid);
+    report(&harness, paid, &waiting, "second", "50.00").await;
+    let list = work_list_of(&harness, &waiting).await;
+    assert_eq!(list, [both[1], "refund_due 50.00 second"]);
+    // The order has ended, so a settlement records the report. An operator closes the entry once.
+    let closed = create_order(&harness).await;
+    cancel(&harness, &closed).await;
+    expect_end(&harness, &closed, "cancelled").await;
+    let late = json!({"transaction_id": "late", "amount": 50.0});
+    let late_entry = "report_refused 50.00 late";
+    for _ in 0..2 {
+        confirm(&closed, late.clone())
+            .await
+            .expect_problem(409, "order_closed");
+    }
+    let list = async || work_list_of(&harness, &closed).await;
+    harness
+        .wait_until("the entry", list, |list| list == &[late_entry])
+        .await;
+    wait_for_audit_event(&harness, &closed, "request_refused").await;
+    let refusals = audit_payloads(&harness, &closed, "request_refused").await;
+    assert_eq!(refusals.len(), 1, "{refusals:?}");
+    assert_eq!(refusals[0]["transaction_id"], "late");
+    assert_eq!(refusals[0]["amount"].as_f64(), Some(50.0));
+    let entry = entry_about(&harness, "late").await.unwrap();
+    let shown = orderflow_json(&harness, &["money", "show", entry["id"].as_str().unwrap()]).await;
+    assert_eq!(shown["entry"]["concern"], "report_refused");
+    resolve(&harness, entry["id"].as_str().unwrap(), "refunded")
+        .await
+        .unwrap();
+    assert_eq!(work_list_of(&harness, &closed).await, NOTHING);
+    confirm(&closed, late)
+        .await
+        .expect_problem(409, "order_closed");
+    assert_eq!(work_list_of(&harness, &closed).await, NOTHING);
     harness.assert_invariants().await;
 }

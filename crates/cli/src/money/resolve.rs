@@ -36,6 +36,7 @@ pub(super) async fn resolve_entry(arguments: ResolveEntry) -> Result<()> {
         )
     })?;
     let event = resolution(&entry, arguments.note.clone())?;
+    let provider = event.provider;
     if event.concerns_order() {
         let signal = PaymentEventSignal {
             event,
@@ -50,7 +51,8 @@ pub(super) async fn resolve_entry(arguments: ResolveEntry) -> Result<()> {
     }
     // An entry of a webhook event has no payment, so a movement cannot close it.
     if let Some(event_id) = webhook_event_id(&entry) {
-        attention::resolve_webhook_event(&pool, &entry.provider, event_id, &arguments.note).await?;
+        attention::resolve_webhook_event(&pool, provider.as_str(), event_id, &arguments.note)
+            .await?;
     }
     wait_until_closed(&pool, id).await?;
     if arguments.output.json {

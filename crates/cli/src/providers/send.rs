@@ -252,6 +252,7 @@ fn unconfirmed_note(provider: WebhookProvider, kind: &PaymentEventKind) -> Strin
         | PaymentEventKind::Disputed { .. }
         | PaymentEventKind::Warning { .. }
         | PaymentEventKind::CompletedUnpaid { .. }
+        | PaymentEventKind::ReportRefused { .. }
         | PaymentEventKind::Resolved { .. }
         | PaymentEventKind::Ignored { .. }
         | PaymentEventKind::Unreadable { .. } => String::new(),

@@ -293,6 +293,7 @@ impl OrderWorkflow {
             | PaymentEventKind::Unconfirmed { .. }
             | PaymentEventKind::Ignored { .. }
             | PaymentEventKind::Unreadable { .. }
+            | PaymentEventKind::ReportRefused { .. }
             | PaymentEventKind::Resolved { .. } => {}
         }
         // With a ledger, the audit event follows the change of the ledger, so that one number of

@@ -8,14 +8,19 @@ use super::{
     OrderWorkflow, current_time,
     decisions::Decision,
     payments::ConfirmationOutcome,
+    persistence,
     request_name::{CANCEL_ORDER, CANCEL_PAYMENT, CONFIRM_PAYMENT, UPDATE_ADDRESS},
     waiting,
 };
-use crate::{Message, patches, policies};
+use crate::{
+    Message,
+    activity::{ReceivePaymentEventInput, RecordPaymentEventInput, SettlementActivities},
+    patches, policies,
+};
 use contract::{
     Cancellation, PaymentCancellation, PaymentConfirmation, RefusalCode, UpdateOutcome,
 };
-use domain::{AddressChange, OrderStatus, Step};
+use domain::{AddressChange, OrderStatus, Step, WebhookOutcome};
 
 type Context = WorkflowContext<OrderWorkflow>;
 
@@ -113,9 +118,11 @@ pub(super) async fn confirm_payment(
     wait_until_validated(ctx).await;
     let now = current_time(ctx);
     let transaction_id = confirmation.transaction_id.clone();
+    let reported = confirmation.clone();
     if let Some(outcome) =
         ctx.state_mut(|order| order.decide_payment_confirmation(confirmation, None, now))
     {
+        record_refused_report(ctx, &reported, &outcome).await;
         return outcome;
     }
     let before_payment_step = ctx.state(|order| order.state.step() < Step::Pay);
@@ -142,6 +149,42 @@ pub(super) async fn confirm_payment(
         Some(ConfirmationOutcome::Recorded) => order.success("Payment confirmed.", false),
         None => order.still_undecided("The payment is being recorded."),
     })
+}
+
+/// Records a refused confirmation for the work list, because the customer may have paid.
+async fn record_refused_report(
+    ctx: &Context,
+    confirmation: &PaymentConfirmation,
+    outcome: &UpdateOutcome,
+) {
+    let UpdateOutcome::Refused { code, .. } = outcome else {
+        return;
+    };
+    if !ctx.patched(patches::RECORD_REFUSED_REPORT) {
+        return;
+    }
+    let event = ctx.state(|order| {
+        let state = &order.state;
+        let currency = state.order.as_ref().map(|order| order.currency);
+        confirmation.refused_report(&state.order_id, *code, currency)
+    });
+    let received = ReceivePaymentEventInput {
+        event: event.clone(),
+        again: false,
+    };
+    let step = SettlementActivities::receive_delivery;
+    let known = persistence::run_readonly(ctx, step, received).await;
+    if known.is_some() {
+        // A repeated confirmation must not open an entry that an operator has closed.
+        return;
+    }
+    let recorded = RecordPaymentEventInput {
+        event,
+        outcome: WebhookOutcome::Unconfirmed,
+        detail: None,
+        settled: true,
+    };
+    persistence::run_readonly(ctx, SettlementActivities::record_delivery, recorded).await;
 }
 
 /// Waits for the decision about one recall. The order's status then shows the outcome.
