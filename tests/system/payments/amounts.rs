@@ -682,3 +682,57 @@ async fn negative_amount_in_signal_is_refused_once() {
     assert_eq!(read().await, 4);
     harness.assert_invariants().await;
 }
+
+/// Returns the types of the audit events that caused the order's mails about its payment.
+async fn causes_of_payment_mails(harness: &Harness, id: &str) -> Vec<String> {
+    sqlx::query_scalar(
+        "select type from notifications join events using (order_id, seq)
+         where order_id = $1 and notifications.kind = 'payment_confirmed'",
+    )
+    .bind(id)
+    .fetch_all(&harness.pool)
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn payment_mail_waits_for_the_total() {
+    let harness = start_shop(&[]).await;
+    // The authorisation and the first capture of one transaction are below the total.
+    let captures = async {
+        let id = create_order(&harness).await;
+        for (event, minor) in [
+            (("payment_approved", "mail-authorisation"), 5_000),
+            (("payment_captured", "mail-capture-1"), 2_000),
+        ] {
+            post_checkout(&harness, event, &id, "mail-captures", minor).await;
+        }
+        expect_wait_for_rest(&harness, &id, 20.0).await;
+        let parts = audit_payloads(&harness, &id, "payment_part_received").await;
+        let missing: Vec<_> = parts.iter().map(|part| part["missing"].as_f64()).collect();
+        assert_eq!(missing, [Some(50.0), Some(30.0)]);
+        assert_eq!(causes_of_payment_mails(&harness, &id).await, NOTHING);
+        let event = ("payment_captured", "mail-capture-2");
+        post_checkout(&harness, event, &id, "mail-captures", 3_000).await;
+        expect_end(&harness, &id, "delivered").await;
+        assert_eq!(
+            causes_of_payment_mails(&harness, &id).await,
+            ["payment_captured"]
+        );
+    };
+    let transactions = async {
+        let id = create_order(&harness).await;
+        let kind = (Stripe, Paid);
+        report(&harness, kind, &id, "mail-transaction-1", "20.00").await;
+        expect_wait_for_rest(&harness, &id, 20.0).await;
+        assert_eq!(causes_of_payment_mails(&harness, &id).await, NOTHING);
+        report(&harness, kind, &id, "mail-transaction-2", "30.00").await;
+        expect_end(&harness, &id, "delivered").await;
+        assert_eq!(
+            causes_of_payment_mails(&harness, &id).await,
+            ["payment_confirmed"]
+        );
+    };
+    futures::join!(captures, transactions);
+    harness.assert_invariants().await;
+}

@@ -298,6 +298,13 @@ async fn payment_without_event_is_found_before_timeout() {
             ledger_of(&harness, &intent).await,
             [Entry::paid(Stripe, &id, 2_000).with_refunded(2_000)]
         );
+        // The customer gets no mail about a part.
+        let parts = audit_payloads(&harness, &id, "payment_part_received").await;
+        assert_eq!(parts.len(), 1, "{parts:?}");
+        assert_eq!(
+            count_audit_events(&harness, &id, "payment_confirmed").await,
+            0
+        );
         assert_eq!(work_list_of(&harness, &id).await, NOTHING);
     };
     let unpaid = async {

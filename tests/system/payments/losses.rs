@@ -352,6 +352,8 @@ async fn payment_that_is_already_refunded_never_ships() {
             let order = payer.order().await;
             assert_eq!(order["payment_info"]["status"], "refunded", "{order}");
             assert_eq!(payer.count_audit_events("shipment_started").await, 0);
+            // The customer gets no mail about a payment that is gone.
+            assert_eq!(payer.count_audit_events("payment_confirmed").await, 0);
         },
     )
     .await;

@@ -481,10 +481,22 @@ async fn look_up_payments(ctx: &Context, valid: &Order, requested: DateTime<Utc>
                 "provider": transaction.provider,
                 "source": "lookup",
             });
+            let amount = Decimal::new(
+                transaction
+                    .balance
+                    .captured
+                    .max(transaction.balance.authorised),
+                transaction.currency.exponent(),
+            );
+            let transaction_id = transaction.transaction_id.clone();
             add_refund_compensation(order);
             order.note_transaction(transaction, now);
+            let entry = match transaction_id {
+                Some(id) if !order.is_covered() => order.part_entry(&id, amount, valid),
+                _ => (AuditEventType::PaymentConfirmed, payload),
+            };
             if is_new {
-                order.append_audit_event(AuditEventType::PaymentConfirmed, payload, now);
+                order.append_audit_event(entry.0, entry.1, now);
             }
         }
         let begins_processing = found.processing && !was_processing;
@@ -660,21 +672,24 @@ impl OrderWorkflow {
         confirmation: &PaymentConfirmation,
         valid: &Order,
     ) -> (AuditEventType, serde_json::Value) {
-        let is_gone = self
-            .payments
-            .find(transaction_id)
-            .is_some_and(|transaction| {
-                let balance = &transaction.balance;
-                balance.available() == 0 && balance.capturable() == 0
-            });
-        if self.is_covered() || is_gone {
+        if self.is_covered() {
             let payload = self.payment_payload(transaction_id);
             return (AuditEventType::PaymentConfirmed, payload);
         }
+        self.part_entry(transaction_id, confirmation.amount, valid)
+    }
+
+    /// Returns the audit event of money below the total.
+    pub(super) fn part_entry(
+        &self,
+        transaction_id: &TransactionId,
+        amount: Decimal,
+        valid: &Order,
+    ) -> (AuditEventType, serde_json::Value) {
         let missing = Decimal::new(self.missing_money(valid), valid.currency.exponent());
         let payload = json!({
             "transaction_id": transaction_id,
-            "amount": confirmation.amount,
+            "amount": amount,
             "missing": missing,
         });
         (AuditEventType::PaymentPartReceived, payload)

@@ -121,7 +121,9 @@ async fn apply_recorded_event(
             event.audit_entry()
         } else if order.state.payment != before {
             // A later capture of a known payment: one number of the audit log has one state.
-            event.capture_entry()
+            event
+                .capture_entry()
+                .map(|captured| order.capture_entry(event, captured))
         } else {
             None
         };
@@ -346,6 +348,28 @@ impl OrderWorkflow {
             Some(UpdateOutcome::Refused { .. } | UpdateOutcome::Undecided { .. }) => {
                 EventDecision::Unmatched
             }
+        }
+    }
+
+    /// Returns the audit event of a later capture. Customers get a mail about `payment_captured`, so
+    /// a part of the total has another type.
+    fn capture_entry(
+        &self,
+        event: &PaymentEvent,
+        captured: (AuditEventType, serde_json::Value),
+    ) -> (AuditEventType, serde_json::Value) {
+        let part = self
+            .state
+            .order
+            .as_ref()
+            .filter(|_| self.payments.awaited().is_some() && !self.is_covered())
+            .zip(event.transaction_id.as_ref())
+            .zip(event.offered_money());
+        match part {
+            Some(((order, transaction_id), (amount, _))) => {
+                self.part_entry(transaction_id, amount.decimal(), order)
+            }
+            None => captured,
         }
     }
 
