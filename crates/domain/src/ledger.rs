@@ -38,6 +38,8 @@ string_enum! {
         RefundRequested => "refund_requested",
         /// The provider cannot refund by API, so an operator must.
         RefundByHand => "refund_by_hand",
+        /// The provider accepted refunds up to this sum, and reports their result later.
+        RefundAccepted => "refund_accepted",
         /// One refund.
         Refunded => "refunded",
         /// The sum of all refunds so far.
@@ -115,6 +117,9 @@ pub struct Balance {
     pub lost: i64,
     /// Money that must be paid back.
     pub due: i64,
+    /// The sum of the refunds that the provider has accepted. It reports their result later.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub accepted: i64,
     /// Whether an operator must pay the due money back.
     pub by_hand: bool,
     /// Whether a refund of the whole payment was requested.
@@ -162,6 +167,7 @@ impl Balance {
             refunded,
             lost,
             due,
+            accepted: facts.largest(MovementKind::RefundAccepted),
             by_hand: facts.has(MovementKind::RefundByHand)
                 || facts.has(MovementKind::RefundFailed)
                 || facts.has(MovementKind::RefundReversed),
@@ -312,6 +318,10 @@ impl Transaction {
     pub fn is_called(&self, id: &TransactionId) -> bool {
         self.transaction_id.as_ref() == Some(id) || self.aliases.contains(id)
     }
+}
+
+fn is_zero(amount: &i64) -> bool {
+    *amount == 0
 }
 
 /// The state of a dispute. A later value takes precedence, in whichever order the reports arrive.

@@ -1,13 +1,20 @@
 //! One transaction pays one order and has one row, whichever interface reports it, and how often.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use axum::{Json, Router};
 use futures::future::join_all;
 use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{
     Adyen, Checkout, Entry, NOTHING, PAYING, Square, Standard, Stripe, TOTAL, audit_payloads,
     cancel, count_audit_events, create_order, expect_end, intent_of, ledger_of, list_audit_kinds,
-    order_of, post_stripe, report, run_cases, start_order, start_shop, wait_for_audit_event,
-    work_list_about, work_list_of,
+    order_of, post_adyen, post_stripe, report, run_cases, start_order, start_shop,
+    wait_for_audit_event, work_list_about, work_list_of,
 };
 use crate::{
     api::ApiResponse,
@@ -225,6 +232,79 @@ async fn report_again(
         // Another spelling of the amount makes it another event.
         _ => report(harness, (provider, Paid), id, transaction_id, "50.0").await,
     }
+}
+
+/// A server that accepts the requests of Adyen's adapter, and counts them.
+struct FakeAdyen {
+    url: String,
+    requests: Arc<AtomicUsize>,
+    server: JoinHandle<()>,
+}
+
+impl FakeAdyen {
+    async fn start() -> Self {
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&requests);
+        let accept = move || {
+            let number = counted.fetch_add(1, Ordering::SeqCst);
+            async move { Json(json!({"pspReference": format!("R{number}"), "status": "received"})) }
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let app = Router::new().fallback(accept);
+        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self {
+            url,
+            requests,
+            server,
+        }
+    }
+
+    fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for FakeAdyen {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+// PAY-05, with a refund whose result arrives later
+#[tokio::test]
+async fn accepted_refund_is_requested_once() {
+    let adyen = FakeAdyen::start().await;
+    let harness = start_shop(&[
+        ("SHIPPING_DELAY", "60s"),
+        ("ADYEN_API_KEY", "key"),
+        ("ADYEN_MERCHANT_ACCOUNT", "Orderflow"),
+        ("ADYEN_API_BASE", &adyen.url),
+    ])
+    .await;
+    let id = create_order(&harness).await;
+    let psp = "accepted-refund";
+    report(&harness, (Adyen, Paid), &id, psp, TOTAL).await;
+    harness.wait_for_status(&id, "preparing").await;
+    cancel(&harness, &id).await;
+    expect_end(&harness, &id, "cancelled").await;
+    assert_eq!(adyen.requests(), 1);
+    let status = async || ledger_of(&harness, psp).await[0].status.clone();
+    assert_eq!(status().await, "refunding");
+    report_again(&harness, Adyen, &id, psp).await;
+    assert_eq!(status().await, "refunding");
+    assert_eq!(adyen.requests(), 1);
+    // More money is another refund.
+    let capture = ("CAPTURE", Some("accepted-refund-capture"));
+    post_adyen(&harness, capture, &id, psp, 1_000).await;
+    assert_eq!(adyen.requests(), 2);
+    post_adyen(&harness, ("REFUND", Some("R0")), &id, psp, 5_000).await;
+    post_adyen(&harness, ("REFUND", Some("R1")), &id, psp, 1_000).await;
+    assert_eq!(
+        ledger_of(&harness, psp).await,
+        [Entry::paid(Adyen, &id, 6_000).with_refunded(6_000)]
+    );
+    harness.assert_invariants().await;
 }
 
 // PAY-06

@@ -43,9 +43,12 @@ pub(super) async fn refund_due(
     } else {
         balance.due
     };
+    let target = balance.refunded + minor;
+    if !is_void && balance.accepted >= target {
+        return Ok(transaction);
+    }
     let amount = Money::from_minor(minor, transaction.currency)
         .map_err(|_| RefundError::Amount(payment_id.clone()))?;
-    let target = balance.refunded + minor;
     let key = format!("refund:{order_id}:{payment_id}:{target}");
     let request = RefundRequest {
         payment_id: payment_id.clone(),
@@ -82,7 +85,16 @@ pub(super) async fn refund_due(
             }
             (Some(transaction_id), movements)
         }
-        Refund::Requested { .. } => return Ok(transaction),
+        // A cancellation of uncaptured money is not a refund, which can still follow.
+        Refund::Requested { .. } if is_void => return Ok(transaction),
+        Refund::Requested { .. } => (
+            None,
+            vec![Movement::new(
+                MovementKind::RefundAccepted,
+                key,
+                Some(target),
+            )],
+        ),
         Refund::NeverCaptured => (None, vec![Movement::new(MovementKind::Voided, key, None)]),
         Refund::Unsupported => (
             None,

@@ -6,8 +6,8 @@ mod properties;
 use MovementKind::{
     Authorised, AutoCaptured, CaptureFailed, CaptureRefused, Captured, CapturedTotal,
     DisputeClosed, DisputeLost, DisputeOpened, DisputeUndefended, DisputeWon, FraudWarning,
-    RefundByHand, RefundFailed, RefundRequested, RefundReversed, Refunded, RefundedTotal, Resolved,
-    Returned, ReviewClosed, ReviewOpened, Voided,
+    RefundAccepted, RefundByHand, RefundFailed, RefundRequested, RefundReversed, Refunded,
+    RefundedTotal, Resolved, Returned, ReviewClosed, ReviewOpened, Voided,
 };
 
 use super::*;
@@ -54,6 +54,22 @@ fn failed_capture_is_declined_not_refunded() {
     assert_eq!(balance.captured, 0);
     assert_eq!(balance.status(true), PaymentStatus::Declined);
     assert_eq!(balance.concerns, [(Concern::CaptureFailed, 5_000)].into());
+}
+
+#[test]
+fn accepted_refund_changes_no_other_amount() {
+    let mut movements = vec![
+        movement(Captured, "a", 5_000),
+        Movement::new(RefundRequested, "all", None),
+    ];
+    let requested = Balance::of(&movements);
+    movements.push(movement(RefundAccepted, "1", 2_000));
+    movements.push(movement(RefundAccepted, "2", 5_000));
+    let accepted = Balance {
+        accepted: 5_000,
+        ..requested
+    };
+    assert_eq!(Balance::of(&movements), accepted);
 }
 
 #[test]

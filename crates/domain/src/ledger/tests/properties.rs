@@ -593,6 +593,7 @@ impl Payment {
             refunded: amount(Coin::Refunded),
             lost: amount(Coin::Lost),
             due: amount(Coin::Due),
+            accepted: 0,
             by_hand: self.by_hand,
             refund_all: self.refund_all,
             ended: self.is_ended(),
