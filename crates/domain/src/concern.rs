@@ -17,6 +17,9 @@ string_enum! {
         CaptureShort => "capture_short",
         /// The authorisation ended before the capture.
         AuthorisationEnded => "authorisation_ended",
+        /// A refund at the provider holds an order before its dispatch. The balance of a transaction
+        /// never has this concern.
+        PartRefunded => "part_refunded",
         /// The customer's bank took the money back.
         Returned => "returned",
         DisputeOpen => "dispute_open",
@@ -89,6 +92,7 @@ impl Concern {
             Self::CaptureRefused => &[Kind::CaptureRefused],
             Self::CaptureShort => &[Kind::Captured, Kind::CapturedTotal],
             Self::AuthorisationEnded => &[Kind::Voided],
+            Self::PartRefunded => &[Kind::Refunded, Kind::RefundedTotal],
             Self::Returned => &[Kind::Returned],
             Self::DisputeOpen => &[Kind::DisputeOpened],
             Self::DisputeLost => &[Kind::DisputeUndefended, Kind::DisputeLost],
@@ -109,6 +113,7 @@ impl Concern {
             | Self::Returned => true,
             Self::Unmatched
             | Self::RefundDue
+            | Self::PartRefunded
             | Self::DisputeOpen
             | Self::DisputeLost
             | Self::FraudWarning
@@ -151,6 +156,10 @@ impl Concern {
             Self::AuthorisationEnded => format!(
                 "ask the customer of {order} for another payment, because the authorisation {payment} has ended; \
                  then run: {close}"
+            ),
+            Self::PartRefunded => format!(
+                "decide about {order}, because {payment} was refunded at {provider}; to ship it, run: \
+                 orderflow approve {order}. To cancel it and refund the rest, run: orderflow reject {order}"
             ),
             Self::Returned => format!(
                 "collect the money for {order} again, because the customer's bank returned {payment}; \

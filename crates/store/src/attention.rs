@@ -95,6 +95,17 @@ async fn read(
                     select from payment_movements as movement where movement.payment_id = concerned.payment_id
                         and movement.kind in ('refund_by_hand', 'refund_failed', 'refund_reversed')))
             union all
+            -- An order is held, because a refund that it did not request left less than its total.
+            select payment_id, 'part_refunded', refunded
+            from orders join payments on order_id = orders.id
+            where orders.is_running and orders.waiting_json ->> 'reason' = 'payment_hold' and refunded > 0
+                and orders.total_amount > coalesce((
+                    select sum(paying.allocated) from payments as paying
+                    where paying.order_id = orders.id and paying.currency = orders.currency), 0)
+                and not exists (
+                    select from payment_movements as movement where movement.payment_id = payments.payment_id
+                        and movement.kind = 'refund_requested' and movement.amount is null)
+            union all
             select payment_id, concern.key, concern.value::bigint
             from concerned
             cross join lateral jsonb_each_text(concerned.concerns) as concern
@@ -117,8 +128,8 @@ async fn read(
                         and movement.kind in (select kind from cause where cause.concern = amounts.concern)
                 ), payments.updated_at) as since, null as event_type
             from amounts join payments using (payment_id)
-            -- The fold of the ledger hides resolved concerns. These two amounts are not concerns of the fold.
-            where concern not in ('unmatched', 'refund_due') or not exists (
+            -- The fold of the ledger hides resolved concerns. These amounts are not concerns of the fold.
+            where concern not in ('unmatched', 'refund_due', 'part_refunded') or not exists (
                 select from payment_movements as movement
                 where movement.payment_id = payments.payment_id and movement.kind = 'resolved'
                     and movement.reference = amounts.concern and coalesce(movement.amount, amounts.amount) >= amounts.amount)

@@ -372,6 +372,10 @@ async fn missing_money_holds_order_before_dispatch() {
             ledger_of(&harness, &name).await,
             [Entry::paid(provider, &id, 5_000).with_refunded(2_000)]
         );
+        assert_eq!(
+            work_list_of(&harness, &id).await,
+            [format!("part_refunded 20.00 {name}")]
+        );
         cancel(&harness, &id).await;
         let rest = Entry::paid(provider, &id, 5_000).with_refunded(2_000);
         assert_eq!(ledger_of(&harness, &name).await, [rest.with_due(3_000)]);
@@ -379,6 +383,37 @@ async fn missing_money_holds_order_before_dispatch() {
             work_list_of(&harness, &id).await,
             [format!("refund_due 30.00 {name}")]
         );
+    };
+    // An operator approves the order, or the refund fails.
+    let decided = async |refund_fails: bool| {
+        let id = create_order(&harness).await;
+        let name = format!("decided-{refund_fails}");
+        report(&harness, (Stripe, Paid), &id, &name, TOTAL).await;
+        harness.wait_for_status(&id, "preparing").await;
+        report(&harness, (Stripe, Refunded), &id, &name, "20.00").await;
+        wait_for_hold(&harness, &id).await;
+        let entries = async || work_list_of(&harness, &id).await;
+        assert_eq!(entries().await, [format!("part_refunded 20.00 {name}")]);
+        if refund_fails {
+            let reported = sqlx::query_scalar::<_, String>(
+                "select reference from payment_movements join payments using (payment_id)
+                 where transaction_id = $1 and kind = 'refunded'",
+            );
+            let refund = reported.bind(&name).fetch_one(&harness.pool).await.unwrap();
+            let failed = json!({
+                "id": refund, "amount": 2_000, "currency": "usd", "payment_intent": name,
+                "status": "failed",
+            });
+            let event_id = format!("evt-failed-{id}");
+            post_stripe(&harness, &event_id, "refund.failed", failed).await;
+        } else {
+            let path = format!("/orders/{id}/signals/approve");
+            harness.post(&path, json!({})).await.expect_status(200);
+        }
+        wait_for_audit_event(&harness, &id, "payment_released").await;
+        harness
+            .wait_until("no entry", entries, |entries| entries.is_empty())
+            .await;
     };
     // An authorisation that is not captured yet does not pay an order.
     let authorised = async |provider| {
@@ -405,6 +440,7 @@ async fn missing_money_holds_order_before_dispatch() {
         );
     };
     futures::join!(captured_short, run_cases(PAYING.map(refunded)));
+    run_cases([true, false].map(decided)).await;
     run_cases([Stripe, Standard, Square, Checkout].map(authorised)).await;
     harness.assert_invariants().await;
 }

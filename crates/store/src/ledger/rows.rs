@@ -235,6 +235,7 @@ pub(super) fn complete_resolution(row: &Row, movements: &mut [Movement]) {
         movement.amount = match Concern::parse(&movement.reference) {
             Some(Concern::Unmatched) => Some(balance.available()),
             Some(Concern::RefundDue) => Some(balance.due),
+            Some(Concern::PartRefunded) => Some(balance.refunded),
             Some(concern) => balance.concerns.get(&concern).copied(),
             None => None,
         };
