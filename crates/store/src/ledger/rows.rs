@@ -160,7 +160,8 @@ impl Row {
         self.add(&Movement::explaining(status, self.amount));
     }
 
-    fn add(&mut self, movements: &[Movement]) {
+    /// Adds movements to the balance. [`add_movements`] stores them.
+    pub(super) fn add(&mut self, movements: &[Movement]) {
         for movement in movements {
             if !self.movements.contains(movement) {
                 self.movements.push(movement.clone());

@@ -50,10 +50,10 @@ pub async fn settle(pool: &PgPool, unmatched: UnmatchedPayment<'_>) -> Result<Se
     let due_before = row.balance.due;
     let mut movements = stored_movements(&mut transaction, &row, &ids).await?;
     movements.extend(event.movements(row.currency));
+    // The request depends on the balance with these movements.
+    row.add(&movements);
+    movements.extend(find_unneeded(&mut transaction, &row, event, is_new).await?);
     rows::add_movements(&mut transaction, &mut row, &movements).await?;
-    if let Some(requested) = find_unneeded(&mut transaction, &row, event, is_new).await? {
-        rows::add_movements(&mut transaction, &mut row, &[requested]).await?;
-    }
     transaction.commit().await.for_operation("commit")?;
     // An operator refunds the money that the order could not refund, and the event adds none.
     let is_left_to_operator = row.balance.by_hand && row.balance.due == due_before;
@@ -121,11 +121,13 @@ async fn find_unneeded(
         return Ok((balance.available() > 0).then_some(whole));
     }
     let transactions = rows::list_by_order(connection, order_id).await?;
-    let paid: i64 = transactions
+    // The stored balance of this row is older.
+    let paid_by_others: i64 = transactions
         .iter()
-        .filter(|transaction| transaction.currency == row.currency)
-        .map(|transaction| transaction.balance.available())
+        .filter(|other| other.currency == row.currency && other.payment_id != row.payment_id)
+        .map(|other| other.balance.available())
         .sum();
+    let paid = paid_by_others + balance.available();
     let excess = (paid - order.total_amount.unwrap_or(0)).min(balance.available());
     Ok((excess > 0).then(|| {
         let keep = balance.available() - excess;
