@@ -546,7 +546,51 @@ async fn subscription_session_and_its_intent_are_one_payment() {
             expect_one_payment(id, 5_207).await;
         }
     };
-    futures::join!(documented, same_price);
+    // The intent outlasts the grace before its session arrives, so it is unmatched first.
+    let late_session = async {
+        let id = start_order(&harness, order_of("53.07", "USD")).await;
+        let event_id = format!("evt-pi-{id}");
+        let mut succeeded = intent(&id, 5_307);
+        succeeded["latest_charge"] = json!(format!("ch_{id}"));
+        assert_eq!(
+            post_stripe(&harness, &event_id, "payment_intent.succeeded", succeeded).await,
+            "refund_due"
+        );
+        let transaction_id = format!("pi_{id}");
+        assert_eq!(
+            work_list_about(&harness, &transaction_id).await,
+            [format!("unmatched 53.07 {transaction_id}")]
+        );
+        let event_id = format!("evt-cs-{id}");
+        let completed = session(&id, 5_307);
+        assert_eq!(
+            post_stripe(&harness, &event_id, "checkout.session.completed", completed).await,
+            "applied"
+        );
+        expect_one_payment(&id, 5_307).await;
+    };
+    // Two unmatched intents have the price of the session, so an operator must decide.
+    let ambiguous = async {
+        let id = start_order(&harness, order_of("54.07", "USD")).await;
+        let intents = [format!("{id}-1"), format!("{id}-2")];
+        for name in &intents {
+            let event_id = format!("evt-pi-{name}");
+            let succeeded = intent(name, 5_407);
+            post_stripe(&harness, &event_id, "payment_intent.succeeded", succeeded).await;
+        }
+        let event_id = format!("evt-cs-{id}");
+        let completed = session(&id, 5_407);
+        post_stripe(&harness, &event_id, "checkout.session.completed", completed).await;
+        expect_end(&harness, &id, "delivered").await;
+        for name in &intents {
+            let transaction_id = format!("pi_{name}");
+            assert_eq!(
+                work_list_about(&harness, &transaction_id).await,
+                [format!("unmatched 54.07 {transaction_id}")]
+            );
+        }
+    };
+    futures::join!(documented, same_price, late_session, ambiguous);
     harness.assert_invariants().await;
 }
 

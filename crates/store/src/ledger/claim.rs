@@ -141,19 +141,19 @@ async fn claim_in(
         Some(event) => ids_of(event),
         None => vec![confirmation.transaction_id.clone()],
     };
-    rows::lock_ids(connection, &ids).await?;
-    let found = match rows::find(connection, confirmation.provider, &ids).await? {
-        Some(row) => Some(row),
-        // A charge of this order that waits for its customer has no transaction yet.
-        None => match confirmation.own_payment_id {
-            Some(own) => rows::lock_by_payment_id(connection, own)
-                .await?
-                .filter(|row| {
-                    row.order_id.as_ref() == Some(order_id) && row.transaction_id.is_none()
-                }),
-            None => None,
-        },
-    };
+    let is_session =
+        confirmation.provider == Some(WebhookProvider::Stripe) && is_session_without_intent(&ids);
+    rows::lock_ids(connection, &with_session_lock(&ids, is_session)).await?;
+    let mut found = rows::find(connection, confirmation.provider, &ids).await?;
+    // A charge of this order that waits for its customer has no transaction yet.
+    if let (None, Some(own)) = (&found, confirmation.own_payment_id) {
+        found = rows::lock_by_payment_id(connection, own)
+            .await?
+            .filter(|row| row.order_id.as_ref() == Some(order_id) && row.transaction_id.is_none());
+    }
+    if found.is_none() && is_session {
+        found = find_intent_of_session(connection, confirmation.amount).await?;
+    }
     let (mut row, in_use) = match found {
         Some(row) => (row, false),
         None => insert_claimed(connection, order_id, confirmation).await?,
@@ -198,6 +198,54 @@ async fn claim_in(
     } else {
         Claim::Ours(row.transaction())
     })
+}
+
+/// Returns whether these are the ids of a Stripe session or invoice that does not name its intent.
+fn is_session_without_intent(ids: &[TransactionId]) -> bool {
+    let has = |prefix: &str| ids.iter().any(|id| id.as_str().starts_with(prefix));
+    (has("cs_") || has("in_")) && !has("pi_")
+}
+
+/// Returns the ids to lock. A session and its intent have no id in common, so a further id
+/// serializes them: without it, each of two concurrent reports could miss the row of the other.
+pub(super) fn with_session_lock(ids: &[TransactionId], is_needed: bool) -> Vec<TransactionId> {
+    let common = TransactionId::parse("stripe-session-or-intent").ok();
+    let common = common.filter(|_| is_needed);
+    ids.iter().cloned().chain(common).collect()
+}
+
+/// A subscription's intent can arrive before its session and names no order, so it became an
+/// unmatched payment. It is the money of the session, if exactly one has the same amount.
+async fn find_intent_of_session(
+    connection: &mut PgConnection,
+    amount: Money,
+) -> Result<Option<rows::Row>, Error> {
+    let intents = sqlx::query_scalar!(
+        "select payment_id from payments
+         where provider = 'stripe' and transaction_id like 'pi\\_%' and order_id is null
+             and captured = $1 and unmatched = $1 and currency = $2 and created_at > now() - interval '1 day'
+             -- An intent with these ids belongs to another session.
+             and not exists (
+                 select from unnest(aliases) as alias where alias like 'cs\\_%' or alias like 'in\\_%')
+             -- An operator can have refunded a resolved payment.
+             and not exists (
+                 select from payment_movements as movement
+                 where movement.payment_id = payments.payment_id and kind = 'resolved')
+         limit 2",
+        amount.minor(),
+        amount.currency().code(),
+    );
+    let intents = intents
+        .fetch_all(&mut *connection)
+        .await
+        .for_operation("find the intent of a session")?;
+    match intents.as_slice() {
+        [only] => match PaymentId::parse(only) {
+            Ok(payment_id) => rows::lock_by_payment_id(connection, &payment_id).await,
+            Err(_) => Ok(None),
+        },
+        _ => Ok(None),
+    }
 }
 
 async fn is_of_another_order(

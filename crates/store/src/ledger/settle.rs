@@ -4,7 +4,7 @@ use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoredTransaction,
-    claim::{NewPayment, PaymentSource, insert, missing_row, stored_movements},
+    claim::{NewPayment, PaymentSource, insert, missing_row, stored_movements, with_session_lock},
     ids_of, rows,
 };
 use crate::{Error, error::SqlxResultExt, pool};
@@ -36,10 +36,12 @@ pub async fn settle(pool: &PgPool, unmatched: UnmatchedPayment<'_>) -> Result<Se
     let event = unmatched.event;
     let ids = ids_of(event);
     let mut transaction = pool::begin(pool).await?;
-    rows::lock_ids(&mut transaction, &ids).await?;
+    let is_unnamed = is_unnamed_intent(unmatched);
+    rows::lock_ids(&mut transaction, &with_session_lock(&ids, is_unnamed)).await?;
     let found = match rows::find(&mut transaction, Some(event.provider), &ids).await? {
         Some(row) => Some(row),
-        None => find_session_of_intent(&mut transaction, unmatched).await?,
+        None if is_unnamed => find_session_of_intent(&mut transaction, unmatched).await?,
+        None => None,
     };
     let is_new = found.is_none();
     let mut row = match found {
@@ -140,18 +142,19 @@ async fn find_unneeded(
     }))
 }
 
+/// Returns whether the event is about a Stripe intent that names no order.
+fn is_unnamed_intent(unmatched: UnmatchedPayment<'_>) -> bool {
+    unmatched.event.provider == WebhookProvider::Stripe
+        && unmatched.event.order_id.is_none()
+        && unmatched.transaction_id.as_str().starts_with("pi_")
+}
+
 /// A subscription's intent names neither the order nor its session. It is the money of a session
 /// without an intent, if exactly one has the same amount.
 async fn find_session_of_intent(
     connection: &mut PgConnection,
     unmatched: UnmatchedPayment<'_>,
 ) -> Result<Option<rows::Row>, Error> {
-    let is_candidate = unmatched.event.provider == WebhookProvider::Stripe
-        && unmatched.event.order_id.is_none()
-        && unmatched.transaction_id.as_str().starts_with("pi_");
-    if !is_candidate {
-        return Ok(None);
-    }
     let sessions = sqlx::query_scalar!(
         "select payment_id from payments
          where provider = 'stripe' and (transaction_id like 'cs\\_%' or transaction_id like 'in\\_%')
