@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use super::{
     Adyen, Checkout, Entry, NOTHING, PAYING, Square, Standard, Stripe, TOTAL, audit_payloads,
-    cancel, count_audit_events, create_order, expect_end, intent_of, ledger_of, order_of,
-    post_event, post_stripe, report, run_cases, start_order, start_shop, wait_for_audit_event,
-    work_list_of,
+    cancel, count_audit_events, create_order,
+    events::{orderflow, orderflow_json},
+    expect_end, intent_of, ledger_of, order_of, post_event, post_stripe, report, run_cases,
+    start_order, start_shop, wait_for_audit_event, work_list_of,
 };
 use crate::{
     harness::Harness,
@@ -413,5 +414,88 @@ async fn cancelled_slow_payment_is_due_when_it_arrives() {
         );
     };
     run_cases(PAYING.map(pay)).await;
+    harness.assert_invariants().await;
+}
+
+/// Runs `orderflow money reconcile`, and returns the report.
+async fn reconcile(harness: &Harness) -> Value {
+    let command = [
+        "money",
+        "reconcile",
+        "--provider",
+        "stripe",
+        "--since",
+        "24h",
+    ];
+    orderflow_json(harness, &command).await
+}
+
+#[tokio::test]
+async fn reconciliation_repairs_lost_events() {
+    let Some((books, harness)) = start_stripe_shop(&[]).await else {
+        return;
+    };
+    let waiting = create_order(&harness).await;
+    let lost = books.create_paid_intent(5_000, "usd", &waiting).await;
+    let refunded_order = create_order(&harness).await;
+    let refunded = books
+        .create_paid_intent(5_000, "usd", &refunded_order)
+        .await;
+    let event_id = format!("evt-known-{refunded_order}");
+    let succeeded = intent_of(&refunded_order, &refunded, 5_000);
+    post_stripe(&harness, &event_id, "payment_intent.succeeded", succeeded).await;
+    expect_end(&harness, &refunded_order, "delivered").await;
+    books.refund(&refunded, 2_000).await;
+    let closed = create_order(&harness).await;
+    cancel(&harness, &closed).await;
+    let late = books.create_paid_intent(5_000, "usd", &closed).await;
+    // The events of younger payments can be on their way.
+    let report = reconcile(&harness).await;
+    assert_eq!(report, json!({"checked": 0, "differences": []}));
+    books.age_intents();
+    let report = reconcile(&harness).await;
+    assert_eq!(report["checked"], 3, "{report}");
+    let differences = report["differences"].as_array().unwrap();
+    let mut found: Vec<_> = differences
+        .iter()
+        .map(|one| {
+            let text = |name: &str| one[name].as_str().unwrap_or("none");
+            let names = ["transaction_id", "field", "ours", "theirs"];
+            names.map(text).join(" ")
+        })
+        .collect();
+    found.sort();
+    let mut expected = [
+        format!("{lost} payment none 50.00 USD"),
+        format!("{refunded} refunded 0.00 USD 20.00 USD"),
+        format!("{late} payment none 50.00 USD"),
+    ];
+    expected.sort();
+    assert_eq!(found, expected);
+    expect_end(&harness, &waiting, "delivered").await;
+    let entries = [
+        (&lost, Entry::paid(Stripe, &waiting, 5_000)),
+        (
+            &refunded,
+            Entry::paid(Stripe, &refunded_order, 5_000).with_refunded(2_000),
+        ),
+        (
+            &late,
+            Entry::paid(Stripe, &closed, 5_000).with_refunded(5_000),
+        ),
+    ];
+    for (transaction_id, entry) in entries {
+        let ledger = async || ledger_of(&harness, transaction_id).await;
+        let is_repaired = |rows: &Vec<Entry>| rows == std::slice::from_ref(&entry);
+        harness
+            .wait_until("the repaired ledger", ledger, is_repaired)
+            .await;
+    }
+    let command = ["money", "reconcile", "--provider", "stripe"];
+    let output = orderflow(&harness, &command).await.unwrap();
+    assert_eq!(
+        output.trim(),
+        "3 payments of stripe compared: 0 differences"
+    );
     harness.assert_invariants().await;
 }

@@ -323,6 +323,18 @@ async fn report_of_no_payment_never_advises_a_confirmation() {
     let list = get_json(&harness, &format!("/payments/attention?order_id={order}")).await;
     let left = list["entries"].as_array().unwrap().len();
     assert_eq!(left, failures.len() + confirmations.len() - 1);
+    // The entry closes before the order writes its audit event.
+    wait_for_audit_event(&harness, &order, "payment_concern_resolved").await;
+    let resolved = audit_payloads(&harness, &order, "payment_concern_resolved").await;
+    assert_eq!(resolved.len(), 1, "{resolved:?}");
+    assert_eq!(
+        (&resolved[0]["concern"], &resolved[0]["note"]),
+        (&json!("unconfirmed"), &json!("a test payment"))
+    );
+    let stored = orderflow_json(&harness, &["webhooks", "show", id]).await;
+    assert!(stored.to_string().contains("resolved: a test payment"));
+    let again = resolve(&harness, &entry, "a test payment").await;
+    assert!(again.unwrap_err().contains("already closed"));
     cancel(&harness, &order).await;
     let list = get_json(&harness, &format!("/payments/attention?order_id={order}")).await;
     assert_eq!(list["entries"], json!([]));

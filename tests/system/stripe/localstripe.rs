@@ -1,6 +1,6 @@
 //! localstripe: a process that implements Stripe's API with its own records.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
@@ -15,7 +15,7 @@ pub(crate) const API_KEY: &str = "sk_test_thekeythatnobodymaysee";
 pub(crate) struct Localstripe {
     pub(crate) url: String,
     http: Client,
-    _search: Search,
+    search: Search,
     _process: Process,
     folder: tempfile::TempDir,
 }
@@ -59,7 +59,7 @@ impl Localstripe {
         Some(Self {
             url: search.url.clone(),
             http: Client::new(),
-            _search: search,
+            search,
             _process: process,
             folder,
         })
@@ -139,6 +139,19 @@ impl Localstripe {
         let intent = self.post("/v1/payment_intents", &fields).await;
         assert_eq!(intent["status"], "succeeded", "{intent}");
         intent["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Refunds a part of the intent.
+    pub(crate) async fn refund(&self, intent: &str, units: u32) {
+        let units = units.to_string();
+        let fields = [("payment_intent", intent), ("amount", units.as_str())];
+        let refund = self.post("/v1/refunds", &fields).await;
+        assert_eq!(refund["status"], "succeeded", "{refund}");
+    }
+
+    /// Lets the list of intents since a time show all intents as one hour older.
+    pub(crate) fn age_intents(&self) {
+        self.search.age.store(3_600, Ordering::SeqCst);
     }
 
     /// Authenticates the payment, as the customer does on the bank's page.

@@ -1,6 +1,11 @@
 //! The lists and searches of Stripe that localstripe does not have: a server in front of localstripe
 //! makes them of the list of all intents.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
 use axum::{
     Json, Router,
     body::{Body, to_bytes},
@@ -15,6 +20,8 @@ use url::form_urlencoded;
 /// The server; it stops when this is dropped.
 pub(super) struct Search {
     pub(super) url: String,
+    /// The seconds by which the list since a time shows each intent older than it is.
+    pub(super) age: Arc<AtomicI64>,
     server: JoinHandle<()>,
 }
 
@@ -27,21 +34,24 @@ impl Drop for Search {
 #[derive(Clone)]
 struct Target {
     url: String,
+    age: Arc<AtomicI64>,
     http: reqwest::Client,
 }
 
 impl Search {
     /// Starts the server in front of localstripe at `target`.
     pub(super) async fn start(target: &str) -> Self {
+        let age = Arc::new(AtomicI64::new(0));
         let target = Target {
             url: target.to_owned(),
+            age: Arc::clone(&age),
             http: reqwest::Client::new(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let app = Router::new().fallback(answer).with_state(target);
         let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { url, server }
+        Self { url, age, server }
     }
 }
 
@@ -63,14 +73,15 @@ async fn answer(State(target): State<Target>, request: Request) -> Response {
             let [_, name, _, value, _] = parts.as_slice() else {
                 panic!("unknown search: {text}");
             };
-            list_intents(&target, request, |intent| {
+            list_intents(&target, request, 0, |intent| {
                 intent["metadata"][*name] == *value
             })
             .await
         }
         "/v1/payment_intents" if is_read && field("created[gte]").is_some() => {
             let since: i64 = field("created[gte]").unwrap().parse().unwrap();
-            list_intents(&target, request, |intent| {
+            let age = target.age.load(Ordering::SeqCst);
+            list_intents(&target, request, age, |intent| {
                 intent["created"].as_i64().unwrap() >= since
             })
             .await
@@ -83,10 +94,11 @@ async fn answer(State(target): State<Target>, request: Request) -> Response {
     }
 }
 
-/// Lists the intents that `is_wanted` selects, the newest first, as one page.
+/// Lists the intents, made older by `age` seconds, that `is_wanted` selects, the newest first, as one page.
 async fn list_intents(
     target: &Target,
     request: Request,
+    age: i64,
     is_wanted: impl Fn(&Value) -> bool,
 ) -> Response {
     let all = forward(target, "/v1/payment_intents?limit=10000", request).await;
@@ -97,6 +109,9 @@ async fn list_intents(
     }
     let mut all: Value = serde_json::from_slice(&body).unwrap();
     let mut data = std::mem::take(all["data"].as_array_mut().unwrap());
+    for intent in &mut data {
+        intent["created"] = json!(intent["created"].as_i64().unwrap() - age);
+    }
     data.retain(is_wanted);
     data.reverse();
     Json(json!({"object": "list", "data": data, "has_more": false})).into_response()
