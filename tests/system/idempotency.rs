@@ -13,7 +13,8 @@ use store::{
     PgPool,
     inventory::{self, Reservation, Stock},
     ledger::{self, Charge},
-    orders::{self, OrderProjection, RowOwner},
+    order_write::{Fence, OrderWrite, Written, write_order},
+    orders,
     outbox::{self, MailOutcome},
 };
 
@@ -27,20 +28,25 @@ async fn create_order(database: &str) -> (PgPool, OrderState) {
         contract::parse_order(r#"{"items": [{"sku": "SKU-1", "quantity": 2, "price": 5}]}"#)
             .unwrap();
     record.order = Some(order);
-    let inserted = orders::insert(&pool, projection(&record, 1), "run-1")
-        .await
-        .unwrap();
-    assert_eq!(inserted, RowOwner::ThisRun);
+    write_order(&pool, write_at(&record, 1)).await.unwrap();
     (pool, record)
 }
 
-fn projection(record: &OrderState, version: u32) -> OrderProjection<'_> {
-    let decided_at = DateTime::from_timestamp(version.into(), 0).unwrap();
-    OrderProjection {
+fn write_at(record: &OrderState, version: u32) -> OrderWrite<'_> {
+    OrderWrite {
         state: record,
-        version,
-        decided_at,
+        fence: fence_at(version, version.into()),
         events: &[],
+    }
+}
+
+/// Returns the fence of the only run. `second` is the time of the workflow task.
+fn fence_at(version: u32, second: i64) -> Fence<'static> {
+    Fence {
+        chain_id: Some("run-1"),
+        run_id: "run-1",
+        version,
+        task_time: DateTime::from_timestamp(second, 0).unwrap(),
     }
 }
 
@@ -57,7 +63,7 @@ async fn read_stock(pool: &PgPool) -> Stock {
 
 async fn reserve_stock(pool: &PgPool, record: &OrderState) -> Reservation {
     let lines = &record.order.as_ref().unwrap().lines;
-    inventory::reserve(pool, projection(record, 2), lines, 0)
+    inventory::reserve(pool, write_at(record, 2), lines, 0)
         .await
         .unwrap()
 }
@@ -80,7 +86,7 @@ async fn stock_changes_apply_once() {
         );
     }
     for _ in 0..2 {
-        inventory::release(&pool, projection(&record, 3))
+        inventory::release(&pool, write_at(&record, 3))
             .await
             .unwrap();
         assert_eq!(
@@ -94,7 +100,7 @@ async fn stock_changes_apply_once() {
     }
     // Late duplicates of the earlier steps.
     assert_eq!(reserve_stock(&pool, &record).await, Reservation::Held);
-    inventory::commit(&pool, projection(&record, 4))
+    inventory::commit(&pool, write_at(&record, 4))
         .await
         .unwrap();
     assert_eq!(
@@ -108,7 +114,7 @@ async fn stock_changes_apply_once() {
 }
 
 #[tokio::test]
-async fn stock_refusal_remains_after_restock() {
+async fn refused_order_reserves_nothing() {
     let (pool, record) = create_order("idempotency_refusal").await;
     inventory::set_available(&pool, &ordered_sku(), 1)
         .await
@@ -118,10 +124,14 @@ async fn stock_refusal_remains_after_restock() {
         available: 1,
     };
     assert_eq!(reserve_stock(&pool, &record).await, refused);
+    // The order goes on to its compensation, and then an attempt that was given up runs.
     inventory::set_available(&pool, &ordered_sku(), 10)
         .await
         .unwrap();
-    assert_eq!(reserve_stock(&pool, &record).await, refused);
+    inventory::release(&pool, write_at(&record, 3))
+        .await
+        .unwrap();
+    assert_eq!(reserve_stock(&pool, &record).await, Reservation::Held);
     assert_eq!(
         read_stock(&pool).await,
         Stock {
@@ -136,25 +146,15 @@ async fn stock_refusal_remains_after_restock() {
 async fn older_projection_and_other_run_change_nothing() {
     let (pool, mut record) = create_order("idempotency_image").await;
     record.cancellation_reason = Some("new".to_owned());
-    orders::record_projection(&pool, projection(&record, 7))
-        .await
-        .unwrap();
+    write_order(&pool, write_at(&record, 7)).await.unwrap();
     record.cancellation_reason = Some("old".to_owned());
-    orders::record_projection(&pool, projection(&record, 6))
-        .await
-        .unwrap();
-    assert_eq!(
-        orders::insert(&pool, projection(&record, 1), "run-2")
-            .await
-            .unwrap(),
-        RowOwner::OtherRun
-    );
-    assert_eq!(
-        orders::insert(&pool, projection(&record, 1), "run-1")
-            .await
-            .unwrap(),
-        RowOwner::ThisRun
-    );
+    write_order(&pool, write_at(&record, 6)).await.unwrap();
+    let mut other = write_at(&record, 9);
+    other.fence.chain_id = Some("run-2");
+    let refused = write_order(&pool, other).await.unwrap_err();
+    assert!(matches!(refused, store::Error::OtherOrder), "{refused:?}");
+    let older = write_order(&pool, write_at(&record, 1)).await.unwrap();
+    assert_eq!(older, Written::Newer);
     let view = orders::read_order(&pool, &record.order_id)
         .await
         .unwrap()
@@ -169,11 +169,11 @@ async fn lost_task_entries_are_replaced_by_new_decision() {
         record.append_audit_event(kind, serde_json::json!({}), DateTime::UNIX_EPOCH)
     };
     let received = [entry(&mut record, AuditEventType::OrderReceived)];
-    orders::record_projection(
+    write_order(
         &pool,
-        OrderProjection {
+        OrderWrite {
             events: &received,
-            ..projection(&record, 3_072)
+            ..write_at(&record, 3_072)
         },
     )
     .await
@@ -186,11 +186,11 @@ async fn lost_task_entries_are_replaced_by_new_decision() {
         AuditEventType::PaymentRequested,
     ];
     let written = written.map(|kind| entry(&mut lost, kind));
-    orders::record_projection(
+    write_order(
         &pool,
-        OrderProjection {
+        OrderWrite {
             events: &written,
-            ..projection(&lost, 3_074)
+            ..write_at(&lost, 3_074)
         },
     )
     .await
@@ -198,25 +198,25 @@ async fn lost_task_entries_are_replaced_by_new_decision() {
     // The order is cancelled instead, with a longer history: fewer and other events under the same
     // numbers.
     let decided = [entry(&mut record, AuditEventType::OrderCancelled)];
-    orders::record_projection(
+    write_order(
         &pool,
-        OrderProjection {
+        OrderWrite {
             events: &decided,
-            ..projection(&record, 9_216)
+            ..write_at(&record, 9_216)
         },
     )
     .await
     .unwrap();
     // The lost task's activity runs once more.
-    orders::record_projection(
-        &pool,
-        OrderProjection {
-            events: &written,
-            ..projection(&lost, 3_074)
-        },
-    )
-    .await
-    .unwrap();
+    let late = OrderWrite {
+        events: &written,
+        ..write_at(&lost, 3_074)
+    };
+    let refused = write_order(&pool, late).await.unwrap_err();
+    assert!(
+        matches!(refused, store::Error::MissingEvents { have: 2 }),
+        "{refused:?}"
+    );
     let trail = store::audit_events::list(&pool, &record.order_id, 0, 10)
         .await
         .unwrap()
@@ -236,32 +236,32 @@ async fn lost_task_entries_are_replaced_by_new_decision() {
 #[tokio::test]
 async fn retried_task_overrides_earlier_try() {
     let (pool, mut record) = create_order("idempotency_repeated").await;
-    let at = |second| DateTime::from_timestamp(second, 0).unwrap();
     let entry = |record: &mut OrderState, kind| {
         record.append_audit_event(kind, serde_json::json!({}), DateTime::UNIX_EPOCH)
     };
     let received = [entry(&mut record, AuditEventType::OrderReceived)];
-    orders::record_projection(
+    write_order(
         &pool,
-        OrderProjection {
+        OrderWrite {
             events: &received,
-            ..projection(&record, 3_072)
+            ..write_at(&record, 3_072)
         },
     )
     .await
     .unwrap();
-    let write = async |record: &OrderState, version, decided_at, events: &[_]| {
-        orders::record_projection(
+    let write = async |record: &OrderState, version, second, events: &[_]| {
+        let fence = fence_at(version, second);
+        let state = record;
+        // A write of the lost try is refused.
+        let _ = write_order(
             &pool,
-            OrderProjection {
-                state: record,
-                version,
-                decided_at,
+            OrderWrite {
+                state,
+                fence,
                 events,
             },
         )
-        .await
-        .unwrap();
+        .await;
         let trail = store::audit_events::list(&pool, &record.order_id, 1, 10)
             .await
             .unwrap()
@@ -271,33 +271,29 @@ async fn retried_task_overrides_earlier_try() {
     // The lost try writes several events.
     let mut lost = record.clone();
     let first = [entry(&mut lost, AuditEventType::OrderValidated)];
-    write(&lost, 5_120, at(10), &first).await;
+    write(&lost, 5_120, 10_000, &first).await;
     let second = [entry(&mut lost, AuditEventType::InventoryReserved)];
-    write(&lost, 5_121, at(11), &second).await;
+    write(&lost, 5_121, 10_000, &second).await;
     // The next try receives an update and writes fewer events.
     let mut cancelled = record.clone();
     let decided = [entry(&mut cancelled, AuditEventType::OrderCancelled)];
     assert_eq!(
-        write(&cancelled, 5_120, at(20), &decided).await,
+        write(&cancelled, 5_120, 20_000, &decided).await,
         [AuditEventType::OrderCancelled]
     );
     // A late duplicate of the lost try.
     assert_eq!(
-        write(&lost, 5_121, at(11), &second).await,
+        write(&lost, 5_121, 10_000, &second).await,
         [AuditEventType::OrderCancelled]
     );
-    // The external write at the end of the task, with any clock of the server; then the late
-    // duplicate again.
+    // The activity at the end of the task, then the late duplicate again.
     let outside = [entry(&mut cancelled, AuditEventType::InventoryReleased)];
     let both = [
         AuditEventType::OrderCancelled,
         AuditEventType::InventoryReleased,
     ];
-    assert_eq!(
-        write(&cancelled, 5_121, orders::FINAL_DECISION_TIME, &outside).await,
-        both
-    );
-    assert_eq!(write(&lost, 5_121, at(30), &second).await, both);
+    assert_eq!(write(&cancelled, 5_121, 20_000, &outside).await, both);
+    assert_eq!(write(&lost, 5_121, 10_000, &second).await, both);
     assert_eq!(store::verify::find_violations(&pool).await.unwrap(), []);
 }
 
@@ -313,11 +309,11 @@ async fn unsent_mail_of_lost_task_is_removed() {
         AuditEventType::OrderValidated,
     ]
     .map(|kind| entry(&mut record, kind));
-    orders::record_projection(
+    write_order(
         &pool,
-        OrderProjection {
+        OrderWrite {
             events: &received,
-            ..projection(&record, 2)
+            ..write_at(&record, 2)
         },
     )
     .await
@@ -357,11 +353,11 @@ async fn unsent_mail_of_lost_task_is_removed() {
         AuditEventType::OrderShipped,
     ]
     .map(|kind| entry(&mut lost, kind));
-    orders::record_projection(
+    write_order(
         &pool,
-        OrderProjection {
+        OrderWrite {
             events: &written,
-            ..projection(&lost, 3)
+            ..write_at(&lost, 3)
         },
     )
     .await
@@ -387,11 +383,11 @@ async fn unsent_mail_of_lost_task_is_removed() {
         AuditEventType::PaymentConfirmed,
     ]
     .map(|kind| entry(&mut decided, kind));
-    orders::record_projection(
+    write_order(
         &pool,
-        OrderProjection {
+        OrderWrite {
             events: &written,
-            ..projection(&decided, 4)
+            ..write_at(&decided, 4)
         },
     )
     .await
@@ -407,11 +403,11 @@ async fn unsent_mail_of_lost_task_is_removed() {
     );
     // The whole task is lost as well: a sent mail stays, and is not sent again for a repeated
     // decision.
-    orders::record_projection(
+    write_order(
         &pool,
-        OrderProjection {
+        OrderWrite {
             events: &received,
-            ..projection(&record, 5)
+            ..write_at(&record, 5)
         },
     )
     .await
@@ -433,7 +429,7 @@ async fn late_duplicate_does_not_recapture_refunded_payment() {
         payment_method: None,
     };
     for _ in 0..2 {
-        let claimed = ledger::claim_charge(&pool, projection(&record, 2), charge)
+        let claimed = ledger::claim_charge(&pool, write_at(&record, 2), charge)
             .await
             .unwrap()
             .unwrap();
@@ -481,14 +477,12 @@ async fn abandoned_write_leaves_connection_clean() {
         store::connect(&url).await.unwrap(),
     );
     let mut record = OrderState::new(OrderId::parse("order-1").unwrap(), DateTime::UNIX_EPOCH);
-    orders::insert(&one, projection(&record, 1), "run-1")
-        .await
-        .unwrap();
+    write_order(&one, write_at(&record, 1)).await.unwrap();
     let mut version = 1;
     for polls in 1..60 {
         version += 1;
-        let given_up = projection(&record, version);
-        let mut write = Box::pin(orders::record_projection(&one, given_up));
+        let given_up = write_at(&record, version);
+        let mut write = Box::pin(write_order(&one, given_up));
         // The write is dropped at its first await point, its second …
         for _ in 0..polls {
             if futures::poll!(&mut write).is_ready() {
@@ -503,11 +497,11 @@ async fn abandoned_write_leaves_connection_clean() {
             serde_json::json!({"polls": polls}),
             DateTime::UNIX_EPOCH,
         );
-        let written = OrderProjection {
+        let written = OrderWrite {
             events: std::slice::from_ref(&event),
-            ..projection(&record, version)
+            ..write_at(&record, version)
         };
-        orders::record_projection(&one, written).await.unwrap();
+        write_order(&one, written).await.unwrap();
         let seen = store::audit_events::list(&reader, &record.order_id, 0, 100)
             .await
             .unwrap()

@@ -17,10 +17,11 @@ pub use settlement::SettlementActivities;
 pub use shipping::ShippingActivities;
 use std::time::Duration;
 
+use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
-use store::orders::{FINAL_DECISION_TIME, OrderProjection};
-use workflows::activity::PendingWrite;
+use store::order_write::{Fence, OrderWrite, UNKNOWN_TASK_TIME};
+use workflows::activity::{MISSING_EVENTS, PendingWrite};
 
 /// The time limit of a call to a payment provider. Less than the activity's 4 s, so that a provider that
 /// does not respond is a value and not a time-out of the activity.
@@ -28,18 +29,20 @@ const PAYMENT_ANSWER: Duration = Duration::from_secs(3);
 /// The time limit of a call to a carrier; less than the activity's 5 s.
 const CARRIER_ANSWER: Duration = Duration::from_secs(4);
 
-fn projection_of<'a>(context: &ActivityContext, write: &'a PendingWrite) -> OrderProjection<'a> {
-    let info = context.info();
-    // A local activity can belong to a lost task. An ordinary activity cannot, because it is in the
-    // history.
-    let decided_at = match info.scheduled_time {
-        Some(scheduled) if info.is_local => scheduled.into(),
-        _ => FINAL_DECISION_TIME,
-    };
-    OrderProjection {
+/// Returns the write with its place in the order's history.
+fn order_write<'a>(context: &'a ActivityContext, write: &'a PendingWrite) -> OrderWrite<'a> {
+    OrderWrite {
         state: &write.record,
-        version: write.version,
-        decided_at,
+        fence: Fence {
+            chain_id: write.chain_id.as_deref(),
+            run_id: context
+                .info()
+                .workflow_run_id
+                .as_deref()
+                .unwrap_or_default(),
+            version: write.version,
+            task_time: write.task_time.unwrap_or(UNKNOWN_TASK_TIME),
+        },
         events: &write.events,
     }
 }
@@ -51,6 +54,21 @@ fn retryable(
     error: &(dyn std::error::Error + 'static),
 ) -> ActivityError {
     let info = context.info();
+    if let Some(have) = missing_events_of(error) {
+        tracing::warn!(
+            activity = info.activity_type,
+            workflow.id = info.workflow_id.as_deref(),
+            have,
+            "the database lacks audit events of this order, which sends them again; was the database restored?"
+        );
+        return ActivityError::Application(Box::new(
+            ApplicationFailure::builder(std::io::Error::other(error.to_string()))
+                .type_name(MISSING_EVENTS.to_owned())
+                .non_retryable(true)
+                .details(have)
+                .build(),
+        ));
+    }
     tracing::warn!(
         activity = info.activity_type,
         workflow.id = info.workflow_id.as_deref(),
@@ -59,4 +77,19 @@ fn retryable(
         telemetry::format_error_chain(error)
     );
     ActivityError::from(std::io::Error::other(error.to_string()))
+}
+
+/// Returns the number of the last audit event that the database has, if it lacks later ones.
+fn missing_events_of(error: &(dyn std::error::Error + 'static)) -> Option<u32> {
+    let store = error.downcast_ref().or_else(|| match error.downcast_ref() {
+        Some(order::CallError::Store(error)) => Some(error),
+        _ => match error.downcast_ref() {
+            Some(refund::RefundError::Store(error)) => Some(error),
+            _ => None,
+        },
+    });
+    match store {
+        Some(store::Error::MissingEvents { have }) => Some(*have),
+        _ => None,
+    }
 }

@@ -4,7 +4,7 @@
 //! continue, and keep its slot and its connection. A few activities that hang permanently would use
 //! all slots, and no order would progress.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures::FutureExt;
 use temporalio_sdk::{
@@ -24,13 +24,14 @@ impl ActivityInboundInterceptor for TimeLimit {
         next: Next<'a, ExecuteActivityInput, ExecuteActivityOutput<'a>>,
     ) -> ExecuteActivityOutput<'a> {
         let info = input.activity_info();
-        let left = info.deadline.map(|deadline| {
-            deadline
-                .duration_since(SystemTime::now())
-                .unwrap_or_default()
-        });
+        // Both times are by Temporal's clock. This machine's clock measures only the duration between
+        // them, so it may be wrong.
+        let limit = info
+            .deadline
+            .zip(info.started_time)
+            .map(|(deadline, started)| deadline.duration_since(started).unwrap_or_default());
         let (activity, workflow_id) = (info.activity_type.clone(), info.workflow_id.clone());
-        let limited = tokio::time::timeout(left.unwrap_or(UNTOLD), next.run(input));
+        let limited = tokio::time::timeout(limit.unwrap_or(UNTOLD), next.run(input));
         let ended = limited.map(move |ended| {
             ended.unwrap_or_else(|elapsed| {
                 tracing::warn!(

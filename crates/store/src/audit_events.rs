@@ -1,47 +1,9 @@
 //! The audit log of orders.
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 
 use crate::{Error, convert::to_i32, error::SqlxResultExt};
 use domain::{AuditEvent, AuditEventType, OrderId};
-
-/// Replaces all audit events after number `after` by `events`, which the workflow has numbered.
-pub(crate) async fn replace_after(
-    connection: &mut PgConnection,
-    order_id: &OrderId,
-    after: u32,
-    events: &[AuditEvent],
-) -> Result<(), Error> {
-    sqlx::query!(
-        "delete from events where order_id = $1 and seq > $2",
-        order_id.as_str(),
-        to_i32(after)
-    )
-    .execute(&mut *connection)
-    .await
-    .for_operation("delete the audit events of a lost workflow task")?;
-    if events.is_empty() {
-        return Ok(());
-    }
-    let seqs: Vec<i32> = events.iter().map(|event| to_i32(event.seq)).collect();
-    let kinds: Vec<String> = events.iter().map(|event| event.kind.to_string()).collect();
-    let payloads: Vec<serde_json::Value> =
-        events.iter().map(|event| event.payload.clone()).collect();
-    let times: Vec<_> = events.iter().map(|event| event.ts).collect();
-    sqlx::query!(
-        "insert into events (order_id, seq, type, payload_json, ts)
-         select $1, * from unnest($2::int[], $3::text[], $4::jsonb[], $5::timestamptz[])",
-        order_id.as_str(),
-        &seqs,
-        &kinds,
-        &payloads,
-        &times,
-    )
-    .execute(connection)
-    .await
-    .for_operation("append to the audit log")
-    .map(|_| ())
-}
 
 /// Reads at most `limit` audit events after number `after`, oldest first; `None` when the order
 /// does not exist.

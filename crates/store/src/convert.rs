@@ -18,8 +18,3 @@ pub(crate) fn to_json<T: Serialize>(value: &T) -> Result<Value, Error> {
         source: sqlx::Error::Encode(source.into()),
     })
 }
-
-/// Converts an optional value to a JSON column's value. `None` becomes SQL's null, not JSON's.
-pub(crate) fn to_nullable_json<T: Serialize>(value: Option<&T>) -> Result<Option<Value>, Error> {
-    value.map(to_json).transpose()
-}

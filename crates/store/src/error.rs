@@ -28,6 +28,14 @@ pub enum Error {
         "no role rds_iam in the database; IAM roles need a database on RDS with IAM authentication"
     )]
     NotRds,
+    /// The database lacks audit events of the order that it acknowledged earlier, or has newer ones
+    /// that this write does not know.
+    #[error(
+        "the database has the order's events up to number {have}; later ones must be sent again"
+    )]
+    MissingEvents { have: u32 },
+    #[error("the database has another order with this id")]
+    OtherOrder,
     #[error("DATABASE_URL is invalid; it must be postgres://USER:PASSWORD@HOST:PORT/NAME")]
     InvalidUrl(#[source] sqlx::Error),
 }
@@ -43,6 +51,8 @@ impl Error {
             | Self::UnsupportedStatement
             | Self::QueryRejected(_)
             | Self::NotRds
+            | Self::MissingEvents { .. }
+            | Self::OtherOrder
             | Self::InvalidUrl(_) => None,
         }
     }
@@ -65,6 +75,8 @@ impl Error {
             | Self::UnsupportedStatement
             | Self::QueryRejected(_)
             | Self::NotRds
+            | Self::MissingEvents { .. }
+            | Self::OtherOrder
             | Self::InvalidUrl(_) => false,
         }
     }

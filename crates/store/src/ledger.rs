@@ -8,7 +8,7 @@ mod claim;
 mod rows;
 mod settle;
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use crate::{Error, error::SqlxResultExt, pool};
 use domain::{
@@ -75,6 +75,19 @@ pub async fn apply_event(
     Ok(Some(row.stored()))
 }
 
+/// Restores an order's transaction in the caller's transaction, unless the row is as new as `known`.
+pub(crate) async fn restore(
+    connection: &mut PgConnection,
+    order_id: &domain::OrderId,
+    known: &Transaction,
+) -> Result<(), Error> {
+    let stored = rows::lock_by_payment_id(connection, &known.payment_id).await?;
+    if stored.is_none_or(|row| row.version < known.version) {
+        rows::restore(connection, order_id, known).await?;
+    }
+    Ok(())
+}
+
 /// Requests a refund: of everything, also of money that is captured later, or of what exceeds
 /// `keep` minor units. Returns the balance with the money that is due; `None` if there is no such
 /// payment.
@@ -131,7 +144,7 @@ pub async fn list_by_order(
 
 /// Reads the transactions of an order in the caller's transaction, oldest first.
 pub(crate) async fn list_in(
-    connection: &mut sqlx::PgConnection,
+    connection: &mut PgConnection,
     order_id: &domain::OrderId,
 ) -> Result<Vec<Transaction>, Error> {
     rows::list_by_order(connection, order_id).await

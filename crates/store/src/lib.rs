@@ -2,7 +2,7 @@
 //!
 //! `.sqlx` describes every query, and the compiler checks the queries against these descriptions.
 //! `CONTRIBUTING.md` explains how to regenerate them. Every function that writes is idempotent.
-//! Start reading at [`orders::write_projection`], which most of them call.
+//! Start reading at [`order_write::write_order`], which most of them call.
 
 pub mod adhoc_query;
 pub mod attention;
@@ -14,6 +14,7 @@ mod error;
 pub mod inventory;
 pub mod late_events;
 pub mod ledger;
+pub mod order_write;
 pub mod orders;
 pub mod outbox;
 mod pool;

@@ -1,64 +1,13 @@
 //! The outbox of mails to customers. Each row is written in the transaction of the audit event that
 //! causes the mail. There is one row for each order and kind.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 
-use crate::{Error, convert::to_i32, error::SqlxResultExt};
-use domain::{AuditEvent, NotificationKind, OrderId, OrderState};
-
-/// Replaces the unsent mails about audit events after number `after` by mails about `entries`, so
-/// that no mail reports an event of a lost workflow task.
-///
-/// A mail whose kind is decided again keeps its row, because a worker may be sending it. A mail
-/// that was sent keeps its row as well.
-pub(crate) async fn enqueue(
-    connection: &mut PgConnection,
-    state: &OrderState,
-    after: u32,
-    entries: &[AuditEvent],
-) -> Result<(), Error> {
-    let mut mails = BTreeMap::new();
-    for entry in entries {
-        if let Some(kind) = NotificationKind::for_event(entry.kind) {
-            mails.entry(kind).or_insert(to_i32(entry.seq));
-        }
-    }
-    let (kinds, seqs): (Vec<String>, Vec<i32>) = mails
-        .iter()
-        .map(|(kind, seq)| (kind.to_string(), *seq))
-        .unzip();
-    let recipient = state
-        .order
-        .as_ref()
-        .and_then(|order| order.customer.email.as_deref());
-    sqlx::query!(
-        "with gone as (
-             delete from notifications
-             where order_id = $1 and seq > $2 and status in ('pending', 'skipped') and kind <> all($3)
-         )
-         insert into notifications (order_id, kind, seq, recipient, status, reason)
-         select $1, told.kind, told.seq, $5,
-             case when $5::text is null then 'skipped' else 'pending' end,
-             case when $5::text is null then 'the order has no e-mail address' end
-         from unnest($3::text[], $4::int[]) as told (kind, seq)
-         on conflict (order_id, kind) do update
-             set seq = excluded.seq, created_at = now(), next_attempt_at = now(), attempts = 0
-             where notifications.seq > $2 and notifications.seq <> excluded.seq
-                 and notifications.status in ('pending', 'skipped')",
-        state.order_id.as_str(),
-        to_i32(after),
-        &kinds,
-        &seqs,
-        recipient,
-    )
-    .execute(connection)
-    .await
-    .for_operation("write the outbox")
-    .map(|_| ())
-}
+use crate::{Error, error::SqlxResultExt};
+use domain::OrderId;
 
 /// Options of [`claim_due`].
 #[derive(Debug, Clone, Copy)]

@@ -36,28 +36,35 @@ pub async fn prepare(pool: &PgPool, package: Package<'_>) -> Result<(), Error> {
     .map(|_| ())
 }
 
-/// Records that the carrier has accepted the parcel.
+/// Records that the carrier has accepted the parcel. A parcel that a restored database has lost gets
+/// a row again.
 ///
 /// # Errors
 ///
-/// Fails if the parcel is not prepared, and not dispatched with the same tracking number. Then the
-/// carrier has a parcel that the table does not have.
+/// Fails if the parcel was cancelled, or dispatched with another tracking number. Then the carrier
+/// has a parcel that the table does not have.
 #[tracing::instrument(name = "store.shipments.dispatched", skip_all)]
 pub async fn record_dispatch(
     pool: &PgPool,
-    shipment_id: &str,
+    package: Package<'_>,
     tracking_number: &str,
 ) -> Result<(), Error> {
     sqlx::query_scalar!(
-        "update shipments set state = 'dispatched', tracking_number = $2, updated_at = now()
-         where shipment_id = $1 and (state = 'prepared' or (state = 'dispatched' and tracking_number = $2))
+        "insert into shipments (shipment_id, order_id, state, attempt, address_json, items_json, tracking_number)
+         values ($1, $2, 'dispatched', $3, $4, $5, $6)
+         on conflict (shipment_id) do update set state = 'dispatched', tracking_number = $6, updated_at = now()
+         where shipments.state = 'prepared' or (shipments.state = 'dispatched' and shipments.tracking_number = $6)
          returning shipment_id",
-        shipment_id,
+        package.shipment_id,
+        package.order_id.as_str(),
+        i32::try_from(package.attempt).unwrap_or(i32::MAX),
+        package.address,
+        package.items,
         tracking_number,
     )
     .fetch_one(pool)
     .await
-    .for_operation("record the dispatch of a prepared parcel")
+    .for_operation("record the dispatch of the parcel")
     .map(|_| ())
 }
 

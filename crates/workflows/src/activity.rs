@@ -13,13 +13,14 @@ mod recall;
 mod settlement;
 mod shipping;
 
+pub(crate) use order::missing_events;
 pub use order::{
     CapturePayment, CapturePaymentInput, ChargeOutcome, ChargePayment, ChargePaymentInput,
     CommitInventory, ConfirmDelivery, LookUpPayments, LookUpPaymentsInput, LookUpPaymentsOutcome,
-    OrderActivities, PendingWrite, ReceiveOrder, ReceiveOrderInput, ReceiveOrderOutcome,
-    RecordOrder, RecordPayment, RecordPaymentInput, RecordPaymentOutcome, RecordPaymentResult,
-    RefundOutcome, RefundPayment, RefundPaymentInput, ReleaseInventory, ReservationOutcome,
-    ReserveInventory, ValidateOrder, ValidateOrderInput, ValidationOutcome,
+    LostRows, MISSING_EVENTS, OrderActivities, PendingWrite, ReceiveOrder, ReceiveOrderInput,
+    ReceiveOrderOutcome, RecordOrder, RecordPayment, RecordPaymentInput, RecordPaymentOutcome,
+    RecordPaymentResult, RefundOutcome, RefundPayment, RefundPaymentInput, ReleaseInventory,
+    ReservationOutcome, ReserveInventory, ValidateOrder, ValidateOrderInput, ValidationOutcome,
 };
 pub use recall::{CheckStoppedAttempt, DiscardShipment, RecallActivities, StoppedAttempt};
 pub use settlement::{

@@ -21,6 +21,7 @@
 
 pub mod activity;
 mod clock;
+mod database_step;
 mod input;
 mod message;
 pub mod order;

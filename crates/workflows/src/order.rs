@@ -89,8 +89,14 @@ enum Review {
 #[workflow]
 pub struct OrderWorkflow {
     state: OrderState,
-    /// Audit events that no completed activity has written.
-    unsaved_events: Vec<AuditEvent>,
+    /// The first run of the order, which is its identity in the database. A reset keeps it.
+    chain_id: String,
+    /// All audit events. A restored database may lack some that were written.
+    events: Vec<AuditEvent>,
+    /// The number of the last audit event that a completed activity has written.
+    saved_seq: u32,
+    /// Whether the order has reserved its stock and neither shipped nor released it.
+    is_reserved: bool,
     version: u32,
     policy: OrderPolicy,
     document: serde_json::Value,
@@ -133,7 +139,10 @@ impl OrderWorkflow {
             parse_order_workflow_id(view.workflow_id()).unwrap_or_else(OrderId::placeholder);
         let mut order = Self {
             state: OrderState::new(order_id, now),
-            unsaved_events: Vec::new(),
+            chain_id: view.first_execution_run_id().to_owned(),
+            events: Vec::new(),
+            saved_seq: 0,
+            is_reserved: false,
             version: 0,
             policy: input.policy(),
             shipping_task_queue: input
@@ -167,7 +176,7 @@ impl OrderWorkflow {
             waiting::run_with_deadline(ctx, run_order(ctx)).await;
         }
         wait_for_handlers(ctx).await;
-        while ctx.state(|order| !order.unsaved_events.is_empty()) {
+        while ctx.state(Self::has_unsaved_events) {
             persistence::write_pending(ctx).await;
             // A request may arrive during the write. Its audit event would be lost if the run ended
             // first.

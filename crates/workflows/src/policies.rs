@@ -62,13 +62,23 @@ pub(crate) fn backoff(number: u32) -> Duration {
 /// Retries lost attempts without limit, because the decision is made and must be executed. The
 /// interval of at most 20 s bounds the delay after the database is available again.
 fn unlimited_retries() -> RetryPolicy {
+    lost_attempt_retries(0)
+}
+
+/// `attempts` of 0 means without limit.
+fn lost_attempt_retries(attempts: u32) -> RetryPolicy {
     RetryPolicy::builder()
         .initial_interval(Duration::from_secs(1))
         .backoff_coefficient(2.0)
         .maximum_interval(Duration::from_secs(20))
-        .maximum_attempts(0)
+        .maximum_attempts(attempts)
         .build()
 }
+
+/// The attempts of a local activity, after which a regular activity goes on. Each attempt adds six
+/// events to the history, which may have 51,200. Five attempts take 15 s, longer than the failover of
+/// a database with a standby normally takes.
+const MAX_LOCAL_ATTEMPTS: u32 = 5;
 
 /// The limit on a local activity including all retries: ten years, in practice none. Without an
 /// explicit value the SDK gives up 100 s after the first schedule, and each replay would find the
@@ -90,7 +100,7 @@ fn local_activity_options(start_to_close: Duration) -> LocalActivityOptions {
     LocalActivityOptions::builder()
         .start_to_close_timeout(start_to_close)
         .schedule_to_close_timeout(NO_TIME_LIMIT)
-        .retry_policy(unlimited_retries())
+        .retry_policy(lost_attempt_retries(MAX_LOCAL_ATTEMPTS))
         // Each retry waits on a workflow timer. Waiting inside the workflow task would block
         // queries and updates.
         .timer_backoff_threshold(Duration::ZERO)
@@ -106,6 +116,12 @@ fn external_options(start_to_close: Duration, task_queue: Option<String>) -> Act
         .cancellation_token(WorkflowCancellationToken::new())
         .maybe_task_queue(task_queue)
         .build()
+}
+
+/// Returns the options of a regular activity that goes on for a local one. `limit` is the time limit
+/// of one attempt.
+pub(crate) fn database_options(limit: Option<Duration>) -> ActivityOptions {
+    external_options(limit.unwrap_or(DATABASE_TIMEOUT), None)
 }
 
 pub(crate) fn payment_options() -> ActivityOptions {

@@ -18,7 +18,7 @@ use crate::{
         FoundOrder, LateAuditEventInput, OrderPresence, ReceivePaymentEventInput,
         RecordPaymentEventInput, SettlePaymentOutcome, SettlementActivities, UnmatchedPaymentInput,
     },
-    policies,
+    database_step, policies,
 };
 use contract::order_workflow_id;
 use domain::{AuditEventType, OrderId, PaymentEvent, PaymentEventKind, WebhookOutcome};
@@ -81,13 +81,13 @@ async fn settle_event(ctx: &Context, received: PaymentEventSignal) -> WorkflowRe
         event: event.clone(),
         again,
     };
-    let settled = ctx
-        .execute_local_activity(
-            SettlementActivities::receive_delivery,
-            input,
-            policies::local_options(),
-        )
-        .await?;
+    let settled = database_step::run(
+        ctx,
+        &SettlementActivities::receive_delivery,
+        || input.clone(),
+        policies::local_options(),
+    )
+    .await?;
     // An order that declined the event leaves the rest to this settlement.
     if settled.is_some() && !declined {
         return Ok(());
@@ -120,9 +120,10 @@ async fn settle_event(ctx: &Context, received: PaymentEventSignal) -> WorkflowRe
         detail,
         settled: true,
     };
-    ctx.execute_local_activity(
-        SettlementActivities::record_delivery,
-        processed,
+    database_step::run(
+        ctx,
+        &SettlementActivities::record_delivery,
+        || processed.clone(),
         policies::local_options(),
     )
     .await?;
@@ -140,13 +141,13 @@ async fn send_to_order(
     let mut closing = 0;
     loop {
         let event = received.event.clone();
-        let found = ctx
-            .execute_local_activity(
-                SettlementActivities::find_order,
-                event,
-                policies::local_options(),
-            )
-            .await?;
+        let found = database_step::run(
+            ctx,
+            &SettlementActivities::find_order,
+            || event.clone(),
+            policies::local_options(),
+        )
+        .await?;
         if let Some(order_id) = found
             .order_id
             .as_ref()
@@ -331,9 +332,8 @@ async fn append_late_audit_event(
     loop {
         number += 1;
         let step = SettlementActivities::append_to_trail;
-        let appended = ctx
-            .execute_local_activity(step, late.clone(), policies::local_options())
-            .await?;
+        let appended =
+            database_step::run(ctx, &step, || late.clone(), policies::local_options()).await?;
         match appended {
             Some(outcome) => return Ok((outcome, None)),
             // The order writes its last audit events, unless an operator terminated its workflow.

@@ -15,7 +15,7 @@ use temporalio_workflow::{
 use crate::{
     Message, OrderWorkflow, ShippingInput, ShippingOutcome,
     activity::{DispatchCarrierInput, DispatchOutcome, PreparePackageInput, ShippingActivities},
-    policies,
+    database_step, policies,
 };
 use contract::DispatchFailure;
 
@@ -67,9 +67,10 @@ impl ShippingWorkflow {
             lines: input.lines.clone(),
             attempt: input.attempt,
         };
-        ctx.execute_local_activity(
-            ShippingActivities::prepare_package,
-            package,
+        database_step::run(
+            ctx,
+            &ShippingActivities::prepare_package,
+            || package.clone(),
             policies::prepare_options(),
         )
         .await?;

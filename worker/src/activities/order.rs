@@ -7,7 +7,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::time::timeout;
 
 use super::refund::{self, RefundError};
-use super::{PAYMENT_ANSWER, projection_of, retryable};
+use super::{PAYMENT_ANSWER, order_write, retryable};
 use domain::{
     Money, Movement, MovementKind, PaymentEvent, PaymentId, PaymentStatus, Transaction,
     WebhookProvider,
@@ -20,7 +20,7 @@ use store::{
     PgPool,
     inventory::{self, Reservation},
     ledger::{self, Charge, ChargeClaim, Claim, Confirmation, PaymentSource},
-    orders::{self, OrderProjection, RowOwner},
+    order_write::{OrderWrite, restore_order, write_order},
 };
 use workflows::activity::{
     CapturePaymentInput, ChargeOutcome, ChargePaymentInput, LookUpPaymentsInput,
@@ -43,15 +43,9 @@ impl OrderActivities {
         context: ActivityContext,
         receive: ReceiveOrderInput,
     ) -> Result<ReceiveOrderOutcome, ActivityError> {
-        match orders::insert(
-            &self.pool,
-            projection_of(&context, &receive.write),
-            &receive.run_id,
-        )
-        .await
-        {
-            Ok(RowOwner::ThisRun) => Ok(ReceiveOrderOutcome::Fresh),
-            Ok(RowOwner::OtherRun) => Ok(ReceiveOrderOutcome::Duplicate),
+        match write_order(&self.pool, order_write(&context, &receive.write)).await {
+            Ok(_) => Ok(ReceiveOrderOutcome::Fresh),
+            Err(store::Error::OtherOrder) => Ok(ReceiveOrderOutcome::Duplicate),
             Err(error) => Err(retryable(&context, &error)),
         }
     }
@@ -86,7 +80,7 @@ impl OrderActivities {
             .unwrap_or_default();
         match inventory::reserve(
             &self.pool,
-            projection_of(&context, &write),
+            order_write(&context, &write),
             lines,
             self.default_stock,
         )
@@ -106,7 +100,7 @@ impl OrderActivities {
         context: ActivityContext,
         charge: ChargePaymentInput,
     ) -> Result<ChargeOutcome, ActivityError> {
-        self.charge_once(projection_of(&context, &charge.write), &charge)
+        self.charge_once(order_write(&context, &charge.write), &charge)
             .await
             .map_err(|error| retryable(&context, &error))
     }
@@ -117,7 +111,7 @@ impl OrderActivities {
         context: ActivityContext,
         paid: RecordPaymentInput,
     ) -> Result<RecordPaymentResult, ActivityError> {
-        self.confirm_once(projection_of(&context, &paid.write), &paid)
+        self.confirm_once(order_write(&context, &paid.write), &paid)
             .await
             .map_err(|error| retryable(&context, &error))
     }
@@ -128,7 +122,7 @@ impl OrderActivities {
         context: ActivityContext,
         capture: CapturePaymentInput,
     ) -> Result<Option<Transaction>, ActivityError> {
-        self.capture_once(projection_of(&context, &capture.write), &capture)
+        self.capture_once(order_write(&context, &capture.write), &capture)
             .await
             .map_err(|error| retryable(&context, &error))
     }
@@ -139,7 +133,7 @@ impl OrderActivities {
         context: ActivityContext,
         look_up: LookUpPaymentsInput,
     ) -> Result<LookUpPaymentsOutcome, ActivityError> {
-        self.look_up_once(projection_of(&context, &look_up.write), &look_up)
+        self.look_up_once(order_write(&context, &look_up.write), &look_up)
             .await
             .map_err(|error| retryable(&context, &error))
     }
@@ -150,7 +144,7 @@ impl OrderActivities {
         context: ActivityContext,
         refund: RefundPaymentInput,
     ) -> Result<RefundOutcome, ActivityError> {
-        self.refund_once(projection_of(&context, &refund.write), &refund)
+        self.refund_once(order_write(&context, &refund.write), &refund)
             .await
             .map_err(|error| retryable(&context, &error))
     }
@@ -161,7 +155,7 @@ impl OrderActivities {
         context: ActivityContext,
         write: PendingWrite,
     ) -> Result<bool, ActivityError> {
-        inventory::release(&self.pool, projection_of(&context, &write))
+        inventory::release(&self.pool, order_write(&context, &write))
             .await
             .map_err(|error| retryable(&context, &error))
     }
@@ -172,7 +166,7 @@ impl OrderActivities {
         context: ActivityContext,
         write: PendingWrite,
     ) -> Result<(), ActivityError> {
-        inventory::commit(&self.pool, projection_of(&context, &write))
+        inventory::commit(&self.pool, order_write(&context, &write))
             .await
             .map_err(|error| retryable(&context, &error))
     }
@@ -183,8 +177,9 @@ impl OrderActivities {
         context: ActivityContext,
         write: PendingWrite,
     ) -> Result<(), ActivityError> {
-        orders::record_projection(&self.pool, projection_of(&context, &write))
+        write_order(&self.pool, order_write(&context, &write))
             .await
+            .map(|_| ())
             .map_err(|error| retryable(&context, &error))
     }
 
@@ -194,15 +189,20 @@ impl OrderActivities {
         context: ActivityContext,
         write: PendingWrite,
     ) -> Result<(), ActivityError> {
-        orders::record_projection(&self.pool, projection_of(&context, &write))
-            .await
-            .map_err(|error| retryable(&context, &error))
+        let order = order_write(&context, &write);
+        let written = match write.lost.as_deref() {
+            None => write_order(&self.pool, order).await.map(|_| ()),
+            Some(lost) => {
+                restore_order(&self.pool, order, &lost.transactions, &lost.reserved).await
+            }
+        };
+        written.map_err(|error| retryable(&context, &error))
     }
 }
 
 /// The reason to repeat a call.
 #[derive(Debug, thiserror::Error)]
-enum CallError {
+pub(super) enum CallError {
     #[error(transparent)]
     Store(#[from] store::Error),
     #[error("the payment provider did not answer")]
@@ -217,7 +217,7 @@ impl OrderActivities {
     /// with the same key and receives the first response.
     async fn charge_once(
         &self,
-        projection: OrderProjection<'_>,
+        write: OrderWrite<'_>,
         charge: &ChargePaymentInput,
     ) -> Result<ChargeOutcome, store::Error> {
         let provider = self.providers.charging();
@@ -227,7 +227,7 @@ impl OrderActivities {
             provider: provider.name(),
             payment_method: charge.payment_method.as_deref(),
         };
-        let Some(claim) = ledger::claim_charge(&self.pool, projection, new).await? else {
+        let Some(claim) = ledger::claim_charge(&self.pool, write, new).await? else {
             return Ok(ChargeOutcome::InUse);
         };
         if let Some(charged) = charged_before(&claim) {
@@ -294,7 +294,7 @@ impl OrderActivities {
 
     async fn confirm_once(
         &self,
-        projection: OrderProjection<'_>,
+        write: OrderWrite<'_>,
         paid: &RecordPaymentInput,
     ) -> Result<RecordPaymentResult, store::Error> {
         let confirmation = &paid.confirmation;
@@ -309,7 +309,7 @@ impl OrderActivities {
         };
         let claimed = ledger::claim(
             &self.pool,
-            projection,
+            write,
             Confirmation {
                 own_payment_id: Some(&paid.payment_id).filter(|_| !is_derived),
                 transaction_id,
@@ -346,11 +346,11 @@ impl OrderActivities {
 
     async fn capture_once(
         &self,
-        projection: OrderProjection<'_>,
+        write: OrderWrite<'_>,
         capture: &CapturePaymentInput,
     ) -> Result<Option<Transaction>, CallError> {
         let order_id = &capture.write.record.order_id;
-        orders::record_projection(&self.pool, projection).await?;
+        write_order(&self.pool, write).await?;
         let transactions = ledger::list_by_order(&self.pool, order_id).await?;
         let found = transactions
             .into_iter()
@@ -408,11 +408,11 @@ impl OrderActivities {
     /// Asks every provider for payments of the order, and records those that can pay it.
     async fn look_up_once(
         &self,
-        projection: OrderProjection<'_>,
+        write: OrderWrite<'_>,
         look_up: &LookUpPaymentsInput,
     ) -> Result<LookUpPaymentsOutcome, CallError> {
         let order_id = &look_up.write.record.order_id;
-        orders::record_projection(&self.pool, projection).await?;
+        write_order(&self.pool, write).await?;
         let mut outcome = LookUpPaymentsOutcome {
             transactions: Vec::new(),
             processing: false,
@@ -434,7 +434,7 @@ impl OrderActivities {
                 let event = found_event(name, order_id.clone(), &payment);
                 let claimed = ledger::claim(
                     &self.pool,
-                    projection,
+                    write,
                     Confirmation {
                         own_payment_id: payment.payment_id.as_ref(),
                         transaction_id: &payment.transaction_id,
@@ -460,11 +460,11 @@ impl OrderActivities {
     /// Refunds a payment with any outcome: refunds captured money, voids a payment without any.
     async fn refund_once(
         &self,
-        projection: OrderProjection<'_>,
+        write: OrderWrite<'_>,
         refund: &RefundPaymentInput,
     ) -> Result<RefundOutcome, RefundError> {
         let order_id = &refund.write.record.order_id;
-        orders::record_projection(&self.pool, projection).await?;
+        write_order(&self.pool, write).await?;
         let requested = ledger::request_refund(
             &self.pool,
             order_id,

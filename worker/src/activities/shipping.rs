@@ -73,7 +73,17 @@ impl ShippingActivities {
         };
         let recorded = shipments::record_dispatch(
             &self.pool,
-            &consignment.shipment_id,
+            Package {
+                order_id: &consignment.reference,
+                shipment_id: &consignment.shipment_id,
+                attempt: 0,
+                address: &serde_json::json!(consignment.address),
+                items: &consignment
+                    .contents
+                    .iter()
+                    .map(contract::line_document)
+                    .collect(),
+            },
             &parcel.tracking_number,
         )
         .await;
@@ -111,7 +121,13 @@ impl ShippingActivities {
             Recalled::TooLate(parcel) => {
                 shipments::record_dispatch(
                     &self.pool,
-                    &shipment.shipment_id,
+                    Package {
+                        order_id: &shipment.order_id,
+                        shipment_id: &shipment.shipment_id,
+                        attempt: 0,
+                        address: &serde_json::Value::Null,
+                        items: &serde_json::json!([]),
+                    },
                     &parcel.tracking_number,
                 )
                 .await

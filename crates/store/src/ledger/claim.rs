@@ -7,7 +7,7 @@ use super::{ids_of, rows};
 use crate::{
     Error,
     error::SqlxResultExt,
-    orders::{self, OrderProjection},
+    order_write::{OrderWrite, write_order_in},
     pool,
 };
 use domain::{
@@ -55,17 +55,17 @@ pub struct ChargeClaim {
     pub known: bool,
 }
 
-/// Writes the order's projection and inserts the payment of a charge, unless it exists. Returns
+/// Writes the order and inserts the payment of a charge, unless it exists. Returns
 /// `None` if the payment id belongs to another order.
 #[tracing::instrument(name = "store.ledger.claim_charge", skip_all)]
 pub async fn claim_charge(
     pool: &PgPool,
-    projection: OrderProjection<'_>,
+    write: OrderWrite<'_>,
     charge: Charge<'_>,
 ) -> Result<Option<ChargeClaim>, Error> {
-    let order_id = &projection.state.order_id;
+    let order_id = &write.state.order_id;
     let mut transaction = pool::begin(pool).await?;
-    orders::write_projection(&mut transaction, projection).await?;
+    write_order_in(&mut transaction, write).await?;
     let inserted = insert(
         &mut transaction,
         NewPayment {
@@ -116,17 +116,17 @@ pub enum Claim {
     TransactionInUse,
 }
 
-/// Writes the order's projection, and gives the transaction to the order unless it belongs to
+/// Writes the order, and gives the transaction to the order unless it belongs to
 /// another one.
 #[tracing::instrument(name = "store.ledger.claim", skip_all)]
 pub async fn claim(
     pool: &PgPool,
-    projection: OrderProjection<'_>,
+    write: OrderWrite<'_>,
     confirmation: Confirmation<'_>,
 ) -> Result<Claim, Error> {
-    let order_id = projection.state.order_id.clone();
+    let order_id = write.state.order_id.clone();
     let mut transaction = pool::begin(pool).await?;
-    orders::write_projection(&mut transaction, projection).await?;
+    write_order_in(&mut transaction, write).await?;
     let claimed = claim_in(&mut transaction, &order_id, confirmation).await?;
     transaction.commit().await.for_operation("commit")?;
     Ok(claimed)

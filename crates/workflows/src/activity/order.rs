@@ -2,12 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use temporalio_common::error::IncomingError;
 use temporalio_macros::activity_definitions;
+use temporalio_workflow::ActivityExecutionError;
 
 use contract::{FieldError, PaymentConfirmation};
 use domain::{
-    AuditEvent, CaptureMode, Money, Order, OrderState, PaymentEvent, PaymentId, PaymentStatus, Sku,
-    Transaction, TransactionId,
+    AuditEvent, CaptureMode, LineItem, Money, Order, OrderState, PaymentEvent, PaymentId,
+    PaymentStatus, Sku, Transaction, TransactionId,
 };
 
 /// The order's state and the audit events that the database may not have yet. The next activity
@@ -18,15 +20,51 @@ pub struct PendingWrite {
     /// Increases with each write, so that a late duplicate of an old write changes nothing.
     pub version: u32,
     pub events: Vec<AuditEvent>,
+    /// The first run of the order, which owns the row. Writes of earlier releases have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain_id: Option<String>,
+    /// The time of the workflow task that decided the write, by Temporal's clock. Writes of earlier
+    /// releases have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_time: Option<DateTime<Utc>>,
+    /// Rows of other tables that the database may have lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Box<LostRows>>,
+}
+
+/// An order's rows besides its own row and its audit events, as the workflow knows them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LostRows {
+    pub transactions: Vec<Transaction>,
+    /// The line items whose stock the order holds.
+    pub reserved: Vec<LineItem>,
+}
+
+/// The type of the error of an activity whose write the database did not accept, because it lacks
+/// earlier audit events. The error's detail is the number of the last event that the database has.
+pub const MISSING_EVENTS: &str = "missing_events";
+
+/// Returns the number of the last audit event that the database has, if the activity failed because
+/// the database lacks earlier ones.
+pub(crate) fn missing_events(error: &ActivityExecutionError) -> Option<u32> {
+    let mut cause = error.cause();
+    while let Some(IncomingError::Activity(activity)) = cause {
+        cause = activity.cause();
+    }
+    match cause {
+        Some(IncomingError::Application(failure))
+            if failure.type_name() == Some(MISSING_EVENTS) =>
+        {
+            failure.details().ok().flatten()
+        }
+        _ => None,
+    }
 }
 
 /// The input of `ReceiveOrder`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReceiveOrderInput {
     pub write: PendingWrite,
-    /// Distinguishes this run from an older order with the same id that is past Temporal's
-    /// retention.
-    pub run_id: String,
     pub document: serde_json::Value,
 }
 

@@ -35,6 +35,7 @@ pub(super) async fn compensate_order(ctx: &Context) {
                         write
                     })
                     .await;
+                ctx.state_mut(|order| order.is_reserved = false);
                 let now = current_time(ctx);
                 if released {
                     ctx.state_mut(|order| {

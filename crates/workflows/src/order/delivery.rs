@@ -22,8 +22,7 @@ pub(super) async fn await_delivery(ctx: &WorkflowContext<OrderWorkflow>) {
             .build(),
     );
     loop {
-        let wake =
-            |order: &OrderWorkflow| order.delivery.is_some() || !order.unsaved_events.is_empty();
+        let wake = |order: &OrderWorkflow| order.delivery.is_some() || order.has_unsaved_events();
         let mut changed = ctx.wait_condition_with_options(wake, super::waiting::detached_wait());
         let fired = select! {
             _ = timer => true,

@@ -20,7 +20,7 @@ pub(super) fn check_workflow_id(ctx: &WorkflowContext<OrderWorkflow>) -> bool {
                 now,
             );
             order.state.finish();
-            order.unsaved_events.clear();
+            order.drop_unsaved_events();
         });
     }
     is_valid
@@ -30,12 +30,10 @@ pub(super) fn check_workflow_id(ctx: &WorkflowContext<OrderWorkflow>) -> bool {
 /// order.
 pub(super) async fn receive_order(ctx: &WorkflowContext<OrderWorkflow>) -> ReceiveOrderOutcome {
     let document = ctx.state(|order| order.document.clone());
-    let run_id = ctx.run_id().to_owned();
     let received = persistence::run_local(ctx, OrderActivities::receive_order, |write| {
         ReceiveOrderInput {
             write,
-            run_id,
-            document,
+            document: document.clone(),
         }
     })
     .await;
@@ -53,7 +51,7 @@ pub(super) async fn receive_order(ctx: &WorkflowContext<OrderWorkflow>) -> Recei
             order.transition_to_failed(FailureCode::DuplicateOrder, detail, now);
             order.state.finish();
             // The audit log belongs to the other order.
-            order.unsaved_events.clear();
+            order.drop_unsaved_events();
         });
     }
     received

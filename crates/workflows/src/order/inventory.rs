@@ -15,6 +15,7 @@ pub(super) async fn reserve_inventory(ctx: &WorkflowContext<OrderWorkflow>) -> P
     let now = current_time(ctx);
     ctx.state_mut(|order| match reserved {
         ReservationOutcome::Reserved => {
+            order.is_reserved = true;
             order.append_audit_event(AuditEventType::InventoryReserved, json!({}), now);
             Ok(())
         }

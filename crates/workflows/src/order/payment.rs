@@ -278,7 +278,7 @@ pub(super) async fn capture_payments(ctx: &Context) {
         let captured = persistence::run_durable(ctx, OrderActivities::capture_payment, |write| {
             CapturePaymentInput {
                 write,
-                payment_id,
+                payment_id: payment_id.clone(),
                 amount,
             }
         })
@@ -574,10 +574,10 @@ async fn record_payment(ctx: &Context, valid: &Order, accepted: AcceptedPayment)
     let recorded = persistence::run_durable(ctx, OrderActivities::record_payment, |write| {
         RecordPaymentInput {
             write,
-            payment_id,
+            payment_id: payment_id.clone(),
             amount: Money::from_minor(amount, valid.currency).unwrap_or(valid.total),
             confirmation: confirmation.clone(),
-            event,
+            event: event.clone(),
         }
     });
     let (outcome, transaction) = recorded.await.into_parts();

@@ -2,28 +2,33 @@
 
 use serde_json::json;
 use temporalio_common::ActivityDefinition;
-use temporalio_workflow::{ActivityExecutionError, WorkflowContext};
+use temporalio_workflow::{
+    ActivityExecutionError, TimerOptions, WorkflowCancellationToken, WorkflowContext,
+};
 
 use super::{OrderWorkflow, current_time};
 use crate::{
-    activity::{OrderActivities, PendingWrite},
-    policies, search_attribute_updates,
+    activity::{OrderActivities, PendingWrite, missing_events},
+    database_step, policies, search_attribute_updates,
 };
 use domain::AuditEventType;
 
 type Context = WorkflowContext<OrderWorkflow>;
 
-/// Runs a local activity that uses only our database, together with all pending writes.
+/// Runs an activity that uses only our database, together with all pending writes.
 pub(super) async fn run_local<A: ActivityDefinition>(
     ctx: &Context,
     activity: A,
-    input: impl FnOnce(PendingWrite) -> A::Input,
+    input: impl Fn(PendingWrite) -> A::Input,
 ) -> A::Output {
-    let write = ctx.state_mut(|order| order.prepare_write(ctx.history_length()));
-    let result = ctx
-        .execute_local_activity(activity, input(write.clone()), policies::local_options())
-        .await;
-    acknowledge_write(ctx, &write, result).await
+    loop {
+        let write = prepare_write(ctx);
+        let step = || input(write.clone());
+        let result = database_step::run(ctx, &activity, step, policies::local_options()).await;
+        if let Some(output) = acknowledge_write(ctx, &write, result).await {
+            return output;
+        }
+    }
 }
 
 /// Runs a regular activity, together with all pending writes in its first transaction.
@@ -34,25 +39,35 @@ pub(super) async fn run_local<A: ActivityDefinition>(
 pub(super) async fn run_durable<A: ActivityDefinition>(
     ctx: &Context,
     activity: A,
-    input: impl FnOnce(PendingWrite) -> A::Input,
+    input: impl Fn(PendingWrite) -> A::Input,
 ) -> A::Output {
-    let write = ctx.state_mut(|order| order.prepare_write(ctx.history_length()));
-    let result = ctx
-        .execute_activity(activity, input(write.clone()), policies::payment_options())
-        .await;
-    acknowledge_write(ctx, &write, result).await
+    loop {
+        let write = prepare_write(ctx);
+        let result = ctx
+            .execute_activity(
+                database_step::Definition(&activity),
+                input(write.clone()),
+                policies::payment_options(),
+            )
+            .await;
+        if let Some(output) = acknowledge_write(ctx, &write, result).await {
+            return output;
+        }
+    }
 }
 
-/// Runs a local activity without pending writes, which stay pending.
+/// Runs an activity without pending writes, which stay pending.
 pub(super) async fn run_readonly<A: ActivityDefinition>(
     ctx: &Context,
     activity: A,
     input: A::Input,
-) -> A::Output {
-    match ctx
-        .execute_local_activity(activity, input, policies::local_options())
-        .await
-    {
+) -> A::Output
+where
+    A::Input: Clone,
+{
+    let result =
+        database_step::run(ctx, &activity, || input.clone(), policies::local_options()).await;
+    match result {
         Ok(output) => output,
         Err(error) => park_for_fix(ctx, error).await,
     }
@@ -60,7 +75,7 @@ pub(super) async fn run_readonly<A: ActivityDefinition>(
 
 /// Writes the pending audit events, if any.
 pub(super) async fn write_pending(ctx: &Context) {
-    if ctx.state(|order| !order.unsaved_events.is_empty()) {
+    if ctx.state(OrderWorkflow::has_unsaved_events) {
         run_local(ctx, OrderActivities::record_order, |write| write).await;
     }
 }
@@ -98,22 +113,62 @@ pub(super) fn publish_search_attributes(ctx: &Context) {
     }
 }
 
+fn prepare_write(ctx: &Context) -> PendingWrite {
+    let now = current_time(ctx);
+    ctx.state_mut(|order| order.prepare_write(ctx.history_length(), now))
+}
+
+/// Returns the output of a successful write. Returns `None` after the database got the events that
+/// it lacked, so that the activity runs again.
 async fn acknowledge_write<T>(
     ctx: &Context,
     write: &PendingWrite,
     result: Result<T, ActivityExecutionError>,
-) -> T {
+) -> Option<T> {
     match result {
         Ok(output) => {
-            let acknowledged = write.record.last_seq();
-            ctx.state_mut(|order| {
-                order
-                    .unsaved_events
-                    .retain(|event| event.seq > acknowledged)
-            });
-            output
+            ctx.state_mut(|order| order.note_saved(write.record.last_seq()));
+            Some(output)
         }
-        Err(error) => park_for_fix(ctx, error).await,
+        Err(error) => match missing_events(&error) {
+            Some(have) => {
+                restore_lost_rows(ctx, have).await;
+                None
+            }
+            None => park_for_fix(ctx, error).await,
+        },
+    }
+}
+
+/// Sends everything again that the database has lost after the event number `have`, as after its
+/// restore from a backup.
+async fn restore_lost_rows(ctx: &Context, mut have: u32) {
+    loop {
+        let write = {
+            ctx.state_mut(|order| order.note_lost(have));
+            let write = prepare_write(ctx);
+            let lost = ctx.state(OrderWorkflow::restorable_rows);
+            PendingWrite {
+                lost: Some(Box::new(lost)),
+                ..write
+            }
+        };
+        let step = || write.clone();
+        let record = OrderActivities::record_order;
+        match database_step::run(ctx, &record, step, policies::local_options()).await {
+            Ok(()) => {
+                return ctx.state_mut(|order| order.note_saved(write.record.last_seq()));
+            }
+            Err(error) => match missing_events(&error) {
+                Some(still) => have = still,
+                None => park_for_fix(ctx, error).await,
+            },
+        }
+        // A write of a later workflow task is newer than any write that the database has.
+        let pause = TimerOptions::builder(policies::backoff(1))
+            .cancellation_token(WorkflowCancellationToken::new())
+            .build();
+        ctx.timer(pause).await;
     }
 }
 

@@ -108,9 +108,9 @@ async fn run_refund(ctx: &Context, payment_id: PaymentId, keep: Option<i64>) -> 
     persistence::run_durable(ctx, OrderActivities::refund_payment, |write| {
         RefundPaymentInput {
             write,
-            payment_id,
+            payment_id: payment_id.clone(),
             keep,
-            transaction: transaction.map(Box::new),
+            transaction: transaction.clone().map(Box::new),
         }
     })
     .await

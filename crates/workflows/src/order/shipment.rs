@@ -310,7 +310,7 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
         let mut cancel_seen = false;
         loop {
             let wake = move |order: &OrderWorkflow| {
-                (order.is_recalled() && !stop_sent) || !order.unsaved_events.is_empty()
+                (order.is_recalled() && !stop_sent) || order.has_unsaved_events()
             };
             let mut changed =
                 std::pin::pin!(ctx.wait_condition_with_options(wake, waiting::detached_wait()));

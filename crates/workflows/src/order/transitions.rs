@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::{OrderStopped, OrderWorkflow, Progress};
-use crate::activity::PendingWrite;
+use crate::activity::{LostRows, PendingWrite};
 use domain::{AuditEventType, Failure, FailureCode, OrderStatus, Step, VERSIONS_PER_HISTORY_EVENT};
 
 impl OrderWorkflow {
@@ -15,7 +15,7 @@ impl OrderWorkflow {
         now: DateTime<Utc>,
     ) {
         let event = self.state.append_audit_event(kind, payload, now);
-        self.unsaved_events.push(event);
+        self.events.push(event);
         if self.state.shipment.is_none() {
             self.state.estimated_delivery =
                 (!self.is_stopped()).then(|| now + self.policy.delivery_estimate.duration());
@@ -72,18 +72,61 @@ impl OrderWorkflow {
         Ok(())
     }
 
+    /// Returns whether the database may lack audit events.
+    pub(super) fn has_unsaved_events(&self) -> bool {
+        self.saved_seq < self.state.last_seq()
+    }
+
+    /// Notes that the database has the events up to number `seq`.
+    pub(super) fn note_saved(&mut self, seq: u32) {
+        self.saved_seq = self.saved_seq.max(seq);
+    }
+
+    /// Notes that the database has only the events up to number `seq`.
+    pub(super) fn note_lost(&mut self, seq: u32) {
+        self.saved_seq = self.saved_seq.min(seq);
+    }
+
+    /// Gives up all unsaved events. The audit log belongs to another order.
+    pub(super) fn drop_unsaved_events(&mut self) {
+        self.saved_seq = self.state.last_seq();
+    }
+
     /// Returns the state and the audit events that the next activity must write.
     ///
     /// The version increases with the history. A task that is lost before Temporal stores its
-    /// commands may have written to the database. Everything that the replacement task writes has a
-    /// higher version.
-    pub(super) fn prepare_write(&mut self, history_length: u32) -> PendingWrite {
+    /// commands may have written to the database. Everything that the replacement task writes is
+    /// newer: it has a higher version, or the same one and a later task time.
+    pub(super) fn prepare_write(
+        &mut self,
+        history_length: u32,
+        task_time: DateTime<Utc>,
+    ) -> PendingWrite {
         self.version =
             (self.version + 1).max(history_length.saturating_mul(VERSIONS_PER_HISTORY_EVENT));
+        let unsaved = self
+            .events
+            .iter()
+            .filter(|event| event.seq > self.saved_seq);
         PendingWrite {
             record: self.state.clone(),
             version: self.version,
-            events: self.unsaved_events.clone(),
+            events: unsaved.cloned().collect(),
+            chain_id: Some(self.chain_id.clone()),
+            task_time: Some(task_time),
+            lost: None,
+        }
+    }
+
+    /// Returns the order's rows in other tables that a restored database may lack.
+    pub(super) fn restorable_rows(&self) -> LostRows {
+        let holds_stock = self.is_reserved && self.state.shipment.is_none();
+        LostRows {
+            transactions: self.payments.transactions().to_vec(),
+            reserved: holds_stock
+                .then(|| self.state.order.as_ref().map(|order| order.lines.clone()))
+                .flatten()
+                .unwrap_or_default(),
         }
     }
 }

@@ -49,7 +49,7 @@ pub(super) async fn wait_until(
     loop {
         persistence::write_pending(ctx).await;
         let wake = |order: &OrderWorkflow| {
-            happened(order) || order.is_stopped() || !order.unsaved_events.is_empty()
+            happened(order) || order.is_stopped() || order.has_unsaved_events()
         };
         let mut changed = ctx.wait_condition_with_options(wake, detached_wait());
         let mut cancelled = std::pin::pin!(ctx.cancelled());

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{cancel_order, create_waiting_order, get_with_headers};
 use crate::{api::sample_order, harness::Harness};
 use domain::{AuditEventType, OrderId, OrderState};
-use store::orders::OrderProjection;
+use store::order_write::{Fence, OrderWrite, write_order};
 
 /// Returns the rows of one page and the path of the next page.
 async fn read_page(harness: &Harness, path: &str) -> (Vec<Value>, Option<String>) {
@@ -39,15 +39,18 @@ async fn insert_received_order(harness: &Harness, name: &str, second: i64) -> St
     let created = DateTime::UNIX_EPOCH + TimeDelta::seconds(second);
     let mut record = OrderState::new(OrderId::parse(name).unwrap(), created);
     let events = [record.append_audit_event(AuditEventType::OrderReceived, json!({}), created)];
-    store::orders::insert(
+    write_order(
         &harness.pool,
-        OrderProjection {
+        OrderWrite {
             state: &record,
-            version: 1,
-            decided_at: record.updated_at(),
+            fence: Fence {
+                chain_id: Some("run"),
+                run_id: "run",
+                version: 1,
+                task_time: record.updated_at(),
+            },
             events: &events,
         },
-        "run",
     )
     .await
     .unwrap();
