@@ -41,3 +41,4 @@ mod time_skipping;
 mod tls;
 mod versions;
 mod webhooks;
+mod write_path;

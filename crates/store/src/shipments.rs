@@ -110,3 +110,23 @@ pub async fn read_address(pool: &PgPool, shipment_id: &str) -> Result<Option<Val
     .for_operation("read the parcel")
     .map(Option::flatten)
 }
+
+/// A parcel of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parcel {
+    pub shipment_id: String,
+    /// `prepared`, `dispatched` or `cancelled`.
+    pub state: String,
+}
+
+/// Reads the parcels of an order.
+pub async fn list_by_order(pool: &PgPool, order_id: &OrderId) -> Result<Vec<Parcel>, Error> {
+    sqlx::query_as!(
+        Parcel,
+        "select shipment_id, state from shipments where order_id = $1 order by shipment_id",
+        order_id.as_str()
+    )
+    .fetch_all(pool)
+    .await
+    .for_operation("read the parcels")
+}

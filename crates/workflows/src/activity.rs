@@ -16,8 +16,9 @@ mod shipping;
 pub(crate) use order::missing_events;
 pub use order::{
     CapturePayment, CapturePaymentInput, ChargeOutcome, ChargePayment, ChargePaymentInput,
-    CommitInventory, ConfirmDelivery, LookUpPayments, LookUpPaymentsInput, LookUpPaymentsOutcome,
-    LostRows, MISSING_EVENTS, OrderActivities, PendingWrite, ReceiveOrder, ReceiveOrderInput,
+    CommitInventory, ConfirmDelivery, EarlierEffects, EarlierParcel, FindEarlierEffects,
+    LookUpPayments, LookUpPaymentsInput, LookUpPaymentsOutcome, LostRows, MISSING_EVENTS,
+    OrderActivities, ParcelState, PendingWrite, ReceiveOrder, ReceiveOrderInput,
     ReceiveOrderOutcome, RecordOrder, RecordPayment, RecordPaymentInput, RecordPaymentOutcome,
     RecordPaymentResult, RefundOutcome, RefundPayment, RefundPaymentInput, ReleaseInventory,
     ReservationOutcome, ReserveInventory, ValidateOrder, ValidateOrderInput, ValidationOutcome,

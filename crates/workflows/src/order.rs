@@ -15,6 +15,7 @@
 mod compensation;
 mod decisions;
 mod delivery;
+mod earlier_runs;
 mod hold;
 mod intake;
 mod inventory;
@@ -44,7 +45,7 @@ use temporalio_workflow::{
     WorkflowContextView, WorkflowResult, WorkflowTermination,
 };
 
-use self::{payments::Payments, recall::Shipping};
+use self::{earlier_runs::EarlierRuns, payments::Payments, recall::Shipping};
 use crate::{
     Decode, Message, OrderInput, OrderOutcome, PaymentEventSignal, SHIPPING_TASK_QUEUE,
     UnmatchedPaymentSignal, activity::ReceiveOrderOutcome, clock,
@@ -114,6 +115,7 @@ pub struct OrderWorkflow {
     recalls_decided: u32,
     delivery: Option<DeliveryConfirmation>,
     published: Option<(OrderStatus, Step)>,
+    earlier_runs: EarlierRuns,
 }
 
 /// The result of the query `get_estimated_delivery`.
@@ -159,6 +161,11 @@ impl OrderWorkflow {
             recalls_decided: 0,
             delivery: None,
             published: None,
+            earlier_runs: EarlierRuns::at_start(
+                view.run_id(),
+                view.first_execution_run_id(),
+                view.continued_from_run_id().is_some(),
+            ),
         };
         // A signal may arrive with the start and is handled before the first step. Its audit event
         // must come after this one.
@@ -477,6 +484,7 @@ fn require_valid<T>(message: &Message<T>) -> Result<(), MalformedMessage> {
 
 async fn run_order(ctx: &WorkflowContext<OrderWorkflow>) {
     if intake::receive_order(ctx).await == ReceiveOrderOutcome::Fresh {
+        earlier_runs::learn_effects(ctx, "receive").await;
         if fulfil_order(ctx).await.is_err() {
             compensation::compensate_order(ctx).await;
         }
@@ -488,9 +496,12 @@ async fn run_order(ctx: &WorkflowContext<OrderWorkflow>) {
 async fn fulfil_order(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
     validation::validate_order(ctx).await?;
     inventory::reserve_inventory(ctx).await?;
+    earlier_runs::learn_effects(ctx, "review").await;
     review::await_review(ctx).await?;
+    earlier_runs::learn_effects(ctx, "payment").await;
     payment::collect_payment(ctx).await?;
-    let mut attempts = shipment::AttemptCounter::default();
+    earlier_runs::learn_effects(ctx, "shipment").await;
+    let mut attempts = shipment::AttemptCounter::new(ctx.state(|order| order.earlier_runs));
     loop {
         hold::await_release(ctx).await?;
         match shipment::ship_order(ctx, &mut attempts).await? {

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::refund::{self, RefundError};
 use super::{PAYMENT_ANSWER, order_write, retryable};
 use domain::{
-    Money, Movement, MovementKind, PaymentEvent, PaymentId, PaymentStatus, Transaction,
+    Money, Movement, MovementKind, OrderId, PaymentEvent, PaymentId, PaymentStatus, Transaction,
     WebhookProvider,
 };
 use payment_providers::{
@@ -21,12 +21,13 @@ use store::{
     inventory::{self, Reservation},
     ledger::{self, Charge, ChargeClaim, Claim, Confirmation, PaymentSource},
     order_write::{OrderWrite, restore_order, write_order},
+    shipments,
 };
 use workflows::activity::{
-    CapturePaymentInput, ChargeOutcome, ChargePaymentInput, LookUpPaymentsInput,
-    LookUpPaymentsOutcome, PendingWrite, ReceiveOrderInput, ReceiveOrderOutcome,
-    RecordPaymentInput, RecordPaymentOutcome, RecordPaymentResult, RefundOutcome,
-    RefundPaymentInput, ReservationOutcome, ValidateOrderInput, ValidationOutcome,
+    CapturePaymentInput, ChargeOutcome, ChargePaymentInput, EarlierEffects, EarlierParcel,
+    LookUpPaymentsInput, LookUpPaymentsOutcome, ParcelState, PendingWrite, ReceiveOrderInput,
+    ReceiveOrderOutcome, RecordPaymentInput, RecordPaymentOutcome, RecordPaymentResult,
+    RefundOutcome, RefundPaymentInput, ReservationOutcome, ValidateOrderInput, ValidationOutcome,
 };
 
 pub struct OrderActivities {
@@ -48,6 +49,24 @@ impl OrderActivities {
             Err(store::Error::OtherOrder) => Ok(ReceiveOrderOutcome::Duplicate),
             Err(error) => Err(retryable(&context, &error)),
         }
+    }
+
+    #[activity(definition = workflows::activity::FindEarlierEffects)]
+    pub async fn find_earlier_effects(
+        self: Arc<Self>,
+        context: ActivityContext,
+        order_id: OrderId,
+    ) -> Result<EarlierEffects, ActivityError> {
+        let transactions = ledger::list_by_order(&self.pool, &order_id)
+            .await
+            .map_err(|error| retryable(&context, &error))?;
+        let parcels = shipments::list_by_order(&self.pool, &order_id)
+            .await
+            .map_err(|error| retryable(&context, &error))?;
+        Ok(EarlierEffects {
+            transactions,
+            parcels: parcels.iter().filter_map(earlier_parcel).collect(),
+        })
     }
 
     #[activity(definition = workflows::activity::ValidateOrder)]
@@ -198,6 +217,19 @@ impl OrderActivities {
         };
         written.map_err(|error| retryable(&context, &error))
     }
+}
+
+/// Returns the number and the state of a parcel, whose id is `{order_id}-PKG-{number}`.
+fn earlier_parcel(parcel: &shipments::Parcel) -> Option<EarlierParcel> {
+    let (_, number) = parcel.shipment_id.rsplit_once("-PKG-")?;
+    Some(EarlierParcel {
+        number: number.parse().ok()?,
+        state: match parcel.state.as_str() {
+            "dispatched" => ParcelState::Dispatched,
+            "cancelled" => ParcelState::Cancelled,
+            _ => ParcelState::Prepared,
+        },
+    })
 }
 
 /// The reason to repeat a call.
@@ -491,7 +523,7 @@ impl OrderActivities {
 /// Returns a provider's record of a payment as an event.
 fn found_event(
     provider: WebhookProvider,
-    order_id: domain::OrderId,
+    order_id: OrderId,
     payment: &FoundPayment,
 ) -> PaymentEvent {
     let kind = if payment.captured.is_zero() {

@@ -357,6 +357,9 @@ pub(super) async fn restore(
     let Some(mut row) = lock_by_payment_id(connection, &known.payment_id).await? else {
         return Ok(None);
     };
+    if let Some(id) = &known.transaction_id {
+        row.learn_ids(std::slice::from_ref(id), None);
+    }
     let movements: Vec<_> = [
         (MovementKind::Authorised, balance.authorised),
         (MovementKind::CapturedTotal, balance.captured),

@@ -2,13 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use temporalio_common::error::IncomingError;
 use temporalio_macros::activity_definitions;
 use temporalio_workflow::ActivityExecutionError;
 
 use contract::{FieldError, PaymentConfirmation};
 use domain::{
-    AuditEvent, CaptureMode, LineItem, Money, Order, OrderState, PaymentEvent, PaymentId,
+    AuditEvent, CaptureMode, LineItem, Money, Order, OrderId, OrderState, PaymentEvent, PaymentId,
     PaymentStatus, Sku, Transaction, TransactionId,
 };
 
@@ -47,18 +46,18 @@ pub const MISSING_EVENTS: &str = "missing_events";
 /// Returns the number of the last audit event that the database has, if the activity failed because
 /// the database lacks earlier ones.
 pub(crate) fn missing_events(error: &ActivityExecutionError) -> Option<u32> {
-    let mut cause = error.cause();
-    while let Some(IncomingError::Activity(activity)) = cause {
-        cause = activity.cause();
-    }
-    match cause {
-        Some(IncomingError::Application(failure))
-            if failure.type_name() == Some(MISSING_EVENTS) =>
+    // A regular activity's failure has the application's failure as its cause, a local one's is it.
+    let mut failure = error.failure();
+    while let Some(found) = failure {
+        if let Some(info) = found.maybe_application_failure()
+            && info.r#type == MISSING_EVENTS
         {
-            failure.details().ok().flatten()
+            let details = info.details.as_ref()?.payloads.first()?;
+            return serde_json::from_slice(&details.data).ok();
         }
-        _ => None,
+        failure = found.cause.as_deref();
     }
+    None
 }
 
 /// The input of `ReceiveOrder`.
@@ -75,6 +74,29 @@ pub enum ReceiveOrderOutcome {
     Fresh,
     /// The database has another order with this id. Its row is unchanged.
     Duplicate,
+}
+
+/// The output of `FindEarlierEffects`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EarlierEffects {
+    pub transactions: Vec<Transaction>,
+    pub parcels: Vec<EarlierParcel>,
+}
+
+/// A parcel of an earlier run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierParcel {
+    pub number: u32,
+    pub state: ParcelState,
+}
+
+/// The state of a parcel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ParcelState {
+    Prepared,
+    Dispatched,
+    Cancelled,
 }
 
 /// The output of `ValidateOrder`.
@@ -254,6 +276,12 @@ impl OrderActivities {
         unimplemented!()
     }
 
+    /// Finds what earlier runs of an order did, after an operator reset its workflow.
+    #[activity(name = "FindEarlierEffects")]
+    pub fn find_earlier_effects(order_id: OrderId) -> EarlierEffects {
+        unimplemented!()
+    }
+
     /// Validates the order document.
     #[activity(name = "ValidateOrder")]
     pub fn validate_order(validate: ValidateOrderInput) -> ValidationOutcome {
@@ -324,6 +352,7 @@ impl OrderActivities {
 
 // The macro generates the definitions in a private module; implementations need their paths.
 pub use order_activities::{
-    CapturePayment, ChargePayment, CommitInventory, ConfirmDelivery, LookUpPayments, ReceiveOrder,
-    RecordOrder, RecordPayment, RefundPayment, ReleaseInventory, ReserveInventory, ValidateOrder,
+    CapturePayment, ChargePayment, CommitInventory, ConfirmDelivery, FindEarlierEffects,
+    LookUpPayments, ReceiveOrder, RecordOrder, RecordPayment, RefundPayment, ReleaseInventory,
+    ReserveInventory, ValidateOrder,
 };

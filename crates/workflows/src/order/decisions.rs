@@ -120,15 +120,17 @@ impl OrderWorkflow {
                 "the order has failed",
                 now,
             )),
-            OrderStatus::Shipped | OrderStatus::Delivered => {
-                Decision::Immediate(self.refuse_request(
-                    request_name::CANCEL_ORDER,
-                    RefusalCode::AlreadyShipped,
-                    "the parcel was already dispatched",
-                    now,
-                ))
-            }
-            OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
+            _ if self.is_dispatched() => Decision::Immediate(self.refuse_request(
+                request_name::CANCEL_ORDER,
+                RefusalCode::AlreadyShipped,
+                "the parcel was already dispatched",
+                now,
+            )),
+            OrderStatus::Pending
+            | OrderStatus::PaymentConfirmed
+            | OrderStatus::Preparing
+            | OrderStatus::Shipped
+            | OrderStatus::Delivered => {
                 let Some(shipping) = &mut self.shipping else {
                     self.transition_to_cancelled(cancellation.reason, "request", now);
                     return Decision::Immediate(self.success("Order cancelled.", false));
@@ -167,7 +169,7 @@ impl OrderWorkflow {
                 now,
             ));
         }
-        if self.state.status().is_dispatched() {
+        if self.is_dispatched() {
             return Decision::Immediate(self.refuse_request(
                 request_name::UPDATE_ADDRESS,
                 RefusalCode::AlreadyShipped,

@@ -507,7 +507,7 @@ async fn look_up_payments(ctx: &Context, valid: &Order, requested: DateTime<Utc>
     })
 }
 
-fn add_refund_compensation(order: &mut OrderWorkflow) {
+pub(super) fn add_refund_compensation(order: &mut OrderWorkflow) {
     // A charge that waited for its customer has added its compensation already.
     if !order.compensations.contains(&Compensation::RefundPayment) {
         order.compensations.push(Compensation::RefundPayment);

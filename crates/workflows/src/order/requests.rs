@@ -7,6 +7,7 @@ use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowConte
 use super::{
     OrderWorkflow, current_time,
     decisions::Decision,
+    earlier_runs,
     payments::ConfirmationOutcome,
     persistence,
     request_name::{CANCEL_ORDER, CANCEL_PAYMENT, CONFIRM_PAYMENT, UPDATE_ADDRESS},
@@ -32,6 +33,7 @@ pub(super) async fn cancel_order(ctx: &Context, message: Message<Cancellation>) 
         Message::Valid(cancellation) => cancellation,
         Message::Malformed(reason) => return refuse_malformed(ctx, CANCEL_ORDER, reason),
     };
+    earlier_runs::learn_effects(ctx, "cancel").await;
     match ctx.state_mut(|order| order.decide_cancel(cancellation, now)) {
         Decision::Immediate(outcome) => outcome,
         Decision::AfterRecall {
@@ -51,6 +53,7 @@ pub(super) async fn update_address(
         Message::Malformed(reason) => return refuse_malformed(ctx, UPDATE_ADDRESS, reason),
     };
     wait_until_validated(ctx).await;
+    earlier_runs::learn_effects(ctx, "address").await;
     let now = current_time(ctx);
     match ctx.state_mut(|order| order.decide_address_change(&change, now)) {
         Decision::Immediate(outcome) => outcome,
@@ -72,6 +75,7 @@ pub(super) async fn cancel_payment(
         Message::Malformed(reason) => return refuse_malformed(ctx, CANCEL_PAYMENT, reason),
     };
     wait_until_validated(ctx).await;
+    earlier_runs::learn_effects(ctx, "payment-cancel").await;
     let now = current_time(ctx);
     let (recall_number, already) =
         match ctx.state_mut(|order| order.decide_payment_cancel(cancellation, now)) {

@@ -21,7 +21,7 @@ pub(super) async fn await_review(ctx: &WorkflowContext<OrderWorkflow>) -> Progre
             });
         (mode, order.policy.review.clone())
     });
-    if mode == ReviewMode::None {
+    if mode == ReviewMode::None || ctx.state(OrderWorkflow::is_dispatched) {
         ctx.state_mut(|order| order.review = Review::Over);
         return Ok(());
     }

@@ -15,6 +15,7 @@ use temporalio_workflow::{
 
 use super::{
     Compensation, OrderStopped, OrderWorkflow, Progress, current_time,
+    earlier_runs::EarlierRuns,
     payments::PaymentPhase,
     persistence,
     recall::{Shipping, StopReason},
@@ -51,19 +52,28 @@ pub(super) struct AttemptCounter {
     parcel: Parcel,
 }
 
-impl Default for AttemptCounter {
-    fn default() -> Self {
+impl AttemptCounter {
+    /// Starts after the parcels of earlier runs. A parcel that the carrier has is dispatched again,
+    /// which changes nothing.
+    pub(super) fn new(earlier_runs: EarlierRuns) -> Self {
+        let number = match earlier_runs {
+            EarlierRuns::Known {
+                dispatched,
+                next_parcel,
+            } => dispatched.unwrap_or(next_parcel),
+            EarlierRuns::None | EarlierRuns::Unknown | EarlierRuns::Loading => 1,
+        };
         Self {
             attempt: 0,
             parcel: Parcel {
-                number: 1,
+                number,
                 uncertain: false,
             },
         }
     }
 }
 
-struct Dispatch {
+pub(super) struct Dispatch {
     tracking_number: String,
     provider: String,
 }
@@ -139,7 +149,7 @@ async fn run_attempts(ctx: &Context, counter: &mut AttemptCounter) -> Progress<O
         let given_up = failures >= policies::MAX_SHIPPING_ATTEMPTS;
         request_due_stop(ctx);
         if (given_up || ctx.state(OrderWorkflow::is_recalled))
-            && let Some(dispatch) = cancel_parcel(ctx, parcel).await
+            && let Some(dispatch) = cancel_uncertain_parcel(ctx, parcel).await
         {
             return Ok(Some(dispatch));
         }
@@ -205,11 +215,21 @@ fn execute_recall(ctx: &Context, given_up: bool) -> Progress {
 
 /// Cancels the parcel at the carrier if the carrier may have it. Returns the dispatch if the parcel
 /// was already dispatched.
-async fn cancel_parcel(ctx: &Context, parcel: &mut Parcel) -> Option<Dispatch> {
+async fn cancel_uncertain_parcel(ctx: &Context, parcel: &mut Parcel) -> Option<Dispatch> {
     if !parcel.uncertain {
         return None;
     }
-    let shipment = shipment_request(ctx, parcel.number);
+    let dispatch = cancel_parcel(ctx, parcel.number).await;
+    if dispatch.is_none() {
+        parcel.number += 1;
+        parcel.uncertain = false;
+    }
+    dispatch
+}
+
+/// Asks the carrier not to ship the parcel. Returns the dispatch if the carrier has it.
+pub(super) async fn cancel_parcel(ctx: &Context, number: u32) -> Option<Dispatch> {
+    let shipment = shipment_request(ctx, number);
     let queue = ctx.state(|order| order.shipping_task_queue.clone());
     let options = policies::carrier_options(Some(queue));
     let cancelled = match ctx
@@ -221,14 +241,11 @@ async fn cancel_parcel(ctx: &Context, parcel: &mut Parcel) -> Option<Dispatch> {
     };
     match cancelled {
         CancelShipmentOutcome::Cancelled => {
-            let number = parcel.number;
             ctx.state_mut(|order| {
                 order
                     .compensations
                     .retain(|saved| *saved != Compensation::DiscardShipment { number });
             });
-            parcel.number += 1;
-            parcel.uncertain = false;
             None
         }
         CancelShipmentOutcome::AlreadyDispatched {
@@ -298,8 +315,13 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
         .await
     {
         Ok(child) => child,
-        // The cause is a bug, or another program's workflow with this id.
-        Err(error) => return persistence::park_for_fix(ctx, error).await,
+        // Another workflow has this id: of another program, or of this order before a reset. Like a
+        // failed attempt, it may have asked the carrier. The next attempt has another id.
+        Err(error) => {
+            return ShippingOutcome::Failed {
+                reason: error.to_string(),
+            };
+        }
     };
     let timers = WorkflowCancellationToken::new();
     let outcome = {

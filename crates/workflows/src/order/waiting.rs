@@ -96,7 +96,8 @@ pub(super) fn ensure_not_stopped(ctx: &Context) -> Progress {
         ctx.state_mut(|order| order.transition_to_cancelled(token.reason(), "temporal", now));
         return Err(OrderStopped);
     }
-    if deadline_left(ctx).is_some_and(|left| left.is_zero()) {
+    let is_late = deadline_left(ctx).is_some_and(|left| left.is_zero());
+    if is_late && !ctx.state(OrderWorkflow::is_dispatched) {
         fail_at_deadline(ctx);
         return Err(OrderStopped);
     }
@@ -123,7 +124,7 @@ pub(super) async fn run_with_deadline(ctx: &Context, order: impl Future<Output =
         _ = timer => {}
     }
     let is_late = ctx.state(|order| {
-        let is_shipping = order.shipping.is_some() || order.state.status().is_dispatched();
+        let is_shipping = order.shipping.is_some() || order.is_dispatched();
         !order.is_stopped() && !is_shipping && order.state.is_running()
     });
     if is_late {
