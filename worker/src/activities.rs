@@ -5,6 +5,7 @@
 //! counts (see `workflows::policies`).
 
 mod order;
+mod provider_calls;
 mod recall;
 mod reconcile;
 mod refund;
@@ -12,6 +13,7 @@ mod settlement;
 mod shipping;
 
 pub use order::OrderActivities;
+pub use provider_calls::LimitedProviders;
 pub use recall::RecallActivities;
 pub use settlement::SettlementActivities;
 pub use shipping::ShippingActivities;
@@ -23,9 +25,6 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use store::order_write::{Fence, OrderWrite, UNKNOWN_TASK_TIME};
 use workflows::activity::{MISSING_EVENTS, PendingWrite};
 
-/// The time limit of a call to a payment provider. Less than the activity's 4 s, so that a provider that
-/// does not respond is a value and not a time-out of the activity.
-const PAYMENT_ANSWER: Duration = Duration::from_secs(3);
 /// The time limit of a call to a carrier; less than the activity's 5 s.
 const CARRIER_ANSWER: Duration = Duration::from_secs(4);
 
@@ -82,11 +81,8 @@ fn retryable(
 /// Returns the number of the last audit event that the database has, if it lacks later ones.
 fn missing_events_of(error: &(dyn std::error::Error + 'static)) -> Option<u32> {
     let store = error.downcast_ref().or_else(|| match error.downcast_ref() {
-        Some(order::CallError::Store(error)) => Some(error),
-        _ => match error.downcast_ref() {
-            Some(refund::RefundError::Store(error)) => Some(error),
-            _ => None,
-        },
+        Some(provider_calls::StepError::Store(error)) => Some(error),
+        _ => None,
     });
     match store {
         Some(store::Error::MissingEvents { have }) => Some(*have),

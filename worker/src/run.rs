@@ -20,7 +20,10 @@ use tokio::{
 
 use crate::{
     WorkerSettings,
-    activities::{OrderActivities, RecallActivities, SettlementActivities, ShippingActivities},
+    activities::{
+        LimitedProviders, OrderActivities, RecallActivities, SettlementActivities,
+        ShippingActivities,
+    },
     activity_metrics::Measured,
     carrier::{self, Carrier},
     fault_injection::{FlakyCarrier, FlakyProvider},
@@ -41,6 +44,7 @@ use workflows::{OrderWorkflow, ReconcileWorkflow, SettlementWorkflow, ShippingWo
 pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let pool = settings.database.pool().await.clone();
+    store::limit_statements(&pool, STATEMENT_TIME, LOCK_TIME);
     let metrics = SdkMetrics::start().context("failed to set up the SDK's metrics")?;
     let temporal = settings.temporal.clone().with_metrics(&metrics);
     let client = order_client::connect_worker(&temporal)
@@ -119,13 +123,22 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
     }
 }
 
-/// The time that a task waits for the worker that has the workflow cached. If that worker was killed,
-/// another worker must get the task well before 5 s, when the caller of an update gives up.
-const STICKY: Duration = Duration::from_secs(2);
+/// The time that a task waits for the worker that has the workflow cached. Under load, tasks wait for
+/// seconds; a worker without the workflow would replay its history, which adds to the load. The caller
+/// of an update waits for 17 s, so it gets its answer also after a killed worker.
+const STICKY: Duration = Duration::from_secs(5);
 
-/// The number of concurrent local and of concurrent ordinary activities per queue, each with at
-/// most one database connection.
-pub(crate) const SLOTS_OF_A_QUEUE: u32 = 20;
+/// The number of concurrent local activities per queue, each with one database connection.
+pub(crate) const LOCAL_SLOTS: u32 = 20;
+
+/// The number of concurrent regular activities per queue. Most of them wait for a payment provider or
+/// a carrier, without a database connection.
+const REGULAR_SLOTS: usize = 200;
+
+/// The limits of a statement and of its wait for a lock; less than the 3 s of the shortest activity,
+/// which then retries. Otherwise its statement would stay in the queue for the lock.
+const STATEMENT_TIME: Duration = Duration::from_millis(2_500);
+const LOCK_TIME: Duration = Duration::from_secs(2);
 
 /// Starts the hourly comparison with each provider that has a list of its payments. A failure is
 /// only logged: the next worker that starts tries again.
@@ -160,6 +173,7 @@ fn worker_options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Ve
         if let Some(flaky) = settings.flaky {
             providers = providers.map(|provider| Arc::new(FlakyProvider { provider, flaky }));
         }
+        let providers = Arc::new(LimitedProviders::new(providers, settings.payment_calls));
         let settlements = SettlementActivities {
             pool: pool.clone(),
             providers: providers.clone(),
@@ -217,11 +231,10 @@ fn worker_options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Ve
 }
 
 fn slot_tuner() -> TunerHolder {
-    let slots = SLOTS_OF_A_QUEUE as usize;
     TunerHolder::builder()
         .workflow_task_slot_supplier(FixedSizeSlotSupplier::new(100))
-        .activity_task_slot_supplier(FixedSizeSlotSupplier::new(slots))
-        .local_activity_task_slot_supplier(FixedSizeSlotSupplier::new(slots))
+        .activity_task_slot_supplier(FixedSizeSlotSupplier::new(REGULAR_SLOTS))
+        .local_activity_task_slot_supplier(FixedSizeSlotSupplier::new(LOCAL_SLOTS as usize))
         .nexus_task_slot_supplier(FixedSizeSlotSupplier::new(1))
         .build()
 }

@@ -1,15 +1,15 @@
 //! The worker's settings.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use crate::{
-    Flaky, mail::MailSettings, payment::ProviderSettings, run::SLOTS_OF_A_QUEUE,
+    Flaky, mail::MailSettings, payment::ProviderSettings, run::LOCAL_SLOTS,
     status_report::ReportSettings, versioning::Versioning,
 };
 use order_client::TemporalSettings;
 use settings::{
-    DEFAULT_STOCK, Environment, FLAKY, ORDERFLOW_HEALTH_ADDRESS, Program, SettingError,
-    WORKER_QUEUES,
+    DEFAULT_STOCK, Environment, FLAKY, ORDERFLOW_HEALTH_ADDRESS, PAYMENT_CALLS, Program,
+    SettingError, WORKER_QUEUES,
 };
 use store::Database;
 
@@ -33,6 +33,8 @@ pub struct WorkerSettings {
     /// Simulated faults of external calls.
     pub flaky: Option<Flaky>,
     pub payment: ProviderSettings,
+    /// The number of concurrent calls to one payment provider.
+    pub payment_calls: usize,
     pub mail: MailSettings,
     pub report: ReportSettings,
     /// The time that running activities have after SIGTERM.
@@ -48,7 +50,7 @@ impl WorkerSettings {
     pub fn from_env() -> Result<Self, SettingError> {
         let environment = Environment::from_process();
         environment.check(Program::Worker)?;
-        let database = Database::from_env(2 * SLOTS_OF_A_QUEUE)?;
+        let database = Database::from_env(2 * LOCAL_SLOTS)?;
         let queues = environment.get_or_default(&WORKER_QUEUES);
         let queues = Queues::parse(queues)
             .ok_or_else(|| WORKER_QUEUES.reject(queues, "unknown task queue"))?;
@@ -64,6 +66,7 @@ impl WorkerSettings {
             })
             .transpose()?;
         let payment = ProviderSettings::from_settings(&environment)?;
+        let payment_calls: NonZeroUsize = environment.parse_or_default(&PAYMENT_CALLS)?;
         let mail = MailSettings::from_settings(&environment)?;
         let report = ReportSettings::from_settings(&environment)?;
         let versioning = Versioning::from_settings(&environment)?;
@@ -77,6 +80,7 @@ impl WorkerSettings {
             default_stock,
             flaky,
             payment,
+            payment_calls: payment_calls.get(),
             mail,
             report,
             grace: Duration::from_secs(10),

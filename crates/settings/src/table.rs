@@ -118,6 +118,8 @@ settings! {
             .default_note("none; `127.0.0.1:8081` in the worker image");
         DEFAULT_STOCK("Opening stock of a SKU at its first reservation.", Text("a whole number from 0"), WORKER)
             .default("0").local("1000000");
+        PAYMENT_CALLS("Concurrent calls of a worker to one payment provider.", Text("a whole number from 1"), WORKER)
+            .default("50");
         ORDERS_LATE_AFTER("Time without progress after which an order is late, unless a wait explains it.", PositiveDuration, WORKER)
             .default("15m");
         PAYMENT_ATTENTION_AFTER("Age from which an entry of the money work list is logged and counted.", PositiveDuration, WORKER)

@@ -30,7 +30,7 @@ pub mod webhook_events;
 pub use database::Database;
 pub use error::Error;
 pub use pool::{
-    Migration, check_reachable, connect, connect_lazy, is_migrated, list_migrations, migrate,
-    normalize_database_url, ping, schema_version,
+    Migration, check_reachable, connect, connect_lazy, is_migrated, limit_statements,
+    list_migrations, migrate, normalize_database_url, ping, schema_version,
 };
 pub use sqlx::PgPool;

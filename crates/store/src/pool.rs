@@ -3,7 +3,7 @@
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    ConnectOptions, PgConnection, PgPool, Postgres, Transaction,
+    ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transaction,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -11,6 +11,10 @@ use sqlx::{
 use crate::{Error, error::SqlxResultExt};
 
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
+
+/// The idle time after which a connection is checked before its next use. A function's sandbox may be
+/// frozen meanwhile, and a proxy may close the connection.
+const UNCHECKED_IDLE_TIME: Duration = Duration::from_secs(10);
 
 /// Replaces the scheme `postgresql+asyncpg`, which other systems use, by one that the driver
 /// accepts.
@@ -40,8 +44,28 @@ pub fn connect_lazy(url: &str, connections: u32) -> Result<PgPool, Error> {
     // database earlier.
     let pool = PgPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(2));
+        .acquire_timeout(Duration::from_secs(2))
+        // A check costs a round trip. Only a connection that was idle for long may be dead.
+        .test_before_acquire(false)
+        .before_acquire(|connection, usage| {
+            Box::pin(async move {
+                if usage.idle_for > UNCHECKED_IDLE_TIME {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        });
     Ok(pool.connect_lazy_with(connection))
+}
+
+/// Limits each statement on new connections of `pool`, and its wait for a lock. A caller that gives up
+/// leaves its statement behind, which would keep its place in the queue for the lock.
+pub fn limit_statements(pool: &PgPool, statement: Duration, lock: Duration) {
+    let options = pool.connect_options().as_ref().clone().options([
+        ("statement_timeout", format!("{}ms", statement.as_millis())),
+        ("lock_timeout", format!("{}ms", lock.as_millis())),
+    ]);
+    pool.set_connect_options(options);
 }
 
 /// Creates a pool and connects.

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
-use tokio::time::timeout;
 
-use super::refund::{self, RefundError};
-use super::{PAYMENT_ANSWER, order_write, retryable};
+use super::{
+    LimitedProviders, order_write,
+    provider_calls::{CallError, StepError},
+    refund, retryable,
+};
 use domain::{
     Money, Movement, MovementKind, OrderId, PaymentEvent, PaymentId, PaymentStatus, Transaction,
     WebhookProvider,
@@ -32,7 +34,7 @@ use workflows::activity::{
 
 pub struct OrderActivities {
     pub pool: PgPool,
-    pub providers: Providers,
+    pub providers: Arc<LimitedProviders>,
     pub default_stock: i64,
 }
 
@@ -232,17 +234,6 @@ fn earlier_parcel(parcel: &shipments::Parcel) -> Option<EarlierParcel> {
     })
 }
 
-/// The reason to repeat a call.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum CallError {
-    #[error(transparent)]
-    Store(#[from] store::Error),
-    #[error("the payment provider did not answer")]
-    Provider(#[from] payment_providers::OutcomeUnknown),
-    #[error("the payment provider did not respond in time")]
-    Silent,
-}
-
 impl OrderActivities {
     /// Writes the row first, then calls the provider with the payment's idempotency key, then
     /// updates the row. If the worker dies in between, the next try finds the row, repeats the call
@@ -251,8 +242,8 @@ impl OrderActivities {
         &self,
         write: OrderWrite<'_>,
         charge: &ChargePaymentInput,
-    ) -> Result<ChargeOutcome, store::Error> {
-        let provider = self.providers.charging();
+    ) -> Result<ChargeOutcome, StepError> {
+        let provider = self.providers.providers.charging();
         let new = Charge {
             payment_id: &charge.payment_id,
             amount: charge.amount,
@@ -286,16 +277,19 @@ impl OrderActivities {
             payment_method: charge.payment_method.clone(),
             capture: charge.capture,
         };
-        let answer = match timeout(PAYMENT_ANSWER, provider.charge(&request)).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => {
+        let call = provider.charge(&request);
+        let answer = match self.providers.run(provider.name(), call).await {
+            Ok(answer) => answer,
+            // The provider was not asked.
+            Err(busy @ CallError::Busy(_)) => return Err(busy.into()),
+            Err(CallError::Provider(error)) => {
                 return Ok(ChargeOutcome::Unavailable {
                     reason: error.to_string(),
                 });
             }
-            Err(_) => {
+            Err(silent @ CallError::Silent) => {
                 return Ok(ChargeOutcome::Unavailable {
-                    reason: format!("no response within {PAYMENT_ANSWER:?}"),
+                    reason: silent.to_string(),
                 });
             }
         };
@@ -380,7 +374,7 @@ impl OrderActivities {
         &self,
         write: OrderWrite<'_>,
         capture: &CapturePaymentInput,
-    ) -> Result<Option<Transaction>, CallError> {
+    ) -> Result<Option<Transaction>, StepError> {
         let order_id = &capture.write.record.order_id;
         write_order(&self.pool, write).await?;
         let transactions = ledger::list_by_order(&self.pool, order_id).await?;
@@ -399,16 +393,17 @@ impl OrderActivities {
         if amount.is_zero() {
             return Ok(Some(transaction));
         }
-        let provider = self.providers.for_payment(&transaction.provider);
+        let provider = self.providers.providers.for_payment(&transaction.provider);
         let request = CaptureRequest {
             order_id: order_id.clone(),
             transaction_id,
             amount,
             key: format!("capture:{order_id}:{}", capture.payment_id),
         };
-        let answer = timeout(PAYMENT_ANSWER, provider.capture(&request))
-            .await
-            .map_err(|_| CallError::Silent)??;
+        let answer = self
+            .providers
+            .run(provider.name(), provider.capture(&request))
+            .await?;
         let movement = match answer {
             Capture::Captured {
                 capture_id: Some(id),
@@ -442,21 +437,19 @@ impl OrderActivities {
         &self,
         write: OrderWrite<'_>,
         look_up: &LookUpPaymentsInput,
-    ) -> Result<LookUpPaymentsOutcome, CallError> {
+    ) -> Result<LookUpPaymentsOutcome, StepError> {
         let order_id = &look_up.write.record.order_id;
         write_order(&self.pool, write).await?;
         let mut outcome = LookUpPaymentsOutcome {
             transactions: Vec::new(),
             processing: false,
         };
-        for provider in self.providers.all() {
+        for provider in self.providers.providers.all() {
             let Some(name) = WebhookProvider::parse(provider.name()) else {
                 continue;
             };
             let call = provider.find_payments(order_id, look_up.since);
-            let found = timeout(PAYMENT_ANSWER, call)
-                .await
-                .map_err(|_| CallError::Silent)??;
+            let found = self.providers.run(provider.name(), call).await?;
             for payment in found {
                 outcome.processing |= payment.processing;
                 let is_money = !payment.captured.is_zero() || payment.authorised.is_some();
@@ -494,7 +487,7 @@ impl OrderActivities {
         &self,
         write: OrderWrite<'_>,
         refund: &RefundPaymentInput,
-    ) -> Result<RefundOutcome, RefundError> {
+    ) -> Result<RefundOutcome, StepError> {
         let order_id = &refund.write.record.order_id;
         write_order(&self.pool, write).await?;
         let requested = ledger::request_refund(

@@ -1,35 +1,21 @@
 //! The refund of due money, for orders and for settlements.
 
 use chrono::Utc;
-use tokio::time::timeout;
 
-use super::PAYMENT_ANSWER;
-use domain::{Money, Movement, MovementKind, OrderId, PaymentId, Transaction};
-use payment_providers::{Past, Providers, Refund, RefundRequest};
+use super::{LimitedProviders, provider_calls::StepError};
+use domain::{Money, Movement, MovementKind, OrderId, Transaction};
+use payment_providers::{Past, Refund, RefundRequest};
 use store::{PgPool, ledger};
-
-/// The reason to repeat a refund.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum RefundError {
-    #[error(transparent)]
-    Store(#[from] store::Error),
-    #[error("the payment provider did not refund")]
-    Provider(#[from] payment_providers::OutcomeUnknown),
-    #[error("the payment provider did not respond in time")]
-    Silent,
-    #[error("payment {0} has an invalid amount")]
-    Amount(PaymentId),
-}
 
 /// Pays back the money of a transaction that is due, once: the ledger has the request, and the
 /// provider's idempotency key is made of the requested sum. A refund that the provider cannot make
 /// is left to an operator.
 pub(super) async fn refund_due(
     pool: &PgPool,
-    providers: &Providers,
+    providers: &LimitedProviders,
     order_id: &OrderId,
     transaction: Transaction,
-) -> Result<Transaction, RefundError> {
+) -> Result<Transaction, StepError> {
     let balance = &transaction.balance;
     let is_void = balance.captured == 0 && balance.refund_all && !balance.ended;
     if balance.by_hand || (balance.due == 0 && !is_void) {
@@ -48,7 +34,7 @@ pub(super) async fn refund_due(
         return Ok(transaction);
     }
     let amount = Money::from_minor(minor, transaction.currency)
-        .map_err(|_| RefundError::Amount(payment_id.clone()))?;
+        .map_err(|_| StepError::Amount(payment_id.clone()))?;
     let key = format!("refund:{order_id}:{payment_id}:{target}");
     let request = RefundRequest {
         payment_id: payment_id.clone(),
@@ -63,10 +49,10 @@ pub(super) async fn refund_due(
             transaction_id: transaction.transaction_id.clone(),
         },
     };
-    let provider = providers.for_payment(&transaction.provider);
-    let refund = timeout(PAYMENT_ANSWER, provider.refund(&request))
-        .await
-        .map_err(|_| RefundError::Silent)??;
+    let provider = providers.providers.for_payment(&transaction.provider);
+    let refund = providers
+        .run(provider.name(), provider.refund(&request))
+        .await?;
     let (transaction_id, movements) = match refund {
         Refund::Refunded {
             transaction_id,

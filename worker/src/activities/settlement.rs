@@ -6,13 +6,8 @@ use chrono::Utc;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
-use super::{
-    reconcile,
-    refund::{self, RefundError},
-    retryable,
-};
+use super::{LimitedProviders, provider_calls::StepError, reconcile, refund, retryable};
 use domain::{PaymentStatus, WebhookOutcome};
-use payment_providers::Providers;
 use store::{
     PgPool,
     late_events::{self, Appended, LateAuditEvent},
@@ -27,7 +22,7 @@ use workflows::activity::{
 
 pub struct SettlementActivities {
     pub pool: PgPool,
-    pub providers: Providers,
+    pub providers: Arc<LimitedProviders>,
 }
 
 #[activities]
@@ -88,7 +83,7 @@ impl SettlementActivities {
         context: ActivityContext,
         input: ReconcileInput,
     ) -> Result<ReconcileOutcome, ActivityError> {
-        reconcile::compare_payments(&self.pool, &self.providers, &input)
+        reconcile::compare_payments(&self.pool, &self.providers.providers, &input)
             .await
             .map_err(|error| retryable(&context, &error))
     }
@@ -186,7 +181,7 @@ impl SettlementActivities {
     async fn settle_payment_once(
         &self,
         unmatched: &UnmatchedPaymentInput,
-    ) -> Result<SettlePaymentOutcome, RefundError> {
+    ) -> Result<SettlePaymentOutcome, StepError> {
         if unmatched.amount.is_zero() {
             return Ok(SettlePaymentOutcome::NothingToRefund);
         }
