@@ -1,6 +1,6 @@
 //! The write of an order: its row, its audit events and its mails, in one round trip.
 //!
-//! The functions of migration 0010 decide whether a write applies. An order whose row lacks earlier
+//! The functions of migration 0011 decide whether a write applies. An order whose row lacks earlier
 //! events, because the database was restored, sends these again.
 
 use std::collections::BTreeMap;
@@ -113,7 +113,7 @@ pub async fn restore_order(
     database.commit().await.for_operation("commit")
 }
 
-/// Reads the outcome of the functions of migration 0010.
+/// Reads the outcome of the functions of migration 0011.
 pub(crate) fn written(outcome: &str, have: i32) -> Result<Written, Error> {
     match outcome {
         "applied" | "repeated" => Ok(Written::Applied),
@@ -156,7 +156,7 @@ struct Row<'a> {
 }
 
 impl OrderWrite<'_> {
-    /// Returns the argument `written` of the functions of migration 0010.
+    /// Returns the argument `written` of the functions of migration 0011.
     pub(crate) fn document(&self) -> Result<Value, Error> {
         let (state, fence) = (self.state, self.fence);
         let order = state.order.as_ref();
