@@ -16,7 +16,6 @@ use domain::{
 };
 use payment_providers::{
     Capture, CaptureRequest, Charge as Answer, ChargeRequest, EXTERNAL, FoundPayment, Past,
-    Providers,
 };
 use store::{
     PgPool,
