@@ -121,7 +121,10 @@ end $$;
 create function write_order_and_reserve(
     written jsonb, lines jsonb, default_stock bigint,
     out outcome text, out have integer, out short_sku text, out short_available bigint
-) language plpgsql as $$
+) language plpgsql
+-- Orders of one SKU wait for each other for milliseconds. A longer lock is somebody else's; the worker tries again, and
+-- its connection serves other orders meanwhile.
+set lock_timeout = '500ms' as $$
 declare
     new_order_id text := written -> 'row' ->> 'id';
     wanted integer := jsonb_array_length(lines);

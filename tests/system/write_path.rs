@@ -311,3 +311,39 @@ async fn foreign_workflow_id_does_not_block_order() {
     );
     harness.assert_invariants().await;
 }
+
+/// ENG-21: a lock on one SKU, held for long, stops no order of another SKU.
+#[tokio::test]
+async fn locked_sku_does_not_stop_other_orders() {
+    let harness = Harness::start().await;
+    let order_of = |sku: &str, id: &str| {
+        let mut order = order_with_payment(&format!("pmt-{id}"));
+        order["items"] = json!([{"sku": sku, "quantity": 1, "price": 3}]);
+        order
+    };
+    let start = async |sku: &str, id: &str| {
+        harness
+            .post(&format!("/orders/{id}/start"), order_of(sku, id))
+            .await
+            .expect_status(202);
+    };
+    start("HOT", "hot-first").await;
+    harness.wait_for_end("hot-first").await;
+    let mut lock = harness.pool.acquire().await.unwrap();
+    sqlx::raw_sql("begin; select from inventory where sku = 'HOT' for update")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    let blocked: Vec<_> = (0..60).map(|number| format!("hot-{number}")).collect();
+    join_all(blocked.iter().map(|id| start("HOT", id))).await;
+    let free: Vec<_> = (0..5).map(|number| format!("cold-{number}")).collect();
+    join_all(free.iter().map(|id| start("COLD", id))).await;
+    for id in &free {
+        assert_eq!(harness.wait_for_end(id).await.status.as_str(), "delivered");
+    }
+    sqlx::raw_sql("rollback").execute(&mut *lock).await.unwrap();
+    for id in &blocked {
+        assert_eq!(harness.wait_for_end(id).await.status.as_str(), "delivered");
+    }
+    harness.assert_invariants().await;
+}

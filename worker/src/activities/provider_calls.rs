@@ -67,3 +67,48 @@ impl LimitedProviders {
             .map_err(|_| CallError::Silent)??)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures::FutureExt;
+    use payment_providers::{PaymentProvider, Refund, RefundRequest};
+
+    use super::*;
+
+    struct Named(&'static str);
+
+    impl PaymentProvider for Named {
+        fn name(&self) -> &'static str {
+            self.0
+        }
+
+        fn charge<'a>(
+            &'a self,
+            _: &'a payment_providers::ChargeRequest,
+        ) -> ProviderCall<'a, payment_providers::Charge> {
+            std::future::pending().boxed()
+        }
+
+        fn refund<'a>(&'a self, _: &'a RefundRequest) -> ProviderCall<'a, Refund> {
+            std::future::pending().boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn hanging_provider_uses_up_its_own_calls_only() {
+        let providers = Providers::new(Arc::new(Named("slow"))).with(Arc::new(Named("fast")));
+        let limited = LimitedProviders::new(providers, 1);
+        let hanging = limited.run::<()>("slow", std::future::pending().boxed());
+        let mut hanging = Box::pin(hanging);
+        assert!(hanging.as_mut().now_or_never().is_none());
+        let second = limited.run("slow", std::future::ready(Ok(1)).boxed()).await;
+        assert!(matches!(second, Err(CallError::Busy("slow"))), "{second:?}");
+        let other = limited.run("fast", std::future::ready(Ok(2)).boxed()).await;
+        assert_eq!(other.unwrap(), 2);
+        drop(hanging);
+        let next = limited.run("slow", std::future::ready(Ok(3)).boxed()).await;
+        assert_eq!(next.unwrap(), 3);
+    }
+}
