@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     AuditEvent, AuditEventType, Order, OrderId, OrderStatus, PaymentInfo, PaymentStatus,
-    ShipmentInfo, Step, status::string_enum,
+    ShipmentInfo, Span, Step, status::string_enum,
 };
 
 string_enum! {
@@ -36,6 +36,10 @@ string_enum! {
 string_enum! {
     /// The reason why an open order waits.
     WaitReason {
+        /// A reviewer.
+        Review => "review",
+        /// The pause before the payment step that the policy sets.
+        PaymentDelay => "payment_delay",
         /// A payment of the total.
         Payment => "payment",
         /// The rest of a payment that came in part.
@@ -44,6 +48,10 @@ string_enum! {
         PaymentProcessing => "payment_processing",
         /// An operator: the money or a warning about it needs a decision.
         PaymentHold => "payment_hold",
+        /// The pause before the hand-over to the carrier that the policy sets.
+        ShippingDelay => "shipping_delay",
+        /// The delivery of the parcel.
+        Delivery => "delivery",
     }
 }
 
@@ -53,6 +61,16 @@ pub struct WaitingFor {
     pub reason: WaitReason,
     /// The end of the wait; `None` if only a decision ends it.
     pub until: Option<DateTime<Utc>>,
+}
+
+impl WaitingFor {
+    /// Returns a wait of `limit` that begins at `now`.
+    pub fn new(reason: WaitReason, now: DateTime<Utc>, limit: Span) -> Self {
+        Self {
+            reason,
+            until: Some(now + limit.duration()),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

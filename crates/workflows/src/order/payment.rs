@@ -31,12 +31,15 @@ type Context = WorkflowContext<OrderWorkflow>;
 /// Charges the order or waits for its payment. On success the order is `payment_confirmed`.
 pub(super) async fn collect_payment(ctx: &Context) -> Progress {
     waiting::ensure_not_stopped(ctx)?;
-    ctx.state_mut(|order| order.state.enter_step(Step::Pay));
-    waiting::wait_for(
-        ctx,
-        ctx.state(|order| order.policy.payment_processing_delay.duration()),
-    )
-    .await?;
+    let delay = ctx.state(|order| order.policy.payment_processing_delay);
+    let now = current_time(ctx);
+    ctx.state_mut(|order| {
+        order.state.enter_step(Step::Pay);
+        order.state.waiting_for =
+            (!delay.is_zero()).then(|| WaitingFor::new(WaitReason::PaymentDelay, now, delay));
+    });
+    waiting::wait_for(ctx, delay.duration()).await?;
+    ctx.state_mut(|order| order.state.waiting_for = None);
     let Some(valid) = ctx.state(|order| order.state.order.clone()) else {
         return Err(OrderStopped);
     };
@@ -451,10 +454,7 @@ fn waiting_for(
     } else {
         WaitReason::Payment
     };
-    Some(WaitingFor {
-        reason,
-        until: Some(requested + payment_timeout(order).duration()),
-    })
+    Some(WaitingFor::new(reason, requested, payment_timeout(order)))
 }
 
 /// Asks the providers for payments whose webhook events may be lost. Returns whether the order has

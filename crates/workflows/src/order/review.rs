@@ -5,7 +5,7 @@ use temporalio_workflow::WorkflowContext;
 use waiting::WaitOutcome;
 
 use super::{OrderWorkflow, Progress, Review, current_time, persistence, waiting};
-use domain::{AuditEventType, OnTimeout, ReviewMode, Step};
+use domain::{AuditEventType, OnTimeout, ReviewMode, Step, WaitReason, WaitingFor};
 
 /// Waits for the review. The order continues or is cancelled. A decision that arrived earlier
 /// counts.
@@ -28,6 +28,8 @@ pub(super) async fn await_review(ctx: &WorkflowContext<OrderWorkflow>) -> Progre
     let started = current_time(ctx);
     ctx.state_mut(|order| {
         order.state.enter_step(Step::ManualReview);
+        order.state.waiting_for =
+            Some(WaitingFor::new(WaitReason::Review, started, policy.timeout));
         order.append_audit_event(
             AuditEventType::ReviewStarted,
             json!({"mode": mode, "timeout": policy.timeout}),
@@ -40,6 +42,7 @@ pub(super) async fn await_review(ctx: &WorkflowContext<OrderWorkflow>) -> Progre
     let waited = waiting::wait_until(ctx, decided, policy.timeout.duration()).await?;
     let now = current_time(ctx);
     ctx.state_mut(|order| {
+        order.state.waiting_for = None;
         if waited == WaitOutcome::TimedOut {
             order.review = Review::Over;
             let proceeds = mode == ReviewMode::Timer || policy.on_timeout == OnTimeout::Proceed;

@@ -32,6 +32,7 @@ use crate::{
 use contract::shipping_workflow_id;
 use domain::{
     AuditEventType, CaptureMode, CompleteOn, FailureCode, OrderStatus, ShipmentInfo, Span, Step,
+    WaitReason, WaitingFor,
 };
 
 type Context = WorkflowContext<OrderWorkflow>;
@@ -290,6 +291,8 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
         number: parcel.number,
     };
     ctx.state_mut(|order| {
+        order.state.waiting_for =
+            (!delay.is_zero()).then(|| WaitingFor::new(WaitReason::ShippingDelay, now, delay));
         if !order.compensations.contains(&discard) {
             order.compensations.push(discard);
         }
@@ -363,6 +366,7 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
         }
     };
     timers.cancel();
+    ctx.state_mut(|order| order.state.waiting_for = None);
     match outcome {
         Ok(outcome) => outcome,
         // The child never fails by itself. After a manual termination the carrier may have the
@@ -510,10 +514,14 @@ async fn record_dispatch(ctx: &Context, dispatch: Dispatch) {
         // The state machine always allows this transition from `preparing`.
         let _ = order.advance_to(OrderStatus::Shipped, Step::Deliver);
         order.append_audit_event(AuditEventType::OrderShipped, json!(shipment), now);
+        let ends = order.policy.complete_on == CompleteOn::Dispatched;
         // A capture after dispatch is one more event of the audit log.
         let captures = order.policy.capture == CaptureMode::OnDispatch;
-        if order.policy.complete_on == CompleteOn::Dispatched && !captures {
+        if ends && !captures {
             order.state.finish();
+        } else if !ends {
+            let limit = order.policy.delivery.after;
+            order.state.waiting_for = Some(WaitingFor::new(WaitReason::Delivery, now, limit));
         }
     });
     persistence::publish_search_attributes(ctx);

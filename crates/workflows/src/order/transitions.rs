@@ -38,6 +38,7 @@ impl OrderWorkflow {
     ) {
         if self.state.transition_to(OrderStatus::Cancelled).is_ok() {
             self.state.enter_step(Step::Compensate);
+            self.state.waiting_for = None;
             self.state.cancellation_reason = reason.clone().or_else(|| Some(by.to_owned()));
             self.append_audit_event(
                 AuditEventType::OrderCancelled,
@@ -56,6 +57,7 @@ impl OrderWorkflow {
     ) {
         if self.state.transition_to(OrderStatus::Failed).is_ok() {
             self.state.enter_step(Step::Compensate);
+            self.state.waiting_for = None;
             self.append_audit_event(
                 AuditEventType::OrderFailed,
                 json!({"code": code, "detail": detail}),
