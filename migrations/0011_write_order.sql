@@ -204,12 +204,48 @@ begin
     released := exists (select from reservations where order_id = written -> 'row' ->> 'id' and state = 'released');
 end $$;
 
--- Writes an order and counts its reserved units as shipped.
-create function write_order_and_ship(written jsonb, out outcome text, out have integer) language plpgsql as $$
+-- Writes a parcel: prepared without a tracking number, dispatched with one. A later attempt replaces the address and the
+-- items of a prepared parcel.
+create function write_parcel(parcel jsonb) returns void language plpgsql as $$
+declare
+    new shipments := jsonb_populate_record(null::shipments, parcel);
+begin
+    insert into shipments as known (shipment_id, order_id, state, attempt, address_json, items_json, tracking_number)
+        values (new.shipment_id, new.order_id, case when new.tracking_number is null then 'prepared' else 'dispatched' end,
+            new.attempt, new.address_json, new.items_json, new.tracking_number)
+        on conflict (shipment_id) do update set
+            state = excluded.state, attempt = greatest(known.attempt, excluded.attempt), updated_at = now(),
+            address_json = case when excluded.state = 'prepared' then excluded.address_json else known.address_json end,
+            items_json = case when excluded.state = 'prepared' then excluded.items_json else known.items_json end,
+            tracking_number = excluded.tracking_number
+        where known.state = 'prepared' and (excluded.state = 'dispatched' or known.attempt <= excluded.attempt)
+            or known.state = 'dispatched' and known.tracking_number = excluded.tracking_number;
+    if not found and new.tracking_number is not null then
+        raise exception 'parcel % was cancelled, or dispatched with another tracking number', new.shipment_id;
+    end if;
+end $$;
+
+-- Writes an order and the parcel that it is about to hand over.
+create function write_order_and_prepare(written jsonb, parcel jsonb, out outcome text, out have integer)
+language plpgsql as $$
+begin
+    select write.outcome, write.have into outcome, have from write_order(written) as write;
+    if outcome in ('applied', 'repeated') then
+        perform write_parcel(parcel);
+    end if;
+end $$;
+
+-- Writes an order, counts its reserved units as shipped, and records the parcel's dispatch. `parcel` is null if the
+-- activity of an earlier release has recorded it.
+create function write_order_and_ship(written jsonb, parcel jsonb, out outcome text, out have integer)
+language plpgsql as $$
 begin
     select write.outcome, write.have into outcome, have from write_order(written) as write;
     if outcome in ('behind', 'other_order') then
         return;
+    end if;
+    if parcel is not null then
+        perform write_parcel(parcel);
     end if;
     with gone as (
         update reservations set state = 'shipped' where order_id = written -> 'row' ->> 'id' and state = 'held'
@@ -219,6 +255,29 @@ begin
     )
     update inventory set held = held - quantity, shipped = shipped + quantity
         from locked where inventory.sku = locked.sku;
+end $$;
+
+-- Writes an order and inserts the payment of its charge, unless the payment exists. Returns the payment and its movements.
+create function write_order_and_claim_charge(
+    written jsonb, payment jsonb, out outcome text, out have integer, out inserted boolean, out claimed payments,
+    out movements jsonb
+) language plpgsql as $$
+declare
+    new payments := jsonb_populate_record(null::payments, payment);
+begin
+    select write.outcome, write.have into outcome, have from write_order(written) as write;
+    if outcome in ('behind', 'other_order') then
+        return;
+    end if;
+    insert into payments (payment_id, order_id, status, amount, currency, provider, payment_method, source)
+        values (new.payment_id, new.order_id, 'pending', new.amount, new.currency, new.provider, new.payment_method,
+            new.source)
+        on conflict do nothing;
+    inserted := found;
+    select * into claimed from payments where payment_id = new.payment_id;
+    movements := (
+        select jsonb_agg(jsonb_build_object('kind', kind, 'reference', reference, 'amount', amount))
+        from payment_movements where payment_id = new.payment_id);
 end $$;
 
 -- Adds the reservation of an order that a restored database has lost. Units that other orders hold meanwhile are missing

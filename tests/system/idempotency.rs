@@ -100,7 +100,7 @@ async fn stock_changes_apply_once() {
     }
     // Late duplicates of the earlier steps.
     assert_eq!(reserve_stock(&pool, &record).await, Reservation::Held);
-    inventory::commit(&pool, write_at(&record, 4))
+    inventory::commit(&pool, write_at(&record, 4), None)
         .await
         .unwrap();
     assert_eq!(
@@ -433,7 +433,7 @@ async fn late_duplicate_does_not_recapture_refunded_payment() {
             .await
             .unwrap()
             .unwrap();
-        assert_eq!(claimed.status, PaymentStatus::Pending);
+        assert_eq!(claimed.status(), PaymentStatus::Pending);
     }
     let captured = Movement::new(MovementKind::CapturedTotal, "charge", Some(1_000));
     let add = async |movement: &Movement| {

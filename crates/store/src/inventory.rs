@@ -8,8 +8,9 @@ use sqlx::PgPool;
 
 use crate::{
     Error,
+    convert::to_json,
     error::SqlxResultExt,
-    order_write::{OrderWrite, written},
+    order_write::{OrderWrite, ParcelWrite, written},
 };
 use domain::{LineItem, Sku};
 
@@ -78,12 +79,21 @@ pub async fn release(pool: &PgPool, write: OrderWrite<'_>) -> Result<bool, Error
     Ok(row.released == Some(true))
 }
 
-/// Writes the order and counts its reserved units as shipped.
+/// Writes the order, counts its reserved units as shipped, and records the dispatch of its parcel.
+///
+/// # Errors
+///
+/// Also fails if the parcel was cancelled, or dispatched with another tracking number.
 #[tracing::instrument(name = "store.inventory.commit", skip_all)]
-pub async fn commit(pool: &PgPool, write: OrderWrite<'_>) -> Result<(), Error> {
+pub async fn commit(
+    pool: &PgPool,
+    write: OrderWrite<'_>,
+    parcel: Option<&ParcelWrite<'_>>,
+) -> Result<(), Error> {
     let row = sqlx::query!(
-        r#"select outcome as "outcome!", have as "have!" from write_order_and_ship($1)"#,
+        r#"select outcome as "outcome!", have as "have!" from write_order_and_ship($1, $2)"#,
         write.document()?,
+        parcel.map(to_json).transpose()?,
     )
     .fetch_one(pool)
     .await

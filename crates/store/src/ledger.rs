@@ -15,7 +15,9 @@ use domain::{
     Movement, MovementKind, PaymentEvent, PaymentEventKind, PaymentId, Transaction, TransactionId,
 };
 
-pub use claim::{Charge, ChargeClaim, Claim, Confirmation, PaymentSource, claim, claim_charge};
+pub use claim::{
+    Charge, ChargeClaim, Claim, Confirmation, PaymentSource, claim, claim_charge, record_charge,
+};
 pub use rows::StoredTransaction;
 pub use settle::{Settlement, UnmatchedPayment, settle};
 

@@ -66,6 +66,42 @@ pub async fn write_order(pool: &PgPool, write: OrderWrite<'_>) -> Result<Written
     written(&row.outcome, row.have)
 }
 
+/// A parcel that is written together with its order.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ParcelWrite<'a> {
+    pub shipment_id: &'a str,
+    pub order_id: &'a str,
+    pub attempt: u32,
+    #[serde(rename = "address_json")]
+    pub address: &'a Value,
+    #[serde(rename = "items_json")]
+    pub items: &'a Value,
+    /// The parcel was dispatched under this number; `None`: it is prepared.
+    pub tracking_number: Option<&'a str>,
+}
+
+/// Writes an order and the parcel that it is about to hand over.
+///
+/// # Errors
+///
+/// The errors of [`write_order`].
+#[tracing::instrument(name = "store.order_write.prepare", skip_all)]
+pub async fn write_order_and_prepare(
+    pool: &PgPool,
+    write: OrderWrite<'_>,
+    parcel: &ParcelWrite<'_>,
+) -> Result<(), Error> {
+    let row = sqlx::query!(
+        r#"select outcome as "outcome!", have as "have!" from write_order_and_prepare($1, $2)"#,
+        write.document()?,
+        to_json(parcel)?,
+    )
+    .fetch_one(pool)
+    .await
+    .for_operation("write the order and its parcel")?;
+    written(&row.outcome, row.have).map(|_| ())
+}
+
 /// Writes an order in the transaction of `connection`. See [`write_order`].
 pub(crate) async fn write_order_in(
     connection: &mut PgConnection,

@@ -18,7 +18,7 @@ pub use order::{
     CapturePayment, CapturePaymentInput, ChargeOutcome, ChargePayment, ChargePaymentInput,
     CommitInventory, ConfirmDelivery, EarlierEffects, EarlierParcel, FindEarlierEffects,
     LookUpPayments, LookUpPaymentsInput, LookUpPaymentsOutcome, LostRows, MISSING_EVENTS,
-    OrderActivities, ParcelState, PendingWrite, ReceiveOrder, ReceiveOrderInput,
+    OrderActivities, ParcelRecord, ParcelState, PendingWrite, ReceiveOrder, ReceiveOrderInput,
     ReceiveOrderOutcome, RecordOrder, RecordPayment, RecordPaymentInput, RecordPaymentOutcome,
     RecordPaymentResult, RefundOutcome, RefundPayment, RefundPaymentInput, ReleaseInventory,
     ReservationOutcome, ReserveInventory, ValidateOrder, ValidateOrderInput, ValidationOutcome,

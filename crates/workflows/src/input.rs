@@ -27,6 +27,10 @@ pub struct OrderInput {
     /// [`SHIPPING_TASK_QUEUE`](crate::SHIPPING_TASK_QUEUE).
     #[serde(default)]
     pub shipping_task_queue: Option<String>,
+    /// The version of the first steps. From 2 on, the order is validated before its first write, which
+    /// also reserves its stock. Defaults to 1, with a write for each.
+    #[serde(default)]
+    pub receipt: u32,
 }
 
 impl OrderInput {
@@ -103,6 +107,10 @@ pub struct ShippingInput {
     pub delay: Span,
     /// The id of the order's workflow, which receives the signal `dispatch_failed`.
     pub parent: String,
+    /// The order has prepared the parcel and records its dispatch. Orders of earlier releases leave
+    /// both to the attempt.
+    #[serde(default)]
+    pub recorded_by_order: bool,
 }
 
 /// The result of one attempt to ship.

@@ -48,7 +48,7 @@ use temporalio_workflow::{
 use self::{earlier_runs::EarlierRuns, payments::Payments, recall::Shipping};
 use crate::{
     Decode, Message, OrderInput, OrderOutcome, PaymentEventSignal, SHIPPING_TASK_QUEUE,
-    UnmatchedPaymentSignal, activity::ReceiveOrderOutcome, clock,
+    UnmatchedPaymentSignal, clock,
 };
 use contract::{
     Approval, Cancellation, DeliveryConfirmation, DispatchFailure, OrderView, PaymentCancellation,
@@ -102,6 +102,8 @@ pub struct OrderWorkflow {
     policy: OrderPolicy,
     document: serde_json::Value,
     malformed: Option<String>,
+    /// The version of the first steps ([`OrderInput::receipt`]).
+    receipt: u32,
     shipping_task_queue: String,
     compensations: Vec<Compensation>,
     review: Review,
@@ -151,6 +153,7 @@ impl OrderWorkflow {
                 .shipping_task_queue
                 .unwrap_or_else(|| SHIPPING_TASK_QUEUE.to_owned()),
             document: input.order,
+            receipt: input.receipt,
             malformed,
             compensations: Vec::new(),
             review: Review::Open,
@@ -483,19 +486,21 @@ fn require_valid<T>(message: &Message<T>) -> Result<(), MalformedMessage> {
 }
 
 async fn run_order(ctx: &WorkflowContext<OrderWorkflow>) {
-    if intake::receive_order(ctx).await == ReceiveOrderOutcome::Fresh {
-        earlier_runs::learn_effects(ctx, "receive").await;
-        if fulfil_order(ctx).await.is_err() {
-            compensation::compensate_order(ctx).await;
-        }
-        persistence::write_final(ctx).await;
+    let Some(accepted) = intake::accept_order(ctx).await else {
+        return;
+    };
+    let fulfilled = match accepted {
+        Ok(()) => fulfil_order(ctx).await,
+        Err(stopped) => Err(stopped),
+    };
+    if fulfilled.is_err() {
+        compensation::compensate_order(ctx).await;
     }
+    persistence::write_final(ctx).await;
 }
 
-/// Runs the steps of an order. Each step returns early when the order is stopped.
+/// Runs the steps of an accepted order. Each step returns early when the order is stopped.
 async fn fulfil_order(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
-    validation::validate_order(ctx).await?;
-    inventory::reserve_inventory(ctx).await?;
     earlier_runs::learn_effects(ctx, "review").await;
     review::await_review(ctx).await?;
     earlier_runs::learn_effects(ctx, "payment").await;

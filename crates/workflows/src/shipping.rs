@@ -60,20 +60,9 @@ impl ShippingWorkflow {
         if ctx.state(|state| state.stopping) {
             return Ok(ShippingOutcome::Stopped { uncertain: false });
         }
-        let package = PreparePackageInput {
-            order_id: input.order_id.clone(),
-            shipment_id: input.shipment_id.clone(),
-            address: input.address.clone(),
-            lines: input.lines.clone(),
-            attempt: input.attempt,
-        };
-        database_step::run(
-            ctx,
-            &ShippingActivities::prepare_package,
-            || package.clone(),
-            policies::prepare_options(),
-        )
-        .await?;
+        if !input.recorded_by_order {
+            prepare_package(ctx, &input).await?;
+        }
         let outcome = dispatch_parcel(ctx, &input).await?;
         if let ShippingOutcome::Failed { reason } = &outcome {
             let failure = DispatchFailure {
@@ -110,6 +99,22 @@ impl ShippingWorkflow {
     }
 }
 
+async fn prepare_package(
+    ctx: &WorkflowContext<ShippingWorkflow>,
+    input: &ShippingInput,
+) -> WorkflowResult<()> {
+    let package = PreparePackageInput {
+        order_id: input.order_id.clone(),
+        shipment_id: input.shipment_id.clone(),
+        address: input.address.clone(),
+        lines: input.lines.clone(),
+        attempt: input.attempt,
+    };
+    let step = &ShippingActivities::prepare_package;
+    database_step::run(ctx, step, || package.clone(), policies::prepare_options()).await?;
+    Ok(())
+}
+
 async fn dispatch_parcel(
     ctx: &WorkflowContext<ShippingWorkflow>,
     input: &ShippingInput,
@@ -119,6 +124,7 @@ async fn dispatch_parcel(
         shipment_id: input.shipment_id.clone(),
         address: input.address.clone(),
         lines: input.lines.clone(),
+        recorded_by_order: input.recorded_by_order,
     };
     let mut number = 0;
     loop {

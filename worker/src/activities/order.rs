@@ -21,14 +21,15 @@ use store::{
     PgPool,
     inventory::{self, Reservation},
     ledger::{self, Charge, ChargeClaim, Claim, Confirmation, PaymentSource},
-    order_write::{OrderWrite, restore_order, write_order},
+    order_write::{OrderWrite, ParcelWrite, restore_order, write_order, write_order_and_prepare},
     shipments,
 };
 use workflows::activity::{
     CapturePaymentInput, ChargeOutcome, ChargePaymentInput, EarlierEffects, EarlierParcel,
-    LookUpPaymentsInput, LookUpPaymentsOutcome, ParcelState, PendingWrite, ReceiveOrderInput,
-    ReceiveOrderOutcome, RecordPaymentInput, RecordPaymentOutcome, RecordPaymentResult,
-    RefundOutcome, RefundPaymentInput, ReservationOutcome, ValidateOrderInput, ValidationOutcome,
+    LookUpPaymentsInput, LookUpPaymentsOutcome, ParcelRecord, ParcelState, PendingWrite,
+    ReceiveOrderInput, ReceiveOrderOutcome, RecordPaymentInput, RecordPaymentOutcome,
+    RecordPaymentResult, RefundOutcome, RefundPaymentInput, ReservationOutcome, ValidateOrderInput,
+    ValidationOutcome,
 };
 
 pub struct OrderActivities {
@@ -110,6 +111,7 @@ impl OrderActivities {
             Ok(Reservation::Unavailable { sku, available }) => {
                 Ok(ReservationOutcome::Unavailable { sku, available })
             }
+            Err(store::Error::OtherOrder) => Ok(ReservationOutcome::Duplicate),
             Err(error) => Err(retryable(&context, &error)),
         }
     }
@@ -186,7 +188,12 @@ impl OrderActivities {
         context: ActivityContext,
         write: PendingWrite,
     ) -> Result<(), ActivityError> {
-        inventory::commit(&self.pool, order_write(&context, &write))
+        let parcel = write
+            .parcel
+            .as_deref()
+            .map(|parcel| ParcelColumns::new(&write, parcel));
+        let parcel = parcel.as_ref().map(ParcelColumns::write);
+        inventory::commit(&self.pool, order_write(&context, &write), parcel.as_ref())
             .await
             .map_err(|error| retryable(&context, &error))
     }
@@ -210,13 +217,47 @@ impl OrderActivities {
         write: PendingWrite,
     ) -> Result<(), ActivityError> {
         let order = order_write(&context, &write);
-        let written = match write.lost.as_deref() {
-            None => write_order(&self.pool, order).await.map(|_| ()),
-            Some(lost) => {
+        let written = match (&write.lost, &write.parcel) {
+            (Some(lost), _) => {
                 restore_order(&self.pool, order, &lost.transactions, &lost.reserved).await
             }
+            (None, Some(parcel)) => {
+                let parcel = ParcelColumns::new(&write, parcel);
+                write_order_and_prepare(&self.pool, order, &parcel.write()).await
+            }
+            (None, None) => write_order(&self.pool, order).await.map(|_| ()),
         };
         written.map_err(|error| retryable(&context, &error))
+    }
+}
+
+/// The columns of a parcel that the order writes.
+struct ParcelColumns<'a> {
+    order_id: &'a OrderId,
+    parcel: &'a ParcelRecord,
+    address: serde_json::Value,
+    items: serde_json::Value,
+}
+
+impl<'a> ParcelColumns<'a> {
+    fn new(write: &'a PendingWrite, parcel: &'a ParcelRecord) -> Self {
+        Self {
+            order_id: &write.record.order_id,
+            parcel,
+            address: serde_json::json!(parcel.address),
+            items: parcel.lines.iter().map(contract::line_document).collect(),
+        }
+    }
+
+    fn write(&self) -> ParcelWrite<'_> {
+        ParcelWrite {
+            shipment_id: &self.parcel.shipment_id,
+            order_id: self.order_id.as_str(),
+            attempt: self.parcel.attempt,
+            address: &self.address,
+            items: &self.items,
+            tracking_number: self.parcel.tracking_number.as_deref(),
+        }
     }
 }
 
@@ -255,20 +296,21 @@ impl OrderActivities {
         if let Some(charged) = charged_before(&claim) {
             return Ok(charged);
         }
-        if claim.transaction.provider != provider.name() {
+        let claimed = claim.transaction();
+        if claimed.provider != provider.name() {
             // The other provider may have charged already. A worker that uses that provider finds
             // out.
             let reason = format!(
                 "this payment was started at {}, and this worker uses another provider",
-                claim.transaction.provider
+                claimed.provider
             );
             return Ok(ChargeOutcome::Unavailable { reason });
         }
         let request = ChargeRequest {
             past: Past {
-                since: claim.since,
+                since: claim.since(),
                 asked: claim.known,
-                transaction_id: claim.transaction.transaction_id.clone(),
+                transaction_id: claimed.transaction_id.clone(),
             },
             payment_id: charge.payment_id.clone(),
             order_id: charge.write.record.order_id.clone(),
@@ -304,8 +346,8 @@ impl OrderActivities {
             .map(|(kind, amount)| Movement::new(kind, "charge", amount))
             .collect();
         let recorded =
-            ledger::record(&self.pool, &charge.payment_id, transaction_id, &movements).await?;
-        let transaction = Box::new(recorded.unwrap_or(claim.transaction));
+            ledger::record_charge(&self.pool, &claim, transaction_id, &movements).await?;
+        let transaction = Box::new(recorded.unwrap_or(claimed));
         Ok(match answer {
             Answer::Captured(transaction_id) => ChargeOutcome::Captured {
                 transaction_id,
@@ -545,9 +587,9 @@ fn found_event(
 
 /// The data that an earlier try of this charge stored.
 fn charged_before(claim: &ChargeClaim) -> Option<ChargeOutcome> {
-    let transaction = Box::new(claim.transaction.clone());
+    let transaction = Box::new(claim.transaction());
     let balance = &transaction.balance;
-    match (claim.status, &claim.transaction.transaction_id) {
+    match (claim.status(), &transaction.transaction_id.clone()) {
         (PaymentStatus::Captured, Some(transaction_id)) => Some(ChargeOutcome::Captured {
             transaction_id: transaction_id.clone(),
             transaction: Some(transaction),

@@ -71,6 +71,13 @@ impl ShippingActivities {
                 });
             }
         };
+        let dispatched = DispatchOutcome::Dispatched {
+            tracking_number: parcel.tracking_number.clone(),
+            provider: self.carrier.name().to_owned(),
+        };
+        if input.recorded_by_order {
+            return Ok(dispatched);
+        }
         let recorded = shipments::record_dispatch(
             &self.pool,
             Package {
@@ -88,10 +95,7 @@ impl ShippingActivities {
         )
         .await;
         recorded.map_err(|error| retryable(&context, &error))?;
-        Ok(DispatchOutcome::Dispatched {
-            tracking_number: parcel.tracking_number,
-            provider: self.carrier.name().to_owned(),
-        })
+        Ok(dispatched)
     }
 
     #[activity(definition = workflows::activity::CancelShipment)]

@@ -1,13 +1,14 @@
 //! Claims: an order takes a transaction, which then belongs to it permanently.
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
 use super::{ids_of, rows};
 use crate::{
     Error,
     error::SqlxResultExt,
-    order_write::{OrderWrite, write_order_in},
+    order_write::{OrderWrite, write_order_in, written},
     pool,
 };
 use domain::{
@@ -45,18 +46,30 @@ pub struct Charge<'a> {
 }
 
 /// The state of a charge's payment.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct ChargeClaim {
-    pub transaction: Transaction,
-    pub status: PaymentStatus,
-    /// The time of the insert. No request to a provider is older.
-    pub since: DateTime<Utc>,
+    row: rows::Row,
     /// Whether the row existed before this call.
     pub known: bool,
 }
 
-/// Writes the order and inserts the payment of a charge, unless it exists. Returns
-/// `None` if the payment id belongs to another order.
+impl ChargeClaim {
+    pub fn transaction(&self) -> Transaction {
+        self.row.transaction()
+    }
+
+    pub fn status(&self) -> PaymentStatus {
+        self.row.balance.status(true)
+    }
+
+    /// Returns the time of the insert. No request to a provider is older.
+    pub fn since(&self) -> DateTime<Utc> {
+        self.row.created_at
+    }
+}
+
+/// Writes the order and inserts the payment of a charge, unless it exists. Returns `None` if the
+/// payment id belongs to another order.
 #[tracing::instrument(name = "store.ledger.claim_charge", skip_all)]
 pub async fn claim_charge(
     pool: &PgPool,
@@ -64,31 +77,51 @@ pub async fn claim_charge(
     charge: Charge<'_>,
 ) -> Result<Option<ChargeClaim>, Error> {
     let order_id = &write.state.order_id;
-    let mut transaction = pool::begin(pool).await?;
-    write_order_in(&mut transaction, write).await?;
-    let inserted = insert(
-        &mut transaction,
-        NewPayment {
-            payment_id: charge.payment_id,
-            order_id: Some(order_id.as_str()),
-            amount: charge.amount,
-            provider: charge.provider,
-            payment_method: charge.payment_method,
-            transaction_id: None,
-            source: PaymentSource::Charge,
-        },
+    let payment = json!({
+        "payment_id": charge.payment_id,
+        "order_id": order_id,
+        "amount": charge.amount.minor(),
+        "currency": charge.amount.currency().code(),
+        "provider": charge.provider,
+        "payment_method": charge.payment_method,
+        "source": PaymentSource::Charge.as_str(),
+    });
+    let claimed = sqlx::query!(
+        r#"select outcome as "outcome!", have as "have!", inserted, movements, to_jsonb(claimed) as claimed
+           from write_order_and_claim_charge($1, $2)"#,
+        write.document()?,
+        payment,
     )
-    .await?;
-    let row = rows::lock_by_payment_id(&mut transaction, charge.payment_id).await?;
-    transaction.commit().await.for_operation("commit")?;
+    .fetch_one(pool)
+    .await
+    .for_operation("claim the charge")?;
+    written(&claimed.outcome, claimed.have)?;
+    let row = rows::Row::from_json(claimed.claimed, claimed.movements);
     Ok(row
         .filter(|row| row.order_id.as_ref() == Some(order_id))
         .map(|row| ChargeClaim {
-            transaction: row.transaction(),
-            status: row.balance.status(true),
-            since: row.created_at,
-            known: !inserted,
+            row,
+            known: claimed.inserted != Some(true),
         }))
+}
+
+/// Adds movements to the payment of a charge and returns its new balance. Without another change
+/// since the claim, this takes one statement.
+#[tracing::instrument(name = "store.ledger.record_charge", skip_all)]
+pub async fn record_charge(
+    pool: &PgPool,
+    claim: &ChargeClaim,
+    transaction_id: Option<&TransactionId>,
+    movements: &[Movement],
+) -> Result<Option<Transaction>, Error> {
+    let mut row = claim.row.clone();
+    if let Some(id) = transaction_id {
+        row.learn_ids(std::slice::from_ref(id), None);
+    }
+    if rows::add_movements_if_unchanged(pool, &mut row, movements).await? {
+        return Ok(Some(row.transaction()));
+    }
+    super::record(pool, &claim.row.payment_id, transaction_id, movements).await
 }
 
 /// Money that was reported for an order.

@@ -1,7 +1,7 @@
 //! Rows of `payments` and `payment_movements`.
 
 use serde_json::json;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
 use crate::{Error, error::SqlxResultExt};
 use domain::{
@@ -39,6 +39,7 @@ pub(super) struct Row {
     pub(super) balance: Balance,
 }
 
+#[derive(serde::Deserialize)]
 struct Columns {
     payment_id: String,
     order_id: Option<String>,
@@ -151,6 +152,16 @@ impl Row {
         Some(row)
     }
 
+    /// Reads a row of `payments` and its movements, both as JSON.
+    pub(super) fn from_json(
+        payment: Option<serde_json::Value>,
+        movements: Option<serde_json::Value>,
+    ) -> Option<Self> {
+        let mut columns: Columns = serde_json::from_value(payment?).ok()?;
+        columns.movements = movements;
+        Self::read(columns)
+    }
+
     /// A worker of the previous release changes only the status. Its change becomes movements.
     fn adopt_status_of_previous_release(&mut self) {
         let Some(status) = self.status else { return };
@@ -243,45 +254,51 @@ pub(super) fn complete_resolution(row: &Row, movements: &mut [Movement]) {
     }
 }
 
-/// Adds movements, computes the balance of all of them and stores it.
+/// Adds movements, computes the balance of all of them and stores it. The caller has locked the row.
 pub(super) async fn add_movements(
     connection: &mut PgConnection,
     row: &mut Row,
     movements: &[Movement],
 ) -> Result<(), Error> {
-    row.add(movements);
-    row.version += 1;
-    let unsaved = std::mem::take(&mut row.unsaved);
-    if !unsaved.is_empty() {
-        let kinds: Vec<String> = unsaved
-            .iter()
-            .map(|movement| movement.kind.to_string())
-            .collect();
-        let references: Vec<String> = unsaved
-            .iter()
-            .map(|movement| movement.reference.clone())
-            .collect();
-        let amounts: Vec<Option<i64>> = unsaved.iter().map(|movement| movement.amount).collect();
-        sqlx::query!(
-            "insert into payment_movements as known (payment_id, kind, reference, amount)
-             select distinct on (kind, reference) $1, kind, reference, amount
-             from unnest($2::text[], $3::text[], $4::bigint[]) as added (kind, reference, amount)
-             order by kind, reference, amount desc nulls last
-             on conflict (payment_id, kind, reference) do update set amount = excluded.amount
-             where known.amount is null or excluded.amount > known.amount",
-            row.payment_id.as_str(),
-            &kinds,
-            &references,
-            &amounts as &[Option<i64>],
-        )
-        .execute(&mut *connection)
-        .await
-        .for_operation("add the movements")?;
+    if store_movements(connection, row, movements).await? {
+        Ok(())
+    } else {
+        Err(Error::Query {
+            operation: "store the balance",
+            source: sqlx::Error::RowNotFound,
+        })
     }
-    store_balance(connection, row).await
 }
 
-async fn store_balance(connection: &mut PgConnection, row: &Row) -> Result<(), Error> {
+/// Adds movements as [`add_movements`], to a row that is not locked. Returns `false` and changes
+/// nothing if the row has changed since it was read.
+pub(super) async fn add_movements_if_unchanged(
+    pool: &PgPool,
+    row: &mut Row,
+    movements: &[Movement],
+) -> Result<bool, Error> {
+    let mut connection = pool.acquire().await.for_operation("store the balance")?;
+    store_movements(&mut connection, row, movements).await
+}
+
+async fn store_movements(
+    connection: &mut PgConnection,
+    row: &mut Row,
+    movements: &[Movement],
+) -> Result<bool, Error> {
+    row.add(movements);
+    let read_version = row.version;
+    row.version += 1;
+    let unsaved = std::mem::take(&mut row.unsaved);
+    let kinds: Vec<String> = unsaved
+        .iter()
+        .map(|movement| movement.kind.to_string())
+        .collect();
+    let references: Vec<String> = unsaved
+        .iter()
+        .map(|movement| movement.reference.clone())
+        .collect();
+    let amounts: Vec<Option<i64>> = unsaved.iter().map(|movement| movement.amount).collect();
     let has_order = row.order_id.is_some();
     let balance = &row.balance;
     let available = balance.available();
@@ -302,11 +319,22 @@ async fn store_balance(connection: &mut PgConnection, row: &Row) -> Result<(), E
     } else {
         row.amount
     };
-    sqlx::query!(
-        "update payments set status = $2, transaction_id = $3, provider = $4, aliases = $5, authorised = $6,
-             captured = $7, refunded = $8, lost = $9, allocated = $10, due = $11, unmatched = $12, dispute = $13,
-             concerns = $14, balance_version = $15, amount = $16, order_id = $17, updated_at = now()
-         where payment_id = $1",
+    let stored = sqlx::query!(
+        "with stored as (
+             update payments set status = $2, transaction_id = $3, provider = $4, aliases = $5, authorised = $6,
+                 captured = $7, refunded = $8, lost = $9, allocated = $10, due = $11, unmatched = $12, dispute = $13,
+                 concerns = $14, balance_version = $15, amount = $16, order_id = $17, updated_at = now()
+             where payment_id = $1 and balance_version = $21
+             returning payment_id
+         ), added as (
+             insert into payment_movements as known (payment_id, kind, reference, amount)
+             select distinct on (kind, reference) payment_id, kind, reference, movement.amount
+             from stored, unnest($18::text[], $19::text[], $20::bigint[]) as movement (kind, reference, amount)
+             order by kind, reference, movement.amount desc nulls last
+             on conflict (payment_id, kind, reference) do update set amount = excluded.amount
+             where known.amount is null or excluded.amount > known.amount
+         )
+         select payment_id from stored",
         row.payment_id.as_str(),
         balance.status(has_order).as_str(),
         row.transaction_id.as_ref().map(TransactionId::as_str),
@@ -324,11 +352,15 @@ async fn store_balance(connection: &mut PgConnection, row: &Row) -> Result<(), E
         row.version,
         amount,
         row.order_id.as_ref().map(OrderId::as_str),
+        &kinds,
+        &references,
+        &amounts as &[Option<i64>],
+        read_version,
     )
-    .execute(connection)
+    .fetch_optional(connection)
     .await
-    .for_operation("store the balance")
-    .map(|_| ())
+    .for_operation("store the balance")?;
+    Ok(stored.is_some())
 }
 
 /// Inserts the row of an order's transaction that the database has lost, and its amounts as

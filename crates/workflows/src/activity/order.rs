@@ -7,8 +7,8 @@ use temporalio_workflow::ActivityExecutionError;
 
 use contract::{FieldError, PaymentConfirmation};
 use domain::{
-    AuditEvent, CaptureMode, LineItem, Money, Order, OrderId, OrderState, PaymentEvent, PaymentId,
-    PaymentStatus, Sku, Transaction, TransactionId,
+    Address, AuditEvent, CaptureMode, LineItem, Money, Order, OrderId, OrderState, PaymentEvent,
+    PaymentId, PaymentStatus, Sku, Transaction, TransactionId,
 };
 
 /// The order's state and the audit events that the database may not have yet. The next activity
@@ -26,9 +26,24 @@ pub struct PendingWrite {
     /// releases have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_time: Option<DateTime<Utc>>,
+    /// The parcel of the write: prepared with `RecordOrder`, dispatched with `CommitInventory`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parcel: Option<Box<ParcelRecord>>,
     /// Rows of other tables that the database may have lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<Box<LostRows>>,
+}
+
+/// A parcel, as the order writes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ParcelRecord {
+    pub shipment_id: String,
+    /// The shipping attempt, from 1. A later attempt replaces the contents of an earlier one.
+    pub attempt: u32,
+    pub address: Option<Address>,
+    pub lines: Vec<LineItem>,
+    /// The carrier has the parcel under this number; `None`: it is prepared.
+    pub tracking_number: Option<String>,
 }
 
 /// An order's rows besides its own row and its audit events, as the workflow knows them.
@@ -119,6 +134,8 @@ pub struct ValidateOrderInput {
 pub enum ReservationOutcome {
     #[serde(rename = "held")]
     Reserved,
+    /// The database has another order with this id. Its row is unchanged.
+    Duplicate,
     Unavailable {
         sku: Sku,
         available: i64,

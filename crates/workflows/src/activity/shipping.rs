@@ -26,6 +26,9 @@ pub struct DispatchCarrierInput {
     pub address: Option<Address>,
     #[serde(default)]
     pub lines: Vec<LineItem>,
+    /// The order records the dispatch, together with its own.
+    #[serde(default)]
+    pub recorded_by_order: bool,
 }
 
 /// The input of `CancelShipment` and of `DiscardShipment`.

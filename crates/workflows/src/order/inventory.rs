@@ -3,21 +3,28 @@
 use serde_json::json;
 use temporalio_workflow::WorkflowContext;
 
-use super::{OrderStopped, OrderWorkflow, Progress, current_time, persistence, waiting};
+use super::{OrderStopped, OrderWorkflow, Progress, current_time, persistence};
 use crate::activity::{OrderActivities, ReservationOutcome};
 use domain::{AuditEventType, FailureCode};
 
+/// The result of a reservation.
+pub(super) enum Reserved {
+    Done(Progress),
+    /// The database has another order with this id.
+    Duplicate,
+}
+
 /// Reserves all line items, or fails the order and reserves nothing.
-pub(super) async fn reserve_inventory(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
-    waiting::ensure_not_stopped(ctx)?;
+pub(super) async fn reserve_inventory(ctx: &WorkflowContext<OrderWorkflow>) -> Reserved {
     let reserved =
         persistence::run_local(ctx, OrderActivities::reserve_inventory, |write| write).await;
     let now = current_time(ctx);
     ctx.state_mut(|order| match reserved {
+        ReservationOutcome::Duplicate => Reserved::Duplicate,
         ReservationOutcome::Reserved => {
             order.is_reserved = true;
             order.append_audit_event(AuditEventType::InventoryReserved, json!({}), now);
-            Ok(())
+            Reserved::Done(Ok(()))
         }
         ReservationOutcome::Unavailable { sku, available } => {
             order.append_audit_event(
@@ -30,7 +37,7 @@ pub(super) async fn reserve_inventory(ctx: &WorkflowContext<OrderWorkflow>) -> P
                 format!("{sku} has {available} left"),
                 now,
             );
-            Err(OrderStopped)
+            Reserved::Done(Err(OrderStopped))
         }
     })
 }

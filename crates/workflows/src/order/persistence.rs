@@ -8,7 +8,7 @@ use temporalio_workflow::{
 
 use super::{OrderWorkflow, current_time};
 use crate::{
-    activity::{OrderActivities, PendingWrite, missing_events},
+    activity::{OrderActivities, ParcelRecord, PendingWrite, missing_events},
     database_step, policies, search_attribute_updates,
 };
 use domain::AuditEventType;
@@ -78,6 +78,18 @@ pub(super) async fn write_pending(ctx: &Context) {
     if ctx.state(OrderWorkflow::has_unsaved_events) {
         run_local(ctx, OrderActivities::record_order, |write| write).await;
     }
+}
+
+/// Writes the pending audit events and a parcel.
+pub(super) async fn write_with_parcel<A>(ctx: &Context, activity: A, parcel: ParcelRecord)
+where
+    A: ActivityDefinition<Input = PendingWrite, Output = ()>,
+{
+    let input = |write| PendingWrite {
+        parcel: Some(Box::new(parcel.clone())),
+        ..write
+    };
+    run_local(ctx, activity, input).await;
 }
 
 /// Makes the last write of an order that was not completed by [`super::delivery`].

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     ShippingInput, ShippingOutcome, ShippingWorkflow,
     activity::{
-        CancelShipmentOutcome, OrderActivities, RecallActivities, ShipmentRequest,
+        CancelShipmentOutcome, OrderActivities, ParcelRecord, RecallActivities, ShipmentRequest,
         ShippingActivities, StoppedAttempt,
     },
     patches, policies,
@@ -113,7 +113,7 @@ pub(super) async fn ship_order(
             ShippingPhaseResult::PaymentCancelled
         });
     };
-    record_dispatch(ctx, dispatch).await;
+    record_dispatch(ctx, dispatch, counter).await;
     Ok(ShippingPhaseResult::Dispatched)
 }
 
@@ -302,7 +302,14 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
             now,
         );
     });
-    persistence::write_pending(ctx).await;
+    let parcel = ParcelRecord {
+        shipment_id: input.shipment_id.clone(),
+        attempt,
+        address: input.address.clone(),
+        lines: input.lines.clone(),
+        tracking_number: None,
+    };
+    persistence::write_with_parcel(ctx, OrderActivities::record_order, parcel).await;
     // A request or a stop that came during the write needs no child.
     request_due_stop(ctx);
     if ctx.state(OrderWorkflow::is_recalled) && ctx.patched(patches::COMPLETE_RECALL) {
@@ -491,12 +498,21 @@ fn shipping_input(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) -> 
             lines: valid.map(|valid| valid.lines.clone()).unwrap_or_default(),
             delay,
             parent: ctx.workflow_id().to_owned(),
+            recorded_by_order: true,
         }
     })
 }
 
-async fn record_dispatch(ctx: &Context, dispatch: Dispatch) {
+async fn record_dispatch(ctx: &Context, dispatch: Dispatch, counter: &AttemptCounter) {
     let now = current_time(ctx);
+    let input = shipping_input(ctx, counter.attempt, &counter.parcel, Span::ZERO);
+    let parcel = ParcelRecord {
+        shipment_id: input.shipment_id,
+        attempt: input.attempt,
+        address: input.address,
+        lines: input.lines,
+        tracking_number: Some(dispatch.tracking_number.clone()),
+    };
     ctx.state_mut(|order| {
         order.shipping = None;
         // The reserved stock is shipped, so no compensation remains.
@@ -525,5 +541,5 @@ async fn record_dispatch(ctx: &Context, dispatch: Dispatch) {
         }
     });
     persistence::publish_search_attributes(ctx);
-    persistence::run_local(ctx, OrderActivities::commit_inventory, |write| write).await;
+    persistence::write_with_parcel(ctx, OrderActivities::commit_inventory, parcel).await;
 }

@@ -116,6 +116,7 @@ impl OrderWorkflow {
             events: unsaved.cloned().collect(),
             chain_id: Some(self.chain_id.clone()),
             task_time: Some(task_time),
+            parcel: None,
             lost: None,
         }
     }
