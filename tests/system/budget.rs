@@ -1,8 +1,13 @@
-//! The number of state transitions and history events of an order in Temporal.
+//! The cost of a successful order: state transitions and history events in Temporal, statements and
+//! round trips in PostgreSQL.
 
+mod database_proxy;
+
+use database_proxy::{Counts, DatabaseProxy, PING};
 use temporalio_client::{Client, WorkflowDescribeOptions};
+use url::Url;
 
-use crate::{api::order_with_payment, harness::Harness};
+use crate::{api::order_with_payment, harness::Harness, shared_servers::shared_servers};
 use workflows::OrderWorkflow;
 
 async fn count_transitions_and_events(client: &Client, workflow_id: String) -> (i64, usize) {
@@ -31,7 +36,7 @@ async fn successful_order_needs_at_most_48_events() {
     let client = harness.connect_to_temporal().await;
     let closed = async || count_transitions_and_events(&client, format!("order-{id}")).await;
     let order = harness
-        .wait_until("the closed workflow", closed, |(_, events)| *events >= 34)
+        .wait_until("the closed workflow", closed, |(_, events)| *events >= 33)
         .await;
     let shipping = count_transitions_and_events(&client, format!("shipping-{id}-1")).await;
     let (transitions, events) = (order.0 + shipping.0, order.1 + shipping.1);
@@ -46,4 +51,67 @@ async fn successful_order_needs_at_most_48_events() {
         (35..=48).contains(&events),
         "{events} events: {order:?} and {shipping:?}"
     );
+}
+
+/// Returns whether the statement writes an order. The others are the simulators' own records, the
+/// outbox, the status report, and the read of an ended order's audit log for the metrics.
+fn is_write_of_order(statement: &str) -> bool {
+    const OTHERS: [&str; 10] = [
+        PING,
+        "select seq, type",
+        "simulator.",
+        "update notifications set status = 'skipped'",
+        "from notifications where",
+        "is_running and coalesce(waiting_until",
+        "with cause as",
+        "_sqlx_migrations",
+        "select 1",
+        "SET ",
+    ];
+    !OTHERS.iter().any(|other| statement.contains(other))
+}
+
+#[tokio::test]
+async fn successful_order_needs_six_writes() {
+    const ORDERS: usize = 10;
+    let shared = shared_servers().await;
+    let mut url = Url::parse(&shared.create_database("budget_statements").await).unwrap();
+    let proxy = DatabaseProxy::start(url.port().unwrap()).await;
+    let direct = store::connect(url.as_str()).await.unwrap();
+    url.set_port(Some(proxy.port)).unwrap();
+    url.query_pairs_mut().append_pair("sslmode", "disable");
+    let mut harness = Harness::start_on(url.as_str(), &shared.temporal.address, &[]).await;
+    // What the test reads is not counted.
+    harness.pool = direct;
+    // The first order prepares the statements and inserts the SKU.
+    let complete = async |id: String| {
+        let started = harness.post("/orders", order_with_payment(&id)).await;
+        harness.wait_for_end(&started.expect_started()).await;
+    };
+    complete("pmt-budget-first".to_owned()).await;
+    let statements = |counts: &Counts| -> Counts {
+        let counts = counts.iter();
+        counts
+            .filter(|(statement, _)| is_write_of_order(statement))
+            .map(|(statement, count)| (statement.clone(), *count))
+            .collect()
+    };
+    let before = statements(&proxy.counts());
+    for number in 0..ORDERS {
+        complete(format!("pmt-budget-{number}")).await;
+    }
+    let after = statements(&proxy.counts());
+    let per_order: Vec<_> = after
+        .iter()
+        .map(|(statement, count)| {
+            (
+                count - before.get(statement).copied().unwrap_or(0),
+                statement,
+            )
+        })
+        .filter(|(count, _)| *count > 0)
+        .collect();
+    let total: usize = per_order.iter().map(|(count, _)| count).sum();
+    assert_eq!(total, 6 * ORDERS, "{per_order:#?}");
+    harness.assert_invariants().await;
 }

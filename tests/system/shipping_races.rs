@@ -126,40 +126,6 @@ async fn deadline_during_recall_ships_nothing() {
     assert_nothing_shipped(&harness, "parcel-race-2").await;
 }
 
-#[tokio::test]
-async fn cancel_is_decided_while_preparation_fails() {
-    let harness = Harness::start().await;
-    let mut lock = harness.pool.acquire().await.unwrap();
-    sqlx::raw_sql("begin; lock table shipments in share row exclusive mode")
-        .execute(&mut *lock)
-        .await
-        .unwrap();
-    start_order(&harness, "parcel-race-3").await;
-    let blocked = async || {
-        sqlx::query_scalar::<_, i64>(
-            "select count(*) from pg_stat_activity where datname = current_database()
-             and wait_event_type = 'Lock' and query like 'insert into shipments%'",
-        )
-        .fetch_one(&harness.pool)
-        .await
-        .unwrap()
-    };
-    harness
-        .wait_until("the blocked preparation", blocked, |count| *count > 0)
-        .await;
-    assert_eq!(
-        harness
-            .post("/orders/parcel-race-3/cancel", json!({}))
-            .await
-            .expect_status(200)["status"],
-        "cancelled"
-    );
-    sqlx::raw_sql("rollback").execute(&mut *lock).await.unwrap();
-    drop(lock);
-    harness.wait_for_end("parcel-race-3").await;
-    assert_nothing_shipped(&harness, "parcel-race-3").await;
-}
-
 async fn cancel_without_shipping_worker(harness: &Harness, id: &str) {
     start_order(harness, id).await;
     wait_for_audit_event(harness, id, "shipment_started").await;

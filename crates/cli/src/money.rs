@@ -11,6 +11,7 @@ mod show;
 
 use anyhow::Result;
 pub(crate) use arguments::MoneyCommand;
+pub(crate) use show::open_entries;
 
 pub(crate) async fn run(command: MoneyCommand) -> Result<()> {
     match command {

@@ -17,6 +17,8 @@ string_enum! {
         CaptureShort => "capture_short",
         /// The authorisation ended before the capture.
         AuthorisationEnded => "authorisation_ended",
+        /// An operator must cancel the authorisation of an order that does not take the money.
+        AuthorisationOpen => "authorisation_open",
         /// A refund at the provider holds an order before its dispatch. The balance of a transaction
         /// never has this concern.
         PartRefunded => "part_refunded",
@@ -47,6 +49,8 @@ pub struct ConcernSubject<'a> {
     pub order_id: Option<&'a str>,
     /// The provider's type of a webhook event without a payment.
     pub event_type: Option<&'a str>,
+    /// Whether the order has ended, so that it takes no payment.
+    pub is_order_closed: bool,
 }
 
 /// Returns whether the type of an unconfirmed event names a failure, a refund or a charge-back. Such
@@ -92,6 +96,7 @@ impl Concern {
             Self::CaptureRefused => &[Kind::CaptureRefused],
             Self::CaptureShort => &[Kind::Captured, Kind::CapturedTotal],
             Self::AuthorisationEnded => &[Kind::Voided],
+            Self::AuthorisationOpen => &[Kind::RefundByHand],
             Self::PartRefunded => &[Kind::Refunded, Kind::RefundedTotal],
             Self::Returned => &[Kind::Returned],
             Self::DisputeOpen => &[Kind::DisputeOpened],
@@ -113,6 +118,7 @@ impl Concern {
             | Self::Returned => true,
             Self::Unmatched
             | Self::RefundDue
+            | Self::AuthorisationOpen
             | Self::PartRefunded
             | Self::DisputeOpen
             | Self::DisputeLost
@@ -157,6 +163,10 @@ impl Concern {
                 "ask the customer of {order} for another payment, because the authorisation {payment} has ended; \
                  then run: {close}"
             ),
+            Self::AuthorisationOpen => format!(
+                "cancel the authorisation {payment} at {provider}, because orderflow cannot; the customer's money is \
+                 reserved until then. If {provider} does not report it, run: {close}"
+            ),
             Self::PartRefunded => format!(
                 "decide about {order}, because {payment} was refunded at {provider}; to ship it, run: \
                  orderflow approve {order}. To cancel it and refund the rest, run: orderflow reject {order}"
@@ -185,6 +195,10 @@ impl Concern {
                 "look up {payment} at {provider} and the order: orderflow show {order}. \
                  The event confirms no payment; after the check, run: {close}"
             ),
+            Self::Unconfirmed if subject.is_order_closed => format!(
+                "look up {payment} at {provider}; if it is paid, refund it there, because {order} has ended. \
+                 Then run: {close}"
+            ),
             Self::Unconfirmed => format!(
                 "look up {payment} at {provider}; if it is paid, run: orderflow confirm-payment {order} \
                  --transaction-id ID --amount AMOUNT. If it is not, run: {close}"
@@ -210,6 +224,7 @@ mod tests {
                 transaction_id: Some("pi_1"),
                 order_id: Some("ORD-1"),
                 event_type: None,
+                is_order_closed: false,
             });
             assert!(step.contains("pi_1") || step.contains("ORD-1"), "{step}");
             let closes_itself = step.contains("closes with the decision");
@@ -227,6 +242,7 @@ mod tests {
                 transaction_id: None,
                 order_id: None,
                 event_type: None,
+                is_order_closed: false,
             });
             assert_eq!(
                 step.contains("confirm-payment"),
@@ -245,6 +261,7 @@ mod tests {
             transaction_id: Some("PM1"),
             order_id: Some("ORD-1"),
             event_type: Some("payments.charged_back"),
+            is_order_closed: false,
         });
         assert!(!step.contains("confirm-payment"), "{step}");
         assert!(step.contains("orderflow show ORD-1"), "{step}");

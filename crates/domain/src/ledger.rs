@@ -269,6 +269,9 @@ impl Balance {
         } else if self.captured > 0 {
             concerns.insert(Concern::CaptureShort, missing);
         }
+        if self.refund_all && self.by_hand && self.captured == 0 && !self.ended {
+            concerns.insert(Concern::AuthorisationOpen, self.authorised);
+        }
         if self.returned {
             let returned = facts.sum(MovementKind::Returned, self.captured);
             concerns.insert(Concern::Returned, returned.min(self.captured));

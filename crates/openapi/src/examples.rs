@@ -176,6 +176,7 @@ pub(crate) fn attention_entry() -> Value {
         transaction_id: Some("pi_123"),
         order_id: Some(ORDER_ID),
         event_type: None,
+        is_order_closed: false,
     });
     json!({
         "id": id, "concern": concern, "amount": 99.99, "currency": "USD", "transaction_id": "pi_123",
@@ -185,7 +186,7 @@ pub(crate) fn attention_entry() -> Value {
 }
 
 pub(crate) fn work_list() -> Value {
-    json!({"entries": [attention_entry()]})
+    json!({"entries": [attention_entry()], "more": false})
 }
 
 pub(crate) fn audit_log() -> Value {

@@ -473,7 +473,11 @@ response_types! {
     }
 
     /// The oldest entries of the work list.
-    WorkList as "WorkList" { entries: Vec<AttentionEntry> }
+    WorkList as "WorkList" {
+        entries: Vec<AttentionEntry>,
+        /// Whether there are more entries than the limit.
+        more: bool,
+    }
 
     /// One page of an audit log, oldest first.
     AuditLog as "EventList" { events: Vec<AuditEvent> }

@@ -9,13 +9,17 @@ use sqlx::PgPool;
 
 use crate::{Error, error::SqlxResultExt};
 use contract::AttentionEntry;
-use domain::{Concern, ConcernSubject, Currency, Money, OrderStatus, WebhookOutcome};
+use domain::{
+    Concern, ConcernSubject, Currency, Money, OrderStatus, WebhookOutcome, reports_no_payment,
+};
 
 /// A filter for [`list`].
 #[derive(Debug, Clone, Default)]
 pub struct AttentionFilter {
     pub concern: Option<Concern>,
     pub order_id: Option<String>,
+    /// Only entries about this payment: its id, or its id at the provider.
+    pub payment: Option<String>,
     /// Only entries that are older.
     pub before: Option<DateTime<Utc>>,
 }
@@ -116,8 +120,9 @@ async fn read(
                     select sum(paying.allocated) from payments as paying
                     where paying.order_id = orders.id and paying.currency = orders.currency), 0)
             else
-                -- Warnings about a payment that is fully refunded need no decision.
-                captured = 0 or refunded < captured
+                -- Warnings about a payment that is fully refunded need no decision. A dispute does, because its money
+                -- is lost in addition to the refund.
+                concern.key not in ('fraud_warning', 'review_open') or captured = 0 or refunded < captured
             end
         ), entries as (
             select payment_id || ':' || concern as id, concern, amounts.amount, payments.currency, transaction_id, provider,
@@ -140,13 +145,18 @@ async fn read(
                 delivery.transaction_id, delivery.provider, null, orders.id, received_at,
                 event_json ->> 'event_type'
             from orders join webhook_deliveries as delivery on delivery.order_id = orders.id
-            -- A later state of the order is paid or has ended.
-            where orders.is_running and orders.state = 'pending'
-                and event_json ->> 'kind' in ('completed_unpaid', 'unconfirmed')
-                and coalesce(detail, '') not like $4 || '%'
-                and coalesce(orders.total_amount, 1) > coalesce((
+            where coalesce(detail, '') not like $4 || '%' and case event_json ->> 'kind'
+                when 'unconfirmed' then
+                    -- The customer of an order that has ended without its goods may have paid.
+                    (orders.state in ('pending', 'cancelled', 'failed')) and not exists (
+                        select from payments as known
+                        where (known.transaction_id = delivery.transaction_id or known.aliases @> array[delivery.transaction_id])
+                            and (known.captured > 0 or known.status = 'declined'))
+                when 'completed_unpaid' then orders.state = 'pending' and orders.is_running
+                else false end
+                and (orders.state in ('cancelled', 'failed') or coalesce(orders.total_amount, 1) > coalesce((
                     select sum(paying.allocated) from payments as paying
-                    where paying.order_id = orders.id and paying.currency = orders.currency), 0)
+                    where paying.order_id = orders.id and paying.currency = orders.currency), 0))
             union all
             -- The condition of the index webhook_deliveries_refused.
             select 'external:' || event_id || ':report_refused', 'report_refused',
@@ -168,6 +178,7 @@ async fn read(
             and ($6::text is null or concern = $6)
             and ($7::text is null or order_id = $7)
             and ($8::timestamptz is null or since < $8)
+            and ($10::text is null or payment_id = $10 or transaction_id = $10)
         order by since, entries.id limit $9
         "#,
         &concerns,
@@ -179,6 +190,7 @@ async fn read(
         filter.order_id,
         filter.before,
         i64::from(limit),
+        filter.payment,
     )
     .fetch_all(pool)
     .await
@@ -204,6 +216,13 @@ impl Row {
     /// Returns the entry. A concern that only a newer release writes is left out.
     fn entry(self) -> Option<AttentionEntry> {
         let concern = Concern::parse(&self.concern)?;
+        let order_status = self.order_status.as_deref().and_then(OrderStatus::parse);
+        let is_order_closed = order_status
+            .is_some_and(|status| matches!(status, OrderStatus::Cancelled | OrderStatus::Failed));
+        let reports_payment = !self.event_type.as_deref().is_some_and(reports_no_payment);
+        if concern == Concern::Unconfirmed && is_order_closed && !reports_payment {
+            return None;
+        }
         let currency = self
             .currency
             .and_then(|currency| Currency::parse(&currency).ok());
@@ -217,6 +236,7 @@ impl Row {
             transaction_id: self.transaction_id.as_deref(),
             order_id: self.order_id.as_deref(),
             event_type: self.event_type.as_deref(),
+            is_order_closed,
         });
         Some(AttentionEntry {
             id: self.id,
@@ -227,7 +247,7 @@ impl Row {
             provider: self.provider,
             payment_id: self.payment_id,
             order_id: self.order_id,
-            order_status: self.order_status.as_deref().and_then(OrderStatus::parse),
+            order_status,
             since: self.since,
             next_step,
         })

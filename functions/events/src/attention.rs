@@ -12,6 +12,8 @@ use store::attention::AttentionFilter;
 #[derive(Debug, Serialize)]
 pub struct WorkList {
     pub entries: Vec<AttentionEntry>,
+    /// Whether there are more entries than `limit`.
+    pub more: bool,
 }
 
 pub(crate) async fn list_attention(
@@ -23,10 +25,15 @@ pub(crate) async fn list_attention(
     if request.customer().is_some() {
         return ApiResponse::ok(&WorkList {
             entries: Vec::new(),
+            more: false,
         });
     }
-    let entries = store::attention::list(app.database.pool().await, &filter, limit).await?;
-    ApiResponse::ok(&WorkList { entries })
+    let pool = app.database.pool().await;
+    let mut entries = store::attention::list(pool, &filter, limit.saturating_add(1)).await?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = entries.len() > limit;
+    entries.truncate(limit);
+    ApiResponse::ok(&WorkList { entries, more })
 }
 
 fn parse_filter(request: &ApiRequest) -> Result<(AttentionFilter, u32), Problem> {
@@ -48,6 +55,7 @@ fn parse_filter(request: &ApiRequest) -> Result<(AttentionFilter, u32), Problem>
     let filter = AttentionFilter {
         concern,
         order_id: order_id.map(|id| id.to_string()),
+        payment: None,
         before: None,
     };
     Ok((filter, limit))

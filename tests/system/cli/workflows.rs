@@ -97,7 +97,7 @@ async fn history_includes_the_shipments() {
             .unwrap_or_else(|| panic!("{part} is not in {history_text}"))
     };
     for part in [
-        "ReceiveOrder",
+        "ReserveInventory",
         "ChargePayment",
         "shipping-cli-history-2-1",
         "OrderStatus",

@@ -18,9 +18,10 @@ pub(super) async fn list_entries(arguments: ListEntries) -> Result<()> {
         let filter = AttentionFilter {
             concern: arguments.concern,
             order_id,
+            payment: None,
             before: None,
         };
-        attention::list(&pool, &filter, arguments.limit).await
+        attention::list(&pool, &filter, arguments.limit.saturating_add(1)).await
     };
     let mut entries = find(arguments.order.clone()).await?;
     // The id may also be a workflow id.
@@ -28,6 +29,9 @@ pub(super) async fn list_entries(arguments: ListEntries) -> Result<()> {
     if let Some(order) = order.filter(|_| entries.is_empty()) {
         entries = find(Some(order.to_string())).await?;
     }
+    let limit = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
+    let has_more = entries.len() > limit;
+    entries.truncate(limit);
     if arguments.output.json {
         return print_json(&entries);
     }
@@ -50,6 +54,11 @@ pub(super) async fn list_entries(arguments: ListEntries) -> Result<()> {
         &names,
         &entries.iter().map(row).collect::<Vec<_>>(),
     ))?;
+    if has_more {
+        print(&format!(
+            "these are the oldest {limit} entries; see more with: orderflow money list --limit 1000"
+        ))?;
+    }
     print("see the next step with: orderflow money show ID")
 }
 

@@ -12,7 +12,8 @@ use crate::{
 use contract::{AttentionEntry, parse_order_workflow_id};
 use domain::{Concern, Currency, Money};
 use store::{
-    PgPool, attention,
+    PgPool,
+    attention::{self, AttentionFilter},
     transactions::{self, MovementRecord, TransactionRecord},
 };
 
@@ -20,12 +21,18 @@ pub(super) async fn show_money(arguments: ShowMoney) -> Result<()> {
     let pool = target::open_database().await?;
     let id = arguments.id.as_str();
     let entry = attention::find(&pool, id).await?;
+    let mut entries: Vec<_> = entry.into_iter().collect();
     let mut payments = Vec::new();
-    for transaction in find_transactions(&pool, id, entry.as_ref()).await? {
+    for transaction in find_transactions(&pool, id, entries.first()).await? {
         let movements = transactions::list_movements(&pool, &transaction.payment_id).await?;
+        for open in open_entries(&pool, &transaction.payment_id).await? {
+            if !entries.contains(&open) {
+                entries.push(open);
+            }
+        }
         payments.push((transaction, movements));
     }
-    if entry.is_none() && payments.is_empty() {
+    if entries.is_empty() && payments.is_empty() {
         bail!(
             "{id}: no entry, payment, transaction or order with a payment has this id; \
              `orderflow money list` shows the open entries"
@@ -36,19 +43,24 @@ pub(super) async fn show_money(arguments: ShowMoney) -> Result<()> {
             .iter()
             .map(|(transaction, movements)| transaction_json(transaction, movements))
             .collect();
-        return print_json(&json!({"entry": entry, "payments": payments}));
+        return print_json(
+            &json!({"entry": entries.first(), "entries": entries, "payments": payments}),
+        );
     }
-    let entry = entry.as_ref().map(format_entry);
+    let entries = entries.iter().map(format_entry);
     let payments = payments
         .iter()
         .map(|(transaction, movements)| format_transaction(transaction, movements));
-    print(
-        &entry
-            .into_iter()
-            .chain(payments)
-            .collect::<Vec<_>>()
-            .join("\n\n"),
-    )
+    print(&entries.chain(payments).collect::<Vec<_>>().join("\n\n"))
+}
+
+/// Reads the open entries about a payment: its id, or its id at the provider.
+pub(crate) async fn open_entries(pool: &PgPool, payment: &str) -> Result<Vec<AttentionEntry>> {
+    let filter = AttentionFilter {
+        payment: Some(payment.to_owned()),
+        ..AttentionFilter::default()
+    };
+    Ok(attention::list(pool, &filter, 100).await?)
 }
 
 /// Finds the payment of an entry, also of a closed one, or the payments with this id.

@@ -69,9 +69,10 @@ pub(super) async fn replay_webhook_event(arguments: WebhookEventArguments) -> Re
             after.outcome, before.outcome
         )
     };
+    let steps = webhook_events::find_next_steps(&pool, &after).await?;
     print(&format!(
         "{headline}\n{}",
-        webhook_events::format_webhook_event(&after)
+        webhook_events::format_webhook_event(&after, &steps)
     ))
 }
 

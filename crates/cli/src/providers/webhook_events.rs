@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::arguments::{ListWebhookEvents, WebhookEventArguments};
 use crate::{
+    money::open_entries,
     output::{format_fields, format_table, print, print_json},
     target,
 };
@@ -67,12 +68,30 @@ pub(super) async fn list_webhook_events(arguments: ListWebhookEvents) -> Result<
 }
 
 pub(super) async fn show_webhook_event(arguments: WebhookEventArguments) -> Result<()> {
-    let event = find_webhook_event(&target::open_database().await?, &arguments).await?;
+    let pool = target::open_database().await?;
+    let event = find_webhook_event(&pool, &arguments).await?;
     if arguments.output.json {
-        print_json(&webhook_event_json(&event))
-    } else {
-        print(&format_webhook_event(&event))
+        return print_json(&webhook_event_json(&event));
     }
+    let steps = find_next_steps(&pool, &event).await?;
+    print(&format_webhook_event(&event, &steps))
+}
+
+/// Returns the next steps of the work list's entries about the event's payment. Without an entry, the
+/// outcome of the event has the next step.
+pub(super) async fn find_next_steps(pool: &PgPool, event: &WebhookEvent) -> Result<String> {
+    let entries = match &event.transaction_id {
+        Some(transaction) => open_entries(pool, transaction).await?,
+        None => Vec::new(),
+    };
+    if entries.is_empty() {
+        let outcome = WebhookOutcome::parse(&event.outcome);
+        return Ok(outcome
+            .map(|outcome| next_step(event, outcome))
+            .unwrap_or_default());
+    }
+    let steps: Vec<_> = entries.into_iter().map(|entry| entry.next_step).collect();
+    Ok(steps.join("\n"))
 }
 
 /// Finds the event with the given id and provider.
@@ -95,7 +114,7 @@ pub(super) async fn find_webhook_event(
 }
 
 /// Formats all facts about an event, and the next step.
-pub(super) fn format_webhook_event(event: &WebhookEvent) -> String {
+pub(super) fn format_webhook_event(event: &WebhookEvent, next_steps: &str) -> String {
     let amount = amount_of(event).map(|amount| amount.to_string());
     let member = |name: &str| {
         event
@@ -106,16 +125,14 @@ pub(super) fn format_webhook_event(event: &WebhookEvent) -> String {
             .to_owned()
     };
     let names = ["reason", "event_type", "stage", "warning", "concern"];
-    let reason = names.map(member).concat();
-    let meaning = [kind(event).to_owned(), amount.unwrap_or_default(), reason];
-    let outcome = WebhookOutcome::parse(&event.outcome);
+    let meaning = [kind(event).to_owned(), amount.unwrap_or_default()];
+    let meaning = meaning.into_iter().chain(names.map(member));
     format_fields(&[
         ("event", event.event_id.clone()),
         ("provider", event.provider.clone()),
         (
             "kind",
             meaning
-                .into_iter()
                 .filter(|part| !part.is_empty())
                 .collect::<Vec<_>>()
                 .join(", "),
@@ -129,12 +146,7 @@ pub(super) fn format_webhook_event(event: &WebhookEvent) -> String {
         ("outcome", event.outcome.clone()),
         ("detail", event.detail.clone().unwrap_or_default()),
         ("updated", time(event.updated_at)),
-        (
-            "next step",
-            outcome
-                .map(|outcome| next_step(event, outcome))
-                .unwrap_or_default(),
-        ),
+        ("next step", next_steps.to_owned()),
     ])
 }
 

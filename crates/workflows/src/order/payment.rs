@@ -257,26 +257,12 @@ fn record_authorisation(ctx: &Context, transaction: Transaction) -> Progress {
 /// Captures authorised money after dispatch. Money that cannot be captured is an entry of the work
 /// list.
 pub(super) async fn capture_payments(ctx: &Context) {
-    let capturable = |order: &OrderWorkflow| {
-        let mut left = order.state.order.as_ref()?.total.minor();
-        for transaction in order.payments.transactions() {
-            let balance = &transaction.balance;
-            left -= balance.available();
-            let amount = balance.capturable().min(left);
-            if amount > 0 {
-                return Some((transaction.payment_id.clone(), amount));
-            }
-        }
-        None
-    };
     if ctx.state(|order| order.policy.capture) != CaptureMode::OnDispatch {
         return;
     }
+    // Each transaction is asked once. A refused capture leaves its part to the others.
     let mut asked = Vec::new();
-    while let Some((payment_id, amount)) = ctx.state(capturable) {
-        if asked.contains(&payment_id) {
-            return;
-        }
+    while let Some((payment_id, amount)) = ctx.state(|order| next_capture(order, &asked)) {
         asked.push(payment_id.clone());
         let captured = persistence::run_durable(ctx, OrderActivities::capture_payment, |write| {
             CapturePaymentInput {
@@ -304,6 +290,23 @@ pub(super) async fn capture_payments(ctx: &Context) {
             }
         });
     }
+}
+
+/// Returns the next transaction to capture and its amount in minor units, until the captured money
+/// reaches the order's total.
+fn next_capture(order: &OrderWorkflow, asked: &[PaymentId]) -> Option<(PaymentId, i64)> {
+    let transactions = order.payments.transactions();
+    let captured: i64 = transactions
+        .iter()
+        .map(|transaction| transaction.balance.available())
+        .sum();
+    let left = order.state.order.as_ref()?.total.minor() - captured;
+    transactions
+        .iter()
+        .filter(|transaction| !asked.contains(&transaction.payment_id))
+        .map(|transaction| (transaction, transaction.balance.capturable().min(left)))
+        .find(|(_, amount)| *amount > 0)
+        .map(|(transaction, amount)| (transaction.payment_id.clone(), amount))
 }
 
 /// Fails the order after a final refusal. The payment was not captured, so no refund is necessary.

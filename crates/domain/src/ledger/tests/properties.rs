@@ -563,7 +563,11 @@ impl Payment {
         } else {
             self.rest() + self.capturable()
         };
+        let is_left_open =
+            self.refund_all && self.by_hand && self.coins.is_empty() && !self.is_ended();
+        let open = if is_left_open { self.authorised } else { 0 };
         let all = [
+            (Concern::AuthorisationOpen, open),
             (Concern::Returned, returned.min(captured)),
             (Concern::DisputeOpen, disputed(|case| case.state.1 == 0)),
             (Concern::DisputeLost, disputed(|case| case.is_lost())),
