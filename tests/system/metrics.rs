@@ -88,7 +88,7 @@ async fn order_metrics_cover_request_to_end() {
                 "orderflow_order_step_seconds_count{step=\"order_delivered\"} 2",
                 "orderflow_activity_seconds_count{activity=\"ChargePayment\",outcome=\"ok\"} 3",
                 "orderflow_activity_seconds_count{activity=\"DispatchCarrier\",outcome=\"ok\"} 2",
-                "orderflow_database_seconds_count{operation=\"orders.insert\",outcome=\"ok\"} 3",
+                "orderflow_database_seconds_count{operation=\"inventory.reserve\",outcome=\"ok\"} 3",
                 "temporal_workflow_completed",
                 "temporal_workflow_endtoend_latency",
                 "temporal_activity_execution_latency",

@@ -342,7 +342,10 @@ async fn suspicion_before_dispatch_holds_order() {
         assert_eq!(payer.send(&settle(&payer)).await, "recorded");
         payer.wait_for_audit_event("payment_released").await;
         payer.wait_for_status("preparing").await;
-        assert_eq!(payer.order().await["waiting_for"], json!(null));
+        assert_eq!(
+            payer.order().await["waiting_for"]["reason"],
+            "shipping_delay"
+        );
         payer.wait_for_attention(&[]).await;
     });
     let warnings: [(WebhookProvider, Report, &str); 2] = [

@@ -316,7 +316,7 @@ async fn report_of_no_payment_never_advises_a_confirmation() {
         })
         .await;
     }
-    // An operator closes one of them; the others close with the order.
+    // An operator closes one of them; the other failures close with the order.
     let (provider, id) = &confirmations[0];
     let entry = format!("{provider}:{id}:unconfirmed");
     resolve(&harness, &entry, "a test payment").await.unwrap();
@@ -337,7 +337,9 @@ async fn report_of_no_payment_never_advises_a_confirmation() {
     assert!(again.unwrap_err().contains("already closed"));
     cancel(&harness, &order).await;
     let list = get_json(&harness, &format!("/payments/attention?order_id={order}")).await;
-    assert_eq!(list["entries"], json!([]));
+    // The customer may have paid the order that is cancelled now.
+    let left = list["entries"].as_array().unwrap().len();
+    assert_eq!(left, confirmations.len() - 1, "{list}");
     harness.assert_invariants().await;
 }
 

@@ -80,10 +80,13 @@ pub(super) async fn show_webhook_event(arguments: WebhookEventArguments) -> Resu
 /// Returns the next steps of the work list's entries about the event's payment. Without an entry, the
 /// outcome of the event has the next step.
 pub(super) async fn find_next_steps(pool: &PgPool, event: &WebhookEvent) -> Result<String> {
-    let entries = match &event.transaction_id {
+    let mut entries = match &event.transaction_id {
         Some(transaction) => open_entries(pool, transaction).await?,
         None => Vec::new(),
     };
+    // An entry without a payment is about one event.
+    let of_event = format!(":{}:", event.event_id);
+    entries.retain(|entry| entry.payment_id.is_some() || entry.id.contains(&of_event));
     if entries.is_empty() {
         let outcome = WebhookOutcome::parse(&event.outcome);
         return Ok(outcome
