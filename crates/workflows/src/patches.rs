@@ -21,3 +21,6 @@ pub(crate) const RECORD_REFUSED_REPORT: &str = "record-a-refused-confirmation";
 /// A stop joins a pending recall, the order reads from the history of a stopped attempt that the
 /// carrier was not asked, and a stopped order discards its prepared shipment.
 pub(crate) const COMPLETE_RECALL: &str = "complete-a-recall";
+
+/// A confirmation by API cancels its order, if events about the loss of the money arrived earlier.
+pub(crate) const CANCEL_LOST_CONFIRMATION: &str = "cancel-a-lost-confirmation";

@@ -209,15 +209,15 @@ async fn claim_in(
     if row.payment_method.is_none() {
         row.payment_method = confirmation.payment_method.map(str::to_owned);
     }
-    let mut movements = stored_movements(connection, &row, &ids).await?;
-    movements.extend(match confirmation.event {
+    rows::add_stored_events(connection, &mut row).await?;
+    let mut movements = match confirmation.event {
         Some(event) => event.movements(row.currency),
         None => vec![Movement::new(
             MovementKind::CapturedTotal,
             confirmation.source.as_str(),
             Some(confirmation.amount.minor()),
         )],
-    });
+    };
     if in_use {
         movements.push(Movement::new(
             MovementKind::RefundRequested,
@@ -368,28 +368,4 @@ pub(super) async fn insert(
     .await
     .for_operation("insert the payment")?;
     Ok(inserted.rows_affected() == 1)
-}
-
-/// Returns the movements of all stored events about this transaction, which may have arrived before
-/// it.
-pub(super) async fn stored_movements(
-    connection: &mut PgConnection,
-    row: &rows::Row,
-    ids: &[TransactionId],
-) -> Result<Vec<Movement>, Error> {
-    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    let events = sqlx::query_scalar!(
-        "select event_json from webhook_deliveries where provider = $1 and transaction_id = any($2)",
-        row.provider,
-        &ids,
-    );
-    let events = events
-        .fetch_all(connection)
-        .await
-        .for_operation("read the payment's events")?;
-    Ok(events
-        .into_iter()
-        .filter_map(|event| serde_json::from_value::<PaymentEvent>(event).ok())
-        .flat_map(|event| event.movements(row.currency))
-        .collect())
 }

@@ -3,10 +3,11 @@
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
+use super::ids_of;
 use crate::{Error, error::SqlxResultExt};
 use domain::{
-    Balance, Concern, Currency, EXTERNAL, Movement, MovementKind, OrderId, PaymentId,
-    PaymentStatus, Transaction, TransactionId, WebhookProvider,
+    Balance, Concern, Currency, EXTERNAL, Movement, MovementKind, OrderId, PaymentEvent,
+    PaymentEventKind, PaymentId, PaymentStatus, Transaction, TransactionId, WebhookProvider,
 };
 
 /// The reference of a refund that a settlement requests, because no order needs the money.
@@ -117,6 +118,76 @@ pub(super) async fn find(
     Ok(columns.and_then(Row::read))
 }
 
+/// Adds the movements of all stored events about this transaction, which may have arrived before
+/// it, and learns the ids and the provider that they report.
+pub(super) async fn add_stored_events(
+    connection: &mut PgConnection,
+    row: &mut Row,
+) -> Result<(), Error> {
+    let mut read = row.ids();
+    loop {
+        let events = read_stored_events(connection, row, &read).await?;
+        for event in events {
+            row.add(&event.movements(row.currency));
+            row.learn_ids(&ids_of(&event), Some(event.provider));
+        }
+        let learned: Vec<_> = row.ids();
+        let learned: Vec<_> = learned.into_iter().filter(|id| !read.contains(id)).collect();
+        if learned.is_empty() {
+            return Ok(());
+        }
+        // An event with such an id waits for this row from now on, or is read now.
+        lock_ids(connection, &learned).await?;
+        read.extend(learned);
+    }
+}
+
+/// Reads the events that report facts about the payment with these ids, oldest first. If the
+/// provider is unknown, they are the events of one provider, preferably about the same order.
+async fn read_stored_events(
+    connection: &mut PgConnection,
+    row: &Row,
+    ids: &[TransactionId],
+) -> Result<Vec<PaymentEvent>, Error> {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let providers: Vec<String> = match row.provider.as_str() {
+        EXTERNAL => WebhookProvider::ALL
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        provider => vec![provider.to_owned()],
+    };
+    let events = sqlx::query_scalar!(
+        r#"select event_json as "event_json!" from (
+             select event_json, received_at from webhook_deliveries
+             where provider = any($1) and transaction_id = any($2)
+             union
+             -- The condition of the index webhook_deliveries_aliases.
+             select event_json, received_at from webhook_deliveries
+             where provider = any($1) and event_json ? 'aliases' and event_json -> 'aliases' ?| $2
+         ) as event order by received_at"#,
+        &providers,
+        &ids,
+    );
+    let events = events
+        .fetch_all(connection)
+        .await
+        .for_operation("read the payment's events")?;
+    let mut events: Vec<PaymentEvent> = events
+        .into_iter()
+        .filter_map(|event| serde_json::from_value(event).ok())
+        // An operator's resolution names its payment, which has it.
+        .filter(|event: &PaymentEvent| !matches!(event.kind, PaymentEventKind::Resolved { .. }))
+        .filter(|event| !event.movements(row.currency).is_empty())
+        .collect();
+    let is_of_order = |event: &&PaymentEvent| event.order_id == row.order_id;
+    let chosen = events.iter().find(is_of_order).or(events.first());
+    if let Some(provider) = chosen.map(|event| event.provider) {
+        events.retain(|event| event.provider == provider);
+    }
+    Ok(events)
+}
+
 fn parse_ids(ids: &[String]) -> Vec<TransactionId> {
     ids.iter()
         .filter_map(|id| TransactionId::parse(id).ok())
@@ -202,6 +273,15 @@ impl Row {
         }
     }
 
+    /// Returns all ids of the payment at its provider.
+    pub(super) fn ids(&self) -> Vec<TransactionId> {
+        self.transaction_id
+            .iter()
+            .chain(&self.aliases)
+            .cloned()
+            .collect()
+    }
+
     /// Returns whether a settlement has requested a refund.
     pub(super) fn is_unneeded(&self) -> bool {
         self.movements.iter().any(|movement| {
@@ -260,7 +340,7 @@ pub(super) async fn add_movements(
     row: &mut Row,
     movements: &[Movement],
 ) -> Result<(), Error> {
-    if store_movements(connection, row, movements).await? {
+    if store_movements(connection, row, movements, false).await? {
         Ok(())
     } else {
         Err(Error::Query {
@@ -271,20 +351,21 @@ pub(super) async fn add_movements(
 }
 
 /// Adds movements as [`add_movements`], to a row that is not locked. Returns `false` and changes
-/// nothing if the row has changed since it was read.
+/// nothing if the row has changed since it was read, or if events about its new id are stored.
 pub(super) async fn add_movements_if_unchanged(
     pool: &PgPool,
     row: &mut Row,
     movements: &[Movement],
 ) -> Result<bool, Error> {
     let mut connection = pool.acquire().await.for_operation("store the balance")?;
-    store_movements(&mut connection, row, movements).await
+    store_movements(&mut connection, row, movements, true).await
 }
 
 async fn store_movements(
     connection: &mut PgConnection,
     row: &mut Row,
     movements: &[Movement],
+    unless_events: bool,
 ) -> Result<bool, Error> {
     row.add(movements);
     let read_version = row.version;
@@ -324,7 +405,8 @@ async fn store_movements(
              update payments set status = $2, transaction_id = $3, provider = $4, aliases = $5, authorised = $6,
                  captured = $7, refunded = $8, lost = $9, allocated = $10, due = $11, unmatched = $12, dispute = $13,
                  concerns = $14, balance_version = $15, amount = $16, order_id = $17, updated_at = now()
-             where payment_id = $1 and balance_version = $21
+             where payment_id = $1 and balance_version = $21 and not ($22 and exists (
+                 select from webhook_deliveries as event where event.provider = $4 and event.transaction_id = $3))
              returning payment_id
          ), added as (
              insert into payment_movements as known (payment_id, kind, reference, amount)
@@ -356,6 +438,7 @@ async fn store_movements(
         &references,
         &amounts as &[Option<i64>],
         read_version,
+        unless_events,
     )
     .fetch_optional(connection)
     .await

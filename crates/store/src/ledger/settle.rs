@@ -4,7 +4,7 @@ use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoredTransaction,
-    claim::{NewPayment, PaymentSource, insert, missing_row, stored_movements, with_session_lock},
+    claim::{NewPayment, PaymentSource, insert, missing_row, with_session_lock},
     ids_of, rows,
 };
 use crate::{Error, error::SqlxResultExt, pool};
@@ -50,8 +50,8 @@ pub async fn settle(pool: &PgPool, unmatched: UnmatchedPayment<'_>) -> Result<Se
     };
     row.learn_ids(&ids, Some(event.provider));
     let due_before = row.balance.due;
-    let mut movements = stored_movements(&mut transaction, &row, &ids).await?;
-    movements.extend(event.movements(row.currency));
+    rows::add_stored_events(&mut transaction, &mut row).await?;
+    let mut movements = event.movements(row.currency);
     // The request depends on the balance with these movements.
     row.add(&movements);
     movements.extend(find_unneeded(&mut transaction, &row, event, is_new).await?);

@@ -225,7 +225,8 @@ async fn hand_to_settlement(ctx: &Context, event: PaymentEvent, declined: bool) 
 }
 
 /// Returns the cancellation of an order whose payment was refunded or declined at the provider.
-pub(super) fn cancellation_for_lost_payment(provider: WebhookProvider) -> Cancellation {
+pub(super) fn cancellation_for_lost_payment(provider: Option<WebhookProvider>) -> Cancellation {
+    let provider = provider.map_or("the provider", WebhookProvider::as_str);
     Cancellation {
         reason: Some(format!(
             "{provider} reported that the payment was refunded or declined"
@@ -412,7 +413,7 @@ impl OrderWorkflow {
         }
         if !self.is_covered() && self.is_payment_lost() {
             // No caller waits for this outcome; the audit log has it.
-            self.decide_cancel(cancellation_for_lost_payment(provider), now);
+            self.decide_cancel(cancellation_for_lost_payment(Some(provider)), now);
         } else if self.find_hold().is_some() {
             self.request_hold();
         }
@@ -433,7 +434,8 @@ impl OrderWorkflow {
         match status {
             PaymentStatus::Refunded | PaymentStatus::Declined if paid && !dispatched => {
                 // No caller waits for this outcome; the audit log has it.
-                self.decide_cancel(cancellation_for_lost_payment(event.provider), now);
+                let cancellation = cancellation_for_lost_payment(Some(event.provider));
+                self.decide_cancel(cancellation, now);
             }
             PaymentStatus::Refunded | PaymentStatus::RefundDue => own.status = status,
             // The refund failed at the provider, so the payment is still captured.
