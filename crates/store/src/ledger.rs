@@ -33,7 +33,7 @@ pub async fn record(
     if let Some(id) = transaction_id {
         rows::lock_ids(&mut transaction, std::slice::from_ref(id)).await?;
     }
-    let Some(mut row) = rows::lock_by_payment_id(&mut transaction, payment_id).await? else {
+    let Some(mut row) = rows::lock_current(&mut transaction, payment_id).await? else {
         return Ok(None);
     };
     if let Some(id) = transaction_id.filter(|id| !row.ids().contains(id)) {
@@ -114,7 +114,7 @@ pub async fn request_refund(
 ) -> Result<Option<Transaction>, Error> {
     let mut transaction = pool::begin(pool).await?;
     let found = match (
-        rows::lock_by_payment_id(&mut transaction, payment_id).await?,
+        rows::lock_current(&mut transaction, payment_id).await?,
         known,
     ) {
         (None, Some(known)) => rows::restore(&mut transaction, order_id, known).await?,
@@ -170,8 +170,8 @@ pub async fn find(
 ) -> Result<Option<StoredTransaction>, Error> {
     let mut connection = pool.acquire().await.for_operation("find the payment")?;
     let ids = std::slice::from_ref(transaction_id);
-    let row = rows::find(&mut connection, provider, ids).await?;
-    Ok(row.map(|row| row.stored()))
+    let rows = rows::find_all(&mut connection, provider, ids).await?;
+    Ok(rows.first().map(rows::Row::stored))
 }
 
 /// Returns all ids of the payment that the event is about.

@@ -22,5 +22,9 @@ pub(crate) const RECORD_REFUSED_REPORT: &str = "record-a-refused-confirmation";
 /// carrier was not asked, and a stopped order discards its prepared shipment.
 pub(crate) const COMPLETE_RECALL: &str = "complete-a-recall";
 
+/// An intent of Stripe can be the money of a session that the order has, so the order does not refuse
+/// it as a second payment.
+pub(crate) const JOIN_SESSION: &str = "join-a-session-and-its-intent";
+
 /// A confirmation by API cancels its order, if events about the loss of the money arrived earlier.
 pub(crate) const CANCEL_LOST_CONFIRMATION: &str = "cancel-a-lost-confirmation";

@@ -1,12 +1,14 @@
-//! Reports that belong together: events that arrive before the confirmation of their transaction.
+//! Reports that belong together: events before the confirmation of their transaction, a session and
+//! its intent.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
-    Adyen, Entry, Standard, Stripe, TOTAL, cancel, create_order, expect_end, ledger_of,
-    post_stripe, report, run_cases, start_shop, wait_for_audit_event, work_list_of,
+    Adyen, Entry, NOTHING, Standard, Stripe, TOTAL, cancel, count_audit_events, create_order,
+    expect_end, intent_of, ledger_of, list_audit_kinds, post_stripe, report, run_cases, start_shop,
+    wait_for_audit_event, wait_for_outcome, work_list_about, work_list_of,
 };
-use crate::{api::ApiResponse, harness::Harness};
+use crate::{api::ApiResponse, harness::Harness, settlements::WebhookSender};
 use payment_webhooks::SampleKind::{DisputeLost, Disputed, Refunded, Returned};
 
 async fn confirm(harness: &Harness, id: &str, transaction_id: &str, amount: f64) -> ApiResponse {
@@ -14,6 +16,24 @@ async fn confirm(harness: &Harness, id: &str, transaction_id: &str, amount: f64)
     harness
         .post(&format!("/orders/{id}/payment"), confirmation)
         .await
+}
+
+/// Returns a paid session of Stripe that names its order.
+fn session_of(id: &str, intent: Value) -> Value {
+    json!({
+        "id": format!("cs_{id}"), "payment_status": "paid", "amount_total": 5_000,
+        "currency": "usd", "payment_intent": intent, "client_reference_id": id,
+    })
+}
+
+/// Sends an event of Stripe without a wait for its outcome.
+async fn send_stripe(harness: &Harness, event_id: &str, event_type: &str, object: Value) {
+    let body = json!({
+        "id": event_id, "object": "event", "livemode": false, "type": event_type,
+        "data": {"object": object},
+    });
+    let sender = WebhookSender::new(harness, Stripe);
+    assert_eq!(sender.post_body(&body).await, 200);
 }
 
 #[tokio::test]
@@ -58,22 +78,116 @@ async fn dispute_before_confirmation_holds_order() {
         cancel(&harness, &id).await;
     };
     run_cases([Stripe, Adyen, Standard].map(dispute)).await;
-    // The event calls the payment by its intent, and the caller by its charge.
+    harness.assert_invariants().await;
+}
+
+/// Asserts that the order is delivered, and that its session and its intent are one payment.
+async fn expect_one_payment(harness: &Harness, id: &str) {
+    expect_end(harness, id, "delivered").await;
+    for name in ["cs", "pi"] {
+        assert_eq!(
+            ledger_of(harness, &format!("{name}_{id}")).await,
+            [Entry::paid(Stripe, id, 5_000)],
+            "{name}"
+        );
+    }
+    assert_eq!(work_list_of(harness, id).await, NOTHING);
+    assert_eq!(work_list_about(harness, &format!("pi_{id}")).await, NOTHING);
+    assert_eq!(count_audit_events(harness, id, "payment_confirmed").await, 1);
+}
+
+#[tokio::test]
+async fn confirmed_session_and_its_intent_are_one_payment() {
+    let harness = start_shop(&[]).await;
+    let pay = async |is_open: bool| {
+        let id = create_order(&harness).await;
+        let (cs, pi) = (format!("cs_{id}"), format!("pi_{id}"));
+        confirm(&harness, &id, &cs, 50.0).await.expect_status(200);
+        if !is_open {
+            expect_end(&harness, &id, "delivered").await;
+        }
+        let [first, second] = ["pi", "cs"].map(|name| format!("evt-{name}-{id}"));
+        let succeeded = intent_of(&id, &pi, 5_000);
+        send_stripe(&harness, &first, "payment_intent.succeeded", succeeded).await;
+        let completed = session_of(&id, json!(pi));
+        send_stripe(&harness, &second, "checkout.session.completed", completed).await;
+        assert_eq!(wait_for_outcome(&harness, &second).await, "known");
+        assert_eq!(wait_for_outcome(&harness, &first).await, "known");
+        expect_one_payment(&harness, &id).await;
+        let kinds = list_audit_kinds(&harness, &id).await;
+        assert!(!kinds.contains(&"request_refused".to_owned()), "{kinds:?}");
+    };
+    run_cases([true, false].map(pay)).await;
+    harness.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn late_session_joins_the_payments_of_an_order() {
+    let harness = start_shop(&[("SETTLEMENT_GRACE", "1s")]).await;
     let id = create_order(&harness).await;
-    let charge = json!({
-        "id": format!("ch_{id}"), "object": "charge", "payment_intent": format!("pi_{id}"),
-        "amount": 5_000, "amount_captured": 5_000, "amount_refunded": 2_000, "refunded": false,
-        "captured": true, "currency": "usd", "metadata": {"order_id": id},
-    });
-    post_stripe(&harness, &format!("evt-{id}"), "charge.refunded", charge).await;
-    confirm(&harness, &id, &format!("ch_{id}"), 50.0)
-        .await
-        .expect_problem(422, "payment_mismatch");
+    let (cs, pi) = (format!("cs_{id}"), format!("pi_{id}"));
+    confirm(&harness, &id, &cs, 50.0).await.expect_status(200);
+    let succeeded = intent_of(&id, &pi, 5_000);
+    let event_id = format!("evt-pi-{id}");
     assert_eq!(
-        ledger_of(&harness, &format!("pi_{id}")).await,
-        [Entry::paid(Stripe, &id, 5_000).with_refunded(2_000)]
+        post_stripe(&harness, &event_id, "payment_intent.succeeded", succeeded).await,
+        "refund_due"
     );
-    let order = harness.get(&format!("/orders/{id}")).await.body;
-    assert_eq!(order["waiting_for"]["reason"], "payment_rest", "{order}");
+    assert_eq!(
+        work_list_of(&harness, &id).await,
+        [format!("refund_due 50.00 {pi}")]
+    );
+    let event_id = format!("evt-cs-{id}");
+    let completed = session_of(&id, json!(pi));
+    assert_eq!(
+        post_stripe(&harness, &event_id, "checkout.session.completed", completed).await,
+        "known"
+    );
+    expect_one_payment(&harness, &id).await;
+    harness.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn joined_payment_that_was_refunded_needs_an_operator() {
+    let harness = start_shop(&[("SETTLEMENT_GRACE", "1s")]).await;
+    let id = create_order(&harness).await;
+    let (cs, pi) = (format!("cs_{id}"), format!("pi_{id}"));
+    confirm(&harness, &id, &cs, 50.0).await.expect_status(200);
+    expect_end(&harness, &id, "delivered").await;
+    let event_id = format!("evt-pi-{id}");
+    let succeeded = intent_of(&id, &pi, 5_000);
+    post_stripe(&harness, &event_id, "payment_intent.succeeded", succeeded).await;
+    report(&harness, (Stripe, Refunded), &id, &pi, TOTAL).await;
+    let event_id = format!("evt-cs-{id}");
+    let completed = session_of(&id, json!(pi));
+    post_stripe(&harness, &event_id, "checkout.session.completed", completed).await;
+    assert_eq!(
+        ledger_of(&harness, &cs).await,
+        [Entry::paid(Stripe, &id, 5_000).with_refunded(5_000)]
+    );
+    assert_eq!(
+        work_list_of(&harness, &id).await,
+        [format!("part_refunded 50.00 {pi}")]
+    );
+    harness.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn session_without_intent_joins_the_orders_intent() {
+    let harness = start_shop(&[]).await;
+    let id = create_order(&harness).await;
+    let event_id = format!("evt-cs-{id}");
+    let completed = session_of(&id, Value::Null);
+    assert_eq!(
+        post_stripe(&harness, &event_id, "checkout.session.completed", completed).await,
+        "applied"
+    );
+    let event_id = format!("evt-pi-{id}");
+    let succeeded = intent_of(&id, &format!("pi_{id}"), 5_000);
+    assert_eq!(
+        post_stripe(&harness, &event_id, "payment_intent.succeeded", succeeded).await,
+        "known"
+    );
+    expect_one_payment(&harness, &id).await;
     harness.assert_invariants().await;
 }

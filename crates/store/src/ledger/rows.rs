@@ -92,13 +92,76 @@ pub(super) async fn lock_by_payment_id(
     Ok(columns.and_then(Row::read))
 }
 
-/// Finds and locks the row of a transaction. A transaction whose provider is unknown is found by
-/// its id alone.
+/// Finds and locks the row of a transaction. Rows that turn out to be the same money become one.
 pub(super) async fn find(
     connection: &mut PgConnection,
     provider: Option<WebhookProvider>,
     ids: &[TransactionId],
 ) -> Result<Option<Row>, Error> {
+    let mut rows = find_all(connection, provider, ids).await?;
+    let pays = |row: &Row| row.order_id.is_some() && !row.is_unneeded();
+    let kept = rows
+        .iter()
+        .position(pays)
+        .or(rows.iter().position(|row| row.order_id.is_some()))
+        .unwrap_or(0);
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let mut kept = rows.remove(kept);
+    for other in rows {
+        if kept.is_same_money(&other) {
+            join(connection, &mut kept, other).await?;
+        }
+    }
+    Ok(Some(kept))
+}
+
+/// Moves the movements and the ids of `other` to `kept`.
+async fn join(connection: &mut PgConnection, kept: &mut Row, mut other: Row) -> Result<(), Error> {
+    let ids = other.ids();
+    let provider = WebhookProvider::parse(&other.provider);
+    let is_about_second_payment = |movement: &Movement| {
+        let is_request = movement.kind == MovementKind::RefundRequested;
+        // An excess counted the money twice. A refund that was made is a movement of its own.
+        let of_excess = movement.amount.is_some() || movement.reference.starts_with(UNNEEDED);
+        (is_request && of_excess)
+            || matches!(
+                movement.kind,
+                MovementKind::RefundByHand | MovementKind::Resolved
+            )
+    };
+    let mut movements: Vec<Movement> = other
+        .movements
+        .iter()
+        .filter(|movement| !is_about_second_payment(movement))
+        .cloned()
+        .collect();
+    movements.push(Movement::new(
+        MovementKind::Joined,
+        other.payment_id.as_str(),
+        None,
+    ));
+    // First, because each id belongs to one row.
+    other.transaction_id = None;
+    other.aliases.clear();
+    other.order_id = None;
+    let moved = Movement::new(MovementKind::Moved, kept.payment_id.as_str(), None);
+    add_movements(connection, &mut other, &[moved]).await?;
+    kept.learn_ids(&ids, provider);
+    if kept.payment_method.is_none() {
+        kept.payment_method = other.payment_method;
+    }
+    add_movements(connection, kept, &movements).await
+}
+
+/// Finds and locks the rows of a transaction. A transaction whose provider is unknown is found by
+/// its id alone.
+pub(super) async fn find_all(
+    connection: &mut PgConnection,
+    provider: Option<WebhookProvider>,
+    ids: &[TransactionId],
+) -> Result<Vec<Row>, Error> {
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let columns = sqlx::query_as!(
         Columns,
@@ -107,15 +170,27 @@ pub(super) async fn find(
               from payment_movements as movement where movement.payment_id = payments.payment_id) as movements
          from payments
          where (transaction_id = any($1) or aliases && $1) and ($2::text is null or provider in ($2, 'external'))
-         order by provider = $2 desc, created_at limit 1 for update"#,
+         order by provider = $2 desc, created_at for update"#,
         &ids,
         provider.map(WebhookProvider::as_str),
     );
     let columns = columns
-        .fetch_optional(&mut *connection)
+        .fetch_all(&mut *connection)
         .await
         .for_operation("find the payment")?;
-    Ok(columns.and_then(Row::read))
+    Ok(columns.into_iter().filter_map(Row::read).collect())
+}
+
+/// Locks a payment, or the payment that has its movements now.
+pub(super) async fn lock_current(
+    connection: &mut PgConnection,
+    payment_id: &PaymentId,
+) -> Result<Option<Row>, Error> {
+    let row = lock_by_payment_id(connection, payment_id).await?;
+    match row.as_ref().and_then(Row::moved_to) {
+        Some(current) => lock_by_payment_id(connection, &current).await,
+        None => Ok(row),
+    }
 }
 
 /// Adds the movements of all stored events about this transaction, which may have arrived before
@@ -282,6 +357,24 @@ impl Row {
             .collect()
     }
 
+    /// Returns the payment that has this payment's movements now.
+    fn moved_to(&self) -> Option<PaymentId> {
+        let moved = |movement: &&Movement| movement.kind == MovementKind::Moved;
+        let moved = self.movements.iter().find(moved)?;
+        PaymentId::parse(&moved.reference).ok()
+    }
+
+    /// Returns whether two rows with an id of one event can be the same money. Two intents are two
+    /// payments, and money of two orders needs an operator.
+    fn is_same_money(&self, other: &Self) -> bool {
+        let intent = |row: &Self| row.ids().into_iter().find(is_intent);
+        let intents = intent(self).zip(intent(other));
+        let orders = self.order_id.as_ref().zip(other.order_id.as_ref());
+        self.currency == other.currency
+            && intents.is_none_or(|(one, two)| one == two)
+            && orders.is_none_or(|(one, two)| one == two)
+    }
+
     /// Returns whether a settlement has requested a refund.
     pub(super) fn is_unneeded(&self) -> bool {
         self.movements.iter().any(|movement| {
@@ -302,6 +395,12 @@ impl Row {
             payment_id: self.payment_id.clone(),
             transaction_id: self.transaction_id.clone(),
             aliases: self.aliases.clone(),
+            joined: self
+                .movements
+                .iter()
+                .filter(|movement| movement.kind == MovementKind::Joined)
+                .filter_map(|movement| PaymentId::parse(&movement.reference).ok())
+                .collect(),
             provider: self.provider.clone(),
             currency: self.currency,
             amount: self.amount,

@@ -25,7 +25,7 @@ use crate::{
 };
 use contract::{Cancellation, PaymentConfirmation, UpdateOutcome, settlement_workflow_id};
 use domain::{
-    AuditEventType, PaymentEvent, PaymentEventKind, PaymentInfo, PaymentStatus, Transaction,
+    AuditEventType, PaymentEvent, PaymentEventKind, PaymentInfo, PaymentStatus, Span, Transaction,
     WebhookOutcome, WebhookProvider,
 };
 
@@ -42,8 +42,8 @@ enum EventDecision {
 
 /// Processes an event once, even when it is sent repeatedly.
 pub(super) async fn handle_payment_event(ctx: &Context, message: Message<PaymentEventSignal>) {
-    let mut event = match message {
-        Message::Valid(signal) => signal.event,
+    let (mut event, grace) = match message {
+        Message::Valid(signal) => (signal.event, signal.grace),
         Message::Malformed(reason) => {
             requests::refuse_malformed(ctx, request_name::PAYMENT_EVENT, reason);
             return;
@@ -60,6 +60,17 @@ pub(super) async fn handle_payment_event(ctx: &Context, message: Message<Payment
     }
     requests::wait_until_validated(ctx).await;
     let ledger = ctx.patched(patches::ONE_LEDGER);
+    let may_join = |order: &OrderWorkflow| {
+        order.state.is_running() && order.payments.may_join_session(&event)
+    };
+    if ledger && ctx.state(may_join) && ctx.patched(patches::JOIN_SESSION) {
+        // The settlement reads the session from the ledger.
+        let recorded = |order: &OrderWorkflow| order.payments.accepted.is_empty();
+        let _ = ctx
+            .wait_condition_with_options(recorded, waiting::detached_wait())
+            .await;
+        return hand_to_settlement(ctx, event, true, grace).await;
+    }
     let now = current_time(ctx);
     let outcome = match ctx.state_mut(|order| order.decide_payment_event(&event, ledger, now)) {
         EventDecision::Done(outcome) => outcome,
@@ -76,10 +87,10 @@ pub(super) async fn handle_payment_event(ctx: &Context, message: Message<Payment
             }
             match wait_until_recorded(ctx, &event, ledger).await {
                 Some(outcome) => outcome,
-                None => return hand_to_settlement(ctx, event, true).await,
+                None => return hand_to_settlement(ctx, event, true, grace).await,
             }
         }
-        EventDecision::Unmatched => return hand_to_settlement(ctx, event, true).await,
+        EventDecision::Unmatched => return hand_to_settlement(ctx, event, true, grace).await,
     };
     let processed = RecordPaymentEventInput {
         event: event.clone(),
@@ -92,7 +103,7 @@ pub(super) async fn handle_payment_event(ctx: &Context, message: Message<Payment
         RecordedEvent::Recorded {
             is_of_another_order: true,
             ..
-        } => hand_to_settlement(ctx, event, false).await,
+        } => hand_to_settlement(ctx, event, false, None).await,
         RecordedEvent::Recorded { transaction, .. } => {
             apply_recorded_event(ctx, &event, outcome, transaction).await;
         }
@@ -112,6 +123,15 @@ async fn apply_recorded_event(
     transaction: Option<Box<Transaction>>,
 ) {
     let now = current_time(ctx);
+    let adds_only_ids = ctx.state(|order| {
+        let noted = transaction.as_ref()?;
+        let known = order.payments.find_by_payment_id(&noted.payment_id)?;
+        let ids = |of: &Transaction| (of.transaction_id.clone(), of.aliases.clone());
+        Some(known.balance.captured == noted.balance.captured && ids(known) != ids(noted))
+    });
+    let is_silent = outcome == WebhookOutcome::Known
+        && adds_only_ids == Some(true)
+        && ctx.patched(patches::JOIN_SESSION);
     let (entry, is_running) = ctx.state_mut(|order| {
         let before = order.state.payment.clone();
         if let Some(transaction) = transaction {
@@ -119,7 +139,7 @@ async fn apply_recorded_event(
         }
         let entry = if outcome != WebhookOutcome::Known {
             event.audit_entry()
-        } else if order.state.payment != before {
+        } else if order.state.payment != before && !is_silent {
             // A later capture of a known payment: one number of the audit log has one state.
             event
                 .capture_entry()
@@ -139,7 +159,7 @@ async fn apply_recorded_event(
     if !is_running {
         // The order has ended meanwhile. Only settlements change the audit log of an ended order.
         if entry.is_some() || ctx.state(OrderWorkflow::has_unneeded_money) {
-            hand_to_settlement(ctx, event.clone(), true).await;
+            hand_to_settlement(ctx, event.clone(), true, None).await;
         }
     } else if ctx.state(OrderWorkflow::is_stopped) {
         // Money can arrive after the compensation.
@@ -182,13 +202,18 @@ async fn wait_until_recorded(
 /// Passes the event on to a settlement, which outlives the order.
 ///
 /// `declined`: the order cannot use the payment. Otherwise the settlement finds the event's order.
-async fn hand_to_settlement(ctx: &Context, event: PaymentEvent, declined: bool) {
+async fn hand_to_settlement(
+    ctx: &Context,
+    event: PaymentEvent,
+    declined: bool,
+    grace: Option<Span>,
+) {
     let workflow_id = settlement_workflow_id(&event);
     let signal = PaymentEventSignal {
         event,
         declined,
         again: false,
-        grace: None,
+        grace,
     };
     let mut number = 0;
     loop {
