@@ -285,7 +285,9 @@ async fn refund_unmatched_payment(
         settled = settle(!left.is_zero()).await?;
     }
     let (kind, outcome) = match settled {
-        SettlePaymentOutcome::Waits | SettlePaymentOutcome::Known => return Ok((WebhookOutcome::Known, None)),
+        SettlePaymentOutcome::Waits | SettlePaymentOutcome::Known => {
+            return Ok((WebhookOutcome::Known, None));
+        }
         SettlePaymentOutcome::NothingToRefund => {
             return Ok((
                 WebhookOutcome::Known,

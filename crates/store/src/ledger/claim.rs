@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
-use super::{ids_of, rows};
+use super::{ids_of, rows, settle::find_session_of_intent};
 use crate::{
     Error,
     error::SqlxResultExt,
@@ -176,7 +176,13 @@ async fn claim_in(
     };
     let is_session =
         confirmation.provider == Some(WebhookProvider::Stripe) && is_session_without_intent(&ids);
-    rows::lock_ids(connection, &with_session_lock(&ids, is_session)).await?;
+    // A look-up finds intents, whose sessions the order can have.
+    let is_looked_up = confirmation.source == PaymentSource::LookUp;
+    rows::lock_ids(
+        connection,
+        &with_session_lock(&ids, is_session || is_looked_up),
+    )
+    .await?;
     let mut found = rows::find(connection, confirmation.provider, &ids).await?;
     // A charge of this order that waits for its customer has no transaction yet.
     if let (None, Some(own)) = (&found, confirmation.own_payment_id) {
@@ -189,6 +195,10 @@ async fn claim_in(
     }
     let (mut row, in_use) = match found {
         Some(row) => (row, false),
+    if found.is_none() && is_looked_up {
+        found = find_session_of_intent(connection, confirmation.amount, Some(order_id)).await?;
+        found = found.filter(|session| session.provider != EXTERNAL);
+    }
         None => insert_claimed(connection, order_id, confirmation).await?,
     };
     // A settlement refunds money that the order did not accept, so it pays nothing.

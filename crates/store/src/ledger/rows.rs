@@ -207,7 +207,10 @@ pub(super) async fn add_stored_events(
             row.learn_ids(&ids_of(&event), Some(event.provider));
         }
         let learned: Vec<_> = row.ids();
-        let learned: Vec<_> = learned.into_iter().filter(|id| !read.contains(id)).collect();
+        let learned: Vec<_> = learned
+            .into_iter()
+            .filter(|id| !read.contains(id))
+            .collect();
         if learned.is_empty() {
             return Ok(());
         }
@@ -370,7 +373,11 @@ impl Row {
         let intent = |row: &Self| row.ids().into_iter().find(is_intent);
         let intents = intent(self).zip(intent(other));
         let orders = self.order_id.as_ref().zip(other.order_id.as_ref());
-        self.currency == other.currency
+        let has_one_provider = self.provider == other.provider
+            || self.provider == EXTERNAL
+            || other.provider == EXTERNAL;
+        has_one_provider
+            && self.currency == other.currency
             && intents.is_none_or(|(one, two)| one == two)
             && orders.is_none_or(|(one, two)| one == two)
     }

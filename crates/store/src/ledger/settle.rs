@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{Error, error::SqlxResultExt, pool};
 use domain::{
-    EXTERNAL, Money, Movement, MovementKind, OrderId, OrderStatus, PaymentEvent, PaymentId, TransactionId,
-    WebhookProvider,
+    EXTERNAL, Money, Movement, MovementKind, OrderId, OrderStatus, PaymentEvent, PaymentId,
+    TransactionId, WebhookProvider,
 };
 
 /// Money that no open order takes.
@@ -48,7 +48,13 @@ pub async fn settle(
     rows::lock_ids(&mut transaction, &with_session_lock(&ids, is_intent)).await?;
     let found = match rows::find(&mut transaction, Some(event.provider), &ids).await? {
         Some(row) => Some(row),
-        None if is_intent => match find_session_of_intent(&mut transaction, unmatched).await? {
+        None if is_intent => match find_session_of_intent(
+            &mut transaction,
+            unmatched.amount,
+            event.order_id.as_ref(),
+        )
+        .await?
+        {
             // Only an event can report the intent of a session that a caller has confirmed.
             Some(session) if session.provider == EXTERNAL && unmatched.can_wait => {
                 return Ok(None);
@@ -165,9 +171,10 @@ fn is_intent(unmatched: UnmatchedPayment<'_>) -> bool {
 /// A subscription's intent does not name its session, and perhaps not its order. It is the money of
 /// a session without an intent, if exactly one has the same amount: of the order, or of all orders
 /// if it names none. A session that a caller has confirmed is only returned for its own order.
-async fn find_session_of_intent(
+pub(super) async fn find_session_of_intent(
     connection: &mut PgConnection,
-    unmatched: UnmatchedPayment<'_>,
+    amount: Money,
+    order_id: Option<&OrderId>,
 ) -> Result<Option<rows::Row>, Error> {
     let sessions = sqlx::query_scalar!(
         "select payment_id from payments
@@ -176,9 +183,9 @@ async fn find_session_of_intent(
              and captured = $1 and currency = $2 and created_at > now() - interval '1 day'
              and ($3::text is null or order_id = $3)
          limit 2",
-        unmatched.amount.minor(),
-        unmatched.amount.currency().code(),
-        unmatched.event.order_id.as_ref().map(OrderId::as_str),
+        amount.minor(),
+        amount.currency().code(),
+        order_id.map(OrderId::as_str),
     );
     let sessions = sessions
         .fetch_all(&mut *connection)

@@ -60,9 +60,8 @@ pub(super) async fn handle_payment_event(ctx: &Context, message: Message<Payment
     }
     requests::wait_until_validated(ctx).await;
     let ledger = ctx.patched(patches::ONE_LEDGER);
-    let may_join = |order: &OrderWorkflow| {
-        order.state.is_running() && order.payments.may_join_session(&event)
-    };
+    let may_join =
+        |order: &OrderWorkflow| order.state.is_running() && order.payments.may_join_session(&event);
     if ledger && ctx.state(may_join) && ctx.patched(patches::JOIN_SESSION) {
         // The settlement reads the session from the ledger.
         let recorded = |order: &OrderWorkflow| order.payments.accepted.is_empty();

@@ -129,7 +129,10 @@ impl Payments {
         let is_session = |id: &TransactionId| has(id, "cs_") || has(id, "in_");
         let of_stripe = |provider: &str| [EXTERNAL, STRIPE].contains(&provider);
         let recorded = self.transactions.iter().any(|transaction| {
-            let mut ids = transaction.transaction_id.iter().chain(&transaction.aliases);
+            let mut ids = transaction
+                .transaction_id
+                .iter()
+                .chain(&transaction.aliases);
             transaction.balance.captured == amount.minor()
                 && transaction.currency == amount.currency()
                 && of_stripe(&transaction.provider)
@@ -143,12 +146,17 @@ impl Payments {
                 .as_ref()
                 .is_none_or(|event| event.aliases.iter().all(|id| !has(id, "pi_")));
             accepted.amount == amount.minor()
-                && confirmation.provider.is_none_or(|of| of == WebhookProvider::Stripe)
+                && confirmation
+                    .provider
+                    .is_none_or(|of| of == WebhookProvider::Stripe)
                 && is_session(&confirmation.transaction_id)
                 && is_alone
         });
         event.provider == WebhookProvider::Stripe
-            && event.transaction_id.as_ref().is_some_and(|id| has(id, "pi_"))
+            && event
+                .transaction_id
+                .as_ref()
+                .is_some_and(|id| has(id, "pi_"))
             && self.find_by_event(event).is_none()
             && (recorded || accepted)
     }
