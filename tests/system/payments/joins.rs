@@ -1,15 +1,18 @@
 //! Reports that belong together: events before the confirmation of their transaction, a session and
-//! its intent.
+//! its intent, and confirmations that contradict the provider.
 
 use serde_json::{Value, json};
 
 use super::{
-    Adyen, Entry, NOTHING, Standard, Stripe, TOTAL, cancel, count_audit_events, create_order,
-    expect_end, intent_of, ledger_of, list_audit_kinds, post_stripe, report, run_cases, start_shop,
-    wait_for_audit_event, wait_for_outcome, work_list_about, work_list_of,
+    Adyen, Entry, NOTHING, Standard, Stripe, TOTAL, audit_payloads, cancel, count_audit_events,
+    create_order, expect_end, intent_of, ledger_of, list_audit_kinds, post_standard, post_stripe,
+    report, run_cases, start_shop, wait_for_audit_event, wait_for_outcome, work_list_about,
+    work_list_of,
 };
 use crate::{api::ApiResponse, harness::Harness, settlements::WebhookSender};
-use payment_webhooks::SampleKind::{DisputeLost, Disputed, Refunded, Returned};
+use payment_webhooks::SampleKind::{
+    Authorised, DisputeLost, Disputed, Paid, Refunded, Returned, Voided,
+};
 
 async fn confirm(harness: &Harness, id: &str, transaction_id: &str, amount: f64) -> ApiResponse {
     let confirmation = json!({"transaction_id": transaction_id, "amount": amount});
@@ -78,6 +81,23 @@ async fn dispute_before_confirmation_holds_order() {
         cancel(&harness, &id).await;
     };
     run_cases([Stripe, Adyen, Standard].map(dispute)).await;
+    // The event calls the payment by its intent, and the caller by its charge.
+    let id = create_order(&harness).await;
+    let charge = json!({
+        "id": format!("ch_{id}"), "object": "charge", "payment_intent": format!("pi_{id}"),
+        "amount": 5_000, "amount_captured": 5_000, "amount_refunded": 2_000, "refunded": false,
+        "captured": true, "currency": "usd", "metadata": {"order_id": id},
+    });
+    post_stripe(&harness, &format!("evt-{id}"), "charge.refunded", charge).await;
+    confirm(&harness, &id, &format!("ch_{id}"), 50.0)
+        .await
+        .expect_problem(422, "payment_mismatch");
+    assert_eq!(
+        ledger_of(&harness, &format!("pi_{id}")).await,
+        [Entry::paid(Stripe, &id, 5_000).with_refunded(2_000)]
+    );
+    let order = harness.get(&format!("/orders/{id}")).await.body;
+    assert_eq!(order["waiting_for"]["reason"], "payment_rest", "{order}");
     harness.assert_invariants().await;
 }
 
@@ -93,7 +113,10 @@ async fn expect_one_payment(harness: &Harness, id: &str) {
     }
     assert_eq!(work_list_of(harness, id).await, NOTHING);
     assert_eq!(work_list_about(harness, &format!("pi_{id}")).await, NOTHING);
-    assert_eq!(count_audit_events(harness, id, "payment_confirmed").await, 1);
+    assert_eq!(
+        count_audit_events(harness, id, "payment_confirmed").await,
+        1
+    );
 }
 
 #[tokio::test]
@@ -189,5 +212,40 @@ async fn session_without_intent_joins_the_orders_intent() {
         "known"
     );
     expect_one_payment(&harness, &id).await;
+    harness.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn confirmation_against_the_provider_is_refused() {
+    let harness = start_shop(&[]).await;
+    let refuse = async |(name, kinds, reported, confirmed, text): (
+        &str,
+        &[payment_webhooks::SampleKind],
+        &str,
+        f64,
+        &str,
+    )| {
+        let id = create_order(&harness).await;
+        for kind in kinds {
+            report(&harness, (Stripe, *kind), &id, name, reported).await;
+        }
+        let refused = confirm(&harness, &id, name, confirmed).await;
+        let detail = refused.body["detail"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        assert!(detail.contains(text), "{name}: {refused:?}");
+        refused.expect_problem(422, "payment_mismatch");
+        let status = harness.get(&format!("/orders/{id}/status")).await.body;
+        assert_eq!(status["status"], "pending", "{name}");
+        cancel(&harness, &id).await;
+    };
+    let cases: [(&str, &[_], &str, f64, &str); 4] = [
+        ("pi_authorised", &[Authorised], TOTAL, 50.0, "not captured"),
+        ("pi_voided", &[Authorised, Voided], TOTAL, 50.0, "ended"),
+        ("pi_rest", &[Paid], "20.00", 30.0, "20.00 USD"),
+        ("pi_sum", &[Paid], "20.00", 50.0, "20.00 USD"),
+    ];
+    run_cases(cases.map(refuse)).await;
     harness.assert_invariants().await;
 }
