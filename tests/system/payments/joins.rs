@@ -249,3 +249,29 @@ async fn confirmation_against_the_provider_is_refused() {
     run_cases(cases.map(refuse)).await;
     harness.assert_invariants().await;
 }
+
+#[tokio::test]
+async fn refusal_states_the_missing_amount() {
+    let harness = start_shop(&[]).await;
+    let id = create_order(&harness).await;
+    report(&harness, (Stripe, Paid), &id, "pi_part", "20.00").await;
+    let refused = confirm(&harness, &id, "T-rest", 50.0).await;
+    assert_eq!(
+        refused.body["detail"],
+        "30.00 USD of the order's total of 50.00 USD is missing."
+    );
+    refused.expect_problem(422, "payment_mismatch");
+    // The order refused a payment in another currency, whose money is due.
+    let data = json!({
+        "transaction_id": "T-euro", "order_id": id, "amount": "30.00", "currency": "EUR",
+    });
+    post_standard(&harness, "evt-euro", "payment.succeeded", data).await;
+    let refused = confirm(&harness, &id, "T-euro", 30.0).await;
+    let detail = refused.body["detail"].as_str().unwrap().to_owned();
+    assert!(!detail.contains("another order"), "{detail}");
+    refused.expect_problem(409, "payment_id_in_use");
+    let refusals = audit_payloads(&harness, &id, "request_refused").await;
+    assert_eq!(refusals.len(), 1, "{refusals:?}");
+    cancel(&harness, &id).await;
+    harness.assert_invariants().await;
+}

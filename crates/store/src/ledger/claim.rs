@@ -145,8 +145,10 @@ pub enum Claim {
     Ours(Transaction),
     /// The order's payment id belongs to another order. The money is due.
     PaymentInUse(Transaction),
-    /// The transaction belongs to another order, or is being refunded as an unmatched payment.
+    /// The transaction belongs to another order.
     TransactionInUse,
+    /// The order cannot take the transaction: a settlement refunds its money, or an operator must.
+    Unneeded(Transaction),
 }
 
 /// Writes the order, and gives the transaction to the order unless it belongs to
@@ -212,7 +214,12 @@ async fn claim_in(
     }
     let is_free = row.order_id.is_none() && !row.balance.refund_all;
     if !is_ours && !is_free {
-        return Ok(Claim::TransactionInUse);
+        let is_of_another = row.order_id.as_ref().is_some_and(|of| of != order_id);
+        return Ok(if is_of_another {
+            Claim::TransactionInUse
+        } else {
+            Claim::Unneeded(row.transaction())
+        });
     }
     row.order_id = Some(order_id.clone());
     row.learn_ids(&ids, confirmation.provider);

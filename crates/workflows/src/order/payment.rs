@@ -648,7 +648,13 @@ async fn record_payment(ctx: &Context, valid: &Order, accepted: AcceptedPayment)
             RecordPaymentOutcome::PaymentInUse | RecordPaymentOutcome::TransactionInUse => {
                 (order.state.payment, order.compensations) = before;
                 order.audit_refused_payment(&confirmation, RefusalCode::PaymentIdInUse, now);
-                let detail = format!("{transaction_id} is used for another order");
+                let detail = match transaction {
+                    Some(_) => format!(
+                        "{transaction_id} was not accepted as a payment, and its money is refunded or must be; \
+                         see `orderflow money list`"
+                    ),
+                    None => format!("{transaction_id} is used for another order"),
+                };
                 order.refuse_confirmation(transaction_id, RefusalCode::PaymentIdInUse, detail);
                 Ok(())
             }
