@@ -275,3 +275,36 @@ async fn refusal_states_the_missing_amount() {
     cancel(&harness, &id).await;
     harness.assert_invariants().await;
 }
+
+#[tokio::test]
+async fn captures_of_one_transaction_are_one_payment() {
+    let harness = start_shop(&[("PAYMENT_PARTIAL", "refund")]).await;
+    let id = create_order(&harness).await;
+    for (number, amount) in [(1, "20.00"), (2, "30.00")] {
+        let event_id = format!("evt-{number}-{id}");
+        let data = json!({
+            "transaction_id": "T-parts", "order_id": id, "amount": amount, "currency": "USD",
+            "capture_id": format!("C{number}"),
+        });
+        post_standard(&harness, &event_id, "payment.captured", data).await;
+    }
+    expect_end(&harness, &id, "delivered").await;
+    assert_eq!(
+        ledger_of(&harness, "T-parts").await,
+        [Entry::paid(Standard, &id, 5_000)]
+    );
+    assert_eq!(work_list_of(&harness, &id).await, NOTHING);
+    // Without the rest, the part is refunded when the order ends.
+    let id = create_order(&harness).await;
+    let data = json!({
+        "transaction_id": "T-part", "order_id": id, "amount": "20.00", "currency": "USD",
+        "capture_id": "C3",
+    });
+    post_standard(&harness, "evt-part", "payment.captured", data).await;
+    cancel(&harness, &id).await;
+    assert_eq!(
+        work_list_of(&harness, &id).await,
+        ["refund_due 20.00 T-part"]
+    );
+    harness.assert_invariants().await;
+}

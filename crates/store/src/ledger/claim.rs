@@ -195,12 +195,12 @@ async fn claim_in(
     if found.is_none() && is_session {
         found = find_intent_of_session(connection, confirmation.amount).await?;
     }
-    let (mut row, in_use) = match found {
-        Some(row) => (row, false),
     if found.is_none() && is_looked_up {
         found = find_session_of_intent(connection, confirmation.amount, Some(order_id)).await?;
         found = found.filter(|session| session.provider != EXTERNAL);
     }
+    let (mut row, in_use) = match found {
+        Some(row) => (row, false),
         None => insert_claimed(connection, order_id, confirmation).await?,
     };
     // A settlement refunds money that the order did not accept, so it pays nothing.

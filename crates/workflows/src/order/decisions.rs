@@ -300,11 +300,13 @@ impl OrderWorkflow {
 
     /// Decides a payment confirmation. Returns `None` when the payment is accepted and must still
     /// be recorded. `event` is the webhook event that reported it; a caller's confirmation has none
-    /// and must be exact.
+    /// and must be exact. `takes_part`: an amount below the missing one is accepted, whatever the
+    /// policy is.
     pub(super) fn decide_payment_confirmation(
         &mut self,
         confirmation: PaymentConfirmation,
         event: Option<&PaymentEvent>,
+        takes_part: bool,
         now: DateTime<Utc>,
     ) -> Option<UpdateOutcome> {
         let id = &confirmation.transaction_id;
@@ -360,7 +362,7 @@ impl OrderWorkflow {
         let accepted = amount.filter(|amount| match event {
             None => *amount == expected,
             Some(_) if amount.minor() < missing => {
-                self.policy.partial_payments == PartialPayments::Collect
+                takes_part || self.policy.partial_payments == PartialPayments::Collect
             }
             Some(_) => true,
         });
@@ -384,8 +386,6 @@ impl OrderWorkflow {
         None
     }
 
-    /// Accepts the confirmation of a delivery for a dispatched order.
-    pub(super) fn decide_delivery_confirmation(
     /// Refuses a confirmation of an order that waits for money.
     pub(super) fn refuse_mismatch(
         &mut self,
@@ -445,6 +445,8 @@ impl OrderWorkflow {
         })
     }
 
+    /// Accepts the confirmation of a delivery for a dispatched order.
+    pub(super) fn decide_delivery_confirmation(
         &mut self,
         confirmation: DeliveryConfirmation,
         now: DateTime<Utc>,

@@ -25,8 +25,8 @@ use crate::{
 };
 use contract::{Cancellation, PaymentConfirmation, UpdateOutcome, settlement_workflow_id};
 use domain::{
-    AuditEventType, PaymentEvent, PaymentEventKind, PaymentInfo, PaymentStatus, Span, Transaction,
-    WebhookOutcome, WebhookProvider,
+    AuditEventType, PartialPayments, PaymentEvent, PaymentEventKind, PaymentInfo, PaymentStatus,
+    Span, Transaction, WebhookOutcome, WebhookProvider,
 };
 
 type Context = WorkflowContext<OrderWorkflow>;
@@ -38,6 +38,15 @@ enum EventDecision {
     Accepted,
     /// The order cannot use the payment.
     Unmatched,
+}
+
+/// The rules of the release in which the order received the event.
+#[derive(Debug, Clone, Copy)]
+struct EventRules {
+    /// False in a replay of an order that received the event before the ledger existed.
+    ledger: bool,
+    /// Whether a part of the total is accepted, whatever the policy is.
+    takes_part: bool,
 }
 
 /// Processes an event once, even when it is sent repeatedly.
@@ -70,8 +79,14 @@ pub(super) async fn handle_payment_event(ctx: &Context, message: Message<Payment
             .await;
         return hand_to_settlement(ctx, event, true, grace).await;
     }
+    // A capture with an id is a part of its transaction, and the other parts can follow.
+    let is_part = |order: &OrderWorkflow| {
+        order.policy.partial_payments == PartialPayments::Refund && event.is_part()
+    };
+    let takes_part = ledger && ctx.state(is_part) && ctx.patched(patches::WAIT_FOR_CAPTURES);
+    let rules = EventRules { ledger, takes_part };
     let now = current_time(ctx);
-    let outcome = match ctx.state_mut(|order| order.decide_payment_event(&event, ledger, now)) {
+    let outcome = match ctx.state_mut(|order| order.decide_payment_event(&event, rules, now)) {
         EventDecision::Done(outcome) => outcome,
         EventDecision::Accepted => {
             // The payment is recorded at the payment step. Until then operators see the received
@@ -259,21 +274,21 @@ pub(super) fn cancellation_for_lost_payment(provider: Option<WebhookProvider>) -
 }
 
 impl OrderWorkflow {
-    /// Decides about an event. `ledger` is false in a replay of an order that received the event
-    /// before the ledger existed.
+    /// Decides about an event.
     fn decide_payment_event(
         &mut self,
         event: &PaymentEvent,
-        ledger: bool,
+        rules: EventRules,
         now: DateTime<Utc>,
     ) -> EventDecision {
+        let ledger = rules.ledger;
         // The order's last audit event is being written. This event arrives after the order's end.
         if !self.state.is_running() {
             return EventDecision::Unmatched;
         }
         match &event.kind {
             PaymentEventKind::Paid { .. } | PaymentEventKind::Authorised { .. } => {
-                return self.decide_offered_payment(event, ledger, now);
+                return self.decide_offered_payment(event, rules, now);
             }
             PaymentEventKind::Voided { reason } => {
                 let unfinished = self.payments.unfinished();
@@ -346,9 +361,10 @@ impl OrderWorkflow {
     fn decide_offered_payment(
         &mut self,
         event: &PaymentEvent,
-        ledger: bool,
+        rules: EventRules,
         now: DateTime<Utc>,
     ) -> EventDecision {
+        let EventRules { ledger, takes_part } = rules;
         let (Some(transaction_id), Some((amount, payment_method))) =
             (event.transaction_id.clone(), event.offered_money())
         else {
@@ -367,7 +383,7 @@ impl OrderWorkflow {
             provider: Some(event.provider),
         };
         let reported = ledger.then_some(event);
-        match self.decide_payment_confirmation(confirmation, reported, now) {
+        match self.decide_payment_confirmation(confirmation, reported, takes_part, now) {
             None => EventDecision::Accepted,
             Some(UpdateOutcome::Done { .. }) => EventDecision::Done(WebhookOutcome::Known),
             Some(UpdateOutcome::Refused { .. } | UpdateOutcome::Undecided { .. }) => {

@@ -132,7 +132,7 @@ pub(super) async fn confirm_payment(
         return outcome;
     }
     if let Some(outcome) =
-        ctx.state_mut(|order| order.decide_payment_confirmation(confirmation, None, now))
+        ctx.state_mut(|order| order.decide_payment_confirmation(confirmation, None, false, now))
     {
         record_refused_report(ctx, &reported, &outcome).await;
         return outcome;
