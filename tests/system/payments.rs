@@ -10,6 +10,7 @@ mod amounts;
 mod attempts;
 mod disputes;
 mod events;
+mod joins;
 mod losses;
 mod receiving;
 mod transactions;

@@ -19,8 +19,9 @@ string_enum! {
         AuthorisationEnded => "authorisation_ended",
         /// An operator must cancel the authorisation of an order that does not take the money.
         AuthorisationOpen => "authorisation_open",
-        /// A refund at the provider holds an order before its dispatch. The balance of a transaction
-        /// never has this concern.
+        /// A refund at the provider holds an order before its dispatch, or a refund of money that was
+        /// taken for a second payment left an order unpaid. The balance of a transaction never has
+        /// this concern.
         PartRefunded => "part_refunded",
         /// The customer's bank took the money back.
         Returned => "returned",
@@ -169,7 +170,8 @@ impl Concern {
             ),
             Self::PartRefunded => format!(
                 "decide about {order}, because {payment} was refunded at {provider}; to ship it, run: \
-                 orderflow approve {order}. To cancel it and refund the rest, run: orderflow reject {order}"
+                 orderflow approve {order}. To cancel it and refund the rest, run: orderflow reject {order}. \
+                 If it is shipped, collect the money again, then run: {close}"
             ),
             Self::Returned => format!(
                 "collect the money for {order} again, because the customer's bank returned {payment}; \

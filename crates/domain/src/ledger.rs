@@ -60,6 +60,11 @@ string_enum! {
         ReviewClosed => "review_closed",
         /// An operator closed an entry of the work list. The reference is the concern.
         Resolved => "resolved",
+        /// The transaction has the movements of another row, which was the same money. The reference
+        /// is the payment id of that row.
+        Joined => "joined",
+        /// The movements now belong to another row. The reference is its payment id.
+        Moved => "moved",
     }
 }
 
@@ -136,6 +141,12 @@ impl Balance {
     /// Folds the movements of one transaction, in any order. A repeated movement counts once.
     pub fn of(movements: &[Movement]) -> Self {
         let facts = Facts::collect(movements);
+        if facts.has(MovementKind::Moved) {
+            return Self {
+                ended: true,
+                ..Self::default()
+            };
+        }
         let authorised = facts
             .largest(MovementKind::Authorised)
             .max(facts.largest(MovementKind::AutoCaptured));
@@ -301,6 +312,9 @@ pub struct Transaction {
     /// Other ids of the same payment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<TransactionId>,
+    /// The payment ids of other rows that were the same money.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joined: Vec<PaymentId>,
     /// The value of `payments.provider`.
     pub provider: String,
     pub currency: Currency,

@@ -413,6 +413,12 @@ impl PaymentEvent {
         Some((kind, payload))
     }
 
+    /// Returns whether the event reports one capture by its id. Others of the transaction can follow.
+    pub fn is_part(&self) -> bool {
+        let part = |id: &Option<String>| id.is_some();
+        matches!(&self.kind, PaymentEventKind::Paid { capture_id, .. } if part(capture_id))
+    }
+
     /// Returns the type and payload of the audit event that records a capture of a payment that its
     /// order has already.
     pub fn capture_entry(&self) -> Option<(AuditEventType, Value)> {

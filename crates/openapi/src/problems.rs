@@ -100,7 +100,7 @@ fn refusal_detail(code: RefusalCode) -> &'static str {
         RefusalCode::PaymentMismatch => "The order's total is 99.99 USD.",
         RefusalCode::NotShipped => "The order has not shipped.",
         RefusalCode::AddressIncomplete => "The order has no address yet, so `street` is required.",
-        RefusalCode::PaymentIdInUse => "The payment id belongs to another order.",
+        RefusalCode::PaymentIdInUse => "TX-42 is used for another order.",
         RefusalCode::Malformed => "The order could not read the request.",
     }
 }

@@ -102,7 +102,12 @@ async fn read(
             -- An order is held, because a refund that it did not request left less than its total.
             select payment_id, 'part_refunded', refunded
             from orders join payments on order_id = orders.id
-            where orders.is_running and orders.waiting_json ->> 'reason' = 'payment_hold' and refunded > 0
+            where refunded > 0
+                and (orders.is_running and orders.waiting_json ->> 'reason' = 'payment_hold'
+                    -- The refund was requested before an event reported that the money pays the order.
+                    or orders.state not in ('cancelled', 'failed') and exists (
+                        select from payment_movements as movement where movement.payment_id = payments.payment_id
+                            and movement.kind = 'joined'))
                 and orders.total_amount > coalesce((
                     select sum(paying.allocated) from payments as paying
                     where paying.order_id = orders.id and paying.currency = orders.currency), 0)

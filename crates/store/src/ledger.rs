@@ -30,11 +30,15 @@ pub async fn record(
     movements: &[Movement],
 ) -> Result<Option<Transaction>, Error> {
     let mut transaction = pool::begin(pool).await?;
-    let Some(mut row) = rows::lock_by_payment_id(&mut transaction, payment_id).await? else {
+    if let Some(id) = transaction_id {
+        rows::lock_ids(&mut transaction, std::slice::from_ref(id)).await?;
+    }
+    let Some(mut row) = rows::lock_current(&mut transaction, payment_id).await? else {
         return Ok(None);
     };
-    if let Some(id) = transaction_id {
+    if let Some(id) = transaction_id.filter(|id| !row.ids().contains(id)) {
         row.learn_ids(std::slice::from_ref(id), None);
+        rows::add_stored_events(&mut transaction, &mut row).await?;
     }
     rows::add_movements(&mut transaction, &mut row, movements).await?;
     transaction.commit().await.for_operation("commit")?;
@@ -42,8 +46,8 @@ pub async fn record(
 }
 
 /// Adds the movements of an event to the transaction that the event is about; `None` if the ledger
-/// does not have it. [`claim`] and [`settle`] find stored events of a transaction that appears
-/// later.
+/// does not have it. A transaction that appears later, and an id that the ledger learns later, find
+/// the stored events.
 #[tracing::instrument(name = "store.ledger.apply_event", skip_all)]
 pub async fn apply_event(
     pool: &PgPool,
@@ -68,7 +72,12 @@ pub async fn apply_event(
         return Ok(None);
     };
     if resolved.is_none() {
+        let known = (row.ids(), row.provider.clone());
         row.learn_ids(&ids, Some(event.provider));
+        // Earlier events can have named the new ids only.
+        if known != (row.ids(), row.provider.clone()) {
+            rows::add_stored_events(&mut transaction, &mut row).await?;
+        }
     }
     let mut movements = event.movements(row.currency);
     rows::complete_resolution(&row, &mut movements);
@@ -105,7 +114,7 @@ pub async fn request_refund(
 ) -> Result<Option<Transaction>, Error> {
     let mut transaction = pool::begin(pool).await?;
     let found = match (
-        rows::lock_by_payment_id(&mut transaction, payment_id).await?,
+        rows::lock_current(&mut transaction, payment_id).await?,
         known,
     ) {
         (None, Some(known)) => rows::restore(&mut transaction, order_id, known).await?,
@@ -161,8 +170,8 @@ pub async fn find(
 ) -> Result<Option<StoredTransaction>, Error> {
     let mut connection = pool.acquire().await.for_operation("find the payment")?;
     let ids = std::slice::from_ref(transaction_id);
-    let row = rows::find(&mut connection, provider, ids).await?;
-    Ok(row.map(|row| row.stored()))
+    let rows = rows::find_all(&mut connection, provider, ids).await?;
+    Ok(rows.first().map(rows::Row::stored))
 }
 
 /// Returns all ids of the payment that the event is about.

@@ -21,3 +21,16 @@ pub(crate) const RECORD_REFUSED_REPORT: &str = "record-a-refused-confirmation";
 /// A stop joins a pending recall, the order reads from the history of a stopped attempt that the
 /// carrier was not asked, and a stopped order discards its prepared shipment.
 pub(crate) const COMPLETE_RECALL: &str = "complete-a-recall";
+
+/// An intent of Stripe can be the money of a session that the order has, so the order does not refuse
+/// it as a second payment.
+pub(crate) const JOIN_SESSION: &str = "join-a-session-and-its-intent";
+
+/// A confirmation by API is refused if its transaction is known and does not pay the order.
+pub(crate) const REFUSE_CONTRADICTION: &str = "refuse-a-contradicting-confirmation";
+
+/// With `PAYMENT_PARTIAL=refund`, the order waits for the other captures of a transaction.
+pub(crate) const WAIT_FOR_CAPTURES: &str = "wait-for-the-other-captures";
+
+/// A confirmation by API cancels its order, if events about the loss of the money arrived earlier.
+pub(crate) const CANCEL_LOST_CONFIRMATION: &str = "cancel-a-lost-confirmation";

@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    SignalWorkflowOptions, SyncWorkflowContext, WorkflowContext, WorkflowContextView,
-    WorkflowResult,
+    SignalWorkflowOptions, SyncWorkflowContext, TimerOptions, WorkflowCancellationToken,
+    WorkflowContext, WorkflowContextView, WorkflowResult, select,
 };
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
         FoundOrder, LateAuditEventInput, OrderPresence, ReceivePaymentEventInput,
         RecordPaymentEventInput, SettlePaymentOutcome, SettlementActivities, UnmatchedPaymentInput,
     },
-    database_step, policies,
+    clock, database_step, policies,
 };
 use contract::order_workflow_id;
 use domain::{AuditEventType, OrderId, PaymentEvent, PaymentEventKind, WebhookOutcome};
@@ -113,7 +113,7 @@ async fn settle_event(ctx: &Context, received: PaymentEventSignal) -> WorkflowRe
     if found.presence != OrderPresence::Unknown {
         event.order_id = found.order_id.clone().or(event.order_id);
     }
-    let (outcome, detail) = decide_outcome(ctx, &event, found).await?;
+    let (outcome, detail) = decide_outcome(ctx, &event, found, grace).await?;
     let processed = RecordPaymentEventInput {
         event,
         outcome,
@@ -198,10 +198,11 @@ async fn decide_outcome(
     ctx: &Context,
     event: &PaymentEvent,
     found: FoundOrder,
+    grace: Option<domain::Span>,
 ) -> WorkflowResult<(WebhookOutcome, Option<String>)> {
     match &event.kind {
         PaymentEventKind::Paid { amount, .. } | PaymentEventKind::Authorised { amount, .. } => {
-            return refund_unmatched_payment(ctx, event, *amount, found.presence).await;
+            return refund_unmatched_payment(ctx, event, *amount, found.presence, grace).await;
         }
         PaymentEventKind::Unconfirmed { event_type } => {
             return Ok((WebhookOutcome::Unconfirmed, Some(event_type.clone())));
@@ -252,6 +253,7 @@ async fn refund_unmatched_payment(
     event: &PaymentEvent,
     amount: domain::Money,
     presence: OrderPresence,
+    grace: Option<domain::Span>,
 ) -> WorkflowResult<(WebhookOutcome, Option<String>)> {
     let Some(transaction_id) = event.transaction_id.clone() else {
         return Ok((
@@ -259,20 +261,33 @@ async fn refund_unmatched_payment(
             Some("the payment event has no transaction id".to_owned()),
         ));
     };
-    let unmatched = UnmatchedPaymentInput {
-        event: event.clone(),
-        transaction_id,
-        amount,
+    let settle = async |can_wait| {
+        let unmatched = UnmatchedPaymentInput {
+            event: event.clone(),
+            transaction_id: transaction_id.clone(),
+            amount,
+            can_wait,
+        };
+        let options = policies::payment_options();
+        ctx.execute_activity(SettlementActivities::settle_payment, unmatched, options)
+            .await
     };
-    let settled = ctx
-        .execute_activity(
-            SettlementActivities::settle_payment,
-            unmatched,
-            policies::payment_options(),
-        )
-        .await?;
+    let mut settled = settle(grace.is_some_and(|grace| !grace.is_zero())).await?;
+    let mut left = grace.map(domain::Span::duration).unwrap_or_default();
+    while settled == SettlePaymentOutcome::Waits {
+        let started = clock::utc_from_workflow_time(ctx.workflow_time());
+        if let Some(next) = wait_for_event(ctx, left).await {
+            // It can report whose money this is.
+            Box::pin(settle_event(ctx, next)).await?;
+        }
+        let now = clock::utc_from_workflow_time(ctx.workflow_time());
+        left = left.saturating_sub((now - started).to_std().unwrap_or_default());
+        settled = settle(!left.is_zero()).await?;
+    }
     let (kind, outcome) = match settled {
-        SettlePaymentOutcome::Known => return Ok((WebhookOutcome::Known, None)),
+        SettlePaymentOutcome::Waits | SettlePaymentOutcome::Known => {
+            return Ok((WebhookOutcome::Known, None));
+        }
         SettlePaymentOutcome::NothingToRefund => {
             return Ok((
                 WebhookOutcome::Known,
@@ -312,6 +327,21 @@ async fn refund_unmatched_payment(
         append_late_audit_event(ctx, event, order_id, kind, event.audit_source()).await?;
     }
     Ok((outcome, None))
+}
+
+/// Waits for another event of the transaction. Returns `None` if none arrives in time.
+async fn wait_for_event(ctx: &Context, left: std::time::Duration) -> Option<PaymentEventSignal> {
+    let token = WorkflowCancellationToken::new();
+    let options = TimerOptions::builder(left)
+        .cancellation_token(token.clone())
+        .build();
+    let mut timer = ctx.timer(options);
+    let mut received = ctx.wait_condition(|settlement| !settlement.pending_signals.is_empty());
+    select! {
+        _ = timer => {}
+        _ = received => token.cancel(),
+    }
+    ctx.state_mut(|settlement| settlement.pending_signals.pop_front())
 }
 
 /// Appends an audit event after the order has ended, and returns the outcome of the payment event.

@@ -230,7 +230,18 @@ async fn transaction_with_two_amounts_is_paid_or_due() {
         expect_end(&refunds, &id, "delivered").await;
     };
     run_cases(PAYING.map(kept)).await;
-    run_cases(PAYING.map(returned)).await;
+    // A capture with an id is a part of its transaction, and the rest can follow.
+    let captured = async {
+        let id = create_order(&refunds).await;
+        report_two_amounts(&refunds, Checkout, &id, "two-captured").await;
+        expect_end(&refunds, &id, "delivered").await;
+        assert_eq!(
+            ledger_of(&refunds, "two-captured").await,
+            [Entry::paid(Checkout, &id, 5_000)]
+        );
+    };
+    run_cases([Stripe, Adyen, Standard, Square].map(returned)).await;
+    captured.await;
     collects.assert_invariants().await;
     refunds.assert_invariants().await;
 }

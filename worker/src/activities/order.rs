@@ -404,6 +404,9 @@ impl OrderActivities {
                 (RecordPaymentOutcome::PaymentInUse, Some(transaction))
             }
             Claim::TransactionInUse => (RecordPaymentOutcome::TransactionInUse, None),
+            Claim::Unneeded(transaction) => {
+                (RecordPaymentOutcome::TransactionInUse, Some(transaction))
+            }
         };
         Ok(RecordPaymentResult::Recorded {
             outcome,

@@ -194,9 +194,13 @@ impl SettlementActivities {
                 event,
                 transaction_id: &unmatched.transaction_id,
                 amount: unmatched.amount,
+                can_wait: unmatched.can_wait,
             },
         )
         .await?;
+        let Some(settlement) = settlement else {
+            return Ok(SettlePaymentOutcome::Waits);
+        };
         if settlement.known {
             self.append_capture(event, &settlement.stored).await?;
             return Ok(SettlePaymentOutcome::Known);

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
-use super::{ids_of, rows};
+use super::{ids_of, rows, settle::find_session_of_intent};
 use crate::{
     Error,
     error::SqlxResultExt,
@@ -145,8 +145,10 @@ pub enum Claim {
     Ours(Transaction),
     /// The order's payment id belongs to another order. The money is due.
     PaymentInUse(Transaction),
-    /// The transaction belongs to another order, or is being refunded as an unmatched payment.
+    /// The transaction belongs to another order.
     TransactionInUse,
+    /// The order cannot take the transaction: a settlement refunds its money, or an operator must.
+    Unneeded(Transaction),
 }
 
 /// Writes the order, and gives the transaction to the order unless it belongs to
@@ -176,7 +178,13 @@ async fn claim_in(
     };
     let is_session =
         confirmation.provider == Some(WebhookProvider::Stripe) && is_session_without_intent(&ids);
-    rows::lock_ids(connection, &with_session_lock(&ids, is_session)).await?;
+    // A look-up finds intents, whose sessions the order can have.
+    let is_looked_up = confirmation.source == PaymentSource::LookUp;
+    rows::lock_ids(
+        connection,
+        &with_session_lock(&ids, is_session || is_looked_up),
+    )
+    .await?;
     let mut found = rows::find(connection, confirmation.provider, &ids).await?;
     // A charge of this order that waits for its customer has no transaction yet.
     if let (None, Some(own)) = (&found, confirmation.own_payment_id) {
@@ -186,6 +194,10 @@ async fn claim_in(
     }
     if found.is_none() && is_session {
         found = find_intent_of_session(connection, confirmation.amount).await?;
+    }
+    if found.is_none() && is_looked_up {
+        found = find_session_of_intent(connection, confirmation.amount, Some(order_id)).await?;
+        found = found.filter(|session| session.provider != EXTERNAL);
     }
     let (mut row, in_use) = match found {
         Some(row) => (row, false),
@@ -202,22 +214,27 @@ async fn claim_in(
     }
     let is_free = row.order_id.is_none() && !row.balance.refund_all;
     if !is_ours && !is_free {
-        return Ok(Claim::TransactionInUse);
+        let is_of_another = row.order_id.as_ref().is_some_and(|of| of != order_id);
+        return Ok(if is_of_another {
+            Claim::TransactionInUse
+        } else {
+            Claim::Unneeded(row.transaction())
+        });
     }
     row.order_id = Some(order_id.clone());
     row.learn_ids(&ids, confirmation.provider);
     if row.payment_method.is_none() {
         row.payment_method = confirmation.payment_method.map(str::to_owned);
     }
-    let mut movements = stored_movements(connection, &row, &ids).await?;
-    movements.extend(match confirmation.event {
+    rows::add_stored_events(connection, &mut row).await?;
+    let mut movements = match confirmation.event {
         Some(event) => event.movements(row.currency),
         None => vec![Movement::new(
             MovementKind::CapturedTotal,
             confirmation.source.as_str(),
             Some(confirmation.amount.minor()),
         )],
-    });
+    };
     if in_use {
         movements.push(Movement::new(
             MovementKind::RefundRequested,
@@ -368,28 +385,4 @@ pub(super) async fn insert(
     .await
     .for_operation("insert the payment")?;
     Ok(inserted.rows_affected() == 1)
-}
-
-/// Returns the movements of all stored events about this transaction, which may have arrived before
-/// it.
-pub(super) async fn stored_movements(
-    connection: &mut PgConnection,
-    row: &rows::Row,
-    ids: &[TransactionId],
-) -> Result<Vec<Movement>, Error> {
-    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    let events = sqlx::query_scalar!(
-        "select event_json from webhook_deliveries where provider = $1 and transaction_id = any($2)",
-        row.provider,
-        &ids,
-    );
-    let events = events
-        .fetch_all(connection)
-        .await
-        .for_operation("read the payment's events")?;
-    Ok(events
-        .into_iter()
-        .filter_map(|event| serde_json::from_value::<PaymentEvent>(event).ok())
-        .flat_map(|event| event.movements(row.currency))
-        .collect())
 }

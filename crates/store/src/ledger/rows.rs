@@ -3,10 +3,11 @@
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
+use super::ids_of;
 use crate::{Error, error::SqlxResultExt};
 use domain::{
-    Balance, Concern, Currency, EXTERNAL, Movement, MovementKind, OrderId, PaymentId,
-    PaymentStatus, Transaction, TransactionId, WebhookProvider,
+    Balance, Concern, Currency, EXTERNAL, Movement, MovementKind, OrderId, PaymentEvent,
+    PaymentEventKind, PaymentId, PaymentStatus, Transaction, TransactionId, WebhookProvider,
 };
 
 /// The reference of a refund that a settlement requests, because no order needs the money.
@@ -91,13 +92,76 @@ pub(super) async fn lock_by_payment_id(
     Ok(columns.and_then(Row::read))
 }
 
-/// Finds and locks the row of a transaction. A transaction whose provider is unknown is found by
-/// its id alone.
+/// Finds and locks the row of a transaction. Rows that turn out to be the same money become one.
 pub(super) async fn find(
     connection: &mut PgConnection,
     provider: Option<WebhookProvider>,
     ids: &[TransactionId],
 ) -> Result<Option<Row>, Error> {
+    let mut rows = find_all(connection, provider, ids).await?;
+    let pays = |row: &Row| row.order_id.is_some() && !row.is_unneeded();
+    let kept = rows
+        .iter()
+        .position(pays)
+        .or(rows.iter().position(|row| row.order_id.is_some()))
+        .unwrap_or(0);
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let mut kept = rows.remove(kept);
+    for other in rows {
+        if kept.is_same_money(&other) {
+            join(connection, &mut kept, other).await?;
+        }
+    }
+    Ok(Some(kept))
+}
+
+/// Moves the movements and the ids of `other` to `kept`.
+async fn join(connection: &mut PgConnection, kept: &mut Row, mut other: Row) -> Result<(), Error> {
+    let ids = other.ids();
+    let provider = WebhookProvider::parse(&other.provider);
+    let is_about_second_payment = |movement: &Movement| {
+        let is_request = movement.kind == MovementKind::RefundRequested;
+        // An excess counted the money twice. A refund that was made is a movement of its own.
+        let of_excess = movement.amount.is_some() || movement.reference.starts_with(UNNEEDED);
+        (is_request && of_excess)
+            || matches!(
+                movement.kind,
+                MovementKind::RefundByHand | MovementKind::Resolved
+            )
+    };
+    let mut movements: Vec<Movement> = other
+        .movements
+        .iter()
+        .filter(|movement| !is_about_second_payment(movement))
+        .cloned()
+        .collect();
+    movements.push(Movement::new(
+        MovementKind::Joined,
+        other.payment_id.as_str(),
+        None,
+    ));
+    // First, because each id belongs to one row.
+    other.transaction_id = None;
+    other.aliases.clear();
+    other.order_id = None;
+    let moved = Movement::new(MovementKind::Moved, kept.payment_id.as_str(), None);
+    add_movements(connection, &mut other, &[moved]).await?;
+    kept.learn_ids(&ids, provider);
+    if kept.payment_method.is_none() {
+        kept.payment_method = other.payment_method;
+    }
+    add_movements(connection, kept, &movements).await
+}
+
+/// Finds and locks the rows of a transaction. A transaction whose provider is unknown is found by
+/// its id alone.
+pub(super) async fn find_all(
+    connection: &mut PgConnection,
+    provider: Option<WebhookProvider>,
+    ids: &[TransactionId],
+) -> Result<Vec<Row>, Error> {
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let columns = sqlx::query_as!(
         Columns,
@@ -106,15 +170,100 @@ pub(super) async fn find(
               from payment_movements as movement where movement.payment_id = payments.payment_id) as movements
          from payments
          where (transaction_id = any($1) or aliases && $1) and ($2::text is null or provider in ($2, 'external'))
-         order by provider = $2 desc, created_at limit 1 for update"#,
+         order by provider = $2 desc, created_at for update"#,
         &ids,
         provider.map(WebhookProvider::as_str),
     );
     let columns = columns
-        .fetch_optional(&mut *connection)
+        .fetch_all(&mut *connection)
         .await
         .for_operation("find the payment")?;
-    Ok(columns.and_then(Row::read))
+    Ok(columns.into_iter().filter_map(Row::read).collect())
+}
+
+/// Locks a payment, or the payment that has its movements now.
+pub(super) async fn lock_current(
+    connection: &mut PgConnection,
+    payment_id: &PaymentId,
+) -> Result<Option<Row>, Error> {
+    let row = lock_by_payment_id(connection, payment_id).await?;
+    match row.as_ref().and_then(Row::moved_to) {
+        Some(current) => lock_by_payment_id(connection, &current).await,
+        None => Ok(row),
+    }
+}
+
+/// Adds the movements of all stored events about this transaction, which may have arrived before
+/// it, and learns the ids and the provider that they report.
+pub(super) async fn add_stored_events(
+    connection: &mut PgConnection,
+    row: &mut Row,
+) -> Result<(), Error> {
+    let mut read = row.ids();
+    loop {
+        let events = read_stored_events(connection, row, &read).await?;
+        for event in events {
+            row.add(&event.movements(row.currency));
+            row.learn_ids(&ids_of(&event), Some(event.provider));
+        }
+        let learned: Vec<_> = row.ids();
+        let learned: Vec<_> = learned
+            .into_iter()
+            .filter(|id| !read.contains(id))
+            .collect();
+        if learned.is_empty() {
+            return Ok(());
+        }
+        // An event with such an id waits for this row from now on, or is read now.
+        lock_ids(connection, &learned).await?;
+        read.extend(learned);
+    }
+}
+
+/// Reads the events that report facts about the payment with these ids, oldest first. If the
+/// provider is unknown, they are the events of one provider, preferably about the same order.
+async fn read_stored_events(
+    connection: &mut PgConnection,
+    row: &Row,
+    ids: &[TransactionId],
+) -> Result<Vec<PaymentEvent>, Error> {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let providers: Vec<String> = match row.provider.as_str() {
+        EXTERNAL => WebhookProvider::ALL
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        provider => vec![provider.to_owned()],
+    };
+    let events = sqlx::query_scalar!(
+        r#"select event_json as "event_json!" from (
+             select event_json, received_at from webhook_deliveries
+             where provider = any($1) and transaction_id = any($2)
+             union
+             -- The condition of the index webhook_deliveries_aliases.
+             select event_json, received_at from webhook_deliveries
+             where provider = any($1) and event_json ? 'aliases' and event_json -> 'aliases' ?| $2
+         ) as event order by received_at"#,
+        &providers,
+        &ids,
+    );
+    let events = events
+        .fetch_all(connection)
+        .await
+        .for_operation("read the payment's events")?;
+    let mut events: Vec<PaymentEvent> = events
+        .into_iter()
+        .filter_map(|event| serde_json::from_value(event).ok())
+        // An operator's resolution names its payment, which has it.
+        .filter(|event: &PaymentEvent| !matches!(event.kind, PaymentEventKind::Resolved { .. }))
+        .filter(|event| !event.movements(row.currency).is_empty())
+        .collect();
+    let is_of_order = |event: &&PaymentEvent| event.order_id == row.order_id;
+    let chosen = events.iter().find(is_of_order).or(events.first());
+    if let Some(provider) = chosen.map(|event| event.provider) {
+        events.retain(|event| event.provider == provider);
+    }
+    Ok(events)
 }
 
 fn parse_ids(ids: &[String]) -> Vec<TransactionId> {
@@ -202,6 +351,37 @@ impl Row {
         }
     }
 
+    /// Returns all ids of the payment at its provider.
+    pub(super) fn ids(&self) -> Vec<TransactionId> {
+        self.transaction_id
+            .iter()
+            .chain(&self.aliases)
+            .cloned()
+            .collect()
+    }
+
+    /// Returns the payment that has this payment's movements now.
+    fn moved_to(&self) -> Option<PaymentId> {
+        let moved = |movement: &&Movement| movement.kind == MovementKind::Moved;
+        let moved = self.movements.iter().find(moved)?;
+        PaymentId::parse(&moved.reference).ok()
+    }
+
+    /// Returns whether two rows with an id of one event can be the same money. Two intents are two
+    /// payments, and money of two orders needs an operator.
+    fn is_same_money(&self, other: &Self) -> bool {
+        let intent = |row: &Self| row.ids().into_iter().find(is_intent);
+        let intents = intent(self).zip(intent(other));
+        let orders = self.order_id.as_ref().zip(other.order_id.as_ref());
+        let has_one_provider = self.provider == other.provider
+            || self.provider == EXTERNAL
+            || other.provider == EXTERNAL;
+        has_one_provider
+            && self.currency == other.currency
+            && intents.is_none_or(|(one, two)| one == two)
+            && orders.is_none_or(|(one, two)| one == two)
+    }
+
     /// Returns whether a settlement has requested a refund.
     pub(super) fn is_unneeded(&self) -> bool {
         self.movements.iter().any(|movement| {
@@ -222,6 +402,12 @@ impl Row {
             payment_id: self.payment_id.clone(),
             transaction_id: self.transaction_id.clone(),
             aliases: self.aliases.clone(),
+            joined: self
+                .movements
+                .iter()
+                .filter(|movement| movement.kind == MovementKind::Joined)
+                .filter_map(|movement| PaymentId::parse(&movement.reference).ok())
+                .collect(),
             provider: self.provider.clone(),
             currency: self.currency,
             amount: self.amount,
@@ -260,7 +446,7 @@ pub(super) async fn add_movements(
     row: &mut Row,
     movements: &[Movement],
 ) -> Result<(), Error> {
-    if store_movements(connection, row, movements).await? {
+    if store_movements(connection, row, movements, false).await? {
         Ok(())
     } else {
         Err(Error::Query {
@@ -271,20 +457,21 @@ pub(super) async fn add_movements(
 }
 
 /// Adds movements as [`add_movements`], to a row that is not locked. Returns `false` and changes
-/// nothing if the row has changed since it was read.
+/// nothing if the row has changed since it was read, or if events about its new id are stored.
 pub(super) async fn add_movements_if_unchanged(
     pool: &PgPool,
     row: &mut Row,
     movements: &[Movement],
 ) -> Result<bool, Error> {
     let mut connection = pool.acquire().await.for_operation("store the balance")?;
-    store_movements(&mut connection, row, movements).await
+    store_movements(&mut connection, row, movements, true).await
 }
 
 async fn store_movements(
     connection: &mut PgConnection,
     row: &mut Row,
     movements: &[Movement],
+    unless_events: bool,
 ) -> Result<bool, Error> {
     row.add(movements);
     let read_version = row.version;
@@ -324,7 +511,8 @@ async fn store_movements(
              update payments set status = $2, transaction_id = $3, provider = $4, aliases = $5, authorised = $6,
                  captured = $7, refunded = $8, lost = $9, allocated = $10, due = $11, unmatched = $12, dispute = $13,
                  concerns = $14, balance_version = $15, amount = $16, order_id = $17, updated_at = now()
-             where payment_id = $1 and balance_version = $21
+             where payment_id = $1 and balance_version = $21 and not ($22 and exists (
+                 select from webhook_deliveries as event where event.provider = $4 and event.transaction_id = $3))
              returning payment_id
          ), added as (
              insert into payment_movements as known (payment_id, kind, reference, amount)
@@ -356,6 +544,7 @@ async fn store_movements(
         &references,
         &amounts as &[Option<i64>],
         read_version,
+        unless_events,
     )
     .fetch_optional(connection)
     .await

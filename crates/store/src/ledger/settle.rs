@@ -4,13 +4,13 @@ use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoredTransaction,
-    claim::{NewPayment, PaymentSource, insert, missing_row, stored_movements, with_session_lock},
+    claim::{NewPayment, PaymentSource, insert, missing_row, with_session_lock},
     ids_of, rows,
 };
 use crate::{Error, error::SqlxResultExt, pool};
 use domain::{
-    Money, Movement, MovementKind, OrderId, OrderStatus, PaymentEvent, PaymentId, TransactionId,
-    WebhookProvider,
+    EXTERNAL, Money, Movement, MovementKind, OrderId, OrderStatus, PaymentEvent, PaymentId,
+    TransactionId, WebhookProvider,
 };
 
 /// Money that no open order takes.
@@ -19,6 +19,8 @@ pub struct UnmatchedPayment<'a> {
     pub event: &'a PaymentEvent,
     pub transaction_id: &'a TransactionId,
     pub amount: Money,
+    /// Whether the settlement can wait for an event that reports whose money this is.
+    pub can_wait: bool,
 }
 
 /// The state of a settled transaction.
@@ -31,16 +33,34 @@ pub struct Settlement {
 
 /// Records the money. Requests a refund of money that its order does not need: the order is
 /// cancelled or has failed, is paid by another transaction, or is paid already.
+///
+/// Returns `None` and records nothing if the money can be that of a session that a caller confirmed
+/// for the same order, and the settlement can wait.
 #[tracing::instrument(name = "store.ledger.settle", skip_all)]
-pub async fn settle(pool: &PgPool, unmatched: UnmatchedPayment<'_>) -> Result<Settlement, Error> {
+pub async fn settle(
+    pool: &PgPool,
+    unmatched: UnmatchedPayment<'_>,
+) -> Result<Option<Settlement>, Error> {
     let event = unmatched.event;
     let ids = ids_of(event);
     let mut transaction = pool::begin(pool).await?;
-    let is_unnamed = is_unnamed_intent(unmatched);
-    rows::lock_ids(&mut transaction, &with_session_lock(&ids, is_unnamed)).await?;
+    let is_intent = is_intent(unmatched);
+    rows::lock_ids(&mut transaction, &with_session_lock(&ids, is_intent)).await?;
     let found = match rows::find(&mut transaction, Some(event.provider), &ids).await? {
         Some(row) => Some(row),
-        None if is_unnamed => find_session_of_intent(&mut transaction, unmatched).await?,
+        None if is_intent => match find_session_of_intent(
+            &mut transaction,
+            unmatched.amount,
+            event.order_id.as_ref(),
+        )
+        .await?
+        {
+            // Only an event can report the intent of a session that a caller has confirmed.
+            Some(session) if session.provider == EXTERNAL && unmatched.can_wait => {
+                return Ok(None);
+            }
+            found => found.filter(|session| session.provider != EXTERNAL),
+        },
         None => None,
     };
     let is_new = found.is_none();
@@ -50,8 +70,8 @@ pub async fn settle(pool: &PgPool, unmatched: UnmatchedPayment<'_>) -> Result<Se
     };
     row.learn_ids(&ids, Some(event.provider));
     let due_before = row.balance.due;
-    let mut movements = stored_movements(&mut transaction, &row, &ids).await?;
-    movements.extend(event.movements(row.currency));
+    rows::add_stored_events(&mut transaction, &mut row).await?;
+    let mut movements = event.movements(row.currency);
     // The request depends on the balance with these movements.
     row.add(&movements);
     movements.extend(find_unneeded(&mut transaction, &row, event, is_new).await?);
@@ -60,10 +80,10 @@ pub async fn settle(pool: &PgPool, unmatched: UnmatchedPayment<'_>) -> Result<Se
     // An operator refunds the money that the order could not refund, and the event adds none.
     let is_left_to_operator = row.balance.by_hand && row.balance.due == due_before;
     let is_decided = row.balance.due == 0 || is_left_to_operator;
-    Ok(Settlement {
+    Ok(Some(Settlement {
         known: row.order_id.is_some() && !row.is_unneeded() && is_decided,
         stored: row.stored(),
-    })
+    }))
 }
 
 async fn insert_unmatched(
@@ -142,26 +162,30 @@ async fn find_unneeded(
     }))
 }
 
-/// Returns whether the event is about a Stripe intent that names no order.
-fn is_unnamed_intent(unmatched: UnmatchedPayment<'_>) -> bool {
+/// Returns whether the event is about a Stripe intent.
+fn is_intent(unmatched: UnmatchedPayment<'_>) -> bool {
     unmatched.event.provider == WebhookProvider::Stripe
-        && unmatched.event.order_id.is_none()
         && unmatched.transaction_id.as_str().starts_with("pi_")
 }
 
-/// A subscription's intent names neither the order nor its session. It is the money of a session
-/// without an intent, if exactly one has the same amount.
-async fn find_session_of_intent(
+/// A subscription's intent does not name its session, and perhaps not its order. It is the money of
+/// a session without an intent, if exactly one has the same amount: of the order, or of all orders
+/// if it names none. A session that a caller has confirmed is only returned for its own order.
+pub(super) async fn find_session_of_intent(
     connection: &mut PgConnection,
-    unmatched: UnmatchedPayment<'_>,
+    amount: Money,
+    order_id: Option<&OrderId>,
 ) -> Result<Option<rows::Row>, Error> {
     let sessions = sqlx::query_scalar!(
         "select payment_id from payments
-         where provider = 'stripe' and (transaction_id like 'cs\\_%' or transaction_id like 'in\\_%')
+         where (transaction_id like 'cs\\_%' or transaction_id like 'in\\_%')
+             and (provider = 'stripe' or provider = 'external' and order_id = $3)
              and captured = $1 and currency = $2 and created_at > now() - interval '1 day'
+             and ($3::text is null or order_id = $3)
          limit 2",
-        unmatched.amount.minor(),
-        unmatched.amount.currency().code(),
+        amount.minor(),
+        amount.currency().code(),
+        order_id.map(OrderId::as_str),
     );
     let sessions = sessions
         .fetch_all(&mut *connection)

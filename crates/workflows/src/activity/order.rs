@@ -200,7 +200,7 @@ pub enum RecordPaymentOutcome {
     Recorded,
     /// The payment id is used for another order.
     PaymentInUse,
-    /// The transaction was used for another order.
+    /// The transaction is used for another order, or its money must be refunded.
     TransactionInUse,
     /// The payment is recorded, and the provider has already refunded it.
     #[serde(rename = "taken_back")]
@@ -215,6 +215,8 @@ pub enum RecordPaymentResult {
     Outcome(RecordPaymentOutcome),
     Recorded {
         outcome: RecordPaymentOutcome,
+        /// With `TransactionInUse`, the transaction if it is not of another order: its money must be
+        /// refunded.
         transaction: Option<Box<Transaction>>,
     },
 }

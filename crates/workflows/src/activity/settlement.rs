@@ -70,6 +70,9 @@ pub struct UnmatchedPaymentInput {
     pub event: PaymentEvent,
     pub transaction_id: TransactionId,
     pub amount: Money,
+    /// Whether the settlement can wait for an event that reports whose money this is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub can_wait: bool,
 }
 
 /// The outcome of an unmatched payment.
@@ -83,6 +86,9 @@ pub enum SettlePaymentOutcome {
     RefundDue,
     /// The payment was never captured, or the event is not about a payment.
     NothingToRefund,
+    /// The money can be that of a session that a caller confirmed for the same order. The settlement
+    /// waits for an event that reports it.
+    Waits,
 }
 
 /// An audit event for an order that has ended.

@@ -25,8 +25,8 @@ use contract::{
     RefusalCode, Rejection, UpdateOutcome,
 };
 use domain::{
-    Address, AddressChange, AuditEventType, Money, OrderStatus, PartialPayments, PaymentEvent,
-    PaymentStatus, ReviewDecision,
+    Address, AddressChange, AuditEventType, EXTERNAL, Money, OrderStatus, PartialPayments,
+    PaymentEvent, PaymentStatus, ReviewDecision, TransactionId,
 };
 
 const STOPPING: &str = "the order is being cancelled or has passed its deadline";
@@ -300,11 +300,13 @@ impl OrderWorkflow {
 
     /// Decides a payment confirmation. Returns `None` when the payment is accepted and must still
     /// be recorded. `event` is the webhook event that reported it; a caller's confirmation has none
-    /// and must be exact.
+    /// and must be exact. `takes_part`: an amount below the missing one is accepted, whatever the
+    /// policy is.
     pub(super) fn decide_payment_confirmation(
         &mut self,
         confirmation: PaymentConfirmation,
         event: Option<&PaymentEvent>,
+        takes_part: bool,
         now: DateTime<Utc>,
     ) -> Option<UpdateOutcome> {
         let id = &confirmation.transaction_id;
@@ -360,23 +362,18 @@ impl OrderWorkflow {
         let accepted = amount.filter(|amount| match event {
             None => *amount == expected,
             Some(_) if amount.minor() < missing => {
-                self.policy.partial_payments == PartialPayments::Collect
+                takes_part || self.policy.partial_payments == PartialPayments::Collect
             }
             Some(_) => true,
         });
         let Some(amount) = accepted else {
-            let payload = json!({
-                "transaction_id": confirmation.transaction_id,
-                "amount": confirmation.amount,
-                "currency": confirmation.currency,
-                "expected": expected.decimal(),
-                "expected_currency": expected.currency(),
-            });
-            self.append_audit_event(AuditEventType::PaymentMismatch, payload, now);
-            return Some(self.refusal(
-                RefusalCode::PaymentMismatch,
-                &format!("the order's total is {expected}"),
-            ));
+            let detail = if expected == order.total {
+                format!("the order's total is {expected}")
+            } else {
+                let total = order.total;
+                format!("{expected} of the order's total of {total} is missing")
+            };
+            return Some(self.refuse_mismatch(&confirmation, &detail, now));
         };
         let payload =
             json!({"transaction_id": confirmation.transaction_id, "amount": confirmation.amount});
@@ -387,6 +384,65 @@ impl OrderWorkflow {
             event: event.cloned().map(Box::new),
         });
         None
+    }
+
+    /// Refuses a confirmation of an order that waits for money.
+    pub(super) fn refuse_mismatch(
+        &mut self,
+        confirmation: &PaymentConfirmation,
+        detail: &str,
+        now: DateTime<Utc>,
+    ) -> UpdateOutcome {
+        let expected = self.state.order.as_ref().map(|order| {
+            let missing = Money::from_minor(self.missing_money(order), order.currency);
+            missing.unwrap_or(order.total)
+        });
+        let payload = json!({
+            "transaction_id": confirmation.transaction_id,
+            "amount": confirmation.amount,
+            "currency": confirmation.currency,
+            "expected": expected.map(Money::decimal),
+            "expected_currency": expected.map(|expected| expected.currency()),
+        });
+        self.append_audit_event(AuditEventType::PaymentMismatch, payload, now);
+        self.refusal(RefusalCode::PaymentMismatch, detail)
+    }
+
+    /// Returns the reason why a recorded transaction does not pay the order, although a caller
+    /// confirms it. The order waits for money.
+    pub(super) fn find_contradiction(&self, id: &TransactionId) -> Option<String> {
+        let order = self.state.order.as_ref()?;
+        self.payments.awaited()?;
+        // A repeated confirmation of a payment that a request has cancelled is not a new one.
+        let is_cancelled = self.payments.cancelled.contains(id);
+        if self.is_stopped() || self.is_covered() || self.payments.accepts(id) || is_cancelled {
+            return None;
+        }
+        let transaction = self.payments.find(id)?;
+        let provider = match transaction.provider.as_str() {
+            EXTERNAL => "the provider",
+            provider => provider,
+        };
+        let money = |minor| Money::from_minor(minor, transaction.currency).ok();
+        let balance = &transaction.balance;
+        let missing = Money::from_minor(self.missing_money(order), order.currency).ok()?;
+        Some(if balance.captured > 0 && balance.available() == 0 {
+            format!("{id} is refunded or was taken back; confirm another transaction")
+        } else if balance.captured > 0 {
+            let available = money(balance.available())?;
+            format!(
+                "{available} of {id} pays the order and {missing} is missing; capture the rest at {provider}, \
+                 whose event pays the order, or confirm another transaction"
+            )
+        } else if balance.ended {
+            format!(
+                "the authorisation of {id} has ended and {provider} captured nothing; ask the customer for another payment"
+            )
+        } else {
+            format!(
+                "{id} is authorised and not captured; capture it at {provider}, whose event pays the order"
+            )
+        })
     }
 
     /// Accepts the confirmation of a delivery for a dispatched order.

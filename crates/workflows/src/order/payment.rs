@@ -584,6 +584,12 @@ async fn record_payment(ctx: &Context, valid: &Order, accepted: AcceptedPayment)
         }
     });
     let (outcome, transaction) = recorded.await.into_parts();
+    let reporter = confirmation.provider.or_else(|| {
+        let provider = transaction.as_ref().map(|taken| taken.provider.as_str());
+        WebhookProvider::parse(provider?)
+    });
+    let is_lost = outcome == RecordPaymentOutcome::AlreadyRefunded
+        && (confirmation.provider.is_some() || ctx.patched(patches::CANCEL_LOST_CONFIRMATION));
     let now = current_time(ctx);
     let transaction_id = confirmation.transaction_id.clone();
     ctx.state_mut(|order| {
@@ -602,18 +608,21 @@ async fn record_payment(ctx: &Context, valid: &Order, accepted: AcceptedPayment)
                 }
                 let (kind, payload) = order.receipt_entry(&transaction_id, &confirmation, valid);
                 order.append_audit_event(kind, payload, now);
+                let by_api = confirmation.provider.is_none();
+                if is_lost && !(by_api && order.is_stopped()) {
+                    let cancellation = payment_events::cancellation_for_lost_payment(reporter);
+                    let reason = cancellation.reason.clone().unwrap_or_default();
+                    order.decide_cancel(cancellation, now);
+                    if by_api {
+                        let detail = format!("the order is cancelled, because {reason}");
+                        order.refuse_confirmation(transaction_id, RefusalCode::OrderClosed, detail);
+                        return Ok(());
+                    }
+                }
                 order
                     .payments
                     .outcomes
                     .insert(transaction_id, ConfirmationOutcome::Recorded);
-                if let (RecordPaymentOutcome::AlreadyRefunded, Some(provider)) =
-                    (outcome, confirmation.provider)
-                {
-                    order.decide_cancel(
-                        payment_events::cancellation_for_lost_payment(provider),
-                        now,
-                    );
-                }
                 Ok(())
             }
             RecordPaymentOutcome::PaymentInUse if is_own => {
@@ -634,7 +643,7 @@ async fn record_payment(ctx: &Context, valid: &Order, accepted: AcceptedPayment)
                     now,
                 );
                 order.transition_to_failed(FailureCode::PaymentIdInUse, detail.clone(), now);
-                order.refuse_confirmation(transaction_id, detail);
+                order.refuse_confirmation(transaction_id, RefusalCode::PaymentIdInUse, detail);
                 Err(OrderStopped)
             }
             // A payment id derived from the transaction collides exactly when the transaction is in
@@ -642,8 +651,14 @@ async fn record_payment(ctx: &Context, valid: &Order, accepted: AcceptedPayment)
             RecordPaymentOutcome::PaymentInUse | RecordPaymentOutcome::TransactionInUse => {
                 (order.state.payment, order.compensations) = before;
                 order.audit_refused_payment(&confirmation, RefusalCode::PaymentIdInUse, now);
-                let detail = format!("{transaction_id} is used for another order");
-                order.refuse_confirmation(transaction_id, detail);
+                let detail = match transaction {
+                    Some(_) => format!(
+                        "{transaction_id} was not accepted as a payment, and its money is refunded or must be; \
+                         see `orderflow money list`"
+                    ),
+                    None => format!("{transaction_id} is used for another order"),
+                };
+                order.refuse_confirmation(transaction_id, RefusalCode::PaymentIdInUse, detail);
                 Ok(())
             }
         }
@@ -657,9 +672,14 @@ impl OrderWorkflow {
         self.policy.charges_payment(valid) && self.payments.cancelled.is_empty()
     }
 
-    fn refuse_confirmation(&mut self, transaction_id: TransactionId, detail: String) {
+    fn refuse_confirmation(
+        &mut self,
+        transaction_id: TransactionId,
+        code: RefusalCode,
+        detail: String,
+    ) {
         let refusal = UpdateOutcome::Refused {
-            code: RefusalCode::PaymentIdInUse,
+            code,
             detail,
             status: self.state.status(),
         };

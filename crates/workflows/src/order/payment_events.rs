@@ -25,8 +25,8 @@ use crate::{
 };
 use contract::{Cancellation, PaymentConfirmation, UpdateOutcome, settlement_workflow_id};
 use domain::{
-    AuditEventType, PaymentEvent, PaymentEventKind, PaymentInfo, PaymentStatus, Transaction,
-    WebhookOutcome, WebhookProvider,
+    AuditEventType, PartialPayments, PaymentEvent, PaymentEventKind, PaymentInfo, PaymentStatus,
+    Span, Transaction, WebhookOutcome, WebhookProvider,
 };
 
 type Context = WorkflowContext<OrderWorkflow>;
@@ -40,10 +40,19 @@ enum EventDecision {
     Unmatched,
 }
 
+/// The rules of the release in which the order received the event.
+#[derive(Debug, Clone, Copy)]
+struct EventRules {
+    /// False in a replay of an order that received the event before the ledger existed.
+    ledger: bool,
+    /// Whether a part of the total is accepted, whatever the policy is.
+    takes_part: bool,
+}
+
 /// Processes an event once, even when it is sent repeatedly.
 pub(super) async fn handle_payment_event(ctx: &Context, message: Message<PaymentEventSignal>) {
-    let mut event = match message {
-        Message::Valid(signal) => signal.event,
+    let (mut event, grace) = match message {
+        Message::Valid(signal) => (signal.event, signal.grace),
         Message::Malformed(reason) => {
             requests::refuse_malformed(ctx, request_name::PAYMENT_EVENT, reason);
             return;
@@ -60,8 +69,24 @@ pub(super) async fn handle_payment_event(ctx: &Context, message: Message<Payment
     }
     requests::wait_until_validated(ctx).await;
     let ledger = ctx.patched(patches::ONE_LEDGER);
+    let may_join =
+        |order: &OrderWorkflow| order.state.is_running() && order.payments.may_join_session(&event);
+    if ledger && ctx.state(may_join) && ctx.patched(patches::JOIN_SESSION) {
+        // The settlement reads the session from the ledger.
+        let recorded = |order: &OrderWorkflow| order.payments.accepted.is_empty();
+        let _ = ctx
+            .wait_condition_with_options(recorded, waiting::detached_wait())
+            .await;
+        return hand_to_settlement(ctx, event, true, grace).await;
+    }
+    // A capture with an id is a part of its transaction, and the other parts can follow.
+    let is_part = |order: &OrderWorkflow| {
+        order.policy.partial_payments == PartialPayments::Refund && event.is_part()
+    };
+    let takes_part = ledger && ctx.state(is_part) && ctx.patched(patches::WAIT_FOR_CAPTURES);
+    let rules = EventRules { ledger, takes_part };
     let now = current_time(ctx);
-    let outcome = match ctx.state_mut(|order| order.decide_payment_event(&event, ledger, now)) {
+    let outcome = match ctx.state_mut(|order| order.decide_payment_event(&event, rules, now)) {
         EventDecision::Done(outcome) => outcome,
         EventDecision::Accepted => {
             // The payment is recorded at the payment step. Until then operators see the received
@@ -76,10 +101,10 @@ pub(super) async fn handle_payment_event(ctx: &Context, message: Message<Payment
             }
             match wait_until_recorded(ctx, &event, ledger).await {
                 Some(outcome) => outcome,
-                None => return hand_to_settlement(ctx, event, true).await,
+                None => return hand_to_settlement(ctx, event, true, grace).await,
             }
         }
-        EventDecision::Unmatched => return hand_to_settlement(ctx, event, true).await,
+        EventDecision::Unmatched => return hand_to_settlement(ctx, event, true, grace).await,
     };
     let processed = RecordPaymentEventInput {
         event: event.clone(),
@@ -92,7 +117,7 @@ pub(super) async fn handle_payment_event(ctx: &Context, message: Message<Payment
         RecordedEvent::Recorded {
             is_of_another_order: true,
             ..
-        } => hand_to_settlement(ctx, event, false).await,
+        } => hand_to_settlement(ctx, event, false, None).await,
         RecordedEvent::Recorded { transaction, .. } => {
             apply_recorded_event(ctx, &event, outcome, transaction).await;
         }
@@ -112,6 +137,15 @@ async fn apply_recorded_event(
     transaction: Option<Box<Transaction>>,
 ) {
     let now = current_time(ctx);
+    let adds_only_ids = ctx.state(|order| {
+        let noted = transaction.as_ref()?;
+        let known = order.payments.find_by_payment_id(&noted.payment_id)?;
+        let ids = |of: &Transaction| (of.transaction_id.clone(), of.aliases.clone());
+        Some(known.balance.captured == noted.balance.captured && ids(known) != ids(noted))
+    });
+    let is_silent = outcome == WebhookOutcome::Known
+        && adds_only_ids == Some(true)
+        && ctx.patched(patches::JOIN_SESSION);
     let (entry, is_running) = ctx.state_mut(|order| {
         let before = order.state.payment.clone();
         if let Some(transaction) = transaction {
@@ -119,7 +153,7 @@ async fn apply_recorded_event(
         }
         let entry = if outcome != WebhookOutcome::Known {
             event.audit_entry()
-        } else if order.state.payment != before {
+        } else if order.state.payment != before && !is_silent {
             // A later capture of a known payment: one number of the audit log has one state.
             event
                 .capture_entry()
@@ -139,7 +173,7 @@ async fn apply_recorded_event(
     if !is_running {
         // The order has ended meanwhile. Only settlements change the audit log of an ended order.
         if entry.is_some() || ctx.state(OrderWorkflow::has_unneeded_money) {
-            hand_to_settlement(ctx, event.clone(), true).await;
+            hand_to_settlement(ctx, event.clone(), true, None).await;
         }
     } else if ctx.state(OrderWorkflow::is_stopped) {
         // Money can arrive after the compensation.
@@ -182,13 +216,18 @@ async fn wait_until_recorded(
 /// Passes the event on to a settlement, which outlives the order.
 ///
 /// `declined`: the order cannot use the payment. Otherwise the settlement finds the event's order.
-async fn hand_to_settlement(ctx: &Context, event: PaymentEvent, declined: bool) {
+async fn hand_to_settlement(
+    ctx: &Context,
+    event: PaymentEvent,
+    declined: bool,
+    grace: Option<Span>,
+) {
     let workflow_id = settlement_workflow_id(&event);
     let signal = PaymentEventSignal {
         event,
         declined,
         again: false,
-        grace: None,
+        grace,
     };
     let mut number = 0;
     loop {
@@ -225,7 +264,8 @@ async fn hand_to_settlement(ctx: &Context, event: PaymentEvent, declined: bool) 
 }
 
 /// Returns the cancellation of an order whose payment was refunded or declined at the provider.
-pub(super) fn cancellation_for_lost_payment(provider: WebhookProvider) -> Cancellation {
+pub(super) fn cancellation_for_lost_payment(provider: Option<WebhookProvider>) -> Cancellation {
+    let provider = provider.map_or("the provider", WebhookProvider::as_str);
     Cancellation {
         reason: Some(format!(
             "{provider} reported that the payment was refunded or declined"
@@ -234,21 +274,21 @@ pub(super) fn cancellation_for_lost_payment(provider: WebhookProvider) -> Cancel
 }
 
 impl OrderWorkflow {
-    /// Decides about an event. `ledger` is false in a replay of an order that received the event
-    /// before the ledger existed.
+    /// Decides about an event.
     fn decide_payment_event(
         &mut self,
         event: &PaymentEvent,
-        ledger: bool,
+        rules: EventRules,
         now: DateTime<Utc>,
     ) -> EventDecision {
+        let ledger = rules.ledger;
         // The order's last audit event is being written. This event arrives after the order's end.
         if !self.state.is_running() {
             return EventDecision::Unmatched;
         }
         match &event.kind {
             PaymentEventKind::Paid { .. } | PaymentEventKind::Authorised { .. } => {
-                return self.decide_offered_payment(event, ledger, now);
+                return self.decide_offered_payment(event, rules, now);
             }
             PaymentEventKind::Voided { reason } => {
                 let unfinished = self.payments.unfinished();
@@ -321,9 +361,10 @@ impl OrderWorkflow {
     fn decide_offered_payment(
         &mut self,
         event: &PaymentEvent,
-        ledger: bool,
+        rules: EventRules,
         now: DateTime<Utc>,
     ) -> EventDecision {
+        let EventRules { ledger, takes_part } = rules;
         let (Some(transaction_id), Some((amount, payment_method))) =
             (event.transaction_id.clone(), event.offered_money())
         else {
@@ -342,7 +383,7 @@ impl OrderWorkflow {
             provider: Some(event.provider),
         };
         let reported = ledger.then_some(event);
-        match self.decide_payment_confirmation(confirmation, reported, now) {
+        match self.decide_payment_confirmation(confirmation, reported, takes_part, now) {
             None => EventDecision::Accepted,
             Some(UpdateOutcome::Done { .. }) => EventDecision::Done(WebhookOutcome::Known),
             Some(UpdateOutcome::Refused { .. } | UpdateOutcome::Undecided { .. }) => {
@@ -412,7 +453,7 @@ impl OrderWorkflow {
         }
         if !self.is_covered() && self.is_payment_lost() {
             // No caller waits for this outcome; the audit log has it.
-            self.decide_cancel(cancellation_for_lost_payment(provider), now);
+            self.decide_cancel(cancellation_for_lost_payment(Some(provider)), now);
         } else if self.find_hold().is_some() {
             self.request_hold();
         }
@@ -433,7 +474,8 @@ impl OrderWorkflow {
         match status {
             PaymentStatus::Refunded | PaymentStatus::Declined if paid && !dispatched => {
                 // No caller waits for this outcome; the audit log has it.
-                self.decide_cancel(cancellation_for_lost_payment(event.provider), now);
+                let cancellation = cancellation_for_lost_payment(Some(event.provider));
+                self.decide_cancel(cancellation, now);
             }
             PaymentStatus::Refunded | PaymentStatus::RefundDue => own.status = status,
             // The refund failed at the provider, so the payment is still captured.

@@ -7,9 +7,12 @@ use chrono::{DateTime, Utc};
 use super::OrderWorkflow;
 use contract::{PaymentConfirmation, UpdateOutcome};
 use domain::{
-    Balance, CaptureMode, Concern, HoldOnDispute, Movement, Order, PaymentEvent, PaymentId,
-    PaymentInfo, PaymentStatus, Transaction, TransactionId, WaitReason,
+    Balance, CaptureMode, Concern, EXTERNAL, HoldOnDispute, Movement, Order, PaymentEvent,
+    PaymentEventKind, PaymentId, PaymentInfo, PaymentStatus, Transaction, TransactionId,
+    WaitReason, WebhookProvider,
 };
+
+const STRIPE: &str = WebhookProvider::Stripe.as_str();
 
 /// The phase of an order's payment.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -116,6 +119,48 @@ impl Payments {
             .find(|transaction| transaction.is_called(id))
     }
 
+    /// Returns whether the event can be about the money of a session that the order has, and whose
+    /// intent is unknown.
+    pub(super) fn may_join_session(&self, event: &PaymentEvent) -> bool {
+        let PaymentEventKind::Paid { amount, .. } = &event.kind else {
+            return false;
+        };
+        let has = |id: &TransactionId, prefix: &str| id.as_str().starts_with(prefix);
+        let is_session = |id: &TransactionId| has(id, "cs_") || has(id, "in_");
+        let of_stripe = |provider: &str| [EXTERNAL, STRIPE].contains(&provider);
+        let recorded = self.transactions.iter().any(|transaction| {
+            let mut ids = transaction
+                .transaction_id
+                .iter()
+                .chain(&transaction.aliases);
+            transaction.balance.captured == amount.minor()
+                && transaction.currency == amount.currency()
+                && of_stripe(&transaction.provider)
+                && transaction.transaction_id.as_ref().is_some_and(is_session)
+                && !ids.any(|id| has(id, "pi_"))
+        });
+        let accepted = self.accepted.iter().any(|accepted| {
+            let confirmation = &accepted.confirmation;
+            let is_alone = accepted
+                .event
+                .as_ref()
+                .is_none_or(|event| event.aliases.iter().all(|id| !has(id, "pi_")));
+            accepted.amount == amount.minor()
+                && confirmation
+                    .provider
+                    .is_none_or(|of| of == WebhookProvider::Stripe)
+                && is_session(&confirmation.transaction_id)
+                && is_alone
+        });
+        event.provider == WebhookProvider::Stripe
+            && event
+                .transaction_id
+                .as_ref()
+                .is_some_and(|id| has(id, "pi_"))
+            && self.find_by_event(event).is_none()
+            && (recorded || accepted)
+    }
+
     /// Returns the transaction of the event.
     pub(super) fn find_by_event(&self, event: &PaymentEvent) -> Option<&Transaction> {
         event
@@ -133,6 +178,8 @@ impl Payments {
 
     /// Takes the ledger's copy of a transaction, unless the known copy is newer.
     fn note(&mut self, noted: Transaction) {
+        self.transactions
+            .retain(|known| !noted.joined.contains(&known.payment_id));
         let known = self
             .transactions
             .iter_mut()
@@ -278,6 +325,7 @@ impl OrderWorkflow {
             payment_id: payment.payment_id.clone(),
             transaction_id: payment.transaction_id.clone(),
             aliases: Vec::new(),
+            joined: Vec::new(),
             provider: String::new(),
             currency: order.currency,
             amount: order.total.minor(),

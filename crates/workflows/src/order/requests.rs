@@ -123,8 +123,16 @@ pub(super) async fn confirm_payment(
     let now = current_time(ctx);
     let transaction_id = confirmation.transaction_id.clone();
     let reported = confirmation.clone();
+    let contradiction = ctx.state(|order| order.find_contradiction(&confirmation.transaction_id));
+    if let Some(detail) = contradiction
+        && ctx.patched(patches::REFUSE_CONTRADICTION)
+    {
+        let outcome = ctx.state_mut(|order| order.refuse_mismatch(&confirmation, &detail, now));
+        record_refused_report(ctx, &reported, &outcome).await;
+        return outcome;
+    }
     if let Some(outcome) =
-        ctx.state_mut(|order| order.decide_payment_confirmation(confirmation, None, now))
+        ctx.state_mut(|order| order.decide_payment_confirmation(confirmation, None, false, now))
     {
         record_refused_report(ctx, &reported, &outcome).await;
         return outcome;
@@ -150,7 +158,11 @@ pub(super) async fn confirm_payment(
                 "the order stopped before the payment was recorded; the payment is refunded";
             order.refuse_request(CONFIRM_PAYMENT, RefusalCode::OrderClosed, detail, now)
         }
-        Some(ConfirmationOutcome::Recorded) => order.success("Payment confirmed.", false),
+        // Events about a refund of a part can have arrived before the confirmation.
+        Some(ConfirmationOutcome::Recorded) => match order.find_contradiction(&transaction_id) {
+            Some(detail) => order.refusal(RefusalCode::PaymentMismatch, &detail),
+            None => order.success("Payment confirmed.", false),
+        },
         None => order.still_undecided("The payment is being recorded."),
     })
 }
