@@ -125,9 +125,9 @@ async fn read(
                     select sum(paying.allocated) from payments as paying
                     where paying.order_id = orders.id and paying.currency = orders.currency), 0)
             else
-                -- Warnings about a payment that is fully refunded need no decision. A dispute does, because its money
-                -- is lost in addition to the refund.
-                concern.key not in ('fraud_warning', 'review_open') or captured = 0 or refunded < captured
+                -- Warnings about a payment that is fully refunded need no decision. A lost dispute does, because its
+                -- money is lost in addition to the refund.
+                concern.key = 'dispute_lost' or captured = 0 or refunded < captured
             end
         ), entries as (
             select payment_id || ':' || concern as id, concern, amounts.amount, payments.currency, transaction_id, provider,
