@@ -270,6 +270,49 @@ async fn mail_without_address_or_server_is_skipped() {
 }
 
 #[tokio::test]
+async fn worker_without_mail_settings_discards_no_mail() {
+    let Some(mailbox) = Mailbox::start().await else {
+        return;
+    };
+    let harness = Harness::start_with(&[("MAIL", ""), ("MAIL_DELAY", "0s")]).await;
+    let deliver = async |id: &str| {
+        let order = order_with_payment(&format!("pmt-{id}"));
+        harness
+            .post(&format!("/orders/{id}/start"), order)
+            .await
+            .expect_status(202);
+        assert_eq!(harness.wait_for_end(id).await.status.as_str(), "delivered");
+    };
+    deliver("unset-1").await;
+    let warning =
+        "SMTP_URL: not set, so this worker leaves mails pending; set SMTP_URL and MAIL_FROM";
+    let log = harness
+        .wait_until(
+            "the warning",
+            async || harness.read_log("worker"),
+            |log| log.contains(warning),
+        )
+        .await;
+    assert_eq!(log.matches(warning).count(), 1, "{log}");
+    // The mails wait for a worker that has a mail server.
+    let rows = harness.list_outbox("unset-1").await;
+    assert!(rows.iter().all(|row| row.status == "pending"), "{rows:?}");
+    let url = mailbox.server.smtp_url.as_str();
+    let _second = harness
+        .start_another_worker("second", &[("SMTP_URL", url), ("MAIL_FROM", SENDER)])
+        .await;
+    deliver("unset-2").await;
+    for id in ["unset-1", "unset-2"] {
+        assert_eq!(
+            harness.wait_for_mails(id).await,
+            rows_with_status("sent", &DELIVERED)
+        );
+    }
+    assert_eq!(mailbox.list_mails().await.len(), 8);
+    harness.assert_invariants().await;
+}
+
+#[tokio::test]
 async fn hostile_customer_input_injects_no_header_or_markup() {
     let Some(mailbox) = Mailbox::start().await else {
         return;

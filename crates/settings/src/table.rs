@@ -197,8 +197,8 @@ settings! {
             .default("https://checkout-test.adyen.com/v71");
     }
     Mail {
-        MAIL("Sending of mail; a value that begins with `/` is ignored.", Choice(&["smtp", "off"]), WORKER)
-            .default_note("`smtp` if `SMTP_URL` is set, else `off`");
+        MAIL("Sending of mail; `off` discards mails; a value that begins with `/` is ignored.", Choice(&["smtp", "off"]), WORKER)
+            .default_note("`smtp` with `SMTP_URL`; without it, mails stay pending");
         SMTP_URL("Mail server.", Text("smtps://USER:PASSWORD@HOST:PORT, or smtp:// with an optional ?tls=required"), WORKER)
             .secret().default_note("none; a mailbox in the local stack");
         SMTP_USERNAME("User name, unless `SMTP_URL` has one.", Text("a user name"), WORKER);

@@ -61,6 +61,10 @@ pub(crate) async fn run_outbox(
     };
     let drained = async {
         match settings {
+            MailSettings::NotSet => tracing::warn!(
+                "SMTP_URL: not set, so this worker leaves mails pending; set SMTP_URL and MAIL_FROM to \
+                 send them, or MAIL=off to discard them"
+            ),
             MailSettings::Off => skip_mails(&pool, &mut stop).await,
             MailSettings::Smtp(smtp) => send_mails(&pool, smtp, &mut stop).await,
         }

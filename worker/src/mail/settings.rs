@@ -19,6 +19,8 @@ use settings::{
 /// The handling of the outbox.
 #[derive(Debug, Clone)]
 pub enum MailSettings {
+    /// No server is set. Mails stay pending for a worker that has one.
+    NotSet,
     /// Mails are recorded as skipped.
     Off,
     Smtp(Box<Smtp>),
@@ -99,11 +101,13 @@ impl Encryption {
 }
 
 impl MailSettings {
-    /// Reads the settings. Without `MAIL`, mail is on if `SMTP_URL` is set.
+    /// Reads the settings. Without `MAIL`, mail is on if `SMTP_URL` is set. Only `MAIL=off` discards
+    /// mails, because a worker whose settings are incomplete can share a database with others.
     pub(crate) fn from_settings(environment: &Environment) -> Result<Self, SettingError> {
         let url = environment.get(&SMTP_URL);
         match (environment.get(&MAIL), url) {
-            (Some("off"), _) | (None, None) => Ok(Self::Off),
+            (Some("off"), _) => Ok(Self::Off),
+            (None, None) => Ok(Self::NotSet),
             (Some("smtp") | None, Some(url)) => {
                 Ok(Self::Smtp(Box::new(Smtp::from_settings(url, environment)?)))
             }
@@ -214,18 +218,17 @@ mod tests {
     fn smtp(variables: &[(&str, &str)]) -> Smtp {
         match read(&[variables, &[("MAIL_FROM", "Shop <orders@example.com>")]].concat()).unwrap() {
             MailSettings::Smtp(smtp) => *smtp,
-            MailSettings::Off => panic!("mail is off"),
+            other => panic!("mail is not on: {other:?}"),
         }
     }
 
     #[test]
     fn mail_is_on_with_a_server() {
         let url = ("SMTP_URL", "smtp://127.0.0.1:1025");
-        assert!(matches!(read(&[]), Ok(MailSettings::Off)));
-        assert!(matches!(
-            read(&[("MAIL", "off"), url]),
-            Ok(MailSettings::Off)
-        ));
+        assert!(matches!(read(&[]), Ok(MailSettings::NotSet)));
+        for off in [&[("MAIL", "off")][..], &[("MAIL", "off"), url]] {
+            assert!(matches!(read(off), Ok(MailSettings::Off)));
+        }
         let on = smtp(&[url]);
         assert_eq!(
             (on.host.as_str(), on.port, on.delay),

@@ -134,7 +134,7 @@ async fn database() -> [Finding; 3] {
 }
 
 /// Checks the outbox: mail that waits for more than a minute means that the mail server is
-/// unavailable.
+/// unavailable, or that no worker has one.
 async fn mail(pool: &store::PgPool) -> Finding {
     const MAX_AGE_SECONDS: i64 = 60;
     let location = target::mail_url()
@@ -147,7 +147,8 @@ async fn mail(pool: &store::PgPool) -> Finding {
                 "{location}{} waiting, the oldest for {} s",
                 backlog.pending, backlog.oldest_seconds
             ),
-            "restart the mail server with `orderflow restart mail`, and see `orderflow logs --service worker`",
+            "see `orderflow logs --service worker`; set SMTP_URL (or MAIL=off) for the worker, or restart the mail server \
+             with `orderflow restart mail`",
         ),
         Ok(backlog) => Finding::good(
             "mail",
