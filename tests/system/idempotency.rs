@@ -325,7 +325,7 @@ async fn unsent_mail_of_lost_task_is_removed() {
             host: "shop.example",
             limit: 9,
         };
-        outbox::claim_due(&pool, claim).await.unwrap()
+        outbox::claim_due(&pool, claim).await.unwrap().mails
     };
     let rows = async || {
         let rows = outbox::list(&pool, &record.order_id).await.unwrap();
@@ -343,7 +343,7 @@ async fn unsent_mail_of_lost_task_is_removed() {
         ("order_received", "john@example.com")
     );
     assert_eq!(claim().await, []);
-    outbox::record_outcome(&pool, due.id, &MailOutcome::Sent)
+    outbox::record_outcome(&pool, due, &MailOutcome::Sent)
         .await
         .unwrap();
     // A lost task: paid and shipped. The later mail waits for the earlier one.

@@ -1,5 +1,6 @@
 //! Mails to customers, over real SMTP into real mailboxes.
 
+mod claims;
 mod failures;
 mod servers;
 

@@ -6,8 +6,10 @@ use futures::future::join_all;
 use serde_json::json;
 
 use super::{
-    DELIVERED, SENDER, rows_with_status,
-    servers::{MailProvider, Mailbox},
+    DELIVERED, SENDER,
+    claims::write_order_with_mails,
+    rows_with_status,
+    servers::{HangingServer, MailProvider, Mailbox},
     start_with_mail,
 };
 use crate::{api::order_with_payment, harness::Harness};
@@ -246,4 +248,45 @@ async fn misconfigured_mail_server_leaves_mails_pending() {
         assert!(rows[0].reason.as_ref().unwrap().contains(text), "{rows:?}");
     }
     assert_eq!(provider.accepted_mails().await.len(), 0);
+}
+
+#[tokio::test]
+async fn hanging_mail_delays_no_other_order() {
+    const ORDERS: usize = 100;
+    // Without a mail server, the worker leaves the mails pending.
+    let harness = Harness::start_with(&[("MAIL", ""), ("MAIL_DELAY", "0s")]).await;
+    write_order_with_mails(&harness.pool, "hangs", "hangs@example.com", 1).await;
+    for number in 0..ORDERS {
+        let (id, email) = (format!("flows-{number}"), format!("{number}@example.com"));
+        write_order_with_mails(&harness.pool, &id, &email, 3).await;
+    }
+    // The server accepts the first mail when it has accepted many others. A sender that waits for
+    // the slowest mail would never send so many.
+    let server = HangingServer::start("hangs@example.com", ORDERS).await;
+    let settings = [
+        ("SMTP_URL", server.smtp_url.as_str()),
+        ("MAIL_FROM", SENDER),
+    ];
+    let _sender = harness.start_another_worker("sender", &settings).await;
+    assert_eq!(
+        harness.wait_for_mails("hangs").await,
+        rows_with_status("sent", &DELIVERED[..1])
+    );
+    for number in 0..ORDERS {
+        let rows = harness.wait_for_mails(&format!("flows-{number}")).await;
+        assert_eq!(rows, rows_with_status("sent", &DELIVERED[..3]));
+    }
+    assert_eq!(server.tries(), 1, "{}", harness.read_log("sender"));
+    let mails = server.accepted_mails();
+    assert_eq!(mails.len(), 3 * ORDERS + 1);
+    for number in 0..ORDERS {
+        let of_order = mails
+            .iter()
+            .filter(|(to, _)| *to == format!("{number}@example.com"));
+        let subjects: Vec<_> = of_order.map(|(_, subject)| subject.as_str()).collect();
+        let expected = ["Order received", "Payment confirmed", "Order shipped"]
+            .map(|subject| format!("{subject}: flows-{number}"));
+        assert_eq!(subjects, expected);
+    }
+    harness.assert_invariants().await;
 }

@@ -1,9 +1,25 @@
 //! Mail servers that tests can read.
 
-use std::{io::Write, path::Path, process::Command, time::Duration};
+use std::{
+    io::Write,
+    path::Path,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinHandle,
+    time::timeout,
+};
 
 use crate::shared_servers::shared_servers;
 use devstack::{
@@ -143,5 +159,129 @@ impl MailProvider {
             .json()
             .await
             .unwrap()
+    }
+}
+
+/// An SMTP server that accepts each mail, except that it hangs on the mails to one recipient until
+/// it has accepted a number of other mails.
+pub(super) struct HangingServer {
+    pub(super) smtp_url: String,
+    /// Recipient and subject of each accepted mail.
+    accepted: watch::Receiver<Vec<(String, String)>>,
+    /// The number of times that a client has named the recipient.
+    tries: Arc<AtomicUsize>,
+    task: JoinHandle<()>,
+}
+
+impl HangingServer {
+    pub(super) async fn start(recipient: &'static str, until: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let smtp_url = format!("smtp://{}", listener.local_addr().unwrap());
+        let (sender, accepted) = watch::channel(Vec::new());
+        let tries = Arc::new(AtomicUsize::new(0));
+        let session = SmtpSession {
+            recipient,
+            until,
+            accepted: Arc::new(sender),
+            tries: Arc::clone(&tries),
+        };
+        let task = tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let session = session.clone();
+                // A client can close the connection at any time.
+                tokio::spawn(async move { session.serve(stream).await.ok() });
+            }
+        });
+        Self {
+            smtp_url,
+            accepted,
+            tries,
+            task,
+        }
+    }
+
+    pub(super) fn accepted_mails(&self) -> Vec<(String, String)> {
+        self.accepted.borrow().clone()
+    }
+
+    pub(super) fn tries(&self) -> usize {
+        self.tries.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for HangingServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[derive(Clone)]
+struct SmtpSession {
+    recipient: &'static str,
+    until: usize,
+    accepted: Arc<watch::Sender<Vec<(String, String)>>>,
+    tries: Arc<AtomicUsize>,
+}
+
+impl SmtpSession {
+    async fn serve(&self, stream: TcpStream) -> std::io::Result<()> {
+        let mut stream = BufReader::new(stream);
+        stream.write_all(b"220 test ESMTP\r\n").await?;
+        let mut recipient = String::new();
+        let mut line = String::new();
+        while stream.read_line(&mut line).await? > 0 {
+            let command = line.trim_end().to_owned();
+            line.clear();
+            let response = match command.split(' ').next().unwrap_or_default() {
+                "EHLO" => "250-test\r\n250 8BITMIME",
+                "QUIT" => return stream.write_all(b"221 bye\r\n").await,
+                "RCPT" => {
+                    recipient = command
+                        .split(['<', '>'])
+                        .nth(1)
+                        .unwrap_or_default()
+                        .to_owned();
+                    if recipient == self.recipient {
+                        self.hang(&mut stream).await?;
+                    }
+                    "250 accepted"
+                }
+                "DATA" => {
+                    stream.write_all(b"354 go on\r\n").await?;
+                    let mut subject = String::new();
+                    while stream.read_line(&mut line).await? > 0 && line != ".\r\n" {
+                        if let Some(text) = line.strip_prefix("Subject: ") {
+                            subject = text.trim_end().to_owned();
+                        }
+                        line.clear();
+                    }
+                    line.clear();
+                    let mail = (recipient.clone(), subject);
+                    self.accepted.send_modify(|mails| mails.push(mail));
+                    "250 accepted"
+                }
+                _ => "250 done",
+            };
+            stream
+                .write_all(format!("{response}\r\n").as_bytes())
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Sends a part of a response now and then, so that the client's limit for silence does not end
+    /// the session.
+    async fn hang(&self, stream: &mut BufReader<TcpStream>) -> std::io::Result<()> {
+        self.tries.fetch_add(1, Ordering::SeqCst);
+        let mut accepted = self.accepted.subscribe();
+        let is_over = |mails: &Vec<(String, String)>| mails.len() >= self.until;
+        while timeout(Duration::from_secs(1), accepted.wait_for(is_over))
+            .await
+            .is_err()
+        {
+            stream.write_all(b"250-wait\r\n").await?;
+        }
+        Ok(())
     }
 }

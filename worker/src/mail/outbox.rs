@@ -1,13 +1,24 @@
 //! The loop that sends the mails in the outbox.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use chrono::Utc;
-use tokio::{sync::watch, task::JoinSet, time::sleep};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, sleep, sleep_until},
+};
 
 use super::{
     message,
-    server::{SendError, Server},
+    server::{SEND_TIME, SendError, Server},
     settings::{MailSettings, Smtp},
 };
 use domain::OrderId;
@@ -16,34 +27,34 @@ use store::{
     outbox::{self, ClaimOptions, DueMail, MailOutcome},
 };
 
-/// The pause after the outbox was empty.
+/// The pause after no more mails were due.
 const LOOK: Duration = Duration::from_millis(500);
+/// The shorter pause when the next mail of an order has become due.
+const LOOK_FOR_NEXT: Duration = Duration::from_millis(100);
 /// The interval at which mails are skipped while mail is off.
 const LOOK_WHEN_OFF: Duration = Duration::from_secs(2);
 /// The number of mails sent at the same time, each on its own connection.
-const AT_ONCE: u32 = 8;
-/// The lease of a row: longer than one mail takes, so that no other worker sends it. After a crash,
-/// the mail waits for this time.
+const AT_ONCE: usize = 16;
+/// The maximum number of mails of a claim. The next claim follows when fewer than [`AT_ONCE`] of them
+/// wait, so a mail that takes long delays no other.
+const CLAIM: u32 = 64;
+/// The lease of a row, in which no other worker sends the mail. After a crash, the mail waits for
+/// this time.
 const LEASE: Duration = Duration::from_secs(60);
+/// The time after its claim in which a mail may be sent, so that it is sent, and the outcome recorded,
+/// before the lease ends.
+const MAX_WAIT: Duration = Duration::from_secs(25);
+const _: () = assert!(MAX_WAIT.as_secs() + SEND_TIME.as_secs() + 5 <= LEASE.as_secs());
 /// The pauses while the server is unavailable; short, so that mails are sent soon after it returns.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// The pauses of a mail that the server defers.
 const FIRST_TRY_AGAIN: Duration = Duration::from_secs(30);
 const LAST_TRY_AGAIN: Duration = Duration::from_secs(3600);
+/// The pause of a mail whose order could not be read.
+const READ_AGAIN: Duration = Duration::from_secs(5);
 /// When to give up a deferred mail, as mail servers do (RFC 5321, 4.5.4.1).
 const GIVEN_UP_AFTER: chrono::TimeDelta = chrono::TimeDelta::days(5);
-
-/// The result of one pass over the outbox.
-enum Pass {
-    /// There may be more mails.
-    Sent,
-    Empty,
-    /// The mail server is unavailable.
-    Unreachable,
-    /// The outbox could not be read.
-    Blind,
-}
 
 /// Sends the mails in the outbox until `stop` is set; mails in progress then have `grace` to
 /// finish.
@@ -94,11 +105,13 @@ async fn skip_mails(pool: &PgPool, stop: &mut watch::Receiver<bool>) {
     }
 }
 
+/// Sends mails continuously: a claim fills the queue while other mails are being sent.
 async fn send_mails(pool: &PgPool, smtp: Box<Smtp>, stop: &mut watch::Receiver<bool>) {
     let outbox = Arc::new(Outbox {
         pool: pool.clone(),
-        server: Server::new(&smtp, AT_ONCE),
+        server: Server::new(&smtp, AT_ONCE as u32),
         smtp: *smtp,
+        answers: AtomicUsize::new(0),
     });
     tracing::info!(
         host = outbox.smtp.host,
@@ -106,88 +119,179 @@ async fn send_mails(pool: &PgPool, smtp: Box<Smtp>, stop: &mut watch::Receiver<b
         "mail is on"
     );
     // While no worker ran, no lost task could be repeated. So the delay before sending starts now.
-    let settle = outbox.smtp.delay;
-    let (mut pause, mut away) = (settle, Duration::ZERO);
-    while wait_or_stop(pause, stop).await {
-        pause = match outbox.send_due().await {
-            Pass::Sent => {
-                away = Duration::ZERO;
-                Duration::ZERO
+    let mut next_claim = Instant::now() + outbox.smtp.delay;
+    let mut queue = VecDeque::new();
+    let mut sending = JoinSet::new();
+    let mut server = ServerState::Unknown;
+    // After an outage, an outcome does not bring the next claim forward.
+    let mut not_before = next_claim;
+    let mut pause = Duration::ZERO;
+    loop {
+        while sending.len() < AT_ONCE
+            && let Some(mail) = queue.pop_front()
+        {
+            let outbox = Arc::clone(&outbox);
+            sending.spawn(async move { outbox.send(mail).await });
+        }
+        let reason = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            Some(sent) = sending.join_next() => match sent {
+                Ok(Sent::Answered { has_next }) => {
+                    pause = Duration::ZERO;
+                    if has_next {
+                        next_claim = next_claim.min(Instant::now() + LOOK_FOR_NEXT).max(not_before);
+                    }
+                    continue;
+                }
+                Ok(Sent::NotTried) => continue,
+                // One outage ends several mails.
+                Ok(Sent::Unavailable(_)) if server == ServerState::Unknown => continue,
+                Ok(Sent::Unavailable(reason)) => reason,
+                // The lease postpones this mail; the others continue.
+                Err(_) => {
+                    tracing::error!("a mail could not be built");
+                    continue;
+                }
+            },
+            () = sleep_until(next_claim), if queue.len() < AT_ONCE => {
+                match outbox.claim(&mut queue).await {
+                    Ok(true) => next_claim = Instant::now(),
+                    Ok(false) => next_claim = Instant::now() + LOOK,
+                    Err(error) => {
+                        tracing::warn!("{}", telemetry::format_error_chain(&error));
+                        // As after the start.
+                        next_claim = Instant::now() + outbox.smtp.delay.max(SHORTEST_PAUSE);
+                        not_before = next_claim;
+                    }
+                }
+                if server == ServerState::Available || queue.is_empty() {
+                    continue;
+                }
+                match outbox.server.check_connection().await {
+                    Ok(()) => {
+                        server = ServerState::Available;
+                        continue;
+                    }
+                    Err(reason) => {
+                        tracing::warn!(
+                            mails = queue.len(),
+                            "the mail server is unavailable; mails wait: {reason}"
+                        );
+                        reason
+                    }
+                }
             }
-            Pass::Empty => LOOK,
-            Pass::Unreachable => {
-                away = (away * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-                away
-            }
-            // The same for a database that was unavailable.
-            Pass::Blind => settle.max(SHORTEST_PAUSE),
         };
+        server = ServerState::Unknown;
+        outbox.release(queue.drain(..), Some(&reason)).await;
+        pause = (pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        next_claim = Instant::now() + pause;
+        not_before = next_claim;
     }
+    outbox.release(queue.drain(..), None).await;
+    while sending.join_next().await.is_some() {}
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ServerState {
+    /// The connection is checked before the next mail.
+    Unknown,
+    Available,
+}
+
+/// A mail with a lease.
+struct ClaimedMail {
+    due: DueMail,
+    /// A time before the lease began.
+    claimed_at: Instant,
+}
+
+impl ClaimedMail {
+    fn is_late(&self, now: Instant) -> bool {
+        now - self.claimed_at > MAX_WAIT
+    }
+}
+
+/// The result of a try to send a mail.
+enum Sent {
+    /// The mail server sent a response about the mail. `has_next`: the next mail of the order is due.
+    Answered { has_next: bool },
+    /// The mail is due again.
+    NotTried,
+    /// The mail server is unavailable, for this reason.
+    Unavailable(String),
 }
 
 struct Outbox {
     pool: PgPool,
     server: Server,
     smtp: Smtp,
+    /// The number of mails that the server has sent a response about.
+    answers: AtomicUsize,
 }
 
 impl Outbox {
-    /// Sends the due mails, some at the same time. It holds leases and no database locks.
-    async fn send_due(self: &Arc<Self>) -> Pass {
+    /// Claims due mails. It holds leases and no database locks. Returns whether more may be due.
+    async fn claim(&self, queue: &mut VecDeque<ClaimedMail>) -> Result<bool, store::Error> {
         let claim = ClaimOptions {
             settle_time: self.smtp.delay,
             lease: LEASE,
             host: self.smtp.from.email.domain(),
-            limit: AT_ONCE,
+            limit: CLAIM,
         };
-        let due = match outbox::claim_due(&self.pool, claim).await {
-            Ok(due) if due.is_empty() => return Pass::Empty,
-            Ok(due) => due,
-            Err(error) => {
-                tracing::warn!("{}", telemetry::format_error_chain(&error));
-                return Pass::Blind;
-            }
-        };
-        if let Err(words) = self.server.check_connection().await {
-            tracing::warn!(
-                mails = due.len(),
-                "the mail server is unavailable; mails wait: {words}"
-            );
-            for due in &due {
-                self.record_outcome(due, &as_before(due, &words)).await;
-            }
-            return Pass::Unreachable;
-        }
-        let mut sending = JoinSet::new();
-        for due in due {
-            let outbox = Arc::clone(self);
-            sending.spawn(async move { outbox.send(&due).await });
-        }
-        let mut look = Pass::Sent;
-        while let Some(sent) = sending.join_next().await {
-            match sent {
-                Ok(true) => {}
-                Ok(false) => look = Pass::Unreachable,
-                // The lease postpones this mail; the others continue.
-                Err(_) => tracing::error!("a mail could not be built"),
-            }
-        }
-        look
+        let claimed_at = Instant::now();
+        let claimed = outbox::claim_due(&self.pool, claim).await?;
+        let mails = claimed.mails.into_iter();
+        queue.extend(mails.map(|due| ClaimedMail { due, claimed_at }));
+        Ok(claimed.is_full)
     }
 
-    /// Sends one mail and records the outcome; returns `false` if the server itself was the
-    /// problem.
-    async fn send(&self, due: &DueMail) -> bool {
+    /// Returns mails to the outbox, as if they had not been tried.
+    async fn release(&self, mails: impl Iterator<Item = ClaimedMail>, reason: Option<&str>) {
+        let mails: Vec<_> = mails.map(|mail| mail.due).collect();
+        if mails.is_empty() {
+            return;
+        }
+        // Without the database, the leases postpone the mails.
+        if let Err(error) = outbox::release(&self.pool, &mails, reason).await {
+            tracing::warn!("{}", telemetry::format_error_chain(&error));
+        }
+    }
+
+    /// Sends one mail and records the outcome.
+    async fn send(&self, mail: ClaimedMail) -> Sent {
+        let due = &mail.due;
         let (order_id, kind) = (due.order_id.as_str(), due.kind.as_str());
-        let view = async {
-            store::orders::read_order(&self.pool, &OrderId::parse(order_id).ok()?)
-                .await
-                .ok()
-                .flatten()
+        let order = match OrderId::parse(order_id) {
+            Ok(id) => store::orders::read_order(&self.pool, &id).await,
+            Err(_) => Ok(None),
         };
-        // The row is gone or the database is unavailable; the lease postpones the mail.
-        let Some(order) = view.await else { return true };
-        let fate = match message::build_message(due, &order, &self.smtp) {
+        let order = match order {
+            Ok(Some(order)) => order,
+            // The row of the order is gone; the lease postpones the mail.
+            Ok(None) => return Sent::NotTried,
+            Err(error) => {
+                tracing::warn!(
+                    order.id = order_id,
+                    kind,
+                    "{}",
+                    telemetry::format_error_chain(&error)
+                );
+                let retry = MailOutcome::Retry {
+                    pause: READ_AGAIN,
+                    reason: "the order could not be read".to_owned(),
+                };
+                self.record_outcome(due, &retry).await;
+                return Sent::NotTried;
+            }
+        };
+        // After the lease, another worker may send the mail.
+        if mail.is_late(Instant::now()) {
+            self.release(std::iter::once(mail), None).await;
+            return Sent::NotTried;
+        }
+        let answers = self.answers.load(Ordering::Relaxed);
+        let outcome = match message::build_message(due, &order, &self.smtp) {
             Ok(message) => match self.server.send(message).await {
                 Ok(()) => MailOutcome::Sent,
                 Err(SendError::Server(words)) => {
@@ -196,13 +300,23 @@ impl Outbox {
                         kind,
                         "the mail server did not accept a mail; it waits"
                     );
-                    self.record_outcome(due, &as_before(due, &words)).await;
-                    return false;
+                    // The server is available if it has accepted or rejected many others in the
+                    // meantime. So the cause is this mail, which must not occupy a connection.
+                    let others = self.answers.load(Ordering::Relaxed).wrapping_sub(answers);
+                    if others < AT_ONCE {
+                        self.release(std::iter::once(mail), Some(&words)).await;
+                        return Sent::Unavailable(words);
+                    }
+                    let retry = MailOutcome::Retry {
+                        pause: try_again(due.attempts),
+                        reason: words,
+                    };
+                    self.record_outcome(due, &retry).await;
+                    return Sent::NotTried;
                 }
                 Err(SendError::Later(words)) if Utc::now() - due.created_at < GIVEN_UP_AFTER => {
                     MailOutcome::Retry {
                         pause: try_again(due.attempts),
-                        attempts: due.attempts,
                         reason: words,
                     }
                 }
@@ -212,8 +326,9 @@ impl Outbox {
             },
             Err(error) => MailOutcome::Rejected(error.to_string()),
         };
+        self.answers.fetch_add(1, Ordering::Relaxed);
         // Without the server's message, which can contain the recipient; the row has the message.
-        match &fate {
+        match &outcome {
             MailOutcome::Sent => tracing::info!(order.id = order_id, kind, "mail sent"),
             MailOutcome::Retry { .. } => {
                 tracing::warn!(
@@ -229,29 +344,21 @@ impl Outbox {
                 "the mail server rejected a mail permanently; its row in notifications has the reason"
             ),
         }
-        self.record_outcome(due, &fate).await;
-        true
+        let has_next = self.record_outcome(due, &outcome).await;
+        Sent::Answered { has_next }
     }
 
     /// Records the outcome of a mail, with a few tries, because a mail without a recorded outcome
-    /// is sent again.
-    async fn record_outcome(&self, due: &DueMail, fate: &MailOutcome) {
+    /// is sent again. Returns whether the next mail of the order is due.
+    async fn record_outcome(&self, due: &DueMail, outcome: &MailOutcome) -> bool {
         for _ in 0..5 {
-            match outbox::record_outcome(&self.pool, due.id, fate).await {
-                Ok(()) => return,
+            match outbox::record_outcome(&self.pool, due, outcome).await {
+                Ok(has_next) => return has_next,
                 Err(error) => tracing::warn!("{}", telemetry::format_error_chain(&error)),
             }
             sleep(Duration::from_secs(1)).await;
         }
-    }
-}
-
-/// As if the mail had not been tried, because the server was the problem.
-fn as_before(due: &DueMail, words: &str) -> MailOutcome {
-    MailOutcome::Retry {
-        pause: Duration::ZERO,
-        attempts: due.attempts - 1,
-        reason: words.to_owned(),
+        false
     }
 }
 
@@ -263,6 +370,25 @@ fn try_again(attempts: i32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mail_is_late_before_its_lease_can_end() {
+        let due = DueMail {
+            id: 1,
+            order_id: "order-1".to_owned(),
+            kind: "order_received".to_owned(),
+            recipient: "john@example.com".to_owned(),
+            message_id: "1@shop.example".to_owned(),
+            attempts: 1,
+            created_at: Utc::now(),
+            lease_end: Utc::now(),
+        };
+        let claimed_at = Instant::now();
+        let mail = ClaimedMail { due, claimed_at };
+        let last = claimed_at + MAX_WAIT;
+        assert!(!mail.is_late(last));
+        assert!(mail.is_late(last + Duration::from_millis(1)));
+    }
 
     #[test]
     fn a_mail_that_is_put_off_waits_longer_each_time_but_never_longer_than_an_hour() {

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::settings::Smtp;
 
 /// The time limit for one mail; well below the lease of its row.
-const ANSWER: Duration = Duration::from_secs(30);
+pub(super) const SEND_TIME: Duration = Duration::from_secs(30);
 /// The longest silence of the server.
 const SILENCE: Duration = Duration::from_secs(10);
 
@@ -55,22 +55,24 @@ impl Server {
     /// Returns whether the server accepts connections and the login, else the reason in words that
     /// may be logged.
     pub(super) async fn check_connection(&self) -> Result<(), String> {
-        match timeout(ANSWER, self.transport.test_connection()).await {
+        match timeout(SEND_TIME, self.transport.test_connection()).await {
             Ok(Ok(true)) => Ok(()),
             Ok(Ok(false)) => Err("the mail server sent an unexpected response".to_owned()),
             Ok(Err(error)) => Err(match error.status() {
                 Some(code) => format!("it answers {code}"),
                 None => error.to_string(),
             }),
-            Err(_) => Err(format!("no response within {ANSWER:?}")),
+            Err(_) => Err(format!("no response within {SEND_TIME:?}")),
         }
     }
 
     pub(super) async fn send(&self, message: Message) -> Result<(), SendError> {
-        match timeout(ANSWER, self.transport.send(message)).await {
+        match timeout(SEND_TIME, self.transport.send(message)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(classify_error(&error)),
-            Err(_) => Err(SendError::Server(format!("no response within {ANSWER:?}"))),
+            Err(_) => Err(SendError::Server(format!(
+                "no response within {SEND_TIME:?}"
+            ))),
         }
     }
 }
