@@ -81,7 +81,7 @@ async fn successful_order_needs_six_writes() {
     url.set_port(Some(proxy.port)).unwrap();
     url.query_pairs_mut().append_pair("sslmode", "disable");
     let mut harness = Harness::start_on(url.as_str(), &shared.temporal.address, &[]).await;
-    // What the test reads is not counted.
+    // Reads of the test are not counted.
     harness.pool = direct;
     // The first order prepares the statements and inserts the SKU.
     let complete = async |id: String| {

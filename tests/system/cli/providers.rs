@@ -240,7 +240,7 @@ async fn failed_attempts_and_disputes_are_recorded() {
     let message =
         Harness::expect_stdout(harness.run_orderflow(&["webhooks", "show", event_id]).await);
     assert!(
-        message.contains("answer the dispute at checkout"),
+        message.contains("answer the dispute of"),
         "{message}"
     );
     assert!(

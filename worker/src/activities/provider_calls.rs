@@ -5,9 +5,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use tokio::{sync::Semaphore, time::timeout};
+
 use domain::PaymentId;
 use payment_providers::{OutcomeUnknown, ProviderCall, Providers};
-use tokio::{sync::Semaphore, time::timeout};
 
 /// The time limit of a call to a payment provider. Less than the activity's 4 s, so that a provider
 /// that does not respond is a value and not a time-out of the activity.
@@ -73,8 +74,8 @@ mod tests {
     use std::sync::Arc;
 
     use futures::FutureExt;
-    use payment_providers::{PaymentProvider, Refund, RefundRequest};
 
+    use payment_providers::{PaymentProvider, Refund, RefundRequest};
     use super::*;
 
     struct Named(&'static str);

@@ -123,7 +123,7 @@ async fn join(connection: &mut PgConnection, kept: &mut Row, mut other: Row) -> 
     let provider = WebhookProvider::parse(&other.provider);
     let is_about_second_payment = |movement: &Movement| {
         let is_request = movement.kind == MovementKind::RefundRequested;
-        // An excess counted the money twice. A refund that was made is a movement of its own.
+        // An excess counted the money twice. A refund that was made is a separate movement.
         let of_excess = movement.amount.is_some() || movement.reference.starts_with(UNNEEDED);
         (is_request && of_excess)
             || matches!(
