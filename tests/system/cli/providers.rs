@@ -239,10 +239,7 @@ async fn failed_attempts_and_disputes_are_recorded() {
     assert_eq!(harness.came_of(event_id).await["outcome"], "recorded");
     let message =
         Harness::expect_stdout(harness.run_orderflow(&["webhooks", "show", event_id]).await);
-    assert!(
-        message.contains("answer the dispute of"),
-        "{message}"
-    );
+    assert!(message.contains("answer the dispute of"), "{message}");
     assert!(
         harness
             .audit_event_types("wh-cli-2")

@@ -75,8 +75,8 @@ mod tests {
 
     use futures::FutureExt;
 
-    use payment_providers::{PaymentProvider, Refund, RefundRequest};
     use super::*;
+    use payment_providers::{PaymentProvider, Refund, RefundRequest};
 
     struct Named(&'static str);
 
