@@ -19,6 +19,8 @@ CODES = {
 FIELD_ERRORS = (
     # Two spellings of one field with different values.
     "must be equal to ",
+    # Several flat fields of an address, none of which is its street.
+    "must name a street",
     # A flat field beside the object that contains it.
     "is not a known field",
     "must be an object",
