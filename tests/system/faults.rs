@@ -16,7 +16,8 @@ use devstack::{Postgres, PostgresOptions};
 use store::simulator::{Fault, add_fault};
 use workflows::OrderWorkflow;
 
-async fn start_order(harness: &Harness, id: &str) {
+/// Starts an order of two SKUs.
+pub(crate) async fn start_order(harness: &Harness, id: &str) {
     let mut order = order_with_payment(&format!("pmt-{id}"));
     order["items"] = json!([{"sku": "A", "quantity": 2, "price": 3}, {"sku": "B", "quantity": 1, "price": "0.5"}]);
     harness

@@ -9,7 +9,7 @@ use temporalio_common::protos::temporal::api::{
     workflowservice::v1::ResetWorkflowExecutionRequest,
 };
 
-use crate::{api::order_with_payment, harness::Harness};
+use crate::{api::order_with_payment, faults::start_order, harness::Harness};
 use workflows::OrderWorkflow;
 
 /// The tables of orders, each after the tables that it references.
@@ -53,15 +53,6 @@ async fn restore(harness: &Harness) {
         &format!("begin; truncate {tables}; {rows} commit;"),
     )
     .await;
-}
-
-async fn start_order(harness: &Harness, id: &str) {
-    let mut order = order_with_payment(&format!("pmt-{id}"));
-    order["items"] = json!([{"sku": "A", "quantity": 2, "price": 3}, {"sku": "B", "quantity": 1, "price": "0.5"}]);
-    harness
-        .post(&format!("/orders/{id}/start"), order)
-        .await
-        .expect_status(202);
 }
 
 async fn assert_gapless_audit_log(harness: &Harness, id: &str) {

@@ -56,14 +56,8 @@ pub enum Written {
 /// belongs to another order with this id.
 #[tracing::instrument(name = "store.order_write", skip_all)]
 pub async fn write_order(pool: &PgPool, write: OrderWrite<'_>) -> Result<Written, Error> {
-    let row = sqlx::query!(
-        r#"select outcome as "outcome!", have as "have!" from write_order($1)"#,
-        write.document()?
-    )
-    .fetch_one(pool)
-    .await
-    .for_operation("write the order")?;
-    written(&row.outcome, row.have)
+    let mut connection = pool.acquire().await.for_operation("write the order")?;
+    write_order_in(&mut connection, write).await
 }
 
 /// A parcel that is written together with its order.

@@ -289,13 +289,7 @@ async fn find_intent_of_session(
         .fetch_all(&mut *connection)
         .await
         .for_operation("find the intent of a session")?;
-    match intents.as_slice() {
-        [only] => match PaymentId::parse(only) {
-            Ok(payment_id) => rows::lock_by_payment_id(connection, &payment_id).await,
-            Err(_) => Ok(None),
-        },
-        _ => Ok(None),
-    }
+    rows::lock_only(connection, &intents).await
 }
 
 async fn is_of_another_order(

@@ -92,6 +92,20 @@ pub(super) async fn lock_by_payment_id(
     Ok(columns.and_then(Row::read))
 }
 
+/// Locks the payment with the only id; `None` without an id or with several ids.
+pub(super) async fn lock_only(
+    connection: &mut PgConnection,
+    payment_ids: &[String],
+) -> Result<Option<Row>, Error> {
+    let [only] = payment_ids else {
+        return Ok(None);
+    };
+    match PaymentId::parse(only) {
+        Ok(payment_id) => lock_by_payment_id(connection, &payment_id).await,
+        Err(_) => Ok(None),
+    }
+}
+
 /// Finds and locks the row of a transaction. Rows that turn out to be the same money become one.
 pub(super) async fn find(
     connection: &mut PgConnection,

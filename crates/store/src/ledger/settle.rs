@@ -191,11 +191,5 @@ pub(super) async fn find_session_of_intent(
         .fetch_all(&mut *connection)
         .await
         .for_operation("find the session of an intent")?;
-    match sessions.as_slice() {
-        [only] => match PaymentId::parse(only) {
-            Ok(payment_id) => rows::lock_by_payment_id(connection, &payment_id).await,
-            Err(_) => Ok(None),
-        },
-        _ => Ok(None),
-    }
+    rows::lock_only(connection, &sessions).await
 }
