@@ -184,7 +184,7 @@ async fn order_completes_after_reset_to_any_task() {
     };
     prepare("reset-count".to_owned()).await;
     let count = completed_tasks(&harness, "reset-count").await.len();
-    assert!(count >= 4, "{count} tasks");
+    assert!(count >= 3, "{count} tasks");
     let ids: Vec<(usize, String)> = (0..count * 2)
         .map(|number| (number / 2, format!("reset-{number}")))
         .collect();
