@@ -13,6 +13,7 @@ mod events;
 mod joins;
 mod losses;
 mod receiving;
+mod replacements;
 mod transactions;
 mod work_list;
 

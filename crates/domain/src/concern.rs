@@ -30,10 +30,12 @@ string_enum! {
         FraudWarning => "fraud_warning",
         ReviewOpen => "review_open",
         /// The customer completed a checkout that took no money. The balance of a transaction never
-        /// has this concern or the next two.
+        /// has this concern or the next three.
         CompletedUnpaid => "completed_unpaid",
         /// A webhook event names an order, but it does not confirm a payment.
         Unconfirmed => "unconfirmed",
+        /// A verified webhook event names an order, and its content could not be read.
+        Unreadable => "unreadable",
         /// A caller confirmed a payment that its order refused, and no provider reported the money.
         ReportRefused => "report_refused",
     }
@@ -52,6 +54,8 @@ pub struct ConcernSubject<'a> {
     pub event_type: Option<&'a str>,
     /// Whether the order has ended, so that it takes no payment.
     pub is_order_closed: bool,
+    /// Whether a dispute of the payment is open.
+    pub is_disputed: bool,
 }
 
 /// Returns whether the type of an unconfirmed event names a failure, a refund or a charge-back. Such
@@ -104,7 +108,9 @@ impl Concern {
             Self::DisputeLost => &[Kind::DisputeUndefended, Kind::DisputeLost],
             Self::FraudWarning => &[Kind::FraudWarning],
             Self::ReviewOpen => &[Kind::ReviewOpened],
-            Self::CompletedUnpaid | Self::Unconfirmed | Self::ReportRefused => &[],
+            Self::CompletedUnpaid | Self::Unconfirmed | Self::Unreadable | Self::ReportRefused => {
+                &[]
+            }
         }
     }
 
@@ -127,6 +133,7 @@ impl Concern {
             | Self::ReviewOpen
             | Self::CompletedUnpaid
             | Self::Unconfirmed
+            | Self::Unreadable
             | Self::ReportRefused => false,
         }
     }
@@ -142,27 +149,34 @@ impl Concern {
         let close = format!("orderflow money resolve {} --note TEXT", subject.entry_id);
         match self {
             Self::Unmatched => format!(
-                "find the customer of {payment} at {provider} and refund the money there; \
-                 if {provider} does not report the refund, run: {close}"
+                "find the customer of {payment} at {provider}; if it pays an open order, run: \
+                 orderflow confirm-payment ORDER_ID --transaction-id {payment} --amount AMOUNT. Otherwise refund \
+                 the money at {provider}; if {provider} does not report the refund, run: {close}"
+            ),
+            Self::RefundDue if subject.is_disputed => format!(
+                "accept the dispute of {payment} at {provider}, which returns the money, and do not refund it as \
+                 well; if {provider} does not report the decision, run: {close}"
             ),
             Self::RefundDue => format!(
                 "refund {payment} at {provider}, because orderflow cannot refund it; \
                  if {provider} does not report the refund, run: {close}"
             ),
             Self::CaptureFailed => format!(
-                "look up the failed capture of {payment} at {provider}; if {provider} does not repeat it, collect \
-                 the money in another way, then run: {close}"
+                "look up the failed capture of {payment} at {provider}; if {provider} does not repeat it, ask the \
+                 customer of {order} for another payment, which closes the entry. If the money comes in another way, \
+                 run: {close}"
             ),
             Self::CaptureRefused => format!(
                 "correct and repeat the capture of {payment} at {provider}; the entry closes with the capture. \
                  If it cannot be captured, run: {close}"
             ),
             Self::CaptureShort => format!(
-                "capture the rest of {payment} at {provider}, or collect it in another way, then run: {close}"
+                "capture the rest of {payment} at {provider}, or ask the customer of {order} for another payment; \
+                 the entry closes with it. If the money comes in another way, run: {close}"
             ),
             Self::AuthorisationEnded => format!(
-                "ask the customer of {order} for another payment, because the authorisation {payment} has ended; \
-                 then run: {close}"
+                "ask the customer of {order} for another payment, which closes the entry, because the authorisation \
+                 {payment} has ended. If the money comes in another way, run: {close}"
             ),
             Self::AuthorisationOpen => format!(
                 "cancel the authorisation {payment} at {provider}, because orderflow cannot; the customer's money is \
@@ -171,14 +185,19 @@ impl Concern {
             Self::PartRefunded => format!(
                 "decide about {order}, because {payment} was refunded at {provider}; to ship it, run: \
                  orderflow approve {order}. To cancel it and refund the rest, run: orderflow reject {order}. \
-                 If it is shipped, collect the money again, then run: {close}"
+                 Another payment of the missing money releases it too. If it is shipped, collect the money again, \
+                 then run: {close}"
             ),
             Self::Returned => format!(
-                "collect the money for {order} again, because the customer's bank returned {payment}; \
-                 then run: {close}"
+                "ask the customer of {order} for another payment, which closes the entry, because the customer's \
+                 bank returned {payment}. If the money comes in another way, run: {close}"
             ),
             Self::DisputeOpen => format!(
                 "answer the dispute of {payment} at {provider} before its deadline; the entry closes with the decision"
+            ),
+            Self::DisputeLost if subject.is_order_closed => format!(
+                "check at {provider} that {payment} was not refunded as well, because the bank has returned it to the \
+                 customer and {order} was not shipped; then run: {close}"
             ),
             Self::DisputeLost => format!(
                 "collect the lost money of {payment} in another way or write it off, then run: {close}"
@@ -205,6 +224,10 @@ impl Concern {
                 "look up {payment} at {provider}; if it is paid, run: orderflow confirm-payment {order} \
                  --transaction-id ID --amount AMOUNT. If it is not, run: {close}"
             ),
+            Self::Unreadable => format!(
+                "look up {payment} at {provider} and the order: orderflow show {order}. orderflow could not read the \
+                 event, so what it reports is missing here; after the check, run: {close}"
+            ),
             Self::ReportRefused => format!(
                 "look up {payment} at its provider, because {order} refused it; if it is paid, refund it there or \
                  correct the confirmation. Then run: {close}"
@@ -227,6 +250,7 @@ mod tests {
                 order_id: Some("ORD-1"),
                 event_type: None,
                 is_order_closed: false,
+                is_disputed: false,
             });
             assert!(step.contains("pi_1") || step.contains("ORD-1"), "{step}");
             let closes_itself = step.contains("closes with the decision");
@@ -245,10 +269,11 @@ mod tests {
                 order_id: None,
                 event_type: None,
                 is_order_closed: false,
+                is_disputed: false,
             });
             assert_eq!(
                 step.contains("confirm-payment"),
-                *concern == Concern::Unconfirmed,
+                matches!(concern, Concern::Unconfirmed | Concern::Unmatched),
                 "{step}"
             );
             assert!(!step.contains("external"), "{step}");
@@ -264,6 +289,7 @@ mod tests {
             order_id: Some("ORD-1"),
             event_type: Some("payments.charged_back"),
             is_order_closed: false,
+            is_disputed: false,
         });
         assert!(!step.contains("confirm-payment"), "{step}");
         assert!(step.contains("orderflow show ORD-1"), "{step}");
@@ -274,7 +300,10 @@ mod tests {
         for concern in Concern::ALL {
             let is_of_event = matches!(
                 concern,
-                Concern::CompletedUnpaid | Concern::Unconfirmed | Concern::ReportRefused
+                Concern::CompletedUnpaid
+                    | Concern::Unconfirmed
+                    | Concern::Unreadable
+                    | Concern::ReportRefused
             );
             assert_eq!(concern.causes().is_empty(), is_of_event, "{concern}");
         }

@@ -133,7 +133,8 @@ pub struct Balance {
     pub ended: bool,
     pub returned: bool,
     pub dispute: Option<DisputeStage>,
-    /// The amounts that a person must look at. Money that is due or unmatched is not included.
+    /// The amounts that a person must look at, without the parts that an operator has closed. Money
+    /// that is due or unmatched is not included.
     pub concerns: BTreeMap<Concern, i64>,
 }
 
@@ -210,6 +211,18 @@ impl Balance {
         } else {
             (self.authorised - self.captured).max(0)
         }
+    }
+
+    /// Returns the money that the customer still owes, because it failed to arrive or was taken back.
+    /// An operator's resolution ends the debt. It can exceed what the order needs.
+    pub fn owed(&self) -> i64 {
+        self.concerns
+            .iter()
+            .filter(|(concern, _)| {
+                concern.is_money_to_collect() || **concern == Concern::DisputeLost
+            })
+            .map(|(_, amount)| *amount)
+            .fold(0, i64::saturating_add)
     }
 
     /// The value of `payments.status`. `has_order` is false for a transaction of no order.
@@ -295,10 +308,11 @@ impl Balance {
         if open_reviews > 0 {
             concerns.insert(Concern::ReviewOpen, rest + self.capturable());
         }
-        concerns.retain(|concern, amount| {
-            let resolved = facts.resolved(*concern);
-            *amount > 0 && resolved.is_none_or(|resolved| resolved < *amount)
-        });
+        // An operator has closed the entry up to an amount. A larger amount is a new entry.
+        for (concern, amount) in &mut concerns {
+            *amount -= facts.resolved(*concern).min(*amount);
+        }
+        concerns.retain(|_, amount| *amount > 0);
         concerns
     }
 }
@@ -525,12 +539,13 @@ impl<'a> Facts<'a> {
         disputes
     }
 
-    /// Returns the amount up to which an operator closed the entry, if one did.
-    fn resolved(&self, concern: Concern) -> Option<i64> {
+    /// Returns the amount up to which an operator closed the entry.
+    fn resolved(&self, concern: Concern) -> i64 {
         self.of_kind(MovementKind::Resolved)
             .filter(|(reference, _)| *reference == concern.as_str())
             .map(|(_, amount)| amount.unwrap_or(Money::LARGEST))
             .max()
+            .unwrap_or(0)
     }
 }
 

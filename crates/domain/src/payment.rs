@@ -110,6 +110,9 @@ pub struct PaymentInfo {
     /// The refunded money of all transactions, if there is any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refunded: Option<Decimal>,
+    /// The money that a bank or a dispute took back, if there is any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Decimal>,
     /// The money that must still be paid back, if there is any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Decimal>,
@@ -119,6 +122,34 @@ pub struct PaymentInfo {
 }
 
 impl PaymentInfo {
+    /// Returns the payment that callers see: the transaction that pays the order, or else the newest
+    /// one. `None` without a transaction. The transactions are in order of their time.
+    pub fn of_transactions(
+        transactions: &[Transaction],
+        total: Money,
+        timestamp: DateTime<Utc>,
+    ) -> Option<Self> {
+        let pays = |transaction: &&Transaction| {
+            let balance = &transaction.balance;
+            balance.available() > 0 || balance.capturable() > 0
+        };
+        let shown = transactions.iter().find(pays).or(transactions.last())?;
+        let info = Self {
+            payment_id: shown.payment_id.clone(),
+            transaction_id: shown.transaction_id.clone(),
+            amount: total.decimal(),
+            payment_method: shown.payment_method.clone(),
+            status: shown.balance.status(true),
+            timestamp,
+            captured: None,
+            refunded: None,
+            lost: None,
+            due: None,
+            dispute: None,
+        };
+        Some(info.with_transactions(transactions, total))
+    }
+
     /// Returns the payment with the amounts and the dispute of all transactions of its order.
     /// Amounts that add nothing to `amount` and `status` are left out.
     #[must_use]
@@ -143,6 +174,9 @@ impl PaymentInfo {
                 .filter(|captured| *captured > 0 && *captured != total.minor())
                 .map(decimal),
             refunded: part(sum(|balance| balance.refunded)),
+            lost: Some(sum(|balance| balance.lost))
+                .filter(|lost| *lost > 0)
+                .map(decimal),
             due: part(sum(|balance| balance.due)),
             dispute: transactions
                 .iter()

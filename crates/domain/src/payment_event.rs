@@ -35,6 +35,14 @@ pub struct PaymentEvent {
     /// Other ids of the same payment, such as the checkout session or the invoice of an intent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<TransactionId>,
+    /// The provider's id of the customer, if the event has it. The events of two customers are never
+    /// about one payment.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "checked::optional_id"
+    )]
+    pub customer: Option<String>,
     /// The payment id that we sent to the provider with a charge, if the event contains it.
     #[serde(default)]
     pub payment_id: Option<PaymentId>,
@@ -276,6 +284,7 @@ impl PaymentEvent {
             order_id: Some(order_id.clone()),
             transaction_id: Some(transaction_id.clone()),
             aliases: Vec::new(),
+            customer: None,
             payment_id: None,
             kind: PaymentEventKind::ReportRefused {
                 code: code.to_owned(),

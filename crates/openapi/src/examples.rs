@@ -177,6 +177,7 @@ pub(crate) fn attention_entry() -> Value {
         order_id: Some(ORDER_ID),
         event_type: None,
         is_order_closed: false,
+        is_disputed: false,
     });
     json!({
         "id": id, "concern": concern, "amount": 99.99, "currency": "USD", "transaction_id": "pi_123",

@@ -315,6 +315,8 @@ response_types! {
         captured [when_set]: Option<Decimal>,
         /// The refunded part of the money, if it is not all of it.
         refunded [when_set]: Option<Decimal>,
+        /// The money that a bank or a dispute took back, if there is any.
+        lost [when_set]: Option<Decimal>,
         /// The part of the money that must still be paid back, if it is not all of it.
         due [when_set]: Option<Decimal>,
         /// The stage of the dispute, if the customer disputes the payment.

@@ -10,6 +10,8 @@ pub(crate) struct Draft {
     pub(crate) transaction_id: Option<TransactionId>,
     /// Other ids of the same payment.
     pub(crate) aliases: Vec<TransactionId>,
+    /// The provider's id of the customer.
+    pub(crate) customer: Option<String>,
     /// The order's payment id, if the charge was made by this system.
     pub(crate) payment_id: Option<PaymentId>,
     pub(crate) kind: Result<PaymentEventKind, Why>,
@@ -23,6 +25,7 @@ impl Draft {
             order_id: None,
             transaction_id: None,
             aliases: Vec::new(),
+            customer: None,
             payment_id: None,
             kind,
         }

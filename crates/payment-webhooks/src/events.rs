@@ -62,6 +62,7 @@ fn into_payment_event(
         order_id,
         transaction_id,
         mut aliases,
+        customer,
         payment_id,
         kind,
     } = draft;
@@ -74,6 +75,7 @@ fn into_payment_event(
         order_id,
         transaction_id,
         aliases,
+        customer,
         payment_id,
         kind: kind.unwrap_or_else(|why| PaymentEventKind::Unreadable {
             reason: why.to_owned(),

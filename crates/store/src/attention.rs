@@ -115,58 +115,72 @@ async fn read(
                     select from payment_movements as movement where movement.payment_id = payments.payment_id
                         and movement.kind = 'refund_requested' and movement.amount is null)
             union all
-            select payment_id, concern.key, concern.value::bigint
+            select payment_id, concern.key, case when concern.key = any($3)
+                then least(concern.value::bigint, orders.total_amount - paid.amount) else concern.value::bigint end
             from concerned
             cross join lateral jsonb_each_text(concerned.concerns) as concern
             left join orders on orders.id = concerned.order_id
+            left join lateral (
+                select coalesce(sum(paying.allocated), 0)::bigint as amount from payments as paying
+                where paying.order_id = orders.id and paying.currency = orders.currency
+            ) as paid on true
             where case when concern.key = any($3) then
                 -- The order needs the money as long as it is not cancelled and other payments do not reach its total.
-                orders.state not in ('cancelled', 'failed') and orders.total_amount > coalesce((
-                    select sum(paying.allocated) from payments as paying
-                    where paying.order_id = orders.id and paying.currency = orders.currency), 0)
+                orders.state not in ('cancelled', 'failed') and orders.total_amount > paid.amount
             else
                 -- Warnings about a payment that is fully refunded need no decision. A lost dispute does, because its
                 -- money is lost in addition to the refund.
                 concern.key = 'dispute_lost' or captured = 0 or refunded < captured
             end
         ), entries as (
-            select payment_id || ':' || concern as id, concern, amounts.amount, payments.currency, transaction_id, provider,
-                payment_id, order_id,
+            -- The fold of the ledger has subtracted what an operator has closed, except from these amounts.
+            select payment_id || ':' || concern as id, concern, amounts.amount - coalesce(closed.amount, 0) as amount,
+                payments.currency, transaction_id, provider, payment_id,
+                -- The events of money without an order can name an order that does not exist.
+                coalesce(order_id, (
+                    select max(event.order_id) from webhook_deliveries as event
+                    where event.provider = payments.provider and event.transaction_id = payments.transaction_id
+                )) as order_id,
                 coalesce((
                     select max(recorded_at) from payment_movements as movement
                     where movement.payment_id = payments.payment_id
                         and movement.kind in (select kind from cause where cause.concern = amounts.concern)
-                ), payments.updated_at) as since, null as event_type
+                ), payments.updated_at) as since, null as event_type,
+                concerns ? 'dispute_open' as is_disputed
             from amounts join payments using (payment_id)
-            -- The fold of the ledger hides resolved concerns. These amounts are not concerns of the fold.
-            where concern not in ('unmatched', 'refund_due', 'part_refunded') or not exists (
-                select from payment_movements as movement
-                where movement.payment_id = payments.payment_id and movement.kind = 'resolved'
-                    and movement.reference = amounts.concern and coalesce(movement.amount, amounts.amount) >= amounts.amount)
+            left join lateral (
+                select max(coalesce(movement.amount, amounts.amount)) as amount from payment_movements as movement
+                where concern in ('unmatched', 'refund_due', 'part_refunded') and movement.kind = 'resolved'
+                    and movement.payment_id = payments.payment_id and movement.reference = amounts.concern
+            ) as closed on true
+            where amounts.amount > coalesce(closed.amount, 0)
             union all
             select delivery.provider || ':' || event_id || ':' || (event_json ->> 'kind'), event_json ->> 'kind',
                 (event_json #>> '{amount,minor}')::bigint,
                 coalesce(event_json #>> '{amount,currency}', orders.currency),
                 delivery.transaction_id, delivery.provider, null, orders.id, received_at,
-                event_json ->> 'event_type'
+                event_json ->> 'event_type', false
             from orders join webhook_deliveries as delivery on delivery.order_id = orders.id
+            cross join lateral (
+                select orders.state in ('cancelled', 'failed') or coalesce(orders.total_amount, 1) > coalesce((
+                    select sum(paying.allocated) from payments as paying
+                    where paying.order_id = orders.id and paying.currency = orders.currency), 0) as is_unpaid
+            ) as money
             where coalesce(detail, '') not like $4 || '%' and case event_json ->> 'kind'
                 when 'unconfirmed' then
                     -- The customer of an order that has ended without its goods may have paid.
-                    (orders.state in ('pending', 'cancelled', 'failed')) and not exists (
+                    money.is_unpaid and orders.state in ('pending', 'cancelled', 'failed') and not exists (
                         select from payments as known
                         where (known.transaction_id = delivery.transaction_id or known.aliases @> array[delivery.transaction_id])
                             and (known.captured > 0 or known.status = 'declined'))
-                when 'completed_unpaid' then orders.state = 'pending' and orders.is_running
+                when 'completed_unpaid' then money.is_unpaid and orders.state = 'pending' and orders.is_running
+                when 'unreadable' then true
                 else false end
-                and (orders.state in ('cancelled', 'failed') or coalesce(orders.total_amount, 1) > coalesce((
-                    select sum(paying.allocated) from payments as paying
-                    where paying.order_id = orders.id and paying.currency = orders.currency), 0))
             union all
             -- The condition of the index webhook_deliveries_refused.
             select 'external:' || event_id || ':report_refused', 'report_refused',
                 (event_json #>> '{amount,minor}')::bigint, event_json #>> '{amount,currency}',
-                report.transaction_id, 'external', null, report.order_id, received_at, null
+                report.transaction_id, 'external', null, report.order_id, received_at, null, false
             from webhook_deliveries as report
             where event_json ->> 'kind' = 'report_refused' and coalesce(detail, '') not like $4 || '%'
                 -- The ledger has the money, or knows that there is none.
@@ -177,7 +191,7 @@ async fn read(
         )
         select entries.id as "id!", concern as "concern!", amount, entries.currency, transaction_id,
             provider as "provider!", payment_id, order_id, orders.state as "order_status?", since as "since!",
-            event_type
+            event_type, coalesce(is_disputed, false) as "is_disputed!"
         from entries left join orders on orders.id = entries.order_id
         where ($5::text is null or entries.id = $5)
             and ($6::text is null or concern = $6)
@@ -215,6 +229,7 @@ struct Row {
     order_status: Option<String>,
     since: DateTime<Utc>,
     event_type: Option<String>,
+    is_disputed: bool,
 }
 
 impl Row {
@@ -242,6 +257,7 @@ impl Row {
             order_id: self.order_id.as_deref(),
             event_type: self.event_type.as_deref(),
             is_order_closed,
+            is_disputed: self.is_disputed,
         });
         Some(AttentionEntry {
             id: self.id,

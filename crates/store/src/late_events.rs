@@ -142,14 +142,15 @@ pub async fn append(
         .and_then(|code| Currency::parse(&code).ok())
         .zip(row.total_amount)
         .and_then(|(currency, total)| Money::from_minor(total, currency).ok());
+    let transactions = ledger::list_in(&mut transaction, order_id).await?;
     let own = row
         .payment_json
         .clone()
         .and_then(|payment| serde_json::from_value::<PaymentInfo>(payment).ok())
-        .zip(total);
+        // An order that ended unpaid has no payment before its first late event.
+        .or_else(|| PaymentInfo::of_transactions(&transactions, total?, at));
     let mut payment = row.payment_json;
-    if let Some((mut own, total)) = own {
-        let transactions = ledger::list_in(&mut transaction, order_id).await?;
+    if let Some((mut own, total)) = own.zip(total) {
         let money = money.filter(|money| money.payment_id == own.payment_id);
         if let Some(money) = money {
             // The order's own refund, which its audit log has. A refund that the provider only had

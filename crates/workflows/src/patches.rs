@@ -34,3 +34,6 @@ pub(crate) const WAIT_FOR_CAPTURES: &str = "wait-for-the-other-captures";
 
 /// A confirmation by API cancels its order, if events about the loss of the money arrived earlier.
 pub(crate) const CANCEL_LOST_CONFIRMATION: &str = "cancel-a-lost-confirmation";
+
+/// Another payment can replace missing money of an order that was paid before.
+pub(crate) const REPLACE_MISSING_MONEY: &str = "replace-missing-money";

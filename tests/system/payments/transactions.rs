@@ -546,6 +546,43 @@ async fn subscription_session_and_its_intent_are_one_payment() {
             expect_one_payment(id, 5_207).await;
         }
     };
+    // Their events name their customers, and no event has both ids.
+    let customers = async {
+        let ids = [(); 2].map(|()| start_order(&harness, order_of("55.07", "USD")));
+        let ids = join_all(ids).await;
+        let of_customer = |mut object: Value, id: &str| {
+            object["customer"] = json!(format!("cus_{id}"));
+            object
+        };
+        // The intent of another customer is unmatched when the sessions arrive.
+        let stranger = of_customer(intent("stranger", 5_507), "stranger");
+        let event_type = "payment_intent.succeeded";
+        post_stripe(&harness, "evt-pi-stranger", event_type, stranger).await;
+        for id in &ids {
+            let event_id = format!("evt-cs-{id}");
+            let completed = of_customer(session(id, 5_507), id);
+            let event_type = "checkout.session.completed";
+            assert_eq!(
+                post_stripe(&harness, &event_id, event_type, completed).await,
+                "applied"
+            );
+        }
+        for id in ids.iter().rev() {
+            let event_id = format!("evt-pi-{id}");
+            let succeeded = of_customer(intent(id, 5_507), id);
+            assert_eq!(
+                post_stripe(&harness, &event_id, event_type, succeeded).await,
+                "known"
+            );
+        }
+        for id in &ids {
+            expect_one_payment(id, 5_507).await;
+        }
+        assert_eq!(
+            work_list_about(&harness, "pi_stranger").await,
+            ["unmatched 55.07 pi_stranger"]
+        );
+    };
     // The intent outlasts the grace before its session arrives, so it is unmatched first.
     let late_session = async {
         let id = start_order(&harness, order_of("53.07", "USD")).await;
@@ -590,7 +627,7 @@ async fn subscription_session_and_its_intent_are_one_payment() {
             );
         }
     };
-    futures::join!(documented, same_price, late_session, ambiguous);
+    futures::join!(documented, same_price, customers, late_session, ambiguous);
     harness.assert_invariants().await;
 }
 

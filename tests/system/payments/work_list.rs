@@ -106,6 +106,74 @@ async fn unmatched_payment_is_closed_by_refund_or_operator() {
     harness.assert_invariants().await;
 }
 
+/// Money that names an order that does not exist, late money of an unpaid order, and an event that
+/// cannot be read.
+#[tokio::test]
+async fn entries_name_the_order_of_the_event() {
+    let harness = start_shop(&[("SETTLEMENT_GRACE", "0s"), ("READS", "database")]).await;
+    let unknown = Payer::of_order(&harness, Standard, "ORD-none");
+    assert_eq!(unknown.send(&unknown.pays()).await, "refund_due");
+    unknown.wait_for_attention(&["refund_due 50.00"]).await;
+    let listed = orderflow_json(&harness, &["money", "list", "--order", "ORD-none"]).await;
+    assert_eq!(listed[0]["transaction_id"], unknown.transaction.as_str());
+    assert_eq!(listed[0]["order_status"], Value::Null);
+
+    let late = Payer::start(&harness, Standard).await;
+    cancel(&harness, &late.order).await;
+    let path = format!("/orders/{}", late.order);
+    assert_eq!(get_json(&harness, &path).await["payment_info"], Value::Null);
+    late.send(&late.pays()).await;
+    late.wait_for_attention(&["refund_due 50.00"]).await;
+    let shown = get_json(&harness, &path).await;
+    assert_eq!(shown["payment_info"]["status"], "refund_due", "{shown}");
+    assert_eq!(
+        shown["payment_info"]["transaction_id"],
+        late.transaction.as_str()
+    );
+
+    let odd = Payer::start(&harness, Standard).await;
+    let body = json!({
+        "order_id": odd.order, "transaction_id": odd.transaction, "amount": "many", "currency": "USD",
+    });
+    assert_eq!(
+        odd.send(&standard("payment.succeeded", body)).await,
+        "unreadable"
+    );
+    odd.wait_for_attention(&["unreadable unknown"]).await;
+    let entries = odd.attention_entries().await;
+    let id = entries[0]["id"].as_str().unwrap();
+    resolve(&harness, id, "a typing error of the shop")
+        .await
+        .unwrap();
+    odd.wait_for_attention(&[]).await;
+    harness.assert_invariants().await;
+}
+
+/// An open dispute returns the money, so the entry of a refund does not ask for both.
+#[tokio::test]
+async fn entry_of_disputed_refund_asks_for_one_repayment() {
+    let harness = start_shop(&[("SHIPPING_DELAY", "60s")]).await;
+    let payer = Payer::paid(&harness, Standard).await;
+    payer.send(&payer.disputes("opened")).await;
+    cancel(&harness, &payer.order).await;
+    payer
+        .wait_for_attention(&["dispute_open 50.00", "refund_due 50.00"])
+        .await;
+    let step = |entries: &[Value], concern: &str| {
+        let found = entries.iter().find(|entry| entry["concern"] == concern);
+        found.unwrap()["next_step"].as_str().unwrap().to_owned()
+    };
+    let entries = payer.attention_entries().await;
+    let refund = step(&entries, "refund_due");
+    assert!(refund.starts_with("accept the dispute"), "{refund}");
+    // The bank has returned the money.
+    payer.send(&payer.disputes("lost")).await;
+    payer.wait_for_attention(&["dispute_lost 50.00"]).await;
+    let lost = step(&payer.attention_entries().await, "dispute_lost");
+    assert!(lost.contains("was not shipped"), "{lost}");
+    harness.assert_invariants().await;
+}
+
 /// Returns the entry about a transaction from the whole work list.
 async fn entry_about(harness: &Harness, transaction: &str) -> Option<Value> {
     let list = get_json(harness, "/payments/attention?limit=200").await;
@@ -216,7 +284,26 @@ async fn operator_lists_shows_and_resolves_entries() {
         }),
     );
     disputed.send(&more).await;
-    disputed.wait_for_attention(&["dispute_lost 60.00"]).await;
+    disputed.wait_for_attention(&["dispute_lost 10.00"]).await;
+    resolve(&harness, id, "also written off").await.unwrap();
+    // Another loss of the same amount is another entry.
+    let third = standard(
+        "payment.disputed",
+        json!({
+            "order_id": disputed.order, "transaction_id": disputed.transaction, "amount": "10.00",
+            "currency": "USD", "stage": "lost", "dispute_id": "third",
+        }),
+    );
+    disputed.send(&third).await;
+    disputed.wait_for_attention(&["dispute_lost 10.00"]).await;
+    resolve(&harness, id, "written off, too").await.unwrap();
+    disputed.wait_for_attention(&[]).await;
+    assert_eq!(
+        disputed
+            .wait_for_audit_event("payment_concern_resolved")
+            .await,
+        3
+    );
     harness.assert_invariants().await;
 }
 

@@ -583,6 +583,7 @@ fn found_event(
         order_id: Some(order_id),
         transaction_id: Some(payment.transaction_id.clone()),
         aliases: payment.aliases.clone(),
+        customer: None,
         payment_id: None,
         kind,
     }

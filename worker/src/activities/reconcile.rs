@@ -18,8 +18,6 @@ pub(super) enum ReconcileError {
     Store(#[from] store::Error),
     #[error("the payment provider did not answer")]
     Provider(#[from] payment_providers::OutcomeUnknown),
-    #[error("no adapter of this worker lists the payments of {0}")]
-    Unsupported(WebhookProvider),
 }
 
 /// Compares the payments of the provider with the ledger. Payments that name no order and that the
@@ -29,16 +27,14 @@ pub(super) async fn compare_payments(
     providers: &Providers,
     input: &ReconcileInput,
 ) -> Result<ReconcileOutcome, ReconcileError> {
-    let unsupported = || ReconcileError::Unsupported(input.provider);
-    let adapter = providers
-        .find(input.provider.as_str())
-        .ok_or_else(unsupported)?;
     let now = Utc::now();
     let since = TimeDelta::from_std(input.since.duration()).unwrap_or(TimeDelta::days(1));
-    let payments = adapter
-        .list_payments(now - since)
-        .await?
-        .ok_or_else(unsupported)?;
+    let listed = match providers.find(input.provider.as_str()) {
+        Some(adapter) => adapter.list_payments(now - since).await?,
+        None => None,
+    };
+    let unsupported = listed.is_none();
+    let payments = listed.unwrap_or_default();
     let mut checked = 0;
     let mut differences = Vec::new();
     let mut lost_events = Vec::new();
@@ -61,6 +57,7 @@ pub(super) async fn compare_payments(
     let report = ReconcileReport {
         checked,
         differences,
+        unsupported,
     };
     Ok(ReconcileOutcome {
         report,
@@ -107,6 +104,7 @@ fn lost_event(provider: WebhookProvider, payment: &FoundPayment) -> PaymentEvent
         order_id: payment.order_id.clone(),
         transaction_id: Some(payment.transaction_id.clone()),
         aliases: payment.aliases.clone(),
+        customer: None,
         payment_id: payment.payment_id.clone(),
         kind: PaymentEventKind::Paid {
             amount: payment.captured,

@@ -1,6 +1,6 @@
 //! `money reconcile`: starts the comparison of a provider's payments with the ledger, and waits.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 
 use super::arguments::Reconcile;
 use crate::{
@@ -15,6 +15,12 @@ pub(super) async fn reconcile(arguments: Reconcile) -> Result<()> {
         .reconcile(provider, arguments.since)
         .await
         .map_err(|error| anyhow!("{error}; run `orderflow check`"))?;
+    if report.unsupported {
+        bail!(
+            "the worker cannot list the payments of {provider}: only its adapter of Stripe can, which needs \
+             STRIPE_API_KEY; compare the payments at {provider} with `orderflow webhooks list`"
+        );
+    }
     if arguments.output.json {
         return print_json(&report);
     }

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -61,8 +62,8 @@ pub(super) async fn resolve_entry(arguments: ResolveEntry) -> Result<()> {
     print(&format!("closed: {id}, {}", format_amount(&entry)))
 }
 
-/// Returns the event that closes the entry. A repeated command for the same amount has the same
-/// event id, so it has no second effect.
+/// Returns the event that closes the entry. A repeated command for the same entry has the same event
+/// id, so it has no second effect.
 fn resolution(entry: &AttentionEntry, note: String) -> Result<PaymentEvent> {
     let subject = entry
         .id
@@ -73,7 +74,7 @@ fn resolution(entry: &AttentionEntry, note: String) -> Result<PaymentEvent> {
     Ok(PaymentEvent {
         // A payment that a caller confirmed has no provider.
         provider: WebhookProvider::parse(&entry.provider).unwrap_or(WebhookProvider::Standard),
-        event_id: event_id(subject, entry.concern, amount),
+        event_id: event_id(subject, entry.concern, amount, entry.since),
         order_id: parse("order id", entry.order_id.as_deref(), OrderId::parse)?,
         transaction_id: parse(
             "transaction id",
@@ -81,6 +82,7 @@ fn resolution(entry: &AttentionEntry, note: String) -> Result<PaymentEvent> {
             TransactionId::parse,
         )?,
         aliases: Vec::new(),
+        customer: None,
         payment_id: parse("payment id", entry.payment_id.as_deref(), PaymentId::parse)?,
         kind: PaymentEventKind::Resolved {
             concern: entry.concern.to_string(),
@@ -89,11 +91,11 @@ fn resolution(entry: &AttentionEntry, note: String) -> Result<PaymentEvent> {
     })
 }
 
-/// Returns `resolved:{subject}:{concern}:{amount}`. A long subject loses its beginning, because an
-/// event id has at most 200 bytes.
-fn event_id(subject: &str, concern: Concern, amount: i64) -> String {
+/// Returns `resolved:{subject}:{concern}:{amount}:{since}`, with the time in microseconds. A long
+/// subject loses its beginning, because an event id has at most 200 bytes.
+fn event_id(subject: &str, concern: Concern, amount: i64, since: DateTime<Utc>) -> String {
     const LONGEST: usize = 200;
-    let end = format!(":{concern}:{amount}");
+    let end = format!(":{concern}:{amount}:{}", since.timestamp_micros());
     let space = LONGEST - "resolved:".len() - end.len();
     // Ids are ASCII, so each byte is a character.
     let subject = subject
@@ -155,7 +157,7 @@ mod tests {
             payment_id: payment_id.map(str::to_owned),
             order_id: Some("A".to_owned()),
             order_status: None,
-            since: chrono::DateTime::UNIX_EPOCH,
+            since: DateTime::UNIX_EPOCH,
             next_step: String::new(),
         }
     }
@@ -165,7 +167,7 @@ mod tests {
         let id = "stripe:pi_1:refund_due";
         let due = entry(id, Concern::RefundDue, Some("stripe:pi_1"));
         let event = resolution(&due, "paid".to_owned()).unwrap();
-        assert_eq!(event.event_id, "resolved:stripe:pi_1:refund_due:5000");
+        assert_eq!(event.event_id, "resolved:stripe:pi_1:refund_due:5000:0");
         assert_eq!(event.provider, WebhookProvider::Stripe);
         assert_eq!(webhook_event_id(&due), None);
         let mut external = due;
@@ -180,9 +182,10 @@ mod tests {
             &"a".repeat(400),
             Concern::AuthorisationEnded,
             Money::LARGEST,
+            DateTime::UNIX_EPOCH,
         );
         assert_eq!(long.len(), 200);
-        assert!(long.ends_with(":authorisation_ended:999999999999999"));
+        assert!(long.ends_with(":authorisation_ended:999999999999999:0"));
     }
 
     #[test]

@@ -5,8 +5,8 @@ mod properties;
 
 use MovementKind::{
     Authorised, AutoCaptured, CaptureFailed, CaptureRefused, Captured, CapturedTotal,
-    DisputeClosed, DisputeLost, DisputeOpened, DisputeUndefended, DisputeWon, FraudWarning,
-    RefundAccepted, RefundByHand, RefundFailed, RefundRequested, RefundReversed, Refunded,
+    DisputeClosed, DisputeLost, DisputeOpened, DisputeUndefended, DisputeWon, FraudWarning, Joined,
+    Moved, RefundAccepted, RefundByHand, RefundFailed, RefundRequested, RefundReversed, Refunded,
     RefundedTotal, Resolved, Returned, ReviewClosed, ReviewOpened, Voided,
 };
 
@@ -307,7 +307,49 @@ fn review_closes_when_no_money_is_left() {
 }
 
 #[test]
-fn concern_returns_when_its_amount_exceeds_the_resolution() {
+fn moved_transaction_has_no_money() {
+    let mut movements = vec![
+        movement(CapturedTotal, "1", 5_000),
+        movement(DisputeLost, "d1", 2_000),
+        Movement::new(RefundRequested, "all", None),
+    ];
+    let before = Balance::of(&movements);
+    // The other row has these movements. `joined` names this row there and moves no money.
+    let mut other = movements.clone();
+    other.push(Movement::new(Joined, "stripe:cs_1", None));
+    assert_eq!(Balance::of(&other), before);
+    movements.push(Movement::new(Moved, "stripe:pi_1", None));
+    for_each_order(&movements, |balance| {
+        let expected = Balance {
+            ended: true,
+            ..Balance::default()
+        };
+        assert_eq!(*balance, expected);
+        assert_eq!(balance.capturable(), 0);
+        assert_eq!(balance.status(true), PaymentStatus::Declined);
+    });
+}
+
+#[test]
+fn owed_money_is_what_failed_to_arrive_or_was_taken_back() {
+    let mut movements = vec![
+        movement(Authorised, "1", 8_000),
+        movement(CapturedTotal, "2", 5_000),
+    ];
+    assert_eq!(Balance::of(&movements).owed(), 3_000);
+    movements.push(movement(DisputeLost, "d1", 2_000));
+    assert_eq!(Balance::of(&movements).owed(), 5_000);
+    // The shop's own refund, an open dispute and a warning are not owed.
+    movements.push(movement(Refunded, "r1", 1_000));
+    movements.push(movement(DisputeOpened, "d2", 1_000));
+    movements.push(Movement::new(FraudWarning, "w1", None));
+    assert_eq!(Balance::of(&movements).owed(), 5_000);
+    movements.push(movement(Resolved, "dispute_lost", 2_000));
+    assert_eq!(Balance::of(&movements).owed(), 3_000);
+}
+
+#[test]
+fn concern_returns_with_what_exceeds_the_resolution() {
     let mut movements = vec![
         movement(CapturedTotal, "1", 5_000),
         movement(DisputeLost, "d1", 2_000),
@@ -315,7 +357,7 @@ fn concern_returns_when_its_amount_exceeds_the_resolution() {
     ];
     assert_eq!(Balance::of(&movements).concerns, BTreeMap::new());
     movements.push(movement(DisputeLost, "d2", 1));
-    let expected = [(Concern::DisputeLost, 2_001)].into();
+    let expected = [(Concern::DisputeLost, 1)].into();
     assert_eq!(Balance::of(&movements).concerns, expected);
     movements.push(movement(Resolved, "dispute_lost", 2_001));
     assert_eq!(Balance::of(&movements).concerns, BTreeMap::new());

@@ -77,6 +77,7 @@ fn read_draft(body: &Value) -> Draft {
             .or_else(|| order_id(object, "/client_reference_id")),
         transaction_id: ids.next(),
         aliases: ids.collect(),
+        customer: linked_id(object, "customer").map(|id| id.to_string()),
         payment_id: payment_id(object, "/metadata/payment_id"),
         ..Draft::new(event_id, read_kind(event_type, object, name))
     }

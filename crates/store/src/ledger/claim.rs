@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
-use super::{ids_of, rows, settle::find_session_of_intent};
+use super::{
+    ids_of, rows,
+    settle::{Intent, find_session_of_intent},
+};
 use crate::{
     Error,
     error::SqlxResultExt,
@@ -193,10 +196,18 @@ async fn claim_in(
             .filter(|row| row.order_id.as_ref() == Some(order_id) && row.transaction_id.is_none());
     }
     if found.is_none() && is_session {
-        found = find_intent_of_session(connection, confirmation.amount).await?;
+        let customer = confirmation
+            .event
+            .and_then(|event| event.customer.as_deref());
+        found = find_intent_of_session(connection, confirmation.amount, customer).await?;
     }
     if found.is_none() && is_looked_up {
-        found = find_session_of_intent(connection, confirmation.amount, Some(order_id)).await?;
+        let intent = Intent {
+            amount: confirmation.amount,
+            order_id: Some(order_id),
+            customer: None,
+        };
+        found = find_session_of_intent(connection, intent).await?;
         found = found.filter(|session| session.provider != EXTERNAL);
     }
     let (mut row, in_use) = match found {
@@ -265,10 +276,12 @@ pub(super) fn with_session_lock(ids: &[TransactionId], is_needed: bool) -> Vec<T
 }
 
 /// A subscription's intent can arrive before its session and names no order, so it became an
-/// unmatched payment. It is the money of the session, if exactly one has the same amount.
+/// unmatched payment. It is the money of the session, if exactly one has the same amount and not
+/// another customer.
 async fn find_intent_of_session(
     connection: &mut PgConnection,
     amount: Money,
+    customer: Option<&str>,
 ) -> Result<Option<rows::Row>, Error> {
     let intents = sqlx::query_scalar!(
         "select payment_id from payments
@@ -277,6 +290,10 @@ async fn find_intent_of_session(
              -- An intent with these ids belongs to another session.
              and not exists (
                  select from unnest(aliases) as alias where alias like 'cs\\_%' or alias like 'in\\_%')
+             and not exists (
+                 select from webhook_deliveries as event
+                 where event.provider = 'stripe' and event.transaction_id = payments.transaction_id
+                     and event.event_json ->> 'customer' <> $3)
              -- An operator can have refunded a resolved payment.
              and not exists (
                  select from payment_movements as movement
@@ -284,6 +301,7 @@ async fn find_intent_of_session(
          limit 2",
         amount.minor(),
         amount.currency().code(),
+        customer,
     );
     let intents = intents
         .fetch_all(&mut *connection)

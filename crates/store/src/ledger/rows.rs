@@ -437,18 +437,30 @@ fn is_intent(id: &TransactionId) -> bool {
     id.as_str().starts_with("pi_")
 }
 
-/// Gives an operator's resolution the amount that it closes.
+/// Gives an operator's resolution the amount up to which it closes the entry.
 pub(super) fn complete_resolution(row: &Row, movements: &mut [Movement]) {
     for movement in movements
         .iter_mut()
         .filter(|movement| movement.kind == MovementKind::Resolved)
     {
         let balance = &row.balance;
+        let closed_before = row
+            .movements
+            .iter()
+            .filter(|known| {
+                known.kind == MovementKind::Resolved && known.reference == movement.reference
+            })
+            .filter_map(|known| known.amount)
+            .max()
+            .unwrap_or(0);
         movement.amount = match Concern::parse(&movement.reference) {
             Some(Concern::Unmatched) => Some(balance.available()),
             Some(Concern::RefundDue) => Some(balance.due),
             Some(Concern::PartRefunded) => Some(balance.refunded),
-            Some(concern) => balance.concerns.get(&concern).copied(),
+            Some(concern) => balance
+                .concerns
+                .get(&concern)
+                .map(|amount| amount + closed_before),
             None => None,
         };
     }

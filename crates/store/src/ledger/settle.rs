@@ -32,7 +32,8 @@ pub struct Settlement {
 }
 
 /// Records the money. Requests a refund of money that its order does not need: the order is
-/// cancelled or has failed, is paid by another transaction, or is paid already.
+/// cancelled or has failed, or its payments reach its total. A new payment of a fulfilled order
+/// replaces money that failed to arrive or was taken back.
 ///
 /// Returns `None` and records nothing if the money can be that of a session that a caller confirmed
 /// for the same order, and the settlement can wait.
@@ -50,8 +51,11 @@ pub async fn settle(
         Some(row) => Some(row),
         None if is_intent => match find_session_of_intent(
             &mut transaction,
-            unmatched.amount,
-            event.order_id.as_ref(),
+            Intent {
+                amount: unmatched.amount,
+                order_id: event.order_id.as_ref(),
+                customer: event.customer.as_deref(),
+            },
         )
         .await?
         {
@@ -119,7 +123,7 @@ async fn find_unneeded(
         return Ok((is_new && event.order_id.is_some()).then_some(whole));
     };
     let order = sqlx::query!(
-        "select state, is_running, total_amount from orders where id = $1",
+        "select state, is_running, total_amount, currency from orders where id = $1",
         order_id.as_str()
     );
     let order = order
@@ -130,36 +134,54 @@ async fn find_unneeded(
         return Ok(None);
     };
     let balance = &row.balance;
-    if is_new {
-        return Ok(Some(whole));
+    // The workflow of an open order decides about its own transactions, and has declined this one.
+    if order.is_running {
+        return Ok(is_new.then_some(whole));
     }
-    // The workflow of an open order decides about its own transactions.
-    if order.is_running || balance.refund_all {
+    if balance.refund_all {
         return Ok(None);
     }
     let is_fulfilled =
         OrderStatus::parse(&order.state).is_some_and(|status| status.is_dispatched());
-    if !is_fulfilled {
-        return Ok((balance.available() > 0).then_some(whole));
+    let has_currency = order.currency.as_deref() == Some(row.currency.code());
+    if !is_fulfilled || (is_new && !has_currency) {
+        return Ok((is_new || balance.available() > 0).then_some(whole));
     }
     let transactions = rows::list_by_order(connection, order_id).await?;
     // The stored balance of this row is older.
-    let paid_by_others: i64 = transactions
+    let others: Vec<_> = transactions
         .iter()
         .filter(|other| other.currency == row.currency && other.payment_id != row.payment_id)
-        .map(|other| other.balance.available())
-        .sum();
-    let paid = paid_by_others + balance.available();
-    let excess = (paid - order.total_amount.unwrap_or(0)).min(balance.available());
-    Ok((excess > 0).then(|| {
-        let keep = balance.available() - excess;
-        let target = balance.captured - balance.lost - keep;
-        Movement::new(
-            MovementKind::RefundRequested,
-            format!("{} above {keep}", rows::UNNEEDED),
-            Some(target),
-        )
-    }))
+        .map(|other| &other.balance)
+        .collect();
+    let paid_by_others: i64 = others.iter().map(|balance| balance.available()).sum();
+    let mut needed = order.total_amount.unwrap_or(0) - paid_by_others;
+    if is_new {
+        // A new payment only replaces money that was lost, not a refund that the shop made.
+        needed = needed.min(others.iter().map(|balance| balance.owed()).sum());
+    }
+    let keep = needed.clamp(0, balance.available());
+    if is_new && keep == 0 {
+        return Ok(Some(whole));
+    }
+    if keep == balance.available() {
+        return Ok(None);
+    }
+    let target = balance.captured - balance.lost - keep;
+    Ok(Some(Movement::new(
+        MovementKind::RefundRequested,
+        format!("{} above {keep}", rows::UNNEEDED),
+        Some(target),
+    )))
+}
+
+/// An intent of Stripe whose session is searched.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Intent<'a> {
+    pub(super) amount: Money,
+    pub(super) order_id: Option<&'a OrderId>,
+    /// Stripe's id of the customer.
+    pub(super) customer: Option<&'a str>,
 }
 
 /// Returns whether the event is about a Stripe intent.
@@ -169,12 +191,12 @@ fn is_intent(unmatched: UnmatchedPayment<'_>) -> bool {
 }
 
 /// A subscription's intent does not name its session, and perhaps not its order. It is the money of
-/// a session without an intent, if exactly one has the same amount: of the order, or of all orders
-/// if it names none. A session that a caller has confirmed is only returned for its own order.
+/// a session without an intent, if exactly one has the same amount and not another customer: of the
+/// order, or of all orders if it names none. A session that a caller has confirmed is only returned
+/// for its own order.
 pub(super) async fn find_session_of_intent(
     connection: &mut PgConnection,
-    amount: Money,
-    order_id: Option<&OrderId>,
+    intent: Intent<'_>,
 ) -> Result<Option<rows::Row>, Error> {
     let sessions = sqlx::query_scalar!(
         "select payment_id from payments
@@ -182,10 +204,15 @@ pub(super) async fn find_session_of_intent(
              and (provider = 'stripe' or provider = 'external' and order_id = $3)
              and captured = $1 and currency = $2 and created_at > now() - interval '1 day'
              and ($3::text is null or order_id = $3)
+             and not exists (
+                 select from webhook_deliveries as event
+                 where event.provider = 'stripe' and event.transaction_id = payments.transaction_id
+                     and event.event_json ->> 'customer' <> $4)
          limit 2",
-        amount.minor(),
-        amount.currency().code(),
-        order_id.map(OrderId::as_str),
+        intent.amount.minor(),
+        intent.amount.currency().code(),
+        intent.order_id.map(OrderId::as_str),
+        intent.customer,
     );
     let sessions = sessions
         .fetch_all(&mut *connection)

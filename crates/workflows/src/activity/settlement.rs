@@ -114,6 +114,9 @@ pub struct ReconcileReport {
     /// The number of payments that were compared.
     pub checked: u64,
     pub differences: Vec<ReconcileDifference>,
+    /// Whether the worker has no adapter that lists the payments of the provider.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsupported: bool,
 }
 
 /// One field of a payment that differs.

@@ -41,6 +41,15 @@ pub(super) enum Decision {
     },
 }
 
+/// The payments that an order accepts beside the money that it waits for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct AcceptanceRules {
+    /// Whether a part of the missing amount is accepted, whatever the policy is.
+    pub(super) takes_part: bool,
+    /// Missing money of an order that was paid before ([`OrderWorkflow::replaceable_money`]).
+    pub(super) replaceable: i64,
+}
+
 impl OrderWorkflow {
     /// Approves an order that waits for its review.
     pub(super) fn decide_approval(
@@ -300,13 +309,12 @@ impl OrderWorkflow {
 
     /// Decides a payment confirmation. Returns `None` when the payment is accepted and must still
     /// be recorded. `event` is the webhook event that reported it; a caller's confirmation has none
-    /// and must be exact. `takes_part`: an amount below the missing one is accepted, whatever the
-    /// policy is.
+    /// and must be exact.
     pub(super) fn decide_payment_confirmation(
         &mut self,
         confirmation: PaymentConfirmation,
         event: Option<&PaymentEvent>,
-        takes_part: bool,
+        rules: AcceptanceRules,
         now: DateTime<Utc>,
     ) -> Option<UpdateOutcome> {
         let id = &confirmation.transaction_id;
@@ -327,7 +335,9 @@ impl OrderWorkflow {
             let is_enough = order.is_some_and(|order| self.missing_money(order) <= 0);
             let is_charged = order.is_some_and(|order| self.is_charged(order));
             let completes_charge = self.payments.unfinished() == Some(id);
-            if is_enough || self.payments.phase == PaymentPhase::Covered {
+            if rules.replaceable > 0 {
+                None
+            } else if is_enough || self.payments.phase == PaymentPhase::Covered {
                 Some((
                     RefusalCode::AlreadyPaid,
                     "the order is paid by another transaction",
@@ -350,7 +360,10 @@ impl OrderWorkflow {
         let Some(order) = &self.state.order else {
             return Some(self.refusal(RefusalCode::OrderClosed, "the order was not validated"));
         };
-        let missing = self.missing_money(order);
+        let missing = match rules.replaceable {
+            0 => self.missing_money(order),
+            replaceable => replaceable,
+        };
         let expected = Money::from_minor(missing, order.currency).unwrap_or(order.total);
         let same_currency = confirmation
             .currency
@@ -362,7 +375,7 @@ impl OrderWorkflow {
         let accepted = amount.filter(|amount| match event {
             None => *amount == expected,
             Some(_) if amount.minor() < missing => {
-                takes_part || self.policy.partial_payments == PartialPayments::Collect
+                rules.takes_part || self.policy.partial_payments == PartialPayments::Collect
             }
             Some(_) => true,
         });

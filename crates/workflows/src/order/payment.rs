@@ -517,8 +517,37 @@ pub(super) fn add_refund_compensation(order: &mut OrderWorkflow) {
     }
 }
 
-/// Records the payments that an order accepted before it was stopped.
+/// Returns [`OrderWorkflow::replaceable_money`]; zero in an order that began before this rule.
+pub(super) fn replaceable_money(ctx: &Context) -> i64 {
+    let replaceable = ctx.state(OrderWorkflow::replaceable_money);
+    if replaceable > 0 && ctx.patched(patches::REPLACE_MISSING_MONEY) {
+        replaceable
+    } else {
+        0
+    }
+}
+
+/// Records the payments that replace missing money. The order has left the payment step, which
+/// records all other payments.
+pub(super) async fn record_replacements(ctx: &Context) {
+    if ctx.state(|order| order.payments.phase == PaymentPhase::Covered) {
+        record_accepted_payments(ctx).await;
+    }
+}
+
+/// Records the payments that an order has accepted, one at a time.
 pub(super) async fn record_accepted_payments(ctx: &Context) {
+    let is_free = |order: &OrderWorkflow| !order.payments.is_recording;
+    // A wait that is detached from cancellation cannot fail.
+    let _ = ctx
+        .wait_condition_with_options(is_free, waiting::detached_wait())
+        .await;
+    ctx.state_mut(|order| order.payments.is_recording = true);
+    record_each_payment(ctx).await;
+    ctx.state_mut(|order| order.payments.is_recording = false);
+}
+
+async fn record_each_payment(ctx: &Context) {
     loop {
         let next = ctx.state(|order| {
             let accepted = order.payments.accepted.front().cloned();
@@ -527,8 +556,7 @@ pub(super) async fn record_accepted_payments(ctx: &Context) {
         let Some((valid, accepted)) = next else {
             return;
         };
-        // The order is stopped in each case. Recording only adds the compensation if the payment is
-        // valid.
+        // A stopped order only adds the compensation, if the payment is valid.
         let _ = record_payment(ctx, &valid, accepted).await;
     }
 }
@@ -774,6 +802,7 @@ fn pending_payment(
         timestamp,
         captured: None,
         refunded: None,
+        lost: None,
         due: None,
         dispute: None,
     }

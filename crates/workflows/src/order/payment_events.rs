@@ -11,6 +11,8 @@ use temporalio_workflow::{
 
 use super::{
     OrderWorkflow, current_time,
+    decisions::AcceptanceRules,
+    payment::{record_replacements, replaceable_money},
     payments::{ConfirmationOutcome, PaymentPhase},
     persistence,
     refund::{refund_excess, refund_transactions},
@@ -45,8 +47,7 @@ enum EventDecision {
 struct EventRules {
     /// False in a replay of an order that received the event before the ledger existed.
     ledger: bool,
-    /// Whether a part of the total is accepted, whatever the policy is.
-    takes_part: bool,
+    acceptance: AcceptanceRules,
 }
 
 /// Processes an event once, even when it is sent repeatedly.
@@ -84,7 +85,14 @@ pub(super) async fn handle_payment_event(ctx: &Context, message: Message<Payment
         order.policy.partial_payments == PartialPayments::Refund && event.is_part()
     };
     let takes_part = ledger && ctx.state(is_part) && ctx.patched(patches::WAIT_FOR_CAPTURES);
-    let rules = EventRules { ledger, takes_part };
+    let acceptance = AcceptanceRules {
+        takes_part,
+        replaceable: match event.offered_money() {
+            Some(_) if ledger => replaceable_money(ctx),
+            _ => 0,
+        },
+    };
+    let rules = EventRules { ledger, acceptance };
     let now = current_time(ctx);
     let outcome = match ctx.state_mut(|order| order.decide_payment_event(&event, rules, now)) {
         EventDecision::Done(outcome) => outcome,
@@ -99,6 +107,7 @@ pub(super) async fn handle_payment_event(ctx: &Context, message: Message<Payment
                 persistence::run_readonly(ctx, SettlementActivities::receive_delivery, received)
                     .await;
             }
+            record_replacements(ctx).await;
             match wait_until_recorded(ctx, &event, ledger).await {
                 Some(outcome) => outcome,
                 None => return hand_to_settlement(ctx, event, true, grace).await,
@@ -364,7 +373,7 @@ impl OrderWorkflow {
         rules: EventRules,
         now: DateTime<Utc>,
     ) -> EventDecision {
-        let EventRules { ledger, takes_part } = rules;
+        let EventRules { ledger, acceptance } = rules;
         let (Some(transaction_id), Some((amount, payment_method))) =
             (event.transaction_id.clone(), event.offered_money())
         else {
@@ -383,7 +392,7 @@ impl OrderWorkflow {
             provider: Some(event.provider),
         };
         let reported = ledger.then_some(event);
-        match self.decide_payment_confirmation(confirmation, reported, takes_part, now) {
+        match self.decide_payment_confirmation(confirmation, reported, acceptance, now) {
             None => EventDecision::Accepted,
             Some(UpdateOutcome::Done { .. }) => EventDecision::Done(WebhookOutcome::Known),
             Some(UpdateOutcome::Refused { .. } | UpdateOutcome::Undecided { .. }) => {

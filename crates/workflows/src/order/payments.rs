@@ -67,6 +67,8 @@ pub(super) struct Payments {
     pub(super) cancelled: Vec<TransactionId>,
     /// Oldest first.
     transactions: Vec<Transaction>,
+    /// Whether an accepted payment is being recorded.
+    pub(super) is_recording: bool,
     /// Whether an excess is being refunded.
     pub(super) is_refunding_excess: bool,
     /// Warnings that a reviewer has accepted.
@@ -234,6 +236,35 @@ impl OrderWorkflow {
             - self.payments.accepted_sum()
     }
 
+    /// Returns the missing money of an order that was paid before, in minor units, if another payment
+    /// can replace it: the order is not dispatched and no reviewer has accepted the lack, or money of
+    /// the dispatched order was lost. A refund that the shop made after the dispatch is not missing.
+    pub(super) fn replaceable_money(&self) -> i64 {
+        let payments = &self.payments;
+        let Some(order) = self.state.order.as_ref() else {
+            return 0;
+        };
+        if payments.phase != PaymentPhase::Covered || self.is_stopped() {
+            return 0;
+        }
+        let accepted = payments.accepted_sum();
+        if self.state.status().is_dispatched() {
+            let owed = payments
+                .transactions
+                .iter()
+                .map(|transaction| transaction.balance.owed())
+                .sum::<i64>();
+            let missing = order.total.minor() - payments.captured(order) - accepted;
+            return missing.min(owed - accepted).max(0);
+        }
+        let missing = self.missing_money(order);
+        if missing > payments.released_shortage {
+            missing
+        } else {
+            0
+        }
+    }
+
     /// Returns whether the recorded money reaches the total.
     pub(super) fn is_covered(&self) -> bool {
         self.state.order.as_ref().is_some_and(|order| {
@@ -342,33 +373,14 @@ impl OrderWorkflow {
             return;
         };
         let transactions = &self.payments.transactions;
-        let shown = transactions
-            .iter()
-            .find(|transaction| {
-                let balance = &transaction.balance;
-                balance.available() > 0 || balance.capturable() > 0
-            })
-            .or(transactions.last());
-        let Some(shown) = shown else { return };
-        let mut status = shown.balance.status(true);
+        let Some(mut info) = PaymentInfo::of_transactions(transactions, order.total, now) else {
+            return;
+        };
         let is_part = self.payments.awaited().is_some() && !self.is_covered();
         // A part of the total is not a payment yet.
-        if status == PaymentStatus::Captured && is_part {
-            status = PaymentStatus::Pending;
+        if info.status == PaymentStatus::Captured && is_part {
+            info.status = PaymentStatus::Pending;
         }
-        let info = PaymentInfo {
-            payment_id: shown.payment_id.clone(),
-            transaction_id: shown.transaction_id.clone(),
-            amount: order.total.decimal(),
-            payment_method: shown.payment_method.clone(),
-            status,
-            timestamp: now,
-            captured: None,
-            refunded: None,
-            due: None,
-            dispute: None,
-        }
-        .with_transactions(transactions, order.total);
         let is_same = self.state.payment.as_ref().is_some_and(|known| {
             PaymentInfo {
                 timestamp: now,

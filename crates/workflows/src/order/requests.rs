@@ -6,9 +6,10 @@ use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowConte
 
 use super::{
     OrderWorkflow, current_time,
-    decisions::Decision,
+    decisions::{AcceptanceRules, Decision},
     earlier_runs,
-    payments::ConfirmationOutcome,
+    payment::{record_replacements, replaceable_money},
+    payments::{ConfirmationOutcome, PaymentPhase},
     persistence,
     request_name::{CANCEL_ORDER, CANCEL_PAYMENT, CONFIRM_PAYMENT, UPDATE_ADDRESS},
     waiting,
@@ -131,13 +132,20 @@ pub(super) async fn confirm_payment(
         record_refused_report(ctx, &reported, &outcome).await;
         return outcome;
     }
+    let rules = AcceptanceRules {
+        takes_part: false,
+        replaceable: replaceable_money(ctx),
+    };
     if let Some(outcome) =
-        ctx.state_mut(|order| order.decide_payment_confirmation(confirmation, None, false, now))
+        ctx.state_mut(|order| order.decide_payment_confirmation(confirmation, None, rules, now))
     {
         record_refused_report(ctx, &reported, &outcome).await;
         return outcome;
     }
-    let before_payment_step = ctx.state(|order| order.state.step() < Step::Pay);
+    record_replacements(ctx).await;
+    let before_payment_step = ctx.state(|order| {
+        order.payments.phase == PaymentPhase::NotStarted && order.state.step() < Step::Pay
+    });
     if before_payment_step && ctx.patched(patches::EARLY_CONFIRMATION) {
         return ctx.state(|order| {
             order.success(

@@ -14,6 +14,7 @@ pub(super) fn event(kind: PaymentEventKind) -> PaymentEvent {
         order_id: None,
         transaction_id: TransactionId::parse("T1").ok(),
         aliases: Vec::new(),
+        customer: None,
         payment_id: None,
         kind,
     }

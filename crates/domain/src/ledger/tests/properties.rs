@@ -478,9 +478,9 @@ impl Payment {
             return;
         }
         let (concern, amount) = pick(rng, &open);
-        // Sometimes the entry grew after the operator read it.
-        let amount = amount - i64::from(rng.random_bool(0.2));
         let resolved = self.resolved.entry(concern).or_default();
+        // Sometimes the entry grew after the operator read it.
+        let amount = *resolved + amount - i64::from(rng.random_bool(0.2));
         *resolved = (*resolved).max(amount);
         self.movements
             .push(Movement::new(Resolved, concern.as_str(), Some(amount)));
@@ -577,15 +577,12 @@ impl Payment {
         let all = all
             .into_iter()
             .chain(reason.map(|reason| (reason, missing)));
-        all.map(|(concern, units)| (concern, self.minor(units)))
-            .filter(|(concern, amount)| {
-                *amount > 0
-                    && self
-                        .resolved
-                        .get(concern)
-                        .is_none_or(|resolved| resolved < amount)
-            })
-            .collect()
+        all.map(|(concern, units)| {
+            let resolved = self.resolved.get(&concern).copied().unwrap_or(0);
+            (concern, self.minor(units) - resolved)
+        })
+        .filter(|(_, amount)| *amount > 0)
+        .collect()
     }
 
     fn check(&self, context: &str) -> Balance {
