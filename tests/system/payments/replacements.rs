@@ -36,15 +36,14 @@ async fn another_payment_releases_held_order() {
         assert_eq!(outcome, "applied", "{provider}");
         wait_for_audit_event(&harness, &id, "payment_released").await;
         wait_for_audit_event(&harness, &id, "payment_excess").await;
-        let due = async || ledger_of(&harness, &second).await;
-        let expected = Entry::paid(provider, &id, 3_000).with_due(1_000);
+        let entries = async || work_list_of(&harness, &id).await;
+        let excess = [format!("refund_due 10.00 {second}")];
         harness
-            .wait_until("the excess", due, |rows| *rows == [expected.clone()])
+            .wait_until("the excess", entries, |entries| *entries == excess)
             .await;
         assert_eq!(
-            work_list_of(&harness, &id).await,
-            [format!("refund_due 10.00 {second}")],
-            "{provider}"
+            ledger_of(&harness, &second).await,
+            [Entry::paid(provider, &id, 3_000).with_due(1_000)]
         );
         assert_eq!(
             count_audit_events(&harness, &id, "payment_confirmed").await,
