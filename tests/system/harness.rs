@@ -104,6 +104,13 @@ impl Drop for Harness {
     }
 }
 
+/// Creates a pool that waits long for a connection, because many tests share few processors.
+async fn connect_patiently(database_url: &str) -> PgPool {
+    let options = sqlx::postgres::PgPoolOptions::new().max_connections(10);
+    let options = options.acquire_timeout(Duration::from_secs(60));
+    options.connect(database_url).await.unwrap()
+}
+
 impl Harness {
     /// Starts the processes with the defaults of the local stack.
     pub(crate) async fn start() -> Self {
@@ -175,7 +182,7 @@ impl Harness {
         Self {
             url: format!("http://{http}"),
             metrics_urls,
-            pool: store::connect(database_url).await.unwrap(),
+            pool: connect_patiently(database_url).await,
             worker,
             api,
             http: reqwest::Client::new(),

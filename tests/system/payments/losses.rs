@@ -3,12 +3,13 @@
 use serde_json::json;
 
 use super::{
-    PAYING,
+    PAYING, create_order,
     events::{Payer, Raw, TOTAL, checkout, run_cases, stripe},
-    start_shop,
+    report, start_shop, work_list_of,
 };
 use crate::harness::Harness;
 use domain::WebhookProvider::{self, Adyen, Checkout, Square, Standard, Stripe};
+use payment_webhooks::SampleKind::Authorised;
 
 /// Orders that wait for their shipping delay, so that each event arrives before dispatch.
 const BEFORE_DISPATCH: &[(&str, &str)] = &[("SHIPPING_DELAY", "10m")];
@@ -323,6 +324,47 @@ async fn ended_authorisation_after_dispatch_is_collected_by_an_operator() {
     harness.assert_invariants().await;
 }
 
+/// After one refused capture, the other parts are asked for, too.
+#[tokio::test]
+async fn each_part_is_captured_after_dispatch() {
+    let settings = [("CAPTURE", "on_dispatch"), ("ADYEN_CAPTURE", "manual")];
+    let harness = start_shop(&[AFTER_DISPATCH, &settings].concat()).await;
+    let id = create_order(&harness).await;
+    for (transaction, amount) in [("pay_first", "20.00"), ("pay_second", "30.00")] {
+        report(&harness, (Checkout, Authorised), &id, transaction, amount).await;
+    }
+    harness.wait_for_status(&id, "shipped").await;
+    let entries = async || {
+        let mut entries = work_list_of(&harness, &id).await;
+        entries.sort();
+        entries
+    };
+    let expected = [
+        "capture_refused 20.00 pay_first",
+        "capture_refused 30.00 pay_second",
+    ];
+    harness
+        .wait_until("both entries", entries, |entries| *entries == expected)
+        .await;
+    harness.assert_invariants().await;
+}
+
+/// The bank takes the money although the shop has refunded it already.
+#[tokio::test]
+async fn dispute_lost_after_refund_is_listed() {
+    let harness = start_shop(&[]).await;
+    run_cases(PAYING, async |provider| {
+        let payer = Payer::paid(&harness, provider).await;
+        payer.wait_for_end("delivered").await;
+        payer.send(&payer.refunds("all", TOTAL)).await;
+        payer.wait_for_attention(&[]).await;
+        payer.send(&payer.disputes(payer.lost())).await;
+        payer.wait_for_attention(&["dispute_lost 50.00"]).await;
+    })
+    .await;
+    harness.assert_invariants().await;
+}
+
 /// PAY-29
 #[tokio::test]
 async fn payment_that_is_already_refunded_never_ships() {
@@ -393,7 +435,7 @@ async fn missing_payment_row_is_restored_for_its_refund() {
         assert_eq!(rows_of(&harness, &id).await, ["refunded 5000 5000 0"]);
     };
     let by_api = async {
-        let id = super::create_order(&harness).await;
+        let id = create_order(&harness).await;
         let paid = json!({"transaction_id": "T-restored", "amount": "50.00"});
         let path = format!("/orders/{id}/payment");
         harness.post(&path, paid).await.expect_status(200);

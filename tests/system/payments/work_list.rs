@@ -222,7 +222,8 @@ async fn operator_lists_shows_and_resolves_entries() {
     let filtered = get_json(&harness, "/payments/attention?concern=dispute_lost").await;
     assert_eq!(filtered["entries"], json!([listed[1]]));
     let limited = get_json(&harness, "/payments/attention?limit=1").await;
-    assert_eq!(limited["entries"], json!([listed[0]]));
+    assert_eq!(limited, json!({"entries": [listed[0]], "more": true}));
+    assert_eq!(served["more"], false);
     harness
         .get("/payments/attention?concern=nope")
         .await

@@ -307,6 +307,45 @@ fn review_closes_when_no_money_is_left() {
 }
 
 #[test]
+fn movements_explain_each_status_of_an_earlier_release() {
+    for status in PaymentStatus::ALL {
+        let balance = Balance::of(&Movement::explaining(*status, 5_000));
+        assert_eq!(balance.status(true), *status, "{status}");
+        let is_captured = !matches!(
+            status,
+            PaymentStatus::Pending | PaymentStatus::Declined | PaymentStatus::Refunding
+        );
+        assert_eq!(
+            balance.captured,
+            if is_captured { 5_000 } else { 0 },
+            "{status}"
+        );
+    }
+}
+
+#[test]
+fn transaction_is_called_by_each_of_its_ids() {
+    let id = |text| TransactionId::parse(text).unwrap();
+    let transaction = Transaction {
+        payment_id: PaymentId::parse("pmt-1").unwrap(),
+        transaction_id: Some(id("pi_1")),
+        aliases: vec![id("cs_1"), id("in_1")],
+        joined: Vec::new(),
+        provider: "stripe".to_owned(),
+        currency: Currency::parse("USD").unwrap(),
+        amount: 5_000,
+        payment_method: None,
+        balance: Balance::default(),
+        version: 1,
+        created_at: None,
+    };
+    for known in ["pi_1", "cs_1", "in_1"] {
+        assert!(transaction.is_called(&id(known)), "{known}");
+    }
+    assert!(!transaction.is_called(&id("pi_2")));
+}
+
+#[test]
 fn moved_transaction_has_no_money() {
     let mut movements = vec![
         movement(CapturedTotal, "1", 5_000),
