@@ -2,6 +2,7 @@
 //! deployment.
 
 mod arguments;
+mod chaos;
 mod demo;
 mod load;
 mod percentiles;
@@ -21,5 +22,6 @@ pub(crate) async fn run(command: AcceptanceCommand) -> Result<ExitCode> {
         }
         AcceptanceCommand::TestWorkflow(arguments) => test_workflow::run_scenarios(arguments).await,
         AcceptanceCommand::Load(arguments) => load::run_load(arguments).await,
+        AcceptanceCommand::Chaos(arguments) => chaos::run_chaos(arguments).await,
     }
 }

@@ -35,7 +35,14 @@ pub(crate) const GROUPS: [(&str, &[&str]); 8] = [
     ("AWS", &["snapshot"]),
     (
         "Diagnosis and tests",
-        &["check", "describe", "history", "test-workflow", "load"],
+        &[
+            "check",
+            "describe",
+            "history",
+            "test-workflow",
+            "load",
+            "chaos",
+        ],
     ),
     ("Setup", &["api-key", "completions"]),
 ];

@@ -1,5 +1,6 @@
 //! One server with its guard and its readiness check; it can be restarted with the same ports and data.
 
+mod faults;
 pub mod guard;
 pub(crate) mod readiness;
 pub(crate) mod restarter;

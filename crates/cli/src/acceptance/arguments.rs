@@ -1,4 +1,4 @@
-//! Arguments of `demo`, `test-workflow` and `load`.
+//! Arguments of `demo`, `test-workflow`, `load` and `chaos`.
 
 use clap::{Args, Subcommand};
 
@@ -21,6 +21,11 @@ pub(crate) enum AcceptanceCommand {
   orderflow load --orders 100 --concurrency 10
   orderflow load --orders 1000 --concurrency 50 --json")]
     Load(Load),
+    /// Run orders on a temporary stack while its processes are killed and frozen.
+    #[command(after_help = "Examples:
+  orderflow chaos
+  orderflow chaos --orders 1000 --seconds 300 --seed 7")]
+    Chaos(Chaos),
 }
 
 #[derive(Debug, Args)]
@@ -53,6 +58,21 @@ pub(crate) struct Load {
     /// URL of the API [default: ORDERFLOW_URL, else the running stack's].
     #[arg(long)]
     pub(crate) url: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Chaos {
+    /// Number of orders.
+    #[arg(long, short = 'n', default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) orders: u32,
+    /// Seconds in which processes are killed and frozen. The orders may take longer.
+    #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub(crate) seconds: u16,
+    /// Number that decides the faults and the orders; the same number repeats them.
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    pub(crate) seed: u64,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }

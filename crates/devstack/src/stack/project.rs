@@ -92,7 +92,7 @@ impl Project {
 
     /// Locks the project until the file is dropped; returns `None` if another process has locked it.
     /// The kernel releases the lock when its process ends, so a lock is never stale.
-    pub(crate) fn try_lock(&self) -> Result<Option<File>> {
+    pub fn try_lock(&self) -> Result<Option<File>> {
         DirBuilder::new()
             .recursive(true)
             // The server's user must be able to enter; the database's folder has stricter permissions.
