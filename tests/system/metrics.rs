@@ -1,5 +1,7 @@
 //! The metrics of the API and the worker in Prometheus format, and the timing of one request.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use crate::{
@@ -136,6 +138,32 @@ async fn failures_and_retries_are_counted() {
             ],
         )
         .await;
+    monitoring_files_use_existing_metrics(&harness).await;
+}
+
+/// Checks the names of the metrics in the alerts and in the dashboard. The harness has an order that
+/// failed, and activities that were repeated.
+async fn monitoring_files_use_existing_metrics(harness: &Harness) {
+    harness.get("/orders/unknown").await.expect_status(404);
+    let mut exposed = String::new();
+    for url in &harness.metrics_urls {
+        exposed += &harness.read_metrics(url).await;
+    }
+    let known: BTreeSet<_> = metric_names(&exposed).collect();
+    for file in ["prometheus-alerts.yaml", "grafana-dashboard.json"] {
+        let path = format!("{}/../monitoring/{file}", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        let names: BTreeSet<_> = metric_names(&text).collect();
+        assert!(names.len() > 8, "{file}: {names:?}");
+        let unknown: Vec<_> = names.difference(&known).collect();
+        assert!(unknown.is_empty(), "{file}: {unknown:?}");
+    }
+}
+
+/// Returns the names of our metrics in a text, such as `orderflow_order_seconds_count`.
+fn metric_names(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+        .filter(|word| word.starts_with("orderflow_"))
 }
 
 #[tokio::test]

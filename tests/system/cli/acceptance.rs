@@ -1,6 +1,8 @@
-//! The demo, the acceptance scenarios and the load generator.
+//! The demo, the acceptance scenarios, the load generator and the chaos run.
 
 use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
 
 use super::program;
 use crate::harness::Harness;
@@ -186,4 +188,34 @@ async fn status_is_watched_until_the_end() {
         "{seen}"
     );
     assert!(began.elapsed() < Duration::from_secs(240));
+}
+
+#[tokio::test]
+async fn orders_end_right_under_kills_and_freezes() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = program()
+        .args([
+            "chaos",
+            "--orders",
+            "300",
+            "--seconds",
+            "90",
+            "--seed",
+            "7",
+            "--json",
+        ])
+        .current_dir(folder.path())
+        .output()
+        .await
+        .unwrap();
+    let report: Value = serde_json::from_str(&Harness::expect_stdout(output)).unwrap();
+    assert_eq!(report["wrong"], json!([]), "{report}");
+    let count = |name: &str| report[name].as_u64().unwrap();
+    assert_eq!(count("delivered") + count("cancelled"), 300, "{report}");
+    assert!(count("cancelled") > 20, "{report}");
+    let faults = report["faults"].as_array().unwrap();
+    for service in ["worker", "api", "temporal", "postgres"] {
+        let met = faults.iter().filter(|fault| fault["service"] == service);
+        assert!(met.count() > 1, "{service}: {report}");
+    }
 }
