@@ -1,6 +1,6 @@
 //! Concerns: the reasons why money needs a person, with the next step for each.
 
-use crate::{EXTERNAL, MovementKind, status::string_enum};
+use crate::{EXTERNAL, Money, MovementKind, status::string_enum};
 
 string_enum! {
     /// The reason of an entry in the work list.
@@ -54,8 +54,12 @@ pub struct ConcernSubject<'a> {
     pub event_type: Option<&'a str>,
     /// Whether the order has ended, so that it takes no payment.
     pub is_order_closed: bool,
+    /// Whether the parcel of the order is dispatched.
+    pub is_order_shipped: bool,
     /// Whether a dispute of the payment is open.
     pub is_disputed: bool,
+    /// The amount of the entry.
+    pub amount: Option<Money>,
 }
 
 /// Returns whether the type of an unconfirmed event names a failure, a refund or a charge-back. Such
@@ -146,6 +150,9 @@ impl Concern {
         };
         let payment = subject.transaction_id.unwrap_or("the payment");
         let order = subject.order_id.unwrap_or("ORDER_ID");
+        let amount = subject
+            .amount
+            .map_or_else(|| "the money".to_owned(), |amount| amount.to_string());
         let close = format!("orderflow money resolve {} --note TEXT", subject.entry_id);
         match self {
             Self::Unmatched => format!(
@@ -158,24 +165,24 @@ impl Concern {
                  well; if {provider} does not report the decision, run: {close}"
             ),
             Self::RefundDue => format!(
-                "refund {payment} at {provider}, because orderflow cannot refund it; \
+                "refund {payment} at {provider}, because orderflow cannot refund it: {amount}; \
                  if {provider} does not report the refund, run: {close}"
             ),
             Self::CaptureFailed => format!(
                 "look up the failed capture of {payment} at {provider}; if {provider} does not repeat it, ask the \
-                 customer of {order} for another payment, which closes the entry. If the money comes in another way, \
-                 run: {close}"
+                 customer of {order} for another payment, whose event closes the entry. If the money comes in another \
+                 way, run: {close}"
             ),
             Self::CaptureRefused => format!(
-                "correct and repeat the capture of {payment} at {provider}; the entry closes with the capture. \
-                 If it cannot be captured, run: {close}"
+                "correct and repeat the capture of {payment} at {provider}, or ask the customer of {order} for another \
+                 payment; the entry closes with the money. If it comes in another way, run: {close}"
             ),
             Self::CaptureShort => format!(
                 "capture the rest of {payment} at {provider}, or ask the customer of {order} for another payment; \
                  the entry closes with it. If the money comes in another way, run: {close}"
             ),
             Self::AuthorisationEnded => format!(
-                "ask the customer of {order} for another payment, which closes the entry, because the authorisation \
+                "ask the customer of {order} for another payment, whose event closes the entry, because the authorisation \
                  {payment} has ended. If the money comes in another way, run: {close}"
             ),
             Self::AuthorisationOpen => format!(
@@ -189,7 +196,7 @@ impl Concern {
                  then run: {close}"
             ),
             Self::Returned => format!(
-                "ask the customer of {order} for another payment, which closes the entry, because the customer's \
+                "ask the customer of {order} for another payment, whose event closes the entry, because the customer's \
                  bank returned {payment}. If the money comes in another way, run: {close}"
             ),
             Self::DisputeOpen => format!(
@@ -201,6 +208,10 @@ impl Concern {
             ),
             Self::DisputeLost => format!(
                 "collect the lost money of {payment} in another way or write it off, then run: {close}"
+            ),
+            Self::FraudWarning if subject.is_order_shipped => format!(
+                "check {payment} at {provider}, because {order} is shipped; if it is fraud, refund {amount} there \
+                 before the customer's bank disputes it. Then run: {close}"
             ),
             Self::FraudWarning => format!(
                 "check {payment} at {provider}; if it is fraud, run: orderflow cancel {order}. If it is not, run: {close}"
@@ -250,7 +261,9 @@ mod tests {
                 order_id: Some("ORD-1"),
                 event_type: None,
                 is_order_closed: false,
+                is_order_shipped: false,
                 is_disputed: false,
+                amount: None,
             });
             assert!(step.contains("pi_1") || step.contains("ORD-1"), "{step}");
             let closes_itself = step.contains("closes with the decision");
@@ -269,7 +282,9 @@ mod tests {
                 order_id: None,
                 event_type: None,
                 is_order_closed: false,
+                is_order_shipped: false,
                 is_disputed: false,
+                amount: None,
             });
             assert_eq!(
                 step.contains("confirm-payment"),
@@ -289,7 +304,9 @@ mod tests {
             order_id: Some("ORD-1"),
             event_type: Some("payments.charged_back"),
             is_order_closed: false,
+            is_order_shipped: false,
             is_disputed: false,
+            amount: None,
         });
         assert!(!step.contains("confirm-payment"), "{step}");
         assert!(step.contains("orderflow show ORD-1"), "{step}");

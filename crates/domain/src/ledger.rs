@@ -68,6 +68,10 @@ string_enum! {
     }
 }
 
+/// The reference of a capture that only a caller of the API has reported. The captures that the
+/// provider reports replace it.
+pub const CLAIMED: &str = "api";
+
 /// One fact about a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Movement {
@@ -264,6 +268,7 @@ impl Balance {
             0 => facts.reported(),
             authorised => authorised,
         };
+        let expected = expected.max(facts.claimed());
         let missing = expected - self.captured;
         let amount_of = |dispute: &Dispute| dispute.amount.unwrap_or(self.captured);
         let total = |wanted: fn(Stage) -> bool| {
@@ -446,15 +451,34 @@ impl<'a> Facts<'a> {
             .fold(0, i64::saturating_add)
     }
 
-    /// Returns the sum of all captures so far, including the captures that failed later.
+    /// Returns the sum of all captures that the provider has reported, including the captures that
+    /// failed later.
     fn reported(&self) -> i64 {
-        self.largest(MovementKind::CapturedTotal)
+        self.of_kind(MovementKind::CapturedTotal)
+            .filter(|(reference, _)| *reference != CLAIMED)
+            .filter_map(|(_, amount)| amount)
+            .max()
+            .unwrap_or(0)
             .max(self.sum(MovementKind::Captured, 0))
+    }
+
+    /// Returns the capture that only a caller has reported.
+    fn claimed(&self) -> i64 {
+        let claim = self.0.get(&(MovementKind::CapturedTotal, CLAIMED));
+        claim.copied().flatten().unwrap_or(0)
+    }
+
+    /// Returns the capture that counts until the provider reports one.
+    fn assumed(&self) -> i64 {
+        match self.largest(MovementKind::AutoCaptured) {
+            0 => self.claimed(),
+            assumed => assumed,
+        }
     }
 
     /// Captures are reported one by one, as their sum, or both. A failed capture does not count.
     fn captured(&self) -> i64 {
-        let assumed = self.largest(MovementKind::AutoCaptured);
+        let assumed = self.assumed();
         let whole = match assumed {
             0 => Money::LARGEST,
             assumed => assumed,
@@ -474,7 +498,7 @@ impl<'a> Facts<'a> {
             .saturating_sub(failed.named)
             .saturating_sub(unnamed);
         let total = self
-            .largest(MovementKind::CapturedTotal)
+            .reported()
             .saturating_sub(failed.named)
             .saturating_sub(failed.unnamed);
         single.max(total).max(0)

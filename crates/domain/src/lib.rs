@@ -32,7 +32,7 @@ pub use audit_event::{AuditEvent, AuditEventType};
 pub use concern::{Concern, ConcernSubject, reports_no_payment};
 pub use decimal::{Decimal, DecimalError};
 pub use id::{CustomerId, IdError, Identifier, OrderId, PaymentId, Sku, TransactionId};
-pub use ledger::{Balance, Movement, MovementKind, Transaction};
+pub use ledger::{Balance, CLAIMED, Movement, MovementKind, Transaction};
 pub use money::{Currency, Money, MoneyError};
 pub use notification::NotificationKind;
 pub use order::{Customer, LineItem, Order, TotalError};

@@ -201,6 +201,9 @@ pub enum PaymentEventKind {
     },
 }
 
+/// The beginning of the event id of a refutation.
+const REFUTED: &str = "refuted:";
+
 /// Checks of the texts of an event when it is decoded. A Temporal client can send any text, and the
 /// database rejects some texts, so that an unchecked event would be retried without end.
 mod checked {
@@ -291,6 +294,47 @@ impl PaymentEvent {
                 amount,
             },
         }
+    }
+
+    /// Returns the event that refutes the claim of a caller: the money of `payment_id` is another
+    /// payment, which an event of the provider reports. It is handled like a refused capture.
+    pub fn of_refuted_claim(
+        provider: WebhookProvider,
+        payment_id: &PaymentId,
+        order_id: Option<OrderId>,
+        transaction_id: Option<TransactionId>,
+    ) -> Self {
+        Self {
+            provider,
+            event_id: Self::refutation_id(payment_id),
+            order_id,
+            transaction_id,
+            aliases: Vec::new(),
+            customer: None,
+            payment_id: Some(payment_id.clone()),
+            kind: PaymentEventKind::CaptureFailed {
+                reason: "claimed_by_caller".to_owned(),
+                amount: None,
+                capture_id: None,
+                refused: true,
+            },
+        }
+    }
+
+    /// Returns the id of the event that refutes the claim of this payment.
+    pub fn refutation_id(payment_id: &PaymentId) -> String {
+        // Ids are ASCII, so each byte is a character.
+        let mut event_id = format!("{REFUTED}{payment_id}");
+        event_id.truncate(checked::LONGEST_ID);
+        event_id
+    }
+
+    /// Returns the payment of an event that is about one payment whatever its ids are: an operator's
+    /// resolution, or the refutation of a claim.
+    pub fn named_payment(&self) -> Option<&PaymentId> {
+        let is_named = matches!(self.kind, PaymentEventKind::Resolved { .. })
+            || self.event_id.starts_with(REFUTED);
+        self.payment_id.as_ref().filter(|_| is_named)
     }
 
     /// Returns whether an order or a settlement must receive the event. Other events are only

@@ -177,7 +177,9 @@ pub(crate) fn attention_entry() -> Value {
         order_id: Some(ORDER_ID),
         event_type: None,
         is_order_closed: false,
+        is_order_shipped: false,
         is_disputed: false,
+        amount: None,
     });
     json!({
         "id": id, "concern": concern, "amount": 99.99, "currency": "USD", "transaction_id": "pi_123",

@@ -115,7 +115,7 @@ async fn read(
                     select from payment_movements as movement where movement.payment_id = payments.payment_id
                         and movement.kind = 'refund_requested' and movement.amount is null)
             union all
-            select payment_id, concern.key, case when concern.key = any($3)
+            select payment_id, concern.key, case when concern.key = any($3) or is_shipped
                 then least(concern.value::bigint, orders.total_amount - paid.amount) else concern.value::bigint end
             from concerned
             cross join lateral jsonb_each_text(concerned.concerns) as concern
@@ -124,13 +124,19 @@ async fn read(
                 select coalesce(sum(paying.allocated), 0)::bigint as amount from payments as paying
                 where paying.order_id = orders.id and paying.currency = orders.currency
             ) as paid on true
+            cross join lateral (
+                select concern.key = 'dispute_lost' and orders.state in ('shipped', 'delivered') as is_shipped
+            ) as loss
             where case when concern.key = any($3) then
                 -- The order needs the money as long as it is not cancelled and other payments do not reach its total.
                 orders.state not in ('cancelled', 'failed') and orders.total_amount > paid.amount
+                -- The customer of an order that waits can try again.
+                and (orders.state <> 'pending' or concern.key <> 'authorisation_ended')
+            when is_shipped then orders.total_amount > paid.amount
             else
-                -- Warnings about a payment that is fully refunded need no decision. A lost dispute does, because its
-                -- money is lost in addition to the refund.
-                concern.key = 'dispute_lost' or captured = 0 or refunded < captured
+                -- Warnings about a payment that is fully refunded need no decision. A dispute does, because the bank
+                -- can take the money in addition to the refund.
+                concern.key in ('dispute_open', 'dispute_lost') or captured = 0 or refunded < captured
             end
         ), entries as (
             -- The fold of the ledger has subtracted what an operator has closed, except from these amounts.
@@ -257,7 +263,9 @@ impl Row {
             order_id: self.order_id.as_deref(),
             event_type: self.event_type.as_deref(),
             is_order_closed,
+            is_order_shipped: order_status.is_some_and(|status| status.is_dispatched()),
             is_disputed: self.is_disputed,
+            amount,
         });
         Some(AttentionEntry {
             id: self.id,

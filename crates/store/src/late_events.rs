@@ -39,6 +39,19 @@ pub async fn find_order(
         .chain(&event.aliases)
         .map(ToString::to_string)
         .collect();
+    if let Some(payment_id) = event.named_payment() {
+        let order = sqlx::query_scalar!(
+            "select order_id from payments where payment_id = $1",
+            payment_id.as_str()
+        );
+        let order = order
+            .fetch_optional(pool)
+            .await
+            .for_operation("find the payment")?;
+        let order: Option<String> = order.flatten();
+        let order = order.and_then(|id| OrderId::parse(&id).ok());
+        return presence_of(pool, order.or_else(|| event.order_id.clone())).await;
+    }
     let paid = sqlx::query_scalar!(
         "select order_id from payments
          where (transaction_id = any($2) or aliases && $2) and provider in ($1, 'external') and order_id is not null
@@ -52,7 +65,14 @@ pub async fn find_order(
         .for_operation("find the payment")?
         .flatten();
     let paid = paid.and_then(|id| OrderId::parse(&id).ok());
-    let Some(order_id) = paid.or_else(|| event.order_id.clone()) else {
+    presence_of(pool, paid.or_else(|| event.order_id.clone())).await
+}
+
+async fn presence_of(
+    pool: &PgPool,
+    order_id: Option<OrderId>,
+) -> Result<(Option<OrderId>, OrderPresence), Error> {
+    let Some(order_id) = order_id else {
         return Ok((None, OrderPresence::Unknown));
     };
     let running = sqlx::query_scalar!(

@@ -19,7 +19,7 @@ pub use claim::{
     Charge, ChargeClaim, Claim, Confirmation, PaymentSource, claim, claim_charge, record_charge,
 };
 pub use rows::StoredTransaction;
-pub use settle::{Settlement, UnmatchedPayment, settle};
+pub use settle::{Settlement, UnmatchedPayment, request_unneeded, settle};
 
 /// Adds movements to a payment and returns its new balance; `None` if there is no such payment.
 #[tracing::instrument(name = "store.ledger.record", skip_all)]
@@ -45,45 +45,62 @@ pub async fn record(
     Ok(Some(row.transaction()))
 }
 
-/// Adds the movements of an event to the transaction that the event is about; `None` if the ledger
-/// does not have it. A transaction that appears later, and an id that the ledger learns later, find
-/// the stored events.
+/// The effect of an event on the ledger.
+#[derive(Debug, Default)]
+pub struct AppliedEvent {
+    /// The transaction that the event is about; `None` if the ledger does not have it.
+    pub stored: Option<StoredTransaction>,
+    /// Whether the event reports another payment than the one that has its ids.
+    pub is_second_payment: bool,
+    /// Events about payments that only callers have claimed, and that this event refutes.
+    pub refuted: Vec<PaymentEvent>,
+}
+
+/// Adds the movements of an event to the transaction that the event is about. A transaction that
+/// appears later, and an id that the ledger learns later, find the stored events.
 #[tracing::instrument(name = "store.ledger.apply_event", skip_all)]
-pub async fn apply_event(
-    pool: &PgPool,
-    event: &PaymentEvent,
-) -> Result<Option<StoredTransaction>, Error> {
+pub async fn apply_event(pool: &PgPool, event: &PaymentEvent) -> Result<AppliedEvent, Error> {
     let ids = ids_of(event);
-    // An operator names the payment, which can be of a provider without webhook events.
-    let is_decision = matches!(event.kind, PaymentEventKind::Resolved { .. });
-    let resolved = event.payment_id.as_ref().filter(|_| is_decision);
+    let named = event.named_payment();
     // A refused report is not a fact about the transaction.
     let is_report = matches!(event.kind, PaymentEventKind::ReportRefused { .. });
-    if is_report || (ids.is_empty() && resolved.is_none()) {
-        return Ok(None);
+    if is_report || (ids.is_empty() && named.is_none()) {
+        return Ok(AppliedEvent::default());
     }
     let mut transaction = pool::begin(pool).await?;
     rows::lock_ids(&mut transaction, &ids).await?;
-    let found = match resolved {
-        Some(payment_id) => rows::lock_by_payment_id(&mut transaction, payment_id).await?,
-        None => rows::find(&mut transaction, Some(event.provider), &ids).await?,
+    let found = match named {
+        Some(payment_id) => rows::Found {
+            row: rows::lock_by_payment_id(&mut transaction, payment_id).await?,
+            ..rows::Found::default()
+        },
+        None => rows::find(&mut transaction, rows::Search::of_event(event, &ids)).await?,
     };
-    let Some(mut row) = found else {
-        return Ok(None);
+    let mut applied = AppliedEvent {
+        stored: None,
+        is_second_payment: found.is_second_payment && found.row.is_none(),
+        refuted: found
+            .refuted
+            .iter()
+            .map(|row| row.refutation(event.provider))
+            .collect(),
     };
-    if resolved.is_none() {
-        let known = (row.ids(), row.provider.clone());
-        row.learn_ids(&ids, Some(event.provider));
-        // Earlier events can have named the new ids only.
-        if known != (row.ids(), row.provider.clone()) {
-            rows::add_stored_events(&mut transaction, &mut row).await?;
+    if let Some(mut row) = found.row {
+        if named.is_none() {
+            let known = (row.ids(), row.provider.clone());
+            row.learn_ids(&ids, Some(event.provider));
+            // Earlier events can have named the new ids only.
+            if known != (row.ids(), row.provider.clone()) {
+                rows::add_stored_events(&mut transaction, &mut row).await?;
+            }
         }
+        let mut movements = event.movements(row.currency);
+        rows::complete_resolution(&row, &mut movements);
+        rows::add_movements(&mut transaction, &mut row, &movements).await?;
+        applied.stored = Some(row.stored());
     }
-    let mut movements = event.movements(row.currency);
-    rows::complete_resolution(&row, &mut movements);
-    rows::add_movements(&mut transaction, &mut row, &movements).await?;
     transaction.commit().await.for_operation("commit")?;
-    Ok(Some(row.stored()))
+    Ok(applied)
 }
 
 /// Restores an order's transaction in the caller's transaction, unless the row is as new as `known`.

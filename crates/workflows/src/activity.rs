@@ -28,7 +28,8 @@ pub use settlement::{
     AppendToTrail, FindOrder, FoundOrder, LateAuditEventInput, OrderPresence, ReceiveDelivery,
     ReceivePaymentEventInput, ReconcileDifference, ReconcileInput, ReconcileOutcome,
     ReconcilePayments, ReconcileReport, RecordDelivery, RecordPaymentEventInput, RecordedEvent,
-    SettlePayment, SettlePaymentOutcome, SettlementActivities, UnmatchedPaymentInput,
+    RefundEndedOrder, SettlePayment, SettlePaymentOutcome, SettlementActivities,
+    UnmatchedPaymentInput,
 };
 pub use shipping::{
     CancelShipment, CancelShipmentOutcome, DispatchCarrier, DispatchCarrierInput, DispatchOutcome,

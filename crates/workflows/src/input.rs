@@ -27,8 +27,9 @@ pub struct OrderInput {
     /// [`SHIPPING_TASK_QUEUE`](crate::SHIPPING_TASK_QUEUE).
     #[serde(default)]
     pub shipping_task_queue: Option<String>,
-    /// The version of the first steps. From 2 on, the order is validated before its first write, which
-    /// also reserves its stock. Defaults to 1, with a write for each.
+    /// The version of the order's rules. From 2 on, the order is validated before its first write,
+    /// which also reserves its stock. From 3 on, an authorisation that is captured in part does not
+    /// pay the rest. Defaults to 1.
     #[serde(default)]
     pub receipt: u32,
 }

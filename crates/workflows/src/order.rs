@@ -102,7 +102,7 @@ pub struct OrderWorkflow {
     policy: OrderPolicy,
     document: serde_json::Value,
     malformed: Option<String>,
-    /// The version of the first steps ([`OrderInput::receipt`]).
+    /// The version of the rules ([`OrderInput::receipt`]).
     receipt: u32,
     shipping_task_queue: String,
     compensations: Vec<Compensation>,
@@ -157,7 +157,7 @@ impl OrderWorkflow {
             malformed,
             compensations: Vec::new(),
             review: Review::Open,
-            payments: Payments::default(),
+            payments: Payments::with_rules(input.receipt),
             seen_event_ids: BTreeSet::new(),
             settled_payments: BTreeSet::new(),
             shipping: None,
@@ -508,7 +508,10 @@ async fn fulfil_order(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
     earlier_runs::learn_effects(ctx, "shipment").await;
     let mut attempts = shipment::AttemptCounter::new(ctx.state(|order| order.earlier_runs));
     loop {
-        hold::await_release(ctx).await?;
+        if hold::await_release(ctx).await? {
+            payment::replace_payment(ctx).await?;
+            continue;
+        }
         match shipment::ship_order(ctx, &mut attempts).await? {
             shipment::ShippingPhaseResult::Dispatched => break,
             shipment::ShippingPhaseResult::PaymentCancelled => {

@@ -37,3 +37,12 @@ pub(crate) const CANCEL_LOST_CONFIRMATION: &str = "cancel-a-lost-confirmation";
 
 /// Another payment can replace missing money of an order that was paid before.
 pub(crate) const REPLACE_MISSING_MONEY: &str = "replace-missing-money";
+
+/// A cancelled payment that is only authorised is voided.
+pub(crate) const VOID_CANCELLED: &str = "void-a-cancelled-authorisation";
+
+/// The payment of a held order can be cancelled.
+pub(crate) const CANCEL_HELD: &str = "cancel-the-payment-of-a-held-order";
+
+/// An event about an ended order can leave money that must be refunded.
+pub(crate) const REFUND_AFTER_END: &str = "refund-after-the-end";

@@ -16,9 +16,10 @@ use crate::{
     Message, OrderWorkflow, PaymentEventSignal, UnmatchedPaymentSignal,
     activity::{
         FoundOrder, LateAuditEventInput, OrderPresence, ReceivePaymentEventInput,
-        RecordPaymentEventInput, SettlePaymentOutcome, SettlementActivities, UnmatchedPaymentInput,
+        RecordPaymentEventInput, RecordedEvent, SettlePaymentOutcome, SettlementActivities,
+        UnmatchedPaymentInput,
     },
-    clock, database_step, policies,
+    clock, database_step, patches, policies,
 };
 use contract::order_workflow_id;
 use domain::{AuditEventType, OrderId, PaymentEvent, PaymentEventKind, WebhookOutcome};
@@ -120,13 +121,24 @@ async fn settle_event(ctx: &Context, received: PaymentEventSignal) -> WorkflowRe
         detail,
         settled: true,
     };
-    database_step::run(
+    let recorded = database_step::run(
         ctx,
         &SettlementActivities::record_delivery,
         || processed.clone(),
         policies::local_options(),
     )
     .await?;
+    if let RecordedEvent::Recorded { refuted, .. } = recorded {
+        for event in refuted {
+            let refutation = PaymentEventSignal {
+                event,
+                declined: false,
+                again: false,
+                grace: None,
+            };
+            Box::pin(settle_event(ctx, refutation)).await?;
+        }
+    }
     Ok(())
 }
 
@@ -237,7 +249,10 @@ async fn decide_outcome(
             .filter(|_| found.presence != OrderPresence::Unknown),
     ) {
         (Some((kind, payload)), Some(order_id)) => {
-            append_late_audit_event(ctx, event, order_id, kind, payload).await
+            let recorded =
+                append_late_audit_event(ctx, event, order_id.clone(), kind, payload).await?;
+            refund_ended_order(ctx, event, order_id).await?;
+            Ok(recorded)
         }
         // An operator's decision about money that belongs to no order.
         (Some((AuditEventType::PaymentConcernResolved, _)), None) => {
@@ -327,6 +342,35 @@ async fn refund_unmatched_payment(
         append_late_audit_event(ctx, event, order_id, kind, event.audit_source()).await?;
     }
     Ok((outcome, None))
+}
+
+/// Refunds money that came back to us by this event, and that the ended order does not need.
+async fn refund_ended_order(
+    ctx: &Context,
+    event: &PaymentEvent,
+    order_id: OrderId,
+) -> WorkflowResult<()> {
+    let returns_money = matches!(
+        event.kind,
+        PaymentEventKind::RefundFailed { .. } | PaymentEventKind::Disputed { .. }
+    );
+    if !returns_money || !ctx.patched(patches::REFUND_AFTER_END) {
+        return Ok(());
+    }
+    let refund = SettlementActivities::refund_ended_order;
+    let options = policies::payment_options();
+    let kind = match ctx
+        .execute_activity(refund, order_id.clone(), options)
+        .await?
+    {
+        SettlePaymentOutcome::Refunded => AuditEventType::UnmatchedPaymentRefunded,
+        SettlePaymentOutcome::RefundDue => AuditEventType::UnmatchedPaymentRefundDue,
+        SettlePaymentOutcome::Known
+        | SettlePaymentOutcome::NothingToRefund
+        | SettlePaymentOutcome::Waits => return Ok(()),
+    };
+    append_late_audit_event(ctx, event, order_id, kind, event.audit_source()).await?;
+    Ok(())
 }
 
 /// Waits for another event of the transaction. Returns `None` if none arrives in time.

@@ -181,7 +181,7 @@ async fn status_is_watched_until_the_end() {
             .await,
     );
     let seen = Harness::expect_stdout(watch.wait_with_output().await.unwrap());
-    let last: serde_json::Value = serde_json::from_str(seen.lines().last().unwrap()).unwrap();
+    let last: Value = serde_json::from_str(seen.lines().last().unwrap()).unwrap();
     assert_eq!(
         (&last["status"], &last["is_running"]),
         (&"delivered".into(), &false.into()),

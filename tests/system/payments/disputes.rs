@@ -384,9 +384,11 @@ async fn suspicion_before_dispatch_holds_order() {
         payer
             .wait_for_attention(&[&entry, "refund_due 50.00"])
             .await;
-        // After the refund, the warning needs no decision.
+        // After the refund, a warning needs no decision. A dispute does: the bank can take the money, too.
         payer.send(&payer.refunds("all", TOTAL)).await;
-        payer.wait_for_attention(&[]).await;
+        let is_dispute = *concern == "dispute_open";
+        let left: &[&str] = if is_dispute { &[&entry] } else { &[] };
+        payer.wait_for_attention(left).await;
 
         // A caller cancels the held order.
         let payer = Payer::preparing(&harness, *provider).await;

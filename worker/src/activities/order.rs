@@ -392,7 +392,8 @@ impl OrderActivities {
             Claim::Ours(transaction) => {
                 let balance = &transaction.balance;
                 // Events about a later refund or dispute can have arrived before this call.
-                let is_gone = balance.available() == 0 && (balance.captured > 0 || balance.ended);
+                // An attempt that ended without money leaves the order waiting.
+                let is_gone = balance.available() == 0 && balance.captured > 0;
                 let outcome = if is_gone {
                     RecordPaymentOutcome::AlreadyRefunded
                 } else {

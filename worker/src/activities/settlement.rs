@@ -77,6 +77,17 @@ impl SettlementActivities {
             .map_err(|error| retryable(&context, &error))
     }
 
+    #[activity(definition = workflows::activity::RefundEndedOrder)]
+    pub async fn refund_ended_order(
+        self: Arc<Self>,
+        context: ActivityContext,
+        order_id: domain::OrderId,
+    ) -> Result<SettlePaymentOutcome, ActivityError> {
+        self.refund_ended_once(&order_id)
+            .await
+            .map_err(|error| retryable(&context, &error))
+    }
+
     #[activity(definition = workflows::activity::ReconcilePayments)]
     pub async fn reconcile_payments(
         self: Arc<Self>,
@@ -114,7 +125,8 @@ impl SettlementActivities {
         // Stored first, so that an order that takes the transaction later finds the event.
         webhook_events::receive(&self.pool, event).await?;
         // Before the event is recorded as done, so that a reader of the payment sees its effect.
-        let stored = ledger::apply_event(&self.pool, event).await?;
+        let applied = ledger::apply_event(&self.pool, event).await?;
+        let stored = applied.stored;
         let is_of_another_order = stored.as_ref().is_some_and(|stored| {
             event.order_id.is_some()
                 && stored.order_id.is_some()
@@ -126,6 +138,8 @@ impl SettlementActivities {
         Ok(RecordedEvent::Recorded {
             transaction: stored.map(|stored| Box::new(stored.transaction)),
             is_of_another_order,
+            is_second_payment: applied.is_second_payment,
+            refuted: applied.refuted,
         })
     }
 
@@ -139,7 +153,7 @@ impl SettlementActivities {
             kind,
             payload,
         } = late;
-        let stored = ledger::apply_event(&self.pool, event).await?;
+        let stored = ledger::apply_event(&self.pool, event).await?.stored;
         let late = LateAuditEvent {
             order_id,
             event,
@@ -225,5 +239,23 @@ impl SettlementActivities {
             }
             PaymentStatus::Captured => SettlePaymentOutcome::Known,
         })
+    }
+
+    /// Writes the requests into the ledger first, as [`Self::settle_payment_once`] does.
+    async fn refund_ended_once(
+        &self,
+        order_id: &domain::OrderId,
+    ) -> Result<SettlePaymentOutcome, StepError> {
+        let mut outcome = SettlePaymentOutcome::NothingToRefund;
+        for transaction in ledger::request_unneeded(&self.pool, order_id).await? {
+            let refunded = refund::refund_due(&self.pool, &self.providers, order_id, transaction);
+            let balance = refunded.await?.balance;
+            if balance.by_hand && balance.due > 0 {
+                outcome = SettlePaymentOutcome::RefundDue;
+            } else if outcome == SettlePaymentOutcome::NothingToRefund {
+                outcome = SettlePaymentOutcome::Refunded;
+            }
+        }
+        Ok(outcome)
     }
 }

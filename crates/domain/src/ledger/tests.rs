@@ -345,6 +345,60 @@ fn transaction_is_called_by_each_of_its_ids() {
     assert!(!transaction.is_called(&id("pi_2")));
 }
 
+/// A caller has claimed 50.00, and the provider reports something else.
+#[test]
+fn reports_of_the_provider_replace_a_claim() {
+    let claim = movement(CapturedTotal, CLAIMED, 5_000);
+    assert_eq!(Balance::of(std::slice::from_ref(&claim)).captured, 5_000);
+    let cases: [(Movement, i64, Option<Concern>); 8] = [
+        (
+            movement(CapturedTotal, "1", 3_000),
+            3_000,
+            Some(Concern::CaptureShort),
+        ),
+        (movement(CapturedTotal, "1", 6_000), 6_000, None),
+        (
+            movement(Captured, "1", 3_000),
+            3_000,
+            Some(Concern::CaptureShort),
+        ),
+        (
+            movement(AutoCaptured, "1", 3_000),
+            3_000,
+            Some(Concern::CaptureShort),
+        ),
+        (
+            Movement::new(Voided, "1", None),
+            0,
+            Some(Concern::AuthorisationEnded),
+        ),
+        (
+            Movement::new(CaptureFailed, "1", None),
+            0,
+            Some(Concern::CaptureFailed),
+        ),
+        (
+            Movement::new(CaptureRefused, "1", None),
+            0,
+            Some(Concern::CaptureRefused),
+        ),
+        // The capture can follow.
+        (movement(Authorised, "1", 5_000), 5_000, None),
+    ];
+    for (report, captured, concern) in cases {
+        for_each_order(&[claim.clone(), report.clone()], |balance| {
+            assert_eq!(balance.captured, captured, "{report:?}");
+            assert_eq!(
+                balance.concerns.keys().next().copied(),
+                concern,
+                "{report:?}"
+            );
+            let missing = balance.concerns.values().sum::<i64>();
+            assert_eq!(missing, (5_000 - captured).max(0), "{report:?}");
+        });
+    }
+}
+
 #[test]
 fn moved_transaction_has_no_money() {
     let mut movements = vec![

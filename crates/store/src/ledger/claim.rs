@@ -188,7 +188,14 @@ async fn claim_in(
         &with_session_lock(&ids, is_session || is_looked_up),
     )
     .await?;
-    let mut found = rows::find(connection, confirmation.provider, &ids).await?;
+    let search = rows::Search {
+        provider: confirmation.provider,
+        ids: &ids,
+        order_id: Some(order_id),
+        // The currency of a caller proves nothing.
+        currency: confirmation.event.map(|_| confirmation.amount.currency()),
+    };
+    let mut found = rows::find(connection, search).await?.row;
     // A charge of this order that waits for its customer has no transaction yet.
     if let (None, Some(own)) = (&found, confirmation.own_payment_id) {
         found = rows::lock_by_payment_id(connection, own)

@@ -106,29 +106,89 @@ pub(super) async fn lock_only(
     }
 }
 
+/// The ids and facts by which a payment is found.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Search<'a> {
+    pub(super) provider: Option<WebhookProvider>,
+    pub(super) ids: &'a [TransactionId],
+    /// The order that the report names.
+    pub(super) order_id: Option<&'a OrderId>,
+    /// The currency of the reported money.
+    pub(super) currency: Option<Currency>,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn of_event(event: &'a PaymentEvent, ids: &'a [TransactionId]) -> Self {
+        Self {
+            provider: Some(event.provider),
+            ids,
+            order_id: event.order_id.as_ref(),
+            currency: event.offered_money().map(|(money, _)| money.currency()),
+        }
+    }
+}
+
+/// The result of a search.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) row: Option<Row>,
+    /// Whether a row with one of the ids is another payment: it has another intent.
+    pub(super) is_second_payment: bool,
+    /// Payments that only a caller has claimed, and that the report refutes: it is about the same ids,
+    /// but about another order or another currency.
+    pub(super) refuted: Vec<Row>,
+}
+
 /// Finds and locks the row of a transaction. Rows that turn out to be the same money become one.
 pub(super) async fn find(
     connection: &mut PgConnection,
-    provider: Option<WebhookProvider>,
-    ids: &[TransactionId],
-) -> Result<Option<Row>, Error> {
-    let mut rows = find_all(connection, provider, ids).await?;
-    let pays = |row: &Row| row.order_id.is_some() && !row.is_unneeded();
-    let kept = rows
-        .iter()
-        .position(pays)
-        .or(rows.iter().position(|row| row.order_id.is_some()))
-        .unwrap_or(0);
-    if rows.is_empty() {
-        return Ok(None);
+    search: Search<'_>,
+) -> Result<Found, Error> {
+    let mut found = Found::default();
+    let mut rows = Vec::new();
+    for mut row in find_all(connection, search.provider, search.ids).await? {
+        let is_claim = row.provider == EXTERNAL && row.balance.captured > 0;
+        let has_other_currency = search
+            .currency
+            .is_some_and(|currency| currency != row.currency);
+        if row.has_other_intent(search.ids) {
+            found.is_second_payment = true;
+            row.forget_ids(search.ids);
+            add_movements(connection, &mut row, &[]).await?;
+        } else if is_claim && has_other_currency && search.provider.is_some() {
+            found.refuted.push(row);
+        } else {
+            rows.push(row);
+        }
     }
+    if rows.len() > 1 {
+        rows.retain(|row| !row.is_refuted());
+    }
+    let pays = |row: &Row| row.order_id.is_some() && !row.is_unneeded();
+    let is_named =
+        |row: &Row| search.order_id.is_some() && row.order_id.as_ref() == search.order_id;
+    let Some(kept) = rows
+        .iter()
+        .position(|row| pays(row) && is_named(row))
+        .or(rows.iter().position(pays))
+        .or(rows.iter().position(|row| row.order_id.is_some()))
+        .or(Some(0).filter(|_| !rows.is_empty()))
+    else {
+        return Ok(found);
+    };
     let mut kept = rows.remove(kept);
     for other in rows {
         if kept.is_same_money(&other) {
             join(connection, &mut kept, other).await?;
+        } else if kept.provider != EXTERNAL
+            && other.provider == EXTERNAL
+            && other.balance.captured > 0
+        {
+            found.refuted.push(other);
         }
     }
-    Ok(Some(kept))
+    found.row = Some(kept);
+    Ok(found)
 }
 
 /// Moves the movements and the ids of `other` to `kept`.
@@ -374,6 +434,30 @@ impl Row {
             .collect()
     }
 
+    /// Returns whether this payment has an intent, and the ids have another one.
+    fn has_other_intent(&self, ids: &[TransactionId]) -> bool {
+        let own = self.ids().into_iter().find(is_intent);
+        let other = ids.iter().find(|id| is_intent(id));
+        own.as_ref()
+            .zip(other)
+            .is_some_and(|(own, other)| own != other)
+    }
+
+    /// Removes the ids of another payment, such as the session of another intent.
+    fn forget_ids(&mut self, ids: &[TransactionId]) {
+        self.aliases.retain(|alias| !ids.contains(alias));
+    }
+
+    /// Returns whether an event has refuted the claim of a caller.
+    fn is_refuted(&self) -> bool {
+        self.provider == EXTERNAL
+            && self.balance.captured == 0
+            && self.movements.iter().any(|movement| {
+                movement.kind == MovementKind::CaptureRefused
+                    && movement.reference == PaymentEvent::refutation_id(&self.payment_id)
+            })
+    }
+
     /// Returns the payment that has this payment's movements now.
     fn moved_to(&self) -> Option<PaymentId> {
         let moved = |movement: &&Movement| movement.kind == MovementKind::Moved;
@@ -402,6 +486,16 @@ impl Row {
             movement.kind == MovementKind::RefundRequested
                 && movement.reference.starts_with(UNNEEDED)
         })
+    }
+
+    /// Returns the event that refutes the claim of this payment.
+    pub(super) fn refutation(&self, provider: WebhookProvider) -> PaymentEvent {
+        PaymentEvent::of_refuted_claim(
+            provider,
+            &self.payment_id,
+            self.order_id.clone(),
+            self.transaction_id.clone(),
+        )
     }
 
     pub(super) fn stored(&self) -> StoredTransaction {

@@ -10,7 +10,7 @@ use super::{
 use crate::{Error, error::SqlxResultExt, pool};
 use domain::{
     EXTERNAL, Money, Movement, MovementKind, OrderId, OrderStatus, PaymentEvent, PaymentId,
-    TransactionId, WebhookProvider,
+    Transaction, TransactionId, WebhookProvider,
 };
 
 /// Money that no open order takes.
@@ -47,7 +47,8 @@ pub async fn settle(
     let mut transaction = pool::begin(pool).await?;
     let is_intent = is_intent(unmatched);
     rows::lock_ids(&mut transaction, &with_session_lock(&ids, is_intent)).await?;
-    let found = match rows::find(&mut transaction, Some(event.provider), &ids).await? {
+    let search = rows::Search::of_event(event, &ids);
+    let found = match rows::find(&mut transaction, search).await?.row {
         Some(row) => Some(row),
         None if is_intent => match find_session_of_intent(
             &mut transaction,
@@ -88,6 +89,70 @@ pub async fn settle(
         known: row.order_id.is_some() && !row.is_unneeded() && is_decided,
         stored: row.stored(),
     }))
+}
+
+/// Requests the refund of what an order that has ended does not need. Returns its transactions whose
+/// refund can be requested at a provider now.
+#[tracing::instrument(name = "store.ledger.request_unneeded", skip_all)]
+pub async fn request_unneeded(
+    pool: &PgPool,
+    order_id: &OrderId,
+) -> Result<Vec<Transaction>, Error> {
+    let mut transaction = pool::begin(pool).await?;
+    let order = sqlx::query!(
+        "select state, total_amount, currency from orders where id = $1 and not is_running for update",
+        order_id.as_str()
+    );
+    let order = order
+        .fetch_optional(&mut *transaction)
+        .await
+        .for_operation("read the order")?;
+    let Some(order) = order else {
+        return Ok(Vec::new());
+    };
+    let is_fulfilled =
+        OrderStatus::parse(&order.state).is_some_and(|status| status.is_dispatched());
+    let transactions = rows::list_by_order(&mut transaction, order_id).await?;
+    let is_of_total =
+        |known: &&Transaction| Some(known.currency.code()) == order.currency.as_deref();
+    let paid: i64 = transactions
+        .iter()
+        .filter(is_of_total)
+        .map(|known| known.balance.available())
+        .sum();
+    let mut excess = match is_fulfilled {
+        true => (paid - order.total_amount.unwrap_or(0)).max(0),
+        false => 0,
+    };
+    let mut due = Vec::new();
+    // The newest payment is the one that was not needed.
+    for known in transactions.iter().rev() {
+        let Some(mut row) = rows::lock_by_payment_id(&mut transaction, &known.payment_id).await?
+        else {
+            continue;
+        };
+        let available = row.balance.available();
+        let unneeded = match is_of_total(&known) {
+            true => excess.min(available),
+            false => 0,
+        };
+        if unneeded > 0 {
+            excess -= unneeded;
+            let keep = available - unneeded;
+            let target = row.balance.captured - row.balance.lost - keep;
+            let request = Movement::new(
+                MovementKind::RefundRequested,
+                format!("{} above {keep}", rows::UNNEEDED),
+                Some(target),
+            );
+            rows::add_movements(&mut transaction, &mut row, &[request]).await?;
+        }
+        if row.balance.due > 0 && !row.balance.by_hand {
+            due.push(row.transaction());
+        }
+    }
+    transaction.commit().await.for_operation("commit")?;
+    Ok(due)
 }
 
 async fn insert_unmatched(

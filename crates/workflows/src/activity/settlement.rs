@@ -40,6 +40,12 @@ pub enum RecordedEvent {
         /// Whether the transaction belongs to another order. The outcome is not recorded then.
         #[serde(default)]
         is_of_another_order: bool,
+        /// Whether the event reports another payment than the one that has its ids.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_second_payment: bool,
+        /// Events about payments that only callers have claimed, and that this event refutes.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        refuted: Vec<PaymentEvent>,
     },
     /// The result of an earlier release.
     Status(Option<PaymentStatus>),
@@ -165,6 +171,13 @@ impl SettlementActivities {
         unimplemented!()
     }
 
+    /// Refunds what an order that has ended does not need any more: money that came back to us after
+    /// another payment had replaced it, or after the order had stopped.
+    #[activity(name = "RefundEndedOrder")]
+    pub fn refund_ended_order(order_id: OrderId) -> SettlePaymentOutcome {
+        unimplemented!()
+    }
+
     /// Compares a provider's payments with the ledger. It changes nothing.
     #[activity(name = "ReconcilePayments")]
     pub fn reconcile_payments(input: ReconcileInput) -> ReconcileOutcome {
@@ -181,5 +194,6 @@ impl SettlementActivities {
 
 // The macro generates the definitions in a private module; implementations need their paths.
 pub use settlement_activities::{
-    AppendToTrail, FindOrder, ReceiveDelivery, ReconcilePayments, RecordDelivery, SettlePayment,
+    AppendToTrail, FindOrder, ReceiveDelivery, ReconcilePayments, RecordDelivery, RefundEndedOrder,
+    SettlePayment,
 };

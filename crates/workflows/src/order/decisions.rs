@@ -318,8 +318,15 @@ impl OrderWorkflow {
         now: DateTime<Utc>,
     ) -> Option<UpdateOutcome> {
         let id = &confirmation.transaction_id;
-        let is_recorded = self.payments.find(id).is_some() && !self.payments.accepts(id);
-        if is_recorded || self.payments.cancelled.contains(id) {
+        let known = match event {
+            Some(event) => self.payments.find_by_event(event),
+            None => self.payments.find(id),
+        };
+        if self.payments.cancelled.contains(id) {
+            let message = "The payment was cancelled. The order needs another one.";
+            return Some(self.success(message, true));
+        }
+        if known.is_some() && !self.payments.accepts(id) {
             return Some(self.success("Payment confirmed.", true));
         }
         if self.payments.accepts(id) {

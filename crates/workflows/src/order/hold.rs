@@ -16,10 +16,11 @@ type Context = WorkflowContext<OrderWorkflow>;
 const MAX_HOLD: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Waits while the order has a reason to be held. A reviewer's approval, a rejection or an event
-/// that removes the reason ends the wait.
-pub(super) async fn await_release(ctx: &Context) -> Progress {
+/// that removes the reason ends the wait. So does a request that cancels the payment: the result is
+/// then `true`, and the order needs another payment.
+pub(super) async fn await_release(ctx: &Context) -> Progress<bool> {
     if ctx.state(OrderWorkflow::find_hold).is_none() {
-        return Ok(());
+        return Ok(false);
     }
     waiting::ensure_not_stopped(ctx)?;
     let now = current_time(ctx);
@@ -33,9 +34,17 @@ pub(super) async fn await_release(ctx: &Context) -> Progress {
         order.append_audit_event(AuditEventType::PaymentHeld, payload, now);
     });
     persistence::publish_search_attributes(ctx);
-    let is_released = |order: &OrderWorkflow| order.find_hold().is_none();
+    let is_released =
+        |order: &OrderWorkflow| order.find_hold().is_none() || order.payments.is_cancel_requested;
     let waited = waiting::wait_until(ctx, is_released, MAX_HOLD).await?;
     let now = current_time(ctx);
+    if ctx.state_mut(|order| std::mem::take(&mut order.payments.is_cancel_requested)) {
+        ctx.state_mut(|order| {
+            order.state.waiting_for = None;
+            order.apply_payment_cancel(now)
+        })?;
+        return Ok(true);
+    }
     ctx.state_mut(|order| {
         order.state.waiting_for = None;
         if waited == WaitOutcome::TimedOut {
@@ -45,7 +54,8 @@ pub(super) async fn await_release(ctx: &Context) -> Progress {
             order.append_audit_event(AuditEventType::PaymentReleased, json!({}), now);
         }
     });
-    waiting::ensure_not_stopped(ctx)
+    waiting::ensure_not_stopped(ctx)?;
+    Ok(false)
 }
 
 impl OrderWorkflow {

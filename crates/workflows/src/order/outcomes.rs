@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{OrderWorkflow, request_name};
 use crate::Message;
 use contract::{PaymentConfirmation, RefusalCode, UpdateOutcome};
-use domain::AuditEventType;
+use domain::{AuditEventType, PaymentStatus};
 
 impl OrderWorkflow {
     /// Returns the request of a signal. A malformed signal becomes an audit event instead.
@@ -116,10 +116,14 @@ impl OrderWorkflow {
     }
 
     pub(super) fn payment_cancel_success(&self, already: bool) -> UpdateOutcome {
-        let message = if self.is_refunding() {
-            "Payment cancelled. The refund is in progress."
-        } else {
-            "Payment cancelled and refunded."
+        let status = self.state.payment.as_ref().map(|payment| payment.status);
+        let message = match status {
+            Some(PaymentStatus::Refunding) => "Payment cancelled. The refund is in progress.",
+            Some(PaymentStatus::RefundDue) => {
+                "Payment cancelled. An operator must refund it, because the provider cannot."
+            }
+            Some(PaymentStatus::Declined) => "Payment cancelled. No money was captured.",
+            _ => "Payment cancelled and refunded.",
         };
         self.success(message, already)
     }

@@ -127,7 +127,19 @@ pub(super) async fn handle_payment_event(ctx: &Context, message: Message<Payment
             is_of_another_order: true,
             ..
         } => hand_to_settlement(ctx, event, false, None).await,
-        RecordedEvent::Recorded { transaction, .. } => {
+        // Another payment has the ids of one that the order knows.
+        RecordedEvent::Recorded {
+            is_second_payment: true,
+            ..
+        } if event.offered_money().is_some() => hand_to_settlement(ctx, event, true, grace).await,
+        RecordedEvent::Recorded {
+            transaction,
+            refuted,
+            ..
+        } => {
+            for refutation in refuted {
+                hand_to_settlement(ctx, refutation, false, None).await;
+            }
             apply_recorded_event(ctx, &event, outcome, transaction).await;
         }
         // The payment's row now contains the refund, so no compensation refunds the payment again.

@@ -65,8 +65,13 @@ pub(super) struct Payments {
     /// Transactions that paid the order and were cancelled by a request. A repeated confirmation of
     /// one of them is not a new payment.
     pub(super) cancelled: Vec<TransactionId>,
+    /// Whether the rest of an authorisation that is captured in part still counts before dispatch, as
+    /// in orders of earlier releases.
+    counts_rest: bool,
     /// Oldest first.
     transactions: Vec<Transaction>,
+    /// Whether a request has cancelled the payment of the held order.
+    pub(super) is_cancel_requested: bool,
     /// Whether an accepted payment is being recorded.
     pub(super) is_recording: bool,
     /// Whether an excess is being refunded.
@@ -87,6 +92,14 @@ pub(super) struct Hold {
 }
 
 impl Payments {
+    /// Begins without a payment. `rules` is [`OrderInput::receipt`](crate::OrderInput::receipt).
+    pub(super) fn with_rules(rules: u32) -> Self {
+        Self {
+            counts_rest: rules < 3,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn awaited(&self) -> Option<&AwaitedPayment> {
         match &self.phase {
             PaymentPhase::Awaiting(awaited) => Some(awaited),
@@ -163,13 +176,24 @@ impl Payments {
             && (recorded || accepted)
     }
 
-    /// Returns the transaction of the event.
+    /// Returns the transaction of the event. A transaction with another intent, or a claim of a caller
+    /// in another currency, is another payment.
     pub(super) fn find_by_event(&self, event: &PaymentEvent) -> Option<&Transaction> {
-        event
-            .transaction_id
-            .iter()
-            .chain(&event.aliases)
+        let ids = || event.transaction_id.iter().chain(&event.aliases);
+        let is_intent = |id: &&TransactionId| id.as_str().starts_with("pi_");
+        let intent = ids().find(is_intent);
+        let is_other = |transaction: &Transaction| {
+            let own = transaction.transaction_id.as_ref().filter(is_intent);
+            let is_claim = transaction.provider == EXTERNAL;
+            own.zip(intent).is_some_and(|(own, other)| own != other)
+                || is_claim
+                    && event
+                        .offered_money()
+                        .is_some_and(|(money, _)| money.currency() != transaction.currency)
+        };
+        ids()
             .find_map(|id| self.find(id))
+            .filter(|transaction| !is_other(transaction))
     }
 
     pub(super) fn find_by_payment_id(&self, payment_id: &PaymentId) -> Option<&Transaction> {
@@ -211,6 +235,10 @@ impl Payments {
                 let balance = &transaction.balance;
                 match capture {
                     CaptureMode::Immediate => balance.available(),
+                    // The rest of an authorisation that is captured in part is not certain.
+                    CaptureMode::OnDispatch if balance.captured > 0 && !self.counts_rest => {
+                        balance.available()
+                    }
                     CaptureMode::OnDispatch => balance.available() + balance.capturable(),
                 }
             })
@@ -301,7 +329,10 @@ impl OrderWorkflow {
         let transactions = &self.payments.transactions;
         !transactions.is_empty()
             && transactions.iter().all(|transaction| {
-                transaction.balance.available() == 0 && transaction.balance.capturable() == 0
+                let balance = &transaction.balance;
+                // An operator can repeat a refused capture.
+                let can_follow = balance.concerns.contains_key(&Concern::CaptureRefused);
+                balance.available() == 0 && balance.capturable() == 0 && !can_follow
             })
     }
 
@@ -330,6 +361,11 @@ impl OrderWorkflow {
         let is_new = shortage > self.payments.released_shortage
             || !concerns.is_subset(&self.payments.released_concerns);
         is_new.then_some(Hold { shortage, concerns })
+    }
+
+    /// Returns whether the order waits for a decision about its payment, and no parcel is on its way.
+    pub(super) fn is_held(&self) -> bool {
+        self.shipping.is_none() && self.find_hold().is_some() && !self.is_stopped()
     }
 
     /// Lets a held order go on: a reviewer has accepted the reasons.
@@ -400,12 +436,16 @@ impl OrderWorkflow {
         }
     }
 
-    /// Returns the transactions to refund when the order stops, newest first.
-    pub(super) fn transactions_to_refund(&self) -> Vec<PaymentId> {
+    /// Returns the transactions to refund when the order stops, newest first. `voids`: whether an
+    /// authorisation of a cancelled payment is one of them.
+    pub(super) fn transactions_to_refund(&self, voids: bool) -> Vec<PaymentId> {
         let needs_refund = |transaction: &&Transaction| {
             let balance = &transaction.balance;
             let is_over = balance.ended && balance.captured == 0;
-            (!balance.refund_all && !is_over) || (balance.due > 0 && !balance.by_hand)
+            let is_authorisation = balance.captured == 0 && balance.authorised > 0;
+            (!balance.refund_all && !is_over)
+                || (balance.due > 0 && !balance.by_hand)
+                || (voids && is_authorisation && !is_over && !balance.by_hand)
         };
         self.payments
             .transactions
@@ -419,7 +459,7 @@ impl OrderWorkflow {
     /// Returns whether the order has money that it does not need.
     pub(super) fn has_unneeded_money(&self) -> bool {
         if self.is_stopped() {
-            !self.transactions_to_refund().is_empty()
+            !self.transactions_to_refund(false).is_empty()
         } else {
             self.find_excess().is_some()
         }

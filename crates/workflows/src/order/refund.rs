@@ -4,7 +4,10 @@ use serde_json::json;
 use temporalio_workflow::WorkflowContext;
 
 use super::{OrderWorkflow, current_time, persistence};
-use crate::activity::{OrderActivities, RefundOutcome, RefundPaymentInput};
+use crate::{
+    activity::{OrderActivities, RefundOutcome, RefundPaymentInput},
+    patches,
+};
 use domain::{AuditEventType, Decimal, PaymentId, PaymentStatus};
 
 type Context = WorkflowContext<OrderWorkflow>;
@@ -19,7 +22,12 @@ pub(super) async fn refund_payments(ctx: &Context) {
 
 /// Refunds the recorded transactions that need it.
 pub(super) async fn refund_transactions(ctx: &Context) {
-    for payment_id in ctx.state(OrderWorkflow::transactions_to_refund) {
+    let mut payments = ctx.state(|order| order.transactions_to_refund(false));
+    let with_voids = ctx.state(|order| order.transactions_to_refund(true));
+    if payments != with_voids && ctx.patched(patches::VOID_CANCELLED) {
+        payments = with_voids;
+    }
+    for payment_id in payments {
         refund_payment(ctx, payment_id).await;
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Signals and updates run the same code; a signal drops the outcome.
 
+use serde_json::json;
 use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowContext, select};
 
 use super::{
@@ -22,7 +23,7 @@ use crate::{
 use contract::{
     Cancellation, PaymentCancellation, PaymentConfirmation, RefusalCode, UpdateOutcome,
 };
-use domain::{AddressChange, OrderStatus, Step, WebhookOutcome};
+use domain::{AddressChange, AuditEventType, OrderStatus, Step, WebhookOutcome};
 
 type Context = WorkflowContext<OrderWorkflow>;
 
@@ -78,6 +79,9 @@ pub(super) async fn cancel_payment(
     wait_until_validated(ctx).await;
     earlier_runs::learn_effects(ctx, "payment-cancel").await;
     let now = current_time(ctx);
+    if ctx.state(OrderWorkflow::is_held) && ctx.patched(patches::CANCEL_HELD) {
+        return cancel_held_payment(ctx, cancellation).await;
+    }
     let (recall_number, already) =
         match ctx.state_mut(|order| order.decide_payment_cancel(cancellation, now)) {
             Decision::Immediate(outcome) => return outcome,
@@ -109,6 +113,21 @@ pub(super) async fn cancel_payment(
             order.payment_cancel_success(already)
         }
     })
+}
+
+/// Cancels the payment of a held order, which no parcel delays.
+async fn cancel_held_payment(ctx: &Context, cancellation: PaymentCancellation) -> UpdateOutcome {
+    let now = current_time(ctx);
+    ctx.state_mut(|order| {
+        let payload = json!({"reason": cancellation.reason});
+        order.append_audit_event(AuditEventType::PaymentCancelRequested, payload, now);
+        order.payments.is_cancel_requested = true;
+    });
+    wait_for_decision(ctx, |order| {
+        !order.payments.is_cancel_requested && !order.is_refunding()
+    })
+    .await;
+    ctx.state(|order| order.payment_cancel_success(false))
 }
 
 /// Accepts a payment confirmation. The caller gets the outcome after the payment is recorded.
