@@ -1,14 +1,23 @@
 //! The sources of one order's state.
 //!
-//! 1. An open order's workflow, if a worker is running.
-//! 2. The projection: for a closed order, where it is final, or while no worker is running.
-//! 3. Temporal's description of the workflow, if the projection does not exist yet.
+//! 1. The projection of an ended order, which is final. Temporal bills each query.
+//! 2. An open order's workflow, if a worker is running.
+//! 3. The projection of an open order, while no worker is running.
+//! 4. Temporal's description of the workflow, if the projection does not exist yet.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use crate::app::{App, ReadSource};
 use contract::{OrderView, Source};
 use domain::{Customer, CustomerId, OrderId, OrderState, OrderStatus, Step};
 use order_client::{Error, OrderDescription};
 use orderflow_http::{ApiRequest, Problem, QueryParameters};
+
+/// The time limit of the first read of the projection. Afterwards the workflow is asked, so that an
+/// unavailable database delays a read only for a moment.
+const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Returns the source that the request names, or the deployment's default.
 pub(crate) fn requested_source(app: &App, request: &ApiRequest) -> Result<ReadSource, Problem> {
@@ -41,6 +50,11 @@ pub(crate) async fn read_order(
 }
 
 async fn read_from_workflow(app: &App, order_id: &OrderId) -> Result<OrderView, Problem> {
+    if let Ok(Ok(Some(view))) = timeout(FIRST_READ_TIMEOUT, read_projection(app, order_id)).await
+        && !view.is_running
+    {
+        return Ok(view);
+    }
     match app.orders.query_open_order(order_id).await {
         Ok(Some(view)) => Ok(view),
         Ok(None) => read_closed_order(app, order_id).await,
