@@ -25,32 +25,53 @@ async fn count_transitions_and_events(client: &Client, workflow_id: String) -> (
     (transitions, described.history_length())
 }
 
-#[tokio::test]
-async fn successful_order_needs_at_most_48_events() {
-    let harness = Harness::start().await;
+/// Completes an order and returns its state transitions and history events, with its shipment's.
+async fn complete_order(delivery: &str) -> (i64, usize) {
+    let harness = Harness::start_with(&[("DELIVERY", delivery)]).await;
     let id = harness
         .post("/orders", order_with_payment("pmt-budget"))
         .await
         .expect_started();
     assert_eq!(harness.wait_for_end(&id).await.status.as_str(), "delivered");
+    let types = async || harness.fetch_history_event_types(&id).await;
+    let is_closed = |types: &Vec<String>| {
+        types.last().map(String::as_str) == Some("EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED")
+    };
+    let types = harness.wait_until("the close", types, is_closed).await;
+    let timers = types.iter().filter(|kind| kind.contains("TIMER_STARTED"));
+    assert_eq!(timers.count(), usize::from(delivery != "auto:0s"));
     let client = harness.connect_to_temporal().await;
-    let closed = async || count_transitions_and_events(&client, format!("order-{id}")).await;
-    let order = harness
-        .wait_until("the closed workflow", closed, |(_, events)| *events >= 33)
-        .await;
+    let order = count_transitions_and_events(&client, format!("order-{id}")).await;
     let shipping = count_transitions_and_events(&client, format!("shipping-{id}-1")).await;
-    let (transitions, events) = (order.0 + shipping.0, order.1 + shipping.1);
-    println!("a successful order: {transitions} transitions, {events} events");
-    // More transitions cost money with each order. Fewer would mean that the test measures the
-    // wrong workflow.
-    assert!(
-        (20..=25).contains(&transitions),
-        "{transitions} transitions: {order:?} and {shipping:?}"
+    let counts = (order.0 + shipping.0, order.1 + shipping.1);
+    println!(
+        "an order with DELIVERY={delivery}: {} transitions, {} events: {order:?} and {shipping:?}",
+        counts.0, counts.1
     );
+    counts
+}
+
+/// More transitions cost money with each order. Fewer would mean that the test measures the wrong
+/// workflow.
+#[tokio::test]
+async fn successful_order_needs_at_most_22_transitions() {
+    let (transitions, events) = complete_order("auto:1s").await;
     assert!(
-        (35..=48).contains(&events),
-        "{events} events: {order:?} and {shipping:?}"
+        (20..=22).contains(&transitions),
+        "{transitions} transitions"
     );
+    assert!((35..=43).contains(&events), "{events} events");
+}
+
+/// A delivery after no time starts no timer, which would cost three transitions and a second.
+#[tokio::test]
+async fn immediate_delivery_needs_at_most_19_transitions() {
+    let (transitions, events) = complete_order("auto:0s").await;
+    assert!(
+        (17..=19).contains(&transitions),
+        "{transitions} transitions"
+    );
+    assert!((32..=37).contains(&events), "{events} events");
 }
 
 /// Returns whether the statement writes an order. The others are the simulators' own records, the

@@ -7,7 +7,9 @@
 use std::{env, fs, path::PathBuf};
 
 use serde_json::{Value, json};
-use temporalio_client::{Client, WorkflowFetchHistoryOptions, WorkflowHistory};
+use temporalio_client::{
+    Client, WorkflowFetchHistoryOptions, WorkflowGetResultOptions, WorkflowHistory,
+};
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 
 use crate::{
@@ -103,6 +105,7 @@ async fn record_missing_histories() {
     run_orders_with_deadline(&harness).await;
     for (name, workflow_id) in [
         ("delivered", "order-delivered"),
+        ("delivered-after-a-wait", "order-delivered"),
         ("shipping-dispatched", "shipping-delivered-1"),
         ("cancelled-while-preparing", "order-cancelled"),
         ("shipping-stopped", "shipping-cancelled-1"),
@@ -129,6 +132,14 @@ async fn record_missing_histories() {
     ] {
         save_history(&client, name, workflow_id).await;
     }
+    let harness = Harness::start_with(&[("DELIVERY", "auto:0s")]).await;
+    start_order(&harness, "immediate", order_with_payment("r-immediate")).await;
+    harness.wait_for_end("immediate").await;
+    let client = harness.connect_to_temporal().await;
+    let handle = client.get_workflow_handle::<OrderWorkflow>("order-immediate");
+    let closed = handle.get_result(WorkflowGetResultOptions::default()).await;
+    assert_eq!(closed.unwrap().status.as_str(), "delivered");
+    save_history(&client, "delivered-immediately", "order-immediate").await;
     let harness = crate::shipping_races::run_stopped_orders().await;
     for name in ["stopped-unshipped", "stopped-in-recall"] {
         save_history(

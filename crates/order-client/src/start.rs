@@ -64,7 +64,7 @@ impl OrderClient {
             policy: Some(new.policy.clone()),
             profile: None,
             shipping_task_queue: Some(self.connection.settings().shipping_task_queue.clone()),
-            receipt: 3,
+            receipt: 4,
         };
         let call = |client: Client| {
             let (input, options) = (Message::Valid(input.clone()), options.clone());

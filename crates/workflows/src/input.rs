@@ -29,7 +29,7 @@ pub struct OrderInput {
     pub shipping_task_queue: Option<String>,
     /// The version of the order's rules. From 2 on, the order is validated before its first write,
     /// which also reserves its stock. From 3 on, an authorisation that is captured in part does not
-    /// pay the rest. Defaults to 1.
+    /// pay the rest. From 4 on, an automatic delivery after 0 s starts no timer. Defaults to 1.
     #[serde(default)]
     pub receipt: u32,
 }

@@ -16,6 +16,10 @@ use domain::SEARCH_ATTRIBUTES;
 /// The longest start; a new program of 250 MB must first be read from disk.
 const START: Duration = Duration::from_secs(60);
 
+/// The worker that completes a workflow task gets the activities that it scheduled with the response.
+/// This saves a state transition and a request for each activity.
+const EAGER_ACTIVITIES: &str = "system.enableActivityEagerExecution=true";
+
 /// Options of the server.
 #[derive(Clone, Debug)]
 pub struct TemporalOptions {
@@ -88,6 +92,7 @@ impl Temporal {
         command.extend(["--port".into(), port.to_string().into()]);
         command.extend(["--http-port".into(), http_port.to_string().into()]);
         command.extend(["--namespace".into(), options.namespace.clone().into()]);
+        command.extend(["--dynamic-config-value", EAGER_ACTIVITIES].map(Into::into));
         command.extend(["--log-level", "warn", "--log-format", "json"].map(Into::into));
         for (name, kind) in SEARCH_ATTRIBUTES {
             command.extend(["--search-attribute".into(), format!("{name}={kind}").into()]);

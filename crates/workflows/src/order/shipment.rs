@@ -101,7 +101,10 @@ pub(super) async fn ship_order(
         order.shipping = Some(Shipping::default());
         Ok(())
     })?;
-    persistence::publish_search_attributes(ctx);
+    // Without a delay, the carrier normally has the parcel in a moment.
+    if ctx.state(|order| order.receipt < 4 || !order.policy.shipping_delay.is_zero()) {
+        persistence::publish_search_attributes(ctx);
+    }
     let shipped = run_attempts(ctx, counter).await;
     // Callers that still wait for a recall get its outcome from the order's status.
     ctx.state_mut(OrderWorkflow::resolve_recall);
@@ -126,6 +129,9 @@ async fn run_attempts(ctx: &Context, counter: &mut AttemptCounter) -> Progress<O
     let mut delay = ctx.state(|order| order.policy.shipping_delay);
     loop {
         *attempt += 1;
+        if *attempt > 1 && ctx.state(|order| order.receipt >= 4) {
+            persistence::publish_search_attributes(ctx);
+        }
         match run_attempt(ctx, *attempt, parcel, delay).await {
             ShippingOutcome::Dispatched {
                 tracking_number,
@@ -535,11 +541,13 @@ async fn record_dispatch(ctx: &Context, dispatch: Dispatch, counter: &AttemptCou
         let captures = order.policy.capture == CaptureMode::OnDispatch;
         if ends && !captures {
             order.state.finish();
-        } else if !ends {
+        } else if !ends && !order.is_delivered_at_dispatch() {
             let limit = order.policy.delivery.after;
             order.state.waiting_for = Some(WaitingFor::new(WaitReason::Delivery, now, limit));
         }
     });
-    persistence::publish_search_attributes(ctx);
+    if !ctx.state(OrderWorkflow::is_delivered_at_dispatch) {
+        persistence::publish_search_attributes(ctx);
+    }
     persistence::write_with_parcel(ctx, OrderActivities::commit_inventory, parcel).await;
 }
