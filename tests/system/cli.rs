@@ -44,7 +44,7 @@ fn program() -> Command {
 
 impl Harness {
     /// Runs the program with the addresses of this harness.
-    async fn run_orderflow(&self, arguments: &[&str]) -> Output {
+    pub(crate) async fn run_orderflow(&self, arguments: &[&str]) -> Output {
         self.command().args(arguments).output().await.unwrap()
     }
 

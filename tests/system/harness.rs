@@ -12,7 +12,11 @@ use std::{
 
 use serde_json::Value;
 use temporalio_client::{
-    Client, ClientOptions, Connection, ConnectionOptions, WorkflowFetchHistoryOptions,
+    Client, ClientOptions, Connection, ConnectionOptions, WorkflowDescribeOptions,
+    WorkflowFetchHistoryOptions, tonic::IntoRequest,
+};
+use temporalio_common::protos::temporal::api::{
+    common::v1::WorkflowExecution, workflowservice::v1::DeleteWorkflowExecutionRequest,
 };
 use url::Url;
 
@@ -231,6 +235,34 @@ impl Harness {
             .await
             .unwrap();
         Client::new(connection, ClientOptions::new("default").build()).unwrap()
+    }
+
+    /// Deletes the order's workflow, as Temporal does after the retention period.
+    pub(crate) async fn delete_workflow(&self, order_id: &str) {
+        let client = self.connect_to_temporal().await;
+        let workflow_id = format!("order-{order_id}");
+        let request = DeleteWorkflowExecutionRequest {
+            namespace: "default".to_owned(),
+            workflow_execution: Some(WorkflowExecution {
+                workflow_id: workflow_id.clone(),
+                run_id: String::new(),
+            }),
+        };
+        client
+            .connection()
+            .workflow_service()
+            .delete_workflow_execution(request.into_request())
+            .await
+            .unwrap();
+        let handle = client.get_workflow_handle::<OrderWorkflow>(workflow_id);
+        let is_deleted = async || {
+            handle
+                .describe(WorkflowDescribeOptions::default())
+                .await
+                .is_err()
+        };
+        self.wait_until("the deletion in Temporal", is_deleted, |deleted| *deleted)
+            .await;
     }
 
     /// Returns the event types of the order's workflow history.

@@ -27,6 +27,7 @@ mod mail;
 mod metrics;
 mod payments;
 mod queries;
+mod recovery;
 mod regressions;
 mod replay;
 mod routes;

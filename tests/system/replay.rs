@@ -95,6 +95,19 @@ async fn record_missing_histories() {
         println!("no histories recorded; set RECORD_HISTORIES=1 to record the missing ones");
         return;
     }
+    let harness = Harness::start_with(&[("DELIVERY", "auto:0s")]).await;
+    start_order(&harness, "immediate", order_with_payment("r-immediate")).await;
+    harness.wait_for_end("immediate").await;
+    let client = harness.connect_to_temporal().await;
+    let handle = client.get_workflow_handle::<OrderWorkflow>("order-immediate");
+    let closed = handle.get_result(WorkflowGetResultOptions::default()).await;
+    assert_eq!(closed.unwrap().status.as_str(), "delivered");
+    save_history(&client, "delivered-immediately", "order-immediate").await;
+    crate::recovery::run_lost_order(&harness, "recovered").await;
+    let handle = client.get_workflow_handle::<OrderWorkflow>("order-recovered");
+    let closed = handle.get_result(WorkflowGetResultOptions::default()).await;
+    assert_eq!(closed.unwrap().status.as_str(), "cancelled");
+    save_history(&client, "recovered", "order-recovered").await;
     let harness = Harness::start_with(&[("SHIPPING_DELAY", "2s")]).await;
     let client = harness.connect_to_temporal().await;
     run_delivered_order(&harness).await;
@@ -132,14 +145,6 @@ async fn record_missing_histories() {
     ] {
         save_history(&client, name, workflow_id).await;
     }
-    let harness = Harness::start_with(&[("DELIVERY", "auto:0s")]).await;
-    start_order(&harness, "immediate", order_with_payment("r-immediate")).await;
-    harness.wait_for_end("immediate").await;
-    let client = harness.connect_to_temporal().await;
-    let handle = client.get_workflow_handle::<OrderWorkflow>("order-immediate");
-    let closed = handle.get_result(WorkflowGetResultOptions::default()).await;
-    assert_eq!(closed.unwrap().status.as_str(), "delivered");
-    save_history(&client, "delivered-immediately", "order-immediate").await;
     let harness = crate::shipping_races::run_stopped_orders().await;
     for name in ["stopped-unshipped", "stopped-in-recall"] {
         save_history(

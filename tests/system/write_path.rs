@@ -25,7 +25,7 @@ const TABLES: [&str; 9] = [
     "webhook_deliveries",
 ];
 
-async fn execute(harness: &Harness, statement: &str) {
+pub(crate) async fn execute(harness: &Harness, statement: &str) {
     sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned()))
         .execute(&harness.pool)
         .await
@@ -55,7 +55,7 @@ async fn restore(harness: &Harness) {
     .await;
 }
 
-async fn assert_gapless_audit_log(harness: &Harness, id: &str) {
+pub(crate) async fn assert_gapless_audit_log(harness: &Harness, id: &str) {
     let events = harness.get(&format!("/orders/{id}/events")).await.body;
     let seqs: Vec<_> = events["events"]
         .as_array()
@@ -123,7 +123,7 @@ async fn cancelled_order_is_refunded_after_loss_of_its_rows() {
 }
 
 /// Returns the numbers of the completed workflow tasks in the order's history.
-async fn completed_tasks(harness: &Harness, id: &str) -> Vec<i64> {
+pub(crate) async fn completed_tasks(harness: &Harness, id: &str) -> Vec<i64> {
     let handle = harness
         .connect_to_temporal()
         .await
@@ -140,7 +140,7 @@ async fn completed_tasks(harness: &Harness, id: &str) -> Vec<i64> {
         .collect()
 }
 
-async fn reset(harness: &Harness, id: &str, event_id: i64) {
+pub(crate) async fn reset(harness: &Harness, id: &str, event_id: i64) {
     let request = ResetWorkflowExecutionRequest {
         namespace: "default".to_owned(),
         workflow_execution: Some(WorkflowExecution {

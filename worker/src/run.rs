@@ -21,8 +21,8 @@ use tokio::{
 use crate::{
     WorkerSettings,
     activities::{
-        LimitedProviders, OrderActivities, RecallActivities, SettlementActivities,
-        ShippingActivities,
+        LimitedProviders, OrderActivities, RecallActivities, RecoveryActivities,
+        SettlementActivities, ShippingActivities,
     },
     activity_metrics::Measured,
     carrier::{self, Carrier},
@@ -34,10 +34,12 @@ use crate::{
     status_report,
     time_limit::TimeLimit,
 };
-use domain::WebhookProvider;
-use order_client::{Client, OrderClient, SdkMetrics, reconcile_hourly};
+use domain::{Span, WebhookProvider};
+use order_client::{Client, OrderClient, SdkMetrics, reconcile_hourly, recover_hourly};
 use store::PgPool;
-use workflows::{OrderWorkflow, ReconcileWorkflow, SettlementWorkflow, ShippingWorkflow};
+use workflows::{
+    OrderWorkflow, ReconcileWorkflow, RecoveryWorkflow, SettlementWorkflow, ShippingWorkflow,
+};
 
 /// Serves the task queues until SIGTERM or Ctrl-C, then lets running tasks finish within the grace
 /// period.
@@ -57,6 +59,7 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
         })?;
     if settings.queues.orders {
         start_reconciliation(&settings, &client).await;
+        start_recovery(&settings, &client).await;
     }
     let telemetry_options = TelemetryOptions::builder()
         .metrics(metrics.core_meter())
@@ -152,6 +155,19 @@ async fn start_reconciliation(settings: &WorkerSettings, client: &Client) {
     }
 }
 
+/// The time for which a row must be unchanged, and its workflow closed, before the order counts as
+/// lost. It is far above the time of a failover, a reset and an activity.
+const LOST_AFTER: Span = Span::from_secs(600);
+
+/// Starts the hourly search for lost workflows. A failure is only logged: the next worker that starts
+/// tries again.
+async fn start_recovery(settings: &WorkerSettings, client: &Client) {
+    let queue = settings.temporal.orders_task_queue.clone();
+    if let Err(error) = recover_hourly(client, queue, LOST_AFTER).await {
+        tracing::warn!("failed to start the hourly search for lost workflows: {error}");
+    }
+}
+
 fn create_providers(settings: &ProviderSettings, pool: &PgPool) -> anyhow::Result<Providers> {
     let charging: Arc<dyn PaymentProvider> = match &settings.charging {
         ChargingSettings::Simulator => Arc::new(Simulator::new(pool.clone())),
@@ -187,16 +203,22 @@ fn worker_options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Ve
             pool: pool.clone(),
             temporal: OrderClient::new(temporal.clone()),
         };
+        let recovery = RecoveryActivities {
+            pool: pool.clone(),
+            temporal: OrderClient::new(temporal.clone()),
+        };
         let orders = WorkerOptions::new(temporal.orders_task_queue.clone())
             .register_activities(activities)
             .register_activities(settlements)
             .register_activities(recalls)
+            .register_activities(recovery)
             .activity_inbound_interceptor(Measured::new(pool.clone()));
         options.push(
             orders
                 .register_workflow::<OrderWorkflow>()?
                 .register_workflow::<SettlementWorkflow>()?
                 .register_workflow::<ReconcileWorkflow>()?
+                .register_workflow::<RecoveryWorkflow>()?
                 .build(),
         );
     }

@@ -7,6 +7,7 @@ mod arguments;
 mod backup;
 mod migrate;
 mod query;
+mod recover;
 mod shell;
 mod stock;
 mod verify;
@@ -30,6 +31,7 @@ pub(crate) async fn run(command: DatabaseCommand) -> Result<ExitCode> {
             command: StockCommand::Set(arguments),
         } => stock::set_stock(arguments).await,
         DatabaseCommand::Verify(output) => return verify::verify_invariants(output).await,
+        DatabaseCommand::Recover(arguments) => recover::recover_orders(arguments).await,
         DatabaseCommand::Migrate(arguments) => return migrate::run_migrations(arguments).await,
         DatabaseCommand::Backup {
             command: BackupCommand::Create(arguments),

@@ -31,7 +31,10 @@ pub(crate) const GROUPS: [(&str, &[&str]); 8] = [
     ),
     ("Money", &["money", "confirm-payment", "cancel-payment"]),
     ("Payment providers", &["webhook", "webhooks"]),
-    ("Database", &["db", "stock", "verify", "migrate", "backup"]),
+    (
+        "Database",
+        &["db", "stock", "verify", "recover", "migrate", "backup"],
+    ),
     ("AWS", &["snapshot"]),
     (
         "Diagnosis and tests",

@@ -57,6 +57,13 @@ pub(crate) fn connect_orders() -> Result<OrderClient> {
     Ok(OrderClient::new(temporal_settings()?))
 }
 
+/// Creates a client of Temporal, if the environment or a running stack names its address.
+pub(crate) fn configured_orders() -> Result<Option<OrderClient>> {
+    let is_configured =
+        settings::read(&settings::TEMPORAL_ADDRESS).is_some() || running_stack().is_some();
+    is_configured.then(connect_orders).transpose()
+}
+
 /// Turns an error of Temporal into a message that names the next step.
 pub(crate) fn explain_temporal_error(error: order_client::Error, id: &str) -> anyhow::Error {
     match error {

@@ -59,6 +59,7 @@ string_enum! {
         OrderFailed => "order_failed",
         RequestRefused => "request_refused",
         DeadlinePassed => "deadline_passed",
+        OrderRecovered => "order_recovered",
         CompensationFinished => "compensation_finished",
     }
 }

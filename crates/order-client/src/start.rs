@@ -21,6 +21,9 @@ pub(crate) const REQUEST_ID_MEMO: &str = "request_id";
 /// the same order.
 const START_ID_MEMO: &str = "start_id";
 
+/// The version of the rules of new orders ([`OrderInput::receipt`]).
+pub(crate) const CURRENT_RULES: u32 = 4;
+
 /// An order to start.
 #[derive(Debug)]
 pub struct NewOrder<'a> {
@@ -64,7 +67,8 @@ impl OrderClient {
             policy: Some(new.policy.clone()),
             profile: None,
             shipping_task_queue: Some(self.connection.settings().shipping_task_queue.clone()),
-            receipt: 4,
+            receipt: CURRENT_RULES,
+            recovery: None,
         };
         let call = |client: Client| {
             let (input, options) = (Message::Valid(input.clone()), options.clone());

@@ -20,6 +20,7 @@ pub mod outbox;
 mod pool;
 pub mod rds_token;
 pub mod roles;
+pub mod running_orders;
 pub mod shipments;
 pub mod simulator;
 pub mod stalled_orders;

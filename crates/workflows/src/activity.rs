@@ -10,6 +10,7 @@
 
 mod order;
 mod recall;
+mod recovery;
 mod settlement;
 mod shipping;
 
@@ -24,6 +25,11 @@ pub use order::{
     ReservationOutcome, ReserveInventory, ValidateOrder, ValidateOrderInput, ValidationOutcome,
 };
 pub use recall::{CheckStoppedAttempt, DiscardShipment, RecallActivities, StoppedAttempt};
+pub use recovery::{
+    CheckOrderRow, CheckOrderRowInput, FindLostOrders, FindLostOrdersInput, LossCause, LostOrder,
+    LostOrdersPage, RecoverOrders, RecoverOrdersInput, RecoveryActivities, RecoveryInput,
+    RecoveryReport, RunningOrderCursor,
+};
 pub use settlement::{
     AppendToTrail, FindOrder, FoundOrder, LateAuditEventInput, OrderPresence, ReceiveDelivery,
     ReceivePaymentEventInput, ReconcileDifference, ReconcileInput, ReconcileOutcome,

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::message::Decode;
 use domain::{
-    Address, Failure, LineItem, OrderId, OrderPolicy, OrderStatus, PaymentEvent, Profile,
-    ShipmentInfo, Span,
+    Address, AuditEvent, Failure, LineItem, OrderId, OrderPolicy, OrderState, OrderStatus,
+    PaymentEvent, Profile, ShipmentInfo, Span,
 };
 
 /// The input of [`OrderWorkflow`](crate::OrderWorkflow). Only `order` is required. The order id is
@@ -32,6 +32,21 @@ pub struct OrderInput {
     /// pay the rest. From 4 on, an automatic delivery after 0 s starts no timer. Defaults to 1.
     #[serde(default)]
     pub receipt: u32,
+    /// The order of a lost workflow, which this run brings to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Box<Recovery>>,
+}
+
+/// An order as its row has it, after its workflow was lost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// The first run of the order, which owns the row.
+    pub chain_id: String,
+    pub state: OrderState,
+    /// The newest audit events, the last of which is the last of `state`.
+    pub events: Vec<AuditEvent>,
+    /// The cause of the loss, for the audit log.
+    pub reason: String,
 }
 
 impl OrderInput {

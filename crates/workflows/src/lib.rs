@@ -1,6 +1,7 @@
 //! The deterministic workflows: [`OrderWorkflow`], its child [`ShippingWorkflow`],
 //! [`SettlementWorkflow`] for payments that no open order takes, [`ReconcileWorkflow`] for payments
-//! whose events were lost, and the declarations of their activities.
+//! whose events were lost, [`RecoveryWorkflow`] for orders whose workflow was lost, and the
+//! declarations of their activities.
 //!
 //! # Where to find
 //!
@@ -28,17 +29,19 @@ pub mod order;
 mod patches;
 mod policies;
 pub mod reconciliation;
+pub mod recovery;
 mod search_attributes;
 pub mod settlement;
 pub mod shipping;
 
 pub use input::{
-    OrderInput, OrderOutcome, PaymentEventSignal, ShippingInput, ShippingOutcome,
+    OrderInput, OrderOutcome, PaymentEventSignal, Recovery, ShippingInput, ShippingOutcome,
     UnmatchedPaymentSignal,
 };
 pub use message::{Decode, Message};
 pub use order::OrderWorkflow;
 pub use reconciliation::ReconcileWorkflow;
+pub use recovery::RecoveryWorkflow;
 pub use search_attributes::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP, search_attribute_updates};
 pub use settlement::SettlementWorkflow;
 pub use shipping::{STOP_SIGNAL, ShippingWorkflow};

@@ -25,6 +25,7 @@ mod payment_events;
 mod payments;
 mod persistence;
 mod recall;
+mod recovery;
 mod refund;
 mod request_name;
 mod requests;
@@ -118,6 +119,8 @@ pub struct OrderWorkflow {
     delivery: Option<DeliveryConfirmation>,
     published: Option<(OrderStatus, Step)>,
     earlier_runs: EarlierRuns,
+    /// Whether this run ends an order whose workflow was lost.
+    is_recovery: bool,
 }
 
 /// The result of the query `get_estimated_delivery`.
@@ -139,6 +142,7 @@ impl OrderWorkflow {
             Message::Valid(input) => (input, None),
             Message::Malformed(reason) => (OrderInput::default(), Some(reason)),
         };
+        let recovery = input.recovery.clone();
         let order_id =
             parse_order_workflow_id(view.workflow_id()).unwrap_or_else(OrderId::placeholder);
         let mut order = Self {
@@ -169,7 +173,12 @@ impl OrderWorkflow {
                 view.first_execution_run_id(),
                 view.continued_from_run_id().is_some(),
             ),
+            is_recovery: false,
         };
+        if let Some(recovery) = recovery {
+            order.restore(*recovery, now);
+            return order;
+        }
         // A signal may arrive with the start and is handled before the first step. Its audit event
         // must come after this one.
         order.append_audit_event(
@@ -182,7 +191,9 @@ impl OrderWorkflow {
 
     #[run(name = "OrderWorkflow")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<OrderOutcome> {
-        if intake::check_workflow_id(ctx) {
+        if ctx.state(|order| order.is_recovery) {
+            recovery::end_order(ctx).await;
+        } else if intake::check_workflow_id(ctx) {
             waiting::run_with_deadline(ctx, run_order(ctx)).await;
         }
         wait_for_handlers(ctx).await;

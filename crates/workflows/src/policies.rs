@@ -156,6 +156,17 @@ pub(crate) fn reconcile_options() -> ActivityOptions {
         .build()
 }
 
+/// A page of open orders takes a few seconds, because Temporal describes each workflow.
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Returns the options of the activities of a search for lost workflows. The next search replaces one
+/// that failed.
+pub(crate) fn recovery_options() -> ActivityOptions {
+    ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::StartToClose(RECOVERY_TIMEOUT))
+        .retry_policy(lost_attempt_retries(5))
+        .build()
+}
+
 /// Returns the options of a call to the carrier. `task_queue` is the shipping queue when the
 /// order's own workflow makes the call.
 pub(crate) fn carrier_options(task_queue: Option<String>) -> ActivityOptions {

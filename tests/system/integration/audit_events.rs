@@ -9,6 +9,7 @@ use super::matrix::send_signal;
 use crate::{
     api::{order_with_payment, sample_order},
     harness::Harness,
+    recovery::run_lost_order,
     schema::violations,
     settlements::WebhookSender,
 };
@@ -396,6 +397,7 @@ async fn every_audit_event_matches_published_schema() {
         run_webhook_order(&harness)
     );
     run_ledger_orders(&harness).await;
+    run_lost_order(&harness, "lost").await;
     let document: Value = serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap();
     let response = &document["paths"]["/orders/{id}/events"]["get"]["responses"]["200"];
     let published = &response["content"]["application/json"]["schema"];
@@ -419,6 +421,7 @@ async fn every_audit_event_matches_published_schema() {
         "returned",
         "uncaptured",
         "parts",
+        "lost",
     ] {
         harness.wait_for_end(id).await;
         let trail = harness

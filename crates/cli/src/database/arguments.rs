@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::{output::OutputArguments, value_parsers};
-use domain::Sku;
+use domain::{Sku, Span};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DatabaseCommand {
@@ -29,6 +29,12 @@ pub(crate) enum DatabaseCommand {
   orderflow verify
   orderflow verify --json")]
     Verify(OutputArguments),
+    /// End open orders whose workflow was terminated or deleted; the workers do this every hour.
+    #[command(after_help = "Examples:
+  orderflow recover
+  orderflow recover --idle-for 1m --json
+  orderflow recover --all")]
+    Recover(Recover),
     /// Update the database schema and Temporal's search attributes; repeating it changes nothing.
     #[command(after_help = "Examples:
   orderflow migrate
@@ -42,6 +48,18 @@ pub(crate) enum DatabaseCommand {
         #[command(subcommand)]
         command: BackupCommand,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Recover {
+    /// Time for which an order must have had neither a change nor a running workflow, such as 10m.
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = value_parsers::span)]
+    pub(crate) idle_for: Span,
+    /// Recover more than 20 orders without a workflow, after a loss of Temporal's data.
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Args)]

@@ -410,7 +410,7 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
                 optional_text("reason", json!("changed my mind")),
                 Field(
                     "by",
-                    json!({"enum": ["request", "review", "review_timeout", "payment_timeout", "payment_hold", "temporal"]}),
+                    json!({"enum": ["request", "review", "review_timeout", "payment_timeout", "payment_hold", "recovery", "temporal"]}),
                     json!("request"),
                 ),
             ],
@@ -430,6 +430,10 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
         AuditEventType::DeadlinePassed => fields(
             "The order did not ship within `deadline` and has failed.",
             [Field("deadline", types.schema_of::<Span>(), json!("1m"))],
+        ),
+        AuditEventType::OrderRecovered => fields(
+            "The order's workflow was lost, and the order is brought to its end.",
+            [text("reason", "the order's workflow was terminated")],
         ),
         AuditEventType::CompensationFinished => {
             empty("The compensation of a stopped order has finished.")

@@ -2,10 +2,7 @@
 //! unavailable.
 
 use serde_json::json;
-use temporalio_client::{WorkflowDescribeOptions, WorkflowGetResultOptions, tonic::IntoRequest};
-use temporalio_common::protos::temporal::api::{
-    common::v1::WorkflowExecution, workflowservice::v1::DeleteWorkflowExecutionRequest,
-};
+use temporalio_client::WorkflowGetResultOptions;
 
 use super::{
     cancel_order, create_waiting_order, get_with_headers, read_paths, without_volatile_fields,
@@ -136,7 +133,7 @@ async fn reused_id_returns_the_ended_order() {
         (&before.1["status"], &before.1["source"]),
         (&json!("delivered"), &json!("database"))
     );
-    delete_workflow(&harness, "reused").await;
+    harness.delete_workflow("reused").await;
     harness.worker.kill().await;
     harness
         .post(path, order_with_payment("pmt-reused-again"))
@@ -222,7 +219,7 @@ async fn deleted_workflow_is_read_from_its_row() {
     let harness = Harness::start().await;
     let id = create_waiting_order(&harness).await;
     cancel_order(&harness, &id).await;
-    delete_workflow(&harness, &id).await;
+    harness.delete_workflow(&id).await;
     for path in read_paths(&id) {
         let response = harness.get(&path).await;
         assert!(!response.header("etag").is_empty(), "{path}");
@@ -254,37 +251,6 @@ async fn deleted_workflow_is_read_from_its_row() {
             .await
             .expect_problem(404, "order_not_found");
     }
-}
-
-/// Deletes the workflow, as Temporal does after the retention period.
-async fn delete_workflow(harness: &Harness, id: &str) {
-    let client = harness.connect_to_temporal().await;
-    let execution = WorkflowExecution {
-        workflow_id: format!("order-{id}"),
-        run_id: String::new(),
-    };
-    let request = DeleteWorkflowExecutionRequest {
-        namespace: "default".to_owned(),
-        workflow_execution: Some(execution),
-    };
-    client
-        .connection()
-        .workflow_service()
-        .delete_workflow_execution(request.into_request())
-        .await
-        .unwrap();
-    let handle = client.get_workflow_handle::<OrderWorkflow>(format!("order-{id}"));
-    let forgotten = async || {
-        handle
-            .describe(WorkflowDescribeOptions::default())
-            .await
-            .is_err()
-    };
-    harness
-        .wait_until("the deletion in Temporal", forgotten, |forgotten| {
-            *forgotten
-        })
-        .await;
 }
 
 #[tokio::test]
