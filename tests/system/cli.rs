@@ -9,6 +9,7 @@ mod help;
 mod menu;
 mod orders;
 mod providers;
+mod search_attributes;
 mod snapshot;
 mod stack;
 mod workflows;

@@ -1,17 +1,24 @@
 //! Checks of Temporal's setup, for `orderflow check`.
 
+use std::time::Duration;
+
 use temporalio_client::{Client, tonic::IntoRequest};
 use temporalio_common::protos::temporal::api::{
     enums::v1::{IndexedValueType, TaskQueueType},
     operatorservice::v1::{AddSearchAttributesRequest, ListSearchAttributesRequest},
     taskqueue::v1::TaskQueue,
     workflowservice::v1::{
-        DescribeNamespaceRequest, DescribeTaskQueueRequest, DescribeTaskQueueResponse,
+        CountWorkflowExecutionsRequest, DescribeNamespaceRequest, DescribeTaskQueueRequest,
+        DescribeTaskQueueResponse,
     },
 };
+use tokio::time::{Instant, sleep};
 
 use crate::{Error, OrderClient, client::SERVER_TIMEOUT, grpc_error::CallError};
 use domain::{SEARCH_ATTRIBUTES, SearchAttributeType};
+
+/// The pause between two queries for new search attributes.
+const ATTRIBUTE_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The workers and the backlog of one task queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +121,45 @@ impl OrderClient {
             // Another program may have registered them concurrently.
             Err(error) if !self.read_missing_search_attributes().await?.is_empty() => Err(error),
             Err(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Waits until the server accepts a query for the search attributes. A server uses new ones up to
+    /// a minute after their registration, and refuses to start an order before.
+    ///
+    /// # Errors
+    ///
+    /// Returns the server's last error after `limit`.
+    pub async fn wait_for_search_attributes(&self, limit: Duration) -> Result<(), Error> {
+        let query = SEARCH_ATTRIBUTES
+            .map(|(name, kind)| match kind {
+                SearchAttributeType::Keyword => format!("{name} = 'none'"),
+                SearchAttributeType::Int => format!("{name} = 0"),
+            })
+            .join(" and ");
+        let request = CountWorkflowExecutionsRequest {
+            namespace: self.connection.settings().namespace().to_owned(),
+            query,
+        };
+        let call = |client: Client| {
+            let request = request.clone();
+            async move {
+                client
+                    .connection()
+                    .workflow_service()
+                    .count_workflow_executions(request.into_request())
+                    .await
+            }
+        };
+        let end = Instant::now() + limit;
+        loop {
+            match self.connection.call(SERVER_TIMEOUT, call).await {
+                Ok(_) => return Ok(()),
+                Err(failure) if Instant::now() + ATTRIBUTE_INTERVAL > end => {
+                    return Err(failure.into_error());
+                }
+                Err(_) => sleep(ATTRIBUTE_INTERVAL).await,
+            }
         }
     }
 

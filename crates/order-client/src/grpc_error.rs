@@ -137,6 +137,10 @@ pub(crate) fn error_from_status(error: &impl SdkError) -> Error {
         Code::NotFound => Error::NotFound,
         // The server returns `FailedPrecondition` when no worker polls for the query.
         Code::DeadlineExceeded | Code::FailedPrecondition => Error::NoWorker,
+        // A server uses a new search attribute up to a minute after its registration.
+        Code::InvalidArgument if is_about_search_attributes(status) => {
+            Error::Unavailable(description())
+        }
         Code::Unavailable
         | Code::Cancelled
         | Code::ResourceExhausted
@@ -152,6 +156,13 @@ pub(crate) fn error_from_status(error: &impl SdkError) -> Error {
         | Code::Unimplemented
         | Code::DataLoss => Error::Unexpected(description()),
     }
+}
+
+fn is_about_search_attributes(status: &Status) -> bool {
+    status
+        .message()
+        .to_ascii_lowercase()
+        .contains("search attribute")
 }
 
 #[cfg(test)]
@@ -180,5 +191,22 @@ mod tests {
         for code in [Code::Unavailable, Code::NotFound, Code::DeadlineExceeded] {
             assert!(!is_busy(&Status::new(code, "")), "{code:?}");
         }
+    }
+
+    #[test]
+    fn unknown_search_attribute_means_an_unavailable_server() {
+        for message in [
+            "Namespace default has no mapping defined for search attribute OrderStatus",
+            "Search attribute OrderStatus is not defined",
+        ] {
+            assert!(matches!(
+                error_from_status(&Status::invalid_argument(message)),
+                Error::Unavailable(_)
+            ));
+        }
+        assert!(matches!(
+            error_from_status(&Status::invalid_argument("the id is too long")),
+            Error::Unexpected(_)
+        ));
     }
 }

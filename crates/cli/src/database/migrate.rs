@@ -1,6 +1,6 @@
 //! `migrate`.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -10,6 +10,9 @@ use crate::{
     output::{paint_failure, print, print_json},
     target,
 };
+
+/// The time in which a server uses a new search attribute.
+const ATTRIBUTE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Migrates the database, then registers the search attributes. If Temporal is unavailable, the
 /// database is migrated nevertheless.
@@ -33,8 +36,8 @@ pub(crate) async fn run_migrations(Migrate { iam_users, output }: Migrate) -> Re
         .iter()
         .map(|migration| format!("{:04} {}", migration.version, migration.description))
         .collect();
-    let registered = target::connect_orders()?.register_search_attributes().await;
-    let failure = registered.as_ref().err().map(|error| error.to_string());
+    let registered = register_search_attributes().await;
+    let failure = registered.as_ref().err().map(|error| format!("{error:#}"));
     let registered = registered.unwrap_or_default();
     if output.json {
         print_json(&json!({
@@ -58,7 +61,7 @@ pub(crate) async fn run_migrations(Migrate { iam_users, output }: Migrate) -> Re
             (None, false) => print(&format!("temporal: registered {}", registered.join(", ")))?,
             (Some(_), _) => print(&format!(
                 "temporal: {}",
-                paint_failure("nothing was registered")
+                paint_failure("the search attributes cannot be used")
             ))?,
         }
     }
@@ -67,4 +70,15 @@ pub(crate) async fn run_migrations(Migrate { iam_users, output }: Migrate) -> Re
     };
     eprintln!("error: {failure}; run `orderflow check`, then repeat `orderflow migrate`");
     Ok(ExitCode::FAILURE)
+}
+
+/// Registers the missing search attributes, waits until they can be used, and returns their names.
+async fn register_search_attributes() -> Result<Vec<&'static str>> {
+    let orders = target::connect_orders()?;
+    let registered = orders.register_search_attributes().await?;
+    orders
+        .wait_for_search_attributes(ATTRIBUTE_TIMEOUT)
+        .await
+        .context("the search attributes are registered, but cannot be used yet")?;
+    Ok(registered)
 }
