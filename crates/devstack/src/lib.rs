@@ -25,6 +25,7 @@ pub use service::{
     mail::{Mail, MailOptions},
     postgres::{Postgres, PostgresOptions},
     temporal::{Temporal, TemporalOptions},
+    temporal_server::{TemporalServer, TemporalServerOptions},
 };
 pub use stack::{
     Stack, StackOptions,

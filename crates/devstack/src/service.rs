@@ -3,3 +3,4 @@
 pub(crate) mod mail;
 pub(crate) mod postgres;
 pub(crate) mod temporal;
+pub(crate) mod temporal_server;

@@ -376,6 +376,7 @@ async fn start_postgres(
         port: Some(options.postgres_port.resolve("--postgres-port")?),
         log: Some(log),
         progress: progress.clone(),
+        ..PostgresOptions::default()
     });
     postgres.await.map(Some)
 }

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The user, the password and the database of the local server.
-const NAME: &str = "app";
+pub(crate) const USER: &str = "app";
 const START: Duration = Duration::from_secs(60);
 
 /// Options of the server.
@@ -36,6 +36,8 @@ pub struct PostgresOptions {
     pub port: Option<u16>,
     /// `true` if a commit must survive a power failure. `false` is faster and fits temporary data.
     pub durable: bool,
+    /// Additional settings, each as `name=value`.
+    pub settings: Vec<String>,
     /// The server's log file; `None` is a file beside the data folder.
     pub log: Option<PathBuf>,
     /// The sink for progress messages.
@@ -48,6 +50,7 @@ impl Default for PostgresOptions {
             data_dir: None,
             port: None,
             durable: false,
+            settings: Vec::new(),
             log: None,
             progress: Progress::stderr(),
         }
@@ -103,7 +106,13 @@ impl Postgres {
         let process = Process::start(
             GuardOptions {
                 name: "postgres".to_owned(),
-                command: command(&programs, &data_dir, port, options.durable),
+                command: command(
+                    &programs,
+                    &data_dir,
+                    port,
+                    options.durable,
+                    &options.settings,
+                ),
                 environment: Vec::new(),
                 // Variables such as PGDATA and PGPORT of the user's shell belong to another server.
                 removed_environment: foreign_settings(),
@@ -121,14 +130,14 @@ impl Postgres {
         )
         .await?;
         let server = Self {
-            url: url(port, NAME),
+            url: url(port, USER),
             port,
             data_dir,
             process: Arc::new(process),
             _temporary: temporary,
         };
-        if !server.has_database(NAME).await? {
-            server.create_database(NAME, None).await?;
+        if !server.has_database(USER).await? {
+            server.create_database(USER, None).await?;
         }
         Ok(server)
     }
@@ -194,7 +203,7 @@ impl Postgres {
 }
 
 fn url(port: u16, database: &str) -> String {
-    format!("postgres://{NAME}:{NAME}@127.0.0.1:{port}/{database}")
+    format!("postgres://{USER}:{USER}@127.0.0.1:{port}/{database}")
 }
 
 fn quoted(name: &str) -> Result<String> {
@@ -205,7 +214,13 @@ fn quoted(name: &str) -> Result<String> {
     Ok(format!("\"{name}\""))
 }
 
-fn command(programs: &Path, data: &Path, port: u16, durable: bool) -> Vec<OsString> {
+fn command(
+    programs: &Path,
+    data: &Path,
+    port: u16,
+    durable: bool,
+    additional: &[String],
+) -> Vec<OsString> {
     let mut command: Vec<OsString> =
         vec![programs.join("postgres").into(), "-D".into(), data.into()];
     let port = port.to_string();
@@ -222,7 +237,8 @@ fn command(programs: &Path, data: &Path, port: u16, durable: bool) -> Vec<OsStri
         ]);
     }
     command.extend(["-p".into(), port.into()]);
-    for setting in settings {
+    let additional = additional.iter().map(String::as_str);
+    for setting in settings.into_iter().chain(additional) {
         command.extend(["-c".into(), setting.into()]);
     }
     command
@@ -246,7 +262,7 @@ async fn initialise(
     let _ = fs::remove_file(&log);
     // A pipe that the server's user owns transfers the password: no file remains, and `ps` does not
     // show it.
-    let script = format!("echo {NAME} | \"$@\" --pwfile=/dev/stdin");
+    let script = format!("echo {USER} | \"$@\" --pwfile=/dev/stdin");
     let mut command: Vec<OsString> = ["/bin/sh", "-c", &script, "initdb"]
         .map(Into::into)
         .to_vec();
@@ -257,7 +273,7 @@ async fn initialise(
     ]);
     let settings = [
         "-U",
-        NAME,
+        USER,
         "-E",
         "UTF8",
         "--locale=C",
