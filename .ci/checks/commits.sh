@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 # Commits before this time do not follow the rule.
 since=2026-11-29T13:55:00Z
 range=${1:-HEAD}
-areas='aws|build|ci|cli|console|contract|devstack|docs|domain|events|functions|fuzz|http|infrastructure|localstack|migrations|openapi|order-client|payment-providers|payment-webhooks|query|settings|signal|start|store|telemetry|tests|web|webhook|worker|workflows'
+areas='aws|bench|build|ci|cli|console|contract|devstack|docs|domain|events|functions|fuzz|http|infrastructure|localstack|migrations|openapi|order-client|payment-providers|payment-webhooks|query|settings|signal|start|store|telemetry|tests|web|webhook|worker|workflows'
 wrong=0
 while IFS=$'\t' read -r hash subject; do
     problem=

@@ -1,7 +1,8 @@
 //! The commands that run orders and check how they end. They use HTTP only, so they work with any
-//! deployment.
+//! deployment; only `bench` starts its own servers and measures them.
 
 mod arguments;
+mod bench;
 mod chaos;
 mod demo;
 mod load;
@@ -23,5 +24,6 @@ pub(crate) async fn run(command: AcceptanceCommand) -> Result<ExitCode> {
         AcceptanceCommand::TestWorkflow(arguments) => test_workflow::run_scenarios(arguments).await,
         AcceptanceCommand::Load(arguments) => load::run_load(arguments).await,
         AcceptanceCommand::Chaos(arguments) => chaos::run_chaos(arguments).await,
+        AcceptanceCommand::Bench(arguments) => bench::run_bench(arguments).await,
     }
 }

@@ -45,6 +45,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 8] = [
             "test-workflow",
             "load",
             "chaos",
+            "bench",
         ],
     ),
     ("Setup", &["api-key", "completions"]),

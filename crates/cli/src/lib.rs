@@ -9,7 +9,7 @@
 //! - `money`: money that an operator must act on;
 //! - `database`: queries, stock, checks, migrations and backups;
 //! - `snapshot`: RDS snapshots in AWS;
-//! - `acceptance`: the demo, the acceptance scenarios and the load generator.
+//! - `acceptance`: the demo, the acceptance scenarios, the load generator and the benchmark.
 
 mod acceptance;
 mod api_key;

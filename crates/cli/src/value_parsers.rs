@@ -170,6 +170,27 @@ pub(crate) fn key_name(text: &str) -> Result<String, String> {
     Err("a name must have 1 to 64 letters, digits, '-', '_' or '.'".to_owned())
 }
 
+/// Parses a rate of orders per second.
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if (0.01..=10_000.0).contains(&rate) => Ok(rate),
+        Ok(_) | Err(_) => Err("a rate must be a number from 0.01 to 10000".to_owned()),
+    }
+}
+
+/// Parses `NAME=VALUE` of a known setting.
+pub(crate) fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or("a setting must be NAME=VALUE, such as PAYMENT_CALLS=20")?;
+    match settings::find(name) {
+        Some(_) => Ok((name.to_owned(), value.to_owned())),
+        None => Err(format!(
+            "{name} is not a setting; docs/settings.md lists all settings"
+        )),
+    }
+}
+
 /// Defines a parser of an enumeration of the domain.
 macro_rules! enumeration {
     ($name:ident, $kind:ty) => {
@@ -222,6 +243,23 @@ mod tests {
         assert_eq!(amount("99.990").as_deref(), Ok("99.990"));
         for invalid in ["0", "-5", "abc", "", "1e3"] {
             assert!(amount(invalid).is_err(), "{invalid:?}");
+        }
+    }
+
+    #[test]
+    fn rate_must_be_a_positive_number() {
+        assert_eq!(rate("2.5"), Ok(2.5));
+        for invalid in ["0", "-1", "NaN", "inf", "fast"] {
+            assert!(rate(invalid).is_err(), "{invalid:?}");
+        }
+    }
+
+    #[test]
+    fn setting_must_be_known() {
+        let expected = ("MAIL".to_owned(), "off=x".to_owned());
+        assert_eq!(setting("MAIL=off=x"), Ok(expected));
+        for invalid in ["MAIL", "MALI=off", ""] {
+            assert!(setting(invalid).is_err(), "{invalid:?}");
         }
     }
 }

@@ -22,6 +22,15 @@ pub fn free_port() -> Result<u16> {
     reserve().context("failed to find a free port on 127.0.0.1")
 }
 
+/// Returns a free port below 32,768, which Temporal's server can store in its database. The kernel
+/// assigns higher ports, so the number is random, and another process may bind it first.
+pub fn free_low_port() -> Result<u16> {
+    (0..1_000)
+        .map(|_| rand::random_range(10_000..32_768))
+        .find(|port| is_port_free(*port))
+        .context("failed to find a free port from 10000 to 32767 on 127.0.0.1")
+}
+
 /// Returns whether a server can bind this port now.
 #[must_use]
 pub fn is_port_free(port: u16) -> bool {
@@ -84,6 +93,13 @@ mod tests {
             format!("port {port} is in use; free it or choose another with --http-port")
         );
         assert_ne!(prefer_port(port).unwrap(), port);
+    }
+
+    #[test]
+    fn low_port_fits_into_a_small_integer() {
+        for _ in 0..20 {
+            assert!(i16::try_from(free_low_port().unwrap()).is_ok());
+        }
     }
 
     #[test]

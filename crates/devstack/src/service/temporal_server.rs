@@ -79,7 +79,7 @@ impl TemporalServer {
                 run_sql_tool(command, &options).await?;
             }
         }
-        let free = ports::free_port;
+        let free = ports::free_low_port;
         let services = ["frontend", "matching", "history", "worker"];
         let mut lines = Vec::new();
         let mut addresses = None;
