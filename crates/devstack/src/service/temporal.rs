@@ -31,6 +31,8 @@ pub struct TemporalOptions {
     pub db_file: Option<PathBuf>,
     /// The namespace, created at the start.
     pub namespace: String,
+    /// Values of the server's dynamic configuration, such as limits.
+    pub dynamic_config: Vec<(String, String)>,
     /// The server's log file.
     pub log: Option<PathBuf>,
     /// The sink for progress messages.
@@ -44,6 +46,7 @@ impl Default for TemporalOptions {
             ui_port: None,
             db_file: None,
             namespace: "default".to_owned(),
+            dynamic_config: Vec::new(),
             log: None,
             progress: Progress::stderr(),
         }
@@ -96,6 +99,12 @@ impl Temporal {
         command.extend(["--log-level", "warn", "--log-format", "json"].map(Into::into));
         for (name, kind) in SEARCH_ATTRIBUTES {
             command.extend(["--search-attribute".into(), format!("{name}={kind}").into()]);
+        }
+        for (key, value) in &options.dynamic_config {
+            command.extend([
+                "--dynamic-config-value".into(),
+                format!("{key}={value}").into(),
+            ]);
         }
         match options.ui_port {
             Some(port) => command.extend(["--ui-port".into(), port.to_string().into()]),
