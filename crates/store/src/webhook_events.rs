@@ -1,7 +1,7 @@
 //! Webhook events of payment providers: one row for each event, with its outcome.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::{Error, convert::to_json, error::SqlxResultExt};
@@ -46,6 +46,65 @@ pub async fn record_outcome(
     detail: Option<&str>,
 ) -> Result<(), Error> {
     put(pool, event, outcome, detail, true).await
+}
+
+/// Inserts the events that are not stored yet.
+#[tracing::instrument(name = "store.deliveries.receive_all", skip_all)]
+pub async fn receive_all<'a>(
+    pool: &PgPool,
+    events: impl IntoIterator<Item = &'a PaymentEvent>,
+) -> Result<(), Error> {
+    let rows = events.into_iter().map(|event| {
+        Ok(json!({
+            "provider": event.provider,
+            "event_id": event.event_id,
+            "order_id": event.order_id,
+            "transaction_id": event.transaction_id,
+            "event_json": to_json(event)?,
+        }))
+    });
+    let rows: Vec<Value> = rows.collect::<Result<_, Error>>()?;
+    sqlx::query!(
+        "insert into webhook_deliveries (provider, event_id, order_id, transaction_id, outcome, event_json)
+         select provider, event_id, order_id, transaction_id, $2, event_json from jsonb_to_recordset($1) as event
+             (provider text, event_id text, order_id text, transaction_id text, event_json jsonb)
+         on conflict (provider, event_id) do nothing",
+        Value::from(rows),
+        WebhookOutcome::Pending.as_str(),
+    )
+    .execute(pool)
+    .await
+    .for_operation("write the webhook events")
+    .map(|_| ())
+}
+
+/// An event with its outcome, and the reason of the outcome.
+pub type DecidedEvent<'a> = (&'a PaymentEvent, WebhookOutcome, Option<&'a str>);
+
+/// Records the outcomes of stored events.
+#[tracing::instrument(name = "store.deliveries.record_all", skip_all)]
+pub async fn record_outcomes(pool: &PgPool, decided: &[DecidedEvent<'_>]) -> Result<(), Error> {
+    let rows = decided.iter().map(|(event, outcome, detail)| {
+        json!({
+            "provider": event.provider,
+            "event_id": event.event_id,
+            "order_id": event.order_id,
+            "outcome": outcome,
+            "detail": detail,
+        })
+    });
+    sqlx::query!(
+        "update webhook_deliveries as stored set outcome = event.outcome, detail = event.detail, updated_at = now(),
+             order_id = coalesce(event.order_id, stored.order_id)
+         from jsonb_to_recordset($1) as event
+             (provider text, event_id text, order_id text, outcome text, detail text)
+         where stored.provider = event.provider and stored.event_id = event.event_id",
+        Value::from(rows.collect::<Vec<_>>()),
+    )
+    .execute(pool)
+    .await
+    .for_operation("write the outcomes of the webhook events")
+    .map(|_| ())
 }
 
 async fn put(
