@@ -17,7 +17,7 @@ use crate::{
     harness::Harness,
 };
 use store::simulator::{Fault, add_fault};
-use workflows::{OrderWorkflow, SettlementWorkflow, ShippingWorkflow};
+use workflows::{OrderWorkflow, SettlementWorkflow, ShippingWorkflow, request_quota};
 
 fn histories_folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("histories")
@@ -51,6 +51,7 @@ async fn recorded_histories_replay() {
         .register_workflow::<ShippingWorkflow>()
         .unwrap();
     let options = options.register_workflow::<SettlementWorkflow>().unwrap();
+    let options = options.register_workflow_interceptors(vec![request_quota()]);
     let replayer = WorkflowReplayer::new(options.build()).unwrap();
     let histories = read_histories();
     assert!(histories.len() >= 10, "only {} histories", histories.len());

@@ -39,6 +39,7 @@ use order_client::{Client, OrderClient, SdkMetrics, reconcile_hourly, recover_ho
 use store::PgPool;
 use workflows::{
     OrderWorkflow, ReconcileWorkflow, RecoveryWorkflow, SettlementWorkflow, ShippingWorkflow,
+    request_quota,
 };
 
 /// Serves the task queues until SIGTERM or Ctrl-C, then lets running tasks finish within the grace
@@ -213,6 +214,7 @@ fn worker_options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Ve
             .register_activities(recalls)
             .register_activities(recovery)
             .activity_inbound_interceptor(Measured::new(pool.clone()));
+        let orders = orders.register_workflow_interceptors(vec![request_quota()]);
         options.push(
             orders
                 .register_workflow::<OrderWorkflow>()?

@@ -7,6 +7,7 @@ mod address;
 mod attention;
 mod document;
 mod order_document;
+mod order_quota;
 mod order_request;
 mod payment_confirmation;
 mod request;
@@ -20,6 +21,7 @@ pub use document::{Document, DocumentError, FieldError, Fields, InvalidFields};
 pub use order_document::{
     LineItemView, line_document, order_document, order_fingerprint, parse_order,
 };
+pub use order_quota::{ANONYMOUS_UPDATE, QuotaExceeded};
 pub use order_request::OrderRequest;
 pub use payment_confirmation::PaymentConfirmation;
 pub use request::{

@@ -50,6 +50,7 @@ codes! {
         IdempotencyKeyReused => (422, "idempotency_key_reused", "Idempotency key reused"),
         WebhookTokenInvalid => (498, "webhook_token_invalid", "Webhook event not verified"),
         RateLimited => (429, "rate_limited", "Too many requests"),
+        TooManyRequestsForOrder => (429, "too_many_requests_for_order", "Too many requests to one order"),
         WorkerUnavailable => (503, "worker_unavailable", "Worker is unavailable"),
         TemporalUnavailable => (503, "temporal_unavailable", "Temporal is unavailable"),
         DatabaseUnavailable => (503, "database_unavailable", "Database is unavailable"),
@@ -273,6 +274,15 @@ impl Problem {
         let seconds = (wait.as_millis().div_ceil(1_000)).max(1);
         let detail = format!("The caller has reached its rate limit; retry in {seconds} s.");
         Self::new(ProblemCode::RateLimited, detail)
+            .with_header(header::RETRY_AFTER, seconds.to_string())
+    }
+
+    /// Returns the problem of a request beyond the quota of its kind and order.
+    pub fn too_many_requests_for_order(seconds: u32) -> Self {
+        let detail = format!(
+            "The order got too many requests of this kind and did not accept this one; retry in {seconds} s."
+        );
+        Self::new(ProblemCode::TooManyRequestsForOrder, detail)
             .with_header(header::RETRY_AFTER, seconds.to_string())
     }
 

@@ -115,6 +115,7 @@ pub(crate) fn description(operation: SignalOperation, types: &mut SchemaRegistry
             ProblemCode::IdempotencyKeyReused,
             ProblemCode::InvalidQuery,
             ProblemCode::OrderNotFound,
+            ProblemCode::TooManyRequestsForOrder,
             ProblemCode::TemporalUnavailable,
             ProblemCode::WorkerUnavailable,
         ],

@@ -62,3 +62,14 @@ pub(crate) fn order_handle(
 ) -> WorkflowHandle<Client, OrderWorkflow> {
     client.get_workflow_handle::<OrderWorkflow>(order_workflow_id(order_id))
 }
+
+/// Returns one run of an order; the newest one without an id.
+pub(crate) fn run_handle(
+    client: &Client,
+    order_id: &OrderId,
+    run_id: Option<&str>,
+) -> WorkflowHandle<Client, OrderWorkflow> {
+    let mut info = order_handle(client, order_id).info().clone();
+    info.run_id = run_id.map(str::to_owned);
+    WorkflowHandle::new(client.clone(), info)
+}

@@ -121,11 +121,11 @@ pub(crate) fn is_connection_lost(error: &impl SdkError) -> bool {
 }
 
 /// Returns whether the server refused the call only for the moment. It does so while a workflow that
-/// receives a burst of signals is closing, and above its rate limits.
+/// receives a burst of signals is closing or continues as new, and above its rate limits.
 pub(crate) fn is_busy(error: &impl SdkError) -> bool {
     error
         .status()
-        .is_some_and(|status| status.code() == Code::ResourceExhausted)
+        .is_some_and(|status| matches!(status.code(), Code::ResourceExhausted | Code::Aborted))
 }
 
 pub(crate) fn error_from_status(error: &impl SdkError) -> Error {
@@ -186,8 +186,9 @@ mod tests {
     }
 
     #[test]
-    fn only_an_exhausted_resource_means_a_busy_server() {
+    fn only_a_momentary_refusal_means_a_busy_server() {
         assert!(is_busy(&Status::resource_exhausted("workflow is closing")));
+        assert!(is_busy(&Status::aborted("workflow continues as new")));
         for code in [Code::Unavailable, Code::NotFound, Code::DeadlineExceeded] {
             assert!(!is_busy(&Status::new(code, "")), "{code:?}");
         }

@@ -109,6 +109,7 @@ impl OrderClient {
             policy,
             shipping_task_queue: Some(settings.shipping_task_queue.clone()),
             receipt: CURRENT_RULES,
+            continued: None,
             recovery: Some(Box::new(recovery)),
             ..OrderInput::default()
         };

@@ -22,7 +22,7 @@ pub(crate) const REQUEST_ID_MEMO: &str = "request_id";
 const START_ID_MEMO: &str = "start_id";
 
 /// The version of the rules of new orders ([`OrderInput::receipt`]).
-pub(crate) const CURRENT_RULES: u32 = 4;
+pub(crate) const CURRENT_RULES: u32 = 5;
 
 /// An order to start.
 #[derive(Debug)]
@@ -69,6 +69,7 @@ impl OrderClient {
             shipping_task_queue: Some(self.connection.settings().shipping_task_queue.clone()),
             receipt: CURRENT_RULES,
             recovery: None,
+            continued: None,
         };
         let call = |client: Client| {
             let (input, options) = (Message::Valid(input.clone()), options.clone());

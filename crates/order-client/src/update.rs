@@ -1,6 +1,6 @@
 //! Requests to an order, sent as Temporal updates.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use temporalio_client::{
     Client, RpcOptions, WorkflowStartUpdateOptions, WorkflowUpdateHandle,
@@ -10,15 +10,20 @@ use temporalio_common::{HasWorkflowDefinition, UpdateDefinition};
 
 use crate::{
     Error, OrderClient, OrderCommand,
-    client::{SERVER_TIMEOUT, order_handle},
+    client::{SERVER_TIMEOUT, order_handle, run_handle},
     grpc_error::CallError,
 };
-use contract::{RecordedOutcome, UpdateOutcome, request_fingerprint};
+use contract::{
+    ANONYMOUS_UPDATE, QuotaExceeded, RecordedOutcome, UpdateOutcome, request_fingerprint,
+};
 use domain::OrderId;
 use workflows::{Decode, Message, OrderWorkflow};
 
 /// The time limit for a worker to accept an update. Without a worker the update is never accepted.
 const ACCEPTANCE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The time in which an update is repeated while its order continues as new, which takes milliseconds.
+const BUSY_LIMIT: Duration = Duration::from_secs(2);
 
 /// The time limit for the outcome of an update. The order decides within 15 s; two seconds are for
 /// transport.
@@ -39,6 +44,8 @@ pub enum UpdateResult {
     OrderClosed,
     /// An earlier update with this id contained another request.
     UpdateIdReused,
+    /// The order got too many requests of this kind, and did not accept this one.
+    TooManyRequests(QuotaExceeded),
 }
 
 impl UpdateResult {
@@ -135,14 +142,17 @@ impl OrderClient {
                 UpdateResult::Completed { .. }
                 | UpdateResult::Undecided
                 | UpdateResult::OrderClosed
-                | UpdateResult::UpdateIdReused => {
+                | UpdateResult::UpdateIdReused
+                | UpdateResult::TooManyRequests(_) => {
                     return Ok(result);
                 }
             }
         }
         // The update always has an id, so that Temporal detects a repeat on a new connection.
-        let update_id =
-            update_id.map_or_else(|| format!("{:032x}", rand::random::<u128>()), str::to_owned);
+        let update_id = update_id.map_or_else(
+            || format!("{ANONYMOUS_UPDATE}{:032x}", rand::random::<u128>()),
+            str::to_owned,
+        );
         let start = |client: Client| {
             let options = WorkflowStartUpdateOptions::builder()
                 .update_id(update_id.clone())
@@ -154,7 +164,9 @@ impl OrderClient {
                     .await
             }
         };
-        match self.connection.call(ACCEPTANCE_TIMEOUT, start).await {
+        let until = Instant::now() + BUSY_LIMIT;
+        let accepted = self.connection.call_until(ACCEPTANCE_TIMEOUT, until, start);
+        match accepted.await {
             Ok(accepted) => {
                 self.read_result(order_id, update, &accepted, request.as_deref())
                     .await
@@ -215,10 +227,18 @@ impl OrderClient {
         match first {
             Ok(Ok(recorded)) => return Ok(UpdateResult::from_recorded(request, recorded, false)),
             Err(_) => return Ok(UpdateResult::Undecided),
+            Ok(Err(WorkflowUpdateError::Failed(failure))) => {
+                if let Some(refusal) = QuotaExceeded::parse(&failure.message) {
+                    return Ok(UpdateResult::TooManyRequests(refusal));
+                }
+            }
             Ok(Err(_)) => {}
         }
         let poll = |client: Client| async move {
-            let known = order_handle(&client, order_id).get_update_handle(update(), accepted.id());
+            // The order may have continued as new since.
+            let run_id = accepted.workflow_run_id();
+            let known =
+                run_handle(&client, order_id, run_id).get_update_handle(update(), accepted.id());
             known.get_result(RpcOptions::default()).await
         };
         match self.connection.call(SERVER_TIMEOUT, poll).await {

@@ -33,9 +33,9 @@ pub use recovery::{
 pub use settlement::{
     AppendToTrail, FindOrder, FoundOrder, LateAuditEventInput, OrderPresence, ReceiveDelivery,
     ReceivePaymentEventInput, ReconcileDifference, ReconcileInput, ReconcileOutcome,
-    ReconcilePayments, ReconcileReport, RecordDelivery, RecordPaymentEventInput, RecordedEvent,
-    RefundEndedOrder, SettlePayment, SettlePaymentOutcome, SettlementActivities,
-    UnmatchedPaymentInput,
+    ReconcilePayments, ReconcileReport, RecordDeliveries, RecordDelivery, RecordPaymentEventInput,
+    RecordedBatch, RecordedEvent, RefundEndedOrder, SettlePayment, SettlePaymentOutcome,
+    SettlementActivities, UnmatchedPaymentInput,
 };
 pub use shipping::{
     CancelShipment, CancelShipmentOutcome, DispatchCarrier, DispatchCarrierInput, DispatchOutcome,

@@ -29,12 +29,16 @@ pub struct OrderInput {
     pub shipping_task_queue: Option<String>,
     /// The version of the order's rules. From 2 on, the order is validated before its first write,
     /// which also reserves its stock. From 3 on, an authorisation that is captured in part does not
-    /// pay the rest. From 4 on, an automatic delivery after 0 s starts no timer. Defaults to 1.
+    /// pay the rest. From 4 on, an automatic delivery after 0 s starts no timer. From 5 on, the history
+    /// is bounded: the order continues as new, and takes payment events in batches. Defaults to 1.
     #[serde(default)]
     pub receipt: u32,
     /// The order of a lost workflow, which this run brings to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<Box<Recovery>>,
+    /// The state of the run before, which continued as new. The other fields are then unused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continued: Option<serde_json::Value>,
 }
 
 /// An order as its row has it, after its workflow was lost.

@@ -12,10 +12,13 @@
 //! `waiting` is the only module in which an order waits for time or for a request. `persistence`
 //! writes each decision into the database.
 
+mod answers;
 mod compensation;
+mod continuation;
 mod decisions;
 mod delivery;
 mod earlier_runs;
+mod event_queue;
 mod hold;
 mod intake;
 mod inventory;
@@ -28,6 +31,7 @@ mod recall;
 mod recovery;
 mod refund;
 mod request_name;
+mod request_rate;
 mod requests;
 mod review;
 mod shipment;
@@ -35,21 +39,26 @@ mod transitions;
 mod validation;
 mod waiting;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use chrono::{DateTime, Utc};
+use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
     SyncWorkflowContext, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext,
-    WorkflowContextView, WorkflowResult, WorkflowTermination,
+    WorkflowContextView, WorkflowResult, WorkflowTermination, select,
 };
 
-use self::{earlier_runs::EarlierRuns, payments::Payments, recall::Shipping};
+use self::{
+    answers::Answers, continuation::WaitingPlace, earlier_runs::EarlierRuns,
+    event_queue::EventQueue, payments::Payments, recall::Shipping, request_rate::RequestRate,
+    requests::DeferredRequest, shipment::AttemptCounter,
+};
 use crate::{
     Decode, Message, OrderInput, OrderOutcome, PaymentEventSignal, SHIPPING_TASK_QUEUE,
-    UnmatchedPaymentSignal, clock,
+    UnmatchedPaymentSignal, clock, request_quota::ReceivedUpdate,
 };
 use contract::{
     Approval, Cancellation, DeliveryConfirmation, DispatchFailure, OrderView, PaymentCancellation,
@@ -68,7 +77,7 @@ type Progress<T = ()> = Result<T, OrderStopped>;
 
 /// A compensation that runs if the order stops. Compensations are stored in the order of their
 /// effects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Compensation {
     ReleaseInventory,
     RefundPayment,
@@ -79,7 +88,7 @@ enum Compensation {
 }
 
 /// The status of the manual review.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Review {
     Open,
     Approved,
@@ -88,12 +97,15 @@ enum Review {
     Over,
 }
 
+/// The state of an order. All of it is carried over when the order continues as new.
 #[workflow]
+#[derive(Serialize, Deserialize)]
 pub struct OrderWorkflow {
     state: OrderState,
     /// The first run of the order, which is its identity in the database. A reset keeps it.
     chain_id: String,
-    /// All audit events. A restored database may lack some that were written.
+    /// The audit events of this run, and newer ones of earlier runs. A restored database may lack
+    /// some that were written.
     events: Vec<AuditEvent>,
     /// The number of the last audit event that a completed activity has written.
     saved_seq: u32,
@@ -121,6 +133,25 @@ pub struct OrderWorkflow {
     earlier_runs: EarlierRuns,
     /// Whether this run ends an order whose workflow was lost.
     is_recovery: bool,
+    payment_events: EventQueue,
+    answers: Answers,
+    request_rate: RequestRate,
+    /// Requests that arrived before the order was loaded and whose callers wait no longer.
+    deferred: VecDeque<DeferredRequest>,
+    attempts: AttemptCounter,
+    /// The end of a hold.
+    hold_until: Option<DateTime<Utc>>,
+    /// The place at which this run continues as new.
+    continues_at: Option<WaitingPlace>,
+    /// The place at which this run resumes the run before.
+    #[serde(skip)]
+    resumes_at: Option<WaitingPlace>,
+    /// Whether the order waits at a place at which it can continue as new.
+    #[serde(skip)]
+    is_waiting: bool,
+    /// The reason why the state of the run before cannot be read.
+    #[serde(skip)]
+    unreadable: Option<String>,
 }
 
 /// The result of the query `get_estimated_delivery`.
@@ -138,11 +169,20 @@ impl OrderWorkflow {
     #[init]
     fn new(view: &WorkflowContextView, input: Message<OrderInput>) -> Self {
         let now = clock::utc_from_workflow_time(view.start_time());
-        let (input, malformed) = match input {
+        let (mut input, malformed) = match input {
             Message::Valid(input) => (input, None),
             Message::Malformed(reason) => (OrderInput::default(), Some(reason)),
         };
         let recovery = input.recovery.clone();
+        let unreadable = match input
+            .continued
+            .take()
+            .map(|state| continuation::restore(state, view))
+        {
+            Some(Ok(order)) => return order,
+            Some(Err(reason)) => Some(reason),
+            None => None,
+        };
         let order_id =
             parse_order_workflow_id(view.workflow_id()).unwrap_or_else(OrderId::placeholder);
         let mut order = Self {
@@ -168,12 +208,18 @@ impl OrderWorkflow {
             recalls_decided: 0,
             delivery: None,
             published: None,
-            earlier_runs: EarlierRuns::at_start(
-                view.run_id(),
-                view.first_execution_run_id(),
-                view.continued_from_run_id().is_some(),
-            ),
+            earlier_runs: EarlierRuns::at_start(view, EarlierRuns::None),
             is_recovery: false,
+            payment_events: EventQueue::default(),
+            answers: Answers::default(),
+            request_rate: RequestRate::default(),
+            deferred: VecDeque::new(),
+            attempts: AttemptCounter::default(),
+            hold_until: None,
+            continues_at: None,
+            resumes_at: None,
+            is_waiting: false,
+            unreadable,
         };
         if let Some(recovery) = recovery {
             order.restore(*recovery, now);
@@ -191,17 +237,24 @@ impl OrderWorkflow {
 
     #[run(name = "OrderWorkflow")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<OrderOutcome> {
-        if ctx.state(|order| order.is_recovery) {
-            recovery::end_order(ctx).await;
-        } else if intake::check_workflow_id(ctx) {
-            waiting::run_with_deadline(ctx, run_order(ctx)).await;
-        }
-        wait_for_handlers(ctx).await;
-        while ctx.state(Self::has_unsaved_events) {
-            persistence::write_pending(ctx).await;
-            // A request may arrive during the write. Its audit event would be lost if the run ended
-            // first.
-            wait_for_handlers(ctx).await;
+        continuation::require_readable(ctx).await;
+        let is_continued = {
+            let ctx = &*ctx;
+            let mut order = std::pin::pin!(complete_order(ctx).fuse());
+            let mut continued = std::pin::pin!(continuation::requested(ctx).fuse());
+            let mut events = std::pin::pin!(event_queue::process_events(ctx).fuse());
+            let mut refunds = std::pin::pin!(event_queue::refund_unneeded_money(ctx).fuse());
+            let mut deferred = std::pin::pin!(requests::decide_deferred(ctx).fuse());
+            select! {
+                () = order => false,
+                () = continued => true,
+                never = events => match never {},
+                never = refunds => match never {},
+                never = deferred => match never {},
+            }
+        };
+        if is_continued {
+            return continuation::continue_as_new(ctx);
         }
         // The run completes normally for each business outcome. It is `Canceled` only when
         // Temporal's own cancel request ended the order.
@@ -328,10 +381,10 @@ impl OrderWorkflow {
     #[update_validator(approve_order)]
     fn validate_approval(
         &self,
-        _: &WorkflowContextView,
+        view: &WorkflowContextView,
         message: &Message<Approval>,
-    ) -> Result<(), MalformedMessage> {
-        require_valid(message)
+    ) -> Result<(), RefusedUpdate> {
+        self.check_update(view, message)
     }
     #[update(name = "approve_order")]
     pub fn approve_order(
@@ -345,10 +398,10 @@ impl OrderWorkflow {
     #[update_validator(reject_order)]
     fn validate_rejection(
         &self,
-        _: &WorkflowContextView,
+        view: &WorkflowContextView,
         message: &Message<Rejection>,
-    ) -> Result<(), MalformedMessage> {
-        require_valid(message)
+    ) -> Result<(), RefusedUpdate> {
+        self.check_update(view, message)
     }
     #[update(name = "reject_order")]
     pub fn reject_order(
@@ -362,10 +415,10 @@ impl OrderWorkflow {
     #[update_validator(cancel_order)]
     fn validate_cancel(
         &self,
-        _: &WorkflowContextView,
+        view: &WorkflowContextView,
         message: &Message<Cancellation>,
-    ) -> Result<(), MalformedMessage> {
-        require_valid(message)
+    ) -> Result<(), RefusedUpdate> {
+        self.check_update(view, message)
     }
     #[update(name = "cancel_order")]
     pub async fn cancel_order(
@@ -373,19 +426,16 @@ impl OrderWorkflow {
         message: Message<Cancellation>,
     ) -> RecordedOutcome {
         let request = message.fingerprint();
-        RecordedOutcome {
-            outcome: requests::cancel_order(ctx, message).await,
-            request,
-        }
+        answers::answer(ctx, request, requests::cancel_order(ctx, message)).await
     }
 
     #[update_validator(update_address)]
     fn validate_address(
         &self,
-        _: &WorkflowContextView,
+        view: &WorkflowContextView,
         message: &Message<AddressChange>,
-    ) -> Result<(), MalformedMessage> {
-        require_valid(message)
+    ) -> Result<(), RefusedUpdate> {
+        self.check_update(view, message)
     }
     #[update(name = "update_address")]
     pub async fn update_address(
@@ -393,19 +443,16 @@ impl OrderWorkflow {
         message: Message<AddressChange>,
     ) -> RecordedOutcome {
         let request = message.fingerprint();
-        RecordedOutcome {
-            outcome: requests::update_address(ctx, message).await,
-            request,
-        }
+        answers::answer(ctx, request, requests::update_address(ctx, message)).await
     }
 
     #[update_validator(cancel_payment)]
     fn validate_cancel_payment(
         &self,
-        _: &WorkflowContextView,
+        view: &WorkflowContextView,
         message: &Message<PaymentCancellation>,
-    ) -> Result<(), MalformedMessage> {
-        require_valid(message)
+    ) -> Result<(), RefusedUpdate> {
+        self.check_update(view, message)
     }
     #[update(name = "cancel_payment")]
     pub async fn cancel_payment(
@@ -413,19 +460,16 @@ impl OrderWorkflow {
         message: Message<PaymentCancellation>,
     ) -> RecordedOutcome {
         let request = message.fingerprint();
-        RecordedOutcome {
-            outcome: requests::cancel_payment(ctx, message).await,
-            request,
-        }
+        answers::answer(ctx, request, requests::cancel_payment(ctx, message)).await
     }
 
     #[update_validator(confirm_payment)]
     fn validate_confirmation(
         &self,
-        _: &WorkflowContextView,
+        view: &WorkflowContextView,
         message: &Message<PaymentConfirmation>,
-    ) -> Result<(), MalformedMessage> {
-        require_valid(message)
+    ) -> Result<(), RefusedUpdate> {
+        self.check_update(view, message)
     }
     #[update(name = "confirm_payment")]
     pub async fn confirm_payment(
@@ -433,19 +477,16 @@ impl OrderWorkflow {
         message: Message<PaymentConfirmation>,
     ) -> RecordedOutcome {
         let request = message.fingerprint();
-        RecordedOutcome {
-            outcome: requests::confirm_payment(ctx, message).await,
-            request,
-        }
+        answers::answer(ctx, request, requests::confirm_payment(ctx, message)).await
     }
 
     #[update_validator(confirm_delivery)]
     fn validate_delivery(
         &self,
-        _: &WorkflowContextView,
+        view: &WorkflowContextView,
         message: &Message<DeliveryConfirmation>,
-    ) -> Result<(), MalformedMessage> {
-        require_valid(message)
+    ) -> Result<(), RefusedUpdate> {
+        self.check_update(view, message)
     }
     #[update(name = "confirm_delivery")]
     pub fn confirm_delivery(
@@ -487,22 +528,37 @@ impl OrderWorkflow {
     }
 }
 
-type MalformedMessage = Box<dyn std::error::Error + Send + Sync>;
+type RefusedUpdate = Box<dyn std::error::Error + Send + Sync>;
 
-fn require_valid<T>(message: &Message<T>) -> Result<(), MalformedMessage> {
-    match message {
-        Message::Valid(_) => Ok(()),
-        Message::Malformed(reason) => Err(reason.clone().into()),
+/// Runs the order to its end, and returns when the database has all its audit events.
+async fn complete_order(ctx: &WorkflowContext<OrderWorkflow>) {
+    if ctx.state(|order| order.is_recovery && order.resumes_at.is_none()) {
+        recovery::end_order(ctx).await;
+    } else if intake::check_workflow_id(ctx) {
+        waiting::run_with_deadline(ctx, run_order(ctx)).await;
+    }
+    wait_for_handlers(ctx).await;
+    while ctx.state(OrderWorkflow::has_unsaved_events) {
+        persistence::write_pending(ctx).await;
+        // A request may arrive during the write. Its audit event would be lost if the run ended
+        // first.
+        wait_for_handlers(ctx).await;
     }
 }
 
 async fn run_order(ctx: &WorkflowContext<OrderWorkflow>) {
-    let Some(accepted) = intake::accept_order(ctx).await else {
-        return;
-    };
-    let fulfilled = match accepted {
-        Ok(()) => fulfil_order(ctx).await,
-        Err(stopped) => Err(stopped),
+    let resumed = ctx.state(|order| order.resumes_at);
+    let fulfilled = match resumed {
+        Some(place) => resume_order(ctx, place).await,
+        None => {
+            let Some(accepted) = intake::accept_order(ctx).await else {
+                return;
+            };
+            match accepted {
+                Ok(()) => fulfil_order(ctx).await,
+                Err(stopped) => Err(stopped),
+            }
+        }
     };
     if fulfilled.is_err() {
         compensation::compensate_order(ctx).await;
@@ -517,13 +573,32 @@ async fn fulfil_order(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
     earlier_runs::learn_effects(ctx, "payment").await;
     payment::collect_payment(ctx).await?;
     earlier_runs::learn_effects(ctx, "shipment").await;
-    let mut attempts = shipment::AttemptCounter::new(ctx.state(|order| order.earlier_runs));
+    ship_and_deliver(ctx).await
+}
+
+/// Runs the steps from the place at which the run before continued as new.
+async fn resume_order(ctx: &WorkflowContext<OrderWorkflow>, place: WaitingPlace) -> Progress {
+    match place {
+        WaitingPlace::Review => return fulfil_order(ctx).await,
+        WaitingPlace::PaymentDelay => payment::collect_payment(ctx).await?,
+        WaitingPlace::Payment => payment::resume_payment(ctx).await?,
+        WaitingPlace::Hold | WaitingPlace::Shipping => {}
+        WaitingPlace::Delivery => {
+            delivery::await_delivery(ctx).await;
+            return Ok(());
+        }
+    }
+    ship_and_deliver(ctx).await
+}
+
+async fn ship_and_deliver(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
     loop {
-        if hold::await_release(ctx).await? {
+        let resumes = ctx.state(|order| order.resumes_at == Some(WaitingPlace::Shipping));
+        if !resumes && hold::await_release(ctx).await? {
             payment::replace_payment(ctx).await?;
             continue;
         }
-        match shipment::ship_order(ctx, &mut attempts).await? {
+        match shipment::ship_order(ctx).await? {
             shipment::ShippingPhaseResult::Dispatched => break,
             shipment::ShippingPhaseResult::PaymentCancelled => {
                 payment::replace_payment(ctx).await?;
@@ -542,13 +617,36 @@ async fn wait_for_handlers(ctx: &WorkflowContext<OrderWorkflow>) {
         .cancellation_token(WorkflowCancellationToken::new())
         .build();
     let handlers = ctx.clone();
+    let finished = move |order: &OrderWorkflow| {
+        let is_decided = order.deferred.is_empty() && order.payment_events.is_empty();
+        is_decided && handlers.all_handlers_finished()
+    };
     // A wait that is detached from cancellation cannot fail.
-    let _ = ctx
-        .wait_condition_with_options(move |_| handlers.all_handlers_finished(), options)
-        .await;
+    let _ = ctx.wait_condition_with_options(finished, options).await;
 }
 
 impl OrderWorkflow {
+    /// Returns whether the order's history is bounded, which holds for orders of this release.
+    fn is_bounded(&self) -> bool {
+        self.receipt >= 5
+    }
+
+    /// Refuses an update that is malformed or beyond its quota. It then leaves no history.
+    fn check_update<T>(
+        &self,
+        view: &WorkflowContextView,
+        message: &Message<T>,
+    ) -> Result<(), RefusedUpdate> {
+        if let Message::Malformed(reason) = message {
+            return Err(reason.clone().into());
+        }
+        if let Some(received) = view.context_value::<ReceivedUpdate>() {
+            let now = clock::utc_from_workflow_time(received.time);
+            self.request_rate.check(&received.name, now)?;
+        }
+        Ok(())
+    }
+
     /// Decides an update immediately and adds the fingerprint of the request.
     fn decide_update<T: Decode>(
         &mut self,
@@ -556,16 +654,23 @@ impl OrderWorkflow {
         message: Message<T>,
         decide: fn(&mut Self, T, DateTime<Utc>) -> UpdateOutcome,
     ) -> RecordedOutcome {
+        let now = clock::utc_from_workflow_time(ctx.workflow_time());
+        let received = ctx.context_value::<ReceivedUpdate>();
+        let update_id = received.as_ref().map(|received| received.id.as_str());
+        if let Some(known) = update_id.and_then(|id| self.answers.find(id)) {
+            return known;
+        }
+        if let Some(received) = &received {
+            self.request_rate.note(&received.name, now);
+        }
         let request = message.fingerprint();
         let outcome = match message {
-            Message::Valid(request_body) => decide(
-                self,
-                request_body,
-                clock::utc_from_workflow_time(ctx.workflow_time()),
-            ),
+            Message::Valid(request_body) => decide(self, request_body, now),
             Message::Malformed(reason) => self.malformed_refusal(reason),
         };
-        RecordedOutcome { outcome, request }
+        let recorded = RecordedOutcome { outcome, request };
+        self.answers.note(update_id, &recorded);
+        recorded
     }
 
     fn outcome(&self) -> OrderOutcome {

@@ -72,6 +72,9 @@ async fn route(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> 
             let detail = "An earlier request to this order used this Idempotency-Key with another body; send a new key.";
             Err(Problem::new(ProblemCode::IdempotencyKeyReused, detail))
         }
+        Outcome::TooManyRequests(refusal) => Err(Problem::too_many_requests_for_order(
+            refusal.retry_after_seconds,
+        )),
         Outcome::OrderClosed => {
             closed_order::closed_order_response(&app.orders, &order_id, &command).await
         }

@@ -7,7 +7,7 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use super::{LimitedProviders, provider_calls::StepError, reconcile, refund, retryable};
-use domain::{PaymentStatus, WebhookOutcome};
+use domain::{PaymentEvent, PaymentEventKind, PaymentStatus, Transaction, WebhookOutcome};
 use store::{
     PgPool,
     late_events::{self, Appended, LateAuditEvent},
@@ -16,7 +16,7 @@ use store::{
 };
 use workflows::activity::{
     FoundOrder, LateAuditEventInput, OrderPresence, ReceivePaymentEventInput, ReconcileInput,
-    ReconcileOutcome, RecordPaymentEventInput, RecordedEvent, SettlePaymentOutcome,
+    ReconcileOutcome, RecordPaymentEventInput, RecordedBatch, RecordedEvent, SettlePaymentOutcome,
     UnmatchedPaymentInput,
 };
 
@@ -49,11 +49,22 @@ impl SettlementActivities {
             .map_err(|error| retryable(&context, &error))
     }
 
+    #[activity(definition = workflows::activity::RecordDeliveries)]
+    pub async fn record_deliveries(
+        self: Arc<Self>,
+        context: ActivityContext,
+        delivered: Vec<RecordPaymentEventInput>,
+    ) -> Result<RecordedBatch, ActivityError> {
+        self.record_events(&delivered)
+            .await
+            .map_err(|error| retryable(&context, &error))
+    }
+
     #[activity(definition = workflows::activity::FindOrder)]
     pub async fn find_order(
         self: Arc<Self>,
         context: ActivityContext,
-        event: domain::PaymentEvent,
+        event: PaymentEvent,
     ) -> Result<FoundOrder, ActivityError> {
         let (order_id, presence) = late_events::find_order(&self.pool, &event)
             .await
@@ -111,6 +122,12 @@ impl SettlementActivities {
     }
 }
 
+fn is_of_another_order(stored: Option<&StoredTransaction>, event: &PaymentEvent) -> bool {
+    stored.is_some_and(|stored| {
+        event.order_id.is_some() && stored.order_id.is_some() && stored.order_id != event.order_id
+    })
+}
+
 impl SettlementActivities {
     async fn record_event(
         &self,
@@ -127,11 +144,7 @@ impl SettlementActivities {
         // Before the event is recorded as done, so that a reader of the payment sees its effect.
         let applied = ledger::apply_event(&self.pool, event).await?;
         let stored = applied.stored;
-        let is_of_another_order = stored.as_ref().is_some_and(|stored| {
-            event.order_id.is_some()
-                && stored.order_id.is_some()
-                && stored.order_id != event.order_id
-        });
+        let is_of_another_order = is_of_another_order(stored.as_ref(), event);
         if *settled || !is_of_another_order {
             webhook_events::record_outcome(&self.pool, event, *outcome, detail.as_deref()).await?;
         }
@@ -140,6 +153,72 @@ impl SettlementActivities {
             is_of_another_order,
             is_second_payment: applied.is_second_payment,
             refuted: applied.refuted,
+        })
+    }
+
+    /// Records events as [`Self::record_event`] does, with few statements for many failed attempts of
+    /// one payment.
+    async fn record_events(
+        &self,
+        delivered: &[RecordPaymentEventInput],
+    ) -> Result<RecordedBatch, store::Error> {
+        // Stored first, so that an order that takes the transaction later finds the events.
+        webhook_events::receive_all(&self.pool, delivered.iter().map(|given| &given.event)).await?;
+        let mut transactions: Vec<Transaction> = Vec::new();
+        let mut of_another_order = Vec::new();
+        let mut refuted = Vec::new();
+        let mut decided = Vec::new();
+        // Of events about one payment that move no money, the first has the effect of all.
+        let mut applied: Vec<(&PaymentEvent, bool)> = Vec::new();
+        for (index, given) in delivered.iter().enumerate() {
+            let event = &given.event;
+            let is_same = |known: &&(&PaymentEvent, bool)| {
+                let known = known.0;
+                (known.provider, &known.transaction_id, &known.aliases)
+                    == (event.provider, &event.transaction_id, &event.aliases)
+            };
+            let moves_nothing = matches!(
+                event.kind,
+                PaymentEventKind::AttemptFailed { .. }
+                    | PaymentEventKind::Unconfirmed { .. }
+                    | PaymentEventKind::Ignored { .. }
+                    | PaymentEventKind::Unreadable { .. }
+            );
+            let known = applied.iter().find(is_same).filter(|_| moves_nothing);
+            let is_of_another_order = if let Some((_, is_of_another_order)) = known {
+                *is_of_another_order
+            } else {
+                let ledger::AppliedEvent {
+                    stored,
+                    refuted: of_event,
+                    ..
+                } = ledger::apply_event(&self.pool, event).await?;
+                refuted.extend(of_event);
+                let is_of_another_order = is_of_another_order(stored.as_ref(), event);
+                if moves_nothing {
+                    applied.push((event, is_of_another_order));
+                }
+                if let Some(StoredTransaction { transaction, .. }) =
+                    stored.filter(|_| !is_of_another_order)
+                {
+                    transactions.retain(|known| known.payment_id != transaction.payment_id);
+                    transactions.push(transaction);
+                }
+                is_of_another_order
+            };
+            if is_of_another_order {
+                of_another_order.push(index);
+            }
+            if given.settled || !is_of_another_order {
+                decided.push((event, given.outcome, given.detail.as_deref()));
+            }
+        }
+        // After the ledger, so that a reader of a payment sees the effect of a recorded event.
+        webhook_events::record_outcomes(&self.pool, &decided).await?;
+        Ok(RecordedBatch {
+            transactions,
+            of_another_order,
+            refuted,
         })
     }
 
@@ -173,7 +252,7 @@ impl SettlementActivities {
     /// Appends a later capture to the audit log of an order that has ended and has the payment.
     async fn append_capture(
         &self,
-        event: &domain::PaymentEvent,
+        event: &PaymentEvent,
         stored: &StoredTransaction,
     ) -> Result<(), store::Error> {
         if let (Some(order_id), Some((kind, payload))) = (&stored.order_id, event.capture_entry()) {

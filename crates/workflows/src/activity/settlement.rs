@@ -51,6 +51,18 @@ pub enum RecordedEvent {
     Status(Option<PaymentStatus>),
 }
 
+/// The result of `RecordDeliveries`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordedBatch {
+    /// The events' transactions after the last event, each once.
+    pub transactions: Vec<Transaction>,
+    /// The indexes of events whose transaction belongs to another order. Their outcomes are not
+    /// recorded.
+    pub of_another_order: Vec<usize>,
+    /// Events about payments that only callers have claimed, and that the events refute.
+    pub refuted: Vec<PaymentEvent>,
+}
+
 /// The order of a payment event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoundOrder {
@@ -159,6 +171,12 @@ impl SettlementActivities {
         unimplemented!()
     }
 
+    /// Records the outcomes of several events of one order, and their movements of money.
+    #[activity(name = "RecordDeliveries")]
+    pub fn record_deliveries(delivered: Vec<RecordPaymentEventInput>) -> RecordedBatch {
+        unimplemented!()
+    }
+
     /// Finds the order of a payment event.
     #[activity(name = "FindOrder")]
     pub fn find_order(event: PaymentEvent) -> FoundOrder {
@@ -194,6 +212,6 @@ impl SettlementActivities {
 
 // The macro generates the definitions in a private module; implementations need their paths.
 pub use settlement_activities::{
-    AppendToTrail, FindOrder, ReceiveDelivery, ReconcilePayments, RecordDelivery, RefundEndedOrder,
-    SettlePayment,
+    AppendToTrail, FindOrder, ReceiveDelivery, ReconcilePayments, RecordDeliveries, RecordDelivery,
+    RefundEndedOrder, SettlePayment,
 };

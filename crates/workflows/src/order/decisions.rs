@@ -149,7 +149,7 @@ impl OrderWorkflow {
                 let reason = cancellation.reason.clone();
                 recall.stop.get_or_insert(StopReason::Cancel {
                     reason,
-                    by: "request",
+                    by: "request".to_owned(),
                 });
                 self.append_audit_event(
                     AuditEventType::CancelRequested,

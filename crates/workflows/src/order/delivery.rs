@@ -5,7 +5,11 @@ use std::time::Duration;
 use serde_json::json;
 use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowContext, select};
 
-use super::{OrderWorkflow, current_time, persistence};
+use super::{
+    OrderWorkflow,
+    continuation::{self, WaitingPlace},
+    current_time, persistence, waiting,
+};
 use crate::activity::OrderActivities;
 use domain::{AuditEventType, CompleteOn, DeliveryPolicy, OrderStatus, Step};
 
@@ -18,7 +22,14 @@ pub(super) async fn await_delivery(ctx: &WorkflowContext<OrderWorkflow>) {
         return;
     }
     if !ctx.state(OrderWorkflow::is_delivered_at_dispatch) {
-        wait_for_delivery(ctx, delivery.after.duration()).await;
+        let limit = if ctx.state_mut(|order| order.takes_up(WaitingPlace::Delivery)) {
+            waiting::time_left(ctx).unwrap_or_default()
+        } else {
+            delivery.after.duration()
+        };
+        ctx.state_mut(|order| order.is_waiting = true);
+        wait_for_delivery(ctx, limit).await;
+        ctx.state_mut(|order| order.is_waiting = false);
     }
     let now = current_time(ctx);
     ctx.state_mut(|order| {
@@ -56,8 +67,12 @@ async fn wait_for_delivery(ctx: &WorkflowContext<OrderWorkflow>, limit: Duration
             .build(),
     );
     loop {
-        let wake = |order: &OrderWorkflow| order.delivery.is_some() || order.has_unsaved_events();
-        let mut changed = ctx.wait_condition_with_options(wake, super::waiting::detached_wait());
+        continuation::continue_if_due(ctx, WaitingPlace::Delivery).await;
+        let wake = |order: &OrderWorkflow| {
+            let is_news = order.delivery.is_some() || order.has_unsaved_events();
+            is_news || continuation::is_due(ctx, order)
+        };
+        let mut changed = ctx.wait_condition_with_options(wake, waiting::detached_wait());
         let fired = select! {
             _ = timer => true,
             _ = changed => false,

@@ -3,7 +3,8 @@
 //! A reset repeats decisions, not effects: money may be captured and a parcel may be at the carrier.
 //! The run that follows learns both before its next decision.
 
-use temporalio_workflow::WorkflowContext;
+use serde::{Deserialize, Serialize};
+use temporalio_workflow::{WorkflowContext, WorkflowContextView};
 
 use super::{Compensation, OrderWorkflow, current_time, payment, persistence, shipment, waiting};
 use crate::activity::{EarlierParcel, OrderActivities, ParcelState};
@@ -12,7 +13,7 @@ use domain::Transaction;
 type Context = WorkflowContext<OrderWorkflow>;
 
 /// The state of the search for earlier effects.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum EarlierRuns {
     /// This run is the order's first.
     #[default]
@@ -28,11 +29,16 @@ pub(super) enum EarlierRuns {
 }
 
 impl EarlierRuns {
-    /// Returns the state at the start of a run. A reset changes the id of the run, but not the id of
-    /// the first one.
-    pub(super) fn at_start(run_id: &str, first_run_id: &str, is_continued: bool) -> Self {
-        if run_id == first_run_id || is_continued {
-            Self::None
+    /// Returns the state at the start of a run. `known` is the state at the end of the run before.
+    ///
+    /// A reset changes the id of the run. It keeps the id of the first run, and the id with which the
+    /// run that was reset began.
+    pub(super) fn at_start(view: &WorkflowContextView, known: Self) -> Self {
+        let run_id = view.run_id();
+        let is_first = run_id == view.first_execution_run_id();
+        let is_original = run_id == view.raw().original_execution_run_id;
+        if is_first || (view.continued_from_run_id().is_some() && is_original) {
+            known
         } else {
             Self::Unknown
         }
@@ -78,7 +84,12 @@ pub(super) async fn learn_effects(ctx: &Context, place: &'static str) {
         persistence::run_readonly(ctx, OrderActivities::find_earlier_effects, order_id).await;
     note_payments(ctx, effects.transactions);
     let known = resolve_parcels(ctx, &effects.parcels).await;
-    ctx.state_mut(|order| order.earlier_runs = known);
+    ctx.state_mut(|order| {
+        order.earlier_runs = known;
+        if order.shipping.is_none() {
+            order.attempts.skip_parcels(known);
+        }
+    });
 }
 
 fn note_payments(ctx: &Context, transactions: Vec<Transaction>) {

@@ -7,7 +7,10 @@ use serde_json::json;
 use temporalio_workflow::WorkflowContext;
 use waiting::WaitOutcome;
 
-use super::{OrderWorkflow, Progress, current_time, persistence, recall::Recall, waiting};
+use super::{
+    OrderWorkflow, Progress, continuation::WaitingPlace, current_time, persistence, recall::Recall,
+    waiting,
+};
 use domain::{AuditEventType, Step, WaitReason, WaitingFor};
 
 type Context = WorkflowContext<OrderWorkflow>;
@@ -23,20 +26,20 @@ pub(super) async fn await_release(ctx: &Context) -> Progress<bool> {
         return Ok(false);
     }
     waiting::ensure_not_stopped(ctx)?;
+    if !ctx.state_mut(|order| order.takes_up(WaitingPlace::Hold)) {
+        begin_hold(ctx);
+    }
     let now = current_time(ctx);
-    ctx.state_mut(|order| {
-        order.state.enter_step(Step::ManualReview);
-        order.state.waiting_for = Some(WaitingFor {
-            reason: WaitReason::PaymentHold,
-            until: None,
-        });
-        let payload = order.hold_payload();
-        order.append_audit_event(AuditEventType::PaymentHeld, payload, now);
-    });
-    persistence::publish_search_attributes(ctx);
+    let left = ctx.state(|order| (order.hold_until? - now).to_std().ok());
     let is_released =
         |order: &OrderWorkflow| order.find_hold().is_none() || order.payments.is_cancel_requested;
-    let waited = waiting::wait_until(ctx, is_released, MAX_HOLD).await?;
+    let waited = waiting::wait_at(
+        ctx,
+        WaitingPlace::Hold,
+        is_released,
+        left.unwrap_or_default(),
+    )
+    .await?;
     let now = current_time(ctx);
     if ctx.state_mut(|order| std::mem::take(&mut order.payments.is_cancel_requested)) {
         ctx.state_mut(|order| {
@@ -56,6 +59,21 @@ pub(super) async fn await_release(ctx: &Context) -> Progress<bool> {
     });
     waiting::ensure_not_stopped(ctx)?;
     Ok(false)
+}
+
+fn begin_hold(ctx: &Context) {
+    let now = current_time(ctx);
+    ctx.state_mut(|order| {
+        order.state.enter_step(Step::ManualReview);
+        order.hold_until = Some(now + MAX_HOLD);
+        order.state.waiting_for = Some(WaitingFor {
+            reason: WaitReason::PaymentHold,
+            until: None,
+        });
+        let payload = order.hold_payload();
+        order.append_audit_event(AuditEventType::PaymentHeld, payload, now);
+    });
+    persistence::publish_search_attributes(ctx);
 }
 
 impl OrderWorkflow {

@@ -6,7 +6,9 @@ use temporalio_workflow::WorkflowContext;
 use waiting::WaitOutcome;
 
 use super::{
-    Compensation, OrderStopped, OrderWorkflow, Progress, current_time, payment_events,
+    Compensation, OrderStopped, OrderWorkflow, Progress,
+    continuation::WaitingPlace,
+    current_time, payment_events,
     payments::{AcceptedPayment, AwaitedPayment, ConfirmationOutcome, PaymentPhase},
     persistence,
     refund::{refund_excess, refund_payments},
@@ -31,14 +33,19 @@ type Context = WorkflowContext<OrderWorkflow>;
 /// Charges the order or waits for its payment. On success the order is `payment_confirmed`.
 pub(super) async fn collect_payment(ctx: &Context) -> Progress {
     waiting::ensure_not_stopped(ctx)?;
-    let delay = ctx.state(|order| order.policy.payment_processing_delay);
     let now = current_time(ctx);
     ctx.state_mut(|order| {
-        order.state.enter_step(Step::Pay);
-        order.state.waiting_for =
-            (!delay.is_zero()).then(|| WaitingFor::new(WaitReason::PaymentDelay, now, delay));
+        if !order.takes_up(WaitingPlace::PaymentDelay) {
+            let delay = order.policy.payment_processing_delay;
+            order.state.enter_step(Step::Pay);
+            order.state.waiting_for =
+                (!delay.is_zero()).then(|| WaitingFor::new(WaitReason::PaymentDelay, now, delay));
+        }
     });
-    waiting::wait_for(ctx, delay.duration()).await?;
+    if let Some(left) = waiting::time_left(ctx).filter(|left| !left.is_zero()) {
+        waiting::wait_at(ctx, WaitingPlace::PaymentDelay, |_| false, left).await?;
+    }
+    waiting::ensure_not_stopped(ctx)?;
     ctx.state_mut(|order| order.state.waiting_for = None);
     let Some(valid) = ctx.state(|order| order.state.order.clone()) else {
         return Err(OrderStopped);
@@ -48,6 +55,16 @@ pub(super) async fn collect_payment(ctx: &Context) -> Progress {
     } else {
         await_payment(ctx, &valid, None).await?;
     }
+    mark_paid(ctx)
+}
+
+/// Resumes the wait for a payment in which the run before continued as new.
+pub(super) async fn resume_payment(ctx: &Context) -> Progress {
+    ctx.state_mut(|order| order.takes_up(WaitingPlace::Payment));
+    let Some(valid) = ctx.state(|order| order.state.order.clone()) else {
+        return Err(OrderStopped);
+    };
+    await_money(ctx, &valid).await?;
     mark_paid(ctx)
 }
 
@@ -349,6 +366,7 @@ async fn await_payment(
             payload["transaction_id"] = json!(transaction_id);
         }
         order.payments.phase = PaymentPhase::Awaiting(AwaitedPayment {
+            requested,
             unfinished,
             ..AwaitedPayment::default()
         });
@@ -356,6 +374,12 @@ async fn await_payment(
         order.append_audit_event(AuditEventType::PaymentRequested, payload, requested);
     });
     persistence::publish_search_attributes(ctx);
+    await_money(ctx, valid).await
+}
+
+async fn await_money(ctx: &Context, valid: &Order) -> Progress {
+    let awaited = |order: &OrderWorkflow| order.payments.awaited().map(|awaited| awaited.requested);
+    let requested = ctx.state(awaited).unwrap_or_else(|| current_time(ctx));
     loop {
         persistence::write_pending(ctx).await;
         let (left, timeout) = ctx.state_mut(|order| {
@@ -369,7 +393,8 @@ async fn await_payment(
         } else {
             has_payment_news_or_is_processing
         };
-        if waiting::wait_until(ctx, wake, left).await? == WaitOutcome::TimedOut {
+        if waiting::wait_at(ctx, WaitingPlace::Payment, wake, left).await? == WaitOutcome::TimedOut
+        {
             if query_unfinished_charge(ctx, valid).await {
                 return Ok(());
             }

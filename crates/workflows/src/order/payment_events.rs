@@ -34,7 +34,7 @@ use domain::{
 type Context = WorkflowContext<OrderWorkflow>;
 
 /// The decision about a payment event.
-enum EventDecision {
+pub(super) enum EventDecision {
     Done(WebhookOutcome),
     /// The order accepts the payment. Recording it may still fail.
     Accepted,
@@ -44,13 +44,14 @@ enum EventDecision {
 
 /// The rules of the release in which the order received the event.
 #[derive(Debug, Clone, Copy)]
-struct EventRules {
+pub(super) struct EventRules {
     /// False in a replay of an order that received the event before the ledger existed.
-    ledger: bool,
-    acceptance: AcceptanceRules,
+    pub(super) ledger: bool,
+    pub(super) acceptance: AcceptanceRules,
 }
 
-/// Processes an event once, even when it is sent repeatedly.
+/// Processes an event once, even when it is sent repeatedly. An order of this release puts it into
+/// its queue; the rest is for orders of earlier releases.
 pub(super) async fn handle_payment_event(ctx: &Context, message: Message<PaymentEventSignal>) {
     let (mut event, grace) = match message {
         Message::Valid(signal) => (signal.event, signal.grace),
@@ -61,6 +62,9 @@ pub(super) async fn handle_payment_event(ctx: &Context, message: Message<Payment
     };
     // The sender may have found the order by the transaction only.
     event.order_id = Some(ctx.state(|order| order.state.order_id.clone()));
+    if ctx.state(OrderWorkflow::is_bounded) {
+        return ctx.state_mut(|order| order.payment_events.push(event, grace));
+    }
     if !ctx.state_mut(|order| {
         order
             .seen_event_ids
@@ -161,47 +165,60 @@ async fn apply_recorded_event(
     let adds_only_ids = ctx.state(|order| {
         let noted = transaction.as_ref()?;
         let known = order.payments.find_by_payment_id(&noted.payment_id)?;
-        let ids = |of: &Transaction| (of.transaction_id.clone(), of.aliases.clone());
-        Some(known.balance.captured == noted.balance.captured && ids(known) != ids(noted))
+        Some(adds_only_ids(known, noted))
     });
     let is_silent = outcome == WebhookOutcome::Known
         && adds_only_ids == Some(true)
         && ctx.patched(patches::JOIN_SESSION);
-    let (entry, is_running) = ctx.state_mut(|order| {
-        let before = order.state.payment.clone();
-        if let Some(transaction) = transaction {
-            order.note_transaction(*transaction, now);
-        }
-        let entry = if outcome != WebhookOutcome::Known {
-            event.audit_entry()
-        } else if order.state.payment != before && !is_silent {
-            // A later capture of a known payment: one number of the audit log has one state.
-            event
-                .capture_entry()
-                .map(|captured| order.capture_entry(event, captured))
-        } else {
-            None
-        };
-        let is_running = order.state.is_running();
-        if let Some((kind, payload)) = entry.clone().filter(|_| is_running) {
-            order.append_audit_event(kind, payload, now);
-        }
-        if is_running {
-            order.react_to_ledger(event.provider, now);
-        }
-        (entry, is_running)
-    });
-    if !is_running {
-        // The order has ended meanwhile. Only settlements change the audit log of an ended order.
-        if entry.is_some() || ctx.state(OrderWorkflow::has_unneeded_money) {
-            hand_to_settlement(ctx, event.clone(), true, None).await;
-        }
-    } else if ctx.state(OrderWorkflow::is_stopped) {
+    let noted = transaction.map(|noted| *noted).into_iter().collect();
+    let applied =
+        ctx.state_mut(|order| order.apply_ledger(event, (outcome, is_silent), noted, now));
+    match applied {
+        AppliedEvent::Ended => hand_to_settlement(ctx, event.clone(), true, None).await,
         // Money can arrive after the compensation.
-        refund_transactions(ctx).await;
-    } else if ctx.state(OrderWorkflow::is_paid) {
-        refund_excess(ctx).await;
+        AppliedEvent::Stopped => refund_transactions(ctx).await,
+        AppliedEvent::Paid => refund_excess(ctx).await,
+        AppliedEvent::Done => {}
     }
+}
+
+/// Applies an event of a batch. `noted` is the state of the ledger after the whole batch.
+pub(super) async fn apply_batched_event(
+    ctx: &Context,
+    event: &PaymentEvent,
+    outcome: WebhookOutcome,
+    noted: Vec<Transaction>,
+) {
+    let now = current_time(ctx);
+    let applied = ctx.state_mut(|order| {
+        let is_silent = noted.iter().any(|noted| {
+            let known = order.payments.find_by_payment_id(&noted.payment_id);
+            known.is_some_and(|known| adds_only_ids(known, noted))
+        });
+        let applied = order.apply_ledger(event, (outcome, is_silent), noted, now);
+        if matches!(applied, AppliedEvent::Stopped | AppliedEvent::Paid) {
+            order.request_refund();
+        }
+        applied
+    });
+    if applied == AppliedEvent::Ended {
+        hand_to_settlement(ctx, event.clone(), true, None).await;
+    }
+}
+
+fn adds_only_ids(known: &Transaction, noted: &Transaction) -> bool {
+    let ids = |of: &Transaction| (of.transaction_id.clone(), of.aliases.clone());
+    known.balance.captured == noted.balance.captured && ids(known) != ids(noted)
+}
+
+/// The state of the order after an event, which decides about the order's money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AppliedEvent {
+    /// The order has ended meanwhile. Only settlements change the audit log of an ended order.
+    Ended,
+    Stopped,
+    Paid,
+    Done,
 }
 
 /// Waits until the accepted payment is recorded. A stopped order also records and refunds it.
@@ -237,7 +254,7 @@ async fn wait_until_recorded(
 /// Passes the event on to a settlement, which outlives the order.
 ///
 /// `declined`: the order cannot use the payment. Otherwise the settlement finds the event's order.
-async fn hand_to_settlement(
+pub(super) async fn hand_to_settlement(
     ctx: &Context,
     event: PaymentEvent,
     declined: bool,
@@ -296,7 +313,7 @@ pub(super) fn cancellation_for_lost_payment(provider: Option<WebhookProvider>) -
 
 impl OrderWorkflow {
     /// Decides about an event.
-    fn decide_payment_event(
+    pub(super) fn decide_payment_event(
         &mut self,
         event: &PaymentEvent,
         rules: EventRules,
@@ -464,6 +481,49 @@ impl OrderWorkflow {
             return None;
         }
         self.state.payment.as_mut()
+    }
+
+    /// Notes the state of the ledger, writes the event to the audit log, and stops or holds the order
+    /// if necessary. A silent event is one that adds only ids to a known payment.
+    fn apply_ledger(
+        &mut self,
+        event: &PaymentEvent,
+        (outcome, is_silent): (WebhookOutcome, bool),
+        noted: Vec<Transaction>,
+        now: DateTime<Utc>,
+    ) -> AppliedEvent {
+        let before = self.state.payment.clone();
+        for transaction in noted {
+            self.note_transaction(transaction, now);
+        }
+        let entry = if outcome != WebhookOutcome::Known {
+            event.audit_entry()
+        } else if self.state.payment != before && !is_silent {
+            // A later capture of a known payment: one number of the audit log has one state.
+            event
+                .capture_entry()
+                .map(|captured| self.capture_entry(event, captured))
+        } else {
+            None
+        };
+        if !self.state.is_running() {
+            return if entry.is_some() || self.has_unneeded_money() {
+                AppliedEvent::Ended
+            } else {
+                AppliedEvent::Done
+            };
+        }
+        if let Some((kind, payload)) = entry {
+            self.append_audit_event(kind, payload, now);
+        }
+        self.react_to_ledger(event.provider, now);
+        if self.is_stopped() {
+            AppliedEvent::Stopped
+        } else if self.is_paid() {
+            AppliedEvent::Paid
+        } else {
+            AppliedEvent::Done
+        }
     }
 
     /// Stops or holds an order that is no longer paid, or whose payment is under suspicion.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::OrderWorkflow;
 use contract::{PaymentConfirmation, UpdateOutcome};
@@ -15,7 +16,7 @@ use domain::{
 const STRIPE: &str = WebhookProvider::Stripe.as_str();
 
 /// The phase of an order's payment.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) enum PaymentPhase {
     /// The order has not reached the payment step.
     #[default]
@@ -29,8 +30,10 @@ pub(super) enum PaymentPhase {
 }
 
 /// The wait for money.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct AwaitedPayment {
+    /// The begin of the wait.
+    pub(super) requested: DateTime<Utc>,
     /// The transaction of our charge that needs an action of the customer. Only this transaction
     /// pays the order.
     pub(super) unfinished: Option<TransactionId>,
@@ -41,7 +44,7 @@ pub(super) struct AwaitedPayment {
 }
 
 /// A payment that the order has accepted and not recorded yet.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct AcceptedPayment {
     pub(super) confirmation: PaymentConfirmation,
     /// Minor units.
@@ -50,13 +53,13 @@ pub(super) struct AcceptedPayment {
 }
 
 /// The outcome of an accepted payment.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum ConfirmationOutcome {
     Recorded,
     Refused(UpdateOutcome),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Payments {
     pub(super) phase: PaymentPhase,
     /// Oldest first.
@@ -83,7 +86,7 @@ pub(super) struct Payments {
 }
 
 /// The reasons why an order must not be dispatched without a decision.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Hold {
     /// The money that is missing, in minor units.
     #[serde(skip)]

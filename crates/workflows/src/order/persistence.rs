@@ -1,12 +1,13 @@
 //! Writes of the workflow's decisions to the database.
 
+use futures::FutureExt;
 use serde_json::json;
 use temporalio_common::ActivityDefinition;
 use temporalio_workflow::{
-    ActivityExecutionError, TimerOptions, WorkflowCancellationToken, WorkflowContext,
+    ActivityExecutionError, TimerOptions, WorkflowCancellationToken, WorkflowContext, select,
 };
 
-use super::{OrderWorkflow, current_time};
+use super::{OrderWorkflow, current_time, waiting};
 use crate::{
     activity::{OrderActivities, ParcelRecord, PendingWrite, missing_events},
     database_step, policies, search_attribute_updates,
@@ -14,6 +15,9 @@ use crate::{
 use domain::AuditEventType;
 
 type Context = WorkflowContext<OrderWorkflow>;
+
+/// More new audit events or payment events than this mean that the order receives a flood.
+pub(super) const FLOOD: usize = 10;
 
 /// Runs an activity that uses only our database, together with all pending writes.
 pub(super) async fn run_local<A: ActivityDefinition>(
@@ -43,15 +47,39 @@ pub(super) async fn run_durable<A: ActivityDefinition>(
 ) -> A::Output {
     loop {
         let write = prepare_write(ctx);
-        let result = ctx
-            .execute_activity(
-                database_step::Definition(&activity),
-                input(write.clone()),
-                policies::payment_options(),
-            )
-            .await;
+        let call = ctx.execute_activity(
+            database_step::Definition(&activity),
+            input(write.clone()),
+            policies::payment_options(),
+        );
+        let result = write_during(ctx, call, write.record.last_seq()).await;
         if let Some(output) = acknowledge_write(ctx, &write, result).await {
             return output;
+        }
+    }
+}
+
+/// Waits for an activity that has the audit events up to number `written`, and in the meantime writes
+/// later ones. The activity can be retried for days.
+async fn write_during<T>(ctx: &Context, call: impl Future<Output = T>, written: u32) -> T {
+    let mut call = std::pin::pin!(call.fuse());
+    loop {
+        let is_new = |order: &OrderWorkflow| {
+            order.is_bounded() && order.state.last_seq() > written && order.has_unsaved_events()
+        };
+        let mut changed = ctx.wait_condition_with_options(is_new, waiting::detached_wait());
+        select! {
+            result = call => return result,
+            _ = changed => {}
+        }
+        let mut write = std::pin::pin!(write_pending(ctx).fuse());
+        select! {
+            // The write goes on: its events must be in the history.
+            result = call => {
+                write.await;
+                return result;
+            }
+            () = write => {}
         }
     }
 }
@@ -73,9 +101,35 @@ where
     }
 }
 
-/// Writes the pending audit events, if any.
+/// Runs an activity like [`run_readonly`], but as a regular activity. The workflow task then ends
+/// before the activity, so that the signals of a flood do not gather behind it: the server fails a
+/// task behind which 100 signals wait.
+pub(super) async fn run_readonly_apart<A: ActivityDefinition>(
+    ctx: &Context,
+    activity: A,
+    input: A::Input,
+) -> A::Output {
+    let options = policies::database_options(None);
+    match ctx.execute_activity(activity, input, options).await {
+        Ok(output) => output,
+        Err(error) => park_for_fix(ctx, error).await,
+    }
+}
+
+/// Writes the pending audit events, if any. Many of them mean a flood, and a regular activity writes
+/// them (see [`run_readonly_apart`]).
 pub(super) async fn write_pending(ctx: &Context) {
-    if ctx.state(OrderWorkflow::has_unsaved_events) {
+    let (unsaved, is_bounded) = ctx.state(|order| (order.unsaved_events(), order.is_bounded()));
+    if is_bounded && unsaved > FLOOD {
+        let write = prepare_write(ctx);
+        let options = policies::database_options(None);
+        let written = ctx.execute_activity(OrderActivities::record_order, write.clone(), options);
+        let result = written.await;
+        if acknowledge_write(ctx, &write, result).await.is_some() {
+            return;
+        }
+    }
+    if unsaved > 0 {
         run_local(ctx, OrderActivities::record_order, |write| write).await;
     }
 }

@@ -1,11 +1,13 @@
 //! Recalls: requests that conflict with dispatch and wait for the carrier's response.
 
+use serde::{Deserialize, Serialize};
+
 use super::OrderWorkflow;
 use domain::Address;
 
 /// The requests that arrived while the parcel may be on its way to the carrier. The carrier's
 /// response decides all of them together.
-#[derive(Debug, Default, Clone, PartialEq)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Recall {
     /// The reason to end the order. It overrides the other requests.
     pub(super) stop: Option<StopReason>,
@@ -17,17 +19,14 @@ pub(super) struct Recall {
 }
 
 /// The reason to end an order while it ships.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum StopReason {
-    Cancel {
-        reason: Option<String>,
-        by: &'static str,
-    },
+    Cancel { reason: Option<String>, by: String },
     Deadline,
 }
 
 /// The shipping phase. Requests that conflict with dispatch wait for the carrier's response.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Shipping {
     /// The requests without a decision.
     pub(super) recall: Option<Recall>,

@@ -69,9 +69,8 @@ async fn complete_dispatched_order(ctx: &Context) -> bool {
         ctx.state_mut(|order| order.state.transition_to(OrderStatus::PaymentConfirmed))
             // The order was preparing already.
             .unwrap_or_default();
-        let mut attempts = shipment::AttemptCounter::new(ctx.state(|order| order.earlier_runs));
         // The carrier returns the same parcel.
-        let shipped = shipment::ship_order(ctx, &mut attempts).await;
+        let shipped = shipment::ship_order(ctx).await;
         if !matches!(shipped, Ok(ShippingPhaseResult::Dispatched)) {
             return false;
         }

@@ -2,6 +2,9 @@
 //!
 //! Signals and updates run the same code; a signal drops the outcome.
 
+use std::convert::Infallible;
+
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowContext, select};
 
@@ -54,7 +57,9 @@ pub(super) async fn update_address(
         Message::Valid(change) => change,
         Message::Malformed(reason) => return refuse_malformed(ctx, UPDATE_ADDRESS, reason),
     };
-    wait_until_validated(ctx).await;
+    if !wait_for_order(ctx).await {
+        return defer(ctx, DeferredRequest::Address(change));
+    }
     earlier_runs::learn_effects(ctx, "address").await;
     let now = current_time(ctx);
     match ctx.state_mut(|order| order.decide_address_change(&change, now)) {
@@ -76,7 +81,9 @@ pub(super) async fn cancel_payment(
         Message::Valid(cancellation) => cancellation,
         Message::Malformed(reason) => return refuse_malformed(ctx, CANCEL_PAYMENT, reason),
     };
-    wait_until_validated(ctx).await;
+    if !wait_for_order(ctx).await {
+        return defer(ctx, DeferredRequest::PaymentCancellation(cancellation));
+    }
     earlier_runs::learn_effects(ctx, "payment-cancel").await;
     let now = current_time(ctx);
     if ctx.state(OrderWorkflow::is_held) && ctx.patched(patches::CANCEL_HELD) {
@@ -139,7 +146,9 @@ pub(super) async fn confirm_payment(
         Message::Valid(confirmation) => confirmation,
         Message::Malformed(reason) => return refuse_malformed(ctx, CONFIRM_PAYMENT, reason),
     };
-    wait_until_validated(ctx).await;
+    if !wait_for_order(ctx).await {
+        return defer(ctx, DeferredRequest::PaymentConfirmation(confirmation));
+    }
     let now = current_time(ctx);
     let transaction_id = confirmation.transaction_id.clone();
     let reported = confirmation.clone();
@@ -203,7 +212,8 @@ async fn record_refused_report(
     let UpdateOutcome::Refused { code, .. } = outcome else {
         return;
     };
-    if !ctx.patched(patches::RECORD_REFUSED_REPORT) {
+    let is_bounded = ctx.state(OrderWorkflow::is_bounded);
+    if !is_bounded && !ctx.patched(patches::RECORD_REFUSED_REPORT) {
         return;
     }
     let event = ctx.state(|order| {
@@ -211,6 +221,9 @@ async fn record_refused_report(
         let currency = state.order.as_ref().map(|order| order.currency);
         confirmation.refused_report(&state.order_id, *code, currency)
     });
+    if is_bounded {
+        return ctx.state_mut(|order| order.payment_events.push_own_report(event));
+    }
     let received = ReceivePaymentEventInput {
         event: event.clone(),
         again: false,
@@ -284,13 +297,67 @@ async fn wait_for_decision(ctx: &Context, condition: impl Fn(&OrderWorkflow) -> 
     }
 }
 
-/// Waits until the order is validated or stopped. Requests that arrive earlier wait here.
+/// A request whose caller has got the response that it is decided later.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum DeferredRequest {
+    Address(AddressChange),
+    PaymentCancellation(PaymentCancellation),
+    PaymentConfirmation(PaymentConfirmation),
+}
+
+/// Waits until the order is validated or stopped, at most [`policies::DECISION_TIMEOUT`]. Returns
+/// whether it is.
+async fn wait_for_order(ctx: &Context) -> bool {
+    if !ctx.state(OrderWorkflow::is_bounded) {
+        wait_until_validated(ctx).await;
+        return true;
+    }
+    wait_for_decision(ctx, OrderWorkflow::is_validated_or_stopped).await;
+    ctx.state(OrderWorkflow::is_validated_or_stopped)
+}
+
+fn defer(ctx: &Context, request: DeferredRequest) -> UpdateOutcome {
+    ctx.state_mut(|order| {
+        order.deferred.push_back(request);
+        order.still_undecided("The order is not loaded yet; the request is decided afterwards.")
+    })
+}
+
+/// Decides deferred requests when the order is loaded, in the order of their arrival.
+pub(super) async fn decide_deferred(ctx: &Context) -> Infallible {
+    loop {
+        let is_ready =
+            |order: &OrderWorkflow| order.is_validated_or_stopped() && !order.deferred.is_empty();
+        // A wait that is detached from cancellation cannot fail.
+        let _ = ctx
+            .wait_condition_with_options(is_ready, waiting::detached_wait())
+            .await;
+        // No caller waits for these outcomes; the audit log has them.
+        match ctx.state(|order| order.deferred.front().cloned()) {
+            Some(DeferredRequest::Address(change)) => {
+                update_address(ctx, Message::Valid(change)).await;
+            }
+            Some(DeferredRequest::PaymentCancellation(cancellation)) => {
+                cancel_payment(ctx, Message::Valid(cancellation)).await;
+            }
+            Some(DeferredRequest::PaymentConfirmation(confirmation)) => {
+                confirm_payment(ctx, Message::Valid(confirmation)).await;
+            }
+            None => {}
+        }
+        ctx.state_mut(|order| order.deferred.pop_front());
+    }
+}
+
+/// Waits until the order is validated or stopped. Payment events of earlier releases wait here.
 pub(super) async fn wait_until_validated(ctx: &Context) {
-    let is_validated_or_stopped =
-        |order: &OrderWorkflow| order.state.order.is_some() || order.is_stopped();
     // A wait that is detached from cancellation cannot fail.
     let _ = ctx
-        .wait_condition_with_options(is_validated_or_stopped, waiting::detached_wait())
+        .wait_condition_with_options(
+            OrderWorkflow::is_validated_or_stopped,
+            waiting::detached_wait(),
+        )
         .await;
 }
 

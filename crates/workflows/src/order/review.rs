@@ -4,8 +4,10 @@ use serde_json::json;
 use temporalio_workflow::WorkflowContext;
 use waiting::WaitOutcome;
 
-use super::{OrderWorkflow, Progress, Review, current_time, persistence, waiting};
-use domain::{AuditEventType, OnTimeout, ReviewMode, Step, WaitReason, WaitingFor};
+use super::{
+    OrderWorkflow, Progress, Review, continuation::WaitingPlace, current_time, persistence, waiting,
+};
+use domain::{AuditEventType, OnTimeout, ReviewMode, ReviewPolicy, Step, WaitReason, WaitingFor};
 
 /// Waits for the review. The order continues or is cancelled. A decision that arrived earlier
 /// counts.
@@ -25,21 +27,14 @@ pub(super) async fn await_review(ctx: &WorkflowContext<OrderWorkflow>) -> Progre
         ctx.state_mut(|order| order.review = Review::Over);
         return Ok(());
     }
-    let started = current_time(ctx);
-    ctx.state_mut(|order| {
-        order.state.enter_step(Step::ManualReview);
-        order.state.waiting_for =
-            Some(WaitingFor::new(WaitReason::Review, started, policy.timeout));
-        order.append_audit_event(
-            AuditEventType::ReviewStarted,
-            json!({"mode": mode, "timeout": policy.timeout}),
-            started,
-        );
-    });
-    persistence::publish_search_attributes(ctx);
-    persistence::write_pending(ctx).await;
+    let left = if ctx.state_mut(|order| order.takes_up(WaitingPlace::Review)) {
+        waiting::time_left(ctx).unwrap_or_default()
+    } else {
+        begin_review(ctx, mode, &policy).await;
+        policy.timeout.duration()
+    };
     let decided = |order: &OrderWorkflow| order.review != Review::Open;
-    let waited = waiting::wait_until(ctx, decided, policy.timeout.duration()).await?;
+    let waited = waiting::wait_at(ctx, WaitingPlace::Review, decided, left).await?;
     let now = current_time(ctx);
     ctx.state_mut(|order| {
         order.state.waiting_for = None;
@@ -61,4 +56,24 @@ pub(super) async fn await_review(ctx: &WorkflowContext<OrderWorkflow>) -> Progre
         }
     });
     waiting::ensure_not_stopped(ctx)
+}
+
+async fn begin_review(
+    ctx: &WorkflowContext<OrderWorkflow>,
+    mode: ReviewMode,
+    policy: &ReviewPolicy,
+) {
+    let started = current_time(ctx);
+    ctx.state_mut(|order| {
+        order.state.enter_step(Step::ManualReview);
+        order.state.waiting_for =
+            Some(WaitingFor::new(WaitReason::Review, started, policy.timeout));
+        order.append_audit_event(
+            AuditEventType::ReviewStarted,
+            json!({"mode": mode, "timeout": policy.timeout}),
+            started,
+        );
+    });
+    persistence::publish_search_attributes(ctx);
+    persistence::write_pending(ctx).await;
 }

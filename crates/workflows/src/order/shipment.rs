@@ -7,6 +7,7 @@
 //! carrier.
 
 use futures::{FutureExt, future::Fuse};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use temporalio_workflow::{
     ChildWorkflowOptions, SignalWorkflowOptions, TimerOptions, WorkflowCancellationToken,
@@ -14,7 +15,9 @@ use temporalio_workflow::{
 };
 
 use super::{
-    Compensation, OrderStopped, OrderWorkflow, Progress, current_time,
+    Compensation, OrderStopped, OrderWorkflow, Progress,
+    continuation::{self, WaitingPlace},
+    current_time,
     earlier_runs::EarlierRuns,
     payments::PaymentPhase,
     persistence,
@@ -38,6 +41,7 @@ use domain::{
 type Context = WorkflowContext<OrderWorkflow>;
 
 /// The parcel that the carrier was asked to take.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Parcel {
     /// Starts at 1 and increases with each parcel that the carrier cancelled. It names the next
     /// parcel.
@@ -48,28 +52,42 @@ struct Parcel {
 
 /// Counters that continue when an order ships again after a cancelled payment. The id of a child
 /// workflow and the name of a parcel must be unique.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct AttemptCounter {
     attempt: u32,
     parcel: Parcel,
+    /// The failed attempts since the order began to ship.
+    failures: u32,
+    last_reason: String,
+    /// The wait of the next attempt before its first step.
+    delay: Span,
+}
+
+impl Default for AttemptCounter {
+    fn default() -> Self {
+        Self {
+            attempt: 0,
+            parcel: Parcel {
+                number: 1,
+                uncertain: false,
+            },
+            failures: 0,
+            last_reason: String::new(),
+            delay: Span::ZERO,
+        }
+    }
 }
 
 impl AttemptCounter {
     /// Starts after the parcels of earlier runs. A parcel that the carrier has is dispatched again,
     /// which changes nothing.
-    pub(super) fn new(earlier_runs: EarlierRuns) -> Self {
-        let number = match earlier_runs {
-            EarlierRuns::Known {
-                dispatched,
-                next_parcel,
-            } => dispatched.unwrap_or(next_parcel),
-            EarlierRuns::None | EarlierRuns::Unknown | EarlierRuns::Loading => 1,
-        };
-        Self {
-            attempt: 0,
-            parcel: Parcel {
-                number,
-                uncertain: false,
-            },
+    pub(super) fn skip_parcels(&mut self, earlier_runs: EarlierRuns) {
+        if let EarlierRuns::Known {
+            dispatched,
+            next_parcel,
+        } = earlier_runs
+        {
+            self.parcel.number = dispatched.unwrap_or(next_parcel);
         }
     }
 }
@@ -91,21 +109,13 @@ pub(super) enum ShippingPhaseResult {
 
 /// Ships the order. Afterwards the order is `shipped`, or waits for another payment, or is stopped
 /// without a parcel at the carrier.
-pub(super) async fn ship_order(
-    ctx: &Context,
-    counter: &mut AttemptCounter,
-) -> Progress<ShippingPhaseResult> {
-    waiting::ensure_not_stopped(ctx)?;
-    ctx.state_mut(|order| {
-        order.advance_to(OrderStatus::Preparing, Step::Prepare)?;
-        order.shipping = Some(Shipping::default());
-        Ok(())
-    })?;
-    // Without a delay, the carrier normally has the parcel in a moment.
-    if ctx.state(|order| order.receipt < 4 || !order.policy.shipping_delay.is_zero()) {
-        persistence::publish_search_attributes(ctx);
+pub(super) async fn ship_order(ctx: &Context) -> Progress<ShippingPhaseResult> {
+    if !ctx.state_mut(|order| order.takes_up(WaitingPlace::Shipping)) {
+        begin_shipping(ctx)?;
     }
-    let shipped = run_attempts(ctx, counter).await;
+    let mut counter = ctx.state(|order| order.attempts.clone());
+    let shipped = run_attempts(ctx, &mut counter).await;
+    ctx.state_mut(|order| order.attempts = counter.clone());
     // Callers that still wait for a recall get its outcome from the order's status.
     ctx.state_mut(OrderWorkflow::resolve_recall);
     let Some(dispatch) = shipped? else {
@@ -116,23 +126,44 @@ pub(super) async fn ship_order(
             ShippingPhaseResult::PaymentCancelled
         });
     };
-    record_dispatch(ctx, dispatch, counter).await;
+    record_dispatch(ctx, dispatch, &counter).await;
     Ok(ShippingPhaseResult::Dispatched)
+}
+
+fn begin_shipping(ctx: &Context) -> Progress {
+    waiting::ensure_not_stopped(ctx)?;
+    ctx.state_mut(|order| {
+        order.advance_to(OrderStatus::Preparing, Step::Prepare)?;
+        order.shipping = Some(Shipping::default());
+        order.attempts.failures = 0;
+        order.attempts.delay = order.policy.shipping_delay;
+        Ok(())
+    })?;
+    // Without a delay, the carrier normally has the parcel in a moment.
+    if ctx.state(|order| order.receipt < 4 || !order.policy.shipping_delay.is_zero()) {
+        persistence::publish_search_attributes(ctx);
+    }
+    Ok(())
 }
 
 /// Runs attempts until one dispatches. Returns `None` when the payment was cancelled before
 /// dispatch.
 async fn run_attempts(ctx: &Context, counter: &mut AttemptCounter) -> Progress<Option<Dispatch>> {
-    let AttemptCounter { attempt, parcel } = counter;
-    let mut failures = 0;
-    let mut last_reason = String::new();
-    let mut delay = ctx.state(|order| order.policy.shipping_delay);
     loop {
+        ctx.state_mut(|order| order.attempts = counter.clone());
+        continuation::continue_if_long(ctx, WaitingPlace::Shipping).await;
+        let AttemptCounter {
+            attempt,
+            parcel,
+            failures,
+            last_reason,
+            delay,
+        } = &mut *counter;
         *attempt += 1;
         if *attempt > 1 && ctx.state(|order| order.receipt >= 4) {
             persistence::publish_search_attributes(ctx);
         }
-        match run_attempt(ctx, *attempt, parcel, delay).await {
+        match run_attempt(ctx, *attempt, parcel, *delay).await {
             ShippingOutcome::Dispatched {
                 tracking_number,
                 provider,
@@ -144,16 +175,21 @@ async fn run_attempts(ctx: &Context, counter: &mut AttemptCounter) -> Progress<O
             }
             ShippingOutcome::Stopped { uncertain } => {
                 parcel.uncertain |= uncertain;
-                delay = Span::ZERO;
+                // An attempt that stopped because the order continues as new has waited for a part
+                // of its delay.
+                let is_recalled = ctx.state(OrderWorkflow::is_recalled);
+                let left = waiting::time_left(ctx).filter(|_| !is_recalled);
+                *delay = Span::from_secs(left.map_or(0, |left| left.as_secs()));
             }
             ShippingOutcome::Failed { reason } => {
                 parcel.uncertain = true;
-                failures += 1;
-                delay = Span::from_secs(policies::backoff(failures).as_secs());
-                last_reason = reason;
+                *failures += 1;
+                *delay = Span::from_secs(policies::backoff(*failures).as_secs());
+                *last_reason = reason;
             }
         }
-        let given_up = failures >= policies::MAX_SHIPPING_ATTEMPTS;
+        ctx.state_mut(|order| order.state.waiting_for = None);
+        let given_up = *failures >= policies::MAX_SHIPPING_ATTEMPTS;
         request_due_stop(ctx);
         if (given_up || ctx.state(OrderWorkflow::is_recalled))
             && let Some(dispatch) = cancel_uncertain_parcel(ctx, parcel).await
@@ -188,7 +224,7 @@ fn execute_recall(ctx: &Context, given_up: bool) -> Progress {
         order.append_audit_event(AuditEventType::ShipmentStopped, json!({}), now);
         match recall.stop {
             Some(StopReason::Cancel { reason, by }) => {
-                order.transition_to_cancelled(reason, by, now);
+                order.transition_to_cancelled(reason, &by, now);
                 return Err(OrderStopped);
             }
             Some(StopReason::Deadline) => {
@@ -348,7 +384,8 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
         let mut cancel_seen = false;
         loop {
             let wake = move |order: &OrderWorkflow| {
-                (order.is_recalled() && !stop_sent) || order.has_unsaved_events()
+                let must_stop = order.is_recalled() || continuation::is_history_long(ctx, order);
+                (must_stop && !stop_sent) || order.has_unsaved_events()
             };
             let mut changed =
                 std::pin::pin!(ctx.wait_condition_with_options(wake, waiting::detached_wait()));
@@ -359,11 +396,15 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
                 _ = changed => {}
                 reason = cancelled => {
                     cancel_seen = true;
-                    request_stop(ctx, StopReason::Cancel { reason, by: "temporal" });
+                    let by = "temporal".to_owned();
+                    request_stop(ctx, StopReason::Cancel { reason, by });
                 }
                 _ = deadline => request_stop(ctx, StopReason::Deadline),
             }
-            if ctx.state(OrderWorkflow::is_recalled) && !stop_sent {
+            let must_stop = |order: &OrderWorkflow| {
+                order.is_recalled() || continuation::is_history_long(ctx, order)
+            };
+            if !stop_sent && ctx.state(must_stop) {
                 let child = ctx.external_workflow(workflow_id.clone(), None);
                 // The signal fails when the child has just ended; its result follows.
                 let _ = child
@@ -379,7 +420,6 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
         }
     };
     timers.cancel();
-    ctx.state_mut(|order| order.state.waiting_for = None);
     match outcome {
         Ok(outcome) => outcome,
         // The child never fails by itself. After a manual termination the carrier may have the
@@ -470,7 +510,7 @@ fn request_due_stop(ctx: &Context) {
     let stop = if token.is_cancelled() {
         StopReason::Cancel {
             reason: token.reason(),
-            by: "temporal",
+            by: "temporal".to_owned(),
         }
     } else if waiting::deadline_left(ctx).is_some_and(|left| left.is_zero()) {
         StopReason::Deadline

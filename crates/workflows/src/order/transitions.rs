@@ -29,6 +29,11 @@ impl OrderWorkflow {
         )
     }
 
+    /// Returns whether the order can decide requests that need its content.
+    pub(super) fn is_validated_or_stopped(&self) -> bool {
+        self.state.order.is_some() || self.is_stopped()
+    }
+
     /// Cancels the order. The state machine has no transition out of `cancelled`.
     pub(super) fn transition_to_cancelled(
         &mut self,
@@ -77,6 +82,11 @@ impl OrderWorkflow {
     /// Returns whether the database may lack audit events.
     pub(super) fn has_unsaved_events(&self) -> bool {
         self.saved_seq < self.state.last_seq()
+    }
+
+    /// Returns the number of audit events that the database may lack.
+    pub(super) fn unsaved_events(&self) -> usize {
+        self.state.last_seq().saturating_sub(self.saved_seq) as usize
     }
 
     /// Notes that the database has the events up to number `seq`.

@@ -9,7 +9,11 @@ use temporalio_workflow::{
     select,
 };
 
-use super::{OrderStopped, OrderWorkflow, Progress, current_time, persistence};
+use super::{
+    OrderStopped, OrderWorkflow, Progress,
+    continuation::{self, WaitingPlace},
+    current_time, persistence,
+};
 use crate::patches;
 use domain::FailureCode;
 
@@ -23,9 +27,23 @@ pub(super) enum WaitOutcome {
 }
 
 /// Waits for `happened`, at most `limit`, and meanwhile writes new audit events immediately. Ends
-/// early when a request, Temporal's own cancel or the deadline stops the order.
-pub(super) async fn wait_until(
+/// early when a request, Temporal's own cancel or the deadline stops the order. Ends the run, which
+/// continues as new at `place`, when its history is long.
+pub(super) async fn wait_at(
     ctx: &Context,
+    place: WaitingPlace,
+    happened: fn(&OrderWorkflow) -> bool,
+    limit: Duration,
+) -> Progress<WaitOutcome> {
+    ctx.state_mut(|order| order.is_waiting = true);
+    let waited = wait(ctx, Some(place), happened, limit).await;
+    ctx.state_mut(|order| order.is_waiting = false);
+    waited
+}
+
+async fn wait(
+    ctx: &Context,
+    place: Option<WaitingPlace>,
     happened: fn(&OrderWorkflow) -> bool,
     limit: Duration,
 ) -> Progress<WaitOutcome> {
@@ -47,9 +65,13 @@ pub(super) async fn wait_until(
             .build(),
     );
     loop {
+        if let Some(place) = place {
+            continuation::continue_if_due(ctx, place).await;
+        }
         persistence::write_pending(ctx).await;
         let wake = |order: &OrderWorkflow| {
-            happened(order) || order.is_stopped() || order.has_unsaved_events()
+            let is_due = place.is_some() && continuation::is_due(ctx, order);
+            happened(order) || order.is_stopped() || order.has_unsaved_events() || is_due
         };
         let mut changed = ctx.wait_condition_with_options(wake, detached_wait());
         let mut cancelled = std::pin::pin!(ctx.cancelled());
@@ -79,7 +101,7 @@ pub(super) async fn wait_until(
 /// Waits for a fixed time. Ends early when the order is stopped.
 pub(super) async fn wait_for(ctx: &Context, length: Duration) -> Progress {
     if !length.is_zero() {
-        wait_until(ctx, |_| false, length).await?;
+        wait(ctx, None, |_| false, length).await?;
     }
     ensure_not_stopped(ctx)
 }
@@ -131,6 +153,15 @@ pub(super) async fn run_with_deadline(ctx: &Context, order: impl Future<Output =
         fail_at_deadline(ctx);
     }
     order.await;
+}
+
+/// Returns the time until the end of the current wait, which the order shows to callers.
+pub(super) fn time_left(ctx: &Context) -> Option<Duration> {
+    let now = current_time(ctx);
+    ctx.state(|order| {
+        let until = order.state.waiting_for.as_ref()?.until?;
+        (until - now).to_std().ok()
+    })
 }
 
 /// Returns the time until the order's deadline, if the policy has one.
