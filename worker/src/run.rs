@@ -38,8 +38,8 @@ use domain::{Span, WebhookProvider};
 use order_client::{Client, OrderClient, SdkMetrics, reconcile_hourly, recover_hourly};
 use store::PgPool;
 use workflows::{
-    OrderWorkflow, ReconcileWorkflow, RecoveryWorkflow, SettlementWorkflow, ShippingWorkflow,
-    request_quota,
+    OrderWorkflow, ReconcileWorkflow, RecorderWorkflow, RecoveryWorkflow, SettlementWorkflow,
+    ShippingWorkflow, request_quota,
 };
 
 /// Serves the task queues until SIGTERM or Ctrl-C, then lets running tasks finish within the grace
@@ -221,6 +221,7 @@ fn worker_options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Ve
                 .register_workflow::<SettlementWorkflow>()?
                 .register_workflow::<ReconcileWorkflow>()?
                 .register_workflow::<RecoveryWorkflow>()?
+                .register_workflow::<RecorderWorkflow>()?
                 .build(),
         );
     }

@@ -32,5 +32,6 @@ pub use schema::id_schema;
 pub use update_outcome::{RecordedOutcome, RefusalCode, UpdateOutcome, request_fingerprint};
 pub use view::{EstimateBasis, EstimatedDeliveryView, OrderView, ResultView, Source, StatusView};
 pub use workflow_id::{
-    order_workflow_id, parse_order_workflow_id, settlement_workflow_id, shipping_workflow_id,
+    order_workflow_id, parse_order_workflow_id, recorder_workflow_id, settlement_workflow_id,
+    shipping_workflow_id,
 };

@@ -1,6 +1,6 @@
 //! Creates and parses workflow ids.
 
-use domain::{OrderId, PaymentEvent};
+use domain::{OrderId, PaymentEvent, WebhookProvider};
 
 const ORDER_PREFIX: &str = "order-";
 
@@ -27,6 +27,12 @@ pub fn settlement_workflow_id(event: &PaymentEvent) -> String {
         .as_ref()
         .map_or(event.event_id.as_str(), |id| id.as_str());
     format!("settlement-{}-{subject}", event.provider)
+}
+
+/// Returns `recorder-{task queue}-{provider}`. Deployments with different queues have different
+/// databases.
+pub fn recorder_workflow_id(task_queue: &str, provider: WebhookProvider) -> String {
+    format!("recorder-{task_queue}-{provider}")
 }
 
 #[cfg(test)]

@@ -364,6 +364,11 @@ impl PaymentEvent {
         }
     }
 
+    /// Returns whether the event has no effect except its row.
+    pub fn is_only_recorded(&self) -> bool {
+        !self.concerns_order() && self.offered_money().is_none()
+    }
+
     /// Returns the amount and the method of a payment that an order can accept: captured money, or
     /// money that the provider reserved.
     pub fn offered_money(&self) -> Option<(Money, Option<&str>)> {

@@ -17,9 +17,11 @@ use crate::{
     client::{SERVER_TIMEOUT, order_handle},
     grpc_error::CallError,
 };
-use contract::{order_workflow_id, settlement_workflow_id};
+use contract::{order_workflow_id, recorder_workflow_id, settlement_workflow_id};
 use domain::PaymentEvent;
-use workflows::{Message, OrderWorkflow, PaymentEventSignal, SettlementWorkflow};
+use workflows::{
+    Message, OrderWorkflow, PaymentEventSignal, RecorderInput, RecorderWorkflow, SettlementWorkflow,
+};
 
 /// The time in which a refused call is repeated while Temporal is busy. Shopify waits 5 s for a
 /// response, and Adyen and Square 10 s.
@@ -70,6 +72,9 @@ impl OrderClient {
             && self.signal_order(&payment_event, until).await?
         {
             return Ok(());
+        }
+        if is_for_recorder(&payment_event) {
+            return self.start_recorder(&payment_event, until).await;
         }
         self.start_settlement(&payment_event, until).await
     }
@@ -123,6 +128,41 @@ impl OrderClient {
         }
     }
 
+    /// Sends the event to the recorder of its provider.
+    async fn start_recorder(
+        &self,
+        payment_event: &PaymentEventSignal,
+        until: Instant,
+    ) -> Result<(), Error> {
+        let queue = self.connection.settings().orders_task_queue.clone();
+        let id = recorder_workflow_id(&queue, payment_event.event.provider);
+        let start = |client: Client| {
+            let options = WorkflowStartOptions::new(queue.clone(), id.clone())
+                .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
+                .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
+                .build();
+            let message = Message::Valid(payment_event.clone());
+            async move {
+                let signal = RecorderWorkflow::payment_event;
+                let run = RecorderWorkflow::run;
+                client
+                    .signal_with_start_workflow(
+                        run,
+                        RecorderInput::default(),
+                        signal,
+                        message,
+                        options,
+                    )
+                    .await
+            }
+        };
+        self.connection
+            .call_until(SERVER_TIMEOUT, until, start)
+            .await
+            .map(drop)
+            .map_err(CallError::into_error)
+    }
+
     async fn start_settlement(
         &self,
         payment_event: &PaymentEventSignal,
@@ -159,13 +199,20 @@ impl OrderClient {
     }
 }
 
-/// Returns the id of the workflow that receives the event first.
+/// Returns a name of the workflow that receives the event first.
 fn first_receiver(payment_event: &PaymentEventSignal) -> String {
     let event = &payment_event.event;
     match &event.order_id {
         Some(order_id) if event.concerns_order() && !payment_event.again => {
             order_workflow_id(order_id)
         }
+        _ if is_for_recorder(payment_event) => event.provider.to_string(),
         _ => settlement_workflow_id(event),
     }
+}
+
+/// Returns whether the event is only recorded. An operator waits for a replayed one, which a settlement
+/// processes.
+fn is_for_recorder(payment_event: &PaymentEventSignal) -> bool {
+    payment_event.event.is_only_recorded() && !payment_event.again
 }

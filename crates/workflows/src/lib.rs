@@ -1,7 +1,7 @@
 //! The deterministic workflows: [`OrderWorkflow`], its child [`ShippingWorkflow`],
-//! [`SettlementWorkflow`] for payments that no open order takes, [`ReconcileWorkflow`] for payments
-//! whose events were lost, [`RecoveryWorkflow`] for orders whose workflow was lost, and the
-//! declarations of their activities.
+//! [`SettlementWorkflow`] for payments that no open order takes, [`RecorderWorkflow`] for events that
+//! concern no order, [`ReconcileWorkflow`] for payments whose events were lost, [`RecoveryWorkflow`] for
+//! orders whose workflow was lost, and the declarations of their activities.
 //!
 //! # Where to find
 //!
@@ -29,6 +29,7 @@ pub mod order;
 mod patches;
 mod policies;
 pub mod reconciliation;
+pub mod recorder;
 pub mod recovery;
 mod request_quota;
 mod search_attributes;
@@ -42,6 +43,7 @@ pub use input::{
 pub use message::{Decode, Message};
 pub use order::OrderWorkflow;
 pub use reconciliation::ReconcileWorkflow;
+pub use recorder::{RecorderInput, RecorderWorkflow};
 pub use recovery::RecoveryWorkflow;
 pub use request_quota::request_quota;
 pub use search_attributes::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP, search_attribute_updates};

@@ -25,6 +25,10 @@ pub(crate) const MAX_SHIPPING_ATTEMPTS: u32 = 3;
 /// settlement makes few look-ups.
 pub(crate) const ORDER_LOOKUP_INTERVAL: Duration = Duration::from_secs(60);
 
+/// The time for which a recorder waits for the next event of its provider, so that events that arrive
+/// one by one need no workflow each.
+pub(crate) const RECORDER_LINGER: Duration = Duration::from_secs(60);
+
 /// The time limit for the outcome of an update, such as the carrier's response to a recall. The
 /// HTTP function waits 17 s for the update; the two seconds between the limits are for transport.
 pub(crate) const DECISION_TIMEOUT: Duration = Duration::from_secs(15);

@@ -20,6 +20,7 @@ use crate::{
         UnmatchedPaymentInput,
     },
     clock, database_step, patches, policies,
+    recorder::outcome_without_order,
 };
 use contract::order_workflow_id;
 use domain::{AuditEventType, OrderId, PaymentEvent, PaymentEventKind, WebhookOutcome};
@@ -216,19 +217,9 @@ async fn decide_outcome(
         PaymentEventKind::Paid { amount, .. } | PaymentEventKind::Authorised { amount, .. } => {
             return refund_unmatched_payment(ctx, event, *amount, found.presence, grace).await;
         }
-        PaymentEventKind::Unconfirmed { event_type } => {
-            return Ok((WebhookOutcome::Unconfirmed, Some(event_type.clone())));
-        }
-        PaymentEventKind::Ignored { event_type, reason } => {
-            let detail = match reason {
-                Some(reason) => format!("{event_type}: {reason}"),
-                None => event_type.clone(),
-            };
-            return Ok((WebhookOutcome::Ignored, Some(detail)));
-        }
-        PaymentEventKind::Unreadable { reason } => {
-            return Ok((WebhookOutcome::Unreadable, Some(reason.clone())));
-        }
+        PaymentEventKind::Unconfirmed { .. }
+        | PaymentEventKind::Ignored { .. }
+        | PaymentEventKind::Unreadable { .. } => return Ok(outcome_without_order(event)),
         PaymentEventKind::AttemptFailed { .. }
         | PaymentEventKind::Voided { .. }
         | PaymentEventKind::CaptureFailed { .. }
