@@ -40,7 +40,9 @@ impl ListFilter {
             .customer_id
             .as_ref()
             .map(|id| format!("{} = {}", CUSTOMER_ID.name(), quote(id.as_str())));
-        ["WorkflowType = 'OrderWorkflow'".to_owned()]
+        // A run that continued as new is not the newest one of its order.
+        let runs = "WorkflowType = 'OrderWorkflow' AND ExecutionStatus != 'ContinuedAsNew'";
+        [runs.to_owned()]
             .into_iter()
             .chain(status)
             .chain(customer)
@@ -113,7 +115,7 @@ mod tests {
         .query();
         assert_eq!(
             query,
-            r"WorkflowType = 'OrderWorkflow' AND CustomerId = 'O\'Neil\\'"
+            r"WorkflowType = 'OrderWorkflow' AND ExecutionStatus != 'ContinuedAsNew' AND CustomerId = 'O\'Neil\\'"
         );
     }
 }
