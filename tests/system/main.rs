@@ -9,6 +9,7 @@
 mod api;
 mod attention;
 mod auth;
+mod bounded_history;
 mod budget;
 mod cli;
 mod compatibility;
