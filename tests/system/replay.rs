@@ -155,6 +155,9 @@ async fn record_missing_histories() {
         )
         .await;
     }
+    let bounded = crate::bounded_history::run_continued_order().await;
+    let client = bounded.harness.connect_to_temporal().await;
+    save_history(&client, "continued", "order-continued").await;
     let harness = crate::settlements::run_webhook_orders().await;
     for (name, workflow_id) in [
         ("paid-by-notification", "order-notified"),

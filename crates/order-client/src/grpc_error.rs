@@ -123,9 +123,16 @@ pub(crate) fn is_connection_lost(error: &impl SdkError) -> bool {
 /// Returns whether the server refused the call only for the moment. It does so while a workflow that
 /// receives a burst of signals is closing or continues as new, and above its rate limits.
 pub(crate) fn is_busy(error: &impl SdkError) -> bool {
-    error
-        .status()
-        .is_some_and(|status| matches!(status.code(), Code::ResourceExhausted | Code::Aborted))
+    error.status().is_some_and(|status| {
+        matches!(status.code(), Code::ResourceExhausted | Code::Aborted)
+            || is_out_of_signals(status)
+    })
+}
+
+/// Returns whether the run of a workflow takes no more signals. An order then continues as new within
+/// moments.
+fn is_out_of_signals(status: &Status) -> bool {
+    status.code() == Code::InvalidArgument && status.message().contains("limit for signal events")
 }
 
 pub(crate) fn error_from_status(error: &impl SdkError) -> Error {
@@ -134,6 +141,7 @@ pub(crate) fn error_from_status(error: &impl SdkError) -> Error {
     };
     let description = || format!("{:?}: {}", status.code(), status.message());
     match status.code() {
+        _ if is_out_of_signals(status) => Error::Unavailable(description()),
         Code::NotFound => Error::NotFound,
         // The server returns `FailedPrecondition` when no worker polls for the query.
         Code::DeadlineExceeded | Code::FailedPrecondition => Error::NoWorker,
@@ -188,6 +196,9 @@ mod tests {
     #[test]
     fn only_a_momentary_refusal_means_a_busy_server() {
         assert!(is_busy(&Status::resource_exhausted("workflow is closing")));
+        let limit = "exceeded workflow execution limit for signal events";
+        assert!(is_busy(&Status::invalid_argument(limit)));
+        assert!(!is_busy(&Status::invalid_argument("no")));
         assert!(is_busy(&Status::aborted("workflow continues as new")));
         for code in [Code::Unavailable, Code::NotFound, Code::DeadlineExceeded] {
             assert!(!is_busy(&Status::new(code, "")), "{code:?}");
