@@ -349,7 +349,7 @@ async fn payment_of_a_held_order_can_be_cancelled() {
     let message = cancelled["message"].as_str().unwrap_or_default();
     assert!(message.contains("An operator must refund"), "{cancelled}");
     wait_for_work(&harness, &id, &["refund_due 30.00 T-held"]).await;
-    // The cancelled payment is no new one.
+    // The cancelled payment is not a new one.
     let again = confirm(&harness, &id, "T-held").await.expect_status(200);
     assert_eq!(again["already"], true, "{again}");
     post_checkout(

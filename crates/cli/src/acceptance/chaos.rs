@@ -7,10 +7,10 @@ mod orders;
 use std::{fs::Permissions, os::unix::fs::PermissionsExt, process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
-use devstack::{Progress, Project, Stack, StackOptions};
 use serde::Serialize;
 use tokio::time::Instant;
 
+use devstack::{Progress, Project, Stack, StackOptions};
 use self::{
     faults::{Fault, Plan},
     orders::Orders,

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use devstack::Stack;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
+
+use devstack::Stack;
 
 /// The services that are killed or frozen.
 const SERVICES: [&str; 4] = ["worker", "api", "temporal", "postgres"];
