@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use devstack::{Progress, Project, Stack, StackOptions};
+use devstack::{Port, Progress, Project, Stack, StackOptions};
 use self::{
     faults::{Fault, Plan},
     orders::Orders,
@@ -46,6 +46,10 @@ pub(crate) async fn run_chaos(arguments: Chaos) -> Result<ExitCode> {
     let _lock = project.try_lock()?;
     let options = StackOptions {
         project: Some(project),
+        http_port: Port::Free,
+        temporal_port: Port::Free,
+        ui_port: Port::Free,
+        metrics_port: Port::Free,
         database_url: None,
         ..StackOptions::in_memory()?
     };
