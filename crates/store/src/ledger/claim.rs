@@ -283,8 +283,8 @@ pub(super) fn with_session_lock(ids: &[TransactionId], is_needed: bool) -> Vec<T
 }
 
 /// A subscription's intent can arrive before its session and names no order, so it became an
-/// unmatched payment. It is the money of the session, if exactly one has the same amount and not
-/// another customer.
+/// unmatched payment. It is the money of the session, if exactly one has the same amount and the same
+/// customer, or both name none.
 async fn find_intent_of_session(
     connection: &mut PgConnection,
     amount: Money,
@@ -300,7 +300,7 @@ async fn find_intent_of_session(
              and not exists (
                  select from webhook_deliveries as event
                  where event.provider = 'stripe' and event.transaction_id = payments.transaction_id
-                     and event.event_json ->> 'customer' <> $3)
+                     and event.event_json ->> 'kind' = 'paid' and event.event_json ->> 'customer' is distinct from $3)
              -- An operator can have refunded a resolved payment.
              and not exists (
                  select from payment_movements as movement

@@ -256,8 +256,8 @@ fn is_intent(unmatched: UnmatchedPayment<'_>) -> bool {
 }
 
 /// A subscription's intent does not name its session, and perhaps not its order. It is the money of
-/// a session without an intent, if exactly one has the same amount and not another customer: of the
-/// order, or of all orders if it names none. A session that a caller has confirmed is only returned
+/// a session without an intent, if exactly one has the same amount and the same customer, or both name
+/// none: of the order, or of all orders if it names none. A session that a caller has confirmed is only returned
 /// for its own order.
 pub(super) async fn find_session_of_intent(
     connection: &mut PgConnection,
@@ -269,10 +269,11 @@ pub(super) async fn find_session_of_intent(
              and (provider = 'stripe' or provider = 'external' and order_id = $3)
              and captured = $1 and currency = $2 and created_at > now() - interval '1 day'
              and ($3::text is null or order_id = $3)
-             and not exists (
+             -- An intent that names its order needs no customer.
+             and ($3::text is not null or not exists (
                  select from webhook_deliveries as event
                  where event.provider = 'stripe' and event.transaction_id = payments.transaction_id
-                     and event.event_json ->> 'customer' <> $4)
+                     and event.event_json ->> 'kind' = 'paid' and event.event_json ->> 'customer' is distinct from $4))
          limit 2",
         intent.amount.minor(),
         intent.amount.currency().code(),
