@@ -176,7 +176,9 @@ async fn deleted_order_is_compensated() {
 #[tokio::test]
 async fn recovery_survives_killed_worker() {
     let harness = Harness::start_with(&[("SHIPPING_DELAY", "60s")]).await;
-    let ids: Vec<_> = (0..8).map(|number| format!("recovery-killed-{number}")).collect();
+    let ids: Vec<_> = (0..8)
+        .map(|number| format!("recovery-killed-{number}"))
+        .collect();
     for id in &ids {
         start(&harness, id, None).await;
     }

@@ -10,13 +10,13 @@ use anyhow::{Context, Result, anyhow};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use devstack::{Port, Progress, Project, Stack, StackOptions};
 use self::{
     faults::{Fault, Plan},
     orders::Orders,
 };
 use super::arguments::Chaos;
 use crate::output::{paint_failure, paint_ok, print, print_json};
+use devstack::{Port, Progress, Project, Stack, StackOptions};
 
 /// The longest time from the last fault to the end of the last order.
 const PATIENCE: Duration = Duration::from_secs(300);
