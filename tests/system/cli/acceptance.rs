@@ -190,20 +190,14 @@ async fn status_is_watched_until_the_end() {
     assert!(began.elapsed() < Duration::from_secs(240));
 }
 
+/// A smaller run than `orderflow chaos` makes by itself, because other tests use the same processors.
 #[tokio::test]
 async fn orders_end_right_under_kills_and_freezes() {
+    const ORDERS: u64 = 100;
     let folder = tempfile::tempdir().unwrap();
     let output = program()
-        .args([
-            "chaos",
-            "--orders",
-            "300",
-            "--seconds",
-            "90",
-            "--seed",
-            "7",
-            "--json",
-        ])
+        .args(["chaos", "--orders", &ORDERS.to_string()])
+        .args(["--seconds", "40", "--seed", "7", "--json"])
         .current_dir(folder.path())
         .output()
         .await
@@ -211,11 +205,11 @@ async fn orders_end_right_under_kills_and_freezes() {
     let report: Value = serde_json::from_str(&Harness::expect_stdout(output)).unwrap();
     assert_eq!(report["wrong"], json!([]), "{report}");
     let count = |name: &str| report[name].as_u64().unwrap();
-    assert_eq!(count("delivered") + count("cancelled"), 300, "{report}");
-    assert!(count("cancelled") > 20, "{report}");
+    assert_eq!(count("delivered") + count("cancelled"), ORDERS, "{report}");
+    assert!(count("cancelled") > 5, "{report}");
     let faults = report["faults"].as_array().unwrap();
     for service in ["worker", "api", "temporal", "postgres"] {
-        let met = faults.iter().filter(|fault| fault["service"] == service);
-        assert!(met.count() > 1, "{service}: {report}");
+        let is_met = faults.iter().any(|fault| fault["service"] == service);
+        assert!(is_met, "{service}: {report}");
     }
 }

@@ -19,7 +19,7 @@ use crate::output::{paint_failure, paint_ok, print, print_json};
 use devstack::{Port, Progress, Project, Stack, StackOptions};
 
 /// The longest time from the last fault to the end of the last order.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(900);
 
 #[derive(Debug, Serialize)]
 struct Report {
